@@ -1,0 +1,33 @@
+/**
+ * What a worker needs of whatever serves its app: the gateway engine and node's own http.Server look
+ * the same from here.
+ */
+
+/** A request that has reached the worker and has no complete answer yet. */
+export interface InFlight {
+  readonly method: string;
+  readonly target: string;
+  readonly id: string;
+  /** Age in milliseconds. */
+  readonly age: number;
+}
+
+export interface WorkerServer {
+  /**
+   * Accepts connections on a listening socket that another process bound and this one inherited.
+   * Throws `FatalError` when the descriptor is not a listening socket.
+   */
+  listen(fd: number): Promise<void>;
+  /** Open connections, idle ones included. */
+  readonly connections: number;
+  /** Answers completed since the start. */
+  readonly requests: number;
+  inFlight(): InFlight[];
+  /**
+   * Stops accepting, answers what is there with `Connection: close`, closes idle connections after
+   * `lingerMs`, and resolves when the last connection has gone. No time limit: the caller has one.
+   */
+  drain(lingerMs: number): Promise<void>;
+  /** Destroys every connection at once. */
+  destroy(): void;
+}

@@ -166,7 +166,6 @@ export interface Respond {
 }
 
 /** An application: answers one request. What it returns is awaited for its errors only. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a handler may be sync or async, and returns nothing either way
 export type Handler<State = unknown> = (
   request: GatewayRequest<State>,
   respond: Respond,

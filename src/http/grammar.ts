@@ -1,0 +1,121 @@
+/**
+ * The character classes and value forms of RFC 9110, RFC 9112 and RFC 3986, as tables and predicates.
+ * Bytes and strings in, verdicts out; nothing here knows of messages.
+ */
+import { isIPv6 } from "node:net";
+
+function table(accepts: (byte: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => (accepts(byte) ? 1 : 0));
+}
+
+const isAlphanumeric = (byte: number): boolean =>
+  (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a);
+
+/** RFC 9110 section 5.6.2: tchar, of which methods and field names are made. */
+export const TOKEN_BYTE = table(
+  (byte) => isAlphanumeric(byte) || "!#$%&'*+-.^_`|~".includes(String.fromCharCode(byte)),
+);
+
+/** RFC 9110 section 5.5: field-vchar, SP and HTAB; obs-text (0x80 to 0xFF) is opaque data. */
+export const VALUE_BYTE = table((byte) => byte === 0x09 || (byte >= 0x20 && byte !== 0x7f));
+
+/**
+ * Bytes of a request-target: what is visible in ASCII, but for `#`, since a fragment is never sent
+ * (RFC 9112 section 3.2). RFC 3986 would leave out `"<>\^{|}` and the backtick as well; browsers
+ * send some of these in queries, and no recipient can take them for a delimiter.
+ */
+export const TARGET_BYTE = table((byte) => byte > 0x20 && byte < 0x7f && byte !== 0x23);
+
+/** The value of a hexadecimal digit, or 255. */
+export const HEX_VALUE = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const digit = Number.parseInt(String.fromCharCode(byte), 16);
+  return Number.isNaN(digit) ? 255 : digit;
+});
+
+const HOST = /^(?:\[([0-9A-Fa-f:.]+)\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::(\d{0,5}))?$/;
+
+/** RFC 9110 section 7.2: uri-host [ ":" port ]. Userinfo is refused (RFC 9110 section 4.2.4). */
+export function isHost(value: string): boolean {
+  const match = HOST.exec(value);
+  if (match === null) return false;
+  if (match[1] !== undefined && !isIPv6(match[1])) return false;
+  return match[2] === undefined || Number(match[2]) <= 65535;
+}
+
+const ABSOLUTE = /^https?:\/\/([^/?]+)(?:[/?].*)?$/i;
+const AUTHORITY_PORT = /:\d+$/;
+
+/**
+ * RFC 9112 section 3.2: which forms a request-target may have with which method. The scheme of an
+ * absolute-form must be http or https: this server is the origin of nothing else.
+ */
+export function isTarget(method: string, target: string): boolean {
+  if (method === "CONNECT") return AUTHORITY_PORT.test(target) && target[0] !== ":" && isHost(target);
+  if (target[0] === "/") return true;
+  if (target === "*") return method === "OPTIONS";
+  const absolute = ABSOLUTE.exec(target);
+  return absolute !== null && isHost(absolute[1] as string) && !(absolute[1] as string).startsWith(":");
+}
+
+const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
+const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\\x7e\\x80-\\xff])*"';
+const EXTENSIONS = new RegExp(`^(?:[\\t ]*;[\\t ]*${TOKEN}(?:[\\t ]*=[\\t ]*(?:${TOKEN}|${QUOTED}))?)*$`);
+
+/** RFC 9112 section 7.1.1: chunk-ext. White space before the CRLF belongs to none of them. */
+export function isChunkExtensions(text: string): boolean {
+  return EXTENSIONS.test(text);
+}
+
+/**
+ * RFC 9110 section 6.5.1: fields that frame, route, authenticate, or say how to read the content come
+ * too late in a trailer section, and are refused there.
+ */
+const FORBIDDEN_TRAILERS = new Set([
+  "age",
+  "authorization",
+  "cache-control",
+  "connection",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "cookie",
+  "date",
+  "expect",
+  "expires",
+  "forwarded",
+  "host",
+  "if-match",
+  "if-modified-since",
+  "if-none-match",
+  "if-range",
+  "if-unmodified-since",
+  "keep-alive",
+  "location",
+  "max-forwards",
+  "pragma",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "range",
+  "retry-after",
+  "set-cookie",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "vary",
+  "via",
+  "warning",
+  "www-authenticate",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-prefix",
+  "x-forwarded-proto",
+]);
+
+/** Whether a field of this name may stand in a trailer section. */
+export function isTrailerName(name: string): boolean {
+  return !FORBIDDEN_TRAILERS.has(name.toLowerCase());
+}

@@ -1,0 +1,316 @@
+/**
+ * Reads a request line and field section (or a trailer section) byte by byte, once. The verdict
+ * depends on the bytes alone, never on how they were split: all state between two bytes stands in
+ * this object, and every rule is applied at the first byte that breaks it.
+ *
+ * A head that arrives whole is read where it lies. Only one that comes in pieces is copied.
+ */
+import { HttpError } from "../errors.ts";
+import { TARGET_BYTE, TOKEN_BYTE, VALUE_BYTE } from "./grammar.ts";
+
+/** Limits on a head, in bytes and numbers (gunicorn: limit_request_line, _fields, _field_size). */
+export interface RequestLimits {
+  /** The longest request line, without its CRLF; beyond it 414. */
+  readonly requestLine: number;
+  /** The most fields in a head, and in a trailer section; beyond it 431. */
+  readonly fields: number;
+  /** The longest field line, without its CRLF; beyond it 431. */
+  readonly fieldSize: number;
+}
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SP = 0x20;
+const HTAB = 0x09;
+const COLON = 0x3a;
+
+const State = {
+  start: 0,
+  blankLineFeed: 1,
+  firstByte: 2,
+  method: 3,
+  target: 4,
+  version: 5,
+  requestLineFeed: 6,
+  fieldStart: 7,
+  name: 8,
+  value: 9,
+  fieldLineFeed: 10,
+  lastLineFeed: 11,
+  done: 12,
+} as const;
+
+const VERSION = Buffer.from("HTTP/");
+const VERSION_LENGTH = 8;
+
+/** What a field line turned out to be: positions are relative to the start of the scanned text. */
+export interface FieldReader {
+  /** Called at the end of every field line. `bytes[nameStart..nameEnd)` is the name, the value is trimmed. */
+  onField(bytes: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void;
+}
+
+export class HeadScanner {
+  /** Length of the method; the target begins one byte later. */
+  methodEnd = 0;
+  targetEnd = 0;
+  /** Where the field section begins. */
+  fieldsStart = 0;
+  major = 1;
+  minor = 1;
+  /** The validated text, Latin-1, from the first byte to the CRLF of the empty line; set when `scan` found the end. */
+  text = "";
+
+  readonly #limits: RequestLimits;
+  readonly #reader: FieldReader;
+  #state: number = State.start;
+  #fields = 0;
+  #lineStart = 0;
+  #nameEnd = 0;
+  /** The part of the head that came in earlier pieces, if any. */
+  #kept: Buffer | undefined;
+  #keptLength = 0;
+
+  constructor(limits: RequestLimits, reader: FieldReader) {
+    this.#limits = limits;
+    this.#reader = reader;
+  }
+
+  /** Begins a request head. */
+  resetForRequest(): void {
+    this.#state = State.start;
+    this.#fields = 0;
+  }
+
+  /** Begins a trailer section: field lines up to an empty line. */
+  resetForTrailers(): void {
+    this.#state = State.fieldStart;
+    this.#fields = 0;
+    this.fieldsStart = 0;
+  }
+
+  /** True when nothing of a head has arrived (a blank line before it does not count). */
+  get idle(): boolean {
+    return this.#state === State.start || this.#state === State.firstByte;
+  }
+
+  /** True when the last `scan` found the end of the head. */
+  get done(): boolean {
+    return this.#state === State.done;
+  }
+
+  /**
+   * Reads on in `chunk[start..end)` and returns where it stopped: behind the head, or at `end`. Throws
+   * `HttpError` for what is refused.
+   */
+  scan(chunk: Buffer, start: number, end: number): number {
+    if (this.#kept !== undefined) return this.#scanKept(chunk, start, end);
+    let from = start;
+    if (this.#state < State.method) {
+      from = this.#skipBlankLine(chunk, start, end);
+      if (from === end) return end;
+    }
+    const stop = this.#read(chunk, from, from, end);
+    if (this.#state === State.done) this.text = chunk.toString("latin1", from, stop);
+    else this.#keep(chunk, from, end);
+    return stop;
+  }
+
+  #keep(chunk: Buffer, start: number, end: number): void {
+    const length = end - start;
+    this.#kept = Buffer.allocUnsafe(Math.max(1024, length * 2));
+    chunk.copy(this.#kept, 0, start, end);
+    this.#keptLength = length;
+  }
+
+  #scanKept(chunk: Buffer, start: number, end: number): number {
+    let kept = this.#kept as Buffer;
+    const before = this.#keptLength;
+    const length = before + (end - start);
+    if (length > kept.length) {
+      const larger = Buffer.allocUnsafe(length * 2);
+      kept.copy(larger, 0, 0, before);
+      this.#kept = kept = larger;
+    }
+    chunk.copy(kept, before, start, end);
+    this.#keptLength = length;
+    const stop = this.#read(kept, 0, before, length);
+    if (this.#state === State.done) {
+      this.text = kept.toString("latin1", 0, stop);
+      this.#kept = undefined;
+    }
+    return start + stop - before;
+  }
+
+  /** RFC 9112 section 2.2: one empty line before a request line is ignored; a second one is refused. */
+  #skipBlankLine(bytes: Buffer, start: number, end: number): number {
+    let at = start;
+    while (at < end) {
+      const byte = bytes[at] as number;
+      if (this.#state === State.start && byte === CR) {
+        this.#state = State.blankLineFeed;
+      } else if (this.#state === State.blankLineFeed) {
+        if (byte !== LF) throw new HttpError(400, "CR without LF before the request line");
+        this.#state = State.firstByte;
+      } else {
+        this.#state = State.method;
+        return at;
+      }
+      at += 1;
+    }
+    return at;
+  }
+
+  /** The state machine. `origin` is where the head begins in `bytes`; marks are kept relative to it. */
+  #read(bytes: Buffer, origin: number, start: number, end: number): number {
+    let at = start;
+    if (this.#state < State.fieldStart) {
+      at = this.#readRequestLine(bytes, origin, at, end);
+      if (this.#state < State.fieldStart) return at;
+    }
+    return this.#readFields(bytes, origin, at, end);
+  }
+
+  #readRequestLine(bytes: Buffer, origin: number, start: number, end: number): number {
+    let at = start;
+    const limit = origin + this.#limits.requestLine;
+    const bound = Math.min(end, limit);
+    if (this.#state === State.method) {
+      while (at < bound && TOKEN_BYTE[bytes[at] as number] === 1) at += 1;
+      if (at === end) return at;
+      if (at === limit) throw tooLong(bytes[at] as number);
+      if (bytes[at] !== SP || at === origin) throw new HttpError(400, "malformed method in the request line");
+      this.methodEnd = at - origin;
+      this.#state = State.target;
+      at += 1;
+    }
+    if (this.#state === State.target) {
+      while (at < bound && TARGET_BYTE[bytes[at] as number] === 1) at += 1;
+      if (at === end) return at;
+      if (at >= limit) throw tooLong(bytes[at] as number);
+      if (bytes[at] !== SP || at - origin === this.methodEnd + 1) {
+        throw new HttpError(400, "malformed request-target in the request line");
+      }
+      this.targetEnd = at - origin;
+      this.#state = State.version;
+      at += 1;
+    }
+    if (this.#state === State.version) {
+      at = this.#readVersion(bytes, origin + this.targetEnd + 1, at, end, limit);
+    }
+    if (this.#state === State.requestLineFeed && at < end) {
+      if (bytes[at] !== LF) throw new HttpError(400, "CR without LF in the request line");
+      at += 1;
+      this.fieldsStart = at - origin;
+      this.#state = State.fieldStart;
+    }
+    return at;
+  }
+
+  #readVersion(bytes: Buffer, versionStart: number, start: number, end: number, limit: number): number {
+    for (let at = start; at < end; at += 1) {
+      const byte = bytes[at] as number;
+      const index = at - versionStart;
+      if (at >= limit && byte !== CR) throw new HttpError(414, "the request line is too long");
+      if (index < VERSION.length) {
+        if (byte !== VERSION[index]) throw new HttpError(400, "malformed HTTP version in the request line");
+      } else if (index === 6) {
+        if (byte !== 0x2e) throw new HttpError(400, "malformed HTTP version in the request line");
+      } else if (index < VERSION_LENGTH) {
+        const digit = byte - 0x30;
+        if (digit < 0 || digit > 9) throw new HttpError(400, "malformed HTTP version in the request line");
+        if (index === 5) this.major = digit;
+        else this.minor = digit;
+      } else {
+        if (byte !== CR) throw new HttpError(400, "malformed end of the request line");
+        if (this.major !== 1 || this.minor > 1) {
+          throw new HttpError(
+            505,
+            `HTTP/${this.major}.${this.minor} is not spoken here, HTTP/1.1 and 1.0 are`,
+          );
+        }
+        this.#state = State.requestLineFeed;
+        return at + 1;
+      }
+    }
+    return end;
+  }
+
+  #readFields(bytes: Buffer, origin: number, start: number, end: number): number {
+    const fieldSize = this.#limits.fieldSize;
+    let at = start;
+    let state = this.#state;
+    let lineStart = this.#lineStart + origin;
+    let limit = lineStart + fieldSize;
+    while (at < end) {
+      if (state === State.fieldStart) {
+        if (bytes[at] === CR) {
+          state = State.lastLineFeed;
+          at += 1;
+          continue;
+        }
+        this.#fields += 1;
+        if (this.#fields > this.#limits.fields) throw new HttpError(431, "too many header fields");
+        lineStart = at;
+        limit = at + fieldSize;
+        state = State.name;
+      }
+      if (state === State.name) {
+        const bound = Math.min(end, limit);
+        while (at < bound && TOKEN_BYTE[bytes[at] as number] === 1) at += 1;
+        if (at === end) break;
+        if (at === limit) throw new HttpError(431, "a header field is too long");
+        if (bytes[at] !== COLON || at === lineStart)
+          throw malformedName(bytes[at] as number, at === lineStart);
+        this.#nameEnd = at - origin;
+        state = State.value;
+        at += 1;
+      }
+      if (state === State.value) {
+        const bound = Math.min(end, limit);
+        while (at < bound && VALUE_BYTE[bytes[at] as number] === 1) at += 1;
+        if (at === end) break;
+        if (bytes[at] !== CR) {
+          if (at >= limit) throw new HttpError(431, "a header field is too long");
+          throw new HttpError(400, "a control character in a header field");
+        }
+        this.#endField(bytes, origin, lineStart, at);
+        state = State.fieldLineFeed;
+        at += 1;
+        if (at === end) break;
+      }
+      // Only the two line feeds are left.
+      if (bytes[at] !== LF) throw new HttpError(400, "CR without LF in the header section");
+      at += 1;
+      if (state === State.lastLineFeed) {
+        this.#state = State.done;
+        return at;
+      }
+      state = State.fieldStart;
+    }
+    this.#state = state;
+    this.#lineStart = lineStart - origin;
+    return at;
+  }
+
+  #endField(bytes: Buffer, origin: number, lineStart: number, lineEnd: number): void {
+    const nameEnd = this.#nameEnd + origin;
+    let from = nameEnd + 1;
+    let to = lineEnd;
+    while (from < to && (bytes[from] === SP || bytes[from] === HTAB)) from += 1;
+    while (to > from && (bytes[to - 1] === SP || bytes[to - 1] === HTAB)) to -= 1;
+    this.#reader.onField(bytes, lineStart, nameEnd, from, to);
+  }
+}
+
+function tooLong(byte: number): HttpError {
+  return byte === CR
+    ? new HttpError(400, "the request line ends early")
+    : new HttpError(414, "the request line is too long");
+}
+
+function malformedName(byte: number, first: boolean): HttpError {
+  if (first && (byte === SP || byte === HTAB)) return new HttpError(400, "a folded header line");
+  if (byte === SP || byte === HTAB)
+    return new HttpError(400, "white space before the colon of a header field");
+  return new HttpError(400, "malformed header field name");
+}

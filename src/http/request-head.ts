@@ -1,0 +1,82 @@
+/** The head of a request, as the parser found it. Strings are cut from it when they are asked for. */
+
+/** What the parser learned of a request before its content. */
+export interface RequestHead {
+  readonly method: string;
+  /** The request-target exactly as received. */
+  readonly target: string;
+  readonly httpVersion: "1.0" | "1.1";
+  /** Names and values in turn, as received, white space around values removed. Bytes are Latin-1. */
+  readonly rawHeaders: string[];
+  /** Whether the client wants the connection kept (RFC 9112 section 9.3). */
+  readonly keepAlive: boolean;
+  /** Whether the client asks to change protocols: `Connection: upgrade` with `Upgrade`, or CONNECT. */
+  readonly upgrade: boolean;
+  /** Whether the client waits for a 100 before it sends the content (RFC 9110 section 10.1.1). */
+  readonly expectContinue: boolean;
+  /** Bytes of content; 0 when there is none, undefined when it comes in chunks. */
+  readonly contentLength: number | undefined;
+}
+
+/** A head held as one string that has been validated: most handlers never look at most fields. */
+export class ParsedHead implements RequestHead {
+  readonly method: string;
+  readonly target: string;
+  readonly httpVersion: "1.0" | "1.1";
+  readonly keepAlive: boolean;
+  readonly upgrade: boolean;
+  readonly expectContinue: boolean;
+  readonly contentLength: number | undefined;
+  /** The field section, each line ended by CRLF, until `rawHeaders` is made from it. */
+  #section: string;
+  #rawHeaders: string[] | undefined;
+
+  constructor(
+    method: string,
+    target: string,
+    httpVersion: "1.0" | "1.1",
+    keepAlive: boolean,
+    upgrade: boolean,
+    expectContinue: boolean,
+    contentLength: number | undefined,
+    section: string,
+  ) {
+    this.method = method;
+    this.target = target;
+    this.httpVersion = httpVersion;
+    this.keepAlive = keepAlive;
+    this.upgrade = upgrade;
+    this.expectContinue = expectContinue;
+    this.contentLength = contentLength;
+    this.#section = section;
+  }
+
+  get rawHeaders(): string[] {
+    if (this.#rawHeaders === undefined) {
+      this.#rawHeaders = splitFields(this.#section);
+      this.#section = "";
+    }
+    return this.#rawHeaders;
+  }
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+/** Cuts a validated field section (`name: value CRLF` lines) into names and values. */
+export function splitFields(section: string): string[] {
+  const fields: string[] = [];
+  let at = 0;
+  for (;;) {
+    const lineEnd = section.indexOf("\r\n", at);
+    if (lineEnd <= at) return fields;
+    const colon = section.indexOf(":", at);
+    let from = colon + 1;
+    let to = lineEnd;
+    while (from < to && isBlank(section.charCodeAt(from))) from += 1;
+    while (to > from && isBlank(section.charCodeAt(to - 1))) to -= 1;
+    fields.push(section.substring(at, colon), section.substring(from, to));
+    at = lineEnd + 2;
+  }
+}

@@ -162,7 +162,7 @@ export interface Respond {
   /** True once an answer has been begun (`respond` or `upgrade` was called). */
   readonly sent: boolean;
   /** Resolves when the answer is complete and handed to the system; rejects when it could not be. */
-  readonly finished: Promise<void>;
+  finished(): Promise<void>;
 }
 
 /** An application: answers one request. What it returns is awaited for its errors only. */

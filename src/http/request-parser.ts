@@ -9,7 +9,8 @@
  */
 import { HTTPParser } from "http-parser-js";
 import { HttpError } from "../errors.ts";
-import { HEX_VALUE, isChunkExtensions, isHost, isTarget, isTrailerName, VALUE_BYTE } from "./grammar.ts";
+import { isTrailerName } from "../gateway/fields.ts";
+import { HEX_VALUE, isChunkExtensions, isHost, isTarget, VALUE_BYTE } from "./grammar.ts";
 import { type FieldReader, HeadScanner, type RequestLimits } from "./head-scanner.ts";
 import { ParsedHead, type RequestHead, splitFields } from "./request-head.ts";
 

@@ -1,0 +1,75 @@
+/** The kinds of content a response may have, each made an iterator of pieces. */
+import { type FileHandle, open } from "node:fs/promises";
+import { GatewayError, HttpError } from "../errors.ts";
+import { clause } from "../gateway/clauses.ts";
+import type { FileBody } from "../gateway/types.ts";
+
+/** Bytes read from a file at a time. */
+const FILE_CHUNK = 65536;
+
+export function isFileBody(body: object): body is FileBody {
+  return "file" in body && !(Symbol.asyncIterator in body) && !(Symbol.iterator in body);
+}
+
+/** Makes an iterator of any streaming content. */
+export function contentIterator(body: object): AsyncIterator<unknown> | Iterator<unknown> {
+  if (Symbol.asyncIterator in body) return (body as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+  if (Symbol.iterator in body) return (body as Iterable<unknown>)[Symbol.iterator]();
+  throw new GatewayError(
+    clause.content,
+    "the content is neither text, bytes, null, a file, a stream nor iterable",
+  );
+}
+
+export interface OpenFile {
+  /** Bytes that will be sent. */
+  readonly length: number;
+  chunks(): AsyncGenerator<Uint8Array, void, undefined>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the file part that `body` names.
+ *
+ * @throws GatewayError when it is no regular file or has not the bytes asked for; what `open` throws.
+ */
+export async function openFile(body: FileBody): Promise<OpenFile> {
+  const owned = typeof body.file === "string";
+  const handle: FileHandle = typeof body.file === "string" ? await open(body.file) : body.file;
+  const close = async (): Promise<void> => {
+    if (owned) await handle.close();
+  };
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new GatewayError(clause.content, `${String(body.file)} is not a regular file`);
+    const offset = body.offset ?? 0;
+    const length = body.length ?? stats.size - offset;
+    if (offset < 0 || length < 0 || offset + length > stats.size) {
+      throw new GatewayError(
+        clause.content,
+        `the file has ${stats.size} bytes, not ${offset} and ${length} more`,
+      );
+    }
+    return { length, chunks: () => readChunks(handle, offset, length), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function* readChunks(
+  handle: FileHandle,
+  offset: number,
+  length: number,
+): AsyncGenerator<Uint8Array, void> {
+  let position = offset;
+  const end = offset + length;
+  while (position < end) {
+    const size = Math.min(FILE_CHUNK, end - position);
+    // A new buffer each time: the one before may still be waiting in the socket.
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(size), 0, size, position);
+    if (bytesRead === 0) throw new HttpError(500, "the file became shorter while it was sent");
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}

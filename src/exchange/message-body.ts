@@ -1,0 +1,225 @@
+/**
+ * The content of one request: read once, in one way, at the reader's speed. A server pushes into it,
+ * an app reads from it; neither knows the other. Reading starts on demand: nothing is asked of the
+ * source before the first read.
+ */
+import { Readable } from "node:stream";
+import { ReadableStream } from "node:stream/web";
+import { BodyError, GatewayError } from "../errors.ts";
+import { clause } from "../gateway/clauses.ts";
+import type { BodyOptions, RequestBody } from "../gateway/types.ts";
+
+/** Where content comes from. */
+export interface BodySource {
+  /** The first read: send what the client waits for (100 Continue), then push. */
+  start(): void;
+  /** Enough for now. A push or two may still come. */
+  pause(): void;
+  resume(): void;
+}
+
+/** Bytes held for a slow reader before the source is paused. */
+const HIGH_WATER = 65536;
+
+interface Waiter {
+  resolve(result: IteratorResult<Uint8Array, undefined>): void;
+  reject(error: Error): void;
+}
+
+const DONE: IteratorResult<Uint8Array, undefined> = { done: true, value: undefined };
+const EMPTY = new Uint8Array(0);
+const NO_TRAILERS: readonly string[] = [];
+
+export class MessageBody implements RequestBody {
+  readonly length: number | undefined;
+  /** Names and values in turn; complete once the body is. */
+  rawTrailers: readonly string[] = NO_TRAILERS;
+  readonly #source: BodySource | undefined;
+  readonly #limit: number;
+  #used = false;
+  #queue: Uint8Array[] = [];
+  #queued = 0;
+  #paused = false;
+  #ended: boolean;
+  #abandoned = false;
+  #error: Error | undefined;
+  #waiter: Waiter | undefined;
+
+  /**
+   * @param length declared bytes; 0 for a request without content, undefined when it is not known
+   * @param source undefined for a request without content
+   * @param limit the most bytes any reader accepts, `Infinity` for no limit
+   */
+  constructor(length: number | undefined, source?: BodySource, limit = Number.POSITIVE_INFINITY) {
+    this.length = length;
+    this.#source = source;
+    this.#limit = limit;
+    this.#ended = source === undefined;
+  }
+
+  get used(): boolean {
+    return this.#used;
+  }
+
+  /** True once all content has been pushed. For servers. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** True when a reader has given up: what comes is thrown away. For servers. */
+  get abandoned(): boolean {
+    return this.#abandoned;
+  }
+
+  /** Takes a piece of content, which is the body's from now on. For servers. */
+  push(chunk: Uint8Array): void {
+    if (this.#abandoned || this.#error !== undefined) return;
+    const waiter = this.#waiter;
+    if (waiter !== undefined) {
+      this.#waiter = undefined;
+      waiter.resolve({ done: false, value: chunk });
+      return;
+    }
+    this.#queue.push(chunk);
+    this.#queued += chunk.length;
+    if (this.#queued > HIGH_WATER && !this.#paused) {
+      this.#paused = true;
+      this.#source?.pause();
+    }
+  }
+
+  /** All content has been pushed. For servers. */
+  end(rawTrailers: readonly string[] = NO_TRAILERS): void {
+    this.#ended = true;
+    this.rawTrailers = rawTrailers;
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.resolve(DONE);
+  }
+
+  /** No more content will come, and what came is not all: every reader gets `error`. For servers. */
+  fail(error: Error): void {
+    if (this.#ended || this.#error !== undefined) return;
+    this.#error = error;
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.reject(error);
+  }
+
+  async bytes(options?: BodyOptions): Promise<Uint8Array> {
+    const limit = Math.min(options?.limit ?? this.#limit, this.#limit);
+    // Before the claim: a client that waits for 100 Continue must not be told to send what is refused.
+    if (this.length !== undefined && this.length > limit && !this.#used) throw this.#tooLarge(limit);
+    this.#claim();
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for (;;) {
+      const next = await this.#next();
+      if (next.done === true) break;
+      size += next.value.length;
+      if (size > limit) throw this.#tooLarge(limit);
+      chunks.push(next.value);
+    }
+    if (chunks.length === 1) return chunks[0] as Uint8Array;
+    return size === 0 ? EMPTY : Buffer.concat(chunks, size);
+  }
+
+  async text(options?: BodyOptions): Promise<string> {
+    const bytes = await this.bytes(options);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+  }
+
+  async json<T = unknown>(options?: BodyOptions): Promise<T> {
+    const text = await this.text(options);
+    try {
+      return JSON.parse(text) as T;
+    } catch (cause) {
+      throw new BodyError(400, `the request body is not JSON: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  stream(): Readable {
+    return Readable.from(this, { objectMode: false });
+  }
+
+  web(): ReadableStream<Uint8Array> {
+    const iterator = this[Symbol.asyncIterator]();
+    return new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const next = await iterator.next();
+          if (next.done === true) controller.close();
+          else controller.enqueue(next.value);
+        },
+        async cancel() {
+          await iterator.return();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  [Symbol.asyncIterator](): { next(): Promise<IteratorResult<Uint8Array, undefined>> } & {
+    return(): Promise<IteratorResult<Uint8Array, undefined>>;
+    [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined>;
+  } {
+    this.#claim();
+    let size = 0;
+    const iterator = {
+      next: async () => {
+        const next = await this.#next();
+        if (next.done !== true) {
+          size += next.value.length;
+          if (size > this.#limit) throw this.#tooLarge(this.#limit);
+        }
+        return next;
+      },
+      return: async () => {
+        this.#abandon();
+        return DONE;
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  #claim(): void {
+    if (this.#used)
+      throw new GatewayError(clause.bodyOnce, "the request body can be read once, and has been");
+    this.#used = true;
+    this.#source?.start();
+  }
+
+  #next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const chunk = this.#queue.shift();
+    if (chunk !== undefined) {
+      this.#queued -= chunk.length;
+      if (this.#paused && this.#queued < HIGH_WATER / 2) {
+        this.#paused = false;
+        this.#source?.resume();
+      }
+      return Promise.resolve({ done: false, value: chunk });
+    }
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    if (this.#ended || this.#abandoned) return Promise.resolve(DONE);
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+    });
+  }
+
+  #abandon(): void {
+    this.#abandoned = true;
+    this.#queue = [];
+    this.#queued = 0;
+    if (this.#paused) {
+      this.#paused = false;
+      this.#source?.resume();
+    }
+  }
+
+  #tooLarge(limit: number): BodyError {
+    this.#used = true;
+    this.#abandon();
+    return new BodyError(413, `the request body is larger than ${limit} bytes`);
+  }
+}

@@ -1,0 +1,54 @@
+/** The writer that `respond` returns when it is given no content. */
+import type { HeadersInput, ResponseWriter } from "../gateway/types.ts";
+
+/** What a writer needs of its answer. */
+export interface WritableAnswer {
+  sendHead(): void;
+  send(chunk: string | Uint8Array): boolean;
+  room(): Promise<void>;
+  endContent(last?: string | Uint8Array | null, trailers?: HeadersInput): void;
+  finished(): Promise<void>;
+  fail(error: unknown): void;
+}
+
+const READY = Promise.resolve();
+
+/** A caller may ignore a promise; its failure is the answer's, which has been told already. */
+function observed(promise: Promise<void>): Promise<void> {
+  promise.catch(() => {});
+  return promise;
+}
+
+export class AnswerWriter implements ResponseWriter {
+  readonly #answer: WritableAnswer;
+
+  constructor(answer: WritableAnswer) {
+    this.#answer = answer;
+  }
+
+  write(chunk: string | Uint8Array): Promise<void> {
+    try {
+      return this.#answer.send(chunk) ? READY : observed(this.#answer.room());
+    } catch (error) {
+      return observed(Promise.reject(error));
+    }
+  }
+
+  end(chunk?: string | Uint8Array | null, trailers?: HeadersInput): Promise<void> {
+    try {
+      this.#answer.endContent(chunk, trailers);
+    } catch (error) {
+      return observed(Promise.reject(error));
+    }
+    return this.#answer.finished();
+  }
+
+  flush(): Promise<void> {
+    this.#answer.sendHead();
+    return READY;
+  }
+
+  destroy(error: Error = new Error("the app gave the response up")): void {
+    this.#answer.fail(error);
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * The sections of docs/gateway.md that errors and lint name. A test holds them against the document.
+ */
+export const clause = {
+  body: "section 5.1",
+  bodyOnce: "section 5.2",
+  status: "section 6.2",
+  fields: "section 6.3",
+  content: "section 6.4",
+  contentLength: "section 6.5",
+  once: "section 6.6",
+  writer: "section 7",
+  informational: "section 8",
+  upgrade: "section 9",
+} as const;

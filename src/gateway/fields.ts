@@ -1,0 +1,163 @@
+/**
+ * Header fields as the gateway sees them: how repeated ones are joined, and which names and values may
+ * be sent. A name or value that could split a response never gets past this file.
+ */
+import { GatewayError } from "../errors.ts";
+import { clause } from "./clauses.ts";
+import type { Fields, HeadersInput } from "./types.ts";
+
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** RFC 9110 section 5.1: a field name is a token. */
+export function isFieldName(name: string): boolean {
+  return NAME.test(name);
+}
+
+/** RFC 9110 section 5.5: no CR, LF, NUL or other control character, nothing beyond Latin-1. */
+export function isFieldValue(value: string): boolean {
+  return VALUE.test(value);
+}
+
+/**
+ * Fields whose value is no list, so that joining two of them makes a third thing (RFC 9110 section 5.3).
+ * The first one counts; all of them stand in the raw fields.
+ */
+const SINGLETONS = new Set([
+  "age",
+  "authorization",
+  "content-length",
+  "content-location",
+  "content-range",
+  "content-type",
+  "date",
+  "etag",
+  "expires",
+  "from",
+  "host",
+  "if-modified-since",
+  "if-range",
+  "if-unmodified-since",
+  "last-modified",
+  "location",
+  "max-forwards",
+  "proxy-authorization",
+  "range",
+  "referer",
+  "retry-after",
+  "server",
+  "set-cookie",
+  "user-agent",
+]);
+
+const NO_FIELDS: Fields = Object.freeze(Object.create(null));
+
+/** Makes the joined view of raw names and values (in turn). */
+export function joinFields(raw: readonly string[]): Fields {
+  if (raw.length === 0) return NO_FIELDS;
+  const fields: { [name: string]: string | undefined } = Object.create(null);
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = (raw[index] as string).toLowerCase();
+    const value = raw[index + 1] as string;
+    const earlier = fields[name];
+    if (earlier === undefined) fields[name] = value;
+    else if (!SINGLETONS.has(name)) fields[name] = `${earlier}${name === "cookie" ? "; " : ", "}${value}`;
+  }
+  return fields;
+}
+
+function addField(pairs: string[], name: string, value: unknown): void {
+  if (!isFieldName(name)) {
+    throw new GatewayError(clause.fields, `${JSON.stringify(name)} is no field name`);
+  }
+  const text = typeof value === "number" ? String(value) : value;
+  if (typeof text !== "string" || !isFieldValue(text)) {
+    throw new GatewayError(
+      clause.fields,
+      `the value of the field ${name} cannot be sent: ${JSON.stringify(text)}`,
+    );
+  }
+  pairs.push(name, text);
+}
+
+function isIterable(input: object): input is Iterable<readonly [string, string]> {
+  return Symbol.iterator in input;
+}
+
+/**
+ * Makes names and values (in turn) of whatever form an app gave them in.
+ *
+ * @throws GatewayError for a name or value that may not be sent.
+ */
+export function fieldPairs(input: HeadersInput | null | undefined): string[] {
+  const pairs: string[] = [];
+  if (input === null || input === undefined) return pairs;
+  if (typeof input !== "object") {
+    throw new GatewayError(clause.fields, `headers are an object or pairs, not ${typeof input}`);
+  }
+  if (isIterable(input)) {
+    for (const [name, value] of input) addField(pairs, name, value);
+    return pairs;
+  }
+  for (const name of Object.keys(input)) {
+    const value = input[name];
+    if (value === undefined) continue;
+    if (Array.isArray(value)) for (const each of value) addField(pairs, name, each);
+    else addField(pairs, name, value);
+  }
+  return pairs;
+}
+
+/**
+ * RFC 9110 section 6.5.1: fields that frame, route, authenticate, or say how to read the content come
+ * too late in a trailer section, and are refused there.
+ */
+const FORBIDDEN_TRAILERS = new Set([
+  "age",
+  "authorization",
+  "cache-control",
+  "connection",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "cookie",
+  "date",
+  "expect",
+  "expires",
+  "forwarded",
+  "host",
+  "if-match",
+  "if-modified-since",
+  "if-none-match",
+  "if-range",
+  "if-unmodified-since",
+  "keep-alive",
+  "location",
+  "max-forwards",
+  "pragma",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "range",
+  "retry-after",
+  "set-cookie",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "vary",
+  "via",
+  "warning",
+  "www-authenticate",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-prefix",
+  "x-forwarded-proto",
+]);
+
+/** Whether a field of this name may stand in a trailer section. */
+export function isTrailerName(name: string): boolean {
+  return !FORBIDDEN_TRAILERS.has(name.toLowerCase());
+}

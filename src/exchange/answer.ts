@@ -338,7 +338,11 @@ export class Answer {
   finish(): void {
     this.#phase = "complete";
     if (this.#settled !== undefined) this.#settle(undefined);
+    this.completed();
   }
+
+  /** Called once, when a whole answer has been handed to the carrier. For servers to override. */
+  protected completed(): void {}
 
   #settle(error: Error | undefined): void {
     if (error === undefined) this.#settled?.resolve();
@@ -378,6 +382,7 @@ export class Answer {
     const fields = ["Content-Type", "text/plain; charset=utf-8"];
     this.#phase = "failed";
     this.#carrier.whole(status, fields, this.#carrier.headOnly ? "" : content, content.length);
+    this.completed();
   }
 
   /** The client has gone: whoever still writes is told. For servers. */

@@ -1,0 +1,531 @@
+/**
+ * One client connection: bytes in, requests to the app one after the other, answers out. A request is
+ * not looked at before the one ahead of it is answered, and nothing is read behind a message that ends
+ * the connection.
+ */
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { BodyError, ClientGone, HttpError } from "../errors.ts";
+import { Answer, type Carrier } from "../exchange/answer.ts";
+import { type BodySource, MessageBody } from "../exchange/message-body.ts";
+import { type ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
+import { runHandler } from "../exchange/run.ts";
+import type { Handler, HeadersInput, ResponseBody } from "../gateway/types.ts";
+import { type RequestHead, RequestParser, type RequestParserEvents } from "../http/request-parser.ts";
+import {
+  asksToClose,
+  dateField,
+  framingFields,
+  informationalHead,
+  lastChunk,
+  plainFields,
+  responseHead,
+  statusLine,
+} from "../http/response-head.ts";
+import type { EngineOptions } from "./engine-options.ts";
+import { Output } from "./output.ts";
+import { UpgradedStream } from "./upgraded-stream.ts";
+
+/** What a connection needs of its server. */
+export interface ConnectionHost {
+  readonly handle: Handler;
+  /** Takes the requests that ask to change protocols. */
+  readonly upgrade: Handler;
+  readonly options: EngineOptions;
+  /** The time in milliseconds, as of the last tick: fine enough for deadlines, free to read. */
+  readonly now: number;
+  readonly draining: boolean;
+  /** While draining: how long an idle connection may still bring a request. */
+  readonly lingerMs: number;
+  onAnswered(): void;
+  onClosed(connection: Connection): void;
+}
+
+/** Unread input held while a request is being answered; beyond it the socket is paused. */
+const HELD_MAX = 65536;
+/** An unread body up to this size is read and thrown away to keep the connection; beyond it we close. */
+const DISCARD_MAX = 65536;
+/** After the last answer, how long and how much more we listen, so that the client reads it before a reset. */
+const LINGER_MS = 2000;
+const LINGER_BYTES = 1024 * 1024;
+
+type Phase = "idle" | "head" | "exchange" | "lingering" | "upgraded" | "closed";
+
+/** The answer of this engine: the simplest kind takes a short way. */
+class EngineAnswer extends Answer {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection, onError: (error: Error, headSent: boolean) => void) {
+    super(connection, onError);
+    this.#connection = connection;
+  }
+
+  protected override completed(): void {
+    this.#connection.answered();
+  }
+
+  override begin(
+    status: number,
+    headers: HeadersInput | null | undefined,
+    body: ResponseBody | undefined,
+  ): unknown {
+    // The straight path: text with plain headers. One string, one write.
+    if (
+      typeof body === "string" &&
+      typeof headers === "object" &&
+      headers !== null &&
+      !this.sent &&
+      !this.#connection.headOnly &&
+      Number.isInteger(status) &&
+      status >= 200 &&
+      status <= 599 &&
+      status !== 204 &&
+      status !== 304
+    ) {
+      const fields = plainFields(headers);
+      if (fields !== undefined) {
+        this.claim();
+        this.status = status;
+        this.#connection.plain(status, fields, body);
+        this.finish();
+        return undefined;
+      }
+    }
+    return super.begin(status, headers, body);
+  }
+}
+
+export class Connection implements Carrier, BodySource, RequestParserEvents {
+  /** When the current phase is overdue; in the host's time. */
+  deadline: number;
+  headOnly = false;
+  upgradable = false;
+  readonly #socket: Socket;
+  readonly #host: ConnectionHost;
+  readonly #context: ExchangeContext;
+  readonly #parser: RequestParser;
+  readonly #output: Output;
+  #phase: Phase = "idle";
+  #request: ExchangeRequest | undefined;
+  #answer: EngineAnswer | undefined;
+  #startedAt = 0;
+  /** The body of the current request, while the app may still read it. */
+  #body: MessageBody | undefined;
+  #bodySize = 0;
+  #bodyWanted = false;
+  /** The current request has been received whole. */
+  #received = true;
+  #continueDue = false;
+  #discarded = 0;
+  #keepAlive = true;
+  #oldVersion = false;
+  #chunked = false;
+  #held: Buffer | undefined;
+  /** The socket is paused, so `resume` has something to do: asking it each time would cost a tick. */
+  #paused = false;
+  #feeding = false;
+  #peerEnded = false;
+  #lingered = 0;
+  #upgraded: UpgradedStream | undefined;
+
+  constructor(socket: Socket, host: ConnectionHost, context: ExchangeContext) {
+    this.#socket = socket;
+    this.#host = host;
+    this.#context = context;
+    this.#output = new Output(socket);
+    this.#parser = new RequestParser(host.options.limits, this);
+    this.deadline = host.now + host.options.timeouts.keepAlive;
+    socket.on("end", () => this.#onPeerEnd());
+    socket.on("error", () => {});
+    socket.on("close", () => this.#onClose());
+  }
+
+  /** The request being answered, if any. */
+  get current(): { request: ExchangeRequest; startedAt: number } | undefined {
+    return this.#request && { request: this.#request, startedAt: this.#startedAt };
+  }
+
+  /** True when nothing is being received or answered. */
+  get idle(): boolean {
+    return this.#phase === "idle" && this.#held === undefined;
+  }
+
+  // ---- input
+
+  /** Takes bytes that are valid during the call only. False when the socket should be paused. */
+  receive(bytes: Buffer): boolean {
+    switch (this.#phase) {
+      case "upgraded":
+        return (this.#upgraded as UpgradedStream).receive(bytes);
+      case "lingering":
+        this.#lingered += bytes.length;
+        if (this.#lingered > LINGER_BYTES) this.#socket.destroy();
+        return true;
+      case "closed":
+        return true;
+    }
+    const open = this.#held !== undefined || this.#blocked() ? this.#hold(bytes, 0) : this.#feed(bytes);
+    if (!open) this.#paused = true;
+    return open;
+  }
+
+  /** True when the bytes that come next are not to be looked at yet. */
+  #blocked(): boolean {
+    if (this.#answer === undefined) return false;
+    return this.#received || (!this.#bodyWanted && !this.#answer.complete);
+  }
+
+  #hold(bytes: Buffer, from: number): boolean {
+    const rest = bytes.subarray(from);
+    // A copy: the bytes lie in a buffer that the next read overwrites.
+    this.#held = this.#held === undefined ? Buffer.from(rest) : Buffer.concat([this.#held, rest]);
+    return this.#held.length <= HELD_MAX;
+  }
+
+  #feed(bytes: Buffer): boolean {
+    let open = true;
+    this.#feeding = true;
+    this.#output.gather();
+    try {
+      let at = 0;
+      while (at < bytes.length && this.#accepting()) {
+        if (this.#blocked()) {
+          open = this.#hold(bytes, at);
+          break;
+        }
+        at += this.#parser.execute(bytes, at, bytes.length - at);
+      }
+      if (this.#upgraded !== undefined)
+        open = at === bytes.length || this.#upgraded.receive(bytes.subarray(at));
+      else if (this.#phase === "idle" && this.#parser.inHead) {
+        this.#enter("head", this.#host.options.timeouts.header);
+      }
+    } catch (error) {
+      this.#refuse(error);
+    } finally {
+      this.#feeding = false;
+      this.#output.flush();
+    }
+    return open;
+  }
+
+  #accepting(): boolean {
+    return this.#phase === "idle" || this.#phase === "head" || this.#phase === "exchange";
+  }
+
+  /** Looks at what was held back, now that it may be. */
+  #feedHeld(): void {
+    if (this.#feeding) return;
+    while (this.#held !== undefined && this.#accepting() && !this.#blocked()) {
+      const held = this.#held;
+      this.#held = undefined;
+      this.#feed(held);
+    }
+    if (this.#held !== undefined || !this.#accepting()) return;
+    if (this.#peerEnded) this.#onInputEnd();
+    else this.#resumeInput();
+  }
+
+  #resumeInput(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  #enter(phase: Phase, milliseconds: number): void {
+    this.#phase = phase;
+    this.deadline = this.#host.now + milliseconds;
+  }
+
+  onHead(head: RequestHead): void {
+    const host = this.#host;
+    const options = host.options;
+    this.#phase = "exchange";
+    this.#startedAt = this.#host.now;
+    this.headOnly = head.method === "HEAD";
+    this.upgradable = head.upgrade;
+    this.#oldVersion = head.httpVersion === "1.0";
+    this.#keepAlive = head.keepAlive && head.method !== "CONNECT";
+    this.#received = head.contentLength === 0;
+    this.#continueDue = head.expectContinue;
+    this.#bodyWanted = false;
+    this.#discarded = 0;
+    this.deadline = Number.POSITIVE_INFINITY;
+    if (head.contentLength !== undefined && head.contentLength > options.limits.body) {
+      throw new HttpError(413, "the request body is too large");
+    }
+    this.#bodySize = 0;
+    this.#body = this.#received ? undefined : new MessageBody(head.contentLength, this, options.limits.body);
+    const request = new ExchangeRequest(head, this.#context, this.#body);
+    const answer = new EngineAnswer(this, this.#onAppError);
+    this.#request = request;
+    this.#answer = answer;
+    runHandler(head.upgrade ? host.upgrade : host.handle, request, answer);
+  }
+
+  readonly #onAppError = (error: Error): void => {
+    const request = this.#request;
+    if (request !== undefined) this.#host.options.onError(error, request);
+  };
+
+  onBody(chunk: Uint8Array): void {
+    const answer = this.#answer as EngineAnswer;
+    this.#bodySize += chunk.length;
+    this.deadline = this.#host.now + this.#host.options.timeouts.body;
+    if (answer.complete) {
+      this.#discarded += chunk.length;
+      if (this.#discarded > DISCARD_MAX) this.#close();
+      return;
+    }
+    if (this.#bodySize > this.#host.options.limits.body) {
+      // The reader gets the 413, and its answer, whatever it is, ends the connection.
+      this.#keepAlive = false;
+      this.#body?.fail(new BodyError(413, "the request body is too large"));
+      return;
+    }
+    if (this.#body?.abandoned === true) {
+      // Nobody will read on: hold what comes until the answer, which ends the connection.
+      this.#keepAlive = false;
+      this.#bodyWanted = false;
+      return;
+    }
+    this.#body?.push(Buffer.from(chunk));
+  }
+
+  onEnd(rawTrailers: string[]): void {
+    if (this.#received) return;
+    this.#received = true;
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.#body?.end(rawTrailers);
+    if (this.#answer?.complete === true) this.#endExchange();
+  }
+
+  /** Something that is not to be answered by the app: our own answer, and the end. */
+  #refuse(cause: unknown): void {
+    if (!(cause instanceof HttpError)) throw cause;
+    if (this.#answer === undefined) {
+      this.#keepAlive = false;
+      const bare = this.#phase === "exchange" && this.headOnly;
+      const head = responseHead(
+        cause.status,
+        ["Content-Type", "text/plain; charset=utf-8"],
+        { length: cause.message.length + 1, chunked: false, keepAlive: false, sayKeepAlive: false },
+        Date.now(),
+      );
+      this.#output.message(head, bare ? "" : `${cause.message}\n`);
+      this.#close();
+      return;
+    }
+    // The body broke while the app was reading it. It hears of it, and may say something sensible.
+    this.#keepAlive = false;
+    this.#received = true;
+    const error = new BodyError(cause.status, cause.message, { cause });
+    this.#body?.fail(error);
+    if (this.#answer.complete) this.#close();
+    else if (!this.#bodyWanted) this.#answer.fail(error);
+  }
+
+  #onPeerEnd(): void {
+    this.#peerEnded = true;
+    if (this.#phase === "upgraded") this.#upgraded?.receiveEnd();
+    else if (this.#phase === "lingering") this.#socket.destroy();
+    else if (this.#held === undefined) this.#onInputEnd();
+    // Its own sending side may be all that a client has closed: an answer is still delivered.
+    if (this.#phase === "exchange") {
+      this.#request?.abort(new ClientGone("the client closed its side of the connection"));
+    }
+  }
+
+  #onInputEnd(): void {
+    if (this.#phase === "idle") {
+      this.#socket.end();
+      this.#phase = "closed";
+      return;
+    }
+    try {
+      this.#parser.finish();
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #onClose(): void {
+    const gone = new ClientGone();
+    this.#phase = "closed";
+    this.#held = undefined;
+    this.#request?.abort(gone);
+    if (!this.#received) this.#body?.fail(new BodyError(400, gone.message, { cause: gone }));
+    this.#answer?.abandon(gone);
+    this.#request = undefined;
+    this.#answer = undefined;
+    this.#host.onClosed(this);
+  }
+
+  // ---- the body, as its reader drives it
+
+  start(): void {
+    this.#bodyWanted = true;
+    if (this.#continueDue) {
+      this.#continueDue = false;
+      if (this.#answer?.headSent === false) this.#output.text("HTTP/1.1 100 Continue\r\n\r\n");
+    }
+    this.deadline = this.#host.now + this.#host.options.timeouts.body;
+    this.#feedHeld();
+  }
+
+  pause(): void {
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#received) this.deadline = this.#host.now + this.#host.options.timeouts.body;
+    if (this.#held === undefined) this.#resumeInput();
+    else this.#feedHeld();
+  }
+
+  // ---- the answer, as the carrier sends it
+
+  /** Decides, when the head is written, whether the connection outlives this answer. */
+  #settleKeepAlive(): boolean {
+    if (this.#keepAlive && !this.#received) {
+      // A client that waits for 100 Continue may or may not send the content now: nobody can tell.
+      const unread = this.#request?.body.length;
+      const large = unread === undefined ? !this.#bodyWanted : unread > DISCARD_MAX && !this.#bodyWanted;
+      if (this.#continueDue || large) this.#keepAlive = false;
+    }
+    if (this.#host.draining) this.#keepAlive = false;
+    return this.#keepAlive;
+  }
+
+  /** The straight path: `fields` are lines ready to be sent. */
+  plain(status: number, fields: string, content: string): void {
+    const keepAlive = this.#settleKeepAlive();
+    const size = Buffer.byteLength(content);
+    const framing = { length: size, chunked: false, keepAlive, sayKeepAlive: this.#oldVersion };
+    const head = statusLine(status) + fields + dateField(Date.now()) + framingFields(framing);
+    if (size === content.length) this.#output.text(head + content);
+    else this.#output.message(head, content);
+  }
+
+  informational(status: number, fields: string[]): void {
+    if (!this.#oldVersion) this.#output.text(informationalHead(status, fields));
+  }
+
+  whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
+    if (this.#keepAlive && asksToClose(fields)) this.#keepAlive = false;
+    const keepAlive = this.#settleKeepAlive();
+    const framing = { length, chunked: false, keepAlive, sayKeepAlive: this.#oldVersion };
+    this.#output.message(responseHead(status, fields, framing, Date.now()), content);
+  }
+
+  begin(status: number, fields: string[], length: number | undefined): void {
+    if (this.#keepAlive && asksToClose(fields)) this.#keepAlive = false;
+    const unknown = length === undefined && !this.headOnly;
+    // HTTP/1.0 has no chunks: the end of the connection is the end of the content.
+    if (unknown && this.#oldVersion) this.#keepAlive = false;
+    this.#chunked = unknown && !this.#oldVersion;
+    const keepAlive = this.#settleKeepAlive();
+    const framing = { length, chunked: this.#chunked, keepAlive, sayKeepAlive: this.#oldVersion };
+    this.#output.text(responseHead(status, fields, framing, Date.now()));
+  }
+
+  write(chunk: string | Uint8Array): boolean {
+    if (this.#chunked) this.#output.chunk(chunk);
+    else this.#output.piece(chunk);
+    if (!this.#output.full) return true;
+    if (this.#received) this.deadline = this.#host.now + this.#host.options.timeouts.body;
+    return false;
+  }
+
+  async room(): Promise<void> {
+    await this.#output.room();
+    if (this.#received) this.deadline = Number.POSITIVE_INFINITY;
+  }
+
+  end(trailers: string[]): void {
+    if (this.#chunked) this.#output.text(lastChunk(trailers));
+  }
+
+  upgrade(fields: string[] | undefined): Duplex {
+    this.#phase = "upgraded";
+    this.deadline = Number.POSITIVE_INFINITY;
+    if (fields !== undefined) this.#output.text(informationalHead(101, fields));
+    this.#output.flush();
+    const held = this.#held;
+    this.#held = undefined;
+    this.#upgraded = new UpgradedStream(this.#socket, held);
+    if (this.#peerEnded) this.#upgraded.receiveEnd();
+    return this.#upgraded;
+  }
+
+  /** Breaks off: what was sent must not look complete. A reset says so even where content ends with the connection. */
+  destroy(): void {
+    this.#output.flush();
+    // Unix sockets know no reset.
+    if (this.#oldVersion && this.#context.peer.family !== "unix") this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
+  // ---- the life of an exchange
+
+  /** The answer has been handed over whole. */
+  answered(): void {
+    this.#host.onAnswered();
+    if (this.#received) {
+      this.#endExchange();
+    } else if (!this.#keepAlive) {
+      this.#close();
+    } else {
+      // What is left of the body is read and thrown away, within a bound.
+      this.deadline = this.#host.now + this.#host.options.timeouts.body;
+      this.#feedHeld();
+      this.#resumeInput();
+    }
+  }
+
+  #endExchange(): void {
+    this.#request = undefined;
+    this.#answer = undefined;
+    this.#body = undefined;
+    if (!this.#keepAlive) {
+      this.#close();
+      return;
+    }
+    const host = this.#host;
+    this.#enter("idle", host.draining ? host.lingerMs : host.options.timeouts.keepAlive);
+    if (!this.#feeding && (this.#held !== undefined || this.#paused || this.#peerEnded)) this.#feedHeld();
+  }
+
+  /** Sends what there is, closes our side, and listens on a little, so that a reset does not overtake the answer. */
+  #close(): void {
+    if (this.#phase === "lingering" || this.#phase === "closed") return;
+    this.#held = undefined;
+    this.#body?.fail(new BodyError(400, "the connection was closed before the request body was complete"));
+    this.#request = undefined;
+    this.#answer = undefined;
+    this.#body = undefined;
+    this.#enter("lingering", LINGER_MS);
+    this.#output.flush();
+    this.#socket.end();
+    this.#resumeInput();
+  }
+
+  /** The server drains: an idle connection gets a little time for one more request. */
+  drain(): void {
+    if (this.#phase === "idle") this.deadline = Math.min(this.deadline, this.#host.now + this.#host.lingerMs);
+  }
+
+  /** The deadline has passed. */
+  overdue(): void {
+    const phase = this.#phase;
+    this.deadline = Number.POSITIVE_INFINITY;
+    if (phase === "idle") this.#close();
+    else if (phase === "head") this.#refuse(new HttpError(408, "the request took too long to arrive"));
+    else if (phase === "lingering") this.#socket.destroy();
+    else if (phase === "exchange" && this.#received) this.#socket.destroy();
+    else if (phase === "exchange")
+      this.#refuse(new HttpError(408, "the request body took too long to arrive"));
+  }
+}

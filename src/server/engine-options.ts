@@ -1,0 +1,38 @@
+/** What the gateway engine is told: limits in bytes, times in milliseconds. */
+import type { WorkerInfo } from "../gateway/types.ts";
+import type { RequestLimits } from "../http/request-parser.ts";
+
+export interface EngineTimeouts {
+  /** For a whole request head from its first byte; beyond it 408. */
+  readonly header: number;
+  /** Without progress of a body that is being read, or of an answer being sent; beyond it 408, or the end. */
+  readonly body: number;
+  /** For the next request on an idle connection (gunicorn: keepalive). */
+  readonly keepAlive: number;
+}
+
+/** Tells of an error in the app or in a request; the connection has been seen to already. */
+export type ErrorReporter = (error: Error, request: { method: string; target: string; id: string }) => void;
+
+export interface EngineOptions {
+  readonly limits: RequestLimits & {
+    /** The largest request body in bytes, `Infinity` for no limit; beyond it 413. */
+    readonly body: number;
+  };
+  readonly timeouts: EngineTimeouts;
+  readonly worker: WorkerInfo;
+  /** What the app's `startup` returned. */
+  readonly state: unknown;
+  readonly onError: ErrorReporter;
+}
+
+/** gunicorn's defaults, where it has the setting. */
+export const DEFAULT_LIMITS: EngineOptions["limits"] = {
+  requestLine: 4094,
+  fields: 100,
+  fieldSize: 8190,
+  body: Number.POSITIVE_INFINITY,
+};
+
+/** 75 s is above nginx's 60 s for idle upstream connections: who reuses a connection must close it first. */
+export const DEFAULT_TIMEOUTS: EngineTimeouts = { header: 30_000, body: 60_000, keepAlive: 75_000 };

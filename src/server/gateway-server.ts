@@ -1,0 +1,136 @@
+/**
+ * The gateway engine as a worker sees it: accepts on inherited sockets, keeps the set of connections and
+ * their one clock, and drains.
+ */
+import { createServer, isIPv6, type Server, type Socket } from "node:net";
+import type { ExchangeContext } from "../exchange/request.ts";
+import type { App, Endpoint, Handler, WorkerInfo } from "../gateway/types.ts";
+import { acceptConnections } from "./accept.ts";
+import { Connection, type ConnectionHost } from "./connection.ts";
+import type { EngineOptions } from "./engine-options.ts";
+import { listenOn } from "./listen.ts";
+import type { InFlight, WorkerServer } from "./server.ts";
+
+function endpoint(address: string | undefined, port: number | undefined): Endpoint {
+  if (address === undefined || port === undefined) return { family: "unix", address: "", port: 0 };
+  // On a socket that takes both families, an IPv4 client comes with a mapped address.
+  if (address.startsWith("::ffff:")) return { family: "ipv4", address: address.slice(7), port };
+  return { family: isIPv6(address) ? "ipv6" : "ipv4", address, port };
+}
+
+/** Asks the system for addresses only when somebody wants them: each is a system call. */
+class ConnectionContext implements ExchangeContext {
+  readonly scheme = "http";
+  readonly rootPath = "";
+  readonly worker: WorkerInfo;
+  readonly state: unknown;
+  readonly #socket: Socket;
+  #peer: Endpoint | undefined;
+  #local: Endpoint | undefined;
+
+  constructor(socket: Socket, options: EngineOptions) {
+    this.#socket = socket;
+    this.worker = options.worker;
+    this.state = options.state;
+  }
+
+  get peer(): Endpoint {
+    this.#peer ??= endpoint(this.#socket.remoteAddress, this.#socket.remotePort);
+    return this.#peer;
+  }
+
+  get local(): Endpoint {
+    this.#local ??= endpoint(this.#socket.localAddress, this.#socket.localPort);
+    return this.#local;
+  }
+}
+
+export class GatewayServer implements WorkerServer, ConnectionHost {
+  readonly handle: Handler;
+  readonly upgrade: Handler;
+  readonly options: EngineOptions;
+  now = performance.now();
+  draining = false;
+  lingerMs = 0;
+  requests = 0;
+  readonly #listeners: Server[] = [];
+  readonly #connections = new Set<Connection>();
+  readonly #clock: NodeJS.Timeout;
+  #onEmpty: (() => void) | undefined;
+
+  /** @param app called with its own `this`, so that an app may be an instance of a class */
+  constructor(app: App, options: EngineOptions) {
+    this.handle = app.handle.bind(app) as Handler;
+    this.upgrade = (app.upgrade?.bind(app) as Handler | undefined) ?? this.handle;
+    this.options = options;
+    const { header, body, keepAlive } = options.timeouts;
+    const tick = Math.min(1000, Math.max(10, Math.min(header, body, keepAlive) / 4));
+    this.#clock = setInterval(() => this.#tick(), tick).unref();
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  async listen(fd: number): Promise<void> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true });
+    await listenOn(server, fd);
+    acceptConnections(server, (socket) => {
+      socket.setNoDelay(true);
+      const connection = new Connection(socket, this, new ConnectionContext(socket, this.options));
+      this.#connections.add(connection);
+      return (bytes) => connection.receive(bytes);
+    });
+    this.#listeners.push(server);
+  }
+
+  inFlight(): InFlight[] {
+    const now = performance.now();
+    return [...this.#connections].flatMap((connection) => {
+      const current = connection.current;
+      if (current === undefined) return [];
+      const { method, target, id } = current.request;
+      return [{ method, target, id, age: now - current.startedAt }];
+    });
+  }
+
+  drain(lingerMs: number): Promise<void> {
+    this.now = performance.now();
+    this.draining = true;
+    this.lingerMs = lingerMs;
+    for (const listener of this.#listeners) listener.close();
+    for (const connection of this.#connections) connection.drain();
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve;
+      this.#checkEmpty();
+    });
+  }
+
+  destroy(): void {
+    for (const listener of this.#listeners) listener.close();
+    for (const connection of this.#connections) connection.destroy();
+    clearInterval(this.#clock);
+  }
+
+  onAnswered(): void {
+    this.requests += 1;
+  }
+
+  onClosed(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#checkEmpty();
+  }
+
+  #checkEmpty(): void {
+    if (this.#connections.size > 0 || this.#onEmpty === undefined) return;
+    clearInterval(this.#clock);
+    this.#onEmpty();
+  }
+
+  #tick(): void {
+    this.now = performance.now();
+    for (const connection of this.#connections) {
+      if (connection.deadline <= this.now) connection.overdue();
+    }
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * The sending side of one connection. Text written while input is being read is gathered and leaves in
+ * one write, so that an answer is one system call and pipelined answers share one.
+ */
+import type { Socket } from "node:net";
+import { ClientGone } from "../errors.ts";
+
+export class Output {
+  readonly #socket: Socket;
+  #text = "";
+  #gathering = false;
+  #room: Promise<void> | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** True when the client takes what is sent slower than it comes. */
+  get full(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  /** From here to `flush`, text is held back. */
+  gather(): void {
+    this.#gathering = true;
+  }
+
+  flush(): void {
+    this.#gathering = false;
+    this.#send();
+  }
+
+  #send(): void {
+    if (this.#text === "") return;
+    const text = this.#text;
+    this.#text = "";
+    this.#socket.write(text, "latin1");
+  }
+
+  /** Sends Latin-1 text. */
+  text(text: string): void {
+    this.#text += text;
+    if (!this.#gathering) this.#send();
+  }
+
+  /** Sends a head and its whole content. */
+  message(head: string, content: string | Uint8Array): void {
+    if (content.length === 0) {
+      this.text(head);
+    } else if (typeof content === "string" && Buffer.byteLength(content) === content.length) {
+      // ASCII: the same bytes in Latin-1 as in UTF-8.
+      this.text(head + content);
+    } else {
+      this.#socket.cork();
+      this.#text += head;
+      this.#send();
+      this.#socket.write(content);
+      this.#socket.uncork();
+    }
+  }
+
+  /** Sends a piece of content as it is. */
+  piece(chunk: string | Uint8Array): void {
+    this.#send();
+    this.#socket.write(chunk);
+  }
+
+  /** Sends a piece of content as one chunk (RFC 9112 section 7.1). */
+  chunk(chunk: string | Uint8Array): void {
+    const size = typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length;
+    const line = `${size.toString(16)}\r\n`;
+    if (size === chunk.length && typeof chunk === "string") {
+      this.text(`${line}${chunk}\r\n`);
+      return;
+    }
+    this.#socket.cork();
+    this.#text += line;
+    this.#send();
+    this.#socket.write(chunk);
+    this.#socket.write("\r\n", "latin1");
+    this.#socket.uncork();
+  }
+
+  /** Resolves when the client has caught up; rejects with `ClientGone`. */
+  room(): Promise<void> {
+    const socket = this.#socket;
+    if (socket.destroyed) return Promise.reject(new ClientGone());
+    if (!socket.writableNeedDrain) return Promise.resolve();
+    this.#room ??= new Promise<void>((resolve, reject) => {
+      const settle = (): void => {
+        socket.off("drain", settle);
+        socket.off("close", settle);
+        this.#room = undefined;
+        if (socket.destroyed) reject(new ClientGone());
+        else resolve();
+      };
+      socket.on("drain", settle);
+      socket.on("close", settle);
+    });
+    return this.#room;
+  }
+}

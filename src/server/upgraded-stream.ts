@@ -1,0 +1,68 @@
+/**
+ * A connection that an app has taken over, as a raw duplex. The socket's reads go through the server's
+ * shared buffer, so bytes are copied here into pieces of their own.
+ */
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+
+export class UpgradedStream extends Duplex {
+  readonly #socket: Socket;
+
+  constructor(socket: Socket, first: Uint8Array | undefined) {
+    super({ allowHalfOpen: true });
+    this.#socket = socket;
+    if (first !== undefined && first.length > 0) this.push(first);
+    socket.on("close", () => this.destroy());
+    socket.on("error", (error) => this.destroy(error));
+  }
+
+  /** Takes bytes that have arrived; false when the reader is slower than they come. */
+  receive(bytes: Uint8Array): boolean {
+    return this.push(Buffer.from(bytes));
+  }
+
+  /** The other side has ended. */
+  receiveEnd(): void {
+    this.push(null);
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#socket.write(chunk, done);
+  }
+
+  override _final(done: () => void): void {
+    this.#socket.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#socket.destroy();
+    done(error);
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return this.#socket.remotePort;
+  }
+
+  setTimeout(milliseconds: number, listener?: () => void): this {
+    this.#socket.setTimeout(milliseconds, listener);
+    return this;
+  }
+
+  setNoDelay(on?: boolean): this {
+    this.#socket.setNoDelay(on);
+    return this;
+  }
+
+  setKeepAlive(on?: boolean, initialDelay?: number): this {
+    this.#socket.setKeepAlive(on, initialDelay);
+    return this;
+  }
+}

@@ -9,7 +9,7 @@ import { ClientGone, GatewayError, HttpError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { fieldPairs, isTrailerName } from "../gateway/fields.ts";
 import type { HeadersInput, Respond, ResponseBody, ResponseWriter } from "../gateway/types.ts";
-import { contentIterator, isFileBody, openFile } from "./content.ts";
+import { type ContentSource, contentSource, isFileBody, openFile } from "./content.ts";
 import { AnswerWriter } from "./writer.ts";
 
 /** Carries one answer to the client; each kind of server has its own. Fields are names and values in turn. */
@@ -70,7 +70,7 @@ export class Answer {
   readonly #onError: AnswerErrorListener;
   #declared: number | undefined;
   #written = 0;
-  #source: AsyncIterator<unknown> | Iterator<unknown> | undefined;
+  #source: ContentSource | undefined;
   #settled: { resolve(): void; reject(error: Error): void; promise: Promise<void> } | undefined;
   #failure: Error | undefined;
   #pending: { status: number; fields: string[] } | undefined;
@@ -181,7 +181,7 @@ export class Answer {
           );
         }
         this.#pending = { status, fields };
-        await this.#pump(file.chunks(), this.#carrier.headOnly || forbidsContent(status));
+        await this.#pump(file.source, this.#carrier.headOnly || forbidsContent(status));
       } finally {
         await file.close();
       }
@@ -189,9 +189,9 @@ export class Answer {
   }
 
   #sendIterable(status: number, fields: string[], body: object): void {
-    const iterator = contentIterator(body);
+    const source = contentSource(body);
     this.#pending = { status, fields };
-    this.#run(() => this.#pump(iterator, this.#carrier.headOnly || forbidsContent(status)));
+    this.#run(() => this.#pump(source, this.#carrier.headOnly || forbidsContent(status)));
   }
 
   #run(task: () => Promise<void>): void {
@@ -202,15 +202,15 @@ export class Answer {
    * Sends what an iterator yields. The head waits for the first piece, but no longer than a turn of the
    * event loop: a source that fails at once becomes a 500, one that is slow to begin is not held up.
    */
-  async #pump(iterator: AsyncIterator<unknown> | Iterator<unknown>, bare: boolean): Promise<void> {
-    this.#source = iterator;
+  async #pump(source: ContentSource, bare: boolean): Promise<void> {
+    this.#source = source;
     if (bare) {
       this.sendHead();
-      await iterator.return?.();
+      this.#stopSource();
       this.endContent();
       return;
     }
-    const first = Promise.resolve(iterator.next());
+    const first = Promise.resolve(source.next());
     const turn = new Promise<undefined>((resolve) => setImmediate(resolve, undefined));
     let next = await Promise.race([first, turn]);
     this.sendHead();
@@ -221,7 +221,7 @@ export class Answer {
         throw new GatewayError(clause.content, `content comes in strings or bytes, not ${typeof chunk}`);
       }
       if (!this.send(chunk)) await this.#carrier.room();
-      next = await iterator.next();
+      next = await source.next();
     }
     this.#source = undefined;
     if (!this.complete) this.endContent();
@@ -399,8 +399,7 @@ export class Answer {
   #stopSource(): void {
     const source = this.#source;
     this.#source = undefined;
-    if (source?.return === undefined) return;
-    Promise.resolve(source.return()).catch(() => {});
+    source?.stop();
   }
 }
 

@@ -1,5 +1,7 @@
 /** The kinds of content a response may have, each made an iterator of pieces. */
 import { type FileHandle, open } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { ReadableStream } from "node:stream/web";
 import { GatewayError, HttpError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import type { FileBody } from "../gateway/types.ts";
@@ -11,10 +13,46 @@ export function isFileBody(body: object): body is FileBody {
   return "file" in body && !(Symbol.asyncIterator in body) && !(Symbol.iterator in body);
 }
 
-/** Makes an iterator of any streaming content. */
-export function contentIterator(body: object): AsyncIterator<unknown> | Iterator<unknown> {
-  if (Symbol.asyncIterator in body) return (body as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-  if (Symbol.iterator in body) return (body as Iterable<unknown>)[Symbol.iterator]();
+/** Content that comes in pieces. */
+export interface ContentSource {
+  next(): Promise<IteratorResult<unknown>> | IteratorResult<unknown>;
+  /** Nobody wants the rest: closes what is open. A stream that was never read is closed as well. */
+  stop(): void;
+}
+
+function iteratorSource(iterator: AsyncIterator<unknown> | Iterator<unknown>): ContentSource {
+  return {
+    next: () => iterator.next(),
+    stop: () => {
+      // What fails while it is thrown away concerns nobody.
+      Promise.resolve(iterator.return?.()).catch(() => {});
+    },
+  };
+}
+
+/**
+ * Makes a source of any streaming content.
+ *
+ * @throws GatewayError for what is no content
+ */
+export function contentSource(body: object): ContentSource {
+  if (body instanceof ReadableStream) {
+    const reader = body.getReader();
+    return {
+      next: () => reader.read() as Promise<IteratorResult<unknown>>,
+      stop: () => {
+        reader.cancel().catch(() => {});
+      },
+    };
+  }
+  if (body instanceof Readable) {
+    const source = iteratorSource(body[Symbol.asyncIterator]());
+    // The iterator of a stream closes it only once it has been started.
+    return { next: source.next, stop: () => body.destroy() };
+  }
+  if (Symbol.asyncIterator in body)
+    return iteratorSource((body as AsyncIterable<unknown>)[Symbol.asyncIterator]());
+  if (Symbol.iterator in body) return iteratorSource((body as Iterable<unknown>)[Symbol.iterator]());
   throw new GatewayError(
     clause.content,
     "the content is neither text, bytes, null, a file, a stream nor iterable",
@@ -24,7 +62,7 @@ export function contentIterator(body: object): AsyncIterator<unknown> | Iterator
 export interface OpenFile {
   /** Bytes that will be sent. */
   readonly length: number;
-  chunks(): AsyncGenerator<Uint8Array, void, undefined>;
+  readonly source: ContentSource;
   close(): Promise<void>;
 }
 
@@ -50,7 +88,7 @@ export async function openFile(body: FileBody): Promise<OpenFile> {
         `the file has ${stats.size} bytes, not ${offset} and ${length} more`,
       );
     }
-    return { length, chunks: () => readChunks(handle, offset, length), close };
+    return { length, source: iteratorSource(readChunks(handle, offset, length)), close };
   } catch (error) {
     await close();
     throw error;

@@ -208,8 +208,8 @@ export class RequestParser extends Machine {
   }
 
   /**
-   * Parses `chunk` and returns the number of bytes consumed: fewer than `length` once a message is
-   * complete. Call again with the rest for the next message.
+   * Parses `chunk` and returns the number of bytes consumed: it stops behind a head and behind a
+   * message. Call again with the rest to go on.
    *
    * @throws HttpError for what is refused; nothing may be parsed after it.
    */
@@ -278,8 +278,8 @@ export class RequestParser extends Machine {
       this.body_bytes = head.contentLength;
     }
     this.userCall()(this.#events.onHead(head));
-    if (head.contentLength !== 0) return false;
-    this.nextRequest();
+    if (head.contentLength === 0) this.nextRequest();
+    // Stop here in any case: whether the content is wanted is known only now.
     return true;
   }
 

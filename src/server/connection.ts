@@ -132,7 +132,7 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     this.#socket = socket;
     this.#host = host;
     this.#context = context;
-    this.#output = new Output(socket);
+    this.#output = new Output(socket, host.options.timeouts.body);
     this.#parser = new RequestParser(host.options.limits, this);
     this.deadline = host.now + host.options.timeouts.keepAlive;
     socket.on("end", () => this.#onPeerEnd());
@@ -269,7 +269,8 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
   };
 
   onBody(chunk: Uint8Array): void {
-    const answer = this.#answer as EngineAnswer;
+    const answer = this.#answer;
+    if (answer === undefined) return;
     this.#bodySize += chunk.length;
     this.deadline = this.#host.now + this.#host.options.timeouts.body;
     if (answer.complete) {
@@ -328,7 +329,6 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
   #onPeerEnd(): void {
     this.#peerEnded = true;
     if (this.#phase === "upgraded") this.#upgraded?.receiveEnd();
-    else if (this.#phase === "lingering") this.#socket.destroy();
     else if (this.#held === undefined) this.#onInputEnd();
     // Its own sending side may be all that a client has closed: an answer is still delivered.
     if (this.#phase === "exchange") {
@@ -342,6 +342,7 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
       this.#phase = "closed";
       return;
     }
+    if (this.#phase === "lingering") return;
     try {
       this.#parser.finish();
     } catch (error) {
@@ -434,14 +435,11 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
   write(chunk: string | Uint8Array): boolean {
     if (this.#chunked) this.#output.chunk(chunk);
     else this.#output.piece(chunk);
-    if (!this.#output.full) return true;
-    if (this.#received) this.deadline = this.#host.now + this.#host.options.timeouts.body;
-    return false;
+    return !this.#output.full;
   }
 
-  async room(): Promise<void> {
-    await this.#output.room();
-    if (this.#received) this.deadline = Number.POSITIVE_INFINITY;
+  room(): Promise<void> {
+    return this.#output.room();
   }
 
   end(trailers: string[]): void {
@@ -506,9 +504,10 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     this.#request = undefined;
     this.#answer = undefined;
     this.#body = undefined;
-    this.#enter("lingering", LINGER_MS);
-    this.#output.flush();
-    this.#socket.end();
+    this.#enter("lingering", Number.POSITIVE_INFINITY);
+    this.#output.end(() => {
+      this.deadline = this.#host.now + LINGER_MS;
+    });
     this.#resumeInput();
   }
 
@@ -521,7 +520,9 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
   overdue(): void {
     const phase = this.#phase;
     this.deadline = Number.POSITIVE_INFINITY;
-    if (phase === "idle") this.#close();
+    // A client that is still taking an answer is not idle; one that takes nothing has a clock of its own.
+    if (phase === "idle" && this.#output.pending) this.#enter("idle", this.#host.options.timeouts.keepAlive);
+    else if (phase === "idle") this.#close();
     else if (phase === "head") this.#refuse(new HttpError(408, "the request took too long to arrive"));
     else if (phase === "lingering") this.#socket.destroy();
     else if (phase === "exchange" && this.#received) this.#socket.destroy();

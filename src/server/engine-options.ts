@@ -5,7 +5,7 @@ import type { RequestLimits } from "../http/request-parser.ts";
 export interface EngineTimeouts {
   /** For a whole request head from its first byte; beyond it 408. */
   readonly header: number;
-  /** Without progress of a body that is being read, or of an answer being sent; beyond it 408, or the end. */
+  /** Without progress of a body that is being read (408), or of an answer that the client takes (broken off). */
   readonly body: number;
   /** For the next request on an idle connection (gunicorn: keepalive). */
   readonly keepAlive: number;
@@ -24,6 +24,8 @@ export interface EngineOptions {
   /** What the app's `startup` returned. */
   readonly state: unknown;
   readonly onError: ErrorReporter;
+  /** A connection could not be accepted (no file descriptors left, say); the server goes on. */
+  readonly onAcceptError: (error: Error) => void;
 }
 
 /** gunicorn's defaults, where it has the setting. */

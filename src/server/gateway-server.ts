@@ -75,6 +75,12 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   async listen(fd: number): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     await listenOn(server, fd);
+    this.adopt(server);
+  }
+
+  /** Takes over the connections of a server that is listening already. */
+  adopt(server: Server): void {
+    server.on("error", this.options.onAcceptError);
     acceptConnections(server, (socket) => {
       socket.setNoDelay(true);
       const connection = new Connection(socket, this, new ConnectionContext(socket, this.options));

@@ -10,9 +10,18 @@ export class Output {
   #text = "";
   #gathering = false;
   #room: Promise<void> | undefined;
+  readonly #stallMs: number;
+  #watched = false;
 
-  constructor(socket: Socket) {
+  /** @param stallMs how long a client may take nothing at all of what is sent, before it is given up */
+  constructor(socket: Socket, stallMs: number) {
     this.#socket = socket;
+    this.#stallMs = stallMs;
+  }
+
+  /** True while bytes wait for the client. */
+  get pending(): boolean {
+    return this.#socket.writableLength > 0;
   }
 
   /** True when the client takes what is sent slower than it comes. */
@@ -34,7 +43,26 @@ export class Output {
     if (this.#text === "") return;
     const text = this.#text;
     this.#text = "";
-    this.#socket.write(text, "latin1");
+    this.#watch(this.#socket.write(text, "latin1"));
+  }
+
+  /** The socket's own timer knows of progress within one large write, which nothing else shows. */
+  #watch(taken: boolean): void {
+    if (taken || this.#watched) return;
+    this.#watched = true;
+    const socket = this.#socket;
+    socket.setTimeout(this.#stallMs, () => socket.destroy());
+    socket.once("drain", () => {
+      this.#watched = false;
+      socket.setTimeout(0);
+    });
+  }
+
+  /** Sends what there is and closes our side; `sent` is called when the system has taken everything. */
+  end(sent: () => void): void {
+    this.flush();
+    this.#socket.end(sent);
+    this.#watch(!this.pending);
   }
 
   /** Sends Latin-1 text. */
@@ -54,7 +82,7 @@ export class Output {
       this.#socket.cork();
       this.#text += head;
       this.#send();
-      this.#socket.write(content);
+      this.#watch(this.#socket.write(content));
       this.#socket.uncork();
     }
   }
@@ -62,7 +90,7 @@ export class Output {
   /** Sends a piece of content as it is. */
   piece(chunk: string | Uint8Array): void {
     this.#send();
-    this.#socket.write(chunk);
+    this.#watch(this.#socket.write(chunk));
   }
 
   /** Sends a piece of content as one chunk (RFC 9112 section 7.1). */
@@ -77,7 +105,7 @@ export class Output {
     this.#text += line;
     this.#send();
     this.#socket.write(chunk);
-    this.#socket.write("\r\n", "latin1");
+    this.#watch(this.#socket.write("\r\n", "latin1"));
     this.#socket.uncork();
   }
 

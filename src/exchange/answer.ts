@@ -38,7 +38,11 @@ export interface Carrier {
 /** Tells the server of an error that the app made or met. */
 export type AnswerErrorListener = (error: Error, headSent: boolean) => void;
 
-type Phase = "open" | "begun" | "streaming" | "complete" | "upgraded" | "failed";
+/**
+ * `lost`: the server ended the exchange before the app answered (the client went, time was over). What
+ * the app says later is not an error of the app's, and goes nowhere.
+ */
+type Phase = "open" | "begun" | "streaming" | "complete" | "upgraded" | "failed" | "lost";
 
 const ANSWER = Symbol("answer");
 
@@ -101,11 +105,13 @@ export class Answer {
 
   /** True when nothing more will be sent. */
   get complete(): boolean {
-    return this.#phase === "complete" || this.#phase === "failed" || this.#phase === "upgraded";
+    const phase = this.#phase;
+    return phase === "complete" || phase === "failed" || phase === "lost" || phase === "upgraded";
   }
 
   /** What `respond` does. Servers may put a shorter way for the simplest answers before it. */
   begin(status: number, headers: HeadersInput | null | undefined, body: ResponseBody | undefined): unknown {
+    if (this.#phase === "lost") return this.#ignore(body);
     this.claim();
     try {
       return this.#dispatch(status, headers, body);
@@ -113,6 +119,16 @@ export class Answer {
       this.#reopen();
       throw error;
     }
+  }
+
+  /** Takes an answer that comes too late: once, like any other. */
+  #ignore(body: ResponseBody | undefined): ResponseWriter | undefined {
+    this.#phase = "failed";
+    if (body === undefined) return new AnswerWriter(this);
+    if (typeof body === "object" && body !== null && !(body instanceof Uint8Array) && !isFileBody(body)) {
+      contentSource(body).stop();
+    }
+    return undefined;
   }
 
   /** Marks the request as answered; throws `GatewayError` the second time. */
@@ -310,6 +326,7 @@ export class Answer {
     if (!this.#carrier.upgradable) {
       throw new GatewayError(clause.upgrade, "the request does not ask to change protocols");
     }
+    if (this.#phase === "lost") throw this.#failure ?? new ClientGone();
     const fields = headers === undefined || headers === null ? undefined : fieldPairs(headers);
     this.claim();
     this.status = 101;
@@ -356,10 +373,23 @@ export class Answer {
   fail(cause: unknown): void {
     const error = cause instanceof Error ? cause : new Error(`the app threw ${String(cause)}`);
     if (this.complete) {
-      if (this.#phase !== "failed") this.#onError(error, true);
+      if (this.#phase === "complete" || this.#phase === "upgraded") this.#onError(error, true);
       return;
     }
+    this.#break(error, true);
+  }
+
+  /**
+   * The server gives the exchange up in the app's place: time is over, or the request body broke. What
+   * happens is as in `fail`, but the app may still answer, and is not heard.
+   */
+  giveUp(error: Error): void {
+    if (!this.complete) this.#break(error, false);
+  }
+
+  #break(error: Error, byApp: boolean): void {
     const headSent = this.headSent;
+    const answered = byApp || this.#phase !== "open";
     this.#failure = error;
     this.#stopSource();
     this.#pending = undefined;
@@ -369,18 +399,17 @@ export class Answer {
       this.#carrier.destroy(error);
     } else {
       if (this.#phase === "open") this.claim();
-      this.sendError(error instanceof HttpError ? error.status : 500);
+      this.#phase = answered ? "failed" : "lost";
+      this.#sendError(error instanceof HttpError ? error.status : 500);
     }
     this.#settle(error);
   }
 
   /** Sends the server's own short answer for `status`. */
-  sendError(status: number): void {
-    this.#declared = undefined;
+  #sendError(status: number): void {
     this.status = status;
     const content = `${status} ${STATUS_CODES[status] ?? "Error"}\n`;
     const fields = ["Content-Type", "text/plain; charset=utf-8"];
-    this.#phase = "failed";
     this.#carrier.whole(status, fields, this.#carrier.headOnly ? "" : content, content.length);
     this.completed();
   }
@@ -389,7 +418,7 @@ export class Answer {
   abandon(error: Error): void {
     if (this.complete) return;
     this.#failure = error;
-    this.#phase = "failed";
+    this.#phase = this.#phase === "open" ? "lost" : "failed";
     this.#pending = undefined;
     this.#stopSource();
     this.#settle(error);

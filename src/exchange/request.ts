@@ -3,6 +3,8 @@
  * a getter below makes its value at the first touch, and that is what keeps an untouched one free.
  */
 import { randomBytes } from "node:crypto";
+import { GatewayError } from "../errors.ts";
+import { clause } from "../gateway/clauses.ts";
 import { joinFields } from "../gateway/fields.ts";
 import type { Endpoint, Fields, GatewayRequest, WorkerInfo } from "../gateway/types.ts";
 import { MessageBody } from "./message-body.ts";
@@ -26,6 +28,9 @@ export interface ExchangeContext {
   readonly state: unknown;
 }
 
+/** Restarts the clock of a request, in milliseconds. */
+export type RequestClock = (milliseconds: number) => void;
+
 // 48 random bits per process and a counter: unique among workers and hosts, and 20 ns to make.
 const ID_PREFIX = randomBytes(6).toString("hex");
 let idCounter = 0;
@@ -47,9 +52,18 @@ export class ExchangeRequest implements GatewayRequest {
   #id: string | undefined;
   #abort: AbortController | undefined;
   #abortReason: Error | undefined;
+  readonly #clock: RequestClock | undefined;
 
-  /** @param body undefined for a request without content */
-  constructor(head: ExchangeHead, context: ExchangeContext, body: MessageBody | undefined) {
+  /**
+   * @param body undefined for a request without content
+   * @param clock undefined where requests have no time limit
+   */
+  constructor(
+    head: ExchangeHead,
+    context: ExchangeContext,
+    body: MessageBody | undefined,
+    clock?: RequestClock,
+  ) {
     this.method = head.method;
     this.target = head.target;
     this.httpVersion = head.httpVersion;
@@ -57,6 +71,13 @@ export class ExchangeRequest implements GatewayRequest {
     this.#head = head;
     this.#context = context;
     this.#body = body;
+    this.#clock = clock;
+  }
+
+  extend(milliseconds: number): void {
+    if (!(milliseconds > 0))
+      throw new GatewayError(clause.extend, `${milliseconds} is no time in milliseconds`);
+    this.#clock?.(milliseconds);
   }
 
   get path(): string {

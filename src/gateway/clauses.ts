@@ -4,6 +4,7 @@
 export const clause = {
   body: "section 5.1",
   bodyOnce: "section 5.2",
+  extend: "section 4.9",
   status: "section 6.2",
   fields: "section 6.3",
   content: "section 6.4",

@@ -96,6 +96,11 @@ export interface GatewayRequest<State = unknown> {
    * worker is forced out. Never aborts after the answer is complete.
    */
   readonly signal: AbortSignal;
+  /**
+   * Restarts this request's clock with as much time as given, in milliseconds; `Infinity` stops it. The
+   * clock runs until the head of the answer is sent; when it ends, `signal` aborts and the answer is 503.
+   */
+  extend(milliseconds: number): void;
   /** True when the client asks to change protocols (Connection: upgrade and an Upgrade field, or CONNECT). */
   readonly upgrade: boolean;
   /** True once this worker drains: finish soon, start nothing long. */

@@ -5,7 +5,7 @@
  */
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { BodyError, ClientGone, HttpError } from "../errors.ts";
+import { BodyError, ClientGone, HttpError, RequestAborted } from "../errors.ts";
 import { Answer, type Carrier } from "../exchange/answer.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import { type ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
@@ -98,6 +98,8 @@ class EngineAnswer extends Answer {
 export class Connection implements Carrier, BodySource, RequestParserEvents {
   /** When the current phase is overdue; in the host's time. */
   deadline: number;
+  /** When the current request should have an answer; in the host's time. */
+  requestDeadline = Number.POSITIVE_INFINITY;
   headOnly = false;
   upgradable = false;
   readonly #socket: Socket;
@@ -256,12 +258,18 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     }
     this.#bodySize = 0;
     this.#body = this.#received ? undefined : new MessageBody(head.contentLength, this, options.limits.body);
-    const request = new ExchangeRequest(head, this.#context, this.#body);
+    const request = new ExchangeRequest(head, this.#context, this.#body, this.#extend);
+    this.requestDeadline = host.now + options.timeouts.request;
     const answer = new EngineAnswer(this, this.#onAppError);
     this.#request = request;
     this.#answer = answer;
     runHandler(head.upgrade ? host.upgrade : host.handle, request, answer);
   }
+
+  readonly #extend = (milliseconds: number): void => {
+    if (this.requestDeadline !== Number.POSITIVE_INFINITY)
+      this.requestDeadline = this.#host.now + milliseconds;
+  };
 
   readonly #onAppError = (error: Error): void => {
     const request = this.#request;
@@ -323,7 +331,7 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     const error = new BodyError(cause.status, cause.message, { cause });
     this.#body?.fail(error);
     if (this.#answer.complete) this.#close();
-    else if (!this.#bodyWanted) this.#answer.fail(error);
+    else if (!this.#bodyWanted) this.#answer.giveUp(error);
   }
 
   #onPeerEnd(): void {
@@ -484,6 +492,7 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
   }
 
   #endExchange(): void {
+    this.requestDeadline = Number.POSITIVE_INFINITY;
     this.#request = undefined;
     this.#answer = undefined;
     this.#body = undefined;
@@ -504,6 +513,7 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     this.#request = undefined;
     this.#answer = undefined;
     this.#body = undefined;
+    this.requestDeadline = Number.POSITIVE_INFINITY;
     this.#enter("lingering", Number.POSITIVE_INFINITY);
     this.#output.end(() => {
       this.deadline = this.#host.now + LINGER_MS;
@@ -514,6 +524,16 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
   /** The server drains: an idle connection gets a little time for one more request. */
   drain(): void {
     if (this.#phase === "idle") this.deadline = Math.min(this.deadline, this.#host.now + this.#host.lingerMs);
+  }
+
+  /** The time of the current request is over. An answer that has begun may go on: it has other clocks. */
+  requestOverdue(): void {
+    this.requestDeadline = Number.POSITIVE_INFINITY;
+    const answer = this.#answer;
+    if (answer === undefined || answer.headSent) return;
+    this.#keepAlive = false;
+    this.#request?.abort(new RequestAborted("the time for this request is over"));
+    answer.giveUp(new HttpError(503, `no answer within ${this.#host.options.timeouts.request / 1000} s`));
   }
 
   /** The deadline has passed. */

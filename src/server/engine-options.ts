@@ -7,6 +7,8 @@ export interface EngineTimeouts {
   readonly header: number;
   /** Without progress of a body that is being read (408), or of an answer that the client takes (broken off). */
   readonly body: number;
+  /** From a request's head to the head of its answer; beyond it the signal aborts and the answer is 503. */
+  readonly request: number;
   /** For the next request on an idle connection (gunicorn: keepalive). */
   readonly keepAlive: number;
 }
@@ -37,4 +39,9 @@ export const DEFAULT_LIMITS: EngineOptions["limits"] = {
 };
 
 /** 75 s is above nginx's 60 s for idle upstream connections: who reuses a connection must close it first. */
-export const DEFAULT_TIMEOUTS: EngineTimeouts = { header: 30_000, body: 60_000, keepAlive: 75_000 };
+export const DEFAULT_TIMEOUTS: EngineTimeouts = {
+  header: 30_000,
+  body: 60_000,
+  request: Number.POSITIVE_INFINITY,
+  keepAlive: 75_000,
+};

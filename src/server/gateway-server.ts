@@ -63,8 +63,8 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.handle = app.handle.bind(app) as Handler;
     this.upgrade = (app.upgrade?.bind(app) as Handler | undefined) ?? this.handle;
     this.options = options;
-    const { header, body, keepAlive } = options.timeouts;
-    const tick = Math.min(1000, Math.max(10, Math.min(header, body, keepAlive) / 4));
+    const { header, body, request, keepAlive } = options.timeouts;
+    const tick = Math.min(1000, Math.max(10, Math.min(header, body, request, keepAlive) / 4));
     this.#clock = setInterval(() => this.#tick(), tick).unref();
   }
 
@@ -137,6 +137,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.now = performance.now();
     for (const connection of this.#connections) {
       if (connection.deadline <= this.now) connection.overdue();
+      if (connection.requestDeadline <= this.now) connection.requestOverdue();
     }
   }
 }

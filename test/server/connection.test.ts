@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Readable } from "node:stream";
 import { describe, test } from "node:test";
-import type { GatewayRequest, Handler } from "../../src/gateway/types.ts";
+import type { GatewayRequest, Handler, Respond } from "../../src/gateway/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
 import { startEngine, statuses } from "../support/engine.ts";
 
@@ -96,7 +96,7 @@ describe("keep-alive and pipelining", () => {
   });
 
   test("an idle connection is closed in silence, a slow head gets 408", async (t) => {
-    const timeouts = { header: 60, body: 60, keepAlive: 60 };
+    const timeouts = { ...DEFAULT_TIMEOUTS, header: 60, body: 60, keepAlive: 60 };
     const engine = await startEngine(t, hello, { timeouts });
     const idle = await engine.connect();
     assert.equal(await idle.rest(), "");
@@ -177,7 +177,7 @@ describe("request bodies", () => {
         }
         respond(200, null, "whole");
       },
-      { timeouts: { header: 100, body: 100, keepAlive: 1000 } },
+      { timeouts: { ...DEFAULT_TIMEOUTS, header: 100, body: 100, keepAlive: 1000 } },
     );
     const sized = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello";
     assert.deepEqual(statuses(await engine.exchange(sized)), [400]);
@@ -392,7 +392,7 @@ describe("answers", () => {
   test("a client that takes its time gets a large last answer whole", async (t) => {
     const size = 30_000_000;
     const engine = await startEngine(t, (_request, respond) => respond(200, null, Buffer.alloc(size, "x")), {
-      timeouts: { header: 2000, body: 2000, keepAlive: 40 },
+      timeouts: { ...DEFAULT_TIMEOUTS, header: 2000, body: 2000, keepAlive: 40 },
     });
     const client = await engine.connect();
     client.socket.removeAllListeners("data");
@@ -414,7 +414,7 @@ describe("answers", () => {
 
   test("a client that takes nothing is given up", async (t) => {
     const engine = await startEngine(t, (_request, respond) => respond(200, null, Buffer.alloc(30_000_000)), {
-      timeouts: { header: 2000, body: 100, keepAlive: 2000 },
+      timeouts: { ...DEFAULT_TIMEOUTS, header: 2000, body: 100, keepAlive: 2000 },
     });
     const client = await engine.connect();
     client.socket.pause();
@@ -482,6 +482,70 @@ describe("answers", () => {
     client.socket.destroy();
     await closed.promise;
   });
+});
+
+describe("the clock of a request", () => {
+  const timeouts = { ...DEFAULT_TIMEOUTS, request: 80 };
+
+  test("ends in 503, the signal aborts, and what the app says later goes nowhere", async (t) => {
+    const late = deferred<Respond>();
+    const reason = deferred<unknown>();
+    const engine = await startEngine(
+      t,
+      (request, respond) => {
+        request.signal.addEventListener("abort", () => reason.resolve(request.signal.reason));
+        late.resolve(respond);
+      },
+      { timeouts },
+    );
+    const client = await engine.connect();
+    client.send(GET);
+    assert.deepEqual(statuses(await client.rest()), [503]);
+    assert.equal(((await reason.promise) as Error).name, "RequestAborted");
+    const respond = await late.promise;
+    const stream = Readable.from(["late"]);
+    respond(200, null, stream);
+    assert.ok(stream.destroyed);
+    assert.throws(() => respond(200, null, "later"), /twice/);
+    assert.match(engine.errors[0]?.message ?? "", /no answer within 0.08 s/);
+  });
+
+  test("may be extended by the app, and stops when the answer begins", async (t) => {
+    const engine = await startEngine(
+      t,
+      async (request, respond) => {
+        if (request.path === "/extended") request.extend(5000);
+        const writer = respond(200);
+        if (request.path === "/begun") await writer.flush();
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        await writer.end("late");
+      },
+      { timeouts },
+    );
+    for (const path of ["/extended", "/begun"]) {
+      assert.deepEqual(
+        statuses(await engine.exchange(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)),
+        [200],
+        path,
+      );
+    }
+  });
+});
+
+test("an answer to a client that has gone is no error of the app's", async (t) => {
+  const late = deferred<Respond>();
+  const gone = deferred();
+  const engine = await startEngine(t, (request, respond) => {
+    request.signal.addEventListener("abort", () => gone.resolve());
+    late.resolve(respond);
+  });
+  const client = await engine.connect();
+  client.send(GET);
+  const respond = await late.promise;
+  client.socket.resetAndDestroy();
+  await gone.promise;
+  await assert.rejects(respond(200).write("x"), { name: "ClientGone" });
+  assert.deepEqual(engine.errors, []);
 });
 
 describe("upgrade", () => {

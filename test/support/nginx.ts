@@ -1,0 +1,91 @@
+/** A real nginx in a temporary folder, on a free port, with what a test puts into its server block. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+
+export interface Nginx {
+  readonly port: number;
+  /** What nginx wrote to its error log so far. */
+  errors(): string;
+}
+
+export interface NginxSite {
+  /** The body of `upstream app { … }`. */
+  readonly upstream: string;
+  /** The body of the server block, without `listen`. */
+  readonly server: string;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function accepts(port: number, child: ChildProcess, deadline: number): Promise<void> {
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`nginx ended with code ${child.exitCode}`);
+    const socket = connect(port, "127.0.0.1");
+    try {
+      await once(socket, "connect");
+      return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    } finally {
+      socket.destroy();
+    }
+  }
+}
+
+/** Starts nginx in `folder`; it is stopped when the test ends, and its error log shown if the test failed. */
+export async function startNginx(test: TestContext, folder: string, site: NginxSite): Promise<Nginx> {
+  const port = await freePort();
+  const log = join(folder, "nginx-error.log");
+  for (const name of ["client", "proxy", "fastcgi", "uwsgi", "scgi"]) {
+    mkdirSync(join(folder, `nginx-${name}`), { recursive: true });
+  }
+  const user = process.getuid?.() === 0 ? "user root;" : "";
+  const config = join(folder, "nginx.conf");
+  writeFileSync(
+    config,
+    `${user}
+daemon off;
+worker_processes 1;
+pid ${join(folder, "nginx.pid")};
+error_log ${log} warn;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  client_body_temp_path ${join(folder, "nginx-client")};
+  proxy_temp_path ${join(folder, "nginx-proxy")};
+  fastcgi_temp_path ${join(folder, "nginx-fastcgi")};
+  uwsgi_temp_path ${join(folder, "nginx-uwsgi")};
+  scgi_temp_path ${join(folder, "nginx-scgi")};
+  map $http_upgrade $connection_upgrade { default upgrade; "" ""; }
+  upstream app {
+    ${site.upstream}
+  }
+  server {
+    listen 127.0.0.1:${port};
+    ${site.server}
+  }
+}
+`,
+  );
+  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+  const child = spawn("nginx", ["-c", config, "-e", log], { env, stdio: ["ignore", "inherit", "inherit"] });
+  const errors = (): string => readFileSync(log, "utf8");
+  test.after(async () => {
+    child.kill("SIGTERM");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  });
+  await accepts(port, child, Date.now() + 10_000);
+  return { port, errors };
+}

@@ -136,7 +136,7 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     this.#context = context;
     this.#output = new Output(socket, host.options.timeouts.body);
     this.#parser = new RequestParser(host.options.limits, this);
-    this.deadline = host.now + host.options.timeouts.keepAlive;
+    this.deadline = host.now + (host.options.timeouts.keepAlive || host.options.timeouts.header);
     socket.on("end", () => this.#onPeerEnd());
     socket.on("error", () => {});
     socket.on("close", () => this.#onClose());
@@ -247,7 +247,7 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     this.headOnly = head.method === "HEAD";
     this.upgradable = head.upgrade;
     this.#oldVersion = head.httpVersion === "1.0";
-    this.#keepAlive = head.keepAlive && head.method !== "CONNECT";
+    this.#keepAlive = head.keepAlive && head.method !== "CONNECT" && options.timeouts.keepAlive > 0;
     this.#received = head.contentLength === 0;
     this.#continueDue = head.expectContinue;
     this.#bodyWanted = false;

@@ -9,7 +9,7 @@ export interface EngineTimeouts {
   readonly body: number;
   /** From a request's head to the head of its answer; beyond it the signal aborts and the answer is 503. */
   readonly request: number;
-  /** For the next request on an idle connection (gunicorn: keepalive). */
+  /** For the next request on an idle connection (gunicorn: keepalive); 0 closes behind every answer. */
   readonly keepAlive: number;
 }
 

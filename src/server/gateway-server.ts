@@ -64,7 +64,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.upgrade = (app.upgrade?.bind(app) as Handler | undefined) ?? this.handle;
     this.options = options;
     const { header, body, request, keepAlive } = options.timeouts;
-    const tick = Math.min(1000, Math.max(10, Math.min(header, body, request, keepAlive) / 4));
+    const tick = Math.min(1000, Math.max(10, Math.min(header, body, request, keepAlive || header) / 4));
     this.#clock = setInterval(() => this.#tick(), tick).unref();
   }
 

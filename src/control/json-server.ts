@@ -1,0 +1,88 @@
+/** A small HTTP server that answers JSON from a table of routes. Bad requests get one line that says why. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { HttpError } from "../errors.ts";
+
+export interface Reply {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export interface Route {
+  readonly method: "GET" | "POST";
+  /** A path, in which `:name` stands for one segment. */
+  readonly path: string;
+  answer(parameters: Readonly<Record<string, string>>, body: unknown): Reply | Promise<Reply>;
+}
+
+/** Control requests are a few bytes; anything larger is a mistake. */
+const BODY_MAX = 65536;
+
+function match(pattern: string, path: string): Record<string, string> | undefined {
+  const wanted = pattern.split("/");
+  const given = path.split("/");
+  if (wanted.length !== given.length) return undefined;
+  const parameters: Record<string, string> = {};
+  for (const [index, segment] of wanted.entries()) {
+    const value = given[index] as string;
+    if (segment.startsWith(":")) parameters[segment.slice(1)] = value;
+    else if (segment !== value) return undefined;
+  }
+  return parameters;
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += (chunk as Buffer).length;
+    if (size > BODY_MAX) throw new HttpError(413, "the request is too large");
+    chunks.push(chunk as Buffer);
+  }
+  const text = Buffer.concat(chunks).toString("utf8");
+  if (text.trim() === "") return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new HttpError(400, "the request body is not JSON");
+  }
+}
+
+async function findReply(routes: readonly Route[], request: IncomingMessage): Promise<Reply> {
+  const path = (request.url ?? "/").split("?")[0] as string;
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const found = routes.flatMap((route) => {
+    const parameters = match(route.path, path);
+    return parameters === undefined ? [] : [{ route, parameters }];
+  });
+  if (found.length === 0) throw new HttpError(404, `there is nothing at ${path}`);
+  const chosen = found.find(({ route }) => route.method === method);
+  if (chosen === undefined) {
+    const methods = found.map(({ route }) => route.method).join(", ");
+    throw new HttpError(405, `${path} takes ${methods}, not ${request.method}`);
+  }
+  const body = chosen.route.method === "POST" ? await readJson(request) : undefined;
+  return chosen.route.answer(chosen.parameters, body);
+}
+
+function send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
+  const text = `${JSON.stringify(reply.body, undefined, 2)}\n`;
+  response.writeHead(reply.status, {
+    "content-type": "application/json; charset=utf-8",
+    "content-length": Buffer.byteLength(text),
+    "cache-control": "no-store",
+  });
+  response.end(request.method === "HEAD" ? undefined : text);
+}
+
+/** Makes the server; it is not listening yet. */
+export function createJsonServer(routes: readonly Route[]): Server {
+  return createServer((request, response) => {
+    findReply(routes, request)
+      .catch((error: unknown): Reply => {
+        const status = error instanceof HttpError ? error.status : 500;
+        return { status, body: { ok: false, error: (error as Error).message } };
+      })
+      .then((reply) => send(request, response, reply))
+      .catch(() => response.destroy());
+  });
+}

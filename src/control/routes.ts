@@ -1,0 +1,70 @@
+/** The requests of the control interface, and those of the health endpoint. */
+import { HttpError } from "../errors.ts";
+import type { Controllable, Outcome } from "./api.ts";
+import type { Reply, Route } from "./json-server.ts";
+
+/** 409: what was asked for was tried and did not come about; the server goes on as before. */
+function reply(outcome: Outcome): Reply {
+  return { status: outcome.ok ? 200 : 409, body: outcome };
+}
+
+function field(body: unknown, name: string): unknown {
+  return typeof body === "object" && body !== null ? (body as Record<string, unknown>)[name] : undefined;
+}
+
+function workerCount(body: unknown): number {
+  const workers = field(body, "workers");
+  if (typeof workers !== "number" || !Number.isInteger(workers) || workers < 0) {
+    throw new HttpError(400, 'send {"workers": N}, N a whole number from 0');
+  }
+  return workers;
+}
+
+function processId(text: string | undefined): number {
+  if (text === undefined || !/^\d+$/.test(text)) throw new HttpError(400, `${text} is no process id`);
+  return Number(text);
+}
+
+/** Everything that `tsgun ctl` can ask. */
+export function controlRoutes(target: Controllable): Route[] {
+  return [
+    { method: "GET", path: "/status", answer: () => ({ status: 200, body: target.status() }) },
+    { method: "GET", path: "/workers", answer: () => ({ status: 200, body: target.workers() }) },
+    { method: "POST", path: "/reload", answer: async () => reply(await target.reload()) },
+    { method: "POST", path: "/upgrade", answer: async () => reply(await target.upgrade()) },
+    { method: "POST", path: "/reopen", answer: async () => reply(await target.reopen()) },
+    {
+      method: "POST",
+      path: "/scale",
+      answer: async (_parameters, body) => reply(await target.scale(workerCount(body))),
+    },
+    {
+      method: "POST",
+      path: "/workers/:pid/restart",
+      answer: async (parameters) => reply(await target.restart(processId(parameters.pid))),
+    },
+    {
+      method: "POST",
+      path: "/stop",
+      answer: async (_parameters, body) => {
+        const mode = field(body, "mode") ?? "graceful";
+        if (mode !== "graceful" && mode !== "quick")
+          throw new HttpError(400, 'mode is "graceful" or "quick"');
+        return reply(await target.stop(mode));
+      },
+    },
+    ...healthRoutes(target),
+  ];
+}
+
+/** What a load balancer asks: nothing here changes anything. */
+export function healthRoutes(target: Pick<Controllable, "health">): Route[] {
+  const health = (passes: "live" | "ready") => (): Reply => {
+    const state = target.health();
+    return { status: state[passes] ? 200 : 503, body: state };
+  };
+  return [
+    { method: "GET", path: "/health/live", answer: health("live") },
+    { method: "GET", path: "/health/ready", answer: health("ready") },
+  ];
+}

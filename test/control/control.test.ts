@@ -1,0 +1,179 @@
+/** The control interface over its real socket, with a made-up server behind it. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { Controllable, Outcome } from "../../src/control/api.ts";
+import { askControl } from "../../src/control/control-client.ts";
+import { openControlSocket, openHealthServer } from "../../src/control/control-server.ts";
+import { controlFolder, defaultControlSocket, listControlSockets } from "../../src/control/socket-path.ts";
+
+function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), "tsgun-control-"));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** Records what it is asked to do. */
+function recorder(outcome: Outcome = { ok: true, message: "done" }): Controllable & { calls: string[] } {
+  const calls: string[] = [];
+  const record = async (call: string): Promise<Outcome> => {
+    calls.push(call);
+    return outcome;
+  };
+  return {
+    calls,
+    status: () => ({
+      name: "app",
+      version: "0",
+      pid: 1,
+      app: "app:handler",
+      listening: [],
+      uptime: 5,
+      generation: 2,
+      workers: { target: 4, ready: 3 },
+      state: "serving",
+    }),
+    workers: () => [],
+    health: () => ({ live: true, ready: false, reason: "booting" }),
+    reload: () => record("reload"),
+    upgrade: () => record("upgrade"),
+    scale: (workers) => record(`scale ${workers}`),
+    restart: (pid) => record(`restart ${pid}`),
+    reopen: () => record("reopen"),
+    stop: (mode) => record(`stop ${mode}`),
+  };
+}
+
+async function open(t: TestContext, target: Controllable): Promise<string> {
+  const path = join(folder(t), "run", "tsgun.ctl");
+  const server = await openControlSocket(path, target);
+  t.after(() => server.close());
+  return path;
+}
+
+test("the socket and its folder belong to their owner alone", async (t) => {
+  const mask = process.umask(0);
+  t.after(() => process.umask(mask));
+  const path = await open(t, recorder());
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.equal(statSync(join(path, "..")).mode & 0o777, 0o700);
+  assert.equal(process.umask(), 0);
+});
+
+test("every command reaches the server, with what it was given", async (t) => {
+  const target = recorder();
+  const path = await open(t, target);
+  const asked: [string, unknown?][] = [
+    ["/reload"],
+    ["/upgrade"],
+    ["/reopen"],
+    ["/scale", { workers: 3 }],
+    ["/workers/123/restart"],
+    ["/stop"],
+    ["/stop", { mode: "quick" }],
+  ];
+  for (const [route, body] of asked) assert.equal((await askControl(path, "POST", route, body)).status, 200);
+  assert.deepEqual(target.calls, [
+    "reload",
+    "upgrade",
+    "reopen",
+    "scale 3",
+    "restart 123",
+    "stop graceful",
+    "stop quick",
+  ]);
+  const status = await askControl(path, "GET", "/status");
+  assert.equal((status.body as { generation: number }).generation, 2);
+  assert.deepEqual((await askControl(path, "GET", "/workers")).body, []);
+});
+
+test("what did not come about is 409 with the app's own error", async (t) => {
+  const path = await open(t, recorder({ ok: false, error: "the app throws", detail: "at app.ts:3" }));
+  const reply = await askControl(path, "POST", "/reload");
+  assert.equal(reply.status, 409);
+  assert.deepEqual(reply.body, { ok: false, error: "the app throws", detail: "at app.ts:3" });
+});
+
+test("bad requests are told what is wrong", async (t) => {
+  const target = recorder();
+  const path = await open(t, target);
+  const cases: ["GET" | "POST", string, unknown, number, RegExp][] = [
+    ["GET", "/nothing", undefined, 404, /nothing at \/nothing/],
+    ["GET", "/reload", undefined, 405, /takes POST/],
+    ["POST", "/scale", { workers: -1 }, 400, /whole number/],
+    ["POST", "/scale", undefined, 400, /whole number/],
+    ["POST", "/workers/abc/restart", undefined, 400, /abc is no process id/],
+    ["POST", "/stop", { mode: "slowly" }, 400, /graceful/],
+    ["POST", "/scale", { workers: "x".repeat(70_000) }, 413, /too large/],
+  ];
+  for (const [method, route, body, status, message] of cases) {
+    const reply = await askControl(path, method, route, body);
+    assert.equal(reply.status, status, route);
+    assert.match((reply.body as { error: string }).error, message);
+  }
+  assert.deepEqual(target.calls, []);
+});
+
+test("a socket left behind is replaced, a live one and a file are not", async (t) => {
+  const path = join(folder(t), "tsgun.ctl");
+  const first = await openControlSocket(path, recorder());
+  await assert.rejects(openControlSocket(path, recorder()), /belongs to another server/);
+  first.close();
+  // A process that is killed leaves its socket file.
+  const killed = spawnSync(process.execPath, [
+    "-e",
+    'require("net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))',
+    path,
+  ]);
+  assert.equal(killed.signal, "SIGKILL");
+  assert.ok(statSync(path).isSocket());
+  const second = await openControlSocket(path, recorder());
+  second.close();
+  const file = join(path, "..", "file.ctl");
+  writeFileSync(file, "");
+  await assert.rejects(openControlSocket(file, recorder()), /is no socket/);
+  await assert.rejects(openControlSocket(`/tmp/${"x".repeat(200)}`, recorder()), /longer than/);
+});
+
+test("the health endpoint says live and ready apart, and nothing else", async (t) => {
+  const target = recorder();
+  const server = await openHealthServer({ kind: "tcp", host: "127.0.0.1", port: 0 }, target);
+  t.after(() => server.close());
+  const ask = (path: string, method = "GET"): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const asking = request(
+        { host: "127.0.0.1", port: server.port, path, method, agent: false },
+        (response) => {
+          response.resume();
+          response.on("end", () => resolve(response.statusCode ?? 0));
+        },
+      );
+      asking.on("error", reject);
+      asking.end();
+    });
+  assert.equal(await ask("/health/live"), 200);
+  assert.equal(await ask("/health/live", "HEAD"), 200);
+  assert.equal(await ask("/health/ready"), 503);
+  assert.equal(await ask("/stop", "POST"), 404);
+  assert.deepEqual(target.calls, []);
+});
+
+test("nobody at the socket is a clear error", async (t) => {
+  const path = join(folder(t), "none.ctl");
+  await assert.rejects(askControl(path, "GET", "/status"), /cannot ask the server at .*none\.ctl/);
+});
+
+test("the default folder is the unit's, the user's, or one among the temporary files", () => {
+  assert.equal(
+    controlFolder({ RUNTIME_DIRECTORY: "/run/app:/run/other", XDG_RUNTIME_DIR: "/run/user/1" }),
+    "/run/app",
+  );
+  assert.equal(controlFolder({ XDG_RUNTIME_DIR: "/run/user/1" }), "/run/user/1/tsgun");
+  assert.match(controlFolder({}), /tsgun-\d+$/);
+  assert.equal(defaultControlSocket(7, { RUNTIME_DIRECTORY: "/run/app" }), "/run/app/tsgun-7.ctl");
+  assert.deepEqual(listControlSockets({ RUNTIME_DIRECTORY: "/nowhere" }), []);
+});

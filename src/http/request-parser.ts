@@ -299,7 +299,10 @@ export class RequestParser extends Machine {
     if (facts.encodings > 0) this.#checkEncoding(current);
     if (facts.lengths > 1) throw new HttpError(400, "more than one Content-Length");
     const contentLength = facts.encodings > 0 ? undefined : facts.length;
-    if (method === "TRACE" && contentLength !== 0) throw new HttpError(400, "TRACE with content");
+    // RFC 9110 sections 9.3.6 and 9.3.8. Behind the head of a CONNECT begins the tunnel, whatever a length says.
+    if ((method === "TRACE" || method === "CONNECT") && contentLength !== 0) {
+      throw new HttpError(400, `${method} with content`);
+    }
     if (facts.expect > 0 && current && !(facts.expect === 1 && facts.expectContinue)) {
       throw new HttpError(417, "the only expectation met here is 100-continue");
     }

@@ -192,6 +192,7 @@ export class RequestParser extends Machine {
   #extensionBytes = 0;
   #lineFeedDue = false;
   #trailers = NO_TRAILERS;
+  #refusal: Error | undefined;
   readonly #leaveUserCall = (result?: unknown): unknown => {
     this.isUserCall = false;
     return result;
@@ -211,13 +212,15 @@ export class RequestParser extends Machine {
    * Parses `chunk` and returns the number of bytes consumed: it stops behind a head and behind a
    * message. Call again with the rest to go on.
    *
-   * @throws HttpError for what is refused; nothing may be parsed after it.
+   * @throws HttpError for what is refused; from then on every call throws it again.
    */
   override execute(chunk: Uint8Array, start = 0, length = chunk.length - start): number {
     if (this.state === "MESSAGE_COMPLETE") this.#startMessage();
     const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
     const consumed = super.execute(bytes, start, length);
     if (typeof consumed === "number") return consumed;
+    this.#refusal = consumed;
+    this.state = "REFUSED";
     throw consumed;
   }
 
@@ -263,6 +266,11 @@ export class RequestParser extends Machine {
 
   MESSAGE_COMPLETE(): boolean {
     return true;
+  }
+
+  /** Behind a refusal nothing is parsed, whoever asks. */
+  REFUSED(): never {
+    throw this.#refusal;
   }
 
   /** Request line and field section in one pass. */

@@ -82,7 +82,7 @@ test(`${RUNS} damaged requests, seed ${SEED}`, { timeout: 600_000 }, (context) =
       endings.set(name, (endings.get(name) ?? 0) + 1);
     } catch (error) {
       const input = JSON.stringify({ text, limits });
-      throw new Error(`TSGUN_FUZZ_SEED=${SEED}, run ${run} (${kinds.join(", ")}): ${input}`, {
+      throw new Error(`TSGUN_FUZZ_SEED=${SEED}, run ${run} (${kinds.join(", ")}): ${input}\n${error}`, {
         cause: error,
       });
     }

@@ -135,8 +135,8 @@ class HeadFacts implements FieldReader {
   #onConnection(bytes: Buffer, start: number, end: number): void {
     let from = start;
     while (from < end) {
-      let to = bytes.indexOf(0x2c, from);
-      if (to === -1 || to > end) to = end;
+      let to = from;
+      while (to < end && bytes[to] !== 0x2c) to += 1;
       let first = from;
       let last = to;
       while (first < last && (bytes[first] === 0x20 || bytes[first] === 0x09)) first += 1;

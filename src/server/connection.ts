@@ -6,22 +6,13 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone, HttpError, RequestAborted } from "../errors.ts";
-import { Answer, type Carrier } from "../exchange/answer.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import { type ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
 import { runHandler } from "../exchange/run.ts";
-import type { Handler, HeadersInput, ResponseBody } from "../gateway/types.ts";
+import type { Handler } from "../gateway/types.ts";
 import { type RequestHead, RequestParser, type RequestParserEvents } from "../http/request-parser.ts";
-import {
-  asksToClose,
-  dateField,
-  framingFields,
-  informationalHead,
-  lastChunk,
-  plainFields,
-  responseHead,
-  statusLine,
-} from "../http/response-head.ts";
+import { responseHead } from "../http/response-head.ts";
+import { type AnsweredConnection, EngineAnswer, Sender } from "./engine-answer.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { Output } from "./output.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
@@ -51,62 +42,17 @@ const LINGER_BYTES = 1024 * 1024;
 
 type Phase = "idle" | "head" | "exchange" | "lingering" | "upgraded" | "closed";
 
-/** The answer of this engine: the simplest kind takes a short way. */
-class EngineAnswer extends Answer {
-  readonly #connection: Connection;
-
-  constructor(connection: Connection, onError: (error: Error, headSent: boolean) => void) {
-    super(connection, onError);
-    this.#connection = connection;
-  }
-
-  protected override completed(): void {
-    this.#connection.answered();
-  }
-
-  override begin(
-    status: number,
-    headers: HeadersInput | null | undefined,
-    body: ResponseBody | undefined,
-  ): unknown {
-    // The straight path: text with plain headers. One string, one write.
-    if (
-      typeof body === "string" &&
-      typeof headers === "object" &&
-      headers !== null &&
-      !this.sent &&
-      !this.#connection.headOnly &&
-      Number.isInteger(status) &&
-      status >= 200 &&
-      status <= 599 &&
-      status !== 204 &&
-      status !== 304
-    ) {
-      const fields = plainFields(headers);
-      if (fields !== undefined) {
-        this.claim();
-        this.status = status;
-        this.#connection.plain(status, fields, body);
-        this.finish();
-        return undefined;
-      }
-    }
-    return super.begin(status, headers, body);
-  }
-}
-
-export class Connection implements Carrier, BodySource, RequestParserEvents {
+export class Connection implements AnsweredConnection, BodySource, RequestParserEvents {
   /** When the current phase is overdue; in the host's time. */
   deadline: number;
   /** When the current request should have an answer; in the host's time. */
   requestDeadline = Number.POSITIVE_INFINITY;
-  headOnly = false;
-  upgradable = false;
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
   readonly #context: ExchangeContext;
   readonly #parser: RequestParser;
   readonly #output: Output;
+  readonly #sender: Sender;
   #phase: Phase = "idle";
   #request: ExchangeRequest | undefined;
   #answer: EngineAnswer | undefined;
@@ -120,8 +66,6 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
   #continueDue = false;
   #discarded = 0;
   #keepAlive = true;
-  #oldVersion = false;
-  #chunked = false;
   #held: Buffer | undefined;
   /** The socket is paused, so `resume` has something to do: asking it each time would cost a tick. */
   #paused = false;
@@ -135,6 +79,7 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     this.#host = host;
     this.#context = context;
     this.#output = new Output(socket, host.options.timeouts.body);
+    this.#sender = new Sender(this, this.#output);
     this.#parser = new RequestParser(host.options.limits, this);
     this.deadline = host.now + (host.options.timeouts.keepAlive || host.options.timeouts.header);
     socket.on("end", () => this.#onPeerEnd());
@@ -244,9 +189,7 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     const options = host.options;
     this.#phase = "exchange";
     this.#startedAt = this.#host.now;
-    this.headOnly = head.method === "HEAD";
-    this.upgradable = head.upgrade;
-    this.#oldVersion = head.httpVersion === "1.0";
+    this.#sender.expect(head.method, head.httpVersion, head.upgrade);
     this.#keepAlive = head.keepAlive && head.method !== "CONNECT" && options.timeouts.keepAlive > 0;
     this.#received = head.contentLength === 0;
     this.#continueDue = head.expectContinue;
@@ -260,7 +203,7 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     this.#body = this.#received ? undefined : new MessageBody(head.contentLength, this, options.limits.body);
     const request = new ExchangeRequest(head, this.#context, this.#body, this.#extend);
     this.requestDeadline = host.now + options.timeouts.request;
-    const answer = new EngineAnswer(this, this.#onAppError);
+    const answer = new EngineAnswer(this.#sender, this.#onAppError);
     this.#request = request;
     this.#answer = answer;
     runHandler(head.upgrade ? host.upgrade : host.handle, request, answer);
@@ -314,7 +257,7 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     if (!(cause instanceof HttpError)) throw cause;
     if (this.#answer === undefined) {
       this.#keepAlive = false;
-      const bare = this.#phase === "exchange" && this.headOnly;
+      const bare = this.#phase === "exchange" && this.#sender.headOnly;
       const head = responseHead(
         cause.status,
         ["Content-Type", "text/plain; charset=utf-8"],
@@ -394,10 +337,10 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     else this.#feedHeld();
   }
 
-  // ---- the answer, as the carrier sends it
+  // ---- the answer, as its sender drives it
 
   /** Decides, when the head is written, whether the connection outlives this answer. */
-  #settleKeepAlive(): boolean {
+  settleKeepAlive(): boolean {
     if (this.#keepAlive && !this.#received) {
       // A client that waits for 100 Continue may or may not send the content now: nobody can tell.
       const unread = this.#request?.body.length;
@@ -408,57 +351,13 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     return this.#keepAlive;
   }
 
-  /** The straight path: `fields` are lines ready to be sent. */
-  plain(status: number, fields: string, content: string): void {
-    const keepAlive = this.#settleKeepAlive();
-    const size = Buffer.byteLength(content);
-    const framing = { length: size, chunked: false, keepAlive, sayKeepAlive: this.#oldVersion };
-    const head = statusLine(status) + fields + dateField(Date.now()) + framingFields(framing);
-    if (size === content.length) this.#output.text(head + content);
-    else this.#output.message(head, content);
+  refuseKeepAlive(): void {
+    this.#keepAlive = false;
   }
 
-  informational(status: number, fields: string[]): void {
-    if (!this.#oldVersion) this.#output.text(informationalHead(status, fields));
-  }
-
-  whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
-    if (this.#keepAlive && asksToClose(fields)) this.#keepAlive = false;
-    const keepAlive = this.#settleKeepAlive();
-    const framing = { length, chunked: false, keepAlive, sayKeepAlive: this.#oldVersion };
-    this.#output.message(responseHead(status, fields, framing, Date.now()), content);
-  }
-
-  begin(status: number, fields: string[], length: number | undefined): void {
-    if (this.#keepAlive && asksToClose(fields)) this.#keepAlive = false;
-    const unknown = length === undefined && !this.headOnly;
-    // HTTP/1.0 has no chunks: the end of the connection is the end of the content.
-    if (unknown && this.#oldVersion) this.#keepAlive = false;
-    this.#chunked = unknown && !this.#oldVersion;
-    const keepAlive = this.#settleKeepAlive();
-    const framing = { length, chunked: this.#chunked, keepAlive, sayKeepAlive: this.#oldVersion };
-    this.#output.text(responseHead(status, fields, framing, Date.now()));
-  }
-
-  write(chunk: string | Uint8Array): boolean {
-    if (this.#chunked) this.#output.chunk(chunk);
-    else this.#output.piece(chunk);
-    return !this.#output.full;
-  }
-
-  room(): Promise<void> {
-    return this.#output.room();
-  }
-
-  end(trailers: string[]): void {
-    if (this.#chunked) this.#output.text(lastChunk(trailers));
-  }
-
-  upgrade(fields: string[] | undefined): Duplex {
+  takeOver(): Duplex {
     this.#phase = "upgraded";
     this.deadline = Number.POSITIVE_INFINITY;
-    if (fields !== undefined) this.#output.text(informationalHead(101, fields));
-    this.#output.flush();
     const held = this.#held;
     this.#held = undefined;
     this.#upgraded = new UpgradedStream(this.#socket, held);
@@ -466,12 +365,17 @@ export class Connection implements Carrier, BodySource, RequestParserEvents {
     return this.#upgraded;
   }
 
-  /** Breaks off: what was sent must not look complete. A reset says so even where content ends with the connection. */
-  destroy(): void {
+  breakOff(): void {
     this.#output.flush();
-    // Unix sockets know no reset.
-    if (this.#oldVersion && this.#context.peer.family !== "unix") this.#socket.resetAndDestroy();
+    // A reset tells even where content ends with the connection; Unix sockets know none.
+    if (this.#sender.endsWithConnection && this.#context.peer.family !== "unix")
+      this.#socket.resetAndDestroy();
     else this.#socket.destroy();
+  }
+
+  /** Cuts the connection, whatever is under way. */
+  destroy(): void {
+    this.#socket.destroy();
   }
 
   // ---- the life of an exchange

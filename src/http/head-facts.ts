@@ -1,0 +1,141 @@
+/**
+ * What the few fields that frame and route a message say, gathered while its head is scanned. Each
+ * rule that needs one field only is applied here, at the end of its line.
+ */
+import { HttpError } from "../errors.ts";
+import { isTrailerName } from "../gateway/fields.ts";
+import { isHost } from "./grammar.ts";
+import type { FieldReader } from "./head-scanner.ts";
+
+/** The last Host value found valid: nearly every request to a server names the same one. */
+let knownHost = "";
+
+/** Which fields a head had, and what they said. */
+export class HeadFacts implements FieldReader {
+  hosts = 0;
+  lengths = 0;
+  length = 0;
+  encodings = 0;
+  chunked = false;
+  close = false;
+  keepAlive = false;
+  connectionUpgrade = false;
+  upgrade = false;
+  expect = 0;
+  expectContinue = false;
+  /** Set while the fields of a trailer section are read. */
+  trailers = false;
+
+  reset(): void {
+    this.hosts = 0;
+    this.lengths = 0;
+    this.length = 0;
+    this.encodings = 0;
+    this.chunked = false;
+    this.close = false;
+    this.keepAlive = false;
+    this.connectionUpgrade = false;
+    this.upgrade = false;
+    this.expect = 0;
+    this.expectContinue = false;
+    this.trailers = false;
+  }
+
+  onField(bytes: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+    if (this.trailers) {
+      const name = bytes.toString("latin1", nameStart, nameEnd);
+      if (!isTrailerName(name))
+        throw new HttpError(400, `the field ${name} is not allowed in a trailer section`);
+      return;
+    }
+    // The length alone tells most fields apart from the few that matter here: no string is made for the rest.
+    switch (nameEnd - nameStart) {
+      case 4:
+        if (isWord(bytes, nameStart, nameEnd, "host")) this.#onHost(bytes, valueStart, valueEnd);
+        return;
+      case 6:
+        if (isWord(bytes, nameStart, nameEnd, "expect")) this.#onExpect(bytes, valueStart, valueEnd);
+        return;
+      case 7:
+        if (isWord(bytes, nameStart, nameEnd, "upgrade")) this.upgrade = valueEnd > valueStart;
+        return;
+      case 10:
+        if (isWord(bytes, nameStart, nameEnd, "connection")) this.#onConnection(bytes, valueStart, valueEnd);
+        return;
+      case 14:
+        if (isWord(bytes, nameStart, nameEnd, "content-length")) this.#onLength(bytes, valueStart, valueEnd);
+        return;
+      case 17:
+        if (isWord(bytes, nameStart, nameEnd, "transfer-encoding")) {
+          this.encodings += 1;
+          this.chunked = isWord(bytes, valueStart, valueEnd, "chunked");
+        }
+        return;
+    }
+  }
+
+  /** RFC 9112 section 3.2: at most one Host field, with a valid value. */
+  #onHost(bytes: Buffer, start: number, end: number): void {
+    this.hosts += 1;
+    if (this.hosts > 1) throw new HttpError(400, "more than one Host field");
+    if (isSame(bytes, start, end, knownHost)) return;
+    const host = bytes.toString("latin1", start, end);
+    if (!isHost(host)) throw new HttpError(400, "the Host field is malformed");
+    knownHost = host;
+  }
+
+  #onExpect(bytes: Buffer, start: number, end: number): void {
+    this.expect += 1;
+    this.expectContinue = isWord(bytes, start, end, "100-continue");
+  }
+
+  /** RFC 9110 section 7.6.1: a list of tokens; RFC 9112 section 9.3: `close` wins. */
+  #onConnection(bytes: Buffer, start: number, end: number): void {
+    let from = start;
+    while (from < end) {
+      let to = from;
+      while (to < end && bytes[to] !== 0x2c) to += 1;
+      let first = from;
+      let last = to;
+      while (first < last && (bytes[first] === 0x20 || bytes[first] === 0x09)) first += 1;
+      while (last > first && (bytes[last - 1] === 0x20 || bytes[last - 1] === 0x09)) last -= 1;
+      if (isWord(bytes, first, last, "close")) this.close = true;
+      else if (isWord(bytes, first, last, "keep-alive")) this.keepAlive = true;
+      else if (isWord(bytes, first, last, "upgrade")) this.connectionUpgrade = true;
+      from = to + 1;
+    }
+  }
+
+  /** RFC 9110 section 8.6: 1*DIGIT, nothing else. */
+  #onLength(bytes: Buffer, start: number, end: number): void {
+    this.lengths += 1;
+    if (start === end) throw new HttpError(400, "Content-Length is empty");
+    let length = 0;
+    for (let at = start; at < end; at += 1) {
+      const digit = (bytes[at] as number) - 0x30;
+      if (digit < 0 || digit > 9) throw new HttpError(400, "Content-Length is not a number");
+      length = length * 10 + digit;
+      if (length > Number.MAX_SAFE_INTEGER) throw new HttpError(400, "Content-Length is too large");
+    }
+    this.length = length;
+  }
+}
+
+/** Compares ASCII case-insensitively; `word` is in lower case and holds letters, digits and hyphens only. */
+function isWord(bytes: Buffer, start: number, end: number, word: string): boolean {
+  if (end - start !== word.length) return false;
+  for (let index = 0; index < word.length; index += 1) {
+    const byte = bytes[start + index] as number;
+    const lower = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+    if (lower !== word.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+function isSame(bytes: Buffer, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let index = 0; index < text.length; index += 1) {
+    if (bytes[start + index] !== text.charCodeAt(index)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,159 @@
+/**
+ * The answers of one connection: how they are framed and sent, one at a time, and the short way for the
+ * simplest of them. Whether the connection outlives an answer is the connection's to say.
+ */
+import type { Duplex } from "node:stream";
+import { Answer, type Carrier } from "../exchange/answer.ts";
+import type { HeadersInput, ResponseBody } from "../gateway/types.ts";
+import {
+  asksToClose,
+  dateField,
+  framingFields,
+  informationalHead,
+  lastChunk,
+  plainFields,
+  responseHead,
+  statusLine,
+} from "../http/response-head.ts";
+import type { Output } from "./output.ts";
+
+/** What the answers need of their connection. */
+export interface AnsweredConnection {
+  /** Called when the head is about to be written: does the connection stay? */
+  settleKeepAlive(): boolean;
+  /** It must not stay. */
+  refuseKeepAlive(): void;
+  takeOver(): Duplex;
+  /** Breaks off: what was sent must not look complete. */
+  breakOff(): void;
+  /** The answer has been handed over whole. */
+  answered(): void;
+}
+
+/** Sends the answers of a connection. */
+export class Sender implements Carrier {
+  headOnly = false;
+  upgradable = false;
+  readonly connection: AnsweredConnection;
+  readonly #output: Output;
+  #oldVersion = false;
+  #chunked = false;
+
+  constructor(connection: AnsweredConnection, output: Output) {
+    this.connection = connection;
+    this.#output = output;
+  }
+
+  /** Turns to the next request. */
+  expect(method: string, httpVersion: "1.0" | "1.1", upgradable: boolean): void {
+    this.headOnly = method === "HEAD";
+    this.#oldVersion = httpVersion === "1.0";
+    this.#chunked = false;
+    this.upgradable = upgradable;
+  }
+
+  /** True when only the end of the connection ends the content of the answer under way. */
+  get endsWithConnection(): boolean {
+    return this.#oldVersion && !this.#chunked;
+  }
+
+  /** The straight path: `fields` are lines ready to be sent. */
+  plain(status: number, fields: string, content: string): void {
+    const keepAlive = this.connection.settleKeepAlive();
+    const size = Buffer.byteLength(content);
+    const framing = { length: size, chunked: false, keepAlive, sayKeepAlive: this.#oldVersion };
+    const head = statusLine(status) + fields + dateField(Date.now()) + framingFields(framing);
+    if (size === content.length) this.#output.text(head + content);
+    else this.#output.message(head, content);
+  }
+
+  informational(status: number, fields: string[]): void {
+    if (!this.#oldVersion) this.#output.text(informationalHead(status, fields));
+  }
+
+  whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
+    if (asksToClose(fields)) this.connection.refuseKeepAlive();
+    const keepAlive = this.connection.settleKeepAlive();
+    const framing = { length, chunked: false, keepAlive, sayKeepAlive: this.#oldVersion };
+    this.#output.message(responseHead(status, fields, framing, Date.now()), content);
+  }
+
+  begin(status: number, fields: string[], length: number | undefined): void {
+    if (asksToClose(fields)) this.connection.refuseKeepAlive();
+    const unknown = length === undefined && !this.headOnly;
+    // HTTP/1.0 has no chunks: the end of the connection is the end of the content.
+    if (unknown && this.#oldVersion) this.connection.refuseKeepAlive();
+    this.#chunked = unknown && !this.#oldVersion;
+    const keepAlive = this.connection.settleKeepAlive();
+    const framing = { length, chunked: this.#chunked, keepAlive, sayKeepAlive: this.#oldVersion };
+    this.#output.text(responseHead(status, fields, framing, Date.now()));
+  }
+
+  write(chunk: string | Uint8Array): boolean {
+    if (this.#chunked) this.#output.chunk(chunk);
+    else this.#output.piece(chunk);
+    return !this.#output.full;
+  }
+
+  room(): Promise<void> {
+    return this.#output.room();
+  }
+
+  end(trailers: string[]): void {
+    if (this.#chunked) this.#output.text(lastChunk(trailers));
+  }
+
+  upgrade(fields: string[] | undefined): Duplex {
+    if (fields !== undefined) this.#output.text(informationalHead(101, fields));
+    this.#output.flush();
+    return this.connection.takeOver();
+  }
+
+  destroy(): void {
+    this.connection.breakOff();
+  }
+}
+
+/** The answer of this engine: the simplest kind takes a short way. */
+export class EngineAnswer extends Answer {
+  readonly #sender: Sender;
+
+  constructor(sender: Sender, onError: (error: Error, headSent: boolean) => void) {
+    super(sender, onError);
+    this.#sender = sender;
+  }
+
+  protected override completed(): void {
+    this.#sender.connection.answered();
+  }
+
+  override begin(
+    status: number,
+    headers: HeadersInput | null | undefined,
+    body: ResponseBody | undefined,
+  ): unknown {
+    // The straight path: text with plain headers. One string, one write.
+    if (
+      typeof body === "string" &&
+      typeof headers === "object" &&
+      headers !== null &&
+      !this.sent &&
+      !this.#sender.headOnly &&
+      Number.isInteger(status) &&
+      status >= 200 &&
+      status <= 599 &&
+      status !== 204 &&
+      status !== 304
+    ) {
+      const fields = plainFields(headers);
+      if (fields !== undefined) {
+        this.claim();
+        this.status = status;
+        this.#sender.plain(status, fields, body);
+        this.finish();
+        return undefined;
+      }
+    }
+    return super.begin(status, headers, body);
+  }
+}

@@ -1,4 +1,5 @@
 /** `tsgun`: what an application or a configuration file imports. */
 export { BodyError, ClientGone, GatewayError, HttpError, RequestAborted } from "./errors.ts";
 export { compose } from "./gateway/compose.ts";
+export { derive } from "./gateway/derive.ts";
 export type * from "./gateway/types.ts";

@@ -316,6 +316,7 @@ export class Answer {
         `${String(status)} is no informational status (100 to 199, but not 101)`,
       );
     }
+    if (this.#phase === "lost") return;
     if (this.headSent || this.complete) {
       throw new GatewayError(clause.informational, "an informational answer comes before the final one");
     }
@@ -327,7 +328,7 @@ export class Answer {
       throw new GatewayError(clause.upgrade, "the request does not ask to change protocols");
     }
     if (this.#phase === "lost") throw this.#failure ?? new ClientGone();
-    const fields = headers === undefined || headers === null ? undefined : fieldPairs(headers);
+    const fields = headers === undefined || headers === null ? undefined : upgradeFields(headers);
     this.claim();
     this.status = 101;
     this.#phase = "upgraded";
@@ -430,6 +431,13 @@ export class Answer {
     this.#source = undefined;
     source?.stop();
   }
+}
+
+/** RFC 9110 section 7.8: who sends Upgrade sends it as an option of Connection too. */
+function upgradeFields(headers: HeadersInput): string[] {
+  const fields = fieldPairs(headers);
+  const connected = fields.some((name, index) => index % 2 === 0 && name.toLowerCase() === "connection");
+  return connected ? fields : ["Connection", "Upgrade", ...fields];
 }
 
 /** Takes content-length out of the fields: the carrier writes it. */

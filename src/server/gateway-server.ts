@@ -2,7 +2,8 @@
  * The gateway engine as a worker sees it: accepts on inherited sockets, keeps the set of connections and
  * their one clock, and drains.
  */
-import { createServer, isIPv6, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
+import { endpoint } from "../exchange/endpoint.ts";
 import type { ExchangeContext } from "../exchange/request.ts";
 import type { App, Endpoint, Handler, WorkerInfo } from "../gateway/types.ts";
 import { acceptConnections } from "./accept.ts";
@@ -10,13 +11,6 @@ import { Connection, type ConnectionHost } from "./connection.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { listenOn } from "./listen.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
-
-function endpoint(address: string | undefined, port: number | undefined): Endpoint {
-  if (address === undefined || port === undefined) return { family: "unix", address: "", port: 0 };
-  // On a socket that takes both families, an IPv4 client comes with a mapped address.
-  if (address.startsWith("::ffff:")) return { family: "ipv4", address: address.slice(7), port };
-  return { family: isIPv6(address) ? "ipv6" : "ipv4", address, port };
-}
 
 /** Asks the system for addresses only when somebody wants them: each is a system call. */
 class ConnectionContext implements ExchangeContext {

@@ -12,6 +12,8 @@ export class UpgradedStream extends Duplex {
     super({ allowHalfOpen: true });
     this.#socket = socket;
     if (first !== undefined && first.length > 0) this.push(first);
+    // A client that resets the connection must not end the worker of an app that does not listen.
+    this.on("error", () => {});
     socket.on("close", () => this.destroy());
     socket.on("error", (error) => this.destroy(error));
   }

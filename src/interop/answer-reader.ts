@@ -1,0 +1,164 @@
+/**
+ * Reads one answer from bytes, as a client does: informational heads, the final head, its content and
+ * trailers. Strict about framing (RFC 9112 sections 6 and 7); bytes in, events out.
+ */
+
+export interface AnswerEvents {
+  onInformational(status: number, rawHeaders: string[]): void;
+  /** The final head, or that of a 101. */
+  onHead(status: number, rawHeaders: string[]): void;
+  onContent(chunk: Buffer): void;
+  /** The answer is complete. What is behind a 101 is no longer HTTP. */
+  onEnd(rawTrailers: string[]): void;
+}
+
+type Phase = "head" | "sized" | "chunk-size" | "chunk" | "chunk-end" | "trailers" | "until-close" | "done";
+
+const STATUS_LINE = /^HTTP\/1\.[01] (\d{3}) [^\r\n]*$/;
+const FIELD_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n\0]*?)[ \t]*$/;
+const EMPTY = Buffer.alloc(0);
+
+export class AnswerReader {
+  readonly #events: AnswerEvents;
+  readonly #method: string;
+  #phase: Phase = "head";
+  #held: Buffer = EMPTY;
+  #left = 0;
+  #trailers: string[] = [];
+
+  /** @param method that of the request: the answer to HEAD has no content, one to CONNECT ends HTTP */
+  constructor(method: string, events: AnswerEvents) {
+    this.#method = method;
+    this.#events = events;
+  }
+
+  get done(): boolean {
+    return this.#phase === "done";
+  }
+
+  /** Takes bytes as they come. Returns those that lie behind the end of the answer. Throws on broken framing. */
+  read(bytes: Buffer): Buffer {
+    this.#held = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
+    while (this.#held.length > 0 && this.#step());
+    return this.done ? this.#take(this.#held.length) : EMPTY;
+  }
+
+  /** The connection has ended. Throws when the answer was not complete. */
+  end(): void {
+    if (this.#phase === "until-close") this.#finish([]);
+    else if (this.#phase !== "done") throw new Error("the answer ended early");
+  }
+
+  #take(size: number): Buffer {
+    const taken = this.#held.subarray(0, size);
+    this.#held = this.#held.subarray(size);
+    return taken;
+  }
+
+  #line(): string | undefined {
+    const end = this.#held.indexOf("\r\n");
+    if (end === -1) return undefined;
+    const line = this.#take(end).toString("latin1");
+    this.#take(2);
+    return line;
+  }
+
+  /** Makes one step; false when more bytes are needed for it. */
+  #step(): boolean {
+    switch (this.#phase) {
+      case "head":
+        return this.#readHead();
+      case "sized":
+      case "chunk":
+        return this.#readContent();
+      case "until-close":
+        this.#events.onContent(this.#take(this.#held.length));
+        return true;
+      case "chunk-size":
+        return this.#readChunkSize();
+      case "chunk-end":
+        if (this.#held.length < 2) return false;
+        if (this.#take(2).toString("latin1") !== "\r\n") throw new Error("a chunk does not end with CRLF");
+        this.#phase = "chunk-size";
+        return true;
+      case "trailers":
+        return this.#readTrailer();
+      case "done":
+        return false;
+    }
+  }
+
+  #readHead(): boolean {
+    const end = this.#held.indexOf("\r\n\r\n");
+    if (end === -1) return false;
+    const [first = "", ...lines] = this.#take(end).toString("latin1").split("\r\n");
+    this.#take(4);
+    const status = Number(STATUS_LINE.exec(first)?.[1]);
+    if (Number.isNaN(status)) throw new Error(`${JSON.stringify(first)} is no status line`);
+    const rawHeaders = lines.flatMap(parseField);
+    if (status < 200 && status !== 101) {
+      this.#events.onInformational(status, rawHeaders);
+      return true;
+    }
+    this.#phase = this.#framing(status, rawHeaders);
+    this.#events.onHead(status, rawHeaders);
+    if (this.done || (this.#phase === "sized" && this.#left === 0)) this.#finish([]);
+    return true;
+  }
+
+  #framing(status: number, rawHeaders: string[]): Phase {
+    const values = (name: string): string[] =>
+      rawHeaders.filter((_v, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name);
+    const lengths = values("content-length");
+    const codings = values("transfer-encoding");
+    if (lengths.length + codings.length > 1) throw new Error("the answer is framed in more than one way");
+    if (status === 101 || (this.#method === "CONNECT" && status < 300)) return "done";
+    if (this.#method === "HEAD" || status === 204 || status === 304) return "done";
+    if (codings.length === 1) {
+      if (codings[0]?.toLowerCase() !== "chunked") throw new Error(`transfer coding ${codings[0]}`);
+      return "chunk-size";
+    }
+    if (lengths.length === 0) return "until-close";
+    if (!/^\d+$/.test(lengths[0] as string)) throw new Error(`content-length ${lengths[0]}`);
+    this.#left = Number(lengths[0]);
+    return "sized";
+  }
+
+  #readContent(): boolean {
+    const chunk = this.#take(Math.min(this.#left, this.#held.length));
+    this.#left -= chunk.length;
+    this.#events.onContent(chunk);
+    if (this.#left > 0) return true;
+    if (this.#phase === "sized") this.#finish([]);
+    else this.#phase = "chunk-end";
+    return true;
+  }
+
+  #readChunkSize(): boolean {
+    const line = this.#line();
+    if (line === undefined) return false;
+    if (!/^[0-9a-f]{1,12}$/i.test(line)) throw new Error(`${JSON.stringify(line)} is no chunk size`);
+    this.#left = Number.parseInt(line, 16);
+    this.#phase = this.#left === 0 ? "trailers" : "chunk";
+    return true;
+  }
+
+  #readTrailer(): boolean {
+    const line = this.#line();
+    if (line === undefined) return false;
+    if (line === "") this.#finish(this.#trailers);
+    else this.#trailers.push(...parseField(line));
+    return true;
+  }
+
+  #finish(rawTrailers: string[]): void {
+    this.#phase = "done";
+    this.#events.onEnd(rawTrailers);
+  }
+}
+
+function parseField(line: string): string[] {
+  const field = FIELD_LINE.exec(line);
+  if (field === null) throw new Error(`${JSON.stringify(line)} is no field line`);
+  return [field[1] as string, field[2] as string];
+}

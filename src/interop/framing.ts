@@ -1,0 +1,46 @@
+/** What the carriers of this folder do with fields: drop what an app may not set, tell what a message asks for. */
+import { isTrailerName } from "../gateway/fields.ts";
+import type { Fields } from "../gateway/types.ts";
+
+/** Fields that frame a message or belong to the connection: the server's to write. */
+const SERVER_FIELDS = new Set(["keep-alive", "proxy-connection", "transfer-encoding"]);
+
+/** The fields that may be sent, names and values in turn. `Connection: close` stays: it is the app's wish. */
+export function sendableFields(fields: readonly string[]): string[] {
+  const sendable: string[] = [];
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    const value = fields[index + 1] as string;
+    const lower = name.toLowerCase();
+    if (SERVER_FIELDS.has(lower)) continue;
+    if (lower !== "connection") sendable.push(name, value);
+    else if (hasOption(value, "close")) sendable.push(name, "close");
+  }
+  return sendable;
+}
+
+/** Whether a comma-separated list such as the value of Connection has an option. */
+export function hasOption(list: string | undefined, option: string): boolean {
+  return list?.split(",").some((each) => each.trim().toLowerCase() === option) === true;
+}
+
+/** The value of the first field of that name. */
+export function fieldValue(fields: readonly string[], name: string): string | undefined {
+  for (let index = 0; index < fields.length; index += 2) {
+    if ((fields[index] as string).toLowerCase() === name) return fields[index + 1];
+  }
+  return undefined;
+}
+
+/** Gateway 4.6.1: whether a request asks to change protocols. */
+export function asksForUpgrade(method: string, httpVersion: string, fields: Fields): boolean {
+  if (method === "CONNECT") return true;
+  return httpVersion === "1.1" && fields.upgrade !== undefined && hasOption(fields.connection, "upgrade");
+}
+
+/** Gateway 10.3: the trailer fields of a request that may reach the app. */
+export function allowedTrailers(trailers: readonly string[]): string[] {
+  return trailers.flatMap((name, index) =>
+    index % 2 === 0 && isTrailerName(name) ? [name, trailers[index + 1] as string] : [],
+  );
+}

@@ -1,0 +1,156 @@
+/**
+ * An app in a process that is not a tsgun worker: its life (startup, shutdown), its clock and its
+ * errors, the same for whatever carries the requests.
+ */
+import { HttpError, RequestAborted } from "../errors.ts";
+import { Answer, type Carrier } from "../exchange/answer.ts";
+import type { MessageBody } from "../exchange/message-body.ts";
+import { type ExchangeHead, ExchangeRequest } from "../exchange/request.ts";
+import { runHandler } from "../exchange/run.ts";
+import type { App, Endpoint, GatewayRequest, Handler, WorkerInfo } from "../gateway/types.ts";
+
+export interface HostOptions {
+  /** The prefix under which a proxy mounts the app; "" by default. */
+  readonly rootPath?: string;
+  /** The most bytes of a request body that any reader accepts; no limit by default. */
+  readonly bodyLimit?: number;
+  /** Milliseconds from a request to the head of its answer, beyond which it is 503; no limit by default. */
+  readonly requestTimeout?: number;
+  /** Takes the errors that an operator should see; by default they go to the console, with the request's id. */
+  readonly onError?: (error: Error, request: GatewayRequest) => void;
+}
+
+/** One request on its way. */
+export interface Exchange {
+  readonly request: ExchangeRequest;
+  readonly answer: Answer;
+}
+
+/** What a request says of the connection it came by. */
+export interface Connection {
+  readonly peer: Endpoint;
+  readonly local: Endpoint;
+  readonly scheme: "http" | "https";
+}
+
+/** An end of a connection of which nothing is known. */
+export const UNKNOWN_ENDPOINT: Endpoint = Object.freeze({ family: "unix", address: "", port: 0 });
+
+function report(error: Error, request: GatewayRequest): void {
+  console.error(`${request.method} ${request.target} (request ${request.id}) failed:`, error);
+}
+
+export class HostedApp {
+  readonly worker: WorkerInfo;
+  readonly bodyLimit: number;
+  readonly rootPath: string;
+  state: unknown;
+  /** Resolves when the app has started; rejects with what its `startup` threw. */
+  readonly ready: Promise<void>;
+  readonly #app: App;
+  readonly #options: HostOptions;
+  readonly #handle: Handler;
+  readonly #upgrade: Handler;
+  readonly #drain = new AbortController();
+  #started = false;
+  #inFlight = 0;
+  #onIdle: (() => void) | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(app: App | Handler, options: HostOptions = {}) {
+    this.#app = typeof app === "function" ? { handle: app } : app;
+    this.#options = options;
+    this.#handle = this.#app.handle.bind(this.#app);
+    this.#upgrade = this.#app.upgrade?.bind(this.#app) ?? this.#handle;
+    this.bodyLimit = options.bodyLimit ?? Number.POSITIVE_INFINITY;
+    this.rootPath = options.rootPath ?? "";
+    this.worker = { pid: process.pid, slot: 1, generation: 1, drain: this.#drain.signal };
+    this.ready = this.#start();
+    // Who does not wait for it hears of it with the first request.
+    this.ready.catch(() => {});
+  }
+
+  get draining(): boolean {
+    return this.#drain.signal.aborted;
+  }
+
+  async #start(): Promise<void> {
+    if (this.#app.startup !== undefined) this.state = await this.#app.startup(this.worker);
+    this.#started = true;
+  }
+
+  /** Makes a request and its answer; `run` hands them to the app. */
+  open(
+    head: ExchangeHead,
+    connection: Connection,
+    body: MessageBody | undefined,
+    carrier: Carrier,
+  ): Exchange {
+    let clock: NodeJS.Timeout | undefined;
+    const limit = this.#options.requestTimeout;
+    const setClock = (milliseconds: number): void => {
+      clearTimeout(clock);
+      if (milliseconds === Number.POSITIVE_INFINITY || answer.headSent || answer.complete) return;
+      clock = setTimeout(() => this.#overdue(exchange), milliseconds).unref();
+    };
+    const host = this;
+    const context = {
+      ...connection,
+      rootPath: this.rootPath,
+      worker: this.worker,
+      get state() {
+        return host.state;
+      },
+    };
+    const request = new ExchangeRequest(head, context, body, limit === undefined ? undefined : setClock);
+    const answer = new Answer(carrier, (error) => (this.#options.onError ?? report)(error, request));
+    const exchange = { request, answer };
+    if (limit !== undefined) setClock(limit);
+    this.#inFlight += 1;
+    const settled = (): void => {
+      clearTimeout(clock);
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#onIdle?.();
+    };
+    answer.finished().then(settled, settled);
+    return exchange;
+  }
+
+  /** Hands an exchange to the app, at once if it has started. */
+  run({ request, answer }: Exchange): void {
+    const handler = request.upgrade ? this.#upgrade : this.#handle;
+    if (this.#started || this.#app.startup === undefined) {
+      runHandler(handler, request, answer);
+      return;
+    }
+    this.ready.then(
+      () => runHandler(handler, request, answer),
+      (cause) => answer.giveUp(new HttpError(503, "the app failed to start", { cause })),
+    );
+  }
+
+  #overdue({ request, answer }: Exchange): void {
+    if (answer.headSent || answer.complete) return;
+    request.abort(new RequestAborted("the time for this request is over"));
+    answer.giveUp(
+      new HttpError(503, `no answer within ${(this.#options.requestTimeout as number) / 1000} s`),
+    );
+  }
+
+  /** Tells the app to drain, waits for its last answer, and shuts it down. The second call waits for the first. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#drain.abort();
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    await this.ready.catch(() => {});
+    if (this.#started) await this.#app.shutdown?.(this.state);
+  }
+}

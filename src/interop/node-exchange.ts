@@ -1,0 +1,255 @@
+/**
+ * One exchange over node's own request and response objects: carries the answer, and feeds the body at the
+ * speed of its reader.
+ */
+import { type IncomingMessage, type OutgoingHttpHeader, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { BodyError, ClientGone } from "../errors.ts";
+import type { Answer, Carrier } from "../exchange/answer.ts";
+import { endpoint } from "../exchange/endpoint.ts";
+import { type BodySource, MessageBody } from "../exchange/message-body.ts";
+import type { ExchangeRequest } from "../exchange/request.ts";
+import type { Endpoint } from "../gateway/types.ts";
+import { informationalHead } from "../http/response-head.ts";
+import { allowedTrailers, fieldValue, sendableFields } from "./framing.ts";
+import type { Connection } from "./hosted-app.ts";
+
+/** What is left of a body when it has been answered is read up to this size; beyond it the connection is closed. */
+const DISCARD_MAX = 1024 * 1024;
+
+/** One connection of a node server, and what is going on on it. */
+export class NodeConnection implements Connection {
+  readonly exchanges = new Set<NodeExchange>();
+  readonly #socket: Socket;
+  #peer: Endpoint | undefined;
+  #local: Endpoint | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("end", () => {
+      for (const exchange of this.exchanges) exchange.halfClosed();
+    });
+    socket.on("close", () => {
+      for (const exchange of this.exchanges) exchange.gone();
+    });
+  }
+
+  get scheme(): "http" | "https" {
+    return "encrypted" in this.#socket && this.#socket.encrypted === true ? "https" : "http";
+  }
+
+  get peer(): Endpoint {
+    this.#peer ??= endpoint(this.#socket.remoteAddress, this.#socket.remotePort);
+    return this.#peer;
+  }
+
+  get local(): Endpoint {
+    this.#local ??= endpoint(this.#socket.localAddress, this.#socket.localPort);
+    return this.#local;
+  }
+}
+
+export interface NodeExchangeOptions {
+  readonly bodyLimit: number;
+  /** True where the client waits for 100 Continue and has not got it. */
+  readonly waits: boolean;
+  /** Bytes behind the head of a request that node has given up to us, and so the connection. */
+  readonly upgradeHead: Buffer | undefined;
+  /** True once the answer has to tell the client to close. */
+  readonly draining: () => boolean;
+}
+
+export class NodeExchange implements Carrier, BodySource {
+  readonly headOnly: boolean;
+  readonly upgradable: boolean;
+  /** undefined for a request without content */
+  readonly body: MessageBody | undefined;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #options: NodeExchangeOptions;
+  #waits: boolean;
+  #reading = false;
+  #discarded = 0;
+  #answered = false;
+  #untilClose = false;
+  #exchange: { request: ExchangeRequest; answer: Answer } | undefined;
+
+  constructor(request: IncomingMessage, response: ServerResponse, options: NodeExchangeOptions) {
+    this.#request = request;
+    this.#response = response;
+    this.#options = options;
+    this.headOnly = request.method === "HEAD";
+    this.upgradable = options.upgradeHead !== undefined;
+    this.#waits = options.waits;
+    const chunked = request.headers["transfer-encoding"] !== undefined;
+    const length = chunked ? undefined : Number(request.headers["content-length"] ?? 0);
+    if (length !== 0 && !this.upgradable) this.body = new MessageBody(length, this, options.bodyLimit);
+  }
+
+  /** From now on the client's leaving is told to the app. */
+  watch(exchange: { request: ExchangeRequest; answer: Answer }, connection: NodeConnection): void {
+    this.#exchange = exchange;
+    connection.exchanges.add(this);
+    const done = (): void => {
+      connection.exchanges.delete(this);
+    };
+    exchange.answer.finished().then(done, done);
+    if (this.body === undefined) return;
+    this.#request.on("error", () => {});
+    this.#request.on("close", () => {
+      if (!this.#request.complete) this.body?.fail(new BodyError(400, "the request body ended early"));
+    });
+  }
+
+  /** The client has closed its sending side. An answer still reaches it. */
+  halfClosed(): void {
+    this.#exchange?.request.abort(new ClientGone("the client closed its side of the connection"));
+  }
+
+  gone(): void {
+    const gone = new ClientGone();
+    this.#exchange?.request.abort(gone);
+    this.#exchange?.answer.abandon(gone);
+  }
+
+  // ---- the body, as its reader drives it
+
+  start(): void {
+    if (this.#waits) {
+      this.#waits = false;
+      if (!this.#response.headersSent) this.#response.writeContinue();
+    }
+    this.#read();
+  }
+
+  #read(): void {
+    this.#reading = true;
+    const body = this.body as MessageBody;
+    this.#request.on("data", (chunk: Buffer) => {
+      if (this.#answered || body.abandoned) this.#discard(chunk.length);
+      else body.push(chunk);
+    });
+    this.#request.on("end", () => body.end(allowedTrailers(this.#request.rawTrailers)));
+  }
+
+  /** Nobody reads on: what comes is thrown away, within a bound. */
+  #discard(size: number): void {
+    this.#discarded += size;
+    if (this.#discarded <= DISCARD_MAX) return;
+    this.#request.pause();
+    if (this.#answered) this.#request.socket.destroySoon();
+  }
+
+  pause(): void {
+    this.#request.pause();
+  }
+
+  resume(): void {
+    this.#request.resume();
+  }
+
+  // ---- the answer
+
+  informational(status: number, fields: string[]): void {
+    if (this.#request.httpVersion === "1.0") return;
+    // What node's own writeEarlyHints and writeContinue use: there is no public way to send any 1xx.
+    const response = this.#response as unknown as { _writeRaw(text: string, encoding: "latin1"): void };
+    response._writeRaw(informationalHead(status, fields), "latin1");
+  }
+
+  upgrade(fields: string[] | undefined): Duplex {
+    const socket = this.#request.socket;
+    this.#response.detachSocket(socket);
+    if (fields !== undefined) socket.write(informationalHead(101, fields), "latin1");
+    const head = this.#options.upgradeHead as Buffer;
+    if (head.length > 0) socket.unshift(head);
+    return socket;
+  }
+
+  whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
+    this.#head(status, fields, length);
+    this.#end(content);
+  }
+
+  begin(status: number, fields: string[], length: number | undefined): void {
+    this.#untilClose = length === undefined && this.#request.httpVersion === "1.0";
+    this.#head(status, fields, length);
+    // With the first piece if there is one in this turn: one packet instead of two.
+    process.nextTick(() => {
+      if (!this.#response.destroyed && !this.#response.writableEnded) this.#response.flushHeaders();
+    });
+  }
+
+  #head(status: number, fields: string[], length: number | undefined): void {
+    const sent: OutgoingHttpHeader[] = sendableFields(fields);
+    if (length !== undefined) sent.push("Content-Length", String(length));
+    // Whether a client that still waits for 100 Continue sends its content now, nobody can tell.
+    const close = this.#waits || this.upgradable || this.#options.draining();
+    if (close && fieldValue(sent as string[], "connection") === undefined) sent.push("Connection", "close");
+    this.#response.writeHead(status, sent);
+  }
+
+  write(chunk: string | Uint8Array): boolean {
+    return this.#response.write(chunk);
+  }
+
+  room(): Promise<void> {
+    const response = this.#response;
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        response.off("drain", settle);
+        response.off("close", settle);
+        if (response.destroyed || response.socket?.destroyed === true) reject(new ClientGone());
+        else resolve();
+      };
+      response.on("drain", settle);
+      response.on("close", settle);
+      if (!response.writableNeedDrain) settle();
+    });
+  }
+
+  end(trailers: string[]): void {
+    if (trailers.length > 0) {
+      const pairs: [string, string][] = [];
+      for (let index = 0; index < trailers.length; index += 2) {
+        pairs.push([trailers[index] as string, trailers[index + 1] as string]);
+      }
+      this.#response.addTrailers(pairs);
+    }
+    this.#end("");
+  }
+
+  #end(content: string | Uint8Array): void {
+    this.#answered = true;
+    if (this.body !== undefined && !this.body.ended && !this.#waits) {
+      if (!this.#reading) this.#read();
+      this.#request.resume();
+      // Marks the body as taken care of: node would read what is left of it without a bound.
+      this.#request.read(0);
+    }
+    this.#response.end(content);
+  }
+
+  destroy(): void {
+    const socket = this.#response.socket;
+    const tcp = socket?.remoteAddress !== undefined && !("encrypted" in socket);
+    // Content that ends with the connection looks complete unless the end is a reset.
+    if (this.#untilClose && tcp) socket.resetAndDestroy();
+    else if (socket !== null) socket.destroy();
+    else this.#response.destroy();
+  }
+}
+
+/** A response for a request whose connection node has given up with its upgrade event. */
+export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket as Socket);
+  response.on("finish", () => {
+    response.detachSocket(socket as Socket);
+    socket.end();
+    socket.resume();
+  });
+  return response;
+}

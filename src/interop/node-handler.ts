@@ -1,0 +1,257 @@
+/**
+ * Request listeners of node:http as gateway handlers. Each exchange goes through a real http.Server over a
+ * connection in memory, so that a listener meets node's own objects and nothing that imitates them.
+ */
+import { createServer, type IncomingMessage, METHODS, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { ClientGone, HttpError } from "../errors.ts";
+import type { GatewayRequest, Handler, Respond, ResponseWriter } from "../gateway/types.ts";
+import { AnswerReader } from "./answer-reader.ts";
+import { duplexPair } from "./duplex-pair.ts";
+import { fieldValue, sendableFields } from "./framing.ts";
+
+/** What `http.createServer` takes: an Express app, Koa's `callback()`, a plain function. */
+export type RequestListener = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+export interface ListenerOptions {
+  /** Takes the requests that ask to change protocols, as a server's `upgrade` listener does. */
+  readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => unknown;
+}
+
+/** More than any server lets through: the one that took the request has set its limits already. */
+const HEAD_MAX = 1024 * 1024;
+
+/**
+ * Makes a gateway handler of a request listener. What the listener throws (or rejects with) is an error of
+ * the handler; the body is read when the listener reads it; both directions stream with backpressure.
+ */
+export function fromNodeListener(listener: RequestListener, options: ListenerOptions = {}): Handler {
+  const exchanges = new WeakMap<Duplex, ListenerExchange>();
+  const server = createServer({
+    maxHeaderSize: HEAD_MAX,
+    requireHostHeader: false,
+    requestTimeout: 0,
+    headersTimeout: 0,
+    keepAliveTimeout: 0,
+  });
+  const run = (request: IncomingMessage, response: ServerResponse): void => {
+    exchanges.get(request.socket)?.run(request, () => listener(request, response));
+  };
+  server.on("request", run).on("checkContinue", run);
+  const { upgrade } = options;
+  if (upgrade !== undefined) {
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      exchanges.get(socket)?.run(request, () => upgrade(request, socket, head));
+    });
+  }
+  server.on("clientError", (error, socket) => exchanges.get(socket)?.fail(error));
+  return (request, respond) => {
+    if (!METHODS.includes(request.method)) {
+      throw new HttpError(501, `node:http knows no method ${request.method}`);
+    }
+    const exchange = new ListenerExchange(request, respond);
+    exchanges.set(exchange.socket, exchange);
+    return exchange.serve(server);
+  };
+}
+
+/** One exchange: its client end, which we hold, and the server end, which node does. */
+class ListenerExchange {
+  /** The end that node takes for a connection. */
+  readonly socket: Duplex;
+  readonly #client: Duplex;
+  readonly #request: GatewayRequest;
+  readonly #respond: Respond;
+  readonly #reader: AnswerReader;
+  #writer: ResponseWriter | undefined;
+  #content: Buffer[] = [];
+  #trailers: [string, string][] = [];
+  #upgraded: Duplex | undefined;
+  #failure: unknown;
+  #failed = false;
+
+  constructor(request: GatewayRequest, respond: Respond) {
+    this.#request = request;
+    this.#respond = respond;
+    [this.#client, this.socket] = duplexPair();
+    this.#client.on("error", () => {});
+    dressSocket(this.socket, request);
+    this.#reader = new AnswerReader(request.method, {
+      onInformational: (status, rawHeaders) => {
+        // 100 is sent by the server, when the body is first read.
+        if (status !== 100) respond.informational(status, pairs(rawHeaders));
+      },
+      onHead: (status, rawHeaders) => this.#onHead(status, rawHeaders),
+      onContent: (chunk) => this.#content.push(chunk),
+      onEnd: (rawTrailers) => {
+        this.#trailers = pairs(rawTrailers);
+      },
+    });
+  }
+
+  /** Sends the request to `server` and its answer to the client of the exchange. */
+  async serve(server: Server): Promise<void> {
+    // The client may go before there is an answer; the listener is told as node tells it.
+    this.#respond.finished().catch(() => this.#client.destroy());
+    server.emit("connection", this.socket);
+    this.#client.write(serializeHead(this.#request), "latin1");
+    await this.#relay();
+    if (this.#failed && this.#upgraded === undefined) throw this.#failure;
+  }
+
+  async #relay(): Promise<void> {
+    try {
+      for await (const bytes of this.#client as AsyncIterable<Buffer>) {
+        const rest = this.#reader.read(bytes);
+        if (this.#upgraded !== undefined) {
+          this.#join(this.#upgraded, rest);
+          return;
+        }
+        await this.#forward();
+        if (this.#reader.done) break;
+      }
+      if (!this.#reader.done) {
+        this.#reader.end();
+        await this.#forward();
+      }
+    } catch (error) {
+      if (error instanceof ClientGone) this.#fail(error);
+      // There is a better reason where the listener or the body has failed.
+      else
+        this.#fail(
+          new Error("the listener closed its connection before the answer was complete", { cause: error }),
+        );
+    } finally {
+      if (this.#upgraded === undefined) this.#client.destroy();
+    }
+  }
+
+  #onHead(status: number, rawHeaders: string[]): void {
+    if (status === 101) {
+      this.#upgraded = this.#respond.upgrade(pairs(rawHeaders));
+      return;
+    }
+    this.#writer = this.#respond(status, pairs(sendableFields(rawHeaders)));
+    // A head without length says nothing of the content that GET would have.
+    const silent = this.#request.method === "HEAD" && fieldValue(rawHeaders, "content-length") === undefined;
+    if (silent) void this.#writer.flush();
+  }
+
+  async #forward(): Promise<void> {
+    if (this.#writer === undefined) return;
+    const content = this.#content.length === 1 ? this.#content[0] : Buffer.concat(this.#content);
+    this.#content = [];
+    if (this.#reader.done) await this.#writer.end(content, this.#trailers);
+    else if (content !== undefined && content.length > 0) await this.#writer.write(content);
+    else await this.#writer.flush();
+  }
+
+  #join(upgraded: Duplex, rest: Buffer): void {
+    if (rest.length > 0) upgraded.write(rest);
+    this.#client.pipe(upgraded).pipe(this.#client);
+    upgraded.on("error", () => {}).on("close", () => this.#client.destroy());
+    this.#client.on("close", () => upgraded.destroy());
+  }
+
+  /** Runs the listener, now that node has made its objects. */
+  run(request: IncomingMessage, listen: () => unknown): void {
+    request.url = listenerUrl(this.#request);
+    this.#readOnDemand(request);
+    try {
+      Promise.resolve(listen()).catch((error: unknown) => this.fail(error));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  fail(error: unknown): void {
+    this.#fail(error);
+    this.#client.destroy();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#failure = error;
+  }
+
+  /** Node's server reads ahead; nothing is asked of the client before the listener reads. */
+  #readOnDemand(request: IncomingMessage): void {
+    if (this.#request.body.length === 0) return;
+    const read = request._read;
+    request._read = (size) => {
+      request._read = read;
+      this.#sendBody().catch((error: unknown) => this.fail(error));
+      read.call(request, size);
+    };
+  }
+
+  async #sendBody(): Promise<void> {
+    const { body } = this.#request;
+    const chunked = body.length === undefined;
+    for await (const piece of body) {
+      if (chunked) this.#client.write(`${piece.length.toString(16)}\r\n`);
+      const room = this.#client.write(piece);
+      if (chunked) this.#client.write("\r\n");
+      if (!room && !(await hasRoom(this.#client))) return;
+    }
+    if (chunked) this.#client.write(`0\r\n${fieldLines(this.#request.rawTrailers)}\r\n`, "latin1");
+  }
+}
+
+function hasRoom(stream: Duplex): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (stream.destroyed) resolve(false);
+    stream.once("drain", () => resolve(true)).once("close", () => resolve(false));
+  });
+}
+
+function pairs(raw: readonly string[]): [string, string][] {
+  const result: [string, string][] = [];
+  for (let index = 0; index < raw.length; index += 2) {
+    result.push([raw[index] as string, raw[index + 1] as string]);
+  }
+  return result;
+}
+
+function fieldLines(raw: readonly string[]): string {
+  return pairs(raw)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join("");
+}
+
+function serializeHead(request: GatewayRequest): string {
+  const { rawHeaders } = request;
+  const framed =
+    request.body.length !== undefined || fieldValue(rawHeaders, "transfer-encoding") !== undefined;
+  const line = `${request.method} ${request.target} HTTP/${request.httpVersion}\r\n`;
+  return `${line}${fieldLines(rawHeaders)}${framed ? "" : "Transfer-Encoding: chunked\r\n"}\r\n`;
+}
+
+/** The target as received, unless a middleware has changed the path, as mounting does. */
+function listenerUrl(request: GatewayRequest): string {
+  const { target, path, query } = request;
+  if (!target.startsWith("/") || target === path || target.startsWith(`${path}?`)) return target;
+  return query === "" ? path : `${path}?${query}`;
+}
+
+/** What listeners ask of a socket beyond being a stream. */
+function dressSocket(socket: Duplex, request: GatewayRequest): void {
+  const { remote, local } = request;
+  const known = (address: string): string | undefined => (address === "" ? undefined : address);
+  const chained = (): Duplex => socket;
+  Object.assign(socket, {
+    remoteAddress: known(remote.address),
+    remotePort: remote.port,
+    remoteFamily: remote.family === "ipv6" ? "IPv6" : "IPv4",
+    localAddress: known(local.address),
+    localPort: local.port,
+    encrypted: request.scheme === "https",
+    setTimeout: chained,
+    setNoDelay: chained,
+    setKeepAlive: chained,
+    ref: chained,
+    unref: chained,
+    destroySoon: () => socket.end(),
+  });
+}

@@ -1,0 +1,103 @@
+/** `tsgun/node`: gateway apps on node's own http.Server, and its request listeners as gateway apps. */
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { joinFields } from "../gateway/fields.ts";
+import type { App, Handler } from "../gateway/types.ts";
+import { asksForUpgrade } from "./framing.ts";
+import { HostedApp, type HostOptions } from "./hosted-app.ts";
+import { NodeConnection, NodeExchange, responseOn } from "./node-exchange.ts";
+
+export type { HostOptions } from "./hosted-app.ts";
+export { fromNodeListener, type ListenerOptions, type RequestListener } from "./node-handler.ts";
+
+/**
+ * A request listener with the rest that a server needs: `http.createServer(listener)` serves plain
+ * requests; `listener.attach(http.createServer())` all of the interface.
+ */
+export interface NodeListener {
+  (request: IncomingMessage, response: ServerResponse): void;
+  /** For `checkContinue`: 100 Continue waits for the first read of the body. */
+  checkContinue(request: IncomingMessage, response: ServerResponse): void;
+  /** For `upgrade` and `connect`: lets the app take over connections. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Listens to all these events of `server`, and returns it. */
+  attach<S extends Server>(server: S): S;
+  /** Resolves when the app has started, which begins at once; rejects with what its `startup` threw. */
+  readonly ready: Promise<void>;
+  /** Tells the app to drain, waits for its last answer and shuts it down. Close the server first. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a request listener for node:http (or node:https) of a gateway app. Requests that come before the
+ * app has started wait for it; where it could not start they are answered with 503.
+ */
+export function toNodeListener(app: App | Handler, options: HostOptions = {}): NodeListener {
+  const hosted = new HostedApp(app, options);
+  const connections = new WeakMap<Duplex, NodeConnection>();
+
+  function serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    waits: boolean,
+    upgradeHead?: Buffer,
+  ): void {
+    const socket = request.socket;
+    let connection = connections.get(socket);
+    if (connection === undefined) {
+      connection = new NodeConnection(socket);
+      connections.set(socket, connection);
+      allowHalfOpen(socket);
+    }
+    const method = request.method as string;
+    const httpVersion = request.httpVersion === "1.0" ? "1.0" : "1.1";
+    const carrier = new NodeExchange(request, response, {
+      bodyLimit: hosted.bodyLimit,
+      waits,
+      upgradeHead,
+      draining: () => hosted.draining,
+    });
+    const head = {
+      method,
+      target: request.url as string,
+      httpVersion,
+      rawHeaders: request.rawHeaders,
+      upgrade: upgradeHead !== undefined,
+    } as const;
+    const exchange = hosted.open(head, connection, carrier.body, carrier);
+    carrier.watch(exchange, connection);
+    hosted.run(exchange);
+  }
+
+  const listener = ((request, response) => serve(request, response, false)) as NodeListener;
+  listener.checkContinue = (request, response) => serve(request, response, true);
+  listener.upgrade = (request, socket, head) => {
+    socket.on("error", () => {});
+    const response = responseOn(request, socket);
+    const fields = joinFields(request.rawHeaders);
+    const upgrade = asksForUpgrade(request.method as string, request.httpVersion, fields);
+    if (upgrade && hasContent(request)) {
+      // Node takes the content of such a request for what comes behind it: nobody can read it safely.
+      response.writeHead(501, { connection: "close" }).end();
+    } else serve(request, response, false, upgrade ? head : undefined);
+  };
+  listener.attach = (server) => {
+    server.on("request", listener).on("checkContinue", listener.checkContinue);
+    server.on("upgrade", listener.upgrade).on("connect", listener.upgrade);
+    return server;
+  };
+  listener.close = () => hosted.close();
+  return Object.assign(listener, { ready: hosted.ready });
+}
+
+function hasContent(request: IncomingMessage): boolean {
+  if (request.method === "CONNECT") return false;
+  return request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"]) > 0;
+}
+
+/** Node would cut off a client that closes its sending side; it gets its answer (gateway 12.1). */
+function allowHalfOpen(socket: Socket): void {
+  const { server } = socket as { server?: { httpAllowHalfOpen?: boolean } };
+  if (server !== undefined) server.httpAllowHalfOpen = true;
+}

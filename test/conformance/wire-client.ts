@@ -1,0 +1,149 @@
+/** A client on a real connection: sends exact bytes, reads answers strictly, waits with deadlines. */
+import type { Duplex } from "node:stream";
+import { AnswerReader } from "../../src/interop/answer-reader.ts";
+import { framedFields, type SuiteAnswer, type SuiteRequest, suiteAnswer } from "./exchange.ts";
+
+const DEADLINE = 5000;
+
+/** The bytes of a request. */
+export function requestBytes(request: SuiteRequest): Buffer {
+  const { method = "GET", target = "/", httpVersion = "1.1", content, trailers = [] } = request;
+  const lines = (raw: readonly string[]): string =>
+    raw.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join("");
+  const head = `${method} ${target} HTTP/${httpVersion}\r\n${lines(framedFields(request))}\r\n`;
+  const parts: Uint8Array[] = [Buffer.from(head, "latin1")];
+  if (typeof content === "string") parts.push(Buffer.from(content));
+  else if (content instanceof Uint8Array) parts.push(content);
+  else if (content !== undefined) {
+    for (const piece of content) {
+      parts.push(Buffer.from(`${Buffer.byteLength(piece).toString(16)}\r\n${piece}\r\n`));
+    }
+    parts.push(Buffer.from(`0\r\n${lines(trailers)}\r\n`, "latin1"));
+  }
+  return Buffer.concat(parts);
+}
+
+export class WireClient {
+  readonly socket: Duplex;
+  /** True once the server has ended or broken its side. */
+  ended = false;
+  /** Every byte received, for messages and for waiting. */
+  received = "";
+  #held: Buffer = Buffer.alloc(0);
+  #wake: (() => void)[] = [];
+
+  constructor(socket: Duplex) {
+    this.socket = socket;
+    socket.on("data", (bytes: Buffer) => {
+      this.received += bytes.toString("latin1");
+      this.#held = Buffer.concat([this.#held, bytes]);
+      this.#notify();
+    });
+    for (const event of ["end", "close", "error"]) {
+      socket.on(event, () => {
+        this.ended = true;
+        this.#notify();
+      });
+    }
+  }
+
+  #notify(): void {
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+
+  send(bytes: string | Uint8Array): void {
+    if (typeof bytes === "string") this.socket.write(bytes, "latin1");
+    else this.socket.write(bytes);
+  }
+
+  /** Waits until `holds`; fails with what was received when it does not in time. */
+  async until(holds: () => boolean, what: string): Promise<void> {
+    const deadline = Date.now() + DEADLINE;
+    while (!holds()) {
+      const left = deadline - Date.now();
+      if (left <= 0) throw new Error(`waited in vain for ${what}; received ${JSON.stringify(this.received)}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#wake.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  }
+
+  /** Reads the next answer; `complete` is false when the connection ends inside it. */
+  async answer(method = "GET"): Promise<SuiteAnswer> {
+    let status = 0;
+    let rawHeaders: string[] = [];
+    let rawTrailers: string[] = [];
+    const content: Buffer[] = [];
+    const informational: { status: number; rawHeaders: string[] }[] = [];
+    const reader = new AnswerReader(method, {
+      onInformational: (code, fields) => informational.push({ status: code, rawHeaders: fields }),
+      onHead: (code, fields) => {
+        status = code;
+        rawHeaders = fields;
+      },
+      onContent: (chunk) => content.push(chunk),
+      onEnd: (fields) => {
+        rawTrailers = fields;
+      },
+    });
+    let complete = true;
+    while (!reader.done) {
+      await this.until(() => this.#held.length > 0 || this.ended, `the answer to ${method}`);
+      const bytes = this.#held;
+      this.#held = Buffer.alloc(0);
+      if (bytes.length > 0) this.#held = Buffer.from(reader.read(bytes));
+      else {
+        // A reset is an end that cannot be taken for that of the content.
+        complete = !this.socket.errored && endsWell(reader);
+        break;
+      }
+    }
+    const upgraded = status === 101 ? this.socket : undefined;
+    const parts = { status, rawHeaders, rawTrailers, informational, complete, upgraded };
+    return suiteAnswer({ ...parts, content: Buffer.concat(content) });
+  }
+
+  /** What came behind the last answer, as text; waits for `length` bytes. */
+  async rest(length: number): Promise<string> {
+    await this.until(() => this.#held.length >= length, `${length} bytes more`);
+    return this.#held.toString("latin1");
+  }
+
+  /** Gives the stream away, with what has come behind the last answer. */
+  release(): Duplex {
+    this.socket.removeAllListeners("data");
+    this.socket.pause();
+    if (this.#held.length > 0) this.socket.unshift(this.#held);
+    return this.socket;
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+}
+
+function endsWell(reader: AnswerReader): boolean {
+  try {
+    reader.end();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** An exchange on a connection of its own. */
+export async function exchangeOver(
+  connect: () => Promise<Duplex>,
+  request: SuiteRequest,
+): Promise<SuiteAnswer> {
+  const client = new WireClient(await connect());
+  client.send(requestBytes(request));
+  const answer = await client.answer(request.method);
+  if (answer.upgraded === undefined) client.close();
+  else client.release();
+  return answer;
+}

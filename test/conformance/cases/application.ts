@@ -1,0 +1,153 @@
+/** Section 3: handlers, app objects, their life, middleware. */
+import assert from "node:assert/strict";
+import { compose } from "../../../src/gateway/compose.ts";
+import { derive } from "../../../src/gateway/derive.ts";
+import type { App, Handler, Middleware, WorkerInfo } from "../../../src/gateway/types.ts";
+import type { Case } from "../stage.ts";
+
+interface Opening {
+  open: boolean;
+}
+
+/** An app that is an instance of a class: its methods need their `this`. */
+class Shop implements App<Opening> {
+  readonly #note: (value: unknown) => void;
+
+  constructor(note: (value: unknown) => void) {
+    this.#note = note;
+  }
+
+  async startup(worker: WorkerInfo): Promise<Opening> {
+    this.#note("startup begins");
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#note(typeof worker.pid === "number" && worker.drain instanceof AbortSignal ? "startup" : worker);
+    return { open: true };
+  }
+
+  handle(...[request, respond]: Parameters<Handler<Opening>>): void {
+    this.#note("handle");
+    this.#note(request.state);
+    respond(200, null, "shop");
+  }
+
+  async shutdown(state: Opening): Promise<void> {
+    this.#note("shutdown");
+    this.#note(state);
+  }
+}
+
+export const applicationCases: readonly Case[] = [
+  {
+    clauses: ["3.1.1"],
+    title: "a handler is called once for each request, with two arguments",
+    app:
+      (stage) =>
+      (...args: Parameters<Handler>) => {
+        stage.note(args.length);
+        args[1](200, null, "once");
+      },
+    async run(stage) {
+      assert.equal((await stage.exchange()).status, 200);
+      assert.deepEqual(stage.notes, [2]);
+    },
+  },
+  {
+    clauses: ["3.1.2"],
+    title: "what a promise or a thenable resolves to is ignored",
+    app: () => (request, respond) => {
+      respond(200, null, "answered");
+      if (request.path === "/promise") return Promise.resolve({ status: 404 }) as unknown as Promise<void>;
+      // biome-ignore lint/suspicious/noThenProperty: a thenable is what this is about
+      return { then: (resolve: (value: unknown) => void) => resolve(404) } as unknown as Promise<void>;
+    },
+    async run(stage) {
+      assert.equal((await stage.exchange({ target: "/promise" })).content.toString(), "answered");
+      assert.equal((await stage.exchange({ target: "/thenable" })).content.toString(), "answered");
+      assert.deepEqual(stage.errors, []);
+    },
+  },
+  {
+    clauses: ["3.1.3"],
+    title: "a handler may answer after its promise has resolved",
+    app: () => async (_request, respond) => {
+      setImmediate(() => setImmediate(() => respond(200, null, "late")));
+    },
+    async run(stage) {
+      assert.equal((await stage.exchange()).content.toString(), "late");
+    },
+  },
+  {
+    clauses: ["3.2.1", "3.3.1", "3.3.2", "3.3.3"],
+    title: "an app is started before its first request, given its state, and shut down after its last answer",
+    app: (stage) => new Shop((value) => stage.note(value)) as App,
+    async run(stage) {
+      assert.equal((await stage.exchange()).content.toString(), "shop");
+      await stage.subject.close();
+      const state = stage.notes[3];
+      assert.deepEqual(state, { open: true });
+      assert.deepEqual(stage.notes, ["startup begins", "startup", "handle", state, "shutdown", state]);
+      assert.equal(stage.notes[5], state);
+    },
+  },
+  {
+    clauses: ["3.3.1", "3.3.3"],
+    title: "an app whose startup failed gets no request and no shutdown",
+    app: (stage) => ({
+      startup: () => {
+        throw new Error("no database");
+      },
+      handle: (_request, respond) => {
+        stage.note("handle");
+        respond(200, null, "never");
+      },
+      shutdown: () => {
+        stage.note("shutdown");
+      },
+    }),
+    async run(stage) {
+      // Whether such a server answers 503, or does not start at all, is its own affair.
+      const status = await stage.exchange().then(
+        (answer) => answer.status,
+        () => 503,
+      );
+      assert.equal(status, 503);
+      await stage.subject.close();
+      assert.deepEqual(stage.notes, []);
+    },
+  },
+  {
+    clauses: ["3.3.2"],
+    title: "without startup the state is undefined",
+    app: () => ({ handle: (request, respond) => respond(200, null, String(request.state)) }),
+    async run(stage) {
+      assert.equal((await stage.exchange()).content.toString(), "undefined");
+    },
+  },
+  {
+    clauses: ["3.5.2"],
+    title: "middleware may change the request, and see the answer finish",
+    app: (stage) => {
+      const timed: Middleware = (next) => async (request, respond) => {
+        await next(request, respond);
+        await respond.finished();
+        stage.note("finished");
+      };
+      const mounted: Middleware = (next) => (request, respond) => {
+        const rootPath = `${request.rootPath}/api`;
+        return next(derive(request, { rootPath, path: request.path.slice("/api".length) }), respond);
+      };
+      return compose(
+        timed,
+        mounted,
+      )((request, respond) => {
+        const { method, target, rootPath, path, query } = request;
+        respond(200, null, [method, target, rootPath, path, query, request.headers.host].join(" "));
+      });
+    },
+    async run(stage) {
+      const answer = await stage.exchange({ target: "/api/orders?page=2", headers: ["Host", "shop.example"] });
+      assert.equal(answer.content.toString(), "GET /api/orders?page=2 /api /orders page=2 shop.example");
+      await stage.until(() => stage.notes.length > 0, "the end of the answer");
+    },
+  },
+];

@@ -112,18 +112,6 @@ const contentCases: readonly Case[] = [
     },
   },
   {
-    clauses: ["5.1.3"],
-    title: "content shorter than declared never looks complete",
-    app: noteReading,
-    async run(stage) {
-      // On a connection the client would wait: here only the content tells.
-      const headers = ["Content-Length", "9"];
-      if (stage.subject.connect !== undefined) return;
-      await stage.exchange({ method: "POST", target: "/text", headers, content: "short" });
-      assert.deepEqual(stage.notes, ["BodyError 400"]);
-    },
-  },
-  {
     clauses: ["5.1.4"],
     title: "what is no JSON is 400",
     app: () => async (request, respond) => respond(200, null, JSON.stringify(await request.body.json())),

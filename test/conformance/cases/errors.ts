@@ -1,0 +1,310 @@
+/** Sections 11 and 12: errors, the signal, and time. */
+import assert from "node:assert/strict";
+import { HttpError } from "../../../src/errors.ts";
+import type { Handler } from "../../../src/gateway/types.ts";
+import type { Case } from "../stage.ts";
+
+const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+const THROWS: { readonly [how: string]: () => Handler } = {
+  "a throw": () => () => {
+    throw new Error("secret detail");
+  },
+  "a rejection": () => async () => {
+    throw new Error("secret detail");
+  },
+  "a rejected thenable": () => () => {
+    const then = (_resolve: unknown, reject: (error: Error) => void): void => reject(new Error("secret detail"));
+    // biome-ignore lint/suspicious/noThenProperty: a thenable is what this is about
+    return { then } as unknown as Promise<void>;
+  },
+  "a throw behind a writer that sent nothing": () => (_request, respond) => {
+    respond(200, { "x-a": "b" });
+    throw new Error("secret detail");
+  },
+};
+
+const throwCases: readonly Case[] = [
+  ...Object.entries(THROWS).map(
+    ([how, app]): Case => ({
+      clauses: ["11.1", "11.2", "11.4"],
+      title: `${how} before the head is a 500 that tells nothing, reported once with the id`,
+      app: (stage) => (request, respond) => {
+        stage.note(request.id);
+        return app()(request, respond);
+      },
+      async run(stage) {
+        const answer = await stage.exchange();
+        assert.deepEqual([answer.status, answer.complete], [500, true]);
+        const text = `${answer.content.toString()}${answer.rawHeaders.join()}`;
+        assert.ok(!text.includes("secret"), text);
+        assert.equal(answer.headers["x-a"], undefined);
+        assert.deepEqual(
+          stage.errors.map(({ error, id }) => [error.message, id]),
+          [["secret detail", stage.notes[0]]],
+        );
+      },
+    }),
+  ),
+  {
+    clauses: ["11.1", "11.2"],
+    title: "an HttpError is answered with its status",
+    app: () => async () => {
+      throw new HttpError(429, "secret detail");
+    },
+    async run(stage) {
+      const answer = await stage.exchange();
+      assert.equal(answer.status, 429);
+      assert.ok(!answer.content.toString().includes("secret"));
+    },
+  },
+  {
+    clauses: ["11.1", "6.7.1"],
+    title: "the 500 for HEAD has no content",
+    app: () => () => {
+      throw new Error("failed");
+    },
+    async run(stage) {
+      const answer = await stage.exchange({ method: "HEAD" });
+      assert.deepEqual([answer.status, answer.content.length], [500, 0]);
+    },
+  },
+  ...[
+    { title: "chunks", headers: {}, httpVersion: "1.1" },
+    { title: "a length", headers: { "content-length": "100" }, httpVersion: "1.1" },
+    { title: "content that ends with the connection", headers: {}, httpVersion: "1.0" },
+  ].map(
+    ({ title, headers, httpVersion }): Case => ({
+      clauses: ["11.3", "11.4"],
+      title: `a throw behind the head, with ${title}, cannot be taken for the end`,
+      app: () => async (_request, respond) => {
+        await respond(200, headers as { [name: string]: string }).write("looks fine so far");
+        throw new Error("half way");
+      },
+      async run(stage) {
+        const answer = await stage.exchange({ httpVersion: httpVersion as "1.0" | "1.1" });
+        assert.equal(answer.complete, false);
+        await stage.until(() => stage.errors.length > 0, "the report");
+        assert.equal(stage.errors.length, 1);
+      },
+    }),
+  ),
+  {
+    clauses: ["11.5"],
+    title: "a throw behind the answer is reported and leaves it alone",
+    app: () => async (_request, respond) => {
+      respond(200, null, "complete");
+      throw new Error("afterwards");
+    },
+    async run(stage) {
+      const answer = await stage.exchange();
+      assert.deepEqual([answer.status, answer.content.toString()], [200, "complete"]);
+      await stage.until(() => stage.errors.length === 1, "the report");
+      assert.equal(stage.errors[0]?.error.message, "afterwards");
+    },
+  },
+  ...[undefined, null, "text", 0].map(
+    (thrown): Case => ({
+      clauses: ["11.6"],
+      title: `throwing ${JSON.stringify(thrown)} counts`,
+      app: () => (request, respond) => {
+        if (request.path === "/fine") respond(200, null, "fine");
+        // biome-ignore lint/style/useThrowOnlyError: that is what this is about
+        else throw thrown;
+      },
+      async run(stage) {
+        assert.equal((await stage.exchange()).status, 500);
+        assert.equal(stage.errors.length, 1);
+        assert.equal((await stage.exchange({ target: "/fine" })).status, 200);
+      },
+    }),
+  ),
+  {
+    clauses: ["11.4"],
+    title: "a client that goes is no error of the app",
+    wire: true,
+    app: (stage) => async (request, respond) => {
+      const writer = respond(200);
+      await writer.write("first");
+      stage.note("waiting");
+      await new Promise((resolve) => request.signal.addEventListener("abort", resolve, { once: true }));
+      // What a client leaves behind is what an app meets in its next write, and lets through.
+      for (;;) {
+        await stage.until(() => stage.notes.includes("closed"), "the close");
+        await writer.write("more");
+        stage.note("written");
+      }
+    },
+    async run(stage) {
+      const client = await stage.open();
+      client.send(GET);
+      await stage.until(() => stage.notes.includes("waiting"), "the first write");
+      client.close();
+      stage.note("closed");
+      await stage.exchange({ target: "/other" }).catch(() => {});
+      assert.deepEqual(stage.errors, []);
+    },
+  },
+];
+
+const signalCases: readonly Case[] = [
+  {
+    clauses: ["12.1"],
+    title: "the signal aborts when the client goes",
+    wire: true,
+    app: (stage) => async (request, respond) => {
+      stage.note(request.signal.aborted);
+      await new Promise((resolve) => request.signal.addEventListener("abort", resolve, { once: true }));
+      stage.note((request.signal.reason as Error).name);
+      respond(200, null, "nobody");
+    },
+    async run(stage) {
+      const client = await stage.open();
+      client.send(GET);
+      await stage.until(() => stage.notes.length > 0, "the request");
+      client.close();
+      await stage.until(() => stage.notes.length > 1, "the abort");
+      assert.deepEqual(stage.notes, [false, "ClientGone"]);
+    },
+  },
+  {
+    clauses: ["12.1"],
+    title: "a signal that is first looked at when the client has gone has aborted",
+    wire: true,
+    app: (stage) => async (request, respond) => {
+      stage.note("called");
+      await respond.finished().catch(() => {});
+      stage.note([request.signal.aborted, (request.signal.reason as Error).name]);
+    },
+    async run(stage) {
+      const client = await stage.open();
+      client.send(GET);
+      await stage.until(() => stage.notes.length > 0, "the request");
+      client.close();
+      await stage.until(() => stage.notes.length > 1, "the end");
+      assert.deepEqual(stage.notes[1], [true, "ClientGone"]);
+    },
+  },
+  {
+    clauses: ["12.1"],
+    title: "a client that closes its own side gets its answer",
+    wire: true,
+    app: (stage) => async (request, respond) => {
+      if (!request.signal.aborted) {
+        await new Promise((resolve) => request.signal.addEventListener("abort", resolve, { once: true }));
+      }
+      stage.note((request.signal.reason as Error).name);
+      await new Promise((resolve) => setImmediate(resolve));
+      const writer = respond(200);
+      await writer.write("all ");
+      await writer.end("the same");
+    },
+    async run(stage) {
+      const client = await stage.open();
+      client.send(GET);
+      client.socket.end();
+      const answer = await client.answer();
+      assert.deepEqual([answer.content.toString(), answer.complete], ["all the same", true]);
+      assert.deepEqual(stage.notes, ["ClientGone"]);
+    },
+  },
+  {
+    clauses: ["12.2"],
+    title: "the signal does not abort behind the answer",
+    wire: true,
+    app: (stage) => (request, respond) => {
+      const { signal } = request;
+      respond(200, null, "complete");
+      stage.note(signal);
+    },
+    async run(stage) {
+      const client = await stage.open();
+      client.send(GET);
+      await client.answer();
+      client.close();
+      await client.until(() => client.ended, "the end of the connection");
+      await stage.exchange();
+      assert.equal((stage.notes[0] as AbortSignal).aborted, false);
+    },
+  },
+];
+
+const timeCases: readonly Case[] = [
+  {
+    clauses: ["12.3", "6.1.3"],
+    title: "an answer that takes too long is 503, and what comes later goes nowhere",
+    options: { requestTimeout: 50 },
+    app: (stage) => async (request, respond) => {
+      await new Promise((resolve) => request.signal.addEventListener("abort", resolve, { once: true }));
+      stage.note((request.signal.reason as Error).name);
+      try {
+        await respond(200).end("late");
+      } catch (error) {
+        stage.note(error instanceof Error);
+      }
+    },
+    async run(stage) {
+      const answer = await stage.exchange();
+      assert.deepEqual([answer.status, answer.complete], [503, true]);
+      await stage.until(() => stage.notes.length > 0, "the abort");
+      assert.equal(stage.notes[0], "RequestAborted");
+      assert.equal(stage.errors.length, 1);
+    },
+  },
+  {
+    clauses: ["12.3"],
+    title: "an answer that has begun may take its time",
+    options: { requestTimeout: 50 },
+    app: () => async (request, respond) => {
+      const writer = respond(200);
+      await writer.write("begun ");
+      // Longer than the bound, by the same clock.
+      const start = performance.now();
+      while (performance.now() - start < 150) await new Promise((resolve) => setImmediate(resolve));
+      await writer.end(request.signal.aborted ? "aborted" : "and ended");
+    },
+    async run(stage) {
+      assert.equal((await stage.exchange()).content.toString(), "begun and ended");
+    },
+  },
+  {
+    clauses: ["12.4"],
+    title: "a request may be given more time",
+    options: { requestTimeout: 50 },
+    app: () => async (request, respond) => {
+      request.extend(request.path === "/endless" ? Number.POSITIVE_INFINITY : 10_000);
+      const start = performance.now();
+      while (performance.now() - start < 150) await new Promise((resolve) => setImmediate(resolve));
+      respond(200, null, "in time");
+      request.extend(1);
+    },
+    async run(stage) {
+      for (const target of ["/", "/endless"]) {
+        assert.equal((await stage.exchange({ target })).content.toString(), "in time");
+      }
+      assert.deepEqual(stage.errors, []);
+    },
+  },
+  {
+    clauses: ["12.4"],
+    title: "extend refuses what is no time, and does nothing where time has no bound",
+    app: (stage) => (request, respond) => {
+      for (const milliseconds of [0, -1, Number.NaN, "5s" as unknown as number]) {
+        try {
+          request.extend(milliseconds);
+          stage.note("taken");
+        } catch (error) {
+          stage.note((error as Error).name);
+        }
+      }
+      request.extend(1);
+      setImmediate(() => respond(200, null, "unbounded"));
+    },
+    async run(stage) {
+      assert.equal((await stage.exchange()).content.toString(), "unbounded");
+      assert.deepEqual(stage.notes, Array(4).fill("GatewayError"));
+    },
+  },
+];
+
+export const errorCases: readonly Case[] = [...throwCases, ...signalCases, ...timeCases];

@@ -1,0 +1,61 @@
+/** Holds a server against docs/gateway.md: plays every case on it, with the app as it is and under lint. */
+import { describe, test } from "node:test";
+import { lint } from "../../src/gateway/lint.ts";
+import { answerCases } from "./cases/answer.ts";
+import { applicationCases } from "./cases/application.ts";
+import { bodyCases } from "./cases/body.ts";
+import { connectionCases } from "./cases/connection.ts";
+import { errorCases } from "./cases/errors.ts";
+import { requestCases } from "./cases/request.ts";
+import { upgradeCases } from "./cases/upgrade.ts";
+import { writerCases } from "./cases/writer.ts";
+import type { StartSubject } from "./exchange.ts";
+import { type Case, Stage } from "./stage.ts";
+
+export const CASES: readonly Case[] = [
+  ...applicationCases,
+  ...requestCases,
+  ...bodyCases,
+  ...answerCases,
+  ...writerCases,
+  ...upgradeCases,
+  ...errorCases,
+  ...connectionCases,
+];
+
+export interface SuiteTraits {
+  /** False for a server without connections: cases that need one are not played. */
+  readonly wire: boolean;
+  /** Clauses that the server does not offer, and why: their cases are not played. */
+  readonly lacks?: { readonly [clause: string]: string };
+}
+
+/** Plays the suite on the server that `start` starts with an app. */
+export function conformance(name: string, start: StartSubject, traits: SuiteTraits): void {
+  describe(`gateway conformance of ${name}`, () => {
+    for (const each of CASES) {
+      if (each.wire === true && !traits.wire) continue;
+      if (each.clauses.some((clause) => traits.lacks?.[clause] !== undefined)) continue;
+      const title = `${each.clauses.join(", ")}: ${each.title}`;
+      test(title, () => play(each, start, false));
+      if (each.notUnderLint === undefined) test(`${title} (under lint)`, () => play(each, start, true));
+    }
+  });
+}
+
+async function play(each: Case, start: StartSubject, linted: boolean): Promise<void> {
+  const stage = new Stage();
+  const app = each.app(stage);
+  const options = {
+    ...each.options,
+    onError: (error: Error, request: { readonly id: string }) => {
+      stage.errors.push({ error, id: request.id });
+    },
+  };
+  try {
+    stage.enter(await start(linted ? lint(app, { warn: () => {} }) : app, options));
+    await each.run(stage);
+  } finally {
+    await stage.leave();
+  }
+}

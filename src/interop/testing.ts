@@ -1,6 +1,6 @@
 /** `tsgun/testing`: calls an app without a socket, with everything a server promises it. */
 import type { Duplex } from "node:stream";
-import { ClientGone } from "../errors.ts";
+import { BodyError, ClientGone } from "../errors.ts";
 import { fieldPairs, joinFields } from "../gateway/fields.ts";
 import type { App, Endpoint, Fields, GatewayRequest, Handler, HeadersInput } from "../gateway/types.ts";
 import { asksForUpgrade, fieldValue } from "./framing.ts";
@@ -143,7 +143,7 @@ function collect(hosted: HostedApp, options: InjectOptions): Promise<AnswerColle
     const onAbort = (): void => {
       const gone = new ClientGone();
       exchange.request.abort(gone);
-      sender?.body.fail(gone);
+      sender?.body.fail(new BodyError(400, gone.message, { cause: gone }));
       exchange.answer.abandon(gone);
       reject(gone);
     };

@@ -226,7 +226,12 @@ const fieldCases: readonly Case[] = [
     notUnderLint: "lint refuses them",
     app: respondWith(
       200,
-      { "transfer-encoding": "gzip", "keep-alive": "timeout=9", "proxy-connection": "keep-alive", connection: "x-a" },
+      {
+        "transfer-encoding": "gzip",
+        "keep-alive": "timeout=9",
+        "proxy-connection": "keep-alive",
+        connection: "x-a",
+      },
       "content",
     ),
     async run(stage) {
@@ -473,7 +478,13 @@ const fileCases: readonly Case[] = [
       assert.ok(answer.content.equals(Buffer.alloc(3_000_000, "0123456789")));
     },
   },
-  ...[{ file: "/nonexistent/file" }, { file: "/" }, { offset: 11 }, { offset: 5, length: 6 }, { offset: -1 }].map(
+  ...[
+    { file: "/nonexistent/file" },
+    { file: "/" },
+    { offset: 11 },
+    { offset: 5, length: 6 },
+    { offset: -1 },
+  ].map(
     (part): Case => ({
       clauses: ["6.4.5", "11.1"],
       title: `${JSON.stringify(part)} of a file of 10 bytes is a 500`,
@@ -513,8 +524,10 @@ const lengthCases: readonly Case[] = [
     },
   },
   ...["4", "2", "-3", "+3", "3.0", "0x3", "three", ""].map((length) =>
-    refused(["6.5.2", "6.6.3"], `Content-Length ${JSON.stringify(length)} for three bytes is refused`, (_r, respond) =>
-      respond(200, { "content-length": length }, "abc"),
+    refused(
+      ["6.5.2", "6.6.3"],
+      `Content-Length ${JSON.stringify(length)} for three bytes is refused`,
+      (_r, respond) => respond(200, { "content-length": length }, "abc"),
     ),
   ),
   refused(["6.5.2"], "two lengths are refused", (_request, respond) =>

@@ -145,7 +145,10 @@ export const applicationCases: readonly Case[] = [
       });
     },
     async run(stage) {
-      const answer = await stage.exchange({ target: "/api/orders?page=2", headers: ["Host", "shop.example"] });
+      const answer = await stage.exchange({
+        target: "/api/orders?page=2",
+        headers: ["Host", "shop.example"],
+      });
       assert.equal(answer.content.toString(), "GET /api/orders?page=2 /api /orders page=2 shop.example");
       await stage.until(() => stage.notes.length > 0, "the end of the answer");
     },

@@ -91,7 +91,9 @@ const contentCases: readonly Case[] = [
       app: noteReading,
       async run(stage) {
         const client = await stage.open();
-        client.send(`POST /${name} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n{"n":1}\r\nzz\r\n`);
+        client.send(
+          `POST /${name} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n{"n":1}\r\nzz\r\n`,
+        );
         await stage.until(() => stage.notes.length > 0, "the reading");
         assert.deepEqual(stage.notes, ["BodyError 400"]);
       },
@@ -298,7 +300,9 @@ const demandCases: readonly Case[] = [
     },
     async run(stage) {
       const client = await stage.open();
-      client.send(requestBytes({ method: "POST", target: "/one", content: "GET /smuggled HTTP/1.1\r\n\r\n" }));
+      client.send(
+        requestBytes({ method: "POST", target: "/one", content: "GET /smuggled HTTP/1.1\r\n\r\n" }),
+      );
       client.send(requestBytes({ target: "/two" }));
       assert.equal((await client.answer()).content.toString(), "/one");
       assert.equal((await client.answer()).content.toString(), "/two");
@@ -357,7 +361,11 @@ const limitCases: readonly Case[] = [
       options: { bodyLimit: 10 },
       app: readIn,
       async run(stage) {
-        const over = await stage.exchange({ method: "POST", target: `/${name}`, content: ['"01234', '56789"'] });
+        const over = await stage.exchange({
+          method: "POST",
+          target: `/${name}`,
+          content: ['"01234', '56789"'],
+        });
         assert.equal(over.status, 413);
         const fits = await stage.exchange({ method: "POST", target: `/${name}`, content: '"01234"' });
         assert.equal(fits.content.toString(), '"01234"');

@@ -14,7 +14,8 @@ const INVALID: { readonly [what: string]: string } = {
   "no Host": "GET / HTTP/1.1\r\n\r\n",
   "a space before the colon": "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
   "two lengths": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-  "length and chunks": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+  "length and chunks":
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
   "a signed length": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na",
   "a line that is no field": "GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n",
 };

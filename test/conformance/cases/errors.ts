@@ -14,8 +14,8 @@ const THROWS: { readonly [how: string]: () => Handler } = {
     throw new Error("secret detail");
   },
   "a rejected thenable": () => () => {
-    const then = (_resolve: unknown, reject: (error: Error) => void): void => reject(new Error("secret detail"));
-    // biome-ignore lint/suspicious/noThenProperty: a thenable is what this is about
+    const then = (_resolve: unknown, reject: (error: Error) => void): void =>
+      reject(new Error("secret detail"));
     return { then } as unknown as Promise<void>;
   },
   "a throw behind a writer that sent nothing": () => (_request, respond) => {
@@ -109,7 +109,6 @@ const throwCases: readonly Case[] = [
       title: `throwing ${JSON.stringify(thrown)} counts`,
       app: () => (request, respond) => {
         if (request.path === "/fine") respond(200, null, "fine");
-        // biome-ignore lint/style/useThrowOnlyError: that is what this is about
         else throw thrown;
       },
       async run(stage) {

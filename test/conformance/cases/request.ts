@@ -213,7 +213,17 @@ const workerCases: readonly Case[] = [
   },
 ];
 
-const STRINGS = ["method", "target", "path", "query", "rootPath", "httpVersion", "scheme", "host", "id"] as const;
+const STRINGS = [
+  "method",
+  "target",
+  "path",
+  "query",
+  "rootPath",
+  "httpVersion",
+  "scheme",
+  "host",
+  "id",
+] as const;
 const OBJECTS = ["headers", "remote", "peer", "local", "worker", "body", "trailers"] as const;
 
 export const requestCases: readonly Case[] = [

@@ -57,7 +57,10 @@ const writingCases: readonly Case[] = [
     async run(stage) {
       const client = await stage.open();
       client.send(GET);
-      await client.until(() => client.received.includes(Buffer.from("gr\u00fc\u00dfe").toString("latin1")), "a piece");
+      await client.until(
+        () => client.received.includes(Buffer.from("gr\u00fc\u00dfe").toString("latin1")),
+        "a piece",
+      );
       stage.note("on");
       assert.equal((await client.answer()).content.toString(), "gr\u00fc\u00dfe second");
     },

@@ -1,0 +1,125 @@
+/** A body that holds the server to section 5 while the app reads it. */
+import type { Readable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
+import { GatewayError } from "../errors.ts";
+import type { BodyOptions, RequestBody } from "./types.ts";
+
+function broken(clause: string, message: string): GatewayError {
+  return new GatewayError(`section ${clause}`, message);
+}
+
+const METHODS = ["bytes", "text", "json", "stream", "web"] as const;
+
+/** Errors that a reading may fail with (5.1.3, 5.2.1). */
+const ERRORS = new Set(["BodyError", "GatewayError"]);
+
+export class LintedBody implements RequestBody {
+  readonly #body: RequestBody;
+
+  constructor(body: RequestBody) {
+    if (typeof body !== "object" || body === null) throw broken("4.1.1", "the request has no body object");
+    for (const name of METHODS) {
+      if (typeof body[name] !== "function") throw broken("5.1.4", `body.${name} is no function`);
+    }
+    if (typeof body[Symbol.asyncIterator] !== "function")
+      throw broken("5.1.1", "the body is no async iterable");
+    const { length } = body;
+    if (length !== undefined && !(Number.isSafeInteger(length) && length >= 0)) {
+      throw broken("5.1.2", `body.length is ${String(length)}`);
+    }
+    if (typeof body.used !== "boolean") throw broken("5.2.2", `body.used is ${String(body.used)}`);
+    this.#body = body;
+  }
+
+  get length(): number | undefined {
+    return this.#body.length;
+  }
+
+  get used(): boolean {
+    return this.#body.used;
+  }
+
+  async bytes(options?: BodyOptions): Promise<Uint8Array> {
+    const bytes = await this.#read(() => this.#body.bytes(options), options);
+    if (!(bytes instanceof Uint8Array)) throw broken("5.1.4", "bytes() gave no Uint8Array");
+    this.#checkSize(bytes.length, true);
+    return bytes;
+  }
+
+  async text(options?: BodyOptions): Promise<string> {
+    const text = await this.#read(() => this.#body.text(options), options);
+    if (typeof text !== "string") throw broken("5.1.4", "text() gave no string");
+    return text;
+  }
+
+  json<T = unknown>(options?: BodyOptions): Promise<T> {
+    return this.#read(() => this.#body.json<T>(options), options);
+  }
+
+  stream(): Readable {
+    const stream = this.#begin(() => this.#body.stream());
+    if (typeof stream?.pipe !== "function") throw broken("5.1.4", "stream() gave no Readable");
+    return stream;
+  }
+
+  web(): ReadableStream<Uint8Array> {
+    const stream = this.#begin(() => this.#body.web());
+    if (typeof stream?.getReader !== "function") throw broken("5.1.4", "web() gave no ReadableStream");
+    return stream;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
+    const iterator = this.#begin(() => this.#body[Symbol.asyncIterator]());
+    let size = 0;
+    return {
+      next: async () => {
+        const next = await iterator.next().catch((error: unknown) => this.#failed(error));
+        if (next.done === true) {
+          this.#checkSize(size, true);
+          return { done: true, value: undefined };
+        }
+        if (!(next.value instanceof Uint8Array))
+          throw broken("5.1.1", "a piece of the body is no Uint8Array");
+        size += next.value.length;
+        this.#checkSize(size, false);
+        return next;
+      },
+      return: async () => {
+        await iterator.return?.();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  /** Chooses a way to read: the first one is taken, any other refused. */
+  #begin<T>(choose: () => T): T {
+    const used = this.#body.used;
+    const chosen = choose();
+    if (used) throw broken("5.2.1", "the server lets a body be read a second time");
+    if (!this.#body.used) throw broken("5.2.2", "body.used is false though a way to read was chosen");
+    return chosen;
+  }
+
+  async #read<T>(choose: () => Promise<T>, options: BodyOptions | undefined): Promise<T> {
+    const limit = options?.limit;
+    if (limit !== undefined && !(typeof limit === "number" && limit >= 0)) {
+      throw broken("5.4.1", `the limit ${String(limit)} is no number of bytes`);
+    }
+    const used = this.#body.used;
+    const result = await choose().catch((error: unknown) => this.#failed(error));
+    if (used) throw broken("5.2.1", "the server lets a body be read a second time");
+    return result;
+  }
+
+  #failed(error: unknown): never {
+    if (error instanceof Error && ERRORS.has(error.name)) throw error;
+    throw broken("5.1.3", `reading failed with ${String(error)}, which is no BodyError`);
+  }
+
+  /** A body that looks complete has the declared length. */
+  #checkSize(size: number, complete: boolean): void {
+    const { length } = this.#body;
+    if (length === undefined || (complete ? size === length : size <= length)) return;
+    throw broken("5.1.3", `the body looks complete with ${size} bytes of ${length}`);
+  }
+}

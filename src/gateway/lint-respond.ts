@@ -1,0 +1,225 @@
+/** A `respond` that holds both sides to sections 6 to 10: the app in what it gives, the server in what it does. */
+import type { Duplex } from "node:stream";
+import { GatewayError } from "../errors.ts";
+import { fieldPairs, isTrailerName } from "./fields.ts";
+import { demand, show } from "./lint-request.ts";
+import type { GatewayRequest, HeadersInput, Respond, ResponseBody, ResponseWriter } from "./types.ts";
+
+/** What is known of one exchange. Refers to nothing the app holds, so that what it drops can be told. */
+export interface LintedExchange {
+  readonly signal: AbortSignal;
+  readonly label: string;
+  readonly warn: (message: string) => void;
+  answered: boolean;
+  /** The app has ended the answer, or given it in one call. */
+  ended: boolean;
+  failed: boolean;
+}
+
+/** Tells when an app has thrown away what it needed to answer: nobody can answer any more. */
+const dropped = new FinalizationRegistry<{ exchange: LintedExchange; writer: boolean }>((held) => {
+  const { exchange, writer } = held;
+  if (exchange.signal.aborted || exchange.failed) return;
+  if (writer && !exchange.ended)
+    exchange.warn(`${exchange.label}: the writer was dropped without end() (section 7.3)`);
+  if (!writer && !exchange.answered) {
+    exchange.warn(`${exchange.label}: the app will never answer, it has dropped respond (section 6.6.1)`);
+  }
+});
+
+const SERVER_FIELDS = new Set(["transfer-encoding", "keep-alive", "proxy-connection"]);
+
+type Pairs = [string, string][];
+
+/** Headers as pairs, so that an iterable is read once. */
+function checkHeaders(headers: HeadersInput | null | undefined): Pairs {
+  const raw = fieldPairs(headers);
+  const pairs: Pairs = [];
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] as string;
+    const value = raw[index + 1] as string;
+    const lower = name.toLowerCase();
+    const allowed = lower === "connection" ? value.toLowerCase() === "close" : !SERVER_FIELDS.has(lower);
+    demand(allowed, "6.3.4", `the app sets ${name}: ${show(value)}, which is the server's`);
+    pairs.push([name, value]);
+  }
+  return pairs;
+}
+
+function checkStatus(status: number): void {
+  const valid = Number.isInteger(status) && status >= 200 && status <= 599;
+  demand(valid, "6.2.1", `${show(status)} is no status of a final answer (200 to 599)`);
+}
+
+function isContent(body: unknown): boolean {
+  if (body === null || typeof body === "string" || body instanceof Uint8Array) return true;
+  if (typeof body !== "object") return false;
+  return Symbol.asyncIterator in body || Symbol.iterator in body || "file" in body || "getReader" in body;
+}
+
+function checkLength(pairs: Pairs, size: number | undefined, bare: boolean): void {
+  for (const [name, value] of pairs) {
+    if (name.toLowerCase() !== "content-length") continue;
+    demand(/^\d+$/.test(value), "6.5.2", `${show(value)} is no Content-Length`);
+    if (size === undefined || (bare && size === 0)) continue;
+    demand(Number(value) === size, "6.5.2", `Content-Length says ${value}, the content has ${size} bytes`);
+  }
+}
+
+function sizeOf(body: ResponseBody): number | undefined {
+  if (body === null) return 0;
+  if (typeof body === "string") return Buffer.byteLength(body);
+  return body instanceof Uint8Array ? body.length : undefined;
+}
+
+/** Wraps `respond` for one exchange. */
+export function lintRespond(respond: Respond, request: GatewayRequest, exchange: LintedExchange): Respond {
+  demand(typeof respond === "function", "3.1.1", `respond is ${show(respond)}`);
+  for (const name of ["informational", "upgrade", "finished"] as const) {
+    demand(typeof respond[name] === "function", "6.6.4", `respond.${name} is no function`);
+  }
+  demand(typeof respond.sent === "boolean", "6.6.2", `respond.sent is ${show(respond.sent)}`);
+  const linted = (status: number, headers?: HeadersInput | null, body?: ResponseBody): unknown => {
+    beginAnswer(exchange);
+    checkStatus(status);
+    const pairs = headers === null || headers === undefined ? headers : checkHeaders(headers);
+    if (body === undefined) {
+      checkLength(pairs ?? [], undefined, false);
+      return lintWriter(answerWithWriter(respond, status, pairs, exchange), exchange);
+    }
+    demand(isContent(body), "6.4.1", `${show(body)} cannot be the content of an answer`);
+    const size = sizeOf(body);
+    const bare = request.method === "HEAD" || status === 204 || status === 304;
+    checkLength(pairs ?? [], size, bare);
+    if ((status === 204 || status === 205 || status === 304) && size !== 0) {
+      exchange.warn(`${exchange.label}: content for status ${status}, which has none (section 6.7.2)`);
+    }
+    const result: unknown = respond(status, pairs, body);
+    answered(respond, exchange);
+    exchange.ended = true;
+    demand(result === undefined, "6.1.1", `respond returned ${show(result)} for a whole answer`);
+    return undefined;
+  };
+  Object.defineProperties(linted, {
+    informational: {
+      value: (status: number, headers?: HeadersInput) => {
+        const valid = Number.isInteger(status) && status >= 100 && status <= 199 && status !== 101;
+        demand(valid, "8.2", `${show(status)} is no informational status (100 to 199, but not 101)`);
+        respond.informational(status, checkHeaders(headers));
+      },
+    },
+    upgrade: { value: (headers?: HeadersInput | null) => lintUpgrade(respond, request, headers, exchange) },
+    finished: {
+      value: () => {
+        const finished = respond.finished();
+        demand(typeof finished?.then === "function", "6.6.4", "finished() returned no promise");
+        return finished;
+      },
+    },
+    sent: { get: () => respond.sent },
+  });
+  dropped.register(linted, { exchange, writer: false });
+  return linted as unknown as Respond;
+}
+
+function beginAnswer(exchange: LintedExchange): void {
+  demand(!exchange.answered, "6.6.1", "the app answers a second time");
+  if (exchange.failed) {
+    exchange.warn(`${exchange.label}: the app answers though its handler has failed (section 11.1)`);
+  }
+}
+
+function answered(respond: Respond, exchange: LintedExchange): void {
+  exchange.answered = true;
+  demand(respond.sent === true, "6.6.2", "respond.sent is false though an answer was begun");
+}
+
+function answerWithWriter(
+  respond: Respond,
+  status: number,
+  pairs: Pairs | null | undefined,
+  exchange: LintedExchange,
+): ResponseWriter {
+  const writer = respond(status, pairs);
+  answered(respond, exchange);
+  // Such an answer is complete at once.
+  if (status === 204 || status === 304) exchange.ended = true;
+  for (const name of ["write", "end", "flush", "destroy"] as const) {
+    demand(typeof writer?.[name] === "function", "6.1.2", `the writer has no ${name}`);
+  }
+  return writer;
+}
+
+function lintUpgrade(
+  respond: Respond,
+  request: GatewayRequest,
+  headers: HeadersInput | null | undefined,
+  exchange: LintedExchange,
+): Duplex {
+  beginAnswer(exchange);
+  demand(request.upgrade, "9.3", "the app takes over a connection that nobody asked it to");
+  // Connection belongs to a 101 (RFC 9110 section 7.8): the fields are checked as fields alone.
+  fieldPairs(headers);
+  const connection = respond.upgrade(headers);
+  answered(respond, exchange);
+  exchange.ended = true;
+  const duplex = typeof connection?.write === "function" && typeof connection.pipe === "function";
+  demand(duplex, "9.1", "upgrade() returned no Duplex");
+  return connection;
+}
+
+/** A rejection that nobody handles stays unheard (7.7). */
+function rejected(error: unknown): Promise<void> {
+  const promise = Promise.reject(error);
+  promise.catch(() => {});
+  return promise;
+}
+
+function lintWriter(writer: ResponseWriter, exchange: LintedExchange): ResponseWriter {
+  let ended = false;
+  const piece = (chunk: unknown, method: string): void => {
+    const valid = typeof chunk === "string" || chunk instanceof Uint8Array;
+    demand(valid, "7.2", `${method}(${show(chunk)}): a piece is a string or a Uint8Array`);
+    if (ended) throw new GatewayError("section 7.4", `${method}() behind the end of the answer`);
+  };
+  const linted: ResponseWriter = {
+    write: (chunk) => {
+      try {
+        piece(chunk, "write");
+      } catch (error) {
+        return rejected(error);
+      }
+      return promised(writer.write(chunk), "7.2", "write");
+    },
+    end: (chunk, trailers) => {
+      try {
+        piece(chunk ?? "", "end");
+        for (const [name] of checkHeaders(trailers)) {
+          demand(isTrailerName(name), "10.3", `the field ${name} cannot be a trailer`);
+        }
+      } catch (error) {
+        return rejected(error);
+      }
+      ended = true;
+      exchange.ended = true;
+      return promised(writer.end(chunk, trailers), "7.3", "end");
+    },
+    flush: () => promised(writer.flush(), "7.1", "flush"),
+    destroy: (error) => {
+      demand(
+        error === undefined || error instanceof Error,
+        "7.6",
+        `destroy(${show(error)}): that is no Error`,
+      );
+      exchange.ended = true;
+      writer.destroy(error);
+    },
+  };
+  dropped.register(linted, { exchange, writer: true });
+  return linted;
+}
+
+function promised(promise: Promise<void>, clause: string, method: string): Promise<void> {
+  demand(typeof promise?.then === "function", clause, `${method}() returned no promise`);
+  return promise;
+}

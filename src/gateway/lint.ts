@@ -1,0 +1,146 @@
+/**
+ * `tsgun/lint`: holds an app and the server that calls it to docs/gateway.md. Whoever breaks a clause
+ * gets a `GatewayError` that names it; an app and a server that keep to them notice nothing.
+ */
+import { checkWorker, demand, lintRequest, show } from "./lint-request.ts";
+import { type LintedExchange, lintRespond } from "./lint-respond.ts";
+import type { App, GatewayRequest, Handler, Respond } from "./types.ts";
+
+export interface LintOptions {
+  /** Takes what is no broken MUST but surely a mistake; by default a process warning. */
+  readonly warn?: (message: string) => void;
+}
+
+function emitWarning(message: string): void {
+  process.emitWarning(message, "GatewayWarning");
+}
+
+/**
+ * Wraps a handler or an app. As a middleware it may stand anywhere: `compose(session, lint)(handler)` checks
+ * what `session` hands on as if that were the server.
+ *
+ * Breaches of the server are thrown before the app sees the request; breaches of the app are thrown to the
+ * app where it commits them.
+ */
+export function lint<State>(app: Handler<State>, options?: LintOptions): Handler<State>;
+export function lint<State>(app: App<State>, options?: LintOptions): App<State>;
+export function lint<State>(
+  app: App<State> | Handler<State>,
+  options?: LintOptions,
+): App<State> | Handler<State>;
+export function lint(app: App | Handler, options: LintOptions = {}): App | Handler {
+  const warn = options.warn ?? emitWarning;
+  if (typeof app === "function") return lintHandler(app, warn);
+  demand(
+    typeof app === "object" && app !== null,
+    "3.2.1",
+    `an app is a function or an object, not ${show(app)}`,
+  );
+  for (const name of ["handle", "startup", "shutdown", "upgrade"] as const) {
+    const method: unknown = app[name];
+    const absent = method === undefined && name !== "handle";
+    demand(absent || typeof method === "function", "3.2.1", `app.${name} is ${show(method)}`);
+  }
+  return lintApp(app, warn);
+}
+
+/** Between which calls of the server an app is; one that is started again begins anew. */
+type Life = "new" | "starting" | "started" | "failed" | "stopped";
+
+function lintApp(app: App, warn: (message: string) => void): App {
+  let life: Life = "new";
+  const serving = (handler: Handler): Handler => {
+    const linted = lintHandler(handler, warn);
+    return (request, respond) => {
+      // An app whose server gives it a state of its own stays new, as in tests.
+      demand(life === "new" || life === "started", "3.3.1", `a request comes to an app that is ${life}`);
+      return linted(request, respond);
+    };
+  };
+  const { startup, shutdown, upgrade } = app;
+  return {
+    handle: serving((request, respond) => app.handle(request, respond)),
+    ...(upgrade !== undefined && {
+      upgrade: serving((request, respond) => upgrade.call(app, request, respond)),
+    }),
+    ...(startup !== undefined && {
+      startup: async (worker) => {
+        demand(life !== "starting" && life !== "started", "3.3.1", "startup is called a second time");
+        checkWorker(worker);
+        life = "starting";
+        try {
+          const state = await startup.call(app, worker);
+          life = "started";
+          return state;
+        } catch (error) {
+          life = "failed";
+          throw error;
+        }
+      },
+    }),
+    ...(shutdown !== undefined && {
+      shutdown: async (state) => {
+        const started = startup === undefined ? life !== "stopped" : life === "started";
+        demand(started, "3.3.3", `shutdown is called on an app that is ${life}`);
+        life = "stopped";
+        await shutdown.call(app, state);
+        if (startup === undefined) life = "new";
+      },
+    }),
+  };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function lintHandler(handler: Handler, warn: (message: string) => void): Handler {
+  return (...args: Parameters<Handler>): void | Promise<void> => {
+    demand(args.length === 2, "3.1.1", `a handler is called with ${args.length} arguments`);
+    const [request, respond] = args;
+    const linted = lintRequest(request);
+    const exchange: LintedExchange = {
+      signal: request.signal,
+      label: `${request.method} ${show(request.target)} (request ${request.id})`,
+      warn,
+      answered: false,
+      ended: false,
+      failed: false,
+    };
+    return runLinted(handler, linted, lintRespond(respond, request, exchange), exchange);
+  };
+}
+
+function runLinted(
+  handler: Handler,
+  request: GatewayRequest,
+  respond: Respond,
+  exchange: LintedExchange,
+): void | Promise<void> {
+  let result: unknown;
+  try {
+    result = handler(request, respond);
+  } catch (error) {
+    exchange.failed = true;
+    throw error;
+  }
+  if (!isThenable(result)) {
+    checkResult(result, exchange);
+    return undefined;
+  }
+  return Promise.resolve(result).then(
+    (value) => checkResult(value, exchange),
+    (error: unknown) => {
+      exchange.failed = true;
+      throw error;
+    },
+  );
+}
+
+/** Returning an answer instead of giving it to `respond` is what an app written for fetch does. */
+function checkResult(value: unknown, exchange: LintedExchange): void {
+  if (value === undefined || exchange.answered) return;
+  exchange.warn(
+    `${exchange.label}: the handler returned ${show(value)}, which is not looked at (section 3.1.2)`,
+  );
+}

@@ -163,6 +163,7 @@ export class Answer {
     }
     if (body === null) this.#whole(status, fields, "");
     else if (typeof body === "string" || body instanceof Uint8Array) this.#whole(status, fields, body);
+    else if (typeof body !== "object") throw new GatewayError(clause.content, `${typeof body} is no content`);
     else if (isFileBody(body)) this.#sendFile(status, fields, body);
     else this.#sendIterable(status, fields, body);
     return undefined;

@@ -12,6 +12,8 @@ export function demand(holds: boolean, clause: string, message: string): asserts
 
 /** A value in a message, short. */
 export function show(value: unknown): string {
+  // Not String(value): an object without a prototype has none.
+  if (typeof value === "object" && value !== null) return Object.prototype.toString.call(value);
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -4,7 +4,7 @@
  */
 import type { Duplex } from "node:stream";
 import { BodyError } from "../errors.ts";
-import type { Carrier } from "../exchange/answer.ts";
+import { type Carrier, forbidsContent } from "../exchange/answer.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import { duplexPair } from "./duplex-pair.ts";
 import { allowedTrailers, fieldValue, sendableFields } from "./framing.ts";
@@ -143,7 +143,8 @@ export class AnswerCollector implements Carrier {
   }
 
   begin(status: number, fields: string[], length: number | undefined): void {
-    this.#chunked = length === undefined && !this.headOnly && !this.#oldVersion;
+    const framed = length !== undefined || this.headOnly || this.#oldVersion;
+    this.#chunked = !framed && !forbidsContent(status);
     this.#head(status, fields, length);
   }
 

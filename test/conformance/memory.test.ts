@@ -52,8 +52,7 @@ async function exchange(
   if (injected.upgraded !== undefined && injected.status === 0) {
     const client = new WireClient(injected.upgraded);
     const answer = await client.answer(method);
-    client.release();
-    return answer;
+    return { ...answer, upgraded: client.release() };
   }
   return suiteAnswer({ ...injected, content: Buffer.from(injected.body), complete: true });
 }

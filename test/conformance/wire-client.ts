@@ -1,5 +1,5 @@
 /** A client on a real connection: sends exact bytes, reads answers strictly, waits with deadlines. */
-import type { Duplex } from "node:stream";
+import { type Duplex, PassThrough } from "node:stream";
 import { AnswerReader } from "../../src/interop/answer-reader.ts";
 import { framedFields, type SuiteAnswer, type SuiteRequest, suiteAnswer } from "./exchange.ts";
 
@@ -117,6 +117,11 @@ export class WireClient {
   release(): Duplex {
     this.socket.removeAllListeners("data");
     this.socket.pause();
+    if (this.socket.readableEnded) {
+      const rest = new PassThrough();
+      rest.end(this.#held);
+      return rest;
+    }
     if (this.#held.length > 0) this.socket.unshift(this.#held);
     return this.socket;
   }
@@ -143,7 +148,7 @@ export async function exchangeOver(
   const client = new WireClient(await connect());
   client.send(requestBytes(request));
   const answer = await client.answer(request.method);
-  if (answer.upgraded === undefined) client.close();
-  else client.release();
+  if (answer.upgraded !== undefined) return { ...answer, upgraded: client.release() };
+  client.close();
   return answer;
 }

@@ -1,0 +1,109 @@
+/**
+ * Finds the app among what its module exports. CommonJS puts everything under `default`, and what Node
+ * recognises also beside it; both places are looked at, so that nobody has to know.
+ */
+import { ExitCode, FatalError } from "../errors.ts";
+import type { ModuleNamespace } from "./import-module.ts";
+import { nearestName } from "./nearest.ts";
+import { type AppSpec, DEFAULT_NAMES } from "./spec.ts";
+
+/** What a name stands for, and the object that it was found on (the `this` of a call). */
+export interface Found {
+  readonly name: string;
+  readonly value: unknown;
+  readonly owner: unknown;
+}
+
+/** Longer lists of names help nobody. */
+const NAMES_SHOWN = 12;
+
+/**
+ * Follows the path of `spec` into `module`, or tries the default names. Throws `FatalError`
+ * (`ExitCode.appLoad`) that says what is exported instead.
+ */
+export function findExport(module: ModuleNamespace, spec: AppSpec, shown: string): Found {
+  const exported = exportsOf(module);
+  return spec.path === undefined ? byDefault(exported, spec, shown) : byPath(exported, spec.path, shown);
+}
+
+function byDefault(exported: Map<string, unknown>, spec: AppSpec, shown: string): Found {
+  for (const name of DEFAULT_NAMES) {
+    const value = exported.get(name);
+    if (value !== undefined) return { name, value, owner: undefined };
+  }
+  const [first] = exported.keys();
+  const example = first === undefined ? "" : ` (name one: ${spec.module}:${first})`;
+  throw new FatalError(
+    `${shown} exports none of ${DEFAULT_NAMES.join(", ")}; ${listed("it exports", exported.keys())}${example}`,
+    ExitCode.appLoad,
+  );
+}
+
+function byPath(exported: Map<string, unknown>, path: readonly string[], shown: string): Found {
+  const [first = "", ...rest] = path;
+  let value = exported.get(first);
+  if (value === undefined) {
+    throw exported.has(first)
+      ? new FatalError(`${first} of ${shown} is undefined`, ExitCode.appLoad)
+      : missing(`${shown} exports no`, first, "it exports", exported.keys());
+  }
+  let owner: unknown;
+  let name = first;
+  for (const property of rest) {
+    owner = value;
+    value = (owner as Record<string, unknown> | null)?.[property];
+    if (value === undefined)
+      throw missing(`${name} of ${shown} has no`, property, "it has", propertiesOf(owner));
+    name = `${name}.${property}`;
+  }
+  return { name, value, owner };
+}
+
+/** Every exported name with its value. */
+function exportsOf(module: ModuleNamespace): Map<string, unknown> {
+  const exported = new Map<string, unknown>();
+  const own = Object.keys(module).filter((name) => name !== "module.exports" && name !== "__esModule");
+  for (const name of own) exported.set(name, module[name]);
+  const inner = module.default;
+  if (isTranspiled(inner)) exported.delete("default");
+  if (!isTranspiled(inner) && !isContainer(inner)) return exported;
+  for (const name of Object.keys(inner)) {
+    if (exported.get(name) === undefined) exported.set(name, inner[name]);
+  }
+  return exported;
+}
+
+/** `module.exports` of a module that was written as ES module: its default is one level down. */
+function isTranspiled(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === "object" && value !== null && (value as { __esModule?: unknown }).__esModule === true
+  );
+}
+
+/** A plain object that holds exports, as `module.exports = { handler }`, and is no app itself. */
+function isContainer(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  return !["handle", "fetch"].some(
+    (method) => typeof (value as Record<string, unknown>)[method] === "function",
+  );
+}
+
+function missing(what: string, name: string, has: string, names: Iterable<string>): FatalError {
+  const all = [...names];
+  const nearest = nearestName(name, all);
+  const meant = nearest === undefined ? "" : `did you mean ${JSON.stringify(nearest)}? `;
+  return new FatalError(`${what} ${JSON.stringify(name)}; ${meant}${listed(has, all)}`, ExitCode.appLoad);
+}
+
+function listed(verb: string, names: Iterable<string>): string {
+  const all = [...names];
+  if (all.length === 0) return `${verb} nothing`;
+  const more = all.length > NAMES_SHOWN ? ` and ${all.length - NAMES_SHOWN} more` : "";
+  return `${verb} ${all.slice(0, NAMES_SHOWN).join(", ")}${more}`;
+}
+
+function propertiesOf(value: unknown): string[] {
+  return typeof value === "object" && value !== null ? Object.keys(value) : [];
+}

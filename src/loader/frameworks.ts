@@ -1,0 +1,164 @@
+/**
+ * Apps of the frameworks that run on node's own server, known by the methods that only they have: a check
+ * by class would miss a second copy of the package.
+ */
+import {
+  Server as HttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from "node:http";
+import { Server as NetServer } from "node:net";
+import { ExitCode, FatalError } from "../errors.ts";
+import type { LoadedNodeApp, UpgradeListener } from "./loaded-app.ts";
+
+type Method = (...args: unknown[]) => unknown;
+type Methods<Names extends string> = Record<Names, Method>;
+
+interface Framework {
+  readonly what: string;
+  matches(value: unknown): boolean;
+  /** Throws `FatalError` when the value is of the framework, but cannot be served as it is. */
+  load(value: unknown, shown: string): Omit<LoadedNodeApp, "kind" | "what">;
+}
+
+/** Tells the framework that `value` comes from; undefined when it bears no mark of one. */
+export function frameworkOf(
+  value: unknown,
+): { what: string; load(shown: string): LoadedNodeApp } | undefined {
+  const found = FRAMEWORKS.find((framework) => framework.matches(value));
+  if (found === undefined) return undefined;
+  const { what } = found;
+  return {
+    what,
+    load(shown) {
+      // Copied by descriptor: `upgrade` may be a getter that looks again.
+      const parts = Object.getOwnPropertyDescriptors(found.load(value, shown));
+      return Object.defineProperties({ kind: "node", what } as LoadedNodeApp, parts);
+    },
+  };
+}
+
+/** True for an instance that is awaited by others as if it were a promise; awaiting it would start it. */
+export function isStartedByAwait(value: unknown): boolean {
+  return fastify.matches(value);
+}
+
+const fastify: Framework = {
+  what: "Fastify instance",
+  matches: (value) => has(value, "ready", "routing", "inject"),
+  load(value, shown) {
+    const instance = value as Methods<"ready" | "routing" | "close"> & { server?: unknown };
+    refuseListening(instance.server, shown);
+    return {
+      listener: (request, response) => void instance.routing(request, response),
+      get upgrade() {
+        return upgradeOf(instance.server);
+      },
+      startup: async () => void (await instance.ready()),
+      shutdown: async () => void (await instance.close()),
+    };
+  },
+};
+
+const nest: Framework = {
+  what: "Nest application",
+  matches: (value) => has(value, "getHttpAdapter", "init", "close"),
+  load(value, shown) {
+    const app = value as Methods<"getHttpAdapter" | "getHttpServer" | "init" | "close">;
+    refuseListening(app.getHttpServer(), shown);
+    const under = (app.getHttpAdapter() as Methods<"getInstance">).getInstance();
+    // Nest on Fastify: init() registers the routes, ready() then builds the router.
+    const inner = fastify.matches(under) ? fastify.load(under, shown) : undefined;
+    return {
+      listener: inner?.listener ?? (under as RequestListener),
+      get upgrade() {
+        return upgradeOf(app.getHttpServer());
+      },
+      async startup() {
+        await app.init();
+        await inner?.startup?.();
+      },
+      shutdown: async () => void (await app.close()),
+    };
+  },
+};
+
+const httpServer: Framework = {
+  what: "http.Server",
+  matches: (value) => value instanceof NetServer,
+  load(value, shown) {
+    const server = value as NetServer;
+    refuseListening(server, shown);
+    if (!(server instanceof HttpServer)) {
+      throw refusal(`${shown} is a server, but not of node:http: export an http.Server or its listener`);
+    }
+    if (server.listenerCount("request") === 0) {
+      throw refusal(`${shown} is an http.Server without a request listener: give createServer() one`);
+    }
+    return {
+      listener: (request, response) => void server.emit("request", request, response),
+      get upgrade() {
+        return upgradeOf(server);
+      },
+    };
+  },
+};
+
+const koa: Framework = {
+  what: "Koa app",
+  matches: (value) => typeof value === "object" && has(value, "callback", "use"),
+  load: (value) => ({
+    listener: (value as Methods<"callback">).callback() as RequestListener,
+    upgrade: undefined,
+  }),
+};
+
+/** Express and Connect: a function that is its own listener. */
+const express: Framework = {
+  what: "Express app",
+  matches: (value) => typeof value === "function" && has(value, "handle", "use"),
+  load(value, shown) {
+    if (!has(value, "listen"))
+      throw refusal(`${shown} is an Express router, not an app: mount it with app.use()`);
+    return { listener: value as unknown as RequestListener, upgrade: undefined };
+  },
+};
+
+/** What Koa's callback() returns; the call is in its text even when names are shortened. */
+const koaCallback: Framework = {
+  what: "Koa callback",
+  matches: (value) =>
+    typeof value === "function" && /\.createContext\(/.test(Function.prototype.toString.call(value)),
+  load: (value) => ({ listener: value as RequestListener, upgrade: undefined }),
+};
+
+const FRAMEWORKS: readonly Framework[] = [fastify, nest, httpServer, koa, express, koaCallback];
+
+function has<Names extends string>(value: unknown, ...names: Names[]): value is Methods<Names> {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  return names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
+}
+
+/** Hands upgrades to a server that never listens itself, if anyone waits for them there. */
+function upgradeOf(server: unknown): UpgradeListener | undefined {
+  if (!(server instanceof NetServer) || server.listenerCount("upgrade") === 0) return undefined;
+  return (request, socket, head) => void server.emit("upgrade", request, socket, head);
+}
+
+function refuseListening(server: unknown, shown: string): void {
+  if (server instanceof NetServer && server.listening) {
+    throw refusal(`${shown} listens already: take its listen() call out, tsgun does the listening`);
+  }
+}
+
+function refusal(message: string): FatalError {
+  return new FatalError(message, ExitCode.appLoad);
+}
+
+/** A bare listener, as given to http.createServer. */
+export function plainListener(
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+): LoadedNodeApp {
+  return { kind: "node", what: "node listener", listener, upgrade: undefined };
+}

@@ -1,0 +1,122 @@
+/**
+ * Tells what kind of app a value is. Under `auto` the first rule that fits decides:
+ *
+ *  1. It bears the marks of a framework (Fastify, Nest, http.Server, Koa, Express, Connect): node.
+ *  2. A function whose text uses its second parameter as node's response (`res.end`, `res.setHeader`, …),
+ *     which a gateway's `respond` has not: node.
+ *  3. A function of exactly one parameter: fetch, since it can answer by its return value only.
+ *  4. Any other function: a gateway handler.
+ *  5. An object with a method `handle`: a gateway app (unless it is a fetch app whose `handle` takes one parameter).
+ *  6. An object with a method `fetch`: fetch.
+ */
+import { ExitCode, FatalError } from "../errors.ts";
+import type { App, Handler } from "../gateway/types.ts";
+import { fromFetch } from "../interop/fetch.ts";
+import { frameworkOf, plainListener } from "./frameworks.ts";
+import type { AppInterface, LoadedApp } from "./loaded-app.ts";
+
+type Fetch = Parameters<typeof fromFetch>[0];
+type AnyFunction = (...args: never[]) => unknown;
+
+/**
+ * Makes an app of `value` that there is a server for. `shown` names the value in messages.
+ * Throws `FatalError` (`ExitCode.appLoad`) when it is none, or not of the interface that was asked for.
+ */
+export function loadedAppOf(value: unknown, wanted: AppInterface, shown: string): LoadedApp {
+  const framework = frameworkOf(value);
+  if (framework !== undefined) {
+    if (wanted !== "auto" && wanted !== "node") throw mismatch(shown, framework.what, "node", wanted);
+    return framework.load(shown);
+  }
+  if (typeof value === "function") return functionApp(value as AnyFunction, wanted, shown);
+  if (typeof value === "object" && value !== null) return objectApp(value, wanted, shown);
+  throw refusal(
+    `${shown} is ${described(value)}, not an app: export a handler, an app object or a framework's app`,
+  );
+}
+
+function functionApp(value: AnyFunction, wanted: AppInterface, shown: string): LoadedApp {
+  const text = Function.prototype.toString.call(value);
+  if (/^class\b/.test(text)) throw refusal(`${shown} is a class, not an app: export an instance of it`);
+  const chosen = wanted === "auto" ? interfaceOf(value, text) : wanted;
+  if (chosen === "node") return plainListener(value as Parameters<typeof plainListener>[0]);
+  if (chosen === "fetch") return gatewayApp("fetch function", { handle: fromFetch(value as Fetch) });
+  if (wanted === "auto" && takesNothing(value, text)) {
+    throw refusal(
+      `${shown} takes no parameters, so it cannot answer: if it makes the app, call it: ${shown}()`,
+    );
+  }
+  return gatewayApp("gateway handler", { handle: value as Handler });
+}
+
+function interfaceOf(value: AnyFunction, text: string): "gateway" | "fetch" | "node" {
+  if (usesServerResponse(text)) return "node";
+  return value.length === 1 ? "fetch" : "gateway";
+}
+
+const SECOND_PARAMETER = /^(?:async\s+)?(?:function\b\s*\*?\s*)?[\w$]*\s*\(\s*[\w$]+\s*,\s*([\w$]+)\s*[,)]/;
+const RESPONSE_MEMBER = "(?:end|write|writeHead|setHeader|getHeader|statusCode|statusMessage|headersSent)";
+
+/** Rule 2. A `respond` writes through what it returns, so nothing of this is ever read from it. */
+function usesServerResponse(text: string): boolean {
+  const name = SECOND_PARAMETER.exec(text)?.[1];
+  if (name === undefined) return false;
+  return new RegExp(`(?<![\\w$.])${name.replaceAll("$", "\\$")}\\s*\\.\\s*${RESPONSE_MEMBER}\\b`).test(text);
+}
+
+function takesNothing(value: AnyFunction, text: string): boolean {
+  return (
+    value.length === 0 &&
+    /^(?:async\s+)?(?:function\b\s*)?[\w$]*\s*\(\s*\)/.test(text) &&
+    !/\barguments\b|\[native code\]/.test(text)
+  );
+}
+
+function objectApp(value: object, wanted: AppInterface, shown: string): LoadedApp {
+  const { handle, fetch } = value as { handle?: unknown; fetch?: unknown };
+  const handles = typeof handle === "function" && !(typeof fetch === "function" && handle.length === 1);
+  if (typeof handle === "function" && (wanted === "gateway" || (wanted === "auto" && handles))) {
+    return gatewayApp("gateway app", checkedApp(value as App, shown));
+  }
+  if (typeof fetch === "function" && (wanted === "fetch" || wanted === "auto")) {
+    return gatewayApp("fetch app", { handle: fromFetch((request) => (fetch as Fetch).call(value, request)) });
+  }
+  if (handles) throw mismatch(shown, "gateway app", "gateway", wanted);
+  if (typeof fetch === "function") throw mismatch(shown, "fetch app", "fetch", wanted);
+  throw refusal(
+    `${shown} is an object with ${keysOf(value)}, not an app: an app has a method handle (gateway) or fetch`,
+  );
+}
+
+function checkedApp(app: App, shown: string): App {
+  for (const method of ["startup", "shutdown", "upgrade"] as const) {
+    const type = typeof app[method];
+    if (type !== "function" && type !== "undefined")
+      throw refusal(`${shown}.${method} is ${type}, not a function`);
+  }
+  return app;
+}
+
+function gatewayApp(what: string, app: App): LoadedApp {
+  return { kind: "gateway", what, app };
+}
+
+function keysOf(value: object): string {
+  const keys = Object.keys(value);
+  return keys.length === 0 ? "no properties" : `the properties ${keys.slice(0, 8).join(", ")}`;
+}
+
+function described(value: unknown): string {
+  return value === null ? "null" : typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
+}
+
+function mismatch(shown: string, what: string, has: string, wanted: string): FatalError {
+  const article = /^[AEIO]|^http/.test(what) ? "an" : "a";
+  return refusal(
+    `${shown} is ${article} ${what}, not of interface ${wanted}: use --interface ${has} or auto`,
+  );
+}
+
+function refusal(message: string): FatalError {
+  return new FatalError(message, ExitCode.appLoad);
+}

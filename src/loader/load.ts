@@ -1,0 +1,75 @@
+/** From `module:name` to an app that a worker can serve. Whatever is wrong with it ends as one line and exit code 4. */
+import { ExitCode, FatalError } from "../errors.ts";
+import { type Found, findExport } from "./exports.ts";
+import { codeFailure, importFailure } from "./failure.ts";
+import { isStartedByAwait } from "./frameworks.ts";
+import { importModule, type ModuleNamespace } from "./import-module.ts";
+import { loadedAppOf } from "./kind.ts";
+import type { AppInterface, LoadedApp } from "./loaded-app.ts";
+import { type Location, locate } from "./locate.ts";
+import { type AppSpec, parseAppSpec } from "./spec.ts";
+
+export type {
+  AppInterface,
+  LoadedApp,
+  LoadedGatewayApp,
+  LoadedNodeApp,
+  UpgradeListener,
+} from "./loaded-app.ts";
+
+export interface LoadOptions {
+  /** How the export is to be taken. Default: `auto`. */
+  readonly interface?: AppInterface;
+  /** The folder that modules are looked for in. Default: the working folder of the process. */
+  readonly cwd?: string;
+}
+
+/**
+ * Loads the app that `spec` names: imports its module, finds the export, calls it if the spec does, and
+ * tells its kind. Runs code of the user, and waits for it without a limit: the caller has one.
+ * Throws `FatalError` with `ExitCode.appLoad`; an error of the app itself is its `cause`, with its stack.
+ */
+export async function loadApp(spec: string, options: LoadOptions = {}): Promise<LoadedApp> {
+  const cwd = options.cwd ?? process.cwd();
+  const parsed = parseAppSpec(spec);
+  const location = locate(parsed.module, cwd);
+  const module = await imported(location, cwd);
+  const found = findExport(module, parsed, location.shown);
+  const value = await made(found, parsed, location.shown, cwd);
+  return loadedAppOf(value, options.interface ?? "auto", shownName(found, parsed, location));
+}
+
+async function imported(location: Location, cwd: string): Promise<ModuleNamespace> {
+  try {
+    return await importModule(location);
+  } catch (error) {
+    throw await importFailure(error, location, cwd);
+  }
+}
+
+/** The value itself, or what it makes when the spec calls it; a promise is waited for. */
+async function made(found: Found, spec: AppSpec, shown: string, cwd: string): Promise<unknown> {
+  const called = spec.args !== undefined;
+  const name = `${shown}:${found.name}`;
+  if (called && typeof found.value !== "function") {
+    throw new FatalError(
+      `${name} is not a function, so it cannot be called: leave the parentheses out`,
+      ExitCode.appLoad,
+    );
+  }
+  let value: unknown;
+  try {
+    const result = called ? Reflect.apply(found.value as () => unknown, found.owner, spec.args) : found.value;
+    value = isStartedByAwait(result) ? result : await result;
+  } catch (error) {
+    throw codeFailure(called ? `${name}() failed` : `${name} rejected`, error, cwd);
+  }
+  if (called && value === undefined) {
+    throw new FatalError(`${name}() returned nothing: a factory returns the app`, ExitCode.appLoad);
+  }
+  return value;
+}
+
+function shownName(found: Found, spec: AppSpec, location: Location): string {
+  return `${location.shown}:${found.name}${spec.args === undefined ? "" : "()"}`;
+}

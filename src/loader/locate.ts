@@ -1,0 +1,86 @@
+/**
+ * From the module of a spec to the file behind it. A file in the working folder comes before a package,
+ * and TypeScript before JavaScript: compiled output beside its source must not be served by accident.
+ */
+import { readdirSync, statSync } from "node:fs";
+import { basename, dirname, extname, join, relative, resolve } from "node:path";
+import { ExitCode, FatalError } from "../errors.ts";
+import { nearestName } from "./nearest.ts";
+
+/** What a module without an extension may end with, in the order in which it is tried. */
+const EXTENSIONS = [".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"];
+const EXTENSION = /\.(?:[mc]?[jt]s|[jt]sx)$/;
+const PACKAGE = /^(?:@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*(?:\/[^/]+)*$/i;
+
+export type Location =
+  | { readonly kind: "file"; readonly file: string; readonly shown: string }
+  /** A package, to be resolved by Node from `from`. */
+  | { readonly kind: "package"; readonly name: string; readonly from: string; readonly shown: string };
+
+/**
+ * Finds `module` in `cwd`, else takes it for a package. `shown` is how messages name it.
+ * Throws `FatalError` (`ExitCode.appLoad`) when it can be neither.
+ */
+export function locate(module: string, cwd: string): Location {
+  const base = resolve(cwd, module);
+  const file = candidates(base).find(isFile);
+  if (file !== undefined) return { kind: "file", file, shown: displayed(file, cwd) };
+  if (!canBePackage(module)) throw notFound(module, cwd, false);
+  return { kind: "package", name: module, from: cwd, shown: module };
+}
+
+/** The error for a module that is neither a file nor, where it could be one, a package. */
+export function notFound(module: string, cwd: string, triedPackage: boolean, cause?: unknown): FatalError {
+  const base = resolve(cwd, module);
+  const path = relative(cwd, base) || ".";
+  const looked = EXTENSION.test(module)
+    ? path
+    : `${path}.{${EXTENSIONS.map((end) => end.slice(1)).join(",")}} and ${path}/index.*`;
+  const where = `looked for ${looked} in ${cwd}`;
+  const packages = triedPackage ? `, then for a package ${JSON.stringify(module)}` : "";
+  const hint = neighbour(base);
+  const meant = hint === undefined ? "" : `; did you mean ${displayed(hint, cwd)}?`;
+  return new FatalError(
+    `cannot find the app module ${JSON.stringify(module)}: ${where}${packages}${meant}`,
+    ExitCode.appLoad,
+    { cause },
+  );
+}
+
+/** A path as people know it: relative when it lies under `cwd`. */
+export function displayed(file: string, cwd: string): string {
+  const path = relative(cwd, file);
+  return path.startsWith("..") ? file : path;
+}
+
+function candidates(base: string): string[] {
+  return [
+    ...(extname(base) === "" ? [] : [base]),
+    ...EXTENSIONS.map((end) => base + end),
+    ...EXTENSIONS.map((end) => join(base, `index${end}`)),
+  ];
+}
+
+function canBePackage(module: string): boolean {
+  return PACKAGE.test(module) && (!EXTENSION.test(module) || module.includes("/"));
+}
+
+/** A file beside the missing one whose name is nearly the same. */
+function neighbour(base: string): string | undefined {
+  const folder = dirname(base);
+  const names = isFolder(folder) ? readdirSync(folder).filter((name) => EXTENSION.test(name)) : [];
+  const wanted = basename(base);
+  const bare = new Map(
+    names.map((name) => [EXTENSION.test(wanted) ? name : name.replace(EXTENSION, ""), name]),
+  );
+  const nearest = nearestName(wanted, bare.keys());
+  return nearest === undefined ? undefined : join(folder, bare.get(nearest) as string);
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}

@@ -1,0 +1,71 @@
+/**
+ * How an app is named on the command line: `module`, `module:name`, `module:name("argument", 2)`.
+ * The text is taken apart here and nowhere else; no file is looked at and nothing is evaluated.
+ */
+import { ExitCode, FatalError } from "../errors.ts";
+import { LiteralError, parseArguments } from "./literal.ts";
+
+/** The names tried, in this order, where the spec gives none. */
+export const DEFAULT_NAMES: readonly string[] = ["handler", "app", "default"];
+
+/** An app as it was named. */
+export interface AppSpec {
+  /** The spec as it was given. */
+  readonly text: string;
+  /** A path or a package, as it was given. */
+  readonly module: string;
+  /** The export and the properties to follow from it; undefined when the default names are to be tried. */
+  readonly path: readonly string[] | undefined;
+  /** The arguments of a factory call; undefined when there is no call. */
+  readonly args: readonly unknown[] | undefined;
+}
+
+const FORM = 'write MODULE, MODULE:NAME or MODULE:FACTORY("argument")';
+const NAME = /^[\p{L}_$][\p{L}\p{N}_$]*$/u;
+
+/**
+ * Takes an app spec apart (gunicorn's `APP_MODULE`, `$(MODULE_NAME):$(VARIABLE_NAME)`).
+ * Throws `FatalError` with `ExitCode.appLoad` and one line when it is malformed.
+ */
+export function parseAppSpec(text: string): AppSpec {
+  const spec = text.trim();
+  if (spec === "") throw malformed(text, `it is empty: ${FORM}`);
+  const colon = spec.indexOf(":");
+  if (colon === -1) {
+    if (spec.endsWith(")")) throw malformed(text, `a factory is called by its name: ${FORM}`);
+    return { text: spec, module: spec, path: undefined, args: undefined };
+  }
+  const module = spec.slice(0, colon);
+  const target = spec.slice(colon + 1).trim();
+  if (target.startsWith("//"))
+    throw malformed(text, `it is a URL: ${FORM}, where MODULE is a path or a package`);
+  if (module === "") throw malformed(text, `no module stands before the colon: ${FORM}`);
+  if (target === "") throw malformed(text, `no name stands after the colon: ${FORM}`);
+  const open = target.indexOf("(");
+  const name = (open === -1 ? target : target.slice(0, open)).trim();
+  const path = name.split(".");
+  const wrong = path.find((part) => !NAME.test(part));
+  if (wrong !== undefined) throw malformed(text, nameTrouble(name, wrong));
+  if (open === -1) return { text: spec, module, path, args: undefined };
+  if (!target.endsWith(")")) throw malformed(text, "the call does not end with a closing parenthesis");
+  return { text: spec, module, path, args: callArguments(text, target.slice(open + 1, -1)) };
+}
+
+function callArguments(text: string, source: string): unknown[] {
+  try {
+    return parseArguments(source);
+  } catch (error) {
+    if (!(error instanceof LiteralError)) throw error;
+    throw malformed(text, `${error.message}, at character ${error.at + 1} of the arguments`, error);
+  }
+}
+
+function nameTrouble(name: string, wrong: string): string {
+  if (name === "") return `no name stands before the parenthesis: ${FORM}`;
+  if (wrong === "") return `${JSON.stringify(name)} has an empty part between its dots`;
+  return `${JSON.stringify(wrong)} is not a name: ${FORM}`;
+}
+
+function malformed(text: string, reason: string, cause?: unknown): FatalError {
+  return new FatalError(`malformed app ${JSON.stringify(text)}: ${reason}`, ExitCode.appLoad, { cause });
+}

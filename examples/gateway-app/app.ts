@@ -1,0 +1,63 @@
+/** An app with a life: state made in `startup`, middleware by `compose`, and each way to answer once. */
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { type App, compose, type Handler } from "tsgun";
+import { answerErrors, logged, onlyReading } from "./middleware.ts";
+
+/** What each worker keeps for its requests: `request.state`. */
+export interface State {
+  readonly startedAt: Date;
+  visits: number;
+}
+
+const PUBLIC = join(import.meta.dirname, "public");
+const HTML = { "content-type": "text/html; charset=utf-8" };
+
+const page: Handler<State> = (request, respond) => {
+  request.state.visits += 1;
+  // The browser fetches the style sheet while this page is still being made.
+  respond.informational(103, { link: "</style.css>; rel=preload; as=style" });
+  const { visits, startedAt } = request.state;
+  const text = `Visit ${visits} of worker ${request.worker.slot}, up since ${startedAt.toISOString()}.`;
+  respond(200, HTML, `<!doctype html><link rel="stylesheet" href="/style.css"><p>${text}</p>\n`);
+};
+
+const styleSheet: Handler<State> = (_request, respond) => {
+  respond(200, { "content-type": "text/css; charset=utf-8" }, { file: join(PUBLIC, "style.css") });
+};
+
+/** Server-sent events: one a second until the client goes, or until the worker has to. */
+const ticks: Handler<State> = async (request, respond) => {
+  const over = AbortSignal.any([request.signal, request.worker.drain]);
+  const writer = respond(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+  for (let tick = 1; !over.aborted; tick++) {
+    await writer.write(`data: ${tick}\n\n`);
+    await pause(1000, undefined, { signal: over }).catch(() => {});
+  }
+  if (!request.signal.aborted) await writer.end();
+};
+
+/** Streams what comes in straight back, at the speed of the slower side. */
+const mirror: Handler<State> = (request, respond) => {
+  respond(200, { "content-type": "application/octet-stream" }, request.body);
+};
+
+const routes: Record<string, Handler<State>> = {
+  "GET /": page,
+  "GET /style.css": styleSheet,
+  "GET /ticks": ticks,
+  "POST /mirror": mirror,
+};
+
+const route: Handler<State> = (request, respond) => {
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const found = routes[`${method} ${request.path}`];
+  if (found !== undefined) return found(request, respond);
+  respond(404, { "content-type": "text/plain; charset=utf-8" }, "Nothing here.\n");
+};
+
+export const app: App<State> = {
+  startup: () => ({ startedAt: new Date(), visits: 0 }),
+  handle: compose<State>(logged, answerErrors, onlyReading("/mirror"))(route),
+  shutdown: (state) => console.log(`answered with the page ${state.visits} times`),
+};

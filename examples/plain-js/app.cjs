@@ -1,0 +1,6 @@
+/** CommonJS, and a factory: what it is called with is what the handler greets. */
+
+/** @type {(name: string) => import("tsgun").Handler} */
+exports.create = (name) => (_request, respond) => {
+  respond(200, { "content-type": "text/plain; charset=utf-8" }, `Hello ${name}, from CommonJS\n`);
+};

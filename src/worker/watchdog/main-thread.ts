@@ -1,0 +1,120 @@
+/**
+ * The main thread as its watchdog sees it through the inspector. The session is connected at boot, since
+ * that needs the main thread's help; but the debugger is on only while a stack is being taken, so that a
+ * turning loop pays nothing and a `debugger` statement in the app stops nobody. Whoever pauses, resumes:
+ * the resume is queued together with the questions, whether they are answered or not.
+ */
+import type { Debugger, Session } from "node:inspector";
+import type { StalledRequest } from "../../ipc/stall-report.ts";
+import { ScriptMap } from "./source-position.ts";
+
+/** Name of the global function that gives the requests in flight, as JSON, to whoever pauses the main thread. */
+export const IN_FLIGHT = "tsgun.inFlight";
+
+const FRAMES = 40;
+const ASK_IN_FLIGHT = `globalThis[Symbol.for(${JSON.stringify(IN_FLIGHT)})]?.()`;
+
+export interface Snapshot {
+  readonly stack: string[];
+  /** URLs of the scripts in the stack, innermost first. */
+  readonly scripts: string[];
+  readonly inFlight?: StalledRequest[];
+}
+
+function parseInFlight(value: unknown): StalledRequest[] | undefined {
+  if (typeof value !== "string") return undefined;
+  const requests: unknown = JSON.parse(value);
+  return Array.isArray(requests) ? (requests as StalledRequest[]) : undefined;
+}
+
+export class MainThread {
+  readonly #session: Session;
+  readonly #scripts = new Map<string, string>();
+
+  private constructor(session: Session) {
+    this.#session = session;
+    session.on("Debugger.scriptParsed", ({ params }) => this.#scripts.set(params.scriptId, params.url));
+  }
+
+  /** Rejects where Node was built without the inspector or the permission model forbids it. */
+  static async connect(): Promise<MainThread> {
+    const { Session } = await import("node:inspector");
+    const session = new Session();
+    session.connectToMainThread();
+    const thread = new MainThread(session);
+    // The answer shows that the main thread has taken the session on.
+    await thread.#ask("Runtime.evaluate", { expression: "0" });
+    return thread;
+  }
+
+  /**
+   * Pauses the main thread at the next JavaScript it runs, reads its stack and the requests in flight, and
+   * lets it go on. Inside a native call that is when the call returns, however late. `stillWanted` is asked
+   * while it is paused, when nothing can change any more; if not, there is no snapshot.
+   */
+  async snapshot(stillWanted: () => boolean): Promise<Snapshot | undefined> {
+    const paused = new Promise<Debugger.PausedEventDataType>((resolve) => {
+      this.#session.once("Debugger.paused", ({ params }) => resolve(params));
+    });
+    this.#scripts.clear();
+    this.#session.post("Debugger.enable");
+    this.#session.post("Debugger.pause");
+    const { callFrames } = await paused;
+    if (!stillWanted()) {
+      this.#release();
+      return undefined;
+    }
+    const frames = callFrames.slice(0, FRAMES);
+    const files = new Set(frames.map((frame) => frame.location.scriptId).filter((id) => this.#isFile(id)));
+    const asked = Promise.all([
+      ...[...files].map((scriptId) => this.#mapOf(scriptId)),
+      this.#ask("Runtime.evaluate", { expression: ASK_IN_FLIGHT, silent: true }),
+    ]);
+    this.#release();
+    const answers = await asked;
+    const evaluated = answers.pop() as { result?: { value?: unknown } } | undefined;
+    const maps = new Map(answers as [string, ScriptMap][]);
+    const inFlight = parseInFlight(evaluated?.result?.value);
+    return {
+      stack: frames.map((frame) => this.#describe(frame, maps)),
+      scripts: frames.map((frame) => this.#scripts.get(frame.location.scriptId) ?? ""),
+      ...(inFlight === undefined ? {} : { inFlight }),
+    };
+  }
+
+  disconnect(): void {
+    this.#session.disconnect();
+  }
+
+  #release(): void {
+    this.#session.post("Debugger.resume");
+    this.#session.post("Debugger.disable");
+  }
+
+  #isFile(scriptId: string): boolean {
+    const url = this.#scripts.get(scriptId) ?? "";
+    return url.startsWith("file:") || url.startsWith("/");
+  }
+
+  async #mapOf(scriptId: string): Promise<[string, ScriptMap]> {
+    const answer = (await this.#ask("Debugger.getScriptSource", { scriptId })) as
+      | { scriptSource?: string }
+      | undefined;
+    return [scriptId, new ScriptMap(this.#scripts.get(scriptId) ?? "", answer?.scriptSource ?? "")];
+  }
+
+  #describe(frame: Debugger.CallFrame, maps: Map<string, ScriptMap>): string {
+    const { scriptId, lineNumber, columnNumber = 0 } = frame.location;
+    const map = maps.get(scriptId) ?? new ScriptMap(this.#scripts.get(scriptId) ?? "<unknown>", "");
+    const { source, line, column } = map.original(lineNumber, columnNumber);
+    const name = frame.functionName === "" ? "<anonymous>" : frame.functionName;
+    return `at ${name} (${source}:${line}:${column})`;
+  }
+
+  /** Resolves with `undefined` when the question failed: a report with less in it is still a report. */
+  #ask(method: string, params: object): Promise<unknown> {
+    return new Promise((resolve) => {
+      this.#session.post(method, params, (error, answer) => resolve(error === null ? answer : undefined));
+    });
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * The worker's side of its watchdog: starts the thread, beats for it, and answers its one question. All a
+ * turning loop pays is a timer that adds to a shared counter.
+ */
+import { SHARE_ENV, Worker } from "node:worker_threads";
+import type { StalledRequest } from "../../ipc/stall-report.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { IN_FLIGHT } from "./main-thread.ts";
+import type { ReportSink, ThreadReady, ThreadSettings } from "./thread.ts";
+
+export interface WatchdogOptions {
+  /** Milliseconds without a turn of the loop after which it is reported; 0: the loop is not watched. */
+  readonly stuckAfterMs: number;
+  readonly sink: ReportSink;
+  /**
+   * Whose child this process has to stay. The one who started it knows best: by the time this runs, the
+   * parent may have gone, and `process.ppid` be somebody else's. Default: `process.ppid`.
+   */
+  readonly parentPid?: number;
+  /** Milliseconds between two looks at the parent; 0: an orphan lives on. Default 250. */
+  readonly orphanPollMs?: number;
+  /** Milliseconds in which JavaScript answers a pause, before it is called native code. Default 1000. */
+  readonly nativeAfterMs?: number;
+  /** The requests without a complete answer: called only while the main thread is paused over a stall. */
+  readonly inFlight?: () => readonly StalledRequest[];
+  /** The thread could not start or has died: the worker goes on unwatched. */
+  readonly onFailure?: (error: Error) => void;
+}
+
+export interface Watchdog {
+  /** Resolves when the thread watches; false: without stacks, for want of the inspector. Never rejects. */
+  readonly ready: Promise<boolean>;
+  /** Reports go here from now on (log files were reopened). */
+  redirect(sink: ReportSink): void;
+  /** Stops watching: neither stalls nor a lost parent have consequences any more. */
+  close(): Promise<void>;
+}
+
+const ORPHAN_POLL_MS = 250;
+const NATIVE_AFTER_MS = 1000;
+/** The looks are a fraction of the time allowed, so that a report is late by that fraction at most. */
+const LOOKS_PER_STALL = 4;
+const SLOWEST_LOOK_MS = 250;
+const FASTEST_LOOK_MS = 10;
+
+function threadFile(): URL {
+  // As source (in tests) the neighbour is a .ts file; the build does not rewrite URLs.
+  return new URL(import.meta.url.endsWith(".ts") ? "./thread.ts" : "./thread.js", import.meta.url);
+}
+
+function startThread(settings: ThreadSettings): Worker {
+  return new Worker(threadFile(), {
+    workerData: settings,
+    env: SHARE_ENV,
+    // The app's --import and --require are none of this thread's business; source needs its loader.
+    ...(import.meta.url.endsWith(".ts") ? {} : { execArgv: [] }),
+    ...{ name: "tsgun watchdog" },
+  });
+}
+
+/** Publishes the requests in flight where a paused main thread can be asked for them. */
+function offerInFlight(inFlight: (() => readonly StalledRequest[]) | undefined): void {
+  if (inFlight === undefined) return;
+  Object.defineProperty(globalThis, Symbol.for(IN_FLIGHT), {
+    value: () => JSON.stringify(inFlight()),
+    configurable: true,
+    enumerable: false,
+  });
+}
+
+class RunningWatchdog implements Watchdog {
+  readonly ready: Promise<boolean>;
+  readonly #thread: Worker;
+  readonly #beating: NodeJS.Timeout;
+
+  constructor(
+    thread: Worker,
+    beating: NodeJS.Timeout,
+    inspectorKnown: Promise<void>,
+    onFailure: ((error: Error) => void) | undefined,
+  ) {
+    this.#thread = thread;
+    this.#beating = beating;
+    const threadReady = new Promise<boolean>((resolve) => {
+      thread.once("message", ({ inspector }: ThreadReady) => {
+        // Until here the process stays for the thread, from here on it must not.
+        thread.unref();
+        resolve(inspector);
+      });
+      thread.once("exit", () => resolve(false));
+    });
+    this.ready = inspectorKnown.then(() => threadReady);
+    // Without a listener the thread's failure would be the worker's.
+    thread.on("error", (error) => onFailure?.(error));
+  }
+
+  redirect(sink: ReportSink): void {
+    this.#thread.postMessage(sink);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#beating);
+    Reflect.deleteProperty(globalThis, Symbol.for(IN_FLIGHT));
+    await this.#thread.terminate();
+  }
+}
+
+/**
+ * Starts watching this process's main thread. Call it once, in the main thread, before the app is loaded.
+ * There is no need to wait for `ready`: the thread gets the stack of a loop that was blocked from the start;
+ * only a native call that blocks from the start is reported without one.
+ */
+export function startWatchdog(options: WatchdogOptions): Watchdog {
+  const { stuckAfterMs, sink, parentPid = process.ppid } = options;
+  const lookMs = Math.max(FASTEST_LOOK_MS, Math.min(SLOWEST_LOOK_MS, stuckAfterMs / LOOKS_PER_STALL));
+  const heartbeat = new Heartbeat();
+  offerInFlight(options.inFlight);
+
+  let debuggerUrl: () => string | undefined = () => undefined;
+  const beat = (): void => heartbeat.beat(debuggerUrl() !== undefined);
+  const beating = setInterval(beat, lookMs).unref();
+  // Node may have been built without it.
+  const inspectorKnown = import("node:inspector").then(
+    (inspector) => {
+      debuggerUrl = inspector.url;
+      beat();
+    },
+    () => undefined,
+  );
+
+  const thread = startThread({
+    heartbeat: heartbeat.buffer,
+    parentPid,
+    orphanPollMs: options.orphanPollMs ?? ORPHAN_POLL_MS,
+    stuckAfterMs,
+    nativeAfterMs: options.nativeAfterMs ?? NATIVE_AFTER_MS,
+    lookMs,
+    sink,
+    beater: import.meta.url,
+  });
+  return new RunningWatchdog(thread, beating, inspectorKnown, options.onFailure);
+}

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { StallClock } from "../../../src/worker/watchdog/stall-clock.ts";
+
+/** Looks at a loop whose beats are given, one look each 100 ms. */
+function verdicts(beats: number[], stuckAfterMs = 300): string[] {
+  const clock = new StallClock(stuckAfterMs, 1000, 0, 0);
+  return beats.map((count, index) => clock.look(count, (index + 1) * 100).verdict);
+}
+
+test("a loop that beats is turning", () => {
+  assert.deepEqual(verdicts([1, 2, 3, 4, 5]), Array(5).fill("turning"));
+});
+
+test("stuck is said once, when the time is over, and recovered once", () => {
+  assert.deepEqual(verdicts([0, 0, 0, 0, 0, 1, 2]), [
+    "turning",
+    "turning",
+    "stuck",
+    "still stuck",
+    "still stuck",
+    "recovered",
+    "turning",
+  ]);
+});
+
+test("a second stall is reported again", () => {
+  const found = verdicts([0, 0, 0, 1, 1, 1, 1]);
+  assert.equal(found.filter((verdict) => verdict === "stuck").length, 2);
+});
+
+test("recovered says how long the stall was", () => {
+  const clock = new StallClock(300, 1000, 0, 0);
+  clock.look(0, 400);
+  assert.deepEqual(clock.look(1, 900), { verdict: "recovered", blockedForMs: 900 });
+});
+
+test("time in which the watcher itself was stopped does not count", () => {
+  const clock = new StallClock(300, 1000, 0, 0);
+  clock.look(0, 100);
+  assert.equal(clock.look(0, 60_100).verdict, "turning");
+  assert.equal(clock.look(0, 60_200).verdict, "turning");
+  assert.equal(clock.look(0, 60_300).verdict, "stuck");
+});
+
+test("a count that wraps around is a beat", () => {
+  const clock = new StallClock(300, 1000, 2 ** 31 - 1, 0);
+  assert.equal(clock.look(-(2 ** 31), 400).verdict, "turning");
+});
+
+test("0 never reports", () => {
+  assert.deepEqual(verdicts([0, 0, 0, 0], 0), Array(4).fill("turning"));
+});

@@ -1,0 +1,79 @@
+/**
+ * Where the kernel keeps this process's control group: version 2, version 1 or both side by side, mounted
+ * wherever mountinfo says, in a container or not (cgroups(7)). Linux only: elsewhere there is none.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface Cgroup {
+  readonly version: 1 | 2;
+  /** The group's folder, then its parents up to the mount: a limit on any of them holds. */
+  readonly folders: readonly string[];
+}
+
+export function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** mountinfo writes space, tab, newline and backslash as three octal digits. */
+function decoded(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
+}
+
+interface Mount {
+  /** Which folder of the hierarchy is mounted. */
+  root: string;
+  point: string;
+  type: string;
+  options: string[];
+}
+
+function mounts(root: string): Mount[] {
+  const text = readText(join(root, "proc/self/mountinfo")) ?? "";
+  return text.split("\n").flatMap((line) => {
+    const [before, after] = line.split(" - ");
+    const [, , , mountRoot, point] = before?.split(" ") ?? [];
+    const [type, , options] = after?.split(" ") ?? [];
+    if (mountRoot === undefined || point === undefined || type === undefined) return [];
+    return [{ root: decoded(mountRoot), point: decoded(point), type, options: options?.split(",") ?? [] }];
+  });
+}
+
+function foldersUp(root: string, mount: Mount, path: string): string[] {
+  const top = join(root, mount.point);
+  // In a container without a cgroup namespace the path is the host's, and its prefix is what is mounted.
+  const inside =
+    mount.root === "/" ? path : path.startsWith(mount.root) ? path.slice(mount.root.length) : "/";
+  const names = inside.split("/").filter((name) => name !== "" && name !== "..");
+  return [...names.keys(), names.length].map((depth) => join(top, ...names.slice(0, depth))).reverse();
+}
+
+/**
+ * The group of this process under `controller` ("memory", "cpu"), version 1 first where the controller is
+ * attached to both names: a controller lives in one hierarchy only. `root` is where /proc is looked for.
+ */
+export function cgroupOf(controller: string, root = "/"): Cgroup | undefined {
+  const lines = (readText(join(root, "proc/self/cgroup")) ?? "").split("\n").map((line) => line.split(":"));
+  const mounted = mounts(root);
+  const v1Path = lines
+    .find(([, names]) => names?.split(",").includes(controller))
+    ?.slice(2)
+    .join(":");
+  const v1Mount = mounted.find(({ type, options }) => type === "cgroup" && options.includes(controller));
+  if (v1Path !== undefined && v1Mount !== undefined) {
+    return { version: 1, folders: foldersUp(root, v1Mount, v1Path) };
+  }
+  const v2Path = lines
+    .find(([number, names]) => number === "0" && names === "")
+    ?.slice(2)
+    .join(":");
+  const v2Mount = mounted.find(({ type }) => type === "cgroup2");
+  if (v2Path === undefined || v2Mount === undefined) return undefined;
+  return { version: 2, folders: foldersUp(root, v2Mount, v2Path) };
+}

@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import {
+  dropPrivileges,
+  ownSocket,
+  type PrivilegedProcess,
+  resolveIdentity,
+  withUmask,
+} from "../../src/arbiter/privileges.ts";
+import { FatalError } from "../../src/errors.ts";
+
+const SOURCE = join(import.meta.dirname, "../../src/arbiter/privileges.ts");
+const needsRoot =
+  process.getuid?.() === 0 ? false : "needs root: run the tests as root to see the real thing";
+
+function accounts() {
+  const folder = mkdtempSync(join(tmpdir(), "tsgun-accounts-"));
+  const files = { passwd: join(folder, "passwd"), group: join(folder, "group") };
+  writeFileSync(files.passwd, "root:x:0:0::/:/bin/sh\nwww:x:33:133::/:/bin/sh\n7up:x:70:71::/:/bin/sh\n");
+  writeFileSync(files.group, "root:x:0:\nweb:x:99:www\n");
+  return { files, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+describe("names become numbers", () => {
+  const { files, remove } = accounts();
+  test.after(remove);
+
+  test("a user alone takes its own group along", () => {
+    assert.deepEqual(resolveIdentity({ user: "www" }, files), { uid: 33, gid: 133 });
+    assert.deepEqual(resolveIdentity({ user: "7up" }, files), { uid: 70, gid: 71 });
+    assert.deepEqual(resolveIdentity({ user: "33" }, files), { uid: 33, gid: 133 });
+  });
+
+  test("user and group", () => {
+    assert.deepEqual(resolveIdentity({ user: "www", group: "web" }, files), { uid: 33, gid: 99 });
+    assert.deepEqual(resolveIdentity({ user: 4242, group: 4343 }, files), { uid: 4242, gid: 4343 });
+    assert.deepEqual(resolveIdentity({ group: "web" }, files), { gid: 99 });
+    assert.deepEqual(resolveIdentity({}, files), {});
+  });
+
+  test("initgroups knows the user by name, also when it was given as a number", () => {
+    assert.equal(resolveIdentity({ user: 33, initgroups: true }, files).groupsOf, "www");
+  });
+
+  test("accounts that only the system's commands know", () => {
+    assert.deepEqual(resolveIdentity({ user: "root" }, { passwd: "/nonexistent", group: "/nonexistent" }), {
+      uid: 0,
+      gid: 0,
+    });
+  });
+
+  test("a name nobody has is an error that says which option", () => {
+    for (const [options, pattern] of [
+      [{ user: "nobody-here-by-that-name" }, /no user "nobody-here-by-that-name".*--user/],
+      [{ group: "no-such-group" }, /no group "no-such-group".*--group/],
+      [{ user: "--help" }, /no user "--help"/],
+      [{ user: 987654 }, /user 987654 has no account.*--group/],
+    ] as const) {
+      assert.throws(
+        () => resolveIdentity(options, files),
+        (error: FatalError) => error instanceof FatalError && pattern.test(error.message),
+      );
+    }
+  });
+});
+
+/** Says what was called, in order; `setuid(0)` fails once the user has changed, unless it is told not to. */
+function fakeProcess(uid: number, gid: number, wayBack = false): PrivilegedProcess & { calls: string[] } {
+  const calls: string[] = [];
+  let current = uid;
+  return {
+    calls,
+    getuid: () => current,
+    geteuid: () => current,
+    getgid: () => gid,
+    getegid: () => gid,
+    setgid: (id) => void calls.push(`setgid ${id}`),
+    setgroups: (ids) => void calls.push(`setgroups ${ids}`),
+    initgroups: (user, id) => void calls.push(`initgroups ${user} ${id}`),
+    setuid: (id) => {
+      if (id === 0 && current !== 0 && !wayBack) throw new Error("EPERM");
+      calls.push(`setuid ${id}`);
+      current = id;
+    },
+  };
+}
+
+describe("privileges are dropped", () => {
+  test("group, supplementary groups, user, in this order", () => {
+    const self = fakeProcess(0, 0);
+    dropPrivileges({ uid: 33, gid: 133, groupsOf: "www" }, self);
+    assert.deepEqual(self.calls, ["setgid 133", "setgroups 133", "initgroups www 133", "setuid 33"]);
+  });
+
+  test("nothing is asked of the system when nothing changes", () => {
+    const self = fakeProcess(33, 133);
+    dropPrivileges({}, self);
+    dropPrivileges({ uid: 33, gid: 133 }, self);
+    assert.deepEqual(self.calls, []);
+  });
+
+  test("who is not root is told so", () => {
+    assert.throws(
+      () => dropPrivileges({ uid: 34, gid: 133 }, fakeProcess(33, 133)),
+      /^FatalError: only root can change the user or group, and this is user 33: start as root/,
+    );
+  });
+
+  test("a way back to root is an error", () => {
+    assert.throws(
+      () => dropPrivileges({ uid: 33, gid: 133 }, fakeProcess(0, 0, true)),
+      /could become root again/,
+    );
+  });
+
+  test("for real", { skip: needsRoot }, () => {
+    const script = `
+      import { dropPrivileges } from ${JSON.stringify(SOURCE)};
+      dropPrivileges({ uid: 12345, gid: 54321 });
+      console.log(process.getuid(), process.geteuid(), process.getgid(), process.getegid(), process.getgroups().join());
+      try { process.setuid(0); console.log("root again"); } catch (error) { console.log(error.code); }
+      try { dropPrivileges({ uid: 1, gid: 1 }); } catch (error) { console.log(error.message); }
+    `;
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      ["--import", "@oxc-node/core/register", "--input-type=module", "-e", script],
+      { encoding: "utf8" },
+    );
+    const [ids, back, again] = stdout.trim().split("\n");
+    assert.equal(ids, "12345 12345 54321 54321 54321", stderr);
+    assert.equal(back, "EPERM");
+    assert.match(again ?? "", /^only root can change the user or group, and this is user 12345/);
+  });
+});
+
+describe("the socket's file", () => {
+  test("mode and owner", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "tsgun-socket-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, "app.sock");
+    const server = createServer();
+    await new Promise<void>((resolve) => withUmask(0o177, () => server.listen(path, resolve)));
+    t.after(() => server.close());
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    ownSocket(path, { mode: 0o660 });
+    assert.equal(statSync(path).mode & 0o777, 0o660);
+    if (needsRoot === false) {
+      ownSocket(path, { uid: 12345, gid: 54321, mode: 0o666 });
+      const { uid, gid, mode } = statSync(path);
+      assert.deepEqual([uid, gid, mode & 0o777], [12345, 54321, 0o666]);
+      ownSocket(path, { gid: 6 });
+      assert.deepEqual([statSync(path).uid, statSync(path).gid], [12345, 6]);
+    }
+  });
+
+  test("what fails says which socket", () => {
+    assert.throws(
+      () => ownSocket("/nonexistent/app.sock", { mode: 0o600 }),
+      /socket \/nonexistent\/app\.sock \(ENOENT\)/,
+    );
+  });
+
+  test("the umask comes back, also after a throw", () => {
+    const before = process.umask();
+    assert.throws(() =>
+      withUmask(0o777, () => {
+        throw new Error("made nothing");
+      }),
+    );
+    assert.equal(process.umask(), before);
+  });
+});

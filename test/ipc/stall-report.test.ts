@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { describeStall, parseStallReport, type StallReport } from "../../src/ipc/stall-report.ts";
+
+const STUCK: StallReport = {
+  kind: "stuck",
+  pid: 12,
+  time: "2026-01-31T23:59:59.000Z",
+  blockedForMs: 2340,
+  inNative: false,
+  stack: ["at busy (/srv/app.ts:3:9)"],
+  inFlight: [{ method: "GET", target: "/slow", id: "abc", age: 2500 }],
+  mainThread: "running",
+  children: [],
+};
+
+test("a line is read back as it was written; anything else is no report", () => {
+  assert.deepEqual(parseStallReport(JSON.stringify(STUCK)), STUCK);
+  for (const line of [
+    "",
+    "{",
+    "null",
+    "[]",
+    "{}",
+    '{"kind":"stuck","pid":12}',
+    JSON.stringify({ ...STUCK, kind: "x" }),
+  ]) {
+    assert.equal(parseStallReport(line), undefined, line);
+  }
+});
+
+test("in words: where it is blocked, and which requests wait", () => {
+  assert.deepEqual(describeStall(STUCK), [
+    "worker 12: the event loop has been blocked for 2.3 s at",
+    "    at busy (/srv/app.ts:3:9)",
+    "  in flight: GET /slow (id abc, 2.5 s)",
+  ]);
+});
+
+test("in words: inside a native call there is no stack, but the child it may wait for", () => {
+  const { inFlight: _, ...known } = STUCK;
+  const children = [{ pid: 13, command: "sleep 60" }];
+  assert.deepEqual(
+    describeStall({
+      ...known,
+      inNative: true,
+      stack: [],
+      mainThread: "waiting",
+      blockedForMs: 850,
+      children,
+    }),
+    [
+      "worker 12: the event loop has been blocked for 850 ms in native code (waiting in a system call): no JavaScript stack until it returns",
+      "  child process 13: sleep 60",
+    ],
+  );
+});
+
+test("in words: the call came back, the loop turns again, the parent has gone", () => {
+  const headline = (kind: StallReport["kind"]): string | undefined =>
+    describeStall({ ...STUCK, kind, stack: [], inFlight: [] })[0];
+  assert.equal(
+    headline("returned"),
+    "worker 12: the native call that blocked the event loop came back after 2.3 s; called from",
+  );
+  assert.equal(headline("recovered"), "worker 12: the event loop turns again after 2.3 s");
+  assert.equal(headline("orphaned"), "worker 12: the arbiter has gone, ending");
+});

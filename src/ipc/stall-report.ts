@@ -72,6 +72,13 @@ function seconds(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
+/** Names that came from a client or another program must not be able to write lines of their own. */
+function printable(text: string): string {
+  return text.replace(/[\0-\x1f\x7f-\x9f]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
+}
+
 function headline(report: StallReport): string {
   const blocked = seconds(report.blockedForMs);
   switch (report.kind) {
@@ -94,8 +101,8 @@ function headline(report: StallReport): string {
 export function describeStall(report: StallReport): string[] {
   const lines = [headline(report), ...report.stack.map((frame) => `    ${frame}`)];
   for (const { method, target, id, age } of report.inFlight ?? []) {
-    lines.push(`  in flight: ${method} ${target} (id ${id}, ${seconds(age)})`);
+    lines.push(printable(`  in flight: ${method} ${target} (id ${id}, ${seconds(age)})`));
   }
-  for (const { pid, command } of report.children) lines.push(`  child process ${pid}: ${command}`);
+  for (const { pid, command } of report.children) lines.push(printable(`  child process ${pid}: ${command}`));
   return lines;
 }

@@ -66,3 +66,12 @@ test("in words: the call came back, the loop turns again, the parent has gone", 
   assert.equal(headline("recovered"), "worker 12: the event loop turns again after 2.3 s");
   assert.equal(headline("orphaned"), "worker 12: the arbiter has gone, ending");
 });
+
+test("in words: nobody else writes lines into the report", () => {
+  const inFlight = [{ method: "GET", target: "/\n[1] [ERROR] forged", id: "\x1b[2J", age: 1 }];
+  const lines = describeStall({ ...STUCK, stack: [], inFlight, children: [{ pid: 13, command: "a\nb" }] });
+  assert.deepEqual(lines.slice(1), [
+    "  in flight: GET /\\x0a[1] [ERROR] forged (id \\x1b[2J, 1 ms)",
+    "  child process 13: a\\x0ab",
+  ]);
+});

@@ -23,6 +23,7 @@ export interface ThreadSettings {
   readonly heartbeat: SharedArrayBuffer;
   readonly parentPid: number;
   readonly orphanPollMs: number;
+  readonly orphanGraceMs: number;
   readonly stuckAfterMs: number;
   readonly nativeAfterMs: number;
   readonly lookMs: number;
@@ -42,6 +43,9 @@ const WRITE_RETRY_MS = 10;
 /** A longer pause than this between two looks means that this thread was stopped as well. */
 const GAP_LOOKS = 4;
 const LEAST_GAP_MS = 1000;
+/** An orphan whose loop has not turned for this long will not end by itself. */
+const ORPHAN_STALL_MS = 500;
+const ORPHAN_LOOK_MS = 50;
 
 const settings = workerData as ThreadSettings;
 const heartbeat = new Heartbeat(settings.heartbeat);
@@ -168,17 +172,32 @@ function endOrphan(): void {
   process.kill(process.pid, "SIGKILL");
 }
 
+/** A loop that turns learns of its loss by itself and may end in its own way; one that does not, may not. */
+async function awaitOrphanEnd(): Promise<void> {
+  const stall = new StallClock(ORPHAN_STALL_MS, Number.POSITIVE_INFINITY, heartbeat.beats, performance.now());
+  const end = performance.now() + settings.orphanGraceMs;
+  while (performance.now() < end) {
+    await delay(ORPHAN_LOOK_MS);
+    if (stall.look(heartbeat.beats, performance.now()).verdict === "stuck") break;
+  }
+  endOrphan();
+}
+
+function watchParent(): void {
+  const look = (): void => {
+    if (process.ppid === settings.parentPid) return;
+    clearInterval(looking);
+    void awaitOrphanEnd();
+  };
+  const looking = setInterval(look, settings.orphanPollMs);
+  look();
+}
+
 port.on("message", (next: ReportSink) => {
   sink = next;
 });
 
-if (settings.orphanPollMs > 0) {
-  const look = (): void => {
-    if (process.ppid !== settings.parentPid) endOrphan();
-  };
-  look();
-  setInterval(look, settings.orphanPollMs);
-}
+if (settings.orphanPollMs > 0) watchParent();
 
 if (settings.stuckAfterMs > 0) {
   watch();

@@ -19,6 +19,11 @@ export interface WatchdogOptions {
   readonly parentPid?: number;
   /** Milliseconds between two looks at the parent; 0: an orphan lives on. Default 250. */
   readonly orphanPollMs?: number;
+  /**
+   * Milliseconds an orphan gets to end by itself, as long as its loop turns; a blocked one is ended at
+   * once. Default 1250.
+   */
+  readonly orphanGraceMs?: number;
   /** Milliseconds in which JavaScript answers a pause, before it is called native code. Default 1000. */
   readonly nativeAfterMs?: number;
   /** The requests without a complete answer: called only while the main thread is paused over a stall. */
@@ -37,6 +42,7 @@ export interface Watchdog {
 }
 
 const ORPHAN_POLL_MS = 250;
+const ORPHAN_GRACE_MS = 1250;
 const NATIVE_AFTER_MS = 1000;
 /** The looks are a fraction of the time allowed, so that a report is late by that fraction at most. */
 const LOOKS_PER_STALL = 4;
@@ -56,6 +62,11 @@ function startThread(settings: ThreadSettings): Worker {
     ...(import.meta.url.endsWith(".ts") ? {} : { execArgv: [] }),
     ...{ name: "tsgun watchdog" },
   });
+}
+
+function lookInterval(stuckAfterMs: number): number {
+  if (stuckAfterMs === 0) return SLOWEST_LOOK_MS;
+  return Math.max(FASTEST_LOOK_MS, Math.min(SLOWEST_LOOK_MS, stuckAfterMs / LOOKS_PER_STALL));
 }
 
 /** Publishes the requests in flight where a paused main thread can be asked for them. */
@@ -112,7 +123,7 @@ class RunningWatchdog implements Watchdog {
  */
 export function startWatchdog(options: WatchdogOptions): Watchdog {
   const { stuckAfterMs, sink, parentPid = process.ppid } = options;
-  const lookMs = Math.max(FASTEST_LOOK_MS, Math.min(SLOWEST_LOOK_MS, stuckAfterMs / LOOKS_PER_STALL));
+  const lookMs = lookInterval(stuckAfterMs);
   const heartbeat = new Heartbeat();
   offerInFlight(options.inFlight);
 
@@ -132,6 +143,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     heartbeat: heartbeat.buffer,
     parentPid,
     orphanPollMs: options.orphanPollMs ?? ORPHAN_POLL_MS,
+    orphanGraceMs: options.orphanGraceMs ?? ORPHAN_GRACE_MS,
     stuckAfterMs,
     nativeAfterMs: options.nativeAfterMs ?? NATIVE_AFTER_MS,
     lookMs,

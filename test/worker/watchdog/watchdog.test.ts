@@ -128,7 +128,16 @@ describe("an orphan ends itself", { concurrency: 2 }, () => {
     });
   }
 
-  test("at once, when the parent it was told of has already gone", async (t) => {
+  test("in its own way, as long as its loop turns", async (t) => {
+    // Its standard input ends with the parent: that is how this one learns of it.
+    const watched = start(t, "idle", 0, { underParent: true });
+    await watched.done();
+    watched.process.kill("SIGKILL");
+    await watched.until("every process to be gone", () => watched.closed);
+    assert.equal(watched.stdout, "");
+  });
+
+  test("also when the parent it was told of had gone before", async (t) => {
     const watched = start(t, "idle", 0, { watchdog: { parentPid: 2 ** 22 + 1 } });
     await watched.until("the process to be gone", () => watched.closed);
     assert.equal(watched.process.signalCode, "SIGKILL");

@@ -37,6 +37,7 @@ export class MessageBody implements RequestBody {
   readonly #source: BodySource | undefined;
   readonly #limit: number;
   #used = false;
+  #started = false;
   #queue: Uint8Array[] = [];
   #queued = 0;
   #paused = false;
@@ -187,10 +188,13 @@ export class MessageBody implements RequestBody {
     if (this.#used)
       throw new GatewayError(clause.bodyOnce, "the request body can be read once, and has been");
     this.#used = true;
-    this.#source?.start();
   }
 
   #next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (!this.#started) {
+      this.#started = true;
+      this.#source?.start();
+    }
     const chunk = this.#queue.shift();
     if (chunk !== undefined) {
       this.#queued -= chunk.length;

@@ -7,7 +7,8 @@ export function runHandler(handler: Handler, request: GatewayRequest, answer: An
   try {
     const result: unknown = handler(request, answer.respond);
     if (result instanceof Promise) result.then(undefined, (error: unknown) => answer.fail(error));
-    else if (isThenable(result)) Promise.resolve(result).then(undefined, (error: unknown) => answer.fail(error));
+    else if (isThenable(result))
+      Promise.resolve(result).then(undefined, (error: unknown) => answer.fail(error));
   } catch (error) {
     answer.fail(error);
   }

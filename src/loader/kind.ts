@@ -79,7 +79,9 @@ function objectApp(value: object, wanted: AppInterface, shown: string): LoadedAp
     return gatewayApp("gateway app", checkedApp(value as App, shown));
   }
   if (typeof fetch === "function" && (wanted === "fetch" || wanted === "auto")) {
-    return gatewayApp("fetch app", { handle: fromFetch((request) => (fetch as Fetch).call(value, request)) });
+    return gatewayApp("fetch app", {
+      handle: fromFetch((request, environment) => (fetch as Fetch).call(value, request, environment)),
+    });
   }
   if (handles) throw mismatch(shown, "gateway app", "gateway", wanted);
   if (typeof fetch === "function") throw mismatch(shown, "fetch app", "fetch", wanted);

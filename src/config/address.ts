@@ -1,0 +1,46 @@
+/** Addresses to bind, as people write them: `host:port`, `[::1]:port`, `:port`, `port`, `unix:/path`. */
+
+/** An address to bind. A host is a name or an IP address, without brackets. */
+export type Address =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
+
+/** Bound when no host is named (gunicorn does the same for `:8000`). */
+const EVERY_HOST = "0.0.0.0";
+const DEFAULT_PORT = 8000;
+
+/** @throws Error with the reason, without the setting's name. */
+export function parseAddress(text: string): Address {
+  const unix = /^unix:(?:\/\/)?(.*)$/s.exec(text);
+  if (unix !== null) {
+    const path = unix[1] as string;
+    if (path === "") throw new Error(`"${text}" names no path: write unix:/run/app.sock`);
+    if (path.includes("\0")) throw new Error("a socket path cannot hold a NUL character");
+    return { kind: "unix", path };
+  }
+  const bare = text.replace(/^tcp:\/\//, "");
+  if (/^\d+$/.test(bare)) return { kind: "tcp", host: EVERY_HOST, port: parsePort(bare, text) };
+  const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(bare);
+  if (bracketed !== null) {
+    return { kind: "tcp", host: bracketed[1] as string, port: parsePort(bracketed[2], text) };
+  }
+  const named = /^([^:[\]/\s]*)(?::(\d+))?$/.exec(bare);
+  if (named === null || bare === "") {
+    const hint = /^[\da-f:]+$/i.test(bare) ? " (put an IPv6 address in brackets: [::1]:8000)" : "";
+    throw new Error(`"${text}" is not an address: write host:port, [::1]:port, :port or unix:/path${hint}`);
+  }
+  return { kind: "tcp", host: named[1] || EVERY_HOST, port: parsePort(named[2], text) };
+}
+
+function parsePort(digits: string | undefined, text: string): number {
+  if (digits === undefined) return DEFAULT_PORT;
+  const port = Number(digits);
+  if (port > 65535) throw new Error(`"${text}": a port is at most 65535`);
+  return port;
+}
+
+/** As it would be written in a setting. */
+export function formatAddress(address: Address): string {
+  if (address.kind === "unix") return `unix:${address.path}`;
+  return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+}

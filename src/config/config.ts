@@ -1,0 +1,70 @@
+/**
+ * A configuration is made of layers: default < environment < command line. Each layer holds raw values
+ * and says where each came from, so that an error can name the place to mend.
+ */
+import { ExitCode, FatalError } from "../errors.ts";
+import { nearestName } from "./nearest-name.ts";
+import {
+  type Config,
+  environmentNames,
+  SETTING_NAMES,
+  type Setting,
+  type SettingName,
+  settingLabel,
+  settings,
+} from "./settings.ts";
+
+/** Raw values from one place, under the names of the settings. */
+export interface Layer {
+  readonly values: { readonly [name: string]: unknown };
+  /** How the place of a value is called in an error: `--workers`, `WEB_CONCURRENCY in the environment`. */
+  origin(name: string): string;
+}
+
+/**
+ * The configuration that the layers make; a later layer wins.
+ * @throws FatalError (usage) that names the setting, what is wrong with it and where it was set.
+ */
+export function makeConfig(layers: readonly Layer[]): Config {
+  const config: { [name: string]: unknown } = {};
+  for (const name of SETTING_NAMES) config[name] = settings[name].default;
+  for (const layer of layers) {
+    for (const [name, raw] of Object.entries(layer.values)) {
+      config[name] = parseValue(name, raw, layer);
+    }
+  }
+  return config as Config;
+}
+
+function parseValue(name: string, raw: unknown, layer: Layer): unknown {
+  if (!Object.hasOwn(settings, name)) throw unknownSetting(name, layer);
+  try {
+    return (settings[name as SettingName] as Setting<unknown>).kind.parse(raw);
+  } catch (error) {
+    const label = settingLabel(name as SettingName);
+    throw new FatalError(
+      `${label}: ${(error as Error).message} (from ${layer.origin(name)})`,
+      ExitCode.usage,
+      { cause: error },
+    );
+  }
+}
+
+function unknownSetting(name: string, layer: Layer): FatalError {
+  const nearest = nearestName(name, SETTING_NAMES);
+  const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+  return new FatalError(`there is no setting ${name} (from ${layer.origin(name)})${hint}`, ExitCode.usage);
+}
+
+/** The layer of the environment: `TSGUN_WORKERS`, and what hosts set by habit, such as `WEB_CONCURRENCY`. */
+export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
+  const values: { [name: string]: unknown } = {};
+  const origins = new Map<string, string>();
+  for (const name of SETTING_NAMES) {
+    const variable = environmentNames(name).find((candidate) => (environment[candidate] ?? "") !== "");
+    if (variable === undefined) continue;
+    values[name] = environment[variable];
+    origins.set(name, variable);
+  }
+  return { values, origin: (name) => `${origins.get(name)} in the environment` };
+}

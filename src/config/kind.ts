@@ -1,0 +1,127 @@
+/**
+ * Kinds of settings: what a value may look like and what becomes of it. A kind takes a string from the
+ * command line or the environment, and the natural type from a file, and says what is wrong in words
+ * that make sense behind the name of the setting.
+ */
+import { type Address, formatAddress, parseAddress } from "./address.ts";
+
+export interface Kind<T> {
+  /** What stands for the value in help: `SECONDS`, `BYTES`. */
+  readonly placeholder: string;
+  /** Several values are collected into one list. */
+  readonly repeatable?: boolean;
+  /** @throws Error with the reason, without the setting's name. */
+  parse(raw: unknown): T;
+  /** As it would be written on the command line. */
+  format(value: T): string;
+}
+
+function shown(raw: unknown): string {
+  return typeof raw === "string" ? JSON.stringify(raw) : String(raw);
+}
+
+/** A whole number within bounds. */
+export function count(min: number, max: number = Number.MAX_SAFE_INTEGER): Kind<number> {
+  return {
+    placeholder: "INT",
+    parse(raw) {
+      const value = typeof raw === "string" && /^\d{1,15}$/.test(raw.trim()) ? Number(raw) : raw;
+      if (typeof value !== "number" || !Number.isInteger(value)) {
+        throw new Error(`${shown(raw)} is not a whole number`);
+      }
+      if (value < min) throw new Error(`${value} is too small: at least ${min}`);
+      if (value > max) throw new Error(`${value} is too large: at most ${max}`);
+      return value;
+    },
+    format: String,
+  };
+}
+
+const DURATION_UNITS: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** The longest time a timer can wait: 2^31 - 1 milliseconds, 24.8 days. */
+const LONGEST = 2 ** 31 - 1;
+
+/** A time span in milliseconds, written `30`, `1.5`, `500ms`, `30s`, `1m` or `1h`; plain numbers are seconds. */
+export function duration(min = 0): Kind<number> {
+  return {
+    placeholder: "SECONDS",
+    parse(raw) {
+      const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$/.exec(String(raw).trim());
+      if (match === null) throw new Error(`${shown(raw)} is not a duration: write 30, 1.5, 500ms, 30s or 1m`);
+      const value = Math.round(Number(match[1]) * (DURATION_UNITS[match[2] ?? "s"] as number));
+      if (value < min) throw new Error(`${shown(raw)} is too short: at least ${formatDuration(min)}`);
+      if (value > LONGEST) throw new Error(`${shown(raw)} is too long: at most 596h`);
+      return value;
+    },
+    format: formatDuration,
+  };
+}
+
+/** Milliseconds as a duration is written. */
+export function formatDuration(ms: number): string {
+  if (ms === 0) return "0";
+  return ms >= 1000 ? `${ms / 1000}s` : `${ms}ms`;
+}
+
+const SIZE_UNITS: { readonly [unit: string]: number } = {
+  "": 1,
+  B: 1,
+  K: 1024,
+  KB: 1024,
+  M: 1024 ** 2,
+  MB: 1024 ** 2,
+  G: 1024 ** 3,
+  GB: 1024 ** 3,
+};
+
+/** A number of bytes, written `8190`, `512KB`, `10MB` or `1GB`; units are powers of 1024. */
+export function size(min = 0): Kind<number> {
+  return {
+    placeholder: "BYTES",
+    parse(raw) {
+      const match = /^(\d+(?:\.\d+)?)\s*([KMG]?B?)$/i.exec(String(raw).trim());
+      if (match === null) throw new Error(`${shown(raw)} is not a size: write 8190, 512KB, 10MB or 1GB`);
+      const value = Math.round(Number(match[1]) * (SIZE_UNITS[(match[2] as string).toUpperCase()] as number));
+      if (value > Number.MAX_SAFE_INTEGER) throw new Error(`${shown(raw)} is too large`);
+      if (value < min) throw new Error(`${shown(raw)} is too small: at least ${min} bytes`);
+      return value;
+    },
+    format: String,
+  };
+}
+
+/** One of a few words. */
+export function choice<const Words extends readonly string[]>(...words: Words): Kind<Words[number]> {
+  return {
+    placeholder: words.join("|"),
+    parse(raw) {
+      const word = String(raw).trim().toLowerCase();
+      if (!words.includes(word)) throw new Error(`${shown(raw)} is none of ${words.join(", ")}`);
+      return word;
+    },
+    format: String,
+  };
+}
+
+export function text(placeholder: string): Kind<string> {
+  return {
+    placeholder,
+    parse(raw) {
+      if (typeof raw !== "string" || raw === "") throw new Error(`${shown(raw)} is not a name`);
+      return raw;
+    },
+    format: String,
+  };
+}
+
+/** Addresses to bind; one string may hold several, separated by commas. */
+export const addresses: Kind<readonly Address[]> = {
+  placeholder: "ADDRESS",
+  repeatable: true,
+  parse(raw) {
+    const items = (Array.isArray(raw) ? raw : [raw]).flatMap((item) => String(item).split(","));
+    return items.map((item) => parseAddress(item.trim()));
+  },
+  format: (value) => value.map(formatAddress).join(","),
+};

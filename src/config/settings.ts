@@ -1,0 +1,181 @@
+/**
+ * Every setting, once. The typed configuration, the command line, the environment and the help are all
+ * derived from this table, so a setting cannot be known to one of them and not to another. A setting
+ * stands here only when it works.
+ */
+import type { Address } from "./address.ts";
+import { addresses, choice, count, duration, type Kind, size, text } from "./kind.ts";
+
+export interface Setting<T> {
+  readonly section: Section;
+  readonly kind: Kind<T>;
+  readonly default: NoInfer<T>;
+  /** Spellings beside the one made of the name (`keepAlive` → `--keep-alive`): a short flag, an older name. */
+  readonly flags?: readonly string[];
+  /** Environment variables beside `TSGUN_<NAME>`, which goes first. */
+  readonly environment?: readonly string[];
+  /** Given by its place on the command line, not by a flag. */
+  readonly positional?: boolean;
+  /** Whether HUP may change it; what belongs to the arbiter and its sockets stands until it is started anew. */
+  readonly reload: boolean;
+  /** What it does, in one or two sentences. */
+  readonly doc: string;
+}
+
+/** The headings of the help, in their order. */
+export const SECTIONS = ["Application", "Server socket", "Workers", "Limits", "Timeouts", "Logging"] as const;
+export type Section = (typeof SECTIONS)[number];
+
+/** Gives an entry of the table its type. */
+function setting<T>(entry: Setting<T>): Setting<T> {
+  return entry;
+}
+
+const LOOPBACK: Address = { kind: "tcp", host: "127.0.0.1", port: 8000 };
+
+export const settings = {
+  app: setting<string | undefined>({
+    section: "Application",
+    kind: text("APP"),
+    default: undefined,
+    positional: true,
+    reload: true,
+    doc: 'The application: module:name, path/to/file.ts:name, or module:create("production").',
+  }),
+  interface: setting({
+    section: "Application",
+    kind: choice("auto", "gateway", "fetch", "node"),
+    default: "auto",
+    reload: true,
+    doc: "What the application is: a gateway handler, a fetch app or a node listener. auto looks at it.",
+  }),
+  chdir: setting<string | undefined>({
+    section: "Application",
+    kind: text("DIR"),
+    default: undefined,
+    reload: false,
+    doc: "Go to this folder before the application is looked for. A symbolic link is followed anew on reload.",
+  }),
+  bind: setting<readonly Address[]>({
+    section: "Server socket",
+    kind: addresses,
+    default: [LOOPBACK],
+    flags: ["-b"],
+    reload: false,
+    doc: "Where to listen: host:port, [::1]:port, :port or unix:/path. May be given several times.",
+  }),
+  backlog: setting({
+    section: "Server socket",
+    kind: count(1, 65535),
+    default: 2048,
+    reload: false,
+    doc: "How many connections may wait to be accepted. The system has a limit of its own (net.core.somaxconn).",
+  }),
+  workers: setting({
+    section: "Workers",
+    kind: count(1, 1024),
+    default: 1,
+    flags: ["-w"],
+    environment: ["WEB_CONCURRENCY"],
+    reload: true,
+    doc: "How many worker processes serve the application.",
+  }),
+  limitRequestLine: setting({
+    section: "Limits",
+    kind: count(0, 65535),
+    default: 4094,
+    reload: true,
+    doc: "The longest request line, in bytes; a longer one is answered with 414. 0 is no limit.",
+  }),
+  limitRequestFields: setting({
+    section: "Limits",
+    kind: count(1, 32768),
+    default: 100,
+    reload: true,
+    doc: "The most header fields of a request; more are answered with 431.",
+  }),
+  limitRequestFieldSize: setting({
+    section: "Limits",
+    kind: size(),
+    default: 8190,
+    flags: ["--limit-request-field_size"],
+    reload: true,
+    doc: "The longest header field, in bytes; a longer one is answered with 431. 0 is no limit.",
+  }),
+  limitRequestBody: setting({
+    section: "Limits",
+    kind: size(),
+    default: 0,
+    reload: true,
+    doc: "The most content of a request, such as 10MB; more is answered with 413. 0 is no limit.",
+  }),
+  headerTimeout: setting({
+    section: "Timeouts",
+    kind: duration(),
+    default: 30_000,
+    reload: true,
+    doc: "How long a client may take to send the head of a request, before it is answered with 408. 0 is no limit.",
+  }),
+  bodyTimeout: setting({
+    section: "Timeouts",
+    kind: duration(),
+    default: 60_000,
+    reload: true,
+    doc: "How long the content of a request may stand still while it is read. 0 is no limit.",
+  }),
+  keepAlive: setting({
+    section: "Timeouts",
+    kind: duration(),
+    default: 75_000,
+    reload: true,
+    doc: "How long an idle connection is kept. More than a proxy in front keeps it (nginx: 60s). 0 keeps none.",
+  }),
+  bootTimeout: setting({
+    section: "Timeouts",
+    kind: duration(1),
+    default: 60_000,
+    reload: true,
+    doc: "How long a worker may take to load the application and start it.",
+  }),
+  gracefulTimeout: setting({
+    section: "Timeouts",
+    kind: duration(),
+    default: 30_000,
+    reload: true,
+    doc: "How long a worker that is told to stop may finish what it has, before it is killed.",
+  }),
+  linger: setting({
+    section: "Timeouts",
+    kind: duration(),
+    default: 1500,
+    reload: true,
+    doc: "How long a stopping worker still answers on idle connections, for a proxy that is just reusing one.",
+  }),
+  logLevel: setting({
+    section: "Logging",
+    kind: choice("debug", "info", "warning", "error", "critical"),
+    default: "info",
+    reload: true,
+    doc: "The least important messages to log.",
+  }),
+} as const;
+
+export type SettingName = keyof typeof settings;
+
+/** The configuration: every setting with its value. Durations are milliseconds, sizes are bytes. */
+export type Config = {
+  readonly [Name in SettingName]: (typeof settings)[Name] extends Setting<infer T> ? T : never;
+};
+
+export const SETTING_NAMES = Object.keys(settings) as SettingName[];
+
+/** `keepAlive` → `keep-alive`: the name people write, and the flag without its dashes. */
+export function settingLabel(name: SettingName): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The environment variables that set it; the first that is there counts. */
+export function environmentNames(name: SettingName): string[] {
+  const own = `TSGUN_${settingLabel(name).toUpperCase().replaceAll("-", "_")}`;
+  return [own, ...((settings[name] as Setting<unknown>).environment ?? [])];
+}

@@ -1,0 +1,52 @@
+/**
+ * What the arbiter and a worker say to each other: all that they share. Messages are JSON; a message
+ * that crosses a newer or older tsgun during a binary upgrade never happens, since a worker is always
+ * started by its own arbiter.
+ */
+
+/** What a worker is told to be. `Settings` is the configuration; this layer does not know its shape. */
+export interface Assignment<Settings> {
+  /** Place in the pool, from 1. */
+  readonly slot: number;
+  /** Counts deploys, from 1. */
+  readonly generation: number;
+  /** The inherited descriptors to accept on. */
+  readonly descriptors: readonly number[];
+  readonly settings: Settings;
+}
+
+export type ToWorker<Settings> =
+  | { readonly type: "boot"; readonly assignment: Assignment<Settings> }
+  /** Stop accepting, finish what is there, run `shutdown`, exit. */
+  | { readonly type: "drain" }
+  /** Cut connections, run `shutdown`, exit. */
+  | { readonly type: "quit" };
+
+/** Why a worker could not boot: its app could not be loaded, or anything after that. */
+export type BootFailureKind = "load" | "startup";
+
+export interface BootFailure {
+  readonly kind: BootFailureKind;
+  /** One line. */
+  readonly message: string;
+  /** The app's own stack, where there is one that tells more than the message. */
+  readonly stack?: string;
+}
+
+/** How a worker is, sent once a second. */
+export interface Beat {
+  /** Open connections. */
+  readonly connections: number;
+  /** Answers completed since the worker was started. */
+  readonly requests: number;
+}
+
+export type FromWorker =
+  /** The worker's program listens for messages; what was sent to it before is lost. */
+  | { readonly type: "booting" }
+  /** Connections are accepted; `serving` names what serves the app, for the log. */
+  | { readonly type: "ready"; readonly serving: string }
+  | ({ readonly type: "failed" } & BootFailure)
+  | ({ readonly type: "beat" } & Beat)
+  /** The worker stops without having been told by the arbiter: it was sent a signal. */
+  | { readonly type: "draining" };

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { choice, count, duration, formatDuration, type Kind, size, text } from "../../src/config/kind.ts";
+
+interface Case {
+  readonly kind: Kind<unknown>;
+  readonly name: string;
+  readonly good: readonly (readonly [raw: unknown, value: unknown])[];
+  readonly bad: readonly (readonly [raw: unknown, reason: RegExp])[];
+}
+
+const CASES: Case[] = [
+  {
+    name: "a count",
+    kind: count(1, 10),
+    good: [
+      ["4", 4],
+      [4, 4],
+      ["010", 10],
+    ],
+    bad: [
+      ["x", /"x" is not a whole number/],
+      ["1.5", /not a whole number/],
+      ["-1", /not a whole number/],
+      ["1e1", /not a whole number/],
+      ["", /not a whole number/],
+      [true, /true is not a whole number/],
+      ["0", /at least 1/],
+      [11, /at most 10/],
+    ],
+  },
+  {
+    name: "a duration",
+    kind: duration(1),
+    good: [
+      ["30", 30_000],
+      [1.5, 1500],
+      ["1.5", 1500],
+      ["500ms", 500],
+      ["30s", 30_000],
+      ["1m", 60_000],
+      ["2h", 7_200_000],
+    ],
+    bad: [
+      ["soon", /is not a duration: write 30, 1.5, 500ms, 30s or 1m/],
+      ["-1", /is not a duration/],
+      ["1d", /is not a duration/],
+      ["0", /too short: at least 1ms/],
+      ["600h", /too long/],
+    ],
+  },
+  {
+    name: "a size",
+    kind: size(),
+    good: [
+      ["0", 0],
+      [8190, 8190],
+      ["512KB", 524_288],
+      ["10MB", 10_485_760],
+      ["1g", 1_073_741_824],
+      ["1.5k", 1536],
+    ],
+    bad: [
+      ["big", /is not a size: write 8190, 512KB, 10MB or 1GB/],
+      ["-5", /is not a size/],
+      ["10TB", /is not a size/],
+      ["99999999999GB", /too large/],
+    ],
+  },
+  {
+    name: "a choice",
+    kind: choice("auto", "node"),
+    good: [
+      ["node", "node"],
+      ["Auto", "auto"],
+    ],
+    bad: [["wsgi", /"wsgi" is none of auto, node/]],
+  },
+  {
+    name: "a text",
+    kind: text("DIR"),
+    good: [["a b", "a b"]],
+    bad: [
+      ["", /is not a name/],
+      [1, /is not a name/],
+    ],
+  },
+];
+
+for (const { name, kind, good, bad } of CASES) {
+  test(`${name} takes what it should`, () => {
+    for (const [raw, value] of good) assert.equal(kind.parse(raw), value);
+  });
+  test(`${name} refuses the rest and says why`, () => {
+    for (const [raw, reason] of bad) assert.throws(() => kind.parse(raw), reason, String(raw));
+  });
+}
+
+test("a duration is written as it is read", () => {
+  for (const written of ["0", "500ms", "1.5s", "30s", "75s"]) {
+    assert.equal(formatDuration(duration().parse(written)), written);
+  }
+});

@@ -66,9 +66,9 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     return this.#connections.size;
   }
 
-  async listen(fd: number): Promise<void> {
+  async listen(fd: number, backlog?: number): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
-    await listenOn(server, fd);
+    await listenOn(server, fd, backlog);
     this.adopt(server);
   }
 

@@ -1,14 +1,47 @@
+/**
+ * Listening on a socket that the arbiter bound. The descriptor is inherited, so connections are
+ * accepted in this process, by the kernel's choice, and the arbiter never sees one.
+ */
 import cluster from "node:cluster";
 import type { Server } from "node:net";
-export function listenOn(server: Server, fd: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const was = cluster.isPrimary;
+import { ExitCode, FatalError } from "../errors.ts";
+
+/** Connections the kernel may hold until they are accepted (gunicorn: `backlog`). */
+export const DEFAULT_BACKLOG = 2048;
+
+/**
+ * Starts accepting on an inherited listening socket, TCP or Unix. Resolves when connections are accepted.
+ *
+ * In a cluster worker `listen({ fd })` asks the primary for the descriptor, even with `exclusive`, and the
+ * primary has no such descriptor (EINVAL). `net` decides by `cluster.isPrimary`, synchronously inside
+ * `listen`, so it is told that this is the primary for just that call.
+ *
+ * @throws FatalError when the descriptor is not a socket that can listen.
+ */
+export async function listenOn(server: Server, fd: number, backlog = DEFAULT_BACKLOG): Promise<void> {
+  const accepting = new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    try {
-      (cluster as { isPrimary: boolean }).isPrimary = true;
-      server.listen({ fd }, () => resolve());
-    } finally {
-      (cluster as { isPrimary: boolean }).isPrimary = was;
-    }
+    server.once("listening", () => {
+      server.removeListener("error", reject);
+      resolve();
+    });
   });
+  accepting.catch(() => {});
+  const role = cluster as { isPrimary: boolean };
+  const { isPrimary } = role;
+  try {
+    role.isPrimary = true;
+    // The backlog is read from the second argument: `listen({ fd, backlog })` ignores it.
+    server.listen({ fd }, backlog as never);
+    role.isPrimary = isPrimary;
+    await accepting;
+  } catch (error) {
+    throw new FatalError(
+      `cannot accept connections on inherited descriptor ${fd}: ${(error as Error).message}`,
+      ExitCode.workerBoot,
+      { cause: error },
+    );
+  } finally {
+    role.isPrimary = isPrimary;
+  }
 }

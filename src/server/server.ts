@@ -14,10 +14,10 @@ export interface InFlight {
 
 export interface WorkerServer {
   /**
-   * Accepts connections on a listening socket that another process bound and this one inherited.
-   * Throws `FatalError` when the descriptor is not a listening socket.
+   * Accepts connections on a listening socket that another process bound and this one inherited;
+   * `backlog` is how many the kernel may hold until then. Throws `FatalError` when the descriptor is not a listening socket.
    */
-  listen(fd: number): Promise<void>;
+  listen(fd: number, backlog?: number): Promise<void>;
   /** Open connections, idle ones included. */
   readonly connections: number;
   /** Answers completed since the start. */

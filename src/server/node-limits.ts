@@ -1,0 +1,39 @@
+/** The limits on requests, for node's own parser, which knows only one for the size of a whole head. */
+import type { IncomingMessage } from "node:http";
+import type { EngineOptions } from "./engine-options.ts";
+
+/** ` HTTP/1.1` and the space behind the method. */
+const LINE_OVERHEAD = " ".length + " HTTP/1.1".length;
+const FIELD_OVERHEAD = ": ".length;
+
+/** The status to refuse a request with because of its head, if it is beyond a limit. */
+export function refusalOf(request: IncomingMessage, limits: EngineOptions["limits"]): number | undefined {
+  const { method = "", url = "", rawHeaders } = request;
+  if (method.length + url.length + LINE_OVERHEAD > limits.requestLine) return 414;
+  if (rawHeaders.length / 2 > limits.fields) return 431;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const length = (rawHeaders[at] as string).length + (rawHeaders[at + 1] as string).length;
+    if (length + FIELD_OVERHEAD > limits.fieldSize) return 431;
+  }
+  const declared = request.headers["content-length"];
+  if (declared !== undefined && Number(declared) > limits.body) return 413;
+  return undefined;
+}
+
+/**
+ * Calls `onExceeded` once when more than `limit` bytes of content have come; nothing beyond them reaches the app.
+ * Content is counted where the parser hands it over: a `data` listener would start the flow for the app.
+ */
+export function limitContent(request: IncomingMessage, limit: number, onExceeded: () => void): void {
+  const sized = request.headers["content-length"] !== undefined;
+  if (sized || !Number.isFinite(limit) || request.headers["transfer-encoding"] === undefined) return;
+  const push = request.push.bind(request);
+  let received = 0;
+  request.push = (chunk: Uint8Array | null, encoding?: BufferEncoding): boolean => {
+    const before = received;
+    received += chunk?.length ?? 0;
+    if (received <= limit) return push(chunk, encoding);
+    if (before <= limit) onExceeded();
+    return false;
+  };
+}

@@ -1,0 +1,257 @@
+/**
+ * Serves a node listener (Express, Koa, Fastify, Nest, …) on node's own http.Server, whose request and
+ * response objects such an app needs, with the limits, timeouts and the draining of the gateway engine.
+ */
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
+import { type Socket, Server as TcpServer } from "node:net";
+import type { Duplex } from "node:stream";
+import { BodyError } from "../errors.ts";
+import type { EngineOptions, EngineTimeouts } from "./engine-options.ts";
+import { listenOn } from "./listen.ts";
+import { limitContent, refusalOf } from "./node-limits.ts";
+import type { InFlight, WorkerServer } from "./server.ts";
+
+export interface NodeServerOptions {
+  readonly listener: RequestListener;
+  /** Takes the upgrade requests; undefined leaves them to `listener`, as node does without a listener. */
+  readonly upgrade: ((request: IncomingMessage, socket: Duplex, head: Buffer) => void) | undefined;
+  readonly limits: EngineOptions["limits"];
+  readonly timeouts: Omit<EngineTimeouts, "request">;
+  readonly onAcceptError: (error: Error) => void;
+}
+
+/** A request that is being answered. */
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly startedAt: number;
+  readonly number: number;
+  /** What the connection had received when it last got further, and when that was. */
+  bytes: number;
+  progressAt: number;
+}
+
+/** A connection between requests: idle as long as it has received nothing since. */
+interface Connection {
+  exchanges: number;
+  idleSince: number;
+  bytesWhenIdle: number;
+}
+
+/** How often slow clients are looked for, at most, in milliseconds. */
+const SLOWEST_CHECK = 1000;
+
+export class NodeServer implements WorkerServer {
+  readonly #options: NodeServerOptions;
+  readonly #servers: Server[] = [];
+  readonly #connections = new Map<Socket, Connection>();
+  readonly #exchanges = new Set<Exchange>();
+  readonly #checkEvery: number;
+  readonly #check: NodeJS.Timeout;
+  /** How long idle connections are still served; undefined until the server drains. */
+  #linger: number | undefined;
+  #begun = 0;
+  #requests = 0;
+
+  constructor(options: NodeServerOptions) {
+    this.#options = options;
+    const { header, body } = options.timeouts;
+    this.#checkEvery = Math.min(SLOWEST_CHECK, Math.max(10, Math.ceil(Math.min(header, body) / 4)));
+    this.#check = setInterval(() => this.#findStalled(), this.#checkEvery).unref();
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  get requests(): number {
+    return this.#requests;
+  }
+
+  listen(fd: number, backlog?: number): Promise<void> {
+    return this.open((server) => listenOn(server, fd, backlog));
+  }
+
+  /** Serves on one more socket; `listen` makes the server it is given listen there. */
+  async open(listen: (server: Server) => Promise<void>): Promise<void> {
+    // An http.Server listens once: each socket has its own.
+    const server = this.#makeServer();
+    await listen(server);
+    server.on("error", this.#options.onAcceptError);
+    this.#servers.push(server);
+  }
+
+  inFlight(): InFlight[] {
+    const now = performance.now();
+    return [...this.#exchanges].map(({ request, startedAt, number }) => ({
+      method: request.method ?? "",
+      target: request.url ?? "",
+      id: `${process.pid}-${number}`,
+      age: now - startedAt,
+    }));
+  }
+
+  async drain(lingerMs: number): Promise<void> {
+    this.#linger = lingerMs;
+    for (const { response } of this.#exchanges) closeAfter(response);
+    setTimeout(() => this.#closeIdle(), lingerMs);
+    // http's own close cuts idle connections at once, and with them the request a proxy is just sending.
+    await Promise.all(
+      this.#servers.map((server) => new Promise((done) => TcpServer.prototype.close.call(server, done))),
+    );
+    clearInterval(this.#check);
+  }
+
+  destroy(): void {
+    clearInterval(this.#check);
+    for (const server of this.#servers) TcpServer.prototype.close.call(server);
+    for (const socket of this.#connections.keys()) socket.destroy();
+  }
+
+  #makeServer(): Server {
+    const { limits, timeouts, upgrade } = this.#options;
+    const server = createServer({
+      keepAliveTimeout: finite(timeouts.keepAlive),
+      headersTimeout: finite(timeouts.header),
+      // A whole request may take as long as it gets on; `#findStalled` looks at that.
+      requestTimeout: 0,
+      connectionsCheckingInterval: this.#checkEvery,
+      maxHeaderSize: Math.min(MOST_HEAD, limits.requestLine + (limits.fields + 1) * limits.fieldSize),
+    });
+    // Node drops the fields beyond this number without a word: one more shows that there were too many.
+    server.maxHeadersCount = limits.fields + 1;
+    server.on("connection", (socket) => this.#connected(socket));
+    server.on("request", (request, response) => {
+      if (this.#begin(request, response)) this.#options.listener(request, response);
+    });
+    server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+      if (!this.#begin(request, response)) return;
+      response.writeContinue();
+      this.#options.listener(request, response);
+    });
+    if (upgrade !== undefined) {
+      server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+        // An upgraded connection is the app's, and never idle again.
+        const connection = this.#connections.get(request.socket);
+        if (connection !== undefined) connection.exchanges += 1;
+        upgrade(request, socket, head);
+      });
+    }
+    return server;
+  }
+
+  #connected(socket: Socket): void {
+    this.#connections.set(socket, { exchanges: 0, idleSince: performance.now(), bytesWhenIdle: 0 });
+    socket.once("close", () => this.#connections.delete(socket));
+  }
+
+  /** Takes a request into the books; false when it is refused, and answered. */
+  #begin(request: IncomingMessage, response: ServerResponse): boolean {
+    const { limits, timeouts } = this.#options;
+    const { socket } = request;
+    const now = performance.now();
+    this.#begun += 1;
+    const exchange: Exchange = {
+      request,
+      response,
+      startedAt: now,
+      number: this.#begun,
+      bytes: socket.bytesRead,
+      progressAt: now,
+    };
+    this.#exchanges.add(exchange);
+    const connection = this.#connections.get(socket);
+    if (connection !== undefined) connection.exchanges += 1;
+    response.once("close", () => this.#end(exchange));
+    if (this.#linger !== undefined || timeouts.keepAlive === 0) closeAfter(response);
+    const status = refusalOf(request, limits);
+    if (status !== undefined) {
+      refuse(response, status);
+      return false;
+    }
+    limitContent(request, limits.body, () => {
+      this.#breakOff(exchange, new BodyError(413, `the content has more than ${limits.body} bytes`));
+    });
+    return true;
+  }
+
+  #end(exchange: Exchange): void {
+    this.#exchanges.delete(exchange);
+    if (exchange.response.writableFinished) this.#requests += 1;
+    const { socket } = exchange.request;
+    const connection = this.#connections.get(socket);
+    if (connection === undefined) return;
+    connection.exchanges -= 1;
+    connection.idleSince = performance.now();
+    connection.bytesWhenIdle = socket.bytesRead;
+    // Its head may have gone out before the draining began: then the client still thinks it can reuse it.
+    if (this.#linger !== undefined) setTimeout(() => this.#closeIdle(), this.#linger);
+  }
+
+  /** Closes the connections that have been idle for the whole linger. */
+  #closeIdle(): void {
+    // A timer may fire a fraction of a millisecond early.
+    const latest = performance.now() - (this.#linger ?? 0) + 1;
+    for (const [socket, connection] of this.#connections) {
+      const idle = connection.exchanges === 0 && socket.bytesRead === connection.bytesWhenIdle;
+      if (idle && connection.idleSince <= latest) socket.destroy();
+    }
+  }
+
+  /** Gives up on the requests whose content has stood still for too long, unless the app reads slowly. */
+  #findStalled(): void {
+    const now = performance.now();
+    for (const exchange of this.#exchanges) {
+      const { request } = exchange;
+      const { bytesRead } = request.socket;
+      const appIsSlow = request.readableLength >= request.readableHighWaterMark;
+      if (request.complete || appIsSlow || bytesRead !== exchange.bytes) {
+        exchange.bytes = bytesRead;
+        exchange.progressAt = now;
+      } else if (now - exchange.progressAt >= this.#options.timeouts.body) {
+        this.#breakOff(exchange, new BodyError(408, "the content of the request stood still for too long"));
+      }
+    }
+  }
+
+  /**
+   * Ends an exchange in the middle of its content. The response object stays the app's, which may be about to
+   * use it: the answer goes past it, onto the connection.
+   */
+  #breakOff(exchange: Exchange, error: BodyError): void {
+    const { request, response } = exchange;
+    if (!response.headersSent) {
+      const { status } = error;
+      request.socket.write(
+        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+      );
+    }
+    request.destroy(error);
+  }
+}
+
+/** The largest head node is told to accept, where the limits multiply to more than it can count. */
+const MOST_HEAD = 2 ** 30;
+
+/** Node's word for no limit is 0. */
+function finite(limit: number): number {
+  return Number.isFinite(limit) ? limit : 0;
+}
+
+/** Makes this answer the last one of its connection, as far as its head is not out yet. */
+function closeAfter(response: ServerResponse): void {
+  if (!response.headersSent) response.shouldKeepAlive = false;
+}
+
+function refuse(response: ServerResponse, status: number): void {
+  response.shouldKeepAlive = false;
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" });
+  response.end(`${STATUS_CODES[status]}\n`);
+}

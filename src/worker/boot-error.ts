@@ -1,0 +1,32 @@
+/** What a worker says of an error that kept it from booting. */
+import { inspect } from "node:util";
+import { ExitCode, FatalError } from "../errors.ts";
+import type { BootFailure } from "../ipc/messages.ts";
+
+/** The app's `startup` failed. */
+export class StartupError extends FatalError {
+  override readonly name = "StartupError";
+
+  constructor(cause: unknown) {
+    super(`the app's startup failed: ${firstLine(cause)}`, ExitCode.workerBoot, { cause });
+  }
+}
+
+/** For the arbiter: one line, the stack of the app's own error if there is one, and how to exit. */
+export function describeBootError(error: unknown): { failure: BootFailure; exitCode: ExitCode } {
+  if (!(error instanceof FatalError)) {
+    const message = `the worker failed to boot: ${firstLine(error)}`;
+    return { failure: { kind: "startup", message, stack: inspect(error) }, exitCode: ExitCode.workerBoot };
+  }
+  const { exitCode, message, cause } = error;
+  const kind = exitCode === ExitCode.appLoad ? "load" : "startup";
+  const failure: BootFailure =
+    cause === undefined ? { kind, message } : { kind, message, stack: inspect(cause) };
+  return { failure, exitCode };
+}
+
+/** An error's message, or the thrown value itself, cut to one line. */
+function firstLine(thrown: unknown): string {
+  const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  return text.split("\n", 1)[0] as string;
+}

@@ -1,0 +1,101 @@
+/** From a loaded app to something that serves it: the gateway engine, or node's own server for apps that need it. */
+import type { Config } from "../config/settings.ts";
+import { ExitCode, FatalError } from "../errors.ts";
+import type { App, WorkerInfo } from "../gateway/types.ts";
+import type { Assignment } from "../ipc/messages.ts";
+import { type LoadedNodeApp, loadApp } from "../loader/load.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import type { EngineOptions } from "../server/engine-options.ts";
+import type { WorkerServer } from "../server/server.ts";
+import { StartupError } from "./boot-error.ts";
+
+/** An app that has been started, and its server, which does not accept yet. */
+export interface Serving {
+  /** For the log: what the app was taken for. */
+  readonly what: string;
+  readonly server: WorkerServer;
+  /** The app's own; runs behind its last answer. */
+  shutdown(): Promise<void>;
+}
+
+/**
+ * Loads the app and runs its `startup`.
+ * @throws FatalError with the exit code of what failed.
+ */
+export async function makeServing(
+  assignment: Assignment<Config>,
+  drain: AbortSignal,
+  log: ErrorLog,
+): Promise<Serving> {
+  const { settings, slot, generation } = assignment;
+  if (settings.app === undefined) throw new FatalError("no app is named", ExitCode.usage);
+  const worker: WorkerInfo = { pid: process.pid, slot, generation, drain };
+  const loaded = await loadApp(settings.app, { interface: settings.interface, cwd: process.cwd() });
+  if (loaded.kind === "gateway") return serveGateway(loaded.what, loaded.app, worker, settings, log);
+  return serveNode(loaded, settings, log);
+}
+
+async function serveGateway(
+  what: string,
+  app: App,
+  worker: WorkerInfo,
+  settings: Config,
+  log: ErrorLog,
+): Promise<Serving> {
+  const { GatewayServer } = await import("../server/gateway-server.ts");
+  const state = await started(() => app.startup?.(worker));
+  const server = new GatewayServer(app, {
+    limits: limitsOf(settings),
+    timeouts: timeoutsOf(settings),
+    worker,
+    state,
+    onError: (error, request) =>
+      log.error(`Error handling request ${request.method} ${request.target} (${request.id})`, error),
+    onAcceptError: (error) => log.error("A connection could not be accepted", error),
+  });
+  return { what, server, shutdown: async () => app.shutdown?.(state) };
+}
+
+async function serveNode(app: LoadedNodeApp, settings: Config, log: ErrorLog): Promise<Serving> {
+  const { NodeServer } = await import("../server/node-server.ts");
+  await started(() => app.startup?.());
+  const server = new NodeServer({
+    listener: app.listener,
+    upgrade: app.upgrade,
+    limits: limitsOf(settings),
+    timeouts: timeoutsOf(settings),
+    onAcceptError: (error) => log.error("A connection could not be accepted", error),
+  });
+  return { what: app.what, server, shutdown: async () => app.shutdown?.() };
+}
+
+async function started<State>(startup: () => State | Promise<State>): Promise<State> {
+  try {
+    return await startup();
+  } catch (error) {
+    throw new StartupError(error);
+  }
+}
+
+/** In the settings 0 is no limit. */
+function limited(value: number): number {
+  return value === 0 ? Number.POSITIVE_INFINITY : value;
+}
+
+function limitsOf(settings: Config): EngineOptions["limits"] {
+  return {
+    requestLine: limited(settings.limitRequestLine),
+    fields: settings.limitRequestFields,
+    fieldSize: limited(settings.limitRequestFieldSize),
+    body: limited(settings.limitRequestBody),
+  };
+}
+
+function timeoutsOf(settings: Config): EngineOptions["timeouts"] {
+  return {
+    header: limited(settings.headerTimeout),
+    body: limited(settings.bodyTimeout),
+    request: Number.POSITIVE_INFINITY,
+    keepAlive: settings.keepAlive,
+  };
+}

@@ -1,0 +1,131 @@
+/**
+ * A worker's own life: booting (load the app, start it, accept) → ready → draining (finish, shut the app
+ * down, exit). It learns what to be from the arbiter's first message, and ends by itself when the
+ * arbiter is gone.
+ */
+import cluster from "node:cluster";
+import type { Config } from "../config/settings.ts";
+import { ExitCode } from "../errors.ts";
+import type { Assignment, FromWorker, ToWorker } from "../ipc/messages.ts";
+import { ErrorLog } from "../log/error-log.ts";
+import { describeBootError } from "./boot-error.ts";
+import { makeServing, type Serving } from "./serving.ts";
+
+/** How often the arbiter hears how the worker is, in milliseconds. */
+const BEAT_EVERY = 1000;
+
+/** How long a worker whose arbiter is gone goes on with the requests it has, in milliseconds. */
+const ORPHAN_TIME = 1000;
+
+/** Starts the worker of this process. */
+export function runWorker(): void {
+  const worker = new WorkerLife();
+  process.on("message", (message: ToWorker<Config>) => worker.take(message));
+  process.on("SIGTERM", () => worker.signalled("drain"));
+  process.on("SIGINT", () => worker.signalled("quit"));
+  process.on("SIGQUIT", () => worker.signalled("quit"));
+  // Commands to the arbiter; sent to the whole process group they must not end its workers.
+  process.on("SIGHUP", () => {});
+  process.on("SIGUSR2", () => {});
+  process.on("disconnect", () => worker.orphaned());
+  // Else node:cluster ends the process itself, at once, when the arbiter is gone.
+  if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
+  send({ type: "booting" });
+}
+
+/** Sends if the arbiter is there; `sent` is called in any case. */
+function send(message: FromWorker, sent: () => void = () => {}): void {
+  if (process.connected) process.send?.(message, undefined, undefined, sent);
+  else sent();
+}
+
+/** Tells the arbiter why this worker cannot be one, and ends. */
+function failBoot(error: unknown): void {
+  const { failure, exitCode } = describeBootError(error);
+  send({ type: "failed", ...failure }, () => process.exit(exitCode));
+}
+
+class WorkerLife {
+  readonly #log = new ErrorLog();
+  readonly #drain = new AbortController();
+  #phase: "booting" | "ready" | "draining" = "booting";
+  #serving: Serving | undefined;
+  #linger = 0;
+
+  take(message: ToWorker<Config>): void {
+    switch (message.type) {
+      case "boot":
+        void this.#boot(message.assignment);
+        return;
+      case "drain":
+        void this.#stop("drain");
+        return;
+      case "quit":
+        void this.#stop("quit");
+        return;
+    }
+  }
+
+  /** Told to stop by somebody else than the arbiter, who hears of it before the exit looks like a crash. */
+  signalled(order: "drain" | "quit"): void {
+    if (this.#phase === "draining" && order === "drain") return;
+    send({ type: "draining" });
+    void this.#stop(order);
+  }
+
+  /** The arbiter is gone: nobody will replace this worker, nor count it. */
+  orphaned(): void {
+    this.#linger = 0;
+    setTimeout(() => process.exit(ExitCode.failure), ORPHAN_TIME).unref();
+    void this.#stop("drain");
+  }
+
+  async #boot(assignment: Assignment<Config>): Promise<void> {
+    const { settings, descriptors } = assignment;
+    const failed = (error: unknown): void => failBoot(error);
+    process.on("uncaughtException", failed);
+    this.#log.level = settings.logLevel;
+    this.#linger = settings.linger;
+    try {
+      const serving = await makeServing(assignment, this.#drain.signal, this.#log);
+      for (const descriptor of descriptors) await serving.server.listen(descriptor, settings.backlog);
+      this.#serving = serving;
+    } catch (error) {
+      return failBoot(error);
+    } finally {
+      process.off("uncaughtException", failed);
+    }
+    this.#phase = "ready";
+    send({ type: "ready", serving: this.#serving.what });
+    setInterval(() => this.#beat(), BEAT_EVERY).unref();
+  }
+
+  #beat(): void {
+    const server = this.#serving?.server;
+    if (server !== undefined)
+      send({ type: "beat", connections: server.connections, requests: server.requests });
+  }
+
+  async #stop(order: "drain" | "quit"): Promise<void> {
+    const wasReady = this.#phase === "ready";
+    const draining = this.#phase === "draining";
+    this.#phase = "draining";
+    // What has not served has nothing to finish, and its app is not whole enough to be shut down.
+    if (this.#serving === undefined) process.exit(ExitCode.ok);
+    const { server } = this.#serving;
+    if (order === "quit") server.destroy();
+    if (draining || !wasReady) return;
+    this.#drain.abort();
+    if (order === "drain") await server.drain(this.#linger);
+    await this.#shutDown(this.#serving);
+    process.exit(ExitCode.ok);
+  }
+
+  async #shutDown(serving: Serving): Promise<void> {
+    try {
+      await serving.shutdown();
+    } catch (error) {
+      this.#log.error("The app's shutdown failed", error);
+    }
+  }
+}

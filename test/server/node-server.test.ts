@@ -1,0 +1,301 @@
+/** node's own server under our limits and our draining, spoken to in raw bytes. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { RequestListener } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { describe, type TestContext, test } from "node:test";
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
+import { NodeServer, type NodeServerOptions } from "../../src/server/node-server.ts";
+import { until } from "../support/command.ts";
+import { RawClient } from "../support/engine.ts";
+
+interface Served {
+  readonly server: NodeServer;
+  client(): Promise<RawClient>;
+}
+
+async function serve(
+  context: TestContext,
+  listener: RequestListener,
+  options: Partial<NodeServerOptions> = {},
+): Promise<Served> {
+  const server = new NodeServer({
+    listener,
+    upgrade: undefined,
+    limits: DEFAULT_LIMITS,
+    timeouts: DEFAULT_TIMEOUTS,
+    onAcceptError: (error) => assert.fail(error),
+    ...options,
+  });
+  let port = 0;
+  await server.open(async (http) => {
+    http.listen(0, "127.0.0.1");
+    await once(http, "listening");
+    port = (http.address() as AddressInfo).port;
+  });
+  context.after(() => server.destroy());
+  return {
+    server,
+    client: async () => {
+      const socket = connect({ port, host: "127.0.0.1" });
+      await once(socket, "connect");
+      return new RawClient(socket);
+    },
+  };
+}
+
+const hello: RequestListener = (_request, response) => {
+  response.end("hello");
+};
+
+const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+test("answers, keeps the connection, and counts", async (context) => {
+  const { server, client } = await serve(context, hello);
+  const raw = await client();
+  raw.socket.write(GET);
+  await until("the first answer is there", () => raw.received.endsWith("hello"));
+  raw.socket.write(GET);
+  await until("the second answer is there", () => raw.received.split("hello").length === 3);
+  assert.match(raw.received, /^HTTP\/1\.1 200 OK\r\n/);
+  await until("both are counted", () => server.requests === 2);
+  assert.equal(server.connections, 1);
+  assert.deepEqual(server.inFlight(), []);
+});
+
+test("tells what is in flight", async (context) => {
+  let answer: (() => void) | undefined;
+  const { server, client } = await serve(context, (_request, response) => {
+    answer = () => response.end("late");
+  });
+  const raw = await client();
+  raw.socket.write("POST /slow?x=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+  await until("the request is there", () => answer !== undefined);
+  const [flight] = server.inFlight();
+  assert.equal(flight?.method, "POST");
+  assert.equal(flight?.target, "/slow?x=1");
+  assert.ok((flight?.age ?? -1) >= 0);
+  answer?.();
+  await until("the request is done", () => server.inFlight().length === 0);
+});
+
+describe("limits", () => {
+  const limits = { requestLine: 40, fields: 3, fieldSize: 30, body: 10 };
+  const cases: [name: string, request: string, status: number][] = [
+    ["a long request line", `GET /${"a".repeat(40)} HTTP/1.1\r\nHost: a\r\n\r\n`, 414],
+    ["many fields", "GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", 431],
+    ["a long field", `GET / HTTP/1.1\r\nHost: a\r\nA: ${"a".repeat(30)}\r\n\r\n`, 431],
+    ["much declared content", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n", 413],
+    [
+      "much declared content that waits for a 100",
+      "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n",
+      413,
+    ],
+    [
+      "much content in chunks",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n",
+      413,
+    ],
+  ];
+  for (const [name, request, status] of cases) {
+    test(`${name} is answered with ${status}, and the connection closed`, async (context) => {
+      const { client } = await serve(
+        context,
+        async (incoming, response) => {
+          try {
+            for await (const _chunk of incoming);
+            response.end("hello");
+          } catch {
+            // It was broken off.
+          }
+        },
+        { limits },
+      );
+      const raw = await client();
+      raw.socket.write(request);
+      await until("the connection is closed", () => raw.socket.closed);
+      assert.match(raw.received, new RegExp(`^HTTP/1\\.1 ${status} .*\r\nconnection: close\r\n`, "is"));
+      assert.doesNotMatch(raw.received, /hello/);
+    });
+  }
+
+  test("what is within them is served", async (context) => {
+    const { client } = await serve(
+      context,
+      async (incoming, response) => {
+        let length = 0;
+        for await (const chunk of incoming) length += (chunk as Buffer).length;
+        response.end(`${length} bytes`);
+      },
+      { limits },
+    );
+    const raw = await client();
+    raw.socket.write(
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n",
+    );
+    await until("the answer is there", () => raw.received.endsWith("10 bytes"));
+  });
+});
+
+describe("timeouts", () => {
+  test("a head that does not end is answered with 408", async (context) => {
+    const timeouts = { ...DEFAULT_TIMEOUTS, header: 50 };
+    const { client } = await serve(context, hello, { timeouts });
+    const raw = await client();
+    raw.socket.write("GET / HTTP/1.1\r\nHost:");
+    await until("the connection is closed", () => raw.socket.closed);
+    assert.match(raw.received, /^HTTP\/1\.1 408 /);
+  });
+
+  test("content that stands still is answered with 408, and the app sees an error", async (context) => {
+    const timeouts = { ...DEFAULT_TIMEOUTS, body: 50 };
+    let seen: unknown;
+    const { client } = await serve(
+      context,
+      async (incoming) => {
+        try {
+          for await (const _chunk of incoming);
+        } catch (error) {
+          seen = error;
+        }
+      },
+      { timeouts },
+    );
+    const raw = await client();
+    raw.socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
+    await until("the connection is closed", () => raw.socket.closed);
+    assert.match(raw.received, /^HTTP\/1\.1 408 /);
+    await until("the app sees it", () => (seen as Error | undefined)?.name === "BodyError");
+  });
+
+  test("an app that takes its time over content is left alone", async (context) => {
+    const timeouts = { ...DEFAULT_TIMEOUTS, body: 20 };
+    let read: (() => void) | undefined;
+    const { server, client } = await serve(
+      context,
+      (incoming, response) => {
+        read = () => {
+          incoming.resume();
+          incoming.on("end", () => response.end("whole"));
+        };
+      },
+      { timeouts },
+    );
+    const raw = await client();
+    const length = 1_000_000;
+    raw.socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n${"x".repeat(length)}`);
+    await until("it has waited for long", () => (server.inFlight()[0]?.age ?? 0) > 200);
+    read?.();
+    await until("it is answered", () => raw.received.endsWith("whole"));
+  });
+
+  test("keep-alive 0 keeps no connection", async (context) => {
+    const { client } = await serve(context, hello, { timeouts: { ...DEFAULT_TIMEOUTS, keepAlive: 0 } });
+    const raw = await client();
+    raw.socket.write(GET);
+    await until("the connection is closed", () => raw.socket.closed);
+    assert.match(raw.received, /connection: close\r\n.*hello$/is);
+  });
+});
+
+describe("draining", () => {
+  test("finishes what is in flight and closes behind it", async (context) => {
+    let answer: (() => void) | undefined;
+    const { server, client } = await serve(context, (_request, response) => {
+      answer = () => response.end("late");
+    });
+    const raw = await client();
+    raw.socket.write(GET);
+    await until("the request is there", () => answer !== undefined);
+    const drained = server.drain(10);
+    answer?.();
+    await drained;
+    assert.match(await raw.rest(), /connection: close\r\n.*late$/is);
+  });
+
+  test("an idle connection is still answered while it lingers, and then closed", async (context) => {
+    const { server, client } = await serve(context, hello);
+    const used = await client();
+    const fresh = await client();
+    used.socket.write(GET);
+    await until("the first answer is there", () => used.received.endsWith("hello"));
+    const drained = server.drain(300);
+    used.socket.write(GET);
+    await until("it is closed behind the second answer", () => used.socket.closed);
+    assert.match(used.received, /hello.*connection: close\r\n.*hello$/is);
+    assert.equal(fresh.socket.closed, false);
+    await drained;
+    await until("the one that never sent anything is closed", () => fresh.socket.closed);
+  });
+
+  test("a connection whose answer was begun before the draining lingers too", async (context) => {
+    let answer: (() => void) | undefined;
+    const { server, client } = await serve(context, (_request, response) => {
+      if (answer !== undefined) {
+        response.end("second");
+        return;
+      }
+      response.writeHead(200, { "content-length": 5 }).write("fi");
+      answer = () => response.end("rst");
+    });
+    const raw = await client();
+    raw.socket.write(GET);
+    await until("the answer has begun", () => raw.received.endsWith("fi"));
+    const drained = server.drain(0);
+    await until("the linger is over", () => server.connections === 1);
+    answer?.();
+    await drained;
+    await until("it is closed behind its answer", () => raw.socket.closed);
+    assert.match(raw.received, /first$/);
+  });
+
+  test("a request that is just arriving is not cut off", async (context) => {
+    const { server, client } = await serve(context, hello);
+    const idle = await client();
+    const raw = await client();
+    raw.socket.write("GET / HTTP/1.1\r\n");
+    await until("the server has both", () => server.connections === 2);
+    const drained = server.drain(200);
+    await until("the idle one is closed", () => idle.ended);
+    raw.socket.write("Host: a\r\n\r\n");
+    await drained;
+    assert.match(await raw.rest(), /connection: close\r\n.*hello$/is);
+  });
+
+  test("destroy cuts everything", async (context) => {
+    const { server, client } = await serve(context, () => {});
+    const raw = await client();
+    raw.socket.write(GET);
+    await until("the request is there", () => server.inFlight().length === 1);
+    server.destroy();
+    await until("the connection is closed", () => raw.socket.closed);
+    await until("it is forgotten", () => server.connections === 0);
+  });
+});
+
+describe("upgrade", () => {
+  test("goes to the app's own listener, and the connection outlives the linger", async (context) => {
+    const { server, client } = await serve(context, hello, {
+      upgrade: (_request, socket) => {
+        socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+        socket.pipe(socket);
+      },
+    });
+    const raw = await client();
+    raw.socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    await until("it is upgraded", () => raw.received.startsWith("HTTP/1.1 101 "));
+    const drained = server.drain(0);
+    raw.socket.write("ping");
+    await until("it echoes", () => raw.received.endsWith("ping"));
+    raw.socket.end();
+    await drained;
+  });
+
+  test("without one the request is answered as any other", async (context) => {
+    const { client } = await serve(context, hello);
+    const raw = await client();
+    raw.socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    await until("it is answered", () => raw.received.endsWith("hello"));
+    assert.match(raw.received, /^HTTP\/1\.1 200 /);
+  });
+});

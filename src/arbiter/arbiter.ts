@@ -1,0 +1,279 @@
+/**
+ * The arbiter: binds, keeps a pool of workers, and never touches a connection. Its life is one loop:
+ * whatever happens comes as an event out of one mailbox and changes the pool, and then the pool settles.
+ */
+import type { Config } from "../config/settings.ts";
+import type { ExitCode } from "../errors.ts";
+import type { FromWorker } from "../ipc/messages.ts";
+import { ErrorLog } from "../log/error-log.ts";
+import { bindAll, type Listener } from "./bind.ts";
+import { canReload, firstBoot, type TimeLimits } from "./desired.ts";
+import { type ArbiterEvent, describeEnding, type Ending, SIGNALS, type Signal } from "./event.ts";
+import { Mailbox } from "./mailbox.ts";
+import { Narrator } from "./narrator.ts";
+import { Pool, type PoolEffects } from "./pool.ts";
+import { enterFolder, keepFixedSettings } from "./setup.ts";
+import { WorkerHandle } from "./worker-handle.ts";
+
+export interface ArbiterOptions {
+  readonly config: Config;
+  /** Reads the configuration again, for a reload. Whatever it throws leaves everything as it is. */
+  readConfig(): Config | Promise<Config>;
+}
+
+/** How many workers there may be beyond the target while some are replaced. */
+const SURGE = 1;
+
+export class Arbiter {
+  readonly #mailbox = new Mailbox<ArbiterEvent>();
+  readonly #pool: Pool;
+  readonly #handles = new Map<number, WorkerHandle>();
+  /** The configuration that the workers of a generation are given. */
+  readonly #configs = new Map<number, Config>();
+  readonly #readConfig: ArbiterOptions["readConfig"];
+  readonly #folder: string;
+  readonly #log: ErrorLog;
+  readonly #narrator: Narrator;
+  #listeners: readonly Listener[] = [];
+  /** The newest generation; each reload makes one. */
+  #generation = 1;
+  /** The configuration is being read for a reload. */
+  #reading = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @throws FatalError when the folder to work in is not there. */
+  constructor(options: ArbiterOptions) {
+    const { config } = options;
+    this.#readConfig = options.readConfig;
+    this.#log = new ErrorLog({ level: config.logLevel });
+    this.#narrator = new Narrator(this.#log);
+    this.#folder = enterFolder(config.chdir);
+    this.#configs.set(this.#generation, config);
+    this.#pool = new Pool(firstBoot(config.workers, SURGE, limitsOf(config)), this.#effects());
+  }
+
+  /**
+   * Serves until it is told to stop; returns the exit code.
+   * @throws FatalError when an address cannot be bound.
+   */
+  async run(): Promise<ExitCode> {
+    for (const signal of SIGNALS) {
+      process.on(signal, () => this.#mailbox.post({ type: "signal", signal }));
+    }
+    this.#listeners = await bindAll(this.#configOf(this.#generation).bind);
+    try {
+      // The workers are started before the first line is logged: they boot while the log is loaded.
+      this.#settle();
+      this.#narrator.started(this.#listeners);
+      while (this.#pool.exitCode === undefined) {
+        for (const event of await this.#mailbox.take()) this.#take(event);
+        this.#settle();
+      }
+      this.#narrator.stopped(this.#pool.desired.stop);
+      return this.#pool.exitCode;
+    } finally {
+      clearTimeout(this.#timer);
+      this.#mailbox.close();
+      for (const listener of this.#listeners) listener.release();
+    }
+  }
+
+  #take(event: ArbiterEvent): void {
+    switch (event.type) {
+      case "signal":
+        this.#takeSignal(event.signal);
+        return;
+      case "message":
+        this.#takeMessage(event.id, event.message);
+        return;
+      case "exit":
+        this.#takeExit(event.id, event.ending);
+        return;
+      case "config":
+        this.#beginReload(event.config);
+        return;
+      case "config-error":
+        this.#reading = false;
+        this.#narrator.reloadFailed(this.#pool.desired.established, event.error.message);
+        this.#reloadOnceMore();
+        return;
+      case "tick":
+        return;
+    }
+  }
+
+  #takeSignal(signal: Signal): void {
+    if (signal === "SIGWINCH" && hasTerminal()) return;
+    this.#narrator.signalled(signal);
+    switch (signal) {
+      case "SIGTERM":
+        this.#pool.stopGracefully();
+        return;
+      case "SIGINT":
+      case "SIGQUIT":
+        this.#pool.stopQuickly();
+        return;
+      case "SIGHUP":
+        this.#askReload();
+        return;
+      case "SIGTTIN":
+        this.#pool.scale(this.#pool.desired.target + 1);
+        return;
+      case "SIGTTOU":
+        this.#pool.scale(this.#pool.desired.target - 1);
+        return;
+      case "SIGWINCH":
+        this.#pool.scale(0);
+        return;
+      case "SIGUSR1":
+        // The log is the inherited standard error: there is no file to open anew.
+        return;
+    }
+  }
+
+  #takeMessage(id: number, message: FromWorker): void {
+    switch (message.type) {
+      case "booting":
+        this.#assign(id);
+        return;
+      case "ready": {
+        const { candidate } = this.#pool.desired;
+        const first = candidate?.proven === false && this.#pool.find(id)?.generation === candidate.generation;
+        if (first) this.#narrator.serving(message.serving);
+        this.#pool.workerReady(id);
+        return;
+      }
+      case "failed":
+        this.#pool.workerFailed(id, message);
+        return;
+      case "beat":
+        this.#pool.workerBeat(id, message);
+        return;
+      case "draining":
+        this.#pool.workerStopping(id);
+        return;
+    }
+  }
+
+  /** A worker's program runs: it is told what to be, or to go if it is not wanted any more. */
+  #assign(id: number): void {
+    const handle = this.#handles.get(id);
+    this.#narrator.booting(handle?.pid);
+    if (this.#pool.find(id)?.state === "booting") handle?.assign();
+    else handle?.send({ type: "quit" });
+  }
+
+  #takeExit(id: number, ending: Ending): void {
+    const worker = this.#pool.find(id);
+    if (worker === undefined) return;
+    this.#narrator.exited(this.#pidOf(id), worker, ending);
+    this.#pool.workerGone(id, describeEnding(ending));
+    this.#handles.delete(id);
+    if (worker.state !== "draining") this.#narrator.waiting(this.#pool.desired, performance.now());
+  }
+
+  #askReload(): void {
+    if (this.#pool.desired.stop !== undefined) return;
+    if (this.#reading || !canReload(this.#pool.desired)) {
+      this.#pool.reloadAgain(true);
+      return;
+    }
+    this.#reading = true;
+    Promise.resolve()
+      .then(() => this.#readConfig())
+      .then(
+        (config) => this.#mailbox.post({ type: "config", config }),
+        (error) => this.#mailbox.post({ type: "config-error", error }),
+      );
+  }
+
+  #beginReload(read: Config): void {
+    this.#reading = false;
+    const { established, reloadAgain, stop } = this.#pool.desired;
+    if (stop !== undefined) return;
+    // What was read before the newest wish may be old.
+    if (reloadAgain) {
+      this.#reloadOnceMore();
+      return;
+    }
+    const config = keepFixedSettings(read, this.#configOf(established), this.#log);
+    this.#generation += 1;
+    this.#configs.set(this.#generation, config);
+    this.#log.level = config.logLevel;
+    this.#narrator.reloading(this.#generation);
+    this.#pool.reload(this.#generation, config.workers);
+  }
+
+  /** The reload that was asked for while another was under way. */
+  #reloadOnceMore(): void {
+    if (!this.#pool.desired.reloadAgain) return;
+    this.#pool.reloadAgain(false);
+    this.#askReload();
+  }
+
+  #settle(): void {
+    const wakeAt = this.#pool.settle();
+    clearTimeout(this.#timer);
+    if (wakeAt === undefined) return;
+    // A timer may fire a fraction of a millisecond early.
+    const wait = Math.max(0, Math.ceil(wakeAt - performance.now()) + 1);
+    this.#timer = setTimeout(() => this.#mailbox.post({ type: "tick" }), wait);
+  }
+
+  #effects(): PoolEffects {
+    return {
+      spawn: (id, slot, generation) => this.#spawn(id, slot, generation),
+      order: (id, order) => this.#handles.get(id)?.send({ type: order }),
+      kill: (id, why) => {
+        this.#narrator.killing(this.#pidOf(id), why, this.#pool.desired.limits);
+        this.#handles.get(id)?.kill();
+      },
+      bootFailed: (id, failure) => {
+        this.#narrator.bootFailed(this.#pidOf(id), failure);
+        this.#narrator.waiting(this.#pool.desired, performance.now());
+      },
+      established: (generation) => {
+        for (const other of this.#configs.keys()) if (other !== generation) this.#configs.delete(other);
+        this.#narrator.established(generation, this.#pool.desired.target);
+        this.#reloadOnceMore();
+      },
+      abandoned: (failure, established) => {
+        this.#narrator.abandoned(failure, established);
+        if (established !== 0) this.#log.level = this.#configOf(established).logLevel;
+        this.#reloadOnceMore();
+      },
+      limits: (generation) => limitsOf(this.#configOf(generation)),
+    };
+  }
+
+  #spawn(id: number, slot: number, generation: number): void {
+    const launch = {
+      id,
+      slot,
+      generation,
+      sockets: this.#listeners.map((listener) => listener.descriptor),
+      config: this.#configOf(generation),
+      folder: this.#folder,
+    };
+    this.#handles.set(id, new WorkerHandle(launch, (event) => this.#mailbox.post(event)));
+  }
+
+  #configOf(generation: number): Config {
+    const config = this.#configs.get(generation);
+    if (config === undefined) throw new Error(`no configuration is kept for generation ${generation}`);
+    return config;
+  }
+
+  #pidOf(id: number): number | undefined {
+    return this.#handles.get(id)?.pid;
+  }
+}
+
+function limitsOf(config: Config): TimeLimits {
+  return { boot: config.bootTimeout, graceful: config.gracefulTimeout };
+}
+
+/** A window that changes its size signals its foreground processes; only in the background it is a command. */
+function hasTerminal(): boolean {
+  return process.stdin.isTTY === true || process.stdout.isTTY === true || process.stderr.isTTY === true;
+}

@@ -1,0 +1,196 @@
+/**
+ * Binding: the arbiter makes the listening sockets and holds them as long as it lives, so that a
+ * connection waits in the kernel while workers come and go. It never accepts one itself: it does not
+ * even call listen; the first worker does, on the socket that all share.
+ */
+
+import { lookup } from "node:dns/promises";
+import { lstatSync, statSync, unlinkSync } from "node:fs";
+import net from "node:net";
+import { dirname, resolve } from "node:path";
+import { getSystemErrorName } from "node:util";
+import { type Address, formatAddress } from "../config/address.ts";
+import { ExitCode, FatalError } from "../errors.ts";
+
+/** A bound socket. */
+export interface Listener {
+  /** As bound: port 0 has become the port the system chose, a path is absolute. */
+  readonly address: Address;
+  readonly descriptor: number;
+  /** For people: `http://127.0.0.1:8000`, `unix:/run/app.sock`. */
+  readonly url: string;
+  /** Removes the file of a Unix socket, if it is still the one that was made. */
+  release(): void;
+}
+
+/** The longest path of a Unix socket in bytes: `sun_path` less its NUL. libuv may cut a longer one short. */
+const LONGEST_PATH = process.platform === "linux" ? 107 : 103;
+
+/**
+ * Binds every address, or none.
+ * @throws FatalError (failure) that names the address, what is wrong and what to do.
+ */
+export async function bindAll(addresses: readonly Address[]): Promise<Listener[]> {
+  const listeners: Listener[] = [];
+  try {
+    for (const address of addresses) {
+      listeners.push(
+        address.kind === "unix" ? await bindUnix(address.path) : await bindTcp(address, addresses),
+      );
+    }
+    return listeners;
+  } catch (error) {
+    for (const listener of listeners) listener.release();
+    throw error;
+  }
+}
+
+function cannotBind(what: string, why: string, cause?: unknown): FatalError {
+  return new FatalError(`cannot bind ${what}: ${why}`, ExitCode.failure, { cause });
+}
+
+async function bindTcp(address: Address & { kind: "tcp" }, all: readonly Address[]): Promise<Listener> {
+  const shown = formatAddress(address);
+  const host = net.isIP(address.host) === 0 ? await resolveHost(address.host, shown) : address.host;
+  // `[::]:80` takes the IPv4 side too, unless that is bound on its own.
+  const ipv6Only =
+    net.isIPv6(host) &&
+    all.some((other) => other.kind === "tcp" && other.port === address.port && net.isIPv4(other.host));
+  const socket = openSocket({ host, port: address.port, ipv6Only }, (code) =>
+    cannotBind(shown, TCP_TROUBLE[code] ?? code),
+  );
+  const bound: Address = { kind: "tcp", host, port: socket.port };
+  return { address: bound, descriptor: socket.fd, url: `http://${formatAddress(bound)}`, release() {} };
+}
+
+const TCP_TROUBLE: { readonly [code: string]: string } = {
+  EADDRINUSE: "the port is taken; stop the other server or choose another port",
+  EACCES: "no permission; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+  EADDRNOTAVAIL: "this machine has no such address",
+  EAFNOSUPPORT: "this machine has no addresses of this family",
+};
+
+/** The IPv4 address where there is one: that is what `localhost` means to most clients' configuration. */
+async function resolveHost(host: string, shown: string): Promise<string> {
+  try {
+    const found = await lookup(host, { all: true });
+    const chosen = found.find((entry) => entry.family === 4) ?? found[0];
+    if (chosen !== undefined) return chosen.address;
+  } catch (error) {
+    throw cannotBind(shown, `the host name ${host} is not known`, error);
+  }
+  throw cannotBind(shown, `the host name ${host} has no address`);
+}
+
+async function bindUnix(path: string): Promise<Listener> {
+  const absolute = resolve(path);
+  const shown = `unix:${path}`;
+  const bytes = Buffer.byteLength(absolute);
+  if (bytes > LONGEST_PATH) {
+    throw cannotBind(shown, `the path is too long: ${bytes} bytes, the system allows ${LONGEST_PATH}`);
+  }
+  const folder = statSync(dirname(absolute), { throwIfNoEntry: false });
+  if (folder?.isDirectory() !== true) throw cannotBind(shown, `there is no folder ${dirname(absolute)}`);
+  await removeStale(absolute, shown);
+  const socket = openSocket({ path: absolute }, (code) => cannotBind(shown, UNIX_TROUBLE[code] ?? code));
+  const made = lstatSync(absolute);
+  return {
+    address: { kind: "unix", path: absolute },
+    descriptor: socket.fd,
+    url: shown,
+    release() {
+      const there = lstatSync(absolute, { throwIfNoEntry: false });
+      if (there?.ino === made.ino && there.dev === made.dev) unlinkSync(absolute);
+    },
+  };
+}
+
+const UNIX_TROUBLE: { readonly [code: string]: string } = {
+  EADDRINUSE: "the path is taken; remove it or choose another",
+  EACCES: "no permission to make a file in this folder",
+};
+
+/** Removes a socket that nobody listens on: one that a connection is refused by, and no other. */
+async function removeStale(path: string, shown: string): Promise<void> {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return;
+  if (!there.isSocket()) throw cannotBind(shown, "the path is taken by something that is no socket");
+  const outcome = await new Promise<string>((done) => {
+    const probe = net.connect({ path });
+    probe.once("connect", () => {
+      probe.destroy();
+      done("connected");
+    });
+    probe.once("error", (error: NodeJS.ErrnoException) => done(error.code ?? error.message));
+  });
+  // EAGAIN: somebody listens, and is so busy that the backlog is full.
+  if (outcome === "connected" || outcome === "EAGAIN") {
+    throw cannotBind(shown, "another server listens on it; stop it or choose another path");
+  }
+  if (outcome === "ECONNREFUSED") unlinkSync(path);
+  else if (outcome !== "ENOENT")
+    throw cannotBind(shown, `the socket that is there cannot be tried: ${outcome}`);
+}
+
+type Endpoint = { host: string; port: number; ipv6Only: boolean } | { path: string };
+
+/** What is used of node's handles; the public BoundSocket and the older undocumented one. */
+interface OldHandle {
+  readonly fd: number;
+  getsockname?(address: { port?: number }): number;
+  unref(): void;
+}
+interface BoundSocket {
+  address(): { port: number } | string;
+  fd(): number;
+}
+const raw = net as unknown as {
+  BoundSocket?: { new (options: object): BoundSocket; prototype: object };
+  _createServerHandle(
+    host: string,
+    port: number,
+    family: number,
+    fd: undefined,
+    flags: number,
+  ): OldHandle | number;
+};
+
+/** Handles are held for good: one that is collected closes its socket. */
+const held: unknown[] = [];
+
+/** libuv's UV_TCP_IPV6ONLY. */
+const IPV6_ONLY = 1;
+
+/** Binds without listening. `trouble` makes the error from a system error code. */
+function openSocket(endpoint: Endpoint, trouble: (code: string) => Error): { fd: number; port: number } {
+  const { BoundSocket } = raw;
+  // The first releases of BoundSocket bind no paths.
+  if (BoundSocket !== undefined && "isPipe" in BoundSocket.prototype) {
+    try {
+      const socket = new BoundSocket(endpoint);
+      held.push(socket);
+      const address = socket.address();
+      return { fd: socket.fd(), port: typeof address === "object" ? address.port : 0 };
+    } catch (error) {
+      throw trouble((error as NodeJS.ErrnoException).code ?? String(error));
+    }
+  }
+  const handle =
+    "path" in endpoint
+      ? raw._createServerHandle(endpoint.path, -1, -1, undefined, 0)
+      : raw._createServerHandle(
+          endpoint.host,
+          endpoint.port,
+          net.isIP(endpoint.host),
+          undefined,
+          endpoint.ipv6Only ? IPV6_ONLY : 0,
+        );
+  if (typeof handle === "number") throw trouble(getSystemErrorName(handle));
+  held.push(handle);
+  handle.unref();
+  // A taken port shows when the name is asked for, not when it is bound.
+  const name: { port?: number } = {};
+  const error = handle.getsockname?.(name) ?? 0;
+  if (error !== 0) throw trouble(getSystemErrorName(error));
+  return { fd: handle.fd, port: name.port ?? 0 };
+}

@@ -1,0 +1,188 @@
+/**
+ * The desired state: what the arbiter wants, as plain data, and how events change it. What is (the
+ * roster) and what is wanted meet in reconcile.
+ *
+ * A reload is a transaction. A new generation is a *candidate* until each slot has a ready worker of it;
+ * then it is *established*. A candidate that fails is abandoned and the established one stands.
+ */
+import { ExitCode } from "../errors.ts";
+import type { BootFailure } from "../ipc/messages.ts";
+import type { WorkerRecord } from "./roster.ts";
+
+/** Unexplained deaths (a signal, an exit without a word) that a candidate is forgiven. */
+const FORGIVEN_DEATHS = 1;
+
+/** Crashes that are answered by a new worker at once; after them the wait doubles each time. */
+const CRASHES_AT_ONCE = 3;
+const FIRST_WAIT = 250;
+const LONGEST_WAIT = 15_000;
+
+/** A worker that served this long was sound: its crash is not the next one of a series. */
+const SOUND_AFTER = 10_000;
+
+/** Signals closer together than this, in milliseconds, are one wish. */
+const SAME_WISH = 500;
+
+export interface Candidate {
+  readonly generation: number;
+  /** A worker of it has been ready. Until then it gets one worker only, and a newer reload may displace it. */
+  readonly proven: boolean;
+  readonly deaths: number;
+  /** Why it is to be abandoned. */
+  readonly failure: BootFailure | undefined;
+}
+
+export interface Stop {
+  readonly mode: "graceful" | "quick" | "kill";
+  /** When it was last asked for. */
+  readonly askedAt: number;
+  readonly exitCode: ExitCode;
+  /** The last line of the log, where the stop is not what somebody asked for. */
+  readonly reason: string | undefined;
+}
+
+/** The time limits that reconcile keeps, in milliseconds. */
+export interface TimeLimits {
+  readonly boot: number;
+  readonly graceful: number;
+}
+
+export interface Desired {
+  /** How many ready workers. */
+  readonly target: number;
+  /** How many workers more than the target there may be while some are replaced. */
+  readonly surge: number;
+  readonly limits: TimeLimits;
+  /** The generation that serves; 0 until the first boot is complete. */
+  readonly established: number;
+  readonly candidate: Candidate | undefined;
+  /** Another reload was asked for while one that cannot be displaced was under way. */
+  readonly reloadAgain: boolean;
+  /** Crashes in a row. */
+  readonly crashes: number;
+  /** No worker of the established generation is spawned before this. */
+  readonly notBefore: number;
+  readonly stop: Stop | undefined;
+}
+
+/** What is wanted at the start: the first generation, with nothing to fall back to. */
+export function firstBoot(target: number, surge: number, limits: TimeLimits): Desired {
+  return {
+    target,
+    surge,
+    limits,
+    established: 0,
+    candidate: newCandidate(1),
+    reloadAgain: false,
+    crashes: 0,
+    notBefore: 0,
+    stop: undefined,
+  };
+}
+
+function newCandidate(generation: number): Candidate {
+  return { generation, proven: false, deaths: 0, failure: undefined };
+}
+
+/** The generation that every worker should be of. */
+export function goalGeneration(desired: Desired): number {
+  return desired.candidate?.generation ?? desired.established;
+}
+
+/** Whether a reload can begin now, or has to wait for the one that is rolling out. */
+export function canReload(desired: Desired): boolean {
+  if (desired.stop !== undefined) return false;
+  const { candidate } = desired;
+  return candidate === undefined || (!candidate.proven && desired.established !== 0);
+}
+
+/** A reload begins: generation `generation` is wanted. One under way that has proven nothing is displaced. */
+export function withCandidate(
+  desired: Desired,
+  generation: number,
+  target: number,
+  limits: TimeLimits,
+): Desired {
+  return { ...desired, target, limits, candidate: newCandidate(generation), reloadAgain: false };
+}
+
+/** A worker of `generation` is ready. */
+export function withProof(desired: Desired, generation: number): Desired {
+  const { candidate } = desired;
+  if (candidate === undefined || candidate.generation !== generation) return desired;
+  return { ...desired, candidate: { ...candidate, proven: true } };
+}
+
+/** Every slot has a ready worker of the candidate. */
+export function withEstablished(desired: Desired): Desired {
+  const { candidate } = desired;
+  if (candidate === undefined) return desired;
+  return { ...desired, established: candidate.generation, candidate: undefined, crashes: 0, notBefore: 0 };
+}
+
+/** The candidate failed: the established generation stands, or the server stops if there is none. */
+export function withAbandoned(desired: Desired, limits: TimeLimits, now: number): Desired {
+  const failure = desired.candidate?.failure;
+  if (failure === undefined) return desired;
+  if (desired.established !== 0) return { ...desired, candidate: undefined, limits };
+  const exitCode = failure.kind === "load" ? ExitCode.appLoad : ExitCode.workerBoot;
+  return { ...desired, stop: { mode: "quick", askedAt: now, exitCode, reason: failure.message } };
+}
+
+/**
+ * A worker failed to boot, or its process has ended; `how` is what it did, for a sentence. What had been told
+ * to stop changes nothing; the rest counts against its generation.
+ */
+export function withDeath(desired: Desired, worker: WorkerRecord, how: string, now: number): Desired {
+  if (worker.state === "draining") return desired;
+  const { candidate } = desired;
+  if (candidate?.generation === worker.generation) {
+    return { ...desired, candidate: candidateAfterDeath(candidate, worker, how) };
+  }
+  // A worker of a generation that was displaced or abandoned says nothing about the one that serves.
+  if (worker.generation !== desired.established) return desired;
+  const sound = worker.readyAt !== undefined && now - worker.readyAt >= SOUND_AFTER;
+  const crashes = (sound ? 0 : desired.crashes) + 1;
+  return { ...desired, crashes, notBefore: now + waitAfter(crashes) };
+}
+
+function candidateAfterDeath(candidate: Candidate, worker: WorkerRecord, how: string): Candidate {
+  if (candidate.failure !== undefined) return candidate;
+  if (worker.failure !== undefined) return { ...candidate, failure: worker.failure };
+  const deaths = candidate.deaths + 1;
+  if (deaths <= FORGIVEN_DEATHS) return { ...candidate, deaths };
+  const when = worker.state === "booting" ? "before it was ready" : "soon after it was ready";
+  return { ...candidate, deaths, failure: { kind: "startup", message: `a worker ${how} ${when}` } };
+}
+
+/** How long to wait after the nth crash in a row, in milliseconds. */
+export function waitAfter(crashes: number): number {
+  if (crashes <= CRASHES_AT_ONCE) return 0;
+  return Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (crashes - CRASHES_AT_ONCE - 1));
+}
+
+export function withTarget(desired: Desired, target: number): Desired {
+  return { ...desired, target: Math.max(0, target) };
+}
+
+/** Stops the server, or hastens a stop under way; a gentler wish than the one under way is ignored. */
+export function withStop(desired: Desired, mode: Stop["mode"], now: number): Desired {
+  const { stop } = desired;
+  if (stop === undefined) {
+    return { ...desired, stop: { mode, askedAt: now, exitCode: ExitCode.ok, reason: undefined } };
+  }
+  return { ...desired, stop: { ...stop, mode: STOP_RANK[mode] > STOP_RANK[stop.mode] ? mode : stop.mode } };
+}
+
+const STOP_RANK = { graceful: 1, quick: 2, kill: 3 } as const;
+
+/**
+ * What a wish to stop gracefully means: repeated, it means quickly, then at once. A repetition within a moment
+ * is the same wish, come twice: npm passes a signal on that the process group was sent anyway.
+ */
+export function hastenedStop(desired: Desired, now: number): Stop["mode"] {
+  const { stop } = desired;
+  if (stop === undefined) return "graceful";
+  if (now - stop.askedAt < SAME_WISH) return stop.mode;
+  return stop.mode === "graceful" ? "quick" : "kill";
+}

@@ -1,0 +1,42 @@
+/** Everything that can happen to the arbiter. */
+import type { Config } from "../config/settings.ts";
+import type { FromWorker } from "../ipc/messages.ts";
+
+/** The signals the arbiter understands; docs/signals.md says what each does. */
+export const SIGNALS = [
+  "SIGTERM",
+  "SIGINT",
+  "SIGQUIT",
+  "SIGHUP",
+  "SIGTTIN",
+  "SIGTTOU",
+  "SIGWINCH",
+  "SIGUSR1",
+] as const;
+
+export type Signal = (typeof SIGNALS)[number];
+
+/** How a process ended. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Why it could not even be started. */
+  readonly error?: Error;
+}
+
+export type ArbiterEvent =
+  | { readonly type: "signal"; readonly signal: Signal }
+  | { readonly type: "message"; readonly id: number; readonly message: FromWorker }
+  | { readonly type: "exit"; readonly id: number; readonly ending: Ending }
+  /** The configuration of a reload has been read, or could not be. */
+  | { readonly type: "config"; readonly config: Config }
+  | { readonly type: "config-error"; readonly error: Error }
+  /** The time that reconcile asked for has come. */
+  | { readonly type: "tick" };
+
+/** What a process did, for a sentence. */
+export function describeEnding(ending: Ending): string {
+  if (ending.error !== undefined) return `could not be started: ${ending.error.message}`;
+  if (ending.signal !== null) return `was killed by ${ending.signal}`;
+  return `exited with code ${ending.code}`;
+}

@@ -1,0 +1,89 @@
+/** What the arbiter says in the log, in gunicorn's words where gunicorn has them. */
+import { packageVersion } from "../config/version.ts";
+import type { BootFailure } from "../ipc/messages.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import type { Listener } from "./bind.ts";
+import type { Desired, Stop, TimeLimits } from "./desired.ts";
+import { describeEnding, type Ending, type Signal } from "./event.ts";
+import type { KillReason } from "./reconcile.ts";
+import type { WorkerRecord } from "./roster.ts";
+
+export class Narrator {
+  readonly #log: ErrorLog;
+
+  constructor(log: ErrorLog) {
+    this.#log = log;
+  }
+
+  started(listeners: readonly Listener[]): void {
+    const urls = listeners.map((listener) => listener.url).join(",");
+    this.#log.info(`Starting tsgun ${packageVersion()}`);
+    this.#log.info(`Listening at: ${urls} (${process.pid})`);
+  }
+
+  stopped(stop: Stop | undefined): void {
+    this.#log.info("Shutting down: Master");
+    if (stop?.reason !== undefined) this.#log.error(`Reason: ${stop.reason}`);
+  }
+
+  signalled(signal: Signal): void {
+    this.#log.info(`Handling signal: ${signal.slice(3).toLowerCase()}`);
+  }
+
+  booting(pid: number | undefined): void {
+    this.#log.info(`Booting worker with pid: ${pid}`);
+  }
+
+  /** The first worker of a generation is ready. */
+  serving(by: string): void {
+    this.#log.info(`Using worker: ${by}`);
+  }
+
+  bootFailed(pid: number | undefined, failure: BootFailure): void {
+    this.#log.error(`Worker (pid: ${pid}) failed to boot: ${failure.message}`, failure.stack);
+  }
+
+  killing(pid: number | undefined, why: KillReason, limits: TimeLimits): void {
+    const reasons = {
+      "boot-timeout": `was not ready within ${limits.boot / 1000}s`,
+      "stop-timeout": "did not stop in time",
+      stop: "is not waited for",
+    };
+    this.#log.warning(`Worker (pid: ${pid}) ${reasons[why]}: it is killed`);
+  }
+
+  exited(pid: number | undefined, worker: WorkerRecord, ending: Ending): void {
+    if (worker.state === "draining") this.#log.info(`Worker exiting (pid: ${pid})`);
+    else this.#log.error(`Worker (pid: ${pid}) ${describeEnding(ending)}`);
+  }
+
+  /** After a crash: says so when the next worker has to wait. */
+  waiting(desired: Desired, now: number): void {
+    const wait = desired.notBefore - now;
+    if (wait <= 0 || desired.stop !== undefined) return;
+    const times = `${desired.crashes} times in a row`;
+    this.#log.warning(`Workers died ${times}: the next is started in ${(wait / 1000).toFixed(1)}s`);
+  }
+
+  reloading(generation: number): void {
+    this.#log.info(`Reloading: generation ${generation}`);
+  }
+
+  reloadFailed(established: number, why: string): void {
+    this.#log.error(`Reload failed, generation ${established} stays: ${why}`);
+  }
+
+  established(generation: number, workers: number): void {
+    const count = workers === 1 ? "1 worker" : `${workers} workers`;
+    this.#log.info(`Ready: generation ${generation} serves with ${count}`);
+  }
+
+  /** At the first boot the message comes last, as the reason of the end; here only the stack is told. */
+  abandoned(failure: BootFailure, established: number): void {
+    if (established !== 0) {
+      this.#log.error(`Reload failed, generation ${established} stays: ${failure.message}`, failure.stack);
+    } else if (failure.stack !== undefined) {
+      this.#log.error("Exception in worker process", failure.stack);
+    }
+  }
+}

@@ -1,0 +1,213 @@
+/**
+ * Reconcile: given what is wanted and what is, what to do now. Boot, scaling, a crash, recycling, a
+ * rolling reload and a shutdown are all this function; none of them is scripted anywhere.
+ *
+ * The promises it keeps, whatever happens in whatever order:
+ * - a ready worker is told to stop only while more than `target` are ready;
+ * - a worker is replaced by one that is ready, in the same slot;
+ * - never more than `target + surge` workers serve or boot, and while one that is well is replaced
+ *   those that still drain count too.
+ */
+import { type Desired, goalGeneration } from "./desired.ts";
+import { activeWorkers, isHarder, type Roster, readyWorkers, type WorkerRecord } from "./roster.ts";
+
+/** Why a worker is killed: it took too long to boot, or to stop, or nobody waits for it. */
+export type KillReason = "boot-timeout" | "stop-timeout" | "stop";
+
+export type Action =
+  | { readonly type: "spawn"; readonly slot: number; readonly generation: number }
+  | { readonly type: "drain"; readonly id: number }
+  | { readonly type: "quit"; readonly id: number }
+  | { readonly type: "kill"; readonly id: number; readonly why: KillReason }
+  /** Every slot has a ready worker of the candidate: it is established. */
+  | { readonly type: "commit" }
+  /** The candidate has failed. */
+  | { readonly type: "abandon" }
+  /** The last worker of a stopping server has gone. */
+  | { readonly type: "exit" };
+
+export interface Plan {
+  readonly actions: readonly Action[];
+  /** When to look again though nothing happens, or undefined. */
+  readonly wakeAt: number | undefined;
+}
+
+/** Pure: same arguments, same plan. When the actions have been carried out, a second call plans nothing. */
+export function reconcile(desired: Desired, roster: Roster, now: number): Plan {
+  const overdue = overdueWorkers(desired, roster, now);
+  const wanted = desired.stop === undefined ? keep(desired, roster, now) : stopAll(desired, roster);
+  return {
+    actions: [...overdue.actions, ...wanted.actions],
+    wakeAt: earliest(overdue.wakeAt, wanted.wakeAt),
+  };
+}
+
+function earliest(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined ? b : b === undefined ? a : Math.min(a, b);
+}
+
+/** Kills what has used up its time: to boot, or to stop. */
+function overdueWorkers(desired: Desired, roster: Roster, now: number): Plan {
+  const actions: Action[] = [];
+  let wakeAt: number | undefined;
+  for (const worker of roster) {
+    const limit = timeLimit(desired, worker);
+    if (limit === undefined) continue;
+    if (now < limit.at) wakeAt = earliest(wakeAt, limit.at);
+    else actions.push({ type: "kill", id: worker.id, why: limit.why });
+  }
+  return { actions, wakeAt };
+}
+
+function timeLimit(desired: Desired, worker: WorkerRecord): { at: number; why: KillReason } | undefined {
+  if (worker.ordered === "kill") return undefined;
+  if (worker.stopBy !== undefined) return { at: worker.stopBy, why: "stop-timeout" };
+  if (worker.state !== "booting") return undefined;
+  return { at: worker.spawnedAt + desired.limits.boot, why: "boot-timeout" };
+}
+
+function stopAll(desired: Desired, roster: Roster): Plan {
+  if (roster.length === 0) return { actions: [{ type: "exit" }], wakeAt: undefined };
+  const order = ({ graceful: "drain", quick: "quit", kill: "kill" } as const)[desired.stop?.mode ?? "quick"];
+  const actions = roster
+    .filter((worker) => isHarder(order, worker.ordered))
+    .map((worker): Action => {
+      if (order === "kill") return { type: "kill", id: worker.id, why: "stop" };
+      // What never served has nothing to finish.
+      return { type: worker.state === "booting" ? "quit" : order, id: worker.id };
+    });
+  return { actions, wakeAt: undefined };
+}
+
+/** Keeps the pool at its target, and rolls it over to the goal generation. */
+function keep(desired: Desired, roster: Roster, now: number): Plan {
+  if (desired.candidate?.failure !== undefined) {
+    return { actions: [{ type: "abandon" }], wakeAt: undefined };
+  }
+  const slots = viewSlots(desired, roster);
+  if (isEstablished(desired, slots)) return { actions: [{ type: "commit" }], wakeAt: undefined };
+  const spawns = planSpawns(desired, roster, slots, now);
+  return { actions: [...planStops(desired, roster, slots), ...spawns.actions], wakeAt: spawns.wakeAt };
+}
+
+/** The workers that have not been told to stop, as seen from the slots they fill. */
+interface SlotsView {
+  /** Slots without a worker. */
+  readonly empty: readonly number[];
+  /** Slots whose worker is to be replaced and has no successor yet. */
+  readonly outdated: readonly number[];
+  /** Workers whose successor is ready, or that succeed one that is fit. */
+  readonly succeeded: readonly WorkerRecord[];
+  /** Workers in slots beyond the target, the highest first. */
+  readonly beyond: readonly WorkerRecord[];
+  /** Every slot has a ready worker as it should be. */
+  readonly complete: boolean;
+}
+
+function viewSlots(desired: Desired, roster: Roster): SlotsView {
+  const goal = goalGeneration(desired);
+  const active = activeWorkers(roster);
+  const empty: number[] = [];
+  const outdated: number[] = [];
+  const succeeded: WorkerRecord[] = [];
+  let complete = true;
+  for (let slot = 1; slot <= desired.target; slot++) {
+    const occupants = active.filter((worker) => worker.slot === slot);
+    const fresh = occupants.filter((worker) => worker.generation === goal && !worker.expiring);
+    if (occupants.length === 0) empty.push(slot);
+    else if (fresh.length === 0) outdated.push(slot);
+    const keeper = bestReady(occupants, desired);
+    const rank = keeper === undefined ? -1 : fitness(keeper, desired);
+    for (const worker of occupants) {
+      // What still boots is worth waiting for only if it will be fitter than what is ready.
+      if (worker === keeper || keeper === undefined) continue;
+      if (worker.state === "ready" || fitness(worker, desired) <= rank) succeeded.push(worker);
+    }
+    complete &&= rank === FITTEST;
+  }
+  const beyond = active
+    .filter((worker) => worker.slot > desired.target)
+    .sort((a, b) => b.slot - a.slot || a.id - b.id);
+  return { empty, outdated, succeeded, beyond, complete };
+}
+
+/** As it should be: of the goal generation, and not to be replaced for another reason. */
+const FITTEST = 3;
+
+function fitness(worker: WorkerRecord, desired: Desired): number {
+  if (worker.expiring) return 0;
+  if (worker.generation === goalGeneration(desired)) return FITTEST;
+  return worker.generation === desired.established ? 2 : 1;
+}
+
+/** Which of the ready workers of a slot is to stay: the fittest, of equals the first. */
+function bestReady(occupants: readonly WorkerRecord[], desired: Desired): WorkerRecord | undefined {
+  let best: WorkerRecord | undefined;
+  for (const worker of occupants) {
+    if (worker.state !== "ready") continue;
+    if (best === undefined || fitness(worker, desired) > fitness(best, desired)) best = worker;
+  }
+  return best;
+}
+
+function isEstablished(desired: Desired, slots: SlotsView): boolean {
+  const rolledOver = slots.complete && slots.succeeded.length === 0 && slots.beyond.length === 0;
+  return desired.candidate?.proven === true && rolledOver;
+}
+
+function planStops(desired: Desired, roster: Roster, slots: SlotsView): Action[] {
+  const goal = goalGeneration(desired);
+  const actions: Action[] = [];
+  let spare = readyWorkers(roster).length - desired.target;
+  for (const worker of [...slots.beyond, ...slots.succeeded]) {
+    if (worker.state === "booting") actions.push({ type: "quit", id: worker.id });
+    else if (spare-- > 0) actions.push({ type: "drain", id: worker.id });
+  }
+  const quitting = new Set(actions.map((action) => ("id" in action ? action.id : 0)));
+  for (const worker of activeWorkers(roster)) {
+    const stale = worker.generation !== goal && worker.generation !== desired.established;
+    if (worker.state !== "booting" || quitting.has(worker.id)) continue;
+    // Of a generation that was displaced or abandoned, or no longer good enough to wait for.
+    if (stale || worker.expiring) actions.push({ type: "quit", id: worker.id });
+  }
+  return actions;
+}
+
+function planSpawns(desired: Desired, roster: Roster, slots: SlotsView, now: number): Plan {
+  const actions: Action[] = [];
+  let wakeAt: number | undefined;
+  let active = activeWorkers(roster).length;
+  let living = roster.length;
+  const most = desired.target + desired.surge;
+  const { candidate, established } = desired;
+  const spawn = (slot: number, generation: number): void => {
+    active++;
+    living++;
+    actions.push({ type: "spawn", slot, generation });
+  };
+
+  // An unproven candidate is tried with one worker, while the established generation fills the gaps.
+  const firstEver = established === 0;
+  const trial = candidate !== undefined && !candidate.proven && !firstEver;
+  const gapFiller = trial ? established : goalGeneration(desired);
+  const restrained = gapFiller === established && now < desired.notBefore;
+  let { empty, outdated } = slots;
+  if (trial) {
+    const tried = activeWorkers(roster).some((worker) => worker.generation === candidate.generation);
+    const slot = outdated[0] ?? empty[0];
+    if (!tried && slot !== undefined && (outdated.length > 0 ? living : active) < most) {
+      spawn(slot, candidate.generation);
+      empty = empty.filter((other) => other !== slot);
+    }
+    outdated = [];
+  }
+  for (const slot of empty) {
+    if (restrained) wakeAt = desired.notBefore;
+    else if (active < most) spawn(slot, gapFiller);
+  }
+  for (const slot of outdated) {
+    if (restrained) wakeAt = desired.notBefore;
+    else if (living < most) spawn(slot, gapFiller);
+  }
+  return { actions, wakeAt };
+}

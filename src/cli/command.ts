@@ -1,0 +1,120 @@
+/** The command line, made from the table of settings: options, their help, and the layer of what was given. */
+import { Command, CommanderError, Option } from "commander";
+import { environmentLayer, type Layer, makeConfig } from "../config/config.ts";
+import {
+  type Config,
+  SECTIONS,
+  SETTING_NAMES,
+  type Setting,
+  type SettingName,
+  settingLabel,
+  settings,
+} from "../config/settings.ts";
+import { packageVersion } from "../config/version.ts";
+import { ExitCode, FatalError } from "../errors.ts";
+
+/**
+ * Runs the command and returns the exit code. `args` are the words behind the command's name.
+ * What is wrong ends as one line on the standard error.
+ */
+export async function runCommand(args: readonly string[]): Promise<ExitCode> {
+  try {
+    const given = parseCommandLine(args);
+    if (given === undefined) return ExitCode.ok;
+    const readConfig = (): Config => configFrom(given);
+    const config = readConfig();
+    const { Arbiter } = await import("../arbiter/arbiter.ts");
+    return await new Arbiter({ config, readConfig }).run();
+  } catch (error) {
+    if (!(error instanceof FatalError)) throw error;
+    process.stderr.write(`tsgun: ${error.message}\n`);
+    return error.exitCode;
+  }
+}
+
+/** @throws FatalError (usage) */
+function configFrom(given: Layer): Config {
+  const config = makeConfig([environmentLayer(process.env), given]);
+  if (config.app === undefined) {
+    throw new FatalError(
+      "no app is named: write tsgun module:name, as in tsgun app.ts:handler",
+      ExitCode.usage,
+    );
+  }
+  return config;
+}
+
+/**
+ * What the command line sets; undefined when it asked for help or the version, which have been printed.
+ * @throws FatalError (usage)
+ */
+export function parseCommandLine(args: readonly string[]): Layer | undefined {
+  const program = makeProgram();
+  try {
+    program.parse(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return undefined;
+    throw usageError(error);
+  }
+  const [app] = program.args;
+  const values = { ...program.opts(), ...(app === undefined ? {} : { app }) };
+  return { values, origin: (name) => (name === "app" ? "the command line" : flagOf(name as SettingName)) };
+}
+
+/** A mistake on the command line, as one line. */
+function usageError(error: CommanderError): FatalError {
+  const message = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
+  return new FatalError(`${message} (see tsgun --help)`, ExitCode.usage, { cause: error });
+}
+
+function makeProgram(): Command {
+  const program = new Command("tsgun")
+    .description("Serves a TypeScript or JavaScript application with a pool of worker processes.")
+    .usage("[options] APP")
+    .argument("[app]", settings.app.doc)
+    .version(`tsgun ${packageVersion()}`, "-v, --version", "Print the version.")
+    .helpOption("-h, --help", "Print this help.")
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
+  for (const section of SECTIONS) {
+    for (const name of SETTING_NAMES) {
+      if (settings[name].section === section) addOptions(program, name);
+    }
+  }
+  return program;
+}
+
+function flagOf(name: SettingName): string {
+  return `--${settingLabel(name)}`;
+}
+
+function addOptions(program: Command, name: SettingName): void {
+  const {
+    flags = [],
+    section,
+    doc,
+    kind,
+    positional,
+    default: fallback,
+  } = settings[name] as Setting<unknown>;
+  if (positional === true) return;
+  const shown = fallback === undefined ? doc : `${doc} (default: ${kind.format(fallback)})`;
+  const short = flags.filter((flag) => !flag.startsWith("--"));
+  const main = new Option([...short, `${flagOf(name)} <${kind.placeholder}>`].join(", "), shown);
+  program.addOption(collecting(main, kind.repeatable).helpGroup(`${section}:`));
+  for (const flag of flags) {
+    if (!flag.startsWith("--")) continue;
+    // Another spelling sets the same setting, and is not shown.
+    const alias = new Option(`${flag} <${kind.placeholder}>`, doc).hideHelp();
+    alias.attributeName = () => name;
+    program.addOption(collecting(alias, kind.repeatable));
+  }
+}
+
+/** An option that may be given several times keeps every value; of another the last counts. */
+function collecting(option: Option, repeatable: boolean | undefined): Option {
+  if (repeatable !== true) return option;
+  return option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
+}

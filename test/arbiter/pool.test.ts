@@ -1,0 +1,488 @@
+/** The pool as data: single stories, and random sequences of everything that can happen at once. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { canReload, firstBoot } from "../../src/arbiter/desired.ts";
+import { Pool, type PoolEffects } from "../../src/arbiter/pool.ts";
+import { activeWorkers, readyWorkers } from "../../src/arbiter/roster.ts";
+import { ExitCode } from "../../src/errors.ts";
+
+const LIMITS = { boot: 60_000, graceful: 30_000 };
+
+/** A pool whose workers exist on paper, with a clock that is moved by hand. */
+class PaperPool {
+  now = 1000;
+  generation = 1;
+  readonly told: string[] = [];
+  readonly pool: Pool;
+  readonly surge: number;
+
+  constructor(target: number, surge = 1) {
+    this.surge = surge;
+    this.pool = new Pool(firstBoot(target, surge, LIMITS), this.#effects(), () => this.now);
+    this.settle();
+  }
+
+  /** Says what is done, and checks the promises at that very moment. */
+  #effects(): PoolEffects {
+    return {
+      spawn: (id, slot, generation) => {
+        this.told.push(`spawn ${id} in ${slot} of ${generation}`);
+        const active = activeWorkers(this.pool.roster).length;
+        const most = this.pool.desired.target + this.surge;
+        assert.ok(active <= most, `${active} workers serve or boot, at most ${most} may`);
+        const replaces = activeWorkers(this.pool.roster).some(
+          (other) => other.slot === slot && other.id !== id,
+        );
+        const living = this.pool.roster.length;
+        assert.ok(
+          !replaces || living <= most,
+          `${living} workers live during a replacement, at most ${most} may`,
+        );
+      },
+      order: (id, order) => {
+        this.told.push(`${order} ${id}`);
+        if (order !== "drain" || this.pool.desired.stop !== undefined) return;
+        const ready = readyWorkers(this.pool.roster).length;
+        const { target } = this.pool.desired;
+        assert.ok(ready >= target, `only ${ready} workers are left ready, ${target} are wanted`);
+      },
+      kill: (id, why) => this.told.push(`kill ${id}: ${why}`),
+      bootFailed: (id) => this.told.push(`failed ${id}`),
+      established: (generation) => this.told.push(`established ${generation}`),
+      abandoned: (failure, established) => this.told.push(`abandoned for ${established}: ${failure.message}`),
+      limits: () => LIMITS,
+    };
+  }
+
+  settle(): number | undefined {
+    return this.pool.settle();
+  }
+
+  /** What has been done since the last call. */
+  news(): string[] {
+    return this.told.splice(0);
+  }
+
+  ids(state: string): number[] {
+    return this.pool.roster.filter((worker) => worker.state === state).map((worker) => worker.id);
+  }
+
+  ready(...ids: number[]): void {
+    for (const id of ids) this.pool.workerReady(id);
+    this.settle();
+  }
+
+  gone(id: number, how = "was killed by SIGKILL"): void {
+    this.pool.workerGone(id, how);
+    this.settle();
+  }
+
+  failed(id: number, message = "no such module"): void {
+    this.pool.workerFailed(id, { kind: "load", message });
+    this.settle();
+  }
+
+  reload(target = this.pool.desired.target): void {
+    if (!canReload(this.pool.desired)) {
+      this.pool.reloadAgain(true);
+      return;
+    }
+    this.pool.reloadAgain(false);
+    this.generation += 1;
+    this.pool.reload(this.generation, target);
+    this.settle();
+  }
+
+  pass(ms: number): void {
+    this.now += ms;
+    this.settle();
+  }
+}
+
+function booted(target: number, surge = 1): PaperPool {
+  const paper = new PaperPool(target, surge);
+  paper.ready(...paper.ids("booting"));
+  assert.equal(paper.pool.desired.established, 1);
+  paper.news();
+  return paper;
+}
+
+describe("first boot", () => {
+  test("spawns every worker at once, and is established when all are ready", () => {
+    const paper = new PaperPool(3);
+    assert.deepEqual(paper.news(), ["spawn 1 in 1 of 1", "spawn 2 in 2 of 1", "spawn 3 in 3 of 1"]);
+    paper.ready(1, 2);
+    assert.deepEqual(paper.news(), []);
+    paper.ready(3);
+    assert.deepEqual(paper.news(), ["established 1"]);
+  });
+
+  test("an app that cannot be loaded stops the server with exit code 4 and its reason, without a respawn", () => {
+    const paper = new PaperPool(2);
+    paper.news();
+    paper.failed(1, "no such module");
+    paper.failed(2, "no such module");
+    assert.deepEqual(paper.news(), ["abandoned for 0: no such module", "quit 2"]);
+    paper.gone(1);
+    paper.gone(2);
+    assert.equal(paper.pool.exitCode, ExitCode.appLoad);
+    assert.equal(paper.pool.desired.stop?.reason, "no such module");
+  });
+
+  test("a worker that dies without a word gets one more try, then the server stops with exit code 3", () => {
+    const paper = new PaperPool(1);
+    paper.gone(1, "exited with code 0");
+    assert.deepEqual(paper.news(), ["spawn 1 in 1 of 1", "spawn 2 in 1 of 1"]);
+    paper.gone(2, "exited with code 0");
+    assert.equal(paper.pool.exitCode, ExitCode.workerBoot);
+    assert.equal(paper.pool.desired.stop?.reason, "a worker exited with code 0 before it was ready");
+  });
+
+  test("a worker that is not ready within the boot timeout is killed, and the server stops", () => {
+    const paper = new PaperPool(1);
+    paper.news();
+    paper.pass(59_999);
+    assert.deepEqual(paper.news(), []);
+    paper.pass(1);
+    assert.deepEqual(paper.news(), [
+      "kill 1: boot-timeout",
+      "abandoned for 0: a worker was not ready within 60s",
+    ]);
+    paper.gone(1);
+    assert.equal(paper.pool.exitCode, ExitCode.workerBoot);
+  });
+});
+
+describe("crashes", () => {
+  test("a crashed worker is replaced at once, in its slot", () => {
+    const paper = booted(2);
+    paper.gone(2);
+    assert.deepEqual(paper.news(), ["spawn 3 in 2 of 1"]);
+  });
+
+  test("crash after crash, the next worker waits longer; one that served for long starts the count anew", () => {
+    const paper = booted(1);
+    const waits: number[] = [];
+    for (let round = 0; round < 12; round++) {
+      const id = paper.pool.roster[0]?.id as number;
+      paper.pool.workerGone(id, "exited with code 1");
+      const wakeAt = paper.settle();
+      waits.push(wakeAt === undefined || paper.pool.roster.length > 0 ? 0 : wakeAt - paper.now);
+      paper.pass(waits.at(-1) as number);
+      assert.equal(paper.pool.roster.length, 1);
+      paper.ready(paper.pool.roster[0]?.id as number);
+    }
+    assert.deepEqual(waits, [0, 0, 0, 250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000]);
+    paper.pass(10_000);
+    paper.gone(paper.pool.roster[0]?.id as number);
+    assert.equal(paper.pool.roster.length, 1, "the next one was not spawned at once");
+  });
+
+  test("a replacement that cannot boot does not end a server that has served", () => {
+    const paper = booted(2);
+    paper.gone(2);
+    paper.failed(3, "broken meanwhile");
+    assert.deepEqual(paper.news(), ["spawn 3 in 2 of 1", "failed 3", "spawn 4 in 2 of 1"]);
+    assert.equal(paper.pool.desired.stop, undefined);
+  });
+});
+
+describe("scaling", () => {
+  test("one more takes the next slot, one less drains the highest", () => {
+    const paper = booted(1);
+    paper.pool.scale(2);
+    paper.settle();
+    assert.deepEqual(paper.news(), ["spawn 2 in 2 of 1"]);
+    paper.ready(2);
+    paper.pool.scale(1);
+    paper.settle();
+    assert.deepEqual(paper.news(), ["drain 2"]);
+  });
+
+  test("down to none and up again", () => {
+    const paper = booted(2);
+    paper.pool.scale(0);
+    paper.settle();
+    assert.deepEqual(paper.news(), ["drain 2", "drain 1"]);
+    paper.pool.scale(1);
+    paper.settle();
+    assert.deepEqual(paper.news(), ["spawn 3 in 1 of 1"]);
+  });
+});
+
+describe("reload", () => {
+  test("replaces one worker after the other, each by one that is ready", () => {
+    const paper = booted(2);
+    paper.reload();
+    assert.deepEqual(paper.news(), ["spawn 3 in 1 of 2"]);
+    paper.ready(3);
+    assert.deepEqual(paper.news(), ["drain 1"]);
+    paper.gone(1);
+    assert.deepEqual(paper.news(), ["spawn 4 in 2 of 2"]);
+    paper.ready(4);
+    assert.deepEqual(paper.news(), ["drain 2", "established 2"]);
+  });
+
+  test("an app that cannot be loaded leaves the old workers alone", () => {
+    const paper = booted(2);
+    paper.reload();
+    paper.failed(3, "no such module");
+    assert.deepEqual(paper.news(), ["spawn 3 in 1 of 2", "abandoned for 1: no such module"]);
+    paper.gone(3);
+    assert.deepEqual(paper.ids("ready"), [1, 2]);
+    assert.deepEqual(paper.news(), []);
+  });
+
+  test("a worker that hangs while it boots is killed at the boot timeout, and nothing else happens", () => {
+    const paper = booted(1);
+    paper.reload();
+    paper.pass(60_000);
+    paper.gone(2);
+    assert.deepEqual(paper.news(), [
+      "spawn 2 in 1 of 2",
+      "kill 2: boot-timeout",
+      "abandoned for 1: a worker was not ready within 60s",
+    ]);
+    assert.deepEqual(paper.ids("ready"), [1]);
+  });
+
+  test("while the new generation is tried, a crashed worker is replaced by one of the old", () => {
+    const paper = booted(2);
+    paper.reload();
+    paper.gone(2);
+    assert.deepEqual(paper.news(), ["spawn 3 in 1 of 2", "spawn 4 in 2 of 1"]);
+  });
+
+  test("a failure half-way through brings the old generation back", () => {
+    const paper = booted(2);
+    paper.reload();
+    paper.ready(3);
+    paper.gone(1);
+    paper.failed(4);
+    paper.gone(4);
+    // Worker 2 is still of the old generation; 3 makes room for one that is.
+    assert.deepEqual(paper.news(), [
+      "spawn 3 in 1 of 2",
+      "drain 1",
+      "spawn 4 in 2 of 2",
+      "abandoned for 1: no such module",
+      "spawn 5 in 1 of 1",
+    ]);
+    paper.ready(5);
+    assert.deepEqual(paper.news(), ["drain 3"]);
+  });
+
+  test("a newer reload displaces one that has shown nothing yet", () => {
+    const paper = booted(1);
+    paper.reload();
+    paper.reload();
+    assert.deepEqual(paper.news(), ["spawn 2 in 1 of 2", "quit 2"]);
+    paper.gone(2);
+    assert.deepEqual(paper.news(), ["spawn 3 in 1 of 3"]);
+  });
+
+  test("a newer reload waits for one that is rolling out", () => {
+    const paper = booted(2);
+    paper.reload();
+    paper.ready(3);
+    paper.reload();
+    assert.equal(paper.pool.desired.candidate?.generation, 2);
+    assert.equal(paper.pool.desired.reloadAgain, true);
+  });
+
+  test("works when every worker is down and kept from being respawned", () => {
+    const paper = booted(1);
+    for (let round = 0; round < 6; round++) {
+      const worker = paper.pool.roster[0];
+      if (worker !== undefined) paper.gone(worker.id);
+      else paper.pass(60_000);
+    }
+    paper.pool.workerGone(paper.pool.roster[0]?.id ?? 0, "exited with code 1");
+    paper.settle();
+    paper.news();
+    paper.reload();
+    assert.match(paper.news()[0] ?? "", /^spawn \d+ in 1 of 2$/);
+  });
+});
+
+describe("recycling", () => {
+  test("the replacement is ready before the old one drains, one at a time", () => {
+    const paper = booted(2);
+    paper.pool.expire(1);
+    paper.pool.expire(2);
+    paper.settle();
+    assert.deepEqual(paper.news(), ["spawn 3 in 1 of 1"]);
+    paper.ready(3);
+    assert.deepEqual(paper.news(), ["drain 1"]);
+    paper.gone(1);
+    assert.deepEqual(paper.news(), ["spawn 4 in 2 of 1"]);
+  });
+
+  test("a worker that was recycled makes room for a reload that came meanwhile", () => {
+    const paper = booted(1);
+    paper.pool.expire(1);
+    paper.settle();
+    paper.reload();
+    paper.ready(2);
+    paper.gone(1);
+    assert.deepEqual(paper.news(), ["spawn 2 in 1 of 1", "drain 1", "spawn 3 in 1 of 2"]);
+  });
+});
+
+describe("stopping", () => {
+  test("drains, kills what does not end in time, and exits behind the last worker", () => {
+    const paper = booted(2);
+    paper.pool.stopGracefully();
+    paper.settle();
+    assert.deepEqual(paper.news(), ["drain 1", "drain 2"]);
+    paper.gone(1);
+    paper.pass(30_000);
+    assert.deepEqual(paper.news(), ["kill 2: stop-timeout"]);
+    assert.equal(paper.pool.exitCode, undefined);
+    paper.gone(2);
+    assert.equal(paper.pool.exitCode, ExitCode.ok);
+  });
+
+  test("a worker that still boots is not waited for", () => {
+    const paper = booted(1);
+    paper.pool.scale(2);
+    paper.settle();
+    paper.pool.stopGracefully();
+    paper.settle();
+    assert.deepEqual(paper.news().slice(1), ["drain 1", "quit 2"]);
+  });
+
+  test("a second wish hastens it, a third ends it; one that follows at once is the first one again", () => {
+    const paper = booted(1);
+    paper.pool.stopGracefully();
+    paper.settle();
+    paper.pass(10);
+    paper.pool.stopGracefully();
+    paper.settle();
+    assert.deepEqual(paper.news(), ["drain 1"]);
+    paper.pass(1000);
+    paper.pool.stopGracefully();
+    paper.settle();
+    assert.deepEqual(paper.news(), ["quit 1"]);
+    paper.pass(1000);
+    paper.pool.stopGracefully();
+    paper.settle();
+    assert.deepEqual(paper.news(), ["kill 1: stop"]);
+  });
+});
+
+/** Numbers that look random and are the same for the same seed (mulberry32). */
+function randomNumbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+/** One thing that can happen, by chance. */
+function happen(paper: PaperPool, random: (below: number) => number): string {
+  const workers = paper.pool.roster;
+  const worker = workers[random(Math.max(1, workers.length))];
+  const { target } = paper.pool.desired;
+  const events: [name: string, act: () => void][] = [
+    ["reload", () => paper.reload(1 + random(4))],
+    ["more", () => paper.pool.scale(Math.min(6, target + 1))],
+    ["less", () => paper.pool.scale(target - 1)],
+    ["time passes", () => paper.pass(random(5) * 400)],
+    ["much time passes", () => paper.pass(random(3) * 30_000)],
+  ];
+  if (worker !== undefined) {
+    const { id, state } = worker;
+    const end = (): void => paper.gone(id);
+    events.push([`worker ${id} ends`, end]);
+    if (state === "draining") events.push([`worker ${id} ends`, end], [`worker ${id} ends`, end]);
+    else events.push([`worker ${id} stops`, () => paper.pool.workerStopping(id)]);
+    if (state === "ready") events.push([`worker ${id} expires`, () => paper.pool.expire(id)]);
+    if (state === "booting") {
+      const ready = (): void => paper.ready(id);
+      events.push([`worker ${id} is ready`, ready], [`worker ${id} is ready`, ready]);
+      events.push([`worker ${id} fails`, () => paper.failed(id)]);
+    }
+  }
+  const [name, act] = events[random(events.length)] as (typeof events)[number];
+  act();
+  return name;
+}
+
+/** From now on every worker boots, and every worker that is told to stop ends. */
+function calmDown(paper: PaperPool): void {
+  for (let round = 0; round < 1000; round++) {
+    paper.pass(100);
+    const booting = paper.ids("booting");
+    const draining = paper.ids("draining");
+    if (paper.pool.desired.reloadAgain) paper.reload();
+    if (
+      booting.length === 0 &&
+      draining.length === 0 &&
+      paper.pool.roster.length >= paper.pool.desired.target
+    ) {
+      if (paper.pool.desired.candidate === undefined || paper.pool.desired.target === 0) return;
+    }
+    for (const id of draining) paper.gone(id);
+    for (const id of booting) paper.ready(id);
+  }
+  assert.fail(
+    `it does not settle: ${JSON.stringify(paper.pool.desired)} ${JSON.stringify(paper.pool.roster)}`,
+  );
+}
+
+test("whatever happens in whatever order, the promises are kept and the pool settles", () => {
+  for (let seed = 1; seed <= 500; seed++) {
+    const random = randomNumbers(seed);
+    const story: string[] = [];
+    try {
+      const paper = booted(1 + random(4), 1 + random(2));
+      for (let step = 0; step < 150; step++) {
+        story.push(happen(paper, random));
+        paper.settle();
+        assert.equal(paper.pool.desired.stop, undefined, "a server that has served does not stop by itself");
+        assert.equal(paper.settle(), paper.settle(), "a settled pool plans nothing");
+      }
+      calmDown(paper);
+      const { target, established } = paper.pool.desired;
+      const { roster } = paper.pool;
+      assert.deepEqual(
+        roster.map((worker) => worker.slot).sort((a, b) => a - b),
+        Array.from({ length: target }, (_, index) => index + 1),
+        "each slot has one worker",
+      );
+      for (const worker of roster) {
+        assert.equal(worker.state, "ready");
+        assert.equal(worker.generation, established, "all are of one generation");
+      }
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${(error as Error).message}\n${story.slice(-25).join("\n")}`, {
+        cause: error,
+      });
+    }
+  }
+});
+
+test("stopping ends in any situation", () => {
+  for (let seed = 1; seed <= 200; seed++) {
+    const random = randomNumbers(seed);
+    const paper = booted(1 + random(4));
+    for (let step = 0; step < random(60); step++) {
+      happen(paper, random);
+      paper.settle();
+    }
+    paper.pool.stopGracefully();
+    paper.settle();
+    const spawned = paper.news().length;
+    for (let round = 0; round < 200 && paper.pool.exitCode === undefined; round++) {
+      paper.pass(random(20_000));
+      const [worker] = paper.pool.roster;
+      if (worker !== undefined && (worker.ordered === "kill" || random(3) === 0)) paper.gone(worker.id);
+    }
+    assert.equal(paper.pool.exitCode, ExitCode.ok, `seed ${seed} with ${spawned} orders`);
+    assert.ok(!paper.news().some((line) => line.startsWith("spawn")), "nothing is spawned while it stops");
+  }
+});

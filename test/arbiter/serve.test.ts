@@ -1,0 +1,195 @@
+/** A pool through the built command: boot, what a worker is told, crashes, and the two ways to stop. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
+import { Load, type Target } from "../support/load.ts";
+
+async function serve(
+  context: TestContext,
+  app: string,
+  ...args: string[]
+): Promise<{ command: RunningCommand; target: { port: number } }> {
+  const command = startCommand(context, [app, "-b", "127.0.0.1:0", ...args]);
+  await command.ready();
+  return { command, target: { port: await command.port() } };
+}
+
+test("the log says what gunicorn's says", async (context) => {
+  const { command } = await serve(context, "pool/echo.mjs:handler", "-w", "2");
+  const pids = command.workers();
+  assert.equal(pids.length, 2);
+  await command.end();
+  const log = command.stderr.split("\n").map((line) => line.replace(/^\[[^\]]+\] /, ""));
+  const by = `[${command.pid}] [INFO]`;
+  assert.match(log[0] ?? "", /Starting tsgun \d+\.\d+\.\d+$/);
+  assert.match(log[1] ?? "", new RegExp(`Listening at: http://127\\.0\\.0\\.1:\\d+ \\(${command.pid}\\)$`));
+  for (const line of log) assert.ok(line === "" || line.startsWith(by), line);
+  for (const pid of pids) {
+    assert.ok(log.includes(`${by} Booting worker with pid: ${pid}`));
+    assert.ok(log.includes(`${by} Worker exiting (pid: ${pid})`));
+  }
+  assert.ok(log.includes(`${by} Using worker: gateway handler`));
+  assert.ok(log.includes(`${by} Handling signal: term`));
+  assert.equal(log.at(-2), `${by} Shutting down: Master`);
+  assert.match(command.stderr, /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[\d+\] \[INFO\] /);
+});
+
+test("a listener for node's server is served as well", async (context) => {
+  const { command, target } = await serve(context, "pool/listener.cjs");
+  assert.match((await ask(target, "/a?b=c")).text, / GET \/a\?b=c\n$/);
+  await command.end();
+});
+
+test("startup runs before, and shutdown behind everything; the drain is announced", async (context) => {
+  const { command, target } = await serve(context, "pool/life.mjs", "-w", "2");
+  assert.match((await ask(target)).text, /^state [12]\n$/);
+  assert.deepEqual(await command.end(), { code: 0, signal: null });
+  const said = command.stdout.trim().split("\n").sort();
+  assert.deepEqual(said, ["drain 1", "drain 2", "shutdown 1", "shutdown 2", "startup 1 1", "startup 2 1"]);
+});
+
+for (const keepAlive of [true, false]) {
+  for (const kind of ["TCP", "Unix"]) {
+    const connections = keepAlive ? "kept connections" : "a connection each";
+    test(`workers killed under load over ${kind} with ${connections}: nobody is refused`, async (context) => {
+      const path = join(temporaryFolder(context), "app.sock");
+      const bind = kind === "TCP" ? "127.0.0.1:0" : `unix:${path}`;
+      const command = startCommand(context, ["pool/echo.mjs:handler", "-w", "2", "-b", bind]);
+      await command.ready();
+      const target: Target = kind === "TCP" ? { port: await command.port() } : { path };
+      const load = new Load(context, target, { clients: 4, keepAlive });
+      const rounds = 3;
+      for (let round = 1; round <= rounds; round++) {
+        const before = load.answered;
+        await until("the load runs", () => load.answered > before + 20);
+        const [victim] = command.workers() as [number];
+        process.kill(victim, "SIGKILL");
+        await command.line(new RegExp(`Worker \\(pid: ${victim}\\) was killed by SIGKILL`));
+        await until("there are two again, and one that is new answers", () => {
+          const workers = command.workers();
+          return workers.length === 2 && workers.some((pid) => pid > victim && load.workers.has(pid));
+        });
+      }
+      await load.stop();
+      assert.deepEqual(load.refused, []);
+      assert.deepEqual(load.wrong, []);
+      // Only what was in the victim's hands can be lost: at most one request of each client.
+      assert.ok(load.broken.length <= rounds * 4, load.broken.join("\n"));
+    });
+  }
+}
+
+describe("TERM", () => {
+  test("finishes every request that has begun, and then ends with 0", async (context) => {
+    const { command, target } = await serve(context, "pool/echo.mjs:handler", "-w", "2");
+    const pids = command.workers();
+    const answers = Array.from({ length: 20 }, (_, number) => ask(target, "/slow?500", `request ${number}`));
+    // A request on each worker shows that those before it have arrived: the kernel keeps their order.
+    const seen = new Set<number>();
+    await until("both workers have answered", async () => {
+      seen.add(Number((await ask(target)).text.split(" ")[0]));
+      return seen.size === 2;
+    });
+    command.kill("SIGTERM");
+    for (const [number, answer] of (await Promise.all(answers)).entries()) {
+      assert.equal(answer.status, 200);
+      assert.ok(answer.text.endsWith(` request ${number}`), answer.text);
+    }
+    assert.deepEqual(await command.ended(), { code: 0, signal: null });
+    assert.ok(!pids.some(isAlive));
+  });
+
+  test("a worker that does not end within the graceful timeout is killed", async (context) => {
+    const { command, target } = await serve(context, "pool/life.mjs", "--graceful-timeout", "300ms");
+    const [worker] = command.workers();
+    const never = ask(target, "/never").catch((error: Error) => error);
+    assert.equal((await ask(target)).status, 200);
+    assert.deepEqual(await command.end(), { code: 0, signal: null });
+    assert.ok((await never) instanceof Error);
+    assert.equal(command.lines(/did not stop in time: it is killed/).length, 1);
+    assert.ok(!isAlive(worker as number));
+  });
+
+  test("a second TERM does not wait for what is in flight", async (context) => {
+    const { command, target } = await serve(context, "pool/life.mjs");
+    const never = ask(target, "/never").catch((error: Error) => error);
+    assert.equal((await ask(target)).status, 200);
+    command.kill("SIGTERM");
+    // Repeated within a moment it would be the same wish.
+    await until("it hastens", () => {
+      command.kill("SIGTERM");
+      return command.exit;
+    });
+    assert.equal(command.exit?.code, 0);
+    assert.ok((await never) instanceof Error);
+    assert.match(command.stdout, /shutdown 1/);
+  });
+
+  test("to a worker replaces it, and its requests are finished", async (context) => {
+    const { command, target } = await serve(context, "pool/echo.mjs:handler");
+    const [first] = command.workers();
+    const slow = ask(target, "/slow?300", "slow");
+    await ask(target);
+    process.kill(first as number, "SIGTERM");
+    await until("another worker answers", async () => {
+      const [pid] = (await ask(target)).text.split(" ");
+      return Number(pid) !== first;
+    });
+    assert.equal((await slow).text, `${first} slow`);
+    await until("the first is gone", () => !command.workers().includes(first as number));
+    assert.deepEqual(command.lines(/\[(ERROR|WARNING)\]/), []);
+  });
+});
+
+for (const signal of ["SIGINT", "SIGQUIT"] as const) {
+  test(`${signal} ends quickly, and the apps are shut down`, async (context) => {
+    const { command, target } = await serve(context, "pool/life.mjs");
+    const never = ask(target, "/never").catch((error: Error) => error);
+    assert.equal((await ask(target)).status, 200);
+    assert.deepEqual(await command.end(signal), { code: 0, signal: null });
+    assert.ok((await never) instanceof Error);
+    assert.match(command.stdout, /shutdown 1/);
+    assert.deepEqual(command.lines(/killed/), []);
+  });
+}
+
+test("a blocked worker does not keep the server from ending", async (context) => {
+  const { command, target } = await serve(context, "pool/blocks.mjs:handler", "--graceful-timeout", "300ms");
+  const blocked = ask(target, "/block").catch((error: Error) => error);
+  const [worker] = command.workers();
+  await until("the worker is busy", () => cpuOf(worker as number) > 20);
+  assert.deepEqual(await command.end(), { code: 0, signal: null });
+  assert.ok((await blocked) instanceof Error);
+});
+
+test("when the arbiter is killed its workers end, and the port is free", async (context) => {
+  const { command, target } = await serve(context, "pool/echo.mjs:handler", "-w", "2");
+  const workers = command.workers();
+  await command.end("SIGKILL");
+  await until("no worker is left", () => !workers.some(isAlive), 2000);
+  const next = startCommand(context, ["pool/echo.mjs:handler", "-b", `127.0.0.1:${target.port}`]);
+  await next.ready();
+});
+
+test("USR1 opens no debugger, neither in the arbiter nor in a worker, at no moment", async (context) => {
+  const { command, target } = await serve(context, "pool/echo.mjs:handler");
+  const [worker] = command.workers();
+  command.kill("SIGUSR1");
+  process.kill(worker as number, "SIGUSR1");
+  await command.line(/Handling signal: usr1/);
+  assert.equal((await ask(target)).status, 200);
+  assert.deepEqual(command.workers(), [worker]);
+  await command.end();
+  assert.doesNotMatch(command.stderr, /Debugger listening/);
+});
+
+/** Processor time used, in ticks of 10 ms. */
+function cpuOf(pid: number): number {
+  const { readFileSync } = process.getBuiltinModule("node:fs");
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}

@@ -1,0 +1,100 @@
+/** The command line by itself: help, version, and what is wrong with it, one line each. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { SETTING_NAMES, type Setting, settingLabel, settings } from "../../src/config/settings.ts";
+import { packageVersion } from "../../src/config/version.ts";
+import { startCommand, temporaryFolder } from "../support/command.ts";
+
+test("--version prints the version", async (context) => {
+  const command = startCommand(context, ["--version"]);
+  assert.deepEqual(await command.ended(), { code: 0, signal: null });
+  assert.equal(command.stdout, `tsgun ${packageVersion()}\n`);
+});
+
+test("--help shows every setting with its default", async (context) => {
+  const command = startCommand(context, ["--help"]);
+  assert.equal((await command.ended()).code, 0);
+  const text = command.stdout.replaceAll(/\s+/g, " ");
+  for (const name of SETTING_NAMES) {
+    const { positional, doc, kind, default: fallback } = settings[name] as Setting<unknown>;
+    if (positional !== true) assert.match(text, new RegExp(` --${settingLabel(name)} <`));
+    assert.ok(text.includes(doc), name);
+    if (fallback !== undefined) assert.ok(text.includes(`(default: ${kind.format(fallback)})`), name);
+  }
+});
+
+const MISTAKES: [args: string[], message: string][] = [
+  [[], "no app is named: write tsgun module:name, as in tsgun app.ts:handler"],
+  [["--wrokers", "2", "a"], "unknown option '--wrokers' (Did you mean --workers?) (see tsgun --help)"],
+  [["--workers", "many", "a"], 'workers: "many" is not a whole number (from --workers)'],
+  [["-w", "0", "a"], "workers: 0 is too small: at least 1 (from --workers)"],
+  [["--workers"], "option '-w, --workers <INT>' argument missing (see tsgun --help)"],
+  [
+    ["--keep-alive", "long", "a"],
+    'keep-alive: "long" is not a duration: write 30, 1.5, 500ms, 30s or 1m (from --keep-alive)',
+  ],
+  [
+    ["--limit-request-field_size", "x", "a"],
+    'limit-request-field-size: "x" is not a size: write 8190, 512KB, 10MB or 1GB (from --limit-request-field-size)',
+  ],
+  [
+    ["--interface", "wsgi", "a"],
+    'interface: "wsgi" is none of auto, gateway, fetch, node (from --interface)',
+  ],
+  [
+    ["-b", "/run/a.sock", "a"],
+    'bind: "/run/a.sock" is not an address: write host:port, [::1]:port, :port or unix:/path (from --bind)',
+  ],
+  [["a", "b"], "too many arguments. Expected 1 argument but got 2. (see tsgun --help)"],
+  [["--chdir", "/nowhere/at/all", "a"], "chdir: cannot go to /nowhere/at/all: there is no such folder"],
+];
+
+for (const [args, message] of MISTAKES) {
+  test(`tsgun ${args.join(" ")} ends with 2 and one line`, async (context) => {
+    const command = startCommand(context, args);
+    assert.deepEqual(await command.ended(), { code: 2, signal: null });
+    assert.equal(command.stderr, `tsgun: ${message}\n`);
+    assert.equal(command.stdout, "");
+  });
+}
+
+test("a wrong value in the environment is named with its variable", async (context) => {
+  const command = startCommand(context, ["a"], { env: { WEB_CONCURRENCY: "lots" } });
+  assert.equal((await command.ended()).code, 2);
+  assert.equal(
+    command.stderr,
+    'tsgun: workers: "lots" is not a whole number (from WEB_CONCURRENCY in the environment)\n',
+  );
+});
+
+test("settings from the command line win over the environment", async (context) => {
+  const args = ["pool/echo.mjs:handler", "-b", "127.0.0.1:0", "--workers", "2"];
+  const command = startCommand(context, args, { env: { WEB_CONCURRENCY: "3" } });
+  await command.line(/Ready: generation 1 serves with 2 workers/);
+});
+
+test("WEB_CONCURRENCY says how many workers there are", async (context) => {
+  const args = ["pool/echo.mjs:handler", "-b", "127.0.0.1:0"];
+  const command = startCommand(context, args, { env: { WEB_CONCURRENCY: "2" } });
+  await command.line(/Ready: generation 1 serves with 2 workers/);
+});
+
+test("--chdir is where the app is looked for, and where a relative socket is made", async (context) => {
+  const folder = temporaryFolder(context);
+  writeFileSync(join(folder, "there.mjs"), "export const handler = (_, respond) => respond(204);\n");
+  const command = startCommand(context, ["there.mjs:handler", "--chdir", folder, "-b", "unix:there.sock"]);
+  await command.ready();
+  assert.deepEqual(await command.urls(), ["unix:there.sock"]);
+});
+
+test("--log-level keeps the rest out of the log", async (context) => {
+  const args = ["pool/echo.mjs:handler", "-b", "127.0.0.1:70000"];
+  const wrong = startCommand(context, args);
+  assert.equal((await wrong.ended()).code, 2);
+  const quiet = startCommand(context, ["pool/exits.mjs", "-b", "127.0.0.1:0", "--log-level", "error"]);
+  await quiet.ended();
+  assert.deepEqual(quiet.lines(/\[INFO\]/), []);
+  assert.match(quiet.stderr, /\[ERROR\]/);
+});

@@ -1,0 +1,197 @@
+/**
+ * The built command, as a test uses it: started in a folder of its own, watched by conditions with
+ * deadlines, and gone with everything it started when the test ends. When a test fails, what the server
+ * wrote to standard error is printed.
+ */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+export const COMMAND = join(ROOT, "dist", "cli", "main.js");
+export const FIXTURES = join(ROOT, "test", "fixtures");
+
+/** How long a condition may take to come true, in milliseconds; far more than it ever takes. */
+const DEADLINE = 20_000;
+const POLL = 10;
+
+/**
+ * Waits until `condition` returns something else than undefined or false, and returns that.
+ * What it throws counts as not yet; the last error is shown when the time is over.
+ */
+export async function until<T>(
+  what: string,
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
+  deadline = DEADLINE,
+): Promise<T> {
+  const end = performance.now() + deadline;
+  let last: unknown;
+  for (;;) {
+    try {
+      const result = await condition();
+      if (result !== undefined && result !== false) return result;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > end) {
+      throw new Error(`waited ${deadline} ms in vain until ${what}`, { cause: last });
+    }
+    await pause(POLL);
+  }
+}
+
+/** An empty folder that is removed with the test. Its path is short enough for Unix sockets. */
+export function temporaryFolder(test: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "tsgun-"));
+  test.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface CommandOptions {
+  /** The working folder. Default: the fixtures. */
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export class RunningCommand {
+  readonly process: ChildProcess;
+  readonly exited: Promise<Exit>;
+  exit: Exit | undefined;
+  stdout = "";
+  stderr = "";
+
+  constructor(args: readonly string[], options: CommandOptions) {
+    this.process = spawn(process.execPath, [COMMAND, ...args], {
+      cwd: options.cwd ?? FIXTURES,
+      env: { ...cleanEnvironment(), ...options.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.process.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      this.stdout += text;
+    });
+    this.process.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.stderr += text;
+    });
+    this.exited = new Promise((resolve) => {
+      this.process.once("close", (code, signal) => {
+        this.exit = { code, signal };
+        resolve(this.exit);
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.process.pid as number;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.process.kill(signal);
+  }
+
+  /** The lines of standard error that `pattern` matches. */
+  lines(pattern: RegExp): string[] {
+    return this.stderr.split("\n").filter((line) => pattern.test(line));
+  }
+
+  /** Waits for a line, or for the nth one, that matches. Fails at once when the command has ended without it. */
+  async line(pattern: RegExp, nth = 1): Promise<string> {
+    return await until(`line ${nth} of standard error matches ${pattern}`, () => {
+      const found = this.lines(pattern)[nth - 1];
+      if (found === undefined && this.exit !== undefined) assert.fail(`the command ended: ${this.stderr}`);
+      return found;
+    });
+  }
+
+  /** Waits until generation `generation` serves with all its workers. */
+  async ready(generation = 1): Promise<void> {
+    await this.line(new RegExp(`Ready: generation ${generation} serves`));
+  }
+
+  /** The addresses it listens at, as its log names them. */
+  async urls(): Promise<string[]> {
+    const line = await this.line(/Listening at: /);
+    return (/Listening at: (\S+) \(/.exec(line)?.[1] ?? "").split(",");
+  }
+
+  /** The port of the first TCP address. */
+  async port(): Promise<number> {
+    const url = (await this.urls()).find((candidate) => candidate.startsWith("http://"));
+    assert.ok(url !== undefined, "it listens on no TCP port");
+    return Number(new URL(url).port);
+  }
+
+  /** The process ids of the workers that exist now. */
+  workers(): number[] {
+    return childrenOf(this.pid);
+  }
+
+  /** Sends a signal and waits for the end. */
+  async end(signal: NodeJS.Signals = "SIGTERM"): Promise<Exit> {
+    this.kill(signal);
+    return await this.ended();
+  }
+
+  /** Waits for the end, no matter what brings it. */
+  async ended(): Promise<Exit> {
+    return await until("the command has ended", () => this.exit);
+  }
+}
+
+/** The process ids of the children of a process. */
+export function childrenOf(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+    return text === "" ? [] : text.split(" ").map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** Whether a process is there (a zombie is not). */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** Nothing of what the surroundings of the test run set may reach the server. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(TSGUN_|WEB_CONCURRENCY$|NODE_OPTIONS$|NODE_TEST_CONTEXT$|NODE_CHANNEL|PWD$)/.test(name),
+  );
+  return Object.fromEntries(kept);
+}
+
+/** Starts the command. It and its workers end with the test; a failed test prints what it wrote. */
+export function startCommand(
+  test: TestContext,
+  args: readonly string[],
+  options: CommandOptions = {},
+): RunningCommand {
+  const command = new RunningCommand(args, options);
+  test.after(async () => {
+    const passed = (test as TestContext & { passed?: boolean }).passed;
+    if (passed === false) {
+      console.error(`--- tsgun ${args.join(" ")}: standard error\n${command.stderr}---`);
+    }
+    const workers = command.workers();
+    if (command.exit === undefined) command.kill("SIGKILL");
+    for (const pid of workers) {
+      // One may have ended meanwhile.
+      if (isAlive(pid)) process.kill(pid, "SIGKILL");
+    }
+    await command.exited;
+  });
+  return command;
+}

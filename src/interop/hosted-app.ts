@@ -5,7 +5,7 @@
 import { HttpError, RequestAborted } from "../errors.ts";
 import { Answer, type Carrier } from "../exchange/answer.ts";
 import type { MessageBody } from "../exchange/message-body.ts";
-import { type ExchangeHead, ExchangeRequest } from "../exchange/request.ts";
+import { type ExchangeContext, type ExchangeHead, ExchangeRequest } from "../exchange/request.ts";
 import { runHandler } from "../exchange/run.ts";
 import type { App, Endpoint, GatewayRequest, Handler, WorkerInfo } from "../gateway/types.ts";
 
@@ -35,6 +35,41 @@ export interface Connection {
 
 /** An end of a connection of which nothing is known. */
 export const UNKNOWN_ENDPOINT: Endpoint = Object.freeze({ family: "unix", address: "", port: 0 });
+
+/** The state is there once the app has started; the ends of a connection are asked for when they are looked at. */
+class HostedContext implements ExchangeContext {
+  readonly #host: HostedApp;
+  readonly #connection: Connection;
+
+  constructor(host: HostedApp, connection: Connection) {
+    this.#host = host;
+    this.#connection = connection;
+  }
+
+  get peer(): Endpoint {
+    return this.#connection.peer;
+  }
+
+  get local(): Endpoint {
+    return this.#connection.local;
+  }
+
+  get scheme(): "http" | "https" {
+    return this.#connection.scheme;
+  }
+
+  get rootPath(): string {
+    return this.#host.rootPath;
+  }
+
+  get worker(): WorkerInfo {
+    return this.#host.worker;
+  }
+
+  get state(): unknown {
+    return this.#host.state;
+  }
+}
 
 function report(error: Error, request: GatewayRequest): void {
   console.error(`${request.method} ${request.target} (request ${request.id}) failed:`, error);
@@ -93,15 +128,7 @@ export class HostedApp {
       if (milliseconds === Number.POSITIVE_INFINITY || answer.headSent || answer.complete) return;
       clock = setTimeout(() => this.#overdue(exchange), milliseconds).unref();
     };
-    const host = this;
-    const context = {
-      ...connection,
-      rootPath: this.rootPath,
-      worker: this.worker,
-      get state() {
-        return host.state;
-      },
-    };
+    const context = new HostedContext(this, connection);
     const request = new ExchangeRequest(head, context, body, limit === undefined ? undefined : setClock);
     const answer = new Answer(carrier, (error) => (this.#options.onError ?? report)(error, request));
     const exchange = { request, answer };

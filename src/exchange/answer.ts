@@ -124,6 +124,7 @@ export class Answer {
   /** Takes an answer that comes too late: once, like any other. */
   #ignore(body: ResponseBody | undefined): ResponseWriter | undefined {
     this.#phase = "failed";
+    (this.respond as unknown as BoundRespond).sent = true;
     if (body === undefined) return new AnswerWriter(this);
     if (typeof body === "object" && body !== null && !(body instanceof Uint8Array) && !isFileBody(body)) {
       contentSource(body).stop();
@@ -222,8 +223,15 @@ export class Answer {
   async #pump(source: ContentSource, bare: boolean): Promise<void> {
     this.#source = source;
     if (bare) {
-      this.sendHead();
       this.#stopSource();
+      const pending = this.#pending;
+      // A status without content has no framing either; HEAD has that of GET.
+      if (pending !== undefined && forbidsContent(pending.status)) {
+        this.#pending = undefined;
+        this.#whole(pending.status, pending.fields, "");
+        return;
+      }
+      this.sendHead();
       this.endContent();
       return;
     }

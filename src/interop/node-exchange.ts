@@ -18,20 +18,49 @@ import type { Connection } from "./hosted-app.ts";
 /** What is left of a body when it has been answered is read up to this size; beyond it the connection is closed. */
 const DISCARD_MAX = 1024 * 1024;
 
-/** One connection of a node server, and what is going on on it. */
+const BEYOND_ASCII = /[\x80-\xff]/;
+
+/**
+ * One connection of a node server, and what is going on on it. Node hands over pipelined requests at once;
+ * here each waits for the answer to the one ahead, which may turn out to be the last on the connection.
+ */
 export class NodeConnection implements Connection {
-  readonly exchanges = new Set<NodeExchange>();
+  #current: NodeExchange | undefined;
+  #waiting: (() => NodeExchange)[] = [];
+  #closing = false;
   readonly #socket: Socket;
   #peer: Endpoint | undefined;
   #local: Endpoint | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
-    socket.on("end", () => {
-      for (const exchange of this.exchanges) exchange.halfClosed();
-    });
+    socket.on("end", () => this.#current?.halfClosed());
     socket.on("close", () => {
-      for (const exchange of this.exchanges) exchange.gone();
+      this.last();
+      this.#current?.gone();
+    });
+  }
+
+  /** Nothing behind the current exchange is run any more. */
+  last(): void {
+    this.#closing = true;
+    this.#waiting = [];
+  }
+
+  /** Runs an exchange as soon as the one ahead is answered. */
+  enqueue(begin: () => NodeExchange): void {
+    if (this.#closing) return;
+    if (this.#current === undefined) this.#begin(begin);
+    else this.#waiting.push(begin);
+  }
+
+  #begin(begin: () => NodeExchange): void {
+    const exchange = begin();
+    this.#current = exchange;
+    exchange.settled.then(() => {
+      this.#current = undefined;
+      const next = this.#waiting.shift();
+      if (next !== undefined) this.#begin(next);
     });
   }
 
@@ -56,6 +85,7 @@ export interface NodeExchangeOptions {
   readonly waits: boolean;
   /** Bytes behind the head of a request that node has given up to us, and so the connection. */
   readonly upgradeHead: Buffer | undefined;
+  readonly connection: NodeConnection;
   /** True once the answer has to tell the client to close. */
   readonly draining: () => boolean;
 }
@@ -73,6 +103,7 @@ export class NodeExchange implements Carrier, BodySource {
   #discarded = 0;
   #answered = false;
   #untilClose = false;
+  #beyondAscii = false;
   #exchange: { request: ExchangeRequest; answer: Answer } | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, options: NodeExchangeOptions) {
@@ -87,14 +118,14 @@ export class NodeExchange implements Carrier, BodySource {
     if (length !== 0 && !this.upgradable) this.body = new MessageBody(length, this, options.bodyLimit);
   }
 
+  /** Resolves when the answer is complete, or will never be. */
+  get settled(): Promise<void> {
+    return (this.#exchange as { answer: Answer }).answer.finished().catch(() => {});
+  }
+
   /** From now on the client's leaving is told to the app. */
-  watch(exchange: { request: ExchangeRequest; answer: Answer }, connection: NodeConnection): void {
+  watch(exchange: { request: ExchangeRequest; answer: Answer }): void {
     this.#exchange = exchange;
-    connection.exchanges.add(this);
-    const done = (): void => {
-      connection.exchanges.delete(this);
-    };
-    exchange.answer.finished().then(done, done);
     if (this.body === undefined) return;
     this.#request.on("error", () => {});
     this.#request.on("close", () => {
@@ -177,7 +208,10 @@ export class NodeExchange implements Carrier, BodySource {
     this.#head(status, fields, length);
     // With the first piece if there is one in this turn: one packet instead of two.
     process.nextTick(() => {
-      if (!this.#response.destroyed && !this.#response.writableEnded) this.#response.flushHeaders();
+      if (this.#response.destroyed || this.#response.writableEnded) return;
+      // An empty piece sends the head as the bytes it is; flushHeaders would make UTF-8 of it.
+      if (this.#beyondAscii) this.#response.write(new Uint8Array(0));
+      else this.#response.flushHeaders();
     });
   }
 
@@ -186,12 +220,20 @@ export class NodeExchange implements Carrier, BodySource {
     if (length !== undefined) sent.push("Content-Length", String(length));
     // Whether a client that still waits for 100 Continue sends its content now, nobody can tell.
     const close = this.#waits || this.upgradable || this.#options.draining();
-    if (close && fieldValue(sent as string[], "connection") === undefined) sent.push("Connection", "close");
+    const closes = fieldValue(sent as string[], "connection") !== undefined;
+    if (close && !closes) sent.push("Connection", "close");
+    if (close || closes) this.#options.connection.last();
+    this.#beyondAscii = fields.some((text) => BEYOND_ASCII.test(text));
     this.#response.writeHead(status, sent);
   }
 
+  /** Node writes head and text together as UTF-8, which would change the bytes of a head beyond ASCII. */
+  #bytes(chunk: string | Uint8Array): string | Uint8Array {
+    return this.#beyondAscii && typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+  }
+
   write(chunk: string | Uint8Array): boolean {
-    return this.#response.write(chunk);
+    return this.#response.write(this.#bytes(chunk));
   }
 
   room(): Promise<void> {
@@ -228,7 +270,7 @@ export class NodeExchange implements Carrier, BodySource {
       // Marks the body as taken care of: node would read what is left of it without a bound.
       this.#request.read(0);
     }
-    this.#response.end(content);
+    this.#response.end(this.#bytes(content));
   }
 
   destroy(): void {

@@ -50,24 +50,36 @@ export function toNodeListener(app: App | Handler, options: HostOptions = {}): N
       connections.set(socket, connection);
       allowHalfOpen(socket);
     }
-    const method = request.method as string;
-    const httpVersion = request.httpVersion === "1.0" ? "1.0" : "1.1";
+    if (behindLastAnswer(request, response)) return;
+    const to = connection;
+    connection.enqueue(() => begin(request, response, to, waits, upgradeHead));
+  }
+
+  function begin(
+    request: IncomingMessage,
+    response: ServerResponse,
+    connection: NodeConnection,
+    waits: boolean,
+    upgradeHead: Buffer | undefined,
+  ): NodeExchange {
     const carrier = new NodeExchange(request, response, {
       bodyLimit: hosted.bodyLimit,
       waits,
       upgradeHead,
+      connection,
       draining: () => hosted.draining,
     });
     const head = {
-      method,
+      method: request.method as string,
       target: request.url as string,
-      httpVersion,
+      httpVersion: request.httpVersion === "1.0" ? "1.0" : "1.1",
       rawHeaders: request.rawHeaders,
       upgrade: upgradeHead !== undefined,
     } as const;
     const exchange = hosted.open(head, connection, carrier.body, carrier);
-    carrier.watch(exchange, connection);
+    carrier.watch(exchange);
     hosted.run(exchange);
+    return carrier;
   }
 
   const listener = ((request, response) => serve(request, response, false)) as NodeListener;
@@ -94,6 +106,15 @@ export function toNodeListener(app: App | Handler, options: HostOptions = {}): N
 function hasContent(request: IncomingMessage): boolean {
   if (request.method === "CONNECT") return false;
   return request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"]) > 0;
+}
+
+/**
+ * Node answers some requests itself (400 without Host, 417) and closes, but still hands over what is
+ * pipelined behind. The answer ahead, and whether it is the last, are known to its own properties alone.
+ */
+function behindLastAnswer(request: IncomingMessage, response: ServerResponse): boolean {
+  const { _httpMessage: ahead } = request.socket as { _httpMessage?: { _last?: boolean } | null };
+  return ahead !== undefined && ahead !== null && ahead !== response && ahead._last === true;
 }
 
 /** Node would cut off a client that closes its sending side; it gets its answer (gateway 12.1). */

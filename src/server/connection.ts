@@ -203,7 +203,7 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     this.#body = this.#received ? undefined : new MessageBody(head.contentLength, this, options.limits.body);
     const request = new ExchangeRequest(head, this.#context, this.#body, this.#extend);
     this.requestDeadline = host.now + options.timeouts.request;
-    const answer = new EngineAnswer(this.#sender, this.#onAppError);
+    const answer = new EngineAnswer(this.#sender, (error) => options.onError(error, request));
     this.#request = request;
     this.#answer = answer;
     runHandler(head.upgrade ? host.upgrade : host.handle, request, answer);
@@ -212,11 +212,6 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   readonly #extend = (milliseconds: number): void => {
     if (this.requestDeadline !== Number.POSITIVE_INFINITY)
       this.requestDeadline = this.#host.now + milliseconds;
-  };
-
-  readonly #onAppError = (error: Error): void => {
-    const request = this.#request;
-    if (request !== undefined) this.#host.options.onError(error, request);
   };
 
   onBody(chunk: Uint8Array): void {

@@ -1,4 +1,5 @@
 /** A client on a real connection: sends exact bytes, reads answers strictly, waits with deadlines. */
+import { Socket } from "node:net";
 import { type Duplex, PassThrough } from "node:stream";
 import { AnswerReader } from "../../src/interop/answer-reader.ts";
 import { framedFields, type SuiteAnswer, type SuiteRequest, suiteAnswer } from "./exchange.ts";
@@ -124,6 +125,13 @@ export class WireClient {
     }
     if (this.#held.length > 0) this.socket.unshift(this.#held);
     return this.socket;
+  }
+
+  /** Breaks the connection in a way that the server cannot take for the end of the sending side. */
+  reset(): void {
+    const { socket } = this;
+    if (socket instanceof Socket) socket.resetAndDestroy();
+    else socket.destroy();
   }
 
   close(): void {

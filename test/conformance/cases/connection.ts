@@ -94,6 +94,23 @@ export const connectionCases: readonly Case[] = [
     },
   },
   {
+    clauses: ["13.2", "6.3.4"],
+    title: "a request behind an answer that closes is not run",
+    wire: true,
+    app: (stage) => async (request, respond) => {
+      stage.note(request.path);
+      await turnOfTheLoop();
+      respond(200, { connection: "close" }, "x");
+    },
+    async run(stage) {
+      const client = await stage.open();
+      client.send(Buffer.concat([requestBytes({ target: "/last" }), requestBytes({ target: "/never" })]));
+      assert.equal((await client.answer()).status, 200);
+      await client.until(() => client.ended, "the end of the connection");
+      assert.deepEqual(stage.notes, ["/last"]);
+    },
+  },
+  {
     clauses: ["13.3"],
     title: "HTTP/1.0 is closed, and kept where it is asked for",
     wire: true,

@@ -176,7 +176,7 @@ export const upgradeCases: readonly Case[] = [
       const fields = ASKS.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join("");
       client.send(`GET / HTTP/1.1\r\n${fields}\r\n`);
       assert.equal((await client.answer()).status, 101);
-      (client.socket as Duplex & { resetAndDestroy(): void }).resetAndDestroy();
+      client.reset();
       await stage.until(() => stage.notes.length > 0, "the end of the connection");
       assert.equal((await stage.exchange()).content.toString(), "alive");
     },

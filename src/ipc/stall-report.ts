@@ -23,8 +23,8 @@ export type ThreadState = "running" | "waiting" | "uninterruptible" | "stopped" 
 
 export interface StallReport {
   /**
-   * `stuck`: the loop has not turned for the time allowed. `returned`: the native call of an earlier
-   * `stuck` report has come back, this is where it was called. `recovered`: the loop turns again.
+   * `stuck`: the loop has not turned for the time allowed. `returned`: the main thread
+   * of an earlier report without a stack runs JavaScript again, this is where it went native. `recovered`: the loop turns again.
    * `orphaned`: the parent has gone, the worker ends itself.
    */
   readonly kind: "stuck" | "returned" | "recovered" | "orphaned";
@@ -87,11 +87,11 @@ function headline(report: StallReport): string {
     case "recovered":
       return `worker ${report.pid}: the event loop turns again after ${blocked}`;
     case "returned":
-      return `worker ${report.pid}: the native call that blocked the event loop came back after ${blocked}; called from`;
+      return `worker ${report.pid}: what blocked the event loop can be seen after ${blocked}, it was called from`;
     case "stuck":
       if (!report.inNative) return `worker ${report.pid}: the event loop has been blocked for ${blocked} at`;
       return (
-        `worker ${report.pid}: the event loop has been blocked for ${blocked} in native code ` +
+        `worker ${report.pid}: the event loop has been blocked for ${blocked}, it seems in native code ` +
         `(${THREAD_STATES[report.mainThread]}): no JavaScript stack until it returns`
       );
   }

@@ -18,6 +18,8 @@ export interface WatchedOptions {
   /** Merged into the fixture's `startWatchdog` options. */
   watchdog?: object;
   execArgv?: string[];
+  /** The fixture's loop spins until this file is there, or its time is over. */
+  stopFile?: string;
   /** Puts a process between the test and the fixture. */
   underParent?: boolean;
 }
@@ -31,7 +33,10 @@ export class WatchedProcess {
   constructor(way: string, ms: number, options: WatchedOptions = {}) {
     const child = [...LOADER, FIXTURE, way, String(ms), JSON.stringify(options.watchdog ?? {})];
     const args = options.underParent === true ? ["-e", PARENT, "--", ...child] : child;
-    this.process = spawn(process.execPath, [...(options.execArgv ?? []), ...args], { stdio: "pipe" });
+    this.process = spawn(process.execPath, [...(options.execArgv ?? []), ...args], {
+      stdio: "pipe",
+      env: { ...process.env, STOP_FILE: options.stopFile ?? "" },
+    });
     this.process.stdout.on("data", (chunk) => {
       this.stdout += chunk;
     });

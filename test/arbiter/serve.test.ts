@@ -1,10 +1,8 @@
 /** A pool through the built command: boot, what a worker is told, crashes, and the two ways to stop. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
-import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
-import { Load, type Target } from "../support/load.ts";
+import { isAlive, type RunningCommand, startCommand, until } from "../support/command.ts";
 
 async function serve(
   context: TestContext,
@@ -49,37 +47,6 @@ test("startup runs before, and shutdown behind everything; the drain is announce
   const said = command.stdout.trim().split("\n").sort();
   assert.deepEqual(said, ["drain 1", "drain 2", "shutdown 1", "shutdown 2", "startup 1 1", "startup 2 1"]);
 });
-
-for (const keepAlive of [true, false]) {
-  for (const kind of ["TCP", "Unix"]) {
-    const connections = keepAlive ? "kept connections" : "a connection each";
-    test(`workers killed under load over ${kind} with ${connections}: nobody is refused`, async (context) => {
-      const path = join(temporaryFolder(context), "app.sock");
-      const bind = kind === "TCP" ? "127.0.0.1:0" : `unix:${path}`;
-      const command = startCommand(context, ["pool/echo.mjs:handler", "-w", "2", "-b", bind]);
-      await command.ready();
-      const target: Target = kind === "TCP" ? { port: await command.port() } : { path };
-      const load = new Load(context, target, { clients: 4, keepAlive });
-      const rounds = 3;
-      for (let round = 1; round <= rounds; round++) {
-        const before = load.answered;
-        await until("the load runs", () => load.answered > before + 20);
-        const [victim] = command.workers() as [number];
-        process.kill(victim, "SIGKILL");
-        await command.line(new RegExp(`Worker \\(pid: ${victim}\\) was killed by SIGKILL`));
-        await until("there are two again, and one that is new answers", () => {
-          const workers = command.workers();
-          return workers.length === 2 && workers.some((pid) => pid > victim && load.workers.has(pid));
-        });
-      }
-      await load.stop();
-      assert.deepEqual(load.refused, []);
-      assert.deepEqual(load.wrong, []);
-      // Only what was in the victim's hands can be lost: at most one request of each client.
-      assert.ok(load.broken.length <= rounds * 4, load.broken.join("\n"));
-    });
-  }
-}
 
 describe("TERM", () => {
   test("finishes every request that has begun, and then ends with 0", async (context) => {

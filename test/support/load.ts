@@ -1,153 +1,232 @@
 /**
- * A steady load: a few clients on raw sockets, each sending one POST after the other and checking every
- * answer. Nothing is tried again: what fails is counted, by how it failed.
+ * A bounded load: a few clients in this process, on raw sockets, each sending one request after the other
+ * and checking every answer to the last byte. Nothing is tried again and nothing is forgiven: a request
+ * that was sent is answered rightly, or it is counted by how it failed.
  */
-import { connect, type Socket } from "node:net";
-import type { TestContext } from "node:test";
+import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
+import type { ReceivedAnswer } from "./answer-reader.ts";
+import { type Exchange, LoadConnection, type Target } from "./load-connection.ts";
 
-export type Target = { readonly port: number; readonly host?: string } | { readonly path: string };
+export type { Exchange, Target } from "./load-connection.ts";
 
 export interface LoadOptions {
+  /** Whether each client keeps its connection, or takes a new one for each request and asks to have it closed. */
+  readonly mode: "keep-alive" | "close";
+  /** The nth request, counted over all clients. */
+  readonly make: (number: number, mode: LoadOptions["mode"]) => Exchange;
+  /** How many connections at a time. Default: 8. */
   readonly clients?: number;
-  /** Whether connections are used again. */
-  readonly keepAlive: boolean;
+  /** Ends after so many requests; without it, when it is stopped. */
+  readonly requests?: number;
+  /** Requests a second, over all clients. Without it, as fast as the answers come. */
+  readonly rate?: number;
+  /** How long a connection and an answer may take, in milliseconds. Default: 20 s. */
+  readonly timeout?: number;
 }
 
-/** No answer takes this long, in milliseconds. */
-const DEADLINE = 20_000;
+export interface Counts {
+  /** Requests that went out. Each is answered, reset, wrong, truncated or timed out. */
+  sent: number;
+  /** Right answers. */
+  answered: number;
+  /** Connections that could not be opened. */
+  refused: number;
+  /** The connection broke before the answer was complete. */
+  reset: number;
+  /** Answers that are not what they have to be. */
+  wrong: number;
+  /** The server closed the connection before the answer was complete, or before it began. */
+  truncated: number;
+  timedOut: number;
+  /** Connections that the server closed between two requests: its right, and no failure. */
+  closedIdle: number;
+}
 
-/** Between two requests of a client, in milliseconds: the machine belongs to the server too. */
-const GAP = 2;
+export interface Failure {
+  readonly kind: "refused" | "reset" | "wrong" | "truncated" | "timedOut";
+  /** When it showed and when the request was begun, in milliseconds since the epoch. */
+  readonly at: number;
+  readonly since: number;
+  /** The worker that had answered on this connection before, if any had. */
+  readonly worker: number | undefined;
+  readonly text: string;
+}
+
+/** How many failures are kept in words. */
+const FAILURES_KEPT = 100;
 
 export class Load {
-  answered = 0;
-  /** Connections that nobody took. */
-  readonly refused: string[] = [];
-  /** Requests whose answer did not come, or not whole. */
-  readonly broken: string[] = [];
-  /** Answers that are not the right ones. */
-  readonly wrong: string[] = [];
-  /** The workers that answered. */
-  readonly workers = new Set<number>();
+  readonly counts: Counts = {
+    sent: 0,
+    answered: 0,
+    refused: 0,
+    reset: 0,
+    wrong: 0,
+    truncated: 0,
+    timedOut: 0,
+    closedIdle: 0,
+  };
+  readonly failures: Failure[] = [];
+  /** How many right answers each worker gave, by its process id, as far as X-Worker tells. */
+  readonly workers = new Map<number, number>();
   readonly #target: Target;
-  readonly #keepAlive: boolean;
-  readonly #clients: Promise<void>[];
+  readonly #options: LoadOptions;
+  readonly #timeout: number;
+  readonly #clients: Promise<unknown>;
+  readonly #watchers = new Set<() => void>();
+  #begun = 0;
+  #nextAt = performance.now();
   #stopped = false;
 
-  /** The server must run the echo fixture. The load ends with the test, if it is not stopped before. */
-  constructor(test: TestContext, target: Target, options: LoadOptions) {
-    test.after(() => {
-      this.#stopped = true;
-    });
+  constructor(target: Target, options: LoadOptions) {
     this.#target = target;
-    this.#keepAlive = options.keepAlive;
-    this.#clients = Array.from({ length: options.clients ?? 4 }, (_, number) => this.#run(number));
+    this.#options = options;
+    this.#timeout = options.timeout ?? 20_000;
+    const clients = Array.from({ length: options.clients ?? 8 }, () => this.#run());
+    this.#clients = Promise.all(clients);
   }
 
-  get failures(): string[] {
-    return [...this.refused, ...this.broken, ...this.wrong];
+  /** How many requests and connections failed. */
+  get failed(): number {
+    const { refused, reset, wrong, truncated, timedOut } = this.counts;
+    return refused + reset + wrong + truncated + timedOut;
   }
 
-  /** Ends behind the answers that are under way. */
+  /** Waits until all its requests have been answered or have failed. */
+  async finished(): Promise<void> {
+    await this.#clients;
+  }
+
+  /** Sends nothing more, waits for the answers that are due. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all(this.#clients);
+    await this.#clients;
   }
 
-  async #run(client: number): Promise<void> {
-    let connection: Connection | undefined;
-    for (let number = 0; !this.#stopped; number++) {
-      if (connection === undefined) {
-        connection = await this.#connect();
-        if (connection === undefined) continue;
-      }
-      connection = await this.#ask(connection, `client ${client} request ${number}`);
-      await pause(GAP);
+  /** Waits for so many more answers; fails when they do not come in time. */
+  more(answers: number, milliseconds = 20_000): Promise<void> {
+    const goal = this.counts.answered + answers;
+    return new Promise((resolve, reject) => {
+      const watch = (): void => {
+        if (this.counts.answered < goal) return;
+        clearTimeout(timer);
+        this.#watchers.delete(watch);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.#watchers.delete(watch);
+        const missing = goal - this.counts.answered;
+        reject(
+          new Error(`${missing} of ${answers} answers did not come in ${milliseconds} ms\n${this.report()}`),
+        );
+      }, milliseconds);
+      this.#watchers.add(watch);
+    });
+  }
+
+  /** The counts and the first failures, for people. */
+  report(): string {
+    const counts = Object.entries(this.counts).map(([name, count]) => `${name} ${count}`);
+    const failures = this.failures.map((failure) => {
+      const took = (failure.at - failure.since).toFixed(0);
+      return `  ${new Date(failure.at).toISOString()} ${failure.kind} after ${took} ms: ${failure.text}`;
+    });
+    return [counts.join(", "), ...failures].join("\n");
+  }
+
+  /** Nothing failed, and there were at least so many answers. */
+  assertNothingLost(answers: number): void {
+    assert.equal(this.failed, 0, this.report());
+    assert.ok(this.counts.answered >= answers, `only ${this.report()}, not the ${answers} answers it needs`);
+  }
+
+  async #run(): Promise<void> {
+    let connection: LoadConnection | undefined;
+    while (await this.#turn()) {
+      connection = this.#checkIdle(connection) ?? (await this.#open());
+      if (connection !== undefined) connection = await this.#ask(connection);
     }
-    connection?.socket.destroy();
+    this.#checkIdle(connection)?.close();
   }
 
-  async #connect(): Promise<Connection | undefined> {
+  /** Waits for this client's next turn; false when there is none. */
+  async #turn(): Promise<boolean> {
+    const { rate, requests } = this.#options;
+    if (this.#stopped || this.#begun === requests) return false;
+    this.#begun += 1;
+    if (rate !== undefined) {
+      const now = performance.now();
+      const at = Math.max(now, this.#nextAt);
+      this.#nextAt = at + 1000 / rate;
+      await pause(at - now);
+    }
+    return !this.#stopped;
+  }
+
+  /** The connection, if it is still of use. */
+  #checkIdle(connection: LoadConnection | undefined): LoadConnection | undefined {
+    if (connection === undefined) return undefined;
+    if (connection.stray.length > 0) {
+      const bytes = JSON.stringify(connection.stray.toString("latin1", 0, 80));
+      this.#fail("wrong", Date.now(), connection, `bytes that nobody asked for: ${bytes}`);
+    } else if (connection.over) {
+      this.counts.closedIdle += 1;
+    } else {
+      return connection;
+    }
+    connection.close();
+    return undefined;
+  }
+
+  async #open(): Promise<LoadConnection | undefined> {
+    const since = Date.now();
     try {
-      return await Connection.open(this.#target);
+      return await LoadConnection.open(this.#target, this.#timeout);
     } catch (error) {
-      this.refused.push((error as Error).message);
-      await pause(GAP);
+      this.#fail("refused", since, undefined, (error as Error).message);
+      // Nobody listens: to knock without a pause would only heat the machine.
+      await pause(5);
       return undefined;
     }
   }
 
-  /** Returns the connection if it can be used again. */
-  async #ask(connection: Connection, text: string): Promise<Connection | undefined> {
-    const { socket } = connection;
-    socket.write(
-      `POST / HTTP/1.1\r\nHost: load\r\nContent-Length: ${text.length}\r\n` +
-        `${this.#keepAlive ? "" : "Connection: close\r\n"}\r\n${text}`,
-    );
-    try {
-      const { head, body } = await connection.answer();
-      const [, pid, echoed] = /^(\d+) (.*)$/.exec(body) ?? [];
-      if (!head.startsWith("HTTP/1.1 200 ") || echoed !== text) this.wrong.push(`${text}: ${head} ${body}`);
-      this.answered += 1;
-      this.workers.add(Number(pid));
-      if (this.#keepAlive && !/\r\nconnection: close/i.test(head)) return connection;
-    } catch (error) {
-      this.broken.push(`${text}: ${(error as Error).message}`);
+  /** Sends the next request; returns the connection if it can be used again. */
+  async #ask(connection: LoadConnection): Promise<LoadConnection | undefined> {
+    const { make, mode } = this.#options;
+    const exchange = make(this.counts.sent, mode);
+    this.counts.sent += 1;
+    const since = Date.now();
+    const outcome = await connection.exchange(exchange, this.#timeout);
+    if (outcome.kind !== "answered") {
+      this.#fail(outcome.kind, since, connection, `${exchange.label}: ${outcome.why}`);
+    } else {
+      const { answer } = outcome;
+      const fault = exchange.check(answer) ?? this.#checkClose(answer);
+      if (fault !== undefined) this.#fail("wrong", since, connection, `${exchange.label}: ${fault}`);
+      else this.#count(connection);
+      if (fault === undefined && !answer.closes) return connection;
     }
-    socket.destroy();
+    connection.close();
     return undefined;
   }
-}
 
-/** One connection, read one answer at a time. */
-class Connection {
-  readonly socket: Socket;
-  #received = "";
-  #over: string | undefined;
-  #wake: (() => void) | undefined;
-
-  static open(target: Target): Promise<Connection> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(target);
-      socket.once("error", reject);
-      socket.once("connect", () => resolve(new Connection(socket)));
-    });
+  #checkClose(answer: ReceivedAnswer): string | undefined {
+    if (this.#options.mode === "keep-alive" || answer.closes) return undefined;
+    return "the answer does not say Connection: close, as it was asked to";
   }
 
-  constructor(socket: Socket) {
-    this.socket = socket;
-    socket.setEncoding("latin1");
-    socket.setTimeout(DEADLINE, () => socket.destroy(new Error("the answer did not come")));
-    socket.on("data", (text: string) => {
-      this.#received += text;
-      this.#wake?.();
-    });
-    socket.on("error", (error) => {
-      this.#over = error.message;
-    });
-    socket.on("close", () => {
-      this.#over ??= "closed";
-      this.#wake?.();
-    });
+  #count(connection: LoadConnection): void {
+    this.counts.answered += 1;
+    const { worker } = connection;
+    if (worker !== undefined) this.workers.set(worker, (this.workers.get(worker) ?? 0) + 1);
+    for (const watch of this.#watchers) watch();
   }
 
-  /** An answer with a Content-Length. */
-  async answer(): Promise<{ head: string; body: string }> {
-    for (;;) {
-      const end = this.#received.indexOf("\r\n\r\n");
-      const head = this.#received.slice(0, end);
-      const whole = end + 4 + Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0);
-      if (end !== -1 && this.#received.length >= whole) {
-        const body = this.#received.slice(end + 4, whole);
-        this.#received = this.#received.slice(whole);
-        return { head, body };
-      }
-      if (this.#over !== undefined)
-        throw new Error(`${this.#over}, received ${JSON.stringify(this.#received)}`);
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
+  #fail(kind: Failure["kind"], since: number, connection: LoadConnection | undefined, text: string): void {
+    this.counts[kind] += 1;
+    if (this.failures.length >= FAILURES_KEPT) return;
+    const where = connection === undefined ? "" : `${connection.name}: `;
+    this.failures.push({ kind, at: Date.now(), since, worker: connection?.worker, text: where + text });
   }
 }

@@ -1,0 +1,131 @@
+/**
+ * A server on TCP and on a Unix socket at once, under four loads: over each of the two with kept connections,
+ * and with one for each request. What happens to the server must not be seen by any of them.
+ */
+import assert from "node:assert/strict";
+import { copyFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { FIXTURES, isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "./command.ts";
+import { mirrored } from "./exchanges.ts";
+import { Load, type LoadOptions, type Target } from "./load.ts";
+
+/** Clients and requests a second, of each load. The machine belongs to the server too. */
+const CLIENTS = 4;
+const RATE = 60;
+
+export interface StageOptions {
+  readonly workers: number;
+  /** A file of the fixtures. Default: the mirror, a gateway app. */
+  readonly app?: "mirror.mjs" | "mirror-listener.cjs";
+  readonly args?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** Mostly POST; some answers take a while, some come in pieces, so that there is always something in flight. */
+export const MIXED: LoadOptions["make"] = mirrored({
+  methods: ["POST", "POST", "POST", "GET"],
+  query: (number) => ["", "wait=20", "", "stream&wait=5", "wait=60"][number % 5] ?? "",
+});
+
+export class FaultStage {
+  readonly command: RunningCommand;
+  readonly folder: string;
+  readonly app: string;
+  readonly path: string;
+  readonly port: number;
+  readonly loads = new Map<string, Load>();
+  readonly #workers: number;
+
+  /** Starts the server, and waits until it serves. */
+  static async start(context: TestContext, options: StageOptions): Promise<FaultStage> {
+    const { workers, app = "mirror.mjs", args = [], env = {} } = options;
+    const folder = temporaryFolder(context);
+    copyFileSync(join(FIXTURES, "faults", app), join(folder, app));
+    const path = join(folder, "app.sock");
+    const binds = ["--bind", "127.0.0.1:0", "--bind", `unix:${path}`];
+    const command = startCommand(context, [app, ...binds, "--workers", `${workers}`, ...args], {
+      cwd: folder,
+      env,
+    });
+    await command.ready();
+    const stage = new FaultStage(command, { folder, app, path, port: await command.port() }, workers);
+    context.after(() => stage.#stopLoads());
+    return stage;
+  }
+
+  private constructor(
+    command: RunningCommand,
+    at: { folder: string; app: string; path: string; port: number },
+    workers: number,
+  ) {
+    this.command = command;
+    this.folder = at.folder;
+    this.app = at.app;
+    this.path = at.path;
+    this.port = at.port;
+    this.#workers = workers;
+  }
+
+  /** Puts it under load, and waits until every load is answered. */
+  async load(): Promise<void> {
+    for (const mode of ["keep-alive", "close"] as const) {
+      this.add(`TCP, ${mode}`, { port: this.port }, mode);
+      this.add(`Unix, ${mode}`, { path: this.path }, mode);
+    }
+    await this.more(CLIENTS * 2);
+  }
+
+  /** One more load, of what answers like the server. */
+  add(name: string, target: Target, mode: LoadOptions["mode"]): Load {
+    const load = new Load(target, { mode, make: MIXED, clients: CLIENTS, rate: RATE });
+    this.loads.set(name, load);
+    return load;
+  }
+
+  /** Waits until each load got so many more answers. */
+  async more(answers: number): Promise<void> {
+    await Promise.all([...this.loads.values()].map((load) => load.more(answers)));
+  }
+
+  /** The process ids that have answered a load. */
+  answering(): Set<number> {
+    return new Set([...this.loads.values()].flatMap((load) => [...load.workers.keys()]));
+  }
+
+  /** Replaces the app's file, as a deploy does: at once. */
+  deploy(source: string): void {
+    const file = join(this.folder, this.app);
+    writeFileSync(`${file}.new`, source);
+    renameSync(`${file}.new`, file);
+  }
+
+  /** Waits until there are exactly so many workers, by default as many as at the start. */
+  async settled(workers = this.#workers): Promise<number[]> {
+    return await until(`there are ${workers} workers`, () => {
+      const pids = this.command.workers();
+      return pids.length === workers && pids;
+    });
+  }
+
+  /** Ends the loads; no request has failed in any of them. */
+  async assertNothingLost(answers: number): Promise<void> {
+    await this.#stopLoads();
+    assert.notEqual(this.loads.size, 0);
+    for (const [name, load] of this.loads) {
+      assert.equal(load.failed, 0, `${name}: ${load.report()}`);
+      load.assertNothingLost(answers);
+    }
+  }
+
+  /** Ends the server gracefully: it ends with 0, and with it everything it started. */
+  async end(): Promise<void> {
+    const workers = this.command.workers();
+    assert.deepEqual(await this.command.end(), { code: 0, signal: null });
+    assert.deepEqual(workers.filter(isAlive), []);
+  }
+
+  async #stopLoads(): Promise<void> {
+    await Promise.all([...this.loads.values()].map((load) => load.stop()));
+  }
+}

@@ -1,0 +1,155 @@
+/** Bad deploys under load: the old generation answers everything throughout, and the reason is told once. */
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { FIXTURES, startCommand, temporaryFolder, until } from "../support/command.ts";
+import { FaultStage, MIXED } from "../support/fault-stage.ts";
+import { Load } from "../support/load.ts";
+
+interface BadDeploy {
+  readonly what: string;
+  readonly source: string;
+  /** In the line that says why. */
+  readonly reason: RegExp;
+  /** The line of the app that the stack leads to, where the app threw. */
+  readonly frame?: RegExp;
+}
+
+const BAD_DEPLOYS: readonly BadDeploy[] = [
+  { what: "does not parse", source: "export const handler = (;\n", reason: /mirror\.mjs/ },
+  {
+    what: "throws at import",
+    source: 'import "node:fs";\n\nthrow new Error("no licence");\n',
+    reason: /no licence/,
+    frame: /^ +at .*mirror\.mjs:3/,
+  },
+  { what: "imports what is not there", source: 'import "./gone.mjs";\n', reason: /gone\.mjs/ },
+  { what: "exports no app", source: "export const answer = 42;\n", reason: /mirror\.mjs.*answer/ },
+  {
+    what: "rejects in startup",
+    source:
+      'export const app = {\n  handle() {},\n  async startup() {\n    throw new Error("no database");\n  },\n};\n',
+    reason: /no database/,
+    frame: /^ +at .*mirror\.mjs:4/,
+  },
+  {
+    what: "throws behind the back of startup",
+    source:
+      "export const app = {\n  handle() {},\n  startup() {\n" +
+      '    setTimeout(() => { throw new Error("a late one"); }, 10);\n    return new Promise(() => {});\n  },\n};\n',
+    reason: /a late one/,
+    frame: /^ +at .*mirror\.mjs:4/,
+  },
+  {
+    what: "hangs in startup",
+    source: "export const app = { handle() {}, startup: () => new Promise(() => {}) };\n",
+    reason: /within 1s/,
+  },
+  { what: "hangs while it is imported", source: "for (;;);\n", reason: /within 1s/ },
+  {
+    what: "waits for ever while it is imported",
+    source: "await new Promise(() => {});\n",
+    reason: /within 1s/,
+  },
+  { what: "exits with 0", source: "process.exit(0);\n", reason: /exited with code 0/ },
+  { what: "exits with 7", source: "process.exitCode = 7;\nprocess.exit();\n", reason: /exited with code 7/ },
+  {
+    what: "listens by itself and exports nothing",
+    source: 'import { createServer } from "node:http";\ncreateServer(() => {}).listen(0);\n',
+    reason: /mirror\.mjs/,
+  },
+];
+
+for (const workers of [1, 4]) {
+  test(`deploys that fail, ${workers} workers`, async (context) => {
+    const stage = await FaultStage.start(context, { workers, args: ["--boot-timeout", "1s"] });
+    await stage.load();
+    const pids = await stage.settled();
+    const good = readFileSync(join(stage.folder, stage.app), "utf8");
+    for (const [index, { what, source, reason, frame }] of BAD_DEPLOYS.entries()) {
+      const before = stage.command.stderr.length;
+      stage.deploy(source);
+      stage.command.kill("SIGHUP");
+      const line = await stage.command.line(/Reload failed, generation 1 stays: /, index + 1);
+      assert.match(line, reason, what);
+      assert.deepEqual(await stage.settled(), pids, what);
+      if (frame !== undefined) {
+        const frames = stage.command.stderr
+          .slice(before)
+          .split("\n")
+          .filter((text) => frame.test(text));
+        assert.equal(frames.length, 1, `${what}: the app's own stack is told once: ${stage.command.stderr}`);
+      }
+      await stage.more(5);
+    }
+    assert.equal(stage.command.lines(/Reload failed/).length, BAD_DEPLOYS.length);
+    stage.deploy(good);
+    stage.command.kill("SIGHUP");
+    await stage.command.line(/Ready: generation \d+ serves/, 2);
+    await stage.more(10);
+    await stage.assertNothingLost(BAD_DEPLOYS.length * 5);
+    await stage.end();
+  });
+}
+
+/** A release whose app names it. The mirror says nothing about where it came from. */
+function release(folder: string, name: string): void {
+  mkdirSync(join(folder, name));
+  const mirror = readFileSync(join(FIXTURES, "faults", "mirror.mjs"), "utf8");
+  const named = mirror.replace('"x-worker"', `"x-release": ${JSON.stringify(name)},\n    "x-worker"`);
+  writeFileSync(join(folder, name, "app.mjs"), named);
+}
+
+function point(link: string, to: string): void {
+  symlinkSync(to, `${link}.new`);
+  renameSync(`${link}.new`, link);
+}
+
+async function serveReleases(context: TestContext, workers: number) {
+  const folder = temporaryFolder(context);
+  const current = join(folder, "current");
+  release(folder, "release-1");
+  point(current, "release-1");
+  const args = ["app.mjs", "--bind", "127.0.0.1:0", "--workers", `${workers}`, "--chdir", current];
+  const command = startCommand(context, args, { cwd: folder });
+  await command.ready();
+  return { folder, current, command, target: { port: await command.port() } };
+}
+
+for (const workers of [1, 4]) {
+  test(`releases behind a link, each deleted behind the next, ${workers} workers`, async (context) => {
+    const { folder, current, command, target } = await serveReleases(context, workers);
+    const loads = (["keep-alive", "close"] as const).map(
+      (mode) => new Load(target, { mode, make: MIXED, clients: 4, rate: 80 }),
+    );
+    context.after(() => Promise.all(loads.map((load) => load.stop())));
+    for (let number = 2; number <= 5; number++) {
+      release(folder, `release-${number}`);
+      point(current, `release-${number}`);
+      command.kill("SIGHUP");
+      await command.ready(number);
+      rmSync(join(folder, `release-${number - 1}`), { recursive: true });
+      await until("the new release answers, and no other", async () => {
+        const names = await Promise.all(
+          [1, 2, 3, 4].map(async () => (await ask(target)).headers["x-release"]),
+        );
+        return names.every((name) => name === `release-${number}`);
+      });
+      // A worker that crashes is replaced by one of the new release, though its folder was not there at first.
+      const [victim] = command.workers();
+      process.kill(victim as number, "SIGTERM");
+      await until("it is replaced", () => {
+        const pids = command.workers();
+        return pids.length === workers && !pids.includes(victim as number);
+      });
+      await Promise.all(loads.map((load) => load.more(10)));
+    }
+    for (const load of loads) {
+      await load.stop();
+      load.assertNothingLost(40);
+    }
+    assert.deepEqual(command.lines(/ERROR|WARNING/), []);
+  });
+}

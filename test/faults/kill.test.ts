@@ -1,0 +1,95 @@
+/** SIGKILL under load: of a worker, which costs what it had in its hands and nothing else, and of the arbiter. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { isAlive, startCommand, until } from "../support/command.ts";
+import { FaultStage } from "../support/fault-stage.ts";
+import type { Failure } from "../support/load.ts";
+
+interface Kill {
+  readonly pid: number;
+  /** When it was killed, and when its successor answered; in milliseconds since the epoch. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Fails if a request failed that was not in the hands of a worker that was just killed. */
+function checkLosses(
+  name: string,
+  failures: readonly Failure[],
+  kills: readonly Kill[],
+  clients: number,
+): void {
+  for (const failure of failures) {
+    assert.ok(["reset", "truncated"].includes(failure.kind), `${name}: ${failure.kind}: ${failure.text}`);
+    const kill = kills.find(({ from, to }) => failure.at >= from && failure.at <= to);
+    assert.ok(kill !== undefined, `${name}: no worker was just killed: ${failure.text}`);
+    // A connection that was answered before belongs to who answered it.
+    const { worker } = failure;
+    assert.ok(
+      worker === undefined || worker === kill.pid,
+      `${name}: not of worker ${kill.pid}: ${failure.text}`,
+    );
+    const together = failures.filter(({ at }) => at >= kill.from && at <= kill.to);
+    assert.ok(together.length <= clients, `${name}: ${together.length} of ${clients} clients lost a request`);
+  }
+}
+
+/** For each server. Many crashes in a row are answered with ever longer pauses, which are not what is tested here. */
+const KILLS = 5;
+
+const SERVERS = [
+  { workers: 1, app: "mirror.mjs" },
+  { workers: 4, app: "mirror.mjs" },
+  { workers: 4, app: "mirror-listener.cjs" },
+  { workers: 2, app: "mirror.mjs" },
+] as const;
+
+for (const { workers, app } of SERVERS) {
+  test(`a worker is killed ${KILLS} times, ${workers} workers of ${app}`, async (context) => {
+    const stage = await FaultStage.start(context, { workers, app });
+    await stage.load();
+    const kills: Kill[] = [];
+    for (let time = 0; time < KILLS; time++) {
+      const pids = await stage.settled();
+      const pid = pids[time % pids.length] as number;
+      const from = Date.now();
+      process.kill(pid, "SIGKILL");
+      await stage.command.line(new RegExp(`Worker \\(pid: ${pid}\\) was killed by SIGKILL`));
+      await until("another worker answers in its place", () => {
+        return stage.command.workers().some((other) => !pids.includes(other) && stage.answering().has(other));
+      });
+      kills.push({ pid, from, to: Date.now() });
+      await stage.more(10);
+    }
+    await Promise.all([...stage.loads.values()].map((load) => load.stop()));
+    for (const [name, load] of stage.loads) {
+      checkLosses(name, load.failures, kills, 4);
+      assert.ok(load.counts.answered >= KILLS * 10, `${name}: ${load.report()}`);
+    }
+    await stage.end();
+  });
+}
+
+async function arbiterKilled(context: TestContext, workers: number): Promise<void> {
+  const stage = await FaultStage.start(context, { workers });
+  await stage.load();
+  const pids = [stage.command.pid, ...(await stage.settled())];
+  stage.command.kill("SIGKILL");
+  await until("no process is left", () => !pids.some(isAlive), 2000);
+  await stage.command.ended();
+  for (const load of stage.loads.values()) {
+    await load.stop();
+    assert.equal(load.counts.wrong, 0, load.report());
+  }
+  const binds = ["--bind", `127.0.0.1:${stage.port}`, "--bind", `unix:${stage.path}`];
+  const next = startCommand(context, [stage.app, ...binds], { cwd: stage.folder });
+  await next.ready();
+  stage.loads.clear();
+  await stage.load();
+  await stage.assertNothingLost(5);
+}
+
+for (const workers of [1, 4]) {
+  test(`the arbiter is killed: ${workers} workers end within 2 s, and the addresses can be bound again`, (context) =>
+    arbiterKilled(context, workers));
+}

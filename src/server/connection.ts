@@ -36,9 +36,13 @@ export interface ConnectionHost {
 const HELD_MAX = 65536;
 /** An unread body up to this size is read and thrown away to keep the connection; beyond it we close. */
 const DISCARD_MAX = 65536;
-/** After the last answer, how long and how much more we listen, so that the client reads it before a reset. */
-const LINGER_MS = 2000;
-const LINGER_BYTES = 1024 * 1024;
+/**
+ * After the last answer we listen on, so that no reset overtakes it (RFC 9112, 9.6): until the client has been
+ * silent for a while, and for so long at most. How much comes is no measure: a proxy that passes on a large
+ * upload looks for the answer when it cannot go on writing, and takes a broken connection for no answer.
+ */
+const LINGER_SILENCE_MS = 2000;
+const LINGER_MAX_MS = 30_000;
 
 type Phase = "idle" | "head" | "exchange" | "lingering" | "upgraded" | "closed";
 
@@ -71,7 +75,8 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   #paused = false;
   #feeding = false;
   #peerEnded = false;
-  #lingered = 0;
+  /** When a lingering connection ends in any case; undefined until its last answer has been sent. */
+  #lingerUntil: number | undefined;
   #upgraded: UpgradedStream | undefined;
 
   constructor(socket: Socket, host: ConnectionHost, context: ExchangeContext) {
@@ -105,8 +110,7 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
       case "upgraded":
         return (this.#upgraded as UpgradedStream).receive(bytes);
       case "lingering":
-        this.#lingered += bytes.length;
-        if (this.#lingered > LINGER_BYTES) this.#socket.destroy();
+        if (this.#lingerUntil !== undefined) this.#listenOn(this.#lingerUntil);
         return true;
       case "closed":
         return true;
@@ -415,9 +419,15 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     this.requestDeadline = Number.POSITIVE_INFINITY;
     this.#enter("lingering", Number.POSITIVE_INFINITY);
     this.#output.end(() => {
-      this.deadline = this.#host.now + LINGER_MS;
+      this.#lingerUntil = this.#host.now + LINGER_MAX_MS;
+      this.#listenOn(this.#lingerUntil);
     });
     this.#resumeInput();
+  }
+
+  /** The client has just done something: it gets its time once more. */
+  #listenOn(atMost: number): void {
+    this.deadline = Math.min(atMost, this.#host.now + LINGER_SILENCE_MS);
   }
 
   /** The server drains: an idle connection gets a little time for one more request. */

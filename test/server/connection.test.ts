@@ -412,6 +412,20 @@ describe("answers", () => {
     client.socket.destroy();
   });
 
+  test("a client that looks for the answer when all is sent still finds the 413", async (t) => {
+    const engine = await startEngine(t, echo, { limits: { ...DEFAULT_LIMITS, body: 1000 } });
+    const client = await engine.connect();
+    client.socket.pause();
+    const size = 20_000_000;
+    const head = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`;
+    await new Promise<void>((resolve, reject) => {
+      client.socket.once("error", reject);
+      client.socket.write(Buffer.concat([Buffer.from(head), Buffer.alloc(size)]), () => resolve());
+    });
+    client.socket.resume();
+    assert.match(await client.rest(), /^HTTP\/1\.1 413 .*too large\n$/s);
+  });
+
   test("a client that takes nothing is given up", async (t) => {
     const engine = await startEngine(t, (_request, respond) => respond(200, null, Buffer.alloc(30_000_000)), {
       timeouts: { ...DEFAULT_TIMEOUTS, header: 2000, body: 100, keepAlive: 2000 },

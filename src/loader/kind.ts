@@ -11,11 +11,10 @@
  */
 import { ExitCode, FatalError } from "../errors.ts";
 import type { App, Handler } from "../gateway/types.ts";
-import { fromFetch } from "../interop/fetch.ts";
+import { type FetchFunction, fromFetch } from "../interop/fetch.ts";
 import { frameworkOf, plainListener } from "./frameworks.ts";
 import type { AppInterface, LoadedApp } from "./loaded-app.ts";
 
-type Fetch = Parameters<typeof fromFetch>[0];
 type AnyFunction = (...args: never[]) => unknown;
 
 /**
@@ -40,7 +39,7 @@ function functionApp(value: AnyFunction, wanted: AppInterface, shown: string): L
   if (/^class\b/.test(text)) throw refusal(`${shown} is a class, not an app: export an instance of it`);
   const chosen = wanted === "auto" ? interfaceOf(value, text) : wanted;
   if (chosen === "node") return plainListener(value as Parameters<typeof plainListener>[0]);
-  if (chosen === "fetch") return gatewayApp("fetch function", { handle: fromFetch(value as Fetch) });
+  if (chosen === "fetch") return gatewayApp("fetch function", { handle: fromFetch(value as FetchFunction) });
   if (wanted === "auto" && takesNothing(value, text)) {
     throw refusal(
       `${shown} takes no parameters, so it cannot answer: if it makes the app, call it: ${shown}()`,
@@ -79,9 +78,7 @@ function objectApp(value: object, wanted: AppInterface, shown: string): LoadedAp
     return gatewayApp("gateway app", checkedApp(value as App, shown));
   }
   if (typeof fetch === "function" && (wanted === "fetch" || wanted === "auto")) {
-    return gatewayApp("fetch app", {
-      handle: fromFetch((request, environment) => (fetch as Fetch).call(value, request, environment)),
-    });
+    return gatewayApp("fetch app", { handle: fromFetch((fetch as FetchFunction).bind(value)) });
   }
   if (handles) throw mismatch(shown, "gateway app", "gateway", wanted);
   if (typeof fetch === "function") throw mismatch(shown, "fetch app", "fetch", wanted);

@@ -72,7 +72,10 @@ describe("--interface settles what cannot be told", () => {
   });
 
   test("without it they are gateway handlers", async () => {
-    const [node, fetched] = await load({ spec: "http:silent", cwd }, { spec: "hono:fetchWithMore", cwd });
+    const [node, fetched] = await load(
+      { spec: "http:silent", cwd, ask: false },
+      { spec: "hono:fetchWithMore", cwd, ask: false },
+    );
     assert.equal(node?.what, "gateway handler");
     assert.equal(fetched?.what, "gateway handler");
   });

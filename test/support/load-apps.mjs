@@ -1,20 +1,16 @@
 /**
  * Loads apps with the built loader in a process that knows no TypeScript yet, as a worker does, and asks
- * each for `GET /`. Reads a JSON list of { spec, interface, cwd } from its argument, prints one of results.
+ * each for `GET /`. Reads a JSON list of { spec, interface, cwd, ask } from its argument, prints one of results.
  */
 import { createServer } from "node:http";
+import { inject } from "../../dist/interop/testing.js";
 import { loadApp } from "../../dist/loader/load.js";
 
+/** Throws what a server would have logged. */
 async function askGateway(app) {
-  let answer;
-  const respond = (status, _headers, body) => {
-    answer = { status, body };
-  };
-  await app.handle(
-    { method: "GET", target: "/", headers: {}, signal: new AbortController().signal },
-    respond,
-  );
-  return { status: answer.status, body: await new Response(answer.body).text() };
+  const answer = await inject(app);
+  if (answer.errors.length > 0) throw answer.errors[0];
+  return { status: answer.status, body: answer.text() };
 }
 
 async function askNode(loaded) {
@@ -38,7 +34,7 @@ function described(error) {
   return { name, message, stack, exitCode, cause: described(cause) };
 }
 
-async function attempt({ spec, interface: wanted, cwd }) {
+async function attempt({ spec, interface: wanted, cwd, ask = true }) {
   let loaded;
   try {
     loaded = await loadApp(spec, { interface: wanted ?? "auto", cwd });
@@ -46,6 +42,7 @@ async function attempt({ spec, interface: wanted, cwd }) {
     return { failed: described(error) };
   }
   const result = { kind: loaded.kind, what: loaded.what, hooks: hooksInstalled() };
+  if (!ask) return result;
   try {
     result.answer = await (loaded.kind === "gateway" ? askGateway(loaded.app) : askNode(loaded));
   } catch (error) {

@@ -9,6 +9,8 @@ export interface Loading {
   readonly interface?: string;
   /** A folder of test/fixtures/apps, or an absolute path. */
   readonly cwd: string;
+  /** False to load without asking for an answer. */
+  readonly ask?: boolean;
   /** Allows Node to warn on stderr. */
   readonly warnings?: boolean;
 }

@@ -5,12 +5,14 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
+/** npx and the command find the Node that runs this test, whichever that is. */
+const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
 const ROOT = join(import.meta.dirname, "..");
 const EXPORTS = Object.keys(
   (JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { exports: object }).exports,
@@ -108,7 +110,12 @@ ${typed.join("\n")}
       const spec = file === "app.cjs" ? file : `${file}:handler`;
       const args = ["--no-install", "tsgun", spec, "--workers", "4", "--bind", `unix:${socket}`];
       // A group of its own: npx puts a shell between itself and the command.
-      const npx = spawn("npx", args, { cwd: folder, detached: true, stdio: ["ignore", "ignore", "pipe"] });
+      const npx = spawn("npx", args, {
+        cwd: folder,
+        env,
+        detached: true,
+        stdio: ["ignore", "ignore", "pipe"],
+      });
       const closed = once(npx, "close");
       t.after(async () => {
         signalGroup(npx.pid as number, "SIGKILL");

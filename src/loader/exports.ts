@@ -2,9 +2,9 @@
  * Finds the app among what its module exports. CommonJS puts everything under `default`, and what Node
  * recognises also beside it; both places are looked at, so that nobody has to know.
  */
+import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { ModuleNamespace } from "./import-module.ts";
-import { nearestName } from "./nearest.ts";
 import { type AppSpec, DEFAULT_NAMES } from "./spec.ts";
 
 /** What a name stands for, and the object that it was found on (the `this` of a call). */

@@ -4,8 +4,8 @@
  */
 import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
+import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
-import { nearestName } from "./nearest.ts";
 
 /** What a module without an extension may end with, in the order in which it is tried. */
 const EXTENSIONS = [".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"];
@@ -73,7 +73,7 @@ function neighbour(base: string): string | undefined {
   const bare = new Map(
     names.map((name) => [EXTENSION.test(wanted) ? name : name.replace(EXTENSION, ""), name]),
   );
-  const nearest = nearestName(wanted, bare.keys());
+  const nearest = nearestName(wanted, [...bare.keys()]);
   return nearest === undefined ? undefined : join(folder, bare.get(nearest) as string);
 }
 

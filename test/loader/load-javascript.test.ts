@@ -104,7 +104,7 @@ describe("what is wrong with an app is said in one line", () => {
       /^cannot find the app module "\.\/nowhere\/app": looked for nowhere\/app\.\{ts,.* in \S+$/,
     ],
     ["app:handlr", 'app.js exports no "handlr"; did you mean "handler"? it exports handler'],
-    ["names:server", /^names\.js exports no "server"; it exports Application, .* and 2 more$/],
+    ["names:listener", /^names\.js exports no "listener"; it exports Application, .* and 2 more$/],
     ["names:api.v1.server", 'api.v1 of names.js has no "server"; did you mean "serve"? it has serve'],
     ["names:unset", "unset of names.js is undefined"],
     ["names:count.x", 'count of names.js has no "x"; it has nothing'],

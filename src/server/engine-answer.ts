@@ -105,7 +105,7 @@ export class Sender implements Carrier {
 
   upgrade(fields: string[] | undefined): Duplex {
     if (fields !== undefined) this.#output.text(informationalHead(101, fields));
-    this.#output.flush();
+    this.#output.release();
     return this.connection.takeOver();
   }
 

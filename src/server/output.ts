@@ -17,6 +17,19 @@ export class Output {
   constructor(socket: Socket, stallMs: number) {
     this.#socket = socket;
     this.#stallMs = stallMs;
+    // Once: `setTimeout` with a callback would add a listener at every stall.
+    socket.on("timeout", this.#giveUp);
+  }
+
+  readonly #giveUp = (): void => {
+    this.#socket.destroy();
+  };
+
+  /** Somebody else sends on this connection from now on, and has his own idea of time. */
+  release(): void {
+    this.flush();
+    this.#socket.off("timeout", this.#giveUp);
+    this.#socket.setTimeout(0);
   }
 
   /** True while bytes wait for the client. */
@@ -51,7 +64,7 @@ export class Output {
     if (taken || this.#watched) return;
     this.#watched = true;
     const socket = this.#socket;
-    socket.setTimeout(this.#stallMs, () => socket.destroy());
+    socket.setTimeout(this.#stallMs);
     socket.once("drain", () => {
       this.#watched = false;
       socket.setTimeout(0);

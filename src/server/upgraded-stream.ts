@@ -16,6 +16,7 @@ export class UpgradedStream extends Duplex {
     this.on("error", () => {});
     socket.on("close", () => this.destroy());
     socket.on("error", (error) => this.destroy(error));
+    socket.on("timeout", () => this.emit("timeout"));
   }
 
   /** Takes bytes that have arrived; false when the reader is slower than they come. */
@@ -54,7 +55,8 @@ export class UpgradedStream extends Duplex {
   }
 
   setTimeout(milliseconds: number, listener?: () => void): this {
-    this.#socket.setTimeout(milliseconds, listener);
+    if (listener !== undefined) this.once("timeout", listener);
+    this.#socket.setTimeout(milliseconds);
     return this;
   }
 

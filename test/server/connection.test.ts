@@ -1,7 +1,8 @@
 /** The connection state machine, seen from a client that sends raw bytes. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { Readable } from "node:stream";
+import type { Socket } from "node:net";
+import { type Duplex, Readable } from "node:stream";
 import { describe, test } from "node:test";
 import type { GatewayRequest, Handler, Respond } from "../../src/gateway/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
@@ -426,6 +427,25 @@ describe("answers", () => {
     assert.match(await client.rest(), /^HTTP\/1\.1 413 .*too large\n$/s);
   });
 
+  test("waiting for a client again and again leaves no listeners behind", async (t) => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): number => warnings.push(warning);
+    process.on("warning", onWarning);
+    t.after(() => process.off("warning", onWarning));
+    const engine = await startEngine(t, async (_request, respond) => {
+      const writer = respond(200);
+      const block = Buffer.alloc(1_000_000);
+      for (let count = 0; count < 30; count += 1) await writer.write(block);
+      await writer.end();
+    });
+    const client = await engine.connect();
+    client.socket.removeAllListeners("data");
+    client.socket.resume();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    await once(client.socket, "end");
+    assert.deepEqual(warnings, []);
+  });
+
   test("a client that takes nothing is given up", async (t) => {
     const engine = await startEngine(t, (_request, respond) => respond(200, null, Buffer.alloc(30_000_000)), {
       timeouts: { ...DEFAULT_TIMEOUTS, header: 2000, body: 100, keepAlive: 2000 },
@@ -579,6 +599,22 @@ describe("upgrade", () => {
     await client.until((text) => text.endsWith("EARLY LATE"));
     client.socket.end();
     assert.match(await client.rest(), /^HTTP\/1\.1 101 [\s\S]*EARLY LATEbye$/);
+  });
+
+  test("the time limit of a connection that was handed over is its owner's to keep", async (t) => {
+    const engine = await startEngine(t, {
+      handle: hello,
+      upgrade: (_request, respond) => {
+        const duplex = respond.upgrade({ connection: "Upgrade", upgrade: "x" }) as Duplex &
+          Pick<Socket, "setTimeout">;
+        duplex.setTimeout(30, () => duplex.write("timeout"));
+      },
+    });
+    const client = await engine.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+    await client.until((text) => text.endsWith("timeout"));
+    assert.equal(client.ended, false);
+    client.socket.destroy();
   });
 
   test("an app may ignore the wish", async (t) => {

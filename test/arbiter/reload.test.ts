@@ -98,5 +98,6 @@ test("WINCH sends the workers home, HUP brings them back", async (context) => {
   command.kill("SIGHUP");
   await command.ready(2);
   assert.match((await waiting).text, /patient$/);
-  assert.equal(command.workers().length, 2);
+  // The old generation may have filled a gap while the new one was tried: its worker goes behind it.
+  await until("two are left", () => command.workers().length === 2);
 });

@@ -3,10 +3,13 @@
  * whatever happens comes as an event out of one mailbox and changes the pool, and then the pool settles.
  */
 import type { Config } from "../config/settings.ts";
+import { packageVersion } from "../config/version.ts";
 import type { ExitCode } from "../errors.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { bindAll, type Listener } from "./bind.ts";
+import { ControlDesk, type DeskOffice } from "./control-desk.ts";
+import { type ControlDoors, openControl, openHealth } from "./control-doors.ts";
 import { canReload, firstBoot, type TimeLimits } from "./desired.ts";
 import { type ArbiterEvent, describeEnding, type Ending, SIGNALS, type Signal } from "./event.ts";
 import { Mailbox } from "./mailbox.ts";
@@ -21,9 +24,6 @@ export interface ArbiterOptions {
   readConfig(): Config | Promise<Config>;
 }
 
-/** How many workers there may be beyond the target while some are replaced. */
-const SURGE = 1;
-
 export class Arbiter {
   readonly #mailbox = new Mailbox<ArbiterEvent>();
   readonly #pool: Pool;
@@ -34,6 +34,10 @@ export class Arbiter {
   readonly #folder: string;
   readonly #log: ErrorLog;
   readonly #narrator: Narrator;
+  readonly #desk: ControlDesk;
+  /** The configuration at the start: what a reload cannot change stands here. */
+  readonly #fixed: Config;
+  #doors: ControlDoors[] = [];
   #listeners: readonly Listener[] = [];
   /** The newest generation; each reload makes one. */
   #generation = 1;
@@ -49,7 +53,9 @@ export class Arbiter {
     this.#narrator = new Narrator(this.#log);
     this.#folder = enterFolder(config.chdir);
     this.#configs.set(this.#generation, config);
-    this.#pool = new Pool(firstBoot(config.workers, SURGE, limitsOf(config)), this.#effects());
+    this.#fixed = config;
+    this.#pool = new Pool(firstBoot(config.workers, config.reloadSurge, limitsOf(config)), this.#effects());
+    this.#desk = new ControlDesk(this.#office());
   }
 
   /**
@@ -62,18 +68,23 @@ export class Arbiter {
     }
     this.#listeners = await bindAll(this.#configOf(this.#generation).bind);
     try {
+      const { adminBind } = this.#fixed;
+      if (adminBind !== undefined) this.#doors.push(await openHealth(adminBind, this.#desk, this.#log));
       // The workers are started before the first line is logged: they boot while the log is loaded.
       this.#settle();
       this.#narrator.started(this.#listeners);
+      this.#openControl();
       while (this.#pool.exitCode === undefined) {
         for (const event of await this.#mailbox.take()) this.#take(event);
         this.#settle();
+        this.#desk.checkWishes();
       }
       this.#narrator.stopped(this.#pool.desired.stop);
       return this.#pool.exitCode;
     } finally {
       clearTimeout(this.#timer);
       this.#mailbox.close();
+      for (const door of this.#doors) door.close();
       for (const listener of this.#listeners) listener.release();
     }
   }
@@ -89,12 +100,18 @@ export class Arbiter {
       case "exit":
         this.#takeExit(event.id, event.ending);
         return;
+      case "command":
+        this.#desk.take(event.command);
+        return;
       case "config":
         this.#beginReload(event.config);
         return;
       case "config-error":
         this.#reading = false;
         this.#narrator.reloadFailed(this.#pool.desired.established, event.error.message);
+        if (!this.#pool.desired.reloadAgain) {
+          this.#desk.reloadFailed(this.#generation + 1, event.error, this.#pool.desired.established);
+        }
         this.#reloadOnceMore();
         return;
       case "tick":
@@ -107,7 +124,7 @@ export class Arbiter {
     this.#narrator.signalled(signal);
     switch (signal) {
       case "SIGTERM":
-        this.#pool.stopGracefully();
+        this.#stopGracefully();
         return;
       case "SIGINT":
       case "SIGQUIT":
@@ -129,6 +146,44 @@ export class Arbiter {
         // The log is the inherited standard error: there is no file to open anew.
         return;
     }
+  }
+
+  #stopGracefully(): void {
+    const { drainDelay } = this.#fixed;
+    if (drainDelay > 0 && this.#pool.desired.stop === undefined) this.#narrator.drainDelayed(drainDelay);
+    this.#pool.stopGracefully(drainDelay);
+  }
+
+  #openControl(): void {
+    const { controlSocket } = this.#fixed;
+    if (controlSocket === false) return;
+    void openControl(controlSocket, this.#desk, this.#log).then((door) => this.#doors.push(door));
+  }
+
+  #office(): DeskOffice {
+    const arbiter = this;
+    return {
+      pool: this.#pool,
+      minReady: this.#fixed.minReady,
+      get generation() {
+        return arbiter.#generation;
+      },
+      post: (command) => this.#mailbox.post({ type: "command", command }),
+      pidOf: (id) => this.#pidOf(id),
+      reload: () => this.#askReload(),
+      upgrade: async () => ({ ok: false, error: "this server cannot be upgraded in place" }),
+      reopen: () => ({ ok: true, message: "there is no log file: the log is the standard error" }),
+      stop: (mode) => (mode === "quick" ? this.#pool.stopQuickly() : this.#stopGracefully()),
+      describe: () => {
+        const { app = "" } = this.#fixed;
+        return {
+          name: app,
+          version: packageVersion(),
+          app,
+          listening: this.#listeners.map(({ url }) => url),
+        };
+      },
+    };
   }
 
   #takeMessage(id: number, message: FromWorker): void {
@@ -235,10 +290,12 @@ export class Arbiter {
       established: (generation) => {
         for (const other of this.#configs.keys()) if (other !== generation) this.#configs.delete(other);
         this.#narrator.established(generation, this.#pool.desired.target);
+        this.#desk.reloadDone(generation);
         this.#reloadOnceMore();
       },
       abandoned: (failure, established) => {
         this.#narrator.abandoned(failure, established);
+        this.#desk.reloadFailed(this.#generation, failure, established);
         if (established !== 0) this.#log.level = this.#configOf(established).logLevel;
         this.#reloadOnceMore();
       },

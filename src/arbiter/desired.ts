@@ -36,6 +36,8 @@ export interface Stop {
   readonly mode: "graceful" | "quick" | "kill";
   /** When it was last asked for. */
   readonly askedAt: number;
+  /** When the workers are told; until then the server serves on, and says that it is not ready. */
+  readonly beginAt: number;
   readonly exitCode: ExitCode;
   /** The last line of the log, where the stop is not what somebody asked for. */
   readonly reason: string | undefined;
@@ -126,7 +128,10 @@ export function withAbandoned(desired: Desired, limits: TimeLimits, now: number)
   if (failure === undefined) return desired;
   if (desired.established !== 0) return { ...desired, candidate: undefined, limits };
   const exitCode = failure.kind === "load" ? ExitCode.appLoad : ExitCode.workerBoot;
-  return { ...desired, stop: { mode: "quick", askedAt: now, exitCode, reason: failure.message } };
+  return {
+    ...desired,
+    stop: { mode: "quick", askedAt: now, beginAt: now, exitCode, reason: failure.message },
+  };
 }
 
 /**
@@ -165,13 +170,22 @@ export function withTarget(desired: Desired, target: number): Desired {
   return { ...desired, target: Math.max(0, target) };
 }
 
-/** Stops the server, or hastens a stop under way; a gentler wish than the one under way is ignored. */
-export function withStop(desired: Desired, mode: Stop["mode"], now: number): Desired {
+/**
+ * Stops the server, or hastens a stop under way; a gentler wish than the one under way is ignored. A first
+ * wish waits `delay` milliseconds before the workers are told, a second one does not.
+ */
+export function withStop(desired: Desired, mode: Stop["mode"], now: number, delay = 0): Desired {
   const { stop } = desired;
   if (stop === undefined) {
-    return { ...desired, stop: { mode, askedAt: now, exitCode: ExitCode.ok, reason: undefined } };
+    const beginAt = now + delay;
+    return { ...desired, stop: { mode, askedAt: now, beginAt, exitCode: ExitCode.ok, reason: undefined } };
   }
-  return { ...desired, stop: { ...stop, mode: STOP_RANK[mode] > STOP_RANK[stop.mode] ? mode : stop.mode } };
+  const hastened = STOP_RANK[mode] > STOP_RANK[stop.mode] ? mode : stop.mode;
+  const again = now - stop.askedAt >= SAME_WISH || hastened !== stop.mode;
+  return {
+    ...desired,
+    stop: { ...stop, mode: hastened, beginAt: again ? Math.min(now, stop.beginAt) : stop.beginAt },
+  };
 }
 
 const STOP_RANK = { graceful: 1, quick: 2, kill: 3 } as const;
@@ -183,6 +197,7 @@ const STOP_RANK = { graceful: 1, quick: 2, kill: 3 } as const;
 export function hastenedStop(desired: Desired, now: number): Stop["mode"] {
   const { stop } = desired;
   if (stop === undefined) return "graceful";
-  if (now - stop.askedAt < SAME_WISH) return stop.mode;
+  // A drain that has not begun begins now.
+  if (now - stop.askedAt < SAME_WISH || now < stop.beginAt) return stop.mode;
   return stop.mode === "graceful" ? "quick" : "kill";
 }

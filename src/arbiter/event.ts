@@ -1,6 +1,7 @@
 /** Everything that can happen to the arbiter. */
 import type { Config } from "../config/settings.ts";
 import type { FromWorker } from "../ipc/messages.ts";
+import type { Command } from "./control-desk.ts";
 
 /** The signals the arbiter understands; docs/signals.md says what each does. */
 export const SIGNALS = [
@@ -28,6 +29,8 @@ export type ArbiterEvent =
   | { readonly type: "signal"; readonly signal: Signal }
   | { readonly type: "message"; readonly id: number; readonly message: FromWorker }
   | { readonly type: "exit"; readonly id: number; readonly ending: Ending }
+  /** Somebody asked through the control interface. */
+  | { readonly type: "command"; readonly command: Command }
   /** The configuration of a reload has been read, or could not be. */
   | { readonly type: "config"; readonly config: Config }
   | { readonly type: "config-error"; readonly error: Error }

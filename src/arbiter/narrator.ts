@@ -26,6 +26,10 @@ export class Narrator {
     if (stop?.reason !== undefined) this.#log.error(`Reason: ${stop.reason}`);
   }
 
+  drainDelayed(milliseconds: number): void {
+    this.#log.info(`Serving on for ${milliseconds / 1000}s, not ready any more, before the drain`);
+  }
+
   signalled(signal: Signal): void {
     this.#log.info(`Handling signal: ${signal.slice(3).toLowerCase()}`);
   }

@@ -67,9 +67,10 @@ export class Pool {
     this.#desired = want.withTarget(this.#desired, target);
   }
 
-  stopGracefully(): void {
+  /** @param delay milliseconds to serve on before the workers are told, the first time */
+  stopGracefully(delay = 0): void {
     const now = this.#now();
-    this.#desired = want.withStop(this.#desired, want.hastenedStop(this.#desired, now), now);
+    this.#desired = want.withStop(this.#desired, want.hastenedStop(this.#desired, now), now, delay);
   }
 
   stopQuickly(): void {

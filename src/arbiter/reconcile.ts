@@ -35,10 +35,13 @@ export interface Plan {
 /** Pure: same arguments, same plan. When the actions have been carried out, a second call plans nothing. */
 export function reconcile(desired: Desired, roster: Roster, now: number): Plan {
   const overdue = overdueWorkers(desired, roster, now);
-  const wanted = desired.stop === undefined ? keep(desired, roster, now) : stopAll(desired, roster);
+  const { stop } = desired;
+  const stopping = stop !== undefined && now >= stop.beginAt;
+  const wanted = stopping ? stopAll(desired, roster) : keep(desired, roster, now);
+  const wakeAt = earliest(overdue.wakeAt, wanted.wakeAt);
   return {
     actions: [...overdue.actions, ...wanted.actions],
-    wakeAt: earliest(overdue.wakeAt, wanted.wakeAt),
+    wakeAt: stopping ? wakeAt : earliest(wakeAt, stop?.beginAt),
   };
 }
 

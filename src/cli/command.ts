@@ -19,6 +19,7 @@ import { ExitCode, FatalError } from "../errors.ts";
  */
 export async function runCommand(args: readonly string[]): Promise<ExitCode> {
   try {
+    if (args[0] === "ctl") return await runControl(args.slice(1));
     const given = parseCommandLine(args);
     if (given === undefined) return ExitCode.ok;
     const readConfig = (): Config => configFrom(given);
@@ -30,6 +31,19 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
     process.stderr.write(`tsgun: ${error.message}\n`);
     return error.exitCode;
   }
+}
+
+/** `tsgun ctl …`; loaded only then, since a server is started more often than asked. */
+async function runControl(args: readonly string[]): Promise<ExitCode> {
+  const { controlCommand } = await import("./ctl.ts");
+  const command = controlCommand();
+  try {
+    await command.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw usageError(error, "tsgun ctl --help");
+  }
+  return (process.exitCode as ExitCode | undefined) ?? ExitCode.ok;
 }
 
 /** @throws FatalError (usage) */
@@ -63,9 +77,9 @@ export function parseCommandLine(args: readonly string[]): Layer | undefined {
 }
 
 /** A mistake on the command line, as one line. */
-function usageError(error: CommanderError): FatalError {
+function usageError(error: CommanderError, help = "tsgun --help"): FatalError {
   const message = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
-  return new FatalError(`${message} (see tsgun --help)`, ExitCode.usage, { cause: error });
+  return new FatalError(`${message} (see ${help})`, ExitCode.usage, { cause: error });
 }
 
 function makeProgram(): Command {
@@ -75,6 +89,10 @@ function makeProgram(): Command {
     .argument("[app]", settings.app.doc)
     .version(`tsgun ${packageVersion()}`, "-v, --version", "Print the version.")
     .helpOption("-h, --help", "Print this help.")
+    .addHelpText(
+      "after",
+      "\nA running server is asked with: tsgun ctl status|workers|reload|scale|… (see tsgun ctl --help)",
+    )
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
@@ -97,6 +115,7 @@ function addOptions(program: Command, name: SettingName): void {
     doc,
     kind,
     positional,
+    negatable,
     default: fallback,
   } = settings[name] as Setting<unknown>;
   if (positional === true) return;
@@ -104,6 +123,12 @@ function addOptions(program: Command, name: SettingName): void {
   const short = flags.filter((flag) => !flag.startsWith("--"));
   const main = new Option([...short, `${flagOf(name)} <${kind.placeholder}>`].join(", "), shown);
   program.addOption(collecting(main, kind.repeatable).helpGroup(`${section}:`));
+  if (negatable === true) {
+    // Beside a positive option commander gives no default to this one.
+    program.addOption(
+      new Option(`--no-${settingLabel(name)}`, `No ${settingLabel(name)}.`).helpGroup(`${section}:`),
+    );
+  }
   for (const flag of flags) {
     if (!flag.startsWith("--")) continue;
     // Another spelling sets the same setting, and is not shown.

@@ -86,7 +86,9 @@ function show<T>(command: Command, answer: unknown, format: (answer: T) => strin
 
 /** The command `ctl` with everything below it. */
 export function controlCommand(): Command {
-  const ctl = new Command("ctl")
+  const ctl = new Command("tsgun ctl")
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
     .description("ask a running server: how it is, or to reload, scale, upgrade or stop")
     .option(
       "--control-socket <path>",

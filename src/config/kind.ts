@@ -125,3 +125,32 @@ export const addresses: Kind<readonly Address[]> = {
   },
   format: (value) => value.map(formatAddress).join(","),
 };
+
+/** One address. */
+export const address: Kind<Address> = {
+  placeholder: "ADDRESS",
+  parse: (raw) => parseAddress(String(raw).trim()),
+  format: formatAddress,
+};
+
+/** A file's path, or false for none: `--no-name` on the command line, `false` or `none` elsewhere. */
+export const pathOrNone: Kind<string | false> = {
+  placeholder: "PATH",
+  parse(raw) {
+    if (raw === false || raw === "none") return false;
+    if (typeof raw !== "string" || raw === "") throw new Error(`${shown(raw)} is not a path`);
+    return raw;
+  },
+  format: (value) => (value === false ? "none" : value),
+};
+
+/** The path of a URL, from its first slash. */
+export const urlPath: Kind<string> = {
+  placeholder: "PATH",
+  parse(raw) {
+    if (typeof raw !== "string" || !/^\/[!-"$-~]*$/.test(raw))
+      throw new Error(`${shown(raw)} is not a path that begins with /`);
+    return raw;
+  },
+  format: String,
+};

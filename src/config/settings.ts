@@ -4,7 +4,18 @@
  * stands here only when it works.
  */
 import type { Address } from "./address.ts";
-import { addresses, choice, count, duration, type Kind, size, text } from "./kind.ts";
+import {
+  address,
+  addresses,
+  choice,
+  count,
+  duration,
+  type Kind,
+  pathOrNone,
+  size,
+  text,
+  urlPath,
+} from "./kind.ts";
 
 export interface Setting<T> {
   readonly section: Section;
@@ -14,6 +25,8 @@ export interface Setting<T> {
   readonly flags?: readonly string[];
   /** Environment variables beside `TSGUN_<NAME>`, which goes first. */
   readonly environment?: readonly string[];
+  /** Can be switched off: `--no-name` gives false. */
+  readonly negatable?: boolean;
   /** Given by its place on the command line, not by a flag. */
   readonly positional?: boolean;
   /** Whether HUP may change it; what belongs to the arbiter and its sockets stands until it is started anew. */
@@ -23,7 +36,15 @@ export interface Setting<T> {
 }
 
 /** The headings of the help, in their order. */
-export const SECTIONS = ["Application", "Server socket", "Workers", "Limits", "Timeouts", "Logging"] as const;
+export const SECTIONS = [
+  "Application",
+  "Server socket",
+  "Workers",
+  "Limits",
+  "Timeouts",
+  "Logging",
+  "Control",
+] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** Gives an entry of the table its type. */
@@ -79,6 +100,20 @@ export const settings = {
     environment: ["WEB_CONCURRENCY"],
     reload: true,
     doc: "How many worker processes serve the application.",
+  }),
+  reloadSurge: setting({
+    section: "Workers",
+    kind: count(1, 1024),
+    default: 1,
+    reload: false,
+    doc: "How many workers there may be beyond the number wanted while a reload replaces them.",
+  }),
+  warmupPath: setting<string | undefined>({
+    section: "Workers",
+    kind: urlPath,
+    default: undefined,
+    reload: true,
+    doc: "Each new worker asks itself for this path and counts as ready only when the answer is 2xx.",
   }),
   limitRequestLine: setting({
     section: "Limits",
@@ -144,12 +179,41 @@ export const settings = {
     reload: true,
     doc: "How long a worker that is told to stop may finish what it has, before it is killed.",
   }),
+  drainDelay: setting({
+    section: "Timeouts",
+    kind: duration(),
+    default: 0,
+    reload: false,
+    doc: "How long the server serves on after TERM, saying that it is not ready, before it drains. For load balancers that take a while to look.",
+  }),
   linger: setting({
     section: "Timeouts",
     kind: duration(),
     default: 1500,
     reload: true,
     doc: "How long a stopping worker still answers on idle connections, for a proxy that is just reusing one.",
+  }),
+  controlSocket: setting<string | false | undefined>({
+    section: "Control",
+    kind: pathOrNone,
+    default: undefined,
+    negatable: true,
+    reload: false,
+    doc: "Where tsgun ctl reaches the server. Default: tsgun-PID.ctl in $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/tsgun or a folder of the user's among the temporary files.",
+  }),
+  adminBind: setting<Address | undefined>({
+    section: "Control",
+    kind: address,
+    default: undefined,
+    reload: false,
+    doc: "Where the arbiter answers /health/live and /health/ready, though every worker may be busy. Off by default.",
+  }),
+  minReady: setting({
+    section: "Control",
+    kind: count(0, 1024),
+    default: 1,
+    reload: false,
+    doc: "How many workers must be ready for /health/ready to say so.",
   }),
   logLevel: setting({
     section: "Logging",

@@ -66,9 +66,13 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     return this.#connections.size;
   }
 
-  async listen(fd: number, backlog?: number): Promise<void> {
+  listen(fd: number, backlog?: number): Promise<void> {
+    return this.open((server) => listenOn(server, fd, backlog));
+  }
+
+  async open(listen: (server: Server) => Promise<void>): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
-    await listenOn(server, fd, backlog);
+    await listen(server);
     this.adopt(server);
   }
 

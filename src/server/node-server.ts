@@ -79,8 +79,7 @@ export class NodeServer implements WorkerServer {
     return this.open((server) => listenOn(server, fd, backlog));
   }
 
-  /** Serves on one more socket; `listen` makes the server it is given listen there. */
-  async open(listen: (server: Server) => Promise<void>): Promise<void> {
+  async open(listen: (server: TcpServer) => Promise<void>): Promise<void> {
     // An http.Server listens once: each socket has its own.
     const server = this.#makeServer();
     await listen(server);

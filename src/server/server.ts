@@ -3,6 +3,8 @@
  * the same from here.
  */
 
+import type { Server } from "node:net";
+
 /** A request that has reached the worker and has no complete answer yet. */
 export interface InFlight {
   readonly method: string;
@@ -13,6 +15,8 @@ export interface InFlight {
 }
 
 export interface WorkerServer {
+  /** Serves on one more socket; `listen` makes the server it is given listen there. */
+  open(listen: (server: Server) => Promise<void>): Promise<void>;
   /**
    * Accepts connections on a listening socket that another process bound and this one inherited;
    * `backlog` is how many the kernel may hold until then. Throws `FatalError` when the descriptor is not a listening socket.

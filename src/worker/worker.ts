@@ -88,6 +88,10 @@ class WorkerLife {
     this.#linger = settings.linger;
     try {
       const serving = await makeServing(assignment, this.#drain.signal, this.#log);
+      if (settings.warmupPath !== undefined) {
+        const { warmUp } = await import("./warm-up.ts");
+        await warmUp(serving.server, settings.warmupPath);
+      }
       for (const descriptor of descriptors) await serving.server.listen(descriptor, settings.backlog);
       this.#serving = serving;
     } catch (error) {

@@ -104,11 +104,11 @@ export class RunningCommand {
 
   /** Waits for a line, or for the nth one, that matches. Fails at once when the command has ended without it. */
   async line(pattern: RegExp, nth = 1): Promise<string> {
-    return await until(`line ${nth} of standard error matches ${pattern}`, () => {
-      const found = this.lines(pattern)[nth - 1];
-      if (found === undefined && this.exit !== undefined) assert.fail(`the command ended: ${this.stderr}`);
-      return found;
+    const outcome = await until(`line ${nth} of standard error matches ${pattern}`, () => {
+      return this.lines(pattern)[nth - 1] ?? this.exit;
     });
+    if (typeof outcome !== "string") assert.fail(`the command ended without ${pattern}:\n${this.stderr}`);
+    return outcome;
   }
 
   /** Waits until generation `generation` serves with all its workers. */

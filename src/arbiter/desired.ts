@@ -34,7 +34,7 @@ export interface Candidate {
 
 export interface Stop {
   readonly mode: "graceful" | "quick" | "kill";
-  /** When it was last asked for. */
+  /** When this mode was asked for. */
   readonly askedAt: number;
   /** When the workers are told; until then the server serves on, and says that it is not ready. */
   readonly beginAt: number;
@@ -180,12 +180,11 @@ export function withStop(desired: Desired, mode: Stop["mode"], now: number, dela
     const beginAt = now + delay;
     return { ...desired, stop: { mode, askedAt: now, beginAt, exitCode: ExitCode.ok, reason: undefined } };
   }
-  const hastened = STOP_RANK[mode] > STOP_RANK[stop.mode] ? mode : stop.mode;
-  const again = now - stop.askedAt >= SAME_WISH || hastened !== stop.mode;
-  return {
-    ...desired,
-    stop: { ...stop, mode: hastened, beginAt: again ? Math.min(now, stop.beginAt) : stop.beginAt },
-  };
+  const beginAt = Math.min(now, stop.beginAt);
+  if (STOP_RANK[mode] > STOP_RANK[stop.mode]) {
+    return { ...desired, stop: { ...stop, mode, askedAt: now, beginAt } };
+  }
+  return now - stop.askedAt < SAME_WISH ? desired : { ...desired, stop: { ...stop, beginAt } };
 }
 
 const STOP_RANK = { graceful: 1, quick: 2, kill: 3 } as const;

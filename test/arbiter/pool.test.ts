@@ -364,6 +364,10 @@ describe("stopping", () => {
     paper.pool.stopGracefully();
     paper.settle();
     assert.deepEqual(paper.news(), ["quit 1"]);
+    paper.pass(10);
+    paper.pool.stopGracefully();
+    paper.settle();
+    assert.deepEqual(paper.news(), [], "a repetition within a moment of the second is the second");
     paper.pass(1000);
     paper.pool.stopGracefully();
     paper.settle();

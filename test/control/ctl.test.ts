@@ -1,0 +1,226 @@
+/** `tsgun ctl` and the health endpoint against the running command. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { copyFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { ask } from "../support/ask.ts";
+import {
+  COMMAND,
+  FIXTURES,
+  type RunningCommand,
+  startCommand,
+  temporaryFolder,
+  until,
+} from "../support/command.ts";
+
+interface Told {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+interface Controlled {
+  readonly command: RunningCommand;
+  readonly folder: string;
+  readonly target: { readonly port: number };
+  ctl(...args: string[]): Promise<Told>;
+  deploy(source: string): void;
+}
+
+function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Told> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [COMMAND, "ctl", ...args], { env: { ...process.env, ...env } });
+    let out = "";
+    let err = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      out += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      err += text;
+    });
+    child.once("close", (code) => resolve({ code, out, err }));
+  });
+}
+
+async function controlled(context: TestContext, ...args: string[]): Promise<Controlled> {
+  const folder = temporaryFolder(context);
+  const app = join(folder, "app.mjs");
+  copyFileSync(join(FIXTURES, "pool/echo.mjs"), app);
+  const socket = join(folder, "run", "c.ctl");
+  const options = ["app.mjs", "-b", "127.0.0.1:0", "--control-socket", socket, ...args];
+  const command = startCommand(context, options, { cwd: folder });
+  await command.ready();
+  await until("the control socket is there", () => statSync(socket, { throwIfNoEntry: false })?.isSocket());
+  return {
+    command,
+    folder,
+    target: { port: await command.port() },
+    ctl: (...words) => run([...words, "--control-socket", socket]),
+    deploy: (source) => {
+      writeFileSync(`${app}.new`, source);
+      renameSync(`${app}.new`, app);
+    },
+  };
+}
+
+const HANDLER = "export const handler = (_, respond) => respond(200, null, 'version 2');\n";
+
+test("status and workers say how things are, for people and as JSON", async (context) => {
+  const { ctl, command } = await controlled(context, "-w", "2");
+  const status = await ctl("status");
+  assert.equal(status.code, 0);
+  assert.match(status.out, new RegExp(`pid ${command.pid}\\) is serving`));
+  assert.match(status.out, /2 of 2 ready, generation 1/);
+  const workers = JSON.parse((await ctl("workers", "--json")).out) as { pid: number; state: string }[];
+  assert.deepEqual(workers.map(({ pid }) => pid).sort(), command.workers().sort());
+  assert.deepEqual(
+    workers.map(({ state }) => state),
+    ["ready", "ready"],
+  );
+});
+
+test("reload waits for its outcome, and a bad one leaves all as it was", async (context) => {
+  const { ctl, command, target, deploy } = await controlled(context, "-w", "2");
+  deploy(HANDLER);
+  const good = await ctl("reload");
+  assert.deepEqual([good.code, good.out], [0, "generation 2 serves with 2 workers\n"]);
+  assert.equal((await ask(target)).text, "version 2");
+  await until("the old workers are gone", () => command.workers().length === 2);
+  const pids = command.workers().sort();
+  for (const [source, message] of [
+    ["throw new Error('from the app');\n", /from the app.*generation 2 serves on[\s\S]*at .*app\.mjs:1/],
+    ["export default { startup() { throw new Error('cannot start') }, handle() {} };\n", /cannot start/],
+    ["export const handler = (;\n", /syntax error/],
+  ] as const) {
+    deploy(source);
+    const bad = await ctl("reload");
+    assert.equal(bad.code, 1);
+    assert.match(bad.err, message);
+  }
+  await until("the tried workers are gone", () => command.workers().length === 2);
+  assert.deepEqual(command.workers().sort(), pids);
+  assert.equal((await ask(target)).text, "version 2");
+});
+
+test("reloads asked for at once all get the outcome of one that came after them", async (context) => {
+  const { ctl, command, deploy } = await controlled(context, "-w", "2");
+  deploy(HANDLER);
+  const told = await Promise.all(Array.from({ length: 6 }, () => ctl("reload")));
+  for (const { code, err } of told) assert.equal(code, 0, err);
+  await until("exactly two workers are left", () => command.workers().length === 2);
+});
+
+test("scale, restart and stop", async (context) => {
+  const { ctl, command } = await controlled(context);
+  assert.equal((await ctl("scale", "3")).out, "3 workers ready\n");
+  assert.equal(command.workers().length, 3);
+  const pid = command.workers()[0] as number;
+  assert.match((await ctl("restart", String(pid))).out, new RegExp(`worker ${pid} is replaced by \\d+`));
+  await until("it is gone", () => !command.workers().includes(pid));
+  const unknown = await ctl("restart", "1");
+  assert.deepEqual([unknown.code, unknown.err], [1, "no worker that serves has the pid 1\n"]);
+  assert.equal((await ctl("scale", "0")).code, 0);
+  assert.equal((await ctl("scale", "1")).code, 0);
+  assert.equal((await ctl("reopen")).code, 0);
+  assert.equal((await ctl("stop")).code, 0);
+  assert.equal((await command.ended()).code, 0);
+  const gone = await ctl("status");
+  assert.equal(gone.code, 1);
+  assert.match(gone.err, /cannot ask the server/);
+});
+
+test("without a name the one server that runs is found; where it cannot be made the server runs on", async (context) => {
+  const folder = temporaryFolder(context);
+  const env = { XDG_RUNTIME_DIR: folder, RUNTIME_DIRECTORY: "" };
+  const app = join(FIXTURES, "pool/echo.mjs");
+  assert.match((await run(["status"], env)).err, /no server answers in/);
+  const first = startCommand(context, [app, "-b", "127.0.0.1:0"], { env });
+  await first.ready();
+  await until("it is found", async () => (await run(["status"], env)).code === 0);
+  const long = join(folder, "x".repeat(120));
+  const second = startCommand(context, [app, "-b", "127.0.0.1:0", "--control-socket", long], { env });
+  await second.ready();
+  await second.line(/There is no control socket: .* is longer than \d+ bytes/);
+  const third = startCommand(context, [app, "-b", "127.0.0.1:0", "--no-control-socket"], { env });
+  await third.ready();
+  assert.equal((await run(["status"], env)).code, 0);
+});
+
+test("mistakes are told in one line, exit code 2", async () => {
+  for (const [args, message] of [
+    [["frobnicate"], /unknown command 'frobnicate'/],
+    [["scale", "many"], /whole number/],
+    [["scale"], /missing required argument 'workers'/],
+  ] as const) {
+    const told = await run(args);
+    assert.equal(told.code, 2);
+    assert.match(told.err, message);
+    assert.equal(told.err.trim().split("\n").length, 1);
+  }
+});
+
+async function healthPort(command: RunningCommand): Promise<number> {
+  const line = await command.line(/Health at: /);
+  return Number(/:(\d+)$/.exec(line)?.[1]);
+}
+
+test("health is answered though every worker is blocked, and ready fails below min-ready", async (context) => {
+  const app = join(FIXTURES, "pool/blocks.mjs");
+  const args = [app, "-b", "127.0.0.1:0", "-w", "2", "--admin-bind", "127.0.0.1:0", "--min-ready", "2"];
+  const command = startCommand(context, args);
+  const admin = { port: await healthPort(command) };
+  await command.ready();
+  const target = { port: await command.port() };
+  for (let count = 0; count < 4; count += 1) ask(target, "/block").catch(() => {});
+  assert.equal((await ask(admin, "/health/live")).status, 200);
+  assert.equal((await ask(admin, "/health/ready")).status, 200);
+  command.kill("SIGTTOU");
+  await until("one worker is too few", async () => (await ask(admin, "/health/ready")).status === 503);
+  assert.equal((await ask(admin, "/health/live")).status, 200);
+});
+
+test("the health address taken is one line, exit code 1", async (context) => {
+  const app = join(FIXTURES, "pool/echo.mjs");
+  const first = startCommand(context, [app, "-b", "127.0.0.1:0"]);
+  await first.ready();
+  const taken = `127.0.0.1:${await first.port()}`;
+  const second = startCommand(context, [app, "-b", "127.0.0.1:0", "--admin-bind", taken]);
+  assert.equal((await second.ended()).code, 1);
+  assert.match(second.stderr, new RegExp(`admin-bind: cannot listen at ${taken}: the address is taken`));
+});
+
+test("a drain delay serves on, not ready; a second TERM ends the wait", async (context) => {
+  const app = join(FIXTURES, "pool/echo.mjs");
+  const args = [app, "-b", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0", "--drain-delay", "600s"];
+  const command = startCommand(context, args);
+  const admin = { port: await healthPort(command) };
+  await command.ready();
+  command.kill("SIGTERM");
+  await until("it is not ready", async () => (await ask(admin, "/health/ready")).status === 503);
+  assert.equal((await ask({ port: await command.port() })).status, 200);
+  await command.line(/Serving on for 600s/);
+  // Closer together than a moment they are one wish, passed on twice.
+  await until("the second is understood", () => {
+    command.kill("SIGTERM");
+    return command.exit !== undefined || command.workers().length === 0;
+  });
+  assert.equal((await command.ended()).code, 0);
+});
+
+test("a worker that cannot answer the warm-up path is not taken for ready", async (context) => {
+  const { ctl, command, target, deploy } = await controlled(context, "--warmup-path", "/warm");
+  deploy("export const handler = (_, respond) => respond(503, null, 'cold');\n");
+  const told = await ctl("reload");
+  assert.equal(told.code, 1);
+  assert.match(told.err, /the warm-up request GET \/warm was answered with 503/);
+  assert.equal((await ask(target)).status, 200);
+  assert.equal(command.exit, undefined);
+});
+
+test("the warm-up request is served by node's own server as well", async (context) => {
+  const app = join(FIXTURES, "pool/listener.cjs");
+  const command = startCommand(context, [app, "-b", "127.0.0.1:0", "--warmup-path", "/"]);
+  await command.ready();
+  assert.equal((await ask({ port: await command.port() })).status, 200);
+});

@@ -1,123 +1,103 @@
-/** `tsgun/fetch`: fetch apps (Hono, any function from Request to Response) over the gateway, and the reverse. */
-import { GatewayError } from "../errors.ts";
-import { clause } from "../gateway/clauses.ts";
-import type { App, GatewayRequest, Handler } from "../gateway/types.ts";
-import { FetchExchange } from "./fetch-exchange.ts";
-import { HostedApp, type HostOptions } from "./hosted-app.ts";
+/** `tsgun/fetch`: fetch apps (Hono, any `(request: Request) => Response`) as gateway handlers, and gateway apps as fetch. */
+import { BodyError, ClientGone } from "../errors.ts";
+import type { MessageBody } from "../exchange/message-body.ts";
+import type { App, Endpoint, GatewayRequest, Handler } from "../gateway/types.ts";
+import { ResponseMaker, sendResponse } from "./fetch-answer.ts";
+import { fetchRequest } from "./fetch-request.ts";
+import { HostedApp, type HostOptions, UNKNOWN_ENDPOINT } from "./hosted-app.ts";
+import { IterableSource } from "./iterable-source.ts";
 
-/** What a fetch app is given beside the request; Hono calls it `env`. */
+export type { HostOptions } from "./hosted-app.ts";
+
+/** What a fetch app is given beside its request; Hono calls it `c.env`. */
 export interface FetchEnvironment {
-  /** The request as the gateway made it: remote address, worker, state, trailers … */
+  /** The request as the gateway made it: who asks, its id, the worker, the state, trailers. */
   readonly gateway: GatewayRequest;
 }
 
 /** An app as the Fetch standard's types have it. */
 export type FetchFunction = (request: Request, environment: FetchEnvironment) => Response | Promise<Response>;
 
-/** Methods for which the Fetch standard allows no Request. */
-const UNFETCHABLE = new Set(["CONNECT", "TRACE", "TRACK"]);
-
-function hasContent(request: GatewayRequest): boolean {
-  return request.body.length !== 0 && request.method !== "GET" && request.method !== "HEAD";
-}
-
-function urlOf(request: GatewayRequest): string {
-  // Absolute-form is a URL already; `*` has none of its own.
-  if (request.target.charCodeAt(0) !== 0x2f) return request.target === "*" ? origin(request) : request.target;
-  return origin(request) + request.target;
-}
-
-function origin(request: GatewayRequest): string {
-  return `${request.scheme}://${request.host === "" ? "localhost" : request.host}`;
-}
-
-/** Makes the platform's Request of a gateway request. Its body is read when the app reads it. */
-function requestOf(request: GatewayRequest): Request {
-  const headers: [string, string][] = [];
-  const raw = request.rawHeaders;
-  for (let index = 0; index < raw.length; index += 2) {
-    headers.push([raw[index] as string, raw[index + 1] as string]);
-  }
-  const init = { method: request.method, headers, signal: request.signal };
-  if (!hasContent(request)) return new Request(urlOf(request), init);
-  return new Request(urlOf(request), { ...init, body: request.body.web(), duplex: "half" } as RequestInit);
-}
-
-type Reader = ReadableStreamDefaultReader<Uint8Array>;
-
-/** Resolves to undefined in the next turn of the event loop. */
-function nextTurn(): Promise<undefined> {
-  return new Promise((resolve) => setImmediate(resolve, undefined));
-}
-
-async function* rest(
-  reader: Reader,
-  first: Uint8Array,
-  pending: ReturnType<Reader["read"]>,
-): AsyncGenerator<Uint8Array> {
-  try {
-    yield first;
-    for (let next = await pending; !next.done; next = await reader.read()) yield next.value;
-  } finally {
-    await reader.cancel();
-  }
-}
-
 /**
- * Runs a fetch app under any gateway server. A response that is one piece, as those made of a string or
- * JSON are, is sent with its length; others are streamed.
+ * Makes a gateway handler of a fetch app. What it throws is a 500; redirects and errors that it answers
+ * with are sent as they are; bodies stream both ways, and `request.signal` aborts when the client goes.
  */
 export function fromFetch(fetch: FetchFunction): Handler {
   return async (request, respond) => {
-    if (UNFETCHABLE.has(request.method)) {
-      respond(501, null, `${request.method} cannot be expressed as a fetch Request\n`);
-      return;
-    }
-    const response = await fetch(requestOf(request), { gateway: request });
-    if (!(response instanceof Response)) {
-      throw new GatewayError(clause.content, "the fetch app returned no Response");
-    }
-    const headers = [...response.headers];
-    if (response.body === null || request.method === "HEAD") {
-      await response.body?.cancel();
-      if (request.method === "HEAD" && response.body !== null) respond(response.status, headers).end();
-      else respond(response.status, headers, null);
-      return;
-    }
-    const reader = response.body.getReader() as Reader;
-    const first = await Promise.race([reader.read(), nextTurn()]);
-    if (first === undefined) {
-      reader.releaseLock();
-      respond(response.status, headers, response.body as never);
-      return;
-    }
-    if (first.done) {
-      respond(response.status, headers, null);
-      return;
-    }
-    const pending = reader.read();
-    const second = await Promise.race([pending, nextTurn()]);
-    if (second?.done === true) respond(response.status, headers, first.value);
-    else respond(response.status, headers, rest(reader, first.value, pending));
+    const response = await fetch(fetchRequest(request), { gateway: request });
+    await sendResponse(response, request.method, respond);
   };
 }
 
-/** A fetch function over a gateway app, with the app's life. */
+export interface FetchHostOptions extends HostOptions {
+  /** Tells who asks, from what the host gives beside the request; nobody knows by default. */
+  readonly remote?: (request: Request, ...context: unknown[]) => Endpoint;
+}
+
+/** A fetch app with the life of the gateway app inside. */
 export interface HostedFetch {
-  (request: Request): Promise<Response>;
-  /** Waits for the last answer and runs the app's `shutdown`. */
+  (request: Request, ...context: unknown[]): Promise<Response>;
+  /** Resolves when the app has started, which begins at once; rejects with what its `startup` threw. */
+  readonly ready: Promise<void>;
+  /** Tells the app to drain, waits for its last answer and shuts it down. */
   close(): Promise<void>;
 }
 
 /**
- * Runs a gateway app as a fetch function: under Bun, Deno, a service worker's test, or another fetch server.
- * `upgrade` throws in the app, since a Response cannot carry one.
+ * Makes a fetch app of a gateway app, for hosts that know no other (Deno, Bun, workers). What fetch has no
+ * place for is lost: the raw target and the case of field names, informational answers, trailers, upgrades;
+ * Date and framing are the host's. An answer that is broken off is an error of the response's stream.
  */
-export function toFetch(app: App | Handler, options: HostOptions = {}): HostedFetch {
+export function toFetch(app: App | Handler, options: FetchHostOptions = {}): HostedFetch {
   const hosted = new HostedApp(app, options);
-  const fetch = async (request: Request): Promise<Response> => {
-    await hosted.ready;
-    return new FetchExchange(hosted, request).answer();
-  };
-  return Object.assign(fetch, { close: () => hosted.close() });
+  const handler = (request: Request, ...context: unknown[]): Promise<Response> =>
+    new Promise((resolve, reject) => {
+      const { signal } = request;
+      const gone = (): void => {
+        const error = new ClientGone();
+        exchange.request.abort(error);
+        body?.fail(new BodyError(400, error.message, { cause: error }));
+        exchange.answer.abandon(error);
+        reject(error);
+      };
+      const maker = new ResponseMaker(request.method, {
+        onResponse: resolve,
+        onCancel: gone,
+        onBroken: reject,
+      });
+      const url = new URL(request.url);
+      const peer = options.remote?.(request, ...context) ?? UNKNOWN_ENDPOINT;
+      const scheme = url.protocol === "https:" ? "https" : "http";
+      const body = requestBody(request, hosted.bodyLimit);
+      const head = {
+        method: request.method,
+        target: url.pathname + url.search,
+        httpVersion: "1.1",
+        rawHeaders: rawHeaders(request, url),
+        upgrade: false,
+      } as const;
+      const exchange = hosted.open(head, { peer, local: UNKNOWN_ENDPOINT, scheme }, body, maker);
+      const settled = (): void => signal.removeEventListener("abort", gone);
+      exchange.answer.finished().then(settled, settled);
+      if (signal.aborted) {
+        gone();
+        return;
+      }
+      signal.addEventListener("abort", gone, { once: true });
+      hosted.run(exchange);
+    });
+  return Object.assign(handler, { ready: hosted.ready, close: () => hosted.close() });
+}
+
+function rawHeaders(request: Request, url: URL): string[] {
+  const raw: string[] = request.headers.has("host") ? [] : ["host", url.host];
+  for (const [name, value] of request.headers) raw.push(name, value);
+  return raw;
+}
+
+function requestBody(request: Request, limit: number): MessageBody | undefined {
+  const { body } = request;
+  if (body === null) return undefined;
+  const declared = request.headers.get("content-length");
+  return new IterableSource(body, { length: declared === null ? undefined : Number(declared), limit }).body;
 }

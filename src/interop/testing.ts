@@ -3,9 +3,10 @@ import type { Duplex } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
 import { fieldPairs, joinFields } from "../gateway/fields.ts";
 import type { App, Endpoint, Fields, GatewayRequest, Handler, HeadersInput } from "../gateway/types.ts";
+import { AnswerCollector } from "./answer-collector.ts";
 import { asksForUpgrade, fieldValue } from "./framing.ts";
 import { HostedApp } from "./hosted-app.ts";
-import { AnswerCollector, ContentSender, type RequestContent } from "./memory-client.ts";
+import { IterableSource, type RequestContent } from "./iterable-source.ts";
 
 export interface InjectOptions {
   /** GET by default. */
@@ -130,7 +131,10 @@ function collect(hosted: HostedApp, options: InjectOptions): Promise<AnswerColle
     const sender =
       length === 0
         ? undefined
-        : new ContentSender(options.body ?? "", length, hosted.bodyLimit, fieldPairs(options.trailers), {
+        : new IterableSource(options.body ?? "", {
+            length,
+            limit: hosted.bodyLimit,
+            rawTrailers: fieldPairs(options.trailers),
             onStart: () => {
               if (waits && !exchange.answer.headSent) collector.informational(100, []);
             },

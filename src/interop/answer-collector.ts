@@ -1,91 +1,8 @@
-/**
- * The client of an exchange that never leaves memory: it sends the content of a request at the pace at
- * which the app reads it, and collects the answer.
- */
+/** The client of an exchange that never leaves memory, on its receiving side: it collects the answer. */
 import type { Duplex } from "node:stream";
-import { BodyError } from "../errors.ts";
 import { type Carrier, forbidsContent } from "../exchange/answer.ts";
-import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import { duplexPair } from "./duplex-pair.ts";
-import { allowedTrailers, fieldValue, sendableFields } from "./framing.ts";
-
-/** Content to send: whole, or in pieces as the app reads them. A source that throws is a client that breaks off. */
-export type RequestContent =
-  | string
-  | Uint8Array
-  | AsyncIterable<string | Uint8Array>
-  | Iterable<string | Uint8Array>;
-
-/** A copy, since whoever gave the piece may use its memory again. */
-function bytesOf(piece: string | Uint8Array): Buffer {
-  return typeof piece === "string" ? Buffer.from(piece) : Buffer.from(piece);
-}
-
-/** Sends the content of a request. */
-export class ContentSender implements BodySource {
-  readonly body: MessageBody;
-  readonly #pieces: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
-  readonly #trailers: readonly string[];
-  readonly #onStart: () => void;
-  readonly #onBroken: (error: Error) => void;
-  #room: (() => void) | undefined;
-  #paused = false;
-
-  constructor(
-    content: RequestContent,
-    length: number | undefined,
-    limit: number,
-    trailers: readonly string[],
-    events: { onStart(): void; onBroken(error: Error): void },
-  ) {
-    this.#pieces = typeof content === "string" || content instanceof Uint8Array ? [content] : content;
-    this.#trailers = allowedTrailers(trailers);
-    this.#onStart = events.onStart;
-    this.#onBroken = events.onBroken;
-    this.body = new MessageBody(length, this, limit);
-  }
-
-  start(): void {
-    this.#onStart();
-    this.#send().catch((cause: unknown) => {
-      const error =
-        cause instanceof BodyError ? cause : new BodyError(400, "the client broke off", { cause: cause });
-      this.body.fail(error);
-      this.#onBroken(error);
-    });
-  }
-
-  async #send(): Promise<void> {
-    const declared = this.body.length;
-    let sent = 0;
-    for await (const piece of this.#pieces) {
-      const bytes = bytesOf(piece);
-      sent += bytes.length;
-      if (declared !== undefined && sent > declared) break;
-      if (bytes.length > 0) this.body.push(bytes);
-      if (this.#paused) {
-        await new Promise<void>((resolve) => {
-          this.#room = resolve;
-        });
-      }
-      if (this.body.abandoned) return;
-    }
-    if (declared !== undefined && sent !== declared) {
-      throw new BodyError(400, `content-length says ${declared}, the content has ${sent} bytes`);
-    }
-    this.body.end(this.#trailers);
-  }
-
-  pause(): void {
-    this.#paused = true;
-  }
-
-  resume(): void {
-    this.#paused = false;
-    this.#room?.();
-    this.#room = undefined;
-  }
-}
+import { fieldValue, sendableFields } from "./framing.ts";
 
 export interface CollectorEvents {
   /** The answer is complete, or the connection has been taken over. */
@@ -157,7 +74,8 @@ export class AnswerCollector implements Carrier {
   }
 
   write(chunk: string | Uint8Array): boolean {
-    this.#chunks.push(bytesOf(chunk));
+    // A copy: the app may use its buffer again.
+    this.#chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : Buffer.from(chunk));
     return true;
   }
 

@@ -1,0 +1,77 @@
+/** Feeds a request body from anything iterable, at the speed of its reader. */
+import { BodyError } from "../errors.ts";
+import { type BodySource, MessageBody } from "../exchange/message-body.ts";
+import { allowedTrailers } from "./framing.ts";
+
+type Pieces = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
+
+/** Content to send: whole, or in pieces as the app reads them. A source that throws is a client that breaks off. */
+export type RequestContent = string | Uint8Array | Pieces;
+
+export interface SourceOptions {
+  /** The declared length in bytes; content of any other is broken. */
+  readonly length: number | undefined;
+  readonly limit: number;
+  readonly rawTrailers?: readonly string[];
+  /** The first read. */
+  readonly onStart?: () => void;
+  readonly onBroken?: (error: Error) => void;
+}
+
+export class IterableSource implements BodySource {
+  readonly body: MessageBody;
+  readonly #pieces: Pieces;
+  readonly #options: SourceOptions;
+  #paused = false;
+  #room: (() => void) | undefined;
+
+  constructor(content: RequestContent, options: SourceOptions) {
+    this.#pieces = typeof content === "string" || content instanceof Uint8Array ? [content] : content;
+    this.#options = options;
+    this.body = new MessageBody(options.length, this, options.limit);
+  }
+
+  start(): void {
+    this.#options.onStart?.();
+    this.#send().catch((cause: unknown) => {
+      const error =
+        cause instanceof BodyError ? cause : new BodyError(400, "the request body ended early", { cause });
+      this.body.fail(error);
+      this.#options.onBroken?.(error);
+    });
+  }
+
+  async #send(): Promise<void> {
+    const { length, rawTrailers = [] } = this.#options;
+    let sent = 0;
+    for await (const piece of this.#pieces) {
+      // A copy: whoever gave the piece may use its memory again.
+      const bytes = typeof piece === "string" ? Buffer.from(piece) : Buffer.from(piece);
+      sent += bytes.length;
+      if (length !== undefined && sent > length) break;
+      if (bytes.length > 0) this.body.push(bytes);
+      if (this.#paused) await this.#resumed();
+      if (this.body.abandoned) return;
+    }
+    if (length !== undefined && sent !== length) {
+      throw new BodyError(400, `content-length says ${length}, the content has ${sent} bytes`);
+    }
+    this.body.end(allowedTrailers(rawTrailers));
+  }
+
+  #resumed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#room = resolve;
+    });
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#room?.();
+    this.#room = undefined;
+  }
+}

@@ -126,7 +126,7 @@ export class HostedApp {
     const setClock = (milliseconds: number): void => {
       clearTimeout(clock);
       if (milliseconds === Number.POSITIVE_INFINITY || answer.headSent || answer.complete) return;
-      clock = setTimeout(() => this.#overdue(exchange), milliseconds).unref();
+      clock = setTimeout(() => this.#overdue(exchange), milliseconds);
     };
     const context = new HostedContext(this, connection);
     const request = new ExchangeRequest(head, context, body, limit === undefined ? undefined : setClock);

@@ -1,0 +1,87 @@
+/** Holds the suite, the errors and lint against the document: every clause is shown, every name is there. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { clause } from "../../src/gateway/clauses.ts";
+import { CASES } from "./suite.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const DOCUMENT = readFileSync(join(ROOT, "docs", "gateway.md"), "utf8");
+
+/** Clauses with a MUST that no case can show from outside, and why. */
+const NOT_OBSERVABLE: { readonly [clause: string]: string } = {
+  "6.4.6": "binds the app: what happens to bytes that it changes too early differs from server to server",
+  "12.5": "a worker is forced out by its process: the tests of the worker show it",
+};
+
+/** The text of every numbered clause. */
+function clauses(): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const part of DOCUMENT.split(/\n(?=\*\*\d+(?:\.\d+)+\*\* |#{2,3} )/)) {
+    const match = /^\*\*(\d+(?:\.\d+)+)\*\* /.exec(part);
+    if (match === null) continue;
+    const [, id = ""] = match;
+    assert.ok(!found.has(id), `clause ${id} is there twice`);
+    found.set(id, part);
+  }
+  return found;
+}
+
+const CLAUSES = clauses();
+assert.ok(CLAUSES.size > 90, `${CLAUSES.size} clauses found in docs/gateway.md`);
+const shown = new Set(CASES.flatMap((each) => each.clauses));
+const headings = new Set(
+  [...DOCUMENT.matchAll(/^#{2,3} (\d+(?:\.\d+)*)\.? /gm)].map((match) => match[1] as string),
+);
+
+test("every clause with a MUST is shown by a case, or said why not", () => {
+  const missing = [...CLAUSES]
+    .filter(([id, text]) => /\bMUST\b/.test(text) && !shown.has(id) && NOT_OBSERVABLE[id] === undefined)
+    .map(([id]) => id);
+  assert.deepEqual(missing, []);
+});
+
+test("what cannot be shown is in the document, and is not shown", () => {
+  for (const id of Object.keys(NOT_OBSERVABLE)) {
+    assert.match(CLAUSES.get(id) ?? "", /\bMUST\b/, `clause ${id}`);
+    assert.ok(!shown.has(id), `clause ${id} is shown after all`);
+  }
+});
+
+test("every case names clauses that are there", () => {
+  for (const each of CASES) {
+    for (const id of each.clauses) assert.ok(CLAUSES.has(id), `${each.title} names clause ${id}`);
+  }
+});
+
+test("errors name sections that are there", () => {
+  for (const section of Object.values(clause)) {
+    const id = section.replace(/^section /, "");
+    assert.ok(headings.has(id) || CLAUSES.has(id), `${section} is not in docs/gateway.md`);
+  }
+});
+
+test("lint names clauses that are there", () => {
+  const folder = join(ROOT, "src", "gateway");
+  const named = readdirSync(folder)
+    .filter((file) => file.startsWith("lint"))
+    .flatMap((file) => [
+      ...readFileSync(join(folder, file), "utf8").matchAll(/(?:"|\(section )(\d+(?:\.\d+)+)\b/g),
+    ])
+    .map((match) => match[1] as string);
+  const versions = new Set(["1.0", "1.1"]);
+  assert.ok(named.length > 40);
+  for (const id of new Set(named.filter((each) => !versions.has(each))))
+    assert.ok(headings.has(id) || CLAUSES.has(id), `clause ${id}`);
+});
+
+test("references within the document lead somewhere", () => {
+  const text = DOCUMENT.replace(/RFC \d+ section [\d.]+|section [\d.]+ says/g, "");
+  const named = [...text.matchAll(/\((\d+(?:\.\d+)+)(?:, (\d+(?:\.\d+)+))*\)/g)];
+  for (const match of named) {
+    for (const id of match[0].slice(1, -1).split(", ")) {
+      assert.ok(headings.has(id) || CLAUSES.has(id), `the document refers to ${id}`);
+    }
+  }
+});

@@ -1,0 +1,36 @@
+/** A derived request is the old one but for what was changed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { derive } from "../../src/gateway/derive.ts";
+import { inject } from "../../src/interop/testing.ts";
+
+test("changes what is named and leaves the rest, methods and lazy members too", async () => {
+  const answer = await inject(
+    async (request, respond) => {
+      const derived = derive(request, { path: "/other", state: { user: "ada" } });
+      derived.extend(1000);
+      const values = [
+        derived.path,
+        derived.target,
+        derived.state.user,
+        derived.headers.host,
+        derived.id === request.id,
+      ];
+      respond(
+        200,
+        null,
+        JSON.stringify([...values, await derived.body.text(), "path" in derived, "x" in derived]),
+      );
+    },
+    { method: "POST", path: "/one?two", body: "content" },
+  );
+  assert.deepEqual(answer.json(), ["/other", "/one?two", "ada", "localhost", true, "content", true, false]);
+});
+
+test("a change to undefined is a change", async () => {
+  const answer = await inject({
+    startup: () => "state",
+    handle: (request, respond) => respond(200, null, String(derive(request, { state: undefined }).state)),
+  });
+  assert.equal(answer.text(), "undefined");
+});

@@ -2,8 +2,8 @@
 import type { Duplex } from "node:stream";
 import { ClientGone } from "../errors.ts";
 import type { Carrier } from "../exchange/answer.ts";
-import type { Respond } from "../gateway/types.ts";
-import { sendableFields } from "./framing.ts";
+import type { HeadersInput, Respond } from "../gateway/types.ts";
+import { hasServerFields, sendableFields } from "./framing.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Read = Awaited<ReturnType<Reader["read"]>>;
@@ -29,7 +29,8 @@ export async function sendResponse(response: Response, method: string, respond: 
   if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {
     throw new TypeError(`the fetch app returned ${String(response)}, which is no Response`);
   }
-  const { status, headers, body } = response;
+  const { status, body } = response;
+  const headers = responseHeaders(response);
   if (method === "HEAD") {
     // The head alone: what is missing is no content of length zero, it is the content of GET.
     const writer = respond(status, headers);
@@ -54,6 +55,15 @@ export async function sendResponse(response: Response, method: string, respond: 
   }
 }
 
+/** Fetch apps that stream like to set Transfer-Encoding and Connection, which are not theirs (gateway 6.3.4). */
+function responseHeaders({ headers }: Response): HeadersInput {
+  if (!hasServerFields(headers)) return headers;
+  const sendable = sendableFields([...headers].flat());
+  return sendable.flatMap((name, index) =>
+    index % 2 === 0 ? [[name, sendable[index + 1] as string] as const] : [],
+  );
+}
+
 /** The pieces read ahead, then the rest. */
 function pieces(ahead: Promise<Read>[], reader: Reader): AsyncIterable<Uint8Array> {
   // Whoever never asks for these does not care how they fail.
@@ -74,10 +84,6 @@ const BODILESS = new Set([204, 205, 304]);
 const HIGH_WATER = 65536;
 
 const encoder = new TextEncoder();
-
-function bytesOf(chunk: string | Uint8Array): Uint8Array {
-  return typeof chunk === "string" ? encoder.encode(chunk) : chunk;
-}
 
 export interface ResponseEvents {
   onResponse(response: Response): void;
@@ -157,7 +163,7 @@ export class ResponseMaker implements Carrier {
     if (controller === undefined) return true;
     if (this.#cancelled) return false;
     // A copy of bytes: the app may use its buffer again before the reader has looked at this piece.
-    controller.enqueue(typeof chunk === "string" ? bytesOf(chunk) : chunk.slice());
+    controller.enqueue(typeof chunk === "string" ? encoder.encode(chunk) : new Uint8Array(chunk));
     return (controller.desiredSize ?? 0) > 0;
   }
 

@@ -48,8 +48,11 @@ export interface HostedFetch {
  * place for is lost: the raw target and the case of field names, informational answers, trailers, upgrades;
  * Date and framing are the host's. An answer that is broken off is an error of the response's stream.
  */
-export function toFetch(app: App | Handler, options: FetchHostOptions = {}): HostedFetch {
-  const hosted = new HostedApp(app, options);
+export function toFetch<State = unknown>(
+  app: App<State> | Handler<State>,
+  options: FetchHostOptions = {},
+): HostedFetch {
+  const hosted = new HostedApp(app as App | Handler, options);
   const handler = (request: Request, ...context: unknown[]): Promise<Response> =>
     new Promise((resolve, reject) => {
       const { signal } = request;

@@ -5,6 +5,13 @@ import type { Fields } from "../gateway/types.ts";
 /** Fields that frame a message or belong to the connection: the server's to write. */
 const SERVER_FIELDS = new Set(["keep-alive", "proxy-connection", "transfer-encoding"]);
 
+/** Whether any of these fields is the server's to write. */
+export function hasServerFields(headers: Headers): boolean {
+  if (headers.has("connection")) return true;
+  for (const name of SERVER_FIELDS) if (headers.has(name)) return true;
+  return false;
+}
+
 /** The fields that may be sent, names and values in turn. `Connection: close` stays: it is the app's wish. */
 export function sendableFields(fields: readonly string[]): string[] {
   const sendable: string[] = [];

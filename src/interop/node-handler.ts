@@ -101,7 +101,8 @@ class ListenerExchange {
 
   async #relay(): Promise<void> {
     try {
-      for await (const bytes of this.#client as AsyncIterable<Buffer>) {
+      // Not destroyed where the loop is left: that may be for an upgrade.
+      for await (const bytes of this.#client.iterator({ destroyOnReturn: false })) {
         const rest = this.#reader.read(bytes);
         if (this.#upgraded !== undefined) {
           this.#join(this.#upgraded, rest);
@@ -149,8 +150,15 @@ class ListenerExchange {
   #join(upgraded: Duplex, rest: Buffer): void {
     if (rest.length > 0) upgraded.write(rest);
     this.#client.pipe(upgraded).pipe(this.#client);
-    upgraded.on("error", () => {}).on("close", () => this.#client.destroy());
-    this.#client.on("close", () => upgraded.destroy());
+    // An end goes through the pipes; anything else breaks the other side too.
+    upgraded
+      .on("error", () => {})
+      .on("close", () => {
+        if (!upgraded.readableEnded) this.#client.destroy();
+      });
+    this.#client.on("close", () => {
+      if (!this.#client.readableEnded) upgraded.destroy();
+    });
   }
 
   /** Runs the listener, now that node has made its objects. */
@@ -180,6 +188,8 @@ class ListenerExchange {
     if (this.#request.body.length === 0) return;
     const read = request._read;
     request._read = (size) => {
+      // Node reads what is left of a body that has been answered. That is the server's to decide, not its.
+      if ((request as { _dumped?: boolean })._dumped === true) return;
       request._read = read;
       this.#sendBody().catch((error: unknown) => this.fail(error));
       read.call(request, size);

@@ -33,8 +33,11 @@ export interface NodeListener {
  * Makes a request listener for node:http (or node:https) of a gateway app. Requests that come before the
  * app has started wait for it; where it could not start they are answered with 503.
  */
-export function toNodeListener(app: App | Handler, options: HostOptions = {}): NodeListener {
-  const hosted = new HostedApp(app, options);
+export function toNodeListener<State = unknown>(
+  app: App<State> | Handler<State>,
+  options: HostOptions = {},
+): NodeListener {
+  const hosted = new HostedApp(app as App | Handler, options);
   const connections = new WeakMap<Duplex, NodeConnection>();
 
   function serve(

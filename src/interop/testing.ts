@@ -77,7 +77,15 @@ const SERVER: Endpoint = { family: "ipv4", address: "127.0.0.1", port: 80 };
  * `startup` or `shutdown` threw, and with `ClientGone` when `signal` aborts before the answer is complete.
  * Waits for as long as the app does not answer: bound it with `requestTimeout`, or `signal`.
  */
-export async function inject(app: App | Handler, options: InjectOptions = {}): Promise<InjectedAnswer> {
+export async function inject<State = unknown>(
+  app: App<State> | Handler<State>,
+  options: InjectOptions = {},
+): Promise<InjectedAnswer> {
+  // What `startup` makes is what the handler gets: within, the type of the state is nobody's business.
+  return injectInto(app as App | Handler, options);
+}
+
+async function injectInto(app: App | Handler, options: InjectOptions): Promise<InjectedAnswer> {
   const errors: Error[] = [];
   const hosted = new HostedApp("state" in options ? withoutLife(app) : app, {
     ...options,

@@ -1,8 +1,12 @@
-/** Fetch apps over the gateway, and gateway apps as fetch functions. */
+/** fetch both ways: Hono and bare functions as gateway handlers, gateway apps as fetch. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { Hono } from "hono";
-import { fromFetch, toFetch } from "../../src/interop/fetch.ts";
+import { stream, streamSSE } from "hono/streaming";
+import { HttpError } from "../../src/errors.ts";
+import { lint } from "../../src/gateway/lint.ts";
+import type { Handler } from "../../src/gateway/types.ts";
+import { type FetchEnvironment, fromFetch, toFetch } from "../../src/interop/fetch.ts";
 import { inject } from "../../src/interop/testing.ts";
 import { startEngine } from "../support/engine.ts";
 
@@ -184,4 +188,341 @@ test("a fetch caller that leaves ends the writer", async () => {
   await response.body?.cancel();
   await fetch.close();
   await until(() => outcome === "ClientGone", "the writer did not learn of it");
+});
+
+describe("fromFetch", () => {
+  test("hands over the request and sends the answer", async () => {
+    const answer = await inject(
+      lint(
+        fromFetch(async (request) => {
+          const { method, url } = request;
+          const body = await request.text();
+          const headers = [...request.headers];
+          return new Response(JSON.stringify({ method, url, body, headers }), {
+            status: 201,
+            headers: [
+              ["set-cookie", "a=1"],
+              ["set-cookie", "b=2"],
+              ["x-a", "b"],
+            ],
+          });
+        }),
+      ),
+      {
+        method: "POST",
+        path: "/a%20b?c=d",
+        headers: [
+          ["X-List", "1"],
+          ["x-list", "2"],
+        ],
+        body: "content",
+      },
+    );
+    assert.deepEqual(answer.errors, []);
+    assert.equal(answer.status, 201);
+    assert.deepEqual(answer.values("set-cookie"), ["a=1", "b=2"]);
+    const seen = answer.json<{ headers: string[][] }>();
+    assert.deepEqual(
+      { ...seen, headers: Object.fromEntries(seen.headers)["x-list"] },
+      {
+        method: "POST",
+        url: "http://localhost/a%20b?c=d",
+        body: "content",
+        headers: "1, 2",
+      },
+    );
+  });
+
+  test("the environment has the gateway request", async () => {
+    const answer = await inject({
+      startup: () => "state",
+      handle: fromFetch((_request, { gateway }: FetchEnvironment) =>
+        Response.json([gateway.remote.address, gateway.state, gateway.target]),
+      ),
+    });
+    assert.deepEqual(answer.json(), ["127.0.0.1", "state", "/"]);
+  });
+
+  test("content that is there goes out whole, with its length", async () => {
+    for (const body of ["text", new Uint8Array(4), null, ""]) {
+      const answer = await inject(fromFetch(() => new Response(body)));
+      assert.equal(answer.headers["content-length"], String(body?.length ?? 0));
+      assert.equal(answer.headers["transfer-encoding"], undefined);
+    }
+  });
+
+  test("content that comes later is streamed, its head sent at once", async () => {
+    let proceed: (() => void) | undefined;
+    const handler = fromFetch(
+      () =>
+        new Response(
+          new ReadableStream({
+            async pull(controller) {
+              await new Promise<void>((resolve) => {
+                proceed = resolve;
+              });
+              controller.enqueue(new TextEncoder().encode("late"));
+              controller.close();
+            },
+          }),
+        ),
+    );
+    let headSent = false;
+    const watched: Handler = async (request, respond) => {
+      const running = handler(request, respond);
+      while (proceed === undefined || !respond.sent) await new Promise((resolve) => setImmediate(resolve));
+      headSent = true;
+      proceed();
+      await running;
+    };
+    const answer = await inject(watched);
+    assert.ok(headSent);
+    assert.deepEqual([answer.text(), answer.headers["transfer-encoding"]], ["late", "chunked"]);
+  });
+
+  test("the body streams into the app", async () => {
+    async function* pieces(): AsyncGenerator<string> {
+      for (let index = 0; index < 5; index += 1) yield `piece ${index} `;
+    }
+    const answer = await inject(
+      fromFetch((request) => new Response(request.body)),
+      { method: "POST", body: pieces() },
+    );
+    assert.equal(answer.text(), "piece 0 piece 1 piece 2 piece 3 piece 4 ");
+  });
+
+  test("HEAD, redirects, 204, 304", async () => {
+    const answerOf = (response: () => Response, method = "GET") => inject(fromFetch(response), { method });
+    const head = await answerOf(() => new Response("content"), "HEAD");
+    assert.deepEqual([head.body.length, head.headers["content-length"]], [0, undefined]);
+    const redirect = await answerOf(() => Response.redirect("http://a.example/b", 302));
+    assert.deepEqual([redirect.status, redirect.headers.location], [302, "http://a.example/b"]);
+    for (const status of [204, 304]) {
+      assert.equal((await answerOf(() => new Response(null, { status }))).status, status);
+    }
+  });
+
+  test("errors are 500, a stream that fails breaks the answer off", async () => {
+    const failures = [
+      () => {
+        throw new Error("failed");
+      },
+      () => Promise.reject(new Error("failed")),
+      () => "text" as unknown as Response,
+      () => undefined as unknown as Response,
+      () => Response.error(),
+    ];
+    for (const fetch of failures) {
+      const answer = await inject(fromFetch(fetch));
+      assert.deepEqual([answer.status, answer.errors.length], [500, 1]);
+    }
+    const refused = await inject(
+      fromFetch(() => {
+        throw new HttpError(403, "no");
+      }),
+    );
+    assert.equal(refused.status, 403);
+    let count = 0;
+    const broken = new ReadableStream({
+      async pull(controller) {
+        await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+        count += 1;
+        if (count > 2) controller.error(new Error("failed half way"));
+        else controller.enqueue(new TextEncoder().encode("half"));
+      },
+    });
+    await assert.rejects(inject(fromFetch(() => new Response(broken))), /failed half way/);
+  });
+
+  test("the signal aborts, and the stream is cancelled, when the client goes", async () => {
+    const client = new AbortController();
+    const seen: string[] = [];
+    const cancelled = new Promise<void>((resolve) => {
+      const handler = fromFetch((request) => {
+        request.signal.addEventListener("abort", () => seen.push((request.signal.reason as Error).name));
+        setImmediate(() => setImmediate(() => setImmediate(() => client.abort())));
+        return new Response(new ReadableStream({ pull() {}, cancel: () => resolve() }));
+      });
+      inject(handler, { signal: client.signal }).catch(() => {});
+    });
+    await cancelled;
+    assert.deepEqual(seen, ["ClientGone"]);
+  });
+
+  test("what has no place in fetch is refused", async () => {
+    const fetch = fromFetch(() => new Response("never"));
+    assert.equal((await inject(fetch, { method: "TRACE" })).status, 501);
+    assert.equal((await inject(fetch, { method: "CONNECT", path: "a:1" })).status, 501);
+    assert.equal((await inject(fetch, { headers: { host: "a b" } })).status, 400);
+    assert.equal((await inject(fetch, { method: "OPTIONS", path: "*" })).status, 200);
+  });
+
+  test("the request is a Request that may be handed on", async () => {
+    const answer = await inject(
+      fromFetch(async (request) => {
+        assert.ok(request instanceof Request);
+        const copy = request.clone();
+        const again = new Request(request, { headers: { "x-a": "b" } });
+        return new Response(`${await copy.text()} ${await again.text()} ${again.headers.get("x-a")}`);
+      }),
+      { method: "POST", body: "content" },
+    );
+    assert.equal(answer.text(), "content content b");
+  });
+
+  test("Hono", async () => {
+    const app = new Hono<{ Bindings: FetchEnvironment }>();
+    app.get("/text", (context) => context.text(`hello ${context.env.gateway.remote.address}`));
+    app.post("/json", async (context) => context.json(await context.req.json(), 201));
+    app.get("/stream", (context) =>
+      stream(context, async (writer) => {
+        for (const piece of ["a", "b", "c"]) await writer.write(piece);
+      }),
+    );
+    app.get("/events", (context) =>
+      streamSSE(context, async (events) => {
+        await events.writeSSE({ data: "one" });
+      }),
+    );
+    app.get("/error", () => {
+      throw new Error("failed");
+    });
+    const handler = lint(fromFetch(app.fetch));
+    assert.equal((await inject(handler, { path: "/text" })).text(), "hello 127.0.0.1");
+    const json = await inject(handler, {
+      method: "POST",
+      path: "/json",
+      headers: { "content-type": "application/json" },
+      body: '{"n":1}',
+    });
+    assert.deepEqual([json.status, json.json()], [201, { n: 1 }]);
+    assert.equal((await inject(handler, { path: "/stream" })).text(), "abc");
+    assert.equal((await inject(handler, { path: "/events" })).text(), "data: one\n\n");
+    assert.equal((await inject(handler, { path: "/error" })).status, 500);
+    assert.equal((await inject(handler, { path: "/none" })).status, 404);
+    const head = await inject(handler, { method: "HEAD", path: "/text" });
+    assert.deepEqual([head.status, head.body.length], [200, 0]);
+  });
+});
+
+describe("toFetch", () => {
+  test("runs an app and its life", async () => {
+    const calls: string[] = [];
+    const fetch = toFetch(
+      lint({
+        startup: async () => {
+          calls.push("startup");
+          return "state";
+        },
+        handle: async (request, respond) => {
+          const { target, host, scheme, state, remote } = request;
+          const body = await request.body.text();
+          respond(
+            200,
+            { "set-cookie": ["a=1", "b=2"] },
+            JSON.stringify([target, host, scheme, state, body, remote.address]),
+          );
+        },
+        shutdown: (state) => void calls.push(`shutdown ${state}`),
+      }),
+      { remote: () => ({ family: "ipv4", address: "192.0.2.1", port: 1 }) },
+    );
+    const response = await fetch(new Request("https://a.example/b?c", { method: "POST", body: "content" }));
+    assert.deepEqual(response.headers.getSetCookie(), ["a=1", "b=2"]);
+    assert.deepEqual(await response.json(), ["/b?c", "a.example", "https", "state", "content", "192.0.2.1"]);
+    await fetch.close();
+    assert.deepEqual(calls, ["startup", "shutdown state"]);
+  });
+
+  test("streams at the pace of the reader, and hears when it stops", async () => {
+    let written = 0;
+    const stopped = new Promise<string>((resolve) => {
+      const fetch = toFetch(async (request, respond) => {
+        const writer = respond(200);
+        try {
+          for (;;) {
+            await writer.write(Buffer.alloc(10_000));
+            written += 10_000;
+          }
+        } catch (error) {
+          resolve(`${(error as Error).name} ${request.signal.aborted}`);
+        }
+      });
+      void fetch(new Request("http://a.example/")).then(async (response) => {
+        const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+        await reader.read();
+        for (let turn = 0; turn < 50; turn += 1) await new Promise((next) => setImmediate(next));
+        assert.ok(written < 200_000, `${written} bytes written for nobody`);
+        await reader.cancel();
+      });
+    });
+    assert.equal(await stopped, "ClientGone true");
+  });
+
+  test("keeps bytes that the app changes afterwards", async () => {
+    const fetch = toFetch(async (_request, respond) => {
+      const writer = respond(200);
+      const buffer = Buffer.from("first ");
+      await writer.write(buffer);
+      buffer.fill("x");
+      await writer.end("last");
+    });
+    assert.equal(await (await fetch(new Request("http://a.example/"))).text(), "first last");
+  });
+
+  test("errors: 500 before the head, a failing stream behind it", async () => {
+    const errors: string[] = [];
+    const onError = (error: Error): void => void errors.push(error.message);
+    const early = toFetch(() => Promise.reject(new Error("early")), { onError });
+    assert.equal((await early(new Request("http://a.example/"))).status, 500);
+    const late = toFetch(
+      async (_request, respond) => {
+        await respond(200).write("half");
+        throw new Error("late");
+      },
+      { onError },
+    );
+    const response = await late(new Request("http://a.example/"));
+    await assert.rejects(response.text());
+    assert.deepEqual(errors, ["early", "late"]);
+  });
+
+  test("HEAD, statuses without content, upgrades", async () => {
+    const fetch = toFetch((request, respond) => {
+      if (request.path === "/head") respond(200, null, "content");
+      else if (request.path === "/empty") respond(205, null, null);
+      else if (request.path === "/none") respond(204, null, "content");
+      else respond(200, null, String(request.upgrade));
+    });
+    const of = (path: string, init: RequestInit = {}) => fetch(new Request(`http://a.example${path}`, init));
+    const head = await of("/head", { method: "HEAD" });
+    assert.deepEqual([head.headers.get("content-length"), await head.text()], ["7", ""]);
+    assert.equal((await of("/empty")).status, 205);
+    assert.equal((await of("/none")).status, 204);
+    assert.equal(await (await of("/")).text(), "false");
+  });
+
+  test("a request that is aborted rejects, and the app hears of it", async () => {
+    const client = new AbortController();
+    const heard = new Promise<string>((resolve) => {
+      const fetch = toFetch((request) => {
+        request.signal.addEventListener("abort", () => resolve((request.signal.reason as Error).name));
+        client.abort();
+      });
+      const running = fetch(new Request("http://a.example/", { signal: client.signal }));
+      assert.rejects(running, { name: "ClientGone" });
+    });
+    assert.equal(await heard, "ClientGone");
+  });
+
+  test("there and back again", async () => {
+    const there = toFetch(async (request, respond) =>
+      respond(200, null, (await request.body.text()).toUpperCase()),
+    );
+    const answer = await inject(lint(fromFetch((request) => there(request))), {
+      method: "POST",
+      body: "content",
+    });
+    assert.equal(answer.text(), "CONTENT");
+  });
 });

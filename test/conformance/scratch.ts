@@ -1,21 +1,21 @@
-/** Files that a case needs, in one folder that goes with the process. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+/** Files that a case needs, in one folder that goes with the last test. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after } from "node:test";
 
-let folder: string | undefined;
+let folder: Promise<string> | undefined;
 let count = 0;
+
+after(async () => {
+  if (folder !== undefined) await rm(await folder, { recursive: true });
+});
 
 /** Makes a file with this content and returns its path. */
 export async function scratchFile(content: string): Promise<string> {
-  if (folder === undefined) {
-    const made = mkdtempSync(join(tmpdir(), "tsgun-conformance-"));
-    process.once("exit", () => rmSync(made, { recursive: true }));
-    folder = made;
-  }
+  folder ??= mkdtemp(join(tmpdir(), "tsgun-conformance-"));
   count += 1;
-  const path = join(folder, `file-${count}`);
+  const path = join(await folder, `file-${count}`);
   await writeFile(path, content);
   return path;
 }

@@ -63,9 +63,24 @@ const HANGING_DEPLOYS: readonly BadDeploy[] = [
   { what: "hangs while it is imported", source: "for (;;);\n", reason: /within 5s/ },
 ];
 
+/** Bad only where a worker has to answer its warm-up before it counts as ready. */
+const COLD_DEPLOYS: readonly BadDeploy[] = [
+  {
+    what: "refuses its warm-up",
+    source: 'export const handler = (_request, respond) => respond(503, null, "cold");\n',
+    reason: /GET \/warm was answered with 503/,
+  },
+  {
+    what: "throws in its warm-up",
+    source: 'export const handler = (_request, _respond) => {\n  throw new Error("cold");\n};\n',
+    reason: /GET \/warm was answered with 500/,
+    frame: /^ +at .*mirror\.mjs:2/,
+  },
+];
+
 const SERVERS = [
   { workers: 1, args: [], what: "fail", deploys: BAD_DEPLOYS },
-  { workers: 4, args: [], what: "fail", deploys: BAD_DEPLOYS },
+  { workers: 4, args: ["--warmup-path", "/warm"], what: "fail", deploys: [...BAD_DEPLOYS, ...COLD_DEPLOYS] },
   { workers: 2, args: BOOT_TIMEOUT, what: "hang", deploys: HANGING_DEPLOYS },
 ];
 

@@ -9,14 +9,15 @@ import { startNginx } from "../support/nginx.ts";
 const BETWEEN = 12;
 
 const SERVERS = [
-  { workers: 1, app: "mirror.mjs", times: 10 },
-  { workers: 4, app: "mirror.mjs", times: 10 },
-  { workers: 2, app: "mirror-listener.cjs", times: 5 },
+  { workers: 1, app: "mirror.mjs", surge: 1, times: 10 },
+  { workers: 4, app: "mirror.mjs", surge: 1, times: 10 },
+  { workers: 4, app: "mirror.mjs", surge: 4, times: 5 },
+  { workers: 2, app: "mirror-listener.cjs", surge: 1, times: 5 },
 ] as const;
 
-for (const { workers, app, times } of SERVERS) {
-  test(`HUP ${times} times, ${workers} workers of ${app}`, async (context) => {
-    const stage = await FaultStage.start(context, { workers, app });
+for (const { workers, app, surge, times } of SERVERS) {
+  test(`HUP ${times} times, ${workers} workers of ${app}, surge ${surge}`, async (context) => {
+    const stage = await FaultStage.start(context, { workers, app, args: ["--reload-surge", `${surge}`] });
     await stage.load();
     for (let generation = 2; generation <= times + 1; generation++) {
       const before = await stage.settled();

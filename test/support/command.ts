@@ -55,6 +55,8 @@ export interface CommandOptions {
   /** The working folder. Default: the fixtures. */
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** The node to run it with. Default: the one that runs the test. */
+  readonly node?: string;
 }
 
 export interface Exit {
@@ -70,7 +72,7 @@ export class RunningCommand {
   stderr = "";
 
   constructor(args: readonly string[], options: CommandOptions) {
-    this.process = spawn(process.execPath, [COMMAND, ...args], {
+    this.process = spawn(options.node ?? process.execPath, [COMMAND, ...args], {
       cwd: options.cwd ?? FIXTURES,
       env: { ...cleanEnvironment(), ...options.env },
       stdio: ["ignore", "pipe", "pipe"],

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { descendants } from "../../src/worker/watchdog/child-processes.ts";
-import { missing } from "./requirement.ts";
+import { missing } from "./component.ts";
 
 const SCRIPT = join(import.meta.dirname, "..", "systemd", "private-systemd.sh");
 const DEADLINE_MS = 20_000;

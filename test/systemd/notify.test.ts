@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { commandSend, libcSend, type Send } from "../../src/systemd/datagram.ts";
 import { ServiceNotifier } from "../../src/systemd/notify.ts";
+import { missing } from "../support/component.ts";
 import { DatagramReceiver } from "../support/datagrams.ts";
-import { missing } from "../support/requirement.ts";
 
 const noSystemd = process.platform === "linux" ? false : "systemd is Linux's";
 const noReceiver = noSystemd || missing("python3", "python3");

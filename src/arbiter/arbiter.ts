@@ -4,6 +4,7 @@
  */
 import type { Config } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
+import type { Outcome } from "../control/api.ts";
 import type { ExitCode } from "../errors.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import { ErrorLog } from "../log/error-log.ts";
@@ -15,7 +16,7 @@ import { type ArbiterEvent, describeEnding, type Ending, SIGNALS, type Signal } 
 import { Mailbox } from "./mailbox.ts";
 import { Narrator } from "./narrator.ts";
 import { Pool, type PoolEffects } from "./pool.ts";
-import { enterFolder, keepFixedSettings } from "./setup.ts";
+import { enterFolder, keepFixedSettings, openLogFile } from "./setup.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
 export interface ArbiterOptions {
@@ -32,6 +33,7 @@ export class Arbiter {
   readonly #configs = new Map<number, Config>();
   readonly #readConfig: ArbiterOptions["readConfig"];
   readonly #folder: string;
+  readonly #logFile: string | undefined;
   readonly #log: ErrorLog;
   readonly #narrator: Narrator;
   readonly #desk: ControlDesk;
@@ -52,6 +54,8 @@ export class Arbiter {
     this.#log = new ErrorLog({ level: config.logLevel });
     this.#narrator = new Narrator(this.#log);
     this.#folder = enterFolder(config.chdir);
+    this.#logFile = openLogFile(config.errorLogfile, this.#folder);
+    this.#log.file = this.#logFile;
     this.#configs.set(this.#generation, config);
     this.#fixed = config;
     this.#pool = new Pool(firstBoot(config.workers, config.reloadSurge, limitsOf(config)), this.#effects());
@@ -143,7 +147,7 @@ export class Arbiter {
         this.#pool.scale(0);
         return;
       case "SIGUSR1":
-        // The log is the inherited standard error: there is no file to open anew.
+        this.#reopenLogs();
         return;
     }
   }
@@ -152,6 +156,14 @@ export class Arbiter {
     const { drainDelay } = this.#fixed;
     if (drainDelay > 0 && this.#pool.desired.stop === undefined) this.#narrator.drainDelayed(drainDelay);
     this.#pool.stopGracefully(drainDelay);
+  }
+
+  #reopenLogs(): Outcome {
+    if (this.#logFile === undefined)
+      return { ok: true, message: "there is no log file: the log is the standard error" };
+    this.#log.reopen();
+    for (const handle of this.#handles.values()) handle.send({ type: "reopen" });
+    return { ok: true, message: `reopened ${this.#logFile}` };
   }
 
   #openControl(): void {
@@ -172,7 +184,7 @@ export class Arbiter {
       pidOf: (id) => this.#pidOf(id),
       reload: () => this.#askReload(),
       upgrade: async () => ({ ok: false, error: "this server cannot be upgraded in place" }),
-      reopen: () => ({ ok: true, message: "there is no log file: the log is the standard error" }),
+      reopen: () => this.#reopenLogs(),
       stop: (mode) => (mode === "quick" ? this.#pool.stopQuickly() : this.#stopGracefully()),
       describe: () => {
         const { app = "" } = this.#fixed;
@@ -311,6 +323,7 @@ export class Arbiter {
       sockets: this.#listeners.map((listener) => listener.descriptor),
       config: this.#configOf(generation),
       folder: this.#folder,
+      logFile: this.#logFile,
     };
     this.#handles.set(id, new WorkerHandle(launch, (event) => this.#mailbox.post(event)));
   }

@@ -24,6 +24,8 @@ export interface Launch {
   readonly config: Config;
   /** The folder to start in, links in it not resolved, so that a moved link leads to the new release. */
   readonly folder: string;
+  /** Undefined: the standard error. */
+  readonly logFile: string | undefined;
 }
 
 export class WorkerHandle {
@@ -72,6 +74,7 @@ function assignmentOf(launch: Launch): Assignment<Config> {
     slot: launch.slot,
     generation: launch.generation,
     descriptors: launch.sockets.map((_, index) => FIRST_INHERITED + index),
+    logFile: launch.logFile,
     settings: launch.config,
   };
 }

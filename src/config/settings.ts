@@ -215,6 +215,14 @@ export const settings = {
     reload: false,
     doc: "How many workers must be ready for /health/ready to say so.",
   }),
+  errorLogfile: setting({
+    section: "Logging",
+    kind: text("FILE"),
+    default: "-",
+    flags: ["--log-file"],
+    reload: false,
+    doc: "The file that the error log is appended to; - is the standard error. USR1 opens it anew.",
+  }),
   logLevel: setting({
     section: "Logging",
     kind: choice("debug", "info", "warning", "error", "critical"),

@@ -12,6 +12,8 @@ export interface Assignment<Settings> {
   readonly generation: number;
   /** The inherited descriptors to accept on. */
   readonly descriptors: readonly number[];
+  /** The file that the error log is appended to; undefined: the inherited standard error. */
+  readonly logFile: string | undefined;
   readonly settings: Settings;
 }
 
@@ -19,6 +21,8 @@ export type ToWorker<Settings> =
   | { readonly type: "boot"; readonly assignment: Assignment<Settings> }
   /** Stop accepting, finish what is there, run `shutdown`, exit. */
   | { readonly type: "drain" }
+  /** Open the log file anew. */
+  | { readonly type: "reopen" }
   /** Cut connections, run `shutdown`, exit. */
   | { readonly type: "quit" };
 

@@ -1,8 +1,9 @@
 /**
  * The error log: what the server has to say about itself. Every process writes to the standard error it
- * inherited, by itself and synchronously, so that nothing passes through the arbiter and the last line
- * before an exit is never lost.
+ * inherited, or to the log file, by itself and synchronously, so that nothing passes through the arbiter and
+ * the last line before an exit is never lost.
  */
+import { closeSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { DestinationStream, Logger } from "pino";
 import { type Entry, formatEntry } from "./text-format.ts";
@@ -14,6 +15,8 @@ export interface ErrorLogOptions {
   readonly level?: LogLevel;
   /** Default: the inherited standard error. */
   readonly fd?: number;
+  /** An absolute path to append to, instead of a descriptor. */
+  readonly file?: string | undefined;
 }
 
 const STDERR = 2;
@@ -29,8 +32,21 @@ const PINO_LEVELS = {
 /** Where pino hands over an entry: with this property set it also leaves the entry's parts on the stream. */
 type TextStream = DestinationStream & Entry & { [metadata: symbol]: true };
 
+type SonicBoom = ReturnType<typeof import("pino")["destination"]>;
+
+/**
+ * Makes sure that a log file can be appended to, making it if it is not there.
+ *
+ * @throws the system's error
+ */
+export function checkWritable(file: string): void {
+  closeSync(openSync(file, "a", 0o644));
+}
+
 export class ErrorLog {
   readonly #fd: number;
+  #file: string | undefined;
+  #destination: SonicBoom | undefined;
   #level: LogLevel;
   /** Made by the first message: loading pino is a fifth of a process's start, and a worker may have nothing to say. */
   #pino: Logger | undefined;
@@ -38,6 +54,28 @@ export class ErrorLog {
   constructor(options: ErrorLogOptions = {}) {
     this.#level = options.level ?? "info";
     this.#fd = options.fd ?? STDERR;
+    this.#file = options.file;
+  }
+
+  /** Where it is written from the next line on; undefined is the descriptor. */
+  set file(file: string | undefined) {
+    if (file === this.#file) return;
+    this.#file = file;
+    this.#pino = undefined;
+    this.#destination?.end();
+    this.#destination = undefined;
+  }
+
+  /** Opens the file by its name again: it has been moved away. A name that cannot be opened keeps the old one. */
+  reopen(): void {
+    if (this.#file === undefined || this.#destination === undefined) return;
+    try {
+      checkWritable(this.#file);
+    } catch (error) {
+      this.error("The log file could not be reopened", error);
+      return;
+    }
+    this.#destination.reopen();
   }
 
   get level(): LogLevel {
@@ -78,9 +116,10 @@ export class ErrorLog {
 
   #makePino(): Logger {
     const { pino } = createRequire(import.meta.url)("pino") as typeof import("pino");
-    const destination = pino.destination({ fd: this.#fd, sync: true });
-    // A closed terminal or pipe must not take the server down.
+    const destination = pino.destination({ dest: this.#file ?? this.#fd, sync: true });
+    // A closed terminal or pipe must not take the server down, nor a full disk.
     destination.on("error", () => {});
+    this.#destination = destination;
     const stream = {
       [Symbol.for("pino.metadata")]: true,
       write() {

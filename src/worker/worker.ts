@@ -24,6 +24,7 @@ export function runWorker(): void {
   process.on("SIGTERM", () => worker.signalled("drain"));
   process.on("SIGINT", () => worker.signalled("quit"));
   process.on("SIGQUIT", () => worker.signalled("quit"));
+  process.on("SIGUSR1", () => worker.reopenLog());
   // Commands to the arbiter; sent to the whole process group they must not end its workers.
   process.on("SIGHUP", () => {});
   process.on("SIGUSR2", () => {});
@@ -63,7 +64,14 @@ class WorkerLife {
       case "quit":
         void this.#stop("quit");
         return;
+      case "reopen":
+        this.reopenLog();
+        return;
     }
+  }
+
+  reopenLog(): void {
+    this.#log.reopen();
   }
 
   /** Told to stop by somebody else than the arbiter, who hears of it before the exit looks like a crash. */
@@ -85,6 +93,7 @@ class WorkerLife {
     const failed = (error: unknown): void => failBoot(error);
     process.on("uncaughtException", failed);
     this.#log.level = settings.logLevel;
+    this.#log.file = assignment.logFile;
     this.#linger = settings.linger;
     try {
       const serving = await makeServing(assignment, this.#drain.signal, this.#log);

@@ -158,6 +158,15 @@ export const settings = {
     reload: true,
     doc: "How long the content of a request may stand still while it is read. 0 is no limit.",
   }),
+  requestTimeout: setting({
+    section: "Timeouts",
+    kind: duration(),
+    // What gunicorn's own worker allows a request, and less than a proxy in front waits (nginx: 60s): the one
+    // who knows what took so long answers first, and logs it.
+    default: 30_000,
+    reload: true,
+    doc: "How long the application may take from the whole request to the head of its answer, before the client gets 503 and the application is told. A stream that has begun is not cut. 0 is no limit.",
+  }),
   keepAlive: setting({
     section: "Timeouts",
     kind: duration(),

@@ -223,6 +223,7 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     if (answer === undefined) return;
     this.#bodySize += chunk.length;
     this.deadline = this.#host.now + this.#host.options.timeouts.body;
+    if (this.requestDeadline !== Number.POSITIVE_INFINITY) this.#renewRequest();
     if (answer.complete) {
       this.#discarded += chunk.length;
       if (this.#discarded > DISCARD_MAX) this.#close();
@@ -241,6 +242,12 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
       return;
     }
     this.#body?.push(Buffer.from(chunk));
+  }
+
+  /** Nobody can answer a request that is still arriving: its time counts from its latest content. */
+  #renewRequest(): void {
+    const renewed = this.#host.now + this.#host.options.timeouts.request;
+    if (renewed > this.requestDeadline) this.requestDeadline = renewed;
   }
 
   onEnd(rawTrailers: string[]): void {

@@ -7,7 +7,7 @@ export interface EngineTimeouts {
   readonly header: number;
   /** Without progress of a body that is being read (408), or of an answer that the client takes (broken off). */
   readonly body: number;
-  /** From a request's head to the head of its answer; beyond it the signal aborts and the answer is 503. */
+  /** From the latest bytes of a request to the head of its answer; beyond it the signal aborts and the answer is 503. */
   readonly request: number;
   /** For the next request on an idle connection (gunicorn: keepalive); 0 closes behind every answer. */
   readonly keepAlive: number;

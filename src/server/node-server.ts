@@ -12,8 +12,8 @@ import {
 } from "node:http";
 import { type Socket, Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
-import { BodyError } from "../errors.ts";
-import type { EngineOptions, EngineTimeouts } from "./engine-options.ts";
+import { BodyError, HttpError } from "../errors.ts";
+import type { EngineOptions, EngineTimeouts, ErrorReporter } from "./engine-options.ts";
 import { listenOn } from "./listen.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
@@ -23,7 +23,9 @@ export interface NodeServerOptions {
   /** Takes the upgrade requests; undefined leaves them to `listener`, as node does without a listener. */
   readonly upgrade: ((request: IncomingMessage, socket: Duplex, head: Buffer) => void) | undefined;
   readonly limits: EngineOptions["limits"];
-  readonly timeouts: Omit<EngineTimeouts, "request">;
+  readonly timeouts: EngineTimeouts;
+  /** Tells of a request that was given up because its time was over. */
+  readonly onError: ErrorReporter;
   readonly onAcceptError: (error: Error) => void;
 }
 
@@ -33,9 +35,13 @@ interface Exchange {
   readonly response: ServerResponse;
   readonly startedAt: number;
   readonly number: number;
-  /** What the connection had received when it last got further, and when that was. */
+  /** What the connection had received when it was last looked at. */
   bytes: number;
+  /** When its content last got further, or was held up by the app. */
   progressAt: number;
+  /** When its latest content came; until it is its turn to be answered, now. */
+  arrivedAt: number;
+  givenUp: boolean;
 }
 
 /** A connection between requests: idle as long as it has received nothing since. */
@@ -62,9 +68,9 @@ export class NodeServer implements WorkerServer {
 
   constructor(options: NodeServerOptions) {
     this.#options = options;
-    const { header, body } = options.timeouts;
-    this.#checkEvery = Math.min(SLOWEST_CHECK, Math.max(10, Math.ceil(Math.min(header, body) / 4)));
-    this.#check = setInterval(() => this.#findStalled(), this.#checkEvery).unref();
+    const { header, body, request } = options.timeouts;
+    this.#checkEvery = Math.min(SLOWEST_CHECK, Math.max(10, Math.ceil(Math.min(header, body, request) / 4)));
+    this.#check = setInterval(() => this.#findOverdue(), this.#checkEvery).unref();
   }
 
   get connections(): number {
@@ -89,12 +95,7 @@ export class NodeServer implements WorkerServer {
 
   inFlight(): InFlight[] {
     const now = performance.now();
-    return [...this.#exchanges].map(({ request, startedAt, number }) => ({
-      method: request.method ?? "",
-      target: request.url ?? "",
-      id: `${process.pid}-${number}`,
-      age: now - startedAt,
-    }));
+    return [...this.#exchanges].map((exchange) => ({ ...named(exchange), age: now - exchange.startedAt }));
   }
 
   async drain(lingerMs: number): Promise<void> {
@@ -119,7 +120,7 @@ export class NodeServer implements WorkerServer {
     const server = createServer({
       keepAliveTimeout: finite(timeouts.keepAlive),
       headersTimeout: finite(timeouts.header),
-      // A whole request may take as long as it gets on; `#findStalled` looks at that.
+      // A whole request may take as long as it gets on; `#findOverdue` looks at that.
       requestTimeout: 0,
       connectionsCheckingInterval: this.#checkEvery,
       maxHeaderSize: Math.min(MOST_HEAD, limits.requestLine + (limits.fields + 1) * limits.fieldSize),
@@ -164,6 +165,8 @@ export class NodeServer implements WorkerServer {
       number: this.#begun,
       bytes: socket.bytesRead,
       progressAt: now,
+      arrivedAt: now,
+      givenUp: false,
     };
     this.#exchanges.add(exchange);
     const connection = this.#connections.get(socket);
@@ -204,36 +207,67 @@ export class NodeServer implements WorkerServer {
     }
   }
 
-  /** Gives up on the requests whose content has stood still for too long, unless the app reads slowly. */
-  #findStalled(): void {
+  /** Gives up on the requests whose content has stood still for too long, or that have had no answer for too long. */
+  #findOverdue(): void {
     const now = performance.now();
+    const { body } = this.#options.timeouts;
     for (const exchange of this.#exchanges) {
-      const { request } = exchange;
-      const { bytesRead } = request.socket;
-      const appIsSlow = request.readableLength >= request.readableHighWaterMark;
-      if (request.complete || appIsSlow || bytesRead !== exchange.bytes) {
-        exchange.bytes = bytesRead;
-        exchange.progressAt = now;
-      } else if (now - exchange.progressAt >= this.#options.timeouts.body) {
+      if (exchange.givenUp) continue;
+      this.#lookAt(exchange, now);
+      if (now - exchange.progressAt >= body) {
         this.#breakOff(exchange, new BodyError(408, "the content of the request stood still for too long"));
+      } else if (now - exchange.arrivedAt >= this.#answerTime(exchange)) {
+        this.#answerForApp(exchange);
       }
     }
   }
 
-  /**
-   * Ends an exchange in the middle of its content. The response object stays the app's, which may be about to
-   * use it: the answer goes past it, onto the connection.
-   */
-  #breakOff(exchange: Exchange, error: BodyError): void {
+  #lookAt(exchange: Exchange, now: number): void {
     const { request, response } = exchange;
-    if (!response.headersSent) {
+    const { bytesRead } = request.socket;
+    const appIsSlow = request.readableLength >= request.readableHighWaterMark;
+    const came = !request.complete && bytesRead !== exchange.bytes;
+    const queued = response.socket === null && !response.writableEnded;
+    if (request.complete || appIsSlow || came) exchange.progressAt = now;
+    if (came || queued) exchange.arrivedAt = now;
+    exchange.bytes = bytesRead;
+  }
+
+  /** How long the app may take for the head of its answer: longer, if it gave the connection more time itself. */
+  #answerTime({ request, response }: Exchange): number {
+    if (response.headersSent) return Number.POSITIVE_INFINITY;
+    return Math.max(this.#options.timeouts.request, request.socket.timeout ?? 0);
+  }
+
+  /** The app has not answered in time. */
+  #answerForApp(exchange: Exchange): void {
+    const error = new HttpError(503, `no answer within ${this.#options.timeouts.request / 1000} s`);
+    this.#options.onError(error, named(exchange));
+    this.#breakOff(exchange, error);
+  }
+
+  /**
+   * Ends an exchange without its app. The response object stays the app's, which may be about to use it: the
+   * answer goes past it, onto the connection, if it is this one's turn.
+   */
+  #breakOff(exchange: Exchange, error: HttpError): void {
+    const { request, response } = exchange;
+    exchange.givenUp = true;
+    const { socket } = request;
+    if (!response.headersSent && response.socket !== null) {
       const { status } = error;
-      request.socket.write(
+      socket.write(
         `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
       );
     }
-    request.destroy(error);
+    // A request that has been read to its end does not take its connection with it.
+    if (request.complete) socket.destroySoon();
+    else request.destroy(error);
   }
+}
+
+function named({ request, number }: Exchange): { method: string; target: string; id: string } {
+  return { method: request.method ?? "", target: request.url ?? "", id: `${process.pid}-${number}` };
 }
 
 /** The largest head node is told to accept, where the limits multiply to more than it can count. */

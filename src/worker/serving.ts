@@ -5,7 +5,7 @@ import type { App, WorkerInfo } from "../gateway/types.ts";
 import type { Assignment } from "../ipc/messages.ts";
 import { type LoadedNodeApp, loadApp } from "../loader/load.ts";
 import type { ErrorLog } from "../log/error-log.ts";
-import type { EngineOptions } from "../server/engine-options.ts";
+import type { EngineOptions, ErrorReporter } from "../server/engine-options.ts";
 import type { WorkerServer } from "../server/server.ts";
 import { StartupError } from "./boot-error.ts";
 
@@ -49,8 +49,7 @@ async function serveGateway(
     timeouts: timeoutsOf(settings),
     worker,
     state,
-    onError: (error, request) =>
-      log.error(`Error handling request ${request.method} ${request.target} (${request.id})`, error),
+    onError: errorReporter(log),
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
   return { what, server, shutdown: async () => app.shutdown?.(state) };
@@ -64,6 +63,7 @@ async function serveNode(app: LoadedNodeApp, settings: Config, log: ErrorLog): P
     upgrade: app.upgrade,
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
+    onError: errorReporter(log),
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
   return { what: app.what, server, shutdown: async () => app.shutdown?.() };
@@ -75,6 +75,11 @@ async function started<State>(startup: () => State | Promise<State>): Promise<St
   } catch (error) {
     throw new StartupError(error);
   }
+}
+
+function errorReporter(log: ErrorLog): ErrorReporter {
+  return (error, { method, target, id }) =>
+    log.error(`Error handling request ${method} ${target} (${id})`, error);
 }
 
 /** In the settings 0 is no limit. */
@@ -95,7 +100,7 @@ function timeoutsOf(settings: Config): EngineOptions["timeouts"] {
   return {
     header: limited(settings.headerTimeout),
     body: limited(settings.bodyTimeout),
-    request: Number.POSITIVE_INFINITY,
+    request: limited(settings.requestTimeout),
     keepAlive: settings.keepAlive,
   };
 }

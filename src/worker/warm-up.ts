@@ -11,7 +11,7 @@ import { ExitCode, FatalError } from "../errors.ts";
 import type { WorkerServer } from "../server/server.ts";
 
 /**
- * Asks `server` for `path` over a socket of its own. There is no time limit here: the boot timeout is one.
+ * Asks `server` for `path` over a socket of its own. The request timeout and the boot timeout are its limits.
  *
  * @throws FatalError (worker boot) when the answer is not 2xx
  */

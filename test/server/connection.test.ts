@@ -544,6 +544,18 @@ describe("the clock of a request", () => {
     assert.match(engine.errors[0]?.message ?? "", /no answer within 0.08 s/);
   });
 
+  test("is renewed by content that arrives", async (t) => {
+    const engine = await startEngine(t, echo, { timeouts: { ...DEFAULT_TIMEOUTS, request: 500 } });
+    const client = await engine.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n");
+    for (let sent = 0; sent < 20; sent++) {
+      client.send("x");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await client.until((text) => text.endsWith("x".repeat(20)));
+    assert.match(client.received, /^HTTP\/1\.1 200 /);
+  });
+
   test("may be extended by the app, and stops when the answer begins", async (t) => {
     const engine = await startEngine(
       t,

@@ -24,6 +24,7 @@ async function serve(
     upgrade: undefined,
     limits: DEFAULT_LIMITS,
     timeouts: DEFAULT_TIMEOUTS,
+    onError: (error) => assert.fail(error),
     onAcceptError: (error) => assert.fail(error),
     ...options,
   });
@@ -186,6 +187,94 @@ describe("timeouts", () => {
     raw.socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n${"x".repeat(length)}`);
     await until("it has waited for long", () => (server.inFlight()[0]?.age ?? 0) > 200);
     read?.();
+    await until("it is answered", () => raw.received.endsWith("whole"));
+  });
+
+  test("an answer that does not begin in time is 503: the app hears of it, and so does the log", async (context) => {
+    const timeouts = { ...DEFAULT_TIMEOUTS, request: 50 };
+    const told: string[] = [];
+    let closed = false;
+    let late: (() => void) | undefined;
+    const { server, client } = await serve(
+      context,
+      (incoming, response) => {
+        response.once("close", () => {
+          closed = true;
+        });
+        incoming.resume().once("end", () => {
+          late = () => response.end("late");
+        });
+      },
+      {
+        timeouts,
+        onError: (error, { method, target }) => told.push(`${method} ${target}: ${error.message}`),
+      },
+    );
+    const raw = await client();
+    raw.socket.write("POST /slow?x=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+    assert.match(await raw.rest(), /^HTTP\/1\.1 503 Service Unavailable\r\nConnection: close\r\n/);
+    await until("the app hears of it", () => closed);
+    late?.();
+    await until("it is forgotten", () => server.inFlight().length === 0 && server.connections === 0);
+    assert.deepEqual(told, ["POST /slow?x=1: no answer within 0.05 s"]);
+  });
+
+  test("a stream that has begun is not cut, nor an app that gave itself more time", async (context) => {
+    const timeouts = { ...DEFAULT_TIMEOUTS, request: 50 };
+    for (const path of ["/begun", "/given"]) {
+      let answer: (() => void) | undefined;
+      const { server, client } = await serve(
+        context,
+        (request, response) => {
+          if (path === "/begun") response.flushHeaders();
+          else request.setTimeout(60_000);
+          answer = () => response.end("late");
+        },
+        { timeouts },
+      );
+      const raw = await client();
+      raw.socket.write(GET);
+      await until("it has taken long", () => (server.inFlight()[0]?.age ?? 0) > 200);
+      answer?.();
+      await until("it is answered", () => /late/.test(raw.received));
+      assert.match(raw.received, /^HTTP\/1\.1 200 /);
+    }
+  });
+
+  test("a request that waits for the one ahead of it has its time when its turn comes", async (context) => {
+    const timeouts = { ...DEFAULT_TIMEOUTS, request: 50 };
+    const answers: (() => void)[] = [];
+    const { server, client } = await serve(
+      context,
+      (request, response) => {
+        if (request.url === "/1") response.flushHeaders();
+        answers.push(() => response.end(`answer ${request.url}`));
+      },
+      { timeouts },
+    );
+    const raw = await client();
+    raw.socket.write("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
+    await until("both wait", () => server.inFlight().filter(({ age }) => age > 200).length === 2);
+    for (const answer of answers) answer();
+    await until("both are answered", () => /answer \/1[\s\S]*answer \/3/.test(raw.received));
+  });
+
+  test("content that is still arriving leaves the app its whole time", async (context) => {
+    const { client } = await serve(
+      context,
+      async (incoming, response) => {
+        for await (const _chunk of incoming);
+        response.end("whole");
+      },
+      { timeouts: { ...DEFAULT_TIMEOUTS, request: 500 } },
+    );
+    const raw = await client();
+    raw.socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n");
+    const end = performance.now() + 1000;
+    for (let sent = 0; sent < 20; sent++) {
+      raw.socket.write("x");
+      await until("it is time", () => performance.now() > end - (19 - sent) * 50);
+    }
     await until("it is answered", () => raw.received.endsWith("whole"));
   });
 

@@ -1,0 +1,22 @@
+/** The time of one request, through the built command. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { startCommand } from "../support/command.ts";
+
+for (const [name, app] of [
+  ["a gateway app", "pool/life.mjs"],
+  ["a node listener", "pool/silent-listener.cjs"],
+] as const) {
+  test(`${name} that does not answer in time: 503, a log line with the route, and the worker lives`, async (context) => {
+    const command = startCommand(context, [app, "-b", "127.0.0.1:0", "--request-timeout", "200ms"]);
+    await command.ready();
+    const target = { port: await command.port() };
+    const workers = command.workers();
+    assert.equal((await ask(target, "/never?x=1")).status, 503);
+    await command.line(/\[ERROR\] Error handling request GET \/never\?x=1 \(.+\)$/);
+    assert.equal(command.lines(/HttpError: no answer within 0\.2 s/).length, 1);
+    assert.equal((await ask(target)).status, 200);
+    assert.deepEqual(command.workers(), workers);
+  });
+}

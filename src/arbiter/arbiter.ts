@@ -2,21 +2,24 @@
  * The arbiter: binds, keeps a pool of workers, and never touches a connection. Its life is one loop:
  * whatever happens comes as an event out of one mailbox and changes the pool, and then the pool settles.
  */
+import { resolve } from "node:path";
 import type { Config } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
 import type { Outcome } from "../control/api.ts";
 import type { ExitCode } from "../errors.ts";
-import type { FromWorker } from "../ipc/messages.ts";
+import type { FromWorker, Identity } from "../ipc/messages.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { bindAll, type Listener } from "./bind.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
 import { type ControlDoors, openControl, openHealth } from "./control-doors.ts";
 import { canReload, firstBoot, type TimeLimits } from "./desired.ts";
 import { type ArbiterEvent, describeEnding, type Ending, SIGNALS, type Signal } from "./event.ts";
+import { giveFile, socketOwnership, workerIdentity } from "./identity.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Narrator } from "./narrator.ts";
+import { PidFile } from "./pid-file.ts";
 import { Pool, type PoolEffects } from "./pool.ts";
-import { enterFolder, keepFixedSettings, openLogFile } from "./setup.ts";
+import { arbiterTitle, enterFolder, keepFixedSettings, openLogFile } from "./setup.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
 export interface ArbiterOptions {
@@ -34,6 +37,7 @@ export class Arbiter {
   readonly #readConfig: ArbiterOptions["readConfig"];
   readonly #folder: string;
   readonly #logFile: string | undefined;
+  readonly #identity: Identity;
   readonly #log: ErrorLog;
   readonly #narrator: Narrator;
   readonly #desk: ControlDesk;
@@ -47,15 +51,19 @@ export class Arbiter {
   #reading = false;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @throws FatalError when the folder to work in is not there. */
+  /** @throws FatalError when the folder to work in, the user or the group is not there. */
   constructor(options: ArbiterOptions) {
     const { config } = options;
     this.#readConfig = options.readConfig;
     this.#log = new ErrorLog({ level: config.logLevel });
     this.#narrator = new Narrator(this.#log);
     this.#folder = enterFolder(config.chdir);
+    this.#identity = workerIdentity(config);
+    if (config.umask !== undefined) process.umask(config.umask);
     this.#logFile = openLogFile(config.errorLogfile, this.#folder);
+    if (this.#logFile !== undefined) giveFile(this.#logFile, this.#identity);
     this.#log.file = this.#logFile;
+    process.title = arbiterTitle(config);
     this.#configs.set(this.#generation, config);
     this.#fixed = config;
     this.#pool = new Pool(firstBoot(config.workers, config.reloadSurge, limitsOf(config)), this.#effects());
@@ -64,15 +72,16 @@ export class Arbiter {
 
   /**
    * Serves until it is told to stop; returns the exit code.
-   * @throws FatalError when an address cannot be bound.
+   * @throws FatalError when an address cannot be bound, or the pid file is another server's.
    */
   async run(): Promise<ExitCode> {
     for (const signal of SIGNALS) {
       process.on(signal, () => this.#mailbox.post({ type: "signal", signal }));
     }
-    this.#listeners = await bindAll(this.#configOf(this.#generation).bind);
+    const { adminBind, bind, pid } = this.#fixed;
+    const pidFile = pid === undefined ? undefined : PidFile.claim(resolve(pid));
     try {
-      const { adminBind } = this.#fixed;
+      this.#listeners = await bindAll(bind, socketOwnership(this.#fixed, this.#identity));
       if (adminBind !== undefined) this.#doors.push(await openHealth(adminBind, this.#desk, this.#log));
       // The workers are started before the first line is logged: they boot while the log is loaded.
       this.#settle();
@@ -90,6 +99,7 @@ export class Arbiter {
       this.#mailbox.close();
       for (const door of this.#doors) door.close();
       for (const listener of this.#listeners) listener.release();
+      pidFile?.remove();
     }
   }
 
@@ -162,6 +172,11 @@ export class Arbiter {
     if (this.#logFile === undefined)
       return { ok: true, message: "there is no log file: the log is the standard error" };
     this.#log.reopen();
+    try {
+      giveFile(this.#logFile, this.#identity);
+    } catch (error) {
+      this.#log.error((error as Error).message);
+    }
     for (const handle of this.#handles.values()) handle.send({ type: "reopen" });
     return { ok: true, message: `reopened ${this.#logFile}` };
   }
@@ -187,9 +202,9 @@ export class Arbiter {
       reopen: () => this.#reopenLogs(),
       stop: (mode) => (mode === "quick" ? this.#pool.stopQuickly() : this.#stopGracefully()),
       describe: () => {
-        const { app = "" } = this.#fixed;
+        const { app = "", name = app } = this.#fixed;
         return {
-          name: app,
+          name,
           version: packageVersion(),
           app,
           listening: this.#listeners.map(({ url }) => url),
@@ -322,6 +337,7 @@ export class Arbiter {
       generation,
       sockets: this.#listeners.map((listener) => listener.descriptor),
       config: this.#configOf(generation),
+      identity: this.#identity,
       folder: this.#folder,
       logFile: this.#logFile,
     };

@@ -11,6 +11,7 @@ import { dirname, resolve } from "node:path";
 import { getSystemErrorName } from "node:util";
 import { type Address, formatAddress } from "../config/address.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { ownSocket, type SocketOwnership, withUmask } from "./identity.ts";
 
 /** A bound socket. */
 export interface Listener {
@@ -26,16 +27,22 @@ export interface Listener {
 /** The longest path of a Unix socket in bytes: `sun_path` less its NUL. libuv may cut a longer one short. */
 const LONGEST_PATH = process.platform === "linux" ? 107 : 103;
 
+/** Nobody may connect but the owner, until the file has the mode it was asked to have. */
+const UMASK_BEFORE_MODE = 0o177;
+
 /**
- * Binds every address, or none.
+ * Binds every address, or none. `ownership` is for the files of Unix sockets.
  * @throws FatalError (failure) that names the address, what is wrong and what to do.
  */
-export async function bindAll(addresses: readonly Address[]): Promise<Listener[]> {
+export async function bindAll(
+  addresses: readonly Address[],
+  ownership?: SocketOwnership,
+): Promise<Listener[]> {
   const listeners: Listener[] = [];
   try {
     for (const address of addresses) {
       listeners.push(
-        address.kind === "unix" ? await bindUnix(address.path) : await bindTcp(address, addresses),
+        address.kind === "unix" ? await bindUnix(address.path, ownership) : await bindTcp(address, addresses),
       );
     }
     return listeners;
@@ -82,7 +89,7 @@ async function resolveHost(host: string, shown: string): Promise<string> {
   throw cannotBind(shown, `the host name ${host} has no address`);
 }
 
-async function bindUnix(path: string): Promise<Listener> {
+async function bindUnix(path: string, ownership: SocketOwnership | undefined): Promise<Listener> {
   const absolute = resolve(path);
   const shown = `unix:${path}`;
   const bytes = Buffer.byteLength(absolute);
@@ -92,17 +99,21 @@ async function bindUnix(path: string): Promise<Listener> {
   const folder = statSync(dirname(absolute), { throwIfNoEntry: false });
   if (folder?.isDirectory() !== true) throw cannotBind(shown, `there is no folder ${dirname(absolute)}`);
   await removeStale(absolute, shown);
-  const socket = openSocket({ path: absolute }, (code) => cannotBind(shown, UNIX_TROUBLE[code] ?? code));
+  const open = (): { fd: number } =>
+    openSocket({ path: absolute }, (code) => cannotBind(shown, UNIX_TROUBLE[code] ?? code));
+  const socket = ownership?.mode === undefined ? open() : withUmask(UMASK_BEFORE_MODE, open);
   const made = lstatSync(absolute);
-  return {
-    address: { kind: "unix", path: absolute },
-    descriptor: socket.fd,
-    url: shown,
-    release() {
-      const there = lstatSync(absolute, { throwIfNoEntry: false });
-      if (there?.ino === made.ino && there.dev === made.dev) unlinkSync(absolute);
-    },
+  const release = (): void => {
+    const there = lstatSync(absolute, { throwIfNoEntry: false });
+    if (there?.ino === made.ino && there.dev === made.dev) unlinkSync(absolute);
   };
+  try {
+    if (ownership !== undefined) ownSocket(absolute, ownership);
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return { address: { kind: "unix", path: absolute }, descriptor: socket.fd, url: shown, release };
 }
 
 const UNIX_TROUBLE: { readonly [code: string]: string } = {

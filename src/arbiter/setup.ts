@@ -24,6 +24,11 @@ export function enterFolder(chdir: string | undefined): string {
   return folder;
 }
 
+/** What `ps` shows for the arbiter. */
+export function arbiterTitle(config: Config): string {
+  return `tsgun: arbiter [${config.name ?? config.app ?? ""}]`;
+}
+
 /** The current folder as the shell calls it, if that is the same one: the system has forgotten links. */
 function namedFolder(real: string, named: string | undefined): string {
   if (named === undefined) return real;

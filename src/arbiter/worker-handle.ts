@@ -3,7 +3,7 @@ import cluster, { type Worker } from "node:cluster";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../config/settings.ts";
-import type { Assignment, FromWorker, ToWorker } from "../ipc/messages.ts";
+import type { Assignment, FromWorker, Identity, ToWorker } from "../ipc/messages.ts";
 import type { ArbiterEvent } from "./event.ts";
 
 /** The worker's own program, run from the same folder of files as this one: built or source. */
@@ -15,6 +15,9 @@ const FIRST_INHERITED = 3;
 /** Where node knows it: SIGUSR1 opens no debugger port, not even before a listener for it is there. */
 const NO_DEBUGGER = "--disable-sigusr1";
 
+/** What systemd tells the arbiter is none of the app's business, which may know the protocol too. */
+const NOT_THEIRS = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined };
+
 export interface Launch {
   readonly id: number;
   readonly slot: number;
@@ -22,6 +25,7 @@ export interface Launch {
   /** The arbiter's descriptors of the listening sockets. */
   readonly sockets: readonly number[];
   readonly config: Config;
+  readonly identity: Identity;
   /** The folder to start in, links in it not resolved, so that a moved link leads to the new release. */
   readonly folder: string;
   /** Undefined: the standard error. */
@@ -75,6 +79,7 @@ function assignmentOf(launch: Launch): Assignment<Config> {
     generation: launch.generation,
     descriptors: launch.sockets.map((_, index) => FIRST_INHERITED + index),
     logFile: launch.logFile,
+    identity: launch.identity,
     settings: launch.config,
   };
 }
@@ -89,5 +94,5 @@ function fork(launch: Launch): Worker {
     // The listening sockets are inherited, so that no connection ever passes through the arbiter.
     stdio: ["ignore", "inherit", "inherit", ...launch.sockets, "ipc"],
   });
-  return cluster.fork();
+  return cluster.fork({ ...launch.config.env, ...NOT_THEIRS });
 }

@@ -121,7 +121,8 @@ function addOptions(program: Command, name: SettingName): void {
   if (positional === true) return;
   const shown = fallback === undefined ? doc : `${doc} (default: ${kind.format(fallback)})`;
   const short = flags.filter((flag) => !flag.startsWith("--"));
-  const main = new Option([...short, `${flagOf(name)} <${kind.placeholder}>`].join(", "), shown);
+  const operand = kind.bare === true ? "" : ` <${kind.placeholder}>`;
+  const main = new Option([...short, `${flagOf(name)}${operand}`].join(", "), shown);
   program.addOption(collecting(main, kind.repeatable).helpGroup(`${section}:`));
   if (negatable === true) {
     // Beside a positive option commander gives no default to this one.
@@ -132,7 +133,7 @@ function addOptions(program: Command, name: SettingName): void {
   for (const flag of flags) {
     if (!flag.startsWith("--")) continue;
     // Another spelling sets the same setting, and is not shown.
-    const alias = new Option(`${flag} <${kind.placeholder}>`, doc).hideHelp();
+    const alias = new Option(`${flag}${operand}`, doc).hideHelp();
     alias.attributeName = () => name;
     program.addOption(collecting(alias, kind.repeatable));
   }

@@ -10,6 +10,8 @@ export interface Kind<T> {
   readonly placeholder: string;
   /** Several values are collected into one list. */
   readonly repeatable?: boolean;
+  /** On the command line the flag alone says it: no value follows. */
+  readonly bare?: boolean;
   /** @throws Error with the reason, without the setting's name. */
   parse(raw: unknown): T;
   /** As it would be written on the command line. */
@@ -114,6 +116,51 @@ export function text(placeholder: string): Kind<string> {
     format: String,
   };
 }
+
+/** Yes or no; the flag alone is yes. */
+export const flag: Kind<boolean> = {
+  placeholder: "",
+  bare: true,
+  parse(raw) {
+    const word = String(raw).trim().toLowerCase();
+    if (["true", "yes", "on", "1"].includes(word)) return true;
+    if (["false", "no", "off", "0"].includes(word)) return false;
+    throw new Error(`${shown(raw)} is neither true nor false`);
+  },
+  format: String,
+};
+
+/** The bits of a file's mode or of a umask, written in octal: `660`, `0660`, `0o660`. Numbers are taken as they are. */
+export const fileMode: Kind<number> = {
+  placeholder: "OCTAL",
+  parse(raw) {
+    if (typeof raw === "number" && Number.isInteger(raw) && raw >= 0 && raw <= 0o777) return raw;
+    const digits = typeof raw === "string" ? /^(?:0o?)?([0-7]{1,3})$/.exec(raw.trim())?.[1] : undefined;
+    if (digits === undefined) throw new Error(`${shown(raw)} is no mode: write it in octal, as in 660`);
+    return Number.parseInt(digits, 8);
+  },
+  format: (value) => value.toString(8).padStart(3, "0"),
+};
+
+/** Variables of the environment, each written `NAME=VALUE`. */
+export const variables: Kind<Readonly<Record<string, string>>> = {
+  placeholder: "NAME=VALUE",
+  repeatable: true,
+  parse(raw) {
+    const given = typeof raw === "object" && raw !== null && !Array.isArray(raw) ? Object.entries(raw) : raw;
+    const pairs = (Array.isArray(given) ? given : [given]).map((item: unknown): [string, string] => {
+      const pair = Array.isArray(item) ? item.join("=") : item;
+      const match = typeof pair === "string" ? /^([^=\0]+)=([^\0]*)$/s.exec(pair) : null;
+      if (match === null) throw new Error(`${shown(pair)} is no variable: write NAME=VALUE`);
+      return [match[1] as string, match[2] as string];
+    });
+    return Object.fromEntries(pairs);
+  },
+  format: (value) =>
+    Object.entries(value)
+      .map((pair) => pair.join("="))
+      .join(" "),
+};
 
 /** Addresses to bind; one string may hold several, separated by commas. */
 export const addresses: Kind<readonly Address[]> = {

@@ -4,6 +4,14 @@
  * started by its own arbiter.
  */
 
+/** Who a process is to be, in numbers. What is absent stays as it is. */
+export interface Identity {
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Whose supplementary groups to take. */
+  readonly groupsOf?: string | number;
+}
+
 /** What a worker is told to be. `Settings` is the configuration; this layer does not know its shape. */
 export interface Assignment<Settings> {
   /** Place in the pool, from 1. */
@@ -14,6 +22,8 @@ export interface Assignment<Settings> {
   readonly descriptors: readonly number[];
   /** The file that the error log is appended to; undefined: the inherited standard error. */
   readonly logFile: string | undefined;
+  /** Whom it becomes before anything of the app is loaded. */
+  readonly identity: Identity;
   readonly settings: Settings;
 }
 

@@ -9,6 +9,7 @@ import { ExitCode } from "../errors.ts";
 import type { Assignment, FromWorker, ToWorker } from "../ipc/messages.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { describeBootError } from "./boot-error.ts";
+import { dropPrivileges } from "./privileges.ts";
 import { makeServing, type Serving } from "./serving.ts";
 
 /** How often the arbiter hears how the worker is, in milliseconds. */
@@ -95,7 +96,9 @@ class WorkerLife {
     this.#log.level = settings.logLevel;
     this.#log.file = assignment.logFile;
     this.#linger = settings.linger;
+    process.title = `tsgun: worker ${assignment.slot} [${settings.name ?? settings.app ?? ""}]`;
     try {
+      dropPrivileges(assignment.identity);
       const serving = await makeServing(assignment, this.#drain.signal, this.#log);
       if (settings.warmupPath !== undefined) {
         const { warmUp } = await import("./warm-up.ts");

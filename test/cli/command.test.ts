@@ -19,7 +19,8 @@ test("--help shows every setting with its default", async (context) => {
   const text = command.stdout.replaceAll(/\s+/g, " ");
   for (const name of SETTING_NAMES) {
     const { positional, doc, kind, default: fallback } = settings[name] as Setting<unknown>;
-    if (positional !== true) assert.match(text, new RegExp(` --${settingLabel(name)} <`));
+    if (positional !== true)
+      assert.match(text, new RegExp(` --${settingLabel(name)} ${kind.bare === true ? "" : "<"}`));
     assert.ok(text.includes(doc), name);
     if (fallback !== undefined) assert.ok(text.includes(`(default: ${kind.format(fallback)})`), name);
   }
@@ -46,6 +47,16 @@ const MISTAKES: [args: string[], message: string][] = [
   [
     ["-b", "/run/a.sock", "a"],
     'bind: "/run/a.sock" is not an address: write host:port, [::1]:port, :port or unix:/path (from --bind)',
+  ],
+  [["--umask", "9", "a"], 'umask: "9" is no mode: write it in octal, as in 660 (from --umask)'],
+  [["--env", "NAME", "a"], 'env: "NAME" is no variable: write NAME=VALUE (from --env)'],
+  [
+    ["--user", "nobody-by-that-name", "a"],
+    'there is no user "nobody-by-that-name" on this machine: check --user',
+  ],
+  [
+    ["--socket-owner", ":no-such-group", "a"],
+    'there is no group "no-such-group" on this machine: check --socket-owner',
   ],
   [["a", "b"], "too many arguments. Expected 1 argument but got 2. (see tsgun --help)"],
   [["--chdir", "/nowhere/at/all", "a"], "chdir: cannot go to /nowhere/at/all: there is no such folder"],

@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { choice, count, duration, formatDuration, type Kind, size, text } from "../../src/config/kind.ts";
+import {
+  choice,
+  count,
+  duration,
+  fileMode,
+  flag,
+  formatDuration,
+  type Kind,
+  size,
+  text,
+  variables,
+} from "../../src/config/kind.ts";
 
 interface Case {
   readonly kind: Kind<unknown>;
@@ -10,6 +21,53 @@ interface Case {
 }
 
 const CASES: Case[] = [
+  {
+    name: "a flag",
+    kind: flag,
+    good: [
+      [true, true],
+      ["yes", true],
+      ["0", false],
+      [" False ", false],
+    ],
+    bad: [
+      ["", /"" is neither true nor false/],
+      ["2", /neither/],
+    ],
+  },
+  {
+    name: "a mode",
+    kind: fileMode,
+    good: [
+      ["660", 0o660],
+      ["0660", 0o660],
+      ["0o77", 0o77],
+      ["0", 0],
+      [0o640, 0o640],
+    ],
+    bad: [
+      ["8", /"8" is no mode: write it in octal, as in 660/],
+      ["rw-rw----", /no mode/],
+      ["07777", /no mode/],
+      [0o1000, /512 is no mode/],
+      [-1, /no mode/],
+    ],
+  },
+  {
+    name: "variables",
+    kind: variables,
+    good: [
+      ["A=1", { A: "1" }],
+      [["A=1", "B=2=3", "C=", "A=4"], { A: "4", B: "2=3", C: "" }],
+      [{ A: "1" }, { A: "1" }],
+    ],
+    bad: [
+      ["A", /"A" is no variable: write NAME=VALUE/],
+      ["=1", /no variable/],
+      [["A=1", 5], /5 is no variable/],
+      ["A=\0", /no variable/],
+    ],
+  },
   {
     name: "a count",
     kind: count(1, 10),
@@ -89,7 +147,7 @@ const CASES: Case[] = [
 
 for (const { name, kind, good, bad } of CASES) {
   test(`${name} takes what it should`, () => {
-    for (const [raw, value] of good) assert.equal(kind.parse(raw), value);
+    for (const [raw, value] of good) assert.deepEqual(kind.parse(raw), value);
   });
   test(`${name} refuses the rest and says why`, () => {
     for (const [raw, reason] of bad) assert.throws(() => kind.parse(raw), reason, String(raw));

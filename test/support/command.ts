@@ -57,6 +57,8 @@ export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** The node to run it with. Default: the one that runs the test. */
   readonly node?: string;
+  /** Words in front of the command: a program that becomes it, or runs it as its child. */
+  readonly prefix?: readonly string[];
 }
 
 export interface Exit {
@@ -72,7 +74,13 @@ export class RunningCommand {
   stderr = "";
 
   constructor(args: readonly string[], options: CommandOptions) {
-    this.process = spawn(options.node ?? process.execPath, [COMMAND, ...args], {
+    const [program = "", ...words] = [
+      ...(options.prefix ?? []),
+      options.node ?? process.execPath,
+      COMMAND,
+      ...args,
+    ];
+    this.process = spawn(program, words, {
       cwd: options.cwd ?? FIXTURES,
       env: { ...cleanEnvironment(), ...options.env },
       stdio: ["ignore", "pipe", "pipe"],

@@ -1,10 +1,12 @@
 /**
- * From root to somebody: names become numbers while root, then group, supplementary groups and user go in
- * that order (after the user nothing else may be changed), and it is checked that there is no way back.
+ * Who the workers are to be, and whose the files are: names become numbers while the arbiter is root, and a
+ * Unix socket gets its owner and its mode. The workers themselves give the privileges up.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, readFileSync } from "node:fs";
+import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import type { Identity } from "../ipc/messages.ts";
 
 export interface IdentityOptions {
   /** Name or number (`--user`). */
@@ -13,25 +15,6 @@ export interface IdentityOptions {
   readonly group?: string | number;
   /** The user's supplementary groups as well (`--initgroups`); otherwise there are none left. */
   readonly initgroups?: boolean;
-}
-
-export interface Identity {
-  readonly uid?: number;
-  readonly gid?: number;
-  /** Whose supplementary groups to take. */
-  readonly groupsOf?: string | number;
-}
-
-/** The parts of `process` that change who it is; a test puts its own in place. */
-export interface PrivilegedProcess {
-  getuid(): number;
-  geteuid(): number;
-  getgid(): number;
-  getegid(): number;
-  setgid(gid: number): void;
-  setgroups(gids: number[]): void;
-  initgroups(user: string | number, gid: number): void;
-  setuid(uid: number): void;
 }
 
 /** Where accounts are looked up first; directories (LDAP) are asked through the system's own commands. */
@@ -100,76 +83,66 @@ function findGroup(group: string | number, files: AccountFiles): number | undefi
  * Turns names into numbers. A number that belongs to no account is taken as it is, with `group`
  * (containers run so). Throws `FatalError` for names nobody has.
  */
-export function resolveIdentity(options: IdentityOptions, files = ACCOUNT_FILES): Identity {
+export function resolveIdentity(
+  options: IdentityOptions,
+  files = ACCOUNT_FILES,
+  flags = { user: "--user", group: "--group" },
+): Identity {
   const { user, group, initgroups = false } = options;
   const gid = group === undefined ? undefined : findGroup(group, files);
   if (group !== undefined && gid === undefined) {
-    throw new FatalError(`there is no group "${group}" on this machine: check --group`, ExitCode.usage);
+    throw new FatalError(
+      `there is no group "${group}" on this machine: check ${flags.group}`,
+      ExitCode.usage,
+    );
   }
   if (user === undefined) return gid === undefined ? {} : { gid };
   const account = findUser(user, files);
   if (account === undefined && !isNumber(user)) {
-    throw new FatalError(`there is no user "${user}" on this machine: check --user`, ExitCode.usage);
+    throw new FatalError(`there is no user "${user}" on this machine: check ${flags.user}`, ExitCode.usage);
   }
   const primary = gid ?? account?.gid;
   if (primary === undefined) {
-    throw new FatalError(`user ${user} has no account, hence no group: add --group`, ExitCode.usage);
+    throw new FatalError(
+      `user ${user} has no account, hence no group: add one with ${flags.group}`,
+      ExitCode.usage,
+    );
   }
   const uid = account?.uid ?? Number(user);
   return { uid, gid: primary, ...(initgroups ? { groupsOf: account?.name ?? uid } : {}) };
 }
 
-/** Whether the process is this identity already; then nothing has to be done and nobody has to be root. */
-function isAlready(identity: Identity, self: PrivilegedProcess): boolean {
-  const { uid = self.geteuid(), gid = self.getegid() } = identity;
-  return uid === self.geteuid() && uid === self.getuid() && gid === self.getegid() && gid === self.getgid();
-}
+/** The parts of `process` that say who it is. */
+export type Self = Pick<typeof process, "getuid" | "geteuid" | "getgid" | "getegid">;
 
-function requireRoot(self: PrivilegedProcess): void {
-  if (self.geteuid() === 0) return;
+/**
+ * Checks that a process of this one's privileges can become `identity`.
+ * @throws FatalError (usage) when only root could.
+ */
+export function requireMayBecome(identity: Identity, self: Self = process): void {
+  const { uid, gid } = identity;
+  const me = self.geteuid?.();
+  const same = (uid ?? me) === me && (gid ?? self.getegid?.()) === self.getegid?.();
+  if (same || me === 0) return;
   throw new FatalError(
-    `only root can change the user or group, and this is user ${self.geteuid()}: start as root, or leave out --user and --group`,
+    `only root can change the user or group, and this is user ${me}: start as root, or leave out --user and --group`,
     ExitCode.usage,
   );
 }
 
-function requireNoWayBack(identity: Identity, self: PrivilegedProcess): void {
-  if (identity.uid === undefined || identity.uid === 0) return;
-  try {
-    self.setuid(0);
-  } catch {
-    return;
-  }
-  throw new FatalError(
-    `after the change to user ${identity.uid} the process could become root again: not served`,
-    ExitCode.failure,
-  );
-}
-
 /**
- * Makes this process that identity for good. Bind sockets and open log files before it. Throws
- * `FatalError` when the process is not root, or when the system refuses.
+ * Whom the workers become by the settings.
+ * @throws FatalError (usage) for names nobody has, and when only root could.
  */
-export function dropPrivileges(identity: Identity, self = process as unknown as PrivilegedProcess): void {
-  const { uid, gid, groupsOf } = identity;
-  if (isAlready(identity, self)) return;
-  requireRoot(self);
-  try {
-    if (gid !== undefined) {
-      self.setgid(gid);
-      // Root's supplementary groups (disk, adm, …) are not inherited by accident.
-      self.setgroups([gid]);
-      if (groupsOf !== undefined) self.initgroups(groupsOf, gid);
-    }
-    if (uid !== undefined) self.setuid(uid);
-  } catch (error) {
-    throw new FatalError(
-      `cannot become user ${uid ?? self.getuid()}, group ${gid ?? self.getgid()}: ${(error as Error).message}`,
-      ExitCode.failure,
-      { cause: error },
-    );
-  }
-  requireNoWayBack(identity, self);
+export function workerIdentity(config: Pick<Config, "user" | "group" | "initgroups">): Identity {
+  const { user, group, initgroups } = config;
+  const identity = resolveIdentity({
+    initgroups,
+    ...(user === undefined ? {} : { user }),
+    ...(group === undefined ? {} : { group }),
+  });
+  requireMayBecome(identity);
+  return identity;
 }
 
 export interface SocketOwnership {
@@ -177,6 +150,31 @@ export interface SocketOwnership {
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
+}
+
+/**
+ * What becomes of a Unix socket's file by the settings: undefined when nothing is to be done.
+ * @throws FatalError (usage) for names nobody has.
+ */
+export function socketOwnership(
+  config: Pick<Config, "socketMode" | "socketOwner">,
+  workers: Identity,
+): SocketOwnership | undefined {
+  const owner = config.socketOwner === undefined ? workers : ownerNamed(config.socketOwner);
+  const ownership: SocketOwnership = {
+    ...(config.socketMode === undefined ? {} : { mode: config.socketMode }),
+    ...(owner.uid === undefined ? {} : { uid: owner.uid }),
+    ...(owner.gid === undefined ? {} : { gid: owner.gid }),
+  };
+  return Object.keys(ownership).length === 0 ? undefined : ownership;
+}
+
+/** `user`, `user:group` or `:group`. */
+function ownerNamed(text: string): Identity {
+  const [user = "", group = ""] = text.split(":");
+  const flags = { user: "--socket-owner", group: "--socket-owner" };
+  const options = { ...(user === "" ? {} : { user }), ...(group === "" ? {} : { group }) };
+  return resolveIdentity(options, ACCOUNT_FILES, flags);
 }
 
 /**
@@ -195,6 +193,22 @@ export function ownSocket(path: string, { mode, uid, gid }: SocketOwnership): vo
       ExitCode.failure,
       { cause: error },
     );
+  }
+}
+
+/**
+ * Gives a file to the workers, who open it by its name themselves.
+ * @throws FatalError
+ */
+export function giveFile(path: string, { uid, gid }: Identity): void {
+  if (process.geteuid?.() !== 0 || (uid === undefined && gid === undefined)) return;
+  try {
+    chownSync(path, uid ?? -1, gid ?? -1);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new FatalError(`cannot give ${path} to the workers' user (${code})`, ExitCode.failure, {
+      cause: error,
+    });
   }
 }
 

@@ -1,0 +1,71 @@
+/**
+ * From root to somebody: group, supplementary groups and user go in that order (after the user nothing else
+ * may be changed), and it is checked that there is no way back.
+ */
+import { ExitCode, FatalError } from "../errors.ts";
+import type { Identity } from "../ipc/messages.ts";
+
+/** The parts of `process` that change who it is; a test puts its own in place. */
+export interface PrivilegedProcess {
+  getuid(): number;
+  geteuid(): number;
+  getgid(): number;
+  getegid(): number;
+  setgid(gid: number): void;
+  setgroups(gids: number[]): void;
+  initgroups(user: string | number, gid: number): void;
+  setuid(uid: number): void;
+}
+
+/** Whether the process is this identity already; then nothing has to be done and nobody has to be root. */
+function isAlready(identity: Identity, self: PrivilegedProcess): boolean {
+  const { uid = self.geteuid(), gid = self.getegid() } = identity;
+  return uid === self.geteuid() && uid === self.getuid() && gid === self.getegid() && gid === self.getgid();
+}
+
+function requireRoot(self: PrivilegedProcess): void {
+  if (self.geteuid() === 0) return;
+  throw new FatalError(
+    `only root can change the user or group, and this is user ${self.geteuid()}: start as root, or leave out --user and --group`,
+    ExitCode.usage,
+  );
+}
+
+function requireNoWayBack(identity: Identity, self: PrivilegedProcess): void {
+  if (identity.uid === undefined || identity.uid === 0) return;
+  try {
+    self.setuid(0);
+  } catch {
+    return;
+  }
+  throw new FatalError(
+    `after the change to user ${identity.uid} the process could become root again: not served`,
+    ExitCode.failure,
+  );
+}
+
+/**
+ * Makes this process that identity for good. Bind sockets and open log files before it. Throws
+ * `FatalError` when the process is not root, or when the system refuses.
+ */
+export function dropPrivileges(identity: Identity, self = process as unknown as PrivilegedProcess): void {
+  const { uid, gid, groupsOf } = identity;
+  if (isAlready(identity, self)) return;
+  requireRoot(self);
+  try {
+    if (gid !== undefined) {
+      self.setgid(gid);
+      // Root's supplementary groups (disk, adm, …) are not inherited by accident.
+      self.setgroups([gid]);
+      if (groupsOf !== undefined) self.initgroups(groupsOf, gid);
+    }
+    if (uid !== undefined) self.setuid(uid);
+  } catch (error) {
+    throw new FatalError(
+      `cannot become user ${uid ?? self.getuid()}, group ${gid ?? self.getgid()}: ${(error as Error).message}`,
+      ExitCode.failure,
+      { cause: error },
+    );
+  }
+  requireNoWayBack(identity, self);
+}

@@ -1,0 +1,196 @@
+/** Living with the system through the built command: who the workers are, whose the files are, what ps shows. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
+
+const ECHO = "pool/echo.mjs:handler";
+const CHECKOUT = join(import.meta.dirname, "..", "..");
+const needsProc = process.platform === "linux" ? false : "looks into /proc";
+
+/** Ids of somebody who is nobody on this machine. */
+const UID = 12345;
+const GID = 54321;
+
+/** Shows the checkout where everybody may read it, wherever it lies, and becomes the command, through `words`. */
+function readable(...words: string[]): string[] {
+  const command = `exec ${words.join(" ")} "$node" /mnt/dist/cli/main.js "$@"`;
+  const script = `mount --bind "$0" /mnt; node=$1; shift 2; cd /mnt/test/fixtures; ${command}`;
+  return ["unshare", "--mount", "sh", "-ec", script, CHECKOUT];
+}
+
+function needsRoot(): string | false {
+  if (process.getuid?.() !== 0) return "needs root: run the tests as root to see the real thing";
+  const { status } = spawnSync("unshare", ["--mount", "true"]);
+  return status === 0 ? false : "this machine does not allow new namespaces";
+}
+
+async function serve(context: TestContext, ...args: string[]): Promise<RunningCommand> {
+  const command = startCommand(context, [...args, "-b", "127.0.0.1:0"]);
+  await command.ready();
+  return command;
+}
+
+/** A field of /proc/PID/status, its words. */
+function statusOf(pid: number, field: string): string[] {
+  const line = new RegExp(`^${field}:\\s*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return (line?.[1] ?? "").trim().split(/\s+/);
+}
+
+function titleOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+}
+
+test("process titles say who is who", { skip: needsProc }, async (context) => {
+  const command = await serve(context, ECHO, "-w", "2");
+  assert.equal(titleOf(command.pid), `tsgun: arbiter [${ECHO}]`);
+  const workers = command.workers().map(titleOf).sort();
+  assert.deepEqual(workers, [`tsgun: worker 1 [${ECHO}]`, `tsgun: worker 2 [${ECHO}]`]);
+});
+
+test("--name is what the titles show", { skip: needsProc }, async (context) => {
+  const command = await serve(context, ECHO, "--name", "shop");
+  assert.equal(titleOf(command.pid), "tsgun: arbiter [shop]");
+  assert.deepEqual(command.workers().map(titleOf), ["tsgun: worker 1 [shop]"]);
+});
+
+test("--env reaches the workers, what systemd tells the arbiter does not", {
+  skip: needsProc,
+}, async (context) => {
+  const folder = temporaryFolder(context);
+  writeFileSync(
+    join(folder, "app.mjs"),
+    "const { A, B, NOTIFY_SOCKET } = process.env;\n" +
+      "export const handler = (_, respond) => respond(200, {}, JSON.stringify({ A, B, NOTIFY_SOCKET }));\n",
+  );
+  const args = ["app.mjs:handler", "--chdir", folder, "-b", "127.0.0.1:0"];
+  const command = startCommand(context, [...args, "--env", "A=1=2,3", "-e", "B="], {
+    env: { A: "0", NOTIFY_SOCKET: join(folder, "notify") },
+  });
+  await command.ready();
+  const { text } = await ask({ port: await command.port() });
+  assert.deepEqual(JSON.parse(text), { A: "1=2,3", B: "" });
+});
+
+test("the pid file is there while the server is, and is never taken from one that lives", async (context) => {
+  const folder = temporaryFolder(context);
+  const file = join(folder, "app.pid");
+  const command = await serve(context, ECHO, "--pid", file);
+  assert.equal(readFileSync(file, "utf8"), `${command.pid}\n`);
+  const second = startCommand(context, [ECHO, "-b", "127.0.0.1:0", "--pid", file]);
+  assert.equal((await second.ended()).code, 1);
+  assert.match(second.stderr, new RegExp(`^tsgun: already running: ${file} names process ${command.pid}, `));
+  assert.equal(readFileSync(file, "utf8"), `${command.pid}\n`);
+  await command.end();
+  assert.ok(!existsSync(file));
+});
+
+test("the pid file of a server that was killed is taken over", async (context) => {
+  const file = join(temporaryFolder(context), "app.pid");
+  const first = await serve(context, ECHO, "--pid", file);
+  await first.end("SIGKILL");
+  assert.ok(existsSync(file));
+  const second = await serve(context, ECHO, "--pid", file);
+  assert.equal(readFileSync(file, "utf8"), `${second.pid}\n`);
+});
+
+test("a server that cannot bind leaves no pid file", async (context) => {
+  const file = join(temporaryFolder(context), "app.pid");
+  const first = await serve(context, ECHO);
+  const args = [ECHO, "-b", `127.0.0.1:${await first.port()}`, "--pid", file];
+  const second = startCommand(context, args);
+  assert.equal((await second.ended()).code, 1);
+  assert.ok(!existsSync(file));
+});
+
+test("--umask holds in the arbiter and in the workers", { skip: needsProc }, async (context) => {
+  const folder = temporaryFolder(context);
+  const path = join(folder, "app.sock");
+  const command = startCommand(context, [ECHO, "-b", `unix:${path}`, "--umask", "027"]);
+  await command.ready();
+  assert.equal(statSync(path).mode & 0o777, 0o750);
+  for (const pid of [command.pid, ...command.workers()]) assert.deepEqual(statusOf(pid, "Umask"), ["0027"]);
+});
+
+test("--socket-mode is the mode of the socket, whatever the umask", async (context) => {
+  const path = join(temporaryFolder(context), "app.sock");
+  const args = ["-b", `unix:${path}`, "--umask", "077", "--socket-mode", "666"];
+  const command = startCommand(context, [ECHO, ...args]);
+  await command.ready();
+  assert.equal(statSync(path).mode & 0o777, 0o666);
+  assert.equal((await ask({ path })).status, 200);
+});
+
+test("--user and --group are the workers', who cannot go back; the socket is theirs", {
+  skip: needsRoot(),
+}, async (context) => {
+  const folder = temporaryFolder(context);
+  const path = join(folder, "app.sock");
+  const file = join(folder, "app.pid");
+  const args = [ECHO, "-b", `unix:${path}`, "--pid", file, "--user", `${UID}`, "--group", `${GID}`];
+  const command = startCommand(context, args, { prefix: readable() });
+  await command.ready();
+  const [worker = 0] = command.workers();
+  assert.deepEqual(statusOf(worker, "Uid"), Array(4).fill(`${UID}`));
+  assert.deepEqual(statusOf(worker, "Gid"), Array(4).fill(`${GID}`));
+  assert.deepEqual(statusOf(worker, "Groups"), [`${GID}`]);
+  assert.deepEqual(statusOf(worker, "CapEff"), ["0000000000000000"]);
+  assert.deepEqual(statusOf(command.pid, "Uid"), Array(4).fill("0"));
+  assert.deepEqual([statSync(path).uid, statSync(path).gid, statSync(file).uid], [UID, GID, 0]);
+  assert.match((await ask({ path })).text, new RegExp(`^${worker} `));
+  command.kill("SIGHUP");
+  await command.ready(2);
+  assert.deepEqual(statusOf(command.workers().at(-1) ?? 0, "Uid"), Array(4).fill(`${UID}`));
+  assert.deepEqual(await command.end(), { code: 0, signal: null });
+  assert.ok(!existsSync(path) && !existsSync(file));
+});
+
+test("with --user the log file is the workers' to write, also after it was moved away", {
+  skip: needsRoot(),
+}, async (context) => {
+  const folder = temporaryFolder(context);
+  chmodSync(folder, 0o755);
+  writeFileSync(join(folder, "app.mjs"), "export const handler = (request) => { throw request.path; };\n");
+  const [path, log] = [join(folder, "app.sock"), join(folder, "app.log")];
+  const args = ["app.mjs:handler", "--chdir", folder, "-b", `unix:${path}`, "--error-logfile", "app.log"];
+  const command = startCommand(context, [...args, "--user", `${UID}`, "--group", `${GID}`], {
+    prefix: readable(),
+  });
+  const logged = (text: string): Promise<boolean> =>
+    until(`the log says ${text}`, () => readFileSync(log, "utf8").includes(text));
+  await logged("Ready: generation 1");
+  assert.equal((await ask({ path }, "/first")).status, 500);
+  await logged("Error handling request GET /first");
+  renameSync(log, `${log}.1`);
+  command.kill("SIGUSR1");
+  await until("the worker writes to the new file", async () => {
+    await ask({ path }, "/second");
+    return readFileSync(log, "utf8").includes("Error handling request GET /second");
+  });
+  assert.deepEqual([statSync(log).uid, statSync(log).gid], [UID, GID]);
+});
+
+test("--initgroups: the groups of the user, too; --socket-owner and --socket-mode", {
+  skip: needsRoot(),
+}, async (context) => {
+  const path = join(temporaryFolder(context), "app.sock");
+  const owner = ["--socket-owner", `${UID}:${GID}`, "--socket-mode", "660"];
+  const args = [ECHO, "-b", `unix:${path}`, "--user", "bin", "--initgroups", ...owner];
+  const command = startCommand(context, args, { prefix: readable() });
+  await command.ready();
+  const [worker = 0] = command.workers();
+  const groups = spawnSync("id", ["-G", "bin"], { encoding: "utf8" }).stdout.trim().split(" ");
+  assert.deepEqual(statusOf(worker, "Groups").sort(), groups.sort());
+  const { uid, gid, mode } = statSync(path);
+  assert.deepEqual([uid, gid, mode & 0o777], [UID, GID, 0o660]);
+});
+
+test("who is not root cannot give the workers to somebody else", { skip: needsRoot() }, async (context) => {
+  const prefix = readable("setpriv", `--reuid=${UID}`, `--regid=${GID}`, "--clear-groups");
+  const command = startCommand(context, [ECHO, "-b", "127.0.0.1:0", "--user", "bin"], { prefix });
+  assert.equal((await command.ended()).code, 2);
+  assert.match(command.stderr, /^tsgun: only root can change the user or group, and this is user 12345: /);
+});

@@ -24,7 +24,8 @@ export interface Candidate {
 /** Jiffies per second, as Linux reports CPU time to user space. */
 const TICKS = 100;
 
-async function freePort(): Promise<number> {
+/** A port of the loopback address that nobody has now. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };

@@ -5,9 +5,10 @@
  *
  *   npm run bench -- [--rounds 5] [--seconds 4] [--connections 64]
  */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { type Candidate, type CandidateSpec, startCandidate } from "./candidate.ts";
+import { median, requireTool } from "./measure.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -48,12 +49,6 @@ interface Round {
   system: number;
 }
 
-function requireTool(tool: string, packages: string): void {
-  if (spawnSync("which", [tool]).status === 0) return;
-  console.error(`bench: ${tool} is missing; install it with: apt-get install ${packages}`);
-  process.exit(1);
-}
-
 function measure(candidate: Candidate): Round {
   const before = candidate.cpu();
   const headers = HEADERS.flatMap((header) => ["-H", header]);
@@ -68,11 +63,6 @@ function measure(candidate: Candidate): Round {
     user: ((after.user - before.user) / requests) * 1e6,
     system: ((after.system - before.system) / requests) * 1e6,
   };
-}
-
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] as number;
 }
 
 function line(name: string, round: Round): string {

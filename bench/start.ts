@@ -1,0 +1,157 @@
+/**
+ * `npm run bench:start`: milliseconds from the start of the command to the first answer, ours and those of a
+ * pool written by hand on node:cluster. Servers are pinned to the cores given, this program to core 1; they
+ * take turns, and what counts is the median of the rounds and the ratio to the baseline. Beside the clock
+ * stands the CPU time that all processes have used until then, which a busy machine changes less.
+ *
+ *   npm run bench:start -- [--rounds 15] [--workers 1,4] [--cores 0]
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { freePort } from "./candidate.ts";
+import { median, requireTool } from "./measure.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "15" },
+    workers: { type: "string", default: "1,4" },
+    cores: { type: "string", default: "0" },
+  },
+});
+
+const BASELINE = "node:cluster";
+
+/** How long a server may take, in milliseconds. */
+const DEADLINE = 10_000;
+
+interface Contender {
+  readonly name: string;
+  /** Arguments to node. */
+  args(port: number, workers: number): string[];
+}
+
+const CONTENDERS: readonly Contender[] = [
+  { name: BASELINE, args: (port, workers) => ["bench/node-cluster.mjs", `${port}`, `${workers}`] },
+  { name: "tsgun .mjs", args: (port, workers) => tsgun("bench/hello.mjs:handler", port, workers) },
+  { name: "tsgun .ts", args: (port, workers) => tsgun("examples/hello/app.ts:handler", port, workers) },
+];
+
+function tsgun(app: string, port: number, workers: number): string[] {
+  return ["dist/cli/main.js", app, "--workers", `${workers}`, "--bind", `127.0.0.1:${port}`];
+}
+
+/** True once a whole answer has come; false when there is nobody yet. */
+function asked(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    let answer = "";
+    const socket = connect({ port, host: "127.0.0.1" }, () => {
+      socket.write("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    });
+    socket.setEncoding("latin1").on("data", (text: string) => {
+      answer += text;
+    });
+    socket.on("error", () => resolve(false));
+    socket.on("close", () =>
+      resolve(answer.startsWith("HTTP/1.1 200 ") && answer.includes("Hello, world\n")),
+    );
+  });
+}
+
+/** What it took to come to the first answer, in milliseconds. */
+interface Start {
+  readonly time: number;
+  /** Of all processes and threads that live by then. */
+  readonly cpu: number;
+}
+
+/** Nanoseconds on a core, of a process and of those it has started. */
+function cpuOf(pid: number): number {
+  let total = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const task = `/proc/${pid}/task/${thread}`;
+    total += Number(readFileSync(`${task}/schedstat`, "utf8").split(" ")[0]);
+    const children = readFileSync(`${task}/children`, "utf8").trim();
+    for (const child of children === "" ? [] : children.split(" ")) total += cpuOf(Number(child));
+  }
+  return total;
+}
+
+/** Starts a server and ends it: when this resolves nothing of it is left. */
+async function startOnce(contender: Contender, workers: number): Promise<Start> {
+  const port = await freePort();
+  const command = ["-c", options.cores, process.execPath, ...contender.args(port, workers)];
+  const started = performance.now();
+  const child = spawn("taskset", command, { stdio: ["ignore", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  const ended = once(child, "exit");
+  try {
+    while (!(await asked(port))) {
+      if (child.exitCode !== null || performance.now() - started > DEADLINE)
+        throw new Error(`${contender.name} does not answer:\n${said}`);
+      await delay(1);
+    }
+    const time = performance.now() - started;
+    return { time, cpu: cpuOf(child.pid as number) / 1e6 };
+  } finally {
+    child.kill("SIGTERM");
+    await ended;
+  }
+}
+
+/** Milliseconds that Node takes to start and end with nothing to do: what a process costs on this machine. */
+async function bareNode(): Promise<number> {
+  const command = ["-c", options.cores, process.execPath, "-e", "0"];
+  const started = performance.now();
+  await once(spawn("taskset", command, { stdio: "ignore" }), "exit");
+  return performance.now() - started;
+}
+
+async function compare(workers: number): Promise<void> {
+  const starts = new Map<string, Start[]>(CONTENDERS.map(({ name }) => [name, []]));
+  const bare: number[] = [];
+  // The first round fills the caches of the file system and is not counted.
+  for (let round = 0; round <= Number(options.rounds); round += 1) {
+    const node = await bareNode();
+    if (round > 0) bare.push(node);
+    for (const contender of CONTENDERS) {
+      const start = await startOnce(contender, workers);
+      if (round > 0) starts.get(contender.name)?.push(start);
+    }
+  }
+  const heads = ["median ms", "fastest", "ratio", "CPU ms", "ratio"].map((head) => head.padStart(11));
+  console.log(`\n${(workers === 1 ? "1 worker" : `${workers} workers`).padEnd(14)}${heads.join("")}`);
+  console.log(line("node -e 0", [median(bare), Math.min(...bare)]));
+  const figures = (all: readonly Start[] = []): { time: number; fastest: number; cpu: number } => ({
+    time: median(all.map((start) => start.time)),
+    fastest: Math.min(...all.map((start) => start.time)),
+    cpu: median(all.map((start) => start.cpu)),
+  });
+  const base = figures(starts.get(BASELINE));
+  for (const [name, all] of starts) {
+    const { time, fastest, cpu } = figures(all);
+    console.log(line(name, [time, fastest, time / base.time, cpu, cpu / base.cpu]));
+  }
+}
+
+/** Milliseconds come whole, ratios with two digits. */
+function line(name: string, values: readonly number[]): string {
+  const columns = values.map((value, index) =>
+    value.toFixed(index === 2 || index === 4 ? 2 : 0).padStart(11),
+  );
+  return name.padEnd(14) + columns.join("");
+}
+
+requireTool("taskset", "util-linux");
+execFileSync("taskset", ["-cp", "1", `${process.pid}`]);
+console.log(
+  `node ${process.version}, from the start of the command to the first answer, ${options.rounds} rounds, ` +
+    `servers on core ${options.cores}`,
+);
+for (const workers of options.workers.split(",")) await compare(Number(workers));

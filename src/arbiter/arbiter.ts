@@ -9,6 +9,7 @@ import type { Outcome } from "../control/api.ts";
 import type { ExitCode } from "../errors.ts";
 import type { FromWorker, Identity } from "../ipc/messages.ts";
 import { ErrorLog } from "../log/error-log.ts";
+import { excessConnections } from "./balance.ts";
 import { bindAll, type Listener } from "./bind.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
 import { type ControlDoors, openControl, openHealth } from "./control-doors.ts";
@@ -230,11 +231,18 @@ export class Arbiter {
         return;
       case "beat":
         this.#pool.workerBeat(id, message);
+        this.#evenOut(id);
         return;
       case "draining":
         this.#pool.workerStopping(id);
         return;
     }
+  }
+
+  /** A worker that holds far more connections than the others is asked to let some go. */
+  #evenOut(id: number): void {
+    const connections = excessConnections(this.#pool.roster, id);
+    if (connections > 0) this.#handles.get(id)?.send({ type: "shed", connections });
   }
 
   /** A worker's program runs: it is told what to be, or to go if it is not wanted any more. */

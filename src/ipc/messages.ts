@@ -31,6 +31,8 @@ export type ToWorker<Settings> =
   | { readonly type: "boot"; readonly assignment: Assignment<Settings> }
   /** Stop accepting, finish what is there, run `shutdown`, exit. */
   | { readonly type: "drain" }
+  /** Let this many kept connections go: the worker has more than its share. */
+  | { readonly type: "shed"; readonly connections: number }
   /** Open the log file anew. */
   | { readonly type: "reopen" }
   /** Cut connections, run `shutdown`, exit. */

@@ -28,6 +28,8 @@ export interface ConnectionHost {
   readonly draining: boolean;
   /** While draining: how long an idle connection may still bring a request. */
   readonly lingerMs: number;
+  /** How many kept connections are to be let go. */
+  shedding: number;
   onAnswered(): void;
   onClosed(connection: Connection): void;
 }
@@ -354,6 +356,10 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
       if (this.#continueDue || large) this.#keepAlive = false;
     }
     if (this.#host.draining) this.#keepAlive = false;
+    if (this.#host.shedding > 0 && this.#keepAlive) {
+      this.#host.shedding -= 1;
+      this.#keepAlive = false;
+    }
     return this.#keepAlive;
   }
 

@@ -46,6 +46,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   now = performance.now();
   draining = false;
   lingerMs = 0;
+  shedding = 0;
   requests = 0;
   readonly #listeners: Server[] = [];
   readonly #connections = new Set<Connection>();
@@ -114,6 +115,10 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     for (const listener of this.#listeners) listener.close();
     for (const connection of this.#connections) connection.destroy();
     clearInterval(this.#clock);
+  }
+
+  shed(connections: number): void {
+    this.shedding = connections;
   }
 
   onAnswered(): void {

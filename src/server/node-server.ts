@@ -64,6 +64,7 @@ export class NodeServer implements WorkerServer {
   /** How long idle connections are still served; undefined until the server drains. */
   #linger: number | undefined;
   #begun = 0;
+  #shedding = 0;
   #requests = 0;
 
   constructor(options: NodeServerOptions) {
@@ -91,6 +92,10 @@ export class NodeServer implements WorkerServer {
     await listen(server);
     server.on("error", this.#options.onAcceptError);
     this.#servers.push(server);
+  }
+
+  shed(connections: number): void {
+    this.#shedding = connections;
   }
 
   inFlight(): InFlight[] {
@@ -173,6 +178,10 @@ export class NodeServer implements WorkerServer {
     if (connection !== undefined) connection.exchanges += 1;
     response.once("close", () => this.#end(exchange));
     if (this.#linger !== undefined || timeouts.keepAlive === 0) closeAfter(response);
+    else if (this.#shedding > 0) {
+      this.#shedding -= 1;
+      closeAfter(response);
+    }
     const status = refusalOf(request, limits);
     if (status !== undefined) {
       refuse(response, status);

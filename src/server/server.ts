@@ -26,6 +26,11 @@ export interface WorkerServer {
   readonly connections: number;
   /** Answers completed since the start. */
   readonly requests: number;
+  /**
+   * Answers this many of the next requests with `Connection: close`, so that their clients connect anew,
+   * perhaps to another worker. A later call replaces an earlier one.
+   */
+  shed(connections: number): void;
   inFlight(): InFlight[];
   /**
    * Stops accepting, answers what is there with `Connection: close`, closes idle connections after

@@ -65,6 +65,9 @@ class WorkerLife {
       case "quit":
         void this.#stop("quit");
         return;
+      case "shed":
+        this.#serving?.server.shed(message.connections);
+        return;
       case "reopen":
         this.reopenLog();
         return;

@@ -1,0 +1,50 @@
+/** What lives long (event streams, taken-over connections) hears of the drain, and cannot hold it up for ever. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { FIXTURES, type RunningCommand, startCommand, until } from "../support/command.ts";
+import { RawClient } from "../support/engine.ts";
+
+const APP = join(FIXTURES, "pool/long-answers.mjs");
+
+async function open(command: RunningCommand, request: string): Promise<RawClient> {
+  const socket = connect({ port: await command.port(), host: "127.0.0.1", allowHalfOpen: true });
+  await once(socket, "connect");
+  const client = new RawClient(socket);
+  client.send(`${request}\r\n\r\n`);
+  await client.until((text) => /pid \d+\n/.test(text), "the first piece");
+  return client;
+}
+
+async function start(context: TestContext, ...args: string[]): Promise<RunningCommand> {
+  const command = startCommand(context, [APP, "-b", "127.0.0.1:0", ...args]);
+  await command.ready();
+  return command;
+}
+
+test("an event stream and a taken-over connection end by themselves when the worker drains", async (context) => {
+  const command = await start(context);
+  const events = await open(command, "GET /events HTTP/1.1\r\nHost: a");
+  const lines = await open(command, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: lines");
+  lines.send("echo\n");
+  await lines.until((text) => text.endsWith("echo\n"));
+  command.kill("SIGHUP");
+  assert.match(await events.rest(), /data: draining true\n\n\r\n0\r\n\r\n$/);
+  assert.match(await lines.rest(), /goodbye\n$/);
+  await command.ready(2);
+  assert.doesNotMatch(command.stderr, /did not stop in time/);
+});
+
+test("what does not end is cut at the graceful timeout, and does not look complete", async (context) => {
+  const command = await start(context, "--graceful-timeout", "700ms");
+  const stubborn = await open(command, "GET /stubborn HTTP/1.1\r\nHost: a");
+  const [old] = command.workers();
+  command.kill("SIGHUP");
+  await command.ready(2);
+  const received = await stubborn.rest();
+  assert.doesNotMatch(received, /\r\n0\r\n\r\n$/);
+  await until("the old worker is gone", () => !command.workers().includes(old as number));
+  assert.match(command.stderr, new RegExp(`Worker \\(pid: ${old}\\) did not stop in time`));
+});

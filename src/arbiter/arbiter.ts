@@ -20,7 +20,10 @@ import { Mailbox } from "./mailbox.ts";
 import { Narrator } from "./narrator.ts";
 import { PidFile } from "./pid-file.ts";
 import { Pool, type PoolEffects } from "./pool.ts";
+import { processState } from "./process-state.ts";
+import type { KillReason } from "./reconcile.ts";
 import { arbiterTitle, enterFolder, keepFixedSettings, openLogFile } from "./setup.ts";
+import { WakingClock } from "./waking-clock.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
 export interface ArbiterOptions {
@@ -31,6 +34,7 @@ export interface ArbiterOptions {
 
 export class Arbiter {
   readonly #mailbox = new Mailbox<ArbiterEvent>();
+  readonly #clock = new WakingClock(() => this.#mailbox.post({ type: "tick" }));
   readonly #pool: Pool;
   readonly #handles = new Map<number, WorkerHandle>();
   /** The configuration that the workers of a generation are given. */
@@ -50,7 +54,6 @@ export class Arbiter {
   #generation = 1;
   /** The configuration is being read for a reload. */
   #reading = false;
-  #timer: NodeJS.Timeout | undefined;
 
   /** @throws FatalError when the folder to work in, the user or the group is not there. */
   constructor(options: ArbiterOptions) {
@@ -67,7 +70,8 @@ export class Arbiter {
     process.title = arbiterTitle(config);
     this.#configs.set(this.#generation, config);
     this.#fixed = config;
-    this.#pool = new Pool(firstBoot(config.workers, config.reloadSurge, limitsOf(config)), this.#effects());
+    const wanted = firstBoot(config.workers, config.reloadSurge, limitsOf(config));
+    this.#pool = new Pool(wanted, this.#effects(), () => this.#clock.now());
     this.#desk = new ControlDesk(this.#office());
   }
 
@@ -96,7 +100,7 @@ export class Arbiter {
       this.#narrator.stopped(this.#pool.desired.stop);
       return this.#pool.exitCode;
     } finally {
-      clearTimeout(this.#timer);
+      this.#clock.stop();
       this.#mailbox.close();
       for (const door of this.#doors) door.close();
       for (const listener of this.#listeners) listener.release();
@@ -114,6 +118,9 @@ export class Arbiter {
         return;
       case "exit":
         this.#takeExit(event.id, event.ending);
+        return;
+      case "stall":
+        this.#narrator.stall(event.report);
         return;
       case "command":
         this.#desk.take(event.command);
@@ -259,7 +266,7 @@ export class Arbiter {
     this.#narrator.exited(this.#pidOf(id), worker, ending);
     this.#pool.workerGone(id, describeEnding(ending));
     this.#handles.delete(id);
-    if (worker.state !== "draining") this.#narrator.waiting(this.#pool.desired, performance.now());
+    if (worker.state !== "draining") this.#narrator.waiting(this.#pool.desired, this.#pool.now);
   }
 
   #askReload(): void {
@@ -303,24 +310,18 @@ export class Arbiter {
 
   #settle(): void {
     const wakeAt = this.#pool.settle();
-    clearTimeout(this.#timer);
-    if (wakeAt === undefined) return;
-    // A timer may fire a fraction of a millisecond early.
-    const wait = Math.max(0, Math.ceil(wakeAt - performance.now()) + 1);
-    this.#timer = setTimeout(() => this.#mailbox.post({ type: "tick" }), wait);
+    const { silence } = this.#pool.desired.limits;
+    this.#clock.wake(wakeAt, this.#pool.roster.length === 0 ? undefined : silence / 4);
   }
 
   #effects(): PoolEffects {
     return {
       spawn: (id, slot, generation) => this.#spawn(id, slot, generation),
       order: (id, order) => this.#handles.get(id)?.send({ type: order }),
-      kill: (id, why) => {
-        this.#narrator.killing(this.#pidOf(id), why, this.#pool.desired.limits);
-        this.#handles.get(id)?.kill();
-      },
+      kill: (id, why) => this.#kill(id, why),
       bootFailed: (id, failure) => {
         this.#narrator.bootFailed(this.#pidOf(id), failure);
-        this.#narrator.waiting(this.#pool.desired, performance.now());
+        this.#narrator.waiting(this.#pool.desired, this.#pool.now);
       },
       established: (generation) => {
         for (const other of this.#configs.keys()) if (other !== generation) this.#configs.delete(other);
@@ -352,6 +353,17 @@ export class Arbiter {
     this.#handles.set(id, new WorkerHandle(launch, (event) => this.#mailbox.post(event)));
   }
 
+  #kill(id: number, why: KillReason): void {
+    const pid = this.#pidOf(id);
+    const worker = this.#pool.find(id);
+    if (why !== "silence") this.#narrator.killing(pid, why, this.#pool.desired.limits);
+    else if (pid !== undefined && worker !== undefined) {
+      this.#narrator.silent(pid, worker, processState(pid));
+      this.#narrator.waiting(this.#pool.desired, this.#pool.now);
+    }
+    this.#handles.get(id)?.kill();
+  }
+
   #configOf(generation: number): Config {
     const config = this.#configs.get(generation);
     if (config === undefined) throw new Error(`no configuration is kept for generation ${generation}`);
@@ -364,7 +376,8 @@ export class Arbiter {
 }
 
 function limitsOf(config: Config): TimeLimits {
-  return { boot: config.bootTimeout, graceful: config.gracefulTimeout };
+  const { bootTimeout, gracefulTimeout, timeout } = config;
+  return { boot: bootTimeout, graceful: gracefulTimeout, silence: timeout || Number.POSITIVE_INFINITY };
 }
 
 /** A window that changes its size signals its foreground processes; only in the background it is a command. */

@@ -82,7 +82,7 @@ export class ControlDesk implements Controllable {
   }
 
   workers(): WorkerReport[] {
-    const now = performance.now();
+    const { now } = this.#office.pool;
     return this.#office.pool.roster.map((worker) => ({
       pid: this.#office.pidOf(worker.id) ?? 0,
       slot: worker.slot,

@@ -47,6 +47,8 @@ export interface Stop {
 export interface TimeLimits {
   readonly boot: number;
   readonly graceful: number;
+  /** How long a worker may say nothing; `Infinity` for no limit. */
+  readonly silence: number;
 }
 
 export interface Desired {

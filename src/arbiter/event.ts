@@ -1,6 +1,7 @@
 /** Everything that can happen to the arbiter. */
 import type { Config } from "../config/settings.ts";
 import type { FromWorker } from "../ipc/messages.ts";
+import type { StallReport } from "../ipc/stall-report.ts";
 import type { Command } from "./control-desk.ts";
 
 /** The signals the arbiter understands; docs/signals.md says what each does. */
@@ -28,6 +29,8 @@ export interface Ending {
 export type ArbiterEvent =
   | { readonly type: "signal"; readonly signal: Signal }
   | { readonly type: "message"; readonly id: number; readonly message: FromWorker }
+  /** A worker's watchdog has something to say about its event loop. */
+  | { readonly type: "stall"; readonly report: StallReport }
   | { readonly type: "exit"; readonly id: number; readonly ending: Ending }
   /** Somebody asked through the control interface. */
   | { readonly type: "command"; readonly command: Command }

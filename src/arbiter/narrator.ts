@@ -1,10 +1,12 @@
 /** What the arbiter says in the log, in gunicorn's words where gunicorn has them. */
 import { packageVersion } from "../config/version.ts";
 import type { BootFailure } from "../ipc/messages.ts";
+import { describeStall, type StallReport } from "../ipc/stall-report.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Listener } from "./bind.ts";
 import type { Desired, Stop, TimeLimits } from "./desired.ts";
 import { describeEnding, type Ending, type Signal } from "./event.ts";
+import type { ProcessState } from "./process-state.ts";
 import type { KillReason } from "./reconcile.ts";
 import type { WorkerRecord } from "./roster.ts";
 
@@ -47,7 +49,26 @@ export class Narrator {
     this.#log.error(`Worker (pid: ${pid}) failed to boot: ${failure.message}`, failure.stack);
   }
 
-  killing(pid: number | undefined, why: KillReason, limits: TimeLimits): void {
+  /** `state` is what the kernel says of a worker that is silent. */
+  silent(pid: number | undefined, worker: WorkerRecord, state: ProcessState): void {
+    const time = `for more than ${worker.maxSilence / 1000}s`;
+    const what = {
+      stopped: `it has been stopped (by a SIGSTOP, say) ${time}`,
+      uninterruptible: `it has waited for the kernel (a disk, a network file system) ${time}`,
+    };
+    const why = what[state as keyof typeof what] ?? `its event loop has not turned ${time}`;
+    this.#log.critical(`WORKER TIMEOUT (pid: ${pid}): ${why}: it is killed`);
+  }
+
+  stall(report: StallReport): void {
+    const [headline = "", ...details] = describeStall(report);
+    const text = headline.replace(/^worker/, "Worker");
+    const rest = details.length === 0 ? undefined : details.join("\n");
+    if (report.kind === "stuck") this.#log.error(text, rest);
+    else this.#log.warning(text, rest);
+  }
+
+  killing(pid: number | undefined, why: Exclude<KillReason, "silence">, limits: TimeLimits): void {
     const reasons = {
       "boot-timeout": `was not ready within ${limits.boot / 1000}s`,
       "stop-timeout": "did not stop in time",

@@ -40,10 +40,15 @@ export class Pool {
   #exitCode: ExitCode | undefined;
 
   /** @param now milliseconds of a monotonic clock */
-  constructor(desired: want.Desired, effects: PoolEffects, now: () => number = () => performance.now()) {
+  constructor(desired: want.Desired, effects: PoolEffects, now: () => number) {
     this.#desired = desired;
     this.#effects = effects;
     this.#now = now;
+  }
+
+  /** The time, by the clock that the roster's times are of. */
+  get now(): number {
+    return this.#now();
   }
 
   get desired(): want.Desired {
@@ -171,7 +176,8 @@ export class Pool {
 
   #spawn(slot: number, generation: number, now: number): void {
     const id = ++this.#spawned;
-    this.#roster = roster.withSpawned(this.#roster, { id, slot, generation }, now);
+    const maxSilence = this.#effects.limits(generation).silence;
+    this.#roster = roster.withSpawned(this.#roster, { id, slot, generation, maxSilence }, now);
     this.#effects.spawn(id, slot, generation);
   }
 
@@ -184,6 +190,10 @@ export class Pool {
     if (why === "boot-timeout") {
       const time = `${this.#desired.limits.boot / 1000}s`;
       this.workerFailed(id, { kind: "startup", message: `a worker was not ready within ${time}` });
+    }
+    const worker = this.find(id);
+    if (why === "silence" && worker !== undefined) {
+      this.#desired = want.withDeath(this.#desired, worker, "was stuck", now);
     }
     this.#roster = roster.withStopping(this.#roster, id, "kill", now);
     this.#effects.kill(id, why);

@@ -9,10 +9,17 @@
  *   those that still drain count too.
  */
 import { type Desired, goalGeneration } from "./desired.ts";
-import { activeWorkers, isHarder, type Roster, readyWorkers, type WorkerRecord } from "./roster.ts";
+import {
+  activeWorkers,
+  isHarder,
+  type Roster,
+  readyWorkers,
+  silentUntil,
+  type WorkerRecord,
+} from "./roster.ts";
 
-/** Why a worker is killed: it took too long to boot, or to stop, or nobody waits for it. */
-export type KillReason = "boot-timeout" | "stop-timeout" | "stop";
+/** Why a worker is killed: it took too long to boot, or to stop, or was silent for too long, or nobody waits for it. */
+export type KillReason = "boot-timeout" | "stop-timeout" | "silence" | "stop";
 
 export type Action =
   | { readonly type: "spawn"; readonly slot: number; readonly generation: number }
@@ -49,7 +56,7 @@ function earliest(a: number | undefined, b: number | undefined): number | undefi
   return a === undefined ? b : b === undefined ? a : Math.min(a, b);
 }
 
-/** Kills what has used up its time: to boot, or to stop. */
+/** Kills what has used up its time: to boot, to stop, or to give a sign of life. */
 function overdueWorkers(desired: Desired, roster: Roster, now: number): Plan {
   const actions: Action[] = [];
   let wakeAt: number | undefined;
@@ -64,6 +71,10 @@ function overdueWorkers(desired: Desired, roster: Roster, now: number): Plan {
 
 function timeLimit(desired: Desired, worker: WorkerRecord): { at: number; why: KillReason } | undefined {
   if (worker.ordered === "kill") return undefined;
+  const silent = silentUntil(worker);
+  if (silent !== undefined && silent < (worker.stopBy ?? Number.POSITIVE_INFINITY)) {
+    return { at: silent, why: "silence" };
+  }
   if (worker.stopBy !== undefined) return { at: worker.stopBy, why: "stop-timeout" };
   if (worker.state !== "booting") return undefined;
   return { at: worker.spawnedAt + desired.limits.boot, why: "boot-timeout" };

@@ -17,6 +17,8 @@ export interface WorkerRecord {
   readonly slot: number;
   readonly generation: number;
   readonly state: WorkerState;
+  /** How long it may say nothing once it has been ready; by the configuration it was given. */
+  readonly maxSilence: number;
   readonly spawnedAt: number;
   readonly readyAt: number | undefined;
   /** The hardest order given so far. */
@@ -34,13 +36,14 @@ export type Roster = readonly WorkerRecord[];
 
 export function withSpawned(
   roster: Roster,
-  worker: Pick<WorkerRecord, "id" | "slot" | "generation">,
+  worker: Pick<WorkerRecord, "id" | "slot" | "generation" | "maxSilence">,
   now: number,
 ): Roster {
   const record: WorkerRecord = {
     id: worker.id,
     slot: worker.slot,
     generation: worker.generation,
+    maxSilence: worker.maxSilence,
     state: "booting",
     spawnedAt: now,
     readyAt: undefined,
@@ -72,7 +75,8 @@ export function withFailure(roster: Roster, id: number, failure: BootFailure): R
 }
 
 export function withBeat(roster: Roster, id: number, beat: Beat, now: number): Roster {
-  const lastBeat = { connections: beat.connections, requests: beat.requests, at: now };
+  const { connections, requests, debugged } = beat;
+  const lastBeat = { connections, requests, debugged, at: now };
   return changed(roster, id, () => ({ lastBeat }));
 }
 
@@ -86,6 +90,13 @@ export function withoutWorker(roster: Roster, id: number): Roster {
 
 export function findWorker(roster: Roster, id: number): WorkerRecord | undefined {
   return roster.find((worker) => worker.id === id);
+}
+
+/** When its silence is over-long, or undefined: it has not been ready yet, or somebody debugs it. */
+export function silentUntil(worker: WorkerRecord): number | undefined {
+  const heardAt = worker.lastBeat?.at ?? worker.readyAt;
+  if (heardAt === undefined || worker.lastBeat?.debugged === true) return undefined;
+  return Number.isFinite(worker.maxSilence) ? heardAt + worker.maxSilence : undefined;
 }
 
 /** Those that serve. */

@@ -1,10 +1,13 @@
 /** The arbiter's view of one worker: starts its process, speaks to it, ends it, and posts what it does. */
 import cluster, { type Worker } from "node:cluster";
 import { extname } from "node:path";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../config/settings.ts";
 import type { Assignment, FromWorker, Identity, ToWorker } from "../ipc/messages.ts";
 import type { ArbiterEvent } from "./event.ts";
+import { killTree } from "./kill-tree.ts";
+import { readStallReports } from "./stall-reports.ts";
 
 /** The worker's own program, run from the same folder of files as this one: built or source. */
 const PROGRAM = fileURLToPath(new URL(`../worker/main${extname(import.meta.filename)}`, import.meta.url));
@@ -50,6 +53,8 @@ export class WorkerHandle {
       if (this.pid === undefined) post({ type: "exit", id, ending: { code: null, signal: null, error } });
     });
     this.#assignment = assignmentOf(launch);
+    const reports = this.#worker.process.stdio[this.#assignment.reports] as Readable | null | undefined;
+    if (reports) readStallReports(reports, (report) => post({ type: "stall", report }));
   }
 
   /** Undefined when the process could not be started. */
@@ -68,8 +73,9 @@ export class WorkerHandle {
     this.#worker.process.send(message, undefined, undefined, () => {});
   }
 
+  /** Kills it, and what it has started with it. */
   kill(): void {
-    this.#worker.process.kill("SIGKILL");
+    if (this.pid !== undefined) void killTree(this.pid);
   }
 }
 
@@ -78,6 +84,8 @@ function assignmentOf(launch: Launch): Assignment<Config> {
     slot: launch.slot,
     generation: launch.generation,
     descriptors: launch.sockets.map((_, index) => FIRST_INHERITED + index),
+    arbiter: process.pid,
+    reports: FIRST_INHERITED + launch.sockets.length,
     logFile: launch.logFile,
     identity: launch.identity,
     settings: launch.config,
@@ -92,7 +100,7 @@ function fork(launch: Launch): Worker {
     execArgv: known ? [...process.execArgv, NO_DEBUGGER] : process.execArgv,
     cwd: launch.folder,
     // The listening sockets are inherited, so that no connection ever passes through the arbiter.
-    stdio: ["ignore", "inherit", "inherit", ...launch.sockets, "ipc"],
+    stdio: ["ignore", "inherit", "inherit", ...launch.sockets, "pipe", "ipc"],
   });
   return cluster.fork({ ...launch.config.env, ...NOT_THEIRS });
 }

@@ -60,6 +60,21 @@ export function duration(min = 0): Kind<number> {
   };
 }
 
+/** A time span of at least `min` milliseconds, or 0 for none. */
+export function durationOrNone(min: number): Kind<number> {
+  const kind = duration();
+  return {
+    ...kind,
+    parse(raw) {
+      const value = kind.parse(raw);
+      if (value > 0 && value < min) {
+        throw new Error(`${shown(raw)} is too short: at least ${formatDuration(min)}, or 0`);
+      }
+      return value;
+    },
+  };
+}
+
 /** Milliseconds as a duration is written. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return "0";

@@ -10,6 +10,7 @@ import {
   choice,
   count,
   duration,
+  durationOrNone,
   fileMode,
   flag,
   type Kind,
@@ -246,6 +247,14 @@ export const settings = {
     default: 75_000,
     reload: true,
     doc: "How long an idle connection is kept. More than a proxy in front keeps it (nginx: 60s). 0 keeps none.",
+  }),
+  timeout: setting({
+    section: "Timeouts",
+    kind: durationOrNone(1000),
+    default: 30_000,
+    flags: ["-t"],
+    reload: true,
+    doc: "How long a worker's event loop may stand still before the worker is killed; where it stands is logged after half of that. 0 lets it stand for ever.",
   }),
   bootTimeout: setting({
     section: "Timeouts",

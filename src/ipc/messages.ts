@@ -20,6 +20,10 @@ export interface Assignment<Settings> {
   readonly generation: number;
   /** The inherited descriptors to accept on. */
   readonly descriptors: readonly number[];
+  /** The arbiter's process: a worker that has another parent is an orphan. */
+  readonly arbiter: number;
+  /** The inherited descriptor for stall reports, one line of JSON each. */
+  readonly reports: number;
   /** The file that the error log is appended to; undefined: the inherited standard error. */
   readonly logFile: string | undefined;
   /** Whom it becomes before anything of the app is loaded. */
@@ -49,12 +53,14 @@ export interface BootFailure {
   readonly stack?: string;
 }
 
-/** How a worker is, sent once a second. */
+/** How a worker is, sent at least once a second as long as its event loop turns. */
 export interface Beat {
   /** Open connections. */
   readonly connections: number;
   /** Answers completed since the worker was started. */
   readonly requests: number;
+  /** A debugger may be open on it, and its loop stand still at a breakpoint. */
+  readonly debugged: boolean;
 }
 
 export type FromWorker =

@@ -11,9 +11,8 @@ import { ErrorLog } from "../log/error-log.ts";
 import { describeBootError } from "./boot-error.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { makeServing, type Serving } from "./serving.ts";
-
-/** How often the arbiter hears how the worker is, in milliseconds. */
-const BEAT_EVERY = 1000;
+import { beatInterval, watchLoop } from "./watch.ts";
+import type { Watchdog } from "./watchdog/watchdog.ts";
 
 /** How long a worker whose arbiter is gone goes on with the requests it has, in milliseconds. */
 const ORPHAN_TIME = 1000;
@@ -52,6 +51,7 @@ class WorkerLife {
   readonly #drain = new AbortController();
   #phase: "booting" | "ready" | "draining" = "booting";
   #serving: Serving | undefined;
+  #watchdog: Watchdog | undefined;
   #linger = 0;
 
   take(message: ToWorker<Config>): void {
@@ -102,6 +102,7 @@ class WorkerLife {
     process.title = `tsgun: worker ${assignment.slot} [${settings.name ?? settings.app ?? ""}]`;
     try {
       dropPrivileges(assignment.identity);
+      this.#watchdog = watchLoop(assignment, () => this.#serving?.server.inFlight() ?? [], this.#log);
       const serving = await makeServing(assignment, this.#drain.signal, this.#log);
       if (settings.warmupPath !== undefined) {
         const { warmUp } = await import("./warm-up.ts");
@@ -116,13 +117,14 @@ class WorkerLife {
     }
     this.#phase = "ready";
     send({ type: "ready", serving: this.#serving.what });
-    setInterval(() => this.#beat(), BEAT_EVERY).unref();
+    setInterval(() => this.#beat(), beatInterval(settings.timeout)).unref();
   }
 
   #beat(): void {
     const server = this.#serving?.server;
-    if (server !== undefined)
-      send({ type: "beat", connections: server.connections, requests: server.requests });
+    if (server === undefined) return;
+    const debugged = this.#watchdog?.debuggerOpen ?? false;
+    send({ type: "beat", connections: server.connections, requests: server.requests, debugged });
   }
 
   async #stop(order: "drain" | "quit"): Promise<void> {

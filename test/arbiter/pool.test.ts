@@ -6,13 +6,18 @@ import { Pool, type PoolEffects } from "../../src/arbiter/pool.ts";
 import { activeWorkers, readyWorkers } from "../../src/arbiter/roster.ts";
 import { ExitCode } from "../../src/errors.ts";
 
-const LIMITS = { boot: 60_000, graceful: 30_000 };
+const LIMITS = { boot: 60_000, graceful: 30_000, silence: 20_000 };
+
+/** How often a worker on paper gives a sign of life, unless it is silent. */
+const BEAT = 5000;
 
 /** A pool whose workers exist on paper, with a clock that is moved by hand. */
 class PaperPool {
   now = 1000;
   generation = 1;
   readonly told: string[] = [];
+  /** Workers whose event loop stands still. */
+  readonly silent = new Set<number>();
   readonly pool: Pool;
   readonly surge: number;
 
@@ -46,7 +51,10 @@ class PaperPool {
         const { target } = this.pool.desired;
         assert.ok(ready >= target, `only ${ready} workers are left ready, ${target} are wanted`);
       },
-      kill: (id, why) => this.told.push(`kill ${id}: ${why}`),
+      kill: (id, why) => {
+        this.told.push(`kill ${id}: ${why}`);
+        if (why === "silence") assert.ok(this.silent.has(id), `worker ${id} had given signs of life`);
+      },
       bootFailed: (id) => this.told.push(`failed ${id}`),
       established: (generation) => this.told.push(`established ${generation}`),
       abandoned: (failure, established) => this.told.push(`abandoned for ${established}: ${failure.message}`),
@@ -94,8 +102,15 @@ class PaperPool {
   }
 
   pass(ms: number): void {
-    this.now += ms;
-    this.settle();
+    const end = this.now + ms;
+    do {
+      this.now = Math.min(end, this.now + BEAT);
+      for (const { id, state } of this.pool.roster) {
+        const beats = state !== "booting" && !this.silent.has(id);
+        if (beats) this.pool.workerBeat(id, { connections: 0, requests: 0, debugged: false });
+      }
+      this.settle();
+    } while (this.now < end);
   }
 }
 
@@ -184,6 +199,52 @@ describe("crashes", () => {
     paper.failed(3, "broken meanwhile");
     assert.deepEqual(paper.news(), ["spawn 3 in 2 of 1", "failed 3", "spawn 4 in 2 of 1"]);
     assert.equal(paper.pool.desired.stop, undefined);
+  });
+});
+
+describe("silence", () => {
+  test("a worker that gives no sign of life for too long is killed and replaced", () => {
+    const paper = booted(2);
+    paper.silent.add(2);
+    paper.pass(19_999);
+    assert.deepEqual(paper.news(), []);
+    paper.pass(1);
+    assert.deepEqual(paper.news(), ["kill 2: silence", "spawn 3 in 2 of 1"]);
+    assert.equal(paper.pool.desired.crashes, 1);
+    paper.gone(2);
+    assert.equal(paper.pool.desired.crashes, 1, "its end is no second crash");
+  });
+
+  test("one that boots may be silent, one that somebody debugs too", () => {
+    const paper = new PaperPool(1);
+    paper.silent.add(1);
+    paper.pass(50_000);
+    paper.ready(1);
+    paper.pool.workerBeat(1, { connections: 0, requests: 0, debugged: true });
+    paper.pass(60_000);
+    assert.deepEqual(paper.news(), ["spawn 1 in 1 of 1", "established 1"]);
+  });
+
+  test("one that drains is killed for it before its time to drain is over", () => {
+    const paper = booted(1);
+    paper.pass(60_000);
+    paper.silent.add(1);
+    paper.pool.stopGracefully();
+    paper.pass(20_000);
+    assert.deepEqual(paper.news(), ["drain 1", "kill 1: silence"]);
+  });
+
+  test("a new generation that is stuck soon is abandoned", () => {
+    const paper = booted(2);
+    paper.reload();
+    paper.ready(3);
+    paper.gone(1, "exited with code 0");
+    paper.silent.add(3);
+    paper.pass(20_000);
+    paper.ready(5);
+    paper.silent.add(5);
+    paper.pass(20_000);
+    assert.match(paper.news().join("\n"), /abandoned for 1: a worker was stuck soon after it was ready/);
   });
 });
 
@@ -405,6 +466,7 @@ function happen(paper: PaperPool, random: (below: number) => number): string {
     if (state === "draining") events.push([`worker ${id} ends`, end], [`worker ${id} ends`, end]);
     else events.push([`worker ${id} stops`, () => paper.pool.workerStopping(id)]);
     if (state === "ready") events.push([`worker ${id} expires`, () => paper.pool.expire(id)]);
+    if (state === "ready") events.push([`worker ${id} falls silent`, () => paper.silent.add(id)]);
     if (state === "booting") {
       const ready = (): void => paper.ready(id);
       events.push([`worker ${id} is ready`, ready], [`worker ${id} is ready`, ready]);
@@ -418,6 +480,7 @@ function happen(paper: PaperPool, random: (below: number) => number): string {
 
 /** From now on every worker boots, and every worker that is told to stop ends. */
 function calmDown(paper: PaperPool): void {
+  paper.silent.clear();
   for (let round = 0; round < 1000; round++) {
     paper.pass(100);
     const booting = paper.ids("booting");

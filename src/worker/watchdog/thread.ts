@@ -38,6 +38,7 @@ export interface ThreadReady {
   readonly reason?: string;
 }
 
+const STDERR = 2;
 const WRITE_TRIES = 50;
 const WRITE_RETRY_MS = 10;
 /** A longer pause than this between two looks means that this thread was stopped as well. */
@@ -53,19 +54,20 @@ const port = parentPort as NonNullable<typeof parentPort>;
 let sink = settings.sink;
 let mainThread: MainThread | undefined;
 
-/** A pipe may be non-blocking and full; a reader that is gone (EPIPE) is no reason to fail. */
-function writeWhole(fd: number, text: string): void {
+/** A pipe may be non-blocking and full. False when it could not be written: its reader is gone (EPIPE), say. */
+function writeWhole(fd: number, text: string): boolean {
   const bytes = Buffer.from(text);
   const sleep = new Int32Array(new SharedArrayBuffer(4));
   for (let sent = 0, tries = 0; sent < bytes.length && tries < WRITE_TRIES; ) {
     try {
       sent += writeSync(fd, bytes, sent);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return;
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return false;
       tries++;
       Atomics.wait(sleep, 0, 0, WRITE_RETRY_MS);
     }
   }
+  return true;
 }
 
 /** `[2026-01-31 23:59:59 +0000] [pid] [level]`, the head of gunicorn's error log lines. */
@@ -87,11 +89,10 @@ function publish(findings: Findings): void {
     ...findings,
     blockedForMs: Math.round(findings.blockedForMs),
   };
-  const text =
-    sink.format === "json"
-      ? JSON.stringify(report)
-      : `${lineHead(report)} ${describeStall(report).join("\n")}`;
-  writeWhole(sink.fd, `${text}\n`);
+  const text = (): string => `${lineHead(report)} ${describeStall(report).join("\n")}\n`;
+  const sent = writeWhole(sink.fd, sink.format === "json" ? `${JSON.stringify(report)}\n` : text());
+  // Who would have read it has gone: an orphan still says why it ends.
+  if (!sent && sink.format === "json") writeWhole(STDERR, text());
 }
 
 let examining = false;

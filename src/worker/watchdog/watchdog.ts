@@ -35,6 +35,8 @@ export interface WatchdogOptions {
 export interface Watchdog {
   /** Resolves when the thread watches; false: without stacks, for want of the inspector. Never rejects. */
   readonly ready: Promise<boolean>;
+  /** A debugger may be open on this process, and its loop stand still at a breakpoint. */
+  readonly debuggerOpen: boolean;
   /** Reports go here from now on (log files were reopened). */
   redirect(sink: ReportSink): void;
   /** Stops watching: neither stalls nor a lost parent have consequences any more. */
@@ -82,15 +84,18 @@ function offerInFlight(inFlight: (() => readonly StalledRequest[]) | undefined):
 class RunningWatchdog implements Watchdog {
   readonly ready: Promise<boolean>;
   readonly #thread: Worker;
+  readonly #heartbeat: Heartbeat;
   readonly #beating: NodeJS.Timeout;
 
   constructor(
     thread: Worker,
+    heartbeat: Heartbeat,
     beating: NodeJS.Timeout,
     inspectorKnown: Promise<void>,
     onFailure: ((error: Error) => void) | undefined,
   ) {
     this.#thread = thread;
+    this.#heartbeat = heartbeat;
     this.#beating = beating;
     const threadReady = new Promise<boolean>((resolve) => {
       thread.once("message", ({ inspector }: ThreadReady) => {
@@ -103,6 +108,10 @@ class RunningWatchdog implements Watchdog {
     this.ready = inspectorKnown.then(() => threadReady);
     // Without a listener the thread's failure would be the worker's.
     thread.on("error", (error) => onFailure?.(error));
+  }
+
+  get debuggerOpen(): boolean {
+    return this.#heartbeat.debuggerOpen;
   }
 
   redirect(sink: ReportSink): void {
@@ -150,5 +159,5 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     sink,
     beater: import.meta.url,
   });
-  return new RunningWatchdog(thread, beating, inspectorKnown, options.onFailure);
+  return new RunningWatchdog(thread, heartbeat, beating, inspectorKnown, options.onFailure);
 }

@@ -1,0 +1,42 @@
+/**
+ * How a worker is watched. Its watchdog thread tells of a main loop that is stuck, and why, well before the
+ * arbiter, which hears no beat any more, kills it: all times are parts of the one timeout that is configured.
+ */
+import type { Config } from "../config/settings.ts";
+import type { Assignment } from "../ipc/messages.ts";
+import type { StalledRequest } from "../ipc/stall-report.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import { startWatchdog, type Watchdog } from "./watchdog/watchdog.ts";
+
+/** The longest time between two beats, in milliseconds. */
+const SLOWEST_BEAT = 1000;
+
+/** How long JavaScript may take to answer a pause, at most, before it is called native code, in milliseconds. */
+const NATIVE_AFTER = 1000;
+
+/** How often the arbiter hears of a worker, in milliseconds, for a timeout; 0 is none. */
+export function beatInterval(timeout: number): number {
+  return timeout === 0 ? SLOWEST_BEAT : Math.min(SLOWEST_BEAT, timeout / 8);
+}
+
+/**
+ * Starts the watchdog of this process; to be called before the app is loaded, whose own code may be what blocks.
+ * A worker that cannot have one is served by the arbiter's clock alone.
+ */
+export function watchLoop(
+  assignment: Assignment<Config>,
+  inFlight: () => readonly StalledRequest[],
+  log: ErrorLog,
+): Watchdog {
+  const { timeout } = assignment.settings;
+  return startWatchdog({
+    // The last beat may be an eighth older than the stall. A report at five eighths, or six for native code, is
+    // there before the arbiter's clock has run out.
+    stuckAfterMs: timeout / 2,
+    nativeAfterMs: Math.min(NATIVE_AFTER, timeout / 8),
+    parentPid: assignment.arbiter,
+    sink: { fd: assignment.reports, format: "json" },
+    inFlight,
+    onFailure: (error) => log.warning("The event loop is not watched from within", error),
+  });
+}

@@ -3,11 +3,11 @@
  * is (once, whole or piece by piece, never content where HTTP allows none, never a truncated one that
  * looks complete); the carrier below it decides how it is framed and sent.
  */
-import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { ClientGone, GatewayError, HttpError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { fieldPairs, isTrailerName } from "../gateway/fields.ts";
+import { REASONS } from "../gateway/reasons.ts";
 import type { HeadersInput, Respond, ResponseBody, ResponseWriter } from "../gateway/types.ts";
 import { type ContentSource, contentSource, isFileBody, openFile } from "./content.ts";
 import { AnswerWriter } from "./writer.ts";
@@ -418,7 +418,7 @@ export class Answer {
   /** Sends the server's own short answer for `status`. */
   #sendError(status: number): void {
     this.status = status;
-    const content = `${status} ${STATUS_CODES[status] ?? "Error"}\n`;
+    const content = `${status} ${REASONS[status] ?? "Error"}\n`;
     const fields = ["Content-Type", "text/plain; charset=utf-8"];
     this.#carrier.whole(status, fields, this.#carrier.headOnly ? "" : content, content.length);
     this.completed();

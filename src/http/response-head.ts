@@ -2,8 +2,8 @@
  * Writes the head of a response: status line, fields, and what belongs to the server (Date, framing,
  * Connection). Everything is Latin-1 text, so that head and ASCII content leave in one write.
  */
-import { STATUS_CODES } from "node:http";
 import { isFieldName, isFieldValue } from "../gateway/fields.ts";
+import { REASONS } from "../gateway/reasons.ts";
 
 const statusLines: (string | undefined)[] = [];
 
@@ -11,7 +11,7 @@ const statusLines: (string | undefined)[] = [];
 export function statusLine(status: number): string {
   let line = statusLines[status];
   if (line === undefined) {
-    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+    line = `HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n`;
     statusLines[status] = line;
   }
   return line;

@@ -2,12 +2,8 @@
  * Apps of the frameworks that run on node's own server, known by the methods that only they have: a check
  * by class would miss a second copy of the package.
  */
-import {
-  Server as HttpServer,
-  type IncomingMessage,
-  type RequestListener,
-  type ServerResponse,
-} from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { createRequire } from "node:module";
 import { Server as NetServer } from "node:net";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { LoadedNodeApp, UpgradeListener } from "./loaded-app.ts";
@@ -90,6 +86,8 @@ const httpServer: Framework = {
   load(value, shown) {
     const server = value as NetServer;
     refuseListening(server, shown);
+    // Loaded here only: a gateway app can do without node:http, which is a third of a worker's start.
+    const { Server: HttpServer } = createRequire(import.meta.url)("node:http") as typeof import("node:http");
     if (!(server instanceof HttpServer)) {
       throw refusal(`${shown} is a server, but not of node:http: export an http.Server or its listener`);
     }

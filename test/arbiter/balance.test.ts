@@ -12,8 +12,14 @@ import { FIXTURES, startCommand, temporaryFolder, until } from "../support/comma
 function roster(...connections: (number | undefined)[]): Roster {
   return connections.reduce<Roster>((workers, count, index) => {
     const id = index + 1;
-    const ready = withReady(withSpawned(workers, { id, slot: id, generation: 1 }, 0), id, 0);
-    return count === undefined ? ready : withBeat(ready, id, { connections: count, requests: 0 }, 0);
+    const ready = withReady(
+      withSpawned(workers, { id, slot: id, generation: 1, maxSilence: 30_000 }, 0),
+      id,
+      0,
+    );
+    return count === undefined
+      ? ready
+      : withBeat(ready, id, { connections: count, requests: 0, debugged: false }, 0);
   }, []);
 }
 

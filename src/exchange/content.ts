@@ -1,7 +1,7 @@
 /** The kinds of content a response may have, each made an iterator of pieces. */
-import { type FileHandle, open } from "node:fs/promises";
+import { promises as files } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
-import { ReadableStream } from "node:stream/web";
 import { GatewayError, HttpError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import type { FileBody } from "../gateway/types.ts";
@@ -73,7 +73,7 @@ export interface OpenFile {
  */
 export async function openFile(body: FileBody): Promise<OpenFile> {
   const owned = typeof body.file === "string";
-  const handle: FileHandle = typeof body.file === "string" ? await open(body.file) : body.file;
+  const handle: FileHandle = typeof body.file === "string" ? await files.open(body.file) : body.file;
   const close = async (): Promise<void> => {
     if (owned) await handle.close();
   };

@@ -4,7 +4,7 @@
  * source before the first read.
  */
 import { Readable } from "node:stream";
-import { ReadableStream } from "node:stream/web";
+import type { ReadableStream } from "node:stream/web";
 import { BodyError, GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import type { BodyOptions, RequestBody } from "../gateway/types.ts";
@@ -145,7 +145,8 @@ export class MessageBody implements RequestBody {
 
   web(): ReadableStream<Uint8Array> {
     const iterator = this[Symbol.asyncIterator]();
-    return new ReadableStream<Uint8Array>(
+    // The global is the same class, and loads web streams only now.
+    return new globalThis.ReadableStream<Uint8Array>(
       {
         async pull(controller) {
           const next = await iterator.next();

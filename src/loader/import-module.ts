@@ -5,7 +5,6 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { constants, Script } from "node:vm";
 import type { Location } from "./locate.ts";
 import { isTypeScript, registerTypeScript } from "./typescript.ts";
 
@@ -29,6 +28,7 @@ async function importPackage(name: string, from: string): Promise<ModuleNamespac
   try {
     file = createRequire(filename).resolve(name);
   } catch (error) {
+    const { constants, Script } = await import("node:vm");
     const { USE_MAIN_CONTEXT_DEFAULT_LOADER: context } = (constants ?? {}) as Partial<typeof constants>;
     if ((error as { code?: unknown }).code !== "ERR_PACKAGE_PATH_NOT_EXPORTED" || context === undefined)
       throw error;

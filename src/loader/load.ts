@@ -1,7 +1,6 @@
 /** From `module:name` to an app that a worker can serve. Whatever is wrong with it ends as one line and exit code 4. */
 import { ExitCode, FatalError } from "../errors.ts";
 import { type Found, findExport } from "./exports.ts";
-import { codeFailure, importFailure } from "./failure.ts";
 import { isStartedByAwait } from "./frameworks.ts";
 import { importModule, type ModuleNamespace } from "./import-module.ts";
 import { loadedAppOf } from "./kind.ts";
@@ -43,6 +42,7 @@ async function imported(location: Location, cwd: string): Promise<ModuleNamespac
   try {
     return await importModule(location);
   } catch (error) {
+    const { importFailure } = await import("./failure.ts");
     throw await importFailure(error, location, cwd);
   }
 }
@@ -62,6 +62,7 @@ async function made(found: Found, spec: AppSpec, shown: string, cwd: string): Pr
     const result = called ? Reflect.apply(found.value as () => unknown, found.owner, spec.args) : found.value;
     value = isStartedByAwait(result) ? result : await result;
   } catch (error) {
+    const { codeFailure } = await import("./failure.ts");
     throw codeFailure(called ? `${name}() failed` : `${name} rejected`, error, cwd);
   }
   if (called && value === undefined) {

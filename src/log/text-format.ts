@@ -1,5 +1,5 @@
 /** The error log as text, in gunicorn's form: `[2026-11-22 18:55:16 +0000] [4711] [INFO] Starting tsgun`. */
-import { inspect } from "node:util";
+import { createRequire } from "node:module";
 
 /** An entry as pino describes it to the stream it writes to. */
 export interface Entry {
@@ -39,7 +39,10 @@ function escapeControls(message: string): string {
 
 /** A thrown value with its stack and its causes; a string stands for itself. */
 function describeError(error: unknown): string {
-  return typeof error === "string" ? error : inspect(error);
+  if (typeof error === "string") return error;
+  // Loaded here: a start without errors does without.
+  const { inspect } = createRequire(import.meta.url)("node:util") as typeof import("node:util");
+  return inspect(error);
 }
 
 /** Local time with its distance from UTC: `2026-11-22 18:55:16 +0000`. */

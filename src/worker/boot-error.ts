@@ -1,5 +1,5 @@
 /** What a worker says of an error that kept it from booting. */
-import { inspect } from "node:util";
+import { createRequire } from "node:module";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { BootFailure } from "../ipc/messages.ts";
 
@@ -14,6 +14,8 @@ export class StartupError extends FatalError {
 
 /** For the arbiter: one line, the stack of the app's own error if there is one, and how to exit. */
 export function describeBootError(error: unknown): { failure: BootFailure; exitCode: ExitCode } {
+  // Loaded here: only what failed needs it, and a start does without.
+  const { inspect } = createRequire(import.meta.url)("node:util") as typeof import("node:util");
   if (!(error instanceof FatalError)) {
     const message = `the worker failed to boot: ${firstLine(error)}`;
     return { failure: { kind: "startup", message, stack: inspect(error) }, exitCode: ExitCode.workerBoot };

@@ -11,7 +11,7 @@
  */
 import { ExitCode, FatalError } from "../errors.ts";
 import type { App, Handler } from "../gateway/types.ts";
-import { type FetchFunction, fromFetch } from "../interop/fetch.ts";
+import type { FetchFunction } from "../interop/fetch.ts";
 import { frameworkOf, plainListener } from "./frameworks.ts";
 import type { AppInterface, LoadedApp } from "./loaded-app.ts";
 
@@ -19,9 +19,9 @@ type AnyFunction = (...args: never[]) => unknown;
 
 /**
  * Makes an app of `value` that there is a server for. `shown` names the value in messages.
- * Throws `FatalError` (`ExitCode.appLoad`) when it is none, or not of the interface that was asked for.
+ * Rejects with `FatalError` (`ExitCode.appLoad`) when it is none, or not of the interface that was asked for.
  */
-export function loadedAppOf(value: unknown, wanted: AppInterface, shown: string): LoadedApp {
+export async function loadedAppOf(value: unknown, wanted: AppInterface, shown: string): Promise<LoadedApp> {
   const framework = frameworkOf(value);
   if (framework !== undefined) {
     if (wanted !== "auto" && wanted !== "node") throw mismatch(shown, framework.what, "node", wanted);
@@ -34,12 +34,12 @@ export function loadedAppOf(value: unknown, wanted: AppInterface, shown: string)
   );
 }
 
-function functionApp(value: AnyFunction, wanted: AppInterface, shown: string): LoadedApp {
+async function functionApp(value: AnyFunction, wanted: AppInterface, shown: string): Promise<LoadedApp> {
   const text = Function.prototype.toString.call(value);
   if (/^class\b/.test(text)) throw refusal(`${shown} is a class, not an app: export an instance of it`);
   const chosen = wanted === "auto" ? interfaceOf(value, text) : wanted;
   if (chosen === "node") return plainListener(value as Parameters<typeof plainListener>[0]);
-  if (chosen === "fetch") return gatewayApp("fetch function", { handle: fromFetch(value as FetchFunction) });
+  if (chosen === "fetch") return fetchApp("fetch function", value as FetchFunction);
   if (wanted === "auto" && takesNothing(value, text)) {
     throw refusal(
       `${shown} takes no parameters, so it cannot answer: if it makes the app, call it: ${shown}()`,
@@ -71,14 +71,14 @@ function takesNothing(value: AnyFunction, text: string): boolean {
   );
 }
 
-function objectApp(value: object, wanted: AppInterface, shown: string): LoadedApp {
+async function objectApp(value: object, wanted: AppInterface, shown: string): Promise<LoadedApp> {
   const { handle, fetch } = value as { handle?: unknown; fetch?: unknown };
   const handles = typeof handle === "function" && !(typeof fetch === "function" && handle.length === 1);
   if (typeof handle === "function" && (wanted === "gateway" || (wanted === "auto" && handles))) {
     return gatewayApp("gateway app", checkedApp(value as App, shown));
   }
   if (typeof fetch === "function" && (wanted === "fetch" || wanted === "auto")) {
-    return gatewayApp("fetch app", { handle: fromFetch((fetch as FetchFunction).bind(value)) });
+    return fetchApp("fetch app", (fetch as FetchFunction).bind(value));
   }
   if (handles) throw mismatch(shown, "gateway app", "gateway", wanted);
   if (typeof fetch === "function") throw mismatch(shown, "fetch app", "fetch", wanted);
@@ -98,6 +98,12 @@ function checkedApp(app: App, shown: string): App {
 
 function gatewayApp(what: string, app: App): LoadedApp {
   return { kind: "gateway", what, app };
+}
+
+async function fetchApp(what: string, fetch: FetchFunction): Promise<LoadedApp> {
+  // Loaded for these apps alone: it is a quarter of what a worker loads.
+  const { fromFetch } = await import("../interop/fetch.ts");
+  return gatewayApp(what, { handle: fromFetch(fetch) });
 }
 
 function keysOf(value: object): string {

@@ -35,7 +35,7 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
   const module = await imported(location, cwd);
   const found = findExport(module, parsed, location.shown);
   const value = await made(found, parsed, location.shown, cwd);
-  return loadedAppOf(value, options.interface ?? "auto", shownName(found, parsed, location));
+  return await loadedAppOf(value, options.interface ?? "auto", shownName(found, parsed, location));
 }
 
 async function imported(location: Location, cwd: string): Promise<ModuleNamespace> {

@@ -4,7 +4,6 @@
  * even call listen; the first worker does, on the socket that all share.
  */
 
-import { lookup } from "node:dns/promises";
 import { lstatSync, statSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import { dirname, resolve } from "node:path";
@@ -80,6 +79,7 @@ const TCP_TROUBLE: { readonly [code: string]: string } = {
 /** The IPv4 address where there is one: that is what `localhost` means to most clients' configuration. */
 async function resolveHost(host: string, shown: string): Promise<string> {
   try {
+    const { lookup } = await import("node:dns/promises");
     const found = await lookup(host, { all: true });
     const chosen = found.find((entry) => entry.family === 4) ?? found[0];
     if (chosen !== undefined) return chosen.address;

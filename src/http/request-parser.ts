@@ -7,12 +7,15 @@
  * Bytes in, events out. One message at a time: `execute` stops behind a complete message, so that the
  * next one is not looked at before this one is answered.
  */
-import { HTTPParser } from "http-parser-js";
+import { createRequire } from "node:module";
 import { HttpError } from "../errors.ts";
 import { HEX_VALUE, isChunkExtensions, isTarget, VALUE_BYTE } from "./grammar.ts";
 import { HeadFacts } from "./head-facts.ts";
 import { HeadScanner, type RequestLimits } from "./head-scanner.ts";
 import { ParsedHead, type RequestHead, splitFields } from "./request-head.ts";
+
+// Not imported: for the names that a CommonJS module exports Node would load its lexer first.
+const { HTTPParser } = createRequire(import.meta.url)("http-parser-js") as typeof import("http-parser-js");
 
 export type { RequestHead, RequestLimits };
 

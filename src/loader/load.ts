@@ -3,10 +3,11 @@ import { ExitCode, FatalError } from "../errors.ts";
 import { type Found, findExport } from "./exports.ts";
 import { isStartedByAwait } from "./frameworks.ts";
 import { importModule, type ModuleNamespace } from "./import-module.ts";
-import { loadedAppOf } from "./kind.ts";
+import { fetchInterop, loadedAppOf } from "./kind.ts";
 import type { AppInterface, LoadedApp } from "./loaded-app.ts";
 import { type Location, locate } from "./locate.ts";
 import { type AppSpec, parseAppSpec } from "./spec.ts";
+import { isTypeScript } from "./typescript.ts";
 
 export type {
   AppInterface,
@@ -21,6 +22,8 @@ export interface LoadOptions {
   readonly interface?: AppInterface;
   /** The folder that modules are looked for in. Default: the working folder of the process. */
   readonly cwd?: string;
+  /** For what will be imported anyway: awaited before the compiler is in place, behind which imports are slower. */
+  readonly beforeCompiler?: () => Promise<unknown>;
 }
 
 /**
@@ -32,6 +35,9 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
   const cwd = options.cwd ?? process.cwd();
   const parsed = parseAppSpec(spec);
   const location = locate(parsed.module, cwd);
+  if (location.kind === "file" && isTypeScript(location.file)) {
+    await Promise.all([options.beforeCompiler?.(), fetchInterop()]);
+  }
   const module = await imported(location, cwd);
   const found = findExport(module, parsed, location.shown);
   const value = await made(found, parsed, location.shown, cwd);

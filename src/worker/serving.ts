@@ -30,10 +30,18 @@ export async function makeServing(
   const { settings, slot, generation } = assignment;
   if (settings.app === undefined) throw new FatalError("no app is named", ExitCode.usage);
   const worker: WorkerInfo = { pid: process.pid, slot, generation, drain };
-  const loaded = await loadApp(settings.app, { interface: settings.interface, cwd: process.cwd() });
+  const loaded = await loadApp(settings.app, {
+    interface: settings.interface,
+    cwd: process.cwd(),
+    // What the app is cannot be known yet: a guess that fails costs little.
+    beforeCompiler: settings.interface === "node" ? nodeServer : gatewayServer,
+  });
   if (loaded.kind === "gateway") return serveGateway(loaded.what, loaded.app, worker, settings, log);
   return serveNode(loaded, settings, log);
 }
+
+const gatewayServer = () => import("../server/gateway-server.ts");
+const nodeServer = () => import("../server/node-server.ts");
 
 async function serveGateway(
   what: string,
@@ -42,7 +50,7 @@ async function serveGateway(
   settings: Config,
   log: ErrorLog,
 ): Promise<Serving> {
-  const { GatewayServer } = await import("../server/gateway-server.ts");
+  const { GatewayServer } = await gatewayServer();
   const state = await started(() => app.startup?.(worker));
   const server = new GatewayServer(app, {
     limits: limitsOf(settings),
@@ -56,7 +64,7 @@ async function serveGateway(
 }
 
 async function serveNode(app: LoadedNodeApp, settings: Config, log: ErrorLog): Promise<Serving> {
-  const { NodeServer } = await import("../server/node-server.ts");
+  const { NodeServer } = await nodeServer();
   await started(() => app.startup?.());
   const server = new NodeServer({
     listener: app.listener,

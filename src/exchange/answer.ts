@@ -191,6 +191,8 @@ export class Answer {
     this.#run(async () => {
       const file = await openFile(body);
       try {
+        // Meanwhile the app may have thrown, the time have been over, or the client have gone.
+        if (this.complete) return;
         this.#declared ??= file.length;
         if (this.#declared !== file.length) {
           throw new GatewayError(

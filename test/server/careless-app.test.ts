@@ -1,0 +1,44 @@
+/**
+ * What an app does carelessly stays in its own exchange: it neither answers twice, nor makes half an answer
+ * look whole, nor ends the worker. An uncaught exception fails the test it happens in.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Handler } from "../../src/gateway/types.ts";
+import { type Engine, startEngine, statuses } from "../support/engine.ts";
+
+const get = (path: string, method = "GET"): string => `${method} ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+
+/** Asks for `path` and then for `/next` on the same connection; returns what comes until that answer is there. */
+async function askTwice(engine: Engine, path: string, method = "GET"): Promise<string> {
+  const client = await engine.connect();
+  client.send(get(path, method));
+  await client.until((text) => text.includes("\r\n\r\n"), "the first answer");
+  await pause(30);
+  client.send(get("/next"));
+  await client.until((text) => text.endsWith("the next answer"), "the second answer");
+  client.socket.destroy();
+  return client.received;
+}
+
+/** Answers `/next` with a known text, everything else as `handler` does. */
+const beside =
+  (handler: Handler): Handler =>
+  (request, respond) =>
+    request.path === "/next" ? respond(200, null, "the next answer") : handler(request, respond);
+
+describe("one answer", () => {
+  test("a throw while a file is being opened is the answer; the file is not sent behind it", async (t) => {
+    const engine = await startEngine(
+      t,
+      beside((_request, respond) => {
+        respond(200, { "x-file": "yes" }, { file: import.meta.filename });
+        throw new Error("second thoughts");
+      }),
+    );
+    const received = await askTwice(engine, "/");
+    assert.deepEqual(statuses(received), [500, 200]);
+    assert.doesNotMatch(received, /x-file/);
+  });
+});

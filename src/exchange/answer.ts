@@ -244,9 +244,7 @@ export class Answer {
     next ??= await first;
     while (next.done !== true && !this.complete) {
       const chunk = next.value;
-      if (typeof chunk !== "string" && !(chunk instanceof Uint8Array)) {
-        throw new GatewayError(clause.content, `content comes in strings or bytes, not ${typeof chunk}`);
-      }
+      if (!isPiece(chunk)) throw noPiece(chunk);
       if (!this.send(chunk)) await this.#carrier.room();
       next = await source.next();
     }
@@ -271,19 +269,26 @@ export class Answer {
       if (forbidsContent(this.status)) return true;
       throw new GatewayError(clause.writer, "write after the end of the response");
     }
+    if (!isPiece(chunk)) this.#failAndThrow(noPiece(chunk));
     this.sendHead();
     if (this.#carrier.headOnly) return true;
     const size = typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length;
     this.#written += size;
     if (this.#declared !== undefined && this.#written > this.#declared) {
-      const error = new GatewayError(
-        clause.contentLength,
-        `content-length says ${this.#declared}, the content has more bytes`,
+      this.#failAndThrow(
+        new GatewayError(
+          clause.contentLength,
+          `content-length says ${this.#declared}, the content has more bytes`,
+        ),
       );
-      this.fail(error);
-      throw error;
     }
     return size === 0 || this.#carrier.write(chunk);
+  }
+
+  /** For a writer's errors: whoever does not wait for its promises must not leave half an answer behind. */
+  #failAndThrow(error: unknown): never {
+    this.fail(error);
+    throw error;
   }
 
   /** Resolves when the carrier has room for more. */
@@ -299,22 +304,27 @@ export class Answer {
       throw new GatewayError(clause.writer, "end after the end of the response");
     }
     const pairs = trailerPairs(trailers);
+    if (last !== undefined && last !== null && !isPiece(last)) this.#failAndThrow(noPiece(last));
     const pending = this.#pending;
     if (pending !== undefined && pairs.length === 0) {
       this.#pending = undefined;
-      this.#whole(pending.status, pending.fields, last ?? "");
+      try {
+        this.#whole(pending.status, pending.fields, last ?? "");
+      } catch (error) {
+        this.#failAndThrow(error);
+      }
       return;
     }
     if (last !== undefined && last !== null) this.send(last);
     this.sendHead();
     const bare = this.#carrier.headOnly || forbidsContent(this.status);
     if (this.#declared !== undefined && this.#written < this.#declared && !bare) {
-      const error = new GatewayError(
-        clause.contentLength,
-        `content-length says ${this.#declared}, the content has ${this.#written} bytes`,
+      this.#failAndThrow(
+        new GatewayError(
+          clause.contentLength,
+          `content-length says ${this.#declared}, the content has ${this.#written} bytes`,
+        ),
       );
-      this.fail(error);
-      throw error;
     }
     this.#carrier.end(pairs);
     this.finish();
@@ -442,6 +452,14 @@ export class Answer {
     this.#source = undefined;
     source?.stop();
   }
+}
+
+function isPiece(chunk: unknown): chunk is string | Uint8Array {
+  return typeof chunk === "string" || chunk instanceof Uint8Array;
+}
+
+function noPiece(chunk: unknown): GatewayError {
+  return new GatewayError(clause.content, `content comes in strings or bytes, not ${typeof chunk}`);
 }
 
 /** RFC 9110 section 7.8: who sends Upgrade sends it as an option of Connection too. */

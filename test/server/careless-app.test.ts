@@ -41,4 +41,46 @@ describe("one answer", () => {
     assert.deepEqual(statuses(received), [500, 200]);
     assert.doesNotMatch(received, /x-file/);
   });
+
+  test("a writer that is ended with other than its content-length fails, whoever waits for it", async (t) => {
+    const engine = await startEngine(
+      t,
+      beside((_request, respond) => {
+        void respond(200, { "content-length": "5" }).end("abc");
+      }),
+    );
+    assert.deepEqual(statuses(await askTwice(engine, "/")), [500, 200]);
+    assert.equal(engine.errors.length, 1);
+  });
+
+  for (const [what, piece] of [
+    ["a number", 5],
+    ["an array buffer", new ArrayBuffer(4)],
+    ["words of two bytes", new Uint16Array([1, 2])],
+    ["nothing", undefined],
+  ] as const) {
+    test(`a piece that is ${what} breaks the answer off`, async (t) => {
+      const engine = await startEngine(t, (_request, respond) => {
+        const writer = respond(200);
+        void writer.write("first");
+        void writer.write(piece as never);
+        void writer.end("last");
+      });
+      const client = await engine.connect();
+      client.send(get("/"));
+      const received = await client.rest();
+      assert.doesNotMatch(received, /\r\n0\r\n/, "a truncated answer looked complete");
+      assert.equal(engine.errors.length, 1);
+    });
+  }
+
+  test("a last piece that is neither text nor bytes is a 500", async (t) => {
+    const engine = await startEngine(
+      t,
+      beside((_request, respond) => {
+        void respond(200).end({ an: "object" } as never);
+      }),
+    );
+    assert.deepEqual(statuses(await askTwice(engine, "/")), [500, 200]);
+  });
 });

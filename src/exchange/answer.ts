@@ -152,7 +152,7 @@ export class Answer {
     headers: HeadersInput | null | undefined,
     body: ResponseBody | undefined,
   ): ResponseWriter | undefined {
-    if (!Number.isInteger(status) || status < 200 || status > 599) {
+    if (!isFinalStatus(status)) {
       throw new GatewayError(clause.status, `${String(status)} is no status of a final answer (200 to 599)`);
     }
     const fields = fieldPairs(headers);
@@ -422,7 +422,7 @@ export class Answer {
     } else {
       if (this.#phase === "open") this.claim();
       this.#phase = answered ? "failed" : "lost";
-      this.#sendError(error instanceof HttpError ? error.status : 500);
+      this.#sendError(error instanceof HttpError && isFinalStatus(error.status) ? error.status : 500);
     }
     this.#settle(error);
   }
@@ -430,9 +430,13 @@ export class Answer {
   /** Sends the server's own short answer for `status`. */
   #sendError(status: number): void {
     this.status = status;
-    const content = `${status} ${REASONS[status] ?? "Error"}\n`;
-    const fields = ["Content-Type", "text/plain; charset=utf-8"];
-    this.#carrier.whole(status, fields, this.#carrier.headOnly ? "" : content, content.length);
+    if (forbidsContent(status)) {
+      this.#carrier.whole(status, [], "", undefined);
+    } else {
+      const content = `${status} ${REASONS[status] ?? "Error"}\n`;
+      const fields = ["Content-Type", "text/plain; charset=utf-8"];
+      this.#carrier.whole(status, fields, this.#carrier.headOnly ? "" : content, content.length);
+    }
     this.completed();
   }
 
@@ -452,6 +456,10 @@ export class Answer {
     this.#source = undefined;
     source?.stop();
   }
+}
+
+function isFinalStatus(status: number): boolean {
+  return Number.isInteger(status) && status >= 200 && status <= 599;
 }
 
 function isPiece(chunk: unknown): chunk is string | Uint8Array {

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { HttpError } from "../../src/errors.ts";
 import type { Handler } from "../../src/gateway/types.ts";
 import { type Engine, startEngine, statuses } from "../support/engine.ts";
 
@@ -82,5 +83,26 @@ describe("one answer", () => {
       }),
     );
     assert.deepEqual(statuses(await askTwice(engine, "/")), [500, 200]);
+  });
+
+  test("an error with a status that has no content, or is none, does not shift what follows", async (t) => {
+    const engine = await startEngine(
+      t,
+      beside((request) => {
+        throw new HttpError(Number(request.path.slice(1)), "thrown to end the handler");
+      }),
+    );
+    for (const [status, expected] of [
+      [304, 304],
+      [204, 204],
+      [404, 404],
+      [0, 500],
+      [1000, 500],
+      [101, 500],
+    ]) {
+      const received = await askTwice(engine, `/${status}`);
+      assert.deepEqual(statuses(received), [expected, 200], String(status));
+      if (expected === 304 || expected === 204) assert.match(received, /\r\n\r\nHTTP\/1\.1 200/);
+    }
   });
 });

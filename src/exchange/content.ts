@@ -82,7 +82,8 @@ export async function openFile(body: FileBody): Promise<OpenFile> {
     if (!stats.isFile()) throw new GatewayError(clause.content, `${String(body.file)} is not a regular file`);
     const offset = body.offset ?? 0;
     const length = body.length ?? stats.size - offset;
-    if (offset < 0 || length < 0 || offset + length > stats.size) {
+    const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length);
+    if (!whole || offset < 0 || length < 0 || offset + length > stats.size) {
       throw new GatewayError(
         clause.content,
         `the file has ${stats.size} bytes, not ${offset} and ${length} more`,

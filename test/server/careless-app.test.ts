@@ -105,4 +105,14 @@ describe("one answer", () => {
       if (expected === 304 || expected === 204) assert.match(received, /\r\n\r\nHTTP\/1\.1 200/);
     }
   });
+
+  test("a part of a file that is no part is a 500", async (t) => {
+    const engine = await startEngine(
+      t,
+      beside((_request, respond) => {
+        respond(206, null, { file: import.meta.filename, offset: Number.NaN, length: 3 });
+      }),
+    );
+    assert.deepEqual(statuses(await askTwice(engine, "/")), [500, 200]);
+  });
 });

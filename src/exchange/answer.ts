@@ -393,7 +393,7 @@ export class Answer {
    * (the error's own status if it has one, else 500); behind it, the connection is broken off.
    */
   fail(cause: unknown): void {
-    const error = cause instanceof Error ? cause : new Error(`the app threw ${String(cause)}`);
+    const error = cause instanceof Error ? cause : new Error(`the app threw ${nameOf(cause)}`);
     if (this.complete) {
       if (this.#phase === "complete" || this.#phase === "upgraded") this.#onError(error, true);
       return;
@@ -455,6 +455,15 @@ export class Answer {
     const source = this.#source;
     this.#source = undefined;
     source?.stop();
+  }
+}
+
+/** Not everything that can be thrown can be made text. */
+function nameOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return `an ${typeof thrown} that has no text`;
   }
 }
 

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { HttpError } from "../../src/errors.ts";
-import type { Handler } from "../../src/gateway/types.ts";
+import type { Handler, ResponseWriter } from "../../src/gateway/types.ts";
 import { type Engine, startEngine, statuses } from "../support/engine.ts";
 
 const get = (path: string, method = "GET"): string => `${method} ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
@@ -114,5 +114,43 @@ describe("one answer", () => {
       }),
     );
     assert.deepEqual(statuses(await askTwice(engine, "/")), [500, 200]);
+  });
+});
+
+describe("no dead worker", () => {
+  test("whatever is thrown", async (t) => {
+    const thrown = [undefined, null, 0, Symbol("s"), Object.create(null), { toString: null }, () => {}];
+    const engine = await startEngine(
+      t,
+      beside((request) => {
+        const [, way, index] = request.path.split("/");
+        const value: unknown = thrown[Number(index)];
+        if (way === "throw") throw value;
+        if (way === "reject") return Promise.reject(value);
+        // biome-ignore lint/suspicious/noThenProperty: a thenable is what is tested
+        return { then: (_yes: unknown, no: (reason: unknown) => void) => no(value) } as Promise<void>;
+      }),
+    );
+    for (const way of ["throw", "reject", "then"]) {
+      for (const index of thrown.keys()) {
+        assert.deepEqual(statuses(await askTwice(engine, `/${way}/${index}`)), [500, 200], `${way} ${index}`);
+      }
+    }
+    assert.equal(engine.errors.length, 3 * thrown.length);
+  });
+
+  test("a writer used long after everything is over", async (t) => {
+    let kept: ResponseWriter | undefined;
+    const engine = await startEngine(
+      t,
+      beside((_request, respond) => {
+        kept = respond(200);
+        void kept.end("done");
+      }),
+    );
+    await askTwice(engine, "/");
+    await assert.rejects((kept as ResponseWriter).write("late"), { name: "GatewayError" });
+    await (kept as ResponseWriter).flush();
+    (kept as ResponseWriter).destroy();
   });
 });

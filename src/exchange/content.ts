@@ -47,6 +47,8 @@ export function contentSource(body: object): ContentSource {
   }
   if (body instanceof Readable) {
     const source = iteratorSource(body[Symbol.asyncIterator]());
+    // One that is closed before it was read, or fails when it has been, has no other listener: that ends a process.
+    body.on("error", () => {});
     // The iterator of a stream closes it only once it has been started.
     return { next: source.next, stop: () => body.destroy() };
   }

@@ -3,6 +3,7 @@
  * look whole, nor ends the worker. An uncaught exception fails the test it happens in.
  */
 import assert from "node:assert/strict";
+import { createReadStream } from "node:fs";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { HttpError } from "../../src/errors.ts";
@@ -137,6 +138,15 @@ describe("no dead worker", () => {
       }
     }
     assert.equal(engine.errors.length, 3 * thrown.length);
+  });
+
+  test("a file stream that cannot be opened, for HEAD as for GET", async (t) => {
+    const engine = await startEngine(
+      t,
+      beside((_request, respond) => respond(200, null, createReadStream("/no/such/file"))),
+    );
+    await askTwice(engine, "/", "HEAD");
+    assert.deepEqual(statuses(await engine.exchange(get("/"))).slice(1), []);
   });
 
   test("a writer used long after everything is over", async (t) => {

@@ -24,8 +24,8 @@ function iteratorSource(iterator: AsyncIterator<unknown> | Iterator<unknown>): C
   return {
     next: () => iterator.next(),
     stop: () => {
-      // What fails while it is thrown away concerns nobody.
-      Promise.resolve(iterator.return?.()).catch(() => {});
+      // What fails while it is thrown away concerns nobody, at once or later.
+      (async () => iterator.return?.())().catch(() => {});
     },
   };
 }

@@ -149,6 +149,26 @@ describe("no dead worker", () => {
     assert.deepEqual(statuses(await engine.exchange(get("/"))).slice(1), []);
   });
 
+  test("an iterator whose clean-up throws", async (t) => {
+    const content = (): Iterable<string> => ({
+      [Symbol.iterator]: () => ({
+        next: () => ({ done: false, value: "x".repeat(10_000) }),
+        return: () => {
+          throw new Error("the clean-up failed");
+        },
+      }),
+    });
+    const engine = await startEngine(
+      t,
+      beside((_request, respond) => respond(200, null, content())),
+    );
+    const client = await engine.connect();
+    client.send(get("/"));
+    await client.until((text) => text.length > 1000);
+    client.socket.resetAndDestroy();
+    await askTwice(engine, "/", "HEAD");
+  });
+
   test("a writer used long after everything is over", async (t) => {
     let kept: ResponseWriter | undefined;
     const engine = await startEngine(

@@ -140,7 +140,10 @@ export class MessageBody implements RequestBody {
   }
 
   stream(): Readable {
-    return Readable.from(this, { objectMode: false });
+    const stream = Readable.from(this, { objectMode: false });
+    // As node's own requests do: a client that aborts its upload must not end the worker of an app that does not listen.
+    stream.on("error", () => {});
+    return stream;
   }
 
   web(): ReadableStream<Uint8Array> {

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { createReadStream } from "node:fs";
 import { describe, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
+import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
 import { HttpError } from "../../src/errors.ts";
 import type { Handler, ResponseWriter } from "../../src/gateway/types.ts";
 import { type Engine, startEngine, statuses } from "../support/engine.ts";
@@ -167,6 +167,27 @@ describe("no dead worker", () => {
     await client.until((text) => text.length > 1000);
     client.socket.resetAndDestroy();
     await askTwice(engine, "/", "HEAD");
+  });
+
+  test("a body stream that nobody watches when the client aborts its upload", async (t) => {
+    let closed = false;
+    const engine = await startEngine(t, (request) => {
+      request.body
+        .stream()
+        .on("data", () => {})
+        .on("close", () => {
+          closed = true;
+        });
+    });
+    const client = await engine.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc");
+    await pause(30);
+    client.socket.resetAndDestroy();
+    const deadline = Date.now() + 5000;
+    while (!closed) {
+      assert.ok(Date.now() < deadline, "the stream was not closed");
+      await turn();
+    }
   });
 
   test("a writer used long after everything is over", async (t) => {

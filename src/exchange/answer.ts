@@ -127,7 +127,11 @@ export class Answer {
     (this.respond as unknown as BoundRespond).sent = true;
     if (body === undefined) return new AnswerWriter(this);
     if (typeof body === "object" && body !== null && !(body instanceof Uint8Array) && !isFileBody(body)) {
-      contentSource(body).stop();
+      try {
+        contentSource(body).stop();
+      } catch {
+        // It could not have been sent either.
+      }
     }
     return undefined;
   }

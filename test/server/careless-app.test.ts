@@ -190,6 +190,34 @@ describe("no dead worker", () => {
     }
   });
 
+  test("an answer to a lost request that could not have been sent", async (t) => {
+    const locked = new ReadableStream();
+    locked.getReader();
+    let outcome = "";
+    const engine = await startEngine(t, (request, respond) => {
+      request.signal.addEventListener("abort", () => {
+        setImmediate(() => {
+          try {
+            respond(200, null, locked as never);
+            outcome = "ignored";
+          } catch (error) {
+            outcome = String(error);
+          }
+        });
+      });
+    });
+    const client = await engine.connect();
+    client.send(get("/"));
+    await pause(30);
+    client.socket.resetAndDestroy();
+    const deadline = Date.now() + 5000;
+    while (outcome === "") {
+      assert.ok(Date.now() < deadline, "the signal did not abort");
+      await turn();
+    }
+    assert.equal(outcome, "ignored");
+  });
+
   test("a writer used long after everything is over", async (t) => {
     let kept: ResponseWriter | undefined;
     const engine = await startEngine(

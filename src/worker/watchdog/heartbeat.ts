@@ -1,11 +1,12 @@
 /**
- * The memory that a worker's main thread and its watchdog thread share. The main thread only ever
- * writes it, the watchdog only ever reads it: no lock, nothing to wait for.
+ * The memory that a worker's main thread and its watchdog thread share. Each cell has one writer: no lock,
+ * nothing to wait for. The main thread writes its beats, the watchdog whether it is attached.
  */
 
 const BEATS = 0;
 const DEBUGGER = 1;
-const CELLS = 2;
+const ATTACHED = 2;
+const CELLS = 3;
 
 export class Heartbeat {
   readonly buffer: SharedArrayBuffer;
@@ -26,6 +27,15 @@ export class Heartbeat {
   /** A count that changes with every beat (it wraps around). */
   get beats(): number {
     return Atomics.load(this.#cells, BEATS);
+  }
+
+  /** Whether the watchdog has a session with the main thread's inspector. */
+  get attached(): boolean {
+    return Atomics.load(this.#cells, ATTACHED) === 1;
+  }
+
+  set attached(attached: boolean) {
+    Atomics.store(this.#cells, ATTACHED, attached ? 1 : 0);
   }
 
   /** A person at a breakpoint is no stall. */

@@ -11,6 +11,9 @@ import { ScriptMap } from "./source-position.ts";
 /** Name of the global function that gives the requests in flight, as JSON, to whoever pauses the main thread. */
 export const IN_FLIGHT = "tsgun.inFlight";
 
+/** To the watchdog thread, instead of a sink: leave the main thread's inspector. */
+export const DETACH = "detach";
+
 const FRAMES = 40;
 const ASK_IN_FLIGHT = `globalThis[Symbol.for(${JSON.stringify(IN_FLIGHT)})]?.()`;
 

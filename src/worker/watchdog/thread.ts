@@ -9,7 +9,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { describeStall, type StallReport } from "../../ipc/stall-report.ts";
 import { descendants, mainThreadState } from "./child-processes.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { MainThread, type Snapshot } from "./main-thread.ts";
+import { DETACH, MainThread, type Snapshot } from "./main-thread.ts";
 import { StallClock } from "./stall-clock.ts";
 
 /** Where reports go: lines for people, or one line of JSON each (`parseStallReport` reads it). */
@@ -194,20 +194,32 @@ function watchParent(): void {
   look();
 }
 
-port.on("message", (next: ReportSink) => {
-  sink = next;
+port.on("message", (next: ReportSink | typeof DETACH) => {
+  if (next !== DETACH) {
+    sink = next;
+    return;
+  }
+  void connected.then(() => {
+    mainThread?.disconnect();
+    mainThread = undefined;
+    heartbeat.attached = false;
+  });
 });
 
 if (settings.orphanPollMs > 0) watchParent();
 
-if (settings.stuckAfterMs > 0) {
+async function attach(): Promise<ThreadReady> {
+  if (settings.stuckAfterMs === 0) return { inspector: false, reason: "the stall check is off" };
   watch();
+  heartbeat.attached = true;
   try {
     mainThread = await MainThread.connect();
-    port.postMessage({ inspector: true } satisfies ThreadReady);
+    return { inspector: true };
   } catch (error) {
-    port.postMessage({ inspector: false, reason: (error as Error).message } satisfies ThreadReady);
+    heartbeat.attached = false;
+    return { inspector: false, reason: (error as Error).message };
   }
-} else {
-  port.postMessage({ inspector: false, reason: "the stall check is off" } satisfies ThreadReady);
 }
+
+const connected = attach();
+port.postMessage(await connected);

@@ -5,7 +5,7 @@
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import type { StalledRequest } from "../../ipc/stall-report.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { IN_FLIGHT } from "./main-thread.ts";
+import { DETACH, IN_FLIGHT } from "./main-thread.ts";
 import type { ReportSink, ThreadReady, ThreadSettings } from "./thread.ts";
 
 export interface WatchdogOptions {
@@ -46,6 +46,8 @@ export interface Watchdog {
 const ORPHAN_POLL_MS = 250;
 const ORPHAN_GRACE_MS = 1250;
 const NATIVE_AFTER_MS = 1000;
+/** A millisecond is usual. */
+const DETACH_MS = 100;
 /** The looks are a fraction of the time allowed, so that a report is late by that fraction at most. */
 const LOOKS_PER_STALL = 4;
 const SLOWEST_LOOK_MS = 250;
@@ -108,7 +110,17 @@ class RunningWatchdog implements Watchdog {
     this.ready = inspectorKnown.then(() => threadReady);
     // Without a listener the thread's failure would be the worker's.
     thread.on("error", (error) => onFailure?.(error));
+    process.once("exit", this.#detach);
   }
+
+  /** At an exit with a session open, node tells the standard error that it waits for a debugger. */
+  readonly #detach = (): void => {
+    if (!this.#heartbeat.attached) return;
+    this.#thread.postMessage(DETACH);
+    // It takes this thread's help, which it gives while it runs JavaScript; there is nothing else left to do.
+    const end = performance.now() + DETACH_MS;
+    while (this.#heartbeat.attached && performance.now() < end);
+  };
 
   get debuggerOpen(): boolean {
     return this.#heartbeat.debuggerOpen;
@@ -119,6 +131,7 @@ class RunningWatchdog implements Watchdog {
   }
 
   async close(): Promise<void> {
+    process.off("exit", this.#detach);
     clearInterval(this.#beating);
     Reflect.deleteProperty(globalThis, Symbol.for(IN_FLIGHT));
     await this.#thread.terminate();

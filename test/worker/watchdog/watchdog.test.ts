@@ -121,6 +121,15 @@ describe("what is no stall is not reported", { concurrency: 2 }, () => {
   }
 });
 
+for (const way of ["exit", "throw"]) {
+  test(`a process that ends by ${way} is quiet about the inspector`, async (t) => {
+    const watched = start(t, way);
+    await watched.until("the process to be gone", () => watched.closed);
+    assert.match(watched.stderr, /ready true\ndone\n/);
+    assert.doesNotMatch(watched.stderr, /debugger/);
+  });
+}
+
 describe("an orphan ends itself", { concurrency: 2 }, () => {
   for (const [name, way] of [
     ["while its loop is blocked", "spin"],

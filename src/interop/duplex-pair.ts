@@ -31,12 +31,12 @@ class Side extends Duplex {
     this.#resume?.();
     this.#resume = undefined;
     // A side that has sent everything and read everything just closes; otherwise the other one is cut off.
-    if (!this.writableFinished) process.nextTick(() => other.destroy());
+    if (!this.writableFinished || !this.readableEnded) process.nextTick(() => other.destroy());
     done(error);
   }
 }
 
-/** Makes the pair. Destroying a side before it has ended its writing destroys the other. */
+/** Makes the pair. A side that is destroyed before it has sent its end and read the other's breaks both. */
 export function duplexPair(): [Duplex, Duplex] {
   const left = new Side({ allowHalfOpen: true });
   const right = new Side({ allowHalfOpen: true });

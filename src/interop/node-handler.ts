@@ -2,7 +2,14 @@
  * Request listeners of node:http as gateway handlers. Each exchange goes through a real http.Server over a
  * connection in memory, so that a listener meets node's own objects and nothing that imitates them.
  */
-import { createServer, type IncomingMessage, METHODS, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  METHODS,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
 import type { Duplex } from "node:stream";
 import { ClientGone, HttpError } from "../errors.ts";
 import type { GatewayRequest, Handler, Respond, ResponseWriter } from "../gateway/types.ts";
@@ -14,7 +21,7 @@ import { fieldValue, sendableFields } from "./framing.ts";
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => unknown;
 
 export interface ListenerOptions {
-  /** Takes the requests that ask to change protocols, as a server's `upgrade` listener does. */
+  /** Takes the requests that ask to change protocols, as a server's `upgrade` and `connect` listeners do. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => unknown;
 }
 
@@ -34,21 +41,23 @@ export function fromNodeListener(listener: RequestListener, options: ListenerOpt
     headersTimeout: 0,
     keepAliveTimeout: 0,
   });
+  // Node's undocumented word for: a client that has closed its sending side still gets its answer.
+  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
   const run = (request: IncomingMessage, response: ServerResponse): void => {
     exchanges.get(request.socket)?.run(request, () => listener(request, response));
   };
   server.on("request", run).on("checkContinue", run);
   const { upgrade } = options;
   if (upgrade !== undefined) {
-    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const take = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
       exchanges.get(socket)?.run(request, () => upgrade(request, socket, head));
-    });
+    };
+    server.on("upgrade", take).on("connect", take);
   }
   server.on("clientError", (error, socket) => exchanges.get(socket)?.fail(error));
   return (request, respond) => {
-    if (!METHODS.includes(request.method)) {
-      throw new HttpError(501, `node:http knows no method ${request.method}`);
-    }
+    const known = request.method === "CONNECT" ? upgrade !== undefined : METHODS.includes(request.method);
+    if (!known) throw new HttpError(501, `there is no node listener for the method ${request.method}`);
     const exchange = new ListenerExchange(request, respond);
     exchanges.set(exchange.socket, exchange);
     return exchange.serve(server);
@@ -69,10 +78,12 @@ class ListenerExchange {
   #upgraded: Duplex | undefined;
   #failure: unknown;
   #failed = false;
+  #bodySent: boolean;
 
   constructor(request: GatewayRequest, respond: Respond) {
     this.#request = request;
     this.#respond = respond;
+    this.#bodySent = request.body.length === 0;
     [this.#client, this.socket] = duplexPair();
     this.#client.on("error", () => {});
     dressSocket(this.socket, request);
@@ -93,10 +104,16 @@ class ListenerExchange {
   async serve(server: Server): Promise<void> {
     // The client may go before there is an answer; the listener is told as node tells it.
     this.#respond.finished().catch(() => this.#client.destroy());
+    this.#request.signal.addEventListener("abort", () => this.#halfClose(), { once: true });
     server.emit("connection", this.socket);
     this.#client.write(serializeHead(this.#request), "latin1");
     await this.#relay();
     if (this.#failed && this.#upgraded === undefined) throw this.#failure;
+  }
+
+  /** What the client has done is done again here; a body that is not whole fails by itself. */
+  #halfClose(): void {
+    if (this.#bodySent) this.#client.end();
   }
 
   async #relay(): Promise<void> {
@@ -130,6 +147,12 @@ class ListenerExchange {
   #onHead(status: number, rawHeaders: string[]): void {
     if (status === 101) {
       this.#upgraded = this.#respond.upgrade(pairs(rawHeaders));
+      return;
+    }
+    if (this.#request.method === "CONNECT" && status < 300) {
+      this.#upgraded = this.#respond.upgrade();
+      const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+      this.#upgraded.write(`${line}${fieldLines(sendableFields(rawHeaders))}\r\n`, "latin1");
       return;
     }
     this.#writer = this.#respond(status, pairs(sendableFields(rawHeaders)));
@@ -206,6 +229,8 @@ class ListenerExchange {
       if (!room && !(await hasRoom(this.#client))) return;
     }
     if (chunked) this.#client.write(`0\r\n${fieldLines(this.#request.rawTrailers)}\r\n`, "latin1");
+    this.#bodySent = true;
+    if (this.#request.signal.aborted) this.#halfClose();
   }
 }
 

@@ -16,9 +16,8 @@ export { fromNodeListener, type ListenerOptions, type RequestListener } from "./
  * requests; `listener.attach(http.createServer())` all of the interface.
  */
 export interface NodeListener {
+  /** For `request`, and for `checkContinue`, where 100 Continue then waits for the first read of the body. */
   (request: IncomingMessage, response: ServerResponse): void;
-  /** For `checkContinue`: 100 Continue waits for the first read of the body. */
-  checkContinue(request: IncomingMessage, response: ServerResponse): void;
   /** For `upgrade` and `connect`: lets the app take over connections. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Listens to all these events of `server`, and returns it. */
@@ -40,12 +39,7 @@ export function toNodeListener<State = unknown>(
   const hosted = new HostedApp(app as App | Handler, options);
   const connections = new WeakMap<Duplex, NodeConnection>();
 
-  function serve(
-    request: IncomingMessage,
-    response: ServerResponse,
-    waits: boolean,
-    upgradeHead?: Buffer,
-  ): void {
+  function serve(request: IncomingMessage, response: ServerResponse, upgradeHead?: Buffer): void {
     const socket = request.socket;
     let connection = connections.get(socket);
     if (connection === undefined) {
@@ -55,19 +49,18 @@ export function toNodeListener<State = unknown>(
     }
     if (behindLastAnswer(request, response)) return;
     const to = connection;
-    connection.enqueue(() => begin(request, response, to, waits, upgradeHead));
+    connection.enqueue(() => begin(request, response, to, upgradeHead));
   }
 
   function begin(
     request: IncomingMessage,
     response: ServerResponse,
     connection: NodeConnection,
-    waits: boolean,
     upgradeHead: Buffer | undefined,
   ): NodeExchange {
     const carrier = new NodeExchange(request, response, {
       bodyLimit: hosted.bodyLimit,
-      waits,
+      waits: waitsForContinue(request, response),
       upgradeHead,
       connection,
       draining: () => hosted.draining,
@@ -85,8 +78,7 @@ export function toNodeListener<State = unknown>(
     return carrier;
   }
 
-  const listener = ((request, response) => serve(request, response, false)) as NodeListener;
-  listener.checkContinue = (request, response) => serve(request, response, true);
+  const listener = ((request, response) => serve(request, response)) as NodeListener;
   listener.upgrade = (request, socket, head) => {
     socket.on("error", () => {});
     const response = responseOn(request, socket);
@@ -95,15 +87,21 @@ export function toNodeListener<State = unknown>(
     if (upgrade && hasContent(request)) {
       // Node takes the content of such a request for what comes behind it: nobody can read it safely.
       response.writeHead(501, { connection: "close" }).end();
-    } else serve(request, response, false, upgrade ? head : undefined);
+    } else serve(request, response, upgrade ? head : undefined);
   };
   listener.attach = (server) => {
-    server.on("request", listener).on("checkContinue", listener.checkContinue);
+    server.on("request", listener).on("checkContinue", listener);
     server.on("upgrade", listener.upgrade).on("connect", listener.upgrade);
     return server;
   };
   listener.close = () => hosted.close();
   return Object.assign(listener, { ready: hosted.ready });
+}
+
+/** Node sends 100 Continue itself where nobody listens for `checkContinue`, and notes it on the response. */
+function waitsForContinue(request: IncomingMessage, response: ServerResponse): boolean {
+  const sent = (response as { _sent100?: boolean })._sent100 === true;
+  return !sent && request.httpVersion !== "1.0" && /^100-continue$/i.test(request.headers.expect ?? "");
 }
 
 function hasContent(request: IncomingMessage): boolean {

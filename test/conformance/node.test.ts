@@ -1,33 +1,9 @@
 /** The suite over `toNodeListener`, on node's own http.Server. */
-import { once } from "node:events";
-import { createServer } from "node:http";
-import { connect, type Socket } from "node:net";
 import { toNodeListener } from "../../src/interop/node.ts";
 import type { StartSubject } from "./exchange.ts";
+import { serveOn } from "./node-subject.ts";
 import { conformance } from "./suite.ts";
-import { exchangeOver } from "./wire-client.ts";
 
-const start: StartSubject = async (app, options) => {
-  const listener = toNodeListener(app, options);
-  const server = listener.attach(createServer());
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  const open = async (): Promise<Socket> => {
-    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-    await once(socket, "connect");
-    return socket;
-  };
-  return {
-    connect: open,
-    exchange: (request) => exchangeOver(open, request),
-    drain: () => void listener.close(),
-    close: async () => {
-      await listener.close();
-      server.closeAllConnections();
-      if (server.listening) server.close();
-    },
-  };
-};
+const start: StartSubject = (app, options) => serveOn(toNodeListener(app, options));
 
 conformance("toNodeListener", start, { wire: true });

@@ -26,8 +26,8 @@ export const CASES: readonly Case[] = [
 export interface SuiteTraits {
   /** False for a server without connections: cases that need one are not played. */
   readonly wire: boolean;
-  /** Clauses that the server does not offer, and why: their cases are not played. */
-  readonly lacks?: { readonly [clause: string]: string };
+  /** Clauses that the server does not offer, or titles of cases, and why: they are not played. */
+  readonly lacks?: { readonly [clauseOrTitle: string]: string };
 }
 
 /** Plays the suite on the server that `start` starts with an app. */
@@ -35,7 +35,7 @@ export function conformance(name: string, start: StartSubject, traits: SuiteTrai
   describe(`gateway conformance of ${name}`, () => {
     for (const each of CASES) {
       if (each.wire === true && !traits.wire) continue;
-      if (each.clauses.some((clause) => traits.lacks?.[clause] !== undefined)) continue;
+      if ([...each.clauses, each.title].some((name) => traits.lacks?.[name] !== undefined)) continue;
       const title = `${each.clauses.join(", ")}: ${each.title}`;
       test(title, () => play(each, start, false));
       if (each.notUnderLint === undefined) test(`${title} (under lint)`, () => play(each, start, true));

@@ -108,7 +108,7 @@ async function textOf(socket: Socket): Promise<string> {
 const LISTENERS: {
   readonly [name: string]: (request: IncomingMessage, response: ServerResponse) => unknown;
 } = {
-  whole: (_request, response) => response.writeHead(200, { "x-a": "b" }).end("hello"),
+  whole: (_request, response) => response.setHeader("x-a", "b").end("hello"),
   pieces: (_request, response) => {
     response.write("hel");
     setImmediate(() => response.end("lo"));

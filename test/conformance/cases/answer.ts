@@ -548,7 +548,9 @@ const lengthCases: readonly Case[] = [
       async run(stage) {
         const answer = await stage.exchange();
         assert.ok(answer.content.length <= Number(length));
-        if (length === "6") assert.equal(answer.complete, false);
+        // A client that has as much as it was promised may be gone before there is more to report.
+        if (length === "2") return;
+        assert.equal(answer.complete, false);
         await stage.until(() => stage.errors.length === 1, "the report");
       },
     }),

@@ -1,0 +1,27 @@
+/** The suite over both bridges: node's http.Server, a listener of it as a handler, the app in a listener. */
+import { fromNodeListener, toNodeListener } from "../../src/interop/node.ts";
+import type { StartSubject } from "./exchange.ts";
+import { serveOn } from "./node-subject.ts";
+import { conformance } from "./suite.ts";
+
+const start: StartSubject = async (app, options) => {
+  const inner = toNodeListener(app, options);
+  const handler = fromNodeListener(inner, { upgrade: inner.upgrade });
+  const subject = await serveOn(toNodeListener(handler, { onError: () => {} }));
+  return {
+    ...subject,
+    drain: () => void inner.close(),
+    close: async () => {
+      await inner.close();
+      await subject.close();
+    },
+  };
+};
+
+conformance("fromNodeListener", start, {
+  wire: true,
+  lacks: {
+    "100 Continue is not sent behind a final head":
+      "the head is on its way through the bridge when the body is asked for, so 100 comes before it",
+  },
+});

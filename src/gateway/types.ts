@@ -160,8 +160,9 @@ export interface Respond {
   /** Sends an informational answer (RFC 9110 section 15.2), such as 103 Early Hints. Nothing happens for HTTP/1.0. */
   informational(status: number, headers?: HeadersInput): void;
   /**
-   * Takes the connection over. With `headers`, a 101 with them is sent first; without, nothing is sent,
-   * for libraries that write their own handshake. Throws `GatewayError` if the request asked for no upgrade.
+   * Takes the connection over. With `headers`, a 101 with them (and `Connection: Upgrade`) is sent first;
+   * without, nothing is sent, for libraries that write their own handshake. Throws `GatewayError` if the
+   * request asked for no upgrade.
    */
   upgrade(headers?: HeadersInput | null): Duplex;
   /** True once an answer has been begun (`respond` or `upgrade` was called). */

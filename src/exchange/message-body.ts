@@ -34,7 +34,8 @@ export class MessageBody implements RequestBody {
   readonly length: number | undefined;
   /** Names and values in turn; complete once the body is. */
   rawTrailers: readonly string[] = NO_TRAILERS;
-  readonly #source: BodySource | undefined;
+  /** Until everything has come or nothing more will: a reader that is late must not disturb what follows. */
+  #source: BodySource | undefined;
   readonly #limit: number;
   #used = false;
   #started = false;
@@ -92,6 +93,7 @@ export class MessageBody implements RequestBody {
   /** All content has been pushed. For servers. */
   end(rawTrailers: readonly string[] = NO_TRAILERS): void {
     this.#ended = true;
+    this.#source = undefined;
     this.rawTrailers = rawTrailers;
     const waiter = this.#waiter;
     this.#waiter = undefined;
@@ -102,6 +104,7 @@ export class MessageBody implements RequestBody {
   fail(error: Error): void {
     if (this.#ended || this.#error !== undefined) return;
     this.#error = error;
+    this.#source = undefined;
     const waiter = this.#waiter;
     this.#waiter = undefined;
     waiter?.reject(error);

@@ -102,6 +102,8 @@ export class NodeExchange implements Carrier, BodySource {
   #reading = false;
   #discarded = 0;
   #answered = false;
+  /** The answer was complete before the app began to read. */
+  #unread = false;
   #untilClose = false;
   #beyondAscii = false;
   #exchange: { request: ExchangeRequest; answer: Answer } | undefined;
@@ -158,10 +160,19 @@ export class NodeExchange implements Carrier, BodySource {
     this.#reading = true;
     const body = this.body as MessageBody;
     this.#request.on("data", (chunk: Buffer) => {
-      if (this.#answered || body.abandoned) this.#discard(chunk.length);
+      if (this.#unread || body.abandoned) this.#discard(chunk.length);
       else body.push(chunk);
     });
     this.#request.on("end", () => body.end(allowedTrailers(this.#request.rawTrailers)));
+  }
+
+  #throwBodyAway(body: MessageBody): void {
+    this.#unread = true;
+    body.fail(new BodyError(400, "the request was answered before its body was read"));
+    this.#read();
+    this.#request.resume();
+    // Marks the body as taken care of: node would read what is left of it without a bound.
+    this.#request.read(0);
   }
 
   /** Nobody reads on: what comes is thrown away, within a bound. */
@@ -265,10 +276,8 @@ export class NodeExchange implements Carrier, BodySource {
   #end(content: string | Uint8Array): void {
     this.#answered = true;
     if (this.body !== undefined && !this.body.ended && !this.#waits) {
-      if (!this.#reading) this.#read();
-      this.#request.resume();
-      // Marks the body as taken care of: node would read what is left of it without a bound.
-      this.#request.read(0);
+      if (!this.#reading) this.#throwBodyAway(this.body);
+      else if (this.body.abandoned) this.#request.resume();
     }
     this.#response.end(this.#bytes(content));
   }

@@ -67,6 +67,8 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   #body: MessageBody | undefined;
   #bodySize = 0;
   #bodyWanted = false;
+  /** The reader of the body has enough for now. */
+  #readerFull = false;
   /** The current request has been received whole. */
   #received = true;
   #continueDue = false;
@@ -180,7 +182,7 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   }
 
   #resumeInput(): void {
-    if (!this.#paused) return;
+    if (!this.#paused || this.#readerFull) return;
     this.#paused = false;
     this.#socket.resume();
   }
@@ -224,17 +226,18 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     const answer = this.#answer;
     if (answer === undefined) return;
     this.#bodySize += chunk.length;
-    this.deadline = this.#host.now + this.#host.options.timeouts.body;
+    if (!this.#readerFull) this.deadline = this.#host.now + this.#host.options.timeouts.body;
     if (this.requestDeadline !== Number.POSITIVE_INFINITY) this.#renewRequest();
-    if (answer.complete) {
+    if (answer.complete && !this.#readOn) {
       this.#discarded += chunk.length;
-      if (this.#discarded > DISCARD_MAX) this.#close();
+      if (!this.#keepAlive || this.#discarded > DISCARD_MAX) this.#close();
       return;
     }
     if (this.#bodySize > this.#host.options.limits.body) {
       // The reader gets the 413, and its answer, whatever it is, ends the connection.
       this.#keepAlive = false;
       this.#body?.fail(new BodyError(413, "the request body is too large"));
+      if (answer.complete) this.#close();
       return;
     }
     if (this.#body?.abandoned === true) {
@@ -252,11 +255,19 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     if (renewed > this.requestDeadline) this.requestDeadline = renewed;
   }
 
+  /** The app reads the body, and has not given up. */
+  get #readOn(): boolean {
+    return this.#bodyWanted && this.#body?.abandoned === false;
+  }
+
   onEnd(rawTrailers: string[]): void {
     if (this.#received) return;
     this.#received = true;
+    this.#readerFull = false;
     this.deadline = Number.POSITIVE_INFINITY;
     this.#body?.end(rawTrailers);
+    // Only who reads on sees that the client goes.
+    this.#resumeInput();
     if (this.#answer?.complete === true) this.#endExchange();
   }
 
@@ -335,11 +346,13 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
 
   pause(): void {
     this.deadline = Number.POSITIVE_INFINITY;
+    this.#readerFull = true;
     this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#readerFull = false;
     if (!this.#received) this.deadline = this.#host.now + this.#host.options.timeouts.body;
     if (this.#held === undefined) this.#resumeInput();
     else this.#feedHeld();
@@ -397,10 +410,13 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     this.#host.onAnswered();
     if (this.#received) {
       this.#endExchange();
+    } else if (this.#readOn) {
+      // Who has begun to read gets it all: the exchange ends with the body.
     } else if (!this.#keepAlive) {
       this.#close();
     } else {
       // What is left of the body is read and thrown away, within a bound.
+      this.#body?.fail(new BodyError(400, "the request was answered before its body was read"));
       this.deadline = this.#host.now + this.#host.options.timeouts.body;
       this.#feedHeld();
       this.#resumeInput();
@@ -429,6 +445,7 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     this.#request = undefined;
     this.#answer = undefined;
     this.#body = undefined;
+    this.#readerFull = false;
     this.requestDeadline = Number.POSITIVE_INFINITY;
     this.#enter("lingering", Number.POSITIVE_INFINITY);
     this.#output.end(() => {

@@ -141,6 +141,38 @@ const contentCases: readonly Case[] = [
   },
 ];
 
+const lateCases: readonly Case[] = [
+  {
+    clauses: ["5.3.5", "5.1.3"],
+    title: "a reading that has begun goes on behind the answer",
+    app: (stage) => (request, respond) => {
+      request.body.text().then(
+        (text) => stage.note(text.length),
+        (error) => stage.note(describeError(error)),
+      );
+      respond(202, null, "accepted");
+    },
+    async run(stage) {
+      await stage.exchange({ method: "POST", content: ["x".repeat(40_000), "y".repeat(40_000)] });
+      await stage.until(() => stage.notes.length > 0, "the reading");
+      assert.deepEqual(stage.notes, [80_000]);
+    },
+  },
+  {
+    clauses: ["5.3.5", "5.1.3"],
+    title: "a reading that begins behind the answer is whole or fails",
+    app: (stage) => (request, respond) => {
+      respond(202, null, "accepted");
+      setTimeout(() => void request.body.text().catch(describeError).then((text) => stage.note(text)), 30);
+    },
+    async run(stage) {
+      await stage.exchange({ method: "POST", content: "content" });
+      await stage.until(() => stage.notes.length > 0, "the reading");
+      assert.ok(["content", "BodyError 400"].includes(stage.notes[0] as string), String(stage.notes[0]));
+    },
+  },
+];
+
 const onceCases: readonly Case[] = [
   {
     clauses: ["5.2.1", "5.2.2"],
@@ -433,6 +465,7 @@ const trailerCases: readonly Case[] = [
 
 export const bodyCases: readonly Case[] = [
   ...contentCases,
+  ...lateCases,
   ...onceCases,
   ...demandCases,
   ...limitCases,

@@ -7,6 +7,7 @@ import { Duplex } from "node:stream";
 
 export class UpgradedStream extends Duplex {
   readonly #socket: Socket;
+  #ended = false;
 
   constructor(socket: Socket, first: Uint8Array | undefined) {
     super({ allowHalfOpen: true });
@@ -14,7 +15,10 @@ export class UpgradedStream extends Duplex {
     if (first !== undefined && first.length > 0) this.push(first);
     // A client that resets the connection must not end the worker of an app that does not listen.
     this.on("error", () => {});
-    socket.on("close", () => this.destroy());
+    socket.on("close", () => {
+      // When both sides have ended well, this one closes once its reader has come to the end.
+      if (!this.#ended || !this.writableFinished) this.destroy();
+    });
     socket.on("error", (error) => this.destroy(error));
     socket.on("timeout", () => this.emit("timeout"));
   }
@@ -26,6 +30,7 @@ export class UpgradedStream extends Duplex {
 
   /** The other side has ended. */
   receiveEnd(): void {
+    this.#ended = true;
     this.push(null);
   }
 

@@ -6,23 +6,30 @@ import { resolve } from "node:path";
 import type { Config } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
 import type { Outcome } from "../control/api.ts";
-import type { ExitCode } from "../errors.ts";
+import { ExitCode } from "../errors.ts";
 import type { FromWorker, Identity } from "../ipc/messages.ts";
 import { ErrorLog } from "../log/error-log.ts";
+import { ServiceNotifier } from "../systemd/notify.ts";
 import { excessConnections } from "./balance.ts";
-import { bindAll, type Listener } from "./bind.ts";
+import { type Listener, removeSocketFile } from "./bind.ts";
+import type { BootReport } from "./boot-report.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
 import { type ControlDoors, openControl, openHealth } from "./control-doors.ts";
 import { canReload, firstBoot, type TimeLimits } from "./desired.ts";
 import { type ArbiterEvent, describeEnding, type Ending, SIGNALS, type Signal } from "./event.ts";
+import { Predecessor, type PredecessorStep } from "./handover.ts";
 import { giveFile, socketOwnership, workerIdentity } from "./identity.ts";
+import { currentInvocation } from "./invocation.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Narrator } from "./narrator.ts";
 import { PidFile } from "./pid-file.ts";
 import { Pool, type PoolEffects } from "./pool.ts";
 import { processState } from "./process-state.ts";
 import type { KillReason } from "./reconcile.ts";
+import { Service } from "./service.ts";
 import { arbiterTitle, enterFolder, keepFixedSettings, openLogFile } from "./setup.ts";
+import { openSockets } from "./sockets.ts";
+import { Upgrade, type UpgradeOffice } from "./upgrade.ts";
 import { WakingClock } from "./waking-clock.ts";
 import { WorkerHandle } from "./worker-handle.ts";
 
@@ -30,6 +37,8 @@ export interface ArbiterOptions {
   readonly config: Config;
   /** Reads the configuration again, for a reload. Whatever it throws leaves everything as it is. */
   readConfig(): Config | Promise<Config>;
+  /** Where somebody waits to hear that this arbiter serves, or why not. */
+  readonly report?: BootReport | undefined;
 }
 
 export class Arbiter {
@@ -48,6 +57,12 @@ export class Arbiter {
   readonly #desk: ControlDesk;
   /** The configuration at the start: what a reload cannot change stands here. */
   readonly #fixed: Config;
+  readonly #report: BootReport | undefined;
+  readonly #predecessor = Predecessor.take();
+  readonly #invocation = currentInvocation();
+  readonly #upgrade: Upgrade;
+  readonly #service: Service;
+  #pidFile: PidFile | undefined;
   #doors: ControlDoors[] = [];
   #listeners: readonly Listener[] = [];
   /** The newest generation; each reload makes one. */
@@ -59,6 +74,7 @@ export class Arbiter {
   constructor(options: ArbiterOptions) {
     const { config } = options;
     this.#readConfig = options.readConfig;
+    this.#report = options.report;
     this.#log = new ErrorLog({ level: config.logLevel });
     this.#narrator = new Narrator(this.#log);
     this.#folder = enterFolder(config.chdir);
@@ -73,6 +89,9 @@ export class Arbiter {
     const wanted = firstBoot(config.workers, config.reloadSurge, limitsOf(config));
     this.#pool = new Pool(wanted, this.#effects(), () => this.#clock.now());
     this.#desk = new ControlDesk(this.#office());
+    this.#upgrade = new Upgrade(this.#upgradeOffice());
+    const onFailure = (error: Error): void => this.#log.warning(`systemd cannot be told: ${error.message}`);
+    this.#service = new Service(new ServiceNotifier({ onFailure }));
   }
 
   /**
@@ -83,28 +102,85 @@ export class Arbiter {
     for (const signal of SIGNALS) {
       process.on(signal, () => this.#mailbox.post({ type: "signal", signal }));
     }
-    const { adminBind, bind, pid } = this.#fixed;
-    const pidFile = pid === undefined ? undefined : PidFile.claim(resolve(pid));
+    const { bind } = this.#fixed;
+    this.#pidFile = this.#claimPidFile();
     try {
-      this.#listeners = await bindAll(bind, socketOwnership(this.#fixed, this.#identity));
-      if (adminBind !== undefined) this.#doors.push(await openHealth(adminBind, this.#desk, this.#log));
+      this.#listeners =
+        this.#predecessor?.listeners ??
+        (await openSockets(bind, socketOwnership(this.#fixed, this.#identity)));
+      if (this.#predecessor === undefined) await this.#openHealth();
       // The workers are started before the first line is logged: they boot while the log is loaded.
       this.#settle();
       this.#narrator.started(this.#listeners);
-      this.#openControl();
+      this.#enterService();
       while (this.#pool.exitCode === undefined) {
         for (const event of await this.#mailbox.take()) this.#take(event);
+        this.#upgrade.advance();
         this.#settle();
         this.#desk.checkWishes();
       }
+      await this.#upgrade.finish((pid) => this.#service.handOver(pid));
       this.#narrator.stopped(this.#pool.desired.stop);
+      await this.#service.close();
+      const { reason = "it was stopped while it was booting" } = this.#pool.desired.stop ?? {};
+      this.#report?.failed(reason, this.#pool.exitCode || ExitCode.failure);
       return this.#pool.exitCode;
     } finally {
-      this.#clock.stop();
-      this.#mailbox.close();
-      for (const door of this.#doors) door.close();
-      for (const listener of this.#listeners) listener.release();
-      pidFile?.remove();
+      this.#leave();
+    }
+  }
+
+  #leave(): void {
+    this.#clock.stop();
+    this.#mailbox.close();
+    this.#closeDoors();
+    // Another arbiter may serve the same sockets, before or after this one.
+    const shared = this.#predecessor?.isAlive === true || this.#upgrade.successorPid !== undefined;
+    if (!shared) for (const listener of this.#listeners) removeSocketFile(listener);
+    this.#pidFile?.remove();
+  }
+
+  /** The file of the arbiter that this one follows is left alone until that one is gone. */
+  #claimPidFile(): PidFile | undefined {
+    const { pid } = this.#fixed;
+    if (pid === undefined) return undefined;
+    return PidFile.claim(resolve(this.#predecessor === undefined ? pid : `${pid}.2`));
+  }
+
+  /** Becomes the service, at once or step by step as the arbiter before this one goes. */
+  #enterService(): void {
+    if (this.#predecessor !== undefined) {
+      this.#predecessor.watch(this.#report, (step) => this.#mailbox.post({ type: "predecessor", step }));
+      return;
+    }
+    this.#openControl();
+    this.#beginService();
+  }
+
+  #beginService(): void {
+    this.#service.begin(() => this.#mailbox.post({ type: "tick" }));
+  }
+
+  #takePredecessor(step: PredecessorStep): void {
+    switch (step) {
+      case "leaving":
+        this.#openDoors();
+        return;
+      case "released":
+        this.#beginService();
+        return;
+      case "gone":
+        this.#narrator.predecessorGone(this.#predecessor?.pid);
+        this.#renamePidFile();
+        return;
+    }
+  }
+
+  #renamePidFile(): void {
+    try {
+      this.#pidFile?.rename(resolve(this.#fixed.pid as string));
+    } catch (error) {
+      this.#log.error((error as Error).message);
     }
   }
 
@@ -124,6 +200,12 @@ export class Arbiter {
         return;
       case "command":
         this.#desk.take(event.command);
+        return;
+      case "successor":
+        this.#upgrade.take(event.event);
+        return;
+      case "predecessor":
+        this.#takePredecessor(event.step);
         return;
       case "config":
         this.#beginReload(event.config);
@@ -167,6 +249,9 @@ export class Arbiter {
       case "SIGUSR1":
         this.#reopenLogs();
         return;
+      case "SIGUSR2":
+        void this.#upgrade.begin();
+        return;
     }
   }
 
@@ -189,10 +274,42 @@ export class Arbiter {
     return { ok: true, message: `reopened ${this.#logFile}` };
   }
 
+  /** @throws FatalError when the health endpoint cannot be bound. */
+  async #openHealth(): Promise<void> {
+    const { adminBind } = this.#fixed;
+    if (adminBind !== undefined) this.#doors.push(await openHealth(adminBind, this.#desk, this.#log));
+  }
+
   #openControl(): void {
     const { controlSocket } = this.#fixed;
     if (controlSocket === false) return;
     void openControl(controlSocket, this.#desk, this.#log).then((door) => this.#doors.push(door));
+  }
+
+  /** Takes over what another arbiter was asked through. */
+  #openDoors(): void {
+    this.#openHealth().catch((error: Error) => this.#log.error(error.message));
+    this.#openControl();
+  }
+
+  #closeDoors(): void {
+    for (const door of this.#doors) door.close();
+    this.#doors = [];
+  }
+
+  #upgradeOffice(): UpgradeOffice {
+    return {
+      pool: this.#pool,
+      log: this.#log,
+      invocation: this.#invocation,
+      listeners: () => this.#listeners,
+      config: () => this.#configOf(this.#pool.desired.established || this.#generation),
+      predecessorPid: () => (this.#predecessor?.isAlive ? this.#predecessor.pid : undefined),
+      post: (event) => this.#mailbox.post({ type: "successor", event }),
+      successorGone: (pid) => PidFile.clearUp(`${this.#pidFile?.path}.2`, pid),
+      leaveDoors: () => this.#closeDoors(),
+      openDoors: () => this.#openDoors(),
+    };
   }
 
   #office(): DeskOffice {
@@ -206,7 +323,7 @@ export class Arbiter {
       post: (command) => this.#mailbox.post({ type: "command", command }),
       pidOf: (id) => this.#pidOf(id),
       reload: () => this.#askReload(),
-      upgrade: async () => ({ ok: false, error: "this server cannot be upgraded in place" }),
+      upgrade: () => this.#upgrade.begin(),
       reopen: () => this.#reopenLogs(),
       stop: (mode) => (mode === "quick" ? this.#pool.stopQuickly() : this.#stopGracefully()),
       describe: () => {
@@ -312,6 +429,9 @@ export class Arbiter {
     const wakeAt = this.#pool.settle();
     const { silence } = this.#pool.desired.limits;
     this.#clock.wake(wakeAt, this.#pool.roster.length === 0 ? undefined : silence / 4);
+    const { desired, roster } = this.#pool;
+    const succeeded = this.#upgrade.successorPid !== undefined;
+    this.#service.settled({ desired, roster, reading: this.#reading, succeeded });
   }
 
   #effects(): PoolEffects {
@@ -327,6 +447,8 @@ export class Arbiter {
         for (const other of this.#configs.keys()) if (other !== generation) this.#configs.delete(other);
         this.#narrator.established(generation, this.#pool.desired.target);
         this.#desk.reloadDone(generation);
+        this.#report?.ready();
+        if (this.#predecessor === undefined) this.#report?.close();
         this.#reloadOnceMore();
       },
       abandoned: (failure, established) => {

@@ -12,15 +12,29 @@ import { type Address, formatAddress } from "../config/address.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { ownSocket, type SocketOwnership, withUmask } from "./identity.ts";
 
-/** A bound socket. */
+/** A bound socket, as data: an upgrade hands it to the next arbiter. */
 export interface Listener {
-  /** As bound: port 0 has become the port the system chose, a path is absolute. */
-  readonly address: Address;
   readonly descriptor: number;
-  /** For people: `http://127.0.0.1:8000`, `unix:/run/app.sock`. */
+  /** For people: `http://127.0.0.1:8000`, `unix:/run/app.sock`. The port is the one that the system chose. */
   readonly url: string;
-  /** Removes the file of a Unix socket, if it is still the one that was made. */
-  release(): void;
+  /** systemd bound it. */
+  readonly activated?: true;
+  /** The file of a Unix socket that the server made, and has to remove. */
+  readonly file?: SocketFile;
+}
+
+export interface SocketFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly dev: number;
+  readonly ino: number;
+}
+
+/** Removes the file of a Unix socket, if it is still the one that was made. */
+export function removeSocketFile({ file }: Listener): void {
+  if (file === undefined) return;
+  const there = lstatSync(file.path, { throwIfNoEntry: false });
+  if (there?.ino === file.ino && there.dev === file.dev) unlinkSync(file.path);
 }
 
 /** The longest path of a Unix socket in bytes: `sun_path` less its NUL. libuv may cut a longer one short. */
@@ -46,7 +60,7 @@ export async function bindAll(
     }
     return listeners;
   } catch (error) {
-    for (const listener of listeners) listener.release();
+    for (const listener of listeners) removeSocketFile(listener);
     throw error;
   }
 }
@@ -66,7 +80,7 @@ async function bindTcp(address: Address & { kind: "tcp" }, all: readonly Address
     cannotBind(shown, TCP_TROUBLE[code] ?? code),
   );
   const bound: Address = { kind: "tcp", host, port: socket.port };
-  return { address: bound, descriptor: socket.fd, url: `http://${formatAddress(bound)}`, release() {} };
+  return { descriptor: socket.fd, url: `http://${formatAddress(bound)}` };
 }
 
 const TCP_TROUBLE: { readonly [code: string]: string } = {
@@ -102,18 +116,15 @@ async function bindUnix(path: string, ownership: SocketOwnership | undefined): P
   const open = (): { fd: number } =>
     openSocket({ path: absolute }, (code) => cannotBind(shown, UNIX_TROUBLE[code] ?? code));
   const socket = ownership?.mode === undefined ? open() : withUmask(UMASK_BEFORE_MODE, open);
-  const made = lstatSync(absolute);
-  const release = (): void => {
-    const there = lstatSync(absolute, { throwIfNoEntry: false });
-    if (there?.ino === made.ino && there.dev === made.dev) unlinkSync(absolute);
-  };
+  const { dev, ino } = lstatSync(absolute);
+  const listener = { descriptor: socket.fd, url: shown, file: { path: absolute, dev, ino } };
   try {
     if (ownership !== undefined) ownSocket(absolute, ownership);
   } catch (error) {
-    release();
+    removeSocketFile(listener);
     throw error;
   }
-  return { address: { kind: "unix", path: absolute }, descriptor: socket.fd, url: shown, release };
+  return listener;
 }
 
 const UNIX_TROUBLE: { readonly [code: string]: string } = {

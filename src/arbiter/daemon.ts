@@ -1,17 +1,14 @@
 /**
  * `--daemon`: the command starts itself again in a session of its own and stays until that one says that it
  * serves, or why not. Whoever ran the command learns from its exit code; nothing is guessed from time.
- * The two speak over one pipe: a line of JSON each way out, and its descriptor's number in the environment.
  */
 import { spawn } from "node:child_process";
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { ExitCode, FatalError } from "../errors.ts";
+import { REPORT_FD, readReport } from "./boot-report.ts";
 
-const REPORT_FD = "TSGUN_DAEMON_FD";
 const FIRST_FREE_FD = 3;
-
-type Report = { ready: true } | { failed: string; exitCode: number };
 
 export interface DaemonOptions {
   /** Arguments of the command, without the program and the script. */
@@ -44,29 +41,6 @@ function openLog(path: string | undefined): number | "ignore" {
   }
 }
 
-function parse(line: string): Report | undefined {
-  try {
-    return JSON.parse(line) as Report;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The first whole line of the pipe; `undefined` when it closes without one. */
-function firstLine(pipe: Readable): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    let text = "";
-    pipe.setEncoding("utf8");
-    pipe.on("data", (chunk: string) => {
-      text += chunk;
-      const end = text.indexOf("\n");
-      if (end !== -1) resolve(text.slice(0, end));
-    });
-    pipe.on("error", () => undefined);
-    pipe.on("close", () => resolve(undefined));
-  });
-}
-
 /**
  * In the command: starts the daemon and resolves when it is ready, has said why it failed, or has ended. A
  * SIGINT or SIGTERM meanwhile is passed on. Exit with the outcome's code. Throws `FatalError` when it
@@ -79,6 +53,8 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonOutcome
   const reportFd = FIRST_FREE_FD + inherited;
   const child = spawn(process.execPath, [...(options.execArgv ?? process.execArgv), script, ...args], {
     detached: true,
+    // As it was typed: an upgrade looks there for a newer program.
+    argv0: process.argv0,
     env: { ...(options.env ?? process.env), [REPORT_FD]: String(reportFd) },
     stdio: ["ignore", out, err, ...handedOn, "pipe"],
   });
@@ -97,8 +73,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonOutcome
   process.on("SIGTERM", passOn);
   try {
     const pipe = child.stdio[reportFd] as Readable;
-    const line = await Promise.race([firstLine(pipe), ended.then(() => firstLine(pipe))]);
-    const report = line === undefined ? undefined : parse(line);
+    const report = await Promise.race([readReport(pipe), ended.then(() => readReport(pipe))]);
     const pid = child.pid as number;
     if (report !== undefined && "ready" in report) {
       pipe.destroy();
@@ -113,47 +88,5 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonOutcome
   } finally {
     process.off("SIGINT", passOn);
     process.off("SIGTERM", passOn);
-  }
-}
-
-/** The daemon's end of the pipe. Only the first report counts. */
-export class DaemonReport {
-  #fd: number | undefined;
-
-  private constructor(fd: number) {
-    this.#fd = fd;
-  }
-
-  /**
-   * In the daemon: the report it owes, or `undefined` where nobody waits for one. Takes the variable out
-   * of the environment, so that neither workers nor a next arbiter (USR2) take themselves for the daemon,
-   * and makes inherited sockets this process's own.
-   */
-  static owed(env: NodeJS.ProcessEnv = process.env): DaemonReport | undefined {
-    const fd = env[REPORT_FD];
-    delete env[REPORT_FD];
-    if (fd === undefined) return undefined;
-    // systemd named the process that was replaced by this one.
-    if (env.LISTEN_PID !== undefined) env.LISTEN_PID = String(process.pid);
-    return new DaemonReport(Number(fd));
-  }
-
-  ready(): void {
-    this.#send({ ready: true });
-  }
-
-  failed(message: string, exitCode: number): void {
-    this.#send({ failed: message, exitCode });
-  }
-
-  #send(report: Report): void {
-    if (this.#fd === undefined) return;
-    try {
-      writeSync(this.#fd, `${JSON.stringify(report)}\n`);
-      closeSync(this.#fd);
-    } catch {
-      // Whoever waited has gone: the daemon serves all the same.
-    }
-    this.#fd = undefined;
   }
 }

@@ -3,6 +3,7 @@ import type { Config } from "../config/settings.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import type { StallReport } from "../ipc/stall-report.ts";
 import type { Command } from "./control-desk.ts";
+import type { PredecessorStep, SuccessorEvent } from "./handover.ts";
 
 /** The signals the arbiter understands; docs/signals.md says what each does. */
 export const SIGNALS = [
@@ -14,6 +15,7 @@ export const SIGNALS = [
   "SIGTTOU",
   "SIGWINCH",
   "SIGUSR1",
+  "SIGUSR2",
 ] as const;
 
 export type Signal = (typeof SIGNALS)[number];
@@ -37,6 +39,9 @@ export type ArbiterEvent =
   /** The configuration of a reload has been read, or could not be. */
   | { readonly type: "config"; readonly config: Config }
   | { readonly type: "config-error"; readonly error: Error }
+  /** During an upgrade: of the arbiter that follows this one, and of the one that this one follows. */
+  | { readonly type: "successor"; readonly event: SuccessorEvent }
+  | { readonly type: "predecessor"; readonly step: PredecessorStep }
   /** The time that reconcile asked for has come. */
   | { readonly type: "tick" };
 

@@ -21,6 +21,8 @@ export class Narrator {
     const urls = listeners.map((listener) => listener.url).join(",");
     this.#log.info(`Starting tsgun ${packageVersion()}`);
     this.#log.info(`Listening at: ${urls} (${process.pid})`);
+    if (listeners.some(({ activated }) => activated))
+      this.#log.info("The sockets are systemd's: bind is not looked at");
   }
 
   stopped(stop: Stop | undefined): void {
@@ -88,6 +90,10 @@ export class Narrator {
     if (wait <= 0 || desired.stop !== undefined) return;
     const times = `${desired.crashes} times in a row`;
     this.#log.warning(`Workers died ${times}: the next is started in ${(wait / 1000).toFixed(1)}s`);
+  }
+
+  predecessorGone(pid: number | undefined): void {
+    this.#log.info(`The arbiter before this one (pid: ${pid}) is gone`);
   }
 
   reloading(generation: number): void {

@@ -173,6 +173,15 @@ export class PidFile {
     throw new FatalError(`another process keeps taking ${path}: start one server for it`, ExitCode.failure);
   }
 
+  /** Deletes the file that a process left behind which ended without doing so. Never throws. */
+  static clearUp(path: string, pid: number): void {
+    try {
+      if (read(path)?.pid === pid) rmSync(path, { force: true });
+    } catch {
+      // The next to claim it finds it stale.
+    }
+  }
+
   get path(): string {
     return this.#path;
   }
@@ -193,11 +202,7 @@ export class PidFile {
 
   /** Deletes the file if it still holds this process's number. Never throws: the process is on its way out. */
   remove(): void {
-    try {
-      if (read(this.#path)?.pid === process.pid) rmSync(this.#path, { force: true });
-    } catch {
-      // Not ours to delete, or not allowed any more after the privileges were dropped.
-    }
+    PidFile.clearUp(this.#path, process.pid);
   }
 }
 

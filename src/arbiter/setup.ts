@@ -30,7 +30,7 @@ export function arbiterTitle(config: Config): string {
 }
 
 /** The current folder as the shell calls it, if that is the same one: the system has forgotten links. */
-function namedFolder(real: string, named: string | undefined): string {
+export function namedFolder(real: string, named: string | undefined): string {
   if (named === undefined) return real;
   const a = statSync(real, { throwIfNoEntry: false });
   const b = statSync(named, { throwIfNoEntry: false });

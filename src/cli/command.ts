@@ -1,5 +1,6 @@
 /** The command line, made from the table of settings: options, their help, and the layer of what was given. */
 import { Command, CommanderError, Option } from "commander";
+import { BootReport } from "../arbiter/boot-report.ts";
 import { environmentLayer, type Layer, makeConfig } from "../config/config.ts";
 import {
   type Config,
@@ -18,19 +19,33 @@ import { ExitCode, FatalError } from "../errors.ts";
  * What is wrong ends as one line on the standard error.
  */
 export async function runCommand(args: readonly string[]): Promise<ExitCode> {
+  // Whoever is owed one started this process: the command behind --daemon, or an older arbiter.
+  const report = BootReport.owed();
   try {
     if (args[0] === "ctl") return await runControl(args.slice(1));
     const given = parseCommandLine(args);
     if (given === undefined) return ExitCode.ok;
     const readConfig = (): Config => configFrom(given);
     const config = readConfig();
+    if (config.daemon && report === undefined) return await goToBackground(args);
     const { Arbiter } = await import("../arbiter/arbiter.ts");
-    return await new Arbiter({ config, readConfig }).run();
+    return await new Arbiter({ config, readConfig, report }).run();
   } catch (error) {
+    const { message, exitCode = ExitCode.failure } = error as Partial<FatalError>;
+    report?.failed(message ?? String(error), exitCode);
     if (!(error instanceof FatalError)) throw error;
     process.stderr.write(`tsgun: ${error.message}\n`);
     return error.exitCode;
   }
+}
+
+/** `--daemon`: this process stays only until the server serves, or says why it does not. */
+async function goToBackground(args: readonly string[]): Promise<ExitCode> {
+  const { startDaemon } = await import("../arbiter/daemon.ts");
+  const { countActivatedSockets } = await import("../systemd/activation.ts");
+  const { exitCode, message } = await startDaemon({ args, inherited: countActivatedSockets() });
+  if (message !== undefined) process.stderr.write(`tsgun: ${message}\n`);
+  return exitCode as ExitCode;
 }
 
 /** `tsgun ctl …`; loaded only then, since a server is started more often than asked. */

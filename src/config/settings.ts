@@ -142,6 +142,21 @@ export const settings = {
     reload: true,
     doc: "Each new worker asks itself for this path and counts as ready only when the answer is 2xx.",
   }),
+  daemon: setting({
+    section: "Process",
+    kind: flag,
+    default: false,
+    flags: ["-D"],
+    reload: false,
+    doc: "Go to the background once the server serves; what goes wrong until then is the command's own error. What is logged to the standard error is lost: name an --error-logfile.",
+  }),
+  upgradeMode: setting({
+    section: "Process",
+    kind: choice("auto", "manual"),
+    default: "auto",
+    reload: true,
+    doc: "After USR2, when the workers of the new server are ready: the old one drains and quits, or waits to be sent WINCH, QUIT or TERM.",
+  }),
   name: setting<string | undefined>({
     section: "Process",
     kind: text("NAME"),

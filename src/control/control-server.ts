@@ -67,10 +67,8 @@ export async function openControlSocket(path: string, target: Controllable): Pro
   chmodSync(path, 0o600);
   server.unref();
   return {
-    close() {
-      server.close();
-      server.closeAllConnections();
-    },
+    // An answer that is on its way, such as that of an upgrade, still goes out.
+    close: () => void server.close(),
   };
 }
 
@@ -97,9 +95,7 @@ export async function openHealthServer(
   const bound = server.address();
   return {
     port: typeof bound === "object" && bound !== null ? bound.port : undefined,
-    close() {
-      server.close();
-      server.closeAllConnections();
-    },
+    // An answer that is on its way, such as that of an upgrade, still goes out.
+    close: () => void server.close(),
   };
 }

@@ -28,6 +28,12 @@ function requireSocket(fd: number): void {
   );
 }
 
+/** How many sockets were handed to this process; nothing is taken. */
+export function countActivatedSockets(env: NodeJS.ProcessEnv = process.env, pid = process.pid): number {
+  const { LISTEN_FDS: count = "0", LISTEN_PID: owner } = env;
+  return owner === String(pid) && /^\d{1,4}$/.test(count) ? Number(count) : 0;
+}
+
 /**
  * The sockets handed to this process, none if there are none or they are another process's. Throws
  * `FatalError` when what is promised is not there.

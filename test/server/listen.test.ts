@@ -43,7 +43,7 @@ async function listening(context: TestContext): Promise<Listening> {
   const [message] = await once(worker, "message");
   assert.equal(message, "listening");
   const [tcp] = listeners;
-  const port = tcp?.address.kind === "tcp" ? tcp.address.port : 0;
+  const port = Number(new URL(tcp?.url ?? "").port);
   return { pid: worker.process.pid as number, port, path };
 }
 

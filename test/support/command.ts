@@ -139,9 +139,16 @@ export class RunningCommand {
     return Number(new URL(url).port);
   }
 
-  /** The process ids of the workers that exist now. */
-  workers(): number[] {
-    return childrenOf(this.pid);
+  /** The process ids of the workers that exist now; after an upgrade, those of another arbiter. */
+  workers(arbiter = this.pid): number[] {
+    const arbiters = this.arbiters();
+    return childrenOf(arbiter).filter((pid) => !arbiters.includes(pid));
+  }
+
+  /** The process ids of all arbiters there have been, the oldest first: each upgrade starts one. */
+  arbiters(): number[] {
+    const later = this.stderr.matchAll(/Upgrading: new arbiter with pid: (\d+)/g);
+    return [this.pid, ...[...later].map((match) => Number(match[1]))];
   }
 
   /** Sends a signal and waits for the end. */
@@ -195,9 +202,10 @@ export function startCommand(
     if (passed === false) {
       console.error(`--- tsgun ${args.join(" ")}: standard error\n${command.stderr}---`);
     }
-    const workers = command.workers();
+    const arbiters = command.arbiters();
+    const workers = arbiters.flatMap((pid) => command.workers(pid));
     if (command.exit === undefined) command.kill("SIGKILL");
-    for (const pid of workers) {
+    for (const pid of [...arbiters.slice(1), ...workers]) {
       // One may have ended meanwhile.
       if (isAlive(pid)) process.kill(pid, "SIGKILL");
     }

@@ -1,0 +1,71 @@
+/**
+ * Where the listening sockets come from, unless the arbiter that this one follows hands them over: from
+ * systemd, or they are bound here.
+ */
+import { fstatSync, readFileSync } from "node:fs";
+import type { Config } from "../config/settings.ts";
+import { takeActivatedSockets } from "../systemd/activation.ts";
+import { bindAll, type Listener } from "./bind.ts";
+import type { SocketOwnership } from "./identity.ts";
+
+/**
+ * The sockets that systemd handed over, else those that `bind` names.
+ * @throws FatalError when what systemd promised is not there, or an address cannot be bound.
+ */
+export async function openSockets(
+  bind: Config["bind"],
+  ownership: SocketOwnership | undefined,
+): Promise<readonly Listener[]> {
+  const activated = takeActivatedSockets();
+  if (activated.length === 0) return await bindAll(bind, ownership);
+  return activated.map(({ fd }) => ({ descriptor: fd, url: socketName(fd), activated: true }));
+}
+
+/** What a listening socket of another's making is called, for people. The kernel's tables of sockets know. */
+export function socketName(descriptor: number, root = "/"): string {
+  try {
+    const inode = String(fstatSync(descriptor).ino);
+    return (
+      unixName(table(root, "unix"), inode) ??
+      tcpName(table(root, "tcp"), inode) ??
+      tcpName(table(root, "tcp6"), inode) ??
+      `fd:${descriptor}`
+    );
+  } catch {
+    return `fd:${descriptor}`;
+  }
+}
+
+/** The lines of /proc/net/NAME below its heading, in words. */
+function table(root: string, name: string): string[][] {
+  const text = readFileSync(`${root}proc/self/net/${name}`, "latin1");
+  return text
+    .split("\n")
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/));
+}
+
+function unixName(rows: string[][], inode: string): string | undefined {
+  const path = rows
+    .find((row) => row[6] === inode)
+    ?.slice(7)
+    .join(" ");
+  return path === undefined ? undefined : `unix:${path}`;
+}
+
+function tcpName(rows: string[][], inode: string): string | undefined {
+  const [address, port] = rows.find((row) => row[9] === inode)?.[1]?.split(":") ?? [];
+  if (address === undefined || port === undefined) return undefined;
+  return `http://${hostFromHex(address)}:${Number.parseInt(port, 16)}`;
+}
+
+/** An address is printed as 32-bit numbers of the machine's byte order, which is little-endian wherever Node runs on Linux but s390x. */
+function hostFromHex(hex: string): string {
+  const words = hex.match(/.{8}/g) ?? [];
+  const bytes = words.flatMap((word) => [...Buffer.from(word, "hex")].reverse());
+  if (bytes.length === 4) return bytes.join(".");
+  const groups = bytes.flatMap((byte, index) =>
+    index % 2 === 0 ? [((byte << 8) | (bytes[index + 1] as number)).toString(16)] : [],
+  );
+  return `[${new URL(`http://[${groups.join(":")}]`).hostname.replace(/^\[|\]$/g, "")}]`;
+}

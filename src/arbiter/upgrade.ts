@@ -1,0 +1,173 @@
+/**
+ * The binary upgrade (USR2), as the old arbiter sees it. A new arbiter is started beside this one, on the same
+ * sockets. Once all its workers are ready this one drains its own and quits, or, in the manual mode, waits for
+ * the signals of gunicorn's protocol. Until its last worker is gone there is a way back: when the new one
+ * fails, this one serves on as if nothing had happened.
+ */
+import type { Config } from "../config/settings.ts";
+import type { Outcome } from "../control/api.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import type { Listener } from "./bind.ts";
+import type { SuccessorEvent } from "./handover.ts";
+import type { Invocation } from "./invocation.ts";
+import type { Pool } from "./pool.ts";
+import { Successor } from "./successor.ts";
+
+/** What the upgrade needs of the arbiter. */
+export interface UpgradeOffice {
+  readonly pool: Pool;
+  readonly log: ErrorLog;
+  readonly invocation: Invocation;
+  listeners(): readonly Listener[];
+  config(): Pick<Config, "bootTimeout" | "upgradeMode">;
+  /** The arbiter before this one, as long as it lives. */
+  predecessorPid(): number | undefined;
+  post(event: SuccessorEvent): void;
+  /** Clears up behind a new arbiter that has ended. */
+  successorGone(pid: number): void;
+  /** The control socket and the health endpoint are left to the successor, or taken back. */
+  leaveDoors(): void;
+  openDoors(): void;
+}
+
+/** What a new arbiter may take beyond its workers' boot timeout, in milliseconds: to start, and to say so. */
+const START_TIME = 10_000;
+
+export class Upgrade {
+  readonly #office: UpgradeOffice;
+  #successor: Successor | undefined;
+  #settle: (outcome: Outcome) => void = () => {};
+  /** How many workers there were before this arbiter began to drain for the new one. */
+  #drainedFrom: number | undefined;
+  #aborted = false;
+
+  constructor(office: UpgradeOffice) {
+    this.#office = office;
+  }
+
+  /** The new arbiter, while there is one that is to stay: it serves the same sockets. */
+  get successorPid(): number | undefined {
+    const successor = this.#successor;
+    return successor === undefined || successor.hasEnded || this.#aborted ? undefined : successor.pid;
+  }
+
+  /** Starts the new arbiter. The outcome comes when its workers are ready, or it has failed. */
+  begin(): Promise<Outcome> {
+    const { log } = this.#office;
+    const refusal = this.#refusal();
+    if (refusal !== undefined) {
+      log.warning(`Upgrade refused: ${refusal}`);
+      return Promise.resolve({ ok: false, error: refusal });
+    }
+    const { invocation, post } = this.#office;
+    const launch = { invocation, listeners: this.#office.listeners(), bootTime: this.#bootTime() };
+    this.#successor = new Successor(launch, post);
+    log.info(`Upgrading: new arbiter with pid: ${this.#successor.pid}`);
+    return new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  #bootTime(): number {
+    return this.#office.config().bootTimeout + START_TIME;
+  }
+
+  #refusal(): string | undefined {
+    const predecessor = this.#office.predecessorPid();
+    if (this.#office.pool.desired.stop !== undefined) return "the server is stopping";
+    if (this.#successor !== undefined)
+      return `one is under way, to the arbiter with pid ${this.successorPid}`;
+    if (predecessor !== undefined) return `the arbiter before this one, with pid ${predecessor}, still runs`;
+    // With the first process of a container everything in it ends.
+    if (process.pid === 1) return "this is process 1, which cannot be followed: start a new container";
+    return undefined;
+  }
+
+  take(event: SuccessorEvent): void {
+    switch (event.type) {
+      case "ready":
+        this.#successorReady();
+        return;
+      case "overdue":
+        this.#successor?.end(`the new arbiter was not ready within ${this.#bootTime() / 1000}s`);
+        return;
+      case "gone":
+        this.#successorGone(event.why);
+        return;
+    }
+  }
+
+  /** Looks, before the pool settles, whether it is time for the next step. */
+  advance(): void {
+    const { pool, log } = this.#office;
+    const stopping = pool.desired.stop !== undefined;
+    if (stopping) this.#abort();
+    if (this.#drainedFrom === undefined || stopping) return;
+    if (pool.desired.target > 0) {
+      log.warning(
+        `Upgrade taken back: this arbiter serves on, beside the new one (pid: ${this.successorPid})`,
+      );
+      this.#drainedFrom = undefined;
+      this.#office.openDoors();
+    } else if (pool.roster.length === 0) {
+      pool.stopGracefully();
+    }
+  }
+
+  /**
+   * To be called when the last worker has gone: waits for a new arbiter that was told to go, and makes one
+   * that serves the server. `handOver` is told its pid.
+   */
+  async finish(handOver: (pid: number) => Promise<void>): Promise<void> {
+    if (this.#aborted) await this.#successor?.exited;
+    const { successorPid } = this;
+    if (successorPid === undefined) return;
+    await handOver(successorPid);
+    this.#successor?.release();
+  }
+
+  #successorReady(): void {
+    const { pool, log } = this.#office;
+    const pid = this.successorPid;
+    if (this.#aborted) return;
+    if (pool.desired.stop !== undefined || this.#office.config().upgradeMode === "manual") {
+      log.info(`New arbiter (pid: ${pid}) is ready, beside this one`);
+      this.#settle({ ok: true, message: `the new arbiter (pid ${pid}) serves beside this one` });
+      return;
+    }
+    log.info(`New arbiter (pid: ${pid}) is ready: this one drains and quits`);
+    this.#drainedFrom = pool.desired.target;
+    pool.scale(0);
+    this.#settle({ ok: true, message: `the new arbiter (pid ${pid}) serves, this one drains` });
+    this.#office.leaveDoors();
+    this.#successor?.leave();
+  }
+
+  #successorGone(why: string): void {
+    const { pool, log } = this.#office;
+    const { pid, isReady } = this.#successor ?? {};
+    this.#successor = undefined;
+    if (pid !== undefined) this.#office.successorGone(pid);
+    this.#settle({ ok: false, error: why });
+    if (this.#aborted) return;
+    if (isReady === true && this.#drainedFrom === undefined) {
+      log.warning(`New arbiter (pid: ${pid}) is gone: ${why}`);
+      return;
+    }
+    log.error(`Upgrade failed, this arbiter serves on: ${why}`);
+    if (this.#drainedFrom === undefined) return;
+    pool.scale(this.#drainedFrom);
+    this.#drainedFrom = undefined;
+    this.#office.openDoors();
+  }
+
+  /** Who stops this server means the one that boots, too; one that is to stay serves already. */
+  #abort(): void {
+    const successor = this.#successor;
+    if (successor === undefined || successor.isReady || this.#aborted) return;
+    if (this.#office.config().upgradeMode === "manual") return;
+    this.#aborted = true;
+    this.#office.log.info(`Upgrade given up: the new arbiter (pid: ${successor.pid}) is ended, too`);
+    successor.end("the server was stopped");
+  }
+}

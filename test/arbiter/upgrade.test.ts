@@ -1,0 +1,300 @@
+/** The binary upgrade through the built command: by itself, by hand, and every way back. */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
+
+/** Says which release it is and who answers; `/slow` is held until the file `go` is there. */
+function release(name: string): string {
+  return `
+    import { existsSync } from "node:fs";
+    export const handler = async (request, respond) => {
+      while (request.path === "/slow" && !existsSync("go")) await new Promise((done) => setTimeout(done, 10));
+      respond(200, {}, "${name} " + process.ppid);
+    };
+  `;
+}
+
+class Stage {
+  readonly folder: string;
+  readonly socket: string;
+  readonly pidFile: string;
+  readonly command: RunningCommand;
+
+  static async start(context: TestContext, ...args: string[]): Promise<Stage> {
+    const stage = new Stage(context, args);
+    await stage.command.ready();
+    return stage;
+  }
+
+  private constructor(context: TestContext, args: readonly string[]) {
+    this.folder = temporaryFolder(context);
+    this.socket = join(this.folder, "app.sock");
+    this.pidFile = join(this.folder, "app.pid");
+    this.deploy(release("one"));
+    const words = ["app.mjs:handler", "-w", "2", "-b", "unix:app.sock", "--pid", "app.pid"];
+    this.command = startCommand(context, [...words, ...args], { cwd: this.folder });
+  }
+
+  deploy(source: string): void {
+    writeFileSync(join(this.folder, "app.mjs.new"), source);
+    renameSync(join(this.folder, "app.mjs.new"), join(this.folder, "app.mjs"));
+  }
+
+  async ask(path = "/"): Promise<string> {
+    return (await ask({ path: this.socket }, path)).text;
+  }
+
+  get old(): number {
+    return this.command.pid;
+  }
+
+  /** The newest arbiter, as soon as there is one beside the first. */
+  async successor(nth = 1): Promise<number> {
+    await this.command.line(/Upgrading: new arbiter with pid/, nth);
+    return this.command.arbiters()[nth] as number;
+  }
+
+  /** Waits for the `nth` line that a process logs. */
+  async says(pid: number, pattern: RegExp, nth = 1): Promise<string> {
+    return await this.command.line(new RegExp(`\\[${pid}\\] .*${pattern.source}`), nth);
+  }
+
+  pidIn(file = this.pidFile): number | undefined {
+    return existsSync(file) ? Number(readFileSync(file, "utf8")) : undefined;
+  }
+
+  async gone(pid: number): Promise<void> {
+    await until(`process ${pid} is gone`, () => !isAlive(pid));
+  }
+
+  /** Ends the server that `pid` is, and sees that nothing is left of it. */
+  async end(pid: number): Promise<void> {
+    const workers = this.command.workers(pid);
+    process.kill(pid, "SIGTERM");
+    await this.command.ended();
+    assert.deepEqual([...this.command.arbiters(), ...workers].filter(isAlive), []);
+    assert.ok(!existsSync(this.socket), "the socket's file is left behind");
+    assert.deepEqual([this.pidIn(), this.pidIn(`${this.pidFile}.2`)], [undefined, undefined]);
+  }
+}
+
+test("by itself: the new arbiter serves, the old one goes, and so again", async (context) => {
+  const stage = await Stage.start(context);
+  let server = stage.old;
+  for (const [index, name] of ["two", "three"].entries()) {
+    stage.deploy(release(name));
+    process.kill(server, "SIGUSR2");
+    const next = await stage.successor(index + 1);
+    await stage.gone(server);
+    await until("the pid file names the new arbiter", () => stage.pidIn() === next);
+    assert.equal(stage.pidIn(`${stage.pidFile}.2`), undefined);
+    assert.equal(await stage.ask(), `${name} ${next}`);
+    assert.equal(stage.command.workers(next).length, 2);
+    await until("it is the server", () => stage.command.lines(/before this one .* is gone/).length > index);
+    server = next;
+  }
+  assert.deepEqual(stage.command.lines(/WARNING|ERROR/), []);
+  await stage.end(server);
+});
+
+describe("what fails leaves everything as it was", () => {
+  const failures: { what: string; source: string; args?: string[]; why: RegExp }[] = [
+    {
+      what: "throws at import",
+      source: 'throw new Error("no licence");',
+      why: /no licence/,
+    },
+    { what: "exits", source: "process.exit(7);", why: /exited with code 7/ },
+    {
+      what: "hangs",
+      source: "await new Promise(() => setInterval(() => {}, 1000));",
+      args: ["--boot-timeout", "3s"],
+      why: /a worker was not ready within 3s/,
+    },
+  ];
+  for (const { what, source, args = [], why } of failures) {
+    test(`an app that ${what}`, async (context) => {
+      const stage = await Stage.start(context, ...args);
+      const workers = stage.command.workers();
+      stage.deploy(source);
+      stage.command.kill("SIGUSR2");
+      const failed = await stage.says(stage.old, /Upgrade failed, this arbiter serves on: /);
+      assert.match(failed, why);
+      const next = await stage.successor();
+      assert.ok(!isAlive(next));
+      assert.deepEqual(stage.command.workers(), workers);
+      assert.deepEqual([stage.pidIn(), stage.pidIn(`${stage.pidFile}.2`)], [stage.old, undefined]);
+      assert.equal(await stage.ask(), `one ${stage.old}`);
+      stage.deploy(release("two"));
+      stage.command.kill("SIGUSR2");
+      const second = await stage.successor(2);
+      await stage.gone(stage.old);
+      assert.equal(await stage.ask(), `two ${second}`);
+      await stage.end(second);
+    });
+  }
+
+  test("a command that cannot start: its own last word is the reason", async (context) => {
+    const folder = temporaryFolder(context);
+    const [release1, socket] = [join(folder, "release"), join(folder, "app.sock")];
+    mkdirSync(release1);
+    writeFileSync(join(release1, "app.mjs"), release("one"));
+    const args = ["app.mjs:handler", "--chdir", release1, "-b", `unix:${socket}`];
+    const command = startCommand(context, args, { cwd: folder });
+    await command.ready();
+    renameSync(release1, `${release1}.gone`);
+    command.kill("SIGUSR2");
+    const line = await command.line(/Upgrade failed/);
+    assert.ok(line.endsWith(`serves on: chdir: cannot go to ${release1}: there is no such folder`), line);
+    assert.equal((await ask({ path: socket })).text, `one ${command.pid}`);
+  });
+
+  test("a new arbiter that is killed before it serves", async (context) => {
+    const stage = await Stage.start(context);
+    stage.deploy("await new Promise(() => setInterval(() => {}, 1000));");
+    stage.command.kill("SIGUSR2");
+    const next = await stage.successor();
+    await stage.says(next, /Booting worker/);
+    process.kill(next, "SIGKILL");
+    const failed = await stage.says(stage.old, /Upgrade failed, this arbiter serves on: /);
+    assert.match(failed, /the new arbiter was killed by SIGKILL$/);
+    assert.equal(await stage.ask(), `one ${stage.old}`);
+    assert.ok(existsSync(stage.socket));
+    await stage.end(stage.old);
+  });
+
+  test("a new arbiter that dies while the old one drains: the old one takes its workers back", async (context) => {
+    const stage = await Stage.start(context);
+    const slow = stage.ask("/slow");
+    await until("the request has arrived", async () => (await stage.ask()).startsWith("one"));
+    stage.command.kill("SIGUSR2");
+    const next = await stage.successor();
+    await stage.says(stage.old, /this one drains and quits/);
+    process.kill(next, "SIGKILL");
+    await stage.says(stage.old, /Upgrade failed, this arbiter serves on/);
+    await until("it serves again", async () => (await stage.ask()) === `one ${stage.old}`);
+    writeFileSync(join(stage.folder, "go"), "");
+    assert.equal(await slow, `one ${stage.old}`);
+    await stage.end(stage.old);
+  });
+});
+
+test("one upgrade at a time, whoever is asked", async (context) => {
+  const stage = await Stage.start(context, "--upgrade-mode", "manual");
+  stage.command.kill("SIGUSR2");
+  const next = await stage.successor();
+  stage.command.kill("SIGUSR2");
+  await stage.says(
+    stage.old,
+    new RegExp(`Upgrade refused: one is under way, to the arbiter with pid ${next}`),
+  );
+  await stage.says(next, /Ready: generation 1/);
+  process.kill(next, "SIGUSR2");
+  await stage.says(next, new RegExp(`Upgrade refused: the arbiter before this one, with pid ${stage.old}`));
+  assert.equal(stage.command.arbiters().length, 2);
+  stage.command.kill("SIGTERM");
+  await stage.gone(stage.old);
+  await stage.end(next);
+});
+
+describe("by hand, as gunicorn does it", () => {
+  async function sideBySide(context: TestContext): Promise<{ stage: Stage; next: number }> {
+    const stage = await Stage.start(context, "--upgrade-mode", "manual");
+    stage.deploy(release("two"));
+    stage.command.kill("SIGUSR2");
+    const next = await stage.successor();
+    await stage.says(stage.old, /New arbiter .* is ready, beside this one/);
+    assert.deepEqual([stage.pidIn(), stage.pidIn(`${stage.pidFile}.2`)], [stage.old, next]);
+    return { stage, next };
+  }
+
+  test("WINCH drains the old one's workers, QUIT ends it, the pid file moves", async (context) => {
+    const { stage, next } = await sideBySide(context);
+    stage.command.kill("SIGWINCH");
+    await until("the old one has no workers", () => stage.command.workers().length === 0);
+    assert.ok(isAlive(stage.old));
+    assert.equal(await stage.ask(), `two ${next}`);
+    stage.command.kill("SIGQUIT");
+    await stage.gone(stage.old);
+    await until("the pid file names the new arbiter", () => stage.pidIn() === next);
+    assert.equal(await stage.ask(), `two ${next}`);
+    await stage.end(next);
+  });
+
+  test("back: HUP to the old one, TERM to the new one", async (context) => {
+    const { stage, next } = await sideBySide(context);
+    stage.command.kill("SIGWINCH");
+    await until("the old one has no workers", () => stage.command.workers().length === 0);
+    stage.deploy(release("one"));
+    stage.command.kill("SIGHUP");
+    await stage.says(stage.old, /Ready: generation 2/);
+    process.kill(next, "SIGTERM");
+    await stage.gone(next);
+    await stage.says(stage.old, /New arbiter .* is gone: the new arbiter exited with code 0/);
+    assert.deepEqual([stage.pidIn(), stage.pidIn(`${stage.pidFile}.2`)], [stage.old, undefined]);
+    assert.equal(await stage.ask(), `one ${stage.old}`);
+    await stage.end(stage.old);
+  });
+
+  test("an old one that is killed leaves a server with its pid file and its socket", async (context) => {
+    const { stage, next } = await sideBySide(context);
+    stage.command.kill("SIGKILL");
+    await stage.gone(stage.old);
+    await until("the pid file names the new arbiter", () => stage.pidIn() === next);
+    await until("only the new one answers", async () => (await stage.ask()) === `two ${next}`);
+    await stage.end(next);
+  });
+});
+
+test("HUP takes an automatic upgrade back until the old one is gone", async (context) => {
+  const stage = await Stage.start(context);
+  const slow = stage.ask("/slow");
+  await until("the request has arrived", async () => (await stage.ask()).startsWith("one"));
+  stage.command.kill("SIGUSR2");
+  const next = await stage.successor();
+  await stage.says(stage.old, /this one drains and quits/);
+  stage.command.kill("SIGHUP");
+  await stage.says(stage.old, /Upgrade taken back: this arbiter serves on/);
+  writeFileSync(join(stage.folder, "go"), "");
+  assert.equal(await slow, `one ${stage.old}`);
+  await stage.says(stage.old, /Ready: generation 2/);
+  process.kill(next, "SIGTERM");
+  await stage.gone(next);
+  assert.equal(await stage.ask(), `one ${stage.old}`);
+  await stage.end(stage.old);
+});
+
+test("who stops the server stops the one that boots, too", async (context) => {
+  const stage = await Stage.start(context);
+  stage.deploy("await new Promise(() => setInterval(() => {}, 1000));");
+  stage.command.kill("SIGUSR2");
+  const next = await stage.successor();
+  await stage.says(next, /Booting worker/);
+  await stage.end(stage.old);
+  assert.ok(!isAlive(next));
+  assert.equal(stage.command.lines(/Upgrade given up/).length, 1);
+});
+
+test("links are followed anew: to another release, after the old one was deleted", async (context) => {
+  const folder = temporaryFolder(context);
+  for (const name of ["one", "two"]) {
+    mkdirSync(join(folder, name));
+    writeFileSync(join(folder, name, "app.mjs"), release(name));
+  }
+  const current = join(folder, "current");
+  symlinkSync("one", current);
+  const socket = join(folder, "app.sock");
+  const args = ["app.mjs:handler", "-b", `unix:${socket}`];
+  const command = startCommand(context, args, { cwd: current, env: { PWD: current } });
+  await command.ready();
+  symlinkSync("two", join(folder, "next"));
+  renameSync(join(folder, "next"), current);
+  rmSync(join(folder, "one"), { recursive: true });
+  command.kill("SIGUSR2");
+  await until("the old one is gone", () => !isAlive(command.pid));
+  const next = command.arbiters()[1] as number;
+  assert.equal((await ask({ path: socket })).text, `two ${next}`);
+});

@@ -150,9 +150,10 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
         }
         at += this.#parser.execute(bytes, at, bytes.length - at);
       }
-      if (this.#upgraded !== undefined)
+      if (this.#upgraded !== undefined) {
         open = at === bytes.length || this.#upgraded.receive(bytes.subarray(at));
-      else if (this.#phase === "idle" && this.#parser.inHead) {
+        if (this.#peerEnded) this.#upgraded.receiveEnd();
+      } else if (this.#phase === "idle" && this.#parser.inHead) {
         this.#enter("head", this.#host.options.timeouts.header);
       }
     } catch (error) {
@@ -298,12 +299,15 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
 
   #onPeerEnd(): void {
     this.#peerEnded = true;
+    // Its own sending side may be all that a client has closed: an answer is still delivered.
+    this.#abort(new ClientGone("the client closed its side of the connection"));
     if (this.#phase === "upgraded") this.#upgraded?.receiveEnd();
     else if (this.#held === undefined) this.#onInputEnd();
-    // Its own sending side may be all that a client has closed: an answer is still delivered.
-    if (this.#phase === "exchange") {
-      this.#request?.abort(new ClientGone("the client closed its side of the connection"));
-    }
+  }
+
+  /** Nobody waits for the answer any more: the app is told, unless it has answered. */
+  #abort(reason: Error): void {
+    if (this.#answer?.complete === false) this.#request?.abort(reason);
   }
 
   #onInputEnd(): void {
@@ -324,12 +328,14 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     const gone = new ClientGone();
     this.#phase = "closed";
     this.#held = undefined;
-    this.#request?.abort(gone);
     if (!this.#received) this.#body?.fail(new BodyError(400, gone.message, { cause: gone }));
+    const request = this.#answer?.complete === false ? this.#request : undefined;
     this.#answer?.abandon(gone);
     this.#request = undefined;
     this.#answer = undefined;
     this.#host.onClosed(this);
+    // Last: the app may answer from its listener, and is not to find anything that could be answered.
+    request?.abort(gone);
   }
 
   // ---- the body, as its reader drives it
@@ -383,10 +389,17 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   takeOver(): Duplex {
     this.#phase = "upgraded";
     this.deadline = Number.POSITIVE_INFINITY;
+    this.requestDeadline = Number.POSITIVE_INFINITY;
+    this.#body?.fail(new BodyError(400, "the connection was taken over before the request body was read"));
+    this.#request = undefined;
+    this.#answer = undefined;
+    this.#body = undefined;
+    this.#readerFull = false;
     const held = this.#held;
     this.#held = undefined;
     this.#upgraded = new UpgradedStream(this.#socket, held);
-    if (this.#peerEnded) this.#upgraded.receiveEnd();
+    // While input is being looked at, more of it may belong to the app.
+    if (this.#peerEnded && !this.#feeding) this.#upgraded.receiveEnd();
     return this.#upgraded;
   }
 
@@ -400,6 +413,7 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
 
   /** Cuts the connection, whatever is under way. */
   destroy(): void {
+    this.#abort(new RequestAborted("the worker was told to stop at once"));
     this.#socket.destroy();
   }
 

@@ -163,7 +163,14 @@ const lateCases: readonly Case[] = [
     title: "a reading that begins behind the answer is whole or fails",
     app: (stage) => (request, respond) => {
       respond(202, null, "accepted");
-      setTimeout(() => void request.body.text().catch(describeError).then((text) => stage.note(text)), 30);
+      setTimeout(
+        () =>
+          void request.body
+            .text()
+            .catch(describeError)
+            .then((text) => stage.note(text)),
+        30,
+      );
     },
     async run(stage) {
       await stage.exchange({ method: "POST", content: "content" });

@@ -1,0 +1,94 @@
+/** When the signal of a request aborts, with which reason, and when it does not. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import type { GatewayRequest } from "../../src/gateway/types.ts";
+import { until } from "../support/command.ts";
+import { startEngine, statuses } from "../support/engine.ts";
+
+const UPGRADE = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+
+test("a worker that is forced out tells the app so", async (t) => {
+  let request: GatewayRequest | undefined;
+  const engine = await startEngine(t, (given) => {
+    request = given;
+  });
+  const client = await engine.connect();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await until("the request is there", () => request);
+  engine.server.destroy();
+  await until("the signal aborts", () => request?.signal.aborted);
+  assert.equal((request?.signal.reason as Error).name, "RequestAborted");
+});
+
+test("an upload that is cut short before it is read aborts too", async (t) => {
+  const reasons: unknown[] = [];
+  const engine = await startEngine(t, (request) => {
+    request.signal.addEventListener("abort", () => reasons.push((request.signal.reason as Error).name));
+  });
+  const client = await engine.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+  await pause(20);
+  client.socket.end();
+  assert.deepEqual(statuses(await client.rest()), [400]);
+  assert.deepEqual(reasons, ["ClientGone"]);
+});
+
+test("what an app answers when the signal aborts because the client has gone is not counted as an answer", async (t) => {
+  let finished: Promise<string> | undefined;
+  const engine = await startEngine(t, (request, respond) => {
+    finished = respond.finished().then(
+      () => "finished",
+      (error: Error) => error.name,
+    );
+    request.signal.addEventListener("abort", () => respond(499, null, "gone"));
+  });
+  const client = await engine.connect();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await until("the request is there", () => finished !== undefined);
+  client.socket.resetAndDestroy();
+  assert.equal(await finished, "ClientGone");
+  assert.equal(engine.server.requests, 0);
+});
+
+test("an upgrade ends its exchange: the request is not in flight any more, and its signal stays quiet", async (t) => {
+  let request: GatewayRequest | undefined;
+  const engine = await startEngine(t, {
+    handle: () => {},
+    upgrade: (given, respond) => {
+      request = given;
+      respond.upgrade({ upgrade: "echo" });
+    },
+  });
+  const client = await engine.connect();
+  client.send(UPGRADE);
+  await client.until((text) => text.includes("101"));
+  assert.equal(request?.signal.aborted, false);
+  assert.deepEqual(engine.server.inFlight(), []);
+  client.socket.resetAndDestroy();
+  await until("the connection is gone", () => engine.server.connections === 0);
+  assert.equal(request?.signal.aborted, false);
+});
+
+test("a body that is read when the connection has been taken over fails", async (t) => {
+  let outcome: string | undefined;
+  const engine = await startEngine(t, {
+    handle: () => {},
+    upgrade: (request, respond) => {
+      respond.upgrade({ upgrade: "echo" });
+      request.body.text().then(
+        (text) => {
+          outcome = text;
+        },
+        (error: Error) => {
+          outcome = error.name;
+        },
+      );
+    },
+  });
+  const client = await engine.connect();
+  client.send(UPGRADE.replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\nhello"));
+  await until("the reading ends", () => outcome);
+  assert.equal(outcome, "BodyError");
+  client.socket.destroy();
+});

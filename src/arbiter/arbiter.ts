@@ -15,8 +15,9 @@ import { type Listener, removeSocketFile } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
 import { type ControlDoors, openControl, openHealth } from "./control-doors.ts";
-import { canReload, firstBoot, type TimeLimits } from "./desired.ts";
+import { canReload, firstBoot, type Limits } from "./desired.ts";
 import { type ArbiterEvent, describeEnding, type Ending, SIGNALS, type Signal } from "./event.ts";
+import { OomKills } from "./exit-name.ts";
 import { Predecessor, type PredecessorStep } from "./handover.ts";
 import { giveFile, socketOwnership, workerIdentity } from "./identity.ts";
 import { currentInvocation } from "./invocation.ts";
@@ -43,6 +44,7 @@ export interface ArbiterOptions {
 
 export class Arbiter {
   readonly #mailbox = new Mailbox<ArbiterEvent>();
+  readonly #oomKills = new OomKills();
   readonly #clock = new WakingClock(() => this.#mailbox.post({ type: "tick" }));
   readonly #pool: Pool;
   readonly #handles = new Map<number, WorkerHandle>();
@@ -372,7 +374,7 @@ export class Arbiter {
   /** A worker's program runs: it is told what to be, or to go if it is not wanted any more. */
   #assign(id: number): void {
     const handle = this.#handles.get(id);
-    this.#narrator.booting(handle?.pid);
+    this.#narrator.booting(handle?.pid, this.#pool.now);
     if (this.#pool.find(id)?.state === "booting") handle?.assign();
     else handle?.send({ type: "quit" });
   }
@@ -380,10 +382,12 @@ export class Arbiter {
   #takeExit(id: number, ending: Ending): void {
     const worker = this.#pool.find(id);
     if (worker === undefined) return;
-    this.#narrator.exited(this.#pidOf(id), worker, ending);
-    this.#pool.workerGone(id, describeEnding(ending));
+    // What was killed by the arbiter was not killed by the kernel.
+    const how = describeEnding(ending, worker.ordered === "kill" ? undefined : this.#oomKills);
+    this.#pool.workerGone(id, how);
+    const ended = { pid: this.#pidOf(id), record: worker, ending, how };
+    this.#narrator.exited(ended, this.#pool.desired, this.#pool.now);
     this.#handles.delete(id);
-    if (worker.state !== "draining") this.#narrator.waiting(this.#pool.desired, this.#pool.now);
   }
 
   #askReload(): void {
@@ -427,6 +431,7 @@ export class Arbiter {
 
   #settle(): void {
     const wakeAt = this.#pool.settle();
+    this.#oomKills.review(this.#clock.now());
     const { silence } = this.#pool.desired.limits;
     this.#clock.wake(wakeAt, this.#pool.roster.length === 0 ? undefined : silence / 4);
     const { desired, roster } = this.#pool;
@@ -440,8 +445,9 @@ export class Arbiter {
       order: (id, order) => this.#handles.get(id)?.send({ type: order }),
       kill: (id, why) => this.#kill(id, why),
       bootFailed: (id, failure) => {
-        this.#narrator.bootFailed(this.#pidOf(id), failure);
-        this.#narrator.waiting(this.#pool.desired, this.#pool.now);
+        const worker = this.#pool.find(id);
+        if (worker === undefined) return;
+        this.#narrator.bootFailed(this.#pidOf(id), worker, failure, this.#pool.desired, this.#pool.now);
       },
       established: (generation) => {
         for (const other of this.#configs.keys()) if (other !== generation) this.#configs.delete(other);
@@ -481,7 +487,6 @@ export class Arbiter {
     if (why !== "silence") this.#narrator.killing(pid, why, this.#pool.desired.limits);
     else if (pid !== undefined && worker !== undefined) {
       this.#narrator.silent(pid, worker, processState(pid));
-      this.#narrator.waiting(this.#pool.desired, this.#pool.now);
     }
     this.#handles.get(id)?.kill();
   }
@@ -497,9 +502,13 @@ export class Arbiter {
   }
 }
 
-function limitsOf(config: Config): TimeLimits {
-  const { bootTimeout, gracefulTimeout, timeout } = config;
-  return { boot: bootTimeout, graceful: gracefulTimeout, silence: timeout || Number.POSITIVE_INFINITY };
+function limitsOf(config: Config): Limits {
+  return {
+    boot: config.bootTimeout,
+    graceful: config.gracefulTimeout,
+    silence: config.timeout || Number.POSITIVE_INFINITY,
+    crashes: config.crashLimit,
+  };
 }
 
 /** A window that changes its size signals its foreground processes; only in the background it is a command. */

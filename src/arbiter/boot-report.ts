@@ -77,6 +77,11 @@ export class BootReport {
     this.#fd = undefined;
   }
 
+  /** The pipe has ended and its descriptor is closed by whoever reads it: the number may be another file's. */
+  detach(): void {
+    this.#fd = undefined;
+  }
+
   #give(report: Report): void {
     if (this.#fd === undefined || this.#given) return;
     this.#given = true;

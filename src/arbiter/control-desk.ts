@@ -177,11 +177,12 @@ export class ControlDesk implements Controllable {
 
   #scale(count: number, settle: Wish["settle"]): void {
     const { pool } = this.#office;
+    const askedAt = pool.now;
     pool.scale(count);
     const check = ({ desired, roster }: Pool): Outcome | undefined => {
       if (desired.target !== count)
         return { ok: false, error: `meanwhile ${workers(desired.target)} were asked for` };
-      if (desired.crashes > 0) return { ok: false, error: "workers crash: the log says why" };
+      if (desired.crashedAt >= askedAt) return { ok: false, error: "workers crash: the log says why" };
       const ready = readyWorkers(roster).length;
       return ready === count && activeWorkers(roster).length === count
         ? done(`${workers(count)} ready`)
@@ -197,10 +198,11 @@ export class ControlDesk implements Controllable {
       settle({ ok: false, error: `no worker that serves has the pid ${pid}` });
       return;
     }
+    const askedAt = pool.now;
     pool.expire(worker.id);
     const check = ({ desired, roster }: Pool): Outcome | undefined => {
       if (activeWorkers(roster).some(({ id }) => id === worker.id)) {
-        return desired.crashes > 0
+        return desired.crashedAt >= askedAt
           ? { ok: false, error: "its replacement crashes: the log says why" }
           : undefined;
       }

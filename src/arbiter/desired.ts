@@ -5,6 +5,7 @@
  * A reload is a transaction. A new generation is a *candidate* until each slot has a ready worker of it;
  * then it is *established*. A candidate that fails is abandoned and the established one stands.
  */
+import type { CrashLimit } from "../config/kind.ts";
 import { ExitCode } from "../errors.ts";
 import type { BootFailure } from "../ipc/messages.ts";
 import type { WorkerRecord } from "./roster.ts";
@@ -12,13 +13,13 @@ import type { WorkerRecord } from "./roster.ts";
 /** Unexplained deaths (a signal, an exit without a word) that a candidate is forgiven. */
 const FORGIVEN_DEATHS = 1;
 
-/** Crashes that are answered by a new worker at once; after them the wait doubles each time. */
+/** Rounds of crashes that are answered by new workers at once; after them the wait doubles each time. */
 const CRASHES_AT_ONCE = 3;
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 15_000;
 
 /** A worker that served this long was sound: its crash is not the next one of a series. */
-const SOUND_AFTER = 10_000;
+export const SOUND_AFTER = 10_000;
 
 /** Signals closer together than this, in milliseconds, are one wish. */
 const SAME_WISH = 500;
@@ -43,12 +44,14 @@ export interface Stop {
   readonly reason: string | undefined;
 }
 
-/** The time limits that reconcile keeps, in milliseconds. */
-export interface TimeLimits {
+/** The limits that the pool keeps; times in milliseconds. */
+export interface Limits {
   readonly boot: number;
   readonly graceful: number;
   /** How long a worker may say nothing; `Infinity` for no limit. */
   readonly silence: number;
+  /** How many workers may die how soon after each other before the server stops; undefined for no limit. */
+  readonly crashes: CrashLimit | undefined;
 }
 
 export interface Desired {
@@ -56,21 +59,25 @@ export interface Desired {
   readonly target: number;
   /** How many workers more than the target there may be while some are replaced. */
   readonly surge: number;
-  readonly limits: TimeLimits;
+  readonly limits: Limits;
   /** The generation that serves; 0 until the first boot is complete. */
   readonly established: number;
   readonly candidate: Candidate | undefined;
   /** Another reload was asked for while one that cannot be displaced was under way. */
   readonly reloadAgain: boolean;
-  /** Crashes in a row. */
+  /** Rounds of crashes in a row. Workers that fall with one that they had lived beside are of its round. */
   readonly crashes: number;
+  /** When the last round began. */
+  readonly crashedAt: number;
+  /** When workers of the established generation died unasked, as far back as the crash limit looks. */
+  readonly deaths: readonly number[];
   /** No worker of the established generation is spawned before this. */
   readonly notBefore: number;
   readonly stop: Stop | undefined;
 }
 
 /** What is wanted at the start: the first generation, with nothing to fall back to. */
-export function firstBoot(target: number, surge: number, limits: TimeLimits): Desired {
+export function firstBoot(target: number, surge: number, limits: Limits): Desired {
   return {
     target,
     surge,
@@ -79,6 +86,8 @@ export function firstBoot(target: number, surge: number, limits: TimeLimits): De
     candidate: newCandidate(1),
     reloadAgain: false,
     crashes: 0,
+    crashedAt: Number.NEGATIVE_INFINITY,
+    deaths: [],
     notBefore: 0,
     stop: undefined,
   };
@@ -101,12 +110,7 @@ export function canReload(desired: Desired): boolean {
 }
 
 /** A reload begins: generation `generation` is wanted. One under way that has proven nothing is displaced. */
-export function withCandidate(
-  desired: Desired,
-  generation: number,
-  target: number,
-  limits: TimeLimits,
-): Desired {
+export function withCandidate(desired: Desired, generation: number, target: number, limits: Limits): Desired {
   return { ...desired, target, limits, candidate: newCandidate(generation), reloadAgain: false };
 }
 
@@ -121,11 +125,18 @@ export function withProof(desired: Desired, generation: number): Desired {
 export function withEstablished(desired: Desired): Desired {
   const { candidate } = desired;
   if (candidate === undefined) return desired;
-  return { ...desired, established: candidate.generation, candidate: undefined, crashes: 0, notBefore: 0 };
+  return {
+    ...desired,
+    established: candidate.generation,
+    candidate: undefined,
+    crashes: 0,
+    deaths: [],
+    notBefore: 0,
+  };
 }
 
 /** The candidate failed: the established generation stands, or the server stops if there is none. */
-export function withAbandoned(desired: Desired, limits: TimeLimits, now: number): Desired {
+export function withAbandoned(desired: Desired, limits: Limits, now: number): Desired {
   const failure = desired.candidate?.failure;
   if (failure === undefined) return desired;
   if (desired.established !== 0) return { ...desired, candidate: undefined, limits };
@@ -148,9 +159,28 @@ export function withDeath(desired: Desired, worker: WorkerRecord, how: string, n
   }
   // A worker of a generation that was displaced or abandoned says nothing about the one that serves.
   if (worker.generation !== desired.established) return desired;
+  return withinCrashLimit(withCrash(desired, worker, now), how, now);
+}
+
+function withCrash(desired: Desired, worker: WorkerRecord, now: number): Desired {
+  const within = desired.limits.crashes?.within ?? 0;
+  const deaths = [...desired.deaths, now].filter((time) => now - time < within);
+  const sameRound = worker.spawnedAt < desired.crashedAt && now - desired.crashedAt < SOUND_AFTER;
+  if (sameRound) return { ...desired, deaths };
   const sound = worker.readyAt !== undefined && now - worker.readyAt >= SOUND_AFTER;
   const crashes = (sound ? 0 : desired.crashes) + 1;
-  return { ...desired, crashes, notBefore: now + waitAfter(crashes) };
+  return { ...desired, crashes, crashedAt: now, deaths, notBefore: now + waitAfter(crashes) };
+}
+
+/** Stops the server when too many workers have died too soon after each other. */
+function withinCrashLimit(desired: Desired, how: string, now: number): Desired {
+  const limit = desired.limits.crashes;
+  if (limit === undefined || desired.deaths.length < limit.deaths || desired.stop !== undefined)
+    return desired;
+  const many = `${limit.deaths} workers have died within ${limit.within / 1000}s, which is the crash limit`;
+  const reason = `${many}; the last one ${how}`;
+  const exitCode = ExitCode.workerBoot;
+  return { ...desired, stop: { mode: "graceful", askedAt: now, beginAt: now, exitCode, reason } };
 }
 
 function candidateAfterDeath(candidate: Candidate, worker: WorkerRecord, how: string): Candidate {
@@ -162,7 +192,7 @@ function candidateAfterDeath(candidate: Candidate, worker: WorkerRecord, how: st
   return { ...candidate, deaths, failure: { kind: "startup", message: `a worker ${how} ${when}` } };
 }
 
-/** How long to wait after the nth crash in a row, in milliseconds. */
+/** How long to wait after the nth round of crashes in a row, in milliseconds. */
 export function waitAfter(crashes: number): number {
   if (crashes <= CRASHES_AT_ONCE) return 0;
   return Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (crashes - CRASHES_AT_ONCE - 1));
@@ -186,7 +216,7 @@ export function withStop(desired: Desired, mode: Stop["mode"], now: number, dela
   if (STOP_RANK[mode] > STOP_RANK[stop.mode]) {
     return { ...desired, stop: { ...stop, mode, askedAt: now, beginAt } };
   }
-  return now - stop.askedAt < SAME_WISH ? desired : { ...desired, stop: { ...stop, beginAt } };
+  return now - stop.askedAt < SAME_WISH ? desired : { ...desired, stop: { ...stop, askedAt: now, beginAt } };
 }
 
 const STOP_RANK = { graceful: 1, quick: 2, kill: 3 } as const;

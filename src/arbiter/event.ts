@@ -3,6 +3,7 @@ import type { Config } from "../config/settings.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import type { StallReport } from "../ipc/stall-report.ts";
 import type { Command } from "./control-desk.ts";
+import { exitName, type OomKills } from "./exit-name.ts";
 import type { PredecessorStep, SuccessorEvent } from "./handover.ts";
 
 /** The signals the arbiter understands; docs/signals.md says what each does. */
@@ -45,9 +46,8 @@ export type ArbiterEvent =
   /** The time that reconcile asked for has come. */
   | { readonly type: "tick" };
 
-/** What a process did, for a sentence. */
-export function describeEnding(ending: Ending): string {
+/** What a process did, for a sentence. `oomKills` is asked whether the kernel killed it for want of memory. */
+export function describeEnding(ending: Ending, oomKills?: Pick<OomKills, "take">): string {
   if (ending.error !== undefined) return `could not be started: ${ending.error.message}`;
-  if (ending.signal !== null) return `was killed by ${ending.signal}`;
-  return `exited with code ${ending.code}`;
+  return exitName(ending.code, ending.signal, oomKills);
 }

@@ -5,10 +5,15 @@
 import { join } from "node:path";
 import { cgroupOf, readText } from "./cgroup.ts";
 
+/** In milliseconds. An exit is heard of much sooner. */
+const REVIEW_EVERY = 5000;
+
 /** Counts the kernel's out-of-memory kills among this process's control group. */
 export class OomKills {
   readonly #files: readonly string[];
   #seen: number;
+  #reviewed: number;
+  #reviewedAt = Number.NEGATIVE_INFINITY;
 
   /** `root` is where /proc and the mounts are looked for. */
   constructor(root = "/") {
@@ -19,6 +24,7 @@ export class OomKills {
     const whole = join(root, "proc/vmstat");
     this.#files = own === undefined ? [whole] : [join(own, counter), whole];
     this.#seen = this.#read();
+    this.#reviewed = this.#seen;
   }
 
   /**
@@ -31,9 +37,17 @@ export class OomKills {
     return true;
   }
 
-  /** Forgets kills until now: whatever they hit was no worker (an app's own child, long reaped). */
-  forget(): void {
-    this.#seen = this.#read();
+  /**
+   * To be called often; looks every few seconds, and forgets the kills that the look before saw already. Whatever
+   * they hit was no worker (an app's own child, say), or its end would have been heard of.
+   *
+   * @param now milliseconds
+   */
+  review(now: number): void {
+    if (now - this.#reviewedAt < REVIEW_EVERY) return;
+    this.#reviewedAt = now;
+    this.#seen = Math.max(this.#seen, this.#reviewed);
+    this.#reviewed = this.#read();
   }
 
   #read(): number {

@@ -73,11 +73,15 @@ export class Predecessor {
     }, LOOK_EVERY);
     looking.unref();
     const fd = report?.descriptor;
-    if (fd === undefined) return;
+    if (report === undefined || fd === undefined) return;
     const pipe = new Socket({ fd, readable: true, writable: false });
     pipe.on("data", () => tell("leaving"));
-    pipe.on("error", () => {});
-    pipe.on("close", () => tell("released"));
+    const ended = (): void => {
+      report.detach();
+      tell("released");
+    };
+    // The end comes before the descriptor is closed, the close in any case.
+    pipe.on("end", ended).on("error", ended).on("close", ended);
     pipe.unref();
   }
 }

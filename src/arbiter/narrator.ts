@@ -4,17 +4,35 @@ import type { BootFailure } from "../ipc/messages.ts";
 import { describeStall, type StallReport } from "../ipc/stall-report.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Listener } from "./bind.ts";
-import type { Desired, Stop, TimeLimits } from "./desired.ts";
-import { describeEnding, type Ending, type Signal } from "./event.ts";
+import { CrashNews } from "./crash-news.ts";
+import type { Desired, Limits, Stop } from "./desired.ts";
+import type { Ending, Signal } from "./event.ts";
 import type { ProcessState } from "./process-state.ts";
 import type { KillReason } from "./reconcile.ts";
 import type { WorkerRecord } from "./roster.ts";
 
+/** A worker whose process has ended. */
+export interface EndedWorker {
+  readonly pid: number | undefined;
+  /** As it was. */
+  readonly record: WorkerRecord;
+  readonly ending: Ending;
+  /** The ending, for a sentence. */
+  readonly how: string;
+}
+
+/** Whether a worker that was stopping ended in the way it was told to. */
+function isAsked(worker: WorkerRecord, ending: Ending): boolean {
+  return worker.ordered === "kill" || worker.failure !== undefined || ending.code === 0;
+}
+
 export class Narrator {
   readonly #log: ErrorLog;
+  readonly #crashes: CrashNews;
 
   constructor(log: ErrorLog) {
     this.#log = log;
+    this.#crashes = new CrashNews(log);
   }
 
   started(listeners: readonly Listener[]): void {
@@ -38,8 +56,10 @@ export class Narrator {
     this.#log.info(`Handling signal: ${signal.slice(3).toLowerCase()}`);
   }
 
-  booting(pid: number | undefined): void {
-    this.#log.info(`Booting worker with pid: ${pid}`);
+  booting(pid: number | undefined, now: number): void {
+    const line = `Booting worker with pid: ${pid}`;
+    if (this.#crashes.isFlood(now)) this.#log.debug(line);
+    else this.#log.info(line);
   }
 
   /** The first worker of a generation is ready. */
@@ -47,8 +67,16 @@ export class Narrator {
     this.#log.info(`Using worker: ${by}`);
   }
 
-  bootFailed(pid: number | undefined, failure: BootFailure): void {
-    this.#log.error(`Worker (pid: ${pid}) failed to boot: ${failure.message}`, failure.stack);
+  /** A worker that was to replace one that serves could not boot. */
+  bootFailed(
+    pid: number | undefined,
+    worker: WorkerRecord,
+    failure: BootFailure,
+    desired: Desired,
+    now: number,
+  ): void {
+    const what = `Worker (pid: ${pid}) failed to boot: ${failure.message}`;
+    this.#died(worker, what, failure.stack, desired, now);
   }
 
   /** `state` is what the kernel says of a worker that is silent. */
@@ -70,7 +98,7 @@ export class Narrator {
     else this.#log.warning(text, rest);
   }
 
-  killing(pid: number | undefined, why: Exclude<KillReason, "silence">, limits: TimeLimits): void {
+  killing(pid: number | undefined, why: Exclude<KillReason, "silence">, limits: Limits): void {
     const reasons = {
       "boot-timeout": `was not ready within ${limits.boot / 1000}s`,
       "stop-timeout": "did not stop in time",
@@ -79,17 +107,18 @@ export class Narrator {
     this.#log.warning(`Worker (pid: ${pid}) ${reasons[why]}: it is killed`);
   }
 
-  exited(pid: number | undefined, worker: WorkerRecord, ending: Ending): void {
-    if (worker.state === "draining") this.#log.info(`Worker exiting (pid: ${pid})`);
-    else this.#log.error(`Worker (pid: ${pid}) ${describeEnding(ending)}`);
+  /** A worker's process has ended; `desired` is what is wanted now. */
+  exited(worker: EndedWorker, desired: Desired, now: number): void {
+    const { pid, record, ending, how } = worker;
+    if (record.state !== "draining")
+      this.#died(record, `Worker (pid: ${pid}) ${how}`, undefined, desired, now);
+    else if (isAsked(record, ending)) this.#log.info(`Worker exiting (pid: ${pid})`);
+    else this.#log.warning(`Worker (pid: ${pid}) ${how} while it was stopping`);
   }
 
-  /** After a crash: says so when the next worker has to wait. */
-  waiting(desired: Desired, now: number): void {
-    const wait = desired.notBefore - now;
-    if (wait <= 0 || desired.stop !== undefined) return;
-    const times = `${desired.crashes} times in a row`;
-    this.#log.warning(`Workers died ${times}: the next is started in ${(wait / 1000).toFixed(1)}s`);
+  #died(worker: WorkerRecord, what: string, stack: string | undefined, desired: Desired, now: number): void {
+    if (worker.generation === desired.established) this.#crashes.died(what, stack, desired, now);
+    else this.#log.error(what, stack);
   }
 
   predecessorGone(pid: number | undefined): void {

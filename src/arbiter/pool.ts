@@ -22,7 +22,7 @@ export interface PoolEffects {
   /** The candidate failed; `established` stands, or nothing is left if that is 0. */
   abandoned(failure: BootFailure, established: number): void;
   /** The time limits to go by for a generation. */
-  limits(generation: number): want.TimeLimits;
+  limits(generation: number): want.Limits;
 }
 
 /** How long a worker that stops quickly, or says that it cannot boot, has before it is killed, in milliseconds. */

@@ -81,6 +81,24 @@ export function formatDuration(ms: number): string {
   return ms >= 1000 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
+/** So many deaths of workers within so many milliseconds. */
+export interface CrashLimit {
+  readonly deaths: number;
+  readonly within: number;
+}
+
+/** A number of crashes and a time span, written `5/60s`; 0 is no limit. */
+export const crashLimit: Kind<CrashLimit | undefined> = {
+  placeholder: "N/SECONDS",
+  parse(raw) {
+    if (String(raw).trim() === "0") return undefined;
+    const match = /^([1-9]\d{0,5})\/(.+)$/.exec(String(raw).trim());
+    if (match === null) throw new Error(`${shown(raw)} is no crash limit: write 5/60s, or 0`);
+    return { deaths: Number(match[1]), within: duration(1).parse(match[2]) };
+  },
+  format: (value) => (value === undefined ? "0" : `${value.deaths}/${formatDuration(value.within)}`),
+};
+
 const SIZE_UNITS: { readonly [unit: string]: number } = {
   "": 1,
   B: 1,

@@ -7,8 +7,10 @@ import type { Address } from "./address.ts";
 import {
   address,
   addresses,
+  type CrashLimit,
   choice,
   count,
+  crashLimit,
   duration,
   durationOrNone,
   fileMode,
@@ -134,6 +136,13 @@ export const settings = {
     default: 1,
     reload: false,
     doc: "How many workers there may be beyond the number wanted while a reload replaces them.",
+  }),
+  crashLimit: setting<CrashLimit | undefined>({
+    section: "Workers",
+    kind: crashLimit,
+    default: undefined,
+    reload: true,
+    doc: "How many workers may die within how long, as in 5/60s, before the server stops with exit code 3, for whoever started it to see. Without it a server that has served goes on trying.",
   }),
   warmupPath: setting<string | undefined>({
     section: "Workers",

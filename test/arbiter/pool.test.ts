@@ -1,12 +1,12 @@
 /** The pool as data: single stories, and random sequences of everything that can happen at once. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { canReload, firstBoot } from "../../src/arbiter/desired.ts";
+import { canReload, firstBoot, type Limits } from "../../src/arbiter/desired.ts";
 import { Pool, type PoolEffects } from "../../src/arbiter/pool.ts";
 import { activeWorkers, readyWorkers } from "../../src/arbiter/roster.ts";
 import { ExitCode } from "../../src/errors.ts";
 
-const LIMITS = { boot: 60_000, graceful: 30_000, silence: 20_000 };
+const LIMITS: Limits = { boot: 60_000, graceful: 30_000, silence: 20_000, crashes: undefined };
 
 /** How often a worker on paper gives a sign of life, unless it is silent. */
 const BEAT = 5000;
@@ -21,9 +21,9 @@ class PaperPool {
   readonly pool: Pool;
   readonly surge: number;
 
-  constructor(target: number, surge = 1) {
+  constructor(target: number, surge = 1, limits: Limits = LIMITS) {
     this.surge = surge;
-    this.pool = new Pool(firstBoot(target, surge, LIMITS), this.#effects(), () => this.now);
+    this.pool = new Pool(firstBoot(target, surge, limits), this.#effects(), () => this.now);
     this.settle();
   }
 
@@ -114,8 +114,8 @@ class PaperPool {
   }
 }
 
-function booted(target: number, surge = 1): PaperPool {
-  const paper = new PaperPool(target, surge);
+function booted(target: number, surge = 1, limits: Limits = LIMITS): PaperPool {
+  const paper = new PaperPool(target, surge, limits);
   paper.ready(...paper.ids("booting"));
   assert.equal(paper.pool.desired.established, 1);
   paper.news();
@@ -191,6 +191,37 @@ describe("crashes", () => {
     paper.pass(10_000);
     paper.gone(paper.pool.roster[0]?.id as number);
     assert.equal(paper.pool.roster.length, 1, "the next one was not spawned at once");
+  });
+
+  test("workers that fall together are one round", () => {
+    const paper = booted(4);
+    paper.pass(1000);
+    for (const id of [1, 2, 3, 4]) paper.gone(id);
+    assert.equal(paper.pool.desired.crashes, 1);
+    assert.deepEqual(paper.ids("booting"), [5, 6, 7, 8]);
+    paper.pass(1000);
+    paper.ready(5, 6, 7, 8);
+    for (const id of [5, 6, 7, 8]) paper.gone(id);
+    assert.equal(paper.pool.desired.crashes, 2);
+  });
+
+  test("the crash limit stops the server with exit code 3, gracefully", () => {
+    const paper = booted(2, 1, { ...LIMITS, crashes: { deaths: 3, within: 10_000 } });
+    paper.gone(1);
+    paper.pass(10_000);
+    paper.ready(3);
+    for (const id of [3, 4]) {
+      paper.gone(id);
+      paper.ready(...paper.ids("booting"));
+    }
+    assert.equal(paper.pool.desired.stop, undefined, "the first was too long ago");
+    paper.news();
+    paper.gone(5);
+    assert.deepEqual(paper.news(), ["drain 2"]);
+    paper.gone(2);
+    assert.equal(paper.pool.exitCode, ExitCode.workerBoot);
+    const { desired } = paper.pool;
+    assert.match(desired.stop?.reason ?? "", /^3 workers have died within 10s/);
   });
 
   test("a replacement that cannot boot does not end a server that has served", () => {

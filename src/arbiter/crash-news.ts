@@ -1,0 +1,43 @@
+/**
+ * The news of workers that died unasked. Each death is told, until workers die in a row: then there is one line each
+ * time the next one has to wait, which says how many there were, and no flood.
+ */
+import type { ErrorLog } from "../log/error-log.ts";
+import { type Desired, SOUND_AFTER, waitAfter } from "./desired.ts";
+
+export class CrashNews {
+  readonly #log: ErrorLog;
+  /** Deaths since a worker last lived for long. */
+  #deaths = 0;
+  #roundAt = Number.NEGATIVE_INFINITY;
+  /** Deaths before this belong to a round that has been told. */
+  #toldUntil = Number.NEGATIVE_INFINITY;
+
+  constructor(log: ErrorLog) {
+    this.#log = log;
+  }
+
+  /**
+   * @param what the line about this death
+   * @param stack the app's own, if there is one
+   * @param desired what is wanted after it
+   */
+  died(what: string, stack: string | undefined, desired: Desired, now: number): void {
+    const newSeries = desired.crashes === 1 && desired.crashedAt !== this.#roundAt;
+    this.#deaths = newSeries ? 1 : this.#deaths + 1;
+    this.#roundAt = desired.crashedAt;
+    const wait = desired.notBefore - now;
+    if (waitAfter(desired.crashes) === 0 || desired.stop !== undefined) this.#log.error(what, stack);
+    else if (wait <= 0 || now < this.#toldUntil) this.#log.debug(what);
+    else {
+      const next = `the next is started in ${(wait / 1000).toFixed(1)}s`;
+      this.#log.error(`${what}; workers have died ${this.#deaths} times in a row: ${next}`);
+      this.#toldUntil = desired.notBefore;
+    }
+  }
+
+  /** Workers come and go: what each of them does is no news. */
+  isFlood(now: number): boolean {
+    return now < this.#toldUntil + SOUND_AFTER;
+  }
+}

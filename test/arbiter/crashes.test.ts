@@ -1,0 +1,85 @@
+/** Workers that die unasked, through the built command. */
+import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
+
+interface Stage {
+  readonly command: RunningCommand;
+  readonly target: { readonly port: number };
+  /** While it is there, every worker dies soon after it is ready. */
+  readonly doom: string;
+}
+
+async function serve(context: TestContext, ...args: string[]): Promise<Stage> {
+  const doom = join(temporaryFolder(context), "doom");
+  const command = startCommand(context, ["pool/mortal.mjs", "-b", "127.0.0.1:0", ...args], {
+    env: { DOOM: doom },
+  });
+  await command.ready();
+  return { command, target: { port: await command.port() }, doom };
+}
+
+test("a worker that is killed is named by its signal, and replaced at once", async (context) => {
+  const { command, target } = await serve(context);
+  const [worker] = command.workers() as [number];
+  process.kill(worker, "SIGKILL");
+  assert.notEqual(Number((await ask(target)).text), worker);
+  const line = await command.line(/\[ERROR\] Worker/);
+  assert.match(line, new RegExp(`Worker \\(pid: ${worker}\\) was killed by SIGKILL$`));
+  assert.equal((await command.end()).code, 0);
+});
+
+test("an error that nobody catches ends its worker, whose stack and exit code are logged", async (context) => {
+  const { command, target } = await serve(context);
+  await assert.rejects(ask(target, "/throw"));
+  await command.line(/Worker \(pid: \d+\) exited with code 1$/);
+  assert.match(command.stderr, /Error: nobody catches this\n +at .*mortal\.mjs:/);
+  assert.equal((await ask(target)).status, 200);
+});
+
+test("workers that die in a row wait longer and longer, with one line each time", async (context) => {
+  const { command, target, doom } = await serve(context, "-w", "3");
+  writeFileSync(doom, "");
+  for (const pid of command.workers()) process.kill(pid, "SIGKILL");
+  const line = await command.line(/workers have died \d+ times in a row: the next is started in/, 3);
+  assert.ok(Number(/(\d+) times/.exec(line)?.[1]) > 12, line);
+  assert.match(line, /\[ERROR\] Worker \(pid: \d+\) exited with code 7; .*in (0\.9|1\.0)s$/);
+  // From the first wait on there is one line a round, and none for what boots.
+  const log = command.stderr.split("\n");
+  const flood = log.slice(log.findIndex((text) => text.includes("times in a row")));
+  assert.equal(flood.filter((text) => /\[ERROR\]/.test(text)).length, 3, command.stderr);
+  assert.deepEqual(
+    flood.filter((text) => /Booting/.test(text)),
+    [],
+  );
+  rmSync(doom);
+  assert.equal((await ask(target)).status, 200);
+  assert.equal((await command.end()).code, 0);
+});
+
+test("--crash-limit ends the server with exit code 3 and the reason", async (context) => {
+  const { command, doom } = await serve(context, "-w", "2", "--crash-limit", "5/60s");
+  const workers = command.workers();
+  writeFileSync(doom, "");
+  for (const pid of workers) process.kill(pid, "SIGKILL");
+  assert.deepEqual(await command.ended(), { code: 3, signal: null });
+  assert.match(
+    command.stderr.trimEnd().split("\n").at(-1) ?? "",
+    /\[ERROR\] Reason: 5 workers have died within 60s, which is the crash limit; the last one exited with code 7$/,
+  );
+  assert.ok(!workers.some(isAlive));
+});
+
+test("what cannot be started is waited for", async (context) => {
+  const { command, target, doom } = await serve(context);
+  writeFileSync(doom, "");
+  process.kill(command.workers()[0] as number, "SIGKILL");
+  await command.line(/times in a row/);
+  const waiting = ask(target);
+  rmSync(doom);
+  assert.equal((await waiting).status, 200);
+  await until("it is ready", () => command.workers().length === 1);
+});

@@ -87,7 +87,9 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     this.#socket = socket;
     this.#host = host;
     this.#context = context;
-    this.#output = new Output(socket, host.options.timeouts.body);
+    this.#output = new Output(socket, host.options.timeouts.body, () => {
+      if (this.#held !== undefined && this.#answer === undefined) this.#feedHeld();
+    });
     this.#sender = new Sender(this, this.#output);
     this.#parser = new RequestParser(host.options.limits, this);
     this.deadline = host.now + (host.options.timeouts.keepAlive || host.options.timeouts.header);
@@ -126,7 +128,8 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
 
   /** True when the bytes that come next are not to be looked at yet. */
   #blocked(): boolean {
-    if (this.#answer === undefined) return false;
+    // Whoever asks for more without taking what there is would have us hold it all.
+    if (this.#answer === undefined) return this.#phase === "idle" && this.#output.behind;
     return this.#received || (!this.#bodyWanted && !this.#answer.complete);
   }
 

@@ -5,18 +5,26 @@
 import type { Socket } from "node:net";
 import { ClientGone } from "../errors.ts";
 
+/** Text gathered beyond this many characters is sent before more is made. */
+const GATHER_MAX = 65536;
+
 export class Output {
   readonly #socket: Socket;
+  readonly #onRoom: () => void;
   #text = "";
   #gathering = false;
   #room: Promise<void> | undefined;
   readonly #stallMs: number;
   #watched = false;
 
-  /** @param stallMs how long a client may take nothing at all of what is sent, before it is given up */
-  constructor(socket: Socket, stallMs: number) {
+  /**
+   * @param stallMs how long a client may take nothing at all of what is sent, before it is given up
+   * @param onRoom called when the client has caught up, where it was behind
+   */
+  constructor(socket: Socket, stallMs: number, onRoom: () => void) {
     this.#socket = socket;
     this.#stallMs = stallMs;
+    this.#onRoom = onRoom;
     // Once: `setTimeout` with a callback would add a listener at every stall.
     socket.on("timeout", this.#giveUp);
   }
@@ -29,6 +37,7 @@ export class Output {
   release(): void {
     this.flush();
     this.#socket.off("timeout", this.#giveUp);
+    this.#socket.off("drain", this.#caughtUp);
     this.#socket.setTimeout(0);
   }
 
@@ -40,6 +49,12 @@ export class Output {
   /** True when the client takes what is sent slower than it comes. */
   get full(): boolean {
     return this.#socket.writableNeedDrain;
+  }
+
+  /** True when the client is so far behind that nothing more should be made for it. */
+  get behind(): boolean {
+    if (this.#text.length > GATHER_MAX) this.#send();
+    return this.#watched;
   }
 
   /** From here to `flush`, text is held back. */
@@ -63,13 +78,15 @@ export class Output {
   #watch(taken: boolean): void {
     if (taken || this.#watched) return;
     this.#watched = true;
-    const socket = this.#socket;
-    socket.setTimeout(this.#stallMs);
-    socket.once("drain", () => {
-      this.#watched = false;
-      socket.setTimeout(0);
-    });
+    this.#socket.setTimeout(this.#stallMs);
+    this.#socket.once("drain", this.#caughtUp);
   }
+
+  readonly #caughtUp = (): void => {
+    this.#watched = false;
+    this.#socket.setTimeout(0);
+    this.#onRoom();
+  };
 
   /** Sends what there is and closes our side; `sent` is called when the system has taken everything. */
   end(sent: () => void): void {

@@ -18,7 +18,7 @@ test("a worker that is forced out tells the app so", async (t) => {
   await until("the request is there", () => request);
   engine.server.destroy();
   await until("the signal aborts", () => request?.signal.aborted);
-  assert.equal((request?.signal.reason as Error).name, "RequestAborted");
+  assert.match(String(request?.signal.reason), /^RequestAborted/);
 });
 
 test("an upload that is cut short before it is read aborts too", async (t) => {

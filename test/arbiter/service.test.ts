@@ -6,7 +6,7 @@ import * as workers from "../../src/arbiter/roster.ts";
 import { Service, type ServiceState } from "../../src/arbiter/service.ts";
 import { ServiceNotifier } from "../../src/systemd/notify.ts";
 
-const LIMITS = { boot: 1000, graceful: 1000, silence: 1000 } as unknown as want.TimeLimits;
+const LIMITS: want.Limits = { boot: 1000, graceful: 1000, silence: 1000, crashes: undefined };
 
 function recorded(env: NodeJS.ProcessEnv = {}): {
   service: Service;

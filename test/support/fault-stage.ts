@@ -17,9 +17,11 @@ const RATE = 60;
 export interface StageOptions {
   readonly workers: number;
   /** A file of the fixtures. Default: the mirror, a gateway app. */
-  readonly app?: "mirror.mjs" | "mirror-listener.cjs";
+  readonly app?: "mirror.mjs" | "mirror-listener.cjs" | "blocks.mjs";
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** Puts what else the app needs into its folder. */
+  readonly prepare?: (folder: string) => void;
 }
 
 /** Mostly POST; some answers take a while, some come in pieces, so that there is always something in flight. */
@@ -39,9 +41,10 @@ export class FaultStage {
 
   /** Starts the server, and waits until it serves. */
   static async start(context: TestContext, options: StageOptions): Promise<FaultStage> {
-    const { workers, app = "mirror.mjs", args = [], env = {} } = options;
+    const { workers, app = "mirror.mjs", args = [], env = {}, prepare } = options;
     const folder = temporaryFolder(context);
     copyFileSync(join(FIXTURES, "faults", app), join(folder, app));
+    prepare?.(folder);
     const path = join(folder, "app.sock");
     const binds = ["--bind", "127.0.0.1:0", "--bind", `unix:${path}`];
     const command = startCommand(context, [app, ...binds, "--workers", `${workers}`, ...args], {

@@ -1,0 +1,91 @@
+/** Workers that stand still under load: told apart, told about, replaced; the others serve meanwhile. */
+import assert from "node:assert/strict";
+import { copyFileSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { FIXTURES, isAlive, until } from "../support/command.ts";
+import { FaultStage } from "../support/fault-stage.ts";
+import type { Load } from "../support/load.ts";
+
+/** Only what was in the hands of `pid` may be lost: at most one request of each client. */
+function checkLosses(name: string, load: Load, pid: number, clients: number): void {
+  const { refused, wrong, timedOut } = load.counts;
+  assert.deepEqual(
+    { refused, wrong, timedOut },
+    { refused: 0, wrong: 0, timedOut: 0 },
+    `${name}: ${load.report()}`,
+  );
+  assert.ok(load.failed <= clients, `${name}: ${load.report()}`);
+  for (const { worker, text } of load.failures)
+    assert.ok(worker === undefined || worker === pid, `${name}: ${text}`);
+}
+
+test("a worker that is stopped is replaced", async (context) => {
+  const stage = await FaultStage.start(context, { workers: 4, args: ["--timeout", "1s"] });
+  await stage.load();
+  const [pid] = await stage.settled();
+  assert.ok(pid !== undefined);
+  process.kill(pid, "SIGSTOP");
+  await until("the stopped worker is gone", () => !isAlive(pid));
+  const pids = await stage.settled();
+  await until("its successor answers", () => pids.every((other) => stage.answering().has(other)));
+  await Promise.all([...stage.loads.values()].map((load) => load.stop()));
+  for (const [name, load] of stage.loads) checkLosses(name, load, pid, 4);
+  await stage.end();
+});
+
+test("an endless loop: the log names its file and line, the rest is served meanwhile", async (context) => {
+  const stage = await FaultStage.start(context, {
+    workers: 4,
+    app: "blocks.mjs",
+    args: ["--timeout", "1s"],
+    prepare: (folder) => copyFileSync(join(FIXTURES, "faults", "mirror.mjs"), join(folder, "mirror.mjs")),
+  });
+  await stage.load();
+  const pids = await stage.settled();
+  const socket = connect(stage.port, "127.0.0.1");
+  context.after(() => socket.destroy());
+  socket.on("error", () => {});
+  socket.write("GET /block?why HTTP/1.1\r\nHost: h\r\n\r\n");
+  const source = readFileSync(join(FIXTURES, "faults", "blocks.mjs"), "utf8").split("\n");
+  const line = source.findIndex((text) => text.includes("while (true)")) + 1;
+  // Meanwhile the other three answer: each load goes on, if not in every client.
+  await stage.more(10);
+  await stage.command.line(new RegExp(`turnForEver.*blocks\\.mjs:${line}`));
+  await stage.command.line(/GET \/block\?why/);
+  const after = await until("the stuck worker is replaced", () => {
+    const now = stage.command.workers();
+    return now.length === 4 && now.some((pid) => !pids.includes(pid)) && now;
+  });
+  const stuck = pids.find((pid) => !after.includes(pid));
+  assert.ok(stuck !== undefined);
+  await stage.more(10);
+  await Promise.all([...stage.loads.values()].map((load) => load.stop()));
+  for (const [name, load] of stage.loads) checkLosses(name, load, stuck, 4);
+  await stage.end();
+});
+
+test("the arbiter is killed: a worker that is blocked ends as well", async (context) => {
+  const stage = await FaultStage.start(context, {
+    workers: 2,
+    app: "blocks.mjs",
+    prepare: (folder) => copyFileSync(join(FIXTURES, "faults", "mirror.mjs"), join(folder, "mirror.mjs")),
+  });
+  const pids = [stage.command.pid, ...(await stage.settled())];
+  const socket = connect(stage.port, "127.0.0.1");
+  context.after(() => socket.destroy());
+  socket.on("error", () => {});
+  socket.write("GET /block HTTP/1.1\r\nHost: h\r\n\r\n");
+  await until("a worker is busy", () => pids.some((pid) => processorTicks(pid) > 50));
+  stage.command.kill("SIGKILL");
+  await until("no process is left", () => !pids.some(isAlive), 2000);
+});
+
+/** Processor time that a process has used, in ticks of 10 ms. */
+function processorTicks(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}

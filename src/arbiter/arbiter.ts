@@ -15,6 +15,7 @@ import { type Listener, removeSocketFile } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
 import { type ControlDoors, openControl, openHealth } from "./control-doors.ts";
+import { workerCount } from "./cpu-limit.ts";
 import { canReload, firstBoot, type Limits } from "./desired.ts";
 import { type ArbiterEvent, describeEnding, type Ending, SIGNALS, type Signal } from "./event.ts";
 import { OomKills } from "./exit-name.ts";
@@ -27,6 +28,7 @@ import { PidFile } from "./pid-file.ts";
 import { Pool, type PoolEffects } from "./pool.ts";
 import { processState } from "./process-state.ts";
 import type { KillReason } from "./reconcile.ts";
+import { Recycling } from "./recycling.ts";
 import { Service } from "./service.ts";
 import { arbiterTitle, enterFolder, keepFixedSettings, openLogFile } from "./setup.ts";
 import { openSockets } from "./sockets.ts";
@@ -57,6 +59,7 @@ export class Arbiter {
   readonly #log: ErrorLog;
   readonly #narrator: Narrator;
   readonly #desk: ControlDesk;
+  readonly #recycling: Recycling;
   /** The configuration at the start: what a reload cannot change stands here. */
   readonly #fixed: Config;
   readonly #report: BootReport | undefined;
@@ -88,12 +91,19 @@ export class Arbiter {
     process.title = arbiterTitle(config);
     this.#configs.set(this.#generation, config);
     this.#fixed = config;
-    const wanted = firstBoot(config.workers, config.reloadSurge, limitsOf(config));
+    const wanted = firstBoot(workerCount(config.workers), config.reloadSurge, limitsOf(config));
     this.#pool = new Pool(wanted, this.#effects(), () => this.#clock.now());
     this.#desk = new ControlDesk(this.#office());
     this.#upgrade = new Upgrade(this.#upgradeOffice());
     const onFailure = (error: Error): void => this.#log.warning(`systemd cannot be told: ${error.message}`);
     this.#service = new Service(new ServiceNotifier({ onFailure }));
+    this.#recycling = new Recycling({
+      pool: this.#pool,
+      log: this.#log,
+      pidOf: (id) => this.#pidOf(id),
+      configOf: (generation) => this.#configs.get(generation),
+      post: (use) => this.#mailbox.post({ type: "memory", use }),
+    });
   }
 
   /**
@@ -134,6 +144,7 @@ export class Arbiter {
 
   #leave(): void {
     this.#clock.stop();
+    this.#recycling.stop();
     this.#mailbox.close();
     this.#closeDoors();
     // Another arbiter may serve the same sockets, before or after this one.
@@ -196,6 +207,9 @@ export class Arbiter {
         return;
       case "exit":
         this.#takeExit(event.id, event.ending);
+        return;
+      case "memory":
+        this.#recycling.weighed(event.use);
         return;
       case "stall":
         this.#narrator.stall(event.report);
@@ -359,6 +373,9 @@ export class Arbiter {
         this.#pool.workerBeat(id, message);
         this.#evenOut(id);
         return;
+      case "due":
+        this.#recycling.due(id, message);
+        return;
       case "draining":
         this.#pool.workerStopping(id);
         return;
@@ -419,7 +436,7 @@ export class Arbiter {
     this.#configs.set(this.#generation, config);
     this.#log.level = config.logLevel;
     this.#narrator.reloading(this.#generation);
-    this.#pool.reload(this.#generation, config.workers);
+    this.#pool.reload(this.#generation, workerCount(config.workers));
   }
 
   /** The reload that was asked for while another was under way. */
@@ -478,6 +495,7 @@ export class Arbiter {
       folder: this.#folder,
       logFile: this.#logFile,
     };
+    this.#recycling.watch(launch.config);
     this.#handles.set(id, new WorkerHandle(launch, (event) => this.#mailbox.post(event)));
   }
 

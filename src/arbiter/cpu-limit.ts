@@ -39,6 +39,11 @@ export function cpuLimit(root = "/", available = availableParallelism()): CpuLim
   return quota < available ? { cpus: quota, source: "cgroup" } : { cpus: available, source: "affinity" };
 }
 
+/** How many workers a setting means. */
+export function workerCount(workers: number | "auto"): number {
+  return workers === "auto" ? autoWorkers() : workers;
+}
+
 /**
  * Workers for `--workers auto`: one for each CPU and for a last part of one, since a single worker can use
  * no more than one; at least one.

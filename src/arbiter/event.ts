@@ -5,6 +5,7 @@ import type { StallReport } from "../ipc/stall-report.ts";
 import type { Command } from "./control-desk.ts";
 import { exitName, type OomKills } from "./exit-name.ts";
 import type { PredecessorStep, SuccessorEvent } from "./handover.ts";
+import type { MemoryUse } from "./recycling.ts";
 
 /** The signals the arbiter understands; docs/signals.md says what each does. */
 export const SIGNALS = [
@@ -34,6 +35,8 @@ export type ArbiterEvent =
   | { readonly type: "message"; readonly id: number; readonly message: FromWorker }
   /** A worker's watchdog has something to say about its event loop. */
   | { readonly type: "stall"; readonly report: StallReport }
+  /** The memory of the workers has been measured. */
+  | { readonly type: "memory"; readonly use: MemoryUse }
   | { readonly type: "exit"; readonly id: number; readonly ending: Ending }
   /** Somebody asked through the control interface. */
   | { readonly type: "command"; readonly command: Command }

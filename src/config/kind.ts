@@ -39,6 +39,16 @@ export function count(min: number, max: number = Number.MAX_SAFE_INTEGER): Kind<
   };
 }
 
+/** A whole number within bounds, or the word `auto`. */
+export function countOrAuto(min: number, max: number): Kind<number | "auto"> {
+  const kind = count(min, max);
+  return {
+    placeholder: "INT|auto",
+    parse: (raw) => (String(raw).trim().toLowerCase() === "auto" ? "auto" : kind.parse(raw)),
+    format: String,
+  };
+}
+
 const DURATION_UNITS: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** The longest time a timer can wait: 2^31 - 1 milliseconds, 24.8 days. */

@@ -63,6 +63,12 @@ export interface Beat {
   readonly debugged: boolean;
 }
 
+/** Why a worker is due to be replaced, and after how many answers, or milliseconds. */
+export interface Due {
+  readonly why: "requests" | "lifetime";
+  readonly amount: number;
+}
+
 export type FromWorker =
   /** The worker's program listens for messages; what was sent to it before is lost. */
   | { readonly type: "booting" }
@@ -70,5 +76,7 @@ export type FromWorker =
   | { readonly type: "ready"; readonly serving: string }
   | ({ readonly type: "failed" } & BootFailure)
   | ({ readonly type: "beat" } & Beat)
+  /** The worker has done its part; it serves on until it is told to stop. */
+  | ({ readonly type: "due" } & Due)
   /** The worker stops without having been told by the arbiter: it was sent a signal. */
   | { readonly type: "draining" };

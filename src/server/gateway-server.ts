@@ -48,6 +48,8 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   lingerMs = 0;
   shedding = 0;
   requests = 0;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #onDue: () => void = () => {};
   readonly #listeners: Server[] = [];
   readonly #connections = new Set<Connection>();
   readonly #clock: NodeJS.Timeout;
@@ -89,6 +91,11 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.#listeners.push(server);
   }
 
+  whenAnswered(answers: number, then: () => void): void {
+    this.#dueAt = this.requests + answers;
+    this.#onDue = then;
+  }
+
   inFlight(): InFlight[] {
     const now = performance.now();
     return [...this.#connections].flatMap((connection) => {
@@ -123,6 +130,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
 
   onAnswered(): void {
     this.requests += 1;
+    if (this.requests === this.#dueAt) this.#onDue();
   }
 
   onClosed(connection: Connection): void {

@@ -66,6 +66,8 @@ export class NodeServer implements WorkerServer {
   #begun = 0;
   #shedding = 0;
   #requests = 0;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #onDue: () => void = () => {};
 
   constructor(options: NodeServerOptions) {
     this.#options = options;
@@ -96,6 +98,11 @@ export class NodeServer implements WorkerServer {
 
   shed(connections: number): void {
     this.#shedding = connections;
+  }
+
+  whenAnswered(answers: number, then: () => void): void {
+    this.#dueAt = this.#requests + answers;
+    this.#onDue = then;
   }
 
   inFlight(): InFlight[] {
@@ -195,7 +202,10 @@ export class NodeServer implements WorkerServer {
 
   #end(exchange: Exchange): void {
     this.#exchanges.delete(exchange);
-    if (exchange.response.writableFinished) this.#requests += 1;
+    if (exchange.response.writableFinished) {
+      this.#requests += 1;
+      if (this.#requests === this.#dueAt) this.#onDue();
+    }
     const { socket } = exchange.request;
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;

@@ -26,6 +26,8 @@ export interface WorkerServer {
   readonly connections: number;
   /** Answers completed since the start. */
   readonly requests: number;
+  /** Calls back once, when so many more answers have been completed; a later call replaces an earlier one. */
+  whenAnswered(answers: number, then: () => void): void;
   /**
    * Answers this many of the next requests with `Connection: close`, so that their clients connect anew,
    * perhaps to another worker. A later call replaces an earlier one.

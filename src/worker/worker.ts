@@ -11,6 +11,7 @@ import { ErrorLog } from "../log/error-log.ts";
 import { describeBootError } from "./boot-error.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { makeServing, type Serving } from "./serving.ts";
+import { beginTerm } from "./term.ts";
 import { beatInterval, watchLoop } from "./watch.ts";
 import type { Watchdog } from "./watchdog/watchdog.ts";
 
@@ -118,6 +119,7 @@ class WorkerLife {
     this.#phase = "ready";
     send({ type: "ready", serving: this.#serving.what });
     setInterval(() => this.#beat(), beatInterval(settings.timeout)).unref();
+    beginTerm(settings, this.#serving.server, (due) => send({ type: "due", ...due }));
   }
 
   #beat(): void {

@@ -31,7 +31,7 @@ const MISTAKES: [args: string[], message: string][] = [
   [["--wrokers", "2", "a"], "unknown option '--wrokers' (Did you mean --workers?) (see tsgun --help)"],
   [["--workers", "many", "a"], 'workers: "many" is not a whole number (from --workers)'],
   [["-w", "0", "a"], "workers: 0 is too small: at least 1 (from --workers)"],
-  [["--workers"], "option '-w, --workers <INT>' argument missing (see tsgun --help)"],
+  [["--workers"], "option '-w, --workers <INT|auto>' argument missing (see tsgun --help)"],
   [
     ["--keep-alive", "long", "a"],
     'keep-alive: "long" is not a duration: write 30, 1.5, 500ms, 30s or 1m (from --keep-alive)',

@@ -3,7 +3,10 @@ import { test } from "node:test";
 import {
   choice,
   count,
+  countOrAuto,
+  crashLimit,
   duration,
+  durationOrNone,
   fileMode,
   flag,
   formatDuration,
@@ -66,6 +69,42 @@ const CASES: Case[] = [
       ["=1", /no variable/],
       [["A=1", 5], /5 is no variable/],
       ["A=\0", /no variable/],
+    ],
+  },
+  {
+    name: "a count that may be automatic",
+    kind: countOrAuto(1, 10),
+    good: [
+      ["4", 4],
+      [" Auto ", "auto"],
+    ],
+    bad: [
+      ["0", /0 is too small/],
+      ["automatic", /"automatic" is not a whole number/],
+    ],
+  },
+  {
+    name: "a duration, or none",
+    kind: durationOrNone(1000),
+    good: [
+      ["0", 0],
+      ["1", 1000],
+    ],
+    bad: [["999ms", /"999ms" is too short: at least 1s, or 0/]],
+  },
+  {
+    name: "a crash limit",
+    kind: crashLimit,
+    good: [
+      ["5/60s", { deaths: 5, within: 60_000 }],
+      ["3/1m", { deaths: 3, within: 60_000 }],
+      ["0", undefined],
+    ],
+    bad: [
+      ["5", /"5" is no crash limit: write 5\/60s, or 0/],
+      ["0/60s", /no crash limit/],
+      ["5/soon", /"soon" is not a duration/],
+      ["5/0", /too short/],
     ],
   },
   {

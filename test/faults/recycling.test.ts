@@ -1,0 +1,26 @@
+/** Workers that are replaced because they have answered enough, under load. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FaultStage } from "../support/fault-stage.ts";
+
+/** How many processes have answered, by the time nothing may have been lost. */
+const PROCESSES = 12;
+
+for (const { workers, app } of [
+  { workers: 1, app: "mirror.mjs" },
+  { workers: 4, app: "mirror.mjs" },
+  { workers: 2, app: "mirror-listener.cjs" },
+] as const) {
+  test(`--max-requests, ${workers} workers of ${app}`, async (context) => {
+    const args = ["--max-requests", "60", "--max-requests-jitter", "20", "--linger", "300ms"];
+    const stage = await FaultStage.start(context, { workers, app, args });
+    await stage.load();
+    while (stage.answering().size < PROCESSES) {
+      const { length } = stage.command.workers();
+      assert.ok(length <= workers + 1, `${length} workers are there`);
+      await stage.more(4);
+    }
+    await stage.assertNothingLost(PROCESSES * 4);
+    await stage.end();
+  });
+}

@@ -74,7 +74,8 @@ class Stage {
   async end(pid: number): Promise<void> {
     const workers = this.command.workers(pid);
     process.kill(pid, "SIGTERM");
-    await this.command.ended();
+    const { code } = await this.command.ended();
+    if (pid === this.old) assert.equal(code, 0);
     assert.deepEqual([...this.command.arbiters(), ...workers].filter(isAlive), []);
     assert.ok(!existsSync(this.socket), "the socket's file is left behind");
     assert.deepEqual([this.pidIn(), this.pidIn(`${this.pidFile}.2`)], [undefined, undefined]);

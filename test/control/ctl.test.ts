@@ -130,6 +130,28 @@ test("scale, restart and stop", async (context) => {
   assert.match(gone.err, /cannot ask the server/);
 });
 
+test("upgrade waits until the new server serves, which is asked from then on, about its health too", async (context) => {
+  const path = join(temporaryFolder(context), "health.sock");
+  const { command, ctl, deploy } = await controlled(context, "--admin-bind", `unix:${path}`, "-w", "2");
+  const told = await ctl("upgrade");
+  const next = command.arbiters()[1] ?? 0;
+  assert.deepEqual(told, {
+    code: 0,
+    out: `the new arbiter (pid ${next}) serves, this one drains\n`,
+    err: "",
+  });
+  const asked = await until("the new server is asked", async () => {
+    const status = await ctl("status", "--json");
+    return status.code === 0 && (JSON.parse(status.out) as { pid: number }).pid === next && status;
+  });
+  assert.equal(asked.code, 0);
+  deploy('throw new Error("no licence");\n');
+  const bad = await ctl("upgrade");
+  assert.deepEqual([bad.code, bad.out], [1, ""]);
+  assert.match(bad.err, /no licence/);
+  await until("health is answered", async () => (await ask({ path }, "/health/ready")).status === 200);
+});
+
 test("without a name the one server that runs is found; where it cannot be made the server runs on", async (context) => {
   const folder = temporaryFolder(context);
   const env = { XDG_RUNTIME_DIR: folder, RUNTIME_DIRECTORY: "" };

@@ -314,11 +314,7 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   }
 
   #onInputEnd(): void {
-    if (this.#phase === "idle") {
-      this.#socket.end();
-      this.#phase = "closed";
-      return;
-    }
+    if (this.#phase === "idle") this.#close();
     if (this.#phase === "lingering") return;
     try {
       this.#parser.finish();
@@ -449,9 +445,13 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
       this.#close();
       return;
     }
+    this.#enterIdle();
+    if (!this.#feeding && (this.#held !== undefined || this.#paused || this.#peerEnded)) this.#feedHeld();
+  }
+
+  #enterIdle(): void {
     const host = this.#host;
     this.#enter("idle", host.draining ? host.lingerMs : host.options.timeouts.keepAlive);
-    if (!this.#feeding && (this.#held !== undefined || this.#paused || this.#peerEnded)) this.#feedHeld();
   }
 
   /** Sends what there is, closes our side, and listens on a little, so that a reset does not overtake the answer. */
@@ -496,9 +496,11 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   overdue(): void {
     const phase = this.#phase;
     this.deadline = Number.POSITIVE_INFINITY;
-    // A client that is still taking an answer is not idle; one that takes nothing has a clock of its own.
-    if (phase === "idle" && this.#output.pending) this.#enter("idle", this.#host.options.timeouts.keepAlive);
-    else if (phase === "idle") this.#close();
+    if (phase === "idle" && this.#output.pending) {
+      // A client that is still taking an answer is not idle; one that takes nothing has a clock of its own.
+      this.#output.watchRest();
+      this.#enterIdle();
+    } else if (phase === "idle") this.#close();
     else if (phase === "head") this.#refuse(new HttpError(408, "the request took too long to arrive"));
     else if (phase === "lingering") this.#socket.destroy();
     else if (phase === "exchange" && this.#received) this.#socket.destroy();

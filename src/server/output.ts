@@ -82,6 +82,15 @@ export class Output {
     this.#socket.once("drain", this.#caughtUp);
   }
 
+  /** The client gets its time for what waits, though that is too little for the stream to call it full. */
+  watchRest(): void {
+    if (this.#watched) return;
+    this.#watched = true;
+    this.#socket.setTimeout(this.#stallMs);
+    // Done when everything ahead of it is.
+    this.#socket.write("", this.#caughtUp);
+  }
+
   readonly #caughtUp = (): void => {
     this.#watched = false;
     this.#socket.setTimeout(0);

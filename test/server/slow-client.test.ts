@@ -1,9 +1,12 @@
 /** Clients that take nothing, little, or ask for more than they take: what they cost is bounded, and they end. */
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, Server, type Socket } from "node:net";
+import { describe, type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
 import { until } from "../support/command.ts";
-import { startEngine } from "../support/engine.ts";
+import { type Engine, startEngine } from "../support/engine.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -52,5 +55,80 @@ describe("a pipeline whose answers nobody takes", () => {
     await pause(100);
     assert.ok(answered * ANSWER.length < 20_000_000, `${answered} answers were made`);
     client.socket.destroy();
+  });
+});
+
+describe("a client that leaves so little of its answer that nothing waits for it", () => {
+  const timeouts = { ...DEFAULT_TIMEOUTS, header: 200, body: 200, keepAlive: 100 };
+
+  /** An engine whose app writes until the system takes no more, and so a few kilobytes stay here. */
+  async function startFilling(t: TestContext): Promise<Engine> {
+    const sockets: Socket[] = [];
+    const engine = await startEngine(
+      t,
+      async (request, respond) => {
+        const writer = respond(200);
+        if (request.path === "/next") return await writer.end("next");
+        while (sockets[0]?.writableLength === 0) await writer.write("x".repeat(4096));
+        await writer.end();
+      },
+      { timeouts },
+    );
+    // Connections that a server hands over as it always does show how much waits on them.
+    const listener = createServer({ allowHalfOpen: true });
+    const handOver = new Server();
+    engine.server.adopt(handOver);
+    listener.on("connection", (socket) => {
+      sockets.push(socket);
+      handOver.emit("connection", socket);
+    });
+    listener.listen(0, "127.0.0.1");
+    await once(listener, "listening");
+    t.after(() => listener.close());
+    return { ...engine, port: (listener.address() as AddressInfo).port };
+  }
+
+  async function ask(engine: Engine): Promise<Socket> {
+    const socket = connect({ port: engine.port, host: "127.0.0.1", allowHalfOpen: true });
+    socket.on("error", () => {});
+    socket.write(GET);
+    await until("it is answered", () => engine.server.requests === 1);
+    return socket;
+  }
+
+  test("is given up when its connection is idle", async (t) => {
+    const engine = await startFilling(t);
+    const socket = await ask(engine);
+    await until("it is given up", () => engine.server.connections === 0, 5000);
+    socket.destroy();
+  });
+
+  test("is given up when it has closed its side", async (t) => {
+    const engine = await startFilling(t);
+    const socket = await ask(engine);
+    socket.end();
+    await until("it is given up", () => engine.server.connections === 0, 5000);
+    socket.destroy();
+  });
+
+  test("does not keep the server from draining", async (t) => {
+    const engine = await startFilling(t);
+    const socket = await ask(engine);
+    await engine.server.drain(50);
+    socket.destroy();
+  });
+
+  test("keeps its connection when it takes the rest in time", async (t) => {
+    const engine = await startFilling(t);
+    const socket = await ask(engine);
+    await pause(150);
+    let text = "";
+    socket.setEncoding("latin1").on("data", (more: string) => {
+      text = text.slice(-1000) + more;
+    });
+    await until("the answer is there", () => text.endsWith("0\r\n\r\n"));
+    socket.write(GET.replace("/", "/next"));
+    await until("the next answer is there", () => text.endsWith("next"));
+    socket.destroy();
   });
 });

@@ -144,8 +144,13 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.#onEmpty();
   }
 
+  /** Deadlines are looked at behind the input of this turn: a blocked loop must not make late what came in time. */
   #tick(): void {
     this.now = performance.now();
+    setImmediate(() => this.#checkDeadlines());
+  }
+
+  #checkDeadlines(): void {
     for (const connection of this.#connections) {
       if (connection.deadline <= this.now) connection.overdue();
       if (connection.requestDeadline <= this.now) connection.requestOverdue();

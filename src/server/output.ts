@@ -8,12 +8,17 @@ import { ClientGone } from "../errors.ts";
 /** Text gathered beyond this many characters is sent before more is made. */
 const GATHER_MAX = 65536;
 
+/** Pieces sent at a stretch, before others get their turn of the event loop. */
+const STRETCH = 64;
+
 export class Output {
   readonly #socket: Socket;
   readonly #onRoom: () => void;
   #text = "";
   #gathering = false;
   #room: Promise<void> | undefined;
+  /** Pieces sent since the loop was last given away. */
+  #stretch = 0;
   readonly #stallMs: number;
   #watched = false;
 
@@ -46,9 +51,10 @@ export class Output {
     return this.#socket.writableLength > 0;
   }
 
-  /** True when the client takes what is sent slower than it comes. */
+  /** True when `room` should be awaited: the client takes what is sent slower than it comes, or others have waited. */
   get full(): boolean {
-    return this.#socket.writableNeedDrain;
+    this.#stretch += 1;
+    return this.#socket.writableNeedDrain || this.#stretch >= STRETCH;
   }
 
   /** True when the client is so far behind that nothing more should be made for it. */
@@ -148,11 +154,13 @@ export class Output {
     this.#socket.uncork();
   }
 
-  /** Resolves when the client has caught up; rejects with `ClientGone`. */
+  /** Resolves when the client has caught up, in a later turn of the event loop; rejects with `ClientGone`. */
   room(): Promise<void> {
     const socket = this.#socket;
     if (socket.destroyed) return Promise.reject(new ClientGone());
-    if (!socket.writableNeedDrain) return Promise.resolve();
+    this.#stretch = 0;
+    // Promises alone would keep the loop until the source or the buffers of the system end.
+    if (!socket.writableNeedDrain) return new Promise((resolve) => setImmediate(resolve));
     this.#room ??= new Promise<void>((resolve, reject) => {
       const settle = (): void => {
         socket.off("drain", settle);

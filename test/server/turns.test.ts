@@ -1,10 +1,45 @@
-/** Everybody gets a turn: no clock is read before the mail is. */
+/** Everybody gets a turn: no answer keeps the event loop for itself, and no clock is read before the mail is. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
+import { until } from "../support/command.ts";
 import { startEngine, statuses } from "../support/engine.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+for (const way of ["writer", "iterable"]) {
+  test(`a ${way} whose pieces are taken as fast as they come leaves turns to others`, async (t) => {
+    let turns = 0;
+    let counting = true;
+    const count = (): void => {
+      turns += 1;
+      if (counting) setImmediate(count);
+    };
+    t.after(() => {
+      counting = false;
+    });
+    const pieces = 10_000;
+    const engine = await startEngine(t, async (_request, respond) => {
+      setImmediate(count);
+      if (way === "iterable")
+        return respond(
+          200,
+          null,
+          Array.from({ length: pieces }, () => "piece\n"),
+        );
+      const writer = respond(200);
+      for (let piece = 0; piece < pieces; piece += 1) await writer.write("piece\n");
+      await writer.end();
+    });
+    const client = await engine.connect();
+    // What is sent stays in the buffers of the system, which take it all.
+    client.socket.pause();
+    client.send(GET);
+    await until("the answer is complete", () => engine.server.requests === 1);
+    assert.ok(turns > 50, `${turns} turns`);
+    client.socket.destroy();
+  });
+}
 
 test("a request that came while the loop was blocked is not too late", async (t) => {
   const engine = await startEngine(t, (_request, respond) => respond(200, null, "hello"), {

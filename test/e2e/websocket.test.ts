@@ -1,0 +1,57 @@
+/** WebSockets through the built command: echoed, cut, and sent home by a reload. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { WebSocket } from "ws";
+import { FIXTURES, startCommand, until } from "../support/command.ts";
+
+const APP = `${join(FIXTURES, "websocket", "app.mjs")}:app`;
+
+interface Opened {
+  readonly socket: WebSocket;
+  /** The process id of the worker at the other end. */
+  readonly worker: number;
+}
+
+async function open(port: number): Promise<Opened> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+  const [greeting] = await once(socket, "message");
+  return { socket, worker: Number(String(greeting)) };
+}
+
+test("WebSockets are echoed, survive others that are cut, and are closed in order by a reload", async (t) => {
+  const server = startCommand(t, [APP, "--bind", "127.0.0.1:0", "--workers", "2"]);
+  await server.ready();
+  const port = await server.port();
+  const workers = server.workers();
+  const opened = await Promise.all(Array.from({ length: 20 }, () => open(port)));
+  for (const { worker } of opened) assert.ok(workers.includes(worker), `${worker} is no worker`);
+  await Promise.all(
+    opened.map(async ({ socket }, index) => {
+      const message = Buffer.alloc(index * 10_007, index);
+      const echo = once(socket, "message");
+      socket.send(message.subarray(0, index), { fin: false });
+      socket.send(message.subarray(index), { fin: true });
+      assert.ok(((await echo)[0] as Buffer).equals(message), `message ${index}`);
+    }),
+  );
+  const cut = opened.splice(0, 10);
+  for (const { socket } of cut) {
+    socket.on("error", () => {});
+    (socket as unknown as { _socket: Socket })._socket.resetAndDestroy();
+  }
+  const closed = opened.map(({ socket }) => once(socket, "close"));
+  server.kill("SIGHUP");
+  for (const [code] of await Promise.all(closed)) assert.equal(code, 1012);
+  await server.ready(2);
+  await until("the old workers are gone", () => !server.workers().some((pid) => workers.includes(pid)));
+  const { socket } = await open(port);
+  const echo = once(socket, "message");
+  socket.send("after the reload");
+  assert.equal(String((await echo)[0]), "after the reload");
+  socket.terminate();
+  assert.deepEqual(server.lines(/\[(?:error|critical)\]/i), []);
+  assert.deepEqual(await server.end(), { code: 0, signal: null });
+});

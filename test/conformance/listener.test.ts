@@ -23,5 +23,7 @@ conformance("fromNodeListener", start, {
   lacks: {
     "100 Continue is not sent behind a final head":
       "the head is on its way through the bridge when the body is asked for, so 100 comes before it",
+    "a reading that has begun goes on behind the answer":
+      "node's server, inside the bridge, throws away what is left of a request that has been answered",
   },
 });

@@ -173,6 +173,15 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
+/** A process as its failed test wants to see it: pid, name, state. */
+function describeProcess(pid: number): string {
+  try {
+    return /^\d+ \(.*\) \S/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[0] ?? String(pid);
+  } catch {
+    return `${pid} (gone)`;
+  }
+}
+
 /** Whether a process is there (a zombie is not). */
 export function isAlive(pid: number): boolean {
   try {
@@ -201,6 +210,7 @@ export function startCommand(
     const passed = (test as TestContext & { passed?: boolean }).passed;
     if (passed === false) {
       console.error(`--- tsgun ${args.join(" ")}: standard error\n${command.stderr}---`);
+      console.error(`its children: ${command.workers().map(describeProcess).join("; ") || "none"}`);
     }
     const arbiters = command.arbiters();
     const workers = arbiters.flatMap((pid) => command.workers(pid));

@@ -30,10 +30,10 @@ export function watchLoop(
 ): Watchdog {
   const { timeout } = assignment.settings;
   return startWatchdog({
-    // The last beat may be an eighth older than the stall. A report at five eighths, or six for native code, is
-    // there before the arbiter's clock has run out.
+    // The last beat may be an eighth older than the stall, and a look at it an eighth late: a half and a fifth
+    // leave room for the report before the arbiter's clock has run out.
     stuckAfterMs: timeout / 2,
-    nativeAfterMs: Math.min(NATIVE_AFTER, timeout / 8),
+    nativeAfterMs: Math.min(NATIVE_AFTER, timeout / 5),
     parentPid: assignment.arbiter,
     sink: { fd: assignment.reports, format: "json" },
     inFlight,

@@ -27,6 +27,7 @@ import { Narrator } from "./narrator.ts";
 import { PidFile } from "./pid-file.ts";
 import { Pool, type PoolEffects } from "./pool.ts";
 import { processState } from "./process-state.ts";
+import { Reaper } from "./reaper.ts";
 import type { KillReason } from "./reconcile.ts";
 import { Recycling } from "./recycling.ts";
 import { Service } from "./service.ts";
@@ -125,6 +126,7 @@ export class Arbiter {
       this.#settle();
       this.#narrator.started(this.#listeners);
       this.#enterService();
+      new Reaper({ onFailure: (message) => this.#log.warning(message) }).start();
       while (this.#pool.exitCode === undefined) {
         for (const event of await this.#mailbox.take()) this.#take(event);
         this.#upgrade.advance();

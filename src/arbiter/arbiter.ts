@@ -150,7 +150,7 @@ export class Arbiter {
     this.#mailbox.close();
     this.#closeDoors();
     // Another arbiter may serve the same sockets, before or after this one.
-    const shared = this.#predecessor?.isAlive === true || this.#upgrade.successorPid !== undefined;
+    const shared = this.#predecessor?.isServing === true || this.#upgrade.isSucceeded;
     if (!shared) for (const listener of this.#listeners) removeSocketFile(listener);
     this.#pidFile?.remove();
   }

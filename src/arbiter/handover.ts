@@ -8,6 +8,7 @@
 import { Socket } from "node:net";
 import type { Listener } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
+import { processState } from "./process-state.ts";
 
 export const HANDOVER = "TSGUN_HANDOVER";
 
@@ -58,6 +59,11 @@ export class Predecessor {
   /** Asked of the kernel: nobody can have taken the number while it is the parent's. */
   get isAlive(): boolean {
     return process.ppid === this.pid;
+  }
+
+  /** It still serves the same sockets. One that is ending is the parent until its last thread has ended. */
+  get isServing(): boolean {
+    return this.isAlive && processState(this.pid) !== "zombie";
   }
 
   /** Has each step told to `post`, in order and once. */

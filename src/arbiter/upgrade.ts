@@ -11,6 +11,7 @@ import type { Listener } from "./bind.ts";
 import type { SuccessorEvent } from "./handover.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Pool } from "./pool.ts";
+import { processState } from "./process-state.ts";
 import { Successor } from "./successor.ts";
 
 /** What the upgrade needs of the arbiter. */
@@ -49,6 +50,12 @@ export class Upgrade {
   get successorPid(): number | undefined {
     const successor = this.#successor;
     return successor === undefined || successor.hasEnded || this.#aborted ? undefined : successor.pid;
+  }
+
+  /** A new arbiter serves the same sockets. The end of one that is ending may not have been heard of yet. */
+  get isSucceeded(): boolean {
+    const pid = this.successorPid;
+    return pid !== undefined && processState(pid) !== "zombie";
   }
 
   /** Starts the new arbiter. The outcome comes when its workers are ready, or it has failed. */
@@ -121,7 +128,7 @@ export class Upgrade {
   async finish(handOver: (pid: number) => Promise<void>): Promise<void> {
     if (this.#aborted) await this.#successor?.exited;
     const { successorPid } = this;
-    if (successorPid === undefined) return;
+    if (successorPid === undefined || !this.isSucceeded) return;
     await handOver(successorPid);
     this.#successor?.release();
   }

@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
 import { childrenOf, type Exit, isAlive, startCommand, temporaryFolder, until } from "../support/command.ts";
 
-const APP = "export const handler = (_, respond) => respond(200, {}, `${process.ppid}`);\n";
+const APP = "export const handler = (_, respond) => respond(200, {}, String(process.ppid));\n";
 
 interface Background {
   readonly exit: Exit;

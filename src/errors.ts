@@ -70,3 +70,13 @@ export class ClientGone extends Error {
 export class RequestAborted extends Error {
   override readonly name = "RequestAborted";
 }
+
+/** What an app threw, as an error: not everything that can be thrown is one, or can be made text. */
+export function thrownError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown;
+  try {
+    return new Error(`the app threw ${String(thrown)}`);
+  } catch {
+    return new Error(`the app threw an ${typeof thrown} that has no text`);
+  }
+}

@@ -4,7 +4,7 @@
  * looks complete); the carrier below it decides how it is framed and sent.
  */
 import type { Duplex } from "node:stream";
-import { ClientGone, GatewayError, HttpError } from "../errors.ts";
+import { ClientGone, GatewayError, HttpError, thrownError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { fieldPairs, isTrailerName } from "../gateway/fields.ts";
 import { REASONS } from "../gateway/reasons.ts";
@@ -397,7 +397,7 @@ export class Answer {
    * (the error's own status if it has one, else 500); behind it, the connection is broken off.
    */
   fail(cause: unknown): void {
-    const error = cause instanceof Error ? cause : new Error(`the app threw ${nameOf(cause)}`);
+    const error = thrownError(cause);
     if (this.complete) {
       if (this.#phase === "complete" || this.#phase === "upgraded") this.#onError(error, true);
       return;
@@ -459,15 +459,6 @@ export class Answer {
     const source = this.#source;
     this.#source = undefined;
     source?.stop();
-  }
-}
-
-/** Not everything that can be thrown can be made text. */
-function nameOf(thrown: unknown): string {
-  try {
-    return String(thrown);
-  } catch {
-    return `an ${typeof thrown} that has no text`;
   }
 }
 

@@ -12,7 +12,7 @@ import {
 } from "node:http";
 import { type Socket, Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
-import { BodyError, HttpError } from "../errors.ts";
+import { BodyError, HttpError, thrownError } from "../errors.ts";
 import type { EngineOptions, EngineTimeouts, ErrorReporter } from "./engine-options.ts";
 import { listenOn } from "./listen.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
@@ -141,18 +141,22 @@ export class NodeServer implements WorkerServer {
     server.maxHeadersCount = limits.fields + 1;
     server.on("connection", (socket) => this.#connected(socket));
     server.on("request", (request, response) => {
-      if (this.#begin(request, response)) this.#options.listener(request, response);
+      const exchange = this.#begin(request, response);
+      if (exchange !== undefined) this.#run(exchange);
     });
     server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
-      if (!this.#begin(request, response)) return;
+      const exchange = this.#begin(request, response);
+      if (exchange === undefined) return;
       response.writeContinue();
-      this.#options.listener(request, response);
+      this.#run(exchange);
     });
     if (upgrade !== undefined) {
       server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
         // An upgraded connection is the app's, and never idle again.
         const connection = this.#connections.get(request.socket);
         if (connection !== undefined) connection.exchanges += 1;
+        // A client that breaks off must not end the worker of an app that does not listen (yet).
+        socket.on("error", () => {});
         upgrade(request, socket, head);
       });
     }
@@ -164,8 +168,31 @@ export class NodeServer implements WorkerServer {
     socket.once("close", () => this.#connections.delete(socket));
   }
 
-  /** Takes a request into the books; false when it is refused, and answered. */
-  #begin(request: IncomingMessage, response: ServerResponse): boolean {
+  /** Calls the app. What it throws, or its promise rejects with, is that request's affair and not the worker's. */
+  #run(exchange: Exchange): void {
+    const failed = (error: unknown): void => this.#failed(exchange, error);
+    try {
+      const result: unknown = this.#options.listener(exchange.request, exchange.response);
+      if (result instanceof Promise) result.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #failed(exchange: Exchange, cause: unknown): void {
+    const { response } = exchange;
+    this.#options.onError(thrownError(cause), named(exchange));
+    if (response.writableEnded) return;
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    refuse(response, 500);
+  }
+
+  /** Takes a request into the books; undefined when it is refused, and answered. */
+  #begin(request: IncomingMessage, response: ServerResponse): Exchange | undefined {
     const { limits, timeouts } = this.#options;
     const { socket } = request;
     const now = performance.now();
@@ -192,12 +219,12 @@ export class NodeServer implements WorkerServer {
     const status = refusalOf(request, limits);
     if (status !== undefined) {
       refuse(response, status);
-      return false;
+      return undefined;
     }
     limitContent(request, limits.body, () => {
       this.#breakOff(exchange, new BodyError(413, `the content has more than ${limits.body} bytes`));
     });
-    return true;
+    return exchange;
   }
 
   #end(exchange: Exchange): void {
@@ -304,6 +331,7 @@ function closeAfter(response: ServerResponse): void {
 
 function refuse(response: ServerResponse, status: number): void {
   response.shouldKeepAlive = false;
-  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" });
-  response.end(`${STATUS_CODES[status]}\n`);
+  const text = `${STATUS_CODES[status]}\n`;
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8", "content-length": text.length });
+  response.end(text);
 }

@@ -387,4 +387,57 @@ describe("upgrade", () => {
     await until("it is answered", () => raw.received.endsWith("hello"));
     assert.match(raw.received, /^HTTP\/1\.1 200 /);
   });
+
+  test("a client that breaks off does not end the worker of an app that does not listen", async (context) => {
+    const { server, client } = await serve(context, hello, {
+      upgrade: (_request, socket) => {
+        socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+        socket.resume();
+      },
+    });
+    const raw = await client();
+    raw.socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    await until("it is upgraded", () => raw.received.startsWith("HTTP/1.1 101 "));
+    raw.socket.resetAndDestroy();
+    await until("the connection is gone", () => server.connections === 0);
+  });
+});
+
+describe("an app that throws or rejects", () => {
+  for (const way of ["throws", "rejects"] as const) {
+    test(`answers 500 when it ${way} before the head, is broken off behind it, and is reported`, async (context) => {
+      const errors: string[] = [];
+      const { client } = await serve(
+        context,
+        (request, response) => {
+          if (request.url === "/begun") response.write("half");
+          else response.setHeader("content-length", "5");
+          if (request.url === "/ended") response.end("hello");
+          const error = new Error(`at ${request.url}`);
+          if (way === "rejects") return Promise.reject(error) as never;
+          throw error;
+        },
+        { onError: (error, request) => errors.push(`${request.method} ${error.message}`) },
+      );
+      const fresh = await client();
+      fresh.socket.write(GET);
+      assert.match(await fresh.rest(), /^HTTP\/1\.1 500 .*\r\n\r\nInternal Server Error\n$/s);
+      const begun = await client();
+      begun.socket.write(GET.replace("/", "/begun"));
+      assert.doesNotMatch(await begun.rest(), /\r\n0\r\n/);
+      const ended = await client();
+      ended.socket.write(GET.replace("/", "/ended"));
+      await until("the answer is there", () => ended.received.endsWith("hello"));
+      assert.deepEqual(errors, ["GET at /", "GET at /begun", "GET at /ended"]);
+    });
+  }
+});
+
+test("a request that waited behind another when its client went is not in flight for ever", async (context) => {
+  const { server, client } = await serve(context, () => {});
+  const raw = await client();
+  raw.socket.write(GET + GET + GET);
+  await until("all are there", () => server.inFlight().length === 3);
+  raw.socket.destroy();
+  await until("none is in flight", () => server.inFlight().length === 0);
 });

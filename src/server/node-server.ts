@@ -164,8 +164,19 @@ export class NodeServer implements WorkerServer {
   }
 
   #connected(socket: Socket): void {
-    this.#connections.set(socket, { exchanges: 0, idleSince: performance.now(), bytesWhenIdle: 0 });
-    socket.once("close", () => this.#connections.delete(socket));
+    const connection = { exchanges: 0, idleSince: performance.now(), bytesWhenIdle: 0 };
+    this.#connections.set(socket, connection);
+    socket.once("close", () => {
+      this.#connections.delete(socket);
+      // Node does not tell a response that was waiting behind another.
+      if (connection.exchanges > 0) this.#forget(socket);
+    });
+  }
+
+  #forget(socket: Socket): void {
+    for (const exchange of this.#exchanges) {
+      if (exchange.request.socket === socket) this.#exchanges.delete(exchange);
+    }
   }
 
   /** Calls the app. What it throws, or its promise rejects with, is that request's affair and not the worker's. */

@@ -1,0 +1,93 @@
+/** Express, Koa and Fastify on node's own server: what a drain and clients that break off do to them. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { RequestListener } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { describe, type TestContext, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
+import { NodeServer } from "../../src/server/node-server.ts";
+import { until } from "../support/command.ts";
+import { RawClient, statuses } from "../support/engine.ts";
+
+/** A file of JavaScript, as its users write it. */
+const APPS: string = "../fixtures/apps/frameworks/busy.js";
+
+interface Served {
+  readonly server: NodeServer;
+  client(): Promise<RawClient>;
+}
+
+async function serve(context: TestContext, name: string): Promise<Served> {
+  const apps = (await import(APPS)) as { [name: string]: () => RequestListener | Promise<RequestListener> };
+  const listener = await apps[name]?.();
+  const server = new NodeServer({
+    listener: listener as RequestListener,
+    upgrade: undefined,
+    limits: DEFAULT_LIMITS,
+    timeouts: DEFAULT_TIMEOUTS,
+    onError: (error) => assert.fail(error),
+    onAcceptError: (error) => assert.fail(error),
+  });
+  let port = 0;
+  await server.open(async (http) => {
+    http.listen(0, "127.0.0.1");
+    await once(http, "listening");
+    port = (http.address() as AddressInfo).port;
+  });
+  context.after(() => server.destroy());
+  return {
+    server,
+    client: async () => {
+      const socket = connect({ port, host: "127.0.0.1" });
+      await once(socket, "connect");
+      return new RawClient(socket);
+    },
+  };
+}
+
+const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+
+for (const name of ["express", "koa", "fastify"]) {
+  describe(name, () => {
+    test("answers what is under way and what still comes while it drains, and tells the clients to close", async (t) => {
+      const { server, client } = await serve(t, name);
+      const [idle, slow, stream] = [await client(), await client(), await client()];
+      idle.send(get("/"));
+      await idle.until((text) => text.endsWith("0 bytes"));
+      slow.send(get("/slow"));
+      stream.send(get("/stream"));
+      await stream.until((text) => text.includes("one "));
+      await until("the slow one is in flight", () =>
+        server.inFlight().some(({ target }) => target === "/slow"),
+      );
+      const drained = server.drain(300);
+      idle.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\nContent-Length: 3\r\n\r\nabc");
+      assert.match(await idle.rest(), /Connection: close\r\n[\s\S]*3 bytes$/i);
+      assert.match(await slow.rest(), /Connection: close\r\n[\s\S]*late$/i);
+      assert.match(await stream.rest(), /three\r\n0\r\n\r\n$/);
+      await drained;
+      await until("nothing is left", () => server.connections === 0 && server.inFlight().length === 0);
+    });
+
+    test("outlives clients that break off in the middle of an upload, an answer and a pipeline", async (t) => {
+      const { server, client } = await serve(t, name);
+      const upload = "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\nContent-Length: 100\r\n\r\nabc";
+      for (const bytes of [upload, get("/slow"), get("/stream"), get("/slow") + get("/stream") + upload]) {
+        for (const way of ["destroy", "resetAndDestroy"] as const) {
+          const raw = await client();
+          raw.send(bytes);
+          await until("it is in flight", () => server.inFlight().length > 0);
+          raw.socket[way]();
+          await until("nothing is in flight", () => server.inFlight().length === 0);
+        }
+      }
+      // What the apps had begun comes to its end here.
+      await pause(1300);
+      const raw = await client();
+      raw.send(get("/"));
+      await raw.until((text) => text.endsWith("0 bytes"));
+      assert.deepEqual(statuses(raw.received), [200]);
+    });
+  });
+}

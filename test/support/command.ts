@@ -142,7 +142,8 @@ export class RunningCommand {
   /** The process ids of the workers that exist now; after an upgrade, those of another arbiter. */
   workers(arbiter = this.pid): number[] {
     const arbiters = this.arbiters();
-    return childrenOf(arbiter).filter((pid) => !arbiters.includes(pid));
+    // A process that has ended is no worker, though nobody may have asked for its end yet.
+    return childrenOf(arbiter).filter((pid) => !arbiters.includes(pid) && isAlive(pid));
   }
 
   /** The process ids of all arbiters there have been, the oldest first: each upgrade starts one. */

@@ -80,8 +80,9 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonOutcome
       child.unref();
       return { exitCode: ExitCode.ok, pid };
     }
-    if (report !== undefined) return { exitCode: report.exitCode, pid, message: report.failed };
+    // What it leaves (the pid file, the sockets) is cleared up when it has ended.
     const { code, signal } = await ended;
+    if (report !== undefined) return { exitCode: report.exitCode, pid, message: report.failed };
     const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;
     const message = `the daemon ${how} before it was ready: start without --daemon to see why`;
     return { exitCode: code === null || code === 0 ? ExitCode.failure : code, pid, message };

@@ -49,7 +49,9 @@ test("a loop: the log names file, line and request, the others serve, and the wo
   const stage = await serve(context, "-w", "2", "--timeout", "4s");
   const { command, target } = stage;
   const never = lost(stage, `/spin?${FOR_EVER}`);
-  const report = await command.line(/\[ERROR\] Worker \d+: the event loop has been blocked for [23]\.\d s at$/);
+  const report = await command.line(
+    /\[ERROR\] Worker \d+: the event loop has been blocked for [23]\.\d s at$/,
+  );
   const stuck = Number(/Worker (\d+)/.exec(report)?.[1]);
   assert.ok(command.workers().includes(stuck));
   const frames = command.lines(/^ {4}at /);

@@ -67,7 +67,10 @@ function killByPackage(pid: number): Promise<void> {
       // Its files are gone: an old release, say.
       return resolve();
     }
-    const late = setTimeout(() => void thread.terminate(), PATIENCE);
+    const late = setTimeout(() => {
+      resolve();
+      void thread.terminate();
+    }, PATIENCE);
     thread.on("error", () => {});
     thread.once("exit", () => {
       clearTimeout(late);

@@ -21,6 +21,10 @@ export interface BodySource {
 /** Bytes held for a slow reader before the source is paused. */
 const HIGH_WATER = 65536;
 
+/** Pieces below this size are joined while they wait: a chunk of one byte would cost a hundred. */
+const SMALL = 1024;
+const JOINED_SIZE = 8192;
+
 interface Waiter {
   resolve(result: IteratorResult<Uint8Array, undefined>): void;
   reject(error: Error): void;
@@ -41,6 +45,8 @@ export class MessageBody implements RequestBody {
   #started = false;
   #queue: Uint8Array[] = [];
   #queued = 0;
+  /** Where the last piece of the queue lies, if it is one of small pieces with room for more. */
+  #joined: Buffer | undefined;
   #paused = false;
   #ended: boolean;
   #abandoned = false;
@@ -82,12 +88,31 @@ export class MessageBody implements RequestBody {
       waiter.resolve({ done: false, value: chunk });
       return;
     }
-    this.#queue.push(chunk);
+    if (chunk.length < SMALL && this.#queue.length > 0) {
+      this.#join(chunk);
+    } else {
+      this.#joined = undefined;
+      this.#queue.push(chunk);
+    }
     this.#queued += chunk.length;
     if (this.#queued > HIGH_WATER && !this.#paused) {
       this.#paused = true;
       this.#source?.pause();
     }
+  }
+
+  #join(chunk: Uint8Array): void {
+    const last = this.#queue.length - 1;
+    const joined = this.#joined;
+    const length = (this.#queue[last] as Uint8Array).length;
+    if (joined !== undefined && length + chunk.length <= JOINED_SIZE) {
+      joined.set(chunk, length);
+      this.#queue[last] = joined.subarray(0, length + chunk.length);
+      return;
+    }
+    this.#joined = Buffer.allocUnsafe(JOINED_SIZE);
+    this.#joined.set(chunk);
+    this.#queue.push(this.#joined.subarray(0, chunk.length));
   }
 
   /** All content has been pushed. For servers. */
@@ -204,6 +229,7 @@ export class MessageBody implements RequestBody {
     }
     const chunk = this.#queue.shift();
     if (chunk !== undefined) {
+      if (this.#queue.length === 0) this.#joined = undefined;
       this.#queued -= chunk.length;
       if (this.#paused && this.#queued < HIGH_WATER / 2) {
         this.#paused = false;
@@ -221,6 +247,7 @@ export class MessageBody implements RequestBody {
   #abandon(): void {
     this.#abandoned = true;
     this.#queue = [];
+    this.#joined = undefined;
     this.#queued = 0;
     if (this.#paused) {
       this.#paused = false;

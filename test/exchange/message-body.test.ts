@@ -1,0 +1,29 @@
+/** What waits for the reader of a body: as few pieces as the bytes need, and every one of them as it came. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MessageBody } from "../../src/exchange/message-body.ts";
+
+const source = { start: () => {}, pause: () => {}, resume: () => {} };
+
+test("chunks of a few bytes are joined while they wait", async () => {
+  const body = new MessageBody(undefined, source);
+  const sent: Buffer[] = [];
+  const send = (size: number): void => {
+    const chunk = Buffer.from(Array.from({ length: size }, (_, at) => (sent.length * 7 + at) & 255));
+    sent.push(chunk);
+    body.push(Buffer.from(chunk));
+  };
+  const iterator = body[Symbol.asyncIterator]();
+  const pieces: Uint8Array[] = [];
+  for (let index = 0; index < 20_000; index += 1) send(1);
+  const first = (await iterator.next()).value as Uint8Array;
+  pieces.push(first);
+  const copy = Buffer.from(first);
+  for (const size of [3, 5000, 2, 70_000, 1, 1, 1023, 1024, 1]) send(size);
+  body.end();
+  for (let next = await iterator.next(); next.done !== true; next = await iterator.next())
+    pieces.push(next.value);
+  assert.ok(Buffer.concat(pieces).equals(Buffer.concat(sent)), "the bytes are not what was sent");
+  assert.ok(pieces.length < 30, `${pieces.length} pieces`);
+  assert.ok(copy.equals(first), "a piece changed when it had been handed out");
+});

@@ -92,7 +92,7 @@ export class Sender implements Carrier {
   write(chunk: string | Uint8Array): boolean {
     if (this.#chunked) this.#output.chunk(chunk);
     else this.#output.piece(chunk);
-    return !this.#output.full;
+    return !this.#output.afterPiece();
   }
 
   room(): Promise<void> {

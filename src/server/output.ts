@@ -51,8 +51,8 @@ export class Output {
     return this.#socket.writableLength > 0;
   }
 
-  /** True when `room` should be awaited: the client takes what is sent slower than it comes, or others have waited. */
-  get full(): boolean {
+  /** Called behind a piece; true when `room` should be awaited: the client is slower, or others have waited. */
+  afterPiece(): boolean {
     this.#stretch += 1;
     return this.#socket.writableNeedDrain || this.#stretch >= STRETCH;
   }

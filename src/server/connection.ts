@@ -350,7 +350,8 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   }
 
   pause(): void {
-    this.deadline = Number.POSITIVE_INFINITY;
+    // Before its answer an app may take its time; behind it the connection is not its own any more.
+    if (this.#answer?.complete !== true) this.deadline = Number.POSITIVE_INFINITY;
     this.#readerFull = true;
     this.#paused = true;
     this.#socket.pause();
@@ -424,7 +425,8 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     if (this.#received) {
       this.#endExchange();
     } else if (this.#readOn) {
-      // Who has begun to read gets it all: the exchange ends with the body.
+      // Who has begun to read, and goes on, gets it all: the exchange ends with the body.
+      this.deadline = this.#host.now + this.#host.options.timeouts.body;
     } else if (!this.#keepAlive) {
       this.#close();
     } else {

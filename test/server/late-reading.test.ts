@@ -183,3 +183,20 @@ test("a client that goes while all of its body waits for the reader is noticed",
     await pause(5);
   }
 });
+
+test("a reader that stands still behind the answer does not hold the connection for ever", async (t) => {
+  const engine = await startEngine(
+    t,
+    async (request, respond) => {
+      await request.body[Symbol.asyncIterator]().next();
+      respond(415, null, "no, thanks");
+    },
+    { timeouts: { ...DEFAULT_TIMEOUTS, body: 100 } },
+  );
+  for (const sent of [1000, 2_000_000]) {
+    const client = await engine.connect();
+    client.send(post("/", "Content-Length: 5000000\r\n"));
+    client.socket.write(Buffer.alloc(sent));
+    assert.deepEqual(statuses(await client.rest()), [415]);
+  }
+});

@@ -166,6 +166,14 @@ export class NodeExchange implements Carrier, BodySource {
     this.#request.on("end", () => body.end(allowedTrailers(this.#request.rawTrailers)));
   }
 
+  /** Node tells a request that has been answered nothing of its connection any more. */
+  #watchConnection(body: MessageBody): void {
+    const { socket } = this.#request;
+    const cut = (): void => body.fail(new BodyError(400, "the request body ended early"));
+    socket.once("close", cut);
+    this.#request.once("end", () => socket.off("close", cut));
+  }
+
   #throwBodyAway(body: MessageBody): void {
     this.#unread = true;
     body.fail(new BodyError(400, "the request was answered before its body was read"));
@@ -278,6 +286,7 @@ export class NodeExchange implements Carrier, BodySource {
     if (this.body !== undefined && !this.body.ended && !this.#waits) {
       if (!this.#reading) this.#throwBodyAway(this.body);
       else if (this.body.abandoned) this.#request.resume();
+      else this.#watchConnection(this.body);
     }
     this.#response.end(this.#bytes(content));
   }

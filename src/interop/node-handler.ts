@@ -79,6 +79,8 @@ class ListenerExchange {
   #failure: unknown;
   #failed = false;
   #bodySent: boolean;
+  /** The body on its way to the listener, once that has begun to read it. */
+  #sending: Promise<void> | undefined;
 
   constructor(request: GatewayRequest, respond: Respond) {
     this.#request = request;
@@ -132,6 +134,8 @@ class ListenerExchange {
         this.#reader.end();
         await this.#forward();
       }
+      // A listener may read on behind its answer.
+      await this.#sending;
     } catch (error) {
       if (error instanceof ClientGone) this.#fail(error);
       // There is a better reason where the listener or the body has failed.
@@ -214,7 +218,7 @@ class ListenerExchange {
       // Node reads what is left of a body that has been answered. That is the server's to decide, not its.
       if ((request as { _dumped?: boolean })._dumped === true) return;
       request._read = read;
-      this.#sendBody().catch((error: unknown) => this.fail(error));
+      this.#sending = this.#sendBody().catch((error: unknown) => this.fail(error));
       read.call(request, size);
     };
   }

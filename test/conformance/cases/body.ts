@@ -160,6 +160,26 @@ const lateCases: readonly Case[] = [
   },
   {
     clauses: ["5.3.5", "5.1.3"],
+    title: "a reading that goes on behind the answer fails when the client goes",
+    wire: true,
+    app: (stage) => (request, respond) => {
+      request.body.text().then(
+        (text) => stage.note(text.length),
+        (error) => stage.note(describeError(error)),
+      );
+      respond(202, null, "accepted");
+    },
+    async run(stage) {
+      const client = await stage.open();
+      client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+      await client.answer("POST");
+      client.socket.destroy();
+      await stage.until(() => stage.notes.length > 0, "the reading");
+      assert.deepEqual(stage.notes, ["BodyError 400"]);
+    },
+  },
+  {
+    clauses: ["5.3.5", "5.1.3"],
     title: "a reading that begins behind the answer is whole or fails",
     app: (stage) => (request, respond) => {
       respond(202, null, "accepted");

@@ -62,7 +62,7 @@ describe("a client that leaves so little of its answer that nothing waits for it
   const timeouts = { ...DEFAULT_TIMEOUTS, header: 200, body: 200, keepAlive: 100 };
 
   /** An engine whose app writes until the system takes no more, and so a few kilobytes stay here. */
-  async function startFilling(t: TestContext): Promise<Engine> {
+  async function startFilling(t: TestContext, stall = 200): Promise<Engine> {
     const sockets: Socket[] = [];
     const engine = await startEngine(
       t,
@@ -72,7 +72,7 @@ describe("a client that leaves so little of its answer that nothing waits for it
         while (sockets[0]?.writableLength === 0) await writer.write("x".repeat(4096));
         await writer.end();
       },
-      { timeouts },
+      { timeouts: { ...timeouts, body: stall } },
     );
     // Connections that a server hands over as it always does show how much waits on them.
     const listener = createServer({ allowHalfOpen: true });
@@ -119,7 +119,7 @@ describe("a client that leaves so little of its answer that nothing waits for it
   });
 
   test("keeps its connection when it takes the rest in time", async (t) => {
-    const engine = await startFilling(t);
+    const engine = await startFilling(t, 10_000);
     const socket = await ask(engine);
     await pause(150);
     let text = "";

@@ -1,13 +1,17 @@
 /**
- * The news of workers that died unasked. Each death is told, until workers die in a row: then there is one line each
- * time the next one has to wait, which says how many there were, and no flood.
+ * The news of workers that died unasked. Each death is told, until workers die in a row, hardly started: then there is
+ * one line each time the next one has to wait, which says how many there were, and no flood.
  */
 import type { ErrorLog } from "../log/error-log.ts";
-import { type Desired, SOUND_AFTER, waitAfter } from "./desired.ts";
+import { type Desired, isSound, waitAfter } from "./desired.ts";
+import type { WorkerRecord } from "./roster.ts";
+
+/** How long after a wait the workers that are started are no news, in milliseconds. */
+const QUIET_FOR = 10_000;
 
 export class CrashNews {
   readonly #log: ErrorLog;
-  /** Deaths since a worker last lived for long. */
+  /** Deaths in a row. */
   #deaths = 0;
   #roundAt = Number.NEGATIVE_INFINITY;
   /** Deaths before this belong to a round that has been told. */
@@ -18,11 +22,16 @@ export class CrashNews {
   }
 
   /**
+   * @param worker as it was
    * @param what the line about this death
    * @param stack the app's own, if there is one
    * @param desired what is wanted after it
    */
-  died(what: string, stack: string | undefined, desired: Desired, now: number): void {
+  died(worker: WorkerRecord, what: string, stack: string | undefined, desired: Desired, now: number): void {
+    if (isSound(worker, now)) {
+      this.#log.error(what, stack);
+      return;
+    }
     const newSeries = desired.crashes === 1 && desired.crashedAt !== this.#roundAt;
     this.#deaths = newSeries ? 1 : this.#deaths + 1;
     this.#roundAt = desired.crashedAt;
@@ -38,6 +47,6 @@ export class CrashNews {
 
   /** Workers come and go: what each of them does is no news. */
   isFlood(now: number): boolean {
-    return now < this.#toldUntil + SOUND_AFTER;
+    return now < this.#toldUntil + QUIET_FOR;
   }
 }

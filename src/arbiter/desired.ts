@@ -13,13 +13,19 @@ import type { WorkerRecord } from "./roster.ts";
 /** Unexplained deaths (a signal, an exit without a word) that a candidate is forgiven. */
 const FORGIVEN_DEATHS = 1;
 
-/** Rounds of crashes that are answered by new workers at once; after them the wait doubles each time. */
+/**
+ * A worker that served this long, in milliseconds, was sound: whatever ended it, the next one has every chance, and
+ * is started at once. One that dies sooner, or before it is ready, gives reason to think that the next one will too.
+ */
+const SOUND_AFTER = 1000;
+
+/** Rounds of such crashes in a row that are answered by new workers at once; after them the wait doubles each time. */
 const CRASHES_AT_ONCE = 3;
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 15_000;
 
-/** A worker that served this long was sound: its crash is not the next one of a series. */
-export const SOUND_AFTER = 10_000;
+/** Workers that lived beside each other and crash within this are one round. */
+const ROUND = 10_000;
 
 /** Signals closer together than this, in milliseconds, are one wish. */
 const SAME_WISH = 500;
@@ -65,7 +71,8 @@ export interface Desired {
   readonly candidate: Candidate | undefined;
   /** Another reload was asked for while one that cannot be displaced was under way. */
   readonly reloadAgain: boolean;
-  /** Rounds of crashes in a row. Workers that fall with one that they had lived beside are of its round. */
+  /** Rounds of crashes in a row, of workers that were not sound. Those that fall with one that they had lived beside
+   * are of its round. */
   readonly crashes: number;
   /** When the last round began. */
   readonly crashedAt: number;
@@ -162,13 +169,22 @@ export function withDeath(desired: Desired, worker: WorkerRecord, how: string, n
   return withinCrashLimit(withCrash(desired, worker, now), how, now);
 }
 
+/** Whether it has served for so long that its end says nothing about the next one. */
+export function isSound(worker: WorkerRecord, now: number): boolean {
+  return worker.readyAt !== undefined && now - worker.readyAt >= SOUND_AFTER;
+}
+
 function withCrash(desired: Desired, worker: WorkerRecord, now: number): Desired {
   const within = desired.limits.crashes?.within ?? 0;
   const deaths = [...desired.deaths, now].filter((time) => now - time < within);
-  const sameRound = worker.spawnedAt < desired.crashedAt && now - desired.crashedAt < SOUND_AFTER;
+  // A wait that others have caused stands: what cannot be started now is not started in its place either.
+  if (isSound(worker, now))
+    return { ...desired, deaths, crashes: now < desired.notBefore ? desired.crashes : 0 };
+  const sameRound = worker.spawnedAt < desired.crashedAt && now - desired.crashedAt < ROUND;
   if (sameRound) return { ...desired, deaths };
-  const sound = worker.readyAt !== undefined && now - worker.readyAt >= SOUND_AFTER;
-  const crashes = (sound ? 0 : desired.crashes) + 1;
+  // What was started long after it might have been was not started because one had crashed.
+  const inSeries = worker.spawnedAt < desired.notBefore + ROUND;
+  const crashes = (inSeries ? desired.crashes : 0) + 1;
   return { ...desired, crashes, crashedAt: now, deaths, notBefore: now + waitAfter(crashes) };
 }
 

@@ -117,7 +117,7 @@ export class Narrator {
   }
 
   #died(worker: WorkerRecord, what: string, stack: string | undefined, desired: Desired, now: number): void {
-    if (worker.generation === desired.established) this.#crashes.died(what, stack, desired, now);
+    if (worker.generation === desired.established) this.#crashes.died(worker, what, stack, desired, now);
     else this.#log.error(what, stack);
   }
 

@@ -175,7 +175,19 @@ describe("crashes", () => {
     assert.deepEqual(paper.news(), ["spawn 3 in 2 of 1"]);
   });
 
-  test("crash after crash, the next worker waits longer; one that served for long starts the count anew", () => {
+  test("however often a worker that serves well is killed, the next one is started at once", () => {
+    const paper = booted(1);
+    for (let id = 1; id <= 20; id++) {
+      paper.pass(1000);
+      paper.news();
+      paper.gone(id);
+      assert.deepEqual(paper.news(), [`spawn ${id + 1} in 1 of 1`]);
+      paper.ready(id + 1);
+    }
+    assert.equal(paper.pool.desired.crashes, 0);
+  });
+
+  test("crash after crash, the next worker waits longer; one that served starts the count anew", () => {
     const paper = booted(1);
     const waits: number[] = [];
     for (let round = 0; round < 12; round++) {
@@ -188,14 +200,48 @@ describe("crashes", () => {
       paper.ready(paper.pool.roster[0]?.id as number);
     }
     assert.deepEqual(waits, [0, 0, 0, 250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000]);
-    paper.pass(10_000);
+    paper.pass(1000);
     paper.gone(paper.pool.roster[0]?.id as number);
     assert.equal(paper.pool.roster.length, 1, "the next one was not spawned at once");
+    assert.equal(paper.pool.desired.crashes, 0);
+  });
+
+  test("a worker that served is not started again while others wait because they crash", () => {
+    const paper = booted(2);
+    paper.pass(1000);
+    for (let round = 0; round < 4; round++) {
+      paper.gone(paper.pool.roster.find(({ slot }) => slot === 2)?.id as number);
+      paper.ready(...paper.ids("booting"));
+    }
+    paper.gone(paper.pool.roster.find(({ slot }) => slot === 2)?.id as number);
+    const wait = paper.pool.desired.notBefore - paper.now;
+    assert.ok(wait > 0);
+    paper.gone(1);
+    assert.deepEqual(paper.pool.roster, []);
+    paper.pass(wait);
+    assert.equal(paper.pool.roster.length, 2);
+  });
+
+  test("a crash long after a series is not the next one of it", () => {
+    const paper = booted(1);
+    while (paper.pool.desired.crashes < 6) {
+      paper.pass(Math.max(0, paper.pool.desired.notBefore - paper.now));
+      paper.gone(paper.pool.roster[0]?.id as number);
+    }
+    paper.pass(paper.pool.desired.notBefore - paper.now);
+    paper.ready(...paper.ids("booting"));
+    paper.pass(60_000);
+    paper.pool.scale(2);
+    paper.settle();
+    const [added] = paper.ids("booting");
+    paper.gone(added as number);
+    assert.equal(paper.pool.desired.crashes, 1);
+    assert.equal(paper.pool.roster.length, 2, "its successor was not spawned at once");
   });
 
   test("workers that fall together are one round", () => {
     const paper = booted(4);
-    paper.pass(1000);
+    paper.pass(900);
     for (const id of [1, 2, 3, 4]) paper.gone(id);
     assert.equal(paper.pool.desired.crashes, 1);
     assert.deepEqual(paper.ids("booting"), [5, 6, 7, 8]);
@@ -235,15 +281,15 @@ describe("crashes", () => {
 
 describe("silence", () => {
   test("a worker that gives no sign of life for too long is killed and replaced", () => {
-    const paper = booted(2);
+    const paper = booted(2, 1, { ...LIMITS, crashes: { deaths: 9, within: 60_000 } });
     paper.silent.add(2);
     paper.pass(19_999);
     assert.deepEqual(paper.news(), []);
     paper.pass(1);
     assert.deepEqual(paper.news(), ["kill 2: silence", "spawn 3 in 2 of 1"]);
-    assert.equal(paper.pool.desired.crashes, 1);
+    assert.equal(paper.pool.desired.deaths.length, 1);
     paper.gone(2);
-    assert.equal(paper.pool.desired.crashes, 1, "its end is no second crash");
+    assert.equal(paper.pool.desired.deaths.length, 1, "its end is no second death");
   });
 
   test("one that boots may be silent, one that somebody debugs too", () => {
@@ -520,6 +566,7 @@ function calmDown(paper: PaperPool): void {
     if (
       booting.length === 0 &&
       draining.length === 0 &&
+      paper.now >= paper.pool.desired.notBefore &&
       paper.pool.roster.length >= paper.pool.desired.target
     ) {
       if (paper.pool.desired.candidate === undefined || paper.pool.desired.target === 0) return;

@@ -3,7 +3,6 @@ import { test } from "node:test";
 import { until } from "../support/command.ts";
 import { hasComponent } from "../support/component.ts";
 import { FaultStage } from "../support/fault-stage.ts";
-import { startNginx } from "../support/nginx.ts";
 
 /** What each load is to get between two signals, so that every change happens under way. */
 const BETWEEN = 12;
@@ -37,23 +36,11 @@ for (const { workers, app, surge, times } of SERVERS) {
 test("HUP five times behind nginx", async (context) => {
   if (!hasComponent(context, "nginx")) return;
   const stage = await FaultStage.start(context, { workers: 4 });
-  const nginx = await startNginx(context, stage.folder, {
-    upstream: `server unix:${stage.path}; keepalive 16;`,
-    server: `
-      location / {
-        proxy_pass http://app;
-        proxy_http_version 1.1;
-        proxy_next_upstream off;
-        proxy_set_header Connection "";
-      }
-    `,
-  });
-  for (const mode of ["keep-alive", "close"] as const)
-    stage.add(`nginx, ${mode}`, { port: nginx.port }, mode);
+  await stage.loadBehindNginx(context);
   for (let generation = 2; generation <= 6; generation++) {
-    await stage.more(BETWEEN);
     stage.command.kill("SIGHUP");
     await stage.command.ready(generation);
+    await stage.more(BETWEEN);
   }
   await stage.assertNothingLost(5 * BETWEEN);
   await stage.end();
@@ -76,10 +63,18 @@ for (const workers of [1, 4]) {
   });
 }
 
-for (const workers of [1, 4]) {
-  test(`WINCH sends all of ${workers} workers home, HUP brings them back; who asks meanwhile waits`, async (context) => {
+const SENT_HOME = [
+  { workers: 1, nginx: false },
+  { workers: 4, nginx: false },
+  { workers: 2, nginx: true },
+];
+
+for (const { workers, nginx } of SENT_HOME) {
+  const where = nginx ? "behind nginx " : "";
+  test(`WINCH sends all of ${workers} workers ${where}home, HUP brings them back; who asks meanwhile waits`, async (context) => {
+    if (nginx && !hasComponent(context, "nginx")) return;
     const stage = await FaultStage.start(context, { workers });
-    await stage.load();
+    await (nginx ? stage.loadBehindNginx(context) : stage.load());
     for (let generation = 2; generation <= 4; generation++) {
       stage.command.kill("SIGWINCH");
       await stage.settled(0);

@@ -9,6 +9,7 @@ import type { TestContext } from "node:test";
 import { FIXTURES, isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "./command.ts";
 import { mirrored } from "./exchanges.ts";
 import { Load, type LoadOptions, type Target } from "./load.ts";
+import { startNginx } from "./nginx.ts";
 
 /** Clients and requests a second, of each load. The machine belongs to the server too. */
 const CLIENTS = 4;
@@ -76,6 +77,24 @@ export class FaultStage {
       this.add(`TCP, ${mode}`, { port: this.port }, mode);
       this.add(`Unix, ${mode}`, { path: this.path }, mode);
     }
+    await this.more(CLIENTS * 2);
+  }
+
+  /** Puts it under load through a real nginx, which tries nothing again, and waits until it is answered. */
+  async loadBehindNginx(context: TestContext): Promise<void> {
+    const nginx = await startNginx(context, this.folder, {
+      upstream: `server unix:${this.path}; keepalive 16;`,
+      server: `
+        location / {
+          proxy_pass http://app;
+          proxy_http_version 1.1;
+          proxy_next_upstream off;
+          proxy_set_header Connection "";
+        }
+      `,
+    });
+    for (const mode of ["keep-alive", "close"] as const)
+      this.add(`nginx, ${mode}`, { port: nginx.port }, mode);
     await this.more(CLIENTS * 2);
   }
 

@@ -10,15 +10,15 @@ import { ExitCode } from "../errors.ts";
 import type { FromWorker, Identity } from "../ipc/messages.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
-import { excessConnections } from "./balance.ts";
 import { type Listener, removeSocketFile } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
-import { type ControlDoors, openControl, openHealth } from "./control-doors.ts";
+import { ControlDoors } from "./control-doors.ts";
 import { workerCount } from "./cpu-limit.ts";
-import { canReload, firstBoot, type Limits } from "./desired.ts";
-import { type ArbiterEvent, describeEnding, type Ending, SIGNALS, type Signal } from "./event.ts";
-import { OomKills } from "./exit-name.ts";
+import { Crew } from "./crew.ts";
+import { firstBoot, type Limits } from "./desired.ts";
+import { type ArbiterEvent, SIGNALS, type Signal } from "./event.ts";
+import { Generations } from "./generations.ts";
 import { Predecessor, type PredecessorStep } from "./handover.ts";
 import { giveFile, socketOwnership, workerIdentity } from "./identity.ts";
 import { currentInvocation } from "./invocation.ts";
@@ -26,16 +26,14 @@ import { Mailbox } from "./mailbox.ts";
 import { Narrator } from "./narrator.ts";
 import { PidFile } from "./pid-file.ts";
 import { Pool, type PoolEffects } from "./pool.ts";
-import { processState } from "./process-state.ts";
 import { Reaper } from "./reaper.ts";
-import type { KillReason } from "./reconcile.ts";
 import { Recycling } from "./recycling.ts";
+import { Reload } from "./reload.ts";
 import { Service } from "./service.ts";
-import { arbiterTitle, enterFolder, keepFixedSettings, openLogFile } from "./setup.ts";
+import { arbiterTitle, enterFolder, openLogFile } from "./setup.ts";
 import { openSockets } from "./sockets.ts";
 import { Upgrade, type UpgradeOffice } from "./upgrade.ts";
 import { WakingClock } from "./waking-clock.ts";
-import { WorkerHandle } from "./worker-handle.ts";
 
 export interface ArbiterOptions {
   readonly config: Config;
@@ -47,19 +45,18 @@ export interface ArbiterOptions {
 
 export class Arbiter {
   readonly #mailbox = new Mailbox<ArbiterEvent>();
-  readonly #oomKills = new OomKills();
   readonly #clock = new WakingClock(() => this.#mailbox.post({ type: "tick" }));
   readonly #pool: Pool;
-  readonly #handles = new Map<number, WorkerHandle>();
-  /** The configuration that the workers of a generation are given. */
-  readonly #configs = new Map<number, Config>();
-  readonly #readConfig: ArbiterOptions["readConfig"];
+  readonly #crew: Crew;
+  readonly #generations: Generations;
   readonly #folder: string;
   readonly #logFile: string | undefined;
   readonly #identity: Identity;
   readonly #log: ErrorLog;
   readonly #narrator: Narrator;
   readonly #desk: ControlDesk;
+  readonly #doors: ControlDoors;
+  readonly #reload: Reload;
   readonly #recycling: Recycling;
   /** The configuration at the start: what a reload cannot change stands here. */
   readonly #fixed: Config;
@@ -69,17 +66,11 @@ export class Arbiter {
   readonly #upgrade: Upgrade;
   readonly #service: Service;
   #pidFile: PidFile | undefined;
-  #doors: ControlDoors[] = [];
   #listeners: readonly Listener[] = [];
-  /** The newest generation; each reload makes one. */
-  #generation = 1;
-  /** The configuration is being read for a reload. */
-  #reading = false;
 
   /** @throws FatalError when the folder to work in, the user or the group is not there. */
   constructor(options: ArbiterOptions) {
     const { config } = options;
-    this.#readConfig = options.readConfig;
     this.#report = options.report;
     this.#log = new ErrorLog({ level: config.logLevel });
     this.#narrator = new Narrator(this.#log);
@@ -90,19 +81,34 @@ export class Arbiter {
     if (this.#logFile !== undefined) giveFile(this.#logFile, this.#identity);
     this.#log.file = this.#logFile;
     process.title = arbiterTitle(config);
-    this.#configs.set(this.#generation, config);
+    this.#generations = new Generations(config);
     this.#fixed = config;
     const wanted = firstBoot(workerCount(config.workers), config.reloadSurge, limitsOf(config));
+    this.#crew = new Crew({
+      narrator: this.#narrator,
+      pool: () => this.#pool,
+      post: (event) => this.#mailbox.post(event),
+    });
     this.#pool = new Pool(wanted, this.#effects(), () => this.#clock.now());
-    this.#desk = new ControlDesk(this.#office());
+    this.#desk = new ControlDesk(this.#deskOffice());
+    this.#doors = new ControlDoors(config, this.#desk, this.#log);
+    this.#reload = new Reload({
+      pool: this.#pool,
+      generations: this.#generations,
+      desk: this.#desk,
+      narrator: this.#narrator,
+      log: this.#log,
+      readConfig: options.readConfig,
+      post: (event) => this.#mailbox.post({ type: "reload", event }),
+    });
     this.#upgrade = new Upgrade(this.#upgradeOffice());
     const onFailure = (error: Error): void => this.#log.warning(`systemd cannot be told: ${error.message}`);
     this.#service = new Service(new ServiceNotifier({ onFailure }));
     this.#recycling = new Recycling({
       pool: this.#pool,
       log: this.#log,
-      pidOf: (id) => this.#pidOf(id),
-      configOf: (generation) => this.#configs.get(generation),
+      pidOf: (id) => this.#crew.pidOf(id),
+      configOf: (generation) => this.#generations.find(generation),
       post: (use) => this.#mailbox.post({ type: "memory", use }),
     });
   }
@@ -121,7 +127,7 @@ export class Arbiter {
       this.#listeners =
         this.#predecessor?.listeners ??
         (await openSockets(bind, socketOwnership(this.#fixed, this.#identity)));
-      if (this.#predecessor === undefined) await this.#openHealth();
+      if (this.#predecessor === undefined) await this.#doors.openHealth();
       // The workers are started before the first line is logged: they boot while the log is loaded.
       this.#settle();
       this.#narrator.started(this.#listeners);
@@ -148,7 +154,7 @@ export class Arbiter {
     this.#clock.stop();
     this.#recycling.stop();
     this.#mailbox.close();
-    this.#closeDoors();
+    this.#doors.close();
     // Another arbiter may serve the same sockets, before or after this one.
     const shared = this.#predecessor?.isServing === true || this.#upgrade.isSucceeded;
     if (!shared) for (const listener of this.#listeners) removeSocketFile(listener);
@@ -168,7 +174,7 @@ export class Arbiter {
       this.#predecessor.watch(this.#report, (step) => this.#mailbox.post({ type: "predecessor", step }));
       return;
     }
-    this.#openControl();
+    this.#doors.openControl();
     this.#beginService();
   }
 
@@ -179,7 +185,7 @@ export class Arbiter {
   #takePredecessor(step: PredecessorStep): void {
     switch (step) {
       case "leaving":
-        this.#openDoors();
+        this.#doors.takeOver();
         return;
       case "released":
         this.#beginService();
@@ -208,7 +214,7 @@ export class Arbiter {
         this.#takeMessage(event.id, event.message);
         return;
       case "exit":
-        this.#takeExit(event.id, event.ending);
+        this.#crew.takeExit(event.id, event.ending);
         return;
       case "memory":
         this.#recycling.weighed(event.use);
@@ -225,16 +231,8 @@ export class Arbiter {
       case "predecessor":
         this.#takePredecessor(event.step);
         return;
-      case "config":
-        this.#beginReload(event.config);
-        return;
-      case "config-error":
-        this.#reading = false;
-        this.#narrator.reloadFailed(this.#pool.desired.established, event.error.message);
-        if (!this.#pool.desired.reloadAgain) {
-          this.#desk.reloadFailed(this.#generation + 1, event.error, this.#pool.desired.established);
-        }
-        this.#reloadOnceMore();
+      case "reload":
+        this.#reload.take(event.event);
         return;
       case "tick":
         return;
@@ -253,7 +251,7 @@ export class Arbiter {
         this.#pool.stopQuickly();
         return;
       case "SIGHUP":
-        this.#askReload();
+        this.#reload.ask();
         return;
       case "SIGTTIN":
         this.#pool.scale(this.#pool.desired.target + 1);
@@ -288,31 +286,8 @@ export class Arbiter {
     } catch (error) {
       this.#log.error((error as Error).message);
     }
-    for (const handle of this.#handles.values()) handle.send({ type: "reopen" });
+    this.#crew.tellAll({ type: "reopen" });
     return { ok: true, message: `reopened ${this.#logFile}` };
-  }
-
-  /** @throws FatalError when the health endpoint cannot be bound. */
-  async #openHealth(): Promise<void> {
-    const { adminBind } = this.#fixed;
-    if (adminBind !== undefined) this.#doors.push(await openHealth(adminBind, this.#desk, this.#log));
-  }
-
-  #openControl(): void {
-    const { controlSocket } = this.#fixed;
-    if (controlSocket === false) return;
-    void openControl(controlSocket, this.#desk, this.#log).then((door) => this.#doors.push(door));
-  }
-
-  /** Takes over what another arbiter was asked through. */
-  #openDoors(): void {
-    this.#openHealth().catch((error: Error) => this.#log.error(error.message));
-    this.#openControl();
-  }
-
-  #closeDoors(): void {
-    for (const door of this.#doors) door.close();
-    this.#doors = [];
   }
 
   #upgradeOffice(): UpgradeOffice {
@@ -321,26 +296,23 @@ export class Arbiter {
       log: this.#log,
       invocation: this.#invocation,
       listeners: () => this.#listeners,
-      config: () => this.#configOf(this.#pool.desired.established || this.#generation),
+      config: () => this.#generations.configOf(this.#pool.desired.established || this.#generations.newest),
       predecessorPid: () => (this.#predecessor?.isAlive ? this.#predecessor.pid : undefined),
       post: (event) => this.#mailbox.post({ type: "successor", event }),
       successorGone: (pid) => PidFile.clearUp(`${this.#pidFile?.path}.2`, pid),
-      leaveDoors: () => this.#closeDoors(),
-      openDoors: () => this.#openDoors(),
+      leaveDoors: () => this.#doors.close(),
+      openDoors: () => this.#doors.takeOver(),
     };
   }
 
-  #office(): DeskOffice {
-    const arbiter = this;
+  #deskOffice(): DeskOffice {
     return {
       pool: this.#pool,
       minReady: this.#fixed.minReady,
-      get generation() {
-        return arbiter.#generation;
-      },
+      generations: this.#generations,
       post: (command) => this.#mailbox.post({ type: "command", command }),
-      pidOf: (id) => this.#pidOf(id),
-      reload: () => this.#askReload(),
+      pidOf: (id) => this.#crew.pidOf(id),
+      reload: () => this.#reload.ask(),
       upgrade: () => this.#upgrade.begin(),
       reopen: () => this.#reopenLogs(),
       stop: (mode) => (mode === "quick" ? this.#pool.stopQuickly() : this.#stopGracefully()),
@@ -359,7 +331,7 @@ export class Arbiter {
   #takeMessage(id: number, message: FromWorker): void {
     switch (message.type) {
       case "booting":
-        this.#assign(id);
+        this.#crew.assign(id);
         return;
       case "ready": {
         const { candidate } = this.#pool.desired;
@@ -373,7 +345,7 @@ export class Arbiter {
         return;
       case "beat":
         this.#pool.workerBeat(id, message);
-        this.#evenOut(id);
+        this.#crew.evenOut(id);
         return;
       case "due":
         this.#recycling.due(id, message);
@@ -384,105 +356,41 @@ export class Arbiter {
     }
   }
 
-  /** A worker that holds far more connections than the others is asked to let some go. */
-  #evenOut(id: number): void {
-    const connections = excessConnections(this.#pool.roster, id);
-    if (connections > 0) this.#handles.get(id)?.send({ type: "shed", connections });
-  }
-
-  /** A worker's program runs: it is told what to be, or to go if it is not wanted any more. */
-  #assign(id: number): void {
-    const handle = this.#handles.get(id);
-    this.#narrator.booting(handle?.pid, this.#pool.now);
-    if (this.#pool.find(id)?.state === "booting") handle?.assign();
-    else handle?.send({ type: "quit" });
-  }
-
-  #takeExit(id: number, ending: Ending): void {
-    const worker = this.#pool.find(id);
-    if (worker === undefined) return;
-    // What was killed by the arbiter was not killed by the kernel.
-    const how = describeEnding(ending, worker.ordered === "kill" ? undefined : this.#oomKills);
-    this.#pool.workerGone(id, how);
-    const ended = { pid: this.#pidOf(id), record: worker, ending, how };
-    this.#narrator.exited(ended, this.#pool.desired, this.#pool.now);
-    this.#handles.delete(id);
-  }
-
-  #askReload(): void {
-    if (this.#pool.desired.stop !== undefined) return;
-    if (this.#reading || !canReload(this.#pool.desired)) {
-      this.#pool.reloadAgain(true);
-      return;
-    }
-    this.#reading = true;
-    Promise.resolve()
-      .then(() => this.#readConfig())
-      .then(
-        (config) => this.#mailbox.post({ type: "config", config }),
-        (error) => this.#mailbox.post({ type: "config-error", error }),
-      );
-  }
-
-  #beginReload(read: Config): void {
-    this.#reading = false;
-    const { established, reloadAgain, stop } = this.#pool.desired;
-    if (stop !== undefined) return;
-    // What was read before the newest wish may be old.
-    if (reloadAgain) {
-      this.#reloadOnceMore();
-      return;
-    }
-    const config = keepFixedSettings(read, this.#configOf(established), this.#log);
-    this.#generation += 1;
-    this.#configs.set(this.#generation, config);
-    this.#log.level = config.logLevel;
-    this.#narrator.reloading(this.#generation);
-    this.#pool.reload(this.#generation, workerCount(config.workers));
-  }
-
-  /** The reload that was asked for while another was under way. */
-  #reloadOnceMore(): void {
-    if (!this.#pool.desired.reloadAgain) return;
-    this.#pool.reloadAgain(false);
-    this.#askReload();
-  }
-
   #settle(): void {
     const wakeAt = this.#pool.settle();
-    this.#oomKills.review(this.#clock.now());
+    this.#crew.reviewOomKills(this.#clock.now());
     const { silence } = this.#pool.desired.limits;
     this.#clock.wake(wakeAt, this.#pool.roster.length === 0 ? undefined : silence / 4);
     const { desired, roster } = this.#pool;
     const succeeded = this.#upgrade.successorPid !== undefined;
-    this.#service.settled({ desired, roster, reading: this.#reading, succeeded });
+    this.#service.settled({ desired, roster, reading: this.#reload.isReading, succeeded });
   }
 
   #effects(): PoolEffects {
     return {
       spawn: (id, slot, generation) => this.#spawn(id, slot, generation),
-      order: (id, order) => this.#handles.get(id)?.send({ type: order }),
-      kill: (id, why) => this.#kill(id, why),
+      order: (id, order) => this.#crew.send(id, { type: order }),
+      kill: (id, why) => this.#crew.kill(id, why),
       bootFailed: (id, failure) => {
         const worker = this.#pool.find(id);
         if (worker === undefined) return;
-        this.#narrator.bootFailed(this.#pidOf(id), worker, failure, this.#pool.desired, this.#pool.now);
+        this.#narrator.bootFailed(this.#crew.pidOf(id), worker, failure, this.#pool.desired, this.#pool.now);
       },
       established: (generation) => {
-        for (const other of this.#configs.keys()) if (other !== generation) this.#configs.delete(other);
+        this.#generations.keepOnly(generation);
         this.#narrator.established(generation, this.#pool.desired.target);
         this.#desk.reloadDone(generation);
         this.#report?.ready();
         if (this.#predecessor === undefined) this.#report?.close();
-        this.#reloadOnceMore();
+        this.#reload.onceMore();
       },
       abandoned: (failure, established) => {
         this.#narrator.abandoned(failure, established);
-        this.#desk.reloadFailed(this.#generation, failure, established);
-        if (established !== 0) this.#log.level = this.#configOf(established).logLevel;
-        this.#reloadOnceMore();
+        this.#desk.reloadFailed(this.#generations.newest, failure, established);
+        if (established !== 0) this.#log.level = this.#generations.configOf(established).logLevel;
+        this.#reload.onceMore();
       },
-      limits: (generation) => limitsOf(this.#configOf(generation)),
+      limits: (generation) => limitsOf(this.#generations.configOf(generation)),
     };
   }
 
@@ -492,33 +400,13 @@ export class Arbiter {
       slot,
       generation,
       sockets: this.#listeners.map((listener) => listener.descriptor),
-      config: this.#configOf(generation),
+      config: this.#generations.configOf(generation),
       identity: this.#identity,
       folder: this.#folder,
       logFile: this.#logFile,
     };
     this.#recycling.watch(launch.config);
-    this.#handles.set(id, new WorkerHandle(launch, (event) => this.#mailbox.post(event)));
-  }
-
-  #kill(id: number, why: KillReason): void {
-    const pid = this.#pidOf(id);
-    const worker = this.#pool.find(id);
-    if (why !== "silence") this.#narrator.killing(pid, why, this.#pool.desired.limits);
-    else if (pid !== undefined && worker !== undefined) {
-      this.#narrator.silent(pid, worker, processState(pid));
-    }
-    this.#handles.get(id)?.kill();
-  }
-
-  #configOf(generation: number): Config {
-    const config = this.#configs.get(generation);
-    if (config === undefined) throw new Error(`no configuration is kept for generation ${generation}`);
-    return config;
-  }
-
-  #pidOf(id: number): number | undefined {
-    return this.#handles.get(id)?.pid;
+    this.#crew.spawn(launch);
   }
 }
 

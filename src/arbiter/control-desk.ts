@@ -4,6 +4,7 @@
  */
 import type { Controllable, Health, Outcome, StatusReport, StopMode, WorkerReport } from "../control/api.ts";
 import type { BootFailure } from "../ipc/messages.ts";
+import type { Generations } from "./generations.ts";
 import type { Pool } from "./pool.ts";
 import { activeWorkers, readyWorkers } from "./roster.ts";
 
@@ -20,8 +21,7 @@ type Asked = Command extends infer Each ? (Each extends Command ? Omit<Each, "se
 /** What the desk needs of the arbiter. */
 export interface DeskOffice {
   readonly pool: Pool;
-  /** The newest generation. */
-  readonly generation: number;
+  readonly generations: Pick<Generations, "newest">;
   post(command: Command): void;
   pidOf(id: number): number | undefined;
   reload(): void;
@@ -151,7 +151,7 @@ export class ControlDesk implements Controllable {
     }
     switch (command.name) {
       case "reload":
-        this.#reloads.push({ since: this.#office.generation + 1, settle: command.settle });
+        this.#reloads.push({ since: this.#office.generations.newest + 1, settle: command.settle });
         this.#office.reload();
         return;
       case "upgrade":

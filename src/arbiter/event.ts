@@ -30,6 +30,11 @@ export interface Ending {
   readonly error?: Error;
 }
 
+/** The configuration of a reload has been read, or could not be. */
+export type ReloadEvent =
+  | { readonly type: "read"; readonly config: Config }
+  | { readonly type: "unreadable"; readonly error: Error };
+
 export type ArbiterEvent =
   | { readonly type: "signal"; readonly signal: Signal }
   | { readonly type: "message"; readonly id: number; readonly message: FromWorker }
@@ -40,9 +45,7 @@ export type ArbiterEvent =
   | { readonly type: "exit"; readonly id: number; readonly ending: Ending }
   /** Somebody asked through the control interface. */
   | { readonly type: "command"; readonly command: Command }
-  /** The configuration of a reload has been read, or could not be. */
-  | { readonly type: "config"; readonly config: Config }
-  | { readonly type: "config-error"; readonly error: Error }
+  | { readonly type: "reload"; readonly event: ReloadEvent }
   /** During an upgrade: of the arbiter that follows this one, and of the one that this one follows. */
   | { readonly type: "successor"; readonly event: SuccessorEvent }
   | { readonly type: "predecessor"; readonly step: PredecessorStep }

@@ -1,0 +1,92 @@
+/**
+ * The crew: the processes behind the workers of the roster, by the id that both know them by. It does to a process
+ * what the pool wants done to a worker, and tells the pool what became of it.
+ */
+import type { Config } from "../config/settings.ts";
+import type { ToWorker } from "../ipc/messages.ts";
+import { excessConnections } from "./balance.ts";
+import { type ArbiterEvent, describeEnding, type Ending } from "./event.ts";
+import { OomKills } from "./exit-name.ts";
+import type { Narrator } from "./narrator.ts";
+import type { Pool } from "./pool.ts";
+import { processState } from "./process-state.ts";
+import type { KillReason } from "./reconcile.ts";
+import { type Launch, WorkerHandle } from "./worker-handle.ts";
+
+/** What the crew needs of the arbiter. */
+export interface CrewOffice {
+  readonly narrator: Narrator;
+  pool(): Pool;
+  /** Where the messages and the ends of the processes go. */
+  post(event: ArbiterEvent): void;
+}
+
+export class Crew {
+  readonly #office: CrewOffice;
+  readonly #handles = new Map<number, WorkerHandle>();
+  readonly #oomKills = new OomKills();
+
+  constructor(office: CrewOffice) {
+    this.#office = office;
+  }
+
+  get #pool(): Pool {
+    return this.#office.pool();
+  }
+
+  /** Undefined for one whose process has ended or could not be started. */
+  pidOf(id: number): number | undefined {
+    return this.#handles.get(id)?.pid;
+  }
+
+  spawn(launch: Launch): void {
+    this.#handles.set(launch.id, new WorkerHandle(launch, this.#office.post));
+  }
+
+  send(id: number, message: ToWorker<Config>): void {
+    this.#handles.get(id)?.send(message);
+  }
+
+  tellAll(message: ToWorker<Config>): void {
+    for (const handle of this.#handles.values()) handle.send(message);
+  }
+
+  /** A worker's program runs: it is told what to be, or to go if it is not wanted any more. */
+  assign(id: number): void {
+    this.#office.narrator.booting(this.pidOf(id), this.#pool.now);
+    if (this.#pool.find(id)?.state === "booting") this.#handles.get(id)?.assign();
+    else this.send(id, { type: "quit" });
+  }
+
+  /** A worker that holds far more connections than the others is asked to let some go. */
+  evenOut(id: number): void {
+    const connections = excessConnections(this.#pool.roster, id);
+    if (connections > 0) this.send(id, { type: "shed", connections });
+  }
+
+  kill(id: number, why: KillReason): void {
+    const { narrator } = this.#office;
+    const pid = this.pidOf(id);
+    const worker = this.#pool.find(id);
+    if (why !== "silence") narrator.killing(pid, why, this.#pool.desired.limits);
+    else if (pid !== undefined && worker !== undefined) narrator.silent(pid, worker, processState(pid));
+    this.#handles.get(id)?.kill();
+  }
+
+  /** To be called often: what the kernel killed for want of memory, and was none of the crew, is forgotten. */
+  reviewOomKills(now: number): void {
+    this.#oomKills.review(now);
+  }
+
+  /** A worker's process has ended. */
+  takeExit(id: number, ending: Ending): void {
+    const worker = this.#pool.find(id);
+    if (worker === undefined) return;
+    // What was killed by the arbiter was not killed by the kernel.
+    const how = describeEnding(ending, worker.ordered === "kill" ? undefined : this.#oomKills);
+    this.#pool.workerGone(id, how);
+    const ended = { pid: this.pidOf(id), record: worker, ending, how };
+    this.#office.narrator.exited(ended, this.#pool.desired, this.#pool.now);
+    this.#handles.delete(id);
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * The generations: each reload makes one, with the configuration that its workers are given. One is kept as long as
+ * workers of it may be started, so that an abandoned reload finds the configuration before it as it was.
+ */
+import type { Config } from "../config/settings.ts";
+
+export class Generations {
+  readonly #configs = new Map<number, Config>();
+  #newest = 0;
+
+  constructor(first: Config) {
+    this.add(first);
+  }
+
+  get newest(): number {
+    return this.#newest;
+  }
+
+  /** Makes a generation of a configuration, and returns its number. */
+  add(config: Config): number {
+    this.#newest += 1;
+    this.#configs.set(this.#newest, config);
+    return this.#newest;
+  }
+
+  find(generation: number): Config | undefined {
+    return this.#configs.get(generation);
+  }
+
+  configOf(generation: number): Config {
+    const config = this.#configs.get(generation);
+    if (config === undefined) throw new Error(`no configuration is kept for generation ${generation}`);
+    return config;
+  }
+
+  /** Forgets all but one: there is no way back behind it. */
+  keepOnly(generation: number): void {
+    for (const other of this.#configs.keys()) if (other !== generation) this.#configs.delete(other);
+  }
+}

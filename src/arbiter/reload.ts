@@ -1,0 +1,94 @@
+/**
+ * The reload, up to where the pool takes over: the configuration is read beside the loop, and whatever that throws
+ * leaves everything as it is. Reloads that overlap become one: what was read before the newest wish may be old.
+ */
+import type { Config } from "../config/settings.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import type { ControlDesk } from "./control-desk.ts";
+import { workerCount } from "./cpu-limit.ts";
+import { canReload } from "./desired.ts";
+import type { ReloadEvent } from "./event.ts";
+import type { Generations } from "./generations.ts";
+import type { Narrator } from "./narrator.ts";
+import type { Pool } from "./pool.ts";
+import { keepFixedSettings } from "./setup.ts";
+
+/** What a reload needs of the arbiter. */
+export interface ReloadOffice {
+  readonly pool: Pool;
+  readonly generations: Generations;
+  readonly desk: ControlDesk;
+  readonly narrator: Narrator;
+  readonly log: ErrorLog;
+  readConfig(): Config | Promise<Config>;
+  /** Puts what came of the reading into the mailbox; `take` is called from there. */
+  post(event: ReloadEvent): void;
+}
+
+export class Reload {
+  readonly #office: ReloadOffice;
+  #reading = false;
+
+  constructor(office: ReloadOffice) {
+    this.#office = office;
+  }
+
+  /** The configuration is being read. */
+  get isReading(): boolean {
+    return this.#reading;
+  }
+
+  /** Begins a reload, or remembers the wish while one is under way that cannot be displaced. */
+  ask(): void {
+    const { pool, readConfig, post } = this.#office;
+    if (pool.desired.stop !== undefined) return;
+    if (this.#reading || !canReload(pool.desired)) {
+      pool.reloadAgain(true);
+      return;
+    }
+    this.#reading = true;
+    Promise.resolve()
+      .then(readConfig)
+      .then(
+        (config) => post({ type: "read", config }),
+        (error) => post({ type: "unreadable", error }),
+      );
+  }
+
+  take(event: ReloadEvent): void {
+    this.#reading = false;
+    if (event.type === "read") this.#begin(event.config);
+    else this.#fail(event.error);
+  }
+
+  #begin(read: Config): void {
+    const { pool, generations, narrator, log } = this.#office;
+    const { established, reloadAgain, stop } = pool.desired;
+    if (stop !== undefined) return;
+    if (reloadAgain) {
+      this.onceMore();
+      return;
+    }
+    const config = keepFixedSettings(read, generations.configOf(established), log);
+    const generation = generations.add(config);
+    log.level = config.logLevel;
+    narrator.reloading(generation);
+    pool.reload(generation, workerCount(config.workers));
+  }
+
+  #fail(error: Error): void {
+    const { pool, generations, narrator, desk } = this.#office;
+    const { established, reloadAgain } = pool.desired;
+    narrator.reloadFailed(established, error.message);
+    if (!reloadAgain) desk.reloadFailed(generations.newest + 1, error, established);
+    this.onceMore();
+  }
+
+  /** Where a reload has come to its end: begins the one that was asked for meanwhile. */
+  onceMore(): void {
+    const { pool } = this.#office;
+    if (!pool.desired.reloadAgain) return;
+    pool.reloadAgain(false);
+    this.ask();
+  }
+}

@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
 import { procStat } from "./process-state.ts";
 
-/** How long the package may take; then what is left is killed without it. In milliseconds. */
+/** How long the package is waited for; then what is left is killed without it. In milliseconds. */
 const PATIENCE = 1000;
 
 /** What no thread is needed for: the process itself, and what /proc says is below it, children first. */
@@ -67,10 +67,9 @@ function killByPackage(pid: number): Promise<void> {
       // Its files are gone: an old release, say.
       return resolve();
     }
-    const late = setTimeout(() => {
-      resolve();
-      void thread.terminate();
-    }, PATIENCE);
+    // It is left to finish when it is late: one that is ended leaves the `ps` it waits for as a zombie.
+    const late = setTimeout(resolve, PATIENCE);
+    thread.unref();
     thread.on("error", () => {});
     thread.once("exit", () => {
       clearTimeout(late);

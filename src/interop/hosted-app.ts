@@ -2,6 +2,7 @@
  * An app in a process that is not a tsgun worker: its life (startup, shutdown), its clock and its
  * errors, the same for whatever carries the requests.
  */
+import { setMaxListeners } from "node:events";
 import { HttpError, RequestAborted } from "../errors.ts";
 import { Answer, type Carrier } from "../exchange/answer.ts";
 import type { MessageBody } from "../exchange/message-body.ts";
@@ -99,6 +100,8 @@ export class HostedApp {
     this.#upgrade = this.#app.upgrade?.bind(this.#app) ?? this.#handle;
     this.bodyLimit = options.bodyLimit ?? Number.POSITIVE_INFINITY;
     this.rootPath = options.rootPath ?? "";
+    // Each long answer may listen for it: many are no leak.
+    setMaxListeners(0, this.#drain.signal);
     this.worker = { pid: process.pid, slot: 1, generation: 1, drain: this.#drain.signal };
     this.ready = this.#start();
     // Who does not wait for it hears of it with the first request.

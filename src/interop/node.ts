@@ -1,4 +1,7 @@
-/** `tsgun/node`: gateway apps on node's own http.Server, and its request listeners as gateway apps. */
+/**
+ * `tsgun/node`: gateway apps on node's own http.Server, its request listeners as gateway apps, and the worker that
+ * a listener runs in.
+ */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -8,6 +11,7 @@ import { asksForUpgrade } from "./framing.ts";
 import { HostedApp, type HostOptions } from "./hosted-app.ts";
 import { NodeConnection, NodeExchange, responseOn } from "./node-exchange.ts";
 
+export { currentWorker } from "./current-worker.ts";
 export type { HostOptions } from "./hosted-app.ts";
 export { fromNodeListener, type ListenerOptions, type RequestListener } from "./node-handler.ts";
 

@@ -2,6 +2,7 @@
 import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { App, WorkerInfo } from "../gateway/types.ts";
+import { becomeWorker } from "../interop/current-worker.ts";
 import type { Assignment } from "../ipc/messages.ts";
 import { type LoadedNodeApp, loadApp } from "../loader/load.ts";
 import type { ErrorLog } from "../log/error-log.ts";
@@ -30,6 +31,7 @@ export async function makeServing(
   const { settings, slot, generation } = assignment;
   if (settings.app === undefined) throw new FatalError("no app is named", ExitCode.usage);
   const worker: WorkerInfo = { pid: process.pid, slot, generation, drain };
+  becomeWorker(worker);
   const loaded = await loadApp(settings.app, {
     interface: settings.interface,
     cwd: process.cwd(),

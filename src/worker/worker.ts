@@ -4,6 +4,7 @@
  * arbiter is gone.
  */
 import cluster from "node:cluster";
+import { setMaxListeners } from "node:events";
 import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { Assignment, FromWorker, ToWorker } from "../ipc/messages.ts";
@@ -54,6 +55,11 @@ class WorkerLife {
   #serving: Serving | undefined;
   #watchdog: Watchdog | undefined;
   #linger = 0;
+
+  constructor() {
+    // Each long answer may listen for it: many are no leak.
+    setMaxListeners(0, this.#drain.signal);
+  }
 
   take(message: ToWorker<Config>): void {
     switch (message.type) {

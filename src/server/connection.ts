@@ -6,14 +6,14 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone, HttpError, RequestAborted } from "../errors.ts";
-import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import { type ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
 import { runHandler } from "../exchange/run.ts";
 import type { Handler } from "../gateway/types.ts";
 import { type RequestHead, RequestParser, type RequestParserEvents } from "../http/request-parser.ts";
-import { responseHead } from "../http/response-head.ts";
+import { type ArrivalHost, ArrivingBody } from "./arriving-body.ts";
 import { type AnsweredConnection, EngineAnswer, Sender } from "./engine-answer.ts";
 import type { EngineOptions } from "./engine-options.ts";
+import { Input, type InputReader } from "./input.ts";
 import { Output } from "./output.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
 
@@ -34,10 +34,6 @@ export interface ConnectionHost {
   onClosed(connection: Connection): void;
 }
 
-/** Unread input held while a request is being answered; beyond it the socket is paused. */
-const HELD_MAX = 65536;
-/** An unread body up to this size is read and thrown away to keep the connection; beyond it we close. */
-const DISCARD_MAX = 65536;
 /**
  * After the last answer we listen on, so that no reset overtakes it (RFC 9112, 9.6): until the client has been
  * silent for a while, and for so long at most. How much comes is no measure: a proxy that passes on a large
@@ -48,11 +44,12 @@ const LINGER_MAX_MS = 30_000;
 
 type Phase = "idle" | "head" | "exchange" | "lingering" | "upgraded" | "closed";
 
-export class Connection implements AnsweredConnection, BodySource, RequestParserEvents {
+export class Connection implements AnsweredConnection, ArrivalHost, InputReader, RequestParserEvents {
   /** When the current phase is overdue; in the host's time. */
   deadline: number;
   /** When the current request should have an answer; in the host's time. */
   requestDeadline = Number.POSITIVE_INFINITY;
+  readonly input: Input;
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
   readonly #context: ExchangeContext;
@@ -63,22 +60,9 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   #request: ExchangeRequest | undefined;
   #answer: EngineAnswer | undefined;
   #startedAt = 0;
-  /** The body of the current request, while the app may still read it. */
-  #body: MessageBody | undefined;
-  #bodySize = 0;
-  #bodyWanted = false;
-  /** The reader of the body has enough for now. */
-  #readerFull = false;
-  /** The current request has been received whole. */
-  #received = true;
-  #continueDue = false;
-  #discarded = 0;
   #keepAlive = true;
-  #held: Buffer | undefined;
-  /** The socket is paused, so `resume` has something to do: asking it each time would cost a tick. */
-  #paused = false;
-  #feeding = false;
-  #peerEnded = false;
+  /** The body of the current request, unless it has none. */
+  #arriving: ArrivingBody | undefined;
   /** When a lingering connection ends in any case; undefined until its last answer has been sent. */
   #lingerUntil: number | undefined;
   #upgraded: UpgradedStream | undefined;
@@ -87,8 +71,9 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     this.#socket = socket;
     this.#host = host;
     this.#context = context;
+    this.input = new Input(socket, this);
     this.#output = new Output(socket, host.options.timeouts.body, () => {
-      if (this.#held !== undefined && this.#answer === undefined) this.#feedHeld();
+      if (this.input.holds && this.#answer === undefined) this.input.advance();
     });
     this.#sender = new Sender(this, this.#output);
     this.#parser = new RequestParser(host.options.limits, this);
@@ -105,7 +90,7 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
 
   /** True when nothing is being received or answered. */
   get idle(): boolean {
-    return this.#phase === "idle" && this.#held === undefined;
+    return this.#phase === "idle" && !this.input.holds;
   }
 
   // ---- input
@@ -121,74 +106,40 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
       case "closed":
         return true;
     }
-    const open = this.#held !== undefined || this.#blocked() ? this.#hold(bytes, 0) : this.#feed(bytes);
-    if (!open) this.#paused = true;
-    return open;
+    return this.input.receive(bytes);
   }
 
-  /** True when the bytes that come next are not to be looked at yet. */
-  #blocked(): boolean {
+  get accepting(): boolean {
+    return this.#phase === "idle" || this.#phase === "head" || this.#phase === "exchange";
+  }
+
+  get blocked(): boolean {
     // Whoever asks for more without taking what there is would have us hold it all.
     if (this.#answer === undefined) return this.#phase === "idle" && this.#output.behind;
-    return this.#received || (!this.#bodyWanted && !this.#answer.complete);
+    const body = this.#arriving;
+    return body === undefined || body.received || (!body.wanted && !this.#answer.complete);
   }
 
-  #hold(bytes: Buffer, from: number): boolean {
-    const rest = bytes.subarray(from);
-    // A copy: the bytes lie in a buffer that the next read overwrites.
-    this.#held = this.#held === undefined ? Buffer.from(rest) : Buffer.concat([this.#held, rest]);
-    return this.#held.length <= HELD_MAX;
-  }
-
-  #feed(bytes: Buffer): boolean {
-    let open = true;
-    this.#feeding = true;
+  look(bytes: Buffer): number {
     this.#output.gather();
     try {
       let at = 0;
-      while (at < bytes.length && this.#accepting()) {
-        if (this.#blocked()) {
-          open = this.#hold(bytes, at);
-          break;
-        }
+      while (at < bytes.length && this.accepting) {
+        if (this.blocked) return at;
         at += this.#parser.execute(bytes, at, bytes.length - at);
       }
       if (this.#upgraded !== undefined) {
-        open = at === bytes.length || this.#upgraded.receive(bytes.subarray(at));
-        if (this.#peerEnded) this.#upgraded.receiveEnd();
+        if (at < bytes.length && !this.#upgraded.receive(bytes.subarray(at))) this.#socket.pause();
+        if (this.input.ended) this.#upgraded.receiveEnd();
       } else if (this.#phase === "idle" && this.#parser.inHead) {
         this.#enter("head", this.#host.options.timeouts.header);
       }
     } catch (error) {
       this.#refuse(error);
     } finally {
-      this.#feeding = false;
       this.#output.flush();
     }
-    return open;
-  }
-
-  #accepting(): boolean {
-    return this.#phase === "idle" || this.#phase === "head" || this.#phase === "exchange";
-  }
-
-  /** Looks at what was held back, now that it may be. */
-  #feedHeld(): void {
-    if (this.#feeding) return;
-    while (this.#held !== undefined && this.#accepting() && !this.#blocked()) {
-      const held = this.#held;
-      this.#held = undefined;
-      this.#feed(held);
-    }
-    if (this.#held !== undefined || !this.#accepting()) return;
-    if (this.#peerEnded) this.#onInputEnd();
-    else this.#resumeInput();
-  }
-
-  #resumeInput(): void {
-    if (!this.#paused || this.#readerFull) return;
-    this.#paused = false;
-    this.#socket.resume();
+    return bytes.length;
   }
 
   #enter(phase: Phase, milliseconds: number): void {
@@ -203,17 +154,15 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     this.#startedAt = this.#host.now;
     this.#sender.expect(head.method, head.httpVersion, head.upgrade);
     this.#keepAlive = head.keepAlive && head.method !== "CONNECT" && options.timeouts.keepAlive > 0;
-    this.#received = head.contentLength === 0;
-    this.#continueDue = head.expectContinue;
-    this.#bodyWanted = false;
-    this.#discarded = 0;
     this.deadline = Number.POSITIVE_INFINITY;
     if (head.contentLength !== undefined && head.contentLength > options.limits.body) {
       throw new HttpError(413, "the request body is too large");
     }
-    this.#bodySize = 0;
-    this.#body = this.#received ? undefined : new MessageBody(head.contentLength, this, options.limits.body);
-    const request = new ExchangeRequest(head, this.#context, this.#body, this.#extend);
+    this.#arriving =
+      head.contentLength === 0
+        ? undefined
+        : new ArrivingBody(this, head.contentLength, options.limits.body, head.expectContinue);
+    const request = new ExchangeRequest(head, this.#context, this.#arriving?.body, this.#extend);
     this.requestDeadline = host.now + options.timeouts.request;
     const answer = new EngineAnswer(this.#sender, (error) => options.onError(error, request));
     this.#request = request;
@@ -227,30 +176,9 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   };
 
   onBody(chunk: Uint8Array): void {
-    const answer = this.#answer;
-    if (answer === undefined) return;
-    this.#bodySize += chunk.length;
-    if (!this.#readerFull) this.deadline = this.#host.now + this.#host.options.timeouts.body;
+    if (this.#answer === undefined) return;
     if (this.requestDeadline !== Number.POSITIVE_INFINITY) this.#renewRequest();
-    if (answer.complete && !this.#readOn) {
-      this.#discarded += chunk.length;
-      if (!this.#keepAlive || this.#discarded > DISCARD_MAX) this.#close();
-      return;
-    }
-    if (this.#bodySize > this.#host.options.limits.body) {
-      // The reader gets the 413, and its answer, whatever it is, ends the connection.
-      this.#keepAlive = false;
-      this.#body?.fail(new BodyError(413, "the request body is too large"));
-      if (answer.complete) this.#close();
-      return;
-    }
-    if (this.#body?.abandoned === true) {
-      // Nobody will read on: hold what comes until the answer, which ends the connection.
-      this.#keepAlive = false;
-      this.#bodyWanted = false;
-      return;
-    }
-    this.#body?.push(Buffer.from(chunk));
+    this.#arriving?.take(chunk);
   }
 
   /** Nobody can answer a request that is still arriving: its time counts from its latest content. */
@@ -259,19 +187,9 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     if (renewed > this.requestDeadline) this.requestDeadline = renewed;
   }
 
-  /** The app reads the body, and has not given up. */
-  get #readOn(): boolean {
-    return this.#bodyWanted && this.#body?.abandoned === false;
-  }
-
   onEnd(rawTrailers: string[]): void {
-    if (this.#received) return;
-    this.#received = true;
-    this.#readerFull = false;
-    this.deadline = Number.POSITIVE_INFINITY;
-    this.#body?.end(rawTrailers);
-    // Only who reads on sees that the client goes.
-    this.#resumeInput();
+    if (this.#arriving === undefined || this.#arriving.received) return;
+    this.#arriving.end(rawTrailers);
     if (this.#answer?.complete === true) this.#endExchange();
   }
 
@@ -280,32 +198,24 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     if (!(cause instanceof HttpError)) throw cause;
     if (this.#answer === undefined) {
       this.#keepAlive = false;
-      const bare = this.#phase === "exchange" && this.#sender.headOnly;
-      const head = responseHead(
-        cause.status,
-        ["Content-Type", "text/plain; charset=utf-8"],
-        { length: cause.message.length + 1, chunked: false, keepAlive: false, sayKeepAlive: false },
-        Date.now(),
-      );
-      this.#output.message(head, bare ? "" : `${cause.message}\n`);
-      this.#close();
+      this.#sender.refuse(cause.status, cause.message, this.#phase === "exchange" && this.#sender.headOnly);
+      this.close();
       return;
     }
     // The body broke while the app was reading it. It hears of it, and may say something sensible.
     this.#keepAlive = false;
-    this.#received = true;
     const error = new BodyError(cause.status, cause.message, { cause });
-    this.#body?.fail(error);
-    if (this.#answer.complete) this.#close();
-    else if (!this.#bodyWanted) this.#answer.giveUp(error);
+    this.#arriving?.break(error);
+    if (this.#answer.complete) this.close();
+    else if (this.#arriving?.wanted !== true) this.#answer.giveUp(error);
   }
 
   #onPeerEnd(): void {
-    this.#peerEnded = true;
+    this.input.end();
     // Its own sending side may be all that a client has closed: an answer is still delivered.
     this.#abort(new ClientGone("the client closed its side of the connection"));
     if (this.#phase === "upgraded") this.#upgraded?.receiveEnd();
-    else if (this.#held === undefined) this.#onInputEnd();
+    else if (!this.input.holds) this.inputEnded();
   }
 
   /** Nobody waits for the answer any more: the app is told, unless it has answered. */
@@ -313,8 +223,8 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     if (this.#answer?.complete === false) this.#request?.abort(reason);
   }
 
-  #onInputEnd(): void {
-    if (this.#phase === "idle") this.#close();
+  inputEnded(): void {
+    if (this.#phase === "idle") this.close();
     if (this.#phase === "lingering") return;
     try {
       this.#parser.finish();
@@ -326,8 +236,10 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   #onClose(): void {
     const gone = new ClientGone();
     this.#phase = "closed";
-    this.#held = undefined;
-    if (!this.#received) this.#body?.fail(new BodyError(400, gone.message, { cause: gone }));
+    this.input.drop();
+    if (this.#arriving?.received === false) {
+      this.#arriving.break(new BodyError(400, gone.message, { cause: gone }));
+    }
     const request = this.#answer?.complete === false ? this.#request : undefined;
     this.#answer?.abandon(gone);
     this.#request = undefined;
@@ -337,43 +249,34 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
     request?.abort(gone);
   }
 
-  // ---- the body, as its reader drives it
+  // ---- the body, as it arrives
 
-  start(): void {
-    this.#bodyWanted = true;
-    if (this.#continueDue) {
-      this.#continueDue = false;
-      if (this.#answer?.headSent === false) this.#output.text("HTTP/1.1 100 Continue\r\n\r\n");
-    }
+  get answerComplete(): boolean {
+    return this.#answer?.complete === true;
+  }
+
+  get keepAlive(): boolean {
+    return this.#keepAlive;
+  }
+
+  sendContinue(): void {
+    if (this.#answer?.headSent === false) this.#output.text("HTTP/1.1 100 Continue\r\n\r\n");
+  }
+
+  awaitContent(): void {
     this.deadline = this.#host.now + this.#host.options.timeouts.body;
-    this.#feedHeld();
   }
 
-  pause(): void {
-    // Before its answer an app may take its time; behind it the connection is not its own any more.
-    if (this.#answer?.complete !== true) this.deadline = Number.POSITIVE_INFINITY;
-    this.#readerFull = true;
-    this.#paused = true;
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#readerFull = false;
-    if (!this.#received) this.deadline = this.#host.now + this.#host.options.timeouts.body;
-    if (this.#held === undefined) this.#resumeInput();
-    else this.#feedHeld();
+  awaitNothing(): void {
+    this.deadline = Number.POSITIVE_INFINITY;
   }
 
   // ---- the answer, as its sender drives it
 
   /** Decides, when the head is written, whether the connection outlives this answer. */
   settleKeepAlive(): boolean {
-    if (this.#keepAlive && !this.#received) {
-      // A client that waits for 100 Continue may or may not send the content now: nobody can tell.
-      const unread = this.#request?.body.length;
-      const large = unread === undefined ? !this.#bodyWanted : unread > DISCARD_MAX && !this.#bodyWanted;
-      if (this.#continueDue || large) this.#keepAlive = false;
-    }
+    const body = this.#arriving;
+    if (body?.received === false && body.hindersKeepAlive) this.#keepAlive = false;
     if (this.#host.draining) this.#keepAlive = false;
     if (this.#host.shedding > 0 && this.#keepAlive) {
       this.#host.shedding -= 1;
@@ -388,18 +291,14 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
 
   takeOver(): Duplex {
     this.#phase = "upgraded";
-    this.deadline = Number.POSITIVE_INFINITY;
-    this.requestDeadline = Number.POSITIVE_INFINITY;
-    this.#body?.fail(new BodyError(400, "the connection was taken over before the request body was read"));
-    this.#request = undefined;
-    this.#answer = undefined;
-    this.#body = undefined;
-    this.#readerFull = false;
-    const held = this.#held;
-    this.#held = undefined;
-    this.#upgraded = new UpgradedStream(this.#socket, held);
+    this.awaitNothing();
+    this.#arriving?.body.fail(
+      new BodyError(400, "the connection was taken over before the request body was read"),
+    );
+    this.#forgetExchange();
+    this.#upgraded = new UpgradedStream(this.#socket, this.input.drop());
     // While input is being looked at, more of it may belong to the app.
-    if (this.#peerEnded && !this.#feeding) this.#upgraded.receiveEnd();
+    if (this.input.ended && !this.input.looking) this.#upgraded.receiveEnd();
     return this.#upgraded;
   }
 
@@ -422,33 +321,38 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   /** The answer has been handed over whole. */
   answered(): void {
     this.#host.onAnswered();
-    if (this.#received) {
+    const body = this.#arriving;
+    if (body === undefined || body.received) {
       this.#endExchange();
-    } else if (this.#readOn) {
+    } else if (body.readOn) {
       // Who has begun to read, and goes on, gets it all: the exchange ends with the body.
-      this.deadline = this.#host.now + this.#host.options.timeouts.body;
+      this.awaitContent();
     } else if (!this.#keepAlive) {
-      this.#close();
+      this.close();
     } else {
       // What is left of the body is read and thrown away, within a bound.
-      this.#body?.fail(new BodyError(400, "the request was answered before its body was read"));
-      this.deadline = this.#host.now + this.#host.options.timeouts.body;
-      this.#feedHeld();
-      this.#resumeInput();
+      body.body.fail(new BodyError(400, "the request was answered before its body was read"));
+      this.awaitContent();
+      this.input.advance();
+      this.input.resume();
     }
   }
 
   #endExchange(): void {
-    this.requestDeadline = Number.POSITIVE_INFINITY;
-    this.#request = undefined;
-    this.#answer = undefined;
-    this.#body = undefined;
+    this.#forgetExchange();
     if (!this.#keepAlive) {
-      this.#close();
+      this.close();
       return;
     }
     this.#enterIdle();
-    if (!this.#feeding && (this.#held !== undefined || this.#paused || this.#peerEnded)) this.#feedHeld();
+    if (this.input.waits) this.input.advance();
+  }
+
+  #forgetExchange(): void {
+    this.requestDeadline = Number.POSITIVE_INFINITY;
+    this.#request = undefined;
+    this.#answer = undefined;
+    this.#arriving = undefined;
   }
 
   #enterIdle(): void {
@@ -457,21 +361,19 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
   }
 
   /** Sends what there is, closes our side, and listens on a little, so that a reset does not overtake the answer. */
-  #close(): void {
+  close(): void {
     if (this.#phase === "lingering" || this.#phase === "closed") return;
-    this.#held = undefined;
-    this.#body?.fail(new BodyError(400, "the connection was closed before the request body was complete"));
-    this.#request = undefined;
-    this.#answer = undefined;
-    this.#body = undefined;
-    this.#readerFull = false;
-    this.requestDeadline = Number.POSITIVE_INFINITY;
+    this.input.drop();
+    this.#arriving?.body.fail(
+      new BodyError(400, "the connection was closed before the request body was complete"),
+    );
+    this.#forgetExchange();
     this.#enter("lingering", Number.POSITIVE_INFINITY);
     this.#output.end(() => {
       this.#lingerUntil = this.#host.now + LINGER_MAX_MS;
       this.#listenOn(this.#lingerUntil);
     });
-    this.#resumeInput();
+    this.input.resume();
   }
 
   /** The client has just done something: it gets its time once more. */
@@ -502,10 +404,10 @@ export class Connection implements AnsweredConnection, BodySource, RequestParser
       // A client that is still taking an answer is not idle; one that takes nothing has a clock of its own.
       this.#output.watchRest();
       this.#enterIdle();
-    } else if (phase === "idle") this.#close();
+    } else if (phase === "idle") this.close();
     else if (phase === "head") this.#refuse(new HttpError(408, "the request took too long to arrive"));
     else if (phase === "lingering") this.#socket.destroy();
-    else if (phase === "exchange" && this.#received) this.#socket.destroy();
+    else if (phase === "exchange" && this.#arriving?.received !== false) this.#socket.destroy();
     else if (phase === "exchange")
       this.#refuse(new HttpError(408, "the request body took too long to arrive"));
   }

@@ -67,6 +67,13 @@ export class Sender implements Carrier {
     else this.#output.message(head, content);
   }
 
+  /** The server's own answer to what no app gets to see. */
+  refuse(status: number, message: string, bare: boolean): void {
+    const fields = ["Content-Type", "text/plain; charset=utf-8"];
+    const framing = { length: message.length + 1, chunked: false, keepAlive: false, sayKeepAlive: false };
+    this.#output.message(responseHead(status, fields, framing, Date.now()), bare ? "" : `${message}\n`);
+  }
+
   informational(status: number, fields: string[]): void {
     if (!this.#oldVersion) this.#output.text(informationalHead(status, fields));
   }

@@ -1,0 +1,142 @@
+/**
+ * The body of one request as it arrives: pushed at its reader's speed, counted against the limit, and read past within
+ * a bound where nobody wants it. The reader drives it; what it means for the connection is the connection's to do.
+ */
+import { BodyError } from "../errors.ts";
+import { type BodySource, MessageBody } from "../exchange/message-body.ts";
+import type { Input } from "./input.ts";
+
+/** What an arriving body needs of its connection. */
+export interface ArrivalHost {
+  readonly input: Input;
+  /** Nothing more will be sent in answer to the request. */
+  readonly answerComplete: boolean;
+  /** The connection is to outlive the answer. */
+  readonly keepAlive: boolean;
+  refuseKeepAlive(): void;
+  /** The client waits for it; to be left out where the answer has begun. */
+  sendContinue(): void;
+  /** The client gets its time to send the next content. */
+  awaitContent(): void;
+  /** Nothing is expected of the client for now. */
+  awaitNothing(): void;
+  close(): void;
+}
+
+/** An unread body up to this size is read and thrown away to keep the connection; beyond it we close. */
+const DISCARD_MAX = 65536;
+
+export class ArrivingBody implements BodySource {
+  readonly body: MessageBody;
+  readonly #host: ArrivalHost;
+  readonly #limit: number;
+  #size = 0;
+  #wanted = false;
+  #received = false;
+  #continueDue: boolean;
+  #discarded = 0;
+
+  /**
+   * @param length declared bytes, undefined when it is not known
+   * @param limit the most bytes it may have
+   * @param continueDue the client waits for 100 Continue
+   */
+  constructor(host: ArrivalHost, length: number | undefined, limit: number, continueDue: boolean) {
+    this.#host = host;
+    this.#limit = limit;
+    this.#continueDue = continueDue;
+    this.body = new MessageBody(length, this, limit);
+  }
+
+  /** All of it has come, or nothing more of it will. */
+  get received(): boolean {
+    return this.#received;
+  }
+
+  /** The app has begun to read it. */
+  get wanted(): boolean {
+    return this.#wanted;
+  }
+
+  /** The app reads it, and has not given up. */
+  get readOn(): boolean {
+    return this.#wanted && !this.body.abandoned;
+  }
+
+  /** True when what has not come yet is more than can be read past. */
+  get hindersKeepAlive(): boolean {
+    // A client that waits for 100 Continue may or may not send the content now: nobody can tell.
+    if (this.#continueDue) return true;
+    const { length } = this.body;
+    return !this.#wanted && (length === undefined || length > DISCARD_MAX);
+  }
+
+  /** Takes a piece that is valid during the call only. */
+  take(chunk: Uint8Array): void {
+    const host = this.#host;
+    this.#size += chunk.length;
+    if (!host.input.halted) host.awaitContent();
+    if (host.answerComplete && !this.readOn) {
+      this.#discarded += chunk.length;
+      if (!host.keepAlive || this.#discarded > DISCARD_MAX) host.close();
+      return;
+    }
+    if (this.#size > this.#limit) {
+      // The reader gets the 413, and its answer, whatever it is, ends the connection.
+      host.refuseKeepAlive();
+      this.body.fail(new BodyError(413, "the request body is too large"));
+      if (host.answerComplete) host.close();
+      return;
+    }
+    if (this.body.abandoned) {
+      // Nobody will read on: hold what comes until the answer, which ends the connection.
+      host.refuseKeepAlive();
+      this.#wanted = false;
+      return;
+    }
+    this.body.push(Buffer.from(chunk));
+  }
+
+  /** All of it has come. */
+  end(rawTrailers: string[]): void {
+    const { input } = this.#host;
+    this.#received = true;
+    input.unhalt();
+    this.#host.awaitNothing();
+    this.body.end(rawTrailers);
+    // Only who reads on sees that the client goes.
+    input.resume();
+  }
+
+  /** Nothing more of it will come. */
+  break(error: BodyError): void {
+    this.#received = true;
+    this.body.fail(error);
+  }
+
+  // ---- as its reader drives it
+
+  start(): void {
+    this.#wanted = true;
+    if (this.#continueDue) {
+      this.#continueDue = false;
+      this.#host.sendContinue();
+    }
+    this.#host.awaitContent();
+    this.#host.input.advance();
+  }
+
+  pause(): void {
+    // Before its answer an app may take its time; behind it the connection is not its own any more.
+    if (!this.#host.answerComplete) this.#host.awaitNothing();
+    this.#host.input.halt();
+  }
+
+  resume(): void {
+    const { input } = this.#host;
+    input.unhalt();
+    if (!this.#received) this.#host.awaitContent();
+    if (input.holds) input.advance();
+    else input.resume();
+  }
+}

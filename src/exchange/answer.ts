@@ -6,34 +6,20 @@
 import type { Duplex } from "node:stream";
 import { ClientGone, GatewayError, HttpError, thrownError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
-import { fieldPairs, isTrailerName } from "../gateway/fields.ts";
+import { fieldPairs } from "../gateway/fields.ts";
 import { REASONS } from "../gateway/reasons.ts";
-import type { HeadersInput, Respond, ResponseBody, ResponseWriter } from "../gateway/types.ts";
-import { type ContentSource, contentSource, isFileBody, openFile } from "./content.ts";
+import type { FileBody, HeadersInput, Respond, ResponseBody, ResponseWriter } from "../gateway/types.ts";
+import {
+  forbidsContent,
+  isFinalStatus,
+  takeContentLength,
+  trailerPairs,
+  upgradeFields,
+} from "./answer-head.ts";
+import type { Carrier } from "./carrier.ts";
+import { type ContentSource, contentSource, isFileBody, isPiece, noPiece, openFile } from "./content.ts";
+import { pump } from "./pump.ts";
 import { AnswerWriter } from "./writer.ts";
-
-/** Carries one answer to the client; each kind of server has its own. Fields are names and values in turn. */
-export interface Carrier {
-  /** True for HEAD: the head of the answer says what the content would be, and none is sent. */
-  readonly headOnly: boolean;
-  /** True when the client asked to change protocols. */
-  readonly upgradable: boolean;
-  informational(status: number, fields: string[]): void;
-  /** Hands the connection over, after a 101 with `fields` if given. */
-  upgrade(fields: string[] | undefined): Duplex;
-  /** Sends a whole answer. `length` is what Content-Length says, undefined to say nothing. */
-  whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void;
-  /** Sends the head of an answer whose content follows; `length` undefined means it is not known. */
-  begin(status: number, fields: string[], length: number | undefined): void;
-  /** Sends a piece; false when the client is slower than we are and `room` should be awaited. */
-  write(chunk: string | Uint8Array): boolean;
-  /** Resolves when there is room again; rejects with `ClientGone`. */
-  room(): Promise<void>;
-  /** Ends an answer begun with `begin`. */
-  end(trailers: string[]): void;
-  /** Breaks the connection off: what was sent must not look complete. */
-  destroy(error: Error): void;
-}
 
 /** Tells the server of an error that the app made or met. */
 export type AnswerErrorListener = (error: Error, headSent: boolean) => void;
@@ -58,11 +44,6 @@ function upgrade(this: BoundRespond, headers?: HeadersInput | null): Duplex {
 
 function finished(this: BoundRespond): Promise<void> {
   return this[ANSWER].finished();
-}
-
-/** RFC 9110 sections 6.4.1, 15.3.5 and 15.4.5. */
-export function forbidsContent(status: number): boolean {
-  return status === 204 || status === 304;
 }
 
 export class Answer {
@@ -191,7 +172,7 @@ export class Answer {
     this.finish();
   }
 
-  #sendFile(status: number, fields: string[], body: Parameters<typeof openFile>[0]): void {
+  #sendFile(status: number, fields: string[], body: FileBody): void {
     this.#run(async () => {
       const file = await openFile(body);
       try {
@@ -204,8 +185,7 @@ export class Answer {
             `content-length says ${this.#declared}, the file part has ${file.length} bytes`,
           );
         }
-        this.#pending = { status, fields };
-        await this.#pump(file.source, this.#carrier.headOnly || forbidsContent(status));
+        await this.#stream(status, fields, file.source);
       } finally {
         await file.close();
       }
@@ -214,46 +194,31 @@ export class Answer {
 
   #sendIterable(status: number, fields: string[], body: object): void {
     const source = contentSource(body);
-    this.#pending = { status, fields };
-    this.#run(() => this.#pump(source, this.#carrier.headOnly || forbidsContent(status)));
+    this.#run(() => this.#stream(status, fields, source));
   }
 
   #run(task: () => Promise<void>): void {
     task().then(undefined, (error: unknown) => this.fail(error));
   }
 
-  /**
-   * Sends what an iterator yields. The head waits for the first piece, but no longer than a turn of the
-   * event loop: a source that fails at once becomes a 500, one that is slow to begin is not held up.
-   */
-  async #pump(source: ContentSource, bare: boolean): Promise<void> {
-    this.#source = source;
-    if (bare) {
-      this.#stopSource();
-      const pending = this.#pending;
-      // A status without content has no framing either; HEAD has that of GET.
-      if (pending !== undefined && forbidsContent(pending.status)) {
-        this.#pending = undefined;
-        this.#whole(pending.status, pending.fields, "");
-        return;
-      }
-      this.sendHead();
-      this.endContent();
+  async #stream(status: number, fields: string[], source: ContentSource): Promise<void> {
+    this.#pending = { status, fields };
+    if (!this.#carrier.headOnly && !forbidsContent(status)) {
+      this.#source = source;
+      await pump(source, this);
+      this.#source = undefined;
+      if (!this.complete) this.endContent();
       return;
     }
-    const first = Promise.resolve(source.next());
-    const turn = new Promise<undefined>((resolve) => setImmediate(resolve, undefined));
-    let next = await Promise.race([first, turn]);
-    this.sendHead();
-    next ??= await first;
-    while (next.done !== true && !this.complete) {
-      const chunk = next.value;
-      if (!isPiece(chunk)) throw noPiece(chunk);
-      if (!this.send(chunk)) await this.#carrier.room();
-      next = await source.next();
+    source.stop();
+    if (forbidsContent(status)) {
+      // Such a status has no framing either; HEAD has that of GET.
+      this.#pending = undefined;
+      this.#whole(status, fields, "");
+    } else {
+      this.sendHead();
+      this.endContent();
     }
-    this.#source = undefined;
-    if (!this.complete) this.endContent();
   }
 
   /** Sends the head that a writer or a stream has been holding back. */
@@ -460,48 +425,4 @@ export class Answer {
     this.#source = undefined;
     source?.stop();
   }
-}
-
-function isFinalStatus(status: number): boolean {
-  return Number.isInteger(status) && status >= 200 && status <= 599;
-}
-
-function isPiece(chunk: unknown): chunk is string | Uint8Array {
-  return typeof chunk === "string" || chunk instanceof Uint8Array;
-}
-
-function noPiece(chunk: unknown): GatewayError {
-  return new GatewayError(clause.content, `content comes in strings or bytes, not ${typeof chunk}`);
-}
-
-/** RFC 9110 section 7.8: who sends Upgrade sends it as an option of Connection too. */
-function upgradeFields(headers: HeadersInput): string[] {
-  const fields = fieldPairs(headers);
-  const connected = fields.some((name, index) => index % 2 === 0 && name.toLowerCase() === "connection");
-  return connected ? fields : ["Connection", "Upgrade", ...fields];
-}
-
-/** Takes content-length out of the fields: the carrier writes it. */
-function takeContentLength(fields: string[]): number | undefined {
-  let length: number | undefined;
-  for (let index = 0; index < fields.length; index += 2) {
-    if ((fields[index] as string).toLowerCase() !== "content-length") continue;
-    const value = fields[index + 1] as string;
-    if (!/^\d{1,15}$/.test(value) || (length !== undefined && length !== Number(value))) {
-      throw new GatewayError(clause.contentLength, `${JSON.stringify(value)} is no content-length`);
-    }
-    length = Number(value);
-    fields.splice(index, 2);
-    index -= 2;
-  }
-  return length;
-}
-
-function trailerPairs(trailers: HeadersInput | undefined): string[] {
-  const pairs = fieldPairs(trailers);
-  for (let index = 0; index < pairs.length; index += 2) {
-    const name = pairs[index] as string;
-    if (!isTrailerName(name)) throw new GatewayError(clause.writer, `the field ${name} cannot be a trailer`);
-  }
-  return pairs;
 }

@@ -13,6 +13,15 @@ export function isFileBody(body: object): body is FileBody {
   return "file" in body && !(Symbol.asyncIterator in body) && !(Symbol.iterator in body);
 }
 
+/** What content comes in. */
+export function isPiece(chunk: unknown): chunk is string | Uint8Array {
+  return typeof chunk === "string" || chunk instanceof Uint8Array;
+}
+
+export function noPiece(chunk: unknown): GatewayError {
+  return new GatewayError(clause.content, `content comes in strings or bytes, not ${typeof chunk}`);
+}
+
 /** Content that comes in pieces. */
 export interface ContentSource {
   next(): Promise<IteratorResult<unknown>> | IteratorResult<unknown>;

@@ -1,6 +1,7 @@
 /** The client of an exchange that never leaves memory, on its receiving side: it collects the answer. */
 import type { Duplex } from "node:stream";
-import { type Carrier, forbidsContent } from "../exchange/answer.ts";
+import { forbidsContent } from "../exchange/answer-head.ts";
+import type { Carrier } from "../exchange/carrier.ts";
 import { duplexPair } from "./duplex-pair.ts";
 import { fieldValue, sendableFields } from "./framing.ts";
 

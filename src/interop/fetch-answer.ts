@@ -1,7 +1,7 @@
 /** The two directions of a fetch `Response`: sent as a gateway answer, and made of one. */
 import type { Duplex } from "node:stream";
 import { ClientGone } from "../errors.ts";
-import type { Carrier } from "../exchange/answer.ts";
+import type { Carrier } from "../exchange/carrier.ts";
 import type { HeadersInput, Respond } from "../gateway/types.ts";
 import { hasServerFields, sendableFields } from "./framing.ts";
 

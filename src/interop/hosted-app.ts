@@ -4,7 +4,8 @@
  */
 import { setMaxListeners } from "node:events";
 import { HttpError, RequestAborted } from "../errors.ts";
-import { Answer, type Carrier } from "../exchange/answer.ts";
+import { Answer } from "../exchange/answer.ts";
+import type { Carrier } from "../exchange/carrier.ts";
 import type { MessageBody } from "../exchange/message-body.ts";
 import { type ExchangeContext, type ExchangeHead, ExchangeRequest } from "../exchange/request.ts";
 import { runHandler } from "../exchange/run.ts";

@@ -6,78 +6,18 @@ import { type IncomingMessage, type OutgoingHttpHeader, ServerResponse } from "n
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
-import type { Answer, Carrier } from "../exchange/answer.ts";
-import { endpoint } from "../exchange/endpoint.ts";
+import type { Answer } from "../exchange/answer.ts";
+import type { Carrier } from "../exchange/carrier.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import type { ExchangeRequest } from "../exchange/request.ts";
-import type { Endpoint } from "../gateway/types.ts";
 import { informationalHead } from "../http/response-head.ts";
 import { allowedTrailers, fieldValue, sendableFields } from "./framing.ts";
-import type { Connection } from "./hosted-app.ts";
+import type { ConnectedExchange, NodeConnection } from "./node-connection.ts";
 
 /** What is left of a body when it has been answered is read up to this size; beyond it the connection is closed. */
 const DISCARD_MAX = 1024 * 1024;
 
 const BEYOND_ASCII = /[\x80-\xff]/;
-
-/**
- * One connection of a node server, and what is going on on it. Node hands over pipelined requests at once;
- * here each waits for the answer to the one ahead, which may turn out to be the last on the connection.
- */
-export class NodeConnection implements Connection {
-  #current: NodeExchange | undefined;
-  #waiting: (() => NodeExchange)[] = [];
-  #closing = false;
-  readonly #socket: Socket;
-  #peer: Endpoint | undefined;
-  #local: Endpoint | undefined;
-
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on("end", () => this.#current?.halfClosed());
-    socket.on("close", () => {
-      this.last();
-      this.#current?.gone();
-    });
-  }
-
-  /** Nothing behind the current exchange is run any more. */
-  last(): void {
-    this.#closing = true;
-    this.#waiting = [];
-  }
-
-  /** Runs an exchange as soon as the one ahead is answered. */
-  enqueue(begin: () => NodeExchange): void {
-    if (this.#closing) return;
-    if (this.#current === undefined) this.#begin(begin);
-    else this.#waiting.push(begin);
-  }
-
-  #begin(begin: () => NodeExchange): void {
-    const exchange = begin();
-    this.#current = exchange;
-    exchange.settled.then(() => {
-      this.#current = undefined;
-      const next = this.#waiting.shift();
-      if (next !== undefined) this.#begin(next);
-    });
-  }
-
-  get scheme(): "http" | "https" {
-    return "encrypted" in this.#socket && this.#socket.encrypted === true ? "https" : "http";
-  }
-
-  get peer(): Endpoint {
-    this.#peer ??= endpoint(this.#socket.remoteAddress, this.#socket.remotePort);
-    return this.#peer;
-  }
-
-  get local(): Endpoint {
-    this.#local ??= endpoint(this.#socket.localAddress, this.#socket.localPort);
-    return this.#local;
-  }
-}
 
 export interface NodeExchangeOptions {
   readonly bodyLimit: number;
@@ -90,7 +30,7 @@ export interface NodeExchangeOptions {
   readonly draining: () => boolean;
 }
 
-export class NodeExchange implements Carrier, BodySource {
+export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
   readonly headOnly: boolean;
   readonly upgradable: boolean;
   /** undefined for a request without content */
@@ -120,7 +60,6 @@ export class NodeExchange implements Carrier, BodySource {
     if (length !== 0 && !this.upgradable) this.body = new MessageBody(length, this, options.bodyLimit);
   }
 
-  /** Resolves when the answer is complete, or will never be. */
   get settled(): Promise<void> {
     return (this.#exchange as { answer: Answer }).answer.finished().catch(() => {});
   }
@@ -135,7 +74,7 @@ export class NodeExchange implements Carrier, BodySource {
     });
   }
 
-  /** The client has closed its sending side. An answer still reaches it. */
+  /** An answer still reaches it. */
   halfClosed(): void {
     this.#exchange?.request.abort(new ClientGone("the client closed its side of the connection"));
   }

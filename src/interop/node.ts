@@ -9,7 +9,8 @@ import { joinFields } from "../gateway/fields.ts";
 import type { App, Handler } from "../gateway/types.ts";
 import { asksForUpgrade } from "./framing.ts";
 import { HostedApp, type HostOptions } from "./hosted-app.ts";
-import { NodeConnection, NodeExchange, responseOn } from "./node-exchange.ts";
+import { NodeConnection } from "./node-connection.ts";
+import { NodeExchange, responseOn } from "./node-exchange.ts";
 
 export { currentWorker } from "./current-worker.ts";
 export type { HostOptions } from "./hosted-app.ts";

@@ -3,7 +3,8 @@
  * simplest of them. Whether the connection outlives an answer is the connection's to say.
  */
 import type { Duplex } from "node:stream";
-import { Answer, type Carrier } from "../exchange/answer.ts";
+import { Answer } from "../exchange/answer.ts";
+import type { Carrier } from "../exchange/carrier.ts";
 import type { HeadersInput, ResponseBody } from "../gateway/types.ts";
 import {
   asksToClose,

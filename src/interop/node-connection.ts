@@ -1,0 +1,73 @@
+/**
+ * One connection of a node server, and what is going on on it. Node hands over pipelined requests at once;
+ * here each waits for the answer to the one ahead, which may turn out to be the last on the connection.
+ */
+import type { Socket } from "node:net";
+import { endpoint } from "../exchange/endpoint.ts";
+import type { Endpoint } from "../gateway/types.ts";
+import type { Connection } from "./hosted-app.ts";
+
+/** What a connection needs of the exchange under way. */
+export interface ConnectedExchange {
+  /** Resolves when the answer is complete, or will never be. */
+  readonly settled: Promise<void>;
+  /** The client has closed its sending side. */
+  halfClosed(): void;
+  /** The connection has closed. */
+  gone(): void;
+}
+
+export class NodeConnection implements Connection {
+  #current: ConnectedExchange | undefined;
+  #waiting: (() => ConnectedExchange)[] = [];
+  #closing = false;
+  readonly #socket: Socket;
+  #peer: Endpoint | undefined;
+  #local: Endpoint | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("end", () => this.#current?.halfClosed());
+    socket.on("close", () => {
+      this.last();
+      this.#current?.gone();
+    });
+  }
+
+  /** Nothing behind the current exchange is run any more. */
+  last(): void {
+    this.#closing = true;
+    this.#waiting = [];
+  }
+
+  /** Runs an exchange as soon as the one ahead is answered. */
+  enqueue(begin: () => ConnectedExchange): void {
+    if (this.#closing) return;
+    if (this.#current === undefined) this.#begin(begin);
+    else this.#waiting.push(begin);
+  }
+
+  #begin(begin: () => ConnectedExchange): void {
+    const exchange = begin();
+    this.#current = exchange;
+    exchange.settled.then(() => {
+      this.#current = undefined;
+      const next = this.#waiting.shift();
+      if (next !== undefined) this.#begin(next);
+    });
+  }
+
+  get scheme(): "http" | "https" {
+    return "encrypted" in this.#socket && this.#socket.encrypted === true ? "https" : "http";
+  }
+
+  get peer(): Endpoint {
+    this.#peer ??= endpoint(this.#socket.remoteAddress, this.#socket.remotePort);
+    return this.#peer;
+  }
+
+  get local(): Endpoint {
+    this.#local ??= endpoint(this.#socket.localAddress, this.#socket.localPort);
+    return this.#local;
+  }
+}

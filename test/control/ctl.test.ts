@@ -8,6 +8,7 @@ import { ask } from "../support/ask.ts";
 import {
   COMMAND,
   FIXTURES,
+  isAlive,
   type RunningCommand,
   startCommand,
   temporaryFolder,
@@ -128,6 +129,50 @@ test("scale, restart and stop", async (context) => {
   const gone = await ctl("status");
   assert.equal(gone.code, 1);
   assert.match(gone.err, /cannot ask the server/);
+});
+
+test("a worker that was told to stop is no crash, however it ends", async (context) => {
+  const limits = ["--crash-limit", "1/600s", "--graceful-timeout", "1s"];
+  const { ctl, command, target } = await controlled(context, "-w", "2", ...limits);
+  const busy = (): Promise<unknown> => assert.rejects(ask(target, "/slow?60000"));
+  const lost: Promise<unknown>[] = [];
+  const inHand = async (): Promise<number> => {
+    const workers = JSON.parse((await ctl("workers", "--json")).out) as { connections: number }[];
+    return workers.filter(({ connections }) => connections > 0).length;
+  };
+  await until("both are busy, so that neither ends before it is killed", async () => {
+    lost.push(busy());
+    return (await inHand()) === 2;
+  });
+  assert.equal((await ctl("scale", "1")).code, 0);
+  const [pid = 0] = await until(
+    "the other one is killed",
+    () => command.workers().length === 1 && command.workers(),
+  );
+  assert.equal(command.lines(/did not stop in time: it is killed/).length, 1);
+  assert.equal((await ctl("restart", String(pid))).code, 0);
+  if (isAlive(pid)) process.kill(pid, "SIGKILL");
+  await Promise.all(lost);
+  await until("one is left", () => !command.workers().includes(pid) && command.workers().length === 1);
+  const [last = 0] = command.workers();
+  process.kill(last, "SIGTERM");
+  await until("it is replaced", () => !command.workers().includes(last) && command.workers().length === 1);
+  assert.equal((await ctl("scale", "2")).code, 0);
+  assert.equal((await ask(target)).status, 200);
+  process.kill(command.workers()[0] as number, "SIGKILL");
+  assert.equal((await command.ended()).code, 3, "one that dies unasked is a crash");
+});
+
+test("scale and restart tell when the new workers crash; the old ones stay", async (context) => {
+  const { ctl, command, target, deploy } = await controlled(context);
+  const [pid] = command.workers();
+  deploy("throw new Error('from the app');\n");
+  const scaled = await ctl("scale", "2");
+  assert.deepEqual([scaled.code, scaled.err], [1, "workers crash: the log says why\n"]);
+  await command.line(/failed to boot: .*from the app/);
+  const restarted = await ctl("restart", String(pid));
+  assert.deepEqual([restarted.code, restarted.err], [1, "its replacement crashes: the log says why\n"]);
+  assert.match((await ask(target)).text, new RegExp(`^${pid} `));
 });
 
 test("upgrade waits until the new server serves, which is asked from then on, about its health too", async (context) => {

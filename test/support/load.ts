@@ -21,6 +21,8 @@ export interface LoadOptions {
   readonly requests?: number;
   /** Requests a second, over all clients. Without it, as fast as the answers come. */
   readonly rate?: number;
+  /** What each client waits for before its next request, beside the rate. */
+  readonly before?: () => Promise<unknown>;
   /** How long a connection and an answer may take, in milliseconds. Default: 20 s. */
   readonly timeout?: number;
 }
@@ -152,7 +154,7 @@ export class Load {
 
   /** Waits for this client's next turn; false when there is none. */
   async #turn(): Promise<boolean> {
-    const { rate, requests } = this.#options;
+    const { rate, requests, before } = this.#options;
     if (this.#stopped || this.#begun === requests) return false;
     this.#begun += 1;
     if (rate !== undefined) {
@@ -161,6 +163,7 @@ export class Load {
       this.#nextAt = at + 1000 / rate;
       await pause(at - now);
     }
+    await before?.();
     return !this.#stopped;
   }
 

@@ -22,7 +22,7 @@ function checkLosses(name: string, load: Load, pid: number, clients: number): vo
 }
 
 test("a worker that is stopped is replaced", async (context) => {
-  const stage = await FaultStage.start(context, { workers: 4, args: ["--timeout", "1s"] });
+  const stage = await FaultStage.start(context, { workers: 4, args: ["--timeout", "5s"] });
   await stage.load();
   const [pid] = await stage.settled();
   assert.ok(pid !== undefined);
@@ -39,7 +39,7 @@ test("an endless loop: the log names its file and line, the rest is served meanw
   const stage = await FaultStage.start(context, {
     workers: 4,
     app: "blocks.mjs",
-    args: ["--timeout", "1s"],
+    args: ["--timeout", "5s"],
     prepare: (folder) => copyFileSync(join(FIXTURES, "faults", "mirror.mjs"), join(folder, "mirror.mjs")),
   });
   await stage.load();

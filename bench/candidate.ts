@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { freePort } from "../test/support/free-port.ts";
 
 export interface CandidateSpec {
   readonly name: string;
@@ -23,16 +23,6 @@ export interface Candidate {
 
 /** Jiffies per second, as Linux reports CPU time to user space. */
 const TICKS = 100;
-
-/** A port of the loopback address that nobody has now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 async function answers(url: string, child: ChildProcess, name: string): Promise<void> {
   for (let tries = 0; tries < 200; tries += 1) {

@@ -12,7 +12,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { freePort } from "./candidate.ts";
+import { freePort } from "../test/support/free-port.ts";
 import { median, requireTool } from "./measure.ts";
 
 const { values: options } = parseArgs({

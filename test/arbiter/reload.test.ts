@@ -1,10 +1,18 @@
 /** Reloads and scaling through the built command. What they must not cost under load is in test/faults. */
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
-import { FIXTURES, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
+import {
+  type CommandOptions,
+  FIXTURES,
+  type RunningCommand,
+  startCommand,
+  temporaryFolder,
+  until,
+} from "../support/command.ts";
+import { Releases } from "../support/releases.ts";
 
 interface Serving {
   readonly command: RunningCommand;
@@ -40,46 +48,37 @@ test("HUP serves the new version, with workers that are all new", async (context
   for (const pid of command.workers()) assert.ok(!old.includes(pid));
 });
 
-test("a link that is moved to a new release is followed, though the old one is gone", async (context) => {
-  const folder = temporaryFolder(context);
-  for (const release of ["one", "two"]) {
-    mkdirSync(join(folder, release));
-    const source = `export const handler = (_, respond) => respond(200, null, 'release ${release}');\n`;
-    writeFileSync(join(folder, release, "app.mjs"), source);
+describe("a link that is moved to a new release is followed, though the old one is gone", () => {
+  const ways: { how: string; args(current: string): string[]; options(current: string): CommandOptions }[] = [
+    {
+      how: "named by --chdir",
+      args: (current) => ["--chdir", current],
+      options: () => ({}),
+    },
+    {
+      how: "entered, as the shell does",
+      args: () => [],
+      options: (current) => ({ cwd: current, env: { PWD: current } }),
+    },
+  ];
+  for (const { how, args, options } of ways) {
+    test(how, async (context) => {
+      const releases = new Releases(
+        temporaryFolder(context),
+        (name) => `export const handler = (_, respond) => respond(200, null, 'release ${name}');\n`,
+      );
+      const { current } = releases;
+      const words = ["app.mjs", "-b", "127.0.0.1:0", ...args(current)];
+      const command = startCommand(context, words, options(current));
+      await command.ready();
+      const target = { port: await command.port() };
+      assert.equal((await ask(target)).text, "release one");
+      releases.deploy();
+      command.kill("SIGHUP");
+      await command.ready(2);
+      assert.equal((await ask(target)).text, "release two");
+    });
   }
-  const current = join(folder, "current");
-  symlinkSync("one", current);
-  const command = startCommand(context, ["app.mjs", "-b", "127.0.0.1:0", "--chdir", current]);
-  await command.ready();
-  const target = { port: await command.port() };
-  assert.equal((await ask(target)).text, "release one");
-  symlinkSync("two", `${current}.new`);
-  renameSync(`${current}.new`, current);
-  rmSync(join(folder, "one"), { recursive: true });
-  command.kill("SIGHUP");
-  await command.ready(2);
-  assert.equal((await ask(target)).text, "release two");
-});
-
-test("a folder entered by a link, as the shell does, is followed in the same way", async (context) => {
-  const folder = temporaryFolder(context);
-  for (const release of ["one", "two"]) {
-    mkdirSync(join(folder, release));
-    const source = `export const handler = (_, respond) => respond(200, null, 'release ${release}');\n`;
-    writeFileSync(join(folder, release, "app.mjs"), source);
-  }
-  const current = join(folder, "current");
-  symlinkSync("one", current);
-  const env = { PWD: current };
-  const command = startCommand(context, ["app.mjs", "-b", "127.0.0.1:0"], { cwd: current, env });
-  await command.ready();
-  const target = { port: await command.port() };
-  symlinkSync("two", `${current}.new`);
-  renameSync(`${current}.new`, current);
-  rmSync(join(folder, "one"), { recursive: true });
-  command.kill("SIGHUP");
-  await command.ready(2);
-  assert.equal((await ask(target)).text, "release two");
 });
 
 test("TTOU goes down to no worker at all, TTIN up again", async (context) => {

@@ -1,10 +1,11 @@
 /** The binary upgrade through the built command: by itself, by hand, and every way back. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
 import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
+import { Releases } from "../support/releases.ts";
 
 /** Says which release it is and who answers; `/slow` is held until the file `go` is there. */
 function release(name: string): string {
@@ -16,6 +17,8 @@ function release(name: string): string {
     };
   `;
 }
+
+const BOOTS_FOREVER = "await new Promise(() => setInterval(() => {}, 1000));";
 
 class Stage {
   readonly folder: string;
@@ -66,8 +69,34 @@ class Stage {
     return existsSync(file) ? Number(readFileSync(file, "utf8")) : undefined;
   }
 
+  /** What the pid file says, and the one beside it, which is the new arbiter's. */
+  get pidsInFiles(): (number | undefined)[] {
+    return [this.pidIn(), this.pidIn(`${this.pidFile}.2`)];
+  }
+
   async gone(pid: number): Promise<void> {
     await until(`process ${pid} is gone`, () => !isAlive(pid));
+  }
+
+  /** Waits until the pid file names the new arbiter. */
+  async inherited(next: number): Promise<void> {
+    await until("the pid file names the new arbiter", () => this.pidIn() === next);
+  }
+
+  /** Sends the old arbiter's workers home. */
+  async winch(): Promise<void> {
+    this.command.kill("SIGWINCH");
+    await until("the old one has no workers", () => this.command.workers().length === 0);
+  }
+
+  /** Begins an upgrade that is not over before the answer `slow` is, for which the file `go` is waited for. */
+  async upgradeBehindSlow(): Promise<{ slow: Promise<string>; next: number }> {
+    const slow = this.ask("/slow");
+    await until("the request has arrived", async () => (await this.ask()).startsWith("one"));
+    this.command.kill("SIGUSR2");
+    const next = await this.successor();
+    await this.says(this.old, /this one drains and quits/);
+    return { slow, next };
   }
 
   /** Ends the server that `pid` is, and sees that nothing is left of it. */
@@ -78,7 +107,7 @@ class Stage {
     if (pid === this.old) assert.equal(code, 0);
     assert.deepEqual([...this.command.arbiters(), ...workers].filter(isAlive), []);
     assert.ok(!existsSync(this.socket), "the socket's file is left behind");
-    assert.deepEqual([this.pidIn(), this.pidIn(`${this.pidFile}.2`)], [undefined, undefined]);
+    assert.deepEqual(this.pidsInFiles, [undefined, undefined]);
   }
 }
 
@@ -90,8 +119,8 @@ test("by itself: the new arbiter serves, the old one goes, and so again", async 
     process.kill(server, "SIGUSR2");
     const next = await stage.successor(index + 1);
     await stage.gone(server);
-    await until("the pid file names the new arbiter", () => stage.pidIn() === next);
-    assert.equal(stage.pidIn(`${stage.pidFile}.2`), undefined);
+    await stage.inherited(next);
+    assert.deepEqual(stage.pidsInFiles, [next, undefined]);
     assert.equal(await stage.ask(), `${name} ${next}`);
     assert.equal(stage.command.workers(next).length, 2);
     await until("it is the server", () => stage.command.lines(/before this one .* is gone/).length > index);
@@ -111,7 +140,7 @@ describe("what fails leaves everything as it was", () => {
     { what: "exits", source: "process.exit(7);", why: /exited with code 7/ },
     {
       what: "hangs",
-      source: "await new Promise(() => setInterval(() => {}, 1000));",
+      source: BOOTS_FOREVER,
       args: ["--boot-timeout", "3s"],
       why: /a worker was not ready within 3s/,
     },
@@ -127,7 +156,7 @@ describe("what fails leaves everything as it was", () => {
       const next = await stage.successor();
       assert.ok(!isAlive(next));
       assert.deepEqual(stage.command.workers(), workers);
-      assert.deepEqual([stage.pidIn(), stage.pidIn(`${stage.pidFile}.2`)], [stage.old, undefined]);
+      assert.deepEqual(stage.pidsInFiles, [stage.old, undefined]);
       assert.equal(await stage.ask(), `one ${stage.old}`);
       stage.deploy(release("two"));
       stage.command.kill("SIGUSR2");
@@ -155,7 +184,7 @@ describe("what fails leaves everything as it was", () => {
 
   test("a new arbiter that is killed before it serves", async (context) => {
     const stage = await Stage.start(context);
-    stage.deploy("await new Promise(() => setInterval(() => {}, 1000));");
+    stage.deploy(BOOTS_FOREVER);
     stage.command.kill("SIGUSR2");
     const next = await stage.successor();
     await stage.says(next, /Booting worker/);
@@ -169,11 +198,7 @@ describe("what fails leaves everything as it was", () => {
 
   test("a new arbiter that dies while the old one drains: the old one takes its workers back", async (context) => {
     const stage = await Stage.start(context);
-    const slow = stage.ask("/slow");
-    await until("the request has arrived", async () => (await stage.ask()).startsWith("one"));
-    stage.command.kill("SIGUSR2");
-    const next = await stage.successor();
-    await stage.says(stage.old, /this one drains and quits/);
+    const { slow, next } = await stage.upgradeBehindSlow();
     process.kill(next, "SIGKILL");
     await stage.says(stage.old, /Upgrade failed, this arbiter serves on/);
     await until("it serves again", async () => (await stage.ask()) === `one ${stage.old}`);
@@ -208,34 +233,32 @@ describe("by hand, as gunicorn does it", () => {
     stage.command.kill("SIGUSR2");
     const next = await stage.successor();
     await stage.says(stage.old, /New arbiter .* is ready, beside this one/);
-    assert.deepEqual([stage.pidIn(), stage.pidIn(`${stage.pidFile}.2`)], [stage.old, next]);
+    assert.deepEqual(stage.pidsInFiles, [stage.old, next]);
     return { stage, next };
   }
 
   test("WINCH drains the old one's workers, QUIT ends it, the pid file moves", async (context) => {
     const { stage, next } = await sideBySide(context);
-    stage.command.kill("SIGWINCH");
-    await until("the old one has no workers", () => stage.command.workers().length === 0);
+    await stage.winch();
     assert.ok(isAlive(stage.old));
     assert.equal(await stage.ask(), `two ${next}`);
     stage.command.kill("SIGQUIT");
     await stage.gone(stage.old);
-    await until("the pid file names the new arbiter", () => stage.pidIn() === next);
+    await stage.inherited(next);
     assert.equal(await stage.ask(), `two ${next}`);
     await stage.end(next);
   });
 
   test("back: HUP to the old one, TERM to the new one", async (context) => {
     const { stage, next } = await sideBySide(context);
-    stage.command.kill("SIGWINCH");
-    await until("the old one has no workers", () => stage.command.workers().length === 0);
+    await stage.winch();
     stage.deploy(release("one"));
     stage.command.kill("SIGHUP");
     await stage.says(stage.old, /Ready: generation 2/);
     process.kill(next, "SIGTERM");
     await stage.gone(next);
     await stage.says(stage.old, /New arbiter .* is gone: the new arbiter exited with code 0/);
-    assert.deepEqual([stage.pidIn(), stage.pidIn(`${stage.pidFile}.2`)], [stage.old, undefined]);
+    assert.deepEqual(stage.pidsInFiles, [stage.old, undefined]);
     assert.equal(await stage.ask(), `one ${stage.old}`);
     await stage.end(stage.old);
   });
@@ -244,7 +267,7 @@ describe("by hand, as gunicorn does it", () => {
     const { stage, next } = await sideBySide(context);
     stage.command.kill("SIGKILL");
     await stage.gone(stage.old);
-    await until("the pid file names the new arbiter", () => stage.pidIn() === next);
+    await stage.inherited(next);
     await until("only the new one answers", async () => (await stage.ask()) === `two ${next}`);
     await stage.end(next);
   });
@@ -252,11 +275,7 @@ describe("by hand, as gunicorn does it", () => {
 
 test("HUP takes an automatic upgrade back until the old one is gone", async (context) => {
   const stage = await Stage.start(context);
-  const slow = stage.ask("/slow");
-  await until("the request has arrived", async () => (await stage.ask()).startsWith("one"));
-  stage.command.kill("SIGUSR2");
-  const next = await stage.successor();
-  await stage.says(stage.old, /this one drains and quits/);
+  const { slow, next } = await stage.upgradeBehindSlow();
   stage.command.kill("SIGHUP");
   await stage.says(stage.old, /Upgrade taken back: this arbiter serves on/);
   writeFileSync(join(stage.folder, "go"), "");
@@ -270,7 +289,7 @@ test("HUP takes an automatic upgrade back until the old one is gone", async (con
 
 test("who stops the server stops the one that boots, too", async (context) => {
   const stage = await Stage.start(context);
-  stage.deploy("await new Promise(() => setInterval(() => {}, 1000));");
+  stage.deploy(BOOTS_FOREVER);
   stage.command.kill("SIGUSR2");
   const next = await stage.successor();
   await stage.says(next, /Booting worker/);
@@ -281,19 +300,13 @@ test("who stops the server stops the one that boots, too", async (context) => {
 
 test("links are followed anew: to another release, after the old one was deleted", async (context) => {
   const folder = temporaryFolder(context);
-  for (const name of ["one", "two"]) {
-    mkdirSync(join(folder, name));
-    writeFileSync(join(folder, name, "app.mjs"), release(name));
-  }
-  const current = join(folder, "current");
-  symlinkSync("one", current);
+  const releases = new Releases(folder, release);
+  const { current } = releases;
   const socket = join(folder, "app.sock");
   const args = ["app.mjs:handler", "-b", `unix:${socket}`];
   const command = startCommand(context, args, { cwd: current, env: { PWD: current } });
   await command.ready();
-  symlinkSync("two", join(folder, "next"));
-  renameSync(join(folder, "next"), current);
-  rmSync(join(folder, "one"), { recursive: true });
+  releases.deploy();
   command.kill("SIGUSR2");
   await until("the old one is gone", () => !isAlive(command.pid));
   const next = command.arbiters()[1] as number;

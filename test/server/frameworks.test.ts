@@ -1,49 +1,18 @@
 /** Express, Koa and Fastify on node's own server: what a drain and clients that break off do to them. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import type { RequestListener } from "node:http";
-import { type AddressInfo, connect } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
-import { NodeServer } from "../../src/server/node-server.ts";
 import { until } from "../support/command.ts";
-import { RawClient, statuses } from "../support/engine.ts";
+import { statuses } from "../support/engine.ts";
+import { type NodeEngine, startNodeEngine } from "../support/node-engine.ts";
 
 /** A file of JavaScript, as its users write it. */
 const APPS: string = "../fixtures/apps/frameworks/busy.js";
 
-interface Served {
-  readonly server: NodeServer;
-  client(): Promise<RawClient>;
-}
-
-async function serve(context: TestContext, name: string): Promise<Served> {
+async function serve(context: TestContext, name: string): Promise<NodeEngine> {
   const apps = (await import(APPS)) as { [name: string]: () => RequestListener | Promise<RequestListener> };
-  const listener = await apps[name]?.();
-  const server = new NodeServer({
-    listener: listener as RequestListener,
-    upgrade: undefined,
-    limits: DEFAULT_LIMITS,
-    timeouts: DEFAULT_TIMEOUTS,
-    onError: (error) => assert.fail(error),
-    onAcceptError: (error) => assert.fail(error),
-  });
-  let port = 0;
-  await server.open(async (http) => {
-    http.listen(0, "127.0.0.1");
-    await once(http, "listening");
-    port = (http.address() as AddressInfo).port;
-  });
-  context.after(() => server.destroy());
-  return {
-    server,
-    client: async () => {
-      const socket = connect({ port, host: "127.0.0.1" });
-      await once(socket, "connect");
-      return new RawClient(socket);
-    },
-  };
+  return startNodeEngine(context, (await apps[name]?.()) as RequestListener);
 }
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;

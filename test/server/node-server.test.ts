@@ -1,49 +1,10 @@
 /** node's own server under our limits and our draining, spoken to in raw bytes. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import type { RequestListener } from "node:http";
-import { type AddressInfo, connect } from "node:net";
-import { describe, type TestContext, test } from "node:test";
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
-import { NodeServer, type NodeServerOptions } from "../../src/server/node-server.ts";
+import { describe, test } from "node:test";
+import { DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
 import { until } from "../support/command.ts";
-import { RawClient } from "../support/engine.ts";
-
-interface Served {
-  readonly server: NodeServer;
-  client(): Promise<RawClient>;
-}
-
-async function serve(
-  context: TestContext,
-  listener: RequestListener,
-  options: Partial<NodeServerOptions> = {},
-): Promise<Served> {
-  const server = new NodeServer({
-    listener,
-    upgrade: undefined,
-    limits: DEFAULT_LIMITS,
-    timeouts: DEFAULT_TIMEOUTS,
-    onError: (error) => assert.fail(error),
-    onAcceptError: (error) => assert.fail(error),
-    ...options,
-  });
-  let port = 0;
-  await server.open(async (http) => {
-    http.listen(0, "127.0.0.1");
-    await once(http, "listening");
-    port = (http.address() as AddressInfo).port;
-  });
-  context.after(() => server.destroy());
-  return {
-    server,
-    client: async () => {
-      const socket = connect({ port, host: "127.0.0.1" });
-      await once(socket, "connect");
-      return new RawClient(socket);
-    },
-  };
-}
+import { startNodeEngine } from "../support/node-engine.ts";
 
 const hello: RequestListener = (_request, response) => {
   response.end("hello");
@@ -52,7 +13,7 @@ const hello: RequestListener = (_request, response) => {
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 test("answers, keeps the connection, and counts", async (context) => {
-  const { server, client } = await serve(context, hello);
+  const { server, client } = await startNodeEngine(context, hello);
   const raw = await client();
   raw.socket.write(GET);
   await until("the first answer is there", () => raw.received.endsWith("hello"));
@@ -66,7 +27,7 @@ test("answers, keeps the connection, and counts", async (context) => {
 
 test("tells what is in flight", async (context) => {
   let answer: (() => void) | undefined;
-  const { server, client } = await serve(context, (_request, response) => {
+  const { server, client } = await startNodeEngine(context, (_request, response) => {
     answer = () => response.end("late");
   });
   const raw = await client();
@@ -100,7 +61,7 @@ describe("limits", () => {
   ];
   for (const [name, request, status] of cases) {
     test(`${name} is answered with ${status}, and the connection closed`, async (context) => {
-      const { client } = await serve(
+      const { client } = await startNodeEngine(
         context,
         async (incoming, response) => {
           try {
@@ -121,7 +82,7 @@ describe("limits", () => {
   }
 
   test("what is within them is served", async (context) => {
-    const { client } = await serve(
+    const { client } = await startNodeEngine(
       context,
       async (incoming, response) => {
         let length = 0;
@@ -141,7 +102,7 @@ describe("limits", () => {
 describe("timeouts", () => {
   test("a head that does not end is answered with 408", async (context) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, header: 50 };
-    const { client } = await serve(context, hello, { timeouts });
+    const { client } = await startNodeEngine(context, hello, { timeouts });
     const raw = await client();
     raw.socket.write("GET / HTTP/1.1\r\nHost:");
     await until("the connection is closed", () => raw.socket.closed);
@@ -151,7 +112,7 @@ describe("timeouts", () => {
   test("content that stands still is answered with 408, and the app sees an error", async (context) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, body: 50 };
     let seen: unknown;
-    const { client } = await serve(
+    const { client } = await startNodeEngine(
       context,
       async (incoming) => {
         try {
@@ -172,7 +133,7 @@ describe("timeouts", () => {
   test("an app that takes its time over content is left alone", async (context) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, body: 400 };
     let read: (() => void) | undefined;
-    const { server, client } = await serve(
+    const { server, client } = await startNodeEngine(
       context,
       (incoming, response) => {
         read = () => {
@@ -195,7 +156,7 @@ describe("timeouts", () => {
     const told: string[] = [];
     let closed = false;
     let late: (() => void) | undefined;
-    const { server, client } = await serve(
+    const { server, client } = await startNodeEngine(
       context,
       (incoming, response) => {
         response.once("close", () => {
@@ -223,7 +184,7 @@ describe("timeouts", () => {
     const timeouts = { ...DEFAULT_TIMEOUTS, request: 50 };
     for (const path of ["/begun", "/given"]) {
       let answer: (() => void) | undefined;
-      const { server, client } = await serve(
+      const { server, client } = await startNodeEngine(
         context,
         (request, response) => {
           if (path === "/begun") response.flushHeaders();
@@ -244,7 +205,7 @@ describe("timeouts", () => {
   test("a request that waits for the one ahead of it has its time when its turn comes", async (context) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, request: 50 };
     const answers: (() => void)[] = [];
-    const { server, client } = await serve(
+    const { server, client } = await startNodeEngine(
       context,
       (request, response) => {
         if (request.url === "/1") response.flushHeaders();
@@ -260,7 +221,7 @@ describe("timeouts", () => {
   });
 
   test("content that is still arriving leaves the app its whole time", async (context) => {
-    const { client } = await serve(
+    const { client } = await startNodeEngine(
       context,
       async (incoming, response) => {
         for await (const _chunk of incoming);
@@ -279,7 +240,9 @@ describe("timeouts", () => {
   });
 
   test("keep-alive 0 keeps no connection", async (context) => {
-    const { client } = await serve(context, hello, { timeouts: { ...DEFAULT_TIMEOUTS, keepAlive: 0 } });
+    const { client } = await startNodeEngine(context, hello, {
+      timeouts: { ...DEFAULT_TIMEOUTS, keepAlive: 0 },
+    });
     const raw = await client();
     raw.socket.write(GET);
     await until("the connection is closed", () => raw.socket.closed);
@@ -290,7 +253,7 @@ describe("timeouts", () => {
 describe("draining", () => {
   test("finishes what is in flight and closes behind it", async (context) => {
     let answer: (() => void) | undefined;
-    const { server, client } = await serve(context, (_request, response) => {
+    const { server, client } = await startNodeEngine(context, (_request, response) => {
       answer = () => response.end("late");
     });
     const raw = await client();
@@ -303,7 +266,7 @@ describe("draining", () => {
   });
 
   test("an idle connection is still answered while it lingers, and then closed", async (context) => {
-    const { server, client } = await serve(context, hello);
+    const { server, client } = await startNodeEngine(context, hello);
     const used = await client();
     const fresh = await client();
     used.socket.write(GET);
@@ -319,7 +282,7 @@ describe("draining", () => {
 
   test("a connection whose answer was begun before the draining lingers too", async (context) => {
     let answer: (() => void) | undefined;
-    const { server, client } = await serve(context, (_request, response) => {
+    const { server, client } = await startNodeEngine(context, (_request, response) => {
       if (answer !== undefined) {
         response.end("second");
         return;
@@ -339,7 +302,7 @@ describe("draining", () => {
   });
 
   test("a request that is just arriving is not cut off", async (context) => {
-    const { server, client } = await serve(context, hello);
+    const { server, client } = await startNodeEngine(context, hello);
     const idle = await client();
     const raw = await client();
     raw.socket.write("GET / HTTP/1.1\r\n");
@@ -352,7 +315,7 @@ describe("draining", () => {
   });
 
   test("destroy cuts everything", async (context) => {
-    const { server, client } = await serve(context, () => {});
+    const { server, client } = await startNodeEngine(context, () => {});
     const raw = await client();
     raw.socket.write(GET);
     await until("the request is there", () => server.inFlight().length === 1);
@@ -364,7 +327,7 @@ describe("draining", () => {
 
 describe("upgrade", () => {
   test("goes to the app's own listener, and the connection outlives the linger", async (context) => {
-    const { server, client } = await serve(context, hello, {
+    const { server, client } = await startNodeEngine(context, hello, {
       upgrade: (_request, socket) => {
         socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
         socket.pipe(socket);
@@ -381,7 +344,7 @@ describe("upgrade", () => {
   });
 
   test("without one the request is answered as any other", async (context) => {
-    const { client } = await serve(context, hello);
+    const { client } = await startNodeEngine(context, hello);
     const raw = await client();
     raw.socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
     await until("it is answered", () => raw.received.endsWith("hello"));
@@ -389,7 +352,7 @@ describe("upgrade", () => {
   });
 
   test("a client that breaks off does not end the worker of an app that does not listen", async (context) => {
-    const { server, client } = await serve(context, hello, {
+    const { server, client } = await startNodeEngine(context, hello, {
       upgrade: (_request, socket) => {
         socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
         socket.resume();
@@ -407,7 +370,7 @@ describe("an app that throws or rejects", () => {
   for (const way of ["throws", "rejects"] as const) {
     test(`answers 500 when it ${way} before the head, is broken off behind it, and is reported`, async (context) => {
       const errors: string[] = [];
-      const { client } = await serve(
+      const { client } = await startNodeEngine(
         context,
         (request, response) => {
           if (request.url === "/begun") response.write("half");
@@ -434,7 +397,7 @@ describe("an app that throws or rejects", () => {
 });
 
 test("a request that waited behind another when its client went is not in flight for ever", async (context) => {
-  const { server, client } = await serve(context, () => {});
+  const { server, client } = await startNodeEngine(context, () => {});
   const raw = await client();
   raw.socket.write(GET + GET + GET);
   await until("all are there", () => server.inFlight().length === 3);

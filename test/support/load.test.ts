@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { temporaryFolder } from "./command.ts";
 import { mirrored } from "./exchanges.ts";
+import { freePort } from "./free-port.ts";
 import { type Counts, Load, type LoadOptions, type Target } from "./load.ts";
-import { freePort } from "./nginx.ts";
 
 async function listen(context: TestContext, server: Server, path?: string): Promise<Target> {
   const sockets = new Set<Socket>();

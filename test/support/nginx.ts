@@ -2,9 +2,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { freePort } from "./free-port.ts";
 
 export interface Nginx {
   readonly port: number;
@@ -17,15 +18,6 @@ export interface NginxSite {
   readonly upstream: string;
   /** The body of the server block, without `listen`. */
   readonly server: string;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 async function accepts(port: number, child: ChildProcess, deadline: number): Promise<void> {

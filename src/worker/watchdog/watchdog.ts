@@ -2,6 +2,7 @@
  * The worker's side of its watchdog: starts the thread, beats for it, and answers its one question. All a
  * turning loop pays is a timer that adds to a shared counter.
  */
+import { extname } from "node:path";
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import type { StalledRequest } from "../../ipc/stall-report.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -53,17 +54,16 @@ const LOOKS_PER_STALL = 4;
 const SLOWEST_LOOK_MS = 250;
 const FASTEST_LOOK_MS = 10;
 
-function threadFile(): URL {
-  // As source (in tests) the neighbour is a .ts file; the build does not rewrite URLs.
-  return new URL(import.meta.url.endsWith(".ts") ? "./thread.ts" : "./thread.js", import.meta.url);
-}
+/** The thread's own program, run from the same folder of files as this one: built or source. */
+const KIND = extname(import.meta.url);
+const PROGRAM = new URL(`./thread${KIND}`, import.meta.url);
 
 function startThread(settings: ThreadSettings): Worker {
-  return new Worker(threadFile(), {
+  return new Worker(PROGRAM, {
     workerData: settings,
     env: SHARE_ENV,
     // The app's --import and --require are none of this thread's business; source needs its loader.
-    ...(import.meta.url.endsWith(".ts") ? {} : { execArgv: [] }),
+    ...(KIND === ".ts" ? {} : { execArgv: [] }),
     ...{ name: "tsgun watchdog" },
   });
 }

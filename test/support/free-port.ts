@@ -1,0 +1,13 @@
+/** A port for a server that cannot say itself which one it got. */
+import { once } from "node:events";
+import { createServer } from "node:net";
+
+/** A port of the loopback address that nobody has now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,20 +1,23 @@
 /** Workers that are replaced because they have answered enough, under load. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { hasComponent } from "../support/component.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 
 /** How many processes have answered, by the time nothing may have been lost. */
 const PROCESSES = 12;
 
-for (const { workers, app } of [
-  { workers: 1, app: "mirror.mjs" },
-  { workers: 4, app: "mirror.mjs" },
-  { workers: 2, app: "mirror-listener.cjs" },
+for (const { workers, app, nginx } of [
+  { workers: 1, app: "mirror.mjs", nginx: false },
+  { workers: 4, app: "mirror.mjs", nginx: false },
+  { workers: 2, app: "mirror-listener.cjs", nginx: false },
+  { workers: 2, app: "mirror.mjs", nginx: true },
 ] as const) {
-  test(`--max-requests, ${workers} workers of ${app}`, async (context) => {
+  test(`--max-requests, ${workers} workers of ${app}${nginx ? " behind nginx" : ""}`, async (context) => {
+    if (nginx && !hasComponent(context, "nginx")) return;
     const args = ["--max-requests", "60", "--max-requests-jitter", "20", "--linger", "300ms"];
     const stage = await FaultStage.start(context, { workers, app, args });
-    await stage.load();
+    await stage.load(nginx ? context : undefined);
     while (stage.answering().size < PROCESSES) {
       const { length } = stage.command.workers();
       assert.ok(length <= workers + 1, `${length} workers are there`);

@@ -22,7 +22,7 @@ for (const { workers, app, times, nginx } of SERVERS) {
     if (nginx && !hasComponent(context, "nginx")) return;
     const stage = await FaultStage.start(context, { workers, app });
     const { command } = stage;
-    await (nginx ? stage.loadBehindNginx(context) : stage.load());
+    await stage.load(nginx ? context : undefined);
     for (let time = 1; time <= times; time++) {
       const [old = 0] = command.arbiters().slice(-1);
       process.kill(old, "SIGUSR2");

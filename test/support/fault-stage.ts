@@ -71,19 +71,24 @@ export class FaultStage {
     this.#workers = workers;
   }
 
-  /** Puts it under load, and waits until every load is answered. */
-  async load(): Promise<void> {
-    for (const mode of ["keep-alive", "close"] as const) {
-      this.add(`TCP, ${mode}`, { port: this.port }, mode);
-      this.add(`Unix, ${mode}`, { path: this.path }, mode);
-    }
+  /**
+   * Puts it under load, and waits until every load is answered. With a test, the load comes through a real nginx in
+   * front of the Unix socket, which tries nothing again and ends with the test.
+   */
+  async load(behindNginx?: TestContext): Promise<void> {
+    const targets: Record<string, Target> =
+      behindNginx === undefined
+        ? { TCP: { port: this.port }, Unix: { path: this.path } }
+        : { nginx: { port: await this.#startNginx(behindNginx) } };
+    for (const [name, target] of Object.entries(targets))
+      for (const mode of ["keep-alive", "close"] as const) this.add(`${name}, ${mode}`, target, mode);
     await this.more(CLIENTS * 2);
   }
 
-  /** Puts it under load through a real nginx, which tries nothing again, and waits until it is answered. */
-  async loadBehindNginx(context: TestContext): Promise<void> {
-    const nginx = await startNginx(context, this.folder, {
-      upstream: `server unix:${this.path}; keepalive 16;`,
+  async #startNginx(context: TestContext): Promise<number> {
+    const { port } = await startNginx(context, this.folder, {
+      // Fewer than are in use at times: some connections are kept, others are new all the time.
+      upstream: `server unix:${this.path}; keepalive 2;`,
       server: `
         location / {
           proxy_pass http://app;
@@ -93,9 +98,7 @@ export class FaultStage {
         }
       `,
     });
-    for (const mode of ["keep-alive", "close"] as const)
-      this.add(`nginx, ${mode}`, { port: nginx.port }, mode);
-    await this.more(CLIENTS * 2);
+    return port;
   }
 
   /** One more load, of what answers like the server. */

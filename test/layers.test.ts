@@ -7,7 +7,7 @@ import { test } from "node:test";
 const SRC = join(import.meta.dirname, "..", "src");
 
 const LAYERS: { folders: string[]; mayImportEachOther: boolean }[] = [
-  { folders: ["errors.ts", "gateway", "ipc"], mayImportEachOther: true },
+  { folders: ["errors.ts", "gateway", "ipc", "native"], mayImportEachOther: true },
   { folders: ["config", "exchange", "http", "log", "systemd"], mayImportEachOther: false },
   { folders: ["control", "interop", "loader", "metrics", "server"], mayImportEachOther: true },
   { folders: ["arbiter", "worker"], mayImportEachOther: false },

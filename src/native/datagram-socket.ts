@@ -1,0 +1,109 @@
+/**
+ * Unix datagram sockets, which Node itself does not have: libc through the optional package koffi. A socket is
+ * connected to one receiver, and nothing here ever blocks.
+ */
+import { createRequire } from "node:module";
+import { getSystemErrorName } from "node:util";
+
+interface Libc {
+  socket(domain: number, type: number, protocol: number): number;
+  connect(fd: number, address: Buffer, length: number): number;
+  send(fd: number, data: Buffer, size: number, flags: number): number;
+  closeOnExec(fd: number): void;
+  close(fd: number): number;
+  errno(): number;
+}
+
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+const IS_LINUX = process.platform === "linux";
+const MSG_DONTWAIT = IS_LINUX ? 0x40 : 0x80;
+/** Elsewhere than on Linux a datagram that nobody takes raises no signal. */
+const MSG_NOSIGNAL = IS_LINUX ? 0x4000 : 0;
+/** sun_path of unix(7), with room for the final zero. */
+const LONGEST_PATH = IS_LINUX ? 108 : 104;
+
+let loaded: Libc | undefined;
+
+/** @throws when koffi is not installed, or not made for this machine. */
+function libc(): Libc {
+  loaded ??= loadLibc();
+  return loaded;
+}
+
+function loadLibc(): Libc {
+  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
+  const library = koffi.load(null);
+  const fcntl = library.func("int fcntl(int fd, int command, ...)");
+  return {
+    socket: library.func("int socket(int domain, int type, int protocol)"),
+    connect: library.func("int connect(int fd, const void *address, uint32_t length)"),
+    send: library.func("intptr_t send(int fd, const void *data, size_t size, int flags)"),
+    close: library.func("int close(int fd)"),
+    closeOnExec: (fd) => void fcntl(fd, F_SETFD, "int", FD_CLOEXEC),
+    errno: () => koffi.errno(),
+  };
+}
+
+/** @throws when this process cannot have datagram sockets: koffi is not installed, or not made for this machine. */
+export function requireDatagrams(): void {
+  libc();
+}
+
+/** sockaddr_un; a leading @ is the zero byte of Linux's abstract names, which end with their length. */
+function unixAddress(path: string): Buffer {
+  const name = Buffer.from(path.startsWith("@") ? `\0${path.slice(1)}` : `${path}\0`);
+  if (name.length > LONGEST_PATH) throw new Error(`the socket's name ${path} is too long`);
+  // The family is in the machine's byte order; BSDs put the length of it all in front, and have a byte for each.
+  const family = IS_LINUX
+    ? Buffer.from(new Uint16Array([AF_UNIX]).buffer)
+    : Buffer.from([name.length + 2, AF_UNIX]);
+  return Buffer.concat([family, name]);
+}
+
+function systemError(call: string, path: string): NodeJS.ErrnoException {
+  const errno = libc().errno();
+  const code = getSystemErrorName(-errno);
+  return Object.assign(new Error(`${call} ${path}: ${code}`), { code, errno: -errno });
+}
+
+export class DatagramSocket {
+  readonly #fd: number;
+  readonly #path: string;
+
+  /**
+   * @param path of the receiver; a leading @ is one of Linux's abstract names
+   * @throws a system error with its `code` when nobody receives there, or without koffi
+   */
+  constructor(path: string) {
+    const { socket, connect, closeOnExec } = libc();
+    const address = unixAddress(path);
+    this.#path = path;
+    this.#fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (this.#fd < 0) throw systemError("socket", path);
+    // Node starts processes from this thread alone, so none of them can come in between.
+    closeOnExec(this.#fd);
+    if (connect(this.#fd, address, address.length) === 0) return;
+    const error = systemError("connect", path);
+    this.close();
+    throw error;
+  }
+
+  /**
+   * Hands a datagram to the kernel. False: the receiver is behind and takes none now.
+   * @throws a system error with its `code`
+   */
+  send(data: Buffer): boolean {
+    const { send } = libc();
+    if (send(this.#fd, data, data.length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return true;
+    const error = systemError("send", this.#path);
+    if (error.code === "EAGAIN" || error.code === "ENOBUFS") return false;
+    throw error;
+  }
+
+  close(): void {
+    libc().close(this.#fd);
+  }
+}

@@ -9,6 +9,7 @@ import type { Outcome } from "../control/api.ts";
 import { ExitCode } from "../errors.ts";
 import type { FromWorker, Identity } from "../ipc/messages.ts";
 import { ErrorLog } from "../log/error-log.ts";
+import { errorLogOptions } from "../log/log-settings.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
 import { type Listener, removeSocketFile } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
@@ -17,10 +18,11 @@ import { ControlDoors } from "./control-doors.ts";
 import { workerCount } from "./cpu-limit.ts";
 import { Crew } from "./crew.ts";
 import { firstBoot, type Limits } from "./desired.ts";
+import { errorTarget, prepareErrorLog } from "./error-file.ts";
 import { type ArbiterEvent, SIGNALS, type Signal } from "./event.ts";
 import { Generations } from "./generations.ts";
 import { Predecessor, type PredecessorStep } from "./handover.ts";
-import { giveFile, socketOwnership, workerIdentity } from "./identity.ts";
+import { socketOwnership, workerIdentity } from "./identity.ts";
 import { currentInvocation } from "./invocation.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Narrator } from "./narrator.ts";
@@ -30,7 +32,7 @@ import { Reaper } from "./reaper.ts";
 import { Recycling } from "./recycling.ts";
 import { Reload } from "./reload.ts";
 import { Service } from "./service.ts";
-import { arbiterTitle, enterFolder, openLogFile } from "./setup.ts";
+import { arbiterTitle, enterFolder } from "./setup.ts";
 import { openSockets } from "./sockets.ts";
 import { Upgrade, type UpgradeOffice } from "./upgrade.ts";
 import { WakingClock } from "./waking-clock.ts";
@@ -50,7 +52,6 @@ export class Arbiter {
   readonly #crew: Crew;
   readonly #generations: Generations;
   readonly #folder: string;
-  readonly #logFile: string | undefined;
   readonly #identity: Identity;
   readonly #log: ErrorLog;
   readonly #narrator: Narrator;
@@ -72,14 +73,13 @@ export class Arbiter {
   constructor(options: ArbiterOptions) {
     const { config } = options;
     this.#report = options.report;
-    this.#log = new ErrorLog({ level: config.logLevel });
+    this.#log = new ErrorLog();
     this.#narrator = new Narrator(this.#log);
     this.#folder = enterFolder(config.chdir);
     this.#identity = workerIdentity(config);
     if (config.umask !== undefined) process.umask(config.umask);
-    this.#logFile = openLogFile(config.errorLogfile, this.#folder);
-    if (this.#logFile !== undefined) giveFile(this.#logFile, this.#identity);
-    this.#log.file = this.#logFile;
+    this.#prepare(config);
+    this.#adoptLog(config);
     process.title = arbiterTitle(config);
     this.#generations = new Generations(config);
     this.#fixed = config;
@@ -99,6 +99,8 @@ export class Arbiter {
       narrator: this.#narrator,
       log: this.#log,
       readConfig: options.readConfig,
+      prepare: (read) => this.#prepare(read),
+      adoptLog: (read) => this.#adoptLog(read),
       post: (event) => this.#mailbox.post({ type: "reload", event }),
     });
     this.#upgrade = new Upgrade(this.#upgradeOffice());
@@ -147,6 +149,7 @@ export class Arbiter {
       return this.#pool.exitCode;
     } finally {
       this.#leave();
+      await this.#log.close();
     }
   }
 
@@ -277,17 +280,28 @@ export class Arbiter {
     this.#pool.stopGracefully(drainDelay);
   }
 
+  /** @throws FatalError when workers with this configuration could not write their logs. */
+  #prepare(config: Config): void {
+    prepareErrorLog(config, this.#folder, this.#identity);
+  }
+
+  #adoptLog(config: Config): void {
+    this.#log.configure(errorLogOptions(config, errorTarget(config, this.#folder)));
+  }
+
   #reopenLogs(): Outcome {
-    if (this.#logFile === undefined)
+    const targets = this.#generations.configs.map((config) => errorTarget(config, this.#folder));
+    const files = [...new Set(targets)].filter((target) => typeof target === "string");
+    if (files.length === 0)
       return { ok: true, message: "there is no log file: the log is the standard error" };
     this.#log.reopen();
     try {
-      giveFile(this.#logFile, this.#identity);
+      for (const config of this.#generations.configs) this.#prepare(config);
     } catch (error) {
       this.#log.error((error as Error).message);
     }
     this.#crew.tellAll({ type: "reopen" });
-    return { ok: true, message: `reopened ${this.#logFile}` };
+    return { ok: true, message: `reopened ${files.join(", ")}` };
   }
 
   #upgradeOffice(): UpgradeOffice {
@@ -387,7 +401,7 @@ export class Arbiter {
       abandoned: (failure, established) => {
         this.#narrator.abandoned(failure, established);
         this.#desk.reloadFailed(this.#generations.newest, failure, established);
-        if (established !== 0) this.#log.level = this.#generations.configOf(established).logLevel;
+        if (established !== 0) this.#adoptLog(this.#generations.configOf(established));
         this.#reload.onceMore();
       },
       limits: (generation) => limitsOf(this.#generations.configOf(generation)),
@@ -395,17 +409,18 @@ export class Arbiter {
   }
 
   #spawn(id: number, slot: number, generation: number): void {
+    const config = this.#generations.configOf(generation);
     const launch = {
       id,
       slot,
       generation,
       sockets: this.#listeners.map((listener) => listener.descriptor),
-      config: this.#generations.configOf(generation),
+      config,
       identity: this.#identity,
       folder: this.#folder,
-      logFile: this.#logFile,
+      errorLog: errorTarget(config, this.#folder),
     };
-    this.#recycling.watch(launch.config);
+    this.#recycling.watch(config);
     this.#crew.spawn(launch);
   }
 }

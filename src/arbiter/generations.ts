@@ -33,6 +33,11 @@ export class Generations {
     return config;
   }
 
+  /** The configurations that workers may be started with. */
+  get configs(): Config[] {
+    return [...this.#configs.values()];
+  }
+
   /** Forgets all but one: there is no way back behind it. */
   keepOnly(generation: number): void {
     for (const other of this.#configs.keys()) if (other !== generation) this.#configs.delete(other);

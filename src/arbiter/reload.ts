@@ -21,6 +21,10 @@ export interface ReloadOffice {
   readonly narrator: Narrator;
   readonly log: ErrorLog;
   readConfig(): Config | Promise<Config>;
+  /** Makes ready what workers with a configuration need. Whatever it throws leaves everything as it is. */
+  prepare(config: Config): void;
+  /** From now on the arbiter logs as a configuration wants it. */
+  adoptLog(config: Config): void;
   /** Puts what came of the reading into the mailbox; `take` is called from there. */
   post(event: ReloadEvent): void;
 }
@@ -62,7 +66,7 @@ export class Reload {
   }
 
   #begin(read: Config): void {
-    const { pool, generations, narrator, log } = this.#office;
+    const { pool, generations, narrator, log, prepare, adoptLog } = this.#office;
     const { established, reloadAgain, stop } = pool.desired;
     if (stop !== undefined) return;
     if (reloadAgain) {
@@ -70,8 +74,14 @@ export class Reload {
       return;
     }
     const config = keepFixedSettings(read, generations.configOf(established), log);
+    try {
+      prepare(config);
+    } catch (error) {
+      this.#fail(error as Error);
+      return;
+    }
     const generation = generations.add(config);
-    log.level = config.logLevel;
+    adoptLog(config);
     narrator.reloading(generation);
     pool.reload(generation, workerCount(config.workers));
   }

@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Config, SETTING_NAMES, type Setting, settingLabel, settings } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
-import { checkWritable, type ErrorLog } from "../log/error-log.ts";
+import type { ErrorLog } from "../log/error-log.ts";
 
 /**
  * Goes to the folder and returns it as it was named, links in it not resolved: a worker that is started
@@ -35,23 +35,6 @@ export function namedFolder(real: string, named: string | undefined): string {
   const a = statSync(real, { throwIfNoEntry: false });
   const b = statSync(named, { throwIfNoEntry: false });
   return a !== undefined && a.ino === b?.ino && a.dev === b.dev ? named : real;
-}
-
-/**
- * The absolute path of the log file, undefined for the standard error.
- * @throws FatalError (usage) when it cannot be written.
- */
-export function openLogFile(errorLogfile: string, folder: string): string | undefined {
-  if (errorLogfile === "-") return undefined;
-  const file = resolve(folder, errorLogfile);
-  try {
-    checkWritable(file);
-  } catch (error) {
-    throw new FatalError(`error-logfile: cannot write ${file}: ${(error as Error).message}`, ExitCode.usage, {
-      cause: error,
-    });
-  }
-  return file;
 }
 
 /** The configuration just read, with what a reload cannot change as it was; says so where it differs. */

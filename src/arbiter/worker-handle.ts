@@ -31,8 +31,8 @@ export interface Launch {
   readonly identity: Identity;
   /** The folder to start in, links in it not resolved, so that a moved link leads to the new release. */
   readonly folder: string;
-  /** Undefined: the standard error. */
-  readonly logFile: string | undefined;
+  /** Where the error log goes, a file or a descriptor. */
+  readonly errorLog: string | number;
 }
 
 export class WorkerHandle {
@@ -86,7 +86,7 @@ function assignmentOf(launch: Launch): Assignment<Config> {
     descriptors: launch.sockets.map((_, index) => FIRST_INHERITED + index),
     arbiter: process.pid,
     reports: FIRST_INHERITED + launch.sockets.length,
-    logFile: launch.logFile,
+    errorLog: launch.errorLog,
     identity: launch.identity,
     settings: launch.config,
   };

@@ -23,6 +23,7 @@ import {
   urlPath,
   variables,
 } from "./kind.ts";
+import { DEFAULT_SYSLOG, syslogAddress } from "./syslog-address.ts";
 
 export interface Setting<T> {
   readonly section: Section;
@@ -371,8 +372,15 @@ export const settings = {
     kind: text("FILE"),
     default: "-",
     flags: ["--log-file"],
-    reload: false,
+    reload: true,
     doc: "The file that the error log is appended to; - is the standard error. USR1 opens it anew.",
+  }),
+  logFormat: setting({
+    section: "Logging",
+    kind: choice("text", "json"),
+    default: "text",
+    reload: true,
+    doc: "The error log as text, in gunicorn's form, coloured on a terminal, or as JSON, one object on a line.",
   }),
   logLevel: setting({
     section: "Logging",
@@ -380,6 +388,39 @@ export const settings = {
     default: "info",
     reload: true,
     doc: "The least important messages to log.",
+  }),
+  logSyslog: setting({
+    section: "Logging",
+    kind: flag,
+    default: false,
+    reload: true,
+    doc: "Send the logs to syslog, too.",
+  }),
+  logSyslogTo: setting({
+    section: "Logging",
+    kind: syslogAddress,
+    default: DEFAULT_SYSLOG,
+    reload: true,
+    doc: "The syslog server: udp://host:port, tcp://host:port, or unix:///dev/log with #dgram or #stream behind it; without either both are tried. Datagrams to a Unix socket need the package koffi.",
+  }),
+  logSyslogPrefix: setting<string | undefined>({
+    section: "Logging",
+    kind: text("PREFIX"),
+    default: undefined,
+    reload: true,
+    doc: "What stands in the name that syslog entries have, tsgun.PREFIX.error. By default that is --name, if there is one.",
+  }),
+  logSyslogFacility: setting({
+    section: "Logging",
+    // The names of syslog.conf(5).
+    kind: choice(
+      ...(["user", "daemon", "local0", "local1", "local2", "local3", "local4", "local5", "local6"] as const),
+      ...(["local7", "auth", "authpriv", "cron", "ftp", "kern", "lpr", "mail", "news"] as const),
+      ...(["security", "syslog", "uucp"] as const),
+    ),
+    default: "user",
+    reload: true,
+    doc: "The facility of syslog entries.",
   }),
 } as const;
 

@@ -24,8 +24,8 @@ export interface Assignment<Settings> {
   readonly arbiter: number;
   /** The inherited descriptor for stall reports, one line of JSON each. */
   readonly reports: number;
-  /** The file that the error log is appended to; undefined: the inherited standard error. */
-  readonly logFile: string | undefined;
+  /** Where the error log goes, a file or an inherited descriptor. */
+  readonly errorLog: string | number;
   /** Whom it becomes before anything of the app is loaded. */
   readonly identity: Identity;
   readonly settings: Settings;

@@ -1,22 +1,34 @@
 /**
  * The error log: what the server has to say about itself. Every process writes to the standard error it
  * inherited, or to the log file, by itself and synchronously, so that nothing passes through the arbiter and
- * the last line before an exit is never lost.
+ * the last line before an exit is never lost. What is sent to syslog as well goes its own way and holds nothing up.
  */
-import { closeSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { DestinationStream, Logger } from "pino";
-import { type Entry, formatEntry } from "./text-format.ts";
+import { LineSink, type SinkTarget } from "./line-sink.ts";
+import type { LogLevel } from "./log-level.ts";
+import { type SyslogOptions, SyslogSink } from "./syslog-sink.ts";
+import { wantsColour } from "./terminal-colour.ts";
+import { describeError, type Entry, entryLines, formatEntry } from "./text-format.ts";
 
-export type LogLevel = "debug" | "info" | "warning" | "error" | "critical";
+export type { LogLevel } from "./log-level.ts";
+
+export type LogFormat = "text" | "json";
+
+/** What is known beside the message: members of a JSON entry. Text, which is gunicorn's, leaves them out. */
+export type LogFields = Readonly<Record<string, string | number | undefined>>;
 
 export interface ErrorLogOptions {
   /** The least important level that is written. Default: `info`. */
   readonly level?: LogLevel;
-  /** Default: the inherited standard error. */
-  readonly fd?: number;
-  /** An absolute path to append to, instead of a descriptor. */
-  readonly file?: string | undefined;
+  /** Default: `text`. */
+  readonly format?: LogFormat;
+  /** A file by its absolute path, or a descriptor. Default: the inherited standard error. */
+  readonly target?: SinkTarget;
+  /** Where every entry goes as well. */
+  readonly syslog?: SyslogOptions | undefined;
+  /** What every entry has. */
+  readonly fields?: LogFields;
 }
 
 const STDERR = 2;
@@ -29,84 +41,97 @@ const PINO_LEVELS = {
   critical: "fatal",
 } as const;
 
+/** pino's numbers in gunicorn's (Python's) words. */
+const LEVELS: { readonly [number: number]: LogLevel } = {
+  20: "debug",
+  30: "info",
+  40: "warning",
+  50: "error",
+  60: "critical",
+};
+
 /** Where pino hands over an entry: with this property set it also leaves the entry's parts on the stream. */
-type TextStream = DestinationStream & Entry & { [metadata: symbol]: true };
-
-type SonicBoom = ReturnType<typeof import("pino")["destination"]>;
-
-/**
- * Makes sure that a log file can be appended to, making it if it is not there.
- *
- * @throws the system's error
- */
-export function checkWritable(file: string): void {
-  closeSync(openSync(file, "a", 0o644));
+interface EntryStream extends DestinationStream {
+  readonly [metadata: symbol]: true;
+  readonly lastLevel: number;
+  readonly lastMsg: string;
+  readonly lastObj: { readonly err?: unknown } | null;
 }
 
 export class ErrorLog {
-  readonly #fd: number;
-  #file: string | undefined;
-  #destination: SonicBoom | undefined;
-  #level: LogLevel;
+  #options: ErrorLogOptions;
   /** Made by the first message: loading pino is a fifth of a process's start, and a worker may have nothing to say. */
   #pino: Logger | undefined;
+  #sink: LineSink | undefined;
+  #syslog: SyslogSink | undefined;
+  #colour = false;
+  #endsWithProcess = false;
 
   constructor(options: ErrorLogOptions = {}) {
-    this.#level = options.level ?? "info";
-    this.#fd = options.fd ?? STDERR;
-    this.#file = options.file;
+    this.#options = options;
   }
 
-  /** Where it is written from the next line on; undefined is the descriptor. */
-  set file(file: string | undefined) {
-    if (file === this.#file) return;
-    this.#file = file;
+  /** From the next line on it is another log. */
+  configure(options: ErrorLogOptions): void {
+    const before = this.#options;
+    this.#options = options;
     this.#pino = undefined;
-    this.#destination?.end();
-    this.#destination = undefined;
+    if (before.target !== options.target) {
+      this.#sink?.close();
+      this.#sink = undefined;
+    }
+    if (JSON.stringify(before.syslog) !== JSON.stringify(options.syslog)) {
+      void this.#syslog?.close();
+      this.#syslog = undefined;
+    }
+  }
+
+  get level(): LogLevel {
+    return this.#options.level ?? "info";
   }
 
   /** Opens the file by its name again: it has been moved away. A name that cannot be opened keeps the old one. */
   reopen(): void {
-    if (this.#file === undefined || this.#destination === undefined) return;
-    try {
-      checkWritable(this.#file);
-    } catch (error) {
-      this.error("The log file could not be reopened", error);
-      return;
-    }
-    this.#destination.reopen();
+    this.#sink?.reopen();
   }
 
-  get level(): LogLevel {
-    return this.#level;
+  debug(message: string, fields?: LogFields): void {
+    this.#open().debug(fields ?? {}, message);
   }
 
-  set level(level: LogLevel) {
-    this.#level = level;
-    if (this.#pino !== undefined) this.#pino.level = PINO_LEVELS[level];
-  }
-
-  debug(message: string): void {
-    this.#open().debug(message);
-  }
-
-  info(message: string): void {
-    this.#open().info(message);
+  info(message: string, fields?: LogFields): void {
+    this.#open().info(fields ?? {}, message);
   }
 
   /** An error's stack follows the message. */
-  warning(message: string, error?: unknown): void {
-    this.#open().warn(error === undefined ? {} : { err: error }, message);
+  warning(message: string, error?: unknown, fields?: LogFields): void {
+    this.#open().warn(withError(error, fields), message);
   }
 
-  error(message: string, error?: unknown): void {
-    this.#open().error(error === undefined ? {} : { err: error }, message);
+  error(message: string, error?: unknown, fields?: LogFields): void {
+    this.#open().error(withError(error, fields), message);
   }
 
   /** What the server cannot live with. */
-  critical(message: string, error?: unknown): void {
-    this.#open().fatal(error === undefined ? {} : { err: error }, message);
+  critical(message: string, error?: unknown, fields?: LogFields): void {
+    this.#open().fatal(withError(error, fields), message);
+  }
+
+  /** A line that the app has written to one of its own outputs. It is the app's, and no level hides it. */
+  captured(line: string, stream: "stdout" | "stderr"): void {
+    const level = stream === "stdout" ? "info" : "error";
+    if (this.#options.format === "json") {
+      this.#open().child({ stream }, { level: "debug" })[level](line);
+      return;
+    }
+    this.#write(`${line}\n`);
+    this.#openSyslog()?.write(line, level);
+  }
+
+  /** Resolves when everything is out, a few seconds later at most. To be called before the process exits. */
+  async close(): Promise<void> {
+    this.#sink?.flush();
+    await this.#syslog?.close();
   }
 
   #open(): Logger {
@@ -116,16 +141,89 @@ export class ErrorLog {
 
   #makePino(): Logger {
     const { pino } = createRequire(import.meta.url)("pino") as typeof import("pino");
-    const destination = pino.destination({ dest: this.#file ?? this.#fd, sync: true });
-    // A closed terminal or pipe must not take the server down, nor a full disk.
-    destination.on("error", () => {});
-    this.#destination = destination;
+    const { format, fields } = this.#options;
+    const level = PINO_LEVELS[this.level];
     const stream = {
       [Symbol.for("pino.metadata")]: true,
-      write() {
-        destination.write(formatEntry(stream as unknown as Entry, new Date(), process.pid));
-      },
-    } as unknown as TextStream;
-    return pino({ level: PINO_LEVELS[this.#level], base: null, timestamp: false }, stream);
+      write: (json: string) => this.#takeEntry(stream as unknown as EntryStream, json),
+    };
+    // Text is made of the entry's parts: pino need not say them.
+    if (format !== "json")
+      return pino({ level, base: null, timestamp: false, serializers: { err: () => null } }, stream);
+    const serializers = { err: plainError(pino.stdSerializers.err) };
+    const formatters = { level: (_: string, number: number) => ({ level: LEVELS[number] }) };
+    const base = { pid: process.pid, ...fields };
+    return pino({ level, base, formatters, serializers, timestamp: pino.stdTimeFunctions.isoTime }, stream);
   }
+
+  #takeEntry({ lastLevel, lastMsg, lastObj }: EntryStream, json: string): void {
+    const level = LEVELS[lastLevel] ?? "info";
+    if (this.#options.format === "json") {
+      this.#write(json);
+      this.#openSyslog()?.write(json.trimEnd(), level);
+      return;
+    }
+    const error = lastObj?.err;
+    const entry: Entry = { level, message: lastMsg, ...(error === undefined ? {} : { error }) };
+    this.#openSink();
+    this.#write(formatEntry(entry, new Date(), process.pid, this.#colour));
+    const syslog = this.#openSyslog();
+    if (syslog !== undefined) for (const line of entryLines(entry)) syslog.write(line, level);
+  }
+
+  /** Each process writes its entries at once and whole: they may be its last. */
+  #write(text: string): void {
+    const sink = this.#openSink();
+    // The sink's characters are bytes.
+    sink.write(Buffer.from(text).toString("latin1"));
+    sink.flush();
+  }
+
+  #openSink(): LineSink {
+    if (this.#sink !== undefined) return this.#sink;
+    const { target = STDERR } = this.#options;
+    this.#colour = typeof target === "number" && wantsColour(target);
+    this.#sink = this.#makeSink(target);
+    if (!this.#endsWithProcess) process.once("exit", () => this.#sink?.end());
+    this.#endsWithProcess = true;
+    return this.#sink;
+  }
+
+  #makeSink(target: SinkTarget): LineSink {
+    // What is wrong with the log can be told nowhere else; that a file cannot be reopened, in the old one.
+    const onTrouble = (message: string): void => {
+      if (this.#sink !== undefined && /reopened/.test(message)) this.error(message);
+    };
+    try {
+      return new LineSink({ target, name: "error log", onTrouble });
+    } catch {
+      return new LineSink({ target: STDERR, name: "error log", onTrouble: () => {} });
+    }
+  }
+
+  #openSyslog(): SyslogSink | undefined {
+    const { syslog } = this.#options;
+    if (syslog === undefined || this.#syslog !== undefined) return this.#syslog;
+    const away = (why: Error): void =>
+      this.warning(`The syslog server cannot be reached, it is tried again: ${why.message}`);
+    this.#syslog = new SyslogSink(syslog, { away });
+    return this.#syslog;
+  }
+}
+
+function withError(error: unknown, fields: LogFields | undefined): { err?: unknown } {
+  return error === undefined ? { ...fields } : { ...fields, err: error };
+}
+
+/** An error as pino describes it; what is no error, and what cannot be looked at, as text. */
+function plainError(describe: (error: Error) => unknown): (error: unknown) => unknown {
+  return (error) => {
+    try {
+      if (error instanceof Error) return describe(error);
+    } catch {
+      // An error's own properties may throw.
+    }
+    const stack = describeError(error);
+    return { message: stack.split("\n", 1)[0], stack };
+  };
 }

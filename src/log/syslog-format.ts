@@ -2,7 +2,7 @@
  * A line as a syslog message. The system's own socket (/dev/log) is spoken to as syslog(3) does it, which is what
  * rsyslog's and journald's parsers for it take; a server in the network is sent RFC 5424.
  */
-import type { LogLevel } from "./line-sink.ts";
+import type { LogLevel } from "./log-level.ts";
 
 /** RFC 5424 table 1, by the names that gunicorn and syslog.conf(5) know them by. */
 const FACILITIES = {

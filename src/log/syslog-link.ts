@@ -31,11 +31,7 @@ export async function openLink(target: SyslogTarget, down: Down): Promise<Syslog
   return transport === "udp" ? openUdp(host, port, down) : openStream({ host, port }, down);
 }
 
-async function openUnix(
-  path: string,
-  type: "dgram" | "stream" | undefined,
-  down: Down,
-): Promise<SyslogLink> {
+async function openUnix(path: string, type: "dgram" | "stream" | undefined, down: Down): Promise<SyslogLink> {
   if (type === "stream") return openStream({ path }, down);
   try {
     return new DatagramLink(new DatagramSocket(path), down);

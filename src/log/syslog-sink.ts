@@ -3,7 +3,7 @@
  * server hears how many were lost; the way to it is opened anew with growing pauses. Nobody waits for any of it.
  */
 import { hostname } from "node:os";
-import type { LineSink, LogLevel } from "./line-sink.ts";
+import type { LogLevel } from "./log-level.ts";
 import { localMessage, networkMessage, type SyslogFacility, type SyslogSender } from "./syslog-format.ts";
 import { openLink, type SyslogLink, type SyslogTarget } from "./syslog-link.ts";
 
@@ -24,13 +24,13 @@ const MOST_WAITING = 1024 * 1024;
 /** Pauses before the way is opened anew, and before a server that is behind is tried again, in milliseconds. */
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 10_000;
-const BEHIND_PAUSE = 20;
+const BEHIND_PAUSE = 2;
 /** Trouble is news again after a quiet time, in milliseconds. */
 const QUIET_TIME = 60_000;
 /** How long what waits may take at the end, in milliseconds. */
 const FLUSH_TIME = 1000;
 
-export class SyslogSink implements LineSink {
+export class SyslogSink {
   readonly #target: SyslogTarget;
   readonly #sender: SyslogSender;
   readonly #away: (why: Error) => void;
@@ -54,16 +54,19 @@ export class SyslogSink implements LineSink {
     this.#away = away;
   }
 
+  /** Takes one line, without a line feed. Neither throws nor waits. */
   write(line: string, level: LogLevel): void {
     if (this.#closed) return;
     this.#take(this.#messageOf(line, level));
   }
 
+  /** Resolves when everything taken so far is handed over, or a second later if that is not to be. Never rejects. */
   async flush(): Promise<void> {
     if (this.#waiting.length === 0) return;
     await withinFlushTime(new Promise((resolve) => this.#emptied.push(resolve)));
   }
 
+  /** Flushes, and gives up what is open. What is written behind it is lost. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

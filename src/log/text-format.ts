@@ -1,48 +1,68 @@
 /** The error log as text, in gunicorn's form: `[2026-11-22 18:55:16 +0000] [4711] [INFO] Starting tsgun`. */
 import { createRequire } from "node:module";
+import type { LogLevel } from "./log-level.ts";
 
-/** An entry as pino describes it to the stream it writes to. */
+/** What is logged. */
 export interface Entry {
-  readonly lastLevel: number;
-  readonly lastMsg: string;
-  /** What was logged beside the message. */
-  readonly lastObj: { readonly err?: unknown } | null;
+  readonly level: LogLevel;
+  readonly message: string;
+  /** An error, or whatever was thrown. */
+  readonly error?: unknown;
 }
 
-/** pino's numbers, in gunicorn's (Python's) words. */
-const LEVEL_WORDS: { readonly [level: number]: string } = {
-  20: "DEBUG",
-  30: "INFO",
-  40: "WARNING",
-  50: "ERROR",
-  60: "CRITICAL",
+/** SGR codes of ECMA-48: the level stands out, and of a stack what is not the message steps back. */
+const COLOURS: { readonly [Level in LogLevel]: string } = {
+  debug: "36",
+  info: "32",
+  warning: "33",
+  error: "31",
+  critical: "1;31",
 };
+const FAINT = "2";
+
+/** One entry: its line, then the error's stack if there is one. Ends with a line feed. */
+export function formatEntry(entry: Entry, time: Date, pid: number, colour = false): string {
+  const word = entry.level.toUpperCase();
+  const level = colour ? coloured(word, COLOURS[entry.level]) : word;
+  const [message = "", ...stack] = entryLines(entry);
+  let text = `[${formatTime(time)}] [${pid}] [${level}] ${message}\n`;
+  for (const line of stack) text += `${colour && /^\s+at /.test(line) ? coloured(line, FAINT) : line}\n`;
+  return text;
+}
+
+function coloured(text: string, code: string): string {
+  return `\x1b[${code}m${text}\x1b[0m`;
+}
 
 /**
- * One entry: its line, then the error's stack if there is one. Ends with a line feed. Control characters in the
- * message are escaped: part of it may come from a client, who must not be able to write a line of his own.
+ * The message, and the lines of the error. Control characters are escaped: part of it all may come from a client,
+ * who must not be able to write a line of his own; neither can a line of an error look like an entry.
  */
-export function formatEntry(entry: Entry, time: Date, pid: number): string {
-  const word = LEVEL_WORDS[entry.lastLevel] ?? String(entry.lastLevel);
-  const line = `[${formatTime(time)}] [${pid}] [${word}] ${escapeControls(entry.lastMsg)}\n`;
-  const error = entry.lastObj?.err;
-  return error === undefined ? line : `${line}${describeError(error)}\n`;
+export function entryLines({ message, error }: Entry): string[] {
+  const line = escapeControls(message);
+  if (error === undefined) return [line];
+  const stack = describeError(error).split("\n");
+  return [line, ...stack.map((text) => escapeControls(text).replace(/^\[/, " ["))];
 }
 
-function escapeControls(message: string): string {
-  return message.replace(/[\0-\x1f\x7f-\x9f]/g, (character) => {
+function escapeControls(text: string): string {
+  return text.replace(/[\0-\x08\x0a-\x1f\x7f-\x9f]/g, (character) => {
     if (character === "\n") return "\\n";
     if (character === "\r") return "\\r";
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
   });
 }
 
-/** A thrown value with its stack and its causes; a string stands for itself. */
-function describeError(error: unknown): string {
+/** A thrown value with its stack and its causes; a string stands for itself. Never throws. */
+export function describeError(error: unknown): string {
   if (typeof error === "string") return error;
   // Loaded here: a start without errors does without.
   const { inspect } = createRequire(import.meta.url)("node:util") as typeof import("node:util");
-  return inspect(error);
+  try {
+    return inspect(error);
+  } catch {
+    return `what was thrown (${typeof error}) cannot be shown`;
+  }
 }
 
 /** Local time with its distance from UTC: `2026-11-22 18:55:16 +0000`. */

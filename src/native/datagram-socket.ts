@@ -3,7 +3,6 @@
  * connected to one receiver, and nothing here ever blocks.
  */
 import { createRequire } from "node:module";
-import { getSystemErrorName } from "node:util";
 
 interface Libc {
   socket(domain: number, type: number, protocol: number): number;
@@ -12,6 +11,7 @@ interface Libc {
   closeOnExec(fd: number): void;
   close(fd: number): number;
   errno(): number;
+  errorName(errno: number): string;
 }
 
 const AF_UNIX = 1;
@@ -34,7 +34,9 @@ function libc(): Libc {
 }
 
 function loadLibc(): Libc {
-  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
+  const require = createRequire(import.meta.url);
+  const koffi = require("koffi") as typeof import("koffi");
+  const { getSystemErrorName } = require("node:util") as typeof import("node:util");
   const library = koffi.load(null);
   const fcntl = library.func("int fcntl(int fd, int command, ...)");
   return {
@@ -44,6 +46,7 @@ function loadLibc(): Libc {
     close: library.func("int close(int fd)"),
     closeOnExec: (fd) => void fcntl(fd, F_SETFD, "int", FD_CLOEXEC),
     errno: () => koffi.errno(),
+    errorName: (errno) => getSystemErrorName(-errno),
   };
 }
 
@@ -65,7 +68,7 @@ function unixAddress(path: string): Buffer {
 
 function systemError(call: string, path: string): NodeJS.ErrnoException {
   const errno = libc().errno();
-  const code = getSystemErrorName(-errno);
+  const code = libc().errorName(errno);
   return Object.assign(new Error(`${call} ${path}: ${code}`), { code, errno: -errno });
 }
 

@@ -89,7 +89,7 @@ async function started<State>(startup: () => State | Promise<State>): Promise<St
 
 function errorReporter(log: ErrorLog): ErrorReporter {
   return (error, { method, target, id }) =>
-    log.error(`Error handling request ${method} ${target} (${id})`, error);
+    log.error(`Error handling request ${method} ${target} (${id})`, error, { id, method, target });
 }
 
 /** In the settings 0 is no limit. */

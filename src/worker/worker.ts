@@ -9,6 +9,7 @@ import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { Assignment, FromWorker, ToWorker } from "../ipc/messages.ts";
 import { ErrorLog } from "../log/error-log.ts";
+import { errorLogOptions } from "../log/log-settings.ts";
 import { describeBootError } from "./boot-error.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { makeServing, type Serving } from "./serving.ts";
@@ -103,8 +104,8 @@ class WorkerLife {
     const { settings, descriptors } = assignment;
     const failed = (error: unknown): void => failBoot(error);
     process.on("uncaughtException", failed);
-    this.#log.level = settings.logLevel;
-    this.#log.file = assignment.logFile;
+    const { slot, generation } = assignment;
+    this.#log.configure(errorLogOptions(settings, assignment.errorLog, { slot, generation }));
     this.#linger = settings.linger;
     process.title = `tsgun: worker ${assignment.slot} [${settings.name ?? settings.app ?? ""}]`;
     try {
@@ -147,6 +148,7 @@ class WorkerLife {
     this.#drain.abort();
     if (order === "drain") await server.drain(this.#linger);
     await this.#shutDown(this.#serving);
+    await this.#log.close();
     process.exit(ExitCode.ok);
   }
 

@@ -3,19 +3,39 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { ErrorLog, type LogLevel } from "../../src/log/error-log.ts";
+import { inspect } from "node:util";
+import { ErrorLog, type ErrorLogOptions, type LogLevel } from "../../src/log/error-log.ts";
+import { wantsColour } from "../../src/log/terminal-colour.ts";
 import { formatEntry, formatTime } from "../../src/log/text-format.ts";
 
-/** What is written by `act`, on a log that writes to a file. */
-function written(context: TestContext, level: LogLevel, act: (log: ErrorLog) => void): string {
+function temporaryFile(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "tsgun-"));
   context.after(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, "log");
-  const fd = openSync(file, "w");
-  act(new ErrorLog({ level, fd }));
-  closeSync(fd);
-  return readFileSync(file, "utf8");
+  return join(folder, "log");
 }
+
+/** What is written by `act`, on a log that writes to a file. */
+function written(
+  context: TestContext,
+  options: LogLevel | ErrorLogOptions,
+  act: (log: ErrorLog) => void,
+): string {
+  const target = temporaryFile(context);
+  act(new ErrorLog({ ...(typeof options === "string" ? { level: options } : options), target }));
+  return readFileSync(target, "utf8");
+}
+
+/** The entries that `act` writes as JSON. */
+function entries(context: TestContext, options: ErrorLogOptions, act: (log: ErrorLog) => void): Json[] {
+  const text = written(context, { ...options, format: "json" }, act);
+  assert.ok(text === "" || text.endsWith("\n"));
+  return text
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Json);
+}
+
+type Json = { readonly [name: string]: unknown };
 
 test("a line has time, process, level and message", (context) => {
   const text = written(context, "info", (log) => log.info("Starting tsgun"));
@@ -36,11 +56,12 @@ test("what is written depends on the level, which can change", (context) => {
     const words = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"].slice(index);
     assert.deepEqual(text.match(/(?<=\[)[A-Z]+(?=\])/g), words);
   }
-  const text = written(context, "error", (log) => {
-    log.info("before");
-    log.level = "info";
-    log.info("after");
-  });
+  const target = temporaryFile(context);
+  const log = new ErrorLog({ level: "error", target });
+  log.info("before");
+  log.configure({ level: "info", target });
+  log.info("after");
+  const text = readFileSync(target, "utf8");
   assert.match(text, /after/);
   assert.doesNotMatch(text, /before/);
 });
@@ -82,7 +103,130 @@ function inZone(west: number): Date {
   return time;
 }
 
-test("what was thrown need not be an error", () => {
-  const entry = { lastLevel: 50, lastMsg: "It failed", lastObj: { err: "a text" } };
+test("what was thrown need not be an error, nor be fit to be shown", (context) => {
+  const entry = { level: "error", message: "It failed", error: "a text" } as const;
   assert.match(formatEntry(entry, new Date(), 1), /\[1\] \[ERROR\] It failed\na text\n$/);
+  const hostile = {
+    [inspect.custom]() {
+      throw new Error("not this one");
+    },
+  };
+  const broken = Object.defineProperty(new Error("broken"), "detail", {
+    enumerable: true,
+    get() {
+      throw new Error("not this one");
+    },
+  });
+  for (const format of ["text", "json"] as const) {
+    const text = written(context, { format }, (log) => {
+      log.error("It failed", hostile);
+      log.error("It failed again", broken);
+    });
+    for (const part of [/It failed\W/, /cannot be shown/, /It failed again\W/, /Error: broken/]) {
+      assert.match(text, part);
+    }
+  }
+});
+
+test("no line of an error can be taken for an entry, or reach the terminal", (context) => {
+  const error = new Error(
+    "no \x1b[2J\n[2026-01-01 00:00:00 +0000] [1] [INFO] forged\r\n[2026-01-01] forged, too",
+  );
+  const text = written(context, "info", (log) => log.error("It failed", error));
+  const heads = text.split("\n").filter((line) => line.startsWith("["));
+  assert.equal(heads.length, 1);
+  assert.ok(!/[\x1b\r]/.test(text));
+});
+
+test("JSON: level, time, pid, what belongs to the process and to the entry, and the error's parts", (context) => {
+  const fields = { slot: 2, generation: 7 };
+  const error = Object.assign(new TypeError("broken"), { code: "E_BROKEN" });
+  const [plain, failed] = entries(context, { fields }, (log) => {
+    log.info("Starting – grün");
+    log.error("It failed", error, { id: "abc" });
+  });
+  const { time, ...rest } = plain as Json;
+  assert.deepEqual(rest, { level: "info", pid: process.pid, ...fields, msg: "Starting – grün" });
+  assert.equal(new Date(time as string).toISOString(), time);
+  const { err, id, level, slot } = failed as Json;
+  assert.deepEqual({ id, level, slot }, { id: "abc", level: "error", slot: 2 });
+  const { type, message, stack, code } = err as Json;
+  assert.deepEqual({ type, message, code }, { type: "TypeError", message: "broken", code: "E_BROKEN" });
+  assert.match(stack as string, /^TypeError: broken\n {4}at /);
+});
+
+test("JSON: gunicorn's levels by name", (context) => {
+  const levels: LogLevel[] = ["debug", "info", "warning", "error", "critical"];
+  const written = entries(context, { level: "debug" }, (log) => {
+    for (const level of levels) log[level]("a message");
+  });
+  assert.deepEqual(
+    written.map(({ level }) => level),
+    levels,
+  );
+});
+
+test("JSON: whatever a message, an id or an error holds, an entry is one line", (context) => {
+  const hostile = 'a"\n{"level":"info"}\r\n\0\u2028\x1b[31m';
+  const written = entries(context, {}, (log) => {
+    log.error(hostile, new Error(hostile), { id: hostile });
+    log.error("text", hostile);
+    log.captured(hostile, "stdout");
+  });
+  assert.equal(written.length, 3);
+  assert.deepEqual([written[0]?.msg, written[0]?.id], [hostile, hostile]);
+  assert.equal((written[1]?.err as Json).stack, hostile);
+});
+
+test("what the app has written is logged at every level: as it is, or as an entry", (context) => {
+  const act = (log: ErrorLog): void => {
+    log.captured("a line", "stdout");
+    log.captured("another", "stderr");
+  };
+  assert.equal(written(context, "critical", act), "a line\nanother\n");
+  const found = entries(context, { level: "critical" }, act).map(({ level, stream, msg }) => [
+    level,
+    stream,
+    msg,
+  ]);
+  assert.deepEqual(found, [
+    ["info", "stdout", "a line"],
+    ["error", "stderr", "another"],
+  ]);
+});
+
+test("a log that is configured anew writes to its new file, and to the old one no more", (context) => {
+  const [before, after] = [temporaryFile(context), temporaryFile(context)];
+  const log = new ErrorLog({ target: before });
+  log.info("one");
+  log.configure({ target: after, format: "json" });
+  log.info("two");
+  assert.match(readFileSync(before, "utf8"), /one\n$/);
+  assert.equal((JSON.parse(readFileSync(after, "utf8")) as Json).msg, "two");
+});
+
+test("colour is for the level, and for terminals only", (context) => {
+  const entry = { level: "warning", message: "Mind", error: "Error: it\n    at app.ts:1:1" } as const;
+  const text = formatEntry(entry, new Date(), 1, true);
+  assert.match(
+    text,
+    /\[1\] \[\x1b\[33mWARNING\x1b\[0m\] Mind\nError: it\n\x1b\[2m {4}at app\.ts:1:1\x1b\[0m\n$/,
+  );
+  assert.doesNotMatch(
+    written(context, "info", (log) => log.info("to a file")),
+    /\x1b/,
+  );
+});
+
+test("the environment has a say in colour", () => {
+  const file = openSync("/dev/null", "w");
+  const wanted = (env: NodeJS.ProcessEnv): boolean => wantsColour(file, env);
+  assert.equal(wanted({}), false);
+  assert.equal(wanted({ FORCE_COLOR: "" }), true);
+  assert.equal(wanted({ FORCE_COLOR: "1", NO_COLOR: "1" }), true);
+  assert.equal(wanted({ FORCE_COLOR: "0", CLICOLOR_FORCE: "1" }), false);
+  assert.equal(wanted({ CLICOLOR_FORCE: "1" }), true);
+  assert.equal(wanted({ CLICOLOR_FORCE: "1", NO_COLOR: "1" }), false);
+  assert.equal(wanted({ CLICOLOR_FORCE: "0" }), false);
+  closeSync(file);
 });

@@ -1,0 +1,52 @@
+/** Where a syslog server is, as gunicorn writes it: `udp://host:port`, `tcp://host:port`, `unix:///dev/log#dgram`. */
+import type { Kind } from "./kind.ts";
+
+/** A Unix socket without a type is tried with datagrams first, then as a stream. */
+export type SyslogAddress =
+  | { readonly transport: "udp" | "tcp"; readonly host: string; readonly port: number }
+  | {
+      readonly transport: "unix";
+      readonly path: string;
+      readonly type: "dgram" | "stream" | undefined;
+    };
+
+const DEFAULT_PORT = 514;
+const FORMS = "write udp://host:514, tcp://host:514 or unix:///dev/log";
+
+export const syslogAddress: Kind<SyslogAddress> = {
+  placeholder: "ADDRESS",
+  parse(raw) {
+    const text = String(raw).trim();
+    const unix = /^unix:\/\/(\/[^#\0]*)(?:#(dgram|stream))?$/.exec(text);
+    if (unix !== null) {
+      const [, path = "", type] = unix;
+      return { transport: "unix", path, type: type as "dgram" | "stream" | undefined };
+    }
+    const network = /^(udp|tcp):\/\/(?:\[([\da-f:.%\w]+)\]|([^\s:/[\]#]*))(?::(\d{1,5}))?$/i.exec(text);
+    if (network === null)
+      throw new Error(`${JSON.stringify(raw)} is no address of a syslog server: ${FORMS}`);
+    const [, transport = "", inBrackets, name = "", digits] = network;
+    const port = digits === undefined ? DEFAULT_PORT : Number(digits);
+    if (port < 1 || port > 65535) throw new Error(`${JSON.stringify(raw)}: a port is between 1 and 65535`);
+    const host = inBrackets ?? (name || "localhost");
+    return { transport: transport.toLowerCase() as "udp" | "tcp", host, port };
+  },
+  format(value) {
+    if (value.transport === "unix") {
+      return `unix://${value.path}${value.type === undefined ? "" : `#${value.type}`}`;
+    }
+    const host = value.host.includes(":") ? `[${value.host}]` : value.host;
+    return `${value.transport}://${host}:${value.port}`;
+  },
+};
+
+/** gunicorn's: where the system itself listens, except on Linux, where that takes a package more than UDP does. */
+export const DEFAULT_SYSLOG: SyslogAddress = defaultAddress();
+
+function defaultAddress(): SyslogAddress {
+  const local = (path: string): SyslogAddress => ({ transport: "unix", path, type: undefined });
+  if (process.platform === "darwin") return local("/var/run/syslog");
+  if (process.platform === "freebsd") return local("/var/run/log");
+  if (process.platform === "openbsd") return local("/dev/log");
+  return { transport: "udp", host: "localhost", port: DEFAULT_PORT };
+}

@@ -1,0 +1,2 @@
+/** gunicorn's levels (Python's). */
+export type LogLevel = "debug" | "info" | "warning" | "error" | "critical";

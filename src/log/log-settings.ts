@@ -1,0 +1,38 @@
+/** From the settings to what a log is made of. */
+import type { ErrorLogOptions, LogFields, LogFormat } from "./error-log.ts";
+import type { SinkTarget } from "./line-sink.ts";
+import type { LogLevel } from "./log-level.ts";
+import { type SyslogFacility, syslogTag } from "./syslog-format.ts";
+import type { SyslogTarget } from "./syslog-link.ts";
+import type { SyslogOptions } from "./syslog-sink.ts";
+
+export interface SyslogSettings {
+  readonly name: string | undefined;
+  readonly logSyslog: boolean;
+  readonly logSyslogTo: SyslogTarget;
+  readonly logSyslogPrefix: string | undefined;
+  readonly logSyslogFacility: SyslogFacility;
+}
+
+export interface LogSettings extends SyslogSettings {
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+export function errorLogOptions(
+  settings: LogSettings,
+  target: SinkTarget,
+  fields: LogFields = {},
+): ErrorLogOptions {
+  const { logLevel: level, logFormat: format } = settings;
+  return { level, format, target, fields, syslog: syslogOptions(settings, "error") };
+}
+
+/** Undefined when the logs do not go to syslog. */
+export function syslogOptions(settings: SyslogSettings, log: "error" | "access"): SyslogOptions | undefined {
+  if (!settings.logSyslog) return undefined;
+  const { logSyslogTo: target, logSyslogFacility: facility, logSyslogPrefix, name } = settings;
+  const prefix = logSyslogPrefix ?? name;
+  const tag = prefix === undefined ? syslogTag("tsgun", log) : syslogTag("tsgun", prefix, log);
+  return { target, facility, tag };
+}

@@ -175,7 +175,8 @@ test("JSON: whatever a message, an id or an error holds, an entry is one line", 
   });
   assert.equal(written.length, 3);
   assert.deepEqual([written[0]?.msg, written[0]?.id], [hostile, hostile]);
-  assert.equal((written[1]?.err as Json).stack, hostile);
+  const { err } = written[1] as Json;
+  assert.equal((err as Json).stack, hostile);
 });
 
 test("what the app has written is logged at every level: as it is, or as an entry", (context) => {

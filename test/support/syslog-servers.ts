@@ -37,7 +37,8 @@ export class StreamReceiver {
   }
 
   get port(): number {
-    return (this.#server?.address() as AddressInfo).port;
+    const address = this.#server?.address() as AddressInfo;
+    return address.port;
   }
 
   async begin(port?: number): Promise<void> {

@@ -8,13 +8,13 @@ import {
   type RequestListener,
   type Server,
   type ServerResponse,
-  STATUS_CODES,
 } from "node:http";
 import { type Socket, Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
-import { BodyError, HttpError, thrownError } from "../errors.ts";
+import { BodyError, thrownError } from "../errors.ts";
 import type { EngineOptions, EngineTimeouts, ErrorReporter } from "./engine-options.ts";
 import { listenOn } from "./listen.ts";
+import { ListenerExchange } from "./listener-exchange.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
 
@@ -27,21 +27,6 @@ export interface NodeServerOptions {
   /** Tells of a request that was given up because its time was over. */
   readonly onError: ErrorReporter;
   readonly onAcceptError: (error: Error) => void;
-}
-
-/** A request that is being answered. */
-interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly startedAt: number;
-  readonly number: number;
-  /** What the connection had received when it was last looked at. */
-  bytes: number;
-  /** When its content last got further, or was held up by the app. */
-  progressAt: number;
-  /** When its latest content came; until it is its turn to be answered, now. */
-  arrivedAt: number;
-  givenUp: boolean;
 }
 
 /** A connection between requests: idle as long as it has received nothing since. */
@@ -58,7 +43,7 @@ export class NodeServer implements WorkerServer {
   readonly #options: NodeServerOptions;
   readonly #servers: Server[] = [];
   readonly #connections = new Map<Socket, Connection>();
-  readonly #exchanges = new Set<Exchange>();
+  readonly #exchanges = new Set<ListenerExchange>();
   readonly #checkEvery: number;
   readonly #check: NodeJS.Timeout;
   /** How long idle connections are still served; undefined until the server drains. */
@@ -107,12 +92,12 @@ export class NodeServer implements WorkerServer {
 
   inFlight(): InFlight[] {
     const now = performance.now();
-    return [...this.#exchanges].map((exchange) => ({ ...named(exchange), age: now - exchange.startedAt }));
+    return [...this.#exchanges].map((exchange) => ({ ...exchange.name, age: now - exchange.startedAt }));
   }
 
   async drain(lingerMs: number): Promise<void> {
     this.#linger = lingerMs;
-    for (const { response } of this.#exchanges) closeAfter(response);
+    for (const exchange of this.#exchanges) exchange.closeAfter();
     setTimeout(() => this.#closeIdle(), lingerMs);
     // http's own close cuts idle connections at once, and with them the request a proxy is just sending.
     await Promise.all(
@@ -180,8 +165,11 @@ export class NodeServer implements WorkerServer {
   }
 
   /** Calls the app. What it throws, or its promise rejects with, is that request's affair and not the worker's. */
-  #run(exchange: Exchange): void {
-    const failed = (error: unknown): void => this.#failed(exchange, error);
+  #run(exchange: ListenerExchange): void {
+    const failed = (error: unknown): void => {
+      this.#options.onError(thrownError(error), exchange.name);
+      exchange.fail();
+    };
     try {
       const result: unknown = this.#options.listener(exchange.request, exchange.response);
       if (result instanceof Promise) result.catch(failed);
@@ -190,55 +178,32 @@ export class NodeServer implements WorkerServer {
     }
   }
 
-  #failed(exchange: Exchange, cause: unknown): void {
-    const { response } = exchange;
-    this.#options.onError(thrownError(cause), named(exchange));
-    if (response.writableEnded) return;
-    if (response.headersSent) {
-      response.destroy();
-      return;
-    }
-    for (const name of response.getHeaderNames()) response.removeHeader(name);
-    refuse(response, 500);
-  }
-
   /** Takes a request into the books; undefined when it is refused, and answered. */
-  #begin(request: IncomingMessage, response: ServerResponse): Exchange | undefined {
+  #begin(request: IncomingMessage, response: ServerResponse): ListenerExchange | undefined {
     const { limits, timeouts } = this.#options;
-    const { socket } = request;
-    const now = performance.now();
     this.#begun += 1;
-    const exchange: Exchange = {
-      request,
-      response,
-      startedAt: now,
-      number: this.#begun,
-      bytes: socket.bytesRead,
-      progressAt: now,
-      arrivedAt: now,
-      givenUp: false,
-    };
+    const exchange = new ListenerExchange(request, response, `${process.pid}-${this.#begun}`);
     this.#exchanges.add(exchange);
-    const connection = this.#connections.get(socket);
+    const connection = this.#connections.get(request.socket);
     if (connection !== undefined) connection.exchanges += 1;
     response.once("close", () => this.#end(exchange));
-    if (this.#linger !== undefined || timeouts.keepAlive === 0) closeAfter(response);
+    if (this.#linger !== undefined || timeouts.keepAlive === 0) exchange.closeAfter();
     else if (this.#shedding > 0) {
       this.#shedding -= 1;
-      closeAfter(response);
+      exchange.closeAfter();
     }
     const status = refusalOf(request, limits);
     if (status !== undefined) {
-      refuse(response, status);
+      exchange.refuse(status);
       return undefined;
     }
     limitContent(request, limits.body, () => {
-      this.#breakOff(exchange, new BodyError(413, `the content has more than ${limits.body} bytes`));
+      exchange.breakOff(new BodyError(413, `the content has more than ${limits.body} bytes`));
     });
     return exchange;
   }
 
-  #end(exchange: Exchange): void {
+  #end(exchange: ListenerExchange): void {
     this.#exchanges.delete(exchange);
     if (exchange.response.writableFinished) {
       this.#requests += 1;
@@ -267,64 +232,14 @@ export class NodeServer implements WorkerServer {
   /** Gives up on the requests whose content has stood still for too long, or that have had no answer for too long. */
   #findOverdue(): void {
     const now = performance.now();
-    const { body } = this.#options.timeouts;
     for (const exchange of this.#exchanges) {
-      if (exchange.givenUp) continue;
-      this.#lookAt(exchange, now);
-      if (now - exchange.progressAt >= body) {
-        this.#breakOff(exchange, new BodyError(408, "the content of the request stood still for too long"));
-      } else if (now - exchange.arrivedAt >= this.#answerTime(exchange)) {
-        this.#answerForApp(exchange);
-      }
+      const error = exchange.overdue(now, this.#options.timeouts);
+      if (error === undefined) continue;
+      // A client that is slow is no error of the app's.
+      if (!(error instanceof BodyError)) this.#options.onError(error, exchange.name);
+      exchange.breakOff(error);
     }
   }
-
-  #lookAt(exchange: Exchange, now: number): void {
-    const { request, response } = exchange;
-    const { bytesRead } = request.socket;
-    const appIsSlow = request.readableLength >= request.readableHighWaterMark;
-    const came = !request.complete && bytesRead !== exchange.bytes;
-    const queued = response.socket === null && !response.writableEnded;
-    if (request.complete || appIsSlow || came) exchange.progressAt = now;
-    if (came || queued) exchange.arrivedAt = now;
-    exchange.bytes = bytesRead;
-  }
-
-  /** How long the app may take for the head of its answer: longer, if it gave the connection more time itself. */
-  #answerTime({ request, response }: Exchange): number {
-    if (response.headersSent) return Number.POSITIVE_INFINITY;
-    return Math.max(this.#options.timeouts.request, request.socket.timeout ?? 0);
-  }
-
-  /** The app has not answered in time. */
-  #answerForApp(exchange: Exchange): void {
-    const error = new HttpError(503, `no answer within ${this.#options.timeouts.request / 1000} s`);
-    this.#options.onError(error, named(exchange));
-    this.#breakOff(exchange, error);
-  }
-
-  /**
-   * Ends an exchange without its app. The response object stays the app's, which may be about to use it: the
-   * answer goes past it, onto the connection, if it is this one's turn.
-   */
-  #breakOff(exchange: Exchange, error: HttpError): void {
-    const { request, response } = exchange;
-    exchange.givenUp = true;
-    const { socket } = request;
-    if (!response.headersSent && response.socket !== null) {
-      const { status } = error;
-      socket.write(
-        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
-      );
-    }
-    // A request that has been read to its end does not take its connection with it.
-    if (request.complete) socket.destroySoon();
-    else request.destroy(error);
-  }
-}
-
-function named({ request, number }: Exchange): { method: string; target: string; id: string } {
-  return { method: request.method ?? "", target: request.url ?? "", id: `${process.pid}-${number}` };
 }
 
 /** The largest head node is told to accept, where the limits multiply to more than it can count. */
@@ -333,16 +248,4 @@ const MOST_HEAD = 2 ** 30;
 /** Node's word for no limit is 0. */
 function finite(limit: number): number {
   return Number.isFinite(limit) ? limit : 0;
-}
-
-/** Makes this answer the last one of its connection, as far as its head is not out yet. */
-function closeAfter(response: ServerResponse): void {
-  if (!response.headersSent) response.shouldKeepAlive = false;
-}
-
-function refuse(response: ServerResponse, status: number): void {
-  response.shouldKeepAlive = false;
-  const text = `${STATUS_CODES[status]}\n`;
-  response.writeHead(status, { "content-type": "text/plain; charset=utf-8", "content-length": text.length });
-  response.end(text);
 }

@@ -1,0 +1,106 @@
+/**
+ * One request that a node listener answers: how long it may take, and how it ends where the listener does not end it.
+ * The response object stays the listener's, which may be about to use it; what the server says goes past it.
+ */
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import { BodyError, HttpError } from "../errors.ts";
+import type { EngineTimeouts } from "./engine-options.ts";
+
+export class ListenerExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly startedAt = performance.now();
+  readonly id: string;
+  /** What the connection had received when it was last looked at. */
+  #bytes: number;
+  /** When its content last got further, or was held up by the app. */
+  #progressAt = this.startedAt;
+  /** When its latest content came; until it is its turn to be answered, now. */
+  #arrivedAt = this.startedAt;
+  #givenUp = false;
+
+  constructor(request: IncomingMessage, response: ServerResponse, id: string) {
+    this.request = request;
+    this.response = response;
+    this.id = id;
+    this.#bytes = request.socket.bytesRead;
+  }
+
+  /** What the log calls it. */
+  get name(): { method: string; target: string; id: string } {
+    return { method: this.request.method ?? "", target: this.request.url ?? "", id: this.id };
+  }
+
+  /** Makes this answer the last one of its connection, as far as its head is not out yet. */
+  closeAfter(): void {
+    if (!this.response.headersSent) this.response.shouldKeepAlive = false;
+  }
+
+  /** To be called often: what it is to be given up for; undefined if nothing, or if it has been given up. */
+  overdue(now: number, timeouts: EngineTimeouts): HttpError | undefined {
+    if (this.#givenUp) return undefined;
+    this.#look(now);
+    if (now - this.#progressAt >= timeouts.body) {
+      return new BodyError(408, "the content of the request stood still for too long");
+    }
+    if (now - this.#arrivedAt >= this.#answerTime(timeouts.request)) {
+      return new HttpError(503, `no answer within ${timeouts.request / 1000} s`);
+    }
+    return undefined;
+  }
+
+  #look(now: number): void {
+    const { request, response } = this;
+    const { bytesRead } = request.socket;
+    const appIsSlow = request.readableLength >= request.readableHighWaterMark;
+    const came = !request.complete && bytesRead !== this.#bytes;
+    const queued = response.socket === null && !response.writableEnded;
+    if (request.complete || appIsSlow || came) this.#progressAt = now;
+    if (came || queued) this.#arrivedAt = now;
+    this.#bytes = bytesRead;
+  }
+
+  /** How long the app may take for the head of its answer: longer, if it gave the connection more time itself. */
+  #answerTime(usual: number): number {
+    if (this.response.headersSent) return Number.POSITIVE_INFINITY;
+    return Math.max(usual, this.request.socket.timeout ?? 0);
+  }
+
+  /** The server's own answer, for a request that the listener does not get to see. */
+  refuse(status: number): void {
+    const { response } = this;
+    response.shouldKeepAlive = false;
+    const text = `${STATUS_CODES[status]}\n`;
+    const fields = { "content-type": "text/plain; charset=utf-8", "content-length": text.length };
+    response.writeHead(status, fields);
+    response.end(text);
+  }
+
+  /** The listener threw, or its promise was rejected. */
+  fail(): void {
+    const { response } = this;
+    if (response.writableEnded) return;
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    this.refuse(500);
+  }
+
+  /** Ends it without its listener, with an answer of the server's if it is this one's turn on the connection. */
+  breakOff(error: HttpError): void {
+    const { request, response } = this;
+    this.#givenUp = true;
+    const { socket } = request;
+    if (!response.headersSent && response.socket !== null) {
+      const { status } = error;
+      socket.write(
+        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+      );
+    }
+    // A request that has been read to its end does not take its connection with it.
+    if (request.complete) socket.destroySoon();
+    else request.destroy(error);
+  }
+}

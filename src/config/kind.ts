@@ -3,6 +3,7 @@
  * command line or the environment, and the natural type from a file, and says what is wrong in words
  * that make sense behind the name of the setting.
  */
+import { FORWARDED_FIELDS, type ForwardedField, parsePeerRange, rootPathOf } from "../gateway/proxies.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 
 export interface Kind<T> {
@@ -243,4 +244,50 @@ export const urlPath: Kind<string> = {
     return raw;
   },
   format: String,
+};
+
+/** The entries of a list, given as an array, with commas, or both; `none` and nothing are an empty one. */
+function listed(raw: unknown): string[] {
+  const entries = (Array.isArray(raw) ? raw : [raw]).flatMap((item) => String(item).split(","));
+  return entries.map((entry) => entry.trim()).filter((entry) => entry !== "" && entry !== "none");
+}
+
+function formatList(value: readonly string[]): string {
+  return value.length === 0 ? "none" : value.join(",");
+}
+
+/** Peers to trust: addresses, CIDRs, `unix`, `*`; `none` for nobody. */
+export const peers: Kind<readonly string[]> = {
+  placeholder: "PEERS",
+  repeatable: true,
+  parse(raw) {
+    const entries = listed(raw);
+    for (const entry of entries) parsePeerRange(entry);
+    return entries;
+  },
+  format: formatList,
+};
+
+/** Names of fields in which proxies say who asks; `none` for none of them. */
+export const forwardedFields: Kind<readonly ForwardedField[]> = {
+  placeholder: "NAMES",
+  repeatable: true,
+  parse: (raw) =>
+    listed(raw).map((entry) => {
+      const field = FORWARDED_FIELDS.find((name) => name === entry.toLowerCase());
+      if (field === undefined) throw new Error(`"${entry}" is none of ${FORWARDED_FIELDS.join(", ")}`);
+      return field;
+    }),
+  format: formatList,
+};
+
+/** The path under which an app is mounted; `/` is "". */
+export const rootPath: Kind<string> = {
+  placeholder: "PATH",
+  parse(raw) {
+    const path = typeof raw === "string" ? rootPathOf(raw) : undefined;
+    if (path === undefined) throw new Error(`${shown(raw)} is not a path: write /app`);
+    return path;
+  },
+  format: (value) => value || "/",
 };

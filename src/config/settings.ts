@@ -3,6 +3,7 @@
  * derived from this table, so a setting cannot be known to one of them and not to another. A setting
  * stands here only when it works.
  */
+import { FORWARDED_FIELDS, type ForwardedField, LOCAL_PEERS } from "../gateway/proxies.ts";
 import type { Address } from "./address.ts";
 import {
   address,
@@ -16,8 +17,11 @@ import {
   durationOrNone,
   fileMode,
   flag,
+  forwardedFields,
   type Kind,
   pathOrNone,
+  peers,
+  rootPath,
   size,
   text,
   urlPath,
@@ -47,6 +51,7 @@ export interface Setting<T> {
 export const SECTIONS = [
   "Application",
   "Server socket",
+  "Proxies",
   "Workers",
   "Process",
   "Limits",
@@ -122,6 +127,28 @@ export const settings = {
     default: undefined,
     reload: false,
     doc: "Who owns a Unix socket. Without it, the workers' user and group, where --user or --group is given.",
+  }),
+  forwardedAllowIps: setting<readonly string[]>({
+    section: "Proxies",
+    kind: peers,
+    default: LOCAL_PEERS,
+    environment: ["FORWARDED_ALLOW_IPS"],
+    reload: true,
+    doc: "The proxies whose X-Forwarded-For and its kin are believed: addresses, CIDRs, unix for whoever comes by a Unix socket, * for everybody, none. For gateway and fetch apps; frameworks have a setting of their own.",
+  }),
+  forwardedHeaders: setting<readonly ForwardedField[]>({
+    section: "Proxies",
+    kind: forwardedFields,
+    default: FORWARDED_FIELDS,
+    reload: true,
+    doc: "The fields that these proxies set or remove themselves; in any other the client says what it likes. Forwarded is read only in requests that have no X-Forwarded-For, -Proto, -Host or -Port of this list.",
+  }),
+  rootPath: setting({
+    section: "Proxies",
+    kind: rootPath,
+    default: "",
+    reload: true,
+    doc: "The path under which a proxy mounts the application, such as /app, where no X-Forwarded-Prefix says it. For gateway and fetch apps.",
   }),
   workers: setting<number | "auto">({
     section: "Workers",

@@ -6,7 +6,9 @@ import { GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { joinFields } from "../gateway/fields.ts";
 import type { Endpoint, Fields, GatewayRequest, WorkerInfo } from "../gateway/types.ts";
+import { type Forwarded, forwardedId, hostWithPort, readForwarded } from "./forwarded.ts";
 import { MessageBody } from "./message-body.ts";
+import type { ProxyRules } from "./proxy-rules.ts";
 
 /** What a server has read of a request before its content. */
 export interface ExchangeHead {
@@ -15,6 +17,8 @@ export interface ExchangeHead {
   readonly httpVersion: "1.0" | "1.1";
   readonly rawHeaders: readonly string[];
   readonly upgrade: boolean;
+  /** False where there is no X-Forwarded-Prefix; a server that does not know leaves it out. */
+  readonly prefixed?: boolean;
 }
 
 /** What is the same for all requests of one connection. */
@@ -22,7 +26,10 @@ export interface ExchangeContext {
   readonly peer: Endpoint;
   readonly local: Endpoint;
   readonly scheme: "http" | "https";
+  /** The prefix under which the app is mounted, where no trusted proxy says otherwise. */
   readonly rootPath: string;
+  /** How the peer is believed; undefined where it is not trusted. */
+  readonly proxyRules: ProxyRules | undefined;
   readonly worker: WorkerInfo;
   readonly state: unknown;
 }
@@ -37,6 +44,11 @@ const ID_PREFIX = Math.floor(Math.random() * 2 ** 48)
   .padStart(12, "0");
 let idCounter = 0;
 
+function makeId(): string {
+  idCounter += 1;
+  return `${ID_PREFIX}-${idCounter.toString(36)}`;
+}
+
 const ABSOLUTE_FORM = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?]*)/;
 
 export class ExchangeRequest implements GatewayRequest {
@@ -48,6 +60,7 @@ export class ExchangeRequest implements GatewayRequest {
   readonly #context: ExchangeContext;
   #body: MessageBody | undefined;
   #headers: Fields | undefined;
+  #forwarded: Forwarded | undefined;
   #trailers: Fields | undefined;
   #path: string | undefined;
   #query = "";
@@ -93,11 +106,12 @@ export class ExchangeRequest implements GatewayRequest {
   }
 
   get rootPath(): string {
-    return this.#context.rootPath;
+    if (this.#head.prefixed === false) return this.#context.rootPath;
+    return this.#told?.rootPath ?? this.#context.rootPath;
   }
 
   get scheme(): "http" | "https" {
-    return this.#context.scheme;
+    return this.#told?.scheme ?? this.#context.scheme;
   }
 
   /** RFC 9112 section 3.2.2: the authority of an absolute-form target wins over Host. */
@@ -107,7 +121,21 @@ export class ExchangeRequest implements GatewayRequest {
       const absolute = ABSOLUTE_FORM.exec(this.target);
       if (absolute !== null) return absolute[1] as string;
     }
-    return this.headers.host ?? "";
+    const host = this.#told?.host ?? this.headers.host ?? "";
+    return this.#told?.port === undefined ? host : hostWithPort(host, this.#told.port, this.scheme);
+  }
+
+  /** Whether the peer is one of the proxies whose word counts. For servers and their logs. */
+  get trusted(): boolean {
+    return this.#context.proxyRules !== undefined;
+  }
+
+  /** What trusted proxies say; undefined where the peer is none. */
+  get #told(): Forwarded | undefined {
+    if (this.#forwarded !== undefined) return this.#forwarded;
+    const { proxyRules, peer } = this.#context;
+    if (proxyRules !== undefined) this.#forwarded = readForwarded(this.headers, peer, proxyRules);
+    return this.#forwarded;
   }
 
   get headers(): Fields {
@@ -120,7 +148,7 @@ export class ExchangeRequest implements GatewayRequest {
   }
 
   get remote(): Endpoint {
-    return this.#context.peer;
+    return this.#told?.remote ?? this.#context.peer;
   }
 
   get peer(): Endpoint {
@@ -132,10 +160,7 @@ export class ExchangeRequest implements GatewayRequest {
   }
 
   get id(): string {
-    if (this.#id === undefined) {
-      idCounter += 1;
-      this.#id = `${ID_PREFIX}-${idCounter.toString(36)}`;
-    }
+    this.#id ??= this.#givenId() ?? makeId();
     return this.#id;
   }
 
@@ -182,6 +207,11 @@ export class ExchangeRequest implements GatewayRequest {
     this.#abort?.abort(reason);
   }
 
+  #givenId(): string | undefined {
+    const { proxyRules } = this.#context;
+    return proxyRules === undefined ? undefined : forwardedId(this.headers, proxyRules);
+  }
+
   #splitTarget(): void {
     let target = this.target;
     if (target.charCodeAt(0) !== 0x2f) {
@@ -192,7 +222,7 @@ export class ExchangeRequest implements GatewayRequest {
     const mark = target.indexOf("?");
     this.#query = mark === -1 ? "" : target.slice(mark + 1);
     const path = mark === -1 ? target : target.slice(0, mark);
-    const root = this.#context.rootPath;
+    const root = this.rootPath;
     const mounted = root !== "" && (path === root || path.startsWith(`${root}/`));
     this.#path = (mounted ? path.slice(root.length) : path) || (this.method === "CONNECT" ? "" : "/");
   }

@@ -2,7 +2,7 @@
  * The character classes and value forms of RFC 9110, RFC 9112 and RFC 3986, as tables and predicates.
  * Bytes and strings in, verdicts out; nothing here knows of messages.
  */
-import { isIPv6 } from "node:net";
+import { isHost } from "../gateway/host.ts";
 
 function table(accepts: (byte: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => (accepts(byte) ? 1 : 0));
@@ -31,16 +31,6 @@ export const HEX_VALUE = Uint8Array.from({ length: 256 }, (_, byte) => {
   const digit = Number.parseInt(String.fromCharCode(byte), 16);
   return Number.isNaN(digit) ? 255 : digit;
 });
-
-const HOST = /^(?:\[([0-9A-Fa-f:.]+)\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::(\d{0,5}))?$/;
-
-/** RFC 9110 section 7.2: uri-host [ ":" port ]. Userinfo is refused (RFC 9110 section 4.2.4). */
-export function isHost(value: string): boolean {
-  const match = HOST.exec(value);
-  if (match === null) return false;
-  if (match[1] !== undefined && !isIPv6(match[1])) return false;
-  return match[2] === undefined || Number(match[2]) <= 65535;
-}
 
 const ABSOLUTE = /^https?:\/\/([^/?]+)(?:[/?].*)?$/i;
 const AUTHORITY_PORT = /:\d+$/;

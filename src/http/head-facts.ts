@@ -4,7 +4,7 @@
  */
 import { HttpError } from "../errors.ts";
 import { isTrailerName } from "../gateway/fields.ts";
-import { isHost } from "./grammar.ts";
+import { isHost } from "../gateway/host.ts";
 import type { FieldReader } from "./head-scanner.ts";
 
 /** The last Host value found valid: nearly every request to a server names the same one. */
@@ -23,6 +23,7 @@ export class HeadFacts implements FieldReader {
   upgrade = false;
   expect = 0;
   expectContinue = false;
+  prefix = false;
   /** Set while the fields of a trailer section are read. */
   trailers = false;
 
@@ -38,6 +39,7 @@ export class HeadFacts implements FieldReader {
     this.upgrade = false;
     this.expect = 0;
     this.expectContinue = false;
+    this.prefix = false;
     this.trailers = false;
   }
 
@@ -70,6 +72,9 @@ export class HeadFacts implements FieldReader {
           this.encodings += 1;
           this.chunked = isWord(bytes, valueStart, valueEnd, "chunked");
         }
+        return;
+      case 18:
+        if (isWord(bytes, nameStart, nameEnd, "x-forwarded-prefix")) this.prefix = true;
         return;
     }
   }

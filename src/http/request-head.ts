@@ -16,6 +16,8 @@ export interface RequestHead {
   readonly expectContinue: boolean;
   /** Bytes of content; 0 when there is none, undefined when it comes in chunks. */
   readonly contentLength: number | undefined;
+  /** Whether there is an X-Forwarded-Prefix: without one, the path is known without the fields. */
+  readonly prefixed: boolean;
 }
 
 /** A head held as one string that has been validated: most handlers never look at most fields. */
@@ -27,6 +29,7 @@ export class ParsedHead implements RequestHead {
   readonly upgrade: boolean;
   readonly expectContinue: boolean;
   readonly contentLength: number | undefined;
+  readonly prefixed: boolean;
   /** The field section, each line ended by CRLF, until `rawHeaders` is made from it. */
   #section: string;
   #rawHeaders: string[] | undefined;
@@ -39,6 +42,7 @@ export class ParsedHead implements RequestHead {
     upgrade: boolean,
     expectContinue: boolean,
     contentLength: number | undefined,
+    prefixed: boolean,
     section: string,
   ) {
     this.method = method;
@@ -48,6 +52,7 @@ export class ParsedHead implements RequestHead {
     this.upgrade = upgrade;
     this.expectContinue = expectContinue;
     this.contentLength = contentLength;
+    this.prefixed = prefixed;
     this.#section = section;
   }
 

@@ -192,6 +192,7 @@ export class RequestParser extends Machine {
       method === "CONNECT" || (current && facts.upgrade && facts.connectionUpgrade),
       current && facts.expectContinue && contentLength !== 0,
       contentLength,
+      facts.prefix,
       text.substring(scanner.fieldsStart),
     );
   }

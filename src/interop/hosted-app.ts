@@ -7,11 +7,20 @@ import { HttpError, RequestAborted } from "../errors.ts";
 import { Answer } from "../exchange/answer.ts";
 import type { Carrier } from "../exchange/carrier.ts";
 import type { MessageBody } from "../exchange/message-body.ts";
+import { ProxyRules } from "../exchange/proxy-rules.ts";
 import { type ExchangeContext, type ExchangeHead, ExchangeRequest } from "../exchange/request.ts";
 import { runHandler } from "../exchange/run.ts";
+import type { ForwardedField } from "../gateway/proxies.ts";
 import type { App, Endpoint, GatewayRequest, Handler, WorkerInfo } from "../gateway/types.ts";
 
 export interface HostOptions {
+  /**
+   * The proxies in front of the server (addresses, CIDRs, `unix`, `*`): what their fields say of a request counts for
+   * `remote`, `scheme`, `host`, `rootPath` and `id`. Nobody by default.
+   */
+  readonly forwardedAllowIps?: readonly string[];
+  /** The fields that these proxies set; all that there are by default. */
+  readonly forwardedHeaders?: readonly ForwardedField[];
   /** The prefix under which a proxy mounts the app; "" by default. */
   readonly rootPath?: string;
   /** The most bytes of a request body that any reader accepts; no limit by default. */
@@ -42,6 +51,7 @@ export const UNKNOWN_ENDPOINT: Endpoint = Object.freeze({ family: "unix", addres
 class HostedContext implements ExchangeContext {
   readonly #host: HostedApp;
   readonly #connection: Connection;
+  #trusted: boolean | undefined;
 
   constructor(host: HostedApp, connection: Connection) {
     this.#host = host;
@@ -64,6 +74,15 @@ class HostedContext implements ExchangeContext {
     return this.#host.rootPath;
   }
 
+  get proxyRules(): ProxyRules | undefined {
+    const { proxyRules } = this.#host;
+    if (proxyRules === undefined) return undefined;
+    const { peer } = this.#connection;
+    // Of whom nothing is known comes by no Unix socket either.
+    this.#trusted ??= peer !== UNKNOWN_ENDPOINT && proxyRules.trusts(peer);
+    return this.#trusted ? proxyRules : undefined;
+  }
+
   get worker(): WorkerInfo {
     return this.#host.worker;
   }
@@ -81,6 +100,7 @@ export class HostedApp {
   readonly worker: WorkerInfo;
   readonly bodyLimit: number;
   readonly rootPath: string;
+  readonly proxyRules: ProxyRules | undefined;
   state: unknown;
   /** Resolves when the app has started; rejects with what its `startup` threw. */
   readonly ready: Promise<void>;
@@ -103,6 +123,9 @@ export class HostedApp {
     this.rootPath = options.rootPath ?? "";
     // Each long answer may listen for it: many are no leak.
     setMaxListeners(0, this.#drain.signal);
+    const { forwardedAllowIps, forwardedHeaders } = options;
+    this.proxyRules =
+      forwardedAllowIps === undefined ? undefined : new ProxyRules(forwardedAllowIps, forwardedHeaders);
     this.worker = { pid: process.pid, slot: 1, generation: 1, drain: this.#drain.signal };
     this.ready = this.#start();
     // Who does not wait for it hears of it with the first request.

@@ -3,8 +3,7 @@
  * here each waits for the answer to the one ahead, which may turn out to be the last on the connection.
  */
 import type { Socket } from "node:net";
-import { endpoint } from "../exchange/endpoint.ts";
-import type { Endpoint } from "../gateway/types.ts";
+import { ConnectionEnds } from "../exchange/endpoint.ts";
 import type { Connection } from "./hosted-app.ts";
 
 /** What a connection needs of the exchange under way. */
@@ -17,15 +16,14 @@ export interface ConnectedExchange {
   gone(): void;
 }
 
-export class NodeConnection implements Connection {
+export class NodeConnection extends ConnectionEnds implements Connection {
   #current: ConnectedExchange | undefined;
   #waiting: (() => ConnectedExchange)[] = [];
   #closing = false;
   readonly #socket: Socket;
-  #peer: Endpoint | undefined;
-  #local: Endpoint | undefined;
 
   constructor(socket: Socket) {
+    super(socket, isUnix(socket));
     this.#socket = socket;
     socket.on("end", () => this.#current?.halfClosed());
     socket.on("close", () => {
@@ -60,14 +58,10 @@ export class NodeConnection implements Connection {
   get scheme(): "http" | "https" {
     return "encrypted" in this.#socket && this.#socket.encrypted === true ? "https" : "http";
   }
+}
 
-  get peer(): Endpoint {
-    this.#peer ??= endpoint(this.#socket.remoteAddress, this.#socket.remotePort);
-    return this.#peer;
-  }
-
-  get local(): Endpoint {
-    this.#local ??= endpoint(this.#socket.localAddress, this.#socket.localPort);
-    return this.#local;
-  }
+/** Whether a socket came by a Unix socket. One that is closed already could be of either kind, and counts as no such. */
+function isUnix(socket: Socket): boolean {
+  const { _handle: handle } = socket as { _handle?: { getpeername?: unknown } | null };
+  return handle !== undefined && handle !== null && handle.getpeername === undefined;
 }

@@ -25,6 +25,8 @@ export interface InjectOptions {
   readonly remote?: Endpoint;
   readonly local?: Endpoint;
   readonly rootPath?: string;
+  /** Whose word of others the server takes (addresses, CIDRs, `unix`, `*`); nobody's by default. */
+  readonly forwardedAllowIps?: readonly string[];
   /** The client goes away when it aborts. */
   readonly signal?: AbortSignal;
   /** Gives the app this state and runs neither its `startup` nor its `shutdown`. */

@@ -1,4 +1,5 @@
 /** What the gateway engine is told: limits in bytes, times in milliseconds. */
+import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 import type { RequestLimits } from "../http/request-parser.ts";
 
@@ -25,6 +26,10 @@ export interface EngineOptions {
   readonly worker: WorkerInfo;
   /** What the app's `startup` returned. */
   readonly state: unknown;
+  /** Whose word of others counts; nobody's by default. */
+  readonly proxyRules?: ProxyRules;
+  /** The prefix under which the app is mounted; "" by default. */
+  readonly rootPath?: string;
   readonly onError: ErrorReporter;
   /** A connection could not be accepted (no file descriptors left, say); the server goes on. */
   readonly onAcceptError: (error: Error) => void;

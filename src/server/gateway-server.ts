@@ -3,39 +3,36 @@
  * their one clock, and drains.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { endpoint } from "../exchange/endpoint.ts";
+import { ConnectionEnds } from "../exchange/endpoint.ts";
+import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { ExchangeContext } from "../exchange/request.ts";
-import type { App, Endpoint, Handler, WorkerInfo } from "../gateway/types.ts";
+import type { App, Handler, WorkerInfo } from "../gateway/types.ts";
 import { acceptConnections } from "./accept.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { listenOn } from "./listen.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
 
-/** Asks the system for addresses only when somebody wants them: each is a system call. */
-class ConnectionContext implements ExchangeContext {
+/** What is the same for all requests of a connection. Whether its peer is trusted is found out once, if it matters. */
+class ConnectionContext extends ConnectionEnds implements ExchangeContext {
   readonly scheme = "http";
-  readonly rootPath = "";
+  readonly rootPath: string;
   readonly worker: WorkerInfo;
   readonly state: unknown;
-  readonly #socket: Socket;
-  #peer: Endpoint | undefined;
-  #local: Endpoint | undefined;
+  readonly #rules: ProxyRules | undefined;
+  #trusted: boolean | undefined;
 
-  constructor(socket: Socket, options: EngineOptions) {
-    this.#socket = socket;
+  constructor(socket: Socket, unix: boolean, options: EngineOptions) {
+    super(socket, unix);
+    this.rootPath = options.rootPath ?? "";
     this.worker = options.worker;
     this.state = options.state;
+    this.#rules = options.proxyRules;
   }
 
-  get peer(): Endpoint {
-    this.#peer ??= endpoint(this.#socket.remoteAddress, this.#socket.remotePort);
-    return this.#peer;
-  }
-
-  get local(): Endpoint {
-    this.#local ??= endpoint(this.#socket.localAddress, this.#socket.localPort);
-    return this.#local;
+  get proxyRules(): ProxyRules | undefined {
+    this.#trusted ??= this.#rules?.trusts(this.peer) ?? false;
+    return this.#trusted ? this.#rules : undefined;
   }
 }
 
@@ -82,9 +79,11 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   /** Takes over the connections of a server that is listening already. */
   adopt(server: Server): void {
     server.on("error", this.options.onAcceptError);
+    const address = server.address();
+    const unix = address === null || typeof address === "string";
     acceptConnections(server, (socket) => {
       socket.setNoDelay(true);
-      const connection = new Connection(socket, this, new ConnectionContext(socket, this.options));
+      const connection = new Connection(socket, this, new ConnectionContext(socket, unix, this.options));
       this.#connections.add(connection);
       return (bytes) => connection.receive(bytes);
     });

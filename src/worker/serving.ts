@@ -1,6 +1,7 @@
 /** From a loaded app to something that serves it: the gateway engine, or node's own server for apps that need it. */
 import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { App, WorkerInfo } from "../gateway/types.ts";
 import { becomeWorker } from "../interop/current-worker.ts";
 import type { Assignment } from "../ipc/messages.ts";
@@ -59,6 +60,8 @@ async function serveGateway(
     timeouts: timeoutsOf(settings),
     worker,
     state,
+    proxyRules: new ProxyRules(settings.forwardedAllowIps, settings.forwardedHeaders),
+    rootPath: settings.rootPath,
     onError: errorReporter(log),
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
@@ -66,6 +69,12 @@ async function serveGateway(
 }
 
 async function serveNode(app: LoadedNodeApp, settings: Config, log: ErrorLog): Promise<Serving> {
+  if (settings.rootPath !== "") {
+    throw new FatalError(
+      `--root-path ${settings.rootPath} is for gateway and fetch apps, and ${app.what} is neither: mount it there itself`,
+      ExitCode.appLoad,
+    );
+  }
   const { NodeServer } = await nodeServer();
   await started(() => app.startup?.());
   const server = new NodeServer({

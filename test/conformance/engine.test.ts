@@ -25,6 +25,7 @@ const start: StartSubject = async (given, options) => {
     timeouts: { ...DEFAULT_TIMEOUTS, request: options.requestTimeout ?? Number.POSITIVE_INFINITY },
     worker,
     state,
+    ...(options.rootPath !== undefined && { rootPath: options.rootPath }),
     onError: options.onError,
     onAcceptError: (error) => {
       throw error;
@@ -57,7 +58,4 @@ const start: StartSubject = async (given, options) => {
   };
 };
 
-conformance("the engine", start, {
-  wire: true,
-  lacks: { "4.2.4": "a root path comes from a trusted proxy, which this server does not know yet" },
-});
+conformance("the engine", start, { wire: true });

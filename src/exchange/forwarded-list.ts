@@ -1,0 +1,84 @@
+/**
+ * The lists in which proxies write one behind the other, read from the end: what stands last was written by the
+ * peer itself, what stands first may be anybody's. Nothing to the left of an element can change how it is read.
+ */
+
+const COMMA = 0x2c;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** The last elements of a comma-separated list, the last one first, without the empty ones. */
+export function lastElements(list: string, most: number): string[] {
+  const elements: string[] = [];
+  let end = list.length;
+  while (end >= 0 && elements.length < most) {
+    const comma = end === 0 ? -1 : list.lastIndexOf(",", end - 1);
+    const element = withoutBlanks(list, comma + 1, end);
+    if (element !== "") elements.push(element);
+    end = comma;
+  }
+  return elements;
+}
+
+/** The same for a list whose elements may hold commas in quotes (RFC 7239 section 4). */
+export function lastQuotableElements(list: string, most: number): string[] {
+  const elements: string[] = [];
+  let end = list.length;
+  let quoted = false;
+  for (let at = end - 1; at >= -1 && elements.length < most; at -= 1) {
+    const code = at === -1 ? COMMA : list.charCodeAt(at);
+    if (code === QUOTE) {
+      if (!quoted) quoted = true;
+      else if (!isEscaped(list, at)) quoted = false;
+    } else if (code === COMMA && (!quoted || at === -1)) {
+      const element = withoutBlanks(list, at + 1, end);
+      if (element !== "") elements.push(element);
+      end = at;
+    }
+  }
+  return elements;
+}
+
+/** A part of a list without the white space around it, which is SP and HTAB only: trim() takes more for it. */
+function withoutBlanks(list: string, from: number, to: number): string {
+  let first = from;
+  let last = to;
+  while (first < last && isBlank(list.charCodeAt(first))) first += 1;
+  while (last > first && isBlank(list.charCodeAt(last - 1))) last -= 1;
+  return list.slice(first, last);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let from = at;
+  while (from > 0 && text.charCodeAt(from - 1) === BACKSLASH) from -= 1;
+  return (at - from) % 2 === 1;
+}
+
+/** What a proxy wrote into Forwarded of the request that it was given. */
+export interface ForwardedElement {
+  readonly for?: string;
+  readonly by?: string;
+  readonly proto?: string;
+  readonly host?: string;
+}
+
+// Wider than RFC 7239 in what needs no quotes: many proxies write a host with its port without them.
+const PAIR = /[\t ]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^\t ",;]+))[\t ]*(?:;|$)/y;
+
+/** Reads an element of Forwarded. undefined where it is malformed, or says one thing twice. */
+export function forwardedElement(text: string): ForwardedElement | undefined {
+  const element: { [name: string]: string } = Object.create(null);
+  PAIR.lastIndex = 0;
+  while (PAIR.lastIndex < text.length) {
+    const pair = PAIR.exec(text);
+    if (pair === null) return undefined;
+    const name = (pair[1] as string).toLowerCase();
+    if (name in element) return undefined;
+    element[name] = pair[3] ?? (pair[2] as string).replaceAll(/\\(.)/g, "$1");
+  }
+  return element;
+}

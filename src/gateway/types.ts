@@ -79,7 +79,7 @@ export interface GatewayRequest<State = unknown> {
   readonly headers: Fields;
   /** Names and values in turn, in the order, case and number in which they came. */
   readonly rawHeaders: readonly string[];
-  /** Who asks, after the rules for trusted proxies. */
+  /** Who asks, after the rules for trusted proxies; port 0 where they do not tell it. */
   readonly remote: Endpoint;
   /** Who is at the other end of the connection: the nearest proxy, or the client itself. */
   readonly peer: Endpoint;

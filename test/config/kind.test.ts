@@ -10,7 +10,10 @@ import {
   fileMode,
   flag,
   formatDuration,
+  forwardedFields,
   type Kind,
+  peers,
+  rootPath,
   size,
   text,
   variables,
@@ -172,6 +175,48 @@ const CASES: Case[] = [
       ["Auto", "auto"],
     ],
     bad: [["wsgi", /"wsgi" is none of auto, node/]],
+  },
+  {
+    name: "a list of peers",
+    kind: peers,
+    good: [
+      ["10.0.0.0/8, unix", ["10.0.0.0/8", "unix"]],
+      [
+        ["::1", "10.0.0.1,*"],
+        ["::1", "10.0.0.1", "*"],
+      ],
+      ["", []],
+      ["none", []],
+      [[], []],
+    ],
+    bad: [
+      ["localhost", /"localhost" is no address: write 10.0.0.1, 10.0.0.0\/8, 2001:db8::\/32, unix or \*/],
+      ["10.0.0.0/33", /a number from 0 to 32/],
+      [false, /"false" is no address/],
+    ],
+  },
+  {
+    name: "a list of fields",
+    kind: forwardedFields,
+    good: [
+      ["X-Forwarded-For,forwarded", ["x-forwarded-for", "forwarded"]],
+      [["x-request-id"], ["x-request-id"]],
+      ["none", []],
+    ],
+    bad: [["x-real-ip", /"x-real-ip" is none of x-forwarded-for, /]],
+  },
+  {
+    name: "a root path",
+    kind: rootPath,
+    good: [
+      ["/app/", "/app"],
+      ["/", ""],
+    ],
+    bad: [
+      ["app", /"app" is not a path: write \/app/],
+      ["//app", /not a path/],
+      [1, /not a path/],
+    ],
   },
   {
     name: "a text",

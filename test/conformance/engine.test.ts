@@ -1,6 +1,7 @@
 /** The suite over the gateway engine. */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { ProxyRules } from "../../src/exchange/proxy-rules.ts";
 import type { App } from "../../src/gateway/types.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
 import { GatewayServer } from "../../src/server/gateway-server.ts";
@@ -25,6 +26,9 @@ const start: StartSubject = async (given, options) => {
     timeouts: { ...DEFAULT_TIMEOUTS, request: options.requestTimeout ?? Number.POSITIVE_INFINITY },
     worker,
     state,
+    ...(options.forwardedAllowIps !== undefined && {
+      proxyRules: new ProxyRules(options.forwardedAllowIps),
+    }),
     ...(options.rootPath !== undefined && { rootPath: options.rootPath }),
     onError: options.onError,
     onAcceptError: (error) => {

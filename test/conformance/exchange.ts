@@ -31,6 +31,8 @@ export interface SuiteAnswer {
 
 export interface SuiteOptions {
   readonly rootPath?: string;
+  /** Peers whose word of others counts: addresses and ranges. */
+  readonly forwardedAllowIps?: readonly string[];
   readonly bodyLimit?: number;
   /** In milliseconds. */
   readonly requestTimeout?: number;

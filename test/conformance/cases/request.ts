@@ -54,6 +54,15 @@ const FORWARDED = [
   ["X-Request-ID", "spoofed"],
 ].flat();
 
+const BY_A_PROXY = [
+  ["Host", "internal.example"],
+  ["X-Forwarded-For", "198.51.100.1, 203.0.113.9"],
+  ["X-Forwarded-Proto", "https"],
+  ["X-Forwarded-Host", "shop.example"],
+  ["X-Forwarded-Prefix", "/app"],
+  ["X-Request-ID", "given"],
+].flat();
+
 const lineCases: readonly Case[] = [
   sees(
     ["4.2.1", "4.2.2", "4.2.3"],
@@ -157,6 +166,36 @@ const senderCases: readonly Case[] = [
     assert.deepEqual([request.scheme, request.host, request.rootPath], ["http", "real.example", ""]);
     assert.notEqual(request.id, "spoofed");
   }),
+  sees(
+    ["4.2.4", "4.4.1", "4.4.2", "4.4.4", "4.4.5"],
+    "what a trusted peer says counts",
+    { target: "/app/x?y", headers: BY_A_PROXY },
+    (request) => {
+      assert.deepEqual(request.remote, { family: "ipv4", address: "203.0.113.9", port: 0 });
+      assert.notEqual(request.peer.address, "203.0.113.9");
+      assert.deepEqual([request.scheme, request.host], ["https", "shop.example"]);
+      assert.deepEqual([request.rootPath, request.path, request.id], ["/app", "/x", "given"]);
+      assert.equal(request.target, "/app/x?y");
+    },
+    { forwardedAllowIps: ["127.0.0.1"] },
+  ),
+  ...[
+    { written: "a hop that is not trusted", trust: [], list: "198.51.100.1, 203.0.113.9, 127.0.0.2" },
+    {
+      written: "what cannot be read",
+      trust: ["203.0.113.0/24"],
+      list: "198.51.100.1, (hidden), 203.0.113.9, 127.0.0.2",
+    },
+    { written: "its first element", trust: [], list: "203.0.113.9, 127.0.0.3, 127.0.0.2" },
+  ].map(({ written, trust, list }) =>
+    sees(
+      ["4.4.6"],
+      `a list is read from its end, to ${written}`,
+      { headers: ["X-Forwarded-For", list] },
+      (request) => assert.equal(request.remote.address, "203.0.113.9"),
+      { forwardedAllowIps: ["127.0.0.0/8", ...trust] },
+    ),
+  ),
   {
     clauses: ["4.4.5"],
     title: "ids are of visible ASCII and differ",

@@ -35,6 +35,25 @@ test("arbiter and workers write to the file, and to a new one after USR1", async
   assert.equal(command.stderr, "");
 });
 
+test("USR1 to a worker makes that one write to a new file", async (context) => {
+  const folder = temporaryFolder(context);
+  const log = join(folder, "error.log");
+  const socket = join(folder, "app.sock");
+  const args = [join(FIXTURES, "pool/throws.mjs"), "-b", `unix:${socket}`, "--error-logfile", log];
+  const command = startCommand(context, args, { cwd: folder });
+  await until("it serves", () => existsSync(log) && /Ready: generation 1/.test(readFileSync(log, "utf8")));
+  const [worker] = command.workers();
+  renameSync(log, `${log}.1`);
+  process.kill(worker as number, "SIGUSR1");
+  await until("the worker writes to a new file", async () => {
+    await ask({ path: socket }, "/one");
+    return /request GET \/one/.test(readFileSync(log, "utf8"));
+  });
+  command.kill("SIGTTIN");
+  await until("the arbiter does not", () => /Handling signal: ttin/.test(readFileSync(`${log}.1`, "utf8")));
+  assert.doesNotMatch(readFileSync(log, "utf8"), /ttin/);
+});
+
 test("a log file that cannot be written is one line, exit code 2", async (context) => {
   const folder = temporaryFolder(context);
   const args = [join(FIXTURES, "pool/echo.mjs"), "-b", "127.0.0.1:0", "--log-file", "missing/error.log"];

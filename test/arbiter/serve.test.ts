@@ -121,6 +121,21 @@ for (const signal of ["SIGINT", "SIGQUIT"] as const) {
   });
 }
 
+for (const signal of ["SIGINT", "SIGQUIT"] as const) {
+  test(`${signal} to a worker ends it at once, and another takes its place`, async (context) => {
+    const { command, target } = await serve(context, "pool/life.mjs", "--crash-limit", "1/600s");
+    const [first] = command.workers();
+    const never = assert.rejects(ask(target, "/never"));
+    assert.equal((await ask(target)).status, 200);
+    process.kill(first as number, signal);
+    await never;
+    await until("the first is gone", () => !isAlive(first as number));
+    assert.equal((await ask(target)).status, 200);
+    assert.deepEqual(command.lines(/\[(ERROR|WARNING)\]/), []);
+    assert.match(command.stdout, /shutdown 1/);
+  });
+}
+
 test("a blocked worker does not keep the server from ending", async (context) => {
   const { command, target } = await serve(context, "pool/blocks.mjs:handler", "--graceful-timeout", "300ms");
   const blocked = ask(target, "/block").catch((error: Error) => error);

@@ -67,8 +67,9 @@ async function controlled(context: TestContext, ...args: string[]): Promise<Cont
 
 const HANDLER = "export const handler = (_, respond) => respond(200, null, 'version 2');\n";
 
-test("status and workers say how things are, for people and as JSON", async (context) => {
-  const { ctl, command } = await controlled(context, "-w", "2");
+test("status and workers say how things are, for people and as JSON, to the owner alone", async (context) => {
+  const { ctl, command, folder } = await controlled(context, "-w", "2");
+  assert.equal(statSync(join(folder, "run", "c.ctl")).mode & 0o777, 0o600);
   const status = await ctl("status");
   assert.equal(status.code, 0);
   assert.match(status.out, new RegExp(`pid ${command.pid}\\) is serving`));
@@ -102,6 +103,28 @@ test("reload waits for its outcome, and a bad one leaves all as it was", async (
   await until("the tried workers are gone", () => command.workers().length === 2);
   assert.deepEqual(command.workers().sort(), pids);
   assert.equal((await ask(target)).text, "version 2");
+});
+
+test("with --json an outcome is JSON too, good or bad", async (context) => {
+  const { ctl, deploy } = await controlled(context);
+  const outcome = async (...words: string[]): Promise<[number | null, Record<string, unknown>]> => {
+    const { code, out } = await ctl(...words, "--json");
+    return [code, JSON.parse(out)];
+  };
+  assert.deepEqual(await outcome("reload"), [0, { ok: true, message: "generation 2 serves with 1 worker" }]);
+  assert.deepEqual(await outcome("scale", "2"), [0, { ok: true, message: "2 workers ready" }]);
+  const [, status] = await outcome("status");
+  assert.deepEqual([status.state, status.workers], ["serving", { target: 2, ready: 2 }]);
+  deploy("throw new Error('from the app');\n");
+  const [code, { ok, error, detail }] = await outcome("reload");
+  assert.deepEqual([code, ok], [1, false]);
+  assert.match(error as string, /from the app.*generation 2 serves on/);
+  assert.match(detail as string, /^ +at .*app\.mjs:1/m);
+  assert.deepEqual((await outcome("restart", "1"))[1], {
+    ok: false,
+    error: "no worker that serves has the pid 1",
+  });
+  assert.deepEqual((await outcome("stop", "--quick"))[1], { ok: true, message: "stopping at once" });
 });
 
 test("reloads asked for at once all get the outcome of one that came after them", async (context) => {
@@ -208,7 +231,8 @@ test("without a name the one server that runs is found; where it cannot be made 
   const long = join(folder, "x".repeat(120));
   const second = startCommand(context, [app, "-b", "127.0.0.1:0", "--control-socket", long], { env });
   await second.ready();
-  await second.line(/There is no control socket: .* is longer than \d+ bytes/);
+  await second.line(/\[INFO\] There is no control socket: .* is longer than \d+ bytes/);
+  assert.equal(second.lines(/control socket/).length, 1);
   const third = startCommand(context, [app, "-b", "127.0.0.1:0", "--no-control-socket"], { env });
   await third.ready();
   assert.equal((await run(["status"], env)).code, 0);
@@ -245,6 +269,19 @@ test("health is answered though every worker is blocked, and ready fails below m
   command.kill("SIGTTOU");
   await until("one worker is too few", async () => (await ask(admin, "/health/ready")).status === 503);
   assert.equal((await ask(admin, "/health/live")).status, 200);
+});
+
+test("while it boots the server is live, and not ready", async (context) => {
+  const gate = join(temporaryFolder(context), "gate");
+  const app = join(FIXTURES, "pool/gated.mjs");
+  const args = [app, "-b", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0"];
+  const command = startCommand(context, args, { env: { GATE: gate } });
+  const admin = { port: await healthPort(command) };
+  const { status, text } = await ask(admin, "/health/ready");
+  assert.deepEqual([status, JSON.parse(text)], [503, { live: true, ready: false, reason: "booting" }]);
+  assert.equal((await ask(admin, "/health/live")).status, 200);
+  writeFileSync(gate, "");
+  await until("it is ready", async () => (await ask(admin, "/health/ready")).status === 200);
 });
 
 test("the health address taken is one line, exit code 1", async (context) => {

@@ -20,3 +20,14 @@ for (const [name, app] of [
     assert.deepEqual(command.workers(), workers);
   });
 }
+
+test("its signal aborts, and an app may give a request more time", async (context) => {
+  const app = ["pool/clocked.mjs:handler", "-b", "127.0.0.1:0", "--request-timeout", "300ms"];
+  const command = startCommand(context, app);
+  await command.ready();
+  const target = { port: await command.port() };
+  const extended = ask(target, "/extended");
+  assert.equal((await ask(target, "/never")).status, 503);
+  assert.match((await ask(target, "/end")).text, /the time for this request is over/);
+  assert.deepEqual((await extended).text, "in time");
+});

@@ -1,4 +1,6 @@
 /** `tsgun`: what an application or a configuration file imports. */
+export type { ConfigContext, ConfigExport, ConfigInput, SettingsInput } from "./config/config-input.ts";
+export { defineConfig } from "./config/config-input.ts";
 export { BodyError, ClientGone, GatewayError, HttpError, RequestAborted } from "./errors.ts";
 export { compose } from "./gateway/compose.ts";
 export { derive } from "./gateway/derive.ts";

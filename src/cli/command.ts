@@ -1,7 +1,7 @@
 /** The command line, made from the table of settings: options, their help, and the layer of what was given. */
 import { Command, CommanderError, Option } from "commander";
 import { BootReport } from "../arbiter/boot-report.ts";
-import { environmentLayer, type Layer, makeConfig } from "../config/config.ts";
+import type { Layer } from "../config/config.ts";
 import {
   type Config,
   SECTIONS,
@@ -13,6 +13,8 @@ import {
 } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { ConfigurationReader } from "./configuration.ts";
+import { shellWords } from "./shell-words.ts";
 
 /**
  * Runs the command and returns the exit code. `args` are the words behind the command's name.
@@ -25,8 +27,9 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
     if (args[0] === "ctl") return await runControl(args.slice(1));
     const given = parseCommandLine(args);
     if (given === undefined) return ExitCode.ok;
-    const readConfig = (): Config => configFrom(given);
-    const config = readConfig();
+    const reader = new ConfigurationReader([...wordsInEnvironment(process.env), given]);
+    const readConfig = async (): Promise<Config> => (await reader.read()).config;
+    const config = await readConfig();
     if (config.daemon && report === undefined) return await goToBackground(args);
     const { Arbiter } = await import("../arbiter/arbiter.ts");
     return await new Arbiter({ config, readConfig, report }).run();
@@ -61,16 +64,22 @@ async function runControl(args: readonly string[]): Promise<ExitCode> {
   return (process.exitCode as ExitCode | undefined) ?? ExitCode.ok;
 }
 
+/** Where gunicorn reads GUNICORN_CMD_ARGS: options in a variable, as they would be typed. */
+const WORDS = "TSGUN_CMD_ARGS";
+
 /** @throws FatalError (usage) */
-function configFrom(given: Layer): Config {
-  const config = makeConfig([environmentLayer(process.env), given]);
-  if (config.app === undefined) {
-    throw new FatalError(
-      "no app is named: write tsgun module:name, as in tsgun app.ts:handler",
-      ExitCode.usage,
-    );
+function wordsInEnvironment(environment: NodeJS.ProcessEnv): Layer[] {
+  const text = environment[WORDS] ?? "";
+  if (text.trim() === "") return [];
+  try {
+    const layer = parseCommandLine(shellWords(text));
+    if (layer === undefined) throw new Error("--help and --version belong on the command line");
+    return [{ ...layer, origin: (name) => `${layer.origin(name)} in ${WORDS}` }];
+  } catch (error) {
+    if (error instanceof FatalError)
+      throw new FatalError(`${WORDS}: ${error.message}`, error.exitCode, { cause: error });
+    throw new FatalError(`${WORDS}: ${(error as Error).message}`, ExitCode.usage, { cause: error });
   }
-  return config;
 }
 
 /**
@@ -100,7 +109,7 @@ function usageError(error: CommanderError, help = "tsgun --help"): FatalError {
 function makeProgram(): Command {
   const program = new Command("tsgun")
     .description("Serves a TypeScript or JavaScript application with a pool of worker processes.")
-    .usage("[options] APP")
+    .usage("[options] [APP]")
     .argument("[app]", settings.app.doc)
     .version(`tsgun ${packageVersion()}`, "-v, --version", "Print the version.")
     .helpOption("-h, --help", "Print this help.")

@@ -1,5 +1,5 @@
 /**
- * A configuration is made of layers: default < environment < command line. Each layer holds raw values
+ * A configuration is made of layers: default < file < environment < command line. Each layer holds raw values
  * and says where each came from, so that an error can name the place to mend.
  */
 import { ExitCode, FatalError } from "../errors.ts";
@@ -19,6 +19,8 @@ export interface Layer {
   readonly values: { readonly [name: string]: unknown };
   /** How the place of a value is called in an error: `--workers`, `WEB_CONCURRENCY in the environment`. */
   origin(name: string): string;
+  /** It is a configuration file, where not everything can stand. */
+  readonly isFile?: boolean;
 }
 
 /**
@@ -38,6 +40,14 @@ export function makeConfig(layers: readonly Layer[]): Config {
 
 function parseValue(name: string, raw: unknown, layer: Layer): unknown {
   if (!Object.hasOwn(settings, name)) throw unknownSetting(name, layer);
+  const { outsideFile } = settings[name as SettingName] as Setting<unknown>;
+  if (outsideFile === true && layer.isFile === true) {
+    const label = settingLabel(name as SettingName);
+    throw new FatalError(
+      `${label} cannot stand in ${layer.origin(name)}: give it on the command line`,
+      ExitCode.usage,
+    );
+  }
   try {
     return (settings[name as SettingName] as Setting<unknown>).kind.parse(raw);
   } catch (error) {
@@ -51,7 +61,8 @@ function parseValue(name: string, raw: unknown, layer: Layer): unknown {
 }
 
 function unknownSetting(name: string, layer: Layer): FatalError {
-  const nearest = nearestName(name, SETTING_NAMES);
+  // Some write a setting as its flag, others as gunicorn's files do.
+  const nearest = nearestName(name.replaceAll(/[-_]/g, ""), SETTING_NAMES);
   const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
   return new FatalError(`there is no setting ${name} (from ${layer.origin(name)})${hint}`, ExitCode.usage);
 }

@@ -6,7 +6,10 @@
 import { FORWARDED_FIELDS, type ForwardedField, parsePeerRange, rootPathOf } from "../gateway/proxies.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 
-export interface Kind<T> {
+/** `T` is what a value becomes, `Input` how it is written in a configuration file. */
+export interface Kind<T, Input = T> {
+  /** Never there: carries the type. */
+  readonly input?: Input;
   /** What stands for the value in help: `SECONDS`, `BYTES`. */
   readonly placeholder: string;
   /** Several values are collected into one list. */
@@ -56,7 +59,7 @@ const DURATION_UNITS: { readonly [unit: string]: number } = { ms: 1, s: 1000, m:
 const LONGEST = 2 ** 31 - 1;
 
 /** A time span in milliseconds, written `30`, `1.5`, `500ms`, `30s`, `1m` or `1h`; plain numbers are seconds. */
-export function duration(min = 0): Kind<number> {
+export function duration(min = 0): Kind<number, number | string> {
   return {
     placeholder: "SECONDS",
     parse(raw) {
@@ -72,7 +75,7 @@ export function duration(min = 0): Kind<number> {
 }
 
 /** A time span of at least `min` milliseconds, or 0 for none. */
-export function durationOrNone(min: number): Kind<number> {
+export function durationOrNone(min: number): Kind<number, number | string> {
   const kind = duration();
   return {
     ...kind,
@@ -99,7 +102,7 @@ export interface CrashLimit {
 }
 
 /** A number of crashes and a time span, written `5/60s`; 0 is no limit. */
-export const crashLimit: Kind<CrashLimit | undefined> = {
+export const crashLimit: Kind<CrashLimit | undefined, string | 0> = {
   placeholder: "N/SECONDS",
   parse(raw) {
     if (String(raw).trim() === "0") return undefined;
@@ -122,7 +125,7 @@ const SIZE_UNITS: { readonly [unit: string]: number } = {
 };
 
 /** A number of bytes, written `8190`, `512KB`, `10MB` or `1GB`; units are powers of 1024. */
-export function size(min = 0): Kind<number> {
+export function size(min = 0): Kind<number, number | string> {
   return {
     placeholder: "BYTES",
     parse(raw) {
@@ -175,7 +178,7 @@ export const flag: Kind<boolean> = {
 };
 
 /** The bits of a file's mode or of a umask, written in octal: `660`, `0660`, `0o660`. Numbers are taken as they are. */
-export const fileMode: Kind<number> = {
+export const fileMode: Kind<number, number | string> = {
   placeholder: "OCTAL",
   parse(raw) {
     if (typeof raw === "number" && Number.isInteger(raw) && raw >= 0 && raw <= 0o777) return raw;
@@ -187,7 +190,10 @@ export const fileMode: Kind<number> = {
 };
 
 /** Variables of the environment, each written `NAME=VALUE`. */
-export const variables: Kind<Readonly<Record<string, string>>> = {
+export const variables: Kind<
+  Readonly<Record<string, string>>,
+  Readonly<Record<string, string>> | readonly string[]
+> = {
   placeholder: "NAME=VALUE",
   repeatable: true,
   parse(raw) {
@@ -207,7 +213,7 @@ export const variables: Kind<Readonly<Record<string, string>>> = {
 };
 
 /** Addresses to bind; one string may hold several, separated by commas. */
-export const addresses: Kind<readonly Address[]> = {
+export const addresses: Kind<readonly Address[], string | readonly string[]> = {
   placeholder: "ADDRESS",
   repeatable: true,
   parse(raw) {
@@ -218,7 +224,7 @@ export const addresses: Kind<readonly Address[]> = {
 };
 
 /** One address. */
-export const address: Kind<Address> = {
+export const address: Kind<Address, string> = {
   placeholder: "ADDRESS",
   parse: (raw) => parseAddress(String(raw).trim()),
   format: formatAddress,
@@ -257,7 +263,7 @@ function formatList(value: readonly string[]): string {
 }
 
 /** Peers to trust: addresses, CIDRs, `unix`, `*`; `none` for nobody. */
-export const peers: Kind<readonly string[]> = {
+export const peers: Kind<readonly string[], string | readonly string[]> = {
   placeholder: "PEERS",
   repeatable: true,
   parse(raw) {
@@ -269,7 +275,7 @@ export const peers: Kind<readonly string[]> = {
 };
 
 /** Names of fields in which proxies say who asks; `none` for none of them. */
-export const forwardedFields: Kind<readonly ForwardedField[]> = {
+export const forwardedFields: Kind<readonly ForwardedField[], string | readonly ForwardedField[]> = {
   placeholder: "NAMES",
   repeatable: true,
   parse: (raw) =>
@@ -291,3 +297,5 @@ export const rootPath: Kind<string> = {
   },
   format: (value) => value || "/",
 };
+/** Where a configuration file is: a path, `file:PATH` or `module:NAME`; false for none. */
+export const configSource: Kind<string | false> = { ...pathOrNone, placeholder: "FILE" };

@@ -3,13 +3,13 @@
  * derived from this table, so a setting cannot be known to one of them and not to another. A setting
  * stands here only when it works.
  */
-import { FORWARDED_FIELDS, type ForwardedField, LOCAL_PEERS } from "../gateway/proxies.ts";
+import { FORWARDED_FIELDS, LOCAL_PEERS } from "../gateway/proxies.ts";
 import type { Address } from "./address.ts";
 import {
   address,
   addresses,
-  type CrashLimit,
   choice,
+  configSource,
   count,
   countOrAuto,
   crashLimit,
@@ -29,10 +29,10 @@ import {
 } from "./kind.ts";
 import { DEFAULT_SYSLOG, syslogAddress } from "./syslog-address.ts";
 
-export interface Setting<T> {
+export interface Setting<T, Input = unknown> {
   readonly section: Section;
-  readonly kind: Kind<T>;
-  readonly default: NoInfer<T>;
+  readonly kind: Kind<T, Input>;
+  readonly default: T;
   /** Spellings beside the one made of the name (`keepAlive` → `--keep-alive`): a short flag, an older name. */
   readonly flags?: readonly string[];
   /** Environment variables beside `TSGUN_<NAME>`, which goes first. */
@@ -41,6 +41,8 @@ export interface Setting<T> {
   readonly negatable?: boolean;
   /** Given by its place on the command line, not by a flag. */
   readonly positional?: boolean;
+  /** Says where the configuration is or what becomes of it: it cannot stand in a configuration file. */
+  readonly outsideFile?: boolean;
   /** Whether HUP may change it; what belongs to the arbiter and its sockets stands until it is started anew. */
   readonly reload: boolean;
   /** What it does, in one or two sentences. */
@@ -49,6 +51,7 @@ export interface Setting<T> {
 
 /** The headings of the help, in their order. */
 export const SECTIONS = [
+  "Config file",
   "Application",
   "Server socket",
   "Proxies",
@@ -61,15 +64,33 @@ export const SECTIONS = [
 ] as const;
 export type Section = (typeof SECTIONS)[number];
 
+/** An entry as it is written: the default is one of the kind's values, or undefined for none. */
+type Entry<T, Input, Default> = Omit<Setting<T, Input>, "kind" | "default"> & {
+  readonly kind: Kind<T, Input>;
+  readonly default: Default;
+};
+
 /** Gives an entry of the table its type. */
-function setting<T>(entry: Setting<T>): Setting<T> {
-  return entry;
+function setting<T, Input = unknown, const Default extends T | undefined = T>(
+  entry: Entry<T, Input, Default>,
+): Setting<T | (undefined extends Default ? undefined : never), Input> {
+  return entry as Setting<T | (undefined extends Default ? undefined : never), Input>;
 }
 
 const LOOPBACK: Address = { kind: "tcp", host: "127.0.0.1", port: 8000 };
 
 export const settings = {
-  app: setting<string | undefined>({
+  config: setting({
+    section: "Config file",
+    kind: configSource,
+    default: undefined,
+    flags: ["-c"],
+    negatable: true,
+    outsideFile: true,
+    reload: false,
+    doc: "The configuration file: a path, file:PATH or module:NAME. Without it tsgun.config.{ts,mts,js,mjs,cjs,json}, if there is one in the folder where the command is started.",
+  }),
+  app: setting({
     section: "Application",
     kind: text("APP"),
     default: undefined,
@@ -84,14 +105,14 @@ export const settings = {
     reload: true,
     doc: "What the application is: a gateway handler, a fetch app or a node listener. auto looks at it.",
   }),
-  chdir: setting<string | undefined>({
+  chdir: setting({
     section: "Application",
     kind: text("DIR"),
     default: undefined,
     reload: false,
     doc: "Go to this folder before the application is looked for. A symbolic link is followed anew on reload.",
   }),
-  env: setting<Readonly<Record<string, string>> | undefined>({
+  env: setting({
     section: "Application",
     kind: variables,
     default: undefined,
@@ -99,7 +120,7 @@ export const settings = {
     reload: true,
     doc: "A variable for the workers' environment: NAME=VALUE. May be given several times.",
   }),
-  bind: setting<readonly Address[]>({
+  bind: setting({
     section: "Server socket",
     kind: addresses,
     default: [LOOPBACK],
@@ -114,21 +135,21 @@ export const settings = {
     reload: false,
     doc: "How many connections may wait to be accepted. The system has a limit of its own (net.core.somaxconn).",
   }),
-  socketMode: setting<number | undefined>({
+  socketMode: setting({
     section: "Server socket",
     kind: fileMode,
     default: undefined,
     reload: false,
     doc: "The mode of a Unix socket, such as 660. Without it, what the umask leaves; to connect takes write permission.",
   }),
-  socketOwner: setting<string | undefined>({
+  socketOwner: setting({
     section: "Server socket",
     kind: text("USER[:GROUP]"),
     default: undefined,
     reload: false,
     doc: "Who owns a Unix socket. Without it, the workers' user and group, where --user or --group is given.",
   }),
-  forwardedAllowIps: setting<readonly string[]>({
+  forwardedAllowIps: setting({
     section: "Proxies",
     kind: peers,
     default: LOCAL_PEERS,
@@ -136,7 +157,7 @@ export const settings = {
     reload: true,
     doc: "The proxies whose X-Forwarded-For and its kin are believed: addresses, CIDRs, unix for whoever comes by a Unix socket, * for everybody, none. For gateway and fetch apps; frameworks have a setting of their own.",
   }),
-  forwardedHeaders: setting<readonly ForwardedField[]>({
+  forwardedHeaders: setting({
     section: "Proxies",
     kind: forwardedFields,
     default: FORWARDED_FIELDS,
@@ -150,7 +171,7 @@ export const settings = {
     reload: true,
     doc: "The path under which a proxy mounts the application, such as /app, where no X-Forwarded-Prefix says it. For gateway and fetch apps.",
   }),
-  workers: setting<number | "auto">({
+  workers: setting({
     section: "Workers",
     kind: countOrAuto(1, 1024),
     default: 1,
@@ -201,14 +222,14 @@ export const settings = {
     reload: false,
     doc: "How many workers there may be beyond the number wanted while a reload replaces them.",
   }),
-  crashLimit: setting<CrashLimit | undefined>({
+  crashLimit: setting({
     section: "Workers",
     kind: crashLimit,
     default: undefined,
     reload: true,
     doc: "How many workers may die within how long, as in 5/60s, before the server stops with exit code 3, for whoever started it to see. Without it a server that has served goes on trying.",
   }),
-  warmupPath: setting<string | undefined>({
+  warmupPath: setting({
     section: "Workers",
     kind: urlPath,
     default: undefined,
@@ -230,7 +251,7 @@ export const settings = {
     reload: true,
     doc: "After USR2, when the workers of the new server are ready: the old one drains and quits, or waits to be sent WINCH, QUIT or TERM.",
   }),
-  name: setting<string | undefined>({
+  name: setting({
     section: "Process",
     kind: text("NAME"),
     default: undefined,
@@ -238,7 +259,7 @@ export const settings = {
     reload: false,
     doc: "What ps and top show in brackets: tsgun: arbiter [NAME]. Without it, the application.",
   }),
-  pid: setting<string | undefined>({
+  pid: setting({
     section: "Process",
     kind: text("FILE"),
     default: undefined,
@@ -246,7 +267,7 @@ export const settings = {
     reload: false,
     doc: "A file for the arbiter's process id. It stays the arbiter's own, also with --user. A stale one is replaced, one of a server that runs is an error.",
   }),
-  user: setting<string | undefined>({
+  user: setting({
     section: "Process",
     kind: text("USER"),
     default: undefined,
@@ -254,7 +275,7 @@ export const settings = {
     reload: false,
     doc: "Whom the workers become, by name or number. The arbiter, which runs nothing of the application, stays who it is, so that it can bind, reload and stop.",
   }),
-  group: setting<string | undefined>({
+  group: setting({
     section: "Process",
     kind: text("GROUP"),
     default: undefined,
@@ -269,7 +290,7 @@ export const settings = {
     reload: false,
     doc: "Give the workers the supplementary groups of their user, too.",
   }),
-  umask: setting<number | undefined>({
+  umask: setting({
     section: "Process",
     kind: fileMode,
     default: undefined,
@@ -372,7 +393,7 @@ export const settings = {
     reload: true,
     doc: "How long a stopping worker still answers on idle connections, for a proxy that is just reusing one.",
   }),
-  controlSocket: setting<string | false | undefined>({
+  controlSocket: setting({
     section: "Control",
     kind: pathOrNone,
     default: undefined,
@@ -380,7 +401,7 @@ export const settings = {
     reload: false,
     doc: "Where tsgun ctl reaches the server. Default: tsgun-PID.ctl in $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/tsgun or a folder of the user's among the temporary files.",
   }),
-  adminBind: setting<Address | undefined>({
+  adminBind: setting({
     section: "Control",
     kind: address,
     default: undefined,
@@ -430,7 +451,7 @@ export const settings = {
     reload: true,
     doc: "The syslog server: udp://host:port, tcp://host:port, or unix:///dev/log with #dgram or #stream behind it; without either both are tried. Datagrams to a Unix socket need the package koffi.",
   }),
-  logSyslogPrefix: setting<string | undefined>({
+  logSyslogPrefix: setting({
     section: "Logging",
     kind: text("PREFIX"),
     default: undefined,

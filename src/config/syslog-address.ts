@@ -13,7 +13,7 @@ export type SyslogAddress =
 const DEFAULT_PORT = 514;
 const FORMS = "write udp://host:514, tcp://host:514 or unix:///dev/log";
 
-export const syslogAddress: Kind<SyslogAddress> = {
+export const syslogAddress: Kind<SyslogAddress, string> = {
   placeholder: "ADDRESS",
   parse(raw) {
     const text = String(raw).trim();

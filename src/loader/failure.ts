@@ -62,7 +62,7 @@ function hint(text: string, file: string | undefined): string {
 }
 
 /** True when it is the package itself that is missing, not something that it imports. */
-function isMissing(error: unknown, location: Extract<Location, { kind: "package" }>): boolean {
+export function isMissing(error: unknown, location: Extract<Location, { kind: "package" }>): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") return false;
   return String(message).includes(`${location.from}/[app]`);

@@ -11,29 +11,33 @@ import { isTypeScript, registerTypeScript } from "./typescript.ts";
 /** What `import()` gives. */
 export type ModuleNamespace = Readonly<Record<string, unknown>>;
 
-/** Imports what `locate` found. Rejects with whatever the module or its imports throw. */
-export async function importModule(location: Location): Promise<ModuleNamespace> {
-  if (location.kind === "package") return await importPackage(location.name, location.from);
+/**
+ * Imports what `locate` found; with a query, apart from any import of it with another one. Rejects with
+ * whatever the module or its imports throw.
+ */
+export async function importModule(location: Location, query = ""): Promise<ModuleNamespace> {
+  if (location.kind === "package") return await importPackage(location.name, location.from, query);
   if (isTypeScript(location.file)) await registerTypeScript();
-  return await import(pathToFileURL(location.file).href);
+  return await import(`${pathToFileURL(location.file).href}${query}`);
 }
 
 /**
  * Resolves a package from the user's folder instead of from tsgun's own. Packages for ES modules only
  * are hidden from `require.resolve`: a script that pretends to lie there imports them.
  */
-async function importPackage(name: string, from: string): Promise<ModuleNamespace> {
-  const filename = join(from, "[app]");
+async function importPackage(name: string, from: string, query: string): Promise<ModuleNamespace> {
+  const asking = join(from, "[app]");
   let file: string;
   try {
-    file = createRequire(filename).resolve(name);
+    file = createRequire(asking).resolve(name);
   } catch (error) {
     const { constants, Script } = await import("node:vm");
     const { USE_MAIN_CONTEXT_DEFAULT_LOADER: context } = (constants ?? {}) as Partial<typeof constants>;
     if ((error as { code?: unknown }).code !== "ERR_PACKAGE_PATH_NOT_EXPORTED" || context === undefined)
       throw error;
+    const filename = query === "" ? asking : `${pathToFileURL(asking).href}${query}`;
     const script = new Script("(name) => import(name)", { filename, importModuleDynamically: context });
     return await (script.runInThisContext() as (name: string) => Promise<ModuleNamespace>)(name);
   }
-  return await importModule({ kind: "file", file, shown: name });
+  return await importModule({ kind: "file", file, shown: name }, query);
 }

@@ -27,7 +27,7 @@ test("--help shows every setting with its default", async (context) => {
 });
 
 const MISTAKES: [args: string[], message: string][] = [
-  [[], "no app is named: write tsgun module:name, as in tsgun app.ts:handler"],
+  [[], "no app is named: write tsgun module:name, as in tsgun app.ts:handler, or app in tsgun.config.ts"],
   [["--wrokers", "2", "a"], "unknown option '--wrokers' (Did you mean --workers?) (see tsgun --help)"],
   [["--workers", "many", "a"], 'workers: "many" is not a whole number (from --workers)'],
   [["-w", "0", "a"], "workers: 0 is too small: at least 1 (from --workers)"],

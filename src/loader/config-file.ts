@@ -1,0 +1,182 @@
+/**
+ * The configuration file, read as often as somebody asks, each time as it is then. It is the user's
+ * code, loaded as the app is; what is wrong with it ends as one line that names the file.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Layer } from "../config/config.ts";
+import type { ConfigContext } from "../config/config-input.ts";
+import { isFile } from "../config/config-source.ts";
+import { HOOK_NAMES, type Hooks } from "../config/hooks.ts";
+import { nearestName } from "../config/nearest-name.ts";
+import { ExitCode, FatalError } from "../errors.ts";
+import { importAnew } from "./import-anew.ts";
+import type { ModuleNamespace } from "./import-module.ts";
+import { lineOfJsonTrouble } from "./json-trouble.ts";
+import { displayed, type Location } from "./locate.ts";
+
+/** How long a file may take, for what it awaits, in milliseconds. */
+const LIMIT = 60_000;
+
+/** What a configuration file says. */
+export interface ConfigFileContent {
+  /** Its settings, as written. */
+  readonly layer: Layer;
+  readonly hooks: Partial<Hooks>;
+}
+
+/** A configuration file as `--config` names it: a path, `file:PATH` or `module:NAME`. */
+export class ConfigFile {
+  /** How it is called in messages. */
+  readonly shown: string;
+  readonly #location: Location;
+  readonly #folder: string;
+
+  /**
+   * @param folder what a relative path starts from
+   * @throws FatalError (usage) when there is no such file.
+   */
+  constructor(source: string, folder: string) {
+    this.#location = locateConfig(source, folder);
+    this.shown = this.#location.shown;
+    this.#folder = folder;
+  }
+
+  /** What a process in another folder can read it by. */
+  get source(): string {
+    if (this.#location.kind === "file") return this.#location.file;
+    try {
+      return createRequire(join(this.#folder, "[app]")).resolve(this.#location.name);
+    } catch {
+      return `module:${this.#location.name}`;
+    }
+  }
+
+  /**
+   * Reads it as it is now.
+   * @throws FatalError (usage) that names the file, and the line where that is known.
+   */
+  async read(context: ConfigContext): Promise<ConfigFileContent> {
+    const content = await inTime(this.#content(context), this.shown);
+    const values: { [name: string]: unknown } = {};
+    const hooks: { [name: string]: unknown } = {};
+    for (const [name, value] of Object.entries(content)) {
+      if (value === undefined || name === "$schema") continue;
+      if ((HOOK_NAMES as readonly string[]).includes(name)) hooks[name] = this.#hook(name, value);
+      else values[name] = value;
+    }
+    return { layer: { values, origin: () => this.shown, isFile: true }, hooks };
+  }
+
+  #hook(name: string, value: unknown): unknown {
+    if (typeof value === "function") return value;
+    throw this.#wrong(`${name} is a hook, which is a function, and not ${described(value)}`);
+  }
+
+  async #content(context: ConfigContext): Promise<object> {
+    if (this.#location.kind === "file" && this.#location.file.endsWith(".json"))
+      return this.#checked(readJson(this.#location.file, this.shown), "it holds");
+    const module = await this.#imported();
+    if (exportOf(module) === undefined)
+      throw this.#wrong('it has no default export: write export default { app: "app.ts:handler" }');
+    return this.#checked(await this.#made(exportOf(module), context), "the default export is");
+  }
+
+  async #imported(): Promise<ModuleNamespace> {
+    try {
+      return await importAnew(this.#location);
+    } catch (error) {
+      const { importFailure, isMissing } = await import("./failure.ts");
+      if (this.#location.kind === "package" && isMissing(error, this.#location)) {
+        const message = `there is no configuration module ${this.shown} to be imported from ${this.#folder}`;
+        throw new FatalError(message, ExitCode.usage, { cause: error });
+      }
+      throw asUsage(await importFailure(error, this.#location, this.#folder));
+    }
+  }
+
+  async #made(exported: unknown, context: ConfigContext): Promise<unknown> {
+    if (typeof exported !== "function") return exported;
+    try {
+      return await exported(context);
+    } catch (error) {
+      const { codeFailure } = await import("./failure.ts");
+      throw asUsage(codeFailure(`the function of ${this.shown} failed`, error, this.#folder));
+    }
+  }
+
+  #checked(content: unknown, subject: string): object {
+    if (typeof content === "object" && content !== null && !Array.isArray(content)) return content;
+    throw this.#wrong(`${subject} ${described(content)}: a configuration is an object with settings`);
+  }
+
+  #wrong(what: string): FatalError {
+    return new FatalError(`${this.shown}: ${what}`, ExitCode.usage);
+  }
+}
+
+function locateConfig(source: string, folder: string): Location {
+  if (source.startsWith("module:")) {
+    const name = source.slice("module:".length);
+    return { kind: "package", name, from: folder, shown: name };
+  }
+  const file = resolve(folder, source.replace(/^file:(?:\/\/)?/, ""));
+  if (isFile(file)) return { kind: "file", file, shown: displayed(file, folder) };
+  const near = nearestName(basename(file), filesBeside(file));
+  const hint = near === undefined ? "" : `; did you mean ${displayed(join(dirname(file), near), folder)}?`;
+  throw new FatalError(
+    `there is no configuration file ${displayed(file, folder)} in ${folder}${hint}`,
+    ExitCode.usage,
+  );
+}
+
+function filesBeside(file: string): string[] {
+  try {
+    return readdirSync(dirname(file));
+  } catch {
+    return [];
+  }
+}
+
+function readJson(file: string, shown: string): unknown {
+  const text = readFileSync(file, "utf8");
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const line = lineOfJsonTrouble(text);
+    const place = line === undefined ? shown : `${shown}:${line}`;
+    const reason = (cause as Error).message.replaceAll(/\s+/g, " ");
+    throw new FatalError(`syntax error in ${place}: ${reason}`, ExitCode.usage, { cause });
+  }
+}
+
+/** What CommonJS exports is the default export, and what a compiler made of `export default` lies in that. */
+function exportOf(module: ModuleNamespace): unknown {
+  const exported = module.default;
+  if (typeof exported !== "object" || exported === null || !("__esModule" in exported)) return exported;
+  return (exported as { default?: unknown }).default;
+}
+
+/** What is wrong with the configuration is wrong use, whatever it would be in an app. */
+function asUsage(error: FatalError): FatalError {
+  return new FatalError(error.message, ExitCode.usage, { cause: error.cause });
+}
+
+function described(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return Array.isArray(value) ? "an array" : `a ${typeof value}`;
+}
+
+async function inTime<T>(work: Promise<T>, shown: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const message = `${shown} was not done after ${LIMIT / 1000}s: it awaits something that does not come`;
+    timer = setTimeout(() => reject(new FatalError(message, ExitCode.usage)), LIMIT);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

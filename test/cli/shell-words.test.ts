@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { shellWords } from "../../src/cli/shell-words.ts";
+
+const SPLIT: [text: string, words: string[]][] = [
+  ["", []],
+  ["  -w 4\t--bind\nunix:/a  ", ["-w", "4", "--bind", "unix:/a"]],
+  [`--name 'two words' "and 'more'"`, ["--name", "two words", "and 'more'"]],
+  [`--env=A="x y"'z'\\ !`, ["--env=A=x yz !"]],
+  [`"a\\"b" "c\\d" '\\' \\'`, ['a"b', "c\\d", "\\", "'"]],
+  [`'' ""`, ["", ""]],
+];
+
+for (const [text, words] of SPLIT) {
+  test(`${JSON.stringify(text)} is ${words.length} words`, () => assert.deepEqual(shellWords(text), words));
+}
+
+test("what does not end is refused, with its place", () => {
+  assert.throws(() => shellWords("a 'b"), { message: "the quote ' at character 3 does not end" });
+  assert.throws(() => shellWords('a "b\\"'), { message: 'the quote " at character 3 does not end' });
+  assert.throws(() => shellWords("a\\"), { message: "nothing stands behind the last backslash" });
+});

@@ -180,6 +180,13 @@ export const settings = {
     reload: true,
     doc: "How many worker processes serve the application; auto is as many as there are CPUs for this process, by its control group's quota too.",
   }),
+  workerConnections: setting({
+    section: "Workers",
+    kind: count(0),
+    default: 1000,
+    reload: true,
+    doc: "How many connections a worker has at once, idle ones and WebSockets included. With as many it accepts no more until one closes, and lets clients go behind their answers; the other workers accept meanwhile, and the backlog holds the rest. 0 is no limit.",
+  }),
   maxRequests: setting({
     section: "Workers",
     kind: count(0),

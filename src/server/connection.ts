@@ -26,6 +26,8 @@ export interface ConnectionHost {
   /** The time in milliseconds, as of the last tick: fine enough for deadlines, free to read. */
   readonly now: number;
   readonly draining: boolean;
+  /** Nobody is accepted until a connection is closed. */
+  readonly full: boolean;
   /** While draining: how long an idle connection may still bring a request. */
   readonly lingerMs: number;
   /** How many kept connections are to be let go. */
@@ -277,7 +279,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
   settleKeepAlive(): boolean {
     const body = this.#arriving;
     if (body?.received === false && body.hindersKeepAlive) this.#keepAlive = false;
-    if (this.#host.draining) this.#keepAlive = false;
+    if (this.#host.draining || this.#host.full) this.#keepAlive = false;
     if (this.#host.shedding > 0 && this.#keepAlive) {
       this.#host.shedding -= 1;
       this.#keepAlive = false;

@@ -2,6 +2,7 @@
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 import type { RequestLimits } from "../http/request-parser.ts";
+import type { Gate } from "./gate.ts";
 
 export interface EngineTimeouts {
   /** For a whole request head from its first byte; beyond it 408. */
@@ -23,6 +24,8 @@ export interface EngineOptions {
     readonly body: number;
   };
   readonly timeouts: EngineTimeouts;
+  /** How many connections there may be; any number by default. */
+  readonly gate?: Gate;
   readonly worker: WorkerInfo;
   /** What the app's `startup` returned. */
   readonly state: unknown;

@@ -10,6 +10,7 @@ import type { App, Handler, WorkerInfo } from "../gateway/types.ts";
 import { acceptConnections } from "./accept.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import type { EngineOptions } from "./engine-options.ts";
+import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
 
@@ -49,6 +50,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   #onDue: () => void = () => {};
   readonly #listeners: Server[] = [];
   readonly #connections = new Set<Connection>();
+  readonly #gate: Gate;
   readonly #clock: NodeJS.Timeout;
   #onEmpty: (() => void) | undefined;
 
@@ -57,9 +59,14 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.handle = app.handle.bind(app) as Handler;
     this.upgrade = (app.upgrade?.bind(app) as Handler | undefined) ?? this.handle;
     this.options = options;
+    this.#gate = options.gate ?? new Gate();
     const { header, body, request, keepAlive } = options.timeouts;
     const tick = Math.min(1000, Math.max(10, Math.min(header, body, request, keepAlive || header) / 4));
     this.#clock = setInterval(() => this.#tick(), tick).unref();
+  }
+
+  get full(): boolean {
+    return this.#gate.full;
   }
 
   get connections(): number {
@@ -85,9 +92,11 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
       socket.setNoDelay(true);
       const connection = new Connection(socket, this, new ConnectionContext(socket, unix, this.options));
       this.#connections.add(connection);
+      this.#gate.enter();
       return (bytes) => connection.receive(bytes);
     });
     this.#listeners.push(server);
+    this.#gate.guard(server);
   }
 
   whenAnswered(answers: number, then: () => void): void {
@@ -134,6 +143,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
 
   onClosed(connection: Connection): void {
     this.#connections.delete(connection);
+    this.#gate.leave();
     this.#checkEmpty();
   }
 

@@ -13,6 +13,7 @@ import { type Socket, Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, thrownError } from "../errors.ts";
 import type { EngineOptions, EngineTimeouts, ErrorReporter } from "./engine-options.ts";
+import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
 import { ListenerExchange } from "./listener-exchange.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
@@ -24,6 +25,8 @@ export interface NodeServerOptions {
   readonly upgrade: ((request: IncomingMessage, socket: Duplex, head: Buffer) => void) | undefined;
   readonly limits: EngineOptions["limits"];
   readonly timeouts: EngineTimeouts;
+  /** How many connections there may be; any number by default. */
+  readonly gate?: Gate;
   /** Tells of a request that was given up because its time was over. */
   readonly onError: ErrorReporter;
   readonly onAcceptError: (error: Error) => void;
@@ -44,6 +47,7 @@ export class NodeServer implements WorkerServer {
   readonly #servers: Server[] = [];
   readonly #connections = new Map<Socket, Connection>();
   readonly #exchanges = new Set<ListenerExchange>();
+  readonly #gate: Gate;
   readonly #checkEvery: number;
   readonly #check: NodeJS.Timeout;
   /** How long idle connections are still served; undefined until the server drains. */
@@ -56,6 +60,7 @@ export class NodeServer implements WorkerServer {
 
   constructor(options: NodeServerOptions) {
     this.#options = options;
+    this.#gate = options.gate ?? new Gate();
     const { header, body, request } = options.timeouts;
     this.#checkEvery = Math.min(SLOWEST_CHECK, Math.max(10, Math.ceil(Math.min(header, body, request) / 4)));
     this.#check = setInterval(() => this.#findOverdue(), this.#checkEvery).unref();
@@ -79,6 +84,7 @@ export class NodeServer implements WorkerServer {
     await listen(server);
     server.on("error", this.#options.onAcceptError);
     this.#servers.push(server);
+    this.#gate.guard(server);
   }
 
   shed(connections: number): void {
@@ -151,8 +157,10 @@ export class NodeServer implements WorkerServer {
   #connected(socket: Socket): void {
     const connection = { exchanges: 0, idleSince: performance.now(), bytesWhenIdle: 0 };
     this.#connections.set(socket, connection);
+    this.#gate.enter();
     socket.once("close", () => {
       this.#connections.delete(socket);
+      this.#gate.leave();
       // Node does not tell a response that was waiting behind another.
       if (connection.exchanges > 0) this.#forget(socket);
     });
@@ -187,7 +195,8 @@ export class NodeServer implements WorkerServer {
     const connection = this.#connections.get(request.socket);
     if (connection !== undefined) connection.exchanges += 1;
     response.once("close", () => this.#end(exchange));
-    if (this.#linger !== undefined || timeouts.keepAlive === 0) exchange.closeAfter();
+    const last = this.#linger !== undefined || timeouts.keepAlive === 0 || this.#gate.full;
+    if (last) exchange.closeAfter();
     else if (this.#shedding > 0) {
       this.#shedding -= 1;
       exchange.closeAfter();

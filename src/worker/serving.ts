@@ -8,6 +8,7 @@ import type { Assignment } from "../ipc/messages.ts";
 import { type LoadedNodeApp, loadApp } from "../loader/load.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { EngineOptions, ErrorReporter } from "../server/engine-options.ts";
+import { Gate } from "../server/gate.ts";
 import type { WorkerServer } from "../server/server.ts";
 import { StartupError } from "./boot-error.ts";
 
@@ -60,6 +61,7 @@ async function serveGateway(
     timeouts: timeoutsOf(settings),
     worker,
     state,
+    gate: gateOf(settings, log),
     proxyRules: new ProxyRules(settings.forwardedAllowIps, settings.forwardedHeaders),
     rootPath: settings.rootPath,
     onError: errorReporter(log),
@@ -82,6 +84,7 @@ async function serveNode(app: LoadedNodeApp, settings: Config, log: ErrorLog): P
     upgrade: app.upgrade,
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
+    gate: gateOf(settings, log),
     onError: errorReporter(log),
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
@@ -99,6 +102,20 @@ async function started<State>(startup: () => State | Promise<State>): Promise<St
 function errorReporter(log: ErrorLog): ErrorReporter {
   return (error, { method, target, id }) =>
     log.error(`Error handling request ${method} ${target} (${id})`, error, { id, method, target });
+}
+
+/** Who is full now will be again soon: it is said once in so many milliseconds. */
+const FULL_NEWS = 60_000;
+
+function gateOf({ workerConnections }: Config, log: ErrorLog): Gate {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  return new Gate(limited(workerConnections), () => {
+    const now = performance.now();
+    if (now - toldAt < FULL_NEWS) return;
+    toldAt = now;
+    const many = workerConnections === 1 ? "1 connection" : `${workerConnections} connections`;
+    log.warning(`This worker has ${many}, all that --worker-connections allows: it accepts as others close`);
+  });
 }
 
 /** In the settings 0 is no limit. */

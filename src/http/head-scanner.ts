@@ -57,15 +57,13 @@ export class HeadScanner {
   fieldsStart = 0;
   major = 1;
   minor = 1;
-  /** The validated text, Latin-1, from the first byte to the CRLF of the empty line; set when `scan` found the end. */
-  text = "";
-
   readonly #limits: RequestLimits;
   readonly #reader: FieldReader;
   #state: number = State.start;
   #fields = 0;
   #lineStart = 0;
   #nameEnd = 0;
+  #text = "";
   /** The part of the head that came in earlier pieces, if any. */
   #kept: Buffer | undefined;
   #keptLength = 0;
@@ -99,6 +97,16 @@ export class HeadScanner {
   }
 
   /**
+   * Gives away the validated text, Latin-1, from the first byte to the CRLF of the empty line, when `scan` has found
+   * the end. It is not kept: a connection between two requests must not hold the head of the last one.
+   */
+  takeText(): string {
+    const text = this.#text;
+    this.#text = "";
+    return text;
+  }
+
+  /**
    * Reads on in `chunk[start..end)` and returns where it stopped: behind the head, or at `end`. Throws
    * `HttpError` for what is refused.
    */
@@ -110,7 +118,7 @@ export class HeadScanner {
       if (from === end) return end;
     }
     const stop = this.#read(chunk, from, from, end);
-    if (this.#state === State.done) this.text = chunk.toString("latin1", from, stop);
+    if (this.#state === State.done) this.#text = chunk.toString("latin1", from, stop);
     else this.#keep(chunk, from, end);
     return stop;
   }
@@ -135,7 +143,7 @@ export class HeadScanner {
     this.#keptLength = length;
     const stop = this.#read(kept, 0, before, length);
     if (this.#state === State.done) {
-      this.text = kept.toString("latin1", 0, stop);
+      this.#text = kept.toString("latin1", 0, stop);
       this.#kept = undefined;
     }
     return start + stop - before;

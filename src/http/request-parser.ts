@@ -119,7 +119,6 @@ export class RequestParser extends Machine {
     this.#facts.reset();
     this.#scanner.resetForRequest();
     this.#extensionBytes = 0;
-    this.#trailers = NO_TRAILERS;
   }
 
   /** The machine wraps each call of ours in this; its own version makes a closure for each. */
@@ -131,7 +130,9 @@ export class RequestParser extends Machine {
   /** The machine calls this behind the last byte of a message; it must stop there. */
   override nextRequest(): void {
     this.state = "MESSAGE_COMPLETE";
-    this.userCall()(this.#events.onEnd(this.#trailers));
+    const trailers = this.#trailers;
+    this.#trailers = NO_TRAILERS;
+    this.userCall()(this.#events.onEnd(trailers));
   }
 
   MESSAGE_COMPLETE(): boolean {
@@ -165,7 +166,7 @@ export class RequestParser extends Machine {
   #checkHead(): ParsedHead {
     const facts = this.#facts;
     const scanner = this.#scanner;
-    const text = scanner.text;
+    const text = scanner.takeText();
     const method = text.substring(0, scanner.methodEnd);
     const target = text.substring(scanner.methodEnd + 1, scanner.targetEnd);
     const current = scanner.minor === 1;
@@ -284,7 +285,7 @@ export class RequestParser extends Machine {
   BODY_CHUNKTRAILERS(): boolean {
     this.offset = this.#scanner.scan(this.chunk as Buffer, this.offset, this.end);
     if (!this.#scanner.done) return false;
-    this.#trailers = splitFields(this.#scanner.text);
+    this.#trailers = splitFields(this.#scanner.takeText());
     this.nextRequest();
     return true;
   }

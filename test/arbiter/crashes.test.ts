@@ -1,8 +1,10 @@
 /** Workers that die unasked, through the built command. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { cgroupOf, readText } from "../../src/arbiter/cgroup.ts";
 import { ask } from "../support/ask.ts";
 import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 
@@ -30,6 +32,47 @@ test("a worker that is killed is named by its signal, and replaced at once", asy
   const line = await command.line(/\[ERROR\] Worker/);
   assert.match(line, new RegExp(`Worker \\(pid: ${worker}\\) was killed by SIGKILL$`));
   assert.equal((await command.end()).code, 0);
+});
+
+/** The file in which the kernel counts what it killed for want of memory, as far as this process is concerned. */
+function oomCounter(): string | undefined {
+  const group = cgroupOf("memory")?.folders[0];
+  const files = ["memory.events", "memory.oom_control"].map((name) => join(group ?? "/", name));
+  return [...files, "/proc/vmstat"].find((file) => /^oom_kill /m.test(readText(file) ?? ""));
+}
+
+/** Runs the command behind it with another file in the counter's place, as nobody else sees it. */
+const IN_PLACE = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"'];
+
+function noNamespace(): string | false {
+  if (oomCounter() === undefined) return "the kernel counts no out-of-memory kills here";
+  const [program = "", ...words] = IN_PLACE.slice(0, 2);
+  const { status } = spawnSync(program, [...words, "true"]);
+  return status === 0 ? false : "needs root and new namespaces: run the tests as root on Linux";
+}
+
+test("a SIGKILL is said to be for want of memory when the kernel has counted one", {
+  skip: noNamespace(),
+}, async (context) => {
+  const counter = join(temporaryFolder(context), "counter");
+  writeFileSync(counter, "oom_kill 7\n");
+  const command = startCommand(context, ["pool/mortal.mjs", "-b", "127.0.0.1:0"], {
+    prefix: [...IN_PLACE, counter, oomCounter() as string],
+  });
+  await command.ready();
+  for (const [count, end] of [
+    [7, "SIGKILL"],
+    [8, "SIGKILL: out of memory"],
+    [8, "SIGKILL"],
+  ] as const) {
+    writeFileSync(counter, `oom_kill ${count}\n`);
+    const [worker] = await until(
+      "it has its worker",
+      () => command.workers().length === 1 && command.workers(),
+    );
+    process.kill(worker as number, "SIGKILL");
+    await command.line(new RegExp(`Worker \\(pid: ${worker}\\) was killed by ${end}$`));
+  }
 });
 
 test("an error that nobody catches ends its worker, whose stack and exit code are logged", async (context) => {

@@ -6,12 +6,14 @@ import { describe, type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
 import {
   type CommandOptions,
+  childrenOf,
   FIXTURES,
   type RunningCommand,
   startCommand,
   temporaryFolder,
   until,
 } from "../support/command.ts";
+import { hasComponent } from "../support/component.ts";
 import { Releases } from "../support/releases.ts";
 
 interface Serving {
@@ -99,4 +101,25 @@ test("WINCH sends the workers home, HUP brings them back", async (context) => {
   assert.match((await waiting).text, /patient$/);
   // The old generation may have filled a gap while the new one was tried: its worker goes behind it.
   await until("two are left", () => command.workers().length === 2);
+});
+
+test("WINCH is not taken for a command where a terminal is attached", async (context) => {
+  if (process.platform !== "linux") return context.skip("script(1) is another one here");
+  if (!hasComponent(context, "script", "bsdutils")) return;
+  const prefix = ["sh", "-c", 'exec script -qec "$*" /dev/null >&2', "sh"];
+  const command = startCommand(context, ["pool/echo.mjs", "-b", "127.0.0.1:0"], { prefix });
+  await command.ready();
+  const [arbiter = 0] = childrenOf(command.pid);
+  const workers = command.workers(arbiter);
+  assert.equal(workers.length, 1);
+  process.kill(arbiter, "SIGWINCH");
+  // Signals that are sent together come in any order; what is sent later, later.
+  for (const nth of [1, 2]) {
+    process.kill(arbiter, "SIGUSR1");
+    await command.line(/Handling signal: usr1/, nth);
+  }
+  assert.deepEqual(command.lines(/winch/), []);
+  assert.deepEqual(command.workers(arbiter), workers);
+  process.kill(arbiter, "SIGTERM");
+  assert.equal((await command.ended()).code, 0);
 });

@@ -83,7 +83,7 @@ test("status and workers say how things are, for people and as JSON, to the owne
 });
 
 test("reload waits for its outcome, and a bad one leaves all as it was", async (context) => {
-  const { ctl, command, target, deploy } = await controlled(context, "-w", "2");
+  const { ctl, command, folder, target, deploy } = await controlled(context, "-w", "2");
   deploy(HANDLER);
   const good = await ctl("reload");
   assert.deepEqual([good.code, good.out], [0, "generation 2 serves with 2 workers\n"]);
@@ -100,6 +100,10 @@ test("reload waits for its outcome, and a bad one leaves all as it was", async (
     assert.equal(bad.code, 1);
     assert.match(bad.err, message);
   }
+  writeFileSync(join(folder, "tsgun.config.json"), "{");
+  const bad = await ctl("reload");
+  assert.equal(bad.code, 1);
+  assert.match(bad.err, /syntax error in tsgun\.config\.json.*; generation 2 serves on/);
   await until("the tried workers are gone", () => command.workers().length === 2);
   assert.deepEqual(command.workers().sort(), pids);
   assert.equal((await ask(target)).text, "version 2");

@@ -15,6 +15,8 @@ interface BadDeploy {
   readonly reason: RegExp;
   /** The line of the app that the stack leads to, where the app threw. */
   readonly frame?: RegExp;
+  /** The file that is replaced. Default: the app's. */
+  readonly file?: string;
 }
 
 const BAD_DEPLOYS: readonly BadDeploy[] = [
@@ -78,21 +80,46 @@ const COLD_DEPLOYS: readonly BadDeploy[] = [
   },
 ];
 
+const CONFIG = "tsgun.config.mjs";
+const GOOD_CONFIG = "export default { gracefulTimeout: 29 };\n";
+
+const BAD_CONFIGS: readonly BadDeploy[] = [
+  { what: "does not parse", source: "export default {\n  timeout: ;\n};\n", reason: /tsgun\.config\.mjs:2/ },
+  {
+    what: "throws",
+    source: '\nthrow new Error("no vault");\n',
+    reason: /tsgun\.config\.mjs.*no vault/,
+  },
+  {
+    what: "rejects",
+    source: 'export default async () => {\n  throw new Error("no vault");\n};\n',
+    reason: /tsgun\.config\.mjs.*no vault/,
+  },
+  { what: "holds nothing", source: "export const workers = 2;\n", reason: /no default export/ },
+  { what: "has an unknown setting", source: "export default { wrokers: 2 };\n", reason: /wrokers.*workers/ },
+  { what: "has a value that is none", source: "export default { timeout: -1 };\n", reason: /timeout/ },
+].map((config) => ({ ...config, file: CONFIG }));
+
 const SERVERS = [
   { workers: 1, args: [], what: "fail", deploys: BAD_DEPLOYS },
+  { workers: 2, args: [], what: "bring a bad configuration", deploys: BAD_CONFIGS },
   { workers: 4, args: ["--warmup-path", "/warm"], what: "fail", deploys: [...BAD_DEPLOYS, ...COLD_DEPLOYS] },
   { workers: 2, args: BOOT_TIMEOUT, what: "hang", deploys: HANGING_DEPLOYS },
 ];
 
 for (const { workers, args, what: fate, deploys } of SERVERS) {
   test(`deploys that ${fate}, ${workers} workers`, async (context) => {
-    const stage = await FaultStage.start(context, { workers, args });
+    const stage = await FaultStage.start(context, {
+      workers,
+      args,
+      prepare: (folder) => writeFileSync(join(folder, CONFIG), GOOD_CONFIG),
+    });
     await stage.load();
     const pids = await stage.settled();
     const good = readFileSync(join(stage.folder, stage.app), "utf8");
-    for (const [index, { what, source, reason, frame }] of deploys.entries()) {
+    for (const [index, { what, source, reason, frame, file }] of deploys.entries()) {
       const before = stage.command.stderr.length;
-      stage.deploy(source);
+      stage.deploy(source, file);
       stage.command.kill("SIGHUP");
       const line = await stage.command.line(/Reload failed, generation 1 stays: /, index + 1);
       assert.match(line, reason, what);
@@ -108,6 +135,7 @@ for (const { workers, args, what: fate, deploys } of SERVERS) {
     }
     assert.equal(stage.command.lines(/Reload failed/).length, deploys.length);
     stage.deploy(good);
+    stage.deploy(GOOD_CONFIG, CONFIG);
     stage.command.kill("SIGHUP");
     await stage.command.line(/Ready: generation \d+ serves/, 2);
     await stage.more(10);

@@ -118,9 +118,9 @@ export class FaultStage {
     return new Set([...this.loads.values()].flatMap((load) => [...load.workers.keys()]));
   }
 
-  /** Replaces the app's file, as a deploy does: at once. */
-  deploy(source: string): void {
-    const file = join(this.folder, this.app);
+  /** Replaces a file, by default the app's, as a deploy does: at once. */
+  deploy(source: string, name = this.app): void {
+    const file = join(this.folder, name);
     writeFileSync(`${file}.new`, source);
     renameSync(`${file}.new`, file);
   }

@@ -53,8 +53,9 @@ export class Crew {
 
   /** A worker's program runs: it is told what to be, or to go if it is not wanted any more. */
   assign(id: number): void {
-    this.#office.narrator.booting(this.pidOf(id), this.#pool.now);
-    if (this.#pool.find(id)?.state === "booting") this.#handles.get(id)?.assign();
+    const worker = this.#pool.find(id);
+    this.#office.narrator.booting(this.pidOf(id), worker, this.#pool.now);
+    if (worker?.state === "booting") this.#handles.get(id)?.assign();
     else this.send(id, { type: "quit" });
   }
 
@@ -68,7 +69,7 @@ export class Crew {
     const { narrator } = this.#office;
     const pid = this.pidOf(id);
     const worker = this.#pool.find(id);
-    if (why !== "silence") narrator.killing(pid, why, this.#pool.desired.limits);
+    if (why !== "silence") narrator.killing(pid, worker, why, this.#pool.desired.limits);
     else if (pid !== undefined && worker !== undefined) narrator.silent(pid, worker, processState(pid));
     this.#handles.get(id)?.kill();
   }

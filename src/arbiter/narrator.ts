@@ -2,9 +2,9 @@
 import { packageVersion } from "../config/version.ts";
 import type { BootFailure } from "../ipc/messages.ts";
 import { describeStall, type StallReport } from "../ipc/stall-report.ts";
-import type { ErrorLog } from "../log/error-log.ts";
+import type { ErrorLog, LogFields } from "../log/error-log.ts";
 import type { Listener } from "./bind.ts";
-import { CrashNews } from "./crash-news.ts";
+import { CrashNews, type Death } from "./crash-news.ts";
 import type { Desired, Limits, Stop } from "./desired.ts";
 import type { Ending, Signal } from "./event.ts";
 import type { ProcessState } from "./process-state.ts";
@@ -24,6 +24,11 @@ export interface EndedWorker {
 /** Whether a worker that was stopping ended in the way it was told to. */
 function isAsked(worker: WorkerRecord, ending: Ending): boolean {
   return worker.ordered === "kill" || worker.failure !== undefined || ending.code === 0;
+}
+
+/** What an entry about a worker has beside its message: the same names that the worker's own entries have. */
+function about(pid: number | undefined, { slot, generation }: WorkerRecord): LogFields {
+  return { slot, generation, workerPid: pid };
 }
 
 export class Narrator {
@@ -56,10 +61,11 @@ export class Narrator {
     this.#log.info(`Handling signal: ${signal.slice(3).toLowerCase()}`);
   }
 
-  booting(pid: number | undefined, now: number): void {
+  booting(pid: number | undefined, worker: WorkerRecord | undefined, now: number): void {
     const line = `Booting worker with pid: ${pid}`;
-    if (this.#crashes.isFlood(now)) this.#log.debug(line);
-    else this.#log.info(line);
+    const fields = worker === undefined ? {} : about(pid, worker);
+    if (this.#crashes.isFlood(now)) this.#log.debug(line, fields);
+    else this.#log.info(line, fields);
   }
 
   /** The first worker of a generation is ready. */
@@ -76,7 +82,7 @@ export class Narrator {
     now: number,
   ): void {
     const what = `Worker (pid: ${pid}) failed to boot: ${failure.message}`;
-    this.#died(worker, what, failure.stack, desired, now);
+    this.#died(worker, { what, stack: failure.stack, fields: about(pid, worker) }, desired, now);
   }
 
   /** `state` is what the kernel says of a worker that is silent. */
@@ -87,38 +93,46 @@ export class Narrator {
       uninterruptible: `it has waited for the kernel (a disk, a network file system) ${time}`,
     };
     const why = what[state as keyof typeof what] ?? `its event loop has not turned ${time}`;
-    this.#log.critical(`WORKER TIMEOUT (pid: ${pid}): ${why}: it is killed`);
+    this.#log.critical(`WORKER TIMEOUT (pid: ${pid}): ${why}: it is killed`, undefined, about(pid, worker));
   }
 
   stall(report: StallReport): void {
     const [headline = "", ...details] = describeStall(report);
     const text = headline.replace(/^worker/, "Worker");
     const rest = details.length === 0 ? undefined : details.join("\n");
-    if (report.kind === "stuck") this.#log.error(text, rest);
-    else this.#log.warning(text, rest);
+    const fields = { workerPid: report.pid };
+    if (report.kind === "stuck") this.#log.error(text, rest, fields);
+    else this.#log.warning(text, rest, fields);
   }
 
-  killing(pid: number | undefined, why: Exclude<KillReason, "silence">, limits: Limits): void {
+  killing(
+    pid: number | undefined,
+    worker: WorkerRecord | undefined,
+    why: Exclude<KillReason, "silence">,
+    limits: Limits,
+  ): void {
     const reasons = {
       "boot-timeout": `was not ready within ${limits.boot / 1000}s`,
       "stop-timeout": "did not stop in time",
       stop: "is not waited for",
     };
-    this.#log.warning(`Worker (pid: ${pid}) ${reasons[why]}: it is killed`);
+    const fields = worker === undefined ? {} : about(pid, worker);
+    this.#log.warning(`Worker (pid: ${pid}) ${reasons[why]}: it is killed`, undefined, fields);
   }
 
   /** A worker's process has ended; `desired` is what is wanted now. */
   exited(worker: EndedWorker, desired: Desired, now: number): void {
     const { pid, record, ending, how } = worker;
-    if (record.state !== "draining")
-      this.#died(record, `Worker (pid: ${pid}) ${how}`, undefined, desired, now);
-    else if (isAsked(record, ending)) this.#log.info(`Worker exiting (pid: ${pid})`);
-    else this.#log.warning(`Worker (pid: ${pid}) ${how} while it was stopping`);
+    const what = `Worker (pid: ${pid}) ${how}`;
+    const fields = about(pid, record);
+    if (record.state !== "draining") this.#died(record, { what, stack: undefined, fields }, desired, now);
+    else if (isAsked(record, ending)) this.#log.info(`Worker exiting (pid: ${pid})`, fields);
+    else this.#log.warning(`${what} while it was stopping`, undefined, fields);
   }
 
-  #died(worker: WorkerRecord, what: string, stack: string | undefined, desired: Desired, now: number): void {
-    if (worker.generation === desired.established) this.#crashes.died(worker, what, stack, desired, now);
-    else this.#log.error(what, stack);
+  #died(worker: WorkerRecord, death: Death, desired: Desired, now: number): void {
+    if (worker.generation === desired.established) this.#crashes.died(worker, death, desired, now);
+    else this.#log.error(death.what, death.stack, death.fields);
   }
 
   predecessorGone(pid: number | undefined): void {
@@ -126,7 +140,7 @@ export class Narrator {
   }
 
   reloading(generation: number): void {
-    this.#log.info(`Reloading: generation ${generation}`);
+    this.#log.info(`Reloading: generation ${generation}`, { generation });
   }
 
   reloadFailed(established: number, why: string): void {
@@ -135,7 +149,7 @@ export class Narrator {
 
   established(generation: number, workers: number): void {
     const count = workers === 1 ? "1 worker" : `${workers} workers`;
-    this.#log.info(`Ready: generation ${generation} serves with ${count}`);
+    this.#log.info(`Ready: generation ${generation} serves with ${count}`, { generation });
   }
 
   /** At the first boot the message comes last, as the reason of the end; here only the stack is told. */

@@ -444,6 +444,13 @@ export const settings = {
     reload: true,
     doc: "The least important messages to log.",
   }),
+  captureOutput: setting({
+    section: "Logging",
+    kind: flag,
+    default: false,
+    reload: true,
+    doc: "Write what the workers' JavaScript prints (console, process.stdout and process.stderr) to the error log. Output of native code and of child processes that inherited it stays where it is.",
+  }),
   logSyslog: setting({
     section: "Logging",
     kind: flag,

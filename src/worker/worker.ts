@@ -14,6 +14,7 @@ import { describeBootError } from "./boot-error.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { makeServing, type Serving } from "./serving.ts";
 import { beginTerm } from "./term.ts";
+import { logUncaught } from "./uncaught.ts";
 import { beatInterval, watchLoop } from "./watch.ts";
 import type { Watchdog } from "./watchdog/watchdog.ts";
 
@@ -105,7 +106,9 @@ class WorkerLife {
     const failed = (error: unknown): void => failBoot(error);
     process.on("uncaughtException", failed);
     const { slot, generation } = assignment;
+    logUncaught(this.#log);
     this.#log.configure(errorLogOptions(settings, assignment.errorLog, { slot, generation }));
+    if (settings.captureOutput) (await import("../log/captured-output.ts")).captureOutput(this.#log);
     this.#linger = settings.linger;
     process.title = `tsgun: worker ${assignment.slot} [${settings.name ?? settings.app ?? ""}]`;
     try {

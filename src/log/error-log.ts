@@ -190,14 +190,12 @@ export class ErrorLog {
   }
 
   #makeSink(target: SinkTarget): LineSink {
-    // What is wrong with the log can be told nowhere else; that a file cannot be reopened, in the old one.
-    const onTrouble = (message: string): void => {
-      if (this.#sink !== undefined && /reopened/.test(message)) this.error(message);
-    };
+    // Told in the log itself, that is: when it can be written again, and to syslog at once.
+    const onTrouble = (message: string): void => this.error(message);
     try {
       return new LineSink({ target, name: "error log", onTrouble });
     } catch {
-      return new LineSink({ target: STDERR, name: "error log", onTrouble: () => {} });
+      return new LineSink({ target: STDERR, name: "error log", onTrouble });
     }
   }
 

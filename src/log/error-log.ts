@@ -194,7 +194,9 @@ export class ErrorLog {
     const onTrouble = (message: string): void => this.error(message);
     try {
       return new LineSink({ target, name: "error log", onTrouble });
-    } catch {
+    } catch (error) {
+      // Behind the entry that this is opened for.
+      queueMicrotask(() => onTrouble(`The error log cannot be opened: ${(error as Error).message}`));
       return new LineSink({ target: STDERR, name: "error log", onTrouble });
     }
   }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { inspect } from "node:util";
 import { ErrorLog, type ErrorLogOptions, type LogLevel } from "../../src/log/error-log.ts";
@@ -204,6 +205,18 @@ test("a log that is configured anew writes to its new file, and to the old one n
   log.info("two");
   assert.match(readFileSync(before, "utf8"), /one\n$/);
   assert.equal((JSON.parse(readFileSync(after, "utf8")) as Json).msg, "two");
+});
+
+test("a file that cannot be opened is no end of the log: it is the standard error", async (context) => {
+  const folder = dirname(temporaryFile(context));
+  const script = `
+    import { ErrorLog } from ${JSON.stringify(join(import.meta.dirname, "../../src/log/error-log.ts"))};
+    new ErrorLog({ target: ${JSON.stringify(join(folder, "missing", "log"))} }).info("all the same");
+  `;
+  const args = ["--import", "@oxc-node/core/register", "--input-type=module", "--eval", script];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  assert.equal(status, 0);
+  assert.match(stderr, /\[INFO\] all the same\n.*\[ERROR\] The error log cannot be opened: ENOENT.*\n$/);
 });
 
 test("colour is for the level, and for terminals only", (context) => {

@@ -1,92 +1,151 @@
 /**
  * Kinds of settings: what a value may look like and what becomes of it. A kind takes a string from the
  * command line or the environment, and the natural type from a file, and says what is wrong in words
- * that make sense behind the name of the setting.
+ * that make sense behind the name of the setting. What may be written is a schema, from which the types of
+ * a configuration file and its JSON Schema are derived too.
  */
-import { FORWARDED_FIELDS, type ForwardedField, parsePeerRange, rootPathOf } from "../gateway/proxies.ts";
-import { type Address, formatAddress, parseAddress } from "./address.ts";
+import * as v from "valibot";
 
 /** `T` is what a value becomes, `Input` how it is written in a configuration file. */
 export interface Kind<T, Input = T> {
-  /** Never there: carries the type. */
-  readonly input?: Input;
   /** What stands for the value in help: `SECONDS`, `BYTES`. */
   readonly placeholder: string;
   /** Several values are collected into one list. */
   readonly repeatable?: boolean;
   /** On the command line the flag alone says it: no value follows. */
   readonly bare?: boolean;
+  /** What may be written in a file, and what becomes of it. */
+  readonly schema: v.GenericSchema<Input, T>;
   /** @throws Error with the reason, without the setting's name. */
   parse(raw: unknown): T;
   /** As it would be written on the command line. */
   format(value: T): string;
 }
 
+interface Making<T, Input> {
+  readonly placeholder: string;
+  readonly repeatable?: boolean;
+  readonly bare?: boolean;
+  readonly schema: v.GenericSchema<Input, T>;
+  /** From a word of the command line or the environment to what would be written in a file. */
+  readonly fromText?: (text: string) => unknown;
+  readonly format?: (value: T) => string;
+}
+
+/** A kind, from its schema. */
+export function kind<T, Input>(making: Making<T, Input>): Kind<T, Input> {
+  const { fromText, format = String, ...rest } = making;
+  return {
+    ...rest,
+    format,
+    parse(raw) {
+      const written = typeof raw === "string" && fromText !== undefined ? fromText(raw) : raw;
+      const { success, output, issues } = v.safeParse(making.schema, written, { abortEarly: true });
+      if (success) return output;
+      throw new Error(issues[0].message);
+    },
+  };
+}
+
 function shown(raw: unknown): string {
-  return typeof raw === "string" ? JSON.stringify(raw) : String(raw);
+  if (Array.isArray(raw)) return raw.length === 1 ? shown(raw[0]) : JSON.stringify(raw);
+  if (typeof raw === "function") return "a function";
+  return typeof raw === "string" || (typeof raw === "object" && raw !== null)
+    ? JSON.stringify(raw)
+    : String(raw);
+}
+
+/** A message that begins with the value as it was written. */
+export function complaint(text: string): (issue: { input: unknown }) => string {
+  return ({ input }) => `${shown(input)} ${text}`;
+}
+
+/** What a function makes of the value; the message of what it throws is the complaint. */
+export function read<In, Out>(make: (written: In) => Out): v.RawTransformAction<In, Out> {
+  return v.rawTransform<In, Out>(({ dataset, addIssue, NEVER }) => {
+    try {
+      return make(dataset.value);
+    } catch (error) {
+      addIssue({ message: (error as Error).message });
+      return NEVER;
+    }
+  });
+}
+
+/** A number as it is, or text of a form. */
+function numberOrText(form: RegExp, wrong: string): v.GenericSchema<number | string> {
+  const message = complaint(wrong);
+  return v.union(
+    [v.pipe(v.number(message), v.minValue(0, message)), v.pipe(v.string(message), v.regex(form, message))],
+    message,
+  );
+}
+
+const NOT_WHOLE = complaint("is not a whole number");
+
+function whole(min: number, max: number): v.GenericSchema<number> {
+  return v.pipe(
+    v.number(NOT_WHOLE),
+    v.integer(NOT_WHOLE),
+    v.minValue(min, ({ input }) => `${input} is too small: at least ${min}`),
+    v.maxValue(max, ({ input }) => `${input} is too large: at most ${max}`),
+  );
+}
+
+function digits(text: string): unknown {
+  return /^\d{1,15}$/.test(text.trim()) ? Number(text) : text;
 }
 
 /** A whole number within bounds. */
 export function count(min: number, max: number = Number.MAX_SAFE_INTEGER): Kind<number> {
-  return {
-    placeholder: "INT",
-    parse(raw) {
-      const value = typeof raw === "string" && /^\d{1,15}$/.test(raw.trim()) ? Number(raw) : raw;
-      if (typeof value !== "number" || !Number.isInteger(value)) {
-        throw new Error(`${shown(raw)} is not a whole number`);
-      }
-      if (value < min) throw new Error(`${value} is too small: at least ${min}`);
-      if (value > max) throw new Error(`${value} is too large: at most ${max}`);
-      return value;
-    },
-    format: String,
-  };
+  return kind({ placeholder: "INT", schema: whole(min, max), fromText: digits });
 }
 
 /** A whole number within bounds, or the word `auto`. */
 export function countOrAuto(min: number, max: number): Kind<number | "auto"> {
-  const kind = count(min, max);
-  return {
+  return kind<number | "auto", number | "auto">({
     placeholder: "INT|auto",
-    parse: (raw) => (String(raw).trim().toLowerCase() === "auto" ? "auto" : kind.parse(raw)),
-    format: String,
-  };
+    schema: v.union([v.literal("auto"), whole(min, max)], NOT_WHOLE),
+    fromText: (text) => (text.trim().toLowerCase() === "auto" ? "auto" : digits(text)),
+  });
 }
 
+const DURATION = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)?\s*$/;
 const DURATION_UNITS: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** The longest time a timer can wait: 2^31 - 1 milliseconds, 24.8 days. */
 const LONGEST = 2 ** 31 - 1;
 
+/** Milliseconds of what was written; `least` says what is too short, and how long it must be. */
+function milliseconds(written: number | string, isShort: (value: number) => string | undefined): number {
+  const [, amount, unit = "s"] = DURATION.exec(String(written)) ?? [];
+  const value = Math.round(Number(amount) * (DURATION_UNITS[unit] as number));
+  const least = isShort(value);
+  if (least !== undefined) throw new Error(`${shown(written)} is too short: at least ${least}`);
+  // A number that is written with an exponent is no duration that anybody means.
+  if (!(value <= LONGEST)) throw new Error(`${shown(written)} is too long: at most 596h`);
+  return value;
+}
+
+function timeSpan(isShort: (value: number) => string | undefined): Kind<number, number | string> {
+  return kind({
+    placeholder: "SECONDS",
+    schema: v.pipe(
+      numberOrText(DURATION, "is not a duration: write 30, 1.5, 500ms, 30s or 1m"),
+      read((written) => milliseconds(written, isShort)),
+    ),
+    format: formatDuration,
+  });
+}
+
 /** A time span in milliseconds, written `30`, `1.5`, `500ms`, `30s`, `1m` or `1h`; plain numbers are seconds. */
 export function duration(min = 0): Kind<number, number | string> {
-  return {
-    placeholder: "SECONDS",
-    parse(raw) {
-      const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$/.exec(String(raw).trim());
-      if (match === null) throw new Error(`${shown(raw)} is not a duration: write 30, 1.5, 500ms, 30s or 1m`);
-      const value = Math.round(Number(match[1]) * (DURATION_UNITS[match[2] ?? "s"] as number));
-      if (value < min) throw new Error(`${shown(raw)} is too short: at least ${formatDuration(min)}`);
-      if (value > LONGEST) throw new Error(`${shown(raw)} is too long: at most 596h`);
-      return value;
-    },
-    format: formatDuration,
-  };
+  return timeSpan((value) => (value < min ? formatDuration(min) : undefined));
 }
 
 /** A time span of at least `min` milliseconds, or 0 for none. */
 export function durationOrNone(min: number): Kind<number, number | string> {
-  const kind = duration();
-  return {
-    ...kind,
-    parse(raw) {
-      const value = kind.parse(raw);
-      if (value > 0 && value < min) {
-        throw new Error(`${shown(raw)} is too short: at least ${formatDuration(min)}, or 0`);
-      }
-      return value;
-    },
-  };
+  return timeSpan((value) => (value > 0 && value < min ? `${formatDuration(min)}, or 0` : undefined));
 }
 
 /** Milliseconds as a duration is written. */
@@ -101,18 +160,24 @@ export interface CrashLimit {
   readonly within: number;
 }
 
-/** A number of crashes and a time span, written `5/60s`; 0 is no limit. */
-export const crashLimit: Kind<CrashLimit | undefined, string | 0> = {
-  placeholder: "N/SECONDS",
-  parse(raw) {
-    if (String(raw).trim() === "0") return undefined;
-    const match = /^([1-9]\d{0,5})\/(.+)$/.exec(String(raw).trim());
-    if (match === null) throw new Error(`${shown(raw)} is no crash limit: write 5/60s, or 0`);
-    return { deaths: Number(match[1]), within: duration(1).parse(match[2]) };
-  },
-  format: (value) => (value === undefined ? "0" : `${value.deaths}/${formatDuration(value.within)}`),
-};
+const CRASH_LIMIT = /^\s*(?:0|([1-9]\d{0,5})\/(.+?))\s*$/;
+const NO_CRASH_LIMIT = complaint("is no crash limit: write 5/60s, or 0");
 
+/** A number of crashes and a time span, written `5/60s`; 0 is no limit. */
+export const crashLimit: Kind<CrashLimit | undefined, string> = kind({
+  placeholder: "N/SECONDS",
+  schema: v.pipe(
+    v.string(NO_CRASH_LIMIT),
+    v.regex(CRASH_LIMIT, NO_CRASH_LIMIT),
+    read((written): CrashLimit | undefined => {
+      const [, deaths, within] = CRASH_LIMIT.exec(written) ?? [];
+      return deaths === undefined ? undefined : { deaths: Number(deaths), within: duration(1).parse(within) };
+    }),
+  ),
+  format: (value) => (value === undefined ? "0" : `${value.deaths}/${formatDuration(value.within)}`),
+});
+
+const SIZE = /^\s*(\d+(?:\.\d+)?)\s*([KMGkmg]?[Bb]?)\s*$/;
 const SIZE_UNITS: { readonly [unit: string]: number } = {
   "": 1,
   B: 1,
@@ -126,176 +191,121 @@ const SIZE_UNITS: { readonly [unit: string]: number } = {
 
 /** A number of bytes, written `8190`, `512KB`, `10MB` or `1GB`; units are powers of 1024. */
 export function size(min = 0): Kind<number, number | string> {
-  return {
+  return kind({
     placeholder: "BYTES",
-    parse(raw) {
-      const match = /^(\d+(?:\.\d+)?)\s*([KMG]?B?)$/i.exec(String(raw).trim());
-      if (match === null) throw new Error(`${shown(raw)} is not a size: write 8190, 512KB, 10MB or 1GB`);
-      const value = Math.round(Number(match[1]) * (SIZE_UNITS[(match[2] as string).toUpperCase()] as number));
-      if (value > Number.MAX_SAFE_INTEGER) throw new Error(`${shown(raw)} is too large`);
-      if (value < min) throw new Error(`${shown(raw)} is too small: at least ${min} bytes`);
-      return value;
-    },
-    format: String,
-  };
+    schema: v.pipe(
+      numberOrText(SIZE, "is not a size: write 8190, 512KB, 10MB or 1GB"),
+      read((written) => {
+        const [, amount, unit = ""] = SIZE.exec(String(written)) ?? [];
+        const value = Math.round(Number(amount) * (SIZE_UNITS[unit.toUpperCase()] as number));
+        if (!(value <= Number.MAX_SAFE_INTEGER)) throw new Error(`${shown(written)} is too large`);
+        if (value < min) throw new Error(`${shown(written)} is too small: at least ${min} bytes`);
+        return value;
+      }),
+    ),
+  });
 }
 
 /** One of a few words. */
 export function choice<const Words extends readonly string[]>(...words: Words): Kind<Words[number]> {
-  return {
+  return kind<Words[number], Words[number]>({
     placeholder: words.join("|"),
-    parse(raw) {
-      const word = String(raw).trim().toLowerCase();
-      if (!words.includes(word)) throw new Error(`${shown(raw)} is none of ${words.join(", ")}`);
-      return word;
-    },
-    format: String,
-  };
+    schema: v.picklist(words, complaint(`is none of ${words.join(", ")}`)),
+    fromText: (text) => text.trim().toLowerCase(),
+  });
 }
 
+const NO_NAME = complaint("is not a name");
+
+/** Text that is not empty. */
 export function text(placeholder: string): Kind<string> {
-  return {
-    placeholder,
-    parse(raw) {
-      if (typeof raw !== "string" || raw === "") throw new Error(`${shown(raw)} is not a name`);
-      return raw;
-    },
-    format: String,
-  };
+  return kind({ placeholder, schema: v.pipe(v.string(NO_NAME), v.nonEmpty(NO_NAME)) });
 }
+
+const YES = ["true", "yes", "on", "1"];
+const NO = ["false", "no", "off", "0"];
 
 /** Yes or no; the flag alone is yes. */
-export const flag: Kind<boolean> = {
+export const flag: Kind<boolean> = kind({
   placeholder: "",
   bare: true,
-  parse(raw) {
-    const word = String(raw).trim().toLowerCase();
-    if (["true", "yes", "on", "1"].includes(word)) return true;
-    if (["false", "no", "off", "0"].includes(word)) return false;
-    throw new Error(`${shown(raw)} is neither true nor false`);
+  schema: v.boolean(complaint("is neither true nor false")),
+  fromText(text) {
+    const word = text.trim().toLowerCase();
+    if (YES.includes(word)) return true;
+    return NO.includes(word) ? false : text;
   },
-  format: String,
-};
+});
+
+const MODE = /^\s*(?:0o?)?([0-7]{1,3})\s*$/;
+const NO_MODE = complaint("is no mode: write it in octal, as in 660");
 
 /** The bits of a file's mode or of a umask, written in octal: `660`, `0660`, `0o660`. Numbers are taken as they are. */
-export const fileMode: Kind<number, number | string> = {
+export const fileMode: Kind<number, number | string> = kind({
   placeholder: "OCTAL",
-  parse(raw) {
-    if (typeof raw === "number" && Number.isInteger(raw) && raw >= 0 && raw <= 0o777) return raw;
-    const digits = typeof raw === "string" ? /^(?:0o?)?([0-7]{1,3})$/.exec(raw.trim())?.[1] : undefined;
-    if (digits === undefined) throw new Error(`${shown(raw)} is no mode: write it in octal, as in 660`);
-    return Number.parseInt(digits, 8);
-  },
+  schema: v.pipe(
+    v.union(
+      [
+        v.pipe(v.number(NO_MODE), v.integer(NO_MODE), v.minValue(0, NO_MODE), v.maxValue(0o777, NO_MODE)),
+        v.pipe(v.string(NO_MODE), v.regex(MODE, NO_MODE)),
+      ],
+      NO_MODE,
+    ),
+    read((written) =>
+      typeof written === "number" ? written : Number.parseInt(MODE.exec(written)?.[1] as string, 8),
+    ),
+  ),
   format: (value) => value.toString(8).padStart(3, "0"),
-};
+});
+
+const VARIABLE = /^([^=\0]+)=([^\0]*)$/;
+const NO_VARIABLE = complaint("is no variable: write NAME=VALUE");
+
+function pairOf(written: string): [string, string] {
+  const [, name = "", value = ""] = VARIABLE.exec(written) ?? [];
+  return [name, value];
+}
 
 /** Variables of the environment, each written `NAME=VALUE`. */
 export const variables: Kind<
   Readonly<Record<string, string>>,
-  Readonly<Record<string, string>> | readonly string[]
-> = {
+  Readonly<Record<string, string | number>> | readonly string[]
+> = kind({
   placeholder: "NAME=VALUE",
   repeatable: true,
-  parse(raw) {
-    const given = typeof raw === "object" && raw !== null && !Array.isArray(raw) ? Object.entries(raw) : raw;
-    const pairs = (Array.isArray(given) ? given : [given]).map((item: unknown): [string, string] => {
-      const pair = Array.isArray(item) ? item.join("=") : item;
-      const match = typeof pair === "string" ? /^([^=\0]+)=([^\0]*)$/s.exec(pair) : null;
-      if (match === null) throw new Error(`${shown(pair)} is no variable: write NAME=VALUE`);
-      return [match[1] as string, match[2] as string];
-    });
-    return Object.fromEntries(pairs);
-  },
+  schema: v.pipe(
+    v.union(
+      [
+        v.array(v.pipe(v.string(NO_VARIABLE), v.regex(VARIABLE, NO_VARIABLE))),
+        v.record(
+          v.pipe(v.string(), v.regex(/^[^=\0\d][^=\0]*$/, NO_VARIABLE)),
+          v.union([v.number(), v.pipe(v.string(), v.regex(/^[^\0]*$/, NO_VARIABLE))], NO_VARIABLE),
+        ),
+      ],
+      NO_VARIABLE,
+    ),
+    read((written) =>
+      Array.isArray(written)
+        ? Object.fromEntries(written.map(pairOf))
+        : Object.fromEntries(Object.entries(written).map(([name, value]) => [name, String(value)])),
+    ),
+  ),
+  fromText: (text) => [text],
   format: (value) =>
     Object.entries(value)
       .map((pair) => pair.join("="))
       .join(" "),
-};
+});
 
-/** Addresses to bind; one string may hold several, separated by commas. */
-export const addresses: Kind<readonly Address[], string | readonly string[]> = {
-  placeholder: "ADDRESS",
-  repeatable: true,
-  parse(raw) {
-    const items = (Array.isArray(raw) ? raw : [raw]).flatMap((item) => String(item).split(","));
-    return items.map((item) => parseAddress(item.trim()));
-  },
-  format: (value) => value.map(formatAddress).join(","),
-};
-
-/** One address. */
-export const address: Kind<Address, string> = {
-  placeholder: "ADDRESS",
-  parse: (raw) => parseAddress(String(raw).trim()),
-  format: formatAddress,
-};
+const NO_PATH = complaint("is not a path");
 
 /** A file's path, or false for none: `--no-name` on the command line, `false` or `none` elsewhere. */
-export const pathOrNone: Kind<string | false> = {
+export const pathOrNone: Kind<string | false> = kind({
   placeholder: "PATH",
-  parse(raw) {
-    if (raw === false || raw === "none") return false;
-    if (typeof raw !== "string" || raw === "") throw new Error(`${shown(raw)} is not a path`);
-    return raw;
-  },
+  schema: v.union([v.literal(false), v.pipe(v.string(NO_PATH), v.nonEmpty(NO_PATH))], NO_PATH),
+  fromText: (text) => (text === "none" ? false : text),
   format: (value) => (value === false ? "none" : value),
-};
+});
 
-/** The path of a URL, from its first slash. */
-export const urlPath: Kind<string> = {
-  placeholder: "PATH",
-  parse(raw) {
-    if (typeof raw !== "string" || !/^\/[!-"$-~]*$/.test(raw))
-      throw new Error(`${shown(raw)} is not a path that begins with /`);
-    return raw;
-  },
-  format: String,
-};
-
-/** The entries of a list, given as an array, with commas, or both; `none` and nothing are an empty one. */
-function listed(raw: unknown): string[] {
-  const entries = (Array.isArray(raw) ? raw : [raw]).flatMap((item) => String(item).split(","));
-  return entries.map((entry) => entry.trim()).filter((entry) => entry !== "" && entry !== "none");
-}
-
-function formatList(value: readonly string[]): string {
-  return value.length === 0 ? "none" : value.join(",");
-}
-
-/** Peers to trust: addresses, CIDRs, `unix`, `*`; `none` for nobody. */
-export const peers: Kind<readonly string[], string | readonly string[]> = {
-  placeholder: "PEERS",
-  repeatable: true,
-  parse(raw) {
-    const entries = listed(raw);
-    for (const entry of entries) parsePeerRange(entry);
-    return entries;
-  },
-  format: formatList,
-};
-
-/** Names of fields in which proxies say who asks; `none` for none of them. */
-export const forwardedFields: Kind<readonly ForwardedField[], string | readonly ForwardedField[]> = {
-  placeholder: "NAMES",
-  repeatable: true,
-  parse: (raw) =>
-    listed(raw).map((entry) => {
-      const field = FORWARDED_FIELDS.find((name) => name === entry.toLowerCase());
-      if (field === undefined) throw new Error(`"${entry}" is none of ${FORWARDED_FIELDS.join(", ")}`);
-      return field;
-    }),
-  format: formatList,
-};
-
-/** The path under which an app is mounted; `/` is "". */
-export const rootPath: Kind<string> = {
-  placeholder: "PATH",
-  parse(raw) {
-    const path = typeof raw === "string" ? rootPathOf(raw) : undefined;
-    if (path === undefined) throw new Error(`${shown(raw)} is not a path: write /app`);
-    return path;
-  },
-  format: (value) => value || "/",
-};
 /** Where a configuration file is: a path, `file:PATH` or `module:NAME`; false for none. */
 export const configSource: Kind<string | false> = { ...pathOrNone, placeholder: "FILE" };

@@ -6,8 +6,6 @@
 import { FORWARDED_FIELDS, LOCAL_PEERS } from "../gateway/proxies.ts";
 import type { Address } from "./address.ts";
 import {
-  address,
-  addresses,
   choice,
   configSource,
   count,
@@ -17,16 +15,13 @@ import {
   durationOrNone,
   fileMode,
   flag,
-  forwardedFields,
   type Kind,
   pathOrNone,
-  peers,
-  rootPath,
   size,
   text,
-  urlPath,
   variables,
 } from "./kind.ts";
+import { address, addresses, forwardedFields, peers, rootPath, urlPath } from "./network-kind.ts";
 import { DEFAULT_SYSLOG, syslogAddress } from "./syslog-address.ts";
 
 export interface Setting<T, Input = unknown> {

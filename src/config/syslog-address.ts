@@ -1,5 +1,6 @@
 /** Where a syslog server is, as gunicorn writes it: `udp://host:port`, `tcp://host:port`, `unix:///dev/log#dgram`. */
-import type { Kind } from "./kind.ts";
+import * as v from "valibot";
+import { type Kind, kind, read } from "./kind.ts";
 
 /** A Unix socket without a type is tried with datagrams first, then as a stream. */
 export type SyslogAddress =
@@ -13,24 +14,16 @@ export type SyslogAddress =
 const DEFAULT_PORT = 514;
 const FORMS = "write udp://host:514, tcp://host:514 or unix:///dev/log";
 
-export const syslogAddress: Kind<SyslogAddress, string> = {
+function noAddress(written: unknown): string {
+  return `${JSON.stringify(written)} is no address of a syslog server: ${FORMS}`;
+}
+
+export const syslogAddress: Kind<SyslogAddress, string> = kind({
   placeholder: "ADDRESS",
-  parse(raw) {
-    const text = String(raw).trim();
-    const unix = /^unix:\/\/(\/[^#\0]*)(?:#(dgram|stream))?$/.exec(text);
-    if (unix !== null) {
-      const [, path = "", type] = unix;
-      return { transport: "unix", path, type: type as "dgram" | "stream" | undefined };
-    }
-    const network = /^(udp|tcp):\/\/(?:\[([\da-f:.%\w]+)\]|([^\s:/[\]#]*))(?::(\d{1,5}))?$/i.exec(text);
-    if (network === null)
-      throw new Error(`${JSON.stringify(raw)} is no address of a syslog server: ${FORMS}`);
-    const [, transport = "", inBrackets, name = "", digits] = network;
-    const port = digits === undefined ? DEFAULT_PORT : Number(digits);
-    if (port < 1 || port > 65535) throw new Error(`${JSON.stringify(raw)}: a port is between 1 and 65535`);
-    const host = inBrackets ?? (name || "localhost");
-    return { transport: transport.toLowerCase() as "udp" | "tcp", host, port };
-  },
+  schema: v.pipe(
+    v.string(({ input }) => noAddress(input)),
+    read(parseSyslogAddress),
+  ),
   format(value) {
     if (value.transport === "unix") {
       return `unix://${value.path}${value.type === undefined ? "" : `#${value.type}`}`;
@@ -38,7 +31,23 @@ export const syslogAddress: Kind<SyslogAddress, string> = {
     const host = value.host.includes(":") ? `[${value.host}]` : value.host;
     return `${value.transport}://${host}:${value.port}`;
   },
-};
+});
+
+function parseSyslogAddress(written: string): SyslogAddress {
+  const text = written.trim();
+  const unix = /^unix:\/\/(\/[^#\0]*)(?:#(dgram|stream))?$/.exec(text);
+  if (unix !== null) {
+    const [, path = "", type] = unix;
+    return { transport: "unix", path, type: type as "dgram" | "stream" | undefined };
+  }
+  const network = /^(udp|tcp):\/\/(?:\[([\da-f:.%\w]+)\]|([^\s:/[\]#]*))(?::(\d{1,5}))?$/i.exec(text);
+  if (network === null) throw new Error(noAddress(written));
+  const [, transport = "", inBrackets, name = "", digits] = network;
+  const port = digits === undefined ? DEFAULT_PORT : Number(digits);
+  if (port < 1 || port > 65535) throw new Error(`${JSON.stringify(written)}: a port is between 1 and 65535`);
+  const host = inBrackets ?? (name || "localhost");
+  return { transport: transport.toLowerCase() as "udp" | "tcp", host, port };
+}
 
 /** gunicorn's: where the system itself listens, except on Linux, where that takes a package more than UDP does. */
 export const DEFAULT_SYSLOG: SyslogAddress = defaultAddress();

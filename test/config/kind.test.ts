@@ -10,14 +10,12 @@ import {
   fileMode,
   flag,
   formatDuration,
-  forwardedFields,
   type Kind,
-  peers,
-  rootPath,
   size,
   text,
   variables,
 } from "../../src/config/kind.ts";
+import { forwardedFields, peers, rootPath } from "../../src/config/network-kind.ts";
 
 interface Case {
   readonly kind: Kind<unknown>;
@@ -70,7 +68,8 @@ const CASES: Case[] = [
     bad: [
       ["A", /"A" is no variable: write NAME=VALUE/],
       ["=1", /no variable/],
-      [["A=1", 5], /5 is no variable/],
+      [["A=1", 5], /\["A=1",5\] is no variable/],
+      [{ A: true }, /\{"A":true\} is no variable/],
       ["A=\0", /no variable/],
     ],
   },
@@ -192,7 +191,7 @@ const CASES: Case[] = [
     bad: [
       ["localhost", /"localhost" is no address: write 10.0.0.1, 10.0.0.0\/8, 2001:db8::\/32, unix or \*/],
       ["10.0.0.0/33", /a number from 0 to 32/],
-      [false, /"false" is no address/],
+      [false, /false is no list of names/],
     ],
   },
   {

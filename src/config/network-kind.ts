@@ -1,0 +1,113 @@
+/** Kinds of settings that name places in a network: addresses, peers, and paths of URLs. */
+import * as v from "valibot";
+import { FORWARDED_FIELDS, type ForwardedField, parsePeerRange, rootPathOf } from "../gateway/proxies.ts";
+import { type Address, formatAddress, parseAddress } from "./address.ts";
+import { complaint, type Kind, kind, read } from "./kind.ts";
+
+const NO_ADDRESS = complaint("is not an address: write host:port, [::1]:port, :port or unix:/path");
+
+/** A number is a port. */
+const addressSchema = v.union(
+  [v.pipe(v.number(NO_ADDRESS), v.integer(NO_ADDRESS)), v.string(NO_ADDRESS)],
+  NO_ADDRESS,
+);
+
+/** Addresses to bind; one string may hold several, separated by commas. */
+export const addresses: Kind<readonly Address[], string | number | readonly (string | number)[]> = kind({
+  placeholder: "ADDRESS",
+  repeatable: true,
+  schema: v.pipe(
+    v.union([addressSchema, v.pipe(v.array(addressSchema), v.nonEmpty(NO_ADDRESS))], NO_ADDRESS),
+    read((written) => split(written).map((entry) => parseAddress(entry))),
+  ),
+  format: (value) => value.map(formatAddress).join(","),
+});
+
+/** One address. */
+export const address: Kind<Address, string | number> = kind({
+  placeholder: "ADDRESS",
+  schema: v.pipe(
+    addressSchema,
+    read((written) => parseAddress(String(written).trim())),
+  ),
+  format: formatAddress,
+});
+
+/** The path of a URL, from its first slash. */
+export const urlPath: Kind<string> = kind({
+  placeholder: "PATH",
+  schema: fitting(/^\/[!-"$-~]*$/, "is not a path that begins with /"),
+});
+
+function fitting(pattern: RegExp, wrong: string): v.GenericSchema<string> {
+  return v.pipe(v.string(complaint(wrong)), v.regex(pattern, complaint(wrong)));
+}
+
+/** What is written as an array, with commas, or both. */
+function split(written: unknown): string[] {
+  return (Array.isArray(written) ? written : [written]).flatMap((item) =>
+    String(item)
+      .split(",")
+      .map((entry) => entry.trim()),
+  );
+}
+
+/** A list in which `none` and nothing are no entries. */
+function listed(written: unknown): string[] {
+  return split(written).filter((entry) => entry !== "" && entry !== "none");
+}
+
+function formatList(value: readonly string[]): string {
+  return value.length === 0 ? "none" : value.join(",");
+}
+
+const NO_LIST = complaint("is no list of names: write them in an array, or with commas");
+const listSchema = v.union([v.string(NO_LIST), v.array(v.string(NO_LIST))], NO_LIST);
+
+/** Peers to trust: addresses, CIDRs, `unix`, `*`; `none` for nobody. */
+export const peers: Kind<readonly string[], string | readonly string[]> = kind({
+  placeholder: "PEERS",
+  repeatable: true,
+  schema: v.pipe(
+    listSchema,
+    read((written) => {
+      const entries = listed(written);
+      for (const entry of entries) parsePeerRange(entry);
+      return entries;
+    }),
+  ),
+  format: formatList,
+});
+
+/** Names of fields in which proxies say who asks; `none` for none of them. */
+export const forwardedFields: Kind<readonly ForwardedField[], string | readonly string[]> = kind({
+  placeholder: "NAMES",
+  repeatable: true,
+  schema: v.pipe(
+    listSchema,
+    read((written) => listed(written).map(fieldNamed)),
+  ),
+  format: formatList,
+});
+
+function fieldNamed(entry: string): ForwardedField {
+  const field = FORWARDED_FIELDS.find((name) => name === entry.toLowerCase());
+  if (field === undefined) throw new Error(`"${entry}" is none of ${FORWARDED_FIELDS.join(", ")}`);
+  return field;
+}
+
+const NO_ROOT = complaint("is not a path: write /app");
+
+/** The path under which an app is mounted; `/` is "". */
+export const rootPath: Kind<string> = kind({
+  placeholder: "PATH",
+  schema: v.pipe(
+    v.string(NO_ROOT),
+    read((written) => {
+      const path = rootPathOf(written);
+      if (path === undefined) throw new Error(NO_ROOT({ input: written }));
+      return path;
+    }),
+  ),
+  format: (value) => value || "/",
+});

@@ -7,9 +7,8 @@ import { createRequire } from "node:module";
 import type { DestinationStream, Logger } from "pino";
 import { LineSink, type SinkTarget } from "./line-sink.ts";
 import type { LogLevel } from "./log-level.ts";
-import { type SyslogOptions, SyslogSink } from "./syslog-sink.ts";
-import { wantsColour } from "./terminal-colour.ts";
-import { describeError, type Entry, entryLines, formatEntry } from "./text-format.ts";
+import type { SyslogOptions, SyslogSink } from "./syslog-sink.ts";
+import { describeError, type Entry, entryLines, formatEntry, wantsColour } from "./text-format.ts";
 
 export type { LogLevel } from "./log-level.ts";
 
@@ -63,7 +62,7 @@ export class ErrorLog {
   /** Made by the first message: loading pino is a fifth of a process's start, and a worker may have nothing to say. */
   #pino: Logger | undefined;
   #sink: LineSink | undefined;
-  #syslog: SyslogSink | undefined;
+  #syslog: SyslogOutlet | undefined;
   #colour = false;
   #endsWithProcess = false;
 
@@ -201,13 +200,38 @@ export class ErrorLog {
     }
   }
 
-  #openSyslog(): SyslogSink | undefined {
+  #openSyslog(): SyslogOutlet | undefined {
     const { syslog } = this.#options;
     if (syslog === undefined || this.#syslog !== undefined) return this.#syslog;
     const away = (why: Error): void =>
       this.warning(`The syslog server cannot be reached, it is tried again: ${why.message}`);
-    this.#syslog = new SyslogSink(syslog, { away });
+    this.#syslog = new SyslogOutlet(syslog, away);
     return this.#syslog;
+  }
+}
+
+/** The way to syslog, whose code is loaded only by a log that goes there. */
+class SyslogOutlet {
+  readonly #loading: Promise<void>;
+  #sink: SyslogSink | undefined;
+  /** What was written meanwhile. */
+  #early: [line: string, level: LogLevel][] = [];
+
+  constructor(options: SyslogOptions, away: (why: Error) => void) {
+    this.#loading = import("./syslog-sink.ts").then(({ SyslogSink }) => {
+      this.#sink = new SyslogSink(options, { away });
+      for (const [line, level] of this.#early.splice(0)) this.#sink.write(line, level);
+    });
+  }
+
+  write(line: string, level: LogLevel): void {
+    if (this.#sink === undefined) this.#early.push([line, level]);
+    else this.#sink.write(line, level);
+  }
+
+  async close(): Promise<void> {
+    await this.#loading;
+    await this.#sink?.close();
   }
 }
 

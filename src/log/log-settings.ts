@@ -2,7 +2,7 @@
 import type { ErrorLogOptions, LogFields, LogFormat } from "./error-log.ts";
 import type { SinkTarget } from "./line-sink.ts";
 import type { LogLevel } from "./log-level.ts";
-import { type SyslogFacility, syslogTag } from "./syslog-format.ts";
+import type { SyslogFacility } from "./syslog-format.ts";
 import type { SyslogTarget } from "./syslog-link.ts";
 import type { SyslogOptions } from "./syslog-sink.ts";
 
@@ -33,6 +33,5 @@ export function syslogOptions(settings: SyslogSettings, log: "error" | "access")
   if (!settings.logSyslog) return undefined;
   const { logSyslogTo: target, logSyslogFacility: facility, logSyslogPrefix, name } = settings;
   const prefix = logSyslogPrefix ?? name;
-  const tag = prefix === undefined ? syslogTag("tsgun", log) : syslogTag("tsgun", prefix, log);
-  return { target, facility, tag };
+  return { target, facility, name: prefix === undefined ? ["tsgun", log] : ["tsgun", prefix, log] };
 }

@@ -4,14 +4,20 @@
  */
 import { hostname } from "node:os";
 import type { LogLevel } from "./log-level.ts";
-import { localMessage, networkMessage, type SyslogFacility, type SyslogSender } from "./syslog-format.ts";
+import {
+  localMessage,
+  networkMessage,
+  type SyslogFacility,
+  type SyslogSender,
+  syslogTag,
+} from "./syslog-format.ts";
 import { openLink, type SyslogLink, type SyslogTarget } from "./syslog-link.ts";
 
 export interface SyslogOptions {
   readonly target: SyslogTarget;
   readonly facility: SyslogFacility;
-  /** As `syslogTag` makes it. */
-  readonly tag: string;
+  /** What makes the program's name, from the general to the particular. */
+  readonly name: readonly string[];
 }
 
 export interface SyslogEvents {
@@ -48,9 +54,9 @@ export class SyslogSink {
   #emptied: (() => void)[] = [];
 
   /** Nothing is opened before the first line. */
-  constructor({ target, facility, tag }: SyslogOptions, { away = () => {} }: SyslogEvents = {}) {
+  constructor({ target, facility, name }: SyslogOptions, { away = () => {} }: SyslogEvents = {}) {
     this.#target = target;
-    this.#sender = { facility, tag, pid: process.pid, host: hostname() };
+    this.#sender = { facility, tag: syslogTag(...name), pid: process.pid, host: hostname() };
     this.#away = away;
   }
 

@@ -74,3 +74,17 @@ export function formatTime(time: Date): string {
   const zone = `${east < 0 ? "-" : "+"}${two(Math.trunc(Math.abs(east) / 60))}${two(Math.abs(east) % 60)}`;
   return `${day} ${clock} ${zone}`;
 }
+
+/**
+ * Whether text that goes to a descriptor may be coloured: on a terminal, unless the environment says otherwise
+ * (NO_COLOR of no-color.org; FORCE_COLOR, as Node takes it; CLICOLOR and CLICOLOR_FORCE of bixense.com/clicolors).
+ */
+export function wantsColour(fd: number, env: NodeJS.ProcessEnv = process.env): boolean {
+  const { NO_COLOR = "", FORCE_COLOR, CLICOLOR_FORCE = "0", CLICOLOR, TERM } = env;
+  if (FORCE_COLOR !== undefined) return FORCE_COLOR !== "0" && FORCE_COLOR !== "false";
+  if (NO_COLOR !== "") return false;
+  if (CLICOLOR_FORCE !== "0" && CLICOLOR_FORCE !== "") return true;
+  if (CLICOLOR === "0" || TERM === "dumb") return false;
+  const { isatty } = createRequire(import.meta.url)("node:tty") as typeof import("node:tty");
+  return isatty(fd);
+}

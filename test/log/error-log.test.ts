@@ -6,8 +6,7 @@ import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { inspect } from "node:util";
 import { ErrorLog, type ErrorLogOptions, type LogLevel } from "../../src/log/error-log.ts";
-import { wantsColour } from "../../src/log/terminal-colour.ts";
-import { formatEntry, formatTime } from "../../src/log/text-format.ts";
+import { formatEntry, formatTime, wantsColour } from "../../src/log/text-format.ts";
 
 function temporaryFile(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "tsgun-"));

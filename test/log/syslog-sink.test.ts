@@ -13,7 +13,7 @@ import { receiveUdp, StreamReceiver } from "../support/syslog-servers.ts";
 const noDatagrams = missing("python3");
 
 function sinkTo(test: TestContext, target: SyslogTarget, away: (why: Error) => void = () => {}): SyslogSink {
-  const sink = new SyslogSink({ target, facility: "user", tag: "tsgun.error" }, { away });
+  const sink = new SyslogSink({ target, facility: "user", name: ["tsgun", "error"] }, { away });
   test.after(() => sink.close());
   return sink;
 }

@@ -11,7 +11,7 @@ import type { FromWorker, Identity } from "../ipc/messages.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
-import { type Listener, removeSocketFile } from "./bind.ts";
+import { type Listener, releaseShared, removeSocketFile } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
 import { ControlDoors } from "./control-doors.ts";
@@ -68,6 +68,7 @@ export class Arbiter {
   readonly #service: Service;
   #pidFile: PidFile | undefined;
   #listeners: readonly Listener[] = [];
+  #released = false;
 
   /** @throws FatalError when the folder to work in, the user or the group is not there. */
   constructor(options: ArbiterOptions) {
@@ -123,12 +124,11 @@ export class Arbiter {
     for (const signal of SIGNALS) {
       process.on(signal, () => this.#mailbox.post({ type: "signal", signal }));
     }
-    const { bind } = this.#fixed;
     this.#pidFile = this.#claimPidFile();
     try {
       this.#listeners =
         this.#predecessor?.listeners ??
-        (await openSockets(bind, socketOwnership(this.#fixed, this.#identity)));
+        (await openSockets(this.#fixed, socketOwnership(this.#fixed, this.#identity)));
       if (this.#predecessor === undefined) await this.#doors.openHealth();
       // The workers are started before the first line is logged: they boot while the log is loaded.
       this.#settle();
@@ -378,6 +378,14 @@ export class Arbiter {
     const { desired, roster } = this.#pool;
     const succeeded = this.#upgrade.successorPid !== undefined;
     this.#service.settled({ desired, roster, reading: this.#reload.isReading, succeeded });
+    if (desired.stop !== undefined && this.#pool.now >= desired.stop.beginAt) this.#release();
+  }
+
+  /** The workers have been told to stop: other servers at the same address get all that comes. */
+  #release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    for (const listener of this.#listeners) releaseShared(listener);
   }
 
   #effects(): PoolEffects {

@@ -7,10 +7,10 @@
 import { lstatSync, statSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import { dirname, resolve } from "node:path";
-import { getSystemErrorName } from "node:util";
 import { type Address, formatAddress } from "../config/address.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { ownSocket, type SocketOwnership, withUmask } from "./identity.ts";
+import { closeSocket, openSocket } from "./open-socket.ts";
 
 /** A bound socket, as data: an upgrade hands it to the next arbiter. */
 export interface Listener {
@@ -19,6 +19,8 @@ export interface Listener {
   readonly url: string;
   /** systemd bound it. */
   readonly activated?: true;
+  /** Other servers may have bound the address, too. */
+  readonly shared?: true;
   /** The file of a Unix socket that the server made, and has to remove. */
   readonly file?: SocketFile;
 }
@@ -37,25 +39,42 @@ export function removeSocketFile({ file }: Listener): void {
   if (there?.ino === file.ino && there.dev === file.dev) unlinkSync(file.path);
 }
 
+/**
+ * Lets go of an address that other servers have bound, too: the kernel goes on giving this one its share of the
+ * connections as long as any process holds the socket, whether anybody accepts them or not.
+ */
+export function releaseShared(listener: Listener): void {
+  if (listener.shared) closeSocket(listener.descriptor);
+}
+
 /** The longest path of a Unix socket in bytes: `sun_path` less its NUL. libuv may cut a longer one short. */
 const LONGEST_PATH = process.platform === "linux" ? 107 : 103;
 
 /** Nobody may connect but the owner, until the file has the mode it was asked to have. */
 const UMASK_BEFORE_MODE = 0o177;
 
+export interface BindOptions {
+  /** For the files of Unix sockets. */
+  readonly ownership?: SocketOwnership | undefined;
+  /** Other servers may bind the same TCP addresses (SO_REUSEPORT), if they say so too. */
+  readonly reusePort?: boolean;
+}
+
 /**
- * Binds every address, or none. `ownership` is for the files of Unix sockets.
+ * Binds every address, or none.
  * @throws FatalError (failure) that names the address, what is wrong and what to do.
  */
 export async function bindAll(
   addresses: readonly Address[],
-  ownership?: SocketOwnership,
+  { ownership, reusePort = false }: BindOptions = {},
 ): Promise<Listener[]> {
   const listeners: Listener[] = [];
   try {
     for (const address of addresses) {
       listeners.push(
-        address.kind === "unix" ? await bindUnix(address.path, ownership) : await bindTcp(address, addresses),
+        address.kind === "unix"
+          ? await bindUnix(address.path, ownership)
+          : await bindTcp(address, addresses, reusePort),
       );
     }
     return listeners;
@@ -69,18 +88,24 @@ function cannotBind(what: string, why: string, cause?: unknown): FatalError {
   return new FatalError(`cannot bind ${what}: ${why}`, ExitCode.failure, { cause });
 }
 
-async function bindTcp(address: Address & { kind: "tcp" }, all: readonly Address[]): Promise<Listener> {
+async function bindTcp(
+  address: Address & { kind: "tcp" },
+  all: readonly Address[],
+  reusePort: boolean,
+): Promise<Listener> {
   const shown = formatAddress(address);
   const host = net.isIP(address.host) === 0 ? await resolveHost(address.host, shown) : address.host;
   // `[::]:80` takes the IPv4 side too, unless that is bound on its own.
   const ipv6Only =
     net.isIPv6(host) &&
     all.some((other) => other.kind === "tcp" && other.port === address.port && net.isIPv4(other.host));
-  const socket = openSocket({ host, port: address.port, ipv6Only }, (code) =>
-    cannotBind(shown, TCP_TROUBLE[code] ?? code),
+  const trouble = reusePort ? { ...TCP_TROUBLE, ...REUSE_TROUBLE } : TCP_TROUBLE;
+  const socket = openSocket({ host, port: address.port, ipv6Only, reusePort }, (code) =>
+    cannotBind(shown, trouble[code] ?? code),
   );
   const bound: Address = { kind: "tcp", host, port: socket.port };
-  return { descriptor: socket.fd, url: `http://${formatAddress(bound)}` };
+  const url = `http://${formatAddress(bound)}`;
+  return { descriptor: socket.fd, url, ...(reusePort && { shared: true }) };
 }
 
 const TCP_TROUBLE: { readonly [code: string]: string } = {
@@ -88,6 +113,11 @@ const TCP_TROUBLE: { readonly [code: string]: string } = {
   EACCES: "no permission; ports below 1024 need root or CAP_NET_BIND_SERVICE",
   EADDRNOTAVAIL: "this machine has no such address",
   EAFNOSUPPORT: "this machine has no addresses of this family",
+};
+
+const REUSE_TROUBLE: { readonly [code: string]: string } = {
+  EADDRINUSE: "the port is taken by a server without --reuse-port, or by one of another user",
+  ENOTSUP: "this system does not share a port out among servers: leave --reuse-port out",
 };
 
 /** The IPv4 address where there is one: that is what `localhost` means to most clients' configuration. */
@@ -152,67 +182,4 @@ async function removeStale(path: string, shown: string): Promise<void> {
   if (outcome === "ECONNREFUSED") unlinkSync(path);
   else if (outcome !== "ENOENT")
     throw cannotBind(shown, `the socket that is there cannot be tried: ${outcome}`);
-}
-
-type Endpoint = { host: string; port: number; ipv6Only: boolean } | { path: string };
-
-/** What is used of node's handles; the public BoundSocket and the older undocumented one. */
-interface OldHandle {
-  readonly fd: number;
-  getsockname?(address: { port?: number }): number;
-  unref(): void;
-}
-interface BoundSocket {
-  address(): { port: number } | string;
-  fd(): number;
-}
-const raw = net as unknown as {
-  BoundSocket?: { new (options: object): BoundSocket; prototype: object };
-  _createServerHandle(
-    host: string,
-    port: number,
-    family: number,
-    fd: undefined,
-    flags: number,
-  ): OldHandle | number;
-};
-
-/** Handles are held for good: one that is collected closes its socket. */
-const held: unknown[] = [];
-
-/** libuv's UV_TCP_IPV6ONLY. */
-const IPV6_ONLY = 1;
-
-/** Binds without listening. `trouble` makes the error from a system error code. */
-function openSocket(endpoint: Endpoint, trouble: (code: string) => Error): { fd: number; port: number } {
-  const { BoundSocket } = raw;
-  // The first releases of BoundSocket bind no paths.
-  if (BoundSocket !== undefined && "isPipe" in BoundSocket.prototype) {
-    try {
-      const socket = new BoundSocket(endpoint);
-      held.push(socket);
-      const address = socket.address();
-      return { fd: socket.fd(), port: typeof address === "object" ? address.port : 0 };
-    } catch (error) {
-      throw trouble((error as NodeJS.ErrnoException).code ?? String(error));
-    }
-  }
-  const handle =
-    "path" in endpoint
-      ? raw._createServerHandle(endpoint.path, -1, -1, undefined, 0)
-      : raw._createServerHandle(
-          endpoint.host,
-          endpoint.port,
-          net.isIP(endpoint.host),
-          undefined,
-          endpoint.ipv6Only ? IPV6_ONLY : 0,
-        );
-  if (typeof handle === "number") throw trouble(getSystemErrorName(handle));
-  held.push(handle);
-  handle.unref();
-  // A taken port shows when the name is asked for, not when it is bound.
-  const name: { port?: number } = {};
-  const error = handle.getsockname?.(name) ?? 0;
-  if (error !== 0) throw trouble(getSystemErrorName(error));
-  return { fd: handle.fd, port: name.port ?? 0 };
 }

@@ -13,11 +13,11 @@ import type { SocketOwnership } from "./identity.ts";
  * @throws FatalError when what systemd promised is not there, or an address cannot be bound.
  */
 export async function openSockets(
-  bind: Config["bind"],
+  { bind, reusePort }: Pick<Config, "bind" | "reusePort">,
   ownership: SocketOwnership | undefined,
 ): Promise<readonly Listener[]> {
   const activated = takeActivatedSockets();
-  if (activated.length === 0) return await bindAll(bind, ownership);
+  if (activated.length === 0) return await bindAll(bind, { ownership, reusePort });
   return activated.map(({ fd }) => ({ descriptor: fd, url: socketName(fd), activated: true }));
 }
 

@@ -130,6 +130,13 @@ export const settings = {
     reload: false,
     doc: "How many connections may wait to be accepted. The system has a limit of its own (net.core.somaxconn).",
   }),
+  reusePort: setting({
+    section: "Server socket",
+    kind: flag,
+    default: false,
+    reload: false,
+    doc: "Let several servers bind the same TCP address (SO_REUSEPORT), each with its own workers; the kernel shares connections out among the servers. It takes Node 22.12, or the package koffi.",
+  }),
   socketMode: setting({
     section: "Server socket",
     kind: fileMode,

@@ -20,6 +20,7 @@ import { Crew } from "./crew.ts";
 import { firstBoot, type Limits } from "./desired.ts";
 import { errorTarget, prepareErrorLog } from "./error-file.ts";
 import { type ArbiterEvent, SIGNALS, type Signal } from "./event.ts";
+import type { FileWatch } from "./file-watch.ts";
 import { Generations } from "./generations.ts";
 import { Predecessor, type PredecessorStep } from "./handover.ts";
 import { socketOwnership, workerIdentity } from "./identity.ts";
@@ -59,6 +60,7 @@ export class Arbiter {
   readonly #doors: ControlDoors;
   readonly #reload: Reload;
   readonly #recycling: Recycling;
+  #files: FileWatch | undefined;
   /** The configuration at the start: what a reload cannot change stands here. */
   readonly #fixed: Config;
   readonly #report: BootReport | undefined;
@@ -130,6 +132,7 @@ export class Arbiter {
         this.#predecessor?.listeners ??
         (await openSockets(this.#fixed, socketOwnership(this.#fixed, this.#identity)));
       if (this.#predecessor === undefined) await this.#doors.openHealth();
+      if (this.#fixed.reload) this.#files = await this.#watchFiles(this.#fixed);
       // The workers are started before the first line is logged: they boot while the log is loaded.
       this.#settle();
       this.#narrator.started(this.#listeners);
@@ -156,6 +159,7 @@ export class Arbiter {
   #leave(): void {
     this.#clock.stop();
     this.#recycling.stop();
+    this.#files?.close();
     this.#mailbox.close();
     this.#doors.close();
     // Another arbiter may serve the same sockets, before or after this one.
@@ -236,6 +240,9 @@ export class Arbiter {
         return;
       case "reload":
         this.#reload.take(event.event);
+        return;
+      case "files":
+        this.#reload.askFor(event.changed);
         return;
       case "tick":
         return;
@@ -347,10 +354,16 @@ export class Arbiter {
       case "booting":
         this.#crew.assign(id);
         return;
+      case "loaded": {
+        const { generation = 0 } = this.#pool.find(id) ?? {};
+        this.#files?.loaded(generation, message.files);
+        return;
+      }
       case "ready": {
         const { candidate } = this.#pool.desired;
         const first = candidate?.proven === false && this.#pool.find(id)?.generation === candidate.generation;
-        if (first) this.#narrator.serving(message.serving);
+        if (first && this.#generations.standsInFor(candidate.generation) === undefined)
+          this.#narrator.serving(message.serving);
         this.#pool.workerReady(id);
         return;
       }
@@ -400,20 +413,48 @@ export class Arbiter {
       },
       established: (generation) => {
         this.#generations.keepOnly(generation);
-        this.#narrator.established(generation, this.#pool.desired.target);
+        if (this.#generations.standsInFor(generation) === undefined) {
+          this.#narrator.established(generation, this.#pool.desired.target);
+          this.#files?.established(generation);
+        } else this.#narrator.waiting();
         this.#desk.reloadDone(generation);
         this.#report?.ready();
         if (this.#predecessor === undefined) this.#report?.close();
         this.#reload.onceMore();
       },
+      substitute: (failure) => {
+        // Whoever waits to hear that it serves is told why not; and without a file nothing can be waited for.
+        const waits = this.#files?.isIdle === false && this.#report === undefined;
+        if (!waits || this.#generations.standsInFor(this.#generations.newest) !== undefined) return undefined;
+        this.#narrator.broken(failure);
+        return this.#reload.standIn(failure);
+      },
       abandoned: (failure, established) => {
-        this.#narrator.abandoned(failure, established);
+        const waiting = established !== 0 && this.#generations.standsInFor(established) !== undefined;
+        if (waiting) this.#narrator.broken(failure);
+        else this.#narrator.abandoned(failure, established);
         this.#desk.reloadFailed(this.#generations.newest, failure, established);
         if (established !== 0) this.#adoptLog(this.#generations.configOf(established));
+        const tried = this.#generations.standsInFor(this.#generations.newest) === undefined;
+        if (waiting && tried && !this.#pool.desired.reloadAgain) {
+          this.#pool.reload(this.#reload.standIn(failure), this.#pool.desired.target);
+        }
         this.#reload.onceMore();
       },
       limits: (generation) => limitsOf(this.#generations.configOf(generation)),
     };
+  }
+
+  /** What it takes is loaded only by a server that is to watch. */
+  async #watchFiles({ reloadEngine, reloadExtraFile = [] }: Config): Promise<FileWatch> {
+    const { FileWatch } = await import("./file-watch.ts");
+    return new FileWatch({
+      folder: this.#folder,
+      engine: reloadEngine,
+      extraFiles: reloadExtraFile,
+      log: this.#log,
+      changed: (changed) => this.#mailbox.post({ type: "files", changed }),
+    });
   }
 
   #spawn(id: number, slot: number, generation: number): void {
@@ -425,6 +466,7 @@ export class Arbiter {
       sockets: this.#listeners.map((listener) => listener.descriptor),
       config,
       identity: this.#identity,
+      standsInFor: this.#generations.standsInFor(generation),
       folder: this.#folder,
       errorLog: errorTarget(config, this.#folder),
     };

@@ -21,7 +21,7 @@ type Asked = Command extends infer Each ? (Each extends Command ? Omit<Each, "se
 /** What the desk needs of the arbiter. */
 export interface DeskOffice {
   readonly pool: Pool;
-  readonly generations: Pick<Generations, "newest">;
+  readonly generations: Pick<Generations, "newest" | "standsInFor">;
   post(command: Command): void;
   pidOf(id: number): number | undefined;
   reload(): void;
@@ -101,6 +101,9 @@ export class ControlDesk implements Controllable {
     const ready = readyWorkers(roster).length;
     if (desired.stop !== undefined) return { live: true, ready: false, reason: "stopping" };
     if (desired.established === 0) return { live: true, ready: false, reason: "booting" };
+    if (this.#office.generations.standsInFor(desired.established) !== undefined) {
+      return { live: true, ready: false, reason: "the app is broken" };
+    }
     if (ready < minReady) {
       return { live: true, ready: false, reason: `${workers(ready)} ready, ${minReady} wanted` };
     }

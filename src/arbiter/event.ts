@@ -46,6 +46,8 @@ export type ArbiterEvent =
   /** Somebody asked through the control interface. */
   | { readonly type: "command"; readonly command: Command }
   | { readonly type: "reload"; readonly event: ReloadEvent }
+  /** With `--reload`: files have changed, named as people know them. */
+  | { readonly type: "files"; readonly changed: readonly string[] }
   /** During an upgrade: of the arbiter that follows this one, and of the one that this one follows. */
   | { readonly type: "successor"; readonly event: SuccessorEvent }
   | { readonly type: "predecessor"; readonly step: PredecessorStep }

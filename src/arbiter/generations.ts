@@ -3,9 +3,11 @@
  * workers of it may be started, so that an abandoned reload finds the configuration before it as it was.
  */
 import type { Config } from "../config/settings.ts";
+import type { BootFailure } from "../ipc/messages.ts";
 
 export class Generations {
   readonly #configs = new Map<number, Config>();
+  readonly #failures = new Map<number, BootFailure>();
   #newest = 0;
 
   constructor(first: Config) {
@@ -16,11 +18,20 @@ export class Generations {
     return this.#newest;
   }
 
-  /** Makes a generation of a configuration, and returns its number. */
-  add(config: Config): number {
+  /**
+   * Makes a generation of a configuration, and returns its number. One that stands in for an app that could not be
+   * started serves nothing but why.
+   */
+  add(config: Config, standsInFor?: BootFailure): number {
     this.#newest += 1;
     this.#configs.set(this.#newest, config);
+    if (standsInFor !== undefined) this.#failures.set(this.#newest, standsInFor);
     return this.#newest;
+  }
+
+  /** Why the generation has no app to serve; undefined for one that has. */
+  standsInFor(generation: number): BootFailure | undefined {
+    return this.#failures.get(generation);
   }
 
   find(generation: number): Config | undefined {
@@ -41,5 +52,6 @@ export class Generations {
   /** Forgets all but one: there is no way back behind it. */
   keepOnly(generation: number): void {
     for (const other of this.#configs.keys()) if (other !== generation) this.#configs.delete(other);
+    for (const other of this.#failures.keys()) if (other !== generation) this.#failures.delete(other);
   }
 }

@@ -139,8 +139,26 @@ export class Narrator {
     this.#log.info(`The arbiter before this one (pid: ${pid}) is gone`);
   }
 
-  reloading(generation: number): void {
-    this.#log.info(`Reloading: generation ${generation}`, { generation });
+  /** @param changed the files that it is for, if it is for any */
+  reloading(generation: number, changed: readonly string[]): void {
+    const facts = { generation };
+    const [first, second] = changed;
+    if (first === undefined) this.#log.info(`Reloading: generation ${generation}`, facts);
+    else if (second === undefined)
+      this.#log.info(`Reloading: ${first} changed: generation ${generation}`, facts);
+    else {
+      const others = `${changed.length - 1} other${changed.length > 2 ? "s" : ""}`;
+      this.#log.info(`Reloading: ${first} and ${others} changed: generation ${generation}`, facts);
+    }
+  }
+
+  /** There is no app to serve, and the server waits for one. */
+  broken(failure: BootFailure): void {
+    this.#log.error(failure.message, failure.stack);
+  }
+
+  waiting(): void {
+    this.#log.info("Waiting until a file changes; what is asked meanwhile is answered with 503");
   }
 
   reloadFailed(established: number, why: string): void {

@@ -19,6 +19,8 @@ export interface PoolEffects {
   bootFailed(id: number, failure: BootFailure): void;
   /** Every slot has a worker of this generation. */
   established(generation: number): void;
+  /** The first candidate failed: a generation to serve in its place, or undefined to stop the server. */
+  substitute(failure: BootFailure): number | undefined;
   /** The candidate failed; `established` stands, or nothing is left if that is 0. */
   abandoned(failure: BootFailure, established: number): void;
   /** The time limits to go by for a generation. */
@@ -202,6 +204,13 @@ export class Pool {
   #abandon(now: number): void {
     const { candidate, established } = this.#desired;
     if (candidate?.failure === undefined) return;
+    const substitute = established === 0 ? this.#effects.substitute(candidate.failure) : undefined;
+    if (substitute !== undefined) {
+      const { reloadAgain, target } = this.#desired;
+      this.reload(substitute, target);
+      this.reloadAgain(reloadAgain);
+      return;
+    }
     const limits = established === 0 ? this.#desired.limits : this.#effects.limits(established);
     this.#desired = want.withAbandoned(this.#desired, limits, now);
     this.#effects.abandoned(candidate.failure, established);

@@ -3,6 +3,7 @@
  * leaves everything as it is. Reloads that overlap become one: what was read before the newest wish may be old.
  */
 import type { Config } from "../config/settings.ts";
+import type { BootFailure } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { ControlDesk } from "./control-desk.ts";
 import { workerCount } from "./cpu-limit.ts";
@@ -32,6 +33,8 @@ export interface ReloadOffice {
 export class Reload {
   readonly #office: ReloadOffice;
   #reading = false;
+  /** The files whose change asked for it. */
+  readonly #changed = new Set<string>();
 
   constructor(office: ReloadOffice) {
     this.#office = office;
@@ -59,6 +62,12 @@ export class Reload {
       );
   }
 
+  /** Files have changed. */
+  askFor(files: readonly string[]): void {
+    for (const file of files) this.#changed.add(file);
+    this.ask();
+  }
+
   take(event: ReloadEvent): void {
     this.#reading = false;
     if (event.type === "read") this.#begin(event.config);
@@ -82,7 +91,8 @@ export class Reload {
     }
     const generation = generations.add(config);
     adoptLog(config);
-    narrator.reloading(generation);
+    narrator.reloading(generation, [...this.#changed]);
+    this.#changed.clear();
     pool.reload(generation, workerCount(config.workers));
   }
 
@@ -92,6 +102,12 @@ export class Reload {
     narrator.reloadFailed(established, error.message);
     if (!reloadAgain) desk.reloadFailed(generations.newest + 1, error, established);
     this.onceMore();
+  }
+
+  /** A generation that answers with why the newest one could not be started. */
+  standIn(failure: BootFailure): number {
+    const { generations } = this.#office;
+    return generations.add(generations.configOf(generations.newest), failure);
   }
 
   /** Where a reload has come to its end: begins the one that was asked for meanwhile. */

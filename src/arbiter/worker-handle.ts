@@ -4,7 +4,7 @@ import { extname } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../config/settings.ts";
-import type { Assignment, FromWorker, Identity, ToWorker } from "../ipc/messages.ts";
+import type { Assignment, BootFailure, FromWorker, Identity, ToWorker } from "../ipc/messages.ts";
 import type { ArbiterEvent } from "./event.ts";
 import { killTree } from "./kill-tree.ts";
 import { readStallReports } from "./stall-reports.ts";
@@ -29,6 +29,7 @@ export interface Launch {
   readonly sockets: readonly number[];
   readonly config: Config;
   readonly identity: Identity;
+  readonly standsInFor: BootFailure | undefined;
   /** The folder to start in, links in it not resolved, so that a moved link leads to the new release. */
   readonly folder: string;
   /** Where the error log goes, a file or a descriptor. */
@@ -88,6 +89,7 @@ function assignmentOf(launch: Launch): Assignment<Config> {
     reports: FIRST_INHERITED + launch.sockets.length,
     errorLog: launch.errorLog,
     identity: launch.identity,
+    standsInFor: launch.standsInFor,
     settings: launch.config,
   };
 }

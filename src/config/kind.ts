@@ -206,6 +206,20 @@ export function size(min = 0): Kind<number, number | string> {
   });
 }
 
+/** File names or globs, each given by itself: a comma may be part of one. */
+export const globs: Kind<readonly string[], string | readonly string[]> = kind({
+  placeholder: "FILE",
+  repeatable: true,
+  schema: v.pipe(
+    v.union(
+      [v.pipe(v.string(), v.nonEmpty()), v.array(v.pipe(v.string(), v.nonEmpty()))],
+      complaint("is not the name of a file"),
+    ),
+    v.transform((written) => (typeof written === "string" ? [written] : written)),
+  ),
+  format: (value) => value.join(" "),
+});
+
 /** One of a few words. */
 export function choice<const Words extends readonly string[]>(...words: Words): Kind<Words[number]> {
   return kind<Words[number], Words[number]>({

@@ -21,6 +21,13 @@ import { type ContentSource, contentSource, isFileBody, isPiece, noPiece, openFi
 import { pump } from "./pump.ts";
 import { AnswerWriter } from "./writer.ts";
 
+/** What an answer of 500 says. */
+export interface ErrorContent {
+  /** The media type. */
+  readonly type: string;
+  readonly content: string;
+}
+
 /** Tells the server of an error that the app made or met. */
 export type AnswerErrorListener = (error: Error, headSent: boolean) => void;
 
@@ -391,20 +398,27 @@ export class Answer {
     } else {
       if (this.#phase === "open") this.claim();
       this.#phase = answered ? "failed" : "lost";
-      this.#sendError(error instanceof HttpError && isFinalStatus(error.status) ? error.status : 500);
+      if (error instanceof HttpError && isFinalStatus(error.status)) this.#sendError(error.status);
+      else this.#sendError(500, this.errorContent(error));
     }
     this.#settle(error);
   }
 
+  /** What the answer says of an error of the app, beyond its status: nothing, unless a server overrides it. */
+  protected errorContent(_error: Error): ErrorContent | undefined {
+    return undefined;
+  }
+
   /** Sends the server's own short answer for `status`. */
-  #sendError(status: number): void {
+  #sendError(status: number, said?: ErrorContent): void {
     this.status = status;
     if (forbidsContent(status)) {
       this.#carrier.whole(status, [], "", undefined);
     } else {
-      const content = `${status} ${REASONS[status] ?? "Error"}\n`;
-      const fields = ["Content-Type", "text/plain; charset=utf-8"];
-      this.#carrier.whole(status, fields, this.#carrier.headOnly ? "" : content, content.length);
+      const { type = "text/plain; charset=utf-8", content = `${status} ${REASONS[status] ?? "Error"}\n` } =
+        said ?? {};
+      const length = Buffer.byteLength(content);
+      this.#carrier.whole(status, ["Content-Type", type], this.#carrier.headOnly ? "" : content, length);
     }
     this.completed();
   }

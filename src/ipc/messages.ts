@@ -28,6 +28,8 @@ export interface Assignment<Settings> {
   readonly errorLog: string | number;
   /** Whom it becomes before anything of the app is loaded. */
   readonly identity: Identity;
+  /** Why there is no app to serve: the worker answers with that instead, until a reload brings one. */
+  readonly standsInFor: BootFailure | undefined;
   readonly settings: Settings;
 }
 
@@ -69,9 +71,19 @@ export interface Due {
   readonly amount: number;
 }
 
+/** A file that a worker has loaded, or looked for in vain. */
+export interface LoadedFile {
+  /** Absolute, links in it resolved. */
+  readonly path: string;
+  /** As `fileStamp` gave it just before. */
+  readonly stamp: string;
+}
+
 export type FromWorker =
   /** The worker's program listens for messages; what was sent to it before is lost. */
   | { readonly type: "booting" }
+  /** With `--reload`: what has been loaded since the last such message; of a worker that fails to boot, before it says so. */
+  | { readonly type: "loaded"; readonly files: readonly LoadedFile[] }
   /** Connections are accepted; `serving` names what serves the app, for the log. */
   | { readonly type: "ready"; readonly serving: string }
   | ({ readonly type: "failed" } & BootFailure)

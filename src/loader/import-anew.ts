@@ -52,5 +52,5 @@ function markImports(): Promise<void> {
 async function importMarked(location: Location, mark: number | undefined): Promise<ModuleNamespace> {
   if (mark === undefined) return await importModule(location);
   const { MARK } = await import("./fresh-resolve.ts");
-  return await importModule(location, `?${MARK}=${mark}`);
+  return await importModule(location, { query: `?${MARK}=${mark}` });
 }

@@ -11,21 +11,30 @@ import { isTypeScript, registerTypeScript } from "./typescript.ts";
 /** What `import()` gives. */
 export type ModuleNamespace = Readonly<Record<string, unknown>>;
 
-/**
- * Imports what `locate` found; with a query, apart from any import of it with another one. Rejects with
- * whatever the module or its imports throw.
- */
-export async function importModule(location: Location, query = ""): Promise<ModuleNamespace> {
-  if (location.kind === "package") return await importPackage(location.name, location.from, query);
+export interface ImportOptions {
+  /** Behind the URL: the module is imported apart from any import of it with another one. */
+  readonly query?: string;
+  /** Called before anything of the module is loaded, behind the compiler if it needs one. */
+  prepare?(): void;
+}
+
+/** Imports what `locate` found. Rejects with whatever the module or its imports throw. */
+export async function importModule(
+  location: Location,
+  options: ImportOptions = {},
+): Promise<ModuleNamespace> {
+  if (location.kind === "package") return await importPackage(location.name, location.from, options);
   if (isTypeScript(location.file)) await registerTypeScript();
-  return await import(`${pathToFileURL(location.file).href}${query}`);
+  options.prepare?.();
+  return await import(`${pathToFileURL(location.file).href}${options.query ?? ""}`);
 }
 
 /**
  * Resolves a package from the user's folder instead of from tsgun's own. Packages for ES modules only
  * are hidden from `require.resolve`: a script that pretends to lie there imports them.
  */
-async function importPackage(name: string, from: string, query: string): Promise<ModuleNamespace> {
+async function importPackage(name: string, from: string, options: ImportOptions): Promise<ModuleNamespace> {
+  const { query = "" } = options;
   const asking = join(from, "[app]");
   let file: string;
   try {
@@ -35,9 +44,10 @@ async function importPackage(name: string, from: string, query: string): Promise
     const { USE_MAIN_CONTEXT_DEFAULT_LOADER: context } = (constants ?? {}) as Partial<typeof constants>;
     if ((error as { code?: unknown }).code !== "ERR_PACKAGE_PATH_NOT_EXPORTED" || context === undefined)
       throw error;
+    options.prepare?.();
     const filename = query === "" ? asking : `${pathToFileURL(asking).href}${query}`;
     const script = new Script("(name) => import(name)", { filename, importModuleDynamically: context });
     return await (script.runInThisContext() as (name: string) => Promise<ModuleNamespace>)(name);
   }
-  return await importModule({ kind: "file", file, shown: name }, query);
+  return await importModule({ kind: "file", file, shown: name }, options);
 }

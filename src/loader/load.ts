@@ -5,6 +5,7 @@ import { isStartedByAwait } from "./frameworks.ts";
 import { importModule, type ModuleNamespace } from "./import-module.ts";
 import { fetchInterop, loadedAppOf } from "./kind.ts";
 import type { AppInterface, LoadedApp } from "./loaded-app.ts";
+import type { LoadedFiles } from "./loaded-files.ts";
 import { type Location, locate } from "./locate.ts";
 import { type AppSpec, parseAppSpec } from "./spec.ts";
 import { isTypeScript } from "./typescript.ts";
@@ -24,6 +25,8 @@ export interface LoadOptions {
   readonly cwd?: string;
   /** For what will be imported anyway: awaited before the compiler is in place, behind which imports are slower. */
   readonly beforeCompiler?: () => Promise<unknown>;
+  /** Told of every file that the app loads, from the start and later. */
+  readonly loadedFiles?: LoadedFiles | undefined;
 }
 
 /**
@@ -38,15 +41,19 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
   if (location.kind === "file" && isTypeScript(location.file)) {
     await Promise.all([options.beforeCompiler?.(), fetchInterop()]);
   }
-  const module = await imported(location, cwd);
+  const module = await imported(location, cwd, options.loadedFiles);
   const found = findExport(module, parsed, location.shown);
   const value = await made(found, parsed, location.shown, cwd);
   return await loadedAppOf(value, options.interface ?? "auto", shownName(found, parsed, location));
 }
 
-async function imported(location: Location, cwd: string): Promise<ModuleNamespace> {
+async function imported(
+  location: Location,
+  cwd: string,
+  loadedFiles: LoadedFiles | undefined,
+): Promise<ModuleNamespace> {
   try {
-    return await importModule(location);
+    return await importModule(location, { prepare: () => loadedFiles?.install() });
   } catch (error) {
     const { importFailure } = await import("./failure.ts");
     throw await importFailure(error, location, cwd);

@@ -77,8 +77,13 @@ function neighbour(base: string): string | undefined {
   return nearest === undefined ? undefined : join(folder, bare.get(nearest) as string);
 }
 
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+/** Whether there is a file; what cannot be looked at, as what would lie below a file, is none. */
+export function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return false;
+  }
 }
 
 function isFolder(path: string): boolean {

@@ -3,10 +3,11 @@
  * @oxc-node/core gives a reason without a line, V8 keeps file and line of an ES module to itself until the
  * process dies of the error. So the question is asked again here, file by file, and nothing is run.
  */
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Compilation, firstThatFails } from "./compile-check.ts";
+import { isFile } from "./locate.ts";
 import { generatedLine, originalLine } from "./source-line.ts";
 import { compilesTypeScript, isTypeScript, makeTransformer, type Transformer } from "./typescript.ts";
 
@@ -165,11 +166,7 @@ function sourceOf(path: string): string | undefined {
     `${path}/index.ts`,
     `${path}/index.js`,
   ];
-  return candidates.find(
-    (file) =>
-      (isTypeScript(file) || /\.[mc]?js$/.test(file)) &&
-      statSync(file, { throwIfNoEntry: false })?.isFile() === true,
-  );
+  return candidates.find((file) => (isTypeScript(file) || /\.[mc]?js$/.test(file)) && isFile(file));
 }
 
 function pathOf(where: string): string {

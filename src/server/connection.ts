@@ -166,7 +166,12 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
         : new ArrivingBody(this, head.contentLength, options.limits.body, head.expectContinue);
     const request = new ExchangeRequest(head, this.#context, this.#arriving?.body, this.#extend);
     this.requestDeadline = host.now + options.timeouts.request;
-    const answer = new EngineAnswer(this.#sender, (error) => options.onError(error, request));
+    const { describeError: describe } = options;
+    const answer = new EngineAnswer(
+      this.#sender,
+      (error) => options.onError(error, request),
+      describe && ((error) => describe(error, request.headers.accept)),
+    );
     this.#request = request;
     this.#answer = answer;
     runHandler(head.upgrade ? host.upgrade : host.handle, request, answer);

@@ -3,7 +3,7 @@
  * simplest of them. Whether the connection outlives an answer is the connection's to say.
  */
 import type { Duplex } from "node:stream";
-import { Answer } from "../exchange/answer.ts";
+import { Answer, type ErrorContent } from "../exchange/answer.ts";
 import type { Carrier } from "../exchange/carrier.ts";
 import type { HeadersInput, ResponseBody } from "../gateway/types.ts";
 import {
@@ -125,10 +125,21 @@ export class Sender implements Carrier {
 /** The answer of this engine: the simplest kind takes a short way. */
 export class EngineAnswer extends Answer {
   readonly #sender: Sender;
+  readonly #describe: ((error: Error) => ErrorContent) | undefined;
 
-  constructor(sender: Sender, onError: (error: Error, headSent: boolean) => void) {
+  /** @param describe what a 500 says of the app's error; without it, nothing */
+  constructor(
+    sender: Sender,
+    onError: (error: Error, headSent: boolean) => void,
+    describe?: (error: Error) => ErrorContent,
+  ) {
     super(sender, onError);
     this.#sender = sender;
+    this.#describe = describe;
+  }
+
+  protected override errorContent(error: Error): ErrorContent | undefined {
+    return this.#describe?.(error);
   }
 
   protected override completed(): void {

@@ -1,4 +1,5 @@
 /** What the gateway engine is told: limits in bytes, times in milliseconds. */
+import type { ErrorContent } from "../exchange/answer.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 import type { RequestLimits } from "../http/request-parser.ts";
@@ -18,6 +19,9 @@ export interface EngineTimeouts {
 /** Tells of an error in the app or in a request; the connection has been seen to already. */
 export type ErrorReporter = (error: Error, request: { method: string; target: string; id: string }) => void;
 
+/** What a 500 says of the app's error, for what the client accepts (the field's value). */
+export type ErrorDescriber = (error: Error, accept: string | undefined) => ErrorContent;
+
 export interface EngineOptions {
   readonly limits: RequestLimits & {
     /** The largest request body in bytes, `Infinity` for no limit; beyond it 413. */
@@ -34,6 +38,8 @@ export interface EngineOptions {
   /** The prefix under which the app is mounted; "" by default. */
   readonly rootPath?: string;
   readonly onError: ErrorReporter;
+  /** Undefined: nothing beyond the status. */
+  readonly describeError?: ErrorDescriber | undefined;
   /** A connection could not be accepted (no file descriptors left, say); the server goes on. */
   readonly onAcceptError: (error: Error) => void;
 }

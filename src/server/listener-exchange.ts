@@ -4,6 +4,7 @@
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { BodyError, HttpError } from "../errors.ts";
+import type { ErrorContent } from "../exchange/answer.ts";
 import type { EngineTimeouts } from "./engine-options.ts";
 
 export class ListenerExchange {
@@ -66,18 +67,17 @@ export class ListenerExchange {
     return Math.max(usual, this.request.socket.timeout ?? 0);
   }
 
-  /** The server's own answer, for a request that the listener does not get to see. */
-  refuse(status: number): void {
+  /** The server's own answer, where the listener gives none. */
+  refuse(status: number, said?: ErrorContent): void {
     const { response } = this;
     response.shouldKeepAlive = false;
-    const text = `${STATUS_CODES[status]}\n`;
-    const fields = { "content-type": "text/plain; charset=utf-8", "content-length": text.length };
-    response.writeHead(status, fields);
-    response.end(text);
+    const { type = "text/plain; charset=utf-8", content = `${STATUS_CODES[status]}\n` } = said ?? {};
+    response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(content) });
+    response.end(content);
   }
 
-  /** The listener threw, or its promise was rejected. */
-  fail(): void {
+  /** The listener threw, or its promise was rejected; `said` is what the client is told of that, if anything. */
+  fail(said?: ErrorContent): void {
     const { response } = this;
     if (response.writableEnded) return;
     if (response.headersSent) {
@@ -85,7 +85,7 @@ export class ListenerExchange {
       return;
     }
     for (const name of response.getHeaderNames()) response.removeHeader(name);
-    this.refuse(500);
+    this.refuse(500, said);
   }
 
   /** Ends it without its listener, with an answer of the server's if it is this one's turn on the connection. */

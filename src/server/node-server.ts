@@ -12,7 +12,7 @@ import {
 import { type Socket, Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, thrownError } from "../errors.ts";
-import type { EngineOptions, EngineTimeouts, ErrorReporter } from "./engine-options.ts";
+import type { EngineOptions, EngineTimeouts, ErrorDescriber, ErrorReporter } from "./engine-options.ts";
 import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
 import { ListenerExchange } from "./listener-exchange.ts";
@@ -29,6 +29,8 @@ export interface NodeServerOptions {
   readonly gate?: Gate;
   /** Tells of a request that was given up because its time was over. */
   readonly onError: ErrorReporter;
+  /** What a 500 says of what the listener threw; undefined: nothing beyond the status. */
+  readonly describeError?: ErrorDescriber | undefined;
   readonly onAcceptError: (error: Error) => void;
 }
 
@@ -174,9 +176,11 @@ export class NodeServer implements WorkerServer {
 
   /** Calls the app. What it throws, or its promise rejects with, is that request's affair and not the worker's. */
   #run(exchange: ListenerExchange): void {
-    const failed = (error: unknown): void => {
-      this.#options.onError(thrownError(error), exchange.name);
-      exchange.fail();
+    const failed = (thrown: unknown): void => {
+      const { onError, describeError } = this.#options;
+      const error = thrownError(thrown);
+      onError(error, exchange.name);
+      exchange.fail(describeError?.(error, exchange.request.headers.accept));
     };
     try {
       const result: unknown = this.#options.listener(exchange.request, exchange.response);

@@ -6,8 +6,9 @@ import type { App, WorkerInfo } from "../gateway/types.ts";
 import { becomeWorker } from "../interop/current-worker.ts";
 import type { Assignment } from "../ipc/messages.ts";
 import { type LoadedNodeApp, loadApp } from "../loader/load.ts";
+import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { ErrorLog } from "../log/error-log.ts";
-import type { EngineOptions, ErrorReporter } from "../server/engine-options.ts";
+import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/engine-options.ts";
 import { Gate } from "../server/gate.ts";
 import type { WorkerServer } from "../server/server.ts";
 import { StartupError } from "./boot-error.ts";
@@ -29,16 +30,23 @@ export async function makeServing(
   assignment: Assignment<Config>,
   drain: AbortSignal,
   log: ErrorLog,
+  loadedFiles?: LoadedFiles,
 ): Promise<Serving> {
-  const { settings, slot, generation } = assignment;
+  const { settings, slot, generation, standsInFor } = assignment;
   if (settings.app === undefined) throw new FatalError("no app is named", ExitCode.usage);
   const worker: WorkerInfo = { pid: process.pid, slot, generation, drain };
   becomeWorker(worker);
+  if (standsInFor !== undefined) {
+    const { standIn } = await import("./stand-in.ts");
+    const app = standIn(standsInFor, settings.showErrors);
+    return serveGateway("nothing but the error", app, worker, settings, log);
+  }
   const loaded = await loadApp(settings.app, {
     interface: settings.interface,
     cwd: process.cwd(),
     // What the app is cannot be known yet: a guess that fails costs little.
     beforeCompiler: settings.interface === "node" ? nodeServer : gatewayServer,
+    loadedFiles,
   });
   if (loaded.kind === "gateway") return serveGateway(loaded.what, loaded.app, worker, settings, log);
   return serveNode(loaded, settings, log);
@@ -65,6 +73,7 @@ async function serveGateway(
     proxyRules: new ProxyRules(settings.forwardedAllowIps, settings.forwardedHeaders),
     rootPath: settings.rootPath,
     onError: errorReporter(log),
+    describeError: await errorDescriber(settings),
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
   return { what, server, shutdown: async () => app.shutdown?.(state) };
@@ -86,6 +95,7 @@ async function serveNode(app: LoadedNodeApp, settings: Config, log: ErrorLog): P
     timeouts: timeoutsOf(settings),
     gate: gateOf(settings, log),
     onError: errorReporter(log),
+    describeError: await errorDescriber(settings),
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
   return { what: app.what, server, shutdown: async () => app.shutdown?.() };
@@ -116,6 +126,13 @@ function gateOf({ workerConnections }: Config, log: ErrorLog): Gate {
     const many = workerConnections === 1 ? "1 connection" : `${workerConnections} connections`;
     log.warning(`This worker has ${many}, all that --worker-connections allows: it accepts as others close`);
   });
+}
+
+/** Only a server that is to show its errors loads what it takes. */
+async function errorDescriber(settings: Config): Promise<ErrorDescriber | undefined> {
+  if (!settings.showErrors) return undefined;
+  const { errorContent, shownError } = await import("../server/error-page.ts");
+  return (error, accept) => errorContent(shownError("500 Internal Server Error", error), accept);
 }
 
 /** In the settings 0 is no limit. */

@@ -8,6 +8,7 @@ import { setMaxListeners } from "node:events";
 import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { Assignment, FromWorker, ToWorker } from "../ipc/messages.ts";
+import type { LoadedFiles } from "../loader/loaded-files.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
 import { describeBootError } from "./boot-error.ts";
@@ -56,6 +57,7 @@ class WorkerLife {
   #phase: "booting" | "ready" | "draining" = "booting";
   #serving: Serving | undefined;
   #watchdog: Watchdog | undefined;
+  #loadedFiles: LoadedFiles | undefined;
   #linger = 0;
 
   constructor() {
@@ -103,7 +105,10 @@ class WorkerLife {
 
   async #boot(assignment: Assignment<Config>): Promise<void> {
     const { settings, descriptors } = assignment;
-    const failed = (error: unknown): void => failBoot(error);
+    const failed = (error: unknown): void => {
+      this.#loadedFiles?.flush();
+      failBoot(error);
+    };
     process.on("uncaughtException", failed);
     const { slot, generation } = assignment;
     logUncaught(this.#log);
@@ -114,7 +119,8 @@ class WorkerLife {
     try {
       dropPrivileges(assignment.identity);
       this.#watchdog = watchLoop(assignment, () => this.#serving?.server.inFlight() ?? [], this.#log);
-      const serving = await makeServing(assignment, this.#drain.signal, this.#log);
+      if (settings.reload) await this.#watchLoading();
+      const serving = await makeServing(assignment, this.#drain.signal, this.#log, this.#loadedFiles);
       if (settings.warmupPath !== undefined) {
         const { warmUp } = await import("./warm-up.ts");
         await warmUp(serving.server, settings.warmupPath);
@@ -122,14 +128,20 @@ class WorkerLife {
       for (const descriptor of descriptors) await serving.server.listen(descriptor, settings.backlog);
       this.#serving = serving;
     } catch (error) {
-      return failBoot(error);
+      return failed(error);
     } finally {
       process.off("uncaughtException", failed);
     }
     this.#phase = "ready";
+    this.#loadedFiles?.flush();
     send({ type: "ready", serving: this.#serving.what });
     setInterval(() => this.#beat(), beatInterval(settings.timeout)).unref();
     beginTerm(settings, this.#serving.server, (due) => send({ type: "due", ...due }));
+  }
+
+  async #watchLoading(): Promise<void> {
+    const { LoadedFiles } = await import("../loader/loaded-files.ts");
+    this.#loadedFiles = new LoadedFiles((files) => send({ type: "loaded", files }));
   }
 
   #beat(): void {

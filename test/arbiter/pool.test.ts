@@ -57,6 +57,7 @@ class PaperPool {
       },
       bootFailed: (id) => this.told.push(`failed ${id}`),
       established: (generation) => this.told.push(`established ${generation}`),
+      substitute: () => undefined,
       abandoned: (failure, established) => this.told.push(`abandoned for ${established}: ${failure.message}`),
       limits: () => LIMITS,
     };

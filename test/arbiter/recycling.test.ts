@@ -24,6 +24,7 @@ describe("memory", () => {
       kill: () => {},
       bootFailed: () => {},
       established: () => {},
+      substitute: () => undefined,
       abandoned: () => {},
       limits: () => limits,
     };

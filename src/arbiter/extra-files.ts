@@ -1,0 +1,57 @@
+/** Files that no module loader knows of (templates, data, `.env`), named by `--reload-extra-file` as paths or globs. */
+import type { Stats } from "node:fs";
+import { basename, dirname, resolve, sep } from "node:path";
+import picomatch from "picomatch";
+
+/** Not looked into unless a glob names them. */
+const SKIPPED = ["node_modules", ".git"];
+
+interface Pattern {
+  /** The folder that everything is in that it can match. */
+  readonly base: string;
+  matches(path: string): boolean;
+  /** Whether something below a folder may match. */
+  enters(folder: string): boolean;
+}
+
+export class ExtraFiles {
+  readonly #patterns: readonly Pattern[];
+
+  /** @param globs paths too; a folder stands for everything below it */
+  constructor(globs: readonly string[], folder: string) {
+    this.#patterns = globs.map((glob) => pattern(glob, folder));
+  }
+
+  /** What to watch. */
+  bases(): string[] {
+    return [...new Set(this.#patterns.map(({ base }) => base))];
+  }
+
+  /** For chokidar, which asks for everything below the bases, with `stats` once it knows them. */
+  readonly ignored = (path: string, stats?: Stats): boolean => {
+    if (stats?.isFile() === true) return !this.#patterns.some((each) => each.matches(path));
+    return !this.#patterns.some((each) => each.matches(path) || each.enters(path));
+  };
+}
+
+function pattern(glob: string, folder: string): Pattern {
+  const { base, glob: rest, isGlob } = picomatch.scan(glob);
+  const isWithin = (path: string, top: string): boolean => path === top || path.startsWith(top + sep);
+  if (!isGlob) {
+    const file = resolve(folder, glob);
+    const around = dirname(file);
+    return {
+      base: around,
+      matches: (path) => isWithin(path, file),
+      enters: (path) => path === around,
+    };
+  }
+  const top = resolve(folder, base);
+  const isMatch = picomatch(rest, { dot: true });
+  const skipped = SKIPPED.filter((name) => !glob.includes(name));
+  return {
+    base: top,
+    matches: (path) => isWithin(path, top) && isMatch(path.slice(top.length + 1)),
+    enters: (path) => isWithin(path, top) && (path === top || !skipped.includes(basename(path))),
+  };
+}

@@ -3,7 +3,7 @@ import { HttpError } from "../errors.ts";
 import type { Controllable, Outcome } from "./api.ts";
 import type { Reply, Route } from "./json-server.ts";
 
-/** 409: what was asked for was tried and did not come about; the server goes on as before. */
+/** 409: what was asked for was tried and did not come about; the server serves on with what it has. */
 function reply(outcome: Outcome): Reply {
   return { status: outcome.ok ? 200 : 409, body: outcome };
 }

@@ -34,6 +34,10 @@ export interface Candidate {
   readonly generation: number;
   /** A worker of it has been ready. Until then it gets one worker only, and a newer reload may displace it. */
   readonly proven: boolean;
+  /** How many workers its configuration wants: the target from the proof on. */
+  readonly target: number;
+  /** The target that comes back when it is abandoned. */
+  readonly targetBefore: number;
   readonly deaths: number;
   /** Why it is to be abandoned. */
   readonly failure: BootFailure | undefined;
@@ -90,7 +94,7 @@ export function firstBoot(target: number, surge: number, limits: Limits): Desire
     surge,
     limits,
     established: 0,
-    candidate: newCandidate(1),
+    candidate: newCandidate(1, target, target),
     reloadAgain: false,
     crashes: 0,
     crashedAt: Number.NEGATIVE_INFINITY,
@@ -100,13 +104,19 @@ export function firstBoot(target: number, surge: number, limits: Limits): Desire
   };
 }
 
-function newCandidate(generation: number): Candidate {
-  return { generation, proven: false, deaths: 0, failure: undefined };
+function newCandidate(generation: number, target: number, targetBefore: number): Candidate {
+  return { generation, proven: false, target, targetBefore, deaths: 0, failure: undefined };
 }
 
 /** The generation that every worker should be of. */
 export function goalGeneration(desired: Desired): number {
   return desired.candidate?.generation ?? desired.established;
+}
+
+/** How many slots there are: as many as the target says, and one to try a candidate in though there was none. */
+export function slotCount(desired: Desired): number {
+  const { candidate, target } = desired;
+  return candidate !== undefined && candidate.target > 0 ? Math.max(1, target) : target;
 }
 
 /** Whether a reload can begin now, or has to wait for the one that is rolling out. */
@@ -116,16 +126,20 @@ export function canReload(desired: Desired): boolean {
   return candidate === undefined || (!candidate.proven && desired.established !== 0);
 }
 
-/** A reload begins: generation `generation` is wanted. One under way that has proven nothing is displaced. */
+/**
+ * A reload begins: generation `generation` is wanted, with `target` workers once it is proven. One under way that
+ * has proven nothing is displaced.
+ */
 export function withCandidate(desired: Desired, generation: number, target: number, limits: Limits): Desired {
-  return { ...desired, target, limits, candidate: newCandidate(generation), reloadAgain: false };
+  const candidate = newCandidate(generation, target, desired.target);
+  return { ...desired, limits, candidate, reloadAgain: false };
 }
 
 /** A worker of `generation` is ready. */
 export function withProof(desired: Desired, generation: number): Desired {
   const { candidate } = desired;
-  if (candidate === undefined || candidate.generation !== generation) return desired;
-  return { ...desired, candidate: { ...candidate, proven: true } };
+  if (candidate === undefined || candidate.generation !== generation || candidate.proven) return desired;
+  return { ...desired, target: candidate.target, candidate: { ...candidate, proven: true } };
 }
 
 /** Every slot has a ready worker of the candidate. */
@@ -144,9 +158,10 @@ export function withEstablished(desired: Desired): Desired {
 
 /** The candidate failed: the established generation stands, or the server stops if there is none. */
 export function withAbandoned(desired: Desired, limits: Limits, now: number): Desired {
-  const failure = desired.candidate?.failure;
-  if (failure === undefined) return desired;
-  if (desired.established !== 0) return { ...desired, candidate: undefined, limits };
+  const { candidate } = desired;
+  if (candidate?.failure === undefined) return desired;
+  const { failure, targetBefore } = candidate;
+  if (desired.established !== 0) return { ...desired, target: targetBefore, candidate: undefined, limits };
   const exitCode = failure.kind === "load" ? ExitCode.appLoad : ExitCode.workerBoot;
   return {
     ...desired,
@@ -214,8 +229,15 @@ export function waitAfter(crashes: number): number {
   return Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (crashes - CRASHES_AT_ONCE - 1));
 }
 
-export function withTarget(desired: Desired, target: number): Desired {
-  return { ...desired, target: Math.max(0, target) };
+/** What somebody asks for during a reload holds however the reload ends. */
+export function withTarget(desired: Desired, wanted: number): Desired {
+  const target = Math.max(0, wanted);
+  const { candidate } = desired;
+  return {
+    ...desired,
+    target,
+    candidate: candidate && { ...candidate, target, targetBefore: target },
+  };
 }
 
 /**

@@ -8,7 +8,7 @@
  * - never more than `target + surge` workers serve or boot, and while one that is well is replaced
  *   those that still drain count too.
  */
-import { type Desired, goalGeneration } from "./desired.ts";
+import { type Desired, goalGeneration, slotCount } from "./desired.ts";
 import {
   activeWorkers,
   isHarder,
@@ -125,7 +125,8 @@ function viewSlots(desired: Desired, roster: Roster): SlotsView {
   const outdated: number[] = [];
   const succeeded: WorkerRecord[] = [];
   let complete = true;
-  for (let slot = 1; slot <= desired.target; slot++) {
+  const last = slotCount(desired);
+  for (let slot = 1; slot <= last; slot++) {
     const occupants = active.filter((worker) => worker.slot === slot);
     const fresh = occupants.filter((worker) => worker.generation === goal && !worker.expiring);
     if (occupants.length === 0) empty.push(slot);
@@ -139,9 +140,7 @@ function viewSlots(desired: Desired, roster: Roster): SlotsView {
     }
     complete &&= rank === FITTEST;
   }
-  const beyond = active
-    .filter((worker) => worker.slot > desired.target)
-    .sort((a, b) => b.slot - a.slot || a.id - b.id);
+  const beyond = active.filter((worker) => worker.slot > last).sort((a, b) => b.slot - a.slot || a.id - b.id);
   return { empty, outdated, succeeded, beyond, complete };
 }
 

@@ -385,6 +385,58 @@ describe("reload", () => {
     assert.deepEqual(paper.ids("ready"), [1]);
   });
 
+  test("the number of workers changes with the proof, and comes back with the old generation", () => {
+    const paper = booted(2);
+    paper.reload(4);
+    assert.deepEqual(paper.news(), ["spawn 3 in 1 of 2"]);
+    paper.failed(3);
+    paper.gone(3);
+    assert.equal(paper.pool.desired.target, 2);
+    assert.deepEqual(paper.ids("ready"), [1, 2]);
+    assert.deepEqual(paper.news(), ["abandoned for 1: no such module"]);
+    paper.reload(4);
+    paper.ready(4);
+    assert.equal(paper.pool.desired.target, 4);
+    assert.deepEqual(paper.ids("booting"), [5, 6]);
+    paper.failed(5);
+    assert.equal(paper.pool.desired.target, 2);
+    for (const id of [5, 6]) paper.gone(id);
+    for (const id of paper.ids("draining")) paper.gone(id);
+    assert.deepEqual(paper.ids("ready"), [1, 2]);
+    assert.equal(paper.pool.roster.length, 2);
+  });
+
+  test("what is asked for during a reload holds, however it ends", () => {
+    for (const fails of [true, false]) {
+      const paper = booted(2);
+      paper.reload(4);
+      paper.pool.scale(3);
+      paper.settle();
+      if (fails) paper.failed(3);
+      else paper.ready(3);
+      assert.equal(paper.pool.desired.target, 3);
+    }
+  });
+
+  test("with no workers, one is tried before the others come, and gone again if it fails", () => {
+    const paper = booted(2);
+    paper.pool.scale(0);
+    paper.settle();
+    for (const id of [1, 2]) paper.gone(id);
+    paper.news();
+    paper.reload(3);
+    assert.deepEqual(paper.news(), ["spawn 3 in 1 of 2"]);
+    paper.failed(3);
+    paper.gone(3);
+    assert.deepEqual(paper.news(), ["abandoned for 1: no such module"]);
+    assert.deepEqual(paper.pool.roster, []);
+    paper.reload(3);
+    paper.ready(4);
+    assert.deepEqual(paper.news(), ["spawn 4 in 1 of 3", "spawn 5 in 2 of 3", "spawn 6 in 3 of 3"]);
+    paper.ready(5, 6);
+    assert.deepEqual(paper.news(), ["established 3"]);
+  });
+
   test("while the new generation is tried, a crashed worker is replaced by one of the old", () => {
     const paper = booted(2);
     paper.reload();

@@ -109,6 +109,23 @@ test("reload waits for its outcome, and a bad one leaves all as it was", async (
   assert.equal((await ask(target)).text, "version 2");
 });
 
+test("a reload that fails leaves the number of workers too", async (context) => {
+  const { ctl, command, folder, deploy } = await controlled(context);
+  const wanted = async (): Promise<number> =>
+    (JSON.parse((await ctl("status", "--json")).out) as { workers: { target: number } }).workers.target;
+  const pids = command.workers();
+  writeFileSync(join(folder, "tsgun.config.json"), '{ "workers": 3 }');
+  deploy("throw new Error('from the app');\n");
+  assert.equal((await ctl("reload")).code, 1);
+  assert.equal(await wanted(), 1);
+  await until("the tried worker is gone", () => command.workers().length === 1);
+  assert.deepEqual(command.workers(), pids);
+  assert.deepEqual(command.lines(/times in a row|failed to boot/), []);
+  deploy(HANDLER);
+  assert.equal((await ctl("reload")).out, "generation 3 serves with 3 workers\n");
+  assert.equal(await wanted(), 3);
+});
+
 test("with --json an outcome is JSON too, good or bad", async (context) => {
   const { ctl, deploy } = await controlled(context);
   const outcome = async (...words: string[]): Promise<[number | null, Record<string, unknown>]> => {

@@ -34,6 +34,35 @@ const DONE: IteratorResult<Uint8Array, undefined> = { done: true, value: undefin
 const EMPTY = new Uint8Array(0);
 const NO_TRAILERS: readonly string[] = [];
 
+/** So many pieces are joined before more are kept beside them, if they are small. */
+const JOINED_PIECES = 512;
+
+/** Content on its way to being one piece. A client that sends byte by byte must not cost a hundred times as much memory. */
+class Pieces {
+  size = 0;
+  readonly #kept: Uint8Array[] = [];
+  #latest: Uint8Array[] = [];
+  #latestSize = 0;
+
+  add(piece: Uint8Array): void {
+    this.size += piece.length;
+    this.#latest.push(piece);
+    this.#latestSize += piece.length;
+    if (this.#latest.length < JOINED_PIECES) return;
+    if (this.#latestSize < JOINED_PIECES * SMALL)
+      this.#kept.push(Buffer.concat(this.#latest, this.#latestSize));
+    else this.#kept.push(...this.#latest);
+    this.#latest = [];
+    this.#latestSize = 0;
+  }
+
+  whole(): Uint8Array {
+    const pieces = [...this.#kept, ...this.#latest];
+    if (pieces.length === 1) return pieces[0] as Uint8Array;
+    return this.size === 0 ? EMPTY : Buffer.concat(pieces, this.size);
+  }
+}
+
 export class MessageBody implements RequestBody {
   readonly length: number | undefined;
   /** Names and values in turn; complete once the body is. */
@@ -140,17 +169,13 @@ export class MessageBody implements RequestBody {
     // Before the claim: a client that waits for 100 Continue must not be told to send what is refused.
     if (this.length !== undefined && this.length > limit && !this.#used) throw this.#tooLarge(limit);
     this.#claim();
-    const chunks: Uint8Array[] = [];
-    let size = 0;
+    const collected = new Pieces();
     for (;;) {
       const next = await this.#next();
-      if (next.done === true) break;
-      size += next.value.length;
-      if (size > limit) throw this.#tooLarge(limit);
-      chunks.push(next.value);
+      if (next.done === true) return collected.whole();
+      collected.add(next.value);
+      if (collected.size > limit) throw this.#tooLarge(limit);
     }
-    if (chunks.length === 1) return chunks[0] as Uint8Array;
-    return size === 0 ? EMPTY : Buffer.concat(chunks, size);
   }
 
   async text(options?: BodyOptions): Promise<string> {

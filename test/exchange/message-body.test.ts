@@ -1,6 +1,8 @@
 /** What waits for the reader of a body: as few pieces as the bytes need, and every one of them as it came. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { MessageBody } from "../../src/exchange/message-body.ts";
 
 const source = { start: () => {}, pause: () => {}, resume: () => {} };
@@ -26,4 +28,28 @@ test("chunks of a few bytes are joined while they wait", async () => {
   assert.ok(Buffer.concat(pieces).equals(Buffer.concat(sent)), "the bytes are not what was sent");
   assert.ok(pieces.length < 30, `${pieces.length} pieces`);
   assert.ok(copy.equals(first), "a piece changed when it had been handed out");
+});
+
+test("a body that comes byte by byte is held in few pieces by bytes()", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const heap = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const body = new MessageBody(undefined, source);
+  const read = body.bytes();
+  const before = heap();
+  const size = 200_000;
+  for (let index = 0; index < size; index += 1) {
+    body.push(Buffer.from([index % 251]));
+    // The reader takes each before the next one comes, as it does with a client that is slow enough.
+    await new Promise((resolve) => process.nextTick(resolve));
+  }
+  const held = heap() - before;
+  body.end();
+  const bytes = await read;
+  assert.equal(bytes.length, size);
+  assert.ok(bytes.every((byte, index) => byte === index % 251));
+  assert.ok(held < size * 20, `${Math.round(held / size)} bytes are held for each byte`);
 });

@@ -4,8 +4,15 @@
  * rounds and the ratio between the two. CPU time is the server's own, from /proc.
  *
  *   npm run bench -- [--rounds 5] [--seconds 4] [--connections 64]
+ *
+ * With `--access-log`, our engine without an access log and with one of each format, to a file:
+ *
+ *   npm run bench -- --access-log
  */
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Candidate, type CandidateSpec, startCandidate } from "./candidate.ts";
 import { median, requireTool } from "./measure.ts";
@@ -15,19 +22,28 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "4" },
     connections: { type: "string", default: "64" },
+    "access-log": { type: "boolean", default: false },
   },
 });
 
-const BASELINE = "node:http";
+function tsgun(name: string, ...flags: string[]): CandidateSpec {
+  const args = ["dist/cli/main.js", "examples/hello/app.ts:handler", "-w", "1", "-b", "127.0.0.1:PORT"];
+  return { name, args: [...args, ...flags], serverIsChild: true };
+}
 
-const CANDIDATES: CandidateSpec[] = [
-  { name: BASELINE, args: ["bench/node-http.mjs", "PORT"], serverIsChild: false },
-  {
-    name: "tsgun",
-    args: ["dist/cli/main.js", "examples/hello/app.ts:handler", "--workers", "1", "--bind", "127.0.0.1:PORT"],
-    serverIsChild: true,
-  },
-];
+const folder = mkdtempSync(join(tmpdir(), "tsgun-bench-"));
+
+function logging(format: string): CandidateSpec {
+  const file = join(folder, `${format}.log`);
+  return tsgun(format, "--access-logfile", file, "--access-logformat", format);
+}
+
+/** The first is what the others are held against. */
+const CANDIDATES: readonly CandidateSpec[] = options["access-log"]
+  ? [tsgun("no log"), logging("combined"), logging("json")]
+  : [{ name: "node:http", args: ["bench/node-http.mjs", "PORT"], serverIsChild: false }, tsgun("tsgun")];
+
+const BASELINE = (CANDIDATES[0] as CandidateSpec).name;
 
 /** The 11 header fields (with Host) that nginx passes on from a browser. */
 const HEADERS = [
@@ -115,4 +131,5 @@ try {
   }
 } finally {
   for (const candidate of candidates) await candidate.stop();
+  rmSync(folder, { recursive: true });
 }

@@ -11,6 +11,7 @@ import type { FromWorker, Identity } from "../ipc/messages.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
+import { accessTarget, prepareAccessLog } from "./access-file.ts";
 import { type Listener, releaseShared, removeSocketFile } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
@@ -25,6 +26,7 @@ import { Generations } from "./generations.ts";
 import { Predecessor, type PredecessorStep } from "./handover.ts";
 import { socketOwnership, workerIdentity } from "./identity.ts";
 import { currentInvocation } from "./invocation.ts";
+import type { LostLog } from "./lost-requests.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Narrator } from "./narrator.ts";
 import { PidFile } from "./pid-file.ts";
@@ -32,6 +34,7 @@ import { Pool, type PoolEffects } from "./pool.ts";
 import { Reaper } from "./reaper.ts";
 import { Recycling } from "./recycling.ts";
 import { Reload } from "./reload.ts";
+import type { WorkerRecord } from "./roster.ts";
 import { Service } from "./service.ts";
 import { arbiterTitle, enterFolder } from "./setup.ts";
 import { openSockets } from "./sockets.ts";
@@ -90,6 +93,7 @@ export class Arbiter {
     this.#crew = new Crew({
       narrator: this.#narrator,
       pool: () => this.#pool,
+      lostLog: (pid, worker) => this.#lostLog(pid, worker),
       post: (event) => this.#mailbox.post(event),
     });
     this.#pool = new Pool(wanted, this.#effects(), () => this.#clock.now());
@@ -227,7 +231,7 @@ export class Arbiter {
         this.#recycling.weighed(event.use);
         return;
       case "stall":
-        this.#narrator.stall(event.report);
+        this.#crew.takeStall(event.report);
         return;
       case "command":
         this.#desk.take(event.command);
@@ -290,14 +294,27 @@ export class Arbiter {
   /** @throws FatalError when workers with this configuration could not write their logs. */
   #prepare(config: Config): void {
     prepareErrorLog(config, this.#folder, this.#identity);
+    prepareAccessLog(config, this.#folder, this.#identity);
   }
 
   #adoptLog(config: Config): void {
     this.#log.configure(errorLogOptions(config, errorTarget(config, this.#folder)));
   }
 
+  #lostLog(pid: number, { slot, generation }: WorkerRecord): LostLog | undefined {
+    const config = this.#generations.find(generation) ?? this.#fixed;
+    const target = accessTarget(config, this.#folder);
+    if (target === undefined) return undefined;
+    const worker = { pid, slot, env: { ...process.env, ...config.env } };
+    const onTrouble = (message: string): void => this.#log.error(message);
+    return { target, format: config.accessLogformat, worker, onTrouble };
+  }
+
   #reopenLogs(): Outcome {
-    const targets = this.#generations.configs.map((config) => errorTarget(config, this.#folder));
+    const targets = this.#generations.configs.flatMap((config) => [
+      errorTarget(config, this.#folder),
+      accessTarget(config, this.#folder),
+    ]);
     const files = [...new Set(targets)].filter((target) => typeof target === "string");
     if (files.length === 0)
       return { ok: true, message: "there is no log file: the log is the standard error" };
@@ -469,6 +486,7 @@ export class Arbiter {
       standsInFor: this.#generations.standsInFor(generation),
       folder: this.#folder,
       errorLog: errorTarget(config, this.#folder),
+      accessLog: accessTarget(config, this.#folder),
     };
     this.#recycling.watch(config);
     this.#crew.spawn(launch);

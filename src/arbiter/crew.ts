@@ -4,19 +4,24 @@
  */
 import type { Config } from "../config/settings.ts";
 import type { ToWorker } from "../ipc/messages.ts";
+import type { StallReport } from "../ipc/stall-report.ts";
 import { excessConnections } from "./balance.ts";
 import { type ArbiterEvent, describeEnding, type Ending } from "./event.ts";
 import { OomKills } from "./exit-name.ts";
+import { type LostLog, LostRequests } from "./lost-requests.ts";
 import type { Narrator } from "./narrator.ts";
 import type { Pool } from "./pool.ts";
 import { processState } from "./process-state.ts";
 import type { KillReason } from "./reconcile.ts";
+import type { WorkerRecord } from "./roster.ts";
 import { type Launch, WorkerHandle } from "./worker-handle.ts";
 
 /** What the crew needs of the arbiter. */
 export interface CrewOffice {
   readonly narrator: Narrator;
   pool(): Pool;
+  /** The access log of a worker that has died; undefined where it had none. */
+  lostLog(pid: number, worker: WorkerRecord): LostLog | undefined;
   /** Where the messages and the ends of the processes go. */
   post(event: ArbiterEvent): void;
 }
@@ -25,6 +30,7 @@ export class Crew {
   readonly #office: CrewOffice;
   readonly #handles = new Map<number, WorkerHandle>();
   readonly #oomKills = new OomKills();
+  readonly #lost = new LostRequests();
 
   constructor(office: CrewOffice) {
     this.#office = office;
@@ -71,7 +77,13 @@ export class Crew {
     const worker = this.#pool.find(id);
     if (why !== "silence") narrator.killing(pid, worker, why, this.#pool.desired.limits);
     else if (pid !== undefined && worker !== undefined) narrator.silent(pid, worker, processState(pid));
-    this.#handles.get(id)?.kill();
+    this.#handles.get(id)?.kill(why !== "silence");
+  }
+
+  /** A worker's watchdog has something to say. */
+  takeStall(report: StallReport): void {
+    this.#office.narrator.stall(report);
+    this.#lost.take(report);
   }
 
   /** To be called often: what the kernel killed for want of memory, and was none of the crew, is forgotten. */
@@ -86,7 +98,11 @@ export class Crew {
     // What was killed by the arbiter was not killed by the kernel.
     const how = describeEnding(ending, worker.ordered === "kill" ? undefined : this.#oomKills);
     this.#pool.workerGone(id, how);
-    const ended = { pid: this.pidOf(id), record: worker, ending, how };
+    const pid = this.pidOf(id);
+    if (pid !== undefined) {
+      this.#lost.ended(pid, ending.signal === "SIGKILL", () => this.#office.lostLog(pid, worker));
+    }
+    const ended = { pid, record: worker, ending, how };
     this.#office.narrator.exited(ended, this.#pool.desired, this.#pool.now);
     this.#handles.delete(id);
   }

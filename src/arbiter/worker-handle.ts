@@ -18,6 +18,9 @@ const FIRST_INHERITED = 3;
 /** Where node knows it: SIGUSR1 opens no debugger port, not even before a listener for it is there. */
 const NO_DEBUGGER = "--disable-sigusr1";
 
+/** What a worker gets to write the lines of the requests that end with it, in milliseconds. */
+const LAST_LINES_MS = 50;
+
 /** What systemd tells the arbiter is none of the app's business, which may know the protocol too. */
 const NOT_THEIRS = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined };
 
@@ -34,6 +37,8 @@ export interface Launch {
   readonly folder: string;
   /** Where the error log goes, a file or a descriptor. */
   readonly errorLog: string | number;
+  /** Where the access log goes, a file or a descriptor; undefined where there is none. */
+  readonly accessLog: string | number | undefined;
 }
 
 export class WorkerHandle {
@@ -74,9 +79,18 @@ export class WorkerHandle {
     this.#worker.process.send(message, undefined, undefined, () => {});
   }
 
-  /** Kills it, and what it has started with it. */
-  kill(): void {
-    if (this.pid !== undefined) void killTree(this.pid);
+  /** Kills it, and what it has started with it. One that `listens` may write the last lines of its access log before. */
+  kill(listens: boolean): void {
+    const { pid } = this;
+    if (pid === undefined) return;
+    if (!listens || this.#assignment.accessLog === undefined) {
+      void killTree(pid);
+      return;
+    }
+    this.send({ type: "last-lines" });
+    setTimeout(() => {
+      if (!this.#worker.isDead()) void killTree(pid);
+    }, LAST_LINES_MS);
   }
 }
 
@@ -88,6 +102,7 @@ function assignmentOf(launch: Launch): Assignment<Config> {
     arbiter: process.pid,
     reports: FIRST_INHERITED + launch.sockets.length,
     errorLog: launch.errorLog,
+    accessLog: launch.accessLog,
     identity: launch.identity,
     standsInFor: launch.standsInFor,
     settings: launch.config,

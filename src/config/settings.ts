@@ -454,6 +454,21 @@ export const settings = {
     reload: false,
     doc: "How many workers must be ready for /health/ready to say so.",
   }),
+  accessLogfile: setting<string | false>({
+    section: "Logging",
+    kind: pathOrNone,
+    default: false,
+    negatable: true,
+    reload: true,
+    doc: "The file that the access log is appended to, a line for each request; - is the standard output. USR1 opens it anew. Off by default.",
+  }),
+  accessLogformat: setting({
+    section: "Logging",
+    kind: text("FORMAT"),
+    default: "combined",
+    reload: true,
+    doc: "The format of the access log: common, combined, json, or a text with atoms such as %(h)s.",
+  }),
   errorLogfile: setting({
     section: "Logging",
     kind: text("FILE"),

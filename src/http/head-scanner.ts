@@ -40,6 +40,9 @@ const State = {
   done: 12,
 } as const;
 
+/** So much of a refused head is kept, to be told of, in bytes. */
+const REFUSED_MAX = 8192;
+
 const VERSION = Buffer.from("HTTP/");
 const VERSION_LENGTH = 8;
 
@@ -96,6 +99,11 @@ export class HeadScanner {
     return this.#state === State.done;
   }
 
+  /** The validated text, as long as nobody has taken it. */
+  get text(): string {
+    return this.#text;
+  }
+
   /**
    * Gives away the validated text, Latin-1, from the first byte to the CRLF of the empty line, when `scan` has found
    * the end. It is not kept: a connection between two requests must not hold the head of the last one.
@@ -117,10 +125,23 @@ export class HeadScanner {
       from = this.#skipBlankLine(chunk, start, end);
       if (from === end) return end;
     }
-    const stop = this.#read(chunk, from, from, end);
+    let stop: number;
+    try {
+      stop = this.#read(chunk, from, from, end);
+    } catch (error) {
+      this.#keep(chunk, from, Math.min(end, from + REFUSED_MAX));
+      throw error;
+    }
     if (this.#state === State.done) this.#text = chunk.toString("latin1", from, stop);
     else this.#keep(chunk, from, end);
     return stop;
+  }
+
+  /** What has come of a head that is not whole, or was refused: Latin-1, in which nothing is validated. */
+  get received(): string {
+    if (this.#state === State.done) return this.#text;
+    const length = Math.min(this.#keptLength, REFUSED_MAX);
+    return this.#kept?.toString("latin1", 0, length) ?? "";
   }
 
   #keep(chunk: Buffer, start: number, end: number): void {

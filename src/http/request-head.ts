@@ -18,6 +18,8 @@ export interface RequestHead {
   readonly contentLength: number | undefined;
   /** Whether there is an X-Forwarded-Prefix: without one, the path is known without the fields. */
   readonly prefixed: boolean;
+  /** The field with this name in lower case, several joined as a list (RFC 9110 section 5.3). */
+  field(name: string): string | undefined;
 }
 
 /** A head held as one string that has been validated: most handlers never look at most fields. */
@@ -63,10 +65,34 @@ export class ParsedHead implements RequestHead {
     }
     return this.#rawHeaders;
   }
+
+  /** Looks in the section as long as nobody has had it cut up. */
+  field(name: string): string | undefined {
+    const fields = this.#rawHeaders;
+    if (fields === undefined) return fieldIn(this.#section, name);
+    let value: string | undefined;
+    for (let index = 0; index < fields.length; index += 2) {
+      const candidate = fields[index] as string;
+      if (candidate.length !== name.length || candidate.toLowerCase() !== name) continue;
+      value = joined(value, fields[index + 1] as string);
+    }
+    return value;
+  }
 }
+
+const COLON = 0x3a;
 
 function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09;
+}
+
+/** The text between two places, without the white space of HTTP at its ends. */
+function trimmed(section: string, start: number, end: number): string {
+  let from = start;
+  let to = end;
+  while (from < to && isBlank(section.charCodeAt(from))) from += 1;
+  while (to > from && isBlank(section.charCodeAt(to - 1))) to -= 1;
+  return section.substring(from, to);
 }
 
 /** Cuts a validated field section (`name: value CRLF` lines) into names and values. */
@@ -77,11 +103,26 @@ export function splitFields(section: string): string[] {
     const lineEnd = section.indexOf("\r\n", at);
     if (lineEnd <= at) return fields;
     const colon = section.indexOf(":", at);
-    let from = colon + 1;
-    let to = lineEnd;
-    while (from < to && isBlank(section.charCodeAt(from))) from += 1;
-    while (to > from && isBlank(section.charCodeAt(to - 1))) to -= 1;
-    fields.push(section.substring(at, colon), section.substring(from, to));
+    fields.push(section.substring(at, colon), trimmed(section, colon + 1, lineEnd));
+    at = lineEnd + 2;
+  }
+}
+
+function joined(before: string | undefined, value: string): string {
+  return before === undefined ? value : `${before}, ${value}`;
+}
+
+/** The field with this name in lower case, several joined as a list, in a field section (`name: value CRLF` lines). */
+export function fieldIn(section: string, name: string): string | undefined {
+  let value: string | undefined;
+  let at = 0;
+  for (;;) {
+    const lineEnd = section.indexOf("\r\n", at);
+    if (lineEnd <= at) return value;
+    const colon = at + name.length;
+    if (section.charCodeAt(colon) === COLON && section.substring(at, colon).toLowerCase() === name) {
+      value = joined(value, trimmed(section, colon + 1, lineEnd));
+    }
     at = lineEnd + 2;
   }
 }

@@ -114,6 +114,11 @@ export class RequestParser extends Machine {
     return this.state === "REQUEST_LINE" && !this.#scanner.idle;
   }
 
+  /** What has come of a head that is not whole, or was refused: Latin-1, in which nothing is validated. */
+  get received(): string {
+    return this.#scanner.received;
+  }
+
   #startMessage(): void {
     this.state = "REQUEST_LINE";
     this.#facts.reset();
@@ -166,7 +171,7 @@ export class RequestParser extends Machine {
   #checkHead(): ParsedHead {
     const facts = this.#facts;
     const scanner = this.#scanner;
-    const text = scanner.takeText();
+    const { text } = scanner;
     const method = text.substring(0, scanner.methodEnd);
     const target = text.substring(scanner.methodEnd + 1, scanner.targetEnd);
     const current = scanner.minor === 1;
@@ -185,6 +190,8 @@ export class RequestParser extends Machine {
     if (facts.expect > 0 && current && !(facts.expect === 1 && facts.expectContinue)) {
       throw new HttpError(417, "the only expectation met here is 100-continue");
     }
+    // What is refused above is still to be told of.
+    scanner.takeText();
     return new ParsedHead(
       method,
       target,

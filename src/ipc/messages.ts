@@ -26,6 +26,8 @@ export interface Assignment<Settings> {
   readonly reports: number;
   /** Where the error log goes, a file or an inherited descriptor. */
   readonly errorLog: string | number;
+  /** Where the access log goes, a file or an inherited descriptor; undefined where there is none. */
+  readonly accessLog: string | number | undefined;
   /** Whom it becomes before anything of the app is loaded. */
   readonly identity: Identity;
   /** Why there is no app to serve: the worker answers with that instead, until a reload brings one. */
@@ -39,8 +41,10 @@ export type ToWorker<Settings> =
   | { readonly type: "drain" }
   /** Let this many kept connections go: the worker has more than its share. */
   | { readonly type: "shed"; readonly connections: number }
-  /** Open the log file anew. */
+  /** Open the log files anew. */
   | { readonly type: "reopen" }
+  /** It is about to be killed: what it still has to answer gets its line in the access log now. */
+  | { readonly type: "last-lines" }
   /** Cut connections, run `shutdown`, exit. */
   | { readonly type: "quit" };
 

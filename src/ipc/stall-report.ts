@@ -10,6 +10,25 @@ export interface StalledRequest {
   readonly id: string;
   /** Milliseconds since it arrived. */
   readonly age: number;
+  /** For the access log, where it is on. */
+  readonly record?: RecordedRequest;
+}
+
+/** A request as its line in the access log needs it, for who writes the line in its worker's place. */
+export interface RecordedRequest {
+  /** When it arrived, in milliseconds since the epoch. */
+  readonly time: number;
+  readonly remote: string;
+  readonly method: string;
+  readonly target: string;
+  readonly protocol: string;
+  /** What was sent when it was recorded; 0 for no head of an answer. */
+  readonly status: number;
+  readonly bytes: number;
+  readonly id: string;
+  readonly trusted: boolean;
+  /** The fields that the format names, by their names in lower case. */
+  readonly fields: Readonly<Record<string, string>>;
 }
 
 /** A process that the worker had started and that was still there. */

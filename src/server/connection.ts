@@ -10,9 +10,11 @@ import { type ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
 import { runHandler } from "../exchange/run.ts";
 import type { Handler } from "../gateway/types.ts";
 import { type RequestHead, RequestParser, type RequestParserEvents } from "../http/request-parser.ts";
+import type { RecordedRequest } from "../ipc/stall-report.ts";
 import { type ArrivalHost, ArrivingBody } from "./arriving-body.ts";
 import { type AnsweredConnection, EngineAnswer, Sender } from "./engine-answer.ts";
 import type { EngineOptions } from "./engine-options.ts";
+import type { ExchangeLog } from "./exchange-log.ts";
 import { Input, type InputReader } from "./input.ts";
 import { Output } from "./output.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
@@ -32,6 +34,8 @@ export interface ConnectionHost {
   readonly lingerMs: number;
   /** How many kept connections are to be let go. */
   shedding: number;
+  /** Who writes the lines of a connection in the access log; undefined where it is off. */
+  logExchanges(context: ExchangeContext): ExchangeLog | undefined;
   onAnswered(): void;
   onClosed(connection: Connection): void;
 }
@@ -58,6 +62,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
   readonly #parser: RequestParser;
   readonly #output: Output;
   readonly #sender: Sender;
+  readonly #log: ExchangeLog | undefined;
   #phase: Phase = "idle";
   #request: ExchangeRequest | undefined;
   #answer: EngineAnswer | undefined;
@@ -77,7 +82,8 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     this.#output = new Output(socket, host.options.timeouts.body, () => {
       if (this.input.holds && this.#answer === undefined) this.input.advance();
     });
-    this.#sender = new Sender(this, this.#output);
+    this.#log = host.logExchanges(context);
+    this.#sender = new Sender(this, this.#output, this.#log);
     this.#parser = new RequestParser(host.options.limits, this);
     this.deadline = host.now + (host.options.timeouts.keepAlive || host.options.timeouts.header);
     socket.on("end", () => this.#onPeerEnd());
@@ -86,8 +92,15 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
   }
 
   /** The request being answered, if any. */
-  get current(): { request: ExchangeRequest; startedAt: number } | undefined {
-    return this.#request && { request: this.#request, startedAt: this.#startedAt };
+  get current(): { request: ExchangeRequest; startedAt: number; record?: RecordedRequest } | undefined {
+    if (this.#request === undefined) return undefined;
+    const record = this.#log?.record();
+    return { request: this.#request, startedAt: this.#startedAt, ...(record && { record }) };
+  }
+
+  /** The process ends: what is under way gets its line in the access log. */
+  logUnanswered(): void {
+    this.#log?.finish("worker-exit");
   }
 
   /** True when nothing is being received or answered. */
@@ -154,6 +167,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     const options = host.options;
     this.#phase = "exchange";
     this.#startedAt = this.#host.now;
+    this.#log?.begin(head);
     this.#sender.expect(head.method, head.httpVersion, head.upgrade);
     this.#keepAlive = head.keepAlive && head.method !== "CONNECT" && options.timeouts.keepAlive > 0;
     this.deadline = Number.POSITIVE_INFINITY;
@@ -166,6 +180,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
         : new ArrivingBody(this, head.contentLength, options.limits.body, head.expectContinue);
     const request = new ExchangeRequest(head, this.#context, this.#arriving?.body, this.#extend);
     this.requestDeadline = host.now + options.timeouts.request;
+    this.#log?.handOver(request);
     const { describeError: describe } = options;
     const answer = new EngineAnswer(
       this.#sender,
@@ -206,6 +221,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     if (this.#answer === undefined) {
       this.#keepAlive = false;
       this.#sender.refuse(cause.status, cause.message, this.#phase === "exchange" && this.#sender.headOnly);
+      this.#log?.refuse(cause.status, this.#parser.received);
       this.close();
       return;
     }
@@ -214,7 +230,10 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     const error = new BodyError(cause.status, cause.message, { cause });
     this.#arriving?.break(error);
     if (this.#answer.complete) this.close();
-    else if (this.#arriving?.wanted !== true) this.#answer.giveUp(error);
+    else if (this.#arriving?.wanted !== true) {
+      this.#log?.because(cause.status === 408 ? "timeout" : "refused");
+      this.#answer.giveUp(error);
+    }
   }
 
   #onPeerEnd(): void {
@@ -227,7 +246,9 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
 
   /** Nobody waits for the answer any more: the app is told, unless it has answered. */
   #abort(reason: Error): void {
-    if (this.#answer?.complete === false) this.#request?.abort(reason);
+    if (this.#answer?.complete !== false) return;
+    this.#log?.because(reason instanceof ClientGone ? "client-gone" : "worker-exit");
+    this.#request?.abort(reason);
   }
 
   inputEnded(): void {
@@ -249,6 +270,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     }
     const request = this.#answer?.complete === false ? this.#request : undefined;
     this.#answer?.abandon(gone);
+    this.#log?.finish("client-gone");
     this.#request = undefined;
     this.#answer = undefined;
     this.#host.onClosed(this);
@@ -304,12 +326,15 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     );
     this.#forgetExchange();
     this.#upgraded = new UpgradedStream(this.#socket, this.input.drop());
+    const log = this.#log;
+    if (log !== undefined) this.#upgraded.onFirstWrite = (bytes) => log.upgraded(bytes);
     // While input is being looked at, more of it may belong to the app.
     if (this.input.ended && !this.input.looking) this.#upgraded.receiveEnd();
     return this.#upgraded;
   }
 
   breakOff(): void {
+    this.#log?.finish(this.#socket.destroyed ? "client-gone" : "truncated");
     this.#output.flush();
     // A reset tells even where content ends with the connection; Unix sockets know none.
     if (this.#sender.endsWithConnection && this.#context.peer.family !== "unix")
@@ -327,6 +352,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
 
   /** The answer has been handed over whole. */
   answered(): void {
+    this.#log?.finish("complete");
     this.#host.onAnswered();
     const body = this.#arriving;
     if (body === undefined || body.received) {
@@ -399,6 +425,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     const answer = this.#answer;
     if (answer === undefined || answer.headSent) return;
     this.#keepAlive = false;
+    this.#log?.because("timeout");
     this.#request?.abort(new RequestAborted("the time for this request is over"));
     answer.giveUp(new HttpError(503, `no answer within ${this.#host.options.timeouts.request / 1000} s`));
   }
@@ -414,8 +441,10 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     } else if (phase === "idle") this.close();
     else if (phase === "head") this.#refuse(new HttpError(408, "the request took too long to arrive"));
     else if (phase === "lingering") this.#socket.destroy();
-    else if (phase === "exchange" && this.#arriving?.received !== false) this.#socket.destroy();
-    else if (phase === "exchange")
+    else if (phase === "exchange" && this.#arriving?.received !== false) {
+      this.#log?.because("timeout");
+      this.#socket.destroy();
+    } else if (phase === "exchange")
       this.#refuse(new HttpError(408, "the request body took too long to arrive"));
   }
 }

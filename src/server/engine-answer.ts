@@ -16,6 +16,7 @@ import {
   responseHead,
   statusLine,
 } from "../http/response-head.ts";
+import type { ExchangeLog } from "./exchange-log.ts";
 import type { Output } from "./output.ts";
 
 /** What the answers need of their connection. */
@@ -37,12 +38,14 @@ export class Sender implements Carrier {
   upgradable = false;
   readonly connection: AnsweredConnection;
   readonly #output: Output;
+  readonly #log: ExchangeLog | undefined;
   #oldVersion = false;
   #chunked = false;
 
-  constructor(connection: AnsweredConnection, output: Output) {
+  constructor(connection: AnsweredConnection, output: Output, log: ExchangeLog | undefined) {
     this.connection = connection;
     this.#output = output;
+    this.#log = log;
   }
 
   /** Turns to the next request. */
@@ -64,6 +67,10 @@ export class Sender implements Carrier {
     const size = Buffer.byteLength(content);
     const framing = { length: size, chunked: false, keepAlive, sayKeepAlive: this.#oldVersion };
     const head = statusLine(status) + fields + dateField(Date.now()) + framingFields(framing);
+    if (this.#log !== undefined) {
+      this.#log.answer(status, fields, size);
+      this.#log.bytes = size;
+    }
     if (size === content.length) this.#output.text(head + content);
     else this.#output.message(head, content);
   }
@@ -72,6 +79,10 @@ export class Sender implements Carrier {
   refuse(status: number, message: string, bare: boolean): void {
     const fields = ["Content-Type", "text/plain; charset=utf-8"];
     const framing = { length: message.length + 1, chunked: false, keepAlive: false, sayKeepAlive: false };
+    if (this.#log !== undefined) {
+      this.#log.answer(status, fields, framing.length);
+      this.#log.bytes = bare ? 0 : framing.length;
+    }
     this.#output.message(responseHead(status, fields, framing, Date.now()), bare ? "" : `${message}\n`);
   }
 
@@ -83,6 +94,10 @@ export class Sender implements Carrier {
     if (asksToClose(fields)) this.connection.refuseKeepAlive();
     const keepAlive = this.connection.settleKeepAlive();
     const framing = { length, chunked: false, keepAlive, sayKeepAlive: this.#oldVersion };
+    if (this.#log !== undefined) {
+      this.#log.answer(status, fields, length);
+      this.#log.bytes = Buffer.byteLength(content);
+    }
     this.#output.message(responseHead(status, fields, framing, Date.now()), content);
   }
 
@@ -94,10 +109,12 @@ export class Sender implements Carrier {
     this.#chunked = unknown && !this.#oldVersion;
     const keepAlive = this.connection.settleKeepAlive();
     const framing = { length, chunked: this.#chunked, keepAlive, sayKeepAlive: this.#oldVersion };
+    this.#log?.answer(status, fields, length);
     this.#output.text(responseHead(status, fields, framing, Date.now()));
   }
 
   write(chunk: string | Uint8Array): boolean {
+    if (this.#log !== undefined) this.#log.bytes += Buffer.byteLength(chunk);
     if (this.#chunked) this.#output.chunk(chunk);
     else this.#output.piece(chunk);
     return !this.#output.afterPiece();
@@ -112,7 +129,11 @@ export class Sender implements Carrier {
   }
 
   upgrade(fields: string[] | undefined): Duplex {
-    if (fields !== undefined) this.#output.text(informationalHead(101, fields));
+    if (fields !== undefined) {
+      this.#output.text(informationalHead(101, fields));
+      this.#log?.answer(101, fields, undefined);
+      this.#log?.finish("upgraded");
+    }
     this.#output.release();
     return this.connection.takeOver();
   }

@@ -3,6 +3,7 @@ import type { ErrorContent } from "../exchange/answer.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 import type { RequestLimits } from "../http/request-parser.ts";
+import type { AccessLog } from "../log/access-log.ts";
 import type { Gate } from "./gate.ts";
 
 export interface EngineTimeouts {
@@ -40,6 +41,8 @@ export interface EngineOptions {
   readonly onError: ErrorReporter;
   /** Undefined: nothing beyond the status. */
   readonly describeError?: ErrorDescriber | undefined;
+  /** Gets a line for each request; undefined where none is wanted. */
+  readonly accessLog?: AccessLog | undefined;
   /** A connection could not be accepted (no file descriptors left, say); the server goes on. */
   readonly onAcceptError: (error: Error) => void;
 }

@@ -4,12 +4,14 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { ConnectionEnds } from "../exchange/endpoint.ts";
+import { ForwardedClients } from "../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { ExchangeContext } from "../exchange/request.ts";
 import type { App, Handler, WorkerInfo } from "../gateway/types.ts";
 import { acceptConnections } from "./accept.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import type { EngineOptions } from "./engine-options.ts";
+import { ExchangeLog } from "./exchange-log.ts";
 import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
@@ -52,6 +54,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   readonly #connections = new Set<Connection>();
   readonly #gate: Gate;
   readonly #clock: NodeJS.Timeout;
+  readonly #clients: ForwardedClients | undefined;
   #onEmpty: (() => void) | undefined;
 
   /** @param app called with its own `this`, so that an app may be an instance of a class */
@@ -60,6 +63,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.upgrade = (app.upgrade?.bind(app) as Handler | undefined) ?? this.handle;
     this.options = options;
     this.#gate = options.gate ?? new Gate();
+    this.#clients = options.proxyRules && new ForwardedClients(options.proxyRules);
     const { header, body, request, keepAlive } = options.timeouts;
     const tick = Math.min(1000, Math.max(10, Math.min(header, body, request, keepAlive || header) / 4));
     this.#clock = setInterval(() => this.#tick(), tick).unref();
@@ -110,8 +114,13 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
       const current = connection.current;
       if (current === undefined) return [];
       const { method, target, id } = current.request;
-      return [{ method, target, id, age: now - current.startedAt }];
+      const { record } = current;
+      return [{ method, target, id, age: now - current.startedAt, ...(record && { record }) }];
     });
+  }
+
+  logUnanswered(): void {
+    for (const connection of this.#connections) connection.logUnanswered();
   }
 
   drain(lingerMs: number): Promise<void> {
@@ -134,6 +143,11 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
 
   shed(connections: number): void {
     this.shedding = connections;
+  }
+
+  logExchanges(context: ExchangeContext): ExchangeLog | undefined {
+    const { accessLog } = this.options;
+    return accessLog && new ExchangeLog(accessLog, context, this.#clients);
   }
 
   onAnswered(): void {

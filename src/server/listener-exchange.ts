@@ -6,12 +6,15 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:ht
 import { BodyError, HttpError } from "../errors.ts";
 import type { ErrorContent } from "../exchange/answer.ts";
 import type { EngineTimeouts } from "./engine-options.ts";
+import type { NodeExchangeLog } from "./node-exchange-log.ts";
 
 export class ListenerExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly startedAt = performance.now();
   readonly id: string;
+  /** Undefined where the access log is off. */
+  readonly log: NodeExchangeLog | undefined;
   /** What the connection had received when it was last looked at. */
   #bytes: number;
   /** When its content last got further, or was held up by the app. */
@@ -20,10 +23,16 @@ export class ListenerExchange {
   #arrivedAt = this.startedAt;
   #givenUp = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse, id: string) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    id: string,
+    log: NodeExchangeLog | undefined,
+  ) {
     this.request = request;
     this.response = response;
     this.id = id;
+    this.log = log;
     this.#bytes = request.socket.bytesRead;
   }
 
@@ -67,8 +76,13 @@ export class ListenerExchange {
     return Math.max(usual, this.request.socket.timeout ?? 0);
   }
 
-  /** The server's own answer, where the listener gives none. */
-  refuse(status: number, said?: ErrorContent): void {
+  /** The server's own answer, for a request that the listener does not get to see. */
+  refuse(status: number): void {
+    this.log?.because("refused");
+    this.#answer(status);
+  }
+
+  #answer(status: number, said?: ErrorContent): void {
     const { response } = this;
     response.shouldKeepAlive = false;
     const { type = "text/plain; charset=utf-8", content = `${STATUS_CODES[status]}\n` } = said ?? {};
@@ -85,16 +99,17 @@ export class ListenerExchange {
       return;
     }
     for (const name of response.getHeaderNames()) response.removeHeader(name);
-    this.refuse(500, said);
+    this.#answer(500, said);
   }
 
   /** Ends it without its listener, with an answer of the server's if it is this one's turn on the connection. */
   breakOff(error: HttpError): void {
     const { request, response } = this;
     this.#givenUp = true;
+    const { status } = error;
+    this.log?.because(status === 413 ? "refused" : "timeout", response.socket === null ? 0 : status);
     const { socket } = request;
     if (!response.headersSent && response.socket !== null) {
-      const { status } = error;
       socket.write(
         `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
       );

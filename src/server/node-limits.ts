@@ -9,6 +9,7 @@ const FIELD_OVERHEAD = ": ".length;
 /** The status to refuse a request with because of its head, if it is beyond a limit. */
 export function refusalOf(request: IncomingMessage, limits: EngineOptions["limits"]): number | undefined {
   const { method = "", url = "", rawHeaders } = request;
+  if (request.headers.host === undefined && request.httpVersion === "1.1") return 400;
   if (method.length + url.length + LINE_OVERHEAD > limits.requestLine) return 414;
   if (rawHeaders.length / 2 > limits.fields) return 431;
   for (let at = 0; at < rawHeaders.length; at += 2) {

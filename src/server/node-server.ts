@@ -12,10 +12,13 @@ import {
 import { type Socket, Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, thrownError } from "../errors.ts";
+import type { ProxyRules } from "../exchange/proxy-rules.ts";
+import type { AccessLog } from "../log/access-log.ts";
 import type { EngineOptions, EngineTimeouts, ErrorDescriber, ErrorReporter } from "./engine-options.ts";
 import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
 import { ListenerExchange } from "./listener-exchange.ts";
+import { NodeAccess, type ParserError } from "./node-access.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
 
@@ -31,6 +34,10 @@ export interface NodeServerOptions {
   readonly onError: ErrorReporter;
   /** What a 500 says of what the listener threw; undefined: nothing beyond the status. */
   readonly describeError?: ErrorDescriber | undefined;
+  /** Gets a line for each request; undefined where none is wanted. */
+  readonly accessLog?: AccessLog | undefined;
+  /** Whose word of others the access log takes. An app has its own way to trust proxies. */
+  readonly proxyRules?: ProxyRules | undefined;
   readonly onAcceptError: (error: Error) => void;
 }
 
@@ -50,6 +57,8 @@ export class NodeServer implements WorkerServer {
   readonly #connections = new Map<Socket, Connection>();
   readonly #exchanges = new Set<ListenerExchange>();
   readonly #gate: Gate;
+  /** Undefined where the access log is off. */
+  readonly #access: NodeAccess | undefined;
   readonly #checkEvery: number;
   readonly #check: NodeJS.Timeout;
   /** How long idle connections are still served; undefined until the server drains. */
@@ -63,6 +72,8 @@ export class NodeServer implements WorkerServer {
   constructor(options: NodeServerOptions) {
     this.#options = options;
     this.#gate = options.gate ?? new Gate();
+    const { accessLog, proxyRules } = options;
+    this.#access = accessLog && new NodeAccess(accessLog, proxyRules, () => this.#nextId());
     const { header, body, request } = options.timeouts;
     this.#checkEvery = Math.min(SLOWEST_CHECK, Math.max(10, Math.ceil(Math.min(header, body, request) / 4)));
     this.#check = setInterval(() => this.#findOverdue(), this.#checkEvery).unref();
@@ -100,7 +111,15 @@ export class NodeServer implements WorkerServer {
 
   inFlight(): InFlight[] {
     const now = performance.now();
-    return [...this.#exchanges].map((exchange) => ({ ...exchange.name, age: now - exchange.startedAt }));
+    return [...this.#exchanges].map((exchange) => {
+      const record = exchange.log?.record();
+      return { ...exchange.name, age: now - exchange.startedAt, ...(record && { record }) };
+    });
+  }
+
+  logUnanswered(): void {
+    for (const { log } of this.#exchanges) log?.finish("worker-exit");
+    this.#access?.finish();
   }
 
   async drain(lingerMs: number): Promise<void> {
@@ -117,6 +136,7 @@ export class NodeServer implements WorkerServer {
   destroy(): void {
     clearInterval(this.#check);
     for (const server of this.#servers) TcpServer.prototype.close.call(server);
+    for (const { log } of this.#exchanges) log?.because("worker-exit");
     for (const socket of this.#connections.keys()) socket.destroy();
   }
 
@@ -128,11 +148,17 @@ export class NodeServer implements WorkerServer {
       // A whole request may take as long as it gets on; `#findOverdue` looks at that.
       requestTimeout: 0,
       connectionsCheckingInterval: this.#checkEvery,
+      // Looked at with the limits, so that such a request is one like any other.
+      requireHostHeader: false,
       maxHeaderSize: Math.min(MOST_HEAD, limits.requestLine + (limits.fields + 1) * limits.fieldSize),
     });
     // Node drops the fields beyond this number without a word: one more shows that there were too many.
     server.maxHeadersCount = limits.fields + 1;
-    server.on("connection", (socket) => this.#connected(socket));
+    server.on("connection", (socket) => {
+      const address = server.address();
+      this.#access?.connected(socket, address === null || typeof address === "string");
+      this.#connected(socket);
+    });
     server.on("request", (request, response) => {
       const exchange = this.#begin(request, response);
       if (exchange !== undefined) this.#run(exchange);
@@ -143,6 +169,9 @@ export class NodeServer implements WorkerServer {
       response.writeContinue();
       this.#run(exchange);
     });
+    server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
+      this.#begin(request, response)?.refuse(417);
+    });
     if (upgrade !== undefined) {
       server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
         // An upgraded connection is the app's, and never idle again.
@@ -150,10 +179,33 @@ export class NodeServer implements WorkerServer {
         if (connection !== undefined) connection.exchanges += 1;
         // A client that breaks off must not end the worker of an app that does not listen (yet).
         socket.on("error", () => {});
+        this.#access?.upgrading(request, socket);
         upgrade(request, socket, head);
       });
     }
+    if (this.#access !== undefined) this.#watchAccess(server, this.#access);
     return server;
+  }
+
+  /** What node refuses by itself is answered as node does, and gets its line. */
+  #watchAccess(server: Server, access: NodeAccess): void {
+    server.on("clientError", (error: ParserError, duplex) => {
+      const socket = duplex as Socket;
+      const connection = this.#connections.get(socket);
+      const exchange = [...this.#exchanges].find(({ request }) => request.socket === socket);
+      const begun = connection !== undefined && socket.bytesRead > connection.bytesWhenIdle;
+      access.refused(error, socket, exchange?.log, begun);
+    });
+    // Without a listener node closes the connection.
+    server.on("connect", (request: IncomingMessage, socket: Duplex) => {
+      access.upgrading(request, socket);
+      socket.destroy();
+    });
+  }
+
+  #nextId(): string {
+    this.#begun += 1;
+    return `${process.pid}-${this.#begun}`;
   }
 
   #connected(socket: Socket): void {
@@ -170,7 +222,9 @@ export class NodeServer implements WorkerServer {
 
   #forget(socket: Socket): void {
     for (const exchange of this.#exchanges) {
-      if (exchange.request.socket === socket) this.#exchanges.delete(exchange);
+      if (exchange.request.socket !== socket) continue;
+      this.#exchanges.delete(exchange);
+      exchange.log?.finishCut();
     }
   }
 
@@ -193,8 +247,8 @@ export class NodeServer implements WorkerServer {
   /** Takes a request into the books; undefined when it is refused, and answered. */
   #begin(request: IncomingMessage, response: ServerResponse): ListenerExchange | undefined {
     const { limits, timeouts } = this.#options;
-    this.#begun += 1;
-    const exchange = new ListenerExchange(request, response, `${process.pid}-${this.#begun}`);
+    const log = this.#access?.begin(request, response);
+    const exchange = new ListenerExchange(request, response, log?.id ?? this.#nextId(), log);
     this.#exchanges.add(exchange);
     const connection = this.#connections.get(request.socket);
     if (connection !== undefined) connection.exchanges += 1;
@@ -219,8 +273,11 @@ export class NodeServer implements WorkerServer {
   #end(exchange: ListenerExchange): void {
     this.#exchanges.delete(exchange);
     if (exchange.response.writableFinished) {
+      exchange.log?.finish("complete");
       this.#requests += 1;
       if (this.#requests === this.#dueAt) this.#onDue();
+    } else {
+      exchange.log?.finishCut();
     }
     const { socket } = exchange.request;
     const connection = this.#connections.get(socket);

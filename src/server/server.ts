@@ -4,6 +4,7 @@
  */
 
 import type { Server } from "node:net";
+import type { RecordedRequest } from "../ipc/stall-report.ts";
 
 /** A request that has reached the worker and has no complete answer yet. */
 export interface InFlight {
@@ -12,6 +13,8 @@ export interface InFlight {
   readonly id: string;
   /** Age in milliseconds. */
   readonly age: number;
+  /** For the access log, where it is on. */
+  readonly record?: RecordedRequest;
 }
 
 export interface WorkerServer {
@@ -34,6 +37,8 @@ export interface WorkerServer {
    */
   shed(connections: number): void;
   inFlight(): InFlight[];
+  /** The process ends: the requests in flight, which will not be answered any more, get their lines in the access log. */
+  logUnanswered(): void;
   /**
    * Stops accepting, answers what is there with `Connection: close`, closes idle connections after
    * `lingerMs`, and resolves when the last connection has gone. No time limit: the caller has one.

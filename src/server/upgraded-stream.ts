@@ -8,6 +8,8 @@ import { Duplex } from "node:stream";
 export class UpgradedStream extends Duplex {
   readonly #socket: Socket;
   #ended = false;
+  /** Called with the first bytes that are written. */
+  onFirstWrite: ((bytes: Uint8Array) => void) | undefined;
 
   constructor(socket: Socket, first: Uint8Array | undefined) {
     super({ allowHalfOpen: true });
@@ -39,6 +41,8 @@ export class UpgradedStream extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
+    this.onFirstWrite?.(chunk);
+    this.onFirstWrite = undefined;
     this.#socket.write(chunk, done);
   }
 

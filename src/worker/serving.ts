@@ -7,6 +7,7 @@ import { becomeWorker } from "../interop/current-worker.ts";
 import type { Assignment } from "../ipc/messages.ts";
 import { type LoadedNodeApp, loadApp } from "../loader/load.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
+import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/engine-options.ts";
 import { Gate } from "../server/gate.ts";
@@ -23,13 +24,14 @@ export interface Serving {
 }
 
 /**
- * Loads the app and runs its `startup`.
+ * Loads the app and runs its `startup`. `accessLog` is undefined where no line is wanted for a request.
  * @throws FatalError with the exit code of what failed.
  */
 export async function makeServing(
   assignment: Assignment<Config>,
   drain: AbortSignal,
   log: ErrorLog,
+  accessLog: AccessLog | undefined,
   loadedFiles?: LoadedFiles,
 ): Promise<Serving> {
   const { settings, slot, generation, standsInFor } = assignment;
@@ -39,7 +41,7 @@ export async function makeServing(
   if (standsInFor !== undefined) {
     const { standIn } = await import("./stand-in.ts");
     const app = standIn(standsInFor, settings.showErrors);
-    return serveGateway("nothing but the error", app, worker, settings, log);
+    return serveGateway("nothing but the error", app, worker, settings, log, accessLog);
   }
   const loaded = await loadApp(settings.app, {
     interface: settings.interface,
@@ -48,8 +50,9 @@ export async function makeServing(
     beforeCompiler: settings.interface === "node" ? nodeServer : gatewayServer,
     loadedFiles,
   });
-  if (loaded.kind === "gateway") return serveGateway(loaded.what, loaded.app, worker, settings, log);
-  return serveNode(loaded, settings, log);
+  if (loaded.kind === "gateway")
+    return serveGateway(loaded.what, loaded.app, worker, settings, log, accessLog);
+  return serveNode(loaded, settings, log, accessLog);
 }
 
 const gatewayServer = () => import("../server/gateway-server.ts");
@@ -61,6 +64,7 @@ async function serveGateway(
   worker: WorkerInfo,
   settings: Config,
   log: ErrorLog,
+  accessLog: AccessLog | undefined,
 ): Promise<Serving> {
   const { GatewayServer } = await gatewayServer();
   const state = await started(() => app.startup?.(worker));
@@ -70,16 +74,22 @@ async function serveGateway(
     worker,
     state,
     gate: gateOf(settings, log),
-    proxyRules: new ProxyRules(settings.forwardedAllowIps, settings.forwardedHeaders),
+    proxyRules: proxyRulesOf(settings),
     rootPath: settings.rootPath,
     onError: errorReporter(log),
     describeError: await errorDescriber(settings),
+    accessLog,
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
   return { what, server, shutdown: async () => app.shutdown?.(state) };
 }
 
-async function serveNode(app: LoadedNodeApp, settings: Config, log: ErrorLog): Promise<Serving> {
+async function serveNode(
+  app: LoadedNodeApp,
+  settings: Config,
+  log: ErrorLog,
+  accessLog: AccessLog | undefined,
+): Promise<Serving> {
   if (settings.rootPath !== "") {
     throw new FatalError(
       `--root-path ${settings.rootPath} is for gateway and fetch apps, and ${app.what} is neither: mount it there itself`,
@@ -96,6 +106,8 @@ async function serveNode(app: LoadedNodeApp, settings: Config, log: ErrorLog): P
     gate: gateOf(settings, log),
     onError: errorReporter(log),
     describeError: await errorDescriber(settings),
+    accessLog,
+    proxyRules: accessLog && proxyRulesOf(settings),
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
   return { what: app.what, server, shutdown: async () => app.shutdown?.() };
@@ -138,6 +150,10 @@ async function errorDescriber(settings: Config): Promise<ErrorDescriber | undefi
 /** In the settings 0 is no limit. */
 function limited(value: number): number {
   return value === 0 ? Number.POSITIVE_INFINITY : value;
+}
+
+function proxyRulesOf({ forwardedAllowIps, forwardedHeaders }: Config): ProxyRules {
+  return new ProxyRules(forwardedAllowIps, forwardedHeaders);
 }
 
 function limitsOf(settings: Config): EngineOptions["limits"] {

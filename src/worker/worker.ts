@@ -9,8 +9,11 @@ import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { Assignment, FromWorker, ToWorker } from "../ipc/messages.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
+import type { AccessLog } from "../log/access-log.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
+import type { InFlight } from "../server/server.ts";
+import { openAccessLog } from "./access-log-file.ts";
 import { describeBootError } from "./boot-error.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { makeServing, type Serving } from "./serving.ts";
@@ -56,6 +59,7 @@ class WorkerLife {
   readonly #drain = new AbortController();
   #phase: "booting" | "ready" | "draining" = "booting";
   #serving: Serving | undefined;
+  #accessLog: AccessLog | undefined;
   #watchdog: Watchdog | undefined;
   #loadedFiles: LoadedFiles | undefined;
   #linger = 0;
@@ -82,11 +86,16 @@ class WorkerLife {
       case "reopen":
         this.reopenLog();
         return;
+      case "last-lines":
+        this.#serving?.server.logUnanswered();
+        this.#accessLog?.flush();
+        return;
     }
   }
 
   reopenLog(): void {
     this.#log.reopen();
+    this.#accessLog?.reopen();
   }
 
   /** Told to stop by somebody else than the arbiter, who hears of it before the exit looks like a crash. */
@@ -117,10 +126,19 @@ class WorkerLife {
     this.#linger = settings.linger;
     process.title = `tsgun: worker ${assignment.slot} [${settings.name ?? settings.app ?? ""}]`;
     try {
+      // A pipe that the standard output is may belong to root.
+      this.#accessLog = await openAccessLog(assignment, this.#log);
       dropPrivileges(assignment.identity);
-      this.#watchdog = watchLoop(assignment, () => this.#serving?.server.inFlight() ?? [], this.#log);
+      if (this.#accessLog !== undefined) process.on("exit", () => this.#endAccessLog());
+      this.#watchdog = watchLoop(assignment, () => this.#inFlight(), this.#log);
       if (settings.reload) await this.#watchLoading();
-      const serving = await makeServing(assignment, this.#drain.signal, this.#log, this.#loadedFiles);
+      const serving = await makeServing(
+        assignment,
+        this.#drain.signal,
+        this.#log,
+        this.#accessLog,
+        this.#loadedFiles,
+      );
       if (settings.warmupPath !== undefined) {
         const { warmUp } = await import("./warm-up.ts");
         await warmUp(serving.server, settings.warmupPath);
@@ -137,6 +155,18 @@ class WorkerLife {
     send({ type: "ready", serving: this.#serving.what });
     setInterval(() => this.#beat(), beatInterval(settings.timeout)).unref();
     beginTerm(settings, this.#serving.server, (due) => send({ type: "due", ...due }));
+  }
+
+  /** Asked for while the event loop is stuck: what the access log has gathered gets out, too. */
+  #inFlight(): InFlight[] {
+    this.#accessLog?.flush();
+    return this.#serving?.server.inFlight() ?? [];
+  }
+
+  /** However the process ends, as long as it may run to its end. */
+  #endAccessLog(): void {
+    this.#serving?.server.logUnanswered();
+    this.#accessLog?.end();
   }
 
   async #watchLoading(): Promise<void> {

@@ -1,0 +1,51 @@
+/**
+ * The access log as the arbiter sees it: it writes none, but the format and the file are checked before any
+ * worker is started with them, and the file is made and given to the workers, who open it by its name.
+ */
+import { closeSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { nearestName } from "../config/nearest-name.ts";
+import type { Config } from "../config/settings.ts";
+import { ExitCode, FatalError } from "../errors.ts";
+import type { Identity } from "../ipc/messages.ts";
+import { AccessFormatError, compileAccessFormat } from "../log/access-format.ts";
+import { openAppending, type SinkTarget, sinkTarget } from "../log/line-sink.ts";
+import { giveFile } from "./identity.ts";
+
+/** Where the access log of a configuration goes; undefined where there is none. */
+export function accessTarget(config: Config, folder: string): SinkTarget | undefined {
+  if (config.accessLogfile === false) return undefined;
+  const target = sinkTarget(config.accessLogfile);
+  return typeof target === "number" ? target : resolve(folder, target);
+}
+
+/**
+ * Makes sure that workers can write the access log of a configuration.
+ *
+ * @throws FatalError (usage) for a format that cannot be understood and a file that cannot be written.
+ */
+export function prepareAccessLog(config: Config, folder: string, identity: Identity): void {
+  checkFormat(config.accessLogformat);
+  const target = accessTarget(config, folder);
+  if (typeof target === "string") makeFile(target, identity);
+}
+
+function checkFormat(format: string): void {
+  try {
+    compileAccessFormat(format, { pid: 0, slot: 0, env: {} }, nearestName);
+  } catch (error) {
+    if (!(error instanceof AccessFormatError)) throw error;
+    throw new FatalError(`access-logformat: ${error.message}`, ExitCode.usage, { cause: error });
+  }
+}
+
+function makeFile(file: string, identity: Identity): void {
+  try {
+    closeSync(openAppending(file));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "ENXIO" ? "nobody reads this pipe" : message;
+    throw new FatalError(`access-logfile: cannot write ${file}: ${why}`, ExitCode.usage, { cause: error });
+  }
+  if (statSync(file).isFile()) giveFile(file, identity);
+}

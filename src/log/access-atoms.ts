@@ -1,0 +1,181 @@
+/**
+ * The atoms of an access log format, each once: gunicorn's, with gunicorn's meanings, and a few of our own,
+ * which have longer names.
+ */
+
+import { REASONS } from "../gateway/reasons.ts";
+import type { AccessEntry } from "./access-entry.ts";
+import { clfTime } from "./clf-time.ts";
+
+/** Whose lines they are: what is the same for all lines of a worker. */
+export interface LoggedWorker {
+  readonly pid: number;
+  /** Its place in the pool, from 1. */
+  readonly slot: number;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Reads a value; undefined where there is none. */
+export type AtomReader = (entry: AccessEntry) => string | number | undefined;
+
+export interface Atom {
+  /** What people might write for it. */
+  readonly words: readonly string[];
+  readonly doc: string;
+  /** Holds nothing that a client can choose: it is not escaped. */
+  readonly safe?: boolean;
+  reader(worker: LoggedWorker): AtomReader;
+}
+
+function pathOf({ target }: AccessEntry): string | undefined {
+  const mark = target.indexOf("?");
+  return (mark === -1 ? target : target.slice(0, mark)) || undefined;
+}
+
+function queryOf({ target }: AccessEntry): string {
+  const mark = target.indexOf("?");
+  return mark === -1 ? "" : target.slice(mark + 1);
+}
+
+function requestLine({ method, target, protocol }: AccessEntry): string | undefined {
+  if (protocol !== "") return `${method} ${target} ${protocol}`;
+  return target === "" ? method || undefined : `${method} ${target}`;
+}
+
+const BASIC = /^basic +([A-Za-z0-9+/_-]+=*) *$/i;
+
+/** The name of Basic authentication (RFC 7617), its bytes as characters. */
+function userOf(entry: AccessEntry): string | undefined {
+  const credentials = entry.requestField("authorization");
+  if (credentials === undefined) return undefined;
+  const encoded = BASIC.exec(credentials)?.[1];
+  if (encoded === undefined) return undefined;
+  const [user] = Buffer.from(encoded, "base64").toString("latin1").split(":", 1);
+  return user || undefined;
+}
+
+/** `1.000250`: whole microseconds, as a decimal number of seconds. */
+function decimalSeconds({ duration }: AccessEntry): string {
+  return (Math.floor(duration * 1000) / 1e6).toFixed(6);
+}
+
+/** An atom that is the same for all workers. */
+function atom(words: string, doc: string, read: AtomReader, safe = false): Atom {
+  return { words: words.split(" "), doc, safe, reader: () => read };
+}
+
+export const ATOMS: { readonly [name: string]: Atom } = {
+  h: atom("remote host address addr ip client remote_addr", "the client's address", (entry) => {
+    return entry.remote || undefined;
+  }),
+  l: atom("ident logname", "always `-`", () => undefined, true),
+  u: atom("user username remote_user", "the user name of Basic authentication", userOf),
+  t: atom(
+    "date timestamp",
+    "when the request arrived: `[22/Nov/2026:22:15:18 +0000]`",
+    (entry) => {
+      return clfTime(entry.time);
+    },
+    true,
+  ),
+  r: atom("request line request_line", "the request line: `GET /path?query HTTP/1.1`", requestLine),
+  m: atom("method", "the method", (entry) => entry.method || undefined),
+  target: atom(
+    "url uri raw_uri",
+    "the request target as it came: `/path?query`",
+    (entry) => entry.target || undefined,
+  ),
+  U: atom("path", "the path, percent-encoded as it came, without the query", pathOf),
+  q: atom("query query_string", "the query, without its `?`", queryOf),
+  H: atom("protocol version", "the protocol: `HTTP/1.1`", (entry) => entry.protocol || undefined),
+  s: atom("status code status_code", "the status", (entry) => entry.status, true),
+  st: atom(
+    "reason phrase",
+    "the status's reason phrase: `Not Found`",
+    (entry) => REASONS[entry.status],
+    true,
+  ),
+  B: atom("bytes", "bytes of content sent; 0 for none", (entry) => entry.bytes, true),
+  b: atom("size length", "bytes of content sent; `-` for none", (entry) => entry.bytes || undefined, true),
+  f: atom("referer referrer", "the Referer field", (entry) => entry.requestField("referer")),
+  a: atom("agent user_agent", "the User-Agent field", (entry) => entry.requestField("user-agent")),
+  T: atom(
+    "seconds",
+    "how long it took, in whole seconds",
+    (entry) => Math.floor(entry.duration / 1000),
+    true,
+  ),
+  M: atom("milliseconds", "in whole milliseconds", (entry) => Math.floor(entry.duration), true),
+  D: atom("microseconds", "in microseconds", (entry) => Math.floor(entry.duration * 1000), true),
+  L: atom("duration request_time", "in seconds with six decimals: `0.002310`", decimalSeconds, true),
+  p: {
+    words: ["process"],
+    doc: "the worker's process id in brackets: `<4711>`",
+    safe: true,
+    reader: ({ pid }) => {
+      const text = `<${pid}>`;
+      return () => text;
+    },
+  },
+  id: atom("request_id", "the request's id: the app's `request.id`", (entry) => entry.id),
+  end: atom(
+    "ending outcome",
+    "how it ended, in a word: `complete`, `client-gone`, …",
+    (entry) => entry.end,
+    true,
+  ),
+  iso: atom(
+    "time datetime",
+    "when the request arrived: `2026-11-22T22:15:18.123Z`",
+    (entry) => {
+      return new Date(entry.time).toISOString();
+    },
+    true,
+  ),
+  ms: atom(
+    "elapsed",
+    "how long it took, in milliseconds with three decimals",
+    (entry) => {
+      return Math.floor(entry.duration * 1000) / 1000;
+    },
+    true,
+  ),
+  traceparent: atom("trace", "the traceparent field of a trusted peer", (entry) => {
+    return entry.trusted ? entry.requestField("traceparent") : undefined;
+  }),
+  pid: {
+    words: ["worker_pid"],
+    doc: "the worker's process id",
+    safe: true,
+    reader:
+      ({ pid }) =>
+      () =>
+        pid,
+  },
+  slot: {
+    words: ["worker"],
+    doc: "the worker's place in the pool, from 1",
+    safe: true,
+    reader:
+      ({ slot }) =>
+      () =>
+        slot,
+  },
+};
+
+/** `%({name}i)s` and its kin: a field of the request, of the answer, a variable of the environment. */
+export const NAMED_ATOMS: { readonly [letter: string]: (name: string, worker: LoggedWorker) => AtomReader } =
+  {
+    i: (name) => {
+      const field = name.toLowerCase();
+      return (entry) => entry.requestField(field);
+    },
+    o: (name) => {
+      const field = name.toLowerCase();
+      return (entry) => entry.responseField(field);
+    },
+    e: (name, { env }) => {
+      const value = env[name];
+      return () => value;
+    },
+  };

@@ -1,0 +1,171 @@
+/**
+ * The format of the access log: a text with atoms, compiled once into one function. A format that is JSON
+ * around its atoms is filled in as JSON, so that a line of it can be parsed whatever a client sends.
+ */
+import { ATOMS, type Atom, type AtomReader, type LoggedWorker, NAMED_ATOMS } from "./access-atoms.ts";
+import type { AccessEntry } from "./access-entry.ts";
+import { escapeJson, escapeText } from "./log-escape.ts";
+
+/** Makes the line of a request, with its line feed; each character is a byte. */
+export type LineMaker = (entry: AccessEntry) => string;
+
+/** Formats by name. `combined` is gunicorn's own default format. */
+export const PRESETS: { readonly [name: string]: string } = {
+  common: '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s',
+  combined: '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"',
+  json:
+    '{"time":%(iso)s,"pid":%(pid)s,"slot":%(slot)s,"id":%(id)s,"remote":%(h)s,"user":%(u)s,"method":%(m)s,' +
+    '"target":%(target)s,"protocol":%(H)s,"status":%(s)s,"bytes":%(B)s,"duration":%(ms)s,"referer":%(f)s,' +
+    '"userAgent":%(a)s,"traceparent":%(traceparent)s,"end":%(end)s}',
+};
+
+/** The name among `names` that was probably meant. */
+export type NearestName = (wanted: string, names: readonly string[]) => string | undefined;
+
+/** A format that cannot be understood; the message says what is wrong with it. */
+export class AccessFormatError extends Error {
+  override readonly name = "AccessFormatError";
+}
+
+interface Piece {
+  /** What stands before the atom. */
+  readonly literal: string;
+  /** What stands between the parentheses. */
+  readonly name: string;
+}
+
+interface Template {
+  readonly pieces: readonly Piece[];
+  readonly rest: string;
+}
+
+/** What renders an atom's value into the line. */
+type Renderer = (entry: AccessEntry) => string;
+
+/**
+ * Compiles a format, or a preset's name, for the lines of one worker.
+ *
+ * @throws AccessFormatError
+ */
+export function compileAccessFormat(format: string, worker: LoggedWorker, nearest: NearestName): LineMaker {
+  const template = parse(Object.hasOwn(PRESETS, format) ? (PRESETS[format] as string) : format);
+  const json = isJson(template);
+  const literals: string[] = [];
+  const renderers: Renderer[] = [];
+  let inString = false;
+  for (const { literal, name } of template.pieces) {
+    if (json) inString = endsInString(literal, inString);
+    literals.push(bytesOf(literal));
+    renderers.push(rendererOf(name, worker, nearest, json ? (inString ? "string" : "value") : "text"));
+  }
+  const rest = `${bytesOf(template.rest)}\n`;
+  return (entry) => {
+    let line = "";
+    for (let index = 0; index < renderers.length; index++) {
+      line += (literals[index] as string) + (renderers[index] as Renderer)(entry);
+    }
+    return line + rest;
+  };
+}
+
+/** The text as the bytes of its UTF-8, a character for each. */
+function bytesOf(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}
+
+function parse(format: string): Template {
+  if (/[\r\n]/.test(format)) throw new AccessFormatError("a format is one line");
+  const pieces: Piece[] = [];
+  let literal = "";
+  let at = 0;
+  for (;;) {
+    const percent = format.indexOf("%", at);
+    if (percent === -1) return { pieces, rest: literal + format.slice(at) };
+    literal += format.slice(at, percent);
+    if (format[percent + 1] === "%") {
+      literal += "%";
+      at = percent + 2;
+      continue;
+    }
+    const match = /^%\((\{[^}]*\}.|[^){]*)\)s/.exec(format.slice(percent));
+    if (match === null) {
+      const shown = format.slice(percent, percent + 12);
+      throw new AccessFormatError(`${shown} is no atom: write %(name)s, and %% for a percent sign`);
+    }
+    pieces.push({ literal, name: match[1] as string });
+    literal = "";
+    at = percent + match[0].length;
+  }
+}
+
+/** Whether the text is a JSON object whatever number or word its atoms are. */
+function isJson({ pieces, rest }: Template): boolean {
+  const example = pieces.map(({ literal }) => `${literal}0`).join("") + rest;
+  if (!example.startsWith("{")) return false;
+  try {
+    JSON.parse(example);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the JSON behind `text` stands inside a string. */
+function endsInString(text: string, before: boolean): boolean {
+  let inside = before;
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === "\\" && inside) at += 1;
+    else if (text[at] === '"') inside = !inside;
+  }
+  return inside;
+}
+
+/** Where an atom stands: in a line of text, inside a string of JSON, or as a value of its own in JSON. */
+type Place = "text" | "string" | "value";
+
+function rendererOf(name: string, worker: LoggedWorker, nearest: NearestName, place: Place): Renderer {
+  const { read, safe } = findAtom(name, worker, nearest);
+  if (place === "value") {
+    return (entry) => {
+      const value = read(entry);
+      if (value === undefined) return "null";
+      if (typeof value === "number") return String(value);
+      return `"${safe ? value : escapeJson(value)}"`;
+    };
+  }
+  const escaped = place === "text" ? escapeText : escapeJson;
+  if (safe) return (entry) => String(read(entry) ?? "-");
+  return (entry) => {
+    const value = read(entry);
+    return value === undefined ? "-" : escaped(String(value));
+  };
+}
+
+function findAtom(
+  name: string,
+  worker: LoggedWorker,
+  nearest: NearestName,
+): { read: AtomReader; safe: boolean } {
+  const named = /^\{([^}]+)\}(.)$/.exec(name);
+  const makeReader = named === null ? undefined : NAMED_ATOMS[named[2] as string];
+  if (named !== null && makeReader !== undefined) {
+    return { read: makeReader(named[1] as string, worker), safe: false };
+  }
+  const atom: Atom | undefined = Object.hasOwn(ATOMS, name) ? ATOMS[name] : undefined;
+  if (atom === undefined) throw new AccessFormatError(`there is no atom %(${name})s${hint(name, nearest)}`);
+  return { read: atom.reader(worker), safe: atom.safe === true };
+}
+
+function hint(name: string, nearest: NearestName): string {
+  if (name.startsWith("{")) {
+    return ": %({field}i)s is a field of the request, %({field}o)s of the answer, %({NAME}e)s a variable";
+  }
+  const meanings = new Map<string, string>();
+  for (const [atom, { words }] of Object.entries(ATOMS)) {
+    for (const word of [...words, atom]) meanings.set(word, atom);
+  }
+  const meant = meanings.get(nearest(name, [...meanings.keys()]) ?? "");
+  if (meant === undefined)
+    return `: there are ${Object.keys(ATOMS).join(", ")}, and {name}i, {name}o, {name}e`;
+  return `; did you mean %(${meant})s?`;
+}

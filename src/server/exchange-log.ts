@@ -1,0 +1,170 @@
+/**
+ * The access log's view of one connection: it follows the request under way and writes its line when it ends, once,
+ * however it ends. A connection has one only where the access log is on.
+ */
+import type { ForwardedClients } from "../exchange/forwarded-client.ts";
+import type { ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
+import type { Endpoint } from "../gateway/types.ts";
+import { fieldIn } from "../http/request-head.ts";
+import type { RequestHead } from "../http/request-parser.ts";
+import type { RecordedRequest } from "../ipc/stall-report.ts";
+import { type AccessEntry, CLIENT_GONE, NO_ANSWER, type RequestEnd } from "../log/access-entry.ts";
+import type { AccessLog } from "../log/access-log.ts";
+import { requestLineParts, statusOf } from "./request-line.ts";
+
+/** The fields of an answer: lines ready to be sent, or names and values in turn. */
+type AnswerFields = string | readonly string[];
+
+export class ExchangeLog implements AccessEntry {
+  method = "";
+  target = "";
+  protocol = "";
+  status = 0;
+  bytes = 0;
+  time = 0;
+  duration = 0;
+  end: RequestEnd = "complete";
+  readonly #log: AccessLog;
+  readonly #peer: Endpoint;
+  /** Undefined where the peer is not trusted. */
+  readonly #clients: ForwardedClients | undefined;
+  readonly #readField = (name: string): string | undefined => this.requestField(name);
+  #open = false;
+  #startedAt = 0;
+  #head: RequestHead | undefined;
+  #request: ExchangeRequest | undefined;
+  /** The field section, where a head was refused before it became one. */
+  #section = "";
+  #fields: AnswerFields = "";
+  #length: number | undefined;
+  #reason: RequestEnd | undefined;
+
+  /** @param clients finds clients behind proxies; undefined where none is trusted */
+  constructor(log: AccessLog, context: ExchangeContext, clients: ForwardedClients | undefined) {
+    this.#log = log;
+    // Asked for now: a closed socket does not know any more whom it was connected to.
+    this.#peer = context.peer;
+    this.#clients = context.proxyRules && clients;
+  }
+
+  // ---- what the connection tells
+
+  /** A request has come. */
+  begin(head: RequestHead): void {
+    this.#open = true;
+    this.#startedAt = performance.now();
+    this.#head = head;
+    this.method = head.method;
+    this.target = head.target;
+    this.protocol = head.httpVersion === "1.1" ? "HTTP/1.1" : "HTTP/1.0";
+    this.status = 0;
+    this.bytes = 0;
+    this.#fields = "";
+    this.#length = undefined;
+    this.#reason = undefined;
+  }
+
+  /** It is the app's to answer. */
+  handOver(request: ExchangeRequest): void {
+    this.#request = request;
+  }
+
+  /** The head of a final answer is sent. `length` is what Content-Length says. */
+  answer(status: number, fields: AnswerFields, length: number | undefined): void {
+    this.status = status;
+    this.#fields = fields;
+    this.#length = length;
+  }
+
+  /** Why it will end, if it does not end well. The first reason stands. */
+  because(reason: RequestEnd): void {
+    if (this.#open) this.#reason ??= reason;
+  }
+
+  /** The request is over: its line is written, unless it has been. */
+  finish(end: RequestEnd): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#measure(this.#reason ?? end);
+    this.#log.write(this);
+    this.#head = undefined;
+    this.#request = undefined;
+    this.#fields = "";
+  }
+
+  /** A request was refused and answered; if its head was not whole, `received` is what had come of it. */
+  refuse(status: number, received: string): void {
+    if (!this.#open) this.#beginRefused(received);
+    this.finish(status === 408 ? "timeout" : "refused");
+    this.#section = "";
+  }
+
+  #beginRefused(received: string): void {
+    const [method, target, protocol] = requestLineParts(received);
+    this.#open = true;
+    this.#startedAt = performance.now();
+    this.method = method;
+    this.target = target;
+    this.protocol = protocol;
+    this.#reason = undefined;
+    const lineEnd = received.indexOf("\r\n");
+    this.#section = lineEnd === -1 ? "" : received.slice(lineEnd + 2);
+  }
+
+  /** The app, which was given the bare connection, has sent its first bytes: most likely a status line. */
+  upgraded(first: Uint8Array): void {
+    this.status = statusOf(first) ?? 101;
+    this.finish(this.status < 300 ? "upgraded" : "complete");
+  }
+
+  /** For a worker that is stuck: the request under way as it is now. */
+  record(): RecordedRequest | undefined {
+    if (!this.#open) return undefined;
+    this.#measure("complete");
+    return this.#log.record(this);
+  }
+
+  #measure(end: RequestEnd): void {
+    this.duration = performance.now() - this.#startedAt;
+    this.time = Date.now() - this.duration;
+    this.end = end;
+    if (end === "complete") return;
+    if (end === "client-gone" && (this.status === 0 || this.status >= 500)) {
+      // An app whose client has gone may fail for it: nobody was told that.
+      this.status = CLIENT_GONE;
+      this.bytes = 0;
+    } else if (this.status === 0) {
+      this.status = NO_ANSWER;
+    }
+  }
+
+  // ---- what the format asks
+
+  get remote(): string {
+    return this.#clients === undefined
+      ? this.#peer.address
+      : this.#clients.address(this.#readField, this.#peer);
+  }
+
+  get id(): string {
+    return this.#request?.id ?? "";
+  }
+
+  get trusted(): boolean {
+    return this.#clients !== undefined;
+  }
+
+  requestField(name: string): string | undefined {
+    return this.#head === undefined ? fieldIn(this.#section, name) : this.#head.field(name);
+  }
+
+  responseField(name: string): string | undefined {
+    const fields = this.#fields;
+    if (name === "content-length") return this.#length === undefined ? undefined : String(this.#length);
+    if (typeof fields === "string") return fieldIn(fields, name);
+    for (let index = 0; index < fields.length; index += 2) {
+      if ((fields[index] as string).toLowerCase() === name) return fields[index + 1];
+    }
+    return undefined;
+  }
+}

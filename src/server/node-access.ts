@@ -1,0 +1,119 @@
+/**
+ * The access log of node's own server, where it is on: a line for each exchange, and for what node gives nobody a
+ * response for, the requests that its parser refuses and those that change protocols.
+ */
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { ConnectionEnds, UNIX_END } from "../exchange/endpoint.ts";
+import { forwardedId } from "../exchange/forwarded.ts";
+import { ForwardedClients } from "../exchange/forwarded-client.ts";
+import type { ProxyRules } from "../exchange/proxy-rules.ts";
+import type { Endpoint, Fields } from "../gateway/types.ts";
+import type { AccessLog } from "../log/access-log.ts";
+import { NodeExchangeLog } from "./node-exchange-log.ts";
+
+/** An error of node's parser, with the bytes that it stumbled over. */
+export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+
+/** So much of a refused request is looked at, in bytes. */
+const SHOWN_MAX = 8192;
+
+const ERROR_STATUS: { readonly [code: string]: number } = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+/** Who is at the other end of a connection. */
+interface Client {
+  readonly peer: Endpoint;
+  readonly clients: ForwardedClients | undefined;
+}
+
+export class NodeAccess {
+  readonly #log: AccessLog;
+  readonly #rules: ProxyRules | undefined;
+  readonly #clients: ForwardedClients | undefined;
+  readonly #nextId: () => string;
+  readonly #connected = new WeakMap<Socket, Client>();
+  /** Requests to change protocols that the app has not answered yet. */
+  readonly #upgrading = new Set<NodeExchangeLog>();
+
+  /** @param nextId names requests that no trusted proxy has named */
+  constructor(log: AccessLog, rules: ProxyRules | undefined, nextId: () => string) {
+    this.#log = log;
+    this.#rules = rules;
+    this.#clients = rules && new ForwardedClients(rules);
+    this.#nextId = nextId;
+  }
+
+  /** A client has connected. Its address is asked for now: a closed socket does not know it any more. */
+  connected(socket: Socket, unix: boolean): void {
+    const { peer } = new ConnectionEnds(socket, unix);
+    const clients = this.#rules?.trusts(peer) === true ? this.#clients : undefined;
+    this.#connected.set(socket, { peer, clients });
+  }
+
+  #clientOf(socket: Socket): Client {
+    return this.#connected.get(socket) ?? { peer: UNIX_END, clients: undefined };
+  }
+
+  /** A request has come. */
+  begin(request: IncomingMessage, response?: ServerResponse): NodeExchangeLog {
+    const { socket } = request;
+    const client = this.#clientOf(socket);
+    const trusted = client.clients === undefined ? undefined : this.#rules;
+    const id = (trusted && forwardedId(request.headers as Fields, trusted)) ?? this.#nextId();
+    return new NodeExchangeLog(this.#log, { ...client, socket, id, request, ...(response && { response }) });
+  }
+
+  /** The app is given the bare connection of a request. */
+  upgrading(request: IncomingMessage, socket: Duplex): void {
+    const log = this.begin(request);
+    this.#upgrading.add(log);
+    log.watchUpgrade(socket, () => this.#upgrading.delete(log));
+  }
+
+  /**
+   * A connection failed in node's hands: `exchange` is the request that broke off in it, if any, and `begun` whether
+   * anything of another one has come.
+   */
+  refused(error: ParserError, socket: Socket, exchange: NodeExchangeLog | undefined, begun: boolean): void {
+    const status = answerError(error, socket);
+    const end = status === 408 ? "timeout" : isReset(error) ? "client-gone" : "refused";
+    if (exchange !== undefined) {
+      exchange.because(end, status);
+    } else if (begun) {
+      const received = error.rawPacket?.toString("latin1", 0, SHOWN_MAX) ?? "";
+      const log = new NodeExchangeLog(this.#log, {
+        ...this.#clientOf(socket),
+        socket,
+        id: this.#nextId(),
+        received,
+      });
+      log.because(end, status);
+      log.finish(end);
+    }
+  }
+
+  /** The process ends. */
+  finish(): void {
+    for (const log of this.#upgrading) log.finish("worker-exit");
+  }
+}
+
+/** The connection broke, and no byte of it was wrong. */
+function isReset({ code }: ParserError): boolean {
+  return code !== undefined && /^E[A-Z]+$/.test(code);
+}
+
+/** Answers as node does where nobody listens for the error; 0 when there is nobody to answer. */
+function answerError(error: ParserError, socket: Socket): number {
+  const status = ERROR_STATUS[error.code ?? ""] ?? 400;
+  const { _httpMessage: response } = socket as { _httpMessage?: { headersSent: boolean } | null };
+  const answers = socket.writable && !isReset(error) && !response?.headersSent;
+  if (answers) socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
+  socket.destroySoon();
+  return answers ? status : 0;
+}

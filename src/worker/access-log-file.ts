@@ -1,0 +1,32 @@
+/** The access log that a worker is told to write. Loaded only where there is one: a start without it does without. */
+import { nearestName } from "../config/nearest-name.ts";
+import type { Config } from "../config/settings.ts";
+import { ExitCode, FatalError } from "../errors.ts";
+import type { Assignment } from "../ipc/messages.ts";
+import type { AccessLog } from "../log/access-log.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+
+/**
+ * Opens it; undefined where the assignment names none.
+ *
+ * @throws FatalError when it cannot be opened, or its format not be understood
+ */
+export async function openAccessLog(
+  { accessLog: target, slot, settings }: Assignment<Config>,
+  log: ErrorLog,
+): Promise<AccessLog | undefined> {
+  if (target === undefined) return undefined;
+  const { AccessLog } = await import("../log/access-log.ts");
+  try {
+    return new AccessLog({
+      target,
+      format: settings.accessLogformat,
+      worker: { pid: process.pid, slot, env: process.env },
+      nearest: nearestName,
+      onTrouble: (message) => log.error(message),
+    });
+  } catch (error) {
+    const message = `the access log cannot be opened: ${(error as Error).message}`;
+    throw new FatalError(message, ExitCode.workerBoot, { cause: error });
+  }
+}

@@ -1,0 +1,228 @@
+/** The access log through the built command: exactly one line for each request, however it ended. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { FIXTURES, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
+
+interface Line {
+  readonly [name: string]: unknown;
+}
+
+interface Stage {
+  readonly command: RunningCommand;
+  readonly port: number;
+  /** The lines so far; a line that is no JSON fails the test. */
+  lines(): Line[];
+  /** Waits for the line of the request with this target. */
+  line(target: string | null): Promise<Line>;
+}
+
+const APPS = [
+  { what: "a gateway app", spec: `${join(FIXTURES, "log/gateway.mjs")}:app`, ours: true },
+  { what: "Express", spec: `${join(FIXTURES, "log/express.mjs")}:server`, ours: false },
+];
+
+async function serve(context: TestContext, spec: string, ...args: string[]): Promise<Stage> {
+  const file = join(temporaryFolder(context), "access.log");
+  const log = ["--access-logfile", file, "--access-logformat", "json"];
+  const command = startCommand(context, [spec, "-b", "127.0.0.1:0", ...log, ...args]);
+  await command.ready();
+  const lines = (): Line[] => {
+    const text = readFileSync(file, "utf8");
+    return text === ""
+      ? []
+      : text
+          .replace(/\n$/, "")
+          .split("\n")
+          .map((line) => JSON.parse(line) as Line);
+  };
+  return {
+    command,
+    port: await command.port(),
+    lines,
+    line: (target) =>
+      until(`the line of ${target} is there`, () => lines().find((line) => line.target === target)),
+  };
+}
+
+/** Sends bytes, and closes the connection once `enough` has come; resolves with all that came. */
+async function raw(port: number, bytes: string, enough = /$^/): Promise<string> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  let text = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk;
+    if (enough.test(text)) socket.destroy();
+  });
+  socket.on("error", () => {});
+  socket.write(Buffer.from(bytes, "latin1"));
+  await once(socket, "close");
+  return text;
+}
+
+function head(target: string, ...fields: string[]): string {
+  return [`GET ${target} HTTP/1.1`, "Host: x", ...fields, "", ""].join("\r\n");
+}
+
+const UPGRADE = [
+  "Connection: upgrade",
+  "Upgrade: websocket",
+  "Sec-WebSocket-Version: 13",
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+];
+
+/** What of a line a test looks at. */
+function told({ method, target, status, bytes, end }: Line): unknown[] {
+  return [method, target, status, bytes, end];
+}
+
+for (const { what, spec, ours } of APPS) {
+  test(`${what}: answered, streamed, without content, thrown, truncated, given up`, async (context) => {
+    const { command, port, lines, line } = await serve(context, spec, "--request-timeout", "1s");
+    await ask({ port }, "/plain?a=1");
+    assert.deepEqual(told(await line("/plain?a=1")), ["GET", "/plain?a=1", 200, 6, "complete"]);
+    await ask({ port }, "/stream?300");
+    assert.deepEqual(told(await line("/stream?300")), ["GET", "/stream?300", 200, 3000, "complete"]);
+    await raw(port, head("/plain", "Connection: close").replace("GET", "HEAD"));
+    assert.deepEqual(told(await line("/plain")), ["HEAD", "/plain", 200, 0, "complete"]);
+    await ask({ port }, "/unmodified");
+    assert.deepEqual(told(await line("/unmodified")), ["GET", "/unmodified", 304, 0, "complete"]);
+    await ask({ port }, "/throws");
+    assert.deepEqual(told(await line("/throws")).toSpliced(3, 1), ["GET", "/throws", 500, "complete"]);
+    await raw(port, head("/truncated"));
+    assert.deepEqual(told(await line("/truncated")), ["GET", "/truncated", 200, 30, "truncated"]);
+    await raw(port, head("/endless"), /0123456789.*0123456789/s);
+    assert.deepEqual(told(await line("/endless")), ["GET", "/endless", 200, 20, "client-gone"]);
+    assert.equal((await ask({ port }, "/never")).status, 503);
+    const { duration, ...never } = await line("/never");
+    assert.deepEqual(told(never).toSpliced(3, 1), ["GET", "/never", 503, "timeout"]);
+    assert.ok((duration as number) >= 500, `it took ${duration} ms`);
+    assert.equal((await ask({ port }, "/body", "content")).text, "7");
+    assert.deepEqual(told(await line("/body")), ["POST", "/body", 200, 1, "complete"]);
+    const { time, pid, slot, id, remote, protocol, userAgent, traceparent } = await line("/body");
+    assert.ok(Math.abs(Date.parse(time as string) - Date.now()) < 60_000);
+    assert.deepEqual(
+      [pid, slot, remote, protocol, userAgent],
+      [command.workers()[0], 1, "127.0.0.1", "HTTP/1.1", null],
+    );
+    assert.match(id as string, /./);
+    assert.equal(traceparent, null);
+    assert.equal((await command.end()).code, 0);
+    assert.equal(lines().length, 9);
+  });
+
+  test(`${what}: a client that goes before its answer is 499`, async (context) => {
+    const { command, port, lines, line } = await serve(context, spec);
+    const socket = connect({ port, host: "127.0.0.1" });
+    socket.write(head("/never"));
+    await ask({ port }, "/plain");
+    socket.destroy();
+    assert.deepEqual(told(await line("/never")), ["GET", "/never", 499, 0, "client-gone"]);
+    assert.equal((await command.end()).code, 0);
+    assert.equal(lines().length, 2);
+  });
+
+  test(`${what}: refused requests, with what is known of them`, async (context) => {
+    const limits = [
+      "--limit-request-line",
+      "60",
+      "--limit-request-field-size",
+      "50",
+      "--limit-request-body",
+      "9",
+    ];
+    const { command, port, lines, line } = await serve(context, spec, ...limits, "--header-timeout", "1s");
+    await raw(port, head("/no-host").replace("Host: x\r\n", ""));
+    assert.deepEqual(told(await line("/no-host")).toSpliced(3, 1), ["GET", "/no-host", 400, "refused"]);
+    const long = `/${"l".repeat(70)}`;
+    await raw(port, head(long));
+    assert.deepEqual(told(await line(long)).toSpliced(3, 1), ["GET", long, 414, "refused"]);
+    await raw(port, head("/field", `X: ${"y".repeat(60)}`));
+    assert.deepEqual(told(await line("/field")).toSpliced(3, 1), ["GET", "/field", 431, "refused"]);
+    await raw(port, head("/large", "Content-Length: 10", "Connection: close").replace("GET", "POST"));
+    assert.deepEqual(told(await line("/large")).toSpliced(3, 1), ["POST", "/large", 413, "refused"]);
+    await raw(port, head("/wish", "Expect: wonders", "Connection: close"));
+    assert.deepEqual(told(await line("/wish")).toSpliced(3, 1), ["GET", "/wish", 417, "refused"]);
+    await raw(port, 'GET /split"\x7f\x80 here HTTP/1.1\r\nHost: x\r\n\r\n');
+    const split = await line('/split"\x7f\x80 here');
+    assert.deepEqual(told(split).toSpliced(3, 1), ["GET", '/split"\x7f\x80 here', 400, "refused"]);
+    await raw(port, "GET /half HTTP/1.1\r\nHo");
+    await until("the line of the slow head is there", () => lines().some(({ status }) => status === 408));
+    const slow = lines().find(({ status }) => status === 408) as Line;
+    assert.equal(slow.end, "timeout");
+    if (ours) assert.deepEqual([slow.method, slow.target], ["GET", "/half"]);
+    // Nobody asked for anything.
+    connect({ port, host: "127.0.0.1" }).destroy();
+    assert.equal((await command.end()).code, 0);
+    assert.equal(lines().length, 7);
+  });
+
+  test(`${what}: an upgrade has its line when it is answered`, async (context) => {
+    const { command, port, lines, line } = await serve(context, spec);
+    const answer = await raw(port, head("/socket", ...UPGRADE), /101/);
+    assert.match(answer, /^HTTP\/1\.1 101 /);
+    assert.deepEqual(told(await line("/socket")), ["GET", "/socket", 101, 0, "upgraded"]);
+    await raw(port, head("/refuse-upgrade", ...UPGRADE, "Connection: close"), /403/);
+    assert.equal((await line("/refuse-upgrade")).status, 403);
+    assert.equal((await line("/refuse-upgrade")).end, "complete");
+    if (ours) {
+      await raw(port, head("/own-upgrade", ...UPGRADE), /101/);
+      assert.deepEqual(told(await line("/own-upgrade")), ["GET", "/own-upgrade", 101, 0, "upgraded"]);
+    }
+    assert.equal((await command.end()).code, 0);
+    assert.equal(lines().length, ours ? 3 : 2);
+  });
+
+  test(`${what}: a worker that is stuck loses no line, neither what it had gathered nor the requests in it`, async (context) => {
+    const { command, port, lines, line } = await serve(context, spec, "--timeout", "2s");
+    const socket = connect({ port, host: "127.0.0.1" });
+    socket.on("error", () => {});
+    const waiting = once(socket, "close");
+    socket.write(head("/endless", "User-Agent: waits"));
+    await once(socket, "data");
+    // Lines that are gathered: one at once, the others behind it, then no turn of the loop any more.
+    const pipelined = [1, 2, 3].map((number) => head(`/plain?${number}`)).join("");
+    const spins = raw(port, pipelined + head("/spin", "User-Agent: spins"));
+    await command.line(/WORKER TIMEOUT/);
+    await Promise.all([waiting, spins]);
+    assert.deepEqual(told(await line("/spin")), ["GET", "/spin", 502, 0, "worker-killed"]);
+    assert.equal((await line("/spin")).userAgent, "spins");
+    assert.ok(((await line("/spin")).duration as number) >= 1500);
+    assert.deepEqual(told(await line("/endless")), ["GET", "/endless", 200, 20, "worker-killed"]);
+    assert.equal((await line("/endless")).userAgent, "waits");
+    // Node holds answers back until those ahead of them are out.
+    for (const number of [1, 2, 3]) {
+      const { status, end } = await line(`/plain?${number}`);
+      assert.deepEqual([status, end], [200, ours ? "complete" : "worker-killed"]);
+    }
+    await command.end();
+    assert.equal(lines().length, 5);
+  });
+
+  test(`${what}: a worker that crashes, quits or is killed while it drains writes its last lines`, async (context) => {
+    const { command, port, line, lines } = await serve(context, spec, "--graceful-timeout", "1s");
+    const crash = raw(port, head("/plain?before") + head("/crash"));
+    await crash;
+    assert.deepEqual(told(await line("/crash")), ["GET", "/crash", 502, 0, "worker-exit"]);
+    await line("/plain?before");
+    await until("there is a worker again", async () => (await ask({ port }, "/plain?again")).status === 200);
+    const cut = raw(port, head("/endless"));
+    await until("it has begun", async () => (await ask({ port }, "/plain")).status === 200);
+    command.kill("SIGHUP");
+    await command.ready(2);
+    await cut;
+    assert.deepEqual(told(await line("/endless")), ["GET", "/endless", 200, 20, "worker-exit"]);
+    const last = raw(port, head("/endless?2"));
+    await until("it has begun", async () => (await ask({ port }, "/plain")).status === 200);
+    await command.end("SIGQUIT");
+    await last;
+    assert.deepEqual(told(await line("/endless?2")), ["GET", "/endless?2", 200, 20, "worker-exit"]);
+    const targets = lines().map(({ target }) => target);
+    for (const target of ["/crash", "/endless", "/endless?2", "/plain?before"]) {
+      assert.equal(targets.filter((other) => other === target).length, 1, target);
+    }
+  });
+}

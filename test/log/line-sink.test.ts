@@ -1,0 +1,185 @@
+/** Where log lines go: files, pipes and what fails of them. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, openSync, readFileSync, readSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { LineSink, type LineSinkOptions } from "../../src/log/line-sink.ts";
+import { temporaryFolder, until } from "../support/command.ts";
+
+interface Stage {
+  readonly sink: LineSink;
+  readonly told: string[];
+}
+
+function open(target: LineSinkOptions["target"], backlog?: number): Stage {
+  const told: string[] = [];
+  const sink = new LineSink({
+    target,
+    name: "test log",
+    onTrouble: (message) => told.push(message),
+    ...(backlog === undefined ? {} : { backlog }),
+  });
+  return { sink, told };
+}
+
+function read(file: string): string {
+  return readFileSync(file, "utf8");
+}
+
+/** A pipe in the file system, and a descriptor of its reading end that never waits. */
+function pipe(context: TestContext): { path: string; reader: number } {
+  const path = join(temporaryFolder(context), "pipe");
+  execFileSync("mkfifo", [path]);
+  return { path, reader: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) };
+}
+
+/** All that can be read at once. */
+function drain(reader: number): string {
+  const bytes = Buffer.alloc(1 << 20);
+  let text = "";
+  for (;;) {
+    try {
+      const length = readSync(reader, bytes);
+      if (length === 0) return text;
+      text += bytes.toString("latin1", 0, length);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EAGAIN") return text;
+      throw error;
+    }
+  }
+}
+
+test("a line that comes alone is written behind this turn, those behind it together", async (context) => {
+  const file = join(temporaryFolder(context), "log");
+  const { sink, told } = open(file);
+  sink.write("one\n");
+  assert.equal(read(file), "");
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(read(file), "one\n");
+  sink.write("two\n");
+  sink.write("\xe9\n");
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(read(file), "one\n");
+  await until("they are written", () => readFileSync(file, "latin1") === "one\ntwo\n\xe9\n");
+  assert.deepEqual(told, []);
+});
+
+test("much is written at once, and the end writes all there is", (context) => {
+  const file = join(temporaryFolder(context), "log");
+  const { sink } = open(file);
+  sink.write("first\n");
+  const line = `${"x".repeat(999)}\n`;
+  for (let count = 0; count < 40; count++) sink.write(line);
+  assert.ok(read(file).length >= 32_000);
+  sink.end();
+  assert.equal(read(file), `first\n${line.repeat(40)}`);
+  sink.write("behind the end\n");
+  assert.ok(read(file).endsWith("behind the end\n"));
+});
+
+test("reopened: what was written before is in the old file, the rest in the new one", (context) => {
+  const file = join(temporaryFolder(context), "log");
+  const { sink, told } = open(file);
+  sink.write("old 1\n");
+  renameSync(file, `${file}.1`);
+  sink.write("old 2\n");
+  sink.reopen();
+  sink.write("new\n");
+  sink.end();
+  assert.equal(read(`${file}.1`), "old 1\nold 2\n");
+  assert.equal(read(file), "new\n");
+  assert.deepEqual(told, []);
+});
+
+test("a name that cannot be opened again keeps the old file", (context) => {
+  const folder = temporaryFolder(context);
+  const inner = join(folder, "inner");
+  execFileSync("mkdir", [inner]);
+  const { sink, told } = open(join(inner, "log"));
+  renameSync(inner, `${inner}.old`);
+  sink.reopen();
+  sink.write("kept\n");
+  sink.end();
+  assert.equal(read(join(`${inner}.old`, "log")), "kept\n");
+  assert.equal(told.length, 1);
+  assert.match(told[0] as string, /could not be reopened \(ENOENT.*\): the old file is written on$/);
+});
+
+test("a full pipe: nobody waits, whole lines wait within a bound, the rest is dropped and counted", async (context) => {
+  const { path, reader } = pipe(context);
+  const { sink, told } = open(path, 200_000);
+  const most = 5000;
+  for (let number = 0; number < most; number++) sink.write(`${number} ${"x".repeat(190)}\n`);
+  sink.flush();
+  assert.deepEqual(told, [`The test log ${path} is not read as fast as it is written: lines are dropped`]);
+  let text = "";
+  await until("the pipe has been emptied", () => {
+    text += drain(reader);
+    return told.length === 2;
+  });
+  text += drain(reader);
+  const numbers = text.split("\n").map((line) => Number.parseInt(line, 10));
+  assert.ok(text.endsWith("x\n"));
+  numbers.pop();
+  assert.deepEqual(numbers, Array.from(numbers.keys()), "in order, each whole and once");
+  assert.equal(
+    told[1],
+    `The test log ${path} is written again; lines dropped meanwhile: ${most - numbers.length}`,
+  );
+  assert.ok(numbers.length < most);
+  sink.write("after\n");
+  sink.end();
+  assert.equal(drain(reader), "after\n");
+  closeSync(reader);
+});
+
+test("a line longer than a pipe takes in one piece is written whole", async (context) => {
+  const { path, reader } = pipe(context);
+  const { sink } = open(path);
+  const long = `${"y".repeat(150_000)}\n`;
+  sink.write("short\n");
+  sink.write(long);
+  sink.write("last\n");
+  sink.flush();
+  let text = "";
+  await until("all has come", () => {
+    text += drain(reader);
+    return text.endsWith("last\n");
+  });
+  assert.equal(text, `short\n${long}last\n`);
+  closeSync(reader);
+});
+
+test("a pipe whose reader has gone is told of once, at the end too", (context) => {
+  const { path, reader } = pipe(context);
+  const { sink, told } = open(path);
+  closeSync(reader);
+  sink.write("one\n");
+  sink.write("two\n");
+  sink.flush();
+  sink.flush();
+  assert.deepEqual(told, [`The test log ${path} cannot be written (EPIPE)`]);
+  sink.end();
+  assert.equal(told[1], `The test log ${path} cannot be written (EPIPE); lines lost at the end: 2`);
+});
+
+test("a full disk: lines wait within a bound and go on when there is room, or are counted at the end", (context) => {
+  const file = join(temporaryFolder(context), "log");
+  execFileSync("ln", ["-s", "/dev/full", file]);
+  const { sink, told } = open(file, 1000);
+  for (let count = 0; count < 100; count++) {
+    sink.write(`${"x".repeat(99)}\n`);
+    if (count === 0) sink.flush();
+  }
+  assert.deepEqual(told, [`The test log ${file} cannot be written (ENOSPC)`]);
+  sink.end();
+  assert.equal(told[1], `The test log ${file} cannot be written (ENOSPC); lines lost at the end: 100`);
+});
+
+test("a pipe that nobody reads is an error at once, not a wait", (context) => {
+  const { path, reader } = pipe(context);
+  closeSync(reader);
+  assert.throws(() => open(path), { code: "ENXIO" });
+  rmSync(path);
+});

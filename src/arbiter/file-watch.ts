@@ -5,7 +5,7 @@
  * Not the files but their folders are watched, up to the folder that the server works in, so that a file or a
  * folder that goes and comes back is seen again. What is judged is each file's stamp, not what was reported of it.
  */
-import { existsSync, realpathSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { type ChokidarOptions, type FSWatcher, watch } from "chokidar";
 import { fileStamp } from "../ipc/file-stamp.ts";
@@ -37,8 +37,8 @@ export class FileWatch {
   readonly #folder: string;
   readonly #list = new WatchList();
   readonly #extraFiles: ExtraFiles;
-  /** The folders on the way to what is watched. */
-  readonly #folders = new Set<string>();
+  /** The folders on the way to what is watched, with the inode that each had. */
+  readonly #folders = new Map<string, number | undefined>();
   /** What has changed and has not been told. */
   readonly #changed = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
@@ -90,6 +90,11 @@ export class FileWatch {
       ignored: (path) => !this.#list.has(path) && !this.#folders.has(path),
     });
     loaded.on("all", (_event, path) => this.#touch(path));
+    loaded.on("raw", (event, name, details) => {
+      const { watchedPath = "" } = (details ?? {}) as { watchedPath?: string };
+      // One of our folders may be another one now, which the watcher does not look at: it knows it by its name.
+      if (event === "rename" && this.#folders.has(join(watchedPath, name ?? ""))) this.#wait();
+    });
     const extra = watch(this.#extraFiles.bases(), { ...options, ignored: this.#extraFiles.ignored });
     extra.on("all", (event, path) => {
       if (!event.endsWith("Dir")) this.#tell(path);
@@ -123,7 +128,8 @@ export class FileWatch {
     }
     const files = [...this.#changed].map((path) => this.#shown(path));
     this.#changed.clear();
-    this.#options.changed(files);
+    if (files.length > 0) this.#options.changed(files);
+    if ([...this.#folders].some(([folder, inode]) => inodeOf(folder) !== inode)) this.#restart();
   }
 
   #shown(path: string): string {
@@ -141,7 +147,7 @@ export class FileWatch {
     let root = path;
     for (let folder = dirname(path); ; folder = dirname(folder)) {
       if (this.#folders.has(folder)) return root;
-      this.#folders.add(folder);
+      this.#folders.set(folder, inodeOf(folder));
       root = folder;
       if (folder === top || folder === dirname(folder)) return root;
     }
@@ -160,9 +166,21 @@ export class FileWatch {
       `The system reports no more changes of files (${code}): they are looked at every ${POLL_INTERVAL} ms`,
     );
     this.#polling = true;
-    for (const watcher of this.#watchers) void watcher.close();
-    this.#watchers = [];
+    this.#restart();
+  }
+
+  #restart(): void {
+    this.close();
     this.#start();
+  }
+}
+
+/** Undefined for a folder that is not there. */
+function inodeOf(folder: string): number | undefined {
+  try {
+    return statSync(folder, { throwIfNoEntry: false })?.ino;
+  } catch {
+    return undefined;
   }
 }
 

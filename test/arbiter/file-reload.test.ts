@@ -237,6 +237,8 @@ describe("a change", () => {
     await server.answers("80");
     await server.command.line(/Reloading: lib\/part\d+\.js and 39 others changed: generation 2$/);
     assert.equal(server.reloads, 1);
+    server.write("lib/part0.js", "export default 3;");
+    await server.answers("81");
   });
 
   test("that leaves a file as it was loaded is none", async (t) => {

@@ -2,7 +2,7 @@
  * The arbiter: binds, keeps a pool of workers, and never touches a connection. Its life is one loop:
  * whatever happens comes as an event out of one mailbox and changes the pool, and then the pool settles.
  */
-import { resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import type { Config } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
 import type { Outcome } from "../control/api.ts";
@@ -463,12 +463,13 @@ export class Arbiter {
   }
 
   /** What it takes is loaded only by a server that is to watch. */
-  async #watchFiles({ reloadEngine, reloadExtraFile = [] }: Config): Promise<FileWatch> {
+  async #watchFiles({ reloadEngine, reloadExtraFile = [], config }: Config): Promise<FileWatch> {
     const { FileWatch } = await import("./file-watch.ts");
     return new FileWatch({
       folder: this.#folder,
       engine: reloadEngine,
       extraFiles: reloadExtraFile,
+      ownFile: typeof config === "string" && isAbsolute(config) ? config : undefined,
       log: this.#log,
       changed: (changed) => this.#mailbox.post({ type: "files", changed }),
     });

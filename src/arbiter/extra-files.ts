@@ -17,9 +17,13 @@ interface Pattern {
 export class ExtraFiles {
   readonly #patterns: readonly Pattern[];
 
-  /** @param globs paths too; a folder stands for everything below it */
-  constructor(globs: readonly string[], folder: string) {
-    this.#patterns = globs.map((glob) => pattern(glob, folder));
+  /**
+   * @param globs paths too; a folder stands for everything below it
+   * @param file one more, by its name and nothing else
+   */
+  constructor(globs: readonly string[], folder: string, file?: string) {
+    const named = file === undefined ? [] : [filePattern(file)];
+    this.#patterns = [...globs.map((glob) => pattern(glob, folder)), ...named];
   }
 
   /** What to watch. */
@@ -34,18 +38,18 @@ export class ExtraFiles {
   };
 }
 
+function isWithin(path: string, top: string): boolean {
+  return path === top || path.startsWith(top + sep);
+}
+
+function filePattern(file: string): Pattern {
+  const around = dirname(file);
+  return { base: around, matches: (path) => isWithin(path, file), enters: (path) => path === around };
+}
+
 function pattern(glob: string, folder: string): Pattern {
   const { base, glob: rest, isGlob } = picomatch.scan(glob);
-  const isWithin = (path: string, top: string): boolean => path === top || path.startsWith(top + sep);
-  if (!isGlob) {
-    const file = resolve(folder, glob);
-    const around = dirname(file);
-    return {
-      base: around,
-      matches: (path) => isWithin(path, file),
-      enters: (path) => path === around,
-    };
-  }
+  if (!isGlob) return filePattern(resolve(folder, glob));
   const top = resolve(folder, base);
   const isMatch = picomatch(rest, { dot: true });
   const skipped = SKIPPED.filter((name) => !glob.includes(name));

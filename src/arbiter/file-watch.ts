@@ -27,6 +27,8 @@ export interface FileWatchOptions {
   readonly engine: "auto" | "poll";
   /** Files to watch besides, as globs from `folder`. */
   readonly extraFiles: readonly string[];
+  /** A file that the server itself goes by: its configuration. */
+  readonly ownFile: string | undefined;
   readonly log: ErrorLog;
   /** What has changed, as people know it: relative where it is in `folder`. */
   changed(files: readonly string[]): void;
@@ -48,7 +50,7 @@ export class FileWatch {
   constructor(options: FileWatchOptions) {
     this.#options = options;
     this.#folder = realpathSync(options.folder);
-    this.#extraFiles = new ExtraFiles(options.extraFiles, this.#folder);
+    this.#extraFiles = new ExtraFiles(options.extraFiles, this.#folder, options.ownFile);
     this.#polling = options.engine === "poll";
     this.#start();
   }

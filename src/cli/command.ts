@@ -14,6 +14,7 @@ import {
 import { packageVersion } from "../config/version.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { ConfigurationReader } from "./configuration.ts";
+import { asDevelopment, developmentLayer, enterDevelopment } from "./development.ts";
 import { shellWords } from "./shell-words.ts";
 
 /**
@@ -25,9 +26,12 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
   const report = BootReport.owed();
   try {
     if (args[0] === "ctl") return await runControl(args.slice(1));
-    const given = parseCommandLine(args);
+    const development = args[0] === "dev";
+    const given = development ? parseCommandLine(args.slice(1), asDevelopment) : parseCommandLine(args);
     if (given === undefined) return ExitCode.ok;
-    const reader = new ConfigurationReader([...wordsInEnvironment(process.env), given]);
+    if (development) enterDevelopment(process.env);
+    const defaults = development ? [developmentLayer] : [];
+    const reader = new ConfigurationReader([...wordsInEnvironment(process.env), given], defaults);
     const readConfig = async (): Promise<Config> => (await reader.read()).config;
     const config = await readConfig();
     if (config.daemon && report === undefined) return await goToBackground(args);
@@ -84,10 +88,14 @@ function wordsInEnvironment(environment: NodeJS.ProcessEnv): Layer[] {
 
 /**
  * What the command line sets; undefined when it asked for help or the version, which have been printed.
+ * @param dress gives the program another name and help
  * @throws FatalError (usage)
  */
-export function parseCommandLine(args: readonly string[]): Layer | undefined {
-  const program = makeProgram();
+export function parseCommandLine(
+  args: readonly string[],
+  dress: (program: Command) => Command = (program) => program,
+): Layer | undefined {
+  const program = dress(makeProgram());
   try {
     program.parse(args, { from: "user" });
   } catch (error) {
@@ -115,7 +123,8 @@ function makeProgram(): Command {
     .helpOption("-h, --help", "Print this help.")
     .addHelpText(
       "after",
-      "\nA running server is asked with: tsgun ctl status|workers|reload|scale|… (see tsgun ctl --help)",
+      "\nA running server is asked with: tsgun ctl status|workers|reload|scale|… (see tsgun ctl --help)" +
+        "\nWhile you write the application: tsgun dev APP (see tsgun dev --help)",
     )
     .allowExcessArguments(false)
     .exitOverride()

@@ -20,10 +20,15 @@ export class ConfigurationReader {
   /** Where the command was started, links not resolved: a moved one leads to the file of the new release. */
   readonly #folder = namedFolder(process.cwd(), process.env.PWD);
   readonly #given: readonly Layer[];
+  readonly #defaults: readonly Layer[];
 
-  /** @param given what stands before the file: the words in the environment, and the command line. */
-  constructor(given: readonly Layer[]) {
+  /**
+   * @param given what stands before the file: the words in the environment, and the command line.
+   * @param defaults what stands behind it
+   */
+  constructor(given: readonly Layer[], defaults: readonly Layer[] = []) {
     this.#given = given;
+    this.#defaults = defaults;
   }
 
   /** @throws FatalError (usage) that says what is wrong, in which setting, and where it was set. */
@@ -31,11 +36,12 @@ export class ConfigurationReader {
     const outside = [environmentLayer(process.env), ...this.#given];
     const { config: named } = makeConfig(outside);
     const source = named ?? findConfigFile(this.#folder);
-    if (source === undefined || source === false) return { config: withApp(makeConfig(outside)), hooks: {} };
+    if (source === undefined || source === false)
+      return { config: withApp(makeConfig([...this.#defaults, ...outside])), hooks: {} };
     const { ConfigFile } = await import("../loader/config-file.ts");
     const file = new ConfigFile(source, this.#folder);
     const { layer, hooks } = await file.read({ env: process.env });
-    const config = makeConfig([layer, ...outside]);
+    const config = makeConfig([...this.#defaults, layer, ...outside]);
     return { config: withApp({ ...config, config: file.source }), hooks };
   }
 }

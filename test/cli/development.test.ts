@@ -1,0 +1,75 @@
+/** `tsgun dev` through the built command. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { startCommand } from "../support/command.ts";
+import { Development, type Files } from "../support/development.ts";
+
+const APP: Files = {
+  "app.mjs": `export const handler = (request, respond) => {
+    if (request.path === "/fails") throw new Error("the reason");
+    respond(200, {}, process.env.NODE_ENV ?? "unset");
+  };`,
+};
+
+/** `Development` without options of its own. */
+function dev(context: Parameters<typeof startCommand>[0], files: Files, ...words: string[]): Development {
+  return new Development(context, files, ["dev", ...words, "-b", "127.0.0.1:0"]);
+}
+
+test("reloads, shows errors and says that this is development", async (context) => {
+  const server = dev(context, APP, "app.mjs");
+  await server.answers("development");
+  const port = await server.command.port();
+  const failed = await ask({ port }, "/fails");
+  assert.equal(failed.status, 500);
+  assert.match(failed.text, /Error: the reason\n +at .*handler.* .*app\.mjs:2/);
+  assert.doesNotMatch(failed.text, /run-?handler|http-parser/i);
+  server.write("app.mjs", "export const handler = (_, respond) => respond(200, {}, 'second');");
+  await server.answers("second");
+});
+
+test("shows what keeps the app from starting, until it is mended", async (context) => {
+  const server = dev(context, { "app.mjs": "throw new Error('no database');" }, "app.mjs");
+  await server.command.line(/Waiting until a file changes/);
+  const { status, text } = await ask({ port: await server.command.port() });
+  assert.equal(status, 503);
+  assert.match(text, /^503 Service Unavailable\n\ncannot load app\.mjs: no database \(at app\.mjs:1\)\n/);
+  server.write("app.mjs", "export const handler = (_, respond) => respond(200, {}, 'mended');");
+  await server.answers("mended");
+});
+
+test("gives way to whatever is set, and follows the configuration file", async (context) => {
+  const config = (text: string): string =>
+    `{ "app": "app.mjs", "showErrors": false, "env": { "NODE_ENV": "${text}" } }`;
+  const server = dev(context, { ...APP, "tsgun.config.json": config("first") });
+  await server.answers("first");
+  const failed = await ask({ port: await server.command.port() }, "/fails");
+  assert.equal(failed.text, "500 Internal Server Error\n");
+  server.write("tsgun.config.json", config("second"));
+  await server.answers("second");
+  await server.command.line(/Reloading: tsgun\.config\.json changed: generation 2$/);
+});
+
+test("an Express app is reloaded, and Express shows its own errors", async (context) => {
+  const express = join(import.meta.dirname, "..", "..", "node_modules", "express", "index.js");
+  const source = (text: string): string => `
+    import express from ${JSON.stringify(express)};
+    export const app = express();
+    app.get("/", (_request, response) => response.send("${text}"));
+    app.get("/fails", () => { throw new Error("the reason"); });`;
+  const server = dev(context, { "app.mjs": source("first") }, "app.mjs");
+  await server.answers("first");
+  server.write("app.mjs", source("second"));
+  await server.answers("second");
+  assert.match((await ask({ port: await server.command.port() }, "/fails")).text, /the reason/);
+});
+
+test("its help is that of tsgun, with what is different", async (context) => {
+  const command = startCommand(context, ["dev", "--help"]);
+  assert.deepEqual(await command.ended(), { code: 0, signal: null });
+  assert.match(command.stdout, /^Usage: tsgun dev \[options\] \[APP\]/);
+  assert.match(command.stdout, /--workers/);
+  assert.match(command.stdout, /Other defaults .*:\n {2}--reload\n {2}--show-errors\n/);
+});

@@ -378,7 +378,7 @@ export const settings = {
     kind: duration(),
     default: 60_000,
     reload: true,
-    doc: "How long the content of a request may stand still while it is read. 0 is no limit.",
+    doc: "How long the content of a request may stand still while it is read, and an answer while the client takes nothing of it. 0 is no limit.",
   }),
   requestTimeout: setting({
     section: "Timeouts",

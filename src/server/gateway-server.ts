@@ -91,7 +91,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   adopt(server: Server): void {
     server.on("error", this.options.onAcceptError);
     const address = server.address();
-    const unix = address === null || typeof address === "string";
+    const unix = server.listening && (address === null || typeof address === "string");
     acceptConnections(server, (socket) => {
       socket.setNoDelay(true);
       const connection = new Connection(socket, this, new ConnectionContext(socket, unix, this.options));

@@ -21,6 +21,7 @@ import { ListenerExchange } from "./listener-exchange.ts";
 import { NodeAccess, type ParserError } from "./node-access.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
+import { Uptake } from "./uptake.ts";
 
 export interface NodeServerOptions {
   readonly listener: RequestListener;
@@ -46,6 +47,9 @@ interface Connection {
   exchanges: number;
   idleSince: number;
   bytesWhenIdle: number;
+  readonly uptake: Uptake;
+  /** The app has it for itself: what goes on on it is the app's affair. */
+  upgraded: boolean;
 }
 
 /** How often slow clients are looked for, at most, in milliseconds. */
@@ -176,7 +180,10 @@ export class NodeServer implements WorkerServer {
       server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
         // An upgraded connection is the app's, and never idle again.
         const connection = this.#connections.get(request.socket);
-        if (connection !== undefined) connection.exchanges += 1;
+        if (connection !== undefined) {
+          connection.exchanges += 1;
+          connection.upgraded = true;
+        }
         // A client that breaks off must not end the worker of an app that does not listen (yet).
         socket.on("error", () => {});
         this.#access?.upgrading(request, socket);
@@ -209,7 +216,13 @@ export class NodeServer implements WorkerServer {
   }
 
   #connected(socket: Socket): void {
-    const connection = { exchanges: 0, idleSince: performance.now(), bytesWhenIdle: 0 };
+    const connection: Connection = {
+      exchanges: 0,
+      idleSince: performance.now(),
+      bytesWhenIdle: 0,
+      uptake: new Uptake(socket),
+      upgraded: false,
+    };
     this.#connections.set(socket, connection);
     this.#gate.enter();
     socket.once("close", () => {
@@ -299,7 +312,10 @@ export class NodeServer implements WorkerServer {
     }
   }
 
-  /** Gives up on the requests whose content has stood still for too long, or that have had no answer for too long. */
+  /**
+   * Gives up on the requests whose content has stood still for too long, or that have had no answer for too long, and
+   * on the clients that have taken nothing of theirs for too long.
+   */
   #findOverdue(): void {
     const now = performance.now();
     for (const exchange of this.#exchanges) {
@@ -308,6 +324,11 @@ export class NodeServer implements WorkerServer {
       // A client that is slow is no error of the app's.
       if (!(error instanceof BodyError)) this.#options.onError(error, exchange.name);
       exchange.breakOff(error);
+    }
+    for (const [socket, { uptake, upgraded }] of this.#connections) {
+      // Longer, if the app gave the connection more time itself.
+      const time = Math.max(this.#options.timeouts.body, socket.timeout ?? 0);
+      if (!upgraded && uptake.stoodStill(now) >= time) socket.destroy();
     }
   }
 }

@@ -1,0 +1,83 @@
+/** Clients of node's own server that take nothing of their answer, or little at a time. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
+import { until } from "../support/command.ts";
+import { startNodeEngine } from "../support/node-engine.ts";
+
+const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const STALL_MS = 300;
+const timeouts = { ...DEFAULT_TIMEOUTS, body: STALL_MS };
+/** More than the buffers of the system hold. */
+const LARGE = Buffer.alloc(30_000_000, "x");
+const STEP = 1_000_000;
+
+test("a client that takes nothing of its answer is given up", async (context) => {
+  const { server, client } = await startNodeEngine(context, (_request, response) => response.end(LARGE), {
+    timeouts,
+  });
+  const raw = await client();
+  raw.socket.pause();
+  raw.socket.write(GET.repeat(3));
+  await until("it is there", () => server.inFlight().length > 0);
+  await until("it is given up", () => server.connections === 0, 5000);
+  assert.deepEqual(server.inFlight(), []);
+  raw.socket.destroy();
+});
+
+test("a client that takes a large write little by little gets all of it", async (context) => {
+  const { client } = await startNodeEngine(context, (_request, response) => response.end(LARGE), {
+    timeouts,
+  });
+  const raw = await client();
+  raw.socket.removeAllListeners("data");
+  let received = 0;
+  let step = 0;
+  const start = performance.now();
+  raw.socket.on("data", async (text: string) => {
+    received += text.length;
+    step += text.length;
+    if (step < STEP) return;
+    step = 0;
+    raw.socket.pause();
+    await pause(STALL_MS / 3);
+    raw.socket.resume();
+  });
+  raw.socket.write(GET);
+  await until("all of it is there, or the end", () => received > LARGE.length || raw.ended);
+  assert.ok(received > LARGE.length, `${received} bytes came`);
+  assert.ok(performance.now() - start > 2 * STALL_MS, "it was not slow");
+  raw.socket.destroy();
+});
+
+test("an app may give a connection more time", async (context) => {
+  const { server, client } = await startNodeEngine(
+    context,
+    (request, response) => {
+      request.socket.setTimeout(60_000);
+      response.end(LARGE);
+    },
+    { timeouts },
+  );
+  const raw = await client();
+  raw.socket.pause();
+  raw.socket.write(GET);
+  await until("it is there", () => server.inFlight().length > 0);
+  await pause(3 * STALL_MS);
+  assert.equal(server.connections, 1);
+  raw.socket.destroy();
+});
+
+test("a connection that was upgraded is the app's own", async (context) => {
+  const { server, client } = await startNodeEngine(context, () => {}, {
+    timeouts,
+    upgrade: (_request, socket) => void socket.write(LARGE),
+  });
+  const raw = await client();
+  raw.socket.pause();
+  raw.socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+  await pause(3 * STALL_MS);
+  assert.equal(server.connections, 1);
+  raw.socket.destroy();
+});

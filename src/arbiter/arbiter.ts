@@ -382,6 +382,7 @@ export class Arbiter {
         if (first && this.#generations.standsInFor(candidate.generation) === undefined)
           this.#narrator.serving(message.serving);
         this.#pool.workerReady(id);
+        this.#crew.evenOut(id);
         return;
       }
       case "failed":

@@ -5,7 +5,7 @@
 import type { Config } from "../config/settings.ts";
 import type { ToWorker } from "../ipc/messages.ts";
 import type { StallReport } from "../ipc/stall-report.ts";
-import { excessConnections } from "./balance.ts";
+import { averageConnections, excessConnections } from "./balance.ts";
 import { type ArbiterEvent, describeEnding, type Ending } from "./event.ts";
 import { OomKills } from "./exit-name.ts";
 import { type LostLog, LostRequests } from "./lost-requests.ts";
@@ -29,6 +29,8 @@ export interface CrewOffice {
 export class Crew {
   readonly #office: CrewOffice;
   readonly #handles = new Map<number, WorkerHandle>();
+  /** The average that each worker was told last. */
+  readonly #averages = new Map<number, number | undefined>();
   readonly #oomKills = new OomKills();
   readonly #lost = new LostRequests();
 
@@ -65,8 +67,16 @@ export class Crew {
     else this.send(id, { type: "quit" });
   }
 
-  /** A worker that holds far more connections than the others is asked to let some go. */
+  /**
+   * To be called when a worker has said how many connections it has: it is told how many the others have, if that has
+   * changed, and asked to let some go if it has far more.
+   */
   evenOut(id: number): void {
+    const average = averageConnections(this.#pool.roster);
+    if (average !== this.#averages.get(id)) {
+      this.#averages.set(id, average);
+      this.send(id, { type: "average", connections: average });
+    }
     const connections = excessConnections(this.#pool.roster, id);
     if (connections > 0) this.send(id, { type: "shed", connections });
   }
@@ -105,5 +115,6 @@ export class Crew {
     const ended = { pid, record: worker, ending, how };
     this.#office.narrator.exited(ended, this.#pool.desired, this.#pool.now);
     this.#handles.delete(id);
+    this.#averages.delete(id);
   }
 }

@@ -41,6 +41,8 @@ export type ToWorker<Settings> =
   | { readonly type: "drain" }
   /** Let this many kept connections go: the worker has more than its share. */
   | { readonly type: "shed"; readonly connections: number }
+  /** How many connections a worker has on average; undefined when there are no others to compare with. */
+  | { readonly type: "average"; readonly connections: number | undefined }
   /** Open the log files anew. */
   | { readonly type: "reopen" }
   /** It is about to be killed: what it still has to answer gets its line in the access log now. */

@@ -19,6 +19,8 @@ export interface Serving {
   /** For the log: what the app was taken for. */
   readonly what: string;
   readonly server: WorkerServer;
+  /** The server's. */
+  readonly gate: Gate;
   /** The app's own; runs behind its last answer. */
   shutdown(): Promise<void>;
 }
@@ -68,12 +70,13 @@ async function serveGateway(
 ): Promise<Serving> {
   const { GatewayServer } = await gatewayServer();
   const state = await started(() => app.startup?.(worker));
+  const gate = gateOf(settings, log);
   const server = new GatewayServer(app, {
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
     worker,
     state,
-    gate: gateOf(settings, log),
+    gate,
     proxyRules: proxyRulesOf(settings),
     rootPath: settings.rootPath,
     onError: errorReporter(log),
@@ -81,7 +84,7 @@ async function serveGateway(
     accessLog,
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
-  return { what, server, shutdown: async () => app.shutdown?.(state) };
+  return { what, server, gate, shutdown: async () => app.shutdown?.(state) };
 }
 
 async function serveNode(
@@ -98,19 +101,20 @@ async function serveNode(
   }
   const { NodeServer } = await nodeServer();
   await started(() => app.startup?.());
+  const gate = gateOf(settings, log);
   const server = new NodeServer({
     listener: app.listener,
     upgrade: app.upgrade,
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
-    gate: gateOf(settings, log),
+    gate,
     onError: errorReporter(log),
     describeError: await errorDescriber(settings),
     accessLog,
     proxyRules: accessLog && proxyRulesOf(settings),
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
-  return { what: app.what, server, shutdown: async () => app.shutdown?.() };
+  return { what: app.what, server, gate, shutdown: async () => app.shutdown?.() };
 }
 
 async function started<State>(startup: () => State | Promise<State>): Promise<State> {

@@ -80,6 +80,9 @@ class WorkerLife {
       case "quit":
         void this.#stop("quit");
         return;
+      case "average":
+        this.#serving?.gate.compare(message.connections);
+        return;
       case "shed":
         this.#serving?.server.shed(message.connections);
         return;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { excessConnections } from "../../src/arbiter/balance.ts";
+import { averageConnections, excessConnections } from "../../src/arbiter/balance.ts";
 import { type Roster, withBeat, withReady, withSpawned } from "../../src/arbiter/roster.ts";
 import type { WorkerReport } from "../../src/control/api.ts";
 import { askControl } from "../../src/control/control-client.ts";
@@ -27,6 +27,13 @@ test("a worker sheds half of what it has far too much", () => {
   assert.equal(excessConnections(roster(64, 0, 0, 0), 1), 24);
   assert.equal(excessConnections(roster(64, undefined), 1), 16);
   assert.equal(excessConnections(roster(0, 64), 1), 0);
+});
+
+test("the average is of those that are ready, and of more than one", () => {
+  assert.equal(averageConnections(roster(64, 0, 0, undefined)), 16);
+  assert.equal(averageConnections(roster(3, 0)), 2);
+  assert.equal(averageConnections(roster(3)), undefined);
+  assert.equal(averageConnections([]), undefined);
 });
 
 test("small differences are left alone, and a single worker always", () => {

@@ -1,0 +1,98 @@
+/** When a worker's gate lets connections in, on listening handles that only exist here. */
+import assert from "node:assert/strict";
+import type { Server } from "node:net";
+import { test } from "node:test";
+import { Gate } from "../../src/server/gate.ts";
+
+/** A listening handle as libuv's: it can be stopped once it has been started to read. */
+class Handle {
+  accepting = true;
+  #started = false;
+
+  readStart(): number {
+    this.#started = true;
+    this.accepting = true;
+    return 0;
+  }
+
+  readStop(): number {
+    if (this.#started) this.accepting = false;
+    return 0;
+  }
+}
+
+function guarded(gate: Gate): Handle {
+  const handle = new Handle();
+  gate.guard({ _handle: handle } as unknown as Server);
+  return handle;
+}
+
+function enter(gate: Gate, count: number): void {
+  for (let entered = 0; entered < count; entered += 1) gate.enter();
+}
+
+test("a full gate is shut on every socket until somebody leaves, and says so once", () => {
+  let told = 0;
+  const gate = new Gate(2, () => {
+    told += 1;
+  });
+  const [one, two] = [guarded(gate), guarded(gate)];
+  gate.enter();
+  assert.deepEqual([gate.full, one.accepting, two.accepting], [false, true, true]);
+  enter(gate, 2);
+  assert.deepEqual([gate.full, one.accepting, two.accepting, told], [true, false, false, 1]);
+  assert.equal(guarded(gate).accepting, false);
+  gate.leave();
+  assert.deepEqual([gate.full, one.accepting], [true, false]);
+  gate.leave();
+  assert.deepEqual([gate.full, one.accepting, two.accepting], [false, true, true]);
+});
+
+test("who has far more than the others rests behind each connection", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const gate = new Gate();
+  const handle = guarded(gate);
+  enter(gate, 100);
+  assert.equal(handle.accepting, true, "nobody has said what others have");
+  gate.compare(100);
+  enter(gate, 58);
+  assert.equal(handle.accepting, true);
+  for (let more = 0; more < 3; more += 1) {
+    gate.enter();
+    assert.equal(handle.accepting, false);
+    context.mock.timers.tick(1);
+    assert.equal(handle.accepting, true);
+  }
+  gate.compare(undefined);
+  gate.enter();
+  assert.equal(handle.accepting, true, "it is alone now");
+});
+
+test("a rest that ends does not open a full gate, nor does a place open one that rests", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const gate = new Gate(10);
+  const handle = guarded(gate);
+  gate.compare(0);
+  enter(gate, 9);
+  assert.equal(handle.accepting, false, "it rests");
+  gate.enter();
+  context.mock.timers.tick(1);
+  assert.equal(handle.accepting, false, "it is full");
+  gate.leave();
+  assert.equal(handle.accepting, true);
+  gate.leave();
+  gate.enter();
+  assert.equal(handle.accepting, false, "it rests");
+  gate.enter();
+  gate.leave();
+  assert.equal(handle.accepting, false, "it rests still");
+  context.mock.timers.tick(1);
+  assert.equal(handle.accepting, true);
+});
+
+test("a server that has been closed is left alone", () => {
+  const gate = new Gate(1);
+  gate.guard({ _handle: null } as unknown as Server);
+  gate.enter();
+  gate.leave();
+});

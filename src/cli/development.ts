@@ -10,6 +10,9 @@ import { type Setting, type SettingName, settingLabel, settings } from "../confi
 const DEFAULTS: { readonly [Name in SettingName]?: unknown } = {
   reload: true,
   showErrors: true,
+  accessLogfile: "-",
+  // Nobody else asks; how long it took is worth more than who it was.
+  accessLogformat: '%(t)s "%(r)s" %(s)s %(b)s %(M)sms',
   // The next reload does not wait until the worker before the last one has let its connections go.
   reloadSurge: 3,
   // A browser that asks again on its old connection is to see the new code.

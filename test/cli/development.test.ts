@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "../support/ask.ts";
-import { startCommand } from "../support/command.ts";
+import { startCommand, until } from "../support/command.ts";
 import { Development, type Files } from "../support/development.ts";
 
 const APP: Files = {
@@ -24,6 +24,9 @@ test("reloads, shows errors and says that this is development", async (context) 
   const port = await server.command.port();
   const failed = await ask({ port }, "/fails");
   assert.equal(failed.status, 500);
+  await until("the request has its line", () =>
+    /"GET \/fails HTTP\/1\.1" 500 \d+ \d+ms\n/.test(server.command.stdout),
+  );
   assert.match(failed.text, /Error: the reason\n +at .*handler.* .*app\.mjs:2/);
   assert.doesNotMatch(failed.text, /run-?handler|http-parser/i);
   server.write("app.mjs", "export const handler = (_, respond) => respond(200, {}, 'second');");

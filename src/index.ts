@@ -1,6 +1,16 @@
 /** `tsgun`: what an application or a configuration file imports. */
 export type { ConfigContext, ConfigExport, ConfigInput, SettingsInput } from "./config/config-input.ts";
 export { defineConfig } from "./config/config-input.ts";
+export type {
+  EndedWorker,
+  HookLog,
+  HookRequest,
+  HookResponse,
+  Hooks,
+  ServerContext,
+  WorkerContext,
+  WorkerProcess,
+} from "./config/hooks.ts";
 export { BodyError, ClientGone, GatewayError, HttpError, RequestAborted } from "./errors.ts";
 export { compose } from "./gateway/compose.ts";
 export { derive } from "./gateway/derive.ts";

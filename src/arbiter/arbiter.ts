@@ -3,6 +3,8 @@
  * whatever happens comes as an event out of one mailbox and changes the pool, and then the pool settles.
  */
 import { isAbsolute, resolve } from "node:path";
+import type { Configuration } from "../config/config.ts";
+import type { Hooks, ServerContext } from "../config/hooks.ts";
 import type { Config } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
 import type { Outcome } from "../control/api.ts";
@@ -35,16 +37,17 @@ import { Reaper } from "./reaper.ts";
 import { Recycling } from "./recycling.ts";
 import { Reload } from "./reload.ts";
 import type { WorkerRecord } from "./roster.ts";
+import { ServerHooks } from "./server-hooks.ts";
 import { Service } from "./service.ts";
-import { arbiterTitle, enterFolder } from "./setup.ts";
+import { arbiterTitle, enterFolder, processName } from "./setup.ts";
 import { openSockets } from "./sockets.ts";
 import { Upgrade, type UpgradeOffice } from "./upgrade.ts";
 import { WakingClock } from "./waking-clock.ts";
 
 export interface ArbiterOptions {
-  readonly config: Config;
-  /** Reads the configuration again, for a reload. Whatever it throws leaves everything as it is. */
-  readConfig(): Config | Promise<Config>;
+  readonly configuration: Configuration;
+  /** Reads the configuration again, for a reload. */
+  readAgain(): Promise<Configuration>;
   /** Where somebody waits to hear that this arbiter serves, or why not. */
   readonly report?: BootReport | undefined;
 }
@@ -55,6 +58,7 @@ export class Arbiter {
   readonly #pool: Pool;
   readonly #crew: Crew;
   readonly #generations: Generations;
+  readonly #hooks = new ServerHooks(this.#serverContext());
   readonly #folder: string;
   readonly #identity: Identity;
   readonly #log: ErrorLog;
@@ -74,10 +78,12 @@ export class Arbiter {
   #pidFile: PidFile | undefined;
   #listeners: readonly Listener[] = [];
   #released = false;
+  /** The number of workers that was last told of. */
+  #toldWorkers: number | undefined;
 
   /** @throws FatalError when the folder to work in, the user or the group is not there. */
   constructor(options: ArbiterOptions) {
-    const { config } = options;
+    const { config } = options.configuration;
     this.#report = options.report;
     this.#log = new ErrorLog();
     this.#narrator = new Narrator(this.#log);
@@ -87,13 +93,15 @@ export class Arbiter {
     this.#prepare(config);
     this.#adoptLog(config);
     process.title = arbiterTitle(config);
-    this.#generations = new Generations(config);
+    this.#generations = new Generations(options.configuration);
     this.#fixed = config;
     const wanted = firstBoot(workerCount(config.workers), config.reloadSurge, limitsOf(config));
     this.#crew = new Crew({
       narrator: this.#narrator,
       pool: () => this.#pool,
       lostLog: (pid, worker) => this.#lostLog(pid, worker),
+      beforeStart: (worker) => this.#hooks.run(this.#hooksOf(worker.generation), "preFork", worker),
+      ended: (worker) => this.#hooks.tell(this.#hooksOf(worker.generation), "childExit", worker),
       post: (event) => this.#mailbox.post(event),
     });
     this.#pool = new Pool(wanted, this.#effects(), () => this.#clock.now());
@@ -105,7 +113,7 @@ export class Arbiter {
       desk: this.#desk,
       narrator: this.#narrator,
       log: this.#log,
-      readConfig: options.readConfig,
+      readAgain: () => this.#readAgain(options.readAgain),
       prepare: (read) => this.#prepare(read),
       adoptLog: (read) => this.#adoptLog(read),
       post: (event) => this.#mailbox.post({ type: "reload", event }),
@@ -130,6 +138,7 @@ export class Arbiter {
     for (const signal of SIGNALS) {
       process.on(signal, () => this.#mailbox.post({ type: "signal", signal }));
     }
+    await this.#hooks.run(this.#currentHooks, "onStarting");
     this.#pidFile = this.#claimPidFile();
     try {
       this.#listeners =
@@ -137,6 +146,7 @@ export class Arbiter {
         (await openSockets(this.#fixed, socketOwnership(this.#fixed, this.#identity)));
       if (this.#predecessor === undefined) await this.#doors.openHealth();
       if (this.#fixed.reload) this.#files = await this.#watchFiles(this.#fixed);
+      await this.#hooks.run(this.#currentHooks, "whenReady");
       // The workers are started before the first line is logged: they boot while the log is loaded.
       this.#settle();
       this.#narrator.started(this.#listeners);
@@ -156,6 +166,7 @@ export class Arbiter {
       return this.#pool.exitCode;
     } finally {
       this.#leave();
+      await this.#hooks.runLast(this.#currentHooks);
       await this.#log.close();
     }
   }
@@ -170,6 +181,43 @@ export class Arbiter {
     const shared = this.#predecessor?.isServing === true || this.#upgrade.isSucceeded;
     if (!shared) for (const listener of this.#listeners) removeSocketFile(listener);
     this.#pidFile?.remove();
+  }
+
+  /** The hooks of what serves; before that, of what is to. */
+  get #currentHooks(): Partial<Hooks> {
+    return this.#hooksOf(this.#pool.desired.established || this.#generations.newest);
+  }
+
+  #hooksOf(generation: number): Partial<Hooks> {
+    return this.#generations.hooksOf(generation);
+  }
+
+  async #readAgain(read: () => Promise<Configuration>): Promise<Configuration> {
+    const configuration = await read();
+    await this.#hooks.run(configuration.hooks, "onReload");
+    return configuration;
+  }
+
+  #serverContext(): ServerContext {
+    const arbiter = this;
+    return {
+      pid: process.pid,
+      get name() {
+        return processName(arbiter.#fixed);
+      },
+      get listening() {
+        return arbiter.#listeners.map(({ url }) => url);
+      },
+      get generation() {
+        return arbiter.#generations.newest;
+      },
+      get workers() {
+        return arbiter.#pool.desired.target;
+      },
+      get log() {
+        return arbiter.#log;
+      },
+    };
   }
 
   /** The file of the arbiter that this one follows is left alone until that one is gone. */
@@ -338,6 +386,7 @@ export class Arbiter {
       predecessorPid: () => (this.#predecessor?.isAlive ? this.#predecessor.pid : undefined),
       post: (event) => this.#mailbox.post({ type: "successor", event }),
       successorGone: (pid) => PidFile.clearUp(`${this.#pidFile?.path}.2`, pid),
+      beforeStart: () => this.#hooks.run(this.#currentHooks, "preExec"),
       leaveDoors: () => this.#doors.close(),
       openDoors: () => this.#doors.takeOver(),
     };
@@ -355,11 +404,10 @@ export class Arbiter {
       reopen: () => this.#reopenLogs(),
       stop: (mode) => (mode === "quick" ? this.#pool.stopQuickly() : this.#stopGracefully()),
       describe: () => {
-        const { app = "", name = app } = this.#fixed;
         return {
-          name,
+          name: processName(this.#fixed),
           version: packageVersion(),
-          app,
+          app: this.#fixed.app ?? "",
           listening: this.#listeners.map(({ url }) => url),
         };
       },
@@ -402,6 +450,7 @@ export class Arbiter {
   }
 
   #settle(): void {
+    this.#tellWorkers();
     const wakeAt = this.#pool.settle();
     this.#crew.reviewOomKills(this.#clock.now());
     const { silence } = this.#pool.desired.limits;
@@ -417,6 +466,14 @@ export class Arbiter {
     if (this.#released) return;
     this.#released = true;
     for (const listener of this.#listeners) releaseShared(listener);
+  }
+
+  #tellWorkers(): void {
+    const { target } = this.#pool.desired;
+    if (target === this.#toldWorkers) return;
+    const before = this.#toldWorkers;
+    this.#toldWorkers = target;
+    this.#hooks.tell(this.#currentHooks, "nworkersChanged", target, before);
   }
 
   #effects(): PoolEffects {
@@ -484,6 +541,7 @@ export class Arbiter {
       generation,
       sockets: this.#listeners.map((listener) => listener.descriptor),
       config,
+      hooks: this.#hooksOf(generation),
       identity: this.#identity,
       standsInFor: this.#generations.standsInFor(generation),
       folder: this.#folder,

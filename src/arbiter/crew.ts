@@ -2,7 +2,9 @@
  * The crew: the processes behind the workers of the roster, by the id that both know them by. It does to a process
  * what the pool wants done to a worker, and tells the pool what became of it.
  */
+import type { EndedWorker, WorkerProcess } from "../config/hooks.ts";
 import type { Config } from "../config/settings.ts";
+import { ExitCode } from "../errors.ts";
 import type { ToWorker } from "../ipc/messages.ts";
 import type { StallReport } from "../ipc/stall-report.ts";
 import { averageConnections, excessConnections } from "./balance.ts";
@@ -22,6 +24,10 @@ export interface CrewOffice {
   pool(): Pool;
   /** The access log of a worker that has died; undefined where it had none. */
   lostLog(pid: number, worker: WorkerRecord): LostLog | undefined;
+  /** To be waited for before a worker is started; undefined where there is nothing to wait for. */
+  beforeStart(worker: WorkerProcess): Promise<void> | undefined;
+  /** A process has ended. */
+  ended(worker: EndedWorker): void;
   /** Where the messages and the ends of the processes go. */
   post(event: ArbiterEvent): void;
 }
@@ -47,8 +53,40 @@ export class Crew {
     return this.#handles.get(id)?.pid;
   }
 
+  /** Starts a worker's process, once what is to be done before it is done. */
   spawn(launch: Launch): void {
+    const { slot, generation } = launch;
+    try {
+      const before = this.#office.beforeStart({ pid: undefined, slot, generation });
+      if (before === undefined) this.#start(launch);
+      else
+        before.then(
+          () => this.#startLate(launch),
+          (error: Error) => this.#notStarted(launch.id, error),
+        );
+    } catch (error) {
+      this.#notStarted(launch.id, error as Error);
+    }
+  }
+
+  #start(launch: Launch): void {
     this.#handles.set(launch.id, new WorkerHandle(launch, this.#office.post));
+  }
+
+  /** Meanwhile it may have been told to stop. */
+  #startLate(launch: Launch): void {
+    if (this.#pool.find(launch.id)?.state === "booting") this.#start(launch);
+    else this.#unstarted(launch.id);
+  }
+
+  #notStarted(id: number, { message }: Error): void {
+    this.#office.post({ type: "message", id, message: { type: "failed", kind: "startup", message } });
+    this.#unstarted(id);
+  }
+
+  /** The end of a worker that had no process. */
+  #unstarted(id: number): void {
+    this.#office.post({ type: "exit", id, ending: { code: ExitCode.ok, signal: null } });
   }
 
   send(id: number, message: ToWorker<Config>): void {
@@ -87,7 +125,9 @@ export class Crew {
     const worker = this.#pool.find(id);
     if (why !== "silence") narrator.killing(pid, worker, why, this.#pool.desired.limits);
     else if (pid !== undefined && worker !== undefined) narrator.silent(pid, worker, processState(pid));
-    this.#handles.get(id)?.kill(why !== "silence");
+    const handle = this.#handles.get(id);
+    if (handle === undefined) this.#unstarted(id);
+    else handle.kill(why !== "silence");
   }
 
   /** A worker's watchdog has something to say. */
@@ -108,13 +148,15 @@ export class Crew {
     // What was killed by the arbiter was not killed by the kernel.
     const how = describeEnding(ending, worker.ordered === "kill" ? undefined : this.#oomKills);
     this.#pool.workerGone(id, how);
+    if (!this.#handles.has(id)) return;
     const pid = this.pidOf(id);
-    if (pid !== undefined) {
+    if (pid !== undefined)
       this.#lost.ended(pid, ending.signal === "SIGKILL", () => this.#office.lostLog(pid, worker));
-    }
-    const ended = { pid, record: worker, ending, how };
-    this.#office.narrator.exited(ended, this.#pool.desired, this.#pool.now);
+    this.#office.narrator.exited({ pid, record: worker, ending, how }, this.#pool.desired, this.#pool.now);
     this.#handles.delete(id);
     this.#averages.delete(id);
+    const { slot, generation, state, ordered, failure } = worker;
+    const expected = state === "draining" && ordered !== "kill" && failure === undefined;
+    this.#office.ended({ pid, slot, generation, exitCode: ending.code, signal: ending.signal, expected });
   }
 }

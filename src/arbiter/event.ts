@@ -1,5 +1,5 @@
 /** Everything that can happen to the arbiter. */
-import type { Config } from "../config/settings.ts";
+import type { Configuration } from "../config/config.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import type { StallReport } from "../ipc/stall-report.ts";
 import type { Command } from "./control-desk.ts";
@@ -32,7 +32,7 @@ export interface Ending {
 
 /** The configuration of a reload has been read, or could not be. */
 export type ReloadEvent =
-  | { readonly type: "read"; readonly config: Config }
+  | { readonly type: "read"; readonly configuration: Configuration }
   | { readonly type: "unreadable"; readonly error: Error };
 
 export type ArbiterEvent =

@@ -2,6 +2,7 @@
  * The reload, up to where the pool takes over: the configuration is read beside the loop, and whatever that throws
  * leaves everything as it is. Reloads that overlap become one: what was read before the newest wish may be old.
  */
+import type { Configuration } from "../config/config.ts";
 import type { Config } from "../config/settings.ts";
 import type { BootFailure } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
@@ -21,7 +22,8 @@ export interface ReloadOffice {
   readonly desk: ControlDesk;
   readonly narrator: Narrator;
   readonly log: ErrorLog;
-  readConfig(): Config | Promise<Config>;
+  /** Whatever it throws leaves everything as it is. */
+  readAgain(): Promise<Configuration>;
   /** Makes ready what workers with a configuration need. Whatever it throws leaves everything as it is. */
   prepare(config: Config): void;
   /** From now on the arbiter logs as a configuration wants it. */
@@ -47,19 +49,17 @@ export class Reload {
 
   /** Begins a reload, or remembers the wish while one is under way that cannot be displaced. */
   ask(): void {
-    const { pool, readConfig, post } = this.#office;
+    const { pool, readAgain, post } = this.#office;
     if (pool.desired.stop !== undefined) return;
     if (this.#reading || !canReload(pool.desired)) {
       pool.reloadAgain(true);
       return;
     }
     this.#reading = true;
-    Promise.resolve()
-      .then(readConfig)
-      .then(
-        (config) => post({ type: "read", config }),
-        (error) => post({ type: "unreadable", error }),
-      );
+    readAgain().then(
+      (configuration) => post({ type: "read", configuration }),
+      (error) => post({ type: "unreadable", error }),
+    );
   }
 
   /** Files have changed. */
@@ -70,11 +70,11 @@ export class Reload {
 
   take(event: ReloadEvent): void {
     this.#reading = false;
-    if (event.type === "read") this.#begin(event.config);
+    if (event.type === "read") this.#begin(event.configuration);
     else this.#fail(event.error);
   }
 
-  #begin(read: Config): void {
+  #begin(read: Configuration): void {
     const { pool, generations, narrator, log, prepare, adoptLog } = this.#office;
     const { established, reloadAgain, stop } = pool.desired;
     if (stop !== undefined) return;
@@ -82,14 +82,14 @@ export class Reload {
       this.onceMore();
       return;
     }
-    const config = keepFixedSettings(read, generations.configOf(established), log);
+    const config = keepFixedSettings(read.config, generations.configOf(established), log);
     try {
       prepare(config);
     } catch (error) {
       this.#fail(error as Error);
       return;
     }
-    const generation = generations.add(config);
+    const generation = generations.add({ config, hooks: read.hooks });
     adoptLog(config);
     narrator.reloading(generation, [...this.#changed]);
     this.#changed.clear();
@@ -104,10 +104,10 @@ export class Reload {
     this.onceMore();
   }
 
-  /** A generation that answers with why the newest one could not be started. */
+  /** A generation that answers with why the newest one could not be started, and runs nothing of the user's. */
   standIn(failure: BootFailure): number {
     const { generations } = this.#office;
-    return generations.add(generations.configOf(generations.newest), failure);
+    return generations.add({ config: generations.configOf(generations.newest), hooks: {} }, failure);
   }
 
   /** Where a reload has come to its end: begins the one that was asked for meanwhile. */

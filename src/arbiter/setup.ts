@@ -24,9 +24,14 @@ export function enterFolder(chdir: string | undefined): string {
   return folder;
 }
 
+/** What the server is called: `--name`, or else the app. */
+export function processName(config: Config): string {
+  return config.name ?? config.app ?? "";
+}
+
 /** What `ps` shows for the arbiter. */
 export function arbiterTitle(config: Config): string {
-  return `tsgun: arbiter [${config.name ?? config.app ?? ""}]`;
+  return `tsgun: arbiter [${processName(config)}]`;
 }
 
 /** The current folder as the shell calls it, if that is the same one: the system has forgotten links. */

@@ -24,6 +24,8 @@ export interface UpgradeOffice {
   /** The arbiter before this one, as long as it lives. */
   predecessorPid(): number | undefined;
   post(event: SuccessorEvent): void;
+  /** To be waited for before the new arbiter is started; undefined where there is nothing to wait for. */
+  beforeStart(): Promise<void> | undefined;
   /** Clears up behind a new arbiter that has ended. */
   successorGone(pid: number): void;
   /** The control socket and the health endpoint are left to the successor, or taken back. */
@@ -41,6 +43,7 @@ export class Upgrade {
   /** How many workers there were before this arbiter began to drain for the new one. */
   #drainedFrom: number | undefined;
   #aborted = false;
+  #isPreparing = false;
 
   constructor(office: UpgradeOffice) {
     this.#office = office;
@@ -59,14 +62,31 @@ export class Upgrade {
   }
 
   /** Starts the new arbiter. The outcome comes when its workers are ready, or it has failed. */
-  begin(): Promise<Outcome> {
+  async begin(): Promise<Outcome> {
     const { log } = this.#office;
-    const refusal = this.#refusal();
+    const refusal = this.#refusal() ?? (await this.#prepare());
     if (refusal !== undefined) {
       log.warning(`Upgrade refused: ${refusal}`);
-      return Promise.resolve({ ok: false, error: refusal });
+      return { ok: false, error: refusal };
     }
-    const { invocation, post } = this.#office;
+    return this.#start();
+  }
+
+  /** Returns what speaks against the upgrade, then. */
+  async #prepare(): Promise<string | undefined> {
+    this.#isPreparing = true;
+    try {
+      await this.#office.beforeStart();
+    } catch (error) {
+      return (error as Error).message;
+    } finally {
+      this.#isPreparing = false;
+    }
+    return this.#refusal();
+  }
+
+  #start(): Promise<Outcome> {
+    const { log, invocation, post } = this.#office;
     const launch = { invocation, listeners: this.#office.listeners(), bootTime: this.#bootTime() };
     this.#successor = new Successor(launch, post);
     log.info(`Upgrading: new arbiter with pid: ${this.#successor.pid}`);
@@ -82,6 +102,7 @@ export class Upgrade {
   #refusal(): string | undefined {
     const predecessor = this.#office.predecessorPid();
     if (this.#office.pool.desired.stop !== undefined) return "the server is stopping";
+    if (this.#isPreparing) return "one is being prepared";
     if (this.#successor !== undefined)
       return `one is under way, to the arbiter with pid ${this.successorPid}`;
     if (predecessor !== undefined) return `the arbiter before this one, with pid ${predecessor}, still runs`;

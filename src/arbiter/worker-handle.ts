@@ -3,6 +3,7 @@ import cluster, { type Worker } from "node:cluster";
 import { extname } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { HOOKS, type HookName, type Hooks } from "../config/hooks.ts";
 import type { Config } from "../config/settings.ts";
 import type { Assignment, BootFailure, FromWorker, Identity, ToWorker } from "../ipc/messages.ts";
 import type { ArbiterEvent } from "./event.ts";
@@ -31,6 +32,7 @@ export interface Launch {
   /** The arbiter's descriptors of the listening sockets. */
   readonly sockets: readonly number[];
   readonly config: Config;
+  readonly hooks: Partial<Hooks>;
   readonly identity: Identity;
   readonly standsInFor: BootFailure | undefined;
   /** The folder to start in, links in it not resolved, so that a moved link leads to the new release. */
@@ -105,6 +107,7 @@ function assignmentOf(launch: Launch): Assignment<Config> {
     accessLog: launch.accessLog,
     identity: launch.identity,
     standsInFor: launch.standsInFor,
+    hooks: Object.keys(launch.hooks).filter((name) => HOOKS[name as HookName] === "worker"),
     settings: launch.config,
   };
 }

@@ -3,7 +3,6 @@ import { Command, CommanderError, Option } from "commander";
 import { BootReport } from "../arbiter/boot-report.ts";
 import type { Layer } from "../config/config.ts";
 import {
-  type Config,
   SECTIONS,
   SETTING_NAMES,
   type Setting,
@@ -32,11 +31,10 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
     if (development) enterDevelopment(process.env);
     const defaults = development ? [developmentLayer] : [];
     const reader = new ConfigurationReader([...wordsInEnvironment(process.env), given], defaults);
-    const readConfig = async (): Promise<Config> => (await reader.read()).config;
-    const config = await readConfig();
-    if (config.daemon && report === undefined) return await goToBackground(args);
+    const configuration = await reader.read();
+    if (configuration.config.daemon && report === undefined) return await goToBackground(args);
     const { Arbiter } = await import("../arbiter/arbiter.ts");
-    return await new Arbiter({ config, readConfig, report }).run();
+    return await new Arbiter({ configuration, readAgain: () => reader.read(), report }).run();
   } catch (error) {
     const { message, exitCode = ExitCode.failure } = error as Partial<FatalError>;
     report?.failed(message ?? String(error), exitCode);

@@ -3,18 +3,10 @@
  * TSGUN_CMD_ARGS < the command line. It is read at the start and again for each reload.
  */
 import { namedFolder } from "../arbiter/setup.ts";
-import { environmentLayer, type Layer, makeConfig } from "../config/config.ts";
+import { type Configuration, environmentLayer, type Layer, makeConfig } from "../config/config.ts";
 import { findConfigFile } from "../config/config-source.ts";
-import type { Hooks } from "../config/hooks.ts";
 import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
-
-/** What the places say together. */
-export interface Configuration {
-  readonly config: Config;
-  /** The functions of the configuration file that stand under the name of a hook. */
-  readonly hooks: Partial<Hooks>;
-}
 
 export class ConfigurationReader {
   /** Where the command was started, links not resolved: a moved one leads to the file of the new release. */

@@ -3,6 +3,7 @@
  * and says where each came from, so that an error can name the place to mend.
  */
 import { ExitCode, FatalError } from "../errors.ts";
+import type { Hooks } from "./hooks.ts";
 import { nearestName } from "./nearest-name.ts";
 import {
   type Config,
@@ -13,6 +14,13 @@ import {
   settingLabel,
   settings,
 } from "./settings.ts";
+
+/** What the places say together. */
+export interface Configuration {
+  readonly config: Config;
+  /** The functions of the configuration file that stand under the name of a hook. */
+  readonly hooks: Partial<Hooks>;
+}
 
 /** Raw values from one place, under the names of the settings. */
 export interface Layer {

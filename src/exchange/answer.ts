@@ -53,6 +53,11 @@ function finished(this: BoundRespond): Promise<void> {
   return this[ANSWER].finished();
 }
 
+/** The status that was sent through `respond`, by the app or in its place; undefined before there is one. */
+export function statusOf(respond: Respond): number | undefined {
+  return (respond as Partial<BoundRespond>)[ANSWER]?.status || undefined;
+}
+
 export class Answer {
   readonly respond: Respond;
   /** The status sent, 0 before there is one. */

@@ -32,6 +32,8 @@ export interface Assignment<Settings> {
   readonly identity: Identity;
   /** Why there is no app to serve: the worker answers with that instead, until a reload brings one. */
   readonly standsInFor: BootFailure | undefined;
+  /** The hooks of the configuration file that run in a worker, by name. */
+  readonly hooks: readonly string[];
   readonly settings: Settings;
 }
 

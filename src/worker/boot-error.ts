@@ -12,6 +12,15 @@ export class StartupError extends FatalError {
   }
 }
 
+/** A hook failed on which the boot depends. */
+export class HookFailure extends FatalError {
+  override readonly name = "HookFailure";
+
+  constructor(hook: string, cause: unknown) {
+    super(`the hook ${hook} failed: ${firstLine(cause)}`, ExitCode.workerBoot, { cause });
+  }
+}
+
 /** For the arbiter: one line, the stack of the app's own error if there is one, and how to exit. */
 export function describeBootError(error: unknown): { failure: BootFailure; exitCode: ExitCode } {
   // Loaded here: only what failed needs it, and a start does without.

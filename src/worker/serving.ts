@@ -13,6 +13,7 @@ import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/eng
 import { Gate } from "../server/gate.ts";
 import type { WorkerServer } from "../server/server.ts";
 import { StartupError } from "./boot-error.ts";
+import type { RequestHooks } from "./request-hooks.ts";
 
 /** An app that has been started, and its server, which does not accept yet. */
 export interface Serving {
@@ -25,25 +26,32 @@ export interface Serving {
   shutdown(): Promise<void>;
 }
 
+/** What it takes to make one. */
+export interface ServingNeeds {
+  readonly assignment: Assignment<Config>;
+  readonly worker: WorkerInfo;
+  /** Undefined where no hook stands around a request. */
+  readonly hooks: RequestHooks | undefined;
+  readonly log: ErrorLog;
+  /** Undefined where no line is wanted for a request. */
+  readonly accessLog: AccessLog | undefined;
+  /** Undefined where nobody watches what the app loads. */
+  readonly loadedFiles: LoadedFiles | undefined;
+}
+
 /**
- * Loads the app and runs its `startup`. `accessLog` is undefined where no line is wanted for a request.
+ * Loads the app and runs its `startup`.
  * @throws FatalError with the exit code of what failed.
  */
-export async function makeServing(
-  assignment: Assignment<Config>,
-  drain: AbortSignal,
-  log: ErrorLog,
-  accessLog: AccessLog | undefined,
-  loadedFiles?: LoadedFiles,
-): Promise<Serving> {
-  const { settings, slot, generation, standsInFor } = assignment;
+export async function makeServing(needs: ServingNeeds): Promise<Serving> {
+  const { assignment, worker, loadedFiles } = needs;
+  const { settings, standsInFor } = assignment;
   if (settings.app === undefined) throw new FatalError("no app is named", ExitCode.usage);
-  const worker: WorkerInfo = { pid: process.pid, slot, generation, drain };
   becomeWorker(worker);
   if (standsInFor !== undefined) {
     const { standIn } = await import("./stand-in.ts");
     const app = standIn(standsInFor, settings.showErrors);
-    return serveGateway("nothing but the error", app, worker, settings, log, accessLog);
+    return serveGateway("nothing but the error", app, needs);
   }
   const loaded = await loadApp(settings.app, {
     interface: settings.interface,
@@ -52,26 +60,20 @@ export async function makeServing(
     beforeCompiler: settings.interface === "node" ? nodeServer : gatewayServer,
     loadedFiles,
   });
-  if (loaded.kind === "gateway")
-    return serveGateway(loaded.what, loaded.app, worker, settings, log, accessLog);
-  return serveNode(loaded, settings, log, accessLog);
+  if (loaded.kind === "gateway") return serveGateway(loaded.what, loaded.app, needs);
+  return serveNode(loaded, needs);
 }
 
 const gatewayServer = () => import("../server/gateway-server.ts");
 const nodeServer = () => import("../server/node-server.ts");
 
-async function serveGateway(
-  what: string,
-  app: App,
-  worker: WorkerInfo,
-  settings: Config,
-  log: ErrorLog,
-  accessLog: AccessLog | undefined,
-): Promise<Serving> {
+async function serveGateway(what: string, app: App, needs: ServingNeeds): Promise<Serving> {
+  const { worker, hooks, log, accessLog } = needs;
+  const { settings } = needs.assignment;
   const { GatewayServer } = await gatewayServer();
   const state = await started(() => app.startup?.(worker));
   const gate = gateOf(settings, log);
-  const server = new GatewayServer(app, {
+  const server = new GatewayServer(hooks?.around(app) ?? app, {
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
     worker,
@@ -87,12 +89,9 @@ async function serveGateway(
   return { what, server, gate, shutdown: async () => app.shutdown?.(state) };
 }
 
-async function serveNode(
-  app: LoadedNodeApp,
-  settings: Config,
-  log: ErrorLog,
-  accessLog: AccessLog | undefined,
-): Promise<Serving> {
+async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Serving> {
+  const { hooks, log, accessLog } = needs;
+  const { settings } = needs.assignment;
   if (settings.rootPath !== "") {
     throw new FatalError(
       `--root-path ${settings.rootPath} is for gateway and fetch apps, and ${app.what} is neither: mount it there itself`,
@@ -102,9 +101,10 @@ async function serveNode(
   const { NodeServer } = await nodeServer();
   await started(() => app.startup?.());
   const gate = gateOf(settings, log);
+  const { listener, upgrade } = hooks?.aroundListener(app) ?? app;
   const server = new NodeServer({
-    listener: app.listener,
-    upgrade: app.upgrade,
+    listener,
+    upgrade,
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
     gate,

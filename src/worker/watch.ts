@@ -14,6 +14,16 @@ const SLOWEST_BEAT = 1000;
 /** How long JavaScript may take to answer a pause, at most, before it is called native code, in milliseconds. */
 const NATIVE_AFTER = 1000;
 
+/** After what part of the timeout a stuck worker is told that it will be killed. */
+const ABORT_PART = 0.8;
+
+/** What the watchdog asks of the worker in the midst of a stall. */
+export interface WatchedWorker {
+  inFlight(): readonly StalledRequest[];
+  /** The worker is about to be killed. */
+  abort(): void;
+}
+
 /** How often the arbiter hears of a worker, in milliseconds, for a timeout; 0 is none. */
 export function beatInterval(timeout: number): number {
   return timeout === 0 ? SLOWEST_BEAT : Math.min(SLOWEST_BEAT, timeout / 8);
@@ -23,12 +33,9 @@ export function beatInterval(timeout: number): number {
  * Starts the watchdog of this process; to be called before the app is loaded, whose own code may be what blocks.
  * A worker that cannot have one is served by the arbiter's clock alone.
  */
-export function watchLoop(
-  assignment: Assignment<Config>,
-  inFlight: () => readonly StalledRequest[],
-  log: ErrorLog,
-): Watchdog {
+export function watchLoop(assignment: Assignment<Config>, worker: WatchedWorker, log: ErrorLog): Watchdog {
   const { timeout } = assignment.settings;
+  const aborts = assignment.hooks.includes("workerAbort");
   return startWatchdog({
     // The last beat may be an eighth older than the stall, and a look at it an eighth late: a half and a fifth
     // leave room for the report before the arbiter's clock has run out.
@@ -36,7 +43,9 @@ export function watchLoop(
     nativeAfterMs: Math.min(NATIVE_AFTER, timeout / 5),
     parentPid: assignment.arbiter,
     sink: { fd: assignment.reports, format: "json" },
-    inFlight,
+    inFlight: worker.inFlight,
+    // Whoever is to be asked before the end is asked before the arbiter's clock can have run out.
+    ...(aborts && { abort: { afterMs: timeout * ABORT_PART, run: worker.abort } }),
     onFailure: (error) => log.warning("The event loop is not watched from within", error),
   });
 }

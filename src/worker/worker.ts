@@ -7,6 +7,7 @@ import cluster from "node:cluster";
 import { setMaxListeners } from "node:events";
 import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
+import type { WorkerInfo } from "../gateway/types.ts";
 import type { Assignment, FromWorker, ToWorker } from "../ipc/messages.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
@@ -21,6 +22,7 @@ import { beginTerm } from "./term.ts";
 import { logUncaught } from "./uncaught.ts";
 import { beatInterval, watchLoop } from "./watch.ts";
 import type { Watchdog } from "./watchdog/watchdog.ts";
+import { WorkerHooks } from "./worker-hooks.ts";
 
 /** How long a worker whose arbiter is gone goes on with the requests it has, in milliseconds. */
 const ORPHAN_TIME = 1000;
@@ -62,6 +64,7 @@ class WorkerLife {
   #accessLog: AccessLog | undefined;
   #watchdog: Watchdog | undefined;
   #loadedFiles: LoadedFiles | undefined;
+  #hooks: WorkerHooks | undefined;
   #linger = 0;
 
   constructor() {
@@ -133,15 +136,25 @@ class WorkerLife {
       this.#accessLog = await openAccessLog(assignment, this.#log);
       dropPrivileges(assignment.identity);
       if (this.#accessLog !== undefined) process.on("exit", () => this.#endAccessLog());
-      this.#watchdog = watchLoop(assignment, () => this.#inFlight(), this.#log);
-      if (settings.reload) await this.#watchLoading();
-      const serving = await makeServing(
+      this.#watchdog = watchLoop(
         assignment,
-        this.#drain.signal,
+        { inFlight: () => this.#inFlight(), abort: () => this.#abort() },
         this.#log,
-        this.#accessLog,
-        this.#loadedFiles,
       );
+      const info: WorkerInfo = { pid: process.pid, slot, generation, drain: this.#drain.signal };
+      const hooks = await WorkerHooks.load(assignment, info, this.#log);
+      this.#useHooks(hooks);
+      await hooks.run("postFork");
+      if (settings.reload) await this.#watchLoading();
+      const serving = await makeServing({
+        assignment,
+        worker: info,
+        hooks: hooks.requests,
+        log: this.#log,
+        accessLog: this.#accessLog,
+        loadedFiles: this.#loadedFiles,
+      });
+      await hooks.run("postWorkerInit");
       if (settings.warmupPath !== undefined) {
         const { warmUp } = await import("./warm-up.ts");
         await warmUp(serving.server, settings.warmupPath);
@@ -177,6 +190,23 @@ class WorkerLife {
     this.#loadedFiles = new LoadedFiles((files) => send({ type: "loaded", files }));
   }
 
+  #useHooks(hooks: WorkerHooks): void {
+    this.#hooks = hooks;
+    const { abort } = hooks;
+    if (abort === undefined) return;
+    process.once("SIGABRT", () => {
+      abort();
+      // The listener is gone: this time it ends the process.
+      process.kill(process.pid, "SIGABRT");
+    });
+  }
+
+  /** Called in the midst of what blocks this process. Should that end now, it is too late. */
+  #abort(): void {
+    this.#hooks?.abort?.();
+    setImmediate(() => process.exit(ExitCode.failure));
+  }
+
   #beat(): void {
     const server = this.#serving?.server;
     if (server === undefined) return;
@@ -191,11 +221,15 @@ class WorkerLife {
     // What has not served has nothing to finish, and its app is not whole enough to be shut down.
     if (this.#serving === undefined) process.exit(ExitCode.ok);
     const { server } = this.#serving;
-    if (order === "quit") server.destroy();
+    if (order === "quit") {
+      await this.#hooks?.tell("workerInt");
+      server.destroy();
+    }
     if (draining || !wasReady) return;
     this.#drain.abort();
     if (order === "drain") await server.drain(this.#linger);
     await this.#shutDown(this.#serving);
+    await this.#hooks?.tell("workerExit");
     await this.#log.close();
     process.exit(ExitCode.ok);
   }

@@ -11,11 +11,16 @@ import { ScriptMap } from "./source-position.ts";
 /** Name of the global function that gives the requests in flight, as JSON, to whoever pauses the main thread. */
 export const IN_FLIGHT = "tsgun.inFlight";
 
+/** Name of the global function that is called when a stuck main thread is about to be ended. */
+export const ABORT = "tsgun.abort";
+
 /** To the watchdog thread, instead of a sink: leave the main thread's inspector. */
 export const DETACH = "detach";
 
 const FRAMES = 40;
 const ASK_IN_FLIGHT = `globalThis[Symbol.for(${JSON.stringify(IN_FLIGHT)})]?.()`;
+
+const TELL_ABORT = `globalThis[Symbol.for(${JSON.stringify(ABORT)})]?.()`;
 
 export interface Snapshot {
   readonly stack: string[];
@@ -83,6 +88,17 @@ export class MainThread {
       scripts: frames.map((frame) => this.#scripts.get(frame.location.scriptId) ?? ""),
       ...(inFlight === undefined ? {} : { inFlight }),
     };
+  }
+
+  /** Calls what is to be called before the end, at the next JavaScript that the main thread runs. */
+  async tellAbort(): Promise<void> {
+    const paused = new Promise<void>((resolve) => this.#session.once("Debugger.paused", () => resolve()));
+    this.#session.post("Debugger.enable");
+    this.#session.post("Debugger.pause");
+    await paused;
+    const told = this.#ask("Runtime.evaluate", { expression: TELL_ABORT, silent: true });
+    this.#release();
+    await told;
   }
 
   disconnect(): void {

@@ -26,6 +26,8 @@ export interface ThreadSettings {
   readonly orphanGraceMs: number;
   readonly stuckAfterMs: number;
   readonly nativeAfterMs: number;
+  /** 0: nobody is told of the end. */
+  readonly abortAfterMs: number;
   readonly lookMs: number;
   readonly sink: ReportSink;
   /** URL of the module that beats: a stack with it in it is the stack of a loop that turns again. */
@@ -142,6 +144,17 @@ async function examine(blockedForMs: number, since: number): Promise<void> {
   });
 }
 
+let aborted = false;
+
+/** A main thread that will be ended is told, unless it is in native code: that is waited for already. */
+function abortWhenDue(blockedForMs: number): void {
+  const { abortAfterMs } = settings;
+  if (abortAfterMs === 0 || blockedForMs < abortAfterMs) return;
+  if (aborted || examining || mainThread === undefined || heartbeat.debuggerOpen) return;
+  aborted = true;
+  void mainThread.tellAbort();
+}
+
 function watch(): void {
   const gap = Math.max(LEAST_GAP_MS, settings.lookMs * GAP_LOOKS);
   const clock = new StallClock(settings.stuckAfterMs, gap, heartbeat.beats, performance.now());
@@ -152,6 +165,7 @@ function watch(): void {
       told = false;
       publish({ kind: "recovered", blockedForMs });
     }
+    if (verdict === "still stuck") abortWhenDue(blockedForMs);
     if (verdict !== "stuck" || heartbeat.debuggerOpen || examining) return;
     examining = true;
     examine(blockedForMs, now - blockedForMs).finally(() => {

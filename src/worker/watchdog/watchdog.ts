@@ -6,7 +6,7 @@ import { extname } from "node:path";
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import type { StalledRequest } from "../../ipc/stall-report.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { DETACH, IN_FLIGHT } from "./main-thread.ts";
+import { ABORT, DETACH, IN_FLIGHT } from "./main-thread.ts";
 import type { ReportSink, ThreadReady, ThreadSettings } from "./thread.ts";
 
 export interface WatchdogOptions {
@@ -29,6 +29,8 @@ export interface WatchdogOptions {
   readonly nativeAfterMs?: number;
   /** The requests without a complete answer: called only while the main thread is paused over a stall. */
   readonly inFlight?: () => readonly StalledRequest[];
+  /** Called once, in the midst of a stall that has lasted so many milliseconds, while JavaScript is what blocks. */
+  readonly abort?: { readonly afterMs: number; run(): void };
   /** The thread could not start or has died: the worker goes on unwatched. */
   readonly onFailure?: (error: Error) => void;
 }
@@ -83,6 +85,12 @@ function offerInFlight(inFlight: (() => readonly StalledRequest[]) | undefined):
   });
 }
 
+/** Publishes what is to be run in a main thread that will not go on. */
+function offerAbort(run: (() => void) | undefined): void {
+  if (run === undefined) return;
+  Object.defineProperty(globalThis, Symbol.for(ABORT), { value: run, configurable: true, enumerable: false });
+}
+
 class RunningWatchdog implements Watchdog {
   readonly ready: Promise<boolean>;
   readonly #thread: Worker;
@@ -134,6 +142,7 @@ class RunningWatchdog implements Watchdog {
     process.off("exit", this.#detach);
     clearInterval(this.#beating);
     Reflect.deleteProperty(globalThis, Symbol.for(IN_FLIGHT));
+    Reflect.deleteProperty(globalThis, Symbol.for(ABORT));
     await this.#thread.terminate();
   }
 }
@@ -148,6 +157,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   const lookMs = lookInterval(stuckAfterMs);
   const heartbeat = new Heartbeat();
   offerInFlight(options.inFlight);
+  offerAbort(options.abort?.run);
 
   let debuggerUrl: () => string | undefined = () => undefined;
   const beat = (): void => heartbeat.beat(debuggerUrl() !== undefined);
@@ -167,6 +177,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     orphanPollMs: options.orphanPollMs ?? ORPHAN_POLL_MS,
     orphanGraceMs: options.orphanGraceMs ?? ORPHAN_GRACE_MS,
     stuckAfterMs,
+    abortAfterMs: options.abort?.afterMs ?? 0,
     nativeAfterMs: options.nativeAfterMs ?? NATIVE_AFTER_MS,
     lookMs,
     sink,

@@ -1,0 +1,77 @@
+/**
+ * The hooks that run in a worker. The functions cannot be handed over by the arbiter, so the worker reads the
+ * configuration file itself, but only where it has hooks for a worker.
+ */
+import type { HookName, Hooks, WorkerContext } from "../config/hooks.ts";
+import type { Config } from "../config/settings.ts";
+import type { WorkerInfo } from "../gateway/types.ts";
+import type { Assignment } from "../ipc/messages.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import { HookFailure } from "./boot-error.ts";
+import { RequestHooks } from "./request-hooks.ts";
+
+export class WorkerHooks {
+  readonly #hooks: Partial<Hooks>;
+  readonly #worker: WorkerContext;
+  readonly #log: ErrorLog;
+
+  constructor(hooks: Partial<Hooks>, worker: WorkerInfo, log: ErrorLog) {
+    this.#hooks = hooks;
+    this.#worker = { ...worker, log };
+    this.#log = log;
+  }
+
+  /**
+   * The hooks of the assignment.
+   * @throws FatalError when the file cannot be read any more.
+   */
+  static async load(assignment: Assignment<Config>, worker: WorkerInfo, log: ErrorLog): Promise<WorkerHooks> {
+    const { hooks, settings } = assignment;
+    if (hooks.length === 0 || typeof settings.config !== "string") return new WorkerHooks({}, worker, log);
+    const { ConfigFile } = await import("../loader/config-file.ts");
+    const read = await new ConfigFile(settings.config, process.cwd()).read({ env: process.env });
+    return new WorkerHooks(read.hooks, worker, log);
+  }
+
+  /** @throws HookFailure: what fails here is a worker that cannot boot. */
+  async run(name: "postFork" | "postWorkerInit"): Promise<void> {
+    try {
+      await this.#hooks[name]?.(this.#worker);
+    } catch (error) {
+      throw new HookFailure(name, error);
+    }
+  }
+
+  /** Runs a hook that stops nothing: its failure is logged. */
+  async tell(name: "workerInt" | "workerExit"): Promise<void> {
+    try {
+      await this.#hooks[name]?.(this.#worker);
+    } catch (error) {
+      this.#failed(name, error);
+    }
+  }
+
+  /** What to do when this worker is ended in the midst of what blocks it; undefined where no hook is set. */
+  get abort(): (() => void) | undefined {
+    const { workerAbort } = this.#hooks;
+    if (workerAbort === undefined) return undefined;
+    return () => {
+      try {
+        workerAbort.call(this.#hooks, this.#worker);
+      } catch (error) {
+        this.#failed("workerAbort", error);
+      }
+    };
+  }
+
+  /** Those that stand around every request; undefined where none is set, and nothing has to stand there. */
+  get requests(): RequestHooks | undefined {
+    const { preRequest, postRequest } = this.#hooks;
+    if (preRequest === undefined && postRequest === undefined) return undefined;
+    return new RequestHooks(this.#hooks, this.#worker);
+  }
+
+  #failed(name: HookName, error: unknown): void {
+    this.#log.error(`The hook ${name} failed`, error);
+  }
+}

@@ -1,0 +1,242 @@
+/** The hooks of a configuration file through the built command: in which process, in which order, and when they fail. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { HOOK_NAMES } from "../../src/config/hooks.ts";
+import { ask } from "../support/ask.ts";
+import { FIXTURES, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
+
+interface Note {
+  readonly pid: number;
+  readonly name: string;
+  readonly facts: string;
+}
+
+interface Stage {
+  readonly command: RunningCommand;
+  /** What has been written down so far. */
+  notes(): Note[];
+  /** Waits for a hook, or for the nth time it runs. */
+  note(name: string, nth?: number): Promise<Note>;
+  /** What a hook that is to fail later waits for. */
+  readonly sign: string;
+}
+
+function start(context: TestContext, env: NodeJS.ProcessEnv = {}, args: string[] = []): Stage {
+  const folder = temporaryFolder(context);
+  const log = join(folder, "hooks.log");
+  const sign = join(folder, "sign");
+  writeFileSync(log, "");
+  const command = startCommand(context, args, {
+    cwd: join(FIXTURES, "hooks"),
+    env: { HOOK_LOG: log, HOOK_FAILS_LATER: sign, ...env },
+  });
+  const notes = (): Note[] =>
+    readFileSync(log, "utf8")
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => {
+        const [, pid, name = "", facts = ""] = /^(\d+) (\w+) ?(.*)$/.exec(line) ?? [];
+        return { pid: Number(pid), name, facts };
+      });
+  const note = (name: string, nth = 1): Promise<Note> =>
+    until(`the hook ${name} has run`, () => notes().filter((one) => one.name === name)[nth - 1]);
+  return { command, notes, note, sign };
+}
+
+const names = (notes: readonly Note[]): string[] => notes.map(({ name }) => name);
+
+test("each hook runs in its process, in order: start, request, scale, crash, reload, stop", async (context) => {
+  const { command, notes, note } = start(context);
+  await command.ready();
+  const target = { port: await command.port() };
+  const [worker] = command.workers() as [number];
+  assert.deepEqual(notes(), [
+    { pid: command.pid, name: "onStarting", facts: `${command.pid} 1` },
+    { pid: command.pid, name: "whenReady", facts: "1" },
+    { pid: command.pid, name: "nworkersChanged", facts: "1 " },
+    { pid: command.pid, name: "preFork", facts: "1 1" },
+    { pid: worker, name: "postFork", facts: "1 1" },
+    { pid: worker, name: "app", facts: "" },
+    { pid: worker, name: "postWorkerInit", facts: "1" },
+  ]);
+  await command.line(new RegExp(`\\[${worker}\\] \\[INFO\\] a hook's own line`));
+
+  let seen = notes().length;
+  const since = (): Note[] => {
+    const news = notes().slice(seen);
+    seen += news.length;
+    return news;
+  };
+
+  assert.equal((await ask(target, "/there?q")).text, "answered");
+  await note("postRequest");
+  assert.deepEqual(since(), [
+    { pid: worker, name: "preRequest", facts: "GET /there" },
+    { pid: worker, name: "handle", facts: "" },
+    { pid: worker, name: "postRequest", facts: "/there 200 true" },
+  ]);
+
+  assert.equal((await ask(target, "/fail")).status, 500);
+  assert.match((await note("postRequest", 2)).facts, /^\/fail 500/);
+  since();
+
+  command.kill("SIGTTIN");
+  await note("postWorkerInit", 2);
+  const scaled = since();
+  assert.deepEqual(names(scaled), ["nworkersChanged", "preFork", "postFork", "app", "postWorkerInit"]);
+  assert.equal(scaled[0]?.facts, "2 1");
+
+  const second = scaled.at(-1)?.pid as number;
+  await until("both workers serve", () => command.workers().length === 2);
+  process.kill(second, "SIGKILL");
+  const ended = await note("childExit");
+  assert.deepEqual(ended, { pid: command.pid, name: "childExit", facts: `${second} 2  SIGKILL false` });
+  await note("postWorkerInit", 3);
+  since();
+
+  command.kill("SIGHUP");
+  await command.ready(2);
+  await until("the old workers are gone", () => command.workers().length === 1);
+  await note("childExit", 3);
+  const reloaded = since();
+  assert.equal(reloaded[0]?.name, "onReload");
+  assert.equal(reloaded[0]?.pid, command.pid);
+  assert.deepEqual(
+    // The file says one worker again, which counts once there is a new one.
+    names(reloaded).filter((name) => /^(nworkersChanged|preFork|childExit)$/.test(name)),
+    ["preFork", "nworkersChanged", "childExit", "childExit"],
+  );
+
+  const [last] = command.workers() as [number];
+  assert.deepEqual(await command.end(), { code: 0, signal: null });
+  assert.deepEqual(since(), [
+    { pid: last, name: "workerExit", facts: "" },
+    { pid: command.pid, name: "childExit", facts: `${last} 1 0  true` },
+    { pid: command.pid, name: "onExit", facts: "app.mjs" },
+  ]);
+});
+
+test("a quick stop and an upgrade have hooks of their own", async (context) => {
+  const { command, note } = start(context);
+  await command.ready();
+  const [worker] = command.workers() as [number];
+  command.kill("SIGUSR2");
+  assert.equal((await note("preExec")).pid, command.pid);
+  // The new arbiter starts as any other does.
+  const started = await note("onStarting", 2);
+  assert.notEqual(started.pid, command.pid);
+  await note("postWorkerInit", 2);
+  assert.equal((await note("workerExit")).pid, worker);
+  assert.equal((await note("onExit")).pid, command.pid);
+  process.kill(started.pid, "SIGINT");
+  assert.notEqual((await note("workerInt")).pid, worker);
+  assert.equal((await note("onExit", 2)).pid, started.pid);
+});
+
+test("a worker that is stuck runs workerAbort in the midst of it; SIGABRT runs it, too", async (context) => {
+  const { command, note, notes } = start(context, {}, ["--timeout", "4s"]);
+  await command.ready();
+  const [worker] = command.workers() as [number];
+  const lost = assert.rejects(ask({ port: await command.port() }, "/stuck"));
+  assert.equal((await note("workerAbort")).pid, worker);
+  await lost;
+  assert.match((await note("childExit")).facts, new RegExp(`^${worker} 1 .* false$`));
+  await note("postWorkerInit", 2);
+  const next = notes().at(-1)?.pid as number;
+  await until("the next one serves", () => command.workers().includes(next));
+  process.kill(next, "SIGABRT");
+  assert.equal((await note("workerAbort", 2)).pid, next);
+  assert.match((await note("childExit", 2)).facts, new RegExp(`^${next} 1  SIGABRT false$`));
+});
+
+test("the hooks of a request stand around a node listener as well", async (context) => {
+  const { command, note, notes } = start(context, { HOOK_APP: "listener.mjs" });
+  await command.ready();
+  assert.equal((await ask({ port: await command.port() }, "/x")).text, "answered");
+  await note("postRequest");
+  assert.deepEqual(
+    notes()
+      .slice(-2)
+      .map(({ name, facts }) => `${name} ${facts}`),
+    ["preRequest GET /x", "postRequest /x 200 true"],
+  );
+});
+
+for (const app of ["app.mjs", "listener.mjs"]) {
+  test(`preRequest that fails is answered with 500, and is named: ${app}`, async (context) => {
+    const { command, notes } = start(context, { HOOK_APP: app, HOOK_FAILS: "preRequest" });
+    await command.ready();
+    const target = { port: await command.port() };
+    assert.equal((await ask(target, "/x")).status, 500);
+    assert.equal((await ask(target, "/x")).status, 500);
+    await command.line(/Error handling request GET \/x/, 2);
+    await command.line(/the hook preRequest failed/, 2);
+    await command.line(/preRequest says no/, 2);
+    assert.ok(!names(notes()).includes("handle"));
+  });
+}
+
+for (const name of ["onStarting", "whenReady"]) {
+  test(`${name} that fails ends the start`, async (context) => {
+    const { command, notes } = start(context, { HOOK_FAILS: name });
+    assert.equal((await command.ended()).code, 1);
+    await command.line(new RegExp(`\\[ERROR\\] The hook ${name} failed`));
+    assert.equal(command.stderr.trim().split("\n").at(-1), `tsgun: the hook ${name} failed: ${name} says no`);
+    assert.ok(!names(notes()).includes("preFork"));
+  });
+}
+
+for (const name of ["preFork", "postFork", "postWorkerInit"]) {
+  test(`${name} that fails is a worker's failure to boot`, async (context) => {
+    const { command, sign } = start(context, { HOOK_LATER: name });
+    await command.ready();
+    const before = command.workers();
+    writeFileSync(sign, "");
+    command.kill("SIGHUP");
+    await command.line(
+      new RegExp(`Reload failed, generation 1 stays: the hook ${name} failed: .*${name} says no`),
+    );
+    await until("the old workers are alone again", () => command.workers().length === 1);
+    assert.deepEqual(command.workers(), before);
+    await command.end();
+    const { command: fresh } = start(context, { HOOK_FAILS: name });
+    assert.equal((await fresh.ended()).code, 3);
+    assert.match(fresh.stderr, new RegExp(`the hook ${name} failed: .*${name} says no`));
+  });
+}
+
+for (const [name, signal, said] of [
+  ["onReload", "SIGHUP", "Reload failed, generation 1 stays: the hook onReload failed: onReload says no"],
+  ["preExec", "SIGUSR2", "Upgrade refused: the hook preExec failed: preExec says no"],
+] as const) {
+  test(`${name} that fails ends what it belongs to, and the server serves on`, async (context) => {
+    const { command, sign } = start(context, { HOOK_LATER: name });
+    await command.ready();
+    const before = command.workers();
+    writeFileSync(sign, "");
+    command.kill(signal);
+    await command.line(new RegExp(said));
+    assert.deepEqual(command.workers(), before);
+    assert.equal((await ask({ port: await command.port() })).text, "answered");
+    assert.equal((await command.end()).code, 0);
+  });
+}
+
+for (const name of ["nworkersChanged", "childExit", "workerInt", "workerExit", "onExit", "postRequest"]) {
+  test(`${name} that fails is logged, and that is all`, async (context) => {
+    const { command } = start(context, { HOOK_FAILS: name });
+    await command.ready();
+    assert.equal((await ask({ port: await command.port() })).text, "answered");
+    if (name === "postRequest") await command.line(/The hook postRequest failed/);
+    assert.equal((await command.end(name === "workerInt" ? "SIGINT" : "SIGTERM")).code, 0);
+    await command.line(new RegExp(`\\[ERROR\\] The hook ${name} failed`));
+    await command.line(new RegExp(`${name} says no`));
+  });
+}
+
+test("docs/hooks.md tells of every hook", () => {
+  const text = readFileSync(join(import.meta.dirname, "..", "..", "docs", "hooks.md"), "utf8");
+  for (const name of HOOK_NAMES) assert.match(text, new RegExp(`\`${name}\\(`), name);
+});

@@ -8,6 +8,9 @@ import type { ProxyRules } from "./proxy-rules.ts";
 
 const KNOWN_MAX = 1000;
 
+/** The fields that are usually asked for. */
+export const CLIENT_FIELDS: readonly string[] = ["x-forwarded-for", "forwarded"];
+
 /** Reads a field of the request by its name in lower case, all its values joined. */
 export type FieldReader = (name: string) => string | undefined;
 

@@ -58,10 +58,9 @@ export function readForwarded(fields: Fields, peer: Endpoint, rules: ProxyRules)
 /** An X-Request-ID that may stand in logs as it is: short, and of characters that end or quote nothing. */
 const REQUEST_ID = /^[A-Za-z0-9._~:+/=@-]{1,128}$/;
 
-/** The id that a trusted peer gave the request; undefined where it gave none, or none that is sane. */
-export function forwardedId(fields: Fields, rules: ProxyRules): string | undefined {
+/** The X-Request-ID of a trusted peer; undefined where it gave none, or none that is sane. */
+export function forwardedId(id: string | undefined, rules: ProxyRules): string | undefined {
   if (!rules.reads("x-request-id")) return undefined;
-  const id = fields["x-request-id"];
   return id !== undefined && REQUEST_ID.test(id) ? id : undefined;
 }
 

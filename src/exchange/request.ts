@@ -19,6 +19,8 @@ export interface ExchangeHead {
   readonly upgrade: boolean;
   /** False where there is no X-Forwarded-Prefix; a server that does not know leaves it out. */
   readonly prefixed?: boolean;
+  /** The field with this name in lower case, several joined; a server that has to cut up all of them leaves it out. */
+  field?(name: string): string | undefined;
 }
 
 /** What is the same for all requests of one connection. */
@@ -49,6 +51,7 @@ function makeId(): string {
   return `${ID_PREFIX}-${idCounter.toString(36)}`;
 }
 
+const ID_FIELD = "x-request-id";
 const ABSOLUTE_FORM = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?]*)/;
 
 export class ExchangeRequest implements GatewayRequest {
@@ -209,7 +212,10 @@ export class ExchangeRequest implements GatewayRequest {
 
   #givenId(): string | undefined {
     const { proxyRules } = this.#context;
-    return proxyRules === undefined ? undefined : forwardedId(this.headers, proxyRules);
+    if (proxyRules === undefined) return undefined;
+    const id =
+      this.#headers === undefined && this.#head.field ? this.#head.field(ID_FIELD) : this.headers[ID_FIELD];
+    return forwardedId(id, proxyRules);
   }
 
   #splitTarget(): void {

@@ -1,5 +1,7 @@
 /** The head of a request, as the parser found it. Strings are cut from it when they are asked for. */
 
+import { type FieldPicker, fieldIn, joined, trimmed } from "./field-picker.ts";
+
 /** What the parser learned of a request before its content. */
 export interface RequestHead {
   readonly method: string;
@@ -18,6 +20,8 @@ export interface RequestHead {
   readonly contentLength: number | undefined;
   /** Whether there is an X-Forwarded-Prefix: without one, the path is known without the fields. */
   readonly prefixed: boolean;
+  /** The values of a few fields, in the order of the picker's names. */
+  pick(picker: FieldPicker): (string | undefined)[];
   /** The field with this name in lower case, several joined as a list (RFC 9110 section 5.3). */
   field(name: string): string | undefined;
 }
@@ -67,6 +71,12 @@ export class ParsedHead implements RequestHead {
   }
 
   /** Looks in the section as long as nobody has had it cut up. */
+  pick(picker: FieldPicker): (string | undefined)[] {
+    return this.#rawHeaders === undefined
+      ? picker.pick(this.#section)
+      : picker.names.map((name) => this.field(name));
+  }
+
   field(name: string): string | undefined {
     const fields = this.#rawHeaders;
     if (fields === undefined) return fieldIn(this.#section, name);
@@ -80,21 +90,6 @@ export class ParsedHead implements RequestHead {
   }
 }
 
-const COLON = 0x3a;
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
-}
-
-/** The text between two places, without the white space of HTTP at its ends. */
-function trimmed(section: string, start: number, end: number): string {
-  let from = start;
-  let to = end;
-  while (from < to && isBlank(section.charCodeAt(from))) from += 1;
-  while (to > from && isBlank(section.charCodeAt(to - 1))) to -= 1;
-  return section.substring(from, to);
-}
-
 /** Cuts a validated field section (`name: value CRLF` lines) into names and values. */
 export function splitFields(section: string): string[] {
   const fields: string[] = [];
@@ -104,25 +99,6 @@ export function splitFields(section: string): string[] {
     if (lineEnd <= at) return fields;
     const colon = section.indexOf(":", at);
     fields.push(section.substring(at, colon), trimmed(section, colon + 1, lineEnd));
-    at = lineEnd + 2;
-  }
-}
-
-function joined(before: string | undefined, value: string): string {
-  return before === undefined ? value : `${before}, ${value}`;
-}
-
-/** The field with this name in lower case, several joined as a list, in a field section (`name: value CRLF` lines). */
-export function fieldIn(section: string, name: string): string | undefined {
-  let value: string | undefined;
-  let at = 0;
-  for (;;) {
-    const lineEnd = section.indexOf("\r\n", at);
-    if (lineEnd <= at) return value;
-    const colon = at + name.length;
-    if (section.charCodeAt(colon) === COLON && section.substring(at, colon).toLowerCase() === name) {
-      value = joined(value, trimmed(section, colon + 1, lineEnd));
-    }
     at = lineEnd + 2;
   }
 }

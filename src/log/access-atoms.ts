@@ -5,7 +5,7 @@
 
 import { REASONS } from "../gateway/reasons.ts";
 import type { AccessEntry } from "./access-entry.ts";
-import { clfTime } from "./clf-time.ts";
+import { clfTime, isoTime } from "./log-time.ts";
 
 /** Whose lines they are: what is the same for all lines of a worker. */
 export interface LoggedWorker {
@@ -22,8 +22,11 @@ export interface Atom {
   /** What people might write for it. */
   readonly words: readonly string[];
   readonly doc: string;
-  /** Holds nothing that a client can choose: it is not escaped. */
-  readonly safe?: boolean;
+  /**
+   * `safe` holds nothing that a client can choose and is not escaped; in the text of a `word` spaces are escaped, too,
+   * because formats have it without quotation marks.
+   */
+  readonly nature?: "safe" | "word";
   reader(worker: LoggedWorker): AtomReader;
 }
 
@@ -60,23 +63,23 @@ function decimalSeconds({ duration }: AccessEntry): string {
 }
 
 /** An atom that is the same for all workers. */
-function atom(words: string, doc: string, read: AtomReader, safe = false): Atom {
-  return { words: words.split(" "), doc, safe, reader: () => read };
+function atom(words: string, doc: string, read: AtomReader, nature?: Atom["nature"]): Atom {
+  return { words: words.split(" "), doc, ...(nature && { nature }), reader: () => read };
 }
 
 export const ATOMS: { readonly [name: string]: Atom } = {
   h: atom("remote host address addr ip client remote_addr", "the client's address", (entry) => {
     return entry.remote || undefined;
   }),
-  l: atom("ident logname", "always `-`", () => undefined, true),
-  u: atom("user username remote_user", "the user name of Basic authentication", userOf),
+  l: atom("ident logname", "always `-`", () => undefined, "safe"),
+  u: atom("user username remote_user", "the user name of Basic authentication", userOf, "word"),
   t: atom(
     "date timestamp",
     "when the request arrived: `[22/Nov/2026:22:15:18 +0000]`",
     (entry) => {
       return clfTime(entry.time);
     },
-    true,
+    "safe",
   ),
   r: atom("request line request_line", "the request line: `GET /path?query HTTP/1.1`", requestLine),
   m: atom("method", "the method", (entry) => entry.method || undefined),
@@ -84,53 +87,54 @@ export const ATOMS: { readonly [name: string]: Atom } = {
     "url uri raw_uri",
     "the request target as it came: `/path?query`",
     (entry) => entry.target || undefined,
+    "word",
   ),
-  U: atom("path", "the path, percent-encoded as it came, without the query", pathOf),
-  q: atom("query query_string", "the query, without its `?`", queryOf),
+  U: atom("path", "the path, percent-encoded as it came, without the query", pathOf, "word"),
+  q: atom("query query_string", "the query, without its `?`", queryOf, "word"),
   H: atom("protocol version", "the protocol: `HTTP/1.1`", (entry) => entry.protocol || undefined),
-  s: atom("status code status_code", "the status", (entry) => entry.status, true),
+  s: atom("status code status_code", "the status", (entry) => entry.status, "safe"),
   st: atom(
     "reason phrase",
     "the status's reason phrase: `Not Found`",
     (entry) => REASONS[entry.status],
-    true,
+    "safe",
   ),
-  B: atom("bytes", "bytes of content sent; 0 for none", (entry) => entry.bytes, true),
-  b: atom("size length", "bytes of content sent; `-` for none", (entry) => entry.bytes || undefined, true),
+  B: atom("bytes", "bytes of content sent; 0 for none", (entry) => entry.bytes, "safe"),
+  b: atom("size length", "bytes of content sent; `-` for none", (entry) => entry.bytes || undefined, "safe"),
   f: atom("referer referrer", "the Referer field", (entry) => entry.requestField("referer")),
   a: atom("agent user_agent", "the User-Agent field", (entry) => entry.requestField("user-agent")),
   T: atom(
     "seconds",
     "how long it took, in whole seconds",
     (entry) => Math.floor(entry.duration / 1000),
-    true,
+    "safe",
   ),
-  M: atom("milliseconds", "in whole milliseconds", (entry) => Math.floor(entry.duration), true),
-  D: atom("microseconds", "in microseconds", (entry) => Math.floor(entry.duration * 1000), true),
-  L: atom("duration request_time", "in seconds with six decimals: `0.002310`", decimalSeconds, true),
+  M: atom("milliseconds", "in whole milliseconds", (entry) => Math.floor(entry.duration), "safe"),
+  D: atom("microseconds", "in microseconds", (entry) => Math.floor(entry.duration * 1000), "safe"),
+  L: atom("duration request_time", "in seconds with six decimals: `0.002310`", decimalSeconds, "safe"),
   p: {
     words: ["process"],
     doc: "the worker's process id in brackets: `<4711>`",
-    safe: true,
+    nature: "safe",
     reader: ({ pid }) => {
       const text = `<${pid}>`;
       return () => text;
     },
   },
-  id: atom("request_id", "the request's id: the app's `request.id`", (entry) => entry.id),
+  id: atom("request_id", "the request's id: the app's `request.id`", (entry) => entry.id || undefined),
   end: atom(
     "ending outcome",
     "how it ended, in a word: `complete`, `client-gone`, …",
     (entry) => entry.end,
-    true,
+    "safe",
   ),
   iso: atom(
     "time datetime",
     "when the request arrived: `2026-11-22T22:15:18.123Z`",
     (entry) => {
-      return new Date(entry.time).toISOString();
+      return isoTime(entry.time);
     },
-    true,
+    "safe",
   ),
   ms: atom(
     "elapsed",
@@ -138,7 +142,7 @@ export const ATOMS: { readonly [name: string]: Atom } = {
     (entry) => {
       return Math.floor(entry.duration * 1000) / 1000;
     },
-    true,
+    "safe",
   ),
   traceparent: atom("trace", "the traceparent field of a trusted peer", (entry) => {
     return entry.trusted ? entry.requestField("traceparent") : undefined;
@@ -146,7 +150,7 @@ export const ATOMS: { readonly [name: string]: Atom } = {
   pid: {
     words: ["worker_pid"],
     doc: "the worker's process id",
-    safe: true,
+    nature: "safe",
     reader:
       ({ pid }) =>
       () =>
@@ -155,7 +159,7 @@ export const ATOMS: { readonly [name: string]: Atom } = {
   slot: {
     words: ["worker"],
     doc: "the worker's place in the pool, from 1",
-    safe: true,
+    nature: "safe",
     reader:
       ({ slot }) =>
       () =>

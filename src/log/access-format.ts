@@ -4,7 +4,7 @@
  */
 import { ATOMS, type Atom, type AtomReader, type LoggedWorker, NAMED_ATOMS } from "./access-atoms.ts";
 import type { AccessEntry } from "./access-entry.ts";
-import { escapeJson, escapeText } from "./log-escape.ts";
+import { escapeJson, escapeText, escapeWord } from "./log-escape.ts";
 
 /** Makes the line of a request, with its line feed; each character is a byte. */
 export type LineMaker = (entry: AccessEntry) => string;
@@ -124,7 +124,8 @@ function endsInString(text: string, before: boolean): boolean {
 type Place = "text" | "string" | "value";
 
 function rendererOf(name: string, worker: LoggedWorker, nearest: NearestName, place: Place): Renderer {
-  const { read, safe } = findAtom(name, worker, nearest);
+  const { read, nature } = findAtom(name, worker, nearest);
+  const safe = nature === "safe";
   if (place === "value") {
     return (entry) => {
       const value = read(entry);
@@ -133,7 +134,7 @@ function rendererOf(name: string, worker: LoggedWorker, nearest: NearestName, pl
       return `"${safe ? value : escapeJson(value)}"`;
     };
   }
-  const escaped = place === "text" ? escapeText : escapeJson;
+  const escaped = place !== "text" ? escapeJson : nature === "word" ? escapeWord : escapeText;
   if (safe) return (entry) => String(read(entry) ?? "-");
   return (entry) => {
     const value = read(entry);
@@ -145,15 +146,15 @@ function findAtom(
   name: string,
   worker: LoggedWorker,
   nearest: NearestName,
-): { read: AtomReader; safe: boolean } {
+): { read: AtomReader; nature: Atom["nature"] } {
   const named = /^\{([^}]+)\}(.)$/.exec(name);
   const makeReader = named === null ? undefined : NAMED_ATOMS[named[2] as string];
   if (named !== null && makeReader !== undefined) {
-    return { read: makeReader(named[1] as string, worker), safe: false };
+    return { read: makeReader(named[1] as string, worker), nature: undefined };
   }
   const atom: Atom | undefined = Object.hasOwn(ATOMS, name) ? ATOMS[name] : undefined;
   if (atom === undefined) throw new AccessFormatError(`there is no atom %(${name})s${hint(name, nearest)}`);
-  return { read: atom.reader(worker), safe: atom.safe === true };
+  return { read: atom.reader(worker), nature: atom.nature };
 }
 
 function hint(name: string, nearest: NearestName): string {

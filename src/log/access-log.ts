@@ -13,12 +13,15 @@ export interface AccessLogOptions extends Pick<LineSinkOptions, "target" | "onTr
 }
 
 export class AccessLog {
+  /** The fields of a request that its format names, in lower case. */
+  readonly requestFields: readonly string[];
   readonly #make: LineMaker;
   readonly #sink: LineSink;
 
   /** @throws AccessFormatError, or the system's error when the file cannot be opened */
   constructor({ format, worker, nearest, target, onTrouble }: AccessLogOptions) {
     this.#make = compileAccessFormat(format, worker, nearest);
+    this.requestFields = fieldsOf(this.#make);
     this.#sink = new LineSink({ target, onTrouble, name: "access log" });
   }
 
@@ -64,6 +67,21 @@ export class AccessLog {
     });
     return recorded;
   }
+}
+
+/** Asked for a line of nothing, a format shows what it looks for. */
+function fieldsOf(make: LineMaker): string[] {
+  const names = new Set<string>();
+  make({
+    ...{ time: 0, duration: 0, remote: "", method: "", target: "", protocol: "", status: 0, bytes: 0 },
+    ...{ id: "", end: "complete", trusted: true },
+    requestField(name) {
+      names.add(name);
+      return undefined;
+    },
+    responseField: () => undefined,
+  });
+  return [...names];
 }
 
 /** The entry of a request that somebody else recorded. `duration` in milliseconds. */

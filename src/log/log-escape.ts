@@ -21,6 +21,11 @@ export function escapeText(value: string): string {
   });
 }
 
+/** As `escapeText`, and of one word: what stands without quotation marks cannot become two. */
+export function escapeWord(value: string): string {
+  return escapeText(value).replaceAll(" ", "\\x20");
+}
+
 /** The inside of a JSON string, in ASCII: `\u0022`. A byte is the character of its number. */
 export function escapeJson(value: string): string {
   if (!UNSAFE.test(value)) return value;

@@ -2,10 +2,11 @@
  * The access log's view of one connection: it follows the request under way and writes its line when it ends, once,
  * however it ends. A connection has one only where the access log is on.
  */
-import type { ForwardedClients } from "../exchange/forwarded-client.ts";
+import { CLIENT_FIELDS, ForwardedClients } from "../exchange/forwarded-client.ts";
+import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
 import type { Endpoint } from "../gateway/types.ts";
-import { fieldIn } from "../http/request-head.ts";
+import { FieldPicker, fieldIn } from "../http/field-picker.ts";
 import type { RequestHead } from "../http/request-parser.ts";
 import type { RecordedRequest } from "../ipc/stall-report.ts";
 import { type AccessEntry, CLIENT_GONE, NO_ANSWER, type RequestEnd } from "../log/access-entry.ts";
@@ -14,6 +15,25 @@ import { requestLineParts, statusOf } from "./request-line.ts";
 
 /** The fields of an answer: lines ready to be sent, or names and values in turn. */
 type AnswerFields = string | readonly string[];
+
+/** What the logs of all connections of a server share. */
+export class ExchangeLogs {
+  readonly log: AccessLog;
+  /** Finds clients behind proxies; undefined where none is trusted. */
+  readonly clients: ForwardedClients | undefined;
+  /** Finds what the format and the proxies' word take of a head. */
+  readonly picker: FieldPicker;
+
+  constructor(log: AccessLog, rules: ProxyRules | undefined) {
+    this.log = log;
+    this.clients = rules && new ForwardedClients(rules);
+    this.picker = new FieldPicker([...log.requestFields, ...(rules === undefined ? [] : CLIENT_FIELDS)]);
+  }
+
+  open(context: ExchangeContext): ExchangeLog {
+    return new ExchangeLog(this, context);
+  }
+}
 
 export class ExchangeLog implements AccessEntry {
   method = "";
@@ -25,6 +45,7 @@ export class ExchangeLog implements AccessEntry {
   duration = 0;
   end: RequestEnd = "complete";
   readonly #log: AccessLog;
+  readonly #picker: FieldPicker;
   readonly #peer: Endpoint;
   /** Undefined where the peer is not trusted. */
   readonly #clients: ForwardedClients | undefined;
@@ -35,13 +56,15 @@ export class ExchangeLog implements AccessEntry {
   #request: ExchangeRequest | undefined;
   /** The field section, where a head was refused before it became one. */
   #section = "";
+  /** What the picker found in the head, once something was asked. */
+  #picked: (string | undefined)[] | undefined;
   #fields: AnswerFields = "";
   #length: number | undefined;
   #reason: RequestEnd | undefined;
 
-  /** @param clients finds clients behind proxies; undefined where none is trusted */
-  constructor(log: AccessLog, context: ExchangeContext, clients: ForwardedClients | undefined) {
+  constructor({ log, clients, picker }: ExchangeLogs, context: ExchangeContext) {
     this.#log = log;
+    this.#picker = picker;
     // Asked for now: a closed socket does not know any more whom it was connected to.
     this.#peer = context.peer;
     this.#clients = context.proxyRules && clients;
@@ -90,6 +113,7 @@ export class ExchangeLog implements AccessEntry {
     this.#head = undefined;
     this.#request = undefined;
     this.#fields = "";
+    this.#picked = undefined;
   }
 
   /** A request was refused and answered; if its head was not whole, `received` is what had come of it. */
@@ -155,7 +179,9 @@ export class ExchangeLog implements AccessEntry {
   }
 
   requestField(name: string): string | undefined {
-    return this.#head === undefined ? fieldIn(this.#section, name) : this.#head.field(name);
+    this.#picked ??= this.#head?.pick(this.#picker) ?? this.#picker.pick(this.#section);
+    const place = this.#picker.placeOf(name);
+    return place === undefined ? this.#head?.field(name) : this.#picked[place];
   }
 
   responseField(name: string): string | undefined {

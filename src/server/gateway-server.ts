@@ -4,14 +4,13 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { ConnectionEnds } from "../exchange/endpoint.ts";
-import { ForwardedClients } from "../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { ExchangeContext } from "../exchange/request.ts";
 import type { App, Handler, WorkerInfo } from "../gateway/types.ts";
 import { acceptConnections } from "./accept.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import type { EngineOptions } from "./engine-options.ts";
-import { ExchangeLog } from "./exchange-log.ts";
+import { type ExchangeLog, ExchangeLogs } from "./exchange-log.ts";
 import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
@@ -54,7 +53,8 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   readonly #connections = new Set<Connection>();
   readonly #gate: Gate;
   readonly #clock: NodeJS.Timeout;
-  readonly #clients: ForwardedClients | undefined;
+  /** Undefined where the access log is off. */
+  readonly #logs: ExchangeLogs | undefined;
   #onEmpty: (() => void) | undefined;
 
   /** @param app called with its own `this`, so that an app may be an instance of a class */
@@ -63,7 +63,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.upgrade = (app.upgrade?.bind(app) as Handler | undefined) ?? this.handle;
     this.options = options;
     this.#gate = options.gate ?? new Gate();
-    this.#clients = options.proxyRules && new ForwardedClients(options.proxyRules);
+    this.#logs = options.accessLog && new ExchangeLogs(options.accessLog, options.proxyRules);
     const { header, body, request, keepAlive } = options.timeouts;
     const tick = Math.min(1000, Math.max(10, Math.min(header, body, request, keepAlive || header) / 4));
     this.#clock = setInterval(() => this.#tick(), tick).unref();
@@ -146,8 +146,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   }
 
   logExchanges(context: ExchangeContext): ExchangeLog | undefined {
-    const { accessLog } = this.options;
-    return accessLog && new ExchangeLog(accessLog, context, this.#clients);
+    return this.#logs?.open(context);
   }
 
   onAnswered(): void {

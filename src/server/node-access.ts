@@ -9,7 +9,7 @@ import { ConnectionEnds, UNIX_END } from "../exchange/endpoint.ts";
 import { forwardedId } from "../exchange/forwarded.ts";
 import { ForwardedClients } from "../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
-import type { Endpoint, Fields } from "../gateway/types.ts";
+import type { Endpoint } from "../gateway/types.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import { NodeExchangeLog } from "./node-exchange-log.ts";
 
@@ -64,7 +64,9 @@ export class NodeAccess {
     const { socket } = request;
     const client = this.#clientOf(socket);
     const trusted = client.clients === undefined ? undefined : this.#rules;
-    const id = (trusted && forwardedId(request.headers as Fields, trusted)) ?? this.#nextId();
+    const id =
+      (trusted && forwardedId(request.headers["x-request-id"] as string | undefined, trusted)) ??
+      this.#nextId();
     return new NodeExchangeLog(this.#log, { ...client, socket, id, request, ...(response && { response }) });
   }
 

@@ -49,3 +49,16 @@ export function watchLoop(assignment: Assignment<Config>, worker: WatchedWorker,
     onFailure: (error) => log.warning("The event loop is not watched from within", error),
   });
 }
+
+/** So many characters of a report may be records for the access log: the arbiter takes no longer one than it can hold. */
+const RECORDS_MAX = 500_000;
+
+/** Leaves out the records that would make a report too long; the requests themselves stay in it. */
+export function boundedRecords(requests: readonly StalledRequest[]): StalledRequest[] {
+  let length = 0;
+  return requests.map(({ record, ...request }) => {
+    if (record === undefined) return request;
+    length += JSON.stringify(record).length;
+    return length > RECORDS_MAX ? request : { ...request, record };
+  });
+}

@@ -9,18 +9,18 @@ import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 import type { Assignment, FromWorker, ToWorker } from "../ipc/messages.ts";
+import type { StalledRequest } from "../ipc/stall-report.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
-import type { InFlight } from "../server/server.ts";
 import { openAccessLog } from "./access-log-file.ts";
 import { describeBootError } from "./boot-error.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { makeServing, type Serving } from "./serving.ts";
 import { beginTerm } from "./term.ts";
 import { logUncaught } from "./uncaught.ts";
-import { beatInterval, watchLoop } from "./watch.ts";
+import { beatInterval, boundedRecords, watchLoop } from "./watch.ts";
 import type { Watchdog } from "./watchdog/watchdog.ts";
 import { WorkerHooks } from "./worker-hooks.ts";
 
@@ -174,9 +174,9 @@ class WorkerLife {
   }
 
   /** Asked for while the event loop is stuck: what the access log has gathered gets out, too. */
-  #inFlight(): InFlight[] {
+  #inFlight(): StalledRequest[] {
     this.#accessLog?.flush();
-    return this.#serving?.server.inFlight() ?? [];
+    return boundedRecords(this.#serving?.server.inFlight() ?? []);
   }
 
   /** However the process ends, as long as it may run to its end. */

@@ -178,6 +178,16 @@ test("no byte of a request can end a line, close a quotation, or be taken for an
   );
 });
 
+test("what stands without quotation marks stays one word", () => {
+  const fields = { authorization: `Basic ${btoa("a b\tc:x")}` };
+  assert.equal(line("%(u)s", entry({ fields })), "a\\x20b\\x09c");
+  assert.equal(
+    line("%(U)s %(q)s %(target)s", entry({ target: "/a b?c d" })),
+    "/a\\x20b c\\x20d /a\\x20b?c\\x20d",
+  );
+  assert.equal(line('"%(r)s"', entry({ target: "/a b" })), '"GET /a b HTTP/1.1"');
+});
+
 test("a template of JSON is filled in as JSON, in quotation marks and out of them", () => {
   const format =
     '{"ua":"<%(a)s>","\\"%(m)s":"%(a)s","bare":%(a)s,"s":%(s)s,"b":%(b)s,"q":"%%","e":"é %({X}i)s"}';

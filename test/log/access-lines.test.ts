@@ -17,6 +17,8 @@ interface Stage {
   readonly port: number;
   /** The lines so far; a line that is no JSON fails the test. */
   lines(): Line[];
+  /** What the file holds. */
+  text(): string;
   /** Waits for the line of the request with this target. */
   line(target: string | null): Promise<Line>;
 }
@@ -31,8 +33,9 @@ async function serve(context: TestContext, spec: string, ...args: string[]): Pro
   const log = ["--access-logfile", file, "--access-logformat", "json"];
   const command = startCommand(context, [spec, "-b", "127.0.0.1:0", ...log, ...args]);
   await command.ready();
+  const read = (): string => readFileSync(file, "utf8");
   const lines = (): Line[] => {
-    const text = readFileSync(file, "utf8");
+    const text = read();
     return text === ""
       ? []
       : text
@@ -44,6 +47,7 @@ async function serve(context: TestContext, spec: string, ...args: string[]): Pro
     command,
     port: await command.port(),
     lines,
+    text: read,
     line: (target) =>
       until(`the line of ${target} is there`, () => lines().find((line) => line.target === target)),
   };
@@ -224,5 +228,66 @@ for (const { what, spec, ours } of APPS) {
     for (const target of ["/crash", "/endless", "/endless?2", "/plain?before"]) {
       assert.equal(targets.filter((other) => other === target).length, 1, target);
     }
+  });
+
+  test(`${what}: no client can forge a line, whatever the format`, async (context) => {
+    const { command, port, lines } = await serve(context, spec);
+    const forged = '127.0.0.1 - - [22/Nov/2026:22:15:18 +0000] "GET /forged HTTP/1.1" 200 1 "-" "-"';
+    const nasty = [
+      `x" 200 1\t${forged}`,
+      "\\n\\",
+      "\x1b[31m",
+      "\x85\xa0\xff",
+      '{"end":"complete"}',
+      "\x00",
+      "\n",
+      "\r",
+    ];
+    const targets = ["/%0a%22", '/"', "/\\", "/\xe9", "/a\nb", `/\r${forged}`, "/\x00"];
+    const requests = [
+      ...targets.map((target) => head(target, "Connection: close")),
+      ...nasty.flatMap((value) => [
+        head("/ua", "Connection: close", `User-Agent: a${value}b`),
+        head("/referer", "Connection: close", `Referer: a${value}b`),
+        head("/user", "Connection: close", `Authorization: Basic ${btoa(`${value}:secret`)}`),
+      ]),
+    ];
+    for (const request of requests) await raw(port, request);
+    assert.equal((await command.end()).code, 0);
+    assert.equal(lines().length, requests.length);
+    const users = lines().map(({ user }) => user);
+    for (const value of nasty) assert.ok(users.includes(value.split(":")[0]), JSON.stringify(value));
+    const agents = lines().map(({ userAgent }) => userAgent);
+    assert.ok(agents.includes("a\x85\xa0\xffb"));
+
+    const text = await serve(context, spec, "--access-logformat", "combined");
+    for (const request of requests) await raw(text.port, request);
+    assert.equal((await text.command.end()).code, 0);
+    const written = text.text().split("\n");
+    assert.equal(written.pop(), "");
+    assert.equal(written.length, requests.length);
+    for (const line of written) {
+      assert.match(
+        line,
+        /^127\.0\.0\.1 - [!#-~]+ \[[^\]"]+\] "[ !#-~]*" \d{3} [\d-]+ "[ !#-~]*" "[ !#-~]*"$/,
+      );
+    }
+  });
+
+  test(`${what}: who is behind a trusted proxy, its id and its trace`, async (context) => {
+    const fields = [
+      "X-Forwarded-For: 198.51.100.1, 203.0.113.7",
+      "X-Request-ID: given-1",
+      "traceparent: 00-ab-cd-01",
+    ];
+    const trusting = await serve(context, spec, "--forwarded-allow-ips", "127.0.0.1");
+    await raw(trusting.port, head("/plain", "Connection: close", ...fields));
+    const { remote, id, traceparent } = await trusting.line("/plain");
+    assert.deepEqual([remote, id, traceparent], ["203.0.113.7", "given-1", "00-ab-cd-01"]);
+    const wary = await serve(context, spec, "--forwarded-allow-ips", "192.0.2.1");
+    await raw(wary.port, head("/plain", "Connection: close", ...fields));
+    const other = await wary.line("/plain");
+    assert.deepEqual([other.remote, other.traceparent], ["127.0.0.1", null]);
+    assert.notEqual(other.id, "given-1");
   });
 }

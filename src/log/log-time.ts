@@ -1,4 +1,4 @@
-/** The time as the Common Log Format writes it, made once for all lines of a second. */
+/** Times of day for logs, made once for all lines of a second. */
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -13,6 +13,20 @@ export function clfTime(time: number): string {
     made = format(new Date(second * 1000));
   }
   return made;
+}
+
+let isoSecond = Number.NaN;
+let isoMade = "";
+
+/** `2026-11-22T22:15:18.123Z`; `time` in milliseconds since the epoch. */
+export function isoTime(time: number): string {
+  const whole = Math.floor(time);
+  const second = Math.floor(whole / 1000);
+  if (second !== isoSecond) {
+    isoSecond = second;
+    isoMade = new Date(second * 1000).toISOString().slice(0, -4);
+  }
+  return `${isoMade}${String(whole - second * 1000).padStart(3, "0")}Z`;
 }
 
 function format(date: Date): string {

@@ -1,0 +1,31 @@
+/** Fields picked out of a section are those that cutting it up gives. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { joinFields } from "../../src/gateway/fields.ts";
+import { FieldPicker, fieldIn } from "../../src/http/field-picker.ts";
+import { splitFields } from "../../src/http/request-head.ts";
+
+const SECTION =
+  "Host: x\r\nUSER-agent:\t  curl/8 \t\r\nx-forwarded-for: 1\r\nX-Forwarded-For:2\r\nEmpty:\r\nX-Forwarded-Forx: 3\r\n" +
+  "Referer: https://example.com/?a:b\r\nuser-agentx: y\r\nlatin: \xe0 \xa0\r\n\r\n";
+
+test("each field, several joined, whatever its case", () => {
+  const fields = joinFields(splitFields(SECTION));
+  const names = [...Object.keys(fields), "none", "user", "x-forwarded-fo"];
+  const picker = new FieldPicker(names);
+  const picked = picker.pick(SECTION);
+  for (const name of names) {
+    assert.equal(picked[picker.placeOf(name) as number], fields[name], name);
+    assert.equal(fieldIn(SECTION, name), fields[name], name);
+  }
+  assert.equal(fieldIn(SECTION, "x-forwarded-for"), "1, 2");
+  assert.equal(fieldIn(SECTION, "empty"), "");
+  assert.equal(picker.placeOf("other"), undefined);
+});
+
+test("a section that was cut short, or is empty", () => {
+  assert.equal(fieldIn("", "host"), undefined);
+  assert.equal(fieldIn("\r\n", "host"), undefined);
+  assert.equal(fieldIn("host: x\r\nuser-ag", "host"), "x");
+  assert.equal(fieldIn("host: x", "host"), undefined);
+});

@@ -1,0 +1,46 @@
+/** What apps print goes past the arbiter: it neither reads nor writes a byte of it, and its memory stays what it is. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { FIXTURES, startCommand, until } from "../support/command.ts";
+
+const LINES = 100_000;
+
+interface Use {
+  /** Bytes read and written by system calls. */
+  readonly passed: number;
+  readonly memory: number;
+}
+
+function useOf(pid: number): Use {
+  const io = readFileSync(`/proc/${pid}/io`, "utf8");
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const number = (text: string, pattern: RegExp): number => Number(pattern.exec(text)?.[1]);
+  return {
+    passed: number(io, /rchar: (\d+)/) + number(io, /wchar: (\d+)/),
+    memory: number(status, /VmRSS:\s+(\d+) kB/) * 1024,
+  };
+}
+
+test("lines by the hundred thousand leave the arbiter as it was", async (context) => {
+  if (process.platform !== "linux") return context.skip("what passes through a process is seen in /proc");
+  const command = startCommand(context, [join(FIXTURES, "log/prints.mjs"), "-b", "127.0.0.1:0", "-w", "2"]);
+  await command.ready();
+  const target = { port: await command.port() };
+  await ask(target, "/?1");
+  const before = useOf(command.pid);
+  await Promise.all([ask(target, `/?${LINES}`), ask(target, `/?${LINES}`)]);
+  await until("all has come", () => command.stdout.split("\n").length - 1 === 1 + 2 * LINES);
+  const after = useOf(command.pid);
+  const printed = command.stdout.length;
+  assert.ok(printed > 8_000_000);
+  assert.ok(
+    after.passed - before.passed < printed / 20,
+    `${after.passed - before.passed} bytes of ${printed}`,
+  );
+  assert.ok(after.memory - before.memory < 8_000_000, `${after.memory - before.memory} bytes more memory`);
+  assert.match(command.stdout, /^(?:\d+ line \d+ of the app's own output\n)+$/);
+  assert.equal((await command.end()).code, 0);
+});

@@ -1,0 +1,5 @@
+/** How the app runs without tsgun. */
+import { serve } from "@hono/node-server";
+import { app } from "./app.ts";
+
+serve({ fetch: app.fetch, port: Number(process.env.PORT ?? 3000) });

@@ -1,0 +1,4 @@
+import { exampleOf } from "../support/example.ts";
+import { testNotesApp } from "../support/notes-app.ts";
+
+testNotesApp({ name: "Fastify", example: () => exampleOf("fastify") });

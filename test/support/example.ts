@@ -21,10 +21,10 @@ export interface Example {
 }
 
 /** An example of this repository that needs nothing but what the repository installs. */
-export function exampleOf(name: string): Example {
+export function exampleOf(name: string, app = "app.ts"): Example {
   return {
     folder: join(import.meta.dirname, "..", "..", "examples", name),
-    app: "app.ts",
+    app,
     server: "server.ts",
   };
 }

@@ -58,6 +58,8 @@ test("echo answers with method, raw target, version, headers, body and trailers 
 });
 
 test("gateway-app: state, early hints, file, stream, middleware", async (t) => {
+  process.env.EARLY_HINTS = "1";
+  t.after(() => delete process.env.EARLY_HINTS);
   t.mock.method(console, "log", () => {});
   const engine = await serve(t, "examples/gateway-app/app.ts");
   const url = `http://127.0.0.1:${engine.port}`;

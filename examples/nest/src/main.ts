@@ -1,0 +1,5 @@
+/** How the app runs without tsgun. */
+import { create } from "./app.ts";
+
+const app = await create();
+await app.listen(Number(process.env.PORT ?? 3000));

@@ -1,0 +1,4 @@
+/** How the app runs without tsgun. */
+import { app } from "./app.ts";
+
+app.listen(Number(process.env.PORT ?? 3000));

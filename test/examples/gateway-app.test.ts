@@ -25,7 +25,7 @@ const REQUESTS = [
 test("the gateway app behind nginx", async (t) => {
   if (!hasComponent(t, "nginx")) return;
   const example = exampleOf("gateway-app");
-  const { server, nginx, url, port } = await serveExample(t, example);
+  const { server, nginx, url, socket, port } = await serveExample(t, example);
 
   await t.test("pages, a file, errors", async () => {
     assert.match(await (await fetch(url)).text(), /Visit 1 of worker [12], up since 20/);
@@ -68,7 +68,7 @@ test("the gateway app behind nginx", async (t) => {
     const found: string[] = [];
     // Who frames an answer chooses how to write that: the content is compared.
     const framing = [{ field: "content-length" }, { field: "transfer-encoding" }];
-    for (const request of REQUESTS) found.push(...(await differences(t, request, port, plain, framing)));
+    for (const request of REQUESTS) found.push(...(await differences(t, request, socket, plain, framing)));
     assert.equal(found.length, 0, `\n${found.join("\n")}`);
   });
   assert.deepEqual(await server.end(), { code: 0, signal: null });

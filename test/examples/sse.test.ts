@@ -40,7 +40,7 @@ async function listen(
 test("events behind nginx", async (t) => {
   if (!hasComponent(t, "nginx")) return;
   const example = exampleOf("sse");
-  const { server, nginx, url, port } = await serveExample(t, example);
+  const { server, nginx, url, socket } = await serveExample(t, example);
 
   await t.test("the page", async () => {
     assert.match(await (await fetch(url)).text(), /new EventSource/);
@@ -73,12 +73,12 @@ test("events behind nginx", async (t) => {
   await t.test("what plain node answers is what tsgun answers", async (t) => {
     const plain = await serveByNode(t, example);
     const found = [
-      ...(await differences(t, rawRequest("the page", "GET", "/"), port, plain)),
-      ...(await differences(t, rawRequest("nothing", "GET", "/nowhere"), port, plain)),
+      ...(await differences(t, rawRequest("the page", "GET", "/"), socket, plain)),
+      ...(await differences(t, rawRequest("nothing", "GET", "/nowhere"), socket, plain)),
     ];
     assert.equal(found.length, 0, `\n${found.join("\n")}`);
     const heads = await Promise.all(
-      [port, plain].map(async (each) => {
+      [socket, plain].map(async (each) => {
         const client = await rawClient(t, each);
         client.send("GET /events HTTP/1.1\r\nHost: h\r\n\r\n");
         const received = await client.until((text) => text.includes("\ndata: "), "an event");

@@ -21,7 +21,7 @@ const CLOSE = Buffer.from([0x88, 0x80, 0, 0, 0, 0]);
 test("the chat behind nginx", async (t) => {
   if (!hasComponent(t, "nginx")) return;
   const example = exampleOf("websocket", "app.ts:server");
-  const { server, nginx, url, port } = await serveExample(t, example);
+  const { server, nginx, url, socket } = await serveExample(t, example);
   const open = async (name: string): Promise<{ socket: WebSocket; heard: string[] }> => {
     const socket = new WebSocket(`ws://127.0.0.1:${nginx.port}/chat?name=${name}`);
     const heard: string[] = [];
@@ -75,7 +75,7 @@ test("the chat behind nginx", async (t) => {
     const plain = await serveByNode(t, example);
     const found: string[] = [];
     const compare = async (request: RawRequest, mayDiffer?: readonly Difference[]): Promise<void> => {
-      found.push(...(await differences(t, request, port, plain, mayDiffer)));
+      found.push(...(await differences(t, request, socket, plain, mayDiffer)));
     };
     await compare(rawRequest("the page", "GET", "/"));
     await compare(rawRequest("nothing", "GET", "/nowhere"));

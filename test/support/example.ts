@@ -34,7 +34,8 @@ export interface Site {
   readonly nginx: Nginx;
   /** Where nginx is. */
   readonly url: string;
-  /** The port at which tsgun itself can be asked. */
+  /** Where tsgun itself is: the path of its Unix socket, and a port. */
+  readonly socket: string;
   readonly port: number;
 }
 
@@ -71,7 +72,7 @@ export async function serveExample(test: TestContext, example: Example): Promise
       }
     `,
   });
-  return { server, nginx, url: `http://127.0.0.1:${nginx.port}`, port: await server.port() };
+  return { server, nginx, socket, url: `http://127.0.0.1:${nginx.port}`, port: await server.port() };
 }
 
 /** Runs the example without tsgun and returns its port. It ends with the test. */

@@ -49,9 +49,12 @@ export async function installedExample(
       cpSync(source, draft, { recursive: true });
       const installed = await run("npm", ["ci", "--no-fund", "--no-audit"], draft);
       if (installed !== undefined) {
-        const why = `the packages of examples/${name} cannot be installed: ${installed}`;
-        if (process.env.CI === "true") assert.fail(why);
-        test.skip(why.trim().split("\n").at(-1) ?? why);
+        if (
+          process.env.CI === "true" ||
+          !/network|ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENOENT/.test(installed)
+        )
+          assert.fail(`npm ci in examples/${name}: ${installed}`);
+        test.skip(`the packages of examples/${name} cannot be had: npm needs a network`);
         return undefined;
       }
       for (const [program = "", ...args] of build) {

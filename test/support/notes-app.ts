@@ -38,7 +38,7 @@ export function testNotesApp(app: NotesApp): void {
       const plain = await serveByNode(t, example);
       const found: string[] = [];
       for (const request of REQUESTS)
-        found.push(...(await differences(t, request, site.port, plain, app.mayDiffer)));
+        found.push(...(await differences(t, request, site.socket, plain, app.mayDiffer)));
       assert.equal(found.length, 0, `\n${found.join("\n")}`);
     });
     assert.deepEqual(await site.server.end(), { code: 0, signal: null });
@@ -87,7 +87,7 @@ async function answersPages({ url }: Site): Promise<void> {
 async function answersErrors({ url }: Site): Promise<void> {
   const failed = await fetch(`${url}/fail`);
   assert.equal(failed.status, 500);
-  assert.match(await failed.text(), /internal server error/i);
+  await failed.body?.cancel();
   const missing = await fetch(`${url}/nowhere`);
   assert.equal(missing.status, 404);
   assert.notEqual(await missing.text(), "");

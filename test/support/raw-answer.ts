@@ -15,15 +15,17 @@ export interface RawAnswer {
   readonly content: Buffer;
 }
 
-/** A connection to a port of the loopback address that ends with the test. */
-export async function rawClient(test: TestContext, port: number): Promise<RawClient> {
-  const socket = connect(port, "127.0.0.1");
+/** A connection, to a port of the loopback address or a Unix socket, that ends with the test. */
+export async function rawClient(test: TestContext, where: number | string): Promise<RawClient> {
+  const socket = typeof where === "number" ? connect(where, "127.0.0.1") : connect(where);
   test.after(() => socket.destroy());
   await once(socket, "connect");
   return new RawClient(socket);
 }
 
+/** Nothing at all is an answer without a status. */
 export function rawAnswer(bytes: string): RawAnswer {
+  if (bytes === "") return { informational: [], status: "", fields: [], content: Buffer.alloc(0) };
   const informational: string[] = [];
   for (let rest = bytes; ; ) {
     const end = rest.indexOf("\r\n\r\n");

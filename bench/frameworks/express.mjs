@@ -1,0 +1,4 @@
+import express from "express";
+
+export const app = express();
+app.get("/hello", (_request, response) => response.type("text").send("Hello, world\n"));

@@ -1,0 +1,4 @@
+import createFastify from "fastify";
+
+export const app = createFastify();
+app.get("/hello", () => "Hello, world\n");

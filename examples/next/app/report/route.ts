@@ -1,0 +1,6 @@
+// Not when the app is built, but when it is asked.
+export const dynamic = "force-dynamic";
+
+export function GET(): Response {
+  return new Response("All is well.\n".repeat(2000), { headers: { "content-type": "text/plain" } });
+}

@@ -4,6 +4,7 @@ import { ClientGone } from "../errors.ts";
 import type { Carrier } from "../exchange/carrier.ts";
 import type { HeadersInput, Respond } from "../gateway/types.ts";
 import { hasServerFields, sendableFields } from "./framing.ts";
+import { textAnswer } from "./text-response.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Read = Awaited<ReturnType<Reader["read"]>>;
@@ -20,15 +21,26 @@ async function soon<T>(promise: Promise<T>): Promise<T | undefined> {
 }
 
 /**
- * Sends a fetch app's answer. Content that is there at once, as that of `new Response("text")` is, goes out
- * whole with its length; anything else as it comes.
+ * Sends a fetch app's answer. Text goes out at once; other content that is there at once goes out whole with its
+ * length; anything else as it comes.
  *
  * @throws TypeError for what is no `Response`
  */
-export async function sendResponse(response: Response, method: string, respond: Respond): Promise<void> {
+export function sendResponse(response: Response, method: string, respond: Respond): void | Promise<void> {
+  // Not for HEAD: an answer to it without content has no length, since that would be the one of GET.
+  const answer =
+    typeof response === "object" && response !== null && method !== "HEAD" ? textAnswer(response) : undefined;
+  if (answer !== undefined) {
+    respond(answer.status, fieldPairs(answer.fields), answer.text);
+    return;
+  }
   if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {
     throw new TypeError(`the fetch app returned ${String(response)}, which is no Response`);
   }
+  return sendContent(response, method, respond);
+}
+
+async function sendContent(response: Response, method: string, respond: Respond): Promise<void> {
   const { status, body } = response;
   const headers = responseHeaders(response);
   if (method === "HEAD") {
@@ -57,11 +69,16 @@ export async function sendResponse(response: Response, method: string, respond: 
 
 /** Fetch apps that stream like to set Transfer-Encoding and Connection, which are not theirs (gateway 6.3.4). */
 function responseHeaders({ headers }: Response): HeadersInput {
-  if (!hasServerFields(headers)) return headers;
-  const sendable = sendableFields([...headers].flat());
-  return sendable.flatMap((name, index) =>
-    index % 2 === 0 ? [[name, sendable[index + 1] as string] as const] : [],
-  );
+  return hasServerFields(headers) ? fieldPairs([...headers].flat()) : headers;
+}
+
+function fieldPairs(fields: readonly string[]): (readonly [string, string])[] {
+  const pairs: (readonly [string, string])[] = [];
+  const sendable = sendableFields(fields);
+  for (let at = 0; at < sendable.length; at += 2) {
+    pairs.push([sendable[at] as string, sendable[at + 1] as string]);
+  }
+  return pairs;
 }
 
 /** The pieces read ahead, then the rest. */

@@ -9,27 +9,53 @@ import type { GatewayRequest } from "../gateway/types.ts";
 const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
 
 /**
- * Makes the `Request`. Its `signal` is made at first touch, which halves the cost of all the rest; it is
- * therefore not part of what `clone()` copies.
+ * Makes the `Request`. Its `signal` is the gateway's, made at first touch; `clone()` has another, which does not abort.
  *
  * @throws HttpError 501 for a method that has no place in fetch, 400 for a host that has none in a URL
  */
 export function fetchRequest(request: GatewayRequest): Request {
   const { method } = request;
   if (FORBIDDEN.has(method)) throw new HttpError(501, `a fetch app cannot be given the method ${method}`);
-  const headers = new Headers();
-  const raw = request.rawHeaders;
-  for (let index = 0; index < raw.length; index += 2) {
-    headers.append(raw[index] as string, raw[index + 1] as string);
-  }
-  const init: RequestInit = { method, headers };
+  const init: RequestInit = { method };
   if (method !== "GET" && method !== "HEAD" && request.body.length !== 0) {
     init.body = request.body.web() as NonNullable<RequestInit["body"]>;
     init.duplex = "half";
   }
-  const made = new Request(requestUrl(request), init);
-  Object.defineProperty(made, "signal", { get: () => request.signal, configurable: true });
+  const made = new (servedRequest())(requestUrl(request), init, request);
+  // Into the request's own: one made before would be copied field by field.
+  const { headers } = made;
+  const raw = request.rawHeaders;
+  for (let index = 0; index < raw.length; index += 2) {
+    headers.append(raw[index] as string, raw[index + 1] as string);
+  }
   return made;
+}
+
+type ServedRequest = new (url: string, init: RequestInit, gateway: GatewayRequest) => Request;
+
+let served: ServedRequest | undefined;
+
+/** The class of these requests, made when the first one is: whoever serves no fetch app need not load `Request`. */
+function servedRequest(): ServedRequest {
+  served ??= class Served extends Request {
+    readonly #gateway: GatewayRequest;
+
+    constructor(url: string, init: RequestInit, gateway: GatewayRequest) {
+      super(url, init);
+      this.#gateway = gateway;
+    }
+
+    static {
+      // TypeScript has it as a property, which no accessor may stand in for.
+      Object.defineProperty(Served.prototype, "signal", {
+        get(this: Served) {
+          return this.#gateway.signal;
+        },
+        configurable: true,
+      });
+    }
+  };
+  return served;
 }
 
 function requestUrl(request: GatewayRequest): string {

@@ -23,10 +23,17 @@ export type FetchFunction = (request: Request, environment: FetchEnvironment) =>
  * with are sent as they are; bodies stream both ways, and `request.signal` aborts when the client goes.
  */
 export function fromFetch(fetch: FetchFunction): Handler {
-  return async (request, respond) => {
-    const response = await fetch(fetchRequest(request), { gateway: request });
-    await sendResponse(response, request.method, respond);
+  return (request, respond) => {
+    const response = fetch(fetchRequest(request), { gateway: request });
+    // Not awaited where it need not be: a promise for each request costs.
+    return isPromise(response)
+      ? response.then((answer) => sendResponse(answer, request.method, respond))
+      : sendResponse(response, request.method, respond);
   };
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as { then?: unknown } | undefined)?.then === "function";
 }
 
 export interface FetchHostOptions extends HostOptions {

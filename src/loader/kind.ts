@@ -105,6 +105,8 @@ export const fetchInterop = () => import("../interop/fetch.ts");
 
 async function fetchApp(what: string, fetch: FetchFunction): Promise<LoadedApp> {
   const { fromFetch } = await fetchInterop();
+  const { installTextResponse } = await import("../interop/text-response.ts");
+  installTextResponse();
   return gatewayApp(what, { handle: fromFetch(fetch) });
 }
 

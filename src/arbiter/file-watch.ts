@@ -17,6 +17,9 @@ import { WatchList } from "./watch-list.ts";
 /** How long no further file may change before the change is told, in milliseconds. */
 const QUIET = 50;
 
+/** How long the watcher may take until it sees a further file, in milliseconds: what goes before that is reported by nobody. */
+const LOOKED_AGAIN_AFTER = 1000;
+
 /** How often files are looked at where the system cannot tell of changes, in milliseconds. */
 const POLL_INTERVAL = 300;
 
@@ -44,6 +47,7 @@ export class FileWatch {
   /** What has changed and has not been told. */
   readonly #changed = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
+  #secondLook: NodeJS.Timeout | undefined;
   #polling: boolean;
   #watchers: readonly FSWatcher[] = [];
 
@@ -64,7 +68,10 @@ export class FileWatch {
   loaded(generation: number, files: readonly LoadedFile[]): void {
     const fresh = files.map(({ path }) => path).filter((path) => !this.#list.has(path));
     for (const path of this.#list.loaded(generation, files)) this.#tell(path);
+    if (fresh.length === 0) return;
     this.#watchers[0]?.add(this.#roots(fresh));
+    clearTimeout(this.#secondLook);
+    this.#secondLook = setTimeout(() => this.#wait(), LOOKED_AGAIN_AFTER);
   }
 
   established(generation: number): void {
@@ -73,6 +80,7 @@ export class FileWatch {
 
   close(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#secondLook);
     for (const watcher of this.#watchers) void watcher.close();
     this.#watchers = [];
   }
@@ -97,6 +105,7 @@ export class FileWatch {
       // One of our folders may be another one now, which the watcher does not look at: it knows it by its name.
       if (event === "rename" && this.#folders.has(join(watchedPath, name ?? ""))) this.#wait();
     });
+    loaded.on("ready", () => this.#wait());
     const extra = watch(this.#extraFiles.bases(), { ...options, ignored: this.#extraFiles.ignored });
     extra.on("all", (event, path) => {
       if (!event.endsWith("Dir")) this.#tell(path);

@@ -1,7 +1,11 @@
 /** `--reload` through the built command: which changes of files are seen, and as how many. */
 import assert from "node:assert/strict";
-import { renameSync, rmSync } from "node:fs";
+import { realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
+import { FileWatch } from "../../src/arbiter/file-watch.ts";
+import { ErrorLog } from "../../src/log/error-log.ts";
+import { temporaryFolder } from "../support/command.ts";
 import { Development, ESM } from "../support/development.ts";
 
 describe("a change", () => {
@@ -146,4 +150,28 @@ test("an app that is not there is not waited for", async (t) => {
   const server = new Development(t, { "app.mjs": "" }, "ap.mjs");
   assert.deepEqual(await server.command.ended(), { code: 4, signal: null });
   assert.match(server.command.stderr, /did you mean app\.mjs\?\n$/);
+});
+
+test("a file that goes before the watcher has got to it has changed", async (t) => {
+  const folder = realpathSync(temporaryFolder(t));
+  const changes: string[] = [];
+  const watch = await new Promise<FileWatch>((resolve) => {
+    const made: FileWatch = new FileWatch({
+      folder,
+      engine: "auto",
+      extraFiles: [],
+      ownFile: undefined,
+      log: new ErrorLog(),
+      changed: (files) => {
+        changes.push(...files);
+        if (changes.length === 1) made.loaded(1, [{ path: join(folder, "later.js"), stamp: "as it was" }]);
+        else resolve(made);
+      },
+    });
+    t.after(() => made.close());
+    writeFileSync(join(folder, "there.js"), "");
+    made.loaded(1, [{ path: join(folder, "gone.js"), stamp: "as it was" }]);
+  });
+  watch.close();
+  assert.deepEqual(changes, ["gone.js", "later.js"]);
 });

@@ -503,7 +503,7 @@ export const settings = {
     kind: flag,
     default: false,
     reload: true,
-    doc: "Send the logs to syslog, too.",
+    doc: "Send the error log to syslog, too.",
   }),
   logSyslogTo: setting({
     section: "Logging",

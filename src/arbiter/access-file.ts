@@ -10,11 +10,15 @@ import { ExitCode, FatalError } from "../errors.ts";
 import type { Identity } from "../ipc/messages.ts";
 import { AccessFormatError, compileAccessFormat } from "../log/access-format.ts";
 import { openAppending, type SinkTarget, sinkTarget } from "../log/line-sink.ts";
+import { accessSyslog } from "../log/log-settings.ts";
 import { giveFile } from "./identity.ts";
+
+/** Where lines go that syslog alone is to have. */
+export const NOWHERE = "/dev/null";
 
 /** Where the access log of a configuration goes; undefined where there is none. */
 export function accessTarget(config: Config, folder: string): SinkTarget | undefined {
-  if (config.accessLogfile === false) return undefined;
+  if (config.accessLogfile === false) return accessSyslog(config) === undefined ? undefined : NOWHERE;
   const target = sinkTarget(config.accessLogfile);
   return typeof target === "number" ? target : resolve(folder, target);
 }

@@ -11,9 +11,9 @@ import type { Outcome } from "../control/api.ts";
 import { ExitCode } from "../errors.ts";
 import type { FromWorker, Identity } from "../ipc/messages.ts";
 import { ErrorLog } from "../log/error-log.ts";
-import { errorLogOptions } from "../log/log-settings.ts";
+import { accessSyslog, errorLogOptions } from "../log/log-settings.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
-import { accessTarget, prepareAccessLog } from "./access-file.ts";
+import { accessTarget, NOWHERE, prepareAccessLog } from "./access-file.ts";
 import { type Listener, releaseShared, removeSocketFile } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
@@ -355,7 +355,7 @@ export class Arbiter {
     if (target === undefined) return undefined;
     const worker = { pid, slot, env: { ...process.env, ...config.env } };
     const onTrouble = (message: string): void => this.#log.error(message);
-    return { target, format: config.accessLogformat, worker, onTrouble };
+    return { target, format: config.accessLogformat, worker, onTrouble, syslog: accessSyslog(config) };
   }
 
   #reopenLogs(): Outcome {
@@ -363,7 +363,7 @@ export class Arbiter {
       errorTarget(config, this.#folder),
       accessTarget(config, this.#folder),
     ]);
-    const files = [...new Set(targets)].filter((target) => typeof target === "string");
+    const files = [...new Set(targets)].filter((target) => typeof target === "string" && target !== NOWHERE);
     if (files.length === 0)
       return { ok: true, message: "there is no log file: the log is the standard error" };
     this.#log.reopen();

@@ -8,7 +8,7 @@ import { NO_ANSWER } from "../log/access-entry.ts";
 import { AccessLog, type AccessLogOptions, recordedEntry } from "../log/access-log.ts";
 
 /** The access log of a worker that has died. */
-export type LostLog = Pick<AccessLogOptions, "target" | "format" | "worker" | "onTrouble">;
+export type LostLog = Pick<AccessLogOptions, "target" | "format" | "worker" | "onTrouble" | "syslog">;
 
 export class LostRequests {
   readonly #byWorker = new Map<number, readonly RecordedRequest[]>();

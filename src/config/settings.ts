@@ -505,6 +505,13 @@ export const settings = {
     reload: true,
     doc: "Send the error log to syslog, too.",
   }),
+  disableRedirectAccessToSyslog: setting({
+    section: "Logging",
+    kind: flag,
+    default: false,
+    reload: true,
+    doc: "Keep the access log out of syslog. Otherwise it goes there with --log-syslog, also when no --access-logfile is named.",
+  }),
   logSyslogTo: setting({
     section: "Logging",
     kind: syslogAddress,

@@ -3,13 +3,17 @@ import type { RecordedRequest } from "../ipc/stall-report.ts";
 import type { LoggedWorker } from "./access-atoms.ts";
 import type { AccessEntry, RequestEnd } from "./access-entry.ts";
 import { compileAccessFormat, type LineMaker, type NearestName } from "./access-format.ts";
+import { SyslogOutlet } from "./error-log.ts";
 import { LineSink, type LineSinkOptions } from "./line-sink.ts";
+import type { SyslogOptions } from "./syslog-sink.ts";
 
 export interface AccessLogOptions extends Pick<LineSinkOptions, "target" | "onTrouble"> {
   /** A preset's name, or a text with atoms. */
   readonly format: string;
   readonly worker: LoggedWorker;
   readonly nearest: NearestName;
+  /** Where each line goes as well. That the server is away is the error log's news. */
+  readonly syslog?: SyslogOptions | undefined;
 }
 
 export class AccessLog {
@@ -17,17 +21,22 @@ export class AccessLog {
   readonly requestFields: readonly string[];
   readonly #make: LineMaker;
   readonly #sink: LineSink;
+  readonly #syslog: SyslogOutlet | undefined;
 
   /** @throws AccessFormatError, or the system's error when the file cannot be opened */
-  constructor({ format, worker, nearest, target, onTrouble }: AccessLogOptions) {
+  constructor({ format, worker, nearest, target, onTrouble, syslog }: AccessLogOptions) {
     this.#make = compileAccessFormat(format, worker, nearest);
     this.requestFields = fieldsOf(this.#make);
     this.#sink = new LineSink({ target, onTrouble, name: "access log" });
+    this.#syslog = syslog === undefined ? undefined : new SyslogOutlet(syslog);
   }
 
   /** Writes the line of a request. To be called once for each. */
   write(entry: AccessEntry): void {
-    this.#sink.write(this.#make(entry));
+    const line = this.#make(entry);
+    this.#sink.write(line);
+    // Its characters are bytes.
+    this.#syslog?.write(Buffer.from(line, "latin1").toString().trimEnd(), "info");
   }
 
   /** Opens the file by its name again. */
@@ -44,8 +53,14 @@ export class AccessLog {
     this.#sink.end();
   }
 
+  /** Resolves when syslog has what there is, a second later at most. Lines behind it go to the file alone. */
+  async leaveSyslog(): Promise<void> {
+    await this.#syslog?.close();
+  }
+
   /** Writes what there is, and no more. */
   close(): void {
+    void this.leaveSyslog();
     this.#sink.close();
   }
 

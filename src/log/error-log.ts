@@ -211,13 +211,14 @@ export class ErrorLog {
 }
 
 /** The way to syslog, whose code is loaded only by a log that goes there. */
-class SyslogOutlet {
+export class SyslogOutlet {
   readonly #loading: Promise<void>;
   #sink: SyslogSink | undefined;
   /** What was written meanwhile. */
   #early: [line: string, level: LogLevel][] = [];
 
-  constructor(options: SyslogOptions, away: (why: Error) => void) {
+  /** `away` hears of a server that cannot be reached. */
+  constructor(options: SyslogOptions, away: (why: Error) => void = () => {}) {
     this.#loading = import("./syslog-sink.ts").then(({ SyslogSink }) => {
       this.#sink = new SyslogSink(options, { away });
       for (const [line, level] of this.#early.splice(0)) this.#sink.write(line, level);

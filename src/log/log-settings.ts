@@ -12,6 +12,7 @@ export interface SyslogSettings {
   readonly logSyslogTo: SyslogTarget;
   readonly logSyslogPrefix: string | undefined;
   readonly logSyslogFacility: SyslogFacility;
+  readonly disableRedirectAccessToSyslog: boolean;
 }
 
 export interface LogSettings extends SyslogSettings {
@@ -28,8 +29,12 @@ export function errorLogOptions(
   return { level, format, target, fields, syslog: syslogOptions(settings, "error") };
 }
 
-/** Undefined when the logs do not go to syslog. */
-export function syslogOptions(settings: SyslogSettings, log: "error" | "access"): SyslogOptions | undefined {
+/** Undefined when the access log does not go to syslog. */
+export function accessSyslog(settings: SyslogSettings): SyslogOptions | undefined {
+  return settings.disableRedirectAccessToSyslog ? undefined : syslogOptions(settings, "access");
+}
+
+function syslogOptions(settings: SyslogSettings, log: "error" | "access"): SyslogOptions | undefined {
   if (!settings.logSyslog) return undefined;
   const { logSyslogTo: target, logSyslogFacility: facility, logSyslogPrefix, name } = settings;
   const prefix = logSyslogPrefix ?? name;

@@ -5,6 +5,7 @@ import { ExitCode, FatalError } from "../errors.ts";
 import type { Assignment } from "../ipc/messages.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
+import { accessSyslog } from "../log/log-settings.ts";
 
 /**
  * Opens it; undefined where the assignment names none.
@@ -24,6 +25,7 @@ export async function openAccessLog(
       worker: { pid: process.pid, slot, env: process.env },
       nearest: nearestName,
       onTrouble: (message) => log.error(message),
+      syslog: accessSyslog(settings),
     });
   } catch (error) {
     const message = `the access log cannot be opened: ${(error as Error).message}`;

@@ -230,7 +230,8 @@ class WorkerLife {
     if (order === "drain") await server.drain(this.#linger);
     await this.#shutDown(this.#serving);
     await this.#hooks?.tell("workerExit");
-    await this.#log.close();
+    server.logUnanswered();
+    await Promise.all([this.#accessLog?.leaveSyslog(), this.#log.close()]);
     process.exit(ExitCode.ok);
   }
 

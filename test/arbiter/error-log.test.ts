@@ -168,6 +168,36 @@ test("syslog over UDP: everybody's entries, beside the log itself", async (conte
   assert.ok(command.lines(/Shutting down: Master/).length === 1);
 });
 
+test("the access log goes to syslog too, file or not, unless it is kept out", async (context) => {
+  const receiver = await StreamReceiver.start(context);
+  const folder = temporaryFolder(context);
+  const [path, file] = [join(folder, "app.sock"), join(folder, "access.log")];
+  const access = (): string[] => receiver.received.filter((message) => message.includes(" tsgun.access "));
+  const run = async (...args: string[]): Promise<void> => {
+    const to = ["--log-syslog", "--log-syslog-to", `tcp://127.0.0.1:${receiver.port}`];
+    const command = startCommand(context, [ECHO, "-w", "1", "-b", `unix:${path}`, ...to, ...args]);
+    await command.ready();
+    for (let request = 0; request < 50; request++) await ask({ path }, `/${request}`);
+    assert.equal((await command.end()).code, 0);
+    const last = new RegExp(` ${command.pid} - - Shutting down: Master`);
+    await until("the last line is there", () => receiver.received.some((message) => last.test(message)));
+  };
+  await run();
+  await until("each request is there", () => access().length === 50);
+  assert.match(access()[0] ?? "", /^<14>1 .* tsgun\.access \d+ - - .*"GET \/0 HTTP\/1\.1" 200 /);
+  await run("--access-logfile", file);
+  await until("each is there again", () => access().length === 100);
+  const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
+  assert.deepEqual(
+    access()
+      .slice(50)
+      .map((message) => message.replace(/^.*? - - /, "")),
+    lines,
+  );
+  await run("--disable-redirect-access-to-syslog");
+  assert.equal(access().length, 100);
+});
+
 test("syslog over TCP, as JSON: the message is the entry", async (context) => {
   const receiver = await StreamReceiver.start(context);
   const to = ["--log-syslog", "--log-syslog-to", `tcp://127.0.0.1:${receiver.port}`];

@@ -87,9 +87,13 @@ for (const way of ["udp", "tcp", "unix"] as const) {
     );
     assert.deepEqual(last, { ...last, priority: "local3.info", program: "tsgun.shop.error" });
     assert.equal(last.pid, String(command.pid));
-    const failed = messages().filter(({ pid }) => pid === String(worker));
+    const ofWorker = messages().filter(({ pid }) => pid === String(worker));
+    const failed = ofWorker.filter(({ program }) => program === "tsgun.shop.error");
     assert.ok(failed[0]?.text.startsWith("Error handling request GET /a%20b?c=[d]:%0A ("), failed[0]?.text);
-    assert.deepEqual([failed[0]?.priority, failed[0]?.program], ["local3.err", "tsgun.shop.error"]);
+    assert.equal(failed[0]?.priority, "local3.err");
     assert.equal(failed[1]?.text, "Error: thrown by the app");
+    const [access] = ofWorker.filter(({ program }) => program === "tsgun.shop.access");
+    assert.equal(access?.priority, "local3.info");
+    assert.match(access.text, /"GET \/a%20b\?c=\[d\]:%0A HTTP\/1\.1" 500 /);
   });
 }

@@ -47,6 +47,7 @@ test("file, format, level, capture and syslog change, for the arbiter and its ne
     logLevel: "warning",
     captureOutput: true,
     logSyslog: true,
+    disableRedirectAccessToSyslog: true,
     logSyslogTo: `udp://127.0.0.1:${port}`,
   });
   await until("the new worker has spoken", () => read("two.log").includes("loaded: grün"));

@@ -284,7 +284,7 @@ export class Answer {
       if (forbidsContent(this.status)) return;
       throw new GatewayError(clause.writer, "end after the end of the response");
     }
-    const pairs = trailerPairs(trailers);
+    const pairs = this.#trailers(trailers);
     if (last !== undefined && last !== null && !isPiece(last)) this.#failAndThrow(noPiece(last));
     const pending = this.#pending;
     if (pending !== undefined && pairs.length === 0) {
@@ -309,6 +309,18 @@ export class Answer {
     }
     this.#carrier.end(pairs);
     this.finish();
+  }
+
+  /** Refused trailers leave the writer as it was, to be ended otherwise; whoever does not do so at once never will. */
+  #trailers(trailers: HeadersInput | undefined): string[] {
+    try {
+      return trailerPairs(trailers);
+    } catch (error) {
+      setImmediate(() => {
+        if (!this.complete) this.fail(error);
+      });
+      throw error;
+    }
   }
 
   informational(status: number, headers?: HeadersInput): void {

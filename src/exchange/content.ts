@@ -39,6 +39,13 @@ function iteratorSource(iterator: AsyncIterator<unknown> | Iterator<unknown>): C
   };
 }
 
+/** A stream of node's, or one of a package that is made like them (`readable-stream`). */
+function isStream(body: object): body is Readable {
+  if (body instanceof Readable) return true;
+  const { on, destroy } = body as Partial<Readable>;
+  return Symbol.asyncIterator in body && typeof on === "function" && typeof destroy === "function";
+}
+
 /**
  * Makes a source of any streaming content.
  *
@@ -54,7 +61,7 @@ export function contentSource(body: object): ContentSource {
       },
     };
   }
-  if (body instanceof Readable) {
+  if (isStream(body)) {
     const source = iteratorSource(body[Symbol.asyncIterator]());
     // One that is closed before it was read, or fails when it has been, has no other listener: that ends a process.
     body.on("error", () => {});

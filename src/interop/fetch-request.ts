@@ -5,7 +5,7 @@
 import { HttpError } from "../errors.ts";
 import type { GatewayRequest } from "../gateway/types.ts";
 
-/** Methods that the fetch standard forbids in a `Request`. */
+/** Methods that the fetch standard forbids in a `Request`, whatever their case. */
 const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
 
 /**
@@ -15,7 +15,8 @@ const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
  */
 export function fetchRequest(request: GatewayRequest): Request {
   const { method } = request;
-  if (FORBIDDEN.has(method)) throw new HttpError(501, `a fetch app cannot be given the method ${method}`);
+  if (FORBIDDEN.has(method.toUpperCase()))
+    throw new HttpError(501, `a fetch app cannot be given the method ${method}`);
   const init: RequestInit = { method };
   if (method !== "GET" && method !== "HEAD" && request.body.length !== 0) {
     init.body = request.body.web() as NonNullable<RequestInit["body"]>;

@@ -139,6 +139,9 @@ test("what is no Response is a 500, CONNECT and TRACE are 501", async () => {
     ).status,
     501,
   );
+  const said = fromFetch(() => new Response("x"));
+  for (const method of ["trace", "Connect", "track"])
+    assert.equal((await inject(said, { method })).status, 501);
 });
 
 test("a gateway app as a fetch function: content both ways, streams, life", async () => {

@@ -3,6 +3,7 @@
  * look whole, nor ends the worker. An uncaught exception fails the test it happens in.
  */
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import { createReadStream } from "node:fs";
 import { describe, test } from "node:test";
 import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
@@ -53,6 +54,22 @@ describe("one answer", () => {
     );
     assert.deepEqual(statuses(await askTwice(engine, "/")), [500, 200]);
     assert.equal(engine.errors.length, 1);
+  });
+
+  test("a writer whose trailers are refused is not left open, whoever waits for it", async (t) => {
+    const engine = await startEngine(
+      t,
+      beside((request, respond) => {
+        const writer = respond(200);
+        if (request.path === "/begun") void writer.write("content");
+        void writer.end(null, { host: "a" });
+      }),
+    );
+    assert.deepEqual(statuses(await askTwice(engine, "/")), [500, 200]);
+    const client = await engine.connect();
+    client.send(get("/begun"));
+    assert.match(await client.rest(), /content\r\n$/);
+    assert.equal(engine.errors.length, 2);
   });
 
   for (const [what, piece] of [
@@ -188,6 +205,26 @@ describe("no dead worker", () => {
       assert.ok(Date.now() < deadline, "the stream was not closed");
       await turn();
     }
+  });
+
+  test("a stream that is made like node's, and fails when nobody listens any more", async (t) => {
+    /** What a package such as `readable-stream` makes: no instance of node's class. */
+    class Stream extends EventEmitter {
+      destroyed = false;
+      destroy(): void {
+        this.destroyed = true;
+        setImmediate(() => this.emit("error", new Error("closed early")));
+      }
+      async *[Symbol.asyncIterator](): AsyncGenerator<string> {
+        yield "content";
+      }
+    }
+    const stream = new Stream();
+    const engine = await startEngine(t, (_request, respond) => respond(200, null, stream as never));
+    assert.match(await engine.exchange(get("/", "HEAD")), /^HTTP\/1.1 200 OK\r\n/);
+    assert.equal(stream.destroyed, true);
+    await pause(30);
+    assert.match(await engine.exchange(get("/")), /content\r\n0\r\n\r\n$/);
   });
 
   test("an answer to a lost request that could not have been sent", async (t) => {

@@ -1,0 +1,34 @@
+/**
+ * `npm run bench:access-log`: what the access log costs. Our engine without one and with one to a file, in two formats,
+ * side by side in one run, as in `npm run bench`.
+ *
+ *   npm run bench:access-log -- [--rounds 5] [--seconds 4] [--connections 64]
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { CandidateSpec } from "./candidate.ts";
+import { type Cost, compare, loadOptions, ratio } from "./load.ts";
+
+const BASELINE = "no log";
+
+const folder = mkdtempSync(join(tmpdir(), "tsgun-bench-"));
+
+function tsgun(name: string, ...flags: string[]): CandidateSpec {
+  const args = ["dist/cli/main.js", "examples/hello/app.ts:handler", "-w", "1", "-b", "127.0.0.1:PORT"];
+  return { name, args: [...args, ...flags], serverIsChild: true };
+}
+
+function logging(format: string): CandidateSpec {
+  return tsgun(format, "--access-logfile", join(folder, `${format}.log`), "--access-logformat", format);
+}
+
+try {
+  const medians = await compare([tsgun(BASELINE), logging("combined"), logging("json")], loadOptions());
+  const base = medians.get(BASELINE) as Cost;
+  for (const [name, cost] of medians) {
+    if (name !== BASELINE) console.log(`\n${ratio(name, cost, BASELINE, base)}`);
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}

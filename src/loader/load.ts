@@ -4,6 +4,7 @@ import { type Found, findExport } from "./exports.ts";
 import { isStartedByAwait } from "./frameworks.ts";
 import { importModule, type ModuleNamespace } from "./import-module.ts";
 import { fetchInterop, loadedAppOf } from "./kind.ts";
+import { ListenCalls } from "./listen-calls.ts";
 import type { AppInterface, LoadedApp } from "./loaded-app.ts";
 import type { LoadedFiles } from "./loaded-files.ts";
 import { type Location, locate } from "./locate.ts";
@@ -41,10 +42,45 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
   if (location.kind === "file" && isTypeScript(location.file)) {
     await Promise.all([options.beforeCompiler?.(), fetchInterop()]);
   }
-  const module = await imported(location, cwd, options.loadedFiles);
-  const found = findExport(module, parsed, location.shown);
-  const value = await made(found, parsed, location.shown, cwd);
-  return await loadedAppOf(value, options.interface ?? "auto", shownName(found, parsed, location));
+  const listening = new ListenCalls();
+  try {
+    const module = await imported(location, cwd, options.loadedFiles);
+    const found = await exported(module, parsed, location.shown, listening, cwd);
+    const value = await made(found, parsed, location.shown, cwd);
+    const name = shownName(found, parsed, location);
+    const app = await loadedAppOf(value, options.interface ?? "auto", name);
+    if (app.kind === "node" && listening.serve(app.listener)) {
+      const place = (await listening.place(cwd)) ?? "";
+      throw new FatalError(
+        `${name} listens already${place}: take its listen() call out, tsgun does the listening`,
+        ExitCode.appLoad,
+      );
+    }
+    return app;
+  } finally {
+    listening.stop();
+  }
+}
+
+/** The export; where there is none, an app that listens by itself is told what is different here. */
+async function exported(
+  module: ModuleNamespace,
+  spec: AppSpec,
+  shown: string,
+  listening: ListenCalls,
+  cwd: string,
+): Promise<Found> {
+  try {
+    return findExport(module, spec, shown);
+  } catch (error) {
+    const place = await listening.place(cwd);
+    if (place === undefined) throw error;
+    const { message } = error as FatalError;
+    throw new FatalError(
+      `${message}; it listens by itself${place}: export the app instead, tsgun does the listening`,
+      ExitCode.appLoad,
+    );
+  }
 }
 
 async function imported(

@@ -51,6 +51,15 @@ describe("the kind of an app is told by looking at it", () => {
         "http:listening()",
         "http.js:listening() listens already: take its listen() call out, tsgun does the listening",
       ],
+      [
+        "started:app",
+        "started.js:app listens already (at started.js:6): take its listen() call out, tsgun does the listening",
+      ],
+      [
+        "started-alone",
+        "started-alone.js exports none of handler, app, default; it exports nothing; it listens by itself (at " +
+          "started-alone.js:6): export the app instead, tsgun does the listening",
+      ],
     ];
     const results = await load(...refused.map(([spec]) => ({ spec, cwd })));
     for (const [index, [spec, message]] of refused.entries()) {

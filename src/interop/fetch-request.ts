@@ -1,12 +1,16 @@
 /**
- * A gateway request as a fetch `Request`. It is a real one: something lazy in its place would not pass for
- * a `Request` where apps hand it on (`new Request(request)`, `fetch(request)`), unless the globals were replaced.
+ * A gateway request as a fetch `Request`: a real one, or one that becomes real at a closer look. Apps hand it on
+ * (`new Request(request)`, `fetch(request)`), and then Node looks inside: where it does so by symbols, as up to Node 22,
+ * they lead to the real request; where it does so by private fields there is no such way, and a real one is made at once.
  */
 import { HttpError } from "../errors.ts";
 import type { GatewayRequest } from "../gateway/types.ts";
+import { forwardMembers } from "./forwarded-members.ts";
 
 /** Methods that the fetch standard forbids in a `Request`, whatever their case. */
 const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
+/** Those that mean the same as they stand; others are the standard's to normalise. */
+const PLAIN = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
 /**
  * Makes the `Request`. Its `signal` is the gateway's, made at first touch; `clone()` has another, which does not abort.
@@ -15,55 +19,98 @@ const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
  */
 export function fetchRequest(request: GatewayRequest): Request {
   const { method } = request;
-  if (FORBIDDEN.has(method.toUpperCase()))
+  if (!PLAIN.has(method) && FORBIDDEN.has(method.toUpperCase()))
     throw new HttpError(501, `a fetch app cannot be given the method ${method}`);
+  const url = requestUrl(request);
+  // Decided when the first request comes: whoever serves no fetch app need not load `Request`.
+  becomesReal ??= canBecomeReal();
+  return becomesReal ? (new LaterRequest(request, url) as unknown as Request) : realRequest(request, url);
+}
+
+function realRequest(request: GatewayRequest, url: string): Request {
+  const { method } = request;
   const init: RequestInit = { method };
   if (method !== "GET" && method !== "HEAD" && request.body.length !== 0) {
     init.body = request.body.web() as NonNullable<RequestInit["body"]>;
     init.duplex = "half";
   }
-  const made = new (servedRequest())(requestUrl(request), init, request);
+  const made = new Request(url, init);
   // Into the request's own: one made before would be copied field by field.
   const { headers } = made;
   const raw = request.rawHeaders;
   for (let index = 0; index < raw.length; index += 2) {
     headers.append(raw[index] as string, raw[index + 1] as string);
   }
+  Object.defineProperty(made, "signal", { get: () => request.signal, configurable: true });
   return made;
 }
 
-type ServedRequest = new (url: string, init: RequestInit, gateway: GatewayRequest) => Request;
+class LaterRequest {
+  readonly #gateway: GatewayRequest;
+  readonly #url: string;
+  #real: Request | undefined;
 
-let served: ServedRequest | undefined;
+  constructor(gateway: GatewayRequest, url: string) {
+    this.#gateway = gateway;
+    this.#url = url;
+  }
 
-/** The class of these requests, made when the first one is: whoever serves no fetch app need not load `Request`. */
-function servedRequest(): ServedRequest {
-  served ??= class Served extends Request {
-    readonly #gateway: GatewayRequest;
+  static real(later: LaterRequest): Request {
+    later.#real ??= realRequest(later.#gateway, later.#url);
+    return later.#real;
+  }
 
-    constructor(url: string, init: RequestInit, gateway: GatewayRequest) {
-      super(url, init);
-      this.#gateway = gateway;
-    }
+  get method(): string {
+    const { method } = this.#gateway;
+    return PLAIN.has(method) ? method : LaterRequest.real(this).method;
+  }
 
-    static {
-      // TypeScript has it as a property, which no accessor may stand in for.
-      Object.defineProperty(Served.prototype, "signal", {
-        get(this: Served) {
-          return this.#gateway.signal;
-        },
-        configurable: true,
-      });
-    }
-  };
-  return served;
+  get url(): string {
+    return this.#url;
+  }
+
+  get signal(): AbortSignal {
+    return this.#gateway.signal;
+  }
+}
+
+let becomesReal: boolean | undefined;
+
+/** Readies the class, and tries whether Node takes such a request for one. */
+function canBecomeReal(): boolean {
+  forwardMembers(LaterRequest.prototype, Request.prototype, LaterRequest.real);
+  for (const symbol of Object.getOwnPropertySymbols(new Request("http://localhost/"))) {
+    Object.defineProperty(LaterRequest.prototype, symbol, {
+      get(this: LaterRequest) {
+        return Reflect.get(LaterRequest.real(this), symbol);
+      },
+      set(this: LaterRequest, value: unknown) {
+        Reflect.set(LaterRequest.real(this), symbol, value);
+      },
+    });
+  }
+  const gateway = { method: "GET", rawHeaders: ["a", "1"] } as unknown as GatewayRequest;
+  try {
+    const copy = new Request(new LaterRequest(gateway, "http://localhost/") as unknown as Request);
+    return copy.headers.get("a") === "1";
+  } catch {
+    return false;
+  }
 }
 
 function requestUrl(request: GatewayRequest): string {
   const { scheme, host, rootPath, path, query } = request;
   // `*` is the path of nothing but OPTIONS *: there is no URL for it but its text.
   const absolute = path === "*" ? "/*" : rootPath + path;
-  const url = `${scheme}://${host || "localhost"}${absolute}${query === "" ? "" : `?${query}`}`;
-  if (!URL.canParse(url)) throw new HttpError(400, `the host ${JSON.stringify(host)} has no place in a URL`);
-  return url;
+  const text = `${scheme}://${host || "localhost"}${absolute}${query === "" ? "" : `?${query}`}`;
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new HttpError(400, `the host ${JSON.stringify(host)} has no place in a URL`);
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new HttpError(400, `the host ${JSON.stringify(host)} has no place in a request's URL`);
+  }
+  return url.href;
 }

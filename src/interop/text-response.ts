@@ -6,6 +6,8 @@
  * static methods are those of the real class: the global is a proxy of it, which has a part in `new` only.
  */
 
+import { forwardMembers } from "./forwarded-members.ts";
+
 /** What a text response sends. */
 export interface TextAnswer {
   readonly status: number;
@@ -22,7 +24,7 @@ let installed: typeof Response | undefined;
 export function installTextResponse(): void {
   if (installed !== undefined) return;
   RealResponse = globalThis.Response;
-  forwardTo(RealResponse);
+  forwardMembers(TextResponse.prototype, RealResponse.prototype, TextResponse.real);
   installed = new Proxy(RealResponse, {
     construct(target, given: unknown[], newTarget) {
       const answer = newTarget === installed ? plainAnswer(given[0], given[1]) : undefined;
@@ -58,9 +60,9 @@ class TextResponse {
     return real === undefined ? value.#answer : { ...value.#answer, fields: [...real.headers].flat() };
   }
 
-  /** The real response, for whoever is not content with the status; `reads` tells that its content may be gone. */
-  static real(value: TextResponse, reads: boolean): Response {
-    if (reads) value.#read = true;
+  /** The real response, for whoever is not content with the status. Its content may be gone afterwards. */
+  static real(value: TextResponse, member: string | symbol): Response {
+    if (!LOOKING.has(member)) value.#read = true;
     const { status, fields, text } = value.#answer;
     value.#real ??= new RealResponse(text, { status, headers: pairs(fields) });
     return value.#real;
@@ -77,34 +79,6 @@ class TextResponse {
 
 /** What looks at a response without touching its content. */
 const LOOKING = new Set<string | symbol>(["headers", "redirected", "statusText", "type", "url"]);
-
-/** Gives text responses all that real ones have, by way of the real one that each then makes of itself. */
-function forwardTo(real: typeof Response): void {
-  for (const name of Reflect.ownKeys(real.prototype)) {
-    const there = Object.getOwnPropertyDescriptor(real.prototype, name) as PropertyDescriptor;
-    if (name === "constructor" || Object.hasOwn(TextResponse.prototype, name)) continue;
-    const reads = !LOOKING.has(name);
-    if (there.get !== undefined) {
-      const { get } = there;
-      Object.defineProperty(TextResponse.prototype, name, {
-        ...there,
-        get(this: TextResponse) {
-          return Reflect.apply(get, TextResponse.real(this, reads), []);
-        },
-      });
-    } else if (typeof there.value === "function") {
-      const method = there.value as (...given: unknown[]) => unknown;
-      Object.defineProperty(TextResponse.prototype, name, {
-        ...there,
-        value(this: TextResponse, ...given: unknown[]) {
-          return Reflect.apply(method, TextResponse.real(this, reads), given);
-        },
-      });
-    }
-  }
-  Reflect.deleteProperty(TextResponse.prototype, "constructor");
-  Object.setPrototypeOf(TextResponse.prototype, real.prototype);
-}
 
 /** Undefined for whatever the real class has to look at. */
 function plainAnswer(body: unknown, init: unknown): TextAnswer | undefined {

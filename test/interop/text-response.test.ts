@@ -1,5 +1,8 @@
 /** While a fetch app is served, nobody but the server may see that `Response` is another: each case beside the real one. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { fromFetch } from "../../src/interop/fetch.ts";
@@ -156,17 +159,45 @@ describe("the server sends", () => {
   });
 });
 
-test("requests hand on their fields to those made of them", async () => {
-  const { text } = await inject(
+test("requests are what real ones are, and hand on their fields to those made of them", async () => {
+  const { json } = await inject(
     fromFetch(async (request) => {
       const copy = new Request(request, { method: "PUT", body: "x" });
       const clone = request.clone();
-      const names = [copy, clone].map((each) => each.headers.get("x-a")).join();
-      return new Response(
-        `${names} ${request instanceof Request} ${clone.signal.aborted} ${await copy.text()}`,
-      );
+      const fields = [copy, clone, request].map((each) => each.headers.get("x-a"));
+      const { method, url, mode, signal, bodyUsed } = request;
+      const tag = Object.prototype.toString.call(request);
+      const isRequest = request instanceof Request && /^Request \{/.test(inspect(request));
+      return Response.json({
+        ...{ fields, method, url, mode, bodyUsed, tag, isRequest },
+        ...{ aborted: signal.aborted, copied: await copy.text(), content: await request.text() },
+      });
     }),
-    { headers: { "x-a": "1" } },
+    { method: "POST", path: "/a/../b?c", headers: { "x-a": "1" }, body: "content" },
   );
-  assert.equal(text(), "1,1 true false x");
+  assert.deepEqual(json(), {
+    fields: ["1", "1", "1"],
+    method: "POST",
+    url: "http://localhost/b?c",
+    mode: "cors",
+    bodyUsed: false,
+    tag: "[object Request]",
+    isRequest: true,
+    aborted: false,
+    copied: "x",
+    content: "content",
+  });
+});
+
+test("what is fetched with a request is asked with its fields", async (t) => {
+  const server = createServer((request, response) => response.end(request.headers["x-a"]));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { text } = await inject(
+    fromFetch((request) => fetch(request)),
+    { headers: { host, "x-a": "1" } },
+  );
+  assert.equal(text(), "1");
 });

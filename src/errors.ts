@@ -22,10 +22,13 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 export class FatalError extends Error {
   override readonly name: string = "FatalError";
   readonly exitCode: ExitCode;
+  /** What tells more than the message, in many lines: the app's own stack. */
+  readonly detail: string | undefined;
 
-  constructor(message: string, exitCode: ExitCode, options?: ErrorOptions) {
+  constructor(message: string, exitCode: ExitCode, options?: ErrorOptions & { readonly detail?: string }) {
     super(message, options);
     this.exitCode = exitCode;
+    this.detail = options?.detail;
   }
 }
 

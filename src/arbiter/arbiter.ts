@@ -114,6 +114,7 @@ export class Arbiter {
       narrator: this.#narrator,
       log: this.#log,
       readAgain: () => this.#readAgain(options.readAgain),
+      tryApp: (read) => this.#tryApp(read),
       prepare: (read) => this.#prepare(read),
       adoptLog: (read) => this.#adoptLog(read),
       post: (event) => this.#mailbox.post({ type: "reload", event }),
@@ -141,6 +142,7 @@ export class Arbiter {
     await this.#hooks.run(this.#currentHooks, "onStarting");
     this.#pidFile = this.#claimPidFile();
     try {
+      const stopped = await this.#tryFirst();
       this.#listeners =
         this.#predecessor?.listeners ??
         (await openSockets(this.#fixed, socketOwnership(this.#fixed, this.#identity)));
@@ -148,7 +150,7 @@ export class Arbiter {
       if (this.#fixed.reload) this.#files = await this.#watchFiles(this.#fixed);
       await this.#hooks.run(this.#currentHooks, "whenReady");
       // The workers are started before the first line is logged: they boot while the log is loaded.
-      this.#settle();
+      if (!stopped) this.#settle();
       this.#narrator.started(this.#listeners);
       this.#enterService();
       new Reaper({ onFailure: (message) => this.#log.warning(message) }).start();
@@ -169,6 +171,32 @@ export class Arbiter {
       await this.#hooks.runLast(this.#currentHooks);
       await this.#log.close();
     }
+  }
+
+  /** `--preload`: nothing is bound or started for an app that cannot be loaded. True: a signal to stop came first. */
+  async #tryFirst(): Promise<boolean> {
+    if (!this.#fixed.preload || this.#fixed.reload) return false;
+    const stop = new AbortController();
+    const heard = (): void => stop.abort();
+    const signals = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
+    for (const signal of signals) process.on(signal, heard);
+    try {
+      await this.#tryApp(this.#fixed, stop.signal);
+      return stop.signal.aborted;
+    } finally {
+      for (const signal of signals) process.off(signal, heard);
+    }
+  }
+
+  /** @throws FatalError when the app that a configuration with `--preload` names cannot be loaded. */
+  async #tryApp(config: Config, signal?: AbortSignal): Promise<void> {
+    // A server that waits until its app is mended starts with a broken one.
+    if (!config.preload || config.reload) return;
+    const { HAS_COMPILE_CACHE, tryApp } = await import("./trial.ts");
+    if (!HAS_COMPILE_CACHE && this.#generations.newest === 1)
+      this.#log.info("Preload: this Node has no compile cache (22.1 and later have); the app is only tried");
+    const options = { config, identity: this.#identity, folder: this.#folder };
+    await tryApp(signal === undefined ? options : { ...options, signal });
   }
 
   #leave(): void {

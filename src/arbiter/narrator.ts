@@ -161,8 +161,9 @@ export class Narrator {
     this.#log.info("Waiting until a file changes; what is asked meanwhile is answered with 503");
   }
 
-  reloadFailed(established: number, why: string): void {
-    this.#log.error(`Reload failed, generation ${established} stays: ${why}`);
+  /** `detail` is the app's own stack, where that is to blame. */
+  reloadFailed(established: number, why: string, detail?: string): void {
+    this.#log.error(`Reload failed, generation ${established} stays: ${why}`, detail);
   }
 
   established(generation: number, workers: number): void {

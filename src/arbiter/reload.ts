@@ -4,6 +4,7 @@
  */
 import type { Configuration } from "../config/config.ts";
 import type { Config } from "../config/settings.ts";
+import type { FatalError } from "../errors.ts";
 import type { BootFailure } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { ControlDesk } from "./control-desk.ts";
@@ -24,6 +25,8 @@ export interface ReloadOffice {
   readonly log: ErrorLog;
   /** Whatever it throws leaves everything as it is. */
   readAgain(): Promise<Configuration>;
+  /** Tries whether the app can be loaded, where the configuration wants that before a worker is started. */
+  tryApp(config: Config): Promise<void>;
   /** Makes ready what workers with a configuration need. Whatever it throws leaves everything as it is. */
   prepare(config: Config): void;
   /** From now on the arbiter logs as a configuration wants it. */
@@ -49,17 +52,23 @@ export class Reload {
 
   /** Begins a reload, or remembers the wish while one is under way that cannot be displaced. */
   ask(): void {
-    const { pool, readAgain, post } = this.#office;
+    const { pool, post } = this.#office;
     if (pool.desired.stop !== undefined) return;
     if (this.#reading || !canReload(pool.desired)) {
       pool.reloadAgain(true);
       return;
     }
     this.#reading = true;
-    readAgain().then(
+    this.#read().then(
       (configuration) => post({ type: "read", configuration }),
       (error) => post({ type: "unreadable", error }),
     );
+  }
+
+  async #read(): Promise<Configuration> {
+    const configuration = await this.#office.readAgain();
+    await this.#office.tryApp(configuration.config);
+    return configuration;
   }
 
   /** Files have changed. */
@@ -99,7 +108,7 @@ export class Reload {
   #fail(error: Error): void {
     const { pool, generations, narrator, desk } = this.#office;
     const { established, reloadAgain } = pool.desired;
-    narrator.reloadFailed(established, error.message);
+    narrator.reloadFailed(established, error.message, (error as FatalError).detail);
     if (!reloadAgain) desk.reloadFailed(generations.newest + 1, error, established);
     this.onceMore();
   }

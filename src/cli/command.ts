@@ -1,19 +1,13 @@
 /** The command line, made from the table of settings: options, their help, and the layer of what was given. */
-import { Command, CommanderError, Option } from "commander";
+import { type Command, CommanderError } from "commander";
 import { BootReport } from "../arbiter/boot-report.ts";
-import type { Layer } from "../config/config.ts";
-import {
-  SECTIONS,
-  SETTING_NAMES,
-  type Setting,
-  type SettingName,
-  settingLabel,
-  settings,
-} from "../config/settings.ts";
-import { packageVersion } from "../config/version.ts";
+import type { Configuration, Layer } from "../config/config.ts";
+import { absentFlag, absentMessage } from "../config/gunicorn.ts";
+import type { SettingName } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
-import { ConfigurationReader } from "./configuration.ts";
+import { ConfigurationReader, requireApp, type TracedConfiguration } from "./configuration.ts";
 import { asDevelopment, developmentLayer, enterDevelopment } from "./development.ts";
+import { flagOf, makeProgram } from "./program.ts";
 import { shellWords } from "./shell-words.ts";
 
 /**
@@ -25,6 +19,7 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
   const report = BootReport.owed();
   try {
     if (args[0] === "ctl") return await runControl(args.slice(1));
+    if (args[0] === "completion") return await printCompletion(args.slice(1));
     const development = args[0] === "dev";
     const given = development ? parseCommandLine(args.slice(1), asDevelopment) : parseCommandLine(args);
     if (given === undefined) return ExitCode.ok;
@@ -32,16 +27,45 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
     const defaults = development ? [developmentLayer] : [];
     const reader = new ConfigurationReader([...wordsInEnvironment(process.env), given], defaults);
     const configuration = await reader.read();
+    if (configuration.config.printConfig || configuration.config.checkConfig)
+      return await inspect(configuration);
+    requireApp(configuration);
     if (configuration.config.daemon && report === undefined) return await goToBackground(args);
     const { Arbiter } = await import("../arbiter/arbiter.ts");
-    return await new Arbiter({ configuration, readAgain: () => reader.read(), report }).run();
+    const readAgain = async (): Promise<Configuration> => requireApp(await reader.read());
+    return await new Arbiter({ configuration, readAgain, report }).run();
   } catch (error) {
     const { message, exitCode = ExitCode.failure } = error as Partial<FatalError>;
     report?.failed(message ?? String(error), exitCode);
     if (!(error instanceof FatalError)) throw error;
+    if (error.detail !== undefined) process.stderr.write(`${error.detail}\n`);
     process.stderr.write(`tsgun: ${error.message}\n`);
     return error.exitCode;
   }
+}
+
+/** `--print-config` and `--check-config`. */
+async function inspect(configuration: TracedConfiguration): Promise<ExitCode> {
+  const { config } = configuration;
+  if (config.printConfig) {
+    const { formatConfig } = await import("./print-config.ts");
+    process.stdout.write(formatConfig(configuration));
+  }
+  if (!config.checkConfig) return ExitCode.ok;
+  requireApp(configuration);
+  const { checkConfig } = await import("./check-config.ts");
+  process.stdout.write(`${await checkConfig(config)}\n`);
+  return ExitCode.ok;
+}
+
+/** `tsgun completion SHELL`: what the shell has to read. */
+async function printCompletion(args: readonly string[]): Promise<ExitCode> {
+  const { completionScript, SHELLS } = await import("./completion.ts");
+  const shell = SHELLS.find((name) => name === args[0]);
+  if (shell === undefined || args.length > 1)
+    throw new FatalError(`write tsgun completion and one of ${SHELLS.join(", ")}`, ExitCode.usage);
+  process.stdout.write(completionScript(shell));
+  return ExitCode.ok;
 }
 
 /** `--daemon`: this process stays only until the server serves, or says why it does not. */
@@ -108,70 +132,10 @@ export function parseCommandLine(
 
 /** A mistake on the command line, as one line. */
 function usageError(error: CommanderError, help = "tsgun --help"): FatalError {
+  const [, word = ""] = /^error: unknown option '([^']*)'/.exec(error.message) ?? [];
+  const absent = absentFlag(word);
+  if (absent !== undefined)
+    return new FatalError(absentMessage(absent, word.replace(/=.*/s, "")), ExitCode.usage, { cause: error });
   const message = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
   return new FatalError(`${message} (see ${help})`, ExitCode.usage, { cause: error });
-}
-
-function makeProgram(): Command {
-  const program = new Command("tsgun")
-    .description("Serves a TypeScript or JavaScript application with a pool of worker processes.")
-    .usage("[options] [APP]")
-    .argument("[app]", settings.app.doc)
-    .version(`tsgun ${packageVersion()}`, "-v, --version", "Print the version.")
-    .helpOption("-h, --help", "Print this help.")
-    .addHelpText(
-      "after",
-      "\nA running server is asked with: tsgun ctl status|workers|reload|scale|… (see tsgun ctl --help)" +
-        "\nWhile you write the application: tsgun dev APP (see tsgun dev --help)",
-    )
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} });
-  for (const section of SECTIONS) {
-    for (const name of SETTING_NAMES) {
-      if (settings[name].section === section) addOptions(program, name);
-    }
-  }
-  return program;
-}
-
-function flagOf(name: SettingName): string {
-  return `--${settingLabel(name)}`;
-}
-
-function addOptions(program: Command, name: SettingName): void {
-  const {
-    flags = [],
-    section,
-    doc,
-    kind,
-    positional,
-    negatable,
-    default: fallback,
-  } = settings[name] as Setting<unknown>;
-  if (positional === true) return;
-  const shown = fallback === undefined ? doc : `${doc} (default: ${kind.format(fallback)})`;
-  const short = flags.filter((flag) => !flag.startsWith("--"));
-  const operand = kind.bare === true ? "" : ` <${kind.placeholder}>`;
-  const main = new Option([...short, `${flagOf(name)}${operand}`].join(", "), shown);
-  program.addOption(collecting(main, kind.repeatable).helpGroup(`${section}:`));
-  if (negatable === true) {
-    // Beside a positive option commander gives no default to this one.
-    program.addOption(
-      new Option(`--no-${settingLabel(name)}`, `No ${settingLabel(name)}.`).helpGroup(`${section}:`),
-    );
-  }
-  for (const flag of flags) {
-    if (!flag.startsWith("--")) continue;
-    // Another spelling sets the same setting, and is not shown.
-    const alias = new Option(`${flag}${operand}`, doc).hideHelp();
-    alias.attributeName = () => name;
-    program.addOption(collecting(alias, kind.repeatable));
-  }
-}
-
-/** An option that may be given several times keeps every value; of another the last counts. */
-function collecting(option: Option, repeatable: boolean | undefined): Option {
-  if (repeatable !== true) return option;
-  return option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
 }

@@ -3,10 +3,19 @@
  * TSGUN_CMD_ARGS < the command line. It is read at the start and again for each reload.
  */
 import { namedFolder } from "../arbiter/setup.ts";
-import { type Configuration, environmentLayer, type Layer, makeConfig } from "../config/config.ts";
+import {
+  type Configuration,
+  environmentLayer,
+  type Layer,
+  makeConfig,
+  type ResolvedConfig,
+  resolveConfig,
+} from "../config/config.ts";
 import { findConfigFile } from "../config/config-source.ts";
-import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+
+/** What the places say together, and which of them said what. */
+export interface TracedConfiguration extends Configuration, ResolvedConfig {}
 
 export class ConfigurationReader {
   /** Where the command was started, links not resolved: a moved one leads to the file of the new release. */
@@ -24,23 +33,24 @@ export class ConfigurationReader {
   }
 
   /** @throws FatalError (usage) that says what is wrong, in which setting, and where it was set. */
-  async read(): Promise<Configuration> {
+  async read(): Promise<TracedConfiguration> {
     const outside = [environmentLayer(process.env), ...this.#given];
     const { config: named } = makeConfig(outside);
     const source = named ?? findConfigFile(this.#folder);
     if (source === undefined || source === false)
-      return { config: withApp(makeConfig([...this.#defaults, ...outside])), hooks: {} };
+      return { ...resolveConfig([...this.#defaults, ...outside]), hooks: {} };
     const { ConfigFile } = await import("../loader/config-file.ts");
     const file = new ConfigFile(source, this.#folder);
     const { layer, hooks } = await file.read({ env: process.env });
-    const config = makeConfig([...this.#defaults, layer, ...outside]);
-    return { config: withApp({ ...config, config: file.source }), hooks };
+    const { config, origins } = resolveConfig([...this.#defaults, layer, ...outside]);
+    const found = { config: "found where the command was started", ...Object.fromEntries(origins) };
+    return { config: { ...config, config: file.source }, origins: new Map(Object.entries(found)), hooks };
   }
 }
 
-/** @throws FatalError (usage) */
-function withApp(config: Config): Config {
-  if (config.app !== undefined) return config;
+/** @throws FatalError (usage) when no app is named. */
+export function requireApp<Read extends Configuration>(read: Read): Read {
+  if (read.config.app !== undefined) return read;
   throw new FatalError(
     "no app is named: write tsgun module:name, as in tsgun app.ts:handler, or app in tsgun.config.ts",
     ExitCode.usage,

@@ -6,7 +6,7 @@ type Written<Name extends SettingName> =
   (typeof settings)[Name] extends Setting<unknown, infer Input> ? Input : never;
 
 /** The settings that cannot stand in a file; `Setting.outsideFile` of the table says the same. */
-type OutsideFile = "config";
+type OutsideFile = "config" | "checkConfig" | "printConfig";
 
 /** Every setting of the table. Durations and sizes are plain seconds and bytes, or text with a unit: `"30s"`, `"10MB"`. */
 export type SettingsInput = {

@@ -3,6 +3,7 @@
  * and says where each came from, so that an error can name the place to mend.
  */
 import { ExitCode, FatalError } from "../errors.ts";
+import { absentMessage, absentName, renamed } from "./gunicorn.ts";
 import type { Hooks } from "./hooks.ts";
 import { nearestName } from "./nearest-name.ts";
 import {
@@ -31,19 +32,33 @@ export interface Layer {
   readonly isFile?: boolean;
 }
 
+/** A configuration, and where each value comes from. */
+export interface ResolvedConfig {
+  readonly config: Config;
+  /** By the name of the setting; what is not here is the default. */
+  readonly origins: ReadonlyMap<string, string>;
+}
+
 /**
  * The configuration that the layers make; a later layer wins.
  * @throws FatalError (usage) that names the setting, what is wrong with it and where it was set.
  */
-export function makeConfig(layers: readonly Layer[]): Config {
+export function resolveConfig(layers: readonly Layer[]): ResolvedConfig {
   const config: { [name: string]: unknown } = {};
+  const origins = new Map<string, string>();
   for (const name of SETTING_NAMES) config[name] = settings[name].default;
   for (const layer of layers) {
     for (const [name, raw] of Object.entries(layer.values)) {
       config[name] = parseValue(name, raw, layer);
+      origins.set(name, layer.origin(name));
     }
   }
-  return config as Config;
+  return { config: config as Config, origins };
+}
+
+/** The configuration alone. */
+export function makeConfig(layers: readonly Layer[]): Config {
+  return resolveConfig(layers).config;
 }
 
 function parseValue(name: string, raw: unknown, layer: Layer): unknown {
@@ -69,10 +84,14 @@ function parseValue(name: string, raw: unknown, layer: Layer): unknown {
 }
 
 function unknownSetting(name: string, layer: Layer): FatalError {
+  const origin = layer.origin(name);
+  const absent = absentName(name);
+  if (absent !== undefined)
+    return new FatalError(absentMessage(absent, `${name} (from ${origin})`), ExitCode.usage);
   // Some write a setting as its flag, others as gunicorn's files do.
-  const nearest = nearestName(name.replaceAll(/[-_]/g, ""), SETTING_NAMES);
+  const nearest = renamed(name) ?? nearestName(name.replaceAll(/[-_]/g, ""), SETTING_NAMES);
   const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
-  return new FatalError(`there is no setting ${name} (from ${layer.origin(name)})${hint}`, ExitCode.usage);
+  return new FatalError(`there is no setting ${name} (from ${origin})${hint}`, ExitCode.usage);
 }
 
 /** The layer of the environment: `TSGUN_WORKERS`, and what hosts set by habit, such as `WEB_CONCURRENCY`. */

@@ -35,7 +35,7 @@ export const address: Kind<Address, string | number> = kind({
 
 /** The path of a URL, from its first slash. */
 export const urlPath: Kind<string> = kind({
-  placeholder: "PATH",
+  placeholder: "/PATH",
   schema: fitting(/^\/[!-"$-~]*$/, "is not a path that begins with /"),
 });
 
@@ -100,7 +100,7 @@ const NO_ROOT = complaint("is not a path: write /app");
 
 /** The path under which an app is mounted; `/` is "". */
 export const rootPath: Kind<string> = kind({
-  placeholder: "PATH",
+  placeholder: "/PATH",
   schema: v.pipe(
     v.string(NO_ROOT),
     read((written) => {

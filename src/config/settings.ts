@@ -29,6 +29,8 @@ export interface Setting<T, Input = unknown> {
   readonly section: Section;
   readonly kind: Kind<T, Input>;
   readonly default: T;
+  /** What documents say of a default that is not the same on every system. */
+  readonly defaultDoc?: string;
   /** Spellings beside the one made of the name (`keepAlive` → `--keep-alive`): a short flag, an older name. */
   readonly flags?: readonly string[];
   /** Environment variables beside `TSGUN_<NAME>`, which goes first. */
@@ -87,6 +89,22 @@ export const settings = {
     reload: false,
     doc: "The configuration file: a path, file:PATH or module:NAME. Without it tsgun.config.{ts,mts,js,mjs,cjs,json}, if there is one in the folder where the command is started.",
   }),
+  checkConfig: setting({
+    section: "Config file",
+    kind: flag,
+    default: false,
+    outsideFile: true,
+    reload: false,
+    doc: "Check the configuration, load the application in a process that is thrown away, say what was found, and end: with 0, or with the exit code that the server would end with.",
+  }),
+  printConfig: setting({
+    section: "Config file",
+    kind: flag,
+    default: false,
+    outsideFile: true,
+    reload: false,
+    doc: "Print every setting with its value and where that comes from, and end. What looks like a secret is hidden.",
+  }),
   app: setting({
     section: "Application",
     kind: text("APP"),
@@ -101,6 +119,13 @@ export const settings = {
     default: "auto",
     reload: true,
     doc: "What the application is: a gateway handler, a fetch app or a node listener. auto looks at it.",
+  }),
+  preload: setting({
+    section: "Application",
+    kind: flag,
+    default: false,
+    reload: true,
+    doc: "Load the application in a process that is thrown away before any worker is started, at the start and on reload: one that is broken costs no worker, and Node's compile cache is warm. With --reload, which waits for a broken one to be mended, only the cache is used.",
   }),
   chdir: setting({
     section: "Application",
@@ -323,7 +348,7 @@ export const settings = {
     reload: false,
     doc: "How changed files are found: auto has the system report them, poll looks at each, which also works on network file systems and in containers that share a folder.",
   }),
-  reloadExtraFile: setting<readonly string[] | undefined>({
+  reloadExtraFile: setting({
     section: "Debugging",
     kind: globs,
     default: undefined,
@@ -454,7 +479,7 @@ export const settings = {
     reload: false,
     doc: "How many workers must be ready for /health/ready to say so.",
   }),
-  accessLogfile: setting<string | false>({
+  accessLogfile: setting({
     section: "Logging",
     kind: pathOrNone,
     default: false,
@@ -516,6 +541,7 @@ export const settings = {
     section: "Logging",
     kind: syslogAddress,
     default: DEFAULT_SYSLOG,
+    defaultDoc: "`udp://localhost:514`; on macOS and the BSDs the socket where the system listens",
     reload: true,
     doc: "The syslog server: udp://host:port, tcp://host:port, or unix:///dev/log with #dgram or #stream behind it; without either both are tried. Datagrams to a Unix socket need the package koffi.",
   }),

@@ -100,3 +100,14 @@ export type FromWorker =
   | ({ readonly type: "due" } & Due)
   /** The worker stops without having been told by the arbiter: it was sent a signal. */
   | { readonly type: "draining" };
+
+/** What a process is told that only tries whether the app can be loaded. */
+export interface Trial<Settings> {
+  readonly identity: Identity;
+  readonly settings: Settings;
+}
+
+export type FromTrial =
+  /** `what` names what serves the app. */
+  | { readonly type: "loaded"; readonly what: string }
+  | ({ readonly type: "failed"; readonly exitCode: number } & BootFailure);

@@ -5,7 +5,7 @@ import { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { App, WorkerInfo } from "../gateway/types.ts";
 import { becomeWorker } from "../interop/current-worker.ts";
 import type { Assignment } from "../ipc/messages.ts";
-import { type LoadedNodeApp, loadApp } from "../loader/load.ts";
+import { type LoadedApp, type LoadedNodeApp, loadApp } from "../loader/load.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
@@ -46,22 +46,30 @@ export interface ServingNeeds {
 export async function makeServing(needs: ServingNeeds): Promise<Serving> {
   const { assignment, worker, loadedFiles } = needs;
   const { settings, standsInFor } = assignment;
-  if (settings.app === undefined) throw new FatalError("no app is named", ExitCode.usage);
   becomeWorker(worker);
   if (standsInFor !== undefined) {
     const { standIn } = await import("./stand-in.ts");
     const app = standIn(standsInFor, settings.showErrors);
     return serveGateway("nothing but the error", app, needs);
   }
-  const loaded = await loadApp(settings.app, {
+  const loaded = await loadServed(settings, loadedFiles);
+  if (loaded.kind === "gateway") return serveGateway(loaded.what, loaded.app, needs);
+  return serveNode(loaded, needs);
+}
+
+/**
+ * Loads the app that the settings name, and what will serve it.
+ * @throws FatalError when it cannot be loaded.
+ */
+export async function loadServed(settings: Config, loadedFiles?: LoadedFiles): Promise<LoadedApp> {
+  if (settings.app === undefined) throw new FatalError("no app is named", ExitCode.usage);
+  return await loadApp(settings.app, {
     interface: settings.interface,
     cwd: process.cwd(),
     // What the app is cannot be known yet: a guess that fails costs little.
     beforeCompiler: settings.interface === "node" ? nodeServer : gatewayServer,
     loadedFiles,
   });
-  if (loaded.kind === "gateway") return serveGateway(loaded.what, loaded.app, needs);
-  return serveNode(loaded, needs);
 }
 
 const gatewayServer = () => import("../server/gateway-server.ts");

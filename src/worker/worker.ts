@@ -135,6 +135,7 @@ class WorkerLife {
       // A pipe that the standard output is may belong to root.
       this.#accessLog = await openAccessLog(assignment, this.#log);
       dropPrivileges(assignment.identity);
+      if (settings.preload) (await import("./compile-cache.ts")).useCompileCache();
       if (this.#accessLog !== undefined) process.on("exit", () => this.#endAccessLog());
       this.#watchdog = watchLoop(
         assignment,

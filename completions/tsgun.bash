@@ -1,0 +1,81 @@
+# Completion of tsgun for bash; generated: tsgun completion bash
+_tsgun() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
+  COMPREPLY=()
+  if [[ ${COMP_WORDS[1]} == ctl && $COMP_CWORD -gt 1 ]]; then
+    case $before in
+      --control-socket) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    esac
+    COMPREPLY=($(compgen -W "status workers reload upgrade reopen scale restart stop --control-socket --json -h --help" -- "$word"))
+    return
+  fi
+  if [[ ${COMP_WORDS[1]} == completion && $COMP_CWORD -gt 1 ]]; then
+    COMPREPLY=($(compgen -W "bash zsh fish" -- "$word"))
+    return
+  fi
+  case $before in
+    -c|--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --interface) COMPREPLY=($(compgen -W "auto gateway fetch node" -- "$word")); return ;;
+    --chdir) COMPREPLY=($(compgen -d -- "$word")); return ;;
+    -e|--env) :; return ;;
+    -b|--bind) :; return ;;
+    --backlog) :; return ;;
+    --socket-mode) :; return ;;
+    --socket-owner) :; return ;;
+    --forwarded-allow-ips) :; return ;;
+    --forwarded-headers) :; return ;;
+    --root-path) :; return ;;
+    -w|--workers) COMPREPLY=($(compgen -W "auto" -- "$word")); return ;;
+    --worker-connections) :; return ;;
+    --max-requests) :; return ;;
+    --max-requests-jitter) :; return ;;
+    --max-memory) :; return ;;
+    --max-lifetime) :; return ;;
+    --max-lifetime-jitter) :; return ;;
+    --reload-surge) :; return ;;
+    --crash-limit) :; return ;;
+    --warmup-path) :; return ;;
+    --upgrade-mode) COMPREPLY=($(compgen -W "auto manual" -- "$word")); return ;;
+    -n|--name) :; return ;;
+    -p|--pid) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    -u|--user) :; return ;;
+    -g|--group) :; return ;;
+    -m|--umask) :; return ;;
+    --reload-engine) COMPREPLY=($(compgen -W "auto poll" -- "$word")); return ;;
+    --reload-extra-file) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --limit-request-line) :; return ;;
+    --limit-request-fields) :; return ;;
+    --limit-request-field-size) :; return ;;
+    --limit-request-body) :; return ;;
+    --header-timeout) :; return ;;
+    --body-timeout) :; return ;;
+    --request-timeout) :; return ;;
+    --keep-alive) :; return ;;
+    -t|--timeout) :; return ;;
+    --boot-timeout) :; return ;;
+    --graceful-timeout) :; return ;;
+    --drain-delay) :; return ;;
+    --linger) :; return ;;
+    --access-logfile) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --access-logformat) :; return ;;
+    --error-logfile) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --log-format) COMPREPLY=($(compgen -W "text json" -- "$word")); return ;;
+    --log-level) COMPREPLY=($(compgen -W "debug info warning error critical" -- "$word")); return ;;
+    --log-syslog-to) :; return ;;
+    --log-syslog-prefix) :; return ;;
+    --log-syslog-facility) COMPREPLY=($(compgen -W "user daemon local0 local1 local2 local3 local4 local5 local6 local7 auth authpriv cron ftp kern lpr mail news security syslog uucp" -- "$word")); return ;;
+    --control-socket) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --admin-bind) :; return ;;
+    --min-ready) :; return ;;
+  esac
+  if [[ $word == -* ]]; then
+    COMPREPLY=($(compgen -W "-v --version -c --config --no-config --check-config --print-config --interface --preload --chdir -e --env -b --bind --backlog --reuse-port --socket-mode --socket-owner --forwarded-allow-ips --forwarded-headers --root-path -w --workers --worker-connections --max-requests --max-requests-jitter --max-memory --max-lifetime --max-lifetime-jitter --reload-surge --crash-limit --warmup-path -D --daemon --upgrade-mode -n --name -p --pid -u --user -g --group --initgroups -m --umask --reload --reload-engine --reload-extra-file --show-errors --limit-request-line --limit-request-fields --limit-request-field-size --limit-request-body --header-timeout --body-timeout --request-timeout --keep-alive -t --timeout --boot-timeout --graceful-timeout --drain-delay --linger --access-logfile --no-access-logfile --access-logformat --error-logfile --log-format --log-level --capture-output --log-syslog --log-syslog-to --log-syslog-prefix --log-syslog-facility --control-socket --no-control-socket --admin-bind --min-ready -h --help" -- "$word"))
+    return
+  fi
+  [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "ctl dev completion" -- "$word"))
+  local file
+  while IFS= read -r file; do
+    [[ -d $file || $file =~ \.(ts|mts|cts|js|mjs|cjs)$ ]] && COMPREPLY+=("$file")
+  done < <(compgen -f -- "$word")
+}
+complete -o filenames -F _tsgun tsgun

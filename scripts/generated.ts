@@ -1,0 +1,154 @@
+/** The files that are made from the table of settings and committed; a test sees that they are as they would be made. */
+import { toJsonSchema } from "@valibot/to-json-schema";
+import { completionScript } from "../src/cli/completion.ts";
+import { ABSENT_SETTINGS, RENAMED_SETTINGS } from "../src/config/gunicorn.ts";
+import {
+  environmentNames,
+  SECTIONS,
+  SETTING_NAMES,
+  type Setting,
+  type SettingName,
+  settingLabel,
+  settings,
+} from "../src/config/settings.ts";
+
+/** The content of each file, by its path in the repository. */
+export function generatedFiles(): Record<string, string> {
+  return {
+    "docs/settings.md": settingsPage(),
+    "docs/tsgun.schema.json": `${JSON.stringify(jsonSchema(), undefined, 2)}\n`,
+    "completions/tsgun.bash": completionScript("bash"),
+    "completions/_tsgun": completionScript("zsh"),
+    "completions/tsgun.fish": completionScript("fish"),
+  };
+}
+
+function rowOf(name: SettingName): Setting<unknown> {
+  return settings[name] as Setting<unknown>;
+}
+
+/** What a value is, by what stands for it in help. */
+const TYPES: Readonly<Record<string, string>> = {
+  "": "yes or no",
+  INT: "a whole number",
+  "INT|auto": "a whole number, or `auto`",
+  SECONDS: "a time span: seconds, or text with a unit (`500ms`, `30s`, `1m`, `1h`)",
+  BYTES: "a size: bytes, or text with a unit (`512KB`, `10MB`, `1GB`)",
+  OCTAL: "a mode in octal, such as `660`",
+  ADDRESS: "an address",
+  "N/SECONDS": "a number and a time span, such as `5/60s`; `0` for none",
+  "NAME=VALUE": "an object, or a list of `NAME=VALUE`",
+};
+
+function typeOf({ kind, negatable }: Setting<unknown>): string {
+  const words = kind.placeholder.split("|").map((word) => `\`${word}\``);
+  const type = TYPES[kind.placeholder] ?? (words.length > 1 ? `one of ${words.join(", ")}` : "text");
+  const several = kind.repeatable === true && kind.placeholder !== "NAME=VALUE" ? ", or a list" : "";
+  return `${type}${several}${negatable === true ? "; `false` or `none` for none" : ""}`;
+}
+
+function defaultOf({ kind, default: fallback, defaultDoc }: Setting<unknown>): string {
+  if (defaultDoc !== undefined) return defaultDoc;
+  return fallback === undefined ? "none" : `\`${kind.format(fallback)}\``;
+}
+
+const GUNICORN_NAMES = new Map(Object.entries(RENAMED_SETTINGS).map(([theirs, label]) => [label, theirs]));
+
+function entry(name: SettingName): string {
+  const row = rowOf(name);
+  const label = settingLabel(name);
+  const flags = row.positional === true ? [] : [...(row.flags ?? []), `--${label}`];
+  if (row.negatable === true) flags.push(`--no-${label}`);
+  const written = flags.map((flag) => `\`${flag}\``).join(", ");
+  const facts: [string, string][] = [
+    ["command line", row.positional === true ? "by its place: `tsgun APP`" : written],
+    [
+      "environment",
+      environmentNames(name)
+        .map((variable) => `\`${variable}\``)
+        .join(", "),
+    ],
+    ["in the file", row.outsideFile === true ? "cannot stand there" : `\`${name}\``],
+    ["type", typeOf(row)],
+    ["default", defaultOf(row)],
+    ["changed by HUP", row.reload ? "yes" : "no: it takes a restart"],
+  ];
+  const theirs = GUNICORN_NAMES.get(label);
+  if (theirs !== undefined) facts.push(["gunicorn's files", `\`${theirs}\``]);
+  return `### ${label}\n\n${row.doc}\n\n${facts.map(([what, fact]) => `- ${what}: ${fact}`).join("\n")}\n`;
+}
+
+function settingsPage(): string {
+  const sections = SECTIONS.map((section) => {
+    const names = SETTING_NAMES.filter((name) => rowOf(name).section === section);
+    return `## ${section}\n\n${names.map(entry).join("\n")}`;
+  });
+  const absent = ABSENT_SETTINGS.map(({ name, flags, why, instead }) => {
+    const shown = [...flags.map((flag) => `\`${flag}\``), `\`${name}\``].join(", ");
+    return `| ${shown} | ${why} | ${instead} |`;
+  });
+  return `<!-- Made by npm run generate from src/config. -->
+
+# Settings
+
+A value is taken from the first of these places that has it:
+
+1. the command line;
+2. \`TSGUN_CMD_ARGS\`: words of a command line in a variable, quoted as for a shell;
+3. the variable of the setting, such as \`TSGUN_KEEP_ALIVE\`;
+4. the configuration file;
+5. the default.
+
+\`tsgun --print-config\` prints every value and where it comes from. \`tsgun --check-config\` also loads the app.
+
+The configuration file is \`tsgun.config.ts\`, \`.mts\`, \`.js\`, \`.mjs\`, \`.cjs\` or \`.json\` in the folder where the command is started
+(\`--chdir\` comes later, as in gunicorn), or what \`--config\` names. Its default export is an object with settings, or
+a function that returns one, or promises it. \`defineConfig\` of \`tsgun\` gives it types; in JSON
+\`"$schema": "./node_modules/tsgun/docs/tsgun.schema.json"\` lets an editor help. HUP reads it anew, with what it imports
+(packages are kept). A file that is wrong is logged at HUP, and the server goes on with what it had.
+
+With \`--preload\` the app is loaded once in a process that is thrown away, before anything is bound or started, and Node's
+compile cache is used: in \`$NODE_COMPILE_CACHE\`, else systemd's \`$CACHE_DIRECTORY\`, else \`tsgun/compiled\` in
+\`$XDG_CACHE_HOME\` or \`~/.cache\`. Node 20 has no such cache; there the app is only tried. What it gives is in
+[architecture.md](architecture.md).
+
+${sections.join("\n")}
+## Settings of gunicorn that are not here
+
+Giving one is an error that says the same in one line.
+
+| setting | why it is not here | what to do |
+| --- | --- | --- |
+${absent.join("\n")}
+`;
+}
+
+function jsonSchema(): object {
+  const names = SETTING_NAMES.filter((name) => rowOf(name).outsideFile !== true);
+  const properties = names.map((name) => [name, propertyOf(name)]);
+  return {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    title: "tsgun.config.json",
+    type: "object",
+    additionalProperties: false,
+    properties: { $schema: { type: "string" }, ...Object.fromEntries(properties) },
+  };
+}
+
+function propertyOf(name: SettingName): object {
+  const { kind, doc, default: fallback, defaultDoc } = rowOf(name);
+  const { $schema: _, ...schema } = toJsonSchema(kind.schema, { typeMode: "input", errorMode: "ignore" });
+  return {
+    description: doc,
+    ...schema,
+    ...(fallback !== undefined && defaultDoc === undefined && { default: plainDefault(name) }),
+  };
+}
+
+/** As one would write it: a number where the text is one. */
+function plainDefault(name: SettingName): unknown {
+  const { kind, default: fallback } = rowOf(name);
+  if (typeof fallback === "boolean") return fallback;
+  const text = kind.format(fallback);
+  return typeof fallback === "number" && String(Number(text)) === text ? Number(text) : text;
+}

@@ -1,0 +1,16 @@
+/** `--check-config`: what a start would find out before it serves, without serving. */
+import { workerIdentity } from "../arbiter/identity.ts";
+import { enterFolder } from "../arbiter/setup.ts";
+import { tryApp } from "../arbiter/trial.ts";
+import type { Config } from "../config/settings.ts";
+
+/**
+ * Returns one line that says that all is well.
+ * @throws FatalError as the start would.
+ */
+export async function checkConfig(config: Config): Promise<string> {
+  const folder = enterFolder(config.chdir);
+  const identity = workerIdentity(config);
+  const what = await tryApp({ config, identity, folder });
+  return `The configuration is good, and the app loads: ${config.app} (${what})`;
+}

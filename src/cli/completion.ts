@@ -1,0 +1,187 @@
+/**
+ * Completion for shells, from the commands themselves: what commander knows of options, commands and
+ * their values, which it has from the table of settings.
+ */
+import type { Command, Option } from "commander";
+import { controlCommand } from "./ctl.ts";
+import { makeProgram } from "./program.ts";
+
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+export type Shell = (typeof SHELLS)[number];
+
+/** What may follow an option: nothing, one of some words, a file, a folder, or what only people know. */
+type Value =
+  | { readonly type: "none" | "file" | "folder" | "other" }
+  | { readonly type: "words"; readonly words: readonly string[] };
+
+interface Completable {
+  readonly flags: readonly string[];
+  readonly value: Value;
+  readonly doc: string;
+}
+
+/** The text of a script that teaches `shell` the options, commands and values of tsgun. */
+export function completionScript(shell: Shell): string {
+  const commands = { tsgun: completables(makeProgram()), ctl: completables(controlCommand()) };
+  const below = controlCommand().commands.map((command) => ({
+    name: command.name(),
+    doc: command.description(),
+  }));
+  return SCRIPTS[shell](commands, below);
+}
+
+interface Commands {
+  readonly tsgun: readonly Completable[];
+  readonly ctl: readonly Completable[];
+}
+type Below = readonly { readonly name: string; readonly doc: string }[];
+
+function completables(program: Command): Completable[] {
+  return program
+    .createHelp()
+    .visibleOptions(program)
+    .map((option) => ({
+      flags: [option.short, option.long].filter((flag) => flag != null),
+      value: operandOf(option),
+      doc: firstSentence(option.description),
+    }));
+}
+
+const FILES = ["FILE", "PATH", "path"];
+
+function operandOf(option: Option): Value {
+  if (!option.required && !option.optional) return { type: "none" };
+  const placeholder = /<(.*)>/.exec(option.flags)?.[1] ?? "";
+  if (placeholder === "DIR") return { type: "folder" };
+  if (FILES.includes(placeholder)) return { type: "file" };
+  const words = placeholder.split("|").filter((word) => word !== word.toUpperCase());
+  return words.length > 0 ? { type: "words", words } : { type: "other" };
+}
+
+function firstSentence(text: string): string {
+  return (/^.*?[.:;](?=\s|$)/s.exec(text)?.[0] ?? text).replace(/[.:;]$/, "");
+}
+
+const TOP = ["ctl", "dev", "completion"];
+const APP_FILES = "ts|mts|cts|js|mjs|cjs";
+
+const SCRIPTS: Readonly<Record<Shell, (commands: Commands, below: Below) => string>> = { bash, zsh, fish };
+
+function bash({ tsgun, ctl }: Commands, below: Below): string {
+  const cases = tsgun
+    .filter(({ value }) => value.type !== "none")
+    .map(({ flags, value }) => `    ${flags.join("|")}) ${bashValue(value)}; return ;;`);
+  const all = (options: readonly Completable[]): string => options.flatMap(({ flags }) => flags).join(" ");
+  const names = below.map(({ name }) => name).join(" ");
+  return `# Completion of tsgun for bash; generated: tsgun completion bash
+_tsgun() {
+  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]}
+  COMPREPLY=()
+  if [[ \${COMP_WORDS[1]} == ctl && $COMP_CWORD -gt 1 ]]; then
+    case $before in
+      --control-socket) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    esac
+    COMPREPLY=($(compgen -W "${names} ${all(ctl)}" -- "$word"))
+    return
+  fi
+  if [[ \${COMP_WORDS[1]} == completion && $COMP_CWORD -gt 1 ]]; then
+    COMPREPLY=($(compgen -W "${SHELLS.join(" ")}" -- "$word"))
+    return
+  fi
+  case $before in
+${cases.join("\n")}
+  esac
+  if [[ $word == -* ]]; then
+    COMPREPLY=($(compgen -W "${all(tsgun)}" -- "$word"))
+    return
+  fi
+  [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "${TOP.join(" ")}" -- "$word"))
+  local file
+  while IFS= read -r file; do
+    [[ -d $file || $file =~ \\.(${APP_FILES})$ ]] && COMPREPLY+=("$file")
+  done < <(compgen -f -- "$word")
+}
+complete -o filenames -F _tsgun tsgun
+`;
+}
+
+function bashValue(value: Value): string {
+  if (value.type === "words") return `COMPREPLY=($(compgen -W "${value.words.join(" ")}" -- "$word"))`;
+  if (value.type === "file") return 'COMPREPLY=($(compgen -f -- "$word"))';
+  return value.type === "folder" ? 'COMPREPLY=($(compgen -d -- "$word"))' : ":";
+}
+
+function zsh({ tsgun, ctl }: Commands, below: Below): string {
+  const lines = (options: readonly Completable[]): string =>
+    options.flatMap((option) => option.flags.map((flag) => `    ${zshOption(flag, option)}`)).join(" \\\n");
+  return `#compdef tsgun
+# Completion of tsgun for zsh; generated: tsgun completion zsh
+_tsgun() {
+  local -a commands
+  if [[ \${words[2]} == ctl && CURRENT -gt 2 ]]; then
+    commands=(
+${below.map(({ name, doc }) => `      ${quoted(`${name}:${doc.replaceAll(":", "\\:")}`)}`).join("\n")}
+    )
+    _arguments \\
+${lines(ctl)} \\
+    '*:command:{_describe command commands}'
+    return
+  fi
+  if [[ \${words[2]} == completion && CURRENT -gt 2 ]]; then
+    _values shell ${SHELLS.join(" ")}
+    return
+  fi
+  _arguments \\
+${lines(tsgun)} \\
+    '1:app:{_alternative "commands:command:(${TOP.join(" ")})" "files:app:_files -g \\"*.(${APP_FILES})\\""}'
+}
+if [[ $funcstack[1] == _tsgun ]]; then
+  _tsgun "$@"
+else
+  compdef _tsgun tsgun
+fi
+`;
+}
+
+function zshOption(flag: string, { value, doc }: Completable): string {
+  const text = doc.replaceAll(/[[\]:]/g, "\\$&");
+  return quoted(`*${flag}[${text}]${zshValue(value)}`);
+}
+
+function zshValue(value: Value): string {
+  if (value.type === "none") return "";
+  if (value.type === "words") return `:value:(${value.words.join(" ")})`;
+  if (value.type === "other") return ":value: ";
+  return value.type === "file" ? ":file:_files" : ":folder:_files -/";
+}
+
+function fish({ tsgun, ctl }: Commands, below: Below): string {
+  const inCtl = "'__fish_seen_subcommand_from ctl'";
+  const outside = `'not __fish_seen_subcommand_from ctl completion'`;
+  return [
+    "# Completion of tsgun for fish; generated: tsgun completion fish",
+    ...TOP.map((name) => `complete -c tsgun -n __fish_use_subcommand -a ${name}`),
+    `complete -c tsgun -n '__fish_seen_subcommand_from completion' -f -a '${SHELLS.join(" ")}'`,
+    ...below.map(({ name, doc }) => `complete -c tsgun -n ${inCtl} -f -a ${name} -d ${quoted(doc)}`),
+    ...ctl.map((option) => fishOption(inCtl, option)),
+    ...tsgun.map((option) => fishOption(outside, option)),
+    "",
+  ].join("\n");
+}
+
+function fishOption(condition: string, { flags, value, doc }: Completable): string {
+  const names = flags.map((flag) => (flag.startsWith("--") ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`));
+  return `complete -c tsgun -n ${condition} ${names.join(" ")}${fishValue(value)} -d ${quoted(doc, "\\'")}`;
+}
+
+function fishValue(value: Value): string {
+  if (value.type === "none") return "";
+  if (value.type === "words") return ` -x -a '${value.words.join(" ")}'`;
+  if (value.type === "other") return " -x";
+  return value.type === "file" ? " -r -F" : " -x -a '(__fish_complete_directories)'";
+}
+
+/** In single quotes; a quote within is written as `escaped`. */
+function quoted(text: string, escaped = "'\\''"): string {
+  return `'${text.replaceAll("'", escaped)}'`;
+}

@@ -1,0 +1,41 @@
+/** The configuration as text: every setting as it would be written, and where its value comes from. Secrets are not shown. */
+import type { ResolvedConfig } from "../config/config.ts";
+import { SETTING_NAMES, type Setting, settingLabel, settings } from "../config/settings.ts";
+
+const HIDDEN = "[hidden]";
+/** Names of variables whose values nobody should find in a log. */
+const SECRET_NAME =
+  /pass|secret|token|credential|auth|private|dsn|cookie|salt|(?:^|_)key(?:_|$)|api_?key|_url$/i;
+/** The user and the password in a URL. */
+const USER_INFO = /(:\/\/)[^/@\s"']+@/g;
+
+/** One line for each setting: `keep-alive = 75s # default`. */
+export function formatConfig({ config, origins }: ResolvedConfig): string {
+  const rows = SETTING_NAMES.map((name) => ({
+    name: settingLabel(name),
+    value: written(name, config[name]),
+    origin: origins.get(name) ?? "default",
+  }));
+  const width = (of: "name" | "value"): number =>
+    Math.max(...rows.map((row) => row[of].length).filter((size) => size < 50));
+  const [names, values] = [width("name"), width("value")];
+  return rows
+    .map(({ name, value, origin }) => `${name.padEnd(names)} = ${value.padEnd(values)} # ${origin}\n`)
+    .join("");
+}
+
+function written(name: (typeof SETTING_NAMES)[number], value: unknown): string {
+  if (value === undefined) return "";
+  if (name === "env")
+    return Object.entries(value as Record<string, string>)
+      .map(hiddenPair)
+      .join(" ");
+  const text = (settings[name] as Setting<unknown>).kind.format(value);
+  const shown = name === "app" ? text.replace(/\(.+\)\s*$/s, `(${HIDDEN})`) : text;
+  return shown.replaceAll(USER_INFO, `$1${HIDDEN}@`);
+}
+
+function hiddenPair([name, value]: [string, string]): string {
+  const shown = SECRET_NAME.test(name) ? HIDDEN : value.replaceAll(USER_INFO, `$1${HIDDEN}@`);
+  return `${name}=${/\s/.test(shown) ? JSON.stringify(shown) : shown}`;
+}

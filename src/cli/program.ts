@@ -1,0 +1,75 @@
+/** The command as commander knows it: options and their help, made from the table of settings. */
+import { Command, Option } from "commander";
+import {
+  SECTIONS,
+  SETTING_NAMES,
+  type Setting,
+  type SettingName,
+  settingLabel,
+  settings,
+} from "../config/settings.ts";
+import { packageVersion } from "../config/version.ts";
+
+export function makeProgram(): Command {
+  const program = new Command("tsgun")
+    .description("Serves a TypeScript or JavaScript application with a pool of worker processes.")
+    .usage("[options] [APP]")
+    .argument("[app]", settings.app.doc)
+    .version(`tsgun ${packageVersion()}`, "-v, --version", "Print the version.")
+    .helpOption("-h, --help", "Print this help.")
+    .addHelpText(
+      "after",
+      "\nWords for the shell's Tab key: tsgun completion bash|zsh|fish\nA running server is asked with: tsgun ctl status|workers|reload|scale|… (see tsgun ctl --help)" +
+        "\nWhile you write the application: tsgun dev APP (see tsgun dev --help)",
+    )
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
+  for (const section of SECTIONS) {
+    for (const name of SETTING_NAMES) {
+      if (settings[name].section === section) addOptions(program, name);
+    }
+  }
+  return program;
+}
+
+export function flagOf(name: SettingName): string {
+  return `--${settingLabel(name)}`;
+}
+
+function addOptions(program: Command, name: SettingName): void {
+  const {
+    flags = [],
+    section,
+    doc,
+    kind,
+    positional,
+    negatable,
+    default: fallback,
+  } = settings[name] as Setting<unknown>;
+  if (positional === true) return;
+  const shown = fallback === undefined ? doc : `${doc} (default: ${kind.format(fallback)})`;
+  const short = flags.filter((flag) => !flag.startsWith("--"));
+  const operand = kind.bare === true ? "" : ` <${kind.placeholder}>`;
+  const main = new Option([...short, `${flagOf(name)}${operand}`].join(", "), shown);
+  program.addOption(collecting(main, kind.repeatable).helpGroup(`${section}:`));
+  if (negatable === true) {
+    // Beside a positive option commander gives no default to this one.
+    program.addOption(
+      new Option(`--no-${settingLabel(name)}`, `No ${settingLabel(name)}.`).helpGroup(`${section}:`),
+    );
+  }
+  for (const flag of flags) {
+    if (!flag.startsWith("--")) continue;
+    // Another spelling sets the same setting, and is not shown.
+    const alias = new Option(`${flag}${operand}`, doc).hideHelp();
+    alias.attributeName = () => name;
+    program.addOption(collecting(alias, kind.repeatable));
+  }
+}
+
+/** An option that may be given several times keeps every value; of another the last counts. */
+function collecting(option: Option, repeatable: boolean | undefined): Option {
+  if (repeatable !== true) return option;
+  return option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
+}

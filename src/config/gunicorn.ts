@@ -1,0 +1,209 @@
+/**
+ * What gunicorn 26 lets people set and tsgun does not: why, and what to do instead. Who gives one is told so,
+ * in one line; nothing is accepted and ignored. The names are those of gunicorn's settings page.
+ */
+
+export interface AbsentSetting {
+  /** gunicorn's name in a configuration file. */
+  readonly name: string;
+  readonly flags: readonly string[];
+  /** Why it is not here. Half a sentence. */
+  readonly why: string;
+  /** What to do about it. Half a sentence. */
+  readonly instead: string;
+}
+
+function absent(name: string, flags: string, why: string, instead: string): AbsentSetting {
+  return { name, flags: flags.split(" ").filter(Boolean), why, instead };
+}
+
+const NO_PYTHON = "it is about Python";
+const NOT_YET_TLS = "tsgun does not speak TLS yet";
+const TLS_INSTEAD = "let nginx do it";
+const STRICT = "the parser is strict, as request smuggling asks for";
+const STRICT_INSTEAD = "mend the client, or let nginx take its requests";
+const NO_HTTP2 = "tsgun does not speak HTTP/2 yet";
+const HTTP2_INSTEAD = "let nginx speak it to clients";
+const NO_STATSD = "there are no statsd metrics yet";
+const STATSD_INSTEAD = "ask tsgun ctl status --json";
+const NO_DIRTY = "there are no dirty workers: the event loop is not blocked by what is awaited";
+const DIRTY_INSTEAD = "use node:worker_threads or a job queue for heavy work";
+const NO_UWSGI = "tsgun speaks HTTP only";
+const UWSGI_INSTEAD = "use proxy_pass in nginx";
+const PINO = "the log is pino's";
+const LOG_INSTEAD = "use --log-format, --log-level and --error-logfile";
+const NO_PROXY_PROTOCOL = "tsgun does not speak the PROXY protocol yet";
+const PROXY_INSTEAD = "let the proxy send X-Forwarded-For and name it in --forwarded-allow-ips";
+
+export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
+  absent(
+    "worker_class",
+    "-k --worker-class",
+    "there is one kind of worker, an event loop",
+    "leave it out; --interface says what the app is",
+  ),
+  absent(
+    "threads",
+    "--threads",
+    "a worker serves many requests at a time on one event loop",
+    "use --workers",
+  ),
+  absent(
+    "worker_tmp_dir",
+    "--worker-tmp-dir",
+    "heartbeats go through a pipe and touch no file",
+    "leave it out",
+  ),
+  absent("tmp_upload_dir", "", "the server stores no uploads", "read request.body as a stream"),
+  absent("spew", "--spew", "Node cannot trace lines", "use node --inspect, or --cpu-prof in NODE_OPTIONS"),
+  absent("sendfile", "--no-sendfile", "Node has no sendfile", "let nginx serve files"),
+  absent(
+    "pythonpath",
+    "--pythonpath",
+    NO_PYTHON,
+    "Node looks in node_modules; paths of tsconfig.json work too",
+  ),
+  absent("paste", "--paste --paster", NO_PYTHON, "use tsgun.config.ts"),
+  absent("raw_paste_global_conf", "--paste-global", NO_PYTHON, "use tsgun.config.ts"),
+  absent("default_proc_name", "", "the app is the default", "use --name"),
+  absent("logger_class", "--logger-class", PINO, LOG_INSTEAD),
+  absent("logconfig", "--log-config", PINO, LOG_INSTEAD),
+  absent("logconfig_dict", "", PINO, LOG_INSTEAD),
+  absent("logconfig_json", "--log-config-json", PINO, LOG_INSTEAD),
+  absent(
+    "enable_stdio_inheritance",
+    "-R --enable-stdio-inheritance",
+    "workers always inherit the standard output and error, and Node does not hold lines back",
+    "leave it out",
+  ),
+  absent("statsd_host", "--statsd-host", NO_STATSD, STATSD_INSTEAD),
+  absent("statsd_prefix", "--statsd-prefix", NO_STATSD, STATSD_INSTEAD),
+  absent("dogstatsd_tags", "--dogstatsd-tags", NO_STATSD, STATSD_INSTEAD),
+  absent("enable_backlog_metric", "--enable-backlog-metric", NO_STATSD, "ask ss -ltn"),
+  absent("keyfile", "--keyfile", NOT_YET_TLS, TLS_INSTEAD),
+  absent("certfile", "--certfile", NOT_YET_TLS, TLS_INSTEAD),
+  absent("ssl_version", "--ssl-version", NOT_YET_TLS, TLS_INSTEAD),
+  absent("cert_reqs", "--cert-reqs", NOT_YET_TLS, TLS_INSTEAD),
+  absent("ca_certs", "--ca-certs", NOT_YET_TLS, TLS_INSTEAD),
+  absent("ciphers", "--ciphers", NOT_YET_TLS, TLS_INSTEAD),
+  absent("suppress_ragged_eofs", "--suppress-ragged-eofs", NOT_YET_TLS, TLS_INSTEAD),
+  absent("do_handshake_on_connect", "--do-handshake-on-connect", NOT_YET_TLS, TLS_INSTEAD),
+  absent("http_protocols", "--http-protocols", NO_HTTP2, HTTP2_INSTEAD),
+  absent("http2_cleartext", "--http2-cleartext", NO_HTTP2, HTTP2_INSTEAD),
+  absent("http2_max_concurrent_streams", "--http2-max-concurrent-streams", NO_HTTP2, HTTP2_INSTEAD),
+  absent("http2_initial_window_size", "--http2-initial-window-size", NO_HTTP2, HTTP2_INSTEAD),
+  absent("http2_max_frame_size", "--http2-max-frame-size", NO_HTTP2, HTTP2_INSTEAD),
+  absent("http2_max_header_list_size", "--http2-max-header-list-size", NO_HTTP2, HTTP2_INSTEAD),
+  absent("proxy_protocol", "--proxy-protocol", NO_PROXY_PROTOCOL, PROXY_INSTEAD),
+  absent("proxy_allow_ips", "--proxy-allow-from", NO_PROXY_PROTOCOL, PROXY_INSTEAD),
+  absent("protocol", "--protocol", NO_UWSGI, UWSGI_INSTEAD),
+  absent("uwsgi_allow_ips", "--uwsgi-allow-from", NO_UWSGI, UWSGI_INSTEAD),
+  absent(
+    "secure_scheme_headers",
+    "",
+    "X-Forwarded-Proto is what proxies send",
+    "let the proxy send it and name it in --forwarded-allow-ips",
+  ),
+  absent(
+    "forwarder_headers",
+    "--forwarder-headers",
+    "an app sees all fields by their own names",
+    "use --forwarded-headers for what proxies set",
+  ),
+  absent(
+    "header_map",
+    "--header-map",
+    "names of fields are not changed, so none can pass for another",
+    "leave it out",
+  ),
+  absent("permit_obsolete_folding", "--permit-obsolete-folding", STRICT, STRICT_INSTEAD),
+  absent("strip_header_spaces", "--strip-header-spaces", STRICT, STRICT_INSTEAD),
+  absent(
+    "permit_unconventional_http_method",
+    "--permit-unconventional-http-method",
+    "every method that is a token of RFC 9110 is taken",
+    "leave it out",
+  ),
+  absent(
+    "permit_unconventional_http_version",
+    "--permit-unconventional-http-version",
+    STRICT,
+    STRICT_INSTEAD,
+  ),
+  absent(
+    "casefold_http_method",
+    "--casefold-http-method",
+    "methods are case-sensitive (RFC 9110, 9.1)",
+    STRICT_INSTEAD,
+  ),
+  absent("http_parser", "--http-parser", "there is one parser", "leave it out"),
+  absent("asgi_loop", "--asgi-loop", NO_PYTHON, "leave it out"),
+  absent(
+    "asgi_lifespan",
+    "--asgi-lifespan",
+    "an app that has startup and shutdown gets them called",
+    "export { handle, startup, shutdown }",
+  ),
+  absent(
+    "asgi_disconnect_grace_period",
+    "--asgi-disconnect-grace-period",
+    "an app is told at once, by request.signal",
+    "leave it out",
+  ),
+  absent("dirty_apps", "--dirty-app", NO_DIRTY, DIRTY_INSTEAD),
+  absent("dirty_workers", "--dirty-workers", NO_DIRTY, DIRTY_INSTEAD),
+  absent("dirty_timeout", "--dirty-timeout", NO_DIRTY, DIRTY_INSTEAD),
+  absent("dirty_threads", "--dirty-threads", NO_DIRTY, DIRTY_INSTEAD),
+  absent("dirty_graceful_timeout", "--dirty-graceful-timeout", NO_DIRTY, DIRTY_INSTEAD),
+  absent(
+    "control_socket_mode",
+    "--control-socket-mode",
+    "the control socket is its user's alone",
+    "use sudo -u USER tsgun ctl",
+  ),
+];
+
+/** What gunicorn's configuration files call by another name than their flag, and the flag. */
+export const RENAMED_SETTINGS: Readonly<Record<string, string>> = {
+  wsgi_app: "app",
+  accesslog: "access-logfile",
+  access_log_format: "access-logformat",
+  errorlog: "error-logfile",
+  loglevel: "log-level",
+  syslog: "log-syslog",
+  syslog_addr: "log-syslog-to",
+  syslog_prefix: "log-syslog-prefix",
+  syslog_facility: "log-syslog-facility",
+  reload_extra_files: "reload-extra-file",
+  proc_name: "name",
+  pidfile: "pid",
+  raw_env: "env",
+  preload_app: "preload",
+  keepalive: "keep-alive",
+};
+
+/** One line for who gives it, as `given`. */
+export function absentMessage(setting: AbsentSetting, given: string): string {
+  return `${given} is a setting of gunicorn that is not here: ${setting.why}; ${setting.instead}`;
+}
+
+/** The setting of gunicorn that a word of the command line is: `-k`, `-kgevent`, `--worker-class=gevent`. */
+export function absentFlag(word: string): AbsentSetting | undefined {
+  const bare = word.startsWith("--") ? word.replace(/=.*$/s, "") : word.slice(0, 2);
+  return ABSENT_SETTINGS.find(({ flags }) => flags.includes(bare));
+}
+
+/** The setting of gunicorn that a name in a configuration file is, in snake_case or camelCase. */
+export function absentName(name: string): AbsentSetting | undefined {
+  return ABSENT_SETTINGS.find((setting) => plain(setting.name) === plain(name));
+}
+
+/** What the setting is called here that gunicorn's files call `name`. */
+export function renamed(name: string): string | undefined {
+  const found = Object.entries(RENAMED_SETTINGS).find(([theirs]) => plain(theirs) === plain(name));
+  return found?.[1].replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function plain(name: string): string {
+  return name.replaceAll(/[-_]/g, "").toLowerCase();
+}

@@ -1,0 +1,38 @@
+/** The program of a process that is thrown away: it loads the app as a worker would, says what came of it, and starts nothing. */
+import type { Config } from "../config/settings.ts";
+import type { FromTrial, Trial } from "../ipc/messages.ts";
+import { describeBootError } from "./boot-error.ts";
+import { useCompileCache, writeCompileCache } from "./compile-cache.ts";
+import { dropPrivileges } from "./privileges.ts";
+import { loadServed } from "./serving.ts";
+
+// Without a listener SIGUSR1 opens a debugger port.
+process.on("SIGUSR1", () => {});
+// Whoever started it ends it, and takes the terminal's Ctrl-C for both.
+process.on("SIGINT", () => {});
+process.on("SIGHUP", () => {});
+process.on("disconnect", () => process.exit());
+process.on("uncaughtException", fail);
+process.once("message", (trial: Trial<Config>) => void load(trial));
+
+async function load({ identity, settings }: Trial<Config>): Promise<void> {
+  process.title = `tsgun: trial [${settings.name ?? settings.app ?? ""}]`;
+  try {
+    dropPrivileges(identity);
+    if (settings.preload) useCompileCache();
+    const { what } = await loadServed(settings);
+    if (settings.preload) writeCompileCache();
+    tell({ type: "loaded", what });
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function fail(error: unknown): void {
+  const { failure, exitCode } = describeBootError(error);
+  tell({ type: "failed", exitCode, ...failure });
+}
+
+function tell(message: FromTrial): void {
+  process.send?.(message, undefined, undefined, () => process.exit());
+}

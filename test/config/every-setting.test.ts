@@ -1,0 +1,261 @@
+/** Every setting through the built command: from each place it comes with its source, and a wrong value is refused. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import {
+  environmentNames,
+  SETTING_NAMES,
+  type Setting,
+  type SettingName,
+  settingLabel,
+  settings,
+} from "../../src/config/settings.ts";
+import { COMMAND, temporaryFolder } from "../support/command.ts";
+
+/** A value as it is typed, and one that is wrong; undefined where every text is right. */
+const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]> = {
+  config: ["other.json", ""],
+  checkConfig: ["false", "maybe"],
+  printConfig: ["true", "maybe"],
+  app: ["other.mjs:app", ""],
+  interface: ["node", "wsgi"],
+  preload: ["true", "maybe"],
+  chdir: ["elsewhere", ""],
+  env: ["COLOUR=blue", "COLOUR"],
+  bind: ["unix:/run/a.sock", "/run/a.sock"],
+  reusePort: ["true", "maybe"],
+  backlog: ["100", "0"],
+  socketMode: ["660", "999"],
+  socketOwner: ["www-data", ""],
+  forwardedAllowIps: ["10.0.0.0/8", "localhost"],
+  forwardedHeaders: ["forwarded", "x-real-ip"],
+  rootPath: ["/app", "app"],
+  workers: ["3", "0"],
+  workerConnections: ["10", "many"],
+  maxRequests: ["10", "-1"],
+  maxRequestsJitter: ["5", "some"],
+  maxMemory: ["1048576", "1TB"],
+  maxLifetime: ["60s", "long"],
+  maxLifetimeJitter: ["10s", "long"],
+  reloadSurge: ["2", "0"],
+  crashLimit: ["5/60s", "5"],
+  warmupPath: ["/warm", "warm"],
+  daemon: ["true", "maybe"],
+  upgradeMode: ["manual", "never"],
+  name: ["shop", ""],
+  pid: ["shop.pid", ""],
+  user: ["nobody", ""],
+  group: ["nogroup", ""],
+  initgroups: ["true", "maybe"],
+  umask: ["027", "9"],
+  reload: ["true", "maybe"],
+  reloadEngine: ["poll", "inotify"],
+  reloadExtraFile: ["views/*.html", ""],
+  showErrors: ["true", "maybe"],
+  limitRequestLine: ["1000", "long"],
+  limitRequestFields: ["10", "0"],
+  limitRequestFieldSize: ["1000", "long"],
+  limitRequestBody: ["1000", "long"],
+  headerTimeout: ["5s", "soon"],
+  bodyTimeout: ["5s", "soon"],
+  requestTimeout: ["5s", "soon"],
+  keepAlive: ["5s", "soon"],
+  timeout: ["5s", "500ms"],
+  bootTimeout: ["5s", "0"],
+  gracefulTimeout: ["5s", "soon"],
+  drainDelay: ["5s", "soon"],
+  linger: ["5s", "soon"],
+  controlSocket: ["here.ctl", ""],
+  adminBind: ["127.0.0.1:9000", "[::1"],
+  minReady: ["2", "-1"],
+  accessLogfile: ["access.log", ""],
+  accessLogformat: ["json", ""],
+  errorLogfile: ["error.log", ""],
+  logFormat: ["json", "xml"],
+  logLevel: ["debug", "loud"],
+  captureOutput: ["true", "maybe"],
+  logSyslog: ["true", "maybe"],
+  logSyslogTo: ["udp://127.0.0.1:514", "there"],
+  logSyslogPrefix: ["shop", ""],
+  logSyslogFacility: ["daemon", "kitchen"],
+};
+
+const row = (name: SettingName): Setting<unknown> => settings[name] as Setting<unknown>;
+const isBare = (name: SettingName): boolean => row(name).kind.bare === true;
+const asked = SETTING_NAMES.filter((name) => row(name).outsideFile !== true);
+
+interface Run {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Run> {
+  const { PATH, HOME } = process.env;
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [COMMAND, ...args],
+      { cwd, env: { PATH, HOME, ...env } },
+      (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+}
+
+/** What --print-config says, by the label. */
+function printed({ stdout, stderr }: Run): Map<string, { value: string; origin: string }> {
+  assert.equal(stderr, "");
+  const rows = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => {
+      const [, label = "", value = "", origin = ""] = /^(\S+) += (.*?) *# (.*)$/.exec(line) ?? [];
+      return [label, { value, origin }] as const;
+    });
+  return new Map(rows);
+}
+
+function check(
+  rows: ReturnType<typeof printed>,
+  names: readonly SettingName[],
+  origin: (name: SettingName) => string,
+): void {
+  for (const name of names) {
+    const { kind } = row(name);
+    const shown = kind.format(kind.parse(SAMPLES[name][0]));
+    assert.deepEqual(rows.get(settingLabel(name)), { value: shown, origin: origin(name) }, name);
+  }
+}
+
+/** The command line that sets these. */
+function typed(names: readonly SettingName[]): string[] {
+  return names.flatMap((name) => {
+    if (row(name).positional === true) return [SAMPLES[name][0]];
+    return isBare(name) ? [`--${settingLabel(name)}`] : [`--${settingLabel(name)}`, SAMPLES[name][0]];
+  });
+}
+
+test("every setting has an example here", () => {
+  assert.deepEqual(Object.keys(SAMPLES).sort(), [...SETTING_NAMES].sort());
+});
+
+test("--print-config shows every setting, and its default", async (context) => {
+  const rows = printed(await run(temporaryFolder(context), ["--print-config"]));
+  assert.deepEqual([...rows.keys()], SETTING_NAMES.map(settingLabel));
+  for (const name of asked) {
+    const { default: fallback, kind } = row(name);
+    const value = fallback === undefined ? "" : kind.format(fallback);
+    assert.deepEqual(rows.get(settingLabel(name)), { value, origin: "default" }, name);
+  }
+});
+
+test("every setting that can stand in a file comes from there", async (context) => {
+  const folder = temporaryFolder(context);
+  const values = asked.map((name) => [
+    name,
+    name === "env" ? { COLOUR: "blue" } : row(name).kind.bare === true ? true : written(name),
+  ]);
+  writeFileSync(join(folder, "tsgun.config.json"), JSON.stringify(Object.fromEntries(values)));
+  check(printed(await run(folder, ["--print-config"])), asked, () => "tsgun.config.json");
+});
+
+/** Counts are numbers in a file. */
+function written(name: SettingName): unknown {
+  const [text] = SAMPLES[name];
+  return /^INT/.test(row(name).kind.placeholder) ? Number(text) : text;
+}
+
+test("every setting comes from its variable", async (context) => {
+  const variables = asked.map((name) => [environmentNames(name)[0], SAMPLES[name][0]]);
+  const rows = printed(
+    await run(temporaryFolder(context), ["--print-config"], Object.fromEntries(variables)),
+  );
+  check(rows, asked, (name) => `${environmentNames(name)[0]} in the environment`);
+});
+
+test("every setting comes from TSGUN_CMD_ARGS, and from the command line", async (context) => {
+  const folder = temporaryFolder(context);
+  const there = await run(folder, ["--print-config"], { TSGUN_CMD_ARGS: typed(asked).join(" ") });
+  const from = (name: SettingName): string =>
+    name === "app" ? "the command line" : `--${settingLabel(name)}`;
+  check(printed(there), asked, (name) => `${from(name)} in TSGUN_CMD_ARGS`);
+  check(printed(await run(folder, ["--print-config", ...typed(asked)])), asked, from);
+});
+
+for (const name of SETTING_NAMES) {
+  const [, wrong] = SAMPLES[name];
+  const label = settingLabel(name);
+  // A variable that is empty is not set.
+  const byVariable = wrong !== "";
+  const origin = byVariable
+    ? `${environmentNames(name)[0]} in the environment`
+    : name === "app"
+      ? "the command line"
+      : `--${label}`;
+  test(`${label}: ${JSON.stringify(wrong)} is refused, from ${origin}`, async (context: TestContext) => {
+    const args = byVariable ? [] : row(name).positional === true ? [wrong] : [`--${label}`, wrong];
+    const env = byVariable ? { [environmentNames(name)[0] as string]: wrong } : {};
+    const { code, stdout, stderr } = await run(temporaryFolder(context), ["--print-config", ...args], env);
+    assert.equal(code, 2, stdout);
+    assert.ok(stderr.startsWith(`tsgun: ${label}: `), stderr);
+    assert.ok(stderr.endsWith(` (from ${origin})\n`), stderr);
+    assert.equal(stderr.trimEnd().split("\n").length, 1);
+  });
+}
+
+test("the file of --config is shown with its whole path", async (context) => {
+  const folder = temporaryFolder(context);
+  writeFileSync(join(folder, "other.json"), "{}");
+  const rows = printed(await run(folder, ["--print-config", "-c", "other.json"]));
+  assert.deepEqual(rows.get("config"), { value: join(folder, "other.json"), origin: "--config" });
+});
+
+test("--print-config hides what looks like a secret", async (context) => {
+  const args = [
+    "--print-config",
+    'app.mjs:create("s3cret")',
+    "-e",
+    "DB_PASSWORD=s3cret",
+    "-e",
+    "COLOUR=blue",
+  ];
+  const more = ["-e", "REDIS=redis://me:s3cret@db/0"];
+  const { stdout } = await run(temporaryFolder(context), [...args, ...more]);
+  assert.ok(!stdout.includes("s3cret"), stdout);
+  assert.match(stdout, /app\.mjs:create\(\[hidden\]\)/);
+  assert.match(stdout, /DB_PASSWORD=\[hidden\] COLOUR=blue REDIS=redis:\/\/\[hidden\]@db\/0/);
+});
+
+const ABSENT: [args: string[], message: string][] = [
+  [
+    ["-kgevent"],
+    "-kgevent is a setting of gunicorn that is not here: there is one kind of worker, an event loop; leave it out; --interface says what the app is",
+  ],
+  [
+    ["--threads=4"],
+    "--threads is a setting of gunicorn that is not here: a worker serves many requests at a time on one event loop; use --workers",
+  ],
+];
+
+for (const [args, message] of ABSENT) {
+  test(`${args.join(" ")} says what to do instead`, async (context) => {
+    const { code, stderr } = await run(temporaryFolder(context), args);
+    assert.deepEqual([code, stderr], [2, `tsgun: ${message}\n`]);
+  });
+}
+
+test("in a file, too, a setting of gunicorn says what to do, and a renamed one its name", async (context) => {
+  const folder = temporaryFolder(context);
+  writeFileSync(join(folder, "tsgun.config.json"), '{ "worker_class": "gevent" }');
+  assert.match(
+    (await run(folder, [])).stderr,
+    /^tsgun: worker_class \(from tsgun\.config\.json\) is a setting of gunicorn/,
+  );
+  writeFileSync(join(folder, "tsgun.config.json"), '{ "errorlog": "-" }');
+  assert.equal(
+    (await run(folder, [])).stderr,
+    "tsgun: there is no setting errorlog (from tsgun.config.json); did you mean errorLogfile?\n",
+  );
+});

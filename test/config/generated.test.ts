@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { generatedFiles } from "../../scripts/generated.ts";
+import { ABSENT_SETTINGS, RENAMED_SETTINGS } from "../../src/config/gunicorn.ts";
+import { SETTING_NAMES, type Setting, settingLabel, settings } from "../../src/config/settings.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+
+for (const [path, text] of Object.entries(generatedFiles())) {
+  test(`${path} is what npm run generate makes of the table`, () => {
+    assert.equal(readFileSync(join(ROOT, path), "utf8"), text, "run npm run generate");
+  });
+}
+
+const OUR_FLAGS = new Set(
+  SETTING_NAMES.flatMap((name) => [
+    `--${settingLabel(name)}`,
+    `--no-${settingLabel(name)}`,
+    ...((settings[name] as Setting<unknown>).flags ?? []),
+  ]),
+);
+
+test("what gunicorn has and tsgun has not is told so, and nothing is on both sides", () => {
+  const seen = new Set<string>();
+  for (const { name, flags } of ABSENT_SETTINGS) {
+    for (const way of [name, ...flags]) {
+      assert.ok(!seen.has(way), `${way} is there twice`);
+      assert.ok(!OUR_FLAGS.has(way), `${way} is a setting of ours`);
+      seen.add(way);
+    }
+    assert.ok(!Object.hasOwn(RENAMED_SETTINGS, name), name);
+  }
+});

@@ -74,6 +74,7 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l log-for
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l log-level -x -a 'debug info warning error critical' -d 'The least important messages to log'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l capture-output -d 'Write what the workers\' JavaScript prints (console, process.stdout and process.stderr) to the error log'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l log-syslog -d 'Send the error log to syslog, too'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l disable-redirect-access-to-syslog -d 'Keep the access log out of syslog'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l log-syslog-to -x -d 'The syslog server'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l log-syslog-prefix -x -d 'What stands in the name that syslog entries have, tsgun.PREFIX.error'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l log-syslog-facility -x -a 'user daemon local0 local1 local2 local3 local4 local5 local6 local7 auth authpriv cron ftp kern lpr mail news security syslog uucp' -d 'The facility of syslog entries'

@@ -76,6 +76,7 @@ const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]> = {
   logFormat: ["json", "xml"],
   logLevel: ["debug", "loud"],
   captureOutput: ["true", "maybe"],
+  disableRedirectAccessToSyslog: ["true", "maybe"],
   logSyslog: ["true", "maybe"],
   logSyslogTo: ["udp://127.0.0.1:514", "there"],
   logSyslogPrefix: ["shop", ""],

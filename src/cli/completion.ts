@@ -62,7 +62,7 @@ function firstSentence(text: string): string {
   return (/^.*?[.:;](?=\s|$)/s.exec(text)?.[0] ?? text).replace(/[.:;]$/, "");
 }
 
-const TOP = ["ctl", "dev", "completion"];
+const TOP = ["ctl", "dev", "init", "completion"];
 const APP_FILES = "ts|mts|cts|js|mjs|cjs";
 
 const SCRIPTS: Readonly<Record<Shell, (commands: Commands, below: Below) => string>> = { bash, zsh, fish };

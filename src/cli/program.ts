@@ -20,7 +20,8 @@ export function makeProgram(): Command {
     .addHelpText(
       "after",
       "\nWords for the shell's Tab key: tsgun completion bash|zsh|fish\nA running server is asked with: tsgun ctl status|workers|reload|scale|… (see tsgun ctl --help)" +
-        "\nWhile you write the application: tsgun dev APP (see tsgun dev --help)",
+        "\nWhile you write the application: tsgun dev APP (see tsgun dev --help)" +
+        "\nFiles for nginx, systemd, Docker, Kubernetes: tsgun init (see tsgun init --help)",
     )
     .allowExcessArguments(false)
     .exitOverride()

@@ -1,0 +1,128 @@
+/** `tsgun init`: writes the files around the app that somebody asks for, and nothing over one that is there. */
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { Command, CommanderError } from "commander";
+import { findConfigFile } from "../config/config-source.ts";
+import { ExitCode, FatalError } from "../errors.ts";
+import type { Deployment } from "../init/deployment.ts";
+import {
+  DESCRIPTIONS,
+  FILE_KINDS,
+  type FileKind,
+  nextSteps,
+  type PlannedFile,
+  plannedFiles,
+} from "../init/files.ts";
+import { planDeployment } from "../init/plan.ts";
+
+interface InitOptions {
+  readonly app?: string;
+  readonly domain?: string;
+  readonly folder?: string;
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+}
+
+/** Runs `tsgun init` with the words behind it. @throws FatalError with one line */
+export async function runInit(args: readonly string[]): Promise<ExitCode> {
+  const program = initCommand();
+  try {
+    program.parse(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return ExitCode.ok;
+    const message = error.message.replace(/^error: /, "");
+    throw new FatalError(`${message} (see tsgun init --help)`, ExitCode.usage, { cause: error });
+  }
+  const options = program.opts<InitOptions>();
+  const folder = process.cwd();
+  const named = namedKinds(program.args);
+  const kinds = named ?? (isTerminal() ? await askForKinds(folder) : new Set<FileKind>(["config"]));
+  const { force = false, dryRun = false, ...wishes } = options;
+  const deployment = await planDeployment(folder, { ...wishes, kinds, force });
+  const files = [...kinds].flatMap((kind) => plannedFiles(kind, deployment));
+  if (dryRun) {
+    process.stdout.write(files.map(({ path, text }) => `==> ${path} <==\n${text}`).join("\n"));
+    return ExitCode.ok;
+  }
+  const kept = files.filter((file) => !write(file, folder, force));
+  advise(kinds, deployment);
+  if (named === undefined && !isTerminal()) {
+    console.log(`There is also: tsgun init ${FILE_KINDS.filter((kind) => kind !== "config").join("|")}`);
+  }
+  return kept.some(({ optional }) => optional !== true) ? ExitCode.failure : ExitCode.ok;
+}
+
+export function initCommand(): Command {
+  const kinds = FILE_KINDS.map((kind) => `  ${kind.padEnd(11)} ${DESCRIPTIONS[kind]}`).join("\n");
+  return new Command("tsgun init")
+    .description("Writes the files around the app in this folder: those that are named, or chosen.")
+    .argument("[files...]", FILE_KINDS.join(", "))
+    .option("--app <APP>", "The application, where it is not found by itself.")
+    .option("--domain <NAME>", "The site's domain, for nginx.", "localhost")
+    .option("--folder <DIR>", "Where the app will lie on the server. Default: here, or /srv/NAME.")
+    .option("--dry-run", "Print the files and write none.")
+    .option("--force", "Write over files that are there.")
+    .helpOption("-h, --help", "Print this help.")
+    .addHelpText("after", `\nFiles:\n${kinds}`)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
+}
+
+/** The files that the words name; undefined where there are none. */
+function namedKinds(words: readonly string[]): Set<FileKind> | undefined {
+  if (words.length === 0) return undefined;
+  const kinds = words.map((word) => {
+    const kind = FILE_KINDS.find((name) => name === word);
+    if (kind !== undefined) return kind;
+    throw new FatalError(`tsgun init writes ${FILE_KINDS.join(", ")}, and no ${word}`, ExitCode.usage);
+  });
+  return new Set(FILE_KINDS.filter((kind) => kinds.includes(kind)));
+}
+
+function isTerminal(): boolean {
+  return process.stdin.isTTY === true && process.stdout.isTTY === true;
+}
+
+/** A short question for each kind of file. @throws FatalError where the answers end before the questions do */
+async function askForKinds(folder: string): Promise<Set<FileKind>> {
+  const chosen = new Set<FileKind>();
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  // Unlike question(), it loses no line that was typed ahead.
+  const answers = terminal[Symbol.asyncIterator]();
+  try {
+    for (const kind of FILE_KINDS) {
+      const usual = kind === "config" && findConfigFile(folder) === undefined;
+      terminal.setPrompt(`Write ${DESCRIPTIONS[kind]}? ${usual ? "[Y/n]" : "[y/N]"} `);
+      terminal.prompt();
+      const { value, done } = await answers.next();
+      if (done === true) throw new FatalError("tsgun init was ended: nothing is written", ExitCode.failure);
+      const answer = value.trim().toLowerCase();
+      if (answer === "" ? usual : answer.startsWith("y")) chosen.add(kind);
+    }
+    return chosen;
+  } finally {
+    terminal.close();
+  }
+}
+
+/** Writes a file, unless there is one; says which it was. */
+function write({ path, text, optional }: PlannedFile, folder: string, force: boolean): boolean {
+  const file = join(folder, path);
+  if (!force && existsSync(file)) {
+    console.error(
+      `kept   ${path}${optional === true ? "" : ", which is there already: --force writes over it"}`,
+    );
+    return false;
+  }
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  console.log(`wrote  ${path}`);
+  return true;
+}
+
+function advise(kinds: ReadonlySet<FileKind>, deployment: Deployment): void {
+  for (const note of deployment.notes) console.log(`Note: ${note}`);
+  for (const step of nextSteps(kinds, deployment)) console.log(`Next: ${step}`);
+}

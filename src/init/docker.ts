@@ -1,0 +1,115 @@
+/** A Dockerfile. The arbiter is process 1: it gets the signals, and reaps what others leave behind. */
+import { CONTAINER, type Deployment, seconds, stopSeconds } from "./deployment.ts";
+import type { PackageManager } from "./project.ts";
+
+/** A line of Node.js with long-term support; tsgun takes 20.11 and later. */
+const IMAGE = "node:24-slim";
+
+interface Commands {
+  /** Everything, for building. */
+  readonly install: string;
+  /** What the app needs when it runs. */
+  readonly production: string;
+  /** Takes away what only building needs. */
+  readonly prune: string;
+  readonly before?: string;
+}
+
+const LOCKED: Readonly<Record<PackageManager, Commands>> = {
+  npm: { install: "npm ci", production: "npm ci --omit=dev", prune: "npm prune --omit=dev" },
+  pnpm: {
+    before: "RUN npm install --global corepack && corepack enable\n",
+    install: "pnpm install --frozen-lockfile",
+    production: "pnpm install --frozen-lockfile --prod",
+    prune: "CI=true pnpm prune --prod",
+  },
+  yarn: {
+    before: "RUN npm install --global corepack && corepack enable\n",
+    install: "yarn install --frozen-lockfile",
+    production: "yarn install --frozen-lockfile --production",
+    prune: "yarn install --frozen-lockfile --production",
+  },
+};
+
+const UNLOCKED: Commands = {
+  install: "npm install",
+  production: "npm install --omit=dev",
+  prune: "npm prune --omit=dev",
+};
+
+/** What the server is started with: in a container it has to be reached from outside. */
+export function containerArguments(healthHost: string): readonly string[] {
+  const { port, healthPort } = CONTAINER;
+  return ["--bind", `0.0.0.0:${port}`, "--admin-bind", `${healthHost}:${healthPort}`];
+}
+
+function healthCheck(): string {
+  const url = `http://127.0.0.1:${CONTAINER.healthPort}/health/ready`;
+  // Slim images have no curl.
+  const script = `fetch("${url}").then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))`;
+  return list(["node", "-e", script]);
+}
+
+function list(words: readonly string[]): string {
+  return `[${words.map((word) => JSON.stringify(word)).join(", ")}]`;
+}
+
+function packageStage({ packageManager, lockfile, built }: Deployment): string {
+  const {
+    before = "",
+    install,
+    production,
+    prune,
+  } = lockfile === undefined ? UNLOCKED : LOCKED[packageManager];
+  const files = ["package.json", ...(lockfile === undefined ? [] : [lockfile])].join(" ");
+  const copied = `FROM ${IMAGE} AS packages
+WORKDIR ${CONTAINER.folder}
+${before}COPY ${files} ./
+`;
+  if (!built) return `${copied}RUN ${production}\n`;
+  const [manager] = install.split(" ");
+  return `${copied}RUN ${install}\nCOPY . .\nRUN ${manager} run build && ${prune}\n`;
+}
+
+function appStage({ built }: Deployment): string {
+  const { folder } = CONTAINER;
+  return built
+    ? `COPY --from=packages ${folder} ./`
+    : `COPY --from=packages ${folder}/node_modules ./node_modules\nCOPY . .`;
+}
+
+export function dockerfile(deployment: Deployment): string {
+  const { name, config } = deployment;
+  const stop = stopSeconds(config, config.drainDelay);
+  return `# docker build --tag ${name} .
+# docker run --publish ${CONTAINER.port}:${CONTAINER.port} --stop-timeout ${stop} ${name}
+# Docker's own stop timeout, 10s, would cut requests that tsgun still answers.
+${packageStage(deployment)}
+FROM ${IMAGE}
+ENV NODE_ENV=production
+WORKDIR ${CONTAINER.folder}
+${appStage(deployment)}
+# The image's user without rights.
+USER node
+EXPOSE ${CONTAINER.port}
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=${seconds(config.bootTimeout)}s --retries=3 \\
+  CMD ${healthCheck()}
+# Without a shell around it, tsgun is process 1: it gets the signals and reaps orphans, no init is needed.
+ENTRYPOINT ["node_modules/.bin/tsgun"]
+# A proxy in another container is believed once --forwarded-allow-ips names its network.
+CMD ${list(containerArguments("127.0.0.1"))}
+`;
+}
+
+/** What must not be copied into the image: packages of another machine, secrets, history. */
+export function dockerignore(): string {
+  return `node_modules
+.git
+.env*
+*.log
+Dockerfile
+.dockerignore
+deploy
+`;
+}

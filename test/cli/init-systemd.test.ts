@@ -1,0 +1,189 @@
+/** What `tsgun init` writes for systemd and nginx, as it is: under a real systemd, behind a real nginx. */
+import assert from "node:assert/strict";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { missing } from "../support/component.ts";
+import { fillProject, initialise } from "../support/init.ts";
+import { noPrivateSystemd, PrivateSystemd } from "../support/private-systemd.ts";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+/** Where the folder of units is seen inside. */
+const INSIDE = "/units";
+
+const APP = `
+import type { Handler } from "tsgun";
+import { writeFileSync } from "node:fs";
+
+function tried(file: string): string {
+  try {
+    writeFileSync(file, "");
+    return "written";
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "";
+  }
+}
+
+export const handler: Handler = (request, respond) => {
+  const written = [process.env.STATE_DIRECTORY + "/x", "/usr/x", import.meta.dirname + "/x"].map(tried);
+  const user = process.getuid?.();
+  const { scheme, host, remote } = request;
+  const answer = { scheme, host, remote: remote?.address, written, user, pid: process.ppid };
+  respond(200, { "content-type": "application/json" }, JSON.stringify(answer));
+};
+`;
+
+/** What a distribution has, and the private systemd has not: the order at boot, and a place for node. */
+const DROP_IN = `
+[Unit]
+DefaultDependencies=no
+
+[Service]
+Environment=PATH=${dirname(process.execPath)}:/usr/bin:/bin
+# tsgun itself lies where this repository does.
+ProtectHome=no
+BindReadOnlyPaths=${ROOT} ${dirname(process.execPath)}
+# The private systemd may not make devices.
+PrivateDevices=no
+StandardError=append:/run/shop.log
+`;
+
+const TARGET = `
+[Unit]
+DefaultDependencies=no
+Wants=shop.socket nginx.service
+`;
+
+const NGINX = `
+[Unit]
+DefaultDependencies=no
+After=shop.socket
+
+[Service]
+Type=exec
+ExecStart=/usr/sbin/nginx -e /dev/stderr -c ${INSIDE}/nginx.conf
+`;
+
+const NGINX_CONF = `
+user www-data;
+daemon off;
+pid /run/nginx.pid;
+error_log /dev/stderr;
+events {}
+http {
+  access_log off;
+  client_body_temp_path /tmp/client;
+  proxy_temp_path /tmp/proxy;
+  fastcgi_temp_path /tmp/fastcgi;
+  uwsgi_temp_path /tmp/uwsgi;
+  scgi_temp_path /tmp/scgi;
+  include ${INSIDE}/app/deploy/nginx/shop.conf;
+}
+`;
+
+const ASK = `
+  const options = { headers: { host: "shop.example.com", "x-forwarded-host": "made-up.example.com" } };
+  require("node:http").get("http://127.0.0.1/", options, (answer) => answer.pipe(process.stdout));
+`;
+
+interface Answer {
+  readonly scheme: string;
+  readonly host: string;
+  readonly remote: string;
+  readonly written: readonly string[];
+  readonly user: number;
+  readonly pid: number;
+}
+
+const reason = noPrivateSystemd() || missing("nginx");
+
+describe("the written units and site", { skip: reason }, () => {
+  let units = "";
+  let system: PrivateSystemd;
+
+  const ask = (): Answer => JSON.parse(system.run(process.execPath, "-e", ASK)) as Answer;
+  const property = (name: string): string => system.property("shop.service", name);
+
+  /** A failed wait shows what the service wrote. */
+  const until = async (what: string, holds: () => boolean): Promise<void> => {
+    try {
+      await system.until(what, holds);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${system.run("cat", "/run/shop.log")}`);
+    }
+  };
+
+  before(async () => {
+    units = mkdtempSync(join(tmpdir(), "tsgun-init-"));
+    chmodSync(units, 0o755);
+    const app = join(units, "app");
+    fillProject(app, { "package.json": JSON.stringify({ name: "shop", type: "module" }), "app.ts": APP });
+    const words = ["config", "systemd", "nginx", "--domain", "shop.example.com", "--folder", `${INSIDE}/app`];
+    const { status, stderr } = initialise(app, ...words);
+    assert.equal(status, 0, stderr);
+    cpSync(join(app, "deploy", "systemd"), units, { recursive: true });
+    const files = {
+      "test.target": TARGET,
+      "nginx.service": NGINX,
+      "nginx.conf": NGINX_CONF,
+      "shop.service.d/test.conf": DROP_IN,
+      "shop.socket.d/test.conf": "[Unit]\nDefaultDependencies=no\n",
+    };
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(units, name)), { recursive: true });
+      writeFileSync(join(units, name), text);
+    }
+    system = await PrivateSystemd.boot(units, [ROOT, process.execPath]);
+  });
+
+  after(async () => {
+    await system?.stop();
+    rmSync(units, { recursive: true, force: true });
+  });
+
+  test("the first request through nginx starts the service, which serves it", async () => {
+    await until("nginx to be there", () => system.property("nginx.service", "ActiveState") === "active");
+    let answer: Answer | undefined;
+    await until("an answer", () => {
+      answer = ask();
+      return true;
+    });
+    assert.deepEqual(
+      [answer?.scheme, answer?.host, answer?.remote],
+      ["http", "shop.example.com", "127.0.0.1"],
+    );
+    await until("it says that it is ready", () => property("ActiveState") === "active");
+    assert.equal(property("MainPID"), String(answer?.pid));
+  });
+
+  test("a user of its own may write its state and nothing else", () => {
+    const { written, user } = ask();
+    assert.deepEqual(written, ["written", "EROFS", "EROFS"]);
+    assert.ok(user >= 61184 && user <= 65519, `${user} is no dynamic user`);
+  });
+
+  test("nobody but nginx's group may connect", () => {
+    assert.match(system.run("stat", "-c", "%a %U %G", "/run/shop.sock"), /^660 root www-data$/);
+  });
+
+  test("reload: a new generation under the same arbiter", async () => {
+    const pid = property("MainPID");
+    system.run("systemctl", "reload", "shop.service");
+    await until("the reload to be told", () => /generation 2$/.test(property("StatusText")));
+    assert.equal(String(ask().pid), pid);
+    assert.equal(property("NRestarts"), "0");
+  });
+
+  test("the watchdog is answered, and a stop is in time and clean", async () => {
+    assert.notEqual(property("WatchdogTimestampMonotonic"), "0");
+    system.run("systemctl", "stop", "shop.service");
+    assert.equal(property("Result"), "success");
+    assert.equal(property("ExecMainStatus"), "0");
+  });
+
+  test("the socket outlives it: the next request starts it again", async () => {
+    const { pid } = ask();
+    await until("it is the main process", () => property("MainPID") === String(pid));
+  });
+});

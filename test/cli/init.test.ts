@@ -1,0 +1,275 @@
+/** `tsgun init` through the built command: what it finds, what it writes, and what it leaves alone. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { COMMAND, startCommand } from "../support/command.ts";
+import { hasComponent } from "../support/component.ts";
+import { initialise, projectOf } from "../support/init.ts";
+
+const APP = `import type { Handler } from "tsgun";
+export const handler: Handler = (request, respond) => {
+  respond(200, {}, "shop at " + request.path);
+};
+`;
+const SHOP = {
+  "package.json": '{ "name": "shop", "type": "module", "dependencies": { "tsgun": "*" } }',
+  "app.ts": APP,
+};
+
+const CONFIG = "tsgun.config.ts";
+const NGINX = "deploy/nginx/shop.conf";
+const UNITS = ["deploy/systemd/shop.socket", "deploy/systemd/shop.service"];
+const KUBERNETES = "deploy/kubernetes/shop.yaml";
+
+/** Every file of the project but the packages. */
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.parentPath.includes("node_modules"))
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
+}
+
+describe("the app that it finds", () => {
+  const cases: [string, Record<string, string>, string][] = [
+    ["app.ts with a handler", { "app.ts": APP }, "app.ts:handler"],
+    ["a default export below src", { "src/index.ts": "export default { fetch() {} };\n" }, "src/index.ts"],
+    [
+      "main, before a file with a usual name",
+      {
+        "package.json": '{ "main": "./lib/web.cjs" }',
+        "lib/web.cjs": "exports.app = () => {};\n",
+        "app.js": APP,
+      },
+      "lib/web.cjs:app",
+    ],
+    [
+      "what the start script runs",
+      {
+        "package.json": '{ "scripts": { "start": "NODE_ENV=production node --enable-source-maps web.js" } }',
+        "web.js": "const app = {};\nmodule.exports = app;\n",
+      },
+      "web.js",
+    ],
+    [
+      "what the script dev watches",
+      {
+        "package.json": '{ "scripts": { "dev": "tsx watch src/web.ts" } }',
+        "src/web.ts": "const app = 1;\nexport { app };\n",
+      },
+      "src/web.ts:app",
+    ],
+    [
+      "TypeScript before what is compiled from it",
+      { "server.js": "exports.app = 1;\n", "server.ts": "export const app = 1;\n" },
+      "server.ts:app",
+    ],
+    [
+      "a list of exports, under their outer names",
+      { "server.mjs": "const a = 1;\nexport { a as handler, b };\n" },
+      "server.mjs:handler",
+    ],
+    [
+      "an object of exports",
+      {
+        "index.cjs": "module.exports = { listen, app: make() };\n",
+        "package.json": '{ "main": "index.cjs" }',
+      },
+      "index.cjs:app",
+    ],
+    [
+      "the first that exports one, not what is commented out",
+      {
+        "app.js": "// export default app;\n/*\nexport default app;\n*/\n",
+        "server.js": "export default app;\n",
+      },
+      "server.js",
+    ],
+  ];
+  for (const [what, files, app] of cases) {
+    test(what, (t) => {
+      const { status, stdout, stderr } = initialise(projectOf(t, files), "config", "--dry-run");
+      assert.equal(status, 0, stderr);
+      assert.ok(stdout.includes(`  app: ${JSON.stringify(app)},\n`), stdout);
+    });
+  }
+
+  test("--app names it", (t) => {
+    const folder = projectOf(t, { "web.ts": "export function create() {}\n" });
+    const { stdout } = initialise(folder, "config", "--dry-run", "--app", 'web.ts:create("x")');
+    assert.ok(stdout.includes(String.raw`  app: "web.ts:create(\"x\")",`), stdout);
+  });
+
+  test("Express's own first page exports none: it says what to do", (t) => {
+    const folder = projectOf(t, {
+      "package.json": '{ "main": "app.js" }',
+      "app.js": "const express = require('express')\nconst app = express()\n\napp.listen(3000)\n",
+    });
+    const { status, stderr } = initialise(folder);
+    assert.equal(status, 2);
+    assert.equal(
+      stderr,
+      "tsgun: app.js exports no app: export it as handler, app, default, without its listen() call; " +
+        "or name it: tsgun init --app server.ts:app\n",
+    );
+    assert.deepEqual(filesIn(folder), ["app.js", "package.json"]);
+  });
+
+  test("an app that listens by itself is noted", (t) => {
+    const folder = projectOf(t, { "app.ts": `${APP}\nserver.listen(3000);\n` });
+    assert.match(initialise(folder).stdout, /^Note: app\.ts calls listen\(\)/m);
+  });
+
+  test("no app, a broken package.json, a module that is not there: one line each", (t) => {
+    const trouble = (files: Record<string, string>, ...words: string[]): [number | null, string] => {
+      const { status, stderr } = initialise(projectOf(t, files), ...words);
+      return [status, stderr.split("\n").length === 2 ? stderr : `several lines: ${stderr}`];
+    };
+    assert.match(trouble({})[1], /^tsgun: there is no app in \/.*: looked for .*app.*src\/index/);
+    assert.match(trouble({ "package.json": "{" })[1], /^tsgun: cannot read package\.json in \//);
+    assert.deepEqual(trouble({}, "--app", "web.ts:app")[0], 4);
+  });
+});
+
+describe("what it writes", () => {
+  test("without a terminal the configuration alone, and it names the rest", (t) => {
+    const folder = projectOf(t, SHOP);
+    const { status, stdout } = initialise(folder);
+    assert.equal(status, 0);
+    assert.deepEqual(filesIn(folder), ["app.ts", "package.json", CONFIG]);
+    assert.match(stdout, /^There is also: tsgun init nginx\|systemd\|docker\|kubernetes$/m);
+  });
+
+  test("what is named, and nothing else", (t) => {
+    const expected: [string, string[]][] = [
+      ["config", [CONFIG]],
+      ["nginx", [NGINX]],
+      ["systemd", UNITS],
+      ["docker", ["Dockerfile", ".dockerignore"]],
+      ["kubernetes", [KUBERNETES]],
+    ];
+    for (const [word, files] of expected) {
+      const folder = projectOf(t, SHOP);
+      assert.equal(initialise(folder, word).status, 0);
+      assert.deepEqual(filesIn(folder), [...files, "app.ts", "package.json"].sort(), word);
+    }
+  });
+
+  test("on a terminal what is chosen, by a question for each", (t) => {
+    if (!hasComponent(t, "script", "bsdutils")) return;
+    const folder = projectOf(t, SHOP);
+    const command = `${process.execPath} ${COMMAND} init`;
+    const answered = (input: string): string =>
+      spawnSync("script", ["-qec", command, "/dev/null"], {
+        cwd: folder,
+        encoding: "utf8",
+        input,
+        timeout: 30_000,
+      }).stdout;
+    const text = answered("\nn\ny\n\nn\n");
+    for (const word of ["configuration", "nginx", "systemd", "Dockerfile", "Kubernetes"]) {
+      assert.match(text, new RegExp(`Write .*${word}.*\\?`));
+    }
+    assert.deepEqual(filesIn(folder), ["app.ts", "package.json", ...UNITS, CONFIG].sort());
+    assert.match(answered("y\ny\n\u0004"), /tsgun: tsgun init was ended: nothing is written/);
+    assert.deepEqual(filesIn(folder), ["app.ts", "package.json", ...UNITS, CONFIG].sort());
+  });
+
+  test("in JavaScript where there is no TypeScript", (t) => {
+    const folder = projectOf(t, { "app.mjs": "export default () => {};\n" });
+    initialise(folder, "config");
+    assert.deepEqual(filesIn(folder), ["app.mjs", "tsgun.config.mjs"]);
+  });
+
+  test("--dry-run prints all of it and writes nothing", (t) => {
+    const folder = projectOf(t, SHOP);
+    const { stdout } = initialise(folder, "systemd", "config", "--dry-run");
+    assert.deepEqual(filesIn(folder), ["app.ts", "package.json"]);
+    const heads = stdout.split("\n").filter((line) => line.startsWith("==>"));
+    assert.deepEqual(
+      heads,
+      [CONFIG, ...UNITS].map((path) => `==> ${path} <==`),
+    );
+    initialise(folder, "config");
+    assert.ok(stdout.includes(readFileSync(join(folder, CONFIG), "utf8")));
+  });
+
+  test("a file that is there is kept, but for --force", (t) => {
+    const folder = projectOf(t, { ...SHOP, Dockerfile: "mine", ".dockerignore": "mine" });
+    const kept = initialise(folder, "docker", "nginx");
+    assert.equal(kept.status, 1);
+    assert.match(kept.stderr, /^kept {3}Dockerfile, which is there already: --force writes over it$/m);
+    const read = (path: string): string => readFileSync(join(folder, path), "utf8");
+    assert.deepEqual(
+      [read("Dockerfile"), read(".dockerignore"), existsSync(join(folder, NGINX))],
+      ["mine", "mine", true],
+    );
+    assert.equal(initialise(folder, "docker", "--force").status, 0);
+    assert.match(read("Dockerfile"), /^FROM /m);
+    assert.match(read(".dockerignore"), /^node_modules$/m);
+  });
+
+  test("words and flags that there are not", (t) => {
+    const folder = projectOf(t, SHOP);
+    const trouble = (...words: string[]): string => {
+      const { status, stderr } = initialise(folder, ...words);
+      assert.equal(status, 2);
+      return stderr;
+    };
+    assert.equal(
+      trouble("apache"),
+      "tsgun: tsgun init writes config, nginx, systemd, docker, kubernetes, and no apache\n",
+    );
+    assert.match(trouble("--dri-run"), /^tsgun: unknown option '--dri-run'.* \(see tsgun init --help\)\n$/s);
+    assert.match(trouble("--folder", "shop"), /"shop" is not an absolute path/);
+    assert.match(trouble("--domain", "a;b"), /"a;b" is not a domain/);
+  });
+});
+
+describe("the configuration", () => {
+  test("is one that serves", async (t: TestContext) => {
+    const folder = projectOf(t, SHOP);
+    initialise(folder, "config");
+    const server = startCommand(t, ["--bind", "127.0.0.1:0", "--workers", "1"], { cwd: folder });
+    await server.ready();
+    const answer = await fetch(`http://127.0.0.1:${await server.port()}/x`);
+    assert.equal(await answer.text(), "shop at /x");
+  });
+
+  test("that is there is what the other files are written for", (t) => {
+    const folder = projectOf(t, SHOP);
+    writeFileSync(
+      join(folder, "tsgun.config.mjs"),
+      `export default {
+        app: "app.ts", bind: ["unix:/run/other/web.sock", "0.0.0.0:7000"], backlog: 99, gracefulTimeout: "90s",
+        drainDelay: "20s", requestTimeout: "2m", keepAlive: 30, bootTimeout: "2m", limitRequestBody: "1MB",
+      };`,
+    );
+    const { stdout } = initialise(folder, "nginx", "systemd", "docker", "kubernetes", "--dry-run");
+    for (const line of [
+      "  server unix:/run/other/web.sock max_fails=0;",
+      "  keepalive_timeout 15s;",
+      "    proxy_read_timeout 150s;",
+      "  client_max_body_size 1048576;",
+      "ListenStream=/run/other/web.sock\nListenStream=0.0.0.0:7000",
+      "Backlog=99",
+      "TimeoutStopSec=125s",
+      "TimeoutStartSec=150s",
+      "      terminationGracePeriodSeconds: 125",
+      '"--drain-delay", "20s"',
+      "--start-period=120s",
+    ]) {
+      assert.ok(stdout.includes(line), `${line} is not in\n${stdout}`);
+    }
+  });
+
+  test("says where nginx connects, where no socket unit does", (t) => {
+    const folder = projectOf(t, SHOP);
+    const config = (...words: string[]): string => initialise(folder, "config", "--dry-run", ...words).stdout;
+    assert.match(config("nginx"), /^ {2}bind: "unix:\/run\/shop\.sock",$/m);
+    assert.match(config("nginx"), /^ {2}server unix:\/run\/shop\.sock /m);
+    assert.doesNotMatch(config("nginx", "systemd"), /bind:/);
+    assert.match(config("nginx", "systemd"), /^ListenStream=\/run\/shop\.sock$/m);
+  });
+});

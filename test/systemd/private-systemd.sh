@@ -29,7 +29,12 @@ if [ "${TSGUN_PRIVATE_SYSTEMD:-}" != inside ]; then
     while kill -0 "$1" 2>/dev/null; do sleep 0.1; done
     echo 1 >"$2/cgroup.kill"
     while grep -q . "$2/cgroup.procs" "$2"/*/cgroup.procs "$2"/*/*/cgroup.procs; do sleep 0.1; done
-    find "$2" -depth -type d -exec rmdir {} \;
+    # A group whose last process has just ended may still be busy.
+    for try in $(seq 100); do
+      find "$2" -depth -type d -exec rmdir {} \;
+      [ -e "$2" ] || break
+      sleep 0.1
+    done
   ' sh $$ "$group" >/dev/null 2>&1 </dev/null &
   echo $$ >"$group/cgroup.procs"
   TSGUN_PRIVATE_SYSTEMD=inside exec unshare --mount --propagation private --pid --fork --kill-child \

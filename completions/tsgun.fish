@@ -1,6 +1,7 @@
 # Completion of tsgun for fish; generated: tsgun completion fish
 complete -c tsgun -n __fish_use_subcommand -a ctl
 complete -c tsgun -n __fish_use_subcommand -a dev
+complete -c tsgun -n __fish_use_subcommand -a init
 complete -c tsgun -n __fish_use_subcommand -a completion
 complete -c tsgun -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'
 complete -c tsgun -n '__fish_seen_subcommand_from ctl' -f -a status -d 'how the server is'

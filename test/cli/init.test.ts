@@ -228,9 +228,12 @@ describe("what it writes", () => {
 });
 
 describe("the configuration", () => {
-  test("is one that serves", async (t: TestContext) => {
+  test("is one that passes --check-config, and serves", async (t: TestContext) => {
     const folder = projectOf(t, SHOP);
     initialise(folder, "config");
+    const checked = startCommand(t, ["--check-config"], { cwd: folder });
+    assert.deepEqual(await checked.ended(), { code: 0, signal: null });
+    assert.match(checked.stdout, /the app loads: app\.ts:handler \(gateway handler\)/);
     const server = startCommand(t, ["--bind", "127.0.0.1:0", "--workers", "1"], { cwd: folder });
     await server.ready();
     const answer = await fetch(`http://127.0.0.1:${await server.port()}/x`);

@@ -1,17 +1,16 @@
 /**
- * The access log as the arbiter sees it: it writes none, but the format and the file are checked before any
- * worker is started with them, and the file is made and given to the workers, who open it by its name.
+ * The access log of a configuration. The arbiter writes none, but the format and the file are checked before any
+ * worker is started with them.
  */
-import { closeSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { nearestName } from "../config/nearest-name.ts";
 import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { Identity } from "../ipc/messages.ts";
 import { AccessFormatError, compileAccessFormat } from "../log/access-format.ts";
-import { openAppending, type SinkTarget, sinkTarget } from "../log/line-sink.ts";
+import { type SinkTarget, sinkTarget } from "../log/line-sink.ts";
 import { accessSyslog } from "../log/log-settings.ts";
-import { giveFile } from "./identity.ts";
+import { makeLogFile } from "./log-file.ts";
 
 /** Where lines go that syslog alone is to have. */
 export const NOWHERE = "/dev/null";
@@ -31,7 +30,7 @@ export function accessTarget(config: Config, folder: string): SinkTarget | undef
 export function prepareAccessLog(config: Config, folder: string, identity: Identity): void {
   checkFormat(config.accessLogformat);
   const target = accessTarget(config, folder);
-  if (typeof target === "string") makeFile(target, identity);
+  if (typeof target === "string") makeLogFile("access-logfile", target, identity);
 }
 
 function checkFormat(format: string): void {
@@ -41,15 +40,4 @@ function checkFormat(format: string): void {
     if (!(error instanceof AccessFormatError)) throw error;
     throw new FatalError(`access-logformat: ${error.message}`, ExitCode.usage, { cause: error });
   }
-}
-
-function makeFile(file: string, identity: Identity): void {
-  try {
-    closeSync(openAppending(file));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === "ENXIO" ? "nobody reads this pipe" : message;
-    throw new FatalError(`access-logfile: cannot write ${file}: ${why}`, ExitCode.usage, { cause: error });
-  }
-  if (statSync(file).isFile()) giveFile(file, identity);
 }

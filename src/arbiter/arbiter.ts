@@ -10,10 +10,8 @@ import { packageVersion } from "../config/version.ts";
 import type { Outcome } from "../control/api.ts";
 import { ExitCode } from "../errors.ts";
 import type { FromWorker, Identity } from "../ipc/messages.ts";
-import { ErrorLog } from "../log/error-log.ts";
-import { accessSyslog, errorLogOptions } from "../log/log-settings.ts";
+import type { ErrorLog } from "../log/error-log.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
-import { accessTarget, NOWHERE, prepareAccessLog } from "./access-file.ts";
 import { type Listener, releaseShared, removeSocketFile } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
@@ -21,14 +19,13 @@ import { ControlDoors } from "./control-doors.ts";
 import { workerCount } from "./cpu-limit.ts";
 import { Crew } from "./crew.ts";
 import { firstBoot, type Limits } from "./desired.ts";
-import { errorTarget, prepareErrorLog } from "./error-file.ts";
 import { type ArbiterEvent, SIGNALS, type Signal } from "./event.ts";
 import type { FileWatch } from "./file-watch.ts";
 import { Generations } from "./generations.ts";
 import { Predecessor, type PredecessorStep } from "./handover.ts";
 import { socketOwnership, workerIdentity } from "./identity.ts";
 import { currentInvocation } from "./invocation.ts";
-import type { LostLog } from "./lost-requests.ts";
+import { Logs } from "./logs.ts";
 import { Mailbox } from "./mailbox.ts";
 import { Narrator } from "./narrator.ts";
 import { PidFile } from "./pid-file.ts";
@@ -36,7 +33,6 @@ import { Pool, type PoolEffects } from "./pool.ts";
 import { Reaper } from "./reaper.ts";
 import { Recycling } from "./recycling.ts";
 import { Reload } from "./reload.ts";
-import type { WorkerRecord } from "./roster.ts";
 import { ServerHooks } from "./server-hooks.ts";
 import { Service } from "./service.ts";
 import { arbiterTitle, enterFolder, processName } from "./setup.ts";
@@ -61,6 +57,7 @@ export class Arbiter {
   readonly #hooks = new ServerHooks(this.#serverContext());
   readonly #folder: string;
   readonly #identity: Identity;
+  readonly #logs: Logs;
   readonly #log: ErrorLog;
   readonly #narrator: Narrator;
   readonly #desk: ControlDesk;
@@ -85,13 +82,14 @@ export class Arbiter {
   constructor(options: ArbiterOptions) {
     const { config } = options.configuration;
     this.#report = options.report;
-    this.#log = new ErrorLog();
-    this.#narrator = new Narrator(this.#log);
     this.#folder = enterFolder(config.chdir);
     this.#identity = workerIdentity(config);
+    this.#logs = new Logs(this.#folder, this.#identity);
+    this.#log = this.#logs.errors;
+    this.#narrator = new Narrator(this.#log);
     if (config.umask !== undefined) process.umask(config.umask);
-    this.#prepare(config);
-    this.#adoptLog(config);
+    this.#logs.prepare(config);
+    this.#logs.adopt(config);
     process.title = arbiterTitle(config);
     this.#generations = new Generations(options.configuration);
     this.#fixed = config;
@@ -99,7 +97,8 @@ export class Arbiter {
     this.#crew = new Crew({
       narrator: this.#narrator,
       pool: () => this.#pool,
-      lostLog: (pid, worker) => this.#lostLog(pid, worker),
+      lostLog: (pid, { slot, generation }) =>
+        this.#logs.ofLost({ pid, slot }, this.#generations.find(generation) ?? config),
       beforeStart: (worker) => this.#hooks.run(this.#hooksOf(worker.generation), "preFork", worker),
       ended: (worker) => this.#hooks.tell(this.#hooksOf(worker.generation), "childExit", worker),
       post: (event) => this.#mailbox.post(event),
@@ -112,11 +111,9 @@ export class Arbiter {
       generations: this.#generations,
       desk: this.#desk,
       narrator: this.#narrator,
-      log: this.#log,
       readAgain: () => this.#readAgain(options.readAgain),
       tryApp: (read) => this.#tryApp(read),
-      prepare: (read) => this.#prepare(read),
-      adoptLog: (read) => this.#adoptLog(read),
+      logs: this.#logs,
       post: (event) => this.#mailbox.post({ type: "reload", event }),
     });
     this.#upgrade = new Upgrade(this.#upgradeOffice());
@@ -367,41 +364,10 @@ export class Arbiter {
     this.#pool.stopGracefully(drainDelay);
   }
 
-  /** @throws FatalError when workers with this configuration could not write their logs. */
-  #prepare(config: Config): void {
-    prepareErrorLog(config, this.#folder, this.#identity);
-    prepareAccessLog(config, this.#folder, this.#identity);
-  }
-
-  #adoptLog(config: Config): void {
-    this.#log.configure(errorLogOptions(config, errorTarget(config, this.#folder)));
-  }
-
-  #lostLog(pid: number, { slot, generation }: WorkerRecord): LostLog | undefined {
-    const config = this.#generations.find(generation) ?? this.#fixed;
-    const target = accessTarget(config, this.#folder);
-    if (target === undefined) return undefined;
-    const worker = { pid, slot, env: { ...process.env, ...config.env } };
-    const onTrouble = (message: string): void => this.#log.error(message);
-    return { target, format: config.accessLogformat, worker, onTrouble, syslog: accessSyslog(config) };
-  }
-
   #reopenLogs(): Outcome {
-    const targets = this.#generations.configs.flatMap((config) => [
-      errorTarget(config, this.#folder),
-      accessTarget(config, this.#folder),
-    ]);
-    const files = [...new Set(targets)].filter((target) => typeof target === "string" && target !== NOWHERE);
-    if (files.length === 0)
-      return { ok: true, message: "there is no log file: the log is the standard error" };
-    this.#log.reopen();
-    try {
-      for (const config of this.#generations.configs) this.#prepare(config);
-    } catch (error) {
-      this.#log.error((error as Error).message);
-    }
+    const outcome = this.#logs.reopen(this.#generations.configs);
     this.#crew.tellAll({ type: "reopen" });
-    return { ok: true, message: `reopened ${files.join(", ")}` };
+    return outcome;
   }
 
   #upgradeOffice(): UpgradeOffice {
@@ -515,15 +481,10 @@ export class Arbiter {
         this.#narrator.bootFailed(this.#crew.pidOf(id), worker, failure, this.#pool.desired, this.#pool.now);
       },
       established: (generation) => {
-        this.#generations.keepOnly(generation);
-        if (this.#generations.standsInFor(generation) === undefined) {
-          this.#narrator.established(generation, this.#pool.desired.target);
-          this.#files?.established(generation);
-        } else this.#narrator.waiting();
-        this.#desk.reloadDone(generation);
+        this.#reload.established(generation);
+        if (this.#generations.standsInFor(generation) === undefined) this.#files?.established(generation);
         this.#report?.ready();
         if (this.#predecessor === undefined) this.#report?.close();
-        this.#reload.onceMore();
       },
       substitute: (failure) => {
         // Whoever waits to hear that it serves is told why not; and without a file nothing can be waited for.
@@ -532,18 +493,7 @@ export class Arbiter {
         this.#narrator.broken(failure);
         return this.#reload.standIn(failure);
       },
-      abandoned: (failure, established) => {
-        const waiting = established !== 0 && this.#generations.standsInFor(established) !== undefined;
-        if (waiting) this.#narrator.broken(failure);
-        else this.#narrator.abandoned(failure, established);
-        this.#desk.reloadFailed(this.#generations.newest, failure, established);
-        if (established !== 0) this.#adoptLog(this.#generations.configOf(established));
-        const tried = this.#generations.standsInFor(this.#generations.newest) === undefined;
-        if (waiting && tried && !this.#pool.desired.reloadAgain) {
-          this.#pool.reload(this.#reload.standIn(failure), this.#pool.desired.target);
-        }
-        this.#reload.onceMore();
-      },
+      abandoned: (failure, established) => this.#reload.abandoned(failure, established),
       limits: (generation) => limitsOf(this.#generations.configOf(generation)),
     };
   }
@@ -573,8 +523,7 @@ export class Arbiter {
       identity: this.#identity,
       standsInFor: this.#generations.standsInFor(generation),
       folder: this.#folder,
-      errorLog: errorTarget(config, this.#folder),
-      accessLog: accessTarget(config, this.#folder),
+      ...this.#logs.targets(config),
     };
     this.#recycling.watch(config);
     this.#crew.spawn(launch);

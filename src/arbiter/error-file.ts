@@ -1,15 +1,13 @@
 /**
- * The error log as the arbiter sees it: where it goes is checked before anything is logged there, and its file is
- * made and given to the workers, who open it by its name.
+ * The error log of a configuration: where it goes, which is checked before anything is logged there.
  */
-import { closeSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { Identity } from "../ipc/messages.ts";
-import { openAppending, type SinkTarget, sinkTarget } from "../log/line-sink.ts";
+import { type SinkTarget, sinkTarget } from "../log/line-sink.ts";
 import { requireDatagrams } from "../native/datagram-socket.ts";
-import { giveFile } from "./identity.ts";
+import { makeLogFile } from "./log-file.ts";
 
 const STDERR = 2;
 
@@ -27,19 +25,8 @@ export function errorTarget(config: Pick<Config, "errorLogfile">, folder: string
  */
 export function prepareErrorLog(config: Config, folder: string, identity: Identity): void {
   const target = errorTarget(config, folder);
-  if (typeof target === "string") makeFile(target, identity);
+  if (typeof target === "string") makeLogFile("error-logfile", target, identity);
   if (config.logSyslog) checkSyslog(config);
-}
-
-function makeFile(file: string, identity: Identity): void {
-  try {
-    closeSync(openAppending(file));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === "ENXIO" ? "nobody reads this pipe" : message;
-    throw new FatalError(`error-logfile: cannot write ${file}: ${why}`, ExitCode.usage, { cause: error });
-  }
-  if (statSync(file).isFile()) giveFile(file, identity);
 }
 
 function checkSyslog({ logSyslogTo: to }: Config): void {

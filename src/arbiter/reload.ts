@@ -1,17 +1,17 @@
 /**
- * The reload, up to where the pool takes over: the configuration is read beside the loop, and whatever that throws
- * leaves everything as it is. Reloads that overlap become one: what was read before the newest wish may be old.
+ * The reload, from the wish to what became of it; between them the pool replaces the workers. The configuration is read
+ * beside the loop, and whatever that throws leaves everything as it is. Reloads that overlap become one: what was read before the newest wish may be old.
  */
 import type { Configuration } from "../config/config.ts";
 import type { Config } from "../config/settings.ts";
 import type { FatalError } from "../errors.ts";
 import type { BootFailure } from "../ipc/messages.ts";
-import type { ErrorLog } from "../log/error-log.ts";
 import type { ControlDesk } from "./control-desk.ts";
 import { workerCount } from "./cpu-limit.ts";
 import { canReload } from "./desired.ts";
 import type { ReloadEvent } from "./event.ts";
 import type { Generations } from "./generations.ts";
+import type { Logs } from "./logs.ts";
 import type { Narrator } from "./narrator.ts";
 import type { Pool } from "./pool.ts";
 import { keepFixedSettings } from "./setup.ts";
@@ -22,15 +22,11 @@ export interface ReloadOffice {
   readonly generations: Generations;
   readonly desk: ControlDesk;
   readonly narrator: Narrator;
-  readonly log: ErrorLog;
+  readonly logs: Logs;
   /** Whatever it throws leaves everything as it is. */
   readAgain(): Promise<Configuration>;
   /** Tries whether the app can be loaded, where the configuration wants that before a worker is started. */
   tryApp(config: Config): Promise<void>;
-  /** Makes ready what workers with a configuration need. Whatever it throws leaves everything as it is. */
-  prepare(config: Config): void;
-  /** From now on the arbiter logs as a configuration wants it. */
-  adoptLog(config: Config): void;
   /** Puts what came of the reading into the mailbox; `take` is called from there. */
   post(event: ReloadEvent): void;
 }
@@ -84,22 +80,22 @@ export class Reload {
   }
 
   #begin(read: Configuration): void {
-    const { pool, generations, narrator, log, prepare, adoptLog } = this.#office;
+    const { pool, generations, narrator, logs } = this.#office;
     const { established, reloadAgain, stop } = pool.desired;
     if (stop !== undefined) return;
     if (reloadAgain) {
-      this.onceMore();
+      this.#onceMore();
       return;
     }
-    const config = keepFixedSettings(read.config, generations.configOf(established), log);
+    const config = keepFixedSettings(read.config, generations.configOf(established), logs.errors);
     try {
-      prepare(config);
+      logs.prepare(config);
     } catch (error) {
       this.#fail(error as Error);
       return;
     }
     const generation = generations.add({ config, hooks: read.hooks });
-    adoptLog(config);
+    logs.adopt(config);
     narrator.reloading(generation, [...this.#changed]);
     this.#changed.clear();
     pool.reload(generation, workerCount(config.workers));
@@ -110,7 +106,32 @@ export class Reload {
     const { established, reloadAgain } = pool.desired;
     narrator.reloadFailed(established, error.message, (error as FatalError).detail);
     if (!reloadAgain) desk.reloadFailed(generations.newest + 1, error, established);
-    this.onceMore();
+    this.#onceMore();
+  }
+
+  /** Every slot has a worker of this generation. */
+  established(generation: number): void {
+    const { pool, generations, narrator, desk } = this.#office;
+    generations.keepOnly(generation);
+    if (generations.standsInFor(generation) === undefined)
+      narrator.established(generation, pool.desired.target);
+    else narrator.waiting();
+    desk.reloadDone(generation);
+    this.#onceMore();
+  }
+
+  /** The newest generation failed, and `established` stands; nothing is left if that is 0. */
+  abandoned(failure: BootFailure, established: number): void {
+    const { pool, generations, narrator, desk, logs } = this.#office;
+    const waiting = established !== 0 && generations.standsInFor(established) !== undefined;
+    if (waiting) narrator.broken(failure);
+    else narrator.abandoned(failure, established);
+    desk.reloadFailed(generations.newest, failure, established);
+    if (established !== 0) logs.adopt(generations.configOf(established));
+    const tried = generations.standsInFor(generations.newest) === undefined;
+    if (waiting && tried && !pool.desired.reloadAgain)
+      pool.reload(this.standIn(failure), pool.desired.target);
+    this.#onceMore();
   }
 
   /** A generation that answers with why the newest one could not be started, and runs nothing of the user's. */
@@ -120,7 +141,7 @@ export class Reload {
   }
 
   /** Where a reload has come to its end: begins the one that was asked for meanwhile. */
-  onceMore(): void {
+  #onceMore(): void {
     const { pool } = this.#office;
     if (!pool.desired.reloadAgain) return;
     pool.reloadAgain(false);

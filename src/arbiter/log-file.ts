@@ -1,0 +1,22 @@
+/** A log file as the arbiter sees it: made before anybody writes to it, and given to the workers, who open it by its name. */
+import { closeSync, statSync } from "node:fs";
+import { ExitCode, FatalError } from "../errors.ts";
+import type { Identity } from "../ipc/messages.ts";
+import { openAppending } from "../log/line-sink.ts";
+import { giveFile } from "./identity.ts";
+
+/**
+ * Makes sure that a log file can be written, by the workers too. `setting` names who wants it.
+ *
+ * @throws FatalError (usage)
+ */
+export function makeLogFile(setting: string, file: string, identity: Identity): void {
+  try {
+    closeSync(openAppending(file));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "ENXIO" ? "nobody reads this pipe" : message;
+    throw new FatalError(`${setting}: cannot write ${file}: ${why}`, ExitCode.usage, { cause: error });
+  }
+  if (statSync(file).isFile()) giveFile(file, identity);
+}

@@ -1,6 +1,6 @@
 /** `tsgun init`: writes the files around the app that somebody asks for, and nothing over one that is there. */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { Command, CommanderError } from "commander";
 import { findConfigFile } from "../config/config-source.ts";
@@ -35,13 +35,16 @@ export async function runInit(args: readonly string[]): Promise<ExitCode> {
     const message = error.message.replace(/^error: /, "");
     throw new FatalError(`${message} (see tsgun init --help)`, ExitCode.usage, { cause: error });
   }
-  const options = program.opts<InitOptions>();
   const folder = process.cwd();
+  const { force = false, dryRun = false, ...wishes } = program.opts<InitOptions>();
+  const plan = (kinds: ReadonlySet<FileKind>) => planDeployment(folder, { ...wishes, kinds, force });
   const named = namedKinds(program.args);
+  // Without an app there is nothing to ask for.
+  if (named === undefined) await plan(new Set());
   const kinds = named ?? (isTerminal() ? await askForKinds(folder) : new Set<FileKind>(["config"]));
-  const { force = false, dryRun = false, ...wishes } = options;
-  const deployment = await planDeployment(folder, { ...wishes, kinds, force });
+  const deployment = await plan(kinds);
   const files = [...kinds].flatMap((kind) => plannedFiles(kind, deployment));
+  if (kinds.has("config") && !dryRun) refuseSecondConfig(folder, files);
   if (dryRun) {
     process.stdout.write(files.map(({ path, text }) => `==> ${path} <==\n${text}`).join("\n"));
     return ExitCode.ok;
@@ -105,6 +108,17 @@ async function askForKinds(folder: string): Promise<Set<FileKind>> {
   } finally {
     terminal.close();
   }
+}
+
+/** Of two configurations with different endings only one is read, and which one nobody would guess. */
+function refuseSecondConfig(folder: string, files: readonly PlannedFile[]): void {
+  const existing = findConfigFile(folder);
+  if (existing === undefined || files.some(({ path }) => join(folder, path) === existing)) return;
+  const name = basename(existing);
+  throw new FatalError(
+    `there is a configuration already: remove ${name}, or leave out config`,
+    ExitCode.usage,
+  );
 }
 
 /** Writes a file, unless there is one; says which it was. */

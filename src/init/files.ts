@@ -1,4 +1,5 @@
 /** Which files there are to be written, by the word that asks for them. */
+import { formatAddress } from "../config/address.ts";
 import { configFile, configFileName } from "./config-file.ts";
 import type { Deployment } from "./deployment.ts";
 import { dockerfile, dockerignore } from "./docker.ts";
@@ -65,9 +66,10 @@ export function nextSteps(kinds: ReadonlySet<FileKind>, deployment: Deployment):
       `sudo cp deploy/nginx/${name}.conf /etc/nginx/conf.d/ && sudo nginx -t && sudo nginx -s reload ` +
         `(it answers for ${domain})`,
     );
-    if (!kinds.has("systemd") && bind !== undefined) {
+    if (bind !== undefined) {
       steps.push(
-        `without systemd, so that nginx may connect: sudo npx tsgun --user ${deployment.proxyGroup} (whom nginx runs as)`,
+        `without systemd (tsgun init systemd): sudo npx tsgun --bind ${formatAddress(bind)} ` +
+          `--user ${deployment.proxyGroup}, whom nginx runs as`,
       );
     }
   }

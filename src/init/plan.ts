@@ -41,7 +41,7 @@ export async function planDeployment(cwd: string, wishes: Wishes): Promise<Deplo
     proxyGroup: proxyGroup(),
     sockets: written.has("bind") ? config.bind : [own],
     // systemd hands the socket over; without it the server has to bind it.
-    bind: kinds.has("nginx") && !kinds.has("systemd") ? own : undefined,
+    bind: kinds.has("nginx") && !kinds.has("systemd") && !written.has("bind") ? own : undefined,
     config,
     port: CONTAINER.port,
     healthPort: CONTAINER.healthPort,

@@ -121,7 +121,7 @@ function findApp(folder: string, manifest: Manifest): FoundApp {
   const reason =
     first === undefined
       ? `there is no app in ${folder}: looked for what package.json starts, and for ${PLACES.join(", ")}`
-      : `${first} exports no app: export it as ${DEFAULT_NAMES.join(", ")}, without its listen() call`;
+      : `${first} exports no app: export it as ${DEFAULT_NAMES.join(" or ")}, without its listen() call`;
   throw new FatalError(`${reason}; or name it: tsgun init --app server.ts:app`, ExitCode.usage);
 }
 

@@ -39,6 +39,7 @@ After=network.target ${name}.socket
 # systemd-notify, a child process, says it: hence all.
 Type=notify
 NotifyAccess=all
+# The service has a user of its own: everybody has to be able to read this folder.
 WorkingDirectory=${folder}
 Environment=NODE_ENV=production
 ExecStart=${folder}/node_modules/.bin/tsgun

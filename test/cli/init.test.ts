@@ -110,7 +110,7 @@ describe("the app that it finds", () => {
     assert.equal(status, 2);
     assert.equal(
       stderr,
-      "tsgun: app.js exports no app: export it as handler, app, default, without its listen() call; " +
+      "tsgun: app.js exports no app: export it as handler or app or default, without its listen() call; " +
         "or name it: tsgun init --app server.ts:app\n",
     );
     assert.deepEqual(filesIn(folder), ["app.js", "package.json"]);
@@ -210,6 +210,16 @@ describe("what it writes", () => {
     assert.match(read(".dockerignore"), /^node_modules$/m);
   });
 
+  test("no second configuration beside one with another ending", (t) => {
+    const folder = projectOf(t, { ...SHOP, "tsgun.config.json": '{ "app": "app.ts" }' });
+    for (const force of [[], ["--force"]]) {
+      const { status, stderr } = initialise(folder, "config", "nginx", ...force);
+      assert.equal(status, 2);
+      assert.match(stderr, /^tsgun: there is a configuration already: remove tsgun\.config\.json, or /);
+    }
+    assert.deepEqual(filesIn(folder), ["app.ts", "package.json", "tsgun.config.json"]);
+  });
+
   test("words and flags that there are not", (t) => {
     const folder = projectOf(t, SHOP);
     const trouble = (...words: string[]): string => {
@@ -271,6 +281,8 @@ describe("the configuration", () => {
     const folder = projectOf(t, SHOP);
     const config = (...words: string[]): string => initialise(folder, "config", "--dry-run", ...words).stdout;
     assert.match(config("nginx"), /^ {2}bind: "unix:\/run\/shop\.sock",$/m);
+    const site = initialise(projectOf(t, SHOP), "nginx").stdout;
+    assert.match(site, /^Next: .*: sudo npx tsgun --bind unix:\/run\/shop\.sock --user /m);
     assert.match(config("nginx"), /^ {2}server unix:\/run\/shop\.sock /m);
     assert.doesNotMatch(config("nginx", "systemd"), /bind:/);
     assert.match(config("nginx", "systemd"), /^ListenStream=\/run\/shop\.sock$/m);

@@ -10,6 +10,9 @@ import {
 } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
 
+/** Words to choose from that would take the help's whole width. */
+const LONG_CHOICE = /<\w+(?:\|\w+){4,}>/;
+
 export function makeProgram(): Command {
   const program = new Command("tsgun")
     .description("Serves a TypeScript or JavaScript application with a pool of worker processes.")
@@ -25,7 +28,15 @@ export function makeProgram(): Command {
     )
     .allowExcessArguments(false)
     .exitOverride()
-    .configureOutput({ writeErr: () => {} });
+    .configureOutput({ writeErr: () => {} })
+    .configureHelp({
+      minWidthToWrap: 20,
+      optionTerm: (option) => option.flags.replace(LONG_CHOICE, "<WORD>"),
+      optionDescription(option) {
+        const words = LONG_CHOICE.exec(option.flags)?.[0].slice(1, -1).replaceAll("|", ", ");
+        return words === undefined ? option.description : `${option.description} One of ${words}.`;
+      },
+    });
   for (const section of SECTIONS) {
     for (const name of SETTING_NAMES) {
       if (settings[name].section === section) addOptions(program, name);
@@ -49,7 +60,8 @@ function addOptions(program: Command, name: SettingName): void {
     default: fallback,
   } = settings[name] as Setting<unknown>;
   if (positional === true) return;
-  const shown = fallback === undefined ? doc : `${doc} (default: ${kind.format(fallback)})`;
+  const shown =
+    fallback === undefined || kind.bare === true ? doc : `${doc} (default: ${kind.format(fallback)})`;
   const short = flags.filter((flag) => !flag.startsWith("--"));
   const operand = kind.bare === true ? "" : ` <${kind.placeholder}>`;
   const main = new Option([...short, `${flagOf(name)}${operand}`].join(", "), shown);

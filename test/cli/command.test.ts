@@ -22,8 +22,16 @@ test("--help shows every setting with its default", async (context) => {
     if (positional !== true)
       assert.match(text, new RegExp(` --${settingLabel(name)} ${kind.bare === true ? "" : "<"}`));
     assert.ok(text.includes(doc), name);
-    if (fallback !== undefined) assert.ok(text.includes(`(default: ${kind.format(fallback)})`), name);
+    if (fallback !== undefined && kind.bare !== true)
+      assert.ok(text.includes(`(default: ${kind.format(fallback)})`), name);
   }
+});
+
+test("--help leaves its descriptions half of a narrow terminal", async (context) => {
+  const command = startCommand(context, ["--help"]);
+  await command.ended();
+  const [, term = ""] = /^( +-v, --version +)\S/m.exec(command.stdout) ?? [];
+  assert.ok(term.length > 0 && term.length <= 45, `the flags take ${term.length} columns`);
 });
 
 const MISTAKES: [args: string[], message: string][] = [

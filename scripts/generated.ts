@@ -44,7 +44,7 @@ function typeOf({ kind, negatable }: Setting<unknown>): string {
   const words = kind.placeholder.split("|").map((word) => `\`${word}\``);
   const type = TYPES[kind.placeholder] ?? (words.length > 1 ? `one of ${words.join(", ")}` : "text");
   const several = kind.repeatable === true && kind.placeholder !== "NAME=VALUE" ? ", or a list" : "";
-  return `${type}${several}${negatable === true ? "; `false` or `none` for none" : ""}`;
+  return `${type}${several}${negatable !== undefined ? "; `false` or `none` for none" : ""}`;
 }
 
 function defaultOf({ kind, default: fallback, defaultDoc }: Setting<unknown>): string {
@@ -58,7 +58,7 @@ function entry(name: SettingName): string {
   const row = rowOf(name);
   const label = settingLabel(name);
   const flags = row.positional === true ? [] : [...(row.flags ?? []), `--${label}`];
-  if (row.negatable === true) flags.push(`--no-${label}`);
+  if (row.negatable !== undefined) flags.push(`--no-${label}`);
   const written = flags.map((flag) => `\`${flag}\``).join(", ");
   const facts: [string, string][] = [
     ["command line", row.positional === true ? "by its place: `tsgun APP`" : written],

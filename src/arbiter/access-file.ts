@@ -28,12 +28,13 @@ export function accessTarget(config: Config, folder: string): SinkTarget | undef
  * @throws FatalError (usage) for a format that cannot be understood and a file that cannot be written.
  */
 export function prepareAccessLog(config: Config, folder: string, identity: Identity): void {
-  checkFormat(config.accessLogformat);
+  checkAccessFormat(config.accessLogformat);
   const target = accessTarget(config, folder);
   if (typeof target === "string") makeLogFile("access-logfile", target, identity);
 }
 
-function checkFormat(format: string): void {
+/** @throws FatalError (usage) for a format that cannot be understood. */
+export function checkAccessFormat(format: string): void {
   try {
     compileAccessFormat(format, { pid: 0, slot: 0, env: {} }, nearestName);
   } catch (error) {

@@ -26,11 +26,12 @@ export function errorTarget(config: Pick<Config, "errorLogfile">, folder: string
 export function prepareErrorLog(config: Config, folder: string, identity: Identity): void {
   const target = errorTarget(config, folder);
   if (typeof target === "string") makeLogFile("error-logfile", target, identity);
-  if (config.logSyslog) checkSyslog(config);
+  checkSyslog(config);
 }
 
-function checkSyslog({ logSyslogTo: to }: Config): void {
-  if (to.transport !== "unix" || to.type === "stream") return;
+/** @throws FatalError (usage) for a syslog server that this process cannot speak to. */
+export function checkSyslog({ logSyslog, logSyslogTo: to }: Config): void {
+  if (!logSyslog || to.transport !== "unix" || to.type === "stream") return;
   try {
     requireDatagrams();
   } catch (error) {

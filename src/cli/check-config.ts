@@ -1,5 +1,7 @@
 /** `--check-config`: what a start would find out before it serves, without serving. */
-import { workerIdentity } from "../arbiter/identity.ts";
+import { checkAccessFormat } from "../arbiter/access-file.ts";
+import { checkSyslog } from "../arbiter/error-file.ts";
+import { socketOwnership, workerIdentity } from "../arbiter/identity.ts";
 import { enterFolder } from "../arbiter/setup.ts";
 import { tryApp } from "../arbiter/trial.ts";
 import type { Config } from "../config/settings.ts";
@@ -11,6 +13,9 @@ import type { Config } from "../config/settings.ts";
 export async function checkConfig(config: Config): Promise<string> {
   const folder = enterFolder(config.chdir);
   const identity = workerIdentity(config);
+  checkAccessFormat(config.accessLogformat);
+  checkSyslog(config);
+  socketOwnership(config, identity);
   const what = await tryApp({ config, identity, folder });
   return `The configuration is good, and the app loads: ${config.app} (${what})`;
 }

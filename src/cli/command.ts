@@ -3,7 +3,7 @@ import { type Command, CommanderError } from "commander";
 import { BootReport } from "../arbiter/boot-report.ts";
 import type { Configuration, Layer } from "../config/config.ts";
 import { absentFlag, absentMessage } from "../config/gunicorn.ts";
-import type { SettingName } from "../config/settings.ts";
+import { type SettingName, settingLabel } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { ConfigurationReader, requireApp, type TracedConfiguration } from "./configuration.ts";
 import { asDevelopment, developmentLayer, enterDevelopment } from "./development.ts";
@@ -128,7 +128,13 @@ export function parseCommandLine(
   }
   const [app] = program.args;
   const values = { ...program.opts(), ...(app === undefined ? {} : { app }) };
-  return { values, origin: (name) => (name === "app" ? "the command line" : flagOf(name as SettingName)) };
+  return { values, origin: (name) => originOf(name as SettingName, values) };
+}
+
+function originOf(name: SettingName, values: Layer["values"]): string {
+  if (name === "app") return "the command line";
+  // Only --no-… gives a setting false.
+  return values[name] === false ? `--no-${settingLabel(name)}` : flagOf(name);
 }
 
 /** A mistake on the command line, as one line. */

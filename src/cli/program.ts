@@ -22,7 +22,7 @@ export function makeProgram(): Command {
     .helpOption("-h, --help", "Print this help.")
     .addHelpText(
       "after",
-      "\nWords for the shell's Tab key: tsgun completion bash|zsh|fish\nA running server is asked with: tsgun ctl status|workers|reload|scale|… (see tsgun ctl --help)" +
+      "\nWords for the shell's Tab key: tsgun completion bash|zsh|fish\nAsk a running server: tsgun ctl status|workers|reload|… (see tsgun ctl --help)" +
         "\nWhile you write the application: tsgun dev APP (see tsgun dev --help)" +
         "\nFiles for nginx, systemd, Docker, Kubernetes: tsgun init (see tsgun init --help)",
     )
@@ -66,11 +66,9 @@ function addOptions(program: Command, name: SettingName): void {
   const operand = kind.bare === true ? "" : ` <${kind.placeholder}>`;
   const main = new Option([...short, `${flagOf(name)}${operand}`].join(", "), shown);
   program.addOption(collecting(main, kind.repeatable).helpGroup(`${section}:`));
-  if (negatable === true) {
+  if (negatable !== undefined) {
     // Beside a positive option commander gives no default to this one.
-    program.addOption(
-      new Option(`--no-${settingLabel(name)}`, `No ${settingLabel(name)}.`).helpGroup(`${section}:`),
-    );
+    program.addOption(new Option(`--no-${settingLabel(name)}`, negatable).helpGroup(`${section}:`));
   }
   for (const flag of flags) {
     if (!flag.startsWith("--")) continue;

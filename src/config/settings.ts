@@ -35,8 +35,8 @@ export interface Setting<T, Input = unknown> {
   readonly flags?: readonly string[];
   /** Environment variables beside `TSGUN_<NAME>`, which goes first. */
   readonly environment?: readonly string[];
-  /** Can be switched off: `--no-name` gives false. */
-  readonly negatable?: boolean;
+  /** Can be switched off: `--no-name` gives false. What that does, for the help. */
+  readonly negatable?: string;
   /** Given by its place on the command line, not by a flag. */
   readonly positional?: boolean;
   /** Says where the configuration is or what becomes of it: it cannot stand in a configuration file. */
@@ -84,7 +84,7 @@ export const settings = {
     kind: configSource,
     default: undefined,
     flags: ["-c"],
-    negatable: true,
+    negatable: "Read no configuration file.",
     outsideFile: true,
     reload: false,
     doc: "The configuration file: a path, file:PATH or module:NAME. Without it tsgun.config.{ts,mts,js,mjs,cjs,json}, if there is one in the folder where the command is started.",
@@ -461,7 +461,7 @@ export const settings = {
     section: "Control",
     kind: pathOrNone,
     default: undefined,
-    negatable: true,
+    negatable: "Open no control socket.",
     reload: false,
     doc: "Where tsgun ctl reaches the server. Default: tsgun-PID.ctl in $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/tsgun or a folder of the user's among the temporary files.",
   }),
@@ -483,7 +483,7 @@ export const settings = {
     section: "Logging",
     kind: pathOrNone,
     default: false,
-    negatable: true,
+    negatable: "Write no access log.",
     reload: true,
     doc: "The file that the access log is appended to, a line for each request; - is the standard output. USR1 opens it anew. Off by default.",
   }),

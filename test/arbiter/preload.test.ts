@@ -129,6 +129,8 @@ const WRONG: [args: string[], code: number, message: RegExp][] = [
   [["nothing.mjs"], 4, /^tsgun: cannot find the app module "nothing\.mjs"/],
   [["app.mjs", "--chdir", "nowhere"], 2, /^tsgun: chdir: cannot go to /],
   [["app.mjs", "--user", "no-such-user"], 2, /^tsgun: there is no user "no-such-user"/],
+  [["app.mjs", "--access-logformat", "%(zz)s"], 2, /^tsgun: access-logformat: there is no atom %\(zz\)s/],
+  [["app.mjs", "--socket-owner", "no-such-user"], 2, /^tsgun: there is no user "no-such-user"/],
   [["app.mjs:nothing"], 4, /^tsgun: app\.mjs exports no "nothing"/],
 ];
 

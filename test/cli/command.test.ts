@@ -34,6 +34,17 @@ test("--help leaves its descriptions half of a narrow terminal", async (context)
   assert.ok(term.length > 0 && term.length <= 45, `the flags take ${term.length} columns`);
 });
 
+test("--help fits a terminal of 80 columns, and says what --no-… does", async (context) => {
+  const command = startCommand(context, ["--help"]);
+  await command.ended();
+  for (const line of command.stdout.split("\n")) {
+    // A default that is one long word cannot be broken.
+    assert.ok(line.length <= 80 || !line.trim().includes(" "), line);
+  }
+  assert.match(command.stdout, /--log-syslog-facility <WORD> {2,}The facility/);
+  assert.match(command.stdout, /--no-access-logfile {2,}Write no access log\./);
+});
+
 const MISTAKES: [args: string[], message: string][] = [
   [[], "no app is named: write tsgun module:name, as in tsgun app.ts:handler, or app in tsgun.config.ts"],
   [["--wrokers", "2", "a"], "unknown option '--wrokers' (Did you mean --workers?) (see tsgun --help)"],

@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { ABSENT_SETTINGS } from "../../src/config/gunicorn.ts";
 import {
   environmentNames,
   SETTING_NAMES,
@@ -229,23 +230,30 @@ test("--print-config hides what looks like a secret", async (context) => {
   assert.match(stdout, /DB_PASSWORD=\[hidden\] COLOUR=blue REDIS=redis:\/\/\[hidden\]@db\/0/);
 });
 
-const ABSENT: [args: string[], message: string][] = [
-  [
-    ["-kgevent"],
-    "-kgevent is a setting of gunicorn that is not here: there is one kind of worker, an event loop; leave it out; --interface says what the app is",
-  ],
-  [
-    ["--threads=4"],
-    "--threads is a setting of gunicorn that is not here: a worker serves many requests at a time on one event loop; use --workers",
-  ],
+const GIVEN = ABSENT_SETTINGS.flatMap((setting) => setting.flags.map((flag) => ({ flag, setting })));
+const ABSENT = [
+  ...GIVEN.map(({ flag, setting }) => ({ word: flag, flag, setting })),
+  ...GIVEN.filter(({ flag }) => flag === "--threads").map((given) => ({ ...given, word: "--threads=4" })),
+  ...GIVEN.filter(({ flag }) => flag === "-k").map((given) => ({
+    ...given,
+    word: "-kgevent",
+    flag: "-kgevent",
+  })),
 ];
 
-for (const [args, message] of ABSENT) {
-  test(`${args.join(" ")} says what to do instead`, async (context) => {
-    const { code, stderr } = await run(temporaryFolder(context), args);
+test("each flag of gunicorn that is not here says why, and what to do instead", async (context) => {
+  const folder = temporaryFolder(context);
+  for (const { word, flag, setting } of ABSENT) {
+    const { code, stderr } = await run(folder, [word]);
+    const message = `${flag} is a setting of gunicorn that is not here: ${setting.why}; ${setting.instead}`;
     assert.deepEqual([code, stderr], [2, `tsgun: ${message}\n`]);
-  });
-}
+  }
+});
+
+test("--no-… is shown as what was given", async (context) => {
+  const rows = printed(await run(temporaryFolder(context), ["--print-config", "--no-control-socket"]));
+  assert.deepEqual(rows.get("control-socket"), { value: "none", origin: "--no-control-socket" });
+});
 
 test("in a file, too, a setting of gunicorn says what to do, and a renamed one its name", async (context) => {
   const folder = temporaryFolder(context);

@@ -3,8 +3,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { generatedFiles } from "../../scripts/generated.ts";
-import { ABSENT_SETTINGS, RENAMED_SETTINGS } from "../../src/config/gunicorn.ts";
+import {
+  ABSENT_SETTINGS,
+  absentFlag,
+  absentName,
+  RENAMED_SETTINGS,
+  renamed,
+} from "../../src/config/gunicorn.ts";
+import { HOOK_NAMES } from "../../src/config/hooks.ts";
 import { SETTING_NAMES, type Setting, settingLabel, settings } from "../../src/config/settings.ts";
+import { GUNICORN_SETTINGS } from "./gunicorn-settings.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
@@ -34,31 +42,18 @@ test("what gunicorn has and tsgun has not is told so, and nothing is on both sid
   }
 });
 
-/** The flags of gunicorn 26. */
-const GUNICORN =
-  `-c --config -b --bind --backlog -w --workers -k --worker-class --threads --worker-connections
-  --max-requests --max-requests-jitter -t --timeout --graceful-timeout --keep-alive --limit-request-line
-  --limit-request-fields --limit-request-field_size --reload --reload-engine --reload-extra-file --spew --check-config
-  --print-config --preload --no-sendfile --reuse-port --chdir -D --daemon -e --env -p --pid --worker-tmp-dir -u --user
-  -g --group -m --umask --initgroups --forwarded-allow-ips --access-logfile --disable-redirect-access-to-syslog
-  --access-logformat --error-logfile --log-file --log-level --capture-output --logger-class --log-config
-  --log-config-json --log-syslog-to --log-syslog --log-syslog-prefix --log-syslog-facility -R
-  --enable-stdio-inheritance --statsd-host --dogstatsd-tags --statsd-prefix --enable-backlog-metric -n --name
-  --pythonpath --paste --paster --paste-global --proxy-protocol --proxy-allow-from --protocol --uwsgi-allow-from
-  --keyfile --certfile --ssl-version --cert-reqs --ca-certs --ciphers --suppress-ragged-eofs
-  --do-handshake-on-connect --http-protocols --http2-cleartext --http2-max-concurrent-streams
-  --http2-initial-window-size --http2-max-frame-size --http2-max-header-list-size --permit-obsolete-folding
-  --strip-header-spaces --permit-unconventional-http-method --permit-unconventional-http-version
-  --casefold-http-method --forwarder-headers --header-map --asgi-loop --asgi-lifespan
-  --asgi-disconnect-grace-period --http-parser --root-path --dirty-app --dirty-workers --dirty-timeout
-  --dirty-threads --dirty-graceful-timeout --control-socket --control-socket-mode --no-control-socket`.split(
-    /\s+/,
-  );
-
-test("every flag of gunicorn is a setting, or says what to do instead", () => {
-  const known = new Set([...OUR_FLAGS, ...ABSENT_SETTINGS.flatMap(({ flags }) => flags)]);
-  assert.deepEqual(
-    GUNICORN.filter((flag) => !known.has(flag)),
-    [],
-  );
+test("each setting of gunicorn is one of ours, a hook, or said not to be here; so is each of its flags", () => {
+  const plain = (name: string): string => name.replaceAll("_", "").toLowerCase();
+  const ours = new Set([...SETTING_NAMES, ...HOOK_NAMES].map(plain));
+  for (const [name, flags] of Object.entries(GUNICORN_SETTINGS)) {
+    const known = ours.has(plain(name)) || renamed(name) !== undefined || absentName(name) !== undefined;
+    assert.ok(known, name);
+    for (const flag of flags.split(" ").filter(Boolean)) {
+      assert.ok(OUR_FLAGS.has(flag) || absentFlag(flag) !== undefined, flag);
+    }
+  }
+  for (const { name, flags } of ABSENT_SETTINGS) {
+    assert.ok(Object.hasOwn(GUNICORN_SETTINGS, name), name);
+    for (const flag of flags) assert.ok(GUNICORN_SETTINGS[name]?.split(" ").includes(flag), flag);
+  }
 });

@@ -95,7 +95,7 @@ A value is taken from the first of these places that has it:
 
 1. the command line;
 2. \`TSGUN_CMD_ARGS\`: words of a command line in a variable, quoted as for a shell;
-3. the variable of the setting, such as \`TSGUN_KEEP_ALIVE\`;
+3. the variable of the setting, such as \`TSGUN_KEEP_ALIVE\` (one that is nearly a setting's is an error);
 4. the configuration file;
 5. the default.
 

@@ -94,8 +94,12 @@ function unknownSetting(name: string, layer: Layer): FatalError {
   return new FatalError(`there is no setting ${name} (from ${origin})${hint}`, ExitCode.usage);
 }
 
-/** The layer of the environment: `TSGUN_WORKERS`, and what hosts set by habit, such as `WEB_CONCURRENCY`. */
+/**
+ * The layer of the environment: `TSGUN_WORKERS`, and what hosts set by habit, such as `WEB_CONCURRENCY`.
+ * @throws FatalError (usage) for a variable that is meant to be one of these, and is not.
+ */
 export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
+  refuseMistyped(environment);
   const values: { [name: string]: unknown } = {};
   const origins = new Map<string, string>();
   for (const name of SETTING_NAMES) {
@@ -105,4 +109,31 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
     origins.set(name, variable);
   }
   return { values, origin: (name) => `${origins.get(name)} in the environment` };
+}
+
+const PREFIX = "TSGUN_";
+/** The prefix may be on variables that are none of ours (`TSGUN_RELEASE`): only what is hardly wrong is a typo. */
+const TYPO = { letters: 5, tolerance: 2 };
+
+function refuseMistyped(environment: NodeJS.ProcessEnv): void {
+  const known = new Set(SETTING_NAMES.flatMap(environmentNames));
+  for (const [variable, value] of Object.entries(environment)) {
+    if (!variable.startsWith(PREFIX) || known.has(variable) || (value ?? "") === "") continue;
+    const name = variable.slice(PREFIX.length);
+    const absent = absentName(name);
+    if (absent !== undefined)
+      throw new FatalError(absentMessage(absent, `${variable} (in the environment)`), ExitCode.usage);
+    const meant = renamed(name) ?? mistyped(name);
+    if (meant === undefined) continue;
+    const [right] = environmentNames(meant as SettingName);
+    throw new FatalError(
+      `there is no setting ${variable} (in the environment); did you mean ${right}?`,
+      ExitCode.usage,
+    );
+  }
+}
+
+function mistyped(name: string): string | undefined {
+  const letters = name.replaceAll("_", "");
+  return letters.length < TYPO.letters ? undefined : nearestName(letters, SETTING_NAMES, TYPO.tolerance);
 }

@@ -4,9 +4,13 @@
 const TOLERANCE = 3;
 
 /** The name that takes the fewest insertions, deletions, replacements and swaps to reach; none if all are far. */
-export function nearestName(wanted: string, names: readonly string[]): string | undefined {
+export function nearestName(
+  wanted: string,
+  names: readonly string[],
+  tolerance = TOLERANCE,
+): string | undefined {
   let nearest: string | undefined;
-  let least = Math.min(TOLERANCE, Math.floor(wanted.length / 2)) + 1;
+  let least = Math.min(tolerance, Math.floor(wanted.length / 2)) + 1;
   for (const name of names) {
     const distance = editDistance(wanted.toLowerCase(), name.toLowerCase());
     if (distance < least) {

@@ -225,6 +225,24 @@ const MISTAKES: [
   ],
   [
     {},
+    "there is no setting TSGUN_WROKERS (in the environment); did you mean TSGUN_WORKERS?",
+    [],
+    { TSGUN_WROKERS: "2" },
+  ],
+  [
+    {},
+    "there is no setting TSGUN_PIDFILE (in the environment); did you mean TSGUN_PID?",
+    [],
+    { TSGUN_PIDFILE: "a.pid" },
+  ],
+  [
+    {},
+    "TSGUN_WORKER_CLASS (in the environment) is a setting of gunicorn that is not here: there is one kind of worker, an event loop; leave it out; --interface says what the app is",
+    [],
+    { TSGUN_WORKER_CLASS: "gevent" },
+  ],
+  [
+    {},
     "TSGUN_CMD_ARGS: unknown option '--wrokers' (Did you mean --workers?) (see tsgun --help)",
     [],
     { TSGUN_CMD_ARGS: "--wrokers 0" },

@@ -67,6 +67,18 @@ test("a wrong value in the environment is named with its variable", () => {
   assert.equal(message, 'workers: "many" is not a whole number (from WEB_CONCURRENCY in the environment)');
 });
 
+test("a variable that only has the prefix is none of our business", () => {
+  const others = {
+    TSGUN_RELEASE: "7",
+    TSGUN_HOME: "/srv",
+    TSGUN_VERSION: "2",
+    TSGUN_IMAGE_TAG: "a",
+    TSGUN_WROKERS: "",
+  };
+  const own = { TSGUN_CMD_ARGS: "-w 2", TSGUN_REPORT_FD: "5", TSGUN_HANDOVER: "{}" };
+  assert.deepEqual(environmentLayer({ ...others, ...own }).values, {});
+});
+
 test("no two settings share a flag or a variable, and each is described", () => {
   const taken = new Set<string>();
   for (const name of SETTING_NAMES) {

@@ -12,7 +12,7 @@ import { ExitCode } from "../errors.ts";
 import type { FromWorker, Identity } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
-import { type Listener, releaseShared, removeSocketFile } from "./bind.ts";
+import { type Listener, releaseSocket, removeSocketFile } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
 import { ControlDoors } from "./control-doors.ts";
@@ -74,7 +74,7 @@ export class Arbiter {
   readonly #service: Service;
   #pidFile: PidFile | undefined;
   #listeners: readonly Listener[] = [];
-  #released = false;
+  readonly #released = new Set<Listener>();
   /** The number of workers that was last told of. */
   #toldWorkers: number | undefined;
 
@@ -202,9 +202,11 @@ export class Arbiter {
     this.#files?.close();
     this.#mailbox.close();
     this.#doors.close();
-    // Another arbiter may serve the same sockets, before or after this one.
-    const shared = this.#predecessor?.isServing === true || this.#upgrade.isSucceeded;
-    if (!shared) for (const listener of this.#listeners) removeSocketFile(listener);
+    if (!this.#isShared) {
+      for (const listener of this.#listeners) {
+        if (!this.#released.has(listener)) removeSocketFile(listener);
+      }
+    }
     this.#pidFile?.remove();
   }
 
@@ -455,11 +457,20 @@ export class Arbiter {
     if (desired.stop !== undefined && this.#pool.now >= desired.stop.beginAt) this.#release();
   }
 
-  /** The workers have been told to stop: other servers at the same address get all that comes. */
+  /**
+   * The workers have been told to stop, and none will follow. Whoever knocks from now on is refused as soon as the last
+   * of them has closed its own end, and can try another server, instead of waiting for an answer that never comes.
+   */
   #release(): void {
-    if (this.#released) return;
-    this.#released = true;
-    for (const listener of this.#listeners) releaseShared(listener);
+    const shared = this.#isShared;
+    for (const listener of this.#listeners) {
+      if (!this.#released.has(listener) && releaseSocket(listener, shared)) this.#released.add(listener);
+    }
+  }
+
+  /** Another arbiter serves the same sockets, before or after this one. */
+  get #isShared(): boolean {
+    return this.#predecessor?.isServing === true || this.#upgrade.isSucceeded;
   }
 
   #tellWorkers(): void {

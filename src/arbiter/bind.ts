@@ -1,5 +1,5 @@
 /**
- * Binding: the arbiter makes the listening sockets and holds them as long as it lives, so that a
+ * Binding: the arbiter makes the listening sockets and holds them until it is told to stop, so that a
  * connection waits in the kernel while workers come and go. It never accepts one itself: it does not
  * even call listen; the first worker does, on the socket that all share.
  */
@@ -19,8 +19,6 @@ export interface Listener {
   readonly url: string;
   /** systemd bound it. */
   readonly activated?: true;
-  /** Other servers may have bound the address, too. */
-  readonly shared?: true;
   /** The file of a Unix socket that the server made, and has to remove. */
   readonly file?: SocketFile;
 }
@@ -32,19 +30,25 @@ export interface SocketFile {
   readonly ino: number;
 }
 
-/** Removes the file of a Unix socket, if it is still the one that was made. */
-export function removeSocketFile({ file }: Listener): void {
-  if (file === undefined) return;
+/** Removes the file of a Unix socket, if it is still the one that was made. Says whether it was. */
+export function removeSocketFile({ file }: Listener): boolean {
+  if (file === undefined) return false;
   const there = lstatSync(file.path, { throwIfNoEntry: false });
-  if (there?.ino === file.ino && there.dev === file.dev) unlinkSync(file.path);
+  if (there?.ino !== file.ino || there.dev !== file.dev) return false;
+  unlinkSync(file.path);
+  return true;
 }
 
 /**
- * Lets go of an address that other servers have bound, too: the kernel goes on giving this one its share of the
- * connections as long as any process holds the socket, whether anybody accepts them or not.
+ * Lets go of a socket while workers still finish what they have: the kernel goes on taking connections for it as long
+ * as any process holds it, whether anybody accepts them or not. Node removes the file that a socket was bound to when it
+ * closes it, by its name: where that is not the server's to remove (`shared` with another arbiter, or replaced by
+ * somebody), the socket is kept, and so it is said.
  */
-export function releaseShared(listener: Listener): void {
-  if (listener.shared) closeSocket(listener.descriptor);
+export function releaseSocket(listener: Listener, shared: boolean): boolean {
+  if (listener.file !== undefined && (shared || !removeSocketFile(listener))) return false;
+  closeSocket(listener.descriptor);
+  return true;
 }
 
 /** The longest path of a Unix socket in bytes: `sun_path` less its NUL. libuv may cut a longer one short. */
@@ -105,7 +109,7 @@ async function bindTcp(
   );
   const bound: Address = { kind: "tcp", host, port: socket.port };
   const url = `http://${formatAddress(bound)}`;
-  return { descriptor: socket.fd, url, ...(reusePort && { shared: true }) };
+  return { descriptor: socket.fd, url };
 }
 
 const TCP_TROUBLE: { readonly [code: string]: string } = {

@@ -1,8 +1,9 @@
 /** A pool through the built command: boot, what a worker is told, crashes, and the two ways to stop. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
-import { isAlive, type RunningCommand, startCommand, until } from "../support/command.ts";
+import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 
 async function serve(
   context: TestContext,
@@ -67,6 +68,30 @@ describe("TERM", () => {
     assert.deepEqual(await command.ended(), { code: 0, signal: null });
     assert.ok(!pids.some(isAlive));
   });
+
+  for (const kind of ["TCP", "Unix"] as const) {
+    test(`nobody is kept waiting who comes while requests are finished: ${kind}`, async (context) => {
+      const folder = temporaryFolder(context);
+      const path = join(folder, "app.sock");
+      const bind = kind === "Unix" ? `unix:${path}` : "127.0.0.1:0";
+      const command = startCommand(context, ["pool/life.mjs", "--bind", bind]);
+      await command.ready();
+      const target = kind === "Unix" ? { path } : { port: await command.port() };
+      const never = ask(target, "/never").catch((error: Error) => error);
+      assert.equal((await ask(target)).status, 200);
+      command.kill("SIGTERM");
+      await until("connections are refused", async () => {
+        const code = await ask(target).then(
+          () => "an answer",
+          (error: NodeJS.ErrnoException) => error.code,
+        );
+        return code === (kind === "Unix" ? "ENOENT" : "ECONNREFUSED");
+      });
+      assert.equal(command.workers().length, 1, "the request that has begun is still there");
+      await command.end("SIGINT");
+      assert.ok((await never) instanceof Error);
+    });
+  }
 
   test("a worker that does not end within the graceful timeout is killed", async (context) => {
     const { command, target } = await serve(context, "pool/life.mjs", "--graceful-timeout", "300ms");

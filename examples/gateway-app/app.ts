@@ -37,7 +37,7 @@ const ticks: Handler<State> = async (request, respond) => {
     await writer.write(`data: ${tick}\n\n`);
     await pause(1000, undefined, { signal: over }).catch(() => {});
   }
-  if (!request.signal.aborted) await writer.end();
+  await writer.end();
 };
 
 /** Streams what comes in straight back, at the speed of the slower side. nginx does not: it sends, then receives. */

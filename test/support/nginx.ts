@@ -71,13 +71,24 @@ http {
 }
 `,
   );
+  await runNginx(test, { args: ["-c", config, "-e", log], port });
+  return { port, errors: () => readFileSync(log, "utf8") };
+}
+
+export interface NginxRun {
+  readonly args: readonly string[];
+  readonly cwd?: string;
+  /** One that it listens at, as said in its configuration. */
+  readonly port: number;
+}
+
+/** Starts nginx, which must stay in the foreground, and waits until it listens. It is stopped when the test ends. */
+export async function runNginx(test: TestContext, { args, cwd, port }: NginxRun): Promise<void> {
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
-  const child = spawn("nginx", ["-c", config, "-e", log], { env, stdio: ["ignore", "inherit", "inherit"] });
-  const errors = (): string => readFileSync(log, "utf8");
+  const child = spawn("nginx", args, { env, cwd, stdio: ["ignore", "inherit", "inherit"] });
   test.after(async () => {
     child.kill("SIGTERM");
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   });
   await accepts(port, child, Date.now() + 10_000);
-  return { port, errors };
 }

@@ -1,0 +1,98 @@
+/** What stands behind nginx here: pages, news, an API, a log-in, a stream and a WebSocket, each as small as can be. */
+import type { IncomingMessage } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+import type { App, Handler } from "tsgun";
+import { WebSocketServer } from "ws";
+
+/** What each worker keeps. */
+export interface State {
+  /** How many requests have reached it, `/api/served` left out. */
+  served: number;
+}
+
+const HTML = { "content-type": "text/html; charset=utf-8" };
+const JSON_TYPE = { "content-type": "application/json" };
+/** Which of the servers this is, and which of its workers. */
+const SERVED_BY = { "x-served-by": `${process.env.INSTANCE ?? "1"}/${process.pid}` };
+
+const sockets = new WebSocketServer({ noServer: true });
+
+const PAGE = `<!doctype html>
+<title>Behind nginx</title>
+<link rel="stylesheet" href="/static/style.css">
+<p>This page is the app's; its style comes from nginx.</p>
+`;
+
+const page: Handler<State> = (_request, respond) => respond(200, { ...HTML, ...SERVED_BY }, PAGE);
+
+/** The same for everybody and dear to make: what a cache is for. */
+const news: Handler<State> = async (_request, respond) => {
+  await pause(50);
+  const headers = { ...JSON_TYPE, ...SERVED_BY, "cache-control": "max-age=60" };
+  respond(200, headers, JSON.stringify({ made: new Date().toISOString() }));
+};
+
+const served: Handler<State> = (request, respond) =>
+  respond(200, JSON_TYPE, JSON.stringify({ served: request.state.served }));
+
+/** Who asks, as far as the app can know. */
+const whoAmI: Handler<State> = (request, respond) => {
+  const { scheme, host, id, remote } = request;
+  const address = remote.family === "unix" ? "unix" : remote.address;
+  respond(200, { ...JSON_TYPE, ...SERVED_BY }, JSON.stringify({ address, scheme, host, id }));
+};
+
+const echo: Handler<State> = async (request, respond) =>
+  respond(200, { "content-type": "text/plain", ...SERVED_BY }, await request.body.text());
+
+const login: Handler<State> = (_request, respond) =>
+  respond(200, { ...HTML, "set-cookie": "session=1; HttpOnly; Secure; SameSite=Lax; Path=/" }, "Welcome.\n");
+
+/** Server-sent events: one a second until the client goes, or until the worker has to. */
+const events: Handler<State> = async (request, respond) => {
+  const over = AbortSignal.any([request.signal, request.worker.drain]);
+  const writer = respond(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+  for (let tick = 1; !over.aborted; tick++) {
+    await writer.write(`data: ${tick}\n\n`);
+    await pause(1000, undefined, { signal: over }).catch(() => {});
+  }
+  await writer.end();
+};
+
+const routes: Record<string, Handler<State>> = {
+  "GET /": page,
+  "GET /news": news,
+  "GET /api/served": served,
+  "GET /api/whoami": whoAmI,
+  "GET /api/echo": echo,
+  "POST /api/echo": echo,
+  "POST /login": login,
+  "GET /events": events,
+};
+
+export const app: App<State> = {
+  startup: (worker) => {
+    worker.drain.addEventListener("abort", () => {
+      for (const socket of sockets.clients) socket.close(1012, "the worker restarts");
+    });
+    return { served: 0 };
+  },
+  handle: (request, respond) => {
+    if (request.path !== "/api/served") request.state.served += 1;
+    const method = request.method === "HEAD" ? "GET" : request.method;
+    const found = routes[`${method} ${request.path}`];
+    if (found !== undefined) return found(request, respond);
+    respond(404, { "content-type": "text/plain", ...SERVED_BY }, "Nothing here.\n");
+  },
+  /** Says every message of a WebSocket back to its sender. */
+  upgrade: (request, respond) => {
+    request.state.served += 1;
+    // All that ws reads of a request of node's.
+    const { method, target: url, headers } = request;
+    const message = { method, url, headers } as unknown as IncomingMessage;
+    sockets.handleUpgrade(message, respond.upgrade(), Buffer.alloc(0), (socket) => {
+      socket.on("error", console.error);
+      socket.on("message", (data, binary) => socket.send(data, { binary }));
+    });
+  },
+};

@@ -44,10 +44,37 @@ export async function until<T>(
   }
 }
 
+const cleanups = new WeakMap<TestContext, (() => unknown)[]>();
+
+/**
+ * Clears away what a test has made, the latest first and all of it: a folder goes after the processes that write into
+ * it. Node's own hooks run the other way round, and none behind one that fails.
+ */
+export function cleanUp(test: TestContext, step: () => unknown): void {
+  const known = cleanups.get(test);
+  if (known !== undefined) {
+    known.push(step);
+    return;
+  }
+  const steps = [step];
+  cleanups.set(test, steps);
+  test.after(async () => {
+    const errors: unknown[] = [];
+    for (const next of steps.reverse()) {
+      try {
+        await next();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  });
+}
+
 /** An empty folder that is removed with the test. Its path is short enough for Unix sockets. */
 export function temporaryFolder(test: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "tsgun-"));
-  test.after(() => rmSync(folder, { recursive: true, force: true }));
+  cleanUp(test, () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -200,6 +227,32 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(kept);
 }
 
+function killIfAlive(pid: number, signal: NodeJS.Signals): void {
+  try {
+    if (isAlive(pid)) process.kill(pid, signal);
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+/** Ends whatever is left of a command, and waits for that, but not for ever: a test that hangs tells nothing. */
+async function killAll(command: RunningCommand): Promise<void> {
+  const [, ...later] = command.arbiters();
+  // Who is stopped starts no worker that is not on the list.
+  command.kill("SIGSTOP");
+  for (const pid of later) killIfAlive(pid, "SIGSTOP");
+  const workers = command.arbiters().flatMap((pid) => command.workers(pid));
+  command.kill("SIGKILL");
+  for (const pid of [...later, ...workers]) killIfAlive(pid, "SIGKILL");
+  try {
+    await until("all its processes have ended", () => command.exit && !workers.some(isAlive));
+  } finally {
+    command.process.stdout?.destroy();
+    command.process.stderr?.destroy();
+    command.process.unref();
+  }
+}
+
 /** Starts the command. It and its workers end with the test; a failed test prints what it wrote. */
 export function startCommand(
   test: TestContext,
@@ -207,20 +260,13 @@ export function startCommand(
   options: CommandOptions = {},
 ): RunningCommand {
   const command = new RunningCommand(args, options);
-  test.after(async () => {
+  cleanUp(test, async () => {
     const passed = (test as TestContext & { passed?: boolean }).passed;
     if (passed === false) {
       console.error(`--- tsgun ${args.join(" ")}: standard error\n${command.stderr}---`);
       console.error(`its children: ${command.workers().map(describeProcess).join("; ") || "none"}`);
     }
-    const arbiters = command.arbiters();
-    const workers = arbiters.flatMap((pid) => command.workers(pid));
-    if (command.exit === undefined) command.kill("SIGKILL");
-    for (const pid of [...arbiters.slice(1), ...workers]) {
-      // One may have ended meanwhile.
-      if (isAlive(pid)) process.kill(pid, "SIGKILL");
-    }
-    await command.exited;
+    await killAll(command);
   });
   return command;
 }

@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { cleanUp } from "./command.ts";
 import { freePort } from "./free-port.ts";
 
 export interface Nginx {
@@ -86,7 +87,7 @@ export interface NginxRun {
 export async function runNginx(test: TestContext, { args, cwd, port }: NginxRun): Promise<void> {
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
   const child = spawn("nginx", args, { env, cwd, stdio: ["ignore", "inherit", "inherit"] });
-  test.after(async () => {
+  cleanUp(test, async () => {
     child.kill("SIGTERM");
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   });

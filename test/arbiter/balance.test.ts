@@ -92,9 +92,14 @@ for (const app of ["pool/echo.mjs", "pool/listener.cjs"]) {
     };
     await until("one worker has them all", async () => (await counts())[0] === 40);
     await askControl(socket, "POST", "/scale", { workers: 3 });
-    await until("each has a share", async () => {
-      const now = await counts();
-      return now.length === 3 && Math.min(...now) >= 5 && Math.max(...now) <= 25;
-    });
+    // It takes two workers' boot and several beats of each, one after the other.
+    await until(
+      "each has a share",
+      async () => {
+        const now = await counts();
+        return now.length === 3 && Math.min(...now) >= 5 && Math.max(...now) <= 25;
+      },
+      60_000,
+    );
   });
 }

@@ -107,7 +107,7 @@ for (const kind of KINDS) {
 }
 
 test("a reload serves beside a worker that is full, which still ends what it has", async (context) => {
-  const words = ["ticking.mjs:handler", "--worker-connections", "1", "--graceful-timeout", "5s"];
+  const words = ["ticking.mjs:handler", "--worker-connections", "1", "--graceful-timeout", "60s"];
   const { client, reload } = await serve(context, words, true);
   const held = await ticking(await client(HOLD));
   const waiting = await client(GET);

@@ -58,6 +58,9 @@ export async function startEngine(
   };
 }
 
+/** How long the expected may take, in milliseconds; far more than it ever takes. */
+const DEADLINE = 20_000;
+
 /** A client that sends and sees bytes. */
 export class RawClient {
   readonly socket: Socket;
@@ -97,7 +100,7 @@ export class RawClient {
   async until(
     fits: (received: string) => boolean,
     what = "the expected bytes",
-    milliseconds = 5000,
+    milliseconds = DEADLINE,
   ): Promise<string> {
     const deadline = Date.now() + milliseconds;
     while (!fits(this.received)) {
@@ -119,7 +122,7 @@ export class RawClient {
   }
 
   /** Everything until the other side ends. */
-  async rest(milliseconds = 5000): Promise<string> {
+  async rest(milliseconds = DEADLINE): Promise<string> {
     const deadline = Date.now() + milliseconds;
     while (!this.ended) {
       const left = deadline - Date.now();

@@ -129,7 +129,7 @@ export class NodeServer implements WorkerServer {
   async drain(lingerMs: number): Promise<void> {
     this.#linger = lingerMs;
     for (const exchange of this.#exchanges) exchange.closeAfter();
-    setTimeout(() => this.#closeIdle(), lingerMs);
+    this.#closeIdleAfter(lingerMs);
     // http's own close cuts idle connections at once, and with them the request a proxy is just sending.
     await Promise.all(
       this.#servers.map((server) => new Promise((done) => TcpServer.prototype.close.call(server, done))),
@@ -299,7 +299,12 @@ export class NodeServer implements WorkerServer {
     connection.idleSince = performance.now();
     connection.bytesWhenIdle = socket.bytesRead;
     // Its head may have gone out before the draining began: then the client still thinks it can reuse it.
-    if (this.#linger !== undefined) setTimeout(() => this.#closeIdle(), this.#linger);
+    if (this.#linger !== undefined) this.#closeIdleAfter(this.#linger);
+  }
+
+  /** Behind the input of that turn: a process that is late itself must not close what asked in time. */
+  #closeIdleAfter(milliseconds: number): void {
+    setTimeout(() => setImmediate(() => this.#closeIdle()), milliseconds);
   }
 
   /** Closes the connections that have been idle for the whole linger. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";
 import { describe, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
 import { until } from "../support/command.ts";
 import { startNodeEngine } from "../support/node-engine.ts";
@@ -278,6 +279,22 @@ describe("draining", () => {
     assert.equal(fresh.socket.closed, false);
     await drained;
     await until("the one that never sent anything is closed", () => fresh.socket.closed);
+  });
+
+  test("what asks in time is answered by a process that is late itself", async (context) => {
+    const { server, client } = await startNodeEngine(context, hello);
+    const used = await client();
+    used.socket.write(GET);
+    await until("the first answer is there", () => used.received.endsWith("hello"));
+    // Behind the input of a turn: the next begins with the timers.
+    await nextTurn();
+    const drained = server.drain(50);
+    used.socket.write(GET);
+    // The loop does not turn before the linger is over.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    await drained;
+    await until("it is closed", () => used.socket.closed);
+    assert.match(used.received, /hello.*connection: close\r\n.*hello$/is);
   });
 
   test("a connection whose answer was begun before the draining lingers too", async (context) => {

@@ -15,7 +15,7 @@ for (const { workers, app, nginx } of [
 ] as const) {
   test(`--max-requests, ${workers} workers of ${app}${nginx ? " behind nginx" : ""}`, async (context) => {
     if (nginx && !hasComponent(context, "nginx")) return;
-    const args = ["--max-requests", "60", "--max-requests-jitter", "20", "--linger", "300ms"];
+    const args = ["--max-requests", "60", "--max-requests-jitter", "20", "--linger", "600ms"];
     const stage = await FaultStage.start(context, { workers, app, args });
     await stage.load(nginx ? context : undefined);
     while (stage.answering().size < PROCESSES) {

@@ -4,7 +4,7 @@
  * that was sent is answered rightly, or it is counted by how it failed.
  */
 import assert from "node:assert/strict";
-import { setTimeout as pause } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 import type { ReceivedAnswer } from "./answer-reader.ts";
 import { type Exchange, LoadConnection, type Target } from "./load-connection.ts";
 
@@ -164,6 +164,8 @@ export class Load {
       await pause(at - now);
     }
     await before?.();
+    // Behind the input of this turn: a client that is late must see that its connection was closed meanwhile.
+    await nextTurn();
     return !this.#stopped;
   }
 

@@ -8,37 +8,63 @@ import type { ErrorContent } from "../exchange/answer.ts";
 import type { EngineTimeouts } from "./engine-options.ts";
 import type { NodeExchangeLog } from "./node-exchange-log.ts";
 
+/** What the log calls the request of this process with that number. */
+export function requestId(number: number): string {
+  return `${process.pid}-${number}`;
+}
+
+/** How far a request has got, as of the last look. */
+interface Progress {
+  /** What the connection had received. */
+  bytes: number;
+  /** When its content last got further, or was held up by the app. */
+  progressAt: number;
+  /** When its latest content came; until it is its turn to be answered, now. */
+  arrivedAt: number;
+}
+
 export class ListenerExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly startedAt = performance.now();
-  readonly id: string;
   /** Undefined where the access log is off. */
   readonly log: NodeExchangeLog | undefined;
-  /** What the connection had received when it was last looked at. */
-  #bytes: number;
-  /** When its content last got further, or was held up by the app. */
-  #progressAt = this.startedAt;
-  /** When its latest content came; until it is its turn to be answered, now. */
-  #arrivedAt = this.startedAt;
+  readonly #number: number;
+  readonly #bytesAtStart: number;
+  /** Undefined until the first look: most requests are over before it, and do without. */
+  #progress: Progress | undefined;
   #givenUp = false;
+  #ended = false;
 
+  /** @param number where there is no log to name it: which of the worker's requests it is */
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    id: string,
+    number: number,
     log: NodeExchangeLog | undefined,
   ) {
     this.request = request;
     this.response = response;
-    this.id = id;
+    this.#number = number;
     this.log = log;
-    this.#bytes = request.socket.bytesRead;
+    this.#bytesAtStart = request.socket.bytesRead;
   }
 
-  /** What the log calls it. */
+  /** What the log calls it. Made when it is asked for: hardly any request is ever named. */
   get name(): { method: string; target: string; id: string } {
-    return { method: this.request.method ?? "", target: this.request.url ?? "", id: this.id };
+    const { request, log } = this;
+    return {
+      method: request.method ?? "",
+      target: request.url ?? "",
+      id: log?.id ?? requestId(this.#number),
+    };
+  }
+
+  /** Takes note of its end; true the first time. An app may tell its listeners of one more. */
+  end(): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    return true;
   }
 
   /** Makes this answer the last one of its connection, as far as its head is not out yet. */
@@ -49,25 +75,28 @@ export class ListenerExchange {
   /** To be called often: what it is to be given up for; undefined if nothing, or if it has been given up. */
   overdue(now: number, timeouts: EngineTimeouts): HttpError | undefined {
     if (this.#givenUp) return undefined;
-    this.#look(now);
-    if (now - this.#progressAt >= timeouts.body) {
+    const { progressAt, arrivedAt } = this.#look(now);
+    if (now - progressAt >= timeouts.body) {
       return new BodyError(408, "the content of the request stood still for too long");
     }
-    if (now - this.#arrivedAt >= this.#answerTime(timeouts.request)) {
+    if (now - arrivedAt >= this.#answerTime(timeouts.request)) {
       return new HttpError(503, `no answer within ${timeouts.request / 1000} s`);
     }
     return undefined;
   }
 
-  #look(now: number): void {
-    const { request, response } = this;
+  #look(now: number): Progress {
+    const { request, response, startedAt } = this;
+    this.#progress ??= { bytes: this.#bytesAtStart, progressAt: startedAt, arrivedAt: startedAt };
+    const progress = this.#progress;
     const { bytesRead } = request.socket;
     const appIsSlow = request.readableLength >= request.readableHighWaterMark;
-    const came = !request.complete && bytesRead !== this.#bytes;
+    const came = !request.complete && bytesRead !== progress.bytes;
     const queued = response.socket === null && !response.writableEnded;
-    if (request.complete || appIsSlow || came) this.#progressAt = now;
-    if (came || queued) this.#arrivedAt = now;
-    this.#bytes = bytesRead;
+    if (request.complete || appIsSlow || came) progress.progressAt = now;
+    if (came || queued) progress.arrivedAt = now;
+    progress.bytes = bytesRead;
+    return progress;
   }
 
   /** How long the app may take for the head of its answer: longer, if it gave the connection more time itself. */

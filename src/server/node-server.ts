@@ -17,7 +17,7 @@ import type { AccessLog } from "../log/access-log.ts";
 import type { EngineOptions, EngineTimeouts, ErrorDescriber, ErrorReporter } from "./engine-options.ts";
 import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
-import { ListenerExchange } from "./listener-exchange.ts";
+import { ListenerExchange, requestId } from "./listener-exchange.ts";
 import { NodeAccess, type ParserError } from "./node-access.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
@@ -45,6 +45,7 @@ export interface NodeServerOptions {
 /** A connection between requests: idle as long as it has received nothing since. */
 interface Connection {
   exchanges: number;
+  /** Exact only while the server drains; what became idle before has been since the draining began, or longer. */
   idleSince: number;
   bytesWhenIdle: number;
   readonly uptake: Uptake;
@@ -212,7 +213,7 @@ export class NodeServer implements WorkerServer {
 
   #nextId(): string {
     this.#begun += 1;
-    return `${process.pid}-${this.#begun}`;
+    return requestId(this.#begun);
   }
 
   #connected(socket: Socket): void {
@@ -243,29 +244,32 @@ export class NodeServer implements WorkerServer {
 
   /** Calls the app. What it throws, or its promise rejects with, is that request's affair and not the worker's. */
   #run(exchange: ListenerExchange): void {
-    const failed = (thrown: unknown): void => {
-      const { onError, describeError } = this.#options;
-      const error = thrownError(thrown);
-      onError(error, exchange.name);
-      exchange.fail(describeError?.(error, exchange.request.headers.accept));
-    };
     try {
       const result: unknown = this.#options.listener(exchange.request, exchange.response);
-      if (result instanceof Promise) result.catch(failed);
+      if (result instanceof Promise) result.catch((thrown) => this.#failed(exchange, thrown));
     } catch (error) {
-      failed(error);
+      this.#failed(exchange, error);
     }
+  }
+
+  #failed(exchange: ListenerExchange, thrown: unknown): void {
+    const { onError, describeError } = this.#options;
+    const error = thrownError(thrown);
+    onError(error, exchange.name);
+    exchange.fail(describeError?.(error, exchange.request.headers.accept));
   }
 
   /** Takes a request into the books; undefined when it is refused, and answered. */
   #begin(request: IncomingMessage, response: ServerResponse): ListenerExchange | undefined {
     const { limits, timeouts } = this.#options;
     const log = this.#access?.begin(request, response);
-    const exchange = new ListenerExchange(request, response, log?.id ?? this.#nextId(), log);
+    if (log === undefined) this.#begun += 1;
+    const exchange = new ListenerExchange(request, response, this.#begun, log);
     this.#exchanges.add(exchange);
     const connection = this.#connections.get(request.socket);
     if (connection !== undefined) connection.exchanges += 1;
-    response.once("close", () => this.#end(exchange));
+    // Not `once`, which costs each request a wrapper and its removal.
+    response.on("close", () => this.#end(exchange));
     const last = this.#linger !== undefined || timeouts.keepAlive === 0 || this.#gate.full;
     if (last) exchange.closeAfter();
     else if (this.#shedding > 0) {
@@ -284,6 +288,7 @@ export class NodeServer implements WorkerServer {
   }
 
   #end(exchange: ListenerExchange): void {
+    if (!exchange.end()) return;
     this.#exchanges.delete(exchange);
     if (exchange.response.writableFinished) {
       exchange.log?.finish("complete");
@@ -296,7 +301,8 @@ export class NodeServer implements WorkerServer {
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;
     connection.exchanges -= 1;
-    connection.idleSince = performance.now();
+    // Before the draining it does not matter since when: its linger begins with it.
+    if (this.#linger !== undefined) connection.idleSince = performance.now();
     connection.bytesWhenIdle = socket.bytesRead;
     // Its head may have gone out before the draining began: then the client still thinks it can reuse it.
     if (this.#linger !== undefined) this.#closeIdleAfter(this.#linger);

@@ -210,9 +210,17 @@ export class Arbiter {
     this.#pidFile?.remove();
   }
 
-  /** The hooks of what serves; before that, of what is to. */
+  /** The configuration of what serves; before that, of what is to. */
+  get #current(): Config {
+    return this.#generations.configOf(this.#currentGeneration);
+  }
+
   get #currentHooks(): Partial<Hooks> {
-    return this.#hooksOf(this.#pool.desired.established || this.#generations.newest);
+    return this.#hooksOf(this.#currentGeneration);
+  }
+
+  get #currentGeneration(): number {
+    return this.#pool.desired.established || this.#generations.newest;
   }
 
   #hooksOf(generation: number): Partial<Hooks> {
@@ -230,7 +238,7 @@ export class Arbiter {
     return {
       pid: process.pid,
       get name() {
-        return processName(arbiter.#fixed);
+        return processName(arbiter.#current);
       },
       get listening() {
         return arbiter.#listeners.map(({ url }) => url);
@@ -378,7 +386,7 @@ export class Arbiter {
       log: this.#log,
       invocation: this.#invocation,
       listeners: () => this.#listeners,
-      config: () => this.#generations.configOf(this.#pool.desired.established || this.#generations.newest),
+      config: () => this.#current,
       predecessorPid: () => (this.#predecessor?.isAlive ? this.#predecessor.pid : undefined),
       post: (event) => this.#mailbox.post({ type: "successor", event }),
       successorGone: (pid) => PidFile.clearUp(`${this.#pidFile?.path}.2`, pid),
@@ -401,9 +409,9 @@ export class Arbiter {
       stop: (mode) => (mode === "quick" ? this.#pool.stopQuickly() : this.#stopGracefully()),
       describe: () => {
         return {
-          name: processName(this.#fixed),
+          name: processName(this.#current),
           version: packageVersion(),
-          app: this.#fixed.app ?? "",
+          app: this.#current.app ?? "",
           listening: this.#listeners.map(({ url }) => url),
         };
       },
@@ -493,6 +501,7 @@ export class Arbiter {
       },
       established: (generation) => {
         this.#reload.established(generation);
+        process.title = arbiterTitle(this.#current);
         if (this.#generations.standsInFor(generation) === undefined) this.#files?.established(generation);
         this.#report?.ready();
         if (this.#predecessor === undefined) this.#report?.close();

@@ -1,5 +1,6 @@
 /** A log file as the arbiter sees it: made before anybody writes to it, and given to the workers, who open it by its name. */
-import { closeSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { Identity } from "../ipc/messages.ts";
 import { openAppending } from "../log/line-sink.ts";
@@ -19,4 +20,18 @@ export function makeLogFile(setting: string, file: string, identity: Identity): 
     throw new FatalError(`${setting}: cannot write ${file}: ${why}`, ExitCode.usage, { cause: error });
   }
   if (statSync(file).isFile()) giveFile(file, identity);
+}
+
+/**
+ * Looks whether this process could write a log file, and makes none.
+ *
+ * @throws FatalError (usage)
+ */
+export function checkLogFile(setting: string, file: string): void {
+  try {
+    accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
+  } catch (error) {
+    const message = `${setting}: cannot write ${file}: ${(error as Error).message}`;
+    throw new FatalError(message, ExitCode.usage, { cause: error });
+  }
 }

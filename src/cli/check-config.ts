@@ -2,6 +2,8 @@
 import { checkAccessFormat } from "../arbiter/access-file.ts";
 import { checkSyslog } from "../arbiter/error-file.ts";
 import { socketOwnership, workerIdentity } from "../arbiter/identity.ts";
+import { checkLogFile } from "../arbiter/log-file.ts";
+import { Logs } from "../arbiter/logs.ts";
 import { enterFolder } from "../arbiter/setup.ts";
 import { tryApp } from "../arbiter/trial.ts";
 import type { Config } from "../config/settings.ts";
@@ -15,6 +17,9 @@ export async function checkConfig(config: Config): Promise<string> {
   const identity = workerIdentity(config);
   checkAccessFormat(config.accessLogformat);
   checkSyslog(config);
+  const logs = new Logs(folder, identity).targets(config);
+  if (typeof logs.errorLog === "string") checkLogFile("error-logfile", logs.errorLog);
+  if (typeof logs.accessLog === "string") checkLogFile("access-logfile", logs.accessLog);
   socketOwnership(config, identity);
   const what = await tryApp({ config, identity, folder });
   return `The configuration is good, and the app loads: ${config.app} (${what})`;

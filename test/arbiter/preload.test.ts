@@ -130,6 +130,8 @@ const WRONG: [args: string[], code: number, message: RegExp][] = [
   [["app.mjs", "--chdir", "nowhere"], 2, /^tsgun: chdir: cannot go to /],
   [["app.mjs", "--user", "no-such-user"], 2, /^tsgun: there is no user "no-such-user"/],
   [["app.mjs", "--access-logformat", "%(zz)s"], 2, /^tsgun: access-logformat: there is no atom %\(zz\)s/],
+  [["app.mjs", "--access-logfile", "nowhere/a.log"], 2, /^tsgun: access-logfile: cannot write .*a\.log: /],
+  [["app.mjs", "--error-logfile", "nowhere/e.log"], 2, /^tsgun: error-logfile: cannot write .*e\.log: /],
   [["app.mjs", "--socket-owner", "no-such-user"], 2, /^tsgun: there is no user "no-such-user"/],
   [["app.mjs:nothing"], 4, /^tsgun: app\.mjs exports no "nothing"/],
 ];

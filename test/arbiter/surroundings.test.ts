@@ -51,6 +51,23 @@ test("process titles say who is who", { skip: needsProc }, async (context) => {
   assert.deepEqual(workers, [`tsgun: worker 1 [${ECHO}]`, `tsgun: worker 2 [${ECHO}]`]);
 });
 
+test("an app that a reload changes is the one that titles show", { skip: needsProc }, async (context) => {
+  const folder = temporaryFolder(context);
+  const config = join(folder, "tsgun.config.json");
+  for (const name of ["first.mjs", "second.mjs"])
+    writeFileSync(join(folder, name), "export default (_request, respond) => respond(204);");
+  writeFileSync(config, '{ "app": "first.mjs", "bind": "127.0.0.1:0" }');
+  const command = startCommand(context, [], { cwd: folder });
+  await command.ready();
+  assert.equal(titleOf(command.pid), "tsgun: arbiter [first.mjs]");
+  writeFileSync(config, '{ "app": "second.mjs", "bind": "127.0.0.1:0" }');
+  command.kill("SIGHUP");
+  await command.ready(2);
+  assert.equal(titleOf(command.pid), "tsgun: arbiter [second.mjs]");
+  await until("the first one's worker is gone", () => command.workers().length === 1);
+  assert.deepEqual(command.workers().map(titleOf), ["tsgun: worker 1 [second.mjs]"]);
+});
+
 test("--name is what the titles show", { skip: needsProc }, async (context) => {
   const command = await serve(context, ECHO, "--name", "shop");
   assert.equal(titleOf(command.pid), "tsgun: arbiter [shop]");

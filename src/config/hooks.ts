@@ -69,7 +69,7 @@ export interface Hooks {
   onStarting(server: ServerContext): Done;
   /** In the arbiter, on a reload, once the configuration is read: the new one's. Awaited; what it throws ends the reload. */
   onReload(server: ServerContext): Done;
-  /** In the arbiter, once it listens, before the first worker is started. Awaited; what it throws ends the start. */
+  /** In the arbiter, once its sockets are bound, before the first worker is started. Awaited; what it throws ends the start. */
   whenReady(server: ServerContext): Done;
   /** In the arbiter, before a worker is started. Awaited; what it throws counts as that worker's failure to boot. */
   preFork(server: ServerContext, worker: WorkerProcess): Done;

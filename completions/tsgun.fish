@@ -74,7 +74,7 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l error-l
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l log-format -x -a 'text json' -d 'The error log as text, in gunicorn\'s form, coloured on a terminal, or as JSON, one object on a line'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l log-level -x -a 'debug info warning error critical' -d 'The least important messages to log'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l capture-output -d 'Write what the workers\' JavaScript prints (console, process.stdout and process.stderr) to the error log'
-complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l log-syslog -d 'Send the error log to syslog, too'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l log-syslog -d 'Send the error log to syslog, too, and the access log with it'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l disable-redirect-access-to-syslog -d 'Keep the access log out of syslog'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l log-syslog-to -x -d 'The syslog server'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl completion' -l log-syslog-prefix -x -d 'What stands in the name that syslog entries have, tsgun.PREFIX.error'

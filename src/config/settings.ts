@@ -528,7 +528,7 @@ export const settings = {
     kind: flag,
     default: false,
     reload: true,
-    doc: "Send the error log to syslog, too.",
+    doc: "Send the error log to syslog, too, and the access log with it.",
   }),
   disableRedirectAccessToSyslog: setting({
     section: "Logging",

@@ -106,7 +106,8 @@ test("WINCH sends the workers home, HUP brings them back", async (context) => {
 test("WINCH is not taken for a command where a terminal is attached", async (context) => {
   if (process.platform !== "linux") return context.skip("script(1) is another one here");
   if (!hasComponent(context, "script", "bsdutils")) return;
-  const prefix = ["sh", "-c", 'exec script -qec "$*" /dev/null >&2', "sh"];
+  // Not every shell becomes its last command by itself, and it is the arbiter that the signals are for.
+  const prefix = ["sh", "-c", 'exec script -qec "exec $*" /dev/null >&2', "sh"];
   const command = startCommand(context, ["pool/echo.mjs", "-b", "127.0.0.1:0"], { prefix });
   await command.ready();
   const [arbiter = 0] = childrenOf(command.pid);

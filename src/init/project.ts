@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
 import { displayed, isFile, locate } from "../loader/locate.ts";
-import { DEFAULT_NAMES, parseAppSpec } from "../loader/spec.ts";
+import { DEFAULT_NAMES, EXPORTING, parseAppSpec } from "../loader/spec.ts";
 import { isTypeScript } from "../loader/typescript.ts";
 import { callsListen, exportedNames } from "./exported-names.ts";
 
@@ -121,7 +121,7 @@ function findApp(folder: string, manifest: Manifest): FoundApp {
   const reason =
     first === undefined
       ? `there is no app in ${folder}: looked for what package.json starts, and for ${PLACES.join(", ")}`
-      : `${first} exports no app: export it as ${DEFAULT_NAMES.join(" or ")}, without its listen() call`;
+      : `${first} exports no app: export it (${EXPORTING}), without its listen() call`;
   throw new FatalError(`${reason}; or name it: tsgun init --app server.ts:app`, ExitCode.usage);
 }
 

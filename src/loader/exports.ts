@@ -67,6 +67,8 @@ function exportsOf(module: ModuleNamespace): Map<string, unknown> {
   const inner = module.default;
   if (isTranspiled(inner)) exported.delete("default");
   if (!isTranspiled(inner) && !isContainer(inner)) return exported;
+  // What a CommonJS module has that exports nothing.
+  if (Object.keys(inner).length === 0) exported.delete("default");
   for (const name of Object.keys(inner)) {
     if (exported.get(name) === undefined) exported.set(name, inner[name]);
   }

@@ -8,7 +8,7 @@ import { ListenCalls } from "./listen-calls.ts";
 import type { AppInterface, LoadedApp } from "./loaded-app.ts";
 import type { LoadedFiles } from "./loaded-files.ts";
 import { type Location, locate } from "./locate.ts";
-import { type AppSpec, parseAppSpec } from "./spec.ts";
+import { type AppSpec, EXPORTING, parseAppSpec } from "./spec.ts";
 import { isTypeScript } from "./typescript.ts";
 
 export type {
@@ -77,7 +77,7 @@ async function exported(
     if (place === undefined) throw error;
     const { message } = error as FatalError;
     throw new FatalError(
-      `${message}; it listens by itself${place}: export the app instead, tsgun does the listening`,
+      `${message}; it listens by itself${place}: export the app instead (${EXPORTING}), tsgun does the listening`,
       ExitCode.appLoad,
     );
   }

@@ -8,6 +8,9 @@ import { LiteralError, parseArguments } from "./literal.ts";
 /** The names tried, in this order, where the spec gives none. */
 export const DEFAULT_NAMES: readonly string[] = ["handler", "app", "default"];
 
+/** What to write where an app is not exported, in either kind of module. */
+export const EXPORTING = "module.exports = app, or export default app";
+
 /** An app as it was named. */
 export interface AppSpec {
   /** The spec as it was given. */

@@ -110,7 +110,7 @@ describe("the app that it finds", () => {
     assert.equal(status, 2);
     assert.equal(
       stderr,
-      "tsgun: app.js exports no app: export it as handler or app or default, without its listen() call; " +
+      "tsgun: app.js exports no app: export it (module.exports = app, or export default app), without its listen() call; " +
         "or name it: tsgun init --app server.ts:app\n",
     );
     assert.deepEqual(filesIn(folder), ["app.js", "package.json"]);

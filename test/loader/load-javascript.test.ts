@@ -113,6 +113,7 @@ describe("what is wrong with an app is said in one line", () => {
       "unnamed.js exports none of handler, app, default; it exports serve (name one: unnamed:serve)",
     ],
     ["exports-nothing", "exports-nothing.js exports none of handler, app, default; it exports nothing"],
+    ["nothing.cjs", "nothing.cjs exports none of handler, app, default; it exports nothing"],
     [
       "names:config",
       "names.js:config is an object with the properties port, host, not an app: an app has a method handle " +

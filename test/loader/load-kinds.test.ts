@@ -58,7 +58,8 @@ describe("the kind of an app is told by looking at it", () => {
       [
         "started-alone",
         "started-alone.js exports none of handler, app, default; it exports nothing; it listens by itself (at " +
-          "started-alone.js:6): export the app instead, tsgun does the listening",
+          "started-alone.js:6): export the app instead (module.exports = app, or export default app), tsgun does " +
+          "the listening",
       ],
     ];
     const results = await load(...refused.map(([spec]) => ({ spec, cwd })));

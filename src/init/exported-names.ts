@@ -25,9 +25,14 @@ export function exportedNames(source: string): ReadonlySet<string> {
   return new Set(names);
 }
 
-/** Whether the module, as it looks, starts a server by itself. */
+const LISTENS = /^[^/\n]*\.listen\s*\(/m;
+/** What a module asks that listens only where it was started as the program itself, and not where it is imported. */
+const ASKS_WHO_STARTED = /\brequire\.main\b|\bimport\.meta\.main\b|\bprocess\.argv\[1\]/;
+
+/** Whether the module, as it looks, starts a server by itself, also when tsgun imports it. */
 export function callsListen(source: string): boolean {
-  return /^[^/\n]*\.listen\s*\(/m.test(source.replaceAll(/\/\*.*?\*\//gs, ""));
+  const text = source.replaceAll(/\/\*.*?\*\//gs, "");
+  return LISTENS.test(text) && !ASKS_WHO_STARTED.test(text);
 }
 
 function items(list: string): string[] {

@@ -121,6 +121,13 @@ describe("the app that it finds", () => {
     assert.match(initialise(folder).stdout, /^Note: app\.ts calls listen\(\)/m);
   });
 
+  test("one that listens only where it is the program itself is not", (t) => {
+    const folder = projectOf(t, {
+      "app.cjs": "module.exports = app;\nif (require.main === module) app.listen(3000);\n",
+    });
+    assert.doesNotMatch(initialise(folder).stdout, /listen/);
+  });
+
   test("no app, a broken package.json, a module that is not there: one line each", (t) => {
     const trouble = (files: Record<string, string>, ...words: string[]): [number | null, string] => {
       const { status, stderr } = initialise(projectOf(t, files), ...words);

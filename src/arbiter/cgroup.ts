@@ -56,10 +56,11 @@ function foldersUp(root: string, mount: Mount, path: string): string[] {
 
 /**
  * The group of this process under `controller` ("memory", "cpu"), version 1 first where the controller is
- * attached to both names: a controller lives in one hierarchy only. `root` is where /proc is looked for.
+ * attached to both names: a controller lives in one hierarchy only. `root` is where /proc is looked for; `pid`
+ * asks for the group of another process.
  */
-export function cgroupOf(controller: string, root = "/"): Cgroup | undefined {
-  const lines = (readText(join(root, "proc/self/cgroup")) ?? "").split("\n").map((line) => line.split(":"));
+export function cgroupOf(controller: string, root = "/", pid: number | "self" = "self"): Cgroup | undefined {
+  const lines = (readText(join(root, `proc/${pid}/cgroup`)) ?? "").split("\n").map((line) => line.split(":"));
   const mounted = mounts(root);
   const v1Path = lines
     .find(([, names]) => names?.split(",").includes(controller))

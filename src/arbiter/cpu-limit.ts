@@ -30,9 +30,16 @@ function quotaV1(folder: string): number | undefined {
   return ratio(quota, readText(join(folder, "cpu.cfs_period_us"))?.trim());
 }
 
-/** `root` is where /proc and the mounts are looked for; `available` is the size of the affinity mask. */
-export function cpuLimit(root = "/", available = availableParallelism()): CpuLimit {
-  const group = cgroupOf("cpu", root);
+/**
+ * `root` is where /proc and the mounts are looked for; `available` is the size of the affinity mask; `pid` is
+ * whose control group counts.
+ */
+export function cpuLimit(
+  root = "/",
+  available = availableParallelism(),
+  pid: number | "self" = "self",
+): CpuLimit {
+  const group = cgroupOf("cpu", root, pid);
   const quotaOf = group?.version === 1 ? quotaV1 : quotaV2;
   const quotas = (group?.folders ?? []).flatMap((folder) => quotaOf(folder) ?? []);
   const quota = Math.min(...quotas);

@@ -51,6 +51,17 @@ test("v1: cfs quota and period, under a mount shared by two controllers", (t) =>
   assert.deepEqual(cpuLimit(root, 64), { cpus: 2.5, source: "cgroup" });
 });
 
+test("the group of another process", (t) => {
+  const root = machine(t, {
+    "proc/self/cgroup": "0::/shell\n",
+    "proc/77/cgroup": "0::/system.slice/app.service\n",
+    "proc/self/mountinfo": v2Mount(),
+    "sys/fs/cgroup/system.slice/app.service/cpu.max": "150000 100000\n",
+  });
+  assert.deepEqual(cpuLimit(root, 64, 77), { cpus: 1.5, source: "cgroup" });
+  assert.deepEqual(cpuLimit(root, 64), { cpus: 64, source: "affinity" });
+});
+
 test("no quota, no control groups, or a quota over the mask: the affinity mask", (t) => {
   const unlimited = { cpus: 3, source: "affinity" };
   const v2 = { "proc/self/cgroup": "0::/\n", "proc/self/mountinfo": v2Mount() };

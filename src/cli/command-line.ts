@@ -1,0 +1,67 @@
+/** The command line, made from the table of settings: the layer of what was given, there or in TSGUN_CMD_ARGS. */
+import { type Command, CommanderError } from "commander";
+import type { Layer } from "../config/config.ts";
+import { absentFlag, absentMessage } from "../config/gunicorn.ts";
+import { type SettingName, settingLabel } from "../config/settings.ts";
+import { ExitCode, FatalError } from "../errors.ts";
+import { flagOf, makeProgram } from "./program.ts";
+import { shellWords } from "./shell-words.ts";
+
+/** Where gunicorn reads GUNICORN_CMD_ARGS: options in a variable, as they would be typed. */
+const WORDS = "TSGUN_CMD_ARGS";
+
+/**
+ * What the words in that variable set.
+ * @throws FatalError (usage)
+ */
+export function wordsInEnvironment(environment: NodeJS.ProcessEnv): Layer[] {
+  const text = environment[WORDS] ?? "";
+  if (text.trim() === "") return [];
+  try {
+    const layer = parseCommandLine(shellWords(text));
+    if (layer === undefined) throw new Error("--help and --version belong on the command line");
+    return [{ ...layer, origin: (name) => `${layer.origin(name)} in ${WORDS}` }];
+  } catch (error) {
+    if (error instanceof FatalError)
+      throw new FatalError(`${WORDS}: ${error.message}`, error.exitCode, { cause: error });
+    throw new FatalError(`${WORDS}: ${(error as Error).message}`, ExitCode.usage, { cause: error });
+  }
+}
+
+/**
+ * What the command line sets; undefined when it asked for help or the version, which have been printed.
+ * @param dress gives the program another name and help
+ * @throws FatalError (usage)
+ */
+export function parseCommandLine(
+  args: readonly string[],
+  dress: (program: Command) => Command = (program) => program,
+): Layer | undefined {
+  const program = dress(makeProgram());
+  try {
+    program.parse(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return undefined;
+    throw usageError(error);
+  }
+  const [app] = program.args;
+  const values = { ...program.opts(), ...(app === undefined ? {} : { app }) };
+  return { values, origin: (name) => originOf(name as SettingName, values) };
+}
+
+function originOf(name: SettingName, values: Layer["values"]): string {
+  if (name === "app") return "the command line";
+  // Only --no-… gives a setting false.
+  return values[name] === false ? `--no-${settingLabel(name)}` : flagOf(name);
+}
+
+/** A mistake on the command line, as one line. */
+export function usageError(error: CommanderError, help = "tsgun --help"): FatalError {
+  const [, word = ""] = /^error: unknown option '([^']*)'/.exec(error.message) ?? [];
+  const absent = absentFlag(word);
+  if (absent !== undefined)
+    return new FatalError(absentMessage(absent, word.replace(/=.*/s, "")), ExitCode.usage, { cause: error });
+  const message = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
+  return new FatalError(`${message} (see ${help})`, ExitCode.usage, { cause: error });
+}

@@ -13,6 +13,27 @@ _tsgun() {
     COMPREPLY=($(compgen -W "bash zsh fish" -- "$word"))
     return
   fi
+  if [[ ${COMP_WORDS[1]} == init && $COMP_CWORD -gt 1 ]]; then
+    case $before in
+      --app) :; return ;;
+      --domain) :; return ;;
+      --folder) COMPREPLY=($(compgen -d -- "$word")); return ;;
+    esac
+    COMPREPLY=($(compgen -W "config nginx systemd docker kubernetes --app --domain --folder --dry-run --force -h --help" -- "$word"))
+    return
+  fi
+  if [[ ${COMP_WORDS[1]} == doctor && $COMP_CWORD -gt 1 ]]; then
+    case $before in
+      -c|--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+      --nginx) COMPREPLY=($(compgen -f -- "$word")); return ;;
+      --systemd) COMPREPLY=($(compgen -f -- "$word")); return ;;
+      --kubernetes) COMPREPLY=($(compgen -f -- "$word")); return ;;
+      --pid) :; return ;;
+      --control-socket) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    esac
+    COMPREPLY=($(compgen -W "-c --config --nginx --systemd --kubernetes --pid --control-socket --json -h --help" -- "$word"))
+    return
+  fi
   case $before in
     -c|--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --interface) COMPREPLY=($(compgen -W "auto gateway fetch node" -- "$word")); return ;;
@@ -72,7 +93,7 @@ _tsgun() {
     COMPREPLY=($(compgen -W "-v --version -c --config --no-config --check-config --print-config --interface --preload --chdir -e --env -b --bind --backlog --reuse-port --socket-mode --socket-owner --forwarded-allow-ips --forwarded-headers --root-path -w --workers --worker-connections --max-requests --max-requests-jitter --max-memory --max-lifetime --max-lifetime-jitter --reload-surge --crash-limit --warmup-path -D --daemon --upgrade-mode -n --name -p --pid -u --user -g --group --initgroups -m --umask --reload --reload-engine --reload-extra-file --show-errors --limit-request-line --limit-request-fields --limit-request-field-size --limit-request-body --header-timeout --body-timeout --request-timeout --keep-alive -t --timeout --boot-timeout --graceful-timeout --drain-delay --linger --access-logfile --no-access-logfile --access-logformat --error-logfile --log-format --log-level --capture-output --log-syslog --disable-redirect-access-to-syslog --log-syslog-to --log-syslog-prefix --log-syslog-facility --control-socket --no-control-socket --admin-bind --min-ready -h --help" -- "$word"))
     return
   fi
-  [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "ctl dev init completion" -- "$word"))
+  [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "ctl dev init doctor completion" -- "$word"))
   local file
   while IFS= read -r file; do
     [[ -d $file || $file =~ \.(ts|mts|cts|js|mjs|cjs)$ ]] && COMPREPLY+=("$file")

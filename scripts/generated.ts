@@ -1,4 +1,4 @@
-/** The files that are made from the table of settings and committed; a test sees that they are as they would be made. */
+/** The files that are made from the tables of settings and of rules, and committed; a test sees that they are as they would be made. */
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { completionScript } from "../src/cli/completion.ts";
 import { ABSENT_SETTINGS, RENAMED_SETTINGS } from "../src/config/gunicorn.ts";
@@ -11,11 +11,13 @@ import {
   settingLabel,
   settings,
 } from "../src/config/settings.ts";
+import { RULES } from "../src/doctor/rules.ts";
 
 /** The content of each file, by its path in the repository. */
 export function generatedFiles(): Record<string, string> {
   return {
     "docs/settings.md": settingsPage(),
+    "docs/doctor.md": doctorPage(),
     "docs/tsgun.schema.json": `${JSON.stringify(jsonSchema(), undefined, 2)}\n`,
     "completions/tsgun.bash": completionScript("bash"),
     "completions/_tsgun": completionScript("zsh"),
@@ -120,6 +122,62 @@ Giving one is an error that says the same in one line.
 | setting | why it is not here | what to do |
 | --- | --- | --- |
 ${absent.join("\n")}
+`;
+}
+
+function doctorPage(): string {
+  const rows = RULES.map(
+    ({ id, level, title, breaks, mend }) => `| \`${id}\` | ${level} | ${title} | ${breaks} | ${mend} |`,
+  );
+  return `<!-- Made by npm run generate from src/doctor. -->
+
+# tsgun doctor
+
+Times, sizes and permissions stand in several places: in tsgun's settings, in nginx's configuration, in a unit or a manifest, and
+on the machine. Each may be right by itself, and wrong beside the others. \`tsgun doctor\` reads all of them and says what will
+break, what that looks like, and how to mend it. Nothing is changed, and the app is not loaded.
+
+\`\`\`sh
+tsgun doctor
+tsgun doctor --nginx /etc/nginx/nginx.conf --systemd /etc/systemd/system/shop.service
+tsgun doctor --nginx site.conf -- app.ts:handler --bind unix:/run/shop.sock --keep-alive 30s
+\`\`\`
+
+| option | what is read |
+| --- | --- |
+| \`--config FILE\` | the configuration, as a start reads it: found, or named, with \`TSGUN_…\` variables |
+| \`-- WORDS\` | what the server is started with: its app and options, where these are not all in the file |
+| \`--nginx FILE\` | nginx's configuration or a site, with what it includes; without it \`deploy/nginx/*.conf\`, which \`tsgun init\` writes |
+| \`--systemd FILE\` | a service or socket unit, with its drop-ins; without it \`deploy/systemd/*\` |
+| \`--kubernetes FILE\` | a manifest; without it \`deploy/kubernetes/*.yaml\` |
+| \`--pid PID\`, \`--control-socket PATH\` | the server that runs; without either, the one of this app that was started in this folder |
+| \`--json\` | prints \`{ "findings": […], "checked": […], "unchecked": […] }\` |
+
+\`--nginx\`, \`--systemd\` and \`--kubernetes\` may be given several times. The words of \`ExecStart=\` and the variables of
+\`Environment=\`, and \`args\` and \`env\` of a container, count over the file; with one service among the units, nginx is held
+against its configuration. An \`EnvironmentFile=\` is not read. It is best started on the server, in the app's folder.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | no errors; there may be warnings |
+| 1 | at least one error |
+| 2 | a file cannot be read or has a mistake, or the command line has |
+
+The last line says what was looked at and what was not, so that no findings are not taken for more than they are. Where a
+\`proxy_pass\` leads to another server it is named there; where none leads to tsgun, all are looked at as if they should.
+
+An **error** breaks requests, a start or a stop. A **warning** costs something, or breaks them once something else happens.
+What depends on nginx's version (from 1.29.7 on it speaks HTTP/1.1 to upstreams and keeps connections by default) goes by the
+nginx that is installed here; without one, the older defaults are assumed, and the finding says so. The user of nginx's workers is
+that of the file, of /etc/nginx/nginx.conf, or else \`www-data\` or \`nginx\`.
+
+| rule | level | found when | what breaks | how to mend it |
+| --- | --- | --- | --- | --- |
+${rows.join("\n")}
+
+What it does not see: whether streams are buffered (an app may say \`X-Accel-Buffering: no\`), a \`Dockerfile\`, other proxies than
+nginx, drop-ins that lie elsewhere than beside the unit (\`/etc/systemd/system/NAME.d\` of a unit in \`/usr/lib\`), and, unless the server
+runs, limits that a service has and this shell has not.
 `;
 }
 

@@ -9,7 +9,10 @@ const SRC = join(import.meta.dirname, "..", "src");
 const LAYERS: { folders: string[]; mayImportEachOther: boolean }[] = [
   { folders: ["errors.ts", "gateway", "ipc", "native"], mayImportEachOther: true },
   { folders: ["config", "exchange", "http", "log", "systemd"], mayImportEachOther: false },
-  { folders: ["control", "init", "interop", "loader", "metrics", "server"], mayImportEachOther: true },
+  {
+    folders: ["control", "doctor", "init", "interop", "loader", "metrics", "server"],
+    mayImportEachOther: true,
+  },
   { folders: ["arbiter", "worker"], mayImportEachOther: false },
   { folders: ["cli", "index.ts"], mayImportEachOther: true },
 ];

@@ -18,6 +18,7 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
     if (args[0] === "ctl") return await runControl(args.slice(1));
     if (args[0] === "completion") return await printCompletion(args.slice(1));
     if (args[0] === "init") return await (await import("./init.ts")).runInit(args.slice(1));
+    if (args[0] === "doctor") return await (await import("./doctor.ts")).runDoctor(args.slice(1));
     const development = args[0] === "dev";
     const given = development ? parseCommandLine(args.slice(1), asDevelopment) : parseCommandLine(args);
     if (given === undefined) return ExitCode.ok;

@@ -3,7 +3,10 @@
  * their values, which it has from the table of settings.
  */
 import type { Command, Option } from "commander";
+import { FILE_KINDS } from "../init/files.ts";
 import { controlCommand } from "./ctl.ts";
+import { doctorCommand } from "./doctor.ts";
+import { initCommand } from "./init.ts";
 import { makeProgram } from "./program.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -22,7 +25,14 @@ interface Completable {
 
 /** The text of a script that teaches `shell` the options, commands and values of tsgun. */
 export function completionScript(shell: Shell): string {
-  const commands = { tsgun: completables(makeProgram()), ctl: completables(controlCommand()) };
+  const commands = {
+    tsgun: completables(makeProgram()),
+    ctl: completables(controlCommand()),
+    simple: [
+      { name: "init", options: completables(initCommand()), words: FILE_KINDS },
+      { name: "doctor", options: completables(doctorCommand()), words: [] },
+    ],
+  };
   const below = controlCommand().commands.map((command) => ({
     name: command.name(),
     doc: command.description(),
@@ -33,6 +43,13 @@ export function completionScript(shell: Shell): string {
 interface Commands {
   readonly tsgun: readonly Completable[];
   readonly ctl: readonly Completable[];
+  /** Commands with nothing below them but words. */
+  readonly simple: readonly Simple[];
+}
+interface Simple {
+  readonly name: string;
+  readonly options: readonly Completable[];
+  readonly words: readonly string[];
 }
 type Below = readonly { readonly name: string; readonly doc: string }[];
 
@@ -62,15 +79,13 @@ function firstSentence(text: string): string {
   return (/^.*?[.:;](?=\s|$)/s.exec(text)?.[0] ?? text).replace(/[.:;]$/, "");
 }
 
-const TOP = ["ctl", "dev", "init", "completion"];
+const TOP = ["ctl", "dev", "init", "doctor", "completion"];
 const APP_FILES = "ts|mts|cts|js|mjs|cjs";
 
 const SCRIPTS: Readonly<Record<Shell, (commands: Commands, below: Below) => string>> = { bash, zsh, fish };
 
-function bash({ tsgun, ctl }: Commands, below: Below): string {
-  const cases = tsgun
-    .filter(({ value }) => value.type !== "none")
-    .map(({ flags, value }) => `    ${flags.join("|")}) ${bashValue(value)}; return ;;`);
+function bash({ tsgun, ctl, simple }: Commands, below: Below): string {
+  const cases = bashCases(tsgun, "    ");
   const all = (options: readonly Completable[]): string => options.flatMap(({ flags }) => flags).join(" ");
   const names = below.map(({ name }) => name).join(" ");
   return `# Completion of tsgun for bash; generated: tsgun completion bash
@@ -88,8 +103,9 @@ _tsgun() {
     COMPREPLY=($(compgen -W "${SHELLS.join(" ")}" -- "$word"))
     return
   fi
+${simple.map(bashSimple).join("\n")}
   case $before in
-${cases.join("\n")}
+${cases}
   esac
   if [[ $word == -* ]]; then
     COMPREPLY=($(compgen -W "${all(tsgun)}" -- "$word"))
@@ -105,13 +121,32 @@ complete -o filenames -F _tsgun tsgun
 `;
 }
 
+/** What may follow each option. */
+function bashCases(options: readonly Completable[], indent: string): string {
+  return options
+    .filter(({ value }) => value.type !== "none")
+    .map(({ flags, value }) => `${indent}${flags.join("|")}) ${bashValue(value)}; return ;;`)
+    .join("\n");
+}
+
+function bashSimple({ name, options, words }: Simple): string {
+  const offered = [...words, ...options.flatMap(({ flags }) => flags)].join(" ");
+  return `  if [[ \${COMP_WORDS[1]} == ${name} && $COMP_CWORD -gt 1 ]]; then
+    case $before in
+${bashCases(options, "      ")}
+    esac
+    COMPREPLY=($(compgen -W "${offered}" -- "$word"))
+    return
+  fi`;
+}
+
 function bashValue(value: Value): string {
   if (value.type === "words") return `COMPREPLY=($(compgen -W "${value.words.join(" ")}" -- "$word"))`;
   if (value.type === "file") return 'COMPREPLY=($(compgen -f -- "$word"))';
   return value.type === "folder" ? 'COMPREPLY=($(compgen -d -- "$word"))' : ":";
 }
 
-function zsh({ tsgun, ctl }: Commands, below: Below): string {
+function zsh({ tsgun, ctl, simple }: Commands, below: Below): string {
   const lines = (options: readonly Completable[]): string =>
     options.flatMap((option) => option.flags.map((flag) => `    ${zshOption(flag, option)}`)).join(" \\\n");
   return `#compdef tsgun
@@ -131,6 +166,7 @@ ${lines(ctl)} \\
     _values shell ${SHELLS.join(" ")}
     return
   fi
+${simple.map(({ name, options, words }) => zshSimple(name, lines(options), words)).join("\n")}
   _arguments \\
 ${lines(tsgun)} \\
     '1:app:{_alternative "commands:command:(${TOP.join(" ")})" "files:app:_files -g \\"*.(${APP_FILES})\\""}'
@@ -141,6 +177,18 @@ else
   compdef _tsgun tsgun
 fi
 `;
+}
+
+function zshSimple(name: string, options: string, words: readonly string[]): string {
+  const rest = words.length === 0 ? "*: : " : `*:file:(${words.join(" ")})`;
+  return `  if [[ \${words[2]} == ${name} && CURRENT -gt 2 ]]; then
+    words=("\${(@)words[2,-1]}")
+    (( CURRENT -= 1 ))
+    _arguments \\
+${options} \\
+    '${rest}'
+    return
+  fi`;
 }
 
 function zshOption(flag: string, { value, doc }: Completable): string {
@@ -155,15 +203,20 @@ function zshValue(value: Value): string {
   return value.type === "file" ? ":file:_files" : ":folder:_files -/";
 }
 
-function fish({ tsgun, ctl }: Commands, below: Below): string {
+function fish({ tsgun, ctl, simple }: Commands, below: Below): string {
   const inCtl = "'__fish_seen_subcommand_from ctl'";
-  const outside = `'not __fish_seen_subcommand_from ctl completion'`;
+  const outside = `'not __fish_seen_subcommand_from ctl init doctor completion'`;
   return [
     "# Completion of tsgun for fish; generated: tsgun completion fish",
     ...TOP.map((name) => `complete -c tsgun -n __fish_use_subcommand -a ${name}`),
     `complete -c tsgun -n '__fish_seen_subcommand_from completion' -f -a '${SHELLS.join(" ")}'`,
     ...below.map(({ name, doc }) => `complete -c tsgun -n ${inCtl} -f -a ${name} -d ${quoted(doc)}`),
     ...ctl.map((option) => fishOption(inCtl, option)),
+    ...simple.flatMap(({ name, options, words }) => {
+      const inside = `'__fish_seen_subcommand_from ${name}'`;
+      const named = words.length === 0 ? [] : [`complete -c tsgun -n ${inside} -f -a '${words.join(" ")}'`];
+      return [...named, ...options.map((option) => fishOption(inside, option))];
+    }),
     ...tsgun.map((option) => fishOption(outside, option)),
     "",
   ].join("\n");

@@ -24,7 +24,8 @@ export function makeProgram(): Command {
       "after",
       "\nWords for the shell's Tab key: tsgun completion bash|zsh|fish\nAsk a running server: tsgun ctl status|workers|reload|… (see tsgun ctl --help)" +
         "\nWhile you write the application: tsgun dev APP (see tsgun dev --help)" +
-        "\nFiles for nginx, systemd, Docker, Kubernetes: tsgun init (see tsgun init --help)",
+        "\nFiles for nginx, systemd, Docker, Kubernetes: tsgun init (see tsgun init --help)" +
+        "\nWhat will break in production: tsgun doctor (see tsgun doctor --help)",
     )
     .allowExcessArguments(false)
     .exitOverride()

@@ -7,11 +7,11 @@ import { type Deployment, seconds } from "./deployment.ts";
 const KEPT = 32;
 
 /** nginx closes an idle connection first, so that no request runs into one that the server is closing. */
-const HEAD_START_S = 15;
+export const HEAD_START_S = 15;
 const NGINX_KEEPALIVE_S = 60;
 
 /** Milliseconds that nginx waits longer than the server lets the app take: who knows what took so long answers. */
-const READ_MARGIN = 30_000;
+export const READ_MARGIN = 30_000;
 
 /** The address as `server` of an upstream takes it. */
 function server(address: Address): string {

@@ -26,6 +26,11 @@ const ASKED: [words: string[], offered: string[], not: string[]][] = [
   [["tsgun", "c"], ["ctl", "completion"], ["app.ts"]],
   [["tsgun", "ctl", "re"], ["reload", "reopen", "restart"], ["status"]],
   [["tsgun", "ctl", "--j"], ["--json"], ["--workers"]],
+  [["tsgun", "do"], ["doctor"], ["app.ts"]],
+  [["tsgun", "doctor", "--"], ["--nginx", "--json"], ["--workers"]],
+  [["tsgun", "doctor", "--nginx", "n"], ["notes.txt"], ["app.ts"]],
+  [["tsgun", "init", "n"], ["nginx"], ["notes.txt"]],
+  [["tsgun", "init", "--dr"], ["--dry-run"], ["--drain-delay"]],
   [["tsgun", "completion", ""], ["bash", "zsh", "fish"], ["app.ts"]],
 ];
 
@@ -83,6 +88,8 @@ test("zsh completes", { skip: missing("zsh") }, (context) => {
   assert.match(ask("tsgun --log-level "), /critical[\s\S]*warning/);
   assert.match(ask("tsgun ctl re"), /reload[\s\S]*restart/);
   assert.match(ask("tsgun completion "), /bash[\s\S]*zsh/);
+  assert.match(ask("tsgun doctor --"), /--json[\s\S]*--nginx/);
+  assert.match(ask("tsgun init "), /config[\s\S]*nginx/);
 });
 
 test("tsgun completion prints the script, or says for which shells", async (context) => {

@@ -1,0 +1,262 @@
+/** Gathers what `tsgun doctor` looks at: the configurations of each way in which the server is started, and the files. */
+import { existsSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { environmentLayer, type Layer } from "../config/config.ts";
+import { packageVersion } from "../config/version.ts";
+import { ownPassages, streamsOf } from "../doctor/bound-addresses.ts";
+import type { Facts, Machine, PodServer, Service, Start } from "../doctor/facts.ts";
+import { type Container, type Pod, parsePods } from "../doctor/kubernetes-pods.ts";
+import { readNginx } from "../doctor/nginx-files.ts";
+import { type NginxSetup, nginxSetup } from "../doctor/nginx-sites.ts";
+import { at } from "../doctor/place.ts";
+import { readUnit, type Unit } from "../doctor/systemd-unit.ts";
+import { readText } from "../doctor/text-file.ts";
+import { ExitCode, FatalError } from "../errors.ts";
+import { displayed } from "../loader/locate.ts";
+import { parseCommandLine, wordsInEnvironment } from "./command-line.ts";
+import { ConfigurationReader } from "./configuration.ts";
+import { machineFacts, socketFile } from "./doctor-machine.ts";
+import { findServer } from "./doctor-server.ts";
+import { shellWords } from "./shell-words.ts";
+
+export interface DoctorWishes {
+  readonly config?: string;
+  readonly nginx?: readonly string[];
+  readonly systemd?: readonly string[];
+  readonly kubernetes?: readonly string[];
+  readonly pid?: string;
+  readonly controlSocket?: string;
+  /** What the server is started with. */
+  readonly words?: readonly string[];
+}
+
+export interface Gathered {
+  readonly facts: Facts;
+  /** What was looked at, and what was not, for people. */
+  readonly checked: readonly string[];
+  readonly unchecked: readonly string[];
+}
+
+/** What the files of one kind say. */
+interface FromFiles {
+  readonly files: readonly string[];
+  /** What was not looked at in them. */
+  readonly unchecked: readonly string[];
+}
+
+/** @throws FatalError for what cannot be read. */
+export async function gatherFacts(wishes: DoctorWishes): Promise<Gathered> {
+  const given = givenLayer(wishes);
+  const start = await readStart([given]);
+  const nginx = nginxFacts(wishes.nginx);
+  const systemd = await systemdFacts(wishes.systemd, given);
+  const kubernetes = await kubernetesFacts(wishes.kubernetes, given, start);
+  const { config, origins }: Start = systemd.services.length === 1 ? (systemd.services[0] as Start) : start;
+  const folder = resolve(config.chdir ?? ".");
+  const server = await findServer(config, folder, wishes);
+  const streams = systemd.socketUnits.flatMap(streamsOf);
+  const facts: Facts = {
+    config,
+    origins,
+    version: packageVersion(),
+    folder,
+    nginx: nginx.setup,
+    services: systemd.services,
+    socketUnits: systemd.socketUnits,
+    pods: kubernetes.pods,
+    bound: streams.length > 0 ? streams : config.bind,
+    machine: machineFacts(nginx.setup.user, server?.status.pid),
+    server,
+  };
+  return {
+    facts: { ...facts, machine: { ...facts.machine, sockets: socketsOf(facts) } },
+    checked: checkedOf(start, [nginx, systemd, kubernetes], server?.status.pid),
+    unchecked: [
+      ...(nginx.files.length === 0 ? ["nginx (--nginx FILE)"] : [...strangers(facts), ...nginx.unchecked]),
+      ...(systemd.files.length === 0 ? ["systemd (--systemd FILE)"] : systemd.unchecked),
+      ...(kubernetes.files.length === 0 ? ["Kubernetes (--kubernetes FILE)"] : kubernetes.unchecked),
+      ...(server === undefined ? ["a running server (none is found here; --pid PID)"] : []),
+    ],
+  };
+}
+
+function checkedOf({ config }: Start, read: readonly FromFiles[], pid: number | undefined): string[] {
+  return [
+    typeof config.config === "string" ? shownPath(config.config) : "settings (no configuration file)",
+    ...read.flatMap(({ files }) => files).map(shownPath),
+    "this machine",
+    ...(pid === undefined ? [] : [`the server with pid ${pid}`]),
+  ];
+}
+
+function shownPath(file: string): string {
+  return displayed(resolve(file), process.cwd());
+}
+
+function givenLayer({ config, words = [] }: DoctorWishes): Layer {
+  const layer = parseCommandLine(words);
+  if (layer === undefined)
+    throw new FatalError("--help and --version say nothing of a server", ExitCode.usage);
+  const named = config === undefined ? {} : { config };
+  return {
+    values: { ...layer.values, ...named },
+    origin: (name) => (name === "config" ? "--config" : layer.origin(name)),
+  };
+}
+
+/** The configuration as a start with these layers has it. */
+async function readStart(layers: readonly Layer[]): Promise<Start> {
+  return await new ConfigurationReader([...wordsInEnvironment(process.env), ...layers]).read();
+}
+
+/** The layers of a start that a file describes, with the file's name behind each origin. */
+function startLayers(words: readonly string[], environment: NodeJS.ProcessEnv, file: string): Layer[] {
+  const spoken = parseCommandLine(words);
+  const layers = [
+    environmentLayer(environment),
+    ...wordsInEnvironment(environment),
+    ...(spoken === undefined ? [] : [spoken]),
+  ];
+  return layers.map((layer) => {
+    const { config, ...values } = layer.values;
+    // A path of the server's, which need not be here.
+    const here = typeof config !== "string" || existsSync(config);
+    return {
+      values: config === undefined || !here ? values : layer.values,
+      origin: (name) => `${layer.origin(name)} in ${file}`,
+    };
+  });
+}
+
+/** The files that are named, or else those of a folder that `tsgun init` writes to. */
+function filesOf(named: readonly string[] | undefined, folder: string, endings: RegExp): string[] {
+  if (named !== undefined) return [...named];
+  const path = join("deploy", folder);
+  if (!existsSync(path)) return [];
+  return readdirSync(path)
+    .filter((name) => endings.test(name))
+    .sort()
+    .map((name) => join(path, name));
+}
+
+function nginxFacts(named: readonly string[] | undefined): FromFiles & { readonly setup: NginxSetup } {
+  const files = filesOf(named, "nginx", /\.conf$/);
+  const read = files.map(readNginx);
+  const missing = read.flatMap((entry) => entry.missing).map((entry) => `${entry} (not there)`);
+  return { files, unchecked: missing, setup: nginxSetup(read.map(({ directives }) => directives)) };
+}
+
+/** Passages to other servers, or to those that a variable chooses. */
+function strangers(facts: Facts): string[] {
+  const own = ownPassages(facts);
+  return facts.nginx.passages
+    .filter((passage) => !own.includes(passage))
+    .map(({ place, target }) => `proxy_pass ${target} at ${at(place)} (another server, as it looks)`);
+}
+
+interface Units extends FromFiles {
+  readonly services: readonly Service[];
+  readonly socketUnits: readonly Unit[];
+}
+
+async function systemdFacts(named: readonly string[] | undefined, given: Layer): Promise<Units> {
+  const files = filesOf(named, "systemd", /\.(?:service|socket)$/);
+  const units = files.map(readUnit);
+  const socketUnits = units.filter(({ name }) => name.endsWith(".socket"));
+  const others = units.filter((unit) => !socketUnits.includes(unit));
+  const unchecked = others
+    .filter((unit) => !unit.isTsgun)
+    .map(({ file }) => `${file} (it starts no tsgun, as it looks)`);
+  const services: Service[] = [];
+  for (const unit of others.filter(({ isTsgun }) => isTsgun)) {
+    const layers = asPlace(unit, () => {
+      const environment = unit.all("Service", "Environment").flatMap(({ value }) => shellWords(value));
+      return startLayers(serverWords(shellWords(unit.command)), variables(environment), unit.file);
+    });
+    services.push({ ...(await readStart([given, ...layers])), unit });
+    if (unit.get("Service", "EnvironmentFile") !== undefined)
+      unchecked.push(`EnvironmentFile of ${unit.file}`);
+  }
+  return { files, services, socketUnits, unchecked };
+}
+
+function asPlace<T>(unit: Unit, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new FatalError(
+      `${unit.where("Service", "ExecStart")}: ${(error as Error).message}`,
+      ExitCode.usage,
+      { cause: error },
+    );
+  }
+}
+
+function variables(pairs: readonly string[]): NodeJS.ProcessEnv {
+  return Object.fromEntries(pairs.map((pair) => [pair.replace(/=.*$/s, ""), pair.replace(/^[^=]*=?/s, "")]));
+}
+
+const COMMAND = /(?:^|\/)tsgun(?:$|\/dist\/cli\/main\.js$)/;
+
+/** The words behind the command's own; all of them where the image names the command. */
+function serverWords(words: readonly string[]): readonly string[] {
+  // Behind a shell's -c the command is one word.
+  const split = words.flatMap((word) => (/\btsgun\s/.test(word) ? shellWords(word) : [word]));
+  return split.slice(split.findIndex((word) => COMMAND.test(word)) + 1);
+}
+
+async function kubernetesFacts(
+  named: readonly string[] | undefined,
+  given: Layer,
+  start: Start,
+): Promise<FromFiles & { readonly pods: readonly PodServer[] }> {
+  const files = filesOf(named, "kubernetes", /\.ya?ml$/);
+  const pods: PodServer[] = [];
+  const unchecked: string[] = [];
+  for (const file of files) {
+    const shown = shownPath(file);
+    for (const pod of await parsePods(readText(file), shown)) {
+      for (const container of pod.containers) {
+        const server = await podServer(pod, container, given, start);
+        if (server === undefined) unchecked.push(strangeContainer(container));
+        else pods.push(server);
+      }
+    }
+  }
+  return { files, pods, unchecked };
+}
+
+function strangeContainer({ name, place, words }: Container): string {
+  const why = words.length === 0 ? "its image alone says what it starts" : "it starts no tsgun, as it looks";
+  return `container ${name} at ${at(place)} (${why})`;
+}
+
+/** Undefined for a container that runs something else, or what only its image knows. */
+async function podServer(
+  pod: Pod,
+  container: Container,
+  given: Layer,
+  start: Start,
+): Promise<PodServer | undefined> {
+  const { words, environment, place } = container;
+  const named = words.some((word) => COMMAND.test(word) || /\btsgun\s/.test(word));
+  if (words.length === 0 && !start.origins.has("bind")) return undefined;
+  try {
+    const layers = startLayers(serverWords(words), environment, place.file);
+    const speaks = layers.some(({ values }) => Object.keys(values).some((name) => name !== "app"));
+    if (!named && words.length > 0 && !speaks) return undefined;
+    return { ...(await readStart([given, ...layers])), pod, container };
+  } catch (error) {
+    if (!named) return undefined;
+    throw new FatalError(`${at(place)}: ${(error as Error).message}`, ExitCode.usage, { cause: error });
+  }
+}
+
+/** The sockets that there are: the server's own, and those that nginx connects to beside it. */
+function socketsOf(facts: Facts): Machine["sockets"] {
+  const servers = ownPassages(facts).flatMap((passage) => passage.servers);
+  const paths = [...facts.bound, ...servers].flatMap((address) =>
+    address.kind === "unix" ? [resolve(facts.folder, address.path)] : [],
+  );
+  return [...new Set(paths)].flatMap((path) => socketFile(path) ?? []);
+}

@@ -1,0 +1,69 @@
+/** `tsgun doctor`: looks at the configuration, the files around it, the machine and the server, and says what will break. */
+import { Command, CommanderError } from "commander";
+import { diagnose } from "../doctor/finding.ts";
+import { countOf, formatJson, formatReport } from "../doctor/report.ts";
+import { RULES } from "../doctor/rules.ts";
+import { ExitCode, FatalError } from "../errors.ts";
+import { usageError } from "./command-line.ts";
+import { type DoctorWishes, gatherFacts } from "./doctor-facts.ts";
+
+/** Runs `tsgun doctor` with the words behind it. @throws FatalError with one line */
+export async function runDoctor(args: readonly string[]): Promise<ExitCode> {
+  const program = doctorCommand();
+  try {
+    program.parse(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return ExitCode.ok;
+    throw usageError(error, "tsgun doctor --help");
+  }
+  const { json = false, ...wishes } = program.opts<DoctorWishes & { readonly json?: boolean }>();
+  const { facts, checked, unchecked } = await gatherFacts({ ...wishes, words: program.args }).catch(asUsage);
+  const report = { findings: diagnose(RULES, facts), checked, unchecked };
+  process.stdout.write(json ? formatJson(report) : formatReport(report));
+  return countOf(report, "error") > 0 ? ExitCode.failure : ExitCode.ok;
+}
+
+/** 1 says that something was found; whatever keeps it from looking is 2. */
+function asUsage(error: unknown): never {
+  if (!(error instanceof FatalError)) throw error;
+  throw new FatalError(error.message, ExitCode.usage, { cause: error });
+}
+
+export function doctorCommand(): Command {
+  const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+  return new Command("tsgun doctor")
+    .description(
+      "Looks at the configuration, the files around it and the running system, and says what will break in production and how to mend it.",
+    )
+    .argument("[words...]", "Behind --: what the server is started with, its app and options.")
+    .option("-c, --config <FILE>", "The configuration file, as for a start.")
+    .option(
+      "--nginx <FILE>",
+      "nginx's configuration, or a site; may be given several times. Default: deploy/nginx/*.conf",
+      collect,
+    )
+    .option(
+      "--systemd <FILE>",
+      "A service or socket unit; may be given several times. Default: deploy/systemd/*",
+      collect,
+    )
+    .option(
+      "--kubernetes <FILE>",
+      "A manifest; may be given several times. Default: deploy/kubernetes/*.yaml",
+      collect,
+    )
+    .option("--pid <PID>", "The server that runs, by its arbiter's process id.")
+    .option(
+      "--control-socket <PATH>",
+      "The server that runs, by its control socket. Default: the one that runs here.",
+    )
+    .option("--json", "Print the findings as JSON.")
+    .helpOption("-h, --help", "Print this help.")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 no errors, 1 errors, 2 something cannot be read.\nWhat it looks for: docs/doctor.md",
+    )
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
+}

@@ -1,0 +1,13 @@
+/** Where something stands in a file. */
+
+/** A line, counted from 1. */
+export interface Place {
+  /** As people know it: relative where it lies below the current folder. */
+  readonly file: string;
+  readonly line: number;
+}
+
+/** `deploy/nginx/shop.conf:14` */
+export function at({ file, line }: Place): string {
+  return `${file}:${line}`;
+}

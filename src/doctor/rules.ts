@@ -1,0 +1,23 @@
+/** Every rule. docs/doctor.md has this table for people, and each rule stands there once it has its two tests. */
+import type { Rule } from "./finding.ts";
+import { CONFIGURATION } from "./rules/configuration.ts";
+import { KUBERNETES } from "./rules/kubernetes.ts";
+import { MACHINE } from "./rules/machine.ts";
+import { NGINX_CONNECTIONS } from "./rules/nginx-connections.ts";
+import { NGINX_FIELDS } from "./rules/nginx-fields.ts";
+import { NGINX_LIMITS } from "./rules/nginx-limits.ts";
+import { SOCKETS } from "./rules/sockets.ts";
+import { SYSTEMD_SERVICE } from "./rules/systemd-service.ts";
+import { SYSTEMD_TIMES } from "./rules/systemd-times.ts";
+
+export const RULES: readonly Rule[] = [
+  ...NGINX_CONNECTIONS,
+  ...NGINX_LIMITS,
+  ...NGINX_FIELDS,
+  ...SOCKETS,
+  ...SYSTEMD_TIMES,
+  ...SYSTEMD_SERVICE,
+  ...KUBERNETES,
+  ...CONFIGURATION,
+  ...MACHINE,
+];

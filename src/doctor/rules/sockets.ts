@@ -1,0 +1,161 @@
+/** Whether nginx may open the Unix sockets: by what stands in the files, and by those that are there. */
+import { ownPassages } from "../bound-addresses.ts";
+import { type Facts, type NginxUser, type PathStep, settingPlace } from "../facts.ts";
+import type { Found, Rule } from "../finding.ts";
+import type { Unit } from "../systemd-unit.ts";
+
+const WRITE = 0o2;
+const ENTER = 0o1;
+
+/** Whether `user` has these bits of the mode: the first class that fits decides, as in the kernel. */
+function allows({ mode, uid, gid }: PathStep, user: NginxUser, bits: number): boolean {
+  if (user.uid === 0) return true;
+  if (user.uid === uid) return (mode & (bits << 6)) !== 0;
+  return (mode & (user.gids.includes(gid) ? bits << 3 : bits)) !== 0;
+}
+
+function octal(mode: number): string {
+  return mode.toString(8).padStart(3, "0");
+}
+
+function socketClosed({ machine: { sockets, nginxUser } }: Facts): Found[] {
+  if (nginxUser.uid === undefined) return [];
+  return sockets
+    .filter((socket) => !allows(socket, nginxUser, WRITE))
+    .map(({ path, mode, uid, gid }) => ({
+      where: path,
+      what: `its mode is ${octal(mode)}, it belongs to user ${uid} and group ${gid}, and nginx is ${nginxUser.name} (user ${nginxUser.uid}, groups ${nginxUser.gids.join(", ")})`,
+    }));
+}
+
+function folderClosed({ machine: { sockets, nginxUser } }: Facts): Found[] {
+  if (nginxUser.uid === undefined) return [];
+  return sockets.flatMap((socket) =>
+    socket.folders
+      .filter((folder) => !allows(folder, nginxUser, ENTER))
+      .map(({ path, mode, uid, gid }) => ({
+        where: path,
+        what: `the socket ${socket.path} lies below this folder, whose mode is ${octal(mode)} (user ${uid}, group ${gid}): ${nginxUser.name}, who nginx is, may not enter it`,
+        mend: `chmod o+x ${path}, or let the socket lie elsewhere, such as /run`,
+      })),
+  );
+}
+
+/** By names, since the accounts may be another machine's. */
+function namesAllow(mode: number, owner: string, group: string, user: NginxUser): boolean {
+  if (user.name === "root" || (mode & WRITE) !== 0) return true;
+  if (user.name === owner) return (mode & (WRITE << 6)) !== 0;
+  return (mode & (WRITE << 3)) !== 0 && user.groups.includes(group);
+}
+
+function unitClosed(facts: Facts): Found[] {
+  const { nginxUser } = facts.machine;
+  return facts.socketUnits.filter(hasFile).flatMap((unit): Found[] => {
+    const value = (key: string, fallback: string): string => unit.get("Socket", key)?.value ?? fallback;
+    const owner = value("SocketUser", "root");
+    const [mode, group] = [value("SocketMode", "0666"), value("SocketGroup", owner)];
+    if (namesAllow(Number.parseInt(mode, 8), owner, group, nginxUser)) return [];
+    return [
+      {
+        where: unit.where("Socket", "SocketMode", "SocketGroup", "ListenStream"),
+        what: `the socket's mode is ${mode}, it belongs to user ${owner} and group ${group}, and nginx is ${nginxUser.name} (groups ${nginxUser.groups.join(", ")})`,
+        mend: `write SocketMode=0660 and SocketGroup=${nginxUser.groups[0]}`,
+      },
+    ];
+  });
+}
+
+function unitOpen(facts: Facts): Found[] {
+  return facts.socketUnits
+    .filter(
+      (unit) =>
+        hasFile(unit) &&
+        (Number.parseInt(unit.get("Socket", "SocketMode")?.value ?? "0666", 8) & WRITE) !== 0,
+    )
+    .map((unit) => ({
+      where: unit.where("Socket", "SocketMode", "ListenStream"),
+      what: `the socket's mode is ${unit.get("Socket", "SocketMode")?.value ?? "0666, systemd's default"}`,
+      mend: `write SocketMode=0660 and SocketGroup=${facts.machine.nginxUser.groups[0]}`,
+    }));
+}
+
+function hasFile(unit: Unit): boolean {
+  return unit.all("Socket", "ListenStream").some(({ value }) => value.startsWith("/"));
+}
+
+/** Whose the socket will be, as far as the settings or the unit say. */
+function plannedOwner({
+  config,
+  services,
+}: Facts): { readonly user: string; readonly group: string } | undefined {
+  const unit = services[0]?.unit;
+  const own = unit?.get("Service", "User")?.value;
+  const [user = own, group = unit?.get("Service", "Group")?.value] = config.socketOwner
+    ?.split(":")
+    .map((name) => (name === "" ? undefined : name)) ?? [config.user, config.group];
+  return user === undefined ? undefined : { user, group: group ?? user };
+}
+
+function ownerClosed(facts: Facts): Found[] {
+  const { config, machine, socketUnits } = facts;
+  const behindSocket = ownPassages(facts).some(({ servers }) => servers.some(({ kind }) => kind === "unix"));
+  const owner = plannedOwner(facts);
+  const sockets = config.bind.filter(({ kind }) => kind === "unix");
+  if (!behindSocket || owner === undefined || socketUnits.length > 0 || sockets.length === 0) return [];
+  const mode = config.socketMode ?? 0o777 & ~(config.umask ?? 0o022);
+  if (namesAllow(mode, owner.user, owner.group, machine.nginxUser)) return [];
+  const said = config.socketMode === undefined ? " (what the umask leaves)" : "";
+  return [
+    {
+      where: settingPlace(facts, config.socketOwner === undefined ? "socketMode" : "socketOwner"),
+      what: `the socket's mode will be ${octal(mode)}${said}, its owner ${owner.user}:${owner.group}, and nginx is ${machine.nginxUser.name} (groups ${machine.nginxUser.groups.join(", ")})`,
+      mend: `set socket-mode to 660 and socket-owner to ${owner.user}:${machine.nginxUser.groups[0]}`,
+    },
+  ];
+}
+
+export const SOCKETS: readonly Rule[] = [
+  {
+    id: "socket-closed",
+    level: "error",
+    title: "the Unix socket that is there has a mode and an owner that nginx's user may not write to",
+    breaks: 'nginx may not connect: every request gets 502, and nginx logs "Permission denied".',
+    mend: "set socket-mode to 660 and socket-owner to USER:GROUP with a group of nginx's (in a socket unit: SocketMode, SocketGroup), and restart",
+    check: socketClosed,
+  },
+  {
+    id: "socket-folder-closed",
+    level: "error",
+    title: "a folder on the way to the socket has no x bit for nginx's user",
+    breaks: 'nginx may not connect: every request gets 502, and nginx logs "Permission denied".',
+    mend: "chmod o+x the folder",
+    check: folderClosed,
+  },
+  {
+    id: "socket-owner-closed",
+    level: "error",
+    title:
+      "by `socket-mode`, `socket-owner` and `user` the socket will be one that nginx's user may not write to",
+    breaks: 'nginx may not connect: every request gets 502, and nginx logs "Permission denied".',
+    mend: "set socket-mode to 660 and socket-owner to USER:GROUP with a group of nginx's",
+    check: ownerClosed,
+  },
+  {
+    id: "systemd-socket-closed",
+    level: "error",
+    title:
+      "by `SocketMode` and `SocketGroup` the socket unit's socket is one that nginx's user may not write to",
+    breaks: 'nginx may not connect: every request gets 502, and nginx logs "Permission denied".',
+    mend: "write SocketMode=0660 and SocketGroup= with a group of nginx's",
+    check: unitClosed,
+  },
+  {
+    id: "systemd-socket-open",
+    level: "warning",
+    title: "`SocketMode` lets everybody write (0666 by default)",
+    breaks:
+      "Every program on the machine may speak to the app past nginx, and is believed when it says who asks.",
+    mend: "write SocketMode=0660 and SocketGroup= with a group of nginx's",
+    check: unitOpen,
+  },
+];

@@ -39,6 +39,21 @@ test("every rule has a situation of each kind, and an id of its own", () => {
   assert.equal(new Set(RULES.map(({ id }) => id)).size, RULES.length);
 });
 
+test("the mend of kept connections names a time that fits, or the defaults that do", async () => {
+  const mendFor = async (keepAlive: string): Promise<string | undefined> => {
+    const nginx =
+      "upstream a { server 127.0.0.1:8000; keepalive 2; keepalive_timeout 1h; }\nlocation / { proxy_pass http://a; }";
+    const findings = diagnose(RULES, await factsOf({ nginx, config: { keepAlive } }));
+    return findings.find(({ rule }) => rule === "nginx-keepalive-longer")?.mend;
+  };
+  assert.equal(await mendFor("5m"), "write keepalive_timeout 60s; in the upstream block");
+  assert.match(
+    (await mendFor("20s")) ?? "",
+    /^write keepalive_timeout 5s; .*, or leave out keep-alive of tsgun/,
+  );
+  assert.equal(await mendFor("5s"), "leave out keep-alive of tsgun, and keepalive_timeout");
+});
+
 test("errors come first, and what is found twice at one place is said once", async () => {
   const [rule] = RULES;
   assert.ok(rule !== undefined);

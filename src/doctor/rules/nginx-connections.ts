@@ -1,6 +1,7 @@
 /** What nginx connects to, and how it keeps connections and changes protocols. */
 import { formatAddress } from "../../config/address.ts";
 import { formatDuration } from "../../config/kind.ts";
+import { settings } from "../../config/settings.ts";
 import { HEAD_START_S } from "../../init/nginx.ts";
 import { formatUpstream, leadsHere, ownPassages } from "../bound-addresses.ts";
 import type { Facts } from "../facts.ts";
@@ -54,10 +55,16 @@ function keepaliveLonger(facts: Facts): Found[] {
   });
 }
 
+/** A lower time for nginx, or where tsgun's is below its default, that again. */
 function mendKeepalive(keepAlive: number): string {
-  const shorter = Math.floor(keepAlive / 1000) - HEAD_START_S;
-  const raise = "raise keep-alive of tsgun to 75s, with keepalive_timeout 60s; in the upstream block";
-  return shorter > 0 ? `write keepalive_timeout ${shorter}s; in the upstream block, or ${raise}` : raise;
+  const shorter = Math.min(KEEPALIVE_TIMEOUT, keepAlive - HEAD_START_S * 1000) / 1000;
+  const ways = [
+    ...(shorter >= 1 ? [`write keepalive_timeout ${Math.floor(shorter)}s; in the upstream block`] : []),
+    ...(keepAlive < settings.keepAlive.default
+      ? ["leave out keep-alive of tsgun, and keepalive_timeout"]
+      : []),
+  ];
+  return ways.join(", or ");
 }
 
 /** What nginx puts into Connection there, without variables: undefined for what it cannot be known from. */

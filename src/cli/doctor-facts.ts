@@ -143,7 +143,13 @@ function nginxFacts(named: readonly string[] | undefined): FromFiles & { readonl
   const files = filesOf(named, "nginx", /\.conf$/);
   const read = files.map(readNginx);
   const missing = read.flatMap((entry) => entry.missing).map((entry) => `${entry} (not there)`);
-  return { files, unchecked: missing, setup: nginxSetup(read.map(({ directives }) => directives)) };
+  const setup = nginxSetup(read.map(({ directives }) => directives));
+  // No findings in a file that leads nowhere say nothing of the site.
+  const nowhere = files.length > 0 && setup.passages.length === 0;
+  const unchecked = nowhere
+    ? [`how nginx gets to tsgun (no proxy_pass in ${files.join(", ")})`, ...missing]
+    : missing;
+  return { files, unchecked, setup };
 }
 
 /** Passages to other servers, or to those that a variable chooses. */

@@ -149,6 +149,12 @@ describe("what it reads", () => {
     assert.ok(unchecked.includes("proxy_pass http://10.1.1.1 at site.conf:2 (another server, as it looks)"));
   });
 
+  test("nginx's files that lead nowhere are not taken for good ones", (t) => {
+    const folder = projectOf(t, { ...SHOP, "site.conf": "server { listen 80; root /srv/www; }\n" });
+    const { unchecked } = report(folder, "--nginx", "site.conf");
+    assert.ok(unchecked.includes("how nginx gets to tsgun (no proxy_pass in site.conf)"), unchecked.join());
+  });
+
   test("a server that runs in this folder, by itself or by its pid", async (t) => {
     const folder = projectOf(t, SHOP);
     const words = ["app.ts:handler", "--bind", "unix:shop.sock", "--worker-connections", "10000000"];

@@ -60,6 +60,7 @@ function killByPackage(pid: number): Promise<void> {
       thread = new Worker(createRequire(import.meta.url).resolve("tree-kill/cli.js"), {
         argv: [String(pid), "SIGKILL"],
         execArgv: [],
+        env: { ...process.env, NODE_OPTIONS: "" },
         stdout: true,
         stderr: true,
       });

@@ -63,9 +63,9 @@ const PROGRAM = new URL(`./thread${KIND}`, import.meta.url);
 function startThread(settings: ThreadSettings): Worker {
   return new Worker(PROGRAM, {
     workerData: settings,
-    env: SHARE_ENV,
-    // The app's --import and --require are none of this thread's business; source needs its loader.
-    ...(KIND === ".ts" ? {} : { execArgv: [] }),
+    // The app's --import and --require, tracing most often, are none of this thread's business, whether they stand
+    // on the command line or in NODE_OPTIONS; source needs its loader.
+    ...(KIND === ".ts" ? { env: SHARE_ENV } : { execArgv: [], env: { ...process.env, NODE_OPTIONS: "" } }),
     ...{ name: "tsgun watchdog" },
   });
 }

@@ -1,0 +1,114 @@
+/** What README and quickstart tell people to type is typed, as it stands there, and prints what they show. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { until } from "../support/command.ts";
+import { ROOT, readPage } from "../support/page.ts";
+import { noPrivateMachine, PrivateMachine } from "../support/private-machine.ts";
+import { patternOf, Reader } from "../support/reader.ts";
+
+/** Lines that cannot run as they stand, and what is typed in their place. */
+const INSTEAD: ReadonlyMap<string, string> = new Map([
+  // Its package starts nginx when it is installed. There is no network, and it is installed.
+  ["sudo apt-get install nginx", "nginx"],
+  // The clone is made of this tree, with the packages that are installed in it.
+  ["npm ci && npm start", "cd ~/clone && npm start"],
+]);
+
+/** Lines of a `sh` or `console` block that are not run at all, and why. */
+const NOT_RUN: ReadonlyMap<string, string> = new Map([["npm ci && npm test", "it is what runs this test"]]);
+
+const REGISTRY = 4873;
+const noMachine = noPrivateMachine();
+
+describe("every command of", { skip: noMachine }, () => {
+  const used = new Set<string>();
+  let folder: string;
+  let tarball: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "tsgun-docs-"));
+    const words = ["pack", "--ignore-scripts", "--json", "--pack-destination", folder];
+    const { stdout } = spawnSync("npm", words, { cwd: ROOT, encoding: "utf8" });
+    const [packed] = JSON.parse(stdout) as [{ filename: string }];
+    tarball = packed.filename;
+  });
+
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  for (const path of ["README.md", "docs/quickstart.md"]) {
+    test(`${path} does what the page shows`, async (t) => {
+      const home = join(folder, path.replaceAll(/\W/g, "-"));
+      makeHome(home, join(folder, tarball));
+      const machine = await PrivateMachine.boot(home);
+      t.after(() => machine.stop());
+      const env = environment();
+      await startRegistry(machine, env);
+      const instead = new Map(INSTEAD);
+      for (const line of NOT_RUN.keys()) instead.set(line, "true");
+      const reader = new Reader({ machine, home, env, instead, typed: (line) => used.add(line) });
+      for (const block of readPage(path).blocks) {
+        // What follows a block that fails stands on it: one error is enough.
+        await reader.follow(block).catch((error: Error) => {
+          throw new Error(`${path}:${block.line}: ${error.message}`, { cause: error });
+        });
+      }
+      await reader.leave();
+    });
+  }
+
+  test("and no exception stands for a line that is in neither", () => {
+    assert.deepEqual(
+      [...INSTEAD.keys(), ...NOT_RUN.keys()].filter((line) => !used.has(line)),
+      [],
+    );
+  });
+});
+
+/** What the reader's machine has: sudo, which has nothing to do for root, the packed package, and a clone. */
+function makeHome(home: string, tarball: string): void {
+  mkdirSync(join(home, ".bin"), { recursive: true });
+  chmodSync(dirname(home), 0o755);
+  writeFileSync(join(home, ".bin", "sudo"), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
+  cpSync(tarball, join(home, ".tsgun.tgz"));
+  const { stdout } = spawnSync("git", ["ls-files", "-z"], { cwd: ROOT, encoding: "utf8" });
+  for (const file of stdout.split("\0").filter((name) => /^(?:src|examples\/hello|[^/]+$)/.test(name))) {
+    cpSync(join(ROOT, file), join(home, "clone", file));
+  }
+  spawnSync("ln", ["-s", join(ROOT, "node_modules"), join(home, "clone", "node_modules")]);
+}
+
+function environment(): Record<string, string> {
+  return {
+    HOME: "/home/you",
+    PATH: `/home/you/.bin:${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`,
+    npm_config_registry: `http://127.0.0.1:${REGISTRY}`,
+    npm_config_audit: "false",
+    npm_config_fund: "false",
+    npm_config_update_notifier: "false",
+  };
+}
+
+async function startRegistry(machine: PrivateMachine, env: Record<string, string>): Promise<void> {
+  const registry = join(ROOT, "test", "support", "local-registry.ts");
+  const node = `${process.execPath} --import @oxc-node/core/register`;
+  const script = `cd ${ROOT} && exec ${node} ${registry} ${REGISTRY} /home/you/.tsgun.tgz`;
+  const child = machine.spawn(["sh", "-c", script], env);
+  let said = "";
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  await until("the registry listens", () => said.includes("ready") || child.exitCode !== null);
+}
+
+test("times, versions and process ids may differ from the page, and nothing else", () => {
+  const line = "[2026-11-22 18:55:16 +0000] [4711] [INFO] Starting tsgun 0.1.0";
+  assert.match("[2031-01-02 03:04:05 -0130] [7] [INFO] Starting tsgun 1.22.3", patternOf(line));
+  assert.doesNotMatch("[2031-01-02 03:04:05 -0130] [7] [INFO] Starting tsgun", patternOf(line));
+  assert.doesNotMatch("generation 3 serves with 2 workers", patternOf("generation 2 serves with 2 workers"));
+  assert.doesNotMatch("http://127.0.0.1:8001", patternOf("http://127.0.0.1:8000"));
+  assert.match("added 95 packages in 12s", patternOf("added … packages in 4s"));
+});

@@ -1,0 +1,62 @@
+/** Every `--flag` that the documentation names is one of tsgun's, or of the program that it is said of. */
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { Command } from "commander";
+import { controlCommand } from "../../src/cli/ctl.ts";
+import { initCommand } from "../../src/cli/init.ts";
+import { makeProgram } from "../../src/cli/program.ts";
+import { ABSENT_SETTINGS } from "../../src/config/gunicorn.ts";
+import { ROOT, readPage } from "../support/page.ts";
+
+/** Flags of other programs, by the program that has them. */
+const FOREIGN: Readonly<Record<string, readonly string[]>> = {
+  certbot: ["--nginx"],
+  curl: ["--unix-socket"],
+  node: ["--cpu-prof", "--inspect"],
+  npm: ["--omit", "--save-dev"],
+  systemctl: ["--now"],
+  useradd: ["--home-dir", "--shell", "--system"],
+};
+
+/** Where flags of gunicorn that are not here are spoken of. */
+const ABOUT_GUNICORN = ["docs/settings.md", "docs/migrate-from-gunicorn.md", "docs/logging.md"];
+
+const OURS = new Set([makeProgram(), controlCommand(), initCommand()].flatMap(flagsOf).concat("--help"));
+const GUNICORNS = new Set(ABSENT_SETTINGS.flatMap(({ flags }) => flags));
+const FOREIGNERS = new Set(Object.values(FOREIGN).flat());
+
+function flagsOf(command: Command): string[] {
+  const own = command.options.flatMap(({ flags }) => flags.match(/--[\w-]+/g) ?? []);
+  return [...own, ...command.commands.flatMap(flagsOf)];
+}
+
+function flagsIn(path: string): { readonly flag: string; readonly line: number }[] {
+  return readPage(path)
+    .text.split("\n")
+    .flatMap((text, index) =>
+      [...text.matchAll(/(?<![\w-])--[a-z][\w-]*/g)].map(([flag]) => ({ flag, line: index + 1 })),
+    );
+}
+
+const pages = readdirSync(join(ROOT, "docs")).filter((file) => file.endsWith(".md"));
+const PAGES = ["README.md", ...pages.map((file) => `docs/${file}`)];
+
+for (const path of PAGES) {
+  test(`the flags in ${path} exist`, () => {
+    const unknown = flagsIn(path).filter(({ flag }) => {
+      if (OURS.has(flag) || FOREIGNERS.has(flag)) return false;
+      return !(GUNICORNS.has(flag) && ABOUT_GUNICORN.includes(path));
+    });
+    assert.deepEqual(unknown, []);
+  });
+}
+
+test("no flag of another program is excused that nobody names, or that is ours as well", () => {
+  const named = new Set(PAGES.flatMap(flagsIn).map(({ flag }) => flag));
+  assert.deepEqual(
+    [...FOREIGNERS].filter((flag) => !named.has(flag) || OURS.has(flag)),
+    [],
+  );
+});

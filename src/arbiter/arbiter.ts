@@ -91,7 +91,7 @@ export class Arbiter {
     this.#logs.prepare(config);
     this.#logs.adopt(config);
     process.title = arbiterTitle(config);
-    this.#generations = new Generations(options.configuration);
+    this.#generations = new Generations(options.configuration, this.#folder);
     this.#fixed = config;
     const wanted = firstBoot(workerCount(config.workers), config.reloadSurge, limitsOf(config));
     this.#crew = new Crew({
@@ -542,7 +542,7 @@ export class Arbiter {
       hooks: this.#hooksOf(generation),
       identity: this.#identity,
       standsInFor: this.#generations.standsInFor(generation),
-      folder: this.#folder,
+      folder: this.#generations.folderOf(generation),
       ...this.#logs.targets(config),
     };
     this.#recycling.watch(config);

@@ -83,6 +83,26 @@ describe("a link that is moved to a new release is followed, though the old one 
   }
 });
 
+test("behind a release that did not start, a worker that dies is replaced from the one that serves", async (context) => {
+  const releases = new Releases(temporaryFolder(context), (name) =>
+    name === "two"
+      ? "throw new Error('no database');\n"
+      : "export const handler = (request, respond) => respond(200, null, 'release one of ' + request.worker.pid);\n",
+  );
+  const words = ["app.mjs", "-b", "127.0.0.1:0", "--chdir", releases.current];
+  const command = startCommand(context, words);
+  await command.ready();
+  const target = { port: await command.port() };
+  releases.turn();
+  command.kill("SIGHUP");
+  await command.line(/Reload failed, generation 1 stays: .* no database/);
+  await until("the candidate is gone", () => command.workers().length === 1);
+  const [old] = command.workers();
+  process.kill(old as number, "SIGKILL");
+  const other = await until("another worker serves", () => command.workers().find((pid) => pid !== old));
+  assert.equal((await ask(target)).text, `release one of ${other}`);
+});
+
 test("TTOU goes down to no worker at all, TTIN up again", async (context) => {
   const { command, target } = await serve(context);
   command.kill("SIGTTOU");

@@ -20,10 +20,15 @@ export class Releases {
     return join(this.#folder, "current");
   }
 
-  /** Moves the link to the second release, in one step, and deletes the first one. */
-  deploy(): void {
+  /** Moves the link to the second release, in one step. */
+  turn(): void {
     symlinkSync("two", `${this.current}.new`);
     renameSync(`${this.current}.new`, this.current);
+  }
+
+  /** Moves the link to the second release, and deletes the first one. */
+  deploy(): void {
+    this.turn();
     rmSync(join(this.#folder, "one"), { recursive: true });
   }
 }

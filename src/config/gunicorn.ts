@@ -55,7 +55,7 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
     "leave it out",
   ),
   absent("tmp_upload_dir", "", "the server stores no uploads", "read request.body as a stream"),
-  absent("spew", "--spew", "Node cannot trace lines", "use node --inspect, or --cpu-prof in NODE_OPTIONS"),
+  absent("spew", "--spew", "Node cannot trace lines", "use node --inspect, or node --cpu-prof"),
   absent("sendfile", "--no-sendfile", "Node has no sendfile", "let nginx serve files"),
   absent(
     "pythonpath",

@@ -14,9 +14,19 @@ import { ROOT, readPage } from "../support/page.ts";
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   certbot: ["--nginx"],
   curl: ["--unix-socket"],
-  node: ["--cpu-prof", "--inspect"],
+  docker: ["--stop-timeout"],
+  node: [
+    "--cpu-prof",
+    "--cpu-prof-dir",
+    "--enable-source-maps",
+    "--import",
+    "--inspect",
+    "--max-old-space-size",
+  ],
   npm: ["--omit", "--save-dev"],
-  systemctl: ["--now"],
+  "pm2, node": ["--watch"],
+  systemctl: ["--kill-whom", "--now", "--signal"],
+  tsc: ["--noEmit"],
   useradd: ["--home-dir", "--shell", "--system"],
 };
 

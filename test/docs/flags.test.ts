@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { Command } from "commander";
 import { controlCommand } from "../../src/cli/ctl.ts";
+import { doctorCommand } from "../../src/cli/doctor.ts";
 import { initCommand } from "../../src/cli/init.ts";
 import { makeProgram } from "../../src/cli/program.ts";
 import { ABSENT_SETTINGS } from "../../src/config/gunicorn.ts";
@@ -12,7 +13,6 @@ import { ROOT, readPage } from "../support/page.ts";
 
 /** Flags of other programs, by the program that has them. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
-  certbot: ["--nginx"],
   curl: ["--unix-socket"],
   docker: ["--stop-timeout"],
   node: [
@@ -33,7 +33,9 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
 /** Where flags of gunicorn that are not here are spoken of. */
 const ABOUT_GUNICORN = ["docs/settings.md", "docs/migrate-from-gunicorn.md", "docs/logging.md"];
 
-const OURS = new Set([makeProgram(), controlCommand(), initCommand()].flatMap(flagsOf).concat("--help"));
+const OURS = new Set(
+  [makeProgram(), controlCommand(), initCommand(), doctorCommand()].flatMap(flagsOf).concat("--help"),
+);
 const GUNICORNS = new Set(ABSENT_SETTINGS.flatMap(({ flags }) => flags));
 const FOREIGNERS = new Set(Object.values(FOREIGN).flat());
 

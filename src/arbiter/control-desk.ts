@@ -3,7 +3,6 @@
  * signal, and its answer waits until the pool is as was asked for, or cannot be.
  */
 import type { Controllable, Health, Outcome, StatusReport, StopMode, WorkerReport } from "../control/api.ts";
-import type { BootFailure } from "../ipc/messages.ts";
 import type { Generations } from "./generations.ts";
 import type { Pool } from "./pool.ts";
 import { activeWorkers, readyWorkers } from "./roster.ts";
@@ -235,17 +234,10 @@ export class ControlDesk implements Controllable {
     );
   }
 
-  reloadFailed(
-    generation: number,
-    failure: Pick<BootFailure, "message" | "stack">,
-    established: number,
-  ): void {
-    const error = `${failure.message}; generation ${established} serves on`;
-    this.#endReloads(generation, {
-      ok: false,
-      error,
-      ...(failure.stack !== undefined && { detail: failure.stack }),
-    });
+  /** `detail` is the app's own stack, where that is to blame. */
+  reloadFailed(generation: number, why: string, detail: string | undefined, established: number): void {
+    const error = `${why}; generation ${established} serves on`;
+    this.#endReloads(generation, { ok: false, error, ...(detail !== undefined && { detail }) });
   }
 
   #endReloads(generation: number, outcome: Outcome): void {

@@ -104,8 +104,10 @@ export class Reload {
   #fail(error: Error): void {
     const { pool, generations, narrator, desk } = this.#office;
     const { established, reloadAgain } = pool.desired;
-    narrator.reloadFailed(established, error.message, (error as FatalError).detail);
-    if (!reloadAgain) desk.reloadFailed(generations.newest + 1, error, established);
+    const { message, detail } = error as FatalError;
+    narrator.reloadFailed(established, message, detail);
+    // The error's own stack leads through tsgun, which is not to blame.
+    if (!reloadAgain) desk.reloadFailed(generations.newest + 1, message, detail, established);
     this.#onceMore();
   }
 
@@ -126,7 +128,7 @@ export class Reload {
     const waiting = established !== 0 && generations.standsInFor(established) !== undefined;
     if (waiting) narrator.broken(failure);
     else narrator.abandoned(failure, established);
-    desk.reloadFailed(generations.newest, failure, established);
+    desk.reloadFailed(generations.newest, failure.message, failure.stack, established);
     if (established !== 0) logs.adopt(generations.configOf(established));
     const tried = generations.standsInFor(generations.newest) === undefined;
     if (waiting && tried && !pool.desired.reloadAgain)

@@ -103,10 +103,19 @@ test("reload waits for its outcome, and a bad one leaves all as it was", async (
   writeFileSync(join(folder, "tsgun.config.json"), "{");
   const bad = await ctl("reload");
   assert.equal(bad.code, 1);
-  assert.match(bad.err, /syntax error in tsgun\.config\.json.*; generation 2 serves on/);
+  assert.match(bad.err, /^syntax error in tsgun\.config\.json.*; generation 2 serves on\n$/);
   await until("the tried workers are gone", () => command.workers().length === 2);
   assert.deepEqual(command.workers().sort(), pids);
   assert.equal((await ask(target)).text, "version 2");
+});
+
+test("with --preload a reload that fails tells the app's own stack, and none of the server's", async (context) => {
+  const { ctl, deploy } = await controlled(context, "--preload");
+  deploy("throw new Error('from the app');\n");
+  const { code, err } = await ctl("reload");
+  assert.equal(code, 1);
+  assert.match(err, /from the app.*generation 1 serves on\nError: from the app\n +at .*app\.mjs:1/);
+  assert.doesNotMatch(err, /FatalError/);
 });
 
 test("a reload that fails leaves the number of workers too", async (context) => {

@@ -60,8 +60,8 @@ async function openHealth(address: Address, target: Controllable, log: ErrorLog)
     log.info(`Health at: ${bound.kind === "tcp" ? "http://" : ""}${formatAddress(bound)}`);
     return server;
   } catch (cause) {
-    const why =
-      (cause as NodeJS.ErrnoException).code === "EADDRINUSE" ? "the address is taken" : String(cause);
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const why = code === "EADDRINUSE" ? "the address is taken" : message;
     throw new FatalError(`admin-bind: cannot listen at ${formatAddress(address)}: ${why}`, ExitCode.failure, {
       cause,
     });

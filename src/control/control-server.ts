@@ -79,14 +79,15 @@ export type HealthAddress =
 
 /**
  * Serves `/health/live` and `/health/ready`. It is the arbiter that answers, so the answer comes though
- * every worker is blocked.
+ * every worker is blocked. A socket left behind by a dead server is replaced.
  *
- * @throws the system's error when the address cannot be bound
+ * @throws Error when the address cannot be bound: the system's, or one line that says why
  */
 export async function openHealthServer(
   address: HealthAddress,
   target: Pick<Controllable, "health">,
 ): Promise<OpenServer & { readonly port: number | undefined }> {
+  if (address.kind === "unix") await clear(address.path);
   const server = createJsonServer(healthRoutes(target));
   const options =
     address.kind === "unix" ? { path: address.path } : { host: address.host, port: address.port };

@@ -118,12 +118,8 @@ test("bad requests are told what is wrong", async (t) => {
   assert.deepEqual(target.calls, []);
 });
 
-test("a socket left behind is replaced, a live one and a file are not", async (t) => {
-  const path = join(folder(t), "tsgun.ctl");
-  const first = await openControlSocket(path, recorder());
-  await assert.rejects(openControlSocket(path, recorder()), /belongs to another server/);
-  first.close();
-  // A process that is killed leaves its socket file.
+/** A process that is killed leaves its socket's file. */
+function leaveSocket(path: string): void {
   const killed = spawnSync(process.execPath, [
     "-e",
     'require("net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))',
@@ -131,6 +127,22 @@ test("a socket left behind is replaced, a live one and a file are not", async (t
   ]);
   assert.equal(killed.signal, "SIGKILL");
   assert.ok(statSync(path).isSocket());
+}
+
+test("a health socket left behind is replaced, a live one is not", async (t) => {
+  const path = join(folder(t), "health.sock");
+  leaveSocket(path);
+  const server = await openHealthServer({ kind: "unix", path }, recorder());
+  t.after(() => server.close());
+  await assert.rejects(openHealthServer({ kind: "unix", path }, recorder()), /belongs to another server/);
+});
+
+test("a socket left behind is replaced, a live one and a file are not", async (t) => {
+  const path = join(folder(t), "tsgun.ctl");
+  const first = await openControlSocket(path, recorder());
+  await assert.rejects(openControlSocket(path, recorder()), /belongs to another server/);
+  first.close();
+  leaveSocket(path);
   const second = await openControlSocket(path, recorder());
   second.close();
   const file = join(path, "..", "file.ctl");

@@ -1,6 +1,8 @@
 /** SIGKILL under load: of a worker, which costs what it had in its hands and nothing else, and of the arbiter. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { ask } from "../support/ask.ts";
 import { isAlive, startCommand, until } from "../support/command.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 import type { Failure } from "../support/load.ts";
@@ -73,7 +75,8 @@ for (const { workers, app, times } of SERVERS) {
 }
 
 async function arbiterKilled(context: TestContext, workers: number): Promise<void> {
-  const stage = await FaultStage.start(context, { workers });
+  const args = ["--admin-bind", "unix:health.sock", "--control-socket", "app.ctl", "--pid", "app.pid"];
+  const stage = await FaultStage.start(context, { workers, args });
   await stage.load();
   const pids = [stage.command.pid, ...(await stage.settled())];
   stage.command.kill("SIGKILL");
@@ -84,8 +87,9 @@ async function arbiterKilled(context: TestContext, workers: number): Promise<voi
     assert.equal(load.counts.wrong, 0, load.report());
   }
   const binds = ["--bind", `127.0.0.1:${stage.port}`, "--bind", `unix:${stage.path}`];
-  const next = startCommand(context, [stage.app, ...binds], { cwd: stage.folder });
+  const next = startCommand(context, [stage.app, ...binds, ...args], { cwd: stage.folder });
   await next.ready();
+  assert.equal((await ask({ path: join(stage.folder, "health.sock") }, "/health/ready")).status, 200);
   stage.loads.clear();
   await stage.load();
   await stage.assertNothingLost(5);

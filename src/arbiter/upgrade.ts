@@ -42,6 +42,7 @@ export class Upgrade {
   #settle: (outcome: Outcome) => void = () => {};
   /** How many workers there were before this arbiter began to drain for the new one. */
   #drainedFrom: number | undefined;
+  #hasLeftDoors = false;
   #aborted = false;
   #isPreparing = false;
 
@@ -135,8 +136,8 @@ export class Upgrade {
       log.warning(
         `Upgrade taken back: this arbiter serves on, beside the new one (pid: ${this.successorPid})`,
       );
+      // The doors stay the new one's until it is gone.
       this.#drainedFrom = undefined;
-      this.#office.openDoors();
     } else if (pool.roster.length === 0) {
       pool.stopGracefully();
     }
@@ -168,6 +169,7 @@ export class Upgrade {
     pool.scale(0);
     this.#settle({ ok: true, message: `the new arbiter (pid ${pid}) serves, this one drains` });
     this.#office.leaveDoors();
+    this.#hasLeftDoors = true;
     this.#successor?.leave();
   }
 
@@ -178,6 +180,8 @@ export class Upgrade {
     if (pid !== undefined) this.#office.successorGone(pid);
     this.#settle({ ok: false, error: why });
     if (this.#aborted) return;
+    if (this.#hasLeftDoors && pool.desired.stop === undefined) this.#office.openDoors();
+    this.#hasLeftDoors = false;
     if (isReady === true && this.#drainedFrom === undefined) {
       log.warning(`New arbiter (pid: ${pid}) is gone: ${why}`);
       return;
@@ -186,7 +190,6 @@ export class Upgrade {
     if (this.#drainedFrom === undefined) return;
     pool.scale(this.#drainedFrom);
     this.#drainedFrom = undefined;
-    this.#office.openDoors();
   }
 
   /** Who stops this server means the one that boots, too; one that is to stay serves already. */

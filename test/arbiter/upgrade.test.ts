@@ -99,6 +99,18 @@ class Stage {
     return { slow, next };
   }
 
+  /** Waits until it is this arbiter that can be commanded at `app.ctl` and asked about its health at `health.sock`. */
+  async answersAtDoors(pid: number): Promise<void> {
+    const [control, health] = ["app.ctl", "health.sock"].map((name) => ({ path: join(this.folder, name) }));
+    await until(`the control socket is that of ${pid}`, async () => {
+      const { text } = await ask(control as { path: string }, "/status");
+      return (JSON.parse(text) as { pid: number }).pid === pid;
+    });
+    await until("health is answered", async () => {
+      return (await ask(health as { path: string }, "/health/ready")).status === 200;
+    });
+  }
+
   /** Ends the server that `pid` is, and sees that nothing is left of it. */
   async end(pid: number): Promise<void> {
     const workers = this.command.workers(pid);
@@ -274,8 +286,9 @@ describe("by hand, as gunicorn does it", () => {
 });
 
 test("HUP takes an automatic upgrade back until the old one is gone", async (context) => {
-  const stage = await Stage.start(context);
+  const stage = await Stage.start(context, "--admin-bind", "unix:health.sock", "--control-socket", "app.ctl");
   const { slow, next } = await stage.upgradeBehindSlow();
+  await stage.answersAtDoors(next);
   stage.command.kill("SIGHUP");
   await stage.says(stage.old, /Upgrade taken back: this arbiter serves on/);
   writeFileSync(join(stage.folder, "go"), "");
@@ -284,6 +297,8 @@ test("HUP takes an automatic upgrade back until the old one is gone", async (con
   process.kill(next, "SIGTERM");
   await stage.gone(next);
   assert.equal(await stage.ask(), `one ${stage.old}`);
+  await stage.answersAtDoors(stage.old);
+  assert.deepEqual(stage.command.lines(/ERROR|no control socket/), []);
   await stage.end(stage.old);
 });
 

@@ -329,7 +329,8 @@ export class Arbiter {
         this.#reload.take(event.event);
         return;
       case "files":
-        this.#reload.askFor(event.changed);
+        // The new arbiter watches the files, too.
+        if (!this.#upgrade.isLeaving) this.#reload.askFor(event.changed);
         return;
       case "tick":
         return;
@@ -351,7 +352,8 @@ export class Arbiter {
         this.#reload.ask();
         return;
       case "SIGTTIN":
-        this.#pool.scale(this.#pool.desired.target + 1);
+        if (this.#upgrade.isLeaving) this.#narrator.leaving(this.#upgrade.successorPid);
+        else this.#pool.scale(this.#pool.desired.target + 1);
         return;
       case "SIGTTOU":
         this.#pool.scale(this.#pool.desired.target - 1);
@@ -390,6 +392,8 @@ export class Arbiter {
       predecessorPid: () => (this.#predecessor?.isAlive ? this.#predecessor.pid : undefined),
       post: (event) => this.#mailbox.post({ type: "successor", event }),
       successorGone: (pid) => PidFile.clearUp(`${this.#pidFile?.path}.2`, pid),
+      withdrawReloads: (pid) =>
+        this.#reload.withdraw(`meanwhile the server was upgraded: the arbiter with pid ${pid} serves`),
       beforeStart: () => this.#hooks.run(this.#currentHooks, "preExec"),
       leaveDoors: () => this.#doors.close(),
       openDoors: () => this.#doors.takeOver(),

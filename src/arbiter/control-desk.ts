@@ -240,6 +240,10 @@ export class ControlDesk implements Controllable {
     this.#endReloads(generation, { ok: false, error, ...(detail !== undefined && { detail }) });
   }
 
+  reloadsWithdrawn(why: string): void {
+    this.#endReloads(Number.POSITIVE_INFINITY, { ok: false, error: why });
+  }
+
   #endReloads(generation: number, outcome: Outcome): void {
     const due = this.#reloads.filter((wish) => wish.since <= generation);
     this.#reloads = this.#reloads.filter((wish) => wish.since > generation);

@@ -135,6 +135,11 @@ export class Narrator {
     else this.#log.error(death.what, death.stack, death.fields);
   }
 
+  /** One more worker was asked of an arbiter that drains for a new one. */
+  leaving(successor: number | undefined): void {
+    this.#log.warning(`No worker is added: this arbiter drains for the new one (pid: ${successor})`);
+  }
+
   predecessorGone(pid: number | undefined): void {
     this.#log.info(`The arbiter before this one (pid: ${pid}) is gone`);
   }

@@ -34,6 +34,8 @@ export interface ReloadOffice {
 export class Reload {
   readonly #office: ReloadOffice;
   #reading = false;
+  /** What is being read is for nobody any more. */
+  #withdrawn = false;
   /** The files whose change asked for it. */
   readonly #changed = new Set<string>();
 
@@ -73,9 +75,21 @@ export class Reload {
     this.ask();
   }
 
+  /** Forgets what was asked for and has not begun, and tells whoever waits for a reload why they need not. */
+  withdraw(why: string): void {
+    const { pool, desk } = this.#office;
+    pool.reloadAgain(false);
+    this.#withdrawn = this.#reading;
+    this.#changed.clear();
+    desk.reloadsWithdrawn(why);
+  }
+
   take(event: ReloadEvent): void {
+    const withdrawn = this.#withdrawn;
     this.#reading = false;
-    if (event.type === "read") this.#begin(event.configuration);
+    this.#withdrawn = false;
+    if (withdrawn) this.#onceMore();
+    else if (event.type === "read") this.#begin(event.configuration);
     else this.#fail(event.error);
   }
 

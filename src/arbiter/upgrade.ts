@@ -28,6 +28,8 @@ export interface UpgradeOffice {
   beforeStart(): Promise<void> | undefined;
   /** Clears up behind a new arbiter that has ended. */
   successorGone(pid: number): void;
+  /** This arbiter leaves to the one with that pid: what was asked of it before is not begun any more. */
+  withdrawReloads(pid: number): void;
   /** The control socket and the health endpoint are left to the successor, or taken back. */
   leaveDoors(): void;
   openDoors(): void;
@@ -54,6 +56,11 @@ export class Upgrade {
   get successorPid(): number | undefined {
     const successor = this.#successor;
     return successor === undefined || successor.hasEnded || this.#aborted ? undefined : successor.pid;
+  }
+
+  /** This arbiter drains because a new one serves. */
+  get isLeaving(): boolean {
+    return this.#drainedFrom !== undefined;
   }
 
   /** A new arbiter serves the same sockets. The end of one that is ending may not have been heard of yet. */
@@ -166,6 +173,7 @@ export class Upgrade {
     }
     log.info(`New arbiter (pid: ${pid}) is ready: this one drains and quits`);
     this.#drainedFrom = pool.desired.target;
+    if (pid !== undefined) this.#office.withdrawReloads(pid);
     pool.scale(0);
     this.#settle({ ok: true, message: `the new arbiter (pid ${pid}) serves, this one drains` });
     this.#office.leaveDoors();

@@ -302,6 +302,49 @@ test("HUP takes an automatic upgrade back until the old one is gone", async (con
   await stage.end(stage.old);
 });
 
+test("a reload that was asked for before the old one drains takes nothing back", async (context) => {
+  const stage = await Stage.start(context, "--control-socket", "app.ctl");
+  // Of the old arbiter's new workers only the first one boots, so that its reload is under way for as long as it lives.
+  stage.deploy(`
+    import { mkdirSync } from "node:fs";
+    if (process.ppid === ${stage.old}) {
+      try {
+        mkdirSync("first");
+      } catch {
+        await new Promise(() => setInterval(() => {}, 1000));
+      }
+    }
+    ${release("two")}
+  `);
+  stage.command.kill("SIGHUP");
+  await stage.says(stage.old, /Using worker/, 2);
+  const asked = ask({ path: join(stage.folder, "app.ctl") }, "/reload", "");
+  stage.command.kill("SIGHUP");
+  await stage.says(stage.old, /Handling signal: hup/, 2);
+  stage.command.kill("SIGUSR2");
+  const next = await stage.successor();
+  await stage.gone(stage.old);
+  const { status, text } = await asked;
+  assert.equal(status, 409);
+  const error = `meanwhile the server was upgraded: the arbiter with pid ${next} serves`;
+  assert.deepEqual(JSON.parse(text), { ok: false, error });
+  assert.equal(await stage.ask(), `two ${next}`);
+  assert.deepEqual(stage.command.lines(/WARNING|ERROR/), []);
+  await stage.end(next);
+});
+
+test("TTIN adds no worker to an arbiter that drains for the new one", async (context) => {
+  const stage = await Stage.start(context);
+  const { slow, next } = await stage.upgradeBehindSlow();
+  stage.command.kill("SIGTTIN");
+  await stage.says(stage.old, new RegExp(`No worker is added: .* drains for the new one \\(pid: ${next}\\)`));
+  writeFileSync(join(stage.folder, "go"), "");
+  assert.equal(await slow, `one ${stage.old}`);
+  await stage.gone(stage.old);
+  assert.deepEqual(stage.command.lines(/taken back/), []);
+  await stage.end(next);
+});
+
 test("who stops the server stops the one that boots, too", async (context) => {
   const stage = await Stage.start(context);
   stage.deploy(BOOTS_FOREVER);

@@ -8,6 +8,8 @@ import { FIXTURES, type RunningCommand, startCommand, until } from "../support/c
 import { RawClient } from "../support/engine.ts";
 
 const APP = join(FIXTURES, "pool/long-answers.mjs");
+const LISTENER = `${join(FIXTURES, "pool/stubborn-listener.mjs")}:server`;
+const UPGRADE = "\r\nConnection: Upgrade\r\nUpgrade: lines";
 
 async function open(command: RunningCommand, request: string): Promise<RawClient> {
   const socket = connect({ port: await command.port(), host: "127.0.0.1", allowHalfOpen: true });
@@ -18,16 +20,16 @@ async function open(command: RunningCommand, request: string): Promise<RawClient
   return client;
 }
 
-async function start(context: TestContext, ...args: string[]): Promise<RunningCommand> {
-  const command = startCommand(context, [APP, "-b", "127.0.0.1:0", ...args]);
+async function start(context: TestContext, app: string, ...args: string[]): Promise<RunningCommand> {
+  const command = startCommand(context, [app, "-b", "127.0.0.1:0", ...args]);
   await command.ready();
   return command;
 }
 
 test("an event stream and a taken-over connection end by themselves when the worker drains", async (context) => {
-  const command = await start(context);
+  const command = await start(context, APP);
   const events = await open(command, "GET /events HTTP/1.1\r\nHost: a");
-  const lines = await open(command, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: lines");
+  const lines = await open(command, `GET / HTTP/1.1\r\nHost: a${UPGRADE}`);
   lines.send("echo\n");
   await lines.until((text) => text.endsWith("echo\n"));
   command.kill("SIGHUP");
@@ -37,14 +39,19 @@ test("an event stream and a taken-over connection end by themselves when the wor
   assert.doesNotMatch(command.stderr, /did not stop in time/);
 });
 
-test("what does not end is cut at the graceful timeout, and does not look complete", async (context) => {
-  const command = await start(context, "--graceful-timeout", "700ms");
-  const stubborn = await open(command, "GET /stubborn HTTP/1.1\r\nHost: a");
-  const [old] = command.workers();
-  command.kill("SIGHUP");
-  await command.ready(2);
-  const received = await stubborn.rest();
-  assert.doesNotMatch(received, /\r\n0\r\n\r\n$/);
-  await until("the old worker is gone", () => !command.workers().includes(old as number));
-  assert.match(command.stderr, new RegExp(`Worker \\(pid: ${old}\\) did not stop in time`));
-});
+for (const [what, app] of [
+  ["a gateway app", APP],
+  ["a node listener", LISTENER],
+] as const) {
+  test(`what ${what} does not end is cut at the graceful timeout, and does not look complete`, async (context) => {
+    const command = await start(context, app, "--graceful-timeout", "700ms");
+    const request = "GET /stubborn HTTP/1.1\r\nHost: a";
+    const clients = [await open(command, request), await open(command, request + UPGRADE)];
+    const [old = 0] = command.workers();
+    command.kill("SIGHUP");
+    await command.ready(2);
+    for (const client of clients) assert.doesNotMatch(await client.rest(), /\r\n0\r\n\r\n$/);
+    await until("the old worker is gone", () => !command.workers().includes(old));
+    await command.line(new RegExp(`Worker \\(pid: ${old}\\) did not stop in time: it is killed`));
+  });
+}

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
 import { FIXTURES, startCommand, temporaryFolder, until } from "../support/command.ts";
+import { hasComponent } from "../support/component.ts";
 import { FaultStage, MIXED } from "../support/fault-stage.ts";
 import { Load } from "../support/load.ts";
 
@@ -100,21 +101,25 @@ const BAD_CONFIGS: readonly BadDeploy[] = [
   { what: "has a value that is none", source: "export default { timeout: -1 };\n", reason: /timeout/ },
 ].map((config) => ({ ...config, file: CONFIG }));
 
+const WARM_UP = ["--warmup-path", "/warm"];
+
 const SERVERS = [
-  { workers: 1, args: [], what: "fail", deploys: BAD_DEPLOYS },
-  { workers: 2, args: [], what: "bring a bad configuration", deploys: BAD_CONFIGS },
-  { workers: 4, args: ["--warmup-path", "/warm"], what: "fail", deploys: [...BAD_DEPLOYS, ...COLD_DEPLOYS] },
-  { workers: 2, args: BOOT_TIMEOUT, what: "hang", deploys: HANGING_DEPLOYS },
+  { workers: 1, args: [], what: "fail", deploys: BAD_DEPLOYS, nginx: false },
+  { workers: 2, args: [], what: "bring a bad configuration", deploys: BAD_CONFIGS, nginx: false },
+  { workers: 4, args: WARM_UP, what: "fail", deploys: [...BAD_DEPLOYS, ...COLD_DEPLOYS], nginx: false },
+  { workers: 2, args: BOOT_TIMEOUT, what: "hang", deploys: HANGING_DEPLOYS, nginx: false },
+  { workers: 2, args: [], what: "fail", deploys: [...BAD_DEPLOYS, ...BAD_CONFIGS], nginx: true },
 ];
 
-for (const { workers, args, what: fate, deploys } of SERVERS) {
-  test(`deploys that ${fate}, ${workers} workers`, async (context) => {
+for (const { workers, args, what: fate, deploys, nginx } of SERVERS) {
+  test(`deploys that ${fate}, ${workers} workers${nginx ? " behind nginx" : ""}`, async (context) => {
+    if (nginx && !hasComponent(context, "nginx")) return;
     const stage = await FaultStage.start(context, {
       workers,
       args,
       prepare: (folder) => writeFileSync(join(folder, CONFIG), GOOD_CONFIG),
     });
-    await stage.load();
+    await stage.load(nginx ? context : undefined);
     const pids = await stage.settled();
     const good = readFileSync(join(stage.folder, stage.app), "utf8");
     for (const [index, { what, source, reason, frame, file }] of deploys.entries()) {

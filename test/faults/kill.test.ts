@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
 import { isAlive, startCommand, until } from "../support/command.ts";
+import { hasComponent } from "../support/component.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 import type { Failure } from "../support/load.ts";
 
@@ -14,19 +15,27 @@ interface Kill {
   readonly to: number;
 }
 
+/** How a request shows that its worker has died: by its connection, or by what nginx makes of it. */
+function isLoss({ kind, text }: Failure, nginx: boolean): boolean {
+  if (kind === "wrong") return nginx && text.includes("status 502 (nginx");
+  return kind === "truncated" || (kind === "reset" && !nginx);
+}
+
+interface Losses {
+  readonly failures: readonly Failure[];
+  readonly kills: readonly Kill[];
+  readonly clients: number;
+  readonly nginx: boolean;
+}
+
 /** Fails if a request failed that was not in the hands of a worker that was just killed. */
-function checkLosses(
-  name: string,
-  failures: readonly Failure[],
-  kills: readonly Kill[],
-  clients: number,
-): void {
+function checkLosses(name: string, { failures, kills, clients, nginx }: Losses): void {
   for (const failure of failures) {
-    assert.ok(["reset", "truncated"].includes(failure.kind), `${name}: ${failure.kind}: ${failure.text}`);
+    assert.ok(isLoss(failure, nginx), `${name}: ${failure.kind}: ${failure.text}`);
     const kill = kills.find(({ from, to }) => failure.at >= from && failure.at <= to);
     assert.ok(kill !== undefined, `${name}: no worker was just killed: ${failure.text}`);
-    // A connection that was answered before belongs to who answered it.
-    const { worker } = failure;
+    // A connection that was answered before belongs to who answered it; one to nginx belongs to nobody.
+    const worker = nginx ? undefined : failure.worker;
     assert.ok(
       worker === undefined || worker === kill.pid,
       `${name}: not of worker ${kill.pid}: ${failure.text}`,
@@ -37,18 +46,21 @@ function checkLosses(
 }
 
 const SERVERS = [
-  { workers: 1, app: "mirror.mjs", times: 6 },
-  { workers: 4, app: "mirror.mjs", times: 20 },
-  { workers: 4, app: "mirror-listener.cjs", times: 6 },
+  { workers: 1, app: "mirror.mjs", times: 6, nginx: false },
+  { workers: 4, app: "mirror.mjs", times: 20, nginx: false },
+  { workers: 4, app: "mirror-listener.cjs", times: 6, nginx: false },
+  { workers: 4, app: "mirror.mjs", times: 20, nginx: true },
 ] as const;
 
 /** Answers for each load, at its rate, within which a worker has served for long enough to be a good one. */
 const A_WHILE = 70;
 
-for (const { workers, app, times } of SERVERS) {
-  test(`a worker is killed ${times} times, ${workers} workers of ${app}`, async (context) => {
+for (const { workers, app, times, nginx } of SERVERS) {
+  const where = nginx ? " behind nginx" : "";
+  test(`a worker is killed ${times} times, ${workers} workers of ${app}${where}`, async (context) => {
+    if (nginx && !hasComponent(context, "nginx")) return;
     const stage = await FaultStage.start(context, { workers, app });
-    await stage.load();
+    await stage.load(nginx ? context : undefined);
     const kills: Kill[] = [];
     for (let time = 0; time < times; time++) {
       // The one that has served longest, long enough that its death is no reason to wait with the next one.
@@ -67,9 +79,10 @@ for (const { workers, app, times } of SERVERS) {
     assert.equal(stage.command.lines(/ERROR|WARNING/).length, times, stage.command.stderr);
     await Promise.all([...stage.loads.values()].map((load) => load.stop()));
     for (const [name, load] of stage.loads) {
-      checkLosses(name, load.failures, kills, 4);
+      checkLosses(name, { failures: load.failures, kills, clients: 4, nginx });
       assert.ok(load.counts.answered >= (times * A_WHILE) / workers, `${name}: ${load.report()}`);
     }
+    assert.doesNotMatch(stage.proxyErrors, /connect\(\)/, "nginx was refused");
     await stage.end();
   });
 }

@@ -11,7 +11,8 @@ for (const { workers, app, nginx } of [
   { workers: 1, app: "mirror.mjs", nginx: false },
   { workers: 4, app: "mirror.mjs", nginx: false },
   { workers: 2, app: "mirror-listener.cjs", nginx: false },
-  { workers: 2, app: "mirror.mjs", nginx: true },
+  { workers: 1, app: "mirror.mjs", nginx: true },
+  { workers: 4, app: "mirror.mjs", nginx: true },
 ] as const) {
   test(`--max-requests, ${workers} workers of ${app}${nginx ? " behind nginx" : ""}`, async (context) => {
     if (nginx && !hasComponent(context, "nginx")) return;

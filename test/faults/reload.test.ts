@@ -13,7 +13,8 @@ const SERVERS = [
   { workers: 4, app: "mirror.mjs", surge: 1, times: 10, nginx: false },
   { workers: 4, app: "mirror.mjs", surge: 4, times: 5, nginx: false },
   { workers: 2, app: "mirror-listener.cjs", surge: 1, times: 5, nginx: false },
-  { workers: 2, app: "mirror.mjs", surge: 1, times: 10, nginx: true },
+  { workers: 1, app: "mirror.mjs", surge: 1, times: 10, nginx: true },
+  { workers: 4, app: "mirror.mjs", surge: 1, times: 10, nginx: true },
 ] as const;
 
 for (const { workers, app, surge, times, nginx } of SERVERS) {
@@ -43,7 +44,8 @@ for (const { workers, app, surge, times, nginx } of SERVERS) {
 const OTHERS = [
   { workers: 1, nginx: false },
   { workers: 4, nginx: false },
-  { workers: 2, nginx: true },
+  { workers: 1, nginx: true },
+  { workers: 4, nginx: true },
 ];
 
 for (const { workers, nginx } of OTHERS) {

@@ -13,7 +13,8 @@ const SERVERS = [
   { workers: 1, app: "mirror.mjs", times: 3, nginx: false },
   { workers: 4, app: "mirror.mjs", times: 3, nginx: false },
   { workers: 2, app: "mirror-listener.cjs", times: 2, nginx: false },
-  { workers: 2, app: "mirror.mjs", times: 3, nginx: true },
+  { workers: 1, app: "mirror.mjs", times: 3, nginx: true },
+  { workers: 4, app: "mirror.mjs", times: 3, nginx: true },
 ] as const;
 
 for (const { workers, app, times, nginx } of SERVERS) {

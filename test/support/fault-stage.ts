@@ -3,13 +3,13 @@
  * and with one for each request. What happens to the server must not be seen by any of them.
  */
 import assert from "node:assert/strict";
-import { copyFileSync, renameSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { FIXTURES, isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "./command.ts";
 import { mirrored } from "./exchanges.ts";
 import { Load, type LoadOptions, type Target } from "./load.ts";
-import { startNginx } from "./nginx.ts";
+import { type Nginx, startNginx } from "./nginx.ts";
 
 /** Clients and requests a second, of each load. The machine belongs to the server too. */
 const CLIENTS = 4;
@@ -39,6 +39,7 @@ export class FaultStage {
   readonly port: number;
   readonly loads = new Map<string, Load>();
   readonly #workers: number;
+  readonly #proxies: Nginx[] = [];
 
   /** Starts the server, and waits until it serves. */
   static async start(context: TestContext, options: StageOptions): Promise<FaultStage> {
@@ -72,23 +73,33 @@ export class FaultStage {
   }
 
   /**
-   * Puts it under load, and waits until every load is answered. With a test, the load comes through a real nginx in
-   * front of the Unix socket, which tries nothing again and ends with the test.
+   * Puts it under load, and waits until every load is answered. With a test, each load comes through a real nginx in
+   * front of the socket, which tries nothing again and ends with the test.
    */
   async load(behindNginx?: TestContext): Promise<void> {
-    const targets: Record<string, Target> =
-      behindNginx === undefined
-        ? { TCP: { port: this.port }, Unix: { path: this.path } }
-        : { nginx: { port: await this.#startNginx(behindNginx) } };
-    for (const [name, target] of Object.entries(targets))
-      for (const mode of ["keep-alive", "close"] as const) this.add(`${name}, ${mode}`, target, mode);
+    const sockets: [name: string, target: Target, server: string][] = [
+      ["TCP", { port: this.port }, `127.0.0.1:${this.port}`],
+      ["Unix", { path: this.path }, `unix:${this.path}`],
+    ];
+    for (const [name, direct, server] of sockets) {
+      const proxied = behindNginx && (await this.#startNginx(behindNginx, name, server));
+      for (const mode of ["keep-alive", "close"] as const)
+        this.add(`${proxied ? "nginx and " : ""}${name}, ${mode}`, proxied ?? direct, mode);
+    }
     await this.more(CLIENTS * 2);
   }
 
-  async #startNginx(context: TestContext): Promise<number> {
-    const { port } = await startNginx(context, this.folder, {
+  /** What nginx had to say of the server. */
+  get proxyErrors(): string {
+    return this.#proxies.map((nginx) => nginx.errors()).join("");
+  }
+
+  async #startNginx(context: TestContext, name: string, server: string): Promise<Target> {
+    const folder = join(this.folder, `nginx-${name}`);
+    mkdirSync(folder);
+    const nginx = await startNginx(context, folder, {
       // Fewer than are in use at times: some connections are kept, others are new all the time.
-      upstream: `server unix:${this.path}; keepalive 2;`,
+      upstream: `server ${server}; keepalive 2;`,
       server: `
         location / {
           proxy_pass http://app;
@@ -98,7 +109,8 @@ export class FaultStage {
         }
       `,
     });
-    return port;
+    this.#proxies.push(nginx);
+    return { port: nginx.port };
   }
 
   /** One more load, of what answers like the server. */

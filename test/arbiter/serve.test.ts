@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
-import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
+import {
+  isAlive,
+  type RunningCommand,
+  startCommand,
+  temporaryFolder,
+  until,
+  watchBlocked,
+} from "../support/command.ts";
 
 async function serve(
   context: TestContext,
@@ -163,11 +170,11 @@ for (const signal of ["SIGINT", "SIGQUIT"] as const) {
 
 test("a blocked worker does not keep the server from ending", async (context) => {
   const { command, target } = await serve(context, "pool/blocks.mjs:handler", "--graceful-timeout", "300ms");
-  const blocked = ask(target, "/block").catch((error: Error) => error);
-  const [worker] = command.workers();
-  await until("the worker is busy", () => cpuOf(worker as number) > 20);
+  const [isBlocked] = command.workers().map(watchBlocked);
+  const answer = ask(target, "/block").catch((error: Error) => error);
+  await until("the worker is blocked", () => isBlocked?.());
   assert.deepEqual(await command.end(), { code: 0, signal: null });
-  assert.ok((await blocked) instanceof Error);
+  assert.ok((await answer) instanceof Error);
 });
 
 test("when the arbiter is killed its workers end, and the port is free", async (context) => {
@@ -190,12 +197,3 @@ test("USR1 opens no debugger, neither in the arbiter nor in a worker, at no mome
   await command.end();
   assert.doesNotMatch(command.stderr, /Debugger listening/);
 });
-
-/** Processor time used, in ticks of 10 ms. */
-function cpuOf(pid: number): number {
-  const { readFileSync } = process.getBuiltinModule("node:fs");
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /s, "")
-    .split(" ");
-  return Number(fields[11]) + Number(fields[12]);
-}

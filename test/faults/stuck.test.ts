@@ -4,7 +4,7 @@ import { copyFileSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { FIXTURES, isAlive, until } from "../support/command.ts";
+import { FIXTURES, isAlive, until, watchBlocked } from "../support/command.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 import type { Load } from "../support/load.ts";
 
@@ -72,20 +72,13 @@ test("the arbiter is killed: a worker that is blocked ends as well", async (cont
     app: "blocks.mjs",
     prepare: (folder) => copyFileSync(join(FIXTURES, "faults", "mirror.mjs"), join(folder, "mirror.mjs")),
   });
-  const pids = [stage.command.pid, ...(await stage.settled())];
+  const workers = await stage.settled();
+  const blocked = workers.map(watchBlocked);
   const socket = connect(stage.port, "127.0.0.1");
   context.after(() => socket.destroy());
   socket.on("error", () => {});
   socket.write("GET /block HTTP/1.1\r\nHost: h\r\n\r\n");
-  await until("a worker is busy", () => pids.some((pid) => processorTicks(pid) > 50));
+  await until("a worker is blocked", () => blocked.some((isBlocked) => isBlocked()));
   stage.command.kill("SIGKILL");
-  await until("no process is left", () => !pids.some(isAlive), 2000);
+  await until("no process is left", () => ![stage.command.pid, ...workers].some(isAlive), 2000);
 });
-
-/** Processor time that a process has used, in ticks of 10 ms. */
-function processorTicks(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /s, "")
-    .split(" ");
-  return Number(fields[11]) + Number(fields[12]);
-}

@@ -219,6 +219,20 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Asks from now on whether a process is blocked: it has worked for longer than it takes to answer anything. */
+export function watchBlocked(pid: number): () => boolean {
+  const ticks = processorTicks(pid) + 50;
+  return () => processorTicks(pid) > ticks;
+}
+
+/** Processor time that a process has used, in ticks of 10 ms. */
+function processorTicks(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}
+
 /** Nothing of what the surroundings of the test run set may reach the server. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(

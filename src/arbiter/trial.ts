@@ -45,7 +45,7 @@ export async function tryApp(options: TrialOptions): Promise<string | undefined>
   const timer = setTimeout(end, config.bootTimeout);
   signal?.addEventListener("abort", end);
   try {
-    const outcome = await outcomeOf(child, { identity, settings: config });
+    const outcome = await outcomeOf(child, { starter: process.pid, identity, settings: config });
     if (outcome?.type === "loaded") return outcome.what;
     if (signal?.aborted === true) return undefined;
     if (outcome === undefined) throw endedSilently(child, config);

@@ -103,6 +103,8 @@ export type FromWorker =
 
 /** What a process is told that only tries whether the app can be loaded. */
 export interface Trial<Settings> {
+  /** The process that waits for its outcome: there is no reason to outlive that. */
+  readonly starter: number;
   readonly identity: Identity;
   readonly settings: Settings;
 }

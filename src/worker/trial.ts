@@ -5,6 +5,9 @@ import { describeBootError } from "./boot-error.ts";
 import { useCompileCache, writeCompileCache } from "./compile-cache.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { loadServed } from "./serving.ts";
+import { startWatchdog } from "./watchdog/watchdog.ts";
+
+const STDERR = 2;
 
 // Without a listener SIGUSR1 opens a debugger port.
 process.on("SIGUSR1", () => {});
@@ -15,10 +18,12 @@ process.on("disconnect", () => process.exit());
 process.on("uncaughtException", fail);
 process.once("message", (trial: Trial<Config>) => void load(trial));
 
-async function load({ identity, settings }: Trial<Config>): Promise<void> {
+async function load({ starter, identity, settings }: Trial<Config>): Promise<void> {
   process.title = `tsgun: trial [${settings.name ?? settings.app ?? ""}]`;
   try {
     dropPrivileges(identity);
+    // An app that blocks cannot hear that nobody waits for it any more.
+    startWatchdog({ stuckAfterMs: 0, parentPid: starter, sink: { fd: STDERR, format: "text" } });
     if (settings.preload) useCompileCache();
     const { what } = await loadServed(settings);
     if (settings.preload) writeCompileCache();

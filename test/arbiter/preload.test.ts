@@ -4,7 +4,14 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { childrenOf, isAlive, startCommand, temporaryFolder, until } from "../support/command.ts";
+import {
+  childrenOf,
+  isAlive,
+  startCommand,
+  temporaryFolder,
+  until,
+  watchBlocked,
+} from "../support/command.ts";
 
 const APP = "export const handler = (_, respond) => respond(204);\n";
 /** An app that writes down who loads it, and who starts it. */
@@ -86,6 +93,25 @@ test("TERM ends a start whose app takes long to be tried", async (context) => {
   assert.deepEqual(await command.end(), { code: 0, signal: null });
   await until("its process is gone", () => !isAlive(trial as number));
 });
+
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  test(`an app that blocks while it is tried does not outlive a server that ends by ${signal}`, async (context) => {
+    const folder = project(context, APP);
+    const command = startCommand(context, SERVE, { cwd: folder });
+    await command.ready();
+    const workers = command.workers();
+    writeFileSync(join(folder, "app.mjs"), "for (;;);\n");
+    command.kill("SIGHUP");
+    const trial = await until("the app is tried", () =>
+      command.workers().find((pid) => !workers.includes(pid)),
+    );
+    context.after(() => isAlive(trial) && process.kill(trial, "SIGKILL"));
+    const isBlocked = watchBlocked(trial);
+    await until("it blocks", isBlocked);
+    command.kill(signal);
+    await until("no process is left", () => ![command.pid, ...workers, trial].some(isAlive), 4000);
+  });
+}
 
 test("an app that is not loaded in time, or ends its process, is said so", async (context) => {
   const slow = project(context, "setInterval(() => {}, 1000);\nawait new Promise(() => {});\n");

@@ -2,7 +2,9 @@
  * A worker's own first request, before it takes anybody else's: what an app makes on its first request
  * (caches, connections, compiled code) is made, and a worker that cannot answer is not taken for ready.
  */
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { request } from "node:http";
 import { Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -16,7 +18,8 @@ import type { WorkerServer } from "../server/server.ts";
  * @throws FatalError (worker boot) when the answer is not 2xx
  */
 export async function warmUp(server: WorkerServer, path: string): Promise<void> {
-  const socketPath = join(tmpdir(), `tsgun-warm-up-${process.pid}.sock`);
+  // The same processes have the same numbers again when a container is started again, and what is left behind is there.
+  const socketPath = join(tmpdir(), `tsgun-warm-up-${randomBytes(8).toString("hex")}.sock`);
   let opened: Server | undefined;
   await server.open(async (listener) => {
     opened = listener;
@@ -42,6 +45,8 @@ function ask(socketPath: string, path: string): Promise<number> {
       response.on("end", () => resolve(response.statusCode ?? 0));
       response.on("error", reject);
     });
+    // Nobody else has to find it: should the answer never come, this process is killed, and could not clear up.
+    asking.on("socket", (socket) => socket.once("connect", () => rmSync(socketPath, { force: true })));
     asking.on("error", (cause) => {
       const message = `the warm-up request GET ${path} was not answered: ${cause.message}`;
       reject(new FatalError(message, ExitCode.workerBoot, { cause }));

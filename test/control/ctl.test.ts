@@ -1,7 +1,7 @@
 /** `tsgun ctl` and the health endpoint against the running command. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { copyFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
@@ -370,4 +370,15 @@ test("the warm-up request is served by node's own server as well", async (contex
   const command = startCommand(context, [app, "-b", "127.0.0.1:0", "--warmup-path", "/"]);
   await command.ready();
   assert.equal((await ask({ port: await command.port() })).status, 200);
+});
+
+test("a warm-up request that is never answered ends with the boot timeout, and leaves no file", async (context) => {
+  const folder = temporaryFolder(context);
+  writeFileSync(join(folder, "app.mjs"), "export const handler = (_request, _respond) => {};\n");
+  const args = ["app.mjs", "-b", "127.0.0.1:0", "--warmup-path", "/warm", "--boot-timeout", "5s"];
+  const options = { cwd: folder, env: { TMPDIR: folder, XDG_RUNTIME_DIR: folder } };
+  const command = startCommand(context, [...args, "--no-control-socket"], options);
+  assert.equal((await command.ended()).code, 3);
+  assert.match(command.stderr, /Reason: a worker was not ready within 5s\n$/);
+  assert.deepEqual(readdirSync(folder), ["app.mjs"]);
 });

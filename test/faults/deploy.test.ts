@@ -1,13 +1,10 @@
 /** Bad deploys under load: the old generation answers everything throughout, and the reason is told once. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { ask } from "../support/ask.ts";
-import { FIXTURES, startCommand, temporaryFolder, until } from "../support/command.ts";
+import { test } from "node:test";
 import { hasComponent } from "../support/component.ts";
-import { FaultStage, MIXED } from "../support/fault-stage.ts";
-import { Load } from "../support/load.ts";
+import { FaultStage } from "../support/fault-stage.ts";
 
 interface BadDeploy {
   readonly what: string;
@@ -54,9 +51,6 @@ const BAD_DEPLOYS: readonly BadDeploy[] = [
   },
 ];
 
-/** More than any other boot takes on a busy machine: a deploy that hangs costs the test as much. */
-const BOOT_TIMEOUT = ["--boot-timeout", "5s"];
-
 const HANGING_DEPLOYS: readonly BadDeploy[] = [
   {
     what: "hangs in startup",
@@ -83,6 +77,8 @@ const COLD_DEPLOYS: readonly BadDeploy[] = [
 
 const CONFIG = "tsgun.config.mjs";
 const GOOD_CONFIG = "export default { gracefulTimeout: 29 };\n";
+/** For deploys that hang, which cost the test as much, and for no other boot: on a busy machine that may take longer. */
+const TIGHT_CONFIG = 'export default { bootTimeout: "5s" };\n';
 
 const BAD_CONFIGS: readonly BadDeploy[] = [
   { what: "does not parse", source: "export default {\n  timeout: ;\n};\n", reason: /tsgun\.config\.mjs:2/ },
@@ -107,11 +103,11 @@ const SERVERS = [
   { workers: 1, args: [], what: "fail", deploys: BAD_DEPLOYS, nginx: false },
   { workers: 2, args: [], what: "bring a bad configuration", deploys: BAD_CONFIGS, nginx: false },
   { workers: 4, args: WARM_UP, what: "fail", deploys: [...BAD_DEPLOYS, ...COLD_DEPLOYS], nginx: false },
-  { workers: 2, args: BOOT_TIMEOUT, what: "hang", deploys: HANGING_DEPLOYS, nginx: false },
+  { workers: 2, args: [], what: "hang", deploys: HANGING_DEPLOYS, config: TIGHT_CONFIG, nginx: false },
   { workers: 2, args: [], what: "fail", deploys: [...BAD_DEPLOYS, ...BAD_CONFIGS], nginx: true },
 ];
 
-for (const { workers, args, what: fate, deploys, nginx } of SERVERS) {
+for (const { workers, args, what: fate, deploys, config = GOOD_CONFIG, nginx } of SERVERS) {
   test(`deploys that ${fate}, ${workers} workers${nginx ? " behind nginx" : ""}`, async (context) => {
     if (nginx && !hasComponent(context, "nginx")) return;
     const stage = await FaultStage.start(context, {
@@ -122,6 +118,7 @@ for (const { workers, args, what: fate, deploys, nginx } of SERVERS) {
     await stage.load(nginx ? context : undefined);
     const pids = await stage.settled();
     const good = readFileSync(join(stage.folder, stage.app), "utf8");
+    stage.deploy(config, CONFIG);
     for (const [index, { what, source, reason, frame, file }] of deploys.entries()) {
       const before = stage.command.stderr.length;
       stage.deploy(source, file);
@@ -146,65 +143,5 @@ for (const { workers, args, what: fate, deploys, nginx } of SERVERS) {
     await stage.more(10);
     await stage.assertNothingLost(deploys.length * 5);
     await stage.end();
-  });
-}
-
-/** A release whose app names it. The mirror says nothing about where it came from. */
-function release(folder: string, name: string): void {
-  mkdirSync(join(folder, name));
-  const mirror = readFileSync(join(FIXTURES, "faults", "mirror.mjs"), "utf8");
-  const named = mirror.replace('"x-worker"', `"x-release": ${JSON.stringify(name)},\n    "x-worker"`);
-  writeFileSync(join(folder, name, "app.mjs"), named);
-}
-
-function point(link: string, to: string): void {
-  symlinkSync(to, `${link}.new`);
-  renameSync(`${link}.new`, link);
-}
-
-async function serveReleases(context: TestContext, workers: number) {
-  const folder = temporaryFolder(context);
-  const current = join(folder, "current");
-  release(folder, "release-1");
-  point(current, "release-1");
-  const args = ["app.mjs", "--bind", "127.0.0.1:0", "--workers", `${workers}`, "--chdir", current];
-  const command = startCommand(context, args, { cwd: folder });
-  await command.ready();
-  return { folder, current, command, target: { port: await command.port() } };
-}
-
-for (const workers of [1, 4]) {
-  test(`releases behind a link, each deleted behind the next, ${workers} workers`, async (context) => {
-    const { folder, current, command, target } = await serveReleases(context, workers);
-    const loads = (["keep-alive", "close"] as const).map(
-      (mode) => new Load(target, { mode, make: MIXED, clients: 4, rate: 80 }),
-    );
-    context.after(() => Promise.all(loads.map((load) => load.stop())));
-    for (let number = 2; number <= 5; number++) {
-      release(folder, `release-${number}`);
-      point(current, `release-${number}`);
-      command.kill("SIGHUP");
-      await command.ready(number);
-      rmSync(join(folder, `release-${number - 1}`), { recursive: true });
-      await until("the new release answers, and no other", async () => {
-        const names = await Promise.all(
-          [1, 2, 3, 4].map(async () => (await ask(target)).headers["x-release"]),
-        );
-        return names.every((name) => name === `release-${number}`);
-      });
-      // A worker that crashes is replaced by one of the new release, though its folder was not there at first.
-      const [victim] = command.workers();
-      process.kill(victim as number, "SIGTERM");
-      await until("it is replaced", () => {
-        const pids = command.workers();
-        return pids.length === workers && !pids.includes(victim as number);
-      });
-      await Promise.all(loads.map((load) => load.more(10)));
-    }
-    for (const load of loads) {
-      await load.stop();
-      load.assertNothingLost(40);
-    }
-    assert.deepEqual(command.lines(/ERROR|WARNING/), []);
   });
 }

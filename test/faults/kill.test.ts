@@ -49,7 +49,7 @@ const SERVERS = [
   { workers: 1, app: "mirror.mjs", times: 6, nginx: false },
   { workers: 4, app: "mirror.mjs", times: 20, nginx: false },
   { workers: 4, app: "mirror-listener.cjs", times: 6, nginx: false },
-  { workers: 4, app: "mirror.mjs", times: 20, nginx: true },
+  { workers: 4, app: "mirror.mjs", times: 6, nginx: true },
 ] as const;
 
 /** Answers for each load, at its rate, within which a worker has served for long enough to be a good one. */

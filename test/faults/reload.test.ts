@@ -1,4 +1,4 @@
-/** HUP, TTIN and TTOU, WINCH under load: whoever asks meanwhile never notices. */
+/** HUP under load: whoever asks meanwhile never notices. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "../support/command.ts";
@@ -37,48 +37,6 @@ for (const { workers, app, surge, times, nginx } of SERVERS) {
     }
     assert.deepEqual(tooMany, [], `more than ${workers} and ${surge} workers were there`);
     await stage.assertNothingLost(times * BETWEEN);
-    await stage.end();
-  });
-}
-
-const OTHERS = [
-  { workers: 1, nginx: false },
-  { workers: 4, nginx: false },
-  { workers: 1, nginx: true },
-  { workers: 4, nginx: true },
-];
-
-for (const { workers, nginx } of OTHERS) {
-  const where = nginx ? " behind nginx" : "";
-  test(`TTIN and TTOU ten times, ${workers} workers${where}`, async (context) => {
-    if (nginx && !hasComponent(context, "nginx")) return;
-    const stage = await FaultStage.start(context, { workers });
-    await stage.load(nginx ? context : undefined);
-    for (let time = 0; time < 10; time++) {
-      const before = stage.answering();
-      stage.command.kill("SIGTTIN");
-      await until("the new worker answers", () => [...stage.answering()].some((pid) => !before.has(pid)));
-      stage.command.kill("SIGTTOU");
-      await stage.settled();
-      await stage.more(BETWEEN);
-    }
-    await stage.assertNothingLost(10 * BETWEEN);
-    await stage.end();
-  });
-
-  test(`WINCH sends all of ${workers} workers${where} home, HUP brings them back; who asks meanwhile waits`, async (context) => {
-    if (nginx && !hasComponent(context, "nginx")) return;
-    const stage = await FaultStage.start(context, { workers });
-    await stage.load(nginx ? context : undefined);
-    for (let generation = 2; generation <= 4; generation++) {
-      stage.command.kill("SIGWINCH");
-      await stage.settled(0);
-      stage.command.kill("SIGHUP");
-      await stage.command.ready(generation);
-      await stage.settled();
-      await stage.more(BETWEEN);
-    }
-    await stage.assertNothingLost(3 * BETWEEN);
     await stage.end();
   });
 }

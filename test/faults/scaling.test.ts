@@ -1,0 +1,50 @@
+/** TTIN and TTOU, WINCH under load: whoever asks meanwhile never notices. */
+import { test } from "node:test";
+import { until } from "../support/command.ts";
+import { hasComponent } from "../support/component.ts";
+import { FaultStage } from "../support/fault-stage.ts";
+
+/** What each load is to get between two signals, so that every change happens under way. */
+const BETWEEN = 12;
+
+const SERVERS = [
+  { workers: 1, nginx: false },
+  { workers: 4, nginx: false },
+  { workers: 1, nginx: true },
+  { workers: 4, nginx: true },
+];
+
+for (const { workers, nginx } of SERVERS) {
+  const where = nginx ? " behind nginx" : "";
+  test(`TTIN and TTOU ten times, ${workers} workers${where}`, async (context) => {
+    if (nginx && !hasComponent(context, "nginx")) return;
+    const stage = await FaultStage.start(context, { workers });
+    await stage.load(nginx ? context : undefined);
+    for (let time = 0; time < 10; time++) {
+      const before = stage.answering();
+      stage.command.kill("SIGTTIN");
+      await until("the new worker answers", () => [...stage.answering()].some((pid) => !before.has(pid)));
+      stage.command.kill("SIGTTOU");
+      await stage.settled();
+      await stage.more(BETWEEN);
+    }
+    await stage.assertNothingLost(10 * BETWEEN);
+    await stage.end();
+  });
+
+  test(`WINCH sends all of ${workers} workers${where} home, HUP brings them back; who asks meanwhile waits`, async (context) => {
+    if (nginx && !hasComponent(context, "nginx")) return;
+    const stage = await FaultStage.start(context, { workers });
+    await stage.load(nginx ? context : undefined);
+    for (let generation = 2; generation <= 4; generation++) {
+      stage.command.kill("SIGWINCH");
+      await stage.settled(0);
+      stage.command.kill("SIGHUP");
+      await stage.command.ready(generation);
+      await stage.settled();
+      await stage.more(BETWEEN);
+    }
+    await stage.assertNothingLost(3 * BETWEEN);
+    await stage.end();
+  });
+}

@@ -71,9 +71,9 @@ async function openHealth(address: Address, target: Controllable, log: ErrorLog)
 async function openControl(path: string | undefined, target: Controllable, log: ErrorLog): Promise<Door> {
   const { openControlSocket } = await import("../control/control-server.ts");
   const { defaultControlSocket } = await import("../control/socket-path.ts");
-  const at = path ?? defaultControlSocket(process.pid);
   let server: OpenServer | undefined;
   try {
+    const at = path ?? defaultControlSocket(process.pid);
     server = await openControlSocket(at, target);
     log.debug(`Control socket at: ${at}`);
   } catch (error) {

@@ -1,7 +1,15 @@
 /** `tsgun ctl` and the health endpoint against the running command. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { copyFileSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
@@ -370,6 +378,21 @@ test("the warm-up request is served by node's own server as well", async (contex
   const command = startCommand(context, [app, "-b", "127.0.0.1:0", "--warmup-path", "/"]);
   await command.ready();
   assert.equal((await ask({ port: await command.port() })).status, 200);
+});
+
+test("a folder among the temporary files that somebody else may write is not used, and not asked", async (context) => {
+  const folder = temporaryFolder(context);
+  const own = join(folder, `tsgun-${process.getuid?.()}`);
+  mkdirSync(own);
+  chmodSync(own, 0o777);
+  const env = { TMPDIR: folder, XDG_RUNTIME_DIR: "", RUNTIME_DIRECTORY: "" };
+  const command = startCommand(context, ["pool/echo.mjs", "-b", "127.0.0.1:0"], { env });
+  await command.ready();
+  await command.line(/There is no control socket: .* is open to others: remove it, or say --control-socket/);
+  const asked = startCommand(context, ["ctl", "status"], { env });
+  assert.equal((await asked.ended()).code, 1);
+  assert.match(asked.stderr, /^tsgun: .* is open to others: remove it, or say --control-socket$/m);
+  assert.deepEqual(readdirSync(own), []);
 });
 
 test("a warm-up request that is never answered ends with the boot timeout, and leaves no file", async (context) => {

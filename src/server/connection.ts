@@ -11,6 +11,7 @@ import { runHandler } from "../exchange/run.ts";
 import type { Handler } from "../gateway/types.ts";
 import { type RequestHead, RequestParser, type RequestParserEvents } from "../http/request-parser.ts";
 import type { RecordedRequest } from "../ipc/stall-report.ts";
+import type { RequestEnd } from "../log/access-entry.ts";
 import { type ArrivalHost, ArrivingBody } from "./arriving-body.ts";
 import { type AnsweredConnection, EngineAnswer, Sender } from "./engine-answer.ts";
 import type { EngineOptions } from "./engine-options.ts";
@@ -100,7 +101,15 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
 
   /** The process ends: what is under way gets its line in the access log. */
   logUnanswered(): void {
+    this.#endHead("worker-exit");
     this.#log?.finish("worker-exit");
+  }
+
+  /** A request whose head will never be whole has reached us, too. */
+  #endHead(end: RequestEnd): void {
+    if (this.#phase !== "head") return;
+    this.#phase = "closed";
+    this.#log?.broke(this.#parser.received, end);
   }
 
   /** True when nothing is being received or answered. */
@@ -263,6 +272,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
 
   #onClose(): void {
     const gone = new ClientGone();
+    this.#endHead("client-gone");
     this.#phase = "closed";
     this.input.drop();
     if (this.#arriving?.received === false) {
@@ -344,6 +354,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
 
   /** Cuts the connection, whatever is under way. */
   destroy(): void {
+    this.#endHead("worker-exit");
     this.#abort(new RequestAborted("the worker was told to stop at once"));
     this.#socket.destroy();
   }

@@ -123,6 +123,15 @@ export class ExchangeLog implements AccessEntry {
     this.#section = "";
   }
 
+  /** A head will never be whole: `received` is what had come of it. */
+  broke(received: string, end: RequestEnd): void {
+    this.#beginRefused(received);
+    this.status = 0;
+    this.bytes = 0;
+    this.finish(end);
+    this.#section = "";
+  }
+
   #beginRefused(received: string): void {
     const [method, target, protocol] = requestLineParts(received);
     this.#open = true;

@@ -10,11 +10,22 @@ import { forwardedId } from "../exchange/forwarded.ts";
 import { ForwardedClients } from "../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { Endpoint } from "../gateway/types.ts";
+import type { RequestEnd } from "../log/access-entry.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import { NodeExchangeLog } from "./node-exchange-log.ts";
 
 /** An error of node's parser, with the bytes that it stumbled over. */
 export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+
+/** What the requests of a connection are when it fails. */
+export interface Failure {
+  /** The one whose content was still coming. */
+  readonly exchange: NodeExchangeLog | undefined;
+  /** Whether it is another one, of which something has come. */
+  readonly asked: boolean;
+  /** Whether nothing else can be in the bytes that came last: an earlier request's content is nobody's to read. */
+  readonly alone: boolean;
+}
 
 /** So much of a refused request is looked at, in bytes. */
 const SHOWN_MAX = 8192;
@@ -77,17 +88,15 @@ export class NodeAccess {
     log.watchUpgrade(socket, () => this.#upgrading.delete(log));
   }
 
-  /**
-   * A connection failed in node's hands: `exchange` is the request that broke off in it, if any, and `begun` whether
-   * anything of another one has come.
-   */
-  refused(error: ParserError, socket: Socket, exchange: NodeExchangeLog | undefined, begun: boolean): void {
-    const status = answerError(error, socket);
-    const end = status === 408 ? "timeout" : isReset(error) ? "client-gone" : "refused";
+  /** A connection failed in node's hands. */
+  refused(error: ParserError, socket: Socket, { exchange, asked, alone }: Failure): void {
+    const status = isReset(error) ? 0 : (ERROR_STATUS[error.code ?? ""] ?? 400);
+    answerError(status, socket);
+    const end = endOf(error, status, exchange !== undefined);
     if (exchange !== undefined) {
       exchange.because(end, status);
-    } else if (begun) {
-      const received = error.rawPacket?.toString("latin1", 0, SHOWN_MAX) ?? "";
+    } else if (asked) {
+      const received = alone ? (error.rawPacket?.toString("latin1", 0, SHOWN_MAX) ?? "") : "";
       const log = new NodeExchangeLog(this.#log, {
         ...this.#clientOf(socket),
         socket,
@@ -106,16 +115,19 @@ export class NodeAccess {
 }
 
 /** The connection broke, and no byte of it was wrong. */
-function isReset({ code }: ParserError): boolean {
+export function isReset({ code }: ParserError): boolean {
   return code !== undefined && /^E[A-Z]+$/.test(code);
 }
 
-/** Answers as node does where nobody listens for the error; 0 when there is nobody to answer. */
-function answerError(error: ParserError, socket: Socket): number {
-  const status = ERROR_STATUS[error.code ?? ""] ?? 400;
+function endOf(error: ParserError, status: number, inContent: boolean): RequestEnd {
+  if (status === 408) return "timeout";
+  return isReset(error) || (inContent && error.code === "HPE_INVALID_EOF_STATE") ? "client-gone" : "refused";
+}
+
+/** Answers as node does where nobody listens for the error; with 0 there is nobody to answer. */
+function answerError(status: number, socket: Socket): void {
   const { _httpMessage: response } = socket as { _httpMessage?: { headersSent: boolean } | null };
-  const answers = socket.writable && !isReset(error) && !response?.headersSent;
-  if (answers) socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
+  if (status !== 0 && socket.writable && !response?.headersSent)
+    socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
   socket.destroySoon();
-  return answers ? status : 0;
 }

@@ -18,7 +18,7 @@ import type { EngineOptions, EngineTimeouts, ErrorDescriber, ErrorReporter } fro
 import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
 import { ListenerExchange, requestId } from "./listener-exchange.ts";
-import { NodeAccess, type ParserError } from "./node-access.ts";
+import { type Failure, isReset, NodeAccess, type ParserError } from "./node-access.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
 import { Uptake } from "./uptake.ts";
@@ -48,6 +48,8 @@ interface Connection {
   /** Exact only while the server drains; what became idle before has been since the draining began, or longer. */
   idleSince: number;
   bytesWhenIdle: number;
+  /** The latest request, where it was answered before all of its content had come. */
+  unread: IncomingMessage | undefined;
   readonly uptake: Uptake;
   /** The app has it for itself: what goes on on it is the app's affair. */
   upgraded: boolean;
@@ -199,16 +201,27 @@ export class NodeServer implements WorkerServer {
   #watchAccess(server: Server, access: NodeAccess): void {
     server.on("clientError", (error: ParserError, duplex) => {
       const socket = duplex as Socket;
-      const connection = this.#connections.get(socket);
-      const exchange = [...this.#exchanges].find(({ request }) => request.socket === socket);
-      const begun = connection !== undefined && socket.bytesRead > connection.bytesWhenIdle;
-      access.refused(error, socket, exchange?.log, begun);
+      access.refused(error, socket, this.#failure(error, socket));
     });
     // Without a listener node closes the connection.
     server.on("connect", (request: IncomingMessage, socket: Duplex) => {
       access.upgrading(request, socket);
       socket.destroy();
     });
+  }
+
+  /** Which request it is that node's parser stumbled over. */
+  #failure(error: ParserError, socket: Socket): Failure {
+    const { unread, bytesWhenIdle = Number.POSITIVE_INFINITY } = this.#connections.get(socket) ?? {};
+    const underWay = [...this.#exchanges].filter(({ request }) => request.socket === socket);
+    const exchange = underWay.find(({ request }) => !request.complete)?.log;
+    // What comes behind `Connection: close` is no request any more.
+    const isOther = unread?.complete !== false && error.code !== "HPE_CLOSED_CONNECTION";
+    // Where its parser has something to say, something has come, unless that is that nothing ever did.
+    const begun = isReset(error)
+      ? underWay.length === 0 && socket.bytesRead > bytesWhenIdle
+      : socket.bytesRead > 0;
+    return { exchange, asked: isOther && begun, alone: underWay.length === 0 && unread === undefined };
   }
 
   #nextId(): string {
@@ -221,6 +234,7 @@ export class NodeServer implements WorkerServer {
       exchanges: 0,
       idleSince: performance.now(),
       bytesWhenIdle: 0,
+      unread: undefined,
       uptake: new Uptake(socket),
       upgraded: false,
     };
@@ -297,10 +311,12 @@ export class NodeServer implements WorkerServer {
     } else {
       exchange.log?.finishCut();
     }
-    const { socket } = exchange.request;
+    const { request } = exchange;
+    const { socket } = request;
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;
     connection.exchanges -= 1;
+    connection.unread = request.complete ? undefined : request;
     // Before the draining it does not matter since when: its linger begins with it.
     if (this.#linger !== undefined) connection.idleSince = performance.now();
     connection.bytesWhenIdle = socket.bytesRead;

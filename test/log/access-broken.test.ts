@@ -1,0 +1,104 @@
+/** The access log through the built command: one line for each request of a connection on which something goes wrong. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { type TestContext, test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { cleanUp, until } from "../support/command.ts";
+import { APPS, head, raw, serve, told } from "../support/logged-app.ts";
+
+/** Sends the parts on one connection, each once those before it have been answered. */
+async function inParts(
+  context: TestContext,
+  port: number,
+  ...parts: string[]
+): Promise<{ socket: Socket; text(): string }> {
+  const socket = connect({ port, host: "127.0.0.1" });
+  cleanUp(context, () => socket.destroy());
+  let text = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  socket.on("error", () => {});
+  let sent = 0;
+  for (const part of parts) {
+    await until("what was sent is answered", () => text.split(/HTTP\/1\.1 200/).length > sent);
+    socket.write(part, "latin1");
+    sent += 1;
+  }
+  return { socket, text: () => text };
+}
+
+const post = (target: string, ...fields: string[]): string => head(target, ...fields).replace("GET", "POST");
+
+for (const { what, spec, ours } of APPS) {
+  test(`${what}: content that breaks behind its answer is neither a request nor shown`, async (context) => {
+    const { command, port, lines, text } = await serve(context, spec);
+    const begun = [
+      `${post("/plain?chunks", "Transfer-Encoding: chunked")}3\r\nabc\r\n`,
+      "password=1\r\n\r\n",
+    ];
+    const broken = await inParts(context, port, ...begun);
+    await once(broken.socket, "close");
+    const reset = await inParts(context, port, `${post("/plain?reset", "Content-Length: 100")}abc`);
+    await until("it is answered", () => /plain\n|ok\n/.test(reset.text()));
+    reset.socket.write("more");
+    reset.socket.resetAndDestroy();
+    const half = await inParts(context, port, `${post("/plain?half", "Content-Length: 100")}abc`);
+    await until("it is answered", () => /plain\n|ok\n/.test(half.text()));
+    half.socket.end("more");
+    await once(half.socket, "close");
+    await raw(port, head("/plain?last", "Connection: close"));
+    assert.equal((await command.end()).code, 0);
+    const targets = ["/plain?chunks", "/plain?reset", "/plain?half", "/plain?last"];
+    assert.deepEqual(
+      lines().map(({ target, status, end }) => [target, status, end]),
+      targets.map((target) => [target, 200, "complete"]),
+    );
+    assert.doesNotMatch(text(), /password/);
+  });
+
+  test(`${what}: a malformed request behind good ones has its own line, and they have theirs`, async (context) => {
+    const { command, port, lines } = await serve(context, spec);
+    await raw(port, `${head("/plain?1")}gar\x01bage\r\n\r\n`);
+    await raw(port, `${head("/plain?2")}${head("/plain?3", "Connection: close")}${head("/unasked")}`);
+    assert.equal((await command.end()).code, 0);
+    const of = (wanted: string): unknown[] => lines().filter(({ target }) => target === wanted);
+    assert.deepEqual(told(of("/plain?1")[0] as never), ["GET", "/plain?1", 200, 6, "complete"]);
+    assert.deepEqual(told(of("/plain?2")[0] as never), ["GET", "/plain?2", 200, 6, "complete"]);
+    const refused = lines().filter(({ end }) => end === "refused");
+    assert.deepEqual(
+      refused.map(({ method, status }) => [method, status]),
+      // In what node hands over nobody can tell where it begins.
+      [[ours ? "gar\x01bage" : null, 400]],
+    );
+    assert.equal(of("/plain?3").length, 1);
+    assert.equal(of("/unasked").length, 0);
+    assert.equal(lines().length, 4);
+  });
+
+  test(`${what}: a head that breaks off has a line`, async (context) => {
+    const { command, port, lines } = await serve(context, spec);
+    const reset = await inParts(context, port, head("/plain"), "GET /half HTTP/1.1\r\nHo");
+    // Who is asked later is answered later: by then it has been read.
+    assert.equal((await ask({ port }, "/plain")).status, 200);
+    reset.socket.resetAndDestroy();
+    await until("it has its line", () => lines().length === 3);
+    const ended = await inParts(context, port, `${head("/plain")}GET /half HTTP/1.1\r\nHo`);
+    await until("the first is answered", () => ended.text().includes("plain\n"));
+    ended.socket.end();
+    await once(ended.socket, "close");
+    assert.equal((await command.end()).code, 0);
+    const known = ours ? ["GET", "/half"] : [null, null];
+    assert.deepEqual(
+      lines()
+        .filter(({ target }) => target !== "/plain")
+        .map(({ method, target, status, end }) => [method, target, status, end]),
+      [
+        [...known, 499, "client-gone"],
+        [...known, 400, "refused"],
+      ],
+    );
+    assert.equal(lines().length, 5);
+  });
+}

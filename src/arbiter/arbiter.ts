@@ -37,6 +37,7 @@ import { ServerHooks } from "./server-hooks.ts";
 import { Service } from "./service.ts";
 import { arbiterTitle, enterFolder, processName } from "./setup.ts";
 import { openSockets } from "./sockets.ts";
+import { outliveStrayErrors } from "./stray-errors.ts";
 import { Upgrade, type UpgradeOffice } from "./upgrade.ts";
 import { WakingClock } from "./waking-clock.ts";
 
@@ -54,7 +55,7 @@ export class Arbiter {
   readonly #pool: Pool;
   readonly #crew: Crew;
   readonly #generations: Generations;
-  readonly #hooks = new ServerHooks(this.#serverContext());
+  readonly #hooks = new ServerHooks(this.#serverContext(), () => this.#current.bootTimeout);
   readonly #folder: string;
   readonly #identity: Identity;
   readonly #logs: Logs;
@@ -136,7 +137,8 @@ export class Arbiter {
     for (const signal of SIGNALS) {
       process.on(signal, () => this.#mailbox.post({ type: "signal", signal }));
     }
-    await this.#hooks.run(this.#currentHooks, "onStarting");
+    outliveStrayErrors(this.#log);
+    await this.#hooks.wait(this.#currentHooks, "onStarting");
     this.#pidFile = this.#claimPidFile();
     try {
       const stopped = await this.#tryFirst();
@@ -145,7 +147,7 @@ export class Arbiter {
         (await openSockets(this.#fixed, socketOwnership(this.#fixed, this.#identity)));
       if (this.#predecessor === undefined) await this.#doors.openHealth();
       if (this.#fixed.reload) this.#files = await this.#watchFiles(this.#fixed);
-      await this.#hooks.run(this.#currentHooks, "whenReady");
+      await this.#hooks.wait(this.#currentHooks, "whenReady");
       // The workers are started before the first line is logged: they boot while the log is loaded.
       if (!stopped) this.#settle();
       this.#narrator.started(this.#listeners);
@@ -229,7 +231,7 @@ export class Arbiter {
 
   async #readAgain(read: () => Promise<Configuration>): Promise<Configuration> {
     const configuration = await read();
-    await this.#hooks.run(configuration.hooks, "onReload");
+    await this.#hooks.wait(configuration.hooks, "onReload");
     return configuration;
   }
 
@@ -394,7 +396,7 @@ export class Arbiter {
       successorGone: (pid) => PidFile.clearUp(`${this.#pidFile?.path}.2`, pid),
       withdrawReloads: (pid) =>
         this.#reload.withdraw(`meanwhile the server was upgraded: the arbiter with pid ${pid} serves`),
-      beforeStart: () => this.#hooks.run(this.#currentHooks, "preExec"),
+      beforeStart: () => this.#hooks.wait(this.#currentHooks, "preExec"),
       leaveDoors: () => this.#doors.close(),
       openDoors: () => this.#doors.takeOver(),
     };

@@ -117,7 +117,9 @@ export class Narrator {
       stop: "is not waited for",
     };
     const fields = worker === undefined ? {} : about(pid, worker);
-    this.#log.warning(`Worker (pid: ${pid}) ${reasons[why]}: it is killed`, undefined, fields);
+    // Without a process it is still before its start.
+    const who = pid === undefined ? "Worker (held up by the hook preFork)" : `Worker (pid: ${pid})`;
+    this.#log.warning(`${who} ${reasons[why]}: it is killed`, undefined, fields);
   }
 
   /** A worker's process has ended; `desired` is what is wanted now. */

@@ -14,9 +14,12 @@ type Arguments<Name extends HookName> =
 
 export class ServerHooks {
   readonly #server: ServerContext;
+  readonly #patience: () => number;
 
-  constructor(server: ServerContext) {
+  /** @param patience how long a hook may take that is waited for, in milliseconds */
+  constructor(server: ServerContext, patience: () => number) {
     this.#server = server;
+    this.#patience = patience;
   }
 
   /**
@@ -41,6 +44,28 @@ export class ServerHooks {
       );
     } catch (error) {
       throw this.#failure(name, error);
+    }
+  }
+
+  /**
+   * Runs a hook that something waits for, but not for ever.
+   * @throws FatalError that names the hook.
+   */
+  async wait<Name extends HookName>(
+    hooks: Partial<Hooks>,
+    name: Name,
+    ...rest: Arguments<Name>
+  ): Promise<void> {
+    const patience = this.#patience();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const fail = (): void => reject(this.#failure(name, `it was not done after ${patience / 1000}s`));
+      timer = setTimeout(fail, patience);
+    });
+    try {
+      await Promise.race([this.run(hooks, name, ...rest), late]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

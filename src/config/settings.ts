@@ -434,7 +434,7 @@ export const settings = {
     kind: duration(1),
     default: 60_000,
     reload: true,
-    doc: "How long a worker may take to load the application and start it.",
+    doc: "How long a worker may take to load the application and start it, and a hook of the arbiter that is awaited.",
   }),
   gracefulTimeout: setting({
     section: "Timeouts",

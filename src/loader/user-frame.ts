@@ -1,4 +1,4 @@
-/** The place in the user's code that an error comes from: the nearest frame that is neither Node, tsgun nor a package. */
+/** Whose code an error comes from: in the user's, the nearest frame that is neither Node, tsgun nor a package. */
 import { fileURLToPath } from "node:url";
 
 export interface Frame {
@@ -10,16 +10,29 @@ const FRAME = /^\s+at (?:.*?\()?(?:async )?((?:file:\/\/)?\/.*?):(\d+):\d+\)?$/;
 const COMPILER = /\/node_modules\/(?:@oxc-node\/core|pirates)\//;
 const OWN_CODE = fileURLToPath(new URL("..", import.meta.url));
 
+/** Whether only tsgun's own code had to do with it, what it depends on and Node aside. */
+export function isOurs(error: unknown): boolean {
+  const files = framesOf(error).map(({ file }) => file);
+  return files.some(isOwn) && !files.some((file) => !isOwn(file) && !file.includes("/node_modules/"));
+}
+
 /** The topmost frame of the user's own files; where there is none, of a package. Undefined for errors without a stack. */
 export function userFrame(error: unknown): Frame | undefined {
+  const frames = framesOf(error).filter(({ file }) => !isOwn(file) && !COMPILER.test(file));
+  return frames.find((frame) => !frame.file.includes("/node_modules/")) ?? frames[0];
+}
+
+function framesOf(error: unknown): Frame[] {
   const stack = error instanceof Error && typeof error.stack === "string" ? error.stack : "";
-  const frames = stack
+  return stack
     .split("\n")
     .map((line) => FRAME.exec(line))
     .filter((match) => match !== null)
-    .map((match) => ({ file: pathOf(match[1] as string), line: Number(match[2]) }))
-    .filter((frame) => !frame.file.startsWith(OWN_CODE) && !COMPILER.test(frame.file));
-  return frames.find((frame) => !frame.file.includes("/node_modules/")) ?? frames[0];
+    .map((match) => ({ file: pathOf(match[1] as string), line: Number(match[2]) }));
+}
+
+function isOwn(file: string): boolean {
+  return file.startsWith(OWN_CODE);
 }
 
 function pathOf(place: string): string {

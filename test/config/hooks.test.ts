@@ -1,6 +1,6 @@
 /** The hooks of a configuration file through the built command: in which process, in which order, and when they fail. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { HOOK_NAMES } from "../../src/config/hooks.ts";
@@ -235,6 +235,54 @@ for (const name of ["nworkersChanged", "childExit", "workerInt", "workerExit", "
     await command.line(new RegExp(`${name} says no`));
   });
 }
+
+for (const name of ["onStarting", "whenReady"]) {
+  test(`${name} that is never done ends the start in time`, async (context) => {
+    const { command } = start(context, { HOOK_HANGS: name }, ["--boot-timeout", "1s"]);
+    assert.equal((await command.ended()).code, 1);
+    const reason = `the hook ${name} failed: it was not done after 1s`;
+    assert.equal(command.stderr.trim().split("\n").at(-1), `tsgun: ${reason}`);
+  });
+}
+
+for (const [name, signal, said] of [
+  [
+    "onReload",
+    "SIGHUP",
+    /Reload failed, generation 1 stays: the hook onReload failed: it was not done after 5s/,
+  ],
+  ["preExec", "SIGUSR2", /Upgrade refused: the hook preExec failed: it was not done after 5s/],
+  ["preFork", "SIGHUP", /Worker \(held up by the hook preFork\) was not ready within 5s/],
+] as const) {
+  test(`${name} that is never done ends what it belongs to, and the next is done`, async (context) => {
+    const { command, sign } = start(context, { HOOK_LATER: name, HOOK_HANGS: "later" }, [
+      "--boot-timeout",
+      "5s",
+    ]);
+    await command.ready();
+    writeFileSync(sign, "");
+    command.kill(signal);
+    await command.line(said);
+    rmSync(sign);
+    command.kill("SIGHUP");
+    await command.line(/Ready: generation \d+ serves/, 2);
+    assert.equal((await command.end()).code, 0);
+  });
+}
+
+test("what the file or a hook leaves behind and nobody catches is logged, and the arbiter goes on", async (context) => {
+  for (const stray of ["rejects", "throws", "fetches"]) {
+    const { command } = start(context, { HOOK_STRAY: stray });
+    await command.ready();
+    command.kill("SIGHUP");
+    await command.ready(2);
+    const error = /\[ERROR\] (Unhandled rejection|Uncaught exception) in the configuration file or a hook: /;
+    // Once for whenReady, twice for onReload and what it does a moment later.
+    await command.line(error, 2);
+    assert.equal((await ask({ port: await command.port() })).text, "answered");
+    assert.equal((await command.end()).code, 0);
+  }
+});
 
 test("docs/hooks.md tells of every hook", () => {
   const text = readFileSync(join(import.meta.dirname, "..", "..", "docs", "hooks.md"), "utf8");

@@ -4,7 +4,7 @@
  */
 import { ExitCode, FatalError } from "../errors.ts";
 import { absentMessage, absentName, renamed } from "./gunicorn.ts";
-import type { Hooks } from "./hooks.ts";
+import { HOOK_NAMES, type Hooks } from "./hooks.ts";
 import { nearestName } from "./nearest-name.ts";
 import {
   type Config,
@@ -89,7 +89,8 @@ function unknownSetting(name: string, layer: Layer): FatalError {
   if (absent !== undefined)
     return new FatalError(absentMessage(absent, `${name} (from ${origin})`), ExitCode.usage);
   // Some write a setting as its flag, others as gunicorn's files do.
-  const nearest = renamed(name) ?? nearestName(name.replaceAll(/[-_]/g, ""), SETTING_NAMES);
+  const names = layer.isFile === true ? [...SETTING_NAMES, ...HOOK_NAMES] : SETTING_NAMES;
+  const nearest = renamed(name) ?? nearestName(name.replaceAll(/[-_]/g, ""), names);
   const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
   return new FatalError(`there is no setting ${name} (from ${origin})${hint}`, ExitCode.usage);
 }

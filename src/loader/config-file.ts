@@ -61,7 +61,7 @@ export class ConfigFile {
     const content = await inTime(this.#content(context), this.shown);
     const values: { [name: string]: unknown } = {};
     const hooks: { [name: string]: unknown } = {};
-    for (const [name, value] of Object.entries(content)) {
+    for (const [name, value] of await this.#members(content)) {
       if (value === undefined || name === "$schema") continue;
       if ((HOOK_NAMES as readonly string[]).includes(name)) hooks[name] = this.#hook(name, value);
       else values[name] = value;
@@ -106,6 +106,16 @@ export class ConfigFile {
     }
   }
 
+  /** What the object says, which may be said by getters. */
+  async #members(content: object): Promise<[string, unknown][]> {
+    try {
+      return Object.entries(content);
+    } catch (error) {
+      const { codeFailure } = await import("./failure.ts");
+      throw asUsage(codeFailure(`${this.shown} cannot be read`, error, this.#folder));
+    }
+  }
+
   #checked(content: unknown, subject: string): object {
     if (typeof content === "object" && content !== null && !Array.isArray(content)) return content;
     throw this.#wrong(`${subject} ${described(content)}: a configuration is an object with settings`);
@@ -140,7 +150,8 @@ function filesBeside(file: string): string[] {
 }
 
 function readJson(file: string, shown: string): unknown {
-  const text = readFileSync(file, "utf8");
+  // Some editors begin a file with a mark of its encoding.
+  const text = readFileSync(file, "utf8").replace(/^\uFEFF/, "");
   try {
     return JSON.parse(text);
   } catch (cause) {

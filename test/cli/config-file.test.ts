@@ -39,6 +39,10 @@ const FORMS: [what: string, files: Record<string, string>][] = [
     "tsgun.config.json",
     { "tsgun.config.json": '{ "$schema": "x", "app": "app.mjs", "bind": "unix:a", "workers": 2 }' },
   ],
+  [
+    "tsgun.config.json as an editor on Windows writes it",
+    { "tsgun.config.json": '\uFEFF{\r\n"app": "app.mjs", "bind": "unix:a", "workers": 2 }' },
+  ],
   ["tsgun.config.mjs", { "tsgun.config.mjs": `export default ${BODY};` }],
   [
     "tsgun.config.js of a package of ES modules",
@@ -157,6 +161,18 @@ const MISTAKES: [
   [
     { "tsgun.config.mjs": "export default { max_requests_jitter: 2 };" },
     "there is no setting max_requests_jitter (from tsgun.config.mjs); did you mean maxRequestsJitter?",
+  ],
+  [
+    { "tsgun.config.mjs": "export default { on_starting() {} };" },
+    "there is no setting on_starting (from tsgun.config.mjs); did you mean onStarting?",
+  ],
+  [
+    { "tsgun.config.mjs": "export default { preRequests() {} };" },
+    "there is no setting preRequests (from tsgun.config.mjs); did you mean preRequest?",
+  ],
+  [
+    { "tsgun.config.mjs": "export default {\n  get app() { throw new Error('no luck'); } };" },
+    "tsgun.config.mjs cannot be read: no luck (at tsgun.config.mjs:2)",
   ],
   [
     { "tsgun.config.json": '{ "keepAlive": "long" }' },

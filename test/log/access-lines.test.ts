@@ -205,6 +205,40 @@ for (const { what, spec, ours } of APPS) {
     }
   });
 
+  test(`${what}: all of gunicorn's atoms`, async (context) => {
+    const atoms =
+      "%(h)s %(l)s %(u)s %(t)s %(m)s %(U)s %(q)s %(H)s %(s)s %(B)s %(b)s %(T)s %(D)s %(M)s %(L)s %(p)s";
+    const quoted =
+      '"%(r)s" "%(f)s" "%(a)s" "%({X-Trace}i)s" "%({x-kind}o)s" "%({none}i)s" "%({COLOUR}e)s" 100%%';
+    const format = ["--access-logformat", `${atoms} ${quoted}`, "-e", "COLOUR=blue"];
+    const { command, port, text } = await serve(context, spec, ...format);
+    const [pid] = command.workers();
+    const fields = [
+      "Referer: /from",
+      "User-Agent: a b",
+      "x-trace: 7",
+      `Authorization: Basic ${btoa("me:x")}`,
+    ];
+    await raw(port, head("/plain?a=1&b", "Connection: close", ...fields));
+    await raw(port, head("/unmodified", "Connection: close"));
+    assert.equal((await command.end()).code, 0);
+    const [first = "", second = "", ...more] = text().split("\n");
+    const time = String.raw`\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] GET`;
+    const spent = String.raw`\d+ \d+ \d+ \d+\.\d{6} <${pid}>`;
+    assert.match(
+      first,
+      new RegExp(
+        String.raw`^127\.0\.0\.1 - me ${time} /plain a=1&b HTTP/1\.1 200 6 6 ${spent} ` +
+          String.raw`"GET /plain\?a=1&b HTTP/1\.1" "/from" "a b" "7" "plain" "-" "blue" 100%$`,
+      ),
+    );
+    assert.match(
+      second,
+      new RegExp(String.raw`^127\.0\.0\.1 - - ${time} /unmodified  HTTP/1\.1 304 0 - ${spent} `),
+    );
+    assert.deepEqual(more, [""]);
+  });
+
   test(`${what}: who is behind a trusted proxy, its id and its trace`, async (context) => {
     const fields = [
       "X-Forwarded-For: 198.51.100.1, 203.0.113.7",

@@ -14,6 +14,7 @@ import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
+import { outliveOutputs } from "../log/own-output.ts";
 import { openAccessLog } from "./access-log-file.ts";
 import { describeBootError } from "./boot-error.ts";
 import { dropPrivileges } from "./privileges.ts";
@@ -128,6 +129,7 @@ class WorkerLife {
     const { slot, generation } = assignment;
     logUncaught(this.#log);
     this.#log.configure(errorLogOptions(settings, assignment.errorLog, { slot, generation }));
+    outliveOutputs(this.#log);
     if (settings.captureOutput) (await import("../log/captured-output.ts")).captureOutput(this.#log);
     this.#linger = settings.linger;
     process.title = `tsgun: worker ${assignment.slot} [${settings.name ?? settings.app ?? ""}]`;

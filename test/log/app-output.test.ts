@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "../support/ask.ts";
-import { FIXTURES, startCommand, temporaryFolder } from "../support/command.ts";
+import { FIXTURES, startCommand, temporaryFolder, until } from "../support/command.ts";
 
 /** In each of two answers of a round. */
 const LINES = 100_000;
@@ -53,4 +53,24 @@ test("a million lines leave the arbiter as it was", async (context) => {
   const strange = lines.find((line) => !/^\d+ line \d+ of the app's own output$/.test(line));
   assert.equal(strange, undefined);
   assert.equal((await command.end()).code, 0);
+});
+
+test("an output that nobody reads any more ends no worker, and is told once", async (context) => {
+  for (const name of ["stdout", "stderr"] as const) {
+    const app = [join(FIXTURES, "log/prints.mjs"), "-b", "127.0.0.1:0"];
+    const log = join(temporaryFolder(context), "error.log");
+    const command = startCommand(context, [...app, "--error-logfile", log]);
+    const lines = (): string[] => readFileSync(log, "utf8").split("\n");
+    const find = (pattern: RegExp): Promise<string> =>
+      until(`the log has ${pattern}`, () => lines().find((line) => pattern.test(line)));
+    await find(/Ready: /);
+    const target = { port: Number(/:(\d+) \(/.exec(await find(/Listening at: /))?.[1]) };
+    const workers = command.workers();
+    command.process[name]?.destroy();
+    for (let count = 0; count < 5; count++) assert.equal((await ask(target, `/${name}`)).status, 200);
+    await find(/\[WARNING\] The standard \w+ cannot be written \(EPIPE\): what the app prints there is lost/);
+    assert.deepEqual(command.workers(), workers);
+    assert.equal((await command.end()).code, 0);
+    assert.equal(lines().filter((line) => line.includes("cannot be written")).length, 1);
+  }
 });

@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { fileStamp } from "../ipc/file-stamp.ts";
 import type { LoadedFile } from "../ipc/messages.ts";
-import { type LoadingNote, noteOf, noteOfMissing } from "./loading-note.ts";
+import { type LoadingNote, noteOf, noteOfLink, noteOfMissing } from "./loading-note.ts";
 import { compilesTypeScript } from "./typescript.ts";
 
 /** tsgun's own code, built or source: whoever works on that starts the server anew. */
@@ -125,7 +125,9 @@ export class LoadedFiles {
       },
       resolve: (specifier, context, next) => {
         try {
-          return next(specifier, context);
+          const found = next(specifier, context) as { url: string };
+          this.#note(noteOfLink(specifier, context.parentURL, found.url));
+          return found;
         } catch (error) {
           this.#note(noteOfMissing(specifier, context.parentURL));
           throw error;
@@ -158,7 +160,9 @@ export class LoadedFiles {
     const resolve = internals._resolveFilename;
     internals._resolveFilename = function (request, parent, ...rest) {
       try {
-        return resolve.call(this, request, parent, ...rest);
+        const found = resolve.call(this, request, parent, ...rest);
+        note(noteOfLink(request, parent?.filename, found));
+        return found;
       } catch (error) {
         note(noteOfMissing(request, parent?.filename));
         throw error;

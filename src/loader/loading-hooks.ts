@@ -4,7 +4,7 @@
  */
 import type { LoadHook, ResolveHook } from "node:module";
 import type { MessagePort } from "node:worker_threads";
-import { type LoadingNote, noteOf, noteOfMissing } from "./loading-note.ts";
+import { type LoadingNote, noteOf, noteOfLink, noteOfMissing } from "./loading-note.ts";
 
 let port: MessagePort | undefined;
 
@@ -19,7 +19,9 @@ export const load: LoadHook = (url, context, nextLoad) => {
 
 export const resolve: ResolveHook = async (specifier, context, nextResolve) => {
   try {
-    return await nextResolve(specifier, context);
+    const found = await nextResolve(specifier, context);
+    tell(noteOfLink(specifier, context.parentURL, found.url));
+    return found;
   } catch (error) {
     tell(noteOfMissing(specifier, context.parentURL));
     throw error;

@@ -1,12 +1,20 @@
 /** `--reload` through the built command: which changes of files are seen, and as how many. */
 import assert from "node:assert/strict";
-import { realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { realpathSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { FileWatch } from "../../src/arbiter/file-watch.ts";
 import { ErrorLog } from "../../src/log/error-log.ts";
 import { temporaryFolder } from "../support/command.ts";
-import { Development, ESM } from "../support/development.ts";
+import { Development, ESM, type Files } from "../support/development.ts";
+
+/** The same of CommonJS, whose requires leave the ending out. */
+const REQUIRED: Files = {
+  "package.json": "{}",
+  "app.js": `const { name } = require("./lib/deep/name");
+    exports.handler = (_, respond) => respond(200, {}, name + " 1");`,
+  "lib/deep/name.js": 'exports.name = "esm";',
+};
 
 describe("a change", () => {
   test("is seen when an editor writes beside the file and renames", async (t) => {
@@ -34,6 +42,37 @@ describe("a change", () => {
       await server.answers("again 1");
     });
   });
+
+  for (const [kind, files] of [
+    ["import", ESM],
+    ["require", REQUIRED],
+  ] as const) {
+    test(`is seen when a link leads elsewhere, or gives way to a file: ${kind}`, async (t) => {
+      const server = new Development(
+        t,
+        { ...files, "one.js": files["lib/deep/name.js"] as string },
+        "app.js",
+      );
+      await server.answers("esm 1");
+      const link = server.path("lib/deep/name.js");
+      const lead = (to: string): void => {
+        symlinkSync(to, server.path("link"));
+        renameSync(server.path("link"), link);
+      };
+      lead("../../one.js");
+      await server.command.ready(2);
+      const text = (name: string): string =>
+        (files["lib/deep/name.js"] as string).replace(/"\w+"/, `"${name}"`);
+      server.write("two.js", text("second"));
+      lead("../../two.js");
+      await server.answers("second 1");
+      server.write("two.js", text("changed"));
+      await server.answers("changed 1");
+      unlinkSync(link);
+      server.write("lib/deep/name.js", text("third"));
+      await server.answers("third 1");
+    });
+  }
 
   test("of many files at once is one reload", async (t) => {
     const names = Array.from({ length: 40 }, (_, index) => `lib/part${index}.js`);

@@ -14,75 +14,7 @@ import {
   settings,
 } from "../../src/config/settings.ts";
 import { COMMAND, temporaryFolder } from "../support/command.ts";
-
-/** A value as it is typed, and one that is wrong; undefined where every text is right. */
-const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]> = {
-  config: ["other.json", ""],
-  checkConfig: ["false", "maybe"],
-  printConfig: ["true", "maybe"],
-  app: ["other.mjs:app", ""],
-  interface: ["node", "wsgi"],
-  preload: ["true", "maybe"],
-  chdir: ["elsewhere", ""],
-  env: ["COLOUR=blue", "COLOUR"],
-  bind: ["unix:/run/a.sock", "/run/a.sock"],
-  reusePort: ["true", "maybe"],
-  backlog: ["100", "0"],
-  socketMode: ["660", "999"],
-  socketOwner: ["www-data", ""],
-  forwardedAllowIps: ["10.0.0.0/8", "localhost"],
-  forwardedHeaders: ["forwarded", "x-real-ip"],
-  rootPath: ["/app", "app"],
-  workers: ["3", "0"],
-  workerConnections: ["10", "many"],
-  maxRequests: ["10", "-1"],
-  maxRequestsJitter: ["5", "some"],
-  maxMemory: ["1048576", "1TB"],
-  maxLifetime: ["60s", "long"],
-  maxLifetimeJitter: ["10s", "long"],
-  reloadSurge: ["2", "0"],
-  crashLimit: ["5/60s", "5"],
-  warmupPath: ["/warm", "warm"],
-  daemon: ["true", "maybe"],
-  upgradeMode: ["manual", "never"],
-  name: ["shop", ""],
-  pid: ["shop.pid", ""],
-  user: ["nobody", ""],
-  group: ["nogroup", ""],
-  initgroups: ["true", "maybe"],
-  umask: ["027", "9"],
-  reload: ["true", "maybe"],
-  reloadEngine: ["poll", "inotify"],
-  reloadExtraFile: ["views/*.html", ""],
-  showErrors: ["true", "maybe"],
-  limitRequestLine: ["1000", "long"],
-  limitRequestFields: ["10", "0"],
-  limitRequestFieldSize: ["1000", "long"],
-  limitRequestBody: ["1000", "long"],
-  headerTimeout: ["5s", "soon"],
-  bodyTimeout: ["5s", "soon"],
-  requestTimeout: ["5s", "soon"],
-  keepAlive: ["5s", "soon"],
-  timeout: ["5s", "500ms"],
-  bootTimeout: ["5s", "0"],
-  gracefulTimeout: ["5s", "soon"],
-  drainDelay: ["5s", "soon"],
-  linger: ["5s", "soon"],
-  controlSocket: ["here.ctl", ""],
-  adminBind: ["127.0.0.1:9000", "[::1"],
-  minReady: ["2", "-1"],
-  accessLogfile: ["access.log", ""],
-  accessLogformat: ["json", ""],
-  errorLogfile: ["error.log", ""],
-  logFormat: ["json", "xml"],
-  logLevel: ["debug", "loud"],
-  captureOutput: ["true", "maybe"],
-  disableRedirectAccessToSyslog: ["true", "maybe"],
-  logSyslog: ["true", "maybe"],
-  logSyslogTo: ["udp://127.0.0.1:514", "there"],
-  logSyslogPrefix: ["shop", ""],
-  logSyslogFacility: ["daemon", "kitchen"],
-};
+import { SAMPLES, written } from "./setting-samples.ts";
 
 const row = (name: SettingName): Setting<unknown> => settings[name] as Setting<unknown>;
 const isBare = (name: SettingName): boolean => row(name).kind.bare === true;
@@ -155,19 +87,10 @@ test("--print-config shows every setting, and its default", async (context) => {
 
 test("every setting that can stand in a file comes from there", async (context) => {
   const folder = temporaryFolder(context);
-  const values = asked.map((name) => [
-    name,
-    name === "env" ? { COLOUR: "blue" } : row(name).kind.bare === true ? true : written(name),
-  ]);
+  const values = asked.map((name) => [name, written(name)]);
   writeFileSync(join(folder, "tsgun.config.json"), JSON.stringify(Object.fromEntries(values)));
   check(printed(await run(folder, ["--print-config"])), asked, () => "tsgun.config.json");
 });
-
-/** Counts are numbers in a file. */
-function written(name: SettingName): unknown {
-  const [text] = SAMPLES[name];
-  return /^INT/.test(row(name).kind.placeholder) ? Number(text) : text;
-}
 
 test("every setting comes from its variable", async (context) => {
   const variables = asked.map((name) => [environmentNames(name)[0], SAMPLES[name][0]]);

@@ -1,0 +1,80 @@
+/** For each setting a value that is right and one that is wrong. */
+import { type Setting, type SettingName, settings } from "../../src/config/settings.ts";
+
+/** A value as it is typed, and one that is wrong; undefined where every text is right. */
+export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]> = {
+  config: ["other.json", ""],
+  checkConfig: ["false", "maybe"],
+  printConfig: ["true", "maybe"],
+  app: ["other.mjs:app", ""],
+  interface: ["node", "wsgi"],
+  preload: ["true", "maybe"],
+  chdir: ["elsewhere", ""],
+  env: ["COLOUR=blue", "COLOUR"],
+  bind: ["unix:/run/a.sock", "/run/a.sock"],
+  reusePort: ["true", "maybe"],
+  backlog: ["100", "0"],
+  socketMode: ["660", "999"],
+  socketOwner: ["www-data", ""],
+  forwardedAllowIps: ["10.0.0.0/8", "localhost"],
+  forwardedHeaders: ["forwarded", "x-real-ip"],
+  rootPath: ["/app", "app"],
+  workers: ["3", "0"],
+  workerConnections: ["10", "many"],
+  maxRequests: ["10", "-1"],
+  maxRequestsJitter: ["5", "some"],
+  maxMemory: ["1048576", "1TB"],
+  maxLifetime: ["60s", "long"],
+  maxLifetimeJitter: ["10s", "long"],
+  reloadSurge: ["2", "0"],
+  crashLimit: ["5/60s", "5"],
+  warmupPath: ["/warm", "warm"],
+  daemon: ["true", "maybe"],
+  upgradeMode: ["manual", "never"],
+  name: ["shop", ""],
+  pid: ["shop.pid", ""],
+  user: ["nobody", ""],
+  group: ["nogroup", ""],
+  initgroups: ["true", "maybe"],
+  umask: ["027", "9"],
+  reload: ["true", "maybe"],
+  reloadEngine: ["poll", "inotify"],
+  reloadExtraFile: ["views/*.html", ""],
+  showErrors: ["true", "maybe"],
+  limitRequestLine: ["1000", "long"],
+  limitRequestFields: ["10", "0"],
+  limitRequestFieldSize: ["1000", "long"],
+  limitRequestBody: ["1000", "long"],
+  headerTimeout: ["5s", "soon"],
+  bodyTimeout: ["5s", "soon"],
+  requestTimeout: ["5s", "soon"],
+  keepAlive: ["5s", "soon"],
+  timeout: ["5s", "500ms"],
+  bootTimeout: ["5s", "0"],
+  gracefulTimeout: ["5s", "soon"],
+  drainDelay: ["5s", "soon"],
+  linger: ["5s", "soon"],
+  controlSocket: ["here.ctl", ""],
+  adminBind: ["127.0.0.1:9000", "[::1"],
+  minReady: ["2", "-1"],
+  accessLogfile: ["access.log", ""],
+  accessLogformat: ["json", ""],
+  errorLogfile: ["error.log", ""],
+  logFormat: ["json", "xml"],
+  logLevel: ["debug", "loud"],
+  captureOutput: ["true", "maybe"],
+  disableRedirectAccessToSyslog: ["true", "maybe"],
+  logSyslog: ["true", "maybe"],
+  logSyslogTo: ["udp://127.0.0.1:514", "there"],
+  logSyslogPrefix: ["shop", ""],
+  logSyslogFacility: ["daemon", "kitchen"],
+};
+
+/** The right value as it is written in a configuration file: counts are numbers there. */
+export function written(name: SettingName): unknown {
+  const { kind } = settings[name] as Setting<unknown>;
+  const [text] = SAMPLES[name];
+  if (name === "env") return { COLOUR: "blue" };
+  if (kind.bare === true) return true;
+  return /^INT/.test(kind.placeholder) ? Number(text) : text;
+}

@@ -21,6 +21,9 @@ export interface Stage {
   line(target: string | null): Promise<Line>;
 }
 
+/** No connection is open for so long, in milliseconds. */
+const DEADLINE = 60_000;
+
 export const APPS = [
   { what: "a gateway app", spec: `${join(FIXTURES, "log/gateway.mjs")}:app`, ours: true },
   { what: "Express", spec: `${join(FIXTURES, "log/express.mjs")}:server`, ours: false },
@@ -61,7 +64,11 @@ export async function raw(port: number, bytes: string, enough = /$^/): Promise<s
   });
   socket.on("error", () => {});
   socket.write(Buffer.from(bytes, "latin1"));
-  await once(socket, "close");
+  try {
+    await once(socket, "close", { signal: AbortSignal.timeout(DEADLINE) });
+  } finally {
+    socket.destroy();
+  }
   return text;
 }
 

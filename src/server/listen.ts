@@ -10,6 +10,27 @@ import { ExitCode, FatalError } from "../errors.ts";
 export const DEFAULT_BACKLOG = 2048;
 
 /**
+ * After so long without a byte the kernel asks the other end of a TCP connection whether it is still there, in seconds.
+ * Longer than the connection is kept for a next request (`--keep-alive`) in most configurations: it is for WebSockets
+ * and streams, which no clock of ours ends. A machine that has lost its power or its network says no goodbye.
+ */
+const PROBE_AFTER_S = 60;
+
+/** A listening handle of node's; that of a Unix socket has no such method, and needs none. */
+interface ListeningHandle {
+  setKeepAlive?(on: boolean, delay: number): number;
+}
+
+/**
+ * Has the kernel find out which connections lead nowhere any more. Those that are accepted inherit it, so that it costs
+ * none of them a call.
+ */
+function probeSilent(server: Server): void {
+  const handle = (server as unknown as { _handle?: ListeningHandle })._handle;
+  handle?.setKeepAlive?.(true, PROBE_AFTER_S);
+}
+
+/**
  * Starts accepting on an inherited listening socket, TCP or Unix. Resolves when connections are accepted.
  *
  * In a cluster worker `listen({ fd })` asks the primary for the descriptor, even with `exclusive`, and the
@@ -34,6 +55,7 @@ export async function listenOn(server: Server, fd: number, backlog = DEFAULT_BAC
     // The backlog is read from the second argument: `listen({ fd, backlog })` ignores it.
     server.listen({ fd }, backlog as never);
     role.isPrimary = isPrimary;
+    probeSilent(server);
     await accepting;
   } catch (error) {
     throw new FatalError(

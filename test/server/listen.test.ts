@@ -10,7 +10,7 @@ import { type TestContext, test } from "node:test";
 import { bindAll } from "../../src/arbiter/bind.ts";
 import { ExitCode, FatalError } from "../../src/errors.ts";
 import { listenOn } from "../../src/server/listen.ts";
-import { temporaryFolder } from "../support/command.ts";
+import { startCommand, temporaryFolder, until } from "../support/command.ts";
 import { hasComponent } from "../support/component.ts";
 import type { Target } from "../support/load.ts";
 
@@ -72,6 +72,26 @@ test("the kernel is given the backlog", { skip: process.platform !== "linux" }, 
   // State, then what waits, then how many may wait.
   for (const row of rows) assert.match(row, new RegExp(`LISTEN\\s+0\\s+${BACKLOG}\\s`));
 });
+
+for (const app of ["apps/javascript/app.js", "apps/frameworks/http.js:listener"]) {
+  test(`the kernel asks after clients that are silent, of ${app}`, {
+    skip: process.platform !== "linux",
+  }, async (context) => {
+    if (!hasComponent(context, "ss", "iproute2")) return;
+    const server = startCommand(context, [app, "--bind", "127.0.0.1:0"]);
+    await server.ready();
+    const port = await server.port();
+    const socket = connect(port, "127.0.0.1");
+    context.after(() => socket.destroy());
+    await once(socket, "connect");
+    await until("the server's end has the clock of a probe", () => {
+      const { stdout } = spawnSync("ss", ["-tnoH", "state", "established", `sport = :${port}`], {
+        encoding: "utf8",
+      });
+      return /timer:\(keepalive,(?:1min|5\dsec)/.test(stdout);
+    });
+  });
+}
 
 test("a descriptor that is no socket is refused in words, and the role of the process is as before", async (context) => {
   const fd = openSync(import.meta.filename, "r");

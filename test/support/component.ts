@@ -14,9 +14,25 @@ const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
 export function missing(program: string, packages: string = program): string | false {
   const found = spawnSync("sh", ["-c", `command -v ${program}`], { env: { ...process.env, PATH } });
   if (found.status === 0) return false;
-  const hint = `${program} is not installed; install it with: apt-get install ${packages}`;
+  return lacking(`${program} is not installed; install it with: apt-get install ${packages}`);
+}
+
+/** For a test's `skip` option: why it cannot run here. With CI=true it throws. */
+function lacking(hint: string): string {
   if (process.env.CI === "true") throw new Error(hint);
   return hint;
+}
+
+/** For a test's `skip` option: false when this process may make networks of its own, else why it may not. */
+export function noNetworks(): string | false {
+  if (process.platform !== "linux") return lacking("only Linux has network namespaces");
+  if (process.getuid?.() !== 0) return lacking("networks take root: run the tests as root");
+  for (const program of ["unshare", "nsenter"]) {
+    const hint = missing(program, "util-linux");
+    if (hint !== false) return hint;
+  }
+  const { status } = spawnSync("unshare", ["--net", "--mount", "true"]);
+  return status === 0 ? false : lacking("this machine does not allow new namespaces");
 }
 
 /** True when `program` is installed. Otherwise skips the running test with a hint, or fails it when CI=true. */

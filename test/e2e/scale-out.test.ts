@@ -1,0 +1,207 @@
+/** One app on three hosts, each of them and the proxy in a network of the test's own: `examples/scale-out` as it is. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { until } from "../support/command.ts";
+import { hasComponent, noNetworks } from "../support/component.ts";
+import { RemoteLoad } from "../support/remote-load.ts";
+import { FRONT, type Host, type ProxyName, ScaleOut } from "../support/scale-out.ts";
+
+const skip = noNetworks();
+
+/** Enough for three hosts to have some each; and few enough for a small machine. */
+const CLIENTS = 12;
+const RATE = 120;
+/** Longer than a request may be under way in a host that is cut off, and then in another one. */
+const ANSWER_WITHIN_MS = 20_000;
+
+/** A host that was gone for a while. */
+interface Outage {
+  readonly host: Host;
+  readonly since: number;
+  /** When it served again. */
+  until: number;
+}
+
+/** What was sent to a host that was gone is given up after so long, in milliseconds. */
+const GIVEN_UP_AFTER = 8000;
+
+interface Stage {
+  readonly site: ScaleOut;
+  readonly load: RemoteLoad;
+  readonly hosts: readonly [Host, Host, Host];
+  readonly outages: Outage[];
+}
+
+function hasComponents(context: TestContext, proxy: ProxyName): boolean {
+  const needed = [[proxy], ["curl"], ["ip", "iproute2"], ["ss", "iproute2"]] as const;
+  return needed.every(([program, packages]) => hasComponent(context, program, packages));
+}
+
+async function stage(context: TestContext, proxy: ProxyName): Promise<Stage> {
+  const site = await ScaleOut.start(context);
+  await site.startProxy(proxy);
+  const order = { target: FRONT, clients: CLIENTS, rate: RATE, timeout: ANSWER_WITHIN_MS };
+  const load = await RemoteLoad.start(context, site.front, order);
+  return { site, load, hosts: site.hosts as unknown as readonly [Host, Host, Host], outages: [] };
+}
+
+for (const proxy of ["nginx", "haproxy"] as const) {
+  test(`three hosts behind ${proxy}`, { skip }, async (context) => {
+    if (!hasComponents(context, proxy)) return;
+    const made = await stage(context, proxy);
+    await context.test("a release goes from host to host, and no request is lost", () => deploy(made));
+    await context.test("a broken one stops at the first host, and all serve on", () => deployBroken(made));
+    await context.test("whoever has to comes back to the same host", () => stick(made, proxy));
+    if (proxy === "haproxy") await context.test("a host leaves in order", () => leave(made));
+    await context.test("a host is cut off, and comes back", () => cutOff(made));
+    await context.test("a host is killed, and comes back", () => kill(made));
+    await context.test("nothing is lost but what was in a host that went", async () => {
+      await made.load.stop();
+      assertLostThere(made);
+      assertNoneTwice(made.site);
+    });
+  });
+}
+
+async function deploy({ site, load, hosts }: Stage): Promise<void> {
+  await until("each host has answered", () => hosts.every(({ address }) => load.from(address, "one") > 0));
+  const { code, output } = await site.deploy(site.release(site.folder, "two"), "two");
+  assert.equal(code, 0, output);
+  for (const { address } of hosts) {
+    assert.match(output, new RegExp(`${address}: two\ngeneration 2 serves with 2 workers\n`));
+  }
+  // They had connections on which a request might have been on its way.
+  await until("the old workers have gone", () => hosts.every(({ server }) => server.workers().length === 2));
+  await load.more(RATE);
+  const before = hosts.map(({ address }) => load.from(address, "one"));
+  await load.more(RATE);
+  assert.equal(load.state.failed, 0, load.report());
+  for (const [at, { address }] of hosts.entries()) {
+    assert.ok(load.from(address, "two") > 0, load.report());
+    assert.equal(load.from(address, "one"), before[at], "the old release still answers");
+  }
+}
+
+async function deployBroken({ site, load, hosts }: Stage): Promise<void> {
+  const broken = (app: string): string => `${app}\nthrow new Error("the third release is broken");\n`;
+  const { code, output } = await site.deploy(site.release(site.folder, "three", broken), "three");
+  assert.equal(code, 1, output);
+  assert.match(output, /the third release is broken \(at app\.ts:\d+\); generation 2 serves on/);
+  assert.match(output, /stopped at 10\.77\.0\.11, which does not serve three/);
+  assert.doesNotMatch(output, /10\.77\.0\.1[23]/);
+  for (const host of hosts) assert.deepEqual([host.current, host.releases], ["two", ["one", "two"]]);
+  // A worker that has to be replaced is one of the release that serves.
+  const { server } = hosts[0];
+  const [pid = 0] = server.workers();
+  process.kill(pid, "SIGTERM");
+  await until("it is replaced", () => server.workers().length === 2 && !server.workers().includes(pid));
+  await load.more(RATE);
+  assert.equal(load.state.failed, 0, load.report());
+  assert.equal(load.from("", "three"), 0);
+}
+
+/** Which host answers at a place where it matters. */
+function askSticky(site: ScaleOut, ...options: string[]): { host: string | undefined; head: string } {
+  const head = site.front.execute("curl", "-si", ...options, `http://${FRONT.host}/sticky/page`);
+  assert.match(head, /^HTTP\/1\.1 200 /);
+  return { host: /^x-host: (\S+)\r$/m.exec(head)?.[1], head };
+}
+
+async function stick({ site, hosts }: Stage, proxy: ProxyName): Promise<void> {
+  if (proxy === "nginx") {
+    const answering = Array.from({ length: 6 }, () => askSticky(site).host);
+    assert.equal(new Set(answering).size, 1, answering.join());
+    return;
+  }
+  assert.match(askSticky(site).head, /^set-cookie: HOST=[123]; path=\/; HttpOnly\r$/m);
+  for (const [at, { address }] of hosts.entries()) {
+    for (let time = 0; time < 2; time++) assert.equal(askSticky(site, "-b", `HOST=${at + 1}`).host, address);
+  }
+}
+
+async function leave({ site, load, hosts: [, second] }: Stage): Promise<void> {
+  const leaving = second.server.end("SIGTERM");
+  await until("HAProxy has seen that it is not ready", () =>
+    site.proxyLog().includes("Server app/host2 is DOWN"),
+  );
+  assert.equal(second.server.exit, undefined, "it went before HAProxy knew");
+  assert.deepEqual(await leaving, { code: 0, signal: null });
+  const left = load.from(second.address);
+  await load.more(RATE);
+  assert.equal(load.from(second.address), left);
+  assert.notEqual(askSticky(site, "-b", "HOST=2").host, second.address);
+  second.startServer();
+  await until("it serves again", () => load.from(second.address) > left);
+  assert.equal(load.state.failed, 0, load.report());
+}
+
+function beginOutage({ outages }: Stage, host: Host): Outage {
+  const outage = { host, since: Date.now(), until: Number.POSITIVE_INFINITY };
+  outages.push(outage);
+  return outage;
+}
+
+async function cutOff(made: Stage): Promise<void> {
+  const { load, hosts } = made;
+  const [host] = hosts;
+  const outage = beginOutage(made, host);
+  host.cutOff();
+  // What had left it may still be on its way to the client, and its count on the way to this process.
+  await load.more(RATE);
+  const left = load.from(host.address);
+  // As long as it takes until the proxy knows, and then some.
+  await load.more(RATE * 5);
+  assert.equal(load.from(host.address), left);
+  host.reconnect();
+  await until("it serves again", () => load.from(host.address) > left);
+  outage.until = Date.now();
+}
+
+async function kill(made: Stage): Promise<void> {
+  const { load, hosts } = made;
+  const [, , host] = hosts;
+  const outage = beginOutage(made, host);
+  await host.die();
+  await load.more(RATE);
+  const left = load.from(host.address);
+  await load.more(RATE * 2);
+  assert.equal(load.from(host.address), left);
+  host.startServer();
+  await until("it serves again", () => load.from(host.address) > left);
+  outage.until = Date.now();
+}
+
+/**
+ * How a client hears that a POST is lost: as a status. Only of one that went out on a connection which the host had
+ * answered on before, HAProxy says nothing, to the client or in its log, and closes the client's connection.
+ */
+const LOST_POST =
+  /#\d+ (POST \S+) \(.*\): (?:status 50[234] |(the server closed the connection, with nothing of))/;
+
+/** Whether the line of the proxy's log says that a host was asked. */
+function names(line: string, { address }: Host): boolean {
+  return line.includes(`host=${address}:8000 `) || line.includes(` app/host${address.at(-1)} `);
+}
+
+/** Of all that was lost, each is a POST that was sent to a host which was gone, and to no other; and they are few. */
+function assertLostThere({ site, load, outages }: Stage): void {
+  const { failures } = load.state;
+  for (const { text, at } of failures) {
+    const [, request = "", silent] = LOST_POST.exec(text) ?? assert.fail(load.report());
+    const line = site.proxyLine(request);
+    assert.ok(line !== undefined || silent !== undefined, `the proxy's log has no ${request}`);
+    const there = outages.some(({ host, since, until: end }) => {
+      return since <= at && at <= end + GIVEN_UP_AFTER && (line === undefined || names(line, host));
+    });
+    assert.ok(there, `${line}\n${load.report()}`);
+  }
+  assert.ok(failures.length <= CLIENTS * outages.length, load.report());
+}
+
+/** What changes something is never sent twice, whatever became of it. */
+function assertNoneTwice(site: ScaleOut): void {
+  const posts = site.hosts.flatMap((host) => host.requests()).filter((line) => line.startsWith("POST"));
+  assert.ok(posts.length > RATE);
+  const twice = posts.filter((line, index) => posts.indexOf(line) !== index);
+  assert.deepEqual(twice, []);
+}

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import {
   chmodSync,
   closeSync,
+  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -19,7 +20,15 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import type { TestContext } from "node:test";
-import { COMMAND, cleanUp, type RunningCommand, startCommand, temporaryFolder, until } from "./command.ts";
+import {
+  COMMAND,
+  cleanUp,
+  FIXTURES,
+  type RunningCommand,
+  startCommand,
+  temporaryFolder,
+  until,
+} from "./command.ts";
 import { Machine } from "./machine.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -35,6 +44,9 @@ const PROXIES = {
   nginx: ["nginx", "-p", ".", "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"],
   haproxy: ["haproxy", "-db", "-f", "haproxy.cfg"],
 } as const;
+
+/** How much of a proxy's log is of interest, in characters. */
+const LOG_SHOWN = 6000;
 
 export type ProxyName = keyof typeof PROXIES;
 
@@ -61,9 +73,9 @@ export class Host {
   }
 
   /** Starts tsgun, as the unit in docs/scale-out.md does. */
-  startServer(args: readonly string[] = []): void {
-    const words = ["--config", "current/tsgun.config.ts", "--access-logfile", "/srv/app/access.log"];
-    this.server = startCommand(this.#test, [...words, "--access-logformat", "%(m)s %(U)s", ...args], {
+  startServer(): void {
+    const words = ["--config", "current/tsgun.config.ts", "spied.ts:handler"];
+    this.server = startCommand(this.#test, words, {
       prefix: this.machine.enter("/srv/app"),
       env: { ADDRESS: this.address },
     });
@@ -95,11 +107,10 @@ export class Host {
     return readdirSync(join(this.machine.srv, "app", "releases")).sort();
   }
 
-  /** The requests that reached the app, each as `METHOD PATH`. */
-  requests(): string[] {
-    return readFileSync(join(this.machine.srv, "app", "access.log"), "utf8")
-      .split("\n")
-      .filter(Boolean);
+  /** The requests that have reached the app, each as `METHOD PATH`. */
+  arrivals(): string[] {
+    const text = readFileSync(join(this.machine.srv, "app", "arrivals"), "utf8");
+    return text.split("\n").filter(Boolean);
   }
 }
 
@@ -156,14 +167,13 @@ export class ScaleOut {
     mkdirSync(join(host.machine.run, "app"));
   }
 
-  /** A release in a folder of its own, as one has it before it is deployed. */
-  release(folder: string, name: string, break_?: (app: string) => string): string {
+  /** A release in a folder of its own, as one has it before it is deployed; `more` is at the end of its app. */
+  release(folder: string, name: string, more = ""): string {
     const path = join(folder, name);
     mkdirSync(path, { recursive: true });
-    for (const file of ["app.ts", "tsgun.config.ts"]) {
-      const text = readFileSync(join(EXAMPLE, file), "utf8");
-      writeFileSync(join(path, file), file === "app.ts" && break_ !== undefined ? break_(text) : text);
-    }
+    copyFileSync(join(EXAMPLE, "tsgun.config.ts"), join(path, "tsgun.config.ts"));
+    copyFileSync(join(FIXTURES, "network", "spied.ts"), join(path, "spied.ts"));
+    writeFileSync(join(path, "app.ts"), readFileSync(join(EXAMPLE, "app.ts"), "utf8") + more);
     return path;
   }
 
@@ -210,6 +220,12 @@ exec nsenter --target "$pid" --net --mount sh -c "$*"\n`;
   proxyLog(): string {
     const paths = ["proxy.log", "nginx-access.log"].map((name) => join(this.folder, "run", name));
     return paths.map((path) => (existsSync(path) ? readFileSync(path, "utf8") : "")).join("");
+  }
+
+  /** What the servers wrote and the end of the proxy's log, for people. */
+  report(): string {
+    const servers = this.hosts.map(({ address, server }) => `--- ${address}\n${server.stderr}`);
+    return [...servers, `--- the end of the proxy's log\n${this.proxyLog().slice(-LOG_SHOWN)}`].join("\n");
   }
 
   /** The proxy's line about a request, which says what hosts were asked. */

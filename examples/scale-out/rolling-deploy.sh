@@ -18,8 +18,8 @@ shift
 ssh=${SSH:-ssh -o BatchMode=yes -o ConnectTimeout=5}
 release=${RELEASE:-$(date -u +%Y%m%d-%H%M%S)}
 
-# Runs on the host. Until the link is moved nothing has changed, and where the reload fails it is moved back: a worker that
-# is replaced later is one of the old release.
+# Runs on the host. Until the link is moved nothing has changed, and where the reload fails it is moved back: what is started
+# later, for whatever reason, is of the old release.
 read -r -d '' activate <<'END' || true
 set -eu
 cd /srv/app

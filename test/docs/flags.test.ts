@@ -15,6 +15,7 @@ import { ROOT, readPage } from "../support/page.ts";
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   curl: ["--unix-socket"],
   docker: ["--stop-timeout"],
+  kubectl: ["--cpu-percent", "--min", "--max"],
   node: [
     "--cpu-prof",
     "--cpu-prof-dir",

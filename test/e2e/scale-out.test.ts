@@ -4,7 +4,7 @@ import { type TestContext, test } from "node:test";
 import { until } from "../support/command.ts";
 import { hasComponent, noNetworks } from "../support/component.ts";
 import { RemoteLoad } from "../support/remote-load.ts";
-import { FRONT, type Host, type ProxyName, ScaleOut } from "../support/scale-out.ts";
+import { FRONT, type Host, type ProxyName, ScaleOut, START_WITHIN_MS } from "../support/scale-out.ts";
 import { askSlowly, type SlowAnswer } from "../support/slow-requests.ts";
 
 const skip = noNetworks();
@@ -12,7 +12,6 @@ const skip = noNetworks();
 /** Enough for three hosts to have some each; and few enough for a small machine. */
 const CLIENTS = 12;
 const RATE = 120;
-const START_WITHIN_MS = 60_000;
 /** By GET and by POST. */
 const SLOW_REQUESTS = 6;
 /** Longer than a request may be under way in a host that is cut off, and then in another one. */
@@ -151,7 +150,7 @@ async function leave({ site, load, hosts: [, second] }: Stage): Promise<void> {
   assert.equal(load.state.failed, 0, load.report());
 }
 
-/** Behind so many answers from it, the host gives more. A start may take long on a machine that is busy. */
+/** Behind so many answers from it, the host gives more. */
 async function servesAgain(load: RemoteLoad, host: Host, answers: number): Promise<void> {
   const { address } = host;
   await until(`${address} serves again`, () => load.from(address) > answers, START_WITHIN_MS);

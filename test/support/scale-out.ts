@@ -45,6 +45,9 @@ const PROXIES = {
   haproxy: ["haproxy", "-db", "-f", "haproxy.cfg"],
 } as const;
 
+/** Three servers start at a time, on a machine that may be busy with other tests. */
+export const START_WITHIN_MS = 60_000;
+
 /** How much of a proxy's log is of interest, in characters. */
 const LOG_SHOWN = 6000;
 
@@ -136,7 +139,9 @@ export class ScaleOut {
       site.#install(host);
       host.startServer();
     }
-    await Promise.all(site.hosts.map(({ server }) => server.ready()));
+    const serve = (): boolean =>
+      site.hosts.every(({ server }) => server.lines(/Ready: generation 1 /).length > 0);
+    await until("all hosts serve", serve, START_WITHIN_MS);
     return site;
   }
 

@@ -1,6 +1,5 @@
 /** The access log through the built command: one line for each request of a connection on which something goes wrong. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
@@ -12,7 +11,7 @@ async function inParts(
   context: TestContext,
   port: number,
   ...parts: string[]
-): Promise<{ socket: Socket; text(): string }> {
+): Promise<{ socket: Socket; closed: Promise<unknown>; text(): string }> {
   const socket = connect({ port, host: "127.0.0.1" });
   cleanUp(context, () => socket.destroy());
   let text = "";
@@ -20,13 +19,15 @@ async function inParts(
     text += chunk;
   });
   socket.on("error", () => {});
+  // The server may close it before anybody waits for that.
+  const closed = new Promise((resolve) => socket.once("close", resolve));
   let sent = 0;
   for (const part of parts) {
     await until("what was sent is answered", () => text.split(/HTTP\/1\.1 200/).length > sent);
     socket.write(part, "latin1");
     sent += 1;
   }
-  return { socket, text: () => text };
+  return { socket, closed, text: () => text };
 }
 
 const post = (target: string, ...fields: string[]): string => head(target, ...fields).replace("GET", "POST");
@@ -39,7 +40,7 @@ for (const { what, spec, ours } of APPS) {
       "password=1\r\n\r\n",
     ];
     const broken = await inParts(context, port, ...begun);
-    await once(broken.socket, "close");
+    await broken.closed;
     const reset = await inParts(context, port, `${post("/plain?reset", "Content-Length: 100")}abc`);
     await until("it is answered", () => /plain\n|ok\n/.test(reset.text()));
     reset.socket.write("more");
@@ -47,7 +48,7 @@ for (const { what, spec, ours } of APPS) {
     const half = await inParts(context, port, `${post("/plain?half", "Content-Length: 100")}abc`);
     await until("it is answered", () => /plain\n|ok\n/.test(half.text()));
     half.socket.end("more");
-    await once(half.socket, "close");
+    await half.closed;
     await raw(port, head("/plain?last", "Connection: close"));
     assert.equal((await command.end()).code, 0);
     const targets = ["/plain?chunks", "/plain?reset", "/plain?half", "/plain?last"];
@@ -87,7 +88,7 @@ for (const { what, spec, ours } of APPS) {
     const ended = await inParts(context, port, `${head("/plain")}GET /half HTTP/1.1\r\nHo`);
     await until("the first is answered", () => ended.text().includes("plain\n"));
     ended.socket.end();
-    await once(ended.socket, "close");
+    await ended.closed;
     assert.equal((await command.end()).code, 0);
     const known = ours ? ["GET", "/half"] : [null, null];
     assert.deepEqual(

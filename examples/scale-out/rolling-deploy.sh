@@ -34,7 +34,8 @@ if ! node_modules/.bin/tsgun ctl --control-socket /run/app/control.sock reload; 
   rm -r "releases/$1"
   exit 1
 fi
-# The latest three stay, to go back to.
+# The latest three stay, to go back to. tar has given this one the age of the folder that it came from.
+touch "releases/$1"
 ls -t releases | tail -n +4 | while read -r old; do rm -r "releases/$old"; done
 END
 

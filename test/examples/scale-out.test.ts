@@ -1,9 +1,20 @@
 /** docs/scale-out.md quotes the files of the example, which are what is tested: no line of them is made up. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { temporaryFolder } from "../support/command.ts";
+import { noNetworks } from "../support/component.ts";
+import { Machine } from "../support/machine.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const EXAMPLE = join(ROOT, "examples", "scale-out");
@@ -57,4 +68,33 @@ test("a host that cannot be reached ends it", () => {
   assert.equal(status, 1);
   assert.equal(stdout, "one: next\n");
   assert.match(stderr, /stopped at one, which does not serve next/);
+});
+
+test("the latest three releases stay, however old the folder is that the latest came from", {
+  skip: noNetworks(),
+}, async (context) => {
+  const folder = temporaryFolder(context);
+  const host = await Machine.start(context, join(folder, "host"));
+  const app = join(host.srv, "app");
+  for (const name of ["one", "two", "three"]) mkdirSync(join(app, "releases", name), { recursive: true });
+  const order = [new Date("2026-01-01"), new Date("2026-01-02"), new Date("2026-01-03")];
+  for (const [at, name] of ["one", "two", "three"].entries())
+    utimesSync(join(app, "releases", name), order[at] as Date, order[at] as Date);
+  symlinkSync("releases/three", join(app, "current"));
+  // The server of this host takes every release.
+  mkdirSync(join(app, "node_modules", ".bin"), { recursive: true });
+  writeFileSync(join(app, "node_modules", ".bin", "tsgun"), "#!/bin/sh\nexit 0\n", { mode: 0o755 });
+  const build = join(folder, "build");
+  mkdirSync(build);
+  utimesSync(build, new Date("2001-01-01"), new Date("2001-01-01"));
+  const way = join(folder, "stand-in-for-ssh");
+  const enter = `nsenter --target ${host.pid} --net --mount`;
+  writeFileSync(way, `#!/bin/sh\nshift\nexec ${enter} sh -c "$*"\n`, { mode: 0o755 });
+  const { status, stderr } = spawnSync(join(EXAMPLE, "rolling-deploy.sh"), [build, "host"], {
+    encoding: "utf8",
+    env: { ...process.env, SSH: way, RELEASE: "four" },
+  });
+  assert.equal(status, 0, stderr);
+  assert.equal(readlinkSync(join(app, "current")), "releases/four");
+  assert.deepEqual(readdirSync(join(app, "releases")).sort(), ["four", "three", "two"]);
 });

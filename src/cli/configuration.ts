@@ -6,6 +6,7 @@ import { namedFolder } from "../arbiter/setup.ts";
 import {
   type Configuration,
   environmentLayer,
+  hostedLayer,
   type Layer,
   makeConfig,
   type ResolvedConfig,
@@ -35,14 +36,15 @@ export class ConfigurationReader {
   /** @throws FatalError (usage) that says what is wrong, in which setting, and where it was set. */
   async read(): Promise<TracedConfiguration> {
     const outside = [environmentLayer(process.env), ...this.#given];
+    const defaults = [hostedLayer(process.env), ...this.#defaults];
     const { config: named } = makeConfig(outside);
     const source = named ?? findConfigFile(this.#folder);
     if (source === undefined || source === false)
-      return { ...resolveConfig([...this.#defaults, ...outside]), hooks: {} };
+      return { ...resolveConfig([...defaults, ...outside]), hooks: {} };
     const { ConfigFile } = await import("../loader/config-file.ts");
     const file = new ConfigFile(source, this.#folder);
     const { layer, hooks } = await file.read({ env: process.env });
-    const { config, origins } = resolveConfig([...this.#defaults, layer, ...outside]);
+    const { config, origins } = resolveConfig([...defaults, layer, ...outside]);
     const found = { config: "found where the command was started", ...Object.fromEntries(origins) };
     return { config: { ...config, config: file.source }, origins: new Map(Object.entries(found)), hooks };
   }

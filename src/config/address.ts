@@ -18,6 +18,8 @@ export function parseAddress(text: string): Address {
     if (path.includes("\0")) throw new Error("a socket path cannot hold a NUL character");
     return { kind: "unix", path };
   }
+  if (text.startsWith("fd://"))
+    throw new Error(`"${text}": sockets that systemd hands over are taken by themselves: leave bind out`);
   const bare = text.replace(/^tcp:\/\//, "");
   if (/^\d+$/.test(bare)) return { kind: "tcp", host: EVERY_HOST, port: parsePort(bare, text) };
   const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(bare);

@@ -112,6 +112,15 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
   return { values, origin: (name) => `${origins.get(name)} in the environment` };
 }
 
+/**
+ * The layer behind all others: hosts that give each app a port say which in `PORT`, and reach it from outside
+ * (gunicorn's default of `bind` is the same).
+ */
+export function hostedLayer({ PORT }: NodeJS.ProcessEnv): Layer {
+  const values = PORT === undefined || PORT === "" ? {} : { bind: [`0.0.0.0:${PORT}`] };
+  return { values, origin: () => "PORT in the environment" };
+}
+
 const PREFIX = "TSGUN_";
 /** The prefix may be on variables that are none of ours (`TSGUN_RELEASE`): only what is hardly wrong is a typo. */
 const TYPO = { letters: 5, tolerance: 2 };

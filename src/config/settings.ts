@@ -148,7 +148,7 @@ export const settings = {
     default: [LOOPBACK],
     flags: ["-b"],
     reload: false,
-    doc: "Where to listen: host:port, [::1]:port, :port or unix:/path. May be given several times.",
+    doc: "Where to listen: host:port, [::1]:port, :port or unix:/path. May be given several times. Where the variable PORT is set, 0.0.0.0:PORT is the default.",
   }),
   backlog: setting({
     section: "Server socket",

@@ -4,6 +4,7 @@ import { mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from "n
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type RunningCommand, startCommand, temporaryFolder } from "../support/command.ts";
+import { freePort } from "../support/free-port.ts";
 
 const APP = "export const handler = (_, respond) => respond(204);\n";
 const ESM = '{ "type": "module" }';
@@ -366,4 +367,19 @@ test("HUP reads the file of the release that a link leads to by then", async (co
   command.kill("SIGHUP");
   assert.equal(await workersOf(command, 2), 3);
   unlinkSync(current);
+});
+
+test("PORT is where a host says that it looks: a default, behind whatever is set", async (context) => {
+  const port = await freePort();
+  const { command } = start(context, {}, ["app.mjs"], { PORT: String(port) });
+  assert.deepEqual(await command.urls(), [`http://0.0.0.0:${port}`]);
+  const file = { "tsgun.config.mjs": `export default ${BODY};` };
+  const { command: other } = start(context, file, [], { PORT: String(port) });
+  assert.match((await other.urls())[0] ?? "", /^http:\/\/127\.0\.0\.1:/);
+  const { command: shown } = start(context, {}, ["--print-config"], { PORT: "8765" });
+  await shown.ended();
+  assert.match(shown.stdout, /^bind +.*0\.0\.0\.0:8765.*PORT in the environment/m);
+  const { command: wrong } = start(context, {}, ["app.mjs"], { PORT: "http" });
+  assert.equal((await wrong.ended()).code, 2);
+  assert.match(wrong.stderr, /^tsgun: bind: .* \(from PORT in the environment\)\n$/);
 });

@@ -236,7 +236,8 @@ function processorTicks(pid: number): number {
 /** Nothing of what the surroundings of the test run set may reach the server. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
-    ([name]) => !/^(TSGUN_|WEB_CONCURRENCY$|NODE_OPTIONS$|NODE_TEST_CONTEXT$|NODE_CHANNEL|PWD$)/.test(name),
+    ([name]) =>
+      !/^(TSGUN_|WEB_CONCURRENCY$|PORT$|NODE_OPTIONS$|NODE_TEST_CONTEXT$|NODE_CHANNEL|PWD$)/.test(name),
   );
   return Object.fromEntries(kept);
 }

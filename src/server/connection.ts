@@ -236,7 +236,8 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     }
     // The body broke while the app was reading it. It hears of it, and may say something sensible.
     this.#keepAlive = false;
-    const error = new BodyError(cause.status, cause.message, { cause });
+    const why = this.input.ended ? new ClientGone(cause.message) : cause;
+    const error = new BodyError(cause.status, cause.message, { cause: why });
     this.#arriving?.break(error);
     if (this.#answer.complete) this.close();
     else if (this.#arriving?.wanted !== true) {

@@ -1,6 +1,6 @@
 /** From a loaded app to something that serves it: the gateway engine, or node's own server for apps that need it. */
 import type { Config } from "../config/settings.ts";
-import { ExitCode, FatalError } from "../errors.ts";
+import { BodyError, ClientGone, ExitCode, FatalError } from "../errors.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { App, WorkerInfo } from "../gateway/types.ts";
 import { becomeWorker } from "../interop/current-worker.ts";
@@ -134,8 +134,15 @@ async function started<State>(startup: () => State | Promise<State>): Promise<St
 }
 
 function errorReporter(log: ErrorLog): ErrorReporter {
-  return (error, { method, target, id }) =>
-    log.error(`Error handling request ${method} ${target} (${id})`, error, { id, method, target });
+  return (error, { method, target, id }) => {
+    const fields = { id, method, target };
+    // An app that lets it through has made no mistake, and clients must not be able to fill the log with stacks.
+    if (error instanceof BodyError) {
+      const message = `Invalid content of request ${method} ${target} (${id}): ${error.message}`;
+      if (error.cause instanceof ClientGone) log.debug(message, fields);
+      else log.warning(message, undefined, fields);
+    } else log.error(`Error handling request ${method} ${target} (${id})`, error, fields);
+  };
 }
 
 /** Who is full now will be again soon: it is said once in so many milliseconds. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
@@ -279,4 +280,24 @@ Module._resolveFilename = function (name, ...rest) {
   const stream = startCommand(context, [...args, `unix://${folder}/log#stream`], { env });
   await stream.ready();
   assert.equal((await stream.end()).code, 0);
+});
+
+test("content that breaks off is its client's affair: one line without a stack, and none where the client has gone", async (context) => {
+  const { path, bind } = socketIn(context);
+  const command = startCommand(context, ["pool/echo.mjs", "-b", bind, "--body-timeout", "200ms"]);
+  await command.ready();
+  const send = (text: string) => {
+    const client = connect(path, () => client.write(text));
+    client.on("error", () => {});
+    return client;
+  };
+  const gone = send("POST /gone HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+  await until("it has arrived", () => gone.bytesWritten > 0);
+  gone.destroy();
+  send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+  await command.line(/\[WARNING\] Invalid content of request POST \/slow \(.+\): /);
+  send("POST /broken HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n");
+  await command.line(/\[WARNING\] Invalid content of request POST \/broken \(.+\): /);
+  assert.equal((await command.end()).code, 0);
+  assert.doesNotMatch(command.stderr, /\[ERROR\]|^ {4}at |\/gone/m);
 });

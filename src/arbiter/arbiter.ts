@@ -12,7 +12,6 @@ import { ExitCode } from "../errors.ts";
 import type { FromWorker, Identity } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
-import { type Listener, releaseSocket, removeSocketFile } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
 import { ControlDoors } from "./control-doors.ts";
@@ -23,6 +22,7 @@ import { type ArbiterEvent, SIGNALS, type Signal } from "./event.ts";
 import type { FileWatch } from "./file-watch.ts";
 import { Generations } from "./generations.ts";
 import { Predecessor, type PredecessorStep } from "./handover.ts";
+import { HeldSockets } from "./held-sockets.ts";
 import { socketOwnership, workerIdentity } from "./identity.ts";
 import { currentInvocation } from "./invocation.ts";
 import { Logs } from "./logs.ts";
@@ -30,6 +30,7 @@ import { Mailbox } from "./mailbox.ts";
 import { Narrator } from "./narrator.ts";
 import { PidFile } from "./pid-file.ts";
 import { Pool, type PoolEffects } from "./pool.ts";
+import { Preload } from "./preload.ts";
 import { Reaper } from "./reaper.ts";
 import { Recycling } from "./recycling.ts";
 import { Reload } from "./reload.ts";
@@ -71,11 +72,13 @@ export class Arbiter {
   readonly #report: BootReport | undefined;
   readonly #predecessor = Predecessor.take();
   readonly #invocation = currentInvocation();
+  readonly #sockets = new HeldSockets(
+    () => this.#predecessor?.isServing === true || this.#upgrade.isSucceeded,
+  );
+  readonly #preload: Preload;
   readonly #upgrade: Upgrade;
   readonly #service: Service;
   #pidFile: PidFile | undefined;
-  #listeners: readonly Listener[] = [];
-  readonly #released = new Set<Listener>();
   /** The number of workers that was last told of. */
   #toldWorkers: number | undefined;
 
@@ -94,6 +97,7 @@ export class Arbiter {
     process.title = arbiterTitle(config);
     this.#generations = new Generations(options.configuration, this.#folder);
     this.#fixed = config;
+    this.#preload = new Preload(this.#folder, this.#identity, this.#log);
     const wanted = firstBoot(workerCount(config.workers), config.reloadSurge, limitsOf(config));
     this.#crew = new Crew({
       narrator: this.#narrator,
@@ -113,7 +117,7 @@ export class Arbiter {
       desk: this.#desk,
       narrator: this.#narrator,
       readAgain: () => this.#readAgain(options.readAgain),
-      tryApp: (read) => this.#tryApp(read),
+      tryApp: (read) => this.#preload.try(read),
       logs: this.#logs,
       post: (event) => this.#mailbox.post({ type: "reload", event }),
     });
@@ -141,16 +145,17 @@ export class Arbiter {
     await this.#hooks.wait(this.#currentHooks, "onStarting");
     this.#pidFile = this.#claimPidFile();
     try {
-      const stopped = await this.#tryFirst();
-      this.#listeners =
+      const stopped = await this.#preload.tryFirst(this.#fixed);
+      this.#sockets.hold(
         this.#predecessor?.listeners ??
-        (await openSockets(this.#fixed, socketOwnership(this.#fixed, this.#identity)));
+          (await openSockets(this.#fixed, socketOwnership(this.#fixed, this.#identity))),
+      );
       if (this.#predecessor === undefined) await this.#doors.openHealth();
       if (this.#fixed.reload) this.#files = await this.#watchFiles(this.#fixed);
       await this.#hooks.wait(this.#currentHooks, "whenReady");
       // The workers are started before the first line is logged: they boot while the log is loaded.
       if (!stopped) this.#settle();
-      this.#narrator.started(this.#listeners);
+      this.#narrator.started(this.#sockets.listeners);
       this.#enterService();
       new Reaper({ onFailure: (message) => this.#log.warning(message) }).start();
       while (this.#pool.exitCode === undefined) {
@@ -172,43 +177,13 @@ export class Arbiter {
     }
   }
 
-  /** `--preload`: nothing is bound or started for an app that cannot be loaded. True: a signal to stop came first. */
-  async #tryFirst(): Promise<boolean> {
-    if (!this.#fixed.preload || this.#fixed.reload) return false;
-    const stop = new AbortController();
-    const heard = (): void => stop.abort();
-    const signals = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
-    for (const signal of signals) process.on(signal, heard);
-    try {
-      await this.#tryApp(this.#fixed, stop.signal);
-      return stop.signal.aborted;
-    } finally {
-      for (const signal of signals) process.off(signal, heard);
-    }
-  }
-
-  /** @throws FatalError when the app that a configuration with `--preload` names cannot be loaded. */
-  async #tryApp(config: Config, signal?: AbortSignal): Promise<void> {
-    // A server that waits until its app is mended starts with a broken one.
-    if (!config.preload || config.reload) return;
-    const { HAS_COMPILE_CACHE, tryApp } = await import("./trial.ts");
-    if (!HAS_COMPILE_CACHE && this.#generations.newest === 1)
-      this.#log.info("Preload: this Node has no compile cache (22.1 and later have); the app is only tried");
-    const options = { config, identity: this.#identity, folder: this.#folder };
-    await tryApp(signal === undefined ? options : { ...options, signal });
-  }
-
   #leave(): void {
     this.#clock.stop();
     this.#recycling.stop();
     this.#files?.close();
     this.#mailbox.close();
     this.#doors.close();
-    if (!this.#isShared) {
-      for (const listener of this.#listeners) {
-        if (!this.#released.has(listener)) removeSocketFile(listener);
-      }
-    }
+    this.#sockets.removeFiles();
     this.#pidFile?.remove();
   }
 
@@ -243,7 +218,7 @@ export class Arbiter {
         return processName(arbiter.#current);
       },
       get listening() {
-        return arbiter.#listeners.map(({ url }) => url);
+        return arbiter.#sockets.urls;
       },
       get generation() {
         return arbiter.#generations.newest;
@@ -389,7 +364,7 @@ export class Arbiter {
       pool: this.#pool,
       log: this.#log,
       invocation: this.#invocation,
-      listeners: () => this.#listeners,
+      listeners: () => this.#sockets.listeners,
       config: () => this.#current,
       predecessorPid: () => (this.#predecessor?.isAlive ? this.#predecessor.pid : undefined),
       post: (event) => this.#mailbox.post({ type: "successor", event }),
@@ -418,7 +393,7 @@ export class Arbiter {
           name: processName(this.#current),
           version: packageVersion(),
           app: this.#current.app ?? "",
-          listening: this.#listeners.map(({ url }) => url),
+          listening: this.#sockets.urls,
         };
       },
     };
@@ -468,23 +443,7 @@ export class Arbiter {
     const { desired, roster } = this.#pool;
     const succeeded = this.#upgrade.successorPid !== undefined;
     this.#service.settled({ desired, roster, reading: this.#reload.isReading, succeeded });
-    if (desired.stop !== undefined && this.#pool.now >= desired.stop.beginAt) this.#release();
-  }
-
-  /**
-   * The workers have been told to stop, and none will follow. Whoever knocks from now on is refused as soon as the last
-   * of them has closed its own end, and can try another server, instead of waiting for an answer that never comes.
-   */
-  #release(): void {
-    const shared = this.#isShared;
-    for (const listener of this.#listeners) {
-      if (!this.#released.has(listener) && releaseSocket(listener, shared)) this.#released.add(listener);
-    }
-  }
-
-  /** Another arbiter serves the same sockets, before or after this one. */
-  get #isShared(): boolean {
-    return this.#predecessor?.isServing === true || this.#upgrade.isSucceeded;
+    if (desired.stop !== undefined && this.#pool.now >= desired.stop.beginAt) this.#sockets.release();
   }
 
   #tellWorkers(): void {
@@ -543,7 +502,7 @@ export class Arbiter {
       id,
       slot,
       generation,
-      sockets: this.#listeners.map((listener) => listener.descriptor),
+      sockets: this.#sockets.descriptors,
       config,
       hooks: this.#hooksOf(generation),
       identity: this.#identity,

@@ -57,6 +57,13 @@ describe("a clean bill", () => {
     assert.deepEqual(report(plain).findings, []);
   });
 
+  test("the site of the README, with the words that start the server there", (t) => {
+    const [, site = ""] = /```nginx\n(.*?)```/s.exec(readFileSync(join(ROOT, "README.md"), "utf8")) ?? [];
+    const folder = projectOf(t, { ...SHOP, "site.conf": site });
+    const words = ["app.ts:handler", "--bind", "unix:/run/app.sock", "--user", "www-data"];
+    assert.deepEqual(report(folder, "--nginx", "site.conf", "--", ...words).findings, []);
+  });
+
   test("examples/nginx, and the unit and configuration of docs/deploy.md", (t) => {
     assert.deepEqual(report(join(ROOT, "examples", "nginx"), "--nginx", "nginx.conf").findings, []);
     const blocks = [

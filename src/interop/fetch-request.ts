@@ -6,6 +6,7 @@
 import { HttpError } from "../errors.ts";
 import type { GatewayRequest } from "../gateway/types.ts";
 import { forwardMembers } from "./forwarded-members.ts";
+import { requestUrl } from "./request-url.ts";
 
 /** Methods that the fetch standard forbids in a `Request`, whatever their case. */
 const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
@@ -96,21 +97,4 @@ function canBecomeReal(): boolean {
   } catch {
     return false;
   }
-}
-
-function requestUrl(request: GatewayRequest): string {
-  const { scheme, host, rootPath, path, query } = request;
-  // `*` is the path of nothing but OPTIONS *: there is no URL for it but its text.
-  const absolute = path === "*" ? "/*" : rootPath + path;
-  const text = `${scheme}://${host || "localhost"}${absolute}${query === "" ? "" : `?${query}`}`;
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new HttpError(400, `the host ${JSON.stringify(host)} has no place in a URL`);
-  }
-  if (url.username !== "" || url.password !== "") {
-    throw new HttpError(400, `the host ${JSON.stringify(host)} has no place in a request's URL`);
-  }
-  return url.href;
 }

@@ -30,6 +30,28 @@ const MOST_HOPS = 64;
 /** The fields that say the same as Forwarded. Where one of them is there, Forwarded is not read. */
 const X_FIELDS = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"] as const;
 
+/** The lengths of Forwarded, and of the shortest and the longest name of the X-Forwarded fields. */
+const FORWARDED_LENGTH = 9;
+const SHORTEST = 15;
+const LONGEST = 18;
+const [F, X] = [0x66, 0x78];
+const LOWER = 0x20;
+
+/**
+ * Whether one of these raw names and values may be a field that proxies set: where none is, nothing has to be read. By
+ * first letter and length alone, which costs nearly nothing; another name that looks the same does no harm.
+ */
+export function namesForwarded(raw: readonly string[]): boolean {
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] as string;
+    const { length } = name;
+    const letter = name.charCodeAt(0) | LOWER;
+    if (letter === X ? length >= SHORTEST && length <= LONGEST : letter === F && length === FORWARDED_LENGTH)
+      return true;
+  }
+  return false;
+}
+
 /**
  * Reads the fields of a request whose peer is trusted.
  *

@@ -6,7 +6,7 @@ import { GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { joinFields } from "../gateway/fields.ts";
 import type { Endpoint, Fields, GatewayRequest, WorkerInfo } from "../gateway/types.ts";
-import { type Forwarded, forwardedId, hostWithPort, readForwarded } from "./forwarded.ts";
+import { type Forwarded, forwardedId, hostWithPort, namesForwarded, readForwarded } from "./forwarded.ts";
 import { MessageBody } from "./message-body.ts";
 import type { ProxyRules } from "./proxy-rules.ts";
 
@@ -124,7 +124,7 @@ export class ExchangeRequest implements GatewayRequest {
       const absolute = ABSOLUTE_FORM.exec(this.target);
       if (absolute !== null) return absolute[1] as string;
     }
-    const host = this.#told?.host ?? this.headers.host ?? "";
+    const host = this.#told?.host ?? this.#hostField ?? "";
     return this.#told?.port === undefined ? host : hostWithPort(host, this.#told.port, this.scheme);
   }
 
@@ -137,8 +137,22 @@ export class ExchangeRequest implements GatewayRequest {
   get #told(): Forwarded | undefined {
     if (this.#forwarded !== undefined) return this.#forwarded;
     const { proxyRules, peer } = this.#context;
-    if (proxyRules !== undefined) this.#forwarded = readForwarded(this.headers, peer, proxyRules);
+    if (proxyRules !== undefined)
+      this.#forwarded = namesForwarded(this.#head.rawHeaders)
+        ? readForwarded(this.headers, peer, proxyRules)
+        : { remote: peer };
     return this.#forwarded;
+  }
+
+  /** Without joining the fields, which is most of what the URL of a fetch request costs. */
+  get #hostField(): string | undefined {
+    if (this.#headers !== undefined) return this.#headers.host;
+    const raw = this.#head.rawHeaders;
+    for (let index = 0; index < raw.length; index += 2) {
+      const name = raw[index] as string;
+      if (name.length === 4 && name.toLowerCase() === "host") return raw[index + 1];
+    }
+    return undefined;
   }
 
   get headers(): Fields {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { UNIX_END } from "../../src/exchange/endpoint.ts";
-import { forwardedId, hostWithPort, readForwarded } from "../../src/exchange/forwarded.ts";
+import { forwardedId, hostWithPort, namesForwarded, readForwarded } from "../../src/exchange/forwarded.ts";
 import { forwardedElement, lastElements, lastQuotableElements } from "../../src/exchange/forwarded-list.ts";
 import { forwardedNode } from "../../src/exchange/forwarded-node.ts";
 import { ProxyRules } from "../../src/exchange/proxy-rules.ts";
@@ -466,4 +466,19 @@ test("a long list costs no more than its length", () => {
     readForwarded(joinFields([...xff(long)]), PEER, rules);
     readForwarded(joinFields([...forwarded(long)]), PEER, rules);
   }
+});
+
+test("a request is read for what proxies say only where a name could be one of theirs, in whatever case", () => {
+  for (const field of FORWARDED_FIELDS) {
+    if (field === "x-request-id") continue;
+    for (const name of [
+      field,
+      field.toUpperCase(),
+      field.replaceAll(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase()),
+    ])
+      assert.ok(namesForwarded(["Host", "a", name, "b"]), name);
+  }
+  assert.ok(
+    !namesForwarded(["Host", "forwarded", "Accept", "x-forwarded-for", "X-Real-IP", "1", "From", "a@b"]),
+  );
 });

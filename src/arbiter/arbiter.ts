@@ -270,7 +270,7 @@ export class Arbiter {
 
   #renamePidFile(): void {
     try {
-      this.#pidFile?.rename(resolve(this.#fixed.pid as string));
+      this.#pidFile?.rename(resolve(this.#fixed.pid as string), this.#predecessor?.pid);
     } catch (error) {
       this.#log.error((error as Error).message);
     }

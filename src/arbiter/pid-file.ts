@@ -189,9 +189,13 @@ export class PidFile {
   /**
    * Takes the name that the previous server had (`x.2` becomes `x`), in one step. Throws `FatalError`
    * when that name belongs to a process that lives.
+   *
+   * @param gone a process that is known to be gone: the kernel gives the children of one that ends to another
+   *   parent a moment before it says that it has ended
    */
-  rename(path: string): void {
-    refuseLive(path, read(path), this.#root);
+  rename(path: string, gone?: number): void {
+    const found = read(path);
+    if (gone === undefined || found?.pid !== gone) refuseLive(path, found, this.#root);
     try {
       renameSync(this.#path, path);
     } catch (error) {

@@ -151,6 +151,16 @@ test("takes the previous server's name, unless somebody lives under it", async (
   assert.equal(readFileSync(path, "utf8"), OURS);
 });
 
+test("takes the name of one that is known to be gone, though the system does not say so yet", async (t) => {
+  const path = join(folder(t), "app.pid");
+  const file = PidFile.claim(`${path}.2`);
+  const pid = await live(t, "tsgun: arbiter [app]");
+  writeFileSync(path, `${pid}\n`);
+  assert.throws(() => file.rename(path, pid + 1), saying(/already running/));
+  file.rename(path, pid);
+  assert.equal(readFileSync(path, "utf8"), OURS);
+});
+
 test("deletes only a file that still holds our number, and never fails over it", (t) => {
   const path = join(folder(t), "app.pid");
   const file = PidFile.claim(path);

@@ -11,8 +11,8 @@ export const DEFAULT_BACKLOG = 2048;
 
 /**
  * After so long without a byte the kernel asks the other end of a TCP connection whether it is still there, in seconds.
- * Longer than the connection is kept for a next request (`--keep-alive`) in most configurations: it is for WebSockets
- * and streams, which no clock of ours ends. A machine that has lost its power or its network says no goodbye.
+ * It is for WebSockets and quiet streams, which no clock of ours ends: a machine that has lost its power or its network
+ * says no goodbye. An idle connection is asked once, if at all, before `--keep-alive` ends it.
  */
 const PROBE_AFTER_S = 60;
 

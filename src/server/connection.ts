@@ -26,7 +26,7 @@ export interface ConnectionHost {
   /** Takes the requests that ask to change protocols. */
   readonly upgrade: Handler;
   readonly options: EngineOptions;
-  /** The time in milliseconds, as of the last tick: fine enough for deadlines, free to read. */
+  /** What deadlines are counted from: the host's time in milliseconds at the end of the tick under way. */
   readonly now: number;
   readonly draining: boolean;
   /** Nobody is accepted until a connection is closed. */
@@ -175,8 +175,8 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     const host = this.#host;
     const options = host.options;
     this.#phase = "exchange";
-    this.#startedAt = this.#host.now;
-    this.#log?.begin(head);
+    this.#startedAt = performance.now();
+    this.#log?.begin(head, this.#startedAt);
     this.#sender.expect(head.method, head.httpVersion, head.upgrade);
     this.#keepAlive = head.keepAlive && head.method !== "CONNECT" && options.timeouts.keepAlive > 0;
     this.deadline = Number.POSITIVE_INFINITY;
@@ -426,9 +426,9 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     this.deadline = Math.min(atMost, this.#host.now + LINGER_SILENCE_MS);
   }
 
-  /** The server drains: an idle connection gets a little time for one more request. */
-  drain(): void {
-    if (this.#phase === "idle") this.deadline = Math.min(this.deadline, this.#host.now + this.#host.lingerMs);
+  /** The server drains: an idle connection may bring one more request until then, in the host's time. */
+  drain(lingerUntil: number): void {
+    if (this.#phase === "idle") this.deadline = Math.min(this.deadline, lingerUntil);
   }
 
   /** The time of the current request is over. An answer that has begun may go on: it has other clocks. */

@@ -72,10 +72,10 @@ export class ExchangeLog implements AccessEntry {
 
   // ---- what the connection tells
 
-  /** A request has come. */
-  begin(head: RequestHead): void {
+  /** A request has come; `startedAt` is when, as `performance.now()` has it. */
+  begin(head: RequestHead, startedAt: number): void {
     this.#open = true;
-    this.#startedAt = performance.now();
+    this.#startedAt = startedAt;
     this.#head = head;
     this.method = head.method;
     this.target = head.target;

@@ -14,6 +14,7 @@ import { type ExchangeLog, ExchangeLogs } from "./exchange-log.ts";
 import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
+import { TickClock } from "./tick-clock.ts";
 
 /** What is the same for all requests of a connection. Whether its peer is trusted is found out once, if it matters. */
 class ConnectionContext extends ConnectionEnds implements ExchangeContext {
@@ -42,7 +43,6 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   readonly handle: Handler;
   readonly upgrade: Handler;
   readonly options: EngineOptions;
-  now = performance.now();
   draining = false;
   lingerMs = 0;
   shedding = 0;
@@ -52,7 +52,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   readonly #listeners: Server[] = [];
   readonly #connections = new Set<Connection>();
   readonly #gate: Gate;
-  readonly #clock: NodeJS.Timeout;
+  readonly #clock: TickClock;
   /** Undefined where the access log is off. */
   readonly #logs: ExchangeLogs | undefined;
   #onEmpty: (() => void) | undefined;
@@ -65,8 +65,12 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.#gate = options.gate ?? new Gate();
     this.#logs = options.accessLog && new ExchangeLogs(options.accessLog, options.proxyRules);
     const { header, body, request, keepAlive } = options.timeouts;
-    const tick = Math.min(1000, Math.max(10, Math.min(header, body, request, keepAlive || header) / 4));
-    this.#clock = setInterval(() => this.#tick(), tick).unref();
+    const timeouts = [header, body, request, keepAlive || header];
+    this.#clock = new TickClock(timeouts, (passed) => this.#checkDeadlines(passed));
+  }
+
+  get now(): number {
+    return this.#clock.now;
   }
 
   get full(): boolean {
@@ -124,11 +128,11 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   }
 
   drain(lingerMs: number): Promise<void> {
-    this.now = performance.now();
     this.draining = true;
     this.lingerMs = lingerMs;
     for (const listener of this.#listeners) listener.close();
-    for (const connection of this.#connections) connection.drain();
+    const lingerUntil = this.#clock.exact + lingerMs;
+    for (const connection of this.#connections) connection.drain(lingerUntil);
     return new Promise((resolve) => {
       this.#onEmpty = resolve;
       this.#checkEmpty();
@@ -138,7 +142,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   destroy(): void {
     for (const listener of this.#listeners) listener.close();
     for (const connection of this.#connections) connection.destroy();
-    clearInterval(this.#clock);
+    this.#clock.stop();
   }
 
   shed(connections: number): void {
@@ -162,20 +166,14 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
 
   #checkEmpty(): void {
     if (this.#connections.size > 0 || this.#onEmpty === undefined) return;
-    clearInterval(this.#clock);
+    this.#clock.stop();
     this.#onEmpty();
   }
 
-  /** Deadlines are looked at behind the input of this turn: a blocked loop must not make late what came in time. */
-  #tick(): void {
-    this.now = performance.now();
-    setImmediate(() => this.#checkDeadlines());
-  }
-
-  #checkDeadlines(): void {
+  #checkDeadlines(passed: number): void {
     for (const connection of this.#connections) {
-      if (connection.deadline <= this.now) connection.overdue();
-      if (connection.requestDeadline <= this.now) connection.requestOverdue();
+      if (connection.deadline <= passed) connection.overdue();
+      if (connection.requestDeadline <= passed) connection.requestOverdue();
     }
   }
 }

@@ -5,7 +5,7 @@
 import { isAbsolute, resolve } from "node:path";
 import type { Configuration } from "../config/config.ts";
 import type { Hooks, ServerContext } from "../config/hooks.ts";
-import type { Config } from "../config/settings.ts";
+import { type Config, MOST_WORKERS } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
 import type { Outcome } from "../control/api.ts";
 import { ExitCode } from "../errors.ts";
@@ -329,8 +329,7 @@ export class Arbiter {
         this.#reload.ask();
         return;
       case "SIGTTIN":
-        if (this.#upgrade.isLeaving) this.#narrator.leaving(this.#upgrade.successorPid);
-        else this.#pool.scale(this.#pool.desired.target + 1);
+        this.#addWorker();
         return;
       case "SIGTTOU":
         this.#pool.scale(this.#pool.desired.target - 1);
@@ -345,6 +344,13 @@ export class Arbiter {
         void this.#upgrade.begin();
         return;
     }
+  }
+
+  #addWorker(): void {
+    const { target } = this.#pool.desired;
+    if (this.#upgrade.isLeaving) this.#narrator.leaving(this.#upgrade.successorPid);
+    else if (target >= MOST_WORKERS) this.#narrator.mostWorkers(target);
+    else this.#pool.scale(target + 1);
   }
 
   #stopGracefully(): void {

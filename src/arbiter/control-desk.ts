@@ -5,6 +5,7 @@
 import type { Controllable, Health, Outcome, StatusReport, StopMode, WorkerReport } from "../control/api.ts";
 import type { Generations } from "./generations.ts";
 import type { Pool } from "./pool.ts";
+import { obstacles, workers } from "./readiness.ts";
 import { activeWorkers, readyWorkers } from "./roster.ts";
 
 /** What can be asked, with where the outcome goes. */
@@ -51,10 +52,6 @@ function done(message: string): Outcome {
   return { ok: true, message };
 }
 
-function workers(count: number): string {
-  return `${count} worker${count === 1 ? "" : "s"}`;
-}
-
 export class ControlDesk implements Controllable {
   readonly #office: DeskOffice;
   readonly #startedAt = performance.now();
@@ -95,18 +92,11 @@ export class ControlDesk implements Controllable {
   }
 
   health(): Health {
-    const { pool, minReady } = this.#office;
-    const { desired, roster } = pool;
-    const ready = readyWorkers(roster).length;
-    if (desired.stop !== undefined) return { live: true, ready: false, reason: "stopping" };
-    if (desired.established === 0) return { live: true, ready: false, reason: "booting" };
-    if (this.#office.generations.standsInFor(desired.established) !== undefined) {
-      return { live: true, ready: false, reason: "the app is broken" };
-    }
-    if (ready < minReady) {
-      return { live: true, ready: false, reason: `${workers(ready)} ready, ${minReady} wanted` };
-    }
-    return { live: true, ready: true, reason: "ok" };
+    const { pool, minReady, generations } = this.#office;
+    const { desired, roster, now } = pool;
+    const broken = generations.standsInFor(desired.established) !== undefined;
+    const against = obstacles({ desired, roster, now, minReady, broken });
+    return { live: true, ready: against.length === 0, reason: against.join("; ") || "ok" };
   }
 
   reload(): Promise<Outcome> {

@@ -6,6 +6,7 @@
  * then it is *established*. A candidate that fails is abandoned and the established one stands.
  */
 import type { CrashLimit } from "../config/kind.ts";
+import { MOST_WORKERS } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { BootFailure } from "../ipc/messages.ts";
 import type { WorkerRecord } from "./roster.ts";
@@ -231,7 +232,7 @@ export function waitAfter(crashes: number): number {
 
 /** What somebody asks for during a reload holds however the reload ends. */
 export function withTarget(desired: Desired, wanted: number): Desired {
-  const target = Math.max(0, wanted);
+  const target = Math.min(MOST_WORKERS, Math.max(0, wanted));
   const { candidate } = desired;
   return {
     ...desired,

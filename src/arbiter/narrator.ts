@@ -142,6 +142,11 @@ export class Narrator {
     this.#log.warning(`No worker is added: this arbiter drains for the new one (pid: ${successor})`);
   }
 
+  /** One more worker was asked of an arbiter that wants as many as there may be. */
+  mostWorkers(target: number): void {
+    this.#log.warning(`No worker is added: a server has at most ${target}`);
+  }
+
   predecessorGone(pid: number | undefined): void {
     this.#log.info(`The arbiter before this one (pid: ${pid}) is gone`);
   }

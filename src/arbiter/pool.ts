@@ -30,6 +30,9 @@ export interface PoolEffects {
 /** How long a worker that stops quickly, or says that it cannot boot, has before it is killed, in milliseconds. */
 const QUIT_TIME = 5000;
 
+/** So many workers are started in one go: to start a process takes milliseconds, in which the arbiter hears nobody. */
+const SPAWNS_AT_ONCE = 8;
+
 /** More rounds than any event can cause; a pool that never comes to rest is a mistake in reconcile. */
 const MOST_ROUNDS = 1000;
 
@@ -138,11 +141,18 @@ export class Pool {
     this.#roster = roster.withoutWorker(this.#roster, id);
   }
 
-  /** Does what reconcile says until it has nothing more to say; returns when to do so again at the latest. */
+  /**
+   * Does what reconcile says until it has nothing more to say, or has had many workers started; returns when to do so
+   * again at the latest.
+   */
   settle(): number | undefined {
+    const most = this.#spawned + SPAWNS_AT_ONCE;
     for (let round = 0; round < MOST_ROUNDS; round++) {
       const plan = reconcile(this.#desired, this.#roster, this.#now());
-      for (const action of plan.actions) this.#carryOut(action);
+      for (const action of plan.actions) {
+        if (action.type === "spawn" && this.#spawned >= most) return this.#now();
+        this.#carryOut(action);
+      }
       if (plan.actions.length === 0 || this.#exitCode !== undefined) return plan.wakeAt;
     }
     throw new Error("the worker pool does not come to rest");

@@ -121,13 +121,19 @@ interface SlotsView {
 function viewSlots(desired: Desired, roster: Roster): SlotsView {
   const goal = goalGeneration(desired);
   const active = activeWorkers(roster);
+  const bySlot = new Map<number, WorkerRecord[]>();
+  for (const worker of active) {
+    const occupants = bySlot.get(worker.slot);
+    if (occupants === undefined) bySlot.set(worker.slot, [worker]);
+    else occupants.push(worker);
+  }
   const empty: number[] = [];
   const outdated: number[] = [];
   const succeeded: WorkerRecord[] = [];
   let complete = true;
   const last = slotCount(desired);
   for (let slot = 1; slot <= last; slot++) {
-    const occupants = active.filter((worker) => worker.slot === slot);
+    const occupants = bySlot.get(slot) ?? [];
     const fresh = occupants.filter((worker) => worker.generation === goal && !worker.expiring);
     if (occupants.length === 0) empty.push(slot);
     else if (fresh.length === 0) outdated.push(slot);

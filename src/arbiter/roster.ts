@@ -99,6 +99,18 @@ export function silentUntil(worker: WorkerRecord): number | undefined {
   return Number.isFinite(worker.maxSilence) ? heardAt + worker.maxSilence : undefined;
 }
 
+/**
+ * A worker that was not heard of for so long, in milliseconds, is not counted on: it beats at least once a second, and
+ * on a busy machine it may be late by a few.
+ */
+export const SILENT_AFTER = 5000;
+
+/** Its event loop turns, as far as is known: a worker that is stopped or blocked is silent. */
+export function isResponsive(worker: WorkerRecord, now: number): boolean {
+  const heardAt = worker.lastBeat?.at ?? worker.readyAt;
+  return heardAt !== undefined && now - heardAt <= SILENT_AFTER;
+}
+
 /** Those that serve. */
 export function readyWorkers(roster: Roster): Roster {
   return roster.filter((worker) => worker.state === "ready");

@@ -76,6 +76,9 @@ function setting<T, Input = unknown, const Default extends T | undefined = T>(
   return entry as Setting<T | (undefined extends Default ? undefined : never), Input>;
 }
 
+/** The most workers of a server, however they are asked for: each is a process that the arbiter starts, hears and reaps. */
+export const MOST_WORKERS = 1024;
+
 const LOOPBACK: Address = { kind: "tcp", host: "127.0.0.1", port: 8000 };
 
 export const settings = {
@@ -202,7 +205,7 @@ export const settings = {
   }),
   workers: setting({
     section: "Workers",
-    kind: countOrAuto(1, 1024),
+    kind: countOrAuto(1, MOST_WORKERS),
     default: 1,
     flags: ["-w"],
     environment: ["WEB_CONCURRENCY"],
@@ -253,7 +256,7 @@ export const settings = {
   }),
   reloadSurge: setting({
     section: "Workers",
-    kind: count(1, 1024),
+    kind: count(1, MOST_WORKERS),
     default: 1,
     reload: false,
     doc: "How many workers there may be beyond the number wanted while a reload replaces them.",
@@ -474,7 +477,7 @@ export const settings = {
   }),
   minReady: setting({
     section: "Control",
-    kind: count(0, 1024),
+    kind: count(0, MOST_WORKERS),
     default: 1,
     reload: false,
     doc: "How many workers must be ready for /health/ready to say so.",

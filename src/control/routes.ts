@@ -1,4 +1,5 @@
 /** The requests of the control interface, and those of the health endpoint. */
+import { MOST_WORKERS } from "../config/settings.ts";
 import { HttpError } from "../errors.ts";
 import type { Controllable, Outcome } from "./api.ts";
 import type { Reply, Route } from "./json-server.ts";
@@ -8,14 +9,19 @@ function reply(outcome: Outcome): Reply {
   return { status: outcome.ok ? 200 : 409, body: outcome };
 }
 
+/** A member of the request's JSON object. */
 function field(body: unknown, name: string): unknown {
-  return typeof body === "object" && body !== null ? (body as Record<string, unknown>)[name] : undefined;
+  if (body === undefined) return undefined;
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    throw new HttpError(400, "the request body is not a JSON object");
+  }
+  return (body as Record<string, unknown>)[name];
 }
 
 function workerCount(body: unknown): number {
   const workers = field(body, "workers");
-  if (typeof workers !== "number" || !Number.isInteger(workers) || workers < 0) {
-    throw new HttpError(400, 'send {"workers": N}, N a whole number from 0');
+  if (typeof workers !== "number" || !Number.isInteger(workers) || workers < 0 || workers > MOST_WORKERS) {
+    throw new HttpError(400, `send {"workers": N}, N a whole number from 0 to ${MOST_WORKERS}`);
   }
   return workers;
 }

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { canReload, firstBoot, type Limits } from "../../src/arbiter/desired.ts";
 import { Pool, type PoolEffects } from "../../src/arbiter/pool.ts";
 import { activeWorkers, readyWorkers } from "../../src/arbiter/roster.ts";
+import { MOST_WORKERS } from "../../src/config/settings.ts";
 import { ExitCode } from "../../src/errors.ts";
 
 const LIMITS: Limits = { boot: 60_000, graceful: 30_000, silence: 20_000, crashes: undefined };
@@ -336,6 +337,19 @@ describe("scaling", () => {
     paper.pool.scale(1);
     paper.settle();
     assert.deepEqual(paper.news(), ["drain 2"]);
+  });
+
+  test("whatever is asked for, there is a most of workers, started a few at a time", () => {
+    const paper = booted(1);
+    paper.pool.scale(1e300);
+    assert.equal(paper.pool.desired.target, MOST_WORKERS);
+    const wakeAt = paper.settle();
+    const started = paper.news().length;
+    assert.ok(started > 0 && started < 20, `${started} processes were started in one go`);
+    assert.equal(wakeAt, paper.now, "the rest follow at once, behind what has happened meanwhile");
+    while (paper.settle() === paper.now);
+    assert.equal(paper.pool.roster.length, MOST_WORKERS);
+    assert.equal(paper.ids("booting").length, MOST_WORKERS - 1);
   });
 
   test("down to none and up again", () => {

@@ -277,6 +277,17 @@ test("without a name the one server that runs is found; where it cannot be made 
   assert.equal((await run(["status"], env)).code, 0);
 });
 
+test("no number ends the server: what is too many is refused at once, in one line", async (context) => {
+  const { ctl, command } = await controlled(context);
+  for (const many of ["1025", "1000000000", "9".repeat(400)]) {
+    const told = await ctl("scale", many);
+    assert.equal(told.code, 1, many);
+    assert.match(told.err, /^tsgun: send \{"workers": N\}, N a whole number from 0 to 1024\n$/);
+  }
+  assert.equal((await ctl("status")).code, 0);
+  assert.equal(command.workers().length, 1);
+});
+
 test("mistakes are told in one line, exit code 2", async () => {
   for (const [args, message] of [
     [["frobnicate"], /unknown command 'frobnicate'/],
@@ -295,7 +306,7 @@ async function healthPort(command: RunningCommand): Promise<number> {
   return Number(/:(\d+)$/.exec(line)?.[1]);
 }
 
-test("health is answered though every worker is blocked, and ready fails below min-ready", async (context) => {
+test("health is answered though every worker is blocked, which then is not ready", async (context) => {
   const app = join(FIXTURES, "pool/blocks.mjs");
   const args = [app, "-b", "127.0.0.1:0", "-w", "2", "--admin-bind", "127.0.0.1:0", "--min-ready", "2"];
   const command = startCommand(context, args);
@@ -315,11 +326,30 @@ test("health is answered though every worker is blocked, and ready fails below m
   });
   other.catch(() => {});
   assert.equal((await ask(admin, "/health/live")).status, 200);
-  assert.equal((await ask(admin, "/health/ready")).status, 200);
   assert.equal(answered, false, "a worker is not blocked");
-  command.kill("SIGTTOU");
-  await until("one worker is too few", async () => (await ask(admin, "/health/ready")).status === 503);
+  const { text } = await until("the silence is noticed", async () => {
+    const reply = await ask(admin, "/health/ready");
+    return reply.status === 503 && reply;
+  });
+  assert.match(text, /"reason": "[01] workers? ready, 2 wanted; [12] workers? silent for more than 5s"/);
   assert.equal((await ask(admin, "/health/live")).status, 200);
+});
+
+test("ready fails below min-ready, and while too few workers give a sign of life", async (context) => {
+  const app = join(FIXTURES, "pool/echo.mjs");
+  const args = [app, "-b", "127.0.0.1:0", "-w", "2", "--admin-bind", "127.0.0.1:0", "--min-ready", "2"];
+  const command = startCommand(context, args);
+  const admin = { port: await healthPort(command) };
+  await command.ready();
+  const becomes = (what: string, wanted: number): Promise<unknown> =>
+    until(what, async () => (await ask(admin, "/health/ready")).status === wanted);
+  const [stopped = 0] = command.workers();
+  process.kill(stopped, "SIGSTOP");
+  await becomes("a stopped worker does not count", 503);
+  process.kill(stopped, "SIGCONT");
+  await becomes("it counts again with its next beat", 200);
+  command.kill("SIGTTOU");
+  await becomes("one worker is too few", 503);
 });
 
 test("while it boots the server is live, and not ready", async (context) => {

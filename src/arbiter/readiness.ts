@@ -1,0 +1,34 @@
+/** Whether the server should be sent requests: what `/health/ready` answers. Pure; each fault is a reason of its own. */
+import type { Desired } from "./desired.ts";
+import { isResponsive, type Roster, readyWorkers, SILENT_AFTER } from "./roster.ts";
+
+export interface Circumstances {
+  readonly desired: Desired;
+  readonly roster: Roster;
+  /** By the clock of the roster's times. */
+  readonly now: number;
+  /** How many workers must be able to serve (`--min-ready`). */
+  readonly minReady: number;
+  /** What serves answers every request with the error of an app that cannot be loaded. */
+  readonly broken: boolean;
+}
+
+export function workers(count: number): string {
+  return `${count} worker${count === 1 ? "" : "s"}`;
+}
+
+/** What speaks against sending requests, for people; nothing when the server is ready. */
+export function obstacles(state: Circumstances): string[] {
+  if (state.desired.stop !== undefined) return ["stopping"];
+  if (state.desired.established === 0) return ["booting"];
+  return [...(state.broken ? ["the app is broken"] : []), ...tooFewWorkers(state)];
+}
+
+function tooFewWorkers({ roster, now, minReady }: Circumstances): string[] {
+  const ready = readyWorkers(roster);
+  const responsive = ready.filter((worker) => isResponsive(worker, now)).length;
+  if (responsive >= minReady) return [];
+  const silent = ready.length - responsive;
+  const silence = silent === 0 ? "" : `; ${workers(silent)} silent for more than ${SILENT_AFTER / 1000}s`;
+  return [`${workers(responsive)} ready, ${minReady} wanted${silence}`];
+}

@@ -1,19 +1,23 @@
 /**
- * The news of workers that died unasked. Each death is told, until workers die in a row, hardly started: then there is
- * one line each time the next one has to wait, which says how many there were, and no flood.
+ * The news of workers that died unasked. Each death is logged, until workers die in a row, hardly started: then a line
+ * says every now and then how many there were, and the log is not flooded.
  */
 import type { ErrorLog, LogFields } from "../log/error-log.ts";
-import { type Desired, isSound, waitAfter } from "./desired.ts";
+import { type Desired, isCrashSeries, isSound } from "./desired.ts";
 import type { WorkerRecord } from "./roster.ts";
 
-/** How long after a wait the workers that are started are no news, in milliseconds. */
+/** How long after the last line of a series the workers that are started are no news, in milliseconds. */
 const QUIET_FOR = 10_000;
+
+/** The time between the first two lines of a series, in milliseconds; it doubles with each line. */
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 15_000;
 
 export interface Death {
   /** The line about it. */
   readonly what: string;
-  /** The app's own, if there is one. */
-  readonly stack: string | undefined;
+  /** What belongs below it: the app's stack, the requests that were in flight. */
+  readonly detail: string | undefined;
   /** Which worker it was. */
   readonly fields: LogFields;
 }
@@ -23,8 +27,9 @@ export class CrashNews {
   /** Deaths in a row. */
   #deaths = 0;
   #roundAt = Number.NEGATIVE_INFINITY;
-  /** Deaths before this belong to a round that has been told. */
-  #toldUntil = Number.NEGATIVE_INFINITY;
+  #pause = FIRST_PAUSE;
+  /** Deaths of the series before this are not told. */
+  #quietUntil = Number.NEGATIVE_INFINITY;
 
   constructor(log: ErrorLog) {
     this.#log = log;
@@ -35,30 +40,26 @@ export class CrashNews {
    * @param news of this death
    * @param desired what is wanted after it
    */
-  died(worker: WorkerRecord, { what, stack, fields }: Death, desired: Desired, now: number): void {
+  died(worker: WorkerRecord, { what, detail, fields }: Death, desired: Desired, now: number): void {
     if (isSound(worker, now)) {
-      this.#log.error(what, stack, fields);
+      this.#log.error(what, detail, fields);
       return;
     }
     const newSeries = desired.crashes === 1 && desired.crashedAt !== this.#roundAt;
     this.#deaths = newSeries ? 1 : this.#deaths + 1;
     this.#roundAt = desired.crashedAt;
-    const wait = desired.notBefore - now;
-    if (waitAfter(desired.crashes) === 0 || desired.stop !== undefined) this.#log.error(what, stack, fields);
-    else if (wait <= 0 || now < this.#toldUntil) this.#log.debug(what, fields);
+    if (newSeries) this.#pause = FIRST_PAUSE;
+    if (!isCrashSeries(desired) || desired.stop !== undefined) this.#log.error(what, detail, fields);
+    else if (now < this.#quietUntil) this.#log.debug(what, fields);
     else {
-      const next = `the next is started in ${(wait / 1000).toFixed(1)}s`;
-      this.#log.error(
-        `${what}; workers have died ${this.#deaths} times in a row: ${next}`,
-        undefined,
-        fields,
-      );
-      this.#toldUntil = desired.notBefore;
+      this.#log.error(`${what}; workers have died ${this.#deaths} times in a row`, detail, fields);
+      this.#quietUntil = now + this.#pause;
+      this.#pause = Math.min(LONGEST_PAUSE, this.#pause * 2);
     }
   }
 
   /** Workers come and go: what each of them does is no news. */
   isFlood(now: number): boolean {
-    return now < this.#toldUntil + QUIET_FOR;
+    return now < this.#quietUntil + QUIET_FOR;
   }
 }

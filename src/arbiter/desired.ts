@@ -9,7 +9,7 @@ import type { CrashLimit } from "../config/kind.ts";
 import { MOST_WORKERS } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { BootFailure } from "../ipc/messages.ts";
-import type { WorkerRecord } from "./roster.ts";
+import { type Roster, readyWorkers, type WorkerRecord } from "./roster.ts";
 
 /** Unexplained deaths (a signal, an exit without a word) that a candidate is forgiven. */
 const FORGIVEN_DEATHS = 1;
@@ -23,7 +23,10 @@ const SOUND_AFTER = 1000;
 /** Rounds of such crashes in a row that are answered by new workers at once; after them the wait doubles each time. */
 const CRASHES_AT_ONCE = 3;
 const FIRST_WAIT = 250;
-const LONGEST_WAIT = 15_000;
+/** Workers that crash after they were ready have shown that the app boots: what ends them is what they are asked. */
+const LONGEST_WAIT = 1000;
+/** Behind a worker that could not boot. What keeps it from booting (a database, say) may be mended at any time. */
+const LONGEST_BOOT_WAIT = 2000;
 
 /** Workers that lived beside each other and crash within this are one round. */
 const ROUND = 10_000;
@@ -81,9 +84,11 @@ export interface Desired {
   readonly crashes: number;
   /** When the last round began. */
   readonly crashedAt: number;
-  /** When workers of the established generation died unasked, as far back as the crash limit looks. */
+  /** When workers of the generation that serves died unasked, as far back as the crash limit looks. */
   readonly deaths: readonly number[];
-  /** No worker of the established generation is spawned before this. */
+  /** The last worker of the generation that serves that tried to boot could not. */
+  readonly bootsFail: boolean;
+  /** Before this, workers of the generation that serves are spawned only as `respawnLimit` allows. */
   readonly notBefore: number;
   readonly stop: Stop | undefined;
 }
@@ -100,6 +105,7 @@ export function firstBoot(target: number, surge: number, limits: Limits): Desire
     crashes: 0,
     crashedAt: Number.NEGATIVE_INFINITY,
     deaths: [],
+    bootsFail: false,
     notBefore: 0,
     stop: undefined,
   };
@@ -112,6 +118,19 @@ function newCandidate(generation: number, target: number, targetBefore: number):
 /** The generation that every worker should be of. */
 export function goalGeneration(desired: Desired): number {
   return desired.candidate?.generation ?? desired.established;
+}
+
+/**
+ * The generation that serves: the established one or, while the first boot is not complete, the first one from its
+ * proof on. 0 for none.
+ */
+export function servingGeneration({ established, candidate }: Desired): number {
+  return established === 0 && candidate?.proven === true ? candidate.generation : established;
+}
+
+/** Workers have crashed so often in a row that it is no accident. */
+export function isCrashSeries(desired: Desired): boolean {
+  return desired.crashes > CRASHES_AT_ONCE;
 }
 
 /** How many slots there are: as many as the target says, and one to try a candidate in though there was none. */
@@ -136,8 +155,14 @@ export function withCandidate(desired: Desired, generation: number, target: numb
   return { ...desired, limits, candidate, reloadAgain: false };
 }
 
-/** A worker of `generation` is ready. */
-export function withProof(desired: Desired, generation: number): Desired {
+/** A worker of `generation` is ready: what kept its generation from booting is over, or it proves the candidate. */
+export function withReadiness(desired: Desired, generation: number): Desired {
+  if (desired.bootsFail && generation === servingGeneration(desired))
+    return { ...desired, bootsFail: false, notBefore: 0 };
+  return withProof(desired, generation);
+}
+
+function withProof(desired: Desired, generation: number): Desired {
   const { candidate } = desired;
   if (candidate === undefined || candidate.generation !== generation || candidate.proven) return desired;
   return { ...desired, target: candidate.target, candidate: { ...candidate, proven: true } };
@@ -153,6 +178,7 @@ export function withEstablished(desired: Desired): Desired {
     candidate: undefined,
     crashes: 0,
     deaths: [],
+    bootsFail: false,
     notBefore: 0,
   };
 }
@@ -177,12 +203,17 @@ export function withAbandoned(desired: Desired, limits: Limits, now: number): De
 export function withDeath(desired: Desired, worker: WorkerRecord, how: string, now: number): Desired {
   if (worker.state === "draining") return desired;
   const { candidate } = desired;
-  if (candidate?.generation === worker.generation) {
+  if (candidate?.generation === worker.generation && !hasServedAlone(desired, worker)) {
     return { ...desired, candidate: candidateAfterDeath(candidate, worker, how) };
   }
   // A worker of a generation that was displaced or abandoned says nothing about the one that serves.
-  if (worker.generation !== desired.established) return desired;
+  if (worker.generation !== servingGeneration(desired)) return desired;
   return withinCrashLimit(withCrash(desired, worker, now), how, now);
+}
+
+/** There is nothing to fall back to, and the app boots: a request that crashes it must not end the server. */
+function hasServedAlone(desired: Desired, worker: WorkerRecord): boolean {
+  return desired.established === 0 && worker.readyAt !== undefined;
 }
 
 /** Whether it has served for so long that its end says nothing about the next one. */
@@ -196,12 +227,20 @@ function withCrash(desired: Desired, worker: WorkerRecord, now: number): Desired
   // A wait that others have caused stands: what cannot be started now is not started in its place either.
   if (isSound(worker, now))
     return { ...desired, deaths, crashes: now < desired.notBefore ? desired.crashes : 0 };
+  const bootsFail = worker.readyAt === undefined;
   const sameRound = worker.spawnedAt < desired.crashedAt && now - desired.crashedAt < ROUND;
-  if (sameRound) return { ...desired, deaths };
+  if (sameRound) return { ...desired, deaths, bootsFail };
   // What was started long after it might have been was not started because one had crashed.
   const inSeries = worker.spawnedAt < desired.notBefore + ROUND;
   const crashes = (inSeries ? desired.crashes : 0) + 1;
-  return { ...desired, crashes, crashedAt: now, deaths, notBefore: now + waitAfter(crashes) };
+  return {
+    ...desired,
+    crashes,
+    crashedAt: now,
+    deaths,
+    bootsFail,
+    notBefore: now + waitAfter(crashes, bootsFail),
+  };
 }
 
 /** Stops the server when too many workers have died too soon after each other. */
@@ -225,9 +264,26 @@ function candidateAfterDeath(candidate: Candidate, worker: WorkerRecord, how: st
 }
 
 /** How long to wait after the nth round of crashes in a row, in milliseconds. */
-export function waitAfter(crashes: number): number {
+function waitAfter(crashes: number, bootsFail: boolean): number {
   if (crashes <= CRASHES_AT_ONCE) return 0;
-  return Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (crashes - CRASHES_AT_ONCE - 1));
+  const longest = bootsFail ? LONGEST_BOOT_WAIT : LONGEST_WAIT;
+  return Math.min(longest, FIRST_WAIT * 2 ** (crashes - CRASHES_AT_ONCE - 1));
+}
+
+/**
+ * How many workers of the generation that serves may be spawned now.
+ *
+ * As long as none is ready, one is spawned at once, however often workers have crashed. The others keep the wait, so
+ * that crash after crash costs the work of one boot at a time. Where workers cannot even boot, one at a time tries it,
+ * and the others follow as soon as it is ready.
+ */
+export function respawnLimit(desired: Desired, roster: Roster, now: number): number {
+  const generation = servingGeneration(desired);
+  const isBooting = roster.some((worker) => worker.state === "booting" && worker.generation === generation);
+  const waits = now < desired.notBefore;
+  if (desired.bootsFail && isCrashSeries(desired)) return isBooting || waits ? 0 : 1;
+  if (!waits) return Number.POSITIVE_INFINITY;
+  return isBooting || readyWorkers(roster).length > 0 ? 0 : 1;
 }
 
 /** What somebody asks for during a reload holds however the reload ends. */

@@ -5,7 +5,7 @@ import { describeStall, type StallReport } from "../ipc/stall-report.ts";
 import type { ErrorLog, LogFields } from "../log/error-log.ts";
 import type { Listener } from "./bind.ts";
 import { CrashNews, type Death } from "./crash-news.ts";
-import type { Desired, Limits, Stop } from "./desired.ts";
+import { type Desired, type Limits, type Stop, servingGeneration } from "./desired.ts";
 import type { Ending, Signal } from "./event.ts";
 import type { ProcessState } from "./process-state.ts";
 import type { KillReason } from "./reconcile.ts";
@@ -82,7 +82,7 @@ export class Narrator {
     now: number,
   ): void {
     const what = `Worker (pid: ${pid}) failed to boot: ${failure.message}`;
-    this.#died(worker, { what, stack: failure.stack, fields: about(pid, worker) }, desired, now);
+    this.#died(worker, { what, detail: failure.stack, fields: about(pid, worker) }, desired, now);
   }
 
   /** `state` is what the kernel says of a worker that is silent. */
@@ -127,14 +127,14 @@ export class Narrator {
     const { pid, record, ending, how } = worker;
     const what = `Worker (pid: ${pid}) ${how}`;
     const fields = about(pid, record);
-    if (record.state !== "draining") this.#died(record, { what, stack: undefined, fields }, desired, now);
+    if (record.state !== "draining") this.#died(record, { what, detail: undefined, fields }, desired, now);
     else if (isAsked(record, ending)) this.#log.info(`Worker exiting (pid: ${pid})`, fields);
     else this.#log.warning(`${what} while it was stopping`, undefined, fields);
   }
 
   #died(worker: WorkerRecord, death: Death, desired: Desired, now: number): void {
-    if (worker.generation === desired.established) this.#crashes.died(worker, death, desired, now);
-    else this.#log.error(death.what, death.stack, death.fields);
+    if (worker.generation === servingGeneration(desired)) this.#crashes.died(worker, death, desired, now);
+    else this.#log.error(death.what, death.detail, death.fields);
   }
 
   /** One more worker was asked of an arbiter that drains for a new one. */

@@ -107,7 +107,7 @@ export class Pool {
     const worker = this.find(id);
     if (worker === undefined) return;
     this.#roster = roster.withReady(this.#roster, id, this.#now());
-    this.#desired = want.withProof(this.#desired, worker.generation);
+    this.#desired = want.withReadiness(this.#desired, worker.generation);
   }
 
   workerBeat(id: number, beat: Beat): void {

@@ -8,7 +8,7 @@
  * - never more than `target + surge` workers serve or boot, and while one that is well is replaced
  *   those that still drain count too.
  */
-import { type Desired, goalGeneration, slotCount } from "./desired.ts";
+import { type Desired, goalGeneration, respawnLimit, servingGeneration, slotCount } from "./desired.ts";
 import {
   activeWorkers,
   isHarder,
@@ -209,7 +209,8 @@ function planSpawns(desired: Desired, roster: Roster, slots: SlotsView, now: num
   const firstEver = established === 0;
   const trial = candidate !== undefined && !candidate.proven && !firstEver;
   const gapFiller = trial ? established : goalGeneration(desired);
-  const restrained = gapFiller === established && now < desired.notBefore;
+  let allowed =
+    gapFiller === servingGeneration(desired) ? respawnLimit(desired, roster, now) : Number.POSITIVE_INFINITY;
   let { empty, outdated } = slots;
   if (trial) {
     const tried = activeWorkers(roster).some((worker) => worker.generation === candidate.generation);
@@ -220,13 +221,15 @@ function planSpawns(desired: Desired, roster: Roster, slots: SlotsView, now: num
     }
     outdated = [];
   }
-  for (const slot of empty) {
-    if (restrained) wakeAt = desired.notBefore;
-    else if (active < most) spawn(slot, gapFiller);
-  }
-  for (const slot of outdated) {
-    if (restrained) wakeAt = desired.notBefore;
-    else if (living < most) spawn(slot, gapFiller);
-  }
+  const fill = (slot: number, used: number): void => {
+    if (allowed <= 0) {
+      if (now < desired.notBefore) wakeAt = desired.notBefore;
+    } else if (used < most) {
+      allowed -= 1;
+      spawn(slot, gapFiller);
+    }
+  };
+  for (const slot of empty) fill(slot, active);
+  for (const slot of outdated) fill(slot, living);
   return { actions, wakeAt };
 }

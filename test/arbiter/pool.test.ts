@@ -189,39 +189,104 @@ describe("crashes", () => {
     assert.equal(paper.pool.desired.crashes, 0);
   });
 
-  test("crash after crash, the next worker waits longer; one that served starts the count anew", () => {
-    const paper = booted(1);
-    const waits: number[] = [];
-    for (let round = 0; round < 12; round++) {
-      const id = paper.pool.roster[0]?.id as number;
-      paper.pool.workerGone(id, "exited with code 1");
-      const wakeAt = paper.settle();
-      waits.push(wakeAt === undefined || paper.pool.roster.length > 0 ? 0 : wakeAt - paper.now);
-      paper.pass(waits.at(-1) as number);
-      assert.equal(paper.pool.roster.length, 1);
-      paper.ready(paper.pool.roster[0]?.id as number);
+  test("as long as nobody serves, the next one is started at once, crash after crash", () => {
+    const paper = booted(3);
+    for (let round = 0; round < 20; round++) {
+      for (const id of paper.ids("ready")) paper.gone(id);
+      assert.notDeepEqual(paper.ids("booting"), [], `nobody serves or boots in round ${round}`);
+      paper.pass(200);
+      paper.ready(paper.ids("booting")[0] as number);
     }
-    assert.deepEqual(waits, [0, 0, 0, 250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000]);
+    // The others wait, so that the work of crash after crash is that of one boot at a time.
+    for (const id of [...paper.ids("ready"), ...paper.ids("booting")]) paper.gone(id);
+    assert.equal(paper.pool.roster.length, 1);
+    assert.ok(paper.pool.desired.notBefore - paper.now <= 1000);
+    paper.ready(...paper.ids("booting"));
     paper.pass(1000);
-    paper.gone(paper.pool.roster[0]?.id as number);
-    assert.equal(paper.pool.roster.length, 1, "the next one was not spawned at once");
+    assert.equal(paper.pool.roster.length, 3);
+  });
+
+  test("while others serve, the next one comes within a second, crash after crash", () => {
+    const paper = booted(2);
+    const waits: number[] = [];
+    for (let round = 0; round < 8; round++) {
+      const last = paper.pool.roster.find(({ slot }) => slot === 2)?.id as number;
+      paper.pool.workerGone(last, "exited with code 1");
+      const wakeAt = paper.settle() as number;
+      waits.push(paper.pool.roster.length === 2 ? 0 : wakeAt - paper.now);
+      paper.pass(waits.at(-1) as number);
+      assert.equal(paper.pool.roster.length, 2);
+      paper.ready(...paper.ids("booting"));
+    }
+    assert.deepEqual(waits, [0, 0, 0, 250, 500, 1000, 1000, 1000]);
+    paper.pass(1000);
+    paper.gone(paper.pool.roster.find(({ slot }) => slot === 2)?.id as number);
+    assert.equal(paper.pool.roster.length, 2, "the next one was not spawned at once");
     assert.equal(paper.pool.desired.crashes, 0);
   });
 
-  test("a worker that served is not started again while others wait because they crash", () => {
-    const paper = booted(2);
+  test("where workers cannot even boot, one tries it, at least every other second; then all come at once", () => {
+    const paper = booted(4);
+    paper.pass(500);
+    for (const id of [1, 2, 3, 4]) paper.gone(id);
+    const waits: number[] = [];
+    for (let round = 0; round < 8; round++) {
+      paper.pass(50);
+      for (const id of paper.ids("booting")) paper.gone(id, "exited with code 1");
+      const booting = paper.ids("booting").length;
+      waits.push(booting > 0 ? 0 : paper.pool.desired.notBefore - paper.now);
+      paper.pass(waits.at(-1) as number);
+      assert.equal(paper.ids("booting").length, round < 2 ? 4 : 1, `in round ${round}`);
+    }
+    assert.deepEqual(waits, [0, 0, 250, 500, 1000, 2000, 2000, 2000]);
+    paper.pass(10_000);
+    assert.equal(paper.pool.roster.length, 1, "a second one tries what the first one may not be able to");
+    paper.ready(...paper.ids("booting"));
+    assert.equal(paper.pool.roster.length, 4);
+  });
+
+  test("workers that cannot boot beside others that serve are tried one at a time", () => {
+    const paper = booted(4);
+    for (let round = 0; round < 6; round++) {
+      paper.pass(Math.max(0, paper.pool.desired.notBefore - paper.now));
+      for (const slot of [3, 4]) {
+        const worker = paper.pool.roster.find((other) => other.slot === slot);
+        if (worker !== undefined) paper.gone(worker.id, "exited with code 1");
+      }
+    }
+    paper.pass(2000);
+    assert.equal(paper.ids("booting").length, 1);
+    paper.ready(...paper.ids("booting"));
+    assert.equal(paper.pool.roster.length, 4);
+  });
+
+  test("a worker that served is not started again while others serve, and wait because they crash", () => {
+    const paper = booted(3);
     paper.pass(1000);
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 5; round++) {
       paper.gone(paper.pool.roster.find(({ slot }) => slot === 2)?.id as number);
       paper.ready(...paper.ids("booting"));
     }
-    paper.gone(paper.pool.roster.find(({ slot }) => slot === 2)?.id as number);
     const wait = paper.pool.desired.notBefore - paper.now;
     assert.ok(wait > 0);
     paper.gone(1);
-    assert.deepEqual(paper.pool.roster, []);
+    assert.deepEqual(paper.ids("ready"), [3]);
+    assert.deepEqual(paper.ids("booting"), []);
     paper.pass(wait);
-    assert.equal(paper.pool.roster.length, 2);
+    assert.equal(paper.pool.roster.length, 3);
+  });
+
+  test("crashes of workers that were ready do not end a server whose first boot is not complete", () => {
+    const paper = new PaperPool(2);
+    for (let round = 0; round < 6; round++) {
+      const [first] = paper.ids("booting");
+      paper.ready(first as number);
+      paper.gone(first as number, "exited with code 1");
+    }
+    assert.equal(paper.pool.desired.stop, undefined);
+    paper.pass(1000);
+    paper.ready(...paper.ids("booting"));
+    assert.equal(paper.pool.desired.established, 1);
   });
 
   test("a crash long after a series is not the next one of it", () => {
@@ -622,6 +687,14 @@ function happen(paper: PaperPool, random: (below: number) => number): string {
   return name;
 }
 
+/** Where nobody serves somebody boots, or will in a moment if workers cannot boot. */
+function assertSomebodyBoots(paper: PaperPool): void {
+  const { target, bootsFail, notBefore } = paper.pool.desired;
+  if (target === 0 || activeWorkers(paper.pool.roster).length > 0) return;
+  const wait = notBefore - paper.now;
+  assert.ok(bootsFail && wait > 0 && wait <= 2000, `nobody serves or boots, for ${wait} ms`);
+}
+
 /** From now on every worker boots, and every worker that is told to stop ends. */
 function calmDown(paper: PaperPool): void {
   paper.silent.clear();
@@ -657,6 +730,7 @@ test("whatever happens in whatever order, the promises are kept and the pool set
         paper.settle();
         assert.equal(paper.pool.desired.stop, undefined, "a server that has served does not stop by itself");
         assert.equal(paper.settle(), paper.settle(), "a settled pool plans nothing");
+        assertSomebodyBoots(paper);
       }
       calmDown(paper);
       const { target, established } = paper.pool.desired;

@@ -4,9 +4,19 @@ import { clause } from "../gateway/clauses.ts";
 import { fieldPairs, isTrailerName } from "../gateway/fields.ts";
 import type { HeadersInput } from "../gateway/types.ts";
 
-/** RFC 9110 sections 6.4.1, 15.3.5 and 15.4.5. */
+/** RFC 9110 sections 6.4.1, 15.3.5, 15.3.6 and 15.4.5. */
 export function forbidsContent(status: number): boolean {
-  return status === 204 || status === 304;
+  return status === 204 || status === 205 || status === 304;
+}
+
+/**
+ * What Content-Length says of an answer that is given whole; undefined where there is none. A 204 has no such field,
+ * a 205 says 0 (RFC 9110 section 15.3.6), and a 304 has the length that a 200 would have, if the app tells it.
+ */
+export function saidLength(status: number, length: number, declared: number | undefined): number | undefined {
+  if (status === 204) return undefined;
+  if (status === 205) return 0;
+  return declared ?? (status === 304 && length === 0 ? undefined : length);
 }
 
 export function isFinalStatus(status: number): boolean {

@@ -12,6 +12,7 @@ import type { FileBody, HeadersInput, Respond, ResponseBody, ResponseWriter } fr
 import {
   forbidsContent,
   isFinalStatus,
+  saidLength,
   takeContentLength,
   trailerPairs,
   upgradeFields,
@@ -178,9 +179,7 @@ export class Answer {
       );
     }
     this.status = status;
-    const says =
-      status === 204 ? undefined : status === 304 && length === 0 ? declared : (declared ?? length);
-    this.#carrier.whole(status, fields, bare ? "" : content, says);
+    this.#carrier.whole(status, fields, bare ? "" : content, saidLength(status, length, declared));
     this.finish();
   }
 
@@ -430,7 +429,7 @@ export class Answer {
   #sendError(status: number, said?: ErrorContent): void {
     this.status = status;
     if (forbidsContent(status)) {
-      this.#carrier.whole(status, [], "", undefined);
+      this.#carrier.whole(status, [], "", saidLength(status, 0, undefined));
     } else {
       const { type = "text/plain; charset=utf-8", content = `${status} ${REASONS[status] ?? "Error"}\n` } =
         said ?? {};

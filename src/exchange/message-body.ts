@@ -31,6 +31,8 @@ interface Waiter {
 }
 
 const DONE: IteratorResult<Uint8Array, undefined> = { done: true, value: undefined };
+/** Not part of the text (WHATWG Encoding, "UTF-8 decode", which is what fetch does). */
+const BYTE_ORDER_MARK = 0xfeff;
 const EMPTY = new Uint8Array(0);
 const NO_TRAILERS: readonly string[] = [];
 
@@ -80,7 +82,8 @@ export class MessageBody implements RequestBody {
   #ended: boolean;
   #abandoned = false;
   #error: Error | undefined;
-  #waiter: Waiter | undefined;
+  /** Reads that wait for content, the earliest first: a reader may ask for more without awaiting the last. */
+  readonly #waiters: Waiter[] = [];
 
   /**
    * @param length declared bytes; 0 for a request without content, undefined when it is not known
@@ -111,9 +114,8 @@ export class MessageBody implements RequestBody {
   /** Takes a piece of content, which is the body's from now on. For servers. */
   push(chunk: Uint8Array): void {
     if (this.#abandoned || this.#error !== undefined) return;
-    const waiter = this.#waiter;
+    const waiter = this.#waiters.shift();
     if (waiter !== undefined) {
-      this.#waiter = undefined;
       waiter.resolve({ done: false, value: chunk });
       return;
     }
@@ -149,9 +151,7 @@ export class MessageBody implements RequestBody {
     this.#ended = true;
     this.#source = undefined;
     this.rawTrailers = rawTrailers;
-    const waiter = this.#waiter;
-    this.#waiter = undefined;
-    waiter?.resolve(DONE);
+    this.#settleWaiters((waiter) => waiter.resolve(DONE));
   }
 
   /** No more content will come, and what came is not all: every reader gets `error`. For servers. */
@@ -159,9 +159,7 @@ export class MessageBody implements RequestBody {
     if (this.#ended || this.#error !== undefined) return;
     this.#error = error;
     this.#source = undefined;
-    const waiter = this.#waiter;
-    this.#waiter = undefined;
-    waiter?.reject(error);
+    this.#settleWaiters((waiter) => waiter.reject(error));
   }
 
   async bytes(options?: BodyOptions): Promise<Uint8Array> {
@@ -180,7 +178,8 @@ export class MessageBody implements RequestBody {
 
   async text(options?: BodyOptions): Promise<string> {
     const bytes = await this.bytes(options);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+    return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
   }
 
   async json<T = unknown>(options?: BodyOptions): Promise<T> {
@@ -265,8 +264,13 @@ export class MessageBody implements RequestBody {
     if (this.#error !== undefined) return Promise.reject(this.#error);
     if (this.#ended || this.#abandoned) return Promise.resolve(DONE);
     return new Promise((resolve, reject) => {
-      this.#waiter = { resolve, reject };
+      this.#waiters.push({ resolve, reject });
     });
+  }
+
+  /** No content will come for those who wait. */
+  #settleWaiters(settle: (waiter: Waiter) => void): void {
+    for (const waiter of this.#waiters.splice(0)) settle(waiter);
   }
 
   #abandon(): void {
@@ -274,6 +278,7 @@ export class MessageBody implements RequestBody {
     this.#queue = [];
     this.#joined = undefined;
     this.#queued = 0;
+    this.#settleWaiters((waiter) => waiter.resolve(DONE));
     if (this.#paused) {
       this.#paused = false;
       this.#source?.resume();

@@ -71,11 +71,12 @@ export class LintedBody implements RequestBody {
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
     const iterator = this.#begin(() => this.#body[Symbol.asyncIterator]());
     let size = 0;
+    let stopped = false;
     return {
       next: async () => {
         const next = await iterator.next().catch((error: unknown) => this.#failed(error));
         if (next.done === true) {
-          this.#checkSize(size, true);
+          this.#checkSize(size, !stopped);
           return { done: true, value: undefined };
         }
         if (!(next.value instanceof Uint8Array))
@@ -85,6 +86,7 @@ export class LintedBody implements RequestBody {
         return next;
       },
       return: async () => {
+        stopped = true;
         await iterator.return?.();
         return { done: true, value: undefined };
       },

@@ -89,9 +89,9 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
     }
     demand(isContent(body), "6.4.1", `${show(body)} cannot be the content of an answer`);
     const size = sizeOf(body);
-    const bare = request.method === "HEAD" || status === 204 || status === 304;
-    checkLength(pairs ?? [], size, bare);
-    if ((status === 204 || status === 205 || status === 304) && size !== 0) {
+    const none = hasNoContent(status);
+    checkLength(pairs ?? [], size, none || request.method === "HEAD");
+    if (none && size !== 0) {
       exchange.warn(`${exchange.label}: content for status ${status}, which has none (section 6.7.2)`);
     }
     const result: unknown = respond(status, pairs, body);
@@ -122,6 +122,11 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
   return linted as unknown as Respond;
 }
 
+/** Section 6.7.2. */
+function hasNoContent(status: number): boolean {
+  return status === 204 || status === 205 || status === 304;
+}
+
 function beginAnswer(exchange: LintedExchange): void {
   demand(!exchange.answered, "6.6.1", "the app answers a second time");
   if (exchange.failed) {
@@ -143,7 +148,7 @@ function answerWithWriter(
   const writer = respond(status, pairs);
   answered(respond, exchange);
   // Such an answer is complete at once.
-  if (status === 204 || status === 304) exchange.ended = true;
+  if (hasNoContent(status)) exchange.ended = true;
   for (const name of ["write", "end", "flush", "destroy"] as const) {
     demand(typeof writer?.[name] === "function", "6.1.2", `the writer has no ${name}`);
   }

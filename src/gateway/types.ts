@@ -45,7 +45,7 @@ export interface RequestBody extends AsyncIterable<Uint8Array> {
   readonly used: boolean;
   /** Everything, in one piece. Throws `BodyError` (413) beyond `limit` bytes. */
   bytes(options?: BodyOptions): Promise<Uint8Array>;
-  /** Everything, decoded as UTF-8. */
+  /** Everything, decoded as UTF-8, without a byte order mark. */
   text(options?: BodyOptions): Promise<string>;
   /** Everything, parsed as JSON. Throws `BodyError` (400) when it is not JSON. */
   json<T = unknown>(options?: BodyOptions): Promise<T>;
@@ -155,7 +155,7 @@ export interface ResponseWriter {
 export interface Respond {
   /** The whole answer in one call. Framing, Date and Connection are the server's. */
   (status: number, headers: HeadersInput | null | undefined, body: ResponseBody): void;
-  /** The start of an answer; the rest goes through the writer. For 204 and 304 the answer is complete at once. */
+  /** The start of an answer; the rest goes through the writer. For 204, 205 and 304 the answer is complete at once. */
   (status: number, headers?: HeadersInput | null): ResponseWriter;
   /** Sends an informational answer (RFC 9110 section 15.2), such as 103 Early Hints. Nothing happens for HTTP/1.0. */
   informational(status: number, headers?: HeadersInput): void;

@@ -4,6 +4,7 @@
  */
 import type { Duplex } from "node:stream";
 import { Answer, type ErrorContent } from "../exchange/answer.ts";
+import { forbidsContent } from "../exchange/answer-head.ts";
 import type { Carrier } from "../exchange/carrier.ts";
 import type { HeadersInput, ResponseBody } from "../gateway/types.ts";
 import {
@@ -182,8 +183,7 @@ export class EngineAnswer extends Answer {
       Number.isInteger(status) &&
       status >= 200 &&
       status <= 599 &&
-      status !== 204 &&
-      status !== 304
+      !forbidsContent(status)
     ) {
       const fields = plainFields(headers);
       if (fields !== undefined) {

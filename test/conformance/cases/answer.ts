@@ -664,7 +664,7 @@ const bareCases: readonly Case[] = [
       assert.deepEqual([head.headers["content-length"], head.content.length], ["10", 0]);
     },
   },
-  ...[204, 304].map(
+  ...[204, 205, 304].map(
     (status): Case => ({
       clauses: ["6.7.2"],
       title: `${status} has no content, whatever the app gives`,
@@ -673,6 +673,7 @@ const bareCases: readonly Case[] = [
         else if (request.path === "/null") respond(status, null, null);
         else if (request.path === "/pieces") respond(status, null, generate());
         else if (request.path === "/pending") respond(status);
+        else if (request.path === "/declared") respond(status, { "content-length": 7 }, "content");
         else {
           const writer = respond(status);
           await writer.write("content");
@@ -680,11 +681,12 @@ const bareCases: readonly Case[] = [
         }
       },
       async run(stage) {
-        for (const target of ["/text", "/null", "/pieces", "/pending", "/writer"]) {
+        for (const target of ["/text", "/null", "/pieces", "/pending", "/declared", "/writer"]) {
           const answer = await stage.exchange({ target });
           assert.deepEqual([target, answer.status, answer.content.length], [target, status, 0]);
           assert.deepEqual(values(answer.rawHeaders, "transfer-encoding"), []);
           if (status === 204) assert.deepEqual(values(answer.rawHeaders, "content-length"), []);
+          if (status === 205) assert.deepEqual(values(answer.rawHeaders, "content-length"), ["0"]);
         }
         assert.deepEqual(stage.errors, []);
       },
@@ -692,13 +694,13 @@ const bareCases: readonly Case[] = [
   ),
   {
     clauses: ["6.7.2", "13.1"],
-    title: "behind a 204 and a 304 the connection is at the next answer",
+    title: "behind an answer that has no content the connection is at the next answer",
     wire: true,
     app: () => (request, respond) => respond(Number(request.path.slice(1)), null, "content"),
     async run(stage) {
       const client = await stage.open();
-      for (const status of [204, 304, 200]) client.send(`GET /${status} HTTP/1.1\r\nHost: a\r\n\r\n`);
-      for (const status of [204, 304, 200]) assert.equal((await client.answer()).status, status);
+      for (const status of [204, 205, 304, 200]) client.send(`GET /${status} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      for (const status of [204, 205, 304, 200]) assert.equal((await client.answer()).status, status);
     },
   },
 ];

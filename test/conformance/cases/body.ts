@@ -123,6 +123,54 @@ const contentCases: readonly Case[] = [
     },
   },
   {
+    clauses: ["5.1.4"],
+    title: "a byte order mark is not part of text and JSON, and stays in bytes",
+    app: readIn,
+    async run(stage) {
+      const content = `\ufeff${JSON_TEXT}`;
+      for (const [target, expected] of [
+        ["/text", JSON_TEXT],
+        ["/json", JSON_TEXT],
+        ["/bytes", content],
+      ] as const) {
+        const answer = await stage.exchange({ method: "POST", target, content });
+        assert.deepEqual([target, answer.content.toString()], [target, expected]);
+      }
+    },
+  },
+  {
+    clauses: ["5.1.1"],
+    title: "reads that do not wait for each other get the pieces in turn, and the end",
+    app: () => async (request, respond) => {
+      const iterator = request.body[Symbol.asyncIterator]();
+      const results = await Promise.all(Array.from({ length: 5 }, () => iterator.next()));
+      const read = Buffer.concat(results.flatMap(({ value }) => (value === undefined ? [] : [value])));
+      respond(200, null, `${read} ${results.at(-1)?.done}`);
+    },
+    async run(stage) {
+      const answer = await stage.exchange({ method: "POST", content: "content" });
+      assert.equal(answer.content.toString(), "content true");
+    },
+  },
+  {
+    clauses: ["5.3.3"],
+    title: "a reader that stops early ends the reads under way",
+    wire: true,
+    app: (stage) => async (request, respond) => {
+      const iterator = request.body[Symbol.asyncIterator]();
+      const reads = Promise.all([iterator.next(), iterator.next()]);
+      await iterator.return?.();
+      stage.note(JSON.stringify(await reads));
+      respond(200, null, "stopped");
+    },
+    async run(stage) {
+      const client = await stage.open();
+      client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\n");
+      assert.equal((await client.answer()).content.toString(), "stopped");
+      assert.deepEqual(stage.notes, ['[{"done":true},{"done":true}]']);
+    },
+  },
+  {
     clauses: ["5.1.5"],
     title: "pieces keep their bytes while others come",
     app: () => async (request, respond) => {

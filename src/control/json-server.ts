@@ -1,5 +1,6 @@
 /** A small HTTP server that answers JSON from a table of routes. Bad requests get one line that says why. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { HttpError } from "../errors.ts";
 
 export interface Reply {
@@ -13,6 +14,17 @@ export interface Route {
   readonly path: string;
   answer(parameters: Readonly<Record<string, string>>, body: unknown): Reply | Promise<Reply>;
 }
+
+/** The most connections of a server; one more takes the place of the one that has asked for nothing for longest. */
+export const MOST_CONNECTIONS = 64;
+
+/** A request comes at once and whole; whoever takes longer, in milliseconds, holds a descriptor and no more. */
+const LIMITS = {
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 1000,
+  maxHeaderSize: 8192,
+};
 
 /** Control requests are a few bytes; anything larger is a mistake. */
 const BODY_MAX = 65536;
@@ -74,15 +86,57 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply):
   response.end(request.method === "HEAD" ? undefined : text);
 }
 
+/**
+ * The connections of one server, the latest active last. Clients that send nothing, or slowly, cannot shut others out:
+ * it is them who make room.
+ */
+class Connections {
+  readonly #open = new Set<Socket>();
+  readonly #answering = new Set<Socket>();
+
+  opened(socket: Socket): void {
+    socket.once("close", () => this.#gone(socket));
+    this.#open.add(socket);
+    if (this.#open.size <= MOST_CONNECTIONS) return;
+    // Where all others wait for an outcome, it is the new one itself.
+    for (const other of this.#open) {
+      if (this.#answering.has(other)) continue;
+      other.destroy();
+      this.#gone(other);
+      return;
+    }
+  }
+
+  asked(socket: Socket): void {
+    if (!this.#open.delete(socket)) return;
+    this.#open.add(socket);
+    this.#answering.add(socket);
+  }
+
+  answered(socket: Socket): void {
+    this.#answering.delete(socket);
+  }
+
+  #gone(socket: Socket): void {
+    this.#open.delete(socket);
+    this.#answering.delete(socket);
+  }
+}
+
 /** Makes the server; it is not listening yet. */
 export function createJsonServer(routes: readonly Route[]): Server {
-  return createServer((request, response) => {
+  const connections = new Connections();
+  const server = createServer(LIMITS, (request, response) => {
+    connections.asked(request.socket);
     findReply(routes, request)
       .catch((error: unknown): Reply => {
         const status = error instanceof HttpError ? error.status : 500;
         return { status, body: { ok: false, error: (error as Error).message } };
       })
       .then((reply) => send(request, response, reply))
-      .catch(() => response.destroy());
+      .catch(() => response.destroy())
+      .finally(() => connections.answered(request.socket));
   });
+  server.on("connection", (socket) => connections.opened(socket));
+  return server;
 }

@@ -3,13 +3,17 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Controllable, Outcome } from "../../src/control/api.ts";
 import { askControl } from "../../src/control/control-client.ts";
 import { openControlSocket, openHealthServer } from "../../src/control/control-server.ts";
+import { MOST_CONNECTIONS } from "../../src/control/json-server.ts";
 import { controlFolder, defaultControlSocket, listControlSockets } from "../../src/control/socket-path.ts";
+import { ask } from "../support/ask.ts";
+import { until } from "../support/command.ts";
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), "tsgun-control-"));
@@ -155,11 +159,53 @@ test("a socket left behind is replaced, a live one and a file are not", async (t
   await assert.rejects(openControlSocket(`/tmp/${"x".repeat(200)}`, recorder()), /longer than/);
 });
 
+test("clients that send slowly keep nobody out, hold few descriptors, and are ended", async (t) => {
+  const server = await openHealthServer({ kind: "tcp", host: "127.0.0.1", port: 0 }, recorder());
+  t.after(() => server.close());
+  const open = new Set<Socket>();
+  let connected = 0;
+  t.after(() => {
+    for (const socket of open) socket.destroy();
+  });
+  const many = 3 * MOST_CONNECTIONS;
+  for (let count = 0; count < many; count++) {
+    const socket = connect(server.port as number, "127.0.0.1", () => {
+      connected++;
+      socket.write("GET /health/ready HTTP/1.1\r\n");
+    });
+    open.add(socket);
+    socket.resume();
+    socket.on("error", () => {}).once("close", () => open.delete(socket));
+  }
+  await until("as many are left as there may be", () => connected === many && open.size <= MOST_CONNECTIONS);
+  const probe = await ask({ port: server.port as number }, "/health/ready");
+  assert.equal(probe.status, 503);
+  await until("those are ended, too", () => open.size === 0);
+});
+
+test("a connection whose command is under way makes no room for others", async (t) => {
+  let finish: (outcome: Outcome) => void = () => {};
+  const reload = (): Promise<Outcome> => new Promise((resolve) => (finish = resolve));
+  const path = await open(t, { ...recorder(), reload });
+  const reloaded = askControl(path, "POST", "/reload");
+  const idle = Array.from({ length: 2 * MOST_CONNECTIONS }, () => connect(path).on("error", () => {}));
+  t.after(() => {
+    for (const socket of idle) socket.destroy();
+  });
+  await until("some of them have been closed", () => {
+    for (const socket of idle) socket.resume();
+    return idle.filter(({ closed }) => closed).length >= MOST_CONNECTIONS;
+  });
+  assert.equal((await askControl(path, "GET", "/workers")).status, 200);
+  finish({ ok: true, message: "done" });
+  assert.equal((await reloaded).status, 200);
+});
+
 test("the health endpoint says live and ready apart, and nothing else", async (t) => {
   const target = recorder();
   const server = await openHealthServer({ kind: "tcp", host: "127.0.0.1", port: 0 }, target);
   t.after(() => server.close());
-  const ask = (path: string, method = "GET"): Promise<number> =>
+  const statusOf = (path: string, method = "GET"): Promise<number> =>
     new Promise((resolve, reject) => {
       const asking = request(
         { host: "127.0.0.1", port: server.port, path, method, agent: false },
@@ -171,10 +217,10 @@ test("the health endpoint says live and ready apart, and nothing else", async (t
       asking.on("error", reject);
       asking.end();
     });
-  assert.equal(await ask("/health/live"), 200);
-  assert.equal(await ask("/health/live", "HEAD"), 200);
-  assert.equal(await ask("/health/ready"), 503);
-  assert.equal(await ask("/stop", "POST"), 404);
+  assert.equal(await statusOf("/health/live"), 200);
+  assert.equal(await statusOf("/health/live", "HEAD"), 200);
+  assert.equal(await statusOf("/health/ready"), 503);
+  assert.equal(await statusOf("/stop", "POST"), 404);
   assert.deepEqual(target.calls, []);
 });
 

@@ -2,6 +2,7 @@
  * Every error that tsgun makes on purpose. An error knows its own consequence (an HTTP status or a
  * process exit code), so that nobody has to guess it from the class.
  */
+import { isNativeError } from "node:util/types";
 
 /** Process exit codes. 3 and 4 are gunicorn's (`Arbiter.WORKER_BOOT_ERROR`, `APP_LOAD_ERROR`). */
 export const ExitCode = {
@@ -32,16 +33,39 @@ export class FatalError extends Error {
   }
 }
 
-/** A request that cannot be served as it is: answered with `status`, then the connection is closed. */
+/** RFC 9110 sections 15.5 and 15.6: the statuses that say that a request has failed. */
+function isErrorStatus(status: unknown): status is number {
+  return Number.isInteger(status) && (status as number) >= 400 && (status as number) <= 599;
+}
+
+/** A request that cannot be served as it is: answered with `status`. */
 export class HttpError extends Error {
   override readonly name: string = "HttpError";
-  /** The HTTP status that this error is answered with. */
+  /** The HTTP status that this error is answered with, 400 to 599. */
   readonly status: number;
 
+  /** @throws RangeError for a status that is not an integer from 400 to 599 */
   constructor(status: number, message: string, options?: ErrorOptions) {
+    if (!isErrorStatus(status))
+      throw new RangeError(
+        `${String(status)} is not the status of an error (400 to 599): ${message}`,
+        options,
+      );
     super(message, options);
     this.status = status;
   }
+}
+
+const HTTP_ERROR_NAMES: ReadonlySet<unknown> = new Set(["HttpError", "BodyError"]);
+
+/**
+ * The status that an error is answered with, undefined where it has none. Another copy of this package has other
+ * classes, so an error is told by its name too (gateway section 2).
+ */
+export function errorStatus(error: Error): number | undefined {
+  if (!(error instanceof HttpError) && !HTTP_ERROR_NAMES.has(error.name)) return undefined;
+  const { status } = error as Partial<HttpError>;
+  return isErrorStatus(status) ? status : undefined;
 }
 
 /** The content of a request could not be read whole: too large (413), broken or cut short (400), too slow (408). */
@@ -76,7 +100,8 @@ export class RequestAborted extends Error {
 
 /** What an app threw, as an error: not everything that can be thrown is one, or can be made text. */
 export function thrownError(thrown: unknown): Error {
-  if (thrown instanceof Error) return thrown;
+  // The second is for errors of another realm (node:vm).
+  if (thrown instanceof Error || isNativeError(thrown)) return thrown;
   try {
     return new Error(`the app threw ${String(thrown)}`);
   } catch {

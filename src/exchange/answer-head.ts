@@ -23,11 +23,44 @@ export function isFinalStatus(status: number): boolean {
   return Number.isInteger(status) && status >= 200 && status <= 599;
 }
 
-/** RFC 9110 section 7.8: who sends Upgrade sends it as an option of Connection too. */
+/** 100 is the server's to send (RFC 9110 section 10.1.1), and 101 ends HTTP. */
+export function isInformationalStatus(status: number): boolean {
+  return Number.isInteger(status) && status >= 102 && status <= 199;
+}
+
+/** Fields that frame content, which no 1xx has (RFC 9110 section 8.6, RFC 9112 section 6.1), or the connection. */
+const FRAMING = new Set(["content-length", "keep-alive", "proxy-connection", "trailer", "transfer-encoding"]);
+
+/** The fields of an informational answer: those about the connection are said by the final one. */
+export function informationalFields(headers: HeadersInput | undefined): string[] {
+  return keepFields(fieldPairs(headers), (name) => {
+    return !FRAMING.has(name) && name !== "connection" && name !== "upgrade";
+  });
+}
+
+/** The fields of a 101. RFC 9110 section 7.8: whoever sends Upgrade sends it as an option of Connection too. */
 export function upgradeFields(headers: HeadersInput): string[] {
-  const fields = fieldPairs(headers);
-  const connected = fields.some((name, index) => index % 2 === 0 && name.toLowerCase() === "connection");
+  let connected = false;
+  const fields = keepFields(fieldPairs(headers), (name, value) => {
+    if (name !== "connection") return !FRAMING.has(name);
+    const upgrades = UPGRADE_OPTION.test(value);
+    connected ||= upgrades;
+    return upgrades;
+  });
   return connected ? fields : ["Connection", "Upgrade", ...fields];
+}
+
+const UPGRADE_OPTION = /(?:^|[,\s])upgrade(?:$|[,\s])/i;
+
+/** Those of the names and values (in turn) that `keep`, called with the name in lower case, holds for. */
+function keepFields(fields: readonly string[], keep: (name: string, value: string) => boolean): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    const value = fields[index + 1] as string;
+    if (keep(name.toLowerCase(), value)) kept.push(name, value);
+  }
+  return kept;
 }
 
 /** Takes content-length out of the fields: the carrier writes it. */

@@ -4,14 +4,16 @@
  * looks complete); the carrier below it decides how it is framed and sent.
  */
 import type { Duplex } from "node:stream";
-import { ClientGone, GatewayError, HttpError, thrownError } from "../errors.ts";
+import { ClientGone, errorStatus, GatewayError, thrownError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { fieldPairs } from "../gateway/fields.ts";
 import { REASONS } from "../gateway/reasons.ts";
 import type { FileBody, HeadersInput, Respond, ResponseBody, ResponseWriter } from "../gateway/types.ts";
 import {
   forbidsContent,
+  informationalFields,
   isFinalStatus,
+  isInformationalStatus,
   saidLength,
   takeContentLength,
   trailerPairs,
@@ -323,17 +325,17 @@ export class Answer {
   }
 
   informational(status: number, headers?: HeadersInput): void {
-    if (!Number.isInteger(status) || status < 100 || status > 199 || status === 101) {
+    if (!isInformationalStatus(status)) {
       throw new GatewayError(
         clause.informational,
-        `${String(status)} is no informational status (100 to 199, but not 101)`,
+        `${String(status)} is not a status that an app can send ahead of its answer (102 to 199)`,
       );
     }
     if (this.#phase === "lost") return;
     if (this.headSent || this.complete) {
       throw new GatewayError(clause.informational, "an informational answer comes before the final one");
     }
-    this.#carrier.informational(status, fieldPairs(headers));
+    this.#carrier.informational(status, informationalFields(headers));
   }
 
   upgrade(headers?: HeadersInput | null): Duplex {
@@ -414,8 +416,9 @@ export class Answer {
     } else {
       if (this.#phase === "open") this.claim();
       this.#phase = answered ? "failed" : "lost";
-      if (error instanceof HttpError && isFinalStatus(error.status)) this.#sendError(error.status);
-      else this.#sendError(500, this.errorContent(error));
+      const status = errorStatus(error);
+      if (status === undefined) this.#sendError(500, this.errorContent(error));
+      else this.#sendError(status);
     }
     this.#settle(error);
   }
@@ -428,14 +431,10 @@ export class Answer {
   /** Sends the server's own short answer for `status`. */
   #sendError(status: number, said?: ErrorContent): void {
     this.status = status;
-    if (forbidsContent(status)) {
-      this.#carrier.whole(status, [], "", saidLength(status, 0, undefined));
-    } else {
-      const { type = "text/plain; charset=utf-8", content = `${status} ${REASONS[status] ?? "Error"}\n` } =
-        said ?? {};
-      const length = Buffer.byteLength(content);
-      this.#carrier.whole(status, ["Content-Type", type], this.#carrier.headOnly ? "" : content, length);
-    }
+    const { type = "text/plain; charset=utf-8", content = `${status} ${REASONS[status] ?? "Error"}\n` } =
+      said ?? {};
+    const length = Buffer.byteLength(content);
+    this.#carrier.whole(status, ["Content-Type", type], this.#carrier.headOnly ? "" : content, length);
     this.completed();
   }
 

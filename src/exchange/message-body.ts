@@ -65,6 +65,13 @@ class Pieces {
   }
 }
 
+/** @throws GatewayError for a limit that is no number of bytes: with NaN nothing would be too large. */
+function checkedLimit(options: BodyOptions | undefined): number | undefined {
+  const limit: unknown = options?.limit;
+  if (limit === undefined || (typeof limit === "number" && limit >= 0)) return limit;
+  throw new GatewayError(clause.bodyLimit, `the limit ${String(limit)} is not a number of bytes`);
+}
+
 export class MessageBody implements RequestBody {
   readonly length: number | undefined;
   /** Names and values in turn; complete once the body is. */
@@ -163,7 +170,7 @@ export class MessageBody implements RequestBody {
   }
 
   async bytes(options?: BodyOptions): Promise<Uint8Array> {
-    const limit = Math.min(options?.limit ?? this.#limit, this.#limit);
+    const limit = Math.min(checkedLimit(options) ?? this.#limit, this.#limit);
     // Before the claim: a client that waits for 100 Continue must not be told to send what is refused.
     if (this.length !== undefined && this.length > limit && !this.#used) throw this.#tooLarge(limit);
     this.#claim();

@@ -4,6 +4,7 @@
 export const clause = {
   body: "section 5.1",
   bodyOnce: "section 5.2",
+  bodyLimit: "section 5.4",
   extend: "section 12.4",
   status: "section 6.2",
   fields: "section 6.3",

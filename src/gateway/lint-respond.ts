@@ -29,6 +29,9 @@ const dropped = new FinalizationRegistry<{ exchange: LintedExchange; writer: boo
 
 const SERVER_FIELDS = new Set(["transfer-encoding", "keep-alive", "proxy-connection"]);
 
+/** Fields of a final answer alone. */
+const FINAL_FIELDS = new Set(["connection", "content-length", "trailer", "upgrade"]);
+
 type Pairs = [string, string][];
 
 /** Headers as pairs, so that an iterable is read once. */
@@ -103,9 +106,14 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
   Object.defineProperties(linted, {
     informational: {
       value: (status: number, headers?: HeadersInput) => {
-        const valid = Number.isInteger(status) && status >= 100 && status <= 199 && status !== 101;
-        demand(valid, "8.2", `${show(status)} is no informational status (100 to 199, but not 101)`);
-        respond.informational(status, checkHeaders(headers));
+        const valid = Number.isInteger(status) && status >= 102 && status <= 199;
+        demand(valid, "8.2", `${show(status)} is not a status that an app can send ahead (102 to 199)`);
+        const pairs = checkHeaders(headers);
+        for (const [name] of pairs) {
+          const allowed = !FINAL_FIELDS.has(name.toLowerCase());
+          demand(allowed, "8.2", `the app sets ${name} in an informational answer, which has no content`);
+        }
+        respond.informational(status, pairs);
       },
     },
     upgrade: { value: (headers?: HeadersInput | null) => lintUpgrade(respond, request, headers, exchange) },

@@ -40,7 +40,7 @@ export interface Framing {
   readonly sayKeepAlive: boolean;
 }
 
-const KIND = { plain: 1, date: 2, server: 3, connection: 4, length: 5 } as const;
+const KIND = { plain: 1, date: 2, server: 3, connection: 4, length: 5, upgrade: 6 } as const;
 
 /** Fields that are the server's to write, or that it watches. */
 const SPECIAL = new Map<string, number>([
@@ -50,6 +50,7 @@ const SPECIAL = new Map<string, number>([
   ["keep-alive", KIND.server],
   ["proxy-connection", KIND.server],
   ["transfer-encoding", KIND.server],
+  ["upgrade", KIND.upgrade],
 ]);
 
 /** Names seen before, with their kind: an app uses the same few all its life. Bounded, since names may come from data. */
@@ -89,13 +90,20 @@ export function asksToClose(fields: readonly string[]): boolean {
   return false;
 }
 
-/** What the server writes behind the app's fields, up to and including the empty line. */
-export function framingFields(framing: Framing): string {
+/**
+ * What the server writes behind the app's fields, up to and including the empty line.
+ *
+ * @param upgrade whether Upgrade is among them, which makes it an option of Connection (RFC 9110 section 7.8)
+ */
+export function framingFields(framing: Framing, upgrade = false): string {
   let text = "";
   if (framing.chunked) text = "Transfer-Encoding: chunked\r\n";
   else if (framing.length !== undefined) text = `Content-Length: ${framing.length}\r\n`;
-  if (!framing.keepAlive) return `${text}Connection: close\r\n\r\n`;
-  return framing.sayKeepAlive ? `${text}Connection: keep-alive\r\n\r\n` : `${text}\r\n`;
+  let connection = "";
+  if (!framing.keepAlive) connection = "close";
+  else if (framing.sayKeepAlive) connection = "keep-alive";
+  if (upgrade) connection += connection === "" ? "upgrade" : ", upgrade";
+  return connection === "" ? `${text}\r\n` : `${text}Connection: ${connection}\r\n\r\n`;
 }
 
 /** The head of a final answer. `fields` are valid names and values in turn; hop-by-hop ones are left out. */
@@ -107,15 +115,17 @@ export function responseHead(
 ): string {
   let text = statusLine(status);
   let dated = false;
+  let upgrade = false;
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
     const kind = kindOf(name);
     if (kind === KIND.date) dated = true;
+    else if (kind === KIND.upgrade) upgrade = true;
     else if (kind !== KIND.plain) continue;
     text += `${name}: ${fields[index + 1]}\r\n`;
   }
   if (!dated) text += dateField(now);
-  return text + framingFields(framing);
+  return text + framingFields(framing, upgrade);
 }
 
 /** The head of an informational answer, or of a 101: nothing is added to it. */

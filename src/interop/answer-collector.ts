@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { forbidsContent } from "../exchange/answer-head.ts";
 import type { Carrier } from "../exchange/carrier.ts";
 import { duplexPair } from "./duplex-pair.ts";
-import { fieldValue, sendableFields } from "./framing.ts";
+import { fieldValue, sentFields } from "./framing.ts";
 
 export interface CollectorEvents {
   /** The answer is complete, or the connection has been taken over. */
@@ -68,7 +68,7 @@ export class AnswerCollector implements Carrier {
 
   #head(status: number, fields: string[], length: number | undefined): void {
     this.status = status;
-    this.rawHeaders = sendableFields(fields);
+    this.rawHeaders = sentFields(fields);
     if (fieldValue(fields, "date") === undefined) this.rawHeaders.push("Date", new Date().toUTCString());
     if (this.#chunked) this.rawHeaders.push("Transfer-Encoding", "chunked");
     else if (length !== undefined) this.rawHeaders.push("Content-Length", String(length));

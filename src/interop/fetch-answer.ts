@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { ClientGone } from "../errors.ts";
 import type { Carrier } from "../exchange/carrier.ts";
 import type { HeadersInput, Respond } from "../gateway/types.ts";
-import { hasServerFields, sendableFields } from "./framing.ts";
+import { hasServerFields, sendableFields, sentFields } from "./framing.ts";
 import { textAnswer } from "./text-response.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
@@ -167,7 +167,7 @@ export class ResponseMaker implements Carrier {
     length: number | undefined,
   ): void {
     const headers = new Headers();
-    const sent = sendableFields(fields);
+    const sent = sentFields(fields);
     for (let index = 0; index < sent.length; index += 2) {
       headers.append(sent[index] as string, sent[index + 1] as string);
     }

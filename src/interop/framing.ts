@@ -26,6 +26,22 @@ export function sendableFields(fields: readonly string[]): string[] {
   return sendable;
 }
 
+/**
+ * The fields of a final answer as they are sent: those that may be, and Connection with what the app wishes, what
+ * the carrier has to say in `connection`, and what Upgrade asks for (RFC 9110 section 7.8).
+ */
+export function sentFields(fields: readonly string[], connection: readonly string[] = []): string[] {
+  const sendable = sendableFields(fields);
+  const options = new Set(connection);
+  if (fieldValue(sendable, "connection") !== undefined) options.add("close");
+  if (fieldValue(sendable, "upgrade") !== undefined) options.add("upgrade");
+  const sent = sendable.filter((_text, index) => {
+    return (sendable[index - (index % 2)] as string).toLowerCase() !== "connection";
+  });
+  if (options.size > 0) sent.push("Connection", [...options].join(", "));
+  return sent;
+}
+
 /** Whether a comma-separated list such as the value of Connection has an option. */
 export function hasOption(list: string | undefined, option: string): boolean {
   return list?.split(",").some((each) => each.trim().toLowerCase() === option) === true;

@@ -114,12 +114,18 @@ export class HostedApp {
   #onIdle: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
+  /** @throws RangeError for a limit that is not a number above zero, or zero bytes */
   constructor(app: App | Handler, options: HostOptions = {}) {
+    const { bodyLimit = Number.POSITIVE_INFINITY, requestTimeout = Number.POSITIVE_INFINITY } = options;
+    if (!(typeof bodyLimit === "number" && bodyLimit >= 0))
+      throw new RangeError(`bodyLimit: ${String(bodyLimit)} is not a number of bytes`);
+    if (!(typeof requestTimeout === "number" && requestTimeout > 0))
+      throw new RangeError(`requestTimeout: ${String(requestTimeout)} is not a time in milliseconds`);
     this.#app = typeof app === "function" ? { handle: app } : app;
     this.#options = options;
     this.#handle = this.#app.handle.bind(this.#app);
     this.#upgrade = this.#app.upgrade?.bind(this.#app) ?? this.#handle;
-    this.bodyLimit = options.bodyLimit ?? Number.POSITIVE_INFINITY;
+    this.bodyLimit = bodyLimit;
     this.rootPath = options.rootPath ?? "";
     // Each long answer may listen for it: many are no leak.
     setMaxListeners(0, this.#drain.signal);

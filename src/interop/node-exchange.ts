@@ -10,8 +10,8 @@ import type { Answer } from "../exchange/answer.ts";
 import type { Carrier } from "../exchange/carrier.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import type { ExchangeRequest } from "../exchange/request.ts";
-import { informationalHead } from "../http/response-head.ts";
-import { allowedTrailers, fieldValue, sendableFields } from "./framing.ts";
+import { asksToClose, informationalHead } from "../http/response-head.ts";
+import { allowedTrailers, fieldValue, sentFields } from "./framing.ts";
 import type { ConnectedExchange, NodeConnection } from "./node-connection.ts";
 
 /** What is left of a body when it has been answered is read up to this size; beyond it the connection is closed. */
@@ -174,15 +174,24 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
   }
 
   #head(status: number, fields: string[], length: number | undefined): void {
-    const sent: OutgoingHttpHeader[] = sendableFields(fields);
+    const response = this.#response;
+    const upgrades = fieldValue(fields, "upgrade") !== undefined;
+    // Whether a client that still waits for 100 Continue sends its content now, nobody can tell. Node decides on an
+    // HTTP/1.0 client itself, but not where Connection is given.
+    const close =
+      asksToClose(fields) ||
+      this.#waits ||
+      this.upgradable ||
+      this.#options.draining() ||
+      (upgrades && !response.shouldKeepAlive);
+    const options: string[] = [];
+    if (close) options.push("close");
+    else if (upgrades && this.#request.httpVersion === "1.0") options.push("keep-alive");
+    const sent: OutgoingHttpHeader[] = sentFields(fields, options);
     if (length !== undefined) sent.push("Content-Length", String(length));
-    // Whether a client that still waits for 100 Continue sends its content now, nobody can tell.
-    const close = this.#waits || this.upgradable || this.#options.draining();
-    const closes = fieldValue(sent as string[], "connection") !== undefined;
-    if (close && !closes) sent.push("Connection", "close");
-    if (close || closes) this.#options.connection.last();
+    if (close) this.#options.connection.last();
     this.#beyondAscii = fields.some((text) => BEYOND_ASCII.test(text));
-    this.#response.writeHead(status, sent);
+    response.writeHead(status, sent);
   }
 
   /** Node writes head and text together as UTF-8, which would change the bytes of a head beyond ASCII. */

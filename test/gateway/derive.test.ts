@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { derive } from "../../src/gateway/derive.ts";
+import { lint } from "../../src/gateway/lint.ts";
 import { inject } from "../../src/interop/testing.ts";
 
 test("changes what is named and leaves the rest, methods and lazy members too", async () => {
@@ -33,4 +34,29 @@ test("a change to undefined is a change", async () => {
     handle: (request, respond) => respond(200, null, String(derive(request, { state: undefined }).state)),
   });
   assert.equal(answer.text(), "undefined");
+});
+
+test("a state that is a function is the same value, with its properties, derived and under lint", async () => {
+  class Sql {}
+  const sql = Object.assign(() => "rows", { options: { max: 10 }, Sql });
+  const app = lint({
+    startup: () => sql,
+    handle: (request, respond) => {
+      const { state } = derive(derive(request, { path: "/other" }), { rootPath: "/x" });
+      respond(200, null, JSON.stringify([request.state === sql, state === sql, state.options.max, state()]));
+    },
+  });
+  assert.deepEqual((await inject(app)).json(), [true, true, 10, "rows"]);
+});
+
+test("every member gives the same value each time it is read", async () => {
+  const answer = await inject((request, respond) => {
+    const derived = derive(request, { path: "/other" });
+    const { extend } = derived;
+    extend(1000);
+    const names = ["extend", "signal", "body", "headers", "worker", "constructor"] as const;
+    const [once, again] = [0, 1].map(() => names.map((name) => derived[name]));
+    respond(200, null, JSON.stringify(names.filter((_name, at) => once?.[at] !== again?.[at])));
+  });
+  assert.deepEqual(answer.json(), []);
 });

@@ -29,6 +29,14 @@ async function listening(t: TestContext, server: Server): Promise<string> {
 }
 
 describe("toNodeListener", () => {
+  test("refuses limits that would be none", () => {
+    const app: Handler = (_request, respond) => respond(200, null, null);
+    for (const bodyLimit of [Number.NaN, -1, "1MB" as never])
+      assert.throws(() => toNodeListener(app, { bodyLimit }), /^RangeError: bodyLimit: /);
+    for (const requestTimeout of [Number.NaN, 0, "30s" as never])
+      assert.throws(() => toNodeListener(app, { requestTimeout }), /^RangeError: requestTimeout: /);
+  });
+
   test("is a plain request listener", async (t) => {
     const listener = toNodeListener(async (request, respond) =>
       respond(200, null, await request.body.text()),

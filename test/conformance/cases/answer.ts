@@ -243,6 +243,44 @@ const fieldCases: readonly Case[] = [
       assert.equal(content.toString(), "content");
     },
   },
+  ...[
+    { how: "whole", target: "/", connection: ["upgrade"] },
+    { how: "from a writer", target: "/writer", connection: ["upgrade"] },
+    { how: "to HEAD", target: "/", method: "HEAD", connection: ["upgrade"] },
+    { how: "with close", target: "/close", connection: ["close, upgrade"] },
+  ].map(
+    ({ how, connection, ...request }): Case => ({
+      clauses: ["6.3.4"],
+      title: `Upgrade in an answer ${how} is an option of Connection`,
+      app: () => (request, respond) => {
+        const headers = { Upgrade: "websocket", ...(request.path === "/close" && { connection: "close" }) };
+        if (request.path === "/writer") void respond(426, headers).end("upgrade");
+        else respond(426, headers, "upgrade");
+      },
+      async run(stage) {
+        const { status, rawHeaders } = await stage.exchange(request);
+        assert.deepEqual([status, values(rawHeaders, "upgrade")], [426, ["websocket"]]);
+        assert.deepEqual(values(rawHeaders, "connection"), connection);
+      },
+    }),
+  ),
+  {
+    clauses: ["6.3.4", "13.3"],
+    title: "Upgrade in an answer does not change how long an HTTP/1.0 connection stays",
+    wire: true,
+    app: respondWith(426, { upgrade: "websocket" }, "upgrade"),
+    async run(stage) {
+      const kept = await stage.open();
+      kept.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+      const stays = await kept.answer();
+      assert.deepEqual(values(stays.rawHeaders, "connection"), ["keep-alive, upgrade"]);
+      const closed = await stage.open();
+      closed.send("GET / HTTP/1.0\r\n\r\n");
+      const goes = await closed.answer();
+      assert.deepEqual(values(goes.rawHeaders, "connection"), ["close, upgrade"]);
+      await closed.until(() => closed.ended, "the end of the connection");
+    },
+  },
   {
     clauses: ["6.3.4"],
     title: "an app may ask for the connection to be closed",

@@ -479,6 +479,30 @@ const limitCases: readonly Case[] = [
       },
     }),
   ),
+  ...["bytes", "text", "json"].map(
+    (way): Case => ({
+      clauses: ["5.4.1"],
+      title: `${way} refuses a limit that is no number of bytes, and the body can still be read`,
+      app: (stage) => async (request, respond) => {
+        const body = request.body as RequestBody & { [way: string]: (options: object) => Promise<unknown> };
+        const read = body[way] as (options: object) => Promise<unknown>;
+        for (const limit of [Number.NaN, -1, "12", null]) {
+          const name = await read.call(body, { limit }).then(
+            () => "taken",
+            (error: Error) => error.name,
+          );
+          stage.note(name);
+        }
+        stage.note(body.used);
+        respond(200, null, String(await read.call(body, { limit: Number.POSITIVE_INFINITY })));
+      },
+      async run(stage) {
+        const answer = await stage.exchange({ method: "POST", content: "12" });
+        assert.deepEqual(stage.notes, [...Array<string>(4).fill("GatewayError"), false]);
+        assert.equal(answer.content.toString(), "12");
+      },
+    }),
+  ),
   {
     clauses: ["5.4.2"],
     title: "content that is too long is not asked for",

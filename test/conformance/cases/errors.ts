@@ -58,6 +58,42 @@ const throwCases: readonly Case[] = [
       assert.ok(!answer.content.toString().includes("secret"));
     },
   },
+  ...[
+    { what: "an HttpError of another copy of the class", name: "HttpError", status: 418, answered: 418 },
+    { what: "a BodyError of another copy of the class", name: "BodyError", status: 413, answered: 413 },
+    { what: "an HttpError with the status of a success", name: "HttpError", status: 204, answered: 500 },
+    { what: "an HttpError without a status", name: "HttpError", status: undefined, answered: 500 },
+    { what: "another error with a status", name: "Error", status: 418, answered: 500 },
+  ].map(
+    ({ what, name, status, answered }): Case => ({
+      clauses: ["11.1"],
+      title: `${what} is answered with ${answered}`,
+      app: () => () => {
+        throw Object.assign(new Error("secret detail"), { name, status });
+      },
+      async run(stage) {
+        assert.equal((await stage.exchange()).status, answered);
+        assert.deepEqual(
+          stage.errors.map(({ error }) => error.message),
+          ["secret detail"],
+        );
+      },
+    }),
+  ),
+  {
+    clauses: ["11.1"],
+    title: "new HttpError with a status that is none of an error throws a RangeError, which is a 500",
+    app: () => () => {
+      throw new HttpError(200, "secret detail");
+    },
+    async run(stage) {
+      assert.equal((await stage.exchange()).status, 500);
+      assert.deepEqual(
+        stage.errors.map(({ error }) => error.name),
+        ["RangeError"],
+      );
+    },
+  },
   {
     clauses: ["11.1", "6.7.1"],
     title: "the 500 for HEAD has no content",

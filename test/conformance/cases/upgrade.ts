@@ -81,6 +81,20 @@ export const upgradeCases: readonly Case[] = [
     },
   },
   {
+    clauses: ["9.1"],
+    title: "the fields of a 101 frame nothing, and upgrade is an option of Connection",
+    app: () => (_request, respond) => {
+      const headers = { "content-length": "5", "transfer-encoding": "chunked", "keep-alive": "timeout=9" };
+      respond.upgrade({ ...headers, connection: "keep-alive", upgrade: "echo", "x-a": "b" }).end();
+    },
+    async run(stage) {
+      const answer = await stage.exchange({ headers: ASKS });
+      const fields = ["Connection", "Upgrade", "upgrade", "echo", "x-a", "b"];
+      assert.deepEqual([answer.status, answer.rawHeaders], [101, fields]);
+      answer.upgraded?.destroy();
+    },
+  },
+  {
     clauses: ["9.2"],
     title: "a library may write the handshake itself",
     app: () => (_request, respond) => respond.upgrade().end(`${HANDSHAKE}hello`),

@@ -198,7 +198,10 @@ const writingCases: readonly Case[] = [
 const BAD_HINTS: readonly [number, HeadersInput][] = [
   [101, {}],
   [99, {}],
+  [100, {}],
+  [101, { upgrade: "echo" }],
   [200, {}],
+  [Number.NaN, {}],
   [103.5, {}],
   [103, { link: "a\r\ninjected: b" }],
 ];
@@ -273,6 +276,30 @@ const informationalCases: readonly Case[] = [
       },
     }),
   ),
+  {
+    clauses: ["8.2"],
+    title: "an informational answer says nothing of content and connection",
+    notUnderLint: "lint refuses such fields",
+    app: () => (_request, respond) => {
+      respond.informational(103, {
+        "Content-Length": "5",
+        "transfer-encoding": "chunked",
+        connection: "close",
+        "Keep-Alive": "timeout=9",
+        "proxy-connection": "close",
+        trailer: "x-sum",
+        upgrade: "echo",
+        Link: "</a>",
+      });
+      respond(200, null, "final");
+    },
+    async run(stage) {
+      const answer = await stage.exchange();
+      const [hints] = answer.informational;
+      assert.deepEqual([hints?.status, hints?.rawHeaders], [103, ["Link", "</a>"]]);
+      assert.equal(answer.content.toString(), "final");
+    },
+  },
   {
     clauses: ["8.3"],
     title: "an HTTP/1.0 client gets no informational answer",

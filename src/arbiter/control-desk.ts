@@ -52,6 +52,11 @@ function done(message: string): Outcome {
   return { ok: true, message };
 }
 
+function failedReload(why: string, detail: string | undefined, established: number): Outcome {
+  const error = `${why}; generation ${established} serves on`;
+  return { ok: false, error, ...(detail !== undefined && { detail }) };
+}
+
 export class ControlDesk implements Controllable {
   readonly #office: DeskOffice;
   readonly #startedAt = performance.now();
@@ -226,17 +231,23 @@ export class ControlDesk implements Controllable {
 
   /** `detail` is the app's own stack, where that is to blame. */
   reloadFailed(generation: number, why: string, detail: string | undefined, established: number): void {
-    const error = `${why}; generation ${established} serves on`;
-    this.#endReloads(generation, { ok: false, error, ...(detail !== undefined && { detail }) });
+    this.#endReloads(generation, failedReload(why, detail, established));
+  }
+
+  /** Generation `generation` could not be made. Who waits for an earlier one, which may be rolling out, goes on waiting. */
+  reloadNotBegun(generation: number, why: string, detail: string | undefined, established: number): void {
+    this.#endReloads(generation, failedReload(why, detail, established), generation);
   }
 
   reloadsWithdrawn(why: string): void {
     this.#endReloads(Number.POSITIVE_INFINITY, { ok: false, error: why });
   }
 
-  #endReloads(generation: number, outcome: Outcome): void {
-    const due = this.#reloads.filter((wish) => wish.since <= generation);
-    this.#reloads = this.#reloads.filter((wish) => wish.since > generation);
+  /** Settles the wishes that the generations from `first` to `last` were made for. */
+  #endReloads(last: number, outcome: Outcome, first = 0): void {
+    const isDue = ({ since }: ReloadWish): boolean => since >= first && since <= last;
+    const due = this.#reloads.filter(isDue);
+    this.#reloads = this.#reloads.filter((wish) => !isDue(wish));
     for (const wish of due) wish.settle(outcome);
   }
 }

@@ -1,6 +1,8 @@
 /**
  * The reload, from the wish to what became of it; between them the pool replaces the workers. The configuration is read
- * beside the loop, and whatever that throws leaves everything as it is. Reloads that overlap become one: what was read before the newest wish may be old.
+ * beside the loop, and whatever that throws leaves everything as it is. Reloads that overlap become one: what was read
+ * before the newest wish may be old. While the configuration is read the pool goes on, so whether a reload can begin is
+ * asked again when the reading ends.
  */
 import type { Configuration } from "../config/config.ts";
 import type { Config } from "../config/settings.ts";
@@ -36,6 +38,8 @@ export class Reload {
   #reading = false;
   /** What is being read is for nobody any more. */
   #withdrawn = false;
+  /** What has been read and is the next reload, once the one that is rolling out has come to its end. */
+  #waiting: Configuration | undefined;
   /** The files whose change asked for it. */
   readonly #changed = new Set<string>();
 
@@ -79,6 +83,7 @@ export class Reload {
   withdraw(why: string): void {
     const { pool, desk } = this.#office;
     pool.reloadAgain(false);
+    this.#waiting = undefined;
     this.#withdrawn = this.#reading;
     this.#changed.clear();
     desk.reloadsWithdrawn(why);
@@ -101,6 +106,10 @@ export class Reload {
       this.#onceMore();
       return;
     }
+    if (!canReload(pool.desired)) {
+      this.#waiting = read;
+      return;
+    }
     const config = keepFixedSettings(read.config, generations.configOf(established), logs.errors);
     try {
       logs.prepare(config);
@@ -121,7 +130,7 @@ export class Reload {
     const { message, detail } = error as FatalError;
     narrator.reloadFailed(established, message, detail);
     // The error's own stack leads through tsgun, which is not to blame.
-    if (!reloadAgain) desk.reloadFailed(generations.newest + 1, message, detail, established);
+    if (!reloadAgain) desk.reloadNotBegun(generations.newest + 1, message, detail, established);
     this.#onceMore();
   }
 
@@ -139,13 +148,13 @@ export class Reload {
   /** The newest generation failed, and `established` stands; nothing is left if that is 0. */
   abandoned(failure: BootFailure, established: number): void {
     const { pool, generations, narrator, desk, logs } = this.#office;
-    const waiting = established !== 0 && generations.standsInFor(established) !== undefined;
-    if (waiting) narrator.broken(failure);
+    const standsIn = established !== 0 && generations.standsInFor(established) !== undefined;
+    if (standsIn) narrator.broken(failure);
     else narrator.abandoned(failure, established);
     desk.reloadFailed(generations.newest, failure.message, failure.stack, established);
     if (established !== 0) logs.adopt(generations.configOf(established));
     const tried = generations.standsInFor(generations.newest) === undefined;
-    if (waiting && tried && !pool.desired.reloadAgain)
+    if (standsIn && tried && !pool.desired.reloadAgain && this.#waiting === undefined)
       pool.reload(this.standIn(failure), pool.desired.target);
     this.#onceMore();
   }
@@ -159,8 +168,13 @@ export class Reload {
   /** Where a reload has come to its end: begins the one that was asked for meanwhile. */
   #onceMore(): void {
     const { pool } = this.#office;
-    if (!pool.desired.reloadAgain) return;
-    pool.reloadAgain(false);
-    this.ask();
+    const read = this.#waiting;
+    this.#waiting = undefined;
+    if (pool.desired.reloadAgain) {
+      pool.reloadAgain(false);
+      this.ask();
+    } else if (read !== undefined) {
+      this.#begin(read);
+    }
   }
 }

@@ -6,6 +6,7 @@ import { Pool, type PoolEffects } from "../../src/arbiter/pool.ts";
 import { activeWorkers, readyWorkers } from "../../src/arbiter/roster.ts";
 import { MOST_WORKERS } from "../../src/config/settings.ts";
 import { ExitCode } from "../../src/errors.ts";
+import { randomNumbers } from "../support/random.ts";
 
 const LIMITS: Limits = { boot: 60_000, graceful: 30_000, silence: 20_000, crashes: undefined };
 
@@ -644,17 +645,6 @@ describe("stopping", () => {
     assert.deepEqual(paper.news(), ["kill 1: stop"]);
   });
 });
-
-/** Numbers that look random and are the same for the same seed (mulberry32). */
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 /** One thing that can happen, by chance. */
 function happen(paper: PaperPool, random: (below: number) => number): string {

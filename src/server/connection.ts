@@ -18,6 +18,7 @@ import type { EngineOptions } from "./engine-options.ts";
 import type { ExchangeLog } from "./exchange-log.ts";
 import { Input, type InputReader } from "./input.ts";
 import { Output } from "./output.ts";
+import type { PeerWatch, WatchedPeer } from "./peer-watch.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
 
 /** What a connection needs of its server. */
@@ -31,6 +32,7 @@ export interface ConnectionHost {
   readonly draining: boolean;
   /** Nobody is accepted until a connection is closed. */
   readonly full: boolean;
+  readonly peers: PeerWatch;
   /** While draining: how long an idle connection may still bring a request. */
   readonly lingerMs: number;
   /** How many kept connections are to be let go. */
@@ -51,13 +53,15 @@ const LINGER_MAX_MS = 30_000;
 
 type Phase = "idle" | "head" | "exchange" | "lingering" | "upgraded" | "closed";
 
-export class Connection implements AnsweredConnection, ArrivalHost, InputReader, RequestParserEvents {
+export class Connection
+  implements AnsweredConnection, ArrivalHost, InputReader, RequestParserEvents, WatchedPeer
+{
   /** When the current phase is overdue; in the host's time. */
   deadline: number;
   /** When the current request should have an answer; in the host's time. */
   requestDeadline = Number.POSITIVE_INFINITY;
   readonly input: Input;
-  readonly #socket: Socket;
+  readonly socket: Socket;
   readonly #host: ConnectionHost;
   readonly #context: ExchangeContext;
   readonly #parser: RequestParser;
@@ -76,7 +80,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
   #upgraded: UpgradedStream | undefined;
 
   constructor(socket: Socket, host: ConnectionHost, context: ExchangeContext) {
-    this.#socket = socket;
+    this.socket = socket;
     this.#host = host;
     this.#context = context;
     this.input = new Input(socket, this);
@@ -153,7 +157,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
         at += this.#parser.execute(bytes, at, bytes.length - at);
       }
       if (this.#upgraded !== undefined) {
-        if (at < bytes.length && !this.#upgraded.receive(bytes.subarray(at))) this.#socket.pause();
+        if (at < bytes.length && !this.#upgraded.receive(bytes.subarray(at))) this.socket.pause();
         if (this.input.ended) this.#upgraded.receiveEnd();
       } else if (this.#phase === "idle" && this.#parser.inHead) {
         this.#enter("head", this.#host.options.timeouts.header);
@@ -250,6 +254,8 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     this.input.end();
     // Its own sending side may be all that a client has closed: an answer is still delivered.
     this.#abort(new ClientGone("the client closed its side of the connection"));
+    if (this.#phase === "exchange" || this.#phase === "upgraded")
+      this.#host.peers.ended(this, this.#host.now);
     if (this.#phase === "upgraded") this.#upgraded?.receiveEnd();
     else if (!this.input.holds) this.inputEnded();
   }
@@ -259,6 +265,17 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     if (this.#answer?.complete !== false) return;
     this.#log?.because(reason instanceof ClientGone ? "client-gone" : "worker-exit");
     this.#request?.abort(reason);
+  }
+
+  /** Not read from, with an exchange under way or in the hands of an app: what the client does is not seen. */
+  get deaf(): boolean {
+    return this.#upgraded?.behind ?? (this.#request !== undefined && this.input.paused);
+  }
+
+  probe(): boolean {
+    // What waits to be sent is a probe itself.
+    if (this.#answer?.complete !== false || this.#output.pending) return false;
+    return this.#sender.probe(this.#answer.headSent);
   }
 
   inputEnded(): void {
@@ -284,6 +301,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
     this.#log?.finish("client-gone");
     this.#request = undefined;
     this.#answer = undefined;
+    this.#host.peers.forget(this);
     this.#host.onClosed(this);
     // Last: the app may answer from its listener, and is not to find anything that could be answered.
     request?.abort(gone);
@@ -336,7 +354,7 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
       new BodyError(400, "the connection was taken over before the request body was read"),
     );
     this.#forgetExchange();
-    this.#upgraded = new UpgradedStream(this.#socket, this.input.drop());
+    this.#upgraded = new UpgradedStream(this.socket, this.input.drop());
     const log = this.#log;
     if (log !== undefined) this.#upgraded.onFirstWrite = (bytes) => log.upgraded(bytes);
     // While input is being looked at, more of it may belong to the app.
@@ -345,19 +363,19 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
   }
 
   breakOff(): void {
-    this.#log?.finish(this.#socket.destroyed ? "client-gone" : "truncated");
+    this.#log?.finish(this.socket.destroyed ? "client-gone" : "truncated");
     this.#output.flush();
     // A reset tells even where content ends with the connection; Unix sockets know none.
     if (this.#sender.endsWithConnection && this.#context.peer.family !== "unix")
-      this.#socket.resetAndDestroy();
-    else this.#socket.destroy();
+      this.socket.resetAndDestroy();
+    else this.socket.destroy();
   }
 
   /** Cuts the connection, whatever is under way. */
   destroy(): void {
     this.#endHead("worker-exit");
     this.#abort(new RequestAborted("the worker was told to stop at once"));
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
   // ---- the life of an exchange
@@ -452,10 +470,10 @@ export class Connection implements AnsweredConnection, ArrivalHost, InputReader,
       this.#enterIdle();
     } else if (phase === "idle") this.close();
     else if (phase === "head") this.#refuse(new HttpError(408, "the request took too long to arrive"));
-    else if (phase === "lingering") this.#socket.destroy();
+    else if (phase === "lingering") this.socket.destroy();
     else if (phase === "exchange" && this.#arriving?.received !== false) {
       this.#log?.because("timeout");
-      this.#socket.destroy();
+      this.socket.destroy();
     } else if (phase === "exchange")
       this.#refuse(new HttpError(408, "the request body took too long to arrive"));
   }

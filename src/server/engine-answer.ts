@@ -91,6 +91,17 @@ export class Sender implements Carrier {
     if (!this.#oldVersion) this.#output.text(informationalHead(status, fields));
   }
 
+  /**
+   * Sends what makes no difference to an answer that has only begun, or not yet: before its head 102 (RFC 9110 section
+   * 15.2: a client must be able to parse one that it did not ask for), between chunks a leading zero of the next
+   * one's size (RFC 9112 section 7.1: 1*HEXDIG, and 1*"0" for the last one). False where there is no such thing.
+   */
+  probe(headSent: boolean): boolean {
+    if (this.#oldVersion || (headSent && !this.#chunked)) return false;
+    this.#output.text(headSent ? "0" : informationalHead(102, []));
+    return true;
+  }
+
   whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
     if (asksToClose(fields)) this.connection.refuseKeepAlive();
     const keepAlive = this.connection.settleKeepAlive();

@@ -13,6 +13,7 @@ import type { EngineOptions } from "./engine-options.ts";
 import { type ExchangeLog, ExchangeLogs } from "./exchange-log.ts";
 import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
+import { PeerWatch } from "./peer-watch.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
 import { TickClock } from "./tick-clock.ts";
 
@@ -47,6 +48,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   lingerMs = 0;
   shedding = 0;
   requests = 0;
+  readonly peers = new PeerWatch();
   #dueAt = Number.POSITIVE_INFINITY;
   #onDue: () => void = () => {};
   readonly #listeners: Server[] = [];
@@ -175,5 +177,10 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
       if (connection.deadline <= passed) connection.overdue();
       if (connection.requestDeadline <= passed) connection.requestOverdue();
     }
+    this.peers.look(this.now);
+    this.peers.lookAtPaused(this.now, () => this.#deaf());
+  }
+  *#deaf(): Iterable<Connection> {
+    for (const connection of this.#connections) if (connection.deaf) yield connection;
   }
 }

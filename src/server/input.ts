@@ -54,6 +54,11 @@ export class Input {
     return this.#halted;
   }
 
+  /** True when nothing is read from the socket. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
   /** True when `advance` may have something to do. */
   get waits(): boolean {
     return this.#held !== undefined || this.#paused || this.#ended;

@@ -20,6 +20,7 @@ import { listenOn } from "./listen.ts";
 import { ListenerExchange, requestId } from "./listener-exchange.ts";
 import { type Failure, isReset, NodeAccess, type ParserError } from "./node-access.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
+import { PeerWatch, type WatchedPeer } from "./peer-watch.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
 import { Uptake } from "./uptake.ts";
 
@@ -43,7 +44,7 @@ export interface NodeServerOptions {
 }
 
 /** A connection between requests: idle as long as it has received nothing since. */
-interface Connection {
+interface Connection extends WatchedPeer {
   exchanges: number;
   /** Exact only while the server drains; what became idle before has been since the draining began, or longer. */
   idleSince: number;
@@ -63,6 +64,7 @@ export class NodeServer implements WorkerServer {
   readonly #servers: Server[] = [];
   readonly #connections = new Map<Socket, Connection>();
   readonly #exchanges = new Set<ListenerExchange>();
+  readonly #peers = new PeerWatch();
   readonly #gate: Gate;
   /** Undefined where the access log is off. */
   readonly #access: NodeAccess | undefined;
@@ -231,6 +233,7 @@ export class NodeServer implements WorkerServer {
 
   #connected(socket: Socket): void {
     const connection: Connection = {
+      socket,
       exchanges: 0,
       idleSince: performance.now(),
       bytesWhenIdle: 0,
@@ -356,6 +359,15 @@ export class NodeServer implements WorkerServer {
       // Longer, if the app gave the connection more time itself.
       const time = Math.max(this.#options.timeouts.body, socket.timeout ?? 0);
       if (!upgraded && uptake.stoodStill(now) >= time) socket.destroy();
+    }
+    this.#peers.lookAtPaused(now, () => this.#deaf());
+  }
+
+  /** Not read from, with an exchange under way or in the hands of the app: what the client does is not seen. */
+  *#deaf(): Iterable<Connection> {
+    for (const connection of this.#connections.values()) {
+      const { socket, exchanges } = connection;
+      if (exchanges > 0 && (socket.isPaused() || socket.readableEnded)) yield connection;
     }
   }
 }

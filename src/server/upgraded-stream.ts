@@ -30,6 +30,11 @@ export class UpgradedStream extends Duplex {
     return this.push(Buffer.from(bytes));
   }
 
+  /** True while its reader has enough, and nothing more is read. */
+  get behind(): boolean {
+    return this.readableLength >= this.readableHighWaterMark;
+  }
+
   /** The other side has ended. */
   receiveEnd(): void {
     this.#ended = true;

@@ -3,8 +3,9 @@ import type { Duplex } from "node:stream";
 import { ClientGone } from "../errors.ts";
 import type { Carrier } from "../exchange/carrier.ts";
 import type { HeadersInput, Respond } from "../gateway/types.ts";
-import { hasServerFields, sendableFields, sentFields } from "./framing.ts";
-import { textAnswer } from "./text-response.ts";
+import { fetchedFields } from "./fetched-response.ts";
+import { fieldValue, hasServerFields, sendableFields, sentFields } from "./framing.ts";
+import { knownLength, takeText } from "./text-response.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Read = Awaited<ReturnType<Reader["read"]>>;
@@ -24,14 +25,14 @@ async function soon<T>(promise: Promise<T>): Promise<T | undefined> {
  * Sends a fetch app's answer. Text goes out at once; other content that is there at once goes out whole with its
  * length; anything else as it comes.
  *
- * @throws TypeError for what is no `Response`
+ * @throws TypeError for what is no `Response`, and for one whose content has been used
  */
 export function sendResponse(response: Response, method: string, respond: Respond): void | Promise<void> {
-  // Not for HEAD: an answer to it without content has no length, since that would be the one of GET.
-  const answer =
-    typeof response === "object" && response !== null && method !== "HEAD" ? textAnswer(response) : undefined;
+  const answer = typeof response === "object" && response !== null ? takeText(response) : undefined;
   if (answer !== undefined) {
-    respond(answer.status, fieldPairs(answer.fields), answer.text);
+    const { status, fields, text } = answer;
+    if (method === "HEAD" && text === null) return sendHead(status, fields, knownLength(response), respond);
+    respond(status, fieldPairs(fields), text);
     return;
   }
   if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {
@@ -42,14 +43,21 @@ export function sendResponse(response: Response, method: string, respond: Respon
 
 async function sendContent(response: Response, method: string, respond: Respond): Promise<void> {
   const { status, body } = response;
-  const headers = responseHeaders(response);
+  if (response.bodyUsed || body?.locked === true) {
+    throw new TypeError(
+      "Body is unusable: the fetch app returned a Response whose body has been read or sent before; return a new one, or a clone(), for each request",
+    );
+  }
+  const fetched = fetchedFields(response);
   if (method === "HEAD") {
-    // The head alone: what is missing is no content of length zero, it is the content of GET.
-    const writer = respond(status, headers);
-    await writer.flush();
-    await Promise.all([writer.end(), body?.cancel()]);
+    const length = fetched === undefined ? knownLength(response) : undefined;
+    await Promise.all([
+      sendHead(status, fetched ?? [...response.headers].flat(), length, respond),
+      body?.cancel(),
+    ]);
     return;
   }
+  const headers = fetched === undefined ? responseHeaders(response) : fieldPairs(fetched);
   if (body === null) {
     respond(status, headers, null);
     return;
@@ -65,6 +73,26 @@ async function sendContent(response: Response, method: string, respond: Respond)
     if (end?.done === true) respond(status, headers, start.value);
     else respond(status, headers, pieces([first, second], reader));
   }
+}
+
+/**
+ * The answer to HEAD. Where there is no content, that is most likely because of HEAD: GET may have some.
+ *
+ * @param length that of the content that GET would have; undefined where it is not known
+ */
+async function sendHead(
+  status: number,
+  fields: readonly string[],
+  length: number | undefined,
+  respond: Respond,
+): Promise<void> {
+  const headers = fieldPairs(fields);
+  if (length !== undefined && fieldValue(fields, "content-length") === undefined) {
+    headers.push(["content-length", String(length)]);
+  }
+  const writer = respond(status, headers);
+  await writer.flush();
+  await writer.end();
 }
 
 /** Fetch apps that stream like to set Transfer-Encoding and Connection, which are not theirs (gateway 6.3.4). */

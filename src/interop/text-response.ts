@@ -3,9 +3,10 @@
  * fetch app is served, the global `Response` therefore keeps text and header fields as they were given, and makes a
  * real response of them as soon as anything but the server looks closer. Whatever is not plain text with plain
  * fields is a real one from the start, and so are the instances of subclasses. `instanceof`, the prototype and the
- * static methods are those of the real class: the global is a proxy of it, which has a part in `new` only.
+ * static methods are those of the real class: the global is a proxy of it, which has a part in `new` and `json` only.
  */
-
+import * as workers from "node:worker_threads";
+import { watchFetchedContent } from "./fetched-response.ts";
 import { forwardMembers } from "./forwarded-members.ts";
 
 /** What a text response sends. */
@@ -16,20 +17,41 @@ export interface TextAnswer {
   readonly text: string | null;
 }
 
+/** Node's own classes forbid `structuredClone` in this way, since 22.10. */
+const { markAsUncloneable } = workers as { markAsUncloneable?: (value: object) => void };
+
 /** The class that was there before. */
 let RealResponse: typeof Response;
 let installed: typeof Response | undefined;
+
+/** How many bytes of content a real response was made with, where its stream is not the app's own. */
+const lengths = new WeakMap<object, number>();
 
 /** Puts the cheaper `Response` in the place of the global one. Done once, however often it is asked for. */
 export function installTextResponse(): void {
   if (installed !== undefined) return;
   RealResponse = globalThis.Response;
   forwardMembers(TextResponse.prototype, RealResponse.prototype, TextResponse.real);
+  watchFetchedContent(RealResponse.prototype);
   installed = new Proxy(RealResponse, {
     construct(target, given: unknown[], newTarget) {
-      const answer = newTarget === installed ? plainAnswer(given[0], given[1]) : undefined;
-      return answer === undefined ? Reflect.construct(target, given, newTarget) : new TextResponse(answer);
+      const [content, init] = given;
+      const answer = newTarget === installed ? plainAnswer(content, init, TEXT) : undefined;
+      if (answer !== undefined) return new TextResponse(answer, init);
+      const made = Reflect.construct(target, given, newTarget);
+      const length = contentLength(content, init);
+      if (length !== undefined) lengths.set(made, length);
+      return made;
     },
+    get(target, name, receiver) {
+      return name === "json" ? json : Reflect.get(target, name, receiver);
+    },
+  });
+  Object.defineProperty(RealResponse.prototype, "constructor", {
+    value: installed,
+    writable: true,
+    enumerable: false,
+    configurable: true,
   });
   Object.defineProperty(globalThis, "Response", {
     value: installed,
@@ -40,31 +62,63 @@ export function installTextResponse(): void {
 }
 
 /** What `response` sends, if it is text that nobody has read or taken the stream of; undefined for any other. */
-export function textAnswer(response: object): TextAnswer | undefined {
-  return TextResponse.answerOf(response);
+export function isText(response: object): boolean {
+  return TextResponse.answerOf(response) !== undefined;
+}
+
+/** What `response` sends, if it is text that has not been used; from then on it has been. Undefined for any other. */
+export function takeText(response: object): TextAnswer | undefined {
+  const answer = TextResponse.answerOf(response);
+  if (answer !== undefined && answer.text !== null) TextResponse.use(response as TextResponse);
+  return answer;
+}
+
+/**
+ * How many bytes of content `response` has, where that is known without reading it. One that was made with none of
+ * another response (`new Response(null, response)`, which is how Hono answers HEAD) has the length of that one.
+ */
+export function knownLength(response: object): number | undefined {
+  return TextResponse.lengthOf(response) ?? lengths.get(response);
 }
 
 class TextResponse {
   readonly #answer: TextAnswer;
+  readonly #init: unknown;
   #real: Response | undefined;
+  /** Somebody may have read it, or has the stream. */
   #read = false;
+  #sent = false;
 
-  constructor(answer: TextAnswer) {
+  constructor(answer: TextAnswer, init: unknown) {
     this.#answer = answer;
+    this.#init = init;
+    markAsUncloneable?.(this);
   }
 
   static answerOf(value: object): TextAnswer | undefined {
-    if (!(#answer in value) || value.#read) return undefined;
+    if (!(#answer in value) || value.#read || value.#sent) return undefined;
     const real = value.#real;
     // Its header fields may have been changed since; its status and text cannot be.
     return real === undefined ? value.#answer : { ...value.#answer, fields: [...real.headers].flat() };
   }
 
+  static use(value: TextResponse): void {
+    value.#sent = true;
+    value.#real?.body?.cancel();
+  }
+
+  static lengthOf(value: object): number | undefined {
+    return #answer in value ? contentLength(value.#answer.text, value.#init) : undefined;
+  }
+
   /** The real response, for whoever is not content with the status. Its content may be gone afterwards. */
   static real(value: TextResponse, member: string | symbol): Response {
     if (!LOOKING.has(member)) value.#read = true;
-    const { status, fields, text } = value.#answer;
-    value.#real ??= new RealResponse(text, { status, headers: pairs(fields) });
+    if (value.#real === undefined) {
+      const { status, fields, text } = value.#answer;
+      value.#real = new RealResponse(text, { status, headers: pairs(fields) });
+      if (value.#sent) value.#real.body?.cancel();
+    }
     return value.#real;
   }
 
@@ -80,17 +134,41 @@ class TextResponse {
 /** What looks at a response without touching its content. */
 const LOOKING = new Set<string | symbol>(["headers", "redirected", "statusText", "type", "url"]);
 
+/** `Response.json`. */
+function json(data: unknown, ...rest: [init?: ResponseInit]): Response {
+  const [init] = rest;
+  const text = JSON.stringify(data) as string | undefined;
+  const answer = text === undefined ? undefined : plainAnswer(text, init, JSON_TYPE);
+  return answer === undefined
+    ? RealResponse.json(data, init)
+    : (new TextResponse(answer, init) as unknown as Response);
+}
+
+/** The bytes of content that tells its length; undefined for any other. */
+function contentLength(content: unknown, init: unknown): number | undefined {
+  if (typeof content === "string") return Buffer.byteLength(content);
+  if (content === null || content === undefined)
+    return init instanceof RealResponse ? knownLength(init) : undefined;
+  if (content instanceof ArrayBuffer || ArrayBuffer.isView(content)) return content.byteLength;
+  if (content instanceof Blob) return content.size;
+  return content instanceof URLSearchParams ? Buffer.byteLength(String(content)) : undefined;
+}
+
+/** The types that content has by itself (Fetch, "extract a body" and "Response.json"). */
+const TEXT = "text/plain;charset=UTF-8";
+const JSON_TYPE = "application/json";
+
 /** Undefined for whatever the real class has to look at. */
-function plainAnswer(body: unknown, init: unknown): TextAnswer | undefined {
+function plainAnswer(body: unknown, init: unknown, type: string): TextAnswer | undefined {
   if (typeof body !== "string" && body !== null && body !== undefined) return undefined;
   const text = body ?? null;
-  if (init === undefined || init === null) return { status: 200, fields: withType([], text), text };
+  if (init === undefined || init === null) return { status: 200, fields: withType([], text, type), text };
   if (typeof init !== "object") return undefined;
   const { status = 200, statusText = "", headers } = init as ResponseInit;
   if (!Number.isInteger(status) || status < 200 || status > 599 || statusText !== "") return undefined;
   if (text !== null && (status === 204 || status === 205 || status === 304)) return undefined;
   const fields = headers instanceof Headers ? [...headers].flat() : recordFields(headers);
-  return fields === undefined ? undefined : { status, fields: withType(fields, text), text };
+  return fields === undefined ? undefined : { status, fields: withType(fields, text, type), text };
 }
 
 const NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
@@ -115,8 +193,7 @@ function recordFields(headers: unknown): string[] | undefined {
   return fields.flat();
 }
 
-/** Text has a type by itself (Fetch, "extract a body"). */
-function withType(fields: string[], text: string | null): string[] {
+function withType(fields: string[], text: string | null, type: string): string[] {
   if (text === null) return fields;
   let at = 0;
   for (; at < fields.length; at += 2) {
@@ -124,7 +201,7 @@ function withType(fields: string[], text: string | null): string[] {
     if (name === "content-type") return fields;
     if (name > "content-type") break;
   }
-  return fields.toSpliced(at, 0, "content-type", "text/plain;charset=UTF-8");
+  return fields.toSpliced(at, 0, "content-type", type);
 }
 
 function pairs(fields: readonly string[]): [string, string][] {

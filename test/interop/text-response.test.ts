@@ -5,9 +5,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, test } from "node:test";
 import { inspect } from "node:util";
+import { Hono } from "hono";
 import { fromFetch } from "../../src/interop/fetch.ts";
 import { inject } from "../../src/interop/testing.ts";
-import { installTextResponse, textAnswer } from "../../src/interop/text-response.ts";
+import { installTextResponse, isText } from "../../src/interop/text-response.ts";
 
 const Real = globalThis.Response;
 installTextResponse();
@@ -99,15 +100,67 @@ describe("a response is what the real one is", () => {
         assert.equal(ours, real);
         return;
       }
-      assert.equal(textAnswer(ours) !== undefined, plain, "kept as text");
+      assert.equal(isText(ours), plain, "kept as text");
       assert.ok(ours instanceof Ours && ours instanceof Real && real instanceof Ours);
       assert.deepEqual(await seen(ours), await seen(real));
-      assert.equal(textAnswer(ours), undefined, "read");
+      assert.equal(isText(ours), false, "read");
+    });
+  }
+
+  test("its class is the one that the app names", () => {
+    for (const made of [new Ours("x"), new Ours(new Uint8Array(1)), Ours.json(1), new Real("x")]) {
+      assert.equal(made.constructor, Ours);
+    }
+    const again = new (new Ours("x").constructor as typeof Response)("y", { status: 201 });
+    assert.deepEqual([again.status, again instanceof Ours], [201, true]);
+    assert.deepEqual(
+      Object.getOwnPropertyDescriptor(Ours.prototype, "constructor")?.enumerable,
+      false,
+      "as that of any class",
+    );
+  });
+
+  test("what cannot be cloned by its structure cannot be here", () => {
+    const attempts = [new Ours("x"), new Real("x")].map((each) => {
+      try {
+        return JSON.stringify(structuredClone(each));
+      } catch (error) {
+        return (error as Error).name;
+      }
+    });
+    assert.equal(attempts[0], attempts[1]);
+  });
+
+  const JSON_CASES: { readonly what: string; readonly given: () => unknown[]; readonly plain: boolean }[] = [
+    { what: "an object", given: () => [{ a: 1 }], plain: true },
+    { what: "a status", given: () => ["text", { status: 404 }], plain: true },
+    {
+      what: "a type",
+      given: () => [1, { headers: { "Content-Type": "application/problem+json" } }],
+      plain: true,
+    },
+    { what: "fields", given: () => [null, { headers: { b: "1" } }], plain: true },
+    { what: "pairs", given: () => [null, { headers: [["a", "1"]] }], plain: false },
+    { what: "nothing", given: () => [undefined], plain: false },
+    { what: "what has no JSON", given: () => [() => {}], plain: false },
+    { what: "a cycle", given: () => [cycle()], plain: false },
+    { what: "a status without content", given: () => [1, { status: 204 }], plain: false },
+  ];
+  for (const { what, given, plain } of JSON_CASES) {
+    test(`JSON of ${what}`, async () => {
+      type Given = Parameters<typeof Response.json>;
+      const ours = attempt(() => Ours.json(...(given() as Given)));
+      const real = attempt(() => Real.json(...(given() as Given)));
+      if (typeof ours === "string" || typeof real === "string") {
+        assert.equal(ours, real);
+        return;
+      }
+      assert.equal(isText(ours), plain, "kept as text");
+      assert.deepEqual(await seen(ours), await seen(real));
     });
   }
 
   test("the static methods, subclasses, copies and inspection", async () => {
-    assert.deepEqual(await seen(Ours.json({ a: 1 })), await seen(Real.json({ a: 1 })));
     assert.equal(Ours.redirect("http://a.example/", 307).status, 307);
     assert.equal(Ours.error().type, "error");
     assert.equal(Ours.prototype, Real.prototype);
@@ -128,6 +181,12 @@ describe("a response is what the real one is", () => {
     assert.match(real ?? "", /^Response \{/);
   });
 });
+
+function cycle(): unknown {
+  const made: { self?: unknown } = {};
+  made.self = made;
+  return made;
+}
 
 describe("the server sends", () => {
   const answer = async (response: () => Response) => {
@@ -156,6 +215,94 @@ describe("the server sends", () => {
     const read = new Ours("text");
     await read.text();
     assert.equal((await answer(() => read)).status, 500);
+  });
+
+  const CONTENTS: { readonly [what: string]: () => Response } = {
+    text: () => new Ours("text"),
+    "text whose fields were looked at": () => {
+      const made = new Ours("text");
+      made.headers.set("a", "1");
+      return made;
+    },
+    JSON: () => Ours.json({ a: 1 }),
+    bytes: () => new Ours(new Uint8Array(4)),
+    "a stream": () => new Ours(new Blob(["text"]).stream()),
+    "a response of the real class": () => new Real("text"),
+  };
+  for (const [what, make] of Object.entries(CONTENTS)) {
+    for (const method of ["GET", "HEAD"]) {
+      test(`one response once, as any body: ${what}, ${method}`, async () => {
+        const made = make();
+        const app = fromFetch(() => made);
+        assert.equal((await inject(app, { method })).status, 200);
+        const again = await inject(app, { method });
+        assert.deepEqual([again.status, again.errors.length], [500, 1]);
+        assert.equal(again.errors[0]?.name, "TypeError");
+        assert.match(again.errors[0]?.message ?? "", /^Body is unusable: .*clone\(\)/);
+        assert.equal(made.bodyUsed, true);
+        await assert.rejects(made.text(), { name: "TypeError" });
+        assert.throws(() => made.clone(), TypeError);
+      });
+    }
+    test(`a clone of it for each request: ${what}`, async () => {
+      const made = make();
+      const first = await inject(fromFetch(() => made.clone()));
+      const second = await inject(fromFetch(() => made.clone()));
+      assert.deepEqual([first.status, second.status], [200, 200]);
+      assert.ok(first.text().length > 0);
+      assert.equal(first.text(), second.text());
+    });
+  }
+
+  test("one without content as often as it is returned", async () => {
+    for (const made of [new Ours(null, { status: 404 }), new Real(null, { status: 404 })]) {
+      for (let count = 0; count < 2; count += 1)
+        assert.equal((await inject(fromFetch(() => made))).status, 404);
+    }
+  });
+
+  const hono = new Hono().get("/", (context) => context.text("Grüße"));
+  const LENGTHS: { readonly [what: string]: { make: () => Response | Promise<Response>; length?: string } } =
+    {
+      text: { make: () => new Ours("Grüße"), length: "7" },
+      "no text": { make: () => new Ours(""), length: "0" },
+      JSON: { make: () => Ours.json({ a: 1 }), length: "7" },
+      "JSON with pairs as fields": { make: () => Ours.json(1, { headers: [["a", "1"]] }) },
+      bytes: { make: () => new Ours(new Uint8Array(4)), length: "4" },
+      "a part of a buffer": { make: () => new Ours(new Uint16Array(new ArrayBuffer(8), 2, 2)), length: "4" },
+      "a blob": { make: () => new Ours(new Blob(["text"])), length: "4" },
+      "a query": { make: () => new Ours(new URLSearchParams({ a: "ü" })), length: "8" },
+      "text with pairs as fields": { make: () => new Ours("text", { headers: [["a", "1"]] }), length: "4" },
+      "what the app says itself": {
+        make: () => new Ours(new ReadableStream(), { headers: { "content-length": "12" } }),
+        length: "12",
+      },
+      "a route of Hono": {
+        make: () => hono.fetch(new Request("http://a/", { method: "HEAD" })),
+        length: "7",
+      },
+      nothing: { make: () => new Ours(null) },
+    };
+  for (const [what, { make, length }] of Object.entries(LENGTHS)) {
+    test(`HEAD with the length that GET has, where it is known: ${what}`, async () => {
+      const head = await inject(fromFetch(make), { method: "HEAD" });
+      assert.deepEqual([head.status, head.body.length], [200, 0]);
+      assert.deepEqual(head.headers["content-length"], length);
+    });
+  }
+
+  test("HEAD without a read of the app's stream", async () => {
+    const seen: string[] = [];
+    const stream = (): ReadableStream =>
+      new ReadableStream(
+        { pull: () => void seen.push("pull"), cancel: () => void seen.push("cancel") },
+        { highWaterMark: 0 },
+      );
+    await inject(
+      fromFetch(() => new Ours(stream())),
+      { method: "HEAD" },
+    );
+    assert.deepEqual(seen, ["cancel"]);
   });
 });
 

@@ -5,6 +5,7 @@
  * written waits within a bound; beyond it lines are dropped, counted and told of.
  */
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
+import { InheritedDescriptor } from "./inherited-descriptor.ts";
 
 /** A file by its absolute path, or a descriptor that the process has inherited. */
 export type SinkTarget = string | number;
@@ -31,6 +32,8 @@ const FULL_RETRY_MS = 20;
 const FAILED_RETRY_MS = 1000;
 /** How long an exiting process tries to get its last lines into a full pipe, in milliseconds. */
 const END_PATIENCE_MS = 2000;
+/** A pipe that has taken nothing for so long, in milliseconds, is read by nobody: an exiting process does not wait for it. */
+const UNREAD_MS = 1000;
 const END_PAUSE_MS = 5;
 const LINE_FEED = 0x0a;
 const MODE = 0o644;
@@ -53,17 +56,10 @@ export function openAppending(file: string): number {
   return openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, MODE);
 }
 
-/**
- * A descriptor of our own for an inherited one: on a pipe, only such a one can be made not to wait without making
- * its other users not wait, too. Where the system has no such way, the inherited one is used as it is.
- */
-function openOwn(inherited: number): number {
-  if (!fstatSync(inherited).isFIFO()) return inherited;
-  try {
-    return openSync(`/proc/self/fd/${inherited}`, O_WRONLY | O_NONBLOCK);
-  } catch {
-    return inherited;
-  }
+/** Whether a large write may be mixed with another process's. */
+function isPipe(fd: number): boolean {
+  const stats = fstatSync(fd);
+  return stats.isFIFO() || stats.isSocket();
 }
 
 export class LineSink {
@@ -71,6 +67,7 @@ export class LineSink {
   readonly #name: string;
   readonly #onTrouble: (message: string) => void;
   readonly #most: number;
+  readonly #inherited: InheritedDescriptor | undefined;
   #fd: number;
   #isPipe: boolean;
   /** Lines that no write has been tried for. */
@@ -80,6 +77,8 @@ export class LineSink {
   #from = 0;
   /** What is wrong with the latest write; undefined when nothing is. */
   #trouble: string | undefined;
+  /** Since when nothing could be written; undefined where the latest write took something. */
+  #stuckSince: number | undefined;
   #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
   #ended = false;
@@ -90,8 +89,9 @@ export class LineSink {
     this.#name = options.name;
     this.#onTrouble = options.onTrouble;
     this.#most = options.backlog ?? BACKLOG;
-    this.#fd = typeof options.target === "number" ? openOwn(options.target) : openAppending(options.target);
-    this.#isPipe = fstatSync(this.#fd).isFIFO();
+    if (typeof options.target === "number") this.#inherited = new InheritedDescriptor(options.target);
+    this.#fd = this.#inherited?.fd ?? openAppending(options.target as string);
+    this.#isPipe = isPipe(this.#fd);
   }
 
   /** Takes one line, with its line feed; each character is a byte. */
@@ -107,9 +107,10 @@ export class LineSink {
 
   #drop(): void {
     this.#dropped += 1;
-    if (this.#dropped === 1 && this.#trouble === "EAGAIN") {
-      this.#tell("is not read as fast as it is written: lines are dropped");
-    }
+    if (this.#dropped > 1 || this.#trouble !== "EAGAIN") return;
+    this.#tell("is not read as fast as it is written: lines are dropped");
+    // Where this is the log that it is told in, the news itself was dropped: it is nobody's line.
+    this.#dropped = 1;
   }
 
   get #pending(): number {
@@ -141,6 +142,7 @@ export class LineSink {
   /** Writes what there is, as far as it can be written without waiting. Throws nothing. */
   flush(): void {
     try {
+      this.#inherited?.unblock();
       while (this.#take()) this.#writeSome();
       if (this.#trouble !== undefined) this.#recovered();
     } catch (error) {
@@ -162,6 +164,7 @@ export class LineSink {
     const bytes = this.#waiting as Buffer;
     const end = this.#isPipe ? this.#pieceEnd(bytes) : bytes.length;
     this.#from += writeSync(this.#fd, bytes, this.#from, end - this.#from);
+    this.#stuckSince = undefined;
     if (this.#from === bytes.length) this.#waiting = undefined;
   }
 
@@ -175,6 +178,7 @@ export class LineSink {
   #failed(code: string): void {
     const before = this.#trouble;
     this.#trouble = code;
+    this.#stuckSince ??= performance.now();
     // A pipe that is full for a moment is no news; lines that are dropped are.
     if (before === undefined && code !== "EAGAIN") this.#tell(`cannot be written (${code})`);
   }
@@ -192,7 +196,8 @@ export class LineSink {
   }
 
   #place(): string {
-    return typeof this.#target === "number" ? "on the standard output" : this.#target;
+    if (typeof this.#target === "string") return this.#target;
+    return this.#target === 1 ? "on the standard output" : "on the standard error";
   }
 
   /**
@@ -211,7 +216,7 @@ export class LineSink {
     }
     closeSync(this.#fd);
     this.#fd = fd;
-    this.#isPipe = fstatSync(fd).isFIFO();
+    this.#isPipe = isPipe(fd);
   }
 
   /** For the end of the process: gets out what there is, waiting a little for a full pipe. Later lines go at once. */
@@ -219,10 +224,10 @@ export class LineSink {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const end = performance.now() + END_PATIENCE_MS;
     const sleep = new Int32Array(new SharedArrayBuffer(4));
     this.flush();
-    while (this.#trouble === "EAGAIN" && performance.now() < end) {
+    const end = performance.now() + END_PATIENCE_MS;
+    while (this.#mayBeRead() && performance.now() < end) {
       Atomics.wait(sleep, 0, 0, END_PAUSE_MS);
       this.flush();
     }
@@ -231,10 +236,17 @@ export class LineSink {
     this.#tell(`cannot be written (${this.#trouble}); lines lost at the end: ${this.#dropped + left}`);
   }
 
+  /** It is full, and its reader may only be slow. */
+  #mayBeRead(): boolean {
+    if (this.#trouble !== "EAGAIN" || this.#stuckSince === undefined) return false;
+    return performance.now() - this.#stuckSince < UNREAD_MS;
+  }
+
   /** Writes what there is and closes the file. Nothing can be written any more. */
   close(): void {
     this.end();
-    if (this.#fd !== this.#target) closeSync(this.#fd);
+    if (this.#inherited === undefined) closeSync(this.#fd);
+    else this.#inherited.close();
   }
 
   #linesWaiting(): number {

@@ -1,11 +1,13 @@
 /** Where log lines go: files, pipes and what fails of them. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, constants, openSync, readFileSync, readSync, renameSync, rmSync } from "node:fs";
+import { connect, createServer, Socket } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { LineSink, type LineSinkOptions } from "../../src/log/line-sink.ts";
-import { temporaryFolder, until } from "../support/command.ts";
+import { cleanUp, temporaryFolder, until } from "../support/command.ts";
 
 interface Stage {
   readonly sink: LineSink;
@@ -32,6 +34,23 @@ function pipe(context: TestContext): { path: string; reader: number } {
   const path = join(temporaryFolder(context), "pipe");
   execFileSync("mkfifo", [path]);
   return { path, reader: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) };
+}
+
+/** Two ends of a Unix socket; nothing is read of `reading` before it is asked for. */
+async function socketPair(context: TestContext): Promise<{ writing: Socket; reading: Socket }> {
+  const path = join(temporaryFolder(context), "log.sock");
+  const server = createServer({ pauseOnConnect: true }).listen(path);
+  const accepted = once(server, "connection") as Promise<[Socket]>;
+  const writing = connect(path);
+  const [reading] = await accepted;
+  cleanUp(context, () => {
+    for (const end of [server.close(), writing, reading]) if (end instanceof Socket) end.destroy();
+  });
+  return { writing, reading };
+}
+
+function descriptorOf(socket: Socket): number {
+  return (socket as unknown as { _handle: { fd: number } })._handle.fd;
 }
 
 /** All that can be read at once. */
@@ -131,6 +150,44 @@ test("a full pipe: nobody waits, whole lines wait within a bound, the rest is dr
   sink.write("after\n");
   sink.end();
   assert.equal(drain(reader), "after\n");
+  closeSync(reader);
+});
+
+test("a full socket: nobody waits, and what is dropped is counted when it is read again", async (context) => {
+  const { writing, reading } = await socketPair(context);
+  const { sink, told } = open(descriptorOf(writing), 100_000);
+  const most = 5000;
+  for (let number = 0; number < most; number++) sink.write(`${number} ${"x".repeat(190)}\n`);
+  sink.flush();
+  assert.match(told[0] as string, /is not read as fast as it is written: lines are dropped$/);
+  let text = "";
+  reading.on("data", (bytes) => {
+    text += bytes.toString("latin1");
+  });
+  reading.resume();
+  await until("the socket has been emptied", () => told.length === 2);
+  sink.write("after\n");
+  sink.end();
+  await until("the last line has come", () => text.endsWith("after\n"));
+  const lines = text.split("\n").length - 2;
+  assert.ok(lines < most);
+  assert.match(told[1] as string, new RegExp(`is written again; lines dropped meanwhile: ${most - lines}$`));
+});
+
+test("the end does not wait for a pipe that has not been read for long", async (context) => {
+  const { path, reader } = pipe(context);
+  const { sink, told } = open(path);
+  const stalls = (): number => {
+    const start = performance.now();
+    sink.end();
+    return performance.now() - start;
+  };
+  for (let number = 0; number < 1000; number++) sink.write(`${"x".repeat(190)}\n`);
+  sink.flush();
+  const first = stalls();
+  assert.ok(first > 500, "what may be read yet is waited for");
+  assert.match(told.at(-1) as string, /lines lost at the end: \d+/);
+  assert.ok(stalls() < first / 2);
   closeSync(reader);
 });
 

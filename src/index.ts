@@ -14,4 +14,5 @@ export type {
 export { BodyError, ClientGone, GatewayError, HttpError, RequestAborted } from "./errors.ts";
 export { compose } from "./gateway/compose.ts";
 export { derive } from "./gateway/derive.ts";
+export { endSignal } from "./gateway/end-signal.ts";
 export type * from "./gateway/types.ts";

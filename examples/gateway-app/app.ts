@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { type App, compose, type Handler } from "tsgun";
+import { type App, compose, endSignal, type Handler } from "tsgun";
 import { answerErrors, logged, onlyReading } from "./middleware.ts";
 
 /** What each worker keeps for its requests: `request.state`. */
@@ -31,7 +31,7 @@ const styleSheet: Handler<State> = (_request, respond) => {
 
 /** Server-sent events: one a second until the client goes, or until the worker has to. */
 const ticks: Handler<State> = async (request, respond) => {
-  const over = AbortSignal.any([request.signal, request.worker.drain]);
+  const over = endSignal(request, respond);
   const writer = respond(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
   for (let tick = 1; !over.aborted; tick++) {
     await writer.write(`data: ${tick}\n\n`);

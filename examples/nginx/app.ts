@@ -1,7 +1,7 @@
 /** What stands behind nginx here: pages, news, an API, a log-in, a stream and a WebSocket, each as small as can be. */
 import type { IncomingMessage } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
-import type { App, Handler } from "tsgun";
+import { type App, endSignal, type Handler } from "tsgun";
 import { WebSocketServer } from "ws";
 
 /** What each worker keeps. */
@@ -50,7 +50,7 @@ const login: Handler<State> = (_request, respond) =>
 
 /** Server-sent events: one a second until the client goes, or until the worker has to. */
 const events: Handler<State> = async (request, respond) => {
-  const over = AbortSignal.any([request.signal, request.worker.drain]);
+  const over = endSignal(request, respond);
   const writer = respond(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
   for (let tick = 1; !over.aborted; tick++) {
     await writer.write(`data: ${tick}\n\n`);

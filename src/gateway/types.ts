@@ -33,7 +33,10 @@ export interface WorkerInfo {
   readonly slot: number;
   /** Counts deploys: every worker of one reload has the same generation. */
   readonly generation: number;
-  /** Aborts once, when this worker begins to drain: end long answers (SSE, WebSocket) soon after. */
+  /**
+   * Aborts once, when this worker begins to drain: end long answers (SSE, WebSocket) soon after. It lives as long as
+   * the worker, and so does what listens to it: take the listener away with the answer, or use `endSignal`.
+   */
   readonly drain: AbortSignal;
 }
 

@@ -1,7 +1,8 @@
 /** `tsgun/fetch`: fetch apps (Hono, any `(request: Request) => Response`) as gateway handlers, and gateway apps as fetch. */
 import { BodyError, ClientGone } from "../errors.ts";
 import type { MessageBody } from "../exchange/message-body.ts";
-import type { App, Endpoint, GatewayRequest, Handler } from "../gateway/types.ts";
+import { endSignal } from "../gateway/end-signal.ts";
+import type { App, Endpoint, GatewayRequest, Handler, Respond } from "../gateway/types.ts";
 import { ResponseMaker, sendResponse } from "./fetch-answer.ts";
 import { fetchRequest } from "./fetch-request.ts";
 import { HostedApp, type HostOptions, UNKNOWN_ENDPOINT } from "./hosted-app.ts";
@@ -13,6 +14,25 @@ export type { HostOptions } from "./hosted-app.ts";
 export interface FetchEnvironment {
   /** The request as the gateway made it: who asks, its id, the worker, the state, trailers. */
   readonly gateway: GatewayRequest;
+  /** Aborts when the client goes or the worker drains, until the answer is complete (`endSignal`). */
+  readonly ends: AbortSignal;
+}
+
+/** A class, so that the signal is made at first touch. */
+class GatewayEnvironment implements FetchEnvironment {
+  readonly gateway: GatewayRequest;
+  readonly #respond: Respond;
+  #ends: AbortSignal | undefined;
+
+  constructor(gateway: GatewayRequest, respond: Respond) {
+    this.gateway = gateway;
+    this.#respond = respond;
+  }
+
+  get ends(): AbortSignal {
+    this.#ends ??= endSignal(this.gateway, this.#respond);
+    return this.#ends;
+  }
 }
 
 /** An app as the Fetch standard's types have it. */
@@ -24,7 +44,7 @@ export type FetchFunction = (request: Request, environment: FetchEnvironment) =>
  */
 export function fromFetch(fetch: FetchFunction): Handler {
   return (request, respond) => {
-    const response = fetch(fetchRequest(request), { gateway: request });
+    const response = fetch(fetchRequest(request), new GatewayEnvironment(request, respond));
     // Not awaited where it need not be: a promise for each request costs.
     return isPromise(response)
       ? response.then((answer) => sendResponse(answer, request.method, respond))

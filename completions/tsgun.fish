@@ -80,7 +80,7 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l keep-alive -x -d 'How long an idle connection is kept'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -s t -l timeout -x -d 'How long a worker\'s event loop may stand still before the worker is killed'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l boot-timeout -x -d 'How long a worker may take to load the application and start it, and a hook of the arbiter that is awaited'
-complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l graceful-timeout -x -d 'How long a worker that is told to stop may finish what it has, before it is killed'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l graceful-timeout -x -d 'How long a worker that is told to stop may finish what it has'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l drain-delay -x -d 'How long the server serves on after TERM, saying that it is not ready, before it drains'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l linger -x -d 'How long a stopping worker still answers on idle connections, for a proxy that is just reusing one'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l access-logfile -r -F -d 'The file that the access log is appended to, a line for each request'

@@ -465,6 +465,7 @@ export class Arbiter {
       spawn: (id, slot, generation) => this.#spawn(id, slot, generation),
       order: (id, order) => this.#crew.send(id, { type: order }),
       kill: (id, why) => this.#crew.kill(id, why),
+      overdue: (id) => this.#narrator.overdue(this.#crew.pidOf(id), this.#pool.find(id)),
       bootFailed: (id, failure) => {
         const worker = this.#pool.find(id);
         if (worker === undefined) return;

@@ -105,6 +105,13 @@ export class Narrator {
     else this.#log.warning(text, rest, fields);
   }
 
+  /** A worker that drains has not finished in time. */
+  overdue(pid: number | undefined, worker: WorkerRecord | undefined): void {
+    const fields = worker === undefined ? {} : about(pid, worker);
+    const what = `Worker (pid: ${pid}) has not finished within --graceful-timeout`;
+    this.#log.warning(`${what}: what it still has open is cut, and its app shut down`, undefined, fields);
+  }
+
   killing(
     pid: number | undefined,
     worker: WorkerRecord | undefined,

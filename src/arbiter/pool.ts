@@ -3,6 +3,7 @@
  * It knows no process: what is to be done to one goes through `PoolEffects`, so that the pool as it runs
  * in the arbiter can be tested as it is, with workers that only exist on paper.
  */
+import { QUIT_TIME } from "../config/stop-time.ts";
 import type { ExitCode } from "../errors.ts";
 import type { Beat, BootFailure } from "../ipc/messages.ts";
 import * as want from "./desired.ts";
@@ -15,6 +16,8 @@ export interface PoolEffects {
   /** Tells a worker to stop. */
   order(id: number, order: "drain" | "quit"): void;
   kill(id: number, why: KillReason): void;
+  /** A worker that drains has not finished in time: what it has is about to be cut. */
+  overdue(id: number): void;
   /** A worker that serves, or is to replace one that does, could not boot. */
   bootFailed(id: number, failure: BootFailure): void;
   /** Every slot has a worker of this generation. */
@@ -26,9 +29,6 @@ export interface PoolEffects {
   /** The time limits to go by for a generation. */
   limits(generation: number): want.Limits;
 }
-
-/** How long a worker that stops quickly, or says that it cannot boot, has before it is killed, in milliseconds. */
-const QUIT_TIME = 5000;
 
 /** So many workers are started in one go: to start a process takes milliseconds, in which the arbiter hears nobody. */
 const SPAWNS_AT_ONCE = 8;
@@ -168,6 +168,7 @@ export class Pool {
         this.#order(action.id, "drain", now + this.#desired.limits.graceful);
         return;
       case "quit":
+        if (action.overdue) this.#effects.overdue(action.id);
         this.#order(action.id, "quit", now + QUIT_TIME);
         return;
       case "kill":

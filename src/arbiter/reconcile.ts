@@ -24,7 +24,8 @@ export type KillReason = "boot-timeout" | "stop-timeout" | "silence" | "stop";
 export type Action =
   | { readonly type: "spawn"; readonly slot: number; readonly generation: number }
   | { readonly type: "drain"; readonly id: number }
-  | { readonly type: "quit"; readonly id: number }
+  /** `overdue`: it was to finish what it had, and has not in time. */
+  | { readonly type: "quit"; readonly id: number; readonly overdue?: true }
   | { readonly type: "kill"; readonly id: number; readonly why: KillReason }
   /** Every slot has a ready worker of the candidate: it is established. */
   | { readonly type: "commit" }
@@ -56,7 +57,10 @@ function earliest(a: number | undefined, b: number | undefined): number | undefi
   return a === undefined ? b : b === undefined ? a : Math.min(a, b);
 }
 
-/** Kills what has used up its time: to boot, to stop, or to give a sign of life. */
+/**
+ * Ends what has used up its time: to boot, to stop, or to give a sign of life. One that drains is told to quit first, so
+ * that its app is shut down and its hooks run.
+ */
 function overdueWorkers(desired: Desired, roster: Roster, now: number): Plan {
   const actions: Action[] = [];
   let wakeAt: number | undefined;
@@ -64,6 +68,8 @@ function overdueWorkers(desired: Desired, roster: Roster, now: number): Plan {
     const limit = timeLimit(desired, worker);
     if (limit === undefined) continue;
     if (now < limit.at) wakeAt = earliest(wakeAt, limit.at);
+    else if (limit.why === "stop-timeout" && worker.ordered === "drain")
+      actions.push({ type: "quit", id: worker.id, overdue: true });
     else actions.push({ type: "kill", id: worker.id, why: limit.why });
   }
   return { actions, wakeAt };

@@ -444,7 +444,7 @@ export const settings = {
     kind: duration(),
     default: 30_000,
     reload: true,
-    doc: "How long a worker that is told to stop may finish what it has, before it is killed.",
+    doc: "How long a worker that is told to stop may finish what it has. What is left then is cut, and the app has 5 s to shut down before the worker is killed.",
   }),
   drainDelay: setting({
     section: "Timeouts",

@@ -4,6 +4,7 @@
  */
 import { type Address, formatAddress } from "../config/address.ts";
 import type { Config } from "../config/settings.ts";
+import { longestStop } from "../config/stop-time.ts";
 import type { Project } from "./project.ts";
 
 export interface Deployment extends Project {
@@ -26,12 +27,12 @@ export interface Deployment extends Project {
 /** In containers nothing else is listening, so these are never taken. */
 export const CONTAINER = { port: 8000, healthPort: 9000, folder: "/app" } as const;
 
-/** What a stop takes beside the drain: the apps' shutdown, the arbiter's own end, and some air. In milliseconds. */
-const STOP_MARGIN = 15_000;
+/** What a stop takes beside its workers' time: the arbiter's own end, and some air. In milliseconds. */
+const STOP_MARGIN = 10_000;
 
 /** How long after TERM the server may still be there, in whole seconds: more than its own timeouts allow. */
 export function stopSeconds({ gracefulTimeout }: Config, drainDelay: number): number {
-  return seconds(drainDelay + gracefulTimeout + STOP_MARGIN);
+  return seconds(longestStop({ gracefulTimeout, drainDelay }) + STOP_MARGIN);
 }
 
 /** Milliseconds in whole seconds, never less. */

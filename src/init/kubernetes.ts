@@ -1,5 +1,7 @@
 /** A Deployment and its Service for Kubernetes. The probes ask the arbiter, which answers though every worker is busy. */
+
 import { formatDuration } from "../config/kind.ts";
+import { QUIT_TIME } from "../config/stop-time.ts";
 import { CONTAINER, type Deployment, seconds, stopSeconds } from "./deployment.ts";
 import { containerArguments } from "./docker.ts";
 
@@ -34,7 +36,7 @@ spec:
       labels:
         app.kubernetes.io/name: ${name}
     spec:
-      # More than --drain-delay (${seconds(drainDelay)}s) and --graceful-timeout (${seconds(config.gracefulTimeout)}s) together.
+      # More than --drain-delay (${seconds(drainDelay)}s), --graceful-timeout (${seconds(config.gracefulTimeout)}s) and the time to cut what is left (${seconds(QUIT_TIME)}s) together.
       terminationGracePeriodSeconds: ${stopSeconds(config, drainDelay)}
       securityContext:
         runAsNonRoot: true

@@ -1,4 +1,5 @@
 /** Units for systemd: the socket, which outlives restarts, and the service, which may do as little as it needs. */
+import { QUIT_TIME } from "../config/stop-time.ts";
 import { type Deployment, listenStream, seconds, stopSeconds } from "./deployment.ts";
 
 /** How often systemd wants to hear that the arbiter turns, at least. */
@@ -50,8 +51,8 @@ RestartSec=1s
 # 2: the configuration is wrong, and stays wrong.
 RestartPreventExitStatus=2
 TimeoutStartSec=${seconds(config.bootTimeout + START_MARGIN)}s
-# The arbiter is told to stop, and drains its workers; what is left behind the time is killed. The time is
-# more than --graceful-timeout (${seconds(config.gracefulTimeout)}s) and --drain-delay (${seconds(config.drainDelay)}s) together.
+# The arbiter is told to stop, and drains its workers; what is left behind the time is killed. The time is more than
+# --graceful-timeout (${seconds(config.gracefulTimeout)}s), --drain-delay (${seconds(config.drainDelay)}s) and the time to cut what is left (${seconds(QUIT_TIME)}s) together.
 KillMode=mixed
 TimeoutStopSec=${stopSeconds(config, config.drainDelay)}s
 WatchdogSec=${WATCHDOG_S}s

@@ -5,6 +5,7 @@ import { canReload, firstBoot, type Limits } from "../../src/arbiter/desired.ts"
 import { Pool, type PoolEffects } from "../../src/arbiter/pool.ts";
 import { activeWorkers, readyWorkers } from "../../src/arbiter/roster.ts";
 import { MOST_WORKERS } from "../../src/config/settings.ts";
+import { QUIT_TIME } from "../../src/config/stop-time.ts";
 import { ExitCode } from "../../src/errors.ts";
 import { randomNumbers } from "../support/random.ts";
 
@@ -22,6 +23,8 @@ class PaperPool {
   readonly silent = new Set<number>();
   readonly pool: Pool;
   readonly surge: number;
+  /** Workers that were told to quit. */
+  readonly #quits = new Set<number>();
 
   constructor(target: number, surge = 1, limits: Limits = LIMITS) {
     this.surge = surge;
@@ -48,6 +51,7 @@ class PaperPool {
       },
       order: (id, order) => {
         this.told.push(`${order} ${id}`);
+        if (order === "quit") this.#quits.add(id);
         if (order !== "drain" || this.pool.desired.stop !== undefined) return;
         const ready = readyWorkers(this.pool.roster).length;
         const { target } = this.pool.desired;
@@ -56,7 +60,11 @@ class PaperPool {
       kill: (id, why) => {
         this.told.push(`kill ${id}: ${why}`);
         if (why === "silence") assert.ok(this.silent.has(id), `worker ${id} had given signs of life`);
+        const { failure } = this.pool.find(id) ?? {};
+        if (why === "stop-timeout" && failure === undefined)
+          assert.ok(this.#quits.has(id), `worker ${id} had no chance to shut its app down`);
       },
+      overdue: (id) => this.told.push(`overdue ${id}`),
       bootFailed: (id) => this.told.push(`failed ${id}`),
       established: (generation) => this.told.push(`established ${generation}`),
       substitute: () => undefined,
@@ -601,13 +609,17 @@ describe("recycling", () => {
 });
 
 describe("stopping", () => {
-  test("drains, kills what does not end in time, and exits behind the last worker", () => {
+  test("drains, has what is not done in time shut down and then killed, and exits behind the last worker", () => {
     const paper = booted(2);
     paper.pool.stopGracefully();
     paper.settle();
     assert.deepEqual(paper.news(), ["drain 1", "drain 2"]);
     paper.gone(1);
     paper.pass(30_000);
+    assert.deepEqual(paper.news(), ["overdue 2", "quit 2"]);
+    paper.pass(QUIT_TIME - 1);
+    assert.deepEqual(paper.news(), []);
+    paper.pass(1);
     assert.deepEqual(paper.news(), ["kill 2: stop-timeout"]);
     assert.equal(paper.pool.exitCode, undefined);
     paper.gone(2);

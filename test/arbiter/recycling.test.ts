@@ -22,6 +22,7 @@ describe("memory", () => {
       spawn: (id: number) => spawned.push(id),
       order: () => {},
       kill: () => {},
+      overdue: () => {},
       bootFailed: () => {},
       established: () => {},
       substitute: () => undefined,

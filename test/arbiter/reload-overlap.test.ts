@@ -86,6 +86,7 @@ class Stage {
       spawn: () => {},
       order: () => {},
       kill: () => {},
+      overdue: () => {},
       bootFailed: () => {},
       substitute: () => undefined,
       established: (generation) => {

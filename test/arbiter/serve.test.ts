@@ -100,14 +100,17 @@ describe("TERM", () => {
     });
   }
 
-  test("a worker that does not end within the graceful timeout is killed", async (context) => {
+  test("a worker that has not finished within the graceful timeout is cut, and its app shut down", async (context) => {
     const { command, target } = await serve(context, "pool/life.mjs", "--graceful-timeout", "300ms");
     const [worker] = command.workers();
     const never = ask(target, "/never").catch((error: Error) => error);
     assert.equal((await ask(target)).status, 200);
     assert.deepEqual(await command.end(), { code: 0, signal: null });
     assert.ok((await never) instanceof Error);
-    assert.equal(command.lines(/did not stop in time: it is killed/).length, 1);
+    const told = `Worker \\(pid: ${worker}\\) has not finished within --graceful-timeout`;
+    assert.equal(command.lines(new RegExp(told)).length, 1);
+    assert.doesNotMatch(command.stderr, /is killed/);
+    assert.match(command.stdout, /shutdown 1/);
     assert.ok(!isAlive(worker as number));
   });
 

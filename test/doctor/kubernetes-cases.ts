@@ -49,7 +49,7 @@ export const KUBERNETES_CASES: readonly Case[] = [
     ill: pod({ grace: "hostNetwork: false" }),
     well: pod(),
     where: "shop.yaml:6",
-    says: /after 30s \(the default\), and may take 35s to stop: graceful-timeout 30s, drain-delay 5s/,
+    says: /after 30s \(the default\), and may take 40s to stop: graceful-timeout 30s, drain-delay 5s/,
   },
   {
     rule: "kubernetes-grace-period",
@@ -57,7 +57,7 @@ export const KUBERNETES_CASES: readonly Case[] = [
     ill: pod({ more: 'lifecycle: { preStop: { exec: { command: [sh, -c, "sleep 20"] } } }' }),
     well: pod({ more: "lifecycle: { preStop: { sleep: { seconds: 5 } } }" }),
     where: "shop.yaml:8",
-    says: /after 50s, and may take 55s .* preStop 20s/,
+    says: /after 50s, and may take 60s .* preStop 20s/,
   },
   {
     rule: "kubernetes-no-drain",

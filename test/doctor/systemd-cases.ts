@@ -51,7 +51,7 @@ const PLANNED =
   "upstream shop {\n  server unix:/run/shop.sock;\n}\nlocation / {\n  proxy_pass http://shop;\n}\n";
 
 export const SYSTEMD_CASES: readonly Case[] = [
-  line("systemd-stop-timeout", "TimeoutStopSec=30", "shop.service:7", /after 30s .* may take 30s to stop/),
+  line("systemd-stop-timeout", "TimeoutStopSec=30", "shop.service:7", /after 30s .* may take 35s to stop/),
   {
     rule: "systemd-stop-timeout",
     what: "systemd's default of 90s; infinity is enough",
@@ -61,7 +61,7 @@ export const SYSTEMD_CASES: readonly Case[] = [
       config: { drainDelay: "70s", gracefulTimeout: "20s" },
     },
     where: "shop.service:4",
-    says: /after 90s .* graceful-timeout 20s and drain-delay 70s/,
+    says: /after 90s .* graceful-timeout 20s, drain-delay 70s, 5s to shut down/,
   },
   {
     rule: "systemd-start-timeout",

@@ -1,5 +1,6 @@
 /** Pods: how they end, who is asked whether they are well, and what they may use. */
 import { formatDuration } from "../../config/kind.ts";
+import { longestStop, QUIT_PART } from "../../config/stop-time.ts";
 import { stopSeconds } from "../../init/deployment.ts";
 import { isLoopback } from "../bound-addresses.ts";
 import { type Facts, type PodServer, settingPlace } from "../facts.ts";
@@ -13,12 +14,13 @@ const GRACE = 30_000;
 function gracePeriod({ pods }: Facts): Found[] {
   return pods.flatMap(({ pod, container, config }): Found[] => {
     const theirs = pod.gracePeriod?.value ?? GRACE;
-    const ours = config.gracefulTimeout + config.drainDelay + container.preStopTime;
+    const ours = longestStop(config) + container.preStopTime;
     if (theirs > ours) return [];
     const parts = [
       `graceful-timeout ${formatDuration(config.gracefulTimeout)}`,
       `drain-delay ${formatDuration(config.drainDelay)}`,
       ...(container.preStopTime > 0 ? [`preStop ${formatDuration(container.preStopTime)}`] : []),
+      QUIT_PART,
     ];
     return [
       {
@@ -116,8 +118,8 @@ export const KUBERNETES: readonly Rule[] = [
     id: "kubernetes-grace-period",
     level: "error",
     title:
-      "`terminationGracePeriodSeconds` (30 by default) is not above `graceful-timeout`, `drain-delay` and preStop together",
-    breaks: "A rolling update kills requests that tsgun is still answering.",
+      "`terminationGracePeriodSeconds` (30 by default) is not above `graceful-timeout`, `drain-delay`, preStop and 5s together",
+    breaks: "A rolling update kills requests that tsgun is still answering, or an app that is shutting down.",
     mend: "let terminationGracePeriodSeconds be longer than all of them together",
     check: gracePeriod,
   },

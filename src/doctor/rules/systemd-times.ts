@@ -1,5 +1,6 @@
 /** How long systemd waits, against what tsgun may take. */
 import { formatDuration } from "../../config/kind.ts";
+import { longestStop, QUIT_PART } from "../../config/stop-time.ts";
 import { seconds, stopSeconds } from "../../init/deployment.ts";
 import type { Facts } from "../facts.ts";
 import type { Found, Rule } from "../finding.ts";
@@ -20,10 +21,10 @@ function timeout(unit: Unit, key: string): number {
 function stopTimeout(facts: Facts): Found[] {
   return eachService(facts, ["TimeoutStopSec", "TimeoutSec", "ExecStart"], ({ unit, config }) => {
     const theirs = timeout(unit, "TimeoutStopSec");
-    const ours = config.gracefulTimeout + config.drainDelay;
+    const ours = longestStop(config);
     // 0 is no limit.
     if (theirs === 0 || theirs > ours) return undefined;
-    const sum = `graceful-timeout ${formatDuration(config.gracefulTimeout)} and drain-delay ${formatDuration(config.drainDelay)}`;
+    const sum = `graceful-timeout ${formatDuration(config.gracefulTimeout)}, drain-delay ${formatDuration(config.drainDelay)}, ${QUIT_PART}`;
     return {
       what: `systemd kills after ${formatDuration(theirs)} (TimeoutStopSec), tsgun may take ${formatDuration(ours)} to stop: ${sum}`,
       mend: `write TimeoutStopSec=${stopSeconds(config, config.drainDelay)}s`,
@@ -55,9 +56,10 @@ export const SYSTEMD_TIMES: readonly Rule[] = [
   {
     id: "systemd-stop-timeout",
     level: "error",
-    title: "`TimeoutStopSec` (90s by default) is not above `graceful-timeout` and `drain-delay` together",
-    breaks: "A stop or restart kills requests that tsgun is still answering.",
-    mend: "let TimeoutStopSec be longer than both together",
+    title: "`TimeoutStopSec` (90s by default) is not above `graceful-timeout`, `drain-delay` and 5s together",
+    breaks:
+      "A stop or restart kills requests that tsgun is still answering, or an app that is shutting down.",
+    mend: "let TimeoutStopSec be longer than all of them together",
     check: stopTimeout,
   },
   {

@@ -287,6 +287,9 @@ export class Arbiter {
       case "exit":
         this.#crew.takeExit(event.id, event.ending);
         return;
+      case "unstarted":
+        this.#crew.takeUnstarted(event.id, event.error);
+        return;
       case "memory":
         this.#recycling.weighed(event.use);
         return;
@@ -341,7 +344,7 @@ export class Arbiter {
         this.#reopenLogs();
         return;
       case "SIGUSR2":
-        void this.#upgrade.begin();
+        this.#unawaited("The upgrade failed", this.#upgrade.begin());
         return;
     }
   }
@@ -351,6 +354,11 @@ export class Arbiter {
     if (this.#upgrade.isLeaving) this.#narrator.leaving(this.#upgrade.successorPid);
     else if (target >= MOST_WORKERS) this.#narrator.mostWorkers(target);
     else this.#pool.scale(target + 1);
+  }
+
+  /** What nobody waits for must not end the arbiter when it fails. */
+  #unawaited(failure: string, promise: Promise<unknown>): void {
+    promise.catch((error) => this.#log.error(failure, error));
   }
 
   #stopGracefully(): void {
@@ -471,6 +479,7 @@ export class Arbiter {
         if (worker === undefined) return;
         this.#narrator.bootFailed(this.#crew.pidOf(id), worker, failure, this.#pool.desired, this.#pool.now);
       },
+      unstarted: (failure) => this.#narrator.unstarted(failure, this.#pool.now),
       established: (generation) => {
         this.#reload.established(generation);
         process.title = arbiterTitle(this.#current);

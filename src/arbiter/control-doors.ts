@@ -36,7 +36,10 @@ export class ControlDoors {
   openControl(): void {
     const { controlSocket } = this.#config;
     if (controlSocket === false) return;
-    void openControl(controlSocket, this.#target, this.#log).then((door) => this.#open.push(door));
+    openControl(controlSocket, this.#target, this.#log).then(
+      (door) => this.#open.push(door),
+      (error) => this.#log.error("The control socket cannot be opened", error),
+    );
   }
 
   /** Takes over what another arbiter was asked through. */

@@ -8,8 +8,9 @@ import { ExitCode } from "../errors.ts";
 import type { ToWorker } from "../ipc/messages.ts";
 import type { StallReport } from "../ipc/stall-report.ts";
 import { averageConnections, excessConnections } from "./balance.ts";
-import { type ArbiterEvent, describeEnding, type Ending } from "./event.ts";
-import { OomKills } from "./exit-name.ts";
+import { StartError } from "./child-process.ts";
+import type { ArbiterEvent, Ending } from "./event.ts";
+import { exitName, OomKills } from "./exit-name.ts";
 import { type LostLog, LostRequests } from "./lost-requests.ts";
 import type { Narrator } from "./narrator.ts";
 import type { Pool } from "./pool.ts";
@@ -62,10 +63,10 @@ export class Crew {
       else
         before.then(
           () => this.#startLate(launch),
-          (error: Error) => this.#notStarted(launch.id, error),
+          (error: Error) => this.#office.post({ type: "unstarted", id: launch.id, error }),
         );
     } catch (error) {
-      this.#notStarted(launch.id, error as Error);
+      this.#office.post({ type: "unstarted", id: launch.id, error: error as Error });
     }
   }
 
@@ -76,16 +77,11 @@ export class Crew {
   /** Meanwhile it may have been told to stop. */
   #startLate(launch: Launch): void {
     if (this.#pool.find(launch.id)?.state === "booting") this.#start(launch);
-    else this.#unstarted(launch.id);
+    else this.#withdrawn(launch.id);
   }
 
-  #notStarted(id: number, { message }: Error): void {
-    this.#office.post({ type: "message", id, message: { type: "failed", kind: "startup", message } });
-    this.#unstarted(id);
-  }
-
-  /** The end of a worker that had no process. */
-  #unstarted(id: number): void {
+  /** The end of a worker that is not wanted any more and had no process yet. */
+  #withdrawn(id: number): void {
     this.#office.post({ type: "exit", id, ending: { code: ExitCode.ok, signal: null } });
   }
 
@@ -126,7 +122,7 @@ export class Crew {
     if (why !== "silence") narrator.killing(pid, worker, why, this.#pool.desired.limits);
     else if (pid !== undefined && worker !== undefined) narrator.silent(pid, worker, processState(pid));
     const handle = this.#handles.get(id);
-    if (handle === undefined) this.#unstarted(id);
+    if (handle === undefined) this.#withdrawn(id);
     else handle.kill(why !== "silence");
   }
 
@@ -141,12 +137,20 @@ export class Crew {
     this.#oomKills.review(now);
   }
 
+  /** A worker's process could not be started, or the hook before it failed. */
+  takeUnstarted(id: number, error: Error): void {
+    this.#handles.delete(id);
+    const what = error instanceof StartError ? "a worker could not be started: " : "";
+    this.#pool.workerUnstarted(id, { kind: "startup", message: what + error.message });
+  }
+
   /** A worker's process has ended. */
   takeExit(id: number, ending: Ending): void {
     const worker = this.#pool.find(id);
     if (worker === undefined) return;
     // What was killed by the arbiter was not killed by the kernel.
-    const how = describeEnding(ending, worker.ordered === "kill" ? undefined : this.#oomKills);
+    const oomKills = worker.ordered === "kill" ? undefined : this.#oomKills;
+    const how = exitName(ending.code, ending.signal, oomKills);
     this.#pool.workerGone(id, how);
     if (!this.#handles.has(id)) return;
     const pid = this.pidOf(id);

@@ -2,11 +2,12 @@
  * `--daemon`: the command starts itself again in a session of its own and stays until that one says that it
  * serves, or why not. Whoever ran the command learns from its exit code; nothing is guessed from time.
  */
-import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { ExitCode, FatalError } from "../errors.ts";
 import { REPORT_FD, readReport } from "./boot-report.ts";
+import { startedChild } from "./child-process.ts";
 
 const FIRST_FREE_FD = 3;
 
@@ -41,31 +42,39 @@ function openLog(path: string | undefined): number | "ignore" {
   }
 }
 
+async function spawnDaemon(options: DaemonOptions, reportFd: number): Promise<ChildProcess> {
+  const { args, inherited = 0, script = process.argv[1] as string } = options;
+  const [out, err] = [openLog(options.stdout), openLog(options.stderr)];
+  const handedOn = Array.from({ length: inherited }, (_, index) => FIRST_FREE_FD + index);
+  try {
+    return await startedChild({
+      program: process.execPath,
+      args: [...(options.execArgv ?? process.execArgv), script, ...args],
+      detached: true,
+      // As it was typed: an upgrade looks there for a newer program.
+      argv0: process.argv0,
+      env: { ...(options.env ?? process.env), [REPORT_FD]: String(reportFd) },
+      stdio: ["ignore", out, err, ...handedOn, "pipe"],
+    });
+  } catch (error) {
+    const message = `the daemon cannot be started: ${(error as Error).message}`;
+    throw new FatalError(message, ExitCode.failure, { cause: error });
+  } finally {
+    for (const fd of [out, err]) if (fd !== "ignore") closeSync(fd);
+  }
+}
+
 /**
  * In the command: starts the daemon and resolves when it is ready, has said why it failed, or has ended. A
  * SIGINT or SIGTERM meanwhile is passed on. Exit with the outcome's code. Throws `FatalError` when it
  * cannot be started.
  */
 export async function startDaemon(options: DaemonOptions): Promise<DaemonOutcome> {
-  const { args, inherited = 0, script = process.argv[1] as string } = options;
-  const [out, err] = [openLog(options.stdout), openLog(options.stderr)];
-  const handedOn = Array.from({ length: inherited }, (_, index) => FIRST_FREE_FD + index);
-  const reportFd = FIRST_FREE_FD + inherited;
-  const child = spawn(process.execPath, [...(options.execArgv ?? process.execArgv), script, ...args], {
-    detached: true,
-    // As it was typed: an upgrade looks there for a newer program.
-    argv0: process.argv0,
-    env: { ...(options.env ?? process.env), [REPORT_FD]: String(reportFd) },
-    stdio: ["ignore", out, err, ...handedOn, "pipe"],
-  });
-  for (const fd of [out, err]) if (fd !== "ignore") closeSync(fd);
-  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
+  const reportFd = FIRST_FREE_FD + (options.inherited ?? 0);
+  const child = await spawnDaemon(options, reportFd);
+  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once("exit", (code, signal) => resolve({ code, signal }));
-    child.once("error", (error) =>
-      reject(new FatalError(`the daemon cannot be started: ${error.message}`, ExitCode.failure)),
-    );
   });
-  ended.catch(() => undefined);
   const passOn = (signal: NodeJS.Signals): void => {
     child.kill(signal);
   };

@@ -31,6 +31,9 @@ const LONGEST_BOOT_WAIT = 2000;
 /** Workers that lived beside each other and crash within this are one round. */
 const ROUND = 10_000;
 
+/** How soon it is tried again, in milliseconds, to start a process where the system had no room for one. */
+const START_AGAIN_AFTER = 1000;
+
 /** Signals closer together than this, in milliseconds, are one wish. */
 const SAME_WISH = 500;
 
@@ -90,6 +93,8 @@ export interface Desired {
   readonly bootsFail: boolean;
   /** Before this, workers of the generation that serves are spawned only as `respawnLimit` allows. */
   readonly notBefore: number;
+  /** No worker of any generation is spawned before this. */
+  readonly heldUntil: number;
   readonly stop: Stop | undefined;
 }
 
@@ -107,6 +112,7 @@ export function firstBoot(target: number, surge: number, limits: Limits): Desire
     deaths: [],
     bootsFail: false,
     notBefore: 0,
+    heldUntil: 0,
     stop: undefined,
   };
 }
@@ -209,6 +215,24 @@ export function withDeath(desired: Desired, worker: WorkerRecord, how: string, n
   // A worker of a generation that was displaced or abandoned says nothing about the one that serves.
   if (worker.generation !== servingGeneration(desired)) return desired;
   return withinCrashLimit(withCrash(desired, worker, now), how, now);
+}
+
+/**
+ * The process of a worker could not be started. That is no death: of the generation that serves it is tried again in
+ * a while, and what is to replace that generation fails of it.
+ */
+export function withUnstarted(
+  desired: Desired,
+  worker: WorkerRecord,
+  failure: BootFailure,
+  now: number,
+): Desired {
+  if (worker.state === "draining") return desired;
+  if (worker.generation === servingGeneration(desired))
+    return { ...desired, heldUntil: Math.max(desired.heldUntil, now + START_AGAIN_AFTER) };
+  const { candidate } = desired;
+  if (candidate?.generation !== worker.generation) return desired;
+  return { ...desired, candidate: { ...candidate, failure: candidate.failure ?? failure } };
 }
 
 /** There is nothing to fall back to, and the app boots: a request that crashes it must not end the server. */

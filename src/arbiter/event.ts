@@ -3,7 +3,6 @@ import type { Configuration } from "../config/config.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import type { StallReport } from "../ipc/stall-report.ts";
 import type { Command } from "./control-desk.ts";
-import { exitName, type OomKills } from "./exit-name.ts";
 import type { PredecessorStep, SuccessorEvent } from "./handover.ts";
 import type { MemoryUse } from "./recycling.ts";
 
@@ -26,8 +25,6 @@ export type Signal = (typeof SIGNALS)[number];
 export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** Why it could not even be started. */
-  readonly error?: Error;
 }
 
 /** The configuration of a reload has been read, or could not be. */
@@ -43,6 +40,8 @@ export type ArbiterEvent =
   /** The memory of the workers has been measured. */
   | { readonly type: "memory"; readonly use: MemoryUse }
   | { readonly type: "exit"; readonly id: number; readonly ending: Ending }
+  /** A worker's process could not be started, or the hook before it failed. */
+  | { readonly type: "unstarted"; readonly id: number; readonly error: Error }
   /** Somebody asked through the control interface. */
   | { readonly type: "command"; readonly command: Command }
   | { readonly type: "reload"; readonly event: ReloadEvent }
@@ -53,9 +52,3 @@ export type ArbiterEvent =
   | { readonly type: "predecessor"; readonly step: PredecessorStep }
   /** The time that reconcile asked for has come. */
   | { readonly type: "tick" };
-
-/** What a process did, for a sentence. `oomKills` is asked whether the kernel killed it for want of memory. */
-export function describeEnding(ending: Ending, oomKills?: Pick<OomKills, "take">): string {
-  if (ending.error !== undefined) return `could not be started: ${ending.error.message}`;
-  return exitName(ending.code, ending.signal, oomKills);
-}

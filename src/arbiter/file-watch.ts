@@ -81,7 +81,11 @@ export class FileWatch {
   close(): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#secondLook);
-    for (const watcher of this.#watchers) void watcher.close();
+    for (const watcher of this.#watchers) {
+      watcher
+        .close()
+        .catch((error: Error) => this.#options.log.debug(`A watcher did not close: ${error.message}`));
+    }
     this.#watchers = [];
   }
 

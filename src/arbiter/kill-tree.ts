@@ -1,25 +1,51 @@
 /**
- * Kills a process and everything it has started, so that a worker's own children do not outlive it. tree-kill
- * finds them by asking `ps` (`pgrep` on macOS); a slim container has none, so /proc is read as well.
+ * Kills a process and everything it has started, so that a worker's own children do not outlive it. Where there is
+ * /proc this is over within the call: the system may give the number of a process that has ended to another one.
+ * Elsewhere tree-kill finds the family by asking `pgrep`.
  */
+import type { ChildProcess } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
 import { procStat } from "./process-state.ts";
 
-/** How long the package is waited for; then what is left is killed without it. In milliseconds. */
+/** How long the package is waited for; then the process is killed without it. In milliseconds. */
 const PATIENCE = 1000;
 
-/** What no thread is needed for: the process itself, and what /proc says is below it, children first. */
-function family(pid: number): number[] {
-  const found = [pid];
-  const entries = processes();
-  for (const parent of found) {
-    for (const entry of entries) {
-      if (entry.parent === parent && !found.includes(entry.pid)) found.push(entry.pid);
+/** Rounds in which a family may grow while it is being stopped; each has only what was started since the one before. */
+const MOST_ROUNDS = 10;
+
+/** Kills a child of this process that may have ended, and its descendants. Never throws. */
+export function killTree(child: ChildProcess): void {
+  const { pid } = child;
+  if (pid === undefined || !isUnreaped(child)) return;
+  const members = stoppedFamily(pid);
+  if (members === undefined) killByPackage(child, pid);
+  else for (const member of members) signal(member, "SIGKILL");
+}
+
+/** Nobody else can have its number until Node has heard of its end. */
+function isUnreaped(child: ChildProcess): boolean {
+  return child.exitCode === null && child.signalCode === null;
+}
+
+/**
+ * A process and its descendants, stopped: one that is stopped starts no other, and does not end, so that its number
+ * stays its own. Undefined where there is no /proc.
+ */
+function stoppedFamily(pid: number): readonly number[] | undefined {
+  const found = new Set([pid]);
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const entries = processes();
+    if (entries.length === 0) return undefined;
+    const before = round === 0 ? 0 : found.size;
+    for (const parent of found) {
+      for (const entry of entries) if (entry.parent === parent) found.add(entry.pid);
     }
+    if (found.size === before) break;
+    for (const member of [...found].slice(before)) signal(member, "SIGSTOP");
   }
-  return found.reverse();
+  return [...found];
 }
 
 function processes(): { pid: number; parent: number }[] {
@@ -34,47 +60,37 @@ function processes(): { pid: number; parent: number }[] {
     .map((name) => ({ pid: Number(name), parent: Number(procStat(Number(name))?.[1]) }));
 }
 
-function kill(pid: number): void {
+function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, name);
   } catch {
-    // It has ended.
+    // It has ended, or belongs to another user.
   }
 }
 
-/** Kills `pid` and its descendants. Resolves when the signals are sent; never rejects. */
-export async function killTree(pid: number): Promise<void> {
-  const known = family(pid);
-  await killByPackage(pid);
-  known.forEach(kill);
-}
-
 /**
- * In a thread of its own, as the package's command line: where `ps` cannot be started, an error is thrown that
+ * In a thread of its own, as the package's command line: where `pgrep` cannot be started, an error is thrown that
  * nobody could catch in this one.
  */
-function killByPackage(pid: number): Promise<void> {
-  return new Promise((resolve) => {
-    let thread: Worker;
-    try {
-      thread = new Worker(createRequire(import.meta.url).resolve("tree-kill/cli.js"), {
-        argv: [String(pid), "SIGKILL"],
-        execArgv: [],
-        env: { ...process.env, NODE_OPTIONS: "" },
-        stdout: true,
-        stderr: true,
-      });
-    } catch {
-      // Its files are gone: an old release, say.
-      return resolve();
-    }
-    // It is left to finish when it is late: one that is ended leaves the `ps` it waits for as a zombie.
-    const late = setTimeout(resolve, PATIENCE);
+function killByPackage(child: ChildProcess, pid: number): void {
+  const finish = (): void => {
+    clearTimeout(late);
+    if (isUnreaped(child)) signal(pid, "SIGKILL");
+  };
+  const late = setTimeout(finish, PATIENCE);
+  try {
+    const thread = new Worker(createRequire(import.meta.url).resolve("tree-kill/cli.js"), {
+      argv: [String(pid), "SIGKILL"],
+      execArgv: [],
+      env: { ...process.env, NODE_OPTIONS: "" },
+      stdout: true,
+      stderr: true,
+    });
     thread.unref();
     thread.on("error", () => {});
-    thread.once("exit", () => {
-      clearTimeout(late);
-      resolve();
-    });
-  });
+    thread.once("exit", finish);
+  } catch {
+    // Its files are gone: an old release, say.
+    finish();
+  }
 }

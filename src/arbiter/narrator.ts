@@ -31,9 +31,14 @@ function about(pid: number | undefined, { slot, generation }: WorkerRecord): Log
   return { slot, generation, workerPid: pid };
 }
 
+/** What cannot be started is tried every second: the same reason is logged once in so many milliseconds. */
+const UNSTARTED_NEWS = 60_000;
+
 export class Narrator {
   readonly #log: ErrorLog;
   readonly #crashes: CrashNews;
+  /** Why a worker could not be started, and when that was logged. */
+  #unstarted = { reason: "", at: Number.NEGATIVE_INFINITY };
 
   constructor(log: ErrorLog) {
     this.#log = log;
@@ -71,6 +76,15 @@ export class Narrator {
   /** The first worker of a generation is ready. */
   serving(by: string): void {
     this.#log.info(`Using worker: ${by}`);
+  }
+
+  /** A worker of the generation that serves could not be started. */
+  unstarted({ message }: BootFailure, now: number): void {
+    const { reason, at } = this.#unstarted;
+    if (message === reason && now - at < UNSTARTED_NEWS) return;
+    this.#unstarted = { reason: message, at: now };
+    const what = message.charAt(0).toUpperCase() + message.slice(1);
+    this.#log.error(`${what}; it is tried again every second`);
   }
 
   /** A worker that was to replace one that serves could not boot. */

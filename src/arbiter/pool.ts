@@ -20,6 +20,8 @@ export interface PoolEffects {
   overdue(id: number): void;
   /** A worker that serves, or is to replace one that does, could not boot. */
   bootFailed(id: number, failure: BootFailure): void;
+  /** A worker of the generation that serves could not be started; it is tried again a moment later. */
+  unstarted(failure: BootFailure): void;
   /** Every slot has a worker of this generation. */
   established(generation: number): void;
   /** The first candidate failed: a generation to serve in its place, or undefined to stop the server. */
@@ -131,6 +133,15 @@ export class Pool {
     this.#roster = roster.withStopping(this.#roster, id, "quit", now + QUIT_TIME);
     // What a candidate fails of is told once, when it is abandoned.
     if (!ofCandidate) this.#effects.bootFailed(id, failure);
+  }
+
+  /** A worker's process could not be started. */
+  workerUnstarted(id: number, failure: BootFailure): void {
+    const worker = this.find(id);
+    if (worker === undefined) return;
+    this.#desired = want.withUnstarted(this.#desired, worker, failure, this.#now());
+    this.#roster = roster.withoutWorker(this.#roster, id);
+    if (worker.generation === want.servingGeneration(this.#desired)) this.#effects.unstarted(failure);
   }
 
   /** A worker's process has ended; `how` is what it did, for a sentence. */

@@ -36,7 +36,11 @@ export class Reaper {
 
   /** Looks once a second, if this is process 1. */
   start(): void {
-    if (process.pid === 1) setInterval(() => void this.look(), LOOK_EVERY).unref();
+    if (process.pid !== 1) return;
+    const look = (): void => {
+      this.look().catch((error: Error) => this.#onFailure(`children cannot be reaped: ${error.message}`));
+    };
+    setInterval(look, LOOK_EVERY).unref();
   }
 
   /**
@@ -73,5 +77,7 @@ function endedChildren(): number[] {
 async function libcReap(): Promise<Reap> {
   const { default: koffi } = await import("koffi");
   const waitpid = koffi.load(null).func("int waitpid(int pid, void *status, int options)");
-  return (pid) => void waitpid(pid, null, WNOHANG);
+  return (pid) => {
+    waitpid(pid, null, WNOHANG);
+  };
 }

@@ -106,7 +106,10 @@ function keep(desired: Desired, roster: Roster, now: number): Plan {
   }
   const slots = viewSlots(desired, roster);
   if (isEstablished(desired, slots)) return { actions: [{ type: "commit" }], wakeAt: undefined };
-  const spawns = planSpawns(desired, roster, slots, now);
+  const spawns =
+    now < desired.heldUntil
+      ? { actions: [], wakeAt: desired.heldUntil }
+      : planSpawns(desired, roster, slots, now);
   return { actions: [...planStops(desired, roster, slots), ...spawns.actions], wakeAt: spawns.wakeAt };
 }
 

@@ -89,7 +89,10 @@ export class Recycling {
   }
 
   #arm(): void {
-    this.#timer ??= setTimeout(() => void this.#look(), LOOK_EVERY).unref();
+    const look = (): void => {
+      this.#look().catch((error: Error) => this.#tellFailure(error));
+    };
+    this.#timer ??= setTimeout(look, LOOK_EVERY).unref();
   }
 
   async #look(): Promise<void> {

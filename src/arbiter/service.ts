@@ -48,15 +48,15 @@ export class Service {
     const phase = phaseOf(state);
     const status = statusOf(phase, state);
     if (phase !== this.#phase) this.#enter(phase, status, state.succeeded);
-    else if (status !== this.#status) void this.#notifier.status(status);
+    else if (status !== this.#status) unawaited(this.#notifier.status(status));
     this.#phase = phase;
     this.#status = status;
   }
 
   #enter(phase: Phase, status: string, succeeded: boolean): void {
-    if (phase === "serving") void this.#notifier.ready(status);
-    else if (phase === "reloading") void this.#notifier.reloading(status);
-    else if (phase === "stopping" && !succeeded) void this.#notifier.stopping(status);
+    if (phase === "serving") unawaited(this.#notifier.ready(status));
+    else if (phase === "reloading") unawaited(this.#notifier.reloading(status));
+    else if (phase === "stopping" && !succeeded) unawaited(this.#notifier.stopping(status));
   }
 
   /** Another process is the service from now on. */
@@ -70,6 +70,11 @@ export class Service {
   async close(): Promise<void> {
     await this.#notifier.close();
   }
+}
+
+/** The notifier reports its failures itself, and never rejects. */
+function unawaited(told: Promise<void>): void {
+  told.catch(() => {});
 }
 
 function phaseOf({ desired, reading }: ServiceState): Phase {

@@ -1,9 +1,10 @@
 /** The old arbiter's view of the one that is to follow it: starts its process, lets go, or ends it. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { Duplex } from "node:stream";
 import type { Listener } from "./bind.ts";
 import { REPORT_FD, type Report, readReport } from "./boot-report.ts";
-import { describeEnding, type Ending } from "./event.ts";
+import { startChild } from "./child-process.ts";
+import { exitName } from "./exit-name.ts";
 import { HANDOVER, type Handover, type SuccessorEvent } from "./handover.ts";
 import type { Invocation } from "./invocation.ts";
 
@@ -23,8 +24,9 @@ const END_TIME = 5000;
 export class Successor {
   /** Resolves when its process has ended. */
   readonly exited: Promise<void>;
-  readonly #child: ChildProcess;
-  readonly #pipe: Duplex;
+  /** Undefined when the process could not be started. */
+  readonly #child: ChildProcess | undefined;
+  readonly #pipe: Duplex | undefined;
   readonly #post: (event: SuccessorEvent) => void;
   #failure: string | undefined;
   #timer: NodeJS.Timeout;
@@ -35,20 +37,29 @@ export class Successor {
     const { invocation, listeners, bootTime } = launch;
     this.#post = post;
     const reportFd = FIRST_INHERITED + listeners.length;
-    this.#child = spawn(invocation.program, invocation.args, {
-      cwd: invocation.folder,
-      detached: true,
-      env: environmentFor(listeners, reportFd),
-      stdio: ["ignore", "inherit", "inherit", ...listeners.map(({ descriptor }) => descriptor), "pipe"],
+    let notStarted: (error: Error) => void = () => {};
+    const unstarted = new Promise<string>((resolve) => {
+      notStarted = ({ message }) => resolve(`the new arbiter could not be started: ${message}`);
     });
-    this.#pipe = this.#child.stdio[reportFd] as Duplex;
+    this.#child = startChild(
+      {
+        ...invocation,
+        detached: true,
+        env: environmentFor(listeners, reportFd),
+        stdio: ["ignore", "inherit", "inherit", ...listeners.map(({ descriptor }) => descriptor), "pipe"],
+      },
+      notStarted,
+    );
+    this.#pipe = this.#child?.stdio[reportFd] as Duplex | undefined;
     this.#timer = setTimeout(() => post({ type: "overdue" }), bootTime);
-    this.exited = this.#watchEnd(this.#watchReport());
+    this.exited = (this.#child === undefined ? unstarted : this.#ending(this.#child)).then((why) =>
+      this.#gone(why),
+    );
   }
 
   /** Undefined when the process could not be started. */
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#child?.pid;
   }
 
   /** It has said that it serves. */
@@ -62,25 +73,31 @@ export class Successor {
 
   /** Tells it that this arbiter begins to go. */
   leave(): void {
-    if (this.#pipe.writable) this.#pipe.write("leaving\n");
+    if (this.#pipe?.writable) this.#pipe.write("leaving\n");
   }
 
   /** Makes it the server. */
   release(): void {
     clearTimeout(this.#timer);
-    this.#pipe.destroy();
+    this.#pipe?.destroy();
   }
 
   /** Ends it: first as a stop, then by force. `why` is what is said of its end, if it says nothing itself. */
   end(why: string): void {
     this.#failure ??= why;
     clearTimeout(this.#timer);
-    this.#child.kill("SIGTERM");
-    this.#timer = setTimeout(() => this.#child.kill("SIGKILL"), END_TIME);
+    this.#child?.kill("SIGTERM");
+    this.#timer = setTimeout(() => this.#child?.kill("SIGKILL"), END_TIME);
+  }
+
+  /** How it ends, in its own words where it has some. */
+  async #ending(child: ChildProcess): Promise<string> {
+    const [how] = await Promise.all([endOf(child), this.#watchReport()]);
+    return `the new arbiter ${how}`;
   }
 
   async #watchReport(): Promise<void> {
-    const report: Report | undefined = await readReport(this.#pipe);
+    const report: Report | undefined = this.#pipe && (await readReport(this.#pipe));
     if (report === undefined) return;
     if ("failed" in report) {
       this.#failure = report.failed;
@@ -91,21 +108,17 @@ export class Successor {
     this.#post({ type: "ready" });
   }
 
-  #watchEnd(reported: Promise<void>): Promise<void> {
-    return new Promise((resolve) => {
-      const gone = (ending: Ending): void => {
-        clearTimeout(this.#timer);
-        this.#ended = true;
-        this.#post({ type: "gone", why: this.#failure ?? `the new arbiter ${describeEnding(ending)}` });
-        resolve();
-      };
-      this.#child.once("error", (error) => {
-        if (this.pid === undefined) gone({ code: null, signal: null, error });
-      });
-      // What it had to say is read first.
-      this.#child.once("exit", (code, signal) => void reported.then(() => gone({ code, signal })));
-    });
+  #gone(why: string): void {
+    clearTimeout(this.#timer);
+    this.#ended = true;
+    this.#post({ type: "gone", why: this.#failure ?? why });
   }
+}
+
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once("exit", (code, signal) => resolve(exitName(code, signal)));
+  });
 }
 
 function environmentFor(listeners: readonly Listener[], reportFd: number): NodeJS.ProcessEnv {

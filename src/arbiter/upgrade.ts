@@ -97,7 +97,8 @@ export class Upgrade {
     const { log, invocation, post } = this.#office;
     const launch = { invocation, listeners: this.#office.listeners(), bootTime: this.#bootTime() };
     this.#successor = new Successor(launch, post);
-    log.info(`Upgrading: new arbiter with pid: ${this.#successor.pid}`);
+    const { pid } = this.#successor;
+    if (pid !== undefined) log.info(`Upgrading: new arbiter with pid: ${pid}`);
     return new Promise((resolve) => {
       this.#settle = resolve;
     });

@@ -1,11 +1,13 @@
 /** The arbiter's view of one worker: starts its process, speaks to it, ends it, and posts what it does. */
-import cluster, { type Worker } from "node:cluster";
+import type { ChildProcess } from "node:child_process";
+import cluster from "node:cluster";
 import { extname } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { HOOKS, type HookName, type Hooks } from "../config/hooks.ts";
 import type { Config } from "../config/settings.ts";
 import type { Assignment, BootFailure, FromWorker, Identity, ToWorker } from "../ipc/messages.ts";
+import { type ChildLaunch, startChild } from "./child-process.ts";
 import type { ArbiterEvent } from "./event.ts";
 import { killTree } from "./kill-tree.ts";
 import { readStallReports } from "./stall-reports.ts";
@@ -45,29 +47,27 @@ export interface Launch {
 
 export class WorkerHandle {
   readonly id: number;
-  readonly #worker: Worker;
+  /** Undefined when the process could not be started. */
+  readonly #child: ChildProcess | undefined;
   readonly #assignment: Assignment<Config>;
 
   constructor(launch: Launch, post: (event: ArbiterEvent) => void) {
-    this.id = launch.id;
-    this.#worker = fork(launch);
     const { id } = launch;
-    this.#worker.on("message", (message: FromWorker) => post({ type: "message", id, message }));
-    this.#worker.on("exit", (code: number | null, signal: NodeJS.Signals | null) => {
+    this.id = id;
+    this.#assignment = assignmentOf(launch);
+    this.#child = startChild(childLaunch(launch), (error) => post({ type: "unstarted", id, error }), fork);
+    this.#child?.on("message", (message: FromWorker) => post({ type: "message", id, message }));
+    this.#child?.on("exit", (code, signal) => {
       // An empty signal name stands for none.
       post({ type: "exit", id, ending: { code, signal: signal || null } });
     });
-    this.#worker.on("error", (error) => {
-      if (this.pid === undefined) post({ type: "exit", id, ending: { code: null, signal: null, error } });
-    });
-    this.#assignment = assignmentOf(launch);
-    const reports = this.#worker.process.stdio[this.#assignment.reports] as Readable | null | undefined;
+    const reports = this.#child?.stdio[this.#assignment.reports] as Readable | null | undefined;
     if (reports) readStallReports(reports, (report) => post({ type: "stall", report }));
   }
 
   /** Undefined when the process could not be started. */
   get pid(): number | undefined {
-    return this.#worker.process.pid;
+    return this.#child?.pid;
   }
 
   /** To be called when the worker says that it listens: what is sent before is lost in its start. */
@@ -77,22 +77,20 @@ export class WorkerHandle {
 
   /** A message to a worker that has just died is lost: its exit is the news. */
   send(message: ToWorker<Config>): void {
-    if (!this.#worker.isConnected()) return;
-    this.#worker.process.send(message, undefined, undefined, () => {});
+    if (this.#child?.connected !== true) return;
+    this.#child.send(message, undefined, undefined, () => {});
   }
 
   /** Kills it, and what it has started with it. One that `listens` may write the last lines of its access log before. */
   kill(listens: boolean): void {
-    const { pid } = this;
-    if (pid === undefined) return;
+    const child = this.#child;
+    if (child === undefined) return;
     if (!listens || this.#assignment.accessLog === undefined) {
-      void killTree(pid);
+      killTree(child);
       return;
     }
     this.send({ type: "last-lines" });
-    setTimeout(() => {
-      if (!this.#worker.isDead()) void killTree(pid);
-    }, LAST_LINES_MS);
+    setTimeout(() => killTree(child), LAST_LINES_MS);
   }
 }
 
@@ -112,15 +110,25 @@ function assignmentOf(launch: Launch): Assignment<Config> {
   };
 }
 
-function fork(launch: Launch): Worker {
+function childLaunch({ config, folder, sockets }: Launch): ChildLaunch {
   const known = process.allowedNodeEnvironmentFlags.has(NO_DEBUGGER);
-  cluster.setupPrimary({
-    exec: PROGRAM,
-    args: [],
-    execArgv: known ? [...process.execArgv, NO_DEBUGGER] : process.execArgv,
-    cwd: launch.folder,
+  return {
+    program: process.execPath,
+    args: known ? [...process.execArgv, NO_DEBUGGER] : process.execArgv,
+    folder,
+    env: { ...process.env, ...config.env, ...NOT_THEIRS },
     // The listening sockets are inherited, so that no connection ever passes through the arbiter.
-    stdio: ["ignore", "inherit", "inherit", ...launch.sockets, "pipe", "ipc"],
-  });
-  return cluster.fork({ ...launch.config.env, ...NOT_THEIRS });
+    stdio: ["ignore", "inherit", "inherit", ...sockets, "pipe", "ipc"],
+  };
+}
+
+/** With node:cluster, which makes the process a cluster worker for the app. */
+function fork({ args, folder, env, stdio }: ChildLaunch): ChildProcess {
+  cluster.setupPrimary({ exec: PROGRAM, args: [], execArgv: [...args], cwd: folder, stdio: [...stdio] });
+  const worker = cluster.fork(env);
+  // It hands the errors of its process on, which are heard of there.
+  worker.on("error", () => {});
+  // Only the end of a process would take it off the list.
+  if (worker.process.pid === undefined) delete cluster.workers?.[worker.id];
+  return worker.process;
 }

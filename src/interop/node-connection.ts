@@ -48,7 +48,7 @@ export class NodeConnection extends ConnectionEnds implements Connection {
   #begin(begin: () => ConnectedExchange): void {
     const exchange = begin();
     this.#current = exchange;
-    exchange.settled.then(() => {
+    void exchange.settled.then(() => {
       this.#current = undefined;
       const next = this.#waiting.shift();
       if (next !== undefined) this.#begin(next);

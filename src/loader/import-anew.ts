@@ -4,6 +4,7 @@
  */
 import * as nodeModule from "node:module";
 import { extname } from "node:path";
+import { requireDescriptors } from "../native/descriptors.ts";
 import { importModule, type ModuleNamespace } from "./import-module.ts";
 import type { Location } from "./locate.ts";
 
@@ -13,6 +14,9 @@ const { cache } = nodeModule.createRequire(import.meta.url);
 interface SyncHooks {
   registerHooks?(hooks: { resolve: unknown }): unknown;
 }
+
+/** More than a thread takes. */
+const THREAD_DESCRIPTORS = 8;
 
 /** How many readings there have been; the first one leaves no mark. */
 let readings = 0;
@@ -43,9 +47,15 @@ function markImports(): Promise<void> {
   marking ??= (async () => {
     const hooks = new URL(`./fresh-resolve${extname(import.meta.filename)}`, import.meta.url);
     const { registerHooks } = nodeModule as SyncHooks;
-    if (registerHooks === undefined) nodeModule.register(hooks, import.meta.url);
-    else registerHooks({ resolve: (await import("./fresh-resolve.ts")).resolveSync });
+    if (registerHooks === undefined) {
+      requireDescriptors(THREAD_DESCRIPTORS);
+      nodeModule.register(hooks, import.meta.url);
+    } else registerHooks({ resolve: (await import("./fresh-resolve.ts")).resolveSync });
   })();
+  marking.catch(() => {
+    // The next reading tries again.
+    marking = undefined;
+  });
   return marking;
 }
 

@@ -1,13 +1,15 @@
-import { spawn } from "node:child_process";
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { killTree } from "../../src/arbiter/kill-tree.ts";
 import { isAlive, temporaryFolder, until } from "../support/command.ts";
 
-/** A process with a child and a grandchild, none of which ends for a gentle word; returns the three. */
-async function family(context: TestContext): Promise<number[]> {
+/** A process with a child and a grandchild, none of which ends for a gentle word. */
+async function family(context: TestContext): Promise<{ parent: ChildProcess; pids: number[] }> {
   const own = `
     const { spawn } = require("node:child_process");
     process.on("SIGTERM", () => {});
@@ -27,51 +29,53 @@ async function family(context: TestContext): Promise<number[]> {
     if (parent.exitCode === null && parent.signalCode === null) await once(parent, "exit");
   });
   await until("all three run", () => pids().length === 3);
-  return pids();
+  return { parent, pids: pids() };
 }
 
-test("kills a process, its child and its grandchild", async (context) => {
-  const pids = await family(context);
-  await killTree(pids[0] as number);
+test("kills a process, its child and its grandchild before the call returns", async (context) => {
+  const { parent, pids } = await family(context);
+  killTree(parent);
   await until("all are gone", () => !pids.some(isAlive));
 });
 
-test("also where there is no ps to ask", async (context) => {
-  const pids = await family(context);
-  const { PATH } = process.env;
-  context.after(() => {
-    process.env.PATH = PATH;
-  });
-  process.env.PATH = "/nowhere";
-  await killTree(pids[0] as number);
-  await until("all are gone", () => !pids.some(isAlive));
-});
-
-test("a ps that is slow is not waited for, and leaves no zombie behind", async (context) => {
-  const pids = await family(context);
+test("asks no other program, which would take its time", async (context) => {
+  const { parent, pids } = await family(context);
   const folder = temporaryFolder(context);
   const started = join(folder, "started");
-  writeFileSync(
-    join(folder, "ps"),
-    `#!/bin/sh\necho $$ > ${started}.new\nmv ${started}.new ${started}\nsleep 2\nexit 1\n`,
-  );
-  chmodSync(join(folder, "ps"), 0o755);
+  for (const program of ["ps", "pgrep"]) {
+    writeFileSync(join(folder, program), `#!/bin/sh\ntouch ${started}\n`);
+    chmodSync(join(folder, program), 0o755);
+  }
   const { PATH } = process.env;
   context.after(() => {
     process.env.PATH = PATH;
   });
   process.env.PATH = `${folder}:${PATH}`;
-  await killTree(pids[0] as number);
+  killTree(parent);
   await until("all are gone", () => !pids.some(isAlive));
-  const ps = await until(
-    "ps has been started",
-    () => existsSync(started) && readFileSync(started, "utf8").trim(),
-  );
-  await until("ps is gone and reaped", () => !existsSync(`/proc/${ps}`));
+  assert.equal(existsSync(started), false);
 });
 
-test("one that has ended is no error", async () => {
+test("sends no signal any more when the call has returned: the numbers may be somebody else's", async (context) => {
+  const { parent, pids } = await family(context);
+  const sent: unknown[] = [];
+  const kill = context.mock.method(process, "kill", (pid: number, signal: string) => {
+    sent.push([pid, signal]);
+    return true;
+  });
+  killTree(parent);
+  const during = sent.splice(0);
+  assert.deepEqual(during, [...pids.map((pid) => [pid, "SIGSTOP"]), ...pids.map((pid) => [pid, "SIGKILL"])]);
+  await pause(1500);
+  assert.deepEqual(sent, []);
+  kill.mock.restore();
+});
+
+test("one that has ended is sent nothing", async (context) => {
   const child = spawn(process.execPath, ["-e", ""]);
   await once(child, "exit");
-  await killTree(child.pid as number);
+  const kill = context.mock.method(process, "kill", () => true);
+  killTree(child);
+  assert.equal(kill.mock.callCount(), 0);
+  kill.mock.restore();
 });

@@ -66,6 +66,7 @@ class PaperPool {
       },
       overdue: (id) => this.told.push(`overdue ${id}`),
       bootFailed: (id) => this.told.push(`failed ${id}`),
+      unstarted: (failure) => this.told.push(`unstarted: ${failure.message}`),
       established: (generation) => this.told.push(`established ${generation}`),
       substitute: () => undefined,
       abandoned: (failure, established) => this.told.push(`abandoned for ${established}: ${failure.message}`),
@@ -98,6 +99,11 @@ class PaperPool {
 
   failed(id: number, message = "no such module"): void {
     this.pool.workerFailed(id, { kind: "load", message });
+    this.settle();
+  }
+
+  unstarted(id: number): void {
+    this.pool.workerUnstarted(id, { kind: "startup", message: "no room" });
     this.settle();
   }
 
@@ -176,6 +182,51 @@ describe("first boot", () => {
     ]);
     paper.gone(1);
     assert.equal(paper.pool.exitCode, ExitCode.workerBoot);
+  });
+});
+
+describe("processes that cannot be started", () => {
+  test("of the generation that serves it is tried again every second, which is no crash", () => {
+    const paper = booted(2);
+    paper.gone(2);
+    paper.news();
+    for (let time = 0; time < 5; time++) {
+      paper.unstarted(3 + time);
+      assert.deepEqual(paper.news(), ["unstarted: no room"]);
+      paper.pass(900);
+      assert.deepEqual(paper.news(), []);
+      paper.pass(100);
+      assert.deepEqual(paper.news(), [`spawn ${4 + time} in 2 of 1`]);
+    }
+    paper.ready(8);
+    assert.equal(paper.pool.desired.crashes, 1);
+  });
+
+  test("a reload fails of it at once, with the reason", () => {
+    const paper = booted(2);
+    paper.reload();
+    paper.news();
+    paper.unstarted(3);
+    assert.deepEqual(paper.news(), ["abandoned for 1: no room"]);
+    assert.deepEqual(paper.ids("ready"), [1, 2]);
+  });
+
+  test("so does the first boot, as long as nobody serves", () => {
+    const paper = new PaperPool(2);
+    paper.unstarted(1);
+    paper.unstarted(2);
+    assert.equal(paper.pool.exitCode, ExitCode.workerBoot);
+    assert.equal(paper.pool.desired.stop?.reason, "no room");
+  });
+
+  test("a first boot that serves goes on with what it has", () => {
+    const paper = new PaperPool(2);
+    paper.ready(1);
+    paper.unstarted(2);
+    assert.equal(paper.pool.desired.stop, undefined);
+    paper.pass(1000);
+    paper.ready(3);
+    assert.equal(paper.pool.desired.established, 1);
   });
 });
 
@@ -682,6 +733,7 @@ function happen(paper: PaperPool, random: (below: number) => number): string {
       const ready = (): void => paper.ready(id);
       events.push([`worker ${id} is ready`, ready], [`worker ${id} is ready`, ready]);
       events.push([`worker ${id} fails`, () => paper.failed(id)]);
+      events.push([`worker ${id} cannot be started`, () => paper.unstarted(id)]);
     }
   }
   const [name, act] = events[random(events.length)] as (typeof events)[number];
@@ -689,12 +741,13 @@ function happen(paper: PaperPool, random: (below: number) => number): string {
   return name;
 }
 
-/** Where nobody serves somebody boots, or will in a moment if workers cannot boot. */
+/** Where nobody serves somebody boots, or will in a moment if workers cannot boot or be started. */
 function assertSomebodyBoots(paper: PaperPool): void {
-  const { target, bootsFail, notBefore } = paper.pool.desired;
+  const { target, bootsFail, notBefore, heldUntil } = paper.pool.desired;
   if (target === 0 || activeWorkers(paper.pool.roster).length > 0) return;
-  const wait = notBefore - paper.now;
-  assert.ok(bootsFail && wait > 0 && wait <= 2000, `nobody serves or boots, for ${wait} ms`);
+  const held = heldUntil - paper.now;
+  const wait = Math.max(held, bootsFail ? notBefore - paper.now : 0);
+  assert.ok(wait > 0 && wait <= 2000 && held <= 1000, `nobody serves or boots, for ${wait} ms`);
 }
 
 /** From now on every worker boots, and every worker that is told to stop ends. */

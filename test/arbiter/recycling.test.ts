@@ -24,6 +24,7 @@ describe("memory", () => {
       kill: () => {},
       overdue: () => {},
       bootFailed: () => {},
+      unstarted: () => {},
       established: () => {},
       substitute: () => undefined,
       abandoned: () => {},

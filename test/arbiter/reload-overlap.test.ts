@@ -88,6 +88,7 @@ class Stage {
       kill: () => {},
       overdue: () => {},
       bootFailed: () => {},
+      unstarted: () => {},
       substitute: () => undefined,
       established: (generation) => {
         this.ended.push(`established ${generation}`);

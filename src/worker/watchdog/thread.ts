@@ -168,7 +168,7 @@ function watch(): void {
     if (verdict === "still stuck") abortWhenDue(blockedForMs);
     if (verdict !== "stuck" || heartbeat.debuggerOpen || examining) return;
     examining = true;
-    examine(blockedForMs, now - blockedForMs).finally(() => {
+    void examine(blockedForMs, now - blockedForMs).finally(() => {
       examining = false;
     });
   };

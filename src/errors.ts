@@ -93,6 +93,11 @@ export class ClientGone extends Error {
   }
 }
 
+/** Whether an error says no more than that the client has gone: Node's own AbortError has the signal's reason as its cause. */
+export function tellsClientGone(error: Error): boolean {
+  return error instanceof ClientGone || (error.name === "AbortError" && error.cause instanceof ClientGone);
+}
+
 /** The request was given up by the server: its time was over, or its worker was forced out. */
 export class RequestAborted extends Error {
   override readonly name = "RequestAborted";

@@ -4,7 +4,7 @@
  * looks complete); the carrier below it decides how it is framed and sent.
  */
 import type { Duplex } from "node:stream";
-import { ClientGone, errorStatus, GatewayError, thrownError } from "../errors.ts";
+import { ClientGone, errorStatus, GatewayError, tellsClientGone, thrownError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { fieldPairs } from "../gateway/fields.ts";
 import { REASONS } from "../gateway/reasons.ts";
@@ -409,7 +409,7 @@ export class Answer {
     this.#failure = error;
     this.#stopSource();
     this.#pending = undefined;
-    if (!(error instanceof ClientGone)) this.#onError(error, headSent);
+    if (!tellsClientGone(error)) this.#onError(error, headSent);
     if (headSent) {
       this.#phase = "failed";
       this.#carrier.destroy(error);

@@ -7,6 +7,7 @@ import { ResponseMaker, sendResponse } from "./fetch-answer.ts";
 import { fetchRequest } from "./fetch-request.ts";
 import { HostedApp, type HostOptions, UNKNOWN_ENDPOINT } from "./hosted-app.ts";
 import { IterableSource } from "./iterable-source.ts";
+import { refuse } from "./refusal.ts";
 
 export type { HostOptions } from "./hosted-app.ts";
 
@@ -40,11 +41,19 @@ export type FetchFunction = (request: Request, environment: FetchEnvironment) =>
 
 /**
  * Makes a gateway handler of a fetch app. What it throws is a 500; redirects and errors that it answers
- * with are sent as they are; bodies stream both ways, and `request.signal` aborts when the client goes.
+ * with are sent as they are; bodies stream both ways, and `request.signal` aborts when the client goes. Requests
+ * that fetch has no place for do not reach the app: CONNECT and TRACE are answered with 501, a host that makes no
+ * URL with 400.
  */
 export function fromFetch(fetch: FetchFunction): Handler {
   return (request, respond) => {
-    const response = fetch(fetchRequest(request), new GatewayEnvironment(request, respond));
+    let given: Request;
+    try {
+      given = fetchRequest(request);
+    } catch (error) {
+      return refuse(error, respond);
+    }
+    const response = fetch(given, new GatewayEnvironment(request, respond));
     // Not awaited where it need not be: a promise for each request costs.
     return isPromise(response)
       ? response.then((answer) => sendResponse(answer, request.method, respond))

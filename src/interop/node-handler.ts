@@ -16,6 +16,7 @@ import type { GatewayRequest, Handler, Respond, ResponseWriter } from "../gatewa
 import { AnswerReader } from "./answer-reader.ts";
 import { duplexPair } from "./duplex-pair.ts";
 import { fieldValue, sendableFields } from "./framing.ts";
+import { refuse } from "./refusal.ts";
 
 /** What `http.createServer` takes: an Express app, Koa's `callback()`, a plain function. */
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -57,7 +58,11 @@ export function fromNodeListener(listener: RequestListener, options: ListenerOpt
   server.on("clientError", (error, socket) => exchanges.get(socket)?.fail(error));
   return (request, respond) => {
     const known = request.method === "CONNECT" ? upgrade !== undefined : METHODS.includes(request.method);
-    if (!known) throw new HttpError(501, `there is no node listener for the method ${request.method}`);
+    if (!known)
+      return refuse(
+        new HttpError(501, `there is no node listener for the method ${request.method}`),
+        respond,
+      );
     const exchange = new ListenerExchange(request, respond);
     exchanges.set(exchange.socket, exchange);
     return exchange.serve(server);

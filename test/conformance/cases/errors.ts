@@ -1,5 +1,6 @@
 /** Sections 11 and 12: errors, the signal, and time. */
 import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
 import { HttpError } from "../../../src/errors.ts";
 import type { Handler } from "../../../src/gateway/types.ts";
 import type { Case } from "../stage.ts";
@@ -193,6 +194,29 @@ const throwCases: readonly Case[] = [
       // What write rejects with goes through the handler to the server.
       await stage.until(() => stage.notes.includes("over"), "the handler to fail");
       await new Promise((resolve) => setImmediate(resolve));
+      assert.deepEqual(stage.errors, []);
+    },
+  },
+  {
+    clauses: ["11.4"],
+    title: "what Node makes of the signal's reason is no error of the app",
+    wire: true,
+    app: (stage) => async (request) => {
+      stage.note("called");
+      try {
+        await pause(60_000, undefined, { signal: request.signal });
+      } catch (error) {
+        stage.note((error as Error).name);
+        throw error;
+      }
+    },
+    async run(stage) {
+      const client = await stage.open();
+      client.send(GET);
+      await stage.until(() => stage.notes.length > 0, "the call");
+      client.socket.end();
+      await stage.until(() => stage.notes.includes("AbortError"), "the signal");
+      assert.equal((await client.answer()).status, 500);
       assert.deepEqual(stage.errors, []);
     },
   },

@@ -7,7 +7,7 @@ import type { Configuration } from "../config/config.ts";
 import type { Hooks, ServerContext } from "../config/hooks.ts";
 import { type Config, MOST_WORKERS } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
-import type { Outcome } from "../control/api.ts";
+import type { Outcome, StopMode } from "../control/api.ts";
 import { ExitCode } from "../errors.ts";
 import type { FromWorker, Identity } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
@@ -39,6 +39,7 @@ import { Service } from "./service.ts";
 import { arbiterTitle, enterFolder, processName } from "./setup.ts";
 import { openSockets } from "./sockets.ts";
 import { outliveStrayErrors } from "./stray-errors.ts";
+import { Successor } from "./successor.ts";
 import { Upgrade, type UpgradeOffice } from "./upgrade.ts";
 import { WakingClock } from "./waking-clock.ts";
 
@@ -164,6 +165,12 @@ export class Arbiter {
         this.#settle();
         this.#desk.checkWishes();
       }
+      // The loop is over: what is still asked of this pid is asked of the server.
+      this.#mailbox.divert((event) => {
+        if (event.type !== "signal") return;
+        if (event.signal === "SIGHUP") this.#upgrade.reloadAsked();
+        if (event.signal === "SIGUSR1") this.#upgrade.reopened();
+      });
       await this.#upgrade.finish((pid) => this.#service.handOver(pid));
       this.#narrator.stopped(this.#pool.desired.stop);
       await this.#service.close();
@@ -317,6 +324,11 @@ export class Arbiter {
     }
   }
 
+  /** Of an arbiter that leaves it is the new one that is meant. */
+  #askForReload(): void {
+    if (!this.#upgrade.reloadAsked()) this.#reload.ask();
+  }
+
   #takeSignal(signal: Signal): void {
     if (signal === "SIGWINCH" && hasTerminal()) return;
     this.#narrator.signalled(signal);
@@ -329,7 +341,7 @@ export class Arbiter {
         this.#pool.stopQuickly();
         return;
       case "SIGHUP":
-        this.#reload.ask();
+        this.#askForReload();
         return;
       case "SIGTTIN":
         this.#addWorker();
@@ -349,6 +361,15 @@ export class Arbiter {
     }
   }
 
+  /** The server is to stop, and with it the arbiter before or behind this one, as long as the one goes for the other. */
+  #stopServer(mode: StopMode): void {
+    const signal = mode === "quick" ? "SIGQUIT" : "SIGTERM";
+    this.#predecessor?.signal(signal);
+    if (this.#upgrade.isLeaving) this.#upgrade.signal(signal);
+    if (mode === "quick") this.#pool.stopQuickly();
+    else this.#stopGracefully();
+  }
+
   #addWorker(): void {
     const { target } = this.#pool.desired;
     if (this.#upgrade.isLeaving) this.#narrator.leaving(this.#upgrade.successorPid);
@@ -362,7 +383,8 @@ export class Arbiter {
   }
 
   #stopGracefully(): void {
-    const { drainDelay } = this.#fixed;
+    // Whoever leaves takes no requests any more: there is nobody to wait for.
+    const drainDelay = this.#upgrade.isLeaving ? 0 : this.#fixed.drainDelay;
     if (drainDelay > 0 && this.#pool.desired.stop === undefined) this.#narrator.drainDelayed(drainDelay);
     this.#pool.stopGracefully(drainDelay);
   }
@@ -370,6 +392,7 @@ export class Arbiter {
   #reopenLogs(): Outcome {
     const outcome = this.#logs.reopen(this.#generations.configs);
     this.#crew.tellAll({ type: "reopen" });
+    this.#upgrade.reopened();
     return outcome;
   }
 
@@ -381,10 +404,10 @@ export class Arbiter {
       listeners: () => this.#sockets.listeners,
       config: () => this.#current,
       predecessorPid: () => (this.#predecessor?.isAlive ? this.#predecessor.pid : undefined),
-      post: (event) => this.#mailbox.post({ type: "successor", event }),
+      start: (launch) => new Successor(launch, (event) => this.#mailbox.post({ type: "successor", event })),
       successorGone: (pid) => PidFile.clearUp(`${this.#pidFile?.path}.2`, pid),
-      withdrawReloads: (pid) =>
-        this.#reload.withdraw(`meanwhile the server was upgraded: the arbiter with pid ${pid} serves`),
+      reload: () => this.#reload.ask(),
+      withdrawReloads: (why) => this.#reload.withdraw(why),
       beforeStart: () => this.#hooks.wait(this.#currentHooks, "preExec"),
       leaveDoors: () => this.#doors.close(),
       openDoors: () => this.#doors.takeOver(),
@@ -398,10 +421,11 @@ export class Arbiter {
       generations: this.#generations,
       post: (command) => this.#mailbox.post({ type: "command", command }),
       pidOf: (id) => this.#crew.pidOf(id),
-      reload: () => this.#reload.ask(),
+      reload: () => this.#askForReload(),
       upgrade: () => this.#upgrade.begin(),
       reopen: () => this.#reopenLogs(),
-      stop: (mode) => (mode === "quick" ? this.#pool.stopQuickly() : this.#stopGracefully()),
+      stop: (mode) => this.#stopServer(mode),
+      leavesTo: () => (this.#upgrade.isLeaving ? this.#upgrade.successorPid : undefined),
       describe: () => {
         return {
           name: processName(this.#current),

@@ -28,6 +28,8 @@ export interface DeskOffice {
   upgrade(): Promise<Outcome>;
   reopen(): Outcome;
   stop(mode: StopMode): void;
+  /** The new arbiter's pid, while this one drains for it. */
+  leavesTo(): number | undefined;
   describe(): Pick<StatusReport, "name" | "version" | "app" | "listening">;
   /** How many workers must be ready for the server to be. */
   readonly minReady: number;
@@ -142,6 +144,14 @@ export class ControlDesk implements Controllable {
   // ---- called by the loop
 
   take(command: Command): void {
+    const heir = this.#office.leavesTo();
+    if (heir !== undefined && command.name !== "stop") {
+      command.settle({
+        ok: false,
+        error: `the arbiter with pid ${heir} serves in this one's place: ask again`,
+      });
+      return;
+    }
     if (this.#office.pool.desired.stop !== undefined && command.name !== "stop") {
       command.settle(STOPPING);
       return;

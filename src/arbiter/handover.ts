@@ -66,6 +66,16 @@ export class Predecessor {
     return this.isAlive && processState(this.pid) !== "zombie";
   }
 
+  /** Sends it a signal, if it still serves. */
+  signal(signal: NodeJS.Signals): void {
+    if (!this.isServing) return;
+    try {
+      process.kill(this.pid, signal);
+    } catch {
+      // It has ended this moment.
+    }
+  }
+
   /** Has each step told to `post`, in order and once. */
   watch(report: BootReport | undefined, post: (step: PredecessorStep) => void): void {
     const untold: PredecessorStep[] = ["leaving", "released", "gone"];

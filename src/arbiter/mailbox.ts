@@ -9,11 +9,22 @@ const FOREVER = 2 ** 31 - 1;
 export class Mailbox<Event> {
   #queue: Event[] = [];
   #wake: (() => void) | undefined;
+  #diverted: ((event: Event) => void) | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
 
   post(event: Event): void {
+    if (this.#diverted !== undefined) {
+      this.#diverted(event);
+      return;
+    }
     this.#queue.push(event);
     this.#wake?.();
+  }
+
+  /** Nobody will take events any more: those that are there, and those that come, go to `to` instead. */
+  divert(to: (event: Event) => void): void {
+    this.#diverted = to;
+    for (const event of this.#queue.splice(0)) to(event);
   }
 
   /**

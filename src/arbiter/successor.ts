@@ -71,6 +71,11 @@ export class Successor {
     return this.#ended;
   }
 
+  /** Sends its process a signal; false when there is none any more. */
+  signal(signal: NodeJS.Signals): boolean {
+    return this.#child?.kill(signal) === true;
+  }
+
   /** Tells it that this arbiter begins to go. */
   leave(): void {
     if (this.#pipe?.writable) this.#pipe.write("leaving\n");

@@ -3,6 +3,10 @@
  * sockets. Once all its workers are ready this one drains its own and quits, or, in the manual mode, waits for
  * the signals of gunicorn's protocol. Until its last worker is gone there is a way back: when the new one
  * fails, this one serves on as if nothing had happened.
+ *
+ * Until this arbiter is gone, its pid is the one that people know. So what is asked of the server is the new one's to
+ * do as well: a reload from the moment this one leaves, and both a reload and new log files when they were asked for
+ * while the new one booted, which may have read what was there before.
  */
 import type { Config } from "../config/settings.ts";
 import type { Outcome } from "../control/api.ts";
@@ -12,7 +16,13 @@ import type { SuccessorEvent } from "./handover.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Pool } from "./pool.ts";
 import { processState } from "./process-state.ts";
-import { Successor } from "./successor.ts";
+import type { Successor, SuccessorLaunch } from "./successor.ts";
+
+/** The new arbiter's process. */
+export type NewArbiter = Pick<
+  Successor,
+  "pid" | "isReady" | "hasEnded" | "exited" | "leave" | "release" | "end" | "signal"
+>;
 
 /** What the upgrade needs of the arbiter. */
 export interface UpgradeOffice {
@@ -23,13 +33,15 @@ export interface UpgradeOffice {
   config(): Pick<Config, "bootTimeout" | "upgradeMode">;
   /** The arbiter before this one, as long as it lives. */
   predecessorPid(): number | undefined;
-  post(event: SuccessorEvent): void;
+  /** Starts the new arbiter's process; what becomes of it comes to `take`. */
+  start(launch: SuccessorLaunch): NewArbiter;
   /** To be waited for before the new arbiter is started; undefined where there is nothing to wait for. */
   beforeStart(): Promise<void> | undefined;
   /** Clears up behind a new arbiter that has ended. */
   successorGone(pid: number): void;
   /** This arbiter leaves to the one with that pid: what was asked of it before is not begun any more. */
-  withdrawReloads(pid: number): void;
+  withdrawReloads(why: string): void;
+  reload(): void;
   /** The control socket and the health endpoint are left to the successor, or taken back. */
   leaveDoors(): void;
   openDoors(): void;
@@ -40,13 +52,16 @@ const START_TIME = 10_000;
 
 export class Upgrade {
   readonly #office: UpgradeOffice;
-  #successor: Successor | undefined;
+  #successor: NewArbiter | undefined;
   #settle: (outcome: Outcome) => void = () => {};
   /** How many workers there were before this arbiter began to drain for the new one. */
   #drainedFrom: number | undefined;
   #hasLeftDoors = false;
   #aborted = false;
   #isPreparing = false;
+  /** A reload, new log files, were asked for since the new arbiter was started. */
+  #reloadAsked = false;
+  #reopenAsked = false;
 
   constructor(office: UpgradeOffice) {
     this.#office = office;
@@ -94,9 +109,11 @@ export class Upgrade {
   }
 
   #start(): Promise<Outcome> {
-    const { log, invocation, post } = this.#office;
+    const { log, invocation, start } = this.#office;
     const launch = { invocation, listeners: this.#office.listeners(), bootTime: this.#bootTime() };
-    this.#successor = new Successor(launch, post);
+    this.#reloadAsked = false;
+    this.#reopenAsked = false;
+    this.#successor = start(launch);
     const { pid } = this.#successor;
     if (pid !== undefined) log.info(`Upgrading: new arbiter with pid: ${pid}`);
     return new Promise((resolve) => {
@@ -120,6 +137,26 @@ export class Upgrade {
     return undefined;
   }
 
+  /** A reload is asked for. True when this arbiter leaves, and the new one has been told. */
+  reloadAsked(): boolean {
+    this.#reloadAsked = true;
+    return this.isLeaving && this.signal("SIGHUP");
+  }
+
+  /** This arbiter has reopened its log files. */
+  reopened(): void {
+    this.#reopenAsked = true;
+    if (this.#successor?.isReady === true) this.signal("SIGUSR1");
+  }
+
+  /** Passes a signal on to the new arbiter; false where there is none. */
+  signal(signal: NodeJS.Signals): boolean {
+    const pid = this.successorPid;
+    if (pid === undefined || this.#successor?.signal(signal) !== true) return false;
+    this.#office.log.info(`Passed on to the new arbiter (pid: ${pid}): ${signal.slice(3).toLowerCase()}`);
+    return true;
+  }
+
   take(event: SuccessorEvent): void {
     switch (event.type) {
       case "ready":
@@ -136,19 +173,10 @@ export class Upgrade {
 
   /** Looks, before the pool settles, whether it is time for the next step. */
   advance(): void {
-    const { pool, log } = this.#office;
+    const { pool } = this.#office;
     const stopping = pool.desired.stop !== undefined;
     if (stopping) this.#abort();
-    if (this.#drainedFrom === undefined || stopping) return;
-    if (pool.desired.target > 0) {
-      log.warning(
-        `Upgrade taken back: this arbiter serves on, beside the new one (pid: ${this.successorPid})`,
-      );
-      // The doors stay the new one's until it is gone.
-      this.#drainedFrom = undefined;
-    } else if (pool.roster.length === 0) {
-      pool.stopGracefully();
-    }
+    else if (this.isLeaving && pool.roster.length === 0) pool.stopGracefully();
   }
 
   /**
@@ -161,12 +189,14 @@ export class Upgrade {
     if (successorPid === undefined || !this.isSucceeded) return;
     await handOver(successorPid);
     this.#successor?.release();
+    this.#office.log.info(`The new arbiter (pid: ${successorPid}) serves on`);
   }
 
   #successorReady(): void {
     const { pool, log } = this.#office;
     const pid = this.successorPid;
     if (this.#aborted) return;
+    if (this.#reopenAsked) this.signal("SIGUSR1");
     if (pool.desired.stop !== undefined || this.#office.config().upgradeMode === "manual") {
       log.info(`New arbiter (pid: ${pid}) is ready, beside this one`);
       this.#settle({ ok: true, message: `the new arbiter (pid ${pid}) serves beside this one` });
@@ -174,7 +204,9 @@ export class Upgrade {
     }
     log.info(`New arbiter (pid: ${pid}) is ready: this one drains and quits`);
     this.#drainedFrom = pool.desired.target;
-    if (pid !== undefined) this.#office.withdrawReloads(pid);
+    const reloads = this.#reloadAsked && this.signal("SIGHUP");
+    const serves = `the arbiter with pid ${pid} serves${reloads ? ", and reloads" : ""}`;
+    this.#office.withdrawReloads(`meanwhile the server was upgraded: ${serves}`);
     pool.scale(0);
     this.#settle({ ok: true, message: `the new arbiter (pid ${pid}) serves, this one drains` });
     this.#office.leaveDoors();
@@ -189,16 +221,23 @@ export class Upgrade {
     if (pid !== undefined) this.#office.successorGone(pid);
     this.#settle({ ok: false, error: why });
     if (this.#aborted) return;
-    if (this.#hasLeftDoors && pool.desired.stop === undefined) this.#office.openDoors();
+    const drainedFrom = this.#drainedFrom;
+    this.#drainedFrom = undefined;
+    if (pool.desired.stop !== undefined) {
+      log.info(`New arbiter (pid: ${pid}) is gone, too: ${why}`);
+      return;
+    }
+    if (this.#hasLeftDoors) this.#office.openDoors();
     this.#hasLeftDoors = false;
-    if (isReady === true && this.#drainedFrom === undefined) {
+    if (isReady === true && drainedFrom === undefined) {
       log.warning(`New arbiter (pid: ${pid}) is gone: ${why}`);
       return;
     }
     log.error(`Upgrade failed, this arbiter serves on: ${why}`);
-    if (this.#drainedFrom === undefined) return;
-    pool.scale(this.#drainedFrom);
-    this.#drainedFrom = undefined;
+    if (drainedFrom === undefined) return;
+    pool.scale(drainedFrom);
+    // Whatever was asked of the new arbiter has gone with it.
+    if (this.#reloadAsked) this.#office.reload();
   }
 
   /** Who stops this server means the one that boots, too; one that is to stay serves already. */

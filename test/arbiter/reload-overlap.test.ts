@@ -66,6 +66,7 @@ class Stage {
       upgrade: () => Promise.reject(new Error("not here")),
       reopen: () => ({ ok: true, message: "" }),
       stop: () => pool.stopGracefully(),
+      leavesTo: () => undefined,
       describe: () => ({ name: "", version: "", app: "", listening: [] }),
     });
     this.reload = new Reload({

@@ -289,21 +289,102 @@ describe("by hand, as gunicorn does it", () => {
   });
 });
 
-test("HUP takes an automatic upgrade back until the old one is gone", async (context) => {
-  const stage = await Stage.start(context, "--admin-bind", "unix:health.sock", "--control-socket", "app.ctl");
-  const { slow, next } = await stage.upgradeBehindSlow();
-  await stage.answersAtDoors(next);
-  stage.command.kill("SIGHUP");
-  await stage.says(stage.old, /Upgrade taken back: this arbiter serves on/);
-  writeFileSync(join(stage.folder, "go"), "");
-  assert.equal(await slow, `one ${stage.old}`);
-  await stage.says(stage.old, /Ready: generation 2/);
-  process.kill(next, "SIGTERM");
-  await stage.gone(next);
-  assert.equal(await stage.ask(), `one ${stage.old}`);
-  await stage.answersAtDoors(stage.old);
-  assert.deepEqual(stage.command.lines(/ERROR|no control socket/), []);
-  await stage.end(stage.old);
+describe("while the old one drains, the new one is the server", () => {
+  const DOORS = ["--admin-bind", "unix:health.sock", "--control-socket", "app.ctl"];
+
+  test("HUP and USR1 to the old one go to the new one, and nothing brings the old one back", async (context) => {
+    const stage = await Stage.start(context, ...DOORS);
+    const { slow, next } = await stage.upgradeBehindSlow();
+    await stage.answersAtDoors(next);
+    stage.deploy(release("three"));
+    for (const signal of ["SIGHUP", "SIGUSR1"] as const) {
+      stage.command.kill(signal);
+      await stage.says(next, new RegExp(`Handling signal: ${signal.slice(3).toLowerCase()}`));
+    }
+    await stage.says(next, /Ready: generation 2/);
+    for (const signal of ["SIGTTIN", "SIGTTOU", "SIGWINCH", "SIGUSR2"] as const) {
+      stage.command.kill(signal);
+      await stage.says(stage.old, new RegExp(`Handling signal: ${signal.slice(3).toLowerCase()}`));
+    }
+    await stage.says(stage.old, new RegExp(`No worker is added: .* for the new one \\(pid: ${next}\\)`));
+    await stage.says(stage.old, /Upgrade refused: one is under way/);
+    assert.equal(await stage.ask(), `three ${next}`);
+    writeFileSync(join(stage.folder, "go"), "");
+    assert.equal(await slow, `one ${stage.old}`);
+    await stage.gone(stage.old);
+    await stage.inherited(next);
+    await stage.answersAtDoors(next);
+    assert.deepEqual(stage.command.lines(new RegExp(`\\[${stage.old}\\] .*Reloading`)), []);
+    assert.equal(stage.command.workers(next).length, 2);
+    assert.deepEqual(stage.command.arbiters().filter(isAlive), [next]);
+    await stage.end(next);
+  });
+
+  test("QUIT ends the old one, and the new one serves on", async (context) => {
+    const stage = await Stage.start(context);
+    const { slow, next } = await stage.upgradeBehindSlow();
+    const cut = assert.rejects(slow);
+    stage.command.kill("SIGQUIT");
+    await cut;
+    await stage.says(stage.old, new RegExp(`The new arbiter \\(pid: ${next}\\) serves on`));
+    await stage.inherited(next);
+    assert.equal(await stage.ask(), `one ${next}`);
+    await stage.end(next);
+  });
+
+  test("a stop through the control socket, which is the new one's by then, stops both", async (context) => {
+    const stage = await Stage.start(context, ...DOORS);
+    const { slow, next } = await stage.upgradeBehindSlow();
+    await stage.answersAtDoors(next);
+    const { status } = await ask({ path: join(stage.folder, "app.ctl") }, "/stop", "");
+    assert.equal(status, 200);
+    await stage.gone(next);
+    assert.ok(isAlive(stage.old), "the old one does not finish what it has");
+    writeFileSync(join(stage.folder, "go"), "");
+    assert.equal(await slow, `one ${stage.old}`);
+    await stage.gone(stage.old);
+    assert.deepEqual(stage.command.lines(/ERROR|serves on/), []);
+    assert.ok(!existsSync(stage.socket), "the socket's file is left behind");
+  });
+
+  test("a new one that dies with a reload that was passed on: the old one reloads", async (context) => {
+    const stage = await Stage.start(context);
+    const { slow, next } = await stage.upgradeBehindSlow();
+    process.kill(next, "SIGSTOP");
+    stage.command.kill("SIGHUP");
+    await stage.says(stage.old, /Passed on to the new arbiter .*: hup/);
+    stage.deploy(release("three"));
+    process.kill(next, "SIGKILL");
+    writeFileSync(join(stage.folder, "go"), "");
+    assert.equal(await slow, `one ${stage.old}`);
+    await stage.says(stage.old, /Ready: generation 2 serves with 2 workers/);
+    await until("it serves the new release", async () => (await stage.ask()) === `three ${stage.old}`);
+    await stage.end(stage.old);
+  });
+});
+
+test("what is asked for while the new one boots is passed on to it when it serves", async (context) => {
+  const stage = await Stage.start(context, "--control-socket", "app.ctl");
+  stage.deploy(`
+    import * as fs from "node:fs";
+    while (process.ppid !== ${stage.old} && !fs.existsSync("boot")) await new Promise((done) => setTimeout(done, 10));
+    ${release("two")}
+  `);
+  stage.command.kill("SIGUSR2");
+  const next = await stage.successor();
+  await stage.says(next, /Booting worker/);
+  const asked = ask({ path: join(stage.folder, "app.ctl") }, "/reload", "");
+  stage.command.kill("SIGUSR1");
+  assert.match((await asked).text, /generation 2 serves/);
+  assert.equal(await stage.ask(), `two ${stage.old}`);
+  stage.deploy(release("three"));
+  writeFileSync(join(stage.folder, "boot"), "");
+  await stage.says(next, /Handling signal: usr1/);
+  await stage.says(next, /Ready: generation 2/);
+  await stage.gone(stage.old);
+  await until("the newest release answers", async () => (await stage.ask()) === `three ${next}`);
+  assert.deepEqual(stage.command.lines(/WARNING|ERROR/), []);
+  await stage.end(next);
 });
 
 test("a reload that was asked for before the old one drains takes nothing back", async (context) => {
@@ -334,18 +415,6 @@ test("a reload that was asked for before the old one drains takes nothing back",
   assert.deepEqual(JSON.parse(text), { ok: false, error });
   assert.equal(await stage.ask(), `two ${next}`);
   assert.deepEqual(stage.command.lines(/WARNING|ERROR/), []);
-  await stage.end(next);
-});
-
-test("TTIN adds no worker to an arbiter that drains for the new one", async (context) => {
-  const stage = await Stage.start(context);
-  const { slow, next } = await stage.upgradeBehindSlow();
-  stage.command.kill("SIGTTIN");
-  await stage.says(stage.old, new RegExp(`No worker is added: .* drains for the new one \\(pid: ${next}\\)`));
-  writeFileSync(join(stage.folder, "go"), "");
-  assert.equal(await slow, `one ${stage.old}`);
-  await stage.gone(stage.old);
-  assert.deepEqual(stage.command.lines(/taken back/), []);
   await stage.end(next);
 });
 

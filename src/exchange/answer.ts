@@ -4,7 +4,14 @@
  * looks complete); the carrier below it decides how it is framed and sent.
  */
 import type { Duplex } from "node:stream";
-import { ClientGone, errorStatus, GatewayError, tellsClientGone, thrownError } from "../errors.ts";
+import {
+  type BodyError,
+  ClientGone,
+  errorStatus,
+  GatewayError,
+  tellsClientGone,
+  thrownError,
+} from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { fieldPairs } from "../gateway/fields.ts";
 import { REASONS } from "../gateway/reasons.ts";
@@ -20,6 +27,7 @@ import {
   upgradeFields,
 } from "./answer-head.ts";
 import type { Carrier } from "./carrier.ts";
+import { faultOf } from "./content-fault.ts";
 import { type ContentSource, contentSource, isFileBody, isPiece, noPiece, openFile } from "./content.ts";
 import { pump } from "./pump.ts";
 import { AnswerWriter } from "./writer.ts";
@@ -65,6 +73,8 @@ export class Answer {
   readonly respond: Respond;
   /** The status sent, 0 before there is one. */
   status = 0;
+  /** The request's content is broken, and its reader knows: what the app fails with from then on comes of that. */
+  fault: BodyError | undefined;
   #phase: Phase = "open";
   readonly #carrier: Carrier;
   readonly #onError: AnswerErrorListener;
@@ -387,7 +397,8 @@ export class Answer {
    * (the error's own status if it has one, else 500); behind it, the connection is broken off.
    */
   fail(cause: unknown): void {
-    const error = thrownError(cause);
+    const thrown = thrownError(cause);
+    const error = this.fault === undefined ? thrown : faultOf(thrown, this.fault);
     if (this.complete) {
       if (this.#phase === "complete" || this.#phase === "upgraded") this.#onError(error, true);
       return;

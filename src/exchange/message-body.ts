@@ -16,6 +16,8 @@ export interface BodySource {
   /** Enough for now. A push or two may still come. */
   pause(): void;
   resume(): void;
+  /** A reader has refused the content, as too large for it. */
+  refused?(error: BodyError): void;
 }
 
 /** Bytes held for a slow reader before the source is paused. */
@@ -295,6 +297,8 @@ export class MessageBody implements RequestBody {
   #tooLarge(limit: number): BodyError {
     this.#used = true;
     this.#abandon();
-    return new BodyError(413, `the request body is larger than ${limit} bytes`);
+    const error = new BodyError(413, `the request body is larger than ${limit} bytes`);
+    this.#source?.refused?.(error);
+    return error;
   }
 }

@@ -2,15 +2,25 @@
 import type { GatewayRequest, Handler } from "../gateway/types.ts";
 import type { Answer } from "./answer.ts";
 
-/** Calls `handler`; a throw or a rejection becomes the answer's failure. */
-export function runHandler(handler: Handler, request: GatewayRequest, answer: Answer): void {
+/**
+ * Calls `handler`; a throw or a rejection becomes the answer's failure.
+ *
+ * @returns what tells that the handler has settled; undefined where it does not say
+ */
+export function runHandler(
+  handler: Handler,
+  request: GatewayRequest,
+  answer: Answer,
+): Promise<unknown> | undefined {
   try {
     const result: unknown = handler(request, answer.respond);
-    if (result instanceof Promise) result.then(undefined, (error: unknown) => answer.fail(error));
-    else if (isThenable(result))
-      Promise.resolve(result).then(undefined, (error: unknown) => answer.fail(error));
+    const running =
+      result instanceof Promise ? result : isThenable(result) ? Promise.resolve(result) : undefined;
+    running?.then(undefined, (error: unknown) => answer.fail(error));
+    return running;
   } catch (error) {
     answer.fail(error);
+    return undefined;
   }
 }
 

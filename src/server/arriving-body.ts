@@ -20,6 +20,8 @@ export interface ArrivalHost {
   awaitContent(): void;
   /** Nothing is expected of the client for now. */
   awaitNothing(): void;
+  /** The content is broken, and its reader is to hear of it. */
+  failContent(error: BodyError): void;
   close(): void;
 }
 
@@ -33,6 +35,7 @@ export class ArrivingBody implements BodySource {
   #size = 0;
   #wanted = false;
   #received = false;
+  #givenUp = false;
   #continueDue: boolean;
   #discarded = 0;
 
@@ -51,6 +54,11 @@ export class ArrivingBody implements BodySource {
   /** All of it has come, or nothing more of it will. */
   get received(): boolean {
     return this.#received;
+  }
+
+  /** The app has stopped reading, and content has come since: it is held until the answer. */
+  get givenUp(): boolean {
+    return this.#givenUp;
   }
 
   /** The app has begun to read it. */
@@ -75,6 +83,8 @@ export class ArrivingBody implements BodySource {
   take(chunk: Uint8Array): void {
     const host = this.#host;
     this.#size += chunk.length;
+    // It was not waited for (RFC 9110 section 10.1.1).
+    this.#continueDue = false;
     if (!host.input.halted) host.awaitContent();
     if (host.answerComplete && !this.readOn) {
       this.#discarded += chunk.length;
@@ -82,16 +92,14 @@ export class ArrivingBody implements BodySource {
       return;
     }
     if (this.#size > this.#limit) {
-      // The reader gets the 413, and its answer, whatever it is, ends the connection.
-      host.refuseKeepAlive();
-      this.body.fail(new BodyError(413, "the request body is too large"));
-      if (host.answerComplete) host.close();
+      host.failContent(new BodyError(413, "the request body is too large"));
       return;
     }
     if (this.body.abandoned) {
       // Nobody will read on: hold what comes until the answer, which ends the connection.
       host.refuseKeepAlive();
-      this.#wanted = false;
+      host.awaitNothing();
+      this.#givenUp = true;
       return;
     }
     this.body.push(Buffer.from(chunk));
@@ -110,8 +118,13 @@ export class ArrivingBody implements BodySource {
 
   /** Nothing more of it will come. */
   break(error: BodyError): void {
+    const { input } = this.#host;
     this.#received = true;
+    this.#host.awaitNothing();
     this.body.fail(error);
+    // What the client still sends is held until the answer, which ends the connection.
+    input.unhalt();
+    input.resume();
   }
 
   // ---- as its reader drives it
@@ -122,8 +135,12 @@ export class ArrivingBody implements BodySource {
       this.#continueDue = false;
       this.#host.sendContinue();
     }
-    this.#host.awaitContent();
+    if (!this.#host.input.halted) this.#host.awaitContent();
     this.#host.input.advance();
+  }
+
+  refused(error: BodyError): void {
+    this.#host.failContent(error);
   }
 
   pause(): void {

@@ -6,6 +6,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone, HttpError, RequestAborted } from "../errors.ts";
+import { answerFault } from "../exchange/content-fault.ts";
 import { type ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
 import { runHandler } from "../exchange/run.ts";
 import type { Handler } from "../gateway/types.ts";
@@ -71,6 +72,8 @@ export class Connection
   #phase: Phase = "idle";
   #request: ExchangeRequest | undefined;
   #answer: EngineAnswer | undefined;
+  /** Settles with the handler of a request that has a body. */
+  #running: Promise<unknown> | undefined;
   #startedAt = 0;
   #keepAlive = true;
   /** The body of the current request, unless it has none. */
@@ -145,7 +148,7 @@ export class Connection
     // Whoever asks for more without taking what there is would have us hold it all.
     if (this.#answer === undefined) return this.#phase === "idle" && this.#output.behind;
     const body = this.#arriving;
-    return body === undefined || body.received || (!body.wanted && !this.#answer.complete);
+    return body === undefined || body.received || (body.givenUp && !this.#answer.complete);
   }
 
   look(bytes: Buffer): number {
@@ -202,7 +205,8 @@ export class Connection
     );
     this.#request = request;
     this.#answer = answer;
-    runHandler(head.upgrade ? host.upgrade : host.handle, request, answer);
+    const running = runHandler(head.upgrade ? host.upgrade : host.handle, request, answer);
+    if (this.#arriving !== undefined && this.#answer === answer) this.#running = running;
   }
 
   readonly #extend = (milliseconds: number): void => {
@@ -238,16 +242,22 @@ export class Connection
       this.close();
       return;
     }
-    // The body broke while the app was reading it. It hears of it, and may say something sensible.
-    this.#keepAlive = false;
     const why = this.input.ended ? new ClientGone(cause.message) : cause;
-    const error = new BodyError(cause.status, cause.message, { cause: why });
-    this.#arriving?.break(error);
-    if (this.#answer.complete) this.close();
-    else if (this.#arriving?.wanted !== true) {
-      this.#log?.because(cause.status === 408 ? "timeout" : "refused");
-      this.#answer.giveUp(error);
-    }
+    this.failContent(new BodyError(cause.status, cause.message, { cause: why }));
+  }
+
+  /** The content of the current request is broken, whoever found it and however it is read. */
+  failContent(fault: BodyError): void {
+    const arriving = this.#arriving;
+    const answer = this.#answer;
+    if (arriving === undefined || answer === undefined) return;
+    this.#keepAlive = false;
+    if (!answer.complete) this.#log?.because(fault.status === 408 ? "timeout" : "refused");
+    const begun = arriving.wanted;
+    if (begun) answerFault(answer, fault, () => this.#running);
+    arriving.break(fault);
+    if (answer.complete) this.close();
+    else if (!begun && !answer.headSent) answer.giveUp(fault);
   }
 
   #onPeerEnd(): void {
@@ -416,6 +426,7 @@ export class Connection
     this.#request = undefined;
     this.#answer = undefined;
     this.#arriving = undefined;
+    this.#running = undefined;
   }
 
   #enterIdle(): void {

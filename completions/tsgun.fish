@@ -76,6 +76,8 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l limit-request-body -x -d 'The most content of a request, such as 10MB'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l header-timeout -x -d 'How long a client may take to send the head of a request, before it is answered with 408'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l body-timeout -x -d 'How long the content of a request may stand still while it is read, and an answer while the client takes nothing of it'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l body-total-timeout -x -d 'How long a client may take to send all the content of a request, before it is answered with 408'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l body-min-rate -x -d 'How many bytes a second the content of a request must come with while it is read, on average over --body-timeout'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l request-timeout -x -d 'How long the application may take from the whole request to the head of its answer, before the client gets 503 and the application is told'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l keep-alive -x -d 'How long an idle connection is kept'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -s t -l timeout -x -d 'How long a worker\'s event loop may stand still before the worker is killed'

@@ -408,6 +408,20 @@ export const settings = {
     reload: true,
     doc: "How long the content of a request may stand still while it is read, and an answer while the client takes nothing of it. 0 is no limit.",
   }),
+  bodyTotalTimeout: setting({
+    section: "Timeouts",
+    kind: duration(),
+    default: 0,
+    reload: true,
+    doc: "How long a client may take to send all the content of a request, before it is answered with 408. Time in which the application does not read does not count. 0 is no limit.",
+  }),
+  bodyMinRate: setting({
+    section: "Timeouts",
+    kind: size(),
+    default: 240,
+    reload: true,
+    doc: "How many bytes a second the content of a request must come with while it is read, on average over --body-timeout; slower is answered with 408. 0 is any: for clients that stream a little at a time.",
+  }),
   requestTimeout: setting({
     section: "Timeouts",
     kind: duration(),

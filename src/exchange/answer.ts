@@ -27,8 +27,8 @@ import {
   upgradeFields,
 } from "./answer-head.ts";
 import type { Carrier } from "./carrier.ts";
-import { faultOf } from "./content-fault.ts";
 import { type ContentSource, contentSource, isFileBody, isPiece, noPiece, openFile } from "./content.ts";
+import { faultOf } from "./content-fault.ts";
 import { pump } from "./pump.ts";
 import { AnswerWriter } from "./writer.ts";
 

@@ -180,7 +180,7 @@ export class HostedApp {
   run({ request, answer }: Exchange): void {
     const handler = request.upgrade ? this.#upgrade : this.#handle;
     if (this.#started || this.#app.startup === undefined) {
-      runHandler(handler, request, answer);
+      void runHandler(handler, request, answer);
       return;
     }
     this.ready.then(

@@ -4,6 +4,8 @@
  */
 import { BodyError } from "../errors.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
+import { ContentPace } from "./content-pace.ts";
+import type { EngineOptions } from "./engine-options.ts";
 import type { Input } from "./input.ts";
 
 /** What an arriving body needs of its connection. */
@@ -16,10 +18,10 @@ export interface ArrivalHost {
   refuseKeepAlive(): void;
   /** The client waits for it; to be left out where the answer has begun. */
   sendContinue(): void;
-  /** The client gets its time to send the next content. */
-  awaitContent(): void;
-  /** Nothing is expected of the client for now. */
-  awaitNothing(): void;
+  /** The server's time. */
+  readonly now: number;
+  /** Until when content is waited for, in the server's time; Infinity while it is not. */
+  deadline: number;
   /** The content is broken, and its reader is to hear of it. */
   failContent(error: BodyError): void;
   close(): void;
@@ -38,17 +40,36 @@ export class ArrivingBody implements BodySource {
   #givenUp = false;
   #continueDue: boolean;
   #discarded = 0;
+  readonly #pace: ContentPace;
 
   /**
    * @param length declared bytes, undefined when it is not known
    * @param limit the most bytes it may have
-   * @param continueDue the client waits for 100 Continue
+   * @param continueDue the client waits for 100 Continue, and is not waited for until it gets it
    */
-  constructor(host: ArrivalHost, length: number | undefined, limit: number, continueDue: boolean) {
+  constructor(
+    host: ArrivalHost,
+    length: number | undefined,
+    { limits, timeouts }: Pick<EngineOptions, "limits" | "timeouts">,
+    continueDue: boolean,
+  ) {
     this.#host = host;
-    this.#limit = limit;
+    this.#limit = limits.body;
     this.#continueDue = continueDue;
-    this.body = new MessageBody(length, this, limit);
+    this.body = new MessageBody(length, this, limits.body);
+    this.#pace = new ContentPace(timeouts);
+    if (!continueDue) this.awaitContent();
+  }
+
+  /** The client gets its time to send the next content. */
+  awaitContent(): void {
+    this.#host.deadline = this.#pace.wait(this.#host.now);
+  }
+
+  /** Nothing is expected of the client for now. */
+  #awaitNothing(): void {
+    this.#pace.rest(this.#host.now);
+    this.#host.deadline = Number.POSITIVE_INFINITY;
   }
 
   /** All of it has come, or nothing more of it will. */
@@ -85,7 +106,8 @@ export class ArrivingBody implements BodySource {
     this.#size += chunk.length;
     // It was not waited for (RFC 9110 section 10.1.1).
     this.#continueDue = false;
-    if (!host.input.halted) host.awaitContent();
+    this.#pace.take(chunk.length, host.now);
+    if (!host.input.halted) this.awaitContent();
     if (host.answerComplete && !this.readOn) {
       this.#discarded += chunk.length;
       if (!host.keepAlive || this.#discarded > DISCARD_MAX) host.close();
@@ -98,7 +120,7 @@ export class ArrivingBody implements BodySource {
     if (this.body.abandoned) {
       // Nobody will read on: hold what comes until the answer, which ends the connection.
       host.refuseKeepAlive();
-      host.awaitNothing();
+      this.#awaitNothing();
       this.#givenUp = true;
       return;
     }
@@ -110,7 +132,7 @@ export class ArrivingBody implements BodySource {
     const { input } = this.#host;
     this.#received = true;
     input.unhalt();
-    this.#host.awaitNothing();
+    this.#awaitNothing();
     this.body.end(rawTrailers);
     // Only who reads on sees that the client goes.
     input.resume();
@@ -120,7 +142,7 @@ export class ArrivingBody implements BodySource {
   break(error: BodyError): void {
     const { input } = this.#host;
     this.#received = true;
-    this.#host.awaitNothing();
+    this.#awaitNothing();
     this.body.fail(error);
     // What the client still sends is held until the answer, which ends the connection.
     input.unhalt();
@@ -135,7 +157,7 @@ export class ArrivingBody implements BodySource {
       this.#continueDue = false;
       this.#host.sendContinue();
     }
-    if (!this.#host.input.halted) this.#host.awaitContent();
+    if (!this.#host.input.halted) this.awaitContent();
     this.#host.input.advance();
   }
 
@@ -145,14 +167,14 @@ export class ArrivingBody implements BodySource {
 
   pause(): void {
     // Before its answer an app may take its time; behind it the connection is not its own any more.
-    if (!this.#host.answerComplete) this.#host.awaitNothing();
+    if (!this.#host.answerComplete) this.#awaitNothing();
     this.#host.input.halt();
   }
 
   resume(): void {
     const { input } = this.#host;
     input.unhalt();
-    if (!this.#received) this.#host.awaitContent();
+    if (!this.#received) this.awaitContent();
     if (input.holds) input.advance();
     else input.resume();
   }

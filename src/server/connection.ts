@@ -193,7 +193,7 @@ export class Connection
     this.#arriving =
       head.contentLength === 0
         ? undefined
-        : new ArrivingBody(this, head.contentLength, options.limits.body, head.expectContinue);
+        : new ArrivingBody(this, head.contentLength, options, head.expectContinue);
     const request = new ExchangeRequest(head, this.#context, this.#arriving?.body, this.#extend);
     this.requestDeadline = host.now + options.timeouts.request;
     this.#log?.handOver(request);
@@ -331,12 +331,8 @@ export class Connection
     if (this.#answer?.headSent === false) this.#output.text("HTTP/1.1 100 Continue\r\n\r\n");
   }
 
-  awaitContent(): void {
-    this.deadline = this.#host.now + this.#host.options.timeouts.body;
-  }
-
-  awaitNothing(): void {
-    this.deadline = Number.POSITIVE_INFINITY;
+  get now(): number {
+    return this.#host.now;
   }
 
   // ---- the answer, as its sender drives it
@@ -359,7 +355,7 @@ export class Connection
 
   takeOver(): Duplex {
     this.#phase = "upgraded";
-    this.awaitNothing();
+    this.deadline = Number.POSITIVE_INFINITY;
     this.#arriving?.body.fail(
       new BodyError(400, "the connection was taken over before the request body was read"),
     );
@@ -399,13 +395,13 @@ export class Connection
       this.#endExchange();
     } else if (body.readOn) {
       // Who has begun to read, and goes on, gets it all: the exchange ends with the body.
-      this.awaitContent();
+      body.awaitContent();
     } else if (!this.#keepAlive) {
       this.close();
     } else {
       // What is left of the body is read and thrown away, within a bound.
       body.body.fail(new BodyError(400, "the request was answered before its body was read"));
-      this.awaitContent();
+      body.awaitContent();
       this.input.advance();
       this.input.resume();
     }

@@ -4,13 +4,12 @@ import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 import type { RequestLimits } from "../http/request-parser.ts";
 import type { AccessLog } from "../log/access-log.ts";
+import type { ContentTimeouts } from "./content-pace.ts";
 import type { Gate } from "./gate.ts";
 
-export interface EngineTimeouts {
+export interface EngineTimeouts extends ContentTimeouts {
   /** For a whole request head from its first byte; beyond it 408. */
   readonly header: number;
-  /** Without progress of a body that is being read (408), or of an answer that the client takes (broken off). */
-  readonly body: number;
   /** From the latest bytes of a request to the head of its answer; beyond it the signal aborts and the answer is 503. */
   readonly request: number;
   /** For the next request on an idle connection (gunicorn: keepalive); 0 closes behind every answer. */
@@ -59,6 +58,8 @@ export const DEFAULT_LIMITS: EngineOptions["limits"] = {
 export const DEFAULT_TIMEOUTS: EngineTimeouts = {
   header: 30_000,
   body: 60_000,
+  bodyTotal: Number.POSITIVE_INFINITY,
+  bodyMinRate: 240,
   request: Number.POSITIVE_INFINITY,
   keepAlive: 75_000,
 };

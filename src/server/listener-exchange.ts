@@ -5,20 +5,22 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { BodyError, HttpError } from "../errors.ts";
 import type { ErrorContent } from "../exchange/answer.ts";
+import { ContentPace } from "./content-pace.ts";
 import type { EngineTimeouts } from "./engine-options.ts";
+import type { ListenerConnection } from "./listener-connection.ts";
 import type { NodeExchangeLog } from "./node-exchange-log.ts";
+import { writeRefusal } from "./parser-error.ts";
 
 /** What the log calls the request of this process with that number. */
 export function requestId(number: number): string {
   return `${process.pid}-${number}`;
 }
 
-/** How far a request has got, as of the last look. */
+/** How far a request has got, as of the last look; in the server's time. */
 interface Progress {
   /** What the connection had received. */
   bytes: number;
-  /** When its content last got further, or was held up by the app. */
-  progressAt: number;
+  readonly pace: ContentPace;
   /** When its latest content came; until it is its turn to be answered, now. */
   arrivedAt: number;
 }
@@ -30,23 +32,32 @@ export class ListenerExchange {
   /** Undefined where the access log is off. */
   readonly log: NodeExchangeLog | undefined;
   readonly #number: number;
+  readonly #timeouts: EngineTimeouts;
+  readonly #begunAt: number;
   readonly #bytesAtStart: number;
   /** Undefined until the first look: most requests are over before it, and do without. */
   #progress: Progress | undefined;
   #givenUp = false;
   #ended = false;
 
-  /** @param number where there is no log to name it: which of the worker's requests it is */
+  /**
+   * @param number where there is no log to name it: which of the worker's requests it is
+   * @param now the server's time
+   */
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
     number: number,
     log: NodeExchangeLog | undefined,
+    timeouts: EngineTimeouts,
+    now: number,
   ) {
     this.request = request;
     this.response = response;
     this.#number = number;
     this.log = log;
+    this.#timeouts = timeouts;
+    this.#begunAt = now;
     this.#bytesAtStart = request.socket.bytesRead;
   }
 
@@ -72,29 +83,42 @@ export class ListenerExchange {
     if (!this.response.headersSent) this.response.shouldKeepAlive = false;
   }
 
-  /** To be called often: what it is to be given up for; undefined if nothing, or if it has been given up. */
-  overdue(now: number, timeouts: EngineTimeouts): HttpError | undefined {
+  /** What it is to be given up for; undefined if nothing, or if it has been given up. To be called on each tick. */
+  overdue(now: number): HttpError | undefined {
     if (this.#givenUp) return undefined;
-    const { progressAt, arrivedAt } = this.#look(now);
-    if (now - progressAt >= timeouts.body) {
-      return new BodyError(408, "the content of the request stood still for too long");
+    const progress = this.#look(now);
+    const { pace } = progress;
+    const { request, response } = this;
+    const appIsSlow = request.readableLength >= request.readableHighWaterMark;
+    if (request.complete || appIsSlow) pace.rest(now);
+    else if (now >= pace.wait(now)) {
+      return new BodyError(408, "the content of the request took too long to arrive");
     }
-    if (now - arrivedAt >= this.#answerTime(timeouts.request)) {
-      return new HttpError(503, `no answer within ${timeouts.request / 1000} s`);
+    if (response.socket === null && !response.writableEnded) progress.arrivedAt = now;
+    else if (now - progress.arrivedAt >= this.#answerTime(this.#timeouts.request)) {
+      return new HttpError(503, `no answer within ${this.#timeouts.request / 1000} s`);
     }
     return undefined;
   }
 
+  /** Behind the answer: whether what is left of the content takes too long, also because the app does not read it. */
+  contentOverdue(now: number): boolean {
+    return now >= this.#look(now).pace.wait(now);
+  }
+
   #look(now: number): Progress {
-    const { request, response, startedAt } = this;
-    this.#progress ??= { bytes: this.#bytesAtStart, progressAt: startedAt, arrivedAt: startedAt };
+    const { request } = this;
+    if (this.#progress === undefined) {
+      const pace = new ContentPace(this.#timeouts);
+      pace.wait(this.#begunAt);
+      this.#progress = { bytes: this.#bytesAtStart, pace, arrivedAt: this.#begunAt };
+    }
     const progress = this.#progress;
     const { bytesRead } = request.socket;
-    const appIsSlow = request.readableLength >= request.readableHighWaterMark;
-    const came = !request.complete && bytesRead !== progress.bytes;
-    const queued = response.socket === null && !response.writableEnded;
-    if (request.complete || appIsSlow || came) progress.progressAt = now;
-    if (came || queued) progress.arrivedAt = now;
+    if (!request.complete && bytesRead !== progress.bytes) {
+      progress.pace.take(bytesRead - progress.bytes, now);
+      progress.arrivedAt = now;
+    }
     progress.bytes = bytesRead;
     return progress;
   }
@@ -132,19 +156,17 @@ export class ListenerExchange {
   }
 
   /** Ends it without its listener, with an answer of the server's if it is this one's turn on the connection. */
-  breakOff(error: HttpError): void {
+  breakOff(error: HttpError, connection: ListenerConnection, now: number): void {
     const { request, response } = this;
-    this.#givenUp = true;
     const { status } = error;
-    this.log?.because(status === 413 ? "refused" : "timeout", response.socket === null ? 0 : status);
-    const { socket } = request;
-    if (!response.headersSent && response.socket !== null) {
-      socket.write(
-        `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
-      );
-    }
+    this.#givenUp = true;
+    const waiting = response.socket === null;
+    this.log?.because(status === 413 ? "refused" : "timeout", waiting ? 0 : status);
+    const answers = !waiting && !response.headersSent;
+    if (answers) writeRefusal(request.socket, status);
     // A request that has been read to its end does not take its connection with it.
-    if (request.complete) socket.destroySoon();
+    if (request.complete) request.socket.destroySoon();
+    else if (answers) connection.refuse(now, () => request.destroy(error));
     else request.destroy(error);
   }
 }

@@ -2,7 +2,7 @@
  * The access log of node's own server, where it is on: a line for each exchange, and for what node gives nobody a
  * response for, the requests that its parser refuses and those that change protocols.
  */
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { ConnectionEnds, UNIX_END } from "../exchange/endpoint.ts";
@@ -13,9 +13,7 @@ import type { Endpoint } from "../gateway/types.ts";
 import type { RequestEnd } from "../log/access-entry.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import { NodeExchangeLog } from "./node-exchange-log.ts";
-
-/** An error of node's parser, with the bytes that it stumbled over. */
-export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+import { isEarlyEnd, isReset, type ParserError, statusOf } from "./parser-error.ts";
 
 /** What the requests of a connection are when it fails. */
 export interface Failure {
@@ -29,12 +27,6 @@ export interface Failure {
 
 /** So much of a refused request is looked at, in bytes. */
 const SHOWN_MAX = 8192;
-
-const ERROR_STATUS: { readonly [code: string]: number } = {
-  HPE_HEADER_OVERFLOW: 431,
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
-};
 
 /** Who is at the other end of a connection. */
 interface Client {
@@ -90,8 +82,7 @@ export class NodeAccess {
 
   /** A connection failed in node's hands. */
   refused(error: ParserError, socket: Socket, { exchange, asked, alone }: Failure): void {
-    const status = isReset(error) ? 0 : (ERROR_STATUS[error.code ?? ""] ?? 400);
-    answerError(status, socket);
+    const status = statusOf(error);
     const end = endOf(error, status, exchange !== undefined);
     if (exchange !== undefined) {
       exchange.because(end, status);
@@ -114,20 +105,7 @@ export class NodeAccess {
   }
 }
 
-/** The connection broke, and no byte of it was wrong. */
-export function isReset({ code }: ParserError): boolean {
-  return code !== undefined && /^E[A-Z]+$/.test(code);
-}
-
 function endOf(error: ParserError, status: number, inContent: boolean): RequestEnd {
   if (status === 408) return "timeout";
-  return isReset(error) || (inContent && error.code === "HPE_INVALID_EOF_STATE") ? "client-gone" : "refused";
-}
-
-/** Answers as node does where nobody listens for the error; with 0 there is nobody to answer. */
-function answerError(status: number, socket: Socket): void {
-  const { _httpMessage: response } = socket as { _httpMessage?: { headersSent: boolean } | null };
-  if (status !== 0 && socket.writable && !response?.headersSent)
-    socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`);
-  socket.destroySoon();
+  return isReset(error) || (inContent && isEarlyEnd(error)) ? "client-gone" : "refused";
 }

@@ -35,6 +35,7 @@ export function limitContent(request: IncomingMessage, limit: number, onExceeded
     received += chunk?.length ?? 0;
     if (received <= limit) return push(chunk, encoding);
     if (before <= limit) onExceeded();
-    return false;
+    // What still comes is thrown away.
+    return true;
   };
 }

@@ -11,18 +11,28 @@ import {
 } from "node:http";
 import { type Socket, Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
-import { BodyError, thrownError } from "../errors.ts";
+import { BodyError, type HttpError, thrownError } from "../errors.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { EngineOptions, EngineTimeouts, ErrorDescriber, ErrorReporter } from "./engine-options.ts";
 import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
+import { type ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
 import { ListenerExchange, requestId } from "./listener-exchange.ts";
-import { type Failure, isReset, NodeAccess, type ParserError } from "./node-access.ts";
+import { NodeAccess } from "./node-access.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
-import { PeerWatch, type WatchedPeer } from "./peer-watch.ts";
+import {
+  contentError,
+  headTimeout,
+  isBehindLast,
+  isReset,
+  type ParserError,
+  statusOf,
+  writeRefusal,
+} from "./parser-error.ts";
+import { PeerWatch } from "./peer-watch.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
-import { Uptake } from "./uptake.ts";
+import { TickClock } from "./tick-clock.ts";
 
 export interface NodeServerOptions {
   readonly listener: RequestListener;
@@ -43,33 +53,16 @@ export interface NodeServerOptions {
   readonly onAcceptError: (error: Error) => void;
 }
 
-/** A connection between requests: idle as long as it has received nothing since. */
-interface Connection extends WatchedPeer {
-  exchanges: number;
-  /** Exact only while the server drains; what became idle before has been since the draining began, or longer. */
-  idleSince: number;
-  bytesWhenIdle: number;
-  /** The latest request, where it was answered before all of its content had come. */
-  unread: IncomingMessage | undefined;
-  readonly uptake: Uptake;
-  /** The app has it for itself: what goes on on it is the app's affair. */
-  upgraded: boolean;
-}
-
-/** How often slow clients are looked for, at most, in milliseconds. */
-const SLOWEST_CHECK = 1000;
-
 export class NodeServer implements WorkerServer {
   readonly #options: NodeServerOptions;
   readonly #servers: Server[] = [];
-  readonly #connections = new Map<Socket, Connection>();
+  readonly #connections = new Map<Socket, ListenerConnection>();
   readonly #exchanges = new Set<ListenerExchange>();
   readonly #peers = new PeerWatch();
   readonly #gate: Gate;
   /** Undefined where the access log is off. */
   readonly #access: NodeAccess | undefined;
-  readonly #checkEvery: number;
-  readonly #check: NodeJS.Timeout;
+  readonly #clock: TickClock;
   /** How long idle connections are still served; undefined until the server drains. */
   #linger: number | undefined;
   #begun = 0;
@@ -84,8 +77,7 @@ export class NodeServer implements WorkerServer {
     const { accessLog, proxyRules } = options;
     this.#access = accessLog && new NodeAccess(accessLog, proxyRules, () => this.#nextId());
     const { header, body, request } = options.timeouts;
-    this.#checkEvery = Math.min(SLOWEST_CHECK, Math.max(10, Math.ceil(Math.min(header, body, request) / 4)));
-    this.#check = setInterval(() => this.#findOverdue(), this.#checkEvery).unref();
+    this.#clock = new TickClock([header, body, request], (passed) => this.#findOverdue(passed));
   }
 
   get connections(): number {
@@ -134,16 +126,18 @@ export class NodeServer implements WorkerServer {
   async drain(lingerMs: number): Promise<void> {
     this.#linger = lingerMs;
     for (const exchange of this.#exchanges) exchange.closeAfter();
+    const now = this.#clock.exact;
+    for (const connection of this.#connections.values()) connection.startLinger(now);
     this.#closeIdleAfter(lingerMs);
     // http's own close cuts idle connections at once, and with them the request a proxy is just sending.
     await Promise.all(
       this.#servers.map((server) => new Promise((done) => TcpServer.prototype.close.call(server, done))),
     );
-    clearInterval(this.#check);
+    this.#clock.stop();
   }
 
   destroy(): void {
-    clearInterval(this.#check);
+    this.#clock.stop();
     for (const server of this.#servers) TcpServer.prototype.close.call(server);
     for (const { log } of this.#exchanges) log?.because("worker-exit");
     for (const socket of this.#connections.keys()) socket.destroy();
@@ -153,10 +147,9 @@ export class NodeServer implements WorkerServer {
     const { limits, timeouts, upgrade } = this.#options;
     const server = createServer({
       keepAliveTimeout: finite(timeouts.keepAlive),
-      headersTimeout: finite(timeouts.header),
-      // A whole request may take as long as it gets on; `#findOverdue` looks at that.
+      // Node's own clocks run on while the loop is blocked, and nobody can be heard; `#findOverdue` looks at these.
+      headersTimeout: 0,
       requestTimeout: 0,
-      connectionsCheckingInterval: this.#checkEvery,
       // Looked at with the limits, so that such a request is one like any other.
       requireHostHeader: false,
       maxHeaderSize: Math.min(MOST_HEAD, limits.requestLine + (limits.fields + 1) * limits.fieldSize),
@@ -186,7 +179,7 @@ export class NodeServer implements WorkerServer {
         // An upgraded connection is the app's, and never idle again.
         const connection = this.#connections.get(request.socket);
         if (connection !== undefined) {
-          connection.exchanges += 1;
+          connection.begin();
           connection.upgraded = true;
         }
         // A client that breaks off must not end the worker of an app that does not listen (yet).
@@ -195,35 +188,79 @@ export class NodeServer implements WorkerServer {
         upgrade(request, socket, head);
       });
     }
-    if (this.#access !== undefined) this.#watchAccess(server, this.#access);
+    server.on("clientError", (error: ParserError, socket) => this.#failed(error, socket as Socket));
+    server.on("timeout", (socket) => this.#timedOut(socket));
+    // Without a listener node closes the connection.
+    server.on("connect", (request: IncomingMessage, socket: Duplex) => {
+      this.#access?.upgrading(request, socket);
+      socket.destroy();
+    });
     return server;
   }
 
-  /** What node refuses by itself is answered as node does, and gets its line. */
-  #watchAccess(server: Server, access: NodeAccess): void {
-    server.on("clientError", (error: ParserError, duplex) => {
-      const socket = duplex as Socket;
-      access.refused(error, socket, this.#failure(error, socket));
-    });
-    // Without a listener node closes the connection.
-    server.on("connect", (request: IncomingMessage, socket: Duplex) => {
-      access.upgrading(request, socket);
-      socket.destroy();
-    });
+  /** Node's parser has stumbled, or the connection has broken. What was asked before is still answered. */
+  #failed(error: ParserError, socket: Socket): void {
+    const connection = this.#connections.get(socket);
+    // The parser says it again for whatever else comes.
+    if (connection === undefined || connection.refused || connection.failure !== undefined) return;
+    connection.failure = { error, alone: connection.exchanges === 0 && connection.unread === undefined };
+    if (isReset(error)) this.#refuse(connection, connection.failure);
+    else this.#refuseFailed(connection);
   }
 
-  /** Which request it is that node's parser stumbled over. */
-  #failure(error: ParserError, socket: Socket): Failure {
-    const { unread, bytesWhenIdle = Number.POSITIVE_INFINITY } = this.#connections.get(socket) ?? {};
-    const underWay = [...this.#exchanges].filter(({ request }) => request.socket === socket);
-    const exchange = underWay.find(({ request }) => !request.complete)?.log;
-    // What comes behind `Connection: close` is no request any more.
-    const isOther = unread?.complete !== false && error.code !== "HPE_CLOSED_CONNECTION";
+  /** Refuses what node's parser stumbled over, once all that came before it has been answered. */
+  #refuseFailed(connection: ListenerConnection): void {
+    const { failure } = connection;
+    if (failure === undefined) return;
+    const ahead = this.#exchangesOn(connection.socket).some(({ request }) => request.complete);
+    if (!ahead) this.#refuse(connection, failure);
+  }
+
+  #exchangesOn(socket: Socket): ListenerExchange[] {
+    return [...this.#exchanges].filter(({ request }) => request.socket === socket);
+  }
+
+  #refuse(connection: ListenerConnection, { error, alone }: ConnectionFailure): void {
+    const { socket, unread } = connection;
+    const broken = this.#exchangesOn(socket).find(({ request }) => !request.complete);
+    const status = statusOf(error);
     // Where its parser has something to say, something has come, unless that is that nothing ever did.
-    const begun = isReset(error)
-      ? underWay.length === 0 && socket.bytesRead > bytesWhenIdle
-      : socket.bytesRead > 0;
-    return { exchange, asked: isOther && begun, alone: underWay.length === 0 && unread === undefined };
+    const begun = isReset(error) ? connection.asked : socket.bytesRead > 0;
+    this.#access?.refused(error, socket, {
+      exchange: broken?.log,
+      asked: begun && unread === undefined && !isBehindLast(error),
+      alone,
+    });
+    if (broken !== undefined) this.#options.onError(contentError(error), broken.name);
+    const { response } = broken ?? {};
+    const answered = response?.headersSent === true;
+    // What comes behind `Connection: close` is no request any more, nor is what comes behind an answered one.
+    const answers = !answered && !isBehindLast(error) && unread === undefined && begun;
+    if (status === 0 || !socket.writable || (answered && !response.writableEnded)) {
+      socket.destroy();
+      return;
+    }
+    if (answers) writeRefusal(socket, status);
+    connection.refuse(this.#clock.now);
+  }
+
+  /**
+   * A connection is to be closed for its silence, by node's own clock or one that the app has set. Node counts from
+   * before a handler that blocks, so that a kept connection would be closed early behind one.
+   */
+  #timedOut(socket: Socket): void {
+    const idle = this.#connections.get(socket)?.idleFor(this.#clock.exact);
+    const left = idle === undefined ? 0 : this.#options.timeouts.keepAlive - idle;
+    if (left > 0 && Number.isFinite(left)) {
+      socket.setTimeout(left);
+      return;
+    }
+    // As in node: an app that listens sees to it.
+    const listens = this.#exchangesOn(socket).some(
+      ({ request, response }) =>
+        response.listenerCount("timeout") > 0 || (!request.complete && request.listenerCount("timeout") > 0),
+    );
+    if (!listens) socket.destroy();
   }
 
   #nextId(): string {
@@ -232,15 +269,7 @@ export class NodeServer implements WorkerServer {
   }
 
   #connected(socket: Socket): void {
-    const connection: Connection = {
-      socket,
-      exchanges: 0,
-      idleSince: performance.now(),
-      bytesWhenIdle: 0,
-      unread: undefined,
-      uptake: new Uptake(socket),
-      upgraded: false,
-    };
+    const connection = new ListenerConnection(socket, this.#clock.now);
     this.#connections.set(socket, connection);
     this.#gate.enter();
     socket.once("close", () => {
@@ -263,13 +292,13 @@ export class NodeServer implements WorkerServer {
   #run(exchange: ListenerExchange): void {
     try {
       const result: unknown = this.#options.listener(exchange.request, exchange.response);
-      if (result instanceof Promise) result.catch((thrown) => this.#failed(exchange, thrown));
+      if (result instanceof Promise) result.catch((thrown) => this.#threw(exchange, thrown));
     } catch (error) {
-      this.#failed(exchange, error);
+      this.#threw(exchange, error);
     }
   }
 
-  #failed(exchange: ListenerExchange, thrown: unknown): void {
+  #threw(exchange: ListenerExchange, thrown: unknown): void {
     const { onError, describeError } = this.#options;
     const error = thrownError(thrown);
     onError(error, exchange.name);
@@ -279,12 +308,14 @@ export class NodeServer implements WorkerServer {
   /** Takes a request into the books; undefined when it is refused, and answered. */
   #begin(request: IncomingMessage, response: ServerResponse): ListenerExchange | undefined {
     const { limits, timeouts } = this.#options;
+    const connection = this.#connections.get(request.socket);
+    // Behind a request that was refused nothing is one any more.
+    if (connection === undefined || connection.refused) return undefined;
     const log = this.#access?.begin(request, response);
     if (log === undefined) this.#begun += 1;
-    const exchange = new ListenerExchange(request, response, this.#begun, log);
+    const exchange = new ListenerExchange(request, response, this.#begun, log, timeouts, this.#clock.now);
     this.#exchanges.add(exchange);
-    const connection = this.#connections.get(request.socket);
-    if (connection !== undefined) connection.exchanges += 1;
+    connection.begin();
     // Not `once`, which costs each request a wrapper and its removal.
     response.on("close", () => this.#end(exchange));
     const last = this.#linger !== undefined || timeouts.keepAlive === 0 || this.#gate.full;
@@ -299,7 +330,7 @@ export class NodeServer implements WorkerServer {
       return undefined;
     }
     limitContent(request, limits.body, () => {
-      exchange.breakOff(new BodyError(413, `the content has more than ${limits.body} bytes`));
+      this.#breakOff(exchange, new BodyError(413, `the content has more than ${limits.body} bytes`));
     });
     return exchange;
   }
@@ -314,61 +345,62 @@ export class NodeServer implements WorkerServer {
     } else {
       exchange.log?.finishCut();
     }
-    const { request } = exchange;
-    const { socket } = request;
-    const connection = this.#connections.get(socket);
+    const connection = this.#connections.get(exchange.request.socket);
     if (connection === undefined) return;
-    connection.exchanges -= 1;
-    connection.unread = request.complete ? undefined : request;
-    // Before the draining it does not matter since when: its linger begins with it.
-    if (this.#linger !== undefined) connection.idleSince = performance.now();
-    connection.bytesWhenIdle = socket.bytesRead;
+    const draining = this.#linger !== undefined;
+    connection.end(exchange, draining ? this.#clock.exact : this.#clock.now);
+    this.#refuseFailed(connection);
     // Its head may have gone out before the draining began: then the client still thinks it can reuse it.
     if (this.#linger !== undefined) this.#closeIdleAfter(this.#linger);
   }
 
   /** Behind the input of that turn: a process that is late itself must not close what asked in time. */
   #closeIdleAfter(milliseconds: number): void {
-    setTimeout(() => setImmediate(() => this.#closeIdle()), milliseconds);
+    setTimeout(() => setImmediate(() => this.#closeIdle(milliseconds)), milliseconds);
   }
 
   /** Closes the connections that have been idle for the whole linger. */
-  #closeIdle(): void {
+  #closeIdle(linger: number): void {
     // A timer may fire a fraction of a millisecond early.
-    const latest = performance.now() - (this.#linger ?? 0) + 1;
-    for (const [socket, connection] of this.#connections) {
-      const idle = connection.exchanges === 0 && socket.bytesRead === connection.bytesWhenIdle;
-      if (idle && connection.idleSince <= latest) socket.destroy();
+    const now = this.#clock.exact + 1;
+    for (const connection of this.#connections.values()) {
+      const idle = connection.idleFor(now);
+      if (idle !== undefined && idle >= linger) connection.socket.destroy();
     }
   }
 
   /**
-   * Gives up on the requests whose content has stood still for too long, or that have had no answer for too long, and
-   * on the clients that have taken nothing of theirs for too long.
+   * Gives up on the requests whose content or answer takes too long, and on the connections whose client is behind with
+   * something else.
    */
-  #findOverdue(): void {
-    const now = performance.now();
+  #findOverdue(now: number): void {
     for (const exchange of this.#exchanges) {
-      const error = exchange.overdue(now, this.#options.timeouts);
-      if (error === undefined) continue;
-      // A client that is slow is no error of the app's.
-      if (!(error instanceof BodyError)) this.#options.onError(error, exchange.name);
-      exchange.breakOff(error);
+      const error = exchange.overdue(now);
+      if (error !== undefined) this.#breakOff(exchange, error);
     }
-    for (const [socket, { uptake, upgraded }] of this.#connections) {
-      // Longer, if the app gave the connection more time itself.
-      const time = Math.max(this.#options.timeouts.body, socket.timeout ?? 0);
-      if (!upgraded && uptake.stoodStill(now) >= time) socket.destroy();
+    for (const connection of this.#connections.values()) {
+      const overdue = connection.overdue(now, this.#options.timeouts);
+      if (overdue === "head") this.#failed(headTimeout(), connection.socket);
+      else if (overdue !== undefined) connection.socket.destroy();
     }
+    // Those for which a timer came too early: time in which the loop was blocked does not count.
+    if (this.#linger !== undefined) this.#closeIdle(this.#linger);
     this.#peers.lookAtPaused(now, () => this.#deaf());
   }
 
   /** Not read from, with an exchange under way or in the hands of the app: what the client does is not seen. */
-  *#deaf(): Iterable<Connection> {
+  *#deaf(): Iterable<ListenerConnection> {
     for (const connection of this.#connections.values()) {
       const { socket, exchanges } = connection;
       if (exchanges > 0 && (socket.isPaused() || socket.readableEnded)) yield connection;
     }
+  }
+
+  #breakOff(exchange: ListenerExchange, error: HttpError): void {
+    const connection = this.#connections.get(exchange.request.socket);
+    if (connection === undefined || connection.refused) return;
+    this.#options.onError(error, exchange.name);
+    exchange.breakOff(error, connection, this.#clock.now);
   }
 }
 

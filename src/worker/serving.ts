@@ -188,6 +188,8 @@ function timeoutsOf(settings: Config): EngineOptions["timeouts"] {
   return {
     header: limited(settings.headerTimeout),
     body: limited(settings.bodyTimeout),
+    bodyTotal: limited(settings.bodyTotalTimeout),
+    bodyMinRate: settings.bodyMinRate,
     request: limited(settings.requestTimeout),
     keepAlive: settings.keepAlive,
   };

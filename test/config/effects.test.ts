@@ -64,6 +64,8 @@ const SHOWN: Record<SettingName, string> = {
   limitRequestBody: "config/effects",
   headerTimeout: "config/effects",
   bodyTimeout: "config/effects",
+  bodyTotalTimeout: "config/effects",
+  bodyMinRate: "config/effects",
   requestTimeout: "config/effects",
   keepAlive: "config/effects",
   timeout: "worker/timeout",
@@ -142,6 +144,7 @@ const EFFECTS: readonly Effect[] = [
   },
   { name: "headerTimeout", value: "1s", bytes: "GET /plain HTTP/1.1\r\nHost", answer: /^\S+ 408 / },
   { name: "bodyTimeout", value: "1s", bytes: `${post("Content-Length: 10")}012`, answer: /^\S+ 408 / },
+  { name: "bodyTotalTimeout", value: "1s", bytes: `${post("Content-Length: 10")}012`, answer: /^\S+ 408 / },
   { name: "requestTimeout", value: "1s", bytes: head("/never", close), answer: /^\S+ 503 / },
   { name: "keepAlive", value: "1s", bytes: head("/plain"), answer: OK },
 ];
@@ -168,6 +171,30 @@ for (const { what, spec } of APPS) {
       assert.match(await raw(port, bytes), answer, name);
     }
     assert.equal((await command.end()).code, 0);
+  });
+
+  test(`${what}: --body-min-rate tells a slow upload from one that is too slow`, async (context) => {
+    for (const [rate, answer] of [
+      ["240", /^\S+ 408 /],
+      ["0", OK],
+    ] as const) {
+      const args = [spec, "-b", "127.0.0.1:0", "--body-timeout", "2s", "--body-min-rate", rate];
+      const command = startCommand(context, args);
+      await command.ready();
+      const socket = connect({ port: await command.port(), host: "127.0.0.1" });
+      cleanUp(context, () => socket.destroy());
+      let text = "";
+      socket.setEncoding("latin1").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      socket.write(post(close, "Content-Length: 30"));
+      const byte = setInterval(() => socket.write("x"), 150);
+      socket.once("data", () => clearInterval(byte));
+      await until("it is answered", () => text !== "");
+      clearInterval(byte);
+      assert.match(text, answer);
+      await command.end();
+    }
   });
 
   test(`${what}: --linger is how long an idle connection is answered after TERM`, async (context) => {

@@ -47,6 +47,8 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   limitRequestBody: ["1000", "long"],
   headerTimeout: ["5s", "soon"],
   bodyTimeout: ["5s", "soon"],
+  bodyTotalTimeout: ["2m", "long"],
+  bodyMinRate: ["1KB", "slow"],
   requestTimeout: ["5s", "soon"],
   keepAlive: ["5s", "soon"],
   timeout: ["5s", "500ms"],

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import type { TestContext } from "node:test";
+import { ClientGone } from "../../src/errors.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
 import { NodeServer, type NodeServerOptions } from "../../src/server/node-server.ts";
 import { RawClient } from "./engine.ts";
@@ -24,7 +25,8 @@ export async function startNodeEngine(
     upgrade: undefined,
     limits: DEFAULT_LIMITS,
     timeouts: DEFAULT_TIMEOUTS,
-    onError: (error) => assert.fail(error),
+    // A client that goes away is told of, too.
+    onError: (error) => assert.ok(error.cause instanceof ClientGone, error),
     onAcceptError: (error) => assert.fail(error),
     ...options,
   });

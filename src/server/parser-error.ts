@@ -1,0 +1,56 @@
+/** What node's parser stumbles over, and what the client is told of it. */
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import { BodyError, ClientGone } from "../errors.ts";
+
+/** An error of node's parser, with the bytes that it stumbled over. */
+export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+
+const ERROR_STATUS: { readonly [code: string]: number } = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+/** A head that is not whole in time, as node itself reports it. */
+export function headTimeout(): ParserError {
+  const error: ParserError = new Error("the request took too long to arrive");
+  error.code = "ERR_HTTP_REQUEST_TIMEOUT";
+  return error;
+}
+
+/** The connection broke, and no byte of it was wrong. */
+export function isReset({ code }: ParserError): boolean {
+  return code !== undefined && /^E[A-Z]+$/.test(code);
+}
+
+/** The client has closed its side in the middle of a message. */
+export function isEarlyEnd({ code }: ParserError): boolean {
+  return code === "HPE_INVALID_EOF_STATE";
+}
+
+/** Bytes behind a request that said it was the last one: they are nobody's. */
+export function isBehindLast({ code }: ParserError): boolean {
+  return code === "HPE_CLOSED_CONNECTION";
+}
+
+/** The status to answer it with; 0 where nobody can be answered. */
+export function statusOf(error: ParserError): number {
+  return isReset(error) ? 0 : (ERROR_STATUS[error.code ?? ""] ?? 400);
+}
+
+/** The same, where it was the content of a request: for its log line. */
+export function contentError(error: ParserError): BodyError {
+  if (!isReset(error) && !isEarlyEnd(error)) {
+    return new BodyError(statusOf(error), error.message, { cause: error });
+  }
+  const message = "the request body ended early";
+  return new BodyError(400, message, { cause: new ClientGone(message) });
+}
+
+/** Sends a whole answer of the server's own, past any response object. */
+export function writeRefusal(socket: Socket, status: number): void {
+  const content = `${status} ${STATUS_CODES[status]}\n`;
+  const fields = `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${content.length}\r\nConnection: close`;
+  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields}\r\n\r\n${content}`);
+}

@@ -1,0 +1,165 @@
+/** How long a client may take over the content of a request: as numbers, and on both servers. */
+import assert from "node:assert/strict";
+import { describe, type TestContext, test } from "node:test";
+import { BodyError } from "../../src/errors.ts";
+import type { Handler } from "../../src/gateway/types.ts";
+import { toNodeListener } from "../../src/interop/node.ts";
+import { ContentPace } from "../../src/server/content-pace.ts";
+import { DEFAULT_TIMEOUTS, type EngineTimeouts } from "../../src/server/engine-options.ts";
+import { type RawClient, startEngine } from "../support/engine.ts";
+import { startNodeEngine } from "../support/node-engine.ts";
+
+describe("the pace", () => {
+  const limits = { body: 1000, bodyTotal: 5000, bodyMinRate: 100 };
+
+  test("a client that stands still has its time", () => {
+    const pace = new ContentPace(limits);
+    assert.equal(pace.wait(0), 1000);
+    assert.equal(pace.wait(400), 1000);
+  });
+
+  test("each byte buys time, and no more than there was", () => {
+    const pace = new ContentPace(limits);
+    pace.wait(0);
+    pace.take(10, 500);
+    assert.equal(pace.wait(500), 1100, "500 ms spent, 100 bought");
+    pace.take(1_000_000, 600);
+    assert.equal(pace.wait(600), 1600);
+  });
+
+  test("a trickle is too slow, however long it goes on", () => {
+    const pace = new ContentPace(limits);
+    let now = 0;
+    while (now < pace.wait(now)) {
+      now += 100;
+      pace.take(1, now);
+    }
+    assert.equal(now, 1200, "90 ms lost with each byte, and seen at the next one");
+  });
+
+  test("the least rate is enough", () => {
+    const pace = new ContentPace({ ...limits, bodyTotal: Number.POSITIVE_INFINITY });
+    for (let now = 0; now < 100_000; now += 900) {
+      assert.ok(now < pace.wait(now), `at ${now}`);
+      pace.take(90, now + 900);
+    }
+  });
+
+  test("all of it has a limit, too", () => {
+    const pace = new ContentPace(limits);
+    pace.wait(0);
+    for (let now = 500; now < 5000; now += 500) pace.take(1000, now);
+    assert.equal(pace.wait(4500), 5000);
+  });
+
+  test("time in which nobody waits does not count", () => {
+    const pace = new ContentPace(limits);
+    pace.wait(0);
+    pace.rest(300);
+    pace.take(1, 50_000);
+    assert.equal(pace.wait(60_000), 60_000 + 710);
+  });
+
+  test("without limits there is none", () => {
+    const none = Number.POSITIVE_INFINITY;
+    const pace = new ContentPace({ body: none, bodyTotal: none, bodyMinRate: 240 });
+    pace.wait(0);
+    pace.take(1, 1e9);
+    assert.equal(pace.wait(2e9), none);
+  });
+});
+
+type Start = (test: TestContext, handler: Handler, timeouts: Partial<EngineTimeouts>) => Promise<Server>;
+
+interface Server {
+  readonly errors: readonly Error[];
+  connect(): Promise<RawClient>;
+}
+
+const SERVERS: Record<string, Start> = {
+  "the gateway engine": (test, handler, timeouts) =>
+    startEngine(test, handler, { timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts } }),
+  "node's own server": async (test, handler, timeouts) => {
+    const errors: Error[] = [];
+    const { client } = await startNodeEngine(test, toNodeListener(handler, { onError: () => {} }), {
+      timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts },
+      onError: (error) => errors.push(error),
+    });
+    return { errors, connect: client };
+  },
+};
+
+const post = (path: string, length: number): string =>
+  `POST ${path} HTTP/1.1\r\nHost: a.example\r\nContent-Length: ${length}\r\n\r\n`;
+
+/** Sends a byte at a time, for as long as the connection stands, and returns how many were sent. */
+async function trickle(client: RawClient, every: number, most: number): Promise<number> {
+  for (let sent = 0; ; sent += 1) {
+    if (client.ended || sent === most) return sent;
+    client.send("x");
+    await new Promise((resolve) => setTimeout(resolve, every));
+  }
+}
+
+const read: Handler = async (request, respond) => {
+  if (request.path === "/ignored") return respond(200, {}, "ignored");
+  const size = (await request.body.bytes()).length;
+  return respond(200, {}, `${size} bytes`);
+};
+
+for (const [name, start] of Object.entries(SERVERS)) {
+  describe(name, () => {
+    test("a trickle is answered with 408, and blamed on the client", async (t) => {
+      const { connect, errors } = await start(t, read, { body: 400 });
+      const client = await connect();
+      client.send(post("/", 10_000));
+      assert.ok((await trickle(client, 50, 400)) < 400, "the client was cut");
+      assert.match(client.received, /^HTTP\/1\.1 408 /);
+      assert.deepEqual(
+        errors.map((error) => error instanceof BodyError && error.status),
+        [408],
+      );
+    });
+
+    test("a trickle is served where any rate will do, and within its total time", async (t) => {
+      const { connect } = await start(t, read, { body: 2000, bodyMinRate: 0 });
+      const client = await connect();
+      client.send(post("/", 10));
+      await trickle(client, 20, 10);
+      await client.until((received) => received.includes("10 bytes"), "the answer");
+      const hurried = await start(t, read, { body: 2000, bodyMinRate: 0, bodyTotal: 400 });
+      const late = await hurried.connect();
+      late.send(post("/", 10_000));
+      assert.ok((await trickle(late, 50, 400)) < 400, "the client was cut");
+      assert.match(late.received, /^HTTP\/1\.1 408 /);
+    });
+
+    test("a trickle behind the answer is cut", async (t) => {
+      const { connect } = await start(t, read, { body: 400 });
+      const client = await connect();
+      client.send(post("/ignored", 10_000));
+      await client.until((received) => received.includes("ignored"), "the answer");
+      assert.ok((await trickle(client, 50, 400)) < 400, "the client was cut");
+      assert.doesNotMatch(client.received, /408/);
+    });
+
+    test("an app that reads slowly does not make its client slow", async (t) => {
+      const content = "x".repeat(1024 * 1024);
+      const slow: Handler = async (request, respond) => {
+        let size = 0;
+        let naps = 0;
+        for await (const piece of request.body) {
+          size += piece.length;
+          naps += 1;
+          if (naps <= 3) await new Promise((resolve) => setTimeout(resolve, 300));
+        }
+        respond(200, {}, `${size} bytes`);
+      };
+      const { connect } = await start(t, slow, { body: 200, bodyTotal: 1000 });
+      const client = await connect();
+      client.send(post("/", content.length) + content);
+      await client.until((received) => /bytes|HTTP\/1.1 4/.test(received), "the answer");
+      assert.match(client.received, /1048576 bytes/);
+    });
+  });
+}

@@ -4,7 +4,13 @@
  * handler settles, and before long if it never does.
  */
 import { BodyError } from "../errors.ts";
-import type { Answer } from "./answer.ts";
+
+/** The answer, as far as it is concerned. */
+export interface FaultyAnswer {
+  readonly headSent: boolean;
+  fault: BodyError | undefined;
+  giveUp(error: Error): void;
+}
 
 /** An app that neither answers nor settles has so long, in milliseconds: a client waits for two seconds at most. */
 const GRACE_MS = 1000;
@@ -15,7 +21,7 @@ const GRACE_MS = 1000;
  * @param running what the handler returned, if it is a promise; asked for in a microtask, when it has returned
  */
 export function answerFault(
-  answer: Answer,
+  answer: FaultyAnswer,
   fault: BodyError,
   running: () => PromiseLike<unknown> | undefined,
 ): void {

@@ -7,13 +7,17 @@ import { BodyError, HttpError } from "../errors.ts";
 import type { ErrorContent } from "../exchange/answer.ts";
 import { ContentPace } from "./content-pace.ts";
 import type { EngineTimeouts } from "./engine-options.ts";
-import type { ListenerConnection } from "./listener-connection.ts";
 import type { NodeExchangeLog } from "./node-exchange-log.ts";
 import { writeRefusal } from "./parser-error.ts";
 
 /** What the log calls the request of this process with that number. */
 export function requestId(number: number): string {
   return `${process.pid}-${number}`;
+}
+
+/** Its connection, which may have to be kept for a while. */
+export interface RefusableConnection {
+  refuse(now: number, tell: () => void): void;
 }
 
 /** How far a request has got, as of the last look; in the server's time. */
@@ -156,7 +160,7 @@ export class ListenerExchange {
   }
 
   /** Ends it without its listener, with an answer of the server's if it is this one's turn on the connection. */
-  breakOff(error: HttpError, connection: ListenerConnection, now: number): void {
+  breakOff(error: HttpError, connection: RefusableConnection, now: number): void {
     const { request, response } = this;
     const { status } = error;
     this.#givenUp = true;

@@ -4,6 +4,7 @@ complete -c tsgun -n __fish_use_subcommand -a dev
 complete -c tsgun -n __fish_use_subcommand -a init
 complete -c tsgun -n __fish_use_subcommand -a doctor
 complete -c tsgun -n __fish_use_subcommand -a completion
+complete -c tsgun -n __fish_use_subcommand -a help
 complete -c tsgun -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'
 complete -c tsgun -n '__fish_seen_subcommand_from ctl' -f -a status -d 'how the server is'
 complete -c tsgun -n '__fish_seen_subcommand_from ctl' -f -a workers -d 'how each worker is'

@@ -135,10 +135,11 @@ export class ControlDesk implements Controllable {
   }
 
   #state(): StatusReport["state"] {
-    const { desired } = this.#office.pool;
+    const { desired, roster } = this.#office.pool;
     if (desired.stop !== undefined) return "stopping";
     if (desired.established === 0) return "booting";
-    return desired.candidate === undefined ? "serving" : "reloading";
+    if (desired.candidate !== undefined) return "reloading";
+    return readyWorkers(roster).length > 0 ? "serving" : "down";
   }
 
   // ---- called by the loop

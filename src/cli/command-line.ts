@@ -1,9 +1,12 @@
 /** The command line, made from the table of settings: the layer of what was given, there or in TSGUN_CMD_ARGS. */
+import { resolve } from "node:path";
 import { type Command, CommanderError } from "commander";
 import type { Layer } from "../config/config.ts";
+import { foreignFlagMessage } from "../config/foreign-options.ts";
 import { absentFlag, absentMessage } from "../config/gunicorn.ts";
 import { type SettingName, settingLabel } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { mistakenCommand } from "./mistaken-command.ts";
 import { flagOf, makeProgram } from "./program.ts";
 import { shellWords } from "./shell-words.ts";
 
@@ -43,11 +46,21 @@ export function parseCommandLine(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return undefined;
-    throw usageError(error);
+    throw mistaken(program, error) ?? usageError(error);
   }
   const [app] = program.args;
   const values = { ...program.opts(), ...(app === undefined ? {} : { app }) };
   return { values, origin: (name) => originOf(name as SettingName, values) };
+}
+
+/** Words behind the app belong to no app: mostly the first is meant for a command. */
+function mistaken(program: Command, error: CommanderError): FatalError | undefined {
+  const [word = "", ...rest] = program.args;
+  if (error.code !== "commander.excessArguments") return undefined;
+  const { chdir = "." } = program.opts<{ chdir?: string }>();
+  const message = mistakenCommand(word, rest, resolve(chdir));
+  if (message === undefined) return undefined;
+  return new FatalError(`${message} (see tsgun --help)`, ExitCode.usage, { cause: error });
 }
 
 function originOf(name: SettingName, values: Layer["values"]): string {
@@ -62,6 +75,9 @@ export function usageError(error: CommanderError, help = "tsgun --help"): FatalE
   const absent = absentFlag(word);
   if (absent !== undefined)
     return new FatalError(absentMessage(absent, word.replace(/=.*/s, "")), ExitCode.usage, { cause: error });
+  const foreign = foreignFlagMessage(word);
+  if (foreign !== undefined)
+    return new FatalError(`${foreign} (see ${help})`, ExitCode.usage, { cause: error });
   const message = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
   return new FatalError(`${message} (see ${help})`, ExitCode.usage, { cause: error });
 }

@@ -1,11 +1,14 @@
 /** What `tsgun` does: which command its first word names, and how what goes wrong ends. */
+import { resolve } from "node:path";
 import { CommanderError } from "commander";
 import { BootReport } from "../arbiter/boot-report.ts";
 import type { Configuration } from "../config/config.ts";
+import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { parseCommandLine, usageError, wordsInEnvironment } from "./command-line.ts";
 import { ConfigurationReader, requireApp, type TracedConfiguration } from "./configuration.ts";
 import { asDevelopment, developmentLayer, enterDevelopment } from "./development.ts";
+import { COMMAND_NAMES, CONTROL_NAMES, mistakenCommand } from "./mistaken-command.ts";
 
 /**
  * Runs the command and returns the exit code. `args` are the words behind the command's name.
@@ -15,24 +18,7 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
   // Whoever is owed one started this process: the command behind --daemon, or an older arbiter.
   const report = BootReport.owed();
   try {
-    if (args[0] === "ctl") return await runControl(args.slice(1));
-    if (args[0] === "completion") return await printCompletion(args.slice(1));
-    if (args[0] === "init") return await (await import("./init.ts")).runInit(args.slice(1));
-    if (args[0] === "doctor") return await (await import("./doctor.ts")).runDoctor(args.slice(1));
-    const development = args[0] === "dev";
-    const given = development ? parseCommandLine(args.slice(1), asDevelopment) : parseCommandLine(args);
-    if (given === undefined) return ExitCode.ok;
-    if (development) enterDevelopment(process.env);
-    const defaults = development ? [developmentLayer] : [];
-    const reader = new ConfigurationReader([...wordsInEnvironment(process.env), given], defaults);
-    const configuration = await reader.read();
-    if (configuration.config.printConfig || configuration.config.checkConfig)
-      return await inspect(configuration);
-    requireApp(configuration);
-    if (configuration.config.daemon && report === undefined) return await goToBackground(args);
-    const { Arbiter } = await import("../arbiter/arbiter.ts");
-    const readAgain = async (): Promise<Configuration> => requireApp(await reader.read());
-    return await new Arbiter({ configuration, readAgain, report }).run();
+    return await runNamed(args[0] === "help" ? wordsOfHelp(args.slice(1)) : args, report);
   } catch (error) {
     const { message, exitCode = ExitCode.failure } = error as Partial<FatalError>;
     report?.failed(message ?? String(error), exitCode);
@@ -41,6 +27,50 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
     process.stderr.write(`tsgun: ${error.message}\n`);
     return error.exitCode;
   }
+}
+
+async function runNamed(args: readonly string[], report: BootReport | undefined): Promise<ExitCode> {
+  const [name, ...rest] = args;
+  if (name === "ctl") return await runControl(rest);
+  if (name === "completion") return await printCompletion(rest);
+  if (name === "init") return await (await import("./init.ts")).runInit(rest);
+  if (name === "doctor") return await (await import("./doctor.ts")).runDoctor(rest);
+  return await serve(args, report);
+}
+
+/** `tsgun help ctl scale` is `tsgun ctl scale --help`. */
+function wordsOfHelp([name, ...below]: readonly string[]): string[] {
+  if (name === undefined || name === "help") return ["--help"];
+  if ((COMMAND_NAMES as readonly string[]).includes(name)) return [name, ...below, "--help"];
+  if ((CONTROL_NAMES as readonly string[]).includes(name)) return ["ctl", name, "--help"];
+  const nearest = nearestName(name, COMMAND_NAMES);
+  const hint = nearest === undefined ? "" : `; did you mean tsgun help ${nearest}?`;
+  throw new FatalError(`there is no command ${name}${hint} (see tsgun --help)`, ExitCode.usage);
+}
+
+/** `tsgun APP` and `tsgun dev APP`. */
+async function serve(args: readonly string[], report: BootReport | undefined): Promise<ExitCode> {
+  const development = args[0] === "dev";
+  const given = development ? parseCommandLine(args.slice(1), asDevelopment) : parseCommandLine(args);
+  if (given === undefined) return ExitCode.ok;
+  if (development) enterDevelopment(process.env);
+  const defaults = development ? [developmentLayer] : [];
+  const reader = new ConfigurationReader([...wordsInEnvironment(process.env), given], defaults);
+  const configuration = await reader.read();
+  refuseMistakenApp(configuration.config);
+  if (configuration.config.printConfig || configuration.config.checkConfig)
+    return await inspect(configuration);
+  requireApp(configuration);
+  if (configuration.config.daemon && report === undefined) return await goToBackground(args);
+  const { Arbiter } = await import("../arbiter/arbiter.ts");
+  const readAgain = async (): Promise<Configuration> => requireApp(await reader.read());
+  return await new Arbiter({ configuration, readAgain, report }).run();
+}
+
+/** An app named by a single word may be a command that was meant. @throws FatalError (usage) where it is */
+function refuseMistakenApp({ app, chdir }: TracedConfiguration["config"]): void {
+  const message = app === undefined ? undefined : mistakenCommand(app, [], resolve(chdir ?? "."));
+  if (message !== undefined) throw new FatalError(`${message} (see tsgun --help)`, ExitCode.usage);
 }
 
 /** `--print-config` and `--check-config`. */
@@ -60,9 +90,13 @@ async function inspect(configuration: TracedConfiguration): Promise<ExitCode> {
 /** `tsgun completion SHELL`: what the shell has to read. */
 async function printCompletion(args: readonly string[]): Promise<ExitCode> {
   const { completionScript, SHELLS } = await import("./completion.ts");
+  const usage = `write tsgun completion and one of ${SHELLS.join(", ")}`;
+  if (args.includes("--help") || args.includes("-h")) {
+    process.stdout.write(`Prints what the shell's Tab key needs: ${usage}\n`);
+    return ExitCode.ok;
+  }
   const shell = SHELLS.find((name) => name === args[0]);
-  if (shell === undefined || args.length > 1)
-    throw new FatalError(`write tsgun completion and one of ${SHELLS.join(", ")}`, ExitCode.usage);
+  if (shell === undefined || args.length > 1) throw new FatalError(usage, ExitCode.usage);
   process.stdout.write(completionScript(shell));
   return ExitCode.ok;
 }
@@ -84,6 +118,11 @@ async function runControl(args: readonly string[]): Promise<ExitCode> {
     await command.parseAsync(args, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
+    if (error.code === "commander.help" && error.exitCode !== 0) {
+      // No command is named: commander's way is the help on the standard error, and 1.
+      process.stderr.write(command.helpInformation());
+      return ExitCode.failure;
+    }
     if (error.exitCode !== 0) throw usageError(error, "tsgun ctl --help");
   }
   return (process.exitCode as ExitCode | undefined) ?? ExitCode.ok;

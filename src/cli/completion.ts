@@ -7,6 +7,7 @@ import { FILE_KINDS } from "../init/files.ts";
 import { controlCommand } from "./ctl.ts";
 import { doctorCommand } from "./doctor.ts";
 import { initCommand } from "./init.ts";
+import { COMMAND_NAMES } from "./mistaken-command.ts";
 import { makeProgram } from "./program.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -79,7 +80,6 @@ function firstSentence(text: string): string {
   return (/^.*?[.:;](?=\s|$)/s.exec(text)?.[0] ?? text).replace(/[.:;]$/, "");
 }
 
-const TOP = ["ctl", "dev", "init", "doctor", "completion"];
 const APP_FILES = "ts|mts|cts|js|mjs|cjs";
 
 const SCRIPTS: Readonly<Record<Shell, (commands: Commands, below: Below) => string>> = { bash, zsh, fish };
@@ -111,7 +111,7 @@ ${cases}
     COMPREPLY=($(compgen -W "${all(tsgun)}" -- "$word"))
     return
   fi
-  [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "${TOP.join(" ")}" -- "$word"))
+  [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "${COMMAND_NAMES.join(" ")}" -- "$word"))
   local file
   while IFS= read -r file; do
     [[ -d $file || $file =~ \\.(${APP_FILES})$ ]] && COMPREPLY+=("$file")
@@ -169,7 +169,7 @@ ${lines(ctl)} \\
 ${simple.map(({ name, options, words }) => zshSimple(name, lines(options), words)).join("\n")}
   _arguments \\
 ${lines(tsgun)} \\
-    '1:app:{_alternative "commands:command:(${TOP.join(" ")})" "files:app:_files -g \\"*.(${APP_FILES})\\""}'
+    '1:app:{_alternative "commands:command:(${COMMAND_NAMES.join(" ")})" "files:app:_files -g \\"*.(${APP_FILES})\\""}'
 }
 if [[ $funcstack[1] == _tsgun ]]; then
   _tsgun "$@"
@@ -208,7 +208,7 @@ function fish({ tsgun, ctl, simple }: Commands, below: Below): string {
   const outside = `'not __fish_seen_subcommand_from ctl init doctor completion'`;
   return [
     "# Completion of tsgun for fish; generated: tsgun completion fish",
-    ...TOP.map((name) => `complete -c tsgun -n __fish_use_subcommand -a ${name}`),
+    ...COMMAND_NAMES.map((name) => `complete -c tsgun -n __fish_use_subcommand -a ${name}`),
     `complete -c tsgun -n '__fish_seen_subcommand_from completion' -f -a '${SHELLS.join(" ")}'`,
     ...below.map(({ name, doc }) => `complete -c tsgun -n ${inCtl} -f -a ${name} -d ${quoted(doc)}`),
     ...ctl.map((option) => fishOption(inCtl, option)),

@@ -23,7 +23,7 @@ function formatAge(milliseconds: number): string {
 function formatStatus(status: StatusReport): string {
   const { workers } = status;
   return [
-    `${status.name} (tsgun ${status.version}, pid ${status.pid}) is ${status.state}`,
+    `${status.name} (tsgun ${status.version}, pid ${status.pid}) is ${status.state === "down" ? "down: no worker is ready" : status.state}`,
     `app        ${status.app}`,
     `listening  ${status.listening.join(", ")}`,
     `workers    ${workers.ready} of ${workers.target} ready, generation ${status.generation}`,

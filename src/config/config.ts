@@ -3,6 +3,7 @@
  * and says where each came from, so that an error can name the place to mend.
  */
 import { ExitCode, FatalError } from "../errors.ts";
+import { foreignNameMessage } from "./foreign-options.ts";
 import { absentMessage, absentName, renamed } from "./gunicorn.ts";
 import { HOOK_NAMES, type Hooks } from "./hooks.ts";
 import { nearestName } from "./nearest-name.ts";
@@ -88,9 +89,12 @@ function unknownSetting(name: string, layer: Layer): FatalError {
   const absent = absentName(name);
   if (absent !== undefined)
     return new FatalError(absentMessage(absent, `${name} (from ${origin})`), ExitCode.usage);
+  const theirs = renamed(name);
+  const foreign = theirs === undefined ? foreignNameMessage(name, origin) : undefined;
+  if (foreign !== undefined) return new FatalError(foreign, ExitCode.usage);
   // Some write a setting as its flag, others as gunicorn's files do.
   const names = layer.isFile === true ? [...SETTING_NAMES, ...HOOK_NAMES] : SETTING_NAMES;
-  const nearest = renamed(name) ?? nearestName(name.replaceAll(/[-_]/g, ""), names);
+  const nearest = theirs ?? nearestName(name.replaceAll(/[-_]/g, ""), names);
   const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
   return new FatalError(`there is no setting ${name} (from ${origin})${hint}`, ExitCode.usage);
 }

@@ -82,6 +82,7 @@ function numberOrText(form: RegExp, wrong: string): v.GenericSchema<number | str
 }
 
 const NOT_WHOLE = complaint("is not a whole number");
+const NOT_WHOLE_NOR_AUTO = complaint("is not a whole number, nor auto");
 
 function whole(min: number, max: number): v.GenericSchema<number> {
   return v.pipe(
@@ -105,7 +106,7 @@ export function count(min: number, max: number = Number.MAX_SAFE_INTEGER): Kind<
 export function countOrAuto(min: number, max: number): Kind<number | "auto"> {
   return kind<number | "auto", number | "auto">({
     placeholder: "INT|auto",
-    schema: v.union([v.literal("auto"), whole(min, max)], NOT_WHOLE),
+    schema: v.union([v.literal("auto"), whole(min, max)], NOT_WHOLE_NOR_AUTO),
     fromText: (text) => (text.trim().toLowerCase() === "auto" ? "auto" : digits(text)),
   });
 }
@@ -235,6 +236,20 @@ const NO_NAME = complaint("is not a name");
 export function text(placeholder: string): Kind<string> {
   return kind({ placeholder, schema: v.pipe(v.string(NO_NAME), v.nonEmpty(NO_NAME)) });
 }
+
+const PORT_NUMBER = /^\d+$/;
+const NO_PID_FILE: (issue: { input: unknown }) => string = ({ input }) =>
+  `${shown(input)} is a number, not a file: for a port write --bind 127.0.0.1:${input}, for such a file ./${input}`;
+
+/** A file to write the arbiter's process id to. A bare number is what people write who take `-p` for the port. */
+export const pidFile: Kind<string> = kind({
+  placeholder: "FILE",
+  schema: v.pipe(
+    v.string(NO_NAME),
+    v.nonEmpty(NO_NAME),
+    v.check((name) => !PORT_NUMBER.test(name), NO_PID_FILE),
+  ),
+});
 
 const YES = ["true", "yes", "on", "1"];
 const NO = ["false", "no", "off", "0"];

@@ -18,6 +18,7 @@ import {
   globs,
   type Kind,
   pathOrNone,
+  pidFile,
   size,
   text,
   variables,
@@ -300,7 +301,7 @@ export const settings = {
   }),
   pid: setting({
     section: "Process",
-    kind: text("FILE"),
+    kind: pidFile,
     default: undefined,
     flags: ["-p"],
     reload: false,

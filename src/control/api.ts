@@ -30,7 +30,8 @@ export interface StatusReport {
   readonly generation: number;
   /** Wanted, and how many of them serve now. */
   readonly workers: { readonly target: number; readonly ready: number };
-  readonly state: "booting" | "serving" | "reloading" | "stopping";
+  /** `down`: no worker is ready, and no reload under way that would change that. */
+  readonly state: "booting" | "serving" | "reloading" | "stopping" | "down";
 }
 
 /** How something that was asked for ended. */

@@ -1,6 +1,6 @@
 /** The command line by itself: help, version, and what is wrong with it, one line each. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SETTING_NAMES, type Setting, settingLabel, settings } from "../../src/config/settings.ts";
@@ -48,7 +48,7 @@ test("--help fits a terminal of 80 columns, and says what --no-… does", async 
 const MISTAKES: [args: string[], message: string][] = [
   [[], "no app is named: write tsgun module:name, as in tsgun app.ts:handler, or app in tsgun.config.ts"],
   [["--wrokers", "2", "a"], "unknown option '--wrokers' (Did you mean --workers?) (see tsgun --help)"],
-  [["--workers", "many", "a"], 'workers: "many" is not a whole number (from --workers)'],
+  [["--workers", "many", "a"], 'workers: "many" is not a whole number, nor auto (from --workers)'],
   [["-w", "0", "a"], "workers: 0 is too small: at least 1 (from --workers)"],
   [["--workers"], "option '-w, --workers <INT|auto>' argument missing (see tsgun --help)"],
   [
@@ -78,6 +78,25 @@ const MISTAKES: [args: string[], message: string][] = [
     'there is no group "no-such-group" on this machine: check --socket-owner',
   ],
   [["a", "b"], "too many arguments. Expected 1 argument but got 2. (see tsgun --help)"],
+  [
+    ["-p", "18001", "a"],
+    'pid: "18001" is a number, not a file: for a port write --bind 127.0.0.1:18001, for such a file ./18001 (from --pid)',
+  ],
+  [["start", "app.ts"], "there is no command start: write tsgun app.ts (see tsgun --help)"],
+  [["serve"], "there is no command serve: write tsgun APP (see tsgun --help)"],
+  [["reload"], "there is no command reload: write tsgun ctl reload (see tsgun --help)"],
+  [["scale", "4", "-w", "2"], "there is no command scale: write tsgun ctl scale 4 (see tsgun --help)"],
+  [["list"], "there is no command list: write tsgun ctl status (see tsgun --help)"],
+  [
+    ["staus", "--chdir", "/"],
+    "staus is neither a command nor an app in /; did you mean tsgun ctl status? (see tsgun --help)",
+  ],
+  [
+    ["strat", "app.ts", "--chdir", "/"],
+    "strat is neither a command nor an app in /; did you mean tsgun app.ts? (see tsgun --help)",
+  ],
+  [["help", "docter"], "there is no command docter; did you mean tsgun help doctor? (see tsgun --help)"],
+  [["ctl", "staus"], "unknown command 'staus' (Did you mean status?) (see tsgun ctl --help)"],
   [["--chdir", "/nowhere/at/all", "a"], "chdir: cannot go to /nowhere/at/all: there is no such folder"],
 ];
 
@@ -90,12 +109,78 @@ for (const [args, message] of MISTAKES) {
   });
 }
 
+/** What somebody types who is used to another program, and the setting that the line has to name. */
+const HABITS: [args: string[], option: string, setting: string][] = [
+  [["app.ts", "--port", "3000"], "--port", "--bind 127.0.0.1:3000"],
+  [["app.ts", "--port=3000"], "--port", "--bind HOST:PORT"],
+  [["--host", "0.0.0.0", "app.ts"], "--host", "--bind"],
+  [["app.ts", "-i", "max"], "-i", "--workers auto"],
+  [["app.ts", "-i4"], "-i", "--workers"],
+  [["app.ts", "--instances=4"], "--instances", "--workers"],
+  [["--watch", "app.ts"], "--watch", "tsgun dev APP"],
+  [["app.ts", "--log", "app.log"], "--log", "--error-logfile"],
+  [["app.ts", "--max-memory-restart", "200M"], "--max-memory-restart", "--max-memory"],
+  [["--exec", "tsx", "app.ts"], "--exec", "the node that starts it"],
+  [["dev", "app.ts", "--inspect"], "--inspect", "NODE_OPTIONS"],
+];
+
+for (const [args, option, setting] of HABITS) {
+  test(`tsgun ${args.join(" ")} ends with 2 and a line that names ${setting}`, async (context) => {
+    const command = startCommand(context, args);
+    assert.deepEqual(await command.ended(), { code: 2, signal: null });
+    assert.match(command.stderr, new RegExp(`^tsgun: there is no option ${option}: [^\\n]+\\n$`));
+    assert.ok(command.stderr.includes(setting), command.stderr);
+  });
+}
+
+test("a word that is a file or a package is an app, whatever command it is near to", async (context) => {
+  const folder = temporaryFolder(context);
+  const source = "export const handler = (_, respond) => respond(204);\n";
+  writeFileSync(join(folder, "staus.mjs"), source);
+  mkdirSync(join(folder, "node_modules", "reload"), { recursive: true });
+  writeFileSync(join(folder, "node_modules", "reload", "index.mjs"), source);
+  const manifest = { name: "reload", exports: "./index.mjs" };
+  writeFileSync(join(folder, "node_modules", "reload", "package.json"), JSON.stringify(manifest));
+  for (const app of ["staus", "reload"]) {
+    const command = startCommand(context, [app, "--check-config"], { cwd: folder });
+    assert.equal((await command.ended()).code, 0, command.stderr);
+  }
+});
+
+test("tsgun ctl alone shows its help on the standard error, and ends with 1", async (context) => {
+  const command = startCommand(context, ["ctl"]);
+  assert.deepEqual(await command.ended(), { code: 1, signal: null });
+  assert.match(command.stderr, /^Usage: tsgun ctl \[options\] \[command\]\n.*\n {2}scale /s);
+  assert.equal(command.stdout, "");
+});
+
+const HELPS: [args: string[], usage: RegExp][] = [
+  [["help"], /^Usage: tsgun \[options\] \[APP\]\n/],
+  [["help", "dev"], /^Usage: tsgun dev \[options\]/],
+  [["help", "ctl"], /^Usage: tsgun ctl \[options\]/],
+  [["help", "ctl", "scale"], /^Usage: tsgun ctl scale \[options\]/],
+  [["help", "scale"], /^Usage: tsgun ctl scale \[options\]/],
+  [["help", "init"], /^Usage: tsgun init \[options\]/],
+  [["help", "doctor"], /^Usage: tsgun doctor \[options\]/],
+  [["help", "completion"], /^Prints what the shell's Tab key needs/],
+  [["ctl", "help", "scale"], /^Usage: tsgun ctl scale \[options\]/],
+];
+
+for (const [args, usage] of HELPS) {
+  test(`tsgun ${args.join(" ")} prints the help of that command`, async (context) => {
+    const command = startCommand(context, args);
+    assert.deepEqual(await command.ended(), { code: 0, signal: null });
+    assert.match(command.stdout, usage);
+    assert.equal(command.stderr, "");
+  });
+}
+
 test("a wrong value in the environment is named with its variable", async (context) => {
   const command = startCommand(context, ["a"], { env: { WEB_CONCURRENCY: "lots" } });
   assert.equal((await command.ended()).code, 2);
   assert.equal(
     command.stderr,
-    'tsgun: workers: "lots" is not a whole number (from WEB_CONCURRENCY in the environment)\n',
+    'tsgun: workers: "lots" is not a whole number, nor auto (from WEB_CONCURRENCY in the environment)\n',
   );
 });
 

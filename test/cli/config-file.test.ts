@@ -164,6 +164,14 @@ const MISTAKES: [
     "there is no setting max_requests_jitter (from tsgun.config.mjs); did you mean maxRequestsJitter?",
   ],
   [
+    { "tsgun.config.mjs": "export default { port: 3000 };" },
+    "there is no setting port (from tsgun.config.mjs): write --bind HOST:PORT, as in --bind 127.0.0.1:3000",
+  ],
+  [
+    { "tsgun.config.mjs": "export default { pidfile: 'x' };" },
+    "there is no setting pidfile (from tsgun.config.mjs); did you mean pid?",
+  ],
+  [
     { "tsgun.config.mjs": "export default { on_starting() {} };" },
     "there is no setting on_starting (from tsgun.config.mjs); did you mean onStarting?",
   ],

@@ -64,7 +64,10 @@ test("the environment sets what it names, its own names first", () => {
 
 test("a wrong value in the environment is named with its variable", () => {
   const message = messageOf(() => makeConfig([environmentLayer({ WEB_CONCURRENCY: "many" })]));
-  assert.equal(message, 'workers: "many" is not a whole number (from WEB_CONCURRENCY in the environment)');
+  assert.equal(
+    message,
+    'workers: "many" is not a whole number, nor auto (from WEB_CONCURRENCY in the environment)',
+  );
 });
 
 test("a variable that only has the prefix is none of our business", () => {

@@ -184,6 +184,7 @@ test("scale, restart and stop", async (context) => {
   const unknown = await ctl("restart", "1");
   assert.deepEqual([unknown.code, unknown.err], [1, "no worker that serves has the pid 1\n"]);
   assert.equal((await ctl("scale", "0")).code, 0);
+  assert.match((await ctl("status")).out, / is down: no worker is ready\n.*0 of 0 ready/s);
   assert.equal((await ctl("scale", "1")).code, 0);
   assert.equal((await ctl("reopen")).code, 0);
   assert.equal((await ctl("stop")).code, 0);

@@ -86,7 +86,7 @@ function listensElsewhere({ config, origins, server, socketUnits }: Facts): Foun
 }
 
 function workersMissing({ server }: Facts): Found[] {
-  if (server === undefined || server.status.state !== "serving") return [];
+  if (server === undefined || !["serving", "down"].includes(server.status.state)) return [];
   const { ready, target } = server.status.workers;
   return ready >= target
     ? []

@@ -1,0 +1,102 @@
+/**
+ * Options of other programs that serve apps (PM2, node, nodemon, uvicorn, puma, the commands of frameworks), and what
+ * says the same here. Whoever gives one is told in one line; nothing is accepted and ignored. Those of gunicorn are in
+ * gunicorn.ts.
+ */
+
+interface ForeignOption {
+  readonly flags: readonly string[];
+  /** What to do here. */
+  readonly instead: string;
+}
+
+function foreign(flags: string, instead: string): ForeignOption {
+  return { flags: flags.split(" "), instead };
+}
+
+const BIND = "write --bind HOST:PORT, as in --bind 127.0.0.1:3000";
+const WATCH = "write tsgun dev APP, or --reload";
+const WATCH_MORE = "tsgun dev watches what the app has loaded; name more with --reload-extra-file";
+const NODE_OPTIONS = "give it to node by the variable NODE_OPTIONS";
+const NODE_ITSELF =
+  "tsgun runs under the node that starts it: write PATH/TO/node node_modules/.bin/tsgun APP";
+const ERROR_LOG = "write --error-logfile FILE, and --capture-output for what the app prints";
+const CRASHES =
+  "workers that die are replaced at once, and later each time; --crash-limit says when to give up";
+const TLS = "let nginx do TLS (tsgun init nginx)";
+
+const FOREIGN_OPTIONS: readonly ForeignOption[] = [
+  foreign("--port -P --host --hostname -H --address --listen", BIND),
+  foreign("--uds --socket", "write --bind unix:/path/to/socket"),
+  foreign("--fd", "sockets that systemd hands over are taken by themselves: leave it out"),
+  foreign(
+    "--instances -i --cluster --processes --num-workers",
+    "write --workers N, or --workers auto for as many as there are CPUs",
+  ),
+  foreign("--watch --hot", WATCH),
+  foreign("--watch-path --ext --reload-dir --reload-include", WATCH_MORE),
+  foreign("--ignore --ignore-watch --reload-exclude", "only what the app has loaded is watched"),
+  foreign("--legacy-watch -L --watch-poll", "write --reload-engine poll"),
+  foreign("--exec -x --interpreter", NODE_ITSELF),
+  foreign("--node-args --interpreter-args --nodeArgs", NODE_OPTIONS),
+  foreign("--inspect --inspect-brk --import --require -r --loader --experimental-loader", NODE_OPTIONS),
+  foreign("--max-old-space-size --enable-source-maps --experimental-strip-types", NODE_OPTIONS),
+  foreign(
+    "--env-file",
+    "call process.loadEnvFile() in the app, or name it as EnvironmentFile in the systemd unit",
+  ),
+  foreign("--log --log-path --output -o --error -l --logfile", ERROR_LOG),
+  foreign("--log-type", "write --log-format json"),
+  foreign(
+    "--log-date-format --time --merge-logs",
+    "every line of the log has its time; there is one log for all workers",
+  ),
+  foreign("--access-log", "write --access-logfile FILE, or - for the standard output"),
+  foreign("--verbose --debug", "write --log-level debug"),
+  foreign("--quiet --silent", "write --log-level warning"),
+  foreign("--max-memory-restart --worker-max-memory", "write --max-memory, as in --max-memory 512MB"),
+  foreign("--limit-max-requests", "write --max-requests N"),
+  foreign("--limit-concurrency", "write --worker-connections N"),
+  foreign("--cron --cron-restart", "write --max-lifetime, as in --max-lifetime 24h"),
+  foreign("--max-restarts --min-uptime --restart-delay --exp-backoff-restart-delay --autorestart", CRASHES),
+  foreign("--no-autorestart", "write --crash-limit 1/60s: the server stops with the first worker that dies"),
+  foreign("--kill-timeout --timeout-graceful-shutdown --shutdown-timeout", "write --graceful-timeout"),
+  foreign("--listen-timeout --timeout-worker-healthcheck", "write --boot-timeout"),
+  foreign("--wait-ready", "a worker is ready when its app has loaded and startup is done: leave it out"),
+  foreign("--timeout-keep-alive --keep-alive-timeout", "write --keep-alive"),
+  foreign("--no-daemon --foreground --attach", "without --daemon it stays in the foreground: leave it out"),
+  foreign("--background --detach", "write --daemon, or let systemd start it (tsgun init systemd)"),
+  foreign("--cwd --app-dir --working-directory", "write --chdir DIR"),
+  foreign("--uid", "write --user USER"),
+  foreign("--gid", "write --group GROUP"),
+  foreign("--pidfile --pid-file", "write --pid FILE"),
+  foreign("--proxy-headers --trust-proxy", "name the proxies in --forwarded-allow-ips"),
+  foreign("--base-path --basePath", "write --root-path PATH"),
+  foreign("--factory", 'write APP:create() where create is the factory, as in app.ts:create("production")'),
+  foreign("--app", "write it without the flag, as in tsgun app.ts:handler"),
+  foreign("--production --prod", "set NODE_ENV=production"),
+  foreign("--ssl-keyfile --ssl-certfile --tls-cert --tls-key --cert --key --https", TLS),
+  foreign("-V", "write --version"),
+];
+
+const INSTEAD = new Map(
+  FOREIGN_OPTIONS.flatMap(({ flags, instead }) => flags.map((flag) => [flag, instead])),
+);
+
+/** The flags and what to do instead, for tests. */
+export const FOREIGN_FLAGS: ReadonlyMap<string, string> = INSTEAD;
+
+/** One line for whoever gives `word`, such as `--port=3000` or `-i4`; undefined where it is nobody's option. */
+export function foreignFlagMessage(word: string): string | undefined {
+  const flag = word.startsWith("--") ? word.replace(/=.*$/s, "") : word.slice(0, 2);
+  const instead = INSTEAD.get(flag);
+  return instead === undefined ? undefined : `there is no option ${flag}: ${instead}`;
+}
+
+/** The same for a name in a configuration file, such as `port`. */
+export function foreignNameMessage(name: string, origin: string): string | undefined {
+  const instead = INSTEAD.get(
+    `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).replaceAll("_", "-")}`,
+  );
+  return instead === undefined ? undefined : `there is no setting ${name} (from ${origin}): ${instead}`;
+}

@@ -1,0 +1,23 @@
+/** The tables of commands and options of others: nothing in them is ours, and what they point to is there. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { controlCommand } from "../../src/cli/ctl.ts";
+import { CONTROL_NAMES } from "../../src/cli/mistaken-command.ts";
+import { makeProgram } from "../../src/cli/program.ts";
+import { FOREIGN_FLAGS } from "../../src/config/foreign-options.ts";
+import { ABSENT_SETTINGS } from "../../src/config/gunicorn.ts";
+
+test("the commands of ctl are those that ctl has", () => {
+  const names = controlCommand().commands.map((command) => command.name());
+  assert.deepEqual([...CONTROL_NAMES].sort(), names.sort());
+});
+
+test("no option of another program is one of ours or of gunicorn's, and each points to one that is", () => {
+  const ours = new Set(makeProgram().options.flatMap(({ short, long }) => [short, long, "-h", "--help"]));
+  const gunicorns = new Set(ABSENT_SETTINGS.flatMap(({ flags }) => flags));
+  for (const [flag, instead] of FOREIGN_FLAGS) {
+    assert.ok(!ours.has(flag) && !gunicorns.has(flag), `${flag} is known already`);
+    for (const [named] of instead.matchAll(/(?<![\w-])--[a-z][\w-]*/g))
+      assert.ok(ours.has(named), `${flag} points to ${named}`);
+  }
+});

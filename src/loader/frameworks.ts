@@ -52,7 +52,9 @@ const fastify: Framework = {
         return upgradeOf(instance.server);
       },
       startup: async () => void (await instance.ready()),
+      // Its `preClose` hooks are where plugins end WebSockets.
       shutdown: async () => void (await instance.close()),
+      closesUpgraded: true,
     };
   },
 };
@@ -75,7 +77,9 @@ const nest: Framework = {
         await app.init();
         await inner?.startup?.();
       },
+      // Ends the WebSockets of its gateways.
       shutdown: async () => void (await app.close()),
+      closesUpgraded: true,
     };
   },
 };

@@ -32,6 +32,8 @@ export interface LoadedNodeApp {
   startup?(): Promise<void>;
   /** Runs in each worker after its last answer. */
   shutdown?(): Promise<void>;
+  /** `shutdown` ends the connections that the app has taken over, as frameworks with plugins for WebSockets do. */
+  readonly closesUpgraded?: true;
 }
 
 export type LoadedApp = LoadedGatewayApp | LoadedNodeApp;

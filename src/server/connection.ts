@@ -277,7 +277,6 @@ export class Connection
     this.#request?.abort(reason);
   }
 
-  /** Not read from, with an exchange under way or in the hands of an app: what the client does is not seen. */
   get deaf(): boolean {
     return this.#upgraded?.behind ?? (this.#request !== undefined && this.input.paused);
   }

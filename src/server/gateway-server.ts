@@ -178,9 +178,6 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
       if (connection.requestDeadline <= passed) connection.requestOverdue();
     }
     this.peers.look(this.now);
-    this.peers.lookAtPaused(this.now, () => this.#deaf());
-  }
-  *#deaf(): Iterable<Connection> {
-    for (const connection of this.#connections) if (connection.deaf) yield connection;
+    this.peers.lookAtPaused(this.now, this.#connections);
   }
 }

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import type { EngineTimeouts } from "./engine-options.ts";
 import type { ListenerExchange } from "./listener-exchange.ts";
 import type { ParserError } from "./parser-error.ts";
+import type { WatchedPeer } from "./peer-watch.ts";
 import { Uptake } from "./uptake.ts";
 
 /** What a client has not done in time. */
@@ -30,12 +31,10 @@ interface Refusal {
   readonly until: number;
 }
 
-export class ListenerConnection {
+export class ListenerConnection implements WatchedPeer {
   readonly socket: Socket;
   /** Under way. */
   exchanges = 0;
-  /** The app has it for itself: what goes on on it is the app's affair. */
-  upgraded = false;
   /** To be refused behind the answers that are still due. */
   failure: ConnectionFailure | undefined;
   /** The latest request, where it was answered before all of its content had come. */
@@ -46,6 +45,8 @@ export class ListenerConnection {
   /** When the head that is arriving was first seen. */
   #headSince: number | undefined;
   #refusal: Refusal | undefined;
+  /** How much had been sent when the app was given it for itself. */
+  #upgradedAt: number | undefined;
 
   constructor(socket: Socket, now: number) {
     this.socket = socket;
@@ -62,6 +63,24 @@ export class ListenerConnection {
   begin(): void {
     this.exchanges += 1;
     this.#headSince = undefined;
+  }
+
+  /** The app has it for itself: what goes on on it is the app's affair. */
+  upgrade(): void {
+    this.#upgradedAt = this.socket.bytesWritten;
+  }
+
+  get upgraded(): boolean {
+    return this.#upgradedAt !== undefined;
+  }
+
+  /** The app has sent something on it since it was given it: it has agreed to change protocols, or has answered. */
+  get taken(): boolean {
+    return this.#upgradedAt !== undefined && this.socket.bytesWritten > this.#upgradedAt;
+  }
+
+  get deaf(): boolean {
+    return this.exchanges > 0 && (this.socket.isPaused() || this.socket.readableEnded);
   }
 
   /** A request has been answered. */

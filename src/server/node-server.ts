@@ -67,6 +67,9 @@ export class NodeServer implements WorkerServer {
   #linger: number | undefined;
   #begun = 0;
   #shedding = 0;
+  /** How many connections the app has taken over. */
+  #upgraded = 0;
+  #onlyUpgraded: (() => void) | undefined;
   #requests = 0;
   #dueAt = Number.POSITIVE_INFINITY;
   #onDue: () => void = () => {};
@@ -123,8 +126,9 @@ export class NodeServer implements WorkerServer {
     this.#access?.finish();
   }
 
-  async drain(lingerMs: number): Promise<void> {
+  async drain(lingerMs: number, onlyUpgraded?: () => void): Promise<void> {
     this.#linger = lingerMs;
+    this.#onlyUpgraded = onlyUpgraded;
     for (const exchange of this.#exchanges) exchange.closeAfter();
     const now = this.#clock.exact;
     for (const connection of this.#connections.values()) connection.startLinger(now);
@@ -180,7 +184,8 @@ export class NodeServer implements WorkerServer {
         const connection = this.#connections.get(request.socket);
         if (connection !== undefined) {
           connection.begin();
-          connection.upgraded = true;
+          connection.upgrade();
+          this.#upgraded += 1;
         }
         // A client that breaks off must not end the worker of an app that does not listen (yet).
         socket.on("error", () => {});
@@ -275,8 +280,10 @@ export class NodeServer implements WorkerServer {
     socket.once("close", () => {
       this.#connections.delete(socket);
       this.#gate.leave();
+      if (connection.upgraded) this.#upgraded -= 1;
       // Node does not tell a response that was waiting behind another.
       if (connection.exchanges > 0) this.#forget(socket);
+      this.#checkUpgraded();
     });
   }
 
@@ -359,6 +366,15 @@ export class NodeServer implements WorkerServer {
     setTimeout(() => setImmediate(() => this.#closeIdle(milliseconds)), milliseconds);
   }
 
+  /** Says once that nothing is left but connections on which the app has begun to speak the other protocol. */
+  #checkUpgraded(): void {
+    const told = this.#onlyUpgraded;
+    if (told === undefined || this.#upgraded < this.#connections.size) return;
+    for (const connection of this.#connections.values()) if (!connection.taken) return;
+    this.#onlyUpgraded = undefined;
+    told();
+  }
+
   /** Closes the connections that have been idle for the whole linger. */
   #closeIdle(linger: number): void {
     // A timer may fire a fraction of a millisecond early.
@@ -385,15 +401,8 @@ export class NodeServer implements WorkerServer {
     }
     // Those for which a timer came too early: time in which the loop was blocked does not count.
     if (this.#linger !== undefined) this.#closeIdle(this.#linger);
-    this.#peers.lookAtPaused(now, () => this.#deaf());
-  }
-
-  /** Not read from, with an exchange under way or in the hands of the app: what the client does is not seen. */
-  *#deaf(): Iterable<ListenerConnection> {
-    for (const connection of this.#connections.values()) {
-      const { socket, exchanges } = connection;
-      if (exchanges > 0 && (socket.isPaused() || socket.readableEnded)) yield connection;
-    }
+    this.#checkUpgraded();
+    this.#peers.lookAtPaused(now, this.#connections.values());
   }
 
   #breakOff(exchange: ListenerExchange, error: HttpError): void {

@@ -17,6 +17,8 @@ import { withClosedEnds } from "./closed-ends.ts";
 /** A connection that owes its client something, or that an app has taken over. */
 export interface WatchedPeer {
   readonly socket: Socket;
+  /** Not read from, with an exchange under way or in the hands of an app: what the client does is not seen. */
+  readonly deaf: boolean;
   /** Sends what a client that still reads takes no notice of; false, or absent, where nothing can be sent now. */
   probe?(): boolean;
 }
@@ -87,16 +89,17 @@ export class PeerWatch {
   }
 
   /**
-   * The same for connections that are not read from, so that what the client does is not seen.
-   * @param paused names them; called every few seconds
+   * The same, every few seconds, for those that are not read from.
+   * @param peers all there are
    */
-  lookAtPaused(now: number, paused: () => Iterable<WatchedPeer>): void {
+  lookAtPaused(now: number, peers: Iterable<WatchedPeer>): void {
     if (now < this.#pausedAt + PAUSED_EVERY) return;
     this.#pausedAt = now;
     const before = this.#paused;
     this.#paused = new Set();
     const unsure: Socket[] = [];
-    for (const peer of paused()) {
+    for (const peer of peers) {
+      if (!peer.deaf) continue;
       this.#paused.add(peer);
       if (isBroken(peer.socket)) peer.socket.destroy();
       else if (before.has(peer)) unsure.push(peer.socket);

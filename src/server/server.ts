@@ -42,8 +42,9 @@ export interface WorkerServer {
   /**
    * Stops accepting, answers what is there with `Connection: close`, closes idle connections after
    * `lingerMs`, and resolves when the last connection has gone. No time limit: the caller has one.
+   * @param onlyUpgraded called once nothing is left but connections that the app has taken over
    */
-  drain(lingerMs: number): Promise<void>;
+  drain(lingerMs: number, onlyUpgraded?: () => void): Promise<void>;
   /** Destroys every connection at once. */
   destroy(): void;
 }

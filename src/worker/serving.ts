@@ -24,6 +24,8 @@ export interface Serving {
   readonly gate: Gate;
   /** The app's own; runs behind its last answer. */
   shutdown(): Promise<void>;
+  /** `shutdown` ends the connections that the app has taken over: they are not waited for before it. */
+  readonly closesUpgraded: boolean;
 }
 
 /** What it takes to make one. */
@@ -94,7 +96,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
     accessLog,
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
-  return { what, server, gate, shutdown: async () => app.shutdown?.(state) };
+  return { what, server, gate, shutdown: async () => app.shutdown?.(state), closesUpgraded: false };
 }
 
 async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Serving> {
@@ -122,7 +124,8 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
     proxyRules: accessLog && proxyRulesOf(settings),
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
-  return { what: app.what, server, gate, shutdown: async () => app.shutdown?.() };
+  const { what, closesUpgraded = false } = app;
+  return { what, server, gate, shutdown: async () => app.shutdown?.(), closesUpgraded };
 }
 
 async function started<State>(startup: () => State | Promise<State>): Promise<State> {

@@ -66,6 +66,7 @@ class WorkerLife {
   #watchdog: Watchdog | undefined;
   #loadedFiles: LoadedFiles | undefined;
   #hooks: WorkerHooks | undefined;
+  #shutdown: Promise<void> | undefined;
   #linger = 0;
 
   constructor() {
@@ -230,15 +231,25 @@ class WorkerLife {
     }
     if (draining || !wasReady) return;
     this.#drain.abort();
-    if (order === "drain") await server.drain(this.#linger);
-    await this.#shutDown(this.#serving);
+    const shutDown = (): Promise<void> => this.#shutDown(this.#serving as Serving);
+    if (order === "drain") {
+      const early = this.#serving.closesUpgraded ? () => void shutDown() : undefined;
+      await server.drain(this.#linger, early);
+    }
+    await shutDown();
     await this.#hooks?.tell("workerExit");
     server.logUnanswered();
     await Promise.all([this.#accessLog?.leaveSyslog(), this.#log.close()]);
     process.exit(ExitCode.ok);
   }
 
-  async #shutDown(serving: Serving): Promise<void> {
+  /** Once: a second call waits for the first. */
+  #shutDown(serving: Serving): Promise<void> {
+    this.#shutdown ??= this.#runShutdown(serving);
+    return this.#shutdown;
+  }
+
+  async #runShutdown(serving: Serving): Promise<void> {
     try {
       await serving.shutdown();
     } catch (error) {

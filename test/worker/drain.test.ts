@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { FIXTURES, type RunningCommand, startCommand, until } from "../support/command.ts";
+import { describe, type TestContext, test } from "node:test";
+import { WebSocket } from "ws";
+import { ask } from "../support/ask.ts";
+import { FIXTURES, isAlive, type RunningCommand, startCommand, until } from "../support/command.ts";
 import { RawClient } from "../support/engine.ts";
 
 const APP = join(FIXTURES, "pool/long-answers.mjs");
@@ -56,3 +58,40 @@ for (const [what, app] of [
     assert.doesNotMatch(command.stderr, /is killed/);
   });
 }
+
+describe("the WebSockets of a framework that closes them itself", () => {
+  const APP = join(FIXTURES, "pool/fastify-sockets.mjs");
+
+  async function startSockets(context: TestContext, app: string, ...args: string[]) {
+    const words = ["--config", join(FIXTURES, "pool/exit-hook.config.mjs"), "--linger", "100ms"];
+    const command = await start(context, `${APP}:${app}()`, ...words, ...args);
+    const target = { host: "127.0.0.1", port: await command.port() };
+    const socket = new WebSocket(`ws://127.0.0.1:${target.port}/`);
+    context.after(() => socket.terminate());
+    const [pid] = await once(socket, "message");
+    return { command, target, socket, worker: Number(String(pid)) };
+  }
+
+  test("are closed once nothing else is left, and what was asked before is answered", async (context) => {
+    const { command, target, socket, worker } = await startSockets(context, "polite");
+    const slow = ask(target, "/slow");
+    await until("it is under way", async () => (await ask(target, "/nowhere")).status === 404);
+    const closed = once(socket, "close");
+    command.kill("SIGHUP");
+    const answer = await slow;
+    assert.deepEqual([answer.status, answer.text], [200, "late"]);
+    assert.equal((await closed)[0], 1001);
+    await until("the old worker is gone", () => !isAlive(worker));
+    assert.equal(command.stdout, "onClose\nworkerExit\n");
+    assert.doesNotMatch(command.stderr, /has not finished|is killed/);
+  });
+
+  test("are cut at the graceful timeout where it does not, and the hooks run all the same", async (context) => {
+    const { command, socket } = await startSockets(context, "stubborn", "--graceful-timeout", "500ms");
+    const closed = once(socket, "close");
+    assert.deepEqual(await command.end(), { code: 0, signal: null });
+    assert.equal((await closed)[0], 1006);
+    assert.equal(command.stdout, "onClose\nworkerExit\n");
+    assert.doesNotMatch(command.stderr, /is killed/);
+  });
+});

@@ -11,6 +11,7 @@ import type { Outcome, StopMode } from "../control/api.ts";
 import { ExitCode } from "../errors.ts";
 import type { FromWorker, Identity } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
+import { outliveTerminal } from "../log/own-output.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
 import type { BootReport } from "./boot-report.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
@@ -40,6 +41,7 @@ import { arbiterTitle, enterFolder, processName } from "./setup.ts";
 import { openSockets } from "./sockets.ts";
 import { outliveStrayErrors } from "./stray-errors.ts";
 import { Successor } from "./successor.ts";
+import { Terminal } from "./terminal.ts";
 import { Upgrade, type UpgradeOffice } from "./upgrade.ts";
 import { WakingClock } from "./waking-clock.ts";
 
@@ -49,6 +51,8 @@ export interface ArbiterOptions {
   readAgain(): Promise<Configuration>;
   /** Where somebody waits to hear that this arbiter serves, or why not. */
   readonly report?: BootReport | undefined;
+  /** SIGHUP stops the server, as it does other programs that somebody has in a terminal. Default: only when that is gone. */
+  readonly stopsOnHangUp?: boolean;
 }
 
 export class Arbiter {
@@ -71,6 +75,8 @@ export class Arbiter {
   /** The configuration at the start: what a reload cannot change stands here. */
   readonly #fixed: Config;
   readonly #report: BootReport | undefined;
+  readonly #terminal = new Terminal();
+  readonly #stopsOnHangUp: boolean;
   readonly #predecessor = Predecessor.take();
   readonly #invocation = currentInvocation();
   readonly #sockets = new HeldSockets(
@@ -87,6 +93,7 @@ export class Arbiter {
   constructor(options: ArbiterOptions) {
     const { config } = options.configuration;
     this.#report = options.report;
+    this.#stopsOnHangUp = options.stopsOnHangUp === true;
     this.#folder = enterFolder(config.chdir);
     this.#identity = workerIdentity(config);
     this.#logs = new Logs(this.#folder, this.#identity);
@@ -143,6 +150,7 @@ export class Arbiter {
       process.on(signal, () => this.#mailbox.post({ type: "signal", signal }));
     }
     outliveStrayErrors(this.#log);
+    outliveTerminal();
     await this.#hooks.wait(this.#currentHooks, "onStarting");
     this.#pidFile = this.#claimPidFile();
     try {
@@ -330,7 +338,8 @@ export class Arbiter {
   }
 
   #takeSignal(signal: Signal): void {
-    if (signal === "SIGWINCH" && hasTerminal()) return;
+    // A window that changes its size signals its foreground processes; only in the background it is a command.
+    if (signal === "SIGWINCH" && this.#terminal.isInUse) return;
     this.#narrator.signalled(signal);
     switch (signal) {
       case "SIGTERM":
@@ -341,7 +350,8 @@ export class Arbiter {
         this.#pool.stopQuickly();
         return;
       case "SIGHUP":
-        this.#askForReload();
+        if (this.#stopsOnHangUp || this.#terminal.isGone) this.#hangUp();
+        else this.#askForReload();
         return;
       case "SIGTTIN":
         this.#addWorker();
@@ -368,6 +378,13 @@ export class Arbiter {
     if (this.#upgrade.isLeaving) this.#upgrade.signal(signal);
     if (mode === "quick") this.#pool.stopQuickly();
     else this.#stopGracefully();
+  }
+
+  /** The shell and the system may both say so: that is one wish. */
+  #hangUp(): void {
+    if (this.#pool.desired.stop !== undefined) return;
+    this.#narrator.hungUp();
+    this.#stopServer("graceful");
   }
 
   #addWorker(): void {
@@ -467,7 +484,7 @@ export class Arbiter {
         this.#recycling.due(id, message);
         return;
       case "draining":
-        this.#pool.workerStopping(id);
+        this.#pool.workerSignalled(id);
         return;
     }
   }
@@ -562,9 +579,4 @@ function limitsOf(config: Config): Limits {
     silence: config.timeout || Number.POSITIVE_INFINITY,
     crashes: config.crashLimit,
   };
-}
-
-/** A window that changes its size signals its foreground processes; only in the background it is a command. */
-function hasTerminal(): boolean {
-  return process.stdin.isTTY === true || process.stdout.isTTY === true || process.stderr.isTTY === true;
 }

@@ -19,6 +19,9 @@ import type { KillReason } from "./reconcile.ts";
 import type { WorkerRecord } from "./roster.ts";
 import { type Launch, WorkerHandle } from "./worker-handle.ts";
 
+/** By which people, terminals and supervisors stop a process. */
+const STOP_SIGNALS: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"]);
+
 /** What the crew needs of the arbiter. */
 export interface CrewOffice {
   readonly narrator: Narrator;
@@ -151,6 +154,8 @@ export class Crew {
     // What was killed by the arbiter was not killed by the kernel.
     const oomKills = worker.ordered === "kill" ? undefined : this.#oomKills;
     const how = exitName(ending.code, ending.signal, oomKills);
+    // It may have been too early, or the app too much in the way, for the worker to say so.
+    if (ending.signal !== null && STOP_SIGNALS.has(ending.signal)) this.#pool.workerSignalled(id);
     this.#pool.workerGone(id, how);
     if (!this.#handles.has(id)) return;
     const pid = this.pidOf(id);

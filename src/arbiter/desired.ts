@@ -34,6 +34,12 @@ const ROUND = 10_000;
 /** How soon it is tried again, in milliseconds, to start a process where the system had no room for one. */
 const START_AGAIN_AFTER = 1000;
 
+/**
+ * How long nothing is made of a worker that somebody else has stopped, in milliseconds. A signal to the whole process
+ * group reaches all at once, but the arbiter may hear of its worker first.
+ */
+const SAME_SIGNAL = 250;
+
 /** Signals closer together than this, in milliseconds, are one wish. */
 const SAME_WISH = 500;
 
@@ -93,8 +99,10 @@ export interface Desired {
   readonly bootsFail: boolean;
   /** Before this, workers of the generation that serves are spawned only as `respawnLimit` allows. */
   readonly notBefore: number;
-  /** No worker of any generation is spawned before this. */
-  readonly heldUntil: number;
+  /** No worker of any generation is spawned before this; see `heldUntil` for what else holds them. */
+  readonly startAgainAt: number;
+  /** When somebody else than the arbiter last told a worker to stop. */
+  readonly signalledAt: number;
   readonly stop: Stop | undefined;
 }
 
@@ -112,7 +120,8 @@ export function firstBoot(target: number, surge: number, limits: Limits): Desire
     deaths: [],
     bootsFail: false,
     notBefore: 0,
-    heldUntil: 0,
+    startAgainAt: 0,
+    signalledAt: Number.NEGATIVE_INFINITY,
     stop: undefined,
   };
 }
@@ -229,10 +238,33 @@ export function withUnstarted(
 ): Desired {
   if (worker.state === "draining") return desired;
   if (worker.generation === servingGeneration(desired))
-    return { ...desired, heldUntil: Math.max(desired.heldUntil, now + START_AGAIN_AFTER) };
+    return { ...desired, startAgainAt: now + START_AGAIN_AFTER };
   const { candidate } = desired;
   if (candidate?.generation !== worker.generation) return desired;
   return { ...desired, candidate: { ...candidate, failure: candidate.failure ?? failure } };
+}
+
+/**
+ * A worker is stopped by somebody else. Whoever sent the signal may have meant the server, whose own is then on its
+ * way. If not, the worker is replaced; one of a candidate that was not ready yet counts as dead.
+ */
+export function withSignalled(desired: Desired, worker: WorkerRecord, now: number): Desired {
+  if (worker.state === "draining") return desired;
+  const { candidate, stop } = desired;
+  const counts = worker.state === "booting" && worker.generation === candidate?.generation;
+  const isStop = stop !== undefined && now - stop.askedAt < SAME_SIGNAL;
+  return {
+    ...desired,
+    signalledAt: now,
+    candidate: counts ? candidateAfterDeath(candidate, worker, "was stopped by a signal") : candidate,
+    // Workers that stop cannot serve on until the drain begins.
+    stop: isStop ? { ...stop, beginAt: Math.min(now, stop.beginAt) } : stop,
+  };
+}
+
+/** Before this, no worker is spawned and no candidate is abandoned. */
+export function heldUntil({ startAgainAt, signalledAt }: Desired): number {
+  return Math.max(startAgainAt, signalledAt + SAME_SIGNAL);
 }
 
 /** There is nothing to fall back to, and the app boots: a request that crashes it must not end the server. */
@@ -328,7 +360,7 @@ export function withTarget(desired: Desired, wanted: number): Desired {
 export function withStop(desired: Desired, mode: Stop["mode"], now: number, delay = 0): Desired {
   const { stop } = desired;
   if (stop === undefined) {
-    const beginAt = now + delay;
+    const beginAt = now - desired.signalledAt < SAME_SIGNAL ? now : now + delay;
     return { ...desired, stop: { mode, askedAt: now, beginAt, exitCode: ExitCode.ok, reason: undefined } };
   }
   const beginAt = Math.min(now, stop.beginAt);

@@ -66,6 +66,10 @@ export class Narrator {
     this.#log.info(`Handling signal: ${signal.slice(3).toLowerCase()}`);
   }
 
+  hungUp(): void {
+    this.#log.info("The terminal has hung up: the server stops");
+  }
+
   booting(pid: number | undefined, worker: WorkerRecord | undefined, now: number): void {
     const line = `Booting worker with pid: ${pid}`;
     const fields = worker === undefined ? {} : about(pid, worker);

@@ -116,8 +116,10 @@ export class Pool {
     this.#roster = roster.withBeat(this.#roster, id, beat, this.#now());
   }
 
-  /** A worker stops of its own accord. */
-  workerStopping(id: number): void {
+  /** A worker stops because it was sent a signal, and not by the arbiter. */
+  workerSignalled(id: number): void {
+    const worker = this.find(id);
+    if (worker !== undefined) this.#desired = want.withSignalled(this.#desired, worker, this.#now());
     const stopBy = this.#now() + this.#desired.limits.graceful;
     this.#roster = roster.withStopping(this.#roster, id, "drain", stopBy);
   }

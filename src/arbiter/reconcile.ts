@@ -8,7 +8,14 @@
  * - never more than `target + surge` workers serve or boot, and while one that is well is replaced
  *   those that still drain count too.
  */
-import { type Desired, goalGeneration, respawnLimit, servingGeneration, slotCount } from "./desired.ts";
+import {
+  type Desired,
+  goalGeneration,
+  heldUntil,
+  respawnLimit,
+  servingGeneration,
+  slotCount,
+} from "./desired.ts";
 import {
   activeWorkers,
   isHarder,
@@ -101,15 +108,14 @@ function stopAll(desired: Desired, roster: Roster): Plan {
 
 /** Keeps the pool at its target, and rolls it over to the goal generation. */
 function keep(desired: Desired, roster: Roster, now: number): Plan {
+  const held = heldUntil(desired);
   if (desired.candidate?.failure !== undefined) {
+    if (now < held) return { actions: [], wakeAt: held };
     return { actions: [{ type: "abandon" }], wakeAt: undefined };
   }
   const slots = viewSlots(desired, roster);
   if (isEstablished(desired, slots)) return { actions: [{ type: "commit" }], wakeAt: undefined };
-  const spawns =
-    now < desired.heldUntil
-      ? { actions: [], wakeAt: desired.heldUntil }
-      : planSpawns(desired, roster, slots, now);
+  const spawns = now < held ? { actions: [], wakeAt: held } : planSpawns(desired, roster, slots, now);
   return { actions: [...planStops(desired, roster, slots), ...spawns.actions], wakeAt: spawns.wakeAt };
 }
 

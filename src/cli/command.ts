@@ -64,7 +64,7 @@ async function serve(args: readonly string[], report: BootReport | undefined): P
   if (configuration.config.daemon && report === undefined) return await goToBackground(args);
   const { Arbiter } = await import("../arbiter/arbiter.ts");
   const readAgain = async (): Promise<Configuration> => requireApp(await reader.read());
-  return await new Arbiter({ configuration, readAgain, report }).run();
+  return await new Arbiter({ configuration, readAgain, report, stopsOnHangUp: development }).run();
 }
 
 /** An app named by a single word may be a command that was meant. @throws FatalError (usage) where it is */

@@ -9,11 +9,10 @@ import { startWatchdog } from "./watchdog/watchdog.ts";
 
 const STDERR = 2;
 
+// Whoever started it ends it: a signal to the process group, a terminal's Ctrl-C say, is meant for that process.
 // Without a listener SIGUSR1 opens a debugger port.
-process.on("SIGUSR1", () => {});
-// Whoever started it ends it, and takes the terminal's Ctrl-C for both.
-process.on("SIGINT", () => {});
-process.on("SIGHUP", () => {});
+for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"])
+  process.on(signal, () => {});
 process.on("disconnect", () => process.exit());
 process.on("uncaughtException", fail);
 process.once("message", (trial: Trial<Config>) => void load(trial));

@@ -14,7 +14,7 @@ import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
-import { outliveOutputs } from "../log/own-output.ts";
+import { outliveOutputs, outliveTerminal } from "../log/own-output.ts";
 import { openAccessLog } from "./access-log-file.ts";
 import { describeBootError } from "./boot-error.ts";
 import { dropPrivileges } from "./privileges.ts";
@@ -30,15 +30,13 @@ const ORPHAN_TIME = 1000;
 
 /** Starts the worker of this process. */
 export function runWorker(): void {
+  outliveTerminal();
   const worker = new WorkerLife();
   process.on("message", (message: ToWorker<Config>) => worker.take(message));
   process.on("SIGTERM", () => worker.signalled("drain"));
   process.on("SIGINT", () => worker.signalled("quit"));
   process.on("SIGQUIT", () => worker.signalled("quit"));
   process.on("SIGUSR1", () => worker.reopenLog());
-  // Commands to the arbiter; sent to the whole process group they must not end its workers.
-  process.on("SIGHUP", () => {});
-  process.on("SIGUSR2", () => {});
   process.on("disconnect", () => worker.orphaned());
   // Else node:cluster ends the process itself, at once, when the arbiter is gone.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;

@@ -1,7 +1,7 @@
 /** The pool as data: single stories, and random sequences of everything that can happen at once. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { canReload, firstBoot, type Limits } from "../../src/arbiter/desired.ts";
+import { canReload, firstBoot, heldUntil, type Limits } from "../../src/arbiter/desired.ts";
 import { Pool, type PoolEffects } from "../../src/arbiter/pool.ts";
 import { activeWorkers, readyWorkers } from "../../src/arbiter/roster.ts";
 import { MOST_WORKERS } from "../../src/config/settings.ts";
@@ -102,6 +102,11 @@ class PaperPool {
     this.settle();
   }
 
+  signalled(...ids: number[]): void {
+    for (const id of ids) this.pool.workerSignalled(id);
+    this.settle();
+  }
+
   unstarted(id: number): void {
     this.pool.workerUnstarted(id, { kind: "startup", message: "no room" });
     this.settle();
@@ -182,6 +187,71 @@ describe("first boot", () => {
     ]);
     paper.gone(1);
     assert.equal(paper.pool.exitCode, ExitCode.workerBoot);
+  });
+});
+
+describe("workers that somebody else stops", () => {
+  test("are not replaced when the server is stopped in the same moment", () => {
+    for (const stop of ["stopGracefully", "stopQuickly"] as const) {
+      const paper = booted(2);
+      paper.signalled(1, 2);
+      paper.pass(200);
+      paper.gone(1, "exited with code 0");
+      assert.deepEqual(paper.news(), []);
+      paper.pool[stop]();
+      paper.settle();
+      paper.gone(2, "exited with code 0");
+      assert.deepEqual(
+        paper.news().filter((line) => line.startsWith("spawn")),
+        [],
+      );
+      assert.equal(paper.pool.exitCode, ExitCode.ok);
+    }
+  });
+
+  test("are replaced a moment later when it is not", () => {
+    const paper = booted(2);
+    paper.signalled(1);
+    paper.pass(249);
+    assert.deepEqual(paper.news(), []);
+    paper.pass(1);
+    assert.deepEqual(paper.news(), ["spawn 3 in 1 of 1"]);
+  });
+
+  test("do not let a first boot fail before the server's own signal can have come", () => {
+    const paper = new PaperPool(4);
+    paper.signalled(1, 2, 3, 4);
+    for (const id of [1, 2, 3, 4]) paper.gone(id, "exited with code 0");
+    paper.news();
+    paper.pass(200);
+    assert.deepEqual(paper.news(), []);
+    paper.pool.stopGracefully();
+    paper.settle();
+    assert.equal(paper.pool.exitCode, ExitCode.ok);
+    assert.equal(paper.pool.desired.stop?.reason, undefined);
+  });
+
+  test("let it fail if they stop each time", () => {
+    const paper = new PaperPool(1);
+    paper.signalled(1);
+    paper.gone(1, "exited with code 0");
+    paper.pass(250);
+    paper.signalled(2);
+    paper.gone(2, "exited with code 0");
+    paper.pass(250);
+    assert.equal(paper.pool.exitCode, ExitCode.workerBoot);
+    assert.equal(paper.pool.desired.stop?.reason, "a worker was stopped by a signal before it was ready");
+  });
+
+  test("end the delay of the drain: nobody is left to serve on", () => {
+    for (const first of ["worker", "server"]) {
+      const paper = booted(1);
+      if (first === "worker") paper.signalled(1);
+      paper.pool.stopGracefully(5000);
+      if (first === "server") paper.signalled(1);
+      paper.gone(1, "exited with code 0");
+      assert.equal(paper.pool.exitCode, ExitCode.ok);
+    }
   });
 });
 
@@ -726,7 +796,7 @@ function happen(paper: PaperPool, random: (below: number) => number): string {
     const end = (): void => paper.gone(id);
     events.push([`worker ${id} ends`, end]);
     if (state === "draining") events.push([`worker ${id} ends`, end], [`worker ${id} ends`, end]);
-    else events.push([`worker ${id} stops`, () => paper.pool.workerStopping(id)]);
+    else events.push([`worker ${id} stops`, () => paper.pool.workerSignalled(id)]);
     if (state === "ready") events.push([`worker ${id} expires`, () => paper.pool.expire(id)]);
     if (state === "ready") events.push([`worker ${id} falls silent`, () => paper.silent.add(id)]);
     if (state === "booting") {
@@ -743,9 +813,9 @@ function happen(paper: PaperPool, random: (below: number) => number): string {
 
 /** Where nobody serves somebody boots, or will in a moment if workers cannot boot or be started. */
 function assertSomebodyBoots(paper: PaperPool): void {
-  const { target, bootsFail, notBefore, heldUntil } = paper.pool.desired;
+  const { target, bootsFail, notBefore } = paper.pool.desired;
   if (target === 0 || activeWorkers(paper.pool.roster).length > 0) return;
-  const held = heldUntil - paper.now;
+  const held = heldUntil(paper.pool.desired) - paper.now;
   const wait = Math.max(held, bootsFail ? notBefore - paper.now : 0);
   assert.ok(wait > 0 && wait <= 2000 && held <= 1000, `nobody serves or boots, for ${wait} ms`);
 }

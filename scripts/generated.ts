@@ -155,7 +155,8 @@ tsgun doctor --nginx site.conf -- app.ts:handler --bind unix:/run/shop.sock --ke
 
 \`--nginx\`, \`--systemd\` and \`--kubernetes\` may be given several times. The words of \`ExecStart=\` and the variables of
 \`Environment=\`, and \`args\` and \`env\` of a container, count over the file; with one service among the units, nginx is held
-against its configuration. An \`EnvironmentFile=\` is not read. It is best started on the server, in the app's folder.
+against its configuration. An \`EnvironmentFile=\` is not read. Of the app's folder,
+\`package.json\` (for its dependencies) and \`Dockerfile\` are read too. It is best started on the server, in the app's folder.
 
 | exit code | meaning |
 | --- | --- |

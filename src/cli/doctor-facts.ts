@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { environmentLayer, type Layer } from "../config/config.ts";
 import { packageVersion } from "../config/version.ts";
 import { ownPassages, streamsOf } from "../doctor/bound-addresses.ts";
+import { type Image, parseDockerfile } from "../doctor/dockerfile.ts";
 import type { Facts, Machine, PodServer, Service, Start } from "../doctor/facts.ts";
 import { type Container, type Pod, parsePods } from "../doctor/kubernetes-pods.ts";
 import { readNginx } from "../doctor/nginx-files.ts";
@@ -12,6 +13,7 @@ import { at } from "../doctor/place.ts";
 import { readUnit, type Unit } from "../doctor/systemd-unit.ts";
 import { readText } from "../doctor/text-file.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { readManifest } from "../init/project.ts";
 import { displayed } from "../loader/locate.ts";
 import { parseCommandLine, wordsInEnvironment } from "./command-line.ts";
 import { ConfigurationReader } from "./configuration.ts";
@@ -54,6 +56,7 @@ export async function gatherFacts(wishes: DoctorWishes): Promise<Gathered> {
   const { config, origins }: Start = systemd.services.length === 1 ? (systemd.services[0] as Start) : start;
   const folder = resolve(config.chdir ?? ".");
   const server = await findServer(config, folder, wishes);
+  const image = imageFacts(folder);
   const streams = systemd.socketUnits.flatMap(streamsOf);
   const facts: Facts = {
     config,
@@ -64,13 +67,16 @@ export async function gatherFacts(wishes: DoctorWishes): Promise<Gathered> {
     services: systemd.services,
     socketUnits: systemd.socketUnits,
     pods: kubernetes.pods,
+    image: image?.built,
+    dependencies: Object.keys(readManifest(folder).dependencies ?? {}),
+    nodeEnv: process.env.NODE_ENV,
     bound: streams.length > 0 ? streams : config.bind,
     machine: machineFacts(nginx.setup.user, server?.status.pid),
     server,
   };
   return {
     facts: { ...facts, machine: { ...facts.machine, sockets: socketsOf(facts) } },
-    checked: checkedOf(start, [nginx, systemd, kubernetes], server?.status.pid),
+    checked: checkedOf(start, [nginx, systemd, kubernetes, ...(image ? [image] : [])], server?.status.pid),
     unchecked: [
       ...(nginx.files.length === 0 ? ["nginx (--nginx FILE)"] : [...strangers(facts), ...nginx.unchecked]),
       ...(systemd.files.length === 0 ? ["systemd (--systemd FILE)"] : systemd.unchecked),
@@ -256,6 +262,13 @@ async function podServer(
     if (!named) return undefined;
     throw new FatalError(`${at(place)}: ${(error as Error).message}`, ExitCode.usage, { cause: error });
   }
+}
+
+/** The Dockerfile that `tsgun init` writes; undefined without one. */
+function imageFacts(folder: string): (FromFiles & { readonly built: Image | undefined }) | undefined {
+  const file = join(folder, "Dockerfile");
+  if (!existsSync(file)) return undefined;
+  return { files: [file], unchecked: [], built: parseDockerfile(readText(file), shownPath(file)) };
 }
 
 /** The sockets that there are: the server's own, and those that nginx connects to beside it. */

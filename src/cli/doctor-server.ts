@@ -53,7 +53,7 @@ async function askServer(socket: string): Promise<RunningServer> {
   return {
     status,
     workers: workers.map(({ pid }) => ({ pid, openFiles: openFilesLimit(pid) })),
-    activated: wasActivated(status.pid),
+    ...startedWith(status.pid),
   };
 }
 
@@ -63,11 +63,14 @@ function openFilesLimit(pid: number): number | undefined {
   return limit === undefined ? undefined : Number(limit);
 }
 
-/** What it was started with; the variables themselves it has taken out of its environment since. */
-function wasActivated(pid: number): boolean | undefined {
-  return procFile(pid, "environ")
-    ?.split("\0")
-    .some((variable) => variable.startsWith("LISTEN_FDS="));
+/** What it was started with; the variables of systemd it has taken out of its environment since. */
+function startedWith(pid: number): Pick<RunningServer, "activated" | "environment"> {
+  const pairs = procFile(pid, "environ")?.split("\0").filter(Boolean);
+  if (pairs === undefined) return { activated: undefined, environment: undefined };
+  const environment = Object.fromEntries(
+    pairs.map((pair) => [pair.replace(/=.*$/s, ""), pair.replace(/^[^=]*=?/s, "")]),
+  );
+  return { activated: environment.LISTEN_FDS !== undefined, environment };
 }
 
 function procFile(pid: number, name: string): string | undefined {

@@ -2,6 +2,7 @@
 import type { Address } from "../config/address.ts";
 import { type Config, type SettingName, settingLabel } from "../config/settings.ts";
 import type { StatusReport } from "../control/api.ts";
+import type { Image } from "./dockerfile.ts";
 import type { Container, Pod } from "./kubernetes-pods.ts";
 import type { NginxSetup } from "./nginx-sites.ts";
 import type { Unit } from "./systemd-unit.ts";
@@ -77,6 +78,8 @@ export interface RunningServer {
   readonly workers: readonly WorkerProcess[];
   /** systemd handed its sockets over; undefined where that cannot be seen. */
   readonly activated: boolean | undefined;
+  /** The variables that its arbiter was started with; undefined where they cannot be seen. */
+  readonly environment: Readonly<Record<string, string>> | undefined;
 }
 
 export interface Facts extends Start {
@@ -88,6 +91,12 @@ export interface Facts extends Start {
   readonly services: readonly Service[];
   readonly socketUnits: readonly Unit[];
   readonly pods: readonly PodServer[];
+  /** What the Dockerfile in the folder builds. */
+  readonly image: Image | undefined;
+  /** The packages that package.json names for production. */
+  readonly dependencies: readonly string[];
+  /** NODE_ENV of the shell that looks. */
+  readonly nodeEnv: string | undefined;
   /** Where the server listens by all of these: its own addresses, or those that systemd holds for it. */
   readonly bound: readonly Address[];
   readonly machine: Machine;

@@ -1,6 +1,7 @@
 /** Every rule. docs/doctor.md has this table for people, and each rule stands there once it has its two tests. */
 import type { Rule } from "./finding.ts";
 import { CONFIGURATION } from "./rules/configuration.ts";
+import { ENVIRONMENT } from "./rules/environment.ts";
 import { KUBERNETES } from "./rules/kubernetes.ts";
 import { MACHINE } from "./rules/machine.ts";
 import { NGINX_CONNECTIONS } from "./rules/nginx-connections.ts";
@@ -19,5 +20,6 @@ export const RULES: readonly Rule[] = [
   ...SYSTEMD_SERVICE,
   ...KUBERNETES,
   ...CONFIGURATION,
+  ...ENVIRONMENT,
   ...MACHINE,
 ];

@@ -85,7 +85,8 @@ export function projectName(text: string): string {
   return name === "" ? "app" : name;
 }
 
-function readManifest(folder: string): Manifest {
+/** package.json of a folder, {} without one. @throws FatalError (usage) where it cannot be read */
+export function readManifest(folder: string): Manifest {
   const file = join(folder, "package.json");
   if (!existsSync(file)) return {};
   try {

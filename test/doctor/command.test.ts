@@ -41,6 +41,7 @@ describe("a clean bill", () => {
       SERVICE,
       "deploy/systemd/shop.socket",
       MANIFEST,
+      "Dockerfile",
       "this machine",
     ]);
     assert.deepEqual(unchecked, ["a running server (none is found here; --pid PID)"]);

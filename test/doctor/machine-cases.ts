@@ -12,7 +12,7 @@ const OPEN: SocketFile = {
   folders: [ROOT, { path: "/run/shop", mode: 0o750, uid: 1000, gid: 33 }],
 };
 
-const RUNNING: RunningServer = {
+export const RUNNING: RunningServer = {
   status: {
     name: "shop",
     version: VERSION,
@@ -26,6 +26,7 @@ const RUNNING: RunningServer = {
   },
   workers: [{ pid: 8, openFiles: 4096 }],
   activated: false,
+  environment: undefined,
 };
 const PLACE = "the server (pid 7)";
 

@@ -6,6 +6,7 @@ import { at } from "../../src/doctor/place.ts";
 import { RULES } from "../../src/doctor/rules.ts";
 import { factsOf, type Situation } from "../support/doctor.ts";
 import { CONFIGURATION_CASES } from "./configuration-cases.ts";
+import { ENVIRONMENT_CASES } from "./environment-cases.ts";
 import { KUBERNETES_CASES } from "./kubernetes-cases.ts";
 import { MACHINE_CASES } from "./machine-cases.ts";
 import { NGINX_CASES } from "./nginx-cases.ts";
@@ -17,6 +18,7 @@ const CASES: readonly Case[] = [
   ...SYSTEMD_CASES,
   ...KUBERNETES_CASES,
   ...CONFIGURATION_CASES,
+  ...ENVIRONMENT_CASES,
   ...MACHINE_CASES,
 ];
 

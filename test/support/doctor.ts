@@ -2,6 +2,7 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { resolveConfig } from "../../src/config/config.ts";
 import { streamsOf } from "../../src/doctor/bound-addresses.ts";
+import { parseDockerfile } from "../../src/doctor/dockerfile.ts";
 import type { Facts, Machine, RunningServer } from "../../src/doctor/facts.ts";
 import { parsePods } from "../../src/doctor/kubernetes-pods.ts";
 import { nginxSetup } from "../../src/doctor/nginx-sites.ts";
@@ -18,6 +19,9 @@ export interface Situation {
   readonly service?: string;
   readonly socket?: string;
   readonly kubernetes?: string;
+  readonly dockerfile?: string;
+  readonly dependencies?: readonly string[];
+  readonly nodeEnv?: string;
   readonly machine?: Partial<Machine>;
   readonly server?: RunningServer;
 }
@@ -38,6 +42,7 @@ export const VERSION = "0.1.0";
 
 export async function factsOf(situation: Situation): Promise<Facts> {
   const { config = {}, nginx = "", service, socket, kubernetes, machine, server } = situation;
+  const { dockerfile, dependencies = [], nodeEnv } = situation;
   const start = resolveConfig([{ values: config, origin: () => "tsgun.config.ts" }]);
   const unit = (file: string, text: string): Unit => new Unit(file, parseUnit(text, file));
   const socketUnits = socket === undefined ? [] : [unit("shop.socket", socket)];
@@ -51,6 +56,9 @@ export async function factsOf(situation: Situation): Promise<Facts> {
     services: service === undefined ? [] : [{ ...start, unit: unit("shop.service", service) }],
     socketUnits,
     pods: pods.flatMap((pod) => pod.containers.map((container) => ({ ...start, pod, container }))),
+    image: dockerfile === undefined ? undefined : parseDockerfile(dockerfile, "Dockerfile"),
+    dependencies,
+    nodeEnv,
     bound: streams.length > 0 ? streams : start.config.bind,
     machine: { ...MACHINE, ...machine },
     server,

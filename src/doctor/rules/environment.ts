@@ -1,0 +1,107 @@
+/** The variable by which frameworks know that strangers are listening. */
+import type { Facts } from "../facts.ts";
+import type { Found, Rule } from "../finding.ts";
+import { at } from "../place.ts";
+import type { Unit } from "../systemd-unit.ts";
+
+/**
+ * Packages that answer an error with its stack unless NODE_ENV is production: those that stand on finalhandler
+ * (Express, Connect), and errorhandler.
+ */
+const TELLTALES = [
+  "express",
+  "connect",
+  "finalhandler",
+  "errorhandler",
+  "@nestjs/platform-express",
+  "@feathersjs/express",
+];
+
+/** A place that says, or should say, what NODE_ENV is. */
+interface Saying {
+  readonly where: string;
+  readonly nodeEnv: string | undefined;
+}
+
+/** Undefined where it may be said in what is not read. */
+function ofUnit(unit: Unit): Saying | undefined {
+  const said = [...unit.all("Service", "Environment").map(({ value }) => value), unit.command]
+    .flatMap((text) => [...text.matchAll(/(?:^|[\s"'])NODE_ENV=([^\s"']*)/g)])
+    .at(-1)?.[1];
+  const elsewhere = ["EnvironmentFile", "PassEnvironment"].some(
+    (key) => unit.get("Service", key) !== undefined,
+  );
+  if (said === undefined && elsewhere) return undefined;
+  return { where: unit.where("Service", "Environment"), nodeEnv: said };
+}
+
+function sayings({ services, image, pods, server, config }: Facts): Saying[] {
+  const found: (Saying | undefined)[] = services.map(({ unit, config: { env } }) =>
+    env?.NODE_ENV === undefined ? ofUnit(unit) : { where: unit.file, nodeEnv: env.NODE_ENV },
+  );
+  for (const {
+    container,
+    config: { env },
+  } of pods) {
+    // Empty where it comes from elsewhere (valueFrom).
+    const nodeEnv = env?.NODE_ENV ?? (container.environment.NODE_ENV || image?.nodeEnv);
+    // Without a word in the manifest, the image has the last one, and it need not be the one here.
+    if (nodeEnv !== undefined) found.push({ where: at(container.place), nodeEnv });
+  }
+  if (image?.isTsgun === true && (image.nodeEnv !== undefined || image.onNode))
+    found.push({ where: at(image.place), nodeEnv: config.env?.NODE_ENV ?? image.nodeEnv });
+  if (server?.environment !== undefined) {
+    const nodeEnv = config.env?.NODE_ENV ?? server.environment.NODE_ENV;
+    found.push({ where: `the server (pid ${server.status.pid})`, nodeEnv });
+  }
+  return found.filter((saying) => saying !== undefined);
+}
+
+function telltales({ dependencies }: Facts): string[] {
+  return TELLTALES.filter((name) => dependencies.includes(name));
+}
+
+function development(facts: Facts): Found[] {
+  const shown = telltales(facts);
+  if (shown.length === 0) return [];
+  return sayings(facts)
+    .filter(({ nodeEnv }) => nodeEnv !== "production")
+    .map(({ where, nodeEnv }) => ({
+      where,
+      what: `NODE_ENV is ${nodeEnv === undefined || nodeEnv === "" ? "not set" : nodeEnv}, and the app has ${shown.join(", ")}`,
+    }));
+}
+
+function unsaid(facts: Facts): Found[] {
+  const { services, image, pods, server, config, nodeEnv } = facts;
+  const shown = telltales(facts);
+  const looked = services.length > 0 || pods.length > 0 || image !== undefined || server !== undefined;
+  if (shown.length === 0 || looked || (config.env?.NODE_ENV ?? nodeEnv) === "production") return [];
+  return [
+    { where: "NODE_ENV", what: `nothing that was looked at sets it, and the app has ${shown.join(", ")}` },
+  ];
+}
+
+const BREAKS =
+  "Strangers are shown stacks of your code: Express answers an error with its stack unless NODE_ENV is production.";
+
+export const ENVIRONMENT: readonly Rule[] = [
+  {
+    id: "environment-development",
+    level: "error",
+    title:
+      "`NODE_ENV` is not `production` in the unit, the Dockerfile, the manifest or the server, and the app has Express or its kin",
+    breaks: BREAKS,
+    mend: 'write Environment=NODE_ENV=production in the unit, ENV NODE_ENV=production in the Dockerfile, or env: { NODE_ENV: "production" } in tsgun.config.ts',
+    check: development,
+  },
+  {
+    id: "environment-unsaid",
+    level: "warning",
+    title:
+      "no unit, Dockerfile, manifest or server is found that sets `NODE_ENV`, and the app has Express or its kin",
+    breaks: BREAKS,
+    mend: 'start the server with NODE_ENV=production, or write env: { NODE_ENV: "production" } in tsgun.config.ts',
+    check: unsaid,
+  },
+];

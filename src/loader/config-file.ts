@@ -11,6 +11,7 @@ import { isFile } from "../config/config-source.ts";
 import { HOOK_NAMES, type Hooks } from "../config/hooks.ts";
 import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { denialOf } from "./denial.ts";
 import { importAnew } from "./import-anew.ts";
 import type { ModuleNamespace } from "./import-module.ts";
 import { lineOfJsonTrouble } from "./json-trouble.ts";
@@ -132,6 +133,8 @@ function locateConfig(source: string, folder: string): Location {
     return { kind: "package", name, from: folder, shown: name };
   }
   const file = resolve(folder, source.replace(/^file:(?:\/\/)?/, ""));
+  const denial = denialOf(file);
+  if (denial !== undefined) throw new FatalError(denial, ExitCode.usage);
   if (isFile(file)) return { kind: "file", file, shown: displayed(file, folder) };
   const near = nearestName(basename(file), filesBeside(file));
   const hint = near === undefined ? "" : `; did you mean ${displayed(join(dirname(file), near), folder)}?`;

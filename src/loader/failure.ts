@@ -1,5 +1,7 @@
 /** What went wrong in the user's code, in one line with its place there; the error itself stays the `cause`. */
+import { fileURLToPath } from "node:url";
 import { ExitCode, FatalError } from "../errors.ts";
+import { denialOf } from "./denial.ts";
 import { displayed, type Location, notFound } from "./locate.ts";
 import { locateSyntaxError } from "./syntax-error.ts";
 import { isTypeScript } from "./typescript.ts";
@@ -8,6 +10,9 @@ import { userFrame } from "./user-frame.ts";
 /** The error for a module that could not be imported. Never rejects. */
 export async function importFailure(error: unknown, location: Location, cwd: string): Promise<FatalError> {
   if (error instanceof FatalError) return error;
+  const denial = denialBehind(error);
+  if (denial !== undefined)
+    return new FatalError(`cannot load ${location.shown}: ${denial}`, ExitCode.appLoad);
   if (location.kind === "package" && isMissing(error, location))
     return notFound(location.name, cwd, true, error);
   const trouble = location.kind === "file" ? await syntaxTrouble(error, location.file) : undefined;
@@ -18,6 +23,14 @@ export async function importFailure(error: unknown, location: Location, cwd: str
     ? `${trouble.reason} (at ${place})`
     : `syntax error in ${place}: ${trouble.reason}${hint(trouble.reason, trouble.file)}`;
   return new FatalError(`cannot load ${location.shown}: ${text}`, ExitCode.appLoad, { cause: error });
+}
+
+/** Node says of a file in a folder that may not be entered that it is not there. */
+function denialBehind(error: unknown): string | undefined {
+  const { code, path, url } = (error ?? {}) as { code?: unknown; path?: unknown; url?: unknown };
+  if (code === "EACCES" && typeof path === "string") return denialOf(path);
+  const isFile = typeof url === "string" && url.startsWith("file:");
+  return code === "ERR_MODULE_NOT_FOUND" && isFile ? denialOf(fileURLToPath(url)) : undefined;
 }
 
 /** The error for code of the user that threw while `what` was going on. */

@@ -6,6 +6,7 @@ import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { denialOf } from "./denial.ts";
 
 /** What a module without an extension may end with, in the order in which it is tried. */
 const EXTENSIONS = [".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"];
@@ -19,11 +20,14 @@ export type Location =
 
 /**
  * Finds `module` in `cwd`, else takes it for a package. `shown` is how messages name it.
- * Throws `FatalError` (`ExitCode.appLoad`) when it can be neither.
+ * Throws `FatalError` (`ExitCode.appLoad`) when it can be neither, or may not be read.
  */
 export function locate(module: string, cwd: string): Location {
   const base = resolve(cwd, module);
   const file = candidates(base).find(isFile);
+  // What lies in a folder that may not be entered looks as if it were not there.
+  const denial = denialOf(file ?? base);
+  if (denial !== undefined) throw new FatalError(denial, ExitCode.appLoad);
   if (file !== undefined) return { kind: "file", file, shown: displayed(file, cwd) };
   if (!canBePackage(module)) throw notFound(module, cwd, false);
   return { kind: "package", name: module, from: cwd, shown: module };
@@ -68,7 +72,7 @@ function canBePackage(module: string): boolean {
 /** A file beside the missing one whose name is nearly the same. */
 function neighbour(base: string): string | undefined {
   const folder = dirname(base);
-  const names = isFolder(folder) ? readdirSync(folder).filter((name) => EXTENSION.test(name)) : [];
+  const names = namesIn(folder).filter((name) => EXTENSION.test(name));
   const wanted = basename(base);
   const bare = new Map(
     names.map((name) => [EXTENSION.test(wanted) ? name : name.replace(EXTENSION, ""), name]),
@@ -86,6 +90,10 @@ export function isFile(path: string): boolean {
   }
 }
 
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }

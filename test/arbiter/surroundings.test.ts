@@ -1,7 +1,16 @@
 /** Living with the system through the built command: who the workers are, whose the files are, what ps shows. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
@@ -204,6 +213,67 @@ test("--initgroups: the groups of the user, too; --socket-owner and --socket-mod
   const { uid, gid, mode } = statSync(path);
   assert.deepEqual([uid, gid, mode & 0o777], [UID, GID, 0o660]);
 });
+
+/** Folders and files that only root may use, below a folder that everybody may. */
+const CLOSED = [
+  { what: "its folder", app: "release/app.mjs", closed: "release", mode: 0o700, said: "enter the folder" },
+  {
+    what: "a folder above",
+    app: "site/release/app.mjs",
+    closed: "site",
+    mode: 0o700,
+    said: "enter the folder",
+  },
+  { what: "the file", app: "release/app.mjs", closed: "release/app.mjs", mode: 0o600, said: "read the file" },
+  {
+    what: "what it imports",
+    app: "release/app.mjs",
+    closed: "release/lib",
+    mode: 0o700,
+    said: "enter the folder",
+  },
+  {
+    what: "where a link leads",
+    app: "current/app.mjs",
+    closed: "site",
+    mode: 0o700,
+    said: "enter the folder",
+  },
+];
+
+for (const { what, app, closed, mode, said } of CLOSED) {
+  test(`a user that may not read ${what} is told which, in one line`, {
+    skip: needsRoot(),
+  }, async (context) => {
+    const folder = temporaryFolder(context);
+    chmodSync(folder, 0o755);
+    const release = closed === "site" ? "site/release" : "release";
+    mkdirSync(join(folder, release, "lib"), { recursive: true });
+    symlinkSync(release, join(folder, "current"));
+    writeFileSync(join(folder, release, "lib", "answer.mjs"), 'export const answer = "served";\n');
+    const source =
+      'import { answer } from "./lib/answer.mjs";\nexport default (_, respond) => respond(200, {}, answer);\n';
+    writeFileSync(join(folder, release, "app.mjs"), source);
+    chmodSync(join(folder, closed), mode);
+    for (const preload of [[], ["--preload"]]) {
+      const args = [
+        join(folder, app),
+        "-b",
+        "127.0.0.1:0",
+        "--user",
+        `${UID}`,
+        "--group",
+        `${GID}`,
+        ...preload,
+      ];
+      const command = startCommand(context, args, { prefix: readable() });
+      assert.equal((await command.ended()).code, 4);
+      const reason = `user ${UID} may not ${said} ${join(folder, closed)} (mode 0${mode.toString(8)})`;
+      assert.ok(command.stderr.trimEnd().split("\n").at(-1)?.includes(reason), command.stderr);
+      assert.doesNotMatch(command.stderr, /^ +at |Exception/m);
+    }
+  });
+}
 
 test("who is not root cannot give the workers to somebody else", { skip: needsRoot() }, async (context) => {
   const prefix = readable("setpriv", `--reuid=${UID}`, `--regid=${GID}`, "--clear-groups");

@@ -1,16 +1,17 @@
 /**
  * Binding: the arbiter makes the listening sockets and holds them until it is told to stop, so that a
- * connection waits in the kernel while workers come and go. It never accepts one itself: it does not
- * even call listen; the first worker does, on the socket that all share.
+ * connection waits in the kernel while workers boot, come and go. It never accepts one itself.
  */
 
-import { lstatSync, statSync, unlinkSync } from "node:fs";
+import { linkSync, lstatSync, renameSync, statSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import { dirname, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { type Address, formatAddress } from "../config/address.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { ownSocket, type SocketOwnership, withUmask } from "./identity.ts";
-import { closeSocket, openSocket } from "./open-socket.ts";
+import { closeSocket, listenWithoutAccepting, openSocket } from "./open-socket.ts";
+import { isBound } from "./socket-table.ts";
 
 /** A bound socket, as data: an upgrade hands it to the next arbiter. */
 export interface Listener {
@@ -40,15 +41,13 @@ export function removeSocketFile({ file }: Listener): boolean {
 }
 
 /**
- * Lets go of a socket while workers still finish what they have: the kernel goes on taking connections for it as long
- * as any process holds it, whether anybody accepts them or not. Node removes the file that a socket was bound to when it
- * closes it, by its name: where that is not the server's to remove (`shared` with another arbiter, or replaced by
- * somebody), the socket is kept, and so it is said.
+ * Closes a socket while workers still finish what they have: the kernel goes on queueing connections as long as any
+ * process holds it, whether anybody accepts them or not. Its file goes first, unless it is `shared` with another arbiter
+ * or somebody has replaced it.
  */
-export function releaseSocket(listener: Listener, shared: boolean): boolean {
-  if (listener.file !== undefined && (shared || !removeSocketFile(listener))) return false;
+export function releaseSocket(listener: Listener, shared: boolean): void {
+  if (!shared) removeSocketFile(listener);
   closeSocket(listener.descriptor);
-  return true;
 }
 
 /** The longest path of a Unix socket in bytes: `sun_path` less its NUL. libuv may cut a longer one short. */
@@ -60,25 +59,27 @@ const UMASK_BEFORE_MODE = 0o177;
 export interface BindOptions {
   /** For the files of Unix sockets. */
   readonly ownership?: SocketOwnership | undefined;
-  /** Other servers may bind the same TCP addresses (SO_REUSEPORT), if they say so too. */
+  /**
+   * Other servers may bind the same TCP addresses (SO_REUSEPORT), if they say so too. Such a socket listens from its
+   * first worker on: it gets a share of the connections at once, which the other servers can answer while this one boots.
+   */
   readonly reusePort?: boolean;
+  /** How many connections may wait until a worker accepts them. */
+  readonly backlog: number;
 }
 
 /**
- * Binds every address, or none.
+ * Binds every address and listens on it, or none. From here on clients wait instead of being refused.
  * @throws FatalError (failure) that names the address, what is wrong and what to do.
  */
-export async function bindAll(
-  addresses: readonly Address[],
-  { ownership, reusePort = false }: BindOptions = {},
-): Promise<Listener[]> {
+export async function bindAll(addresses: readonly Address[], options: BindOptions): Promise<Listener[]> {
   const listeners: Listener[] = [];
   try {
     for (const address of addresses) {
       listeners.push(
         address.kind === "unix"
-          ? await bindUnix(address.path, ownership)
-          : await bindTcp(address, addresses, reusePort),
+          ? await bindUnix(address.path, options, listeners)
+          : await bindTcp(address, addresses, options, listeners),
       );
     }
     return listeners;
@@ -95,7 +96,8 @@ function cannotBind(what: string, why: string, cause?: unknown): FatalError {
 async function bindTcp(
   address: Address & { kind: "tcp" },
   all: readonly Address[],
-  reusePort: boolean,
+  { reusePort = false, backlog }: BindOptions,
+  before: readonly Listener[],
 ): Promise<Listener> {
   const shown = formatAddress(address);
   const host = net.isIP(address.host) === 0 ? await resolveHost(address.host, shown) : address.host;
@@ -103,13 +105,32 @@ async function bindTcp(
   const ipv6Only =
     net.isIPv6(host) &&
     all.some((other) => other.kind === "tcp" && other.port === address.port && net.isIPv4(other.host));
-  const trouble = reusePort ? { ...TCP_TROUBLE, ...REUSE_TROUBLE } : TCP_TROUBLE;
-  const socket = openSocket({ host, port: address.port, ipv6Only, reusePort }, (code) =>
-    cannotBind(shown, trouble[code] ?? code),
-  );
+  const reasons = reusePort ? { ...TCP_TROUBLE, ...REUSE_TROUBLE } : TCP_TROUBLE;
+  const trouble = (code: string): FatalError => {
+    const twin =
+      code === "EADDRINUSE" ? before.find((other) => overlaps(other, host, address.port)) : undefined;
+    return cannotBind(shown, twin === undefined ? (reasons[code] ?? code) : namedTwice(twin));
+  };
+  const socket = openSocket({ host, port: address.port, ipv6Only, reusePort }, trouble);
+  if (!reusePort) await listenWithoutAccepting(socket.fd, backlog, trouble);
   const bound: Address = { kind: "tcp", host, port: socket.port };
   const url = `http://${formatAddress(bound)}`;
   return { descriptor: socket.fd, url };
+}
+
+const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+
+/** Whether a socket that is bound has the port of `host` as well: it is the same address, or one of them is all. */
+function overlaps({ url }: Listener, host: string, port: number): boolean {
+  if (!url.startsWith("http://")) return false;
+  const { hostname, port: taken } = new URL(url);
+  const other = hostname.replace(/^\[|\]$/g, "");
+  // A URL leaves out port 80.
+  return Number(taken || 80) === port && (other === host || WILDCARDS.has(other) || WILDCARDS.has(host));
+}
+
+function namedTwice({ url }: Listener): string {
+  return `bind names it twice, ${url.replace("http://", "")} has it already; leave one of them out`;
 }
 
 const TCP_TROUBLE: { readonly [code: string]: string } = {
@@ -137,7 +158,11 @@ async function resolveHost(host: string, shown: string): Promise<string> {
   throw cannotBind(shown, `the host name ${host} has no address`);
 }
 
-async function bindUnix(path: string, ownership: SocketOwnership | undefined): Promise<Listener> {
+async function bindUnix(
+  path: string,
+  { ownership, backlog }: BindOptions,
+  before: readonly Listener[],
+): Promise<Listener> {
   const absolute = resolve(path);
   const shown = `unix:${path}`;
   const bytes = Buffer.byteLength(absolute);
@@ -146,13 +171,26 @@ async function bindUnix(path: string, ownership: SocketOwnership | undefined): P
   }
   const folder = statSync(dirname(absolute), { throwIfNoEntry: false });
   if (folder?.isDirectory() !== true) throw cannotBind(shown, `there is no folder ${dirname(absolute)}`);
+  const twin = before.find(({ file }) => file?.path === absolute);
+  if (twin !== undefined) throw cannotBind(shown, namedTwice(twin));
+  const trouble = (code: string): FatalError => cannotBind(shown, UNIX_TROUBLE[code] ?? code, code);
+  const open = (): { fd: number } => openSocket({ path: absolute }, trouble);
+  const make = (): { fd: number } =>
+    ownership?.mode === undefined ? open() : withUmask(UMASK_BEFORE_MODE, open);
   await removeStale(absolute, shown);
-  const open = (): { fd: number } =>
-    openSocket({ path: absolute }, (code) => cannotBind(shown, UNIX_TROUBLE[code] ?? code));
-  const socket = ownership?.mode === undefined ? open() : withUmask(UMASK_BEFORE_MODE, open);
+  let socket: { fd: number };
+  try {
+    socket = make();
+  } catch (error) {
+    if ((error as FatalError).cause !== "EADDRINUSE") throw error;
+    // Another server has started at the same moment: it is told from what is left of a dead one by trying.
+    await removeStale(absolute, shown);
+    socket = make();
+  }
   const { dev, ino } = lstatSync(absolute);
   const listener = { descriptor: socket.fd, url: shown, file: { path: absolute, dev, ino } };
   try {
+    await listenWithoutAccepting(socket.fd, backlog, trouble);
     if (ownership !== undefined) ownSocket(absolute, ownership);
   } catch (error) {
     removeSocketFile(listener);
@@ -166,12 +204,35 @@ const UNIX_TROUBLE: { readonly [code: string]: string } = {
   EACCES: "no permission to make a file in this folder",
 };
 
-/** Removes a socket that nobody listens on: one that a connection is refused by, and no other. */
+/** How often, and after how many milliseconds, a socket that refuses is tried again: its server may be about to listen. */
+const STALE_TRIES = 20;
+const STALE_PAUSE = 50;
+
+/** Removes the file of a socket that nobody has open: one that refuses a connection, and no other. */
 async function removeStale(path: string, shown: string): Promise<void> {
-  const there = lstatSync(path, { throwIfNoEntry: false });
-  if (there === undefined) return;
-  if (!there.isSocket()) throw cannotBind(shown, "the path is taken by something that is no socket");
-  const outcome = await new Promise<string>((done) => {
+  for (let tries = 1; ; tries++) {
+    const there = lstatSync(path, { throwIfNoEntry: false });
+    if (there === undefined) return;
+    if (!there.isSocket()) throw cannotBind(shown, "the path is taken by something that is no socket");
+    const outcome = await tryConnecting(path);
+    if (outcome === "ENOENT") return;
+    // EAGAIN: somebody listens, and is so busy that the backlog is full.
+    const listens = outcome === "connected" || outcome === "EAGAIN";
+    if (!listens && outcome !== "ECONNREFUSED") {
+      throw cannotBind(shown, `the socket that is there cannot be tried: ${outcome}`);
+    }
+    const isAlive = listens || (isBound(path) ?? tries < 2);
+    if (!isAlive && removeIfSame(path, there.ino)) return;
+    if (listens || tries === STALE_TRIES) {
+      throw cannotBind(shown, "another server listens on it; stop it or choose another path");
+    }
+    if (isAlive) await pause(STALE_PAUSE);
+  }
+}
+
+/** "connected", or the code of the error. */
+async function tryConnecting(path: string): Promise<string> {
+  return await new Promise<string>((done) => {
     const probe = net.connect({ path });
     probe.once("connect", () => {
       probe.destroy();
@@ -179,11 +240,14 @@ async function removeStale(path: string, shown: string): Promise<void> {
     });
     probe.once("error", (error: NodeJS.ErrnoException) => done(error.code ?? error.message));
   });
-  // EAGAIN: somebody listens, and is so busy that the backlog is full.
-  if (outcome === "connected" || outcome === "EAGAIN") {
-    throw cannotBind(shown, "another server listens on it; stop it or choose another path");
-  }
-  if (outcome === "ECONNREFUSED") unlinkSync(path);
-  else if (outcome !== "ENOENT")
-    throw cannotBind(shown, `the socket that is there cannot be tried: ${outcome}`);
+}
+
+/** Removes a socket's file unless another one has just come into its place, from a server that starts as well. */
+function removeIfSame(path: string, ino: number): boolean {
+  const aside = `${path}.${process.pid}.stale`;
+  renameSync(path, aside);
+  const isSame = lstatSync(aside).ino === ino;
+  if (!isSame) linkSync(aside, path);
+  unlinkSync(aside);
+  return isSame;
 }

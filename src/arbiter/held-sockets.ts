@@ -39,15 +39,15 @@ export class HeldSockets {
   release(): void {
     const shared = this.#isShared();
     for (const listener of this.#listeners) {
-      if (!this.#released.has(listener) && releaseSocket(listener, shared)) this.#released.add(listener);
+      if (this.#released.has(listener)) continue;
+      this.#released.add(listener);
+      releaseSocket(listener, shared);
     }
   }
 
   /** The arbiter ends: no file of a socket that only it served is left. */
   removeFiles(): void {
     if (this.#isShared()) return;
-    for (const listener of this.#listeners) {
-      if (!this.#released.has(listener)) removeSocketFile(listener);
-    }
+    for (const listener of this.#listeners) removeSocketFile(listener);
   }
 }

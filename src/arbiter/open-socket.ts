@@ -1,6 +1,8 @@
 /**
- * Sockets that are bound and do not listen yet, which Node can make in one way or another in every version: by the
- * public BoundSocket, by the function behind `listen` before that, and, to share a port before Node could, by libc.
+ * Listening sockets of which this process accepts nothing. Node binds without listening in one way or another in every
+ * version: by the public BoundSocket, by the function behind `listen` before that, and, to share a port before Node
+ * could, by libc. A second handle on the same descriptor then listens: the kernel queues connections, and the workers,
+ * which inherit the descriptor, accept them.
  */
 import { closeSync } from "node:fs";
 import net from "node:net";
@@ -42,8 +44,17 @@ const raw = net as unknown as {
   ): OldHandle | number;
 };
 
-/** Handles are held for good, by their descriptors: one that is collected closes its socket. */
-const held = new Map<number, { close(): void }>();
+/** Handles that have bound a socket. They are held for good: one that is collected closes its descriptor. */
+const bound: { readonly fd: number; close(): void }[] = [];
+
+/** Servers that listen and never accept, by their descriptors. */
+const listening = new Map<number, net.Server>();
+
+/** The handle below a server, as far as it is used. */
+interface ServerHandle {
+  readStart(): number;
+  readStop(): number;
+}
 
 /** libuv's UV_TCP_IPV6ONLY and UV_TCP_REUSEPORT. */
 const IPV6_ONLY = 1;
@@ -69,7 +80,7 @@ export function openSocket(
     try {
       const socket = new BoundSocket(endpoint);
       const fd = socket.fd();
-      held.set(fd, socket);
+      bound.push({ fd, close: () => socket.close() });
       const address = socket.address();
       return { fd, port: typeof address === "object" ? address.port : 0 };
     } catch (error) {
@@ -87,7 +98,7 @@ export function openSocket(
           (endpoint.ipv6Only ? IPV6_ONLY : 0) | (endpoint.reusePort ? REUSE_PORT : 0),
         );
   if (typeof handle === "number") throw trouble(getSystemErrorName(handle));
-  held.set(handle.fd, handle);
+  bound.push(handle);
   handle.unref();
   // A taken port shows when the name is asked for, not when it is bound.
   const name: { port?: number } = {};
@@ -116,10 +127,44 @@ function openByLibc(endpoint: TcpEndpoint, trouble: (code: string) => Error): { 
   }
 }
 
-/** Closes a descriptor that `openSocket` gave, or that this process inherited. */
+/**
+ * Has the kernel queue connections on a bound socket until a worker accepts them. This process accepts none: it stops
+ * polling in the same turn. That takes a second handle, since the one that has bound goes on accepting whatever it is told.
+ *
+ * @param fd what `openSocket` gave
+ * @param backlog how many connections may wait (gunicorn: `backlog`)
+ * @param trouble makes the error from a system error code: a taken TCP port may show only here
+ */
+export async function listenWithoutAccepting(
+  fd: number,
+  backlog: number,
+  trouble: (code: string) => Error,
+): Promise<void> {
+  const server = net.createServer();
+  const listens = new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(trouble(error.code ?? error.message)));
+    server.once("listening", resolve);
+  });
+  // The backlog is read from the second argument: `listen({ fd, backlog })` ignores it.
+  server.listen({ fd }, backlog as never);
+  const handle = (server as unknown as { _handle: ServerHandle | null })._handle;
+  // Before `readStart` there is nothing to stop.
+  handle?.readStart();
+  handle?.readStop();
+  await listens;
+  server.unref();
+  listening.set(fd, server);
+}
+
+/**
+ * Closes a descriptor that `openSocket` gave, or that this process inherited. The file of a Unix socket that listens
+ * stays: only the handle that has bound it would remove it.
+ */
 export function closeSocket(fd: number): void {
-  const handle = held.get(fd);
-  if (handle === undefined) closeSync(fd);
-  else handle.close();
-  held.delete(fd);
+  const server = listening.get(fd);
+  const handle = bound.find((each) => each.fd === fd);
+  if (server !== undefined) server.close();
+  else if (handle !== undefined) handle.close();
+  else closeSync(fd);
+  listening.delete(fd);
 }

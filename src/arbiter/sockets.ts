@@ -2,22 +2,23 @@
  * Where the listening sockets come from, unless the arbiter that this one follows hands them over: from
  * systemd, or they are bound here.
  */
-import { fstatSync, readFileSync } from "node:fs";
+import { fstatSync } from "node:fs";
 import type { Config } from "../config/settings.ts";
 import { takeActivatedSockets } from "../systemd/activation.ts";
 import { bindAll, type Listener } from "./bind.ts";
 import type { SocketOwnership } from "./identity.ts";
+import { socketTable } from "./socket-table.ts";
 
 /**
  * The sockets that systemd handed over, else those that `bind` names.
  * @throws FatalError when what systemd promised is not there, or an address cannot be bound.
  */
 export async function openSockets(
-  { bind, reusePort }: Pick<Config, "bind" | "reusePort">,
+  { bind, reusePort, backlog }: Pick<Config, "bind" | "reusePort" | "backlog">,
   ownership: SocketOwnership | undefined,
 ): Promise<readonly Listener[]> {
   const activated = takeActivatedSockets();
-  if (activated.length === 0) return await bindAll(bind, { ownership, reusePort });
+  if (activated.length === 0) return await bindAll(bind, { ownership, reusePort, backlog });
   return activated.map(({ fd }) => ({ descriptor: fd, url: socketName(fd), activated: true }));
 }
 
@@ -26,23 +27,14 @@ export function socketName(descriptor: number, root = "/"): string {
   try {
     const inode = String(fstatSync(descriptor).ino);
     return (
-      unixName(table(root, "unix"), inode) ??
-      tcpName(table(root, "tcp"), inode) ??
-      tcpName(table(root, "tcp6"), inode) ??
+      unixName(socketTable(root, "unix"), inode) ??
+      tcpName(socketTable(root, "tcp"), inode) ??
+      tcpName(socketTable(root, "tcp6"), inode) ??
       `fd:${descriptor}`
     );
   } catch {
     return `fd:${descriptor}`;
   }
-}
-
-/** The lines of /proc/net/NAME below its heading, in words. */
-function table(root: string, name: string): string[][] {
-  const text = readFileSync(`${root}proc/self/net/${name}`, "latin1");
-  return text
-    .split("\n")
-    .slice(1)
-    .map((line) => line.trim().split(/\s+/));
 }
 
 function unixName(rows: string[][], inode: string): string | undefined {

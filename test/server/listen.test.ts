@@ -25,10 +25,8 @@ interface Listening {
 /** A worker that listens on a TCP and a Unix socket bound here. */
 async function listening(context: TestContext): Promise<Listening> {
   const path = join(temporaryFolder(context), "app.sock");
-  const listeners = await bindAll([
-    { kind: "tcp", host: "127.0.0.1", port: 0 },
-    { kind: "unix", path },
-  ]);
+  const addresses = [{ kind: "tcp", host: "127.0.0.1", port: 0 } as const, { kind: "unix", path } as const];
+  const listeners = await bindAll(addresses, { backlog: BACKLOG });
   cluster.setupPrimary({
     exec: join(import.meta.dirname, "..", "fixtures", "listen", "worker.ts"),
     args: [],

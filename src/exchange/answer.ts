@@ -115,6 +115,11 @@ export class Answer {
     return phase === "complete" || phase === "failed" || phase === "lost" || phase === "upgraded";
   }
 
+  /** True when the server has ended the exchange before the app answered. */
+  get lost(): boolean {
+    return this.#phase === "lost";
+  }
+
   /** What `respond` does. Servers may put a shorter way for the simplest answers before it. */
   begin(status: number, headers: HeadersInput | null | undefined, body: ResponseBody | undefined): unknown {
     if (this.#phase === "lost") return this.#ignore(body);

@@ -20,6 +20,7 @@ import type { ExchangeLog } from "./exchange-log.ts";
 import { Input, type InputReader } from "./input.ts";
 import { Output } from "./output.ts";
 import type { PeerWatch, WatchedPeer } from "./peer-watch.ts";
+import type { RunningHandlers } from "./running-handlers.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
 
 /** What a connection needs of its server. */
@@ -34,6 +35,7 @@ export interface ConnectionHost {
   /** Nobody is accepted until a connection is closed. */
   readonly full: boolean;
   readonly peers: PeerWatch;
+  readonly handlers: RunningHandlers;
   /** While draining: how long an idle connection may still bring a request. */
   readonly lingerMs: number;
   /** How many kept connections are to be let go. */
@@ -72,7 +74,7 @@ export class Connection
   #phase: Phase = "idle";
   #request: ExchangeRequest | undefined;
   #answer: EngineAnswer | undefined;
-  /** Settles with the handler of a request that has a body. */
+  /** Settles with the handler, where that says. */
   #running: Promise<unknown> | undefined;
   #startedAt = 0;
   #keepAlive = true;
@@ -205,8 +207,11 @@ export class Connection
     );
     this.#request = request;
     this.#answer = answer;
-    const running = runHandler(head.upgrade ? host.upgrade : host.handle, request, answer);
-    if (this.#arriving !== undefined && this.#answer === answer) this.#running = running;
+    const handler = head.upgrade ? host.upgrade : host.handle;
+    const running = runHandler(handler, request, answer, host.handlers.settled);
+    if (running === undefined) return;
+    host.handlers.begin();
+    if (this.#answer === answer) this.#running = running;
   }
 
   readonly #extend = (milliseconds: number): void => {
@@ -311,6 +316,7 @@ export class Connection
     this.#request = undefined;
     this.#answer = undefined;
     this.#host.peers.forget(this);
+    if (request !== undefined) this.#abandonHandler();
     this.#host.onClosed(this);
     // Last: the app may answer from its listener, and is not to find anything that could be answered.
     request?.abort(gone);
@@ -385,8 +391,14 @@ export class Connection
 
   // ---- the life of an exchange
 
+  /** Nobody waits for what it does. */
+  #abandonHandler(): void {
+    if (this.#running !== undefined) this.#host.handlers.abandon(this.#running);
+  }
+
   /** The answer has been handed over whole. */
   answered(): void {
+    if (this.#answer?.lost === true) this.#abandonHandler();
     this.#log?.finish("complete");
     this.#host.onAnswered();
     const body = this.#arriving;

@@ -14,6 +14,7 @@ import { type ExchangeLog, ExchangeLogs } from "./exchange-log.ts";
 import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
 import { PeerWatch } from "./peer-watch.ts";
+import { RunningHandlers } from "./running-handlers.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
 import { TickClock } from "./tick-clock.ts";
 
@@ -49,6 +50,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   shedding = 0;
   requests = 0;
   readonly peers = new PeerWatch();
+  readonly handlers = new RunningHandlers();
   #dueAt = Number.POSITIVE_INFINITY;
   #onDue: () => void = () => {};
   readonly #listeners: Server[] = [];
@@ -129,21 +131,23 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     for (const connection of this.#connections) connection.logUnanswered();
   }
 
-  drain(lingerMs: number): Promise<void> {
+  async drain(lingerMs: number): Promise<void> {
     this.draining = true;
     this.lingerMs = lingerMs;
     for (const listener of this.#listeners) listener.close();
     const lingerUntil = this.#clock.exact + lingerMs;
     for (const connection of this.#connections) connection.drain(lingerUntil);
-    return new Promise((resolve) => {
+    await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
       this.#checkEmpty();
     });
+    await this.handlers.idle();
   }
 
   destroy(): void {
     for (const listener of this.#listeners) listener.close();
     for (const connection of this.#connections) connection.destroy();
+    this.handlers.release();
     this.#clock.stop();
   }
 

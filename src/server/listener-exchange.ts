@@ -32,6 +32,8 @@ interface Progress {
 export class ListenerExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** What the listener returned, if that says when it is done. */
+  running: Promise<unknown> | undefined;
   readonly startedAt = performance.now();
   /** Undefined where the access log is off. */
   readonly log: NodeExchangeLog | undefined;

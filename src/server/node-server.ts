@@ -31,6 +31,7 @@ import {
   writeRefusal,
 } from "./parser-error.ts";
 import { PeerWatch } from "./peer-watch.ts";
+import { RunningHandlers } from "./running-handlers.ts";
 import type { InFlight, WorkerServer } from "./server.ts";
 import { TickClock } from "./tick-clock.ts";
 
@@ -59,6 +60,7 @@ export class NodeServer implements WorkerServer {
   readonly #connections = new Map<Socket, ListenerConnection>();
   readonly #exchanges = new Set<ListenerExchange>();
   readonly #peers = new PeerWatch();
+  readonly #handlers = new RunningHandlers();
   readonly #gate: Gate;
   /** Undefined where the access log is off. */
   readonly #access: NodeAccess | undefined;
@@ -137,6 +139,7 @@ export class NodeServer implements WorkerServer {
     await Promise.all(
       this.#servers.map((server) => new Promise((done) => TcpServer.prototype.close.call(server, done))),
     );
+    await this.#handlers.idle();
     this.#clock.stop();
   }
 
@@ -145,6 +148,7 @@ export class NodeServer implements WorkerServer {
     for (const server of this.#servers) TcpServer.prototype.close.call(server);
     for (const { log } of this.#exchanges) log?.because("worker-exit");
     for (const socket of this.#connections.keys()) socket.destroy();
+    this.#handlers.release();
   }
 
   #makeServer(): Server {
@@ -291,7 +295,7 @@ export class NodeServer implements WorkerServer {
     for (const exchange of this.#exchanges) {
       if (exchange.request.socket !== socket) continue;
       this.#exchanges.delete(exchange);
-      exchange.log?.finishCut();
+      this.#cut(exchange);
     }
   }
 
@@ -299,10 +303,19 @@ export class NodeServer implements WorkerServer {
   #run(exchange: ListenerExchange): void {
     try {
       const result: unknown = this.#options.listener(exchange.request, exchange.response);
-      if (result instanceof Promise) result.catch((thrown) => this.#threw(exchange, thrown));
+      if (result instanceof Promise) this.#watchPromise(exchange, result);
     } catch (error) {
       this.#threw(exchange, error);
     }
+  }
+
+  #watchPromise(exchange: ListenerExchange, promise: Promise<unknown>): void {
+    exchange.running = promise;
+    this.#handlers.begin();
+    promise.then(this.#handlers.settled, (thrown) => {
+      this.#threw(exchange, thrown);
+      this.#handlers.settled();
+    });
   }
 
   #threw(exchange: ListenerExchange, thrown: unknown): void {
@@ -342,6 +355,12 @@ export class NodeServer implements WorkerServer {
     return exchange;
   }
 
+  /** It has ended without a whole answer: nobody waits for what its listener still does. */
+  #cut({ log, running }: ListenerExchange): void {
+    log?.finishCut();
+    if (running !== undefined) this.#handlers.abandon(running);
+  }
+
   #end(exchange: ListenerExchange): void {
     if (!exchange.end()) return;
     this.#exchanges.delete(exchange);
@@ -350,7 +369,7 @@ export class NodeServer implements WorkerServer {
       this.#requests += 1;
       if (this.#requests === this.#dueAt) this.#onDue();
     } else {
-      exchange.log?.finishCut();
+      this.#cut(exchange);
     }
     const connection = this.#connections.get(exchange.request.socket);
     if (connection === undefined) return;
@@ -366,10 +385,10 @@ export class NodeServer implements WorkerServer {
     setTimeout(() => setImmediate(() => this.#closeIdle(milliseconds)), milliseconds);
   }
 
-  /** Says once that nothing is left but connections on which the app has begun to speak the other protocol. */
+  /** Says once that nothing is left to do, but for connections on which the app has begun to speak the other protocol. */
   #checkUpgraded(): void {
     const told = this.#onlyUpgraded;
-    if (told === undefined || this.#upgraded < this.#connections.size) return;
+    if (told === undefined || this.#upgraded < this.#connections.size || this.#handlers.busy) return;
     for (const connection of this.#connections.values()) if (!connection.taken) return;
     this.#onlyUpgraded = undefined;
     told();

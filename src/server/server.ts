@@ -41,7 +41,8 @@ export interface WorkerServer {
   logUnanswered(): void;
   /**
    * Stops accepting, answers what is there with `Connection: close`, closes idle connections after
-   * `lingerMs`, and resolves when the last connection has gone. No time limit: the caller has one.
+   * `lingerMs`, and resolves when the last connection has gone and what has been answered does not
+   * work on. No time limit: the caller has one.
    * @param onlyUpgraded called once nothing is left but connections that the app has taken over
    */
   drain(lingerMs: number, onlyUpgraded?: () => void): Promise<void>;

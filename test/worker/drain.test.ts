@@ -95,3 +95,35 @@ describe("the WebSockets of a framework that closes them itself", () => {
     assert.doesNotMatch(command.stderr, /is killed/);
   });
 });
+
+for (const [name, kind] of [
+  ["app", "gateway"],
+  ["listener", "node"],
+] as const) {
+  test(`${kind}: what a handler does behind its answer is waited for, what it does for a client that has gone is not`, async (context) => {
+    const command = await start(
+      context,
+      `${join(FIXTURES, "pool/works-on.mjs")}:${name}`,
+      "--interface",
+      kind,
+      "--linger",
+      "100ms",
+    );
+    const target = { host: "127.0.0.1", port: await command.port() };
+    const gone = await Promise.all(
+      Array.from({ length: 3 }, async () => {
+        const socket = connect(target);
+        await once(socket, "connect");
+        socket.write("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+        return socket;
+      }),
+    );
+    assert.equal((await ask(target)).text, "answered");
+    for (const socket of gone) socket.destroy();
+    const since = performance.now();
+    assert.deepEqual(await command.end(), { code: 0, signal: null });
+    assert.ok(performance.now() - since < 15_000, "half of the time that a request has");
+    assert.equal(command.stdout, name === "app" ? "done\nshutdown\n" : "done\n");
+    assert.deepEqual(command.lines(/ERROR|WARNING/), []);
+  });
+}

@@ -1,0 +1,89 @@
+/** Handlers that work on behind their answer, and those whose answer nobody waits for, while a worker drains. */
+import assert from "node:assert/strict";
+import { describe, type TestContext, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
+import type { Handler } from "../../src/gateway/types.ts";
+import { DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
+import type { WorkerServer } from "../../src/server/server.ts";
+import { until } from "../support/command.ts";
+import { type RawClient, startEngine } from "../support/engine.ts";
+import { startNodeEngine } from "../support/node-engine.ts";
+
+interface Stage {
+  readonly server: WorkerServer;
+  client(): Promise<RawClient>;
+}
+
+/** An app that answers, if it is asked to, and then waits for `work`. */
+type Start = (context: TestContext, work: () => Promise<void>, request?: number) => Promise<Stage>;
+
+const gateway: Start = async (context, work, request = DEFAULT_TIMEOUTS.request) => {
+  const handle: Handler = async ({ path }, respond) => {
+    if (path === "/") respond(200, null, "answered");
+    await work();
+  };
+  const engine = await startEngine(context, handle, { timeouts: { ...DEFAULT_TIMEOUTS, request } });
+  return { server: engine.server, client: engine.connect };
+};
+
+const node: Start = async (context, work, request = DEFAULT_TIMEOUTS.request) => {
+  return await startNodeEngine(
+    context,
+    async ({ url }, response) => {
+      if (url === "/") response.end("answered");
+      await work();
+    },
+    { timeouts: { ...DEFAULT_TIMEOUTS, request }, onError: () => {} },
+  );
+};
+
+const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
+const never = (): Promise<never> => new Promise(() => {});
+
+/** Whether it has drained, as of now. */
+function draining(server: WorkerServer): { readonly over: boolean; readonly end: Promise<void> } {
+  const state = { over: false, end: server.drain(0) };
+  void state.end.then(() => {
+    state.over = true;
+  });
+  return state;
+}
+
+for (const [name, start] of [
+  ["the engine", gateway],
+  ["node's server", node],
+] as const) {
+  describe(name, () => {
+    test("waits for what a handler does behind its answer, and is destroyed without it", async (context) => {
+      for (const how of ["done", "destroyed"]) {
+        let done: () => void = () => {};
+        const work = new Promise<void>((resolve) => {
+          done = resolve;
+        });
+        const { server, client } = await start(context, () => work);
+        const raw = await client();
+        raw.send(get("/"));
+        assert.match(await raw.rest(), /answered/);
+        await until("the connection is gone", () => server.connections === 0);
+        const drain = draining(server);
+        for (let turns = 0; turns < 20; turns++) await turn();
+        assert.equal(drain.over, false, how);
+        if (how === "done") done();
+        else server.destroy();
+        await drain.end;
+      }
+    });
+
+    test("does not wait for long for a handler whose client has gone, or whose time was over", async (context) => {
+      const { server, client } = await start(context, never, 100);
+      const late = await client();
+      late.send(get("/never"));
+      assert.match(await late.rest(), / 503 /);
+      const gone = await client();
+      gone.send(get("/never"));
+      await until("it is in flight", () => server.inFlight().length > 0);
+      gone.socket.resetAndDestroy();
+      await draining(server).end;
+    });
+  });
+}

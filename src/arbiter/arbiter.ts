@@ -118,7 +118,7 @@ export class Arbiter {
     });
     this.#pool = new Pool(wanted, this.#effects(), () => this.#clock.now());
     this.#desk = new ControlDesk(this.#deskOffice());
-    this.#doors = new ControlDoors(config, this.#desk, this.#log);
+    this.#doors = new ControlDoors(config, this.#desk, this.#log, this.#predecessor?.doors);
     this.#reload = new Reload({
       pool: this.#pool,
       generations: this.#generations,
@@ -197,7 +197,7 @@ export class Arbiter {
     this.#recycling.stop();
     this.#files?.close();
     this.#mailbox.close();
-    this.#doors.close();
+    this.#doors.close(this.#sockets.isShared);
     this.#sockets.removeFiles();
     this.#pidFile?.remove();
   }
@@ -426,8 +426,9 @@ export class Arbiter {
       reload: () => this.#reload.ask(),
       withdrawReloads: (why) => this.#reload.withdraw(why),
       beforeStart: () => this.#hooks.wait(this.#currentHooks, "preExec"),
-      leaveDoors: () => this.#doors.close(),
-      openDoors: () => this.#doors.takeOver(),
+      doors: () => this.#doors.handed,
+      doorsTaken: () => this.#doors.taken(),
+      takeDoorsBack: () => this.#doors.takeOver(),
     };
   }
 
@@ -435,6 +436,7 @@ export class Arbiter {
     return {
       pool: this.#pool,
       minReady: this.#fixed.minReady,
+      isSucceeded: () => this.#upgrade.isServedByOther,
       generations: this.#generations,
       post: (command) => this.#mailbox.post({ type: "command", command }),
       pidOf: (id) => this.#crew.pidOf(id),
@@ -525,6 +527,8 @@ export class Arbiter {
         this.#reload.established(generation);
         process.title = arbiterTitle(this.#current);
         if (this.#generations.standsInFor(generation) === undefined) this.#files?.established(generation);
+        // From now on it answers for the server beside the arbiter before it, on the same socket.
+        if (this.#predecessor !== undefined) this.#doors.shareHealth();
         this.#report?.ready();
         if (this.#predecessor === undefined) this.#report?.close();
       },

@@ -33,6 +33,8 @@ export interface DeskOffice {
   describe(): Pick<StatusReport, "name" | "version" | "app" | "listening">;
   /** How many workers must be ready for the server to be. */
   readonly minReady: number;
+  /** A new arbiter serves. */
+  isSucceeded(): boolean;
 }
 
 /** Something asked for that has not come about yet. */
@@ -102,7 +104,14 @@ export class ControlDesk implements Controllable {
     const { pool, minReady, generations } = this.#office;
     const { desired, roster, now } = pool;
     const broken = generations.standsInFor(desired.established) !== undefined;
-    const against = obstacles({ desired, roster, now, minReady, broken });
+    const against = obstacles({
+      desired,
+      roster,
+      now,
+      minReady,
+      broken,
+      succeeded: this.#office.isSucceeded(),
+    });
     return { live: true, ready: against.length === 0, reason: against.join("; ") || "ok" };
   }
 

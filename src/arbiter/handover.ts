@@ -8,6 +8,7 @@
 import { Socket } from "node:net";
 import type { Listener } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
+import type { HandedDoors } from "./control-doors.ts";
 import { processState } from "./process-state.ts";
 
 export const HANDOVER = "TSGUN_HANDOVER";
@@ -16,6 +17,7 @@ export interface Handover {
   /** The process id of the arbiter that hands over. */
   readonly pid: number;
   readonly listeners: readonly Listener[];
+  readonly doors?: HandedDoors;
 }
 
 /** How often the new arbiter looks whether the old one still lives, in milliseconds. */
@@ -23,7 +25,7 @@ const LOOK_EVERY = 100;
 
 /** What the new arbiter learns of the old one, in this order; steps may be left out. */
 export type PredecessorStep =
-  /** It begins to go: its control socket and its health endpoint are free. */
+  /** It begins to go: its control socket and its health endpoint are this one's to take. */
   | "leaving"
   /** The service is this process now. */
   | "released"
@@ -43,10 +45,12 @@ export type SuccessorEvent =
 export class Predecessor {
   readonly pid: number;
   readonly listeners: readonly Listener[];
+  readonly doors: HandedDoors | undefined;
 
   private constructor(handover: Handover) {
     this.pid = handover.pid;
     this.listeners = handover.listeners;
+    this.doors = handover.doors;
   }
 
   /** The arbiter that this process follows, if it follows one. Takes the variable out of the environment. */

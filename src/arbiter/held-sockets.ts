@@ -28,6 +28,11 @@ export class HeldSockets {
     return this.#listeners.map(({ descriptor }) => descriptor);
   }
 
+  /** Another arbiter serves the same sockets. */
+  get isShared(): boolean {
+    return this.#isShared();
+  }
+
   hold(listeners: readonly Listener[]): void {
     this.#listeners = listeners;
   }

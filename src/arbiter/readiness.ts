@@ -11,6 +11,8 @@ export interface Circumstances {
   readonly minReady: number;
   /** What serves answers every request with the error of an app that cannot be loaded. */
   readonly broken: boolean;
+  /** Another arbiter serves the same sockets with all its workers, whatever becomes of this one. */
+  readonly succeeded: boolean;
 }
 
 export function workers(count: number): string {
@@ -19,6 +21,7 @@ export function workers(count: number): string {
 
 /** What speaks against sending requests, for people; nothing when the server is ready. */
 export function obstacles(state: Circumstances): string[] {
+  if (state.succeeded) return [];
   if (state.desired.stop !== undefined) return ["stopping"];
   if (state.desired.established === 0) return ["booting"];
   return [...(state.broken ? ["the app is broken"] : []), ...tooFewWorkers(state)];

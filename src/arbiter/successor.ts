@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { Listener } from "./bind.ts";
 import { REPORT_FD, type Report, readReport } from "./boot-report.ts";
 import { startChild } from "./child-process.ts";
+import type { HandedDoors } from "./control-doors.ts";
 import { exitName } from "./exit-name.ts";
 import { HANDOVER, type Handover, type SuccessorEvent } from "./handover.ts";
 import type { Invocation } from "./invocation.ts";
@@ -11,6 +12,7 @@ import type { Invocation } from "./invocation.ts";
 export interface SuccessorLaunch {
   readonly invocation: Invocation;
   readonly listeners: readonly Listener[];
+  readonly doors: HandedDoors;
   /** How long it may take until it serves, in milliseconds. */
   readonly bootTime: number;
 }
@@ -34,9 +36,10 @@ export class Successor {
   #ended = false;
 
   constructor(launch: SuccessorLaunch, post: (event: SuccessorEvent) => void) {
-    const { invocation, listeners, bootTime } = launch;
+    const { invocation, bootTime } = launch;
     this.#post = post;
-    const reportFd = FIRST_INHERITED + listeners.length;
+    const { handover, descriptors } = handedOver(launch);
+    const reportFd = FIRST_INHERITED + descriptors.length;
     let notStarted: (error: Error) => void = () => {};
     const unstarted = new Promise<string>((resolve) => {
       notStarted = ({ message }) => resolve(`the new arbiter could not be started: ${message}`);
@@ -45,8 +48,8 @@ export class Successor {
       {
         ...invocation,
         detached: true,
-        env: environmentFor(listeners, reportFd),
-        stdio: ["ignore", "inherit", "inherit", ...listeners.map(({ descriptor }) => descriptor), "pipe"],
+        env: environmentFor(handover, reportFd),
+        stdio: ["ignore", "inherit", "inherit", ...descriptors, "pipe"],
       },
       notStarted,
     );
@@ -126,9 +129,26 @@ function endOf(child: ChildProcess): Promise<string> {
   });
 }
 
-function environmentFor(listeners: readonly Listener[], reportFd: number): NodeJS.ProcessEnv {
-  const handed = listeners.map((listener, index) => ({ ...listener, descriptor: FIRST_INHERITED + index }));
-  const handover: Handover = { pid: process.pid, listeners: handed };
+/** What the new arbiter is handed, with the numbers that the descriptors have there. */
+function handedOver({ listeners, doors }: SuccessorLaunch): { handover: Handover; descriptors: number[] } {
+  const { health } = doors;
+  const descriptors = [...listeners, ...(health === undefined ? [] : [health])].map((one) => one.descriptor);
+  const renumbered = listeners.map((listener, index) => ({
+    ...listener,
+    descriptor: FIRST_INHERITED + index,
+  }));
+  const handover = {
+    pid: process.pid,
+    listeners: renumbered,
+    doors: {
+      ...doors,
+      ...(health && { health: { ...health, descriptor: FIRST_INHERITED + listeners.length } }),
+    },
+  };
+  return { handover, descriptors };
+}
+
+function environmentFor(handover: Handover, reportFd: number): NodeJS.ProcessEnv {
   const own = { [HANDOVER]: JSON.stringify(handover), [REPORT_FD]: String(reportFd) };
   // systemd's watchdog names this process; the next one is watched as soon as it is the service.
   return { ...process.env, ...own, WATCHDOG_PID: undefined };

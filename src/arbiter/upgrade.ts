@@ -12,6 +12,7 @@ import type { Config } from "../config/settings.ts";
 import type { Outcome } from "../control/api.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { Listener } from "./bind.ts";
+import type { HandedDoors } from "./control-doors.ts";
 import type { SuccessorEvent } from "./handover.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Pool } from "./pool.ts";
@@ -42,9 +43,11 @@ export interface UpgradeOffice {
   /** This arbiter leaves to the one with that pid: what was asked of it before is not begun any more. */
   withdrawReloads(why: string): void;
   reload(): void;
-  /** The control socket and the health endpoint are left to the successor, or taken back. */
-  leaveDoors(): void;
-  openDoors(): void;
+  /** The control socket and the health endpoint, for the successor to take. */
+  doors(): HandedDoors;
+  /** Resolves when it has taken them. */
+  doorsTaken(): Promise<void>;
+  takeDoorsBack(): void;
 }
 
 /** What a new arbiter may take beyond its workers' boot timeout, in milliseconds: to start, and to say so. */
@@ -76,6 +79,11 @@ export class Upgrade {
   /** This arbiter drains because a new one serves. */
   get isLeaving(): boolean {
     return this.#drainedFrom !== undefined;
+  }
+
+  /** The service is in good hands whatever becomes of this arbiter: all workers of a new one were ready. */
+  get isServedByOther(): boolean {
+    return this.#successor?.isReady === true && this.isSucceeded;
   }
 
   /** A new arbiter serves the same sockets. The end of one that is ending may not have been heard of yet. */
@@ -110,7 +118,12 @@ export class Upgrade {
 
   #start(): Promise<Outcome> {
     const { log, invocation, start } = this.#office;
-    const launch = { invocation, listeners: this.#office.listeners(), bootTime: this.#bootTime() };
+    const launch = {
+      invocation,
+      listeners: this.#office.listeners(),
+      doors: this.#office.doors(),
+      bootTime: this.#bootTime(),
+    };
     this.#reloadAsked = false;
     this.#reopenAsked = false;
     this.#successor = start(launch);
@@ -175,7 +188,7 @@ export class Upgrade {
   advance(): void {
     const { pool } = this.#office;
     const stopping = pool.desired.stop !== undefined;
-    if (stopping) this.#abort();
+    if (stopping) this.#leave();
     else if (this.isLeaving && pool.roster.length === 0) pool.stopGracefully();
   }
 
@@ -188,6 +201,7 @@ export class Upgrade {
     const { successorPid } = this;
     if (successorPid === undefined || !this.isSucceeded) return;
     await handOver(successorPid);
+    await this.#office.doorsTaken();
     this.#successor?.release();
     this.#office.log.info(`The new arbiter (pid: ${successorPid}) serves on`);
   }
@@ -209,9 +223,7 @@ export class Upgrade {
     this.#office.withdrawReloads(`meanwhile the server was upgraded: ${serves}`);
     pool.scale(0);
     this.#settle({ ok: true, message: `the new arbiter (pid ${pid}) serves, this one drains` });
-    this.#office.leaveDoors();
-    this.#hasLeftDoors = true;
-    this.#successor?.leave();
+    this.#leaveDoors();
   }
 
   #successorGone(why: string): void {
@@ -227,7 +239,7 @@ export class Upgrade {
       log.info(`New arbiter (pid: ${pid}) is gone, too: ${why}`);
       return;
     }
-    if (this.#hasLeftDoors) this.#office.openDoors();
+    if (this.#hasLeftDoors) this.#office.takeDoorsBack();
     this.#hasLeftDoors = false;
     if (isReady === true && drainedFrom === undefined) {
       log.warning(`New arbiter (pid: ${pid}) is gone: ${why}`);
@@ -240,11 +252,20 @@ export class Upgrade {
     if (this.#reloadAsked) this.#office.reload();
   }
 
+  #leaveDoors(): void {
+    if (this.#hasLeftDoors) return;
+    this.#hasLeftDoors = true;
+    this.#successor?.leave();
+  }
+
   /** Who stops this server means the one that boots, too; one that is to stay serves already. */
-  #abort(): void {
+  #leave(): void {
     const successor = this.#successor;
-    if (successor === undefined || successor.isReady || this.#aborted) return;
-    if (this.#office.config().upgradeMode === "manual") return;
+    if (successor === undefined || this.#aborted) return;
+    if (successor.isReady || this.#office.config().upgradeMode === "manual") {
+      this.#leaveDoors();
+      return;
+    }
     this.#aborted = true;
     this.#office.log.info(`Upgrade given up: the new arbiter (pid: ${successor.pid}) is ended, too`);
     successor.end("the server was stopped");

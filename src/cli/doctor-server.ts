@@ -3,7 +3,7 @@ import { readFileSync, readlinkSync, realpathSync } from "node:fs";
 import type { Config } from "../config/settings.ts";
 import type { StatusReport, WorkerReport } from "../control/api.ts";
 import { askControl } from "../control/control-client.ts";
-import { isAlive } from "../control/control-server.ts";
+import { isAlive } from "../control/socket-name.ts";
 import { defaultControlSocket, listControlSockets } from "../control/socket-path.ts";
 import type { RunningServer } from "../doctor/facts.ts";
 import { ExitCode, FatalError } from "../errors.ts";

@@ -1,8 +1,12 @@
 /** Asks a running server through its control socket. */
 import { request } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import { ExitCode, FatalError } from "../errors.ts";
-import { isAlive } from "./control-server.ts";
-import { controlFolder, listControlSockets } from "./socket-path.ts";
+import { controlFolder, liveControlSockets } from "./socket-path.ts";
+
+/** While a server is handed on, or taken back, it may be known by no name for a moment: how often it is looked for, and when. */
+const TRIES = 6;
+const TRY_EVERY_MS = 50;
 
 export interface ControlReply {
   readonly status: number;
@@ -15,8 +19,11 @@ export interface ControlReply {
  * @throws FatalError when none runs, or several do
  */
 export async function findControlSocket(): Promise<string> {
-  const alive: string[] = [];
-  for (const path of listControlSockets()) if (await isAlive(path)) alive.push(path);
+  let alive = await liveControlSockets();
+  for (let tries = 1; alive.length === 0 && tries < TRIES; tries++) {
+    await pause(TRY_EVERY_MS);
+    alive = await liveControlSockets();
+  }
   if (alive.length === 1) return alive[0] as string;
   if (alive.length === 0) {
     throw new FatalError(
@@ -36,12 +43,33 @@ export async function findControlSocket(): Promise<string> {
  *
  * @throws FatalError when nobody answers at `socket`
  */
-export function askControl(
+export async function askControl(
   socket: string,
   method: "GET" | "POST",
   path: string,
   body?: unknown,
 ): Promise<ControlReply> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await askOnce(socket, method, path, body);
+    } catch (error) {
+      if (error instanceof FatalError) throw error;
+      const { code = "", message } = error as NodeJS.ErrnoException;
+      if (tries === TRIES || !mayBeAskedAgain(method, code)) {
+        const why = code === "ECONNRESET" ? "the server went away before it answered" : message;
+        throw new FatalError(`cannot ask the server at ${socket}: ${why}`, ExitCode.failure);
+      }
+      await pause(TRY_EVERY_MS);
+    }
+  }
+}
+
+/** Where nobody has been reached nothing has been done; and to ask how things are does nothing. */
+function mayBeAskedAgain(method: "GET" | "POST", code: string): boolean {
+  return code === "ENOENT" || code === "ECONNREFUSED" || (method === "GET" && code === "ECONNRESET");
+}
+
+function askOnce(socket: string, method: "GET" | "POST", path: string, body: unknown): Promise<ControlReply> {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? "" : JSON.stringify(body);
     const headers = {
@@ -64,10 +92,7 @@ export function askControl(
         }
       });
     });
-    asking.on("error", (error: NodeJS.ErrnoException) => {
-      const why = error.code === "ECONNRESET" ? "the server went away before it answered" : error.message;
-      reject(new FatalError(`cannot ask the server at ${socket}: ${why}`, ExitCode.failure));
-    });
+    asking.on("error", reject);
     asking.end(text);
   });
 }

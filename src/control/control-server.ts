@@ -1,74 +1,80 @@
 /** Opens the control socket (mode 0600: who may connect may command) and the health endpoint. */
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
-import { connect } from "node:net";
+import { type ListenOptions, Server as NetServer } from "node:net";
 import { dirname } from "node:path";
 import type { Controllable } from "./api.ts";
 import { createJsonServer } from "./json-server.ts";
 import { controlRoutes, healthRoutes } from "./routes.ts";
-import { SOCKET_PATH_MAX } from "./socket-path.ts";
+import { claimName, draftName, hasName, type NamedSocket, removeName, takeName } from "./socket-name.ts";
 
 export interface OpenServer {
+  /** Takes no more connections, and gives its name up. An answer that is on its way, such as that of an upgrade, still goes out. */
   close(): void;
+  /** How many connections are open. */
+  connections(): Promise<number>;
 }
 
-function listening(server: Server, listen: () => void): Promise<void> {
+export interface ControlServer extends OpenServer {
+  readonly socket: NamedSocket;
+}
+
+/** An HTTP server's own `close` cuts connections whose request has not come yet, too. */
+function stopListening(server: Server): void {
+  NetServer.prototype.close.call(server);
+}
+
+function connectionsOf(server: Server): Promise<number> {
+  return new Promise((resolve) => server.getConnections((_error, count) => resolve(count ?? 0)));
+}
+
+function listening(server: Server, options: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.once("listening", () => {
       server.off("error", reject);
+      server.unref();
       resolve();
     });
-    listen();
+    server.listen({ ...options, exclusive: true });
   });
-}
-
-/** True when somebody answers at this socket. */
-export function isAlive(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
-}
-
-async function clear(path: string): Promise<void> {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return;
-  if (!stats.isSocket()) throw new Error(`${path} exists and is no socket`);
-  if (await isAlive(path)) throw new Error(`${path} belongs to another server`);
-  unlinkSync(path);
 }
 
 /**
- * Serves the control interface at `path`. A socket left behind by a dead server is replaced.
+ * Serves the control interface at `path`. A socket left behind by a dead server is replaced, and so is `held`, the one
+ * of the server that this one follows, whose name it was.
  *
  * @throws Error with one line that says why it cannot be
  */
-export async function openControlSocket(path: string, target: Controllable): Promise<OpenServer> {
-  if (Buffer.byteLength(path) > SOCKET_PATH_MAX) {
-    throw new Error(`${path} is longer than ${SOCKET_PATH_MAX} bytes, the most for a socket`);
-  }
+export async function openControlSocket(
+  path: string,
+  target: Controllable,
+  held?: NamedSocket,
+): Promise<ControlServer> {
+  const draft = draftName(path);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  await clear(path);
   const server = createJsonServer(controlRoutes(target));
+  rmSync(draft, { force: true });
   // The socket is made within the call, so nobody can connect before its mode is right.
-  await listening(server, () => {
-    const mask = process.umask(0o177);
-    try {
-      server.listen({ path, exclusive: true });
-    } finally {
-      process.umask(mask);
-    }
-  });
-  chmodSync(path, 0o600);
-  server.unref();
+  const mask = process.umask(0o177);
+  const bound = listening(server, { path: draft });
+  process.umask(mask);
+  await bound;
+  let socket: NamedSocket;
+  try {
+    chmodSync(draft, 0o600);
+    socket = held !== undefined && hasName(held) ? takeName(draft, held, path) : await claimName(draft, path);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
   return {
-    // An answer that is on its way, such as that of an upgrade, still goes out.
-    close: () => void server.close(),
+    socket,
+    connections: () => connectionsOf(server),
+    close() {
+      removeName(socket);
+      stopListening(server);
+    },
   };
 }
 
@@ -77,26 +83,69 @@ export type HealthAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
+/** What a health server listens on: another arbiter can listen there as well. */
+export interface HealthSocket {
+  readonly descriptor: number;
+  /** Of a Unix socket. */
+  readonly name?: NamedSocket;
+}
+
+export interface HealthServer extends OpenServer {
+  readonly socket: HealthSocket;
+  readonly port: number | undefined;
+  /** Takes no more connections: another arbiter does, on the same socket. */
+  leave(): void;
+}
+
 /**
  * Serves `/health/live` and `/health/ready`. It is the arbiter that answers, so the answer comes though
- * every worker is blocked. A socket left behind by a dead server is replaced.
+ * every worker is blocked. A socket left behind by a dead server is replaced; `inherited` is one that another
+ * arbiter has bound there.
  *
  * @throws Error when the address cannot be bound: the system's, or one line that says why
  */
 export async function openHealthServer(
   address: HealthAddress,
   target: Pick<Controllable, "health">,
-): Promise<OpenServer & { readonly port: number | undefined }> {
-  if (address.kind === "unix") await clear(address.path);
+  inherited?: HealthSocket,
+): Promise<HealthServer> {
   const server = createJsonServer(healthRoutes(target));
-  const options =
-    address.kind === "unix" ? { path: address.path } : { host: address.host, port: address.port };
-  await listening(server, () => server.listen({ ...options, exclusive: true }));
-  server.unref();
+  const name = await listenForHealth(server, address, inherited);
   const bound = server.address();
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
   return {
+    socket: { descriptor: fd, ...(name !== undefined && { name }) },
     port: typeof bound === "object" && bound !== null ? bound.port : undefined,
-    // An answer that is on its way, such as that of an upgrade, still goes out.
-    close: () => void server.close(),
+    connections: () => connectionsOf(server),
+    leave: () => stopListening(server),
+    close() {
+      if (name !== undefined) removeName(name);
+      stopListening(server);
+    },
   };
+}
+
+/** Returns the name of a Unix socket. */
+async function listenForHealth(
+  server: Server,
+  address: HealthAddress,
+  inherited: HealthSocket | undefined,
+): Promise<NamedSocket | undefined> {
+  if (inherited !== undefined) {
+    await listening(server, { fd: inherited.descriptor } as ListenOptions);
+    return inherited.name;
+  }
+  if (address.kind === "tcp") {
+    await listening(server, { host: address.host, port: address.port });
+    return undefined;
+  }
+  const draft = draftName(address.path);
+  rmSync(draft, { force: true });
+  await listening(server, { path: draft });
+  try {
+    return await claimName(draft, address.path);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
 }

@@ -82,6 +82,8 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply):
     "content-type": "application/json; charset=utf-8",
     "content-length": Buffer.byteLength(text),
     "cache-control": "no-store",
+    // Whoever asks again may ask another arbiter.
+    connection: "close",
   });
   response.end(request.method === "HEAD" ? undefined : text);
 }

@@ -3,11 +3,9 @@ import { lstatSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
+import { isAlive, removeDead } from "./socket-name.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
-
-/** The longest path of a Unix socket on Linux; macOS has 103. */
-export const SOCKET_PATH_MAX = process.platform === "darwin" ? 103 : 107;
 
 /**
  * The folder for control sockets: systemd's RuntimeDirectory= of this unit, the user's runtime folder
@@ -63,4 +61,18 @@ export function listControlSockets(environment: Environment = process.env): stri
   } catch {
     return [];
   }
+}
+
+/**
+ * Those of them that answer; of the others, what killed servers have left behind is removed.
+ *
+ * @throws FatalError where the folder is not to be trusted
+ */
+export async function liveControlSockets(environment: Environment = process.env): Promise<string[]> {
+  const alive: string[] = [];
+  for (const path of listControlSockets(environment)) {
+    if (await isAlive(path)) alive.push(path);
+    else removeDead(path, Number(/(\d+)\.ctl$/.exec(path)?.[1]));
+  }
+  return alive;
 }

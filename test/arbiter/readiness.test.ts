@@ -20,7 +20,15 @@ function twoReady(): Roster {
 }
 
 function state(change: Partial<Circumstances>): Circumstances {
-  return { desired: SERVING, roster: twoReady(), now: 0, minReady: 1, broken: false, ...change };
+  return {
+    desired: SERVING,
+    roster: twoReady(),
+    now: 0,
+    minReady: 1,
+    broken: false,
+    succeeded: false,
+    ...change,
+  };
 }
 
 test("a server with enough workers that are heard of is ready", () => {

@@ -60,6 +60,7 @@ class Stage {
       pool,
       generations,
       minReady: 1,
+      isSucceeded: () => false,
       post: (command) => this.desk.take(command),
       pidOf: (id) => id,
       reload: () => this.reload.ask(),

@@ -116,10 +116,10 @@ class Stage {
       successorGone: () => {},
       withdrawReloads: (why) => this.reload.withdraw(why),
       reload: () => this.reload.ask(),
-      ...{ leaveDoors: () => {}, openDoors: () => {} },
+      ...{ doors: () => ({}), doorsTaken: async () => {}, takeDoorsBack: () => {} },
     });
     this.desk = new ControlDesk({
-      ...{ pool, generations, minReady: 1 },
+      ...{ pool, generations, minReady: 1, isSucceeded: () => false },
       post: (command) => this.desk.take(command),
       pidOf: (id) => id,
       reload: () => this.hangUp(),

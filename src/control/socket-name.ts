@@ -1,0 +1,153 @@
+/**
+ * The names of Unix sockets. A socket gets its name when it listens already, and gives it up to another in one step: whoever
+ * knocks at a name is never refused while a server has it. Node removes the name that a socket was bound to when it closes
+ * it, whosever that is by then; the one that these are bound to is not the one they are known by.
+ */
+import { linkSync, lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { connect } from "node:net";
+import { dirname, join } from "node:path";
+
+/** The longest path of a Unix socket on Linux; macOS has 103. */
+const SOCKET_PATH_MAX = process.platform === "darwin" ? 103 : 107;
+
+/** A name, and which socket it was given to. */
+export interface NamedSocket {
+  /** Absolute, or as it was configured. */
+  readonly path: string;
+  readonly dev: number;
+  readonly ino: number;
+}
+
+/** How often a name is tried that others give up, or take, at the same time. */
+const CLAIMS = 3;
+
+/** A dead server's socket is not removed before it is so old, in milliseconds, where a process of its number lives. */
+const OLD = 60_000;
+
+let drafts = 0;
+
+/**
+ * The name to bind a socket to that is to be called `path`.
+ * @throws Error when that is too long
+ */
+export function draftName(path: string): string {
+  const draft = join(dirname(path), `.${process.pid.toString(36)}${drafts++}`);
+  if (Math.max(Buffer.byteLength(path), Buffer.byteLength(draft)) <= SOCKET_PATH_MAX) return draft;
+  throw new Error(`${path} is longer than ${SOCKET_PATH_MAX} bytes, the most for a socket`);
+}
+
+/**
+ * Gives a listening socket its name, if nobody answers there. A socket left behind by a dead server is replaced.
+ * @throws Error with one line that says why it cannot be
+ */
+export async function claimName(draft: string, path: string): Promise<NamedSocket> {
+  try {
+    for (let claim = 0; claim < CLAIMS; claim++) {
+      if (linked(draft, path)) return socketAt(path) as NamedSocket;
+      await removeStale(path);
+    }
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  throw new Error(`another server keeps taking ${path}`);
+}
+
+/** Gives a listening socket the name of another, `held`, and then another one for it: in no moment it has none, or both. */
+export function takeName(draft: string, held: NamedSocket, path: string): NamedSocket {
+  renameSync(draft, held.path);
+  if (held.path !== path) renameSync(held.path, path);
+  return socketAt(path) as NamedSocket;
+}
+
+/** What has this name now; undefined where that is no socket. */
+export function socketAt(path: string): NamedSocket | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  return stats?.isSocket() ? { path, dev: stats.dev, ino: stats.ino } : undefined;
+}
+
+/** Whether the name still belongs to this socket. */
+export function hasName({ path, dev, ino }: NamedSocket): boolean {
+  const there = socketAt(path);
+  return there?.ino === ino && there.dev === dev;
+}
+
+export function removeName(socket: NamedSocket): void {
+  if (hasName(socket)) rmSync(socket.path, { force: true });
+}
+
+/** True when somebody answers at this socket, or may: only one that refuses, or is not there, is known to be dead. */
+export function isAlive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", ({ code }: NodeJS.ErrnoException) =>
+      resolve(code !== "ECONNREFUSED" && code !== "ENOENT"),
+    );
+  });
+}
+
+/**
+ * Removes a socket that refuses connections, if it is this user's and `pid`, which it was named for, is gone or has become
+ * another process. Throws nothing.
+ */
+export function removeDead(path: string, pid: number): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (!stats?.isSocket() || stats.uid !== process.geteuid?.()) return;
+  if (exists(pid) && Date.now() - stats.mtimeMs < OLD) return;
+  try {
+    discard({ path, dev: stats.dev, ino: stats.ino });
+  } catch {
+    // It can be done without.
+  }
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** False when something has the name. */
+function linked(draft: string, path: string): boolean {
+  try {
+    linkSync(draft, path);
+    return true;
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(code)) throw error;
+    // A file system without hard links: no longer in one step.
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return false;
+    renameSync(draft, path);
+    return true;
+  }
+}
+
+async function removeStale(path: string): Promise<void> {
+  const judged = socketAt(path);
+  if (judged === undefined) {
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
+    throw new Error(`${path} exists and is no socket`);
+  }
+  if (await isAlive(path)) throw new Error(`${path} belongs to another server`);
+  discard(judged);
+}
+
+/** Takes a name from a dead socket, unless somebody has got it since it was judged: then it is given back. */
+function discard(judged: NamedSocket): void {
+  const aside = draftName(judged.path);
+  try {
+    renameSync(judged.path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  if (!hasName({ ...judged, path: aside })) linked(aside, judged.path);
+  unlinkSync(aside);
+}

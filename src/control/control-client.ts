@@ -66,7 +66,11 @@ export async function askControl(
 
 /** Where nobody has been reached nothing has been done; and to ask how things are does nothing. */
 function mayBeAskedAgain(method: "GET" | "POST", code: string): boolean {
-  return code === "ENOENT" || code === "ECONNREFUSED" || (method === "GET" && code === "ECONNRESET");
+  return (
+    code === "ENOENT" ||
+    code === "ECONNREFUSED" ||
+    (method === "GET" && (code === "ECONNRESET" || code === "EPIPE"))
+  );
 }
 
 function askOnce(socket: string, method: "GET" | "POST", path: string, body: unknown): Promise<ControlReply> {

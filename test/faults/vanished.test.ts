@@ -139,7 +139,7 @@ async function proxies(context: TestContext, stage: Stage): Promise<{ host: stri
   return await Promise.all(started);
 }
 
-describe("an upload that the handler does not read does not hide that its client is gone", {
+describe("what an app does not read does not hide that its client is gone", {
   concurrency: true,
 }, () => {
   for (const app of ["faults/quiet.mjs:app", "faults/quiet-listener.cjs"]) {
@@ -151,11 +151,11 @@ describe("an upload that the handler does not read does not hide that its client
       );
       for (const client of clients) client.write(Buffer.alloc(UPLOAD / 2));
       await until("no more is taken", () => clients.every(isStuck));
+      for (const at of [stage.tcp, stage.unix]) clients.push(...(await waitingClients(context, at, UPGRADE)));
       await until("all wait", async () => (await stage.waiting()) === clients.length);
-      const [reset, closed, unix] = clients;
+      const [reset, ...closed] = clients;
       reset?.resetAndDestroy();
-      closed?.destroy();
-      unix?.destroy();
+      for (const client of closed) client.destroy();
       await until("the app has been told of all", async () => (await stage.waiting()) === 0);
       assert.deepEqual(await stage.command.end(), { code: 0, signal: null });
       assert.deepEqual(stage.command.lines(/ERROR|has not finished|is killed/), []);

@@ -85,11 +85,17 @@ export class ExchangeRequest implements GatewayRequest {
     this.method = head.method;
     this.target = head.target;
     this.httpVersion = head.httpVersion;
-    this.upgrade = head.upgrade;
+    // Content comes first (RFC 9110 section 7.8), and nobody can read it on a connection that is given away.
+    this.upgrade = head.upgrade && body === undefined;
     this.#head = head;
     this.#context = context;
     this.#body = body;
     this.#clock = clock;
+  }
+
+  /** Whether the request asks to change protocols, but has content. For servers. */
+  get upgradesWithContent(): boolean {
+    return this.#head.upgrade && !this.upgrade;
   }
 
   extend(milliseconds: number): void {

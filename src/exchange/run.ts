@@ -1,6 +1,22 @@
-/** Runs a handler for one exchange and sees to what it throws. */
+/** Chooses the handler for one exchange, runs it, and sees to what it throws. */
+import { HttpError } from "../errors.ts";
 import type { GatewayRequest, Handler } from "../gateway/types.ts";
 import type { Answer } from "./answer.ts";
+import type { ExchangeRequest } from "./request.ts";
+
+/**
+ * The handler of an app that takes a request. One that asks to change protocols and has content is refused where the
+ * app would do as it asks, and else like any other: a server may ignore Upgrade (RFC 9110 section 7.8).
+ *
+ * @param upgrade undefined where the app has only one handler
+ * @throws HttpError 501
+ */
+export function handlerFor(request: ExchangeRequest, handle: Handler, upgrade: Handler | undefined): Handler {
+  if (upgrade === undefined) return handle;
+  if (request.upgradesWithContent)
+    throw new HttpError(501, "a request that has content cannot change protocols here");
+  return request.upgrade ? upgrade : handle;
+}
 
 /**
  * Calls `handler`; a throw or a rejection becomes the answer's failure.

@@ -1,4 +1,5 @@
 /** What the carriers of this folder do with fields: drop what an app may not set, tell what a message asks for. */
+import type { IncomingHttpHeaders } from "node:http";
 import { isTrailerName } from "../gateway/fields.ts";
 import type { Fields } from "../gateway/types.ts";
 
@@ -59,6 +60,12 @@ export function fieldValue(fields: readonly string[], name: string): string | un
 export function asksForUpgrade(method: string, httpVersion: string, fields: Fields): boolean {
   if (method === "CONNECT") return true;
   return httpVersion === "1.1" && fields.upgrade !== undefined && hasOption(fields.connection, "upgrade");
+}
+
+/** Whether a request has content, told by the fields that frame it. Behind the head of a CONNECT there is none. */
+export function hasContent(method: string | undefined, fields: IncomingHttpHeaders): boolean {
+  if (method === "CONNECT") return false;
+  return fields["transfer-encoding"] !== undefined || Number(fields["content-length"] ?? 0) > 0;
 }
 
 /** Gateway 10.3: the trailer fields of a request that may reach the app. */

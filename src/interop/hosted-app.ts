@@ -9,9 +9,10 @@ import type { Carrier } from "../exchange/carrier.ts";
 import type { MessageBody } from "../exchange/message-body.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import { type ExchangeContext, type ExchangeHead, ExchangeRequest } from "../exchange/request.ts";
-import { runHandler } from "../exchange/run.ts";
+import { handlerFor, runHandler } from "../exchange/run.ts";
 import type { ForwardedField } from "../gateway/proxies.ts";
 import type { App, Endpoint, GatewayRequest, Handler, WorkerInfo } from "../gateway/types.ts";
+import { refuse } from "./refusal.ts";
 
 export interface HostOptions {
   /**
@@ -107,7 +108,7 @@ export class HostedApp {
   readonly #app: App;
   readonly #options: HostOptions;
   readonly #handle: Handler;
-  readonly #upgrade: Handler;
+  readonly #upgrade: Handler | undefined;
   readonly #drain = new AbortController();
   #started = false;
   #inFlight = 0;
@@ -124,7 +125,7 @@ export class HostedApp {
     this.#app = typeof app === "function" ? { handle: app } : app;
     this.#options = options;
     this.#handle = this.#app.handle.bind(this.#app);
-    this.#upgrade = this.#app.upgrade?.bind(this.#app) ?? this.#handle;
+    this.#upgrade = this.#app.upgrade?.bind(this.#app);
     this.bodyLimit = bodyLimit;
     this.rootPath = options.rootPath ?? "";
     // Each long answer may listen for it: many are no leak.
@@ -178,7 +179,13 @@ export class HostedApp {
 
   /** Hands an exchange to the app, at once if it has started. */
   run({ request, answer }: Exchange): void {
-    const handler = request.upgrade ? this.#upgrade : this.#handle;
+    let handler: Handler;
+    try {
+      handler = handlerFor(request, this.#handle, this.#upgrade);
+    } catch (error) {
+      refuse(error, answer.respond);
+      return;
+    }
     if (this.#started || this.#app.startup === undefined) {
       void runHandler(handler, request, answer);
       return;

@@ -11,6 +11,7 @@ import type { Carrier } from "../exchange/carrier.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import type { ExchangeRequest } from "../exchange/request.ts";
 import { asksToClose, informationalHead } from "../http/response-head.ts";
+import { closeBehindAnswer } from "./closing.ts";
 import { allowedTrailers, fieldValue, sentFields } from "./framing.ts";
 import type { ConnectedExchange, NodeConnection } from "./node-connection.ts";
 
@@ -256,8 +257,7 @@ export function responseOn(request: IncomingMessage, socket: Duplex): ServerResp
   response.assignSocket(socket as Socket);
   response.on("finish", () => {
     response.detachSocket(socket as Socket);
-    socket.end();
-    socket.resume();
+    closeBehindAnswer(socket);
   });
   return response;
 }

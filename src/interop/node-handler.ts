@@ -264,8 +264,14 @@ function fieldLines(raw: readonly string[]): string {
     .join("");
 }
 
+/** Node would take the connection for one that changes protocols, whatever the server in front of it makes of the wish. */
+function withoutUpgrade(raw: readonly string[]): readonly string[] {
+  if (fieldValue(raw, "upgrade") === undefined) return raw;
+  return raw.filter((_text, index) => (raw[index - (index % 2)] as string).toLowerCase() !== "upgrade");
+}
+
 function serializeHead(request: GatewayRequest): string {
-  const { rawHeaders } = request;
+  const rawHeaders = request.upgrade ? request.rawHeaders : withoutUpgrade(request.rawHeaders);
   const framed =
     request.body.length !== undefined || fieldValue(rawHeaders, "transfer-encoding") !== undefined;
   const line = `${request.method} ${request.target} HTTP/${request.httpVersion}\r\n`;

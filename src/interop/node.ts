@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { joinFields } from "../gateway/fields.ts";
 import type { App, Handler } from "../gateway/types.ts";
-import { asksForUpgrade } from "./framing.ts";
+import { asksForUpgrade, hasContent } from "./framing.ts";
 import { HostedApp, type HostOptions } from "./hosted-app.ts";
 import { NodeConnection } from "./node-connection.ts";
 import { NodeExchange, responseOn } from "./node-exchange.ts";
@@ -89,7 +89,7 @@ export function toNodeListener<State = unknown>(
     const response = responseOn(request, socket);
     const fields = joinFields(request.rawHeaders);
     const upgrade = asksForUpgrade(request.method as string, request.httpVersion, fields);
-    if (upgrade && hasContent(request)) {
+    if (upgrade && hasContent(request.method, request.headers)) {
       // Node takes the content of such a request for what comes behind it: nobody can read it safely.
       response.writeHead(501, { connection: "close" }).end();
     } else serve(request, response, upgrade ? head : undefined);
@@ -107,11 +107,6 @@ export function toNodeListener<State = unknown>(
 function waitsForContinue(request: IncomingMessage, response: ServerResponse): boolean {
   const sent = (response as { _sent100?: boolean })._sent100 === true;
   return !sent && request.httpVersion !== "1.0" && /^100-continue$/i.test(request.headers.expect ?? "");
-}
-
-function hasContent(request: IncomingMessage): boolean {
-  if (request.method === "CONNECT") return false;
-  return request.headers["transfer-encoding"] !== undefined || Number(request.headers["content-length"]) > 0;
 }
 
 /**

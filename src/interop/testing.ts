@@ -125,7 +125,7 @@ function collect(hosted: HostedApp, options: InjectOptions): Promise<AnswerColle
   const upgrade = asksForUpgrade(method, httpVersion, joinFields(rawHeaders));
   return new Promise((resolve, reject) => {
     const collector = new AnswerCollector(
-      { method, httpVersion, upgrade },
+      { method, httpVersion, upgrade: upgrade && length === 0 },
       {
         onEnd: () => {
           signal?.removeEventListener("abort", onAbort);

@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import { BodyError, ClientGone, HttpError, RequestAborted } from "../errors.ts";
 import { answerFault } from "../exchange/content-fault.ts";
 import { type ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
-import { runHandler } from "../exchange/run.ts";
+import { handlerFor, runHandler } from "../exchange/run.ts";
 import type { Handler } from "../gateway/types.ts";
 import { type RequestHead, RequestParser, type RequestParserEvents } from "../http/request-parser.ts";
 import type { RecordedRequest } from "../ipc/stall-report.ts";
@@ -26,8 +26,8 @@ import { UpgradedStream } from "./upgraded-stream.ts";
 /** What a connection needs of its server. */
 export interface ConnectionHost {
   readonly handle: Handler;
-  /** Takes the requests that ask to change protocols. */
-  readonly upgrade: Handler;
+  /** Takes the requests that ask to change protocols; undefined where `handle` does. */
+  readonly upgrade: Handler | undefined;
   readonly options: EngineOptions;
   /** What deadlines are counted from: the host's time in milliseconds at the end of the tick under way. */
   readonly now: number;
@@ -186,7 +186,7 @@ export class Connection
     this.#phase = "exchange";
     this.#startedAt = performance.now();
     this.#log?.begin(head, this.#startedAt);
-    this.#sender.expect(head.method, head.httpVersion, head.upgrade);
+    this.#sender.expect(head.method, head.httpVersion, head.upgrade && head.contentLength === 0);
     this.#keepAlive = head.keepAlive && head.method !== "CONNECT" && options.timeouts.keepAlive > 0;
     this.deadline = Number.POSITIVE_INFINITY;
     if (head.contentLength !== undefined && head.contentLength > options.limits.body) {
@@ -197,6 +197,7 @@ export class Connection
         ? undefined
         : new ArrivingBody(this, head.contentLength, options, head.expectContinue);
     const request = new ExchangeRequest(head, this.#context, this.#arriving?.body, this.#extend);
+    const handler = handlerFor(request, host.handle, host.upgrade);
     this.requestDeadline = host.now + options.timeouts.request;
     this.#log?.handOver(request);
     const { describeError: describe } = options;
@@ -207,7 +208,6 @@ export class Connection
     );
     this.#request = request;
     this.#answer = answer;
-    const handler = head.upgrade ? host.upgrade : host.handle;
     const running = runHandler(handler, request, answer, host.handlers.settled);
     if (running === undefined) return;
     host.handlers.begin();

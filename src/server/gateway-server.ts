@@ -43,7 +43,7 @@ class ConnectionContext extends ConnectionEnds implements ExchangeContext {
 
 export class GatewayServer implements WorkerServer, ConnectionHost {
   readonly handle: Handler;
-  readonly upgrade: Handler;
+  readonly upgrade: Handler | undefined;
   readonly options: EngineOptions;
   draining = false;
   lingerMs = 0;
@@ -64,7 +64,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   /** @param app called with its own `this`, so that an app may be an instance of a class */
   constructor(app: App, options: EngineOptions) {
     this.handle = app.handle.bind(app) as Handler;
-    this.upgrade = (app.upgrade?.bind(app) as Handler | undefined) ?? this.handle;
+    this.upgrade = app.upgrade?.bind(app) as Handler | undefined;
     this.options = options;
     this.#gate = options.gate ?? new Gate();
     this.#logs = options.accessLog && new ExchangeLogs(options.accessLog, options.proxyRules);

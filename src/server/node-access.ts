@@ -80,6 +80,13 @@ export class NodeAccess {
     log.watchUpgrade(socket, () => this.#upgrading.delete(log));
   }
 
+  /** A request to change protocols was refused. */
+  refusedUpgrade(request: IncomingMessage, status: number): void {
+    const log = this.begin(request);
+    log.because("refused", status);
+    log.finish("refused");
+  }
+
   /** A connection failed in node's hands. */
   refused(error: ParserError, socket: Socket, { exchange, asked, alone }: Failure): void {
     const status = statusOf(error);

@@ -1,5 +1,6 @@
 /** The limits on requests, for node's own parser, which knows only one for the size of a whole head. */
 import type { IncomingMessage } from "node:http";
+import { hasContent } from "../interop/framing.ts";
 import type { EngineOptions } from "./engine-options.ts";
 
 /** ` HTTP/1.1` and the space behind the method. */
@@ -19,6 +20,14 @@ export function refusalOf(request: IncomingMessage, limits: EngineOptions["limit
   const declared = request.headers["content-length"];
   if (declared !== undefined && Number(declared) > limits.body) return 413;
   return undefined;
+}
+
+/** The same for a request to change protocols, whose content node takes for what comes behind it. */
+export function upgradeRefusalOf(
+  request: IncomingMessage,
+  limits: EngineOptions["limits"],
+): number | undefined {
+  return refusalOf(request, limits) ?? (hasContent(request.method, request.headers) ? 501 : undefined);
 }
 
 /**

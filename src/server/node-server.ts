@@ -20,7 +20,7 @@ import { listenOn } from "./listen.ts";
 import { type ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
 import { ListenerExchange, requestId } from "./listener-exchange.ts";
 import { NodeAccess } from "./node-access.ts";
-import { limitContent, refusalOf } from "./node-limits.ts";
+import { limitContent, refusalOf, upgradeRefusalOf } from "./node-limits.ts";
 import {
   contentError,
   headTimeout,
@@ -184,15 +184,22 @@ export class NodeServer implements WorkerServer {
     });
     if (upgrade !== undefined) {
       server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-        // An upgraded connection is the app's, and never idle again.
         const connection = this.#connections.get(request.socket);
-        if (connection !== undefined) {
-          connection.begin();
-          connection.upgrade();
-          this.#upgraded += 1;
-        }
+        // Behind a request that was refused nothing is one any more.
+        if (connection === undefined || connection.refused) return;
         // A client that breaks off must not end the worker of an app that does not listen (yet).
         socket.on("error", () => {});
+        const status = upgradeRefusalOf(request, limits);
+        if (status !== undefined) {
+          this.#access?.refusedUpgrade(request, status);
+          writeRefusal(request.socket, status);
+          connection.refuse(this.#clock.now);
+          return;
+        }
+        // An upgraded connection is the app's, and never idle again.
+        connection.begin();
+        connection.upgrade();
+        this.#upgraded += 1;
         this.#access?.upgrading(request, socket);
         upgrade(request, socket, head);
       });

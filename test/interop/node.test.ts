@@ -289,6 +289,22 @@ describe("fromNodeListener", () => {
     assert.equal(sized.headers["content-length"], "5");
   });
 
+  test("a request with content asks node's listeners for no upgrade", async () => {
+    const handler = fromNodeListener(
+      (request, response) => {
+        let text = `${request.headers.upgrade} `;
+        request.setEncoding("utf8").on("data", (piece: string) => {
+          text += piece;
+        });
+        request.on("end", () => response.end(text));
+      },
+      { upgrade: (_request, socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n") },
+    );
+    const headers = { connection: "upgrade", upgrade: "echo" };
+    const answer = await inject(handler, { method: "POST", headers, body: "content" });
+    assert.deepEqual([answer.status, answer.text(), answer.errors], [200, "undefined content", []]);
+  });
+
   test("upgrades go to the listener for them", async () => {
     const handler = fromNodeListener((_request, response) => response.writeHead(426).end(), {
       upgrade: (_request, socket, head) => {

@@ -4,8 +4,9 @@ import type { RequestListener } from "node:http";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BodyError } from "../../src/errors.ts";
-import { DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
 import { until } from "../support/command.ts";
+import { statuses } from "../support/engine.ts";
 import { startNodeEngine } from "../support/node-engine.ts";
 
 const hello: RequestListener = (_request, response) => {
@@ -350,6 +351,43 @@ describe("draining", () => {
 });
 
 describe("upgrade", () => {
+  const UPGRADE = "POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n";
+  const REFUSED: { readonly [what: string]: readonly [bytes: string, status: number] } = {
+    "content of known length": [`${UPGRADE}Content-Length: 5\r\n\r\nhello`, 501],
+    "content in chunks": [`${UPGRADE}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`, 501],
+    "content that has yet to come": [`${UPGRADE}Content-Length: 5\r\n\r\n`, 501],
+    "no Host": [`${UPGRADE.replace("Host: a\r\n", "")}\r\n`, 400],
+    "a field that is too long": [`${UPGRADE}X: ${"x".repeat(DEFAULT_LIMITS.fieldSize)}\r\n\r\n`, 431],
+  };
+  for (const [what, [bytes, status]] of Object.entries(REFUSED)) {
+    test(`with ${what} is refused before the app sees it`, async (t) => {
+      const seen: string[] = [];
+      const { client } = await startNodeEngine(t, () => seen.push("request"), {
+        upgrade: (_request, socket) => {
+          seen.push("upgrade");
+          socket.end();
+        },
+      });
+      const raw = await client();
+      raw.send(bytes);
+      const answer = await raw.rest();
+      assert.deepEqual(statuses(answer), [status]);
+      assert.match(answer, /\r\nConnection: close\r\n/);
+      assert.deepEqual(seen, []);
+    });
+  }
+
+  test("with content is a request like any other where the app takes no upgrades", async (t) => {
+    const { client } = await startNodeEngine(t, async (request, response) => {
+      const pieces: Buffer[] = [];
+      for await (const piece of request) pieces.push(piece as Buffer);
+      response.setHeader("connection", "close").end(`read ${Buffer.concat(pieces)}`);
+    });
+    const raw = await client();
+    raw.send(`${UPGRADE}Content-Length: 5\r\n\r\nhello`);
+    assert.match(await raw.rest(), /^HTTP\/1\.1 200 .*read hello$/s);
+  });
+
   test("goes to the app's own listener, and the connection outlives the linger", async (context) => {
     const { server, client } = await startNodeEngine(context, hello, {
       upgrade: (_request, socket) => {

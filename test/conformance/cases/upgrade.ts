@@ -56,6 +56,50 @@ export const upgradeCases: readonly Case[] = [
     },
   },
   {
+    clauses: ["9.5", "4.6.1"],
+    title:
+      "content is no part of the new protocol: with an upgrade, such a request is refused or asks for nothing",
+    app: (stage) => ({
+      handle: async (request, respond) => {
+        stage.note(["handle", request.upgrade, await request.body.text()]);
+        respond(200, null, "plain");
+      },
+      upgrade: (request, respond) => {
+        stage.note(["upgrade", request.body.length]);
+        echo(request, respond);
+      },
+    }),
+    async run(stage) {
+      for (const content of ["content", ["con", "tent"]]) {
+        const answer = await stage.exchange({ method: "POST", headers: ASKS, content });
+        assert.ok(answer.status === 501 || answer.status === 200, `status ${answer.status}`);
+      }
+      const handled = stage.notes.filter((note) => (note as unknown[])[0] === "handle");
+      assert.deepEqual(stage.notes, handled, "what the app's upgrade was given");
+      for (const note of handled) assert.deepEqual(note, ["handle", false, "content"]);
+      assert.deepEqual(stage.errors, []);
+      const upgraded = await stage.exchange({ headers: [...ASKS, "Content-Length", "0"] });
+      assert.equal(upgraded.status, 101);
+      upgraded.upgraded?.destroy();
+    },
+  },
+  {
+    clauses: ["9.5", "4.6.1"],
+    title:
+      "content is no part of the new protocol: without an upgrade, such a request is like any other, or refused",
+    app: (stage) => async (request, respond) => {
+      stage.note([request.upgrade, await request.body.text()]);
+      respond(200, null, "plain");
+    },
+    async run(stage) {
+      for (const content of ["content", ["con", "tent"]]) {
+        const answer = await stage.exchange({ method: "POST", headers: ASKS, content });
+        if (answer.status !== 501) assert.deepEqual(stage.notes.pop(), [false, "content"]);
+      }
+      assert.deepEqual(stage.notes, []);
+    },
+  },
+  {
     clauses: ["9.1", "9.6"],
     title: "the connection is the app's, both ways",
     app: () => echo,

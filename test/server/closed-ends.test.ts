@@ -1,0 +1,50 @@
+/** Which ends of TCP connections on this machine have been closed, of every family that a server may have. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { networkInterfaces } from "node:os";
+import { describe, type TestContext, test } from "node:test";
+import { withClosedEnds } from "../../src/server/closed-ends.ts";
+import { until } from "../support/command.ts";
+
+const IPV6 = Object.values(networkInterfaces()).some((list) =>
+  list?.some(({ address }) => address === "::1"),
+);
+const skip = process.platform !== "linux" && "only Linux tells";
+
+async function accepted(
+  context: TestContext,
+  listenAt: string,
+  connectTo: string,
+): Promise<[Socket, Socket]> {
+  const server = createServer({ allowHalfOpen: true }).listen(0, listenAt);
+  context.after(() => server.close());
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  const client = connect({ host: connectTo, port, allowHalfOpen: true });
+  context.after(() => client.destroy());
+  const [socket] = (await once(server, "connection")) as [Socket];
+  context.after(() => socket.destroy());
+  socket.resume();
+  return [socket, client];
+}
+
+describe("an end that is closed is told from one that has only shut down its sending side", { skip }, () => {
+  for (const [listenAt, connectTo] of [
+    ["127.0.0.1", "127.0.0.1"],
+    ["::1", "::1"],
+    ["::", "127.0.0.1"],
+  ] as const) {
+    const withoutIt = listenAt.includes(":") && !IPV6 && "this machine has no IPv6";
+    test(`${connectTo}, accepted at ${listenAt}`, { skip: withoutIt }, async (context) => {
+      const [half, halfClient] = await accepted(context, listenAt, connectTo);
+      const [closed, closedClient] = await accepted(context, listenAt, connectTo);
+      const ends = [once(half, "end"), once(closed, "end")];
+      halfClient.end();
+      closedClient.destroy();
+      await Promise.all(ends);
+      await until("it is known", async () => (await withClosedEnds([half, closed])).length > 0);
+      assert.deepEqual(await withClosedEnds([half, closed]), [closed]);
+    });
+  }
+});

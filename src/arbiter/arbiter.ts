@@ -334,7 +334,10 @@ export class Arbiter {
 
   /** Of an arbiter that leaves it is the new one that is meant. */
   #askForReload(): void {
-    if (!this.#upgrade.reloadAsked()) this.#reload.ask();
+    if (this.#upgrade.reloadAsked()) return;
+    // As gunicorn does, which is also how its logs are rotated; workers that stay should the reload fail do it too.
+    this.#reopenLogs();
+    this.#reload.ask();
   }
 
   #takeSignal(signal: Signal): void {

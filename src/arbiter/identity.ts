@@ -3,7 +3,7 @@
  * Unix socket gets its owner and its mode. The workers themselves give the privileges up.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, readFileSync } from "node:fs";
+import { chmodSync, chownSync, fchownSync, readFileSync } from "node:fs";
 import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { Identity } from "../ipc/messages.ts";
@@ -197,13 +197,13 @@ export function ownSocket(path: string, { mode, uid, gid }: SocketOwnership): vo
 }
 
 /**
- * Gives a file to the workers, who open it by its name themselves.
+ * Gives an open file to the workers, who open it by its name, `path`, themselves.
  * @throws FatalError
  */
-export function giveFile(path: string, { uid, gid }: Identity): void {
+export function giveFile(fd: number, path: string, { uid, gid }: Identity): void {
   if (process.geteuid?.() !== 0 || (uid === undefined && gid === undefined)) return;
   try {
-    chownSync(path, uid ?? -1, gid ?? -1);
+    fchownSync(fd, uid ?? -1, gid ?? -1);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new FatalError(`cannot give ${path} to the workers' user (${code})`, ExitCode.failure, {

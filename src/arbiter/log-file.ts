@@ -1,9 +1,9 @@
 /** A log file as the arbiter sees it: made before anybody writes to it, and given to the workers, who open it by its name. */
-import { accessSync, closeSync, constants, existsSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, fstatSync } from "node:fs";
 import { dirname } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { Identity } from "../ipc/messages.ts";
-import { openAppending } from "../log/line-sink.ts";
+import { followLinks, openAppending } from "../log/appended-file.ts";
 import { giveFile } from "./identity.ts";
 
 /**
@@ -12,14 +12,19 @@ import { giveFile } from "./identity.ts";
  * @throws FatalError (usage)
  */
 export function makeLogFile(setting: string, file: string, identity: Identity): void {
+  let fd: number;
   try {
-    closeSync(openAppending(file));
+    fd = openAppending(file);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const why = code === "ENXIO" ? "nobody reads this pipe" : message;
     throw new FatalError(`${setting}: cannot write ${file}: ${why}`, ExitCode.usage, { cause: error });
   }
-  if (statSync(file).isFile()) giveFile(file, identity);
+  try {
+    if (fstatSync(fd).isFile()) giveFile(fd, file, identity);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /**
@@ -29,7 +34,8 @@ export function makeLogFile(setting: string, file: string, identity: Identity): 
  */
 export function checkLogFile(setting: string, file: string): void {
   try {
-    accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
+    const { path } = followLinks(file);
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
   } catch (error) {
     const message = `${setting}: cannot write ${file}: ${(error as Error).message}`;
     throw new FatalError(message, ExitCode.usage, { cause: error });

@@ -155,7 +155,9 @@ export class PidFile {
   static claim(path: string, root = "/"): PidFile {
     const draft = `${path}.new.${process.pid}`;
     try {
-      writeFileSync(draft, `${process.pid}\n`);
+      // What has this name is no draft of a process that lives, and may be somebody's link to another file.
+      rmSync(draft, { force: true });
+      writeFileSync(draft, `${process.pid}\n`, { flag: "wx" });
       // Whatever the umask: monitors of other users read it.
       chmodSync(draft, MODE);
       for (let claim = 0; claim < CLAIMS; claim++) {

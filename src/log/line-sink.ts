@@ -4,7 +4,8 @@
  * under way, so nothing can be lost at an exit, or doubled when the file is reopened. What cannot be
  * written waits within a bound; beyond it lines are dropped, counted and told of.
  */
-import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, writeSync } from "node:fs";
+import { openAppending } from "./appended-file.ts";
 import { InheritedDescriptor } from "./inherited-descriptor.ts";
 
 /** A file by its absolute path, or a descriptor that the process has inherited. */
@@ -36,8 +37,6 @@ const END_PATIENCE_MS = 2000;
 const UNREAD_MS = 1000;
 const END_PAUSE_MS = 5;
 const LINE_FEED = 0x0a;
-const MODE = 0o644;
-const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
 
 /** The names under which programs in containers are given their own output. */
 const OWN_OUTPUT: { readonly [path: string]: number } = { "/dev/stdout": 1, "/dev/stderr": 2 };
@@ -45,15 +44,6 @@ const OWN_OUTPUT: { readonly [path: string]: number } = { "/dev/stdout": 1, "/de
 /** What `target` means: `-` and the names of the process's own output are descriptors. */
 export function sinkTarget(target: string): SinkTarget {
   return target === "-" ? 1 : (OWN_OUTPUT[target] ?? target);
-}
-
-/**
- * Opens a file to append to, making it if it is not there. Never waits: not for the reader of a pipe either.
- *
- * @throws the system's error
- */
-export function openAppending(file: string): number {
-  return openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, MODE);
 }
 
 /** Whether a large write may be mixed with another process's. */
@@ -202,7 +192,8 @@ export class LineSink {
 
   /**
    * Opens a file by its name again, which has been moved away. What was written until here is in the old one, all
-   * else will be in the new one. A name that cannot be opened keeps the old file.
+   * else will be in the new one, and a line that was written in part is there as a whole. A name that cannot be opened
+   * keeps the old file.
    */
   reopen(): void {
     if (typeof this.#target === "number" || !fstatSync(this.#fd).isFile()) return;
@@ -217,6 +208,9 @@ export class LineSink {
     closeSync(this.#fd);
     this.#fd = fd;
     this.#isPipe = isPipe(fd);
+    if (this.#waiting !== undefined && this.#from > 0)
+      this.#from = this.#waiting.lastIndexOf(LINE_FEED, this.#from - 1) + 1;
+    this.flush();
   }
 
   /** For the end of the process: gets out what there is, waiting a little for a full pipe. Later lines go at once. */

@@ -1,6 +1,6 @@
 /** The log file: who writes to it, and what USR1 does. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, lchownSync, readFileSync, renameSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "../support/ask.ts";
@@ -60,4 +60,31 @@ test("a log file that cannot be written is one line, exit code 2", async (contex
   const command = startCommand(context, args, { cwd: folder });
   assert.equal((await command.ended()).code, 2);
   assert.match(command.stderr, /^tsgun: error-logfile: cannot write .*missing\/error\.log: ENOENT.*\n$/);
+});
+
+const ROOT_ONLY = { skip: process.geteuid?.() !== 0 && "only root can give a link to another user" };
+
+test("another user's link in the log file's place is one line, exit code 2", ROOT_ONLY, async (context) => {
+  const folder = temporaryFolder(context);
+  symlinkSync(join(folder, "victim"), join(folder, "error.log"));
+  lchownSync(join(folder, "error.log"), 65_534, 65_534);
+  for (const setting of ["error-logfile", "access-logfile"]) {
+    for (const check of [[], ["--check-config"]]) {
+      const args = [
+        join(FIXTURES, "pool/echo.mjs"),
+        "-b",
+        "127.0.0.1:0",
+        `--${setting}`,
+        "error.log",
+        ...check,
+      ];
+      const command = startCommand(context, args, { cwd: folder });
+      assert.equal((await command.ended()).code, 2);
+      assert.match(
+        command.stderr,
+        new RegExp(`^tsgun: ${setting}: cannot write .*: the symbolic link .* is another user's .*\\n$`),
+      );
+    }
+  }
+  assert.ok(!existsSync(join(folder, "victim")));
 });

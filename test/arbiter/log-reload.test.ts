@@ -1,6 +1,6 @@
 /** What a reload changes of the error log, and that it changes nothing when it cannot. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
@@ -68,6 +68,26 @@ test("file, format, level, capture and syslog change, for the arbiter and its ne
   assert.equal(read("one.log"), old);
   assert.match(old, /Handling signal: hup\n$/);
   await until("syslog has heard the same", () => received.length === entries.length);
+});
+
+test("HUP rotates: the arbiter writes to the new file, and so do workers that stay because the reload fails", async (context) => {
+  const { command, path, read, reload } = await configured(context, { errorLogfile: "one.log" });
+  const moved = (name: string): void => renameSync(join(path, "..", "one.log"), join(path, "..", name));
+  moved("one.log.1");
+  reload({ errorLogfile: "one.log" });
+  await until("the reload is told in the new file", () => /Ready: generation 2/.test(read("one.log")));
+  await until("the old worker has gone", () => command.workers().length === 1);
+  assert.match(read("one.log.1"), /Handling signal: hup\n$/);
+  moved("one.log.2");
+  reload({ errorLogfile: "one.log", workers: "many" });
+  await until("the failure is told", () => /Reload failed, generation 2 stays/.test(read("one.log")));
+  await until("the worker writes there", async () => {
+    await ask({ path }, "/throw");
+    return /Error handling request GET \/throw/.test(read("one.log"));
+  });
+  command.kill("SIGTTOU");
+  await until("the arbiter does, too", () => /Handling signal: ttou/.test(read("one.log")));
+  assert.match(read("one.log.2"), /Handling signal: hup\n$/);
 });
 
 test("a file that cannot be opened fails the reload, and the log goes on as it was", async (context) => {

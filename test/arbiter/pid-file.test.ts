@@ -3,11 +3,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
+  lstatSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -57,6 +59,17 @@ test("holds this process's number, readable by all whatever the umask, and nothi
   assert.deepEqual(readdirSync(join(path, "..")), ["app.pid"]);
   file.remove();
   assert.equal(existsSync(path), false);
+});
+
+test("a link that waits where the draft is written leads nowhere", (t) => {
+  const path = join(folder(t), "app.pid");
+  const victim = `${path}.victim`;
+  writeFileSync(victim, "precious");
+  symlinkSync(victim, `${path}.new.${process.pid}`);
+  PidFile.claim(path);
+  assert.equal(readFileSync(victim, "utf8"), "precious");
+  assert.equal(readFileSync(path, "utf8"), OURS);
+  assert.ok(!lstatSync(path).isSymbolicLink());
 });
 
 test("a live process's file is refused and left as it is", async (t) => {

@@ -111,6 +111,30 @@ test("reopened: what was written before is in the old file, the rest in the new 
   assert.deepEqual(told, []);
 });
 
+test("reopened behind a line that was written in part: the new file has it whole", (context) => {
+  const file = join(temporaryFolder(context), "log");
+  const { sink, told } = open(file);
+  const line = (number: number): string => `${number} ${"x".repeat(297)}\n`;
+  // As on a full disk: a write takes what there is room for, and the next one fails.
+  const limitFiles = (bytes: string): void => {
+    execFileSync("prlimit", ["--pid", String(process.pid), `--fsize=${bytes}:`]);
+  };
+  for (let number = 0; number < 5; number++) sink.write(line(number));
+  limitFiles("1000");
+  try {
+    sink.flush();
+    assert.deepEqual(told, [`The test log ${file} cannot be written (EFBIG)`]);
+    renameSync(file, `${file}.1`);
+    sink.reopen();
+  } finally {
+    limitFiles("unlimited");
+  }
+  sink.end();
+  assert.equal(read(`${file}.1`), `${line(0)}${line(1)}${line(2)}${line(3).slice(0, 100)}`);
+  assert.equal(read(file), line(3) + line(4));
+  assert.match(told[1] as string, /is written again; lines dropped meanwhile: 0$/);
+});
+
 test("a name that cannot be opened again keeps the old file", (context) => {
   const folder = temporaryFolder(context);
   const inner = join(folder, "inner");

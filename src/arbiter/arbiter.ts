@@ -475,7 +475,7 @@ export class Arbiter {
         if (first && this.#generations.standsInFor(candidate.generation) === undefined)
           this.#narrator.serving(message.serving);
         this.#pool.workerReady(id);
-        this.#crew.evenOut(id);
+        this.#crew.serves(id);
         return;
       }
       case "failed":

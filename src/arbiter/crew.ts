@@ -6,9 +6,11 @@ import type { EndedWorker, WorkerProcess } from "../config/hooks.ts";
 import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { ToWorker } from "../ipc/messages.ts";
+import type { HeldRequest } from "../ipc/request-report.ts";
 import type { StallReport } from "../ipc/stall-report.ts";
 import { averageConnections, excessConnections } from "./balance.ts";
 import { StartError } from "./child-process.ts";
+import { CrashSuspects, DEATHS } from "./crash-suspects.ts";
 import type { ArbiterEvent, Ending } from "./event.ts";
 import { exitName, OomKills } from "./exit-name.ts";
 import { type LostLog, LostRequests } from "./lost-requests.ts";
@@ -36,6 +38,9 @@ export interface CrewOffice {
   post(event: ArbiterEvent): void;
 }
 
+/** How long requests are journaled behind a death without a word, in milliseconds. */
+const JOURNAL_FOR = 600_000;
+
 export class Crew {
   readonly #office: CrewOffice;
   readonly #handles = new Map<number, WorkerHandle>();
@@ -43,6 +48,8 @@ export class Crew {
   readonly #averages = new Map<number, number | undefined>();
   readonly #oomKills = new OomKills();
   readonly #lost = new LostRequests();
+  readonly #suspects = new CrashSuspects();
+  #journalUntil = Number.NEGATIVE_INFINITY;
 
   constructor(office: CrewOffice) {
     this.#office = office;
@@ -126,7 +133,29 @@ export class Crew {
     else if (pid !== undefined && worker !== undefined) narrator.silent(pid, worker, processState(pid));
     const handle = this.#handles.get(id);
     if (handle === undefined) this.#withdrawn(id);
-    else handle.kill(why !== "silence");
+    else {
+      if (why === "silence") this.#suspect(handle.requests.list);
+      handle.kill(why !== "silence");
+    }
+  }
+
+  /** A worker serves. */
+  serves(id: number): void {
+    const milliseconds = this.#journalUntil - this.#pool.now;
+    if (milliseconds > 0) this.send(id, { type: "journal-requests", milliseconds });
+    this.evenOut(id);
+  }
+
+  /** A worker that served has died unasked, with these requests in its hands; undefined where it had no time to say. */
+  #suspect(requests: readonly HeldRequest[] | undefined): void {
+    const { now } = this.#pool;
+    if (requests !== undefined) {
+      const suspects = this.#suspects.died(requests, now);
+      if (suspects.length > 0) this.#office.narrator.suspected(suspects, DEATHS);
+      return;
+    }
+    this.#journalUntil = now + JOURNAL_FOR;
+    this.tellAll({ type: "journal-requests", milliseconds: JOURNAL_FOR });
   }
 
   /** A worker's watchdog has something to say. */
@@ -157,11 +186,19 @@ export class Crew {
     // It may have been too early, or the app too much in the way, for the worker to say so.
     if (ending.signal !== null && STOP_SIGNALS.has(ending.signal)) this.#pool.workerSignalled(id);
     this.#pool.workerGone(id, how);
-    if (!this.#handles.has(id)) return;
-    const pid = this.pidOf(id);
+    const handle = this.#handles.get(id);
+    if (handle === undefined) return;
+    const { pid } = handle;
+    const { list } = handle.requests;
     if (pid !== undefined)
       this.#lost.ended(pid, ending.signal === "SIGKILL", () => this.#office.lostLog(pid, worker));
-    this.#office.narrator.exited({ pid, record: worker, ending, how }, this.#pool.desired, this.#pool.now);
+    const requests = list ?? [];
+    this.#office.narrator.exited(
+      { pid, record: worker, ending, how, requests },
+      this.#pool.desired,
+      this.#pool.now,
+    );
+    if (worker.state === "ready") this.#suspect(list);
     this.#handles.delete(id);
     this.#averages.delete(id);
     const { slot, generation, state, ordered, failure } = worker;

@@ -1,7 +1,8 @@
 /** What the arbiter says in the log, in gunicorn's words where gunicorn has them. */
 import { packageVersion } from "../config/version.ts";
 import type { BootFailure } from "../ipc/messages.ts";
-import { describeStall, type StallReport } from "../ipc/stall-report.ts";
+import type { HeldRequest } from "../ipc/request-report.ts";
+import { describeHeld, describeStall, printable, type StallReport } from "../ipc/stall-report.ts";
 import type { ErrorLog, LogFields } from "../log/error-log.ts";
 import type { Listener } from "./bind.ts";
 import { CrashNews, type Death } from "./crash-news.ts";
@@ -19,6 +20,8 @@ export interface EndedWorker {
   readonly ending: Ending;
   /** The ending, for a sentence. */
   readonly how: string;
+  /** What it took along, as far as it is known. */
+  readonly requests: readonly HeldRequest[];
 }
 
 /** Whether a worker that was stopping ended in the way it was told to. */
@@ -149,12 +152,23 @@ export class Narrator {
 
   /** A worker's process has ended; `desired` is what is wanted now. */
   exited(worker: EndedWorker, desired: Desired, now: number): void {
-    const { pid, record, ending, how } = worker;
+    const { pid, record, ending, how, requests } = worker;
     const what = `Worker (pid: ${pid}) ${how}`;
     const fields = about(pid, record);
-    if (record.state !== "draining") this.#died(record, { what, detail: undefined, fields }, desired, now);
+    const detail = describeHeld(requests, Date.now()).join("\n") || undefined;
+    if (record.state !== "draining") this.#died(record, { what, detail, fields }, desired, now);
     else if (isAsked(record, ending)) this.#log.info(`Worker exiting (pid: ${pid})`, fields);
-    else this.#log.warning(`${what} while it was stopping`, undefined, fields);
+    else this.#log.warning(`${what} while it was stopping`, detail, fields);
+  }
+
+  /** Workers die again and again with the same requests in their hands. */
+  suspected(requests: readonly string[], deaths: number): void {
+    const names = printable(requests.join(" and "));
+    const were = requests.length === 1 ? "was" : "were";
+    this.#log.warning(
+      `Likely cause of the crashes: ${names} ${were} in flight in each of the last ${deaths} deaths of workers; ` +
+        "until its handler is mended, have the proxy in front refuse it",
+    );
   }
 
   #died(worker: WorkerRecord, death: Death, desired: Desired, now: number): void {

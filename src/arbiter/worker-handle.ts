@@ -9,8 +9,9 @@ import type { Config } from "../config/settings.ts";
 import type { Assignment, BootFailure, FromWorker, Identity, ToWorker } from "../ipc/messages.ts";
 import { type ChildLaunch, startChild } from "./child-process.ts";
 import type { ArbiterEvent } from "./event.ts";
+import { HeldRequests } from "./held-requests.ts";
 import { killTree } from "./kill-tree.ts";
-import { readStallReports } from "./stall-reports.ts";
+import { readWorkerReports } from "./worker-reports.ts";
 
 /** The worker's own program, run from the same folder of files as this one: built or source. */
 const PROGRAM = fileURLToPath(new URL(`../worker/main${extname(import.meta.filename)}`, import.meta.url));
@@ -20,6 +21,9 @@ const FIRST_INHERITED = 3;
 
 /** Where node knows it: SIGUSR1 opens no debugger port, not even before a listener for it is there. */
 const NO_DEBUGGER = "--disable-sigusr1";
+
+/** How long the last lines in a dead worker's pipe are waited for, in milliseconds; they are there, unless a child has it. */
+const LAST_REPORTS_MS = 100;
 
 /** What a worker gets to write the lines of the requests that end with it, in milliseconds. */
 const LAST_LINES_MS = 50;
@@ -50,6 +54,8 @@ export class WorkerHandle {
   /** Undefined when the process could not be started. */
   readonly #child: ChildProcess | undefined;
   readonly #assignment: Assignment<Config>;
+  /** What was in its hands, as far as it has told. */
+  readonly requests = new HeldRequests();
 
   constructor(launch: Launch, post: (event: ArbiterEvent) => void) {
     const { id } = launch;
@@ -57,12 +63,19 @@ export class WorkerHandle {
     this.#assignment = assignmentOf(launch);
     this.#child = startChild(childLaunch(launch), (error) => post({ type: "unstarted", id, error }), fork);
     this.#child?.on("message", (message: FromWorker) => post({ type: "message", id, message }));
+    const reports = this.#child?.stdio[this.#assignment.reports] as Readable | null | undefined;
     this.#child?.on("exit", (code, signal) => {
       // An empty signal name stands for none.
-      post({ type: "exit", id, ending: { code, signal: signal || null } });
+      whenRead(reports, () => post({ type: "exit", id, ending: { code, signal: signal || null } }));
     });
-    const reports = this.#child?.stdio[this.#assignment.reports] as Readable | null | undefined;
-    if (reports) readStallReports(reports, (report) => post({ type: "stall", report }));
+    if (!reports) return;
+    readWorkerReports(reports, {
+      stall: (report) => {
+        this.requests.takeStall(report);
+        post({ type: "stall", report });
+      },
+      requests: (report) => this.requests.take(report),
+    });
   }
 
   /** Undefined when the process could not be started. */
@@ -92,6 +105,21 @@ export class WorkerHandle {
     this.send({ type: "last-lines" });
     setTimeout(() => killTree(child), LAST_LINES_MS);
   }
+}
+
+/** Calls `then` when what a dead process has written has been read. */
+function whenRead(pipe: Readable | null | undefined, then: () => void): void {
+  if (!pipe || pipe.destroyed) {
+    then();
+    return;
+  }
+  const read = (): void => {
+    clearTimeout(timer);
+    pipe.off("close", read);
+    then();
+  };
+  const timer = setTimeout(read, LAST_REPORTS_MS);
+  pipe.on("close", read);
 }
 
 function assignmentOf(launch: Launch): Assignment<Config> {

@@ -49,6 +49,8 @@ export type ToWorker<Settings> =
   | { readonly type: "reopen" }
   /** It is about to be killed: what it still has to answer gets its line in the access log now. */
   | { readonly type: "last-lines" }
+  /** Tell of each request as it comes, for so many milliseconds from now: workers die without a word. */
+  | { readonly type: "journal-requests"; readonly milliseconds: number }
   /** Cut connections, run `shutdown`, exit. */
   | { readonly type: "quit" };
 

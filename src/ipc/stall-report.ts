@@ -2,6 +2,7 @@
  * What is known about a worker whose main loop does not turn. The watchdog thread writes it while the
  * main thread is blocked, so it is plain data that survives JSON: one line per report.
  */
+import type { HeldRequest } from "./request-report.ts";
 
 /** A request that had no complete answer when the report was made. */
 export interface StalledRequest {
@@ -62,6 +63,9 @@ export interface StallReport {
   readonly children: readonly ChildProcess[];
 }
 
+/** So many requests of a dead worker are named. */
+const MOST_LINES = 20;
+
 const KINDS: readonly unknown[] = ["stuck", "returned", "recovered", "orphaned"];
 
 /** Reads one line written by a watchdog; `undefined` when it is not a whole report. */
@@ -92,7 +96,7 @@ function seconds(ms: number): string {
 }
 
 /** Names that came from a client or another program must not be able to write lines of their own. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/[\0-\x1f\x7f-\x9f]/g, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
   });
@@ -116,11 +120,25 @@ function headline(report: StallReport): string {
   }
 }
 
+/** The requests that a dead worker took along, for people: indented lines, not too many. */
+export function describeHeld(requests: readonly HeldRequest[], now: number): string[] {
+  const lines = requests.slice(0, MOST_LINES).map(({ method, target, id, since }) => {
+    const age = seconds(Math.max(0, now - since));
+    return inFlightLine(method, target, id === undefined ? age : `id ${id}, ${age}`);
+  });
+  const more = requests.length - lines.length;
+  return more > 0 ? [...lines, `  and ${more} more in flight`] : lines;
+}
+
+function inFlightLine(method: string, target: string, about: string): string {
+  return printable(`  in flight: ${method} ${target} (${about})`);
+}
+
 /** The report for people: a headline, then indented lines (frames, requests in flight, child processes). */
 export function describeStall(report: StallReport): string[] {
   const lines = [headline(report), ...report.stack.map((frame) => `    ${frame}`)];
   for (const { method, target, id, age } of report.inFlight ?? []) {
-    lines.push(printable(`  in flight: ${method} ${target} (id ${id}, ${seconds(age)})`));
+    lines.push(inFlightLine(method, target, `id ${id}, ${seconds(age)}`));
   }
   for (const { pid, command } of report.children) lines.push(printable(`  child process ${pid}: ${command}`));
   return lines;

@@ -15,7 +15,7 @@ import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
 import { PeerWatch } from "./peer-watch.ts";
 import { RunningHandlers } from "./running-handlers.ts";
-import type { InFlight, WorkerServer } from "./server.ts";
+import type { InFlight, RequestWatch, WorkerServer } from "./server.ts";
 import { TickClock } from "./tick-clock.ts";
 
 /** What is the same for all requests of a connection. Whether its peer is trusted is found out once, if it matters. */
@@ -41,9 +41,20 @@ class ConnectionContext extends ConnectionEnds implements ExchangeContext {
   }
 }
 
+function watched(handle: Handler, watch: RequestWatch | undefined): Handler {
+  if (watch === undefined) return handle;
+  return (request, respond) => {
+    const over = watch(request.method, request.target);
+    respond.finished().then(over, over);
+    return handle(request, respond);
+  };
+}
+
 export class GatewayServer implements WorkerServer, ConnectionHost {
-  readonly handle: Handler;
-  readonly upgrade: Handler | undefined;
+  /** What requests are given to: the app's own, or something around it while requests are watched. */
+  handle: Handler;
+  upgrade: Handler | undefined;
+  readonly #handlers: { readonly handle: Handler; readonly upgrade: Handler | undefined };
   readonly options: EngineOptions;
   draining = false;
   lingerMs = 0;
@@ -65,6 +76,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   constructor(app: App, options: EngineOptions) {
     this.handle = app.handle.bind(app) as Handler;
     this.upgrade = app.upgrade?.bind(app) as Handler | undefined;
+    this.#handlers = { handle: this.handle, upgrade: this.upgrade };
     this.options = options;
     this.#gate = options.gate ?? new Gate();
     this.#logs = options.accessLog && new ExchangeLogs(options.accessLog, options.proxyRules);
@@ -125,6 +137,12 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
       const { record } = current;
       return [{ method, target, id, age: now - current.startedAt, ...(record && { record }) }];
     });
+  }
+
+  watchRequests(watch: RequestWatch | undefined): void {
+    const { handle, upgrade } = this.#handlers;
+    this.handle = watched(handle, watch);
+    this.upgrade = upgrade && watched(upgrade, watch);
   }
 
   logUnanswered(): void {

@@ -37,6 +37,8 @@ export class ListenerExchange {
   readonly startedAt = performance.now();
   /** Undefined where the access log is off. */
   readonly log: NodeExchangeLog | undefined;
+  /** Whoever watches requests is told of its end. */
+  onOver: (() => void) | undefined;
   readonly #number: number;
   readonly #timeouts: EngineTimeouts;
   readonly #begunAt: number;

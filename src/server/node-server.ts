@@ -32,7 +32,7 @@ import {
 } from "./parser-error.ts";
 import { PeerWatch } from "./peer-watch.ts";
 import { RunningHandlers } from "./running-handlers.ts";
-import type { InFlight, WorkerServer } from "./server.ts";
+import type { InFlight, RequestWatch, WorkerServer } from "./server.ts";
 import { TickClock } from "./tick-clock.ts";
 
 export interface NodeServerOptions {
@@ -75,6 +75,7 @@ export class NodeServer implements WorkerServer {
   #requests = 0;
   #dueAt = Number.POSITIVE_INFINITY;
   #onDue: () => void = () => {};
+  #watch: RequestWatch | undefined;
 
   constructor(options: NodeServerOptions) {
     this.#options = options;
@@ -121,6 +122,10 @@ export class NodeServer implements WorkerServer {
       const record = exchange.log?.record();
       return { ...exchange.name, age: now - exchange.startedAt, ...(record && { record }) };
     });
+  }
+
+  watchRequests(watch: RequestWatch | undefined): void {
+    this.#watch = watch;
   }
 
   logUnanswered(): void {
@@ -302,12 +307,17 @@ export class NodeServer implements WorkerServer {
     for (const exchange of this.#exchanges) {
       if (exchange.request.socket !== socket) continue;
       this.#exchanges.delete(exchange);
+      exchange.onOver?.();
       this.#cut(exchange);
     }
   }
 
   /** Calls the app. What it throws, or its promise rejects with, is that request's affair and not the worker's. */
   #run(exchange: ListenerExchange): void {
+    if (this.#watch !== undefined) {
+      const { method, target } = exchange.name;
+      exchange.onOver = this.#watch(method, target);
+    }
     try {
       const result: unknown = this.#options.listener(exchange.request, exchange.response);
       if (result instanceof Promise) this.#watchPromise(exchange, result);
@@ -371,6 +381,7 @@ export class NodeServer implements WorkerServer {
   #end(exchange: ListenerExchange): void {
     if (!exchange.end()) return;
     this.#exchanges.delete(exchange);
+    exchange.onOver?.();
     if (exchange.response.writableFinished) {
       exchange.log?.finish("complete");
       this.#requests += 1;

@@ -17,6 +17,9 @@ export interface InFlight {
   readonly record?: RecordedRequest;
 }
 
+/** Called when a request comes; what it returns, when the request is over. */
+export type RequestWatch = (method: string, target: string) => () => void;
+
 export interface WorkerServer {
   /** Serves on one more socket; `listen` makes the server it is given listen there. */
   open(listen: (server: Server) => Promise<void>): Promise<void>;
@@ -37,6 +40,8 @@ export interface WorkerServer {
    */
   shed(connections: number): void;
   inFlight(): InFlight[];
+  /** Tells of each request that comes from now on; undefined ends that. */
+  watchRequests(watch: RequestWatch | undefined): void;
   /** The process ends: the requests in flight, which will not be answered any more, get their lines in the access log. */
   logUnanswered(): void;
   /**

@@ -18,6 +18,7 @@ import { outliveOutputs, outliveTerminal } from "../log/own-output.ts";
 import { openAccessLog } from "./access-log-file.ts";
 import { describeBootError } from "./boot-error.ts";
 import { dropPrivileges } from "./privileges.ts";
+import { RequestReports } from "./request-reports.ts";
 import { makeServing, type Serving } from "./serving.ts";
 import { beginTerm } from "./term.ts";
 import { logUncaught } from "./uncaught.ts";
@@ -64,6 +65,7 @@ class WorkerLife {
   #watchdog: Watchdog | undefined;
   #loadedFiles: LoadedFiles | undefined;
   #hooks: WorkerHooks | undefined;
+  #requests: RequestReports | undefined;
   #shutdown: Promise<void> | undefined;
   #linger = 0;
 
@@ -95,6 +97,9 @@ class WorkerLife {
       case "last-lines":
         this.#serving?.server.logUnanswered();
         this.#accessLog?.flush();
+        return;
+      case "journal-requests":
+        void this.#requests?.journal(message.milliseconds);
         return;
     }
   }
@@ -169,6 +174,8 @@ class WorkerLife {
       process.off("uncaughtException", failed);
     }
     this.#phase = "ready";
+    this.#requests = new RequestReports(assignment.reports, this.#serving.server, this.#log);
+    process.on("exit", (code) => this.#lastWord(code));
     this.#loadedFiles?.flush();
     send({ type: "ready", serving: this.#serving.what });
     setInterval(() => this.#beat(), beatInterval(settings.timeout)).unref();
@@ -179,6 +186,11 @@ class WorkerLife {
   #inFlight(): StalledRequest[] {
     this.#accessLog?.flush();
     return boundedRecords(this.#serving?.server.inFlight() ?? []);
+  }
+
+  /** A process that ends as it was told to has nothing in its hands that it owes anybody. */
+  #lastWord(exitCode: number): void {
+    if (this.#phase !== "draining" || exitCode !== ExitCode.ok) this.#requests?.last();
   }
 
   /** However the process ends, as long as it may run to its end. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { cgroupOf, readText } from "../../src/arbiter/cgroup.ts";
 import { ask } from "../support/ask.ts";
 import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
@@ -103,6 +103,36 @@ test("workers that die in a row are told in a line now and then, and are not wai
   rmSync(doom);
   assert.equal((await ask(target)).status, 200);
   assert.equal((await command.end()).code, 0);
+});
+
+describe("requests that a dead worker took along are named, and what the last ones have in common", () => {
+  for (const app of ["faults/poison.mjs", "faults/poison-listener.cjs"]) {
+    test(app, async (context) => {
+      const command = startCommand(context, [app, "-b", "127.0.0.1:0", "--log-level", "debug"]);
+      await command.ready();
+      const target = { port: await command.port() };
+      const poison = async (how: string, end: string): Promise<void> => {
+        await assert.rejects(ask(target, `/poison?${how}`));
+        await command.line(new RegExp(`Worker \\(pid: \\d+\\) ${end}`));
+      };
+      await poison("throw", "exited with code 1");
+      await poison("exit", "exited with code 5");
+      for (const way of ["throw", "exit"])
+        assert.match(
+          command.stderr,
+          new RegExp(`with code \\d\n +in flight: GET /poison\\?${way} \\(id .*ms\\)\n`),
+        );
+      // No JavaScript runs behind a signal. The first one is why the next worker tells of its requests ahead.
+      await poison("abort", "was killed by SIGABRT");
+      await command.line(/Requests are journaled/);
+      await poison("kill", "was killed by SIGKILL");
+      assert.match(command.stderr, /SIGKILL.*\n +in flight: GET \/poison\?kill \(\d+ ms\)\n/);
+      await command.line(
+        /\[WARNING\] Likely cause of the crashes: GET \/poison was in flight in each of the last 3 deaths/,
+      );
+      assert.equal((await ask(target)).status, 200);
+    });
+  }
 });
 
 test("--crash-limit ends the server with exit code 3 and the reason", async (context) => {

@@ -18,7 +18,7 @@ const RATE = 60;
 export interface StageOptions {
   readonly workers: number;
   /** A file of the fixtures. Default: the mirror, a gateway app. */
-  readonly app?: "mirror.mjs" | "mirror-listener.cjs" | "blocks.mjs";
+  readonly app?: "mirror.mjs" | "mirror-listener.cjs" | "blocks.mjs" | "poison.mjs" | "poison-listener.cjs";
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   /** Puts what else the app needs into its folder. */

@@ -1,0 +1,53 @@
+/** A client that asks again and again for what ends its worker, while others ask for what is well. */
+import assert from "node:assert/strict";
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { FIXTURES } from "../support/command.ts";
+import { FaultStage } from "../support/fault-stage.ts";
+
+/** How many answers each load is to get once the poison is over, and within which time: a boot, and a wait of a second. */
+const BEHIND = 12;
+const SOON = 8000;
+
+const SERVERS = [
+  { workers: 1, app: "poison.mjs", how: "throw", times: 12 },
+  { workers: 4, app: "poison.mjs", how: "kill", times: 30 },
+  { workers: 4, app: "poison-listener.cjs", how: "throw", times: 30 },
+] as const;
+
+for (const { workers, app, how, times } of SERVERS) {
+  test(`${times} requests that end their worker (${how}), ${workers} workers of ${app}`, async (context) => {
+    const stage = await FaultStage.start(context, {
+      workers,
+      app,
+      prepare(folder) {
+        for (const file of ["mirror.mjs", "mirror-listener.cjs", "poison-ways.cjs"])
+          copyFileSync(join(FIXTURES, "faults", file), join(folder, file));
+      },
+    });
+    await stage.load();
+    const answered = (): number =>
+      [...stage.loads.values()].reduce((sum, { counts }) => sum + counts.answered, 0);
+    const before = answered();
+    for (let time = 0; time < times; time++)
+      await assert.rejects(ask({ port: stage.port }, `/poison?${how}`), { code: /ECONNRESET|EPIPE/ });
+    assert.ok(answered() > before, "nobody else was answered");
+    await Promise.all([...stage.loads.values()].map((load) => load.more(BEHIND, SOON)));
+    await stage.settled();
+    await Promise.all([...stage.loads.values()].map((load) => load.stop()));
+    for (const [name, { counts, failures, report }] of stage.loads) {
+      const { refused, wrong, timedOut } = counts;
+      assert.deepEqual(
+        { refused, wrong, timedOut },
+        { refused: 0, wrong: 0, timedOut: 0 },
+        `${name}: ${report}`,
+      );
+      for (const { kind, text } of failures) assert.match(kind, /truncated|reset/, `${name}: ${text}`);
+    }
+    const suspected = /Likely cause of the crashes: GET \/poison was in flight in each of the last 3 deaths/;
+    assert.ok(stage.command.lines(suspected).length > 0, stage.command.stderr);
+    await stage.end();
+  });
+}

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseRequestReport, type RequestReport } from "../../src/ipc/request-report.ts";
+import { describeHeld } from "../../src/ipc/stall-report.ts";
+
+const REQUEST = { method: "GET", target: "/slow?x", since: 1000 };
+
+test("a line is read back as it was written; anything else is no report", () => {
+  const reports: RequestReport[] = [
+    { kind: "held", requests: [{ ...REQUEST, id: "7-1" }] },
+    { kind: "begun", number: 3, request: REQUEST },
+    { kind: "over", numbers: [1, 2] },
+  ];
+  for (const report of reports) assert.deepEqual(parseRequestReport(JSON.stringify(report)), report);
+  const others = ["", "{", "null", "[]", '{"kind":"held"}', '{"kind":"held","requests":[{}]}'];
+  for (const line of [...others, '{"kind":"begun","number":1,"request":null}', '{"kind":"stuck","pid":1}'])
+    assert.equal(parseRequestReport(line), undefined, line);
+});
+
+test("in words: how long each has been there, and not more of them than somebody reads", () => {
+  assert.deepEqual(describeHeld([{ ...REQUEST, id: "7-1" }, REQUEST], 3500), [
+    "  in flight: GET /slow?x (id 7-1, 2.5 s)",
+    "  in flight: GET /slow?x (2.5 s)",
+  ]);
+  const many = Array.from({ length: 25 }, () => REQUEST);
+  assert.equal(describeHeld(many, 3500).length, 21);
+  assert.equal(describeHeld(many, 3500).at(-1), "  and 5 more in flight");
+  assert.deepEqual(describeHeld([], 0), []);
+  assert.deepEqual(describeHeld([{ ...REQUEST, target: "/\n[1] [ERROR] forged" }], 1001), [
+    "  in flight: GET /\\x0a[1] [ERROR] forged (1 ms)",
+  ]);
+});

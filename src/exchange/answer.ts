@@ -3,6 +3,7 @@
  * is (once, whole or piece by piece, never content where HTTP allows none, never a truncated one that
  * looks complete); the carrier below it decides how it is framed and sent.
  */
+import { AsyncResource } from "node:async_hooks";
 import type { Duplex } from "node:stream";
 import {
   type BodyError,
@@ -80,7 +81,8 @@ export class Answer {
   readonly #onError: AnswerErrorListener;
   #declared: number | undefined;
   #written = 0;
-  #source: ContentSource | undefined;
+  /** Stops the source of the content, in the async scope in which the app gave it. */
+  #stop: (() => void) | undefined;
   #settled: { resolve(): void; reject(error: Error): void; promise: Promise<void> } | undefined;
   #failure: Error | undefined;
   #pending: { status: number; fields: string[] } | undefined;
@@ -232,9 +234,9 @@ export class Answer {
   async #stream(status: number, fields: string[], source: ContentSource): Promise<void> {
     this.#pending = { status, fields };
     if (!this.#carrier.headOnly && !forbidsContent(status)) {
-      this.#source = source;
+      this.#stop = AsyncResource.bind(source.stop);
       await pump(source, this);
-      this.#source = undefined;
+      this.#stop = undefined;
       if (!this.complete) this.endContent();
       return;
     }
@@ -466,8 +468,8 @@ export class Answer {
 
   /** A stream nobody reads must not stay open. */
   #stopSource(): void {
-    const source = this.#source;
-    this.#source = undefined;
-    source?.stop();
+    const stop = this.#stop;
+    this.#stop = undefined;
+    stop?.();
   }
 }

@@ -2,6 +2,7 @@
  * A request as the app sees it, over any head. Only what nearly every handler reads is made at once;
  * a getter below makes its value at the first touch, and that is what keeps an untouched one free.
  */
+import { AsyncResource } from "node:async_hooks";
 import { GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { joinFields } from "../gateway/fields.ts";
@@ -68,7 +69,9 @@ export class ExchangeRequest implements GatewayRequest {
   #path: string | undefined;
   #query = "";
   #id: string | undefined;
-  #abort: AbortController | undefined;
+  #signal: AbortSignal | undefined;
+  /** Aborts the signal, in the async scope in which the app asked for it: that of its listeners. */
+  #abortSignal: ((reason: Error) => void) | undefined;
   #abortReason: Error | undefined;
   readonly #clock: RequestClock | undefined;
 
@@ -204,11 +207,13 @@ export class ExchangeRequest implements GatewayRequest {
   }
 
   get signal(): AbortSignal {
-    if (this.#abort === undefined) {
-      this.#abort = new AbortController();
-      if (this.#abortReason !== undefined) this.#abort.abort(this.#abortReason);
+    if (this.#signal === undefined) {
+      const controller = new AbortController();
+      this.#signal = controller.signal;
+      if (this.#abortReason !== undefined) controller.abort(this.#abortReason);
+      else this.#abortSignal = AsyncResource.bind((reason: Error) => controller.abort(reason));
     }
-    return this.#abort.signal;
+    return this.#signal;
   }
 
   get draining(): boolean {
@@ -227,7 +232,7 @@ export class ExchangeRequest implements GatewayRequest {
   abort(reason: Error): void {
     if (this.#abortReason !== undefined) return;
     this.#abortReason = reason;
-    this.#abort?.abort(reason);
+    this.#abortSignal?.(reason);
   }
 
   #givenId(): string | undefined {

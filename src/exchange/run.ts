@@ -3,6 +3,7 @@ import { HttpError } from "../errors.ts";
 import type { GatewayRequest, Handler } from "../gateway/types.ts";
 import type { Answer } from "./answer.ts";
 import type { ExchangeRequest } from "./request.ts";
+import { requestScope } from "./scope.ts";
 
 /**
  * The handler of an app that takes a request. One that asks to change protocols and has content is refused where the
@@ -19,7 +20,7 @@ export function handlerFor(request: ExchangeRequest, handle: Handler, upgrade: H
 }
 
 /**
- * Calls `handler`; a throw or a rejection becomes the answer's failure.
+ * Calls `handler` in a scope of its own; a throw or a rejection becomes the answer's failure.
  *
  * @param settled called when the promise that it returns has settled, and the answer's failure is seen to
  * @returns what tells that the handler has settled; undefined where it does not say
@@ -31,7 +32,7 @@ export function runHandler(
   settled?: () => void,
 ): Promise<unknown> | undefined {
   try {
-    const result: unknown = handler(request, answer.respond);
+    const result: unknown = requestScope().runInAsyncScope(handler, undefined, request, answer.respond);
     const running =
       result instanceof Promise ? result : isThenable(result) ? Promise.resolve(result) : undefined;
     running?.then(settled, (error: unknown) => {

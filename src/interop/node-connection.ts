@@ -2,6 +2,7 @@
  * One connection of a node server, and what is going on on it. Node hands over pipelined requests at once;
  * here each waits for the answer to the one ahead, which may turn out to be the last on the connection.
  */
+import { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
 import { ConnectionEnds } from "../exchange/endpoint.ts";
 import type { Connection } from "./hosted-app.ts";
@@ -38,11 +39,11 @@ export class NodeConnection extends ConnectionEnds implements Connection {
     this.#waiting = [];
   }
 
-  /** Runs an exchange as soon as the one ahead is answered. */
+  /** Runs an exchange as soon as the one ahead is answered, in the async scope in which it came. */
   enqueue(begin: () => ConnectedExchange): void {
     if (this.#closing) return;
     if (this.#current === undefined) this.#begin(begin);
-    else this.#waiting.push(begin);
+    else this.#waiting.push(AsyncResource.bind(begin));
   }
 
   #begin(begin: () => ConnectedExchange): void {

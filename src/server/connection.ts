@@ -3,6 +3,7 @@
  * not looked at before the one ahead of it is answered, and nothing is read behind a message that ends
  * the connection.
  */
+import type { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone, HttpError, RequestAborted } from "../errors.ts";
@@ -29,6 +30,8 @@ export interface ConnectionHost {
   /** Takes the requests that ask to change protocols; undefined where `handle` does. */
   readonly upgrade: Handler | undefined;
   readonly options: EngineOptions;
+  /** The async scope of what belongs to no request. */
+  readonly scope: AsyncResource;
   /** What deadlines are counted from: the host's time in milliseconds at the end of the tick under way. */
   readonly now: number;
   readonly draining: boolean;
@@ -88,7 +91,7 @@ export class Connection
     this.socket = socket;
     this.#host = host;
     this.#context = context;
-    this.input = new Input(socket, this);
+    this.input = new Input(socket, this, host.scope);
     this.#output = new Output(socket, host.options.timeouts.body, () => {
       if (this.input.holds && this.#answer === undefined) this.input.advance();
     });
@@ -361,9 +364,6 @@ export class Connection
   takeOver(): Duplex {
     this.#phase = "upgraded";
     this.deadline = Number.POSITIVE_INFINITY;
-    this.#arriving?.body.fail(
-      new BodyError(400, "the connection was taken over before the request body was read"),
-    );
     this.#forgetExchange();
     this.#upgraded = new UpgradedStream(this.socket, this.input.drop());
     const log = this.#log;

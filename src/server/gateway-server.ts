@@ -2,6 +2,7 @@
  * The gateway engine as a worker sees it: accepts on inherited sockets, keeps the set of connections and
  * their one clock, and drains.
  */
+import { AsyncResource } from "node:async_hooks";
 import { createServer, type Server, type Socket } from "node:net";
 import { ConnectionEnds } from "../exchange/endpoint.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
@@ -56,6 +57,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   upgrade: Handler | undefined;
   readonly #handlers: { readonly handle: Handler; readonly upgrade: Handler | undefined };
   readonly options: EngineOptions;
+  readonly scope = new AsyncResource("TSGUN_SERVER");
   draining = false;
   lingerMs = 0;
   shedding = 0;

@@ -2,6 +2,7 @@
  * The receiving side of one connection. What comes before its time is held, up to a bound; beyond it, and while a
  * reader has enough, the socket is paused and the client waits.
  */
+import type { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
 
 /** Who looks at the bytes. */
@@ -22,6 +23,7 @@ const HELD_MAX = 65536;
 export class Input {
   readonly #socket: Socket;
   readonly #reader: InputReader;
+  readonly #scope: AsyncResource;
   #held: Buffer | undefined;
   #looking = false;
   /** The socket is paused, so `resume` has something to do: asking it each time would cost a tick. */
@@ -29,9 +31,11 @@ export class Input {
   #halted = false;
   #ended = false;
 
-  constructor(socket: Socket, reader: InputReader) {
+  /** @param scope the async scope of what belongs to no request */
+  constructor(socket: Socket, reader: InputReader, scope: AsyncResource) {
     this.#socket = socket;
     this.#reader = reader;
+    this.#scope = scope;
   }
 
   /** True when bytes wait to be looked at. */
@@ -95,7 +99,8 @@ export class Input {
     while (this.#held !== undefined && reader.accepting && !reader.blocked) {
       const held = this.#held;
       this.#held = undefined;
-      this.#look(held);
+      // What is held may be a request, and an earlier one's answer has brought us here.
+      this.#scope.runInAsyncScope(this.#look, this, held);
     }
     if (this.#held !== undefined || !reader.accepting) return;
     if (this.#ended) reader.inputEnded();

@@ -13,6 +13,8 @@ import { type Socket, Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, type HttpError, thrownError } from "../errors.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
+import { requestScope } from "../exchange/scope.ts";
+import { hasContent } from "../interop/framing.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { EngineOptions, EngineTimeouts, ErrorDescriber, ErrorReporter } from "./engine-options.ts";
 import { Gate } from "./gate.ts";
@@ -31,6 +33,7 @@ import {
   writeRefusal,
 } from "./parser-error.ts";
 import { PeerWatch } from "./peer-watch.ts";
+import { readInScope } from "./reading-scope.ts";
 import { RunningHandlers } from "./running-handlers.ts";
 import type { InFlight, RequestWatch, WorkerServer } from "./server.ts";
 import { TickClock } from "./tick-clock.ts";
@@ -206,7 +209,7 @@ export class NodeServer implements WorkerServer {
         connection.upgrade();
         this.#upgraded += 1;
         this.#access?.upgrading(request, socket);
-        upgrade(request, socket, head);
+        requestScope().runInAsyncScope(upgrade, undefined, request, socket, head);
       });
     }
     server.on("clientError", (error: ParserError, socket) => this.#failed(error, socket as Socket));
@@ -319,7 +322,9 @@ export class NodeServer implements WorkerServer {
       exchange.onOver = this.#watch(method, target);
     }
     try {
-      const result: unknown = this.#options.listener(exchange.request, exchange.response);
+      const { listener } = this.#options;
+      const { request, response } = exchange;
+      const result: unknown = requestScope().runInAsyncScope(listener, undefined, request, response);
       if (result instanceof Promise) this.#watchPromise(exchange, result);
     } catch (error) {
       this.#threw(exchange, error);
@@ -366,6 +371,7 @@ export class NodeServer implements WorkerServer {
       exchange.refuse(status);
       return undefined;
     }
+    if (hasContent(request.method, request.headers)) readInScope(request);
     limitContent(request, limits.body, () => {
       this.#breakOff(exchange, new BodyError(413, `the content has more than ${limits.body} bytes`));
     });

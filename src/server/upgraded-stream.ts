@@ -2,6 +2,7 @@
  * A connection that an app has taken over, as a raw duplex. The socket's reads go through the server's
  * shared buffer, so bytes are copied here into pieces of their own.
  */
+import { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 
@@ -10,6 +11,8 @@ export class UpgradedStream extends Duplex {
   #ended = false;
   /** Called with the first bytes that are written. */
   onFirstWrite: ((bytes: Uint8Array) => void) | undefined;
+  /** Where the app has taken the connection over: what it hears of it, it hears there. */
+  readonly #scope = new AsyncResource("TSGUN_UPGRADE");
 
   constructor(socket: Socket, first: Uint8Array | undefined) {
     super({ allowHalfOpen: true });
@@ -19,15 +22,15 @@ export class UpgradedStream extends Duplex {
     this.on("error", () => {});
     socket.on("close", () => {
       // When both sides have ended well, this one closes once its reader has come to the end.
-      if (!this.#ended || !this.writableFinished) this.destroy();
+      if (!this.#ended || !this.writableFinished) this.#scope.runInAsyncScope(this.destroy, this);
     });
-    socket.on("error", (error) => this.destroy(error));
-    socket.on("timeout", () => this.emit("timeout"));
+    socket.on("error", (error) => this.#scope.runInAsyncScope(this.destroy, this, error));
+    socket.on("timeout", () => this.#scope.runInAsyncScope(this.emit, this, "timeout"));
   }
 
   /** Takes bytes that have arrived; false when the reader is slower than they come. */
   receive(bytes: Uint8Array): boolean {
-    return this.push(Buffer.from(bytes));
+    return this.#scope.runInAsyncScope(this.push, this, Buffer.from(bytes));
   }
 
   /** True while its reader has enough, and nothing more is read. */
@@ -38,7 +41,7 @@ export class UpgradedStream extends Duplex {
   /** The other side has ended. */
   receiveEnd(): void {
     this.#ended = true;
-    this.push(null);
+    this.#scope.runInAsyncScope(this.push, this, null);
   }
 
   override _read(): void {

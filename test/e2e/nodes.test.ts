@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { ask } from "../support/ask.ts";
 import { startCommand, temporaryFolder, until } from "../support/command.ts";
 import { otherNodes } from "../support/other-nodes.ts";
+import { checkRequestScopes, SCOPE_APPS } from "../support/request-scopes.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
@@ -27,6 +28,13 @@ test("other versions of Node are at hand", (context) => {
 
 for (const node of otherNodes) {
   const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
+  for (const app of SCOPE_APPS) {
+    test(`${version}: requests to ${app} do not see what others entered`, async (context) => {
+      const command = startCommand(context, [`scopes/${app}`, "-w", "1", "-b", "127.0.0.1:0"], { node });
+      await command.ready();
+      await checkRequestScopes(await command.port());
+    });
+  }
   for (const { name, app, answer } of APPS) {
     test(`${version}: ${name} is served, killed, reloaded and stopped`, async (context) => {
       const path = join(temporaryFolder(context), "app.sock");

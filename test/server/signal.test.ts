@@ -69,26 +69,3 @@ test("an upgrade ends its exchange: the request is not in flight any more, and i
   await until("the connection is gone", () => engine.server.connections === 0);
   assert.equal(request?.signal.aborted, false);
 });
-
-test("a body that is read when the connection has been taken over fails", async (t) => {
-  let outcome: string | undefined;
-  const engine = await startEngine(t, {
-    handle: () => {},
-    upgrade: (request, respond) => {
-      respond.upgrade({ upgrade: "echo" });
-      request.body.text().then(
-        (text) => {
-          outcome = text;
-        },
-        (error: Error) => {
-          outcome = error.name;
-        },
-      );
-    },
-  });
-  const client = await engine.connect();
-  client.send(UPGRADE.replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\nhello"));
-  await until("the reading ends", () => outcome);
-  assert.equal(outcome, "BodyError");
-  client.socket.destroy();
-});

@@ -464,6 +464,9 @@ export class Arbiter {
       case "booting":
         this.#crew.assign(id);
         return;
+      case "boot-step":
+        this.#pool.workerEnters(id, message);
+        return;
       case "loaded": {
         const { generation = 0 } = this.#pool.find(id) ?? {};
         this.#files?.loaded(generation, message.files);

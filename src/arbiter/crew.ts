@@ -69,12 +69,15 @@ export class Crew {
     const { slot, generation } = launch;
     try {
       const before = this.#office.beforeStart({ pid: undefined, slot, generation });
-      if (before === undefined) this.#start(launch);
-      else
-        before.then(
-          () => this.#startLate(launch),
-          (error: Error) => this.#office.post({ type: "unstarted", id: launch.id, error }),
-        );
+      if (before === undefined) {
+        this.#start(launch);
+        return;
+      }
+      this.#pool.workerEnters(launch.id, { step: "hook", of: "preFork" });
+      before.then(
+        () => this.#startLate(launch),
+        (error: Error) => this.#office.post({ type: "unstarted", id: launch.id, error }),
+      );
     } catch (error) {
       this.#office.post({ type: "unstarted", id: launch.id, error: error as Error });
     }
@@ -86,6 +89,7 @@ export class Crew {
 
   /** Meanwhile it may have been told to stop. */
   #startLate(launch: Launch): void {
+    this.#pool.workerEnters(launch.id, undefined);
     if (this.#pool.find(launch.id)?.state === "booting") this.#start(launch);
     else this.#withdrawn(launch.id);
   }
@@ -160,6 +164,8 @@ export class Crew {
 
   /** A worker's watchdog has something to say. */
   takeStall(report: StallReport): void {
+    const [id = 0] = [...this.#handles.keys()].filter((known) => this.pidOf(known) === report.pid);
+    this.#pool.workerStuck(id, report.kind === "recovered" ? undefined : report.stack);
     this.#office.narrator.stall(report);
     this.#lost.take(report);
   }

@@ -5,7 +5,9 @@
  */
 import { QUIT_TIME } from "../config/stop-time.ts";
 import type { ExitCode } from "../errors.ts";
+import type { BootStep } from "../ipc/boot-step.ts";
 import type { Beat, BootFailure } from "../ipc/messages.ts";
+import { bootOverdue } from "./boot-overdue.ts";
 import * as want from "./desired.ts";
 import { type Action, type KillReason, reconcile } from "./reconcile.ts";
 import * as roster from "./roster.ts";
@@ -112,6 +114,16 @@ export class Pool {
     this.#desired = want.withReadiness(this.#desired, worker.generation);
   }
 
+  /** What a worker does next on its way to being ready. */
+  workerEnters(id: number, step: BootStep | undefined): void {
+    this.#roster = roster.withBootStep(this.#roster, id, step);
+  }
+
+  /** A worker's event loop is blocked at these frames, or turns again. */
+  workerStuck(id: number, frames: readonly string[] | undefined): void {
+    this.#roster = roster.withStall(this.#roster, id, frames);
+  }
+
   workerBeat(id: number, beat: Beat): void {
     this.#roster = roster.withBeat(this.#roster, id, beat, this.#now());
   }
@@ -213,11 +225,9 @@ export class Pool {
   }
 
   #kill(id: number, why: KillReason, now: number): void {
-    if (why === "boot-timeout") {
-      const time = `${this.#desired.limits.boot / 1000}s`;
-      this.workerFailed(id, { kind: "startup", message: `a worker was not ready within ${time}` });
-    }
     const worker = this.find(id);
+    if (why === "boot-timeout" && worker !== undefined)
+      this.workerFailed(id, bootOverdue(worker, this.#desired.limits.boot));
     if (why === "silence" && worker !== undefined) {
       this.#desired = want.withDeath(this.#desired, worker, "was stuck", now);
     }

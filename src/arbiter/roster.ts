@@ -3,6 +3,7 @@
  * alone. A worker goes booting → ready → draining; when its process has ended it is gone, and its record
  * leaves the roster. Times are milliseconds of one monotonic clock.
  */
+import type { BootStep } from "../ipc/boot-step.ts";
 import type { Beat, BootFailure } from "../ipc/messages.ts";
 
 export type WorkerState = "booting" | "ready" | "draining";
@@ -29,6 +30,10 @@ export interface WorkerRecord {
   readonly expiring: boolean;
   /** Why it cannot boot, as it said itself or as its boot timeout says. */
   readonly failure: BootFailure | undefined;
+  /** What it does on its way to being ready; undefined before it has begun. */
+  readonly bootStep: BootStep | undefined;
+  /** Where its event loop is blocked: the frames, none where they could not be had. Undefined as long as it turns. */
+  readonly stuckAt: readonly string[] | undefined;
   readonly lastBeat: (Beat & { readonly at: number }) | undefined;
 }
 
@@ -51,6 +56,8 @@ export function withSpawned(
     stopBy: undefined,
     expiring: false,
     failure: undefined,
+    bootStep: undefined,
+    stuckAt: undefined,
     lastBeat: undefined,
   };
   return [...roster, record];
@@ -78,6 +85,15 @@ export function withBeat(roster: Roster, id: number, beat: Beat, now: number): R
   const { connections, requests, debugged } = beat;
   const lastBeat = { connections, requests, debugged, at: now };
   return changed(roster, id, () => ({ lastBeat }));
+}
+
+export function withBootStep(roster: Roster, id: number, bootStep: BootStep | undefined): Roster {
+  return changed(roster, id, () => ({ bootStep }));
+}
+
+/** A worker's event loop is blocked, or turns again. */
+export function withStall(roster: Roster, id: number, stuckAt: readonly string[] | undefined): Roster {
+  return changed(roster, id, () => ({ stuckAt }));
 }
 
 export function withExpiring(roster: Roster, id: number): Roster {

@@ -8,6 +8,7 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { type BootStep, describeUnfinished } from "../ipc/boot-step.ts";
 import type { FromTrial, Identity, Trial } from "../ipc/messages.ts";
 import { startedChild } from "./child-process.ts";
 import { killTree } from "./kill-tree.ts";
@@ -44,14 +45,14 @@ export async function tryApp(options: TrialOptions): Promise<string | undefined>
   }, config.bootTimeout);
   signal?.addEventListener("abort", end);
   try {
-    const outcome = await outcomeOf(child, {
+    const { outcome, step } = await endOf(child, {
       starter: process.pid,
       identity: options.identity,
       settings: config,
     });
     if (outcome?.type === "loaded") return outcome.what;
     if (signal?.aborted === true) return undefined;
-    if (outcome === undefined) throw timedOut ? overdue(config) : endedSilently(child);
+    if (outcome === undefined) throw timedOut ? overdue(config, step) : endedSilently(child);
     const detail = outcome.stack === undefined ? {} : { detail: outcome.stack };
     throw new FatalError(outcome.message, outcome.exitCode as ExitCode, detail);
   } finally {
@@ -75,20 +76,29 @@ async function startTrial({ config, folder }: TrialOptions): Promise<ChildProces
   }
 }
 
-/** What it says, when it has ended; undefined when it ends without a word. */
-function outcomeOf(child: ChildProcess, trial: Trial<Config>): Promise<FromTrial | undefined> {
+interface TrialEnd {
+  /** Undefined when it has ended without a word. */
+  readonly outcome: Exclude<FromTrial, { type: "boot-step" }> | undefined;
+  /** The last one that it took. */
+  readonly step: BootStep | undefined;
+}
+
+function endOf(child: ChildProcess, trial: Trial<Config>): Promise<TrialEnd> {
   return new Promise((resolve) => {
-    let outcome: FromTrial | undefined;
+    let outcome: TrialEnd["outcome"];
+    let step: BootStep | undefined;
     child.on("message", (message: FromTrial) => {
-      outcome ??= message;
+      if (message.type === "boot-step") step = message;
+      else outcome ??= message;
     });
-    child.once("exit", () => resolve(outcome));
+    child.once("exit", () => resolve({ outcome, step }));
     child.send(trial, () => {});
   });
 }
 
-function overdue({ bootTimeout }: Config): FatalError {
-  const message = `the app was not loaded within ${bootTimeout / 1000}s: raise --boot-timeout, or see what it waits for`;
+function overdue({ bootTimeout }: Config, step: BootStep | undefined): FatalError {
+  const why = step === undefined ? "it has not begun" : describeUnfinished(step);
+  const message = `the app was not loaded within ${bootTimeout / 1000}s: ${why}`;
   return new FatalError(message, ExitCode.workerBoot);
 }
 

@@ -4,6 +4,8 @@
  * started by its own arbiter.
  */
 
+import type { BootStep } from "./boot-step.ts";
+
 /** Who a process is to be, in numbers. What is absent stays as it is. */
 export interface Identity {
   readonly uid?: number;
@@ -92,6 +94,8 @@ export interface LoadedFile {
 export type FromWorker =
   /** The worker's program listens for messages; what was sent to it before is lost. */
   | { readonly type: "booting" }
+  /** What it does next on its way to `ready`. */
+  | ({ readonly type: "boot-step" } & BootStep)
   /** With `--reload`: what has been loaded since the last such message; of a worker that fails to boot, before it says so. */
   | { readonly type: "loaded"; readonly files: readonly LoadedFile[] }
   /** Connections are accepted; `serving` names what serves the app, for the log. */
@@ -112,6 +116,7 @@ export interface Trial<Settings> {
 }
 
 export type FromTrial =
+  | ({ readonly type: "boot-step" } & BootStep)
   /** `what` names what serves the app. */
   | { readonly type: "loaded"; readonly what: string }
   | ({ readonly type: "failed"; readonly exitCode: number } & BootFailure);

@@ -1,5 +1,6 @@
 /** From `module:name` to an app that a worker can serve. Whatever is wrong with it ends as one line and exit code 4. */
 import { ExitCode, FatalError } from "../errors.ts";
+import type { BootStep } from "../ipc/boot-step.ts";
 import { type Found, findExport } from "./exports.ts";
 import { isStartedByAwait } from "./frameworks.ts";
 import { importModule, type ModuleNamespace } from "./import-module.ts";
@@ -28,6 +29,8 @@ export interface LoadOptions {
   readonly beforeCompiler?: () => Promise<unknown>;
   /** Told of every file that the app loads, from the start and later. */
   readonly loadedFiles?: LoadedFiles | undefined;
+  /** Told of each step that may take its time, before it is taken. */
+  readonly onStep?: ((step: BootStep) => void) | undefined;
 }
 
 /**
@@ -44,9 +47,10 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
   }
   const listening = new ListenCalls();
   try {
+    options.onStep?.({ step: "load", of: location.shown });
     const module = await imported(location, cwd, options.loadedFiles);
     const found = await exported(module, parsed, location.shown, listening, cwd);
-    const value = await made(found, parsed, location.shown, cwd);
+    const value = await made(found, parsed, location.shown, options);
     const name = shownName(found, parsed, location);
     const app = await loadedAppOf(value, options.interface ?? "auto", name);
     if (app.kind === "node" && listening.serve(app.listener)) {
@@ -97,7 +101,8 @@ async function imported(
 }
 
 /** The value itself, or what it makes when the spec calls it; a promise is waited for. */
-async function made(found: Found, spec: AppSpec, shown: string, cwd: string): Promise<unknown> {
+async function made(found: Found, spec: AppSpec, shown: string, options: LoadOptions): Promise<unknown> {
+  const { cwd = process.cwd(), onStep } = options;
   const called = spec.args !== undefined;
   const name = `${shown}:${found.name}`;
   if (called && typeof found.value !== "function") {
@@ -106,6 +111,7 @@ async function made(found: Found, spec: AppSpec, shown: string, cwd: string): Pr
       ExitCode.appLoad,
     );
   }
+  if (called || found.value instanceof Promise) onStep?.({ step: "call", of: called ? `${name}()` : name });
   let value: unknown;
   try {
     const result = called ? Reflect.apply(found.value as () => unknown, found.owner, spec.args) : found.value;

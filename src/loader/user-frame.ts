@@ -22,6 +22,17 @@ export function userFrame(error: unknown): Frame | undefined {
   return frames.find((frame) => !frame.file.includes("/node_modules/")) ?? frames[0];
 }
 
+/** An error's stack without the frames of tsgun and of Node. */
+export function userStack(error: Error): string {
+  const lines = (error.stack ?? "").split("\n");
+  return lines.filter((line) => !/^ +at /.test(line) || isOfUser(line)).join("\n");
+}
+
+function isOfUser(line: string): boolean {
+  const place = FRAME.exec(line)?.[1];
+  return place !== undefined && !isOwn(pathOf(place));
+}
+
 function framesOf(error: unknown): Frame[] {
   const stack = error instanceof Error && typeof error.stack === "string" ? error.stack : "";
   return stack

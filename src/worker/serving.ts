@@ -4,8 +4,9 @@ import { BodyError, ClientGone, ExitCode, FatalError } from "../errors.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { App, WorkerInfo } from "../gateway/types.ts";
 import { becomeWorker } from "../interop/current-worker.ts";
+import type { BootStep } from "../ipc/boot-step.ts";
 import type { Assignment } from "../ipc/messages.ts";
-import { type LoadedApp, type LoadedNodeApp, loadApp } from "../loader/load.ts";
+import { type LoadedApp, type LoadedNodeApp, type LoadOptions, loadApp } from "../loader/load.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
@@ -39,6 +40,8 @@ export interface ServingNeeds {
   readonly accessLog: AccessLog | undefined;
   /** Undefined where nobody watches what the app loads. */
   readonly loadedFiles: LoadedFiles | undefined;
+  /** Told of each step that may take its time, before it is taken. */
+  onStep(step: BootStep): void;
 }
 
 /**
@@ -46,7 +49,7 @@ export interface ServingNeeds {
  * @throws FatalError with the exit code of what failed.
  */
 export async function makeServing(needs: ServingNeeds): Promise<Serving> {
-  const { assignment, worker, loadedFiles } = needs;
+  const { assignment, worker, loadedFiles, onStep } = needs;
   const { settings, standsInFor } = assignment;
   becomeWorker(worker);
   if (standsInFor !== undefined) {
@@ -54,7 +57,7 @@ export async function makeServing(needs: ServingNeeds): Promise<Serving> {
     const app = standIn(standsInFor, settings.showErrors);
     return serveGateway("nothing but the error", app, needs);
   }
-  const loaded = await loadServed(settings, loadedFiles);
+  const loaded = await loadServed(settings, { loadedFiles, onStep });
   if (loaded.kind === "gateway") return serveGateway(loaded.what, loaded.app, needs);
   return serveNode(loaded, needs);
 }
@@ -63,14 +66,17 @@ export async function makeServing(needs: ServingNeeds): Promise<Serving> {
  * Loads the app that the settings name, and what will serve it.
  * @throws FatalError when it cannot be loaded.
  */
-export async function loadServed(settings: Config, loadedFiles?: LoadedFiles): Promise<LoadedApp> {
+export async function loadServed(
+  settings: Config,
+  watching: Pick<LoadOptions, "loadedFiles" | "onStep">,
+): Promise<LoadedApp> {
   if (settings.app === undefined) throw new FatalError("no app is named", ExitCode.usage);
   return await loadApp(settings.app, {
     interface: settings.interface,
     cwd: process.cwd(),
     // What the app is cannot be known yet: a guess that fails costs little.
     beforeCompiler: settings.interface === "node" ? nodeServer : gatewayServer,
-    loadedFiles,
+    ...watching,
   });
 }
 
@@ -81,7 +87,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
   const { worker, hooks, log, accessLog } = needs;
   const { settings } = needs.assignment;
   const { GatewayServer } = await gatewayServer();
-  const state = await started(() => app.startup?.(worker));
+  const state = await started(needs, app.startup && (() => app.startup?.(worker)));
   const gate = gateOf(settings, log);
   const server = new GatewayServer(hooks?.around(app) ?? app, {
     limits: limitsOf(settings),
@@ -109,7 +115,7 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
     );
   }
   const { NodeServer } = await nodeServer();
-  await started(() => app.startup?.());
+  await started(needs, app.startup && (() => app.startup?.()));
   const gate = gateOf(settings, log);
   const { listener, upgrade } = hooks?.aroundListener(app) ?? app;
   const server = new NodeServer({
@@ -128,7 +134,12 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
   return { what, server, gate, shutdown: async () => app.shutdown?.(), closesUpgraded };
 }
 
-async function started<State>(startup: () => State | Promise<State>): Promise<State> {
+async function started<State>(
+  { onStep }: ServingNeeds,
+  startup: (() => State | Promise<State>) | undefined,
+): Promise<State | undefined> {
+  if (startup === undefined) return undefined;
+  onStep({ step: "startup", of: "the app" });
   try {
     return await startup();
   } catch (error) {

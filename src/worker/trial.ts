@@ -1,6 +1,9 @@
 /** The program of a process that is thrown away: it loads the app as a worker would, says what came of it, and starts nothing. */
 import type { Config } from "../config/settings.ts";
+import { ExitCode } from "../errors.ts";
+import { type BootStep, describeDuring } from "../ipc/boot-step.ts";
 import type { FromTrial, Trial } from "../ipc/messages.ts";
+import { describeExit, watchExit } from "./app-exit.ts";
 import { describeBootError } from "./boot-error.ts";
 import { useCompileCache, writeCompileCache } from "./compile-cache.ts";
 import { dropPrivileges } from "./privileges.ts";
@@ -24,13 +27,27 @@ async function load({ starter, identity, settings }: Trial<Config>): Promise<voi
     // An app that blocks cannot hear that nobody waits for it any more.
     startWatchdog({ stuckAfterMs: 0, parentPid: starter, sink: { fd: STDERR, format: "text" } });
     if (settings.preload) useCompileCache();
-    const { what } = await loadServed(settings);
+    const { what } = await loadServed(settings, { onStep: enter });
     if (settings.preload) writeCompileCache();
     tell({ type: "loaded", what });
   } catch (error) {
     fail(error);
   }
 }
+
+/** What is being done. */
+let step: BootStep | undefined;
+
+function enter(next: BootStep): void {
+  step = next;
+  process.send?.({ type: "boot-step", ...next });
+}
+
+watchExit((exit) => {
+  if (step === undefined) return;
+  const message = describeExit(exit, describeDuring(step));
+  process.send?.({ type: "failed", kind: "load", exitCode: ExitCode.appLoad, message, stack: exit.stack });
+});
 
 function fail(error: unknown): void {
   const { failure, exitCode } = describeBootError(error);

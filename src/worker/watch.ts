@@ -34,13 +34,15 @@ export function beatInterval(timeout: number): number {
  * A worker that cannot have one is served by the arbiter's clock alone.
  */
 export function watchLoop(assignment: Assignment<Config>, worker: WatchedWorker, log: ErrorLog): Watchdog {
-  const { timeout } = assignment.settings;
+  const { timeout, bootTimeout } = assignment.settings;
   const aborts = assignment.hooks.includes("workerAbort");
   return startWatchdog({
     // The last beat may be an eighth older than the stall, and a look at it an eighth late: a half and a fifth
     // leave room for the report before the arbiter's clock has run out.
     stuckAfterMs: timeout / 2,
-    nativeAfterMs: Math.min(NATIVE_AFTER, timeout / 5),
+    // The same within the boot timeout, which may be over sooner: the arbiter then knows what blocked.
+    bootStuckAfterMs: Math.min(timeout, bootTimeout) / 2,
+    nativeAfterMs: Math.min(NATIVE_AFTER, timeout / 5, bootTimeout / 5),
     parentPid: assignment.arbiter,
     sink: { fd: assignment.reports, format: "json" },
     inFlight: worker.inFlight,

@@ -33,6 +33,10 @@ export class WorkerHooks {
     return new WorkerHooks(read.hooks, worker, log);
   }
 
+  has(name: HookName): boolean {
+    return this.#hooks[name] !== undefined;
+  }
+
   /** @throws HookFailure: what fails here is a worker that cannot boot. */
   async run(name: "postFork" | "postWorkerInit"): Promise<void> {
     try {

@@ -8,6 +8,7 @@ import { setMaxListeners } from "node:events";
 import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
+import { type BootStep, describeDuring } from "../ipc/boot-step.ts";
 import type { Assignment, FromWorker, ToWorker } from "../ipc/messages.ts";
 import type { StalledRequest } from "../ipc/stall-report.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
@@ -16,6 +17,7 @@ import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
 import { outliveOutputs, outliveTerminal } from "../log/own-output.ts";
 import { openAccessLog } from "./access-log-file.ts";
+import { type AppExit, describeExit, watchExit } from "./app-exit.ts";
 import { describeBootError } from "./boot-error.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { RequestReports } from "./request-reports.ts";
@@ -68,6 +70,8 @@ class WorkerLife {
   #requests: RequestReports | undefined;
   #shutdown: Promise<void> | undefined;
   #linger = 0;
+  /** What it does on its way to being ready. */
+  #step: BootStep | undefined;
 
   constructor() {
     // Each long answer may listen for it: many are no leak.
@@ -132,6 +136,7 @@ class WorkerLife {
     process.on("uncaughtException", failed);
     const { slot, generation } = assignment;
     logUncaught(this.#log);
+    watchExit((exit) => this.#appExits(exit));
     this.#log.configure(errorLogOptions(settings, assignment.errorLog, { slot, generation }));
     outliveOutputs(this.#log);
     if (settings.captureOutput) (await import("../log/captured-output.ts")).captureOutput(this.#log);
@@ -151,7 +156,7 @@ class WorkerLife {
       const info: WorkerInfo = { pid: process.pid, slot, generation, drain: this.#drain.signal };
       const hooks = await WorkerHooks.load(assignment, info, this.#log);
       this.#useHooks(hooks);
-      await hooks.run("postFork");
+      await this.#runHook(hooks, "postFork");
       if (settings.reload) await this.#watchLoading();
       const serving = await makeServing({
         assignment,
@@ -160,10 +165,12 @@ class WorkerLife {
         log: this.#log,
         accessLog: this.#accessLog,
         loadedFiles: this.#loadedFiles,
+        onStep: (step) => this.#enter(step),
       });
-      await hooks.run("postWorkerInit");
+      await this.#runHook(hooks, "postWorkerInit");
       if (settings.warmupPath !== undefined) {
         const { warmUp } = await import("./warm-up.ts");
+        this.#enter({ step: "warm-up", of: settings.warmupPath });
         await warmUp(serving.server, settings.warmupPath);
       }
       for (const descriptor of descriptors) await serving.server.listen(descriptor, settings.backlog);
@@ -174,12 +181,33 @@ class WorkerLife {
       process.off("uncaughtException", failed);
     }
     this.#phase = "ready";
+    this.#watchdog?.booted();
     this.#requests = new RequestReports(assignment.reports, this.#serving.server, this.#log);
     process.on("exit", (code) => this.#lastWord(code));
     this.#loadedFiles?.flush();
     send({ type: "ready", serving: this.#serving.what });
     setInterval(() => this.#beat(), beatInterval(settings.timeout)).unref();
     beginTerm(settings, this.#serving.server, (due) => send({ type: "due", ...due }));
+  }
+
+  #enter(step: BootStep): void {
+    this.#step = step;
+    send({ type: "boot-step", ...step });
+  }
+
+  async #runHook(hooks: WorkerHooks, name: "postFork" | "postWorkerInit"): Promise<void> {
+    if (!hooks.has(name)) return;
+    this.#enter({ step: "hook", of: name });
+    await hooks.run(name);
+  }
+
+  /** The app ends this process before it is ready. */
+  #appExits(exit: AppExit): void {
+    if (this.#phase !== "booting" || this.#step === undefined) return;
+    const kind = this.#step.step === "load" || this.#step.step === "call" ? "load" : "startup";
+    const message = describeExit(exit, describeDuring(this.#step));
+    this.#loadedFiles?.flush();
+    send({ type: "failed", kind, message, stack: exit.stack });
   }
 
   /** Asked for while the event loop is stuck: what the access log has gathered gets out, too. */

@@ -26,15 +26,52 @@ const FAILURES: Failure[] = [
   {
     name: "an app that ends its process",
     app: "pool/exits.mjs",
-    code: 3,
-    reason: /a worker exited with code 0 before it was ready$/,
+    code: 4,
+    reason: /the app called process\.exit\(0\) while it was loaded \(at pool\/exits\.mjs:1\)$/,
+    stack: /Error: process\.exit\(0\)\n +at .*exits\.mjs:1:\d+\)?\n\[/,
   },
   {
-    name: "an app that is not ready in time",
-    app: "pool/hangs.mjs",
-    args: ["--boot-timeout", "500ms"],
+    name: "an app that ends its process, in the trial of --preload",
+    app: "pool/exits.mjs",
+    args: ["--preload"],
+    code: 4,
+    reason: /^tsgun: the app called process\.exit\(0\) while it was loaded \(at pool\/exits\.mjs:1\)$/,
+  },
+  {
+    name: "an app that ends its process behind its startup's back",
+    app: "pool/exits-later.mjs",
     code: 3,
-    reason: /a worker was not ready within 0.5s$/,
+    reason: /the app called process\.exit\(7\) in its startup \(at pool\/exits-later\.mjs:4\)$/,
+  },
+  {
+    name: "an app that is not loaded in time",
+    app: "pool/never-loaded.mjs",
+    args: ["--boot-timeout", "3s"],
+    code: 3,
+    reason:
+      /not ready within 3s: pool\/never-loaded\.mjs has not finished loading \(an await at its top level, /,
+  },
+  {
+    name: "an app that is not made in time",
+    app: "pool/never-made.mjs:make()",
+    args: ["--boot-timeout", "3s"],
+    code: 3,
+    reason: /not ready within 3s: pool\/never-made\.mjs:make\(\) has not settled$/,
+  },
+  {
+    name: "an app that is not started in time",
+    app: "pool/hangs.mjs",
+    args: ["--boot-timeout", "3s"],
+    code: 3,
+    reason: /not ready within 3s: the app's startup has not settled$/,
+  },
+  {
+    name: "an app that blocks while it is loaded",
+    app: "pool/blocks-at-load.mjs",
+    args: ["--boot-timeout", "6s", "-w", "1"],
+    code: 3,
+    reason: /not ready within 6s: the app blocked the event loop while it was loaded$/,
+    stack: /The event loop is blocked\n +at spin \(.*blocks-at-load\.mjs:2:\d+\)/,
   },
   {
     name: "an error that nobody catches while the app starts",
@@ -57,7 +94,7 @@ for (const { name, app, args = [], code, reason, stack } of FAILURES) {
     const command = startCommand(context, [app, "-w", "4", "-b", "127.0.0.1:0", ...args]);
     assert.deepEqual(await command.ended(), { code, signal: null });
     const lines = command.stderr.trimEnd().split("\n");
-    assert.match(lines.at(-1) ?? "", /\[ERROR\] Reason: /);
+    if (!args.includes("--preload")) assert.match(lines.at(-1) ?? "", /\[ERROR\] Reason: /);
     assert.match(lines.at(-1) ?? "", reason);
     // An unexplained death is forgiven once.
     assert.ok(command.lines(/Booting worker/).length <= 5, command.stderr);

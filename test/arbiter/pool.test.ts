@@ -183,7 +183,7 @@ describe("first boot", () => {
     paper.pass(1);
     assert.deepEqual(paper.news(), [
       "kill 1: boot-timeout",
-      "abandoned for 0: a worker was not ready within 60s",
+      "abandoned for 0: a worker was not ready within 60s: it has not begun to load the app",
     ]);
     paper.gone(1);
     assert.equal(paper.pool.exitCode, ExitCode.workerBoot);
@@ -589,7 +589,7 @@ describe("reload", () => {
     assert.deepEqual(paper.news(), [
       "spawn 2 in 1 of 2",
       "kill 2: boot-timeout",
-      "abandoned for 1: a worker was not ready within 60s",
+      "abandoned for 1: a worker was not ready within 60s: it has not begun to load the app",
     ]);
     assert.deepEqual(paper.ids("ready"), [1]);
   });

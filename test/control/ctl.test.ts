@@ -433,6 +433,9 @@ test("a warm-up request that is never answered ends with the boot timeout, and l
   const options = { cwd: folder, env: { TMPDIR: folder, XDG_RUNTIME_DIR: folder } };
   const command = startCommand(context, [...args, "--no-control-socket"], options);
   assert.equal((await command.ended()).code, 3);
-  assert.match(command.stderr, /Reason: a worker was not ready within 5s\n$/);
+  assert.match(
+    command.stderr,
+    /Reason: a worker was not ready within 5s: the warm-up request GET \/warm has had no answer\n$/,
+  );
   assert.deepEqual(readdirSync(folder), ["app.mjs"]);
 });

@@ -42,8 +42,16 @@ const BAD_DEPLOYS: readonly BadDeploy[] = [
     reason: /a late one/,
     frame: /^ +at .*mirror\.mjs:4/,
   },
-  { what: "exits with 0", source: "process.exit(0);\n", reason: /exited with code 0/ },
-  { what: "exits with 7", source: "process.exitCode = 7;\nprocess.exit();\n", reason: /exited with code 7/ },
+  {
+    what: "exits with 0",
+    source: "process.exit(0);\n",
+    reason: /the app called process\.exit\(0\) while it was loaded \(at mirror\.mjs:1\)/,
+  },
+  {
+    what: "exits with 7",
+    source: "process.exitCode = 7;\nprocess.exit();\n",
+    reason: /the app called process\.exit\(7\) while it was loaded \(at mirror\.mjs:2\)/,
+  },
   {
     what: "listens by itself and exports nothing",
     source: 'import { createServer } from "node:http";\ncreateServer(() => {}).listen(0);\n',

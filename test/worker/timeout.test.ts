@@ -138,7 +138,10 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     await command.line(/^ {4}at wait /);
     assert.ok(command.lines(/^ {4}at wait /)[0]?.includes(lineOf("while (!existsSync(file))")));
     assert.equal((await command.ended()).code, 3);
-    assert.match(command.stderr, /Reason: a worker was not ready within 16s\n$/);
+    assert.match(
+      command.stderr,
+      /Reason: a worker was not ready within 16s: the app blocked the event loop while it was loaded\n$/,
+    );
   });
 
   test("is gone when the arbiter is killed, and said why", async (context) => {

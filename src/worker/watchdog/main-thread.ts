@@ -17,6 +17,9 @@ export const ABORT = "tsgun.abort";
 /** To the watchdog thread, instead of a sink: leave the main thread's inspector. */
 export const DETACH = "detach";
 
+/** To the watchdog thread, instead of a sink: the main thread has booted. */
+export const BOOTED = "booted";
+
 const FRAMES = 40;
 const ASK_IN_FLIGHT = `globalThis[Symbol.for(${JSON.stringify(IN_FLIGHT)})]?.()`;
 

@@ -12,7 +12,7 @@ export interface Look {
 }
 
 export class StallClock {
-  readonly #stuckAfterMs: number;
+  #stuckAfterMs: number;
   readonly #longestGapMs: number;
   #beats: number;
   #lastBeatAt: number;
@@ -29,6 +29,11 @@ export class StallClock {
     this.#beats = beats;
     this.#lastBeatAt = now;
     this.#lastLookAt = now;
+  }
+
+  /** From now on this long without a beat is a stall; 0: never. */
+  allow(stuckAfterMs: number): void {
+    this.#stuckAfterMs = stuckAfterMs;
   }
 
   look(beats: number, now: number): Look {

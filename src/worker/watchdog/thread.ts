@@ -9,7 +9,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { describeStall, type StallReport } from "../../ipc/stall-report.ts";
 import { descendants, mainThreadState } from "./child-processes.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { DETACH, MainThread, type Snapshot } from "./main-thread.ts";
+import { BOOTED, DETACH, MainThread, type Snapshot } from "./main-thread.ts";
 import { StallClock } from "./stall-clock.ts";
 
 /** Where reports go: lines for people, or one line of JSON each (`parseStallReport` reads it). */
@@ -25,6 +25,8 @@ export interface ThreadSettings {
   readonly orphanPollMs: number;
   readonly orphanGraceMs: number;
   readonly stuckAfterMs: number;
+  /** In place of that until the main thread says `BOOTED`. */
+  readonly bootStuckAfterMs: number;
   readonly nativeAfterMs: number;
   /** 0: nobody is told of the end. */
   readonly abortAfterMs: number;
@@ -157,7 +159,10 @@ function abortWhenDue(blockedForMs: number): void {
 
 function watch(): void {
   const gap = Math.max(LEAST_GAP_MS, settings.lookMs * GAP_LOOKS);
-  const clock = new StallClock(settings.stuckAfterMs, gap, heartbeat.beats, performance.now());
+  const clock = new StallClock(settings.bootStuckAfterMs, gap, heartbeat.beats, performance.now());
+  port.on("message", (message) => {
+    if (message === BOOTED) clock.allow(settings.stuckAfterMs);
+  });
   const look = (): void => {
     const now = performance.now();
     const { verdict, blockedForMs } = clock.look(heartbeat.beats, now);
@@ -208,7 +213,8 @@ function watchParent(): void {
   look();
 }
 
-port.on("message", (next: ReportSink | typeof DETACH) => {
+port.on("message", (next: ReportSink | typeof DETACH | typeof BOOTED) => {
+  if (next === BOOTED) return;
   if (next !== DETACH) {
     sink = next;
     return;

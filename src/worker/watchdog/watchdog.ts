@@ -6,12 +6,14 @@ import { extname } from "node:path";
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import type { StalledRequest } from "../../ipc/stall-report.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { ABORT, DETACH, IN_FLIGHT } from "./main-thread.ts";
+import { ABORT, BOOTED, DETACH, IN_FLIGHT } from "./main-thread.ts";
 import type { ReportSink, ThreadReady, ThreadSettings } from "./thread.ts";
 
 export interface WatchdogOptions {
   /** Milliseconds without a turn of the loop after which it is reported; 0: the loop is not watched. */
   readonly stuckAfterMs: number;
+  /** In place of that until `booted` is called. Default: the same. */
+  readonly bootStuckAfterMs?: number;
   readonly sink: ReportSink;
   /**
    * Whose child this process has to stay. The one who started it knows best: by the time this runs, the
@@ -40,6 +42,8 @@ export interface Watchdog {
   readonly ready: Promise<boolean>;
   /** A debugger may be open on this process, and its loop stand still at a breakpoint. */
   readonly debuggerOpen: boolean;
+  /** The main thread has done what it is given less time for. */
+  booted(): void;
   /** Reports go here from now on (log files were reopened). */
   redirect(sink: ReportSink): void;
   /** Stops watching: neither stalls nor a lost parent have consequences any more. */
@@ -134,6 +138,10 @@ class RunningWatchdog implements Watchdog {
     return this.#heartbeat.debuggerOpen;
   }
 
+  booted(): void {
+    this.#thread.postMessage(BOOTED);
+  }
+
   redirect(sink: ReportSink): void {
     this.#thread.postMessage(sink);
   }
@@ -153,8 +161,8 @@ class RunningWatchdog implements Watchdog {
  * only a native call that blocks from the start is reported without one.
  */
 export function startWatchdog(options: WatchdogOptions): Watchdog {
-  const { stuckAfterMs, sink, parentPid = process.ppid } = options;
-  const lookMs = lookInterval(stuckAfterMs);
+  const { stuckAfterMs, bootStuckAfterMs = stuckAfterMs, sink, parentPid = process.ppid } = options;
+  const lookMs = lookInterval(Math.min(stuckAfterMs, bootStuckAfterMs));
   const heartbeat = new Heartbeat();
   offerInFlight(options.inFlight);
   offerAbort(options.abort?.run);
@@ -177,6 +185,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     orphanPollMs: options.orphanPollMs ?? ORPHAN_POLL_MS,
     orphanGraceMs: options.orphanGraceMs ?? ORPHAN_GRACE_MS,
     stuckAfterMs,
+    bootStuckAfterMs,
     abortAfterMs: options.abort?.afterMs ?? 0,
     nativeAfterMs: options.nativeAfterMs ?? NATIVE_AFTER_MS,
     lookMs,

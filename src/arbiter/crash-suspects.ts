@@ -1,6 +1,5 @@
 /**
  * Which requests may be what workers die of: those that were in flight, by method and path, in each of the last deaths.
- * Pure, but for what it remembers.
  */
 import type { HeldRequest } from "../ipc/request-report.ts";
 

@@ -26,6 +26,10 @@ export class HeldRequests {
       this.#told = report.requests;
       return;
     }
+    if (report.kind === "end") {
+      this.#journal = undefined;
+      return;
+    }
     this.#journal ??= new Map();
     if (report.kind === "begun") this.#journal.set(report.number, report.request);
     else for (const number of report.numbers) this.#journal.delete(number);

@@ -40,8 +40,9 @@ export interface UpgradeOffice {
   beforeStart(): Promise<void> | undefined;
   /** Clears up behind a new arbiter that has ended. */
   successorGone(pid: number): void;
-  /** This arbiter leaves to the one with that pid: what was asked of it before is not begun any more. */
+  /** This arbiter leaves: what was asked of it before is not begun any more, and whoever waits is told why. */
   withdrawReloads(why: string): void;
+  /** Begins a reload of this arbiter. */
   reload(): void;
   /** The control socket and the health endpoint, for the successor to take. */
   doors(): HandedDoors;

@@ -21,7 +21,9 @@ export type RequestReport =
   | { readonly kind: "held"; readonly requests: readonly HeldRequest[] }
   /** While requests are journaled: one has come, and some are over. */
   | { readonly kind: "begun"; readonly number: number; readonly request: HeldRequest }
-  | { readonly kind: "over"; readonly numbers: readonly number[] };
+  | { readonly kind: "over"; readonly numbers: readonly number[] }
+  /** They are not journaled any more. */
+  | { readonly kind: "end" };
 
 /** Reads one line; `undefined` when it is no whole report. */
 export function parseRequestReport(line: string): RequestReport | undefined {
@@ -36,7 +38,8 @@ export function parseRequestReport(line: string): RequestReport | undefined {
   const whole =
     (kind === "held" && Array.isArray(requests) && requests.every(isRequest)) ||
     (kind === "begun" && Number.isInteger(number) && isRequest(request)) ||
-    (kind === "over" && Array.isArray(numbers));
+    (kind === "over" && Array.isArray(numbers)) ||
+    kind === "end";
   return whole ? (report as RequestReport) : undefined;
 }
 

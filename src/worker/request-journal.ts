@@ -22,8 +22,15 @@ export class RequestJournal {
     this.#fd = fd;
     this.#pipe = new Socket({ fd, readable: false, writable: true }).unref();
     this.#pipe.on("error", () => {});
-    // That it is written at all is news: from here on, no request is known to be none.
+  }
+
+  /** That it is written at all is news: from here on, no request is known to be none. */
+  begin(): void {
     this.#send({ kind: "over", numbers: [] });
+  }
+
+  end(): void {
+    this.#send({ kind: "end" });
   }
 
   /** A request has come; what is returned is to be called when it is over. */

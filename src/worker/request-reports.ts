@@ -3,18 +3,25 @@ import { writeSync } from "node:fs";
 import { LONGEST_TARGET, type RequestReport } from "../ipc/request-report.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { WorkerServer } from "../server/server.ts";
+import type { RequestJournal } from "./request-journal.ts";
 
 /** So many requests are told of; the arbiter names fewer. */
 const MOST_HELD = 50;
 
 export class RequestReports {
   readonly #fd: number;
-  readonly #server: WorkerServer;
+  readonly #server: Pick<WorkerServer, "inFlight" | "watchRequests">;
   readonly #log: Pick<ErrorLog, "debug">;
-  #journaling: NodeJS.Timeout | undefined;
+  #journal: RequestJournal | undefined;
+  /** Ends what is being journaled; undefined while nothing is. */
+  #ending: NodeJS.Timeout | undefined;
 
   /** @param fd of the pipe to the arbiter */
-  constructor(fd: number, server: WorkerServer, log: Pick<ErrorLog, "debug">) {
+  constructor(
+    fd: number,
+    server: Pick<WorkerServer, "inFlight" | "watchRequests">,
+    log: Pick<ErrorLog, "debug">,
+  ) {
     this.#fd = fd;
     this.#server = server;
     this.#log = log;
@@ -40,15 +47,19 @@ export class RequestReports {
 
   /** Tells of each request that comes in the time. A later call extends it. */
   async journal(milliseconds: number): Promise<void> {
-    const goesOn = this.#journaling !== undefined;
-    clearTimeout(this.#journaling);
-    this.#journaling = setTimeout(() => {
-      this.#journaling = undefined;
-      this.#server.watchRequests(undefined);
-    }, milliseconds).unref();
-    if (goesOn) return;
     const { RequestJournal } = await import("./request-journal.ts");
-    this.#server.watchRequests(new RequestJournal(this.#fd).begun);
+    this.#journal ??= new RequestJournal(this.#fd);
+    const journal = this.#journal;
+    const isOn = this.#ending !== undefined;
+    clearTimeout(this.#ending);
+    this.#ending = setTimeout(() => {
+      this.#ending = undefined;
+      this.#server.watchRequests(undefined);
+      journal.end();
+    }, milliseconds).unref();
+    if (isOn) return;
+    journal.begin();
+    this.#server.watchRequests(journal.begun);
     this.#log.debug("Requests are journaled: a worker has died without a word");
   }
 }

@@ -56,6 +56,8 @@ test("of a worker is known what it told: the journal, or all it had at its end o
   );
   requests.takeStall({ ...stall, kind: "recovered", mainThread: "running" });
   assert.deepEqual(known(), [b]);
+  requests.take({ kind: "end" });
+  assert.equal(known(), undefined);
   requests.take({ kind: "held", requests: [a] });
   assert.deepEqual(known(), [a]);
 });

@@ -10,6 +10,7 @@ test("a line is read back as it was written; anything else is no report", () => 
     { kind: "held", requests: [{ ...REQUEST, id: "7-1" }] },
     { kind: "begun", number: 3, request: REQUEST },
     { kind: "over", numbers: [1, 2] },
+    { kind: "end" },
   ];
   for (const report of reports) assert.deepEqual(parseRequestReport(JSON.stringify(report)), report);
   const others = ["", "{", "null", "[]", '{"kind":"held"}', '{"kind":"held","requests":[{}]}'];

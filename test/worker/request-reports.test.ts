@@ -1,0 +1,105 @@
+/** What a worker writes of its requests, into a pipe that is read, or is not. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { constants, openSync } from "node:fs";
+import { Socket } from "node:net";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { parseRequestReport, type RequestReport } from "../../src/ipc/request-report.ts";
+import type { InFlight, RequestWatch } from "../../src/server/server.ts";
+import { RequestReports } from "../../src/worker/request-reports.ts";
+import { temporaryFolder, until } from "../support/command.ts";
+
+class Stage {
+  watch: RequestWatch | undefined;
+  held: InFlight[] = [];
+  readonly reports: RequestReports;
+  /** The arbiter's end of the pipe. */
+  readonly arbiter: Socket;
+  #read = "";
+
+  static start(context: TestContext): Stage {
+    const path = join(temporaryFolder(context), "pipe");
+    assert.equal(spawnSync("mkfifo", [path]).status, 0);
+    // Both ends, so that neither waits for the other.
+    const fd = openSync(path, "r+");
+    const arbiter = new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) });
+    arbiter.pause();
+    context.after(() => arbiter.destroy());
+    return new Stage(fd, arbiter);
+  }
+
+  private constructor(fd: number, arbiter: Socket) {
+    this.arbiter = arbiter;
+    const server = {
+      inFlight: () => this.held,
+      watchRequests: (watch: RequestWatch | undefined) => {
+        this.watch = watch;
+      },
+    };
+    this.reports = new RequestReports(fd, server, { debug: () => {} });
+  }
+
+  read(): void {
+    this.arbiter.setEncoding("utf8").on("data", (text: string) => {
+      this.#read += text;
+    });
+    this.arbiter.resume();
+  }
+
+  /** Each line is a whole report. */
+  get told(): RequestReport[] {
+    const lines = this.#read.split("\n");
+    assert.equal(lines.pop(), "", "a line is torn");
+    return lines.map((line) => parseRequestReport(line) ?? assert.fail(`no report: ${line}`));
+  }
+}
+
+test("the last word says what is in flight, cut to what somebody reads", async (context) => {
+  const stage = Stage.start(context);
+  stage.read();
+  const request = { method: "GET", target: `/${"x".repeat(8000)}`, id: "1-1", age: 10 };
+  stage.held = Array.from({ length: 200 }, () => request);
+  stage.reports.last();
+  const [report] = await until("it is read", () => stage.told.length === 1 && stage.told);
+  assert.ok(report?.kind === "held" && report.requests.length === 50);
+  assert.equal(report.requests[0]?.target.length, 500);
+});
+
+test("the journal has each request and its end, for as long as it is wanted", async (context) => {
+  const stage = Stage.start(context);
+  stage.read();
+  for (const path of ["/one", "/two"]) {
+    await stage.reports.journal(50);
+    await stage.reports.journal(100);
+    const over = stage.watch?.("GET", path);
+    over?.();
+    await until("it has ended", () => stage.watch === undefined);
+  }
+  const kinds = ["over", "begun", "over", "end"];
+  await until("all is read", () => stage.told.length === 2 * kinds.length);
+  assert.deepEqual(
+    stage.told.map(({ kind }) => kind),
+    [...kinds, ...kinds],
+  );
+});
+
+test("an arbiter that stands still holds up no request, and gets whole lines, and each end, later", async (context) => {
+  const stage = Stage.start(context);
+  await stage.reports.journal(60_000);
+  for (let number = 0; number < 20_000; number++) stage.watch?.("GET", `/${number}`)();
+  await nextTurn();
+  stage.read();
+  await until("what was in the pipe is read", () => stage.arbiter.bytesRead > 10_000);
+  await until("the ends have come", () => {
+    // The next request that ends takes them along.
+    stage.watch?.("GET", "/next")();
+    const open = new Set<number>();
+    for (const report of stage.told) {
+      if (report.kind === "begun") open.add(report.number);
+      else if (report.kind === "over") for (const number of report.numbers) open.delete(number);
+    }
+    return stage.told.length > 100 && open.size <= 1;
+  });
+});

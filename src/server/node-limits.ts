@@ -2,21 +2,27 @@
 import type { IncomingMessage } from "node:http";
 import { hasContent } from "../interop/framing.ts";
 import type { EngineOptions } from "./engine-options.ts";
+import { brokenRule } from "./node-rules.ts";
 
 /** ` HTTP/1.1` and the space behind the method. */
 const LINE_OVERHEAD = " ".length + " HTTP/1.1".length;
 const FIELD_OVERHEAD = ": ".length;
 
-/** The status to refuse a request with because of its head, if it is beyond a limit. */
+/** The status to refuse a request with because of its head, if it breaks a rule or is beyond a limit. */
 export function refusalOf(request: IncomingMessage, limits: EngineOptions["limits"]): number | undefined {
   const { method = "", url = "", rawHeaders } = request;
-  if (request.headers.host === undefined && request.httpVersion === "1.1") return 400;
   if (method.length + url.length + LINE_OVERHEAD > limits.requestLine) return 414;
   if (rawHeaders.length / 2 > limits.fields) return 431;
+  let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const length = (rawHeaders[at] as string).length + (rawHeaders[at + 1] as string).length;
-    if (length + FIELD_OVERHEAD > limits.fieldSize) return 431;
+    const name = rawHeaders[at] as string;
+    if (name.length + (rawHeaders[at + 1] as string).length + FIELD_OVERHEAD > limits.fieldSize) return 431;
+    // Node keeps the first one and drops the others (RFC 9112 section 3.2).
+    if (name.length === 4 && name.toLowerCase() === "host") hosts += 1;
   }
+  if (hosts > 1) return 400;
+  const broken = brokenRule(request);
+  if (broken !== undefined) return broken;
   const declared = request.headers["content-length"];
   if (declared !== undefined && Number(declared) > limits.body) return 413;
   return undefined;

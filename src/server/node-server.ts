@@ -12,6 +12,7 @@ import {
 import { type Socket, Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, type HttpError, thrownError } from "../errors.ts";
+import { faultOf } from "../exchange/content-fault.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import { requestScope } from "../exchange/scope.ts";
 import { hasContent } from "../interop/framing.ts";
@@ -24,6 +25,7 @@ import { ListenerExchange, requestId } from "./listener-exchange.ts";
 import { NodeAccess } from "./node-access.ts";
 import { limitContent, refusalOf, upgradeRefusalOf } from "./node-limits.ts";
 import {
+  brokenOff,
   contentError,
   headTimeout,
   isBehindLast,
@@ -199,9 +201,7 @@ export class NodeServer implements WorkerServer {
         socket.on("error", () => {});
         const status = upgradeRefusalOf(request, limits);
         if (status !== undefined) {
-          this.#access?.refusedUpgrade(request, status);
-          writeRefusal(request.socket, status);
-          connection.refuse(this.#clock.now);
+          this.#refuseUpgrade(request, status);
           return;
         }
         // An upgraded connection is the app's, and never idle again.
@@ -214,12 +214,19 @@ export class NodeServer implements WorkerServer {
     }
     server.on("clientError", (error: ParserError, socket) => this.#failed(error, socket as Socket));
     server.on("timeout", (socket) => this.#timedOut(socket));
-    // Without a listener node closes the connection.
+    // Without a listener node closes the connection without a word.
     server.on("connect", (request: IncomingMessage, socket: Duplex) => {
-      this.#access?.upgrading(request, socket);
-      socket.destroy();
+      socket.on("error", () => {});
+      this.#refuseUpgrade(request, refusalOf(request, limits) ?? 501);
     });
     return server;
+  }
+
+  /** Node has given up the connection of such a request, whose answer is its last one. */
+  #refuseUpgrade(request: IncomingMessage, status: number): void {
+    this.#access?.refusedUpgrade(request, status);
+    writeRefusal(request.socket, status);
+    this.#connections.get(request.socket)?.refuse(this.#clock.now);
   }
 
   /** Node's parser has stumbled, or the connection has broken. What was asked before is still answered. */
@@ -343,6 +350,12 @@ export class NodeServer implements WorkerServer {
   #threw(exchange: ListenerExchange, thrown: unknown): void {
     const { onError, describeError } = this.#options;
     const error = thrownError(thrown);
+    const { request } = exchange;
+    if (request.destroyed && !request.complete) {
+      // Its content was broken off, of which the client has been told: what the listener fails with comes of that.
+      onError(faultOf(error, brokenOff()), exchange.name);
+      return;
+    }
     onError(error, exchange.name);
     exchange.fail(describeError?.(error, exchange.request.headers.accept));
   }

@@ -1,14 +1,15 @@
 /** What node's parser stumbles over, and what the client is told of it. */
 import { STATUS_CODES } from "node:http";
-import type { Socket } from "node:net";
+import type { Writable } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
 
 /** An error of node's parser, with the bytes that it stumbled over. */
-export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer; readonly reason?: string };
 
 const ERROR_STATUS: { readonly [code: string]: number } = {
   HPE_HEADER_OVERFLOW: 431,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  HPE_PAUSED_H2_UPGRADE: 505,
   ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 
@@ -36,20 +37,27 @@ export function isBehindLast({ code }: ParserError): boolean {
 
 /** The status to answer it with; 0 where nobody can be answered. */
 export function statusOf(error: ParserError): number {
-  return isReset(error) ? 0 : (ERROR_STATUS[error.code ?? ""] ?? 400);
+  if (isReset(error)) return 0;
+  const { code = "", reason = "" } = error;
+  // RFC 9112 section 6.1; the same code stands for one beside Content-Length.
+  if (code === "HPE_INVALID_TRANSFER_ENCODING" && /invalid/i.test(reason)) return 501;
+  return ERROR_STATUS[code] ?? 400;
 }
 
-/** The same, where it was the content of a request: for its log line. */
-export function contentError(error: ParserError): BodyError {
-  if (!isReset(error) && !isEarlyEnd(error)) {
-    return new BodyError(statusOf(error), error.message, { cause: error });
-  }
+/** Content that ended with its connection, for a log line. */
+export function brokenOff(): BodyError {
   const message = "the request body ended early";
   return new BodyError(400, message, { cause: new ClientGone(message) });
 }
 
+/** The same, where it was the content of a request that the parser stumbled over. */
+export function contentError(error: ParserError): BodyError {
+  if (isReset(error) || isEarlyEnd(error)) return brokenOff();
+  return new BodyError(statusOf(error), error.message, { cause: error });
+}
+
 /** Sends a whole answer of the server's own, past any response object. */
-export function writeRefusal(socket: Socket, status: number): void {
+export function writeRefusal(socket: Writable, status: number): void {
   const content = `${status} ${STATUS_CODES[status]}\n`;
   const fields = `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${content.length}\r\nConnection: close`;
   socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields}\r\n\r\n${content}`);

@@ -1,0 +1,120 @@
+/**
+ * The corpus against running servers: no client is left without a word, whatever the app does with the content; and
+ * docs/http.md lists where node's own server differs from the gateway engine, no more and no less.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { type CorpusCase, readCorpus } from "./corpus.ts";
+import { ask, each, KINDS, MANNERS, PATIENCE, type Received, startServer } from "./servers.ts";
+import { outcome, tableOf } from "./servers-table.ts";
+
+const corpus = readCorpus();
+
+interface Difference {
+  readonly pattern: string;
+  readonly gateway: string;
+  readonly node: string;
+}
+
+const NODE_MAJOR = Number(process.versions.node.split(".")[0]);
+
+/** The rows of the table that concern the node which runs this, the first of those that fit counts. */
+function documentedDifferences(): Difference[] {
+  const text = readFileSync(join(import.meta.dirname, "..", "..", "docs", "http.md"), "utf8");
+  const rows = [
+    ...text.matchAll(/^\| `(\S+\/\S+)` \| ([^|]+) \| ([^|(]+?)(?: \(Node ([^)]+)\))? \| (.+) \|$/gm),
+  ];
+  return rows.flatMap(([, pattern = "", gateway = "", node = "", versions, why = ""]) => {
+    assert.match(why, /\.$/, `${pattern} has a reason`);
+    const concerns =
+      versions === undefined ||
+      (versions.endsWith(" and later")
+        ? NODE_MAJOR >= Number.parseInt(versions, 10)
+        : NODE_MAJOR === Number(versions));
+    return concerns ? [{ pattern, gateway, node }] : [];
+  });
+}
+
+function fits(pattern: string, name: string): boolean {
+  return pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+}
+
+/** The cases that node's server lets wait, since more of the request could come. */
+const DIFFERENCES = documentedDifferences();
+const unfinished = (item: CorpusCase): boolean =>
+  DIFFERENCES.some(({ pattern, node }) => node === "open" && fits(pattern, item.name));
+
+function slow(received: readonly Received[], kind: string): string[] {
+  return received.flatMap((one, at) => {
+    const item = corpus[at] as CorpusCase;
+    if (kind === "node" && unfinished(item)) return [];
+    const asked = item.requests.length > 0 || item.ending !== "open";
+    const answered = one.statuses.length > 0 || one.closed || !asked;
+    return answered && one.after <= PATIENCE ? [] : [`${item.name}: ${outcome(one)} after ${one.after} ms`];
+  });
+}
+
+const received = new Map<string, readonly Received[]>();
+
+for (const kind of KINDS) {
+  describe(`a ${kind} app`, () => {
+    for (const manner of MANNERS) {
+      test(`that ${manner}: every client has its answer within two seconds`, async (t) => {
+        const server = await startServer(kind, manner);
+        t.after(() => server.close());
+        const all = await each(corpus, (item) =>
+          ask(server.port, item, kind === "node" && unfinished(item) ? 300 : undefined),
+        );
+        received.set(`${kind} ${manner}`, all);
+        assert.deepEqual(slow(all, kind), []);
+        assert.deepEqual(
+          server.reported.filter((error) => error.name !== "BodyError"),
+          [],
+          "only clients are blamed",
+        );
+        t.diagnostic(tableOf(corpus, all));
+      });
+    }
+  });
+}
+
+/** A case whose content is broken behind a good head. */
+function isBroken(item: CorpusCase): item is CorpusCase & { ending: "incomplete" | { refused: number } } {
+  return item.partial !== undefined && (item.ending === "incomplete" || typeof item.ending === "object");
+}
+
+for (const kind of ["gateway", "fetch"] as const) {
+  for (const manner of ["reads", "swallows", "never settles"] as const) {
+    test(`broken content has its own status where a ${kind} app ${manner}`, () => {
+      const all = received.get(`${kind} ${manner}`) ?? [];
+      for (const [at, item] of corpus.entries()) {
+        if (!isBroken(item)) continue;
+        const status = item.ending === "incomplete" ? 400 : item.ending.refused;
+        const expected = [...item.requests.map(() => 200), status];
+        assert.deepEqual(all[at]?.statuses, expected, item.name);
+        assert.equal(all[at]?.closed, true, `${item.name}: the connection is closed`);
+      }
+    });
+  }
+}
+
+test("docs/http.md has each difference between the servers, and only those", () => {
+  const gateway = received.get("gateway reads") ?? [];
+  const node = received.get("node reads") ?? [];
+  const found = new Set<Difference>();
+  for (const [at, { name }] of corpus.entries()) {
+    const is = { gateway: outcome(gateway[at]), node: outcome(node[at]) };
+    if (is.gateway === is.node) continue;
+    const row = DIFFERENCES.find(({ pattern }) => fits(pattern, name));
+    assert.ok(row !== undefined, `${name} is in no row: ${is.gateway} | ${is.node}`);
+    assert.deepEqual(is, { gateway: row.gateway, node: row.node }, `${name}, in the row of ${row.pattern}`);
+    found.add(row);
+  }
+  assert.deepEqual(
+    DIFFERENCES.filter((row) => !found.has(row)).map(({ pattern }) => pattern),
+    [],
+    "rows without a difference",
+  );
+});

@@ -1,0 +1,210 @@
+/**
+ * The corpus against running servers, with apps that treat the content of a request in different ways: what a client
+ * receives, and when.
+ */
+import { once } from "node:events";
+import type { RequestListener } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Handler } from "../../src/gateway/types.ts";
+import { fromFetch } from "../../src/interop/fetch.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type ErrorReporter } from "../../src/server/engine-options.ts";
+import { GatewayServer } from "../../src/server/gateway-server.ts";
+import { NodeServer } from "../../src/server/node-server.ts";
+import type { WorkerServer } from "../../src/server/server.ts";
+import { RawClient, statuses } from "../support/engine.ts";
+import type { CorpusCase } from "./corpus.ts";
+
+/** What an app does with the content of its request. */
+export const MANNERS = ["reads", "ignores", "swallows", "never settles", "has answered"] as const;
+export type Manner = (typeof MANNERS)[number];
+
+export const KINDS = ["gateway", "fetch", "node"] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** Swallowed: the app goes on as if nothing had happened, and answers nothing. */
+const NEVER = new Promise<never>(() => {});
+
+const GATEWAY: Record<Manner, Handler> = {
+  reads: async (request, respond) => {
+    await request.body.bytes();
+    respond(200, {}, "read");
+  },
+  ignores: (_request, respond) => {
+    respond(200, {}, "ignored");
+  },
+  swallows: async (request, respond) => {
+    try {
+      await request.body.bytes();
+    } catch {
+      return;
+    }
+    respond(200, {}, "read");
+  },
+  "never settles": async (request, respond) => {
+    try {
+      await request.body.bytes();
+    } catch {
+      await NEVER;
+    }
+    respond(200, {}, "read");
+  },
+  "has answered": async (request, respond) => {
+    const body = request.body.bytes();
+    respond(200, {}, "answered");
+    await body.catch(() => {});
+  },
+};
+
+const FETCH: Record<Manner, (request: Request) => Promise<Response>> = {
+  reads: async (request) => {
+    await request.arrayBuffer();
+    return new Response("read");
+  },
+  ignores: async () => new Response("ignored"),
+  swallows: async (request) => {
+    try {
+      await request.arrayBuffer();
+    } catch {
+      return undefined as never;
+    }
+    return new Response("read");
+  },
+  "never settles": async (request) => {
+    try {
+      await request.arrayBuffer();
+    } catch {
+      await NEVER;
+    }
+    return new Response("read");
+  },
+  "has answered": async (request) => {
+    request.arrayBuffer().catch(() => {});
+    return new Response("answered");
+  },
+};
+
+async function drained(request: AsyncIterable<unknown>): Promise<void> {
+  for await (const _piece of request);
+}
+
+const NODE: Record<Manner, RequestListener> = {
+  reads: async (request, response) => {
+    await drained(request);
+    response.end("read");
+  },
+  ignores: (_request, response) => {
+    response.end("ignored");
+  },
+  swallows: async (request, response) => {
+    try {
+      await drained(request);
+    } catch {
+      return;
+    }
+    response.end("read");
+  },
+  "never settles": async (request, response) => {
+    try {
+      await drained(request);
+    } catch {
+      await NEVER;
+    }
+    response.end("read");
+  },
+  "has answered": async (request, response) => {
+    response.end("answered");
+    await drained(request).catch(() => {});
+  },
+};
+
+export interface RunningServer {
+  readonly port: number;
+  /** What was reported of requests, in order. */
+  readonly reported: Error[];
+  close(): void;
+}
+
+/** Starts a server in this process, with an app of that kind and manner. */
+export async function startServer(kind: Kind, manner: Manner): Promise<RunningServer> {
+  const reported: Error[] = [];
+  const onError: ErrorReporter = (error) => reported.push(error);
+  const onAcceptError = (error: Error): void => {
+    throw error;
+  };
+  const settings = { limits: DEFAULT_LIMITS, timeouts: DEFAULT_TIMEOUTS, onError, onAcceptError };
+  const worker = { pid: process.pid, slot: 1, generation: 1, drain: new AbortController().signal };
+  const handle = kind === "fetch" ? fromFetch(FETCH[manner]) : GATEWAY[manner];
+  const server: WorkerServer =
+    kind === "node"
+      ? new NodeServer({ ...settings, listener: NODE[manner], upgrade: undefined })
+      : new GatewayServer({ handle }, { ...settings, worker, state: undefined });
+  let port = 0;
+  await server.open(async (tcp) => {
+    tcp.listen(0, "127.0.0.1");
+    await once(tcp, "listening");
+    port = (tcp.address() as AddressInfo).port;
+  });
+  return { port, reported, close: () => server.destroy() };
+}
+
+/** What a client received on one connection. */
+export interface Received {
+  /** Of the final answers, in order. */
+  readonly statuses: readonly number[];
+  /** Whether the server closed the connection. */
+  readonly closed: boolean;
+  /** How long it took until the last byte, or the end, in milliseconds. */
+  readonly after: number;
+}
+
+/** A client is never left without a word for longer than this, in milliseconds. */
+export const PATIENCE = 2000;
+/** A server that says nothing more for so long has said what it had to say. */
+const QUIET = 60;
+
+/**
+ * Sends the bytes of a case, and the client's end where it goes away in the middle.
+ * @param patience how long to wait for the server's last word, in milliseconds
+ */
+export async function ask(port: number, item: CorpusCase, patience = PATIENCE * 2): Promise<Received> {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  await once(socket, "connect");
+  const client = new RawClient(socket);
+  const startedAt = performance.now();
+  let after = 0;
+  const mark = (): void => {
+    after = performance.now() - startedAt;
+  };
+  socket.on("data", mark).on("end", mark);
+  client.send(item.bytes);
+  if (item.ending === "incomplete") socket.end();
+  const final = (): number[] => statuses(client.received).filter((status) => status >= 200);
+  const staysOpen = item.ending === "open" || item.ending === "upgrade";
+  while (!client.ended) {
+    const now = performance.now() - startedAt;
+    if (now > patience) break;
+    if (staysOpen && now - after > QUIET && final().length >= item.requests.length) break;
+    await pause(10);
+  }
+  socket.destroy();
+  return { statuses: final(), closed: client.ended, after };
+}
+
+/** Does `work` for each item, many at a time, and returns what came of it in order. */
+export async function each<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < items.length) {
+      const at = next;
+      next += 1;
+      results[at] = await work(items[at] as Item);
+    }
+  };
+  await Promise.all(Array.from({ length: 128 }, lane));
+  return results;
+}

@@ -150,7 +150,11 @@ describe("what fails leaves everything as it was", () => {
       source: 'throw new Error("no licence");',
       why: /no licence/,
     },
-    { what: "exits", source: "process.exit(7);", why: /exited with code 7/ },
+    {
+      what: "exits",
+      source: "process.exit(7);",
+      why: /the app called process\.exit\(7\) while it was loaded/,
+    },
     {
       what: "hangs",
       source: BOOTS_FOREVER,

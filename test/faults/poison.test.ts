@@ -4,7 +4,7 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "../support/ask.ts";
-import { FIXTURES } from "../support/command.ts";
+import { FIXTURES, until } from "../support/command.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 
 /** How many answers each load is to get once the poison is over, and within which time: a boot, and a wait of a second. */
@@ -51,3 +51,32 @@ for (const { workers, app, how, times } of SERVERS) {
     await stage.end();
   });
 }
+
+test("a release that is mended can be deployed while the poison goes on", async (context) => {
+  const stage = await FaultStage.start(context, {
+    workers: 4,
+    app: "poison.mjs",
+    prepare: (folder) => {
+      for (const file of ["mirror.mjs", "poison-ways.cjs"])
+        copyFileSync(join(FIXTURES, "faults", file), join(folder, file));
+    },
+  });
+  let poisons = 0;
+  let isMended = false;
+  const client = async (): Promise<void> => {
+    while (!isMended && stage.command.exit === undefined) {
+      const answer = await ask({ port: stage.port }, "/poison").catch(() => undefined);
+      isMended = answer?.status === 200;
+      poisons += 1;
+    }
+  };
+  const looping = client();
+  await until("many workers have died", () => poisons > 12);
+  stage.deploy('export { handler } from "./mirror.mjs";\n');
+  stage.command.kill("SIGHUP");
+  await stage.command.ready(2);
+  await looping;
+  assert.deepEqual(stage.command.lines(/Reload failed/), []);
+  await stage.settled();
+  await stage.end();
+});

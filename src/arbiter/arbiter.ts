@@ -13,6 +13,7 @@ import type { FromWorker, Identity } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { outliveTerminal } from "../log/own-output.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
+import { type BindOptions, bindAgain } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
 import { ControlDesk, type DeskOffice } from "./control-desk.ts";
 import { ControlDoors } from "./control-doors.ts";
@@ -38,7 +39,8 @@ import { Reload } from "./reload.ts";
 import { ServerHooks } from "./server-hooks.ts";
 import { Service } from "./service.ts";
 import { arbiterTitle, enterFolder, processName } from "./setup.ts";
-import { openSockets } from "./sockets.ts";
+import { SocketWatch } from "./socket-watch.ts";
+import { openSockets, takeSockets } from "./sockets.ts";
 import { outliveStrayErrors } from "./stray-errors.ts";
 import { Successor } from "./successor.ts";
 import { Terminal } from "./terminal.ts";
@@ -79,9 +81,11 @@ export class Arbiter {
   readonly #stopsOnHangUp: boolean;
   readonly #predecessor = Predecessor.take();
   readonly #invocation = currentInvocation();
-  readonly #sockets = new HeldSockets(
-    () => this.#predecessor?.isServing === true || this.#upgrade.isSucceeded,
-  );
+  readonly #sockets = new HeldSockets({
+    isPreceded: () => this.#predecessor?.isServing === true,
+    isSucceeded: () => this.#upgrade.isSucceeded,
+  });
+  readonly #socketWatch: SocketWatch;
   readonly #preload: Preload;
   readonly #upgrade: Upgrade;
   readonly #service: Service;
@@ -99,6 +103,7 @@ export class Arbiter {
     this.#logs = new Logs(this.#folder, this.#identity);
     this.#log = this.#logs.errors;
     this.#narrator = new Narrator(this.#log);
+    this.#socketWatch = new SocketWatch(this.#sockets, this.#narrator);
     if (config.umask !== undefined) process.umask(config.umask);
     this.#logs.prepare(config);
     this.#logs.adopt(config);
@@ -127,6 +132,8 @@ export class Arbiter {
       readAgain: () => this.#readAgain(options.readAgain),
       tryApp: (read) => this.#preload.try(read),
       logs: this.#logs,
+      sockets: this.#sockets,
+      renewSockets: () => this.#sockets.renew((lost) => bindAgain(lost, this.#bindOptions())),
       post: (event) => this.#mailbox.post({ type: "reload", event }),
     });
     this.#upgrade = new Upgrade(this.#upgradeOffice());
@@ -155,10 +162,7 @@ export class Arbiter {
     this.#pidFile = this.#claimPidFile();
     try {
       const stopped = await this.#preload.tryFirst(this.#fixed);
-      this.#sockets.hold(
-        this.#predecessor?.listeners ??
-          (await openSockets(this.#fixed, socketOwnership(this.#fixed, this.#identity))),
-      );
+      await this.#openSockets();
       if (this.#predecessor === undefined) await this.#doors.openHealth();
       if (this.#fixed.reload) this.#files = await this.#watchFiles(this.#fixed);
       await this.#hooks.wait(this.#currentHooks, "whenReady");
@@ -190,6 +194,18 @@ export class Arbiter {
       await this.#hooks.runLast(this.#currentHooks);
       await this.#log.close();
     }
+  }
+
+  async #openSockets(): Promise<void> {
+    const handed = this.#predecessor?.listeners;
+    const options = this.#bindOptions();
+    if (handed === undefined) this.#sockets.hold(await openSockets(this.#fixed.bind, options));
+    else this.#sockets.hold(await takeSockets(handed, options), handed);
+  }
+
+  #bindOptions(): BindOptions {
+    const { reusePort, backlog } = this.#fixed;
+    return { reusePort, backlog, ownership: socketOwnership(this.#fixed, this.#identity) };
   }
 
   #leave(): void {
@@ -440,6 +456,7 @@ export class Arbiter {
       pool: this.#pool,
       minReady: this.#fixed.minReady,
       isSucceeded: () => this.#upgrade.isServedByOther,
+      lostSockets: () => this.#sockets.lost(),
       generations: this.#generations,
       post: (command) => this.#mailbox.post({ type: "command", command }),
       pidOf: (id) => this.#crew.pidOf(id),
@@ -507,6 +524,7 @@ export class Arbiter {
     const succeeded = this.#upgrade.successorPid !== undefined;
     this.#service.settled({ desired, roster, reading: this.#reload.isReading, succeeded });
     if (desired.stop !== undefined && this.#pool.now >= desired.stop.beginAt) this.#sockets.release();
+    if (desired.stop === undefined) this.#socketWatch.look(this.#clock.now());
   }
 
   #tellWorkers(): void {
@@ -569,7 +587,7 @@ export class Arbiter {
       id,
       slot,
       generation,
-      sockets: this.#sockets.descriptors,
+      sockets: this.#sockets.descriptorsOf(generation),
       config,
       hooks: this.#hooksOf(generation),
       identity: this.#identity,

@@ -31,13 +31,24 @@ export interface SocketFile {
   readonly ino: number;
 }
 
-/** Removes the file of a Unix socket, if it is still the one that was made. Says whether it was. */
-export function removeSocketFile({ file }: Listener): boolean {
-  if (file === undefined) return false;
+/** What stands in the place of a Unix socket's file: nothing, another server's socket, or something else. */
+export type FileLoss = "removed" | "another socket" | "no socket";
+
+/**
+ * Why no client reaches a Unix socket by its path any more; undefined while its file is in place, and for a socket
+ * without one. An open socket keeps its inode, so no other file can have the same number.
+ */
+export function fileLoss({ file }: Listener): FileLoss | undefined {
+  if (file === undefined) return undefined;
   const there = lstatSync(file.path, { throwIfNoEntry: false });
-  if (there?.ino !== file.ino || there.dev !== file.dev) return false;
-  unlinkSync(file.path);
-  return true;
+  if (there === undefined) return "removed";
+  if (there.ino === file.ino && there.dev === file.dev) return undefined;
+  return there.isSocket() ? "another socket" : "no socket";
+}
+
+/** Removes the file of a Unix socket, if it is still the one that was made. */
+export function removeSocketFile(listener: Listener): void {
+  if (listener.file !== undefined && fileLoss(listener) === undefined) unlinkSync(listener.file.path);
 }
 
 /**
@@ -84,9 +95,26 @@ export async function bindAll(addresses: readonly Address[], options: BindOption
     }
     return listeners;
   } catch (error) {
-    for (const listener of listeners) removeSocketFile(listener);
+    for (const listener of listeners) releaseSocket(listener, false);
     throw error;
   }
+}
+
+const TAKEN = {
+  "another socket": "another server's socket is in its place; stop that server, or remove the file",
+  "no socket": "something that is no socket is in its place; remove that",
+} as const;
+
+/**
+ * Binds a Unix socket whose file was removed once more, at the same path. The old socket is left as it is.
+ * @throws FatalError (failure) when it cannot, and when something else has come into the place of the file
+ */
+export async function bindAgain(lost: Listener, options: BindOptions): Promise<Listener> {
+  const { file, url } = lost;
+  const loss = fileLoss(lost);
+  if (file === undefined || loss === undefined) return lost;
+  if (loss !== "removed") throw cannotBind(url, TAKEN[loss]);
+  return { ...(await bindUnix(file.path, options, [])), url };
 }
 
 function cannotBind(what: string, why: string, cause?: unknown): FatalError {
@@ -193,7 +221,7 @@ async function bindUnix(
     await listenWithoutAccepting(socket.fd, backlog, trouble);
     if (ownership !== undefined) ownSocket(absolute, ownership);
   } catch (error) {
-    removeSocketFile(listener);
+    releaseSocket(listener, false);
     throw error;
   }
   return listener;

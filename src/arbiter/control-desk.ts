@@ -4,6 +4,7 @@
  */
 import type { Controllable, Health, Outcome, StatusReport, StopMode, WorkerReport } from "../control/api.ts";
 import type { Generations } from "./generations.ts";
+import type { LostSocket } from "./held-sockets.ts";
 import type { Pool } from "./pool.ts";
 import { obstacles, workers } from "./readiness.ts";
 import { activeWorkers, readyWorkers } from "./roster.ts";
@@ -35,6 +36,8 @@ export interface DeskOffice {
   readonly minReady: number;
   /** A new arbiter serves. */
   isSucceeded(): boolean;
+  /** The Unix sockets that clients cannot reach. */
+  lostSockets(): readonly LostSocket[];
 }
 
 /** Something asked for that has not come about yet. */
@@ -111,6 +114,7 @@ export class ControlDesk implements Controllable {
       minReady,
       broken,
       succeeded: this.#office.isSucceeded(),
+      lostSockets: this.#office.lostSockets(),
     });
     return { live: true, ready: against.length === 0, reason: against.join("; ") || "ok" };
   }

@@ -4,11 +4,12 @@ import type { BootFailure } from "../ipc/messages.ts";
 import type { HeldRequest } from "../ipc/request-report.ts";
 import { describeHeld, describeStall, printable, type StallReport } from "../ipc/stall-report.ts";
 import type { ErrorLog, LogFields } from "../log/error-log.ts";
-import type { Listener } from "./bind.ts";
+import type { FileLoss, Listener } from "./bind.ts";
 import { CrashNews, type Death } from "./crash-news.ts";
 import { type Desired, type Limits, type Stop, servingGeneration } from "./desired.ts";
 import type { Ending, Signal } from "./event.ts";
 import type { ProcessState } from "./process-state.ts";
+import { LOSSES } from "./readiness.ts";
 import type { KillReason } from "./reconcile.ts";
 import type { WorkerRecord } from "./roster.ts";
 
@@ -54,6 +55,19 @@ export class Narrator {
     this.#log.info(`Listening at: ${urls} (${process.pid})`);
     if (listeners.some(({ activated }) => activated))
       this.#log.info("The sockets are systemd's: bind is not looked at");
+  }
+
+  socketLost(url: string, loss: FileLoss): void {
+    const remedy = {
+      removed: "reload (HUP) or upgrade (USR2) to bind it again",
+      "another socket": "stop that server, or remove the file, and reload (HUP)",
+      "no socket": "remove that, and reload (HUP)",
+    };
+    this.#log.error(`No client reaches ${url} any more, ${LOSSES[loss]}: ${remedy[loss]}`);
+  }
+
+  socketBack(url: string): void {
+    this.#log.info(`Clients reach ${url} again`);
   }
 
   stopped(stop: Stop | undefined): void {

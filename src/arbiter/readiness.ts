@@ -1,5 +1,7 @@
 /** Whether the server should be sent requests: what `/health/ready` answers. Pure; each fault is a reason of its own. */
+import type { FileLoss } from "./bind.ts";
 import type { Desired } from "./desired.ts";
+import type { LostSocket } from "./held-sockets.ts";
 import { isResponsive, type Roster, readyWorkers, SILENT_AFTER } from "./roster.ts";
 
 export interface Circumstances {
@@ -13,6 +15,7 @@ export interface Circumstances {
   readonly broken: boolean;
   /** Another arbiter serves the same sockets with all its workers, whatever becomes of this one. */
   readonly succeeded: boolean;
+  readonly lostSockets: readonly LostSocket[];
 }
 
 export function workers(count: number): string {
@@ -24,8 +27,19 @@ export function obstacles(state: Circumstances): string[] {
   if (state.succeeded) return [];
   if (state.desired.stop !== undefined) return ["stopping"];
   if (state.desired.established === 0) return ["booting"];
-  return [...(state.broken ? ["the app is broken"] : []), ...tooFewWorkers(state)];
+  return [
+    ...(state.broken ? ["the app is broken"] : []),
+    ...state.lostSockets.map(({ url, loss }) => `${url}: ${LOSSES[loss]}`),
+    ...tooFewWorkers(state),
+  ];
 }
+
+/** Why clients cannot reach a Unix socket, for people. */
+export const LOSSES: { readonly [loss in FileLoss]: string } = {
+  removed: "its file was removed",
+  "another socket": "another server's socket is in its place",
+  "no socket": "something that is no socket is in its place",
+};
 
 function tooFewWorkers({ roster, now, minReady }: Circumstances): string[] {
   const ready = readyWorkers(roster);

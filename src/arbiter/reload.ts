@@ -13,6 +13,7 @@ import { workerCount } from "./cpu-limit.ts";
 import { canReload } from "./desired.ts";
 import type { ReloadEvent } from "./event.ts";
 import type { Generations } from "./generations.ts";
+import type { HeldSockets } from "./held-sockets.ts";
 import type { Logs } from "./logs.ts";
 import type { Narrator } from "./narrator.ts";
 import type { Pool } from "./pool.ts";
@@ -29,6 +30,9 @@ export interface ReloadOffice {
   readAgain(): Promise<Configuration>;
   /** Tries whether the app can be loaded, where the configuration wants that before a worker is started. */
   tryApp(config: Config): Promise<void>;
+  /** Binds the sockets again whose files are gone, for the generation that begins next. */
+  renewSockets(): Promise<void>;
+  readonly sockets: Pick<HeldSockets, "begun" | "withdrawn" | "established" | "abandoned">;
   /** Puts what came of the reading into the mailbox; `take` is called from there. */
   post(event: ReloadEvent): void;
 }
@@ -70,6 +74,7 @@ export class Reload {
   async #read(): Promise<Configuration> {
     const configuration = await this.#office.readAgain();
     await this.#office.tryApp(configuration.config);
+    await this.#office.renewSockets();
     return configuration;
   }
 
@@ -84,6 +89,7 @@ export class Reload {
     const { pool, desk } = this.#office;
     pool.reloadAgain(false);
     this.#waiting = undefined;
+    this.#office.sockets.withdrawn();
     this.#withdrawn = this.#reading;
     this.#changed.clear();
     desk.reloadsWithdrawn(why);
@@ -93,8 +99,10 @@ export class Reload {
     const withdrawn = this.#withdrawn;
     this.#reading = false;
     this.#withdrawn = false;
-    if (withdrawn) this.#onceMore();
-    else if (event.type === "read") this.#begin(event.configuration);
+    if (withdrawn) {
+      this.#office.sockets.withdrawn();
+      this.#onceMore();
+    } else if (event.type === "read") this.#begin(event.configuration);
     else this.#fail(event.error);
   }
 
@@ -118,6 +126,7 @@ export class Reload {
       return;
     }
     const generation = generations.add({ config, hooks: read.hooks });
+    this.#office.sockets.begun(generation);
     logs.adopt(config);
     narrator.reloading(generation, [...this.#changed]);
     this.#changed.clear();
@@ -128,6 +137,7 @@ export class Reload {
     const { pool, generations, narrator, desk } = this.#office;
     const { established, reloadAgain } = pool.desired;
     const { message, detail } = error as FatalError;
+    this.#office.sockets.withdrawn();
     narrator.reloadFailed(established, message, detail);
     // The error's own stack leads through tsgun, which is not to blame.
     if (!reloadAgain) desk.reloadNotBegun(generations.newest + 1, message, detail, established);
@@ -138,6 +148,7 @@ export class Reload {
   established(generation: number): void {
     const { pool, generations, narrator, desk } = this.#office;
     generations.keepOnly(generation);
+    this.#office.sockets.established(generation);
     if (generations.standsInFor(generation) === undefined)
       narrator.established(generation, pool.desired.target);
     else narrator.waiting();
@@ -148,6 +159,7 @@ export class Reload {
   /** The newest generation failed, and `established` stands; nothing is left if that is 0. */
   abandoned(failure: BootFailure, established: number): void {
     const { pool, generations, narrator, desk, logs } = this.#office;
+    this.#office.sockets.abandoned(established);
     const standsIn = established !== 0 && generations.standsInFor(established) !== undefined;
     if (standsIn) narrator.broken(failure);
     else narrator.abandoned(failure, established);

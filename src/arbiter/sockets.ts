@@ -3,10 +3,10 @@
  * systemd, or they are bound here.
  */
 import { fstatSync } from "node:fs";
-import type { Config } from "../config/settings.ts";
+import type { Address } from "../config/address.ts";
 import { takeActivatedSockets } from "../systemd/activation.ts";
-import { bindAll, type Listener } from "./bind.ts";
-import type { SocketOwnership } from "./identity.ts";
+import { type BindOptions, bindAgain, bindAll, fileLoss, type Listener } from "./bind.ts";
+import { closeSocket } from "./open-socket.ts";
 import { socketTable } from "./socket-table.ts";
 
 /**
@@ -14,12 +14,31 @@ import { socketTable } from "./socket-table.ts";
  * @throws FatalError when what systemd promised is not there, or an address cannot be bound.
  */
 export async function openSockets(
-  { bind, reusePort, backlog }: Pick<Config, "bind" | "reusePort" | "backlog">,
-  ownership: SocketOwnership | undefined,
+  bind: readonly Address[],
+  options: BindOptions,
 ): Promise<readonly Listener[]> {
   const activated = takeActivatedSockets();
-  if (activated.length === 0) return await bindAll(bind, { ownership, reusePort, backlog });
+  if (activated.length === 0) return await bindAll(bind, options);
   return activated.map(({ fd }) => ({ descriptor: fd, url: socketName(fd), activated: true }));
+}
+
+/**
+ * The sockets that the arbiter before this one handed over. One whose file is gone, so that no client reaches it, is
+ * bound again.
+ * @throws FatalError when it cannot be
+ */
+export async function takeSockets(
+  handed: readonly Listener[],
+  options: BindOptions,
+): Promise<readonly Listener[]> {
+  return await Promise.all(
+    handed.map(async (listener) => {
+      if (fileLoss(listener) === undefined) return listener;
+      const renewed = await bindAgain(listener, options);
+      closeSocket(listener.descriptor);
+      return renewed;
+    }),
+  );
 }
 
 /** What a listening socket of another's making is called, for people. The kernel's tables of sockets know. */

@@ -27,6 +27,7 @@ function state(change: Partial<Circumstances>): Circumstances {
     minReady: 1,
     broken: false,
     succeeded: false,
+    lostSockets: [],
     ...change,
   };
 }
@@ -46,6 +47,11 @@ test("a worker is silent from its last beat on, and counts again with the next",
     "0 workers ready, 1 wanted; 2 workers silent for more than 5s",
   ]);
   assert.deepEqual(obstacles(state({ roster: withBeat(one, 2, BEAT, 9001), now: 9001 })), []);
+});
+
+test("a Unix socket that nobody can reach is named", () => {
+  const lostSockets = [{ url: "unix:/run/app.sock", loss: "removed" }] as const;
+  assert.deepEqual(obstacles(state({ lostSockets })), ["unix:/run/app.sock: its file was removed"]);
 });
 
 test("a server that boots or stops is not ready, whatever else holds; several faults are all told", () => {

@@ -61,6 +61,7 @@ class Stage {
       generations,
       minReady: 1,
       isSucceeded: () => false,
+      lostSockets: () => [],
       post: (command) => this.desk.take(command),
       pidOf: (id) => id,
       reload: () => this.reload.ask(),
@@ -76,6 +77,8 @@ class Stage {
       logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
       readAgain: () => this.#read(),
       tryApp: () => Promise.resolve(),
+      renewSockets: () => Promise.resolve(),
+      sockets: { begun: () => {}, withdrawn: () => {}, established: () => {}, abandoned: () => {} },
       post: (event) => this.#mailbox.push(event),
     });
     pool.settle();

@@ -119,7 +119,7 @@ class Stage {
       ...{ doors: () => ({}), doorsTaken: async () => {}, takeDoorsBack: () => {} },
     });
     this.desk = new ControlDesk({
-      ...{ pool, generations, minReady: 1, isSucceeded: () => false },
+      ...{ pool, generations, minReady: 1, isSucceeded: () => false, lostSockets: () => [] },
       post: (command) => this.desk.take(command),
       pidOf: (id) => id,
       reload: () => this.hangUp(),
@@ -134,6 +134,8 @@ class Stage {
       logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
       readAgain: async () => this.#configuration(),
       tryApp: () => Promise.resolve(),
+      renewSockets: () => Promise.resolve(),
+      sockets: { begun: () => {}, withdrawn: () => {}, established: () => {}, abandoned: () => {} },
       post: (event) => this.#read.push(event),
     });
     pool.settle();

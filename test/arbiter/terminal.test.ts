@@ -105,7 +105,7 @@ test("with nohup the server outlives the terminal", async (context) => {
   await server.ended();
 });
 
-test("tsgun dev ends by SIGHUP, with and without a terminal", async (context) => {
+test("tsgun dev ends by SIGHUP, also without a terminal", async (context) => {
   const command = startCommand(context, ["dev", "pool/echo.mjs:handler", "-b", "127.0.0.1:0"]);
   await command.ready();
   assert.deepEqual(await command.end("SIGHUP"), { code: 0, signal: null });

@@ -103,7 +103,7 @@ describe("one answer", () => {
     assert.deepEqual(statuses(await askTwice(engine, "/")), [500, 200]);
   });
 
-  test("an error with a status that has no content, or is none, does not shift what follows", async (t) => {
+  test("an error with a status that is none of an error does not shift what follows", async (t) => {
     const engine = await startEngine(
       t,
       beside((request) => {
@@ -111,8 +111,8 @@ describe("one answer", () => {
       }),
     );
     for (const [status, expected] of [
-      [304, 304],
-      [204, 204],
+      [304, 500],
+      [204, 500],
       [404, 404],
       [0, 500],
       [1000, 500],
@@ -120,7 +120,6 @@ describe("one answer", () => {
     ]) {
       const received = await askTwice(engine, `/${status}`);
       assert.deepEqual(statuses(received), [expected, 200], String(status));
-      if (expected === 304 || expected === 204) assert.match(received, /\r\n\r\nHTTP\/1\.1 200/);
     }
   });
 

@@ -35,7 +35,7 @@ export interface PoolEffects {
 }
 
 /** So many workers are started in one go: to start a process takes milliseconds, in which the arbiter hears nobody. */
-const SPAWNS_AT_ONCE = 8;
+const SPAWNS_AT_ONCE = 4;
 
 /** More rounds than any event can cause; a pool that never comes to rest is a mistake in reconcile. */
 const MOST_ROUNDS = 1000;

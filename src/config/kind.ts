@@ -114,8 +114,8 @@ export function countOrAuto(min: number, max: number): Kind<number | "auto"> {
 const DURATION = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)?\s*$/;
 const DURATION_UNITS: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** The longest time a timer can wait: 2^31 - 1 milliseconds, 24.8 days. */
-const LONGEST = 2 ** 31 - 1;
+/** A timer can wait for 2^31 - 1 milliseconds, 24.8 days: half an hour less leaves room for what is added to a setting. */
+const LONGEST = 596 * 3_600_000;
 
 /** Milliseconds of what was written; `least` says what is too short, and how long it must be. */
 function milliseconds(written: number | string, isShort: (value: number) => string | undefined): number {

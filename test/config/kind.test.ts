@@ -145,7 +145,7 @@ const CASES: Case[] = [
       ["-1", /is not a duration/],
       ["1d", /is not a duration/],
       ["0", /too short: at least 1ms/],
-      ["600h", /too long/],
+      ["596.2h", /too long: at most 596h/],
     ],
   },
   {

@@ -49,8 +49,8 @@ async function socketPair(context: TestContext): Promise<{ writing: Socket; read
   return { writing, reading };
 }
 
-function descriptorOf(socket: Socket): number {
-  return (socket as unknown as { _handle: { fd: number } })._handle.fd;
+function handleOf(socket: Socket): { readonly fd: number; setBlocking(blocking: boolean): void } {
+  return (socket as unknown as { _handle: { fd: number; setBlocking(blocking: boolean): void } })._handle;
 }
 
 /** All that can be read at once. */
@@ -179,7 +179,9 @@ test("a full pipe: nobody waits, whole lines wait within a bound, the rest is dr
 
 test("a full socket: nobody waits, and what is dropped is counted when it is read again", async (context) => {
   const { writing, reading } = await socketPair(context);
-  const { sink, told } = open(descriptorOf(writing), 100_000);
+  // As a socket is that was inherited. A write that waits for its reader, which is this process, never ends.
+  handleOf(writing).setBlocking(true);
+  const { sink, told } = open(handleOf(writing).fd, 100_000);
   const most = 5000;
   for (let number = 0; number < most; number++) sink.write(`${number} ${"x".repeat(190)}\n`);
   sink.flush();

@@ -41,8 +41,9 @@ async function socketPair(context: TestContext): Promise<{ writing: Socket; read
   const path = join(temporaryFolder(context), "log.sock");
   const server = createServer({ pauseOnConnect: true }).listen(path);
   const accepted = once(server, "connection") as Promise<[Socket]>;
-  const writing = connect(path);
-  const [reading] = await accepted;
+  // What libuv polls by one handle it opens by no other.
+  const writing = connect(path).pause();
+  const [[reading]] = await Promise.all([accepted, once(writing, "connect")]);
   cleanUp(context, () => {
     for (const end of [server.close(), writing, reading]) if (end instanceof Socket) end.destroy();
   });

@@ -10,6 +10,7 @@ import type { Endpoint, Fields, GatewayRequest, WorkerInfo } from "../gateway/ty
 import { type Forwarded, forwardedId, hostWithPort, namesForwarded, readForwarded } from "./forwarded.ts";
 import { MessageBody } from "./message-body.ts";
 import type { ProxyRules } from "./proxy-rules.ts";
+import { nextRequestNumber, requestId } from "./request-id.ts";
 
 /** What a server has read of a request before its content. */
 export interface ExchangeHead {
@@ -39,18 +40,6 @@ export interface ExchangeContext {
 
 /** Restarts the clock of a request, in milliseconds. */
 export type RequestClock = (milliseconds: number) => void;
-
-// 48 random bits per process and a counter: unique among workers and hosts, and 20 ns to make. It needs not
-// be hard to guess, and node:crypto takes a twentieth of a worker's start.
-const ID_PREFIX = Math.floor(Math.random() * 2 ** 48)
-  .toString(16)
-  .padStart(12, "0");
-let idCounter = 0;
-
-function makeId(): string {
-  idCounter += 1;
-  return `${ID_PREFIX}-${idCounter.toString(36)}`;
-}
 
 const ID_FIELD = "x-request-id";
 const ABSOLUTE_FORM = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?]*)/;
@@ -186,7 +175,7 @@ export class ExchangeRequest implements GatewayRequest {
   }
 
   get id(): string {
-    this.#id ??= this.#givenId() ?? makeId();
+    this.#id ??= this.#givenId() ?? requestId(nextRequestNumber());
     return this.#id;
   }
 

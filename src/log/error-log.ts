@@ -5,6 +5,7 @@
  */
 import { createRequire } from "node:module";
 import type { DestinationStream, Logger } from "pino";
+import { appFrames } from "./app-frames.ts";
 import { LineSink, type SinkTarget } from "./line-sink.ts";
 import type { LogLevel } from "./log-level.ts";
 import type { SyslogOptions, SyslogSink } from "./syslog-sink.ts";
@@ -89,6 +90,11 @@ export class ErrorLog {
     return this.#options.level ?? "info";
   }
 
+  /** Whose frames a stack has: those who look for a fault of tsgun want its own. */
+  get #allFrames(): boolean {
+    return this.level === "debug";
+  }
+
   /** Opens the file by its name again: it has been moved away. A name that cannot be opened keeps the old one. */
   reopen(): void {
     this.#sink?.reopen();
@@ -149,7 +155,7 @@ export class ErrorLog {
     // Text is made of the entry's parts: pino need not say them.
     if (format !== "json")
       return pino({ level, base: null, timestamp: false, serializers: { err: () => null } }, stream);
-    const serializers = { err: plainError(pino.stdSerializers.err) };
+    const serializers = { err: plainError(pino.stdSerializers.err, this.#allFrames) };
     const formatters = { level: (_: string, number: number) => ({ level: LEVELS[number] }) };
     const base = { pid: process.pid, ...fields };
     return pino({ level, base, formatters, serializers, timestamp: pino.stdTimeFunctions.isoTime }, stream);
@@ -163,7 +169,11 @@ export class ErrorLog {
       return;
     }
     const error = lastObj?.err;
-    const entry: Entry = { level, message: lastMsg, ...(error === undefined ? {} : { error }) };
+    const entry: Entry = {
+      level,
+      message: lastMsg,
+      ...(error === undefined ? {} : { error, allFrames: this.#allFrames }),
+    };
     this.#openSink();
     this.#write(formatEntry(entry, new Date(), process.pid, this.#colour));
     const syslog = this.#openSyslog();
@@ -240,15 +250,34 @@ function withError(error: unknown, fields: LogFields | undefined): { err?: unkno
   return error === undefined ? { ...fields } : { ...fields, err: error };
 }
 
+/** What pino makes of an error; the errors of an AggregateError are below it. */
+interface DescribedError {
+  readonly stack?: unknown;
+  readonly aggregateErrors?: readonly DescribedError[];
+}
+
 /** An error as pino describes it; what is no error, and what cannot be looked at, as text. */
-function plainError(describe: (error: Error) => unknown): (error: unknown) => unknown {
+function plainError(
+  describe: (error: Error) => DescribedError,
+  allFrames: boolean,
+): (error: unknown) => unknown {
   return (error) => {
     try {
-      if (error instanceof Error) return describe(error);
+      if (error instanceof Error) return allFrames ? describe(error) : ofTheApp(describe(error));
     } catch {
       // An error's own properties may throw.
     }
-    const stack = describeError(error);
+    const described = describeError(error);
+    const stack = allFrames ? described : appFrames(described);
     return { message: stack.split("\n", 1)[0], stack };
+  };
+}
+
+function ofTheApp(error: DescribedError): DescribedError {
+  const { stack, aggregateErrors } = error;
+  return {
+    ...error,
+    ...(typeof stack === "string" && { stack: appFrames(stack) }),
+    ...(aggregateErrors !== undefined && { aggregateErrors: aggregateErrors.map(ofTheApp) }),
   };
 }

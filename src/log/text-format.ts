@@ -1,5 +1,6 @@
 /** The error log as text, in gunicorn's form: `[2026-11-22 18:55:16 +0000] [4711] [INFO] Starting tsgun`. */
 import { createRequire } from "node:module";
+import { appFrames } from "./app-frames.ts";
 import type { LogLevel } from "./log-level.ts";
 
 /** What is logged. */
@@ -8,6 +9,8 @@ export interface Entry {
   readonly message: string;
   /** An error, or whatever was thrown. */
   readonly error?: unknown;
+  /** Frames of tsgun and of Node are shown, too. */
+  readonly allFrames?: boolean;
 }
 
 /** SGR codes of ECMA-48: the level stands out, and of a stack what is not the message steps back. */
@@ -38,10 +41,11 @@ function coloured(text: string, code: string): string {
  * The message, and the lines of the error. Control characters are escaped: part of it all may come from a client,
  * who must not be able to write a line of his own; neither can a line of an error look like an entry.
  */
-export function entryLines({ message, error }: Entry): string[] {
+export function entryLines({ message, error, allFrames = false }: Entry): string[] {
   const line = escapeControls(message);
   if (error === undefined) return [line];
-  const stack = describeError(error).split("\n");
+  const described = describeError(error);
+  const stack = (allFrames ? described : appFrames(described)).split("\n");
   return [line, ...stack.map((text) => escapeControls(text).replace(/^\[/, " ["))];
 }
 

@@ -2,9 +2,9 @@
  * What a developer sees in the browser, or in curl, of an error in the app: its message and its stack. Only where
  * `showErrors` says so, which no production setting does: a stack tells strangers what nobody wants to tell them.
  */
-import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import type { ErrorContent } from "../exchange/answer.ts";
+import { appFrames } from "../log/app-frames.ts";
 
 /** An error of the app, for people. */
 export interface ShownError {
@@ -21,22 +21,8 @@ export function shownError(title: string, error: Error): ShownError {
   return {
     title,
     message: `${error.name}: ${error.message}`.split("\n", 1)[0] as string,
-    detail: withoutOwnFrames(inspect(error)),
+    detail: appFrames(inspect(error)),
   };
-}
-
-/** tsgun's own code, built or source. */
-const OWN_CODE = fileURLToPath(new URL("..", import.meta.url));
-const PARSER = "/node_modules/http-parser-js/";
-
-/** Every stack ends with how tsgun came to call the app: nothing that a developer looks for. */
-function withoutOwnFrames(stack: string): string {
-  const isOwn = (line: string): boolean =>
-    /^\s+at /.test(line) && (line.includes(OWN_CODE) || line.includes(PARSER));
-  return stack
-    .split("\n")
-    .filter((line) => !isOwn(line))
-    .join("\n");
 }
 
 /** In HTML for who asks for that (RFC 9110 section 12.5.1: browsers do, by name), else as text. */

@@ -5,15 +5,11 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { BodyError, HttpError } from "../errors.ts";
 import type { ErrorContent } from "../exchange/answer.ts";
+import { nextRequestNumber, requestId } from "../exchange/request-id.ts";
 import { ContentPace } from "./content-pace.ts";
 import type { EngineTimeouts } from "./engine-options.ts";
 import type { NodeExchangeLog } from "./node-exchange-log.ts";
 import { writeRefusal } from "./parser-error.ts";
-
-/** What the log calls the request of this process with that number. */
-export function requestId(number: number): string {
-  return `${process.pid}-${number}`;
-}
 
 /** Its connection, which may have to be kept for a while. */
 export interface RefusableConnection {
@@ -39,6 +35,7 @@ export class ListenerExchange {
   readonly log: NodeExchangeLog | undefined;
   /** Whoever watches requests is told of its end. */
   onOver: (() => void) | undefined;
+  /** Of the process; 0 where the access log has named the request. */
   readonly #number: number;
   readonly #timeouts: EngineTimeouts;
   readonly #begunAt: number;
@@ -49,20 +46,18 @@ export class ListenerExchange {
   #ended = false;
 
   /**
-   * @param number where there is no log to name it: which of the worker's requests it is
    * @param now the server's time
    */
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    number: number,
     log: NodeExchangeLog | undefined,
     timeouts: EngineTimeouts,
     now: number,
   ) {
     this.request = request;
     this.response = response;
-    this.#number = number;
+    this.#number = log === undefined ? nextRequestNumber() : 0;
     this.log = log;
     this.#timeouts = timeouts;
     this.#begunAt = now;

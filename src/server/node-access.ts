@@ -9,6 +9,7 @@ import { ConnectionEnds, UNIX_END } from "../exchange/endpoint.ts";
 import { forwardedId } from "../exchange/forwarded.ts";
 import { ForwardedClients } from "../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
+import { nextRequestNumber, requestId } from "../exchange/request-id.ts";
 import type { Endpoint } from "../gateway/types.ts";
 import type { RequestEnd } from "../log/access-entry.ts";
 import type { AccessLog } from "../log/access-log.ts";
@@ -38,17 +39,14 @@ export class NodeAccess {
   readonly #log: AccessLog;
   readonly #rules: ProxyRules | undefined;
   readonly #clients: ForwardedClients | undefined;
-  readonly #nextId: () => string;
   readonly #connected = new WeakMap<Socket, Client>();
   /** Requests to change protocols that the app has not answered yet. */
   readonly #upgrading = new Set<NodeExchangeLog>();
 
-  /** @param nextId names requests that no trusted proxy has named */
-  constructor(log: AccessLog, rules: ProxyRules | undefined, nextId: () => string) {
+  constructor(log: AccessLog, rules: ProxyRules | undefined) {
     this.#log = log;
     this.#rules = rules;
     this.#clients = rules && new ForwardedClients(rules);
-    this.#nextId = nextId;
   }
 
   /** A client has connected. Its address is asked for now: a closed socket does not know it any more. */
@@ -69,7 +67,7 @@ export class NodeAccess {
     const trusted = client.clients === undefined ? undefined : this.#rules;
     const id =
       (trusted && forwardedId(request.headers["x-request-id"] as string | undefined, trusted)) ??
-      this.#nextId();
+      requestId(nextRequestNumber());
     return new NodeExchangeLog(this.#log, { ...client, socket, id, request, ...(response && { response }) });
   }
 
@@ -98,7 +96,7 @@ export class NodeAccess {
       const log = new NodeExchangeLog(this.#log, {
         ...this.#clientOf(socket),
         socket,
-        id: this.#nextId(),
+        id: requestId(nextRequestNumber()),
         received,
       });
       log.because(end, status);

@@ -21,7 +21,7 @@ import type { EngineOptions, EngineTimeouts, ErrorDescriber, ErrorReporter } fro
 import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
 import { type ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
-import { ListenerExchange, requestId } from "./listener-exchange.ts";
+import { ListenerExchange } from "./listener-exchange.ts";
 import { NodeAccess } from "./node-access.ts";
 import { limitContent, refusalOf, upgradeRefusalOf } from "./node-limits.ts";
 import {
@@ -72,7 +72,6 @@ export class NodeServer implements WorkerServer {
   readonly #clock: TickClock;
   /** How long idle connections are still served; undefined until the server drains. */
   #linger: number | undefined;
-  #begun = 0;
   #shedding = 0;
   /** How many connections the app has taken over. */
   #upgraded = 0;
@@ -86,7 +85,7 @@ export class NodeServer implements WorkerServer {
     this.#options = options;
     this.#gate = options.gate ?? new Gate();
     const { accessLog, proxyRules } = options;
-    this.#access = accessLog && new NodeAccess(accessLog, proxyRules, () => this.#nextId());
+    this.#access = accessLog && new NodeAccess(accessLog, proxyRules);
     const { header, body, request } = options.timeouts;
     this.#clock = new TickClock([header, body, request], (passed) => this.#findOverdue(passed));
   }
@@ -294,11 +293,6 @@ export class NodeServer implements WorkerServer {
     if (!listens) socket.destroy();
   }
 
-  #nextId(): string {
-    this.#begun += 1;
-    return requestId(this.#begun);
-  }
-
   #connected(socket: Socket): void {
     const connection = new ListenerConnection(socket, this.#clock.now);
     this.#connections.set(socket, connection);
@@ -367,8 +361,7 @@ export class NodeServer implements WorkerServer {
     // Behind a request that was refused nothing is one any more.
     if (connection === undefined || connection.refused) return undefined;
     const log = this.#access?.begin(request, response);
-    if (log === undefined) this.#begun += 1;
-    const exchange = new ListenerExchange(request, response, this.#begun, log, timeouts, this.#clock.now);
+    const exchange = new ListenerExchange(request, response, log, timeouts, this.#clock.now);
     this.#exchanges.add(exchange);
     connection.begin();
     // Not `once`, which costs each request a wrapper and its removal.

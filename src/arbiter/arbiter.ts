@@ -177,7 +177,7 @@ export class Arbiter {
         this.#settle();
         this.#desk.checkWishes();
       }
-      // The loop is over: what is still asked of this pid is asked of the server.
+      // The loop is over, but people still know this pid as the server's.
       this.#mailbox.divert((event) => {
         if (event.type !== "signal") return;
         if (event.signal === "SIGHUP") this.#upgrade.reloadAsked();
@@ -348,7 +348,7 @@ export class Arbiter {
     }
   }
 
-  /** Of an arbiter that leaves it is the new one that is meant. */
+  /** A reload that is asked of an arbiter that leaves is the new arbiter's to do. */
   #askForReload(): void {
     if (this.#upgrade.reloadAsked()) return;
     // As gunicorn does, which is also how its logs are rotated; workers that stay should the reload fail do it too.
@@ -390,7 +390,7 @@ export class Arbiter {
     }
   }
 
-  /** The server is to stop, and with it the arbiter before or behind this one, as long as the one goes for the other. */
+  /** Stops the server: this arbiter and, while one leaves for the other, the other one as well. */
   #stopServer(mode: StopMode): void {
     const signal = mode === "quick" ? "SIGQUIT" : "SIGTERM";
     this.#predecessor?.signal(signal);
@@ -419,7 +419,7 @@ export class Arbiter {
   }
 
   #stopGracefully(): void {
-    // Whoever leaves takes no requests any more: there is nobody to wait for.
+    // An arbiter that leaves takes no new requests: there is nothing to serve on for.
     const drainDelay = this.#upgrade.isLeaving ? 0 : this.#fixed.drainDelay;
     if (drainDelay > 0 && this.#pool.desired.stop === undefined) this.#narrator.drainDelayed(drainDelay);
     this.#pool.stopGracefully(drainDelay);

@@ -258,7 +258,7 @@ export class ControlDesk implements Controllable {
     this.#endReloads(generation, failedReload(why, detail, established));
   }
 
-  /** Generation `generation` could not be made. Who waits for an earlier one, which may be rolling out, goes on waiting. */
+  /** Generation `generation` could not be made. Those who wait for an earlier one, which may still roll out, go on waiting. */
   reloadNotBegun(generation: number, why: string, detail: string | undefined, established: number): void {
     this.#endReloads(generation, failedReload(why, detail, established), generation);
   }

@@ -3,13 +3,13 @@
  */
 import type { HeldRequest } from "../ipc/request-report.ts";
 
-/** So many deaths in a row have to have a request in common. */
+/** How many deaths in a row must have a request in common. */
 export const DEATHS = 3;
 
 /** Deaths further apart, in milliseconds, have little to do with each other. */
 const WITHIN = 600_000;
 
-/** What is in flight all the time is in flight in every death: more requests than this point at none of them. */
+/** Requests that are in flight all the time are in flight at every death: more than this many in common say nothing. */
 const MOST_SUSPECTS = 3;
 
 /** How often the same suspicion is told, in milliseconds. */

@@ -38,7 +38,7 @@ export interface CrewOffice {
   post(event: ArbiterEvent): void;
 }
 
-/** How long requests are journaled behind a death without a word, in milliseconds. */
+/** How long requests are journaled after a death that left no report of them, in milliseconds. */
 const JOURNAL_FOR = 600_000;
 
 export class Crew {

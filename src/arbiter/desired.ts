@@ -23,9 +23,9 @@ const SOUND_AFTER = 1000;
 /** Rounds of such crashes in a row that are answered by new workers at once; after them the wait doubles each time. */
 const CRASHES_AT_ONCE = 3;
 const FIRST_WAIT = 250;
-/** Workers that crash after they were ready have shown that the app boots: what ends them is what they are asked. */
+/** After workers that crashed when they had been ready: the app boots, so a request is the likely cause. */
 const LONGEST_WAIT = 1000;
-/** Behind a worker that could not boot. What keeps it from booting (a database, say) may be mended at any time. */
+/** After a worker that could not boot. What it lacks (a database, say) may be back at any time. */
 const LONGEST_BOOT_WAIT = 2000;
 
 /** Workers that lived beside each other and crash within this are one round. */
@@ -95,7 +95,7 @@ export interface Desired {
   readonly crashedAt: number;
   /** When workers of the generation that serves died unasked, as far back as the crash limit looks. */
   readonly deaths: readonly number[];
-  /** The last worker of the generation that serves that tried to boot could not. */
+  /** The latest boot of a worker of the generation that serves has failed. */
   readonly bootsFail: boolean;
   /** Before this, workers of the generation that serves are spawned only as `respawnLimit` allows. */
   readonly notBefore: number;
@@ -170,7 +170,7 @@ export function withCandidate(desired: Desired, generation: number, target: numb
   return { ...desired, limits, candidate, reloadAgain: false };
 }
 
-/** A worker of `generation` is ready: what kept its generation from booting is over, or it proves the candidate. */
+/** A worker of `generation` is ready: it proves the candidate, or shows that the generation that serves boots again. */
 export function withReadiness(desired: Desired, generation: number): Desired {
   if (desired.bootsFail && generation === servingGeneration(desired))
     return { ...desired, bootsFail: false, notBefore: 0 };

@@ -21,7 +21,7 @@ export class Mailbox<Event> {
     this.#wake?.();
   }
 
-  /** Nobody will take events any more: those that are there, and those that come, go to `to` instead. */
+  /** Hands the queued events and all later ones to `to`. For the end of the loop, when nobody takes them any more. */
   divert(to: (event: Event) => void): void {
     this.#diverted = to;
     for (const event of this.#queue.splice(0)) to(event);

@@ -42,7 +42,7 @@ export class Reload {
   #reading = false;
   /** What is being read is for nobody any more. */
   #withdrawn = false;
-  /** What has been read and is the next reload, once the one that is rolling out has come to its end. */
+  /** The configuration of the next reload, which begins when the one that is rolling out has ended. */
   #waiting: Configuration | undefined;
   /** The files whose change asked for it. */
   readonly #changed = new Set<string>();

@@ -4,9 +4,9 @@
  * the signals of gunicorn's protocol. Until its last worker is gone there is a way back: when the new one
  * fails, this one serves on as if nothing had happened.
  *
- * Until this arbiter is gone, its pid is the one that people know. So what is asked of the server is the new one's to
- * do as well: a reload from the moment this one leaves, and both a reload and new log files when they were asked for
- * while the new one booted, which may have read what was there before.
+ * Until this arbiter is gone, people know its pid as the server's. So a reload that is asked of it while it leaves is
+ * passed on to the new one. A reload or a reopening of the logs that is asked for while the new one boots is passed on
+ * as soon as that is ready, since it may have read what was there before.
  */
 import type { Config } from "../config/settings.ts";
 import type { Outcome } from "../control/api.ts";
@@ -63,7 +63,7 @@ export class Upgrade {
   #hasLeftDoors = false;
   #aborted = false;
   #isPreparing = false;
-  /** A reload, new log files, were asked for since the new arbiter was started. */
+  /** A reload, or a reopening of the logs, was asked for since the new arbiter was started. */
   #reloadAsked = false;
   #reopenAsked = false;
 
@@ -249,7 +249,7 @@ export class Upgrade {
     log.error(`Upgrade failed, this arbiter serves on: ${why}`);
     if (drainedFrom === undefined) return;
     pool.scale(drainedFrom);
-    // Whatever was asked of the new arbiter has gone with it.
+    // The new arbiter took along what it was asked for.
     if (this.#reloadAsked) this.#office.reload();
   }
 

@@ -22,7 +22,7 @@ const FIRST_INHERITED = 3;
 /** Where node knows it: SIGUSR1 opens no debugger port, not even before a listener for it is there. */
 const NO_DEBUGGER = "--disable-sigusr1";
 
-/** How long the last lines in a dead worker's pipe are waited for, in milliseconds; they are there, unless a child has it. */
+/** How long the end of a dead worker's pipe is waited for, in milliseconds. It is there at once, unless a child holds the pipe. */
 const LAST_REPORTS_MS = 100;
 
 /** What a worker gets to write the lines of the requests that end with it, in milliseconds. */

@@ -41,7 +41,7 @@ export class RequestReports {
     try {
       writeSync(this.#fd, `${JSON.stringify(report)}\n`);
     } catch {
-      // The arbiter is gone, or stands still: nobody is to wait for that.
+      // The arbiter is gone or does not read: the exit does not wait for it.
     }
   }
 

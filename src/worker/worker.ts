@@ -216,7 +216,7 @@ class WorkerLife {
     return boundedRecords(this.#serving?.server.inFlight() ?? []);
   }
 
-  /** A process that ends as it was told to has nothing in its hands that it owes anybody. */
+  /** Reports the requests in flight, unless the process ends as it was told to. */
   #lastWord(exitCode: number): void {
     if (this.#phase !== "draining" || exitCode !== ExitCode.ok) this.#requests?.last();
   }

@@ -503,7 +503,7 @@ export const settings = {
     default: false,
     negatable: "Write no access log.",
     reload: true,
-    doc: "The file that the access log is appended to, a line for each request; - is the standard output. USR1 opens it anew. Off by default.",
+    doc: "The file that the access log is appended to, a line for each request; - is the standard output. USR1 and a reload open it anew. Off by default.",
   }),
   accessLogformat: setting({
     section: "Logging",
@@ -518,7 +518,7 @@ export const settings = {
     default: "-",
     flags: ["--log-file"],
     reload: true,
-    doc: "The file that the error log is appended to; - is the standard error. USR1 opens it anew.",
+    doc: "The file that the error log is appended to; - is the standard error. USR1 and a reload open it anew.",
   }),
   logFormat: setting({
     section: "Logging",

@@ -6,7 +6,7 @@ import { dirname } from "node:path";
 import type { Controllable } from "./api.ts";
 import { createJsonServer } from "./json-server.ts";
 import { controlRoutes, healthRoutes } from "./routes.ts";
-import { claimName, draftName, hasName, type NamedSocket, removeName, takeName } from "./socket-name.ts";
+import { claimName, draftName, type NamedSocket, removeName, takeName } from "./socket-name.ts";
 
 export interface OpenServer {
   /** Takes no more connections, and gives its name up. An answer that is on its way, such as that of an upgrade, still goes out. */
@@ -63,7 +63,7 @@ export async function openControlSocket(
   let socket: NamedSocket;
   try {
     chmodSync(draft, 0o600);
-    socket = held !== undefined && hasName(held) ? takeName(draft, held, path) : await claimName(draft, path);
+    socket = (held && takeName(draft, held, path)) ?? (await claimName(draft, path));
   } catch (error) {
     server.close();
     throw error;

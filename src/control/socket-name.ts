@@ -52,8 +52,13 @@ export async function claimName(draft: string, path: string): Promise<NamedSocke
   throw new Error(`another server keeps taking ${path}`);
 }
 
-/** Gives a listening socket the name of another, `held`, and then another one for it: in no moment it has none, or both. */
-export function takeName(draft: string, held: NamedSocket, path: string): NamedSocket {
+/**
+ * Gives a listening socket the name of another, `held`, and then `path` for it: in no moment it has none, or both.
+ * Undefined where that cannot be done in one step, or something else has the name already.
+ */
+export function takeName(draft: string, held: NamedSocket, path: string): NamedSocket | undefined {
+  if (!hasName(held) || dirname(held.path) !== dirname(path)) return undefined;
+  if (held.path !== path && lstatSync(path, { throwIfNoEntry: false }) !== undefined) return undefined;
   renameSync(draft, held.path);
   if (held.path !== path) renameSync(held.path, path);
   return socketAt(path) as NamedSocket;

@@ -1,7 +1,17 @@
 /** The control interface over its real socket, with a made-up server behind it. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -11,7 +21,12 @@ import type { Controllable, Outcome } from "../../src/control/api.ts";
 import { askControl } from "../../src/control/control-client.ts";
 import { openControlSocket, openHealthServer } from "../../src/control/control-server.ts";
 import { MOST_CONNECTIONS } from "../../src/control/json-server.ts";
-import { controlFolder, defaultControlSocket, listControlSockets } from "../../src/control/socket-path.ts";
+import {
+  controlFolder,
+  defaultControlSocket,
+  listControlSockets,
+  liveControlSockets,
+} from "../../src/control/socket-path.ts";
 import { ask } from "../support/ask.ts";
 import { until } from "../support/command.ts";
 
@@ -199,6 +214,52 @@ test("a connection whose command is under way makes no room for others", async (
   assert.equal((await askControl(path, "GET", "/workers")).status, 200);
   finish({ ok: true, message: "done" });
   assert.equal((await reloaded).status, 200);
+});
+
+test("the next server takes the name in one step; one that somebody else has it does not take", async (t) => {
+  const path = join(folder(t), "tsgun.ctl");
+  const [first, second] = [recorder(), recorder()];
+  const old = await openControlSocket(path, first);
+  const next = await openControlSocket(path, second, old.socket);
+  t.after(() => next.close());
+  assert.equal((await askControl(path, "POST", "/reopen")).status, 200);
+  assert.deepEqual([first.calls, second.calls], [[], ["reopen"]]);
+  old.close();
+  assert.equal((await askControl(path, "POST", "/reopen")).status, 200, "its end takes the name from nobody");
+  const other = join(path, "..", "other.ctl");
+  const stranger = await openControlSocket(other, recorder());
+  t.after(() => stranger.close());
+  await assert.rejects(openControlSocket(other, recorder(), next.socket), /belongs to another server/);
+  const renamed = await openControlSocket(join(path, "..", "new.ctl"), recorder(), next.socket);
+  t.after(() => renamed.close());
+  assert.deepEqual(readdirSync(join(path, "..")).sort(), ["new.ctl", "other.ctl"]);
+});
+
+test("of killed servers of this user the sockets are removed, others stay", async (t) => {
+  const at = folder(t);
+  const environment = { XDG_RUNTIME_DIR: at };
+  const run = join(at, "tsgun");
+  mkdirSync(run);
+  const gone = spawnSync("true").pid;
+  const alive = await openControlSocket(join(run, "tsgun-1.ctl"), recorder());
+  t.after(() => alive.close());
+  leaveSocket(join(run, `tsgun-${gone}.ctl`));
+  // A process has its number: it may be a server of another kind that is just starting.
+  leaveSocket(join(run, `tsgun-${process.pid}.ctl`));
+  writeFileSync(join(run, `tsgun-${gone + 1}.ctl`), "no socket");
+  assert.deepEqual(await liveControlSockets(environment), [join(run, "tsgun-1.ctl")]);
+  const left = ["tsgun-1.ctl", `tsgun-${process.pid}.ctl`, `tsgun-${gone + 1}.ctl`];
+  assert.deepEqual(readdirSync(run).sort(), left.sort());
+  if (process.geteuid?.() === 0) {
+    leaveSocket(join(run, `tsgun-${gone}.ctl`));
+    chownSync(join(run, `tsgun-${gone}.ctl`), 65_534, 65_534);
+    await liveControlSockets(environment);
+    assert.ok(existsSync(join(run, `tsgun-${gone}.ctl`)), "it is another user's");
+  }
+  const long = new Date(Date.now() - 3_600_000);
+  utimesSync(join(run, `tsgun-${process.pid}.ctl`), long, long);
+  await liveControlSockets(environment);
+  assert.ok(!existsSync(join(run, `tsgun-${process.pid}.ctl`)));
 });
 
 test("the health endpoint says live and ready apart, and nothing else", async (t) => {

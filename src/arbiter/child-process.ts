@@ -4,7 +4,7 @@
  * EAGAIN, ENOENT), or does that on a child that lacks `stdio` and `send` too (EMFILE, ENFILE). Here they are one.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { asOutOfDescriptors, OutOfDescriptors, requireDescriptors } from "../native/descriptors.ts";
 
 export interface ChildLaunch {
@@ -116,20 +116,23 @@ function oversize({ env, args }: ChildLaunch): string {
 }
 
 function obstacle({ folder = ".", program }: ChildLaunch): string | undefined {
-  const stats = statSync(folder, { throwIfNoEntry: false });
-  if (stats === undefined) return `the folder to start in is gone: ${folder}`;
-  if (!stats.isDirectory()) return `the folder to start in is a file: ${folder}`;
-  if (!permits(folder, constants.X_OK)) return `the folder to start in may not be entered: ${folder}`;
-  if (!permits(program, constants.F_OK)) return `the program is gone: ${program}`;
-  if (!permits(program, constants.X_OK)) return `the program may not be executed: ${program}`;
-  return undefined;
+  const place = "the folder to start in";
+  // Looked for below it, so that a file is no folder.
+  const entered = access(`${folder}/.`, constants.X_OK);
+  if (entered === "ENOENT") return `${place} is gone: ${folder}`;
+  if (entered === "ENOTDIR") return `${place} is a file: ${folder}`;
+  if (entered !== undefined) return `${place} may not be entered: ${folder}`;
+  const found = access(program, constants.X_OK);
+  if (found === "ENOENT" || found === "ENOTDIR") return `the program is gone: ${program}`;
+  return found === undefined ? undefined : `the program may not be executed: ${program}`;
 }
 
-function permits(path: string, mode: number): boolean {
+/** The code of the system's error, undefined where access is granted. */
+function access(path: string, mode: number): string | undefined {
   try {
     accessSync(path, mode);
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
   }
 }

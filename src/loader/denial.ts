@@ -12,7 +12,10 @@ export function denialOf(path: string): string | undefined {
   if (closed === undefined && !isDenied(path, constants.R_OK)) return undefined;
   const stats = statsOf(closed ?? path);
   // A link may be looked at, and lead where nothing may.
-  if (stats === undefined) return denialOf(linked(path, closed ?? path));
+  if (stats === undefined) {
+    const target = linked(path, closed ?? path);
+    return target && denialOf(target);
+  }
   const what =
     closed !== undefined ? "enter the folder" : stats.isDirectory() ? "read the folder" : "read the file";
   const why = closed === undefined ? "" : `, which ${path} lies in`;
@@ -46,9 +49,13 @@ function statsOf(path: string): Stats | undefined {
   }
 }
 
-/** The path with the link in it replaced by where it leads. */
-function linked(path: string, link: string): string {
-  return resolve(dirname(link), readlinkSync(link), relative(link, path));
+/** The path with the link in it replaced by where it leads; undefined when that is none. */
+function linked(path: string, link: string): string | undefined {
+  try {
+    return resolve(dirname(link), readlinkSync(link), relative(link, path));
+  } catch {
+    return undefined;
+  }
 }
 
 function userName(): string {

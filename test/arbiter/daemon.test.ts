@@ -83,6 +83,17 @@ for (const [way, code, how] of [
   });
 }
 
+test("a daemon that cannot be started is said so, with the reason", async () => {
+  const command = start("too large");
+  let text = "";
+  command.stdout.on("data", (chunk) => {
+    text += chunk;
+  });
+  assert.deepEqual(await once(command, "close"), [1, null]);
+  const why = "the environment is too large: the variable LARGE alone has 200000 bytes (E2BIG)";
+  assert.equal(JSON.parse(text).message, `the daemon cannot be started: ${why}`);
+});
+
 test("who interrupts the command stops the daemon that boots", async (t) => {
   const log = logFile(t);
   const command = start("wait", log);

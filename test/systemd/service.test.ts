@@ -99,7 +99,7 @@ describe("tsgun under a real systemd", { skip: noPrivateSystemd() }, () => {
   test("an app that does not boot: the start has failed, with gunicorn's exit code", async () => {
     const failed = (): boolean => system.property("plain.service", "ActiveState") === "failed";
     await system.until("the start has failed", failed);
-    assert.equal(system.property("plain.service", "ExecMainStatus"), "3");
+    assert.equal(system.property("plain.service", "ExecMainStatus"), "4");
   });
 
   test("reload: a new generation, told by its status", async () => {

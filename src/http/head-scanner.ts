@@ -144,6 +144,17 @@ export class HeadScanner {
     return this.#kept?.toString("latin1", 0, length) ?? "";
   }
 
+  /** Bytes of memory held for a head that is not whole. */
+  get held(): number {
+    return this.#kept?.length ?? 0;
+  }
+
+  /** Lets go of what has come of a head that nobody will go on reading. */
+  drop(): void {
+    this.#kept = undefined;
+    this.#keptLength = 0;
+  }
+
   #keep(chunk: Buffer, start: number, end: number): void {
     const length = end - start;
     this.#kept = Buffer.allocUnsafe(Math.max(1024, length * 2));

@@ -119,6 +119,16 @@ export class RequestParser extends Machine {
     return this.#scanner.received;
   }
 
+  /** Bytes of memory held for a head that is not whole. */
+  get held(): number {
+    return this.#scanner.held;
+  }
+
+  /** Nothing more will be parsed, nor asked about what has come. */
+  drop(): void {
+    this.#scanner.drop();
+  }
+
   #startMessage(): void {
     this.state = "REQUEST_LINE";
     this.#facts.reset();

@@ -22,6 +22,7 @@ import { Input, type InputReader } from "./input.ts";
 import { Output } from "./output.ts";
 import type { PeerWatch, WatchedPeer } from "./peer-watch.ts";
 import type { RunningHandlers } from "./running-handlers.ts";
+import type { UnfinishedHeads } from "./unfinished-heads.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
 
 /** What a connection needs of its server. */
@@ -39,6 +40,7 @@ export interface ConnectionHost {
   readonly full: boolean;
   readonly peers: PeerWatch;
   readonly handlers: RunningHandlers;
+  readonly heads: UnfinishedHeads<Connection>;
   /** While draining: how long an idle connection may still bring a request. */
   readonly lingerMs: number;
   /** How many kept connections are to be let go. */
@@ -120,6 +122,7 @@ export class Connection
   /** A request whose head will never be whole has reached us, too. */
   #endHead(end: RequestEnd): void {
     if (this.#phase !== "head") return;
+    this.#host.heads.release(this);
     this.#phase = "closed";
     this.#log?.broke(this.#parser.received, end);
   }
@@ -167,8 +170,9 @@ export class Connection
       if (this.#upgraded !== undefined) {
         if (at < bytes.length && !this.#upgraded.receive(bytes.subarray(at))) this.socket.pause();
         if (this.input.ended) this.#upgraded.receiveEnd();
-      } else if (this.#phase === "idle" && this.#parser.inHead) {
-        this.#enter("head", this.#host.options.timeouts.header);
+      } else if (this.#parser.inHead) {
+        if (this.#phase === "idle") this.#enter("head", this.#host.options.timeouts.header);
+        if (this.#phase === "head") this.#host.heads.hold(this, this.#parser.held);
       }
     } catch (error) {
       this.#refuse(error);
@@ -186,6 +190,7 @@ export class Connection
   onHead(head: RequestHead): void {
     const host = this.#host;
     const options = host.options;
+    if (this.#phase === "head") host.heads.release(this);
     this.#phase = "exchange";
     this.#startedAt = performance.now();
     this.#log?.begin(head, this.#startedAt);
@@ -444,6 +449,8 @@ export class Connection
   /** Sends what there is, closes our side, and listens on a little, so that a reset does not overtake the answer. */
   close(): void {
     if (this.#phase === "lingering" || this.#phase === "closed") return;
+    if (this.#phase === "head") this.#host.heads.release(this);
+    this.#parser.drop();
     this.input.drop();
     this.#arriving?.body.fail(
       new BodyError(400, "the connection was closed before the request body was complete"),
@@ -465,6 +472,11 @@ export class Connection
   /** The server drains: an idle connection may bring one more request until then, in the host's time. */
   drain(lingerUntil: number): void {
     if (this.#phase === "idle") this.deadline = Math.min(this.deadline, lingerUntil);
+  }
+
+  /** There is no memory for the head that is arriving. */
+  refuseHead(): void {
+    this.#refuse(new HttpError(503, "too much of unfinished requests is held here"));
   }
 
   /** The time of the current request is over. An answer that has begun may go on: it has other clocks. */

@@ -42,6 +42,8 @@ export interface EngineOptions {
   readonly describeError?: ErrorDescriber | undefined;
   /** Gets a line for each request; undefined where none is wanted. */
   readonly accessLog?: AccessLog | undefined;
+  /** An unfinished head was refused, because all of them together hold too much. */
+  readonly onHeadRefused?: () => void;
   /** A connection could not be accepted (no file descriptors left, say); the server goes on. */
   readonly onAcceptError: (error: Error) => void;
 }

@@ -18,6 +18,7 @@ import { PeerWatch } from "./peer-watch.ts";
 import { RunningHandlers } from "./running-handlers.ts";
 import type { InFlight, RequestWatch, WorkerServer } from "./server.ts";
 import { TickClock } from "./tick-clock.ts";
+import { UnfinishedHeads } from "./unfinished-heads.ts";
 
 /** What is the same for all requests of a connection. Whether its peer is trusted is found out once, if it matters. */
 class ConnectionContext extends ConnectionEnds implements ExchangeContext {
@@ -70,6 +71,10 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   readonly #connections = new Set<Connection>();
   readonly #gate: Gate;
   readonly #clock: TickClock;
+  readonly heads = new UnfinishedHeads<Connection>((connection) => {
+    connection.refuseHead();
+    this.options.onHeadRefused?.();
+  });
   /** Undefined where the access log is off. */
   readonly #logs: ExchangeLogs | undefined;
   #onEmpty: (() => void) | undefined;

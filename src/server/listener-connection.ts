@@ -59,6 +59,12 @@ export class ListenerConnection implements WatchedPeer {
     return this.exchanges === 0 && this.socket.bytesRead > this.#bytesWhenIdle;
   }
 
+  /** Bytes of a head that is not whole. */
+  get headBytes(): number {
+    const arriving = this.exchanges === 0 && this.unread === undefined && !this.upgraded && !this.refused;
+    return arriving ? this.socket.bytesRead - this.#bytesWhenIdle : 0;
+  }
+
   /** A request has come. */
   begin(): void {
     this.exchanges += 1;

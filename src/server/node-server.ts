@@ -27,8 +27,10 @@ import { limitContent, refusalOf, upgradeRefusalOf } from "./node-limits.ts";
 import {
   brokenOff,
   contentError,
+  headsFull,
   headTimeout,
   isBehindLast,
+  isHeadsFull,
   isReset,
   type ParserError,
   statusOf,
@@ -39,6 +41,7 @@ import { readInScope } from "./reading-scope.ts";
 import { RunningHandlers } from "./running-handlers.ts";
 import type { InFlight, RequestWatch, WorkerServer } from "./server.ts";
 import { TickClock } from "./tick-clock.ts";
+import { UnfinishedHeads } from "./unfinished-heads.ts";
 
 export interface NodeServerOptions {
   readonly listener: RequestListener;
@@ -56,8 +59,13 @@ export interface NodeServerOptions {
   readonly accessLog?: AccessLog | undefined;
   /** Whose word of others the access log takes. An app has its own way to trust proxies. */
   readonly proxyRules?: ProxyRules | undefined;
+  /** An unfinished head was refused, because all of them together hold too much. */
+  readonly onHeadRefused?: () => void;
   readonly onAcceptError: (error: Error) => void;
 }
+
+/** How often unfinished heads are weighed while there are connections, in milliseconds: node's parser tells nobody. */
+const WEIGH_EVERY = 100;
 
 export class NodeServer implements WorkerServer {
   readonly #options: NodeServerOptions;
@@ -70,6 +78,11 @@ export class NodeServer implements WorkerServer {
   /** Undefined where the access log is off. */
   readonly #access: NodeAccess | undefined;
   readonly #clock: TickClock;
+  readonly #heads = new UnfinishedHeads<ListenerConnection>((connection) => {
+    this.#failed(headsFull(), connection.socket);
+    this.#options.onHeadRefused?.();
+  });
+  #weighing: NodeJS.Timeout | undefined;
   /** How long idle connections are still served; undefined until the server drains. */
   #linger: number | undefined;
   #shedding = 0;
@@ -271,7 +284,9 @@ export class NodeServer implements WorkerServer {
       return;
     }
     if (answers) writeRefusal(socket, status);
-    connection.refuse(this.#clock.now);
+    // Node's parser lets go of what it holds with the connection alone.
+    if (isHeadsFull(error)) socket.destroySoon();
+    else connection.refuse(this.#clock.now);
   }
 
   /**
@@ -296,15 +311,28 @@ export class NodeServer implements WorkerServer {
   #connected(socket: Socket): void {
     const connection = new ListenerConnection(socket, this.#clock.now);
     this.#connections.set(socket, connection);
+    this.#weighing ??= setInterval(() => this.#weighHeads(), WEIGH_EVERY).unref();
     this.#gate.enter();
     socket.once("close", () => {
       this.#connections.delete(socket);
+      this.#heads.release(connection);
       this.#gate.leave();
       if (connection.upgraded) this.#upgraded -= 1;
       // Node does not tell a response that was waiting behind another.
       if (connection.exchanges > 0) this.#forget(socket);
       this.#checkUpgraded();
     });
+  }
+
+  #weighHeads(): void {
+    for (const connection of this.#connections.values()) {
+      const bytes = connection.headBytes;
+      if (bytes > 0) this.#heads.hold(connection, bytes);
+      else this.#heads.release(connection);
+    }
+    if (this.#connections.size > 0) return;
+    clearInterval(this.#weighing);
+    this.#weighing = undefined;
   }
 
   #forget(socket: Socket): void {

@@ -6,11 +6,14 @@ import { BodyError, ClientGone } from "../errors.ts";
 /** An error of node's parser, with the bytes that it stumbled over. */
 export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer; readonly reason?: string };
 
+const HEADS_FULL = "TSGUN_HEADS_FULL";
+
 const ERROR_STATUS: { readonly [code: string]: number } = {
   HPE_HEADER_OVERFLOW: 431,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
   HPE_PAUSED_H2_UPGRADE: 505,
   ERR_HTTP_REQUEST_TIMEOUT: 408,
+  [HEADS_FULL]: 503,
 };
 
 /** A head that is not whole in time, as node itself reports it. */
@@ -18,6 +21,17 @@ export function headTimeout(): ParserError {
   const error: ParserError = new Error("the request took too long to arrive");
   error.code = "ERR_HTTP_REQUEST_TIMEOUT";
   return error;
+}
+
+/** A head for which there is no memory. */
+export function headsFull(): ParserError {
+  const error: ParserError = new Error("too much of unfinished requests is held here");
+  error.code = HEADS_FULL;
+  return error;
+}
+
+export function isHeadsFull({ code }: ParserError): boolean {
+  return code === HEADS_FULL;
 }
 
 /** The connection broke, and no byte of it was wrong. */

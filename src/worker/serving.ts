@@ -13,6 +13,7 @@ import type { ErrorLog } from "../log/error-log.ts";
 import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/engine-options.ts";
 import { Gate } from "../server/gate.ts";
 import type { WorkerServer } from "../server/server.ts";
+import { HEADS_MAX } from "../server/unfinished-heads.ts";
 import { StartupError } from "./boot-error.ts";
 import type { RequestHooks } from "./request-hooks.ts";
 
@@ -98,6 +99,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
     proxyRules: proxyRulesOf(settings),
     rootPath: settings.rootPath,
     onError: errorReporter(log),
+    onHeadRefused: headRefusalReporter(log),
     describeError: await errorDescriber(settings),
     accessLog,
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
@@ -125,6 +127,7 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
     timeouts: timeoutsOf(settings),
     gate,
     onError: errorReporter(log),
+    onHeadRefused: headRefusalReporter(log),
     describeError: await errorDescriber(settings),
     accessLog,
     proxyRules: accessLog && proxyRulesOf(settings),
@@ -159,18 +162,32 @@ function errorReporter(log: ErrorLog): ErrorReporter {
   };
 }
 
-/** Who is full now will be again soon: it is said once in so many milliseconds. */
-const FULL_NEWS = 60_000;
+/** What is so now will be again soon: it is said once in so many milliseconds. */
+const NEWS_EVERY = 60_000;
+
+function rarely(tell: () => void): () => void {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  return () => {
+    const now = performance.now();
+    if (now - toldAt < NEWS_EVERY) return;
+    toldAt = now;
+    tell();
+  };
+}
 
 function gateOf({ workerConnections }: Config, log: ErrorLog): Gate {
-  let toldAt = Number.NEGATIVE_INFINITY;
-  return new Gate(limited(workerConnections), () => {
-    const now = performance.now();
-    if (now - toldAt < FULL_NEWS) return;
-    toldAt = now;
-    const many = workerConnections === 1 ? "1 connection" : `${workerConnections} connections`;
+  const many = workerConnections === 1 ? "1 connection" : `${workerConnections} connections`;
+  const tell = (): void =>
     log.warning(`This worker has ${many}, all that --worker-connections allows: it accepts as others close`);
-  });
+  return new Gate(limited(workerConnections), rarely(tell));
+}
+
+function headRefusalReporter(log: ErrorLog): () => void {
+  return rarely(() =>
+    log.warning(
+      `Clients hold ${HEADS_MAX / 1024 ** 2} MB of unfinished request heads in this worker: the oldest large ones are refused. --limit-request-fields and --limit-request-field-size say how large one may be`,
+    ),
+  );
 }
 
 /** Only a server that is to show its errors loads what it takes. */

@@ -1,0 +1,87 @@
+/** What heads that are still arriving hold together is bounded, and honest clients do not pay for it. */
+import assert from "node:assert/strict";
+import { describe, type TestContext, test } from "node:test";
+import { HEADS_MAX, UnfinishedHeads } from "../../src/server/unfinished-heads.ts";
+import { until } from "../support/command.ts";
+import type { RawClient } from "../support/engine.ts";
+import { startEngine } from "../support/engine.ts";
+import { startNodeEngine } from "../support/node-engine.ts";
+
+describe("the bound", () => {
+  function heads(most: number): { heads: UnfinishedHeads<string>; refused: string[] } {
+    const refused: string[] = [];
+    const refuse = (name: string): void => void refused.push(name);
+    return { heads: new UnfinishedHeads<string>(refuse, most), refused };
+  }
+
+  test("refuses the oldest of the large ones, until the others fit", () => {
+    const { heads: unfinished, refused } = heads(100);
+    unfinished.hold("small and old", 5);
+    for (const name of ["a", "b", "c"]) unfinished.hold(name, 30);
+    assert.deepEqual(refused, []);
+    unfinished.hold("d", 50);
+    // 145 bytes by five, and 115 by four: the share of each is 29, and no more.
+    assert.deepEqual(refused, ["a", "b"]);
+    assert.equal(unfinished.held, 85);
+  });
+
+  test("counts what a head has grown to once, and nothing of one that is gone", () => {
+    const { heads: unfinished, refused } = heads(100);
+    for (let size = 10; size <= 90; size += 10) unfinished.hold("growing", size);
+    assert.equal(unfinished.held, 90);
+    unfinished.release("growing");
+    unfinished.release("growing");
+    assert.equal(unfinished.held, 0);
+    assert.deepEqual(refused, []);
+  });
+
+  test("refuses one that is too large by itself", () => {
+    const { heads: unfinished, refused } = heads(100);
+    unfinished.hold("huge", 101);
+    assert.deepEqual(refused, ["huge"]);
+    assert.equal(unfinished.held, 0);
+  });
+});
+
+interface Server {
+  connect(): Promise<RawClient>;
+}
+
+type Start = (test: TestContext, onHeadRefused: () => void) => Promise<Server>;
+
+const SERVERS: Record<string, Start> = {
+  "the gateway engine": (test, onHeadRefused) =>
+    startEngine(test, (_request, respond) => void respond(200, {}, "hello"), { onHeadRefused }),
+  "node's own server": async (test, onHeadRefused) => {
+    const { client } = await startNodeEngine(test, (_request, response) => void response.end("hello"), {
+      onHeadRefused,
+    });
+    return { connect: client };
+  },
+};
+
+/** As much as the limits allow, without its end. */
+const LARGE = `GET / HTTP/1.1\r\nHost: a.example\r\n${"X: ".concat("a".repeat(8100), "\r\n").repeat(97)}`;
+
+for (const [name, start] of Object.entries(SERVERS)) {
+  test(`${name} refuses large heads that are never whole, and serves a client whose head is slow`, async (t) => {
+    let told = 0;
+    const { connect } = await start(t, () => {
+      told += 1;
+    });
+    const slow = await connect();
+    slow.send("GET / HTTP/1.1\r\nHost: a.ex");
+    const many = Math.ceil((2 * HEADS_MAX) / LARGE.length);
+    const clients = await Promise.all(Array.from({ length: many }, connect));
+    for (const client of clients) {
+      client.send(LARGE);
+      await new Promise(setImmediate);
+    }
+    const refused = (): number => clients.filter(({ received }) => / 503 /.test(received)).length;
+    await until("half of them are refused", () => refused() >= many / 2 - 1);
+    assert.ok(told >= refused(), "the log is told");
+    slow.send("ample\r\n\r\n");
+    await slow.until((received) => received.includes("hello"), "the answer");
+    for (const client of clients) client.socket.destroy();
+  });
+}

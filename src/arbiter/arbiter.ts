@@ -19,6 +19,7 @@ import { ControlDesk, type DeskOffice } from "./control-desk.ts";
 import { ControlDoors } from "./control-doors.ts";
 import { workerCount } from "./cpu-limit.ts";
 import { Crew } from "./crew.ts";
+import { DescriptorReserve } from "./descriptor-reserve.ts";
 import { firstBoot, type Limits } from "./desired.ts";
 import { type ArbiterEvent, SIGNALS, type Signal } from "./event.ts";
 import type { FileWatch } from "./file-watch.ts";
@@ -86,6 +87,7 @@ export class Arbiter {
     isSucceeded: () => this.#upgrade.isSucceeded,
   });
   readonly #socketWatch: SocketWatch;
+  readonly #reserve = new DescriptorReserve((warning) => this.#log.warning(warning));
   readonly #preload: Preload;
   readonly #upgrade: Upgrade;
   readonly #service: Service;
@@ -525,6 +527,7 @@ export class Arbiter {
     this.#service.settled({ desired, roster, reading: this.#reload.isReading, succeeded });
     if (desired.stop !== undefined && this.#pool.now >= desired.stop.beginAt) this.#sockets.release();
     if (desired.stop === undefined) this.#socketWatch.look(this.#clock.now());
+    this.#reserve.review(this.#clock.now());
   }
 
   #tellWorkers(): void {

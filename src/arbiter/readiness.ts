@@ -43,9 +43,12 @@ export const LOSSES: { readonly [loss in FileLoss]: string } = {
 
 function tooFewWorkers({ roster, now, minReady }: Circumstances): string[] {
   const ready = readyWorkers(roster);
-  const responsive = ready.filter((worker) => isResponsive(worker, now)).length;
-  if (responsive >= minReady) return [];
-  const silent = ready.length - responsive;
+  const responsive = ready.filter((worker) => isResponsive(worker, now));
+  const short = responsive.filter(({ lastBeat }) => lastBeat?.isShort === true).length;
+  const accepting = responsive.length - short;
+  if (accepting >= minReady) return [];
+  const silent = ready.length - responsive.length;
   const silence = silent === 0 ? "" : `; ${workers(silent)} silent for more than ${SILENT_AFTER / 1000}s`;
-  return [`${workers(responsive)} ready, ${minReady} wanted${silence}`];
+  const shortage = short === 0 ? "" : `; ${workers(short)} without file descriptors left`;
+  return [`${workers(accepting)} ready, ${minReady} wanted${silence}${shortage}`];
 }

@@ -17,6 +17,13 @@ const LOOK_EVERY = 2000;
  */
 const SLOT_RESTS = 60_000;
 
+const REASONS: { readonly [why in Due["why"]]: (amount: number) => string } = {
+  requests: (amount) => `has answered ${amount} requests`,
+  lifetime: (amount) => `has served for ${amount / 1000}s`,
+  descriptors: (amount) =>
+    `has ${amount} file descriptors open, few of them connections, and accepts no more (a leak in the app?)`,
+};
+
 /** Resident memory in bytes, by the id of the worker. */
 export type MemoryUse = ReadonlyMap<number, number>;
 
@@ -43,9 +50,12 @@ export class Recycling {
 
   /** A worker says that it has done its part. */
   due(id: number, due: Due): void {
-    const did =
-      due.why === "requests" ? `has answered ${due.amount} requests` : `has served for ${due.amount / 1000}s`;
-    this.#replace(id, (pid) => this.#office.log.info(`Worker (pid: ${pid}) ${did}: it is replaced`));
+    const { log } = this.#office;
+    this.#replace(id, (pid) => {
+      const line = `Worker (pid: ${pid}) ${REASONS[due.why](due.amount)}: it is replaced`;
+      if (due.why === "descriptors") log.warning(line);
+      else log.info(line);
+    });
   }
 
   /** A worker of this configuration is started: if its memory is limited, it is looked at from now on. */

@@ -75,11 +75,13 @@ export interface Beat {
   readonly requests: number;
   /** A debugger may be open on it, and its loop stand still at a breakpoint. */
   readonly debugged: boolean;
+  /** It accepts no connections, since only a reserve of file descriptors is left. */
+  readonly isShort?: boolean;
 }
 
-/** Why a worker is due to be replaced, and after how many answers, or milliseconds. */
+/** Why a worker is due to be replaced: after so many answers or milliseconds, or with so many descriptors open. */
 export interface Due {
-  readonly why: "requests" | "lifetime";
+  readonly why: "requests" | "lifetime" | "descriptors";
   readonly amount: number;
 }
 

@@ -1,13 +1,15 @@
 /**
- * The gate of a worker, on all its listening sockets. It accepts no more in two cases, and nobody is refused in
- * either: the kernel gives what comes to a worker that accepts, and keeps it where none does.
+ * The gate of a worker, on all its listening sockets. It accepts no more in three cases, and no client is refused in
+ * any: the kernel gives a connection to a worker that accepts, and keeps it in the backlog where none does.
  *
  * - With as many connections as it may have (gunicorn: `worker_connections`), until one is closed.
+ * - With only a reserve of file descriptors left, until some are closed, be they connections or the app's.
  * - With far more than the other workers have, for a moment behind each one that it accepts. All workers are told of a
  *   burst at once, and the first to look would take nearly all of it: of 64 connections at once four workers
  *   had between 1 and 61, with this rule between 9 and 20.
  */
 import type { Server } from "node:net";
+import type { DescriptorBudget } from "./descriptor-budget.ts";
 
 /** A listening handle of node's, as far as it is used. Both return 0 or a negative error number. */
 interface ListeningHandle {
@@ -22,27 +24,65 @@ const TOLERATED_NUMBER = 8;
 /** The moment, in milliseconds. */
 const REST = 1;
 
+/** How often a worker that is short of descriptors looks whether some came back, in milliseconds. */
+const REVIEW_EVERY = 250;
+
+/**
+ * A worker that has been short of descriptors for so long, in milliseconds, though its connections take up less than
+ * this share of them, has an app that leaks them.
+ */
+const LEAK_AFTER = 10_000;
+const LEAK_SHARE = 0.5;
+
+export interface GateOptions {
+  /** How many connections there may be; any number by default. */
+  readonly limit?: number;
+  /** Called when the last connection that `limit` allows has been accepted. */
+  readonly onFull?: () => void;
+  /** This process's descriptors; left out, they do not matter. */
+  readonly descriptors?: DescriptorBudget;
+  /** Called when descriptors become scarce, and when there are enough again. */
+  readonly onScarce?: (areScarce: boolean) => void;
+}
+
 export class Gate {
   readonly #limit: number;
-  readonly #onFull: () => void;
+  readonly #options: GateOptions;
   readonly #servers: Server[] = [];
   #connections = 0;
   #most = Number.POSITIVE_INFINITY;
   #shut = false;
   #resting = false;
+  /** Since when descriptors are scarce, by `performance.now()`. */
+  #scarceSince: number | undefined;
+  #review: NodeJS.Timeout | undefined;
 
-  /**
-   * @param limit how many connections
-   * @param onFull called when the last one has been accepted
-   */
-  constructor(limit = Number.POSITIVE_INFINITY, onFull: () => void = () => {}) {
-    this.#limit = limit;
-    this.#onFull = onFull;
+  constructor(options: GateOptions = {}) {
+    this.#limit = options.limit ?? Number.POSITIVE_INFINITY;
+    this.#options = options;
   }
 
-  /** Nobody else gets in: whoever can be let go should be. */
+  /** No more connections are accepted: those that can be let go should be. */
   get full(): boolean {
-    return this.#connections >= this.#limit;
+    return this.#connections >= this.#limit || this.#scarceSince !== undefined;
+  }
+
+  /** Only a reserve of descriptors is left. */
+  get isShort(): boolean {
+    return this.#scarceSince !== undefined;
+  }
+
+  /** Descriptors have been scarce for long, and connections are not the reason. */
+  get leaks(): boolean {
+    const { descriptors } = this.#options;
+    if (descriptors === undefined || this.#scarceSince === undefined) return false;
+    const isLong = performance.now() - this.#scarceSince >= LEAK_AFTER;
+    return isLong && this.#connections < descriptors.usable * LEAK_SHARE;
+  }
+
+  /** How many descriptors this process has open. */
+  get openDescriptors(): number {
+    return this.#options.descriptors?.open ?? 0;
   }
 
   /** A server that listens. Only those on a descriptor can be kept from accepting. */
@@ -57,14 +97,14 @@ export class Gate {
       average === undefined ? Number.POSITIVE_INFINITY : average * (1 + TOLERATED_SHARE) + TOLERATED_NUMBER;
   }
 
-  /** A connection has been accepted. */
-  enter(): void {
+  /** A connection has been accepted, on this descriptor. */
+  enter(descriptor = -1): void {
     this.#connections += 1;
+    if (this.#options.descriptors?.isOfReserve(descriptor) === true) this.#becomeShort();
     if (this.#shut) return;
     if (this.full) {
-      this.#stop();
-      this.#shut = true;
-      this.#onFull();
+      this.#shutUntilRoom();
+      this.#options.onFull?.();
     } else if (this.#connections > this.#most && !this.#resting) {
       this.#stop();
       this.#resting = true;
@@ -78,6 +118,38 @@ export class Gate {
   /** A connection has been closed. */
   leave(): void {
     this.#connections -= 1;
+    if (this.#scarceSince !== undefined) this.reviewDescriptors();
+    this.#openIfRoom();
+  }
+
+  /** Looks how many descriptors are left. Call it now and then: the app opens some of its own. */
+  reviewDescriptors(): void {
+    const { descriptors, onScarce } = this.#options;
+    if (descriptors === undefined) return;
+    if (descriptors.areScarce) {
+      this.#becomeShort();
+    } else if (this.#scarceSince !== undefined) {
+      this.#scarceSince = undefined;
+      clearInterval(this.#review);
+      onScarce?.(false);
+      this.#openIfRoom();
+    }
+  }
+
+  #becomeShort(): void {
+    if (this.#scarceSince !== undefined) return;
+    this.#scarceSince = performance.now();
+    this.#review = setInterval(() => this.reviewDescriptors(), REVIEW_EVERY).unref();
+    if (!this.#shut) this.#shutUntilRoom();
+    this.#options.onScarce?.(true);
+  }
+
+  #shutUntilRoom(): void {
+    this.#stop();
+    this.#shut = true;
+  }
+
+  #openIfRoom(): void {
     if (this.full || !this.#shut) return;
     this.#shut = false;
     this.#start();

@@ -10,6 +10,7 @@ import type { ExchangeContext } from "../exchange/request.ts";
 import type { App, Handler, WorkerInfo } from "../gateway/types.ts";
 import { acceptConnections } from "./accept.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
+import { descriptorOf } from "./descriptor-budget.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { type ExchangeLog, ExchangeLogs } from "./exchange-log.ts";
 import { Gate } from "./gate.ts";
@@ -123,7 +124,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
       socket.setNoDelay(true);
       const connection = new Connection(socket, this, new ConnectionContext(socket, unix, this.options));
       this.#connections.add(connection);
-      this.#gate.enter();
+      this.#gate.enter(descriptorOf(socket));
       return (bytes) => connection.receive(bytes);
     });
     this.#listeners.push(server);

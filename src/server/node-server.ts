@@ -17,6 +17,7 @@ import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import { requestScope } from "../exchange/scope.ts";
 import { hasContent } from "../interop/framing.ts";
 import type { AccessLog } from "../log/access-log.ts";
+import { descriptorOf } from "./descriptor-budget.ts";
 import type { EngineOptions, EngineTimeouts, ErrorDescriber, ErrorReporter } from "./engine-options.ts";
 import { Gate } from "./gate.ts";
 import { listenOn } from "./listen.ts";
@@ -312,7 +313,7 @@ export class NodeServer implements WorkerServer {
     const connection = new ListenerConnection(socket, this.#clock.now);
     this.#connections.set(socket, connection);
     this.#weighing ??= setInterval(() => this.#weighHeads(), WEIGH_EVERY).unref();
-    this.#gate.enter();
+    this.#gate.enter(descriptorOf(socket));
     socket.once("close", () => {
       this.#connections.delete(socket);
       this.#heads.release(connection);

@@ -10,6 +10,8 @@ import { type LoadedApp, type LoadedNodeApp, type LoadOptions, loadApp } from ".
 import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
+import { RateLimit } from "../log/rate-limit.ts";
+import { DescriptorBudget } from "../server/descriptor-budget.ts";
 import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/engine-options.ts";
 import { Gate } from "../server/gate.ts";
 import type { WorkerServer } from "../server/server.ts";
@@ -162,32 +164,47 @@ function errorReporter(log: ErrorLog): ErrorReporter {
   };
 }
 
-/** What is so now will be again soon: it is said once in so many milliseconds. */
-const NEWS_EVERY = 60_000;
-
-function rarely(tell: () => void): () => void {
-  let toldAt = Number.NEGATIVE_INFINITY;
-  return () => {
-    const now = performance.now();
-    if (now - toldAt < NEWS_EVERY) return;
-    toldAt = now;
-    tell();
-  };
-}
+/** A worker that is full now will be again soon, and clients could fill the log: such a line comes at most once in so many milliseconds. */
+const LINE_EVERY = 60_000;
 
 function gateOf({ workerConnections }: Config, log: ErrorLog): Gate {
-  const many = workerConnections === 1 ? "1 connection" : `${workerConnections} connections`;
-  const tell = (): void =>
-    log.warning(`This worker has ${many}, all that --worker-connections allows: it accepts as others close`);
-  return new Gate(limited(workerConnections), rarely(tell));
+  const fullLines = new RateLimit(LINE_EVERY);
+  const scarceLines = new RateLimit(LINE_EVERY);
+  let toldScarce = false;
+  const descriptors = new DescriptorBudget();
+  return new Gate({
+    limit: limited(workerConnections),
+    onFull: () => {
+      if (!fullLines.allows()) return;
+      const many = workerConnections === 1 ? "1 connection" : `${workerConnections} connections`;
+      log.warning(
+        `This worker has ${many}, all that --worker-connections allows: it accepts as others close`,
+      );
+    },
+    descriptors,
+    onScarce: (areScarce) => {
+      if (areScarce && scarceLines.allows()) {
+        toldScarce = true;
+        const many = `${descriptors.open} of ${descriptors.limit} file descriptors open`;
+        log.warning(
+          `This worker has ${many}: it accepts no connections until some are closed; raise the limit (ulimit -n, LimitNOFILE=) or look for a leak`,
+        );
+      } else if (!areScarce && toldScarce) {
+        toldScarce = false;
+        log.info("This worker has file descriptors again, and accepts connections");
+      }
+    },
+  });
 }
 
 function headRefusalReporter(log: ErrorLog): () => void {
-  return rarely(() =>
+  const lines = new RateLimit(LINE_EVERY);
+  return () => {
+    if (!lines.allows()) return;
     log.warning(
       `Clients hold ${HEADS_MAX / 1024 ** 2} MB of unfinished request heads in this worker: the oldest large ones are refused. --limit-request-fields and --limit-request-field-size say how large one may be`,
-    ),
-  );
+    );
+  };
 }
 
 /** Only a server that is to show its errors loads what it takes. */

@@ -70,6 +70,8 @@ class WorkerLife {
   #requests: RequestReports | undefined;
   #shutdown: Promise<void> | undefined;
   #linger = 0;
+  /** The arbiter has been asked for a worker in place of this one, whose app leaks descriptors. */
+  #isLeakTold = false;
   /** What it does on its way to being ready. */
   #step: BootStep | undefined;
 
@@ -253,7 +255,13 @@ class WorkerLife {
     const server = this.#serving?.server;
     if (server === undefined) return;
     const debugged = this.#watchdog?.debuggerOpen ?? false;
-    send({ type: "beat", connections: server.connections, requests: server.requests, debugged });
+    const { gate } = this.#serving as Serving;
+    gate.reviewDescriptors();
+    const { connections, requests } = server;
+    send({ type: "beat", connections, requests, debugged, isShort: gate.isShort });
+    if (!gate.leaks || this.#isLeakTold) return;
+    this.#isLeakTold = true;
+    send({ type: "due", why: "descriptors", amount: gate.openDescriptors });
   }
 
   async #stop(order: "drain" | "quit"): Promise<void> {

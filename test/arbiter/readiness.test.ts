@@ -37,6 +37,15 @@ test("a server with enough workers that are heard of is ready", () => {
   assert.deepEqual(obstacles(state({ minReady: 2, now: 5000 })), []);
 });
 
+test("a worker that accepts nothing for want of descriptors is not counted on", () => {
+  const short = { ...BEAT, isShort: true };
+  const one = withBeat(twoReady(), 1, short, 0);
+  assert.deepEqual(obstacles(state({ roster: one })), []);
+  assert.deepEqual(obstacles(state({ roster: withBeat(one, 2, short, 0) })), [
+    "0 workers ready, 1 wanted; 2 workers without file descriptors left",
+  ]);
+});
+
 test("a worker is silent from its last beat on, and counts again with the next", () => {
   const one = withBeat(twoReady(), 1, BEAT, 4000);
   assert.deepEqual(obstacles(state({ roster: one, now: 9000 })), []);

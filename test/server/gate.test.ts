@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { Server } from "node:net";
 import { test } from "node:test";
+import { DescriptorBudget } from "../../src/server/descriptor-budget.ts";
 import { Gate } from "../../src/server/gate.ts";
 
 /** A listening handle as libuv's: it can be stopped once it has been started to read. */
@@ -33,8 +34,11 @@ function enter(gate: Gate, count: number): void {
 
 test("a full gate is shut on every socket until somebody leaves, and says so once", () => {
   let told = 0;
-  const gate = new Gate(2, () => {
-    told += 1;
+  const gate = new Gate({
+    limit: 2,
+    onFull: () => {
+      told += 1;
+    },
   });
   const [one, two] = [guarded(gate), guarded(gate)];
   gate.enter();
@@ -70,7 +74,7 @@ test("who has far more than the others rests behind each connection", (context) 
 
 test("a rest that ends does not open a full gate, nor does a place open one that rests", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
-  const gate = new Gate(10);
+  const gate = new Gate({ limit: 10 });
   const handle = guarded(gate);
   gate.compare(0);
   enter(gate, 9);
@@ -90,8 +94,53 @@ test("a rest that ends does not open a full gate, nor does a place open one that
   assert.equal(handle.accepting, true);
 });
 
+/** DescriptorBudget of which as many are open as the test says. */
+class CountedDescriptors extends DescriptorBudget {
+  count = 0;
+
+  override get open(): number {
+    return this.count;
+  }
+
+  override get areScarce(): boolean {
+    return this.isOfReserve(this.count);
+  }
+}
+
+test("with only the reserve of descriptors left it is shut, until some are closed by whomever", (context) => {
+  context.mock.timers.enable({ apis: ["setInterval"] });
+  const told: boolean[] = [];
+  const descriptors = new CountedDescriptors(200);
+  assert.equal(descriptors.usable, 168);
+  const gate = new Gate({ descriptors, onScarce: (areScarce) => told.push(areScarce) });
+  const handle = guarded(gate);
+  gate.enter(167);
+  assert.deepEqual([handle.accepting, gate.full, gate.isShort], [true, false, false]);
+  descriptors.count = 169;
+  gate.enter(168);
+  assert.deepEqual([handle.accepting, gate.full, gate.isShort], [false, true, true]);
+  gate.leave();
+  assert.equal(handle.accepting, false, "the app holds more than that");
+  descriptors.count = 20;
+  context.mock.timers.tick(250);
+  assert.deepEqual([handle.accepting, gate.full, gate.isShort], [true, false, false]);
+  descriptors.count = 180;
+  gate.reviewDescriptors();
+  assert.equal(handle.accepting, false, "the app has opened some");
+  descriptors.count = 160;
+  gate.leave();
+  assert.equal(handle.accepting, true);
+  assert.deepEqual(told, [true, false, true, false]);
+});
+
+test("the reserve of descriptors", () => {
+  const usable = (limit: number): number => new DescriptorBudget(limit).usable;
+  assert.deepEqual([64, 200, 1024, 65_536].map(usable), [48, 168, 896, 65_280]);
+  assert.equal(usable(Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY);
+});
+
 test("a server that has been closed is left alone", () => {
-  const gate = new Gate(1);
+  const gate = new Gate({ limit: 1 });
   gate.guard({ _handle: null } as unknown as Server);
   gate.enter();
   gate.leave();

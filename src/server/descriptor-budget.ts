@@ -1,0 +1,74 @@
+/**
+ * How near this process is to its limit of open file descriptors. At the limit libuv accepts each connection that waits
+ * and closes it at once, without a word, so a worker has to stop accepting before.
+ */
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import type { Socket } from "node:net";
+
+/** What accepting leaves free for the app's own files and sockets: an eighth of the limit, within these bounds. */
+const RESERVE_SHARE = 1 / 8;
+const SMALLEST_RESERVE = 32;
+const LARGEST_RESERVE = 256;
+/** Of a limit so low that the smallest reserve would leave nothing. */
+const MOST_RESERVE_SHARE = 1 / 4;
+
+export class DescriptorBudget {
+  /** How many this process may have open; `Infinity` where the system does not say. */
+  readonly limit: number;
+  /** How many may be open while connections are accepted. */
+  readonly usable: number;
+
+  constructor(limit = openFilesLimit()) {
+    const reserve = Math.min(LARGEST_RESERVE, Math.max(SMALLEST_RESERVE, limit * RESERVE_SHARE));
+    this.limit = limit;
+    this.usable = Number.isFinite(limit)
+      ? Math.floor(limit - Math.min(reserve, limit * MOST_RESERVE_SHARE))
+      : Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Whether `descriptor`, which the kernel has just given, shows that only the reserve is left: the kernel gives the
+   * lowest that is free (POSIX.1 section 2.6), so all below it are open.
+   */
+  isOfReserve(descriptor: number): boolean {
+    return descriptor >= this.usable;
+  }
+
+  /** Whether only the reserve is left; asks the kernel, which takes some microseconds. */
+  get areScarce(): boolean {
+    if (this.usable === Number.POSITIVE_INFINITY) return false;
+    try {
+      const lowest = openSync("/dev/null", "r");
+      closeSync(lowest);
+      return this.isOfReserve(lowest);
+    } catch {
+      return true;
+    }
+  }
+
+  /** How many are open, for people. */
+  get open(): number {
+    try {
+      // One is the folder itself.
+      return readdirSync(process.platform === "linux" ? "/proc/self/fd" : "/dev/fd").length - 1;
+    } catch {
+      return this.limit;
+    }
+  }
+}
+
+/** The descriptor of a connected socket; -1 where it has none. */
+export function descriptorOf(socket: Socket): number {
+  return (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
+}
+
+/** The soft limit of open files. Node raises it to the hard one when it starts. */
+function openFilesLimit(): number {
+  try {
+    const [, soft] = /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "latin1")) ?? [];
+    return Number(soft) || Number.POSITIVE_INFINITY;
+  } catch {
+    const report = process.report?.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
+    return Number(report?.userLimits?.open_files?.soft) || Number.POSITIVE_INFINITY;
+  }
+}

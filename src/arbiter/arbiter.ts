@@ -353,7 +353,7 @@ export class Arbiter {
   /** A reload that is asked of an arbiter that leaves is the new arbiter's to do. */
   #askForReload(): void {
     if (this.#upgrade.reloadAsked()) return;
-    // As gunicorn does, which is also how its logs are rotated; workers that stay should the reload fail do it too.
+    // As in gunicorn, whose logs are rotated by HUP as well. The workers reopen theirs too: they stay if the reload fails.
     this.#reopenLogs();
     this.#reload.ask();
   }

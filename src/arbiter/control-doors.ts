@@ -30,8 +30,8 @@ export class ControlDoors {
   /** Whose name the control socket takes, and the socket that the health endpoint is asked at. */
   readonly #held: NamedSocket | undefined;
   readonly #inherited: HealthSocket | undefined;
-  #health: Promise<HealthServer> | undefined;
-  #openHealth: HealthServer | undefined;
+  #health: HealthServer | undefined;
+  #opensHealth = false;
   #control: ControlServer | undefined;
 
   /**
@@ -54,7 +54,7 @@ export class ControlDoors {
   /** What the next arbiter is handed. */
   get handed(): HandedDoors {
     const { adminBind } = this.#config;
-    const health = this.#openHealth?.socket;
+    const health = this.#health?.socket;
     return {
       ...(this.#control !== undefined && { control: this.#control.socket }),
       ...(health !== undefined &&
@@ -68,13 +68,12 @@ export class ControlDoors {
    */
   async openHealth(): Promise<void> {
     const { adminBind } = this.#config;
-    if (adminBind === undefined || this.#health !== undefined) return;
-    this.#health = openHealth(adminBind, this.#target, this.#log, this.#inherited);
+    if (adminBind === undefined || this.#health !== undefined || this.#opensHealth) return;
+    this.#opensHealth = true;
     try {
-      this.#openHealth = await this.#health;
-    } catch (error) {
-      this.#health = undefined;
-      throw error;
+      this.#health = await openHealth(adminBind, this.#target, this.#log, this.#inherited);
+    } finally {
+      this.#opensHealth = false;
     }
   }
 
@@ -112,10 +111,10 @@ export class ControlDoors {
     const { hasName } = await import("../control/socket-name.ts");
     const control = this.#control;
     await until(async () => control === undefined || !hasName(control.socket), TAKEN_WITHIN);
-    this.#openHealth?.leave();
+    this.#health?.leave();
     // What has come until here is accepted in the next turn.
     await pause(LOOK_EVERY);
-    const open = [control, this.#openHealth];
+    const open = [control, this.#health];
     await until(async () => {
       const counts = await Promise.all(open.map((server) => server?.connections() ?? 0));
       return counts.every((count) => count === 0);
@@ -124,8 +123,8 @@ export class ControlDoors {
 
   /** @param shared whether another arbiter serves on the same health socket */
   close(shared: boolean): void {
-    if (shared) this.#openHealth?.leave();
-    else this.#openHealth?.close();
+    if (shared) this.#health?.leave();
+    else this.#health?.close();
     this.#control?.close();
   }
 }

@@ -18,7 +18,7 @@ export interface Route {
 /** The most connections of a server; one more takes the place of the one that has asked for nothing for longest. */
 export const MOST_CONNECTIONS = 64;
 
-/** A request comes at once and whole; whoever takes longer, in milliseconds, holds a descriptor and no more. */
+/** A request is small and arrives at once: a client that takes longer only holds a descriptor. Times in milliseconds. */
 const LIMITS = {
   headersTimeout: 5000,
   requestTimeout: 10_000,
@@ -82,7 +82,7 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply):
     "content-type": "application/json; charset=utf-8",
     "content-length": Buffer.byteLength(text),
     "cache-control": "no-store",
-    // Whoever asks again may ask another arbiter.
+    // After an upgrade the next request is for another arbiter.
     connection: "close",
   });
   response.end(request.method === "HEAD" ? undefined : text);
@@ -90,7 +90,7 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply):
 
 /**
  * The connections of one server, the latest active last. Clients that send nothing, or slowly, cannot shut others out:
- * it is them who make room.
+ * their connections are closed to make room.
  */
 class Connections {
   readonly #open = new Set<Socket>();
@@ -100,7 +100,7 @@ class Connections {
     socket.once("close", () => this.#gone(socket));
     this.#open.add(socket);
     if (this.#open.size <= MOST_CONNECTIONS) return;
-    // Where all others wait for an outcome, it is the new one itself.
+    // When all others wait for an outcome, the new connection itself is closed.
     for (const other of this.#open) {
       if (this.#answering.has(other)) continue;
       other.destroy();

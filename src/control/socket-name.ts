@@ -1,7 +1,7 @@
 /**
- * The names of Unix sockets. A socket gets its name when it listens already, and gives it up to another in one step: whoever
- * knocks at a name is never refused while a server has it. Node removes the name that a socket was bound to when it closes
- * it, whosever that is by then; the one that these are bound to is not the one they are known by.
+ * The names of Unix sockets. A socket gets its name only once it listens, and passes it on to another in one step, so that a
+ * client that connects to the name is never refused while a server has it. When Node closes a socket it removes the name that
+ * the socket was bound to, whoever owns that name by then: these sockets are therefore bound under a draft name.
  */
 import { linkSync, lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
@@ -18,10 +18,10 @@ export interface NamedSocket {
   readonly ino: number;
 }
 
-/** How often a name is tried that others give up, or take, at the same time. */
+/** How often a name is tried while other servers take it or give it up. */
 const CLAIMS = 3;
 
-/** A dead server's socket is not removed before it is so old, in milliseconds, where a process of its number lives. */
+/** The age, in milliseconds, from which a dead socket is removed although a process with its server's pid lives. */
 const OLD = 60_000;
 
 let drafts = 0;
@@ -53,8 +53,8 @@ export async function claimName(draft: string, path: string): Promise<NamedSocke
 }
 
 /**
- * Gives a listening socket the name of another, `held`, and then `path` for it: in no moment it has none, or both.
- * Undefined where that cannot be done in one step, or something else has the name already.
+ * Gives a listening socket the name of another, `held`, and renames that to `path`. At every moment exactly one name leads to
+ * a server. Returns undefined where one step cannot do it, or something else has the name already.
  */
 export function takeName(draft: string, held: NamedSocket, path: string): NamedSocket | undefined {
   if (!hasName(held) || dirname(held.path) !== dirname(path)) return undefined;
@@ -80,7 +80,7 @@ export function removeName(socket: NamedSocket): void {
   if (hasName(socket)) rmSync(socket.path, { force: true });
 }
 
-/** True when somebody answers at this socket, or may: only one that refuses, or is not there, is known to be dead. */
+/** False only for a socket that refuses connections or does not exist; any other failure may hide a live server. */
 export function isAlive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -95,8 +95,8 @@ export function isAlive(path: string): Promise<boolean> {
 }
 
 /**
- * Removes a socket that refuses connections, if it is this user's and `pid`, which it was named for, is gone or has become
- * another process. Throws nothing.
+ * Removes a socket that refuses connections, if it is this user's and its server, `pid`, is gone. The socket of a pid that
+ * lives is removed once it is old: another process has got the number. Throws nothing.
  */
 export function removeDead(path: string, pid: number): void {
   const stats = lstatSync(path, { throwIfNoEntry: false });
@@ -105,7 +105,7 @@ export function removeDead(path: string, pid: number): void {
   try {
     discard({ path, dev: stats.dev, ino: stats.ino });
   } catch {
-    // It can be done without.
+    // It stays for the next one to remove.
   }
 }
 

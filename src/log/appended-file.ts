@@ -1,6 +1,6 @@
 /**
- * Opens a file to append to by its name, and never one that somebody else has chosen: where others may write the folder, the
- * name can be their link to a file of ours. Links of our own and of root are followed, each step of the way.
+ * Opens log files by name, and follows symbolic links only where this user or root made them: in a folder that others may
+ * write to, a name can be somebody's link to any file that this process may write.
  */
 import { constants, lstatSync, openSync, readlinkSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute } from "node:path";

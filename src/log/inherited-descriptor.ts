@@ -28,8 +28,8 @@ export class InheritedDescriptor {
   }
 
   /**
-   * What cannot be opened anew is shared with other processes, and so is whether it waits: Node puts that back when a
-   * process that had found it otherwise ends. Therefore to be called before each write.
+   * A socket cannot be opened anew: its file description, with the flag that says whether writes wait, is shared with other
+   * processes, and Node restores that flag when one of them exits. Call this before each write.
    */
   unblock(): void {
     this.#handle?.setBlocking?.(false);

@@ -1,0 +1,52 @@
+/**
+ * The number of modules that a server loads until it is ready. Each costs start-up time and memory in every process,
+ * and a single import in the wrong place brings dozens of them. Lower a budget when you load less; to raise one, say in
+ * the commit what the new modules are for and why they cannot be loaded later.
+ */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { FIXTURES, startCommand, temporaryFolder } from "./support/command.ts";
+
+/** Files, ours and those of packages, by the program that loads them. */
+const BUDGETS: { readonly [program: string]: number } = {
+  "cli/main.js": 125,
+  "worker/main.js": 73,
+  "worker/watchdog/thread.js": 7,
+};
+
+interface Coverage {
+  readonly result: readonly { readonly url: string }[];
+}
+
+test("arbiter, worker and watchdog of a gateway app load no more modules than they have a budget for", async (context) => {
+  const folder = temporaryFolder(context);
+  const app = join(FIXTURES, "pool", "echo.mjs");
+  const command = startCommand(
+    context,
+    [app, "-b", "127.0.0.1:0", "--control-socket", join(folder, "c.ctl")],
+    {
+      // V8 writes the URL of every script that a thread has compiled.
+      env: { NODE_V8_COVERAGE: join(folder, "coverage") },
+    },
+  );
+  await command.ready();
+  assert.equal((await command.end()).code, 0);
+
+  const loaded = new Map<string, string[]>();
+  for (const name of readdirSync(join(folder, "coverage"))) {
+    const { result } = JSON.parse(readFileSync(join(folder, "coverage", name), "utf8")) as Coverage;
+    const files = result.map(({ url }) => url).filter((url) => url.startsWith("file:") && !url.endsWith(app));
+    const program = files[0]?.replace(/^.*\/dist\//, "");
+    if (program !== undefined) loaded.set(program, files);
+  }
+  assert.deepEqual([...loaded.keys()].sort(), Object.keys(BUDGETS).sort());
+  for (const [program, files] of loaded) {
+    const budget = BUDGETS[program] as number;
+    assert.ok(
+      files.length <= budget,
+      `${program} loads ${files.length} modules, its budget is ${budget}:\n${files.join("\n")}`,
+    );
+  }
+});

@@ -1,6 +1,10 @@
 /**
- * Runs the tests: every `*.test.ts` below this folder, or those whose path contains one of the given
- * words. A few files run at a time: they start servers of their own, and the machine may be small.
+ * Runs the tests: `node test/run.mjs [--system] [WORD…]`.
+ *
+ * Without words it runs what a newcomer runs, in under five minutes on two cores: unit tests, each part of the server
+ * through the built command, and one journey behind a real nginx. With `--system` it runs the rest: faults under load,
+ * several hosts, systemd, whole applications, the commands of the manual. Words select the files of both whose path
+ * contains one of them. A few files run at a time: they start servers of their own, and the machine may be small.
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -10,14 +14,34 @@ import { join, relative } from "node:path";
 const FOLDER = import.meta.dirname;
 const ROOT = join(FOLDER, "..");
 
-/** No test takes this long; one that does hangs. In milliseconds. */
-const TIMEOUT = 5 * 60_000;
+/** The limit for a test file, in milliseconds; none takes as long unless it hangs. */
+const TIMEOUT_MS = 5 * 60_000;
 
-const words = process.argv.slice(2);
+/** Files and folders below this one that belong to the system tests. */
+const SYSTEM = [
+  "docs/commands",
+  "e2e/",
+  "examples",
+  "faults/",
+  "package.test",
+  "systemd/private-systemd",
+  "systemd/service",
+];
+/** The end-to-end journey that runs without `--system`, too. */
+const JOURNEY = "e2e/nginx.test.ts";
+
+const words = process.argv.slice(2).filter((word) => word !== "--system");
+const wantsSystem = process.argv.includes("--system");
+
+function isWanted(file) {
+  if (words.length > 0) return words.some((word) => join("test", file).includes(word));
+  const isSystem = file !== JOURNEY && SYSTEM.some((prefix) => file.startsWith(prefix));
+  return isSystem === wantsSystem;
+}
+
 const files = readdirSync(FOLDER, { recursive: true })
-  .filter((file) => file.endsWith(".test.ts") && !file.startsWith("fixtures"))
+  .filter((file) => file.endsWith(".test.ts") && !file.startsWith("fixtures") && isWanted(file))
   .map((file) => relative(ROOT, join(FOLDER, file)))
-  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
   .sort();
 
 if (files.length === 0) {
@@ -25,6 +49,7 @@ if (files.length === 0) {
   process.exit(1);
 }
 
+const startedAt = performance.now();
 const child = spawn(
   process.execPath,
   [
@@ -33,11 +58,14 @@ const child = spawn(
     "--test",
     "--test-reporter=spec",
     `--test-concurrency=${Math.max(2, Math.min(4, availableParallelism()))}`,
-    `--test-timeout=${TIMEOUT}`,
+    `--test-timeout=${TIMEOUT_MS}`,
     ...files,
   ],
   { cwd: ROOT, stdio: "inherit" },
 );
 child.once("exit", (code, signal) => {
   process.exitCode = signal === null ? (code ?? 1) : 1;
+  // On standard error, so that the runner's own summary stays the last of standard output.
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  console.error(`${files.length} test files in ${Math.floor(seconds / 60)} min ${seconds % 60} s`);
 });

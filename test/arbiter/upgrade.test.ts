@@ -359,6 +359,8 @@ describe("while the old one drains, the new one is the server", () => {
     await stage.says(stage.old, /Passed on to the new arbiter .*: hup/);
     stage.deploy(release("three"));
     process.kill(next, "SIGKILL");
+    // The old one has work until then: its end must not come before the news of the new one's.
+    await stage.says(stage.old, /Reloading: generation 2/);
     writeFileSync(join(stage.folder, "go"), "");
     assert.equal(await slow, `one ${stage.old}`);
     await stage.says(stage.old, /Ready: generation 2 serves with 2 workers/);

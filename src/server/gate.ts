@@ -56,6 +56,8 @@ export class Gate {
   /** Since when descriptors are scarce, by `performance.now()`. */
   #scarceSince: number | undefined;
   #review: NodeJS.Timeout | undefined;
+  /** How many descriptors were no connections when they were counted last, while they are scarce. */
+  #others = 0;
 
   constructor(options: GateOptions = {}) {
     this.#limit = options.limit ?? Number.POSITIVE_INFINITY;
@@ -118,27 +120,37 @@ export class Gate {
   /** A connection has been closed. */
   leave(): void {
     this.#connections -= 1;
-    if (this.#scarceSince !== undefined) this.reviewDescriptors();
+    this.#recover();
     this.#openIfRoom();
   }
 
   /** Looks how many descriptors are left. Call it now and then: the app opens some of its own. */
   reviewDescriptors(): void {
-    const { descriptors, onScarce } = this.#options;
+    const { descriptors } = this.#options;
     if (descriptors === undefined) return;
-    if (descriptors.areScarce) {
-      this.#becomeShort();
-    } else if (this.#scarceSince !== undefined) {
-      this.#scarceSince = undefined;
-      clearInterval(this.#review);
-      onScarce?.(false);
-      this.#openIfRoom();
+    if (this.#scarceSince === undefined) {
+      if (descriptors.areScarce) this.#becomeShort();
+      return;
     }
+    this.#others = descriptors.open - this.#connections;
+    this.#recover();
+  }
+
+  /** One low descriptor that comes free is not enough where the others are taken: it goes by their number. */
+  #recover(): void {
+    const { descriptors, onScarce } = this.#options;
+    if (this.#scarceSince === undefined || descriptors === undefined) return;
+    if (this.#others + this.#connections >= descriptors.usable) return;
+    this.#scarceSince = undefined;
+    clearInterval(this.#review);
+    onScarce?.(false);
+    this.#openIfRoom();
   }
 
   #becomeShort(): void {
     if (this.#scarceSince !== undefined) return;
     this.#scarceSince = performance.now();
+    this.#others = (this.#options.descriptors?.open ?? 0) - this.#connections;
     this.#review = setInterval(() => this.reviewDescriptors(), REVIEW_EVERY).unref();
     if (!this.#shut) this.#shutUntilRoom();
     this.#options.onScarce?.(true);

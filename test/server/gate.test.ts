@@ -129,6 +129,8 @@ test("with only the reserve of descriptors left it is shut, until some are close
   assert.equal(handle.accepting, false, "the app has opened some");
   descriptors.count = 160;
   gate.leave();
+  assert.equal(handle.accepting, false, "one low descriptor that comes free is not enough");
+  context.mock.timers.tick(250);
   assert.equal(handle.accepting, true);
   assert.deepEqual(told, [true, false, true, false]);
 });

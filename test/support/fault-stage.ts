@@ -18,9 +18,17 @@ const RATE = 60;
 export interface StageOptions {
   readonly workers: number;
   /** A file of the fixtures. Default: the mirror, a gateway app. */
-  readonly app?: "mirror.mjs" | "mirror-listener.cjs" | "blocks.mjs" | "poison.mjs" | "poison-listener.cjs";
+  readonly app?:
+    | "mirror.mjs"
+    | "mirror-listener.cjs"
+    | "blocks.mjs"
+    | "leaks.mjs"
+    | "poison.mjs"
+    | "poison-listener.cjs";
   readonly args?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** Words in front of the command. */
+  readonly prefix?: readonly string[];
   /** Puts what else the app needs into its folder. */
   readonly prepare?: (folder: string) => void;
 }
@@ -43,7 +51,7 @@ export class FaultStage {
 
   /** Starts the server, and waits until it serves. */
   static async start(context: TestContext, options: StageOptions): Promise<FaultStage> {
-    const { workers, app = "mirror.mjs", args = [], env = {}, prepare } = options;
+    const { workers, app = "mirror.mjs", args = [], env = {}, prefix = [], prepare } = options;
     const folder = temporaryFolder(context);
     copyFileSync(join(FIXTURES, "faults", app), join(folder, app));
     prepare?.(folder);
@@ -52,6 +60,7 @@ export class FaultStage {
     const command = startCommand(context, [app, ...binds, "--workers", `${workers}`, ...args], {
       cwd: folder,
       env,
+      prefix,
     });
     await command.ready();
     const stage = new FaultStage(command, { folder, app, path, port: await command.port() }, workers);

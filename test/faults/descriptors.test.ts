@@ -1,0 +1,98 @@
+/** Descriptors run out, in a worker and in the arbiter: nothing is lost, and the server recovers by itself. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { askControl } from "../../src/control/control-client.ts";
+import { ask } from "../support/ask.ts";
+import { FIXTURES, isAlive, startCommand, until } from "../support/command.ts";
+import { FaultStage } from "../support/fault-stage.ts";
+
+const SKIP = process.platform === "linux" ? false : "takes prlimit and /proc";
+
+/** A shell in front of the server that allows it and its workers so many descriptors each. */
+const limited = (limit: number): string[] => ["sh", "-c", `ulimit -n ${limit}; exec "$@"`, "sh"];
+
+function setLimit(pid: number, limit: number): void {
+  const { status, stderr } = spawnSync("prlimit", ["--pid", `${pid}`, `--nofile=${limit}:`], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stderr);
+}
+
+/** Takes a process at its limit: the lowest number that is free lies beyond it. */
+function exhaust(pid: number): void {
+  const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  let lowest = 0;
+  while (open.has(lowest)) lowest += 1;
+  setLimit(pid, lowest);
+}
+
+test("a worker whose app leaks descriptors accepts no more, says so, and is replaced", {
+  skip: SKIP,
+}, async (context) => {
+  const stage = await FaultStage.start(context, {
+    workers: 2,
+    app: "leaks.mjs",
+    prefix: limited(200),
+    prepare: (folder) => copyFileSync(join(FIXTURES, "faults", "mirror.mjs"), join(folder, "mirror.mjs")),
+  });
+  const before = await stage.settled();
+  const leaking = Number((await ask({ port: stage.port }, "/leak?165")).text);
+  assert.ok(before.includes(leaking));
+  // A single connection at a time may find a low descriptor that is free; the load shows that it is short.
+  await stage.load();
+  await stage.command.line(/This worker has \d+ of 200 file descriptors open: it accepts no connections/);
+  await stage.command.line(new RegExp(`Worker \\(pid: ${leaking}\\) has \\d+ file descriptors open`));
+  await until("it is gone", () => !isAlive(leaking));
+  assert.equal((await stage.settled()).length, 2);
+  await stage.more(20);
+  await stage.assertNothingLost(20);
+  await stage.end();
+});
+
+for (const app of ["pool/echo.mjs:handler", "pool/listener.cjs"]) {
+  test(`more clients than descriptors wait and are answered, of ${app}`, { skip: SKIP }, async (context) => {
+    const command = startCommand(context, [app, "-w", "1", "-b", "127.0.0.1:0"], { prefix: limited(128) });
+    await command.ready();
+    const target = { host: "127.0.0.1", port: await command.port() };
+    const answers = await Promise.all(Array.from({ length: 400 }, () => ask(target)));
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+    assert.equal(command.workers().length, 1);
+    assert.equal((await command.end()).code, 0);
+  });
+}
+
+test("an arbiter at its limit reloads, scales, replaces, answers and upgrades, and takes its reserve back", {
+  skip: SKIP,
+}, async (context) => {
+  const stage = await FaultStage.start(context, { workers: 2, args: ["--control-socket", "app.ctl"] });
+  const { command } = stage;
+  const control = join(stage.folder, "app.ctl");
+  await stage.load();
+  exhaust(command.pid);
+  await command.line(/The arbiter has nearly as many file descriptors open as it may/);
+
+  const { status } = await askControl(control, "GET", "/status");
+  assert.equal(status, 200);
+  command.kill("SIGHUP");
+  await command.ready(2);
+  command.kill("SIGTTIN");
+  await stage.settled(3);
+  command.kill("SIGTTOU");
+  const [killed = 0] = await stage.settled(2);
+  await stage.assertNothingLost(20);
+  process.kill(killed, "SIGKILL");
+  await until("it is replaced", () => command.workers().length === 2 && !command.workers().includes(killed));
+  assert.equal((await askControl(control, "POST", "/reload")).status, 200);
+
+  command.kill("SIGUSR2");
+  await command.line(/The arbiter before this one .* is gone/);
+  assert.equal((await ask({ port: stage.port }, "/")).status, 200);
+  assert.equal(command.lines(/The arbiter has nearly as many/).length, 1);
+  assert.doesNotMatch(command.stderr, /Unhandled|Uncaught|EMFILE|TypeError/);
+  const [, next = 0] = command.arbiters();
+  process.kill(next, "SIGTERM");
+  await until("the new arbiter is gone", () => !isAlive(next));
+});

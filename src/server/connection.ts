@@ -501,10 +501,7 @@ export class Connection
     } else if (phase === "idle") this.close();
     else if (phase === "head") this.#refuse(new HttpError(408, "the request took too long to arrive"));
     else if (phase === "lingering") this.socket.destroy();
-    else if (phase === "exchange" && this.#arriving?.received !== false) {
-      this.#log?.because("timeout");
-      this.socket.destroy();
-    } else if (phase === "exchange")
+    else if (phase === "exchange")
       this.#refuse(new HttpError(408, "the request body took too long to arrive"));
   }
 }

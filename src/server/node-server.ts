@@ -302,7 +302,7 @@ export class NodeServer implements WorkerServer {
       return;
     }
     // As in node: an app that listens sees to it.
-    const listens = this.#exchangesOn(socket).some(
+    const listens = (idle === undefined ? this.#exchangesOn(socket) : []).some(
       ({ request, response }) =>
         response.listenerCount("timeout") > 0 || (!request.complete && request.listenerCount("timeout") > 0),
     );

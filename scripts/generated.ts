@@ -1,7 +1,7 @@
 /** The files that are made from the tables of settings and of rules, and committed; a test sees that they are as they would be made. */
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { completionScript } from "../src/cli/completion.ts";
-import { ABSENT_SETTINGS, RENAMED_SETTINGS } from "../src/config/gunicorn.ts";
+import { ABSENT_SETTINGS, OTHER_DEFAULTS, RENAMED_SETTINGS } from "../src/config/gunicorn.ts";
 import {
   environmentNames,
   SECTIONS,
@@ -75,6 +75,8 @@ function entry(name: SettingName): string {
     ["default", defaultOf(row)],
     ["changed by HUP", row.reload ? "yes" : "no: it takes a restart"],
   ];
+  const other = OTHER_DEFAULTS[label];
+  if (other !== undefined) facts.push(["gunicorn's default", `\`${other.theirs}\`: ${other.why}`]);
   const theirs = GUNICORN_NAMES.get(label);
   if (theirs !== undefined) facts.push(["gunicorn's files", `\`${theirs}\``]);
   return `### ${label}\n\n${row.doc}\n\n${facts.map(([what, fact]) => `- ${what}: ${fact}`).join("\n")}\n`;

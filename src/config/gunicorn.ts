@@ -188,6 +188,15 @@ export const RENAMED_SETTINGS: Readonly<Record<string, string>> = {
   keepalive: "keep-alive",
 };
 
+/** Where a default is another than gunicorn's: theirs, and why. By the names here. */
+export const OTHER_DEFAULTS: Readonly<Record<string, { readonly theirs: string; readonly why: string }>> = {
+  "limit-request-line": { theirs: "4094", why: "nginx lets 8190 pass by default, and gunicorn refuses them" },
+  "limit-request-field-size": {
+    theirs: "8190",
+    why: "nginx makes one field of all cookies of an HTTP/2 request, of up to 32 kB by default",
+  },
+};
+
 /** One line for who gives it, as `given`. */
 export function absentMessage(setting: AbsentSetting, given: string): string {
   return `${given} is a setting of gunicorn that is not here: ${setting.why}; ${setting.instead}`;

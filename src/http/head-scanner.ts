@@ -7,6 +7,7 @@
  */
 import { HttpError } from "../errors.ts";
 import { TARGET_BYTE, TOKEN_BYTE, VALUE_BYTE } from "./grammar.ts";
+import { HeadLimitError } from "./head-limit.ts";
 
 /** Limits on a head, in bytes and numbers (gunicorn: limit_request_line, _fields, _field_size). */
 export interface RequestLimits {
@@ -250,7 +251,7 @@ export class HeadScanner {
     for (let at = start; at < end; at += 1) {
       const byte = bytes[at] as number;
       const index = at - versionStart;
-      if (at >= limit && byte !== CR) throw new HttpError(414, "the request line is too long");
+      if (at >= limit && byte !== CR) throw new HeadLimitError("requestLine");
       if (index < VERSION.length) {
         if (byte !== VERSION[index]) throw new HttpError(400, "malformed HTTP version in the request line");
       } else if (index === 6) {
@@ -289,7 +290,7 @@ export class HeadScanner {
           continue;
         }
         this.#fields += 1;
-        if (this.#fields > this.#limits.fields) throw new HttpError(431, "too many header fields");
+        if (this.#fields > this.#limits.fields) throw new HeadLimitError("fields");
         lineStart = at;
         limit = at + fieldSize;
         state = State.name;
@@ -298,7 +299,7 @@ export class HeadScanner {
         const bound = Math.min(end, limit);
         while (at < bound && TOKEN_BYTE[bytes[at] as number] === 1) at += 1;
         if (at === end) break;
-        if (at === limit) throw new HttpError(431, "a header field is too long");
+        if (at === limit) throw new HeadLimitError("fieldSize");
         if (bytes[at] !== COLON || at === lineStart)
           throw malformedName(bytes[at] as number, at === lineStart);
         this.#nameEnd = at - origin;
@@ -310,7 +311,7 @@ export class HeadScanner {
         while (at < bound && VALUE_BYTE[bytes[at] as number] === 1) at += 1;
         if (at === end) break;
         if (bytes[at] !== CR) {
-          if (at >= limit) throw new HttpError(431, "a header field is too long");
+          if (at >= limit) throw new HeadLimitError("fieldSize");
           throw new HttpError(400, "a control character in a header field");
         }
         this.#endField(bytes, origin, lineStart, at);
@@ -343,9 +344,7 @@ export class HeadScanner {
 }
 
 function tooLong(byte: number): HttpError {
-  return byte === CR
-    ? new HttpError(400, "the request line ends early")
-    : new HttpError(414, "the request line is too long");
+  return byte === CR ? new HttpError(400, "the request line ends early") : new HeadLimitError("requestLine");
 }
 
 function malformedName(byte: number, first: boolean): HttpError {

@@ -11,6 +11,7 @@ import { answerFault } from "../exchange/content-fault.ts";
 import { type ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
 import { handlerFor, runHandler } from "../exchange/run.ts";
 import type { Handler } from "../gateway/types.ts";
+import { HeadLimitError } from "../http/head-limit.ts";
 import { type RequestHead, RequestParser, type RequestParserEvents } from "../http/request-parser.ts";
 import type { RecordedRequest } from "../ipc/stall-report.ts";
 import type { RequestEnd } from "../log/access-entry.ts";
@@ -248,6 +249,7 @@ export class Connection
   /** Something that is not to be answered by the app: our own answer, and the end. */
   #refuse(cause: unknown): void {
     if (!(cause instanceof HttpError)) throw cause;
+    if (cause instanceof HeadLimitError) this.#host.options.onHeadLimit?.(cause.limit);
     if (this.#answer === undefined) {
       this.#keepAlive = false;
       this.#sender.refuse(cause.status, cause.message, this.#phase === "exchange" && this.#sender.headOnly);

@@ -2,6 +2,7 @@
 import type { ErrorContent } from "../exchange/answer.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
+import type { HeadLimit } from "../http/head-limit.ts";
 import type { RequestLimits } from "../http/request-parser.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { ContentTimeouts } from "./content-pace.ts";
@@ -38,6 +39,8 @@ export interface EngineOptions {
   /** The prefix under which the app is mounted; "" by default. */
   readonly rootPath?: string;
   readonly onError: ErrorReporter;
+  /** Tells of a head that was refused for being beyond a limit. */
+  readonly onHeadLimit?: (limit: HeadLimit) => void;
   /** Undefined: nothing beyond the status. */
   readonly describeError?: ErrorDescriber | undefined;
   /** Gets a line for each request; undefined where none is wanted. */
@@ -48,11 +51,11 @@ export interface EngineOptions {
   readonly onAcceptError: (error: Error) => void;
 }
 
-/** gunicorn's defaults, where it has the setting. */
+/** What nginx lets pass by default; the number of fields is gunicorn's. */
 export const DEFAULT_LIMITS: EngineOptions["limits"] = {
-  requestLine: 4094,
+  requestLine: 8190,
   fields: 100,
-  fieldSize: 8190,
+  fieldSize: 32_768,
   body: Number.POSITIVE_INFINITY,
 };
 

@@ -1,5 +1,6 @@
 /** The limits on requests, for node's own parser, which knows only one for the size of a whole head. */
 import type { IncomingMessage } from "node:http";
+import { type HeadLimit, LIMIT_STATUS } from "../http/head-limit.ts";
 import { hasContent } from "../interop/framing.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import { brokenRule } from "./node-rules.ts";
@@ -8,15 +9,28 @@ import { brokenRule } from "./node-rules.ts";
 const LINE_OVERHEAD = " ".length + " HTTP/1.1".length;
 const FIELD_OVERHEAD = ": ".length;
 
+/** Called with the limit that a head is beyond. */
+export type LimitListener = (limit: HeadLimit) => void;
+
+function beyond(limit: HeadLimit, onLimit: LimitListener | undefined): number {
+  onLimit?.(limit);
+  return LIMIT_STATUS[limit];
+}
+
 /** The status to refuse a request with because of its head, if it breaks a rule or is beyond a limit. */
-export function refusalOf(request: IncomingMessage, limits: EngineOptions["limits"]): number | undefined {
+export function refusalOf(
+  request: IncomingMessage,
+  limits: EngineOptions["limits"],
+  onLimit?: LimitListener,
+): number | undefined {
   const { method = "", url = "", rawHeaders } = request;
-  if (method.length + url.length + LINE_OVERHEAD > limits.requestLine) return 414;
-  if (rawHeaders.length / 2 > limits.fields) return 431;
+  if (method.length + url.length + LINE_OVERHEAD > limits.requestLine) return beyond("requestLine", onLimit);
+  if (rawHeaders.length / 2 > limits.fields) return beyond("fields", onLimit);
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] as string;
-    if (name.length + (rawHeaders[at + 1] as string).length + FIELD_OVERHEAD > limits.fieldSize) return 431;
+    if (name.length + (rawHeaders[at + 1] as string).length + FIELD_OVERHEAD > limits.fieldSize)
+      return beyond("fieldSize", onLimit);
     // Node keeps the first one and drops the others (RFC 9112 section 3.2).
     if (name.length === 4 && name.toLowerCase() === "host") hosts += 1;
   }
@@ -32,8 +46,11 @@ export function refusalOf(request: IncomingMessage, limits: EngineOptions["limit
 export function upgradeRefusalOf(
   request: IncomingMessage,
   limits: EngineOptions["limits"],
+  onLimit?: LimitListener,
 ): number | undefined {
-  return refusalOf(request, limits) ?? (hasContent(request.method, request.headers) ? 501 : undefined);
+  return (
+    refusalOf(request, limits, onLimit) ?? (hasContent(request.method, request.headers) ? 501 : undefined)
+  );
 }
 
 /**

@@ -24,7 +24,7 @@ import { listenOn } from "./listen.ts";
 import { type ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
 import { ListenerExchange } from "./listener-exchange.ts";
 import { NodeAccess } from "./node-access.ts";
-import { limitContent, refusalOf, upgradeRefusalOf } from "./node-limits.ts";
+import { type LimitListener, limitContent, refusalOf, upgradeRefusalOf } from "./node-limits.ts";
 import {
   brokenOff,
   contentError,
@@ -54,6 +54,8 @@ export interface NodeServerOptions {
   readonly gate?: Gate;
   /** Tells of a request that was given up because its time was over. */
   readonly onError: ErrorReporter;
+  /** Tells of a head that was refused for being beyond a limit. */
+  readonly onHeadLimit?: LimitListener;
   /** What a 500 says of what the listener threw; undefined: nothing beyond the status. */
   readonly describeError?: ErrorDescriber | undefined;
   /** Gets a line for each request; undefined where none is wanted. */
@@ -175,7 +177,7 @@ export class NodeServer implements WorkerServer {
   }
 
   #makeServer(): Server {
-    const { limits, timeouts, upgrade } = this.#options;
+    const { limits, timeouts, upgrade, onHeadLimit } = this.#options;
     const server = createServer({
       keepAliveTimeout: finite(timeouts.keepAlive),
       // Node's own clocks run on while the loop is blocked, and nobody can be heard; `#findOverdue` looks at these.
@@ -212,7 +214,7 @@ export class NodeServer implements WorkerServer {
         if (connection === undefined || connection.refused) return;
         // A client that breaks off must not end the worker of an app that does not listen (yet).
         socket.on("error", () => {});
-        const status = upgradeRefusalOf(request, limits);
+        const status = upgradeRefusalOf(request, limits, onHeadLimit);
         if (status !== undefined) {
           this.#refuseUpgrade(request, status);
           return;
@@ -230,7 +232,7 @@ export class NodeServer implements WorkerServer {
     // Without a listener node closes the connection without a word.
     server.on("connect", (request: IncomingMessage, socket: Duplex) => {
       socket.on("error", () => {});
-      this.#refuseUpgrade(request, refusalOf(request, limits) ?? 501);
+      this.#refuseUpgrade(request, refusalOf(request, limits, onHeadLimit) ?? 501);
     });
     return server;
   }
@@ -284,6 +286,8 @@ export class NodeServer implements WorkerServer {
       socket.destroy();
       return;
     }
+    // What all heads may have by these limits together, though it need not be one field that is too long.
+    if (answers && status === 431) this.#options.onHeadLimit?.("fieldSize");
     if (answers) writeRefusal(socket, status);
     // Node's parser lets go of what it holds with the connection alone.
     if (isHeadsFull(error)) socket.destroySoon();
@@ -385,7 +389,7 @@ export class NodeServer implements WorkerServer {
 
   /** Takes a request into the books; undefined when it is refused, and answered. */
   #begin(request: IncomingMessage, response: ServerResponse): ListenerExchange | undefined {
-    const { limits, timeouts } = this.#options;
+    const { limits, timeouts, onHeadLimit } = this.#options;
     const connection = this.#connections.get(request.socket);
     // Behind a request that was refused nothing is one any more.
     if (connection === undefined || connection.refused) return undefined;
@@ -401,7 +405,7 @@ export class NodeServer implements WorkerServer {
       this.#shedding -= 1;
       exchange.closeAfter();
     }
-    const status = refusalOf(request, limits);
+    const status = refusalOf(request, limits, onHeadLimit);
     if (status !== undefined) {
       exchange.refuse(status);
       return undefined;

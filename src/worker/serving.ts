@@ -17,6 +17,7 @@ import { Gate } from "../server/gate.ts";
 import type { WorkerServer } from "../server/server.ts";
 import { HEADS_MAX } from "../server/unfinished-heads.ts";
 import { StartupError } from "./boot-error.ts";
+import { headLimitReporter } from "./head-limit-news.ts";
 import type { RequestHooks } from "./request-hooks.ts";
 
 /** An app that has been started, and its server, which does not accept yet. */
@@ -102,6 +103,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
     rootPath: settings.rootPath,
     onError: errorReporter(log),
     onHeadRefused: headRefusalReporter(log),
+    onHeadLimit: headLimitReporter(settings, log),
     describeError: await errorDescriber(settings),
     accessLog,
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
@@ -130,6 +132,7 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
     gate,
     onError: errorReporter(log),
     onHeadRefused: headRefusalReporter(log),
+    onHeadLimit: headLimitReporter(settings, log),
     describeError: await errorDescriber(settings),
     accessLog,
     proxyRules: accessLog && proxyRulesOf(settings),

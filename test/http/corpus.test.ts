@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type CorpusCase, readCorpus, readingOf } from "./corpus.ts";
-import { cut, DEFAULT_LIMITS, drive, singly } from "./drive.ts";
+import { CORPUS_LIMITS, cut, drive, singly } from "./drive.ts";
 import { readByReference } from "./reference.ts";
 
 /** Up to this length every two-way split is tried, beyond it a thousand of them and all near the ends. */
@@ -54,7 +54,7 @@ for (const [chapter, cases] of chapters(corpus)) {
 test("the reference reader agrees with the corpus", () => {
   for (const item of corpus) {
     assert.deepEqual(
-      readByReference(item.bytes, DEFAULT_LIMITS),
+      readByReference(item.bytes, CORPUS_LIMITS),
       readingOf(item),
       `${item.name}: ${item.clause}: ${item.why}`,
     );

@@ -7,8 +7,8 @@ import { HttpError } from "../../src/errors.ts";
 import { type RequestHead, type RequestLimits, RequestParser } from "../../src/http/request-parser.ts";
 import type { Ending, Reading, ReadRequest } from "./corpus.ts";
 
-/** gunicorn's defaults, which are ours. */
-export const DEFAULT_LIMITS: RequestLimits = { requestLine: 4094, fields: 100, fieldSize: 8190 };
+/** gunicorn's defaults, which the corpus is written for. */
+export const CORPUS_LIMITS: RequestLimits = { requestLine: 4094, fields: 100, fieldSize: 8190 };
 
 const AFTERWARDS = Buffer.from("GET /afterwards HTTP/1.1\r\nHost: a.example\r\n\r\n");
 
@@ -171,7 +171,7 @@ function statusOf(error: unknown): number {
 }
 
 /** Reads the pieces of one connection to its end. */
-export function drive(pieces: Iterable<Uint8Array>, limits: RequestLimits = DEFAULT_LIMITS): Reading {
+export function drive(pieces: Iterable<Uint8Array>, limits: RequestLimits = CORPUS_LIMITS): Reading {
   const connection = new Connection(limits);
   for (const piece of pieces) {
     connection.receive(Buffer.from(piece));

@@ -11,6 +11,7 @@ import { startCommand, temporaryFolder } from "../support/command.ts";
 import { RawClient } from "../support/engine.ts";
 import { readAnswers, type WireAnswer } from "./answers.ts";
 import { type CorpusCase, type ReadRequest, readCorpus } from "./corpus.ts";
+import { CORPUS_LIMITS } from "./drive.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const PROBE = "GET /probe HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
@@ -159,7 +160,14 @@ async function checkAll(socketPath: string, send: Sender): Promise<void> {
 async function startEcho(context: TestContext): Promise<string> {
   const socketPath = join(temporaryFolder(context), "echo.sock");
   const app = join(ROOT, "examples", "echo", "app.ts:handler");
-  const command = startCommand(context, [app, "--workers", "1", "--bind", `unix:${socketPath}`]);
+  const { requestLine, fieldSize } = CORPUS_LIMITS;
+  const limits = [
+    "--limit-request-line",
+    String(requestLine),
+    "--limit-request-field-size",
+    String(fieldSize),
+  ];
+  const command = startCommand(context, [app, "--workers", "1", "--bind", `unix:${socketPath}`, ...limits]);
   await command.ready();
   return socketPath;
 }

@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RequestLimits } from "../../src/http/request-parser.ts";
 import { type Reading, readCorpus } from "./corpus.ts";
-import { cut, DEFAULT_LIMITS, drive, singly } from "./drive.ts";
+import { CORPUS_LIMITS, cut, drive, singly } from "./drive.ts";
 import { mutate, Random } from "./mutation.ts";
 import { readByReference } from "./reference.ts";
 
@@ -18,10 +18,10 @@ const RUNS = Number(process.env.TSGUN_FUZZ_RUNS ?? 20000);
 
 /** Small ones are met more often by accident. */
 const LIMITS: readonly RequestLimits[] = [
-  DEFAULT_LIMITS,
-  DEFAULT_LIMITS,
-  DEFAULT_LIMITS,
-  DEFAULT_LIMITS,
+  CORPUS_LIMITS,
+  CORPUS_LIMITS,
+  CORPUS_LIMITS,
+  CORPUS_LIMITS,
   { requestLine: 30, fields: 4, fieldSize: 32 },
   { requestLine: 15, fields: 2, fieldSize: 26 },
 ];

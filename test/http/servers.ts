@@ -14,6 +14,7 @@ import { NodeServer } from "../../src/server/node-server.ts";
 import type { WorkerServer } from "../../src/server/server.ts";
 import { RawClient, statuses } from "../support/engine.ts";
 import type { CorpusCase } from "./corpus.ts";
+import { CORPUS_LIMITS } from "./drive.ts";
 
 /** What an app does with the content of its request. */
 export const MANNERS = ["reads", "ignores", "swallows", "never settles", "has answered"] as const;
@@ -132,7 +133,8 @@ export async function startServer(kind: Kind, manner: Manner): Promise<RunningSe
   const onAcceptError = (error: Error): void => {
     throw error;
   };
-  const settings = { limits: DEFAULT_LIMITS, timeouts: DEFAULT_TIMEOUTS, onError, onAcceptError };
+  const limits = { ...DEFAULT_LIMITS, ...CORPUS_LIMITS };
+  const settings = { limits, timeouts: DEFAULT_TIMEOUTS, onError, onAcceptError };
   const worker = { pid: process.pid, slot: 1, generation: 1, drain: new AbortController().signal };
   const handle = kind === "fetch" ? fromFetch(FETCH[manner]) : GATEWAY[manner];
   const server: WorkerServer =

@@ -676,10 +676,10 @@ describe("draining", () => {
   });
 });
 
-test("defaults are gunicorn's, where it has the setting", () => {
+test("defaults are what nginx lets pass, and otherwise gunicorn's, where it has the setting", () => {
   assert.deepEqual(
     [DEFAULT_LIMITS.requestLine, DEFAULT_LIMITS.fields, DEFAULT_LIMITS.fieldSize],
-    [4094, 100, 8190],
+    [8190, 100, 32_768],
   );
   assert.equal(DEFAULT_TIMEOUTS.keepAlive, 75_000);
 });

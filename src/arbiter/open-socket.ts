@@ -44,8 +44,14 @@ const raw = net as unknown as {
   ): OldHandle | number;
 };
 
-/** Handles that have bound a socket. They are held for good: one that is collected closes its descriptor. */
-const bound: { readonly fd: number; close(): void }[] = [];
+/** Handles that have bound a socket, by its descriptor. */
+const bound = new Map<number, { close(): void }>();
+
+/**
+ * Handles whose descriptor another handle has closed. They are held for good: one that is collected closes the
+ * descriptor of that number, which is somebody else's by then.
+ */
+const spent: unknown[] = [];
 
 /** Servers that listen and never accept, by their descriptors. */
 const listening = new Map<number, net.Server>();
@@ -80,7 +86,7 @@ export function openSocket(
     try {
       const socket = new BoundSocket(endpoint);
       const fd = socket.fd();
-      bound.push({ fd, close: () => socket.close() });
+      bound.set(fd, socket);
       const address = socket.address();
       return { fd, port: typeof address === "object" ? address.port : 0 };
     } catch (error) {
@@ -98,7 +104,7 @@ export function openSocket(
           (endpoint.ipv6Only ? IPV6_ONLY : 0) | (endpoint.reusePort ? REUSE_PORT : 0),
         );
   if (typeof handle === "number") throw trouble(getSystemErrorName(handle));
-  bound.push(handle);
+  bound.set(handle.fd, handle);
   handle.unref();
   // A taken port shows when the name is asked for, not when it is bound.
   const name: { port?: number } = {};
@@ -162,9 +168,12 @@ export async function listenWithoutAccepting(
  */
 export function closeSocket(fd: number): void {
   const server = listening.get(fd);
-  const handle = bound.find((each) => each.fd === fd);
-  if (server !== undefined) server.close();
-  else if (handle !== undefined) handle.close();
-  else closeSync(fd);
+  const handle = bound.get(fd);
   listening.delete(fd);
+  bound.delete(fd);
+  if (server !== undefined) {
+    server.close();
+    spent.push(handle);
+  } else if (handle !== undefined) handle.close();
+  else closeSync(fd);
 }

@@ -56,7 +56,9 @@ export function mistakenCommand(word: string, rest: readonly string[], folder: s
   if (!/^[a-zA-Z]+$/.test(word) || isModule(word, folder)) return undefined;
   if (SERVING.includes(word)) return `there is no command ${word}: write tsgun ${rest[0] ?? "APP"}`;
   const known = commandOf(word);
-  if (known !== undefined) return `there is no command ${word}: write ${[known, ...rest].join(" ")}`;
+  // How many workers, or which one; the names of PM2's processes have no place here.
+  const numbers = rest.filter((operand) => /^\d+$/.test(operand));
+  if (known !== undefined) return `there is no command ${word}: write ${[known, ...numbers].join(" ")}`;
   // A word of a few letters is near to many.
   const names = [...COMMAND_NAMES, ...CONTROL_NAMES, ...SERVING, ...Object.keys(FOREIGN)];
   const near = nearestName(word, names, word.length > 5 ? 2 : 1);

@@ -86,6 +86,7 @@ const MISTAKES: [args: string[], message: string][] = [
   [["serve"], "there is no command serve: write tsgun APP (see tsgun --help)"],
   [["reload"], "there is no command reload: write tsgun ctl reload (see tsgun --help)"],
   [["scale", "4", "-w", "2"], "there is no command scale: write tsgun ctl scale 4 (see tsgun --help)"],
+  [["restart", "shop"], "there is no command restart: write tsgun ctl restart (see tsgun --help)"],
   [["list"], "there is no command list: write tsgun ctl status (see tsgun --help)"],
   [
     ["staus", "--chdir", "/"],

@@ -9,6 +9,7 @@ const SRC = join(import.meta.dirname, "..", "src");
 const LAYERS: { folders: string[]; mayImportEachOther: boolean }[] = [
   { folders: ["errors.ts", "gateway", "ipc", "native"], mayImportEachOther: true },
   { folders: ["config", "exchange", "http", "log", "systemd"], mayImportEachOther: false },
+  { folders: ["system"], mayImportEachOther: false },
   {
     folders: ["control", "doctor", "init", "interop", "loader", "metrics", "server"],
     mayImportEachOther: true,

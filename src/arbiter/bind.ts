@@ -9,9 +9,9 @@ import { dirname, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Address, formatAddress } from "../config/address.ts";
 import { ExitCode, FatalError } from "../errors.ts";
-import { ownSocket, type SocketOwnership, withUmask } from "./identity.ts";
+import { ownSocket, type SocketOwnership, withUmask } from "../system/identity.ts";
+import { isBound } from "../system/socket-table.ts";
 import { closeSocket, listenWithoutAccepting, openSocket } from "./open-socket.ts";
-import { isBound } from "./socket-table.ts";
 
 /** A bound socket, as data: an upgrade hands it to the next arbiter. */
 export interface Listener {

@@ -3,7 +3,7 @@
  * the kernel counted a kill of its own.
  */
 import { join } from "node:path";
-import { cgroupOf, readText } from "./cgroup.ts";
+import { cgroupOf, readText } from "../system/cgroup.ts";
 
 /** In milliseconds. An exit is heard of much sooner. */
 const REVIEW_EVERY = 5000;

@@ -6,10 +6,10 @@
  * talk here: a field may be added, none may change.
  */
 import { Socket } from "node:net";
+import { processState } from "../system/process-state.ts";
 import type { Listener } from "./bind.ts";
 import type { BootReport } from "./boot-report.ts";
 import type { HandedDoors } from "./control-doors.ts";
-import { processState } from "./process-state.ts";
 
 export const HANDOVER = "TSGUN_HANDOVER";
 

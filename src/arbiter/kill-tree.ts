@@ -7,7 +7,7 @@ import type { ChildProcess } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
-import { procStat } from "./process-state.ts";
+import { procStat } from "../system/process-state.ts";
 
 /** How long the package is waited for; then the process is killed without it. In milliseconds. */
 const PATIENCE = 1000;

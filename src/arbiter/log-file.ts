@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { Identity } from "../ipc/messages.ts";
 import { followLinks, openAppending } from "../log/appended-file.ts";
-import { giveFile } from "./identity.ts";
+import { giveFile } from "../system/identity.ts";
 
 /**
  * Makes sure that a log file can be written, by the workers too. `setting` names who wants it.

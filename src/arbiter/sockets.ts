@@ -4,10 +4,10 @@
  */
 import { fstatSync } from "node:fs";
 import type { Address } from "../config/address.ts";
+import { socketTable } from "../system/socket-table.ts";
 import { takeActivatedSockets } from "../systemd/activation.ts";
 import { type BindOptions, bindAgain, bindAll, fileLoss, type Listener } from "./bind.ts";
 import { closeSocket } from "./open-socket.ts";
-import { socketTable } from "./socket-table.ts";
 
 /**
  * The sockets that systemd handed over, else those that `bind` names.

@@ -11,12 +11,12 @@
 import type { Config } from "../config/settings.ts";
 import type { Outcome } from "../control/api.ts";
 import type { ErrorLog } from "../log/error-log.ts";
+import { processState } from "../system/process-state.ts";
 import type { Listener } from "./bind.ts";
 import type { HandedDoors } from "./control-doors.ts";
 import type { SuccessorEvent } from "./handover.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Pool } from "./pool.ts";
-import { processState } from "./process-state.ts";
 import type { Successor, SuccessorLaunch } from "./successor.ts";
 
 /** The new arbiter's process. */

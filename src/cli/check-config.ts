@@ -1,12 +1,12 @@
 /** `--check-config`: what a start would find out before it serves, without serving. */
 import { checkAccessFormat } from "../arbiter/access-file.ts";
 import { checkSyslog } from "../arbiter/error-file.ts";
-import { socketOwnership, workerIdentity } from "../arbiter/identity.ts";
 import { checkLogFile } from "../arbiter/log-file.ts";
 import { Logs } from "../arbiter/logs.ts";
 import { enterFolder } from "../arbiter/setup.ts";
 import { tryApp } from "../arbiter/trial.ts";
 import type { Config } from "../config/settings.ts";
+import { socketOwnership, workerIdentity } from "../system/identity.ts";
 
 /**
  * Returns one line that says that all is well.

@@ -3,10 +3,10 @@ import { spawnSync } from "node:child_process";
 import { lstatSync, realpathSync, type Stats, statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
-import { cgroupOf, readText } from "../arbiter/cgroup.ts";
-import { cpuLimit } from "../arbiter/cpu-limit.ts";
 import type { Machine, NginxUser, PathStep, SocketFile } from "../doctor/facts.ts";
 import { requireDatagrams } from "../native/datagram-socket.ts";
+import { cgroupOf, readText } from "../system/cgroup.ts";
+import { cpuLimit } from "../system/cpu-limit.ts";
 
 /** Debian keeps servers in sbin, which is not on everybody's path. */
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;

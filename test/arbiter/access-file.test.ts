@@ -4,8 +4,8 @@ import { renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { prepareAccessLog } from "../../src/arbiter/access-file.ts";
-import { withUmask } from "../../src/arbiter/identity.ts";
 import { makeConfig } from "../../src/config/config.ts";
+import { withUmask } from "../../src/system/identity.ts";
 import { temporaryFolder } from "../support/command.ts";
 
 const NOBODY = { uid: 65534, gid: 65534 };

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import { cgroupOf, readText } from "../../src/arbiter/cgroup.ts";
+import { cgroupOf, readText } from "../../src/system/cgroup.ts";
 import { ask } from "../support/ask.ts";
 import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import type { DaemonOutcome } from "../../src/arbiter/daemon.ts";
-import { exists } from "../../src/arbiter/process-state.ts";
+import { exists } from "../../src/system/process-state.ts";
 
 const FIXTURE = join(import.meta.dirname, "../fixtures/daemon/command.ts");
 const DEADLINE_MS = 20_000;

@@ -1,7 +1,7 @@
 /** How many workers there are, through the built command. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { autoWorkers } from "../../src/arbiter/cpu-limit.ts";
+import { autoWorkers } from "../../src/system/cpu-limit.ts";
 import { startCommand } from "../support/command.ts";
 
 for (const [name, args, env] of [

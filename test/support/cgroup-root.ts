@@ -1,4 +1,4 @@
-/** Folders that look like a machine's /proc and control groups, as src/arbiter/cgroup.ts reads them. */
+/** Folders that look like a machine's /proc and control groups, as src/system/cgroup.ts reads them. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";

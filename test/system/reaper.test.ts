@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Reaper } from "../../src/arbiter/reaper.ts";
+import { Reaper } from "../../src/system/reaper.ts";
 import { ask } from "../support/ask.ts";
 import { childrenOf, startCommand, temporaryFolder, until } from "../support/command.ts";
 

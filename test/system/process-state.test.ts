@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
-import { exists, type ProcessState, processState } from "../../src/arbiter/process-state.ts";
+import { exists, type ProcessState, processState } from "../../src/system/process-state.ts";
 
 const NO_PROC = "/nonexistent";
 

@@ -4,8 +4,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { ownSocket, requireMayBecome, resolveIdentity, withUmask } from "../../src/arbiter/identity.ts";
 import { FatalError } from "../../src/errors.ts";
+import { ownSocket, requireMayBecome, resolveIdentity, withUmask } from "../../src/system/identity.ts";
 
 const needsRoot =
   process.getuid?.() === 0 ? false : "needs root: run the tests as root to see the real thing";

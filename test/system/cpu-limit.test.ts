@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { autoWorkers, cpuLimit } from "../../src/arbiter/cpu-limit.ts";
+import { autoWorkers, cpuLimit } from "../../src/system/cpu-limit.ts";
 import { machine, v1Mount, v2Mount } from "../support/cgroup-root.ts";
 
 test("v2: the quota of the own group", (t) => {

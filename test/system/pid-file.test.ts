@@ -16,8 +16,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { PidFile } from "../../src/arbiter/pid-file.ts";
 import { FatalError } from "../../src/errors.ts";
+import { PidFile } from "../../src/system/pid-file.ts";
 
 const OURS = `${process.pid}\n`;
 
@@ -126,7 +126,7 @@ test("of many that claim a stale file at once, one gets it", async (t) => {
   const path = join(folder(t), "app.pid");
   writeFileSync(path, `${await ended()}\n`);
   const script = `
-    import { PidFile } from ${JSON.stringify(join(import.meta.dirname, "../../src/arbiter/pid-file.ts"))};
+    import { PidFile } from ${JSON.stringify(join(import.meta.dirname, "../../src/system/pid-file.ts"))};
     process.title = "tsgun: arbiter [race]";
     process.stdin.once("data", () => {
       try { PidFile.claim(${JSON.stringify(path)}); console.log("got it"); }

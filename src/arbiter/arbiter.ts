@@ -19,34 +19,34 @@ import { PidFile } from "../system/pid-file.ts";
 import { Reaper } from "../system/reaper.ts";
 import { Terminal } from "../system/terminal.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
-import { type BindOptions, bindAgain } from "./bind.ts";
-import type { BootReport } from "./boot-report.ts";
-import { ControlDesk, type DeskOffice } from "./control-desk.ts";
-import { ControlDoors } from "./control-doors.ts";
-import { Crew } from "./crew.ts";
-import { firstBoot, type Limits } from "./desired.ts";
+import { ControlDesk, type DeskOffice } from "./control/control-commands.ts";
+import { ControlDoors } from "./control/control-endpoints.ts";
+import { Service } from "./control/service.ts";
 import { type ArbiterEvent, SIGNALS, type Signal } from "./event.ts";
-import type { FileWatch } from "./file-watch.ts";
-import { Generations } from "./generations.ts";
-import { Predecessor, type PredecessorStep } from "./handover.ts";
-import { HeldSockets } from "./held-sockets.ts";
-import { currentInvocation } from "./invocation.ts";
-import { Logs } from "./logs.ts";
+import { Narrator } from "./logs/arbiter-log.ts";
+import { Logs } from "./logs/logs.ts";
 import { Mailbox } from "./mailbox.ts";
-import { Narrator } from "./narrator.ts";
-import { Pool, type PoolEffects } from "./pool.ts";
-import { Preload } from "./preload.ts";
-import { Recycling } from "./recycling.ts";
-import { Reload } from "./reload.ts";
-import { ServerHooks } from "./server-hooks.ts";
-import { Service } from "./service.ts";
+import { firstBoot, type Limits } from "./pool/desired.ts";
+import { Pool, type PoolEffects } from "./pool/pool.ts";
+import { Recycling } from "./pool/recycling.ts";
+import { WakingClock } from "./pool/waking-clock.ts";
+import type { FileWatch } from "./reload/file-watch.ts";
+import { Generations } from "./reload/generations.ts";
+import { Reload } from "./reload/reload.ts";
+import { ServerHooks } from "./reload/server-hooks.ts";
 import { arbiterTitle, enterFolder, processName } from "./setup.ts";
-import { SocketWatch } from "./socket-watch.ts";
-import { openSockets, takeSockets } from "./sockets.ts";
+import { type BindOptions, bindAgain } from "./sockets/bind.ts";
+import { HeldSockets } from "./sockets/listeners.ts";
+import { SocketWatch } from "./sockets/socket-watch.ts";
+import { openSockets, takeSockets } from "./sockets/sockets.ts";
 import { outliveStrayErrors } from "./stray-errors.ts";
-import { Successor } from "./successor.ts";
-import { Upgrade, type UpgradeOffice } from "./upgrade.ts";
-import { WakingClock } from "./waking-clock.ts";
+import type { BootReport } from "./upgrade/boot-report.ts";
+import { Predecessor, type PredecessorStep } from "./upgrade/handover.ts";
+import { currentInvocation } from "./upgrade/invocation.ts";
+import { Successor } from "./upgrade/successor.ts";
+import { Upgrade, type UpgradeOffice } from "./upgrade/upgrade.ts";
+import { Preload } from "./workers/preload.ts";
+import { Crew } from "./workers/worker-processes.ts";
 
 export interface ArbiterOptions {
   readonly configuration: Configuration;
@@ -573,7 +573,7 @@ export class Arbiter {
 
   /** What it takes is loaded only by a server that is to watch. */
   async #watchFiles({ reloadEngine, reloadExtraFile = [], config }: Config): Promise<FileWatch> {
-    const { FileWatch } = await import("./file-watch.ts");
+    const { FileWatch } = await import("./reload/file-watch.ts");
     return new FileWatch({
       folder: this.#folder,
       engine: reloadEngine,

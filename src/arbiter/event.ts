@@ -2,9 +2,9 @@
 import type { Configuration } from "../config/config.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import type { StallReport } from "../ipc/stall-report.ts";
-import type { Command } from "./control-desk.ts";
-import type { PredecessorStep, SuccessorEvent } from "./handover.ts";
-import type { MemoryUse } from "./recycling.ts";
+import type { Command } from "./control/control-commands.ts";
+import type { MemoryUse } from "./pool/recycling.ts";
+import type { PredecessorStep, SuccessorEvent } from "./upgrade/handover.ts";
 
 /** The signals the arbiter understands; docs/signals.md says what each does. */
 export const SIGNALS = [

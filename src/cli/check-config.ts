@@ -1,10 +1,10 @@
 /** `--check-config`: what a start would find out before it serves, without serving. */
-import { checkAccessFormat } from "../arbiter/access-file.ts";
-import { checkSyslog } from "../arbiter/error-file.ts";
-import { checkLogFile } from "../arbiter/log-file.ts";
-import { Logs } from "../arbiter/logs.ts";
+import { checkAccessFormat } from "../arbiter/logs/access-file.ts";
+import { checkSyslog } from "../arbiter/logs/error-file.ts";
+import { checkLogFile } from "../arbiter/logs/log-file.ts";
+import { Logs } from "../arbiter/logs/logs.ts";
 import { enterFolder } from "../arbiter/setup.ts";
-import { tryApp } from "../arbiter/trial.ts";
+import { tryApp } from "../arbiter/workers/preflight.ts";
 import type { Config } from "../config/settings.ts";
 import { socketOwnership, workerIdentity } from "../system/identity.ts";
 

@@ -1,7 +1,7 @@
 /** What `tsgun` does: which command its first word names, and how what goes wrong ends. */
 import { resolve } from "node:path";
 import { CommanderError } from "commander";
-import { BootReport } from "../arbiter/boot-report.ts";
+import { BootReport } from "../arbiter/upgrade/boot-report.ts";
 import type { Configuration } from "../config/config.ts";
 import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
@@ -103,7 +103,7 @@ async function printCompletion(args: readonly string[]): Promise<ExitCode> {
 
 /** `--daemon`: this process stays only until the server serves, or says why it does not. */
 async function goToBackground(args: readonly string[]): Promise<ExitCode> {
-  const { startDaemon } = await import("../arbiter/daemon.ts");
+  const { startDaemon } = await import("../arbiter/upgrade/daemon.ts");
   const { countActivatedSockets } = await import("../systemd/activation.ts");
   const { exitCode, message } = await startDaemon({ args, inherited: countActivatedSockets() });
   if (message !== undefined) process.stderr.write(`tsgun: ${message}\n`);

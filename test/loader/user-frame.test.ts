@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { isOurs, userFrame } from "../../src/loader/user-frame.ts";
 
-const OURS = `    at Pool.settle (${join(import.meta.dirname, "../../src/arbiter/pool.ts")}:1:2)`;
+const OURS = `    at Pool.settle (${join(import.meta.dirname, "../../src/arbiter/pool/pool.ts")}:1:2)`;
 const NODE = "    at listOnTimeout (node:internal/timers:581:17)";
 const PACKAGE = "    at pino (/app/node_modules/pino/pino.js:3:4)";
 const USER = "    at onReload (file:///app/tsgun.config.mjs?tsgun-reading=2:7:9)";

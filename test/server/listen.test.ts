@@ -7,7 +7,7 @@ import { closeSync, openSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { bindAll } from "../../src/arbiter/bind.ts";
+import { bindAll } from "../../src/arbiter/sockets/bind.ts";
 import { ExitCode, FatalError } from "../../src/errors.ts";
 import { listenOn } from "../../src/server/listen.ts";
 import { startCommand, temporaryFolder, until } from "../support/command.ts";

@@ -1,0 +1,142 @@
+/**
+ * Recycling: workers that have served long enough, or grown too large, are replaced though they serve well. Each goes
+ * only when its replacement is ready; how many are replaced at once is the pool's affair.
+ */
+import type { Config } from "../../config/settings.ts";
+import type { Due } from "../../ipc/messages.ts";
+import type { ErrorLog } from "../../log/error-log.ts";
+import type { Pool } from "./pool.ts";
+import type { WorkerRecord } from "./roster.ts";
+
+/** How often memory is looked at, in milliseconds. */
+const LOOK_EVERY = 2000;
+
+/**
+ * How long the next worker in a slot may be too large, in milliseconds. A limit below what the app needs would
+ * otherwise have workers do nothing but boot.
+ */
+const SLOT_RESTS = 60_000;
+
+const REASONS: { readonly [why in Due["why"]]: (amount: number) => string } = {
+  requests: (amount) => `has answered ${amount} requests`,
+  lifetime: (amount) => `has served for ${amount / 1000}s`,
+  descriptors: (amount) =>
+    `has ${amount} file descriptors open, few of them connections, and accepts no more (a leak in the app?)`,
+};
+
+/** Resident memory in bytes, by the id of the worker. */
+export type MemoryUse = ReadonlyMap<number, number>;
+
+/** What recycling needs of the arbiter. */
+export interface RecyclingOffice {
+  readonly pool: Pool;
+  readonly log: ErrorLog;
+  pidOf(id: number): number | undefined;
+  configOf(generation: number): Config | undefined;
+  /** Puts what was measured into the mailbox; `weighed` is called from there. */
+  post(use: MemoryUse): void;
+}
+
+export class Recycling {
+  readonly #office: RecyclingOffice;
+  /** When a worker of a slot was last found too large. */
+  readonly #outgrown = new Map<number, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #failed = false;
+
+  constructor(office: RecyclingOffice) {
+    this.#office = office;
+  }
+
+  /** A worker says that it has done its part. */
+  due(id: number, due: Due): void {
+    const { log } = this.#office;
+    this.#replace(id, (pid) => {
+      const line = `Worker (pid: ${pid}) ${REASONS[due.why](due.amount)}: it is replaced`;
+      if (due.why === "descriptors") log.warning(line);
+      else log.info(line);
+    });
+  }
+
+  /** A worker of this configuration is started: if its memory is limited, it is looked at from now on. */
+  watch(config: Config): void {
+    if (config.maxMemory > 0) this.#arm();
+  }
+
+  /** The memory of the workers has been measured. */
+  weighed(use: MemoryUse): void {
+    const { pool } = this.#office;
+    for (const [id, bytes] of use) {
+      const worker = pool.find(id);
+      const limit = worker && this.#limitOf(worker);
+      if (worker === undefined || limit === undefined || bytes <= limit) continue;
+      const before = this.#outgrown.get(worker.slot) ?? Number.NEGATIVE_INFINITY;
+      if (pool.now - before < SLOT_RESTS) continue;
+      this.#replace(id, (pid) => {
+        this.#outgrown.set(worker.slot, pool.now);
+        const sizes = `${megabytes(bytes)} of memory, more than ${megabytes(limit)}`;
+        this.#office.log.warning(`Worker (pid: ${pid}) uses ${sizes}: it is replaced`);
+      });
+    }
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #replace(id: number, tell: (pid: number | undefined) => void): void {
+    const { pool } = this.#office;
+    const worker = pool.find(id);
+    if (worker?.state !== "ready" || worker.expiring || pool.desired.stop !== undefined) return;
+    tell(this.#office.pidOf(id));
+    pool.expire(id);
+  }
+
+  /** Undefined for a worker whose memory is its own affair. */
+  #limitOf(worker: WorkerRecord): number | undefined {
+    const limit = this.#office.configOf(worker.generation)?.maxMemory ?? 0;
+    return limit > 0 && worker.state === "ready" ? limit : undefined;
+  }
+
+  #arm(): void {
+    const look = (): void => {
+      this.#look().catch((error: Error) => this.#tellFailure(error));
+    };
+    this.#timer ??= setTimeout(look, LOOK_EVERY).unref();
+  }
+
+  async #look(): Promise<void> {
+    const { pool, pidOf, configOf, post } = this.#office;
+    const limited = pool.roster.filter(({ generation }) => (configOf(generation)?.maxMemory ?? 0) > 0);
+    const pids = limited.flatMap(({ id }) => {
+      const pid = pidOf(id);
+      return pid === undefined ? [] : [[id, pid] as const];
+    });
+    if (pids.length > 0) post(await this.#measure(pids));
+    this.#timer = undefined;
+    // The next worker with a limit begins anew.
+    if (limited.length > 0) this.#arm();
+  }
+
+  async #measure(pids: readonly (readonly [id: number, pid: number])[]): Promise<MemoryUse> {
+    try {
+      const { default: pidusage } = await import("pidusage");
+      const found = await pidusage(pids.map(([, pid]) => pid));
+      // One that has ended meanwhile is null.
+      return new Map(pids.map(([id, pid]) => [id, found[pid]?.memory ?? 0]));
+    } catch (error) {
+      this.#tellFailure(error as Error);
+      return new Map();
+    }
+  }
+
+  #tellFailure(error: Error): void {
+    if (this.#failed || error.message === "No matching pid found") return;
+    this.#failed = true;
+    this.#office.log.warning("max-memory has no effect: the memory of the workers cannot be measured", error);
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1024 ** 2).toFixed(1)}MB`;
+}

@@ -1,0 +1,112 @@
+/**
+ * The hooks that run in the arbiter, where nobody may wait for them but who says so: a hook that takes its time
+ * holds up what it was made for, never the loop. A hook that fails is named, with its stack; what that
+ * means for the server is the caller's to say.
+ */
+import type { HookName, Hooks, ServerContext } from "../../config/hooks.ts";
+import { ExitCode, FatalError } from "../../errors.ts";
+
+/** How long the hook of the very end may take, in milliseconds: nobody else would end it. */
+const LAST_TIME = 10_000;
+
+type Arguments<Name extends HookName> =
+  Parameters<Hooks[Name]> extends [ServerContext, ...infer Rest] ? Rest : [];
+
+export class ServerHooks {
+  readonly #server: ServerContext;
+  readonly #patience: () => number;
+
+  /** @param patience how long a hook may take that is waited for, in milliseconds */
+  constructor(server: ServerContext, patience: () => number) {
+    this.#server = server;
+    this.#patience = patience;
+  }
+
+  /**
+   * Runs a hook on which something depends; undefined when there is nothing to wait for.
+   * @throws FatalError, or a promise of it, that names the hook.
+   */
+  run<Name extends HookName>(
+    hooks: Partial<Hooks>,
+    name: Name,
+    ...rest: Arguments<Name>
+  ): Promise<void> | undefined {
+    const hook = hooks[name] as ((server: ServerContext, ...rest: unknown[]) => unknown) | undefined;
+    if (hook === undefined) return undefined;
+    try {
+      const running = hook.call(hooks, this.#server, ...rest);
+      if (!isThenable(running)) return undefined;
+      return Promise.resolve(running).then(
+        () => undefined,
+        (error) => {
+          throw this.#failure(name, error);
+        },
+      );
+    } catch (error) {
+      throw this.#failure(name, error);
+    }
+  }
+
+  /**
+   * Runs a hook that something waits for, but not for ever.
+   * @throws FatalError that names the hook.
+   */
+  async wait<Name extends HookName>(
+    hooks: Partial<Hooks>,
+    name: Name,
+    ...rest: Arguments<Name>
+  ): Promise<void> {
+    const patience = this.#patience();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const fail = (): void => reject(this.#failure(name, `it was not done after ${patience / 1000}s`));
+      timer = setTimeout(fail, patience);
+    });
+    try {
+      await Promise.race([this.run(hooks, name, ...rest), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Runs a hook that only is told: its failure is logged, and nobody waits. */
+  tell<Name extends HookName>(hooks: Partial<Hooks>, name: Name, ...rest: Arguments<Name>): void {
+    try {
+      this.run(hooks, name, ...rest)?.catch(() => {});
+    } catch {
+      // It has been logged.
+    }
+  }
+
+  /** The hook of the end: waits for it, but not for ever. */
+  async runLast(hooks: Partial<Hooks>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#server.log.warning(`The hook onExit was not done after ${LAST_TIME / 1000}s`);
+        resolve();
+      }, LAST_TIME);
+    });
+    try {
+      await Promise.race([this.run(hooks, "onExit"), late]);
+    } catch {
+      // It has been logged.
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #failure(name: HookName, error: unknown): FatalError {
+    this.#server.log.error(`The hook ${name} failed`, error);
+    const reason = error instanceof Error ? error.message : String(error);
+    return new FatalError(
+      `the hook ${name} failed: ${reason.replaceAll(/\s*\n\s*/g, " ")}`,
+      ExitCode.failure,
+      { cause: error },
+    );
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value;
+}

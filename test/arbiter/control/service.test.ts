@@ -1,0 +1,119 @@
+/** What systemd is told, from how the pool is. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Service, type ServiceState } from "../../../src/arbiter/control/service.ts";
+import * as want from "../../../src/arbiter/pool/desired.ts";
+import * as workers from "../../../src/arbiter/pool/roster.ts";
+import { ServiceNotifier } from "../../../src/systemd/notify.ts";
+
+const LIMITS: want.Limits = { boot: 1000, graceful: 1000, silence: 1000, crashes: undefined };
+
+function recorded(env: NodeJS.ProcessEnv = {}): {
+  service: Service;
+  messages: string[];
+  sent(): Promise<string[]>;
+} {
+  const messages: string[] = [];
+  const notifier = new ServiceNotifier({
+    env: { NOTIFY_SOCKET: "/run/notify", ...env },
+    pid: 10,
+    connect: async () => async (message) => {
+      messages.push(message.replace(/MONOTONIC_USEC=\d+/, "MONOTONIC_USEC=now").replaceAll("\n", " "));
+    },
+  });
+  const service = new Service(notifier);
+  const sent = async (): Promise<string[]> => {
+    await service.close();
+    return messages.splice(0);
+  };
+  return { service, messages, sent };
+}
+
+/** A pool of two slots with so many ready workers. */
+function pool(
+  ready: number,
+  change: (desired: want.Desired) => want.Desired = (desired) => desired,
+): ServiceState {
+  let roster: workers.Roster = [];
+  for (let id = 1; id <= 2; id++) {
+    roster = workers.withSpawned(roster, { id, slot: id, generation: 1, maxSilence: 0 }, 0);
+    if (id <= ready) roster = workers.withReady(roster, id, 0);
+  }
+  const desired = change(want.firstBoot(2, 1, LIMITS));
+  return { desired, roster, reading: false, succeeded: false };
+}
+
+const established = (desired: want.Desired): want.Desired => want.withEstablished(desired);
+
+test("boot, a worker that dies, a reload, the stop: each change once", async () => {
+  const { service, sent } = recorded();
+  service.begin(() => {});
+  service.settled(pool(0));
+  service.settled(pool(1));
+  service.settled(pool(1));
+  assert.deepEqual(await sent(), [
+    "STATUS=booting, 0 of 2 workers ready",
+    "STATUS=booting, 1 of 2 workers ready",
+  ]);
+  service.settled(pool(2, established));
+  service.settled(pool(1, established));
+  service.settled(pool(2, established));
+  assert.deepEqual(await sent(), [
+    "READY=1 STATUS=2 of 2 workers ready, generation 1",
+    "STATUS=1 of 2 workers ready, generation 1",
+    "STATUS=2 of 2 workers ready, generation 1",
+  ]);
+  service.settled({ ...pool(2, established), reading: true });
+  service.settled(pool(2, (desired) => want.withCandidate(established(desired), 2, 2, LIMITS)));
+  service.settled(pool(2, established));
+  assert.deepEqual(await sent(), [
+    "RELOADING=1 MONOTONIC_USEC=now STATUS=2 of 2 workers ready, generation 1, reloading",
+    "READY=1 STATUS=2 of 2 workers ready, generation 1",
+  ]);
+  service.settled(pool(2, (desired) => want.withStop(established(desired), "graceful", 0)));
+  assert.deepEqual(await sent(), ["STOPPING=1 STATUS=stopping, 2 workers left"]);
+});
+
+test("an arbiter that is not the service yet says nothing; then it says how things are", async () => {
+  const { service, sent } = recorded();
+  service.settled(pool(2, established));
+  assert.deepEqual(await sent(), []);
+  service.begin(() => {});
+  service.settled(pool(2, established));
+  assert.deepEqual(await sent(), ["READY=1 STATUS=2 of 2 workers ready, generation 1"]);
+});
+
+test("one that hands over names the next main process, and does not stop the service", async () => {
+  const { service, sent } = recorded();
+  service.begin(() => {});
+  service.settled(pool(2, established));
+  await sent();
+  const stopping = pool(2, (desired) => want.withStop(established(desired), "graceful", 0));
+  service.settled({ ...stopping, succeeded: true });
+  await service.handOver(4711);
+  service.settled({ ...stopping, roster: [], succeeded: true });
+  assert.deepEqual(await sent(), ["MAINPID=4711"]);
+});
+
+test("the watchdog hears of a loop that turns, and nothing of one that does not", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const { service, messages } = recorded({ WATCHDOG_USEC: "2000000" });
+  const settled = async (): Promise<string[]> => {
+    // The messages are sent one after the other, each in its own turn.
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    return messages.splice(0);
+  };
+  let turns = true;
+  service.begin(() => {
+    if (turns) service.settled(pool(0));
+  });
+  assert.deepEqual(await settled(), ["STATUS=booting, 0 of 2 workers ready", "WATCHDOG=1"]);
+  t.mock.timers.tick(1000);
+  assert.deepEqual(await settled(), ["WATCHDOG=1"]);
+  turns = false;
+  t.mock.timers.tick(1000);
+  assert.deepEqual(await settled(), ["WATCHDOG=1"]);
+  t.mock.timers.tick(1000);
+  t.mock.timers.tick(1000);
+  assert.deepEqual(await settled(), []);
+});

@@ -1,0 +1,63 @@
+/** Which requests are suspected of the crashes, as data. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CrashSuspects } from "../../../src/arbiter/logs/crash-suspects.ts";
+import { HeldRequests } from "../../../src/arbiter/workers/held-requests.ts";
+import type { HeldRequest } from "../../../src/ipc/request-report.ts";
+
+function held(...targets: string[]): HeldRequest[] {
+  return targets.map((target) => ({ method: "GET", target, since: 0 }));
+}
+
+test("what was in flight in each of three deaths is suspected, without its query, once a minute", () => {
+  const suspects = new CrashSuspects();
+  assert.deepEqual(suspects.died(held("/a", "/poison?id=1"), 0), []);
+  assert.deepEqual(suspects.died(held("/b", "/poison?id=2"), 100), []);
+  assert.deepEqual(suspects.died(held("/poison#x", "/a"), 200), ["GET /poison"]);
+  assert.deepEqual(suspects.died(held("/poison", "/c"), 300), []);
+  assert.deepEqual(suspects.died(held("/poison"), 60_200), ["GET /poison"]);
+});
+
+test("a death without it, or one long ago, ends the suspicion; another method is another request", () => {
+  const suspects = new CrashSuspects();
+  for (const at of [0, 100]) suspects.died(held("/poison"), at);
+  assert.deepEqual(suspects.died(held("/other"), 200), []);
+  assert.deepEqual(suspects.died(held("/poison"), 300), []);
+  assert.deepEqual(suspects.died([{ method: "POST", target: "/poison", since: 0 }], 400), []);
+  assert.deepEqual(suspects.died(held("/poison"), 500), []);
+  assert.deepEqual(suspects.died(held("/poison"), 700_000), []);
+  assert.deepEqual(suspects.died(held("/poison"), 700_100), []);
+  assert.deepEqual(suspects.died(held("/poison"), 700_200), ["GET /poison"]);
+});
+
+test("where much is in flight all the time, nothing is", () => {
+  const suspects = new CrashSuspects();
+  for (const at of [0, 1, 2]) assert.deepEqual(suspects.died(held("/a", "/b", "/c", "/d"), at), []);
+  assert.deepEqual(suspects.died([], 3), []);
+});
+
+test("of a worker is known what it told: the journal, or all it had at its end or when it was stuck", () => {
+  const requests = new HeldRequests();
+  const known = (): readonly HeldRequest[] | undefined => requests.list;
+  assert.equal(known(), undefined);
+  requests.take({ kind: "over", numbers: [] });
+  assert.deepEqual(known(), []);
+  const [a, b] = held("/a", "/b") as [HeldRequest, HeldRequest];
+  requests.take({ kind: "begun", number: 1, request: a });
+  requests.take({ kind: "begun", number: 2, request: b });
+  requests.take({ kind: "over", numbers: [1] });
+  assert.deepEqual(known(), [b]);
+  const stall = { pid: 1, time: "", blockedForMs: 0, inNative: false, stack: [], children: [] };
+  const inFlight = [{ method: "GET", target: "/stuck", id: "1-1", age: 10 }];
+  requests.takeStall({ ...stall, kind: "stuck", mainThread: "running", inFlight });
+  assert.deepEqual(
+    known()?.map(({ target }) => target),
+    ["/stuck"],
+  );
+  requests.takeStall({ ...stall, kind: "recovered", mainThread: "running" });
+  assert.deepEqual(known(), [b]);
+  requests.take({ kind: "end" });
+  assert.equal(known(), undefined);
+  requests.take({ kind: "held", requests: [a] });
+  assert.deepEqual(known(), [a]);
+});

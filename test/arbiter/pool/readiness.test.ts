@@ -1,0 +1,73 @@
+/** When the server is ready for requests, as a function of what is wanted and what is. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { firstBoot, withEstablished, withStop } from "../../../src/arbiter/pool/desired.ts";
+import { type Circumstances, obstacles } from "../../../src/arbiter/pool/readiness.ts";
+import { type Roster, withBeat, withReady, withSpawned } from "../../../src/arbiter/pool/roster.ts";
+
+const BOOTING = firstBoot(2, 1, { boot: 60_000, graceful: 30_000, silence: 30_000, crashes: undefined });
+const SERVING = withEstablished(BOOTING);
+const BEAT = { connections: 0, requests: 0, debugged: false };
+
+/** Workers 1 and 2, ready since 0. */
+function twoReady(): Roster {
+  let roster: Roster = [];
+  for (const id of [1, 2]) {
+    roster = withSpawned(roster, { id, slot: id, generation: 1, maxSilence: 30_000 }, 0);
+    roster = withReady(roster, id, 0);
+  }
+  return roster;
+}
+
+function state(change: Partial<Circumstances>): Circumstances {
+  return {
+    desired: SERVING,
+    roster: twoReady(),
+    now: 0,
+    minReady: 1,
+    broken: false,
+    succeeded: false,
+    lostSockets: [],
+    ...change,
+  };
+}
+
+test("a server with enough workers that are heard of is ready", () => {
+  assert.deepEqual(obstacles(state({})), []);
+  assert.deepEqual(obstacles(state({ minReady: 2, now: 5000 })), []);
+});
+
+test("a worker that accepts nothing for want of descriptors is not counted on", () => {
+  const short = { ...BEAT, isShort: true };
+  const one = withBeat(twoReady(), 1, short, 0);
+  assert.deepEqual(obstacles(state({ roster: one })), []);
+  assert.deepEqual(obstacles(state({ roster: withBeat(one, 2, short, 0) })), [
+    "0 workers ready, 1 wanted; 2 workers without file descriptors left",
+  ]);
+});
+
+test("a worker is silent from its last beat on, and counts again with the next", () => {
+  const one = withBeat(twoReady(), 1, BEAT, 4000);
+  assert.deepEqual(obstacles(state({ roster: one, now: 9000 })), []);
+  assert.deepEqual(obstacles(state({ roster: one, now: 9000, minReady: 2 })), [
+    "1 worker ready, 2 wanted; 1 worker silent for more than 5s",
+  ]);
+  assert.deepEqual(obstacles(state({ roster: one, now: 9001 })), [
+    "0 workers ready, 1 wanted; 2 workers silent for more than 5s",
+  ]);
+  assert.deepEqual(obstacles(state({ roster: withBeat(one, 2, BEAT, 9001), now: 9001 })), []);
+});
+
+test("a Unix socket that nobody can reach is named", () => {
+  const lostSockets = [{ url: "unix:/run/app.sock", loss: "removed" }] as const;
+  assert.deepEqual(obstacles(state({ lostSockets })), ["unix:/run/app.sock: its file was removed"]);
+});
+
+test("a server that boots or stops is not ready, whatever else holds; several faults are all told", () => {
+  assert.deepEqual(obstacles(state({ desired: BOOTING, broken: true })), ["booting"]);
+  assert.deepEqual(obstacles(state({ desired: withStop(SERVING, "graceful", 0) })), ["stopping"]);
+  assert.deepEqual(obstacles(state({ roster: [], broken: true })), [
+    "the app is broken",
+    "0 workers ready, 1 wanted",
+  ]);
+});

@@ -1,0 +1,196 @@
+/** Whoever asks through the control socket or the health endpoint during an upgrade is answered, each time. */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { askControl } from "../../../src/control/control-client.ts";
+import { ask } from "../../support/ask.ts";
+import {
+  cleanUp,
+  isAlive,
+  type RunningCommand,
+  startCommand,
+  temporaryFolder,
+  until,
+} from "../../support/command.ts";
+
+/** Asks again and again, each time on a connection of its own. */
+class Asker {
+  asked = 0;
+  readonly failures: string[] = [];
+  #stopped = false;
+  readonly #done: Promise<void>;
+
+  constructor(
+    context: TestContext,
+    question: () => Promise<{ status: number; body?: unknown; text?: string }>,
+  ) {
+    this.#done = this.#run(question);
+    cleanUp(context, () => this.stop());
+  }
+
+  async #run(question: () => Promise<{ status: number; body?: unknown; text?: string }>): Promise<void> {
+    while (!this.#stopped) {
+      this.asked++;
+      await question().then(
+        ({ status, text }) => status === 200 || this.failures.push(`${status} ${text}`),
+        (error: Error) => this.failures.push(String((error as NodeJS.ErrnoException).code ?? error)),
+      );
+      await pause(1);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#done;
+  }
+}
+
+interface Stage {
+  readonly command: RunningCommand;
+  readonly app: string;
+  readonly control: string;
+  readonly askers: { readonly [door: string]: Asker };
+  /** Waits for the arbiter that the control socket leads to. */
+  leadsTo(pid: number): Promise<void>;
+  /** Ends the asking, and says what failed of it. */
+  failures(): Promise<{ [door: string]: string[] }>;
+}
+
+async function start(context: TestContext, healthOn: "unix" | "tcp", ...args: string[]): Promise<Stage> {
+  const folder = temporaryFolder(context);
+  const adminBind = healthOn === "tcp" ? "127.0.0.1:0" : `unix:${join(folder, "h.sock")}`;
+  const control = join(folder, "c.ctl");
+  const app = join(folder, "a.sock");
+  const words = ["-b", `unix:${app}`, "--control-socket", control];
+  const command = startCommand(context, ["pool/echo.mjs", ...words, "--admin-bind", adminBind, ...args]);
+  await command.ready();
+  const healthAt =
+    / Health at: (?:http:\/\/127\.0\.0\.1:|unix:)(.+)$/.exec(await command.line(/ Health at: /))?.[1] ?? "";
+  const health = healthAt.startsWith("/") ? { path: healthAt } : { port: Number(healthAt) };
+  await until("it can be asked", () => existsSync(control));
+  const askers = {
+    control: new Asker(context, () => ask({ path: control }, "/status")),
+    health: new Asker(context, () => ask(health, "/health/ready")),
+    ctl: new Asker(context, () => askControl(control, "GET", "/status")),
+  };
+  return {
+    command,
+    app,
+    control,
+    askers,
+    leadsTo: async (pid) => {
+      await until(`process ${pid} is asked`, async () => {
+        const { body } = await askControl(control, "GET", "/status");
+        return (body as { pid: number }).pid === pid;
+      });
+    },
+    failures: async () => {
+      const found: { [door: string]: string[] } = {};
+      for (const [door, asker] of Object.entries(askers)) {
+        await asker.stop();
+        assert.ok(asker.asked > 10, `${door} was asked ${asker.asked} times`);
+        found[door] = asker.failures;
+      }
+      return found;
+    },
+  };
+}
+
+const NONE = { control: [], health: [], ctl: [] };
+
+test("by itself, one upgrade after another", async (context) => {
+  const { command, leadsTo, failures } = await start(context, "unix", "--linger", "0");
+  let server = command.pid;
+  for (let nth = 1; nth <= 3; nth++) {
+    process.kill(server, "SIGUSR2");
+    await command.line(/before this one .* is gone/, nth);
+    server = command.arbiters()[nth] as number;
+    await leadsTo(server);
+  }
+  assert.deepEqual(await failures(), NONE);
+  process.kill(server, "SIGTERM");
+  await command.ended();
+});
+
+test("by hand, when the old arbiter has sent its workers home or goes with them", async (context) => {
+  const { command, leadsTo, failures } = await start(context, "tcp", "--upgrade-mode", "manual");
+  command.kill("SIGUSR2");
+  await command.line(/is ready, beside this one/);
+  const [old, second = 0] = command.arbiters();
+  command.kill("SIGWINCH");
+  await until("the old one has no workers", () => command.workers(old).length === 0);
+  command.kill("SIGQUIT");
+  await command.line(/before this one .* is gone/);
+  await leadsTo(second);
+  process.kill(second, "SIGUSR2");
+  await command.line(/is ready, beside this one/, 2);
+  const [, , third = 0] = command.arbiters();
+  process.kill(second, "SIGTERM");
+  await command.line(/before this one .* is gone/, 2);
+  await leadsTo(third);
+  assert.deepEqual(await failures(), NONE);
+  process.kill(third, "SIGTERM");
+  await command.ended();
+});
+
+for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+  test(`and back again: the new arbiter is ended by ${signal} while the old one drains`, async (context) => {
+    const { command, app, control, leadsTo, failures } = await start(
+      context,
+      signal === "SIGTERM" ? "unix" : "tcp",
+      "--graceful-timeout",
+      "60s",
+    );
+    const held = ask({ path: app }, "/slow?60000").catch(() => undefined);
+    await until("it is in hand", async () => {
+      const workers = (await askControl(control, "GET", "/workers")).body;
+      return (workers as { connections: number }[]).some(({ connections }) => connections > 0);
+    });
+    command.kill("SIGUSR2");
+    await command.line(/this one drains and quits/);
+    const [old = 0, next = 0] = command.arbiters();
+    await leadsTo(next);
+    process.kill(next, signal);
+    await until("it is gone", () => !isAlive(next));
+    await command.line(/Upgrade failed, this arbiter serves on/);
+    await leadsTo(old);
+    const { health, ctl } = await failures();
+    // Between its end and the news of it nobody has the control socket's name: `tsgun ctl` asks again.
+    assert.deepEqual(ctl, []);
+    // There are no workers for a while, and who is killed takes what it has accepted along; nobody is refused.
+    const unanswered = health?.filter((failure) => !failure.startsWith("503"));
+    if (signal === "SIGTERM") assert.deepEqual(unanswered, []);
+    else
+      assert.ok(
+        unanswered?.every((failure) => failure === "ECONNRESET"),
+        unanswered?.join(),
+      );
+    command.kill("SIGQUIT");
+    await held;
+  });
+}
+
+test("the default socket is called after the server that answers there, and those of dead ones are removed", async (context) => {
+  const folder = temporaryFolder(context);
+  const env = { XDG_RUNTIME_DIR: folder, RUNTIME_DIRECTORY: "" };
+  const names = (): string[] => readdirSync(join(folder, "tsgun")).sort();
+  const killed = startCommand(context, ["pool/echo.mjs", "-b", "127.0.0.1:0"], { env });
+  await killed.ready();
+  await until("it can be asked", () => names().length === 1);
+  await killed.end("SIGKILL");
+  assert.deepEqual(names(), [`tsgun-${killed.pid}.ctl`]);
+  const command = startCommand(context, ["pool/echo.mjs", "-b", "127.0.0.1:0"], { env });
+  await command.ready();
+  await until("only the new one is left", () => names().join() === `tsgun-${command.pid}.ctl`);
+  command.kill("SIGUSR2");
+  await command.line(/before this one .* is gone/);
+  const next = command.arbiters()[1] as number;
+  assert.deepEqual(names(), [`tsgun-${next}.ctl`]);
+  const { body } = await askControl(join(folder, "tsgun", names()[0] as string), "GET", "/status");
+  assert.equal((body as { pid: number }).pid, next);
+  process.kill(next, "SIGTERM");
+  await command.ended();
+  assert.deepEqual(names(), []);
+});

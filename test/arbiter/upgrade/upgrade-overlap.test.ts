@@ -1,0 +1,259 @@
+/**
+ * The automatic upgrade as the old arbiter lives through it: the real Upgrade, Reload, Pool and ControlDesk, with
+ * processes that exist on paper. Whatever happens in whatever order: in the end one arbiter serves, not two and not
+ * none, and no reload is lost that somebody asked for.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ControlDesk } from "../../../src/arbiter/control/control-commands.ts";
+import type { ReloadEvent } from "../../../src/arbiter/event.ts";
+import { Narrator } from "../../../src/arbiter/logs/arbiter-log.ts";
+import type { Logs } from "../../../src/arbiter/logs/logs.ts";
+import { firstBoot, type Limits } from "../../../src/arbiter/pool/desired.ts";
+import { Pool } from "../../../src/arbiter/pool/pool.ts";
+import { Generations } from "../../../src/arbiter/reload/generations.ts";
+import { Reload } from "../../../src/arbiter/reload/reload.ts";
+import type { SuccessorEvent } from "../../../src/arbiter/upgrade/handover.ts";
+import { type NewArbiter, Upgrade } from "../../../src/arbiter/upgrade/upgrade.ts";
+import { type Configuration, makeConfig } from "../../../src/config/config.ts";
+import type { Outcome } from "../../../src/control/api.ts";
+import type { ErrorLog } from "../../../src/log/error-log.ts";
+import { randomNumbers } from "../../support/random.ts";
+
+const LIMITS: Limits = {
+  boot: 60_000,
+  graceful: 30_000,
+  silence: Number.POSITIVE_INFINITY,
+  crashes: undefined,
+};
+
+/** The new arbiter: alive until it is told to end, or ends by chance. */
+class PaperArbiter implements NewArbiter {
+  /** No process has it, so that it is nobody's state that is looked up. */
+  readonly pid = 2 ** 30;
+  isReady = false;
+  hasEnded = false;
+  /** The newest wish that it knows of: by what it has read at its start, or by a signal. */
+  knows: number;
+  readonly exited = Promise.resolve();
+  readonly #stage: Stage;
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+    this.knows = stage.wishes;
+  }
+
+  signal(signal: NodeJS.Signals): boolean {
+    assert.ok(this.isReady, `${signal} is sent to an arbiter that may not listen yet`);
+    if (this.hasEnded) return false;
+    if (signal === "SIGHUP") this.knows = this.#stage.wishes;
+    return true;
+  }
+
+  leave(): void {}
+  release(): void {}
+
+  end(): void {
+    this.goes();
+  }
+
+  goes(): void {
+    this.hasEnded = true;
+    this.#stage.successorEvents.push({ type: "gone", why: "it ended" });
+  }
+}
+
+class Stage {
+  now = 1000;
+  /** Reloads that somebody asked for. */
+  wishes = 0;
+  readonly outcomes: Outcome[][] = [];
+  successor: PaperArbiter | undefined;
+  readonly successorEvents: SuccessorEvent[] = [];
+  /** What this arbiter's generations have read, by the newest wish. */
+  knows = 0;
+  readonly pool: Pool;
+  readonly reload: Reload;
+  readonly upgrade: Upgrade;
+  readonly desk: ControlDesk;
+  readonly #generations = new Generations(this.#configuration(), "/nowhere");
+  readonly #read: ReloadEvent[] = [];
+  readonly #steps: (() => void)[] = [];
+
+  constructor(workers: number) {
+    const log = new Proxy({}, { get: () => () => {} }) as ErrorLog;
+    const generations = this.#generations;
+    const pool = new Pool(
+      firstBoot(workers, 1, LIMITS),
+      {
+        spawn: () => assert.ok(!this.upgrade?.isLeaving, "an arbiter that leaves starts a worker"),
+        ...{ order: () => {}, kill: () => {}, overdue: () => {}, bootFailed: () => {}, unstarted: () => {} },
+        substitute: () => undefined,
+        established: (generation) => {
+          this.knows = Number(generations.configOf(generation).env?.WISH);
+          this.reload?.established(generation);
+        },
+        abandoned: (failure, established) => {
+          this.knows = this.wishes;
+          this.reload.abandoned(failure, established);
+        },
+        limits: () => LIMITS,
+      },
+      () => this.now,
+    );
+    this.pool = pool;
+    this.upgrade = new Upgrade({
+      ...{ pool, log, invocation: { program: "", args: [], folder: "" } },
+      listeners: () => [],
+      config: () => ({ bootTimeout: 60_000, upgradeMode: "auto" }),
+      predecessorPid: () => undefined,
+      start: () => {
+        assert.ok(this.successor === undefined || this.successor.hasEnded, "two new arbiters at once");
+        this.successor = new PaperArbiter(this);
+        return this.successor;
+      },
+      beforeStart: () => new Promise((resolve) => this.#steps.push(resolve)),
+      successorGone: () => {},
+      withdrawReloads: (why) => this.reload.withdraw(why),
+      reload: () => this.reload.ask(),
+      ...{ doors: () => ({}), doorsTaken: async () => {}, takeDoorsBack: () => {} },
+    });
+    this.desk = new ControlDesk({
+      ...{ pool, generations, minReady: 1, isSucceeded: () => false, lostSockets: () => [] },
+      post: (command) => this.desk.take(command),
+      pidOf: (id) => id,
+      reload: () => this.hangUp(),
+      upgrade: () => this.upgrade.begin(),
+      reopen: () => ({ ok: true, message: "" }),
+      stop: () => pool.stopGracefully(),
+      leavesTo: () => (this.upgrade.isLeaving ? this.upgrade.successorPid : undefined),
+      describe: () => ({ name: "", version: "", app: "", listening: [] }),
+    });
+    this.reload = new Reload({
+      ...{ pool, generations, desk: this.desk, narrator: new Narrator(log) },
+      logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
+      readAgain: async () => this.#configuration(),
+      tryApp: () => Promise.resolve(),
+      renewSockets: () => Promise.resolve(),
+      sockets: { begun: () => {}, withdrawn: () => {}, established: () => {}, abandoned: () => {} },
+      post: (event) => this.#read.push(event),
+    });
+    pool.settle();
+    for (const { id } of pool.roster) pool.workerReady(id);
+    this.turn();
+  }
+
+  #configuration(): Configuration {
+    const values = { env: { WISH: String(this.wishes) }, workers: 2 };
+    return { config: makeConfig([{ values, origin: () => "a test" }]), hooks: {} };
+  }
+
+  /** One turn of the arbiter's loop. */
+  turn(): void {
+    for (const event of this.#read.splice(0)) this.reload.take(event);
+    for (const event of this.successorEvents.splice(0)) this.upgrade.take(event);
+    this.upgrade.advance();
+    this.pool.settle();
+    this.desk.checkWishes();
+  }
+
+  /** What HUP does to the arbiter. */
+  hangUp(): void {
+    if (!this.upgrade.reloadAsked()) this.reload.ask();
+  }
+
+  /** Somebody asks for a reload, by a signal or by `ctl`. */
+  ask(bySignal: boolean): void {
+    const heard: Outcome[] = [];
+    const refused = !bySignal && this.upgrade.isLeaving && this.upgrade.successorPid !== undefined;
+    if (!refused) this.wishes += 1;
+    if (bySignal) this.hangUp();
+    else {
+      this.outcomes.push(heard);
+      this.desk.take({ name: "reload", settle: (outcome) => heard.push(outcome) });
+    }
+  }
+
+  prepared(): void {
+    for (const step of this.#steps.splice(0)) step();
+  }
+
+  serves(): void {
+    if (this.successor?.isReady !== false || this.successor.hasEnded) return;
+    this.successor.isReady = true;
+    this.successorEvents.push({ type: "ready" });
+  }
+}
+
+/** One thing that can happen, by chance. */
+function happen(stage: Stage, random: (below: number) => number): string {
+  const { pool, successor } = stage;
+  const worker = pool.roster[random(Math.max(1, pool.roster.length))];
+  const events: [name: string, act: () => unknown][] = [
+    ["HUP", () => stage.ask(true)],
+    ["ctl reload", () => stage.ask(false)],
+    ["ctl scale", () => stage.desk.take({ name: "scale", workers: 1 + random(3), settle: () => {} })],
+    ["USR2", () => void stage.upgrade.begin()],
+    ["the upgrade is prepared", () => stage.prepared()],
+    ["time passes", () => (stage.now += 400)],
+  ];
+  if (successor !== undefined && !successor.hasEnded) {
+    events.push(["the new one serves", () => stage.serves()], ["the new one dies", () => successor.goes()]);
+  }
+  if (worker !== undefined) {
+    const { id, state } = worker;
+    events.push([`worker ${id} ends`, () => pool.workerGone(id, "was killed")]);
+    if (state === "booting") events.push([`worker ${id} is ready`, () => pool.workerReady(id)]);
+  }
+  const [name, act] = events[random(events.length)] as (typeof events)[number];
+  act();
+  return name;
+}
+
+/** From now on all goes well, until the old arbiter has gone or serves. */
+async function calmDown(stage: Stage): Promise<void> {
+  for (let round = 0; round < 100 && stage.pool.exitCode === undefined; round++) {
+    stage.now += 500;
+    stage.prepared();
+    stage.serves();
+    for (const { id, state } of stage.pool.roster) {
+      if (state === "draining") stage.pool.workerGone(id, "exited with code 0");
+      if (state === "booting") stage.pool.workerReady(id);
+    }
+    await nextTurn();
+    stage.turn();
+  }
+}
+
+/** Lets promises that are settled be heard. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+test("whatever happens during an upgrade, one arbiter is left, which knows the newest wish", async () => {
+  const left = { old: 0, next: 0 };
+  for (let seed = 1; seed <= 150; seed++) {
+    const random = randomNumbers(seed);
+    const story: string[] = [];
+    try {
+      const stage = new Stage(1 + random(3));
+      for (let step = 0; step < 40 && stage.pool.exitCode === undefined; step++) {
+        story.push(happen(stage, random));
+        await nextTurn();
+        stage.turn();
+        if (stage.upgrade.isLeaving) assert.equal(stage.pool.desired.target, 0);
+      }
+      await calmDown(stage);
+      const { successor, wishes } = stage;
+      const isFollowed = successor !== undefined && !successor.hasEnded;
+      assert.equal(stage.pool.exitCode === undefined, !isFollowed, "two arbiters are left, or none");
+      left[isFollowed ? "next" : "old"] += 1;
+      assert.equal(isFollowed ? successor.knows : stage.knows, wishes, "a reload was lost");
+      for (const [index, heard] of stage.outcomes.entries())
+        assert.equal(heard.length, 1, `who asked for reload ${index} was answered ${heard.length} times`);
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${(error as Error).message}\n${story.join("\n")}`, { cause: error });
+    }
+  }
+  assert.ok(left.old > 0 && left.next > 0, JSON.stringify(left));
+});

@@ -1,0 +1,27 @@
+/** How many workers there are, through the built command. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { autoWorkers } from "../../../src/system/cpu-limit.ts";
+import { startCommand } from "../../support/command.ts";
+
+for (const [name, args, env] of [
+  ["--workers auto", ["--workers", "auto"], {}],
+  ["WEB_CONCURRENCY=auto", [], { WEB_CONCURRENCY: "auto" }],
+] as const) {
+  test(`${name} is as many as there are CPUs for the server`, async (context) => {
+    const command = startCommand(context, ["pool/echo.mjs:handler", "-b", "127.0.0.1:0", ...args], { env });
+    await command.ready();
+    assert.equal(command.workers().length, autoWorkers());
+  });
+}
+
+test("WEB_CONCURRENCY is a default; what the command line says goes first", async (context) => {
+  const env = { WEB_CONCURRENCY: "3" };
+  const app = ["pool/echo.mjs:handler", "-b", "127.0.0.1:0"];
+  const three = startCommand(context, app, { env });
+  await three.ready();
+  assert.equal(three.workers().length, 3);
+  const one = startCommand(context, [...app, "-w", "1"], { env });
+  await one.ready();
+  assert.equal(one.workers().length, 1);
+});

@@ -11,10 +11,10 @@ import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
+import { Gate } from "../server/accept-limiter.ts";
 import { DescriptorBudget } from "../server/descriptor-budget.ts";
-import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/engine-options.ts";
-import { Gate } from "../server/gate.ts";
 import type { WorkerServer } from "../server/server.ts";
+import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/server-options.ts";
 import { HEADS_MAX } from "../server/unfinished-heads.ts";
 import { StartupError } from "./boot-error.ts";
 import { headLimitReporter } from "./head-limit-news.ts";
@@ -84,8 +84,8 @@ export async function loadServed(
   });
 }
 
-const gatewayServer = () => import("../server/gateway-server.ts");
-const nodeServer = () => import("../server/node-server.ts");
+const gatewayServer = () => import("../server/engine/gateway-server.ts");
+const nodeServer = () => import("../server/node/node-server.ts");
 
 async function serveGateway(what: string, app: App, needs: ServingNeeds): Promise<Serving> {
   const { worker, hooks, log, accessLog } = needs;

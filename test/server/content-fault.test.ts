@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { BodyError } from "../../src/errors.ts";
 import type { GatewayRequest, Handler } from "../../src/gateway/types.ts";
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/server-options.ts";
 import { startEngine } from "../support/engine.ts";
 
 async function drained(content: AsyncIterable<unknown>): Promise<void> {

@@ -5,7 +5,7 @@ import { BodyError } from "../../src/errors.ts";
 import type { Handler } from "../../src/gateway/types.ts";
 import { toNodeListener } from "../../src/interop/node.ts";
 import { ContentPace } from "../../src/server/content-pace.ts";
-import { DEFAULT_TIMEOUTS, type EngineTimeouts } from "../../src/server/engine-options.ts";
+import { DEFAULT_TIMEOUTS, type EngineTimeouts } from "../../src/server/server-options.ts";
 import { type RawClient, startEngine } from "../support/engine.ts";
 import { startNodeEngine } from "../support/node-engine.ts";
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import type { Handler } from "../../src/gateway/types.ts";
 import { toNodeListener } from "../../src/interop/node.ts";
-import { DEFAULT_TIMEOUTS, type EngineTimeouts } from "../../src/server/engine-options.ts";
 import type { WorkerServer } from "../../src/server/server.ts";
+import { DEFAULT_TIMEOUTS, type EngineTimeouts } from "../../src/server/server-options.ts";
 import { type RawClient, startEngine } from "../support/engine.ts";
 import { startNodeEngine } from "../support/node-engine.ts";
 

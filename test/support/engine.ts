@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import type { App, Handler } from "../../src/gateway/types.ts";
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type EngineOptions } from "../../src/server/engine-options.ts";
-import { GatewayServer } from "../../src/server/gateway-server.ts";
+import { GatewayServer } from "../../src/server/engine/gateway-server.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type EngineOptions } from "../../src/server/server-options.ts";
 
 export interface Engine {
   readonly port: number;

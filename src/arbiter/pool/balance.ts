@@ -1,7 +1,7 @@
 /**
  * Evens out kept connections. Workers take new connections as they come to it, so those that live long stay
  * where they were first accepted: after TTIN the new worker would have none. Each worker hears how many there are
- * on average, and leaves some of a burst to the others when it has more (`server/gate.ts`). One with far more than
+ * on average, and leaves some of a burst to the others when it has more (`server/accept-limiter.ts`). One with far more than
  * its share is asked to let some go; their clients connect anew, and the kernel gives them to whoever is free.
  */
 import { type Roster, readyWorkers } from "./roster.ts";

@@ -3,7 +3,7 @@
  * one write, so that an answer is one system call and pipelined answers share one.
  */
 import type { Socket } from "node:net";
-import { ClientGone } from "../errors.ts";
+import { ClientGone } from "../../errors.ts";
 
 /** Text gathered beyond this many characters is sent before more is made. */
 const GATHER_MAX = 65536;

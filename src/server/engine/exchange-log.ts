@@ -2,16 +2,16 @@
  * The access log's view of one connection: it follows the request under way and writes its line when it ends, once,
  * however it ends. A connection has one only where the access log is on.
  */
-import { CLIENT_FIELDS, ForwardedClients } from "../exchange/forwarded-client.ts";
-import type { ProxyRules } from "../exchange/proxy-rules.ts";
-import type { ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
-import type { Endpoint } from "../gateway/types.ts";
-import { FieldPicker, fieldIn } from "../http/field-picker.ts";
-import type { RequestHead } from "../http/request-parser.ts";
-import type { RecordedRequest } from "../ipc/stall-report.ts";
-import { type AccessEntry, CLIENT_GONE, NO_ANSWER, type RequestEnd } from "../log/access-entry.ts";
-import type { AccessLog } from "../log/access-log.ts";
-import { requestLineParts, statusOf } from "./request-line.ts";
+import { CLIENT_FIELDS, ForwardedClients } from "../../exchange/forwarded-client.ts";
+import type { ProxyRules } from "../../exchange/proxy-rules.ts";
+import type { ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
+import type { Endpoint } from "../../gateway/types.ts";
+import { FieldPicker, fieldIn } from "../../http/field-picker.ts";
+import type { RequestHead } from "../../http/request-parser.ts";
+import type { RecordedRequest } from "../../ipc/stall-report.ts";
+import { type AccessEntry, CLIENT_GONE, NO_ANSWER, type RequestEnd } from "../../log/access-entry.ts";
+import type { AccessLog } from "../../log/access-log.ts";
+import { requestLineParts, statusOf } from "../request-line.ts";
 
 /** The fields of an answer: lines ready to be sent, or names and values in turn. */
 type AnswerFields = string | readonly string[];

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { until } from "../support/command.ts";
-import { statuses } from "../support/engine.ts";
-import { type NodeEngine, startNodeEngine } from "../support/node-engine.ts";
+import { until } from "../../support/command.ts";
+import { statuses } from "../../support/engine.ts";
+import { type NodeEngine, startNodeEngine } from "../../support/node-engine.ts";
 
 /** A file of JavaScript, as its users write it. */
-const APPS: string = "../fixtures/apps/frameworks/busy.js";
+const APPS: string = "../../fixtures/apps/frameworks/busy.js";
 
 async function serve(context: TestContext, name: string): Promise<NodeEngine> {
   const apps = (await import(APPS)) as { [name: string]: () => RequestListener | Promise<RequestListener> };

@@ -5,13 +5,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { ForwardedClients } from "../exchange/forwarded-client.ts";
-import type { Endpoint } from "../gateway/types.ts";
-import { fieldIn } from "../http/field-picker.ts";
-import type { RecordedRequest } from "../ipc/stall-report.ts";
-import { type AccessEntry, CLIENT_GONE, NO_ANSWER, type RequestEnd } from "../log/access-entry.ts";
-import type { AccessLog } from "../log/access-log.ts";
-import { requestLineParts, statusOf } from "./request-line.ts";
+import type { ForwardedClients } from "../../exchange/forwarded-client.ts";
+import type { Endpoint } from "../../gateway/types.ts";
+import { fieldIn } from "../../http/field-picker.ts";
+import type { RecordedRequest } from "../../ipc/stall-report.ts";
+import { type AccessEntry, CLIENT_GONE, NO_ANSWER, type RequestEnd } from "../../log/access-entry.ts";
+import type { AccessLog } from "../../log/access-log.ts";
+import { requestLineParts, statusOf } from "../request-line.ts";
 
 /** What is known of a request; of one that node's parser refused, only what was read of it. */
 export interface LoggedRequest {

@@ -4,22 +4,22 @@
  */
 import { AsyncResource } from "node:async_hooks";
 import { createServer, type Server, type Socket } from "node:net";
-import { ConnectionEnds } from "../exchange/endpoint.ts";
-import type { ProxyRules } from "../exchange/proxy-rules.ts";
-import type { ExchangeContext } from "../exchange/request.ts";
-import type { App, Handler, WorkerInfo } from "../gateway/types.ts";
+import { ConnectionEnds } from "../../exchange/endpoint.ts";
+import type { ProxyRules } from "../../exchange/proxy-rules.ts";
+import type { ExchangeContext } from "../../exchange/request.ts";
+import type { App, Handler, WorkerInfo } from "../../gateway/types.ts";
+import { Gate } from "../accept-limiter.ts";
+import { descriptorOf } from "../descriptor-budget.ts";
+import { listenOn } from "../listen.ts";
+import { PeerWatch } from "../peer-watch.ts";
+import { RunningHandlers } from "../running-handlers.ts";
+import type { InFlight, RequestWatch, WorkerServer } from "../server.ts";
+import type { EngineOptions } from "../server-options.ts";
+import { TickClock } from "../tick-clock.ts";
+import { UnfinishedHeads } from "../unfinished-heads.ts";
 import { acceptConnections } from "./accept.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
-import { descriptorOf } from "./descriptor-budget.ts";
-import type { EngineOptions } from "./engine-options.ts";
 import { type ExchangeLog, ExchangeLogs } from "./exchange-log.ts";
-import { Gate } from "./gate.ts";
-import { listenOn } from "./listen.ts";
-import { PeerWatch } from "./peer-watch.ts";
-import { RunningHandlers } from "./running-handlers.ts";
-import type { InFlight, RequestWatch, WorkerServer } from "./server.ts";
-import { TickClock } from "./tick-clock.ts";
-import { UnfinishedHeads } from "./unfinished-heads.ts";
 
 /** What is the same for all requests of a connection. Whether its peer is trusted is found out once, if it matters. */
 class ConnectionContext extends ConnectionEnds implements ExchangeContext {

@@ -3,8 +3,8 @@
  * two ways, by a proxy and by the app, is refused as the gateway engine refuses it. What is left is in docs/http.md.
  */
 import type { IncomingMessage } from "node:http";
-import { isHost } from "../gateway/host.ts";
-import { isTarget } from "../http/grammar.ts";
+import { isHost } from "../../gateway/host.ts";
+import { isTarget } from "../../http/grammar.ts";
 
 /** The last Host value found valid: nearly every request to a server names the same one. */
 let knownHost = "";

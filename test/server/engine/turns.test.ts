@@ -1,9 +1,9 @@
 /** Everybody gets a turn: no answer keeps the event loop for itself, and no clock is read before the mail is. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
-import { until } from "../support/command.ts";
-import { startEngine, statuses } from "../support/engine.ts";
+import { DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
+import { until } from "../../support/command.ts";
+import { startEngine, statuses } from "../../support/engine.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 

@@ -3,11 +3,11 @@
  * The response object stays the listener's, which may be about to use it; what the server says goes past it.
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
-import { BodyError, HttpError } from "../errors.ts";
-import type { ErrorContent } from "../exchange/answer.ts";
-import { nextRequestNumber, requestId } from "../exchange/request-id.ts";
-import { ContentPace } from "./content-pace.ts";
-import type { EngineTimeouts } from "./engine-options.ts";
+import { BodyError, HttpError } from "../../errors.ts";
+import type { ErrorContent } from "../../exchange/answer.ts";
+import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
+import { ContentPace } from "../content-pace.ts";
+import type { EngineTimeouts } from "../server-options.ts";
 import type { NodeExchangeLog } from "./node-exchange-log.ts";
 import { writeRefusal } from "./parser-error.ts";
 

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import type { Server } from "node:net";
 import { test } from "node:test";
+import { Gate } from "../../src/server/accept-limiter.ts";
 import { DescriptorBudget } from "../../src/server/descriptor-budget.ts";
-import { Gate } from "../../src/server/gate.ts";
 
 /** A listening handle as libuv's: it can be stopped once it has been started to read. */
 class Handle {

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
-import { until } from "../support/command.ts";
-import { startNodeEngine } from "../support/node-engine.ts";
+import { DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
+import { until } from "../../support/command.ts";
+import { startNodeEngine } from "../../support/node-engine.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const STALL_MS = 300;

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import type { GatewayRequest } from "../../src/gateway/types.ts";
-import { until } from "../support/command.ts";
-import { startEngine, statuses } from "../support/engine.ts";
+import type { GatewayRequest } from "../../../src/gateway/types.ts";
+import { until } from "../../support/command.ts";
+import { startEngine, statuses } from "../../support/engine.ts";
 
 const UPGRADE = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 

@@ -3,10 +3,10 @@
  * blocked loop, or does not have. They are looked at on each tick. All times are those of the server's clock.
  */
 import type { Socket } from "node:net";
-import type { EngineTimeouts } from "./engine-options.ts";
+import type { WatchedPeer } from "../peer-watch.ts";
+import type { EngineTimeouts } from "../server-options.ts";
 import type { ListenerExchange } from "./listener-exchange.ts";
 import type { ParserError } from "./parser-error.ts";
-import type { WatchedPeer } from "./peer-watch.ts";
 import { Uptake } from "./uptake.ts";
 
 /** What a client has not done in time. */

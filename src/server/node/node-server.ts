@@ -11,16 +11,21 @@ import {
 } from "node:http";
 import { type Socket, Server as TcpServer } from "node:net";
 import type { Duplex } from "node:stream";
-import { BodyError, type HttpError, thrownError } from "../errors.ts";
-import { faultOf } from "../exchange/content-fault.ts";
-import type { ProxyRules } from "../exchange/proxy-rules.ts";
-import { requestScope } from "../exchange/scope.ts";
-import { hasContent } from "../interop/framing.ts";
-import type { AccessLog } from "../log/access-log.ts";
-import { descriptorOf } from "./descriptor-budget.ts";
-import type { EngineOptions, EngineTimeouts, ErrorDescriber, ErrorReporter } from "./engine-options.ts";
-import { Gate } from "./gate.ts";
-import { listenOn } from "./listen.ts";
+import { BodyError, type HttpError, thrownError } from "../../errors.ts";
+import { faultOf } from "../../exchange/content-fault.ts";
+import type { ProxyRules } from "../../exchange/proxy-rules.ts";
+import { requestScope } from "../../exchange/scope.ts";
+import { hasContent } from "../../interop/framing.ts";
+import type { AccessLog } from "../../log/access-log.ts";
+import { Gate } from "../accept-limiter.ts";
+import { descriptorOf } from "../descriptor-budget.ts";
+import { listenOn } from "../listen.ts";
+import { PeerWatch } from "../peer-watch.ts";
+import { RunningHandlers } from "../running-handlers.ts";
+import type { InFlight, RequestWatch, WorkerServer } from "../server.ts";
+import type { EngineOptions, EngineTimeouts, ErrorDescriber, ErrorReporter } from "../server-options.ts";
+import { TickClock } from "../tick-clock.ts";
+import { UnfinishedHeads } from "../unfinished-heads.ts";
 import { type ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
 import { ListenerExchange } from "./listener-exchange.ts";
 import { NodeAccess } from "./node-access.ts";
@@ -37,12 +42,7 @@ import {
   statusOf,
   writeRefusal,
 } from "./parser-error.ts";
-import { PeerWatch } from "./peer-watch.ts";
 import { readInScope } from "./reading-scope.ts";
-import { RunningHandlers } from "./running-handlers.ts";
-import type { InFlight, RequestWatch, WorkerServer } from "./server.ts";
-import { TickClock } from "./tick-clock.ts";
-import { UnfinishedHeads } from "./unfinished-heads.ts";
 
 export interface NodeServerOptions {
   readonly listener: RequestListener;

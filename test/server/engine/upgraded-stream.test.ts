@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import type { Duplex } from "node:stream";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { until } from "../support/command.ts";
-import { type Engine, startEngine } from "../support/engine.ts";
+import { until } from "../../support/command.ts";
+import { type Engine, startEngine } from "../../support/engine.ts";
 
 const UPGRADE = "GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 

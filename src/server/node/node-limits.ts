@@ -1,8 +1,8 @@
 /** The limits on requests, for node's own parser, which knows only one for the size of a whole head. */
 import type { IncomingMessage } from "node:http";
-import { type HeadLimit, LIMIT_STATUS } from "../http/head-limit.ts";
-import { hasContent } from "../interop/framing.ts";
-import type { EngineOptions } from "./engine-options.ts";
+import { type HeadLimit, LIMIT_STATUS } from "../../http/head-limit.ts";
+import { hasContent } from "../../interop/framing.ts";
+import type { EngineOptions } from "../server-options.ts";
 import { brokenRule } from "./node-rules.ts";
 
 /** ` HTTP/1.1` and the space behind the method. */

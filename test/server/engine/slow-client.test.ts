@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, Server, type Socket } from "node:net";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
-import { until } from "../support/command.ts";
-import { type Engine, startEngine } from "../support/engine.ts";
+import { DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
+import { until } from "../../support/command.ts";
+import { type Engine, startEngine } from "../../support/engine.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 

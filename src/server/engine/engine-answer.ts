@@ -3,10 +3,10 @@
  * simplest of them. Whether the connection outlives an answer is the connection's to say.
  */
 import type { Duplex } from "node:stream";
-import { Answer, type ErrorContent } from "../exchange/answer.ts";
-import { forbidsContent } from "../exchange/answer-head.ts";
-import type { Carrier } from "../exchange/carrier.ts";
-import type { HeadersInput, ResponseBody } from "../gateway/types.ts";
+import { Answer, type ErrorContent } from "../../exchange/answer.ts";
+import { forbidsContent } from "../../exchange/answer-head.ts";
+import type { Carrier } from "../../exchange/carrier.ts";
+import type { HeadersInput, ResponseBody } from "../../gateway/types.ts";
 import {
   asksToClose,
   dateField,
@@ -16,7 +16,7 @@ import {
   plainFields,
   responseHead,
   statusLine,
-} from "../http/response-head.ts";
+} from "../../http/response-head.ts";
 import type { ExchangeLog } from "./exchange-log.ts";
 import type { Output } from "./output.ts";
 

@@ -6,24 +6,24 @@
 import type { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { BodyError, ClientGone, HttpError, RequestAborted } from "../errors.ts";
-import { answerFault } from "../exchange/content-fault.ts";
-import { type ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
-import { handlerFor, runHandler } from "../exchange/run.ts";
-import type { Handler } from "../gateway/types.ts";
-import { HeadLimitError } from "../http/head-limit.ts";
-import { type RequestHead, RequestParser, type RequestParserEvents } from "../http/request-parser.ts";
-import type { RecordedRequest } from "../ipc/stall-report.ts";
-import type { RequestEnd } from "../log/access-entry.ts";
+import { BodyError, ClientGone, HttpError, RequestAborted } from "../../errors.ts";
+import { answerFault } from "../../exchange/content-fault.ts";
+import { type ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
+import { handlerFor, runHandler } from "../../exchange/run.ts";
+import type { Handler } from "../../gateway/types.ts";
+import { HeadLimitError } from "../../http/head-limit.ts";
+import { type RequestHead, RequestParser, type RequestParserEvents } from "../../http/request-parser.ts";
+import type { RecordedRequest } from "../../ipc/stall-report.ts";
+import type { RequestEnd } from "../../log/access-entry.ts";
+import type { PeerWatch, WatchedPeer } from "../peer-watch.ts";
+import type { RunningHandlers } from "../running-handlers.ts";
+import type { EngineOptions } from "../server-options.ts";
+import type { UnfinishedHeads } from "../unfinished-heads.ts";
 import { type ArrivalHost, ArrivingBody } from "./arriving-body.ts";
 import { type AnsweredConnection, EngineAnswer, Sender } from "./engine-answer.ts";
-import type { EngineOptions } from "./engine-options.ts";
 import type { ExchangeLog } from "./exchange-log.ts";
 import { Input, type InputReader } from "./input.ts";
 import { Output } from "./output.ts";
-import type { PeerWatch, WatchedPeer } from "./peer-watch.ts";
-import type { RunningHandlers } from "./running-handlers.ts";
-import type { UnfinishedHeads } from "./unfinished-heads.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
 
 /** What a connection needs of its server. */

@@ -5,14 +5,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { ConnectionEnds, UNIX_END } from "../exchange/endpoint.ts";
-import { forwardedId } from "../exchange/forwarded.ts";
-import { ForwardedClients } from "../exchange/forwarded-client.ts";
-import type { ProxyRules } from "../exchange/proxy-rules.ts";
-import { nextRequestNumber, requestId } from "../exchange/request-id.ts";
-import type { Endpoint } from "../gateway/types.ts";
-import type { RequestEnd } from "../log/access-entry.ts";
-import type { AccessLog } from "../log/access-log.ts";
+import { ConnectionEnds, UNIX_END } from "../../exchange/endpoint.ts";
+import { forwardedId } from "../../exchange/forwarded.ts";
+import { ForwardedClients } from "../../exchange/forwarded-client.ts";
+import type { ProxyRules } from "../../exchange/proxy-rules.ts";
+import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
+import type { Endpoint } from "../../gateway/types.ts";
+import type { RequestEnd } from "../../log/access-entry.ts";
+import type { AccessLog } from "../../log/access-log.ts";
 import { NodeExchangeLog } from "./node-exchange-log.ts";
 import { isEarlyEnd, isReset, type ParserError, statusOf } from "./parser-error.ts";
 

@@ -7,9 +7,9 @@ import { EventEmitter } from "node:events";
 import { createReadStream } from "node:fs";
 import { describe, test } from "node:test";
 import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
-import { HttpError } from "../../src/errors.ts";
-import type { Handler, ResponseWriter } from "../../src/gateway/types.ts";
-import { type Engine, startEngine, statuses } from "../support/engine.ts";
+import { HttpError } from "../../../src/errors.ts";
+import type { Handler, ResponseWriter } from "../../../src/gateway/types.ts";
+import { type Engine, startEngine, statuses } from "../../support/engine.ts";
 
 const get = (path: string, method = "GET"): string => `${method} ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 

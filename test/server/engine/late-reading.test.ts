@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import type { GatewayRequest } from "../../src/gateway/types.ts";
-import { DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
-import { startEngine, statuses } from "../support/engine.ts";
+import type { GatewayRequest } from "../../../src/gateway/types.ts";
+import { DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
+import { startEngine, statuses } from "../../support/engine.ts";
 
 const CHUNKED = "Transfer-Encoding: chunked\r\n";
 

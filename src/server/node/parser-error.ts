@@ -1,7 +1,7 @@
 /** What node's parser stumbles over, and what the client is told of it. */
 import { STATUS_CODES } from "node:http";
 import type { Writable } from "node:stream";
-import { BodyError, ClientGone } from "../errors.ts";
+import { BodyError, ClientGone } from "../../errors.ts";
 
 /** An error of node's parser, with the bytes that it stumbled over. */
 export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer; readonly reason?: string };

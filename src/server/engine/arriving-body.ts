@@ -2,10 +2,10 @@
  * The body of one request as it arrives: pushed at its reader's speed, counted against the limit, and read past within
  * a bound where nobody wants it. The reader drives it; what it means for the connection is the connection's to do.
  */
-import { BodyError } from "../errors.ts";
-import { type BodySource, MessageBody } from "../exchange/message-body.ts";
-import { ContentPace } from "./content-pace.ts";
-import type { EngineOptions } from "./engine-options.ts";
+import { BodyError } from "../../errors.ts";
+import { type BodySource, MessageBody } from "../../exchange/message-body.ts";
+import { ContentPace } from "../content-pace.ts";
+import type { EngineOptions } from "../server-options.ts";
 import type { Input } from "./input.ts";
 
 /** What an arriving body needs of its connection. */

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { type Duplex, Readable } from "node:stream";
 import { describe, test } from "node:test";
-import type { GatewayRequest, Handler, Respond } from "../../src/gateway/types.ts";
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
-import { startEngine, statuses } from "../support/engine.ts";
+import type { GatewayRequest, Handler, Respond } from "../../../src/gateway/types.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
+import { startEngine, statuses } from "../../support/engine.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 

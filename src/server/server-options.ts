@@ -5,8 +5,8 @@ import type { WorkerInfo } from "../gateway/types.ts";
 import type { HeadLimit } from "../http/head-limit.ts";
 import type { RequestLimits } from "../http/request-parser.ts";
 import type { AccessLog } from "../log/access-log.ts";
+import type { Gate } from "./accept-limiter.ts";
 import type { ContentTimeouts } from "./content-pace.ts";
-import type { Gate } from "./gate.ts";
 
 export interface EngineTimeouts extends ContentTimeouts {
   /** For a whole request head from its first byte; beyond it 408. */

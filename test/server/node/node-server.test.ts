@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { BodyError } from "../../src/errors.ts";
-import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/engine-options.ts";
-import { until } from "../support/command.ts";
-import { statuses } from "../support/engine.ts";
-import { startNodeEngine } from "../support/node-engine.ts";
+import { BodyError } from "../../../src/errors.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
+import { until } from "../../support/command.ts";
+import { statuses } from "../../support/engine.ts";
+import { startNodeEngine } from "../../support/node-engine.ts";
 
 const hello: RequestListener = (_request, response) => {
   response.end("hello");

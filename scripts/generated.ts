@@ -11,7 +11,7 @@ import {
   settingLabel,
   settings,
 } from "../src/config/settings.ts";
-import { RULES } from "../src/doctor/rules.ts";
+import { RULES } from "../src/deploy/doctor/rules.ts";
 
 /** The content of each file, by its path in the repository. */
 export function generatedFiles(): Record<string, string> {

@@ -3,7 +3,7 @@
  * their values, which it has from the table of settings.
  */
 import type { Command, Option } from "commander";
-import { FILE_KINDS } from "../init/files.ts";
+import { FILE_KINDS } from "../deploy/init/files.ts";
 import { controlCommand } from "./ctl.ts";
 import { doctorCommand } from "./doctor.ts";
 import { initCommand } from "./init.ts";

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { lstatSync, realpathSync, type Stats, statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
-import type { Machine, NginxUser, PathStep, SocketFile } from "../doctor/facts.ts";
+import type { Machine, NginxUser, PathStep, SocketFile } from "../deploy/doctor/facts.ts";
 import { requireDatagrams } from "../native/datagram-socket.ts";
 import { cgroupOf, readText } from "../system/cgroup.ts";
 import { cpuLimit } from "../system/cpu-limit.ts";

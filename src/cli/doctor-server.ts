@@ -5,7 +5,7 @@ import type { StatusReport, WorkerReport } from "../control/api.ts";
 import { askControl } from "../control/control-client.ts";
 import { isAlive } from "../control/socket-name.ts";
 import { defaultControlSocket, listControlSockets } from "../control/socket-path.ts";
-import type { RunningServer } from "../doctor/facts.ts";
+import type { RunningServer } from "../deploy/doctor/facts.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 
 export interface ServerWishes {

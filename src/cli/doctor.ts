@@ -1,8 +1,8 @@
 /** `tsgun doctor`: looks at the configuration, the files around it, the machine and the server, and says what will break. */
 import { Command, CommanderError } from "commander";
-import { diagnose } from "../doctor/finding.ts";
-import { countOf, formatJson, formatReport } from "../doctor/report.ts";
-import { RULES } from "../doctor/rules.ts";
+import { diagnose } from "../deploy/doctor/finding.ts";
+import { countOf, formatJson, formatReport } from "../deploy/doctor/report.ts";
+import { RULES } from "../deploy/doctor/rules.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { usageError } from "./command-line.ts";
 import { type DoctorWishes, gatherFacts } from "./doctor-facts.ts";

@@ -4,8 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { Command, CommanderError } from "commander";
 import { findConfigFile } from "../config/config-source.ts";
-import { ExitCode, FatalError } from "../errors.ts";
-import type { Deployment } from "../init/deployment.ts";
+import type { Deployment } from "../deploy/init/deployment.ts";
 import {
   DESCRIPTIONS,
   FILE_KINDS,
@@ -13,8 +12,9 @@ import {
   nextSteps,
   type PlannedFile,
   plannedFiles,
-} from "../init/files.ts";
-import { planDeployment } from "../init/plan.ts";
+} from "../deploy/init/files.ts";
+import { planDeployment } from "../deploy/init/plan.ts";
+import { ExitCode, FatalError } from "../errors.ts";
 
 interface InitOptions {
   readonly app?: string;

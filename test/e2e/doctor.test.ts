@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { Report } from "../../src/doctor/report.ts";
+import type { Report } from "../../src/deploy/doctor/report.ts";
 import { type RunningCommand, startCommand, until } from "../support/command.ts";
 import { missing } from "../support/component.ts";
 import { examine } from "../support/doctor.ts";

@@ -1,14 +1,14 @@
 /** Facts for the rules of `tsgun doctor`, from texts as they stand in files; and the command itself. */
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { resolveConfig } from "../../src/config/config.ts";
-import { streamsOf } from "../../src/doctor/bound-addresses.ts";
-import { parseDockerfile } from "../../src/doctor/dockerfile.ts";
-import type { Facts, Machine, RunningServer } from "../../src/doctor/facts.ts";
-import { parsePods } from "../../src/doctor/kubernetes-pods.ts";
-import { nginxSetup } from "../../src/doctor/nginx-sites.ts";
-import { parseNginx } from "../../src/doctor/nginx-syntax.ts";
-import { parseUnit } from "../../src/doctor/systemd-syntax.ts";
-import { Unit } from "../../src/doctor/systemd-unit.ts";
+import { streamsOf } from "../../src/deploy/doctor/bound-addresses.ts";
+import { parseDockerfile } from "../../src/deploy/doctor/dockerfile.ts";
+import type { Facts, Machine, RunningServer } from "../../src/deploy/doctor/facts.ts";
+import { parsePods } from "../../src/deploy/doctor/kubernetes-pods.ts";
+import { nginxSetup } from "../../src/deploy/doctor/nginx-sites.ts";
+import { parseNginx } from "../../src/deploy/doctor/nginx-syntax.ts";
+import { parseUnit } from "../../src/deploy/doctor/systemd-syntax.ts";
+import { Unit } from "../../src/deploy/doctor/systemd-unit.ts";
 import { COMMAND } from "./command.ts";
 
 /** What is the case; what is left out is not there. */

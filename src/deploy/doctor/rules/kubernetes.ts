@@ -1,0 +1,204 @@
+/** Pods: how they end, who is asked whether they are well, and what they may use. */
+import { formatDuration } from "../../../config/kind.ts";
+import { longestStop, QUIT_PART } from "../../../config/stop-time.ts";
+import { stopSeconds } from "../../init/deployment.ts";
+import { isLoopback } from "../bound-addresses.ts";
+import { type Facts, type PodServer, settingPlace } from "../facts.ts";
+import type { Found, Rule } from "../finding.ts";
+import { PROBE_KINDS, type Probe, type ProbeKind } from "../kubernetes-pods.ts";
+import { at } from "../place.ts";
+
+/** Kubernetes' own, in milliseconds. */
+const GRACE = 30_000;
+
+function gracePeriod({ pods }: Facts): Found[] {
+  return pods.flatMap(({ pod, container, config }): Found[] => {
+    const theirs = pod.gracePeriod?.value ?? GRACE;
+    const ours = longestStop(config) + container.preStopTime;
+    if (theirs > ours) return [];
+    const parts = [
+      `graceful-timeout ${formatDuration(config.gracefulTimeout)}`,
+      `drain-delay ${formatDuration(config.drainDelay)}`,
+      ...(container.preStopTime > 0 ? [`preStop ${formatDuration(container.preStopTime)}`] : []),
+      QUIT_PART,
+    ];
+    return [
+      {
+        where: at(pod.gracePeriod?.place ?? pod.place),
+        what: `${pod.name} is killed after ${formatDuration(theirs)}${pod.gracePeriod === undefined ? " (the default)" : ""}, and may take ${formatDuration(ours)} to stop: ${parts.join(", ")}`,
+        mend: `write terminationGracePeriodSeconds: ${stopSeconds(config, config.drainDelay + container.preStopTime)}`,
+      },
+    ];
+  });
+}
+
+function noDrain({ pods }: Facts): Found[] {
+  return pods
+    .filter(({ container, config }) => config.drainDelay === 0 && !container.preStop)
+    .map(({ container }) => ({
+      where: at(container.place),
+      what: `${container.name} has neither --drain-delay nor a preStop hook`,
+    }));
+}
+
+/** The probes of these kinds that ask where `wrong` says so. */
+function probes(
+  facts: Facts,
+  kinds: readonly ProbeKind[],
+  wrong: (probe: Probe, server: PodServer) => string | undefined,
+): Found[] {
+  return facts.pods.flatMap((server) =>
+    kinds.flatMap((kind): Found[] => {
+      const probe = server.container.probes[kind];
+      const what = probe === undefined ? undefined : wrong(probe, server);
+      return probe === undefined || what === undefined
+        ? []
+        : [{ where: at(probe.place), what: `the ${kind} ${what}` }];
+    }),
+  );
+}
+
+function asksApp(probe: Probe, { config }: PodServer): string | undefined {
+  const app = config.bind.some((address) => address.kind === "tcp" && address.port === probe.portNumber);
+  return app ? `asks the app's port ${probe.port}` : undefined;
+}
+
+function asksNobody(probe: Probe, { config }: PodServer): string | undefined {
+  const ports = [...config.bind, ...(config.adminBind === undefined ? [] : [config.adminBind])];
+  if (probe.port === undefined) return undefined;
+  if (probe.portNumber === undefined) return `asks port ${probe.port}, which the container does not name`;
+  const there = ports.filter((address) => address.kind === "tcp" && address.port === probe.portNumber);
+  if (there.length === 0) return `asks port ${probe.port}, where tsgun does not listen`;
+  const hidden = there.every((address) => address.kind === "tcp" && isLoopback(address.host));
+  return hidden ? `asks port ${probe.port}, where tsgun listens inside of the pod only` : undefined;
+}
+
+function noReadiness({ pods }: Facts): Found[] {
+  return pods
+    .filter(({ container }) => container.probes.readinessProbe === undefined)
+    .map(({ container }) => ({
+      where: at(container.place),
+      what: `${container.name} has no readinessProbe`,
+    }));
+}
+
+function bindsLoopback(facts: Facts): Found[] {
+  return facts.pods
+    .filter(({ config }) =>
+      config.bind.every((address) => address.kind === "tcp" && isLoopback(address.host)),
+    )
+    .map((server) => ({
+      where: at(server.container.place),
+      what: `${server.container.name} listens inside of the pod only: ${settingPlace(server, "bind")}`,
+    }));
+}
+
+function cpuLimit({ pods }: Facts): Found[] {
+  return pods.flatMap(({ container: { cpuLimit: limit }, config: { workers } }): Found[] => {
+    if (limit === undefined || workers === "auto" || workers <= 2 * Math.ceil(limit.value)) return [];
+    return [{ where: at(limit.place), what: `${workers} workers share ${limit.value} CPUs` }];
+  });
+}
+
+function memoryLimit({ pods }: Facts): Found[] {
+  return pods.flatMap(({ container: { memoryLimit: limit, cpuLimit: cpus }, config }): Found[] => {
+    const workers = config.workers === "auto" ? Math.ceil(cpus?.value ?? 1) : config.workers;
+    if (limit === undefined || config.maxMemory === 0 || config.maxMemory * workers <= limit.value) return [];
+    return [
+      {
+        where: at(limit.place),
+        what: `${workers} workers may have ${config.maxMemory} bytes each (max-memory), all together ${limit.value}`,
+      },
+    ];
+  });
+}
+
+export const KUBERNETES: readonly Rule[] = [
+  {
+    id: "kubernetes-grace-period",
+    level: "error",
+    title:
+      "`terminationGracePeriodSeconds` (30 by default) is not above `graceful-timeout`, `drain-delay`, preStop and 5s together",
+    breaks: "A rolling update kills requests that tsgun is still answering, or an app that is shutting down.",
+    mend: "let terminationGracePeriodSeconds be longer than all of them together",
+    check: gracePeriod,
+  },
+  {
+    id: "kubernetes-no-drain",
+    level: "error",
+    title: "neither `--drain-delay` nor a preStop hook",
+    breaks:
+      "Nodes that have not heard of the pod's end yet send it connections that are refused: errors in every rolling update.",
+    mend: "give tsgun --drain-delay 5s",
+    check: noDrain,
+  },
+  {
+    id: "kubernetes-liveness-on-app",
+    level: "error",
+    title: "the livenessProbe asks the app's port",
+    breaks:
+      "When all workers are busy, the pod is taken for dead and restarted, which leaves more work to the others: one after the other goes.",
+    mend: "give tsgun --admin-bind 0.0.0.0:9000, and ask /health/live there",
+    check: (facts) => probes(facts, ["livenessProbe"], asksApp),
+  },
+  {
+    id: "kubernetes-liveness-on-ready",
+    level: "error",
+    title: "the livenessProbe asks /health/ready",
+    breaks: "A pod that boots, drains or has lost workers is restarted in the middle of it.",
+    mend: "ask /health/live in the livenessProbe",
+    check: (facts) =>
+      probes(facts, ["livenessProbe"], ({ path }) =>
+        path === "/health/ready" ? "asks whether the pod is ready" : undefined,
+      ),
+  },
+  {
+    id: "kubernetes-readiness-on-app",
+    level: "warning",
+    title: "the readinessProbe asks the app's port",
+    breaks:
+      "A pod that is told to stop goes on saying that it is ready while its drain-delay lasts; one whose workers are busy says that it is not.",
+    mend: "give tsgun --admin-bind 0.0.0.0:9000, and ask /health/ready there",
+    check: (facts) => probes(facts, ["readinessProbe"], asksApp),
+  },
+  {
+    id: "kubernetes-probe-nobody",
+    level: "error",
+    title: "a probe asks a port where tsgun does not listen, or listens at 127.0.0.1",
+    breaks: "The probe fails for ever: the pod gets no requests, or is restarted again and again.",
+    mend: "let --admin-bind be 0.0.0.0:PORT, with the probe's port",
+    check: (facts) => probes(facts, PROBE_KINDS, asksNobody),
+  },
+  {
+    id: "kubernetes-no-readiness",
+    level: "warning",
+    title: "no readinessProbe",
+    breaks: "A new pod gets requests before its workers are there.",
+    mend: "give tsgun --admin-bind 0.0.0.0:9000, and ask /health/ready there",
+    check: noReadiness,
+  },
+  {
+    id: "kubernetes-bind-loopback",
+    level: "error",
+    title: "tsgun listens at 127.0.0.1 in the pod, as it does by default",
+    breaks: "No request reaches the pod.",
+    mend: "give tsgun --bind 0.0.0.0:8000",
+    check: bindsLoopback,
+  },
+  {
+    id: "kubernetes-cpu-limit",
+    level: "warning",
+    title: "`workers` is more than twice the CPU limit",
+    breaks: "Workers take turns and are throttled together: memory for nothing, and long pauses.",
+    mend: "set workers to auto, which goes by the limit",
+    check: cpuLimit,
+  },
+  {
+    id: "kubernetes-memory-limit",
+    level: "warning",
+    title: "`max-memory` times `workers` is above the memory limit",
+    breaks: "The kernel kills processes before tsgun replaces workers that have grown.",
+    mend: "lower max-memory or workers, or raise the limit",
+    check: memoryLimit,
+  },
+];

@@ -1,0 +1,174 @@
+/** The machine, and the server that runs on it. */
+import { formatAddress } from "../../../config/address.ts";
+import { type Facts, settingPlace } from "../facts.ts";
+import type { Found, Rule } from "../finding.ts";
+import { filesNeeded } from "./systemd-service.ts";
+
+function cpus(facts: Facts): Found[] {
+  const { workers } = facts.config;
+  const { value, source } = facts.machine.cpus;
+  if (workers === "auto" || workers <= 2 * Math.ceil(value)) return [];
+  const limit = source === "cgroup" ? "by its control group's quota" : "by its affinity mask";
+  return [{ where: settingPlace(facts, "workers"), what: `${workers} workers on ${value} CPUs (${limit})` }];
+}
+
+function memory(facts: Facts): Found[] {
+  const { maxMemory, workers } = facts.config;
+  const {
+    memory: limit,
+    cpus: { value },
+  } = facts.machine;
+  const count = workers === "auto" ? Math.max(1, Math.ceil(value)) : workers;
+  if (limit === undefined || maxMemory === 0 || maxMemory * count <= limit) return [];
+  const what = `${count} workers may have ${maxMemory} bytes each, and the control group has ${limit}`;
+  return [{ where: settingPlace(facts, "maxMemory"), what }];
+}
+
+function somaxconn(facts: Facts): Found[] {
+  const { somaxconn: limit } = facts.machine;
+  const { backlog } = facts.config;
+  if (limit === undefined || limit >= backlog) return [];
+  const what = `${backlog} connections are to wait, and the system lets ${limit} (net.core.somaxconn)`;
+  return [
+    {
+      where: settingPlace(facts, "backlog"),
+      what,
+      mend: `sysctl net.core.somaxconn=${backlog}, or lower backlog`,
+    },
+  ];
+}
+
+function koffi({ machine, services, config }: Facts): Found[] {
+  if (machine.koffi) return [];
+  const notifying = services
+    .filter(({ unit }) => unit.type.startsWith("notify"))
+    .map(({ unit }) => ({
+      where: unit.where("Service", "Type"),
+      what: "systemd is told by the command systemd-notify",
+    }));
+  const { logSyslog, logSyslogTo } = config;
+  const datagrams = logSyslog && logSyslogTo.transport === "unix" && logSyslogTo.type !== "stream";
+  return [
+    ...notifying,
+    ...(datagrams
+      ? [{ where: "log-syslog-to", what: "the system's syslog, as it mostly is, takes datagrams" }]
+      : []),
+  ];
+}
+
+function openFiles({ config, server }: Facts): Found[] {
+  const needed = filesNeeded(config);
+  const short = (server?.workers ?? []).filter(
+    ({ openFiles: limit }) => limit !== undefined && limit < needed,
+  );
+  if (server === undefined || config.workerConnections === 0 || short.length === 0) return [];
+  const [{ openFiles: limit } = { openFiles: 0 }] = short;
+  const what = `its workers may have ${limit} files open, and ${config.workerConnections} connections each (worker-connections)`;
+  return [{ where: serverName(server.status.pid), what }];
+}
+
+function serverName(pid: number): string {
+  return `the server (pid ${pid})`;
+}
+
+function listensElsewhere({ config, origins, server, socketUnits }: Facts): Found[] {
+  if (server === undefined || server.activated !== false || socketUnits.length > 0 || !origins.has("bind"))
+    return [];
+  const listening = server.status.listening.map((url) => url.replace(/^http:\/\//, ""));
+  // A name may stand for any address, and port 0 for any port.
+  const wanted = config.bind.filter(
+    (address) => address.kind === "unix" || (address.port !== 0 && /^[\d.:]+$/.test(address.host)),
+  );
+  const missing = wanted.map(formatAddress).filter((address) => !listening.includes(address));
+  if (missing.length === 0) return [];
+  const what = `it listens at ${listening.join(", ")}, and bind says ${missing.join(", ")}`;
+  return [{ where: serverName(server.status.pid), what }];
+}
+
+function workersMissing({ server }: Facts): Found[] {
+  if (server === undefined || !["serving", "down"].includes(server.status.state)) return [];
+  const { ready, target } = server.status.workers;
+  return ready >= target
+    ? []
+    : [{ where: serverName(server.status.pid), what: `${ready} of ${target} workers are ready` }];
+}
+
+function oldVersion({ server, version }: Facts): Found[] {
+  if (server === undefined || server.status.version === version) return [];
+  return [
+    {
+      where: serverName(server.status.pid),
+      what: `it is tsgun ${server.status.version}, and ${version} is installed`,
+    },
+  ];
+}
+
+export const MACHINE: readonly Rule[] = [
+  {
+    id: "machine-cpus",
+    level: "warning",
+    title: "`workers` is more than twice the CPUs that there are, by affinity and control group",
+    breaks: "Workers take turns: memory for nothing, and longer answers under load.",
+    mend: "set workers to auto",
+    check: cpus,
+  },
+  {
+    id: "machine-memory",
+    level: "warning",
+    title: "`max-memory` times `workers` is above the control group's memory limit",
+    breaks: "The kernel kills processes before tsgun replaces workers that have grown.",
+    mend: "lower max-memory or workers, or raise the limit (MemoryMax)",
+    check: memory,
+  },
+  {
+    id: "machine-somaxconn",
+    level: "warning",
+    title: "net.core.somaxconn is below `backlog`",
+    breaks:
+      "In a burst, or while a server restarts, fewer connections wait than is planned; others are refused or try again after a second.",
+    mend: "raise net.core.somaxconn, or lower backlog",
+    check: somaxconn,
+  },
+  {
+    id: "machine-koffi",
+    level: "warning",
+    title: "the package koffi is not installed, and systemd or a syslog with datagrams is to be spoken to",
+    breaks:
+      "Each word to systemd starts a process, the watchdog's included; a syslog that takes datagrams gets nothing.",
+    mend: "npm install koffi",
+    check: koffi,
+  },
+  {
+    id: "server-open-files",
+    level: "error",
+    title: "the running workers' limit of open files is below `worker-connections` and 100",
+    breaks: "A busy worker can accept no more and opens no files (EMFILE): errors under load.",
+    mend: "raise the limit where the server is started (LimitNOFILE, ulimit -Hn), or lower worker-connections",
+    check: openFiles,
+  },
+  {
+    id: "server-elsewhere",
+    level: "warning",
+    title: "the running server does not listen at `bind`",
+    breaks:
+      "The configuration was changed and is not what runs: the next restart moves the server, maybe away from nginx.",
+    mend: "restart the server when nginx points to the new address: a reload does not change bind",
+    check: listensElsewhere,
+  },
+  {
+    id: "server-workers",
+    level: "warning",
+    title: "the running server has fewer workers ready than are wanted",
+    breaks: "Workers crash or do not boot: the others carry their load.",
+    mend: "look into its log",
+    check: workersMissing,
+  },
+  {
+    id: "server-version",
+    level: "warning",
+    title: "the running server is of another version than the tsgun that is installed",
+    breaks: "Workers of the next reload come from the new package, their arbiter from the old one.",
+    mend: "tsgun ctl upgrade",
+    check: oldVersion,
+  },
+];

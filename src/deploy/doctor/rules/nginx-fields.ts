@@ -1,0 +1,182 @@
+/** What nginx says of who asks, and whether it is believed. */
+import { isIP } from "node:net";
+import { ProxyRules } from "../../../exchange/proxy-rules.ts";
+import { type ForwardedField, LOCAL_PEERS } from "../../../gateway/proxies.ts";
+import { formatUpstream, isEveryHost, isLoopback, ownPassages } from "../bound-addresses.ts";
+import { type Facts, settingPlace } from "../facts.ts";
+import type { Found, Rule } from "../finding.ts";
+import { fieldsOf, type Passage, type Upstream } from "../nginx-sites.ts";
+import { at } from "../place.ts";
+
+/** Rules of their own look after these. */
+const ESSENTIAL: readonly ForwardedField[] = ["x-forwarded-for", "x-forwarded-proto"];
+
+/** `X-Forwarded-For` as people write it. */
+function fieldName(field: string): string {
+  return field.replaceAll(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase()).replace("-Id", "-ID");
+}
+
+/** Whether the field is set or emptied there, and not just handed on. */
+function isSet(passage: Passage, field: string): boolean {
+  const value = fieldsOf(passage).get(field);
+  return value !== undefined && value !== `$http_${field.replaceAll("-", "_")}`;
+}
+
+function hostMissing(facts: Facts): Found[] {
+  return ownPassages(facts)
+    .filter((passage) => [undefined, "", "$proxy_host"].includes(fieldsOf(passage).get("host")))
+    .map(({ place, location }) => ({
+      where: at(place),
+      what: `${location} does not pass on which host was asked for`,
+    }));
+}
+
+/** For one of the two fields that every proxy has to set. */
+function unset(field: ForwardedField): (facts: Facts) => Found[] {
+  return (facts) => {
+    if (!facts.config.forwardedHeaders.includes(field)) return [];
+    return ownPassages(facts)
+      .filter((passage) => !isSet(passage, field))
+      .map(({ place, location }) => ({
+        where: at(place),
+        what: `${location} does not set ${fieldName(field)}`,
+      }));
+  };
+}
+
+function forgeable(facts: Facts): Found[] {
+  return ownPassages(facts).flatMap((passage): Found[] => {
+    const believed = facts.config.forwardedHeaders.filter((field) => !ESSENTIAL.includes(field));
+    const open = believed.filter((field) => !isSet(passage, field)).map(fieldName);
+    if (open.length === 0 || peersOf(passage, facts).some((peer) => trusted(peer, facts) === false))
+      return [];
+    const lines = open.map((name) => `proxy_set_header ${name} "";`).join(" ");
+    return [
+      {
+        where: at(passage.place),
+        what: `${passage.location} hands on what the client says in ${open.join(", ")}, and tsgun believes it of nginx`,
+        mend: `write ${lines} or name the fields that nginx sets with forwarded-headers`,
+      },
+    ];
+  });
+}
+
+/** Where nginx comes from, as tsgun sees it. */
+type Peer = "unix" | "loopback" | { readonly address: string } | "elsewhere";
+
+function peersOf({ servers }: Passage, { machine: { addresses } }: Facts): Peer[] {
+  return servers.map((server: Upstream): Peer => {
+    if (server.kind === "unix") return "unix";
+    if (isLoopback(server.host)) return "loopback";
+    // Who connects to an address of its own machine comes from that very address.
+    return addresses.includes(server.host) ? { address: server.host } : "elsewhere";
+  });
+}
+
+/** Whether tsgun believes it; undefined where nobody can know from here. */
+function trusted(peer: Peer, { config }: Facts): boolean | undefined {
+  const rules = new ProxyRules(config.forwardedAllowIps);
+  if (peer === "unix") return rules.trusts({ family: "unix", address: "", port: 0 });
+  if (peer === "loopback") return rules.trusts({ family: "ipv4", address: "127.0.0.1", port: 0 });
+  if (peer !== "elsewhere") {
+    const family = isIP(peer.address) === 6 ? "ipv6" : "ipv4";
+    return rules.trusts({ family, address: peer.address, port: 0 });
+  }
+  const others = config.forwardedAllowIps.filter(
+    (entry) => !LOCAL_PEERS.includes(entry) && !isLoopback(entry),
+  );
+  return others.length === 0 ? false : undefined;
+}
+
+const PEER_NAMES = {
+  unix: "by a Unix socket",
+  loopback: "from this machine",
+  elsewhere: "from another machine or container",
+};
+
+function untrusted(facts: Facts): Found[] {
+  const { config } = facts;
+  return ownPassages(facts).flatMap((passage): Found[] => {
+    const peer = peersOf(passage, facts).find((candidate) => trusted(candidate, facts) === false);
+    if (peer === undefined) return [];
+    const name = typeof peer === "object" ? `from ${peer.address}` : PEER_NAMES[peer];
+    const entry =
+      typeof peer === "object"
+        ? peer.address
+        : { unix: "unix", loopback: "127.0.0.1", elsewhere: "nginx's address" }[peer];
+    return [
+      {
+        where: at(passage.place),
+        what: `nginx comes ${name}, and is not among those whom tsgun believes: ${settingPlace(facts, "forwardedAllowIps")} is ${config.forwardedAllowIps.join(",") || "none"}`,
+        mend: `add ${entry} to forwarded-allow-ips`,
+      },
+    ];
+  });
+}
+
+function bypassed(facts: Facts): Found[] {
+  const local = ownPassages(facts).filter(({ servers }) =>
+    servers.some((server) => server.kind === "tcp" && isLoopback(server.host)),
+  );
+  const open = facts.bound.filter((address) => address.kind === "tcp" && isEveryHost(address.host));
+  if (local.length === 0) return [];
+  return open.map((address) => ({
+    where: settingPlace(facts, "bind"),
+    what: `nginx connects on this machine, and tsgun listens at ${formatUpstream(address)}, for every machine`,
+  }));
+}
+
+export const NGINX_FIELDS: readonly Rule[] = [
+  {
+    id: "nginx-untrusted",
+    level: "error",
+    title: "nginx is not among `forwarded-allow-ips`, by the way that it comes",
+    breaks:
+      "For the app every client is nginx, and every address http: wrong logs, limits, links; redirects to https go round for ever. (Express and its kin have a setting of their own.)",
+    mend: "name nginx in forwarded-allow-ips",
+    check: untrusted,
+  },
+  {
+    id: "nginx-host-missing",
+    level: "warning",
+    title: "no `proxy_set_header Host`",
+    breaks:
+      "The app sees the upstream's name for a host: its redirects, links and cookies are for a site that nobody knows.",
+    mend: "write proxy_set_header Host $http_host; beside proxy_pass (a block with a proxy_set_header of its own forgets those around it)",
+    check: hostMissing,
+  },
+  {
+    id: "nginx-for-missing",
+    level: "warning",
+    title: "no `proxy_set_header X-Forwarded-For`",
+    breaks: "The app does not know its clients' addresses, and believes those that they make up.",
+    mend: "write proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; beside proxy_pass",
+    check: unset("x-forwarded-for"),
+  },
+  {
+    id: "nginx-proto-missing",
+    level: "warning",
+    title: "no `proxy_set_header X-Forwarded-Proto`",
+    breaks:
+      "The app takes https for http: links, secure cookies and redirects are wrong, and a client can say what it likes.",
+    mend: "write proxy_set_header X-Forwarded-Proto $scheme; beside proxy_pass",
+    check: unset("x-forwarded-proto"),
+  },
+  {
+    id: "nginx-forgeable",
+    level: "warning",
+    title: "a field of `forwarded-headers` that nginx neither sets nor empties",
+    breaks:
+      "A client says under which host, port or path it came, or which id its request has, and is believed.",
+    mend: "set or empty each of them, or name those that nginx sets with forwarded-headers",
+    check: forgeable,
+  },
+  {
+    id: "nginx-bypassed",
+    level: "warning",
+    title: "nginx connects on the same machine, and tsgun listens for every machine",
+    breaks: "The app can be reached past nginx, without TLS and limits.",
+    mend: "bind a Unix socket or 127.0.0.1",
+    check: bypassed,
+  },
+];

@@ -1,0 +1,81 @@
+/** How long systemd waits, against what tsgun may take. */
+import { formatDuration } from "../../../config/kind.ts";
+import { longestStop, QUIT_PART } from "../../../config/stop-time.ts";
+import { seconds, stopSeconds } from "../../init/deployment.ts";
+import type { Facts } from "../facts.ts";
+import type { Found, Rule } from "../finding.ts";
+import type { Unit } from "../systemd-unit.ts";
+import { eachService, notifies } from "./each-service.ts";
+
+/** systemd's own, in milliseconds (systemd-system.conf(5)). */
+const DEFAULT_TIMEOUT = 90_000;
+/** What a start takes beside the workers' boot. */
+const START_MARGIN = 30_000;
+/** The arbiter may be busy for so long without being stuck: it reads a configuration, or waits for a slow disk. */
+const LEAST_WATCHDOG = 5000;
+
+function timeout(unit: Unit, key: string): number {
+  return unit.time("Service", key, unit.time("Service", "TimeoutSec", DEFAULT_TIMEOUT));
+}
+
+function stopTimeout(facts: Facts): Found[] {
+  return eachService(facts, ["TimeoutStopSec", "TimeoutSec", "ExecStart"], ({ unit, config }) => {
+    const theirs = timeout(unit, "TimeoutStopSec");
+    const ours = longestStop(config);
+    // 0 is no limit.
+    if (theirs === 0 || theirs > ours) return undefined;
+    const sum = `graceful-timeout ${formatDuration(config.gracefulTimeout)}, drain-delay ${formatDuration(config.drainDelay)}, ${QUIT_PART}`;
+    return {
+      what: `systemd kills after ${formatDuration(theirs)} (TimeoutStopSec), tsgun may take ${formatDuration(ours)} to stop: ${sum}`,
+      mend: `write TimeoutStopSec=${stopSeconds(config, config.drainDelay)}s`,
+    };
+  });
+}
+
+function startTimeout(facts: Facts): Found[] {
+  return eachService(facts, ["TimeoutStartSec", "TimeoutSec", "ExecStart"], ({ unit, config }) => {
+    const theirs = timeout(unit, "TimeoutStartSec");
+    if (!notifies(unit) || theirs === 0 || theirs > config.bootTimeout) return undefined;
+    return {
+      what: `systemd gives up after ${formatDuration(theirs)} (TimeoutStartSec), a worker may boot for ${formatDuration(config.bootTimeout)} (boot-timeout)`,
+      mend: `write TimeoutStartSec=${seconds(config.bootTimeout + START_MARGIN)}s`,
+    };
+  });
+}
+
+function watchdog(facts: Facts): Found[] {
+  return eachService(facts, ["WatchdogSec"], ({ unit }) => {
+    const time = unit.time("Service", "WatchdogSec", 0);
+    return time > 0 && time < LEAST_WATCHDOG
+      ? `systemd wants to hear of tsgun every ${formatDuration(time)} (WatchdogSec)`
+      : undefined;
+  });
+}
+
+export const SYSTEMD_TIMES: readonly Rule[] = [
+  {
+    id: "systemd-stop-timeout",
+    level: "error",
+    title: "`TimeoutStopSec` (90s by default) is not above `graceful-timeout`, `drain-delay` and 5s together",
+    breaks:
+      "A stop or restart kills requests that tsgun is still answering, or an app that is shutting down.",
+    mend: "let TimeoutStopSec be longer than all of them together",
+    check: stopTimeout,
+  },
+  {
+    id: "systemd-start-timeout",
+    level: "error",
+    title: "`Type=notify`, and `TimeoutStartSec` (90s by default) is not above `boot-timeout`",
+    breaks: "An app that boots slowly, though within its time, is killed and started over.",
+    mend: "let TimeoutStartSec be longer than boot-timeout",
+    check: startTimeout,
+  },
+  {
+    id: "systemd-watchdog",
+    level: "warning",
+    title: "`WatchdogSec` is below 5s",
+    breaks: "A healthy server that is busy for a moment (a configuration to read, a slow disk) is killed.",
+    mend: "write WatchdogSec=30s",
+    check: watchdog,
+  },
+];

@@ -1,0 +1,51 @@
+/** Unit files as systemd.syntax(7) has them: sections, repeated keys, continued lines, and what an empty value takes back. */
+import { ExitCode, FatalError } from "../../errors.ts";
+import { at, type Place } from "./place.ts";
+
+export interface Assignment {
+  readonly section: string;
+  readonly key: string;
+  readonly value: string;
+  readonly place: Place;
+}
+
+/** @throws FatalError (usage) that names the file and the line. */
+export function parseUnit(text: string, file: string): Assignment[] {
+  const assignments: Assignment[] = [];
+  let section = "";
+  for (const { text: line, place } of logicalLines(text, file)) {
+    const heading = /^\[(.+)\]$/.exec(line)?.[1];
+    if (heading !== undefined) {
+      section = heading;
+      continue;
+    }
+    const [, key, value] = /^([^=]+?)\s*=\s*(.*)$/s.exec(line) ?? [];
+    const wrong =
+      key === undefined
+        ? `"${line}" is no Key=value`
+        : section === ""
+          ? `${key} stands before any [Section]`
+          : undefined;
+    if (wrong !== undefined) throw new FatalError(`${at(place)}: ${wrong}`, ExitCode.usage);
+    assignments.push({ section, key: key as string, value: (value as string).trim(), place });
+  }
+  return assignments;
+}
+
+/** Lines without comments; a backslash at the end joins the next one, also across a comment. */
+function logicalLines(text: string, file: string): { readonly text: string; readonly place: Place }[] {
+  const lines: { text: string; place: Place }[] = [];
+  let begun: { text: string; place: Place } | undefined;
+  for (const [index, raw] of text.split("\n").entries()) {
+    const line = raw.trim();
+    if (/^[#;]/.test(line) || (line === "" && begun === undefined)) continue;
+    const place = { file, line: index + 1 };
+    const current: { text: string; place: Place } =
+      begun === undefined ? { text: line, place } : { ...begun, text: `${begun.text} ${line}` };
+    begun = current.text.endsWith("\\")
+      ? { ...current, text: current.text.slice(0, -1).trimEnd() }
+      : undefined;
+    if (begun === undefined) lines.push(current);
+  }
+  return begun === undefined ? lines : [...lines, begun];
+}

@@ -1,0 +1,103 @@
+/** A unit with its drop-ins, and what its values mean: times, yes and no, limits. */
+import { existsSync, readdirSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { displayed } from "../../loader/locate.ts";
+import { at } from "./place.ts";
+import { type Assignment, parseUnit } from "./systemd-syntax.ts";
+import { readText } from "./text-file.ts";
+
+/** Milliseconds by the names of systemd.time(7). */
+const UNITS: readonly [RegExp, number][] = [
+  [/^(?:us|µs|usec)$/, 0.001],
+  [/^(?:ms|msec)$/, 1],
+  [/^(?:|s|sec|seconds?)$/, 1000],
+  [/^(?:m|min|minutes?)$/, 60_000],
+  [/^(?:h|hr|hours?)$/, 3_600_000],
+  [/^(?:d|days?)$/, 86_400_000],
+  [/^(?:w|weeks?)$/, 7 * 86_400_000],
+];
+
+/** Milliseconds of `90`, `1min 30s`, `500ms`, `infinity`; undefined for what is no time. */
+export function timeSpan(text: string): number | undefined {
+  if (text === "infinity") return Number.POSITIVE_INFINITY;
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)\s*([a-zµ]*)\s*/gi)];
+  if (parts.length === 0 || parts.map(([part]) => part).join("") !== text) return undefined;
+  let sum = 0;
+  for (const [, amount, unit] of parts) {
+    const factor = UNITS.find(([names]) => names.test(unit as string))?.[1];
+    if (factor === undefined) return undefined;
+    sum += Number(amount) * factor;
+  }
+  return sum;
+}
+
+export class Unit {
+  /** `shop.service`. */
+  readonly name: string;
+  readonly file: string;
+  readonly #assignments: readonly Assignment[];
+
+  constructor(file: string, assignments: readonly Assignment[]) {
+    this.file = file;
+    this.name = basename(file);
+    this.#assignments = assignments;
+  }
+
+  /** Every value of a key since the last empty one. */
+  all(section: string, key: string): readonly Assignment[] {
+    const all = this.#assignments.filter((entry) => entry.section === section && entry.key === key);
+    return all.slice(all.findLastIndex(({ value }) => value === "") + 1);
+  }
+
+  /** The value that counts: the last one. */
+  get(section: string, key: string): Assignment | undefined {
+    return this.all(section, key).at(-1);
+  }
+
+  /** `fallback` is systemd's own. */
+  time(section: string, key: string, fallback: number): number {
+    const value = this.get(section, key)?.value;
+    return value === undefined ? fallback : (timeSpan(value) ?? fallback);
+  }
+
+  yes(section: string, key: string): boolean {
+    return /^(?:yes|y|true|t|on|1)$/i.test(this.get(section, key)?.value ?? "");
+  }
+
+  /** Where a key stands, or the file that it is missing in. */
+  where(section: string, ...keys: readonly string[]): string {
+    const found = keys.map((key) => this.get(section, key)).find((entry) => entry !== undefined);
+    return found === undefined ? this.file : at(found.place);
+  }
+
+  get type(): string {
+    return this.get("Service", "Type")?.value ?? "simple";
+  }
+
+  /** The command behind the marks that systemd puts in front of it. */
+  get command(): string {
+    return (this.get("Service", "ExecStart")?.value ?? "").replace(/^[-@:+!|]+/, "");
+  }
+
+  /** Its command, as it looks, is this server, be it through another program. */
+  get isTsgun(): boolean {
+    return /(?:^|[\s/"'])tsgun(?:["']|\s|$|\/dist\/)/.test(this.command);
+  }
+}
+
+/**
+ * Reads a unit and its drop-ins, `NAME.d/*.conf` beside it.
+ * @throws FatalError (usage) that names the file, and the line where one is wrong.
+ */
+export function readUnit(path: string): Unit {
+  const folder = `${path}.d`;
+  const dropIns = existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => name.endsWith(".conf"))
+        .sort()
+        .map((name) => join(folder, name))
+    : [];
+  const shown = (file: string): string => displayed(resolve(file), process.cwd());
+  const assignments = [path, ...dropIns].flatMap((file) => parseUnit(readText(file), shown(file)));
+  return new Unit(shown(path), assignments);
+}

@@ -1,0 +1,79 @@
+/** Which files there are to be written, by the word that asks for them. */
+import { formatAddress } from "../../config/address.ts";
+import { configFile, configFileName } from "./config-file.ts";
+import type { Deployment } from "./deployment.ts";
+import { dockerfile, dockerignore } from "./docker.ts";
+import { kubernetesManifest } from "./kubernetes.ts";
+import { nginxSite } from "./nginx.ts";
+import { serviceUnit, socketUnit } from "./systemd.ts";
+
+export const FILE_KINDS = ["config", "nginx", "systemd", "docker", "kubernetes"] as const;
+export type FileKind = (typeof FILE_KINDS)[number];
+
+export interface PlannedFile {
+  /** Relative to the project's folder. */
+  readonly path: string;
+  readonly text: string;
+  /** It goes with another one, and the one that is there will do as well. */
+  readonly optional?: boolean;
+}
+
+/** For questions and help. */
+export const DESCRIPTIONS: Readonly<Record<FileKind, string>> = {
+  config: "the configuration, tsgun.config.ts or .mjs",
+  nginx: "a site for nginx",
+  systemd: "a service and its socket for systemd",
+  docker: "a Dockerfile",
+  kubernetes: "a Deployment and a Service for Kubernetes",
+};
+
+/** The files of one kind. */
+export function plannedFiles(kind: FileKind, deployment: Deployment): readonly PlannedFile[] {
+  const { name } = deployment;
+  switch (kind) {
+    case "config":
+      return [{ path: configFileName(deployment), text: configFile(deployment) }];
+    case "nginx":
+      return [{ path: `deploy/nginx/${name}.conf`, text: nginxSite(deployment) }];
+    case "systemd":
+      return [
+        { path: `deploy/systemd/${name}.socket`, text: socketUnit(deployment) },
+        { path: `deploy/systemd/${name}.service`, text: serviceUnit(deployment) },
+      ];
+    case "docker":
+      return [
+        { path: "Dockerfile", text: dockerfile(deployment) },
+        { path: ".dockerignore", text: dockerignore(), optional: true },
+      ];
+    case "kubernetes":
+      return [{ path: `deploy/kubernetes/${name}.yaml`, text: kubernetesManifest(deployment) }];
+  }
+}
+
+/** What is to be done with them, a line each. */
+export function nextSteps(kinds: ReadonlySet<FileKind>, deployment: Deployment): readonly string[] {
+  const { name, folder, domain, bind } = deployment;
+  const steps: string[] = [];
+  if (kinds.has("config") && bind === undefined) steps.push("serve it here: npx tsgun");
+  if (kinds.has("systemd")) {
+    steps.push(
+      `on the server, with the app in ${folder}: sudo cp deploy/systemd/${name}.* /etc/systemd/system/ && ` +
+        `sudo systemctl daemon-reload && sudo systemctl enable --now ${name}.socket ${name}.service`,
+    );
+  }
+  if (kinds.has("nginx")) {
+    steps.push(
+      `sudo cp deploy/nginx/${name}.conf /etc/nginx/conf.d/ && sudo nginx -t && sudo nginx -s reload ` +
+        `(it answers for ${domain})`,
+    );
+    if (bind !== undefined) {
+      steps.push(
+        `without systemd (tsgun init systemd): sudo npx tsgun --bind ${formatAddress(bind)} ` +
+          `--user ${deployment.proxyGroup}, whom nginx runs as`,
+      );
+    }
+  }
+  if (kinds.has("docker")) steps.push(`docker build --tag ${name} .`);
+  if (kinds.has("kubernetes")) steps.push(`kubectl apply -f deploy/kubernetes/${name}.yaml`);
+  return steps;
+}

@@ -1,0 +1,105 @@
+/** A Deployment and its Service for Kubernetes. The probes ask the arbiter, which answers though every worker is busy. */
+
+import { formatDuration } from "../../config/kind.ts";
+import { QUIT_TIME } from "../../config/stop-time.ts";
+import { CONTAINER, type Deployment, seconds, stopSeconds } from "./deployment.ts";
+import { containerArguments } from "./docker.ts";
+
+/** At least so long after TERM the pod still gets connections from nodes that have not heard of its end. */
+const LEAST_DRAIN_DELAY = 5000;
+const STARTUP_PERIOD_S = 2;
+/** The user `node` of the image, by number, so that Kubernetes can see that it is not root. */
+const USER = 1000;
+
+export function kubernetesManifest({ name, config }: Deployment): string {
+  const drainDelay = Math.max(LEAST_DRAIN_DELAY, config.drainDelay);
+  const words = [...containerArguments("0.0.0.0"), "--drain-delay", formatDuration(drainDelay)];
+  const starts = Math.ceil(seconds(config.bootTimeout) / STARTUP_PERIOD_S) + 1;
+  return `# kubectl apply -f deploy/kubernetes/${name}.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: ${name}
+  labels:
+    app.kubernetes.io/name: ${name}
+spec:
+  replicas: 2
+  selector:
+    matchLabels:
+      app.kubernetes.io/name: ${name}
+  strategy:
+    rollingUpdate:
+      maxUnavailable: 0
+      maxSurge: 1
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/name: ${name}
+    spec:
+      # More than --drain-delay (${seconds(drainDelay)}s), --graceful-timeout (${seconds(config.gracefulTimeout)}s) and the time to cut what is left (${seconds(QUIT_TIME)}s) together.
+      terminationGracePeriodSeconds: ${stopSeconds(config, drainDelay)}
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: ${USER}
+        runAsGroup: ${USER}
+        seccompProfile:
+          type: RuntimeDefault
+      containers:
+        - name: ${name}
+          # Where you pushed the image to, with a tag for each version.
+          image: ${name}:latest
+          # --drain-delay takes the place of a preStop hook: told to stop, the pod says that it is not ready and
+          # serves on until nobody sends it connections any more. The proxy in front (an Ingress) is believed
+          # once --forwarded-allow-ips names its network.
+          args: [${words.map((word) => JSON.stringify(word)).join(", ")}]
+          ports:
+            - name: http
+              containerPort: ${CONTAINER.port}
+            - name: health
+              containerPort: ${CONTAINER.healthPort}
+          # As long as a worker may take to boot.
+          startupProbe:
+            httpGet: { path: /health/ready, port: health }
+            periodSeconds: ${STARTUP_PERIOD_S}
+            failureThreshold: ${starts}
+          readinessProbe:
+            httpGet: { path: /health/ready, port: health }
+            periodSeconds: 2
+            failureThreshold: 1
+          # tsgun replaces workers that hang; only if the arbiter itself does, the pod is restarted.
+          livenessProbe:
+            httpGet: { path: /health/live, port: health }
+            periodSeconds: 10
+            timeoutSeconds: 5
+            failureThreshold: 3
+          # With workers: "auto" there are as many as the limit has CPUs.
+          resources:
+            requests: { cpu: 500m, memory: 512Mi }
+            limits: { cpu: "2", memory: 1Gi }
+          securityContext:
+            allowPrivilegeEscalation: false
+            readOnlyRootFilesystem: true
+            capabilities:
+              drop: [ALL]
+          volumeMounts:
+            - name: tmp
+              mountPath: /tmp
+      volumes:
+        - name: tmp
+          emptyDir: {}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: ${name}
+  labels:
+    app.kubernetes.io/name: ${name}
+spec:
+  selector:
+    app.kubernetes.io/name: ${name}
+  ports:
+    - name: http
+      port: 80
+      targetPort: http
+`;
+}

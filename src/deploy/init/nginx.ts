@@ -1,0 +1,89 @@
+/** A site for nginx: the reverse proxy in front of the server. */
+import { type Address, formatAddress } from "../../config/address.ts";
+import type { Config } from "../../config/settings.ts";
+import { type Deployment, seconds } from "./deployment.ts";
+
+/** Idle connections that each of nginx's workers keeps to the server. */
+const KEPT = 32;
+
+/** nginx closes an idle connection first, so that no request runs into one that the server is closing. */
+export const HEAD_START_S = 15;
+const NGINX_KEEPALIVE_S = 60;
+
+/** Milliseconds that nginx waits longer than the server lets the app take: who knows what took so long answers. */
+export const READ_MARGIN = 30_000;
+
+/** The address as `server` of an upstream takes it. */
+function server(address: Address): string {
+  if (address.kind === "unix") return formatAddress(address);
+  // Bound to every address, it is reached at this machine's own.
+  const host = { "0.0.0.0": "127.0.0.1", "::": "::1" }[address.host] ?? address.host;
+  return formatAddress({ ...address, host });
+}
+
+function keepAlive(config: Config): string {
+  const keep = Math.min(NGINX_KEEPALIVE_S, Math.floor(config.keepAlive / 1000) - HEAD_START_S);
+  if (keep <= 0) return "";
+  return `
+  keepalive ${KEPT};
+  # Less than --keep-alive of tsgun (${seconds(config.keepAlive)}s): the side that reuses a connection closes it first.
+  keepalive_timeout ${keep}s;`;
+}
+
+function readTimeout({ requestTimeout }: Config): string {
+  if (requestTimeout === 0)
+    return "# How long the app may be silent: tsgun sets it no limit.\n    proxy_read_timeout 1h;";
+  const limit = `--request-timeout of tsgun (${seconds(requestTimeout)}s)`;
+  return `# More than ${limit}, which knows and logs what took so long.
+    proxy_read_timeout ${seconds(requestTimeout + READ_MARGIN)}s;`;
+}
+
+function bodyLimit({ limitRequestBody }: Config): string {
+  return limitRequestBody === 0 ? "10m" : String(limitRequestBody);
+}
+
+export function nginxSite({ name, domain, sockets, config }: Deployment): string {
+  const upgrade = `$${name.replaceAll("-", "_")}_connection`;
+  return `# ${name} behind nginx. For the http block: /etc/nginx/conf.d/${name}.conf
+
+# WebSockets ask for an upgrade; any other request keeps the connection to the server open.
+map $http_upgrade ${upgrade} {
+  default upgrade;
+  "" "";
+}
+
+upstream ${name} {
+  # One server, which is never given up: while it is restarted, connections wait in its socket.
+  server ${server(sockets[0] as Address)} max_fails=0;${keepAlive(config)}
+}
+
+server {
+  listen 80;
+  listen [::]:80;
+  # The domain of the site. A certificate for it: certbot --nginx -d ${domain}
+  server_name ${domain};
+
+  # Larger uploads are refused before they reach the app.
+  client_max_body_size ${bodyLimit(config)};
+
+  location / {
+    proxy_pass http://${name};
+    proxy_http_version 1.1;
+    proxy_set_header Connection ${upgrade};
+    proxy_set_header Upgrade $http_upgrade;
+
+    # Every field that tsgun believes of a proxy is set here or emptied, so that no client can make one up.
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Host $http_host;
+    proxy_set_header X-Forwarded-Port $server_port;
+    proxy_set_header X-Forwarded-Prefix "";
+    proxy_set_header X-Request-ID $request_id;
+    proxy_set_header Forwarded "";
+
+    ${readTimeout(config)}
+  }
+}
+`;
+}

@@ -1,0 +1,149 @@
+/** What lies in a project's folder: its package.json, its app, how its packages are installed. Nothing of it is run. */
+import { existsSync, readFileSync } from "node:fs";
+import { basename, extname, join } from "node:path";
+import { ExitCode, FatalError } from "../../errors.ts";
+import { displayed, isFile, locate } from "../../loader/locate.ts";
+import { DEFAULT_NAMES, EXPORTING, parseAppSpec } from "../../loader/spec.ts";
+import { isTypeScript } from "../../loader/typescript.ts";
+import { callsListen, exportedNames } from "./exported-names.ts";
+
+export type PackageManager = "npm" | "pnpm" | "yarn";
+
+/** The part of package.json that is looked at. */
+interface Manifest {
+  readonly name?: string;
+  readonly main?: string;
+  readonly scripts?: { readonly [name: string]: string };
+  readonly dependencies?: { readonly [name: string]: string };
+}
+
+export interface Project {
+  /** Fit for a unit, an upstream, an image and a Kubernetes object: `a-z`, `0-9` and `-`, a letter first. */
+  readonly name: string;
+  /** The app, as `tsgun` takes it. */
+  readonly app: string;
+  /** There is TypeScript in it. */
+  readonly typescript: boolean;
+  readonly packageManager: PackageManager;
+  /** The file that pins the versions of its packages, if there is one. */
+  readonly lockfile: string | undefined;
+  /** The script `build` makes the file that the app is in. */
+  readonly built: boolean;
+  /** What the person has to know or do, a line each. */
+  readonly notes: readonly string[];
+}
+
+/** Where apps are, behind what package.json says. */
+const PLACES = ["app", "server", "index", "main"].flatMap((name) => [name, `src/${name}`]);
+/** `server` is what many call an http.Server. */
+const NAMES = [...DEFAULT_NAMES, "server"];
+const RUNNERS = /(?:^|[\s;&])(?:node|nodemon|tsx|ts-node|bun|deno run)\s+(?:-\S+\s+|watch\s+)*([\w./-]+)/;
+const LOCKFILES: readonly [string, PackageManager][] = [
+  ["package-lock.json", "npm"],
+  ["npm-shrinkwrap.json", "npm"],
+  ["pnpm-lock.yaml", "pnpm"],
+  ["yarn.lock", "yarn"],
+];
+
+/**
+ * Looks at the project in `folder`.
+ * @param app as it is already known, from the command line or the configuration
+ * @throws FatalError (usage) when package.json cannot be read or no app is found, with what to do.
+ */
+export function readProject(folder: string, app?: string): Project {
+  const manifest = readManifest(folder);
+  const found = app === undefined ? findApp(folder, manifest) : namedApp(app, folder);
+  const [lockfile, packageManager = "npm"] = LOCKFILES.find(([name]) => existsSync(join(folder, name))) ?? [];
+  const source = found.file === undefined ? "" : readFileSync(join(folder, found.file), "utf8");
+  return {
+    name: projectName(manifest.name ?? basename(folder)),
+    app: found.spec,
+    typescript: isTypeScript(found.file ?? "") || existsSync(join(folder, "tsconfig.json")),
+    packageManager,
+    lockfile,
+    built: manifest.scripts?.build !== undefined && /^(?:\.\/)?(?:dist|build|out|lib)\//.test(found.spec),
+    notes: [
+      ...(callsListen(source)
+        ? [`${found.file} calls listen(): take the call out, tsgun does the listening`]
+        : []),
+      ...(manifest.dependencies?.tsgun === undefined && manifest.name !== "tsgun"
+        ? ["tsgun is not among the dependencies in package.json: npm install tsgun"]
+        : []),
+    ],
+  };
+}
+
+/** `@shop/Web API` → `web-api`. */
+export function projectName(text: string): string {
+  const name = text
+    .replace(/^@[^/]*\//, "")
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^[^a-z]+|-+$/g, "")
+    .slice(0, 40)
+    .replace(/-+$/, "");
+  return name === "" ? "app" : name;
+}
+
+/** package.json of a folder, {} without one. @throws FatalError (usage) where it cannot be read */
+export function readManifest(folder: string): Manifest {
+  const file = join(folder, "package.json");
+  if (!existsSync(file)) return {};
+  try {
+    const manifest: unknown = JSON.parse(readFileSync(file, "utf8"));
+    return typeof manifest === "object" && manifest !== null ? manifest : {};
+  } catch (cause) {
+    const reason = (cause as Error).message.replaceAll(/\s+/g, " ");
+    throw new FatalError(`cannot read package.json in ${folder}: ${reason}`, ExitCode.usage, { cause });
+  }
+}
+
+interface FoundApp {
+  readonly spec: string;
+  /** Relative; undefined for the app of a package. */
+  readonly file: string | undefined;
+}
+
+function namedApp(text: string, folder: string): FoundApp {
+  const { module } = parseAppSpec(text);
+  const location = locate(module, folder);
+  return { spec: text, file: location.kind === "file" ? displayed(location.file, folder) : undefined };
+}
+
+/** The first place with a file that exports an app. */
+function findApp(folder: string, manifest: Manifest): FoundApp {
+  const files = candidates(folder, manifest);
+  for (const file of files) {
+    const names = exportedNames(readFileSync(join(folder, file), "utf8"));
+    const name = NAMES.find((candidate) => names.has(candidate));
+    if (name !== undefined) return { spec: name === "default" ? file : `${file}:${name}`, file };
+  }
+  const [first] = files;
+  const reason =
+    first === undefined
+      ? `there is no app in ${folder}: looked for what package.json starts, and for ${PLACES.join(", ")}`
+      : `${first} exports no app: export it (${EXPORTING}), without its listen() call`;
+  throw new FatalError(`${reason}; or name it: tsgun init --app server.ts:app`, ExitCode.usage);
+}
+
+/** The files that there are, relative to `folder`: main, what the scripts start, the usual names. */
+function candidates(folder: string, { main, scripts = {} }: Manifest): string[] {
+  const started = [scripts.start, scripts.dev].map((script) => RUNNERS.exec(script ?? "")?.[1]);
+  const places = [main, ...started, ...PLACES].filter((place) => place !== undefined);
+  const files = places.flatMap((place) => {
+    const file = located(place, folder);
+    return file === undefined || !/^\.[mc]?[jt]s$/.test(extname(file)) ? [] : [file];
+  });
+  return [...new Set(files)];
+}
+
+function located(place: string, folder: string): string | undefined {
+  try {
+    const location = locate(place, folder);
+    if (location.kind !== "file" || !isFile(location.file)) return undefined;
+    const file = displayed(location.file, folder);
+    return file.startsWith("/") ? undefined : file;
+  } catch {
+    return undefined;
+  }
+}

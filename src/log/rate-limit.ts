@@ -1,17 +1,31 @@
 /** Lets a line that clients can cause through at most once in a while, so that they cannot fill the log. */
 export class RateLimit {
+  /** How many lines were held back between the last two that were allowed. */
+  heldBack = 0;
   readonly #interval: number;
+  readonly #now: () => number;
   #lastAt = Number.NEGATIVE_INFINITY;
+  #held = 0;
 
-  /** @param interval milliseconds between two lines, at least */
-  constructor(interval: number) {
+  /**
+   * @param interval milliseconds between two lines, at least
+   * @param now milliseconds of a monotonic clock
+   */
+  constructor(interval: number, now: () => number = () => performance.now()) {
     this.#interval = interval;
+    this.#now = now;
   }
 
   /** Whether a line may be logged now; one that may counts as logged. */
-  allows(now = performance.now()): boolean {
-    if (now - this.#lastAt < this.#interval) return false;
+  allows(): boolean {
+    const now = this.#now();
+    if (now - this.#lastAt < this.#interval) {
+      this.#held += 1;
+      return false;
+    }
     this.#lastAt = now;
+    this.heldBack = this.#held;
+    this.#held = 0;
     return true;
   }
 }

@@ -2,45 +2,59 @@
  * Tells the log of requests that are refused for the length of their head. Nobody else does: the app never sees them,
  * and their client rarely complains. Clients must not be able to fill the log, so each limit has a line a minute.
  */
-import { type Config, type SettingName, settingLabel } from "../config/settings.ts";
+import type { Config, SettingName } from "../config/settings.ts";
 import { type HeadLimit, LIMIT_STATUS } from "../http/head-limit.ts";
 import type { ErrorLog } from "../log/error-log.ts";
+import { RateLimit } from "../log/rate-limit.ts";
 
 /** Milliseconds between two lines about the same limit. */
-const EVERY = 60_000;
+const LINE_EVERY = 60_000;
 
-const SETTINGS: { readonly [Limit in HeadLimit]: SettingName } = {
-  requestLine: "limitRequestLine",
-  fields: "limitRequestFields",
-  fieldSize: "limitRequestFieldSize",
+interface LimitWords {
+  readonly setting: SettingName;
+  readonly flag: string;
+  /** What the request had too much of. */
+  beyond(most: number): string;
+}
+
+/** The flags are written out: the table of settings would cost each worker its loading. */
+const WORDS: { readonly [Limit in HeadLimit]: LimitWords } = {
+  requestLine: {
+    setting: "limitRequestLine",
+    flag: "--limit-request-line",
+    beyond: (most) => `a request line is longer than ${most} bytes`,
+  },
+  fields: {
+    setting: "limitRequestFields",
+    flag: "--limit-request-fields",
+    beyond: (most) => `a request has more than ${most} header fields`,
+  },
+  fieldSize: {
+    setting: "limitRequestFieldSize",
+    flag: "--limit-request-field-size",
+    beyond: (most) => `a header field is longer than ${most} bytes`,
+  },
 };
 
-const BEYOND: { readonly [Limit in HeadLimit]: (most: number) => string } = {
-  requestLine: (most) => `a request line is longer than ${most} bytes`,
-  fields: (most) => `a request has more than ${most} header fields`,
-  fieldSize: (most) => `a header field is longer than ${most} bytes`,
-};
-
-/** @param now in milliseconds */
+/** @param now milliseconds of a monotonic clock */
 export function headLimitReporter(
   settings: Config,
   log: Pick<ErrorLog, "warning">,
-  now: () => number = () => performance.now(),
+  now?: () => number,
 ): (limit: HeadLimit) => void {
-  const told = new Map<HeadLimit, { readonly at: number; since: number }>();
+  const lines = new Map<HeadLimit, RateLimit>();
   return (limit) => {
-    const before = told.get(limit);
-    if (before !== undefined && now() - before.at < EVERY) {
-      before.since += 1;
-      return;
+    let line = lines.get(limit);
+    if (line === undefined) {
+      line = new RateLimit(LINE_EVERY, now);
+      lines.set(limit, line);
     }
-    told.set(limit, { at: now(), since: 0 });
-    const name = SETTINGS[limit];
-    const what = BEYOND[limit](settings[name] as number);
-    const more =
-      before === undefined || before.since === 0 ? "" : ` (${before.since} more since the last such line)`;
+    if (!line.allows()) return;
+    const { setting, flag, beyond } = WORDS[limit];
+    const what = beyond(settings[setting] as number);
+    const more = line.heldBack === 0 ? "" : ` (${line.heldBack} more since the last such line)`;
     log.warning(
-      `Refused with ${LIMIT_STATUS[limit]}: ${what}; where such requests are good ones, raise --${settingLabel(name)}${more}`,
+      `Refused with ${LIMIT_STATUS[limit]}: ${what}; where such requests are good ones, raise ${flag}${more}`,
     );
   };
 }

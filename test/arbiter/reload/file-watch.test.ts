@@ -77,7 +77,7 @@ describe("a change", () => {
   test("of many files at once is one reload", async (t) => {
     const names = Array.from({ length: 40 }, (_, index) => `lib/part${index}.js`);
     const parts = names.map((name) => [name, "export default 1;"]);
-    const imports = names.map((name, index) => `import part${index} from "../${name}";`).join("\n");
+    const imports = names.map((name, index) => `import part${index} from "./${name}";`).join("\n");
     const sum = names.map((_, index) => `part${index}`).join(" + ");
     const server = new Development(
       t,

@@ -8,7 +8,7 @@ import { startCommand } from "../../support/command.ts";
 import { examine } from "../../support/doctor.ts";
 import { fillProject, initialise, projectOf } from "../../support/init.ts";
 
-const ROOT = join(import.meta.dirname, "..", "..");
+const ROOT = join(import.meta.dirname, "..", "..", "..");
 const SHOP = {
   "package.json": '{ "name": "shop", "type": "module" }',
   "app.ts": 'export const handler = (request, respond) => respond(200, {}, "shop");\n',

@@ -13,12 +13,23 @@ export function socketTable(root: string, name: "unix" | "tcp" | "tcp6"): string
     .map((line) => line.trim().split(/\s+/));
 }
 
-/** Whether a process has a socket that is bound to the absolute path `path`; undefined where the system does not say. */
-export function isBound(path: string): boolean | undefined {
+/**
+ * Whether a process has bound a stream socket to the absolute path `path` that does not listen yet; undefined where the
+ * system does not say. Connections that a server has accepted bear its path, too.
+ */
+export function isAboutToListen(path: string): boolean | undefined {
   try {
     const latin1 = Buffer.from(path).toString("latin1");
-    return socketTable("/", "unix").some((row) => row.slice(7).join(" ") === latin1);
+    return socketTable("/", "unix").some(
+      ([, , , flags, type, state, , ...name]) =>
+        name.join(" ") === latin1 && type === STREAM && flags === NO_FLAGS && state === UNCONNECTED,
+    );
   } catch {
     return undefined;
   }
 }
+
+/** Of /proc/net/unix: SOCK_STREAM, not the flag of a socket that listens (__SO_ACCEPTCON), SS_UNCONNECTED. */
+const STREAM = "0001";
+const NO_FLAGS = "00000000";
+const UNCONNECTED = "01";

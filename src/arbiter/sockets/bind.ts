@@ -10,7 +10,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Address, formatAddress } from "../../config/address.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { ownSocket, type SocketOwnership, withUmask } from "../../system/identity.ts";
-import { isBound } from "../../system/socket-table.ts";
+import { isAboutToListen } from "../../system/socket-table.ts";
 import { closeSocket, listenWithoutAccepting, openSocket } from "./open-socket.ts";
 
 /** A bound socket, as data: an upgrade hands it to the next arbiter. */
@@ -100,20 +100,13 @@ export async function bindAll(addresses: readonly Address[], options: BindOption
   }
 }
 
-const TAKEN = {
-  "another socket": "another server's socket is in its place; stop that server, or remove the file",
-  "no socket": "something that is no socket is in its place; remove that",
-} as const;
-
 /**
- * Binds a Unix socket whose file was removed once more, at the same path. The old socket is left as it is.
- * @throws FatalError (failure) when it cannot, and when something else has come into the place of the file
+ * Binds a Unix socket that clients cannot reach any more once more, at the same path. The old socket is left as it is.
+ * @throws FatalError (failure) when it cannot, and when something else than a dead socket is in the place of the file
  */
 export async function bindAgain(lost: Listener, options: BindOptions): Promise<Listener> {
   const { file, url } = lost;
-  const loss = fileLoss(lost);
-  if (file === undefined || loss === undefined) return lost;
-  if (loss !== "removed") throw cannotBind(url, TAKEN[loss]);
+  if (file === undefined || fileLoss(lost) === undefined) return lost;
   return { ...(await bindUnix(file.path, options, [])), url };
 }
 
@@ -249,7 +242,7 @@ async function removeStale(path: string, shown: string): Promise<void> {
     if (!listens && outcome !== "ECONNREFUSED") {
       throw cannotBind(shown, `the socket that is there cannot be tried: ${outcome}`);
     }
-    const isAlive = listens || (isBound(path) ?? tries < 2);
+    const isAlive = listens || (isAboutToListen(path) ?? tries < 2);
     if (!isAlive && removeIfSame(path, there.ino)) return;
     if (listens || tries === STALE_TRIES) {
       throw cannotBind(shown, "another server listens on it; stop it or choose another path");

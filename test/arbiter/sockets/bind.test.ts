@@ -15,6 +15,7 @@ import {
   temporaryFolder,
   until,
 } from "../../support/command.ts";
+import { leaveDeadSocket } from "../../support/dead-socket.ts";
 import { freePort } from "../../support/free-port.ts";
 import { otherNodes } from "../../support/other-nodes.ts";
 
@@ -203,6 +204,16 @@ test("the socket of a server that was killed is taken over", async (context) => 
   assert.equal((await ask({ path })).status, 200);
   await command.end();
   assert.ok(!existsSync(path), `the file ${left} is left behind`);
+});
+
+test("so is that of a server of which only a connection is left", async (context) => {
+  const path = join(temporaryFolder(context), "app.sock");
+  const connection = await leaveDeadSocket(path);
+  context.after(() => connection.destroy());
+  const command = startCommand(context, [ECHO, "-b", `unix:${path}`]);
+  await command.ready();
+  assert.equal((await ask({ path })).status, 200);
+  assert.equal((await command.end()).code, 0);
 });
 
 test("the file of a socket that somebody replaced is left alone at the end", async (context) => {

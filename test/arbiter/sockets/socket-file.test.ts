@@ -13,6 +13,7 @@ import {
   temporaryFolder,
   until,
 } from "../../support/command.ts";
+import { leaveDeadSocket } from "../../support/dead-socket.ts";
 
 interface Served {
   readonly command: RunningCommand;
@@ -118,7 +119,7 @@ test("an upgrade that fails takes its socket back", async (context) => {
 test("what somebody else has put in the place is left alone, and a reload says so", async (context) => {
   const { command, path, port, isReady, answerer } = await served(context);
   unlinkSync(path);
-  const other = createServer((socket) => socket.end("other")).listen(path);
+  const other = createServer((socket) => socket.on("error", () => {}).end("other")).listen(path);
   await once(other, "listening");
   const { ino } = lstatSync(path);
   assert.equal(await isReady(false), `unix:${path}: another server's socket is in its place`);
@@ -129,7 +130,7 @@ test("what somebody else has put in the place is left alone, and a reload says s
   ] as const) {
     command.kill(signal);
     const line = await command.line(new RegExp(failure));
-    assert.match(line, /cannot bind unix:.*: another server's socket is in its place; stop that server/);
+    assert.match(line, /cannot bind unix:.*: another server listens on it; stop it/);
     assert.equal(lstatSync(path).ino, ino);
   }
   assert.equal((await ask({ port })).status, 200);
@@ -139,6 +140,23 @@ test("what somebody else has put in the place is left alone, and a reload says s
   unlinkSync(path);
   command.kill("SIGHUP");
   await until("a worker answers by the path again", answerer);
+});
+
+test("the socket of a dead server in the place is replaced", async (context) => {
+  const { command, path, isReady, answerer } = await served(context);
+  for (const [round, signal] of (["SIGHUP", "SIGUSR2"] as const).entries()) {
+    unlinkSync(path);
+    await leaveDeadSocket(path);
+    assert.equal(await isReady(false), `unix:${path}: another server's socket is in its place`);
+    await command.line(LOST, round + 1);
+    command.kill(signal);
+    await until("a worker answers by the path again", answerer);
+    if (signal === "SIGHUP") await command.line(/Clients reach unix:.* again/);
+  }
+  await command.line(/The arbiter before this one .* is gone/);
+  const [last = 0] = command.arbiters().slice(-1);
+  process.kill(last, "SIGTERM");
+  await until("the file of the new socket is removed", () => !existsSync(path));
 });
 
 test("a file that comes back makes the server ready again", async (context) => {

@@ -181,6 +181,7 @@ export class Arbiter {
       }
       // The loop is over, but people still know this pid as the server's.
       this.#mailbox.divert((event) => {
+        if (event.type === "command") this.#desk.take(event.command);
         if (event.type !== "signal") return;
         if (event.signal === "SIGHUP") this.#upgrade.reloadAsked();
         if (event.signal === "SIGUSR1") this.#upgrade.reopened();

@@ -85,7 +85,7 @@ export class ControlDoors {
     const { controlSocket } = this.#config;
     if (controlSocket === false) return;
     const before = this.#control;
-    openControl(controlSocket, this.#target, this.#log, this.#held).then(
+    openControl(controlSocket, this.#target, this.#log, before?.socket ?? this.#held).then(
       (server) => {
         this.#control = server;
         before?.close();
@@ -108,8 +108,10 @@ export class ControlDoors {
 
   /** Resolves when the next arbiter is asked in this one's place, and all is answered that was asked before. */
   async taken(): Promise<void> {
-    const { hasName } = await import("../../control/socket-name.ts");
     const control = this.#control;
+    // Without doors their code has not been loaded, and an upgrade may have removed its files.
+    if (control === undefined && this.#health === undefined) return;
+    const { hasName } = await import("../../control/socket-name.ts");
     await until(async () => control === undefined || !hasName(control.socket), TAKEN_WITHIN);
     this.#health?.leave();
     // What has come until here is accepted in the next turn.

@@ -1,6 +1,8 @@
 /** Whoever asks through the control socket or the health endpoint during an upgrade is answered, each time. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -132,6 +134,25 @@ test("by hand, when the old arbiter has sent its workers home or goes with them"
   await leadsTo(third);
   assert.deepEqual(await failures(), NONE);
   process.kill(third, "SIGTERM");
+  await command.ended();
+});
+
+test("a command that comes when the last worker of the old arbiter is gone is answered", async (context) => {
+  const { command, control, failures } = await start(context, "unix", "--linger", "0");
+  const late = connect(control).setEncoding("latin1");
+  late.write("POST /reopen HTTP/1.1\r\nHost: a\r\n");
+  await once(late, "connect");
+  command.kill("SIGUSR2");
+  await command.line(/this one drains and quits/);
+  const [old = 0, next = 0] = command.arbiters();
+  await until("the old one has no workers", () => command.workers(old).length === 0);
+  await pause(50);
+  late.write("\r\n");
+  let text = "";
+  for await (const chunk of late) text += chunk;
+  assert.match(text, /^HTTP\/1.1 409 [\s\S]*the arbiter with pid \d+ serves in this one's place: ask again/);
+  assert.deepEqual(await failures(), NONE);
+  process.kill(next, "SIGTERM");
   await command.ended();
 });
 

@@ -3,12 +3,12 @@
  * the control socket, and so could not be mended without being stopped.
  */
 import { closeSync, openSync } from "node:fs";
-import { OutOfDescriptors, requireDescriptors } from "../native/descriptors.ts";
+import { holdInReserve, shortageOf } from "../native/descriptors.ts";
 
 /** Enough to start a process, and some control connections. */
 const RESERVE = 32;
 
-/** The reserve is given up when fewer than this are left beside it: a process takes more to be started. */
+/** The reserve is given up when fewer than this are left beside it, for control connections; to start a process, at once. */
 const LEAST_FREE = 16;
 
 /** In milliseconds. */
@@ -16,13 +16,14 @@ const REVIEW_EVERY = 1000;
 
 export class DescriptorReserve {
   readonly #log: (warning: string) => void;
-  #held: number[] = [];
+  readonly #held: number[] = [];
   #isSpent = false;
   #reviewedAt = Number.NEGATIVE_INFINITY;
 
   /** @param log gets one line each time the reserve has to be given up */
   constructor(log: (warning: string) => void) {
     this.#log = log;
+    holdInReserve(() => this.#giveUp());
   }
 
   /**
@@ -35,24 +36,22 @@ export class DescriptorReserve {
     if (hasFree(LEAST_FREE + RESERVE - this.#held.length)) {
       while (this.#held.length < RESERVE) this.#held.push(openSync("/dev/null", "r"));
       this.#isSpent = false;
-    } else if (this.#held.length > 0 && !hasFree(LEAST_FREE)) {
-      for (const descriptor of this.#held) closeSync(descriptor);
-      this.#held = [];
-      if (this.#isSpent) return;
+    } else if (!hasFree(LEAST_FREE)) this.#giveUp();
+  }
+
+  #giveUp(): boolean {
+    if (this.#held.length === 0) return false;
+    for (const descriptor of this.#held.splice(0)) closeSync(descriptor);
+    if (!this.#isSpent) {
       this.#isSpent = true;
       this.#log(
         "The arbiter has nearly as many file descriptors open as it may, and uses its reserve: raise the limit (ulimit -n, LimitNOFILE=) or start fewer workers",
       );
     }
+    return true;
   }
 }
 
 function hasFree(count: number): boolean {
-  try {
-    requireDescriptors(count);
-    return true;
-  } catch (error) {
-    if (error instanceof OutOfDescriptors) return false;
-    throw error;
-  }
+  return shortageOf(count) === undefined;
 }

@@ -21,12 +21,17 @@ function setLimit(pid: number, limit: number): void {
   assert.equal(status, 0, stderr);
 }
 
+/** Leaves a process so many numbers below its limit that are free. */
+function leave(pid: number, free: number): void {
+  const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  let limit = 0;
+  for (let left = free; left > 0 || open.has(limit); limit += 1) if (!open.has(limit)) left -= 1;
+  setLimit(pid, limit);
+}
+
 /** Takes a process at its limit: the lowest number that is free lies beyond it. */
 function exhaust(pid: number): void {
-  const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
-  let lowest = 0;
-  while (open.has(lowest)) lowest += 1;
-  setLimit(pid, lowest);
+  leave(pid, 0);
 }
 
 test("a worker whose app leaks descriptors accepts no more, says so, and is replaced", {
@@ -95,4 +100,18 @@ test("an arbiter at its limit reloads, scales, replaces, answers and upgrades, a
   const [, next = 0] = command.arbiters();
   process.kill(next, "SIGTERM");
   await until("the new arbiter is gone", () => !isAlive(next));
+});
+
+test("an arbiter with many sockets starts workers at the cost of its reserve", {
+  skip: SKIP,
+}, async (context) => {
+  const binds = Array.from({ length: 16 }, () => ["-b", "127.0.0.1:0"]).flat();
+  const command = startCommand(context, ["pool/echo.mjs:handler", ...binds]);
+  await command.ready();
+  // More than make it give up its reserve by themselves, fewer than a worker with so many sockets takes.
+  leave(command.pid, 20);
+  command.kill("SIGHUP");
+  await command.ready(2);
+  await command.line(/The arbiter has nearly as many file descriptors open as it may, and uses its reserve/);
+  assert.equal((await command.end()).code, 0);
 });

@@ -1,7 +1,7 @@
 /** Processes that cannot be started: whatever the reason, the arbiter names it, and serves on with what there is. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
@@ -42,12 +42,19 @@ function limitDescriptors(pid: number, limit: number): void {
   assert.equal(status, 0, stderr);
 }
 
-/** Leaves a process just so many descriptors. */
+/** Leaves an arbiter just so many descriptors, those that it holds in reserve on /dev/null among them. */
 function leaveDescriptors(pid: number, free: number): void {
   let lowest = 0;
-  for (let found = 0; found < free || existsSync(`/proc/${pid}/fd/${lowest}`); lowest++)
-    if (!existsSync(`/proc/${pid}/fd/${lowest}`)) found++;
+  for (let found = 0; found < free || isTaken(pid, lowest); lowest++) if (!isTaken(pid, lowest)) found++;
   limitDescriptors(pid, lowest);
+}
+
+function isTaken(pid: number, descriptor: number): boolean {
+  try {
+    return descriptor <= 2 || readlinkSync(`/proc/${pid}/fd/${descriptor}`) !== "/dev/null";
+  } catch {
+    return false;
+  }
 }
 
 function assertUnharmed(command: RunningCommand): void {

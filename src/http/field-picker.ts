@@ -1,16 +1,16 @@
-/** A few fields of a head, found in one pass over it: what is cheaper than cutting up all of them. */
+/** Finds a few fields of a head in one pass, which is cheaper than splitting all of them. */
 
 const COLON = 0x3a;
 const SP = 0x20;
 const HTAB = 0x09;
-/** What makes a letter a small one. */
+/** Set in lower-case ASCII letters. */
 const CASE_BIT = 0x20;
 
 function isBlank(code: number): boolean {
   return code === SP || code === HTAB;
 }
 
-/** The text between two places, without the white space of HTTP at its ends. */
+/** The text from `start` to `end` without leading and trailing OWS (RFC 9110 section 5.6.3). */
 export function trimmed(section: string, start: number, end: number): string {
   let from = start;
   let to = end;
@@ -19,49 +19,49 @@ export function trimmed(section: string, start: number, end: number): string {
   return section.substring(from, to);
 }
 
-/** RFC 9110 section 5.3: fields with one name are a list. */
+/** Joins repeated fields into a list (RFC 9110 section 5.3). */
 export function joined(before: string | undefined, value: string): string {
   return before === undefined ? value : `${before}, ${value}`;
 }
 
 export class FieldPicker {
   readonly names: readonly string[];
-  readonly #places: ReadonlyMap<string, number>;
-  /** The names' first letters, folded: what most lines are told by. */
-  readonly #firsts: readonly number[];
-  readonly #nothing: readonly undefined[];
+  readonly #indexes: ReadonlyMap<string, number>;
+  /** The first letter of each name, in lower case: it rules out most lines with one comparison. */
+  readonly #firstLetters: readonly number[];
+  readonly #noValues: readonly undefined[];
 
   /** @param names in lower case */
   constructor(names: readonly string[]) {
     this.names = [...new Set(names)];
-    this.#places = new Map(this.names.map((name, place) => [name, place]));
-    this.#firsts = this.names.map((name) => name.charCodeAt(0) | CASE_BIT);
-    this.#nothing = this.names.map(() => undefined);
+    this.#indexes = new Map(this.names.map((name, index) => [name, index]));
+    this.#firstLetters = this.names.map((name) => name.charCodeAt(0) | CASE_BIT);
+    this.#noValues = this.names.map(() => undefined);
   }
 
-  /** Where the value of this field stands in what `pick` returns; undefined when it is not picked. */
+  /** The index of this field's value in the result of `pick`; undefined if it is not picked. */
   placeOf(name: string): number | undefined {
-    return this.#places.get(name);
+    return this.#indexes.get(name);
   }
 
-  /** The values, in the order of the names; `section` is lines of `name: value CRLF`. */
+  /** Returns the values in the order of `names`. `section` consists of `name: value CRLF` lines. */
   pick(section: string): (string | undefined)[] {
     const { names } = this;
-    const firsts = this.#firsts;
-    const values: (string | undefined)[] = this.#nothing.slice();
+    const firstLetters = this.#firstLetters;
+    const values: (string | undefined)[] = this.#noValues.slice();
     let at = 0;
     for (;;) {
-      // One character is found far faster than two, and in a section LF stands behind CR only.
+      // Searching for one character is far faster than for two, and in a validated section LF only follows CR.
       const lineEnd = section.indexOf("\n", at) - 1;
       if (lineEnd <= at) return values;
       const first = section.charCodeAt(at) | CASE_BIT;
-      for (let place = 0; place < firsts.length; place++) {
-        if (firsts[place] !== first) continue;
-        const name = names[place] as string;
+      for (let index = 0; index < firstLetters.length; index++) {
+        if (firstLetters[index] !== first) continue;
+        const name = names[index] as string;
         const colon = at + name.length;
         if (section.charCodeAt(colon) !== COLON) continue;
         if (section.substring(at, colon).toLowerCase() !== name) continue;
-        values[place] = joined(values[place], trimmed(section, colon + 1, lineEnd));
+        values[index] = joined(values[index], trimmed(section, colon + 1, lineEnd));
         break;
       }
       at = lineEnd + 2;
@@ -69,19 +69,19 @@ export class FieldPicker {
   }
 }
 
-/** One field in a field section; its name is in lower case. */
+/** The value of one field of a field section. `name` is in lower case. */
 export function fieldIn(section: string, name: string): string | undefined {
   return pickerOf(name).pick(section)[0];
 }
 
 const pickers = new Map<string, FieldPicker>();
-const PICKERS_MAX = 100;
+const MAX_PICKERS = 100;
 
 function pickerOf(name: string): FieldPicker {
   let picker = pickers.get(name);
   if (picker === undefined) {
     picker = new FieldPicker([name]);
-    if (pickers.size < PICKERS_MAX) pickers.set(name, picker);
+    if (pickers.size < MAX_PICKERS) pickers.set(name, picker);
   }
   return picker;
 }

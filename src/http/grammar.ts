@@ -1,6 +1,6 @@
 /**
  * The character classes and value forms of RFC 9110, RFC 9112 and RFC 3986, as tables and predicates.
- * Bytes and strings in, verdicts out; nothing here knows of messages.
+ * They judge bytes and strings and know nothing of messages.
  */
 import { isHost } from "../gateway/host.ts";
 
@@ -11,7 +11,7 @@ function table(accepts: (byte: number) => boolean): Uint8Array {
 const isAlphanumeric = (byte: number): boolean =>
   (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a);
 
-/** RFC 9110 section 5.6.2: tchar, of which methods and field names are made. */
+/** RFC 9110 section 5.6.2: tchar, the characters of methods and field names. */
 export const TOKEN_BYTE = table(
   (byte) => isAlphanumeric(byte) || "!#$%&'*+-.^_`|~".includes(String.fromCharCode(byte)),
 );
@@ -20,9 +20,9 @@ export const TOKEN_BYTE = table(
 export const VALUE_BYTE = table((byte) => byte === 0x09 || (byte >= 0x20 && byte !== 0x7f));
 
 /**
- * Bytes of a request-target: what is visible in ASCII, but for `#`, since a fragment is never sent
- * (RFC 9112 section 3.2). RFC 3986 would leave out `"<>\^{|}` and the backtick as well; browsers
- * send some of these in queries, and no recipient can take them for a delimiter.
+ * Bytes of a request-target: visible ASCII except `#`, because a fragment is never sent (RFC 9112
+ * section 3.2). RFC 3986 also excludes `"<>\^{|}` and the backtick, but browsers send some of them in
+ * queries, and no recipient can mistake them for a delimiter.
  */
 export const TARGET_BYTE = table((byte) => byte > 0x20 && byte < 0x7f && byte !== 0x23);
 
@@ -36,8 +36,8 @@ const ABSOLUTE = /^https?:\/\/([^/?]+)(?:[/?].*)?$/i;
 const AUTHORITY_PORT = /:\d+$/;
 
 /**
- * RFC 9112 section 3.2: which forms a request-target may have with which method. The scheme of an
- * absolute-form must be http or https: this server is the origin of nothing else.
+ * Whether the request-target has a form that RFC 9112 section 3.2 allows for the method. An absolute-form
+ * must have the scheme http or https, because this server is the origin of no other.
  */
 export function isTarget(method: string, target: string): boolean {
   if (method === "CONNECT") return AUTHORITY_PORT.test(target) && target[0] !== ":" && isHost(target);
@@ -51,7 +51,7 @@ const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
 const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\\x7e\\x80-\\xff])*"';
 const EXTENSIONS = new RegExp(`^(?:[\\t ]*;[\\t ]*${TOKEN}(?:[\\t ]*=[\\t ]*(?:${TOKEN}|${QUOTED}))?)*$`);
 
-/** RFC 9112 section 7.1.1: chunk-ext. White space before the CRLF belongs to none of them. */
+/** RFC 9112 section 7.1.1: chunk-ext. Trailing white space before the CRLF is not part of an extension. */
 export function isChunkExtensions(text: string): boolean {
   return EXTENSIONS.test(text);
 }

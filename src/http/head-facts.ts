@@ -1,16 +1,16 @@
 /**
- * What the few fields that frame and route a message say, gathered while its head is scanned. Each
- * rule that needs one field only is applied here, at the end of its line.
+ * Collects the few fields that frame and route a message while its head is scanned. Rules that concern
+ * a single field are applied here, at the end of its line.
  */
 import { HttpError } from "../errors.ts";
 import { isTrailerName } from "../gateway/fields.ts";
 import { isHost } from "../gateway/host.ts";
 import type { FieldReader } from "./head-scanner.ts";
 
-/** The last Host value found valid: nearly every request to a server names the same one. */
+/** The last valid Host value. Nearly every request repeats it, so it is compared instead of parsed again. */
 let knownHost = "";
 
-/** Which fields a head had, and what they said. */
+/** How often each of these fields occurred, and their values. */
 export class HeadFacts implements FieldReader {
   hosts = 0;
   lengths = 0;
@@ -24,7 +24,7 @@ export class HeadFacts implements FieldReader {
   expect = 0;
   expectContinue = false;
   prefix = false;
-  /** Set while the fields of a trailer section are read. */
+  /** True while a trailer section is read. */
   trailers = false;
 
   reset(): void {
@@ -50,31 +50,34 @@ export class HeadFacts implements FieldReader {
         throw new HttpError(400, `the field ${name} is not allowed in a trailer section`);
       return;
     }
-    // The length alone tells most fields apart from the few that matter here: no string is made for the rest.
+    // The length alone rules out most fields, so no string is made for them.
     switch (nameEnd - nameStart) {
       case 4:
-        if (isWord(bytes, nameStart, nameEnd, "host")) this.#onHost(bytes, valueStart, valueEnd);
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "host")) this.#onHost(bytes, valueStart, valueEnd);
         return;
       case 6:
-        if (isWord(bytes, nameStart, nameEnd, "expect")) this.#onExpect(bytes, valueStart, valueEnd);
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "expect"))
+          this.#onExpect(bytes, valueStart, valueEnd);
         return;
       case 7:
-        if (isWord(bytes, nameStart, nameEnd, "upgrade")) this.upgrade = valueEnd > valueStart;
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "upgrade")) this.upgrade = valueEnd > valueStart;
         return;
       case 10:
-        if (isWord(bytes, nameStart, nameEnd, "connection")) this.#onConnection(bytes, valueStart, valueEnd);
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "connection"))
+          this.#onConnection(bytes, valueStart, valueEnd);
         return;
       case 14:
-        if (isWord(bytes, nameStart, nameEnd, "content-length")) this.#onLength(bytes, valueStart, valueEnd);
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "content-length"))
+          this.#onLength(bytes, valueStart, valueEnd);
         return;
       case 17:
-        if (isWord(bytes, nameStart, nameEnd, "transfer-encoding")) {
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "transfer-encoding")) {
           this.encodings += 1;
-          this.chunked = isWord(bytes, valueStart, valueEnd, "chunked");
+          this.chunked = equalsIgnoreCase(bytes, valueStart, valueEnd, "chunked");
         }
         return;
       case 18:
-        if (isWord(bytes, nameStart, nameEnd, "x-forwarded-prefix")) this.prefix = true;
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "x-forwarded-prefix")) this.prefix = true;
         return;
     }
   }
@@ -83,7 +86,7 @@ export class HeadFacts implements FieldReader {
   #onHost(bytes: Buffer, start: number, end: number): void {
     this.hosts += 1;
     if (this.hosts > 1) throw new HttpError(400, "more than one Host field");
-    if (isSame(bytes, start, end, knownHost)) return;
+    if (equals(bytes, start, end, knownHost)) return;
     const host = bytes.toString("latin1", start, end);
     if (!isHost(host)) throw new HttpError(400, "the Host field is malformed");
     knownHost = host;
@@ -91,7 +94,7 @@ export class HeadFacts implements FieldReader {
 
   #onExpect(bytes: Buffer, start: number, end: number): void {
     this.expect += 1;
-    this.expectContinue = isWord(bytes, start, end, "100-continue");
+    this.expectContinue = equalsIgnoreCase(bytes, start, end, "100-continue");
   }
 
   /** RFC 9110 section 7.6.1: a list of tokens; RFC 9112 section 9.3: `close` wins. */
@@ -104,9 +107,9 @@ export class HeadFacts implements FieldReader {
       let last = to;
       while (first < last && (bytes[first] === 0x20 || bytes[first] === 0x09)) first += 1;
       while (last > first && (bytes[last - 1] === 0x20 || bytes[last - 1] === 0x09)) last -= 1;
-      if (isWord(bytes, first, last, "close")) this.close = true;
-      else if (isWord(bytes, first, last, "keep-alive")) this.keepAlive = true;
-      else if (isWord(bytes, first, last, "upgrade")) this.connectionUpgrade = true;
+      if (equalsIgnoreCase(bytes, first, last, "close")) this.close = true;
+      else if (equalsIgnoreCase(bytes, first, last, "keep-alive")) this.keepAlive = true;
+      else if (equalsIgnoreCase(bytes, first, last, "upgrade")) this.connectionUpgrade = true;
       from = to + 1;
     }
   }
@@ -126,8 +129,8 @@ export class HeadFacts implements FieldReader {
   }
 }
 
-/** Compares ASCII case-insensitively; `word` is in lower case and holds letters, digits and hyphens only. */
-function isWord(bytes: Buffer, start: number, end: number, word: string): boolean {
+/** Compares ASCII case-insensitively. `word` is in lower case: letters, digits and hyphens only. */
+function equalsIgnoreCase(bytes: Buffer, start: number, end: number, word: string): boolean {
   if (end - start !== word.length) return false;
   for (let index = 0; index < word.length; index += 1) {
     const byte = bytes[start + index] as number;
@@ -137,7 +140,7 @@ function isWord(bytes: Buffer, start: number, end: number, word: string): boolea
   return true;
 }
 
-function isSame(bytes: Buffer, start: number, end: number, text: string): boolean {
+function equals(bytes: Buffer, start: number, end: number, text: string): boolean {
   if (end - start !== text.length) return false;
   for (let index = 0; index < text.length; index += 1) {
     if (bytes[start + index] !== text.charCodeAt(index)) return false;

@@ -1,10 +1,10 @@
-/** A head, or a trailer section, beyond one of the limits, and which one it is. */
+/** The error for a head or trailer section that exceeds a limit. */
 import { HttpError } from "../errors.ts";
 
-/** The limits of a head, as `RequestLimits` has them. */
+/** The name of a limit in `RequestLimits`. */
 export type HeadLimit = "requestLine" | "fields" | "fieldSize";
 
-/** RFC 9110 section 15.5.15, RFC 6585 section 5. */
+/** 414: RFC 9110 section 15.5.15; 431: RFC 6585 section 5. */
 export const LIMIT_STATUS: { readonly [Limit in HeadLimit]: number } = {
   requestLine: 414,
   fields: 431,

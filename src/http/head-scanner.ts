@@ -1,21 +1,21 @@
 /**
- * Reads a request line and field section (or a trailer section) byte by byte, once. The verdict
- * depends on the bytes alone, never on how they were split: all state between two bytes stands in
- * this object, and every rule is applied at the first byte that breaks it.
+ * Reads a request line and field section (or a trailer section) in one pass, byte by byte. The verdict
+ * depends on the bytes alone, never on how they were split into chunks: this object holds all state
+ * between two bytes, and every rule is applied at the first byte that breaks it.
  *
- * A head that arrives whole is read where it lies. Only one that comes in pieces is copied.
+ * A head that arrives whole is read in place; only one that arrives in pieces is copied.
  */
 import { HttpError } from "../errors.ts";
 import { TARGET_BYTE, TOKEN_BYTE, VALUE_BYTE } from "./grammar.ts";
 import { HeadLimitError } from "./head-limit.ts";
 
-/** Limits on a head, in bytes and numbers (gunicorn: limit_request_line, _fields, _field_size). */
+/** Limits on a head (gunicorn: limit_request_line, limit_request_fields, limit_request_field_size). */
 export interface RequestLimits {
-  /** The longest request line, without its CRLF; beyond it 414. */
+  /** Maximum bytes of the request line without its CRLF; more is answered with 414. */
   readonly requestLine: number;
-  /** The most fields in a head, and in a trailer section; beyond it 431. */
+  /** Maximum number of fields in a head and in a trailer section; more is answered with 431. */
   readonly fields: number;
-  /** The longest field line, without its CRLF; beyond it 431. */
+  /** Maximum bytes of a field line without its CRLF; more is answered with 431. */
   readonly fieldSize: number;
 }
 
@@ -41,23 +41,23 @@ const State = {
   done: 12,
 } as const;
 
-/** So much of a refused head is kept, to be told of, in bytes. */
-const REFUSED_MAX = 8192;
+/** Bytes of a refused head that are kept for the log. */
+const MAX_REFUSED_BYTES = 8192;
 
 const VERSION = Buffer.from("HTTP/");
 const VERSION_LENGTH = 8;
 
-/** What a field line turned out to be: positions are relative to the start of the scanned text. */
+/** Receives the field lines. Positions are indexes into `bytes`. */
 export interface FieldReader {
-  /** Called at the end of every field line. `bytes[nameStart..nameEnd)` is the name, the value is trimmed. */
+  /** Called at the end of every field line. The name is `bytes[nameStart..nameEnd)`; the value is trimmed. */
   onField(bytes: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void;
 }
 
 export class HeadScanner {
-  /** Length of the method; the target begins one byte later. */
+  /** Length of the method. The target begins one byte after it. */
   methodEnd = 0;
   targetEnd = 0;
-  /** Where the field section begins. */
+  /** Offset of the field section. */
   fieldsStart = 0;
   major = 1;
   minor = 1;
@@ -68,7 +68,7 @@ export class HeadScanner {
   #lineStart = 0;
   #nameEnd = 0;
   #text = "";
-  /** The part of the head that came in earlier pieces, if any. */
+  /** The part of the head that arrived in earlier chunks, if any. */
   #kept: Buffer | undefined;
   #keptLength = 0;
 
@@ -90,24 +90,24 @@ export class HeadScanner {
     this.fieldsStart = 0;
   }
 
-  /** True when nothing of a head has arrived (a blank line before it does not count). */
+  /** True if nothing of a head has arrived. A blank line before it does not count. */
   get idle(): boolean {
     return this.#state === State.start || this.#state === State.firstByte;
   }
 
-  /** True when the last `scan` found the end of the head. */
+  /** True if the last `scan` reached the end of the head. */
   get done(): boolean {
     return this.#state === State.done;
   }
 
-  /** The validated text, as long as nobody has taken it. */
+  /** The validated text, until `takeText` releases it. */
   get text(): string {
     return this.#text;
   }
 
   /**
-   * Gives away the validated text, Latin-1, from the first byte to the CRLF of the empty line, when `scan` has found
-   * the end. It is not kept: a connection between two requests must not hold the head of the last one.
+   * Returns and releases the validated text (Latin-1), from the first byte to the CRLF of the empty line. Call after
+   * `done`. An idle connection must not hold the head of its last request in memory.
    */
   takeText(): string {
     const text = this.#text;
@@ -116,8 +116,9 @@ export class HeadScanner {
   }
 
   /**
-   * Reads on in `chunk[start..end)` and returns where it stopped: behind the head, or at `end`. Throws
-   * `HttpError` for what is refused.
+   * Scans `chunk[start..end)` and returns where it stopped: after the head, or at `end`.
+   *
+   * @throws HttpError for a malformed or oversized head
    */
   scan(chunk: Buffer, start: number, end: number): number {
     if (this.#kept !== undefined) return this.#scanKept(chunk, start, end);
@@ -130,7 +131,7 @@ export class HeadScanner {
     try {
       stop = this.#read(chunk, from, from, end);
     } catch (error) {
-      this.#keep(chunk, from, Math.min(end, from + REFUSED_MAX));
+      this.#keep(chunk, from, Math.min(end, from + MAX_REFUSED_BYTES));
       throw error;
     }
     if (this.#state === State.done) this.#text = chunk.toString("latin1", from, stop);
@@ -138,19 +139,19 @@ export class HeadScanner {
     return stop;
   }
 
-  /** What has come of a head that is not whole, or was refused: Latin-1, in which nothing is validated. */
+  /** The received part of an incomplete or refused head, as unvalidated Latin-1. */
   get received(): string {
     if (this.#state === State.done) return this.#text;
-    const length = Math.min(this.#keptLength, REFUSED_MAX);
+    const length = Math.min(this.#keptLength, MAX_REFUSED_BYTES);
     return this.#kept?.toString("latin1", 0, length) ?? "";
   }
 
-  /** Bytes of memory held for a head that is not whole. */
+  /** Bytes of memory held for an incomplete head. */
   get held(): number {
     return this.#kept?.length ?? 0;
   }
 
-  /** Lets go of what has come of a head that nobody will go on reading. */
+  /** Releases the buffer of an incomplete head. */
   drop(): void {
     this.#kept = undefined;
     this.#keptLength = 0;
@@ -201,7 +202,7 @@ export class HeadScanner {
     return at;
   }
 
-  /** The state machine. `origin` is where the head begins in `bytes`; marks are kept relative to it. */
+  /** The state machine. `origin` is the index of the head in `bytes`; stored positions are relative to it. */
   #read(bytes: Buffer, origin: number, start: number, end: number): number {
     let at = start;
     if (this.#state < State.fieldStart) {
@@ -218,7 +219,7 @@ export class HeadScanner {
     if (this.#state === State.method) {
       while (at < bound && TOKEN_BYTE[bytes[at] as number] === 1) at += 1;
       if (at === end) return at;
-      if (at === limit) throw tooLong(bytes[at] as number);
+      if (at === limit) throw requestLineError(bytes[at] as number);
       if (bytes[at] !== SP || at === origin) throw new HttpError(400, "malformed method in the request line");
       this.methodEnd = at - origin;
       this.#state = State.target;
@@ -227,7 +228,7 @@ export class HeadScanner {
     if (this.#state === State.target) {
       while (at < bound && TARGET_BYTE[bytes[at] as number] === 1) at += 1;
       if (at === end) return at;
-      if (at >= limit) throw tooLong(bytes[at] as number);
+      if (at >= limit) throw requestLineError(bytes[at] as number);
       if (bytes[at] !== SP || at - origin === this.methodEnd + 1) {
         throw new HttpError(400, "malformed request-target in the request line");
       }
@@ -301,7 +302,7 @@ export class HeadScanner {
         if (at === end) break;
         if (at === limit) throw new HeadLimitError("fieldSize");
         if (bytes[at] !== COLON || at === lineStart)
-          throw malformedName(bytes[at] as number, at === lineStart);
+          throw fieldNameError(bytes[at] as number, at === lineStart);
         this.#nameEnd = at - origin;
         state = State.value;
         at += 1;
@@ -319,7 +320,7 @@ export class HeadScanner {
         at += 1;
         if (at === end) break;
       }
-      // Only the two line feeds are left.
+      // The state is fieldLineFeed or lastLineFeed.
       if (bytes[at] !== LF) throw new HttpError(400, "CR without LF in the header section");
       at += 1;
       if (state === State.lastLineFeed) {
@@ -343,11 +344,11 @@ export class HeadScanner {
   }
 }
 
-function tooLong(byte: number): HttpError {
+function requestLineError(byte: number): HttpError {
   return byte === CR ? new HttpError(400, "the request line ends early") : new HeadLimitError("requestLine");
 }
 
-function malformedName(byte: number, first: boolean): HttpError {
+function fieldNameError(byte: number, first: boolean): HttpError {
   if (first && (byte === SP || byte === HTAB)) return new HttpError(400, "a folded header line");
   if (byte === SP || byte === HTAB)
     return new HttpError(400, "white space before the colon of a header field");

@@ -1,32 +1,32 @@
-/** The head of a request, as the parser found it. Strings are cut from it when they are asked for. */
+/** The head of a parsed request. Field names and values are extracted on demand. */
 
 import { type FieldPicker, fieldIn, joined, trimmed } from "./field-picker.ts";
 
-/** What the parser learned of a request before its content. */
+/** A request up to its content. */
 export interface RequestHead {
   readonly method: string;
   /** The request-target exactly as received. */
   readonly target: string;
   readonly httpVersion: "1.0" | "1.1";
-  /** Names and values in turn, as received, white space around values removed. Bytes are Latin-1. */
+  /** Alternating names and values (Latin-1) as received, without the white space around values. */
   readonly rawHeaders: string[];
-  /** Whether the client wants the connection kept (RFC 9112 section 9.3). */
+  /** Whether the connection may persist after this request (RFC 9112 section 9.3). */
   readonly keepAlive: boolean;
-  /** Whether the client asks to change protocols: `Connection: upgrade` with `Upgrade`, or CONNECT. */
+  /** Whether the client asks for a protocol change: `Connection: upgrade` with `Upgrade`, or CONNECT. */
   readonly upgrade: boolean;
-  /** Whether the client waits for a 100 before it sends the content (RFC 9110 section 10.1.1). */
+  /** Whether the client expects a 100 before it sends the content (RFC 9110 section 10.1.1). */
   readonly expectContinue: boolean;
-  /** Bytes of content; 0 when there is none, undefined when it comes in chunks. */
+  /** Bytes of content: 0 for none, undefined if chunked. */
   readonly contentLength: number | undefined;
-  /** Whether there is an X-Forwarded-Prefix: without one, the path is known without the fields. */
+  /** Whether there is an X-Forwarded-Prefix. Without one, the path is known without looking at the fields. */
   readonly prefixed: boolean;
-  /** The values of a few fields, in the order of the picker's names. */
+  /** Returns the values of the picker's fields, in the order of its names. */
   pick(picker: FieldPicker): (string | undefined)[];
-  /** The field with this name in lower case, several joined as a list (RFC 9110 section 5.3). */
+  /** Returns a field's value, repeated fields joined as a list (RFC 9110 section 5.3). `name` is in lower case. */
   field(name: string): string | undefined;
 }
 
-/** A head held as one string that has been validated: most handlers never look at most fields. */
+/** A head kept as one validated string, because most handlers never read most fields. */
 export class ParsedHead implements RequestHead {
   readonly method: string;
   readonly target: string;
@@ -36,7 +36,7 @@ export class ParsedHead implements RequestHead {
   readonly expectContinue: boolean;
   readonly contentLength: number | undefined;
   readonly prefixed: boolean;
-  /** The field section, each line ended by CRLF, until `rawHeaders` is made from it. */
+  /** The field section, lines ended by CRLF; released once `rawHeaders` is made from it. */
   #section: string;
   #rawHeaders: string[] | undefined;
 
@@ -70,7 +70,7 @@ export class ParsedHead implements RequestHead {
     return this.#rawHeaders;
   }
 
-  /** Looks in the section as long as nobody has had it cut up. */
+  /** Searches the section until it has been split into `rawHeaders`. */
   pick(picker: FieldPicker): (string | undefined)[] {
     return this.#rawHeaders === undefined
       ? picker.pick(this.#section)
@@ -90,7 +90,7 @@ export class ParsedHead implements RequestHead {
   }
 }
 
-/** Cuts a validated field section (`name: value CRLF` lines) into names and values. */
+/** Splits a validated field section (`name: value CRLF` lines) into alternating names and values. */
 export function splitFields(section: string): string[] {
   const fields: string[] = [];
   let at = 0;

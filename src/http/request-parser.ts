@@ -1,11 +1,11 @@
 /**
- * The request parser: http-parser-js's push machine, made strict. The package gives the machine
- * (`execute` steps through its named states) and the reading of sized content; every state that reads
- * a line is replaced here, because as it comes it takes bare LF, signs in lengths, Content-Length
- * beside Transfer-Encoding and other malformed messages for good ones. No other file imports it.
+ * The request parser: a strict version of http-parser-js's push machine. The package supplies the machine
+ * (`execute` steps through its named states) and the reading of sized content. Every state that reads a
+ * line is replaced here, because the original accepts bare LF, signs in lengths, Content-Length with
+ * Transfer-Encoding and other malformed messages. No other file imports the package.
  *
- * Bytes in, events out. One message at a time: `execute` stops behind a complete message, so that the
- * next one is not looked at before this one is answered.
+ * Bytes in, events out, one message at a time: `execute` stops after a complete message, so that the next
+ * one is not parsed before this one is answered.
  */
 import { createRequire } from "node:module";
 import { HttpError } from "../errors.ts";
@@ -14,20 +14,20 @@ import { HeadFacts } from "./head-facts.ts";
 import { HeadScanner, type RequestLimits } from "./head-scanner.ts";
 import { ParsedHead, type RequestHead, splitFields } from "./request-head.ts";
 
-// Not imported: for the names that a CommonJS module exports Node would load its lexer first.
+// `require`, not `import`: to find the export names of a CommonJS module, Node would first load its lexer.
 const { HTTPParser } = createRequire(import.meta.url)("http-parser-js") as typeof import("http-parser-js");
 
 export type { RequestHead, RequestLimits };
 
 export interface RequestParserEvents {
   onHead(head: RequestHead): void;
-  /** A piece of content: a view that is valid during the call only. */
+  /** A piece of content: a view that is valid only during the call. */
   onBody(chunk: Uint8Array): void;
-  /** The message is complete. Trailer names and values in turn. */
+  /** The message is complete. `rawTrailers` alternates names and values. */
   onEnd(rawTrailers: string[]): void;
 }
 
-/** The inherited machine, as far as it is used. Its own declarations make the states private. */
+/** The parts of the inherited machine that are used here. The package's own types declare the states private. */
 interface PushMachine {
   state: string;
   chunk: Buffer | null;
@@ -47,8 +47,8 @@ const CR = 0x0d;
 const LF = 0x0a;
 const SEMICOLON = 0x3b;
 
-/** The most bytes of chunk extensions in one message: nobody uses them, and they cost work without progress. */
-const EXTENSION_BYTES = 4096;
+/** Limit per message: no client needs chunk extensions, and they cost work without progress. */
+const MAX_EXTENSION_BYTES = 4096;
 
 const NO_TRAILERS: string[] = [];
 
@@ -73,16 +73,16 @@ export class RequestParser extends Machine {
     this.#events = events;
     this.#scanner = new HeadScanner(limits, this.#facts);
     this.state = "REQUEST_LINE";
-    // The machine's own bound counts bytes of a whole head; the scanner has finer ones.
+    // The machine's own limit counts the whole head; the scanner applies finer ones.
     this.maxHeaderSize = Number.POSITIVE_INFINITY;
     this.isUserCall = false;
   }
 
   /**
-   * Parses `chunk` and returns the number of bytes consumed: it stops behind a head and behind a
-   * message. Call again with the rest to go on.
+   * Parses `chunk` and returns the number of bytes consumed. It stops after a head and after a message;
+   * call again with the rest to continue.
    *
-   * @throws HttpError for what is refused; from then on every call throws it again.
+   * @throws HttpError for a refused message; every later call throws it again.
    */
   override execute(chunk: Uint8Array, start = 0, length = chunk.length - start): number {
     if (this.state === "MESSAGE_COMPLETE") this.#startMessage();
@@ -95,9 +95,9 @@ export class RequestParser extends Machine {
   }
 
   /**
-   * The client has closed its sending side.
+   * Call when the client has closed its sending side.
    *
-   * @throws HttpError 400 when that cuts a message short (RFC 9112 section 8).
+   * @throws HttpError 400 if that truncates a message (RFC 9112 section 8).
    */
   finish(): void {
     if (this.state === "MESSAGE_COMPLETE" || (this.state === "REQUEST_LINE" && this.#scanner.idle)) return;
@@ -114,17 +114,17 @@ export class RequestParser extends Machine {
     return this.state === "REQUEST_LINE" && !this.#scanner.idle;
   }
 
-  /** What has come of a head that is not whole, or was refused: Latin-1, in which nothing is validated. */
+  /** The received part of an incomplete or refused head, as unvalidated Latin-1. */
   get received(): string {
     return this.#scanner.received;
   }
 
-  /** Bytes of memory held for a head that is not whole. */
+  /** Bytes of memory held for an incomplete head. */
   get held(): number {
     return this.#scanner.held;
   }
 
-  /** Nothing more will be parsed, nor asked about what has come. */
+  /** Releases memory. Call when nothing more will be parsed and `received` is no longer needed. */
   drop(): void {
     this.#scanner.drop();
   }
@@ -136,13 +136,13 @@ export class RequestParser extends Machine {
     this.#extensionBytes = 0;
   }
 
-  /** The machine wraps each call of ours in this; its own version makes a closure for each. */
+  /** The machine wraps each callback in this. Its own version makes a closure for every call. */
   override userCall(): (result?: unknown) => unknown {
     this.isUserCall = true;
     return this.#leaveUserCall;
   }
 
-  /** The machine calls this behind the last byte of a message; it must stop there. */
+  /** The machine calls this after the last byte of a message and must stop there. */
   override nextRequest(): void {
     this.state = "MESSAGE_COMPLETE";
     const trailers = this.#trailers;
@@ -154,7 +154,7 @@ export class RequestParser extends Machine {
     return true;
   }
 
-  /** Behind a refusal nothing is parsed, whoever asks. */
+  /** Nothing is parsed after a refusal. */
   REFUSED(): never {
     throw this.#refusal;
   }
@@ -173,52 +173,52 @@ export class RequestParser extends Machine {
     }
     this.userCall()(this.#events.onHead(head));
     if (head.contentLength === 0) this.nextRequest();
-    // Stop here in any case: whether the content is wanted is known only now.
+    // Always stop here: only now can the caller decide whether it wants the content.
     return true;
   }
 
-  /** The rules that need the whole head, in the order in which RFC 9112 gives them. */
+  /** Applies the rules that need the whole head, in the order of RFC 9112. */
   #checkHead(): ParsedHead {
     const facts = this.#facts;
     const scanner = this.#scanner;
     const { text } = scanner;
     const method = text.substring(0, scanner.methodEnd);
     const target = text.substring(scanner.methodEnd + 1, scanner.targetEnd);
-    const current = scanner.minor === 1;
+    const isHttp11 = scanner.minor === 1;
     if (target.charCodeAt(0) !== 0x2f || method === "CONNECT") {
       if (!isTarget(method, target))
         throw new HttpError(400, "the request-target has no valid form for this method");
     }
-    if (current && facts.hosts === 0) throw new HttpError(400, "no Host field");
-    if (facts.encodings > 0) this.#checkEncoding(current);
+    if (isHttp11 && facts.hosts === 0) throw new HttpError(400, "no Host field");
+    if (facts.encodings > 0) this.#checkEncoding(isHttp11);
     if (facts.lengths > 1) throw new HttpError(400, "more than one Content-Length");
     const contentLength = facts.encodings > 0 ? undefined : facts.length;
-    // RFC 9110 sections 9.3.6 and 9.3.8. Behind the head of a CONNECT begins the tunnel, whatever a length says.
+    // RFC 9110 sections 9.3.6 and 9.3.8. The tunnel begins right after the head of a CONNECT, whatever Content-Length says.
     if ((method === "TRACE" || method === "CONNECT") && contentLength !== 0) {
       throw new HttpError(400, `${method} with content`);
     }
-    if (facts.expect > 0 && current && !(facts.expect === 1 && facts.expectContinue)) {
+    if (facts.expect > 0 && isHttp11 && !(facts.expect === 1 && facts.expectContinue)) {
       throw new HttpError(417, "the only expectation met here is 100-continue");
     }
-    // What is refused above is still to be told of.
+    // Not earlier: the log needs the text of a head refused above.
     scanner.takeText();
     return new ParsedHead(
       method,
       target,
-      current ? "1.1" : "1.0",
-      !facts.close && (current || facts.keepAlive),
-      method === "CONNECT" || (current && facts.upgrade && facts.connectionUpgrade),
-      current && facts.expectContinue && contentLength !== 0,
+      isHttp11 ? "1.1" : "1.0",
+      !facts.close && (isHttp11 || facts.keepAlive),
+      method === "CONNECT" || (isHttp11 && facts.upgrade && facts.connectionUpgrade),
+      isHttp11 && facts.expectContinue && contentLength !== 0,
       contentLength,
       facts.prefix,
       text.substring(scanner.fieldsStart),
     );
   }
 
-  /** RFC 9112 section 6.1 and 6.3. */
-  #checkEncoding(current: boolean): void {
+  /** RFC 9112 sections 6.1 and 6.3. */
+  #checkEncoding(isHttp11: boolean): void {
     const facts = this.#facts;
-    if (!current) throw new HttpError(400, "Transfer-Encoding in HTTP/1.0");
+    if (!isHttp11) throw new HttpError(400, "Transfer-Encoding in HTTP/1.0");
     if (facts.lengths > 0) throw new HttpError(400, "Content-Length together with Transfer-Encoding");
     if (facts.encodings > 1 || !facts.chunked) {
       throw new HttpError(501, "the only transfer coding understood here is chunked");
@@ -264,7 +264,7 @@ export class RequestParser extends Machine {
 
   #addExtension(byte: number): void {
     this.#extensionBytes += 1;
-    if (this.#extensionBytes > EXTENSION_BYTES)
+    if (this.#extensionBytes > MAX_EXTENSION_BYTES)
       throw new HttpError(413, "too many bytes of chunk extensions");
     if (VALUE_BYTE[byte] !== 1) throw new HttpError(400, "a control character in a chunk extension");
     this.#extensions += String.fromCharCode(byte);
@@ -288,7 +288,7 @@ export class RequestParser extends Machine {
     }
   }
 
-  /** The CRLF behind the data of a chunk. */
+  /** The CRLF after the data of a chunk. */
   BODY_CHUNKEMPTYLINE(): boolean {
     const byte = (this.chunk as Buffer)[this.offset];
     if (byte !== (this.#lineFeedDue ? LF : CR))
@@ -307,7 +307,7 @@ export class RequestParser extends Machine {
     return true;
   }
 
-  /** kOnBody: the machine's BODY_SIZED and BODY_CHUNK hand content to this. */
+  /** Called by the machine's BODY_SIZED and BODY_CHUNK with content. */
   [HTTPParser.kOnBody](chunk: Buffer): void {
     this.#events.onBody(chunk);
   }

@@ -1,13 +1,13 @@
 /**
- * Writes the head of a response: status line, fields, and what belongs to the server (Date, framing,
- * Connection). Everything is Latin-1 text, so that head and ASCII content leave in one write.
+ * Encodes the head of a response: status line, fields, and the server's own fields (Date, framing,
+ * Connection). It is Latin-1 text, so that head and ASCII content go out in one write.
  */
 import { isFieldName, isFieldValue } from "../gateway/fields.ts";
 import { REASONS } from "../gateway/reasons.ts";
 
 const statusLines: (string | undefined)[] = [];
 
-/** `HTTP/1.1 200 OK CRLF`. The version is the server's own, whatever the client speaks (RFC 9110 section 2.5). */
+/** `HTTP/1.1 200 OK CRLF`. The version is the server's, regardless of the client's (RFC 9110 section 2.5). */
 export function statusLine(status: number): string {
   let line = statusLines[status];
   if (line === undefined) {
@@ -20,7 +20,7 @@ export function statusLine(status: number): string {
 let dateSecond = 0;
 let dateLine = "";
 
-/** `Date: … CRLF` (RFC 9110 section 6.6.1), made once a second. `now` is in milliseconds. */
+/** `Date: … CRLF` (RFC 9110 section 6.6.1), formatted once a second. `now` is in milliseconds. */
 export function dateField(now: number): string {
   const second = Math.floor(now / 1000);
   if (second !== dateSecond) {
@@ -30,19 +30,19 @@ export function dateField(now: number): string {
   return dateLine;
 }
 
-/** How a message is delimited and whether the connection stays. */
+/** How a message is delimited, and whether the connection persists. */
 export interface Framing {
-  /** Content-Length, or undefined for none. */
+  /** Content-Length in bytes, or undefined for none. */
   readonly length: number | undefined;
   readonly chunked: boolean;
   readonly keepAlive: boolean;
-  /** An HTTP/1.0 client has to be told that the connection stays. */
+  /** Whether to send `Connection: keep-alive`, which an HTTP/1.0 client needs. */
   readonly sayKeepAlive: boolean;
 }
 
 const KIND = { plain: 1, date: 2, server: 3, connection: 4, length: 5, upgrade: 6 } as const;
 
-/** Fields that are the server's to write, or that it watches. */
+/** Fields that the server writes itself or inspects. */
 const SPECIAL = new Map<string, number>([
   ["connection", KIND.connection],
   ["content-length", KIND.length],
@@ -53,22 +53,22 @@ const SPECIAL = new Map<string, number>([
   ["upgrade", KIND.upgrade],
 ]);
 
-/** Names seen before, with their kind: an app uses the same few all its life. Bounded, since names may come from data. */
+/** Kinds of names seen before: an app uses the same few. Bounded, because names may come from request data. */
 const knownNames = new Map<string, number>();
-const KNOWN_NAMES_MAX = 1000;
+const MAX_KNOWN_NAMES = 1000;
 
 function kindOf(name: string): number {
   const known = knownNames.get(name);
   if (known !== undefined) return known;
   if (!isFieldName(name)) return 0;
   const kind = SPECIAL.get(name.toLowerCase()) ?? KIND.plain;
-  if (knownNames.size < KNOWN_NAMES_MAX) knownNames.set(name, kind);
+  if (knownNames.size < MAX_KNOWN_NAMES) knownNames.set(name, kind);
   return kind;
 }
 
 /**
- * The short way for the commonest headers: a plain object of strings in which no field is the
- * server's. Returns undefined for anything else, which then goes the long way and gets its errors there.
+ * The fast path for the most common headers: a plain object of strings without any of the server's
+ * fields. Returns undefined for anything else; the slow path handles it and throws its errors.
  */
 export function plainFields(headers: object): string | undefined {
   if (Symbol.iterator in headers) return undefined;
@@ -81,7 +81,7 @@ export function plainFields(headers: object): string | undefined {
   return text;
 }
 
-/** Whether the app itself asks for the connection to be closed behind this answer. */
+/** Whether the app asks to close the connection after this response. */
 export function asksToClose(fields: readonly string[]): boolean {
   for (let index = 0; index < fields.length; index += 2) {
     if (kindOf(fields[index] as string) !== KIND.connection) continue;
@@ -91,9 +91,9 @@ export function asksToClose(fields: readonly string[]): boolean {
 }
 
 /**
- * What the server writes behind the app's fields, up to and including the empty line.
+ * The fields that the server adds after the app's, up to and including the empty line.
  *
- * @param upgrade whether Upgrade is among them, which makes it an option of Connection (RFC 9110 section 7.8)
+ * @param upgrade whether the app sent Upgrade, which Connection must then name (RFC 9110 section 7.8)
  */
 export function framingFields(framing: Framing, upgrade = false): string {
   let text = "";
@@ -106,7 +106,7 @@ export function framingFields(framing: Framing, upgrade = false): string {
   return connection === "" ? `${text}\r\n` : `${text}Connection: ${connection}\r\n\r\n`;
 }
 
-/** The head of a final answer. `fields` are valid names and values in turn; hop-by-hop ones are left out. */
+/** The head of a final response. `fields` alternates valid names and values; hop-by-hop fields are left out. */
 export function responseHead(
   status: number,
   fields: readonly string[],
@@ -128,19 +128,19 @@ export function responseHead(
   return text + framingFields(framing, upgrade);
 }
 
-/** The head of an informational answer, or of a 101: nothing is added to it. */
+/** The head of an informational response or a 101; no fields are added. */
 export function informationalHead(status: number, fields: readonly string[]): string {
   return `${statusLine(status)}${fieldLines(fields)}\r\n`;
 }
 
-/** Names and values as field lines. */
+/** Encodes alternating names and values as field lines. */
 export function fieldLines(fields: readonly string[]): string {
   let text = "";
   for (let index = 0; index < fields.length; index += 2) text += `${fields[index]}: ${fields[index + 1]}\r\n`;
   return text;
 }
 
-/** RFC 9112 section 7.1: what ends chunked content. */
+/** The last chunk and the trailer section (RFC 9112 section 7.1). */
 export function lastChunk(trailers: readonly string[]): string {
   return `0\r\n${fieldLines(trailers)}\r\n`;
 }

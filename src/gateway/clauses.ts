@@ -1,5 +1,5 @@
 /**
- * The sections of docs/gateway.md that errors and lint name. A test holds them against the document.
+ * The sections of docs/gateway.md that errors and lint cite. A test checks them against the document.
  */
 export const clause = {
   body: "section 5.1",

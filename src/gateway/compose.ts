@@ -1,9 +1,9 @@
-/** Middleware is a function from handler to handler; composing is nesting, the first outermost. */
+/** Composition of middleware: functions from handler to handler, nested with the first outermost. */
 import type { Middleware } from "./types.ts";
 
 /**
- * Makes one middleware of several. `compose(a, b)(handler)` is `a(b(handler))`: `a` sees the request
- * first and the answer last.
+ * Combines middleware into one. `compose(a, b)(handler)` is `a(b(handler))`: `a` sees the request first
+ * and the response last.
  */
 export function compose<State = unknown>(...middleware: Middleware<State>[]): Middleware<State> {
   return (handler) => middleware.reduceRight((next, wrap) => wrap(next), handler);

@@ -1,12 +1,12 @@
-/** A request with some members changed, for middleware: everything else stays as it is, and as lazy. */
+/** A request with some members replaced, for middleware. All other members stay unchanged and lazy. */
 import type { GatewayRequest } from "./types.ts";
 
-/** Members that may be changed; `state` may be of another type. */
+/** The members to replace; `state` may have another type. */
 export type RequestChanges<State> = Partial<Omit<GatewayRequest, "state">> & { readonly state?: State };
 
 /**
- * Makes a request that has the members of `changes` and is `request` in everything else. A spread
- * (`{ ...request }`) would lose what is made on demand.
+ * Returns a request with the members of `changes`, and those of `request` otherwise. A spread
+ * (`{ ...request }`) would lose the members that are computed on demand.
  */
 export function derive<Before, After = Before>(
   request: GatewayRequest<Before>,
@@ -16,13 +16,13 @@ export function derive<Before, After = Before>(
   return new Proxy(request, {
     get(target, name) {
       if (Object.hasOwn(changes, name)) return Reflect.get(changes, name);
-      // The only method of a request. Any other function is a value, such as a `state` that can be called: binding
-      // it would make another function of it, without its properties.
+      // `extend` is the only method of a request. Any other function is a value, such as a callable `state`: binding
+      // it would return a different function without its properties.
       if (name === "extend") {
         extend ??= target.extend.bind(target);
         return extend;
       }
-      // The request itself is the receiver: getters with private fields know no other.
+      // The receiver must be the request itself: its getters read private fields.
       return Reflect.get(target, name, target);
     },
     has: (target, name) => Object.hasOwn(changes, name) || Reflect.has(target, name),

@@ -1,13 +1,13 @@
-/** One signal for both reasons to end a long answer: its client has gone, or its worker has to go. */
+/** One signal for both reasons to end a long response: the client disconnects, or the worker drains. */
 import type { GatewayRequest, Respond } from "./types.ts";
 
 /**
- * Makes a signal that aborts, with the same reason, once `request.signal` or `request.worker.drain` does, and no more
- * once the answer is complete or the connection has been taken over. For answers without an end of their own.
+ * Returns a signal that aborts, with the same reason, when `request.signal` or `request.worker.drain` does. It no longer
+ * aborts once the response is complete or the connection has been taken over. Use it for endless responses.
  *
- * `AbortSignal.any([request.signal, request.worker.drain])` says the same, but whoever listens to that signal keeps it
- * for as long as the worker lives (1.2 kB a request, Node 20 to 26): `drain` may still abort, and nothing tells Node
- * that the answer is over. This one lets go of `drain` with the answer.
+ * `AbortSignal.any([request.signal, request.worker.drain])` behaves alike, but with a listener it stays in memory as long
+ * as the worker lives (1.2 kB a request, Node 20 to 26): `drain` may still abort, and Node cannot know that the response
+ * is over. This signal removes its listener from `drain` when the response ends.
  */
 export function endSignal(request: GatewayRequest, respond: Respond): AbortSignal {
   const sources = [request.signal, request.worker.drain];

@@ -1,6 +1,6 @@
 /**
- * Header fields as the gateway sees them: how repeated ones are joined, and which names and values may
- * be sent. A name or value that could split a response never gets past this file.
+ * The gateway's rules for header fields: how repeated fields are joined, and which names and values may
+ * be sent. A name or value that could split a response is rejected here.
  */
 import { GatewayError } from "../errors.ts";
 import { clause } from "./clauses.ts";
@@ -14,14 +14,14 @@ export function isFieldName(name: string): boolean {
   return NAME.test(name);
 }
 
-/** RFC 9110 section 5.5: no CR, LF, NUL or other control character, nothing beyond Latin-1. */
+/** RFC 9110 section 5.5: no CR, LF, NUL or other control characters except HTAB, and nothing beyond Latin-1. */
 export function isFieldValue(value: string): boolean {
   return VALUE.test(value);
 }
 
 /**
- * Fields whose value is no list, so that joining two of them makes a third thing (RFC 9110 section 5.3).
- * The first one counts; all of them stand in the raw fields.
+ * Fields whose value is not a list, so that joining two would change the meaning (RFC 9110 section 5.3).
+ * The first one counts; the raw fields contain all of them.
  */
 const SINGLETONS = new Set([
   "age",
@@ -52,7 +52,7 @@ const SINGLETONS = new Set([
 
 const NO_FIELDS: Fields = Object.freeze(Object.create(null));
 
-/** Makes the joined view of raw names and values (in turn). */
+/** Joins alternating raw names and values into an object by lower-case name. */
 export function joinFields(raw: readonly string[]): Fields {
   if (raw.length === 0) return NO_FIELDS;
   const fields: { [name: string]: string | undefined } = Object.create(null);
@@ -85,9 +85,9 @@ function isIterable(input: object): input is Iterable<readonly [string, string]>
 }
 
 /**
- * Makes names and values (in turn) of whatever form an app gave them in.
+ * Converts headers in any form that an app may pass to alternating names and values.
  *
- * @throws GatewayError for a name or value that may not be sent.
+ * @throws GatewayError for a name or value that must not be sent.
  */
 export function fieldPairs(input: HeadersInput | null | undefined): string[] {
   const pairs: string[] = [];
@@ -109,8 +109,8 @@ export function fieldPairs(input: HeadersInput | null | undefined): string[] {
 }
 
 /**
- * RFC 9110 section 6.5.1: fields that frame, route, authenticate, or say how to read the content come
- * too late in a trailer section, and are refused there.
+ * Fields that are refused in a trailer section, because framing, routing, authentication and content
+ * metadata come too late there (RFC 9110 section 6.5.1).
  */
 const FORBIDDEN_TRAILERS = new Set([
   "age",
@@ -157,7 +157,7 @@ const FORBIDDEN_TRAILERS = new Set([
   "x-forwarded-proto",
 ]);
 
-/** Whether a field of this name may stand in a trailer section. */
+/** Whether a field of this name is allowed in a trailer section. */
 export function isTrailerName(name: string): boolean {
   return !FORBIDDEN_TRAILERS.has(name.toLowerCase());
 }

@@ -1,4 +1,4 @@
-/** The value of Host, and of the fields in which a proxy passes it on. */
+/** The syntax of Host, and of the fields with which a proxy forwards it. */
 import { isIPv6 } from "node:net";
 
 const HOST = /^(?:\[([0-9A-Fa-f:.]+)\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::(\d{0,5}))?$/;

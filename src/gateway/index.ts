@@ -1,4 +1,4 @@
-/** `tsgun/gateway`: the contract, `compose`, `derive` and `endSignal`, and nothing that needs a server. */
+/** `tsgun/gateway`: the contract's types, `compose`, `derive` and `endSignal`. Nothing here needs a server. */
 export { compose } from "./compose.ts";
 export { derive } from "./derive.ts";
 export { endSignal } from "./end-signal.ts";

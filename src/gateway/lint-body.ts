@@ -1,4 +1,4 @@
-/** A body that holds the server to section 5 while the app reads it. */
+/** A request body that checks the server against section 5 while the app reads it. */
 import type { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import { GatewayError } from "../errors.ts";
@@ -10,7 +10,7 @@ function broken(clause: string, message: string): GatewayError {
 
 const METHODS = ["bytes", "text", "json", "stream", "web"] as const;
 
-/** Errors that a reading may fail with (5.1.3, 5.2.1). */
+/** Errors that reading may throw (5.1.3, 5.2.1). */
 const ERRORS = new Set(["BodyError", "GatewayError"]);
 
 export class LintedBody implements RequestBody {
@@ -93,7 +93,7 @@ export class LintedBody implements RequestBody {
     };
   }
 
-  /** Chooses a way to read: the first one is taken, any other refused. */
+  /** Starts a way to read. The server must accept the first and refuse any other. */
   #begin<T>(choose: () => T): T {
     const used = this.#body.used;
     const chosen = choose();
@@ -118,7 +118,7 @@ export class LintedBody implements RequestBody {
     throw broken("5.1.3", `reading failed with ${String(error)}, which is no BodyError`);
   }
 
-  /** A body that looks complete has the declared length. */
+  /** A complete body must have the declared length, and a partial one must not exceed it. */
   #checkSize(size: number, complete: boolean): void {
     const { length } = this.#body;
     if (length === undefined || (complete ? size === length : size <= length)) return;

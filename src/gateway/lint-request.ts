@@ -1,24 +1,24 @@
-/** What lint looks at in a request: the server's side of sections 4, 5 and 10. */
+/** Lint's checks of a request: the server's obligations under sections 4, 5 and 10. */
 import { GatewayError } from "../errors.ts";
 import { derive } from "./derive.ts";
 import { isFieldName, joinFields } from "./fields.ts";
 import { LintedBody } from "./lint-body.ts";
 import type { Endpoint, Fields, GatewayRequest, WorkerInfo } from "./types.ts";
 
-/** Throws for a broken clause of docs/gateway.md. */
+/** Throws `GatewayError` for a broken clause of docs/gateway.md. */
 export function demand(holds: boolean, clause: string, message: string): asserts holds {
   if (!holds) throw new GatewayError(`section ${clause}`, message);
 }
 
-/** A value in a message, short. */
+/** Formats a value for a message in at most 60 characters. */
 export function show(value: unknown): string {
-  // Not String(value): an object without a prototype has none.
+  // Not String(value), which throws for an object without a prototype.
   if (typeof value === "object" && value !== null) return Object.prototype.toString.call(value);
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
-/** Checks a request, and returns it with a body that checks its readings and members that cannot be set. */
+/** Checks a request and returns it read-only, with a body that checks how it is read. */
 export function lintRequest(request: GatewayRequest): GatewayRequest {
   demand(typeof request === "object" && request !== null, "4.1.1", `the request is ${show(request)}`);
   checkLine(request);
@@ -98,7 +98,7 @@ function checkEndpoint(name: string, end: Endpoint): void {
   demand(known && (family !== "unix" || port === 0), "4.4.3", `the port of ${name} is ${show(port)}`);
 }
 
-/** Checks what an app is told of its worker. */
+/** Checks the `WorkerInfo` that an app receives. */
 export function checkWorker(worker: WorkerInfo): void {
   demand(typeof worker === "object" && worker !== null, "4.5.1", `the worker is ${show(worker)}`);
   for (const name of ["pid", "slot", "generation"] as const) {

@@ -1,22 +1,22 @@
-/** A `respond` that holds both sides to sections 6 to 10: the app in what it gives, the server in what it does. */
+/** A `respond` that checks both sides against sections 6 to 10: the app's arguments and the server's behaviour. */
 import type { Duplex } from "node:stream";
 import { GatewayError } from "../errors.ts";
 import { fieldPairs, isTrailerName } from "./fields.ts";
 import { demand, show } from "./lint-request.ts";
 import type { GatewayRequest, HeadersInput, Respond, ResponseBody, ResponseWriter } from "./types.ts";
 
-/** What is known of one exchange. Refers to nothing the app holds, so that what it drops can be told. */
+/** The state of one exchange. It must not reference anything the app holds, or `dropped` would never fire. */
 export interface LintedExchange {
   readonly signal: AbortSignal;
   readonly label: string;
   readonly warn: (message: string) => void;
   answered: boolean;
-  /** The app has ended the answer, or given it in one call. */
+  /** True once the app has ended the response, or sent it in one call. */
   ended: boolean;
   failed: boolean;
 }
 
-/** Tells when an app has thrown away what it needed to answer: nobody can answer any more. */
+/** Warns when `respond` or a writer is garbage-collected before the response is finished: it never will be. */
 const dropped = new FinalizationRegistry<{ exchange: LintedExchange; writer: boolean }>((held) => {
   const { exchange, writer } = held;
   if (exchange.signal.aborted || exchange.failed) return;
@@ -29,12 +29,12 @@ const dropped = new FinalizationRegistry<{ exchange: LintedExchange; writer: boo
 
 const SERVER_FIELDS = new Set(["transfer-encoding", "keep-alive", "proxy-connection"]);
 
-/** Fields of a final answer alone. */
+/** Fields that only a final response may have. */
 const FINAL_FIELDS = new Set(["connection", "content-length", "trailer", "upgrade"]);
 
 type Pairs = [string, string][];
 
-/** Headers as pairs, so that an iterable is read once. */
+/** Checks headers and returns them as pairs, so that an iterable is read only once. */
 function checkHeaders(headers: HeadersInput | null | undefined): Pairs {
   const raw = fieldPairs(headers);
   const pairs: Pairs = [];
@@ -130,7 +130,7 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
   return linted as unknown as Respond;
 }
 
-/** Section 6.7.2. */
+/** Statuses without content (section 6.7.2). */
 function hasNoContent(status: number): boolean {
   return status === 204 || status === 205 || status === 304;
 }
@@ -155,7 +155,7 @@ function answerWithWriter(
 ): ResponseWriter {
   const writer = respond(status, pairs);
   answered(respond, exchange);
-  // Such an answer is complete at once.
+  // A response without content is complete at once.
   if (hasNoContent(status)) exchange.ended = true;
   for (const name of ["write", "end", "flush", "destroy"] as const) {
     demand(typeof writer?.[name] === "function", "6.1.2", `the writer has no ${name}`);
@@ -171,7 +171,7 @@ function lintUpgrade(
 ): Duplex {
   beginAnswer(exchange);
   demand(request.upgrade, "9.3", "the app takes over a connection that nobody asked it to");
-  // Connection belongs to a 101 (RFC 9110 section 7.8): the fields are checked as fields alone.
+  // A 101 may set Connection (RFC 9110 section 7.8), so check only the syntax of the fields.
   fieldPairs(headers);
   const connection = respond.upgrade(headers);
   answered(respond, exchange);
@@ -181,7 +181,7 @@ function lintUpgrade(
   return connection;
 }
 
-/** A rejection that nobody handles stays unheard (7.7). */
+/** A rejected promise that is not reported as unhandled (7.7). */
 function rejected(error: unknown): Promise<void> {
   const promise = Promise.reject(error);
   promise.catch(() => {});

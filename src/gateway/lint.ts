@@ -1,13 +1,13 @@
 /**
- * `tsgun/lint`: holds an app and the server that calls it to docs/gateway.md. Whoever breaks a clause
- * gets a `GatewayError` that names it; an app and a server that keep to them notice nothing.
+ * `tsgun/lint`: checks an app and its server against docs/gateway.md. A broken clause throws a
+ * `GatewayError` that names it. A conforming app and server behave as they do without lint.
  */
 import { checkWorker, demand, lintRequest, show } from "./lint-request.ts";
 import { type LintedExchange, lintRespond } from "./lint-respond.ts";
 import type { App, GatewayRequest, Handler, Respond } from "./types.ts";
 
 export interface LintOptions {
-  /** Takes what is no broken MUST but surely a mistake; by default a process warning. */
+  /** Receives likely mistakes that break no MUST. Default: emit a process warning. */
   readonly warn?: (message: string) => void;
 }
 
@@ -16,11 +16,11 @@ function emitWarning(message: string): void {
 }
 
 /**
- * Wraps a handler or an app. As a middleware it may stand anywhere: `compose(session, lint)(handler)` checks
- * what `session` hands on as if that were the server.
+ * Wraps a handler or an app. It also works anywhere in a middleware chain: `compose(session, lint)(handler)`
+ * checks `session` as if it were the server.
  *
- * Breaches of the server are thrown before the app sees the request; breaches of the app are thrown to the
- * app where it commits them.
+ * A violation by the server throws before the app sees the request; a violation by the app throws from the
+ * app's own call.
  */
 export function lint<State>(app: Handler<State>, options?: LintOptions): Handler<State>;
 export function lint<State>(app: App<State>, options?: LintOptions): App<State>;
@@ -44,7 +44,7 @@ export function lint(app: App | Handler, options: LintOptions = {}): App | Handl
   return lintApp(app, warn);
 }
 
-/** Between which calls of the server an app is; one that is started again begins anew. */
+/** Where an app is in its lifecycle. It may be started again after it has stopped or failed. */
 type Life = "new" | "starting" | "started" | "failed" | "stopped";
 
 function lintApp(app: App, warn: (message: string) => void): App {
@@ -52,7 +52,7 @@ function lintApp(app: App, warn: (message: string) => void): App {
   const serving = (handler: Handler): Handler => {
     const linted = lintHandler(handler, warn);
     return (request, respond) => {
-      // An app whose server gives it a state of its own stays new, as in tests.
+      // "new" is valid: a server may supply the state itself and skip `startup`, as tests do.
       demand(life === "new" || life === "started", "3.3.1", `a request comes to an app that is ${life}`);
       return linted(request, respond);
     };
@@ -137,7 +137,7 @@ function runLinted(
   );
 }
 
-/** Returning an answer instead of giving it to `respond` is what an app written for fetch does. */
+/** Warns about a returned value: a fetch app returns its response instead of calling `respond`. */
 function checkResult(value: unknown, exchange: LintedExchange): void {
   if (value === undefined || exchange.answered) return;
   exchange.warn(

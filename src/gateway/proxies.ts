@@ -1,11 +1,11 @@
 /**
- * What whoever runs a server says of the proxies in front of it: who they are, which fields they set, and
- * under which path they mount the app. The forms are here, so that every server and every configuration
- * takes the same ones.
+ * The operator's settings about the proxies in front of a server: their addresses, the fields they set, and
+ * the path under which they mount the app. The syntax is defined here, so that every server and every
+ * configuration accepts the same.
  */
 import { isIP } from "node:net";
 
-/** The fields in which a proxy says who asks, and for what. */
+/** The fields with which a proxy forwards the client's address and its original request. */
 export const FORWARDED_FIELDS = [
   "x-forwarded-for",
   "x-forwarded-proto",
@@ -17,10 +17,10 @@ export const FORWARDED_FIELDS = [
 ] as const;
 export type ForwardedField = (typeof FORWARDED_FIELDS)[number];
 
-/** This machine: its loopback addresses, and who may connect to the server's Unix sockets. */
+/** Local peers: the loopback addresses and clients of the server's Unix sockets. */
 export const LOCAL_PEERS: readonly string[] = ["127.0.0.0/8", "::1", "unix"];
 
-/** Peers to trust: everybody, who comes by a Unix socket, or a range of addresses. */
+/** Peers to trust: all, those on a Unix socket, or a range of addresses. */
 export type PeerRange =
   | { readonly kind: "everybody" }
   | { readonly kind: "unix" }
@@ -32,8 +32,9 @@ export type PeerRange =
     };
 
 /**
- * Reads `10.0.0.1`, `10.0.0.0/8`, `2001:db8::/32`, `unix` or `*`.
- * @throws Error with the reason.
+ * Parses `10.0.0.1`, `10.0.0.0/8`, `2001:db8::/32`, `unix` or `*`.
+ *
+ * @throws Error with the reason
  */
 export function parsePeerRange(text: string): PeerRange {
   if (text === "*") return { kind: "everybody" };
@@ -50,13 +51,13 @@ export function parsePeerRange(text: string): PeerRange {
   return { kind: "addresses", family: version === 4 ? "ipv4" : "ipv6", address, bits };
 }
 
-/** RFC 3986 section 3.3: segments that are not empty. */
+/** RFC 3986 section 3.3: a path of non-empty segments. */
 const ROOT_PATH = /^(?:\/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+)*$/;
 const DOTS = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
 
 /**
- * A path under which an app is mounted, as requests have it (`rootPath`): without the slash at its end,
- * "" for `/`. undefined for what is no such path, or could be taken for more than one: `//host`, `/a/../b`.
+ * Normalises a mount path to the form of `request.rootPath`: no trailing slash, "" for `/`. Returns undefined
+ * for a malformed or ambiguous path such as `//host` or `/a/../b`.
  */
 export function rootPathOf(text: string): string | undefined {
   const path = text.endsWith("/") ? text.slice(0, -1) : text;

@@ -1,10 +1,9 @@
 /**
- * The reason phrases of the statuses, as node:http has them (RFC 9110 section 15 and the IANA registry). A table
- * of our own, since node:http is a third of a worker's start and of its memory: from Node 22 on importing it
- * loads its WebSocket too.
+ * Reason phrases, the same as node:http's (RFC 9110 section 15 and the IANA registry). This table avoids importing
+ * node:http, which takes a third of a worker's start-up time and memory; since Node 22 it also loads WebSocket.
  */
 
-/** By status; undefined for one that has no name. */
+/** Reason phrase by status; undefined for an unregistered status. */
 export const REASONS: { readonly [status: number]: string } = {
   100: "Continue",
   101: "Switching Protocols",

@@ -1,30 +1,30 @@
 /**
- * The atoms of an access log format, each once: gunicorn's, with gunicorn's meanings, and a few of our own,
- * which have longer names.
+ * The atoms of an access log format: gunicorn's, with gunicorn's meanings, and a few of our own
+ * under longer names.
  */
 
 import { REASONS } from "../gateway/reasons.ts";
 import type { AccessEntry } from "./access-entry.ts";
 import { clfTime, isoTime } from "./log-time.ts";
 
-/** Whose lines they are: what is the same for all lines of a worker. */
+/** The worker that writes the lines: values that are the same in all of them. */
 export interface LoggedWorker {
   readonly pid: number;
-  /** Its place in the pool, from 1. */
+  /** Slot in the pool, from 1. */
   readonly slot: number;
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Reads a value; undefined where there is none. */
+/** Returns the atom's value, or undefined if the request has none. */
 export type AtomReader = (entry: AccessEntry) => string | number | undefined;
 
 export interface Atom {
-  /** What people might write for it. */
+  /** Words that people write for it by mistake; used for "did you mean". */
   readonly words: readonly string[];
   readonly doc: string;
   /**
-   * `safe` holds nothing that a client can choose and is not escaped; in the text of a `word` spaces are escaped, too,
-   * because formats have it without quotation marks.
+   * `safe`: a client cannot influence the value, so it is not escaped. `word`: spaces are escaped too, because
+   * formats use it without quotation marks.
    */
   readonly nature?: "safe" | "word";
   reader(worker: LoggedWorker): AtomReader;
@@ -47,7 +47,7 @@ function requestLine({ method, target, protocol }: AccessEntry): string | undefi
 
 const BASIC = /^basic +([A-Za-z0-9+/_-]+=*) *$/i;
 
-/** The name of Basic authentication (RFC 7617), its bytes as characters. */
+/** The user name of Basic authentication (RFC 7617), one character per byte. */
 function userOf(entry: AccessEntry): string | undefined {
   const credentials = entry.requestField("authorization");
   if (credentials === undefined) return undefined;
@@ -57,12 +57,12 @@ function userOf(entry: AccessEntry): string | undefined {
   return user || undefined;
 }
 
-/** `1.000250`: whole microseconds, as a decimal number of seconds. */
+/** Seconds with microsecond precision: `1.000250`. */
 function decimalSeconds({ duration }: AccessEntry): string {
   return (Math.floor(duration * 1000) / 1e6).toFixed(6);
 }
 
-/** An atom that is the same for all workers. */
+/** An atom whose value does not depend on the worker. */
 function atom(words: string, doc: string, read: AtomReader, nature?: Atom["nature"]): Atom {
   return { words: words.split(" "), doc, ...(nature && { nature }), reader: () => read };
 }
@@ -167,7 +167,7 @@ export const ATOMS: { readonly [name: string]: Atom } = {
   },
 };
 
-/** `%({name}i)s` and its kin: a field of the request, of the answer, a variable of the environment. */
+/** Atoms with a name in braces: `%({name}i)s` a request field, `o` a response field, `e` an environment variable. */
 export const NAMED_ATOMS: { readonly [letter: string]: (name: string, worker: LoggedWorker) => AtomReader } =
   {
     i: (name) => {

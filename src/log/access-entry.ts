@@ -1,13 +1,13 @@
 /**
- * What the access log is told of a request. A server hands over an object that can answer, not a copy of
- * everything: what a format does not name is never looked for.
+ * A request as the access log sees it. The server passes an object with accessors, not a copy, so that nothing is
+ * computed that the format does not use.
  */
 
 /**
- * How a request ended. `complete`: its answer was handed over whole. `client-gone`: the client closed the
- * connection before. `truncated`: the answer broke off behind its head. `timeout`: its time was over.
- * `refused`: it was malformed or beyond a limit, and the app never saw it whole. `upgraded`: the connection was handed
- * over. `worker-exit`, `worker-killed`: its worker ended first.
+ * How a request ended. `complete`: the response was written in full. `client-gone`: the client closed the
+ * connection first. `truncated`: the response broke off after its head. `timeout`: the request ran out of time.
+ * `refused`: it was malformed or exceeded a limit, and the app never saw it whole. `upgraded`: the connection was
+ * handed over. `worker-exit`, `worker-killed`: the worker ended first.
  */
 export type RequestEnd =
   | "complete"
@@ -19,35 +19,35 @@ export type RequestEnd =
   | "worker-exit"
   | "worker-killed";
 
-/** nginx's word for a client that did not wait for the answer. */
+/** nginx's status for a client that closed the connection before the response. */
 export const CLIENT_GONE = 499;
 
-/** What a proxy in front tells its client when there was no answer. */
+/** The status that a proxy in front sends to its client when it gets no response. */
 export const NO_ANSWER = 502;
 
-/** Text is as it came: each character stands for a byte (Latin-1), and nothing is escaped. */
+/** Text is raw: one character per byte (Latin-1), nothing escaped. */
 export interface AccessEntry {
-  /** When it arrived, in milliseconds since the epoch. */
+  /** Arrival, in milliseconds since the epoch. */
   readonly time: number;
-  /** How long it took, in milliseconds. */
+  /** In milliseconds. */
   readonly duration: number;
   /** The client's address, empty on a Unix socket. */
   readonly remote: string;
-  /** Empty when it never came. */
+  /** Empty if the request line was never read. */
   readonly method: string;
   readonly target: string;
   /** `HTTP/1.1`, or empty. */
   readonly protocol: string;
-  /** The status sent, or the one that says why there is none. */
+  /** The status sent, or the one that explains why none was. */
   readonly status: number;
-  /** Bytes of content sent, without the framing. */
+  /** Bytes of content sent, without framing. */
   readonly bytes: number;
   readonly id: string;
   readonly end: RequestEnd;
-  /** Whether what the peer says of the request (traceparent) is to be believed. */
+  /** Whether the peer's own claims about the request (traceparent) are trusted. */
   readonly trusted: boolean;
-  /** A field of the request, several joined as a list; the name is in lower case. */
+  /** A request field by its lower-case name; repeated fields are joined as a list. */
   requestField(name: string): string | undefined;
-  /** A field of the answer, as the app set it; the name is in lower case. */
+  /** A response field by its lower-case name, as the app set it. */
   responseField(name: string): string | undefined;
 }

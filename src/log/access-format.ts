@@ -1,15 +1,15 @@
 /**
- * The format of the access log: a text with atoms, compiled once into one function. A format that is JSON
- * around its atoms is filled in as JSON, so that a line of it can be parsed whatever a client sends.
+ * The format of the access log: text with atoms, compiled once into one function. If the text around the atoms is
+ * JSON, atoms are escaped as JSON, so that every line parses whatever a client sends.
  */
 import { ATOMS, type Atom, type AtomReader, type LoggedWorker, NAMED_ATOMS } from "./access-atoms.ts";
 import type { AccessEntry } from "./access-entry.ts";
 import { escapeJson, escapeText, escapeWord } from "./log-escape.ts";
 
-/** Makes the line of a request, with its line feed; each character is a byte. */
+/** Formats the line of a request, including the line feed; one character per byte. */
 export type LineMaker = (entry: AccessEntry) => string;
 
-/** Formats by name. `combined` is gunicorn's own default format. */
+/** Formats by name. `combined` is gunicorn's default. */
 export const PRESETS: { readonly [name: string]: string } = {
   common: '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s',
   combined: '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"',
@@ -19,18 +19,18 @@ export const PRESETS: { readonly [name: string]: string } = {
     '"userAgent":%(a)s,"traceparent":%(traceparent)s,"end":%(end)s}',
 };
 
-/** The name among `names` that was probably meant. */
+/** Returns the name in `names` that was probably meant. */
 export type NearestName = (wanted: string, names: readonly string[]) => string | undefined;
 
-/** A format that cannot be understood; the message says what is wrong with it. */
+/** The format is invalid; the message says what is wrong with it. */
 export class AccessFormatError extends Error {
   override readonly name = "AccessFormatError";
 }
 
 interface Piece {
-  /** What stands before the atom. */
+  /** The text before the atom. */
   readonly literal: string;
-  /** What stands between the parentheses. */
+  /** The text between the parentheses. */
   readonly name: string;
 }
 
@@ -39,11 +39,11 @@ interface Template {
   readonly rest: string;
 }
 
-/** What renders an atom's value into the line. */
+/** Renders an atom's value into the line. */
 type Renderer = (entry: AccessEntry) => string;
 
 /**
- * Compiles a format, or a preset's name, for the lines of one worker.
+ * Compiles a format or the name of a preset for one worker.
  *
  * @throws AccessFormatError
  */
@@ -54,11 +54,11 @@ export function compileAccessFormat(format: string, worker: LoggedWorker, neares
   const renderers: Renderer[] = [];
   let inString = false;
   for (const { literal, name } of template.pieces) {
-    if (json) inString = endsInString(literal, inString);
-    literals.push(bytesOf(literal));
+    if (json) inString = isInsideString(literal, inString);
+    literals.push(utf8Bytes(literal));
     renderers.push(rendererOf(name, worker, nearest, json ? (inString ? "string" : "value") : "text"));
   }
-  const rest = `${bytesOf(template.rest)}\n`;
+  const rest = `${utf8Bytes(template.rest)}\n`;
   return (entry) => {
     let line = "";
     for (let index = 0; index < renderers.length; index++) {
@@ -68,8 +68,8 @@ export function compileAccessFormat(format: string, worker: LoggedWorker, neares
   };
 }
 
-/** The text as the bytes of its UTF-8, a character for each. */
-function bytesOf(text: string): string {
+/** The text's UTF-8 bytes, one character per byte. */
+function utf8Bytes(text: string): string {
   return Buffer.from(text).toString("latin1");
 }
 
@@ -98,7 +98,7 @@ function parse(format: string): Template {
   }
 }
 
-/** Whether the text is a JSON object whatever number or word its atoms are. */
+/** Whether the format is a JSON object once values replace its atoms. */
 function isJson({ pieces, rest }: Template): boolean {
   const example = pieces.map(({ literal }) => `${literal}0`).join("") + rest;
   if (!example.startsWith("{")) return false;
@@ -110,8 +110,8 @@ function isJson({ pieces, rest }: Template): boolean {
   }
 }
 
-/** Whether the JSON behind `text` stands inside a string. */
-function endsInString(text: string, before: boolean): boolean {
+/** Whether a JSON string is still open after `text`; `before` is the state at its start. */
+function isInsideString(text: string, before: boolean): boolean {
   let inside = before;
   for (let at = 0; at < text.length; at++) {
     if (text[at] === "\\" && inside) at += 1;
@@ -120,13 +120,18 @@ function endsInString(text: string, before: boolean): boolean {
   return inside;
 }
 
-/** Where an atom stands: in a line of text, inside a string of JSON, or as a value of its own in JSON. */
-type Place = "text" | "string" | "value";
+/** Where an atom stands: in plain text, inside a JSON string, or as a JSON value of its own. */
+type AtomContext = "text" | "string" | "value";
 
-function rendererOf(name: string, worker: LoggedWorker, nearest: NearestName, place: Place): Renderer {
+function rendererOf(
+  name: string,
+  worker: LoggedWorker,
+  nearest: NearestName,
+  context: AtomContext,
+): Renderer {
   const { read, nature } = findAtom(name, worker, nearest);
   const safe = nature === "safe";
-  if (place === "value") {
+  if (context === "value") {
     return (entry) => {
       const value = read(entry);
       if (value === undefined) return "null";
@@ -134,7 +139,7 @@ function rendererOf(name: string, worker: LoggedWorker, nearest: NearestName, pl
       return `"${safe ? value : escapeJson(value)}"`;
     };
   }
-  const escaped = place !== "text" ? escapeJson : nature === "word" ? escapeWord : escapeText;
+  const escaped = context !== "text" ? escapeJson : nature === "word" ? escapeWord : escapeText;
   if (safe) return (entry) => String(read(entry) ?? "-");
   return (entry) => {
     const value = read(entry);

@@ -1,4 +1,4 @@
-/** The access log of one worker: one line for each request that reached it, in the format it was told. */
+/** The access log of one worker: one line per request, in the configured format. */
 import type { RecordedRequest } from "../ipc/stall-report.ts";
 import type { LoggedWorker } from "./access-atoms.ts";
 import type { AccessEntry, RequestEnd } from "./access-entry.ts";
@@ -8,38 +8,38 @@ import { LineSink, type LineSinkOptions } from "./line-sink.ts";
 import type { SyslogOptions } from "./syslog-sink.ts";
 
 export interface AccessLogOptions extends Pick<LineSinkOptions, "target" | "onTrouble"> {
-  /** A preset's name, or a text with atoms. */
+  /** The name of a preset, or text with atoms. */
   readonly format: string;
   readonly worker: LoggedWorker;
   readonly nearest: NearestName;
-  /** Where each line goes as well. That the server is away is the error log's news. */
+  /** Also send each line here. The error log reports an unreachable syslog server. */
   readonly syslog?: SyslogOptions | undefined;
 }
 
 export class AccessLog {
-  /** The fields of a request that its format names, in lower case. */
+  /** The request fields that the format uses, in lower case. */
   readonly requestFields: readonly string[];
-  readonly #make: LineMaker;
+  readonly #format: LineMaker;
   readonly #sink: LineSink;
   readonly #syslog: SyslogOutlet | undefined;
 
-  /** @throws AccessFormatError, or the system's error when the file cannot be opened */
+  /** @throws AccessFormatError, or a system error if the file cannot be opened */
   constructor({ format, worker, nearest, target, onTrouble, syslog }: AccessLogOptions) {
-    this.#make = compileAccessFormat(format, worker, nearest);
-    this.requestFields = fieldsOf(this.#make);
+    this.#format = compileAccessFormat(format, worker, nearest);
+    this.requestFields = fieldsOf(this.#format);
     this.#sink = new LineSink({ target, onTrouble, name: "access log" });
     this.#syslog = syslog === undefined ? undefined : new SyslogOutlet(syslog);
   }
 
-  /** Writes the line of a request. To be called once for each. */
+  /** Writes the line of a request. Call once per request. */
   write(entry: AccessEntry): void {
-    const line = this.#make(entry);
+    const line = this.#format(entry);
     this.#sink.write(line);
-    // Its characters are bytes.
+    // The line has one character per byte.
     this.#syslog?.write(Buffer.from(line, "latin1").toString().trimEnd(), "info");
   }
 
-  /** Opens the file by its name again. */
+  /** Reopens the file by name. */
   reopen(): void {
     this.#sink.reopen();
   }
@@ -48,28 +48,28 @@ export class AccessLog {
     this.#sink.flush();
   }
 
-  /** For the end of the process: gets out what there is, waiting a little for a full pipe. */
+  /** Call when the process ends: writes all pending lines, waiting briefly for a full pipe. */
   end(): void {
     this.#sink.end();
   }
 
-  /** Resolves when syslog has what there is, a second later at most. Lines behind it go to the file alone. */
+  /** Flushes and closes syslog, within a second. Later lines go to the file alone. */
   async leaveSyslog(): Promise<void> {
     await this.#syslog?.close();
   }
 
-  /** Writes what there is, and no more. */
+  /** Writes all pending lines and closes the log. */
   close(): void {
     void this.leaveSyslog();
     this.#sink.close();
   }
 
-  /** All that the format asks of a request, as plain data: for somebody else to write its line. */
+  /** Everything that the format needs of a request, as plain data: another process can write the line. */
   record(entry: AccessEntry): RecordedRequest {
     const fields: { [name: string]: string } = {};
     const { time, remote, method, target, protocol, status, bytes, id, trusted } = entry;
     const recorded = { time, remote, method, target, protocol, status, bytes, id, trusted, fields };
-    this.#make({
+    this.#format({
       ...recorded,
       duration: 0,
       end: "complete",
@@ -84,7 +84,7 @@ export class AccessLog {
   }
 }
 
-/** Asked for a line of nothing, a format shows what it looks for. */
+/** Formats an empty entry and records which fields the format reads. */
 function fieldsOf(make: LineMaker): string[] {
   const names = new Set<string>();
   make({
@@ -99,7 +99,7 @@ function fieldsOf(make: LineMaker): string[] {
   return [...names];
 }
 
-/** The entry of a request that somebody else recorded. `duration` in milliseconds. */
+/** The entry of a request that another process recorded. `duration` in milliseconds. */
 export function recordedEntry(request: RecordedRequest, duration: number, end: RequestEnd): AccessEntry {
   const { fields, ...known } = request;
   return {

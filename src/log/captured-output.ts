@@ -1,24 +1,24 @@
 /**
- * What the app writes to its standard output and error goes to the error log instead, line by line (gunicorn:
- * `capture_output`). It is taken where JavaScript writes: at the two streams of the process, on which `console` and
- * worker threads write, too. What goes past them (native code, a child process that inherited them) stays as it is.
+ * Redirects the app's standard output and error to the error log, line by line (gunicorn: `capture_output`). It
+ * intercepts the two streams of the process, which `console` and worker threads use as well. Output that bypasses
+ * them (native code, child processes that inherited the descriptors) is not captured.
  */
 import { StringDecoder } from "node:string_decoder";
 import type { ErrorLog } from "./error-log.ts";
 
 type Write = typeof process.stdout.write;
 
-/** What has no line feed for so long, in characters, is a line without one. */
-const LONGEST_LINE = 64 * 1024;
+/** In characters; text of this length without a line feed is logged as a line. */
+const MAX_LINE_LENGTH = 64 * 1024;
 
-/** Puts lines together from pieces as they come. */
+/** Assembles lines from chunks. */
 export class LineJoiner {
-  readonly #take: (line: string) => void;
+  readonly #onLine: (line: string) => void;
   readonly #decoder = new StringDecoder("utf8");
   #partial = "";
 
-  constructor(take: (line: string) => void) {
-    this.#take = take;
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine;
   }
 
   write(piece: string | Uint8Array): void {
@@ -26,19 +26,19 @@ export class LineJoiner {
       typeof piece === "string" ? this.#decoder.end() + piece : this.#decoder.write(Buffer.from(piece));
     const lines = (this.#partial + text).split("\n");
     this.#partial = lines.pop() as string;
-    for (const line of lines) this.#take(line);
-    if (this.#partial.length >= LONGEST_LINE) this.end();
+    for (const line of lines) this.#onLine(line);
+    if (this.#partial.length >= MAX_LINE_LENGTH) this.end();
   }
 
-  /** What is left is a line. */
+  /** Emits the unfinished line. */
   end(): void {
     const rest = this.#partial + this.#decoder.end();
     this.#partial = "";
-    if (rest !== "") this.#take(rest);
+    if (rest !== "") this.#onLine(rest);
   }
 }
 
-/** From now on this process's own output is in the log. */
+/** Sends this process's standard output and error to `log` from now on. */
 export function captureOutput(log: ErrorLog): void {
   for (const name of ["stdout", "stderr"] as const) {
     const lines = new LineJoiner((line) => log.captured(line, name));
@@ -47,25 +47,25 @@ export function captureOutput(log: ErrorLog): void {
   }
 }
 
-/** As a stream's `write` is to be called; what it would refuse it still refuses. */
+/** A replacement for a stream's `write`; it rejects the same arguments as the original. */
 function capturing(original: Write, lines: LineJoiner): Write {
-  let busy = false;
+  let isLogging = false;
   return (
     piece: string | Uint8Array,
     second?: BufferEncoding | ((error?: Error | null) => void),
     third?: (error?: Error | null) => void,
   ): boolean => {
-    const written = typeof piece === "string" || piece instanceof Uint8Array;
-    // What the log itself should ever write there must not come back to it.
-    if (busy || !written) return original(piece, second as BufferEncoding, third);
+    const isWritable = typeof piece === "string" || piece instanceof Uint8Array;
+    // If the log itself writes to this stream, do not feed that back to it.
+    if (isLogging || !isWritable) return original(piece, second as BufferEncoding, third);
     const callback = typeof second === "function" ? second : third;
     const encoding = typeof second === "string" ? second : "utf8";
-    busy = true;
+    isLogging = true;
     try {
       const isText = typeof piece !== "string" || /^utf-?8$/i.test(encoding);
       lines.write(isText ? piece : Buffer.from(piece, encoding));
     } finally {
-      busy = false;
+      isLogging = false;
     }
     if (callback !== undefined) process.nextTick(callback, null);
     return true;

@@ -1,7 +1,7 @@
 /**
- * The error log: what the server has to say about itself. Every process writes to the standard error it
- * inherited, or to the log file, by itself and synchronously, so that nothing passes through the arbiter and
- * the last line before an exit is never lost. What is sent to syslog as well goes its own way and holds nothing up.
+ * The error log: the server's messages about itself. Every process writes synchronously to its inherited standard
+ * error or to the log file, so that nothing passes through the arbiter and the last line before an exit is never
+ * lost. Entries for syslog are sent separately and delay nothing.
  */
 import { createRequire } from "node:module";
 import type { DestinationStream, Logger } from "pino";
@@ -15,19 +15,19 @@ export type { LogLevel } from "./log-level.ts";
 
 export type LogFormat = "text" | "json";
 
-/** What is known beside the message: members of a JSON entry. Text, which is gunicorn's, leaves them out. */
+/** Extra members of a JSON entry. The text format, which is gunicorn's, omits them. */
 export type LogFields = Readonly<Record<string, string | number | undefined>>;
 
 export interface ErrorLogOptions {
-  /** The least important level that is written. Default: `info`. */
+  /** Lowest level that is written. Default: `info`. */
   readonly level?: LogLevel;
   /** Default: `text`. */
   readonly format?: LogFormat;
-  /** A file by its absolute path, or a descriptor. Default: the inherited standard error. */
+  /** Absolute path of a file, or a descriptor. Default: the inherited standard error. */
   readonly target?: SinkTarget;
-  /** Where every entry goes as well. */
+  /** Also send every entry here. */
   readonly syslog?: SyslogOptions | undefined;
-  /** What every entry has. */
+  /** Fields of every entry. */
   readonly fields?: LogFields;
 }
 
@@ -41,7 +41,7 @@ const PINO_LEVELS = {
   critical: "fatal",
 } as const;
 
-/** pino's numbers in gunicorn's (Python's) words. */
+/** pino's level numbers as gunicorn's (Python's) level names. */
 const LEVELS: { readonly [number: number]: LogLevel } = {
   20: "debug",
   30: "info",
@@ -50,7 +50,7 @@ const LEVELS: { readonly [number: number]: LogLevel } = {
   60: "critical",
 };
 
-/** Where pino hands over an entry: with this property set it also leaves the entry's parts on the stream. */
+/** The destination stream. With the `pino.metadata` property set, pino also stores the entry's parts on it. */
 interface EntryStream extends DestinationStream {
   readonly [metadata: symbol]: true;
   readonly lastLevel: number;
@@ -60,18 +60,18 @@ interface EntryStream extends DestinationStream {
 
 export class ErrorLog {
   #options: ErrorLogOptions;
-  /** Made by the first message: loading pino is a fifth of a process's start, and a worker may have nothing to say. */
+  /** Created by the first message: loading pino takes a fifth of a process's start-up, and many workers log nothing. */
   #pino: Logger | undefined;
   #sink: LineSink | undefined;
   #syslog: SyslogOutlet | undefined;
   #colour = false;
-  #endsWithProcess = false;
+  #hasExitHandler = false;
 
   constructor(options: ErrorLogOptions = {}) {
     this.#options = options;
   }
 
-  /** From the next line on it is another log. */
+  /** Applies new options from the next line on. */
   configure(options: ErrorLogOptions): void {
     const before = this.#options;
     this.#options = options;
@@ -90,12 +90,12 @@ export class ErrorLog {
     return this.#options.level ?? "info";
   }
 
-  /** Whose frames a stack has: those who look for a fault of tsgun want its own. */
+  /** Whether stacks include tsgun's own frames; on at level debug, to find faults of tsgun. */
   get #allFrames(): boolean {
     return this.level === "debug";
   }
 
-  /** Opens the file by its name again: it has been moved away. A name that cannot be opened keeps the old one. */
+  /** Reopens the file by name after log rotation. If that fails, the old file stays in use. */
   reopen(): void {
     this.#sink?.reopen();
   }
@@ -108,7 +108,7 @@ export class ErrorLog {
     this.#open().info(fields ?? {}, message);
   }
 
-  /** An error's stack follows the message. */
+  /** The stack of `error` follows the message. */
   warning(message: string, error?: unknown, fields?: LogFields): void {
     this.#open().warn(withError(error, fields), message);
   }
@@ -117,12 +117,12 @@ export class ErrorLog {
     this.#open().error(withError(error, fields), message);
   }
 
-  /** What the server cannot live with. */
+  /** For faults after which the server cannot continue. */
   critical(message: string, error?: unknown, fields?: LogFields): void {
     this.#open().fatal(withError(error, fields), message);
   }
 
-  /** A line that the app has written to one of its own outputs. It is the app's, and no level hides it. */
+  /** Logs a line that the app wrote to standard output or error, whatever the log level. */
   captured(line: string, stream: "stdout" | "stderr"): void {
     const level = stream === "stdout" ? "info" : "error";
     if (this.#options.format === "json") {
@@ -133,7 +133,7 @@ export class ErrorLog {
     this.#openSyslog()?.write(line, level);
   }
 
-  /** Resolves when everything is out, a few seconds later at most. To be called before the process exits. */
+  /** Flushes everything, within a few seconds. Call before the process exits. */
   async close(): Promise<void> {
     this.#sink?.flush();
     await this.#syslog?.close();
@@ -150,18 +150,18 @@ export class ErrorLog {
     const level = PINO_LEVELS[this.level];
     const stream = {
       [Symbol.for("pino.metadata")]: true,
-      write: (json: string) => this.#takeEntry(stream as unknown as EntryStream, json),
+      write: (json: string) => this.#writeEntry(stream as unknown as EntryStream, json),
     };
-    // Text is made of the entry's parts: pino need not say them.
+    // The text format uses the entry's parts, so pino need not serialise them.
     if (format !== "json")
       return pino({ level, base: null, timestamp: false, serializers: { err: () => null } }, stream);
-    const serializers = { err: plainError(pino.stdSerializers.err, this.#allFrames) };
+    const serializers = { err: errorSerializer(pino.stdSerializers.err, this.#allFrames) };
     const formatters = { level: (_: string, number: number) => ({ level: LEVELS[number] }) };
     const base = { pid: process.pid, ...fields };
     return pino({ level, base, formatters, serializers, timestamp: pino.stdTimeFunctions.isoTime }, stream);
   }
 
-  #takeEntry({ lastLevel, lastMsg, lastObj }: EntryStream, json: string): void {
+  #writeEntry({ lastLevel, lastMsg, lastObj }: EntryStream, json: string): void {
     const level = LEVELS[lastLevel] ?? "info";
     if (this.#options.format === "json") {
       this.#write(json);
@@ -180,10 +180,10 @@ export class ErrorLog {
     if (syslog !== undefined) for (const line of entryLines(entry)) syslog.write(line, level);
   }
 
-  /** Each process writes its entries at once and whole: they may be its last. */
+  /** Writes immediately: the entry may be the process's last. */
   #write(text: string): void {
     const sink = this.#openSink();
-    // The sink's characters are bytes.
+    // The sink takes one character per byte.
     sink.write(Buffer.from(text).toString("latin1"));
     sink.flush();
   }
@@ -193,18 +193,18 @@ export class ErrorLog {
     const { target = STDERR } = this.#options;
     this.#colour = typeof target === "number" && wantsColour(target);
     this.#sink = this.#makeSink(target);
-    if (!this.#endsWithProcess) process.once("exit", () => this.#sink?.end());
-    this.#endsWithProcess = true;
+    if (!this.#hasExitHandler) process.once("exit", () => this.#sink?.end());
+    this.#hasExitHandler = true;
     return this.#sink;
   }
 
   #makeSink(target: SinkTarget): LineSink {
-    // Told in the log itself, that is: when it can be written again, and to syslog at once.
+    // Trouble is reported in the log itself: in the file once it can be written again, to syslog immediately.
     const onTrouble = (message: string): void => this.error(message);
     try {
       return new LineSink({ target, name: "error log", onTrouble });
     } catch (error) {
-      // Behind the entry that this is opened for.
+      // After the entry that caused the log to be opened.
       queueMicrotask(() => onTrouble(`The error log cannot be opened: ${(error as Error).message}`));
       return new LineSink({ target: STDERR, name: "error log", onTrouble });
     }
@@ -220,14 +220,14 @@ export class ErrorLog {
   }
 }
 
-/** The way to syslog, whose code is loaded only by a log that goes there. */
+/** A syslog destination. Loads the syslog code only when one is configured. */
 export class SyslogOutlet {
   readonly #loading: Promise<void>;
   #sink: SyslogSink | undefined;
-  /** What was written meanwhile. */
+  /** Lines written while the code loads. */
   #early: [line: string, level: LogLevel][] = [];
 
-  /** `away` hears of a server that cannot be reached. */
+  /** `away` is called when the server cannot be reached. */
   constructor(options: SyslogOptions, away: (why: Error) => void = () => {}) {
     this.#loading = import("./syslog-sink.ts").then(({ SyslogSink }) => {
       this.#sink = new SyslogSink(options, { away });
@@ -250,22 +250,22 @@ function withError(error: unknown, fields: LogFields | undefined): { err?: unkno
   return error === undefined ? { ...fields } : { ...fields, err: error };
 }
 
-/** What pino makes of an error; the errors of an AggregateError are below it. */
+/** An error as pino serialises it, with the errors of an AggregateError. */
 interface DescribedError {
   readonly stack?: unknown;
   readonly aggregateErrors?: readonly DescribedError[];
 }
 
-/** An error as pino describes it; what is no error, and what cannot be looked at, as text. */
-function plainError(
+/** Serialises an error as pino does; a value that is no error, or whose properties throw, as text. */
+function errorSerializer(
   describe: (error: Error) => DescribedError,
   allFrames: boolean,
 ): (error: unknown) => unknown {
   return (error) => {
     try {
-      if (error instanceof Error) return allFrames ? describe(error) : ofTheApp(describe(error));
+      if (error instanceof Error) return allFrames ? describe(error) : withAppFrames(describe(error));
     } catch {
-      // An error's own properties may throw.
+      // A getter of the error threw.
     }
     const described = describeError(error);
     const stack = allFrames ? described : appFrames(described);
@@ -273,11 +273,11 @@ function plainError(
   };
 }
 
-function ofTheApp(error: DescribedError): DescribedError {
+function withAppFrames(error: DescribedError): DescribedError {
   const { stack, aggregateErrors } = error;
   return {
     ...error,
     ...(typeof stack === "string" && { stack: appFrames(stack) }),
-    ...(aggregateErrors !== undefined && { aggregateErrors: aggregateErrors.map(ofTheApp) }),
+    ...(aggregateErrors !== undefined && { aggregateErrors: aggregateErrors.map(withAppFrames) }),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * A descriptor that the process has inherited, for writes that never wait: whoever reads the other end of a pipe, a socket or
- * a terminal may have stopped to, and a server that waits for it serves nobody and cannot be stopped.
+ * Non-blocking writes to an inherited descriptor. The reader of a pipe, socket or terminal may have stopped reading, and
+ * a server that blocks on it serves nobody and cannot be stopped.
  */
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";
@@ -8,7 +8,7 @@ import { isatty } from "node:tty";
 
 const { O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants;
 
-/** What is used of node's handle of a stream. */
+/** The part of Node's internal stream handle that is used here. */
 interface StreamHandle {
   setBlocking?(blocking: boolean): number;
 }
@@ -17,19 +17,19 @@ export class InheritedDescriptor {
   readonly fd: number;
   readonly #inherited: number;
   #handle: StreamHandle | undefined;
-  /** Keeps the handle: collected, it would close the descriptor. */
+  /** Held so that it is not collected, which would close the descriptor. */
   #stream: Socket | undefined;
 
   constructor(inherited: number) {
     this.#inherited = inherited;
     const stats = fstatSync(inherited);
-    this.fd = stats.isFIFO() || isatty(inherited) ? openAnew(inherited) : inherited;
-    if (this.fd === inherited && (stats.isFIFO() || stats.isSocket())) this.#share();
+    this.fd = stats.isFIFO() || isatty(inherited) ? reopenNonBlocking(inherited) : inherited;
+    if (this.fd === inherited && (stats.isFIFO() || stats.isSocket())) this.#wrapShared();
   }
 
   /**
-   * A socket cannot be opened anew: its file description, with the flag that says whether writes wait, is shared with other
-   * processes, and Node restores that flag when one of them exits. Call this before each write.
+   * Sets O_NONBLOCK. Call before each write: a socket cannot be reopened, so its file description and that flag are
+   * shared with other processes, and Node restores the flag when one of them exits.
    */
   unblock(): void {
     this.#handle?.setBlocking?.(false);
@@ -39,18 +39,18 @@ export class InheritedDescriptor {
     if (this.fd !== this.#inherited) closeSync(this.fd);
   }
 
-  #share(): void {
+  #wrapShared(): void {
     try {
       this.#stream = new Socket({ fd: this.#inherited, readable: false, writable: true });
       this.#handle = (this.#stream as unknown as { _handle?: StreamHandle })._handle;
     } catch {
-      // Not a stream, such as a socket of datagrams: it is written as it is.
+      // Not a stream, such as a datagram socket: write to it as it is.
     }
   }
 }
 
-/** An opening of our own: only that can be made not to wait without making the other users not wait, too. */
-function openAnew(inherited: number): number {
+/** Opens a file description of our own, so that O_NONBLOCK does not affect the other users of the descriptor. */
+function reopenNonBlocking(inherited: number): number {
   try {
     return openSync(`/proc/self/fd/${inherited}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } catch {

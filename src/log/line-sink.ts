@@ -1,52 +1,52 @@
 /**
- * Where the lines of a log go: a file that other processes append to as well, a pipe, a terminal. Lines are
- * gathered and written synchronously, in whole lines, between the turns of the event loop: nothing is ever
- * under way, so nothing can be lost at an exit, or doubled when the file is reopened. What cannot be
- * written waits within a bound; beyond it lines are dropped, counted and told of.
+ * Writes log lines to a file that other processes append to as well, a pipe or a terminal. Lines are batched and
+ * written synchronously, as whole lines, between turns of the event loop: no write is ever in progress, so nothing is
+ * lost at exit or written twice on reopen. Lines that cannot be written wait in a bounded backlog; beyond it they are
+ * dropped, counted and reported.
  */
 import { closeSync, fstatSync, writeSync } from "node:fs";
 import { openAppending } from "./appended-file.ts";
 import { InheritedDescriptor } from "./inherited-descriptor.ts";
 
-/** A file by its absolute path, or a descriptor that the process has inherited. */
+/** Absolute path of a file, or an inherited descriptor. */
 export type SinkTarget = string | number;
 
 export interface LineSinkOptions {
   readonly target: SinkTarget;
-  /** For people, in errors: `access log`. */
+  /** Name for messages: `access log`. */
   readonly name: string;
-  /** Takes what is to be said of lines that cannot be written, one line. */
+  /** Called with a one-line message about lines that cannot be written. */
   readonly onTrouble: (message: string) => void;
-  /** Most bytes that wait while nothing can be written. Default: 8 MiB. */
+  /** Bytes that may wait while writes fail. Default: 8 MiB. */
   readonly backlog?: number;
 }
 
-/** What a line waits for company, at most, in milliseconds; one that comes alone is written at once. */
-const GATHER_MS = 100;
-/** So many bytes are not gathered any longer. */
-const GATHER_BYTES = 32_768;
-/** The most that a pipe takes in one piece, in bytes; a larger write may be mixed with another process's. */
+/** Longest time a line waits to be batched; a line that comes alone is written at once. */
+const BATCH_DELAY_MS = 100;
+/** Size at which a batch is written without further delay. */
+const BATCH_BYTES = 32_768;
+/** Largest atomic write to a pipe, in bytes; a larger one may interleave with another process's. */
 const PIPE_BUF = 4096;
-const BACKLOG = 8 * 1024 * 1024;
-/** When a full pipe is tried again, and anything else that fails, in milliseconds. */
+const DEFAULT_BACKLOG_BYTES = 8 * 1024 * 1024;
+/** Delay before the next try: for a full pipe, and for any other failure. */
 const FULL_RETRY_MS = 20;
 const FAILED_RETRY_MS = 1000;
-/** How long an exiting process tries to get its last lines into a full pipe, in milliseconds. */
-const END_PATIENCE_MS = 2000;
-/** A pipe that has taken nothing for so long, in milliseconds, is read by nobody: an exiting process does not wait for it. */
-const UNREAD_MS = 1000;
-const END_PAUSE_MS = 5;
+/** How long an exiting process tries to write its last lines to a full pipe. */
+const EXIT_FLUSH_TIMEOUT_MS = 2000;
+/** A pipe that accepted nothing for this long has no active reader: an exiting process does not wait for it. */
+const UNREAD_TIMEOUT_MS = 1000;
+const EXIT_RETRY_MS = 5;
 const LINE_FEED = 0x0a;
 
-/** The names under which programs in containers are given their own output. */
+/** The names that programs in containers use for their own output. */
 const OWN_OUTPUT: { readonly [path: string]: number } = { "/dev/stdout": 1, "/dev/stderr": 2 };
 
-/** What `target` means: `-` and the names of the process's own output are descriptors. */
+/** Resolves a setting's value: `-` and the names of the process's own output become descriptors. */
 export function sinkTarget(target: string): SinkTarget {
   return target === "-" ? 1 : (OWN_OUTPUT[target] ?? target);
 }
 
-/** Whether a large write may be mixed with another process's. */
+/** Whether large writes may interleave with those of other processes. */
 function isPipe(fd: number): boolean {
   const stats = fstatSync(fd);
   return stats.isFIFO() || stats.isSocket();
@@ -56,144 +56,143 @@ export class LineSink {
   readonly #target: SinkTarget;
   readonly #name: string;
   readonly #onTrouble: (message: string) => void;
-  readonly #most: number;
+  readonly #maxBacklog: number;
   readonly #inherited: InheritedDescriptor | undefined;
   #fd: number;
   #isPipe: boolean;
-  /** Lines that no write has been tried for. */
+  /** Lines not yet passed to a write. */
   #text = "";
-  /** Lines that could not be written yet, from `#from` on. */
-  #waiting: Buffer | undefined;
-  #from = 0;
-  /** What is wrong with the latest write; undefined when nothing is. */
+  /** Lines being written; the bytes before `#offset` are out. */
+  #buffer: Buffer | undefined;
+  #offset = 0;
+  /** Error code of the latest write; undefined after a success. */
   #trouble: string | undefined;
-  /** Since when nothing could be written; undefined where the latest write took something. */
+  /** When writes began to fail; undefined after a write that wrote anything. */
   #stuckSince: number | undefined;
   #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
   #ended = false;
 
-  /** @throws the system's error, when it cannot be opened */
+  /** @throws a system error if the target cannot be opened */
   constructor(options: LineSinkOptions) {
     this.#target = options.target;
     this.#name = options.name;
     this.#onTrouble = options.onTrouble;
-    this.#most = options.backlog ?? BACKLOG;
+    this.#maxBacklog = options.backlog ?? DEFAULT_BACKLOG_BYTES;
     if (typeof options.target === "number") this.#inherited = new InheritedDescriptor(options.target);
     this.#fd = this.#inherited?.fd ?? openAppending(options.target as string);
     this.#isPipe = isPipe(this.#fd);
   }
 
-  /** Takes one line, with its line feed; each character is a byte. */
+  /** Queues one line, including its line feed; one character per byte. */
   write(line: string): void {
-    if (this.#trouble !== undefined && this.#pending + line.length > this.#most) {
+    if (this.#trouble !== undefined && this.#pending + line.length > this.#maxBacklog) {
       this.#drop();
       return;
     }
     this.#text += line;
-    if (this.#timer === undefined) this.#begin();
-    else if (this.#text.length >= GATHER_BYTES && this.#trouble === undefined) this.flush();
+    if (this.#timer === undefined) this.#schedule();
+    else if (this.#text.length >= BATCH_BYTES && this.#trouble === undefined) this.flush();
   }
 
   #drop(): void {
     this.#dropped += 1;
     if (this.#dropped > 1 || this.#trouble !== "EAGAIN") return;
-    this.#tell("is not read as fast as it is written: lines are dropped");
-    // Where this is the log that it is told in, the news itself was dropped: it is nobody's line.
+    this.#report("is not read as fast as it is written: lines are dropped");
+    // If this sink is the error log, the report itself was just dropped: do not count it.
     this.#dropped = 1;
   }
 
   get #pending(): number {
-    return this.#text.length + (this.#waiting === undefined ? 0 : this.#waiting.length - this.#from);
+    return this.#text.length + (this.#buffer === undefined ? 0 : this.#buffer.length - this.#offset);
   }
 
-  /** The first line in a while goes out behind this turn of the event loop; those behind it are gathered. */
-  #begin(): void {
+  /** Writes the first line after a pause at the end of this turn of the event loop, and batches those that follow. */
+  #schedule(): void {
     if (this.#ended) {
       this.flush();
       return;
     }
     setImmediate(() => this.flush());
-    this.#wait(GATHER_MS);
+    this.#startTimer(BATCH_DELAY_MS);
   }
 
-  #wait(milliseconds: number): void {
-    this.#timer = setTimeout(() => this.#due(), milliseconds).unref();
+  #startTimer(milliseconds: number): void {
+    this.#timer = setTimeout(() => this.#onTimer(), milliseconds).unref();
   }
 
-  #due(): void {
+  #onTimer(): void {
     this.#timer = undefined;
     if (this.#pending === 0) return;
     this.flush();
-    if (this.#trouble === undefined) this.#wait(GATHER_MS);
-    else this.#wait(this.#trouble === "EAGAIN" ? FULL_RETRY_MS : FAILED_RETRY_MS);
+    if (this.#trouble === undefined) this.#startTimer(BATCH_DELAY_MS);
+    else this.#startTimer(this.#trouble === "EAGAIN" ? FULL_RETRY_MS : FAILED_RETRY_MS);
   }
 
-  /** Writes what there is, as far as it can be written without waiting. Throws nothing. */
+  /** Writes as much as possible without blocking. Never throws. */
   flush(): void {
     try {
       this.#inherited?.unblock();
-      while (this.#take()) this.#writeSome();
-      if (this.#trouble !== undefined) this.#recovered();
+      while (this.#encode()) this.#writeSome();
+      if (this.#trouble !== undefined) this.#onRecovery();
     } catch (error) {
-      this.#failed((error as NodeJS.ErrnoException).code ?? String(error));
+      this.#onFailure((error as NodeJS.ErrnoException).code ?? String(error));
     }
   }
 
-  /** Turns text into bytes, if there are none left; false when there is nothing to write. */
-  #take(): boolean {
-    if (this.#waiting !== undefined) return true;
+  /** Encodes the queued text once the previous buffer is out. Returns false if there is nothing to write. */
+  #encode(): boolean {
+    if (this.#buffer !== undefined) return true;
     if (this.#text === "") return false;
-    this.#waiting = Buffer.from(this.#text, "latin1");
+    this.#buffer = Buffer.from(this.#text, "latin1");
     this.#text = "";
-    this.#from = 0;
+    this.#offset = 0;
     return true;
   }
 
   #writeSome(): void {
-    const bytes = this.#waiting as Buffer;
+    const bytes = this.#buffer as Buffer;
     const end = this.#isPipe ? this.#pieceEnd(bytes) : bytes.length;
-    this.#from += writeSync(this.#fd, bytes, this.#from, end - this.#from);
+    this.#offset += writeSync(this.#fd, bytes, this.#offset, end - this.#offset);
     this.#stuckSince = undefined;
-    if (this.#from === bytes.length) this.#waiting = undefined;
+    if (this.#offset === bytes.length) this.#buffer = undefined;
   }
 
-  /** As many whole lines as a pipe takes in one piece; a longer line alone. */
+  /** End of the whole lines that fit an atomic pipe write; a longer line goes alone. */
   #pieceEnd(bytes: Buffer): number {
-    if (bytes.length - this.#from <= PIPE_BUF) return bytes.length;
-    const last = bytes.lastIndexOf(LINE_FEED, this.#from + PIPE_BUF - 1);
-    return (last >= this.#from ? last : bytes.indexOf(LINE_FEED, this.#from)) + 1;
+    if (bytes.length - this.#offset <= PIPE_BUF) return bytes.length;
+    const last = bytes.lastIndexOf(LINE_FEED, this.#offset + PIPE_BUF - 1);
+    return (last >= this.#offset ? last : bytes.indexOf(LINE_FEED, this.#offset)) + 1;
   }
 
-  #failed(code: string): void {
+  #onFailure(code: string): void {
     const before = this.#trouble;
     this.#trouble = code;
     this.#stuckSince ??= performance.now();
-    // A pipe that is full for a moment is no news; lines that are dropped are.
-    if (before === undefined && code !== "EAGAIN") this.#tell(`cannot be written (${code})`);
+    // A briefly full pipe is not worth a message; dropped lines are.
+    if (before === undefined && code !== "EAGAIN") this.#report(`cannot be written (${code})`);
   }
 
-  #recovered(): void {
+  #onRecovery(): void {
     const dropped = this.#dropped;
     const silent = this.#trouble === "EAGAIN" && dropped === 0;
     this.#trouble = undefined;
     this.#dropped = 0;
-    if (!silent) this.#tell(`is written again; lines dropped meanwhile: ${dropped}`);
+    if (!silent) this.#report(`is written again; lines dropped meanwhile: ${dropped}`);
   }
 
-  #tell(what: string): void {
-    this.#onTrouble(`The ${this.#name} ${this.#place()} ${what}`);
+  #report(what: string): void {
+    this.#onTrouble(`The ${this.#name} ${this.#targetName()} ${what}`);
   }
 
-  #place(): string {
+  #targetName(): string {
     if (typeof this.#target === "string") return this.#target;
     return this.#target === 1 ? "on the standard output" : "on the standard error";
   }
 
   /**
-   * Opens a file by its name again, which has been moved away. What was written until here is in the old one, all
-   * else will be in the new one, and a line that was written in part is there as a whole. A name that cannot be opened
-   * keeps the old file.
+   * Reopens the file by name after log rotation. Lines written so far are in the old file, later ones go to the new
+   * one, and a partly written line is repeated there in full. If the name cannot be opened, the old file stays in use.
    */
   reopen(): void {
     if (typeof this.#target === "number" || !fstatSync(this.#fd).isFile()) return;
@@ -202,48 +201,48 @@ export class LineSink {
     try {
       fd = openAppending(this.#target);
     } catch (error) {
-      this.#tell(`could not be reopened (${(error as Error).message}): the old file is written on`);
+      this.#report(`could not be reopened (${(error as Error).message}): the old file is written on`);
       return;
     }
     closeSync(this.#fd);
     this.#fd = fd;
     this.#isPipe = isPipe(fd);
-    if (this.#waiting !== undefined && this.#from > 0)
-      this.#from = this.#waiting.lastIndexOf(LINE_FEED, this.#from - 1) + 1;
+    if (this.#buffer !== undefined && this.#offset > 0)
+      this.#offset = this.#buffer.lastIndexOf(LINE_FEED, this.#offset - 1) + 1;
     this.flush();
   }
 
-  /** For the end of the process: gets out what there is, waiting a little for a full pipe. Later lines go at once. */
+  /** Call when the process ends: writes all pending lines, waiting briefly for a full pipe. Later lines are written at once. */
   end(): void {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const sleep = new Int32Array(new SharedArrayBuffer(4));
     this.flush();
-    const end = performance.now() + END_PATIENCE_MS;
-    while (this.#mayBeRead() && performance.now() < end) {
-      Atomics.wait(sleep, 0, 0, END_PAUSE_MS);
+    const end = performance.now() + EXIT_FLUSH_TIMEOUT_MS;
+    while (this.#mayDrain() && performance.now() < end) {
+      Atomics.wait(sleep, 0, 0, EXIT_RETRY_MS);
       this.flush();
     }
     if (this.#trouble === undefined) return;
-    const left = this.#text.split("\n").length - 1 + this.#linesWaiting();
-    this.#tell(`cannot be written (${this.#trouble}); lines lost at the end: ${this.#dropped + left}`);
+    const left = this.#text.split("\n").length - 1 + this.#linesInBuffer();
+    this.#report(`cannot be written (${this.#trouble}); lines lost at the end: ${this.#dropped + left}`);
   }
 
-  /** It is full, and its reader may only be slow. */
-  #mayBeRead(): boolean {
+  /** Whether the pipe is full and its reader may merely be slow. */
+  #mayDrain(): boolean {
     if (this.#trouble !== "EAGAIN" || this.#stuckSince === undefined) return false;
-    return performance.now() - this.#stuckSince < UNREAD_MS;
+    return performance.now() - this.#stuckSince < UNREAD_TIMEOUT_MS;
   }
 
-  /** Writes what there is and closes the file. Nothing can be written any more. */
+  /** Writes all pending lines and closes the file. Do not write afterwards. */
   close(): void {
     this.end();
     if (this.#inherited === undefined) closeSync(this.#fd);
     else this.#inherited.close();
   }
 
-  #linesWaiting(): number {
-    return (this.#waiting?.toString("latin1", this.#from).split("\n").length ?? 1) - 1;
+  #linesInBuffer(): number {
+    return (this.#buffer?.toString("latin1", this.#offset).split("\n").length ?? 1) - 1;
   }
 }

@@ -1,9 +1,9 @@
 /**
- * What a client sent, made harmless: no byte of a request can end a line, close a quotation or reach a
- * terminal. Whatever is escaped can be read back, so that two requests never look the same.
+ * Escapes text from clients: no byte of a request can end a line, close a quotation or control a terminal. Escaping
+ * is reversible, so that two different requests never look the same.
  */
 
-/** All but printable ASCII, the quotation mark and the backslash. */
+/** Anything but printable ASCII; also the quotation mark and the backslash. */
 const UNSAFE = /[^ !#-[\]-~]/;
 const UNSAFE_EACH = /[^ !#-[\]-~]/g;
 
@@ -11,7 +11,7 @@ function hex(code: number, digits: number): string {
   return code.toString(16).toUpperCase().padStart(digits, "0");
 }
 
-/** nginx's way: `\x22` for each byte; characters that are more than a byte stand as their UTF-8. */
+/** As nginx does: `\x22` per byte; a character above 0xff becomes its UTF-8 bytes. */
 export function escapeText(value: string): string {
   if (!UNSAFE.test(value)) return value;
   return value.replace(UNSAFE_EACH, (character) => {
@@ -21,12 +21,12 @@ export function escapeText(value: string): string {
   });
 }
 
-/** As `escapeText`, and of one word: what stands without quotation marks cannot become two. */
+/** Like `escapeText`, and escapes spaces: a value without quotation marks stays one word. */
 export function escapeWord(value: string): string {
   return escapeText(value).replaceAll(" ", "\\x20");
 }
 
-/** The inside of a JSON string, in ASCII: `\u0022`. A byte is the character of its number. */
+/** The inside of a JSON string, in ASCII: `\u0022`. Bytes are read as Latin-1. */
 export function escapeJson(value: string): string {
   if (!UNSAFE.test(value)) return value;
   return value.replace(UNSAFE_EACH, (character) => {

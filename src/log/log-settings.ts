@@ -1,4 +1,4 @@
-/** From the settings to what a log is made of. */
+/** Derives the options of the logs from the settings. */
 import type { ErrorLogOptions, LogFields, LogFormat } from "./error-log.ts";
 import type { SinkTarget } from "./line-sink.ts";
 import type { LogLevel } from "./log-level.ts";
@@ -29,7 +29,7 @@ export function errorLogOptions(
   return { level, format, target, fields, syslog: syslogOptions(settings, "error") };
 }
 
-/** Undefined when the access log does not go to syslog. */
+/** Syslog options of the access log; undefined if it does not go to syslog. */
 export function accessSyslog(settings: SyslogSettings): SyslogOptions | undefined {
   return settings.disableRedirectAccessToSyslog ? undefined : syslogOptions(settings, "access");
 }

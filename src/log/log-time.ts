@@ -1,22 +1,22 @@
-/** Times of day for logs, made once for all lines of a second. */
+/** Timestamps for logs, formatted once per second. */
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-let madeSecond = Number.NaN;
-let made = "";
+let clfSecond = Number.NaN;
+let clfText = "";
 
-/** `[22/Nov/2026:22:15:18 +0000]`: local time with its distance from UTC; `time` in milliseconds since the epoch. */
+/** `[22/Nov/2026:22:15:18 +0000]`: local time with its UTC offset; `time` in milliseconds since the epoch. */
 export function clfTime(time: number): string {
   const second = Math.floor(time / 1000);
-  if (second !== madeSecond) {
-    madeSecond = second;
-    made = format(new Date(second * 1000));
+  if (second !== clfSecond) {
+    clfSecond = second;
+    clfText = format(new Date(second * 1000));
   }
-  return made;
+  return clfText;
 }
 
 let isoSecond = Number.NaN;
-let isoMade = "";
+let isoPrefix = "";
 
 /** `2026-11-22T22:15:18.123Z`; `time` in milliseconds since the epoch. */
 export function isoTime(time: number): string {
@@ -24,9 +24,9 @@ export function isoTime(time: number): string {
   const second = Math.floor(whole / 1000);
   if (second !== isoSecond) {
     isoSecond = second;
-    isoMade = new Date(second * 1000).toISOString().slice(0, -4);
+    isoPrefix = new Date(second * 1000).toISOString().slice(0, -4);
   }
-  return `${isoMade}${String(whole - second * 1000).padStart(3, "0")}Z`;
+  return `${isoPrefix}${String(whole - second * 1000).padStart(3, "0")}Z`;
 }
 
 function format(date: Date): string {

@@ -1,6 +1,6 @@
 /**
- * The outputs that a process has inherited, on which the app prints: when whoever read one has gone, what is printed
- * there is lost, and the process goes on. By itself Node ends it with an error that nobody catches.
+ * Keeps the process alive when the reader of its standard output or error goes away: the app's output is lost, and the
+ * process continues. By default Node ends it with an uncaught error.
  */
 import { closeSync, openSync } from "node:fs";
 import { isatty } from "node:tty";
@@ -12,7 +12,7 @@ export function outliveOutputs(log: ErrorLog): void {
   for (const name of ["stdout", "stderr"] as const) {
     const property = Object.getOwnPropertyDescriptor(process, name);
     if (property?.get === undefined) continue;
-    // Node makes the stream for the first who asks, and most workers have nothing to print.
+    // Node creates the stream on first access, and most workers print nothing.
     const get = (): NodeJS.WriteStream => {
       Object.defineProperty(process, name, property);
       const stream = process[name];
@@ -24,17 +24,17 @@ export function outliveOutputs(log: ErrorLog): void {
 }
 
 function watch(stream: NodeJS.WriteStream, what: string, log: ErrorLog): void {
-  let told = false;
+  let reported = false;
   stream.on("error", ({ code, message }: NodeJS.ErrnoException) => {
-    if (told) return;
-    told = true;
+    if (reported) return;
+    reported = true;
     log.warning(`The ${what} cannot be written (${code ?? message}): what the app prints there is lost`);
   });
 }
 
 /**
- * Keeps this process from ending by SIGABRT behind a terminal that has hung up: Node 20 puts the terminal of its
- * standard streams in order at its exit, and aborts where that fails.
+ * Prevents a SIGABRT at exit after the terminal hung up: Node 20 restores the terminal modes of its standard streams at
+ * exit, and aborts if that fails.
  */
 export function outliveTerminal(): void {
   const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
@@ -43,7 +43,7 @@ export function outliveTerminal(): void {
     for (const descriptor of terminals) {
       if (isatty(descriptor)) continue;
       closeSync(descriptor);
-      // The lowest that is free: this one.
+      // open() returns the lowest free descriptor: the one just closed.
       openSync("/dev/null", "r+");
     }
   });

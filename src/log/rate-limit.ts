@@ -1,6 +1,6 @@
-/** Lets a line that clients can cause through at most once in a while, so that they cannot fill the log. */
+/** Limits how often a line that clients can cause is logged, so that they cannot fill the log. */
 export class RateLimit {
-  /** How many lines were held back between the last two that were allowed. */
+  /** Number of lines suppressed between the last two that were allowed. */
   heldBack = 0;
   readonly #interval: number;
   readonly #now: () => number;
@@ -8,7 +8,7 @@ export class RateLimit {
   #held = 0;
 
   /**
-   * @param interval milliseconds between two lines, at least
+   * @param interval minimum milliseconds between two lines
    * @param now milliseconds of a monotonic clock
    */
   constructor(interval: number, now: () => number = () => performance.now()) {
@@ -16,7 +16,7 @@ export class RateLimit {
     this.#now = now;
   }
 
-  /** Whether a line may be logged now; one that may counts as logged. */
+  /** Whether a line may be logged now. If so, it counts as logged. */
   allows(): boolean {
     const now = this.#now();
     if (now - this.#lastAt < this.#interval) {

@@ -1,10 +1,10 @@
 /**
- * A line as a syslog message. The system's own socket (/dev/log) is spoken to as syslog(3) does it, which is what
- * rsyslog's and journald's parsers for it take; a server in the network is sent RFC 5424.
+ * Formats a line as a syslog message. The local socket (/dev/log) gets the format of syslog(3), which rsyslog and
+ * journald expect there; a network server gets RFC 5424.
  */
 import type { LogLevel } from "./log-level.ts";
 
-/** RFC 5424 table 1, by the names that gunicorn and syslog.conf(5) know them by. */
+/** RFC 5424 table 1, by the names of gunicorn and syslog.conf(5). */
 const FACILITIES = {
   kern: 0,
   user: 1,
@@ -40,31 +40,31 @@ const SEVERITIES: { readonly [Level in LogLevel]: number } = {
   critical: 2,
 };
 
-/** What rsyslog takes by default, in bytes; its UDP receiver cuts what is longer. */
-const LONGEST = 8096;
+/** rsyslog's default limit, in bytes; its UDP receiver truncates longer messages. */
+const MAX_MESSAGE_BYTES = 8096;
 /** RFC 5424 section 6: APP-NAME. */
-const LONGEST_TAG = 48;
+const MAX_TAG_LENGTH = 48;
 /** RFC 5424 section 6: HOSTNAME. */
-const LONGEST_HOST = 255;
+const MAX_HOST_LENGTH = 255;
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** Who speaks. */
+/** The sender's part of a message. */
 export interface SyslogSender {
   readonly facility: SyslogFacility;
-  /** The program's name, as `syslogTag` makes it. */
+  /** The program's name, as returned by `syslogTag`. */
   readonly tag: string;
   readonly pid: number;
-  /** Only a server in the network is told. */
+  /** Sent to network servers only. */
   readonly host: string;
 }
 
-/** `parts` joined with dots to a program's name that every parser takes: nothing but letters, digits and `.-_`. */
+/** Joins `parts` with dots to a program name that every parser accepts: letters, digits and `.-_` only. */
 export function syslogTag(...parts: readonly string[]): string {
   const [first = "", ...rest] = parts.map((part) => part.replaceAll(/[^\w.-]+/g, "."));
   const last = rest.pop();
   const tail = last === undefined ? "" : `.${last}`;
-  return [first, ...rest].join(".").slice(0, LONGEST_TAG - tail.length) + tail;
+  return [first, ...rest].join(".").slice(0, MAX_TAG_LENGTH - tail.length) + tail;
 }
 
 /** `<14>Nov  2 18:55:16 tsgun.error[4711]: Starting`, in local time and without a host, as syslog(3) writes it. */
@@ -72,25 +72,25 @@ export function localMessage(line: string, level: LogLevel, sender: SyslogSender
   const two = (value: number): string => String(value).padStart(2, "0");
   const day = `${MONTHS[time.getMonth()]} ${String(time.getDate()).padStart(2)}`;
   const clock = `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
-  return cut(`${priority(level, sender)}${day} ${clock} ${sender.tag}[${sender.pid}]: ${line}`);
+  return truncate(`${priority(level, sender)}${day} ${clock} ${sender.tag}[${sender.pid}]: ${line}`);
 }
 
 /** `<14>1 2026-11-02T18:55:16.123Z host tsgun.error 4711 - - Starting`: RFC 5424 section 6. */
 export function networkMessage(line: string, level: LogLevel, sender: SyslogSender, time: Date): Buffer {
-  const host = sender.host.replaceAll(/[^!-~]+/g, "").slice(0, LONGEST_HOST) || "-";
+  const host = sender.host.replaceAll(/[^!-~]+/g, "").slice(0, MAX_HOST_LENGTH) || "-";
   const header = `${priority(level, sender)}1 ${time.toISOString()} ${host} ${sender.tag} ${sender.pid} - -`;
-  return cut(`${header} ${line}`);
+  return truncate(`${header} ${line}`);
 }
 
 function priority(level: LogLevel, { facility }: SyslogSender): string {
   return `<${FACILITIES[facility] * 8 + SEVERITIES[level]}>`;
 }
 
-/** At most as many bytes as servers take, and no half of a character at the end. */
-function cut(message: string): Buffer {
+/** Truncates to what servers accept, without splitting a character. */
+function truncate(message: string): Buffer {
   const bytes = Buffer.from(message);
-  if (bytes.length <= LONGEST) return bytes;
-  let end = LONGEST;
+  if (bytes.length <= MAX_MESSAGE_BYTES) return bytes;
+  let end = MAX_MESSAGE_BYTES;
   while (((bytes[end] as number) & 0xc0) === 0x80) end--;
   return bytes.subarray(0, end);
 }

@@ -1,10 +1,10 @@
-/** The ways to a syslog server: UDP, TCP, and the datagrams and streams of Unix sockets. None keeps the process alive. */
+/** Connections to a syslog server: UDP, TCP, and Unix sockets (datagram or stream). None keeps the process alive. */
 import type { Socket as UdpSocket } from "node:dgram";
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import { DatagramSocket } from "../native/datagram-socket.ts";
 
-/** Where the server is. Without a `type` a Unix socket is tried with datagrams first, then as a stream. */
+/** The server's address. A Unix socket without a `type` is tried with datagrams first, then as a stream. */
 export type SyslogTarget =
   | { readonly transport: "udp" | "tcp"; readonly host: string; readonly port: number }
   | {
@@ -13,18 +13,18 @@ export type SyslogTarget =
       readonly type: "dgram" | "stream" | undefined;
     };
 
-/** An open way. */
+/** An open connection. */
 export interface SyslogLink {
-  /** Hands a message over. False: not now, since too much is on its way. Never throws. */
+  /** Sends a message. Returns false if it was not accepted, usually because too much is pending. Never throws. */
   send(message: Buffer): boolean;
-  /** Resolves when what was handed over has left the process, as far as it can be known. */
+  /** Resolves when all messages have left the process, as far as that can be known. */
   close(): Promise<void>;
 }
 
-/** Called once, when an open way is broken; without a reason when the server has simply ended the connection. */
+/** Called once when an open connection breaks; without a reason if the server closed it normally. */
 export type Down = (why: Error | undefined) => void;
 
-/** Opens a way; rejects with the reason. */
+/** Connects; rejects with the reason. */
 export async function openLink(target: SyslogTarget, down: Down): Promise<SyslogLink> {
   if (target.transport === "unix") return openUnix(target.path, target.type, down);
   const { transport, host, port } = target;
@@ -42,17 +42,17 @@ async function openUnix(path: string, type: "dgram" | "stream" | undefined, down
   }
 }
 
-/** How much may wait in a stream, in bytes, before it takes no more. */
-const MOST_ON_ITS_WAY = 256 * 1024;
-const CONNECT_TIME = 5000;
+/** A stream with more unsent bytes than this accepts no more messages. */
+const MAX_PENDING_BYTES = 256 * 1024;
+const CONNECT_TIMEOUT_MS = 5000;
 
 const require = createRequire(import.meta.url);
 
-/** Connected, so that each datagram goes to the kernel at once, and a refusal is heard of. */
+/** A connected socket: each datagram goes to the kernel at once, and ICMP refusals are reported. */
 async function openUdp(host: string, port: number, down: Down): Promise<SyslogLink> {
   const { createSocket } = require("node:dgram") as typeof import("node:dgram");
   const { lookup } = require("node:dns/promises") as typeof import("node:dns/promises");
-  // Of localhost, which has both, IPv4: the address that receivers are bound to by habit.
+  // For localhost, which has both, prefer IPv4: receivers usually bind to that.
   const { address, family } = await lookup(host, { verbatim: false });
   const socket = createSocket(family === 6 ? "udp6" : "udp4").unref();
   await new Promise<void>((resolve, reject) => {
@@ -64,10 +64,10 @@ async function openUdp(host: string, port: number, down: Down): Promise<SyslogLi
 
 class UdpLink implements SyslogLink {
   readonly #socket: UdpSocket;
-  readonly #sent: (error: Error | null) => void;
+  readonly #onSent: (error: Error | null) => void;
   #open = true;
-  #onItsWay = 0;
-  #idle: () => void = () => {};
+  #pending = 0;
+  #onIdle: () => void = () => {};
 
   constructor(socket: UdpSocket, down: Down) {
     this.#socket = socket;
@@ -77,25 +77,25 @@ class UdpLink implements SyslogLink {
       down(error);
     };
     socket.removeAllListeners("error").on("error", broken);
-    this.#sent = (error) => {
-      this.#onItsWay -= 1;
-      if (this.#onItsWay === 0) this.#idle();
+    this.#onSent = (error) => {
+      this.#pending -= 1;
+      if (this.#pending === 0) this.#onIdle();
       if (error !== null) broken(error);
     };
   }
 
   send(message: Buffer): boolean {
-    this.#onItsWay += 1;
-    this.#socket.send(message, this.#sent);
+    this.#pending += 1;
+    this.#socket.send(message, this.#onSent);
     return true;
   }
 
   async close(): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
-    if (this.#onItsWay > 0) {
+    if (this.#pending > 0) {
       await new Promise<void>((resolve) => {
-        this.#idle = resolve;
+        this.#onIdle = resolve;
       });
     }
     this.#socket.close();
@@ -109,18 +109,18 @@ async function openStream(
   const { connect } = require("node:net") as typeof import("node:net");
   const socket = connect(where).unref();
   await new Promise<void>((resolve, reject) => {
-    const late = setTimeout(() => {
-      socket.destroy(new Error(`no connection within ${CONNECT_TIME / 1000}s`));
-    }, CONNECT_TIME).unref();
+    const timer = setTimeout(() => {
+      socket.destroy(new Error(`no connection within ${CONNECT_TIMEOUT_MS / 1000}s`));
+    }, CONNECT_TIMEOUT_MS).unref();
     socket.once("error", reject).once("connect", resolve);
-    socket.once("close", () => clearTimeout(late)).once("connect", () => clearTimeout(late));
+    socket.once("close", () => clearTimeout(timer)).once("connect", () => clearTimeout(timer));
   });
   return new StreamLink(socket, down);
 }
 
 /**
- * Messages on a stream end with a line feed (RFC 6587 section 3.4.2), of which no line has one: every server takes
- * that, whereas not every one takes counted messages.
+ * Messages on a stream end with a line feed (RFC 6587 section 3.4.2), which no line contains: every server accepts
+ * that, but not every server accepts octet counting.
  */
 class StreamLink implements SyslogLink {
   readonly #socket: Socket;
@@ -135,13 +135,13 @@ class StreamLink implements SyslogLink {
     socket.once("close", () => {
       if (!this.#closing) down(why);
     });
-    // A server says nothing; only its end of the connection is heard of.
+    // Servers send nothing; read only to notice that the connection ended.
     socket.resume();
     socket.once("end", () => socket.destroy());
   }
 
   send(message: Buffer): boolean {
-    if (this.#socket.writableLength > MOST_ON_ITS_WAY || !this.#socket.writable) return false;
+    if (this.#socket.writableLength > MAX_PENDING_BYTES || !this.#socket.writable) return false;
     this.#socket.cork();
     this.#socket.write(message);
     this.#socket.write("\n");
@@ -174,7 +174,7 @@ class DatagramLink implements SyslogLink {
     try {
       return this.#socket.send(message);
     } catch (error) {
-      // One that is too long for this receiver will be so the next time.
+      // Too long for this receiver: retrying would fail again.
       if ((error as NodeJS.ErrnoException).code === "EMSGSIZE") return true;
       void this.close();
       this.#down(error as Error);

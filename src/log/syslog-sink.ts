@@ -1,6 +1,6 @@
 /**
- * Lines to a syslog server. While it is away, or behind, they wait in a bounded queue, the oldest give way, and the
- * server hears how many were lost; the way to it is opened anew with growing pauses. Nobody waits for any of it.
+ * Sends lines to a syslog server. While the server is unreachable or slow, they wait in a bounded queue that drops the
+ * oldest; the server is later told how many were lost. Reconnects with increasing delays. Callers never wait.
  */
 import { hostname } from "node:os";
 import type { LogLevel } from "./log-level.ts";
@@ -16,25 +16,25 @@ import { openLink, type SyslogLink, type SyslogTarget } from "./syslog-link.ts";
 export interface SyslogOptions {
   readonly target: SyslogTarget;
   readonly facility: SyslogFacility;
-  /** What makes the program's name, from the general to the particular. */
+  /** Parts of the program's name, from general to specific. */
   readonly name: readonly string[];
 }
 
 export interface SyslogEvents {
-  /** The server is away, or refuses; called when that is news, and not over and over. */
+  /** Called when the server becomes unreachable or refuses, not for every failed try. */
   readonly away?: (why: Error) => void;
 }
 
-/** How many bytes of messages may wait. */
-const MOST_WAITING = 1024 * 1024;
-/** Pauses before the way is opened anew, and before a server that is behind is tried again, in milliseconds. */
-const FIRST_PAUSE = 100;
-const LONGEST_PAUSE = 10_000;
-const BEHIND_PAUSE = 2;
-/** Trouble is news again after a quiet time, in milliseconds. */
-const QUIET_TIME = 60_000;
-/** How long what waits may take at the end, in milliseconds. */
-const FLUSH_TIME = 1000;
+/** Size of the queue. */
+const MAX_QUEUE_BYTES = 1024 * 1024;
+/** Delays before reconnecting, which double from the first to the last, and before retrying a slow server. */
+const FIRST_RECONNECT_DELAY_MS = 100;
+const MAX_RECONNECT_DELAY_MS = 10_000;
+const SLOW_SERVER_RETRY_MS = 2;
+/** Trouble is reported again after this long without any. */
+const QUIET_PERIOD_MS = 60_000;
+/** How long flushing the queue may take at the end. */
+const FLUSH_TIMEOUT_MS = 1000;
 
 export class SyslogSink {
   readonly #target: SyslogTarget;
@@ -43,41 +43,41 @@ export class SyslogSink {
   #link: SyslogLink | undefined;
   #opening = false;
   #closed = false;
-  /** When the way was last in trouble, by `performance.now()`. */
+  /** Time of the last failure, by `performance.now()`. */
   #troubleAt = Number.NEGATIVE_INFINITY;
-  #pause = FIRST_PAUSE;
+  #reconnectDelay = FIRST_RECONNECT_DELAY_MS;
   #timer: NodeJS.Timeout | undefined;
-  #waiting: Buffer[] = [];
-  #waitingBytes = 0;
+  #queue: Buffer[] = [];
+  #queuedBytes = 0;
   #lost = 0;
-  /** Called when nothing waits any more. */
-  #emptied: (() => void)[] = [];
+  /** Called when the queue is empty. */
+  #onEmpty: (() => void)[] = [];
 
-  /** Nothing is opened before the first line. */
+  /** Connects with the first line. */
   constructor({ target, facility, name }: SyslogOptions, { away = () => {} }: SyslogEvents = {}) {
     this.#target = target;
     this.#sender = { facility, tag: syslogTag(...name), pid: process.pid, host: hostname() };
     this.#away = away;
   }
 
-  /** Takes one line, without a line feed. Neither throws nor waits. */
+  /** Queues one line, without a line feed. Neither throws nor blocks. */
   write(line: string, level: LogLevel): void {
     if (this.#closed) return;
-    this.#take(this.#messageOf(line, level));
+    this.#enqueue(this.#messageOf(line, level));
   }
 
-  /** Resolves when everything taken so far is handed over, or a second later if that is not to be. Never rejects. */
+  /** Resolves when all lines so far are sent, or after a second. Never rejects. */
   async flush(): Promise<void> {
-    if (this.#waiting.length === 0) return;
-    await withinFlushTime(new Promise((resolve) => this.#emptied.push(resolve)));
+    if (this.#queue.length === 0) return;
+    await withFlushTimeout(new Promise((resolve) => this.#onEmpty.push(resolve)));
   }
 
-  /** Flushes, and gives up what is open. What is written behind it is lost. */
+  /** Flushes and closes the connection. Later lines are lost. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    // One more try at once: the next pause may be longer than there is time.
-    if (this.#waiting.length > 0 && !this.#opening) {
+    // Retry now: the current delay may be longer than the time left.
+    if (this.#queue.length > 0 && !this.#opening) {
       clearTimeout(this.#timer);
       this.#timer = undefined;
       this.#drain();
@@ -86,7 +86,7 @@ export class SyslogSink {
     clearTimeout(this.#timer);
     const link = this.#link;
     this.#link = undefined;
-    if (link !== undefined) await withinFlushTime(link.close());
+    if (link !== undefined) await withFlushTimeout(link.close());
   }
 
   #messageOf(line: string, level: LogLevel): Buffer {
@@ -94,50 +94,50 @@ export class SyslogSink {
     return format(line, level, this.#sender, new Date());
   }
 
-  #take(message: Buffer): void {
-    if (this.#waiting.length === 0 && this.#link?.send(message) === true) return;
-    this.#waiting.push(message);
-    this.#waitingBytes += message.length;
-    while (this.#waitingBytes > MOST_WAITING) {
-      this.#waitingBytes -= (this.#waiting.shift() as Buffer).length;
+  #enqueue(message: Buffer): void {
+    if (this.#queue.length === 0 && this.#link?.send(message) === true) return;
+    this.#queue.push(message);
+    this.#queuedBytes += message.length;
+    while (this.#queuedBytes > MAX_QUEUE_BYTES) {
+      this.#queuedBytes -= (this.#queue.shift() as Buffer).length;
       this.#lost += 1;
     }
-    this.#seeTo();
+    this.#schedule();
   }
 
-  /** Sees to it that what waits is tried again: now by opening the way, or a little later. */
-  #seeTo(): void {
+  /** Schedules the next try: connects now, or retries a slow server shortly. */
+  #schedule(): void {
     if (this.#timer !== undefined || this.#opening) return;
     if (this.#link === undefined) void this.#open();
-    else this.#after(BEHIND_PAUSE, () => this.#drain());
+    else this.#after(SLOW_SERVER_RETRY_MS, () => this.#drain());
   }
 
   async #open(): Promise<void> {
     this.#opening = true;
     try {
-      const link = await openLink(this.#target, (why) => this.#broken(why));
+      const link = await openLink(this.#target, (why) => this.#onBroken(why));
       this.#opening = false;
       this.#link = link;
       this.#drain();
     } catch (error) {
       this.#opening = false;
-      this.#broken(error as Error);
+      this.#onBroken(error as Error);
     }
   }
 
-  #broken(why: Error | undefined): void {
+  #onBroken(why: Error | undefined): void {
     this.#link = undefined;
-    if (why !== undefined) this.#tellTrouble(why);
+    if (why !== undefined) this.#reportTrouble(why);
     clearTimeout(this.#timer);
-    this.#after(this.#pause, () => this.#drain());
-    this.#pause = Math.min(LONGEST_PAUSE, this.#pause * 2);
+    this.#after(this.#reconnectDelay, () => this.#drain());
+    this.#reconnectDelay = Math.min(MAX_RECONNECT_DELAY_MS, this.#reconnectDelay * 2);
   }
 
-  #tellTrouble(why: Error): void {
+  #reportTrouble(why: Error): void {
     const now = performance.now();
-    const isNews = now - this.#troubleAt > QUIET_TIME;
+    const isNews = now - this.#troubleAt > QUIET_PERIOD_MS;
     this.#troubleAt = now;
-    // What is said of it may come back here, as the next line.
+    // The report itself may come back here as the next line.
     if (isNews && !this.#closed) this.#away(why);
   }
 
@@ -149,31 +149,31 @@ export class SyslogSink {
   }
 
   #drain(): void {
-    if (this.#lost > 0 && this.#link !== undefined) this.#tellLoss();
+    if (this.#lost > 0 && this.#link !== undefined) this.#sendLossNotice();
     let sent = 0;
-    while (sent < this.#waiting.length && this.#link?.send(this.#waiting[sent] as Buffer) === true) sent++;
+    while (sent < this.#queue.length && this.#link?.send(this.#queue[sent] as Buffer) === true) sent++;
     if (sent > 0) {
-      for (const message of this.#waiting.splice(0, sent)) this.#waitingBytes -= message.length;
-      this.#pause = FIRST_PAUSE;
+      for (const message of this.#queue.splice(0, sent)) this.#queuedBytes -= message.length;
+      this.#reconnectDelay = FIRST_RECONNECT_DELAY_MS;
     }
-    if (this.#waiting.length > 0) {
-      this.#seeTo();
+    if (this.#queue.length > 0) {
+      this.#schedule();
       return;
     }
-    for (const resolve of this.#emptied.splice(0)) resolve();
+    for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 
-  #tellLoss(): void {
+  #sendLossNotice(): void {
     const line = `${this.#lost} lines were lost while the syslog server was away`;
     if (this.#link?.send(this.#messageOf(line, "warning")) === true) this.#lost = 0;
   }
 }
 
-/** Waits for it, but not for long. */
-async function withinFlushTime(done: Promise<void>): Promise<void> {
+/** Waits for `done`, at most for the flush timeout. */
+async function withFlushTimeout(done: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, FLUSH_TIME);
+    timer = setTimeout(resolve, FLUSH_TIMEOUT_MS);
   });
   await Promise.race([done, late]);
   clearTimeout(timer);

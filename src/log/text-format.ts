@@ -3,17 +3,17 @@ import { createRequire } from "node:module";
 import { appFrames } from "./app-frames.ts";
 import type { LogLevel } from "./log-level.ts";
 
-/** What is logged. */
+/** A log entry. */
 export interface Entry {
   readonly level: LogLevel;
   readonly message: string;
-  /** An error, or whatever was thrown. */
+  /** An error, or another thrown value. */
   readonly error?: unknown;
-  /** Frames of tsgun and of Node are shown, too. */
+  /** Also show frames of tsgun and Node. */
   readonly allFrames?: boolean;
 }
 
-/** SGR codes of ECMA-48: the level stands out, and of a stack what is not the message steps back. */
+/** SGR codes of ECMA-48: the level is coloured, stack frames are faint. */
 const COLOURS: { readonly [Level in LogLevel]: string } = {
   debug: "36",
   info: "32",
@@ -23,7 +23,7 @@ const COLOURS: { readonly [Level in LogLevel]: string } = {
 };
 const FAINT = "2";
 
-/** One entry: its line, then the error's stack if there is one. Ends with a line feed. */
+/** Formats an entry: its line, then the error's stack, if any. Ends with a line feed. */
 export function formatEntry(entry: Entry, time: Date, pid: number, colour = false): string {
   const word = entry.level.toUpperCase();
   const level = colour ? coloured(word, COLOURS[entry.level]) : word;
@@ -38,8 +38,8 @@ function coloured(text: string, code: string): string {
 }
 
 /**
- * The message, and the lines of the error. Control characters are escaped: part of it all may come from a client,
- * who must not be able to write a line of his own; neither can a line of an error look like an entry.
+ * The message and the lines of the error. Control characters are escaped, because parts may come from a client, which
+ * must not be able to forge a line. A line of an error cannot look like an entry either.
  */
 export function entryLines({ message, error, allFrames = false }: Entry): string[] {
   const line = escapeControls(message);
@@ -57,10 +57,10 @@ function escapeControls(text: string): string {
   });
 }
 
-/** A thrown value with its stack and its causes; a string stands for itself. Never throws. */
+/** A thrown value with its stack and causes; a string is returned as it is. Never throws. */
 export function describeError(error: unknown): string {
   if (typeof error === "string") return error;
-  // Loaded here: a start without errors does without.
+  // Loaded here, so that a start-up without errors does not pay for it.
   const { inspect } = createRequire(import.meta.url)("node:util") as typeof import("node:util");
   try {
     return inspect(error);
@@ -69,7 +69,7 @@ export function describeError(error: unknown): string {
   }
 }
 
-/** Local time with its distance from UTC: `2026-11-22 18:55:16 +0000`. */
+/** Local time with its UTC offset: `2026-11-22 18:55:16 +0000`. */
 export function formatTime(time: Date): string {
   const two = (value: number): string => String(value).padStart(2, "0");
   const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
@@ -80,7 +80,7 @@ export function formatTime(time: Date): string {
 }
 
 /**
- * Whether text that goes to a descriptor may be coloured: on a terminal, unless the environment says otherwise
+ * Whether to colour text written to a descriptor: on a terminal, unless the environment says otherwise
  * (NO_COLOR of no-color.org; FORCE_COLOR, as Node takes it; CLICOLOR and CLICOLOR_FORCE of bixense.com/clicolors).
  */
 export function wantsColour(fd: number, env: NodeJS.ProcessEnv = process.env): boolean {

@@ -1,12 +1,12 @@
-/** What a worker, or a trial, is about to do on its way to serving: whoever waits in vain can say for what. */
+/** The step that a booting worker or preflight process has reached, so that a boot timeout can name what hangs. */
 
 export interface BootStep {
   readonly step: "hook" | "load" | "call" | "startup" | "warm-up";
-  /** The hook, the app's module, what of it is called or awaited, the app, or the path that is asked for. */
+  /** The hook, the app's module, the export that is called or awaited, the app, or the warm-up path. */
   readonly of: string;
 }
 
-/** What has not come to its end, as a sentence. */
+/** Says which step has not finished, as a sentence. */
 export function describeUnfinished({ step, of }: BootStep): string {
   switch (step) {
     case "hook":
@@ -22,7 +22,7 @@ export function describeUnfinished({ step, of }: BootStep): string {
   }
 }
 
-/** When something happened, to end a sentence. */
+/** Says during which step something happened, to end a sentence. */
 export function describeDuring({ step, of }: BootStep): string {
   switch (step) {
     case "hook":

@@ -1,19 +1,19 @@
 /**
- * What tells one content of a file from another without reading it. The worker that loads a file and the arbiter
- * that watches it compare stamps, so that no clock has to agree with another: not even with a file server's.
+ * A stamp detects a changed file without reading it. The worker that loads a file and the arbiter that watches it compare
+ * stamps, so that no two clocks have to agree, not even with that of a file server.
  */
 import { statSync } from "node:fs";
 
-/** The stamp of a file that is not there. */
+/** The stamp of a missing file. */
 export const NO_FILE = "";
 
-/** The stamp of a file as it is now; follows links. */
+/** The current stamp of a file; follows symbolic links. */
 export function fileStamp(path: string): string {
   try {
     const stats = statSync(path, { throwIfNoEntry: false });
     return stats === undefined ? NO_FILE : `${stats.mtimeMs} ${stats.size}`;
   } catch {
-    // A folder on the way is a file now, or may not be read: as good as not there.
+    // A parent is not a folder any more, or is not readable: treat the file as missing.
     return NO_FILE;
   }
 }

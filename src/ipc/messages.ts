@@ -1,117 +1,116 @@
 /**
- * What the arbiter and a worker say to each other: all that they share. Messages are JSON; a message
- * that crosses a newer or older tsgun during a binary upgrade never happens, since a worker is always
- * started by its own arbiter.
+ * The messages between the arbiter and a worker; the two share nothing else. Messages are JSON. They never cross
+ * versions of tsgun, even during a binary upgrade, because a worker is always started by its own arbiter.
  */
 
 import type { BootStep } from "./boot-step.ts";
 
-/** Who a process is to be, in numbers. What is absent stays as it is. */
+/** The user and group that a process switches to, as numbers. Absent members stay unchanged. */
 export interface Identity {
   readonly uid?: number;
   readonly gid?: number;
-  /** Whose supplementary groups to take. */
+  /** The user whose supplementary groups to take. */
   readonly groupsOf?: string | number;
 }
 
-/** What a worker is told to be. `Settings` is the configuration; this layer does not know its shape. */
+/** A worker's instructions. `Settings` is the configuration; this layer does not know its shape. */
 export interface Assignment<Settings> {
-  /** Place in the pool, from 1. */
+  /** Slot in the pool, from 1. */
   readonly slot: number;
   /** Counts deploys, from 1. */
   readonly generation: number;
   /** The inherited descriptors to accept on. */
   readonly descriptors: readonly number[];
-  /** The arbiter's process: a worker that has another parent is an orphan. */
+  /** The arbiter's pid: a worker with another parent is an orphan. */
   readonly arbiter: number;
-  /** The inherited descriptor for stall reports, one line of JSON each. */
+  /** The inherited descriptor for stall reports: JSON lines. */
   readonly reports: number;
-  /** Where the error log goes, a file or an inherited descriptor. */
+  /** Target of the error log: a file or an inherited descriptor. */
   readonly errorLog: string | number;
-  /** Where the access log goes, a file or an inherited descriptor; undefined where there is none. */
+  /** Target of the access log: a file or an inherited descriptor; undefined if there is none. */
   readonly accessLog: string | number | undefined;
-  /** Whom it becomes before anything of the app is loaded. */
+  /** The user and group to switch to before any code of the app is loaded. */
   readonly identity: Identity;
-  /** Why there is no app to serve: the worker answers with that instead, until a reload brings one. */
+  /** Why there is no app: the worker responds with this failure until a reload brings one. */
   readonly standsInFor: BootFailure | undefined;
-  /** The hooks of the configuration file that run in a worker, by name. */
+  /** Names of the configuration file's hooks that run in a worker. */
   readonly hooks: readonly string[];
   readonly settings: Settings;
 }
 
 export type ToWorker<Settings> =
   | { readonly type: "boot"; readonly assignment: Assignment<Settings> }
-  /** Stop accepting, finish what is there, run `shutdown`, exit. */
+  /** Stop accepting, finish open requests, run `shutdown`, exit. */
   | { readonly type: "drain" }
-  /** Let this many kept connections go: the worker has more than its share. */
+  /** Close this many keep-alive connections: the worker has more than its share. */
   | { readonly type: "shed"; readonly connections: number }
-  /** How many connections a worker has on average; undefined when there are no others to compare with. */
+  /** Average connections per worker; undefined if there are no other workers to compare with. */
   | { readonly type: "average"; readonly connections: number | undefined }
-  /** Open the log files anew. */
+  /** Reopen the log files. */
   | { readonly type: "reopen" }
-  /** It is about to be killed: what it still has to answer gets its line in the access log now. */
+  /** The worker is about to be killed: write the access log lines of its open requests now. */
   | { readonly type: "last-lines" }
-  /** Tell of each request as it comes, for so many milliseconds from now: workers die without a word. */
+  /** Report each request as it arrives, for this many milliseconds: workers are dying without an error. */
   | { readonly type: "journal-requests"; readonly milliseconds: number }
   /** Cut connections, run `shutdown`, exit. */
   | { readonly type: "quit" };
 
-/** Why a worker could not boot: its app could not be loaded, or anything after that. */
+/** Why a worker could not boot: `load`, its app could not be loaded; `startup`, a later step failed. */
 export type BootFailureKind = "load" | "startup";
 
 export interface BootFailure {
   readonly kind: BootFailureKind;
   /** One line. */
   readonly message: string;
-  /** The app's own stack, where there is one that tells more than the message. */
+  /** The app's own stack, if it says more than the message. */
   readonly stack?: string;
 }
 
-/** How a worker is, sent at least once a second as long as its event loop turns. */
+/** A worker's heartbeat, sent at least once a second as long as its event loop turns. */
 export interface Beat {
   /** Open connections. */
   readonly connections: number;
-  /** Answers completed since the worker was started. */
+  /** Responses completed since the worker started. */
   readonly requests: number;
-  /** A debugger may be open on it, and its loop stand still at a breakpoint. */
+  /** A debugger may be attached, so the loop may stand still at a breakpoint. */
   readonly debugged: boolean;
-  /** It accepts no connections, since only a reserve of file descriptors is left. */
+  /** The worker accepts no connections because only its descriptor reserve is left. */
   readonly isShort?: boolean;
 }
 
-/** Why a worker is due to be replaced: after so many answers or milliseconds, or with so many descriptors open. */
+/** Why a worker is due for replacement: `amount` is responses, milliseconds, or open descriptors. */
 export interface Due {
   readonly why: "requests" | "lifetime" | "descriptors";
   readonly amount: number;
 }
 
-/** A file that a worker has loaded, or looked for in vain. */
+/** A file that a worker has loaded, or looked for and not found. */
 export interface LoadedFile {
-  /** Absolute, links in it resolved. */
+  /** Absolute, with symbolic links resolved. */
   readonly path: string;
-  /** As `fileStamp` gave it just before. */
+  /** From `fileStamp`, taken just before. */
   readonly stamp: string;
 }
 
 export type FromWorker =
-  /** The worker's program listens for messages; what was sent to it before is lost. */
+  /** The worker listens for messages; earlier ones were lost. */
   | { readonly type: "booting" }
-  /** What it does next on its way to `ready`. */
+  /** The next step on the way to `ready`. */
   | ({ readonly type: "boot-step" } & BootStep)
-  /** With `--reload`: what has been loaded since the last such message; of a worker that fails to boot, before it says so. */
+  /** With `--reload`: files loaded since the last such message. A worker that fails to boot sends it before `failed`. */
   | { readonly type: "loaded"; readonly files: readonly LoadedFile[] }
-  /** Connections are accepted; `serving` names what serves the app, for the log. */
+  /** The worker accepts connections; `serving` names what serves the app, for the log. */
   | { readonly type: "ready"; readonly serving: string }
   | ({ readonly type: "failed" } & BootFailure)
   | ({ readonly type: "beat" } & Beat)
-  /** The worker has done its part; it serves on until it is told to stop. */
+  /** The worker should be replaced; it keeps serving until told to stop. */
   | ({ readonly type: "due" } & Due)
-  /** The worker stops without having been told by the arbiter: it was sent a signal. */
+  /** The worker is stopping because of a signal, not because the arbiter told it to. */
   | { readonly type: "draining" };
 
-/** What a process is told that only tries whether the app can be loaded. */
+/** The instructions of a preflight process, which only checks that the app can be loaded. */
 export interface Trial<Settings> {
-  /** The process that waits for its outcome: there is no reason to outlive that. */
+  /** The pid that waits for the outcome; the preflight must not outlive it. */
   readonly starter: number;
   readonly identity: Identity;
   readonly settings: Settings;

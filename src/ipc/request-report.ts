@@ -1,31 +1,31 @@
 /**
- * What a worker tells of the requests in its hands, through the pipe of its stall reports: lines of JSON, from which the
- * arbiter knows what a dead worker took along. Plain data: the writer may be gone when a line is read.
+ * A worker reports its open requests as JSON lines through the pipe for stall reports, so that the arbiter knows which
+ * requests a dead worker lost. Plain data: the writer may be gone when a line is read.
  */
 
-/** A writer cuts a target to so many characters: more of it names no request better. */
+/** Writers truncate a request target to this many characters; that is enough to identify the request. */
 export const LONGEST_TARGET = 500;
 
-/** A request that has no complete answer. */
+/** A request without a complete response. */
 export interface HeldRequest {
   readonly method: string;
   readonly target: string;
-  /** Absent where finding it out would cost the request more than it is worth. */
+  /** Absent if finding it out would cost the request too much. */
   readonly id?: string;
-  /** When it came, in milliseconds since the epoch. */
+  /** Arrival, in milliseconds since the epoch. */
   readonly since: number;
 }
 
 export type RequestReport =
-  /** The process ends, and these are all it has. */
+  /** The process is ending; these are all its open requests. */
   | { readonly kind: "held"; readonly requests: readonly HeldRequest[] }
-  /** While requests are journaled: one has come, and some are over. */
+  /** While requests are journaled: one arrived, some finished. */
   | { readonly kind: "begun"; readonly number: number; readonly request: HeldRequest }
   | { readonly kind: "over"; readonly numbers: readonly number[] }
-  /** They are not journaled any more. */
+  /** Journaling has stopped. */
   | { readonly kind: "end" };
 
-/** Reads one line; `undefined` when it is no whole report. */
+/** Parses one line; returns undefined if it is not a complete report. */
 export function parseRequestReport(line: string): RequestReport | undefined {
   let report: unknown;
   try {
@@ -35,12 +35,12 @@ export function parseRequestReport(line: string): RequestReport | undefined {
   }
   if (typeof report !== "object" || report === null) return undefined;
   const { kind, requests, number, request, numbers } = report as { [name: string]: unknown };
-  const whole =
+  const isComplete =
     (kind === "held" && Array.isArray(requests) && requests.every(isRequest)) ||
     (kind === "begun" && Number.isInteger(number) && isRequest(request)) ||
     (kind === "over" && Array.isArray(numbers)) ||
     kind === "end";
-  return whole ? (report as RequestReport) : undefined;
+  return isComplete ? (report as RequestReport) : undefined;
 }
 
 function isRequest(value: unknown): boolean {

@@ -1,74 +1,74 @@
 /**
- * What is known about a worker whose main loop does not turn. The watchdog thread writes it while the
- * main thread is blocked, so it is plain data that survives JSON: one line per report.
+ * The report on a worker whose event loop is blocked. The watchdog thread writes it while the main thread is blocked, so
+ * it is plain data that survives JSON, one line per report.
  */
 import type { HeldRequest } from "./request-report.ts";
 
-/** A request that had no complete answer when the report was made. */
+/** A request without a complete response at the time of the report. */
 export interface StalledRequest {
   readonly method: string;
   readonly target: string;
   readonly id: string;
-  /** Milliseconds since it arrived. */
+  /** Milliseconds since arrival. */
   readonly age: number;
-  /** For the access log, where it is on. */
+  /** For the access log, if there is one. */
   readonly record?: RecordedRequest;
 }
 
-/** A request as its line in the access log needs it, for who writes the line in its worker's place. */
+/** The data of a request's access log line, for a process that writes the line in place of the worker. */
 export interface RecordedRequest {
-  /** When it arrived, in milliseconds since the epoch. */
+  /** Arrival, in milliseconds since the epoch. */
   readonly time: number;
   readonly remote: string;
   readonly method: string;
   readonly target: string;
   readonly protocol: string;
-  /** What was sent when it was recorded; 0 for no head of an answer. */
+  /** Status sent so far; 0 if no response head was sent. */
   readonly status: number;
   readonly bytes: number;
   readonly id: string;
   readonly trusted: boolean;
-  /** The fields that the format names, by their names in lower case. */
+  /** The fields that the format uses, by lower-case name. */
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** A process that the worker had started and that was still there. */
+/** A running process that the worker had started. */
 export interface ChildProcess {
   readonly pid: number;
   readonly command: string;
 }
 
-/** What the kernel says the main thread was doing. */
+/** What the main thread was doing, according to the kernel. */
 export type ThreadState = "running" | "waiting" | "uninterruptible" | "stopped" | "unknown";
 
 export interface StallReport {
   /**
-   * `stuck`: the loop has not turned for the time allowed. `returned`: the main thread
-   * of an earlier report without a stack runs JavaScript again, this is where it went native. `recovered`: the loop turns again.
-   * `orphaned`: the parent has gone, the worker ends itself.
+   * `stuck`: the loop has not turned for the time allowed. `returned`: after a report without a stack, the main thread
+   * runs JavaScript again; the stack shows where it called native code. `recovered`: the loop turns again. `orphaned`:
+   * the parent has gone, the worker ends itself.
    */
   readonly kind: "stuck" | "returned" | "recovered" | "orphaned";
   readonly pid: number;
   /** ISO 8601. */
   readonly time: string;
-  /** Milliseconds since the loop last turned, to the watchdog's tick. */
+  /** Milliseconds since the loop last turned, with the resolution of the watchdog's tick. */
   readonly blockedForMs: number;
-  /** JavaScript could not be paused: the main thread was inside a native call (or the inspector is missing). */
+  /** JavaScript could not be paused: the main thread was in a native call (or the inspector is missing). */
   readonly inNative: boolean;
-  /** Innermost frame first, as `at name (path:line:column)`; empty when it could not be had. */
+  /** Innermost frame first, as `at name (path:line:column)`; empty if unavailable. */
   readonly stack: readonly string[];
-  /** Absent when it could not be asked: nothing of the main thread can be read inside a native call. */
+  /** Absent if unavailable: the main thread's state cannot be read during a native call. */
   readonly inFlight?: readonly StalledRequest[];
   readonly mainThread: ThreadState;
   readonly children: readonly ChildProcess[];
 }
 
-/** So many requests of a dead worker are named. */
-const MOST_LINES = 20;
+/** Number of a dead worker's requests that are listed. */
+const MAX_LISTED_REQUESTS = 20;
 
 const KINDS: readonly unknown[] = ["stuck", "returned", "recovered", "orphaned"];
 
-/** Reads one line written by a watchdog; `undefined` when it is not a whole report. */
+/** Parses one line written by a watchdog; returns undefined if it is not a complete report. */
 export function parseStallReport(line: string): StallReport | undefined {
   let report: unknown;
   try {
@@ -78,9 +78,9 @@ export function parseStallReport(line: string): StallReport | undefined {
   }
   if (typeof report !== "object" || report === null) return undefined;
   const { kind, pid, stack, children } = report as Partial<StallReport>;
-  const whole =
+  const isComplete =
     KINDS.includes(kind) && Number.isInteger(pid) && Array.isArray(stack) && Array.isArray(children);
-  return whole ? (report as StallReport) : undefined;
+  return isComplete ? (report as StallReport) : undefined;
 }
 
 const THREAD_STATES: Record<ThreadState, string> = {
@@ -95,7 +95,7 @@ function seconds(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** Names that came from a client or another program must not be able to write lines of their own. */
+/** Escapes control characters: text from a client or another program must not be able to forge a log line. */
 export function printable(text: string): string {
   return text.replace(/[\0-\x1f\x7f-\x9f]/g, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
@@ -120,9 +120,9 @@ function headline(report: StallReport): string {
   }
 }
 
-/** The requests that a dead worker took along, for people: indented lines, not too many. */
+/** Lists the requests that a dead worker lost, for people: indented lines, a bounded number. */
 export function describeHeld(requests: readonly HeldRequest[], now: number): string[] {
-  const lines = requests.slice(0, MOST_LINES).map(({ method, target, id, since }) => {
+  const lines = requests.slice(0, MAX_LISTED_REQUESTS).map(({ method, target, id, since }) => {
     const age = seconds(Math.max(0, now - since));
     return inFlightLine(method, target, id === undefined ? age : `id ${id}, ${age}`);
   });
@@ -134,7 +134,7 @@ function inFlightLine(method: string, target: string, about: string): string {
   return printable(`  in flight: ${method} ${target} (${about})`);
 }
 
-/** The report for people: a headline, then indented lines (frames, requests in flight, child processes). */
+/** Formats the report for people: a headline, then indented lines (frames, requests in flight, child processes). */
 export function describeStall(report: StallReport): string[] {
   const lines = [headline(report), ...report.stack.map((frame) => `    ${frame}`)];
   for (const { method, target, id, age } of report.inFlight ?? []) {

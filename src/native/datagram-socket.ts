@@ -1,6 +1,6 @@
 /**
- * Unix datagram sockets, which Node itself does not have: libc through the optional package koffi. A socket is
- * connected to one receiver, and nothing here ever blocks.
+ * Unix datagram sockets, which Node lacks, from libc through the optional package koffi. A socket is connected to one
+ * receiver, and no call blocks.
  */
 import { createRequire } from "node:module";
 
@@ -20,17 +20,17 @@ const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const IS_LINUX = process.platform === "linux";
 const MSG_DONTWAIT = IS_LINUX ? 0x40 : 0x80;
-/** Elsewhere than on Linux a datagram that nobody takes raises no signal. */
+/** Outside Linux, sending to a closed datagram socket raises no signal. */
 const MSG_NOSIGNAL = IS_LINUX ? 0x4000 : 0;
-/** sun_path of unix(7), with room for the final zero. */
-const LONGEST_PATH = IS_LINUX ? 108 : 104;
+/** Size of sun_path (unix(7)), including the terminating zero. */
+const SUN_PATH_SIZE = IS_LINUX ? 108 : 104;
 
-let loaded: Libc | undefined;
+let cachedLibc: Libc | undefined;
 
-/** @throws when koffi is not installed, or not made for this machine. */
+/** @throws if koffi is not installed or not built for this platform */
 function libc(): Libc {
-  loaded ??= loadLibc();
-  return loaded;
+  cachedLibc ??= loadLibc();
+  return cachedLibc;
 }
 
 function loadLibc(): Libc {
@@ -50,16 +50,16 @@ function loadLibc(): Libc {
   };
 }
 
-/** @throws when this process cannot have datagram sockets: koffi is not installed, or not made for this machine. */
+/** @throws if datagram sockets are unavailable: koffi is not installed or not built for this platform */
 export function requireDatagrams(): void {
   libc();
 }
 
-/** sockaddr_un; a leading @ is the zero byte of Linux's abstract names, which end with their length. */
+/** Encodes a sockaddr_un. A leading @ stands for the zero byte of Linux's abstract names, which have no terminator. */
 function unixAddress(path: string): Buffer {
   const name = Buffer.from(path.startsWith("@") ? `\0${path.slice(1)}` : `${path}\0`);
-  if (name.length > LONGEST_PATH) throw new Error(`the socket's name ${path} is too long`);
-  // The family is in the machine's byte order; BSDs put the length of it all in front, and have a byte for each.
+  if (name.length > SUN_PATH_SIZE) throw new Error(`the socket's name ${path} is too long`);
+  // The family is in host byte order. BSDs have a length byte first and a family of one byte.
   const family = IS_LINUX
     ? Buffer.from(new Uint16Array([AF_UNIX]).buffer)
     : Buffer.from([name.length + 2, AF_UNIX]);
@@ -77,8 +77,8 @@ export class DatagramSocket {
   readonly #path: string;
 
   /**
-   * @param path of the receiver; a leading @ is one of Linux's abstract names
-   * @throws a system error with its `code` when nobody receives there, or without koffi
+   * @param path the receiver's path; a leading @ denotes one of Linux's abstract names
+   * @throws a system error with its `code` if there is no receiver, or another error without koffi
    */
   constructor(path: string) {
     const { socket, connect, closeOnExec } = libc();
@@ -86,7 +86,7 @@ export class DatagramSocket {
     this.#path = path;
     this.#fd = socket(AF_UNIX, SOCK_DGRAM, 0);
     if (this.#fd < 0) throw systemError("socket", path);
-    // Node starts processes from this thread alone, so none of them can come in between.
+    // Node spawns processes from this thread only, so none can inherit the socket before this call.
     closeOnExec(this.#fd);
     if (connect(this.#fd, address, address.length) === 0) return;
     const error = systemError("connect", path);
@@ -95,7 +95,7 @@ export class DatagramSocket {
   }
 
   /**
-   * Hands a datagram to the kernel. False: the receiver is behind and takes none now.
+   * Hands a datagram to the kernel. Returns false if the receiver's queue is full.
    * @throws a system error with its `code`
    */
   send(data: Buffer): boolean {

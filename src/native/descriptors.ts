@@ -1,4 +1,4 @@
-/** The descriptors of this process, which the system bounds. */
+/** File descriptor limits of this process. */
 import { closeSync, openSync } from "node:fs";
 
 const MEANINGS: Record<string, string> = {
@@ -6,33 +6,33 @@ const MEANINGS: Record<string, string> = {
   ENFILE: "the system is out of descriptors: see the sysctl fs.file-max",
 };
 
-/** There are not enough descriptors for what was to be done. */
+/** There are not enough free descriptors for an operation. */
 export class OutOfDescriptors extends Error {}
 
-/** A system's error as `OutOfDescriptors`, if it is one. */
+/** Converts EMFILE and ENFILE to `OutOfDescriptors`; returns undefined for any other error. */
 export function asOutOfDescriptors(error: unknown): OutOfDescriptors | undefined {
   const { code = "" } = error as NodeJS.ErrnoException;
   const meaning = MEANINGS[code];
   return meaning === undefined ? undefined : new OutOfDescriptors(`${meaning} (${code})`, { cause: error });
 }
 
-/** Closes what is held in reserve; false where nothing is. The table of descriptors is the process's, and so is this. */
-let giveUpReserve = (): boolean => false;
+/** Closes the reserved descriptors; returns false if there are none. Module state, because descriptors belong to the process. */
+let releaseReserve = (): boolean => false;
 
-/** Has `giveUp` called when `requireDescriptors` finds too few. It closes some, and returns whether it has. */
-export function holdInReserve(giveUp: () => boolean): void {
-  giveUpReserve = giveUp;
+/** Registers `release`, which `requireDescriptors` calls when too few are free. It closes some and returns whether it did. */
+export function holdInReserve(release: () => boolean): void {
+  releaseReserve = release;
 }
 
 /**
- * Makes sure that so many descriptors can be had, for what Node cannot be stopped in half-way: a spawn that runs out
- * of them loses its pipes for good, and a thread of module hooks that cannot start is waited for in vain. What is held
- * in reserve is given up for it.
+ * Checks that `count` descriptors are free, before operations that Node cannot fail cleanly: a spawn that runs out of
+ * them leaks its pipes, and Node waits forever for a module hooks thread that could not start.
+ * Closes the reserve to make room if necessary.
  * @throws OutOfDescriptors
  */
 export function requireDescriptors(count: number): void {
   let shortage = shortageOf(count);
-  if (shortage !== undefined && giveUpReserve()) shortage = shortageOf(count);
+  if (shortage !== undefined && releaseReserve()) shortage = shortageOf(count);
   if (shortage !== undefined) throw shortage;
 }
 

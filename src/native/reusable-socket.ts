@@ -1,11 +1,11 @@
 /**
- * TCP sockets that share their port with other servers (SO_REUSEPORT), for a Node that does not know the option: libc
- * through the optional package koffi, on Linux.
+ * TCP sockets that share their port with other servers (SO_REUSEPORT), for Node versions without the option: from libc
+ * through the optional package koffi, Linux only.
  */
 import { createRequire } from "node:module";
 
 interface Address {
-  /** An address, not a name. */
+  /** An IP address, not a name. */
   readonly host: string;
   readonly port: number;
   readonly ipv6Only: boolean;
@@ -28,8 +28,8 @@ function int(value: number): Buffer {
 }
 
 /**
- * Binds without listening, as node does it but for the one option.
- * @throws a system error with its `code` and `syscall`; another error where koffi is missing or this is no Linux.
+ * Binds without listening, like Node except for the one option.
+ * @throws a system error with its `code` and `syscall`; another error without koffi or outside Linux
  */
 export function bindReusable({ host, port, ipv6Only }: Address): { fd: number; port: number } {
   if (process.platform !== "linux") throw new Error("the numbers of libc are known for Linux alone");
@@ -48,25 +48,25 @@ export function bindReusable({ host, port, ipv6Only }: Address): { fd: number; p
   const address = socketAddress(host, port);
   const family = address.length === IPV6_LENGTH ? AF_INET6 : AF_INET;
   const fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0) as number;
-  const done = (syscall: string, result: number): void => {
+  const check = (syscall: string, result: number): void => {
     if (result >= 0) return;
     const code = getSystemErrorName(-koffi.errno());
     if (fd >= 0) close(fd);
     throw Object.assign(new Error(`${syscall}: ${code}`), { code, syscall });
   };
-  done("socket", fd);
-  done("setsockopt", setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, ON, ON.length));
-  done("setsockopt", setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, ON, ON.length));
-  if (ipv6Only) done("setsockopt", setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, ON, ON.length));
-  done("bind", bind(fd, address, address.length));
-  done("getsockname", getsockname(fd, address, int(address.length)));
+  check("socket", fd);
+  check("setsockopt", setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, ON, ON.length));
+  check("setsockopt", setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, ON, ON.length));
+  if (ipv6Only) check("setsockopt", setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, ON, ON.length));
+  check("bind", bind(fd, address, address.length));
+  check("getsockname", getsockname(fd, address, int(address.length)));
   return { fd, port: address.readUInt16BE(2) };
 }
 
 const IPV4_LENGTH = 16;
 const IPV6_LENGTH = 28;
 
-/** sockaddr_in or sockaddr_in6: the family in the machine's byte order, the rest in the network's. */
+/** Encodes a sockaddr_in or sockaddr_in6: the family in host byte order, the rest in network byte order. */
 function socketAddress(host: string, port: number): Buffer {
   const bytes = host.includes(":") ? ipv6Bytes(host) : Buffer.from(host.split(".").map(Number));
   const address = Buffer.alloc(bytes.length === 16 ? IPV6_LENGTH : IPV4_LENGTH);
@@ -76,7 +76,7 @@ function socketAddress(host: string, port: number): Buffer {
   return address;
 }
 
-/** The sixteen bytes of an address that is valid. URL writes it in one form, without dots; a zone is not known to it. */
+/** The sixteen bytes of a valid address. URL normalises it to a form without dots; it does not accept a zone. */
 function ipv6Bytes(host: string): Buffer {
   const [front = "", back] = new URL(`http://[${host}]`).hostname.slice(1, -1).split("::");
   const words = (text: string): number[] =>

@@ -1,6 +1,6 @@
 /**
- * Socket activation: systemd bound the sockets and hands them over from descriptor 3 on
- * (sd_listen_fds(3)). The variables are for one process and are taken out of the environment at once.
+ * Socket activation: systemd binds the sockets and passes them as descriptors from 3 on (sd_listen_fds(3)). The
+ * variables are meant for one process, so they are removed from the environment at once.
  */
 import { fstatSync } from "node:fs";
 import { ExitCode, FatalError } from "../errors.ts";
@@ -10,7 +10,7 @@ const UNNAMED = "unknown";
 
 export interface ActivatedSocket {
   readonly fd: number;
-  /** `FileDescriptorName=` of the socket unit; without it the unit's own name. */
+  /** `FileDescriptorName=` of the socket unit, or by default the unit's name. */
   readonly name: string;
 }
 
@@ -20,7 +20,7 @@ function requireSocket(fd: number): void {
     if (fstatSync(fd).isSocket()) return;
     found = "is no socket";
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new FatalError(
     `LISTEN_FDS promises a socket as descriptor ${fd}, which ${found}: start tsgun directly in ExecStart=`,
@@ -28,15 +28,15 @@ function requireSocket(fd: number): void {
   );
 }
 
-/** How many sockets were handed to this process; nothing is taken. */
+/** Counts the sockets passed to this process, without claiming them. */
 export function countActivatedSockets(env: NodeJS.ProcessEnv = process.env, pid = process.pid): number {
   const { LISTEN_FDS: count = "0", LISTEN_PID: owner } = env;
   return owner === String(pid) && /^\d{1,4}$/.test(count) ? Number(count) : 0;
 }
 
 /**
- * The sockets handed to this process, none if there are none or they are another process's. Throws
- * `FatalError` when what is promised is not there.
+ * Claims the sockets passed to this process; returns none if there are none or they are for another process.
+ * @throws FatalError if an announced socket is missing
  */
 export function takeActivatedSockets(
   env: NodeJS.ProcessEnv = process.env,

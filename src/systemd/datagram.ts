@@ -1,25 +1,25 @@
 /**
- * One way out for sd_notify's datagrams, which Node itself cannot send: libc through koffi where that
- * package is installed, else the `systemd-notify` command.
+ * Sends sd_notify's datagrams, which Node itself cannot: with libc through koffi if that package is installed, otherwise
+ * with the `systemd-notify` command.
  */
 import { spawn } from "node:child_process";
 
-/** Resolves when the message is handed to the kernel; rejects with the reason when it cannot be. */
+/** Resolves when the kernel has the message; rejects with the reason otherwise. */
 export type Send = (message: string) => Promise<void>;
 
-const SEND_TRIES = 20;
+const MAX_SEND_ATTEMPTS = 20;
 const RETRY_MS = 50;
 const COMMAND_TIMEOUT_MS = 5000;
 
-/** Sends through libc. Rejects where koffi is not installed or not made for this machine. */
+/** Sends through libc. Rejects if koffi is not installed or not built for this platform. */
 export async function libcSend(path: string): Promise<Send> {
   const { DatagramSocket, requireDatagrams } = await import("../native/datagram-socket.ts");
   requireDatagrams();
   return async (message) => {
     const socket = new DatagramSocket(path);
     try {
-      for (let tries = 1; !socket.send(Buffer.from(message)); tries++) {
-        if (tries === SEND_TRIES) throw new Error(`sending to ${path}: the receiver takes nothing`);
+      for (let attempt = 1; !socket.send(Buffer.from(message)); attempt++) {
+        if (attempt === MAX_SEND_ATTEMPTS) throw new Error(`sending to ${path}: the receiver takes nothing`);
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     } finally {
@@ -28,7 +28,7 @@ export async function libcSend(path: string): Promise<Send> {
   };
 }
 
-/** Sends with `systemd-notify`; as a user other than root the unit then needs `NotifyAccess=all`. */
+/** Sends with `systemd-notify`. For a user other than root the unit then needs `NotifyAccess=all`. */
 export function commandSend(path: string, env: NodeJS.ProcessEnv = process.env): Send {
   return (message) =>
     new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 /**
- * Tells systemd how the service is (sd_notify(3), `Type=notify` and `Type=notify-reload`). Nothing here
- * fails the server: what cannot be told is reported once, and the server serves.
+ * Reports the service's state to systemd (sd_notify(3), `Type=notify` and `Type=notify-reload`). A failure to notify is
+ * reported once and never stops the server.
  */
 import { commandSend, libcSend, type Send } from "./datagram.ts";
 
@@ -9,14 +9,14 @@ const USEC_PER_MS = 1000;
 export interface NotifierOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly pid?: number;
-  /** Called once, with the reason, when systemd cannot be told. */
+  /** Called once, with the reason, if systemd cannot be notified. */
   readonly onFailure?: (error: Error) => void;
   /** How datagrams are sent; the default tries libc, then the command. */
   readonly connect?: (path: string) => Promise<Send>;
 }
 
-async function connectAnyhow(path: string): Promise<Send> {
-  // vsock and whatever else comes is the command's business.
+async function connectWithFallback(path: string): Promise<Send> {
+  // Leave vsock and future address types to the command.
   if (!path.startsWith("/") && !path.startsWith("@")) return commandSend(path);
   try {
     return await libcSend(path);
@@ -25,14 +25,14 @@ async function connectAnyhow(path: string): Promise<Send> {
   }
 }
 
-/** Microseconds, or undefined where no watchdog is asked for, or it is asked of another process. */
+/** The watchdog interval in microseconds; undefined if there is none for this process. */
 function watchdogUsec(env: NodeJS.ProcessEnv, pid: number): number | undefined {
   const { WATCHDOG_USEC: usec, WATCHDOG_PID: owner } = env;
   if (usec === undefined || !/^[1-9]\d*$/.test(usec)) return undefined;
   return owner === undefined || owner === String(pid) ? Number(usec) : undefined;
 }
 
-/** A status is one line: a second one would be read as another variable. */
+/** A status is one line: systemd would parse a second one as another variable. */
 function statusLine(text: string): string {
   return `STATUS=${text.replaceAll(/[\r\n]+/g, " ")}`;
 }
@@ -41,42 +41,42 @@ export class ServiceNotifier {
   readonly #send: Promise<Send> | undefined;
   readonly #watchdogMs: number | undefined;
   #onFailure: ((error: Error) => void) | undefined;
-  /** Messages go out one after the other: READY after RELOADING means something else than before it. */
+  /** The latest message. Messages are sent in order: READY after RELOADING differs in meaning from READY before it. */
   #last: Promise<void> = Promise.resolve();
-  #petting: NodeJS.Timeout | undefined;
+  #watchdogTimer: NodeJS.Timeout | undefined;
 
-  /** Without NOTIFY_SOCKET (not under systemd) every call does nothing, and nothing is loaded. */
+  /** Without NOTIFY_SOCKET (not under systemd) all methods do nothing and load nothing. */
   constructor(options: NotifierOptions = {}) {
-    const { env = process.env, pid = process.pid, connect = connectAnyhow } = options;
+    const { env = process.env, pid = process.pid, connect = connectWithFallback } = options;
     const path = env.NOTIFY_SOCKET;
     const usec = watchdogUsec(env, pid);
     this.#onFailure = options.onFailure;
     if (path === undefined || path === "") return;
     this.#send = connect(path);
-    // Its rejection is told with the first message.
+    // The first message reports its rejection.
     this.#send.catch(() => undefined);
     this.#watchdogMs = usec === undefined ? undefined : usec / USEC_PER_MS;
   }
 
-  /** Somebody listens. */
+  /** Whether systemd listens. */
   get active(): boolean {
     return this.#send !== undefined;
   }
 
-  /** Milliseconds in which systemd wants to hear of this process; undefined: it does not. */
+  /** Interval in milliseconds within which systemd expects a sign of life; undefined if it expects none. */
   get watchdogMs(): number | undefined {
     return this.#watchdogMs;
   }
 
-  /** Serving, at boot and after every reload. */
+  /** The service is ready, at boot and after every reload. */
   ready(status?: string): Promise<void> {
-    return this.#tell("READY=1", ...(status === undefined ? [] : [statusLine(status)]));
+    return this.#notify("READY=1", ...(status === undefined ? [] : [statusLine(status)]));
   }
 
-  /** `Type=notify-reload` wants the time at which the reload began, by the monotonic clock. */
+  /** A reload has begun. `Type=notify-reload` requires its start time by the monotonic clock. */
   reloading(status?: string): Promise<void> {
     const now = process.hrtime.bigint() / 1000n;
-    return this.#tell(
+    return this.#notify(
       "RELOADING=1",
       `MONOTONIC_USEC=${now}`,
       ...(status === undefined ? [] : [statusLine(status)]),
@@ -84,41 +84,41 @@ export class ServiceNotifier {
   }
 
   stopping(status?: string): Promise<void> {
-    return this.#tell("STOPPING=1", ...(status === undefined ? [] : [statusLine(status)]));
+    return this.#notify("STOPPING=1", ...(status === undefined ? [] : [statusLine(status)]));
   }
 
-  /** What `systemctl status` shows. */
+  /** Sets the text that `systemctl status` shows. */
   status(text: string): Promise<void> {
-    return this.#tell(statusLine(text));
+    return this.#notify(statusLine(text));
   }
 
-  /** Another process is the service now (binary upgrade); sent by the one that was. */
+  /** Names the new main process after a binary upgrade; sent by the old one. */
   mainPid(pid: number): Promise<void> {
-    return this.#tell(`MAINPID=${pid}`);
+    return this.#notify(`MAINPID=${pid}`);
   }
 
   /**
-   * Tells systemd each half of its watchdog time that this process is alive, as long as its loop turns and
-   * `healthy` says so. Does nothing where no watchdog is asked for; does not keep the process alive.
+   * Sends a sign of life every half watchdog interval, as long as the event loop turns and `healthy` returns true. Does
+   * nothing without a watchdog; does not keep the process alive.
    */
   startWatchdog(healthy: () => boolean = () => true): void {
-    if (this.#watchdogMs === undefined || this.#petting !== undefined) return;
-    const pet = (): void => {
-      if (healthy()) void this.#tell("WATCHDOG=1");
+    if (this.#watchdogMs === undefined || this.#watchdogTimer !== undefined) return;
+    const keepAlive = (): void => {
+      if (healthy()) void this.#notify("WATCHDOG=1");
     };
-    pet();
-    this.#petting = setInterval(pet, Math.max(1, Math.floor(this.#watchdogMs / 2))).unref();
+    keepAlive();
+    this.#watchdogTimer = setInterval(keepAlive, Math.max(1, Math.floor(this.#watchdogMs / 2))).unref();
   }
 
-  /** Stops the watchdog's messages and waits for what is on its way. */
+  /** Stops the watchdog messages and waits for pending ones. */
   async close(): Promise<void> {
-    clearInterval(this.#petting);
-    this.#petting = undefined;
+    clearInterval(this.#watchdogTimer);
+    this.#watchdogTimer = undefined;
     await this.#last;
   }
 
-  /** Resolves when the message is out or has failed; never rejects. */
-  #tell(...assignments: string[]): Promise<void> {
+  /** Resolves when the message is sent or has failed; never rejects. */
+  #notify(...assignments: string[]): Promise<void> {
     const { promise, sender } = { promise: this.#last, sender: this.#send };
     if (sender === undefined) return promise;
     this.#last = promise

@@ -1,13 +1,13 @@
 /**
- * Every error that tsgun makes on purpose. An error knows its own consequence (an HTTP status or a
- * process exit code), so that nobody has to guess it from the class.
+ * Every error that tsgun throws on purpose. An error carries its own consequence (an HTTP status or a process exit
+ * code), so that no caller has to derive it from the class.
  */
 import { isNativeError } from "node:util/types";
 
 /** Process exit codes. 3 and 4 are gunicorn's (`Arbiter.WORKER_BOOT_ERROR`, `APP_LOAD_ERROR`). */
 export const ExitCode = {
   ok: 0,
-  /** The server failed while it ran, or could not bind. */
+  /** The server failed at run time, or could not bind. */
   failure: 1,
   /** The command line or the configuration is wrong. */
   usage: 2,
@@ -23,7 +23,7 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 export class FatalError extends Error {
   override readonly name: string = "FatalError";
   readonly exitCode: ExitCode;
-  /** What tells more than the message, in many lines: the app's own stack. */
+  /** More than the message, on several lines: the app's own stack. */
   readonly detail: string | undefined;
 
   constructor(message: string, exitCode: ExitCode, options?: ErrorOptions & { readonly detail?: string }) {
@@ -33,15 +33,15 @@ export class FatalError extends Error {
   }
 }
 
-/** RFC 9110 sections 15.5 and 15.6: the statuses that say that a request has failed. */
+/** Whether `status` is a client or server error (RFC 9110 sections 15.5 and 15.6). */
 function isErrorStatus(status: unknown): status is number {
   return Number.isInteger(status) && (status as number) >= 400 && (status as number) <= 599;
 }
 
-/** A request that cannot be served as it is: answered with `status`. */
+/** The request cannot be served: the response has `status`. */
 export class HttpError extends Error {
   override readonly name: string = "HttpError";
-  /** The HTTP status that this error is answered with, 400 to 599. */
+  /** The HTTP status of the response, 400 to 599. */
   readonly status: number;
 
   /** @throws RangeError for a status that is not an integer from 400 to 599 */
@@ -59,8 +59,8 @@ export class HttpError extends Error {
 const HTTP_ERROR_NAMES: ReadonlySet<unknown> = new Set(["HttpError", "BodyError"]);
 
 /**
- * The status that an error is answered with, undefined where it has none. Another copy of this package has other
- * classes, so an error is told by its name too (gateway section 2).
+ * Returns the HTTP status that an error carries, or undefined. Errors of another copy of this package are instances of
+ * other classes, so the name is checked as well (gateway section 2).
  */
 export function errorStatus(error: Error): number | undefined {
   if (!(error instanceof HttpError) && !HTTP_ERROR_NAMES.has(error.name)) return undefined;
@@ -68,7 +68,7 @@ export function errorStatus(error: Error): number | undefined {
   return isErrorStatus(status) ? status : undefined;
 }
 
-/** The content of a request could not be read whole: too large (413), broken or cut short (400), too slow (408). */
+/** The request body could not be read in full: too large (413), malformed or cut short (400), too slow (408). */
 export class BodyError extends HttpError {
   override readonly name = "BodyError";
 }
@@ -84,7 +84,7 @@ export class GatewayError extends Error {
   }
 }
 
-/** The client closed the connection before the answer was complete. */
+/** The client closed the connection before the response was complete. */
 export class ClientGone extends Error {
   override readonly name = "ClientGone";
 
@@ -93,19 +93,19 @@ export class ClientGone extends Error {
   }
 }
 
-/** Whether an error says no more than that the client has gone: Node's own AbortError has the signal's reason as its cause. */
+/** Whether an error means only that the client has gone. Node's AbortError carries the signal's reason as its cause. */
 export function tellsClientGone(error: Error): boolean {
   return error instanceof ClientGone || (error.name === "AbortError" && error.cause instanceof ClientGone);
 }
 
-/** The request was given up by the server: its time was over, or its worker was forced out. */
+/** The server aborted the request: it timed out, or its worker was forced to exit. */
 export class RequestAborted extends Error {
   override readonly name = "RequestAborted";
 }
 
-/** What an app threw, as an error: not everything that can be thrown is one, or can be made text. */
+/** Converts a thrown value to an Error. It may be no error, and may not even convert to text. */
 export function thrownError(thrown: unknown): Error {
-  // The second is for errors of another realm (node:vm).
+  // isNativeError recognises errors of another realm (node:vm).
   if (thrown instanceof Error || isNativeError(thrown)) return thrown;
   try {
     return new Error(`the app threw ${String(thrown)}`);

@@ -1,4 +1,4 @@
-/** Whether what nginx connects to is where the server listens. */
+/** Matches the addresses that nginx connects to with those the server listens on. */
 import { isAbsolute, normalize, resolve } from "node:path";
 import { type Address, formatAddress, parseAddress } from "../../config/address.ts";
 import type { Facts } from "./facts.ts";
@@ -15,7 +15,7 @@ export function isEveryHost(host: string): boolean {
   return EVERY_HOST.includes(host);
 }
 
-/** What a socket unit listens at. Kinds of sockets that tsgun has nothing to do with are left out. */
+/** Returns the addresses of a socket unit. Socket types that tsgun does not use are skipped. */
 export function streamsOf(unit: Unit): Address[] {
   return unit.all("Socket", "ListenStream").flatMap(({ value }): Address[] => {
     if (value.startsWith("/")) return [{ kind: "unix", path: value }];
@@ -31,7 +31,7 @@ export function formatUpstream(server: Upstream): string {
   return formatAddress(server);
 }
 
-/** Whether the server listens where `upstream` leads. Of another machine's name only the port is known. */
+/** Whether the server listens on the upstream's address. For the name of another machine only the port can be compared. */
 function listensAt(upstream: Upstream, address: Address, folder: string): boolean {
   if (upstream.kind === "unix")
     return address.kind === "unix" && samePath(upstream.path, address.path, folder);
@@ -40,21 +40,21 @@ function listensAt(upstream: Upstream, address: Address, folder: string): boolea
   return isLoopback(address.host) ? isLoopback(upstream.host) : !isLoopback(upstream.host);
 }
 
-/** Relative ones start where nginx, or tsgun, is started: what is written alike is taken for the same. */
+/** Relative paths depend on the working folder of nginx or tsgun, so identical spellings count as equal. */
 function samePath(theirs: string, ours: string, folder: string): boolean {
   if (!isAbsolute(theirs))
     return normalize(theirs) === normalize(ours) || resolve(folder, theirs) === resolve(folder, ours);
   return normalize(theirs) === resolve(folder, ours);
 }
 
-/** Whether nginx passes requests from there to this server, or to one like it beside it. */
+/** Whether nginx passes requests from there to an address of this server. */
 export function leadsHere({ servers }: Passage, { bound, folder }: Facts): boolean {
   return servers.some((server) => bound.some((address) => listensAt(server, address, folder)));
 }
 
 /**
- * The places that pass requests to this server. Where none does, all are taken to be meant for it, except those
- * whose servers a variable chooses.
+ * Returns the places that pass requests to this server. If none matches, returns all whose servers are known
+ * (not chosen by a variable), assuming that they are meant for it.
  */
 export function ownPassages(facts: Facts): readonly Passage[] {
   const { passages } = facts.nginx;

@@ -1,14 +1,14 @@
-/** The image that a Dockerfile builds, as far as its environment and its command go. */
+/** Reads NODE_ENV and the command from a Dockerfile. */
 import type { Place } from "./place.ts";
 
-/** The last stage, with what it has from the stages it stands on. */
+/** The last stage, including what it inherits from earlier stages. */
 export interface Image {
-  /** Where NODE_ENV is said, or else where the stage begins. */
+  /** Where NODE_ENV is set, or else where the stage begins. */
   readonly place: Place;
   readonly nodeEnv: string | undefined;
-  /** It starts tsgun, as it looks. */
+  /** The image appears to start tsgun. */
   readonly isTsgun: boolean;
-  /** It stands on Node's own image, which sets no NODE_ENV. */
+  /** Based on the official Node image, which does not set NODE_ENV. */
   readonly onNode: boolean;
 }
 
@@ -18,7 +18,7 @@ interface Instruction {
   readonly line: number;
 }
 
-/** The instructions, lines that end with a backslash joined, comments left out. */
+/** Splits the file into instructions: joins continued lines and drops comments. */
 function instructions(text: string): Instruction[] {
   const found: Instruction[] = [];
   let joined = "";
@@ -41,7 +41,7 @@ function nodeEnvOf(rest: string): string | undefined {
   return paired ?? spaced;
 }
 
-/** The image of the last stage; undefined where there is no stage. */
+/** Returns the image of the last stage, or undefined for a file without stages. */
 export function parseDockerfile(text: string, file: string): Image | undefined {
   const stages = new Map<string, Image>();
   let stage: Image | undefined;

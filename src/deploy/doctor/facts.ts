@@ -1,4 +1,4 @@
-/** All that the rules may know: the configuration, what stands in the files, and how the machine and the server are. */
+/** The input of the rules: the configuration, the parsed files, the state of the machine and of the server. */
 import type { Address } from "../../config/address.ts";
 import { type Config, type SettingName, settingLabel } from "../../config/settings.ts";
 import type { StatusReport } from "../../control/api.ts";
@@ -7,30 +7,29 @@ import type { Container, Pod } from "./kubernetes-pods.ts";
 import type { NginxSetup } from "./nginx-sites.ts";
 import type { Unit } from "./systemd-unit.ts";
 
-/** A configuration, and where its values come from: by the name of the setting; the rest are defaults. */
+/** A configuration and the origin of each value by setting name. Settings without an origin have their default. */
 export interface Start {
   readonly config: Config;
   readonly origins: ReadonlyMap<string, string>;
 }
 
-/** A service unit that starts this server, with the configuration that it starts it with. */
+/** A service unit that starts this server, and the resulting configuration. */
 export interface Service extends Start {
   readonly unit: Unit;
 }
 
-/** A container that runs this server, in its pod. */
+/** A container that runs this server, and its pod. */
 export interface PodServer extends Start {
   readonly pod: Pod;
   readonly container: Container;
 }
 
-/** Whom nginx's workers run as. */
+/** The user of nginx's worker processes. */
 export interface NginxUser {
   readonly name: string;
-  /** Undefined where this machine has no such account. */
+  /** Undefined if this machine has no such account. */
   readonly uid: number | undefined;
   readonly gids: readonly number[];
-  /** The names of its groups. */
   readonly groups: readonly string[];
 }
 
@@ -43,67 +42,67 @@ export interface PathStep {
   readonly gid: number;
 }
 
-/** A Unix socket that is there. */
+/** An existing Unix socket. */
 export interface SocketFile extends PathStep {
-  /** Every folder from `/` on. */
+  /** All parent folders, starting at `/`. */
   readonly folders: readonly PathStep[];
 }
 
 export interface Machine {
-  /** CPUs' worth of time that there is for this process, and what limits it. */
+  /** CPUs available to this process, and what limits them. */
   readonly cpus: { readonly value: number; readonly source: "affinity" | "cgroup" };
-  /** Bytes that the control group may have; undefined for no limit. */
+  /** Memory limit of the control group in bytes; undefined for none. */
   readonly memory: number | undefined;
-  /** net.core.somaxconn; undefined where there is none. */
+  /** net.core.somaxconn; undefined if the system has none. */
   readonly somaxconn: number | undefined;
   readonly koffi: boolean;
-  /** Its own addresses that are not loopback. */
+  /** The machine's addresses except loopback. */
   readonly addresses: readonly string[];
-  /** As three numbers; undefined where nginx is not installed. */
+  /** Major, minor, patch; undefined if nginx is not installed. */
   readonly nginxVersion: readonly [number, number, number] | undefined;
   readonly nginxUser: NginxUser;
-  /** The sockets among what is bound that exist. */
+  /** The bound Unix sockets that exist. */
   readonly sockets: readonly SocketFile[];
 }
 
 export interface WorkerProcess {
   readonly pid: number;
-  /** The limit of open files; undefined where it cannot be seen. */
+  /** The limit of open files; undefined if it cannot be read. */
   readonly openFiles: number | undefined;
 }
 
-/** The server that runs, by its control socket. */
+/** The running server, as reported over its control socket. */
 export interface RunningServer {
   readonly status: StatusReport;
   readonly workers: readonly WorkerProcess[];
-  /** systemd handed its sockets over; undefined where that cannot be seen. */
+  /** Whether systemd passed the sockets; undefined if that cannot be determined. */
   readonly activated: boolean | undefined;
-  /** The variables that its arbiter was started with; undefined where they cannot be seen. */
+  /** The arbiter's initial environment; undefined if it cannot be read. */
   readonly environment: Readonly<Record<string, string>> | undefined;
 }
 
 export interface Facts extends Start {
-  /** Of the tsgun that looks. */
+  /** Version of the tsgun that runs doctor. */
   readonly version: string;
-  /** The folder that the server is started in, which relative paths of sockets start from. */
+  /** The server's working folder: relative socket paths resolve against it. */
   readonly folder: string;
   readonly nginx: NginxSetup;
   readonly services: readonly Service[];
   readonly socketUnits: readonly Unit[];
   readonly pods: readonly PodServer[];
-  /** What the Dockerfile in the folder builds. */
+  /** The image built by the folder's Dockerfile. */
   readonly image: Image | undefined;
-  /** The packages that package.json names for production. */
+  /** Names of the production dependencies in package.json. */
   readonly dependencies: readonly string[];
-  /** NODE_ENV of the shell that looks. */
+  /** NODE_ENV of the shell that runs doctor. */
   readonly nodeEnv: string | undefined;
-  /** Where the server listens by all of these: its own addresses, or those that systemd holds for it. */
+  /** The addresses the server listens on: its own, or those that systemd holds for it. */
   readonly bound: readonly Address[];
   readonly machine: Machine;
   readonly server: RunningServer | undefined;
 }
 
-/** A setting for people, with the place that says so: `keep-alive (from tsgun.config.ts)`. */
+/** Formats a setting with its origin: `keep-alive (from tsgun.config.ts)`. */
 export function settingPlace({ origins }: Pick<Start, "origins">, name: SettingName): string {
   return `${settingLabel(name)} (${origins.get(name) ?? "default"})`;
 }

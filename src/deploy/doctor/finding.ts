@@ -1,31 +1,31 @@
-/** What a rule is and what it finds, as data: rules look at facts and at nothing else. */
+/** Rules and their findings as data. A rule reads the facts and nothing else. */
 import type { Facts } from "./facts.ts";
 
-/** An error breaks requests, a start or a stop; a warning costs something, or breaks them once something else happens. */
+/** An error breaks requests, a start or a stop. A warning costs something, or breaks them only after a further event. */
 export type Level = "error" | "warning";
 
-/** What a rule has found at one place. */
+/** One result of a rule. */
 export interface Found {
-  /** `file:line`, or what else can be looked at: a setting, a socket, a process. */
+  /** `file:line`, or a setting, a socket or a process. */
   readonly where: string;
-  /** How it is, with the values that do not fit. */
+  /** The fault, with the values that conflict. */
   readonly what: string;
-  /** How to mend it here, where that says more than the rule does. */
+  /** The fix for this case, if more specific than the rule's. */
   readonly mend?: string;
 }
 
 export interface Rule {
-  /** Begins with the family: `nginx-keepalive-longer`. */
+  /** Prefixed with its family: `nginx-keepalive-longer`. */
   readonly id: string;
   readonly level: Level;
-  /** When it is found, for the table in docs/doctor.md. */
+  /** The condition, for the table in docs/doctor.md. */
   readonly title: string;
   readonly breaks: string;
   readonly mend: string;
   check(facts: Facts): readonly Found[];
 }
 
-/** One thing that is wrong, as it is reported. */
+/** A finding as reported. */
 export interface Finding {
   readonly rule: string;
   readonly level: Level;
@@ -35,7 +35,7 @@ export interface Finding {
   readonly mend: string;
 }
 
-/** What the rules find, errors first, the same thing at the same place once. */
+/** Runs the rules. Returns the findings without duplicates, errors first. */
 export function diagnose(rules: readonly Rule[], facts: Facts): readonly Finding[] {
   const findings = rules.flatMap(({ id, level, breaks, mend, check }) =>
     check(facts).map((found): Finding => ({ rule: id, level, breaks, mend, ...found })),

@@ -1,26 +1,26 @@
-/** What a Kubernetes manifest says of its pods, with the lines: grace period, probes, commands, limits. */
+/** Reads the pods of a Kubernetes manifest with their lines: grace period, probes, commands, limits. */
 import type { Place } from "./place.ts";
 import { below, parseYaml, type YamlNode } from "./yaml-nodes.ts";
 
 export interface Probe {
   readonly place: Place;
-  /** Undefined where it does not ask by HTTP. */
+  /** Undefined for a probe that does not use HTTP. */
   readonly path: string | undefined;
-  /** As it is written: a number, or the name of a port. */
+  /** As written: a number, or the name of a port. */
   readonly port: string | undefined;
-  /** The number, where it is known. */
+  /** The port number, if known. */
   readonly portNumber: number | undefined;
 }
 
 export interface Container {
   readonly name: string;
   readonly place: Place;
-  /** `command` and `args` together. */
+  /** `command` followed by `args`. */
   readonly words: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly probes: Readonly<Partial<Record<ProbeKind, Probe>>>;
   readonly preStop: boolean;
-  /** Milliseconds, as far as a `sleep` says; 0 for any other hook. */
+  /** Milliseconds that a `sleep` takes; 0 for any other hook. */
   readonly preStopTime: number;
   readonly cpuLimit: Limit | undefined;
   readonly memoryLimit: Limit | undefined;
@@ -44,7 +44,7 @@ export const PROBE_KINDS = ["startupProbe", "readinessProbe", "livenessProbe"] a
 export type ProbeKind = (typeof PROBE_KINDS)[number];
 
 /**
- * The pods of a manifest: those of its Deployments and their kin.
+ * Returns the pods of a manifest: of Deployments, StatefulSets, DaemonSets, Jobs, CronJobs and Pods.
  * @throws FatalError (usage) that names the file and the line.
  */
 export async function parsePods(text: string, file: string): Promise<Pod[]> {

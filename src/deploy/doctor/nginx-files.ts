@@ -1,4 +1,4 @@
-/** nginx's configuration from its files: what is included stands where the include was. */
+/** Reads nginx's configuration and expands each include in place. */
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import picomatch from "picomatch";
@@ -8,20 +8,20 @@ import { type Directive, parseNginx } from "./nginx-syntax.ts";
 import { at } from "./place.ts";
 import { readText } from "./text-file.ts";
 
-/** Where the packages of distributions have it; a site that is read by itself means this folder by relative includes. */
+/** The distributions' configuration folder. Relative includes of a site that is read alone refer to it. */
 const PREFIX = "/etc/nginx";
-/** nginx itself has no limit; nobody nests so deep but in a circle. */
-const DEEPEST = 20;
+/** nginx has no limit. Deeper nesting only occurs in a cycle. */
+const MAX_DEPTH = 20;
 
 export interface NginxFiles {
   readonly directives: readonly Directive[];
-  /** What is included and not here: `nginx.conf:3: mime.types`. */
+  /** Included files that do not exist: `nginx.conf:3: mime.types`. */
   readonly missing: readonly string[];
 }
 
 /**
- * Reads the file with all that it includes.
- * @throws FatalError (usage) that names the file, and the line where one is wrong.
+ * Reads the file and everything it includes.
+ * @throws FatalError (usage) that names the file and, for a syntax error, the line.
  */
 export function readNginx(file: string): NginxFiles {
   const missing: string[] = [];
@@ -30,7 +30,7 @@ export function readNginx(file: string): NginxFiles {
 }
 
 class Inclusion {
-  /** What a relative path may start from. */
+  /** Base folders for relative paths. */
   readonly #folders: readonly string[];
   readonly #missing: string[];
 
@@ -49,13 +49,13 @@ class Inclusion {
       if (name !== "include") {
         return [block === undefined ? directive : { ...directive, block: this.#expanded(block, depth) }];
       }
-      if (depth > DEEPEST)
+      if (depth > MAX_DEPTH)
         throw new FatalError(`${at(place)}: includes go round in a circle`, ExitCode.usage);
       return this.#included(args[0] ?? "", at(place)).flatMap((file) => this.read(file, depth + 1));
     });
   }
 
-  /** The files of an include; of a mask there may be none. */
+  /** Returns the files of an include. A mask may match none. */
   #included(pattern: string, where: string): string[] {
     const places = isAbsolute(pattern) ? [pattern] : this.#folders.map((folder) => join(folder, pattern));
     const found = places.map(filesLike).find((files) => files.length > 0);
@@ -68,7 +68,7 @@ function isMask(name: string): boolean {
   return /[*?[]/.test(name);
 }
 
-/** The paths that there are, in the order in which nginx reads them. */
+/** Returns the existing paths in the order in which nginx reads them. */
 function filesLike(pattern: string): string[] {
   let paths = ["/"];
   for (const name of pattern.split("/").filter((part) => part !== "")) {
@@ -84,7 +84,7 @@ function filesLike(pattern: string): string[] {
 
 function entries(folder: string, name: string): string[] {
   try {
-    // A folder on the way may be one to go through and not to list.
+    // A parent folder may be searchable but not readable, so list it only for a mask.
     return isMask(name) ? readdirSync(folder).sort() : existsSync(join(folder, name)) ? [name] : [];
   } catch {
     return [];

@@ -1,9 +1,8 @@
-/** What nginx's directives say of the servers behind it: where it passes requests on, and how. Settings are inherited. */
+/** Finds where and how nginx passes requests to upstream servers. Directives inherit from the enclosing blocks. */
 
 import type { Directive } from "./nginx-syntax.ts";
 import { at, type Place } from "./place.ts";
 
-/** A server that nginx connects to. */
 export type Upstream =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
@@ -15,33 +14,33 @@ export interface UpstreamGroup {
   readonly directives: readonly Directive[];
 }
 
-/** A place that passes requests on. */
+/** A `proxy_pass` and its surroundings. */
 export interface Passage {
-  /** That of `proxy_pass`. */
+  /** Where `proxy_pass` stands. */
   readonly place: Place;
-  /** `location /api/`, for people. */
+  /** For messages: `location /api/`. */
   readonly location: string;
-  /** As it is written. */
+  /** The argument of `proxy_pass`, as written. */
   readonly target: string;
   readonly scheme: string;
-  /** Undefined where no block of that name is among the files. */
+  /** Undefined if the files have no upstream block of that name. */
   readonly group: UpstreamGroup | undefined;
-  /** None where a variable says which. */
+  /** Empty if a variable chooses the server. */
   readonly servers: readonly Upstream[];
-  /** The blocks around it, the innermost first. */
+  /** The enclosing blocks, innermost first. */
   readonly scopes: readonly (readonly Directive[])[];
 }
 
 export interface NginxSetup {
   readonly passages: readonly Passage[];
-  /** The user, and the group, of `user` in the main file. */
+  /** The arguments of `user`: user and optional group. */
   readonly user: readonly string[];
 }
 
-/** Blocks that a location lies in, or may be. */
+/** Blocks that can contain `proxy_pass`. */
 const SCOPES = new Set(["http", "server", "location", "if", "limit_except"]);
 
-/** @param files of each file the directives */
+/** @param files the directives of each file */
 export function nginxSetup(files: readonly (readonly Directive[])[]): NginxSetup {
   const http = files.flatMap((file) =>
     file.flatMap((entry) => (entry.name === "http" ? (entry.block ?? []) : [entry])),
@@ -63,7 +62,7 @@ function upstreamGroup({ args, block = [], place }: Directive): UpstreamGroup {
   };
 }
 
-/** `unix:/path` or `host:port`; undefined for what a variable says. */
+/** Parses `unix:/path` or `host:port`; undefined if it contains a variable. */
 function upstream(text: string): Upstream | undefined {
   if (text.includes("$")) return undefined;
   if (text.startsWith("unix:")) return { kind: "unix", path: text.slice("unix:".length) };
@@ -92,7 +91,7 @@ function passage(
   groups: readonly UpstreamGroup[],
 ): Passage {
   const [, scheme = "http", rest = ""] = /^([a-z]+):\/\/(.*)$/s.exec(target) ?? [];
-  // A path behind a Unix socket's is set off by a colon.
+  // A colon separates a Unix socket's path from the URI.
   const address = rest.startsWith("unix:")
     ? rest.replace(/^(unix:[^:]*).*$/s, "$1")
     : rest.replace(/[/?].*$/s, "");
@@ -102,7 +101,7 @@ function passage(
   return { ...around, target, scheme, group, servers };
 }
 
-/** The directive that holds there: that of the innermost block that has one. */
+/** Returns the directive in effect: that of the innermost block that has one. */
 export function effective({ scopes }: Passage, name: string): Directive | undefined {
   return scopes
     .map((scope) => scope.findLast((entry) => entry.name === name))
@@ -110,8 +109,8 @@ export function effective({ scopes }: Passage, name: string): Directive | undefi
 }
 
 /**
- * The fields that are set there, by their names in small letters. A block with a `proxy_set_header` of its own
- * forgets those around it.
+ * Returns the header fields that nginx sets, by lower-case name. A block with its own `proxy_set_header`
+ * inherits none from the enclosing blocks.
  */
 export function fieldsOf({ scopes }: Passage): ReadonlyMap<string, string> {
   const own = scopes
@@ -120,7 +119,7 @@ export function fieldsOf({ scopes }: Passage): ReadonlyMap<string, string> {
   return new Map((own ?? []).map(({ args }) => [(args[0] ?? "").toLowerCase(), args[1] ?? ""]));
 }
 
-/** Where that holds, as people find it: its own line, else that of `proxy_pass`. */
+/** Returns `file:line` of the directive, or of `proxy_pass` if the directive is absent. */
 export function whereOf(passage: Passage, directive: Directive | undefined): string {
   return at(directive?.place ?? passage.place);
 }

@@ -1,6 +1,6 @@
 /**
- * nginx's configuration as a tree of directives with their lines: words, quotes, comments and blocks, as
- * ngx_conf_file.c reads them. What a directive means is nobody's business here.
+ * Parses nginx's configuration into a tree of directives with their lines: words, quotes, comments and blocks,
+ * as in ngx_conf_file.c. The meaning of a directive does not matter here.
  */
 import { ExitCode, FatalError } from "../../errors.ts";
 import { at, type Place } from "./place.ts";
@@ -9,7 +9,7 @@ export interface Directive {
   readonly name: string;
   readonly args: readonly string[];
   readonly place: Place;
-  /** What stands in its braces; undefined where a semicolon ends it. */
+  /** The contents of its braces; undefined if a semicolon ends the directive. */
   readonly block?: readonly Directive[];
 }
 
@@ -18,11 +18,11 @@ type Token =
   | { readonly kind: "word"; readonly text: string; readonly line: number }
   | { readonly kind: Mark; readonly line: number };
 
-/** `${name}` is a part of a word, braces and all. */
 const SPACE = /\s+/y;
 const COMMENT = /#[^\n]*/y;
 const MARK = /[;{}]/y;
 const QUOTED = /"((?:[^"\\]|\\[\s\S])*)"|'((?:[^'\\]|\\[\s\S])*)'/y;
+/** `${name}` is part of a word, including the braces. */
 const BARE = /(?:\$\{[^}\n]*\}|\\[\s\S]|[^\s;{}\\"'])(?:\$\{[^}\n]*\}|\\[\s\S]|[^\s;{\\])*/y;
 
 /** @throws FatalError (usage) that names the file and the line. */
@@ -45,19 +45,19 @@ class Parser {
     return this.#block(undefined);
   }
 
-  /** Directives up to the brace that ends them, or to the end of the file. */
+  /** Parses directives up to the closing brace or the end of the file. */
   #block(opened: number | undefined): Directive[] {
     const directives: Directive[] = [];
     for (;;) {
       const token = this.#next();
       if (token === undefined) {
         if (opened === undefined) return directives;
-        throw this.#trouble(opened, "the block that begins here does not end: a } is missing");
+        throw this.#error(opened, "the block that begins here does not end: a } is missing");
       }
       if (token.kind === "word") directives.push(this.#directive(token.text, token.line));
-      else if (token.kind !== "}") throw this.#trouble(token.line, `unexpected ${token.kind}`);
+      else if (token.kind !== "}") throw this.#error(token.line, `unexpected ${token.kind}`);
       else if (opened !== undefined) return directives;
-      else throw this.#trouble(token.line, "unexpected }");
+      else throw this.#error(token.line, "unexpected }");
     }
   }
 
@@ -75,16 +75,16 @@ class Parser {
           place,
           block: name.endsWith("_by_lua_block") ? this.#skip(line) : this.#block(line),
         };
-      } else throw this.#trouble(line, `${name} does not end: a ; is missing`);
+      } else throw this.#error(line, `${name} does not end: a ; is missing`);
     }
   }
 
-  /** What stands in the braces is Lua. */
+  /** Skips a block of Lua. */
   #skip(opened: number): Directive[] {
     for (let depth = 1; depth > 0; this.#offset += 1) {
       const char = this.#text[this.#offset];
       if (char === undefined)
-        throw this.#trouble(opened, "the block that begins here does not end: a } is missing");
+        throw this.#error(opened, "the block that begins here does not end: a } is missing");
       if (char === "\n") this.#line += 1;
       if (char === "{") depth += 1;
       if (char === "}") depth -= 1;
@@ -93,22 +93,19 @@ class Parser {
   }
 
   #next(): Token | undefined {
-    while (this.#take(SPACE) !== undefined || this.#take(COMMENT) !== undefined);
+    while (this.#match(SPACE) !== undefined || this.#match(COMMENT) !== undefined);
     if (this.#offset >= this.#text.length) return undefined;
     const line = this.#line;
-    const mark = this.#take(MARK)?.[0];
+    const mark = this.#match(MARK)?.[0];
     if (mark !== undefined) return { kind: mark as Mark, line };
-    const quoted = this.#take(QUOTED);
-    const word = quoted === undefined ? this.#take(BARE)?.[0] : (quoted[1] ?? quoted[2]);
+    const quoted = this.#match(QUOTED);
+    const word = quoted === undefined ? this.#match(BARE)?.[0] : (quoted[1] ?? quoted[2]);
     if (word !== undefined) return { kind: "word", text: word.replaceAll(/\\(["'\\ ;{}])/g, "$1"), line };
     const found = this.#text[this.#offset];
-    throw this.#trouble(
-      line,
-      found === "\\" ? "nothing stands behind \\" : `the quote ${found} does not end`,
-    );
+    throw this.#error(line, found === "\\" ? "nothing stands behind \\" : `the quote ${found} does not end`);
   }
 
-  #take(pattern: RegExp): RegExpExecArray | undefined {
+  #match(pattern: RegExp): RegExpExecArray | undefined {
     pattern.lastIndex = this.#offset;
     const match = pattern.exec(this.#text);
     if (match === null) return undefined;
@@ -117,7 +114,7 @@ class Parser {
     return match;
   }
 
-  #trouble(line: number, what: string): FatalError {
+  #error(line: number, what: string): FatalError {
     return new FatalError(`${at({ file: this.#file, line })}: ${what}`, ExitCode.usage);
   }
 }

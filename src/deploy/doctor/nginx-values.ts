@@ -1,4 +1,4 @@
-/** Times and sizes as nginx writes them (ngx_parse_time, ngx_parse_size). */
+/** Parses nginx's times and sizes (ngx_parse_time, ngx_parse_size). */
 
 const TIME_UNITS: { readonly [unit: string]: number } = {
   y: 365 * 86_400_000,
@@ -12,7 +12,7 @@ const TIME_UNITS: { readonly [unit: string]: number } = {
 };
 const SIZE_UNITS: { readonly [unit: string]: number } = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
 
-/** Milliseconds of `60`, `60s`, `1m 30s`, `500ms`; undefined for what is no time, such as a variable. */
+/** Parses `60`, `60s`, `1m 30s`, `500ms` to milliseconds; undefined if it is not a time, such as a variable. */
 export function nginxTime(text: string): number | undefined {
   const parts = text.trim().match(/\d+(?:ms|[yMwdhms])?\s*/g) ?? [];
   if (parts.length === 0 || parts.join("") !== text.trim()) return undefined;
@@ -22,7 +22,7 @@ export function nginxTime(text: string): number | undefined {
   }, 0);
 }
 
-/** Bytes of `1024`, `8k`, `10m`, `1g`. */
+/** Parses `1024`, `8k`, `10m`, `1g` to bytes; undefined if it is not a size. */
 export function nginxSize(text: string): number | undefined {
   const [, digits, unit] = /^(\d+)([kmgKMG]?)$/.exec(text.trim()) ?? [];
   if (digits === undefined) return undefined;

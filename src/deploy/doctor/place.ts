@@ -1,8 +1,8 @@
-/** Where something stands in a file. */
+/** A position in a file. */
 
 /** A line, counted from 1. */
 export interface Place {
-  /** As people know it: relative where it lies below the current folder. */
+  /** For display: relative if below the current folder. */
   readonly file: string;
   readonly line: number;
 }

@@ -1,9 +1,9 @@
-/** The findings for people and for programs, and what was looked at: silence is no health. */
+/** Formats the findings as text and JSON, and lists what was checked: no findings can also mean that nothing was checked. */
 import type { Finding } from "./finding.ts";
 
 export interface Report {
   readonly findings: readonly Finding[];
-  /** What was looked at, and what was not, in a few words each. */
+  /** Short names of what was checked, and of what was not. */
   readonly checked: readonly string[];
   readonly unchecked: readonly string[];
 }
@@ -12,7 +12,7 @@ export function countOf({ findings }: Report, level: Finding["level"]): number {
   return findings.filter((finding) => finding.level === level).length;
 }
 
-/** One block for each finding, and the count. */
+/** Formats one block per finding, then the counts. */
 export function formatReport(report: Report): string {
   const { findings, checked, unchecked } = report;
   const blocks = findings.map(

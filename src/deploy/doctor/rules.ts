@@ -1,4 +1,4 @@
-/** Every rule. docs/doctor.md has this table for people, and each rule stands there once it has its two tests. */
+/** All rules. docs/doctor.md documents them; each rule needs its two tests first. */
 import type { Rule } from "./finding.ts";
 import { CONFIGURATION } from "./rules/configuration.ts";
 import { ENVIRONMENT } from "./rules/environment.ts";

@@ -1,4 +1,4 @@
-/** Unit files as systemd.syntax(7) has them: sections, repeated keys, continued lines, and what an empty value takes back. */
+/** Parses unit files (systemd.syntax(7)): sections, repeated keys, continued lines. Empty values are kept: they reset a key. */
 import { ExitCode, FatalError } from "../../errors.ts";
 import { at, type Place } from "./place.ts";
 
@@ -32,7 +32,7 @@ export function parseUnit(text: string, file: string): Assignment[] {
   return assignments;
 }
 
-/** Lines without comments; a backslash at the end joins the next one, also across a comment. */
+/** Drops comments and joins lines that end with a backslash, also across a comment. */
 function logicalLines(text: string, file: string): { readonly text: string; readonly place: Place }[] {
   const lines: { text: string; place: Place }[] = [];
   let begun: { text: string; place: Place } | undefined;

@@ -1,4 +1,4 @@
-/** A unit with its drop-ins, and what its values mean: times, yes and no, limits. */
+/** A unit with its drop-ins, and typed access to its values: times, booleans, limits. */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { displayed } from "../../loader/locate.ts";
@@ -6,7 +6,7 @@ import { at } from "./place.ts";
 import { type Assignment, parseUnit } from "./systemd-syntax.ts";
 import { readText } from "./text-file.ts";
 
-/** Milliseconds by the names of systemd.time(7). */
+/** Milliseconds per unit name of systemd.time(7). */
 const UNITS: readonly [RegExp, number][] = [
   [/^(?:us|µs|usec)$/, 0.001],
   [/^(?:ms|msec)$/, 1],
@@ -17,7 +17,7 @@ const UNITS: readonly [RegExp, number][] = [
   [/^(?:w|weeks?)$/, 7 * 86_400_000],
 ];
 
-/** Milliseconds of `90`, `1min 30s`, `500ms`, `infinity`; undefined for what is no time. */
+/** Parses `90`, `1min 30s`, `500ms`, `infinity` to milliseconds; undefined if it is not a time. */
 export function timeSpan(text: string): number | undefined {
   if (text === "infinity") return Number.POSITIVE_INFINITY;
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)\s*([a-zµ]*)\s*/gi)];
@@ -32,7 +32,7 @@ export function timeSpan(text: string): number | undefined {
 }
 
 export class Unit {
-  /** `shop.service`. */
+  /** For example `shop.service`. */
   readonly name: string;
   readonly file: string;
   readonly #assignments: readonly Assignment[];
@@ -43,18 +43,18 @@ export class Unit {
     this.#assignments = assignments;
   }
 
-  /** Every value of a key since the last empty one. */
+  /** Returns the values of a key after its last empty assignment, which resets it. */
   all(section: string, key: string): readonly Assignment[] {
     const all = this.#assignments.filter((entry) => entry.section === section && entry.key === key);
     return all.slice(all.findLastIndex(({ value }) => value === "") + 1);
   }
 
-  /** The value that counts: the last one. */
+  /** Returns the last assignment, which takes effect. */
   get(section: string, key: string): Assignment | undefined {
     return this.all(section, key).at(-1);
   }
 
-  /** `fallback` is systemd's own. */
+  /** Milliseconds. `fallback` is systemd's default. */
   time(section: string, key: string, fallback: number): number {
     const value = this.get(section, key)?.value;
     return value === undefined ? fallback : (timeSpan(value) ?? fallback);
@@ -64,7 +64,7 @@ export class Unit {
     return /^(?:yes|y|true|t|on|1)$/i.test(this.get(section, key)?.value ?? "");
   }
 
-  /** Where a key stands, or the file that it is missing in. */
+  /** Returns `file:line` of the first of `keys` that is set, or the file if none is. */
   where(section: string, ...keys: readonly string[]): string {
     const found = keys.map((key) => this.get(section, key)).find((entry) => entry !== undefined);
     return found === undefined ? this.file : at(found.place);
@@ -74,12 +74,12 @@ export class Unit {
     return this.get("Service", "Type")?.value ?? "simple";
   }
 
-  /** The command behind the marks that systemd puts in front of it. */
+  /** The command without systemd's prefix characters. */
   get command(): string {
     return (this.get("Service", "ExecStart")?.value ?? "").replace(/^[-@:+!|]+/, "");
   }
 
-  /** Its command, as it looks, is this server, be it through another program. */
+  /** Whether the command appears to start tsgun, directly or through a wrapper. */
   get isTsgun(): boolean {
     return /(?:^|[\s/"'])tsgun(?:["']|\s|$|\/dist\/)/.test(this.command);
   }
@@ -87,7 +87,7 @@ export class Unit {
 
 /**
  * Reads a unit and its drop-ins, `NAME.d/*.conf` beside it.
- * @throws FatalError (usage) that names the file, and the line where one is wrong.
+ * @throws FatalError (usage) that names the file and, for a syntax error, the line.
  */
 export function readUnit(path: string): Unit {
   const folder = `${path}.d`;

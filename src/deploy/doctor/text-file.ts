@@ -1,4 +1,3 @@
-/** Reads the files that are to be looked at. */
 import { readFileSync } from "node:fs";
 import { ExitCode, FatalError } from "../../errors.ts";
 

@@ -1,24 +1,24 @@
-/** YAML as nodes that know their line. The package that reads it is loaded only where there is a manifest. */
+/** YAML nodes with their lines. The parser is loaded only if there is a manifest. */
 import type { Document, LineCounter } from "yaml";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { at, type Place } from "./place.ts";
 
 export interface YamlNode {
-  /** Where its key stands. */
+  /** The position of its key. */
   readonly place: Place;
-  /** Of a scalar. */
+  /** The value of a scalar; undefined for other nodes. */
   readonly value: unknown;
   readonly entries: ReadonlyMap<string, YamlNode>;
   readonly items: readonly YamlNode[];
 }
 
-/** What lies below by these keys. */
+/** Returns the node at this path of keys, or undefined. */
 export function below(node: YamlNode | undefined, ...path: readonly string[]): YamlNode | undefined {
   return path.reduce<YamlNode | undefined>((current, name) => current?.entries.get(name), node);
 }
 
 /**
- * The documents of a file.
+ * Parses all documents of a file.
  * @throws FatalError (usage) that names the file and the line.
  */
 export async function parseYaml(text: string, file: string): Promise<YamlNode[]> {

@@ -1,4 +1,4 @@
-/** `tsgun.config.ts`, or `.mjs` where there is no TypeScript. */
+/** Writes `tsgun.config.ts`, or `.mjs` for a project without TypeScript. */
 import { formatAddress } from "../../config/address.ts";
 import type { Deployment } from "./deployment.ts";
 

@@ -1,6 +1,6 @@
 /**
- * One deployment as data, which every file is written from: names, places and times are decided here,
- * so that two files cannot contradict each other, nor tsgun's settings.
+ * One deployment as data. Names, paths and times are decided here once, so that the generated files agree
+ * with each other and with tsgun's settings.
  */
 import { type Address, formatAddress } from "../../config/address.ts";
 import type { Config } from "../../config/settings.ts";
@@ -8,44 +8,44 @@ import { longestStop } from "../../config/stop-time.ts";
 import type { Project } from "./project.ts";
 
 export interface Deployment extends Project {
-  /** Where the app lies on the server, absolute. */
+  /** Absolute path of the app on the server. */
   readonly folder: string;
   /** The site's domain. */
   readonly domain: string;
-  /** nginx's group, which may connect to the socket. */
+  /** The group of nginx. It may connect to the socket. */
   readonly proxyGroup: string;
-  /** Where nginx reaches the server, and systemd listens for it. */
+  /** The addresses that nginx connects to and systemd listens on. */
   readonly sockets: readonly Address[];
-  /** What the configuration file is to say of the addresses, if anything. */
+  /** The `bind` to write into the configuration file, if any. */
   readonly bind: Address | undefined;
   readonly config: Config;
-  /** In containers: the port of the app, and that of the health endpoint. */
+  /** Ports of the app and of the health endpoint inside a container. */
   readonly port: number;
   readonly healthPort: number;
 }
 
-/** In containers nothing else is listening, so these are never taken. */
+/** Fixed ports are safe: nothing else listens inside a container. */
 export const CONTAINER = { port: 8000, healthPort: 9000, folder: "/app" } as const;
 
-/** What a stop takes beside its workers' time: the arbiter's own end, and some air. In milliseconds. */
-const STOP_MARGIN = 10_000;
+/** Time for the arbiter's own exit after its workers have stopped, with some slack. */
+const STOP_MARGIN_MS = 10_000;
 
-/** How long after TERM the server may still be there, in whole seconds: more than its own timeouts allow. */
+/** Returns how long to wait after TERM before killing the server, in whole seconds: longer than its own timeouts. */
 export function stopSeconds({ gracefulTimeout }: Config, drainDelay: number): number {
-  return seconds(longestStop({ gracefulTimeout, drainDelay }) + STOP_MARGIN);
+  return seconds(longestStop({ gracefulTimeout, drainDelay }) + STOP_MARGIN_MS);
 }
 
-/** Milliseconds in whole seconds, never less. */
+/** Converts milliseconds to whole seconds, rounded up. */
 export function seconds(milliseconds: number): number {
   return Math.ceil(milliseconds / 1000);
 }
 
-/** The socket of a server that says nothing else. */
+/** The socket of a server whose configuration sets no `bind`. */
 export function defaultSocket(name: string): Address {
   return { kind: "unix", path: `/run/${name}.sock` };
 }
 
-/** As systemd's `ListenStream=` wants it. */
+/** Formats an address for systemd's `ListenStream=`. */
 export function listenStream(address: Address): string {
   return address.kind === "unix" ? address.path : formatAddress(address);
 }

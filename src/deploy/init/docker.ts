@@ -1,16 +1,16 @@
-/** A Dockerfile. The arbiter is process 1: it gets the signals, and reaps what others leave behind. */
+/** Writes a Dockerfile. The arbiter runs as process 1: it receives the signals and reaps orphans. */
 import { CONTAINER, type Deployment, seconds, stopSeconds } from "./deployment.ts";
 import type { PackageManager } from "./project.ts";
 
-/** A line of Node.js with long-term support; tsgun takes 20.11 and later. */
+/** A Node.js release with long-term support. tsgun needs 20.11 or later. */
 const IMAGE = "node:24-slim";
 
 interface Commands {
-  /** Everything, for building. */
+  /** Installs all dependencies, for the build. */
   readonly install: string;
-  /** What the app needs when it runs. */
+  /** Installs the production dependencies only. */
   readonly production: string;
-  /** Takes away what only building needs. */
+  /** Removes the development dependencies after the build. */
   readonly prune: string;
   readonly before?: string;
 }
@@ -37,7 +37,7 @@ const UNLOCKED: Commands = {
   prune: "npm prune --omit=dev",
 };
 
-/** What the server is started with: in a container it has to be reached from outside. */
+/** Returns the server's arguments. It must be reachable from outside the container. */
 export function containerArguments(healthHost: string): readonly string[] {
   const { port, healthPort } = CONTAINER;
   return ["--bind", `0.0.0.0:${port}`, "--admin-bind", `${healthHost}:${healthPort}`];
@@ -102,7 +102,7 @@ CMD ${list(containerArguments("127.0.0.1"))}
 `;
 }
 
-/** What must not be copied into the image: packages of another machine, secrets, history. */
+/** Keeps the host's packages, secrets and the git history out of the image. */
 export function dockerignore(): string {
   return `node_modules
 .git

@@ -1,6 +1,6 @@
 /**
- * What a module exports, read from its text: to find the app of a project nothing of it may run, since
- * that might connect to a database or listen. What the text does not show, `--app` says.
+ * Reads a module's exports from its text. Importing the module to find the app might connect to a database
+ * or listen. Exports that the text does not show need `--app`.
  */
 
 const DECLARED =
@@ -10,7 +10,7 @@ const DEFAULT = /^export\s+default\b|^(?:module\.)?exports\s*=(?!\s*\{)|^export\
 const COMMON_JS = /^\s*(?:module\.)?exports\.([\p{L}_$][\p{L}\p{N}_$]*)\s*=/gmu;
 const COMMON_JS_LIST = /^module\.exports\s*=\s*\{([^}]*)\}/gm;
 
-/** The names under which the module exports something, as far as its text shows; `default` for that. */
+/** Returns the names that the module exports, as far as its text shows them, with `default` for the default export. */
 export function exportedNames(source: string): ReadonlySet<string> {
   const text = source.replaceAll(/\/\*.*?\*\//gs, "");
   const names = [...text.matchAll(DECLARED), ...text.matchAll(COMMON_JS)].map((match) => match[1] as string);
@@ -26,13 +26,13 @@ export function exportedNames(source: string): ReadonlySet<string> {
 }
 
 const LISTENS = /^[^/\n]*\.listen\s*\(/m;
-/** What a module asks that listens only where it was started as the program itself, and not where it is imported. */
-const ASKS_WHO_STARTED = /\brequire\.main\b|\bimport\.meta\.main\b|\bprocess\.argv\[1\]/;
+/** Checks by which a module listens only when it is the main program, not when it is imported. */
+const CHECKS_MAIN_MODULE = /\brequire\.main\b|\bimport\.meta\.main\b|\bprocess\.argv\[1\]/;
 
-/** Whether the module, as it looks, starts a server by itself, also when tsgun imports it. */
+/** Whether the module appears to call listen() when tsgun imports it. */
 export function callsListen(source: string): boolean {
   const text = source.replaceAll(/\/\*.*?\*\//gs, "");
-  return LISTENS.test(text) && !ASKS_WHO_STARTED.test(text);
+  return LISTENS.test(text) && !CHECKS_MAIN_MODULE.test(text);
 }
 
 function items(list: string): string[] {

@@ -1,4 +1,4 @@
-/** Which files there are to be written, by the word that asks for them. */
+/** The files that `tsgun init` writes, by kind. */
 import { formatAddress } from "../../config/address.ts";
 import { configFile, configFileName } from "./config-file.ts";
 import type { Deployment } from "./deployment.ts";
@@ -14,11 +14,11 @@ export interface PlannedFile {
   /** Relative to the project's folder. */
   readonly path: string;
   readonly text: string;
-  /** It goes with another one, and the one that is there will do as well. */
+  /** It accompanies another file; an existing one is good enough. */
   readonly optional?: boolean;
 }
 
-/** For questions and help. */
+/** Used in prompts and `--help`. */
 export const DESCRIPTIONS: Readonly<Record<FileKind, string>> = {
   config: "the configuration, tsgun.config.ts or .mjs",
   nginx: "a site for nginx",
@@ -27,7 +27,6 @@ export const DESCRIPTIONS: Readonly<Record<FileKind, string>> = {
   kubernetes: "a Deployment and a Service for Kubernetes",
 };
 
-/** The files of one kind. */
 export function plannedFiles(kind: FileKind, deployment: Deployment): readonly PlannedFile[] {
   const { name } = deployment;
   switch (kind) {
@@ -50,7 +49,7 @@ export function plannedFiles(kind: FileKind, deployment: Deployment): readonly P
   }
 }
 
-/** What is to be done with them, a line each. */
+/** Returns what the operator does next with the files, one line per step. */
 export function nextSteps(kinds: ReadonlySet<FileKind>, deployment: Deployment): readonly string[] {
   const { name, folder, domain, bind } = deployment;
   const steps: string[] = [];

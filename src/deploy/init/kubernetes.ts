@@ -1,18 +1,18 @@
-/** A Deployment and its Service for Kubernetes. The probes ask the arbiter, which answers though every worker is busy. */
+/** Writes a Kubernetes Deployment and Service. The probes ask the arbiter, which answers even when every worker is busy. */
 
 import { formatDuration } from "../../config/kind.ts";
 import { QUIT_TIME } from "../../config/stop-time.ts";
 import { CONTAINER, type Deployment, seconds, stopSeconds } from "./deployment.ts";
 import { containerArguments } from "./docker.ts";
 
-/** At least so long after TERM the pod still gets connections from nodes that have not heard of its end. */
-const LEAST_DRAIN_DELAY = 5000;
+/** Minimum time to keep serving after TERM: nodes that have not yet removed the pod still send it connections. */
+const MIN_DRAIN_DELAY_MS = 5000;
 const STARTUP_PERIOD_S = 2;
-/** The user `node` of the image, by number, so that Kubernetes can see that it is not root. */
-const USER = 1000;
+/** The image's user `node`. `runAsNonRoot` can verify only a numeric user. */
+const NODE_UID = 1000;
 
 export function kubernetesManifest({ name, config }: Deployment): string {
-  const drainDelay = Math.max(LEAST_DRAIN_DELAY, config.drainDelay);
+  const drainDelay = Math.max(MIN_DRAIN_DELAY_MS, config.drainDelay);
   const words = [...containerArguments("0.0.0.0"), "--drain-delay", formatDuration(drainDelay)];
   const starts = Math.ceil(seconds(config.bootTimeout) / STARTUP_PERIOD_S) + 1;
   return `# kubectl apply -f deploy/kubernetes/${name}.yaml
@@ -40,8 +40,8 @@ spec:
       terminationGracePeriodSeconds: ${stopSeconds(config, drainDelay)}
       securityContext:
         runAsNonRoot: true
-        runAsUser: ${USER}
-        runAsGroup: ${USER}
+        runAsUser: ${NODE_UID}
+        runAsGroup: ${NODE_UID}
         seccompProfile:
           type: RuntimeDefault
       containers:

@@ -1,31 +1,31 @@
-/** A site for nginx: the reverse proxy in front of the server. */
+/** Writes the nginx site: the reverse proxy in front of the server. */
 import { type Address, formatAddress } from "../../config/address.ts";
 import type { Config } from "../../config/settings.ts";
 import { type Deployment, seconds } from "./deployment.ts";
 
-/** Idle connections that each of nginx's workers keeps to the server. */
-const KEPT = 32;
+/** Idle connections to the server that each nginx worker keeps. */
+const KEEPALIVE_CONNECTIONS = 32;
 
-/** nginx closes an idle connection first, so that no request runs into one that the server is closing. */
-export const HEAD_START_S = 15;
+/** nginx closes an idle connection this much earlier than the server, so that it never sends a request on one being closed. */
+export const KEEPALIVE_MARGIN_S = 15;
 const NGINX_KEEPALIVE_S = 60;
 
-/** Milliseconds that nginx waits longer than the server lets the app take: who knows what took so long answers. */
-export const READ_MARGIN = 30_000;
+/** nginx waits this much longer than `request-timeout`, so that tsgun, which knows the cause, answers and logs the timeout. */
+export const READ_MARGIN_MS = 30_000;
 
-/** The address as `server` of an upstream takes it. */
+/** Formats an address for `server` in an upstream block. */
 function server(address: Address): string {
   if (address.kind === "unix") return formatAddress(address);
-  // Bound to every address, it is reached at this machine's own.
+  // A wildcard address is reached over loopback.
   const host = { "0.0.0.0": "127.0.0.1", "::": "::1" }[address.host] ?? address.host;
   return formatAddress({ ...address, host });
 }
 
 function keepAlive(config: Config): string {
-  const keep = Math.min(NGINX_KEEPALIVE_S, Math.floor(config.keepAlive / 1000) - HEAD_START_S);
+  const keep = Math.min(NGINX_KEEPALIVE_S, Math.floor(config.keepAlive / 1000) - KEEPALIVE_MARGIN_S);
   if (keep <= 0) return "";
   return `
-  keepalive ${KEPT};
+  keepalive ${KEEPALIVE_CONNECTIONS};
   # Less than --keep-alive of tsgun (${seconds(config.keepAlive)}s): the side that reuses a connection closes it first.
   keepalive_timeout ${keep}s;`;
 }
@@ -35,7 +35,7 @@ function readTimeout({ requestTimeout }: Config): string {
     return "# How long the app may be silent: tsgun sets it no limit.\n    proxy_read_timeout 1h;";
   const limit = `--request-timeout of tsgun (${seconds(requestTimeout)}s)`;
   return `# More than ${limit}, which knows and logs what took so long.
-    proxy_read_timeout ${seconds(requestTimeout + READ_MARGIN)}s;`;
+    proxy_read_timeout ${seconds(requestTimeout + READ_MARGIN_MS)}s;`;
 }
 
 function bodyLimit({ limitRequestBody }: Config): string {

@@ -1,4 +1,4 @@
-/** From what is asked, the project and its configuration to the one deployment that every file is written from. */
+/** Builds the deployment that every file is written from, out of the options, the project and its configuration. */
 import { readFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { makeConfig } from "../../config/config.ts";
@@ -13,18 +13,18 @@ import { readProject } from "./project.ts";
 export interface Wishes {
   readonly kinds: ReadonlySet<FileKind>;
   readonly app?: string | undefined;
-  /** Where the app will lie on the server. */
+  /** Path of the app on the server. */
   readonly folder?: string | undefined;
   readonly domain?: string | undefined;
-  /** The configuration file that is there will be overwritten. */
+  /** Overwrite an existing configuration file. */
   readonly force: boolean;
 }
 
-/** Needs no quoting in any of the files. */
+/** A path that needs no quoting in any of the files. */
 const PLAIN_PATH = /^\/[\w./+@-]+$/;
 const DOMAIN = /^[\w*.-]+$/;
-/** What a service with `ProtectHome=` and a /tmp of its own cannot see. */
-const UNSEEN = /^\/(?:home|root|Users|tmp|var\/tmp|private)\//;
+/** Paths hidden from a service with `ProtectHome=` and `PrivateTmp=`. */
+const HIDDEN_PATH = /^\/(?:home|root|Users|tmp|var\/tmp|private)\//;
 const PROXY_GROUPS = ["www-data", "nginx", "http"];
 
 /** @throws FatalError (usage) */
@@ -40,7 +40,7 @@ export async function planDeployment(cwd: string, wishes: Wishes): Promise<Deplo
     domain,
     proxyGroup: proxyGroup(),
     sockets: written.has("bind") ? config.bind : [own],
-    // systemd hands the socket over; without it the server has to bind it.
+    // systemd passes the socket. Without systemd the server binds it itself.
     bind: kinds.has("nginx") && !kinds.has("systemd") && !written.has("bind") ? own : undefined,
     config,
     port: CONTAINER.port,
@@ -48,7 +48,7 @@ export async function planDeployment(cwd: string, wishes: Wishes): Promise<Deplo
   };
 }
 
-/** The configuration that the files are written for: the one that is there, or the defaults. */
+/** Reads the project's configuration, or returns the defaults if there is none or it will be overwritten. */
 async function currentConfig(
   cwd: string,
   overwritten: boolean,
@@ -59,25 +59,25 @@ async function currentConfig(
   return { config: makeConfig([layer]), written: new Set(Object.keys(layer.values)) };
 }
 
-/** This folder, where the service will be able to see it. */
-function serverFolder(cwd: string, name: string, wished: string | undefined): string {
-  if (wished !== undefined) {
-    if (isAbsolute(wished) && PLAIN_PATH.test(wished)) return wished.replace(/\/+$/, "");
+/** Returns `--folder`, else the current folder if the service can see it, else a path under /srv. */
+function serverFolder(cwd: string, name: string, option: string | undefined): string {
+  if (option !== undefined) {
+    if (isAbsolute(option) && PLAIN_PATH.test(option)) return option.replace(/\/+$/, "");
     throw new FatalError(
-      `--folder: "${wished}" is not an absolute path of letters, digits and ./+@_-`,
+      `--folder: "${option}" is not an absolute path of letters, digits and ./+@_-`,
       ExitCode.usage,
     );
   }
-  return PLAIN_PATH.test(cwd) && !UNSEEN.test(`${cwd}/`) ? cwd : `/srv/${name}`;
+  return PLAIN_PATH.test(cwd) && !HIDDEN_PATH.test(`${cwd}/`) ? cwd : `/srv/${name}`;
 }
 
-/** nginx's group as this machine has it. */
+/** Returns nginx's group on this machine. */
 function proxyGroup(): string {
   let groups = "";
   try {
     groups = readFileSync("/etc/group", "utf8");
   } catch {
-    // Debian's will do.
+    // Fall back to Debian's name below.
   }
   return PROXY_GROUPS.find((name) => groups.includes(`${name}:`)) ?? "www-data";
 }

@@ -1,4 +1,4 @@
-/** What lies in a project's folder: its package.json, its app, how its packages are installed. Nothing of it is run. */
+/** Inspects a project: package.json, the app, the package manager. None of the project's code runs. */
 import { existsSync, readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { ExitCode, FatalError } from "../../errors.ts";
@@ -9,7 +9,7 @@ import { callsListen, exportedNames } from "./exported-names.ts";
 
 export type PackageManager = "npm" | "pnpm" | "yarn";
 
-/** The part of package.json that is looked at. */
+/** The fields of package.json that init reads. */
 interface Manifest {
   readonly name?: string;
   readonly main?: string;
@@ -18,25 +18,25 @@ interface Manifest {
 }
 
 export interface Project {
-  /** Fit for a unit, an upstream, an image and a Kubernetes object: `a-z`, `0-9` and `-`, a letter first. */
+  /** Valid for a unit, an upstream, an image and a Kubernetes object: `a-z`, `0-9` and `-`, starting with a letter. */
   readonly name: string;
-  /** The app, as `tsgun` takes it. */
+  /** The app spec, as on tsgun's command line. */
   readonly app: string;
-  /** There is TypeScript in it. */
+  /** The project uses TypeScript. */
   readonly typescript: boolean;
   readonly packageManager: PackageManager;
-  /** The file that pins the versions of its packages, if there is one. */
+  /** Name of the lockfile, if there is one. */
   readonly lockfile: string | undefined;
-  /** The script `build` makes the file that the app is in. */
+  /** The script `build` generates the app's file. */
   readonly built: boolean;
-  /** What the person has to know or do, a line each. */
+  /** Advice for the operator, one line each. */
   readonly notes: readonly string[];
 }
 
-/** Where apps are, behind what package.json says. */
-const PLACES = ["app", "server", "index", "main"].flatMap((name) => [name, `src/${name}`]);
-/** `server` is what many call an http.Server. */
-const NAMES = [...DEFAULT_NAMES, "server"];
+/** Usual paths of an app, tried after those that package.json names. */
+const USUAL_PATHS = ["app", "server", "index", "main"].flatMap((name) => [name, `src/${name}`]);
+/** Includes `server`, a common name for an http.Server. */
+const EXPORT_NAMES = [...DEFAULT_NAMES, "server"];
 const RUNNERS = /(?:^|[\s;&])(?:node|nodemon|tsx|ts-node|bun|deno run)\s+(?:-\S+\s+|watch\s+)*([\w./-]+)/;
 const LOCKFILES: readonly [string, PackageManager][] = [
   ["package-lock.json", "npm"],
@@ -46,9 +46,9 @@ const LOCKFILES: readonly [string, PackageManager][] = [
 ];
 
 /**
- * Looks at the project in `folder`.
- * @param app as it is already known, from the command line or the configuration
- * @throws FatalError (usage) when package.json cannot be read or no app is found, with what to do.
+ * Inspects the project in `folder`.
+ * @param app the app spec from the command line or the configuration, if set
+ * @throws FatalError (usage) when package.json cannot be read or no app is found; the message says what to do.
  */
 export function readProject(folder: string, app?: string): Project {
   const manifest = readManifest(folder);
@@ -85,7 +85,7 @@ export function projectName(text: string): string {
   return name === "" ? "app" : name;
 }
 
-/** package.json of a folder, {} without one. @throws FatalError (usage) where it cannot be read */
+/** Reads the folder's package.json, or returns {} if there is none. @throws FatalError (usage) when it cannot be read */
 export function readManifest(folder: string): Manifest {
   const file = join(folder, "package.json");
   if (!existsSync(file)) return {};
@@ -100,7 +100,7 @@ export function readManifest(folder: string): Manifest {
 
 interface FoundApp {
   readonly spec: string;
-  /** Relative; undefined for the app of a package. */
+  /** Relative path; undefined for an app from a package. */
   readonly file: string | undefined;
 }
 
@@ -110,26 +110,26 @@ function namedApp(text: string, folder: string): FoundApp {
   return { spec: text, file: location.kind === "file" ? displayed(location.file, folder) : undefined };
 }
 
-/** The first place with a file that exports an app. */
+/** Finds the first candidate file that exports an app. */
 function findApp(folder: string, manifest: Manifest): FoundApp {
   const files = candidates(folder, manifest);
   for (const file of files) {
     const names = exportedNames(readFileSync(join(folder, file), "utf8"));
-    const name = NAMES.find((candidate) => names.has(candidate));
+    const name = EXPORT_NAMES.find((candidate) => names.has(candidate));
     if (name !== undefined) return { spec: name === "default" ? file : `${file}:${name}`, file };
   }
   const [first] = files;
   const reason =
     first === undefined
-      ? `there is no app in ${folder}: looked for what package.json starts, and for ${PLACES.join(", ")}`
+      ? `there is no app in ${folder}: looked for what package.json starts, and for ${USUAL_PATHS.join(", ")}`
       : `${first} exports no app: export it (${EXPORTING}), without its listen() call`;
   throw new FatalError(`${reason}; or name it: tsgun init --app server.ts:app`, ExitCode.usage);
 }
 
-/** The files that there are, relative to `folder`: main, what the scripts start, the usual names. */
+/** Returns the existing candidates relative to `folder`: `main`, the files that scripts start, the usual names. */
 function candidates(folder: string, { main, scripts = {} }: Manifest): string[] {
   const started = [scripts.start, scripts.dev].map((script) => RUNNERS.exec(script ?? "")?.[1]);
-  const places = [main, ...started, ...PLACES].filter((place) => place !== undefined);
+  const places = [main, ...started, ...USUAL_PATHS].filter((place) => place !== undefined);
   const files = places.flatMap((place) => {
     const file = located(place, folder);
     return file === undefined || !/^\.[mc]?[jt]s$/.test(extname(file)) ? [] : [file];

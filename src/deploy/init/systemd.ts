@@ -1,11 +1,11 @@
-/** Units for systemd: the socket, which outlives restarts, and the service, which may do as little as it needs. */
+/** Writes systemd units: a socket that survives restarts, and a service with the least privileges. */
 import { QUIT_TIME } from "../../config/stop-time.ts";
 import { type Deployment, listenStream, seconds, stopSeconds } from "./deployment.ts";
 
-/** How often systemd wants to hear that the arbiter turns, at least. */
+/** Longest time between watchdog notifications of the arbiter. */
 const WATCHDOG_S = 30;
-/** Beside the time that a worker has to boot. */
-const START_MARGIN = 30_000;
+/** Time for a start on top of `boot-timeout`. */
+const START_MARGIN_MS = 30_000;
 
 export function socketUnit({ name, sockets, proxyGroup, config }: Deployment): string {
   const streams = sockets.map((address) => `ListenStream=${listenStream(address)}`).join("\n");
@@ -50,7 +50,7 @@ Restart=on-failure
 RestartSec=1s
 # 2: the configuration is wrong, and stays wrong.
 RestartPreventExitStatus=2
-TimeoutStartSec=${seconds(config.bootTimeout + START_MARGIN)}s
+TimeoutStartSec=${seconds(config.bootTimeout + START_MARGIN_MS)}s
 # The arbiter is told to stop, and drains its workers; what is left behind the time is killed. The time is more than
 # --graceful-timeout (${seconds(config.gracefulTimeout)}s), --drain-delay (${seconds(config.drainDelay)}s) and the time to cut what is left (${seconds(QUIT_TIME)}s) together.
 KillMode=mixed

@@ -1,4 +1,4 @@
-/** Settings that do not fit each other, or are not for production. */
+/** Settings that conflict, or that are unsuitable for production. */
 import { formatAddress } from "../../../config/address.ts";
 import { formatDuration } from "../../../config/kind.ts";
 import { isLoopback } from "../bound-addresses.ts";

@@ -1,9 +1,9 @@
-/** For the rules about services. */
+/** Shared by the rules about services. */
 import type { Facts, Service } from "../facts.ts";
 import type { Found } from "../finding.ts";
 import type { Unit } from "../systemd-unit.ts";
 
-/** A finding for each service that `what` has a word for, at the first of `keys` that the unit has. */
+/** Reports each service for which `what` returns a finding, at the first of `keys` that its unit sets. */
 export function eachService(
   facts: Facts,
   keys: readonly string[],

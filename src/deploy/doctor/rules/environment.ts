@@ -1,14 +1,14 @@
-/** The variable by which frameworks know that strangers are listening. */
+/** NODE_ENV, by which frameworks decide whether to show stack traces. */
 import type { Facts } from "../facts.ts";
 import type { Found, Rule } from "../finding.ts";
 import { at } from "../place.ts";
 import type { Unit } from "../systemd-unit.ts";
 
 /**
- * Packages that answer an error with its stack unless NODE_ENV is production: those that stand on finalhandler
- * (Express, Connect), and errorhandler.
+ * Packages that send an error's stack to the client unless NODE_ENV is production: errorhandler, and those
+ * based on finalhandler (Express, Connect).
  */
-const TELLTALES = [
+const STACK_LEAKING_PACKAGES = [
   "express",
   "connect",
   "finalhandler",
@@ -17,14 +17,14 @@ const TELLTALES = [
   "@feathersjs/express",
 ];
 
-/** A place that says, or should say, what NODE_ENV is. */
-interface Saying {
+/** A place that sets, or should set, NODE_ENV. */
+interface NodeEnvSource {
   readonly where: string;
   readonly nodeEnv: string | undefined;
 }
 
-/** Undefined where it may be said in what is not read. */
-function ofUnit(unit: Unit): Saying | undefined {
+/** Returns undefined if NODE_ENV may be set in a source that doctor does not read. */
+function ofUnit(unit: Unit): NodeEnvSource | undefined {
   const said = [...unit.all("Service", "Environment").map(({ value }) => value), unit.command]
     .flatMap((text) => [...text.matchAll(/(?:^|[\s"'])NODE_ENV=([^\s"']*)/g)])
     .at(-1)?.[1];
@@ -35,17 +35,17 @@ function ofUnit(unit: Unit): Saying | undefined {
   return { where: unit.where("Service", "Environment"), nodeEnv: said };
 }
 
-function sayings({ services, image, pods, server, config }: Facts): Saying[] {
-  const found: (Saying | undefined)[] = services.map(({ unit, config: { env } }) =>
+function nodeEnvSources({ services, image, pods, server, config }: Facts): NodeEnvSource[] {
+  const found: (NodeEnvSource | undefined)[] = services.map(({ unit, config: { env } }) =>
     env?.NODE_ENV === undefined ? ofUnit(unit) : { where: unit.file, nodeEnv: env.NODE_ENV },
   );
   for (const {
     container,
     config: { env },
   } of pods) {
-    // Empty where it comes from elsewhere (valueFrom).
+    // Empty if the value comes from elsewhere (valueFrom).
     const nodeEnv = env?.NODE_ENV ?? (container.environment.NODE_ENV || image?.nodeEnv);
-    // Without a word in the manifest, the image has the last one, and it need not be the one here.
+    // If the manifest does not set it, the image decides, and that need not be the one built here.
     if (nodeEnv !== undefined) found.push({ where: at(container.place), nodeEnv });
   }
   if (image?.isTsgun === true && (image.nodeEnv !== undefined || image.onNode))
@@ -54,17 +54,17 @@ function sayings({ services, image, pods, server, config }: Facts): Saying[] {
     const nodeEnv = config.env?.NODE_ENV ?? server.environment.NODE_ENV;
     found.push({ where: `the server (pid ${server.status.pid})`, nodeEnv });
   }
-  return found.filter((saying) => saying !== undefined);
+  return found.filter((source) => source !== undefined);
 }
 
-function telltales({ dependencies }: Facts): string[] {
-  return TELLTALES.filter((name) => dependencies.includes(name));
+function stackLeakingPackages({ dependencies }: Facts): string[] {
+  return STACK_LEAKING_PACKAGES.filter((name) => dependencies.includes(name));
 }
 
 function development(facts: Facts): Found[] {
-  const shown = telltales(facts);
+  const shown = stackLeakingPackages(facts);
   if (shown.length === 0) return [];
-  return sayings(facts)
+  return nodeEnvSources(facts)
     .filter(({ nodeEnv }) => nodeEnv !== "production")
     .map(({ where, nodeEnv }) => ({
       where,
@@ -74,7 +74,7 @@ function development(facts: Facts): Found[] {
 
 function unsaid(facts: Facts): Found[] {
   const { services, image, pods, server, config, nodeEnv } = facts;
-  const shown = telltales(facts);
+  const shown = stackLeakingPackages(facts);
   const looked = services.length > 0 || pods.length > 0 || image !== undefined || server !== undefined;
   if (shown.length === 0 || looked || (config.env?.NODE_ENV ?? nodeEnv) === "production") return [];
   return [

@@ -1,4 +1,4 @@
-/** Pods: how they end, who is asked whether they are well, and what they may use. */
+/** Pods: termination, probes and resource limits. */
 import { formatDuration } from "../../../config/kind.ts";
 import { longestStop, QUIT_PART } from "../../../config/stop-time.ts";
 import { stopSeconds } from "../../init/deployment.ts";
@@ -8,12 +8,12 @@ import type { Found, Rule } from "../finding.ts";
 import { PROBE_KINDS, type Probe, type ProbeKind } from "../kubernetes-pods.ts";
 import { at } from "../place.ts";
 
-/** Kubernetes' own, in milliseconds. */
-const GRACE = 30_000;
+/** Default of terminationGracePeriodSeconds. */
+const DEFAULT_GRACE_PERIOD_MS = 30_000;
 
 function gracePeriod({ pods }: Facts): Found[] {
   return pods.flatMap(({ pod, container, config }): Found[] => {
-    const theirs = pod.gracePeriod?.value ?? GRACE;
+    const theirs = pod.gracePeriod?.value ?? DEFAULT_GRACE_PERIOD_MS;
     const ours = longestStop(config) + container.preStopTime;
     if (theirs > ours) return [];
     const parts = [
@@ -41,7 +41,7 @@ function noDrain({ pods }: Facts): Found[] {
     }));
 }
 
-/** The probes of these kinds that ask where `wrong` says so. */
+/** Reports the probes of these kinds for which `wrong` returns a fault. */
 function probes(
   facts: Facts,
   kinds: readonly ProbeKind[],

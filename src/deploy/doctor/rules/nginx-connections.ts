@@ -1,8 +1,8 @@
-/** What nginx connects to, and how it keeps connections and changes protocols. */
+/** nginx's upstream addresses, connection reuse and protocol upgrades. */
 import { formatAddress } from "../../../config/address.ts";
 import { formatDuration } from "../../../config/kind.ts";
 import { settings } from "../../../config/settings.ts";
-import { HEAD_START_S } from "../../init/nginx.ts";
+import { KEEPALIVE_MARGIN_S } from "../../init/nginx.ts";
 import { formatUpstream, leadsHere, ownPassages } from "../bound-addresses.ts";
 import type { Facts } from "../facts.ts";
 import type { Found, Rule } from "../finding.ts";
@@ -10,28 +10,28 @@ import { effective, fieldsOf, type Passage, type UpstreamGroup, whereOf } from "
 import { nginxTime } from "../nginx-values.ts";
 import { at } from "../place.ts";
 
-/** nginx's own, in milliseconds. */
-const KEEPALIVE_TIMEOUT = 60_000;
-/** From this nginx on HTTP/1.1 and kept connections to upstreams are the default. */
-const KEEPS_SINCE = [1, 29, 7] as const;
-const SINCE = KEEPS_SINCE.join(".");
+/** nginx's default. */
+const DEFAULT_KEEPALIVE_TIMEOUT_MS = 60_000;
+/** Since this version nginx uses HTTP/1.1 and keeps upstream connections by default. */
+const KEEPALIVE_DEFAULT_SINCE = [1, 29, 7] as const;
+const SINCE = KEEPALIVE_DEFAULT_SINCE.join(".");
 
-/** Whether this machine's nginx is one that keeps connections by default; undefined where there is none. */
+/** Whether this machine's nginx keeps upstream connections by default; undefined if it is not installed. */
 function keepsByDefault({ machine: { nginxVersion } }: Facts): boolean | undefined {
   if (nginxVersion === undefined) return undefined;
-  const difference = KEEPS_SINCE.map((part, index) => (nginxVersion[index] as number) - part).find(
-    (step) => step !== 0,
-  );
+  const difference = KEEPALIVE_DEFAULT_SINCE.map(
+    (part, index) => (nginxVersion[index] as number) - part,
+  ).find((step) => step !== 0);
   return (difference ?? 0) >= 0;
 }
 
-/** How many idle connections each of nginx's workers keeps to the group. */
+/** Returns how many idle connections each nginx worker keeps to the group. */
 function kept({ directives }: UpstreamGroup, facts: Facts): number {
   const written = directives.findLast(({ name }) => name === "keepalive")?.args[0];
   return written === undefined ? (keepsByDefault(facts) === true ? 32 : 0) : Number(written);
 }
 
-/** The groups that this server is among. */
+/** Returns the upstream groups that contain this server. */
 function ownGroups(facts: Facts): readonly UpstreamGroup[] {
   return [...new Set(ownPassages(facts).flatMap(({ group }) => group ?? []))];
 }
@@ -42,7 +42,7 @@ function keepaliveLonger(facts: Facts): Found[] {
   return ownGroups(facts).flatMap((group): Found[] => {
     if (kept(group, facts) === 0) return [];
     const written = group.directives.findLast(({ name }) => name === "keepalive_timeout");
-    const timeout = written === undefined ? KEEPALIVE_TIMEOUT : nginxTime(written.args[0] ?? "");
+    const timeout = written === undefined ? DEFAULT_KEEPALIVE_TIMEOUT_MS : nginxTime(written.args[0] ?? "");
     if (timeout === undefined || timeout < keepAlive) return [];
     const theirs = `nginx keeps idle connections to ${group.name} for ${formatDuration(timeout)}${written === undefined ? " (its default)" : ""}`;
     return [
@@ -55,9 +55,9 @@ function keepaliveLonger(facts: Facts): Found[] {
   });
 }
 
-/** A lower time for nginx, or where tsgun's is below its default, that again. */
+/** Suggests a lower time for nginx, or tsgun's default if keep-alive is below it. */
 function mendKeepalive(keepAlive: number): string {
-  const shorter = Math.min(KEEPALIVE_TIMEOUT, keepAlive - HEAD_START_S * 1000) / 1000;
+  const shorter = Math.min(DEFAULT_KEEPALIVE_TIMEOUT_MS, keepAlive - KEEPALIVE_MARGIN_S * 1000) / 1000;
   const ways = [
     ...(shorter >= 1 ? [`write keepalive_timeout ${Math.floor(shorter)}s; in the upstream block`] : []),
     ...(keepAlive < settings.keepAlive.default
@@ -67,7 +67,7 @@ function mendKeepalive(keepAlive: number): string {
   return ways.join(", or ");
 }
 
-/** What nginx puts into Connection there, without variables: undefined for what it cannot be known from. */
+/** Returns the Connection field that nginx sends, or undefined if it depends on a variable. */
 function connectionOf(passage: Passage, facts: Facts): string | undefined {
   const written = fieldsOf(passage).get("connection");
   if (written === undefined) return keepsByDefault(facts) === true ? "" : "close";

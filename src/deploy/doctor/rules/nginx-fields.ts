@@ -1,4 +1,4 @@
-/** What nginx says of who asks, and whether it is believed. */
+/** The forwarded fields that nginx sets, and whether tsgun trusts them. */
 import { isIP } from "node:net";
 import { ProxyRules } from "../../../exchange/proxy-rules.ts";
 import { type ForwardedField, LOCAL_PEERS } from "../../../gateway/proxies.ts";
@@ -8,15 +8,15 @@ import type { Found, Rule } from "../finding.ts";
 import { fieldsOf, type Passage, type Upstream } from "../nginx-sites.ts";
 import { at } from "../place.ts";
 
-/** Rules of their own look after these. */
+/** These have rules of their own. */
 const ESSENTIAL: readonly ForwardedField[] = ["x-forwarded-for", "x-forwarded-proto"];
 
-/** `X-Forwarded-For` as people write it. */
+/** Formats a field's name as usually written: `X-Forwarded-For`. */
 function fieldName(field: string): string {
   return field.replaceAll(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase()).replace("-Id", "-ID");
 }
 
-/** Whether the field is set or emptied there, and not just handed on. */
+/** Whether nginx sets or clears the field, rather than passing on the client's. */
 function isSet(passage: Passage, field: string): boolean {
   const value = fieldsOf(passage).get(field);
   return value !== undefined && value !== `$http_${field.replaceAll("-", "_")}`;
@@ -31,7 +31,7 @@ function hostMissing(facts: Facts): Found[] {
     }));
 }
 
-/** For one of the two fields that every proxy has to set. */
+/** Makes the check for one of the two fields that every proxy has to set. */
 function unset(field: ForwardedField): (facts: Facts) => Found[] {
   return (facts) => {
     if (!facts.config.forwardedHeaders.includes(field)) return [];
@@ -61,19 +61,19 @@ function forgeable(facts: Facts): Found[] {
   });
 }
 
-/** Where nginx comes from, as tsgun sees it. */
+/** nginx's address, as seen by tsgun. */
 type Peer = "unix" | "loopback" | { readonly address: string } | "elsewhere";
 
 function peersOf({ servers }: Passage, { machine: { addresses } }: Facts): Peer[] {
   return servers.map((server: Upstream): Peer => {
     if (server.kind === "unix") return "unix";
     if (isLoopback(server.host)) return "loopback";
-    // Who connects to an address of its own machine comes from that very address.
+    // A connection to one of the machine's own addresses has that address as its source.
     return addresses.includes(server.host) ? { address: server.host } : "elsewhere";
   });
 }
 
-/** Whether tsgun believes it; undefined where nobody can know from here. */
+/** Whether tsgun trusts this peer; undefined if that cannot be determined on this machine. */
 function trusted(peer: Peer, { config }: Facts): boolean | undefined {
   const rules = new ProxyRules(config.forwardedAllowIps);
   if (peer === "unix") return rules.trusts({ family: "unix", address: "", port: 0 });

@@ -1,30 +1,30 @@
-/** How long nginx waits and how much it takes, against what tsgun does. */
+/** Compares nginx's timeout and body limit with tsgun's. */
 import { formatDuration } from "../../../config/kind.ts";
 import { seconds } from "../../init/deployment.ts";
-import { READ_MARGIN } from "../../init/nginx.ts";
+import { READ_MARGIN_MS } from "../../init/nginx.ts";
 import { ownPassages } from "../bound-addresses.ts";
 import type { Facts } from "../facts.ts";
 import type { Found, Rule } from "../finding.ts";
 import { effective, type Passage, whereOf } from "../nginx-sites.ts";
 import { nginxSize, nginxTime } from "../nginx-values.ts";
 
-/** nginx's own, in milliseconds and bytes. */
-const READ_TIMEOUT = 60_000;
-const BODY_SIZE = 1024 ** 2;
+/** nginx's defaults. */
+const DEFAULT_READ_TIMEOUT_MS = 60_000;
+const DEFAULT_BODY_SIZE = 1024 ** 2;
 
 function readTimeoutShort(facts: Facts): Found[] {
   const { requestTimeout } = facts.config;
   if (requestTimeout === 0) return [];
   return ownPassages(facts).flatMap((passage): Found[] => {
     const written = effective(passage, "proxy_read_timeout");
-    const timeout = written === undefined ? READ_TIMEOUT : nginxTime(written.args[0] ?? "");
+    const timeout = written === undefined ? DEFAULT_READ_TIMEOUT_MS : nginxTime(written.args[0] ?? "");
     if (timeout === undefined || timeout > requestTimeout) return [];
     const own = written === undefined ? " (its default)" : "";
     return [
       {
         where: whereOf(passage, written),
         what: `nginx waits ${formatDuration(timeout)}${own} for an answer, tsgun lets the app take ${formatDuration(requestTimeout)} (request-timeout)`,
-        mend: `write proxy_read_timeout ${seconds(requestTimeout + READ_MARGIN)}s; or lower request-timeout`,
+        mend: `write proxy_read_timeout ${seconds(requestTimeout + READ_MARGIN_MS)}s; or lower request-timeout`,
       },
     ];
   });
@@ -36,19 +36,19 @@ function readTimeoutUnsaid(facts: Facts): Found[] {
     .filter((passage) => effective(passage, "proxy_read_timeout") === undefined)
     .map((passage) => ({
       where: whereOf(passage, undefined),
-      what: `tsgun sets the app no limit (request-timeout 0), and nginx gives up after ${formatDuration(READ_TIMEOUT)}, its default`,
+      what: `tsgun sets the app no limit (request-timeout 0), and nginx gives up after ${formatDuration(DEFAULT_READ_TIMEOUT_MS)}, its default`,
     }));
 }
 
-/** Bytes that nginx takes there, and where that is said. */
+/** Returns nginx's body limit in bytes, and where it is set. */
 function bodySize(passage: Passage): {
   readonly size: number | undefined;
   readonly where: string;
   readonly written: boolean;
 } {
   const directive = effective(passage, "client_max_body_size");
-  const size = directive === undefined ? BODY_SIZE : nginxSize(directive.args[0] ?? "");
-  // 0 is no limit.
+  const size = directive === undefined ? DEFAULT_BODY_SIZE : nginxSize(directive.args[0] ?? "");
+  // 0 means no limit.
   return {
     size: size === 0 ? Number.POSITIVE_INFINITY : size,
     where: whereOf(passage, directive),

@@ -1,13 +1,13 @@
-/** Whether nginx may open the Unix sockets: by what stands in the files, and by those that are there. */
+/** Whether nginx may connect to the Unix sockets, by configuration and by the existing files. */
 import { ownPassages } from "../bound-addresses.ts";
 import { type Facts, type NginxUser, type PathStep, settingPlace } from "../facts.ts";
 import type { Found, Rule } from "../finding.ts";
 import type { Unit } from "../systemd-unit.ts";
 
 const WRITE = 0o2;
-const ENTER = 0o1;
+const EXECUTE = 0o1;
 
-/** Whether `user` has these bits of the mode: the first class that fits decides, as in the kernel. */
+/** Whether the mode grants `user` these bits. As in the kernel, the first matching class (user, group, other) decides. */
 function allows({ mode, uid, gid }: PathStep, user: NginxUser, bits: number): boolean {
   if (user.uid === 0) return true;
   if (user.uid === uid) return (mode & (bits << 6)) !== 0;
@@ -32,7 +32,7 @@ function folderClosed({ machine: { sockets, nginxUser } }: Facts): Found[] {
   if (nginxUser.uid === undefined) return [];
   return sockets.flatMap((socket) =>
     socket.folders
-      .filter((folder) => !allows(folder, nginxUser, ENTER))
+      .filter((folder) => !allows(folder, nginxUser, EXECUTE))
       .map(({ path, mode, uid, gid }) => ({
         where: path,
         what: `the socket ${socket.path} lies below this folder, whose mode is ${octal(mode)} (user ${uid}, group ${gid}): ${nginxUser.name}, who nginx is, may not enter it`,
@@ -41,7 +41,7 @@ function folderClosed({ machine: { sockets, nginxUser } }: Facts): Found[] {
   );
 }
 
-/** By names, since the accounts may be another machine's. */
+/** Compares names, since the accounts may be on another machine. */
 function namesAllow(mode: number, owner: string, group: string, user: NginxUser): boolean {
   if (user.name === "root" || (mode & WRITE) !== 0) return true;
   if (user.name === owner) return (mode & (WRITE << 6)) !== 0;
@@ -83,7 +83,7 @@ function hasFile(unit: Unit): boolean {
   return unit.all("Socket", "ListenStream").some(({ value }) => value.startsWith("/"));
 }
 
-/** Whose the socket will be, as far as the settings or the unit say. */
+/** Returns the socket's future owner, if the settings or the unit name one. */
 function plannedOwner({
   config,
   services,

@@ -1,22 +1,22 @@
-/** The service: how systemd starts tsgun, hears of it and ends it, and what it lets it do. */
+/** The service: start, notification, stop and sandbox. */
 import type { Config } from "../../../config/settings.ts";
 import type { Facts } from "../facts.ts";
 import type { Found, Rule } from "../finding.ts";
 import type { Unit } from "../systemd-unit.ts";
 import { eachService, notifies } from "./each-service.ts";
 
-/** Open files of a worker beside its connections: its modules, logs, sockets, a database. */
+/** Files a worker opens in addition to its connections: modules, logs, sockets, a database. */
 const FILES_MARGIN = 100;
 
-/** Who may speak for the service; WatchdogSec lets the main process, where nothing is said. */
-function access(unit: Unit): string {
+/** Returns the effective NotifyAccess. WatchdogSec implies `main` if it is not set. */
+function effectiveNotifyAccess(unit: Unit): string {
   const listens = notifies(unit) || unit.get("Service", "WatchdogSec") !== undefined;
   return unit.get("Service", "NotifyAccess")?.value ?? (listens ? "main" : "none");
 }
 
 function notifyAccess(facts: Facts): Found[] {
   return eachService(facts, ["NotifyAccess", "Type"], ({ unit }) => {
-    const who = access(unit);
+    const who = effectiveNotifyAccess(unit);
     if ((!notifies(unit) && unit.get("Service", "WatchdogSec") === undefined) || who === "all")
       return undefined;
     if (who === "none")
@@ -28,8 +28,8 @@ function notifyAccess(facts: Facts): Found[] {
 
 function notifyMain(facts: Facts): Found[] {
   return eachService(facts, ["NotifyAccess", "Type"], ({ unit }) =>
-    notifies(unit) && facts.machine.koffi && !["all", "none"].includes(access(unit))
-      ? `only the main process may speak to systemd (NotifyAccess=${access(unit)})`
+    notifies(unit) && facts.machine.koffi && !["all", "none"].includes(effectiveNotifyAccess(unit))
+      ? `only the main process may speak to systemd (NotifyAccess=${effectiveNotifyAccess(unit)})`
       : undefined,
   );
 }
@@ -62,13 +62,13 @@ function killMode(facts: Facts): Found[] {
   });
 }
 
-/** What it may be raised to: Node raises the limit to that by itself. */
+/** Returns the hard limit. Node raises the soft limit to it at start-up. */
 function hardLimit(unit: Unit): number | undefined {
   const [soft, hard = soft] = unit.get("Service", "LimitNOFILE")?.value.split(":") ?? [];
   return hard === undefined || hard === "infinity" || !/^\d+$/.test(hard) ? undefined : Number(hard);
 }
 
-/** How many files a worker may have open at once, at least. */
+/** Returns the number of open files that a worker needs at full load. */
 export function filesNeeded({ workerConnections }: Pick<Config, "workerConnections">): number {
   return workerConnections + FILES_MARGIN;
 }
@@ -97,7 +97,7 @@ function privateTmp(facts: Facts): Found[] {
   });
 }
 
-/** Programs that start it in their stead, and stay in front of it. */
+/** Programs that run tsgun as a child and stay its parent. */
 const WRAPPER = /^(?:\S*\/)?(npx|npm|pnpm|yarn|bunx?|sh|bash|sudo|su)\s/;
 
 function wrapped(facts: Facts): Found[] {

@@ -1,4 +1,4 @@
-/** How long systemd waits, against what tsgun may take. */
+/** Compares systemd's timeouts with tsgun's. */
 import { formatDuration } from "../../../config/kind.ts";
 import { longestStop, QUIT_PART } from "../../../config/stop-time.ts";
 import { seconds, stopSeconds } from "../../init/deployment.ts";
@@ -7,22 +7,22 @@ import type { Found, Rule } from "../finding.ts";
 import type { Unit } from "../systemd-unit.ts";
 import { eachService, notifies } from "./each-service.ts";
 
-/** systemd's own, in milliseconds (systemd-system.conf(5)). */
-const DEFAULT_TIMEOUT = 90_000;
-/** What a start takes beside the workers' boot. */
-const START_MARGIN = 30_000;
-/** The arbiter may be busy for so long without being stuck: it reads a configuration, or waits for a slow disk. */
-const LEAST_WATCHDOG = 5000;
+/** systemd's default (systemd-system.conf(5)). */
+const DEFAULT_TIMEOUT_MS = 90_000;
+/** Time for a start on top of `boot-timeout`. */
+const START_MARGIN_MS = 30_000;
+/** A healthy arbiter may be busy this long: reading a configuration, or waiting for a slow disk. */
+const MIN_WATCHDOG_MS = 5000;
 
 function timeout(unit: Unit, key: string): number {
-  return unit.time("Service", key, unit.time("Service", "TimeoutSec", DEFAULT_TIMEOUT));
+  return unit.time("Service", key, unit.time("Service", "TimeoutSec", DEFAULT_TIMEOUT_MS));
 }
 
 function stopTimeout(facts: Facts): Found[] {
   return eachService(facts, ["TimeoutStopSec", "TimeoutSec", "ExecStart"], ({ unit, config }) => {
     const theirs = timeout(unit, "TimeoutStopSec");
     const ours = longestStop(config);
-    // 0 is no limit.
+    // 0 means no limit.
     if (theirs === 0 || theirs > ours) return undefined;
     const sum = `graceful-timeout ${formatDuration(config.gracefulTimeout)}, drain-delay ${formatDuration(config.drainDelay)}, ${QUIT_PART}`;
     return {
@@ -38,7 +38,7 @@ function startTimeout(facts: Facts): Found[] {
     if (!notifies(unit) || theirs === 0 || theirs > config.bootTimeout) return undefined;
     return {
       what: `systemd gives up after ${formatDuration(theirs)} (TimeoutStartSec), a worker may boot for ${formatDuration(config.bootTimeout)} (boot-timeout)`,
-      mend: `write TimeoutStartSec=${seconds(config.bootTimeout + START_MARGIN)}s`,
+      mend: `write TimeoutStartSec=${seconds(config.bootTimeout + START_MARGIN_MS)}s`,
     };
   });
 }
@@ -46,7 +46,7 @@ function startTimeout(facts: Facts): Found[] {
 function watchdog(facts: Facts): Found[] {
   return eachService(facts, ["WatchdogSec"], ({ unit }) => {
     const time = unit.time("Service", "WatchdogSec", 0);
-    return time > 0 && time < LEAST_WATCHDOG
+    return time > 0 && time < MIN_WATCHDOG_MS
       ? `systemd wants to hear of tsgun every ${formatDuration(time)} (WatchdogSec)`
       : undefined;
   });

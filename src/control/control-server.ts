@@ -3,10 +3,11 @@ import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
 import { type ListenOptions, Server as NetServer } from "node:net";
 import { dirname } from "node:path";
+import type { SocketFile } from "../system/unix-socket.ts";
 import type { Controllable } from "./api.ts";
 import { createJsonServer } from "./json-server.ts";
 import { controlRoutes, healthRoutes } from "./routes.ts";
-import { claimName, draftName, type NamedSocket, removeName, takeName } from "./socket-name.ts";
+import { claimName, draftName, removeName, takeName } from "./socket-name.ts";
 
 export interface OpenServer {
   /** Takes no more connections, and gives its name up. An answer that is on its way, such as that of an upgrade, still goes out. */
@@ -16,7 +17,7 @@ export interface OpenServer {
 }
 
 export interface ControlServer extends OpenServer {
-  readonly socket: NamedSocket;
+  readonly socket: SocketFile;
 }
 
 /** An HTTP server's own `close` cuts connections whose request has not come yet, too. */
@@ -49,7 +50,7 @@ function listening(server: Server, options: ListenOptions): Promise<void> {
 export async function openControlSocket(
   path: string,
   target: Controllable,
-  held?: NamedSocket,
+  held?: SocketFile,
 ): Promise<ControlServer> {
   const draft = draftName(path);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -60,7 +61,7 @@ export async function openControlSocket(
   const bound = listening(server, { path: draft });
   process.umask(mask);
   await bound;
-  let socket: NamedSocket;
+  let socket: SocketFile;
   try {
     chmodSync(draft, 0o600);
     socket = (held && takeName(draft, held, path)) ?? (await claimName(draft, path));
@@ -87,7 +88,7 @@ export type HealthAddress =
 export interface HealthSocket {
   readonly descriptor: number;
   /** Of a Unix socket. */
-  readonly name?: NamedSocket;
+  readonly name?: SocketFile;
 }
 
 export interface HealthServer extends OpenServer {
@@ -130,7 +131,7 @@ async function listenForHealth(
   server: Server,
   address: HealthAddress,
   inherited: HealthSocket | undefined,
-): Promise<NamedSocket | undefined> {
+): Promise<SocketFile | undefined> {
   if (inherited !== undefined) {
     await listening(server, { fd: inherited.descriptor } as ListenOptions);
     return inherited.name;

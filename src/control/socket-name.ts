@@ -3,20 +3,18 @@
  * client that connects to the name is never refused while a server has it. When Node closes a socket it removes the name that
  * the socket was bound to, whoever owns that name by then: these sockets are therefore bound under a draft name.
  */
-import { linkSync, lstatSync, renameSync, rmSync, unlinkSync } from "node:fs";
-import { connect } from "node:net";
+import { lstatSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-
-/** The longest path of a Unix socket on Linux; macOS has 103. */
-const SOCKET_PATH_MAX = process.platform === "darwin" ? 103 : 107;
-
-/** A name, and which socket it was given to. */
-export interface NamedSocket {
-  /** Absolute, or as it was configured. */
-  readonly path: string;
-  readonly dev: number;
-  readonly ino: number;
-}
+import { exists } from "../system/process-state.ts";
+import {
+  discard,
+  hasName,
+  linked,
+  SOCKET_PATH_MAX,
+  type SocketFile,
+  socketAt,
+  tryConnecting,
+} from "../system/unix-socket.ts";
 
 /** How often a name is tried while other servers take it or give it up. */
 const CLAIMS = 3;
@@ -40,10 +38,10 @@ export function draftName(path: string): string {
  * Gives a listening socket its name, if nobody answers there. A socket left behind by a dead server is replaced.
  * @throws Error with one line that says why it cannot be
  */
-export async function claimName(draft: string, path: string): Promise<NamedSocket> {
+export async function claimName(draft: string, path: string): Promise<SocketFile> {
   try {
     for (let claim = 0; claim < CLAIMS; claim++) {
-      if (linked(draft, path)) return socketAt(path) as NamedSocket;
+      if (linked(draft, path)) return socketAt(path) as SocketFile;
       await removeStale(path);
     }
   } finally {
@@ -56,42 +54,22 @@ export async function claimName(draft: string, path: string): Promise<NamedSocke
  * Gives a listening socket the name of another, `held`, and renames that to `path`. At every moment exactly one name leads to
  * a server. Returns undefined where one step cannot do it, or something else has the name already.
  */
-export function takeName(draft: string, held: NamedSocket, path: string): NamedSocket | undefined {
+export function takeName(draft: string, held: SocketFile, path: string): SocketFile | undefined {
   if (!hasName(held) || dirname(held.path) !== dirname(path)) return undefined;
   if (held.path !== path && lstatSync(path, { throwIfNoEntry: false }) !== undefined) return undefined;
   renameSync(draft, held.path);
   if (held.path !== path) renameSync(held.path, path);
-  return socketAt(path) as NamedSocket;
+  return socketAt(path) as SocketFile;
 }
 
-/** What has this name now; undefined where that is no socket. */
-export function socketAt(path: string): NamedSocket | undefined {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  return stats?.isSocket() ? { path, dev: stats.dev, ino: stats.ino } : undefined;
-}
-
-/** Whether the name still belongs to this socket. */
-export function hasName({ path, dev, ino }: NamedSocket): boolean {
-  const there = socketAt(path);
-  return there?.ino === ino && there.dev === dev;
-}
-
-export function removeName(socket: NamedSocket): void {
+export function removeName(socket: SocketFile): void {
   if (hasName(socket)) rmSync(socket.path, { force: true });
 }
 
 /** False only for a socket that refuses connections or does not exist; any other failure may hide a live server. */
-export function isAlive(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", ({ code }: NodeJS.ErrnoException) =>
-      resolve(code !== "ECONNREFUSED" && code !== "ENOENT"),
-    );
-  });
+export async function isAlive(path: string): Promise<boolean> {
+  const outcome = await tryConnecting(path);
+  return outcome !== "ECONNREFUSED" && outcome !== "ENOENT";
 }
 
 /**
@@ -109,31 +87,6 @@ export function removeDead(path: string, pid: number): void {
   }
 }
 
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-/** False when something has the name. */
-function linked(draft: string, path: string): boolean {
-  try {
-    linkSync(draft, path);
-    return true;
-  } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") return false;
-    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(code)) throw error;
-    // A file system without hard links: no longer in one step.
-    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return false;
-    renameSync(draft, path);
-    return true;
-  }
-}
-
 async function removeStale(path: string): Promise<void> {
   const judged = socketAt(path);
   if (judged === undefined) {
@@ -142,17 +95,4 @@ async function removeStale(path: string): Promise<void> {
   }
   if (await isAlive(path)) throw new Error(`${path} belongs to another server`);
   discard(judged);
-}
-
-/** Takes a name from a dead socket, unless somebody has got it since it was judged: then it is given back. */
-function discard(judged: NamedSocket): void {
-  const aside = draftName(judged.path);
-  try {
-    renameSync(judged.path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
-  }
-  if (!hasName({ ...judged, path: aside })) linked(aside, judged.path);
-  unlinkSync(aside);
 }

@@ -8,6 +8,7 @@ import { chmodSync, linkSync, readFileSync, renameSync, rmSync, statSync, writeF
 import { dirname, join } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
 import { exists, processState, procStat } from "./process-state.ts";
+import { isTaken } from "./unix-socket.ts";
 
 const MODE = 0o644;
 /** Room for clocks that differ: the file's time is the file system's, the start time the kernel's. */
@@ -107,8 +108,7 @@ function place(draft: string, path: string): boolean {
   try {
     linkSync(draft, path);
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
-    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(codeOf(error) ?? "")) throw error;
+    if (isTaken(error)) return false;
     // A file system without hard links: no longer in one step, but still never over another's file.
     return placeExclusively(draft, path);
   }

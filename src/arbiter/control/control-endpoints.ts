@@ -8,13 +8,13 @@ import { type Address, formatAddress } from "../../config/address.ts";
 import type { Config } from "../../config/settings.ts";
 import type { Controllable } from "../../control/api.ts";
 import type { ControlServer, HealthServer, HealthSocket } from "../../control/control-server.ts";
-import type { NamedSocket } from "../../control/socket-name.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
+import { hasName, type SocketFile } from "../../system/unix-socket.ts";
 
 /** The doors of one arbiter, as data: an upgrade hands them to the next one. */
 export interface HandedDoors {
-  readonly control?: NamedSocket;
+  readonly control?: SocketFile;
   readonly health?: HealthSocket & { readonly address: string };
 }
 
@@ -28,7 +28,7 @@ export class ControlDoors {
   readonly #target: Controllable;
   readonly #log: ErrorLog;
   /** Whose name the control socket takes, and the socket that the health endpoint is asked at. */
-  readonly #held: NamedSocket | undefined;
+  readonly #held: SocketFile | undefined;
   readonly #inherited: HealthSocket | undefined;
   #health: HealthServer | undefined;
   #opensHealth = false;
@@ -109,9 +109,6 @@ export class ControlDoors {
   /** Resolves when the next arbiter is asked in this one's place, and all is answered that was asked before. */
   async taken(): Promise<void> {
     const control = this.#control;
-    // Without doors their code has not been loaded, and an upgrade may have removed its files.
-    if (control === undefined && this.#health === undefined) return;
-    const { hasName } = await import("../../control/socket-name.ts");
     await until(async () => control === undefined || !hasName(control.socket), TAKEN_WITHIN);
     this.#health?.leave();
     // What has come until here is accepted in the next turn.
@@ -170,7 +167,7 @@ async function openControl(
   path: string | undefined,
   target: Controllable,
   log: ErrorLog,
-  held: NamedSocket | undefined,
+  held: SocketFile | undefined,
 ): Promise<ControlServer | undefined> {
   const { openControlSocket } = await import("../../control/control-server.ts");
   const { defaultControlSocket, liveControlSockets } = await import("../../control/socket-path.ts");

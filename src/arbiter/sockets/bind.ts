@@ -3,7 +3,7 @@
  * connection waits in the kernel while workers boot, come and go. It never accepts one itself.
  */
 
-import { linkSync, lstatSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { lstatSync, statSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import { dirname, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -11,6 +11,13 @@ import { type Address, formatAddress } from "../../config/address.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { ownSocket, type SocketOwnership, withUmask } from "../../system/identity.ts";
 import { isAboutToListen } from "../../system/socket-table.ts";
+import {
+  discard,
+  hasName,
+  SOCKET_PATH_MAX,
+  type SocketFile,
+  tryConnecting,
+} from "../../system/unix-socket.ts";
 import { closeSocket, listenWithoutAccepting, openSocket } from "./open-socket.ts";
 
 /** A bound socket, as data: an upgrade hands it to the next arbiter. */
@@ -20,15 +27,8 @@ export interface Listener {
   readonly url: string;
   /** systemd bound it. */
   readonly activated?: true;
-  /** The file of a Unix socket that the server made, and has to remove. */
+  /** The file of a Unix socket that the server made, and has to remove; its path is absolute. */
   readonly file?: SocketFile;
-}
-
-export interface SocketFile {
-  /** Absolute. */
-  readonly path: string;
-  readonly dev: number;
-  readonly ino: number;
 }
 
 /** What stands in the place of a Unix socket's file: nothing, another server's socket, or something else. */
@@ -36,13 +36,13 @@ export type FileLoss = "removed" | "another socket" | "no socket";
 
 /**
  * Why no client reaches a Unix socket by its path any more; undefined while its file is in place, and for a socket
- * without one. An open socket keeps its inode, so no other file can have the same number.
+ * without one.
  */
 export function fileLoss({ file }: Listener): FileLoss | undefined {
   if (file === undefined) return undefined;
+  if (hasName(file)) return undefined;
   const there = lstatSync(file.path, { throwIfNoEntry: false });
   if (there === undefined) return "removed";
-  if (there.ino === file.ino && there.dev === file.dev) return undefined;
   return there.isSocket() ? "another socket" : "no socket";
 }
 
@@ -60,9 +60,6 @@ export function releaseSocket(listener: Listener, shared: boolean): void {
   if (!shared) removeSocketFile(listener);
   closeSocket(listener.descriptor);
 }
-
-/** The longest path of a Unix socket in bytes: `sun_path` less its NUL. libuv may cut a longer one short. */
-const LONGEST_PATH = process.platform === "linux" ? 107 : 103;
 
 /** Nobody may connect but the owner, until the file has the mode it was asked to have. */
 const UMASK_BEFORE_MODE = 0o177;
@@ -187,8 +184,8 @@ async function bindUnix(
   const absolute = resolve(path);
   const shown = `unix:${path}`;
   const bytes = Buffer.byteLength(absolute);
-  if (bytes > LONGEST_PATH) {
-    throw cannotBind(shown, `the path is too long: ${bytes} bytes, the system allows ${LONGEST_PATH}`);
+  if (bytes > SOCKET_PATH_MAX) {
+    throw cannotBind(shown, `the path is too long: ${bytes} bytes, the system allows ${SOCKET_PATH_MAX}`);
   }
   const folder = statSync(dirname(absolute), { throwIfNoEntry: false });
   if (folder?.isDirectory() !== true) throw cannotBind(shown, `there is no folder ${dirname(absolute)}`);
@@ -237,38 +234,14 @@ async function removeStale(path: string, shown: string): Promise<void> {
     if (!there.isSocket()) throw cannotBind(shown, "the path is taken by something that is no socket");
     const outcome = await tryConnecting(path);
     if (outcome === "ENOENT") return;
-    // EAGAIN: somebody listens, and is so busy that the backlog is full.
     const listens = outcome === "connected" || outcome === "EAGAIN";
     if (!listens && outcome !== "ECONNREFUSED") {
       throw cannotBind(shown, `the socket that is there cannot be tried: ${outcome}`);
     }
-    const isAlive = listens || (isAboutToListen(path) ?? tries < 2);
-    if (!isAlive && removeIfSame(path, there.ino)) return;
     if (listens || tries === STALE_TRIES) {
       throw cannotBind(shown, "another server listens on it; stop it or choose another path");
     }
-    if (isAlive) await pause(STALE_PAUSE);
+    if (isAboutToListen(path) ?? tries < 2) await pause(STALE_PAUSE);
+    else discard({ path, dev: there.dev, ino: there.ino });
   }
-}
-
-/** "connected", or the code of the error. */
-async function tryConnecting(path: string): Promise<string> {
-  return await new Promise<string>((done) => {
-    const probe = net.connect({ path });
-    probe.once("connect", () => {
-      probe.destroy();
-      done("connected");
-    });
-    probe.once("error", (error: NodeJS.ErrnoException) => done(error.code ?? error.message));
-  });
-}
-
-/** Removes a socket's file unless another one has just come into its place, from a server that starts as well. */
-function removeIfSame(path: string, ino: number): boolean {
-  const aside = `${path}.${process.pid}.stale`;
-  renameSync(path, aside);
-  const isSame = lstatSync(aside).ino === ino;
-  if (!isSame) linkSync(aside, path);
-  unlinkSync(aside);
-  return isSame;
 }

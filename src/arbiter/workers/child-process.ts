@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
+import type { Config } from "../../config/settings.ts";
 import { asOutOfDescriptors, OutOfDescriptors, requireDescriptors } from "../../native/descriptors.ts";
 
 export interface ChildLaunch {
@@ -18,6 +19,14 @@ export interface ChildLaunch {
   /** In a session of its own. */
   readonly detached?: boolean;
   readonly argv0?: string;
+}
+
+/** What systemd tells the arbiter is none of the app's business, which may know the protocol too. */
+const NOT_THEIRS = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined };
+
+/** The environment of a process that loads the app. */
+export function appEnvironment({ env }: Pick<Config, "env">): NodeJS.ProcessEnv {
+  return { ...process.env, ...env, ...NOT_THEIRS };
 }
 
 /** A process could not be started. The message is the reason, to continue a sentence after a colon. */

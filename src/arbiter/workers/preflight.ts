@@ -10,13 +10,10 @@ import type { Config } from "../../config/settings.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { type BootStep, describeUnfinished } from "../../ipc/boot-step.ts";
 import type { FromTrial, Identity, Trial } from "../../ipc/messages.ts";
-import { startedChild } from "./child-process.ts";
+import { appEnvironment, startedChild } from "./child-process.ts";
 import { killTree } from "./kill-tree.ts";
 
 const PROGRAM = fileURLToPath(new URL(`../../worker/trial${extname(import.meta.filename)}`, import.meta.url));
-
-/** What systemd tells the arbiter is none of the app's business. */
-const NOT_THEIRS = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined };
 
 /** Node ≥ 22.1 keeps what it has compiled for the next process. */
 export const HAS_COMPILE_CACHE = "enableCompileCache" in nodeModule;
@@ -67,7 +64,7 @@ async function startTrial({ config, folder }: TrialOptions): Promise<ChildProces
       program: process.execPath,
       args: [...process.execArgv, PROGRAM],
       folder,
-      env: { ...process.env, ...config.env, ...NOT_THEIRS },
+      env: appEnvironment(config),
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
   } catch (error) {

@@ -8,7 +8,7 @@ import { HOOKS, type HookName, type Hooks } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
 import type { Assignment, BootFailure, FromWorker, Identity, ToWorker } from "../../ipc/messages.ts";
 import type { ArbiterEvent } from "../event.ts";
-import { type ChildLaunch, startChild } from "./child-process.ts";
+import { appEnvironment, type ChildLaunch, startChild } from "./child-process.ts";
 import { HeldRequests } from "./held-requests.ts";
 import { killTree } from "./kill-tree.ts";
 import { readWorkerReports } from "./worker-reports.ts";
@@ -27,9 +27,6 @@ const LAST_REPORTS_MS = 100;
 
 /** What a worker gets to write the lines of the requests that end with it, in milliseconds. */
 const LAST_LINES_MS = 50;
-
-/** What systemd tells the arbiter is none of the app's business, which may know the protocol too. */
-const NOT_THEIRS = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined };
 
 export interface Launch {
   readonly id: number;
@@ -144,7 +141,7 @@ function childLaunch({ config, folder, sockets }: Launch): ChildLaunch {
     program: process.execPath,
     args: known ? [...process.execArgv, NO_DEBUGGER] : process.execArgv,
     folder,
-    env: { ...process.env, ...config.env, ...NOT_THEIRS },
+    env: appEnvironment(config),
     // The listening sockets are inherited, so that no connection ever passes through the arbiter.
     stdio: ["ignore", "inherit", "inherit", ...sockets, "pipe", "ipc"],
   };

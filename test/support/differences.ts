@@ -20,6 +20,8 @@ const EXPIRY = /(?<=^set-cookie:.*; expires=)[^;]+/i;
 export interface RawRequest {
   readonly what: string;
   readonly bytes: Buffer;
+  /** Sent when the server has said 100 Continue. */
+  readonly onContinue?: Buffer;
 }
 
 /** A header field that may differ, for all requests or for those that `what` matches. */
@@ -50,6 +52,8 @@ export function rawRequest(
   const framed = chunked
     ? [Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from("\r\n0\r\n\r\n")]
     : [body];
+  // A client that asks for permission waits for it: a server need not give it once the content has come (RFC 9110 10.1.1).
+  if (names.includes("expect")) return { what, bytes: Buffer.from(head), onContinue: Buffer.concat(framed) };
   return { what, bytes: Buffer.concat([Buffer.from(head), ...framed]) };
 }
 
@@ -89,5 +93,9 @@ function shown(text: string): string {
 async function answerTo(test: TestContext, request: RawRequest, where: number | string): Promise<RawAnswer> {
   const client = await rawClient(test, where);
   client.send(request.bytes);
+  if (request.onContinue !== undefined) {
+    await client.until((text) => text.includes("\r\n\r\n"), "an answer to Expect");
+    if (client.received.startsWith("HTTP/1.1 100 ")) client.send(request.onContinue);
+  }
   return rawAnswer(await client.rest());
 }

@@ -1,4 +1,4 @@
-/** `--check-config`: what a start would find out before it serves, without serving. */
+/** `--check-config`: runs the checks of a start without serving. */
 import { checkAccessFormat } from "../arbiter/logs/access-file.ts";
 import { checkSyslog } from "../arbiter/logs/error-file.ts";
 import { checkLogFile } from "../arbiter/logs/log-file.ts";
@@ -9,8 +9,8 @@ import type { Config } from "../config/settings.ts";
 import { socketOwnership, workerIdentity } from "../system/identity.ts";
 
 /**
- * Returns one line that says that all is well.
- * @throws FatalError as the start would.
+ * Returns a line that confirms the check.
+ * @throws FatalError like the start itself.
  */
 export async function checkConfig(config: Config): Promise<string> {
   const folder = enterFolder(config.chdir);

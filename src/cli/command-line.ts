@@ -1,4 +1,4 @@
-/** The command line, made from the table of settings: the layer of what was given, there or in TSGUN_CMD_ARGS. */
+/** Parses the command line and TSGUN_CMD_ARGS into configuration layers. The options come from the settings table. */
 import { resolve } from "node:path";
 import { type Command, CommanderError } from "commander";
 import type { Layer } from "../config/config.ts";
@@ -10,37 +10,37 @@ import { mistakenCommand } from "./mistaken-command.ts";
 import { flagOf, makeProgram } from "./program.ts";
 import { shellWords } from "./shell-words.ts";
 
-/** Where gunicorn reads GUNICORN_CMD_ARGS: options in a variable, as they would be typed. */
-const WORDS = "TSGUN_CMD_ARGS";
+/** Command-line options in an environment variable, like gunicorn's GUNICORN_CMD_ARGS. */
+const ARGS_VARIABLE = "TSGUN_CMD_ARGS";
 
 /**
- * What the words in that variable set.
+ * Parses TSGUN_CMD_ARGS.
  * @throws FatalError (usage)
  */
 export function wordsInEnvironment(environment: NodeJS.ProcessEnv): Layer[] {
-  const text = environment[WORDS] ?? "";
+  const text = environment[ARGS_VARIABLE] ?? "";
   if (text.trim() === "") return [];
   try {
     const layer = parseCommandLine(shellWords(text));
     if (layer === undefined) throw new Error("--help and --version belong on the command line");
-    return [{ ...layer, origin: (name) => `${layer.origin(name)} in ${WORDS}` }];
+    return [{ ...layer, origin: (name) => `${layer.origin(name)} in ${ARGS_VARIABLE}` }];
   } catch (error) {
     if (error instanceof FatalError)
-      throw new FatalError(`${WORDS}: ${error.message}`, error.exitCode, { cause: error });
-    throw new FatalError(`${WORDS}: ${(error as Error).message}`, ExitCode.usage, { cause: error });
+      throw new FatalError(`${ARGS_VARIABLE}: ${error.message}`, error.exitCode, { cause: error });
+    throw new FatalError(`${ARGS_VARIABLE}: ${(error as Error).message}`, ExitCode.usage, { cause: error });
   }
 }
 
 /**
- * What the command line sets; undefined when it asked for help or the version, which have been printed.
- * @param dress gives the program another name and help
+ * Parses the command line. Returns undefined after printing `--help` or `--version`.
+ * @param customize gives the program another name and help
  * @throws FatalError (usage)
  */
 export function parseCommandLine(
   args: readonly string[],
-  dress: (program: Command) => Command = (program) => program,
+  customize: (program: Command) => Command = (program) => program,
 ): Layer | undefined {
-  const program = dress(makeProgram());
+  const program = customize(makeProgram());
   try {
     program.parse(args, { from: "user" });
   } catch (error) {
@@ -53,7 +53,7 @@ export function parseCommandLine(
   return { values, origin: (name) => originOf(name as SettingName, values) };
 }
 
-/** Words behind the app belong to no app: mostly the first is meant for a command. */
+/** Explains excess arguments: the first word is usually a mistaken command. */
 function mistaken(program: Command, error: CommanderError): FatalError | undefined {
   const [word = "", ...rest] = program.args;
   if (error.code !== "commander.excessArguments") return undefined;
@@ -65,11 +65,11 @@ function mistaken(program: Command, error: CommanderError): FatalError | undefin
 
 function originOf(name: SettingName, values: Layer["values"]): string {
   if (name === "app") return "the command line";
-  // Only --no-… gives a setting false.
+  // A setting is false only through --no-….
   return values[name] === false ? `--no-${settingLabel(name)}` : flagOf(name);
 }
 
-/** A mistake on the command line, as one line. */
+/** Turns commander's error into one line, with advice for an option of gunicorn or another server. */
 export function usageError(error: CommanderError, help = "tsgun --help"): FatalError {
   const [, word = ""] = /^error: unknown option '([^']*)'/.exec(error.message) ?? [];
   const absent = absentFlag(word);

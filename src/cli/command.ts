@@ -1,4 +1,4 @@
-/** What `tsgun` does: which command its first word names, and how what goes wrong ends. */
+/** Entry point of `tsgun`: dispatches on the first word and turns errors into an exit code. */
 import { resolve } from "node:path";
 import { CommanderError } from "commander";
 import { BootReport } from "../arbiter/upgrade/boot-report.ts";
@@ -11,11 +11,11 @@ import { asDevelopment, developmentLayer, enterDevelopment } from "./development
 import { COMMAND_NAMES, CONTROL_NAMES, mistakenCommand } from "./mistaken-command.ts";
 
 /**
- * Runs the command and returns the exit code. `args` are the words behind the command's name.
- * What is wrong ends as one line on the standard error.
+ * Runs the command and returns the exit code. Prints a FatalError as one line on stderr, after its detail if any.
+ * @param args the words after `tsgun`
  */
 export async function runCommand(args: readonly string[]): Promise<ExitCode> {
-  // Whoever is owed one started this process: the command behind --daemon, or an older arbiter.
+  // The process that started this one may wait for a report: the --daemon command, or an older arbiter.
   const report = BootReport.owed();
   try {
     return await runNamed(args[0] === "help" ? wordsOfHelp(args.slice(1)) : args, report);
@@ -67,7 +67,7 @@ async function serve(args: readonly string[], report: BootReport | undefined): P
   return await new Arbiter({ configuration, readAgain, report, stopsOnHangUp: development }).run();
 }
 
-/** An app named by a single word may be a command that was meant. @throws FatalError (usage) where it is */
+/** Rejects an app that looks like a mistaken command. @throws FatalError (usage) */
 function refuseMistakenApp({ app, chdir }: TracedConfiguration["config"]): void {
   const message = app === undefined ? undefined : mistakenCommand(app, [], resolve(chdir ?? "."));
   if (message !== undefined) throw new FatalError(`${message} (see tsgun --help)`, ExitCode.usage);
@@ -87,7 +87,7 @@ async function inspect(configuration: TracedConfiguration): Promise<ExitCode> {
   return ExitCode.ok;
 }
 
-/** `tsgun completion SHELL`: what the shell has to read. */
+/** `tsgun completion SHELL`: prints the script for the shell to load. */
 async function printCompletion(args: readonly string[]): Promise<ExitCode> {
   const { completionScript, SHELLS } = await import("./completion.ts");
   const usage = `write tsgun completion and one of ${SHELLS.join(", ")}`;
@@ -101,7 +101,7 @@ async function printCompletion(args: readonly string[]): Promise<ExitCode> {
   return ExitCode.ok;
 }
 
-/** `--daemon`: this process stays only until the server serves, or says why it does not. */
+/** `--daemon`: this process waits until the server serves, or prints why it does not. */
 async function goToBackground(args: readonly string[]): Promise<ExitCode> {
   const { startDaemon } = await import("../arbiter/upgrade/daemon.ts");
   const { countActivatedSockets } = await import("../systemd/activation.ts");
@@ -110,7 +110,7 @@ async function goToBackground(args: readonly string[]): Promise<ExitCode> {
   return exitCode as ExitCode;
 }
 
-/** `tsgun ctl …`; loaded only then, since a server is started more often than asked. */
+/** `tsgun ctl …`. Its modules load only here, to keep the start of a server fast. */
 async function runControl(args: readonly string[]): Promise<ExitCode> {
   const { controlCommand } = await import("./ctl.ts");
   const command = controlCommand();
@@ -119,7 +119,7 @@ async function runControl(args: readonly string[]): Promise<ExitCode> {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.help" && error.exitCode !== 0) {
-      // No command is named: commander's way is the help on the standard error, and 1.
+      // Without a subcommand, commander prints the help on stderr and exits with 1.
       process.stderr.write(command.helpInformation());
       return ExitCode.failure;
     }

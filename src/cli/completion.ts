@@ -1,6 +1,6 @@
 /**
- * Completion for shells, from the commands themselves: what commander knows of options, commands and
- * their values, which it has from the table of settings.
+ * Generates shell completion from the commander programs, whose options, commands and values come from the
+ * settings table.
  */
 import type { Command, Option } from "commander";
 import { FILE_KINDS } from "../deploy/init/files.ts";
@@ -13,7 +13,7 @@ import { makeProgram } from "./program.ts";
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** What may follow an option: nothing, one of some words, a file, a folder, or what only people know. */
+/** An option's operand: none, one of some words, a file, a folder, or free text. */
 type Value =
   | { readonly type: "none" | "file" | "folder" | "other" }
   | { readonly type: "words"; readonly words: readonly string[] };
@@ -24,7 +24,7 @@ interface Completable {
   readonly doc: string;
 }
 
-/** The text of a script that teaches `shell` the options, commands and values of tsgun. */
+/** Returns the script that completes tsgun's options, commands and values in `shell`. */
 export function completionScript(shell: Shell): string {
   const commands = {
     tsgun: completables(makeProgram()),
@@ -34,17 +34,17 @@ export function completionScript(shell: Shell): string {
       { name: "doctor", options: completables(doctorCommand()), words: [] },
     ],
   };
-  const below = controlCommand().commands.map((command) => ({
+  const subcommands = controlCommand().commands.map((command) => ({
     name: command.name(),
     doc: command.description(),
   }));
-  return SCRIPTS[shell](commands, below);
+  return SCRIPTS[shell](commands, subcommands);
 }
 
 interface Commands {
   readonly tsgun: readonly Completable[];
   readonly ctl: readonly Completable[];
-  /** Commands with nothing below them but words. */
+  /** Commands without subcommands: they take options and words. */
   readonly simple: readonly Simple[];
 }
 interface Simple {
@@ -52,7 +52,7 @@ interface Simple {
   readonly options: readonly Completable[];
   readonly words: readonly string[];
 }
-type Below = readonly { readonly name: string; readonly doc: string }[];
+type Subcommands = readonly { readonly name: string; readonly doc: string }[];
 
 function completables(program: Command): Completable[] {
   return program
@@ -82,12 +82,16 @@ function firstSentence(text: string): string {
 
 const APP_FILES = "ts|mts|cts|js|mjs|cjs";
 
-const SCRIPTS: Readonly<Record<Shell, (commands: Commands, below: Below) => string>> = { bash, zsh, fish };
+const SCRIPTS: Readonly<Record<Shell, (commands: Commands, subcommands: Subcommands) => string>> = {
+  bash,
+  zsh,
+  fish,
+};
 
-function bash({ tsgun, ctl, simple }: Commands, below: Below): string {
+function bash({ tsgun, ctl, simple }: Commands, subcommands: Subcommands): string {
   const cases = bashCases(tsgun, "    ");
   const all = (options: readonly Completable[]): string => options.flatMap(({ flags }) => flags).join(" ");
-  const names = below.map(({ name }) => name).join(" ");
+  const names = subcommands.map(({ name }) => name).join(" ");
   return `# Completion of tsgun for bash; generated: tsgun completion bash
 _tsgun() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]}
@@ -121,7 +125,7 @@ complete -o filenames -F _tsgun tsgun
 `;
 }
 
-/** What may follow each option. */
+/** Returns a `case` branch for each option that takes an operand. */
 function bashCases(options: readonly Completable[], indent: string): string {
   return options
     .filter(({ value }) => value.type !== "none")
@@ -146,7 +150,7 @@ function bashValue(value: Value): string {
   return value.type === "folder" ? 'COMPREPLY=($(compgen -d -- "$word"))' : ":";
 }
 
-function zsh({ tsgun, ctl, simple }: Commands, below: Below): string {
+function zsh({ tsgun, ctl, simple }: Commands, subcommands: Subcommands): string {
   const lines = (options: readonly Completable[]): string =>
     options.flatMap((option) => option.flags.map((flag) => `    ${zshOption(flag, option)}`)).join(" \\\n");
   return `#compdef tsgun
@@ -155,7 +159,7 @@ _tsgun() {
   local -a commands
   if [[ \${words[2]} == ctl && CURRENT -gt 2 ]]; then
     commands=(
-${below.map(({ name, doc }) => `      ${quoted(`${name}:${doc.replaceAll(":", "\\:")}`)}`).join("\n")}
+${subcommands.map(({ name, doc }) => `      ${quoted(`${name}:${doc.replaceAll(":", "\\:")}`)}`).join("\n")}
     )
     _arguments \\
 ${lines(ctl)} \\
@@ -203,14 +207,14 @@ function zshValue(value: Value): string {
   return value.type === "file" ? ":file:_files" : ":folder:_files -/";
 }
 
-function fish({ tsgun, ctl, simple }: Commands, below: Below): string {
+function fish({ tsgun, ctl, simple }: Commands, subcommands: Subcommands): string {
   const inCtl = "'__fish_seen_subcommand_from ctl'";
   const outside = `'not __fish_seen_subcommand_from ctl init doctor completion'`;
   return [
     "# Completion of tsgun for fish; generated: tsgun completion fish",
     ...COMMAND_NAMES.map((name) => `complete -c tsgun -n __fish_use_subcommand -a ${name}`),
     `complete -c tsgun -n '__fish_seen_subcommand_from completion' -f -a '${SHELLS.join(" ")}'`,
-    ...below.map(({ name, doc }) => `complete -c tsgun -n ${inCtl} -f -a ${name} -d ${quoted(doc)}`),
+    ...subcommands.map(({ name, doc }) => `complete -c tsgun -n ${inCtl} -f -a ${name} -d ${quoted(doc)}`),
     ...ctl.map((option) => fishOption(inCtl, option)),
     ...simple.flatMap(({ name, options, words }) => {
       const inside = `'__fish_seen_subcommand_from ${name}'`;
@@ -234,7 +238,7 @@ function fishValue(value: Value): string {
   return value.type === "file" ? " -r -F" : " -x -a '(__fish_complete_directories)'";
 }
 
-/** In single quotes; a quote within is written as `escaped`. */
+/** Puts text in single quotes. A quote within becomes `escaped`. */
 function quoted(text: string, escaped = "'\\''"): string {
   return `'${text.replaceAll("'", escaped)}'`;
 }

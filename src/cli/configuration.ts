@@ -1,6 +1,6 @@
 /**
- * The configuration as it is now, from all its places: default < file < environment < the words in
- * TSGUN_CMD_ARGS < the command line. It is read at the start and again for each reload.
+ * Reads the current configuration from all sources: default < file < environment < TSGUN_CMD_ARGS < command line.
+ * Runs at the start and again for each reload.
  */
 import { namedFolder } from "../arbiter/setup.ts";
 import {
@@ -15,25 +15,25 @@ import {
 import { findConfigFile } from "../config/config-source.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 
-/** What the places say together, and which of them said what. */
+/** The resolved configuration with the origin of each value. */
 export interface TracedConfiguration extends Configuration, ResolvedConfig {}
 
 export class ConfigurationReader {
-  /** Where the command was started, links not resolved: a moved one leads to the file of the new release. */
+  /** The folder where the command was started. Symbolic links stay unresolved, so that a relinked one finds the new release's file. */
   readonly #folder = namedFolder(process.cwd(), process.env.PWD);
   readonly #given: readonly Layer[];
   readonly #defaults: readonly Layer[];
 
   /**
-   * @param given what stands before the file: the words in the environment, and the command line.
-   * @param defaults what stands behind it
+   * @param given layers that override the file: TSGUN_CMD_ARGS and the command line
+   * @param defaults layers that the file overrides
    */
   constructor(given: readonly Layer[], defaults: readonly Layer[] = []) {
     this.#given = given;
     this.#defaults = defaults;
   }
 
-  /** @throws FatalError (usage) that says what is wrong, in which setting, and where it was set. */
+  /** @throws FatalError (usage) that names the fault, the setting and where it was set. */
   async read(): Promise<TracedConfiguration> {
     const outside = [environmentLayer(process.env), ...this.#given];
     const defaults = [hostedLayer(process.env), ...this.#defaults];

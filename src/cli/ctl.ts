@@ -1,4 +1,4 @@
-/** `tsgun ctl`: asks a running server through its control socket and says what came of it. */
+/** `tsgun ctl`: sends a command to a running server over its control socket and prints the result. */
 import { Command, InvalidArgumentError } from "commander";
 import type { Outcome, StatusReport, WorkerReport } from "../control/api.ts";
 import { askControl, findControlSocket } from "../control/control-client.ts";
@@ -9,7 +9,7 @@ interface ControlOptions {
   readonly json?: boolean;
 }
 
-/** Milliseconds as people read them: `4s`, `12m`, `3h 5m`, `2d 4h`. */
+/** Formats milliseconds: `4s`, `12m`, `3h 5m`, `2d 4h`. */
 function formatAge(milliseconds: number): string {
   const seconds = Math.floor(milliseconds / 1000);
   if (seconds < 60) return `${seconds}s`;
@@ -70,7 +70,7 @@ async function ask(command: Command, method: "GET" | "POST", path: string, body?
   return reply.body;
 }
 
-/** Prints an outcome; the exit code says whether it is the one wished for. */
+/** Prints an outcome and sets the exit code to failure if it is not ok. */
 function report(command: Command, outcome: Outcome): void {
   if (command.optsWithGlobals<ControlOptions>().json === true)
     console.log(JSON.stringify(outcome, undefined, 2));
@@ -84,7 +84,7 @@ function show<T>(command: Command, answer: unknown, format: (answer: T) => strin
   console.log(json ? JSON.stringify(answer, undefined, 2) : format(answer as T));
 }
 
-/** The command `ctl` with everything below it. */
+/** Builds the command `ctl` with its subcommands. */
 export function controlCommand(): Command {
   const ctl = new Command("tsgun ctl")
     .exitOverride()

@@ -1,35 +1,35 @@
 /**
- * `tsgun dev`: the same command, with the defaults of somebody who writes the app. They stand below every other
- * place that sets something, so whatever is given wins, and `--print-config` names them.
+ * `tsgun dev`: the same command with defaults for development. They form the lowest layer, so every other source
+ * overrides them, and `--print-config` shows them.
  */
 import type { Command } from "commander";
 import type { Layer } from "../config/config.ts";
 import { type Setting, type SettingName, settingLabel, settings } from "../config/settings.ts";
 
-/** As they would be written in a configuration file. */
+/** Values as in a configuration file. */
 const DEFAULTS: { readonly [Name in SettingName]?: unknown } = {
   reload: true,
   showErrors: true,
   accessLogfile: "-",
-  // Nobody else asks; how long it took is worth more than who it was.
+  // There is only one client, so log the duration rather than the address.
   accessLogformat: '%(t)s "%(r)s" %(s)s %(b)s %(M)sms',
-  // The next reload does not wait until the worker before the last one has let its connections go.
+  // A reload need not wait for the connections of workers from earlier reloads.
   reloadSurge: 3,
-  // A browser that asks again on its old connection is to see the new code.
+  // A browser that reuses its connection must get the new code soon.
   linger: "100ms",
   gracefulTimeout: "5s",
-  // Somebody may sit at a breakpoint.
+  // The app may be stopped at a breakpoint.
   requestTimeout: "10m",
 };
 
 export const developmentLayer: Layer = { values: DEFAULTS, origin: () => "tsgun dev" };
 
-/** Frameworks and libraries ask this variable, and so may a configuration file. One that is set stands. */
+/** Sets NODE_ENV, which frameworks, libraries and configuration files read. Keeps an existing value. */
 export function enterDevelopment(environment: NodeJS.ProcessEnv): void {
   environment.NODE_ENV ??= "development";
 }
 
-/** The program as `tsgun dev`: its name, and what is different in its help. */
+/** Gives the program the name and help of `tsgun dev`. */
 export function asDevelopment(program: Command): Command {
   const names = Object.keys(DEFAULTS) as SettingName[];
   const lines = names.map((name) => {

@@ -1,4 +1,4 @@
-/** Gathers what `tsgun doctor` looks at: the configurations of each way in which the server is started, and the files. */
+/** Gathers the facts for `tsgun doctor`: the parsed files, and the configuration of each way in which the server is started. */
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { environmentLayer, type Layer } from "../config/config.ts";
@@ -21,41 +21,41 @@ import { machineFacts, socketFile } from "./doctor-machine.ts";
 import { findServer } from "./doctor-server.ts";
 import { shellWords } from "./shell-words.ts";
 
-export interface DoctorWishes {
+export interface DoctorOptions {
   readonly config?: string;
   readonly nginx?: readonly string[];
   readonly systemd?: readonly string[];
   readonly kubernetes?: readonly string[];
   readonly pid?: string;
   readonly controlSocket?: string;
-  /** What the server is started with. */
+  /** The server's own command line. */
   readonly words?: readonly string[];
 }
 
 export interface Gathered {
   readonly facts: Facts;
-  /** What was looked at, and what was not, for people. */
+  /** What was checked, and what was not, for display. */
   readonly checked: readonly string[];
   readonly unchecked: readonly string[];
 }
 
-/** What the files of one kind say. */
-interface FromFiles {
+/** The files of one kind. */
+interface CheckedFiles {
   readonly files: readonly string[];
-  /** What was not looked at in them. */
+  /** Parts of them that were not checked. */
   readonly unchecked: readonly string[];
 }
 
-/** @throws FatalError for what cannot be read. */
-export async function gatherFacts(wishes: DoctorWishes): Promise<Gathered> {
-  const given = givenLayer(wishes);
+/** @throws FatalError when a file or a setting cannot be read. */
+export async function gatherFacts(options: DoctorOptions): Promise<Gathered> {
+  const given = givenLayer(options);
   const start = await readStart([given]);
-  const nginx = nginxFacts(wishes.nginx);
-  const systemd = await systemdFacts(wishes.systemd, given);
-  const kubernetes = await kubernetesFacts(wishes.kubernetes, given, start);
+  const nginx = nginxFacts(options.nginx);
+  const systemd = await systemdFacts(options.systemd, given);
+  const kubernetes = await kubernetesFacts(options.kubernetes, given, start);
   const { config, origins }: Start = systemd.services.length === 1 ? (systemd.services[0] as Start) : start;
   const folder = resolve(config.chdir ?? ".");
-  const server = await findServer(config, folder, wishes);
+  const server = await findServer(config, folder, options);
   const image = imageFacts(folder);
   const streams = systemd.socketUnits.flatMap(streamsOf);
   const facts: Facts = {
@@ -78,7 +78,9 @@ export async function gatherFacts(wishes: DoctorWishes): Promise<Gathered> {
     facts: { ...facts, machine: { ...facts.machine, sockets: socketsOf(facts) } },
     checked: checkedOf(start, [nginx, systemd, kubernetes, ...(image ? [image] : [])], server?.status.pid),
     unchecked: [
-      ...(nginx.files.length === 0 ? ["nginx (--nginx FILE)"] : [...strangers(facts), ...nginx.unchecked]),
+      ...(nginx.files.length === 0
+        ? ["nginx (--nginx FILE)"]
+        : [...foreignPassages(facts), ...nginx.unchecked]),
       ...(systemd.files.length === 0 ? ["systemd (--systemd FILE)"] : systemd.unchecked),
       ...(kubernetes.files.length === 0 ? ["Kubernetes (--kubernetes FILE)"] : kubernetes.unchecked),
       ...(server === undefined ? ["a running server (none is found here; --pid PID)"] : []),
@@ -86,7 +88,7 @@ export async function gatherFacts(wishes: DoctorWishes): Promise<Gathered> {
   };
 }
 
-function checkedOf({ config }: Start, read: readonly FromFiles[], pid: number | undefined): string[] {
+function checkedOf({ config }: Start, read: readonly CheckedFiles[], pid: number | undefined): string[] {
   return [
     typeof config.config === "string" ? shownPath(config.config) : "settings (no configuration file)",
     ...read.flatMap(({ files }) => files).map(shownPath),
@@ -99,7 +101,7 @@ function shownPath(file: string): string {
   return displayed(resolve(file), process.cwd());
 }
 
-function givenLayer({ config, words = [] }: DoctorWishes): Layer {
+function givenLayer({ config, words = [] }: DoctorOptions): Layer {
   const layer = parseCommandLine(words);
   if (layer === undefined)
     throw new FatalError("--help and --version say nothing of a server", ExitCode.usage);
@@ -110,22 +112,22 @@ function givenLayer({ config, words = [] }: DoctorWishes): Layer {
   };
 }
 
-/** The configuration as a start with these layers has it. */
+/** Resolves the configuration of a start with these layers. */
 async function readStart(layers: readonly Layer[]): Promise<Start> {
   return await new ConfigurationReader([...wordsInEnvironment(process.env), ...layers]).read();
 }
 
-/** The layers of a start that a file describes, with the file's name behind each origin. */
+/** Returns the layers of a start that a file describes, adding the file's name to each origin. */
 function startLayers(words: readonly string[], environment: NodeJS.ProcessEnv, file: string): Layer[] {
-  const spoken = parseCommandLine(words);
+  const commandLine = parseCommandLine(words);
   const layers = [
     environmentLayer(environment),
     ...wordsInEnvironment(environment),
-    ...(spoken === undefined ? [] : [spoken]),
+    ...(commandLine === undefined ? [] : [commandLine]),
   ];
   return layers.map((layer) => {
     const { config, ...values } = layer.values;
-    // A path of the server's, which need not be here.
+    // The path is one on the server and may not exist here.
     const here = typeof config !== "string" || existsSync(config);
     return {
       values: config === undefined || !here ? values : layer.values,
@@ -134,7 +136,7 @@ function startLayers(words: readonly string[], environment: NodeJS.ProcessEnv, f
   });
 }
 
-/** The files that are named, or else those of a folder that `tsgun init` writes to. */
+/** Returns the named files, or else those in the folder that `tsgun init` writes to. */
 function filesOf(named: readonly string[] | undefined, folder: string, endings: RegExp): string[] {
   if (named !== undefined) return [...named];
   const path = join("deploy", folder);
@@ -145,12 +147,12 @@ function filesOf(named: readonly string[] | undefined, folder: string, endings: 
     .map((name) => join(path, name));
 }
 
-function nginxFacts(named: readonly string[] | undefined): FromFiles & { readonly setup: NginxSetup } {
+function nginxFacts(named: readonly string[] | undefined): CheckedFiles & { readonly setup: NginxSetup } {
   const files = filesOf(named, "nginx", /\.conf$/);
   const read = files.map(readNginx);
   const missing = read.flatMap((entry) => entry.missing).map((entry) => `${entry} (not there)`);
   const setup = nginxSetup(read.map(({ directives }) => directives));
-  // No findings in a file that leads nowhere say nothing of the site.
+  // Without a proxy_pass the rules find nothing. That does not mean that the site is correct.
   const nowhere = files.length > 0 && setup.passages.length === 0;
   const unchecked = nowhere
     ? [`how nginx gets to tsgun (no proxy_pass in ${files.join(", ")})`, ...missing]
@@ -158,15 +160,15 @@ function nginxFacts(named: readonly string[] | undefined): FromFiles & { readonl
   return { files, unchecked, setup };
 }
 
-/** Passages to other servers, or to those that a variable chooses. */
-function strangers(facts: Facts): string[] {
+/** Describes each proxy_pass to another server, or to one that a variable chooses. */
+function foreignPassages(facts: Facts): string[] {
   const own = ownPassages(facts);
   return facts.nginx.passages
     .filter((passage) => !own.includes(passage))
     .map(({ place, target }) => `proxy_pass ${target} at ${at(place)} (another server, as it looks)`);
 }
 
-interface Units extends FromFiles {
+interface Units extends CheckedFiles {
   readonly services: readonly Service[];
   readonly socketUnits: readonly Unit[];
 }
@@ -181,7 +183,7 @@ async function systemdFacts(named: readonly string[] | undefined, given: Layer):
     .map(({ file }) => `${file} (it starts no tsgun, as it looks)`);
   const services: Service[] = [];
   for (const unit of others.filter(({ isTsgun }) => isTsgun)) {
-    const layers = asPlace(unit, () => {
+    const layers = withPlace(unit, () => {
       const environment = unit.all("Service", "Environment").flatMap(({ value }) => shellWords(value));
       return startLayers(serverWords(shellWords(unit.command)), variables(environment), unit.file);
     });
@@ -192,7 +194,7 @@ async function systemdFacts(named: readonly string[] | undefined, given: Layer):
   return { files, services, socketUnits, unchecked };
 }
 
-function asPlace<T>(unit: Unit, read: () => T): T {
+function withPlace<T>(unit: Unit, read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -210,9 +212,9 @@ function variables(pairs: readonly string[]): NodeJS.ProcessEnv {
 
 const COMMAND = /(?:^|\/)tsgun(?:$|\/dist\/cli\/main\.js$)/;
 
-/** The words behind the command's own; all of them where the image names the command. */
+/** Returns the arguments after the command; all words if the command comes from the image. */
 function serverWords(words: readonly string[]): readonly string[] {
-  // Behind a shell's -c the command is one word.
+  // After a shell's -c the whole command is one word.
   const split = words.flatMap((word) => (/\btsgun\s/.test(word) ? shellWords(word) : [word]));
   return split.slice(split.findIndex((word) => COMMAND.test(word)) + 1);
 }
@@ -221,7 +223,7 @@ async function kubernetesFacts(
   named: readonly string[] | undefined,
   given: Layer,
   start: Start,
-): Promise<FromFiles & { readonly pods: readonly PodServer[] }> {
+): Promise<CheckedFiles & { readonly pods: readonly PodServer[] }> {
   const files = filesOf(named, "kubernetes", /\.ya?ml$/);
   const pods: PodServer[] = [];
   const unchecked: string[] = [];
@@ -230,7 +232,7 @@ async function kubernetesFacts(
     for (const pod of await parsePods(readText(file), shown)) {
       for (const container of pod.containers) {
         const server = await podServer(pod, container, given, start);
-        if (server === undefined) unchecked.push(strangeContainer(container));
+        if (server === undefined) unchecked.push(foreignContainer(container));
         else pods.push(server);
       }
     }
@@ -238,12 +240,12 @@ async function kubernetesFacts(
   return { files, pods, unchecked };
 }
 
-function strangeContainer({ name, place, words }: Container): string {
+function foreignContainer({ name, place, words }: Container): string {
   const why = words.length === 0 ? "its image alone says what it starts" : "it starts no tsgun, as it looks";
   return `container ${name} at ${at(place)} (${why})`;
 }
 
-/** Undefined for a container that runs something else, or what only its image knows. */
+/** Returns undefined for a container that runs another program, or one that only its image names. */
 async function podServer(
   pod: Pod,
   container: Container,
@@ -255,8 +257,8 @@ async function podServer(
   if (words.length === 0 && !start.origins.has("bind")) return undefined;
   try {
     const layers = startLayers(serverWords(words), environment, place.file);
-    const speaks = layers.some(({ values }) => Object.keys(values).some((name) => name !== "app"));
-    if (!named && words.length > 0 && !speaks) return undefined;
+    const hasSettings = layers.some(({ values }) => Object.keys(values).some((name) => name !== "app"));
+    if (!named && words.length > 0 && !hasSettings) return undefined;
     return { ...(await readStart([given, ...layers])), pod, container };
   } catch (error) {
     if (!named) return undefined;
@@ -264,14 +266,14 @@ async function podServer(
   }
 }
 
-/** The Dockerfile that `tsgun init` writes; undefined without one. */
-function imageFacts(folder: string): (FromFiles & { readonly built: Image | undefined }) | undefined {
+/** Reads the folder's Dockerfile, if there is one. */
+function imageFacts(folder: string): (CheckedFiles & { readonly built: Image | undefined }) | undefined {
   const file = join(folder, "Dockerfile");
   if (!existsSync(file)) return undefined;
   return { files: [file], unchecked: [], built: parseDockerfile(readText(file), shownPath(file)) };
 }
 
-/** The sockets that there are: the server's own, and those that nginx connects to beside it. */
+/** Returns the existing Unix sockets of the server and of nginx's upstreams. */
 function socketsOf(facts: Facts): Machine["sockets"] {
   const servers = ownPassages(facts).flatMap((passage) => passage.servers);
   const paths = [...facts.bound, ...servers].flatMap((address) =>

@@ -1,4 +1,4 @@
-/** What this machine says of itself, for `tsgun doctor`: limits, accounts, the modes of sockets and folders. */
+/** Facts about this machine for `tsgun doctor`: limits, accounts, the modes of sockets and folders. */
 import { spawnSync } from "node:child_process";
 import { lstatSync, realpathSync, type Stats, statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
@@ -8,16 +8,16 @@ import { requireDatagrams } from "../native/datagram-socket.ts";
 import { cgroupOf, readText } from "../system/cgroup.ts";
 import { cpuLimit } from "../system/cpu-limit.ts";
 
-/** Debian keeps servers in sbin, which is not on everybody's path. */
-const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
+/** Debian installs nginx in sbin, which is not in every user's PATH. */
+const SEARCH_PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
 const NGINX_CONFIG = "/etc/nginx/nginx.conf";
-/** Whom nginx runs as in the packages of distributions. */
+/** nginx's user in the distributions' packages. */
 const NGINX_USERS = ["www-data", "nginx", "http"];
-const LOOKUP_TIMEOUT = 5000;
+const LOOKUP_TIMEOUT_MS = 5000;
 
 /**
- * @param user whom nginx runs as, and maybe its group, where its configuration says so
- * @param pid of a server that runs: its control group counts
+ * @param user nginx's user and optional group from its configuration; may be empty
+ * @param pid of the running server: its control group's limits are used
  */
 export function machineFacts(user: readonly string[], pid: number | undefined): Machine {
   const { cpus, source } = cpuLimit("/", undefined, pid ?? "self");
@@ -36,12 +36,12 @@ export function machineFacts(user: readonly string[], pid: number | undefined): 
   };
 }
 
-/** The least of what the group and those above it may have, in bytes. */
+/** Returns the lowest memory limit of the control group and its ancestors, in bytes. */
 function memoryLimit(pid: number | "self"): number | undefined {
   const group = cgroupOf("memory", "/", pid);
   const name = group?.version === 1 ? "memory.limit_in_bytes" : "memory.max";
   const limits = (group?.folders ?? []).map((folder) => Number(readText(join(folder, name)) ?? Number.NaN));
-  // Version 1 writes no limit as the largest number of pages.
+  // cgroup v1 reports no limit as the largest number of pages.
   const real = limits.filter((limit) => limit > 0 && limit < 2 ** 60);
   return real.length === 0 ? undefined : Math.min(...real);
 }
@@ -55,17 +55,17 @@ function hasKoffi(): boolean {
   }
 }
 
-function ask(command: string, ...args: readonly string[]): string | undefined {
+function output(command: string, ...args: readonly string[]): string | undefined {
   const { status, stdout, stderr } = spawnSync(command, args, {
     encoding: "utf8",
-    timeout: LOOKUP_TIMEOUT,
-    env: { ...process.env, PATH },
+    timeout: LOOKUP_TIMEOUT_MS,
+    env: { ...process.env, PATH: SEARCH_PATH },
   });
   return status === 0 ? `${stdout}${stderr}`.trim() : undefined;
 }
 
 function nginxVersion(): Machine["nginxVersion"] {
-  const [, ...parts] = /nginx\/(\d+)\.(\d+)\.(\d+)/.exec(ask("nginx", "-v") ?? "") ?? [];
+  const [, ...parts] = /nginx\/(\d+)\.(\d+)\.(\d+)/.exec(output("nginx", "-v") ?? "") ?? [];
   return parts.length === 3 ? (parts.map(Number) as [number, number, number]) : undefined;
 }
 
@@ -74,19 +74,19 @@ function installedUser(): readonly string[] {
   return [name, group].filter((part) => part !== undefined && part !== "") as string[];
 }
 
-/** Numbers and groups of an account; of the usual one where nothing names one. */
+/** Looks up the named account, or the distribution's usual one, with its ids and groups. */
 function nginxUser([named, group]: readonly string[]): NginxUser {
   const usual = (): string | undefined =>
-    NGINX_USERS.find((candidate) => ask("id", "-u", candidate) !== undefined);
+    NGINX_USERS.find((candidate) => output("id", "-u", candidate) !== undefined);
   const name = named ?? usual() ?? "www-data";
-  // `id` takes no names that look like options.
-  const uid = name.startsWith("-") ? undefined : ask("id", "-u", name);
+  // `id` would parse a name with a leading dash as an option.
+  const uid = name.startsWith("-") ? undefined : output("id", "-u", name);
   if (uid === undefined) return { name, uid: undefined, gids: [], groups: [group ?? name] };
   const words = (text: string | undefined): string[] => text?.split(/\s+/) ?? [];
-  const gids = words(ask("id", "-G", name)).map(Number);
-  const groups = words(ask("id", "-Gn", name));
-  const gid = group === undefined ? undefined : ask("getent", "group", group)?.split(":")[2];
-  // A group of its own takes the place of the account's first one.
+  const gids = words(output("id", "-G", name)).map(Number);
+  const groups = words(output("id", "-Gn", name));
+  const gid = group === undefined ? undefined : output("getent", "group", group)?.split(":")[2];
+  // The group from the configuration replaces the account's primary one.
   if (group === undefined || gid === undefined) return { name, uid: Number(uid), gids, groups };
   return {
     name,
@@ -100,7 +100,7 @@ function step(path: string, { mode, uid, gid }: Stats): PathStep {
   return { path, mode: mode & 0o7777, uid, gid };
 }
 
-/** A Unix socket with the folders above it; undefined where there is none, or nobody may look. */
+/** Returns the Unix socket with its parent folders, or undefined if it does not exist or cannot be read. */
 export function socketFile(path: string): SocketFile | undefined {
   try {
     const stats = lstatSync(path);

@@ -1,4 +1,4 @@
-/** The server that runs, for `tsgun doctor`: asked through its control socket, and seen in /proc. */
+/** Facts about the running server for `tsgun doctor`, from its control socket and /proc. */
 import { readFileSync, readlinkSync, realpathSync } from "node:fs";
 import type { Config } from "../config/settings.ts";
 import type { StatusReport, WorkerReport } from "../control/api.ts";
@@ -8,21 +8,22 @@ import { defaultControlSocket, listControlSockets } from "../control/socket-path
 import type { RunningServer } from "../deploy/doctor/facts.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 
-export interface ServerWishes {
+export interface ServerOptions {
   readonly pid?: string;
   readonly controlSocket?: string;
 }
 
 /**
- * The server that is named, else the one of this app that runs in this folder; undefined where none does, or several.
- * @throws FatalError when one is named and does not answer.
+ * Returns the named server, else the one that runs this app in this folder. Returns undefined if there is none, or
+ * more than one.
+ * @throws FatalError when a named server does not answer.
  */
 export async function findServer(
   config: Config,
   folder: string,
-  wishes: ServerWishes,
+  options: ServerOptions,
 ): Promise<RunningServer | undefined> {
-  const { pid, controlSocket } = wishes;
+  const { pid, controlSocket } = options;
   if (pid !== undefined && !/^[1-9]\d*$/.test(pid))
     throw new FatalError(`--pid: ${pid} is no process id`, ExitCode.usage);
   const named = controlSocket ?? (pid === undefined ? undefined : defaultControlSocket(Number(pid)));
@@ -31,7 +32,7 @@ export async function findServer(
   const found: RunningServer[] = [];
   for (const socket of [...own, ...listControlSockets()]) {
     if (!(await isAlive(socket))) continue;
-    // One that ends just now is none.
+    // Skip a server that exits meanwhile.
     const server = await askServer(socket).catch(() => undefined);
     if (server !== undefined && (own.includes(socket) || isHere(server.status, config, folder)))
       found.push(server);
@@ -53,18 +54,18 @@ async function askServer(socket: string): Promise<RunningServer> {
   return {
     status,
     workers: workers.map(({ pid }) => ({ pid, openFiles: openFilesLimit(pid) })),
-    ...startedWith(status.pid),
+    ...initialEnvironment(status.pid),
   };
 }
 
-/** The soft limit, which Node has raised to the hard one. */
+/** Returns the soft limit. Node has raised it to the hard one at start-up. */
 function openFilesLimit(pid: number): number | undefined {
   const limit = /^Max open files\s+(\d+)/m.exec(procFile(pid, "limits") ?? "")?.[1];
   return limit === undefined ? undefined : Number(limit);
 }
 
-/** What it was started with; the variables of systemd it has taken out of its environment since. */
-function startedWith(pid: number): Pick<RunningServer, "activated" | "environment"> {
+/** Reads the initial environment from /proc. It still has systemd's variables, which the server has since unset. */
+function initialEnvironment(pid: number): Pick<RunningServer, "activated" | "environment"> {
   const pairs = procFile(pid, "environ")?.split("\0").filter(Boolean);
   if (pairs === undefined) return { activated: undefined, environment: undefined };
   const environment = Object.fromEntries(

@@ -1,13 +1,13 @@
-/** `tsgun doctor`: looks at the configuration, the files around it, the machine and the server, and says what will break. */
+/** `tsgun doctor`: checks the configuration, the files around it, the machine and the server, and reports what will break. */
 import { Command, CommanderError } from "commander";
 import { diagnose } from "../deploy/doctor/finding.ts";
 import { countOf, formatJson, formatReport } from "../deploy/doctor/report.ts";
 import { RULES } from "../deploy/doctor/rules.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { usageError } from "./command-line.ts";
-import { type DoctorWishes, gatherFacts } from "./doctor-facts.ts";
+import { type DoctorOptions, gatherFacts } from "./doctor-facts.ts";
 
-/** Runs `tsgun doctor` with the words behind it. @throws FatalError with one line */
+/** Runs `tsgun doctor` with its arguments. @throws FatalError with one line */
 export async function runDoctor(args: readonly string[]): Promise<ExitCode> {
   const program = doctorCommand();
   try {
@@ -17,14 +17,14 @@ export async function runDoctor(args: readonly string[]): Promise<ExitCode> {
     if (error.exitCode === 0) return ExitCode.ok;
     throw usageError(error, "tsgun doctor --help");
   }
-  const { json = false, ...wishes } = program.opts<DoctorWishes & { readonly json?: boolean }>();
-  const { facts, checked, unchecked } = await gatherFacts({ ...wishes, words: program.args }).catch(asUsage);
+  const { json = false, ...options } = program.opts<DoctorOptions & { readonly json?: boolean }>();
+  const { facts, checked, unchecked } = await gatherFacts({ ...options, words: program.args }).catch(asUsage);
   const report = { findings: diagnose(RULES, facts), checked, unchecked };
   process.stdout.write(json ? formatJson(report) : formatReport(report));
   return countOf(report, "error") > 0 ? ExitCode.failure : ExitCode.ok;
 }
 
-/** 1 says that something was found; whatever keeps it from looking is 2. */
+/** Maps every failure to exit code 2: 1 means that errors were found. */
 function asUsage(error: unknown): never {
   if (!(error instanceof FatalError)) throw error;
   throw new FatalError(error.message, ExitCode.usage, { cause: error });

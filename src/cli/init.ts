@@ -1,4 +1,4 @@
-/** `tsgun init`: writes the files around the app that somebody asks for, and nothing over one that is there. */
+/** `tsgun init`: writes the requested files around the app. It overwrites an existing file only with --force. */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -24,7 +24,7 @@ interface InitOptions {
   readonly force?: boolean;
 }
 
-/** Runs `tsgun init` with the words behind it. @throws FatalError with one line */
+/** Runs `tsgun init` with its arguments. @throws FatalError with one line */
 export async function runInit(args: readonly string[]): Promise<ExitCode> {
   const program = initCommand();
   try {
@@ -36,10 +36,10 @@ export async function runInit(args: readonly string[]): Promise<ExitCode> {
     throw new FatalError(`${message} (see tsgun init --help)`, ExitCode.usage, { cause: error });
   }
   const folder = process.cwd();
-  const { force = false, dryRun = false, ...wishes } = program.opts<InitOptions>();
-  const plan = (kinds: ReadonlySet<FileKind>) => planDeployment(folder, { ...wishes, kinds, force });
+  const { force = false, dryRun = false, ...options } = program.opts<InitOptions>();
+  const plan = (kinds: ReadonlySet<FileKind>) => planDeployment(folder, { ...options, kinds, force });
   const named = namedKinds(program.args);
-  // Without an app there is nothing to ask for.
+  // Fail before the questions if there is no app.
   if (named === undefined) await plan(new Set());
   const kinds = named ?? (isTerminal() ? await askForKinds(folder) : new Set<FileKind>(["config"]));
   const deployment = await plan(kinds);
@@ -73,7 +73,7 @@ export function initCommand(): Command {
     .configureOutput({ writeErr: () => {} });
 }
 
-/** The files that the words name; undefined where there are none. */
+/** Returns the kinds of files that the words name, or undefined without words. */
 function namedKinds(words: readonly string[]): Set<FileKind> | undefined {
   if (words.length === 0) return undefined;
   const kinds = words.map((word) => {
@@ -88,11 +88,11 @@ function isTerminal(): boolean {
   return process.stdin.isTTY === true && process.stdout.isTTY === true;
 }
 
-/** A short question for each kind of file. @throws FatalError where the answers end before the questions do */
+/** Asks one question per kind of file. @throws FatalError when the input ends early */
 async function askForKinds(folder: string): Promise<Set<FileKind>> {
   const chosen = new Set<FileKind>();
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  // Unlike question(), it loses no line that was typed ahead.
+  // Unlike question(), the iterator keeps lines that were typed ahead.
   const answers = terminal[Symbol.asyncIterator]();
   try {
     for (const kind of FILE_KINDS) {
@@ -110,7 +110,7 @@ async function askForKinds(folder: string): Promise<Set<FileKind>> {
   }
 }
 
-/** Of two configurations with different endings only one is read, and which one nobody would guess. */
+/** Refuses a second configuration file with another extension: only one would be read, and not obviously which. */
 function refuseSecondConfig(folder: string, files: readonly PlannedFile[]): void {
   const existing = findConfigFile(folder);
   if (existing === undefined || files.some(({ path }) => join(folder, path) === existing)) return;
@@ -121,7 +121,7 @@ function refuseSecondConfig(folder: string, files: readonly PlannedFile[]): void
   );
 }
 
-/** Writes a file, unless there is one; says which it was. */
+/** Writes the file unless it exists. Prints and returns whether it was written. */
 function write({ path, text, optional }: PlannedFile, folder: string, force: boolean): boolean {
   const file = join(folder, path);
   if (!force && existsSync(file)) {

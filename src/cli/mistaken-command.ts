@@ -1,13 +1,13 @@
 /**
- * A first word that is neither a command nor an app: a command misspelt, one of `tsgun ctl` without `ctl`, or one of
- * PM2 and its kin.
+ * Explains a first word that is neither a command nor an app: a misspelt command, one of `tsgun ctl` without `ctl`, or
+ * one of PM2 and similar tools.
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { nearestName } from "../config/nearest-name.ts";
 import { locate } from "../loader/locate.ts";
 
-/** The commands, but for that without a name, which serves an app. */
+/** All commands except the unnamed one, which serves an app. */
 export const COMMAND_NAMES = ["ctl", "dev", "init", "doctor", "completion", "help"] as const;
 
 /** The commands of `tsgun ctl`. */
@@ -22,11 +22,11 @@ export const CONTROL_NAMES = [
   "stop",
 ] as const;
 
-/** Commands of PM2, nodemon and frameworks that serve an app: here its name alone does. */
-const SERVING = ["start", "run", "serve", "server", "exec"];
+/** Commands by which PM2, nodemon and frameworks serve an app. tsgun needs only the app's name. */
+const SERVE_COMMANDS = ["start", "run", "serve", "server", "exec"];
 
-/** Others of theirs, and what to write here. */
-const FOREIGN: Readonly<Record<string, string>> = {
+/** Their other commands, with tsgun's equivalent. */
+const FOREIGN_COMMANDS: Readonly<Record<string, string>> = {
   list: "tsgun ctl status",
   ls: "tsgun ctl status",
   ps: "tsgun ctl workers",
@@ -47,29 +47,31 @@ const FOREIGN: Readonly<Record<string, string>> = {
 };
 
 /**
- * What is wrong with a command line whose first word is `word`; undefined where that may be an app: a file in
- * `folder`, or a package.
+ * Returns what is wrong with a command line whose first word is `word`, or undefined if that may be an app: a file
+ * in `folder`, or a package.
  *
- * @param rest the words behind it that are no options
+ * @param rest the following words that are not options
  */
 export function mistakenCommand(word: string, rest: readonly string[], folder: string): string | undefined {
   if (!/^[a-zA-Z]+$/.test(word) || isModule(word, folder)) return undefined;
-  if (SERVING.includes(word)) return `there is no command ${word}: write tsgun ${rest[0] ?? "APP"}`;
+  if (SERVE_COMMANDS.includes(word)) return `there is no command ${word}: write tsgun ${rest[0] ?? "APP"}`;
   const known = commandOf(word);
-  // How many workers, or which one; the names of PM2's processes have no place here.
+  // Keep a worker count or a pid. PM2's process names have no equivalent.
   const numbers = rest.filter((operand) => /^\d+$/.test(operand));
   if (known !== undefined) return `there is no command ${word}: write ${[known, ...numbers].join(" ")}`;
-  // A word of a few letters is near to many.
-  const names = [...COMMAND_NAMES, ...CONTROL_NAMES, ...SERVING, ...Object.keys(FOREIGN)];
+  // A short word resembles many others, so allow it fewer edits.
+  const names = [...COMMAND_NAMES, ...CONTROL_NAMES, ...SERVE_COMMANDS, ...Object.keys(FOREIGN_COMMANDS)];
   const near = nearestName(word, names, word.length > 5 ? 2 : 1);
   if (near === undefined) return undefined;
-  const meant = SERVING.includes(near) ? `tsgun ${rest[0] ?? "APP"}` : (commandOf(near) ?? `tsgun ${near}`);
+  const meant = SERVE_COMMANDS.includes(near)
+    ? `tsgun ${rest[0] ?? "APP"}`
+    : (commandOf(near) ?? `tsgun ${near}`);
   return `${word} is neither a command nor an app in ${folder}; did you mean ${meant}?`;
 }
 
 function commandOf(word: string): string | undefined {
   if ((CONTROL_NAMES as readonly string[]).includes(word)) return `tsgun ctl ${word}`;
-  return Object.hasOwn(FOREIGN, word) ? FOREIGN[word] : undefined;
+  return Object.hasOwn(FOREIGN_COMMANDS, word) ? FOREIGN_COMMANDS[word] : undefined;
 }
 
 function isModule(word: string, folder: string): boolean {
@@ -78,7 +80,7 @@ function isModule(word: string, folder: string): boolean {
     createRequire(join(folder, "[app]")).resolve(word);
     return true;
   } catch (error) {
-    // Any other error is one of a package that is there.
+    // Any other error means that the package exists.
     return (error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND";
   }
 }

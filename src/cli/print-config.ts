@@ -1,15 +1,15 @@
-/** The configuration as text: every setting as it would be written, and where its value comes from. Secrets are not shown. */
+/** Formats the configuration: every setting with its value and origin. Secrets are hidden. */
 import type { ResolvedConfig } from "../config/config.ts";
 import { SETTING_NAMES, type Setting, settingLabel, settings } from "../config/settings.ts";
 
 const HIDDEN = "[hidden]";
-/** Names of variables whose values nobody should find in a log. */
+/** Names of variables whose values must not appear in a log. */
 const SECRET_NAME =
   /pass|secret|token|credential|auth|private|dsn|cookie|salt|(?:^|_)key(?:_|$)|api_?key|_url$/i;
-/** The user and the password in a URL. */
+/** User and password in a URL. */
 const USER_INFO = /(:\/\/)[^/@\s"']+@/g;
 
-/** One line for each setting: `keep-alive = 75s # default`. */
+/** Formats one line per setting: `keep-alive = 75s # default`. */
 export function formatConfig({ config, origins }: ResolvedConfig): string {
   const rows = SETTING_NAMES.map((name) => ({
     name: settingLabel(name),

@@ -1,4 +1,4 @@
-/** The command as commander knows it: options and their help, made from the table of settings. */
+/** Builds the commander program: options and help come from the settings table. */
 import { Command, Option } from "commander";
 import {
   SECTIONS,
@@ -10,7 +10,7 @@ import {
 } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
 
-/** Words to choose from that would take the help's whole width. */
+/** A list of choices too long for the help's option column. */
 const LONG_CHOICE = /<\w+(?:\|\w+){4,}>/;
 
 export function makeProgram(): Command {
@@ -68,19 +68,19 @@ function addOptions(program: Command, name: SettingName): void {
   const main = new Option([...short, `${flagOf(name)}${operand}`].join(", "), shown);
   program.addOption(collecting(main, kind.repeatable).helpGroup(`${section}:`));
   if (negatable !== undefined) {
-    // Beside a positive option commander gives no default to this one.
+    // Next to a positive option, commander gives --no-… no default.
     program.addOption(new Option(`--no-${settingLabel(name)}`, negatable).helpGroup(`${section}:`));
   }
   for (const flag of flags) {
     if (!flag.startsWith("--")) continue;
-    // Another spelling sets the same setting, and is not shown.
+    // An alias sets the same setting and is hidden from the help.
     const alias = new Option(`${flag}${operand}`, doc).hideHelp();
     alias.attributeName = () => name;
     program.addOption(collecting(alias, kind.repeatable));
   }
 }
 
-/** An option that may be given several times keeps every value; of another the last counts. */
+/** Makes a repeatable option collect its values. For any other the last one wins. */
 function collecting(option: Option, repeatable: boolean | undefined): Option {
   if (repeatable !== true) return option;
   return option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);

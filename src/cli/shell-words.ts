@@ -1,10 +1,10 @@
 /**
- * Words as a POSIX shell splits them (2.2 Quoting), without expansions: for command lines that stand in a
- * variable of the environment. gunicorn reads `GUNICORN_CMD_ARGS` so, through Python's shlex.
+ * Splits text into words like a POSIX shell (2.2 Quoting), without expansions: for command lines in an environment
+ * variable. gunicorn parses `GUNICORN_CMD_ARGS` the same way, with Python's shlex.
  */
 const PART = /'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"|\\([\s\S])|([^\s'"\\]+)|(\s+)/y;
 
-/** @throws Error with the reason when a quote does not end. */
+/** @throws Error with the reason for an unterminated quote or a trailing backslash. */
 export function shellWords(text: string): string[] {
   const words: string[] = [];
   let word: string | undefined;

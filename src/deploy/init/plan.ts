@@ -10,7 +10,7 @@ import { CONTAINER, type Deployment, defaultSocket } from "./deployment.ts";
 import type { FileKind } from "./files.ts";
 import { readProject } from "./project.ts";
 
-export interface Wishes {
+export interface DeploymentOptions {
   readonly kinds: ReadonlySet<FileKind>;
   readonly app?: string | undefined;
   /** Path of the app on the server. */
@@ -28,15 +28,15 @@ const HIDDEN_PATH = /^\/(?:home|root|Users|tmp|var\/tmp|private)\//;
 const PROXY_GROUPS = ["www-data", "nginx", "http"];
 
 /** @throws FatalError (usage) */
-export async function planDeployment(cwd: string, wishes: Wishes): Promise<Deployment> {
-  const { kinds, domain = "localhost" } = wishes;
+export async function planDeployment(cwd: string, options: DeploymentOptions): Promise<Deployment> {
+  const { kinds, domain = "localhost" } = options;
   if (!DOMAIN.test(domain)) throw new FatalError(`--domain: "${domain}" is not a domain`, ExitCode.usage);
-  const { config, written } = await currentConfig(cwd, kinds.has("config") && wishes.force);
-  const project = readProject(cwd, wishes.app ?? config.app);
+  const { config, written } = await currentConfig(cwd, kinds.has("config") && options.force);
+  const project = readProject(cwd, options.app ?? config.app);
   const own = defaultSocket(project.name);
   return {
     ...project,
-    folder: serverFolder(cwd, project.name, wishes.folder),
+    folder: serverFolder(cwd, project.name, options.folder),
     domain,
     proxyGroup: proxyGroup(),
     sockets: written.has("bind") ? config.bind : [own],

@@ -1,4 +1,4 @@
-/** `npm run generate`: writes what is made from the table of settings. */
+/** `npm run generate`: writes the files generated from the settings and rules tables. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { generatedFiles } from "./generated.ts";

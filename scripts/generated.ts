@@ -1,4 +1,4 @@
-/** The files that are made from the tables of settings and of rules, and committed; a test sees that they are as they would be made. */
+/** Generates the committed files that derive from the settings and rules tables. A test fails if they are out of date. */
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { completionScript } from "../src/cli/completion.ts";
 import { ABSENT_SETTINGS, OTHER_DEFAULTS, RENAMED_SETTINGS } from "../src/config/gunicorn.ts";
@@ -13,7 +13,7 @@ import {
 } from "../src/config/settings.ts";
 import { RULES } from "../src/deploy/doctor/rules.ts";
 
-/** The content of each file, by its path in the repository. */
+/** Returns the content of each file by its path in the repository. */
 export function generatedFiles(): Record<string, string> {
   return {
     "docs/settings.md": settingsPage(),
@@ -25,11 +25,11 @@ export function generatedFiles(): Record<string, string> {
   };
 }
 
-function rowOf(name: SettingName): Setting<unknown> {
+function settingOf(name: SettingName): Setting<unknown> {
   return settings[name] as Setting<unknown>;
 }
 
-/** What a value is, by what stands for it in help. */
+/** Describes a value's type, by its placeholder in the help. */
 const TYPES: Readonly<Record<string, string>> = {
   "": "yes or no",
   INT: "a whole number",
@@ -57,34 +57,34 @@ function defaultOf({ kind, default: fallback, defaultDoc }: Setting<unknown>): s
 const GUNICORN_NAMES = new Map(Object.entries(RENAMED_SETTINGS).map(([theirs, label]) => [label, theirs]));
 
 function entry(name: SettingName): string {
-  const row = rowOf(name);
+  const setting = settingOf(name);
   const label = settingLabel(name);
-  const flags = row.positional === true ? [] : [...(row.flags ?? []), `--${label}`];
-  if (row.negatable !== undefined) flags.push(`--no-${label}`);
+  const flags = setting.positional === true ? [] : [...(setting.flags ?? []), `--${label}`];
+  if (setting.negatable !== undefined) flags.push(`--no-${label}`);
   const written = flags.map((flag) => `\`${flag}\``).join(", ");
   const facts: [string, string][] = [
-    ["command line", row.positional === true ? "by its place: `tsgun APP`" : written],
+    ["command line", setting.positional === true ? "by its place: `tsgun APP`" : written],
     [
       "environment",
       environmentNames(name)
         .map((variable) => `\`${variable}\``)
         .join(", "),
     ],
-    ["in the file", row.outsideFile === true ? "cannot stand there" : `\`${name}\``],
-    ["type", typeOf(row)],
-    ["default", defaultOf(row)],
-    ["changed by HUP", row.reload ? "yes" : "no: it takes a restart"],
+    ["in the file", setting.outsideFile === true ? "cannot stand there" : `\`${name}\``],
+    ["type", typeOf(setting)],
+    ["default", defaultOf(setting)],
+    ["changed by HUP", setting.reload ? "yes" : "no: it takes a restart"],
   ];
   const other = OTHER_DEFAULTS[label];
   if (other !== undefined) facts.push(["gunicorn's default", `\`${other.theirs}\`: ${other.why}`]);
   const theirs = GUNICORN_NAMES.get(label);
   if (theirs !== undefined) facts.push(["gunicorn's files", `\`${theirs}\``]);
-  return `### ${label}\n\n${row.doc}\n\n${facts.map(([what, fact]) => `- ${what}: ${fact}`).join("\n")}\n`;
+  return `### ${label}\n\n${setting.doc}\n\n${facts.map(([what, fact]) => `- ${what}: ${fact}`).join("\n")}\n`;
 }
 
 function settingsPage(): string {
   const sections = SECTIONS.map((section) => {
-    const names = SETTING_NAMES.filter((name) => rowOf(name).section === section);
+    const names = SETTING_NAMES.filter((name) => settingOf(name).section === section);
     return `## ${section}\n\n${names.map(entry).join("\n")}`;
   });
   const absent = ABSENT_SETTINGS.map(({ name, flags, why, instead }) => {
@@ -185,7 +185,7 @@ runs, limits that a service has and this shell has not.
 }
 
 function jsonSchema(): object {
-  const names = SETTING_NAMES.filter((name) => rowOf(name).outsideFile !== true);
+  const names = SETTING_NAMES.filter((name) => settingOf(name).outsideFile !== true);
   const properties = names.map((name) => [name, propertyOf(name)]);
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
@@ -197,7 +197,7 @@ function jsonSchema(): object {
 }
 
 function propertyOf(name: SettingName): object {
-  const { kind, doc, default: fallback, defaultDoc } = rowOf(name);
+  const { kind, doc, default: fallback, defaultDoc } = settingOf(name);
   const { $schema: _, ...schema } = toJsonSchema(kind.schema, { typeMode: "input", errorMode: "ignore" });
   return {
     description: doc,
@@ -206,9 +206,9 @@ function propertyOf(name: SettingName): object {
   };
 }
 
-/** As one would write it: a number where the text is one. */
+/** Returns the default as written in JSON: as text if it has a unit or a format of its own. */
 function plainDefault(name: SettingName): unknown {
-  const { kind, default: fallback } = rowOf(name);
+  const { kind, default: fallback } = settingOf(name);
   if (typeof fallback === "boolean") return fallback;
   const text = kind.format(fallback);
   return typeof fallback === "number" && String(Number(text)) === text ? Number(text) : text;

@@ -12,7 +12,7 @@ function requestLonger(facts: Facts): Found[] {
   return [{ where: settingPlace(facts, "gracefulTimeout"), what }];
 }
 
-function trustsEverybody(facts: Facts): Found[] {
+function trustsEveryPeer(facts: Facts): Found[] {
   const open = facts.bound.filter((address) => address.kind === "tcp" && !isLoopback(address.host));
   if (!facts.config.forwardedAllowIps.includes("*") || open.length === 0) return [];
   const what = `everybody is believed, and tsgun listens at ${open.map(formatAddress).join(", ")}`;
@@ -38,7 +38,7 @@ export const CONFIGURATION: readonly Rule[] = [
     title: "`forwarded-allow-ips` is `*`, at an address that other machines reach",
     breaks: "Whoever reaches the server past the proxy says who it is, and is believed.",
     mend: "name the proxies' addresses, or bind an address that only they reach",
-    check: trustsEverybody,
+    check: trustsEveryPeer,
   },
   {
     id: "config-show-errors",

@@ -72,7 +72,7 @@ function development(facts: Facts): Found[] {
     }));
 }
 
-function unsaid(facts: Facts): Found[] {
+function notSet(facts: Facts): Found[] {
   const { services, image, pods, server, config, nodeEnv } = facts;
   const shown = stackLeakingPackages(facts);
   const looked = services.length > 0 || pods.length > 0 || image !== undefined || server !== undefined;
@@ -102,6 +102,6 @@ export const ENVIRONMENT: readonly Rule[] = [
       "no unit, Dockerfile, manifest or server is found that sets `NODE_ENV`, and the app has Express or its kin",
     breaks: BREAKS,
     mend: 'start the server with NODE_ENV=production, or write env: { NODE_ENV: "production" } in tsgun.config.ts',
-    check: unsaid,
+    check: notSet,
   },
 ];

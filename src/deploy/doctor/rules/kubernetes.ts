@@ -63,7 +63,7 @@ function asksApp(probe: Probe, { config }: PodServer): string | undefined {
   return app ? `asks the app's port ${probe.port}` : undefined;
 }
 
-function asksNobody(probe: Probe, { config }: PodServer): string | undefined {
+function asksUnservedPort(probe: Probe, { config }: PodServer): string | undefined {
   const ports = [...config.bind, ...(config.adminBind === undefined ? [] : [config.adminBind])];
   if (probe.port === undefined) return undefined;
   if (probe.portNumber === undefined) return `asks port ${probe.port}, which the container does not name`;
@@ -167,7 +167,7 @@ export const KUBERNETES: readonly Rule[] = [
     title: "a probe asks a port where tsgun does not listen, or listens at 127.0.0.1",
     breaks: "The probe fails for ever: the pod gets no requests, or is restarted again and again.",
     mend: "let --admin-bind be 0.0.0.0:PORT, with the probe's port",
-    check: (facts) => probes(facts, PROBE_KINDS, asksNobody),
+    check: (facts) => probes(facts, PROBE_KINDS, asksUnservedPort),
   },
   {
     id: "kubernetes-no-readiness",

@@ -119,7 +119,7 @@ function websocketBroken(facts: Facts): Found[] {
   });
 }
 
-function nobodyThere(facts: Facts): Found[] {
+function noMatchingAddress(facts: Facts): Found[] {
   const { bound, nginx } = facts;
   if (nginx.passages.some((passage) => leadsHere(passage, facts))) return [];
   return nginx.passages
@@ -147,7 +147,7 @@ export const NGINX_CONNECTIONS: readonly Rule[] = [
     title: "nginx passes nothing to an address that tsgun listens at",
     breaks: "Every request gets 502.",
     mend: "let bind of tsgun (or ListenStream of the socket unit) and server or proxy_pass of nginx name the same address",
-    check: nobodyThere,
+    check: noMatchingAddress,
   },
   {
     id: "nginx-tls-to-plain",

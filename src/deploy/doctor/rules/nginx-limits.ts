@@ -30,7 +30,7 @@ function readTimeoutShort(facts: Facts): Found[] {
   });
 }
 
-function readTimeoutUnsaid(facts: Facts): Found[] {
+function readTimeoutNotSet(facts: Facts): Found[] {
   if (facts.config.requestTimeout !== 0) return [];
   return ownPassages(facts)
     .filter((passage) => effective(passage, "proxy_read_timeout") === undefined)
@@ -84,7 +84,7 @@ export const NGINX_LIMITS: readonly Rule[] = [
     title: "`request-timeout` is 0, no limit, and `proxy_read_timeout` is left at 60s",
     breaks: "What takes longer gets 504 from nginx, while the app works on for nobody.",
     mend: "write a proxy_read_timeout, as long as a request may take, or give tsgun a request-timeout",
-    check: readTimeoutUnsaid,
+    check: readTimeoutNotSet,
   },
   {
     id: "nginx-body-smaller",

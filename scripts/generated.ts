@@ -131,7 +131,7 @@ function doctorPage(): string {
   const rows = RULES.map(
     ({ id, level, title, breaks, mend }) => `| \`${id}\` | ${level} | ${title} | ${breaks} | ${mend} |`,
   );
-  return `<!-- Made by npm run generate from src/doctor. -->
+  return `<!-- Made by npm run generate from src/deploy/doctor. -->
 
 # tsgun doctor
 
@@ -178,7 +178,7 @@ that of the file, of /etc/nginx/nginx.conf, or else \`www-data\` or \`nginx\`.
 | --- | --- | --- | --- | --- |
 ${rows.join("\n")}
 
-What it does not see: whether streams are buffered (an app may say \`X-Accel-Buffering: no\`), a \`Dockerfile\`, other proxies than
+What it does not see: whether streams are buffered (an app may say \`X-Accel-Buffering: no\`), of a \`Dockerfile\` more than its variables, other proxies than
 nginx, drop-ins that lie elsewhere than beside the unit (\`/etc/systemd/system/NAME.d\` of a unit in \`/usr/lib\`), and, unless the server
 runs, limits that a service has and this shell has not.
 `;

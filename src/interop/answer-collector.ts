@@ -1,4 +1,4 @@
-/** The client of an exchange that never leaves memory, on its receiving side: it collects the answer. */
+/** The receiving client of an in-memory exchange: it collects the response. */
 import type { Duplex } from "node:stream";
 import { forbidsContent } from "../exchange/answer-head.ts";
 import type { Carrier } from "../exchange/carrier.ts";
@@ -6,13 +6,13 @@ import { duplexPair } from "./duplex-pair.ts";
 import { fieldValue, sentFields } from "./framing.ts";
 
 export interface CollectorEvents {
-  /** The answer is complete, or the connection has been taken over. */
+  /** The response is complete, or the app has taken over the connection. */
   onEnd(): void;
-  /** The server broke the connection off. */
+  /** The server destroyed the connection. */
   onBroken(error: Error): void;
 }
 
-/** Collects an answer as a client would see it, framing fields included. */
+/** Collects a response as a client sees it, framing fields included. */
 export class AnswerCollector implements Carrier {
   readonly headOnly: boolean;
   readonly upgradable: boolean;
@@ -22,7 +22,7 @@ export class AnswerCollector implements Carrier {
   upgraded: Duplex | undefined;
   readonly informationals: { status: number; rawHeaders: string[] }[] = [];
   readonly #chunks: Buffer[] = [];
-  readonly #oldVersion: boolean;
+  readonly #isHttp10: boolean;
   readonly #events: CollectorEvents;
   #chunked = false;
 
@@ -32,7 +32,7 @@ export class AnswerCollector implements Carrier {
   ) {
     this.headOnly = request.method === "HEAD";
     this.upgradable = request.upgrade;
-    this.#oldVersion = request.httpVersion === "1.0";
+    this.#isHttp10 = request.httpVersion === "1.0";
     this.#events = events;
   }
 
@@ -41,12 +41,12 @@ export class AnswerCollector implements Carrier {
   }
 
   informational(status: number, fields: string[]): void {
-    if (!this.#oldVersion) this.informationals.push({ status, rawHeaders: fields });
+    if (!this.#isHttp10) this.informationals.push({ status, rawHeaders: fields });
   }
 
   upgrade(fields: string[] | undefined): Duplex {
     const [client, server] = duplexPair();
-    // Without fields it is the app that writes the handshake: the client finds it in the stream.
+    // Without fields the app writes the handshake itself; the client reads it from the stream.
     this.status = fields === undefined ? 0 : 101;
     this.rawHeaders = fields ?? [];
     this.upgraded = client;
@@ -61,7 +61,7 @@ export class AnswerCollector implements Carrier {
   }
 
   begin(status: number, fields: string[], length: number | undefined): void {
-    const framed = length !== undefined || this.headOnly || this.#oldVersion;
+    const framed = length !== undefined || this.headOnly || this.#isHttp10;
     this.#chunked = !framed && !forbidsContent(status);
     this.#head(status, fields, length);
   }
@@ -75,7 +75,7 @@ export class AnswerCollector implements Carrier {
   }
 
   write(chunk: string | Uint8Array): boolean {
-    // A copy: the app may use its buffer again.
+    // Copy, because the app may reuse its buffer.
     this.#chunks.push(typeof chunk === "string" ? Buffer.from(chunk) : Buffer.from(chunk));
     return true;
   }

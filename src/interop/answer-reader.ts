@@ -1,6 +1,6 @@
 /**
- * Reads one answer from bytes, as a client does: informational heads, the final head, its content and
- * trailers. Strict about framing (RFC 9112 sections 6 and 7); bytes in, events out.
+ * A client-side parser for one response: informational heads, the final head, content and trailers. It is
+ * strict about framing (RFC 9112 sections 6 and 7). Bytes in, events out.
  */
 
 export interface AnswerEvents {
@@ -8,7 +8,7 @@ export interface AnswerEvents {
   /** The final head, or that of a 101. */
   onHead(status: number, rawHeaders: string[]): void;
   onContent(chunk: Buffer): void;
-  /** The answer is complete. What is behind a 101 is no longer HTTP. */
+  /** The response is complete. Bytes after a 101 are no longer HTTP. */
   onEnd(rawTrailers: string[]): void;
 }
 
@@ -22,11 +22,11 @@ export class AnswerReader {
   readonly #events: AnswerEvents;
   readonly #method: string;
   #phase: Phase = "head";
-  #held: Buffer = EMPTY;
-  #left = 0;
+  #buffer: Buffer = EMPTY;
+  #remaining = 0;
   #trailers: string[] = [];
 
-  /** @param method that of the request: the answer to HEAD has no content, one to CONNECT ends HTTP */
+  /** @param method the request's method: a response to HEAD has no content, and a 2xx to CONNECT ends HTTP */
   constructor(method: string, events: AnswerEvents) {
     this.#method = method;
     this.#events = events;
@@ -36,34 +36,34 @@ export class AnswerReader {
     return this.#phase === "done";
   }
 
-  /** Takes bytes as they come. Returns those that lie behind the end of the answer. Throws on broken framing. */
+  /** Parses the next bytes. Returns those after the end of the response. Throws on invalid framing. */
   read(bytes: Buffer): Buffer {
-    this.#held = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]);
-    while (this.#held.length > 0 && this.#step());
-    return this.done ? this.#take(this.#held.length) : EMPTY;
+    this.#buffer = this.#buffer.length === 0 ? bytes : Buffer.concat([this.#buffer, bytes]);
+    while (this.#buffer.length > 0 && this.#step());
+    return this.done ? this.#consume(this.#buffer.length) : EMPTY;
   }
 
-  /** The connection has ended. Throws when the answer was not complete. */
+  /** Call when the connection has ended. Throws if the response is incomplete. */
   end(): void {
     if (this.#phase === "until-close") this.#finish([]);
     else if (this.#phase !== "done") throw new Error("the answer ended early");
   }
 
-  #take(size: number): Buffer {
-    const taken = this.#held.subarray(0, size);
-    this.#held = this.#held.subarray(size);
+  #consume(size: number): Buffer {
+    const taken = this.#buffer.subarray(0, size);
+    this.#buffer = this.#buffer.subarray(size);
     return taken;
   }
 
   #line(): string | undefined {
-    const end = this.#held.indexOf("\r\n");
+    const end = this.#buffer.indexOf("\r\n");
     if (end === -1) return undefined;
-    const line = this.#take(end).toString("latin1");
-    this.#take(2);
+    const line = this.#consume(end).toString("latin1");
+    this.#consume(2);
     return line;
   }
 
-  /** Makes one step; false when more bytes are needed for it. */
+  /** Advances by one element; false if that needs more bytes. */
   #step(): boolean {
     switch (this.#phase) {
       case "head":
@@ -72,13 +72,13 @@ export class AnswerReader {
       case "chunk":
         return this.#readContent();
       case "until-close":
-        this.#events.onContent(this.#take(this.#held.length));
+        this.#events.onContent(this.#consume(this.#buffer.length));
         return true;
       case "chunk-size":
         return this.#readChunkSize();
       case "chunk-end":
-        if (this.#held.length < 2) return false;
-        if (this.#take(2).toString("latin1") !== "\r\n") throw new Error("a chunk does not end with CRLF");
+        if (this.#buffer.length < 2) return false;
+        if (this.#consume(2).toString("latin1") !== "\r\n") throw new Error("a chunk does not end with CRLF");
         this.#phase = "chunk-size";
         return true;
       case "trailers":
@@ -89,10 +89,10 @@ export class AnswerReader {
   }
 
   #readHead(): boolean {
-    const end = this.#held.indexOf("\r\n\r\n");
+    const end = this.#buffer.indexOf("\r\n\r\n");
     if (end === -1) return false;
-    const [first = "", ...lines] = this.#take(end).toString("latin1").split("\r\n");
-    this.#take(4);
+    const [first = "", ...lines] = this.#consume(end).toString("latin1").split("\r\n");
+    this.#consume(4);
     const status = Number(STATUS_LINE.exec(first)?.[1]);
     if (Number.isNaN(status)) throw new Error(`${JSON.stringify(first)} is no status line`);
     const rawHeaders = lines.flatMap(parseField);
@@ -102,7 +102,7 @@ export class AnswerReader {
     }
     this.#phase = this.#framing(status, rawHeaders);
     this.#events.onHead(status, rawHeaders);
-    if (this.done || (this.#phase === "sized" && this.#left === 0)) this.#finish([]);
+    if (this.done || (this.#phase === "sized" && this.#remaining === 0)) this.#finish([]);
     return true;
   }
 
@@ -120,15 +120,15 @@ export class AnswerReader {
     }
     if (lengths.length === 0) return "until-close";
     if (!/^\d+$/.test(lengths[0] as string)) throw new Error(`content-length ${lengths[0]}`);
-    this.#left = Number(lengths[0]);
+    this.#remaining = Number(lengths[0]);
     return "sized";
   }
 
   #readContent(): boolean {
-    const chunk = this.#take(Math.min(this.#left, this.#held.length));
-    this.#left -= chunk.length;
+    const chunk = this.#consume(Math.min(this.#remaining, this.#buffer.length));
+    this.#remaining -= chunk.length;
     this.#events.onContent(chunk);
-    if (this.#left > 0) return true;
+    if (this.#remaining > 0) return true;
     if (this.#phase === "sized") this.#finish([]);
     else this.#phase = "chunk-end";
     return true;
@@ -138,8 +138,8 @@ export class AnswerReader {
     const line = this.#line();
     if (line === undefined) return false;
     if (!/^[0-9a-f]{1,12}$/i.test(line)) throw new Error(`${JSON.stringify(line)} is no chunk size`);
-    this.#left = Number.parseInt(line, 16);
-    this.#phase = this.#left === 0 ? "trailers" : "chunk";
+    this.#remaining = Number.parseInt(line, 16);
+    this.#phase = this.#remaining === 0 ? "trailers" : "chunk";
     return true;
   }
 

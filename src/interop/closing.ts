@@ -1,12 +1,12 @@
-/** The end of a connection that node has given up with its upgrade event, behind an answer that changes no protocol. */
+/** Closes a connection that Node detached with its `upgrade` event but whose response did not switch protocols. */
 import type { Duplex } from "node:stream";
 
-/** How long its client may still send, in milliseconds. */
+/** How long the client may keep sending before the connection is destroyed. */
 const LINGER_MS = 2000;
 
 /**
- * Closes our side, and the connection when the client has closed its own, or after a while: what comes until then is
- * thrown away, so that no reset overtakes the answer (RFC 9112 section 9.6).
+ * Closes our side, then the connection once the client has closed its side or `LINGER_MS` has passed. Input until then
+ * is discarded, so that no reset overtakes the response (RFC 9112 section 9.6).
  */
 export function closeBehindAnswer(socket: Duplex): void {
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);

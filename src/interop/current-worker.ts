@@ -1,6 +1,6 @@
 /**
- * The worker that this process is, for apps whose requests do not name it (node listeners). It stands on the global
- * object, since the copy of this package that the app imports may be another than the one that serves it.
+ * The current process's worker, for apps whose requests do not carry it (Node listeners). It is stored on the global
+ * object, because the app may import another copy of this package than the one that serves it.
  */
 import type { WorkerInfo } from "../gateway/types.ts";
 
@@ -9,14 +9,14 @@ const KEY = Symbol.for("tsgun.worker");
 type Holder = { [KEY]?: WorkerInfo };
 
 /**
- * What a gateway app finds as `request.worker`, from the moment the app is loaded; undefined in a process that is no
- * worker of tsgun.
+ * The worker that gateway apps get as `request.worker`, available as soon as the app is loaded; undefined outside a
+ * tsgun worker.
  */
 export function currentWorker(): WorkerInfo | undefined {
   return (globalThis as Holder)[KEY];
 }
 
-/** To be called before the app is loaded. */
+/** Sets the current worker. Call before the app is loaded. */
 export function becomeWorker(worker: WorkerInfo): void {
   (globalThis as Holder)[KEY] = worker;
 }

@@ -1,4 +1,4 @@
-/** The two directions of a fetch `Response`: sent as a gateway answer, and made of one. */
+/** Sends a fetch `Response` as a gateway response, and builds one from a gateway response. */
 import type { Duplex } from "node:stream";
 import { ClientGone } from "../errors.ts";
 import type { Carrier } from "../exchange/carrier.ts";
@@ -10,8 +10,8 @@ import { knownLength, takeText } from "./text-response.ts";
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Read = Awaited<ReturnType<Reader["read"]>>;
 
-/** The value of a promise, or undefined when it is not there within a turn of the event loop. */
-async function soon<T>(promise: Promise<T>): Promise<T | undefined> {
+/** The value of a promise, or undefined if it does not settle within one turn of the event loop. */
+async function withinOneTurn<T>(promise: Promise<T>): Promise<T | undefined> {
   let immediate: NodeJS.Immediate | undefined;
   const turn = new Promise<undefined>((resolve) => {
     immediate = setImmediate(resolve, undefined);
@@ -22,10 +22,10 @@ async function soon<T>(promise: Promise<T>): Promise<T | undefined> {
 }
 
 /**
- * Sends a fetch app's answer. Text goes out at once; other content that is there at once goes out whole with its
- * length; anything else as it comes.
+ * Sends a fetch app's response. Text is sent synchronously, other content that is available at once is sent whole with
+ * its length, and the rest is streamed.
  *
- * @throws TypeError for what is no `Response`, and for one whose content has been used
+ * @throws TypeError if `response` is not a `Response`, or its body has been used
  */
 export function sendResponse(response: Response, method: string, respond: Respond): void | Promise<void> {
   const answer = typeof response === "object" && response !== null ? takeText(response) : undefined;
@@ -64,21 +64,21 @@ async function sendContent(response: Response, method: string, respond: Respond)
   }
   const reader = body.getReader();
   const first = reader.read();
-  const start = await soon(first);
+  const start = await withinOneTurn(first);
   if (start?.done === true) respond(status, headers, null);
   else if (start === undefined) respond(status, headers, pieces([first], reader));
   else {
     const second = reader.read();
-    const end = await soon(second);
+    const end = await withinOneTurn(second);
     if (end?.done === true) respond(status, headers, start.value);
     else respond(status, headers, pieces([first, second], reader));
   }
 }
 
 /**
- * The answer to HEAD. Where there is no content, that is most likely because of HEAD: GET may have some.
+ * Sends the response to HEAD. An empty body says nothing about GET, which may well have content.
  *
- * @param length that of the content that GET would have; undefined where it is not known
+ * @param length bytes of content that GET would have; undefined if unknown
  */
 async function sendHead(
   status: number,
@@ -95,7 +95,7 @@ async function sendHead(
   await writer.end();
 }
 
-/** Fetch apps that stream like to set Transfer-Encoding and Connection, which are not theirs (gateway 6.3.4). */
+/** Drops Transfer-Encoding and Connection, which streaming fetch apps often set though they are the server's (gateway 6.3.4). */
 function responseHeaders({ headers }: Response): HeadersInput {
   return hasServerFields(headers) ? fieldPairs([...headers].flat()) : headers;
 }
@@ -109,9 +109,9 @@ function fieldPairs(fields: readonly string[]): (readonly [string, string])[] {
   return pairs;
 }
 
-/** The pieces read ahead, then the rest. */
+/** Iterates over the pieces read ahead, then the rest. */
 function pieces(ahead: Promise<Read>[], reader: Reader): AsyncIterable<Uint8Array> {
-  // Whoever never asks for these does not care how they fail.
+  // A consumer that stops early never awaits these; their rejections must not be reported as unhandled.
   for (const read of ahead) read.catch(() => {});
   const iterator: AsyncIterator<Uint8Array> = {
     next: () => (ahead.shift() ?? reader.read()) as Promise<IteratorResult<Uint8Array>>,
@@ -123,22 +123,22 @@ function pieces(ahead: Promise<Read>[], reader: Reader): AsyncIterable<Uint8Arra
   return { [Symbol.asyncIterator]: () => iterator };
 }
 
-/** Statuses that a `Response` cannot have content with. */
+/** Statuses with which a `Response` must not have a body. */
 const BODILESS = new Set([204, 205, 304]);
-/** Bytes that a stream holds for a slow reader. */
-const HIGH_WATER = 65536;
+/** Bytes buffered for a slow reader. */
+const HIGH_WATER_MARK_BYTES = 65536;
 
 const encoder = new TextEncoder();
 
 export interface ResponseEvents {
   onResponse(response: Response): void;
-  /** Nobody reads the answer any more. */
+  /** The reader has cancelled the body. */
   onCancel(): void;
-  /** There will be no answer. */
+  /** The response was broken off. */
   onBroken(error: Error): void;
 }
 
-/** Makes a `Response` of an answer. What has no place in one is left out: informational answers and trailers. */
+/** Builds a `Response` from a gateway response, without informational responses and trailers, which it cannot carry. */
 export class ResponseMaker implements Carrier {
   readonly headOnly: boolean;
   readonly upgradable = false;
@@ -183,7 +183,7 @@ export class ResponseMaker implements Carrier {
           this.#waiting?.reject(new ClientGone());
         },
       },
-      { highWaterMark: HIGH_WATER, size: (chunk) => chunk.byteLength },
+      { highWaterMark: HIGH_WATER_MARK_BYTES, size: (chunk) => chunk.byteLength },
     );
     this.#respond(status, fields, stream, length);
   }
@@ -207,7 +207,7 @@ export class ResponseMaker implements Carrier {
     const controller = this.#controller;
     if (controller === undefined) return true;
     if (this.#cancelled) return false;
-    // A copy of bytes: the app may use its buffer again before the reader has looked at this piece.
+    // Copy bytes, because the app may reuse its buffer before the reader gets this piece.
     controller.enqueue(typeof chunk === "string" ? encoder.encode(chunk) : new Uint8Array(chunk));
     return (controller.desiredSize ?? 0) > 0;
   }

@@ -1,31 +1,33 @@
 /**
- * A gateway request as a fetch `Request`: a real one, or one that becomes real at a closer look. Apps hand it on
- * (`new Request(request)`, `fetch(request)`), and then Node looks inside: where it does so by symbols, as up to Node 22,
- * they lead to the real request; where it does so by private fields there is no such way, and a real one is made at once.
+ * Presents a gateway request as a fetch `Request`: a real one, or a lazy one that creates the real one on demand. Apps
+ * pass it on (`new Request(request)`, `fetch(request)`), and Node then reads its internals. Up to Node 22 these are
+ * symbols, which the lazy request forwards. Newer versions use private fields, which cannot be forwarded, so the real
+ * request is created at once.
  */
 import { HttpError } from "../errors.ts";
 import type { GatewayRequest } from "../gateway/types.ts";
 import { forwardMembers } from "./forwarded-members.ts";
 import { requestUrl } from "./request-url.ts";
 
-/** Methods that the fetch standard forbids in a `Request`, whatever their case. */
-const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
-/** Those that mean the same as they stand; others are the standard's to normalise. */
-const PLAIN = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+/** Methods that the fetch standard forbids in a `Request`, in any case. */
+const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
+/** Methods that fetch leaves unchanged; `Request` may normalise any other. */
+const PLAIN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
 /**
- * Makes the `Request`. Its `signal` is the gateway's, made at first touch; `clone()` has another, which does not abort.
+ * Creates the `Request`. Its `signal` is the gateway's, created on first access. A `clone()` has a different signal,
+ * which does not abort.
  *
- * @throws HttpError 501 for a method that has no place in fetch, 400 for a host that has none in a URL
+ * @throws HttpError 501 for a method that fetch forbids, 400 for a host that is invalid in a URL
  */
 export function fetchRequest(request: GatewayRequest): Request {
   const { method } = request;
-  if (!PLAIN.has(method) && FORBIDDEN.has(method.toUpperCase()))
+  if (!PLAIN_METHODS.has(method) && FORBIDDEN_METHODS.has(method.toUpperCase()))
     throw new HttpError(501, `a fetch app cannot be given the method ${method}`);
   const url = requestUrl(request);
-  // Decided when the first request comes: whoever serves no fetch app need not load `Request`.
-  becomesReal ??= canBecomeReal();
-  return becomesReal ? (new LaterRequest(request, url) as unknown as Request) : realRequest(request, url);
+  // Decided on the first request, so that workers without a fetch app need not load `Request`.
+  lazyWorks ??= prepareLazyRequest();
+  return lazyWorks ? (new LazyRequest(request, url) as unknown as Request) : realRequest(request, url);
 }
 
 function realRequest(request: GatewayRequest, url: string): Request {
@@ -36,7 +38,7 @@ function realRequest(request: GatewayRequest, url: string): Request {
     init.duplex = "half";
   }
   const made = new Request(url, init);
-  // Into the request's own: one made before would be copied field by field.
+  // Append to the request's own Headers: a Headers object in `init` would be copied field by field.
   const { headers } = made;
   const raw = request.rawHeaders;
   for (let index = 0; index < raw.length; index += 2) {
@@ -46,7 +48,7 @@ function realRequest(request: GatewayRequest, url: string): Request {
   return made;
 }
 
-class LaterRequest {
+class LazyRequest {
   readonly #gateway: GatewayRequest;
   readonly #url: string;
   #real: Request | undefined;
@@ -56,14 +58,14 @@ class LaterRequest {
     this.#url = url;
   }
 
-  static real(later: LaterRequest): Request {
-    later.#real ??= realRequest(later.#gateway, later.#url);
-    return later.#real;
+  static real(lazy: LazyRequest): Request {
+    lazy.#real ??= realRequest(lazy.#gateway, lazy.#url);
+    return lazy.#real;
   }
 
   get method(): string {
     const { method } = this.#gateway;
-    return PLAIN.has(method) ? method : LaterRequest.real(this).method;
+    return PLAIN_METHODS.has(method) ? method : LazyRequest.real(this).method;
   }
 
   get url(): string {
@@ -75,24 +77,24 @@ class LaterRequest {
   }
 }
 
-let becomesReal: boolean | undefined;
+let lazyWorks: boolean | undefined;
 
-/** Readies the class, and tries whether Node takes such a request for one. */
-function canBecomeReal(): boolean {
-  forwardMembers(LaterRequest.prototype, Request.prototype, LaterRequest.real);
+/** Prepares the class and tests whether Node accepts a lazy request as a `Request`. */
+function prepareLazyRequest(): boolean {
+  forwardMembers(LazyRequest.prototype, Request.prototype, LazyRequest.real);
   for (const symbol of Object.getOwnPropertySymbols(new Request("http://localhost/"))) {
-    Object.defineProperty(LaterRequest.prototype, symbol, {
-      get(this: LaterRequest) {
-        return Reflect.get(LaterRequest.real(this), symbol);
+    Object.defineProperty(LazyRequest.prototype, symbol, {
+      get(this: LazyRequest) {
+        return Reflect.get(LazyRequest.real(this), symbol);
       },
-      set(this: LaterRequest, value: unknown) {
-        Reflect.set(LaterRequest.real(this), symbol, value);
+      set(this: LazyRequest, value: unknown) {
+        Reflect.set(LazyRequest.real(this), symbol, value);
       },
     });
   }
   const gateway = { method: "GET", rawHeaders: ["a", "1"] } as unknown as GatewayRequest;
   try {
-    const copy = new Request(new LaterRequest(gateway, "http://localhost/") as unknown as Request);
+    const copy = new Request(new LazyRequest(gateway, "http://localhost/") as unknown as Request);
     return copy.headers.get("a") === "1";
   } catch {
     return false;

@@ -11,15 +11,15 @@ import { refuse } from "./refusal.ts";
 
 export type { HostOptions } from "./hosted-app.ts";
 
-/** What a fetch app is given beside its request; Hono calls it `c.env`. */
+/** The second argument of a fetch app; Hono calls it `c.env`. */
 export interface FetchEnvironment {
-  /** The request as the gateway made it: who asks, its id, the worker, the state, trailers. */
+  /** The gateway request, with the client's address, request id, worker, state and trailers. */
   readonly gateway: GatewayRequest;
-  /** Aborts when the client goes or the worker drains, until the answer is complete (`endSignal`). */
+  /** Aborts when the client disconnects or the worker drains before the response is complete (`endSignal`). */
   readonly ends: AbortSignal;
 }
 
-/** A class, so that the signal is made at first touch. */
+/** A class, so that a getter can create the signal on first access. */
 class GatewayEnvironment implements FetchEnvironment {
   readonly gateway: GatewayRequest;
   readonly #respond: Respond;
@@ -36,14 +36,14 @@ class GatewayEnvironment implements FetchEnvironment {
   }
 }
 
-/** An app as the Fetch standard's types have it. */
+/** An app written to the Fetch standard's types. */
 export type FetchFunction = (request: Request, environment: FetchEnvironment) => Response | Promise<Response>;
 
 /**
- * Makes a gateway handler of a fetch app. What it throws is a 500; redirects and errors that it answers
- * with are sent as they are; bodies stream both ways, and `request.signal` aborts when the client goes. Requests
- * that fetch has no place for do not reach the app: CONNECT and TRACE are answered with 501, a host that makes no
- * URL with 400.
+ * Converts a fetch app to a gateway handler. An exception becomes a 500; redirects and errors that the app returns
+ * are sent unchanged. Bodies stream in both directions, and `request.signal` aborts when the client disconnects.
+ * Requests that fetch cannot represent do not reach the app: CONNECT and TRACE are answered with 501, a host that is
+ * invalid in a URL with 400.
  */
 export function fromFetch(fetch: FetchFunction): Handler {
   return (request, respond) => {
@@ -54,7 +54,7 @@ export function fromFetch(fetch: FetchFunction): Handler {
       return refuse(error, respond);
     }
     const response = fetch(given, new GatewayEnvironment(request, respond));
-    // Not awaited where it need not be: a promise for each request costs.
+    // No `await` for a synchronous response: it would cost a promise per request.
     return isPromise(response)
       ? response.then((answer) => sendResponse(answer, request.method, respond))
       : sendResponse(response, request.method, respond);
@@ -66,23 +66,23 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 }
 
 export interface FetchHostOptions extends HostOptions {
-  /** Tells who asks, from what the host gives beside the request; nobody knows by default. */
+  /** Returns the client's address from the host's further arguments. Default: unknown. */
   readonly remote?: (request: Request, ...context: unknown[]) => Endpoint;
 }
 
-/** A fetch app with the life of the gateway app inside. */
+/** A fetch app with the lifecycle of the gateway app in it. */
 export interface HostedFetch {
   (request: Request, ...context: unknown[]): Promise<Response>;
-  /** Resolves when the app has started, which begins at once; rejects with what its `startup` threw. */
+  /** Start-up begins at once. Resolves when the app has started; rejects with the error of its `startup`. */
   readonly ready: Promise<void>;
-  /** Tells the app to drain, waits for its last answer and shuts it down. */
+  /** Drains the app, waits for its last response and shuts it down. */
   close(): Promise<void>;
 }
 
 /**
- * Makes a fetch app of a gateway app, for hosts that know no other (Deno, Bun, workers). What fetch has no
- * place for is lost: the raw target and the case of field names, informational answers, trailers, upgrades;
- * Date and framing are the host's. An answer that is broken off is an error of the response's stream.
+ * Converts a gateway app to a fetch app, for hosts that support nothing else (Deno, Bun, workers). Lost are the raw
+ * target, the case of field names, informational responses, trailers and upgrades. The host adds Date and framing. A
+ * response that is broken off errors the body's stream.
  */
 export function toFetch<State = unknown>(
   app: App<State> | Handler<State>,

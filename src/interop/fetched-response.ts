@@ -1,15 +1,15 @@
 /**
- * Responses that an app got from `fetch` and answers with. Node has undone their content coding, so that what their
- * fields say of the coding and the length is wrong for the content at hand; what they say of the connection was
- * between Node and the upstream.
+ * Corrects the fields of responses that an app got from `fetch` and returns. Node has decoded their content, so their
+ * Content-Encoding and Content-Length no longer apply, and their hop-by-hop fields concerned the connection between
+ * Node and the upstream.
  */
 
-/** Codings that this Node's `fetch` undoes. It has known zstd since undici 7.11. */
-const CODINGS = new Set(["gzip", "x-gzip", "deflate", "br"]);
+/** Content codings that this Node's `fetch` decodes; zstd since undici 7.11. */
+const DECODED_CODINGS = new Set(["gzip", "x-gzip", "deflate", "br"]);
 const [major = 0, minor = 0] = (process.versions.undici ?? "").split(".").map(Number);
-if (major > 7 || (major === 7 && minor >= 11)) CODINGS.add("zstd");
+if (major > 7 || (major === 7 && minor >= 11)) DECODED_CODINGS.add("zstd");
 
-/** RFC 9110 section 7.6.1, and the fields that are known to be meant for one connection. */
+/** Hop-by-hop fields (RFC 9110 section 7.6.1 and well-known others). */
 const HOP_BY_HOP = [
   "connection",
   "keep-alive",
@@ -21,24 +21,24 @@ const HOP_BY_HOP = [
   "upgrade",
 ];
 
-/** The streams of fetched responses that somebody has looked at, and whether their content was decoded. */
+/** Body streams of fetched responses that were accessed, and whether their content was decoded. */
 const streams = new WeakMap<object, boolean>();
 
-/** `fetch` undoes all codings of a response, or none where it does not know one of them. */
+/** `fetch` decodes all codings of a response, or none if it does not support one of them. */
 function isDecoded(headers: Headers): boolean {
   const codings = headers.get("content-encoding")?.toLowerCase().split(",");
-  return codings?.every((coding) => CODINGS.has(coding.trim())) === true;
+  return codings?.every((coding) => DECODED_CODINGS.has(coding.trim())) === true;
 }
 
 /**
- * From now on the content of a fetched response is known again in another one, such as
+ * Tracks the bodies of fetched responses, to recognise them in another response such as
  * `new Response(upstream.body, upstream)`, whose fields are most likely copied.
  */
 export function watchFetchedContent(prototype: Response): void {
-  const there = Object.getOwnPropertyDescriptor(prototype, "body") as PropertyDescriptor;
-  const read = there.get as () => Response["body"];
+  const descriptor = Object.getOwnPropertyDescriptor(prototype, "body") as PropertyDescriptor;
+  const read = descriptor.get as () => Response["body"];
   Object.defineProperty(prototype, "body", {
-    ...there,
+    ...descriptor,
     get(this: Response) {
       const body = read.call(this);
       if (body !== null && this.url !== "") streams.set(body, isDecoded(this.headers));
@@ -47,7 +47,7 @@ export function watchFetchedContent(prototype: Response): void {
   });
 }
 
-/** The fields to send of a response that was fetched, or whose content was; undefined for any other. */
+/** The fields to send if the response or its content was fetched; undefined otherwise. */
 export function fetchedFields({ url, headers, body }: Response): string[] | undefined {
   const decoded = url !== "" ? isDecoded(headers) : body === null ? undefined : streams.get(body);
   if (decoded === undefined) return undefined;

@@ -1,11 +1,11 @@
-/** An object in the place of one that is made only when it is needed, with all the members of that one's class. */
+/** Lazy stand-ins: objects with all members of a class, whose real instance is created only on demand. */
 
-/** The real object; `member` is what is about to be read or called on it. */
+/** Returns the real object; `member` is about to be read or called on it. */
 export type RealOf<Stand, Real> = (stand: Stand, member: string | symbol) => Real;
 
 /**
- * Gives `stand`, a prototype, the members of `real`, another one, that it has not got itself: each looks at the real
- * object. Afterwards its instances are instances of the real class too.
+ * Adds to the prototype `stand` the members of the prototype `real` that it lacks, each forwarding to the real object.
+ * Instances of `stand` then pass `instanceof` for the real class.
  */
 export function forwardMembers<Stand extends object, Real extends object>(
   stand: Stand,
@@ -14,19 +14,19 @@ export function forwardMembers<Stand extends object, Real extends object>(
 ): void {
   Reflect.deleteProperty(stand, "constructor");
   for (const name of Reflect.ownKeys(real)) {
-    const there = Object.getOwnPropertyDescriptor(real, name) as PropertyDescriptor;
+    const descriptor = Object.getOwnPropertyDescriptor(real, name) as PropertyDescriptor;
     if (name === "constructor" || Object.hasOwn(stand, name)) continue;
-    const { get, value } = there;
+    const { get, value } = descriptor;
     if (get !== undefined) {
       Object.defineProperty(stand, name, {
-        ...there,
+        ...descriptor,
         get(this: Stand) {
           return Reflect.apply(get, realOf(this, name), []);
         },
       });
     } else if (typeof value === "function") {
       Object.defineProperty(stand, name, {
-        ...there,
+        ...descriptor,
         value(this: Stand, ...given: unknown[]) {
           return Reflect.apply(value, realOf(this, name), given);
         },

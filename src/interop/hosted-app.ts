@@ -1,6 +1,6 @@
 /**
- * An app in a process that is not a tsgun worker: its life (startup, shutdown), its clock and its
- * errors, the same for whatever carries the requests.
+ * Runs an app in a process that is not a tsgun worker: lifecycle (startup, shutdown), request timeout and
+ * error reporting, the same for every transport.
  */
 import { setMaxListeners } from "node:events";
 import { HttpError, RequestAborted } from "../errors.ts";
@@ -16,39 +16,39 @@ import { refuse } from "./refusal.ts";
 
 export interface HostOptions {
   /**
-   * The proxies in front of the server (addresses, CIDRs, `unix`, `*`): what their fields say of a request counts for
-   * `remote`, `scheme`, `host`, `rootPath` and `id`. Nobody by default.
+   * Trusted proxies in front of the server (addresses, CIDRs, `unix`, `*`). Their fields determine `remote`, `scheme`,
+   * `host`, `rootPath` and `id`. Default: none.
    */
   readonly forwardedAllowIps?: readonly string[];
-  /** The fields that these proxies set; all that there are by default. */
+  /** The fields that these proxies set. Default: all. */
   readonly forwardedHeaders?: readonly ForwardedField[];
-  /** The prefix under which a proxy mounts the app; "" by default. */
+  /** The prefix under which a proxy mounts the app. Default: "". */
   readonly rootPath?: string;
-  /** The most bytes of a request body that any reader accepts; no limit by default. */
+  /** Maximum bytes of a request body. Default: no limit. */
   readonly bodyLimit?: number;
-  /** Milliseconds from a request to the head of its answer, beyond which it is 503; no limit by default. */
+  /** Milliseconds from the request to the head of its response; after that it is answered with 503. Default: no limit. */
   readonly requestTimeout?: number;
-  /** Takes the errors that an operator should see; by default they go to the console, with the request's id. */
+  /** Receives the errors that an operator should see. Default: log them to the console with the request's id. */
   readonly onError?: (error: Error, request: GatewayRequest) => void;
 }
 
-/** One request on its way. */
+/** One request in progress. */
 export interface Exchange {
   readonly request: ExchangeRequest;
   readonly answer: Answer;
 }
 
-/** What a request says of the connection it came by. */
+/** The connection of a request. */
 export interface Connection {
   readonly peer: Endpoint;
   readonly local: Endpoint;
   readonly scheme: "http" | "https";
 }
 
-/** An end of a connection of which nothing is known. */
+/** An unknown end of a connection. */
 export const UNKNOWN_ENDPOINT: Endpoint = Object.freeze({ family: "unix", address: "", port: 0 });
 
-/** The state is there once the app has started; the ends of a connection are asked for when they are looked at. */
+/** Getters, because the state is only set once the app has started, and looking up the connection's ends costs. */
 class HostedContext implements ExchangeContext {
   readonly #host: HostedApp;
   readonly #connection: Connection;
@@ -79,7 +79,7 @@ class HostedContext implements ExchangeContext {
     const { proxyRules } = this.#host;
     if (proxyRules === undefined) return undefined;
     const { peer } = this.#connection;
-    // Of whom nothing is known comes by no Unix socket either.
+    // UNKNOWN_ENDPOINT has the family `unix`, but must not count as a client of a Unix socket.
     this.#trusted ??= peer !== UNKNOWN_ENDPOINT && proxyRules.trusts(peer);
     return this.#trusted ? proxyRules : undefined;
   }
@@ -103,7 +103,7 @@ export class HostedApp {
   readonly rootPath: string;
   readonly proxyRules: ProxyRules | undefined;
   state: unknown;
-  /** Resolves when the app has started; rejects with what its `startup` threw. */
+  /** Resolves when the app has started; rejects with the error of its `startup`. */
   readonly ready: Promise<void>;
   readonly #app: App;
   readonly #options: HostOptions;
@@ -115,7 +115,7 @@ export class HostedApp {
   #onIdle: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
-  /** @throws RangeError for a limit that is not a number above zero, or zero bytes */
+  /** @throws RangeError for a `bodyLimit` that is not a number of at least 0, or a `requestTimeout` not above 0 */
   constructor(app: App | Handler, options: HostOptions = {}) {
     const { bodyLimit = Number.POSITIVE_INFINITY, requestTimeout = Number.POSITIVE_INFINITY } = options;
     if (!(typeof bodyLimit === "number" && bodyLimit >= 0))
@@ -128,14 +128,14 @@ export class HostedApp {
     this.#upgrade = this.#app.upgrade?.bind(this.#app);
     this.bodyLimit = bodyLimit;
     this.rootPath = options.rootPath ?? "";
-    // Each long answer may listen for it: many are no leak.
+    // Every long response may add a listener, so many listeners are no leak.
     setMaxListeners(0, this.#drain.signal);
     const { forwardedAllowIps, forwardedHeaders } = options;
     this.proxyRules =
       forwardedAllowIps === undefined ? undefined : new ProxyRules(forwardedAllowIps, forwardedHeaders);
     this.worker = { pid: process.pid, slot: 1, generation: 1, drain: this.#drain.signal };
     this.ready = this.#start();
-    // Who does not wait for it hears of it with the first request.
+    // A caller that does not await `ready` learns of the failure from the first request.
     this.ready.catch(() => {});
   }
 
@@ -148,28 +148,33 @@ export class HostedApp {
     this.#started = true;
   }
 
-  /** Makes a request and its answer; `run` hands them to the app. */
+  /** Creates a request and its response; `run` passes them to the app. */
   open(
     head: ExchangeHead,
     connection: Connection,
     body: MessageBody | undefined,
     carrier: Carrier,
   ): Exchange {
-    let clock: NodeJS.Timeout | undefined;
+    let timer: NodeJS.Timeout | undefined;
     const limit = this.#options.requestTimeout;
-    const setClock = (milliseconds: number): void => {
-      clearTimeout(clock);
+    const restartTimeout = (milliseconds: number): void => {
+      clearTimeout(timer);
       if (milliseconds === Number.POSITIVE_INFINITY || answer.headSent || answer.complete) return;
-      clock = setTimeout(() => this.#overdue(exchange), milliseconds);
+      timer = setTimeout(() => this.#timeOut(exchange), milliseconds);
     };
     const context = new HostedContext(this, connection);
-    const request = new ExchangeRequest(head, context, body, limit === undefined ? undefined : setClock);
+    const request = new ExchangeRequest(
+      head,
+      context,
+      body,
+      limit === undefined ? undefined : restartTimeout,
+    );
     const answer = new Answer(carrier, (error) => (this.#options.onError ?? report)(error, request));
     const exchange = { request, answer };
-    if (limit !== undefined) setClock(limit);
+    if (limit !== undefined) restartTimeout(limit);
     this.#inFlight += 1;
     const settled = (): void => {
-      clearTimeout(clock);
+      clearTimeout(timer);
       this.#inFlight -= 1;
       if (this.#inFlight === 0) this.#onIdle?.();
     };
@@ -177,7 +182,7 @@ export class HostedApp {
     return exchange;
   }
 
-  /** Hands an exchange to the app, at once if it has started. */
+  /** Passes an exchange to the app, at once if it has started, else afterwards. */
   run({ request, answer }: Exchange): void {
     let handler: Handler;
     try {
@@ -196,7 +201,7 @@ export class HostedApp {
     );
   }
 
-  #overdue({ request, answer }: Exchange): void {
+  #timeOut({ request, answer }: Exchange): void {
     if (answer.headSent || answer.complete) return;
     request.abort(new RequestAborted("the time for this request is over"));
     answer.giveUp(
@@ -204,7 +209,7 @@ export class HostedApp {
     );
   }
 
-  /** Tells the app to drain, waits for its last answer, and shuts it down. The second call waits for the first. */
+  /** Drains the app, waits for its last response and shuts it down. Further calls return the same promise. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

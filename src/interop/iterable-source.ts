@@ -1,19 +1,19 @@
-/** Feeds a request body from anything iterable, at the speed of its reader. */
+/** Feeds a request body from any iterable, with backpressure. */
 import { BodyError } from "../errors.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import { allowedTrailers } from "./framing.ts";
 
 type Pieces = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
 
-/** Content to send: whole, or in pieces as the app reads them. A source that throws is a client that breaks off. */
+/** Content to send, whole or in pieces. An iterable that throws simulates a client that disconnects. */
 export type RequestContent = string | Uint8Array | Pieces;
 
 export interface SourceOptions {
-  /** The declared length in bytes; content of any other is broken. */
+  /** The declared length in bytes; content of another length fails the body. */
   readonly length: number | undefined;
   readonly limit: number;
   readonly rawTrailers?: readonly string[];
-  /** The first read. */
+  /** Called on the first read. */
   readonly onStart?: () => void;
   readonly onBroken?: (error: Error) => void;
 }
@@ -45,7 +45,7 @@ export class IterableSource implements BodySource {
     const { length, rawTrailers = [] } = this.#options;
     let sent = 0;
     for await (const piece of this.#pieces) {
-      // A copy: whoever gave the piece may use its memory again.
+      // Copy, because the iterable's owner may reuse its memory.
       const bytes = typeof piece === "string" ? Buffer.from(piece) : Buffer.from(piece);
       sent += bytes.length;
       if (length !== undefined && sent > length) break;

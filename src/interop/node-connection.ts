@@ -1,15 +1,15 @@
 /**
- * One connection of a node server, and what is going on on it. Node hands over pipelined requests at once;
- * here each waits for the answer to the one ahead, which may turn out to be the last on the connection.
+ * One connection of a Node server and its exchanges. Node emits pipelined requests at once; here each waits
+ * for the response before it, which may turn out to be the last on the connection.
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
 import { ConnectionEnds } from "../exchange/endpoint.ts";
 import type { Connection } from "./hosted-app.ts";
 
-/** What a connection needs of the exchange under way. */
+/** The connection's view of its current exchange. */
 export interface ConnectedExchange {
-  /** Resolves when the answer is complete, or will never be. */
+  /** Resolves when the response is complete or has failed. */
   readonly settled: Promise<void>;
   /** The client has closed its sending side. */
   halfClosed(): void;
@@ -33,13 +33,13 @@ export class NodeConnection extends ConnectionEnds implements Connection {
     });
   }
 
-  /** Nothing behind the current exchange is run any more. */
+  /** Drops all requests after the current exchange. */
   last(): void {
     this.#closing = true;
     this.#waiting = [];
   }
 
-  /** Runs an exchange as soon as the one ahead is answered, in the async scope in which it came. */
+  /** Runs an exchange once the one before it is answered, in the async scope of this call. */
   enqueue(begin: () => ConnectedExchange): void {
     if (this.#closing) return;
     if (this.#current === undefined) this.#begin(begin);
@@ -61,7 +61,7 @@ export class NodeConnection extends ConnectionEnds implements Connection {
   }
 }
 
-/** Whether a socket came by a Unix socket. One that is closed already could be of either kind, and counts as no such. */
+/** Whether this is a Unix socket. A closed socket no longer shows it and counts as TCP. */
 function isUnix(socket: Socket): boolean {
   const { _handle: handle } = socket as { _handle?: { getpeername?: unknown } | null };
   return handle !== undefined && handle !== null && handle.getpeername === undefined;

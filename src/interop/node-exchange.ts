@@ -1,6 +1,6 @@
 /**
- * One exchange over node's own request and response objects: carries the answer, and feeds the body at the
- * speed of its reader.
+ * One exchange over Node's own request and response objects: sends the response, and feeds the request body
+ * with backpressure.
  */
 import { type IncomingMessage, type OutgoingHttpHeader, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -15,19 +15,19 @@ import { closeBehindAnswer } from "./closing.ts";
 import { allowedTrailers, fieldValue, sentFields } from "./framing.ts";
 import type { ConnectedExchange, NodeConnection } from "./node-connection.ts";
 
-/** What is left of a body when it has been answered is read up to this size; beyond it the connection is closed. */
-const DISCARD_MAX = 1024 * 1024;
+/** Unread bytes of an answered request's body are discarded up to this number; beyond it the connection is closed. */
+const MAX_DISCARDED_BYTES = 1024 * 1024;
 
 const BEYOND_ASCII = /[\x80-\xff]/;
 
 export interface NodeExchangeOptions {
   readonly bodyLimit: number;
-  /** True where the client waits for 100 Continue and has not got it. */
+  /** True if the client expects 100 Continue and has not received it. */
   readonly waits: boolean;
-  /** Bytes behind the head of a request that node has given up to us, and so the connection. */
+  /** Bytes after the head of an upgrade request; undefined unless Node has detached the connection. */
   readonly upgradeHead: Buffer | undefined;
   readonly connection: NodeConnection;
-  /** True once the answer has to tell the client to close. */
+  /** True once responses must send `Connection: close`. */
   readonly draining: () => boolean;
 }
 
@@ -43,7 +43,7 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
   #reading = false;
   #discarded = 0;
   #answered = false;
-  /** The answer was complete before the app began to read. */
+  /** The response was complete before the app began to read. */
   #unread = false;
   #untilClose = false;
   #beyondAscii = false;
@@ -65,7 +65,7 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
     return (this.#exchange as { answer: Answer }).answer.finished().catch(() => {});
   }
 
-  /** From now on the client's leaving is told to the app. */
+  /** Attaches the exchange, which from now on learns that the client has disconnected. */
   watch(exchange: { request: ExchangeRequest; answer: Answer }): void {
     this.#exchange = exchange;
     if (this.body === undefined) return;
@@ -75,7 +75,7 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
     });
   }
 
-  /** An answer still reaches it. */
+  /** The client still reads, so the response is not abandoned. */
   halfClosed(): void {
     this.#exchange?.request.abort(new ClientGone("the client closed its side of the connection"));
   }
@@ -86,7 +86,7 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
     this.#exchange?.answer.abandon(gone);
   }
 
-  // ---- the body, as its reader drives it
+  // ---- the request body
 
   start(): void {
     if (this.#waits) {
@@ -106,7 +106,7 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
     this.#request.on("end", () => body.end(allowedTrailers(this.#request.rawTrailers)));
   }
 
-  /** Node tells a request that has been answered nothing of its connection any more. */
+  /** Node no longer reports a closed connection to a request that has been answered. */
   #watchConnection(body: MessageBody): void {
     const { socket } = this.#request;
     const cut = (): void => body.fail(new BodyError(400, "the request body ended early"));
@@ -114,19 +114,19 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
     this.#request.once("end", () => socket.off("close", cut));
   }
 
-  #throwBodyAway(body: MessageBody): void {
+  #discardBody(body: MessageBody): void {
     this.#unread = true;
     body.fail(new BodyError(400, "the request was answered before its body was read"));
     this.#read();
     this.#request.resume();
-    // Marks the body as taken care of: node would read what is left of it without a bound.
+    // Marks the body as consumed; otherwise Node reads the rest of it without a limit.
     this.#request.read(0);
   }
 
-  /** Nobody reads on: what comes is thrown away, within a bound. */
+  /** Counts discarded bytes and stops at the limit. */
   #discard(size: number): void {
     this.#discarded += size;
-    if (this.#discarded <= DISCARD_MAX) return;
+    if (this.#discarded <= MAX_DISCARDED_BYTES) return;
     this.#request.pause();
     if (this.#answered) this.#request.socket.destroySoon();
   }
@@ -139,11 +139,11 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
     this.#request.resume();
   }
 
-  // ---- the answer
+  // ---- the response
 
   informational(status: number, fields: string[]): void {
     if (this.#request.httpVersion === "1.0") return;
-    // What node's own writeEarlyHints and writeContinue use: there is no public way to send any 1xx.
+    // Node's writeEarlyHints and writeContinue use this; no public method sends an arbitrary 1xx.
     const response = this.#response as unknown as { _writeRaw(text: string, encoding: "latin1"): void };
     response._writeRaw(informationalHead(status, fields), "latin1");
   }
@@ -165,10 +165,10 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
   begin(status: number, fields: string[], length: number | undefined): void {
     this.#untilClose = length === undefined && this.#request.httpVersion === "1.0";
     this.#head(status, fields, length);
-    // With the first piece if there is one in this turn: one packet instead of two.
+    // Wait for a first piece written in this turn: one packet instead of two.
     process.nextTick(() => {
       if (this.#response.destroyed || this.#response.writableEnded) return;
-      // An empty piece sends the head as the bytes it is; flushHeaders would make UTF-8 of it.
+      // An empty write sends the head as Latin-1; flushHeaders would encode it as UTF-8.
       if (this.#beyondAscii) this.#response.write(new Uint8Array(0));
       else this.#response.flushHeaders();
     });
@@ -177,8 +177,8 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
   #head(status: number, fields: string[], length: number | undefined): void {
     const response = this.#response;
     const upgrades = fieldValue(fields, "upgrade") !== undefined;
-    // Whether a client that still waits for 100 Continue sends its content now, nobody can tell. Node decides on an
-    // HTTP/1.0 client itself, but not where Connection is given.
+    // Close if the client still expects 100 Continue: it may or may not send its content now. For an HTTP/1.0 client
+    // Node decides itself, unless Connection is set.
     const close =
       asksToClose(fields) ||
       this.#waits ||
@@ -195,7 +195,7 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
     response.writeHead(status, sent);
   }
 
-  /** Node writes head and text together as UTF-8, which would change the bytes of a head beyond ASCII. */
+  /** Node writes head and text together as UTF-8, which would corrupt a head with bytes beyond ASCII. */
   #bytes(chunk: string | Uint8Array): string | Uint8Array {
     return this.#beyondAscii && typeof chunk === "string" ? Buffer.from(chunk) : chunk;
   }
@@ -233,7 +233,7 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
   #end(content: string | Uint8Array): void {
     this.#answered = true;
     if (this.body !== undefined && !this.body.ended && !this.#waits) {
-      if (!this.#reading) this.#throwBodyAway(this.body);
+      if (!this.#reading) this.#discardBody(this.body);
       else if (this.body.abandoned) this.#request.resume();
       else this.#watchConnection(this.body);
     }
@@ -243,14 +243,14 @@ export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
   destroy(): void {
     const socket = this.#response.socket;
     const tcp = socket?.remoteAddress !== undefined && !("encrypted" in socket);
-    // Content that ends with the connection looks complete unless the end is a reset.
+    // Content delimited by the end of the connection looks complete unless the connection is reset.
     if (this.#untilClose && tcp) socket.resetAndDestroy();
     else if (socket !== null) socket.destroy();
     else this.#response.destroy();
   }
 }
 
-/** A response for a request whose connection node has given up with its upgrade event. */
+/** Creates a response for a request whose connection Node detached with its `upgrade` event. */
 export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;

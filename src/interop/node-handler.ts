@@ -1,6 +1,6 @@
 /**
- * Request listeners of node:http as gateway handlers. Each exchange goes through a real http.Server over a
- * connection in memory, so that a listener meets node's own objects and nothing that imitates them.
+ * Runs node:http request listeners as gateway handlers. Each exchange goes through a real http.Server over
+ * an in-memory connection, so that a listener gets Node's own objects, not imitations.
  */
 import {
   createServer,
@@ -18,31 +18,31 @@ import { duplexPair } from "./duplex-pair.ts";
 import { fieldValue, sendableFields } from "./framing.ts";
 import { refuse } from "./refusal.ts";
 
-/** What `http.createServer` takes: an Express app, Koa's `callback()`, a plain function. */
+/** A listener for `http.createServer`: an Express app, Koa's `callback()`, a plain function. */
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => unknown;
 
 export interface ListenerOptions {
-  /** Takes the requests that ask to change protocols, as a server's `upgrade` and `connect` listeners do. */
+  /** Handles upgrade requests, like a server's `upgrade` and `connect` listeners. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => unknown;
 }
 
-/** More than any server lets through: the one that took the request has set its limits already. */
-const HEAD_MAX = 1024 * 1024;
+/** Effectively no limit: the server that received the request has applied its own limits. */
+const MAX_HEAD_BYTES = 1024 * 1024;
 
 /**
- * Makes a gateway handler of a request listener. What the listener throws (or rejects with) is an error of
- * the handler; the body is read when the listener reads it; both directions stream with backpressure.
+ * Converts a request listener to a gateway handler. An exception or rejection of the listener becomes the
+ * handler's error. The body is read when the listener reads it; both directions stream with backpressure.
  */
 export function fromNodeListener(listener: RequestListener, options: ListenerOptions = {}): Handler {
   const exchanges = new WeakMap<Duplex, ListenerExchange>();
   const server = createServer({
-    maxHeaderSize: HEAD_MAX,
+    maxHeaderSize: MAX_HEAD_BYTES,
     requireHostHeader: false,
     requestTimeout: 0,
     headersTimeout: 0,
     keepAliveTimeout: 0,
   });
-  // Node's undocumented word for: a client that has closed its sending side still gets its answer.
+  // Undocumented option: a client that has closed its sending side still gets its response.
   (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
   const run = (request: IncomingMessage, response: ServerResponse): void => {
     exchanges.get(request.socket)?.run(request, () => listener(request, response));
@@ -50,10 +50,10 @@ export function fromNodeListener(listener: RequestListener, options: ListenerOpt
   server.on("request", run).on("checkContinue", run);
   const { upgrade } = options;
   if (upgrade !== undefined) {
-    const take = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
       exchanges.get(socket)?.run(request, () => upgrade(request, socket, head));
     };
-    server.on("upgrade", take).on("connect", take);
+    server.on("upgrade", handleUpgrade).on("connect", handleUpgrade);
   }
   server.on("clientError", (error, socket) => exchanges.get(socket)?.fail(error));
   return (request, respond) => {
@@ -69,9 +69,9 @@ export function fromNodeListener(listener: RequestListener, options: ListenerOpt
   };
 }
 
-/** One exchange: its client end, which we hold, and the server end, which node does. */
+/** One exchange: we hold the client end of its connection, Node the server end. */
 class ListenerExchange {
-  /** The end that node takes for a connection. */
+  /** The server end, which Node treats as a connection. */
   readonly socket: Duplex;
   readonly #client: Duplex;
   readonly #request: GatewayRequest;
@@ -84,7 +84,7 @@ class ListenerExchange {
   #failure: unknown;
   #failed = false;
   #bodySent: boolean;
-  /** The body on its way to the listener, once that has begun to read it. */
+  /** Sends the body to the listener; set once the listener has begun to read. */
   #sending: Promise<void> | undefined;
 
   constructor(request: GatewayRequest, respond: Respond) {
@@ -93,10 +93,10 @@ class ListenerExchange {
     this.#bodySent = request.body.length === 0;
     [this.#client, this.socket] = duplexPair();
     this.#client.on("error", () => {});
-    dressSocket(this.socket, request);
+    addSocketMembers(this.socket, request);
     this.#reader = new AnswerReader(request.method, {
       onInformational: (status, rawHeaders) => {
-        // 100 is sent by the server, when the body is first read.
+        // The gateway server sends 100 itself, when the body is first read.
         if (status !== 100) respond.informational(status, pairs(rawHeaders));
       },
       onHead: (status, rawHeaders) => this.#onHead(status, rawHeaders),
@@ -107,9 +107,9 @@ class ListenerExchange {
     });
   }
 
-  /** Sends the request to `server` and its answer to the client of the exchange. */
+  /** Sends the request to `server` and relays its response. */
   async serve(server: Server): Promise<void> {
-    // The client may go before there is an answer; the listener is told as node tells it.
+    // If the client disconnects early, the listener sees a closed connection, as on a Node server.
     this.#respond.finished().catch(() => this.#client.destroy());
     this.#request.signal.addEventListener("abort", () => this.#halfClose(), { once: true });
     server.emit("connection", this.socket);
@@ -118,14 +118,14 @@ class ListenerExchange {
     if (this.#failed && this.#upgraded === undefined) throw this.#failure;
   }
 
-  /** What the client has done is done again here; a body that is not whole fails by itself. */
+  /** Repeats the client's half-close. An incomplete body fails by itself. */
   #halfClose(): void {
     if (this.#bodySent) this.#client.end();
   }
 
   async #relay(): Promise<void> {
     try {
-      // Not destroyed where the loop is left: that may be for an upgrade.
+      // Leaving the loop must not destroy the connection: an upgrade still needs it.
       for await (const bytes of this.#client.iterator({ destroyOnReturn: false })) {
         const rest = this.#reader.read(bytes);
         if (this.#upgraded !== undefined) {
@@ -139,11 +139,11 @@ class ListenerExchange {
         this.#reader.end();
         await this.#forward();
       }
-      // A listener may read on behind its answer.
+      // A listener may go on reading after its response.
       await this.#sending;
     } catch (error) {
       if (error instanceof ClientGone) this.#fail(error);
-      // There is a better reason where the listener or the body has failed.
+      // If the listener or the body has failed, #fail keeps that first error.
       else
         this.#fail(
           new Error("the listener closed its connection before the answer was complete", { cause: error }),
@@ -165,7 +165,7 @@ class ListenerExchange {
       return;
     }
     this.#writer = this.#respond(status, pairs(sendableFields(rawHeaders)));
-    // A head without length says nothing of the content that GET would have.
+    // Flush, or ending the writer would send Content-Length: 0, though GET may have content.
     const silent = this.#request.method === "HEAD" && fieldValue(rawHeaders, "content-length") === undefined;
     if (silent) void this.#writer.flush();
   }
@@ -182,7 +182,7 @@ class ListenerExchange {
   #join(upgraded: Duplex, rest: Buffer): void {
     if (rest.length > 0) upgraded.write(rest);
     this.#client.pipe(upgraded).pipe(this.#client);
-    // An end goes through the pipes; anything else breaks the other side too.
+    // The pipes pass on a normal end; any other close must destroy the other side too.
     upgraded
       .on("error", () => {})
       .on("close", () => {
@@ -193,7 +193,7 @@ class ListenerExchange {
     });
   }
 
-  /** Runs the listener, now that node has made its objects. */
+  /** Runs the listener once Node has created its objects. */
   run(request: IncomingMessage, listen: () => unknown): void {
     request.url = listenerUrl(this.#request);
     this.#readOnDemand(request);
@@ -215,12 +215,12 @@ class ListenerExchange {
     this.#failure = error;
   }
 
-  /** Node's server reads ahead; nothing is asked of the client before the listener reads. */
+  /** Defers reading: Node's server would read ahead, but the client's content must wait for the listener's first read. */
   #readOnDemand(request: IncomingMessage): void {
     if (this.#request.body.length === 0) return;
     const read = request._read;
     request._read = (size) => {
-      // Node reads what is left of a body that has been answered. That is the server's to decide, not its.
+      // Node reads the rest of the body after the response. The gateway server decides about that, so ignore it.
       if ((request as { _dumped?: boolean })._dumped === true) return;
       request._read = read;
       this.#sending = this.#sendBody().catch((error: unknown) => this.fail(error));
@@ -264,7 +264,7 @@ function fieldLines(raw: readonly string[]): string {
     .join("");
 }
 
-/** Node would take the connection for one that changes protocols, whatever the server in front of it makes of the wish. */
+/** Removes Upgrade, or Node would treat the connection as upgraded even if the gateway server ignores the request for it. */
 function withoutUpgrade(raw: readonly string[]): readonly string[] {
   if (fieldValue(raw, "upgrade") === undefined) return raw;
   return raw.filter((_text, index) => (raw[index - (index % 2)] as string).toLowerCase() !== "upgrade");
@@ -278,15 +278,15 @@ function serializeHead(request: GatewayRequest): string {
   return `${line}${fieldLines(rawHeaders)}${framed ? "" : "Transfer-Encoding: chunked\r\n"}\r\n`;
 }
 
-/** The target as received, unless a middleware has changed the path, as mounting does. */
+/** The target as received, unless a middleware has changed the path, for example to mount the app. */
 function listenerUrl(request: GatewayRequest): string {
   const { target, path, query } = request;
   if (!target.startsWith("/") || target === path || target.startsWith(`${path}?`)) return target;
   return query === "" ? path : `${path}?${query}`;
 }
 
-/** What listeners ask of a socket beyond being a stream. */
-function dressSocket(socket: Duplex, request: GatewayRequest): void {
+/** Adds the members of a net.Socket that listeners use beyond those of a stream. */
+function addSocketMembers(socket: Duplex, request: GatewayRequest): void {
   const { remote, local } = request;
   const known = (address: string): string | undefined => (address === "" ? undefined : address);
   const chained = (): Duplex => socket;

@@ -1,6 +1,6 @@
 /**
- * `tsgun/node`: gateway apps on node's own http.Server, its request listeners as gateway apps, and the worker that
- * a listener runs in.
+ * `tsgun/node`: gateway apps on Node's http.Server, Node request listeners as gateway apps, and the current worker for
+ * a listener.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -17,25 +17,25 @@ export type { HostOptions } from "./hosted-app.ts";
 export { fromNodeListener, type ListenerOptions, type RequestListener } from "./node-handler.ts";
 
 /**
- * A request listener with the rest that a server needs: `http.createServer(listener)` serves plain
- * requests; `listener.attach(http.createServer())` all of the interface.
+ * A request listener and its companions. `http.createServer(listener)` serves plain requests;
+ * `listener.attach(http.createServer())` supports the whole interface.
  */
 export interface NodeListener {
-  /** For `request`, and for `checkContinue`, where 100 Continue then waits for the first read of the body. */
+  /** Listener for `request`, and for `checkContinue`, which delays 100 Continue until the body is first read. */
   (request: IncomingMessage, response: ServerResponse): void;
-  /** For `upgrade` and `connect`: lets the app take over connections. */
+  /** Listener for `upgrade` and `connect`: lets the app take over connections. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Listens to all these events of `server`, and returns it. */
+  /** Adds the listeners for all these events to `server` and returns it. */
   attach<S extends Server>(server: S): S;
-  /** Resolves when the app has started, which begins at once; rejects with what its `startup` threw. */
+  /** Start-up begins at once. Resolves when the app has started; rejects with the error of its `startup`. */
   readonly ready: Promise<void>;
-  /** Tells the app to drain, waits for its last answer and shuts it down. Close the server first. */
+  /** Drains the app, waits for its last response and shuts it down. Close the server first. */
   close(): Promise<void>;
 }
 
 /**
- * Makes a request listener for node:http (or node:https) of a gateway app. Requests that come before the
- * app has started wait for it; where it could not start they are answered with 503.
+ * Converts a gateway app to a request listener for node:http (or node:https). Requests wait until the app has
+ * started; if it fails to start, they are answered with 503.
  */
 export function toNodeListener<State = unknown>(
   app: App<State> | Handler<State>,
@@ -90,7 +90,7 @@ export function toNodeListener<State = unknown>(
     const fields = joinFields(request.rawHeaders);
     const upgrade = asksForUpgrade(request.method as string, request.httpVersion, fields);
     if (upgrade && hasContent(request.method, request.headers)) {
-      // Node takes the content of such a request for what comes behind it: nobody can read it safely.
+      // Node treats the content of such a request as bytes after it, so it cannot be read safely.
       response.writeHead(501, { connection: "close" }).end();
     } else serve(request, response, upgrade ? head : undefined);
   };
@@ -103,22 +103,22 @@ export function toNodeListener<State = unknown>(
   return Object.assign(listener, { ready: hosted.ready });
 }
 
-/** Node sends 100 Continue itself where nobody listens for `checkContinue`, and notes it on the response. */
+/** Without a `checkContinue` listener Node sends 100 Continue itself and records it on the response. */
 function waitsForContinue(request: IncomingMessage, response: ServerResponse): boolean {
   const sent = (response as { _sent100?: boolean })._sent100 === true;
   return !sent && request.httpVersion !== "1.0" && /^100-continue$/i.test(request.headers.expect ?? "");
 }
 
 /**
- * Node answers some requests itself (400 without Host, 417) and closes, but still hands over what is
- * pipelined behind. The answer ahead, and whether it is the last, are known to its own properties alone.
+ * Node answers some requests itself (400 without Host, 417) and closes, but still emits the requests
+ * pipelined after them. Only Node's private properties show the response ahead and whether it is the last.
  */
 function behindLastAnswer(request: IncomingMessage, response: ServerResponse): boolean {
   const { _httpMessage: ahead } = request.socket as { _httpMessage?: { _last?: boolean } | null };
   return ahead !== undefined && ahead !== null && ahead !== response && ahead._last === true;
 }
 
-/** Node would cut off a client that closes its sending side; it gets its answer (gateway 12.1). */
+/** Lets a client that has closed its sending side get its response (gateway 12.1); Node would disconnect it. */
 function allowHalfOpen(socket: Socket): void {
   const { server } = socket as { server?: { httpAllowHalfOpen?: boolean } };
   if (server !== undefined) server.httpAllowHalfOpen = true;

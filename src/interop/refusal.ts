@@ -1,12 +1,12 @@
-/** Requests that the interface of an app has no place for: answered in its place, and told nobody. */
+/** Answers requests that an app's interface cannot represent, without reporting an error. */
 import { HttpError } from "../errors.ts";
 import type { Respond } from "../gateway/types.ts";
 
 /**
- * Answers with the status and the message of an `HttpError` that was met before the app was called. It is not
- * reported: any stranger could fill the error log, and the access log has the request.
+ * Responds with the status and message of an `HttpError` thrown before the app was called. The error is not reported,
+ * or any client could fill the error log; the access log has the request.
  *
- * @throws what is no `HttpError`
+ * @throws any other error
  */
 export function refuse(error: unknown, respond: Respond): void {
   if (!(error instanceof HttpError)) throw error;

@@ -1,45 +1,45 @@
 /**
- * The URL of a request, for fetch: the text that `new URL` makes of it. To parse it is a good part of what a small request
- * costs, so that what the parser would leave as it is does not go through it; hosts are few, and are parsed once.
+ * The URL of a request for fetch, equal to `new URL(…).href`. Parsing is a good part of the cost of a small request, so
+ * URLs that the parser would leave unchanged skip it. Hosts are few and are parsed once each.
  */
 import { HttpError } from "../errors.ts";
 import type { GatewayRequest } from "../gateway/types.ts";
 
-/** Paths that a URL has as they stand: no segment begins with a dot, and nothing has to be encoded (WHATWG URL, 4.4). */
+/** Paths that the parser leaves unchanged: no segment begins with a dot and nothing needs encoding (WHATWG URL, 4.4). */
 const PLAIN_PATH = /^(?:\/(?:[\w~!$&()*+,;=:@-][\w~!$&()*+,;=:@.-]*)?)+$/;
 const PLAIN_QUERY = /^[\w~!$&()*+,;=:@/?%.-]*$/;
 
-/** What is longer is not looked at twice. */
-const PLAIN_MAX = 2048;
+/** Longer targets go straight to the parser: testing them first would cost twice. */
+const MAX_PLAIN_LENGTH = 2048;
 
-/** Origins by scheme and host as they came; a client that makes hosts up must not fill the memory. */
+/** Origins by scheme and host as received. Bounded, because a client can make up any number of hosts. */
 const origins = new Map<string, string>();
-const ORIGINS_MAX = 256;
+const MAX_ORIGINS = 256;
 
-/** @throws HttpError 400 for a host that has no place in a URL */
+/** @throws HttpError 400 for a host that is invalid in a URL */
 export function requestUrl(request: GatewayRequest): string {
   const { scheme, host, rootPath, path, query } = request;
-  // `*` is the path of nothing but OPTIONS *: there is no URL for it but its text.
+  // Only `OPTIONS *` has the path `*`. No URL can express it, so it becomes `/*`.
   const absolute = path === "*" ? "/*" : rootPath + path;
   const authority = `${scheme}://${host || "localhost"}`;
   const target = query === "" ? absolute : `${absolute}?${query}`;
-  if (target.length <= PLAIN_MAX && PLAIN_PATH.test(absolute) && PLAIN_QUERY.test(query)) {
+  if (target.length <= MAX_PLAIN_LENGTH && PLAIN_PATH.test(absolute) && PLAIN_QUERY.test(query)) {
     const origin = origins.get(authority) ?? plainOrigin(authority, host);
     if (origin !== undefined) return origin + target;
   }
-  return parsed(authority + target, host).href;
+  return parseUrl(authority + target, host).href;
 }
 
-/** The origin that an authority stands for; undefined where it is not all that it says. */
+/** The origin of an authority; undefined if its URL has more than an origin. */
 function plainOrigin(authority: string, host: string): string | undefined {
-  const { origin, href } = parsed(authority, host);
+  const { origin, href } = parseUrl(authority, host);
   if (href !== `${origin}/`) return undefined;
-  if (origins.size >= ORIGINS_MAX) origins.clear();
+  if (origins.size >= MAX_ORIGINS) origins.clear();
   origins.set(authority, origin);
   return origin;
 }
 
-function parsed(text: string, host: string): URL {
+function parseUrl(text: string, host: string): URL {
   let url: URL;
   try {
     url = new URL(text);

@@ -1,4 +1,4 @@
-/** `tsgun/testing`: calls an app without a socket, with everything a server promises it. */
+/** `tsgun/testing`: calls an app without a socket, with all guarantees of a server. */
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
 import { fieldPairs, joinFields } from "../gateway/fields.ts";
@@ -9,33 +9,33 @@ import { HostedApp } from "./hosted-app.ts";
 import { IterableSource, type RequestContent } from "./iterable-source.ts";
 
 export interface InjectOptions {
-  /** GET by default. */
+  /** Default: GET. */
   readonly method?: string;
-  /** The request-target, query included, sent as it is; `/` by default. */
+  /** The request-target including the query, sent unchanged. Default: `/`. */
   readonly path?: string;
-  /** Host is added where it is missing, and what frames the body. */
+  /** Host and the framing of the body are added if missing. */
   readonly headers?: HeadersInput;
   readonly body?: RequestContent;
-  /** Trailer fields, sent behind the body. */
+  /** Trailer fields, sent after the body. */
   readonly trailers?: HeadersInput;
-  /** `1.1` by default. */
+  /** Default: `1.1`. */
   readonly httpVersion?: "1.0" | "1.1";
   readonly scheme?: "http" | "https";
-  /** Who asks; port 40000 of 127.0.0.1 by default. */
+  /** The client. Default: 127.0.0.1, port 40000. */
   readonly remote?: Endpoint;
   readonly local?: Endpoint;
   readonly rootPath?: string;
-  /** Whose word of others the server takes (addresses, CIDRs, `unix`, `*`); nobody's by default. */
+  /** Proxies whose forwarded fields the server trusts (addresses, CIDRs, `unix`, `*`). Default: none. */
   readonly forwardedAllowIps?: readonly string[];
-  /** The client goes away when it aborts. */
+  /** The client disconnects when this aborts. */
   readonly signal?: AbortSignal;
-  /** Gives the app this state and runs neither its `startup` nor its `shutdown`. */
+  /** Passes this state to the app and skips its `startup` and `shutdown`. */
   readonly state?: unknown;
   /** The server's limit for a request body in bytes. */
   readonly bodyLimit?: number;
-  /** The server's limit of time for the head of the answer, in milliseconds. */
+  /** The server's timeout for the head of the response, in milliseconds. */
   readonly requestTimeout?: number;
-  /** Called with each error that a server would log; they are in `errors` of the answer too. */
+  /** Called with each error that a server would log. The response's `errors` contains them too. */
   readonly onError?: (error: Error, request: GatewayRequest) => void;
 }
 
@@ -46,24 +46,24 @@ export interface InformationalAnswer {
 }
 
 export interface InjectedAnswer {
-  /** 101 for an upgrade; 0 for one whose handshake the app writes itself. */
+  /** 101 for an upgrade; 0 if the app writes the handshake itself. */
   readonly status: number;
-  /** As in a request: names in lower case, repeated fields joined. */
+  /** As in a request: lower-case names, repeated fields joined. */
   readonly headers: Fields;
-  /** Names and values in turn. */
+  /** Alternating names and values. */
   readonly rawHeaders: readonly string[];
-  /** Every value of a field, for those that cannot be joined (Set-Cookie). */
+  /** Returns every value of a field, for fields that cannot be joined (Set-Cookie). */
   values(name: string): string[];
   readonly body: Uint8Array;
   text(): string;
   json<T = unknown>(): T;
   readonly trailers: Fields;
   readonly rawTrailers: readonly string[];
-  /** The 1xx answers before the final one, in order. */
+  /** The 1xx responses before the final one, in order. */
   readonly informational: readonly InformationalAnswer[];
-  /** The client's end of the connection, where the app has taken it over. */
+  /** The client's end of the connection, if the app has taken it over. */
   readonly upgraded: Duplex | undefined;
-  /** What a server would have logged. */
+  /** The errors that a server would have logged. */
   readonly errors: readonly Error[];
 }
 
@@ -71,19 +71,19 @@ const CLIENT: Endpoint = { family: "ipv4", address: "127.0.0.1", port: 40000 };
 const SERVER: Endpoint = { family: "ipv4", address: "127.0.0.1", port: 80 };
 
 /**
- * Sends one request to `app` and returns its answer, complete. An app object is started before and shut
- * down after, unless a `state` is given. What a handler throws before its head is sent is a 500, as on any
- * server, and stands in `errors`.
+ * Sends one request to `app` and returns the complete response. An app object is started before and shut
+ * down after, unless a `state` is given. An exception of the handler before the head is sent becomes a 500,
+ * as on any server, and is added to `errors`.
  *
- * Rejects with the app's error where a server would have broken the connection off, with what
- * `startup` or `shutdown` threw, and with `ClientGone` when `signal` aborts before the answer is complete.
- * Waits for as long as the app does not answer: bound it with `requestTimeout`, or `signal`.
+ * Rejects with the app's error if a server would have destroyed the connection, with an error of `startup`
+ * or `shutdown`, and with `ClientGone` if `signal` aborts before the response is complete. Without
+ * `requestTimeout` or `signal` it waits for the response indefinitely.
  */
 export async function inject<State = unknown>(
   app: App<State> | Handler<State>,
   options: InjectOptions = {},
 ): Promise<InjectedAnswer> {
-  // What `startup` makes is what the handler gets: within, the type of the state is nobody's business.
+  // The handler gets what `startup` returns, so the type of the state does not matter from here on.
   return injectInto(app as App | Handler, options);
 }
 
@@ -105,7 +105,7 @@ async function injectInto(app: App | Handler, options: InjectOptions): Promise<I
     await hosted.close();
     throw error;
   }
-  // What the app does on a connection it has taken over ends with that.
+  // An app that has taken over the connection runs until that closes.
   if (collected.upgraded === undefined) await hosted.close();
   else collected.upgraded.once("close", () => hosted.close().catch((error: Error) => errors.push(error)));
   return injectedAnswer(collected, errors);
@@ -170,7 +170,7 @@ function collect(hosted: HostedApp, options: InjectOptions): Promise<AnswerColle
   });
 }
 
-/** Adds what a client would: Host, and how its content is framed. */
+/** Adds the fields that a client would: Host and framing. */
 function framedHeaders(options: InjectOptions): { rawHeaders: string[]; length: number | undefined } {
   const rawHeaders = fieldPairs(options.headers);
   const { body, trailers, httpVersion = "1.1" } = options;

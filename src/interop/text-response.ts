@@ -1,33 +1,33 @@
 /**
- * A `Response` made of text costs more than all the rest of a request: a stream is set up that nobody reads. While a
- * fetch app is served, the global `Response` therefore keeps text and header fields as they were given, and makes a
- * real response of them as soon as anything but the server looks closer. Whatever is not plain text with plain
- * fields is a real one from the start, and so are the instances of subclasses. `instanceof`, the prototype and the
- * static methods are those of the real class: the global is a proxy of it, which has a part in `new` and `json` only.
+ * A `Response` of text costs more than the rest of a request, because it sets up a stream that is never read. While a
+ * fetch app is served, the global `Response` therefore keeps text and header fields as given, and creates a real
+ * response only when anything but the server needs more than the status. Anything but plain text with plain fields is
+ * a real response from the start, and so are instances of subclasses. `instanceof`, the prototype and the static
+ * methods are those of the real class: the global is a proxy of it that only changes `new` and `json`.
  */
 import * as workers from "node:worker_threads";
 import { watchFetchedContent } from "./fetched-response.ts";
 import { forwardMembers } from "./forwarded-members.ts";
 
-/** What a text response sends. */
+/** The status, fields and text to send. */
 export interface TextAnswer {
   readonly status: number;
-  /** Names in lower case and values, in turn, in the order of `Headers`. */
+  /** Alternating lower-case names and values, in the order of `Headers`. */
   readonly fields: readonly string[];
   readonly text: string | null;
 }
 
-/** Node's own classes forbid `structuredClone` in this way, since 22.10. */
+/** Forbids `structuredClone`, as Node's own classes do since 22.10. */
 const { markAsUncloneable } = workers as { markAsUncloneable?: (value: object) => void };
 
-/** The class that was there before. */
+/** The original global class. */
 let RealResponse: typeof Response;
 let installed: typeof Response | undefined;
 
-/** How many bytes of content a real response was made with, where its stream is not the app's own. */
+/** Bytes of content that a real response was created with, unless the app passed a stream. */
 const lengths = new WeakMap<object, number>();
 
-/** Puts the cheaper `Response` in the place of the global one. Done once, however often it is asked for. */
+/** Replaces the global `Response` with the cheaper one. Further calls do nothing. */
 export function installTextResponse(): void {
   if (installed !== undefined) return;
   RealResponse = globalThis.Response;
@@ -61,12 +61,12 @@ export function installTextResponse(): void {
   });
 }
 
-/** What `response` sends, if it is text that nobody has read or taken the stream of; undefined for any other. */
+/** Whether `response` is a text response whose body has not been used. */
 export function isText(response: object): boolean {
   return TextResponse.answerOf(response) !== undefined;
 }
 
-/** What `response` sends, if it is text that has not been used; from then on it has been. Undefined for any other. */
+/** Returns an unused text response's content and marks its body as used; undefined for any other response. */
 export function takeText(response: object): TextAnswer | undefined {
   const answer = TextResponse.answerOf(response);
   if (answer !== undefined && answer.text !== null) TextResponse.use(response as TextResponse);
@@ -74,8 +74,8 @@ export function takeText(response: object): TextAnswer | undefined {
 }
 
 /**
- * How many bytes of content `response` has, where that is known without reading it. One that was made with none of
- * another response (`new Response(null, response)`, which is how Hono answers HEAD) has the length of that one.
+ * Bytes of content of `response`, if known without reading it. A response created without content from another one
+ * (`new Response(null, response)`, as Hono does for HEAD) has the length of that one.
  */
 export function knownLength(response: object): number | undefined {
   return TextResponse.lengthOf(response) ?? lengths.get(response);
@@ -85,7 +85,7 @@ class TextResponse {
   readonly #answer: TextAnswer;
   readonly #init: unknown;
   #real: Response | undefined;
-  /** Somebody may have read it, or has the stream. */
+  /** The body may have been read, or its stream accessed. */
   #read = false;
   #sent = false;
 
@@ -98,7 +98,7 @@ class TextResponse {
   static answerOf(value: object): TextAnswer | undefined {
     if (!(#answer in value) || value.#read || value.#sent) return undefined;
     const real = value.#real;
-    // Its header fields may have been changed since; its status and text cannot be.
+    // The app may have changed the header fields since; status and text cannot change.
     return real === undefined ? value.#answer : { ...value.#answer, fields: [...real.headers].flat() };
   }
 
@@ -111,9 +111,9 @@ class TextResponse {
     return #answer in value ? contentLength(value.#answer.text, value.#init) : undefined;
   }
 
-  /** The real response, for whoever is not content with the status. Its content may be gone afterwards. */
+  /** The real response, for every member but the status. Accessing it may use up the content. */
   static real(value: TextResponse, member: string | symbol): Response {
-    if (!LOOKING.has(member)) value.#read = true;
+    if (!METADATA_MEMBERS.has(member)) value.#read = true;
     if (value.#real === undefined) {
       const { status, fields, text } = value.#answer;
       value.#real = new RealResponse(text, { status, headers: pairs(fields) });
@@ -131,8 +131,8 @@ class TextResponse {
   }
 }
 
-/** What looks at a response without touching its content. */
-const LOOKING = new Set<string | symbol>(["headers", "redirected", "statusText", "type", "url"]);
+/** Members that do not touch the content. */
+const METADATA_MEMBERS = new Set<string | symbol>(["headers", "redirected", "statusText", "type", "url"]);
 
 /** `Response.json`. */
 function json(data: unknown, ...rest: [init?: ResponseInit]): Response {
@@ -144,7 +144,7 @@ function json(data: unknown, ...rest: [init?: ResponseInit]): Response {
     : (new TextResponse(answer, init) as unknown as Response);
 }
 
-/** The bytes of content that tells its length; undefined for any other. */
+/** Bytes of content whose length is known; undefined for any other. */
 function contentLength(content: unknown, init: unknown): number | undefined {
   if (typeof content === "string") return Buffer.byteLength(content);
   if (content === null || content === undefined)
@@ -154,11 +154,11 @@ function contentLength(content: unknown, init: unknown): number | undefined {
   return content instanceof URLSearchParams ? Buffer.byteLength(String(content)) : undefined;
 }
 
-/** The types that content has by itself (Fetch, "extract a body" and "Response.json"). */
+/** Default content types (Fetch, "extract a body" and "Response.json"). */
 const TEXT = "text/plain;charset=UTF-8";
 const JSON_TYPE = "application/json";
 
-/** Undefined for whatever the real class has to look at. */
+/** The text response for these arguments; undefined if they need the real class. */
 function plainAnswer(body: unknown, init: unknown, type: string): TextAnswer | undefined {
   if (typeof body !== "string" && body !== null && body !== undefined) return undefined;
   const text = body ?? null;
@@ -172,10 +172,10 @@ function plainAnswer(body: unknown, init: unknown, type: string): TextAnswer | u
 }
 
 const NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
-/** A value that needs no trimming and breaks no line. */
+/** A value without leading or trailing white space and without line breaks. */
 const VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/;
 
-/** The fields of a plain object, sorted as those of `Headers` are; undefined for anything out of the ordinary. */
+/** The fields of a plain object, sorted like those of `Headers`; undefined for anything unusual. */
 function recordFields(headers: unknown): string[] | undefined {
   if (headers === undefined) return [];
   if (headers === null || typeof headers !== "object" || Symbol.iterator in headers) return undefined;

@@ -1,9 +1,9 @@
 /**
- * The control interface as data: what can be asked of a running server and what it answers. It is HTTP
- * with JSON over a Unix socket; `docs/control.md` lists the requests.
+ * The control interface as data: the commands and reports of a running server. The protocol is HTTP with JSON over a
+ * Unix socket; `docs/control.md` lists the requests.
  */
 
-/** One worker, as its arbiter knows it. Times are milliseconds. */
+/** One worker, as the arbiter sees it. Times are milliseconds. */
 export interface WorkerReport {
   readonly pid: number;
   readonly slot: number;
@@ -13,9 +13,9 @@ export interface WorkerReport {
   readonly age: number;
   /** Open connections, as of its last beat. */
   readonly connections: number;
-  /** Answers completed, as of its last beat. */
+  /** Responses completed, as of its last beat. */
   readonly requests: number;
-  /** Since its last beat, null before the first. */
+  /** Since its last beat; null before the first. */
   readonly silence: number | null;
 }
 
@@ -28,30 +28,30 @@ export interface StatusReport {
   /** Since the arbiter started, in milliseconds. */
   readonly uptime: number;
   readonly generation: number;
-  /** Wanted, and how many of them serve now. */
+  /** The target number, and how many serve now. */
   readonly workers: { readonly target: number; readonly ready: number };
-  /** `down`: no worker is ready, and no reload under way that would change that. */
+  /** `down`: no worker is ready, and no reload is in progress that could change that. */
   readonly state: "booting" | "serving" | "reloading" | "stopping" | "down";
 }
 
-/** How something that was asked for ended. */
+/** The result of a command. */
 export type Outcome =
   | { readonly ok: true; readonly message: string }
-  /** `detail` is the app's own stack, where it has one. */
+  /** `detail` is the app's own stack, if there is one. */
   | { readonly ok: false; readonly error: string; readonly detail?: string };
 
 export interface Health {
-  /** The arbiter runs and is not stuck. */
+  /** The arbiter is running and not stuck. */
   readonly live: boolean;
   /** Enough workers serve, and no drain has begun. */
   readonly ready: boolean;
-  /** Why it is not ready; "ok" when it is. */
+  /** Why the server is not ready; "ok" if it is. */
   readonly reason: string;
 }
 
 export type StopMode = "graceful" | "quick";
 
-/** What the control interface controls; the arbiter is one. Outcomes come when the thing is done, not begun. */
+/** The target of the control interface, implemented by the arbiter. Outcomes arrive when a command completes, not when it starts. */
 export interface Controllable {
   status(): StatusReport;
   workers(): WorkerReport[];

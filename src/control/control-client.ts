@@ -1,12 +1,12 @@
-/** Asks a running server through its control socket. */
+/** Sends commands to a running server through its control socket. */
 import { request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { ExitCode, FatalError } from "../errors.ts";
 import { controlFolder, liveControlSockets } from "./socket-path.ts";
 
-/** While a server is handed on, or taken back, it may be known by no name for a moment: how often it is looked for, and when. */
-const TRIES = 6;
-const TRY_EVERY_MS = 50;
+/** Retries: during an upgrade or its rollback the control socket may briefly have no name. */
+const MAX_ATTEMPTS = 6;
+const RETRY_DELAY_MS = 50;
 
 export interface ControlReply {
   readonly status: number;
@@ -14,14 +14,14 @@ export interface ControlReply {
 }
 
 /**
- * The socket of the one server that runs, when none is named.
+ * Finds the control socket of the only running server, for commands that name none.
  *
- * @throws FatalError when none runs, or several do
+ * @throws FatalError if none is running, or several are
  */
 export async function findControlSocket(): Promise<string> {
   let alive = await liveControlSockets();
-  for (let tries = 1; alive.length === 0 && tries < TRIES; tries++) {
-    await pause(TRY_EVERY_MS);
+  for (let attempt = 1; alive.length === 0 && attempt < MAX_ATTEMPTS; attempt++) {
+    await pause(RETRY_DELAY_MS);
     alive = await liveControlSockets();
   }
   if (alive.length === 1) return alive[0] as string;
@@ -38,10 +38,9 @@ export async function findControlSocket(): Promise<string> {
 }
 
 /**
- * Sends one request and waits for its outcome, however long that takes (a reload takes as long as the app
- * takes to boot).
+ * Sends one request and waits for its outcome, without a timeout: a reload takes as long as the app takes to boot.
  *
- * @throws FatalError when nobody answers at `socket`
+ * @throws FatalError if no server answers at `socket`
  */
 export async function askControl(
   socket: string,
@@ -49,23 +48,23 @@ export async function askControl(
   path: string,
   body?: unknown,
 ): Promise<ControlReply> {
-  for (let tries = 1; ; tries++) {
+  for (let attempt = 1; ; attempt++) {
     try {
-      return await askOnce(socket, method, path, body);
+      return await sendOnce(socket, method, path, body);
     } catch (error) {
       if (error instanceof FatalError) throw error;
       const { code = "", message } = error as NodeJS.ErrnoException;
-      if (tries === TRIES || !mayBeAskedAgain(method, code)) {
+      if (attempt === MAX_ATTEMPTS || !isRetryable(method, code)) {
         const why = code === "ECONNRESET" ? "the server went away before it answered" : message;
         throw new FatalError(`cannot ask the server at ${socket}: ${why}`, ExitCode.failure);
       }
-      await pause(TRY_EVERY_MS);
+      await pause(RETRY_DELAY_MS);
     }
   }
 }
 
-/** Where nobody has been reached nothing has been done; and to ask how things are does nothing. */
-function mayBeAskedAgain(method: "GET" | "POST", code: string): boolean {
+/** Whether retrying is safe: the server was never reached, or the request changes nothing. */
+function isRetryable(method: "GET" | "POST", code: string): boolean {
   return (
     code === "ENOENT" ||
     code === "ECONNREFUSED" ||
@@ -73,7 +72,12 @@ function mayBeAskedAgain(method: "GET" | "POST", code: string): boolean {
   );
 }
 
-function askOnce(socket: string, method: "GET" | "POST", path: string, body: unknown): Promise<ControlReply> {
+function sendOnce(
+  socket: string,
+  method: "GET" | "POST",
+  path: string,
+  body: unknown,
+): Promise<ControlReply> {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? "" : JSON.stringify(body);
     const headers = {
@@ -81,22 +85,22 @@ function askOnce(socket: string, method: "GET" | "POST", path: string, body: unk
       "content-type": "application/json",
       "content-length": Buffer.byteLength(text),
     };
-    const asking = request({ socketPath: socket, method, path, headers }, (response) => {
+    const outgoing = request({ socketPath: socket, method, path, headers }, (response) => {
       response.setEncoding("utf8");
-      let received = "";
+      let payload = "";
       response.on("data", (piece: string) => {
-        received += piece;
+        payload += piece;
       });
       response.on("error", reject);
       response.on("end", () => {
         try {
-          resolve({ status: response.statusCode ?? 0, body: JSON.parse(received) });
+          resolve({ status: response.statusCode ?? 0, body: JSON.parse(payload) });
         } catch {
           reject(new FatalError(`${socket} does not answer as a tsgun server does`, ExitCode.failure));
         }
       });
     });
-    asking.on("error", reject);
-    asking.end(text);
+    outgoing.on("error", reject);
+    outgoing.end(text);
   });
 }

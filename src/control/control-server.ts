@@ -1,4 +1,4 @@
-/** Opens the control socket (mode 0600: who may connect may command) and the health endpoint. */
+/** Opens the control socket (mode 0600: every client that can connect can send commands) and the health endpoint. */
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
 import { type ListenOptions, Server as NetServer } from "node:net";
@@ -10,9 +10,9 @@ import { controlRoutes, healthRoutes } from "./routes.ts";
 import { claimName, draftName, removeName, takeName } from "./socket-name.ts";
 
 export interface OpenServer {
-  /** Takes no more connections, and gives its name up. An answer that is on its way, such as that of an upgrade, still goes out. */
+  /** Stops accepting and removes the socket's name. Pending responses, such as that of an upgrade, are still sent. */
   close(): void;
-  /** How many connections are open. */
+  /** Number of open connections. */
   connections(): Promise<number>;
 }
 
@@ -20,16 +20,16 @@ export interface ControlServer extends OpenServer {
   readonly socket: SocketFile;
 }
 
-/** An HTTP server's own `close` cuts connections whose request has not come yet, too. */
+/** Stops accepting. The HTTP server's own `close` would also cut connections whose request has not arrived yet. */
 function stopListening(server: Server): void {
   NetServer.prototype.close.call(server);
 }
 
-function connectionsOf(server: Server): Promise<number> {
+function countConnections(server: Server): Promise<number> {
   return new Promise((resolve) => server.getConnections((_error, count) => resolve(count ?? 0)));
 }
 
-function listening(server: Server, options: ListenOptions): Promise<void> {
+function startListening(server: Server, options: ListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.once("listening", () => {
@@ -42,10 +42,10 @@ function listening(server: Server, options: ListenOptions): Promise<void> {
 }
 
 /**
- * Serves the control interface at `path`. A socket left behind by a dead server is replaced, and so is `held`, the one
- * of the server that this one follows, whose name it was.
+ * Serves the control interface at `path`. Replaces a socket left behind by a dead server, and `held`, the socket of the
+ * predecessor that owned the name.
  *
- * @throws Error with one line that says why it cannot be
+ * @throws Error with the reason on one line
  */
 export async function openControlSocket(
   path: string,
@@ -56,9 +56,9 @@ export async function openControlSocket(
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const server = createJsonServer(controlRoutes(target));
   rmSync(draft, { force: true });
-  // The socket is made within the call, so nobody can connect before its mode is right.
+  // listen() creates the socket synchronously, so nobody can connect before its mode is right.
   const mask = process.umask(0o177);
-  const bound = listening(server, { path: draft });
+  const bound = startListening(server, { path: draft });
   process.umask(mask);
   await bound;
   let socket: SocketFile;
@@ -71,7 +71,7 @@ export async function openControlSocket(
   }
   return {
     socket,
-    connections: () => connectionsOf(server),
+    connections: () => countConnections(server),
     close() {
       removeName(socket);
       stopListening(server);
@@ -79,31 +79,30 @@ export async function openControlSocket(
   };
 }
 
-/** Where the health endpoint is bound. */
+/** Address of the health endpoint. */
 export type HealthAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
-/** What a health server listens on: another arbiter can listen there as well. */
+/** The listening socket of a health server, which another arbiter can share. */
 export interface HealthSocket {
   readonly descriptor: number;
-  /** Of a Unix socket. */
+  /** Present for a Unix socket. */
   readonly name?: SocketFile;
 }
 
 export interface HealthServer extends OpenServer {
   readonly socket: HealthSocket;
   readonly port: number | undefined;
-  /** Takes no more connections: another arbiter does, on the same socket. */
+  /** Stops accepting but keeps the name: another arbiter accepts on the same socket. */
   leave(): void;
 }
 
 /**
- * Serves `/health/live` and `/health/ready`. It is the arbiter that answers, so the answer comes though
- * every worker is blocked. A socket left behind by a dead server is replaced; `inherited` is one that another
- * arbiter has bound there.
+ * Serves `/health/live` and `/health/ready`. The arbiter itself responds, so the endpoint works even if every worker is
+ * blocked. Replaces a socket left behind by a dead server; `inherited` is one that another arbiter has bound there.
  *
- * @throws Error when the address cannot be bound: the system's, or one line that says why
+ * @throws a system error, or an Error with the reason on one line, if the address cannot be bound
  */
 export async function openHealthServer(
   address: HealthAddress,
@@ -117,7 +116,7 @@ export async function openHealthServer(
   return {
     socket: { descriptor: fd, ...(name !== undefined && { name }) },
     port: typeof bound === "object" && bound !== null ? bound.port : undefined,
-    connections: () => connectionsOf(server),
+    connections: () => countConnections(server),
     leave: () => stopListening(server),
     close() {
       if (name !== undefined) removeName(name);
@@ -126,23 +125,23 @@ export async function openHealthServer(
   };
 }
 
-/** Returns the name of a Unix socket. */
+/** Binds and listens. Returns the name of a Unix socket, otherwise undefined. */
 async function listenForHealth(
   server: Server,
   address: HealthAddress,
   inherited: HealthSocket | undefined,
 ): Promise<SocketFile | undefined> {
   if (inherited !== undefined) {
-    await listening(server, { fd: inherited.descriptor } as ListenOptions);
+    await startListening(server, { fd: inherited.descriptor } as ListenOptions);
     return inherited.name;
   }
   if (address.kind === "tcp") {
-    await listening(server, { host: address.host, port: address.port });
+    await startListening(server, { host: address.host, port: address.port });
     return undefined;
   }
   const draft = draftName(address.path);
   rmSync(draft, { force: true });
-  await listening(server, { path: draft });
+  await startListening(server, { path: draft });
   try {
     return await claimName(draft, address.path);
   } catch (error) {

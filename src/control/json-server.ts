@@ -1,4 +1,4 @@
-/** A small HTTP server that answers JSON from a table of routes. Bad requests get one line that says why. */
+/** A small HTTP server that serves JSON from a table of routes. Responses to bad requests say why in one line. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { HttpError } from "../errors.ts";
@@ -10,15 +10,15 @@ export interface Reply {
 
 export interface Route {
   readonly method: "GET" | "POST";
-  /** A path, in which `:name` stands for one segment. */
+  /** A path; `:name` matches one segment. */
   readonly path: string;
   answer(parameters: Readonly<Record<string, string>>, body: unknown): Reply | Promise<Reply>;
 }
 
-/** The most connections of a server; one more takes the place of the one that has asked for nothing for longest. */
+/** Maximum connections of a server. One more replaces the connection that has been idle longest. */
 export const MOST_CONNECTIONS = 64;
 
-/** A request is small and arrives at once: a client that takes longer only holds a descriptor. Times in milliseconds. */
+/** Requests are small and arrive at once; a slower client only occupies a descriptor. Times in milliseconds. */
 const LIMITS = {
   headersTimeout: 5000,
   requestTimeout: 10_000,
@@ -27,7 +27,7 @@ const LIMITS = {
 };
 
 /** Control requests are a few bytes; anything larger is a mistake. */
-const BODY_MAX = 65536;
+const MAX_BODY_BYTES = 65536;
 
 function match(pattern: string, path: string): Record<string, string> | undefined {
   const wanted = pattern.split("/");
@@ -47,7 +47,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   let size = 0;
   for await (const chunk of request) {
     size += (chunk as Buffer).length;
-    if (size > BODY_MAX) throw new HttpError(413, "the request is too large");
+    if (size > MAX_BODY_BYTES) throw new HttpError(413, "the request is too large");
     chunks.push(chunk as Buffer);
   }
   const text = Buffer.concat(chunks).toString("utf8");
@@ -59,7 +59,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-async function findReply(routes: readonly Route[], request: IncomingMessage): Promise<Reply> {
+async function dispatch(routes: readonly Route[], request: IncomingMessage): Promise<Reply> {
   const path = (request.url ?? "/").split("?")[0] as string;
   const method = request.method === "HEAD" ? "GET" : request.method;
   const found = routes.flatMap((route) => {
@@ -82,63 +82,63 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply):
     "content-type": "application/json; charset=utf-8",
     "content-length": Buffer.byteLength(text),
     "cache-control": "no-store",
-    // After an upgrade the next request is for another arbiter.
+    // After an upgrade the next request must reach the new arbiter.
     connection: "close",
   });
   response.end(request.method === "HEAD" ? undefined : text);
 }
 
 /**
- * The connections of one server, the latest active last. Clients that send nothing, or slowly, cannot shut others out:
- * their connections are closed to make room.
+ * The open connections of one server, most recently active last. Idle and slow clients cannot lock others out: their
+ * connections are closed to make room.
  */
 class Connections {
   readonly #open = new Set<Socket>();
   readonly #answering = new Set<Socket>();
 
-  opened(socket: Socket): void {
-    socket.once("close", () => this.#gone(socket));
+  onConnect(socket: Socket): void {
+    socket.once("close", () => this.#remove(socket));
     this.#open.add(socket);
     if (this.#open.size <= MOST_CONNECTIONS) return;
-    // When all others wait for an outcome, the new connection itself is closed.
+    // If all others are waiting for an outcome, this closes the new connection itself.
     for (const other of this.#open) {
       if (this.#answering.has(other)) continue;
       other.destroy();
-      this.#gone(other);
+      this.#remove(other);
       return;
     }
   }
 
-  asked(socket: Socket): void {
+  onRequest(socket: Socket): void {
     if (!this.#open.delete(socket)) return;
     this.#open.add(socket);
     this.#answering.add(socket);
   }
 
-  answered(socket: Socket): void {
+  onResponse(socket: Socket): void {
     this.#answering.delete(socket);
   }
 
-  #gone(socket: Socket): void {
+  #remove(socket: Socket): void {
     this.#open.delete(socket);
     this.#answering.delete(socket);
   }
 }
 
-/** Makes the server; it is not listening yet. */
+/** Creates the server; it does not listen yet. */
 export function createJsonServer(routes: readonly Route[]): Server {
   const connections = new Connections();
   const server = createServer(LIMITS, (request, response) => {
-    connections.asked(request.socket);
-    findReply(routes, request)
+    connections.onRequest(request.socket);
+    dispatch(routes, request)
       .catch((error: unknown): Reply => {
         const status = error instanceof HttpError ? error.status : 500;
         return { status, body: { ok: false, error: (error as Error).message } };
       })
       .then((reply) => send(request, response, reply))
       .catch(() => response.destroy())
-      .finally(() => connections.answered(request.socket));
+      .finally(() => connections.onResponse(request.socket));
   });
-  server.on("connection", (socket) => connections.opened(socket));
+  server.on("connection", (socket) => connections.onConnect(socket));
   return server;
 }

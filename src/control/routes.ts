@@ -1,15 +1,15 @@
-/** The requests of the control interface, and those of the health endpoint. */
+/** The routes of the control interface and of the health endpoint. */
 import { MOST_WORKERS } from "../config/settings.ts";
 import { HttpError } from "../errors.ts";
 import type { Controllable, Outcome } from "./api.ts";
 import type { Reply, Route } from "./json-server.ts";
 
-/** 409: what was asked for was tried and did not come about; the server serves on with what it has. */
+/** 409: the command was tried and failed; the server continues unchanged. */
 function reply(outcome: Outcome): Reply {
   return { status: outcome.ok ? 200 : 409, body: outcome };
 }
 
-/** A member of the request's JSON object. */
+/** Returns a member of the request's JSON object. */
 function field(body: unknown, name: string): unknown {
   if (body === undefined) return undefined;
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
@@ -31,7 +31,7 @@ function processId(text: string | undefined): number {
   return Number(text);
 }
 
-/** Everything that `tsgun ctl` can ask. */
+/** All requests of `tsgun ctl`. */
 export function controlRoutes(target: Controllable): Route[] {
   return [
     { method: "GET", path: "/status", answer: () => ({ status: 200, body: target.status() }) },
@@ -63,7 +63,7 @@ export function controlRoutes(target: Controllable): Route[] {
   ];
 }
 
-/** What a load balancer asks: nothing here changes anything. */
+/** The health checks of load balancers; read-only. */
 export function healthRoutes(target: Pick<Controllable, "health">): Route[] {
   const health = (passes: "live" | "ready") => (): Reply => {
     const state = target.health();

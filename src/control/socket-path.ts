@@ -1,4 +1,4 @@
-/** Where control sockets are, so that `tsgun ctl` finds the server without being told. */
+/** Locations of control sockets, so that `tsgun ctl` finds the server by itself. */
 import { lstatSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,8 +8,8 @@ import { isAlive, removeDead } from "./socket-name.ts";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The folder for control sockets: systemd's RuntimeDirectory= of this unit, the user's runtime folder
- * (XDG), else a folder of the user's own among the temporary files.
+ * The folder for control sockets: systemd's RuntimeDirectory= of this unit, else the user's runtime folder (XDG), else a
+ * per-user folder in the temporary directory.
  */
 export function controlFolder(environment: Environment = process.env): string {
   const unit = environment.RUNTIME_DIRECTORY?.split(":")[0];
@@ -19,10 +19,10 @@ export function controlFolder(environment: Environment = process.env): string {
 }
 
 /**
- * The same, where it is safe. Among the temporary files anybody may make a folder of any name, and whose it is may put
- * there what he likes: a socket that answers in a server's place.
+ * The same folder, checked. Anybody can create a folder of that name in the temporary directory and put a socket there
+ * that impersonates a server.
  *
- * @throws FatalError where it is another user's, or open to others
+ * @throws FatalError if another user owns the folder, or others can write to it
  */
 export function safeControlFolder(environment: Environment = process.env): string {
   const folder = controlFolder(environment);
@@ -40,16 +40,16 @@ export function safeControlFolder(environment: Environment = process.env): strin
 /**
  * The default control socket of the arbiter with this pid.
  *
- * @throws FatalError where its folder is not to be trusted
+ * @throws FatalError if its folder is not safe
  */
 export function defaultControlSocket(pid: number, environment: Environment = process.env): string {
   return join(safeControlFolder(environment), `tsgun-${pid}.ctl`);
 }
 
 /**
- * The control sockets in the default folder, live or left behind.
+ * Lists the control sockets in the default folder, live or stale.
  *
- * @throws FatalError where the folder is not to be trusted
+ * @throws FatalError if the folder is not safe
  */
 export function listControlSockets(environment: Environment = process.env): string[] {
   const folder = safeControlFolder(environment);
@@ -64,9 +64,9 @@ export function listControlSockets(environment: Environment = process.env): stri
 }
 
 /**
- * Those of them that answer; of the others, what killed servers have left behind is removed.
+ * Lists the control sockets that accept connections, and removes those that killed servers left behind.
  *
- * @throws FatalError where the folder is not to be trusted
+ * @throws FatalError if the folder is not safe
  */
 export async function liveControlSockets(environment: Environment = process.env): Promise<string[]> {
   const alive: string[] = [];

@@ -1,13 +1,13 @@
 /**
- * Where the kernel keeps this process's control group: version 2, version 1 or both side by side, mounted
- * wherever mountinfo says, in a container or not (cgroups(7)). Linux only: elsewhere there is none.
+ * Finds the folder of this process's control group: version 2, version 1 or both side by side, mounted wherever
+ * mountinfo says, in a container or not (cgroups(7)). Linux only: other systems have none.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface Cgroup {
   readonly version: 1 | 2;
-  /** The group's folder, then its parents up to the mount: a limit on any of them holds. */
+  /** The group's folder, then its parents up to the mount: limits of all of them apply. */
   readonly folders: readonly string[];
 }
 
@@ -19,15 +19,15 @@ export function readText(path: string): string | undefined {
   }
 }
 
-/** mountinfo writes space, tab, newline and backslash as three octal digits. */
-function decoded(path: string): string {
+/** Decodes mountinfo's octal escapes for space, tab, newline and backslash. */
+function decodePath(path: string): string {
   return path.replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),
   );
 }
 
 interface Mount {
-  /** Which folder of the hierarchy is mounted. */
+  /** The folder of the hierarchy that is mounted. */
   root: string;
   point: string;
   type: string;
@@ -41,13 +41,15 @@ function mounts(root: string): Mount[] {
     const [, , , mountRoot, point] = before?.split(" ") ?? [];
     const [type, , options] = after?.split(" ") ?? [];
     if (mountRoot === undefined || point === undefined || type === undefined) return [];
-    return [{ root: decoded(mountRoot), point: decoded(point), type, options: options?.split(",") ?? [] }];
+    return [
+      { root: decodePath(mountRoot), point: decodePath(point), type, options: options?.split(",") ?? [] },
+    ];
   });
 }
 
 function foldersUp(root: string, mount: Mount, path: string): string[] {
   const top = join(root, mount.point);
-  // In a container without a cgroup namespace the path is the host's, and its prefix is what is mounted.
+  // In a container without a cgroup namespace the path is the host's, and the mounted folder is its prefix.
   const inside =
     mount.root === "/" ? path : path.startsWith(mount.root) ? path.slice(mount.root.length) : "/";
   const names = inside.split("/").filter((name) => name !== "" && name !== "..");
@@ -55,9 +57,8 @@ function foldersUp(root: string, mount: Mount, path: string): string[] {
 }
 
 /**
- * The group of this process under `controller` ("memory", "cpu"), version 1 first where the controller is
- * attached to both names: a controller lives in one hierarchy only. `root` is where /proc is looked for; `pid`
- * asks for the group of another process.
+ * Finds the group of process `pid` under `controller` ("memory", "cpu"). Version 1 goes first if both list the
+ * controller, which can be active in one hierarchy only. `root` is the folder that contains /proc.
  */
 export function cgroupOf(controller: string, root = "/", pid: number | "self" = "self"): Cgroup | undefined {
   const lines = (readText(join(root, `proc/${pid}/cgroup`)) ?? "").split("\n").map((line) => line.split(":"));

@@ -1,15 +1,15 @@
 /**
- * How many CPUs this process may really use: what the affinity mask leaves, and what the control group's
- * quota pays for. A container with two CPUs' worth of quota on a host of 64 gets two.
+ * The number of CPUs this process can use, limited by the affinity mask and the control group's quota. A container with
+ * a quota of two CPUs on a host with 64 gets two.
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { cgroupOf, readText } from "./cgroup.ts";
 
 export interface CpuLimit {
-  /** CPUs' worth of time; a quota may allow half a CPU. */
+  /** CPU time as a number of CPUs; a quota may allow half a CPU. */
   readonly cpus: number;
-  /** What set it, for the log. */
+  /** The source of the limit, for the log. */
   readonly source: "affinity" | "cgroup";
 }
 
@@ -18,21 +18,21 @@ function ratio(quota: string | undefined, period: string | undefined): number | 
   return quota !== undefined && Number.isFinite(value) && value > 0 ? value : undefined;
 }
 
-/** cpu.max is "max 100000" or "150000 100000", both in microseconds (cgroup v2). */
+/** cgroup v2: cpu.max is "max 100000" or "150000 100000", in microseconds. */
 function quotaV2(folder: string): number | undefined {
   const [quota, period] = readText(join(folder, "cpu.max"))?.trim().split(" ") ?? [];
   return ratio(quota, period);
 }
 
-/** A quota of -1 is none (cgroup v1). */
+/** cgroup v1: a quota of -1 means none. */
 function quotaV1(folder: string): number | undefined {
   const quota = readText(join(folder, "cpu.cfs_quota_us"))?.trim();
   return ratio(quota, readText(join(folder, "cpu.cfs_period_us"))?.trim());
 }
 
 /**
- * `root` is where /proc and the mounts are looked for; `available` is the size of the affinity mask; `pid` is
- * whose control group counts.
+ * `root` is the folder that contains /proc and the mounts; `available` is the size of the affinity mask; `pid` is the
+ * process whose control group counts.
  */
 export function cpuLimit(
   root = "/",
@@ -46,14 +46,13 @@ export function cpuLimit(
   return quota < available ? { cpus: quota, source: "cgroup" } : { cpus: available, source: "affinity" };
 }
 
-/** How many workers a setting means. */
+/** Resolves the `workers` setting. */
 export function workerCount(workers: number | "auto"): number {
   return workers === "auto" ? autoWorkers() : workers;
 }
 
 /**
- * Workers for `--workers auto`: one for each CPU and for a last part of one, since a single worker can use
- * no more than one; at least one.
+ * The number of workers for `--workers auto`: one per CPU, rounded up, since one worker can use no more than one CPU.
  */
 export function autoWorkers(limit: CpuLimit = cpuLimit()): number {
   return Math.max(1, Math.ceil(limit.cpus));

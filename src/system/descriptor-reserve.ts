@@ -1,47 +1,46 @@
 /**
- * Descriptors that the arbiter keeps for when it has no others: at its limit it could neither start a worker nor answer
- * the control socket, and so could not be mended without being stopped.
+ * A reserve of file descriptors. An arbiter at its limit could neither start a worker nor serve the control socket, so it
+ * could be repaired only by stopping it.
  */
 import { closeSync, openSync } from "node:fs";
 import { holdInReserve, shortageOf } from "../native/descriptors.ts";
 
-/** Enough to start a process, and some control connections. */
-const RESERVE = 32;
+/** Enough to start a process and to accept some control connections. */
+const RESERVE_SIZE = 32;
 
-/** The reserve is given up when fewer than this are left beside it, for control connections; to start a process, at once. */
-const LEAST_FREE = 16;
+/** The reserve is released when fewer other descriptors are free, for control connections; a process start releases it at once. */
+const MIN_FREE = 16;
 
-/** In milliseconds. */
-const REVIEW_EVERY = 1000;
+const REVIEW_INTERVAL_MS = 1000;
 
 export class DescriptorReserve {
   readonly #log: (warning: string) => void;
-  readonly #held: number[] = [];
+  readonly #reserved: number[] = [];
   #isSpent = false;
   #reviewedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param log gets one line each time the reserve has to be given up */
+  /** @param log called with one line each time the reserve is released */
   constructor(log: (warning: string) => void) {
     this.#log = log;
-    holdInReserve(() => this.#giveUp());
+    holdInReserve(() => this.#release());
   }
 
   /**
-   * Gives the reserve up when descriptors are scarce, and takes it back when they are not. Call it often.
+   * Releases the reserve when descriptors are scarce, and refills it when they are not. Call on every tick.
    * @param now milliseconds of a monotonic clock
    */
   review(now: number): void {
-    if (now - this.#reviewedAt < REVIEW_EVERY) return;
+    if (now - this.#reviewedAt < REVIEW_INTERVAL_MS) return;
     this.#reviewedAt = now;
-    if (hasFree(LEAST_FREE + RESERVE - this.#held.length)) {
-      while (this.#held.length < RESERVE) this.#held.push(openSync("/dev/null", "r"));
+    if (hasFree(MIN_FREE + RESERVE_SIZE - this.#reserved.length)) {
+      while (this.#reserved.length < RESERVE_SIZE) this.#reserved.push(openSync("/dev/null", "r"));
       this.#isSpent = false;
-    } else if (!hasFree(LEAST_FREE)) this.#giveUp();
+    } else if (!hasFree(MIN_FREE)) this.#release();
   }
 
-  #giveUp(): boolean {
-    if (this.#held.length === 0) return false;
-    for (const descriptor of this.#held.splice(0)) closeSync(descriptor);
+  #release(): boolean {
+    if (this.#reserved.length === 0) return false;
+    for (const descriptor of this.#reserved.splice(0)) closeSync(descriptor);
     if (!this.#isSpent) {
       this.#isSpent = true;
       this.#log(

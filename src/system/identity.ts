@@ -1,6 +1,6 @@
 /**
- * Who the workers are to be, and whose the files are: names become numbers while the arbiter is root, and a
- * Unix socket gets its owner and its mode. The workers themselves give the privileges up.
+ * The user and group of workers and files. Names are resolved to numbers while the arbiter is root, and Unix sockets get
+ * their owner and mode. The workers drop privileges themselves.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, fchownSync, readFileSync } from "node:fs";
@@ -13,11 +13,11 @@ export interface IdentityOptions {
   readonly user?: string | number;
   /** Name or number (`--group`); without it, the user's own group. */
   readonly group?: string | number;
-  /** The user's supplementary groups as well (`--initgroups`); otherwise there are none left. */
+  /** Keep the user's supplementary groups (`--initgroups`); otherwise all are dropped. */
   readonly initgroups?: boolean;
 }
 
-/** Where accounts are looked up first; directories (LDAP) are asked through the system's own commands. */
+/** The files in which accounts are looked up first; directories (LDAP) are queried through system commands. */
 export interface AccountFiles {
   readonly passwd: string;
   readonly group: string;
@@ -32,7 +32,7 @@ interface Account {
   name?: string;
 }
 
-function lineOf(file: string, matches: (fields: string[]) => boolean): string[] | undefined {
+function findEntry(file: string, matches: (fields: string[]) => boolean): string[] | undefined {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -45,7 +45,7 @@ function lineOf(file: string, matches: (fields: string[]) => boolean): string[] 
     .find(matches);
 }
 
-function ask(command: string, ...args: string[]): string | undefined {
+function query(command: string, ...args: string[]): string | undefined {
   const { status, stdout } = spawnSync(command, args, { encoding: "utf8", timeout: LOOKUP_TIMEOUT_MS });
   return status === 0 ? stdout.trim() : undefined;
 }
@@ -56,32 +56,34 @@ function isNumber(value: string | number): boolean {
 
 function findUser(user: string | number, files: AccountFiles): Account | undefined {
   const byNumber = isNumber(user);
-  const fields = lineOf(files.passwd, ([name, , uid]) => (byNumber ? uid === String(user) : name === user));
+  const fields = findEntry(files.passwd, ([name, , uid]) =>
+    byNumber ? uid === String(user) : name === user,
+  );
   if (fields !== undefined) {
     const [name, , uid, gid] = fields;
     return { uid: Number(uid), gid: Number(gid), name: name as string };
   }
-  // `id` takes no names that look like options.
+  // `id` would take such a name as an option.
   if (String(user).startsWith("-")) return undefined;
-  const [uid, gid] = [ask("id", "-u", String(user)), ask("id", "-g", String(user))];
+  const [uid, gid] = [query("id", "-u", String(user)), query("id", "-g", String(user))];
   return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 }
 
 function findGroup(group: string | number, files: AccountFiles): number | undefined {
   if (isNumber(group)) return Number(group);
   const name = String(group);
-  const fields = lineOf(files.group, ([found]) => found === name);
+  const fields = findEntry(files.group, ([found]) => found === name);
   if (fields !== undefined) return Number(fields[2]);
   if (name.startsWith("-")) return undefined;
-  const entry = ask("getent", "group", name)?.split(":")[2];
+  const entry = query("getent", "group", name)?.split(":")[2];
   const directory =
-    entry ?? /(\d+)/.exec(ask("dscl", ".", "-read", `/Groups/${name}`, "PrimaryGroupID") ?? "")?.[1];
+    entry ?? /(\d+)/.exec(query("dscl", ".", "-read", `/Groups/${name}`, "PrimaryGroupID") ?? "")?.[1];
   return directory === undefined ? undefined : Number(directory);
 }
 
 /**
- * Turns names into numbers. A number that belongs to no account is taken as it is, with `group`
- * (containers run so). Throws `FatalError` for names nobody has.
+ * Resolves names to numbers. A number without an account is used as it is, if `group` is given (usual in containers).
+ * @throws FatalError (usage) for unknown names
  */
 export function resolveIdentity(
   options: IdentityOptions,
@@ -112,18 +114,18 @@ export function resolveIdentity(
   return { uid, gid: primary, ...(initgroups ? { groupsOf: account?.name ?? uid } : {}) };
 }
 
-/** The parts of `process` that say who it is. */
+/** The parts of `process` that return its user and group. */
 export type Self = Pick<typeof process, "getuid" | "geteuid" | "getgid" | "getegid">;
 
 /**
- * Checks that a process of this one's privileges can become `identity`.
- * @throws FatalError (usage) when only root could.
+ * Checks that this process has the privileges to switch to `identity`.
+ * @throws FatalError (usage) if only root can
  */
 export function requireMayBecome(identity: Identity, self: Self = process): void {
   const { uid, gid } = identity;
   const me = self.geteuid?.();
-  const same = (uid ?? me) === me && (gid ?? self.getegid?.()) === self.getegid?.();
-  if (same || me === 0) return;
+  const isUnchanged = (uid ?? me) === me && (gid ?? self.getegid?.()) === self.getegid?.();
+  if (isUnchanged || me === 0) return;
   throw new FatalError(
     `only root can change the user or group, and this is user ${me}: start as root, or leave out --user and --group`,
     ExitCode.usage,
@@ -131,8 +133,8 @@ export function requireMayBecome(identity: Identity, self: Self = process): void
 }
 
 /**
- * Whom the workers become by the settings.
- * @throws FatalError (usage) for names nobody has, and when only root could.
+ * The workers' user and group according to the settings.
+ * @throws FatalError (usage) for unknown names, or if only root can switch to them
  */
 export function workerIdentity(config: Pick<Config, "user" | "group" | "initgroups">): Identity {
   const { user, group, initgroups } = config;
@@ -153,14 +155,14 @@ export interface SocketOwnership {
 }
 
 /**
- * What becomes of a Unix socket's file by the settings: undefined when nothing is to be done.
- * @throws FatalError (usage) for names nobody has.
+ * Owner and mode of a Unix socket according to the settings; undefined if neither changes.
+ * @throws FatalError (usage) for unknown names
  */
 export function socketOwnership(
   config: Pick<Config, "socketMode" | "socketOwner">,
   workers: Identity,
 ): SocketOwnership | undefined {
-  const owner = config.socketOwner === undefined ? workers : ownerNamed(config.socketOwner);
+  const owner = config.socketOwner === undefined ? workers : parseOwner(config.socketOwner);
   const ownership: SocketOwnership = {
     ...(config.socketMode === undefined ? {} : { mode: config.socketMode }),
     ...(owner.uid === undefined ? {} : { uid: owner.uid }),
@@ -169,8 +171,8 @@ export function socketOwnership(
   return Object.keys(ownership).length === 0 ? undefined : ownership;
 }
 
-/** `user`, `user:group` or `:group`. */
-function ownerNamed(text: string): Identity {
+/** Parses `user`, `user:group` or `:group`. */
+function parseOwner(text: string): Identity {
   const [user = "", group = ""] = text.split(":");
   const flags = { user: "--socket-owner", group: "--socket-owner" };
   const options = { ...(user === "" ? {} : { user }), ...(group === "" ? {} : { group }) };
@@ -178,8 +180,9 @@ function ownerNamed(text: string): Identity {
 }
 
 /**
- * Gives a Unix socket's file its owner and its mode. Bind under `withUmask(0o177, …)` before, so that it
- * is never open to more people than in the end. Throws `FatalError`.
+ * Sets the owner and mode of a Unix socket. Bind it under `withUmask(0o177, …)`, so that it is never open to more users
+ * than in the end.
+ * @throws FatalError
  */
 export function ownSocket(path: string, { mode, uid, gid }: SocketOwnership): void {
   try {
@@ -197,7 +200,7 @@ export function ownSocket(path: string, { mode, uid, gid }: SocketOwnership): vo
 }
 
 /**
- * Gives an open file to the workers, who open it by its name, `path`, themselves.
+ * Makes the workers' user the owner of an open file, because the workers open it by its name, `path`, themselves.
  * @throws FatalError
  */
 export function giveFile(fd: number, path: string, { uid, gid }: Identity): void {
@@ -212,7 +215,7 @@ export function giveFile(fd: number, path: string, { uid, gid }: Identity): void
   }
 }
 
-/** Runs `make` under another umask; synchronous, so that nothing else is made under it. */
+/** Runs `make` under another umask. Synchronous, so that no other file is created under it. */
 export function withUmask<T>(mask: number, make: () => T): T {
   const before = process.umask(mask);
   try {

@@ -1,7 +1,6 @@
 /**
- * The file that says which process is the server. It is claimed, never overwritten: a file whose process
- * lives is somebody's. In doubt the owner is taken to be alive: a start that fails with a clear message
- * costs less than two servers that believe in one file.
+ * The pid file. It is claimed, never overwritten while the process it names is alive. In doubt the process counts as
+ * alive: a start that fails with a clear message costs less than two servers that share one file.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -10,21 +9,21 @@ import { ExitCode, FatalError } from "../errors.ts";
 import { exists, processState, procStat } from "./process-state.ts";
 import { isTaken } from "./unix-socket.ts";
 
-const MODE = 0o644;
-/** Room for clocks that differ: the file's time is the file system's, the start time the kernel's. */
+const FILE_MODE = 0o644;
+/** Tolerates clocks that differ: the file's time is the file system's, the start time the kernel's. */
 const CLOCK_SLACK_MS = 10_000;
-/** The unit of the start time in /proc/PID/stat, the same on every architecture Node runs on (USER_HZ). */
+/** Unit of the start time in /proc/PID/stat (USER_HZ); the same on every architecture that Node supports. */
 const TICKS_PER_SECOND = 100;
 const PS_TIMEOUT_MS = 1000;
-const CLAIMS = 3;
+const MAX_CLAIM_ATTEMPTS = 3;
 
 interface Owner {
-  /** Milliseconds since the epoch; absent when it cannot be told. */
+  /** Milliseconds since the epoch; absent if unknown. */
   startedAt?: number;
   command: string;
 }
 
-function codeOf(error: unknown): string | undefined {
+function errorCode(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
 }
 
@@ -58,11 +57,11 @@ function ownerOf(pid: number, root: string): Owner | undefined {
 }
 
 /**
- * Whether the process that wrote the file at `writtenAt` still lives. Its number may have gone to another:
- * that one started after the file was written and is not called tsgun.
+ * Whether the process that wrote the file at `writtenAt` is still alive. A process that reused its pid started after the
+ * file was written and is not called tsgun.
  */
 function isAlive(pid: number, writtenAt: number, root: string): boolean {
-  // After a container's restart, the file that was left names the number that is ours again.
+  // After a container restart, a leftover file may name our own pid.
   if (pid === process.pid || pid === 0 || !exists(pid)) return false;
   if (processState(pid, root) === "zombie") return false;
   const owner = ownerOf(pid, root);
@@ -70,14 +69,14 @@ function isAlive(pid: number, writtenAt: number, root: string): boolean {
   return owner.startedAt < writtenAt + CLOCK_SLACK_MS;
 }
 
-interface Found {
+interface Content {
   text: string;
   /** Absent in an empty file. */
   pid?: number;
   writtenAt: number;
 }
 
-function read(path: string): Found | undefined {
+function read(path: string): Content | undefined {
   try {
     const text = readFileSync(path, "utf8").trim();
     const writtenAt = statSync(path).mtimeMs;
@@ -90,12 +89,12 @@ function read(path: string): Found | undefined {
     }
     return { text, writtenAt, pid: Number(text) };
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
+    if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
 }
 
-function refuseLive(path: string, found: Found | undefined, root: string): void {
+function refuseLive(path: string, found: Content | undefined, root: string): void {
   if (found?.pid === undefined || !isAlive(found.pid, found.writtenAt, root)) return;
   throw new FatalError(
     `already running: ${path} names process ${found.pid}, which is alive; stop it first, or give --pid another path`,
@@ -103,13 +102,13 @@ function refuseLive(path: string, found: Found | undefined, root: string): void 
   );
 }
 
-/** Puts `draft` in place if nothing is there, in one step: it never exists half written. */
+/** Puts `draft` in place atomically unless a file is there, so that the file is never half written. */
 function place(draft: string, path: string): boolean {
   try {
     linkSync(draft, path);
   } catch (error) {
     if (isTaken(error)) return false;
-    // A file system without hard links: no longer in one step, but still never over another's file.
+    // No hard links on this file system: not atomic, but still never overwrites another's file.
     return placeExclusively(draft, path);
   }
   return true;
@@ -117,25 +116,25 @@ function place(draft: string, path: string): boolean {
 
 function placeExclusively(draft: string, path: string): boolean {
   try {
-    writeFileSync(path, readFileSync(draft), { flag: "wx", mode: MODE });
+    writeFileSync(path, readFileSync(draft), { flag: "wx", mode: FILE_MODE });
     return true;
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return false;
+    if (errorCode(error) === "EEXIST") return false;
     throw error;
   }
 }
 
-/** Takes a stale file away, unless somebody has replaced it since it was judged: then it goes back. */
-function discard(path: string, judged: Found): void {
+/** Removes a stale file. Restores it if another process replaced it since the check. */
+function discard(path: string, checked: Content): void {
   const aside = `${path}.stale.${process.pid}`;
   try {
     renameSync(path, aside);
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return;
+    if (errorCode(error) === "ENOENT") return;
     throw error;
   }
   const taken = readFileSync(aside, "utf8").trim();
-  if (taken !== judged.text) place(aside, path);
+  if (taken !== checked.text) place(aside, path);
   rmSync(aside, { force: true });
 }
 
@@ -149,18 +148,18 @@ export class PidFile {
   }
 
   /**
-   * Claims `path` for this process. `root` is where /proc is looked for. Throws `FatalError` when the
-   * file's process lives, when the file is something else, or when it cannot be written.
+   * Claims `path` for this process. `root` is the folder that contains /proc.
+   * @throws FatalError if the file's process is alive, if it is no pid file, or if it cannot be written
    */
   static claim(path: string, root = "/"): PidFile {
     const draft = `${path}.new.${process.pid}`;
     try {
-      // What has this name is no draft of a process that lives, and may be somebody's link to another file.
+      // An existing file of this name belongs to no live process, and may be another user's link to some file.
       rmSync(draft, { force: true });
       writeFileSync(draft, `${process.pid}\n`, { flag: "wx" });
-      // Whatever the umask: monitors of other users read it.
-      chmodSync(draft, MODE);
-      for (let claim = 0; claim < CLAIMS; claim++) {
+      // Regardless of the umask, because monitors of other users read the file.
+      chmodSync(draft, FILE_MODE);
+      for (let attempt = 0; attempt < MAX_CLAIM_ATTEMPTS; attempt++) {
         if (place(draft, path)) return new PidFile(path, root);
         const found = read(path);
         refuseLive(path, found, root);
@@ -175,12 +174,12 @@ export class PidFile {
     throw new FatalError(`another process keeps taking ${path}: start one server for it`, ExitCode.failure);
   }
 
-  /** Deletes the file that a process left behind which ended without doing so. Never throws. */
+  /** Deletes the pid file that an ended process left behind. Never throws. */
   static clearUp(path: string, pid: number): void {
     try {
       if (read(path)?.pid === pid) rmSync(path, { force: true });
     } catch {
-      // The next to claim it finds it stale.
+      // The next claim will find it stale.
     }
   }
 
@@ -189,11 +188,11 @@ export class PidFile {
   }
 
   /**
-   * Takes the name that the previous server had (`x.2` becomes `x`), in one step. Throws `FatalError`
-   * when that name belongs to a process that lives.
+   * Takes over the previous server's name atomically (`x.2` becomes `x`).
    *
-   * @param gone a process that is known to be gone: the kernel gives the children of one that ends to another
-   *   parent a moment before it says that it has ended
+   * @param gone a pid that is known to be gone: the kernel reparents the children of an exiting process shortly before it
+   *   reports the exit
+   * @throws FatalError if the name belongs to a live process
    */
   rename(path: string, gone?: number): void {
     const found = read(path);
@@ -206,14 +205,14 @@ export class PidFile {
     this.#path = path;
   }
 
-  /** Deletes the file if it still holds this process's number. Never throws: the process is on its way out. */
+  /** Deletes the file if it still names this process. Never throws: the process is exiting. */
   remove(): void {
     PidFile.clearUp(this.#path, process.pid);
   }
 }
 
 function unwritable(path: string, error: unknown): string {
-  if (codeOf(error) === "ENOENT")
+  if (errorCode(error) === "ENOENT")
     return `the pid file ${path} needs the directory ${dirname(path)}: create it`;
-  return `the pid file ${path} cannot be written (${codeOf(error) ?? String(error)}): check its directory's owner and mode`;
+  return `the pid file ${path} cannot be written (${errorCode(error) ?? String(error)}): check its directory's owner and mode`;
 }

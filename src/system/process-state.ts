@@ -1,6 +1,6 @@
 /**
- * What the kernel says of another process. A worker that sends no heartbeat may be busy (its own fault) or
- * stopped (somebody's SIGSTOP, a freezer): by its silence they look alike, here they do not.
+ * The state of another process, from the kernel. A worker without a heartbeat may be busy (its own fault) or stopped
+ * (SIGSTOP, a freezer); only the kernel can tell them apart.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ export type ProcessState =
   | "running"
   /** Waiting in a system call. */
   | "sleeping"
-  /** Waiting for the kernel; no signal reaches it until that is over. */
+  /** Waiting in the kernel; no signal is delivered until that ends. */
   | "uninterruptible"
   /** By SIGSTOP, SIGTSTP or a tracer. */
   | "stopped"
@@ -34,7 +34,7 @@ const STATES: Record<string, ProcessState> = {
   X: "gone",
 };
 
-/** Fields of /proc/PID/stat from the state on; the command before them may hold spaces and brackets. */
+/** The fields of /proc/PID/stat from the state on; the command before them may contain spaces and brackets. */
 export function procStat(pid: number, root = "/"): string[] | undefined {
   try {
     const stat = readFileSync(`${root}/proc/${pid}/stat`, "latin1");
@@ -44,7 +44,7 @@ export function procStat(pid: number, root = "/"): string[] | undefined {
   }
 }
 
-/** True when a process of this number exists, whoever owns it; a zombie exists. */
+/** Whether a process with this pid exists, of any user; zombies count. */
 export function exists(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -54,7 +54,7 @@ export function exists(pid: number): boolean {
   }
 }
 
-/** What `ps` says, for systems without /proc; `undefined` when it cannot be asked. */
+/** The state according to `ps`, for systems without /proc; undefined if `ps` fails. */
 function psState(pid: number): string | undefined {
   const { status, stdout } = spawnSync("ps", ["-o", "state=", "-p", String(pid)], {
     encoding: "utf8",
@@ -63,7 +63,7 @@ function psState(pid: number): string | undefined {
   return status === 0 ? stdout.trim() : undefined;
 }
 
-/** `root` is where /proc is looked for. Without /proc it costs a `ps`: ask it of suspects only. */
+/** `root` is the folder that contains /proc. Without /proc this spawns `ps`: call it for suspects only. */
 export function processState(pid: number, root = "/"): ProcessState {
   const letter = procStat(pid, root)?.[0] ?? (exists(pid) ? psState(pid) : "X");
   return STATES[letter?.[0] ?? ""] ?? "unknown";

@@ -1,7 +1,7 @@
 /**
- * The first process of a container inherits every process whose parent is gone, and has to reap it when it
- * ends, or it stays in the table as a zombie. Node reaps what it started itself and knows of nothing else;
- * the rest is reaped here, through libc, where the optional package koffi is installed.
+ * Process 1 of a container inherits every orphaned process and must reap it, or it stays in the process table as a
+ * zombie. Node reaps only its own children; the others are reaped here, through libc, if the optional package koffi is
+ * installed.
  */
 import { readFileSync } from "node:fs";
 import { processState } from "./process-state.ts";
@@ -10,15 +10,15 @@ import { processState } from "./process-state.ts";
 export type Reap = (pid: number) => void;
 
 export interface ReaperOptions {
-  /** Called once, with what to do about it, when there is something to reap and no way to. */
+  /** Called once, with advice, when there is a process to reap and no way to do it. */
   readonly onFailure: (message: string) => void;
-  /** The children of this process that have ended. Default: what /proc says. */
+  /** Returns the children of this process that have ended. Default: from /proc. */
   readonly zombies?: () => number[];
   /** Default: waitpid(2) of libc. */
   readonly connect?: () => Promise<Reap>;
 }
 
-const LOOK_EVERY = 1000;
+const CHECK_INTERVAL_MS = 1000;
 const WNOHANG = 1;
 
 export class Reaper {
@@ -34,20 +34,20 @@ export class Reaper {
     this.#onFailure = options.onFailure;
   }
 
-  /** Looks once a second, if this is process 1. */
+  /** Reaps once a second, if this is process 1. */
   start(): void {
     if (process.pid !== 1) return;
-    const look = (): void => {
-      this.look().catch((error: Error) => this.#onFailure(`children cannot be reaped: ${error.message}`));
+    const check = (): void => {
+      this.check().catch((error: Error) => this.#onFailure(`children cannot be reaped: ${error.message}`));
     };
-    setInterval(look, LOOK_EVERY).unref();
+    setInterval(check, CHECK_INTERVAL_MS).unref();
   }
 
   /**
-   * Reaps what had ended by the last look already. What node started itself it has reaped by then: between
-   * two looks its loop has turned, and so it has heard of the end. To reap that one would lose its exit.
+   * Reaps children that were zombies at the previous check too. Node has reaped its own by then, because its loop has
+   * turned in between; reaping one of those here would lose its exit event.
    */
-  async look(): Promise<void> {
+  async check(): Promise<void> {
     const zombies = this.#zombies();
     const foreign = zombies.filter((pid) => this.#seen.has(pid));
     this.#seen = new Set(zombies);

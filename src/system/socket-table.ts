@@ -1,9 +1,9 @@
-/** The kernel's own tables of sockets, as Linux shows them in /proc/net. */
+/** The kernel's socket tables, in /proc/net of Linux. */
 import { readFileSync } from "node:fs";
 
 /**
- * The lines of /proc/net/`name` below its heading, in words.
- * @throws where the system has no such table
+ * The lines of /proc/net/`name` without the heading, split into fields.
+ * @throws if the system has no such table
  */
 export function socketTable(root: string, name: "unix" | "tcp" | "tcp6"): string[][] {
   const text = readFileSync(`${root}proc/self/net/${name}`, "latin1");
@@ -14,8 +14,8 @@ export function socketTable(root: string, name: "unix" | "tcp" | "tcp6"): string
 }
 
 /**
- * Whether a process has bound a stream socket to the absolute path `path` that does not listen yet; undefined where the
- * system does not say. Connections that a server has accepted bear its path, too.
+ * Whether a process has bound a stream socket to the absolute path `path` but does not listen yet; undefined if the system
+ * has no such table. Accepted connections carry the path of their server too, so the state is checked.
  */
 export function isAboutToListen(path: string): boolean | undefined {
   try {

@@ -1,9 +1,9 @@
 /**
- * The terminal that the server was started from. When it closes, everything in it is sent SIGHUP, which otherwise asks
- * for a reload: a server that writes to a terminal, or reads one, ends with it like any program.
+ * The terminal that the server was started from. When it closes, its processes get SIGHUP, which otherwise requests a
+ * reload. A server with a standard stream on the terminal must end with it, like any program.
  *
- * One that was started with nohup must live on. Node forgets at its start that SIGHUP was ignored, so nohup is known by
- * what else it does: it leaves none of the standard streams on the terminal.
+ * A server started with nohup must survive. Node resets an ignored SIGHUP at start-up, so nohup is recognised by its other
+ * effect: none of the standard streams is on the terminal.
  */
 import { closeSync, openSync } from "node:fs";
 import { isatty } from "node:tty";
@@ -11,19 +11,19 @@ import { isatty } from "node:tty";
 const STANDARD_STREAMS = [0, 1, 2];
 
 export class Terminal {
-  /** One of the standard streams was a terminal at the start. */
+  /** Whether one of the standard streams was a terminal at start-up. */
   readonly isInUse = STANDARD_STREAMS.some((descriptor) => isatty(descriptor));
-  /** It was this process's own, not that of a session it has left. */
-  readonly #wasOurs = this.isInUse && isControlled();
+  /** Whether it was the controlling terminal, not that of a session the process has left. */
+  readonly #wasControlling = this.isInUse && hasControllingTerminal();
 
-  /** Asks the system: a signal may come from anybody. */
+  /** Whether the terminal has closed. Checks the system, because anybody can send a signal. */
   get isGone(): boolean {
-    return this.#wasOurs && !isControlled();
+    return this.#wasControlling && !hasControllingTerminal();
   }
 }
 
-/** Whether this process has a controlling terminal (tty(4)). It has none from the moment on that the terminal hangs up. */
-function isControlled(): boolean {
+/** Whether this process has a controlling terminal (tty(4)). It loses it when the terminal hangs up. */
+function hasControllingTerminal(): boolean {
   try {
     closeSync(openSync("/dev/tty", "r"));
     return true;

@@ -61,7 +61,7 @@ test("as process 1: an orphan that ended is reaped, a worker's end is still noti
   assert.deepEqual(command.lines(/nobody reaps it/), []);
 });
 
-test("only what had ended by the look before is reaped", async () => {
+test("only children that had ended by the previous check are reaped", async () => {
   const reaped: number[] = [];
   let ended: number[] = [];
   const reaper = new Reaper({
@@ -77,7 +77,7 @@ test("only what had ended by the look before is reaped", async () => {
     [[9], [8, 9]],
   ] as const) {
     ended = [...now];
-    await reaper.look();
+    await reaper.check();
     assert.deepEqual(reaped, expected);
   }
 });
@@ -89,7 +89,7 @@ test("without a way to reap it is said once what to do", async () => {
     connect: () => Promise.reject(new Error("not installed")),
     onFailure: (message) => said.push(message),
   });
-  for (let look = 0; look < 4; look++) await reaper.look();
+  for (let checks = 0; checks < 4; checks++) await reaper.check();
   assert.deepEqual(said, [
     "process 7 has ended and nobody reaps it: install the package koffi, or give the container an init (docker run --init)",
   ]);

@@ -36,7 +36,7 @@ export function requireDescriptors(count: number): void {
   if (shortage !== undefined) throw shortage;
 }
 
-/** Why so many more descriptors cannot be had beside the reserve; undefined where they can. */
+/** Returns why `count` descriptors cannot be opened without touching the reserve, or undefined if they can. */
 export function shortageOf(count: number): Error | undefined {
   const opened: number[] = [];
   try {

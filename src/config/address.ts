@@ -1,15 +1,15 @@
-/** Addresses to bind, as people write them: `host:port`, `[::1]:port`, `:port`, `port`, `unix:/path`. */
+/** Parses addresses to bind: `host:port`, `[::1]:port`, `:port`, `port`, `unix:/path`. */
 
-/** An address to bind. A host is a name or an IP address, without brackets. */
+/** An address to bind. `host` is a name or an IP address, without brackets. */
 export type Address =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
-/** Bound when no host is named (gunicorn does the same for `:8000`). */
-const EVERY_HOST = "0.0.0.0";
+/** The default host, as in gunicorn for `:8000`. */
+const ANY_HOST = "0.0.0.0";
 const DEFAULT_PORT = 8000;
 
-/** @throws Error with the reason, without the setting's name. */
+/** @throws Error with the reason, without the name of the setting */
 export function parseAddress(text: string): Address {
   const unix = /^unix:(?:\/\/)?(.*)$/s.exec(text);
   if (unix !== null) {
@@ -21,7 +21,7 @@ export function parseAddress(text: string): Address {
   if (text.startsWith("fd://"))
     throw new Error(`"${text}": sockets that systemd hands over are taken by themselves: leave bind out`);
   const bare = text.replace(/^tcp:\/\//, "");
-  if (/^\d+$/.test(bare)) return { kind: "tcp", host: EVERY_HOST, port: parsePort(bare, text) };
+  if (/^\d+$/.test(bare)) return { kind: "tcp", host: ANY_HOST, port: parsePort(bare, text) };
   const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(bare);
   if (bracketed !== null) {
     return { kind: "tcp", host: bracketed[1] as string, port: parsePort(bracketed[2], text) };
@@ -31,7 +31,7 @@ export function parseAddress(text: string): Address {
     const hint = /^[\da-f:]+$/i.test(bare) ? " (put an IPv6 address in brackets: [::1]:8000)" : "";
     throw new Error(`"${text}" is not an address: write host:port, [::1]:port, :port or unix:/path${hint}`);
   }
-  return { kind: "tcp", host: named[1] || EVERY_HOST, port: parsePort(named[2], text) };
+  return { kind: "tcp", host: named[1] || ANY_HOST, port: parsePort(named[2], text) };
 }
 
 function parsePort(digits: string | undefined, text: string): number {
@@ -41,7 +41,7 @@ function parsePort(digits: string | undefined, text: string): number {
   return port;
 }
 
-/** As it would be written in a setting. */
+/** Formats an address as a setting's value. */
 export function formatAddress(address: Address): string {
   if (address.kind === "unix") return `unix:${address.path}`;
   return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;

@@ -1,11 +1,11 @@
-/** What a configuration file may say: the settings as people write them, and the hooks. */
+/** The content of a configuration file: settings as people write them, and hooks. */
 import type { Hooks } from "./hooks.ts";
 import type { Setting, SettingName, settings } from "./settings.ts";
 
 type Written<Name extends SettingName> =
   (typeof settings)[Name] extends Setting<unknown, infer Input> ? Input : never;
 
-/** The settings that cannot stand in a file; `Setting.outsideFile` of the table says the same. */
+/** Settings that a file cannot contain; must match `Setting.outsideFile` in the table. */
 type OutsideFile = "config" | "checkConfig" | "printConfig";
 
 /** Every setting of the table. Durations and sizes are plain seconds and bytes, or text with a unit: `"30s"`, `"10MB"`. */
@@ -16,16 +16,16 @@ export type SettingsInput = {
 /** The content of a configuration file. */
 export interface ConfigInput extends SettingsInput, Partial<Hooks> {}
 
-/** What a configuration file that is a function is given. */
+/** The argument of a configuration file that exports a function. */
 export interface ConfigContext {
-  /** The environment of the server. */
+  /** The server's environment. */
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** The default export of a configuration file: an object, or a function that returns one, or promises it. */
+/** The default export of a configuration file: an object, or a function that returns one or a promise of one. */
 export type ConfigExport = ConfigInput | ((context: ConfigContext) => ConfigInput | Promise<ConfigInput>);
 
-/** Gives a configuration file its types; returns what it is given. */
+/** Adds types to a configuration file; returns its argument. */
 export function defineConfig<const Given extends ConfigExport>(given: Given): Given {
   return given;
 }

@@ -1,13 +1,13 @@
-/** Where the configuration file is when nobody says so. Looked for at every start, so it costs a few stats and no more. */
+/** Finds the default configuration file. Runs at every start, so it costs only a few stat calls. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
 
-/** TypeScript first: compiled output beside its source must not be read by accident. */
+/** TypeScript first, so that compiled output beside its source is not read by accident. */
 export const CONFIG_NAMES: readonly string[] = ["ts", "mts", "js", "mjs", "cjs", "json"].map(
   (ending) => `tsgun.config.${ending}`,
 );
 
-/** The file of one of the default names in `folder`. */
+/** Returns the first file with a default name in `folder`, or undefined. */
 export function findConfigFile(folder: string): string | undefined {
   return CONFIG_NAMES.map((name) => join(folder, name)).find(isFile);
 }

@@ -1,6 +1,6 @@
 /**
- * A configuration is made of layers: default < file < environment < command line. Each layer holds raw values
- * and says where each came from, so that an error can name the place to mend.
+ * A configuration is merged from layers: default < file < environment < command line. Each layer holds raw values and
+ * their origins, so that an error can name the place to fix.
  */
 import { ExitCode, FatalError } from "../errors.ts";
 import { foreignNameMessage } from "./foreign-options.ts";
@@ -17,32 +17,32 @@ import {
   settings,
 } from "./settings.ts";
 
-/** What the places say together. */
+/** The merged configuration. */
 export interface Configuration {
   readonly config: Config;
-  /** The functions of the configuration file that stand under the name of a hook. */
+  /** The hooks that the configuration file defines. */
   readonly hooks: Partial<Hooks>;
 }
 
-/** Raw values from one place, under the names of the settings. */
+/** Raw values from one source, by the name of the setting. */
 export interface Layer {
   readonly values: { readonly [name: string]: unknown };
-  /** How the place of a value is called in an error: `--workers`, `WEB_CONCURRENCY in the environment`. */
+  /** The source of a value, for errors: `--workers`, `WEB_CONCURRENCY in the environment`. */
   origin(name: string): string;
-  /** It is a configuration file, where not everything can stand. */
+  /** The layer is a configuration file, which cannot contain every setting. */
   readonly isFile?: boolean;
 }
 
-/** A configuration, and where each value comes from. */
+/** A configuration and the origin of each value. */
 export interface ResolvedConfig {
   readonly config: Config;
-  /** By the name of the setting; what is not here is the default. */
+  /** By the name of the setting; settings without an entry have their default. */
   readonly origins: ReadonlyMap<string, string>;
 }
 
 /**
- * The configuration that the layers make; a later layer wins.
- * @throws FatalError (usage) that names the setting, what is wrong with it and where it was set.
+ * Merges the layers; later ones win.
+ * @throws FatalError (usage) that names the setting, the fault and the origin
  */
 export function resolveConfig(layers: readonly Layer[]): ResolvedConfig {
   const config: { [name: string]: unknown } = {};
@@ -57,7 +57,7 @@ export function resolveConfig(layers: readonly Layer[]): ResolvedConfig {
   return { config: config as Config, origins };
 }
 
-/** The configuration alone. */
+/** Merges the layers, without the origins. */
 export function makeConfig(layers: readonly Layer[]): Config {
   return resolveConfig(layers).config;
 }
@@ -89,22 +89,22 @@ function unknownSetting(name: string, layer: Layer): FatalError {
   const absent = absentName(name);
   if (absent !== undefined)
     return new FatalError(absentMessage(absent, `${name} (from ${origin})`), ExitCode.usage);
-  const theirs = renamed(name);
-  const foreign = theirs === undefined ? foreignNameMessage(name, origin) : undefined;
+  const ownName = renamed(name);
+  const foreign = ownName === undefined ? foreignNameMessage(name, origin) : undefined;
   if (foreign !== undefined) return new FatalError(foreign, ExitCode.usage);
-  // Some write a setting as its flag, others as gunicorn's files do.
+  // People write a setting like its flag, or in snake_case as in gunicorn's files.
   const names = layer.isFile === true ? [...SETTING_NAMES, ...HOOK_NAMES] : SETTING_NAMES;
-  const nearest = theirs ?? nearestName(name.replaceAll(/[-_]/g, ""), names);
+  const nearest = ownName ?? nearestName(name.replaceAll(/[-_]/g, ""), names);
   const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
   return new FatalError(`there is no setting ${name} (from ${origin})${hint}`, ExitCode.usage);
 }
 
 /**
- * The layer of the environment: `TSGUN_WORKERS`, and what hosts set by habit, such as `WEB_CONCURRENCY`.
- * @throws FatalError (usage) for a variable that is meant to be one of these, and is not.
+ * The layer of the environment: `TSGUN_WORKERS`, and variables that hosting platforms set, such as `WEB_CONCURRENCY`.
+ * @throws FatalError (usage) for a variable that looks like a misspelt setting
  */
 export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
-  refuseMistyped(environment);
+  refuseTypos(environment);
   const values: { [name: string]: unknown } = {};
   const origins = new Map<string, string>();
   for (const name of SETTING_NAMES) {
@@ -117,8 +117,8 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
 }
 
 /**
- * The layer behind all others: hosts that give each app a port say which in `PORT`, and reach it from outside
- * (gunicorn's default of `bind` is the same).
+ * The lowest layer: hosting platforms that assign each app a port name it in `PORT` and connect from outside (gunicorn's
+ * default for `bind` is the same).
  */
 export function hostedLayer({ PORT }: NodeJS.ProcessEnv): Layer {
   const values = PORT === undefined || PORT === "" ? {} : { bind: [`0.0.0.0:${PORT}`] };
@@ -126,10 +126,10 @@ export function hostedLayer({ PORT }: NodeJS.ProcessEnv): Layer {
 }
 
 const PREFIX = "TSGUN_";
-/** The prefix may be on variables that are none of ours (`TSGUN_RELEASE`): only what is hardly wrong is a typo. */
-const TYPO = { letters: 5, tolerance: 2 };
+/** Other variables may share the prefix (`TSGUN_RELEASE`), so only a close match counts as a typo. */
+const TYPO_LIMITS = { letters: 5, tolerance: 2 };
 
-function refuseMistyped(environment: NodeJS.ProcessEnv): void {
+function refuseTypos(environment: NodeJS.ProcessEnv): void {
   const known = new Set(SETTING_NAMES.flatMap(environmentNames));
   for (const [variable, value] of Object.entries(environment)) {
     if (!variable.startsWith(PREFIX) || known.has(variable) || (value ?? "") === "") continue;
@@ -137,17 +137,19 @@ function refuseMistyped(environment: NodeJS.ProcessEnv): void {
     const absent = absentName(name);
     if (absent !== undefined)
       throw new FatalError(absentMessage(absent, `${variable} (in the environment)`), ExitCode.usage);
-    const meant = renamed(name) ?? mistyped(name);
-    if (meant === undefined) continue;
-    const [right] = environmentNames(meant as SettingName);
+    const intended = renamed(name) ?? findTypo(name);
+    if (intended === undefined) continue;
+    const [correctName] = environmentNames(intended as SettingName);
     throw new FatalError(
-      `there is no setting ${variable} (in the environment); did you mean ${right}?`,
+      `there is no setting ${variable} (in the environment); did you mean ${correctName}?`,
       ExitCode.usage,
     );
   }
 }
 
-function mistyped(name: string): string | undefined {
+function findTypo(name: string): string | undefined {
   const letters = name.replaceAll("_", "");
-  return letters.length < TYPO.letters ? undefined : nearestName(letters, SETTING_NAMES, TYPO.tolerance);
+  return letters.length < TYPO_LIMITS.letters
+    ? undefined
+    : nearestName(letters, SETTING_NAMES, TYPO_LIMITS.tolerance);
 }

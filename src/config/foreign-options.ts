@@ -1,12 +1,11 @@
 /**
- * Options of other programs that serve apps (PM2, node, nodemon, uvicorn, puma, the commands of frameworks), and what
- * says the same here. Whoever gives one is told in one line; nothing is accepted and ignored. Those of gunicorn are in
- * gunicorn.ts.
+ * Options of other programs that serve apps (PM2, node, nodemon, uvicorn, puma, framework commands) and their equivalents
+ * here. Each is refused with a one-line hint; none is accepted and ignored. gunicorn's options are in gunicorn.ts.
  */
 
 interface ForeignOption {
   readonly flags: readonly string[];
-  /** What to do here. */
+  /** The equivalent here. */
   readonly instead: string;
 }
 
@@ -79,23 +78,21 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   foreign("-V", "write --version"),
 ];
 
-const INSTEAD = new Map(
-  FOREIGN_OPTIONS.flatMap(({ flags, instead }) => flags.map((flag) => [flag, instead])),
-);
+const HINTS = new Map(FOREIGN_OPTIONS.flatMap(({ flags, instead }) => flags.map((flag) => [flag, instead])));
 
-/** The flags and what to do instead, for tests. */
-export const FOREIGN_FLAGS: ReadonlyMap<string, string> = INSTEAD;
+/** Flags and their hints, for tests. */
+export const FOREIGN_FLAGS: ReadonlyMap<string, string> = HINTS;
 
-/** One line for whoever gives `word`, such as `--port=3000` or `-i4`; undefined where it is nobody's option. */
+/** The error for a command-line word such as `--port=3000` or `-i4`; undefined if it is no known option. */
 export function foreignFlagMessage(word: string): string | undefined {
   const flag = word.startsWith("--") ? word.replace(/=.*$/s, "") : word.slice(0, 2);
-  const instead = INSTEAD.get(flag);
+  const instead = HINTS.get(flag);
   return instead === undefined ? undefined : `there is no option ${flag}: ${instead}`;
 }
 
-/** The same for a name in a configuration file, such as `port`. */
+/** The error for a name in a configuration file, such as `port`; undefined if it is no known option. */
 export function foreignNameMessage(name: string, origin: string): string | undefined {
-  const instead = INSTEAD.get(
+  const instead = HINTS.get(
     `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).replaceAll("_", "-")}`,
   );
   return instead === undefined ? undefined : `there is no setting ${name} (from ${origin}): ${instead}`;

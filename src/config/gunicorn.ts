@@ -1,15 +1,15 @@
 /**
- * What gunicorn 26 lets people set and tsgun does not: why, and what to do instead. Who gives one is told so,
- * in one line; nothing is accepted and ignored. The names are those of gunicorn's settings page.
+ * gunicorn 26 settings that tsgun lacks, with the reason and an alternative. Each is refused with a one-line error; none is
+ * accepted and ignored. The names are those of gunicorn's settings page.
  */
 
 export interface AbsentSetting {
   /** gunicorn's name in a configuration file. */
   readonly name: string;
   readonly flags: readonly string[];
-  /** Why it is not here. Half a sentence. */
+  /** Why tsgun lacks it, as a clause. */
   readonly why: string;
-  /** What to do about it. Half a sentence. */
+  /** The alternative, as a clause. */
   readonly instead: string;
 }
 
@@ -169,7 +169,7 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
   ),
 ];
 
-/** What gunicorn's configuration files call by another name than their flag, and the flag. */
+/** Settings whose name in gunicorn's configuration files differs from their flag, with the flag. */
 export const RENAMED_SETTINGS: Readonly<Record<string, string>> = {
   wsgi_app: "app",
   accesslog: "access-logfile",
@@ -188,7 +188,7 @@ export const RENAMED_SETTINGS: Readonly<Record<string, string>> = {
   keepalive: "keep-alive",
 };
 
-/** Where a default is another than gunicorn's: theirs, and why. By the names here. */
+/** Defaults that differ from gunicorn's, by tsgun's names: gunicorn's value, and why ours differs. */
 export const OTHER_DEFAULTS: Readonly<Record<string, { readonly theirs: string; readonly why: string }>> = {
   "limit-request-line": { theirs: "4094", why: "nginx lets 8190 pass by default, and gunicorn refuses them" },
   "limit-request-field-size": {
@@ -197,28 +197,28 @@ export const OTHER_DEFAULTS: Readonly<Record<string, { readonly theirs: string; 
   },
 };
 
-/** One line for who gives it, as `given`. */
+/** The error for a setting that tsgun lacks; `given` is how the user wrote it. */
 export function absentMessage(setting: AbsentSetting, given: string): string {
   return `${given} is a setting of gunicorn that is not here: ${setting.why}; ${setting.instead}`;
 }
 
-/** The setting of gunicorn that a word of the command line is: `-k`, `-kgevent`, `--worker-class=gevent`. */
+/** Finds the missing setting for a command-line word: `-k`, `-kgevent`, `--worker-class=gevent`. */
 export function absentFlag(word: string): AbsentSetting | undefined {
   const bare = word.startsWith("--") ? word.replace(/=.*$/s, "") : word.slice(0, 2);
   return ABSENT_SETTINGS.find(({ flags }) => flags.includes(bare));
 }
 
-/** The setting of gunicorn that a name in a configuration file is, in snake_case or camelCase. */
+/** Finds the missing setting for a name in a configuration file, in snake_case or camelCase. */
 export function absentName(name: string): AbsentSetting | undefined {
-  return ABSENT_SETTINGS.find((setting) => plain(setting.name) === plain(name));
+  return ABSENT_SETTINGS.find((setting) => normalize(setting.name) === normalize(name));
 }
 
-/** What the setting is called here that gunicorn's files call `name`. */
+/** Returns tsgun's name of the setting that gunicorn's files call `name`, or undefined. */
 export function renamed(name: string): string | undefined {
-  const found = Object.entries(RENAMED_SETTINGS).find(([theirs]) => plain(theirs) === plain(name));
+  const found = Object.entries(RENAMED_SETTINGS).find(([theirs]) => normalize(theirs) === normalize(name));
   return found?.[1].replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-function plain(name: string): string {
+function normalize(name: string): string {
   return name.replaceAll(/[-_]/g, "").toLowerCase();
 }

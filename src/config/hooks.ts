@@ -1,6 +1,6 @@
 /**
- * Hooks: functions of the configuration file that run at certain moments of the server's life, gunicorn's by
- * name and moment. A function under one of these names is a hook; under any other it is a mistake.
+ * Hooks: functions in the configuration file that run at certain moments of the server's life, with the names and moments
+ * of gunicorn's. A function under any other name is an error.
  */
 import type { IncomingMessage } from "node:http";
 import type { GatewayRequest, WorkerInfo } from "../gateway/types.ts";
@@ -14,92 +14,92 @@ export interface HookLog {
   critical(message: string, error?: unknown): void;
 }
 
-/** The server, for a hook that runs in the arbiter. */
+/** The server, passed to hooks that run in the arbiter. */
 export interface ServerContext {
   readonly pid: number;
-  /** The process name: `--name`, or else the app. */
+  /** The process name: `--name`, by default the app. */
   readonly name: string;
-  /** Where it listens, as URLs; empty before it does. */
+  /** Listening addresses as URLs; empty until the sockets are bound. */
   readonly listening: readonly string[];
-  /** The newest generation: 1 at the start, one more with each reload. */
+  /** The newest generation: 1 at the start, incremented by each reload. */
   readonly generation: number;
-  /** How many workers are wanted. */
+  /** The target number of workers. */
   readonly workers: number;
   readonly log: HookLog;
 }
 
-/** A worker, for a hook that runs in the arbiter. */
+/** A worker, passed to hooks that run in the arbiter. */
 export interface WorkerProcess {
-  /** Undefined before it is started, and when it could not be. */
+  /** Undefined before the worker starts, or if it failed to start. */
   readonly pid: number | undefined;
   readonly slot: number;
   readonly generation: number;
 }
 
-/** A worker that has ended. */
+/** A worker whose process has exited. */
 export interface EndedWorker extends WorkerProcess {
-  /** Null when a signal ended it. */
+  /** Null if a signal ended it. */
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** Whether it was told to stop; else it crashed. */
+  /** Whether it was told to stop; if not, it crashed. */
   readonly expected: boolean;
 }
 
-/** The worker itself, for a hook that runs in it. */
+/** The worker itself, passed to hooks that run in it. */
 export interface WorkerContext extends WorkerInfo {
   readonly log: HookLog;
 }
 
-/** What the worker serves: a request of the gateway, or node's own where a node listener is served. */
+/** A gateway request, or Node's own if the app is a node listener. */
 export type HookRequest = GatewayRequest | IncomingMessage;
 
-/** What became of a request. */
+/** The outcome of a request. */
 export interface HookResponse {
-  /** Of the head that was sent; undefined where none was. */
+  /** The status sent; undefined if no response head was sent. */
   readonly status: number | undefined;
-  /** Why the answer did not reach its end: the client went, or the app failed. */
+  /** Why the response was not completed: the client left, or the app failed. */
   readonly error: Error | undefined;
 }
 
 type Done = void | Promise<void>;
 
-/** The hooks a configuration file may have. One that returns a promise is awaited where it says so. */
+/** The hooks of a configuration file. Promises are awaited only where stated. */
 export interface Hooks {
-  /** In the arbiter, before it binds. Awaited; what it throws ends the start. */
+  /** In the arbiter, before it binds. Awaited; an error aborts the start. */
   onStarting(server: ServerContext): Done;
-  /** In the arbiter, on a reload, once the configuration is read: the new one's. Awaited; what it throws ends the reload. */
+  /** In the arbiter, on a reload, after the new configuration is read (whose hook runs). Awaited; an error aborts the reload. */
   onReload(server: ServerContext): Done;
-  /** In the arbiter, once its sockets are bound, before the first worker is started. Awaited; what it throws ends the start. */
+  /** In the arbiter, after the sockets are bound, before the first worker starts. Awaited; an error aborts the start. */
   whenReady(server: ServerContext): Done;
-  /** In the arbiter, before a worker is started. Awaited; what it throws counts as that worker's failure to boot. */
+  /** In the arbiter, before a worker starts. Awaited; an error counts as a boot failure of that worker. */
   preFork(server: ServerContext, worker: WorkerProcess): Done;
-  /** In the worker, before the app is loaded. Awaited; what it throws is a failure to boot. */
+  /** In the worker, before the app is loaded. Awaited; an error is a boot failure. */
   postFork(worker: WorkerContext): Done;
-  /** In the worker, when the app is loaded and started, before it accepts. Awaited; what it throws is a failure to boot. */
+  /** In the worker, after the app is loaded and started, before the worker accepts. Awaited; an error is a boot failure. */
   postWorkerInit(worker: WorkerContext): Done;
-  /** In the worker, when it is told to stop quickly (INT or QUIT). What it throws is logged. */
+  /** In the worker, when it is told to stop quickly (INT or QUIT). Errors are logged. */
   workerInt(worker: WorkerContext): Done;
-  /** In the worker, when it is ended for a stuck event loop, or by SIGABRT. It runs in the midst of what blocks, and is not awaited. */
+  /** In the worker, when it is killed for a stuck event loop, or by SIGABRT. Runs on top of the blocking code; not awaited. */
   workerAbort(worker: WorkerContext): void;
-  /** In the arbiter, on USR2, before the new arbiter is started. Awaited; what it throws ends the upgrade. */
+  /** In the arbiter, on USR2, before the new arbiter starts. Awaited; an error aborts the upgrade. */
   preExec(server: ServerContext): Done;
-  /** In the worker, before each request is given to the app. Awaited; what it throws is answered with 500. */
+  /** In the worker, before each request is passed to the app. Awaited; an error yields a 500 response. */
   preRequest(worker: WorkerContext, request: HookRequest): Done;
-  /** In the worker, when the answer has come to its end. What it throws is logged. */
+  /** In the worker, when the response has ended. Errors are logged. */
   postRequest(worker: WorkerContext, request: HookRequest, response: HookResponse): Done;
-  /** In the arbiter, when a worker's process has ended. What it throws is logged. */
+  /** In the arbiter, when a worker's process has exited. Errors are logged. */
   childExit(server: ServerContext, worker: EndedWorker): Done;
-  /** In the worker, behind the app's shutdown. Awaited; what it throws is logged. */
+  /** In the worker, after the app's shutdown. Awaited; errors are logged. */
   workerExit(worker: WorkerContext): Done;
-  /** In the arbiter, when another number of workers is wanted; at the start the old number is undefined. What it throws is logged. */
+  /** In the arbiter, when the target number of workers changes; `before` is undefined at the start. Errors are logged. */
   nworkersChanged(server: ServerContext, workers: number, before: number | undefined): Done;
-  /** In the arbiter, when everything has ended. Awaited; what it throws is logged. */
+  /** In the arbiter, when everything has stopped. Awaited; errors are logged. */
   onExit(server: ServerContext): Done;
 }
 
 export type HookName = keyof Hooks;
 
-/** Every hook, and the process it runs in. */
+/** Every hook and the process that runs it. */
 export const HOOKS: { readonly [Name in HookName]: "arbiter" | "worker" } = {
   onStarting: "arbiter",
   onReload: "arbiter",

@@ -1,46 +1,45 @@
 /**
- * Kinds of settings: what a value may look like and what becomes of it. A kind takes a string from the
- * command line or the environment, and the natural type from a file, and says what is wrong in words
- * that make sense behind the name of the setting. What may be written is a schema, from which the types of
- * a configuration file and its JSON Schema are derived too.
+ * Kinds of settings: how a value is written and what it parses to. A kind accepts a string from the command line or the
+ * environment and the natural type from a file. Its error messages read well after the name of the setting. The input is
+ * described by a schema, from which the types of a configuration file and its JSON Schema are derived too.
  */
 import * as v from "valibot";
 
-/** `T` is what a value becomes, `Input` how it is written in a configuration file. */
+/** `T` is the parsed type, `Input` the type in a configuration file. */
 export interface Kind<T, Input = T> {
-  /** What stands for the value in help: `SECONDS`, `BYTES`. */
+  /** The value's placeholder in `--help`: `SECONDS`, `BYTES`. */
   readonly placeholder: string;
-  /** Several values are collected into one list. */
+  /** The flag can be repeated; values are collected into a list. */
   readonly repeatable?: boolean;
-  /** On the command line the flag alone says it: no value follows. */
+  /** On the command line the flag takes no value. */
   readonly bare?: boolean;
-  /** What may be written in a file, and what becomes of it. */
+  /** Validates and transforms the value in a file. */
   readonly schema: v.GenericSchema<Input, T>;
-  /** @throws Error with the reason, without the setting's name. */
+  /** @throws Error with the reason, without the name of the setting */
   parse(raw: unknown): T;
-  /** As it would be written on the command line. */
+  /** Formats a value as on the command line. */
   format(value: T): string;
 }
 
-interface Making<T, Input> {
+interface KindOptions<T, Input> {
   readonly placeholder: string;
   readonly repeatable?: boolean;
   readonly bare?: boolean;
   readonly schema: v.GenericSchema<Input, T>;
-  /** From a word of the command line or the environment to what would be written in a file. */
+  /** Converts a word from the command line or the environment to the value a file would contain. */
   readonly fromText?: (text: string) => unknown;
   readonly format?: (value: T) => string;
 }
 
-/** A kind, from its schema. */
-export function kind<T, Input>(making: Making<T, Input>): Kind<T, Input> {
-  const { fromText, format = String, ...rest } = making;
+/** Creates a kind from its schema. */
+export function kind<T, Input>(options: KindOptions<T, Input>): Kind<T, Input> {
+  const { fromText, format = String, ...rest } = options;
   return {
     ...rest,
     format,
     parse(raw) {
       const written = typeof raw === "string" && fromText !== undefined ? fromText(raw) : raw;
-      const { success, output, issues } = v.safeParse(making.schema, written, { abortEarly: true });
+      const { success, output, issues } = v.safeParse(options.schema, written, { abortEarly: true });
       if (success) return output;
       throw new Error(issues[0].message);
     },
@@ -55,12 +54,12 @@ function shown(raw: unknown): string {
     : String(raw);
 }
 
-/** A message that begins with the value as it was written. */
+/** Makes a schema message that begins with the value as it was written. */
 export function complaint(text: string): (issue: { input: unknown }) => string {
   return ({ input }) => `${shown(input)} ${text}`;
 }
 
-/** What a function makes of the value; the message of what it throws is the complaint. */
+/** Transforms the value with `make`; the message of an error it throws becomes the issue. */
 export function read<In, Out>(make: (written: In) => Out): v.RawTransformAction<In, Out> {
   return v.rawTransform<In, Out>(({ dataset, addIssue, NEVER }) => {
     try {
@@ -72,7 +71,7 @@ export function read<In, Out>(make: (written: In) => Out): v.RawTransformAction<
   });
 }
 
-/** A number as it is, or text of a form. */
+/** A non-negative number, or text that matches `form`. */
 function numberOrText(form: RegExp, wrong: string): v.GenericSchema<number | string> {
   const message = complaint(wrong);
   return v.union(
@@ -93,13 +92,13 @@ function whole(min: number, max: number): v.GenericSchema<number> {
   );
 }
 
-function digits(text: string): unknown {
+function parseDigits(text: string): unknown {
   return /^\d{1,15}$/.test(text.trim()) ? Number(text) : text;
 }
 
 /** A whole number within bounds. */
 export function count(min: number, max: number = Number.MAX_SAFE_INTEGER): Kind<number> {
-  return kind({ placeholder: "INT", schema: whole(min, max), fromText: digits });
+  return kind({ placeholder: "INT", schema: whole(min, max), fromText: parseDigits });
 }
 
 /** A whole number within bounds, or the word `auto`. */
@@ -107,55 +106,55 @@ export function countOrAuto(min: number, max: number): Kind<number | "auto"> {
   return kind<number | "auto", number | "auto">({
     placeholder: "INT|auto",
     schema: v.union([v.literal("auto"), whole(min, max)], NOT_WHOLE_NOR_AUTO),
-    fromText: (text) => (text.trim().toLowerCase() === "auto" ? "auto" : digits(text)),
+    fromText: (text) => (text.trim().toLowerCase() === "auto" ? "auto" : parseDigits(text)),
   });
 }
 
 const DURATION = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)?\s*$/;
 const DURATION_UNITS: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** A timer can wait for 2^31 - 1 milliseconds, 24.8 days: half an hour less leaves room for what is added to a setting. */
-const LONGEST = 596 * 3_600_000;
+/** Timers are limited to 2^31 - 1 milliseconds (24.8 days). Half an hour less leaves room for time added to a setting. */
+const MAX_DURATION_MS = 596 * 3_600_000;
 
-/** Milliseconds of what was written; `least` says what is too short, and how long it must be. */
-function milliseconds(written: number | string, isShort: (value: number) => string | undefined): number {
+/** Parses a duration to milliseconds. `minimumFor` returns the minimum if the value is too short, otherwise undefined. */
+function milliseconds(written: number | string, minimumFor: (value: number) => string | undefined): number {
   const [, amount, unit = "s"] = DURATION.exec(String(written)) ?? [];
   const value = Math.round(Number(amount) * (DURATION_UNITS[unit] as number));
-  const least = isShort(value);
-  if (least !== undefined) throw new Error(`${shown(written)} is too short: at least ${least}`);
-  // A number that is written with an exponent is no duration that anybody means.
-  if (!(value <= LONGEST)) throw new Error(`${shown(written)} is too long: at most 596h`);
+  const minimum = minimumFor(value);
+  if (minimum !== undefined) throw new Error(`${shown(written)} is too short: at least ${minimum}`);
+  // Also rejects NaN, from a number whose text has an exponent.
+  if (!(value <= MAX_DURATION_MS)) throw new Error(`${shown(written)} is too long: at most 596h`);
   return value;
 }
 
-function timeSpan(isShort: (value: number) => string | undefined): Kind<number, number | string> {
+function timeSpan(minimumFor: (value: number) => string | undefined): Kind<number, number | string> {
   return kind({
     placeholder: "SECONDS",
     schema: v.pipe(
       numberOrText(DURATION, "is not a duration: write 30, 1.5, 500ms, 30s or 1m"),
-      read((written) => milliseconds(written, isShort)),
+      read((written) => milliseconds(written, minimumFor)),
     ),
     format: formatDuration,
   });
 }
 
-/** A time span in milliseconds, written `30`, `1.5`, `500ms`, `30s`, `1m` or `1h`; plain numbers are seconds. */
+/** A duration in milliseconds, written `30`, `1.5`, `500ms`, `30s`, `1m` or `1h`; plain numbers are seconds. */
 export function duration(min = 0): Kind<number, number | string> {
   return timeSpan((value) => (value < min ? formatDuration(min) : undefined));
 }
 
-/** A time span of at least `min` milliseconds, or 0 for none. */
+/** A duration of at least `min` milliseconds, or 0 for none. */
 export function durationOrNone(min: number): Kind<number, number | string> {
   return timeSpan((value) => (value > 0 && value < min ? `${formatDuration(min)}, or 0` : undefined));
 }
 
-/** Milliseconds as a duration is written. */
+/** Formats milliseconds as a duration: `30s`, `500ms`. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return "0";
   return ms >= 1000 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
-/** So many deaths of workers within so many milliseconds. */
+/** A number of worker deaths within a number of milliseconds. */
 export interface CrashLimit {
   readonly deaths: number;
   readonly within: number;
@@ -164,7 +163,7 @@ export interface CrashLimit {
 const CRASH_LIMIT = /^\s*(?:0|([1-9]\d{0,5})\/(.+?))\s*$/;
 const NO_CRASH_LIMIT = complaint("is no crash limit: write 5/60s, or 0");
 
-/** A number of crashes and a time span, written `5/60s`; 0 is no limit. */
+/** A number of crashes and a duration, written `5/60s`; 0 means no limit. */
 export const crashLimit: Kind<CrashLimit | undefined, string> = kind({
   placeholder: "N/SECONDS",
   schema: v.pipe(
@@ -207,7 +206,7 @@ export function size(min = 0): Kind<number, number | string> {
   });
 }
 
-/** File names or globs, each given by itself: a comma may be part of one. */
+/** File names or globs, one per value: a name may contain a comma. */
 export const globs: Kind<readonly string[], string | readonly string[]> = kind({
   placeholder: "FILE",
   repeatable: true,
@@ -221,7 +220,7 @@ export const globs: Kind<readonly string[], string | readonly string[]> = kind({
   format: (value) => value.join(" "),
 });
 
-/** One of a few words. */
+/** One of `words`. */
 export function choice<const Words extends readonly string[]>(...words: Words): Kind<Words[number]> {
   return kind<Words[number], Words[number]>({
     placeholder: words.join("|"),
@@ -232,7 +231,7 @@ export function choice<const Words extends readonly string[]>(...words: Words): 
 
 const NO_NAME = complaint("is not a name");
 
-/** Text that is not empty. */
+/** Non-empty text. */
 export function text(placeholder: string): Kind<string> {
   return kind({ placeholder, schema: v.pipe(v.string(NO_NAME), v.nonEmpty(NO_NAME)) });
 }
@@ -241,7 +240,7 @@ const PORT_NUMBER = /^\d+$/;
 const NO_PID_FILE: (issue: { input: unknown }) => string = ({ input }) =>
   `${shown(input)} is a number, not a file: for a port write --bind 127.0.0.1:${input}, for such a file ./${input}`;
 
-/** A file to write the arbiter's process id to. A bare number is what people write who take `-p` for the port. */
+/** The file for the arbiter's process id. Refuses a bare number, from users who take `-p` for the port. */
 export const pidFile: Kind<string> = kind({
   placeholder: "FILE",
   schema: v.pipe(
@@ -251,25 +250,25 @@ export const pidFile: Kind<string> = kind({
   ),
 });
 
-const YES = ["true", "yes", "on", "1"];
-const NO = ["false", "no", "off", "0"];
+const TRUE_WORDS = ["true", "yes", "on", "1"];
+const FALSE_WORDS = ["false", "no", "off", "0"];
 
-/** Yes or no; the flag alone is yes. */
+/** A boolean; the flag alone means true. */
 export const flag: Kind<boolean> = kind({
   placeholder: "",
   bare: true,
   schema: v.boolean(complaint("is neither true nor false")),
   fromText(text) {
     const word = text.trim().toLowerCase();
-    if (YES.includes(word)) return true;
-    return NO.includes(word) ? false : text;
+    if (TRUE_WORDS.includes(word)) return true;
+    return FALSE_WORDS.includes(word) ? false : text;
   },
 });
 
 const MODE = /^\s*(?:0o?)?([0-7]{1,3})\s*$/;
 const NO_MODE = complaint("is no mode: write it in octal, as in 660");
 
-/** The bits of a file's mode or of a umask, written in octal: `660`, `0660`, `0o660`. Numbers are taken as they are. */
+/** Mode bits of a file or a umask, written in octal: `660`, `0660`, `0o660`. Numbers are used as they are. */
 export const fileMode: Kind<number, number | string> = kind({
   placeholder: "OCTAL",
   schema: v.pipe(
@@ -290,12 +289,12 @@ export const fileMode: Kind<number, number | string> = kind({
 const VARIABLE = /^([^=\0]+)=([^\0]*)$/;
 const NO_VARIABLE = complaint("is no variable: write NAME=VALUE");
 
-function pairOf(written: string): [string, string] {
+function parsePair(written: string): [string, string] {
   const [, name = "", value = ""] = VARIABLE.exec(written) ?? [];
   return [name, value];
 }
 
-/** Variables of the environment, each written `NAME=VALUE`. */
+/** Environment variables, each written `NAME=VALUE`. */
 export const variables: Kind<
   Readonly<Record<string, string>>,
   Readonly<Record<string, string | number>> | readonly string[]
@@ -315,7 +314,7 @@ export const variables: Kind<
     ),
     read((written) =>
       Array.isArray(written)
-        ? Object.fromEntries(written.map(pairOf))
+        ? Object.fromEntries(written.map(parsePair))
         : Object.fromEntries(Object.entries(written).map(([name, value]) => [name, String(value)])),
     ),
   ),
@@ -328,7 +327,7 @@ export const variables: Kind<
 
 const NO_PATH = complaint("is not a path");
 
-/** A file's path, or false for none: `--no-name` on the command line, `false` or `none` elsewhere. */
+/** A file's path, or false for none: `--no-NAME` on the command line, `false` or `none` elsewhere. */
 export const pathOrNone: Kind<string | false> = kind({
   placeholder: "PATH",
   schema: v.union([v.literal(false), v.pipe(v.string(NO_PATH), v.nonEmpty(NO_PATH))], NO_PATH),
@@ -336,5 +335,5 @@ export const pathOrNone: Kind<string | false> = kind({
   format: (value) => (value === false ? "none" : value),
 });
 
-/** Where a configuration file is: a path, `file:PATH` or `module:NAME`; false for none. */
+/** The location of a configuration file: a path, `file:PATH` or `module:NAME`; false for none. */
 export const configSource: Kind<string | false> = { ...pathOrNone, placeholder: "FILE" };

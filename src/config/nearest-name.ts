@@ -1,20 +1,20 @@
-/** For typos: the name somebody probably meant. */
+/** Suggests the intended name for a typo. */
 
-/** How many letters two names may differ in and still be taken for one another. */
-const TOLERANCE = 3;
+/** Maximum edit distance of a suggestion. */
+const DEFAULT_TOLERANCE = 3;
 
-/** The name that takes the fewest insertions, deletions, replacements and swaps to reach; none if all are far. */
+/** Returns the name with the smallest edit distance (insertions, deletions, replacements, swaps), or undefined if none is close. */
 export function nearestName(
   wanted: string,
   names: readonly string[],
-  tolerance = TOLERANCE,
+  tolerance = DEFAULT_TOLERANCE,
 ): string | undefined {
   let nearest: string | undefined;
-  let least = Math.min(tolerance, Math.floor(wanted.length / 2)) + 1;
+  let bestDistance = Math.min(tolerance, Math.floor(wanted.length / 2)) + 1;
   for (const name of names) {
     const distance = editDistance(wanted.toLowerCase(), name.toLowerCase());
-    if (distance < least) {
-      least = distance;
+    if (distance < bestDistance) {
+      bestDistance = distance;
       nearest = name;
     }
   }

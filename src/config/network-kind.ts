@@ -1,4 +1,4 @@
-/** Kinds of settings that name places in a network: addresses, peers, and paths of URLs. */
+/** Kinds of network settings: addresses, peers, and URL paths. */
 import * as v from "valibot";
 import { FORWARDED_FIELDS, type ForwardedField, parsePeerRange, rootPathOf } from "../gateway/proxies.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
@@ -6,13 +6,13 @@ import { complaint, type Kind, kind, read } from "./kind.ts";
 
 const NO_ADDRESS = complaint("is not an address: write host:port, [::1]:port, :port or unix:/path");
 
-/** A number is a port. */
+/** A number means a port. */
 const addressSchema = v.union(
   [v.pipe(v.number(NO_ADDRESS), v.integer(NO_ADDRESS)), v.string(NO_ADDRESS)],
   NO_ADDRESS,
 );
 
-/** Addresses to bind; one string may hold several, separated by commas. */
+/** Addresses to bind; one string may contain several, separated by commas. */
 export const addresses: Kind<readonly Address[], string | number | readonly (string | number)[]> = kind({
   placeholder: "ADDRESS",
   repeatable: true,
@@ -36,14 +36,14 @@ export const address: Kind<Address, string | number> = kind({
 /** The path of a URL, from its first slash. */
 export const urlPath: Kind<string> = kind({
   placeholder: "/PATH",
-  schema: fitting(/^\/[!-"$-~]*$/, "is not a path that begins with /"),
+  schema: matching(/^\/[!-"$-~]*$/, "is not a path that begins with /"),
 });
 
-function fitting(pattern: RegExp, wrong: string): v.GenericSchema<string> {
+function matching(pattern: RegExp, wrong: string): v.GenericSchema<string> {
   return v.pipe(v.string(complaint(wrong)), v.regex(pattern, complaint(wrong)));
 }
 
-/** What is written as an array, with commas, or both. */
+/** Splits a value written as an array, with commas, or both. */
 function split(written: unknown): string[] {
   return (Array.isArray(written) ? written : [written]).flatMap((item) =>
     String(item)
@@ -52,8 +52,8 @@ function split(written: unknown): string[] {
   );
 }
 
-/** A list in which `none` and nothing are no entries. */
-function listed(written: unknown): string[] {
+/** Like `split`, without empty entries and `none`. */
+function splitList(written: unknown): string[] {
   return split(written).filter((entry) => entry !== "" && entry !== "none");
 }
 
@@ -64,14 +64,14 @@ function formatList(value: readonly string[]): string {
 const NO_LIST = complaint("is no list of names: write them in an array, or with commas");
 const listSchema = v.union([v.string(NO_LIST), v.array(v.string(NO_LIST))], NO_LIST);
 
-/** Peers to trust: addresses, CIDRs, `unix`, `*`; `none` for nobody. */
+/** Trusted peers: addresses, CIDRs, `unix`, `*`; `none` for no peer. */
 export const peers: Kind<readonly string[], string | readonly string[]> = kind({
   placeholder: "PEERS",
   repeatable: true,
   schema: v.pipe(
     listSchema,
     read((written) => {
-      const entries = listed(written);
+      const entries = splitList(written);
       for (const entry of entries) parsePeerRange(entry);
       return entries;
     }),
@@ -79,18 +79,18 @@ export const peers: Kind<readonly string[], string | readonly string[]> = kind({
   format: formatList,
 });
 
-/** Names of fields in which proxies say who asks; `none` for none of them. */
+/** Names of the fields in which proxies describe the client; `none` for no field. */
 export const forwardedFields: Kind<readonly ForwardedField[], string | readonly string[]> = kind({
   placeholder: "NAMES",
   repeatable: true,
   schema: v.pipe(
     listSchema,
-    read((written) => listed(written).map(fieldNamed)),
+    read((written) => splitList(written).map(parseField)),
   ),
   format: formatList,
 });
 
-function fieldNamed(entry: string): ForwardedField {
+function parseField(entry: string): ForwardedField {
   const field = FORWARDED_FIELDS.find((name) => name === entry.toLowerCase());
   if (field === undefined) throw new Error(`"${entry}" is none of ${FORWARDED_FIELDS.join(", ")}`);
   return field;

@@ -1,7 +1,6 @@
 /**
- * Every setting, once. The typed configuration, the command line, the environment and the help are all
- * derived from this table, so a setting cannot be known to one of them and not to another. A setting
- * stands here only when it works.
+ * The table of all settings. The typed configuration, the command line, the environment and the help are derived from it,
+ * so they cannot disagree. A setting is listed only if it works.
  */
 import { FORWARDED_FIELDS, LOCAL_PEERS } from "../gateway/proxies.ts";
 import type { Address } from "./address.ts";
@@ -30,25 +29,25 @@ export interface Setting<T, Input = unknown> {
   readonly section: Section;
   readonly kind: Kind<T, Input>;
   readonly default: T;
-  /** What documents say of a default that is not the same on every system. */
+  /** Text for documentation of a default that depends on the system. */
   readonly defaultDoc?: string;
-  /** Spellings beside the one made of the name (`keepAlive` → `--keep-alive`): a short flag, an older name. */
+  /** Flags besides the one derived from the name (`keepAlive` → `--keep-alive`): a short flag, an older name. */
   readonly flags?: readonly string[];
-  /** Environment variables beside `TSGUN_<NAME>`, which goes first. */
+  /** Environment variables besides `TSGUN_<NAME>`, which takes precedence. */
   readonly environment?: readonly string[];
-  /** Can be switched off: `--no-name` gives false. What that does, for the help. */
+  /** `--no-NAME` sets it to false. The text says what that does, for the help. */
   readonly negatable?: string;
-  /** Given by its place on the command line, not by a flag. */
+  /** A positional argument on the command line, not a flag. */
   readonly positional?: boolean;
-  /** Says where the configuration is or what becomes of it: it cannot stand in a configuration file. */
+  /** Cannot be set in a configuration file, because it locates that file or says what to do with it. */
   readonly outsideFile?: boolean;
-  /** Whether HUP may change it; what belongs to the arbiter and its sockets stands until it is started anew. */
+  /** Whether HUP can change it. Settings of the arbiter and its sockets need a restart. */
   readonly reload: boolean;
   /** What it does, in one or two sentences. */
   readonly doc: string;
 }
 
-/** The headings of the help, in their order. */
+/** The headings of the help, in order. */
 export const SECTIONS = [
   "Config file",
   "Application",
@@ -64,20 +63,20 @@ export const SECTIONS = [
 ] as const;
 export type Section = (typeof SECTIONS)[number];
 
-/** An entry as it is written: the default is one of the kind's values, or undefined for none. */
+/** A table entry: the default is one of the kind's values, or undefined for none. */
 type Entry<T, Input, Default> = Omit<Setting<T, Input>, "kind" | "default"> & {
   readonly kind: Kind<T, Input>;
   readonly default: Default;
 };
 
-/** Gives an entry of the table its type. */
+/** Infers the type of a table entry. */
 function setting<T, Input = unknown, const Default extends T | undefined = T>(
   entry: Entry<T, Input, Default>,
 ): Setting<T | (undefined extends Default ? undefined : never), Input> {
   return entry as Setting<T | (undefined extends Default ? undefined : never), Input>;
 }
 
-/** The most workers of a server, however they are asked for: each is a process that the arbiter starts, hears and reaps. */
+/** Maximum number of workers, from any source: each is a process that the arbiter starts, listens to and reaps. */
 export const MOST_WORKERS = 1024;
 
 const LOOPBACK: Address = { kind: "tcp", host: "127.0.0.1", port: 8000 };
@@ -369,7 +368,7 @@ export const settings = {
   limitRequestLine: setting({
     section: "Limits",
     kind: count(0, 65535),
-    // What nginx passes by default (large_client_header_buffers 4 8k); gunicorn's is 4094.
+    // nginx's default limit (large_client_header_buffers 4 8k); gunicorn's is 4094.
     default: 8190,
     reload: true,
     doc: "The longest request line, in bytes; a longer one is answered with 414. 0 is no limit.",
@@ -384,7 +383,7 @@ export const settings = {
   limitRequestFieldSize: setting({
     section: "Limits",
     kind: size(),
-    // nginx makes one field of all cookies of an HTTP/2 request, up to 32 kB; gunicorn's is 8190.
+    // nginx joins all cookies of an HTTP/2 request into one field, up to 32 kB; gunicorn's default is 8190.
     default: 32_768,
     flags: ["--limit-request-field_size"],
     reload: true,
@@ -428,8 +427,8 @@ export const settings = {
   requestTimeout: setting({
     section: "Timeouts",
     kind: duration(),
-    // What gunicorn's own worker allows a request, and less than a proxy in front waits (nginx: 60s): the one
-    // who knows what took so long answers first, and logs it.
+    // The same as gunicorn's worker, and less than a proxy in front waits (nginx: 60s), so that the server, which knows
+    // what took so long, responds first and logs it.
     default: 30_000,
     reload: true,
     doc: "How long the application may take from the whole request to the head of its answer, before the client gets 503 and the application is told. A stream that has begun is not cut. 0 is no limit.",
@@ -595,12 +594,12 @@ export type Config = {
 
 export const SETTING_NAMES = Object.keys(settings) as SettingName[];
 
-/** `keepAlive` → `keep-alive`: the name people write, and the flag without its dashes. */
+/** `keepAlive` → `keep-alive`: the name for users, and the flag without its dashes. */
 export function settingLabel(name: SettingName): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** The environment variables that set it; the first that is there counts. */
+/** The environment variables that set it; the first one present wins. */
 export function environmentNames(name: SettingName): string[] {
   const own = `TSGUN_${settingLabel(name).toUpperCase().replaceAll("-", "_")}`;
   return [own, ...((settings[name] as Setting<unknown>).environment ?? [])];

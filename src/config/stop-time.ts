@@ -1,12 +1,12 @@
-/** How long a stop may take: what the arbiter goes by, and whoever has to wait longer than it (systemd, Kubernetes). */
+/** How long a stop may take: used by the arbiter, and by the timeouts of systemd and Kubernetes, which must be longer. */
 
 /**
- * What a worker has that is to stop quickly, or has not finished within its graceful timeout: its connections are cut, its
- * app is shut down, its hooks run. In milliseconds.
+ * Time for a worker that must stop quickly, or has exceeded its graceful timeout: its connections are cut, the app is shut
+ * down, and hooks run. In milliseconds.
  */
 export const QUIT_TIME = 5000;
 
-/** The longest time from TERM until every worker is gone, in milliseconds; the arbiter's own end follows. */
+/** The longest time from TERM until every worker is gone, in milliseconds; then the arbiter exits. */
 export function longestStop(settings: {
   readonly drainDelay: number;
   readonly gracefulTimeout: number;
@@ -14,5 +14,5 @@ export function longestStop(settings: {
   return settings.drainDelay + settings.gracefulTimeout + QUIT_TIME;
 }
 
-/** Its parts, for a sentence that names where the time comes from. */
+/** Describes QUIT_TIME in a sentence that explains the total. */
 export const QUIT_PART = `${QUIT_TIME / 1000}s to shut down what has not finished`;

@@ -1,4 +1,4 @@
-/** Where a syslog server is, as gunicorn writes it: `udp://host:port`, `tcp://host:port`, `unix:///dev/log#dgram`. */
+/** The address of a syslog server, in gunicorn's notation: `udp://host:port`, `tcp://host:port`, `unix:///dev/log#dgram`. */
 import * as v from "valibot";
 import { type Kind, kind, read } from "./kind.ts";
 
@@ -12,16 +12,16 @@ export type SyslogAddress =
     };
 
 const DEFAULT_PORT = 514;
-const FORMS = "write udp://host:514, tcp://host:514 or unix:///dev/log";
+const SYNTAX_HINT = "write udp://host:514, tcp://host:514 or unix:///dev/log";
 
-function noAddress(written: unknown): string {
-  return `${JSON.stringify(written)} is no address of a syslog server: ${FORMS}`;
+function invalidAddress(written: unknown): string {
+  return `${JSON.stringify(written)} is no address of a syslog server: ${SYNTAX_HINT}`;
 }
 
 export const syslogAddress: Kind<SyslogAddress, string> = kind({
   placeholder: "ADDRESS",
   schema: v.pipe(
-    v.string(({ input }) => noAddress(input)),
+    v.string(({ input }) => invalidAddress(input)),
     read(parseSyslogAddress),
   ),
   format(value) {
@@ -41,7 +41,7 @@ function parseSyslogAddress(written: string): SyslogAddress {
     return { transport: "unix", path, type: type as "dgram" | "stream" | undefined };
   }
   const network = /^(udp|tcp):\/\/(?:\[([\da-f:.%\w]+)\]|([^\s:/[\]#]*))(?::(\d{1,5}))?$/i.exec(text);
-  if (network === null) throw new Error(noAddress(written));
+  if (network === null) throw new Error(invalidAddress(written));
   const [, transport = "", inBrackets, name = "", digits] = network;
   const port = digits === undefined ? DEFAULT_PORT : Number(digits);
   if (port < 1 || port > 65535) throw new Error(`${JSON.stringify(written)}: a port is between 1 and 65535`);
@@ -49,7 +49,7 @@ function parseSyslogAddress(written: string): SyslogAddress {
   return { transport: transport.toLowerCase() as "udp" | "tcp", host, port };
 }
 
-/** gunicorn's: where the system itself listens, except on Linux, where that takes a package more than UDP does. */
+/** gunicorn's default: the system's own socket, except on Linux, where that needs an extra package and UDP does not. */
 export const DEFAULT_SYSLOG: SyslogAddress = defaultAddress();
 
 function defaultAddress(): SyslogAddress {

@@ -1,30 +1,30 @@
-/** Unix sockets by their files: who listens there, and how a name is given and taken away without touching anybody else's. */
+/** Files of Unix sockets: finds out whether a server listens, and assigns and removes names without touching another's. */
 import { linkSync, lstatSync, renameSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 
-/** The longest path of a Unix socket in bytes: `sun_path` less its NUL. libuv may cut a longer one short. */
+/** Maximum length of a Unix socket's path in bytes: `sun_path` without its NUL. libuv may truncate a longer one. */
 export const SOCKET_PATH_MAX = process.platform === "linux" ? 107 : 103;
 
-/** The file of a socket: a name, and which socket it was given to. */
+/** The file of a socket: a name and the identity of the socket it was given to. */
 export interface SocketFile {
   readonly path: string;
   readonly dev: number;
   readonly ino: number;
 }
 
-/** What has this name now; undefined where that is no socket. */
+/** Returns the socket that has this name now; undefined if there is none. */
 export function socketAt(path: string): SocketFile | undefined {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   return stats?.isSocket() ? { path, dev: stats.dev, ino: stats.ino } : undefined;
 }
 
-/** Whether the name still belongs to this socket: one that is open keeps its inode, so no other can have the same number. */
+/** Whether the name still belongs to this socket. An open socket keeps its inode, so no other can have the same number. */
 export function hasName({ path, dev, ino }: SocketFile): boolean {
   const there = socketAt(path);
   return there?.ino === ino && there.dev === dev;
 }
 
-/** Returns "connected", or the code of the error. EAGAIN: somebody listens, and the backlog is full. */
+/** Returns "connected" or the error's code. EAGAIN: a server listens, but its backlog is full. */
 export function tryConnecting(path: string): Promise<string> {
   return new Promise((resolve) => {
     const probe = connect(path);
@@ -36,14 +36,14 @@ export function tryConnecting(path: string): Promise<string> {
   });
 }
 
-/** Gives the file `draft` the name `path` as well. False when something has that name. */
+/** Adds the name `path` to the file `draft`; returns false if something already has that name. */
 export function linked(draft: string, path: string): boolean {
   try {
     linkSync(draft, path);
     return true;
   } catch (error) {
     if (isTaken(error)) return false;
-    // A file system without hard links: no longer in one step.
+    // No hard links on this file system: not atomic.
     if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return false;
     renameSync(draft, path);
     return true;
@@ -51,7 +51,7 @@ export function linked(draft: string, path: string): boolean {
 }
 
 /**
- * Of a link that failed: true when something has the name, false where the file system has no hard links.
+ * Classifies a failed link(): true if something has the name, false if the file system has no hard links.
  * @throws any other error
  */
 export function isTaken(error: unknown): boolean {
@@ -61,15 +61,15 @@ export function isTaken(error: unknown): boolean {
   throw error;
 }
 
-/** Takes the name from a dead socket, unless somebody has got it since it was judged: then it is given back. */
-export function discard(judged: SocketFile): void {
-  const aside = `${judged.path}.${process.pid}.stale`;
+/** Removes the name of a dead socket. Restores it if another socket took the name since the check. */
+export function discard(checked: SocketFile): void {
+  const aside = `${checked.path}.${process.pid}.stale`;
   try {
-    renameSync(judged.path, aside);
+    renameSync(checked.path, aside);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw error;
   }
-  if (!hasName({ ...judged, path: aside })) linked(aside, judged.path);
+  if (!hasName({ ...checked, path: aside })) linked(aside, checked.path);
   rmSync(aside, { force: true });
 }

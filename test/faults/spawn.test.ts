@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { askControl } from "../../src/control/control-client.ts";
 import { ask } from "../support/ask.ts";
 import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 import { FaultStage } from "../support/fault-stage.ts";
@@ -167,6 +168,9 @@ test("a worker whose folder is gone is replaced when the folder is back", async 
       `A worker could not be started: the folder to start in is gone: ${folder} \\(ENOENT\\); it is tried again`,
     ),
   );
+  const { status, body } = await askControl(join(outer, "ctl"), "POST", "/scale", { workers: 2 });
+  assert.equal(status, 409);
+  assert.deepEqual(body, { ok: false, error: "workers cannot be started: the log says why" });
   renameSync(join(outer, "away"), folder);
   await until(
     "a worker serves again",

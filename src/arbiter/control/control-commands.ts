@@ -10,6 +10,7 @@ import type {
   StopMode,
   WorkerReport,
 } from "../../control/api.ts";
+import { type Desired, wasUnstartedSince } from "../pool/desired.ts";
 import type { Pool } from "../pool/pool.ts";
 import { obstacles, workers } from "../pool/readiness.ts";
 import { activeWorkers, readyWorkers } from "../pool/roster.ts";
@@ -69,6 +70,12 @@ function done(message: string): Outcome {
 function failedReload(why: string, detail: string | undefined, established: number): Outcome {
   const error = `${why}; generation ${established} serves on`;
   return { ok: false, error, ...(detail !== undefined && { detail }) };
+}
+
+/** Why a wish of `time` that takes a new worker does not come true soon; undefined as long as nothing speaks against it. */
+function troubleSince(desired: Desired, time: number): "crash" | "cannot be started" | undefined {
+  if (desired.crashedAt >= time) return "crash";
+  return wasUnstartedSince(desired, time) ? "cannot be started" : undefined;
 }
 
 export class ControlDesk implements Controllable {
@@ -210,7 +217,8 @@ export class ControlDesk implements Controllable {
     const check = ({ desired, roster }: Pool): Outcome | undefined => {
       if (desired.target !== count)
         return { ok: false, error: `meanwhile ${workers(desired.target)} were asked for` };
-      if (desired.crashedAt >= askedAt) return { ok: false, error: "workers crash: the log says why" };
+      const trouble = troubleSince(desired, askedAt);
+      if (trouble !== undefined) return { ok: false, error: `workers ${trouble}: the log says why` };
       const ready = readyWorkers(roster).length;
       return ready === count && activeWorkers(roster).length === count
         ? done(`${workers(count)} ready`)
@@ -230,9 +238,10 @@ export class ControlDesk implements Controllable {
     pool.expire(worker.id);
     const check = ({ desired, roster }: Pool): Outcome | undefined => {
       if (activeWorkers(roster).some(({ id }) => id === worker.id)) {
-        return desired.crashedAt >= askedAt
-          ? { ok: false, error: "its replacement crashes: the log says why" }
-          : undefined;
+        const trouble = troubleSince(desired, askedAt);
+        if (trouble === undefined) return undefined;
+        const does = trouble === "crash" ? "crashes" : trouble;
+        return { ok: false, error: `its replacement ${does}: the log says why` };
       }
       const next = readyWorkers(roster).find(({ slot }) => slot === worker.slot);
       if (next !== undefined) return done(`worker ${pid} is replaced by ${this.#office.pidOf(next.id)}`);

@@ -267,6 +267,11 @@ export function heldUntil({ startAgainAt, signalledAt }: Desired): number {
   return Math.max(startAgainAt, signalledAt + SAME_SIGNAL);
 }
 
+/** Whether a worker of the generation that serves could not be started at `time` or later. */
+export function wasUnstartedSince({ startAgainAt }: Desired, time: number): boolean {
+  return startAgainAt - START_AGAIN_AFTER >= time;
+}
+
 /** There is nothing to fall back to, and the app boots: a request that crashes it must not end the server. */
 function hasServedAlone(desired: Desired, worker: WorkerRecord): boolean {
   return desired.established === 0 && worker.readyAt !== undefined;

@@ -1,17 +1,17 @@
-/** What the head and the trailers of an answer may say, and what the server says in the app's place. */
+/** The rules for the head and trailers of a response: what an app may set, and what the server sets itself. */
 import { GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { fieldPairs, isTrailerName } from "../gateway/fields.ts";
 import type { HeadersInput } from "../gateway/types.ts";
 
-/** RFC 9110 sections 6.4.1, 15.3.5, 15.3.6 and 15.4.5. */
+/** Whether a response with this status has no content (RFC 9110 sections 6.4.1, 15.3.5, 15.3.6 and 15.4.5). */
 export function forbidsContent(status: number): boolean {
   return status === 204 || status === 205 || status === 304;
 }
 
 /**
- * What Content-Length says of an answer that is given whole; undefined where there is none. A 204 has no such field,
- * a 205 says 0 (RFC 9110 section 15.3.6), and a 304 has the length that a 200 would have, if the app tells it.
+ * The Content-Length of a whole response; undefined for none. A 204 has no such field, a 205 sends 0 (RFC 9110
+ * section 15.3.6), and a 304 sends the length that a 200 would have, if the app declares it.
  */
 export function saidLength(status: number, length: number, declared: number | undefined): number | undefined {
   if (status === 204) return undefined;
@@ -23,22 +23,22 @@ export function isFinalStatus(status: number): boolean {
   return Number.isInteger(status) && status >= 200 && status <= 599;
 }
 
-/** 100 is the server's to send (RFC 9110 section 10.1.1), and 101 ends HTTP. */
+/** Statuses from 102 to 199. The server itself sends 100 (RFC 9110 section 10.1.1), and 101 ends HTTP. */
 export function isInformationalStatus(status: number): boolean {
   return Number.isInteger(status) && status >= 102 && status <= 199;
 }
 
-/** Fields that frame content, which no 1xx has (RFC 9110 section 8.6, RFC 9112 section 6.1), or the connection. */
+/** Connection fields, and framing fields, which no 1xx may have (RFC 9110 section 8.6, RFC 9112 section 6.1). */
 const FRAMING = new Set(["content-length", "keep-alive", "proxy-connection", "trailer", "transfer-encoding"]);
 
-/** The fields of an informational answer: those about the connection are said by the final one. */
+/** The fields of an informational response. Only the final response carries connection fields. */
 export function informationalFields(headers: HeadersInput | undefined): string[] {
   return keepFields(fieldPairs(headers), (name) => {
     return !FRAMING.has(name) && name !== "connection" && name !== "upgrade";
   });
 }
 
-/** The fields of a 101. RFC 9110 section 7.8: whoever sends Upgrade sends it as an option of Connection too. */
+/** The fields of a 101. Connection must name Upgrade (RFC 9110 section 7.8), so it is added if missing. */
 export function upgradeFields(headers: HeadersInput): string[] {
   let connected = false;
   const fields = keepFields(fieldPairs(headers), (name, value) => {
@@ -52,7 +52,7 @@ export function upgradeFields(headers: HeadersInput): string[] {
 
 const UPGRADE_OPTION = /(?:^|[,\s])upgrade(?:$|[,\s])/i;
 
-/** Those of the names and values (in turn) that `keep`, called with the name in lower case, holds for. */
+/** Filters alternating names and values. `keep` gets the name in lower case. */
 function keepFields(fields: readonly string[], keep: (name: string, value: string) => boolean): string[] {
   const kept: string[] = [];
   for (let index = 0; index < fields.length; index += 2) {
@@ -63,7 +63,7 @@ function keepFields(fields: readonly string[], keep: (name: string, value: strin
   return kept;
 }
 
-/** Takes content-length out of the fields: the carrier writes it. */
+/** Removes Content-Length from `fields` and returns it, because the carrier writes that field. */
 export function takeContentLength(fields: string[]): number | undefined {
   let length: number | undefined;
   for (let index = 0; index < fields.length; index += 2) {

@@ -1,7 +1,7 @@
 /**
- * One answer to one request, over any transport: the state behind `respond`. It decides what an answer
- * is (once, whole or piece by piece, never content where HTTP allows none, never a truncated one that
- * looks complete); the carrier below it decides how it is framed and sent.
+ * One response to one request over any transport: the state behind `respond`. It enforces the rules of a
+ * response (sent once, whole or in pieces; no content where HTTP forbids it; never truncated yet seemingly
+ * complete). The carrier below frames and sends it.
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Duplex } from "node:stream";
@@ -33,19 +33,19 @@ import { faultOf } from "./content-fault.ts";
 import { pump } from "./pump.ts";
 import { AnswerWriter } from "./writer.ts";
 
-/** What an answer of 500 says. */
+/** The content of a 500 response. */
 export interface ErrorContent {
   /** The media type. */
   readonly type: string;
   readonly content: string;
 }
 
-/** Tells the server of an error that the app made or met. */
+/** Reports to the server an error that the app caused or met. */
 export type AnswerErrorListener = (error: Error, headSent: boolean) => void;
 
 /**
- * `lost`: the server ended the exchange before the app answered (the client went, time was over). What
- * the app says later is not an error of the app's, and goes nowhere.
+ * `lost`: the server ended the exchange before the app responded (the client disconnected, or the request
+ * timed out). A later response of the app is discarded and is not an error.
  */
 type Phase = "open" | "begun" | "streaming" | "complete" | "upgraded" | "failed" | "lost";
 
@@ -65,23 +65,23 @@ function finished(this: BoundRespond): Promise<void> {
   return this[ANSWER].finished();
 }
 
-/** The status that was sent through `respond`, by the app or in its place; undefined before there is one. */
+/** The status sent through `respond`, by the app or by the server in its place; undefined before that. */
 export function statusOf(respond: Respond): number | undefined {
   return (respond as Partial<BoundRespond>)[ANSWER]?.status || undefined;
 }
 
 export class Answer {
   readonly respond: Respond;
-  /** The status sent, 0 before there is one. */
+  /** The status sent; 0 before that. */
   status = 0;
-  /** The request's content is broken, and its reader knows: what the app fails with from then on comes of that. */
+  /** The fault in the request's content, once there is one. Later errors of the app are attributed to it. */
   fault: BodyError | undefined;
   #phase: Phase = "open";
   readonly #carrier: Carrier;
   readonly #onError: AnswerErrorListener;
   #declared: number | undefined;
   #written = 0;
-  /** Stops the source of the content, in the async scope in which the app gave it. */
+  /** Stops the content's source, in the async scope in which the app passed it. */
   #stop: (() => void) | undefined;
   #settled: { resolve(): void; reject(error: Error): void; promise: Promise<void> } | undefined;
   #failure: Error | undefined;
@@ -90,7 +90,7 @@ export class Answer {
   constructor(carrier: Carrier, onError: AnswerErrorListener) {
     this.#carrier = carrier;
     this.#onError = onError;
-    // Assigned properties on a closure: a fifth of the price of a prototype of its own, on every request.
+    // Properties assigned to a closure cost a fifth of setting its prototype, on every request.
     const respond = ((status: number, headers?: HeadersInput | null, body?: ResponseBody) =>
       this.begin(status, headers, body)) as unknown as BoundRespond & Respond;
     respond[ANSWER] = this;
@@ -101,28 +101,28 @@ export class Answer {
     this.respond = respond;
   }
 
-  /** True once the app has answered, or the server has in its place. */
+  /** True once the app, or the server in its place, has begun a response. */
   get sent(): boolean {
     return this.#phase !== "open";
   }
 
-  /** True once bytes of the answer's head have been handed to the carrier. */
+  /** True once the head has been handed to the carrier. */
   get headSent(): boolean {
     return this.status !== 0;
   }
 
-  /** True when nothing more will be sent. */
+  /** True if nothing more will be sent. */
   get complete(): boolean {
     const phase = this.#phase;
     return phase === "complete" || phase === "failed" || phase === "lost" || phase === "upgraded";
   }
 
-  /** True when the server has ended the exchange before the app answered. */
+  /** True if the server ended the exchange before the app responded. */
   get lost(): boolean {
     return this.#phase === "lost";
   }
 
-  /** What `respond` does. Servers may put a shorter way for the simplest answers before it. */
+  /** Implements `respond`. Servers may put a fast path for the simplest responses before it. */
   begin(status: number, headers: HeadersInput | null | undefined, body: ResponseBody | undefined): unknown {
     if (this.#phase === "lost") return this.#ignore(body);
     this.claim();
@@ -134,7 +134,7 @@ export class Answer {
     }
   }
 
-  /** Takes an answer that comes too late: once, like any other. */
+  /** Discards a response that comes too late. A second one is an error, as usual. */
   #ignore(body: ResponseBody | undefined): ResponseWriter | undefined {
     this.#phase = "failed";
     (this.respond as unknown as BoundRespond).sent = true;
@@ -143,7 +143,7 @@ export class Answer {
       try {
         contentSource(body).stop();
       } catch {
-        // It could not have been sent either.
+        // Invalid content is not reported: the response is discarded anyway.
       }
     }
     return undefined;
@@ -157,7 +157,7 @@ export class Answer {
     (this.respond as unknown as BoundRespond).sent = true;
   }
 
-  /** A refused status or header must not use up the one answer: the app, or the 500, may still answer. */
+  /** Undoes `claim` after an invalid status or header, so that the app can still respond, or the server with a 500. */
   #reopen(): void {
     if (this.headSent) return;
     this.#phase = "open";
@@ -206,7 +206,7 @@ export class Answer {
     this.#run(async () => {
       const file = await openFile(body);
       try {
-        // Meanwhile the app may have thrown, the time have been over, or the client have gone.
+        // The handler may have thrown, the request timed out or the client disconnected in the meantime.
         if (this.complete) return;
         this.#declared ??= file.length;
         if (this.#declared !== file.length) {
@@ -242,7 +242,7 @@ export class Answer {
     }
     source.stop();
     if (forbidsContent(status)) {
-      // Such a status has no framing either; HEAD has that of GET.
+      // A status without content has no framing either, while HEAD has the framing of GET.
       this.#pending = undefined;
       this.#whole(status, fields, "");
     } else {
@@ -251,7 +251,7 @@ export class Answer {
     }
   }
 
-  /** Sends the head that a writer or a stream has been holding back. */
+  /** Sends the head that a writer or stream has held back. */
   sendHead(): void {
     const pending = this.#pending;
     if (pending === undefined) return;
@@ -261,7 +261,7 @@ export class Answer {
     this.#carrier.begin(pending.status, pending.fields, this.#declared);
   }
 
-  /** Sends a piece of content; false when `room` should be awaited. */
+  /** Sends a piece of content; false if the caller should await `room`. */
   send(chunk: string | Uint8Array): boolean {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.complete) {
@@ -284,7 +284,7 @@ export class Answer {
     return size === 0 || this.#carrier.write(chunk);
   }
 
-  /** For a writer's errors: whoever does not wait for its promises must not leave half an answer behind. */
+  /** Fails the response before throwing: a caller that ignores the writer's promises must not leave it half sent. */
   #failAndThrow(error: unknown): never {
     this.fail(error);
     throw error;
@@ -295,7 +295,7 @@ export class Answer {
     return this.#carrier.room();
   }
 
-  /** Ends the content. An answer that nobody has seen anything of goes out whole. */
+  /** Ends the content. If the head has not been sent, the response is sent whole. */
   endContent(last?: string | Uint8Array | null, trailers?: HeadersInput): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.complete) {
@@ -329,7 +329,7 @@ export class Answer {
     this.finish();
   }
 
-  /** Refused trailers leave the writer as it was, to be ended otherwise; whoever does not do so at once never will. */
+  /** Invalid trailers leave the writer open for another `end`. If that does not follow at once, the response fails. */
   #trailers(trailers: HeadersInput | undefined): string[] {
     try {
       return trailerPairs(trailers);
@@ -376,7 +376,7 @@ export class Answer {
         resolve = yes;
         reject = no;
       });
-      // Asking for the end is not the same as handling its failure, which was reported already.
+      // The failure has been reported already, so a caller need not handle the rejection.
       promise.catch(() => {});
       this.#settled = { resolve, reject, promise };
       if (this.complete) this.#settle(this.#failure);
@@ -384,14 +384,14 @@ export class Answer {
     return this.#settled.promise;
   }
 
-  /** The answer is complete. For servers that send one without `begin`. */
+  /** Marks the response as complete. For servers that send one without `begin`. */
   finish(): void {
     this.#phase = "complete";
     if (this.#settled !== undefined) this.#settle(undefined);
     this.completed();
   }
 
-  /** Called once, when a whole answer has been handed to the carrier. For servers to override. */
+  /** Called once, when the complete response has been handed to the carrier. For servers to override. */
   protected completed(): void {}
 
   #settle(error: Error | undefined): void {
@@ -400,8 +400,8 @@ export class Answer {
   }
 
   /**
-   * The app threw, its stream failed, or it gave up. Before the head this becomes an error answer
-   * (the error's own status if it has one, else 500); behind it, the connection is broken off.
+   * Handles a failure of the app: an exception, a failed stream or `destroy`. Before the head it sends an error
+   * response (the error's own status or 500); after the head it destroys the connection.
    */
   fail(cause: unknown): void {
     const thrown = thrownError(cause);
@@ -414,8 +414,8 @@ export class Answer {
   }
 
   /**
-   * The server gives the exchange up in the app's place: time is over, or the request body broke. What
-   * happens is as in `fail`, but the app may still answer, and is not heard.
+   * Ends the exchange on the server's behalf: the request timed out, or its body failed. Works like `fail`, except
+   * that a later response of the app is discarded without an error.
    */
   giveUp(error: Error): void {
     if (!this.complete) this.#break(error, false);
@@ -441,12 +441,12 @@ export class Answer {
     this.#settle(error);
   }
 
-  /** What the answer says of an error of the app, beyond its status: nothing, unless a server overrides it. */
+  /** The content of an error response. Default: the status only. For servers to override. */
   protected errorContent(_error: Error): ErrorContent | undefined {
     return undefined;
   }
 
-  /** Sends the server's own short answer for `status`. */
+  /** Sends the server's own short response for `status`. */
   #sendError(status: number, said?: ErrorContent): void {
     this.status = status;
     const { type = "text/plain; charset=utf-8", content = `${status} ${REASONS[status] ?? "Error"}\n` } =
@@ -456,7 +456,7 @@ export class Answer {
     this.completed();
   }
 
-  /** The client has gone: whoever still writes is told. For servers. */
+  /** Call when the client has disconnected: pending and later writes fail with `error`. For servers. */
   abandon(error: Error): void {
     if (this.complete) return;
     this.#failure = error;
@@ -466,7 +466,7 @@ export class Answer {
     this.#settle(error);
   }
 
-  /** A stream nobody reads must not stay open. */
+  /** Closes the content's source: an unread stream must not stay open. */
   #stopSource(): void {
     const stop = this.#stop;
     this.#stop = undefined;

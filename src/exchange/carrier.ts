@@ -1,25 +1,25 @@
-/** What brings an answer to its client: all that an answer knows of the transport, and of HTTP's framing. */
+/** The transport below a response: the only thing a response knows of connections and HTTP framing. */
 import type { Duplex } from "node:stream";
 
-/** Carries one answer to the client; each kind of server has its own. Fields are names and values in turn. */
+/** Sends one response to the client; each kind of server implements it. Fields are alternating names and values. */
 export interface Carrier {
-  /** True for HEAD: the head of the answer says what the content would be, and none is sent. */
+  /** True for HEAD: the head describes the content, but none is sent. */
   readonly headOnly: boolean;
-  /** True when the client asked to change protocols. */
+  /** True if the client asked for a protocol change. */
   readonly upgradable: boolean;
   informational(status: number, fields: string[]): void;
-  /** Hands the connection over, after a 101 with `fields` if given. */
+  /** Hands over the connection, after a 101 with `fields` if given. */
   upgrade(fields: string[] | undefined): Duplex;
-  /** Sends a whole answer. `length` is what Content-Length says, undefined to say nothing. */
+  /** Sends a whole response. `length` is the Content-Length, undefined for none. */
   whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void;
-  /** Sends the head of an answer whose content follows; `length` undefined means it is not known. */
+  /** Sends the head of a response whose content follows. `length` is undefined if unknown. */
   begin(status: number, fields: string[], length: number | undefined): void;
-  /** Sends a piece; false when the client is slower than we are and `room` should be awaited. */
+  /** Sends a piece; false if the client is slower and the caller should await `room`. */
   write(chunk: string | Uint8Array): boolean;
-  /** Resolves when there is room again; rejects with `ClientGone`. */
+  /** Resolves when there is room for more; rejects with `ClientGone`. */
   room(): Promise<void>;
-  /** Ends an answer begun with `begin`. */
+  /** Ends a response begun with `begin`. */
   end(trailers: string[]): void;
-  /** Breaks the connection off: what was sent must not look complete. */
+  /** Destroys the connection, so that the part sent does not look complete. */
   destroy(error: Error): void;
 }

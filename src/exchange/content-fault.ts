@@ -1,24 +1,25 @@
 /**
- * What becomes of a request whose content is broken, cut short, too large or too slow while the app reads it, however
- * it does. What the app answers is used. Where it does not answer, the error's own status is sent: as soon as the
- * handler settles, and before long if it never does.
+ * Responds to a request whose content turns out malformed, truncated, too large or too slow while the app reads it, in
+ * any way. A response of the app is used. If there is none, the error's own status is sent as soon as the handler
+ * settles, or after `GRACE_MS` if it does not.
  */
 import { BodyError } from "../errors.ts";
 
-/** The answer, as far as it is concerned. */
+/** The members of the response that are used here. */
 export interface FaultyAnswer {
   readonly headSent: boolean;
   fault: BodyError | undefined;
   giveUp(error: Error): void;
 }
 
-/** An app that neither answers nor settles has so long, in milliseconds: a client waits for two seconds at most. */
+/** Time for an app that neither responds nor settles; a client should wait two seconds at most. */
 const GRACE_MS = 1000;
 
 /**
- * Sees to the answer. To be called before the reader is told: only a handler that settles from then on has had its say.
+ * Ensures a response. Call before the reader gets the error: only a handler that settles after this call has reacted
+ * to the fault.
  *
- * @param running what the handler returned, if it is a promise; asked for in a microtask, when it has returned
+ * @param running returns the handler's promise, if any; called in a microtask, when the handler has returned
  */
 export function answerFault(
   answer: FaultyAnswer,
@@ -27,12 +28,12 @@ export function answerFault(
 ): void {
   answer.fault = fault;
   const giveUp = (): void => {
-    // An answer that has begun is the app's, and has clocks of its own.
+    // Once the head is sent, the response is the app's and has its own timeouts.
     if (!answer.headSent) answer.giveUp(fault);
   };
   setTimeout(giveUp, GRACE_MS).unref();
   queueMicrotask(() => {
-    // A handler that had settled before works with callbacks, which may answer in a while.
+    // A handler that settled earlier uses callbacks, which may still respond.
     let before = true;
     const settled = (): void => {
       if (!before) giveUp();
@@ -44,7 +45,7 @@ export function answerFault(
   });
 }
 
-/** What an app's failure behind a fault of the content is: that fault, with what the app made of it. */
+/** Attributes an app's error to the fault of the content: returns the fault, with the app's message unless caused by it. */
 export function faultOf(error: Error, fault: BodyError): BodyError {
   if (isCausedBy(error, fault)) return fault;
   const made = `${error.name}: ${error.message}`.split("\n", 1)[0];

@@ -1,4 +1,4 @@
-/** The kinds of content a response may have, each made an iterator of pieces. */
+/** Converts every kind of response content to an iterator of pieces. */
 import { promises as files } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
@@ -7,13 +7,13 @@ import { clause } from "../gateway/clauses.ts";
 import type { FileBody } from "../gateway/types.ts";
 
 /** Bytes read from a file at a time. */
-const FILE_CHUNK = 65536;
+const FILE_CHUNK_BYTES = 65536;
 
 export function isFileBody(body: object): body is FileBody {
   return "file" in body && !(Symbol.asyncIterator in body) && !(Symbol.iterator in body);
 }
 
-/** What content comes in. */
+/** Whether `chunk` is valid as a piece of content. */
 export function isPiece(chunk: unknown): chunk is string | Uint8Array {
   return typeof chunk === "string" || chunk instanceof Uint8Array;
 }
@@ -25,7 +25,7 @@ export function noPiece(chunk: unknown): GatewayError {
 /** Content that comes in pieces. */
 export interface ContentSource {
   next(): Promise<IteratorResult<unknown>> | IteratorResult<unknown>;
-  /** Nobody wants the rest: closes what is open. A stream that was never read is closed as well. */
+  /** Discards the rest and closes the source, including a stream that was never read. */
   stop(): void;
 }
 
@@ -33,13 +33,13 @@ function iteratorSource(iterator: AsyncIterator<unknown> | Iterator<unknown>): C
   return {
     next: () => iterator.next(),
     stop: () => {
-      // What fails while it is thrown away concerns nobody, at once or later.
+      // Ignore errors of discarded content, synchronous or asynchronous.
       (async () => iterator.return?.())().catch(() => {});
     },
   };
 }
 
-/** A stream of node's, or one of a package that is made like them (`readable-stream`). */
+/** Whether `body` is a Node stream, or one of a compatible package (`readable-stream`). */
 function isStream(body: object): body is Readable {
   if (body instanceof Readable) return true;
   const { on, destroy } = body as Partial<Readable>;
@@ -47,9 +47,9 @@ function isStream(body: object): body is Readable {
 }
 
 /**
- * Makes a source of any streaming content.
+ * Creates a source for any streaming content.
  *
- * @throws GatewayError for what is no content
+ * @throws GatewayError if `body` is not valid content
  */
 export function contentSource(body: object): ContentSource {
   if (body instanceof ReadableStream) {
@@ -63,9 +63,9 @@ export function contentSource(body: object): ContentSource {
   }
   if (isStream(body)) {
     const source = iteratorSource(body[Symbol.asyncIterator]());
-    // One that is closed before it was read, or fails when it has been, has no other listener: that ends a process.
+    // A stream that fails before or after it is read has no other listener, and an unhandled error ends the process.
     body.on("error", () => {});
-    // The iterator of a stream closes it only once it has been started.
+    // A stream's iterator closes the stream only after its first `next`, so destroy the stream.
     return { next: source.next, stop: () => body.destroy() };
   }
   if (Symbol.asyncIterator in body)
@@ -78,16 +78,16 @@ export function contentSource(body: object): ContentSource {
 }
 
 export interface OpenFile {
-  /** Bytes that will be sent. */
+  /** Number of bytes to send. */
   readonly length: number;
   readonly source: ContentSource;
   close(): Promise<void>;
 }
 
 /**
- * Opens the file part that `body` names.
+ * Opens the part of a file that `body` describes.
  *
- * @throws GatewayError when it is no regular file or has not the bytes asked for; what `open` throws.
+ * @throws GatewayError if it is not a regular file or does not have the requested bytes; any error of `open`
  */
 export async function openFile(body: FileBody): Promise<OpenFile> {
   const owned = typeof body.file === "string";
@@ -122,8 +122,8 @@ async function* readChunks(
   let position = offset;
   const end = offset + length;
   while (position < end) {
-    const size = Math.min(FILE_CHUNK, end - position);
-    // A new buffer each time: the one before may still be waiting in the socket.
+    const size = Math.min(FILE_CHUNK_BYTES, end - position);
+    // Allocate a new buffer each time: the socket may still hold the last one.
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(size), 0, size, position);
     if (bytesRead === 0) throw new HttpError(500, "the file became shorter while it was sent");
     position += bytesRead;

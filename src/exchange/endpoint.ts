@@ -1,13 +1,13 @@
-/** The ends of a connection as an app sees them. */
+/** The ends of a connection, as apps see them. */
 import { isIPv6 } from "node:net";
 import type { Endpoint } from "../gateway/types.ts";
 
-/** An end of a Unix socket, which says nothing of itself. */
+/** An end of a Unix socket, which has no address. */
 export const UNIX_END: Endpoint = Object.freeze({ family: "unix", address: "", port: 0 });
-/** An end of a TCP connection that was gone before anybody asked. It must not pass for a Unix socket's. */
+/** An end of a TCP connection that closed before its address was read. It must not be taken for a Unix socket. */
 const GONE_END: Endpoint = Object.freeze({ family: "ipv4", address: "", port: 0 });
 
-/** What a socket says of its ends. */
+/** The address properties of a socket. */
 interface Ends {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
@@ -15,14 +15,14 @@ interface Ends {
   readonly localPort?: number | undefined;
 }
 
-/** The ends of one connection. Each is a system call, made when somebody wants to know. */
+/** The ends of one connection, looked up on first access because each costs a system call. */
 export class ConnectionEnds {
   readonly #socket: Ends;
   readonly #unix: boolean;
   #peer: Endpoint | undefined;
   #local: Endpoint | undefined;
 
-  /** @param unix whether it came by a Unix socket, which cannot be seen any more once the socket is closed */
+  /** @param unix whether it is a Unix socket, which a closed socket no longer shows */
   constructor(socket: Ends, unix: boolean) {
     this.#socket = socket;
     this.#unix = unix;
@@ -44,9 +44,9 @@ export class ConnectionEnds {
   }
 }
 
-/** Makes an endpoint of an IP address in the form that the system gives it. */
+/** Creates an endpoint from an IP address as the system formats it. */
 export function endpoint(address: string, port: number): Endpoint {
-  // On a socket that takes both families, an IPv4 client comes with a mapped address.
+  // On a dual-stack socket an IPv4 client has a mapped address.
   if (address.startsWith("::ffff:")) return { family: "ipv4", address: address.slice(7), port };
   return { family: isIPv6(address) ? "ipv6" : "ipv4", address, port };
 }

@@ -1,31 +1,31 @@
 /**
- * The addresses of clients behind trusted proxies, for who wants nothing else of a request: the access log. Clients
- * come again, so what a list of proxies comes to is remembered, within a bound.
+ * Client addresses behind trusted proxies, for the access log, which needs nothing else of a request. Clients return, so
+ * the address that a list of proxies leads to is cached; the cache is bounded.
  */
 import type { Endpoint } from "../gateway/types.ts";
 import { readForwarded } from "./forwarded.ts";
 import type { ProxyRules } from "./proxy-rules.ts";
 
-const KNOWN_MAX = 1000;
+const MAX_CACHED = 1000;
 
-/** The fields that are usually asked for. */
+/** The fields that are usually read. */
 export const CLIENT_FIELDS: readonly string[] = ["x-forwarded-for", "forwarded"];
 
-/** Reads a field of the request by its name in lower case, all its values joined. */
+/** Returns a request field by its lower-case name, repeated fields joined. */
 export type FieldReader = (name: string) => string | undefined;
 
 export class ForwardedClients {
   readonly #rules: ProxyRules;
-  readonly #known = new Map<string, string>();
+  readonly #addresses = new Map<string, string>();
 
   constructor(rules: ProxyRules) {
     this.#rules = rules;
   }
 
-  /** The address of the client, empty on a Unix socket. `peer` must be one that the rules trust. */
+  /** The client's address, empty on a Unix socket. The rules must trust `peer`. */
   address(field: FieldReader, peer: Endpoint): string {
     const list = this.#rules.reads("x-forwarded-for") ? field("x-forwarded-for") : undefined;
-    if (list !== undefined) return this.#known.get(list) ?? this.#follow(list, peer);
+    if (list !== undefined) return this.#addresses.get(list) ?? this.#follow(list, peer);
     const forwarded = this.#rules.reads("forwarded") ? field("forwarded") : undefined;
     if (forwarded === undefined) return peer.address;
     const fields: { [name: string]: string } = { forwarded };
@@ -38,10 +38,10 @@ export class ForwardedClients {
 
   #follow(list: string, peer: Endpoint): string {
     const { remote } = readForwarded({ "x-forwarded-for": list }, peer, this.#rules);
-    // A list that cannot be read comes to the peer, whoever that is.
+    // A malformed list leads to the peer, which differs between requests, so it is not cached.
     if (remote !== peer) {
-      if (this.#known.size === KNOWN_MAX) this.#known.clear();
-      this.#known.set(list, remote.address);
+      if (this.#addresses.size === MAX_CACHED) this.#addresses.clear();
+      this.#addresses.set(list, remote.address);
     }
     return remote.address;
   }

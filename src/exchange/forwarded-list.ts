@@ -1,13 +1,13 @@
 /**
- * The lists in which proxies write one behind the other, read from the end: what stands last was written by the
- * peer itself, what stands first may be anybody's. Nothing to the left of an element can change how it is read.
+ * Parses lists to which each proxy appends, from the end: the peer itself wrote the last element, but anyone may have
+ * written the first. No text to the left of an element can change how it is parsed.
  */
 
 const COMMA = 0x2c;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** The last elements of a comma-separated list, the last one first, without the empty ones. */
+/** Returns up to `most` elements from the end of a comma-separated list, the last one first. Skips empty elements. */
 export function lastElements(list: string, most: number): string[] {
   const elements: string[] = [];
   let end = list.length;
@@ -20,7 +20,7 @@ export function lastElements(list: string, most: number): string[] {
   return elements;
 }
 
-/** The same for a list whose elements may hold commas in quotes (RFC 7239 section 4). */
+/** Like `lastElements`, for elements that may contain quoted commas (RFC 7239 section 4). */
 export function lastQuotableElements(list: string, most: number): string[] {
   const elements: string[] = [];
   let end = list.length;
@@ -39,7 +39,7 @@ export function lastQuotableElements(list: string, most: number): string[] {
   return elements;
 }
 
-/** A part of a list without the white space around it, which is SP and HTAB only: trim() takes more for it. */
+/** A part of a list without surrounding SP and HTAB. trim() would remove other characters too. */
 function withoutBlanks(list: string, from: number, to: number): string {
   let first = from;
   let last = to;
@@ -58,7 +58,7 @@ function isEscaped(text: string, at: number): boolean {
   return (at - from) % 2 === 1;
 }
 
-/** What a proxy wrote into Forwarded of the request that it was given. */
+/** An element of Forwarded: one proxy's description of the request it received. */
 export interface ForwardedElement {
   readonly for?: string;
   readonly by?: string;
@@ -66,10 +66,10 @@ export interface ForwardedElement {
   readonly host?: string;
 }
 
-// Wider than RFC 7239 in what needs no quotes: many proxies write a host with its port without them.
+// More lenient than RFC 7239 about unquoted values: many proxies send a host with a port unquoted.
 const PAIR = /[\t ]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^\t ",;]+))[\t ]*(?:;|$)/y;
 
-/** Reads an element of Forwarded. undefined where it is malformed, or says one thing twice. */
+/** Parses an element of Forwarded; undefined if it is malformed or repeats a parameter. */
 export function forwardedElement(text: string): ForwardedElement | undefined {
   const element: { [name: string]: string } = Object.create(null);
   PAIR.lastIndex = 0;

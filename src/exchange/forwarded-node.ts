@@ -1,4 +1,4 @@
-/** How the fields of proxies name an end of a connection (RFC 7239 section 6, and what is usual in X-Forwarded-For). */
+/** Parses node identifiers in forwarded fields (RFC 7239 section 6, and the forms common in X-Forwarded-For). */
 import { isIPv4, isIPv6, SocketAddress } from "node:net";
 import type { Endpoint } from "../gateway/types.ts";
 import { endpoint, UNIX_END } from "./endpoint.ts";
@@ -9,10 +9,10 @@ const BRACKETED = new RegExp(`^\\[([\\dA-Fa-f:.]{2,45})\\]${PORT}$`);
 const BARE_IPV6 = /^[\dA-Fa-f:.]{2,45}$/;
 
 /**
- * Reads `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`, and `unix:`, which is what nginx
- * says of whoever came by a Unix socket. A port that is not told, or hidden, is 0.
+ * Parses `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`, and `unix:`, which nginx sends for
+ * a client on a Unix socket. A missing or obfuscated port is 0.
  *
- * @returns undefined for anything else: what is malformed, `unknown`, and a hidden name (`_gazonk`).
+ * @returns undefined for anything else: malformed text, `unknown` and obfuscated identifiers (`_gazonk`)
  */
 export function forwardedNode(text: string): Endpoint | undefined {
   const ipv4 = IPV4.exec(text);
@@ -25,7 +25,7 @@ export function forwardedNode(text: string): Endpoint | undefined {
 
 function ipv6(text: string, port: string | undefined): Endpoint | undefined {
   if (!isIPv6(text)) return undefined;
-  // One address has many spellings: apps compare with the one that the system gives.
+  // Normalise the spelling to the system's, which apps compare with.
   return withPort(new SocketAddress({ address: text, family: "ipv6" }).address, port);
 }
 

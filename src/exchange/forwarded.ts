@@ -1,7 +1,7 @@
 /**
- * Who asks, and for what, by the word of trusted proxies. Lists are walked from the right: the peer wrote the
- * last element, and as long as the element names somebody trusted, that one wrote the element before it. The walk ends
- * with the first who is not trusted, or at what cannot be read: nothing beyond that is looked at.
+ * The client and the original request, according to trusted proxies. Lists are walked from the right: the peer wrote
+ * the last element, and each element that names a trusted proxy vouches for the one before it. The walk ends at the
+ * first untrusted address or malformed element; nothing further left is read.
  */
 import { isHost } from "../gateway/host.ts";
 import { rootPathOf } from "../gateway/proxies.ts";
@@ -15,7 +15,7 @@ import {
 import { forwardedNode } from "./forwarded-node.ts";
 import type { ProxyRules } from "./proxy-rules.ts";
 
-/** What is known of a request from its proxies; what they do not say is absent. */
+/** What the proxies forward about a request; members they do not forward are absent. */
 export interface Forwarded {
   readonly remote: Endpoint;
   readonly scheme?: "http" | "https" | undefined;
@@ -24,39 +24,43 @@ export interface Forwarded {
   readonly rootPath?: string | undefined;
 }
 
-/** More proxies than anybody has; who lists more is not followed further. */
-const MOST_HOPS = 64;
+/** More proxies than any real chain has; a longer list is not followed further. */
+const MAX_HOPS = 64;
 
-/** The fields that say the same as Forwarded. Where one of them is there, Forwarded is not read. */
+/** The fields equivalent to Forwarded. If any of them is present, Forwarded is not read. */
 const X_FIELDS = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"] as const;
 
-/** The lengths of Forwarded, and of the shortest and the longest name of the X-Forwarded fields. */
+/** Name lengths of Forwarded, and of the shortest and longest X-Forwarded field. */
 const FORWARDED_LENGTH = 9;
-const SHORTEST = 15;
-const LONGEST = 18;
+const SHORTEST_X_LENGTH = 15;
+const LONGEST_X_LENGTH = 18;
 const [F, X] = [0x66, 0x78];
-const LOWER = 0x20;
+const CASE_BIT = 0x20;
 
 /**
- * Whether one of these raw names and values may be a field that proxies set: where none is, nothing has to be read. By
- * first letter and length alone, which costs nearly nothing; another name that looks the same does no harm.
+ * Whether the raw names and values may include a forwarded field; if not, nothing needs to be parsed. It checks only
+ * the first letter and length, which costs next to nothing. A false positive does no harm.
  */
 export function namesForwarded(raw: readonly string[]): boolean {
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
     const { length } = name;
-    const letter = name.charCodeAt(0) | LOWER;
-    if (letter === X ? length >= SHORTEST && length <= LONGEST : letter === F && length === FORWARDED_LENGTH)
+    const letter = name.charCodeAt(0) | CASE_BIT;
+    if (
+      letter === X
+        ? length >= SHORTEST_X_LENGTH && length <= LONGEST_X_LENGTH
+        : letter === F && length === FORWARDED_LENGTH
+    )
       return true;
   }
   return false;
 }
 
 /**
- * Reads the fields of a request whose peer is trusted.
+ * Parses the forwarded fields of a request from a trusted peer.
  *
  * A proxy that sets the X-Forwarded fields passes on a Forwarded that the client made up, so the two are
- * never mixed: Forwarded counts only in a request without any of the others that the rules let be read.
+ * never mixed: Forwarded counts only if the request has none of the X-Forwarded fields that the rules allow.
  */
 export function readForwarded(fields: Fields, peer: Endpoint, rules: ProxyRules): Forwarded {
   const read = (field: (typeof X_FIELDS)[number] | "x-forwarded-prefix" | "forwarded"): string | undefined =>
@@ -70,23 +74,23 @@ export function readForwarded(fields: Fields, peer: Endpoint, rules: ProxyRules)
   const { remote, hops } = walkFor(read("x-forwarded-for"), peer, rules);
   return {
     remote,
-    scheme: earliest(read("x-forwarded-proto"), hops, schemeOf),
-    host: earliest(read("x-forwarded-host"), hops, hostOf),
-    port: earliest(read("x-forwarded-port"), hops, portOf),
+    scheme: outermost(read("x-forwarded-proto"), hops, schemeOf),
+    host: outermost(read("x-forwarded-host"), hops, hostOf),
+    port: outermost(read("x-forwarded-port"), hops, portOf),
     rootPath: joinedPrefix(prefix, hops),
   };
 }
 
-/** An X-Request-ID that may stand in logs as it is: short, and of characters that end or quote nothing. */
+/** An X-Request-ID that is safe to log: short, without delimiters, quotes or white space. */
 const REQUEST_ID = /^[A-Za-z0-9._~:+/=@-]{1,128}$/;
 
-/** The X-Request-ID of a trusted peer; undefined where it gave none, or none that is sane. */
+/** A trusted peer's X-Request-ID; undefined if it is missing or unsafe to log. */
 export function forwardedId(id: string | undefined, rules: ProxyRules): string | undefined {
   if (!rules.reads("x-request-id")) return undefined;
   return id !== undefined && REQUEST_ID.test(id) ? id : undefined;
 }
 
-/** Follows X-Forwarded-For; `hops` is how many elements were written by trusted proxies, at least the last. */
+/** Follows X-Forwarded-For. `hops` is the number of elements written by trusted proxies, at least 1. */
 function walkFor(
   list: string | undefined,
   peer: Endpoint,
@@ -94,7 +98,7 @@ function walkFor(
 ): { remote: Endpoint; hops: number } {
   let remote = peer;
   let hops = 0;
-  for (const element of list === undefined ? [] : lastElements(list, MOST_HOPS)) {
+  for (const element of list === undefined ? [] : lastElements(list, MAX_HOPS)) {
     const node = forwardedNode(element);
     if (node === undefined) break;
     remote = node;
@@ -104,8 +108,8 @@ function walkFor(
   return { remote, hops: Math.max(1, hops) };
 }
 
-/** What the element that the outermost trusted proxy wrote says; proxies that do not append leave fewer. */
-function earliest<T>(
+/** The value from the outermost trusted proxy. The list may have fewer elements, as not all proxies append. */
+function outermost<T>(
   list: string | undefined,
   hops: number,
   read: (text: string) => T | undefined,
@@ -119,7 +123,7 @@ function earliest<T>(
   return value;
 }
 
-/** Each proxy takes off a prefix of its own: together, from the outermost, they are what the client asked for. */
+/** Joins the prefixes, the outermost proxy's first: each proxy strips its own from the path the client requested. */
 function joinedPrefix(list: string | undefined, hops: number): string | undefined {
   if (list === undefined) return undefined;
   let joined: string | undefined;
@@ -134,9 +138,9 @@ function joinedPrefix(list: string | undefined, hops: number): string | undefine
 function walkForwarded(list: string, peer: Endpoint, rules: ProxyRules): Forwarded & { hops: number } {
   const said: { remote: Endpoint; scheme?: "http" | "https"; host?: string } = { remote: peer };
   let hops = 0;
-  for (const text of lastQuotableElements(list, MOST_HOPS)) {
+  for (const text of lastQuotableElements(list, MAX_HOPS)) {
     const element = forwardedElement(text);
-    if (element === undefined || !hear(element, said)) break;
+    if (element === undefined || !readSchemeAndHost(element, said)) break;
     hops += 1;
     const node = element.for === undefined ? undefined : forwardedNode(element.for);
     if (node === undefined) break;
@@ -146,8 +150,8 @@ function walkForwarded(list: string, peer: Endpoint, rules: ProxyRules): Forward
   return { ...said, hops: Math.max(1, hops) };
 }
 
-/** Takes what an element says of scheme and host; false, and nothing taken, where one of them is malformed. */
-function hear(
+/** Copies an element's scheme and host to `said`; false, without any change, if one of them is malformed. */
+function readSchemeAndHost(
   { proto, host }: ForwardedElement,
   said: { scheme?: "http" | "https"; host?: string },
 ): boolean {

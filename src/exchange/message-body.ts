@@ -1,7 +1,6 @@
 /**
- * The content of one request: read once, in one way, at the reader's speed. A server pushes into it,
- * an app reads from it; neither knows the other. Reading starts on demand: nothing is asked of the
- * source before the first read.
+ * The content of one request: read once, in one way, with backpressure. A server pushes into it and an app
+ * reads from it; neither knows the other. The source is not started before the first read.
  */
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
@@ -9,23 +8,23 @@ import { BodyError, GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import type { BodyOptions, RequestBody } from "../gateway/types.ts";
 
-/** Where content comes from. */
+/** The source of the content. */
 export interface BodySource {
-  /** The first read: send what the client waits for (100 Continue), then push. */
+  /** Called on the first read: send 100 Continue if the client expects it, then push. */
   start(): void;
-  /** Enough for now. A push or two may still come. */
+  /** Stop pushing for now; a push or two more does no harm. */
   pause(): void;
   resume(): void;
-  /** A reader has refused the content, as too large for it. */
+  /** A reader has refused the content as too large. */
   refused?(error: BodyError): void;
 }
 
-/** Bytes held for a slow reader before the source is paused. */
-const HIGH_WATER = 65536;
+/** Bytes buffered for a slow reader before the source is paused. */
+const HIGH_WATER_MARK_BYTES = 65536;
 
-/** Pieces below this size are joined while they wait: a chunk of one byte would cost a hundred. */
-const SMALL = 1024;
-const JOINED_SIZE = 8192;
+/** Smaller pieces are joined while they wait, because a one-byte chunk costs a hundred bytes of memory. */
+const SMALL_PIECE_BYTES = 1024;
+const JOINED_BYTES = 8192;
 
 interface Waiter {
   resolve(result: IteratorResult<Uint8Array, undefined>): void;
@@ -33,15 +32,15 @@ interface Waiter {
 }
 
 const DONE: IteratorResult<Uint8Array, undefined> = { done: true, value: undefined };
-/** Not part of the text (WHATWG Encoding, "UTF-8 decode", which is what fetch does). */
+/** Removed from text, as fetch does (WHATWG Encoding, "UTF-8 decode"). */
 const BYTE_ORDER_MARK = 0xfeff;
 const EMPTY = new Uint8Array(0);
 const NO_TRAILERS: readonly string[] = [];
 
-/** So many pieces are joined before more are kept beside them, if they are small. */
+/** Number of pieces after which they are joined into one, if they are small. */
 const JOINED_PIECES = 512;
 
-/** Content on its way to being one piece. A client that sends byte by byte must not cost a hundred times as much memory. */
+/** Collects content into one piece. A client that sends single bytes must not cost a hundred times the memory. */
 class Pieces {
   size = 0;
   readonly #kept: Uint8Array[] = [];
@@ -53,7 +52,7 @@ class Pieces {
     this.#latest.push(piece);
     this.#latestSize += piece.length;
     if (this.#latest.length < JOINED_PIECES) return;
-    if (this.#latestSize < JOINED_PIECES * SMALL)
+    if (this.#latestSize < JOINED_PIECES * SMALL_PIECE_BYTES)
       this.#kept.push(Buffer.concat(this.#latest, this.#latestSize));
     else this.#kept.push(...this.#latest);
     this.#latest = [];
@@ -67,7 +66,7 @@ class Pieces {
   }
 }
 
-/** @throws GatewayError for a limit that is no number of bytes: with NaN nothing would be too large. */
+/** @throws GatewayError for an invalid limit, such as NaN, with which no content would be too large */
 function checkedLimit(options: BodyOptions | undefined): number | undefined {
   const limit: unknown = options?.limit;
   if (limit === undefined || (typeof limit === "number" && limit >= 0)) return limit;
@@ -76,28 +75,28 @@ function checkedLimit(options: BodyOptions | undefined): number | undefined {
 
 export class MessageBody implements RequestBody {
   readonly length: number | undefined;
-  /** Names and values in turn; complete once the body is. */
+  /** Alternating names and values; complete once the body is. */
   rawTrailers: readonly string[] = NO_TRAILERS;
-  /** Until everything has come or nothing more will: a reader that is late must not disturb what follows. */
+  /** Unset once the content has ended or failed: a late reader must not affect the next request. */
   #source: BodySource | undefined;
   readonly #limit: number;
   #used = false;
   #started = false;
   #queue: Uint8Array[] = [];
   #queued = 0;
-  /** Where the last piece of the queue lies, if it is one of small pieces with room for more. */
+  /** The buffer of the queue's last piece, if that is joined from small pieces and has room for more. */
   #joined: Buffer | undefined;
   #paused = false;
   #ended: boolean;
   #abandoned = false;
   #error: Error | undefined;
-  /** Reads that wait for content, the earliest first: a reader may ask for more without awaiting the last. */
+  /** Pending reads, the earliest first: a reader may call `next` again without awaiting the last. */
   readonly #waiters: Waiter[] = [];
 
   /**
-   * @param length declared bytes; 0 for a request without content, undefined when it is not known
+   * @param length declared bytes; 0 for a request without content, undefined if unknown
    * @param source undefined for a request without content
-   * @param limit the most bytes any reader accepts, `Infinity` for no limit
+   * @param limit maximum bytes for every reader, `Infinity` for no limit
    */
   constructor(length: number | undefined, source?: BodySource, limit = Number.POSITIVE_INFINITY) {
     this.length = length;
@@ -115,12 +114,12 @@ export class MessageBody implements RequestBody {
     return this.#ended;
   }
 
-  /** True when a reader has given up: what comes is thrown away. For servers. */
+  /** True if the reader has stopped: further content is discarded. For servers. */
   get abandoned(): boolean {
     return this.#abandoned;
   }
 
-  /** Takes a piece of content, which is the body's from now on. For servers. */
+  /** Adds a piece of content. The body owns it from now on. For servers. */
   push(chunk: Uint8Array): void {
     if (this.#abandoned || this.#error !== undefined) return;
     const waiter = this.#waiters.shift();
@@ -128,34 +127,34 @@ export class MessageBody implements RequestBody {
       waiter.resolve({ done: false, value: chunk });
       return;
     }
-    if (chunk.length < SMALL && this.#queue.length > 0) {
-      this.#join(chunk);
+    if (chunk.length < SMALL_PIECE_BYTES && this.#queue.length > 0) {
+      this.#joinPiece(chunk);
     } else {
       this.#joined = undefined;
       this.#queue.push(chunk);
     }
     this.#queued += chunk.length;
-    if (this.#queued > HIGH_WATER && !this.#paused) {
+    if (this.#queued > HIGH_WATER_MARK_BYTES && !this.#paused) {
       this.#paused = true;
       this.#source?.pause();
     }
   }
 
-  #join(chunk: Uint8Array): void {
+  #joinPiece(chunk: Uint8Array): void {
     const last = this.#queue.length - 1;
     const joined = this.#joined;
     const length = (this.#queue[last] as Uint8Array).length;
-    if (joined !== undefined && length + chunk.length <= JOINED_SIZE) {
+    if (joined !== undefined && length + chunk.length <= JOINED_BYTES) {
       joined.set(chunk, length);
       this.#queue[last] = joined.subarray(0, length + chunk.length);
       return;
     }
-    this.#joined = Buffer.allocUnsafe(JOINED_SIZE);
+    this.#joined = Buffer.allocUnsafe(JOINED_BYTES);
     this.#joined.set(chunk);
     this.#queue.push(this.#joined.subarray(0, chunk.length));
   }
 
-  /** All content has been pushed. For servers. */
+  /** Ends the body: all content has been pushed. For servers. */
   end(rawTrailers: readonly string[] = NO_TRAILERS): void {
     this.#ended = true;
     this.#source = undefined;
@@ -163,7 +162,7 @@ export class MessageBody implements RequestBody {
     this.#settleWaiters((waiter) => waiter.resolve(DONE));
   }
 
-  /** No more content will come, and what came is not all: every reader gets `error`. For servers. */
+  /** Fails the body: the content is incomplete, and every read rejects with `error`. For servers. */
   fail(error: Error): void {
     if (this.#ended || this.#error !== undefined) return;
     this.#error = error;
@@ -173,7 +172,7 @@ export class MessageBody implements RequestBody {
 
   async bytes(options?: BodyOptions): Promise<Uint8Array> {
     const limit = Math.min(checkedLimit(options) ?? this.#limit, this.#limit);
-    // Before the claim: a client that waits for 100 Continue must not be told to send what is refused.
+    // Check before reading: a client that expects 100 Continue must not send content that is refused.
     if (this.length !== undefined && this.length > limit && !this.#used) throw this.#tooLarge(limit);
     this.#claim();
     const collected = new Pieces();
@@ -202,14 +201,14 @@ export class MessageBody implements RequestBody {
 
   stream(): Readable {
     const stream = Readable.from(this, { objectMode: false });
-    // As node's own requests do: a client that aborts its upload must not end the worker of an app that does not listen.
+    // As on Node's own requests: an aborted upload must not crash the worker of an app without an error listener.
     stream.on("error", () => {});
     return stream;
   }
 
   web(): ReadableStream<Uint8Array> {
     const iterator = this[Symbol.asyncIterator]();
-    // The global is the same class, and loads web streams only now.
+    // Use the global, which is the same class as node:stream/web's but loads web streams only on demand.
     return new globalThis.ReadableStream<Uint8Array>(
       {
         async pull(controller) {
@@ -264,7 +263,7 @@ export class MessageBody implements RequestBody {
     if (chunk !== undefined) {
       if (this.#queue.length === 0) this.#joined = undefined;
       this.#queued -= chunk.length;
-      if (this.#paused && this.#queued < HIGH_WATER / 2) {
+      if (this.#paused && this.#queued < HIGH_WATER_MARK_BYTES / 2) {
         this.#paused = false;
         this.#source?.resume();
       }
@@ -277,7 +276,7 @@ export class MessageBody implements RequestBody {
     });
   }
 
-  /** No content will come for those who wait. */
+  /** Settles all pending reads, which get no more content. */
   #settleWaiters(settle: (waiter: Waiter) => void): void {
     for (const waiter of this.#waiters.splice(0)) settle(waiter);
   }

@@ -1,12 +1,12 @@
 /**
- * Whom a server believes, and which fields it believes. node's own BlockList does the matching; addresses
- * of the two families are kept apart, because in one list `::/0` would take every IPv4 address as well.
+ * Which peers and which of their forwarded fields a server trusts. Node's BlockList does the matching. Each
+ * address family has its own list, because in a common list `::/0` would match every IPv4 address too.
  */
 import { BlockList } from "node:net";
 import { FORWARDED_FIELDS, type ForwardedField, type PeerRange, parsePeerRange } from "../gateway/proxies.ts";
 import type { Endpoint } from "../gateway/types.ts";
 
-/** IPv6 addresses of this range stand for IPv4 addresses, and are compared as such. */
+/** IPv4-mapped IPv6 addresses, which are compared as IPv4 addresses. */
 const MAPPED_BITS = 96;
 const mapped = new BlockList();
 mapped.addSubnet("::ffff:0:0", MAPPED_BITS, "ipv6");
@@ -19,9 +19,9 @@ export class ProxyRules {
   readonly #fields: ReadonlySet<ForwardedField>;
 
   /**
-   * @param peers who is trusted, each as `parsePeerRange` reads it
-   * @param fields the fields that trusted proxies set; what stands in others is the client's word
-   * @throws Error with the reason, where one of `peers` cannot be read.
+   * @param peers the trusted peers, in the syntax of `parsePeerRange`
+   * @param fields the fields that trusted proxies set; any other comes from the client and is ignored
+   * @throws Error with the reason if one of `peers` is malformed
    */
   constructor(peers: readonly string[], fields: readonly ForwardedField[] = FORWARDED_FIELDS) {
     for (const peer of peers) this.#add(parsePeerRange(peer));
@@ -38,11 +38,11 @@ export class ProxyRules {
     }
   }
 
-  /** Whether what this end of a connection says of others is taken for true. */
+  /** Whether the forwarded fields of this peer are trusted. */
   trusts({ family, address }: Endpoint): boolean {
     if (this.#everybody) return true;
     if (family === "unix") return this.#unix;
-    // A client that has gone before anybody asked has no address any more.
+    // The address is empty if the connection closed before it was read.
     return address !== "" && (family === "ipv4" ? this.#ipv4 : this.#ipv6).check(address, family);
   }
 

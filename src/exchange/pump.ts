@@ -1,22 +1,22 @@
-/** Pumping: what a source yields becomes an answer's content, at the speed of the client. */
+/** Pumps the pieces of a source into a response, with backpressure. */
 import { type ContentSource, isPiece, noPiece } from "./content.ts";
 
-/** What the pump needs of the answer. */
+/** The members of a response that the pump uses. */
 export interface PumpedAnswer {
-  /** Nothing more will be sent. */
+  /** True if nothing more will be sent. */
   readonly complete: boolean;
   sendHead(): void;
-  /** Sends a piece; false when `room` should be awaited. */
+  /** Sends a piece; false if the caller should await `room`. */
   send(chunk: string | Uint8Array): boolean;
   room(): Promise<void>;
 }
 
 /**
- * Sends all that `source` yields, unless the answer is complete before. The head waits for the first piece, but no
- * longer than a turn of the event loop: a source that fails at once becomes a 500, one that is slow to begin is
- * not held up.
+ * Sends everything that `source` yields, or stops once the response is complete. The head waits for the first piece,
+ * but at most one turn of the event loop, so that a source that fails at once becomes a 500 and a slow one does not
+ * delay the head.
  *
- * @throws GatewayError for what is no content; what the source throws.
+ * @throws GatewayError for an invalid piece; any error of the source
  */
 export async function pump(source: ContentSource, answer: PumpedAnswer): Promise<void> {
   const first = Promise.resolve(source.next());

@@ -1,6 +1,6 @@
 /**
- * A request as the app sees it, over any head. Only what nearly every handler reads is made at once;
- * a getter below makes its value at the first touch, and that is what keeps an untouched one free.
+ * A request as the app sees it, over any head. Only members that nearly every handler reads are set at once;
+ * getters compute the others on first access, so that unused ones cost nothing.
  */
 import { AsyncResource } from "node:async_hooks";
 import { GatewayError } from "../errors.ts";
@@ -12,33 +12,33 @@ import { MessageBody } from "./message-body.ts";
 import type { ProxyRules } from "./proxy-rules.ts";
 import { nextRequestNumber, requestId } from "./request-id.ts";
 
-/** What a server has read of a request before its content. */
+/** The parts of a request that a server reads before its content. */
 export interface ExchangeHead {
   readonly method: string;
   readonly target: string;
   readonly httpVersion: "1.0" | "1.1";
   readonly rawHeaders: readonly string[];
   readonly upgrade: boolean;
-  /** False where there is no X-Forwarded-Prefix; a server that does not know leaves it out. */
+  /** False if there is no X-Forwarded-Prefix; absent if the server does not know. */
   readonly prefixed?: boolean;
-  /** The field with this name in lower case, several joined; a server that has to cut up all of them leaves it out. */
+  /** Returns a field by its lower-case name, repeated fields joined. Absent if the server would have to parse all fields. */
   field?(name: string): string | undefined;
 }
 
-/** What is the same for all requests of one connection. */
+/** The context shared by all requests of one connection. */
 export interface ExchangeContext {
   readonly peer: Endpoint;
   readonly local: Endpoint;
   readonly scheme: "http" | "https";
-  /** The prefix under which the app is mounted, where no trusted proxy says otherwise. */
+  /** The prefix under which the app is mounted, unless a trusted proxy forwards another. */
   readonly rootPath: string;
-  /** How the peer is believed; undefined where it is not trusted. */
+  /** The rules for the peer's forwarded fields; undefined if the peer is not trusted. */
   readonly proxyRules: ProxyRules | undefined;
   readonly worker: WorkerInfo;
   readonly state: unknown;
 }
 
-/** Restarts the clock of a request, in milliseconds. */
+/** Restarts the timeout of a request, in milliseconds. */
 export type RequestClock = (milliseconds: number) => void;
 
 const ID_FIELD = "x-request-id";
@@ -59,14 +59,14 @@ export class ExchangeRequest implements GatewayRequest {
   #query = "";
   #id: string | undefined;
   #signal: AbortSignal | undefined;
-  /** Aborts the signal, in the async scope in which the app asked for it: that of its listeners. */
+  /** Aborts the signal in the async scope in which the app read it, so that its listeners run there. */
   #abortSignal: ((reason: Error) => void) | undefined;
   #abortReason: Error | undefined;
   readonly #clock: RequestClock | undefined;
 
   /**
    * @param body undefined for a request without content
-   * @param clock undefined where requests have no time limit
+   * @param clock undefined if requests have no timeout
    */
   constructor(
     head: ExchangeHead,
@@ -77,7 +77,7 @@ export class ExchangeRequest implements GatewayRequest {
     this.method = head.method;
     this.target = head.target;
     this.httpVersion = head.httpVersion;
-    // Content comes first (RFC 9110 section 7.8), and nobody can read it on a connection that is given away.
+    // The content precedes the protocol change (RFC 9110 section 7.8) and cannot be read once the connection is handed over.
     this.upgrade = head.upgrade && body === undefined;
     this.#head = head;
     this.#context = context;
@@ -85,7 +85,7 @@ export class ExchangeRequest implements GatewayRequest {
     this.#clock = clock;
   }
 
-  /** Whether the request asks to change protocols, but has content. For servers. */
+  /** Whether the request asks for a protocol change but has content. For servers. */
   get upgradesWithContent(): boolean {
     return this.#head.upgrade && !this.upgrade;
   }
@@ -108,31 +108,33 @@ export class ExchangeRequest implements GatewayRequest {
 
   get rootPath(): string {
     if (this.#head.prefixed === false) return this.#context.rootPath;
-    return this.#told?.rootPath ?? this.#context.rootPath;
+    return this.#forwardedInfo?.rootPath ?? this.#context.rootPath;
   }
 
   get scheme(): "http" | "https" {
-    return this.#told?.scheme ?? this.#context.scheme;
+    return this.#forwardedInfo?.scheme ?? this.#context.scheme;
   }
 
-  /** RFC 9112 section 3.2.2: the authority of an absolute-form target wins over Host. */
+  /** The authority of an absolute-form target overrides Host (RFC 9112 section 3.2.2). */
   get host(): string {
     if (this.method === "CONNECT") return this.target;
     if (this.target.charCodeAt(0) !== 0x2f) {
       const absolute = ABSOLUTE_FORM.exec(this.target);
       if (absolute !== null) return absolute[1] as string;
     }
-    const host = this.#told?.host ?? this.#hostField ?? "";
-    return this.#told?.port === undefined ? host : hostWithPort(host, this.#told.port, this.scheme);
+    const host = this.#forwardedInfo?.host ?? this.#hostField ?? "";
+    return this.#forwardedInfo?.port === undefined
+      ? host
+      : hostWithPort(host, this.#forwardedInfo.port, this.scheme);
   }
 
-  /** Whether the peer is one of the proxies whose word counts. For servers and their logs. */
+  /** Whether the peer is a trusted proxy. For servers and their logs. */
   get trusted(): boolean {
     return this.#context.proxyRules !== undefined;
   }
 
-  /** What trusted proxies say; undefined where the peer is none. */
-  get #told(): Forwarded | undefined {
+  /** The information forwarded by trusted proxies; undefined if the peer is not trusted. */
+  get #forwardedInfo(): Forwarded | undefined {
     if (this.#forwarded !== undefined) return this.#forwarded;
     const { proxyRules, peer } = this.#context;
     if (proxyRules !== undefined)
@@ -142,7 +144,7 @@ export class ExchangeRequest implements GatewayRequest {
     return this.#forwarded;
   }
 
-  /** Without joining the fields, which is most of what the URL of a fetch request costs. */
+  /** The Host field, without joining all fields, which is most of the cost of a fetch request's URL. */
   get #hostField(): string | undefined {
     if (this.#headers !== undefined) return this.#headers.host;
     const raw = this.#head.rawHeaders;
@@ -163,7 +165,7 @@ export class ExchangeRequest implements GatewayRequest {
   }
 
   get remote(): Endpoint {
-    return this.#told?.remote ?? this.#context.peer;
+    return this.#forwardedInfo?.remote ?? this.#context.peer;
   }
 
   get peer(): Endpoint {
@@ -175,7 +177,7 @@ export class ExchangeRequest implements GatewayRequest {
   }
 
   get id(): string {
-    this.#id ??= this.#givenId() ?? requestId(nextRequestNumber());
+    this.#id ??= this.#forwardedId() ?? requestId(nextRequestNumber());
     return this.#id;
   }
 
@@ -217,14 +219,14 @@ export class ExchangeRequest implements GatewayRequest {
     return this.#context.state;
   }
 
-  /** Nobody waits for the answer any more. For servers; the first reason stands. */
+  /** Aborts `signal`: the response is no longer wanted. The first reason counts. For servers. */
   abort(reason: Error): void {
     if (this.#abortReason !== undefined) return;
     this.#abortReason = reason;
     this.#abortSignal?.(reason);
   }
 
-  #givenId(): string | undefined {
+  #forwardedId(): string | undefined {
     const { proxyRules } = this.#context;
     if (proxyRules === undefined) return undefined;
     const id =

@@ -1,4 +1,4 @@
-/** Chooses the handler for one exchange, runs it, and sees to what it throws. */
+/** Chooses and runs the handler of one exchange, and handles its errors. */
 import { HttpError } from "../errors.ts";
 import type { GatewayRequest, Handler } from "../gateway/types.ts";
 import type { Answer } from "./answer.ts";
@@ -6,11 +6,11 @@ import type { ExchangeRequest } from "./request.ts";
 import { requestScope } from "./scope.ts";
 
 /**
- * The handler of an app that takes a request. One that asks to change protocols and has content is refused where the
- * app would do as it asks, and else like any other: a server may ignore Upgrade (RFC 9110 section 7.8).
+ * Returns the app's handler for a request. An upgrade request with content is refused if the app has an upgrade
+ * handler. Otherwise it is handled as an ordinary request: a server may ignore Upgrade (RFC 9110 section 7.8).
  *
- * @param upgrade undefined where the app has only one handler
- * @throws HttpError 501
+ * @param upgrade undefined if the app has no upgrade handler
+ * @throws HttpError 501 for an upgrade request with content
  */
 export function handlerFor(request: ExchangeRequest, handle: Handler, upgrade: Handler | undefined): Handler {
   if (upgrade === undefined) return handle;
@@ -20,10 +20,10 @@ export function handlerFor(request: ExchangeRequest, handle: Handler, upgrade: H
 }
 
 /**
- * Calls `handler` in a scope of its own; a throw or a rejection becomes the answer's failure.
+ * Calls `handler` in its own async scope; an exception or rejection fails the response.
  *
- * @param settled called when the promise that it returns has settled, and the answer's failure is seen to
- * @returns what tells that the handler has settled; undefined where it does not say
+ * @param settled called when the handler's promise has settled, after a rejection has failed the response
+ * @returns the handler's promise; undefined if it returned none
  */
 export function runHandler(
   handler: Handler,

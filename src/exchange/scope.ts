@@ -1,10 +1,10 @@
 /**
- * Async scopes, in which `AsyncLocalStorage` keeps its stores. The requests of one connection come out of the same
- * callbacks: without a scope of its own, what one request enters with `enterWith` would be there for the next.
+ * Async scopes, which hold the stores of `AsyncLocalStorage`. The requests of a connection run from the same callbacks,
+ * so without a scope per request, a store entered with `enterWith` would leak into the next request.
  */
 import { AsyncResource } from "node:async_hooks";
 
-/** The scope of one request: it has the stores of where it is made, and keeps those that are entered within. */
+/** Creates the scope of one request. It inherits the current stores and confines those entered within it. */
 export function requestScope(): AsyncResource {
   return new AsyncResource("TSGUN_REQUEST");
 }

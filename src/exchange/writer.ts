@@ -1,7 +1,7 @@
-/** The writer that `respond` returns when it is given no content. */
+/** The writer that `respond` returns when called without content. */
 import type { HeadersInput, ResponseWriter } from "../gateway/types.ts";
 
-/** What a writer needs of its answer. */
+/** The members of a response that a writer uses. */
 export interface WritableAnswer {
   sendHead(): void;
   send(chunk: string | Uint8Array): boolean;
@@ -13,7 +13,7 @@ export interface WritableAnswer {
 
 const READY = Promise.resolve();
 
-/** A caller may ignore a promise; its failure is the answer's, which has been told already. */
+/** Marks a rejection as handled: a caller may ignore the promise, because the response reports its own failure. */
 function observed(promise: Promise<void>): Promise<void> {
   promise.catch(() => {});
   return promise;

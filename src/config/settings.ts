@@ -43,7 +43,7 @@ export interface Setting<T, Input = unknown> {
   readonly outsideFile?: boolean;
   /** Whether HUP can change it. Settings of the arbiter and its sockets need a restart. */
   readonly reload: boolean;
-  /** What it does, in one or two sentences. */
+  /** Describes the effect in one or two sentences. */
   readonly doc: string;
 }
 

@@ -52,7 +52,7 @@ export function workerCount(workers: number | "auto"): number {
 }
 
 /**
- * The number of workers for `--workers auto`: one per CPU, rounded up, since one worker can use no more than one CPU.
+ * The number of workers for `--workers auto`: one per CPU, rounded up, since one worker can use no more than one CPU; at least one.
  */
 export function autoWorkers(limit: CpuLimit = cpuLimit()): number {
   return Math.max(1, Math.ceil(limit.cpus));

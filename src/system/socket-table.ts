@@ -29,7 +29,7 @@ export function isAboutToListen(path: string): boolean | undefined {
   }
 }
 
-/** Of /proc/net/unix: SOCK_STREAM, not the flag of a socket that listens (__SO_ACCEPTCON), SS_UNCONNECTED. */
+/** Values in /proc/net/unix: SOCK_STREAM, flags without __SO_ACCEPTCON (not listening), SS_UNCONNECTED. */
 const STREAM = "0001";
 const NO_FLAGS = "00000000";
 const UNCONNECTED = "01";

@@ -1,11 +1,11 @@
 /**
  * Compiles ES modules without linking or running them, to find the one with the syntax error. `node:vm`
- * can do that only behind a flag, and V8 tells the line only to the inspector; both are to be had in a
- * thread of its own, which is started for an app that has already failed and for no other.
+ * needs a flag for that, and V8 reports the line only to the inspector. A separate thread gives us both; it
+ * starts only after an app has failed to load.
  */
 import { Worker } from "node:worker_threads";
 
-/** The JavaScript that a file is, or was compiled to. */
+/** The JavaScript of a file, as written or as compiled. */
 export interface Compilation {
   readonly file: string;
   readonly source: string;
@@ -42,7 +42,7 @@ const THREAD = `
   }
 `;
 
-/** The first that fails to compile with `message`; undefined when none does or this Node cannot tell. */
+/** Returns the first one that fails to compile with `message`; undefined when none does or this Node cannot tell. */
 export function firstThatFails(
   compilations: readonly Compilation[],
   message: string,

@@ -1,6 +1,6 @@
 /**
- * The configuration file, read as often as somebody asks, each time as it is then. It is the user's
- * code, loaded as the app is; what is wrong with it ends as one line that names the file.
+ * The configuration file. Each read sees the file as it is at that moment. It is user code, loaded like the
+ * app; every error becomes one line that names the file.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -17,10 +17,10 @@ import type { ModuleNamespace } from "./import-module.ts";
 import { lineOfJsonTrouble } from "./json-trouble.ts";
 import { displayed, type Location } from "./locate.ts";
 
-/** How long a file may take, for what it awaits, in milliseconds. */
-const LIMIT = 60_000;
+/** Limit for what the file awaits, in milliseconds. */
+const READ_TIMEOUT_MS = 60_000;
 
-/** What a configuration file says. */
+/** The content of a configuration file. */
 export interface ConfigFileContent {
   /** Its settings, as written. */
   readonly layer: Layer;
@@ -29,13 +29,13 @@ export interface ConfigFileContent {
 
 /** A configuration file as `--config` names it: a path, `file:PATH` or `module:NAME`. */
 export class ConfigFile {
-  /** How it is called in messages. */
+  /** Its name in messages. */
   readonly shown: string;
   readonly #location: Location;
   readonly #folder: string;
 
   /**
-   * @param folder what a relative path starts from
+   * @param folder base of relative paths
    * @throws FatalError (usage) when there is no such file.
    */
   constructor(source: string, folder: string) {
@@ -44,7 +44,7 @@ export class ConfigFile {
     this.#folder = folder;
   }
 
-  /** What a process in another folder can read it by. */
+  /** A source that a process in another folder can resolve. */
   get source(): string {
     if (this.#location.kind === "file") return this.#location.file;
     try {
@@ -55,11 +55,11 @@ export class ConfigFile {
   }
 
   /**
-   * Reads it as it is now.
-   * @throws FatalError (usage) that names the file, and the line where that is known.
+   * Reads the current content.
+   * @throws FatalError (usage) that names the file, and the line if known.
    */
   async read(context: ConfigContext): Promise<ConfigFileContent> {
-    const content = await inTime(this.#content(context), this.shown);
+    const content = await withTimeout(this.#content(context), this.shown);
     const values: { [name: string]: unknown } = {};
     const hooks: { [name: string]: unknown } = {};
     for (const [name, value] of await this.#members(content)) {
@@ -81,7 +81,7 @@ export class ConfigFile {
     const module = await this.#imported();
     if (exportOf(module) === undefined)
       throw this.#wrong('it has no default export: write export default { app: "app.ts:handler" }');
-    return this.#checked(await this.#made(exportOf(module), context), "the default export is");
+    return this.#checked(await this.#evaluated(exportOf(module), context), "the default export is");
   }
 
   async #imported(): Promise<ModuleNamespace> {
@@ -97,7 +97,7 @@ export class ConfigFile {
     }
   }
 
-  async #made(exported: unknown, context: ConfigContext): Promise<unknown> {
+  async #evaluated(exported: unknown, context: ConfigContext): Promise<unknown> {
     if (typeof exported !== "function") return exported;
     try {
       return await exported(context);
@@ -107,7 +107,7 @@ export class ConfigFile {
     }
   }
 
-  /** What the object says, which may be said by getters. */
+  /** The entries of the object. They may be getters, which can throw. */
   async #members(content: object): Promise<[string, unknown][]> {
     try {
       return Object.entries(content);
@@ -153,7 +153,7 @@ function filesBeside(file: string): string[] {
 }
 
 function readJson(file: string, shown: string): unknown {
-  // Some editors begin a file with a mark of its encoding.
+  // Some editors write a byte order mark.
   const text = readFileSync(file, "utf8").replace(/^\uFEFF/, "");
   try {
     return JSON.parse(text);
@@ -165,14 +165,14 @@ function readJson(file: string, shown: string): unknown {
   }
 }
 
-/** What CommonJS exports is the default export, and what a compiler made of `export default` lies in that. */
+/** `module.exports` arrives as the default export; transpiled ES modules keep their own `default` inside it. */
 function exportOf(module: ModuleNamespace): unknown {
   const exported = module.default;
   if (typeof exported !== "object" || exported === null || !("__esModule" in exported)) return exported;
   return (exported as { default?: unknown }).default;
 }
 
-/** What is wrong with the configuration is wrong use, whatever it would be in an app. */
+/** Every configuration error exits as a usage error, whatever exit code it would have in an app. */
 function asUsage(error: FatalError): FatalError {
   return new FatalError(error.message, ExitCode.usage, { cause: error.cause });
 }
@@ -182,14 +182,14 @@ function described(value: unknown): string {
   return Array.isArray(value) ? "an array" : `a ${typeof value}`;
 }
 
-async function inTime<T>(work: Promise<T>, shown: string): Promise<T> {
+async function withTimeout<T>(work: Promise<T>, shown: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const message = `${shown} was not done after ${LIMIT / 1000}s: it awaits something that does not come`;
-    timer = setTimeout(() => reject(new FatalError(message, ExitCode.usage)), LIMIT);
+  const timeout = new Promise<never>((_, reject) => {
+    const message = `${shown} was not done after ${READ_TIMEOUT_MS / 1000}s: it awaits something that does not come`;
+    timer = setTimeout(() => reject(new FatalError(message, ExitCode.usage)), READ_TIMEOUT_MS);
   });
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([work, timeout]);
   } finally {
     clearTimeout(timer);
   }

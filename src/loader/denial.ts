@@ -1,32 +1,32 @@
-/** What the system does not let this process read, for people: who, which folder or file, and what to do. */
+/** Describes denied file access for the operator: which user, which folder or file, and what to do. */
 import { accessSync, constants, readlinkSync, type Stats, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { dirname, relative, resolve } from "node:path";
 
 /**
- * One line about the first folder on the way to `path` that this process may not enter, or about what is there and may
- * not be read. Undefined where nothing stands in the way, also if there is nothing.
+ * Returns one line about the first folder above `path` that this process may not enter, or about `path` itself if it
+ * may not be read. Undefined when access is allowed or nothing exists there.
  */
 export function denialOf(path: string): string | undefined {
-  const closed = foldersAbove(path).find((folder) => isDenied(folder, constants.X_OK));
-  if (closed === undefined && !isDenied(path, constants.R_OK)) return undefined;
-  const stats = statsOf(closed ?? path);
-  // A link may be looked at, and lead where nothing may.
+  const denied = foldersAbove(path).find((folder) => isDenied(folder, constants.X_OK));
+  if (denied === undefined && !isDenied(path, constants.R_OK)) return undefined;
+  const stats = statsOf(denied ?? path);
+  // A readable symlink may point into a folder that may not be entered.
   if (stats === undefined) {
-    const target = linked(path, closed ?? path);
+    const target = linked(path, denied ?? path);
     return target && denialOf(target);
   }
   const what =
-    closed !== undefined ? "enter the folder" : stats.isDirectory() ? "read the folder" : "read the file";
-  const why = closed === undefined ? "" : `, which ${path} lies in`;
+    denied !== undefined ? "enter the folder" : stats.isDirectory() ? "read the folder" : "read the file";
+  const why = denied === undefined ? "" : `, which ${path} lies in`;
   const mode = (stats.mode & 0o7777).toString(8).padStart(4, "0");
   return (
-    `${userName()} may not ${what} ${closed ?? path} (mode ${mode})${why}: give that user the right, ` +
+    `${userName()} may not ${what} ${denied ?? path} (mode ${mode})${why}: give that user the right, ` +
     "or put the app where it has it"
   );
 }
 
-/** From the root on. */
+/** Starts at the root. */
 function foldersAbove(path: string): string[] {
   const above = dirname(path);
   return above === path ? [above] : [...foldersAbove(above), above];
@@ -49,7 +49,7 @@ function statsOf(path: string): Stats | undefined {
   }
 }
 
-/** The path with the link in it replaced by where it leads; undefined when that is none. */
+/** Returns the path with `link` replaced by its target; undefined when `link` is not a symlink. */
 function linked(path: string, link: string): string | undefined {
   try {
     return resolve(dirname(link), readlinkSync(link), relative(link, path));
@@ -62,7 +62,7 @@ function userName(): string {
   try {
     return `user ${userInfo().username}`;
   } catch {
-    // Nobody has to have a name.
+    // A user id without an entry in the user database has no name.
     return `user ${process.geteuid?.()}`;
   }
 }

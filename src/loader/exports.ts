@@ -1,21 +1,21 @@
 /**
- * Finds the app among what its module exports. CommonJS puts everything under `default`, and what Node
- * recognises also beside it; both places are looked at, so that nobody has to know.
+ * Finds the app among the exports of its module. Node puts all CommonJS exports under `default`, and those that it
+ * detects statically beside it. We search both, so that users need not know the difference.
  */
 import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { ModuleNamespace } from "./import-module.ts";
 import { type AppSpec, DEFAULT_NAMES } from "./spec.ts";
 
-/** What a name stands for, and the object that it was found on (the `this` of a call). */
+/** An exported value and the object that holds it (the `this` of a call). */
 export interface Found {
   readonly name: string;
   readonly value: unknown;
   readonly owner: unknown;
 }
 
-/** Longer lists of names help nobody. */
-const NAMES_SHOWN = 12;
+/** Names listed in an error message. */
+const MAX_LISTED_NAMES = 12;
 
 /**
  * Follows the path of `spec` into `module`, or tries the default names. Throws `FatalError`
@@ -67,7 +67,7 @@ function exportsOf(module: ModuleNamespace): Map<string, unknown> {
   const inner = module.default;
   if (isTranspiled(inner)) exported.delete("default");
   if (!isTranspiled(inner) && !isContainer(inner)) return exported;
-  // What a CommonJS module has that exports nothing.
+  // A CommonJS module without exports has an empty `module.exports`.
   if (Object.keys(inner).length === 0) exported.delete("default");
   for (const name of Object.keys(inner)) {
     if (exported.get(name) === undefined) exported.set(name, inner[name]);
@@ -75,14 +75,14 @@ function exportsOf(module: ModuleNamespace): Map<string, unknown> {
   return exported;
 }
 
-/** `module.exports` of a module that was written as ES module: its default is one level down. */
+/** Whether this is `module.exports` of a transpiled ES module: its default export is one level down. */
 function isTranspiled(value: unknown): value is Record<string, unknown> {
   return (
     typeof value === "object" && value !== null && (value as { __esModule?: unknown }).__esModule === true
   );
 }
 
-/** A plain object that holds exports, as `module.exports = { handler }`, and is no app itself. */
+/** Whether this is a plain object of exports, such as `module.exports = { handler }`, and not an app itself. */
 function isContainer(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -102,8 +102,8 @@ function missing(what: string, name: string, has: string, names: Iterable<string
 function listed(verb: string, names: Iterable<string>): string {
   const all = [...names];
   if (all.length === 0) return `${verb} nothing`;
-  const more = all.length > NAMES_SHOWN ? ` and ${all.length - NAMES_SHOWN} more` : "";
-  return `${verb} ${all.slice(0, NAMES_SHOWN).join(", ")}${more}`;
+  const more = all.length > MAX_LISTED_NAMES ? ` and ${all.length - MAX_LISTED_NAMES} more` : "";
+  return `${verb} ${all.slice(0, MAX_LISTED_NAMES).join(", ")}${more}`;
 }
 
 function propertiesOf(value: unknown): string[] {

@@ -1,4 +1,4 @@
-/** What went wrong in the user's code, in one line with its place there; the error itself stays the `cause`. */
+/** Describes a failure in user code in one line with its location; the original error is the `cause`. */
 import { fileURLToPath } from "node:url";
 import { ExitCode, FatalError } from "../errors.ts";
 import { denialOf } from "./denial.ts";
@@ -18,14 +18,14 @@ export async function importFailure(error: unknown, location: Location, cwd: str
   const trouble = location.kind === "file" ? await syntaxTrouble(error, location.file) : undefined;
   if (trouble === undefined) return codeFailure(`cannot load ${location.shown}`, error, cwd);
   const place = displayed(trouble.file, cwd) + (trouble.line === undefined ? "" : `:${trouble.line}`);
-  // The linker's complaint about a name that is not exported is a SyntaxError too, but not one of syntax.
+  // The linker reports a missing export as a SyntaxError, but the syntax is fine.
   const text = /^The requested module /.test(trouble.reason)
     ? `${trouble.reason} (at ${place})`
     : `syntax error in ${place}: ${trouble.reason}${hint(trouble.reason, trouble.file)}`;
   return new FatalError(`cannot load ${location.shown}: ${text}`, ExitCode.appLoad, { cause: error });
 }
 
-/** Node says of a file in a folder that may not be entered that it is not there. */
+/** Node reports a file in a folder that it may not enter as missing. */
 function denialBehind(error: unknown): string | undefined {
   const { code, path, url } = (error ?? {}) as { code?: unknown; path?: unknown; url?: unknown };
   if (code === "EACCES" && typeof path === "string") return denialOf(path);
@@ -33,7 +33,7 @@ function denialBehind(error: unknown): string | undefined {
   return code === "ERR_MODULE_NOT_FOUND" && isFile ? denialOf(fileURLToPath(url)) : undefined;
 }
 
-/** The error for code of the user that threw while `what` was going on. */
+/** The error for user code that threw during `what`. */
 export function codeFailure(what: string, error: unknown, cwd: string): FatalError {
   const frame = userFrame(error);
   const place = frame === undefined ? "" : ` (at ${displayed(frame.file, cwd)}:${frame.line})`;
@@ -43,7 +43,7 @@ export function codeFailure(what: string, error: unknown, cwd: string): FatalErr
   });
 }
 
-/** An error as one line: its name, where that says anything, and the first line of its message. */
+/** One line: the error's name, if more specific than "Error", and the first line of its message. */
 function described(error: unknown): string {
   if (!(error instanceof Error))
     return `it threw ${JSON.stringify(error) ?? String(error)}, which is no Error`;
@@ -56,7 +56,7 @@ function oneLine(text: string): string {
   return (text.trim().split("\n")[0] as string).trim();
 }
 
-/** What to do about mistakes that many make and whose message does not tell. */
+/** Advice for common mistakes whose message does not say what to do. */
 function hint(text: string, file: string | undefined): string {
   if (/\b(?:require|module|exports|__dirname|__filename) is not defined/.test(text)) {
     return file !== undefined && isTypeScript(file)
@@ -67,14 +67,14 @@ function hint(text: string, file: string | undefined): string {
   if (/Cannot use import statement outside a module|Unexpected token 'export'/.test(text)) {
     return '; add "type": "module" to package.json, or name the file .mjs';
   }
-  // Node remembers that such files failed, so the compiler cannot be called in afterwards.
+  // Node caches the failed load of such a file, so registering the compiler afterwards does not help.
   if (/Unknown file extension "\.[mc]?tsx?"|not supported in strip-only mode/.test(text)) {
     return "; give the file of the app itself the ending .ts, then what it imports is compiled too";
   }
   return "";
 }
 
-/** True when it is the package itself that is missing, not something that it imports. */
+/** True when the package itself is missing, not one of its imports. */
 export function isMissing(error: unknown, location: Extract<Location, { kind: "package" }>): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") return false;
@@ -85,7 +85,7 @@ async function syntaxTrouble(error: unknown, entry: string): ReturnType<typeof l
   try {
     return await locateSyntaxError(error, entry);
   } catch {
-    // The file is gone or cannot be read a second time: the error that was thrown says enough.
+    // The file is gone or unreadable by now: report the original error.
     return undefined;
   }
 }

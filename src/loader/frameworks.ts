@@ -1,6 +1,6 @@
 /**
- * Apps of the frameworks that run on node's own server, known by the methods that only they have: a check
- * by class would miss a second copy of the package.
+ * Recognises apps of frameworks that run on node's own server by methods that only they have. `instanceof` would
+ * miss a second copy of the package.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { createRequire } from "node:module";
@@ -14,11 +14,11 @@ type Methods<Names extends string> = Record<Names, Method>;
 interface Framework {
   readonly what: string;
   matches(value: unknown): boolean;
-  /** Throws `FatalError` when the value is of the framework, but cannot be served as it is. */
+  /** Throws `FatalError` when the value belongs to the framework but cannot be served as it is. */
   load(value: unknown, shown: string): Omit<LoadedNodeApp, "kind" | "what">;
 }
 
-/** Tells the framework that `value` comes from; undefined when it bears no mark of one. */
+/** Returns the framework that `value` belongs to; undefined for none. */
 export function frameworkOf(
   value: unknown,
 ): { what: string; load(shown: string): LoadedNodeApp } | undefined {
@@ -28,14 +28,14 @@ export function frameworkOf(
   return {
     what,
     load(shown) {
-      // Copied by descriptor: `upgrade` may be a getter that looks again.
+      // Copy descriptors: `upgrade` may be a getter that must stay live.
       const parts = Object.getOwnPropertyDescriptors(found.load(value, shown));
       return Object.defineProperties({ kind: "node", what } as LoadedNodeApp, parts);
     },
   };
 }
 
-/** True for an instance that is awaited by others as if it were a promise; awaiting it would start it. */
+/** True for a thenable app instance: awaiting it would start it. */
 export function isStartedByAwait(value: unknown): boolean {
   return fastify.matches(value);
 }
@@ -52,7 +52,7 @@ const fastify: Framework = {
         return upgradeOf(instance.server);
       },
       startup: async () => void (await instance.ready()),
-      // Its `preClose` hooks are where plugins end WebSockets.
+      // Plugins end WebSockets in its `preClose` hooks.
       shutdown: async () => void (await instance.close()),
       closesUpgraded: true,
     };
@@ -77,7 +77,7 @@ const nest: Framework = {
         await app.init();
         await inner?.startup?.();
       },
-      // Ends the WebSockets of its gateways.
+      // Ends the WebSockets of Nest's gateways.
       shutdown: async () => void (await app.close()),
       closesUpgraded: true,
     };
@@ -90,7 +90,7 @@ const httpServer: Framework = {
   load(value, shown) {
     const server = value as NetServer;
     refuseListening(server, shown);
-    // Loaded here only: a gateway app can do without node:http, which is a third of a worker's start.
+    // Load node:http late: it is a third of a worker's start-up time, and a gateway app does not need it.
     const { Server: HttpServer } = createRequire(import.meta.url)("node:http") as typeof import("node:http");
     if (!(server instanceof HttpServer)) {
       throw refusal(`${shown} is a server, but not of node:http: export an http.Server or its listener`);
@@ -127,7 +127,7 @@ const express: Framework = {
   },
 };
 
-/** What Koa's callback() returns; the call is in its text even when names are shortened. */
+/** The return value of Koa's callback(). Its text contains the call of createContext even when minified. */
 const koaCallback: Framework = {
   what: "Koa callback",
   matches: (value) =>
@@ -142,7 +142,7 @@ function has<Names extends string>(value: unknown, ...names: Names[]): value is 
   return names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
 }
 
-/** Hands upgrades to a server that never listens itself, if anyone waits for them there. */
+/** Emits upgrades on a server that never listens itself; undefined when it has no `upgrade` listener. */
 function upgradeOf(server: unknown): UpgradeListener | undefined {
   if (!(server instanceof NetServer) || server.listenerCount("upgrade") === 0) return undefined;
   return (request, socket, head) => void server.emit("upgrade", request, socket, head);

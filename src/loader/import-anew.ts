@@ -1,6 +1,6 @@
 /**
- * Importing a file that was imported before as it is now, with what it imports itself; packages stay. What was
- * read before is kept by Node for ever: some 10 kB for a small file, so this is for what changes now and then.
+ * Re-imports a file and the user's files that it imports; packages stay cached. Node never frees earlier readings:
+ * about 10 kB for a small file, so use this only for files that change rarely.
  */
 import * as nodeModule from "node:module";
 import { extname } from "node:path";
@@ -15,17 +15,16 @@ interface SyncHooks {
   registerHooks?(hooks: { resolve: unknown }): unknown;
 }
 
-/** More than a thread takes. */
+/** Descriptors required before starting the hook thread: more than it opens. */
 const THREAD_DESCRIPTORS = 8;
 
-/** How many readings there have been; the first one leaves no mark. */
+/** Number of readings so far; the first one is unmarked. */
 let readings = 0;
-/** CommonJS modules of the user that the last reading loaded. */
+/** The user's CommonJS modules that the last reading loaded. */
 let required: readonly string[] = [];
 
 /**
- * Imports what `locate` found as it is now. One caller at a time. Rejects with whatever the module or its
- * imports throw.
+ * Imports the current content of `location`. Not reentrant. Rejects with whatever the module or its imports throw.
  */
 export async function importAnew(location: Location): Promise<ModuleNamespace> {
   const mark = readings === 0 ? undefined : readings;
@@ -42,7 +41,7 @@ export async function importAnew(location: Location): Promise<ModuleNamespace> {
 
 let marking: Promise<void> | undefined;
 
-/** The first import of a file needs no hook: what is imported once costs nothing more. */
+/** Registers the resolve hook. The first import needs none, so a file that is imported once costs nothing more. */
 function markImports(): Promise<void> {
   marking ??= (async () => {
     const hooks = new URL(`./fresh-resolve${extname(import.meta.filename)}`, import.meta.url);

@@ -1,6 +1,6 @@
 /**
- * Evaluates the user's module: the one place where code of the app starts to run. Always by `import()`,
- * which takes ES modules and CommonJS alike.
+ * Evaluates the user's module: the only place where app code starts to run. Uses `import()`, which loads ES
+ * modules and CommonJS alike.
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -8,17 +8,17 @@ import { pathToFileURL } from "node:url";
 import type { Location } from "./locate.ts";
 import { isTypeScript, registerTypeScript } from "./typescript.ts";
 
-/** What `import()` gives. */
+/** The result of `import()`. */
 export type ModuleNamespace = Readonly<Record<string, unknown>>;
 
 export interface ImportOptions {
-  /** Behind the URL: the module is imported apart from any import of it with another one. */
+  /** Appended to the URL: Node caches each query as a module of its own. */
   readonly query?: string;
-  /** Called before anything of the module is loaded, behind the compiler if it needs one. */
+  /** Called before the module is loaded, after the compiler is registered if it needs one. */
   prepare?(): void;
 }
 
-/** Imports what `locate` found. Rejects with whatever the module or its imports throw. */
+/** Imports `location`. Rejects with whatever the module or its imports throw. */
 export async function importModule(
   location: Location,
   options: ImportOptions = {},
@@ -30,22 +30,22 @@ export async function importModule(
 }
 
 /**
- * Resolves a package from the user's folder instead of from tsgun's own. Packages for ES modules only
- * are hidden from `require.resolve`: a script that pretends to lie there imports them.
+ * Resolves a package from the user's folder instead of tsgun's own. `require.resolve` does not find packages
+ * that are ES modules only, so a script whose file name lies in that folder imports them.
  */
 async function importPackage(name: string, from: string, options: ImportOptions): Promise<ModuleNamespace> {
   const { query = "" } = options;
-  const asking = join(from, "[app]");
+  const referrer = join(from, "[app]");
   let file: string;
   try {
-    file = createRequire(asking).resolve(name);
+    file = createRequire(referrer).resolve(name);
   } catch (error) {
     const { constants, Script } = await import("node:vm");
     const { USE_MAIN_CONTEXT_DEFAULT_LOADER: context } = (constants ?? {}) as Partial<typeof constants>;
     if ((error as { code?: unknown }).code !== "ERR_PACKAGE_PATH_NOT_EXPORTED" || context === undefined)
       throw error;
     options.prepare?.();
-    const filename = query === "" ? asking : `${pathToFileURL(asking).href}${query}`;
+    const filename = query === "" ? referrer : `${pathToFileURL(referrer).href}${query}`;
     const script = new Script("(name) => import(name)", { filename, importModuleDynamically: context });
     return await (script.runInThisContext() as (name: string) => Promise<ModuleNamespace>)(name);
   }

@@ -1,10 +1,10 @@
-/** Where a text stops being JSON (RFC 8259). `JSON.parse` does not always say, and never in lines. */
+/** Finds where a text stops being JSON (RFC 8259). `JSON.parse` does not always report it, and never as a line. */
 
 const SPACE = /[ \t\n\r]*/y;
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/y;
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
-/** The line, from 1, of the first character that no JSON text could have there; undefined for JSON. */
+/** Returns the line, from 1, of the first character that cannot be JSON; undefined for valid JSON. */
 export function lineOfJsonTrouble(text: string): number | undefined {
   const scan = new Scan(text);
   if (scan.value() && scan.atEnd()) return undefined;
@@ -20,38 +20,39 @@ class Scan {
   }
 
   atEnd(): boolean {
-    this.#takes(SPACE);
+    this.#accept(SPACE);
     return this.at === this.#text.length;
   }
 
-  /** Goes behind a value; stays where it is none any more, and returns false. */
+  /** Advances past a value. On invalid input returns false and stays at the offending character. */
   value(): boolean {
-    if (this.#opens("{")) return this.#members("}", () => this.#string() && this.#opens(":") && this.value());
-    if (this.#opens("[")) return this.#members("]", () => this.value());
-    return this.#string() || this.#takes(SCALAR);
+    if (this.#acceptCharacter("{"))
+      return this.#members("}", () => this.#string() && this.#acceptCharacter(":") && this.value());
+    if (this.#acceptCharacter("[")) return this.#members("]", () => this.value());
+    return this.#string() || this.#accept(SCALAR);
   }
 
   #members(close: string, member: () => boolean): boolean {
-    if (this.#opens(close)) return true;
+    if (this.#acceptCharacter(close)) return true;
     do {
       if (!member()) return false;
-    } while (this.#opens(","));
-    return this.#opens(close);
+    } while (this.#acceptCharacter(","));
+    return this.#acceptCharacter(close);
   }
 
   #string(): boolean {
-    this.#takes(SPACE);
-    return this.#takes(STRING);
+    this.#accept(SPACE);
+    return this.#accept(STRING);
   }
 
-  #opens(character: string): boolean {
-    this.#takes(SPACE);
+  #acceptCharacter(character: string): boolean {
+    this.#accept(SPACE);
     if (this.#text[this.at] !== character) return false;
     this.at += 1;
     return true;
   }
 
-  #takes(pattern: RegExp): boolean {
+  #accept(pattern: RegExp): boolean {
     pattern.lastIndex = this.at;
     const found = pattern.exec(this.#text)?.[0];
     if (found !== undefined) this.at += found.length;

@@ -1,10 +1,10 @@
 /**
- * Tells what kind of app a value is. Under `auto` the first rule that fits decides:
+ * Detects the kind of an app. Under `auto` the first matching rule decides:
  *
- *  1. It bears the marks of a framework (Fastify, Nest, http.Server, Koa, Express, Connect): node.
- *  2. A function whose text uses its second parameter as node's response (`res.end`, `res.setHeader`, …),
- *     which a gateway's `respond` has not: node.
- *  3. A function of exactly one parameter: fetch, since it can answer by its return value only.
+ *  1. A framework recognised by its methods (Fastify, Nest, http.Server, Koa, Express, Connect): node.
+ *  2. A function whose text uses its second parameter as node's response (`res.end`, `res.setHeader`, …;
+ *     a gateway's `respond` has no such members): node.
+ *  3. A function of exactly one parameter: fetch, since it can respond only by its return value.
  *  4. Any other function: a gateway handler.
  *  5. An object with a method `handle`: a gateway app (unless it is a fetch app whose `handle` takes one parameter).
  *  6. An object with a method `fetch`: fetch.
@@ -18,8 +18,8 @@ import type { AppInterface, LoadedApp } from "./loaded-app.ts";
 type AnyFunction = (...args: never[]) => unknown;
 
 /**
- * Makes an app of `value` that there is a server for. `shown` names the value in messages.
- * Rejects with `FatalError` (`ExitCode.appLoad`) when it is none, or not of the interface that was asked for.
+ * Converts `value` to an app that one of our servers can serve. `shown` names the value in messages.
+ * Rejects with `FatalError` (`ExitCode.appLoad`) when it is not an app, or not of the interface `wanted`.
  */
 export async function loadedAppOf(value: unknown, wanted: AppInterface, shown: string): Promise<LoadedApp> {
   const framework = frameworkOf(value);
@@ -56,7 +56,7 @@ function interfaceOf(value: AnyFunction, text: string): "gateway" | "fetch" | "n
 const SECOND_PARAMETER = /^(?:async\s+)?(?:function\b\s*\*?\s*)?[\w$]*\s*\(\s*[\w$]+\s*,\s*([\w$]+)\s*[,)]/;
 const RESPONSE_MEMBER = "(?:end|write|writeHead|setHeader|getHeader|statusCode|statusMessage|headersSent)";
 
-/** Rule 2. A `respond` writes through what it returns, so nothing of this is ever read from it. */
+/** Rule 2. A gateway app writes through the return value of `respond`, and never reads these members of it. */
 function usesServerResponse(text: string): boolean {
   const name = SECOND_PARAMETER.exec(text)?.[1];
   if (name === undefined) return false;
@@ -100,7 +100,7 @@ function gatewayApp(what: string, app: App): LoadedApp {
   return { kind: "gateway", what, app };
 }
 
-/** What adapts fetch apps, loaded when there may be one: it is a tenth of what a worker loads. */
+/** Loads the adapter for fetch apps. It is a tenth of what a worker loads, so only apps that may need it do. */
 export const fetchInterop = () => import("../interop/fetch.ts");
 
 async function fetchApp(what: string, fetch: FetchFunction): Promise<LoadedApp> {

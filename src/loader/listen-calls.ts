@@ -1,6 +1,6 @@
 /**
- * What the app tells to listen while it is loaded. tsgun does the listening: an app that does it too would be asked
- * at two places, one of which knows of no limit, no reload and no end.
+ * Records listen() calls of the app while it loads. tsgun listens on behalf of the app: if the app listened too, it
+ * would also be reachable at an address without limits, reloads or graceful shutdown.
  */
 import { Server } from "node:net";
 import { displayed } from "./locate.ts";
@@ -9,7 +9,7 @@ export class ListenCalls {
   readonly #calls: { readonly server: Server; readonly from: Error }[] = [];
   readonly #listen = Server.prototype.listen;
 
-  /** Watches from now on, until `stop`. */
+  /** Records from now on, until `stop`. */
   constructor() {
     const calls = this.#calls;
     const listen = this.#listen as (...given: unknown[]) => Server;
@@ -23,7 +23,7 @@ export class ListenCalls {
     Server.prototype.listen = this.#listen;
   }
 
-  /** Where the first call was, for people: " (at app.js:12)"; undefined when there was none. */
+  /** Location of the first call, for messages: " (at app.js:12)", or "" if unknown; undefined without a call. */
   async place(cwd: string): Promise<string | undefined> {
     const [first] = this.#calls;
     if (first === undefined) return undefined;
@@ -32,7 +32,7 @@ export class ListenCalls {
     return frame === undefined ? "" : ` (at ${displayed(frame.file, cwd)}:${frame.line})`;
   }
 
-  /** Whether a server that listens hands its requests to `listener`. */
+  /** Whether one of the listening servers passes its requests to `listener`. */
   serve(listener: unknown): boolean {
     return this.#calls.some(({ server }) => server.listeners("request").includes(listener as () => void));
   }

@@ -1,9 +1,9 @@
 /**
- * The arguments of a factory call, read as data: strings in either quote, numbers, true, false, null,
- * and arrays and objects in JSON form. Nothing is evaluated, so that a command line can never run code.
+ * Parses the arguments of a factory call as data: strings in either quote, numbers, true, false, null,
+ * and arrays and objects in JSON form. Nothing is evaluated, so a command line cannot run code.
  */
 
-/** A literal that cannot be read; `at` is the offset of the offending character. */
+/** A malformed literal; `at` is the offset of the offending character. */
 export class LiteralError extends Error {
   override readonly name = "LiteralError";
   readonly at: number;
@@ -20,7 +20,7 @@ const WORDS: Record<string, unknown> = { true: true, false: false, null: null };
 const ESCAPES: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f", "0": "\0" };
 
 /**
- * Reads the comma-separated literals between parentheses (the text without them).
+ * Parses comma-separated literals (the text between the parentheses).
  * Throws `LiteralError` for anything that is not a literal.
  */
 export function parseArguments(text: string): unknown[] {
@@ -38,12 +38,12 @@ class Reader {
     this.#text = text;
   }
 
-  /** Values up to `close`, which is consumed; up to the end of the text when there is none. */
+  /** Reads values up to and including `close`, or up to the end of the text if it is undefined. */
   list(close: string | undefined): unknown[] {
     const values: unknown[] = [];
-    if (this.#closes(close)) return values;
+    if (this.#acceptClose(close)) return values;
     do values.push(this.#value());
-    while (this.#takes(","));
+    while (this.#accept(","));
     if (close !== undefined) this.#expect(close);
     return values;
   }
@@ -56,8 +56,8 @@ class Reader {
     const next = this.#peek();
     if (next === undefined) this.#fail("a value is missing");
     if (next === '"' || next === "'") return this.#string(next);
-    if (this.#takes("[")) return this.list("]");
-    if (this.#takes("{")) return this.#object();
+    if (this.#accept("[")) return this.list("]");
+    if (this.#accept("{")) return this.#object();
     const number = this.#match(NUMBER);
     if (number !== undefined) return Number(number);
     const start = this.#at;
@@ -73,16 +73,16 @@ class Reader {
 
   #object(): Record<string, unknown> {
     const entries: [string, unknown][] = [];
-    if (this.#closes("}")) return {};
+    if (this.#acceptClose("}")) return {};
     do {
       const quote = this.#peek();
       if (quote !== '"' && quote !== "'") this.#fail("the keys of an object are quoted strings");
       const key = this.#string(quote as string);
       this.#expect(":");
       entries.push([key, this.#value()]);
-    } while (this.#takes(","));
+    } while (this.#accept(","));
     this.#expect("}");
-    // Defines own properties: a key "__proto__" is a key like any other.
+    // fromEntries defines own properties, so the key "__proto__" is harmless.
     return Object.fromEntries(entries);
   }
 
@@ -121,21 +121,21 @@ class Reader {
     return found;
   }
 
-  #closes(close: string | undefined): boolean {
-    return close === undefined ? this.#peek() === undefined : this.#takes(close);
+  #acceptClose(close: string | undefined): boolean {
+    return close === undefined ? this.#peek() === undefined : this.#accept(close);
   }
 
-  #takes(char: string): boolean {
+  #accept(char: string): boolean {
     if (this.#peek() !== char) return false;
     this.#at += 1;
     return true;
   }
 
   #expect(char: string): void {
-    if (!this.#takes(char)) this.#fail(`expected ${char} but found ${this.#shown()}`);
+    if (!this.#accept(char)) this.#fail(`expected ${char} but found ${this.#shown()}`);
   }
 
-  /** The next character that is not white space. */
+  /** Skips white space and returns the next character without consuming it. */
   #peek(): string | undefined {
     while (/\s/.test(this.#text[this.#at] ?? "")) this.#at += 1;
     return this.#text[this.#at];

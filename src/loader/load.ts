@@ -1,4 +1,4 @@
-/** From `module:name` to an app that a worker can serve. Whatever is wrong with it ends as one line and exit code 4. */
+/** Turns `module:name` into an app that a worker can serve. Every failure becomes one line and exit code 4. */
 import { ExitCode, FatalError } from "../errors.ts";
 import type { BootStep } from "../ipc/boot-step.ts";
 import { type Found, findExport } from "./exports.ts";
@@ -21,21 +21,21 @@ export type {
 } from "./loaded-app.ts";
 
 export interface LoadOptions {
-  /** How the export is to be taken. Default: `auto`. */
+  /** Interface of the export. Default: `auto`. */
   readonly interface?: AppInterface;
-  /** The folder that modules are looked for in. Default: the working folder of the process. */
+  /** Folder to resolve modules in. Default: the working folder of the process. */
   readonly cwd?: string;
-  /** For what will be imported anyway: awaited before the compiler is in place, behind which imports are slower. */
+  /** Imports what the worker needs anyway. Awaited before the compiler is registered, which slows every later import. */
   readonly beforeCompiler?: () => Promise<unknown>;
-  /** Told of every file that the app loads, from the start and later. */
+  /** Notified of every file that the app loads, now and later. */
   readonly loadedFiles?: LoadedFiles | undefined;
-  /** Told of each step that may take its time, before it is taken. */
+  /** Called before each step that may take long. */
   readonly onStep?: ((step: BootStep) => void) | undefined;
 }
 
 /**
  * Loads the app that `spec` names: imports its module, finds the export, calls it if the spec does, and
- * tells its kind. Runs code of the user, and waits for it without a limit: the caller has one.
+ * detects its kind. Runs user code and waits for it without a time limit: that is the caller's job.
  * Throws `FatalError` with `ExitCode.appLoad`; an error of the app itself is its `cause`, with its stack.
  */
 export async function loadApp(spec: string, options: LoadOptions = {}): Promise<LoadedApp> {
@@ -50,7 +50,7 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
     options.onStep?.({ step: "load", of: location.shown });
     const module = await imported(location, cwd, options.loadedFiles);
     const found = await exported(module, parsed, location.shown, listening, cwd);
-    const value = await made(found, parsed, location.shown, options);
+    const value = await evaluated(found, parsed, location.shown, options);
     const name = shownName(found, parsed, location);
     const app = await loadedAppOf(value, options.interface ?? "auto", name);
     if (app.kind === "node" && listening.serve(app.listener)) {
@@ -66,7 +66,7 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
   }
 }
 
-/** The export; where there is none, an app that listens by itself is told what is different here. */
+/** Finds the export. If there is none and the app called listen() itself, the error explains what to export instead. */
 async function exported(
   module: ModuleNamespace,
   spec: AppSpec,
@@ -100,8 +100,8 @@ async function imported(
   }
 }
 
-/** The value itself, or what it makes when the spec calls it; a promise is waited for. */
-async function made(found: Found, spec: AppSpec, shown: string, options: LoadOptions): Promise<unknown> {
+/** Returns the exported value, or the result of the call that the spec asks for; awaits promises. */
+async function evaluated(found: Found, spec: AppSpec, shown: string, options: LoadOptions): Promise<unknown> {
   const { cwd = process.cwd(), onStep } = options;
   const called = spec.args !== undefined;
   const name = `${shown}:${found.name}`;

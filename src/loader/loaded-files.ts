@@ -1,10 +1,10 @@
 /**
- * Tells which files this process loads, for `--reload`: each before it is tried, so that one that fails is known
- * as well, and whatever is imported later. Nothing here is loaded, and no hook is in place, without it.
+ * Reports the files that this process loads, for `--reload`, including later imports. Each file is reported before it
+ * loads, so that files that fail are known too. Without `--reload` this module is not loaded and no hook is registered.
  *
- * ES modules are seen by Node's hooks, `require` by its two funnels, `Module.prototype.load` and
- * `Module._resolveFilename`, which compilers and tools have wrapped in the same way for years. In-thread hooks
- * see both, but before Node 26.2 they change how CommonJS loads as soon as they are there.
+ * Node's module hooks see ES modules. For `require` we wrap `Module.prototype.load` and `Module._resolveFilename`,
+ * as compilers and tools have done for years. In-thread hooks see both, but before Node 26.2 registering them
+ * changes how CommonJS loads.
  */
 import { existsSync } from "node:fs";
 import * as nodeModule from "node:module";
@@ -16,15 +16,15 @@ import type { LoadedFile } from "../ipc/messages.ts";
 import { type LoadingNote, noteOf, noteOfLink, noteOfMissing } from "./loading-note.ts";
 import { compilesTypeScript } from "./typescript.ts";
 
-/** tsgun's own code, built or source: whoever works on that starts the server anew. */
+/** tsgun's own code, built or source. It is not watched: changes to it need a restart of the server. */
 const OWN_CODE = fileURLToPath(new URL("..", import.meta.url));
 
 const PACKAGES = `${sep}node_modules${sep}`;
 
-/** What package managers write into `node_modules` when they have installed: npm, pnpm, Yarn. */
+/** Files that npm, pnpm and Yarn write into `node_modules` at the end of an installation. */
 const INSTALLATION_MARKS = [".package-lock.json", ".modules.yaml", ".yarn-state.yml", ".yarn-integrity"];
 
-/** What of Node is not in its types. */
+/** Node internals that its types do not declare. */
 interface ModuleInternals {
   prototype: { load(filename: string): void };
   _resolveFilename(request: string, parent: { filename?: string } | undefined, ...rest: unknown[]): string;
@@ -42,19 +42,19 @@ interface SyncHooks {
 }
 
 export class LoadedFiles {
-  readonly #tell: (files: readonly LoadedFile[]) => void;
-  readonly #told = new Set<string>();
+  readonly #notify: (files: readonly LoadedFile[]) => void;
+  readonly #reported = new Set<string>();
   readonly #folders = new Set<string>();
-  #news: LoadedFile[] = [];
+  #pending: LoadedFile[] = [];
   #port: MessagePort | undefined;
   #installed = false;
 
-  /** @param tell called with what is new, soon after */
-  constructor(tell: (files: readonly LoadedFile[]) => void) {
-    this.#tell = tell;
+  /** @param notify called with new files, batched per event loop turn */
+  constructor(notify: (files: readonly LoadedFile[]) => void) {
+    this.#notify = notify;
   }
 
-  /** Puts the hooks in place, once; behind those of a compiler, which may not call what comes before them. */
+  /** Registers the hooks, once. Call it after a compiler's hooks are registered: they may not call earlier hooks. */
   install(): void {
     if (this.#installed) return;
     this.#installed = true;
@@ -64,40 +64,40 @@ export class LoadedFiles {
     else this.#registerHooks();
   }
 
-  /** Tells at once what has not been told. */
+  /** Reports all pending files now. */
   flush(): void {
     for (;;) {
       const received = this.#port && receiveMessageOnPort(this.#port);
       if (received === undefined) break;
       this.#note(received.message as LoadingNote);
     }
-    const news = this.#news;
+    const news = this.#pending;
     if (news.length === 0) return;
-    this.#news = [];
-    this.#tell(news);
+    this.#pending = [];
+    this.#notify(news);
   }
 
   #note(files: readonly LoadedFile[] | undefined): void {
     for (const file of files ?? []) {
-      if (this.#told.has(file.path) || file.path.startsWith(OWN_CODE)) continue;
-      this.#told.add(file.path);
+      if (this.#reported.has(file.path) || file.path.startsWith(OWN_CODE)) continue;
+      this.#reported.add(file.path);
       const packages = file.path.indexOf(PACKAGES);
       if (packages === -1) {
         this.#add(file);
         this.#notePackage(dirname(file.path));
       } else {
-        // Thousands of files, which an installation changes one after the other: its end is what counts.
+        // A package has thousands of files, which an installation changes one by one: watch for its end instead.
         this.#noteInstallation(file.path.slice(0, packages));
       }
     }
   }
 
   #add(file: LoadedFile): void {
-    if (this.#news.length === 0) setImmediate(() => this.flush());
-    this.#news.push(file);
+    if (this.#pending.length === 0) setImmediate(() => this.flush());
+    this.#pending.push(file);
   }
 
-  /** The package.json that says what the files of a folder are, and what is installed beside it. */
+  /** Adds the package.json that sets the module type of a folder, and the installation marks beside it. */
   #notePackage(folder: string): void {
     if (this.#folders.has(folder)) return;
     this.#folders.add(folder);
@@ -111,8 +111,8 @@ export class LoadedFiles {
   #noteInstallation(folder: string): void {
     for (const mark of INSTALLATION_MARKS) {
       const path = join(folder, "node_modules", mark);
-      if (this.#told.has(path)) continue;
-      this.#told.add(path);
+      if (this.#reported.has(path)) continue;
+      this.#reported.add(path);
       this.#add({ path, stamp: fileStamp(path) });
     }
   }
@@ -171,7 +171,7 @@ export class LoadedFiles {
   }
 }
 
-/** Since then `require` in an imported CommonJS module passes in-thread hooks as if they were not there. */
+/** From Node 26.2 on, in-thread hooks leave `require` in an imported CommonJS module unchanged. */
 function hasCompleteSyncHooks(): boolean {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   return major > 26 || (major === 26 && minor >= 2);

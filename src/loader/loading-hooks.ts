@@ -1,6 +1,6 @@
 /**
- * Runs on Node's own thread for module hooks, where `module.register` puts it: tells which files ES modules are
- * loaded from, before that is tried, and what was looked for in vain. It changes nothing of either.
+ * Runs on Node's module hooks thread, where `module.register` loads it. Reports the file of each ES module before it
+ * is loaded, and the candidate files of imports that failed to resolve. It does not change how modules load.
  */
 import type { LoadHook, ResolveHook } from "node:module";
 import type { MessagePort } from "node:worker_threads";
@@ -13,21 +13,21 @@ export function initialize(data: { port: MessagePort }): void {
 }
 
 export const load: LoadHook = (url, context, nextLoad) => {
-  tell(noteOf(url));
+  report(noteOf(url));
   return nextLoad(url, context);
 };
 
 export const resolve: ResolveHook = async (specifier, context, nextResolve) => {
   try {
     const found = await nextResolve(specifier, context);
-    tell(noteOfLink(specifier, context.parentURL, found.url));
+    report(noteOfLink(specifier, context.parentURL, found.url));
     return found;
   } catch (error) {
-    tell(noteOfMissing(specifier, context.parentURL));
+    report(noteOfMissing(specifier, context.parentURL));
     throw error;
   }
 };
 
-function tell(note: LoadingNote | undefined): void {
+function report(note: LoadingNote | undefined): void {
   if (note !== undefined) port?.postMessage(note);
 }

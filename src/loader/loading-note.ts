@@ -1,4 +1,4 @@
-/** What is noted of a module that is about to be loaded, or could not be found: the files to look at. */
+/** The files to watch for a module that is about to be loaded or could not be found. */
 import { statSync } from "node:fs";
 import { dirname, extname, isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,26 +7,26 @@ import type { LoadedFile } from "../ipc/messages.ts";
 
 export type LoadingNote = readonly LoadedFile[];
 
-/** What may be put behind a path that an import names, and what is written for what. */
-const ENDINGS = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".json"];
+/** Extensions that the resolver may add to an imported path, or replace in it (`.js` for `.ts`). */
+const EXTENSIONS = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".json"];
 
-/** The file behind a URL; undefined for what is no file, such as `node:fs`. */
+/** The file of a URL; undefined for other modules, such as `node:fs`. */
 export function noteOf(url: string): LoadingNote | undefined {
   const path = pathOf(url);
   return path === undefined ? undefined : [{ path, stamp: fileStamp(path) }];
 }
 
-/** The files whose creation would make `specifier` found; undefined for the name of a package. */
+/** The files whose creation would let `specifier` resolve; undefined for the name of a package. */
 export function noteOfMissing(specifier: string, parent: string | undefined): LoadingNote | undefined {
   const base = namedPath(specifier, parent);
   if (base === undefined) return undefined;
-  const ending = extname(base);
-  const stem = ENDINGS.includes(ending) ? base.slice(0, -ending.length) : base;
-  const paths = new Set([base, ...ENDINGS.map((end) => stem + end)]);
+  const extension = extname(base);
+  const stem = EXTENSIONS.includes(extension) ? base.slice(0, -extension.length) : base;
+  const paths = new Set([base, ...EXTENSIONS.map((end) => stem + end)]);
   return [...paths].map((path) => ({ path, stamp: fileStamp(path) }));
 }
 
-/** The link through which `specifier` led to the file that was found; undefined where it names that itself. */
+/** The symlink through which `specifier` resolved to `found`; undefined when it names `found` directly. */
 export function noteOfLink(
   specifier: string,
   parent: string | undefined,
@@ -41,7 +41,7 @@ export function noteOfLink(
   return link === undefined ? undefined : [{ path: link, stamp: fileStamp(link) }];
 }
 
-/** The path that an import names, by itself or from the file it stands in; undefined for the name of a package. */
+/** The path that an import names, absolute or relative to its parent; undefined for the name of a package. */
 function namedPath(specifier: string, parent: string | undefined): string | undefined {
   const path = pathOf(specifier);
   if (path !== undefined || !/^\.\.?(?:\/|$)/.test(specifier)) return path;
@@ -53,7 +53,7 @@ function isFile(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
   } catch {
-    // A file stands where a folder would have to be.
+    // A parent of the path is a file (ENOTDIR).
     return false;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * From the module of a spec to the file behind it. A file in the working folder comes before a package,
- * and TypeScript before JavaScript: compiled output beside its source must not be served by accident.
+ * Resolves the module of a spec to a file. A file in the working folder takes precedence over a package, and
+ * TypeScript over JavaScript: compiled output beside its source must not be served by accident.
  */
 import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
@@ -8,24 +8,24 @@ import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { denialOf } from "./denial.ts";
 
-/** What a module without an extension may end with, in the order in which it is tried. */
+/** Extensions tried for a module without one, in this order. */
 const EXTENSIONS = [".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"];
 const EXTENSION = /\.(?:[mc]?[jt]s|[jt]sx)$/;
 const PACKAGE = /^(?:@[a-z0-9~-][\w.~-]*\/)?[a-z0-9~-][\w.~-]*(?:\/[^/]+)*$/i;
 
 export type Location =
   | { readonly kind: "file"; readonly file: string; readonly shown: string }
-  /** A package, to be resolved by Node from `from`. */
+  /** A package that Node resolves from the folder `from`. */
   | { readonly kind: "package"; readonly name: string; readonly from: string; readonly shown: string };
 
 /**
- * Finds `module` in `cwd`, else takes it for a package. `shown` is how messages name it.
- * Throws `FatalError` (`ExitCode.appLoad`) when it can be neither, or may not be read.
+ * Finds `module` as a file in `cwd`, else assumes a package. `shown` is its name in messages.
+ * Throws `FatalError` (`ExitCode.appLoad`) when it is not a file and cannot be a package, or may not be read.
  */
 export function locate(module: string, cwd: string): Location {
   const base = resolve(cwd, module);
   const file = candidates(base).find(isFile);
-  // What lies in a folder that may not be entered looks as if it were not there.
+  // A file in a folder that we may not enter looks as if it did not exist.
   const denial = denialOf(file ?? base);
   if (denial !== undefined) throw new FatalError(denial, ExitCode.appLoad);
   if (file !== undefined) return { kind: "file", file, shown: displayed(file, cwd) };
@@ -33,7 +33,7 @@ export function locate(module: string, cwd: string): Location {
   return { kind: "package", name: module, from: cwd, shown: module };
 }
 
-/** The error for a module that is neither a file nor, where it could be one, a package. */
+/** The error for a module that is neither a file nor, if `triedPackage`, a package. */
 export function notFound(module: string, cwd: string, triedPackage: boolean, cause?: unknown): FatalError {
   const base = resolve(cwd, module);
   const path = relative(cwd, base) || ".";
@@ -51,7 +51,7 @@ export function notFound(module: string, cwd: string, triedPackage: boolean, cau
   );
 }
 
-/** A path as people know it: relative when it lies under `cwd`. */
+/** The path to show in messages: relative if it lies under `cwd`. */
 export function displayed(file: string, cwd: string): string {
   const path = relative(cwd, file);
   return path.startsWith("..") ? file : path;
@@ -69,7 +69,7 @@ function canBePackage(module: string): boolean {
   return PACKAGE.test(module) && (!EXTENSION.test(module) || module.includes("/"));
 }
 
-/** A file beside the missing one whose name is nearly the same. */
+/** A file in the same folder with a similar name. */
 function neighbour(base: string): string | undefined {
   const folder = dirname(base);
   const names = namesIn(folder).filter((name) => EXTENSION.test(name));
@@ -81,7 +81,7 @@ function neighbour(base: string): string | undefined {
   return nearest === undefined ? undefined : join(folder, bare.get(nearest) as string);
 }
 
-/** Whether there is a file; what cannot be looked at, as what would lie below a file, is none. */
+/** Whether `path` is a file. A path that cannot be examined, such as one below a file, is not. */
 export function isFile(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false })?.isFile() === true;

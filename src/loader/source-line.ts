@@ -1,12 +1,12 @@
-/** Lines of compiled code and the lines they were written as. Lines count from 1, columns from 0. */
+/** Maps lines of compiled code to lines of its source. Lines count from 1, columns from 0. */
 import { SourceMap } from "node:module";
 
-/** The text of a line of compiled code; undefined beyond its end. */
+/** The text of a line of compiled code; undefined past its end. */
 export function generatedLine(source: string, line: number): string | undefined {
   return source.split("\n")[line - 1];
 }
 
-/** The line as the user wrote it. Without a source map it is the line itself. */
+/** The line in the user's source; `line` itself without a source map. */
 export function originalLine(
   compiled: { readonly map: string | null },
   line: number,

@@ -1,25 +1,25 @@
 /**
- * How an app is named on the command line: `module`, `module:name`, `module:name("argument", 2)`.
- * The text is taken apart here and nowhere else; no file is looked at and nothing is evaluated.
+ * Parses the app spec of the command line: `module`, `module:name`, `module:name("argument", 2)`.
+ * This is the only parser of it; it touches no file and evaluates nothing.
  */
 import { ExitCode, FatalError } from "../errors.ts";
 import { LiteralError, parseArguments } from "./literal.ts";
 
-/** The names tried, in this order, where the spec gives none. */
+/** Export names tried, in this order, when the spec gives none. */
 export const DEFAULT_NAMES: readonly string[] = ["handler", "app", "default"];
 
-/** What to write where an app is not exported, in either kind of module. */
+/** Advice for an app that is not exported, for both kinds of module. */
 export const EXPORTING = "module.exports = app, or export default app";
 
-/** An app as it was named. */
+/** A parsed app spec. */
 export interface AppSpec {
-  /** The spec as it was given. */
+  /** The spec as given, trimmed. */
   readonly text: string;
-  /** A path or a package, as it was given. */
+  /** A path or a package, as given. */
   readonly module: string;
-  /** The export and the properties to follow from it; undefined when the default names are to be tried. */
+  /** The export and the properties to follow from it; undefined: try the default names. */
   readonly path: readonly string[] | undefined;
-  /** The arguments of a factory call; undefined when there is no call. */
+  /** The arguments of a factory call; undefined without a call. */
   readonly args: readonly unknown[] | undefined;
 }
 
@@ -27,7 +27,7 @@ const FORM = 'write MODULE, MODULE:NAME or MODULE:FACTORY("argument")';
 const NAME = /^[\p{L}_$][\p{L}\p{N}_$]*$/u;
 
 /**
- * Takes an app spec apart (gunicorn's `APP_MODULE`, `$(MODULE_NAME):$(VARIABLE_NAME)`).
+ * Parses an app spec (gunicorn's `APP_MODULE`, `$(MODULE_NAME):$(VARIABLE_NAME)`).
  * Throws `FatalError` with `ExitCode.appLoad` and one line when it is malformed.
  */
 export function parseAppSpec(text: string): AppSpec {

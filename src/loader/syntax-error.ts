@@ -1,7 +1,7 @@
 /**
- * Where a file that does not compile is wrong. Neither compiler says it in a way that a program can read:
- * @oxc-node/core gives a reason without a line, V8 keeps file and line of an ES module to itself until the
- * process dies of the error. So the question is asked again here, file by file, and nothing is run.
+ * Locates the syntax error in a file that does not compile. Neither compiler reports it in machine-readable form:
+ * @oxc-node/core gives a reason without a line, and V8 prints file and line of an ES module only when the process
+ * dies of the error. So we compile again here, file by file, and run nothing.
  */
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -11,7 +11,7 @@ import { isFile } from "./locate.ts";
 import { generatedLine, originalLine } from "./source-line.ts";
 import { compilesTypeScript, isTypeScript, makeTransformer, type Transformer } from "./typescript.ts";
 
-/** A place in the user's code that does not compile, and why. Lines count from 1. */
+/** The location and reason of a syntax error in user code. Lines count from 1. */
 export interface SyntaxTrouble {
   readonly file: string;
   readonly line: number | undefined;
@@ -19,12 +19,12 @@ export interface SyntaxTrouble {
 }
 
 const COMPILER_MESSAGE = /^Failed to (?:parse|transform) (.+?): ([\s\S]*)$/;
-/** More files than this are not asked again: the answer must come while somebody waits for it. */
-const FILES_AT_MOST = 500;
+/** Limit of files to compile again: the user is waiting for the message. */
+const MAX_FILES = 500;
 
 /**
- * The place that `error`, thrown by the import of `entry`, is about. Undefined when the error is not one
- * of syntax or the place cannot be told.
+ * Locates `error`, thrown by the import of `entry`. Undefined when it is not a syntax error or its location
+ * cannot be determined.
  */
 export async function locateSyntaxError(error: unknown, entry: string): Promise<SyntaxTrouble | undefined> {
   if (!(error instanceof Error)) return undefined;
@@ -33,7 +33,7 @@ export async function locateSyntaxError(error: unknown, entry: string): Promise<
   if (!(error instanceof SyntaxError)) return undefined;
   const placed = await placedByStack(error);
   if (placed !== undefined) return placed;
-  // Only the compilation of an ES module leaves no trace; JSON.parse and the like have a caller to blame.
+  // Only the compilation of an ES module has no location; for JSON.parse and the like the stack names the caller.
   return /\bcompileSourceTextModule\b/.test(error.stack ?? "")
     ? await placedByCompiling(error, entry)
     : undefined;
@@ -46,12 +46,12 @@ async function refusedByCompiler(where: string, reason: string): Promise<SyntaxT
 }
 
 /**
- * The compiler reports a character that no program may contain only when it gets that far, so the last
- * line before which it does is the line of the error. The probe closes what a comment, a template or a
- * string would hide it in.
+ * A character that no program may contain. The compiler reports it only if it parses that far, so the last line
+ * before which it is reported is the line of the error. The other characters close a comment, template or string
+ * that would hide it.
  */
 const PROBE = "\u0001*/\u0001`\u0001'\u0001\"\u0001";
-const PROBE_SEEN = /Invalid Character `\u0001`/;
+const PROBE_REPORTED = /Invalid Character `\u0001`/;
 
 function lineOfRefusal(transformer: Transformer, file: string, reason: string): number | undefined {
   const lines = readFileSync(file, "utf8").split("\n");
@@ -66,36 +66,38 @@ function lineOfRefusal(transformer: Transformer, file: string, reason: string): 
   if (refusal(lines.join("\n")) !== reason) return undefined;
   const reaches = (line: number): boolean => {
     const before = lines.slice(0, line - 1);
-    return PROBE_SEEN.test(refusal([...before, PROBE + lines.slice(line - 1).join("\n")].join("\n")) ?? "");
+    return PROBE_REPORTED.test(
+      refusal([...before, PROBE + lines.slice(line - 1).join("\n")].join("\n")) ?? "",
+    );
   };
-  // Seen even at the end: the parser went on, or the file ends too soon.
-  if (reaches(lines.length + 1)) return lineThatHeals(lines, reason, refusal);
-  let seen = 1;
-  let unseen = lines.length + 1;
-  while (unseen - seen > 1) {
-    const middle = (seen + unseen) >> 1;
-    if (reaches(middle)) seen = middle;
-    else unseen = middle;
+  // Reported even at the end: the parser recovered, or the file ends too soon.
+  if (reaches(lines.length + 1)) return lineWhoseRemovalFixes(lines, reason, refusal);
+  let reported = 1;
+  let unreported = lines.length + 1;
+  while (unreported - reported > 1) {
+    const middle = (reported + unreported) >> 1;
+    if (reaches(middle)) reported = middle;
+    else unreported = middle;
   }
-  return seen;
+  return reported;
 }
 
-/** For an error that the parser gets over (an `await` out of place): the line without which it is gone. */
-function lineThatHeals(
+/** For an error that the parser recovers from (a misplaced `await`): the line whose removal fixes it. */
+function lineWhoseRemovalFixes(
   lines: readonly string[],
   reason: string,
   refusal: (text: string) => string | undefined,
 ): number | undefined {
   if (/\bEOF\b|^Unterminated/.test(reason)) return lines.join("\n").trimEnd().split("\n").length;
   for (const [index, line] of lines.entries()) {
-    if (index >= FILES_AT_MOST * 10) return undefined;
+    if (index >= MAX_FILES * 10) return undefined;
     if (line.trim() === "") continue;
     if (refusal(lines.with(index, "").join("\n")) === undefined) return index + 1;
   }
   return undefined;
 }
 
-/** CommonJS and the linker put `file:line`, the text of the line and a caret before the stack. */
+/** For CommonJS and linker errors Node puts `file:line`, the text of the line and a caret before the stack. */
 async function placedByStack(error: SyntaxError): Promise<SyntaxTrouble | undefined> {
   const [head = "", text = "", caret = ""] = (error.stack ?? "").split("\n", 3);
   const place = /^(\/.+|file:\/\/.+):(\d+)$/.exec(head);
@@ -103,7 +105,7 @@ async function placedByStack(error: SyntaxError): Promise<SyntaxTrouble | undefi
   const file = pathOf(place[1] as string);
   const line = Number(place[2]);
   const compiled = await compiledSource(file);
-  // A line that reads as in the compiled source counts in it.
+  // If the text matches the compiled source, the line number refers to that.
   const counted = compiled !== undefined && generatedLine(compiled.source, line) === text;
   return {
     file,
@@ -112,7 +114,7 @@ async function placedByStack(error: SyntaxError): Promise<SyntaxTrouble | undefi
   };
 }
 
-/** Compiles every file that `entry` reaches by static imports, until one fails as the import did. */
+/** Compiles the files that `entry` reaches by static imports, until one fails with the same message. */
 async function placedByCompiling(error: SyntaxError, entry: string): Promise<SyntaxTrouble | undefined> {
   const compilations: Compilation[] = [];
   for (const file of reachable(entry)) {
@@ -141,11 +143,11 @@ async function compiledSource(file: string): Promise<Compilation | undefined> {
 
 const STATIC_IMPORT = /\b(?:import|export)\b[^;'"]*?["'](\.{1,2}\/[^"']*|\/[^"']*)["']/g;
 
-/** The files of the app itself (no packages) that its static imports lead to, nearest first. */
+/** The app's own files (no packages) reachable by static imports, nearest first. */
 function* reachable(entry: string): Generator<string> {
   const files = new Set([entry]);
   for (const file of files) {
-    if (files.size > FILES_AT_MOST) return;
+    if (files.size > MAX_FILES) return;
     yield file;
     for (const [, specifier] of readFileSync(file, "utf8").matchAll(STATIC_IMPORT)) {
       const found = sourceOf(resolve(dirname(file), specifier as string));
@@ -154,7 +156,7 @@ function* reachable(entry: string): Generator<string> {
   }
 }
 
-/** The file that an import means: as written, or the TypeScript that stands behind it. */
+/** Resolves an import to a file: as written, or its TypeScript source. */
 function sourceOf(path: string): string | undefined {
   const behind = path.replace(/\.([mc]?)js$/, ".$1ts");
   const candidates = [

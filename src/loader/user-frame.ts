@@ -1,4 +1,4 @@
-/** Whose code an error comes from: in the user's, the nearest frame that is neither Node, tsgun nor a package. */
+/** Attributes an error to code by its stack: the user's frames are those outside Node, tsgun and packages. */
 import { fileURLToPath } from "node:url";
 
 export interface Frame {
@@ -10,19 +10,19 @@ const FRAME = /^\s+at (?:.*?\()?(?:async )?((?:file:\/\/)?\/.*?):(\d+):\d+\)?$/;
 const COMPILER = /\/node_modules\/(?:@oxc-node\/core|pirates)\//;
 const OWN_CODE = fileURLToPath(new URL("..", import.meta.url));
 
-/** Whether only tsgun's own code had to do with it, what it depends on and Node aside. */
+/** Whether the stack contains only tsgun's own code, apart from packages and Node. */
 export function isOurs(error: unknown): boolean {
   const files = framesOf(error).map(({ file }) => file);
   return files.some(isOwn) && !files.some((file) => !isOwn(file) && !file.includes("/node_modules/"));
 }
 
-/** The topmost frame of the user's own files; where there is none, of a package. Undefined for errors without a stack. */
+/** The topmost frame in the user's own files, else in a package. Undefined for errors without a stack. */
 export function userFrame(error: unknown): Frame | undefined {
   const frames = framesOf(error).filter(({ file }) => !isOwn(file) && !COMPILER.test(file));
   return frames.find((frame) => !frame.file.includes("/node_modules/")) ?? frames[0];
 }
 
-/** An error's stack without the frames of tsgun and of Node. */
+/** The error's stack without the frames of tsgun and Node. */
 export function userStack(error: Error): string {
   const lines = (error.stack ?? "").split("\n");
   return lines.filter((line) => !/^ +at /.test(line) || isOfUser(line)).join("\n");

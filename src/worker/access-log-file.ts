@@ -1,4 +1,4 @@
-/** The access log that a worker is told to write. Loaded only where there is one: a start without it does without. */
+/** Opens a worker's access log. Loads the module late, so that a start without an access log does not pay for it. */
 import { nearestName } from "../config/nearest-name.ts";
 import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
@@ -8,9 +8,9 @@ import type { ErrorLog } from "../log/error-log.ts";
 import { accessSyslog } from "../log/log-settings.ts";
 
 /**
- * Opens it; undefined where the assignment names none.
+ * Opens the log; undefined when the assignment names none.
  *
- * @throws FatalError when it cannot be opened, or its format not be understood
+ * @throws FatalError when it cannot be opened or its format is invalid
  */
 export async function openAccessLog(
   { accessLog: target, slot, settings }: Assignment<Config>,

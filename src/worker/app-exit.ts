@@ -1,30 +1,30 @@
 /**
- * An app that ends its process by `process.exit()` leaves nothing behind but a code. While Node tells of the end, the
- * code that asked for it is still on the stack.
+ * Reports where an app called `process.exit()`, which otherwise leaves only an exit code. Node's `exit` event is
+ * emitted while the caller is still on the stack.
  */
 import { displayed } from "../loader/locate.ts";
 import { isOurs, userFrame, userStack } from "../loader/user-frame.ts";
 
 export interface AppExit {
   readonly code: number;
-  /** The line of the app that asked for the end; undefined where only a timer did, say. */
+  /** File and line of the caller in the app; undefined without a frame of user code. */
   readonly place: string | undefined;
-  /** The frames of the app. */
+  /** The stack without frames of tsgun and Node. */
   readonly stack: string;
 }
 
-/** So many frames are looked at: the app's may lie below those of packages. */
-const FRAMES = 50;
+/** Depth of the stack to capture: the app's frames may lie below those of packages. */
+const STACK_FRAMES = 50;
 
-/** Calls `tell` when the app ends this process: not where this server does, or Node for want of anything to do. */
-export function watchExit(tell: (exit: AppExit) => void): void {
+/** Calls `notify` when the app calls process.exit(); not when tsgun does, nor when Node exits with nothing left to do. */
+export function watchExit(notify: (exit: AppExit) => void): void {
   const onExit = (code: number): void => {
     const error = errorAbove(onExit, `process.exit(${code})`);
     const isCalled = /^ +at process\.(?:exit|reallyExit) /m.test(error.stack ?? "");
     if (!isCalled || isOurs(error)) return;
     const frame = userFrame(error);
     const place = frame && `${displayed(frame.file, process.cwd())}:${frame.line}`;
-    tell({ code, place, stack: userStack(error) });
+    notify({ code, place, stack: userStack(error) });
   };
   process.on("exit", onExit);
 }
@@ -34,13 +34,13 @@ export function describeExit({ code, place }: AppExit, when: string): string {
   return `the app called process.exit(${code}) ${when}${place === undefined ? "" : ` (at ${place})`}`;
 }
 
-/** An error with the stack of whoever called the function. */
+/** An error with the stack of the caller of `called`. */
 function errorAbove(called: (code: number) => void, message: string): Error {
   const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = FRAMES;
+  Error.stackTraceLimit = STACK_FRAMES;
   const error = new Error(message);
   Error.captureStackTrace(error, called);
-  // It is made text now.
+  // Reading `stack` formats it now, while the limit still applies.
   void error.stack;
   Error.stackTraceLimit = stackTraceLimit;
   return error;

@@ -1,4 +1,4 @@
-/** What a worker says of an error that kept it from booting. */
+/** Errors that keep a worker from booting, and their report to the arbiter. */
 import { createRequire } from "node:module";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { BootFailure } from "../ipc/messages.ts";
@@ -12,7 +12,7 @@ export class StartupError extends FatalError {
   }
 }
 
-/** A hook failed on which the boot depends. */
+/** A hook that the boot depends on failed. */
 export class HookFailure extends FatalError {
   override readonly name = "HookFailure";
 
@@ -21,9 +21,9 @@ export class HookFailure extends FatalError {
   }
 }
 
-/** For the arbiter: one line, the stack of the app's own error if there is one, and how to exit. */
+/** Describes a boot error for the arbiter: one line, the stack of the app's own error if any, and the exit code. */
 export function describeBootError(error: unknown): { failure: BootFailure; exitCode: ExitCode } {
-  // Loaded here: only what failed needs it, and a start does without.
+  // Load node:util late: only a failed boot needs it.
   const { inspect } = createRequire(import.meta.url)("node:util") as typeof import("node:util");
   if (!(error instanceof FatalError)) {
     const message = `the worker failed to boot: ${firstLine(error)}`;

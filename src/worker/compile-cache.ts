@@ -1,6 +1,6 @@
 /**
- * Node's compile cache, where Node has one (≥ 22.1): what was compiled once is not compiled again by the next
- * process. The cache is code that will be run, so it lies in a folder of the user's own and never in a common one.
+ * Node's compile cache (Node ≥ 22.1): later processes reuse compiled code. The cache contains code that will be run,
+ * so it lies in a folder of the user and never in a shared one.
  */
 import * as nodeModule from "node:module";
 import { userInfo } from "node:os";
@@ -12,20 +12,20 @@ interface WithCache {
 }
 const { enableCompileCache, flushCompileCache } = nodeModule as WithCache;
 
-/** Uses the cache from here on. Without one, or where it cannot be written, the app is compiled as ever. */
+/** Enables the cache. If Node has none or it cannot be written, the app is compiled as usual. */
 export function useCompileCache(): void {
   enableCompileCache?.(process.env.NODE_COMPILE_CACHE ?? cacheFolder());
 }
 
-/** Writes what was compiled; else Node does when the process ends. */
+/** Writes the cache now instead of at exit. */
 export function writeCompileCache(): void {
   flushCompileCache?.();
 }
 
-/** systemd's `CacheDirectory=`, or the place that the XDG Base Directory Specification names. */
+/** systemd's `CacheDirectory=`, else the folder of the XDG Base Directory Specification. */
 function cacheFolder(): string {
   const { CACHE_DIRECTORY, XDG_CACHE_HOME } = process.env;
   if (CACHE_DIRECTORY) return join(CACHE_DIRECTORY.split(":")[0] as string, "compiled");
-  // Of the user that the process has become: HOME may still be another's.
+  // The home of the current user: after a change of user HOME may still be that of the old one.
   return join(XDG_CACHE_HOME || join(userInfo().homedir, ".cache"), "tsgun", "compiled");
 }

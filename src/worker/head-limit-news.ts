@@ -1,6 +1,6 @@
 /**
- * Tells the log of requests that are refused for the length of their head. Nobody else does: the app never sees them,
- * and their client rarely complains. Clients must not be able to fill the log, so each limit has a line a minute.
+ * Logs requests that are refused because their head is too long. Otherwise nobody learns of them: the app never sees
+ * them, and clients rarely complain. One line a minute for each limit, so that clients cannot fill the log.
  */
 import type { Config, SettingName } from "../config/settings.ts";
 import { type HeadLimit, LIMIT_STATUS } from "../http/head-limit.ts";
@@ -8,16 +8,16 @@ import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
 
 /** Milliseconds between two lines about the same limit. */
-const LINE_EVERY = 60_000;
+const LOG_INTERVAL_MS = 60_000;
 
 interface LimitWords {
   readonly setting: SettingName;
   readonly flag: string;
-  /** What the request had too much of. */
+  /** How the request exceeds the limit. */
   beyond(most: number): string;
 }
 
-/** The flags are written out: the table of settings would cost each worker its loading. */
+/** Flags are written out here so that workers need not load the table of settings. */
 const WORDS: { readonly [Limit in HeadLimit]: LimitWords } = {
   requestLine: {
     setting: "limitRequestLine",
@@ -46,7 +46,7 @@ export function headLimitReporter(
   return (limit) => {
     let line = lines.get(limit);
     if (line === undefined) {
-      line = new RateLimit(LINE_EVERY, now);
+      line = new RateLimit(LOG_INTERVAL_MS, now);
       lines.set(limit, line);
     }
     if (!line.allows()) return;

@@ -1,11 +1,11 @@
 /**
- * From root to somebody: group, supplementary groups and user go in that order (after the user nothing else
- * may be changed), and it is checked that there is no way back.
+ * Drops root privileges in the order group, supplementary groups, user (after the user nothing else can be
+ * changed), and checks that the process cannot become root again.
  */
 import { ExitCode, FatalError } from "../errors.ts";
 import type { Identity } from "../ipc/messages.ts";
 
-/** The parts of `process` that change who it is; a test puts its own in place. */
+/** The parts of `process` that change its identity; tests substitute their own. */
 export interface PrivilegedProcess {
   getuid(): number;
   geteuid(): number;
@@ -17,7 +17,7 @@ export interface PrivilegedProcess {
   setuid(uid: number): void;
 }
 
-/** Whether the process is this identity already; then nothing has to be done and nobody has to be root. */
+/** Whether the process already has this identity: then there is nothing to do, and root is not needed. */
 function isAlready(identity: Identity, self: PrivilegedProcess): boolean {
   const { uid = self.geteuid(), gid = self.getegid() } = identity;
   return uid === self.geteuid() && uid === self.getuid() && gid === self.getegid() && gid === self.getgid();
@@ -45,7 +45,7 @@ function requireNoWayBack(identity: Identity, self: PrivilegedProcess): void {
 }
 
 /**
- * Makes this process that identity for good. Bind sockets and open log files before it. Throws
+ * Changes this process to the identity for good. Bind sockets and open log files before. Throws
  * `FatalError` when the process is not root, or when the system refuses.
  */
 export function dropPrivileges(identity: Identity, self = process as unknown as PrivilegedProcess): void {
@@ -55,7 +55,7 @@ export function dropPrivileges(identity: Identity, self = process as unknown as 
   try {
     if (gid !== undefined) {
       self.setgid(gid);
-      // Root's supplementary groups (disk, adm, …) are not inherited by accident.
+      // Do not inherit root's supplementary groups (disk, adm, …).
       self.setgroups([gid]);
       if (groupsOf !== undefined) self.initgroups(groupsOf, gid);
     }

@@ -1,6 +1,6 @@
 /**
- * The hooks that stand around every request, of either kind of app. An error in one is the request's, or a line in
- * the log, never the worker's.
+ * Runs the hooks around every request, for both kinds of app. An error in a hook fails the request or is logged; it
+ * never ends the worker.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { finished } from "node:stream";
@@ -10,7 +10,7 @@ import { statusOf } from "../exchange/answer.ts";
 import type { App, GatewayRequest, Handler, Respond } from "../gateway/types.ts";
 import type { LoadedNodeApp, UpgradeListener } from "../loader/loaded-app.ts";
 
-/** The hook failed before the app was asked. */
+/** The hook failed, so the app was not called. */
 class PreRequestError extends Error {
   override readonly name = "PreRequestError";
 
@@ -28,7 +28,7 @@ export class RequestHooks {
     this.#worker = worker;
   }
 
-  /** Around a gateway app's requests. Its `startup` and `shutdown` stay the app's own. */
+  /** Wraps a gateway app's request handlers. `startup` and `shutdown` are not wrapped. */
   around(app: App): App {
     const { upgrade } = app;
     return {
@@ -39,7 +39,7 @@ export class RequestHooks {
     };
   }
 
-  /** Around those of an app that node's own server serves. */
+  /** Wraps the listeners of an app that node's own server serves. */
   aroundListener(app: LoadedNodeApp): Pick<LoadedNodeApp, "listener" | "upgrade"> {
     const { listener, upgrade } = app;
     return {
@@ -71,7 +71,7 @@ export class RequestHooks {
     };
   }
 
-  /** What the app makes of an upgrade is between it and the client: there is no answer to wait for. */
+  /** After an upgrade the app owns the socket: there is no response to wait for, so postRequest does not run. */
   #aroundUpgrades(upgrade: UpgradeListener): UpgradeListener {
     return (request, socket, head) => {
       const refuse = (error: unknown): void => {
@@ -89,7 +89,7 @@ export class RequestHooks {
     };
   }
 
-  /** @throws PreRequestError, or a promise of it */
+  /** @throws PreRequestError, or returns a promise that rejects with it */
   #before(request: HookRequest): Promise<void> | undefined {
     const { preRequest } = this.#hooks;
     if (preRequest === undefined) return undefined;

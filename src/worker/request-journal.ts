@@ -1,7 +1,7 @@
 /**
- * The journal of a worker's requests: a line to the arbiter for each that comes and each that is over. It is written as
- * long as workers die of something that leaves no JavaScript time for a last word (a signal, native code, an exhausted
- * heap), since only what was written before can be read then. It costs a request about 5 µs of CPU time (Node 20).
+ * Journals a worker's requests: a line to the arbiter when a request begins and when it ends. It is on while workers
+ * die of something that runs no exit code (a signal, native code, an exhausted heap): then the arbiter has only what
+ * was written before. It costs about 5 µs of CPU time per request (Node 20).
  */
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
@@ -9,12 +9,12 @@ import { LONGEST_TARGET, type RequestReport } from "../ipc/request-report.ts";
 
 export class RequestJournal {
   readonly #fd: number;
-  /** Makes the pipe one that is never waited for, and keeps it open. */
+  /** Makes the pipe non-blocking and keeps it open. */
   readonly #pipe: Socket;
   #count = 0;
   #over: number[] = [];
   #scheduled = false;
-  /** What a full pipe has not taken of a line. */
+  /** The rest of a line that a full pipe accepted only in part. */
   #rest: Buffer | undefined;
 
   /** @param fd of the pipe to the arbiter */
@@ -24,7 +24,7 @@ export class RequestJournal {
     this.#pipe.on("error", () => {});
   }
 
-  /** That it is written at all is news: from here on, no request is known to be none. */
+  /** Announces the journal: from now on an empty journal means that there is no request. */
   begin(): void {
     this.#send({ kind: "over", numbers: [] });
   }
@@ -33,7 +33,7 @@ export class RequestJournal {
     this.#send({ kind: "end" });
   }
 
-  /** A request has come; what is returned is to be called when it is over. */
+  /** Records the begin of a request. Call the returned function when it is over. */
   readonly begun = (method: string, target: string): (() => void) => {
     this.#count += 1;
     const number = this.#count;
@@ -42,7 +42,7 @@ export class RequestJournal {
     return () => this.#isOver(number);
   };
 
-  /** Those that end in one turn share a line. */
+  /** Requests that end in one turn of the event loop share a line. */
   #isOver(number: number): void {
     this.#over.push(number);
     if (this.#scheduled) return;
@@ -53,13 +53,13 @@ export class RequestJournal {
     });
   }
 
-  /** False when the pipe is full or gone: the arbiter stands still, and no request waits for that. */
+  /** Returns false when the pipe is full or closed. Requests never wait for a stalled arbiter. */
   #send(report: RequestReport): boolean {
     if (!this.#write(this.#rest)) return false;
     return this.#write(Buffer.from(`${JSON.stringify(report)}\n`), true);
   }
 
-  /** @param isNew nothing of it has been written: it may be left out */
+  /** @param isNew none of it has been written yet, so it may be dropped */
   #write(bytes: Buffer | undefined, isNew = false): boolean {
     if (bytes === undefined) return true;
     let sent = 0;

@@ -1,20 +1,20 @@
-/** What a worker tells the arbiter of its requests: all of them when it ends unasked, each of them when it is asked to. */
+/** Reports requests to the arbiter: those in flight at an unexpected exit, and each request while journaling is on. */
 import { writeSync } from "node:fs";
 import { LONGEST_TARGET, type RequestReport } from "../ipc/request-report.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { WorkerServer } from "../server/server.ts";
 import type { RequestJournal } from "./request-journal.ts";
 
-/** So many requests are told of; the arbiter names fewer. */
-const MOST_HELD = 50;
+/** Limit of reported requests; the arbiter logs fewer. */
+const MAX_REPORTED = 50;
 
 export class RequestReports {
   readonly #fd: number;
   readonly #server: Pick<WorkerServer, "inFlight" | "watchRequests">;
   readonly #log: Pick<ErrorLog, "debug">;
   #journal: RequestJournal | undefined;
-  /** Ends what is being journaled; undefined while nothing is. */
-  #ending: NodeJS.Timeout | undefined;
+  /** Ends journaling; undefined while it is off. */
+  #endTimer: NodeJS.Timeout | undefined;
 
   /** @param fd of the pipe to the arbiter */
   constructor(
@@ -27,10 +27,10 @@ export class RequestReports {
     this.#log = log;
   }
 
-  /** The process ends: says what was in its hands. */
+  /** Reports the requests in flight. Synchronous: the process is about to exit. */
   last(): void {
     const now = Date.now();
-    const held = this.#server.inFlight().slice(0, MOST_HELD);
+    const held = this.#server.inFlight().slice(0, MAX_REPORTED);
     const requests = held.map(({ method, target, id, age }) => ({
       method,
       target: target.slice(0, LONGEST_TARGET),
@@ -41,19 +41,19 @@ export class RequestReports {
     try {
       writeSync(this.#fd, `${JSON.stringify(report)}\n`);
     } catch {
-      // The arbiter is gone or does not read: the exit does not wait for it.
+      // The arbiter is gone or does not read. Exit without waiting for it.
     }
   }
 
-  /** Tells of each request that comes in the time. A later call extends it. */
+  /** Journals every request for this time. A later call extends it. */
   async journal(milliseconds: number): Promise<void> {
     const { RequestJournal } = await import("./request-journal.ts");
     this.#journal ??= new RequestJournal(this.#fd);
     const journal = this.#journal;
-    const isOn = this.#ending !== undefined;
-    clearTimeout(this.#ending);
-    this.#ending = setTimeout(() => {
-      this.#ending = undefined;
+    const isOn = this.#endTimer !== undefined;
+    clearTimeout(this.#endTimer);
+    this.#endTimer = setTimeout(() => {
+      this.#endTimer = undefined;
       this.#server.watchRequests(undefined);
       journal.end();
     }, milliseconds).unref();

@@ -1,4 +1,4 @@
-/** From a loaded app to something that serves it: the gateway engine, or node's own server for apps that need it. */
+/** Makes the server for a loaded app: the gateway engine, or node's own server for apps that need it. */
 import type { Config } from "../config/settings.ts";
 import { BodyError, ClientGone, ExitCode, FatalError } from "../errors.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
@@ -20,31 +20,31 @@ import { StartupError } from "./boot-error.ts";
 import { headLimitReporter } from "./head-limit-news.ts";
 import type { RequestHooks } from "./request-hooks.ts";
 
-/** An app that has been started, and its server, which does not accept yet. */
+/** A started app and its server, which does not accept yet. */
 export interface Serving {
-  /** For the log: what the app was taken for. */
+  /** Detected kind of the app, for the log. */
   readonly what: string;
   readonly server: WorkerServer;
-  /** The server's. */
+  /** The server's accept limiter. */
   readonly gate: Gate;
-  /** The app's own; runs behind its last answer. */
+  /** The app's shutdown; call it after its last response. */
   shutdown(): Promise<void>;
-  /** `shutdown` ends the connections that the app has taken over: they are not waited for before it. */
+  /** `shutdown` ends upgraded connections, so a drain does not wait for them first. */
   readonly closesUpgraded: boolean;
 }
 
-/** What it takes to make one. */
+/** Dependencies of `makeServing`. */
 export interface ServingNeeds {
   readonly assignment: Assignment<Config>;
   readonly worker: WorkerInfo;
-  /** Undefined where no hook stands around a request. */
+  /** Undefined without request hooks. */
   readonly hooks: RequestHooks | undefined;
   readonly log: ErrorLog;
-  /** Undefined where no line is wanted for a request. */
+  /** Undefined without an access log. */
   readonly accessLog: AccessLog | undefined;
-  /** Undefined where nobody watches what the app loads. */
+  /** Undefined when the app's files are not watched. */
   readonly loadedFiles: LoadedFiles | undefined;
-  /** Told of each step that may take its time, before it is taken. */
+  /** Called before each step that may take long. */
   onStep(step: BootStep): void;
 }
 
@@ -67,7 +67,7 @@ export async function makeServing(needs: ServingNeeds): Promise<Serving> {
 }
 
 /**
- * Loads the app that the settings name, and what will serve it.
+ * Loads the app that the settings name, and the module of its server.
  * @throws FatalError when it cannot be loaded.
  */
 export async function loadServed(
@@ -78,7 +78,7 @@ export async function loadServed(
   return await loadApp(settings.app, {
     interface: settings.interface,
     cwd: process.cwd(),
-    // What the app is cannot be known yet: a guess that fails costs little.
+    // The kind of the app is not known yet; a wrong guess costs little.
     beforeCompiler: settings.interface === "node" ? nodeServer : gatewayServer,
     ...watching,
   });
@@ -158,7 +158,7 @@ async function started<State>(
 function errorReporter(log: ErrorLog): ErrorReporter {
   return (error, { method, target, id }) => {
     const fields = { id, method, target };
-    // An app that lets it through has made no mistake, and clients must not be able to fill the log with stacks.
+    // An app that does not catch it is not at fault, and clients must not be able to fill the log with stacks.
     if (error instanceof BodyError) {
       const message = `Invalid content of request ${method} ${target} (${id}): ${error.message}`;
       if (error.cause instanceof ClientGone) log.debug(message, fields);
@@ -167,13 +167,13 @@ function errorReporter(log: ErrorLog): ErrorReporter {
   };
 }
 
-/** A worker that is full now will be again soon, and clients could fill the log: such a line comes at most once in so many milliseconds. */
-const LINE_EVERY = 60_000;
+/** Interval of lines that clients can provoke, so that they cannot fill the log. A full worker is full again soon. */
+const LOG_INTERVAL_MS = 60_000;
 
 function gateOf({ workerConnections }: Config, log: ErrorLog): Gate {
-  const fullLines = new RateLimit(LINE_EVERY);
-  const scarceLines = new RateLimit(LINE_EVERY);
-  let toldScarce = false;
+  const fullLines = new RateLimit(LOG_INTERVAL_MS);
+  const scarceLines = new RateLimit(LOG_INTERVAL_MS);
+  let loggedScarce = false;
   const descriptors = new DescriptorBudget();
   return new Gate({
     limit: limited(workerConnections),
@@ -187,13 +187,13 @@ function gateOf({ workerConnections }: Config, log: ErrorLog): Gate {
     descriptors,
     onScarce: (areScarce) => {
       if (areScarce && scarceLines.allows()) {
-        toldScarce = true;
+        loggedScarce = true;
         const many = `${descriptors.open} of ${descriptors.limit} file descriptors open`;
         log.warning(
           `This worker has ${many}: it accepts no connections until some are closed; raise the limit (ulimit -n, LimitNOFILE=) or look for a leak`,
         );
-      } else if (!areScarce && toldScarce) {
-        toldScarce = false;
+      } else if (!areScarce && loggedScarce) {
+        loggedScarce = false;
         log.info("This worker has file descriptors again, and accepts connections");
       }
     },
@@ -201,7 +201,7 @@ function gateOf({ workerConnections }: Config, log: ErrorLog): Gate {
 }
 
 function headRefusalReporter(log: ErrorLog): () => void {
-  const lines = new RateLimit(LINE_EVERY);
+  const lines = new RateLimit(LOG_INTERVAL_MS);
   return () => {
     if (!lines.allows()) return;
     log.warning(
@@ -210,14 +210,14 @@ function headRefusalReporter(log: ErrorLog): () => void {
   };
 }
 
-/** Only a server that is to show its errors loads what it takes. */
+/** Loads the error page module only if errors are to be shown. */
 async function errorDescriber(settings: Config): Promise<ErrorDescriber | undefined> {
   if (!settings.showErrors) return undefined;
   const { errorContent, shownError } = await import("../server/error-page.ts");
   return (error, accept) => errorContent(shownError("500 Internal Server Error", error), accept);
 }
 
-/** In the settings 0 is no limit. */
+/** In the settings 0 means no limit. */
 function limited(value: number): number {
   return value === 0 ? Number.POSITIVE_INFINITY : value;
 }

@@ -1,6 +1,6 @@
 /**
- * What is served where there is no app yet: with `--reload` a server whose first app is broken waits for the mended
- * one, and a browser that asks meanwhile is told so at once.
+ * Placeholder app. With `--reload` a server whose first app is broken waits for a fixed version; meanwhile this app
+ * responds with the error, so that a browser shows it immediately.
  */
 import type { App } from "../gateway/types.ts";
 import type { BootFailure } from "../ipc/messages.ts";
@@ -8,7 +8,7 @@ import { errorContent } from "../server/error-page.ts";
 
 const TITLE = "503 Service Unavailable";
 
-/** Answers every request with 503; with what is wrong if `shown`, else only with where that can be read. */
+/** Responds to every request with 503. Includes the error if `shown`, else points to the log. */
 export function standIn(failure: BootFailure, shown: boolean): App {
   const error = shown
     ? { title: TITLE, message: failure.message, detail: failure.stack }

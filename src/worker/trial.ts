@@ -1,4 +1,4 @@
-/** The program of a process that is thrown away: it loads the app as a worker would, says what came of it, and starts nothing. */
+/** Program of the preflight process: loads the app as a worker would, reports the result and exits. It starts nothing. */
 import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import { type BootStep, describeDuring } from "../ipc/boot-step.ts";
@@ -12,7 +12,7 @@ import { startWatchdog } from "./watchdog/watchdog.ts";
 
 const STDERR = 2;
 
-// Whoever started it ends it: a signal to the process group, a terminal's Ctrl-C say, is meant for that process.
+// The parent ends this process. A signal to the process group, such as Ctrl-C in a terminal, is meant for the parent.
 // Without a listener SIGUSR1 opens a debugger port.
 for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"])
   process.on(signal, () => {});
@@ -24,18 +24,18 @@ async function load({ starter, identity, settings }: Trial<Config>): Promise<voi
   process.title = `tsgun: trial [${settings.name ?? settings.app ?? ""}]`;
   try {
     dropPrivileges(identity);
-    // An app that blocks cannot hear that nobody waits for it any more.
+    // A blocked main thread cannot notice that the parent is gone; the watchdog can.
     startWatchdog({ stuckAfterMs: 0, parentPid: starter, sink: { fd: STDERR, format: "text" } });
     if (settings.preload) useCompileCache();
     const { what } = await loadServed(settings, { onStep: enter });
     if (settings.preload) writeCompileCache();
-    tell({ type: "loaded", what });
+    report({ type: "loaded", what });
   } catch (error) {
     fail(error);
   }
 }
 
-/** What is being done. */
+/** The current step. */
 let step: BootStep | undefined;
 
 function enter(next: BootStep): void {
@@ -51,9 +51,9 @@ watchExit((exit) => {
 
 function fail(error: unknown): void {
   const { failure, exitCode } = describeBootError(error);
-  tell({ type: "failed", exitCode, ...failure });
+  report({ type: "failed", exitCode, ...failure });
 }
 
-function tell(message: FromTrial): void {
+function report(message: FromTrial): void {
   process.send?.(message, undefined, undefined, () => process.exit());
 }

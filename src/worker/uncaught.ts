@@ -1,11 +1,11 @@
 /**
- * An error that nobody catches ends the worker, as it ends every Node process; here it is told in the error log,
- * wherever that is, instead of on the standard error.
+ * Logs an uncaught error, which ends the worker as it ends every Node process, to the error log instead of standard
+ * error.
  */
 import { ExitCode } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 
-/** An app that listens for such errors itself goes on deciding what becomes of them. */
+/** Leaves the error alone if the app listens for uncaught exceptions itself. */
 export function logUncaught(log: ErrorLog): void {
   process.on("uncaughtExceptionMonitor", (error, origin) => {
     const caught = process.listenerCount("uncaughtException") > 0;

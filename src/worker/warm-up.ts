@@ -1,6 +1,6 @@
 /**
- * A worker's own first request, before it takes anybody else's: what an app makes on its first request
- * (caches, connections, compiled code) is made, and a worker that cannot answer is not taken for ready.
+ * Sends a worker its first request before it accepts clients. The app then has what it sets up on its first request
+ * (caches, connections, compiled code), and a worker that cannot respond does not become ready.
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -13,17 +13,17 @@ import { ExitCode, FatalError } from "../errors.ts";
 import type { WorkerServer } from "../server/server.ts";
 
 /**
- * Asks `server` for `path` over a socket of its own. The request timeout and the boot timeout are its limits.
+ * Requests `path` from `server` over a private socket. The request timeout and the boot timeout limit it.
  *
- * @throws FatalError (worker boot) when the answer is not 2xx
+ * @throws FatalError (worker boot) when the status is not 2xx
  */
 export async function warmUp(server: WorkerServer, path: string): Promise<void> {
-  // The same processes have the same numbers again when a container is started again, and what is left behind is there.
+  // A random name: a restarted container has the same pids again, and may still have the old file.
   const socketPath = join(tmpdir(), `tsgun-warm-up-${randomBytes(8).toString("hex")}.sock`);
   let opened: Server | undefined;
   await server.open(async (listener) => {
     opened = listener;
-    // Exclusive: in a worker the arbiter would listen instead.
+    // Without `exclusive` node:cluster would listen in the arbiter.
     listener.listen({ path: socketPath, exclusive: true });
     await once(listener, "listening");
   });
@@ -32,7 +32,7 @@ export async function warmUp(server: WorkerServer, path: string): Promise<void> 
     if (status >= 200 && status <= 299) return;
     throw new FatalError(`the warm-up request GET ${path} was answered with ${status}`, ExitCode.workerBoot);
   } finally {
-    // Not http's own close, which knows only of connections that it made itself.
+    // Not http.Server's close, which tracks only the connections that it accepted itself.
     if (opened !== undefined) Server.prototype.close.call(opened);
   }
 }
@@ -45,7 +45,7 @@ function ask(socketPath: string, path: string): Promise<number> {
       response.on("end", () => resolve(response.statusCode ?? 0));
       response.on("error", reject);
     });
-    // Nobody else has to find it: should the answer never come, this process is killed, and could not clear up.
+    // Remove the socket once connected: if the response never comes, this process is killed and cannot clean up.
     asking.on("socket", (socket) => socket.once("connect", () => rmSync(socketPath, { force: true })));
     asking.on("error", (cause) => {
       const message = `the warm-up request GET ${path} was not answered: ${cause.message}`;

@@ -1,6 +1,6 @@
 /**
- * How a worker is watched. Its watchdog thread tells of a main loop that is stuck, and why, well before the
- * arbiter, which hears no beat any more, kills it: all times are parts of the one timeout that is configured.
+ * Sets up the watch over a worker's event loop. The watchdog thread reports a stuck loop and its cause well before the
+ * arbiter, which no longer receives heartbeats, kills the worker. All times are fractions of the configured timeout.
  */
 import type { Config } from "../config/settings.ts";
 import type { Assignment } from "../ipc/messages.ts";
@@ -8,59 +8,59 @@ import type { StalledRequest } from "../ipc/stall-report.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { startWatchdog, type Watchdog } from "./watchdog/watchdog.ts";
 
-/** The longest time between two beats, in milliseconds. */
-const SLOWEST_BEAT = 1000;
+/** Longest interval between heartbeats. */
+const MAX_BEAT_INTERVAL_MS = 1000;
 
-/** How long JavaScript may take to answer a pause, at most, before it is called native code, in milliseconds. */
-const NATIVE_AFTER = 1000;
+/** If the debugger cannot pause the main thread within this time, the main thread is in native code. Upper bound. */
+const MAX_NATIVE_AFTER_MS = 1000;
 
-/** After what part of the timeout a stuck worker is told that it will be killed. */
-const ABORT_PART = 0.8;
+/** Fraction of the timeout after which a stuck worker runs its workerAbort hook. */
+const ABORT_FRACTION = 0.8;
 
-/** What the watchdog asks of the worker in the midst of a stall. */
+/** The watchdog's calls into the worker during a stall. */
 export interface WatchedWorker {
   inFlight(): readonly StalledRequest[];
   /** The worker is about to be killed. */
   abort(): void;
 }
 
-/** How often the arbiter hears of a worker, in milliseconds, for a timeout; 0 is none. */
+/** Interval of a worker's heartbeats, for a timeout in milliseconds (0: no timeout). */
 export function beatInterval(timeout: number): number {
-  return timeout === 0 ? SLOWEST_BEAT : Math.min(SLOWEST_BEAT, timeout / 8);
+  return timeout === 0 ? MAX_BEAT_INTERVAL_MS : Math.min(MAX_BEAT_INTERVAL_MS, timeout / 8);
 }
 
 /**
- * Starts the watchdog of this process; to be called before the app is loaded, whose own code may be what blocks.
- * A worker that cannot have one is served by the arbiter's clock alone.
+ * Starts the watchdog of this process. Call it before the app is loaded, since loading may block. If it cannot
+ * start, only the arbiter's timeout applies.
  */
 export function watchLoop(assignment: Assignment<Config>, worker: WatchedWorker, log: ErrorLog): Watchdog {
   const { timeout, bootTimeout } = assignment.settings;
   const aborts = assignment.hooks.includes("workerAbort");
   return startWatchdog({
-    // The last beat may be an eighth older than the stall, and a look at it an eighth late: a half and a fifth
-    // leave room for the report before the arbiter's clock has run out.
+    // The last beat may be an eighth of the timeout older than the stall, and the check an eighth late. A half plus
+    // a fifth (nativeAfterMs) leave time for the report before the arbiter's timeout.
     stuckAfterMs: timeout / 2,
-    // The same within the boot timeout, which may be over sooner: the arbiter then knows what blocked.
+    // The boot timeout may be shorter: report before it, so that the arbiter knows what blocked.
     bootStuckAfterMs: Math.min(timeout, bootTimeout) / 2,
-    nativeAfterMs: Math.min(NATIVE_AFTER, timeout / 5, bootTimeout / 5),
+    nativeAfterMs: Math.min(MAX_NATIVE_AFTER_MS, timeout / 5, bootTimeout / 5),
     parentPid: assignment.arbiter,
     sink: { fd: assignment.reports, format: "json" },
     inFlight: worker.inFlight,
-    // Whoever is to be asked before the end is asked before the arbiter's clock can have run out.
-    ...(aborts && { abort: { afterMs: timeout * ABORT_PART, run: worker.abort } }),
+    // The hook must run before the arbiter's timeout.
+    ...(aborts && { abort: { afterMs: timeout * ABORT_FRACTION, run: worker.abort } }),
     onFailure: (error) => log.warning("The event loop is not watched from within", error),
   });
 }
 
-/** So many characters of a report may be records for the access log: the arbiter takes no longer one than it can hold. */
-const RECORDS_MAX = 500_000;
+/** Limit of access log records in a report, in characters: the arbiter limits the length of a report. */
+const MAX_RECORD_CHARS = 500_000;
 
-/** Leaves out the records that would make a report too long; the requests themselves stay in it. */
+/** Drops the records that would make a report too long; the requests themselves remain. */
 export function boundedRecords(requests: readonly StalledRequest[]): StalledRequest[] {
   let length = 0;
   return requests.map(({ record, ...request }) => {
     if (record === undefined) return request;
     length += JSON.stringify(record).length;
-    return length > RECORDS_MAX ? request : { ...request, record };
+    return length > MAX_RECORD_CHARS ? request : { ...request, record };
   });
 }

@@ -1,6 +1,6 @@
 /**
- * The hooks that run in a worker. The functions cannot be handed over by the arbiter, so the worker reads the
- * configuration file itself, but only where it has hooks for a worker.
+ * The hooks that run in a worker. The arbiter cannot send functions, so the worker reads the configuration file
+ * itself, but only if it has hooks for a worker.
  */
 import type { HookName, Hooks, WorkerContext } from "../config/hooks.ts";
 import type { Config } from "../config/settings.ts";
@@ -22,8 +22,8 @@ export class WorkerHooks {
   }
 
   /**
-   * The hooks of the assignment.
-   * @throws FatalError when the file cannot be read any more.
+   * Loads the hooks of the assignment.
+   * @throws FatalError when the file can no longer be read.
    */
   static async load(assignment: Assignment<Config>, worker: WorkerInfo, log: ErrorLog): Promise<WorkerHooks> {
     const { hooks, settings } = assignment;
@@ -37,7 +37,7 @@ export class WorkerHooks {
     return this.#hooks[name] !== undefined;
   }
 
-  /** @throws HookFailure: what fails here is a worker that cannot boot. */
+  /** @throws HookFailure: the worker cannot boot. */
   async run(name: "postFork" | "postWorkerInit"): Promise<void> {
     try {
       await this.#hooks[name]?.(this.#worker);
@@ -46,7 +46,7 @@ export class WorkerHooks {
     }
   }
 
-  /** Runs a hook that stops nothing: its failure is logged. */
+  /** Runs a hook whose failure is only logged. */
   async tell(name: "workerInt" | "workerExit"): Promise<void> {
     try {
       await this.#hooks[name]?.(this.#worker);
@@ -55,7 +55,7 @@ export class WorkerHooks {
     }
   }
 
-  /** What to do when this worker is ended in the midst of what blocks it; undefined where no hook is set. */
+  /** Runs workerAbort when a blocked worker is about to be killed; undefined if the hook is not set. */
   get abort(): (() => void) | undefined {
     const { workerAbort } = this.#hooks;
     if (workerAbort === undefined) return undefined;
@@ -68,7 +68,7 @@ export class WorkerHooks {
     };
   }
 
-  /** Those that stand around every request; undefined where none is set, and nothing has to stand there. */
+  /** The request hooks; undefined if none is set, so that requests pay nothing. */
   get requests(): RequestHooks | undefined {
     const { preRequest, postRequest } = this.#hooks;
     if (preRequest === undefined && postRequest === undefined) return undefined;

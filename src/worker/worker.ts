@@ -1,7 +1,7 @@
 /**
- * A worker's own life: booting (load the app, start it, accept) → ready → draining (finish, shut the app
- * down, exit). It learns what to be from the arbiter's first message, and ends by itself when the
- * arbiter is gone.
+ * A worker's life cycle: booting (load the app, start it, accept) → ready → draining (finish requests, shut the
+ * app down, exit). The arbiter's first message assigns its slot and settings. It exits on its own when the arbiter
+ * is gone.
  */
 import cluster from "node:cluster";
 import { setMaxListeners } from "node:events";
@@ -28,8 +28,8 @@ import { beatInterval, boundedRecords, watchLoop } from "./watch.ts";
 import type { Watchdog } from "./watchdog/watchdog.ts";
 import { WorkerHooks } from "./worker-hooks.ts";
 
-/** How long a worker whose arbiter is gone goes on with the requests it has, in milliseconds. */
-const ORPHAN_TIME = 1000;
+/** How long an orphaned worker may finish its requests, in milliseconds. */
+const ORPHAN_GRACE_MS = 1000;
 
 /** Starts the worker of this process. */
 export function runWorker(): void {
@@ -41,18 +41,18 @@ export function runWorker(): void {
   process.on("SIGQUIT", () => worker.signalled("quit"));
   process.on("SIGUSR1", () => worker.reopenLog());
   process.on("disconnect", () => worker.orphaned());
-  // Else node:cluster ends the process itself, at once, when the arbiter is gone.
+  // Otherwise node:cluster exits the process immediately when the arbiter is gone.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   send({ type: "booting" });
 }
 
-/** Sends if the arbiter is there; `sent` is called in any case. */
+/** Sends if the arbiter is connected. Calls `sent` either way. */
 function send(message: FromWorker, sent: () => void = () => {}): void {
   if (process.connected) process.send?.(message, undefined, undefined, sent);
   else sent();
 }
 
-/** Tells the arbiter why this worker cannot be one, and ends. */
+/** Reports the boot error to the arbiter and exits. */
 function failBoot(error: unknown): void {
   const { failure, exitCode } = describeBootError(error);
   send({ type: "failed", ...failure }, () => process.exit(exitCode));
@@ -70,13 +70,13 @@ class WorkerLife {
   #requests: RequestReports | undefined;
   #shutdown: Promise<void> | undefined;
   #linger = 0;
-  /** The arbiter has been asked for a worker in place of this one, whose app leaks descriptors. */
+  /** The arbiter has been asked to replace this worker because its app leaks descriptors. */
   #isLeakTold = false;
-  /** What it does on its way to being ready. */
+  /** The current boot step. */
   #step: BootStep | undefined;
 
   constructor() {
-    // Each long answer may listen for it: many are no leak.
+    // Every long response may listen for it, so many listeners are no leak.
     setMaxListeners(0, this.#drain.signal);
   }
 
@@ -115,17 +115,17 @@ class WorkerLife {
     this.#accessLog?.reopen();
   }
 
-  /** Told to stop by somebody else than the arbiter, who hears of it before the exit looks like a crash. */
+  /** A signal from outside stops this worker. Notify the arbiter first, or the exit looks like a crash. */
   signalled(order: "drain" | "quit"): void {
     if (this.#phase === "draining" && order === "drain") return;
     send({ type: "draining" });
     void this.#stop(order);
   }
 
-  /** The arbiter is gone: nobody will replace this worker, nor count it. */
+  /** The arbiter is gone: finish the requests in flight, then exit. */
   orphaned(): void {
     this.#linger = 0;
-    setTimeout(() => process.exit(ExitCode.failure), ORPHAN_TIME).unref();
+    setTimeout(() => process.exit(ExitCode.failure), ORPHAN_GRACE_MS).unref();
     void this.#stop("drain");
   }
 
@@ -145,7 +145,7 @@ class WorkerLife {
     this.#linger = settings.linger;
     process.title = `tsgun: worker ${assignment.slot} [${settings.name ?? settings.app ?? ""}]`;
     try {
-      // A pipe that the standard output is may belong to root.
+      // Open the log before dropping root: standard output may be a pipe that belongs to root.
       this.#accessLog = await openAccessLog(assignment, this.#log);
       dropPrivileges(assignment.identity);
       if (settings.preload) (await import("./compile-cache.ts")).useCompileCache();
@@ -203,7 +203,7 @@ class WorkerLife {
     await hooks.run(name);
   }
 
-  /** The app ends this process before it is ready. */
+  /** The app called process.exit() before the worker was ready. */
   #appExits(exit: AppExit): void {
     if (this.#phase !== "booting" || this.#step === undefined) return;
     const kind = this.#step.step === "load" || this.#step.step === "call" ? "load" : "startup";
@@ -212,18 +212,18 @@ class WorkerLife {
     send({ type: "failed", kind, message, stack: exit.stack });
   }
 
-  /** Asked for while the event loop is stuck: what the access log has gathered gets out, too. */
+  /** Called while the event loop is stuck, so it also flushes the access log. */
   #inFlight(): StalledRequest[] {
     this.#accessLog?.flush();
     return boundedRecords(this.#serving?.server.inFlight() ?? []);
   }
 
-  /** Reports the requests in flight, unless the process ends as it was told to. */
+  /** Reports the requests in flight, unless this is an ordered exit. */
   #lastWord(exitCode: number): void {
     if (this.#phase !== "draining" || exitCode !== ExitCode.ok) this.#requests?.last();
   }
 
-  /** However the process ends, as long as it may run to its end. */
+  /** Runs at every exit that lets exit listeners run. */
   #endAccessLog(): void {
     this.#serving?.server.logUnanswered();
     this.#accessLog?.end();
@@ -240,12 +240,12 @@ class WorkerLife {
     if (abort === undefined) return;
     process.once("SIGABRT", () => {
       abort();
-      // The listener is gone: this time it ends the process.
+      // `once` has removed the listener, so this signal ends the process.
       process.kill(process.pid, "SIGABRT");
     });
   }
 
-  /** Called in the midst of what blocks this process. Should that end now, it is too late. */
+  /** Called while app code blocks the loop. If that code returns now, exit anyway. */
   #abort(): void {
     this.#hooks?.abort?.();
     setImmediate(() => process.exit(ExitCode.failure));
@@ -268,7 +268,7 @@ class WorkerLife {
     const wasReady = this.#phase === "ready";
     const draining = this.#phase === "draining";
     this.#phase = "draining";
-    // What has not served has nothing to finish, and its app is not whole enough to be shut down.
+    // A worker that has not served has no requests to finish, and its app is not ready for shutdown().
     if (this.#serving === undefined) process.exit(ExitCode.ok);
     const { server } = this.#serving;
     if (order === "quit") {
@@ -289,7 +289,7 @@ class WorkerLife {
     process.exit(ExitCode.ok);
   }
 
-  /** Once: a second call waits for the first. */
+  /** Runs once: later calls wait for the first. */
   #shutDown(serving: Serving): Promise<void> {
     this.#shutdown ??= this.#runShutdown(serving);
     return this.#shutdown;

@@ -1,6 +1,6 @@
 /**
- * The processes that a process has started, and theirs. Read from /proc where there is one, which asks no
- * other program (this runs while the main thread is blocked and the machine may be in trouble); `ps` elsewhere.
+ * Lists the descendants of a process. Reads /proc where it exists, which needs no other program (this runs while the
+ * main thread is blocked and the machine may be in trouble); runs `ps` elsewhere.
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -79,7 +79,7 @@ const STATES: Record<string, ThreadState> = {
   t: "stopped",
 };
 
-/** What the main thread of `pid` is doing: /proc/PID/stat tells the state of the thread group's leader. */
+/** State of the main thread of `pid`: /proc/PID/stat describes the thread group leader. */
 export function mainThreadState(pid: number, root = "/proc"): ThreadState {
   return STATES[statFields(root, String(pid))?.[0] ?? ""] ?? "unknown";
 }

@@ -1,6 +1,6 @@
 /**
- * The memory that a worker's main thread and its watchdog thread share. Each cell has one writer: no lock,
- * nothing to wait for. The main thread writes its beats, the watchdog whether it is attached.
+ * Memory shared by a worker's main thread and its watchdog thread. Each cell has one writer, so there are no locks.
+ * The main thread writes its beats, the watchdog whether it is attached.
  */
 
 const BEATS = 0;
@@ -12,13 +12,13 @@ export class Heartbeat {
   readonly buffer: SharedArrayBuffer;
   readonly #cells: Int32Array;
 
-  /** Without a buffer (in the main thread) it makes one. */
+  /** Allocates the buffer if none is given (in the main thread). */
   constructor(buffer = new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT)) {
     this.buffer = buffer;
     this.#cells = new Int32Array(buffer);
   }
 
-  /** Says that the loop turns, and whether somebody has a debugger open on it. */
+  /** Records a turn of the loop, and whether a debugger is open on it. */
   beat(debuggerOpen: boolean): void {
     Atomics.store(this.#cells, DEBUGGER, debuggerOpen ? 1 : 0);
     Atomics.add(this.#cells, BEATS, 1);
@@ -38,7 +38,7 @@ export class Heartbeat {
     Atomics.store(this.#cells, ATTACHED, attached ? 1 : 0);
   }
 
-  /** A person at a breakpoint is no stall. */
+  /** A loop stopped at a breakpoint is not stalled. */
   get debuggerOpen(): boolean {
     return Atomics.load(this.#cells, DEBUGGER) === 1;
   }

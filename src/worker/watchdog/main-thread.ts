@@ -1,29 +1,29 @@
 /**
- * The main thread as its watchdog sees it through the inspector. The session is connected at boot, since
- * that needs the main thread's help; but the debugger is on only while a stack is being taken, so that a
- * turning loop pays nothing and a `debugger` statement in the app stops nobody. Whoever pauses, resumes:
- * the resume is queued together with the questions, whether they are answered or not.
+ * The watchdog's view of the main thread through the inspector. The session connects at boot, since that needs the
+ * main thread's cooperation. The debugger is enabled only while taking a stack, so that a turning loop pays nothing
+ * and a `debugger` statement in the app has no effect. The resume is queued together with the queries, so it happens
+ * whether they succeed or not.
  */
 import type { Debugger, Session } from "node:inspector";
 import type { StalledRequest } from "../../ipc/stall-report.ts";
 import { ScriptMap } from "./source-position.ts";
 
-/** Name of the global function that gives the requests in flight, as JSON, to whoever pauses the main thread. */
+/** Name of the global function that returns the requests in flight as JSON. Evaluated in a paused main thread. */
 export const IN_FLIGHT = "tsgun.inFlight";
 
-/** Name of the global function that is called when a stuck main thread is about to be ended. */
+/** Name of the global function to call before a stuck worker is killed. */
 export const ABORT = "tsgun.abort";
 
-/** To the watchdog thread, instead of a sink: leave the main thread's inspector. */
+/** Message to the watchdog thread: disconnect from the main thread's inspector. */
 export const DETACH = "detach";
 
-/** To the watchdog thread, instead of a sink: the main thread has booted. */
+/** Message to the watchdog thread: the main thread has booted. */
 export const BOOTED = "booted";
 
-const FRAMES = 40;
-const ASK_IN_FLIGHT = `globalThis[Symbol.for(${JSON.stringify(IN_FLIGHT)})]?.()`;
+const MAX_FRAMES = 40;
+const IN_FLIGHT_EXPRESSION = `globalThis[Symbol.for(${JSON.stringify(IN_FLIGHT)})]?.()`;
 
-const TELL_ABORT = `globalThis[Symbol.for(${JSON.stringify(ABORT)})]?.()`;
+const ABORT_EXPRESSION = `globalThis[Symbol.for(${JSON.stringify(ABORT)})]?.()`;
 
 export interface Snapshot {
   readonly stack: string[];
@@ -47,21 +47,21 @@ export class MainThread {
     session.on("Debugger.scriptParsed", ({ params }) => this.#scripts.set(params.scriptId, params.url));
   }
 
-  /** Rejects where Node was built without the inspector or the permission model forbids it. */
+  /** Rejects if Node was built without the inspector or the permission model forbids it. */
   static async connect(): Promise<MainThread> {
     const { Session } = await import("node:inspector");
     const session = new Session();
     session.connectToMainThread();
     const thread = new MainThread(session);
-    // The answer shows that the main thread has taken the session on.
-    await thread.#ask("Runtime.evaluate", { expression: "0" });
+    // A response means that the main thread has accepted the session.
+    await thread.#post("Runtime.evaluate", { expression: "0" });
     return thread;
   }
 
   /**
    * Pauses the main thread at the next JavaScript it runs, reads its stack and the requests in flight, and
-   * lets it go on. Inside a native call that is when the call returns, however late. `stillWanted` is asked
-   * while it is paused, when nothing can change any more; if not, there is no snapshot.
+   * resumes it. During a native call it pauses only when the call returns, however late. `stillWanted` is
+   * called while the thread is paused and cannot change; if it returns false, there is no snapshot.
    */
   async snapshot(stillWanted: () => boolean): Promise<Snapshot | undefined> {
     const paused = new Promise<Debugger.PausedEventDataType>((resolve) => {
@@ -75,11 +75,11 @@ export class MainThread {
       this.#release();
       return undefined;
     }
-    const frames = callFrames.slice(0, FRAMES);
+    const frames = callFrames.slice(0, MAX_FRAMES);
     const files = new Set(frames.map((frame) => frame.location.scriptId).filter((id) => this.#isFile(id)));
     const asked = Promise.all([
       ...[...files].map((scriptId) => this.#mapOf(scriptId)),
-      this.#ask("Runtime.evaluate", { expression: ASK_IN_FLIGHT, silent: true }),
+      this.#post("Runtime.evaluate", { expression: IN_FLIGHT_EXPRESSION, silent: true }),
     ]);
     this.#release();
     const answers = await asked;
@@ -93,13 +93,13 @@ export class MainThread {
     };
   }
 
-  /** Calls what is to be called before the end, at the next JavaScript that the main thread runs. */
+  /** Runs the abort callback at the next JavaScript that the main thread runs. */
   async tellAbort(): Promise<void> {
     const paused = new Promise<void>((resolve) => this.#session.once("Debugger.paused", () => resolve()));
     this.#session.post("Debugger.enable");
     this.#session.post("Debugger.pause");
     await paused;
-    const told = this.#ask("Runtime.evaluate", { expression: TELL_ABORT, silent: true });
+    const told = this.#post("Runtime.evaluate", { expression: ABORT_EXPRESSION, silent: true });
     this.#release();
     await told;
   }
@@ -119,7 +119,7 @@ export class MainThread {
   }
 
   async #mapOf(scriptId: string): Promise<[string, ScriptMap]> {
-    const answer = (await this.#ask("Debugger.getScriptSource", { scriptId })) as
+    const answer = (await this.#post("Debugger.getScriptSource", { scriptId })) as
       | { scriptSource?: string }
       | undefined;
     return [scriptId, new ScriptMap(this.#scripts.get(scriptId) ?? "", answer?.scriptSource ?? "")];
@@ -133,8 +133,8 @@ export class MainThread {
     return `at ${name} (${source}:${line}:${column})`;
   }
 
-  /** Resolves with `undefined` when the question failed: a report with less in it is still a report. */
-  #ask(method: string, params: object): Promise<unknown> {
+  /** Sends an inspector command. Resolves with `undefined` on failure: an incomplete report is better than none. */
+  #post(method: string, params: object): Promise<unknown> {
     return new Promise((resolve) => {
       this.#session.post(method, params, (error, answer) => resolve(error === null ? answer : undefined));
     });

@@ -1,7 +1,7 @@
 /**
- * Takes a position in the code that runs back to the code that was written, by the source map that the
- * running script names. Whatever is missing or broken, the position as it is is the answer: a stack with
- * the wrong file is worth less than one with the compiled file, and a report must never fail over it.
+ * Maps a position in running code to its source by the script's source map. If the map is missing or broken, the
+ * result is the unmapped position: a wrong file is worse than the compiled file, and a report must never fail over
+ * a source map.
  */
 import { readFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
@@ -32,7 +32,7 @@ function asUrl(source: string): string {
 }
 
 function payloadOf(scriptUrl: string, script: string): SourceMapPayload | undefined {
-  // Only the end is searched: a bundle has megabytes before the comment.
+  // Search only the end: a bundle has megabytes before the comment.
   const reference = MAP_COMMENT.exec(script.slice(script.lastIndexOf("sourceMappingURL=") - 4))?.[1];
   if (reference === undefined) return undefined;
   const data = DATA_URL.exec(reference);

@@ -1,13 +1,12 @@
 /**
- * Decides from successive looks at the heartbeat whether the main loop is stuck. It knows no time but
- * the one it is given, and no thread: time in which the watcher itself did not run (SIGSTOP, a suspended
- * machine) is not held against the loop.
+ * Decides from successive readings of the heartbeat whether the main loop is stuck. Pure: the caller passes the time.
+ * Time in which the watcher itself did not run (SIGSTOP, a suspended machine) does not count against the loop.
  */
 
 export interface Look {
-  /** `stuck` and `recovered` come once for each stall. */
+  /** `stuck` and `recovered` are returned once per stall. */
   readonly verdict: "turning" | "stuck" | "still stuck" | "recovered";
-  /** Milliseconds since the loop was last seen to turn; at `recovered`, how long the stall was. */
+  /** Milliseconds since the loop last turned; for `recovered`, the length of the stall. */
   readonly blockedForMs: number;
 }
 
@@ -20,8 +19,8 @@ export class StallClock {
   #stuck = false;
 
   /**
-   * @param stuckAfterMs how long without a beat is a stall; 0: never
-   * @param longestGapMs a longer time than this between two looks means that the watcher was stopped too
+   * @param stuckAfterMs time without a beat that is a stall; 0: never
+   * @param longestGapMs a longer gap between two calls of `look` means that the watcher was stopped too
    */
   constructor(stuckAfterMs: number, longestGapMs: number, beats: number, now: number) {
     this.#stuckAfterMs = stuckAfterMs;
@@ -31,7 +30,7 @@ export class StallClock {
     this.#lastLookAt = now;
   }
 
-  /** From now on this long without a beat is a stall; 0: never. */
+  /** Changes the time without a beat that is a stall; 0: never. */
   allow(stuckAfterMs: number): void {
     this.#stuckAfterMs = stuckAfterMs;
   }

@@ -1,7 +1,7 @@
 /**
- * The watchdog thread of a worker. It shares nothing with the main thread but the heartbeat, so whatever
- * blocks that one (a loop, a regular expression, a native call) leaves it free to tell, and to end the
- * process when the arbiter has gone. It writes its reports itself: messages would wait for the main thread.
+ * The watchdog thread of a worker. It shares only the heartbeat with the main thread, so whatever blocks that (a
+ * loop, a regular expression, a native call), the watchdog can still report it, and end the process when the arbiter
+ * is gone. It writes its reports itself: messages would wait for the main thread.
  */
 import { writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,7 +12,7 @@ import { Heartbeat } from "./heartbeat.ts";
 import { BOOTED, DETACH, MainThread, type Snapshot } from "./main-thread.ts";
 import { StallClock } from "./stall-clock.ts";
 
-/** Where reports go: lines for people, or one line of JSON each (`parseStallReport` reads it). */
+/** Destination of reports: text lines, or one line of JSON each (read by `parseStallReport`). */
 export interface ReportSink {
   /** A descriptor that is open in this process: 2, an append-mode log file, a pipe to the arbiter. */
   readonly fd: number;
@@ -25,18 +25,18 @@ export interface ThreadSettings {
   readonly orphanPollMs: number;
   readonly orphanGraceMs: number;
   readonly stuckAfterMs: number;
-  /** In place of that until the main thread says `BOOTED`. */
+  /** Replaces `stuckAfterMs` until the main thread sends `BOOTED`. */
   readonly bootStuckAfterMs: number;
   readonly nativeAfterMs: number;
-  /** 0: nobody is told of the end. */
+  /** 0: no abort callback. */
   readonly abortAfterMs: number;
   readonly lookMs: number;
   readonly sink: ReportSink;
-  /** URL of the module that beats: a stack with it in it is the stack of a loop that turns again. */
+  /** URL of the module that beats. A stack that contains it means that the loop turns again. */
   readonly beater: string;
 }
 
-/** From the thread: the main thread can be paused (or not, and why). */
+/** Sent by the thread: whether it can pause the main thread, and why not. */
 export interface ThreadReady {
   readonly inspector: boolean;
   readonly reason?: string;
@@ -45,12 +45,12 @@ export interface ThreadReady {
 const STDERR = 2;
 const WRITE_TRIES = 50;
 const WRITE_RETRY_MS = 10;
-/** A longer pause than this between two looks means that this thread was stopped as well. */
-const GAP_LOOKS = 4;
-const LEAST_GAP_MS = 1000;
-/** An orphan whose loop has not turned for this long will not end by itself. */
+/** A longer gap between checks than this many intervals means that this thread was stopped as well. */
+const GAP_CHECKS = 4;
+const MIN_GAP_MS = 1000;
+/** An orphan whose loop has not turned for this long will not exit on its own. */
 const ORPHAN_STALL_MS = 500;
-const ORPHAN_LOOK_MS = 50;
+const ORPHAN_CHECK_INTERVAL_MS = 50;
 
 const settings = workerData as ThreadSettings;
 const heartbeat = new Heartbeat(settings.heartbeat);
@@ -58,7 +58,7 @@ const port = parentPort as NonNullable<typeof parentPort>;
 let sink = settings.sink;
 let mainThread: MainThread | undefined;
 
-/** A pipe may be non-blocking and full. False when it could not be written: its reader is gone (EPIPE), say. */
+/** Writes all of `text`, retrying while a non-blocking pipe is full. Returns false on other errors, such as EPIPE. */
 function writeWhole(fd: number, text: string): boolean {
   const bytes = Buffer.from(text);
   const sleep = new Int32Array(new SharedArrayBuffer(4));
@@ -74,7 +74,7 @@ function writeWhole(fd: number, text: string): boolean {
   return true;
 }
 
-/** `[2026-01-31 23:59:59 +0000] [pid] [level]`, the head of gunicorn's error log lines. */
+/** `[2026-01-31 23:59:59 +0000] [pid] [level]`, the prefix of gunicorn's error log lines. */
 function lineHead(report: StallReport): string {
   const level = report.kind === "stuck" || report.kind === "orphaned" ? "ERROR" : "WARNING";
   return `[${report.time.slice(0, 19).replace("T", " ")} +0000] [${report.pid}] [${level}]`;
@@ -95,34 +95,34 @@ function publish(findings: Findings): void {
   };
   const text = (): string => `${lineHead(report)} ${describeStall(report).join("\n")}\n`;
   const sent = writeWhole(sink.fd, sink.format === "json" ? `${JSON.stringify(report)}\n` : text());
-  // Who would have read it has gone: an orphan still says why it ends.
+  // The arbiter is gone. An orphan still logs why it ends.
   if (!sent && sink.format === "json") writeWhole(STDERR, text());
 }
 
 let examining = false;
-/** A stall that ended while it was examined was never told of: its end is no news either. */
-let told = false;
+/** Whether the stall was reported. One that ended during the examination was not, so its end is not reported either. */
+let reported = false;
 
-/** The snapshot, unless the loop has turned since: then it would show whoever ran next, not the culprit. */
+/** Takes a snapshot; undefined if the loop has turned since, because it would show other code than the culprit. */
 async function snapshotOf(main: MainThread, beats: number): Promise<Snapshot | undefined> {
   const snapshot = await main.snapshot(() => heartbeat.beats === beats);
-  // Paused inside the beat itself: it had not counted yet.
+  // Paused inside the beat itself, before it was counted.
   return snapshot?.scripts.includes(settings.beater) ? undefined : snapshot;
 }
 
-function tellStuck(findings: Omit<Findings, "kind">): void {
-  told = true;
+function publishStuck(findings: Omit<Findings, "kind">): void {
+  reported = true;
   publish({ kind: "stuck", ...findings });
 }
 
 async function examine(blockedForMs: number, since: number): Promise<void> {
-  // Asked first: pausing makes a running thread a waiting one.
+  // Read the state first: a paused thread counts as waiting.
   const seen = {
     mainThread: mainThreadState(process.pid),
     children: descendants(process.pid),
   };
   if (mainThread === undefined) {
-    tellStuck({ blockedForMs, inNative: true, ...seen });
+    publishStuck({ blockedForMs, inNative: true, ...seen });
     return;
   }
   const beats = heartbeat.beats;
@@ -131,10 +131,10 @@ async function examine(blockedForMs: number, since: number): Promise<void> {
   if (first === undefined) return;
   if (first !== "native") {
     const { stack, inFlight } = first;
-    tellStuck({ blockedForMs, stack, ...(inFlight && { inFlight }), ...seen });
+    publishStuck({ blockedForMs, stack, ...(inFlight && { inFlight }), ...seen });
     return;
   }
-  tellStuck({ blockedForMs: performance.now() - since, inNative: true, ...seen });
+  publishStuck({ blockedForMs: performance.now() - since, inNative: true, ...seen });
   const late = await snapshot;
   if (late === undefined) return;
   const { stack, inFlight } = late;
@@ -148,7 +148,7 @@ async function examine(blockedForMs: number, since: number): Promise<void> {
 
 let aborted = false;
 
-/** A main thread that will be ended is told, unless it is in native code: that is waited for already. */
+/** Runs the abort callback before the worker is killed; not during an examination, which may be waiting for native code. */
 function abortWhenDue(blockedForMs: number): void {
   const { abortAfterMs } = settings;
   if (abortAfterMs === 0 || blockedForMs < abortAfterMs) return;
@@ -158,16 +158,16 @@ function abortWhenDue(blockedForMs: number): void {
 }
 
 function watch(): void {
-  const gap = Math.max(LEAST_GAP_MS, settings.lookMs * GAP_LOOKS);
+  const gap = Math.max(MIN_GAP_MS, settings.lookMs * GAP_CHECKS);
   const clock = new StallClock(settings.bootStuckAfterMs, gap, heartbeat.beats, performance.now());
   port.on("message", (message) => {
     if (message === BOOTED) clock.allow(settings.stuckAfterMs);
   });
-  const look = (): void => {
+  const check = (): void => {
     const now = performance.now();
     const { verdict, blockedForMs } = clock.look(heartbeat.beats, now);
-    if (verdict === "recovered" && told) {
-      told = false;
+    if (verdict === "recovered" && reported) {
+      reported = false;
       publish({ kind: "recovered", blockedForMs });
     }
     if (verdict === "still stuck") abortWhenDue(blockedForMs);
@@ -177,7 +177,7 @@ function watch(): void {
       examining = false;
     });
   };
-  setInterval(look, settings.lookMs);
+  setInterval(check, settings.lookMs);
 }
 
 function endOrphan(): void {
@@ -186,31 +186,31 @@ function endOrphan(): void {
     try {
       process.kill(pid, "SIGKILL");
     } catch {
-      // It has ended by itself.
+      // It has already exited.
     }
   }
   process.kill(process.pid, "SIGKILL");
 }
 
-/** A loop that turns learns of its loss by itself and may end in its own way; one that does not, may not. */
+/** A turning loop notices the lost arbiter itself and gets time to exit; a blocked one is killed. */
 async function awaitOrphanEnd(): Promise<void> {
   const stall = new StallClock(ORPHAN_STALL_MS, Number.POSITIVE_INFINITY, heartbeat.beats, performance.now());
   const end = performance.now() + settings.orphanGraceMs;
   while (performance.now() < end) {
-    await delay(ORPHAN_LOOK_MS);
+    await delay(ORPHAN_CHECK_INTERVAL_MS);
     if (stall.look(heartbeat.beats, performance.now()).verdict === "stuck") break;
   }
   endOrphan();
 }
 
 function watchParent(): void {
-  const look = (): void => {
+  const check = (): void => {
     if (process.ppid === settings.parentPid) return;
-    clearInterval(looking);
+    clearInterval(checking);
     void awaitOrphanEnd();
   };
-  const looking = setInterval(look, settings.orphanPollMs);
-  look();
+  const checking = setInterval(check, settings.orphanPollMs);
+  check();
 }
 
 port.on("message", (next: ReportSink | typeof DETACH | typeof BOOTED) => {

@@ -1,6 +1,6 @@
 /**
- * The worker's side of its watchdog: starts the thread, beats for it, and answers its one question. All a
- * turning loop pays is a timer that adds to a shared counter.
+ * The main thread's side of the watchdog: starts the thread, beats for it, and publishes the requests in flight. The
+ * only cost to a turning loop is a timer that increments a shared counter.
  */
 import { extname } from "node:path";
 import { SHARE_ENV, Worker } from "node:worker_threads";
@@ -10,76 +10,75 @@ import { ABORT, BOOTED, DETACH, IN_FLIGHT } from "./main-thread.ts";
 import type { ReportSink, ThreadReady, ThreadSettings } from "./thread.ts";
 
 export interface WatchdogOptions {
-  /** Milliseconds without a turn of the loop after which it is reported; 0: the loop is not watched. */
+  /** Report a loop that has not turned for this long; 0: do not watch the loop. */
   readonly stuckAfterMs: number;
-  /** In place of that until `booted` is called. Default: the same. */
+  /** Replaces `stuckAfterMs` until `booted` is called. Default: the same. */
   readonly bootStuckAfterMs?: number;
   readonly sink: ReportSink;
   /**
-   * Whose child this process has to stay. The one who started it knows best: by the time this runs, the
-   * parent may have gone, and `process.ppid` be somebody else's. Default: `process.ppid`.
+   * The expected parent. The parent itself should pass it: by the time this runs the parent may be gone, and
+   * `process.ppid` may name another process. Default: `process.ppid`.
    */
   readonly parentPid?: number;
-  /** Milliseconds between two looks at the parent; 0: an orphan lives on. Default 250. */
+  /** Interval of checks of the parent; 0: an orphan lives on. Default 250. */
   readonly orphanPollMs?: number;
   /**
-   * Milliseconds an orphan gets to end by itself, as long as its loop turns; a blocked one is ended at
-   * once. Default 1250.
+   * How long an orphan may take to exit while its loop turns; a blocked one is killed after 500 ms. Default 1250.
    */
   readonly orphanGraceMs?: number;
-  /** Milliseconds in which JavaScript answers a pause, before it is called native code. Default 1000. */
+  /** If the debugger cannot pause the main thread within this time, it is in native code. Default 1000. */
   readonly nativeAfterMs?: number;
-  /** The requests without a complete answer: called only while the main thread is paused over a stall. */
+  /** Returns the requests without a complete response. Called only while the main thread is paused during a stall. */
   readonly inFlight?: () => readonly StalledRequest[];
-  /** Called once, in the midst of a stall that has lasted so many milliseconds, while JavaScript is what blocks. */
+  /** `run` is called once, during a stall that has lasted `afterMs`, if JavaScript is what blocks. */
   readonly abort?: { readonly afterMs: number; run(): void };
-  /** The thread could not start or has died: the worker goes on unwatched. */
+  /** The thread could not start or has died; the worker continues without a watchdog. */
   readonly onFailure?: (error: Error) => void;
 }
 
 export interface Watchdog {
-  /** Resolves when the thread watches; false: without stacks, for want of the inspector. Never rejects. */
+  /** Resolves when the thread watches; false: without stacks, because there is no inspector. Never rejects. */
   readonly ready: Promise<boolean>;
-  /** A debugger may be open on this process, and its loop stand still at a breakpoint. */
+  /** A debugger is open on this process, so its loop may stand at a breakpoint. */
   readonly debuggerOpen: boolean;
-  /** The main thread has done what it is given less time for. */
+  /** The main thread has booted: from now on `stuckAfterMs` applies. */
   booted(): void;
-  /** Reports go here from now on (log files were reopened). */
+  /** Writes further reports to `sink` (log files were reopened). */
   redirect(sink: ReportSink): void;
-  /** Stops watching: neither stalls nor a lost parent have consequences any more. */
+  /** Stops watching for stalls and for the loss of the parent. */
   close(): Promise<void>;
 }
 
 const ORPHAN_POLL_MS = 250;
 const ORPHAN_GRACE_MS = 1250;
 const NATIVE_AFTER_MS = 1000;
-/** A millisecond is usual. */
-const DETACH_MS = 100;
-/** The looks are a fraction of the time allowed, so that a report is late by that fraction at most. */
-const LOOKS_PER_STALL = 4;
-const SLOWEST_LOOK_MS = 250;
-const FASTEST_LOOK_MS = 10;
+/** Limit for the detach, which usually takes 1 ms. */
+const DETACH_TIMEOUT_MS = 100;
+/** Checks in each `stuckAfterMs`: a report is late by at most that fraction. */
+const CHECKS_PER_STALL = 4;
+const MAX_CHECK_INTERVAL_MS = 250;
+const MIN_CHECK_INTERVAL_MS = 10;
 
-/** The thread's own program, run from the same folder of files as this one: built or source. */
+/** The thread's program, from the same folder as this module: built or source. */
 const KIND = extname(import.meta.url);
 const PROGRAM = new URL(`./thread${KIND}`, import.meta.url);
 
 function startThread(settings: ThreadSettings): Worker {
   return new Worker(PROGRAM, {
     workerData: settings,
-    // The app's --import and --require, tracing most often, are none of this thread's business, whether they stand
-    // on the command line or in NODE_OPTIONS; source needs its loader.
+    // Do not run the app's --import and --require (usually tracing) in this thread, whether from the command line or
+    // NODE_OPTIONS. Run from source, the thread needs the loader.
     ...(KIND === ".ts" ? { env: SHARE_ENV } : { execArgv: [], env: { ...process.env, NODE_OPTIONS: "" } }),
     ...{ name: "tsgun watchdog" },
   });
 }
 
-function lookInterval(stuckAfterMs: number): number {
-  if (stuckAfterMs === 0) return SLOWEST_LOOK_MS;
-  return Math.max(FASTEST_LOOK_MS, Math.min(SLOWEST_LOOK_MS, stuckAfterMs / LOOKS_PER_STALL));
+function checkInterval(stuckAfterMs: number): number {
+  if (stuckAfterMs === 0) return MAX_CHECK_INTERVAL_MS;
+  return Math.max(MIN_CHECK_INTERVAL_MS, Math.min(MAX_CHECK_INTERVAL_MS, stuckAfterMs / CHECKS_PER_STALL));
 }
 
-/** Publishes the requests in flight where a paused main thread can be asked for them. */
+/** Publishes a function that returns the requests in flight, for evaluation in a paused main thread. */
 function offerInFlight(inFlight: (() => readonly StalledRequest[]) | undefined): void {
   if (inFlight === undefined) return;
   Object.defineProperty(globalThis, Symbol.for(IN_FLIGHT), {
@@ -89,7 +88,7 @@ function offerInFlight(inFlight: (() => readonly StalledRequest[]) | undefined):
   });
 }
 
-/** Publishes what is to be run in a main thread that will not go on. */
+/** Publishes the abort callback, for evaluation in a paused main thread. */
 function offerAbort(run: (() => void) | undefined): void {
   if (run === undefined) return;
   Object.defineProperty(globalThis, Symbol.for(ABORT), { value: run, configurable: true, enumerable: false });
@@ -113,24 +112,24 @@ class RunningWatchdog implements Watchdog {
     this.#beating = beating;
     const threadReady = new Promise<boolean>((resolve) => {
       thread.once("message", ({ inspector }: ThreadReady) => {
-        // Until here the process stays for the thread, from here on it must not.
+        // From here on the thread must not keep the process alive.
         thread.unref();
         resolve(inspector);
       });
       thread.once("exit", () => resolve(false));
     });
     this.ready = inspectorKnown.then(() => threadReady);
-    // Without a listener the thread's failure would be the worker's.
+    // Without a listener an error of the thread would end the worker.
     thread.on("error", (error) => onFailure?.(error));
     process.once("exit", this.#detach);
   }
 
-  /** At an exit with a session open, node tells the standard error that it waits for a debugger. */
+  /** If an inspector session is open at exit, Node prints that it waits for the debugger. */
   readonly #detach = (): void => {
     if (!this.#heartbeat.attached) return;
     this.#thread.postMessage(DETACH);
-    // It takes this thread's help, which it gives while it runs JavaScript; there is nothing else left to do.
-    const end = performance.now() + DETACH_MS;
+    // The session ends only while the main thread runs JavaScript, so spin; there is nothing else left to do.
+    const end = performance.now() + DETACH_TIMEOUT_MS;
     while (this.#heartbeat.attached && performance.now() < end);
   };
 
@@ -157,12 +156,12 @@ class RunningWatchdog implements Watchdog {
 
 /**
  * Starts watching this process's main thread. Call it once, in the main thread, before the app is loaded.
- * There is no need to wait for `ready`: the thread gets the stack of a loop that was blocked from the start;
- * only a native call that blocks from the start is reported without one.
+ * Callers need not wait for `ready`: the thread gets the stack of a loop that is blocked from the start.
+ * Only a native call that blocks from the start is reported without one.
  */
 export function startWatchdog(options: WatchdogOptions): Watchdog {
   const { stuckAfterMs, bootStuckAfterMs = stuckAfterMs, sink, parentPid = process.ppid } = options;
-  const lookMs = lookInterval(Math.min(stuckAfterMs, bootStuckAfterMs));
+  const lookMs = checkInterval(Math.min(stuckAfterMs, bootStuckAfterMs));
   const heartbeat = new Heartbeat();
   offerInFlight(options.inFlight);
   offerAbort(options.abort?.run);
@@ -170,7 +169,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   let debuggerUrl: () => string | undefined = () => undefined;
   const beat = (): void => heartbeat.beat(debuggerUrl() !== undefined);
   const beating = setInterval(beat, lookMs).unref();
-  // Node may have been built without it.
+  // Node may be built without the inspector.
   const inspectorKnown = import("node:inspector").then(
     (inspector) => {
       debuggerUrl = inspector.url;

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:access-log`: what the access log costs. Our engine without one and with one to a file, in two formats,
- * side by side in one run, as in `npm run bench`.
+ * `npm run bench:access-log`: the cost of the access log. Compares our engine without a log and with a log file in two
+ * formats, measured as in `npm run bench`.
  *
  *   npm run bench:access-log -- [--rounds 5] [--seconds 4] [--connections 64]
  */

@@ -1,4 +1,4 @@
-/** A server under measurement: started pinned to one core, asked for its CPU time, stopped by its pid. */
+/** A server under measurement: pinned to one core, with its CPU time read from /proc. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -7,9 +7,9 @@ import { freePort } from "../test/support/free-port.ts";
 
 export interface CandidateSpec {
   readonly name: string;
-  /** Arguments to node, with PORT where the port goes. */
+  /** Arguments to node; PORT stands for the port. */
   readonly args: readonly string[];
-  /** True when the process that serves is the (only) child of the one started. */
+  /** True when the serving process is the (only) child of the started one. */
   readonly serverIsChild: boolean;
 }
 
@@ -22,9 +22,9 @@ export interface Candidate {
 }
 
 /** Jiffies per second, as Linux reports CPU time to user space. */
-const TICKS = 100;
+const TICKS_PER_SECOND = 100;
 
-async function answers(url: string, child: ChildProcess, name: string): Promise<void> {
+async function untilServing(url: string, child: ChildProcess, name: string): Promise<void> {
   for (let tries = 0; tries < 200; tries += 1) {
     if (child.exitCode !== null)
       throw new Error(`${name} ended with code ${child.exitCode} before it answered`);
@@ -52,7 +52,7 @@ export async function startCandidate(spec: CandidateSpec, core: number): Promise
   const command = ["-c", String(core), process.execPath, ...args];
   const child = spawn("taskset", command, { stdio: ["ignore", "ignore", "inherit"] });
   const url = `http://127.0.0.1:${port}/hello?x=1`;
-  await answers(url, child, spec.name);
+  await untilServing(url, child, spec.name);
   const pid = child.pid as number;
   const served = spec.serverIsChild ? childOf(pid) : pid;
   return {
@@ -60,7 +60,7 @@ export async function startCandidate(spec: CandidateSpec, core: number): Promise
     url,
     cpu() {
       const fields = readFileSync(`/proc/${served}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-      return { user: Number(fields[11]) / TICKS, system: Number(fields[12]) / TICKS };
+      return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
     },
     async stop() {
       child.kill("SIGTERM");

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:frameworks`: Express, Fastify and Hono under tsgun with one worker and under plain node, side by
- * side, measured as `npm run bench` does. The goal: none costs more than under plain node, and Hono, which
- * runs on our engine, less.
+ * `npm run bench:frameworks`: compares Express, Fastify and Hono under tsgun with one worker and under plain node,
+ * measured as in `npm run bench`. The goal: none costs more than under plain node, and Hono, which runs on our
+ * engine, costs less.
  *
  *   npm run bench:frameworks -- [--rounds 5] [--seconds 4] [--connections 64]
  */

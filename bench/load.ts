@@ -1,10 +1,10 @@
-/** One server after the other under the same load (wrk, pinned to core 1), and what its requests cost. */
+/** Measures the cost of requests: servers take turns under the same load (wrk, pinned to core 1). */
 import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { type Candidate, type CandidateSpec, startCandidate } from "./candidate.ts";
 import { median, requireTool } from "./measure.ts";
 
-/** The 11 header fields (with Host) that nginx passes on from a browser. */
+/** The 11 header fields (with Host) that nginx forwards from a browser. */
 const HEADERS = [
   "X-Real-IP: 203.0.113.7",
   "X-Forwarded-For: 203.0.113.7",
@@ -18,14 +18,14 @@ const HEADERS = [
   "Upgrade-Insecure-Requests: 1",
 ];
 
-/** Requests per second, and microseconds of CPU for each. */
+/** Requests per second, and microseconds of CPU per request. */
 export interface Cost {
   readonly rate: number;
   readonly user: number;
   readonly system: number;
 }
 
-/** What the command line says of the load. */
+/** Parses the load options of the command line. */
 export function loadOptions(): { rounds: number; seconds: number; connections: number } {
   const { values } = parseArgs({
     options: {
@@ -65,8 +65,8 @@ function line(name: string, { rate, user, system }: Cost): string {
 }
 
 /**
- * Starts the candidates on core 0, has them take turns, prints every round and the medians, and returns these
- * by name. Nothing is left running.
+ * Starts the candidates on core 0, measures them in turns, prints every round and the medians, and returns the
+ * medians by name. Stops all candidates.
  */
 export async function compare(
   specs: readonly CandidateSpec[],
@@ -79,7 +79,7 @@ export async function compare(
   try {
     for (const spec of specs) candidates.push(await startCandidate(spec, 0));
     console.log(heading(options));
-    // The first round warms them up and is not counted.
+    // The first round is a warm-up and is not counted.
     for (let round = 0; round <= options.rounds; round += 1) {
       for (const candidate of candidates) {
         const cost = measure(candidate, options);
@@ -114,7 +114,7 @@ function heading({ connections, rounds, seconds }: LoadOptions): string {
   );
 }
 
-/** What one costs against the other, in words. */
+/** The cost relative to the baseline, in words. */
 export function ratio(name: string, cost: Cost, baseName: string, base: Cost): string {
   const rate = (cost.rate / base.rate).toFixed(2);
   const cpu = ((cost.user + cost.system) / (base.user + base.system)).toFixed(2);

@@ -1,4 +1,4 @@
-// The baseline of the start: a pool on node:cluster as its documentation writes it, in one file.
+// Baseline of bench:start: a pool on node:cluster as in Node's documentation, in one file.
 import cluster from "node:cluster";
 import { createServer } from "node:http";
 

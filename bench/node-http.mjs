@@ -1,4 +1,4 @@
-// The baseline: the same answer from node:http, in one process, as the documentation of Node writes it.
+// Baseline: the same response from node:http, in one process, as in Node's documentation.
 import { createServer } from "node:http";
 
 const server = createServer((_request, response) => {

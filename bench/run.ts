@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: our engine and node:http side by side in one run. Each server is pinned to core 0 and
- * the load generator (wrk) to core 1; the servers take turns, and what counts is the median of the
- * rounds and the ratio between the two. CPU time is the server's own, from /proc.
+ * `npm run bench`: compares our engine with node:http in one run. Each server is pinned to core 0 and the load
+ * generator (wrk) to core 1. The servers take turns; compare the medians of the rounds and their ratio. CPU time
+ * is that of the server process, from /proc.
  *
  *   npm run bench -- [--rounds 5] [--seconds 4] [--connections 64]
  */

@@ -1,8 +1,8 @@
 /**
- * `npm run bench:start`: milliseconds from the start of the command to the first answer, ours and those of a
- * pool written by hand on node:cluster. Servers are pinned to the cores given, this program to core 1; they
- * take turns, and what counts is the median of the rounds and the ratio to the baseline. Beside the clock
- * stands the CPU time that all processes have used until then, which a busy machine changes less.
+ * `npm run bench:start`: milliseconds from the start of the command to the first response, for tsgun and for a
+ * hand-written pool on node:cluster. Servers are pinned to the cores given, this program to core 1. They take turns;
+ * compare the medians of the rounds and the ratio to the baseline. The CPU time that all processes have used until
+ * then is printed as well, because a busy machine distorts it less.
  *
  *   npm run bench:start -- [--rounds 15] [--workers 1,4] [--cores 0]
  */
@@ -25,8 +25,8 @@ const { values: options } = parseArgs({
 
 const BASELINE = "node:cluster";
 
-/** How long a server may take, in milliseconds. */
-const DEADLINE = 10_000;
+/** Limit for the first response. */
+const START_TIMEOUT_MS = 10_000;
 
 interface Contender {
   readonly name: string;
@@ -44,8 +44,8 @@ function tsgun(app: string, port: number, workers: number): string[] {
   return ["dist/cli/main.js", app, "--workers", `${workers}`, "--bind", `127.0.0.1:${port}`];
 }
 
-/** True once a whole answer has come; false when there is nobody yet. */
-function asked(port: number): Promise<boolean> {
+/** Whether the server sends a complete response; false while it does not listen yet. */
+function responds(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     let answer = "";
     const socket = connect({ port, host: "127.0.0.1" }, () => {
@@ -61,14 +61,14 @@ function asked(port: number): Promise<boolean> {
   });
 }
 
-/** What it took to come to the first answer, in milliseconds. */
+/** Cost of a start up to the first response, in milliseconds. */
 interface Start {
   readonly time: number;
-  /** Of all processes and threads that live by then. */
+  /** CPU time of all processes and threads alive by then. */
   readonly cpu: number;
 }
 
-/** Nanoseconds on a core, of a process and of those it has started. */
+/** CPU time of a process and its descendants, in nanoseconds. */
 function cpuOf(pid: number): number {
   let total = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
@@ -80,21 +80,21 @@ function cpuOf(pid: number): number {
   return total;
 }
 
-/** Starts a server and ends it: when this resolves nothing of it is left. */
+/** Starts a server and stops it. It has exited when this resolves. */
 async function startOnce(contender: Contender, workers: number): Promise<Start> {
   const port = await freePort();
   const command = ["-c", options.cores, process.execPath, ...contender.args(port, workers)];
   const started = performance.now();
   const child = spawn("taskset", command, { stdio: ["ignore", "ignore", "pipe"] });
-  let said = "";
+  let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    said += text;
+    stderr += text;
   });
   const ended = once(child, "exit");
   try {
-    while (!(await asked(port))) {
-      if (child.exitCode !== null || performance.now() - started > DEADLINE)
-        throw new Error(`${contender.name} does not answer:\n${said}`);
+    while (!(await responds(port))) {
+      if (child.exitCode !== null || performance.now() - started > START_TIMEOUT_MS)
+        throw new Error(`${contender.name} does not answer:\n${stderr}`);
       await delay(1);
     }
     const time = performance.now() - started;
@@ -105,7 +105,7 @@ async function startOnce(contender: Contender, workers: number): Promise<Start> 
   }
 }
 
-/** Milliseconds that Node takes to start and end with nothing to do: what a process costs on this machine. */
+/** Milliseconds that Node takes to start and exit with nothing to do: the cost of a process on this machine. */
 async function bareNode(): Promise<number> {
   const command = ["-c", options.cores, process.execPath, "-e", "0"];
   const started = performance.now();
@@ -116,7 +116,7 @@ async function bareNode(): Promise<number> {
 async function compare(workers: number): Promise<void> {
   const starts = new Map<string, Start[]>(CONTENDERS.map(({ name }) => [name, []]));
   const bare: number[] = [];
-  // The first round fills the caches of the file system and is not counted.
+  // The first round warms the file system caches and is not counted.
   for (let round = 0; round <= Number(options.rounds); round += 1) {
     const node = await bareNode();
     if (round > 0) bare.push(node);
@@ -140,7 +140,7 @@ async function compare(workers: number): Promise<void> {
   }
 }
 
-/** Milliseconds come whole, ratios with two digits. */
+/** Prints milliseconds as whole numbers and ratios with two digits. */
 function line(name: string, values: readonly number[]): string {
   const columns = values.map((value, index) =>
     value.toFixed(index === 2 || index === 4 ? 2 : 0).padStart(11),

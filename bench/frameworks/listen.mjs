@@ -1,4 +1,4 @@
-// The baselines: each framework as its own documentation starts it under plain node.
+// Baselines: each framework under plain node, started as in its own documentation.
 import { serve } from "@hono/node-server";
 
 const [name, port] = process.argv.slice(2);

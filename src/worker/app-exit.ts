@@ -14,17 +14,17 @@ export interface AppExit {
 }
 
 /** Depth of the stack to capture: the app's frames may lie below those of packages. */
-const STACK_FRAMES = 50;
+const FRAMES = 50;
 
-/** Calls `notify` when the app calls process.exit(); not when tsgun does, nor when Node exits with nothing left to do. */
-export function watchExit(notify: (exit: AppExit) => void): void {
+/** Calls `tell` when the app calls process.exit(); not when tsgun does, nor when Node exits with nothing left to do. */
+export function watchExit(tell: (exit: AppExit) => void): void {
   const onExit = (code: number): void => {
     const error = errorAbove(onExit, `process.exit(${code})`);
     const isCalled = /^ +at process\.(?:exit|reallyExit) /m.test(error.stack ?? "");
     if (!isCalled || isOurs(error)) return;
     const frame = userFrame(error);
     const place = frame && `${displayed(frame.file, process.cwd())}:${frame.line}`;
-    notify({ code, place, stack: userStack(error) });
+    tell({ code, place, stack: userStack(error) });
   };
   process.on("exit", onExit);
 }
@@ -37,7 +37,7 @@ export function describeExit({ code, place }: AppExit, when: string): string {
 /** An error with the stack of the caller of `called`. */
 function errorAbove(called: (code: number) => void, message: string): Error {
   const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = STACK_FRAMES;
+  Error.stackTraceLimit = FRAMES;
   const error = new Error(message);
   Error.captureStackTrace(error, called);
   // Reading `stack` formats it now, while the limit still applies.

@@ -8,7 +8,7 @@ import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
 
 /** Milliseconds between two lines about the same limit. */
-const LOG_INTERVAL_MS = 60_000;
+const LINE_EVERY = 60_000;
 
 interface LimitWords {
   readonly setting: SettingName;
@@ -46,7 +46,7 @@ export function headLimitReporter(
   return (limit) => {
     let line = lines.get(limit);
     if (line === undefined) {
-      line = new RateLimit(LOG_INTERVAL_MS, now);
+      line = new RateLimit(LINE_EVERY, now);
       lines.set(limit, line);
     }
     if (!line.allows()) return;

@@ -6,7 +6,7 @@ import type { WorkerServer } from "../server/server.ts";
 import type { RequestJournal } from "./request-journal.ts";
 
 /** Limit of reported requests; the arbiter logs fewer. */
-const MAX_REPORTED = 50;
+const MOST_HELD = 50;
 
 export class RequestReports {
   readonly #fd: number;
@@ -14,7 +14,7 @@ export class RequestReports {
   readonly #log: Pick<ErrorLog, "debug">;
   #journal: RequestJournal | undefined;
   /** Ends journaling; undefined while it is off. */
-  #endTimer: NodeJS.Timeout | undefined;
+  #ending: NodeJS.Timeout | undefined;
 
   /** @param fd of the pipe to the arbiter */
   constructor(
@@ -30,7 +30,7 @@ export class RequestReports {
   /** Reports the requests in flight. Synchronous: the process is about to exit. */
   last(): void {
     const now = Date.now();
-    const held = this.#server.inFlight().slice(0, MAX_REPORTED);
+    const held = this.#server.inFlight().slice(0, MOST_HELD);
     const requests = held.map(({ method, target, id, age }) => ({
       method,
       target: target.slice(0, LONGEST_TARGET),
@@ -50,10 +50,10 @@ export class RequestReports {
     const { RequestJournal } = await import("./request-journal.ts");
     this.#journal ??= new RequestJournal(this.#fd);
     const journal = this.#journal;
-    const isOn = this.#endTimer !== undefined;
-    clearTimeout(this.#endTimer);
-    this.#endTimer = setTimeout(() => {
-      this.#endTimer = undefined;
+    const isOn = this.#ending !== undefined;
+    clearTimeout(this.#ending);
+    this.#ending = setTimeout(() => {
+      this.#ending = undefined;
       this.#server.watchRequests(undefined);
       journal.end();
     }, milliseconds).unref();

@@ -168,12 +168,12 @@ function errorReporter(log: ErrorLog): ErrorReporter {
 }
 
 /** Interval of lines that clients can provoke, so that they cannot fill the log. A full worker is full again soon. */
-const LOG_INTERVAL_MS = 60_000;
+const LINE_EVERY = 60_000;
 
 function gateOf({ workerConnections }: Config, log: ErrorLog): Gate {
-  const fullLines = new RateLimit(LOG_INTERVAL_MS);
-  const scarceLines = new RateLimit(LOG_INTERVAL_MS);
-  let loggedScarce = false;
+  const fullLines = new RateLimit(LINE_EVERY);
+  const scarceLines = new RateLimit(LINE_EVERY);
+  let toldScarce = false;
   const descriptors = new DescriptorBudget();
   return new Gate({
     limit: limited(workerConnections),
@@ -187,13 +187,13 @@ function gateOf({ workerConnections }: Config, log: ErrorLog): Gate {
     descriptors,
     onScarce: (areScarce) => {
       if (areScarce && scarceLines.allows()) {
-        loggedScarce = true;
+        toldScarce = true;
         const many = `${descriptors.open} of ${descriptors.limit} file descriptors open`;
         log.warning(
           `This worker has ${many}: it accepts no connections until some are closed; raise the limit (ulimit -n, LimitNOFILE=) or look for a leak`,
         );
-      } else if (!areScarce && loggedScarce) {
-        loggedScarce = false;
+      } else if (!areScarce && toldScarce) {
+        toldScarce = false;
         log.info("This worker has file descriptors again, and accepts connections");
       }
     },
@@ -201,7 +201,7 @@ function gateOf({ workerConnections }: Config, log: ErrorLog): Gate {
 }
 
 function headRefusalReporter(log: ErrorLog): () => void {
-  const lines = new RateLimit(LOG_INTERVAL_MS);
+  const lines = new RateLimit(LINE_EVERY);
   return () => {
     if (!lines.allows()) return;
     log.warning(

@@ -4,7 +4,7 @@ import type { Due } from "../ipc/messages.ts";
 import type { WorkerServer } from "../server/server.ts";
 
 /** Longest delay of a Node timer: 24.8 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+const LONGEST = 2 ** 31 - 1;
 
 /** Starts the configured limits. Each worker adds a random part of the jitter, so that not all are due at once. */
 export function beginTerm(settings: Config, server: WorkerServer, due: (due: Due) => void): void {
@@ -14,7 +14,7 @@ export function beginTerm(settings: Config, server: WorkerServer, due: (due: Due
     server.whenAnswered(amount, () => due({ why: "requests", amount }));
   }
   if (maxLifetime > 0) {
-    const amount = Math.min(MAX_TIMER_MS, maxLifetime + roll(maxLifetimeJitter));
+    const amount = Math.min(LONGEST, maxLifetime + roll(maxLifetimeJitter));
     setTimeout(() => due({ why: "lifetime", amount }), amount).unref();
   }
 }

@@ -29,7 +29,7 @@ async function load({ starter, identity, settings }: Trial<Config>): Promise<voi
     if (settings.preload) useCompileCache();
     const { what } = await loadServed(settings, { onStep: enter });
     if (settings.preload) writeCompileCache();
-    report({ type: "loaded", what });
+    tell({ type: "loaded", what });
   } catch (error) {
     fail(error);
   }
@@ -51,9 +51,9 @@ watchExit((exit) => {
 
 function fail(error: unknown): void {
   const { failure, exitCode } = describeBootError(error);
-  report({ type: "failed", exitCode, ...failure });
+  tell({ type: "failed", exitCode, ...failure });
 }
 
-function report(message: FromTrial): void {
+function tell(message: FromTrial): void {
   process.send?.(message, undefined, undefined, () => process.exit());
 }

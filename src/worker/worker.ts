@@ -29,7 +29,7 @@ import type { Watchdog } from "./watchdog/watchdog.ts";
 import { WorkerHooks } from "./worker-hooks.ts";
 
 /** How long an orphaned worker may finish its requests, in milliseconds. */
-const ORPHAN_GRACE_MS = 1000;
+const ORPHAN_TIME = 1000;
 
 /** Starts the worker of this process. */
 export function runWorker(): void {
@@ -125,7 +125,7 @@ class WorkerLife {
   /** The arbiter is gone: finish the requests in flight, then exit. */
   orphaned(): void {
     this.#linger = 0;
-    setTimeout(() => process.exit(ExitCode.failure), ORPHAN_GRACE_MS).unref();
+    setTimeout(() => process.exit(ExitCode.failure), ORPHAN_TIME).unref();
     void this.#stop("drain");
   }
 

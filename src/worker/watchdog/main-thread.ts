@@ -20,10 +20,10 @@ export const DETACH = "detach";
 /** Message to the watchdog thread: the main thread has booted. */
 export const BOOTED = "booted";
 
-const MAX_FRAMES = 40;
-const IN_FLIGHT_EXPRESSION = `globalThis[Symbol.for(${JSON.stringify(IN_FLIGHT)})]?.()`;
+const FRAMES = 40;
+const ASK_IN_FLIGHT = `globalThis[Symbol.for(${JSON.stringify(IN_FLIGHT)})]?.()`;
 
-const ABORT_EXPRESSION = `globalThis[Symbol.for(${JSON.stringify(ABORT)})]?.()`;
+const TELL_ABORT = `globalThis[Symbol.for(${JSON.stringify(ABORT)})]?.()`;
 
 export interface Snapshot {
   readonly stack: string[];
@@ -54,7 +54,7 @@ export class MainThread {
     session.connectToMainThread();
     const thread = new MainThread(session);
     // A response means that the main thread has accepted the session.
-    await thread.#post("Runtime.evaluate", { expression: "0" });
+    await thread.#ask("Runtime.evaluate", { expression: "0" });
     return thread;
   }
 
@@ -75,11 +75,11 @@ export class MainThread {
       this.#release();
       return undefined;
     }
-    const frames = callFrames.slice(0, MAX_FRAMES);
+    const frames = callFrames.slice(0, FRAMES);
     const files = new Set(frames.map((frame) => frame.location.scriptId).filter((id) => this.#isFile(id)));
     const asked = Promise.all([
       ...[...files].map((scriptId) => this.#mapOf(scriptId)),
-      this.#post("Runtime.evaluate", { expression: IN_FLIGHT_EXPRESSION, silent: true }),
+      this.#ask("Runtime.evaluate", { expression: ASK_IN_FLIGHT, silent: true }),
     ]);
     this.#release();
     const answers = await asked;
@@ -99,7 +99,7 @@ export class MainThread {
     this.#session.post("Debugger.enable");
     this.#session.post("Debugger.pause");
     await paused;
-    const told = this.#post("Runtime.evaluate", { expression: ABORT_EXPRESSION, silent: true });
+    const told = this.#ask("Runtime.evaluate", { expression: TELL_ABORT, silent: true });
     this.#release();
     await told;
   }
@@ -119,7 +119,7 @@ export class MainThread {
   }
 
   async #mapOf(scriptId: string): Promise<[string, ScriptMap]> {
-    const answer = (await this.#post("Debugger.getScriptSource", { scriptId })) as
+    const answer = (await this.#ask("Debugger.getScriptSource", { scriptId })) as
       | { scriptSource?: string }
       | undefined;
     return [scriptId, new ScriptMap(this.#scripts.get(scriptId) ?? "", answer?.scriptSource ?? "")];
@@ -134,7 +134,7 @@ export class MainThread {
   }
 
   /** Sends an inspector command. Resolves with `undefined` on failure: an incomplete report is better than none. */
-  #post(method: string, params: object): Promise<unknown> {
+  #ask(method: string, params: object): Promise<unknown> {
     return new Promise((resolve) => {
       this.#session.post(method, params, (error, answer) => resolve(error === null ? answer : undefined));
     });

@@ -46,11 +46,11 @@ const STDERR = 2;
 const WRITE_TRIES = 50;
 const WRITE_RETRY_MS = 10;
 /** A longer gap between checks than this many intervals means that this thread was stopped as well. */
-const GAP_CHECKS = 4;
-const MIN_GAP_MS = 1000;
+const GAP_LOOKS = 4;
+const LEAST_GAP_MS = 1000;
 /** An orphan whose loop has not turned for this long will not exit on its own. */
 const ORPHAN_STALL_MS = 500;
-const ORPHAN_CHECK_INTERVAL_MS = 50;
+const ORPHAN_LOOK_MS = 50;
 
 const settings = workerData as ThreadSettings;
 const heartbeat = new Heartbeat(settings.heartbeat);
@@ -101,7 +101,7 @@ function publish(findings: Findings): void {
 
 let examining = false;
 /** Whether the stall was reported. One that ended during the examination was not, so its end is not reported either. */
-let reported = false;
+let told = false;
 
 /** Takes a snapshot; undefined if the loop has turned since, because it would show other code than the culprit. */
 async function snapshotOf(main: MainThread, beats: number): Promise<Snapshot | undefined> {
@@ -110,8 +110,8 @@ async function snapshotOf(main: MainThread, beats: number): Promise<Snapshot | u
   return snapshot?.scripts.includes(settings.beater) ? undefined : snapshot;
 }
 
-function publishStuck(findings: Omit<Findings, "kind">): void {
-  reported = true;
+function tellStuck(findings: Omit<Findings, "kind">): void {
+  told = true;
   publish({ kind: "stuck", ...findings });
 }
 
@@ -122,7 +122,7 @@ async function examine(blockedForMs: number, since: number): Promise<void> {
     children: descendants(process.pid),
   };
   if (mainThread === undefined) {
-    publishStuck({ blockedForMs, inNative: true, ...seen });
+    tellStuck({ blockedForMs, inNative: true, ...seen });
     return;
   }
   const beats = heartbeat.beats;
@@ -131,10 +131,10 @@ async function examine(blockedForMs: number, since: number): Promise<void> {
   if (first === undefined) return;
   if (first !== "native") {
     const { stack, inFlight } = first;
-    publishStuck({ blockedForMs, stack, ...(inFlight && { inFlight }), ...seen });
+    tellStuck({ blockedForMs, stack, ...(inFlight && { inFlight }), ...seen });
     return;
   }
-  publishStuck({ blockedForMs: performance.now() - since, inNative: true, ...seen });
+  tellStuck({ blockedForMs: performance.now() - since, inNative: true, ...seen });
   const late = await snapshot;
   if (late === undefined) return;
   const { stack, inFlight } = late;
@@ -148,7 +148,7 @@ async function examine(blockedForMs: number, since: number): Promise<void> {
 
 let aborted = false;
 
-/** Runs the abort callback before the worker is killed; not during an examination, which may be waiting for native code. */
+/** Runs the abort callback before the worker is killed; not during an examination, which may wait for native code. */
 function abortWhenDue(blockedForMs: number): void {
   const { abortAfterMs } = settings;
   if (abortAfterMs === 0 || blockedForMs < abortAfterMs) return;
@@ -158,16 +158,16 @@ function abortWhenDue(blockedForMs: number): void {
 }
 
 function watch(): void {
-  const gap = Math.max(MIN_GAP_MS, settings.lookMs * GAP_CHECKS);
+  const gap = Math.max(LEAST_GAP_MS, settings.lookMs * GAP_LOOKS);
   const clock = new StallClock(settings.bootStuckAfterMs, gap, heartbeat.beats, performance.now());
   port.on("message", (message) => {
     if (message === BOOTED) clock.allow(settings.stuckAfterMs);
   });
-  const check = (): void => {
+  const look = (): void => {
     const now = performance.now();
     const { verdict, blockedForMs } = clock.look(heartbeat.beats, now);
-    if (verdict === "recovered" && reported) {
-      reported = false;
+    if (verdict === "recovered" && told) {
+      told = false;
       publish({ kind: "recovered", blockedForMs });
     }
     if (verdict === "still stuck") abortWhenDue(blockedForMs);
@@ -177,7 +177,7 @@ function watch(): void {
       examining = false;
     });
   };
-  setInterval(check, settings.lookMs);
+  setInterval(look, settings.lookMs);
 }
 
 function endOrphan(): void {
@@ -197,20 +197,20 @@ async function awaitOrphanEnd(): Promise<void> {
   const stall = new StallClock(ORPHAN_STALL_MS, Number.POSITIVE_INFINITY, heartbeat.beats, performance.now());
   const end = performance.now() + settings.orphanGraceMs;
   while (performance.now() < end) {
-    await delay(ORPHAN_CHECK_INTERVAL_MS);
+    await delay(ORPHAN_LOOK_MS);
     if (stall.look(heartbeat.beats, performance.now()).verdict === "stuck") break;
   }
   endOrphan();
 }
 
 function watchParent(): void {
-  const check = (): void => {
+  const look = (): void => {
     if (process.ppid === settings.parentPid) return;
-    clearInterval(checking);
+    clearInterval(looking);
     void awaitOrphanEnd();
   };
-  const checking = setInterval(check, settings.orphanPollMs);
-  check();
+  const looking = setInterval(look, settings.orphanPollMs);
+  look();
 }
 
 port.on("message", (next: ReportSink | typeof DETACH | typeof BOOTED) => {

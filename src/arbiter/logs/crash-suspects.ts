@@ -1,18 +1,18 @@
 /**
- * Which requests may be what workers die of: those that were in flight, by method and path, in each of the last deaths.
+ * Finds requests that may crash workers: those in flight, by method and path, at each of the last deaths.
  */
 import type { HeldRequest } from "../../ipc/request-report.ts";
 
-/** How many deaths in a row must have a request in common. */
+/** Number of consecutive deaths that must have a request in common. */
 export const DEATHS = 3;
 
-/** Deaths further apart, in milliseconds, have little to do with each other. */
+/** Deaths further apart than this, in milliseconds, are unrelated. */
 const WITHIN = 600_000;
 
-/** Requests that are in flight all the time are in flight at every death: more than this many in common say nothing. */
+/** On a busy server the same requests are in flight at every death: more than this many in common prove nothing. */
 const MOST_SUSPECTS = 3;
 
-/** How often the same suspicion is told, in milliseconds. */
+/** Minimum interval between reports of the same suspicion, in milliseconds. */
 const TELL_EVERY = 60_000;
 
 interface Death {
@@ -26,9 +26,9 @@ export class CrashSuspects {
   #toldAt = Number.NEGATIVE_INFINITY;
 
   /**
-   * A worker has died unasked. Returns the requests to suspect, as `GET /path`, when there is news of them.
+   * Records an unexpected death. Returns the suspected requests, as `GET /path`, if they should be reported now.
    *
-   * @param requests in its hands
+   * @param requests in flight in the worker
    * @param now milliseconds of a monotonic clock
    */
   died(requests: readonly HeldRequest[], now: number): readonly string[] {
@@ -45,7 +45,7 @@ export class CrashSuspects {
   }
 }
 
-/** A query is left out: it may hold what is nobody's business, and the path is the handler's name. */
+/** Omits the query: it may hold secrets, and the path identifies the handler. */
 function nameOf({ method, target }: HeldRequest): string {
   const end = target.search(/[?#]/);
   return `${method} ${end === -1 ? target : target.slice(0, end)}`;

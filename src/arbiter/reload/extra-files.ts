@@ -1,16 +1,16 @@
-/** Files that no module loader knows of (templates, data, `.env`), named by `--reload-extra-file` as paths or globs. */
+/** Files that the module loader does not report (templates, data, `.env`): paths or globs of `--reload-extra-file`. */
 import type { Stats } from "node:fs";
 import { basename, dirname, resolve, sep } from "node:path";
 import picomatch from "picomatch";
 
-/** Not looked into unless a glob names them. */
+/** Folders skipped unless a glob names them. */
 const SKIPPED = ["node_modules", ".git"];
 
 interface Pattern {
-  /** The folder that everything is in that it can match. */
+  /** The folder that contains all possible matches. */
   readonly base: string;
   matches(path: string): boolean;
-  /** Whether something below a folder may match. */
+  /** Whether a path below a folder may match. */
   enters(folder: string): boolean;
 }
 
@@ -18,20 +18,20 @@ export class ExtraFiles {
   readonly #patterns: readonly Pattern[];
 
   /**
-   * @param globs paths too; a folder stands for everything below it
-   * @param file one more, by its name and nothing else
+   * @param globs globs or paths; a folder stands for everything below it
+   * @param file one more file, matched literally
    */
   constructor(globs: readonly string[], folder: string, file?: string) {
     const named = file === undefined ? [] : [filePattern(file)];
     this.#patterns = [...globs.map((glob) => pattern(glob, folder)), ...named];
   }
 
-  /** What to watch. */
+  /** The paths to watch. */
   bases(): string[] {
     return [...new Set(this.#patterns.map(({ base }) => base))];
   }
 
-  /** For chokidar, which asks for everything below the bases, with `stats` once it knows them. */
+  /** The `ignored` callback of chokidar, called for every path below the bases, with `stats` once known. */
   readonly ignored = (path: string, stats?: Stats): boolean => {
     if (stats?.isFile() === true) return !this.#patterns.some((each) => each.matches(path));
     return !this.#patterns.some((each) => each.matches(path) || each.enters(path));

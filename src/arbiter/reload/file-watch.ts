@@ -1,9 +1,9 @@
 /**
- * Watches what the workers have loaded, for `--reload`, and tells of changes: once for all that change within a
- * moment, as editors, compilers and git write files one after the other, or beside the old one and over it.
+ * Watches the files that the workers have loaded, for `--reload`, and reports changes. Changes in quick succession are
+ * one report: editors, compilers and git write files one after the other, or write a new file and rename it.
  *
- * Not the files but their folders are watched, up to the folder that the server works in, so that a file or a
- * folder that goes and comes back is seen again. What is judged is each file's stamp, not what was reported of it.
+ * It watches the folders of the files, up to the server's working folder, so that a file or folder that is removed
+ * and recreated is noticed. The stamp of a file decides whether it has changed, not the event.
  */
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
@@ -14,26 +14,26 @@ import type { ErrorLog } from "../../log/error-log.ts";
 import { ExtraFiles } from "./extra-files.ts";
 import { WatchList } from "./watch-list.ts";
 
-/** How long no further file may change before the change is told, in milliseconds. */
+/** Report changes when no further file has changed for this long, in milliseconds. */
 const QUIET = 50;
 
-/** How long the watcher may take until it sees a further file, in milliseconds: what goes before that is reported by nobody. */
+/** The watcher may need this long to see a new file, in milliseconds; it never reports earlier changes. */
 const LOOKED_AGAIN_AFTER = 1000;
 
-/** How often files are looked at where the system cannot tell of changes, in milliseconds. */
+/** Polling interval where the system cannot report changes, in milliseconds. */
 const POLL_INTERVAL = 300;
 
 export interface FileWatchOptions {
-  /** The folder that the server works in. */
+  /** The server's working folder. */
   readonly folder: string;
-  /** `auto` changes from the system's own reports to polling when the system has no more of them to give. */
+  /** `auto` falls back from system events to polling when the system runs out of watches. */
   readonly engine: "auto" | "poll";
-  /** Files to watch besides, as globs from `folder`. */
+  /** Additional files to watch, as globs relative to `folder`. */
   readonly extraFiles: readonly string[];
-  /** A file that the server itself goes by: its configuration. */
+  /** The server's configuration file. */
   readonly ownFile: string | undefined;
   readonly log: ErrorLog;
-  /** What has changed, as people know it: relative where it is in `folder`. */
+  /** Called with the changed files, relative to `folder` if they are in it. */
   changed(files: readonly string[]): void;
 }
 
@@ -42,9 +42,9 @@ export class FileWatch {
   readonly #folder: string;
   readonly #list = new WatchList();
   readonly #extraFiles: ExtraFiles;
-  /** The folders on the way to what is watched, with the inode that each had. */
+  /** The parent folders of the watched files, with their inodes. */
   readonly #folders = new Map<string, number | undefined>();
-  /** What has changed and has not been told. */
+  /** Changed files that have not been reported. */
   readonly #changed = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #secondLook: NodeJS.Timeout | undefined;
@@ -59,7 +59,7 @@ export class FileWatch {
     this.#start();
   }
 
-  /** Nothing is watched that a worker has loaded: there is nothing whose change could be waited for. */
+  /** No file loaded by a worker is watched, so there is no change to wait for. */
   get isIdle(): boolean {
     return this.#list.isEmpty;
   }
@@ -99,14 +99,14 @@ export class FileWatch {
     this.#folders.clear();
     const loaded = watch(this.#roots(this.#list.paths()), {
       ...options,
-      // A file that changed between its loading and this is found by its stamp.
+      // The stamp reveals a file that changed between its loading and now.
       ignoreInitial: false,
       ignored: (path) => !this.#list.has(path) && !this.#folders.has(path),
     });
     loaded.on("all", (_event, path) => this.#touch(path));
     loaded.on("raw", (event, name, details) => {
       const { watchedPath = "" } = (details ?? {}) as { watchedPath?: string };
-      // One of our folders may be another one now, which the watcher does not look at: it knows it by its name.
+      // A folder may have been replaced by another of the same name, which the watcher does not notice.
       if (event === "rename" && this.#folders.has(join(watchedPath, name ?? ""))) this.#wait();
     });
     loaded.on("ready", () => this.#wait());
@@ -118,7 +118,7 @@ export class FileWatch {
     for (const watcher of this.#watchers) watcher.on("error", (error) => this.#fail(error as Error));
   }
 
-  /** Something was reported of a file; only its stamp says whether it has changed. */
+  /** Handles an event for a file; only its stamp decides whether it has changed. */
   #touch(path: string): void {
     if (this.#list.takeChange(path, fileStamp(path))) this.#tell(path);
   }
@@ -134,7 +134,7 @@ export class FileWatch {
   }
 
   #conclude(): void {
-    // Reports come late and one by one: what is under way now belongs to the same change.
+    // Events arrive late and one by one: files that have changed by now belong to the same change.
     const others = this.#list.paths().filter((path) => this.#list.takeChange(path, fileStamp(path)));
     for (const path of others) this.#changed.add(path);
     if (others.length > 0) {
@@ -151,9 +151,9 @@ export class FileWatch {
     return isBelow(path, this.#folder) ? relative(this.#folder, path) : path;
   }
 
-  /** What the watcher has to be told to see `paths`: the highest folders on the way that it does not know. */
+  /** The roots to watch to see `paths`: the highest folders above them that are not watched yet. */
   #roots(paths: readonly string[]): string[] {
-    // What is not there yet is seen by the folder above.
+    // A path that does not exist yet is seen by watching its parent.
     return [...new Set(paths.map((path) => this.#root(path)))].filter((root) => existsSync(root));
   }
 
@@ -190,7 +190,7 @@ export class FileWatch {
   }
 }
 
-/** Undefined for a folder that is not there. */
+/** Undefined for a folder that does not exist. */
 function inodeOf(folder: string): number | undefined {
   try {
     return statSync(folder, { throwIfNoEntry: false })?.ino;
@@ -203,7 +203,7 @@ function isBelow(path: string, folder: string): boolean {
   return path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 
-/** The nearest folder at or above that is a package, else `folder` itself. */
+/** The nearest package folder at or above `folder`, else `folder` itself. */
 function packageFolder(folder: string): string {
   for (let candidate = folder; candidate !== dirname(candidate); candidate = dirname(candidate)) {
     if (existsSync(join(candidate, "package.json"))) return candidate;

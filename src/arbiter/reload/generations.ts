@@ -1,7 +1,7 @@
 /**
- * The generations: each reload makes one, with the configuration that its workers are given and the folder that they
- * start in. One is kept as long as workers of it may be started, so that an abandoned reload finds the configuration
- * before it as it was, and a worker that dies behind one is replaced from the release that serves.
+ * The generations: each reload makes one, with the configuration of its workers and the folder that they start in. A
+ * generation is kept while workers of it may be started, so that an abandoned reload falls back to the configuration
+ * before it, and a worker that dies during a reload is replaced from the release that serves.
  */
 import { existsSync, realpathSync } from "node:fs";
 import type { Configuration } from "../../config/config.ts";
@@ -12,12 +12,12 @@ import type { BootFailure } from "../../ipc/messages.ts";
 export class Generations {
   readonly #failures = new Map<number, BootFailure>();
   readonly #kept = new Map<number, Configuration>();
-  /** Where the links on the way to the folder led when the generation was made. */
+  /** The real path of the folder when the generation was made. */
   readonly #folders = new Map<number, string>();
   readonly #folder: string;
   #newest = 0;
 
-  /** @param folder as it was named, links in it not resolved */
+  /** @param folder as given, symlinks not resolved */
   constructor(first: Configuration, folder: string) {
     this.#folder = folder;
     this.add(first);
@@ -28,8 +28,8 @@ export class Generations {
   }
 
   /**
-   * Makes a generation of a configuration, and returns its number. One that stands in for an app that could not be
-   * started serves nothing but why.
+   * Makes a generation of a configuration and returns its number. With `standsInFor` it serves only the error of the
+   * app that failed to start.
    */
   add(configuration: Configuration, standsInFor?: BootFailure): number {
     this.#newest += 1;
@@ -39,7 +39,7 @@ export class Generations {
     return this.#newest;
   }
 
-  /** Why the generation has no app to serve; undefined for one that has. */
+  /** Why the generation has no app to serve; undefined if it has one. */
   standsInFor(generation: number): BootFailure | undefined {
     return this.#failures.get(generation);
   }
@@ -54,13 +54,13 @@ export class Generations {
     return config;
   }
 
-  /** Where workers of the generation start: the release that it began with, as long as that is there. */
+  /** The folder that workers of the generation start in: its original release, as long as that exists. */
   folderOf(generation: number): string {
     const folder = this.#folders.get(generation);
     return folder !== undefined && existsSync(folder) ? folder : this.#folder;
   }
 
-  /** The hooks of a generation, or of the newest where it has been forgotten. */
+  /** The hooks of a generation, or of the newest if it has been dropped. */
   hooksOf(generation: number): Partial<Hooks> {
     return (this.#kept.get(generation) ?? this.#kept.get(this.#newest))?.hooks ?? {};
   }
@@ -70,7 +70,7 @@ export class Generations {
     return [...this.#kept.values()].map(({ config }) => config);
   }
 
-  /** Forgets all but one: there is no way back behind it. */
+  /** Drops all other generations: after this there is no fallback. */
   keepOnly(generation: number): void {
     for (const other of this.#failures.keys()) if (other !== generation) this.#failures.delete(other);
     for (const other of this.#kept.keys()) if (other !== generation) this.#kept.delete(other);

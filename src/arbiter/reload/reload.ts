@@ -1,8 +1,8 @@
 /**
- * The reload, from the wish to what became of it; between them the pool replaces the workers. The configuration is read
- * beside the loop, and whatever that throws leaves everything as it is. Reloads that overlap become one: what was read
- * before the newest wish may be old. While the configuration is read the pool goes on, so whether a reload can begin is
- * asked again when the reading ends.
+ * The reload, from the request to its outcome; in between the pool replaces the workers. The configuration is read
+ * outside the loop, and an error there changes nothing. Overlapping reloads become one: what was read before the newest
+ * request may be outdated. The pool keeps running during the read, so check again afterwards whether the reload can
+ * begin.
  */
 import type { Configuration } from "../../config/config.ts";
 import type { Config } from "../../config/settings.ts";
@@ -19,32 +19,32 @@ import { keepFixedSettings } from "../setup.ts";
 import type { HeldSockets } from "../sockets/listeners.ts";
 import type { Generations } from "./generations.ts";
 
-/** What a reload needs of the arbiter. */
+/** Dependencies on the arbiter. */
 export interface ReloadOffice {
   readonly pool: Pool;
   readonly generations: Generations;
   readonly desk: ControlDesk;
   readonly narrator: Narrator;
   readonly logs: Logs;
-  /** Whatever it throws leaves everything as it is. */
+  /** Reads the configuration. An error leaves everything unchanged. */
   readAgain(): Promise<Configuration>;
-  /** Tries whether the app can be loaded, where the configuration wants that before a worker is started. */
+  /** Runs the preflight of the app if the configuration asks for it. */
   tryApp(config: Config): Promise<void>;
-  /** Binds the sockets again whose files are gone, for the generation that begins next. */
+  /** Rebinds Unix sockets whose files are gone, for the next generation. */
   renewSockets(): Promise<void>;
   readonly sockets: Pick<HeldSockets, "begun" | "withdrawn" | "established" | "abandoned">;
-  /** Puts what came of the reading into the mailbox; `take` is called from there. */
+  /** Posts the result of the read to the mailbox, which calls `take`. */
   post(event: ReloadEvent): void;
 }
 
 export class Reload {
   readonly #office: ReloadOffice;
   #reading = false;
-  /** What is being read is for nobody any more. */
+  /** The reload was withdrawn: discard the configuration being read. */
   #withdrawn = false;
-  /** The configuration of the next reload, which begins when the one that is rolling out has ended. */
+  /** The configuration of the next reload, which begins when the current rollout has ended. */
   #waiting: Configuration | undefined;
-  /** The files whose change asked for it. */
+  /** The changed files that caused the reload. */
   readonly #changed = new Set<string>();
 
   constructor(office: ReloadOffice) {
@@ -56,7 +56,7 @@ export class Reload {
     return this.#reading;
   }
 
-  /** Begins a reload, or remembers the wish while one is under way that cannot be displaced. */
+  /** Begins a reload, or queues it while one that cannot be displaced is under way. */
   ask(): void {
     const { pool, post } = this.#office;
     if (pool.desired.stop !== undefined) return;
@@ -84,7 +84,7 @@ export class Reload {
     this.ask();
   }
 
-  /** Forgets what was asked for and has not begun, and tells whoever waits for a reload why they need not. */
+  /** Drops reloads that have not begun, and notifies clients that wait for one of the reason. */
   withdraw(why: string): void {
     const { pool, desk } = this.#office;
     pool.reloadAgain(false);
@@ -139,7 +139,7 @@ export class Reload {
     const { message, detail } = error as FatalError;
     this.#office.sockets.withdrawn();
     narrator.reloadFailed(established, message, detail);
-    // The error's own stack leads through tsgun, which is not to blame.
+    // The error's own stack contains only tsgun's frames, which do not help.
     if (!reloadAgain) desk.reloadNotBegun(generations.newest + 1, message, detail, established);
     this.#onceMore();
   }
@@ -156,7 +156,7 @@ export class Reload {
     this.#onceMore();
   }
 
-  /** The newest generation failed, and `established` stands; nothing is left if that is 0. */
+  /** The newest generation failed; `established` keeps serving, or none if that is 0. */
   abandoned(failure: BootFailure, established: number): void {
     const { pool, generations, narrator, desk, logs } = this.#office;
     this.#office.sockets.abandoned(established);
@@ -171,13 +171,13 @@ export class Reload {
     this.#onceMore();
   }
 
-  /** A generation that answers with why the newest one could not be started, and runs nothing of the user's. */
+  /** Makes a generation that responds with the boot error of the newest one and runs no user code. */
   standIn(failure: BootFailure): number {
     const { generations } = this.#office;
     return generations.add({ config: generations.configOf(generations.newest), hooks: {} }, failure);
   }
 
-  /** Where a reload has come to its end: begins the one that was asked for meanwhile. */
+  /** After a reload has ended, begins the one requested meanwhile. */
   #onceMore(): void {
     const { pool } = this.#office;
     const read = this.#waiting;

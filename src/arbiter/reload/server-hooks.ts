@@ -1,12 +1,11 @@
 /**
- * The hooks that run in the arbiter, where nobody may wait for them but who says so: a hook that takes its time
- * holds up what it was made for, never the loop. A hook that fails is named, with its stack; what that
- * means for the server is the caller's to say.
+ * The hooks that run in the arbiter. A slow hook delays the action that it belongs to, never the loop. A failing hook
+ * is logged by name, with its stack; the caller decides what the failure means for the server.
  */
 import type { HookName, Hooks, ServerContext } from "../../config/hooks.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 
-/** How long the hook of the very end may take, in milliseconds: nobody else would end it. */
+/** Time limit of the last hook, in milliseconds: nothing else would end it. */
 const LAST_TIME = 10_000;
 
 type Arguments<Name extends HookName> =
@@ -16,15 +15,15 @@ export class ServerHooks {
   readonly #server: ServerContext;
   readonly #patience: () => number;
 
-  /** @param patience how long a hook may take that is waited for, in milliseconds */
+  /** @param patience time limit in milliseconds of awaited hooks */
   constructor(server: ServerContext, patience: () => number) {
     this.#server = server;
     this.#patience = patience;
   }
 
   /**
-   * Runs a hook on which something depends; undefined when there is nothing to wait for.
-   * @throws FatalError, or a promise of it, that names the hook.
+   * Runs a hook that the caller depends on; returns undefined when there is nothing to await.
+   * @throws FatalError that names the hook, or returns a promise that rejects with it.
    */
   run<Name extends HookName>(
     hooks: Partial<Hooks>,
@@ -48,7 +47,7 @@ export class ServerHooks {
   }
 
   /**
-   * Runs a hook that something waits for, but not for ever.
+   * Runs a hook and awaits it, with a time limit.
    * @throws FatalError that names the hook.
    */
   async wait<Name extends HookName>(
@@ -69,7 +68,7 @@ export class ServerHooks {
     }
   }
 
-  /** Runs a hook that only is told: its failure is logged, and nobody waits. */
+  /** Runs a hook without awaiting it; a failure is logged. */
   tell<Name extends HookName>(hooks: Partial<Hooks>, name: Name, ...rest: Arguments<Name>): void {
     try {
       this.run(hooks, name, ...rest)?.catch(() => {});
@@ -78,7 +77,7 @@ export class ServerHooks {
     }
   }
 
-  /** The hook of the end: waits for it, but not for ever. */
+  /** Runs the exit hook and awaits it, with a time limit. */
   async runLast(hooks: Partial<Hooks>): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {

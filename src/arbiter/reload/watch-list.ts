@@ -1,6 +1,6 @@
 /**
- * The files that the workers have loaded, and what each was when they did: plain data, by which a report of the
- * file system is judged. A file that is as the newest generation loaded it has not changed, whatever was reported.
+ * The files that the workers have loaded, with their stamps at that time: plain data that file system events are
+ * checked against. A file that still is as the newest generation loaded it has not changed, whatever the event says.
  */
 import type { LoadedFile } from "../../ipc/messages.ts";
 
@@ -26,8 +26,8 @@ export class WatchList {
   }
 
   /**
-   * A worker of `generation` has loaded files. Returns those that another worker of it had loaded differently:
-   * between the two they have changed.
+   * Records files that a worker of `generation` has loaded. Returns those that another worker of it loaded with a
+   * different stamp: they changed in between.
    */
   loaded(generation: number, files: readonly LoadedFile[]): string[] {
     const changed: string[] = [];
@@ -40,14 +40,14 @@ export class WatchList {
     return changed;
   }
 
-  /** Every worker is of this generation now: what only older ones had loaded does not matter any more. */
+  /** All workers are of this generation now: drops files that only older generations loaded. */
   established(generation: number): void {
     for (const [path, entry] of this.#entries) {
       if (entry.generation < generation) this.#entries.delete(path);
     }
   }
 
-  /** Whether the file is not as it was loaded; each change is told once. */
+  /** Whether the file differs from what was loaded; true once for each change. */
   takeChange(path: string, stamp: string): boolean {
     const known = this.#entries.get(path);
     if (known === undefined || known.stamp === stamp) return false;

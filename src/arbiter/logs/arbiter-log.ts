@@ -1,4 +1,4 @@
-/** What the arbiter says in the log, in gunicorn's words where gunicorn has them. */
+/** The arbiter's log lines, with gunicorn's wording where gunicorn has the line. */
 import { packageVersion } from "../../config/version.ts";
 import type { BootFailure } from "../../ipc/messages.ts";
 import type { HeldRequest } from "../../ipc/request-report.ts";
@@ -16,32 +16,32 @@ import { CrashNews, type Death } from "./crash-log.ts";
 /** A worker whose process has ended. */
 export interface EndedWorker {
   readonly pid: number | undefined;
-  /** As it was. */
+  /** Its last record. */
   readonly record: WorkerRecord;
   readonly ending: Ending;
-  /** The ending, for a sentence. */
+  /** How it ended, as part of a sentence. */
   readonly how: string;
-  /** What it took along, as far as it is known. */
+  /** Requests lost with it, as far as known. */
   readonly requests: readonly HeldRequest[];
 }
 
-/** Whether a worker that was stopping ended in the way it was told to. */
+/** Whether a stopping worker ended the way it was ordered to. */
 function isAsked(worker: WorkerRecord, ending: Ending): boolean {
   return worker.ordered === "kill" || worker.failure !== undefined || ending.code === 0;
 }
 
-/** What an entry about a worker has beside its message: the same names that the worker's own entries have. */
+/** Log fields for an entry about a worker, named as in the worker's own entries. */
 function about(pid: number | undefined, { slot, generation }: WorkerRecord): LogFields {
   return { slot, generation, workerPid: pid };
 }
 
-/** What cannot be started is tried every second: the same reason is logged once in so many milliseconds. */
+/** Starting is retried every second: log the same reason at most once in this many milliseconds. */
 const UNSTARTED_NEWS = 60_000;
 
 export class Narrator {
   readonly #log: ErrorLog;
   readonly #crashes: CrashNews;
-  /** Why a worker could not be started, and when that was logged. */
+  /** The last logged reason why a worker could not be started, and when it was logged. */
   #unstarted = { reason: "", at: Number.NEGATIVE_INFINITY };
 
   constructor(log: ErrorLog) {
@@ -99,7 +99,7 @@ export class Narrator {
     this.#log.info(`Using worker: ${by}`);
   }
 
-  /** A worker of the generation that serves could not be started. */
+  /** A worker of the serving generation could not be started. */
   unstarted({ message }: BootFailure, now: number): void {
     const { reason, at } = this.#unstarted;
     if (message === reason && now - at < UNSTARTED_NEWS) return;
@@ -108,7 +108,7 @@ export class Narrator {
     this.#log.error(`${what}; it is tried again every second`);
   }
 
-  /** A worker that was to replace one that serves could not boot. */
+  /** A replacement for a serving worker could not boot. */
   bootFailed(
     pid: number | undefined,
     worker: WorkerRecord,
@@ -120,7 +120,7 @@ export class Narrator {
     this.#died(worker, { what, detail: failure.stack, fields: about(pid, worker) }, desired, now);
   }
 
-  /** `state` is what the kernel says of a worker that is silent. */
+  /** `state` is the kernel's state of the silent worker's process. */
   silent(pid: number | undefined, worker: WorkerRecord, state: ProcessState): void {
     const time = `for more than ${worker.maxSilence / 1000}s`;
     const what = {
@@ -140,7 +140,7 @@ export class Narrator {
     else this.#log.warning(text, rest, fields);
   }
 
-  /** A worker that drains has not finished in time. */
+  /** A draining worker has not finished in time. */
   overdue(pid: number | undefined, worker: WorkerRecord | undefined): void {
     const fields = worker === undefined ? {} : about(pid, worker);
     const what = `Worker (pid: ${pid}) has not finished within --graceful-timeout`;
@@ -159,12 +159,12 @@ export class Narrator {
       stop: "is not waited for",
     };
     const fields = worker === undefined ? {} : about(pid, worker);
-    // Without a process it is still before its start.
+    // Without a pid the process has not been started yet.
     const who = pid === undefined ? "Worker (held up by the hook preFork)" : `Worker (pid: ${pid})`;
     this.#log.warning(`${who} ${reasons[why]}: it is killed`, undefined, fields);
   }
 
-  /** A worker's process has ended; `desired` is what is wanted now. */
+  /** A worker's process has ended; `desired` is the state after it. */
   exited(worker: EndedWorker, desired: Desired, now: number): void {
     const { pid, record, ending, how, requests } = worker;
     const what = `Worker (pid: ${pid}) ${how}`;
@@ -175,7 +175,7 @@ export class Narrator {
     else this.#log.warning(`${what} while it was stopping`, detail, fields);
   }
 
-  /** Workers die again and again with the same requests in their hands. */
+  /** Workers die repeatedly with the same requests in flight. */
   suspected(requests: readonly string[], deaths: number): void {
     const names = printable(requests.join(" and "));
     const were = requests.length === 1 ? "was" : "were";
@@ -190,12 +190,12 @@ export class Narrator {
     else this.#log.error(death.what, death.detail, death.fields);
   }
 
-  /** One more worker was asked of an arbiter that drains for a new one. */
+  /** Another worker was requested while this arbiter drains for its successor. */
   leaving(successor: number | undefined): void {
     this.#log.warning(`No worker is added: this arbiter drains for the new one (pid: ${successor})`);
   }
 
-  /** One more worker was asked of an arbiter that wants as many as there may be. */
+  /** Another worker was requested at the maximum number of workers. */
   mostWorkers(target: number): void {
     this.#log.warning(`No worker is added: a server has at most ${target}`);
   }
@@ -204,7 +204,7 @@ export class Narrator {
     this.#log.info(`The arbiter before this one (pid: ${pid}) is gone`);
   }
 
-  /** @param changed the files that it is for, if it is for any */
+  /** @param changed the changed files that caused the reload, if any */
   reloading(generation: number, changed: readonly string[]): void {
     const facts = { generation };
     const [first, second] = changed;
@@ -217,7 +217,7 @@ export class Narrator {
     }
   }
 
-  /** There is no app to serve, and the server waits for one. */
+  /** There is no working app; the server waits for a fixed one. */
   broken(failure: BootFailure): void {
     this.#log.error(failure.message, failure.stack);
   }
@@ -226,7 +226,7 @@ export class Narrator {
     this.#log.info("Waiting until a file changes; what is asked meanwhile is answered with 503");
   }
 
-  /** `detail` is the app's own stack, where that is to blame. */
+  /** `detail` is the app's stack, if the app is at fault. */
   reloadFailed(established: number, why: string, detail?: string): void {
     this.#log.error(`Reload failed, generation ${established} stays: ${why}`, detail);
   }
@@ -236,7 +236,7 @@ export class Narrator {
     this.#log.info(`Ready: generation ${generation} serves with ${count}`, { generation });
   }
 
-  /** At the first boot the message comes last, as the reason of the end; here only the stack is told. */
+  /** At the first boot log only the stack here: the message follows last, as the reason for the exit. */
   abandoned(failure: BootFailure, established: number): void {
     if (established !== 0) {
       this.#log.error(`Reload failed, generation ${established} stays: ${failure.message}`, failure.stack);

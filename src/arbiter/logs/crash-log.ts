@@ -1,24 +1,24 @@
 /**
- * The news of workers that died unasked. Each death is logged, until workers die in a row, hardly started: then a line
- * says every now and then how many there were, and the log is not flooded.
+ * Logs unexpected worker deaths. Each is logged, until workers die in a row soon after their start: then an occasional
+ * line gives their number, so that the log is not flooded.
  */
 import type { ErrorLog, LogFields } from "../../log/error-log.ts";
 import { type Desired, isCrashSeries, isSound } from "../pool/desired.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
 
-/** How long after the last line of a series the workers that are started are no news, in milliseconds. */
+/** Do not log worker starts for this long after the last line of a series, in milliseconds. */
 const QUIET_FOR = 10_000;
 
-/** The time between the first two lines of a series, in milliseconds; it doubles with each line. */
+/** Pause between the first two lines of a series, in milliseconds; it doubles with each line. */
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 15_000;
 
 export interface Death {
-  /** The line about it. */
+  /** The log line. */
   readonly what: string;
-  /** What belongs below it: the app's stack, the requests that were in flight. */
+  /** Logged below the line: the app's stack, the requests in flight. */
   readonly detail: string | undefined;
-  /** Which worker it was. */
+  /** Log fields that identify the worker. */
   readonly fields: LogFields;
 }
 
@@ -28,7 +28,7 @@ export class CrashNews {
   #deaths = 0;
   #roundAt = Number.NEGATIVE_INFINITY;
   #pause = FIRST_PAUSE;
-  /** Deaths of the series before this are not told. */
+  /** Deaths of the series before this time are not logged. */
   #quietUntil = Number.NEGATIVE_INFINITY;
 
   constructor(log: ErrorLog) {
@@ -36,9 +36,8 @@ export class CrashNews {
   }
 
   /**
-   * @param worker as it was
-   * @param news of this death
-   * @param desired what is wanted after it
+   * @param worker its last record
+   * @param desired the state after the death
    */
   died(worker: WorkerRecord, { what, detail, fields }: Death, desired: Desired, now: number): void {
     if (isSound(worker, now)) {
@@ -58,7 +57,7 @@ export class CrashNews {
     }
   }
 
-  /** Workers come and go: what each of them does is no news. */
+  /** Whether workers die in a series, so that single workers are not worth a line. */
   isFlood(now: number): boolean {
     return now < this.#quietUntil + QUIET_FOR;
   }

@@ -1,6 +1,6 @@
 /**
- * The logs of the server: the arbiter's own, and the files that the workers write to. Whatever is wrong with a log
- * shows before anything depends on it.
+ * The server's logs: the arbiter's own, and the files that the workers write. Log errors surface before anything
+ * depends on the log.
  */
 import type { Config } from "../../config/settings.ts";
 import type { Outcome } from "../../control/api.ts";
@@ -13,12 +13,12 @@ import { accessTarget, NOWHERE, prepareAccessLog } from "./access-file.ts";
 import { errorTarget, prepareErrorLog } from "./error-file.ts";
 
 export class Logs {
-  /** What the arbiter itself has to say goes here. */
+  /** The arbiter's own log. */
   readonly errors = new ErrorLog();
   readonly #folder: string;
   readonly #identity: Identity;
 
-  /** @param folder where the files' names start from */
+  /** @param folder base of relative file names */
   constructor(folder: string, identity: Identity) {
     this.#folder = folder;
     this.#identity = identity;
@@ -30,12 +30,12 @@ export class Logs {
     prepareAccessLog(config, this.#folder, this.#identity);
   }
 
-  /** From now on the arbiter logs as this configuration wants it. */
+  /** Configures the arbiter's log from this configuration. */
   adopt(config: Config): void {
     this.errors.configure(errorLogOptions(config, errorTarget(config, this.#folder)));
   }
 
-  /** Where workers with this configuration write. */
+  /** Log targets of workers with this configuration. */
   targets(config: Config): { readonly errorLog: SinkTarget; readonly accessLog: SinkTarget | undefined } {
     return {
       errorLog: errorTarget(config, this.#folder),
@@ -43,7 +43,7 @@ export class Logs {
     };
   }
 
-  /** The access log of a worker that cannot write it any more; undefined where it had none. */
+  /** The access log of a dead worker, for the requests it lost; undefined if it had none. */
   ofLost(worker: { readonly pid: number; readonly slot: number }, config: Config): LostLog | undefined {
     const target = accessTarget(config, this.#folder);
     if (target === undefined) return undefined;
@@ -56,7 +56,7 @@ export class Logs {
     };
   }
 
-  /** Opens the arbiter's file anew, and makes those that the workers will: `configs` is what they may have. */
+  /** Reopens the arbiter's file, and creates those that the workers will reopen. `configs`: all that workers may have. */
   reopen(configs: readonly Config[]): Outcome {
     const targets = configs.flatMap((config) => Object.values(this.targets(config)));
     const files = [...new Set(targets)].filter((target) => typeof target === "string" && target !== NOWHERE);

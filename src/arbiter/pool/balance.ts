@@ -1,16 +1,16 @@
 /**
- * Evens out kept connections. Workers take new connections as they come to it, so those that live long stay
- * where they were first accepted: after TTIN the new worker would have none. Each worker hears how many there are
- * on average, and leaves some of a burst to the others when it has more (`server/accept-limiter.ts`). One with far more than
- * its share is asked to let some go; their clients connect anew, and the kernel gives them to whoever is free.
+ * Balances long-lived connections. Idle workers accept new connections, and long-lived ones stay where they were
+ * accepted: after TTIN the new worker would have none. The arbiter sends each worker the average, and a worker above it
+ * leaves part of a burst to the others (`server/accept-limiter.ts`). A worker with far more than its share is told to
+ * close some; their clients reconnect, and the kernel gives them to any free worker.
  */
 import { type Roster, readyWorkers } from "./roster.ts";
 
-/** What a worker may have beyond the average without being asked: reconnecting costs something too. */
+/** Tolerated excess over the average, because reconnecting has a cost too. */
 const TOLERATED_SHARE = 0.25;
 const TOLERATED_NUMBER = 2;
 
-/** How many connections each worker would have if all had the same, rounded up; undefined for less than two workers. */
+/** Average number of connections per worker, rounded up; undefined for fewer than two workers. */
 export function averageConnections(roster: Roster): number | undefined {
   const ready = readyWorkers(roster);
   return ready.length < 2 ? undefined : Math.ceil(total(ready) / ready.length);
@@ -21,8 +21,8 @@ function total(ready: Roster): number {
 }
 
 /**
- * How many connections a worker should let go, by the last beat of each; 0 for none. Half of what it has
- * too much at a time, since some will come back to it. Upgraded connections count, but cannot be let go.
+ * How many connections a worker should close, by the last beats; 0 for none. Half of the excess at a time, since some
+ * will come back to it. Upgraded connections count but cannot be closed.
  */
 export function excessConnections(roster: Roster, id: number): number {
   const ready = readyWorkers(roster);

@@ -1,4 +1,4 @@
-/** Whether the server should be sent requests: what `/health/ready` answers. Pure; each fault is a reason of its own. */
+/** Whether the server is ready for requests, for `/health/ready`. Pure; each fault is a separate reason. */
 import type { FileLoss } from "../sockets/bind.ts";
 import type { LostSocket } from "../sockets/listeners.ts";
 import type { Desired } from "./desired.ts";
@@ -7,13 +7,13 @@ import { isResponsive, type Roster, readyWorkers, SILENT_AFTER } from "./roster.
 export interface Circumstances {
   readonly desired: Desired;
   readonly roster: Roster;
-  /** By the clock of the roster's times. */
+  /** Time of the same clock as the roster's times. */
   readonly now: number;
   /** How many workers must be able to serve (`--min-ready`). */
   readonly minReady: number;
-  /** What serves answers every request with the error of an app that cannot be loaded. */
+  /** The serving generation responds to every request with the error of an app that failed to load. */
   readonly broken: boolean;
-  /** Another arbiter serves the same sockets with all its workers, whatever becomes of this one. */
+  /** Another arbiter serves the same sockets with all its workers, so requests are served whatever becomes of this one. */
   readonly succeeded: boolean;
   readonly lostSockets: readonly LostSocket[];
 }
@@ -22,7 +22,7 @@ export function workers(count: number): string {
   return `${count} worker${count === 1 ? "" : "s"}`;
 }
 
-/** What speaks against sending requests, for people; nothing when the server is ready. */
+/** Reasons why the server is not ready, for messages; empty when it is. */
 export function obstacles(state: Circumstances): string[] {
   if (state.succeeded) return [];
   if (state.desired.stop !== undefined) return ["stopping"];
@@ -34,7 +34,7 @@ export function obstacles(state: Circumstances): string[] {
   ];
 }
 
-/** Why clients cannot reach a Unix socket, for people. */
+/** Why clients cannot reach a Unix socket, for messages. */
 export const LOSSES: { readonly [loss in FileLoss]: string } = {
   removed: "its file was removed",
   "another socket": "another server's socket is in its place",

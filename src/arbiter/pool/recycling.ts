@@ -1,6 +1,6 @@
 /**
- * Recycling: workers that have served long enough, or grown too large, are replaced though they serve well. Each goes
- * only when its replacement is ready; how many are replaced at once is the pool's affair.
+ * Recycling: replaces healthy workers that have served long enough or grown too large. Each stops only when its
+ * replacement is ready; the pool decides how many are replaced at once.
  */
 import type { Config } from "../../config/settings.ts";
 import type { Due } from "../../ipc/messages.ts";
@@ -8,12 +8,12 @@ import type { ErrorLog } from "../../log/error-log.ts";
 import type { Pool } from "./pool.ts";
 import type { WorkerRecord } from "./roster.ts";
 
-/** How often memory is looked at, in milliseconds. */
+/** Interval of memory checks, in milliseconds. */
 const LOOK_EVERY = 2000;
 
 /**
- * How long the next worker in a slot may be too large, in milliseconds. A limit below what the app needs would
- * otherwise have workers do nothing but boot.
+ * How long the next worker in a slot may exceed the limit, in milliseconds. Otherwise workers would do nothing but boot
+ * if the limit is below what the app needs.
  */
 const SLOT_RESTS = 60_000;
 
@@ -27,19 +27,19 @@ const REASONS: { readonly [why in Due["why"]]: (amount: number) => string } = {
 /** Resident memory in bytes, by the id of the worker. */
 export type MemoryUse = ReadonlyMap<number, number>;
 
-/** What recycling needs of the arbiter. */
+/** Dependencies on the arbiter. */
 export interface RecyclingOffice {
   readonly pool: Pool;
   readonly log: ErrorLog;
   pidOf(id: number): number | undefined;
   configOf(generation: number): Config | undefined;
-  /** Puts what was measured into the mailbox; `weighed` is called from there. */
+  /** Posts the measurement to the mailbox, which calls `weighed`. */
   post(use: MemoryUse): void;
 }
 
 export class Recycling {
   readonly #office: RecyclingOffice;
-  /** When a worker of a slot was last found too large. */
+  /** When a worker of a slot last exceeded the limit. */
   readonly #outgrown = new Map<number, number>();
   #timer: NodeJS.Timeout | undefined;
   #failed = false;
@@ -48,7 +48,7 @@ export class Recycling {
     this.#office = office;
   }
 
-  /** A worker says that it has done its part. */
+  /** A worker reports that it is due for replacement. */
   due(id: number, due: Due): void {
     const { log } = this.#office;
     this.#replace(id, (pid) => {
@@ -58,7 +58,7 @@ export class Recycling {
     });
   }
 
-  /** A worker of this configuration is started: if its memory is limited, it is looked at from now on. */
+  /** A worker of this configuration was started: starts memory checks if its memory is limited. */
   watch(config: Config): void {
     if (config.maxMemory > 0) this.#arm();
   }
@@ -92,7 +92,7 @@ export class Recycling {
     pool.expire(id);
   }
 
-  /** Undefined for a worker whose memory is its own affair. */
+  /** Undefined for a worker without a memory limit. */
   #limitOf(worker: WorkerRecord): number | undefined {
     const limit = this.#office.configOf(worker.generation)?.maxMemory ?? 0;
     return limit > 0 && worker.state === "ready" ? limit : undefined;
@@ -114,7 +114,7 @@ export class Recycling {
     });
     if (pids.length > 0) post(await this.#measure(pids));
     this.#timer = undefined;
-    // The next worker with a limit begins anew.
+    // `watch` starts the checks again for the next worker with a limit.
     if (limited.length > 0) this.#arm();
   }
 
@@ -122,7 +122,7 @@ export class Recycling {
     try {
       const { default: pidusage } = await import("pidusage");
       const found = await pidusage(pids.map(([, pid]) => pid));
-      // One that has ended meanwhile is null.
+      // Null: the process has ended meanwhile.
       return new Map(pids.map(([id, pid]) => [id, found[pid]?.memory ?? 0]));
     } catch (error) {
       this.#tellFailure(error as Error);

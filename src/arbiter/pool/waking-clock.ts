@@ -1,13 +1,13 @@
 /**
- * The arbiter's clock, which stands still while the arbiter does. One that was stopped, frozen or starved has not
- * heard its workers: the time it missed is nobody's silence and no worker's delay. The clock knows when it was to
- * be looked at again at the latest, and what it is looked at later does not count.
+ * The arbiter's clock. It stops while the arbiter is stopped, frozen or starved: in that time the arbiter could not
+ * receive heartbeats, so it must not count as silence or delay of a worker. The clock knows when the next reading is
+ * due at the latest; time beyond that does not count.
  */
 
-/** A timer may be late by this much on a busy machine, in milliseconds. */
+/** Timer slack: a timer may be this late on a busy machine, in milliseconds. */
 const PUNCTUAL = 250;
 
-/** The longest time it is not looked at while time matters, in milliseconds. */
+/** Longest interval between readings while time matters, in milliseconds. */
 const LONGEST_NAP = 1000;
 
 export class WakingClock {
@@ -18,7 +18,7 @@ export class WakingClock {
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param ring called at the time that `wake` was told
+   * @param ring called at the time set by `wake`
    * @param time milliseconds of a monotonic clock
    */
   constructor(ring: () => void, time: () => number = () => performance.now()) {
@@ -38,8 +38,8 @@ export class WakingClock {
   }
 
   /**
-   * Rings at `wakeAt`, if that is defined, and within `nap` or a second, whichever is less; where `nap` is undefined
-   * no time matters before `wakeAt`. What an earlier call asked for is forgotten.
+   * Rings at `wakeAt`, if defined, and within the lesser of `nap` and a second; if `nap` is undefined, no time matters
+   * before `wakeAt`. Replaces earlier calls.
    */
   wake(wakeAt: number | undefined, nap: number | undefined): void {
     const now = this.now();
@@ -48,7 +48,7 @@ export class WakingClock {
     const wait = Math.max(0, Math.min(longest, (wakeAt ?? Number.POSITIVE_INFINITY) - now));
     this.#expected = this.#time() + wait;
     if (wait === Number.POSITIVE_INFINITY) return;
-    // Messages that have come are read first: beats that waited for a busy arbiter are no silence.
+    // Read pending messages first: beats that waited for a busy arbiter do not mean silence.
     const ring = (): unknown => setImmediate(this.#ring);
     // A timer may fire a fraction of a millisecond early.
     this.#timer = setTimeout(ring, Math.ceil(wait) + 1);

@@ -19,11 +19,11 @@ import { PidFile } from "../system/pid-file.ts";
 import { Reaper } from "../system/reaper.ts";
 import { Terminal } from "../system/terminal.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
-import { ControlDesk, type DeskOffice } from "./control/control-commands.ts";
-import { ControlDoors } from "./control/control-endpoints.ts";
+import { ControlCommands, type ControlDependencies } from "./control/control-commands.ts";
+import { ControlEndpoints } from "./control/control-endpoints.ts";
 import { Service } from "./control/service.ts";
 import { type ArbiterEvent, SIGNALS, type Signal } from "./event.ts";
-import { Narrator } from "./logs/arbiter-log.ts";
+import { ArbiterLog } from "./logs/arbiter-log.ts";
 import { Logs } from "./logs/logs.ts";
 import { Mailbox } from "./mailbox.ts";
 import { firstBoot, type Limits } from "./pool/desired.ts";
@@ -36,7 +36,7 @@ import { Reload } from "./reload/reload.ts";
 import { ServerHooks } from "./reload/server-hooks.ts";
 import { arbiterTitle, enterFolder, processName } from "./setup.ts";
 import { type BindOptions, bindAgain } from "./sockets/bind.ts";
-import { HeldSockets } from "./sockets/listeners.ts";
+import { Listeners } from "./sockets/listeners.ts";
 import { SocketWatch } from "./sockets/socket-watch.ts";
 import { openSockets, takeSockets } from "./sockets/sockets.ts";
 import { outliveStrayErrors } from "./stray-errors.ts";
@@ -44,9 +44,9 @@ import type { BootReport } from "./upgrade/boot-report.ts";
 import { Predecessor, type PredecessorStep } from "./upgrade/handover.ts";
 import { currentInvocation } from "./upgrade/invocation.ts";
 import { Successor } from "./upgrade/successor.ts";
-import { Upgrade, type UpgradeOffice } from "./upgrade/upgrade.ts";
+import { Upgrade, type UpgradeDependencies } from "./upgrade/upgrade.ts";
 import { Preload } from "./workers/preload.ts";
-import { Crew } from "./workers/worker-processes.ts";
+import { WorkerProcesses } from "./workers/worker-processes.ts";
 
 export interface ArbiterOptions {
   readonly configuration: Configuration;
@@ -62,16 +62,16 @@ export class Arbiter {
   readonly #mailbox = new Mailbox<ArbiterEvent>();
   readonly #clock = new WakingClock(() => this.#mailbox.post({ type: "tick" }));
   readonly #pool: Pool;
-  readonly #crew: Crew;
+  readonly #workerProcesses: WorkerProcesses;
   readonly #generations: Generations;
   readonly #hooks = new ServerHooks(this.#serverContext(), () => this.#current.bootTimeout);
   readonly #folder: string;
   readonly #identity: Identity;
   readonly #logs: Logs;
   readonly #log: ErrorLog;
-  readonly #narrator: Narrator;
-  readonly #desk: ControlDesk;
-  readonly #doors: ControlDoors;
+  readonly #arbiterLog: ArbiterLog;
+  readonly #commands: ControlCommands;
+  readonly #endpoints: ControlEndpoints;
   readonly #reload: Reload;
   readonly #recycling: Recycling;
   #files: FileWatch | undefined;
@@ -82,7 +82,7 @@ export class Arbiter {
   readonly #stopsOnHangUp: boolean;
   readonly #predecessor = Predecessor.take();
   readonly #invocation = currentInvocation();
-  readonly #sockets = new HeldSockets({
+  readonly #sockets = new Listeners({
     isPreceded: () => this.#predecessor?.isServing === true,
     isSucceeded: () => this.#upgrade.isSucceeded,
   });
@@ -104,8 +104,8 @@ export class Arbiter {
     this.#identity = workerIdentity(config);
     this.#logs = new Logs(this.#folder, this.#identity);
     this.#log = this.#logs.errors;
-    this.#narrator = new Narrator(this.#log);
-    this.#socketWatch = new SocketWatch(this.#sockets, this.#narrator);
+    this.#arbiterLog = new ArbiterLog(this.#log);
+    this.#socketWatch = new SocketWatch(this.#sockets, this.#arbiterLog);
     if (config.umask !== undefined) process.umask(config.umask);
     this.#logs.prepare(config);
     this.#logs.adopt(config);
@@ -114,8 +114,8 @@ export class Arbiter {
     this.#fixed = config;
     this.#preload = new Preload(this.#folder, this.#identity, this.#log);
     const wanted = firstBoot(workerCount(config.workers), config.reloadSurge, limitsOf(config));
-    this.#crew = new Crew({
-      narrator: this.#narrator,
+    this.#workerProcesses = new WorkerProcesses({
+      arbiterLog: this.#arbiterLog,
       pool: () => this.#pool,
       lostLog: (pid, { slot, generation }) =>
         this.#logs.ofLost({ pid, slot }, this.#generations.find(generation) ?? config),
@@ -124,13 +124,13 @@ export class Arbiter {
       post: (event) => this.#mailbox.post(event),
     });
     this.#pool = new Pool(wanted, this.#effects(), () => this.#clock.now());
-    this.#desk = new ControlDesk(this.#deskOffice());
-    this.#doors = new ControlDoors(config, this.#desk, this.#log, this.#predecessor?.doors);
+    this.#commands = new ControlCommands(this.#deskOffice());
+    this.#endpoints = new ControlEndpoints(config, this.#commands, this.#log, this.#predecessor?.endpoints);
     this.#reload = new Reload({
       pool: this.#pool,
       generations: this.#generations,
-      desk: this.#desk,
-      narrator: this.#narrator,
+      commands: this.#commands,
+      arbiterLog: this.#arbiterLog,
       readAgain: () => this.#readAgain(options.readAgain),
       tryApp: (read) => this.#preload.try(read),
       logs: this.#logs,
@@ -144,7 +144,7 @@ export class Arbiter {
     this.#recycling = new Recycling({
       pool: this.#pool,
       log: this.#log,
-      pidOf: (id) => this.#crew.pidOf(id),
+      pidOf: (id) => this.#workerProcesses.pidOf(id),
       configOf: (generation) => this.#generations.find(generation),
       post: (use) => this.#mailbox.post({ type: "memory", use }),
     });
@@ -165,29 +165,29 @@ export class Arbiter {
     try {
       const stopped = await this.#preload.tryFirst(this.#fixed);
       await this.#openSockets();
-      if (this.#predecessor === undefined) await this.#doors.openHealth();
+      if (this.#predecessor === undefined) await this.#endpoints.openHealth();
       if (this.#fixed.reload) this.#files = await this.#watchFiles(this.#fixed);
       await this.#hooks.wait(this.#currentHooks, "whenReady");
       // The workers are started before the first line is logged: they boot while the log is loaded.
       if (!stopped) this.#settle();
-      this.#narrator.started(this.#sockets.listeners);
+      this.#arbiterLog.started(this.#sockets.listeners);
       this.#enterService();
       new Reaper({ onFailure: (message) => this.#log.warning(message) }).start();
       while (this.#pool.exitCode === undefined) {
         for (const event of await this.#mailbox.take()) this.#take(event);
         this.#upgrade.advance();
         this.#settle();
-        this.#desk.checkWishes();
+        this.#commands.checkWishes();
       }
       // The loop is over, but people still know this pid as the server's.
       this.#mailbox.divert((event) => {
-        if (event.type === "command") this.#desk.take(event.command);
+        if (event.type === "command") this.#commands.take(event.command);
         if (event.type !== "signal") return;
         if (event.signal === "SIGHUP") this.#upgrade.reloadAsked();
         if (event.signal === "SIGUSR1") this.#upgrade.reopened();
       });
       await this.#upgrade.finish((pid) => this.#service.handOver(pid));
-      this.#narrator.stopped(this.#pool.desired.stop);
+      this.#arbiterLog.stopped(this.#pool.desired.stop);
       await this.#service.close();
       const { reason = "it was stopped while it was booting" } = this.#pool.desired.stop ?? {};
       this.#report?.failed(reason, this.#pool.exitCode || ExitCode.failure);
@@ -216,7 +216,7 @@ export class Arbiter {
     this.#recycling.stop();
     this.#files?.close();
     this.#mailbox.close();
-    this.#doors.close(this.#sockets.isShared);
+    this.#endpoints.close(this.#sockets.isShared);
     this.#sockets.removeFiles();
     this.#pidFile?.remove();
   }
@@ -279,7 +279,7 @@ export class Arbiter {
       this.#predecessor.watch(this.#report, (step) => this.#mailbox.post({ type: "predecessor", step }));
       return;
     }
-    this.#doors.openControl();
+    this.#endpoints.openControl();
     this.#beginService();
   }
 
@@ -290,13 +290,13 @@ export class Arbiter {
   #takePredecessor(step: PredecessorStep): void {
     switch (step) {
       case "leaving":
-        this.#doors.takeOver();
+        this.#endpoints.takeOver();
         return;
       case "released":
         this.#beginService();
         return;
       case "gone":
-        this.#narrator.predecessorGone(this.#predecessor?.pid);
+        this.#arbiterLog.predecessorGone(this.#predecessor?.pid);
         this.#renamePidFile();
         return;
     }
@@ -319,19 +319,19 @@ export class Arbiter {
         this.#takeMessage(event.id, event.message);
         return;
       case "exit":
-        this.#crew.takeExit(event.id, event.ending);
+        this.#workerProcesses.takeExit(event.id, event.ending);
         return;
       case "unstarted":
-        this.#crew.takeUnstarted(event.id, event.error);
+        this.#workerProcesses.takeUnstarted(event.id, event.error);
         return;
       case "memory":
         this.#recycling.weighed(event.use);
         return;
       case "stall":
-        this.#crew.takeStall(event.report);
+        this.#workerProcesses.takeStall(event.report);
         return;
       case "command":
-        this.#desk.take(event.command);
+        this.#commands.take(event.command);
         return;
       case "successor":
         this.#upgrade.take(event.event);
@@ -362,7 +362,7 @@ export class Arbiter {
   #takeSignal(signal: Signal): void {
     // A window that changes its size signals its foreground processes; only in the background it is a command.
     if (signal === "SIGWINCH" && this.#terminal.isInUse) return;
-    this.#narrator.signalled(signal);
+    this.#arbiterLog.signalled(signal);
     switch (signal) {
       case "SIGTERM":
         this.#stopGracefully();
@@ -405,14 +405,14 @@ export class Arbiter {
   /** The shell and the system may both say so: that is one wish. */
   #hangUp(): void {
     if (this.#pool.desired.stop !== undefined) return;
-    this.#narrator.hungUp();
+    this.#arbiterLog.hungUp();
     this.#stopServer("graceful");
   }
 
   #addWorker(): void {
     const { target } = this.#pool.desired;
-    if (this.#upgrade.isLeaving) this.#narrator.leaving(this.#upgrade.successorPid);
-    else if (target >= MOST_WORKERS) this.#narrator.mostWorkers(target);
+    if (this.#upgrade.isLeaving) this.#arbiterLog.leaving(this.#upgrade.successorPid);
+    else if (target >= MOST_WORKERS) this.#arbiterLog.mostWorkers(target);
     else this.#pool.scale(target + 1);
   }
 
@@ -424,18 +424,18 @@ export class Arbiter {
   #stopGracefully(): void {
     // An arbiter that leaves takes no new requests: there is nothing to serve on for.
     const drainDelay = this.#upgrade.isLeaving ? 0 : this.#fixed.drainDelay;
-    if (drainDelay > 0 && this.#pool.desired.stop === undefined) this.#narrator.drainDelayed(drainDelay);
+    if (drainDelay > 0 && this.#pool.desired.stop === undefined) this.#arbiterLog.drainDelayed(drainDelay);
     this.#pool.stopGracefully(drainDelay);
   }
 
   #reopenLogs(): Outcome {
     const outcome = this.#logs.reopen(this.#generations.configs);
-    this.#crew.tellAll({ type: "reopen" });
+    this.#workerProcesses.tellAll({ type: "reopen" });
     this.#upgrade.reopened();
     return outcome;
   }
 
-  #upgradeOffice(): UpgradeOffice {
+  #upgradeOffice(): UpgradeDependencies {
     return {
       pool: this.#pool,
       log: this.#log,
@@ -448,13 +448,13 @@ export class Arbiter {
       reload: () => this.#reload.ask(),
       withdrawReloads: (why) => this.#reload.withdraw(why),
       beforeStart: () => this.#hooks.wait(this.#currentHooks, "preExec"),
-      doors: () => this.#doors.handed,
-      doorsTaken: () => this.#doors.taken(),
-      takeDoorsBack: () => this.#doors.takeOver(),
+      endpoints: () => this.#endpoints.handed,
+      doorsTaken: () => this.#endpoints.taken(),
+      takeDoorsBack: () => this.#endpoints.takeOver(),
     };
   }
 
-  #deskOffice(): DeskOffice {
+  #deskOffice(): ControlDependencies {
     return {
       pool: this.#pool,
       minReady: this.#fixed.minReady,
@@ -462,7 +462,7 @@ export class Arbiter {
       lostSockets: () => this.#sockets.lost(),
       generations: this.#generations,
       post: (command) => this.#mailbox.post({ type: "command", command }),
-      pidOf: (id) => this.#crew.pidOf(id),
+      pidOf: (id) => this.#workerProcesses.pidOf(id),
       reload: () => this.#askForReload(),
       upgrade: () => this.#upgrade.begin(),
       reopen: () => this.#reopenLogs(),
@@ -482,7 +482,7 @@ export class Arbiter {
   #takeMessage(id: number, message: FromWorker): void {
     switch (message.type) {
       case "booting":
-        this.#crew.assign(id);
+        this.#workerProcesses.assign(id);
         return;
       case "boot-step":
         this.#pool.workerEnters(id, message);
@@ -496,9 +496,9 @@ export class Arbiter {
         const { candidate } = this.#pool.desired;
         const first = candidate?.proven === false && this.#pool.find(id)?.generation === candidate.generation;
         if (first && this.#generations.standsInFor(candidate.generation) === undefined)
-          this.#narrator.serving(message.serving);
+          this.#arbiterLog.serving(message.serving);
         this.#pool.workerReady(id);
-        this.#crew.serves(id);
+        this.#workerProcesses.serves(id);
         return;
       }
       case "failed":
@@ -506,7 +506,7 @@ export class Arbiter {
         return;
       case "beat":
         this.#pool.workerBeat(id, message);
-        this.#crew.evenOut(id);
+        this.#workerProcesses.evenOut(id);
         return;
       case "due":
         this.#recycling.due(id, message);
@@ -520,7 +520,7 @@ export class Arbiter {
   #settle(): void {
     this.#tellWorkers();
     const wakeAt = this.#pool.settle();
-    this.#crew.reviewOomKills(this.#clock.now());
+    this.#workerProcesses.reviewOomKills(this.#clock.now());
     const { silence } = this.#pool.desired.limits;
     this.#clock.wake(wakeAt, this.#pool.roster.length === 0 ? undefined : silence / 4);
     const { desired, roster } = this.#pool;
@@ -542,21 +542,27 @@ export class Arbiter {
   #effects(): PoolEffects {
     return {
       spawn: (id, slot, generation) => this.#spawn(id, slot, generation),
-      order: (id, order) => this.#crew.send(id, { type: order }),
-      kill: (id, why) => this.#crew.kill(id, why),
-      overdue: (id) => this.#narrator.overdue(this.#crew.pidOf(id), this.#pool.find(id)),
+      order: (id, order) => this.#workerProcesses.send(id, { type: order }),
+      kill: (id, why) => this.#workerProcesses.kill(id, why),
+      overdue: (id) => this.#arbiterLog.overdue(this.#workerProcesses.pidOf(id), this.#pool.find(id)),
       bootFailed: (id, failure) => {
         const worker = this.#pool.find(id);
         if (worker === undefined) return;
-        this.#narrator.bootFailed(this.#crew.pidOf(id), worker, failure, this.#pool.desired, this.#pool.now);
+        this.#arbiterLog.bootFailed(
+          this.#workerProcesses.pidOf(id),
+          worker,
+          failure,
+          this.#pool.desired,
+          this.#pool.now,
+        );
       },
-      unstarted: (failure) => this.#narrator.unstarted(failure, this.#pool.now),
+      unstarted: (failure) => this.#arbiterLog.unstarted(failure, this.#pool.now),
       established: (generation) => {
         this.#reload.established(generation);
         process.title = arbiterTitle(this.#current);
         if (this.#generations.standsInFor(generation) === undefined) this.#files?.established(generation);
         // From now on it answers for the server beside the arbiter before it, on the same socket.
-        if (this.#predecessor !== undefined) this.#doors.shareHealth();
+        if (this.#predecessor !== undefined) this.#endpoints.shareHealth();
         this.#report?.ready();
         if (this.#predecessor === undefined) this.#report?.close();
       },
@@ -564,7 +570,7 @@ export class Arbiter {
         // Whoever waits to hear that it serves is told why not; and without a file nothing can be waited for.
         const waits = this.#files?.isIdle === false && this.#report === undefined;
         if (!waits || this.#generations.standsInFor(this.#generations.newest) !== undefined) return undefined;
-        this.#narrator.broken(failure);
+        this.#arbiterLog.broken(failure);
         return this.#reload.standIn(failure);
       },
       abandoned: (failure, established) => this.#reload.abandoned(failure, established),
@@ -600,7 +606,7 @@ export class Arbiter {
       ...this.#logs.targets(config),
     };
     this.#recycling.watch(config);
-    this.#crew.spawn(launch);
+    this.#workerProcesses.spawn(launch);
   }
 }
 

@@ -27,10 +27,10 @@ import {
   trailerPairs,
   upgradeFields,
 } from "./answer-head.ts";
-import type { Carrier } from "./carrier.ts";
 import { type ContentSource, contentSource, isFileBody, isPiece, noPiece, openFile } from "./content.ts";
 import { faultOf } from "./content-fault.ts";
 import { pump } from "./pump.ts";
+import type { Transport } from "./transport.ts";
 import { AnswerWriter } from "./writer.ts";
 
 /** The content of a 500 response. */
@@ -77,7 +77,7 @@ export class Answer {
   /** The fault in the request's content, once there is one. Later errors of the app are attributed to it. */
   fault: BodyError | undefined;
   #phase: Phase = "open";
-  readonly #carrier: Carrier;
+  readonly #transport: Transport;
   readonly #onError: AnswerErrorListener;
   #declared: number | undefined;
   #written = 0;
@@ -87,8 +87,8 @@ export class Answer {
   #failure: Error | undefined;
   #pending: { status: number; fields: string[] } | undefined;
 
-  constructor(carrier: Carrier, onError: AnswerErrorListener) {
-    this.#carrier = carrier;
+  constructor(transport: Transport, onError: AnswerErrorListener) {
+    this.#transport = transport;
     this.#onError = onError;
     // Properties assigned to a closure cost a fifth of setting its prototype, on every request.
     const respond = ((status: number, headers?: HeadersInput | null, body?: ResponseBody) =>
@@ -190,7 +190,7 @@ export class Answer {
   #whole(status: number, fields: string[], content: string | Uint8Array): void {
     const length = typeof content === "string" ? Buffer.byteLength(content) : content.length;
     const declared = this.#declared;
-    const bare = this.#carrier.headOnly || forbidsContent(status);
+    const bare = this.#transport.headOnly || forbidsContent(status);
     if (declared !== undefined && declared !== length && !(bare && length === 0)) {
       throw new GatewayError(
         clause.contentLength,
@@ -198,7 +198,7 @@ export class Answer {
       );
     }
     this.status = status;
-    this.#carrier.whole(status, fields, bare ? "" : content, saidLength(status, length, declared));
+    this.#transport.whole(status, fields, bare ? "" : content, saidLength(status, length, declared));
     this.finish();
   }
 
@@ -233,7 +233,7 @@ export class Answer {
 
   async #stream(status: number, fields: string[], source: ContentSource): Promise<void> {
     this.#pending = { status, fields };
-    if (!this.#carrier.headOnly && !forbidsContent(status)) {
+    if (!this.#transport.headOnly && !forbidsContent(status)) {
       this.#stop = AsyncResource.bind(source.stop);
       await pump(source, this);
       this.#stop = undefined;
@@ -258,7 +258,7 @@ export class Answer {
     this.#pending = undefined;
     this.status = pending.status;
     this.#phase = "streaming";
-    this.#carrier.begin(pending.status, pending.fields, this.#declared);
+    this.#transport.begin(pending.status, pending.fields, this.#declared);
   }
 
   /** Sends a piece of content; false if the caller should await `room`. */
@@ -270,7 +270,7 @@ export class Answer {
     }
     if (!isPiece(chunk)) this.#failAndThrow(noPiece(chunk));
     this.sendHead();
-    if (this.#carrier.headOnly) return true;
+    if (this.#transport.headOnly) return true;
     const size = typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length;
     this.#written += size;
     if (this.#declared !== undefined && this.#written > this.#declared) {
@@ -281,7 +281,7 @@ export class Answer {
         ),
       );
     }
-    return size === 0 || this.#carrier.write(chunk);
+    return size === 0 || this.#transport.write(chunk);
   }
 
   /** Fails the response before throwing: a caller that ignores the writer's promises must not leave it half sent. */
@@ -292,7 +292,7 @@ export class Answer {
 
   /** Resolves when the carrier has room for more. */
   room(): Promise<void> {
-    return this.#carrier.room();
+    return this.#transport.room();
   }
 
   /** Ends the content. If the head has not been sent, the response is sent whole. */
@@ -316,7 +316,7 @@ export class Answer {
     }
     if (last !== undefined && last !== null) this.send(last);
     this.sendHead();
-    const bare = this.#carrier.headOnly || forbidsContent(this.status);
+    const bare = this.#transport.headOnly || forbidsContent(this.status);
     if (this.#declared !== undefined && this.#written < this.#declared && !bare) {
       this.#failAndThrow(
         new GatewayError(
@@ -325,7 +325,7 @@ export class Answer {
         ),
       );
     }
-    this.#carrier.end(pairs);
+    this.#transport.end(pairs);
     this.finish();
   }
 
@@ -352,11 +352,11 @@ export class Answer {
     if (this.headSent || this.complete) {
       throw new GatewayError(clause.informational, "an informational answer comes before the final one");
     }
-    this.#carrier.informational(status, informationalFields(headers));
+    this.#transport.informational(status, informationalFields(headers));
   }
 
   upgrade(headers?: HeadersInput | null): Duplex {
-    if (!this.#carrier.upgradable) {
+    if (!this.#transport.upgradable) {
       throw new GatewayError(clause.upgrade, "the request does not ask to change protocols");
     }
     if (this.#phase === "lost") throw this.#failure ?? new ClientGone();
@@ -365,7 +365,7 @@ export class Answer {
     this.status = 101;
     this.#phase = "upgraded";
     this.#settle(undefined);
-    return this.#carrier.upgrade(fields);
+    return this.#transport.upgrade(fields);
   }
 
   finished(): Promise<void> {
@@ -430,7 +430,7 @@ export class Answer {
     if (!tellsClientGone(error)) this.#onError(error, headSent);
     if (headSent) {
       this.#phase = "failed";
-      this.#carrier.destroy(error);
+      this.#transport.destroy(error);
     } else {
       if (this.#phase === "open") this.claim();
       this.#phase = answered ? "failed" : "lost";
@@ -452,7 +452,7 @@ export class Answer {
     const { type = "text/plain; charset=utf-8", content = `${status} ${REASONS[status] ?? "Error"}\n` } =
       said ?? {};
     const length = Buffer.byteLength(content);
-    this.#carrier.whole(status, ["Content-Type", type], this.#carrier.headOnly ? "" : content, length);
+    this.#transport.whole(status, ["Content-Type", type], this.#transport.headOnly ? "" : content, length);
     this.completed();
   }
 

@@ -1,7 +1,7 @@
 /** The receiving client of an in-memory exchange: it collects the response. */
 import type { Duplex } from "node:stream";
 import { forbidsContent } from "../exchange/answer-head.ts";
-import type { Carrier } from "../exchange/carrier.ts";
+import type { Transport } from "../exchange/transport.ts";
 import { duplexPair } from "./duplex-pair.ts";
 import { fieldValue, sentFields } from "./framing.ts";
 
@@ -13,7 +13,7 @@ export interface CollectorEvents {
 }
 
 /** Collects a response as a client sees it, framing fields included. */
-export class AnswerCollector implements Carrier {
+export class AnswerCollector implements Transport {
   readonly headOnly: boolean;
   readonly upgradable: boolean;
   status = 0;

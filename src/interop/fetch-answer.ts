@@ -1,7 +1,7 @@
 /** Sends a fetch `Response` as a gateway response, and builds one from a gateway response. */
 import type { Duplex } from "node:stream";
 import { ClientGone } from "../errors.ts";
-import type { Carrier } from "../exchange/carrier.ts";
+import type { Transport } from "../exchange/transport.ts";
 import type { HeadersInput, Respond } from "../gateway/types.ts";
 import { fetchedFields } from "./fetched-response.ts";
 import { fieldValue, hasServerFields, sendableFields, sentFields } from "./framing.ts";
@@ -139,7 +139,7 @@ export interface ResponseEvents {
 }
 
 /** Builds a `Response` from a gateway response, without informational responses and trailers, which it cannot carry. */
-export class ResponseMaker implements Carrier {
+export class ResponseMaker implements Transport {
   readonly headOnly: boolean;
   readonly upgradable = false;
   readonly #events: ResponseEvents;

@@ -5,11 +5,11 @@
 import { setMaxListeners } from "node:events";
 import { HttpError, RequestAborted } from "../errors.ts";
 import { Answer } from "../exchange/answer.ts";
-import type { Carrier } from "../exchange/carrier.ts";
 import type { MessageBody } from "../exchange/message-body.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import { type ExchangeContext, type ExchangeHead, ExchangeRequest } from "../exchange/request.ts";
 import { handlerFor, runHandler } from "../exchange/run.ts";
+import type { Transport } from "../exchange/transport.ts";
 import type { ForwardedField } from "../gateway/proxies.ts";
 import type { App, Endpoint, GatewayRequest, Handler, WorkerInfo } from "../gateway/types.ts";
 import { refuse } from "./refusal.ts";
@@ -153,7 +153,7 @@ export class HostedApp {
     head: ExchangeHead,
     connection: Connection,
     body: MessageBody | undefined,
-    carrier: Carrier,
+    transport: Transport,
   ): Exchange {
     let timer: NodeJS.Timeout | undefined;
     const limit = this.#options.requestTimeout;
@@ -169,7 +169,7 @@ export class HostedApp {
       body,
       limit === undefined ? undefined : restartTimeout,
     );
-    const answer = new Answer(carrier, (error) => (this.#options.onError ?? report)(error, request));
+    const answer = new Answer(transport, (error) => (this.#options.onError ?? report)(error, request));
     const exchange = { request, answer };
     if (limit !== undefined) restartTimeout(limit);
     this.#inFlight += 1;

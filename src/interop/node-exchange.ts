@@ -7,9 +7,9 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
 import type { Answer } from "../exchange/answer.ts";
-import type { Carrier } from "../exchange/carrier.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import type { ExchangeRequest } from "../exchange/request.ts";
+import type { Transport } from "../exchange/transport.ts";
 import { asksToClose, informationalHead } from "../http/response-head.ts";
 import { closeBehindAnswer } from "./closing.ts";
 import { allowedTrailers, fieldValue, sentFields } from "./framing.ts";
@@ -31,7 +31,7 @@ export interface NodeExchangeOptions {
   readonly draining: () => boolean;
 }
 
-export class NodeExchange implements Carrier, BodySource, ConnectedExchange {
+export class NodeExchange implements Transport, BodySource, ConnectedExchange {
   readonly headOnly: boolean;
   readonly upgradable: boolean;
   /** undefined for a request without content */

@@ -63,7 +63,7 @@ export function toNodeListener<State = unknown>(
     connection: NodeConnection,
     upgradeHead: Buffer | undefined,
   ): NodeExchange {
-    const carrier = new NodeExchange(request, response, {
+    const transport = new NodeExchange(request, response, {
       bodyLimit: hosted.bodyLimit,
       waits: waitsForContinue(request, response),
       upgradeHead,
@@ -77,10 +77,10 @@ export function toNodeListener<State = unknown>(
       rawHeaders: request.rawHeaders,
       upgrade: upgradeHead !== undefined,
     } as const;
-    const exchange = hosted.open(head, connection, carrier.body, carrier);
-    carrier.watch(exchange);
+    const exchange = hosted.open(head, connection, transport.body, transport);
+    transport.watch(exchange);
     hosted.run(exchange);
-    return carrier;
+    return transport;
   }
 
   const listener = ((request, response) => serve(request, response)) as NodeListener;

@@ -34,7 +34,7 @@ const REVIEW_EVERY = 250;
 const LEAK_AFTER = 10_000;
 const LEAK_SHARE = 0.5;
 
-export interface GateOptions {
+export interface AcceptLimiterOptions {
   /** How many connections there may be; any number by default. */
   readonly limit?: number;
   /** Called when the last connection that `limit` allows has been accepted. */
@@ -45,9 +45,9 @@ export interface GateOptions {
   readonly onScarce?: (areScarce: boolean) => void;
 }
 
-export class Gate {
+export class AcceptLimiter {
   readonly #limit: number;
-  readonly #options: GateOptions;
+  readonly #options: AcceptLimiterOptions;
   readonly #servers: Server[] = [];
   #connections = 0;
   #most = Number.POSITIVE_INFINITY;
@@ -59,7 +59,7 @@ export class Gate {
   /** How many descriptors were no connections when they were counted last, while they are scarce. */
   #others = 0;
 
-  constructor(options: GateOptions = {}) {
+  constructor(options: AcceptLimiterOptions = {}) {
     this.#limit = options.limit ?? Number.POSITIVE_INFINITY;
     this.#options = options;
   }

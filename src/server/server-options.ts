@@ -5,7 +5,7 @@ import type { WorkerInfo } from "../gateway/types.ts";
 import type { HeadLimit } from "../http/head-limit.ts";
 import type { RequestLimits } from "../http/request-parser.ts";
 import type { AccessLog } from "../log/access-log.ts";
-import type { Gate } from "./accept-limiter.ts";
+import type { AcceptLimiter } from "./accept-limiter.ts";
 import type { ContentTimeouts } from "./content-pace.ts";
 
 export interface EngineTimeouts extends ContentTimeouts {
@@ -30,7 +30,7 @@ export interface EngineOptions {
   };
   readonly timeouts: EngineTimeouts;
   /** How many connections there may be; any number by default. */
-  readonly gate?: Gate;
+  readonly limiter?: AcceptLimiter;
   readonly worker: WorkerInfo;
   /** What the app's `startup` returned. */
   readonly state: unknown;

@@ -11,7 +11,7 @@ import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
-import { Gate } from "../server/accept-limiter.ts";
+import { AcceptLimiter } from "../server/accept-limiter.ts";
 import { DescriptorBudget } from "../server/descriptor-budget.ts";
 import type { WorkerServer } from "../server/server.ts";
 import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/server-options.ts";
@@ -26,7 +26,7 @@ export interface Serving {
   readonly what: string;
   readonly server: WorkerServer;
   /** The server's accept limiter. */
-  readonly gate: Gate;
+  readonly limiter: AcceptLimiter;
   /** The app's shutdown; call it after its last response. */
   shutdown(): Promise<void>;
   /** `shutdown` ends upgraded connections, so a drain does not wait for them first. */
@@ -57,7 +57,7 @@ export async function makeServing(needs: ServingNeeds): Promise<Serving> {
   const { settings, standsInFor } = assignment;
   becomeWorker(worker);
   if (standsInFor !== undefined) {
-    const { standIn } = await import("./stand-in.ts");
+    const { standIn } = await import("./placeholder-app.ts");
     const app = standIn(standsInFor, settings.showErrors);
     return serveGateway("nothing but the error", app, needs);
   }
@@ -92,13 +92,13 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
   const { settings } = needs.assignment;
   const { GatewayServer } = await gatewayServer();
   const state = await started(needs, app.startup && (() => app.startup?.(worker)));
-  const gate = gateOf(settings, log);
+  const limiter = gateOf(settings, log);
   const server = new GatewayServer(hooks?.around(app) ?? app, {
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
     worker,
     state,
-    gate,
+    limiter,
     proxyRules: proxyRulesOf(settings),
     rootPath: settings.rootPath,
     onError: errorReporter(log),
@@ -108,7 +108,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
     accessLog,
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
-  return { what, server, gate, shutdown: async () => app.shutdown?.(state), closesUpgraded: false };
+  return { what, server, limiter, shutdown: async () => app.shutdown?.(state), closesUpgraded: false };
 }
 
 async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Serving> {
@@ -122,14 +122,14 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
   }
   const { NodeServer } = await nodeServer();
   await started(needs, app.startup && (() => app.startup?.()));
-  const gate = gateOf(settings, log);
+  const limiter = gateOf(settings, log);
   const { listener, upgrade } = hooks?.aroundListener(app) ?? app;
   const server = new NodeServer({
     listener,
     upgrade,
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
-    gate,
+    limiter,
     onError: errorReporter(log),
     onHeadRefused: headRefusalReporter(log),
     onHeadLimit: headLimitReporter(settings, log),
@@ -139,7 +139,7 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
     onAcceptError: (error) => log.error("A connection could not be accepted", error),
   });
   const { what, closesUpgraded = false } = app;
-  return { what, server, gate, shutdown: async () => app.shutdown?.(), closesUpgraded };
+  return { what, server, limiter, shutdown: async () => app.shutdown?.(), closesUpgraded };
 }
 
 async function started<State>(
@@ -170,12 +170,12 @@ function errorReporter(log: ErrorLog): ErrorReporter {
 /** Interval of lines that clients can provoke, so that they cannot fill the log. A full worker is full again soon. */
 const LINE_EVERY = 60_000;
 
-function gateOf({ workerConnections }: Config, log: ErrorLog): Gate {
+function gateOf({ workerConnections }: Config, log: ErrorLog): AcceptLimiter {
   const fullLines = new RateLimit(LINE_EVERY);
   const scarceLines = new RateLimit(LINE_EVERY);
   let toldScarce = false;
   const descriptors = new DescriptorBudget();
-  return new Gate({
+  return new AcceptLimiter({
     limit: limited(workerConnections),
     onFull: () => {
       if (!fullLines.allows()) return;

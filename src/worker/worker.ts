@@ -19,10 +19,10 @@ import { outliveOutputs, outliveTerminal } from "../log/own-output.ts";
 import { openAccessLog } from "./access-log-file.ts";
 import { type AppExit, describeExit, watchExit } from "./app-exit.ts";
 import { describeBootError } from "./boot-error.ts";
+import { beginTerm } from "./lifetime.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { RequestReports } from "./request-reports.ts";
 import { makeServing, type Serving } from "./serving.ts";
-import { beginTerm } from "./term.ts";
 import { logUncaught } from "./uncaught.ts";
 import { beatInterval, boundedRecords, watchLoop } from "./watch.ts";
 import type { Watchdog } from "./watchdog/watchdog.ts";
@@ -92,7 +92,7 @@ class WorkerLife {
         void this.#stop("quit");
         return;
       case "average":
-        this.#serving?.gate.compare(message.connections);
+        this.#serving?.limiter.compare(message.connections);
         return;
       case "shed":
         this.#serving?.server.shed(message.connections);
@@ -255,13 +255,13 @@ class WorkerLife {
     const server = this.#serving?.server;
     if (server === undefined) return;
     const debugged = this.#watchdog?.debuggerOpen ?? false;
-    const { gate } = this.#serving as Serving;
-    gate.reviewDescriptors();
+    const { limiter } = this.#serving as Serving;
+    limiter.reviewDescriptors();
     const { connections, requests } = server;
-    send({ type: "beat", connections, requests, debugged, isShort: gate.isShort });
-    if (!gate.leaks || this.#isLeakTold) return;
+    send({ type: "beat", connections, requests, debugged, isShort: limiter.isShort });
+    if (!limiter.leaks || this.#isLeakTold) return;
     this.#isLeakTold = true;
-    send({ type: "due", why: "descriptors", amount: gate.openDescriptors });
+    send({ type: "due", why: "descriptors", amount: limiter.openDescriptors });
   }
 
   async #stop(order: "drain" | "quit"): Promise<void> {

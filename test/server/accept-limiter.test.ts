@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Server } from "node:net";
 import { test } from "node:test";
-import { Gate } from "../../src/server/accept-limiter.ts";
+import { AcceptLimiter } from "../../src/server/accept-limiter.ts";
 import { DescriptorBudget } from "../../src/server/descriptor-budget.ts";
 
 /** A listening handle as libuv's: it can be stopped once it has been started to read. */
@@ -22,73 +22,73 @@ class Handle {
   }
 }
 
-function guarded(gate: Gate): Handle {
+function guarded(limiter: AcceptLimiter): Handle {
   const handle = new Handle();
-  gate.guard({ _handle: handle } as unknown as Server);
+  limiter.guard({ _handle: handle } as unknown as Server);
   return handle;
 }
 
-function enter(gate: Gate, count: number): void {
-  for (let entered = 0; entered < count; entered += 1) gate.enter();
+function enter(limiter: AcceptLimiter, count: number): void {
+  for (let entered = 0; entered < count; entered += 1) limiter.enter();
 }
 
-test("a full gate is shut on every socket until somebody leaves, and says so once", () => {
+test("a full limiter is shut on every socket until somebody leaves, and says so once", () => {
   let told = 0;
-  const gate = new Gate({
+  const limiter = new AcceptLimiter({
     limit: 2,
     onFull: () => {
       told += 1;
     },
   });
-  const [one, two] = [guarded(gate), guarded(gate)];
-  gate.enter();
-  assert.deepEqual([gate.full, one.accepting, two.accepting], [false, true, true]);
-  enter(gate, 2);
-  assert.deepEqual([gate.full, one.accepting, two.accepting, told], [true, false, false, 1]);
-  assert.equal(guarded(gate).accepting, false);
-  gate.leave();
-  assert.deepEqual([gate.full, one.accepting], [true, false]);
-  gate.leave();
-  assert.deepEqual([gate.full, one.accepting, two.accepting], [false, true, true]);
+  const [one, two] = [guarded(limiter), guarded(limiter)];
+  limiter.enter();
+  assert.deepEqual([limiter.full, one.accepting, two.accepting], [false, true, true]);
+  enter(limiter, 2);
+  assert.deepEqual([limiter.full, one.accepting, two.accepting, told], [true, false, false, 1]);
+  assert.equal(guarded(limiter).accepting, false);
+  limiter.leave();
+  assert.deepEqual([limiter.full, one.accepting], [true, false]);
+  limiter.leave();
+  assert.deepEqual([limiter.full, one.accepting, two.accepting], [false, true, true]);
 });
 
 test("who has far more than the others rests behind each connection", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
-  const gate = new Gate();
-  const handle = guarded(gate);
-  enter(gate, 100);
+  const limiter = new AcceptLimiter();
+  const handle = guarded(limiter);
+  enter(limiter, 100);
   assert.equal(handle.accepting, true, "nobody has said what others have");
-  gate.compare(100);
-  enter(gate, 58);
+  limiter.compare(100);
+  enter(limiter, 58);
   assert.equal(handle.accepting, true);
   for (let more = 0; more < 3; more += 1) {
-    gate.enter();
+    limiter.enter();
     assert.equal(handle.accepting, false);
     context.mock.timers.tick(1);
     assert.equal(handle.accepting, true);
   }
-  gate.compare(undefined);
-  gate.enter();
+  limiter.compare(undefined);
+  limiter.enter();
   assert.equal(handle.accepting, true, "it is alone now");
 });
 
-test("a rest that ends does not open a full gate, nor does a place open one that rests", (context) => {
+test("a rest that ends does not open a full limiter, nor does a place open one that rests", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
-  const gate = new Gate({ limit: 10 });
-  const handle = guarded(gate);
-  gate.compare(0);
-  enter(gate, 9);
+  const limiter = new AcceptLimiter({ limit: 10 });
+  const handle = guarded(limiter);
+  limiter.compare(0);
+  enter(limiter, 9);
   assert.equal(handle.accepting, false, "it rests");
-  gate.enter();
+  limiter.enter();
   context.mock.timers.tick(1);
   assert.equal(handle.accepting, false, "it is full");
-  gate.leave();
+  limiter.leave();
   assert.equal(handle.accepting, true);
-  gate.leave();
-  gate.enter();
+  limiter.leave();
+  limiter.enter();
   assert.equal(handle.accepting, false, "it rests");
-  gate.enter();
-  gate.leave();
+  limiter.enter();
+  limiter.leave();
   assert.equal(handle.accepting, false, "it rests still");
   context.mock.timers.tick(1);
   assert.equal(handle.accepting, true);
@@ -112,23 +112,23 @@ test("with only the reserve of descriptors left it is shut, until some are close
   const told: boolean[] = [];
   const descriptors = new CountedDescriptors(200);
   assert.equal(descriptors.usable, 168);
-  const gate = new Gate({ descriptors, onScarce: (areScarce) => told.push(areScarce) });
-  const handle = guarded(gate);
-  gate.enter(167);
-  assert.deepEqual([handle.accepting, gate.full, gate.isShort], [true, false, false]);
+  const limiter = new AcceptLimiter({ descriptors, onScarce: (areScarce) => told.push(areScarce) });
+  const handle = guarded(limiter);
+  limiter.enter(167);
+  assert.deepEqual([handle.accepting, limiter.full, limiter.isShort], [true, false, false]);
   descriptors.count = 169;
-  gate.enter(168);
-  assert.deepEqual([handle.accepting, gate.full, gate.isShort], [false, true, true]);
-  gate.leave();
+  limiter.enter(168);
+  assert.deepEqual([handle.accepting, limiter.full, limiter.isShort], [false, true, true]);
+  limiter.leave();
   assert.equal(handle.accepting, false, "the app holds more than that");
   descriptors.count = 20;
   context.mock.timers.tick(250);
-  assert.deepEqual([handle.accepting, gate.full, gate.isShort], [true, false, false]);
+  assert.deepEqual([handle.accepting, limiter.full, limiter.isShort], [true, false, false]);
   descriptors.count = 180;
-  gate.reviewDescriptors();
+  limiter.reviewDescriptors();
   assert.equal(handle.accepting, false, "the app has opened some");
   descriptors.count = 160;
-  gate.leave();
+  limiter.leave();
   assert.equal(handle.accepting, false, "one low descriptor that comes free is not enough");
   context.mock.timers.tick(250);
   assert.equal(handle.accepting, true);
@@ -142,8 +142,8 @@ test("the reserve of descriptors", () => {
 });
 
 test("a server that has been closed is left alone", () => {
-  const gate = new Gate({ limit: 1 });
-  gate.guard({ _handle: null } as unknown as Server);
-  gate.enter();
-  gate.leave();
+  const limiter = new AcceptLimiter({ limit: 1 });
+  limiter.guard({ _handle: null } as unknown as Server);
+  limiter.enter();
+  limiter.leave();
 });

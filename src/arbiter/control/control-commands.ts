@@ -28,7 +28,7 @@ export type Command = (
 type Asked = Command extends infer Each ? (Each extends Command ? Omit<Each, "settle"> : never) : never;
 
 /** What the desk needs of the arbiter. */
-export interface DeskOffice {
+export interface ControlDependencies {
   readonly pool: Pool;
   readonly generations: Pick<Generations, "newest" | "standsInFor">;
   post(command: Command): void;
@@ -78,23 +78,23 @@ function troubleSince(desired: Desired, time: number): "crash" | "cannot be star
   return wasUnstartedSince(desired, time) ? "cannot be started" : undefined;
 }
 
-export class ControlDesk implements Controllable {
-  readonly #office: DeskOffice;
+export class ControlCommands implements Controllable {
+  readonly #dependencies: ControlDependencies;
   readonly #startedAt = performance.now();
   #wishes: Wish[] = [];
   #reloads: ReloadWish[] = [];
 
-  constructor(office: DeskOffice) {
-    this.#office = office;
+  constructor(dependencies: ControlDependencies) {
+    this.#dependencies = dependencies;
   }
 
   // ---- asked from outside the loop
 
   status(): StatusReport {
-    const { pool } = this.#office;
+    const { pool } = this.#dependencies;
     const { desired, roster } = pool;
     return {
-      ...this.#office.describe(),
+      ...this.#dependencies.describe(),
       pid: process.pid,
       uptime: Math.round(performance.now() - this.#startedAt),
       generation: desired.established,
@@ -104,9 +104,9 @@ export class ControlDesk implements Controllable {
   }
 
   workers(): WorkerReport[] {
-    const { now } = this.#office.pool;
-    return this.#office.pool.roster.map((worker) => ({
-      pid: this.#office.pidOf(worker.id) ?? 0,
+    const { now } = this.#dependencies.pool;
+    return this.#dependencies.pool.roster.map((worker) => ({
+      pid: this.#dependencies.pidOf(worker.id) ?? 0,
       slot: worker.slot,
       generation: worker.generation,
       state: worker.state,
@@ -118,7 +118,7 @@ export class ControlDesk implements Controllable {
   }
 
   health(): Health {
-    const { pool, minReady, generations } = this.#office;
+    const { pool, minReady, generations } = this.#dependencies;
     const { desired, roster, now } = pool;
     const broken = generations.standsInFor(desired.established) !== undefined;
     const against = obstacles({
@@ -127,8 +127,8 @@ export class ControlDesk implements Controllable {
       now,
       minReady,
       broken,
-      succeeded: this.#office.isSucceeded(),
-      lostSockets: this.#office.lostSockets(),
+      succeeded: this.#dependencies.isSucceeded(),
+      lostSockets: this.#dependencies.lostSockets(),
     });
     return { live: true, ready: against.length === 0, reason: against.join("; ") || "ok" };
   }
@@ -158,11 +158,11 @@ export class ControlDesk implements Controllable {
   }
 
   #ask(asked: Asked): Promise<Outcome> {
-    return new Promise((settle) => this.#office.post({ ...asked, settle }));
+    return new Promise((settle) => this.#dependencies.post({ ...asked, settle }));
   }
 
   #state(): StatusReport["state"] {
-    const { desired, roster } = this.#office.pool;
+    const { desired, roster } = this.#dependencies.pool;
     if (desired.stop !== undefined) return "stopping";
     if (desired.established === 0) return "booting";
     if (desired.candidate !== undefined) return "reloading";
@@ -172,7 +172,7 @@ export class ControlDesk implements Controllable {
   // ---- called by the loop
 
   take(command: Command): void {
-    const heir = this.#office.leavesTo();
+    const heir = this.#dependencies.leavesTo();
     if (heir !== undefined && command.name !== "stop") {
       command.settle({
         ok: false,
@@ -180,22 +180,22 @@ export class ControlDesk implements Controllable {
       });
       return;
     }
-    if (this.#office.pool.desired.stop !== undefined && command.name !== "stop") {
+    if (this.#dependencies.pool.desired.stop !== undefined && command.name !== "stop") {
       command.settle(STOPPING);
       return;
     }
     switch (command.name) {
       case "reload":
-        this.#reloads.push({ since: this.#office.generations.newest + 1, settle: command.settle });
-        this.#office.reload();
+        this.#reloads.push({ since: this.#dependencies.generations.newest + 1, settle: command.settle });
+        this.#dependencies.reload();
         return;
       case "upgrade":
-        this.#office
+        this.#dependencies
           .upgrade()
           .then(command.settle, (error: Error) => command.settle({ ok: false, error: error.message }));
         return;
       case "reopen":
-        command.settle(this.#office.reopen());
+        command.settle(this.#dependencies.reopen());
         return;
       case "scale":
         this.#scale(command.workers, command.settle);
@@ -204,14 +204,14 @@ export class ControlDesk implements Controllable {
         this.#restart(command.pid, command.settle);
         return;
       case "stop":
-        this.#office.stop(command.mode);
+        this.#dependencies.stop(command.mode);
         command.settle(done(command.mode === "quick" ? "stopping at once" : "stopping when all is answered"));
         return;
     }
   }
 
   #scale(count: number, settle: Wish["settle"]): void {
-    const { pool } = this.#office;
+    const { pool } = this.#dependencies;
     const askedAt = pool.now;
     pool.scale(count);
     const check = ({ desired, roster }: Pool): Outcome | undefined => {
@@ -228,8 +228,8 @@ export class ControlDesk implements Controllable {
   }
 
   #restart(pid: number, settle: Wish["settle"]): void {
-    const { pool } = this.#office;
-    const worker = activeWorkers(pool.roster).find(({ id }) => this.#office.pidOf(id) === pid);
+    const { pool } = this.#dependencies;
+    const worker = activeWorkers(pool.roster).find(({ id }) => this.#dependencies.pidOf(id) === pid);
     if (worker === undefined) {
       settle({ ok: false, error: `no worker that serves has the pid ${pid}` });
       return;
@@ -244,7 +244,8 @@ export class ControlDesk implements Controllable {
         return { ok: false, error: `its replacement ${does}: the log says why` };
       }
       const next = readyWorkers(roster).find(({ slot }) => slot === worker.slot);
-      if (next !== undefined) return done(`worker ${pid} is replaced by ${this.#office.pidOf(next.id)}`);
+      if (next !== undefined)
+        return done(`worker ${pid} is replaced by ${this.#dependencies.pidOf(next.id)}`);
       return worker.slot > desired.target ? done(`worker ${pid} is not needed any more`) : undefined;
     };
     this.#wishes.push({ check, settle });
@@ -252,7 +253,7 @@ export class ControlDesk implements Controllable {
 
   /** Looks, whenever the pool has settled, which wishes have come true. */
   checkWishes(): void {
-    const { pool } = this.#office;
+    const { pool } = this.#dependencies;
     const stopping = pool.desired.stop !== undefined;
     this.#wishes = this.#wishes.filter((wish) => {
       const outcome = stopping ? STOPPING : wish.check(pool);
@@ -265,7 +266,7 @@ export class ControlDesk implements Controllable {
   reloadDone(generation: number): void {
     this.#endReloads(
       generation,
-      done(`generation ${generation} serves with ${workers(this.#office.pool.desired.target)}`),
+      done(`generation ${generation} serves with ${workers(this.#dependencies.pool.desired.target)}`),
     );
   }
 

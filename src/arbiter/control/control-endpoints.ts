@@ -23,7 +23,7 @@ const TAKEN_WITHIN = 2000;
 const ANSWERED_WITHIN = 500;
 const LOOK_EVERY = 10;
 
-export class ControlDoors {
+export class ControlEndpoints {
   readonly #config: Pick<Config, "adminBind" | "controlSocket">;
   readonly #target: Controllable;
   readonly #log: ErrorLog;

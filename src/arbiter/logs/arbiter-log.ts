@@ -11,7 +11,7 @@ import { LOSSES } from "../pool/readiness.ts";
 import type { KillReason } from "../pool/reconcile.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
 import type { FileLoss, Listener } from "../sockets/bind.ts";
-import { CrashNews, type Death } from "./crash-log.ts";
+import { CrashLog, type Death } from "./crash-log.ts";
 
 /** A worker whose process has ended. */
 export interface EndedWorker {
@@ -38,15 +38,15 @@ function about(pid: number | undefined, { slot, generation }: WorkerRecord): Log
 /** Starting is retried every second: log the same reason at most once in this many milliseconds. */
 const UNSTARTED_NEWS = 60_000;
 
-export class Narrator {
+export class ArbiterLog {
   readonly #log: ErrorLog;
-  readonly #crashes: CrashNews;
+  readonly #crashes: CrashLog;
   /** The last logged reason why a worker could not be started, and when it was logged. */
   #unstarted = { reason: "", at: Number.NEGATIVE_INFINITY };
 
   constructor(log: ErrorLog) {
     this.#log = log;
-    this.#crashes = new CrashNews(log);
+    this.#crashes = new CrashLog(log);
   }
 
   started(listeners: readonly Listener[]): void {

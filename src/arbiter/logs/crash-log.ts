@@ -22,7 +22,7 @@ export interface Death {
   readonly fields: LogFields;
 }
 
-export class CrashNews {
+export class CrashLog {
   readonly #log: ErrorLog;
   /** Deaths in a row. */
   #deaths = 0;

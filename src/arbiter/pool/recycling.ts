@@ -28,7 +28,7 @@ const REASONS: { readonly [why in Due["why"]]: (amount: number) => string } = {
 export type MemoryUse = ReadonlyMap<number, number>;
 
 /** Dependencies on the arbiter. */
-export interface RecyclingOffice {
+export interface RecyclingDependencies {
   readonly pool: Pool;
   readonly log: ErrorLog;
   pidOf(id: number): number | undefined;
@@ -38,19 +38,19 @@ export interface RecyclingOffice {
 }
 
 export class Recycling {
-  readonly #office: RecyclingOffice;
+  readonly #dependencies: RecyclingDependencies;
   /** When a worker of a slot last exceeded the limit. */
   readonly #outgrown = new Map<number, number>();
   #timer: NodeJS.Timeout | undefined;
   #failed = false;
 
-  constructor(office: RecyclingOffice) {
-    this.#office = office;
+  constructor(dependencies: RecyclingDependencies) {
+    this.#dependencies = dependencies;
   }
 
   /** A worker reports that it is due for replacement. */
   due(id: number, due: Due): void {
-    const { log } = this.#office;
+    const { log } = this.#dependencies;
     this.#replace(id, (pid) => {
       const line = `Worker (pid: ${pid}) ${REASONS[due.why](due.amount)}: it is replaced`;
       if (due.why === "descriptors") log.warning(line);
@@ -65,7 +65,7 @@ export class Recycling {
 
   /** The memory of the workers has been measured. */
   weighed(use: MemoryUse): void {
-    const { pool } = this.#office;
+    const { pool } = this.#dependencies;
     for (const [id, bytes] of use) {
       const worker = pool.find(id);
       const limit = worker && this.#limitOf(worker);
@@ -75,7 +75,7 @@ export class Recycling {
       this.#replace(id, (pid) => {
         this.#outgrown.set(worker.slot, pool.now);
         const sizes = `${megabytes(bytes)} of memory, more than ${megabytes(limit)}`;
-        this.#office.log.warning(`Worker (pid: ${pid}) uses ${sizes}: it is replaced`);
+        this.#dependencies.log.warning(`Worker (pid: ${pid}) uses ${sizes}: it is replaced`);
       });
     }
   }
@@ -85,16 +85,16 @@ export class Recycling {
   }
 
   #replace(id: number, tell: (pid: number | undefined) => void): void {
-    const { pool } = this.#office;
+    const { pool } = this.#dependencies;
     const worker = pool.find(id);
     if (worker?.state !== "ready" || worker.expiring || pool.desired.stop !== undefined) return;
-    tell(this.#office.pidOf(id));
+    tell(this.#dependencies.pidOf(id));
     pool.expire(id);
   }
 
   /** Undefined for a worker without a memory limit. */
   #limitOf(worker: WorkerRecord): number | undefined {
-    const limit = this.#office.configOf(worker.generation)?.maxMemory ?? 0;
+    const limit = this.#dependencies.configOf(worker.generation)?.maxMemory ?? 0;
     return limit > 0 && worker.state === "ready" ? limit : undefined;
   }
 
@@ -106,7 +106,7 @@ export class Recycling {
   }
 
   async #look(): Promise<void> {
-    const { pool, pidOf, configOf, post } = this.#office;
+    const { pool, pidOf, configOf, post } = this.#dependencies;
     const limited = pool.roster.filter(({ generation }) => (configOf(generation)?.maxMemory ?? 0) > 0);
     const pids = limited.flatMap(({ id }) => {
       const pid = pidOf(id);
@@ -133,7 +133,10 @@ export class Recycling {
   #tellFailure(error: Error): void {
     if (this.#failed || error.message === "No matching pid found") return;
     this.#failed = true;
-    this.#office.log.warning("max-memory has no effect: the memory of the workers cannot be measured", error);
+    this.#dependencies.log.warning(
+      "max-memory has no effect: the memory of the workers cannot be measured",
+      error,
+    );
   }
 }
 

@@ -9,22 +9,22 @@ import type { Config } from "../../config/settings.ts";
 import type { FatalError } from "../../errors.ts";
 import type { BootFailure } from "../../ipc/messages.ts";
 import { workerCount } from "../../system/cpu-limit.ts";
-import type { ControlDesk } from "../control/control-commands.ts";
+import type { ControlCommands } from "../control/control-commands.ts";
 import type { ReloadEvent } from "../event.ts";
-import type { Narrator } from "../logs/arbiter-log.ts";
+import type { ArbiterLog } from "../logs/arbiter-log.ts";
 import type { Logs } from "../logs/logs.ts";
 import { canReload } from "../pool/desired.ts";
 import type { Pool } from "../pool/pool.ts";
 import { keepFixedSettings } from "../setup.ts";
-import type { HeldSockets } from "../sockets/listeners.ts";
+import type { Listeners } from "../sockets/listeners.ts";
 import type { Generations } from "./generations.ts";
 
 /** Dependencies on the arbiter. */
-export interface ReloadOffice {
+export interface ReloadDependencies {
   readonly pool: Pool;
   readonly generations: Generations;
-  readonly desk: ControlDesk;
-  readonly narrator: Narrator;
+  readonly commands: ControlCommands;
+  readonly arbiterLog: ArbiterLog;
   readonly logs: Logs;
   /** Reads the configuration. An error leaves everything unchanged. */
   readAgain(): Promise<Configuration>;
@@ -32,13 +32,13 @@ export interface ReloadOffice {
   tryApp(config: Config): Promise<void>;
   /** Rebinds Unix sockets whose files are gone, for the next generation. */
   renewSockets(): Promise<void>;
-  readonly sockets: Pick<HeldSockets, "begun" | "withdrawn" | "established" | "abandoned">;
+  readonly sockets: Pick<Listeners, "begun" | "withdrawn" | "established" | "abandoned">;
   /** Posts the result of the read to the mailbox, which calls `take`. */
   post(event: ReloadEvent): void;
 }
 
 export class Reload {
-  readonly #office: ReloadOffice;
+  readonly #dependencies: ReloadDependencies;
   #reading = false;
   /** The reload was withdrawn: discard the configuration being read. */
   #withdrawn = false;
@@ -47,8 +47,8 @@ export class Reload {
   /** The changed files that caused the reload. */
   readonly #changed = new Set<string>();
 
-  constructor(office: ReloadOffice) {
-    this.#office = office;
+  constructor(dependencies: ReloadDependencies) {
+    this.#dependencies = dependencies;
   }
 
   /** The configuration is being read. */
@@ -58,7 +58,7 @@ export class Reload {
 
   /** Begins a reload, or queues it while one that cannot be displaced is under way. */
   ask(): void {
-    const { pool, post } = this.#office;
+    const { pool, post } = this.#dependencies;
     if (pool.desired.stop !== undefined) return;
     if (this.#reading || !canReload(pool.desired)) {
       pool.reloadAgain(true);
@@ -72,9 +72,9 @@ export class Reload {
   }
 
   async #read(): Promise<Configuration> {
-    const configuration = await this.#office.readAgain();
-    await this.#office.tryApp(configuration.config);
-    await this.#office.renewSockets();
+    const configuration = await this.#dependencies.readAgain();
+    await this.#dependencies.tryApp(configuration.config);
+    await this.#dependencies.renewSockets();
     return configuration;
   }
 
@@ -86,13 +86,13 @@ export class Reload {
 
   /** Drops reloads that have not begun, and notifies clients that wait for one of the reason. */
   withdraw(why: string): void {
-    const { pool, desk } = this.#office;
+    const { pool, commands } = this.#dependencies;
     pool.reloadAgain(false);
     this.#waiting = undefined;
-    this.#office.sockets.withdrawn();
+    this.#dependencies.sockets.withdrawn();
     this.#withdrawn = this.#reading;
     this.#changed.clear();
-    desk.reloadsWithdrawn(why);
+    commands.reloadsWithdrawn(why);
   }
 
   take(event: ReloadEvent): void {
@@ -100,14 +100,14 @@ export class Reload {
     this.#reading = false;
     this.#withdrawn = false;
     if (withdrawn) {
-      this.#office.sockets.withdrawn();
+      this.#dependencies.sockets.withdrawn();
       this.#onceMore();
     } else if (event.type === "read") this.#begin(event.configuration);
     else this.#fail(event.error);
   }
 
   #begin(read: Configuration): void {
-    const { pool, generations, narrator, logs } = this.#office;
+    const { pool, generations, arbiterLog, logs } = this.#dependencies;
     const { established, reloadAgain, stop } = pool.desired;
     if (stop !== undefined) return;
     if (reloadAgain) {
@@ -126,44 +126,44 @@ export class Reload {
       return;
     }
     const generation = generations.add({ config, hooks: read.hooks });
-    this.#office.sockets.begun(generation);
+    this.#dependencies.sockets.begun(generation);
     logs.adopt(config);
-    narrator.reloading(generation, [...this.#changed]);
+    arbiterLog.reloading(generation, [...this.#changed]);
     this.#changed.clear();
     pool.reload(generation, workerCount(config.workers));
   }
 
   #fail(error: Error): void {
-    const { pool, generations, narrator, desk } = this.#office;
+    const { pool, generations, arbiterLog, commands } = this.#dependencies;
     const { established, reloadAgain } = pool.desired;
     const { message, detail } = error as FatalError;
-    this.#office.sockets.withdrawn();
-    narrator.reloadFailed(established, message, detail);
+    this.#dependencies.sockets.withdrawn();
+    arbiterLog.reloadFailed(established, message, detail);
     // The error's own stack contains only tsgun's frames, which do not help.
-    if (!reloadAgain) desk.reloadNotBegun(generations.newest + 1, message, detail, established);
+    if (!reloadAgain) commands.reloadNotBegun(generations.newest + 1, message, detail, established);
     this.#onceMore();
   }
 
   /** Every slot has a worker of this generation. */
   established(generation: number): void {
-    const { pool, generations, narrator, desk } = this.#office;
+    const { pool, generations, arbiterLog, commands } = this.#dependencies;
     generations.keepOnly(generation);
-    this.#office.sockets.established(generation);
+    this.#dependencies.sockets.established(generation);
     if (generations.standsInFor(generation) === undefined)
-      narrator.established(generation, pool.desired.target);
-    else narrator.waiting();
-    desk.reloadDone(generation);
+      arbiterLog.established(generation, pool.desired.target);
+    else arbiterLog.waiting();
+    commands.reloadDone(generation);
     this.#onceMore();
   }
 
   /** The newest generation failed; `established` keeps serving, or none if that is 0. */
   abandoned(failure: BootFailure, established: number): void {
-    const { pool, generations, narrator, desk, logs } = this.#office;
-    this.#office.sockets.abandoned(established);
+    const { pool, generations, arbiterLog, commands, logs } = this.#dependencies;
+    this.#dependencies.sockets.abandoned(established);
     const standsIn = established !== 0 && generations.standsInFor(established) !== undefined;
-    if (standsIn) narrator.broken(failure);
-    else narrator.abandoned(failure, established);
-    desk.reloadFailed(generations.newest, failure.message, failure.stack, established);
+    if (standsIn) arbiterLog.broken(failure);
+    else arbiterLog.abandoned(failure, established);
+    commands.reloadFailed(generations.newest, failure.message, failure.stack, established);
     if (established !== 0) logs.adopt(generations.configOf(established));
     const tried = generations.standsInFor(generations.newest) === undefined;
     if (standsIn && tried && !pool.desired.reloadAgain && this.#waiting === undefined)
@@ -173,13 +173,13 @@ export class Reload {
 
   /** Makes a generation that responds with the boot error of the newest one and runs no user code. */
   standIn(failure: BootFailure): number {
-    const { generations } = this.#office;
+    const { generations } = this.#dependencies;
     return generations.add({ config: generations.configOf(generations.newest), hooks: {} }, failure);
   }
 
   /** After a reload has ended, begins the one requested meanwhile. */
   #onceMore(): void {
-    const { pool } = this.#office;
+    const { pool } = this.#dependencies;
     const read = this.#waiting;
     this.#waiting = undefined;
     if (pool.desired.reloadAgain) {

@@ -29,7 +29,7 @@ interface Renewal {
   since: number;
 }
 
-export class HeldSockets {
+export class Listeners {
   readonly #neighbours: Neighbours;
   /** What the generation that serves accepts on. */
   #listeners: readonly Listener[] = [];

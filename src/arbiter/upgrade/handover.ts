@@ -17,7 +17,7 @@ export interface Handover {
   /** The process id of the arbiter that hands over. */
   readonly pid: number;
   readonly listeners: readonly Listener[];
-  readonly doors?: HandedDoors;
+  readonly endpoints?: HandedDoors;
 }
 
 /** How often the new arbiter looks whether the old one still lives, in milliseconds. */
@@ -45,12 +45,12 @@ export type SuccessorEvent =
 export class Predecessor {
   readonly pid: number;
   readonly listeners: readonly Listener[];
-  readonly doors: HandedDoors | undefined;
+  readonly endpoints: HandedDoors | undefined;
 
   private constructor(handover: Handover) {
     this.pid = handover.pid;
     this.listeners = handover.listeners;
-    this.doors = handover.doors;
+    this.endpoints = handover.endpoints;
   }
 
   /** The arbiter that this process follows, if it follows one. Takes the variable out of the environment. */

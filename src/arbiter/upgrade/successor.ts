@@ -12,7 +12,7 @@ import type { Invocation } from "./invocation.ts";
 export interface SuccessorLaunch {
   readonly invocation: Invocation;
   readonly listeners: readonly Listener[];
-  readonly doors: HandedDoors;
+  readonly endpoints: HandedDoors;
   /** How long it may take until it serves, in milliseconds. */
   readonly bootTime: number;
 }
@@ -130,8 +130,11 @@ function endOf(child: ChildProcess): Promise<string> {
 }
 
 /** What the new arbiter is handed, with the numbers that the descriptors have there. */
-function handedOver({ listeners, doors }: SuccessorLaunch): { handover: Handover; descriptors: number[] } {
-  const { health } = doors;
+function handedOver({ listeners, endpoints }: SuccessorLaunch): {
+  handover: Handover;
+  descriptors: number[];
+} {
+  const { health } = endpoints;
   const descriptors = [...listeners, ...(health === undefined ? [] : [health])].map((one) => one.descriptor);
   const renumbered = listeners.map((listener, index) => ({
     ...listener,
@@ -140,8 +143,8 @@ function handedOver({ listeners, doors }: SuccessorLaunch): { handover: Handover
   const handover = {
     pid: process.pid,
     listeners: renumbered,
-    doors: {
-      ...doors,
+    endpoints: {
+      ...endpoints,
       ...(health && { health: { ...health, descriptor: FIRST_INHERITED + listeners.length } }),
     },
   };

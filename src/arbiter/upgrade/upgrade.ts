@@ -26,7 +26,7 @@ export type NewArbiter = Pick<
 >;
 
 /** What the upgrade needs of the arbiter. */
-export interface UpgradeOffice {
+export interface UpgradeDependencies {
   readonly pool: Pool;
   readonly log: ErrorLog;
   readonly invocation: Invocation;
@@ -45,7 +45,7 @@ export interface UpgradeOffice {
   /** Begins a reload of this arbiter. */
   reload(): void;
   /** The control socket and the health endpoint, for the successor to take. */
-  doors(): HandedDoors;
+  endpoints(): HandedDoors;
   /** Resolves when it has taken them. */
   doorsTaken(): Promise<void>;
   takeDoorsBack(): void;
@@ -55,7 +55,7 @@ export interface UpgradeOffice {
 const START_TIME = 10_000;
 
 export class Upgrade {
-  readonly #office: UpgradeOffice;
+  readonly #dependencies: UpgradeDependencies;
   #successor: NewArbiter | undefined;
   #settle: (outcome: Outcome) => void = () => {};
   /** How many workers there were before this arbiter began to drain for the new one. */
@@ -67,8 +67,8 @@ export class Upgrade {
   #reloadAsked = false;
   #reopenAsked = false;
 
-  constructor(office: UpgradeOffice) {
-    this.#office = office;
+  constructor(dependencies: UpgradeDependencies) {
+    this.#dependencies = dependencies;
   }
 
   /** The new arbiter, while there is one that is to stay: it serves the same sockets. */
@@ -95,7 +95,7 @@ export class Upgrade {
 
   /** Starts the new arbiter. The outcome comes when its workers are ready, or it has failed. */
   async begin(): Promise<Outcome> {
-    const { log } = this.#office;
+    const { log } = this.#dependencies;
     const refusal = this.#refusal() ?? (await this.#prepare());
     if (refusal !== undefined) {
       log.warning(`Upgrade refused: ${refusal}`);
@@ -108,7 +108,7 @@ export class Upgrade {
   async #prepare(): Promise<string | undefined> {
     this.#isPreparing = true;
     try {
-      await this.#office.beforeStart();
+      await this.#dependencies.beforeStart();
     } catch (error) {
       return (error as Error).message;
     } finally {
@@ -118,11 +118,11 @@ export class Upgrade {
   }
 
   #start(): Promise<Outcome> {
-    const { log, invocation, start } = this.#office;
+    const { log, invocation, start } = this.#dependencies;
     const launch = {
       invocation,
-      listeners: this.#office.listeners(),
-      doors: this.#office.doors(),
+      listeners: this.#dependencies.listeners(),
+      endpoints: this.#dependencies.endpoints(),
       bootTime: this.#bootTime(),
     };
     this.#reloadAsked = false;
@@ -136,12 +136,12 @@ export class Upgrade {
   }
 
   #bootTime(): number {
-    return this.#office.config().bootTimeout + START_TIME;
+    return this.#dependencies.config().bootTimeout + START_TIME;
   }
 
   #refusal(): string | undefined {
-    const predecessor = this.#office.predecessorPid();
-    if (this.#office.pool.desired.stop !== undefined) return "the server is stopping";
+    const predecessor = this.#dependencies.predecessorPid();
+    if (this.#dependencies.pool.desired.stop !== undefined) return "the server is stopping";
     if (this.#isPreparing) return "one is being prepared";
     if (this.#successor !== undefined)
       return `one is under way, to the arbiter with pid ${this.successorPid}`;
@@ -167,7 +167,9 @@ export class Upgrade {
   signal(signal: NodeJS.Signals): boolean {
     const pid = this.successorPid;
     if (pid === undefined || this.#successor?.signal(signal) !== true) return false;
-    this.#office.log.info(`Passed on to the new arbiter (pid: ${pid}): ${signal.slice(3).toLowerCase()}`);
+    this.#dependencies.log.info(
+      `Passed on to the new arbiter (pid: ${pid}): ${signal.slice(3).toLowerCase()}`,
+    );
     return true;
   }
 
@@ -187,7 +189,7 @@ export class Upgrade {
 
   /** Looks, before the pool settles, whether it is time for the next step. */
   advance(): void {
-    const { pool } = this.#office;
+    const { pool } = this.#dependencies;
     const stopping = pool.desired.stop !== undefined;
     if (stopping) this.#leave();
     else if (this.isLeaving && pool.roster.length === 0) pool.stopGracefully();
@@ -202,17 +204,17 @@ export class Upgrade {
     const { successorPid } = this;
     if (successorPid === undefined || !this.isSucceeded) return;
     await handOver(successorPid);
-    await this.#office.doorsTaken();
+    await this.#dependencies.doorsTaken();
     this.#successor?.release();
-    this.#office.log.info(`The new arbiter (pid: ${successorPid}) serves on`);
+    this.#dependencies.log.info(`The new arbiter (pid: ${successorPid}) serves on`);
   }
 
   #successorReady(): void {
-    const { pool, log } = this.#office;
+    const { pool, log } = this.#dependencies;
     const pid = this.successorPid;
     if (this.#aborted) return;
     if (this.#reopenAsked) this.signal("SIGUSR1");
-    if (pool.desired.stop !== undefined || this.#office.config().upgradeMode === "manual") {
+    if (pool.desired.stop !== undefined || this.#dependencies.config().upgradeMode === "manual") {
       log.info(`New arbiter (pid: ${pid}) is ready, beside this one`);
       this.#settle({ ok: true, message: `the new arbiter (pid ${pid}) serves beside this one` });
       return;
@@ -221,17 +223,17 @@ export class Upgrade {
     this.#drainedFrom = pool.desired.target;
     const reloads = this.#reloadAsked && this.signal("SIGHUP");
     const serves = `the arbiter with pid ${pid} serves${reloads ? ", and reloads" : ""}`;
-    this.#office.withdrawReloads(`meanwhile the server was upgraded: ${serves}`);
+    this.#dependencies.withdrawReloads(`meanwhile the server was upgraded: ${serves}`);
     pool.scale(0);
     this.#settle({ ok: true, message: `the new arbiter (pid ${pid}) serves, this one drains` });
     this.#leaveDoors();
   }
 
   #successorGone(why: string): void {
-    const { pool, log } = this.#office;
+    const { pool, log } = this.#dependencies;
     const { pid, isReady } = this.#successor ?? {};
     this.#successor = undefined;
-    if (pid !== undefined) this.#office.successorGone(pid);
+    if (pid !== undefined) this.#dependencies.successorGone(pid);
     this.#settle({ ok: false, error: why });
     if (this.#aborted) return;
     const drainedFrom = this.#drainedFrom;
@@ -240,7 +242,7 @@ export class Upgrade {
       log.info(`New arbiter (pid: ${pid}) is gone, too: ${why}`);
       return;
     }
-    if (this.#hasLeftDoors) this.#office.takeDoorsBack();
+    if (this.#hasLeftDoors) this.#dependencies.takeDoorsBack();
     this.#hasLeftDoors = false;
     if (isReady === true && drainedFrom === undefined) {
       log.warning(`New arbiter (pid: ${pid}) is gone: ${why}`);
@@ -250,7 +252,7 @@ export class Upgrade {
     if (drainedFrom === undefined) return;
     pool.scale(drainedFrom);
     // The new arbiter took along what it was asked for.
-    if (this.#reloadAsked) this.#office.reload();
+    if (this.#reloadAsked) this.#dependencies.reload();
   }
 
   #leaveDoors(): void {
@@ -263,12 +265,12 @@ export class Upgrade {
   #leave(): void {
     const successor = this.#successor;
     if (successor === undefined || this.#aborted) return;
-    if (successor.isReady || this.#office.config().upgradeMode === "manual") {
+    if (successor.isReady || this.#dependencies.config().upgradeMode === "manual") {
       this.#leaveDoors();
       return;
     }
     this.#aborted = true;
-    this.#office.log.info(`Upgrade given up: the new arbiter (pid: ${successor.pid}) is ended, too`);
+    this.#dependencies.log.info(`Upgrade given up: the new arbiter (pid: ${successor.pid}) is ended, too`);
     successor.end("the server was stopped");
   }
 }

@@ -10,7 +10,7 @@ import type { HeldRequest } from "../../ipc/request-report.ts";
 import type { StallReport } from "../../ipc/stall-report.ts";
 import { processState } from "../../system/process-state.ts";
 import type { ArbiterEvent, Ending } from "../event.ts";
-import type { Narrator } from "../logs/arbiter-log.ts";
+import type { ArbiterLog } from "../logs/arbiter-log.ts";
 import { CrashSuspects, DEATHS } from "../logs/crash-suspects.ts";
 import { averageConnections, excessConnections } from "../pool/balance.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -25,8 +25,8 @@ import { type Launch, WorkerHandle } from "./worker-handle.ts";
 const STOP_SIGNALS: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"]);
 
 /** What the crew needs of the arbiter. */
-export interface CrewOffice {
-  readonly narrator: Narrator;
+export interface WorkerProcessDependencies {
+  readonly arbiterLog: ArbiterLog;
   pool(): Pool;
   /** The access log of a worker that has died; undefined where it had none. */
   lostLog(pid: number, worker: WorkerRecord): LostLog | undefined;
@@ -41,8 +41,8 @@ export interface CrewOffice {
 /** How long requests are journaled after a death that left no report of them, in milliseconds. */
 const JOURNAL_FOR = 600_000;
 
-export class Crew {
-  readonly #office: CrewOffice;
+export class WorkerProcesses {
+  readonly #dependencies: WorkerProcessDependencies;
   readonly #handles = new Map<number, WorkerHandle>();
   /** The average that each worker was told last. */
   readonly #averages = new Map<number, number | undefined>();
@@ -51,12 +51,12 @@ export class Crew {
   readonly #suspects = new CrashSuspects();
   #journalUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(office: CrewOffice) {
-    this.#office = office;
+  constructor(dependencies: WorkerProcessDependencies) {
+    this.#dependencies = dependencies;
   }
 
   get #pool(): Pool {
-    return this.#office.pool();
+    return this.#dependencies.pool();
   }
 
   /** Undefined for one whose process has ended or could not be started. */
@@ -68,7 +68,7 @@ export class Crew {
   spawn(launch: Launch): void {
     const { slot, generation } = launch;
     try {
-      const before = this.#office.beforeStart({ pid: undefined, slot, generation });
+      const before = this.#dependencies.beforeStart({ pid: undefined, slot, generation });
       if (before === undefined) {
         this.#start(launch);
         return;
@@ -76,15 +76,15 @@ export class Crew {
       this.#pool.workerEnters(launch.id, { step: "hook", of: "preFork" });
       before.then(
         () => this.#startLate(launch),
-        (error: Error) => this.#office.post({ type: "unstarted", id: launch.id, error }),
+        (error: Error) => this.#dependencies.post({ type: "unstarted", id: launch.id, error }),
       );
     } catch (error) {
-      this.#office.post({ type: "unstarted", id: launch.id, error: error as Error });
+      this.#dependencies.post({ type: "unstarted", id: launch.id, error: error as Error });
     }
   }
 
   #start(launch: Launch): void {
-    this.#handles.set(launch.id, new WorkerHandle(launch, this.#office.post));
+    this.#handles.set(launch.id, new WorkerHandle(launch, this.#dependencies.post));
   }
 
   /** Meanwhile it may have been told to stop. */
@@ -96,7 +96,7 @@ export class Crew {
 
   /** The end of a worker that is not wanted any more and had no process yet. */
   #withdrawn(id: number): void {
-    this.#office.post({ type: "exit", id, ending: { code: ExitCode.ok, signal: null } });
+    this.#dependencies.post({ type: "exit", id, ending: { code: ExitCode.ok, signal: null } });
   }
 
   send(id: number, message: ToWorker<Config>): void {
@@ -110,7 +110,7 @@ export class Crew {
   /** A worker's program runs: it is told what to be, or to go if it is not wanted any more. */
   assign(id: number): void {
     const worker = this.#pool.find(id);
-    this.#office.narrator.booting(this.pidOf(id), worker, this.#pool.now);
+    this.#dependencies.arbiterLog.booting(this.pidOf(id), worker, this.#pool.now);
     if (worker?.state === "booting") this.#handles.get(id)?.assign();
     else this.send(id, { type: "quit" });
   }
@@ -130,11 +130,11 @@ export class Crew {
   }
 
   kill(id: number, why: KillReason): void {
-    const { narrator } = this.#office;
+    const { arbiterLog } = this.#dependencies;
     const pid = this.pidOf(id);
     const worker = this.#pool.find(id);
-    if (why !== "silence") narrator.killing(pid, worker, why, this.#pool.desired.limits);
-    else if (pid !== undefined && worker !== undefined) narrator.silent(pid, worker, processState(pid));
+    if (why !== "silence") arbiterLog.killing(pid, worker, why, this.#pool.desired.limits);
+    else if (pid !== undefined && worker !== undefined) arbiterLog.silent(pid, worker, processState(pid));
     const handle = this.#handles.get(id);
     if (handle === undefined) this.#withdrawn(id);
     else {
@@ -155,7 +155,7 @@ export class Crew {
     const { now } = this.#pool;
     if (requests !== undefined) {
       const suspects = this.#suspects.died(requests, now);
-      if (suspects.length > 0) this.#office.narrator.suspected(suspects, DEATHS);
+      if (suspects.length > 0) this.#dependencies.arbiterLog.suspected(suspects, DEATHS);
       return;
     }
     this.#journalUntil = now + JOURNAL_FOR;
@@ -166,7 +166,7 @@ export class Crew {
   takeStall(report: StallReport): void {
     const [id = 0] = [...this.#handles.keys()].filter((known) => this.pidOf(known) === report.pid);
     this.#pool.workerStuck(id, report.kind === "recovered" ? undefined : report.stack);
-    this.#office.narrator.stall(report);
+    this.#dependencies.arbiterLog.stall(report);
     this.#lost.take(report);
   }
 
@@ -197,9 +197,9 @@ export class Crew {
     const { pid } = handle;
     const { list } = handle.requests;
     if (pid !== undefined)
-      this.#lost.ended(pid, ending.signal === "SIGKILL", () => this.#office.lostLog(pid, worker));
+      this.#lost.ended(pid, ending.signal === "SIGKILL", () => this.#dependencies.lostLog(pid, worker));
     const requests = list ?? [];
-    this.#office.narrator.exited(
+    this.#dependencies.arbiterLog.exited(
       { pid, record: worker, ending, how, requests },
       this.#pool.desired,
       this.#pool.now,
@@ -209,6 +209,13 @@ export class Crew {
     this.#averages.delete(id);
     const { slot, generation, state, ordered, failure } = worker;
     const expected = state === "draining" && ordered !== "kill" && failure === undefined;
-    this.#office.ended({ pid, slot, generation, exitCode: ending.code, signal: ending.signal, expected });
+    this.#dependencies.ended({
+      pid,
+      slot,
+      generation,
+      exitCode: ending.code,
+      signal: ending.signal,
+      expected,
+    });
   }
 }

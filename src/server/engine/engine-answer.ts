@@ -5,7 +5,7 @@
 import type { Duplex } from "node:stream";
 import { Answer, type ErrorContent } from "../../exchange/answer.ts";
 import { forbidsContent } from "../../exchange/answer-head.ts";
-import type { Carrier } from "../../exchange/carrier.ts";
+import type { Transport } from "../../exchange/transport.ts";
 import type { HeadersInput, ResponseBody } from "../../gateway/types.ts";
 import {
   asksToClose,
@@ -34,7 +34,7 @@ export interface AnsweredConnection {
 }
 
 /** Sends the answers of a connection. */
-export class Sender implements Carrier {
+export class Sender implements Transport {
   headOnly = false;
   upgradable = false;
   readonly connection: AnsweredConnection;

@@ -8,7 +8,7 @@ import { ConnectionEnds } from "../../exchange/endpoint.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import type { ExchangeContext } from "../../exchange/request.ts";
 import type { App, Handler, WorkerInfo } from "../../gateway/types.ts";
-import { Gate } from "../accept-limiter.ts";
+import { AcceptLimiter } from "../accept-limiter.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
 import { listenOn } from "../listen.ts";
 import { PeerWatch } from "../peer-watch.ts";
@@ -70,7 +70,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   #onDue: () => void = () => {};
   readonly #listeners: Server[] = [];
   readonly #connections = new Set<Connection>();
-  readonly #gate: Gate;
+  readonly #limiter: AcceptLimiter;
   readonly #clock: TickClock;
   readonly heads = new UnfinishedHeads<Connection>((connection) => {
     connection.refuseHead();
@@ -86,7 +86,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.upgrade = app.upgrade?.bind(app) as Handler | undefined;
     this.#handlers = { handle: this.handle, upgrade: this.upgrade };
     this.options = options;
-    this.#gate = options.gate ?? new Gate();
+    this.#limiter = options.limiter ?? new AcceptLimiter();
     this.#logs = options.accessLog && new ExchangeLogs(options.accessLog, options.proxyRules);
     const { header, body, request, keepAlive } = options.timeouts;
     const timeouts = [header, body, request, keepAlive || header];
@@ -98,7 +98,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   }
 
   get full(): boolean {
-    return this.#gate.full;
+    return this.#limiter.full;
   }
 
   get connections(): number {
@@ -124,11 +124,11 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
       socket.setNoDelay(true);
       const connection = new Connection(socket, this, new ConnectionContext(socket, unix, this.options));
       this.#connections.add(connection);
-      this.#gate.enter(descriptorOf(socket));
+      this.#limiter.enter(descriptorOf(socket));
       return (bytes) => connection.receive(bytes);
     });
     this.#listeners.push(server);
-    this.#gate.guard(server);
+    this.#limiter.guard(server);
   }
 
   whenAnswered(answers: number, then: () => void): void {
@@ -192,7 +192,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
 
   onClosed(connection: Connection): void {
     this.#connections.delete(connection);
-    this.#gate.leave();
+    this.#limiter.leave();
     this.#checkEmpty();
   }
 

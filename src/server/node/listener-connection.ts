@@ -7,7 +7,7 @@ import type { WatchedPeer } from "../peer-watch.ts";
 import type { EngineTimeouts } from "../server-options.ts";
 import type { ListenerExchange } from "./listener-exchange.ts";
 import type { ParserError } from "./parser-error.ts";
-import { Uptake } from "./uptake.ts";
+import { WriteProgress } from "./write-progress.ts";
 
 /** What a client has not done in time. */
 export type Overdue = "head" | "content" | "answer" | "next request";
@@ -39,7 +39,7 @@ export class ListenerConnection implements WatchedPeer {
   failure: ConnectionFailure | undefined;
   /** The latest request, where it was answered before all of its content had come. */
   unread: ListenerExchange | undefined;
-  readonly #uptake: Uptake;
+  readonly #progress: WriteProgress;
   #idleSince: number;
   #bytesWhenIdle = 0;
   /** When the head that is arriving was first seen. */
@@ -50,7 +50,7 @@ export class ListenerConnection implements WatchedPeer {
 
   constructor(socket: Socket, now: number) {
     this.socket = socket;
-    this.#uptake = new Uptake(socket);
+    this.#progress = new WriteProgress(socket);
     this.#idleSince = now;
   }
 
@@ -139,7 +139,7 @@ export class ListenerConnection implements WatchedPeer {
     if (this.#refusal !== undefined) return this.#lingered(now, this.#refusal) ? "answer" : undefined;
     // Longer, if the app gave the connection more time itself.
     const time = Math.max(timeouts.body, this.socket.timeout ?? 0);
-    if (this.#uptake.stoodStill(now) >= time) return "answer";
+    if (this.#progress.stoodStill(now) >= time) return "answer";
     if (this.exchanges > 0) return undefined;
     if (this.unread !== undefined) return this.#contentOverdue(now);
     return this.asked ? this.#headOverdue(now, timeouts) : this.#neverAsked(now, timeouts);

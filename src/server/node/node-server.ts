@@ -17,7 +17,7 @@ import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import { requestScope } from "../../exchange/scope.ts";
 import { hasContent } from "../../interop/framing.ts";
 import type { AccessLog } from "../../log/access-log.ts";
-import { Gate } from "../accept-limiter.ts";
+import { AcceptLimiter } from "../accept-limiter.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
 import { listenOn } from "../listen.ts";
 import { PeerWatch } from "../peer-watch.ts";
@@ -51,7 +51,7 @@ export interface NodeServerOptions {
   readonly limits: EngineOptions["limits"];
   readonly timeouts: EngineTimeouts;
   /** How many connections there may be; any number by default. */
-  readonly gate?: Gate;
+  readonly limiter?: AcceptLimiter;
   /** Tells of a request that was given up because its time was over. */
   readonly onError: ErrorReporter;
   /** Tells of a head that was refused for being beyond a limit. */
@@ -77,7 +77,7 @@ export class NodeServer implements WorkerServer {
   readonly #exchanges = new Set<ListenerExchange>();
   readonly #peers = new PeerWatch();
   readonly #handlers = new RunningHandlers();
-  readonly #gate: Gate;
+  readonly #limiter: AcceptLimiter;
   /** Undefined where the access log is off. */
   readonly #access: NodeAccess | undefined;
   readonly #clock: TickClock;
@@ -99,7 +99,7 @@ export class NodeServer implements WorkerServer {
 
   constructor(options: NodeServerOptions) {
     this.#options = options;
-    this.#gate = options.gate ?? new Gate();
+    this.#limiter = options.limiter ?? new AcceptLimiter();
     const { accessLog, proxyRules } = options;
     this.#access = accessLog && new NodeAccess(accessLog, proxyRules);
     const { header, body, request } = options.timeouts;
@@ -124,7 +124,7 @@ export class NodeServer implements WorkerServer {
     await listen(server);
     server.on("error", this.#options.onAcceptError);
     this.#servers.push(server);
-    this.#gate.guard(server);
+    this.#limiter.guard(server);
   }
 
   shed(connections: number): void {
@@ -317,11 +317,11 @@ export class NodeServer implements WorkerServer {
     const connection = new ListenerConnection(socket, this.#clock.now);
     this.#connections.set(socket, connection);
     this.#weighing ??= setInterval(() => this.#weighHeads(), WEIGH_EVERY).unref();
-    this.#gate.enter(descriptorOf(socket));
+    this.#limiter.enter(descriptorOf(socket));
     socket.once("close", () => {
       this.#connections.delete(socket);
       this.#heads.release(connection);
-      this.#gate.leave();
+      this.#limiter.leave();
       if (connection.upgraded) this.#upgraded -= 1;
       // Node does not tell a response that was waiting behind another.
       if (connection.exchanges > 0) this.#forget(socket);
@@ -399,7 +399,7 @@ export class NodeServer implements WorkerServer {
     connection.begin();
     // Not `once`, which costs each request a wrapper and its removal.
     response.on("close", () => this.#end(exchange));
-    const last = this.#linger !== undefined || timeouts.keepAlive === 0 || this.#gate.full;
+    const last = this.#linger !== undefined || timeouts.keepAlive === 0 || this.#limiter.full;
     if (last) exchange.closeAfter();
     else if (this.#shedding > 0) {
       this.#shedding -= 1;

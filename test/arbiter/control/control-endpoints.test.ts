@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ControlDoors } from "../../../src/arbiter/control/control-endpoints.ts";
+import { ControlEndpoints } from "../../../src/arbiter/control/control-endpoints.ts";
 import type { Controllable } from "../../../src/control/api.ts";
 import { askControl } from "../../../src/control/control-client.ts";
 import { ErrorLog } from "../../../src/log/error-log.ts";
@@ -10,17 +10,17 @@ import { temporaryFolder, until } from "../../support/command.ts";
 
 const target = { status: () => ({ name: "app" }) } as unknown as Controllable;
 
-test("an arbiter that takes its doors back before the next one took them still has a control socket", async (context) => {
+test("an arbiter that takes its endpoints back before the next one took them still has a control socket", async (context) => {
   const folder = temporaryFolder(context);
   const control = join(folder, "app.ctl");
   const log = new ErrorLog({ target: join(folder, "error.log"), level: "debug" });
-  const doors = new ControlDoors({ adminBind: undefined, controlSocket: control }, target, log);
-  context.after(() => doors.close(false));
-  doors.openControl();
-  await until("it can be asked", () => doors.handed.control !== undefined);
+  const endpoints = new ControlEndpoints({ adminBind: undefined, controlSocket: control }, target, log);
+  context.after(() => endpoints.close(false));
+  endpoints.openControl();
+  await until("it can be asked", () => endpoints.handed.control !== undefined);
   const before = lstatSync(control).ino;
-  doors.takeOver();
-  await until("it is another socket", () => doors.handed.control?.ino !== before);
+  endpoints.takeOver();
+  await until("it is another socket", () => endpoints.handed.control?.ino !== before);
   const { status } = await askControl(control, "GET", "/status");
   assert.equal(status, 200);
 });

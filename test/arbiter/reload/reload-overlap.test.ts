@@ -1,13 +1,13 @@
 /**
- * Reloads that overlap: the real Reload, Pool, Generations and ControlDesk, with workers and configurations that exist
+ * Reloads that overlap: the real Reload, Pool, Generations and ControlCommands, with workers and configurations that exist
  * on paper. Whatever is asked for in whatever order: a generation that serves is never lost, each who asked is answered
  * once, with what became of the generation that his wish went into, and the newest wish wins.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ControlDesk } from "../../../src/arbiter/control/control-commands.ts";
+import { ControlCommands } from "../../../src/arbiter/control/control-commands.ts";
 import type { ReloadEvent } from "../../../src/arbiter/event.ts";
-import { Narrator } from "../../../src/arbiter/logs/arbiter-log.ts";
+import { ArbiterLog } from "../../../src/arbiter/logs/arbiter-log.ts";
 import type { Logs } from "../../../src/arbiter/logs/logs.ts";
 import { firstBoot, type Limits } from "../../../src/arbiter/pool/desired.ts";
 import { Pool, type PoolEffects } from "../../../src/arbiter/pool/pool.ts";
@@ -44,7 +44,7 @@ class Stage {
   reading: Reading | undefined;
   readonly pool: Pool;
   readonly generations: Generations;
-  readonly desk: ControlDesk;
+  readonly commands: ControlCommands;
   readonly reload: Reload;
   readonly #mailbox: ReloadEvent[] = [];
   readonly #wishOf = new Map<number, number>();
@@ -56,13 +56,13 @@ class Stage {
     this.generations = new Generations(configuration(0, workers), "/nowhere");
     this.pool = new Pool(firstBoot(workers, surge, LIMITS), this.#effects(), () => this.now);
     const { pool, generations } = this;
-    this.desk = new ControlDesk({
+    this.commands = new ControlCommands({
       pool,
       generations,
       minReady: 1,
       isSucceeded: () => false,
       lostSockets: () => [],
-      post: (command) => this.desk.take(command),
+      post: (command) => this.commands.take(command),
       pidOf: (id) => id,
       reload: () => this.reload.ask(),
       upgrade: () => Promise.reject(new Error("not here")),
@@ -72,8 +72,8 @@ class Stage {
       describe: () => ({ name: "", version: "", app: "", listening: [] }),
     });
     this.reload = new Reload({
-      ...{ pool, generations, desk: this.desk },
-      narrator: new Narrator(log),
+      ...{ pool, generations, commands: this.commands },
+      arbiterLog: new ArbiterLog(log),
       logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
       readAgain: () => this.#read(),
       tryApp: () => Promise.resolve(),
@@ -121,7 +121,7 @@ class Stage {
     this.pool.settle();
     const { newest } = this.generations;
     this.#wishOf.set(newest, Number(this.generations.configOf(newest).env?.WISH));
-    this.desk.checkWishes();
+    this.commands.checkWishes();
   }
 
   ask(): number {
@@ -129,7 +129,7 @@ class Stage {
     const wish = this.wishes;
     const heard: Outcome[] = [];
     this.outcomes.set(wish, heard);
-    this.desk.take({ name: "reload", settle: (outcome) => heard.push(outcome) });
+    this.commands.take({ name: "reload", settle: (outcome) => heard.push(outcome) });
     this.settle();
     return wish;
   }

@@ -1,13 +1,13 @@
 /**
- * The automatic upgrade as the old arbiter lives through it: the real Upgrade, Reload, Pool and ControlDesk, with
+ * The automatic upgrade as the old arbiter lives through it: the real Upgrade, Reload, Pool and ControlCommands, with
  * processes that exist on paper. Whatever happens in whatever order: in the end one arbiter serves, not two and not
  * none, and no reload is lost that somebody asked for.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ControlDesk } from "../../../src/arbiter/control/control-commands.ts";
+import { ControlCommands } from "../../../src/arbiter/control/control-commands.ts";
 import type { ReloadEvent } from "../../../src/arbiter/event.ts";
-import { Narrator } from "../../../src/arbiter/logs/arbiter-log.ts";
+import { ArbiterLog } from "../../../src/arbiter/logs/arbiter-log.ts";
 import type { Logs } from "../../../src/arbiter/logs/logs.ts";
 import { firstBoot, type Limits } from "../../../src/arbiter/pool/desired.ts";
 import { Pool } from "../../../src/arbiter/pool/pool.ts";
@@ -75,7 +75,7 @@ class Stage {
   readonly pool: Pool;
   readonly reload: Reload;
   readonly upgrade: Upgrade;
-  readonly desk: ControlDesk;
+  readonly commands: ControlCommands;
   readonly #generations = new Generations(this.#configuration(), "/nowhere");
   readonly #read: ReloadEvent[] = [];
   readonly #steps: (() => void)[] = [];
@@ -116,11 +116,11 @@ class Stage {
       successorGone: () => {},
       withdrawReloads: (why) => this.reload.withdraw(why),
       reload: () => this.reload.ask(),
-      ...{ doors: () => ({}), doorsTaken: async () => {}, takeDoorsBack: () => {} },
+      ...{ endpoints: () => ({}), doorsTaken: async () => {}, takeDoorsBack: () => {} },
     });
-    this.desk = new ControlDesk({
+    this.commands = new ControlCommands({
       ...{ pool, generations, minReady: 1, isSucceeded: () => false, lostSockets: () => [] },
-      post: (command) => this.desk.take(command),
+      post: (command) => this.commands.take(command),
       pidOf: (id) => id,
       reload: () => this.hangUp(),
       upgrade: () => this.upgrade.begin(),
@@ -130,7 +130,7 @@ class Stage {
       describe: () => ({ name: "", version: "", app: "", listening: [] }),
     });
     this.reload = new Reload({
-      ...{ pool, generations, desk: this.desk, narrator: new Narrator(log) },
+      ...{ pool, generations, commands: this.commands, arbiterLog: new ArbiterLog(log) },
       logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
       readAgain: async () => this.#configuration(),
       tryApp: () => Promise.resolve(),
@@ -154,7 +154,7 @@ class Stage {
     for (const event of this.successorEvents.splice(0)) this.upgrade.take(event);
     this.upgrade.advance();
     this.pool.settle();
-    this.desk.checkWishes();
+    this.commands.checkWishes();
   }
 
   /** What HUP does to the arbiter. */
@@ -170,7 +170,7 @@ class Stage {
     if (bySignal) this.hangUp();
     else {
       this.outcomes.push(heard);
-      this.desk.take({ name: "reload", settle: (outcome) => heard.push(outcome) });
+      this.commands.take({ name: "reload", settle: (outcome) => heard.push(outcome) });
     }
   }
 
@@ -192,7 +192,7 @@ function happen(stage: Stage, random: (below: number) => number): string {
   const events: [name: string, act: () => unknown][] = [
     ["HUP", () => stage.ask(true)],
     ["ctl reload", () => stage.ask(false)],
-    ["ctl scale", () => stage.desk.take({ name: "scale", workers: 1 + random(3), settle: () => {} })],
+    ["ctl scale", () => stage.commands.take({ name: "scale", workers: 1 + random(3), settle: () => {} })],
     ["USR2", () => void stage.upgrade.begin()],
     ["the upgrade is prepared", () => stage.prepared()],
     ["time passes", () => (stage.now += 400)],

@@ -2,7 +2,7 @@
 import type { Duplex } from "node:stream";
 
 /** Sends one response to the client; each kind of server implements it. Fields are alternating names and values. */
-export interface Carrier {
+export interface Transport {
   /** True for HEAD: the head describes the content, but none is sent. */
   readonly headOnly: boolean;
   /** True if the client asked for a protocol change. */

@@ -12,7 +12,7 @@ interface StreamHandle {
   readonly writeQueueSize: number;
 }
 
-export class Uptake {
+export class WriteProgress {
   readonly #socket: Socket;
   #taken = 0;
   #progressAt = performance.now();

@@ -1,7 +1,7 @@
 /**
  * Runs the tests: `node test/run.mjs [--system] [WORD…]`.
  *
- * Without words it runs what a newcomer runs, in under five minutes on two cores: unit tests, each part of the server
+ * Without words it runs what a newcomer runs, in five to six minutes on two cores: unit tests, each part of the server
  * through the built command, and one journey behind a real nginx. With `--system` it runs the rest: faults under load,
  * several hosts, systemd, whole applications, the commands of the manual. Words select the files of both whose path
  * contains one of them. A few files run at a time: they start servers of their own, and the machine may be small.

@@ -19,6 +19,11 @@ export interface WatchedPeer {
   readonly socket: Socket;
   /** Not read from, with an exchange under way or in the hands of an app: what the client does is not seen. */
   readonly deaf: boolean;
+  /**
+   * An app has taken it over and may still read what the client has sent, or has ended its own side, behind which sending
+   * nothing fails as well. What the client sent before it went must not be lost.
+   */
+  readonly holdsUnread: boolean;
   /** Sends what a client that still reads takes no notice of; false, or absent, where nothing can be sent now. */
   probe?(): boolean;
 }
@@ -66,7 +71,7 @@ export class PeerWatch {
   /** The client has ended its side and is owed something: it is found out whether it is gone, until `forget`. */
   ended(peer: WatchedPeer, now: number): void {
     const { socket } = peer;
-    if (isBroken(socket)) {
+    if (!peer.holdsUnread && isBroken(socket)) {
       socket.destroy();
       return;
     }
@@ -82,6 +87,7 @@ export class PeerWatch {
   look(now: number): void {
     const unsure: Socket[] = [];
     for (const [peer, suspicion] of this.#ended) {
+      if (peer.holdsUnread) continue;
       if (isBroken(peer.socket)) peer.socket.destroy();
       else if (suspicion.probeAt <= now && !probed(peer, suspicion, now)) unsure.push(peer.socket);
     }
@@ -99,7 +105,7 @@ export class PeerWatch {
     this.#paused = new Set();
     const unsure: Socket[] = [];
     for (const peer of peers) {
-      if (!peer.deaf) continue;
+      if (!peer.deaf || peer.holdsUnread) continue;
       this.#paused.add(peer);
       if (isBroken(peer.socket)) peer.socket.destroy();
       else if (before.has(peer)) unsure.push(peer.socket);

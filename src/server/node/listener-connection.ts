@@ -50,7 +50,7 @@ export class ListenerConnection implements WatchedPeer {
 
   constructor(socket: Socket, now: number) {
     this.socket = socket;
-    this.#progress = new WriteProgress(socket);
+    this.#progress = new WriteProgress(socket, now);
     this.#idleSince = now;
   }
 
@@ -87,6 +87,10 @@ export class ListenerConnection implements WatchedPeer {
 
   get deaf(): boolean {
     return this.exchanges > 0 && (this.socket.isPaused() || this.socket.readableEnded);
+  }
+
+  get holdsUnread(): boolean {
+    return this.upgraded && (this.socket.readableLength > 0 || this.socket.writableEnded);
   }
 
   /** A request has been answered. */

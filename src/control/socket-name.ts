@@ -29,7 +29,8 @@ let draftCount = 0;
  * @throws Error if either is too long
  */
 export function draftName(path: string): string {
-  const draft = join(dirname(path), `.${process.pid.toString(36)}${draftCount++}`);
+  // The letter keeps it from being a number, such as `.2600`, which Node takes for a port.
+  const draft = join(dirname(path), `.s${process.pid.toString(36)}${draftCount++}`);
   if (Math.max(Buffer.byteLength(path), Buffer.byteLength(draft)) <= SOCKET_PATH_MAX) return draft;
   throw new Error(`${path} is longer than ${SOCKET_PATH_MAX} bytes, the most for a socket`);
 }

@@ -31,7 +31,8 @@ export class RunningHandlers {
       this.#abandoned -= 1;
     };
     promise.then(settled, settled);
-    this.#check();
+    // Behind the microtasks: one that has settled already is none.
+    if (this.#resolve !== undefined) setImmediate(() => this.#check());
   }
 
   /** True while somebody waits for one. */

@@ -21,6 +21,7 @@ import type { Controllable, Outcome } from "../../src/control/api.ts";
 import { askControl } from "../../src/control/control-client.ts";
 import { openControlSocket, openHealthServer } from "../../src/control/control-server.ts";
 import { MOST_CONNECTIONS } from "../../src/control/json-server.ts";
+import { draftName } from "../../src/control/socket-name.ts";
 import {
   controlFolder,
   defaultControlSocket,
@@ -299,4 +300,9 @@ test("the default folder is the unit's, the user's, or one among the temporary f
   assert.match(controlFolder({}), /tsgun-\d+$/);
   assert.equal(defaultControlSocket(7, { RUNTIME_DIRECTORY: "/run/app" }), "/run/app/tsgun-7.ctl");
   assert.deepEqual(listControlSockets({ RUNTIME_DIRECTORY: "/nowhere" }), []);
+});
+
+test("a draft's name is never one that Node takes for a port", () => {
+  for (let tries = 0; tries < 20; tries++) assert.ok(Number.isNaN(Number(draftName("app.ctl"))));
+  assert.match(draftName("app.ctl"), /^\.s\w+$/);
 });

@@ -87,3 +87,22 @@ for (const [name, start] of [
     });
   });
 }
+
+test("the handler of an upgrade is not waited for once its connection is closed", async (context) => {
+  const engine = await startEngine(context, {
+    handle: (_request, respond) => {
+      respond(200);
+    },
+    upgrade: async (_request, respond) => {
+      respond.upgrade({ upgrade: "lines" }).resume();
+      await never();
+    },
+  });
+  const client = await engine.connect();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n");
+  await client.until((text) => text.includes("101 Switching Protocols"));
+  client.socket.destroy();
+  await until("the connection is closed", () => engine.server.connections === 0);
+  const drain = draining(engine.server);
+  await until("it has drained", () => drain.over);
+});

@@ -220,7 +220,7 @@ export class Connection
     const running = runHandler(handler, request, answer, host.handlers.settled);
     if (running === undefined) return;
     host.handlers.begin();
-    if (this.#answer === answer) this.#running = running;
+    if (this.#answer === answer || this.#upgraded !== undefined) this.#running = running;
   }
 
   readonly #extend = (milliseconds: number): void => {
@@ -296,6 +296,11 @@ export class Connection
     return this.#upgraded?.behind ?? (this.#request !== undefined && this.input.paused);
   }
 
+  get holdsUnread(): boolean {
+    const stream = this.#upgraded;
+    return stream !== undefined && (stream.readableLength > 0 || this.socket.writableEnded);
+  }
+
   probe(): boolean {
     // What waits to be sent is a probe itself.
     if (this.#answer?.complete !== false || this.#output.pending) return false;
@@ -326,7 +331,7 @@ export class Connection
     this.#request = undefined;
     this.#answer = undefined;
     this.#host.peers.forget(this);
-    if (request !== undefined) this.#abandonHandler();
+    if (request !== undefined || this.#upgraded !== undefined) this.#abandonHandler();
     this.#host.onClosed(this);
     // Last: the app may answer from its listener, and is not to find anything that could be answered.
     request?.abort(gone);
@@ -371,7 +376,10 @@ export class Connection
   takeOver(): Duplex {
     this.#phase = "upgraded";
     this.deadline = Number.POSITIVE_INFINITY;
+    const running = this.#running;
     this.#forgetExchange();
+    // The handler of an upgrade works on behind it, until the connection is closed.
+    this.#running = running;
     this.#upgraded = new UpgradedStream(this.socket, this.input.drop());
     const log = this.#log;
     if (log !== undefined) this.#upgraded.onFirstWrite = (bytes) => log.upgraded(bytes);

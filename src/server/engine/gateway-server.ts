@@ -88,8 +88,8 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.options = options;
     this.#limiter = options.limiter ?? new AcceptLimiter();
     this.#logs = options.accessLog && new ExchangeLogs(options.accessLog, options.proxyRules);
-    const { header, body, request, keepAlive } = options.timeouts;
-    const timeouts = [header, body, request, keepAlive || header];
+    const { header, body, bodyTotal, request, keepAlive } = options.timeouts;
+    const timeouts = [header, body, bodyTotal, request, keepAlive || header];
     this.#clock = new TickClock(timeouts, (passed) => this.#checkDeadlines(passed));
   }
 

@@ -102,8 +102,8 @@ export class NodeServer implements WorkerServer {
     this.#limiter = options.limiter ?? new AcceptLimiter();
     const { accessLog, proxyRules } = options;
     this.#access = accessLog && new NodeAccess(accessLog, proxyRules);
-    const { header, body, request } = options.timeouts;
-    this.#clock = new TickClock([header, body, request], (passed) => this.#findOverdue(passed));
+    const { header, body, bodyTotal, request } = options.timeouts;
+    this.#clock = new TickClock([header, body, bodyTotal, request], (passed) => this.#findOverdue(passed));
   }
 
   get connections(): number {

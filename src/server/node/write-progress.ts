@@ -15,13 +15,15 @@ interface StreamHandle {
 export class WriteProgress {
   readonly #socket: Socket;
   #taken = 0;
-  #progressAt = performance.now();
+  #progressAt: number;
 
-  constructor(socket: Socket) {
+  /** @param now milliseconds of the clock that `stoodStill` is asked by */
+  constructor(socket: Socket, now: number) {
     this.#socket = socket;
+    this.#progressAt = now;
   }
 
-  /** To be called often: how long the client has taken nothing, in milliseconds; 0 while nothing waits for it. */
+  /** Returns how long the client has taken nothing, in milliseconds; 0 while nothing waits for it. Call it often. */
   stoodStill(now: number): number {
     const socket = this.#socket;
     const taken = takenBy(socket);

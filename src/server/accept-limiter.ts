@@ -1,6 +1,7 @@
 /**
- * The gate of a worker, on all its listening sockets. It accepts no more in three cases, and no client is refused in
- * any: the kernel gives a connection to a worker that accepts, and keeps it in the backlog where none does.
+ * Limits how many connections a worker accepts, on all its listening sockets. It stops accepting in three cases, and
+ * refuses no client in any: the kernel gives a connection to a worker that accepts, and keeps it in the backlog where
+ * none does.
  *
  * - With as many connections as it may have (gunicorn: `worker_connections`), until one is closed.
  * - With only a reserve of file descriptors left, until some are closed, be they connections or the app's.

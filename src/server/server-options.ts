@@ -1,4 +1,4 @@
-/** What the gateway engine is told: limits in bytes, times in milliseconds. */
+/** The options of both servers: limits in bytes, times in milliseconds. */
 import type { ErrorContent } from "../exchange/answer.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { WorkerInfo } from "../gateway/types.ts";

@@ -92,7 +92,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
   const { settings } = needs.assignment;
   const { GatewayServer } = await gatewayServer();
   const state = await started(needs, app.startup && (() => app.startup?.(worker)));
-  const limiter = gateOf(settings, log);
+  const limiter = acceptLimiter(settings, log);
   const server = new GatewayServer(hooks?.around(app) ?? app, {
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
@@ -122,7 +122,7 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
   }
   const { NodeServer } = await nodeServer();
   await started(needs, app.startup && (() => app.startup?.()));
-  const limiter = gateOf(settings, log);
+  const limiter = acceptLimiter(settings, log);
   const { listener, upgrade } = hooks?.aroundListener(app) ?? app;
   const server = new NodeServer({
     listener,
@@ -170,7 +170,7 @@ function errorReporter(log: ErrorLog): ErrorReporter {
 /** Interval of lines that clients can provoke, so that they cannot fill the log. A full worker is full again soon. */
 const LINE_EVERY = 60_000;
 
-function gateOf({ workerConnections }: Config, log: ErrorLog): AcceptLimiter {
+function acceptLimiter({ workerConnections }: Config, log: ErrorLog): AcceptLimiter {
   const fullLines = new RateLimit(LINE_EVERY);
   const scarceLines = new RateLimit(LINE_EVERY);
   let toldScarce = false;

@@ -44,7 +44,6 @@ export class ArrivingBody implements BodySource {
 
   /**
    * @param length declared bytes, undefined when it is not known
-   * @param limit the most bytes it may have
    * @param continueDue the client waits for 100 Continue, and is not waited for until it gets it
    */
   constructor(

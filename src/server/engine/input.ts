@@ -121,7 +121,7 @@ export class Input {
     this.#socket.pause();
   }
 
-  /** He can take more; what follows is for `resume` or `advance` to do. */
+  /** The reader has room again. Call `resume` or `advance` to continue. */
   unhalt(): void {
     this.#halted = false;
   }

@@ -38,7 +38,7 @@ export class Output {
     this.#socket.destroy();
   };
 
-  /** Somebody else sends on this connection from now on, and has his own idea of time. */
+  /** Hands the connection to an app, which sends on it with timeouts of its own. */
   release(): void {
     this.flush();
     this.#socket.off("timeout", this.#giveUp);

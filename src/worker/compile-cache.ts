@@ -12,9 +12,11 @@ interface WithCache {
 }
 const { enableCompileCache, flushCompileCache } = nodeModule as WithCache;
 
-/** Enables the cache. If Node has none or it cannot be written, the app is compiled as usual. */
+/** Enables the cache. If Node or the user has none, or it cannot be written, the app is compiled as usual. */
 export function useCompileCache(): void {
-  enableCompileCache?.(process.env.NODE_COMPILE_CACHE ?? cacheFolder());
+  if (enableCompileCache === undefined) return;
+  const folder = process.env.NODE_COMPILE_CACHE ?? cacheFolder();
+  if (folder !== undefined) enableCompileCache(folder);
 }
 
 /** Writes the cache now instead of at exit. */
@@ -22,10 +24,22 @@ export function writeCompileCache(): void {
   flushCompileCache?.();
 }
 
-/** systemd's `CacheDirectory=`, else the folder of the XDG Base Directory Specification. */
-function cacheFolder(): string {
+/**
+ * systemd's `CacheDirectory=`, else the folder of the XDG Base Directory Specification. Undefined for a user without an
+ * account, such as the arbitrary one that some platforms run a container as.
+ */
+function cacheFolder(): string | undefined {
   const { CACHE_DIRECTORY, XDG_CACHE_HOME } = process.env;
   if (CACHE_DIRECTORY) return join(CACHE_DIRECTORY.split(":")[0] as string, "compiled");
   // The home of the current user: after a change of user HOME may still be that of the old one.
-  return join(XDG_CACHE_HOME || join(userInfo().homedir, ".cache"), "tsgun", "compiled");
+  const base = XDG_CACHE_HOME || homeCache();
+  return base && join(base, "tsgun", "compiled");
+}
+
+function homeCache(): string | undefined {
+  try {
+    return join(userInfo().homedir, ".cache");
+  } catch {
+    return undefined;
+  }
 }

@@ -35,6 +35,17 @@ for (const node of otherNodes) {
       await checkRequestScopes(await command.port());
     });
   }
+  test(`${version}: a user without an account has no compile cache, and needs none`, {
+    skip: process.getuid?.() === 0 ? false : "only root may become another user",
+  }, () => {
+    const module = JSON.stringify(join(ROOT, "dist", "worker", "compile-cache.js"));
+    const code = `const { useCompileCache } = await import(${module}); process.setuid(12345); useCompileCache();`;
+    const env = { PATH: process.env.PATH };
+    assert.equal(
+      execFileSync(node, ["--input-type=module", "-e", code], { encoding: "utf8", env, stdio: "pipe" }),
+      "",
+    );
+  });
   for (const { name, app, answer } of APPS) {
     test(`${version}: ${name} is served, killed, reloaded and stopped`, async (context) => {
       const path = join(temporaryFolder(context), "app.sock");

@@ -13,7 +13,9 @@ const REQUESTS: readonly (readonly [head: string, status: number])[] = [
   ["CONNECT a:1 HTTP/1.1\r\nHost: a", 501],
   ["CONNECT / HTTP/1.1\r\nHost: a", 400],
   ["!#$%&'*+-.^_`|~ / HTTP/1.1\r\nHost: a", 200],
-  ...["999.999.999.999", "xn--a", "1.2.3.4.5", "0x100000000", "a%00b", "a%2Fb", "%EF%BF%BD", ":80"].map(
+  // Newer versions of Node take it for a host.
+  ["GET / HTTP/1.1\r\nHost: xn--a", URL.canParse("http://xn--a") ? 200 : 400],
+  ...["999.999.999.999", "1.2.3.4.5", "0x100000000", "a%00b", "a%2Fb", "%EF%BF%BD", ":80"].map(
     (host) => [`GET / HTTP/1.1\r\nHost: ${host}`, 400] as const,
   ),
   ...["%zz", "a@b", "[::1", "[v1.a]", "a:99999", "a b", "a/b", "a\\b"].map(

@@ -116,9 +116,11 @@ export class PeerWatch {
   async #ask(unsure: Socket[]): Promise<void> {
     if (this.#asking) return;
     this.#asking = true;
-    const gone = await withClosedEnds(unsure);
-    this.#asking = false;
-    for (const socket of gone) socket.destroy();
+    try {
+      for (const socket of await withClosedEnds(unsure)) socket.destroy();
+    } finally {
+      this.#asking = false;
+    }
   }
 }
 

@@ -105,7 +105,10 @@ class WorkerLife {
         this.#accessLog?.flush();
         return;
       case "journal-requests":
-        void this.#requests?.journal(message.milliseconds);
+        // It is loaded only now, when a deploy may have deleted the release that this worker was started from.
+        this.#requests?.journal(message.milliseconds).catch((error: Error) => {
+          this.#log.warning("Requests are not journaled, so a worker's death may not name them", error);
+        });
         return;
     }
   }

@@ -1,10 +1,10 @@
 /** Turns `module:name` into an app that a worker can serve. Every failure becomes one line and exit code 4. */
 import { ExitCode, FatalError } from "../errors.ts";
 import type { BootStep } from "../ipc/boot-step.ts";
+import { fetchInterop, loadedAppOf } from "./app-kind.ts";
 import { type Found, findExport } from "./exports.ts";
 import { isStartedByAwait } from "./frameworks.ts";
 import { importModule, type ModuleNamespace } from "./import-module.ts";
-import { fetchInterop, loadedAppOf } from "./kind.ts";
 import { ListenCalls } from "./listen-calls.ts";
 import type { AppInterface, LoadedApp } from "./loaded-app.ts";
 import type { LoadedFiles } from "./loaded-files.ts";

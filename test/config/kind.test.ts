@@ -1,21 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { choice, fileMode, flag, type Kind, text, variables } from "../../src/config/kind.ts";
+import { forwardedFields, peers, rootPath } from "../../src/config/network-kind.ts";
 import {
-  choice,
   count,
   countOrAuto,
   crashLimit,
   duration,
   durationOrNone,
-  fileMode,
-  flag,
   formatDuration,
-  type Kind,
   size,
-  text,
-  variables,
-} from "../../src/config/kind.ts";
-import { forwardedFields, peers, rootPath } from "../../src/config/network-kind.ts";
+} from "../../src/config/number-kind.ts";
 
 interface Case {
   readonly kind: Kind<unknown>;

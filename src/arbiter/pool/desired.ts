@@ -5,7 +5,7 @@
  * A reload is a transaction. A new generation is a *candidate* until each slot has a ready worker of it;
  * then it is *established*. A candidate that fails is abandoned and the established one stands.
  */
-import type { CrashLimit } from "../../config/kind.ts";
+import type { CrashLimit } from "../../config/number-kind.ts";
 import { MOST_WORKERS } from "../../config/settings.ts";
 import { ExitCode } from "../../errors.ts";
 import type { BootFailure } from "../../ipc/messages.ts";

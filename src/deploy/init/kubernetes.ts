@@ -1,6 +1,6 @@
 /** Writes a Kubernetes Deployment and Service. The probes ask the arbiter, which answers even when every worker is busy. */
 
-import { formatDuration } from "../../config/kind.ts";
+import { formatDuration } from "../../config/number-kind.ts";
 import { QUIT_TIME } from "../../config/stop-time.ts";
 import { CONTAINER, type Deployment, seconds, stopSeconds } from "./deployment.ts";
 import { containerArguments } from "./docker.ts";

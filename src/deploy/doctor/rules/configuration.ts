@@ -1,6 +1,6 @@
 /** Settings that conflict, or that are unsuitable for production. */
 import { formatAddress } from "../../../config/address.ts";
-import { formatDuration } from "../../../config/kind.ts";
+import { formatDuration } from "../../../config/number-kind.ts";
 import { isLoopback } from "../bound-addresses.ts";
 import { type Facts, settingPlace } from "../facts.ts";
 import type { Found, Rule } from "../finding.ts";

@@ -1,5 +1,5 @@
 /** Pods: termination, probes and resource limits. */
-import { formatDuration } from "../../../config/kind.ts";
+import { formatDuration } from "../../../config/number-kind.ts";
 import { longestStop, QUIT_PART } from "../../../config/stop-time.ts";
 import { stopSeconds } from "../../init/deployment.ts";
 import { isLoopback } from "../bound-addresses.ts";

@@ -1,6 +1,6 @@
 /** nginx's upstream addresses, connection reuse and protocol upgrades. */
 import { formatAddress } from "../../../config/address.ts";
-import { formatDuration } from "../../../config/kind.ts";
+import { formatDuration } from "../../../config/number-kind.ts";
 import { settings } from "../../../config/settings.ts";
 import { KEEPALIVE_MARGIN_S } from "../../init/nginx.ts";
 import { formatUpstream, leadsHere, ownPassages } from "../bound-addresses.ts";

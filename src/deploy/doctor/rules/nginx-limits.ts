@@ -1,5 +1,5 @@
 /** Compares nginx's timeout and body limit with tsgun's. */
-import { formatDuration } from "../../../config/kind.ts";
+import { formatDuration } from "../../../config/number-kind.ts";
 import { seconds } from "../../init/deployment.ts";
 import { READ_MARGIN_MS } from "../../init/nginx.ts";
 import { ownPassages } from "../bound-addresses.ts";

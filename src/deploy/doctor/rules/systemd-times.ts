@@ -1,5 +1,5 @@
 /** Compares systemd's timeouts with tsgun's. */
-import { formatDuration } from "../../../config/kind.ts";
+import { formatDuration } from "../../../config/number-kind.ts";
 import { longestStop, QUIT_PART } from "../../../config/stop-time.ts";
 import { seconds, stopSeconds } from "../../init/deployment.ts";
 import type { Facts } from "../facts.ts";

@@ -1,0 +1,173 @@
+/** Settings of the workers and of the processes as the system sees them. */
+import { choice, fileMode, flag, globs, pidFile, text } from "../kind.ts";
+import { urlPath } from "../network-kind.ts";
+import { count, countOrAuto, crashLimit, duration, size } from "../number-kind.ts";
+import { setting } from "./setting.ts";
+
+/** Maximum number of workers, from any source: each is a process that the arbiter starts, listens to and reaps. */
+export const MOST_WORKERS = 1024;
+
+export const processSettings = {
+  workers: setting({
+    section: "Workers",
+    kind: countOrAuto(1, MOST_WORKERS),
+    default: 1,
+    flags: ["-w"],
+    environment: ["WEB_CONCURRENCY"],
+    reload: true,
+    doc: "How many worker processes serve the application; auto is as many as there are CPUs for this process, by its control group's quota too.",
+  }),
+  workerConnections: setting({
+    section: "Workers",
+    kind: count(0),
+    default: 1000,
+    reload: true,
+    doc: "How many connections a worker has at once, idle ones and WebSockets included. With as many it accepts no more until one closes, and lets clients go behind their answers; the other workers accept meanwhile, and the backlog holds the rest. 0 is no limit.",
+  }),
+  maxRequests: setting({
+    section: "Workers",
+    kind: count(0),
+    default: 0,
+    reload: true,
+    doc: "After how many answers a worker is replaced, by one that is ready before the old one goes. 0 is never.",
+  }),
+  maxRequestsJitter: setting({
+    section: "Workers",
+    kind: count(0),
+    default: 0,
+    reload: true,
+    doc: "Each worker answers up to so many requests more, by chance, so that not all are replaced at once.",
+  }),
+  maxMemory: setting({
+    section: "Workers",
+    kind: size(),
+    default: 0,
+    reload: true,
+    doc: "With how much resident memory, such as 512MB, a worker is replaced, at most once a minute in each place. 0 is any.",
+  }),
+  maxLifetime: setting({
+    section: "Workers",
+    kind: duration(),
+    default: 0,
+    reload: true,
+    doc: "After how long a worker is replaced. 0 is never.",
+  }),
+  maxLifetimeJitter: setting({
+    section: "Workers",
+    kind: duration(),
+    default: 0,
+    reload: true,
+    doc: "Each worker lives up to so much longer, by chance.",
+  }),
+  reloadSurge: setting({
+    section: "Workers",
+    kind: count(1, MOST_WORKERS),
+    default: 1,
+    reload: false,
+    doc: "How many workers there may be beyond the number wanted while a reload replaces them.",
+  }),
+  crashLimit: setting({
+    section: "Workers",
+    kind: crashLimit,
+    default: undefined,
+    reload: true,
+    doc: "How many workers may die within how long, as in 5/60s, before the server stops with exit code 3, for whoever started it to see. Without it a server that has served goes on trying.",
+  }),
+  warmupPath: setting({
+    section: "Workers",
+    kind: urlPath,
+    default: undefined,
+    reload: true,
+    doc: "Each new worker asks itself for this path and counts as ready only when the answer is 2xx.",
+  }),
+  daemon: setting({
+    section: "Process",
+    kind: flag,
+    default: false,
+    flags: ["-D"],
+    reload: false,
+    doc: "Go to the background once the server serves; what goes wrong until then is the command's own error. What is logged to the standard error is lost: name an --error-logfile.",
+  }),
+  upgradeMode: setting({
+    section: "Process",
+    kind: choice("auto", "manual"),
+    default: "auto",
+    reload: true,
+    doc: "After USR2, when the workers of the new server are ready: the old one drains and quits, or waits to be sent WINCH, QUIT or TERM.",
+  }),
+  name: setting({
+    section: "Process",
+    kind: text("NAME"),
+    default: undefined,
+    flags: ["-n", "--proc-name"],
+    reload: false,
+    doc: "What ps and top show in brackets: tsgun: arbiter [NAME]. Without it, the application.",
+  }),
+  pid: setting({
+    section: "Process",
+    kind: pidFile,
+    default: undefined,
+    flags: ["-p"],
+    reload: false,
+    doc: "A file for the arbiter's process id. It stays the arbiter's own, also with --user. A stale one is replaced, one of a server that runs is an error.",
+  }),
+  user: setting({
+    section: "Process",
+    kind: text("USER"),
+    default: undefined,
+    flags: ["-u"],
+    reload: false,
+    doc: "Whom the workers become, by name or number. The arbiter, which runs nothing of the application, stays who it is, so that it can bind, reload and stop.",
+  }),
+  group: setting({
+    section: "Process",
+    kind: text("GROUP"),
+    default: undefined,
+    flags: ["-g"],
+    reload: false,
+    doc: "The workers' group, by name or number. Without it, the user's own.",
+  }),
+  initgroups: setting({
+    section: "Process",
+    kind: flag,
+    default: false,
+    reload: false,
+    doc: "Give the workers the supplementary groups of their user, too.",
+  }),
+  umask: setting({
+    section: "Process",
+    kind: fileMode,
+    default: undefined,
+    flags: ["-m"],
+    reload: false,
+    doc: "The umask of all processes, in octal: bits that the files they make do not get. Without it, the inherited one.",
+  }),
+  reload: setting({
+    section: "Debugging",
+    kind: flag,
+    default: false,
+    reload: false,
+    doc: "Reload when a file changes that the application has loaded, or may need, such as its package.json. For development.",
+  }),
+  reloadEngine: setting({
+    section: "Debugging",
+    kind: choice("auto", "poll"),
+    default: "auto",
+    reload: false,
+    doc: "How changed files are found: auto has the system report them, poll looks at each, which also works on network file systems and in containers that share a folder.",
+  }),
+  reloadExtraFile: setting({
+    section: "Debugging",
+    kind: globs,
+    default: undefined,
+    reload: false,
+    doc: "A file, folder or glob to watch besides, such as .env or 'views/**/*.html'. May be given several times.",
+  }),
+  showErrors: setting({
+    section: "Debugging",
+    kind: flag,
+    default: false,
+    reload: true,
+    doc: "Answer with the error and its stack when the application fails. For development only: it tells strangers about your code.",
+  }),
+} as const;

@@ -1,8 +1,8 @@
 /** Chooses and runs the handler of one exchange, and handles its errors. */
 import { HttpError } from "../errors.ts";
 import type { GatewayRequest, Handler } from "../gateway/types.ts";
-import type { Answer } from "./answer.ts";
 import type { ExchangeRequest } from "./request.ts";
+import type { Answer } from "./response.ts";
 import { requestScope } from "./scope.ts";
 
 /**

@@ -4,10 +4,10 @@
  */
 import { setMaxListeners } from "node:events";
 import { HttpError, RequestAborted } from "../errors.ts";
-import { Answer } from "../exchange/answer.ts";
 import type { MessageBody } from "../exchange/message-body.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import { type ExchangeContext, type ExchangeHead, ExchangeRequest } from "../exchange/request.ts";
+import { Answer } from "../exchange/response.ts";
 import { handlerFor, runHandler } from "../exchange/run.ts";
 import type { Transport } from "../exchange/transport.ts";
 import type { ForwardedField } from "../gateway/proxies.ts";

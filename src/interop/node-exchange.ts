@@ -6,9 +6,9 @@ import { type IncomingMessage, type OutgoingHttpHeader, ServerResponse } from "n
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
-import type { Answer } from "../exchange/answer.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import type { ExchangeRequest } from "../exchange/request.ts";
+import type { Answer } from "../exchange/response.ts";
 import type { Transport } from "../exchange/transport.ts";
 import { asksToClose, informationalHead } from "../http/response-head.ts";
 import { closeBehindAnswer } from "./closing.ts";

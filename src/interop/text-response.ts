@@ -6,8 +6,8 @@
  * methods are those of the real class: the global is a proxy of it that only changes `new` and `json`.
  */
 import * as workers from "node:worker_threads";
-import { watchFetchedContent } from "./fetched-response.ts";
 import { forwardMembers } from "./forwarded-members.ts";
+import { watchFetchedContent } from "./upstream-response.ts";
 
 /** The status, fields and text to send. */
 export interface TextAnswer {

@@ -3,7 +3,7 @@
  * `showErrors` says so, which no production setting does: a stack tells strangers what nobody wants to tell them.
  */
 import { inspect } from "node:util";
-import type { ErrorContent } from "../exchange/answer.ts";
+import type { ErrorContent } from "../exchange/response.ts";
 import { appFrames } from "../log/app-frames.ts";
 
 /** An error of the app, for people. */

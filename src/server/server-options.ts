@@ -1,6 +1,7 @@
 /** The options of both servers: limits in bytes, times in milliseconds. */
-import type { ErrorContent } from "../exchange/answer.ts";
+
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
+import type { ErrorContent } from "../exchange/response.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 import type { HeadLimit } from "../http/head-limit.ts";
 import type { RequestLimits } from "../http/request-parser.ts";

@@ -3,8 +3,8 @@
  * simplest of them. Whether the connection outlives an answer is the connection's to say.
  */
 import type { Duplex } from "node:stream";
-import { Answer, type ErrorContent } from "../../exchange/answer.ts";
-import { forbidsContent } from "../../exchange/answer-head.ts";
+import { Answer, type ErrorContent } from "../../exchange/response.ts";
+import { forbidsContent } from "../../exchange/response-rules.ts";
 import type { Transport } from "../../exchange/transport.ts";
 import type { HeadersInput, ResponseBody } from "../../gateway/types.ts";
 import {

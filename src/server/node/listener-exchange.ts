@@ -4,8 +4,8 @@
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { BodyError, HttpError } from "../../errors.ts";
-import type { ErrorContent } from "../../exchange/answer.ts";
 import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
+import type { ErrorContent } from "../../exchange/response.ts";
 import { ContentPace } from "../content-pace.ts";
 import type { EngineTimeouts } from "../server-options.ts";
 import type { NodeExchangeLog } from "./node-exchange-log.ts";

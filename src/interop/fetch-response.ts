@@ -3,9 +3,9 @@ import type { Duplex } from "node:stream";
 import { ClientGone } from "../errors.ts";
 import type { Transport } from "../exchange/transport.ts";
 import type { HeadersInput, Respond } from "../gateway/types.ts";
-import { fetchedFields } from "./fetched-response.ts";
 import { fieldValue, hasServerFields, sendableFields, sentFields } from "./framing.ts";
 import { knownLength, takeText } from "./text-response.ts";
+import { fetchedFields } from "./upstream-response.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Read = Awaited<ReturnType<Reader["read"]>>;

@@ -17,6 +17,9 @@ import { clause } from "../gateway/clauses.ts";
 import { fieldPairs } from "../gateway/fields.ts";
 import { REASONS } from "../gateway/reasons.ts";
 import type { FileBody, HeadersInput, Respond, ResponseBody, ResponseWriter } from "../gateway/types.ts";
+import { type ContentSource, contentSource, isFileBody, isPiece, noPiece, openFile } from "./content.ts";
+import { faultOf } from "./content-fault.ts";
+import { pump } from "./pump.ts";
 import {
   forbidsContent,
   informationalFields,
@@ -26,10 +29,7 @@ import {
   takeContentLength,
   trailerPairs,
   upgradeFields,
-} from "./answer-head.ts";
-import { type ContentSource, contentSource, isFileBody, isPiece, noPiece, openFile } from "./content.ts";
-import { faultOf } from "./content-fault.ts";
-import { pump } from "./pump.ts";
+} from "./response-rules.ts";
 import type { Transport } from "./transport.ts";
 import { AnswerWriter } from "./writer.ts";
 

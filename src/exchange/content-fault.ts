@@ -6,7 +6,7 @@
 import { BodyError } from "../errors.ts";
 
 /** The members of the response that are used here. */
-export interface FaultyAnswer {
+export interface FaultyResponse {
   readonly headSent: boolean;
   fault: BodyError | undefined;
   giveUp(error: Error): void;
@@ -21,15 +21,15 @@ const GRACE_MS = 1000;
  *
  * @param running returns the handler's promise, if any; called in a microtask, when the handler has returned
  */
-export function answerFault(
-  answer: FaultyAnswer,
+export function respondToFault(
+  response: FaultyResponse,
   fault: BodyError,
   running: () => PromiseLike<unknown> | undefined,
 ): void {
-  answer.fault = fault;
+  response.fault = fault;
   const giveUp = (): void => {
     // Once the head is sent, the response is the app's and has its own timeouts.
-    if (!answer.headSent) answer.giveUp(fault);
+    if (!response.headSent) response.giveUp(fault);
   };
   setTimeout(giveUp, GRACE_MS).unref();
   queueMicrotask(() => {

@@ -2,13 +2,13 @@
 import { type ContentSource, isPiece, noPiece } from "./content.ts";
 
 /** The members of a response that the pump uses. */
-export interface PumpedAnswer {
+export interface PumpedResponse {
   /** True if nothing more will be sent. */
   readonly complete: boolean;
   sendHead(): void;
-  /** Sends a piece; false if the caller should await `room`. */
+  /** Sends a piece; false if the caller should await `whenWritable`. */
   send(chunk: string | Uint8Array): boolean;
-  room(): Promise<void>;
+  whenWritable(): Promise<void>;
 }
 
 /**
@@ -18,16 +18,16 @@ export interface PumpedAnswer {
  *
  * @throws GatewayError for an invalid piece; any error of the source
  */
-export async function pump(source: ContentSource, answer: PumpedAnswer): Promise<void> {
+export async function pump(source: ContentSource, response: PumpedResponse): Promise<void> {
   const first = Promise.resolve(source.next());
   const turn = new Promise<undefined>((resolve) => setImmediate(resolve, undefined));
   let next = await Promise.race([first, turn]);
-  answer.sendHead();
+  response.sendHead();
   next ??= await first;
-  while (next.done !== true && !answer.complete) {
+  while (next.done !== true && !response.complete) {
     const chunk = next.value;
     if (!isPiece(chunk)) throw noPiece(chunk);
-    if (!answer.send(chunk)) await answer.room();
+    if (!response.send(chunk)) await response.whenWritable();
     next = await source.next();
   }
 }

@@ -13,7 +13,11 @@ export function forbidsContent(status: number): boolean {
  * The Content-Length of a whole response; undefined for none. A 204 has no such field, a 205 sends 0 (RFC 9110
  * section 15.3.6), and a 304 sends the length that a 200 would have, if the app declares it.
  */
-export function saidLength(status: number, length: number, declared: number | undefined): number | undefined {
+export function contentLengthFor(
+  status: number,
+  length: number,
+  declared: number | undefined,
+): number | undefined {
   if (status === 204) return undefined;
   if (status === 205) return 0;
   return declared ?? (status === 304 && length === 0 ? undefined : length);
@@ -64,7 +68,7 @@ function keepFields(fields: readonly string[], keep: (name: string, value: strin
 }
 
 /** Removes Content-Length from `fields` and returns it, because the carrier writes that field. */
-export function takeContentLength(fields: string[]): number | undefined {
+export function extractContentLength(fields: string[]): number | undefined {
   let length: number | undefined;
   for (let index = 0; index < fields.length; index += 2) {
     if ((fields[index] as string).toLowerCase() !== "content-length") continue;

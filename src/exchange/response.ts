@@ -21,17 +21,17 @@ import { type ContentSource, contentSource, isFileBody, isPiece, noPiece, openFi
 import { faultOf } from "./content-fault.ts";
 import { pump } from "./pump.ts";
 import {
+  contentLengthFor,
+  extractContentLength,
   forbidsContent,
   informationalFields,
   isFinalStatus,
   isInformationalStatus,
-  saidLength,
-  takeContentLength,
   trailerPairs,
   upgradeFields,
 } from "./response-rules.ts";
 import type { Transport } from "./transport.ts";
-import { AnswerWriter } from "./writer.ts";
+import { ExchangeWriter } from "./writer.ts";
 
 /** The content of a 500 response. */
 export interface ErrorContent {
@@ -41,7 +41,7 @@ export interface ErrorContent {
 }
 
 /** Reports to the server an error that the app caused or met. */
-export type AnswerErrorListener = (error: Error, headSent: boolean) => void;
+export type ResponseErrorListener = (error: Error, headSent: boolean) => void;
 
 /**
  * `lost`: the server ended the exchange before the app responded (the client disconnected, or the request
@@ -49,28 +49,28 @@ export type AnswerErrorListener = (error: Error, headSent: boolean) => void;
  */
 type Phase = "open" | "begun" | "streaming" | "complete" | "upgraded" | "failed" | "lost";
 
-const ANSWER = Symbol("answer");
+const RESPONSE = Symbol("response");
 
-type BoundRespond = { [ANSWER]: Answer; sent: boolean };
+type BoundRespond = { [RESPONSE]: ExchangeResponse; sent: boolean };
 
 function informational(this: BoundRespond, status: number, headers?: HeadersInput): void {
-  this[ANSWER].informational(status, headers);
+  this[RESPONSE].informational(status, headers);
 }
 
 function upgrade(this: BoundRespond, headers?: HeadersInput | null): Duplex {
-  return this[ANSWER].upgrade(headers);
+  return this[RESPONSE].upgrade(headers);
 }
 
 function finished(this: BoundRespond): Promise<void> {
-  return this[ANSWER].finished();
+  return this[RESPONSE].finished();
 }
 
 /** The status sent through `respond`, by the app or by the server in its place; undefined before that. */
-export function statusOf(respond: Respond): number | undefined {
-  return (respond as Partial<BoundRespond>)[ANSWER]?.status || undefined;
+export function sentStatus(respond: Respond): number | undefined {
+  return (respond as Partial<BoundRespond>)[RESPONSE]?.status || undefined;
 }
 
-export class Answer {
+export class ExchangeResponse {
   readonly respond: Respond;
   /** The status sent; 0 before that. */
   status = 0;
@@ -78,7 +78,7 @@ export class Answer {
   fault: BodyError | undefined;
   #phase: Phase = "open";
   readonly #transport: Transport;
-  readonly #onError: AnswerErrorListener;
+  readonly #onError: ResponseErrorListener;
   #declared: number | undefined;
   #written = 0;
   /** Stops the content's source, in the async scope in which the app passed it. */
@@ -87,13 +87,13 @@ export class Answer {
   #failure: Error | undefined;
   #pending: { status: number; fields: string[] } | undefined;
 
-  constructor(transport: Transport, onError: AnswerErrorListener) {
+  constructor(transport: Transport, onError: ResponseErrorListener) {
     this.#transport = transport;
     this.#onError = onError;
     // Properties assigned to a closure cost a fifth of setting its prototype, on every request.
     const respond = ((status: number, headers?: HeadersInput | null, body?: ResponseBody) =>
       this.begin(status, headers, body)) as unknown as BoundRespond & Respond;
-    respond[ANSWER] = this;
+    respond[RESPONSE] = this;
     respond.sent = false;
     respond.informational = informational as unknown as Respond["informational"];
     respond.upgrade = upgrade as unknown as Respond["upgrade"];
@@ -138,7 +138,7 @@ export class Answer {
   #ignore(body: ResponseBody | undefined): ResponseWriter | undefined {
     this.#phase = "failed";
     (this.respond as unknown as BoundRespond).sent = true;
-    if (body === undefined) return new AnswerWriter(this);
+    if (body === undefined) return new ExchangeWriter(this);
     if (typeof body === "object" && body !== null && !(body instanceof Uint8Array) && !isFileBody(body)) {
       try {
         contentSource(body).stop();
@@ -149,7 +149,7 @@ export class Answer {
     return undefined;
   }
 
-  /** Marks the request as answered; throws `GatewayError` the second time. */
+  /** Marks the request as begun; throws `GatewayError` the second time. */
   claim(): void {
     if (this.#phase !== "open")
       throw new GatewayError(clause.once, "respond was called twice for one request");
@@ -173,11 +173,11 @@ export class Answer {
       throw new GatewayError(clause.status, `${String(status)} is no status of a final answer (200 to 599)`);
     }
     const fields = fieldPairs(headers);
-    this.#declared = takeContentLength(fields);
+    this.#declared = extractContentLength(fields);
     if (body === undefined) {
       if (forbidsContent(status)) this.#whole(status, fields, "");
       else this.#pending = { status, fields };
-      return new AnswerWriter(this);
+      return new ExchangeWriter(this);
     }
     if (body === null) this.#whole(status, fields, "");
     else if (typeof body === "string" || body instanceof Uint8Array) this.#whole(status, fields, body);
@@ -198,7 +198,7 @@ export class Answer {
       );
     }
     this.status = status;
-    this.#transport.whole(status, fields, bare ? "" : content, saidLength(status, length, declared));
+    this.#transport.whole(status, fields, bare ? "" : content, contentLengthFor(status, length, declared));
     this.finish();
   }
 
@@ -261,7 +261,7 @@ export class Answer {
     this.#transport.begin(pending.status, pending.fields, this.#declared);
   }
 
-  /** Sends a piece of content; false if the caller should await `room`. */
+  /** Sends a piece of content; false if the caller should await `whenWritable`. */
   send(chunk: string | Uint8Array): boolean {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.complete) {
@@ -291,8 +291,8 @@ export class Answer {
   }
 
   /** Resolves when the carrier has room for more. */
-  room(): Promise<void> {
-    return this.#transport.room();
+  whenWritable(): Promise<void> {
+    return this.#transport.whenWritable();
   }
 
   /** Ends the content. If the head has not been sent, the response is sent whole. */
@@ -423,7 +423,7 @@ export class Answer {
 
   #break(error: Error, byApp: boolean): void {
     const headSent = this.headSent;
-    const answered = byApp || this.#phase !== "open";
+    const begun = byApp || this.#phase !== "open";
     this.#failure = error;
     this.#stopSource();
     this.#pending = undefined;
@@ -433,7 +433,7 @@ export class Answer {
       this.#transport.destroy(error);
     } else {
       if (this.#phase === "open") this.claim();
-      this.#phase = answered ? "failed" : "lost";
+      this.#phase = begun ? "failed" : "lost";
       const status = errorStatus(error);
       if (status === undefined) this.#sendError(500, this.errorContent(error));
       else this.#sendError(status);

@@ -2,7 +2,7 @@
 import { HttpError } from "../errors.ts";
 import type { GatewayRequest, Handler } from "../gateway/types.ts";
 import type { ExchangeRequest } from "./request.ts";
-import type { Answer } from "./response.ts";
+import type { ExchangeResponse } from "./response.ts";
 import { requestScope } from "./scope.ts";
 
 /**
@@ -28,20 +28,20 @@ export function handlerFor(request: ExchangeRequest, handle: Handler, upgrade: H
 export function runHandler(
   handler: Handler,
   request: GatewayRequest,
-  answer: Answer,
+  response: ExchangeResponse,
   settled?: () => void,
 ): Promise<unknown> | undefined {
   try {
-    const result: unknown = requestScope().runInAsyncScope(handler, undefined, request, answer.respond);
+    const result: unknown = requestScope().runInAsyncScope(handler, undefined, request, response.respond);
     const running =
       result instanceof Promise ? result : isThenable(result) ? Promise.resolve(result) : undefined;
     running?.then(settled, (error: unknown) => {
-      answer.fail(error);
+      response.fail(error);
       settled?.();
     });
     return running;
   } catch (error) {
-    answer.fail(error);
+    response.fail(error);
     return undefined;
   }
 }

@@ -14,10 +14,10 @@ export interface Transport {
   whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void;
   /** Sends the head of a response whose content follows. `length` is undefined if unknown. */
   begin(status: number, fields: string[], length: number | undefined): void;
-  /** Sends a piece; false if the client is slower and the caller should await `room`. */
+  /** Sends a piece; false if the client is slower and the caller should await `whenWritable`. */
   write(chunk: string | Uint8Array): boolean;
   /** Resolves when there is room for more; rejects with `ClientGone`. */
-  room(): Promise<void>;
+  whenWritable(): Promise<void>;
   /** Ends a response begun with `begin`. */
   end(trailers: string[]): void;
   /** Destroys the connection, so that the part sent does not look complete. */

@@ -2,10 +2,10 @@
 import type { HeadersInput, ResponseWriter } from "../gateway/types.ts";
 
 /** The members of a response that a writer uses. */
-export interface WritableAnswer {
+export interface WritableResponse {
   sendHead(): void;
   send(chunk: string | Uint8Array): boolean;
-  room(): Promise<void>;
+  whenWritable(): Promise<void>;
   endContent(last?: string | Uint8Array | null, trailers?: HeadersInput): void;
   finished(): Promise<void>;
   fail(error: unknown): void;
@@ -19,16 +19,16 @@ function observed(promise: Promise<void>): Promise<void> {
   return promise;
 }
 
-export class AnswerWriter implements ResponseWriter {
-  readonly #answer: WritableAnswer;
+export class ExchangeWriter implements ResponseWriter {
+  readonly #response: WritableResponse;
 
-  constructor(answer: WritableAnswer) {
-    this.#answer = answer;
+  constructor(response: WritableResponse) {
+    this.#response = response;
   }
 
   write(chunk: string | Uint8Array): Promise<void> {
     try {
-      return this.#answer.send(chunk) ? READY : observed(this.#answer.room());
+      return this.#response.send(chunk) ? READY : observed(this.#response.whenWritable());
     } catch (error) {
       return observed(Promise.reject(error));
     }
@@ -36,19 +36,19 @@ export class AnswerWriter implements ResponseWriter {
 
   end(chunk?: string | Uint8Array | null, trailers?: HeadersInput): Promise<void> {
     try {
-      this.#answer.endContent(chunk, trailers);
+      this.#response.endContent(chunk, trailers);
     } catch (error) {
       return observed(Promise.reject(error));
     }
-    return this.#answer.finished();
+    return this.#response.finished();
   }
 
   flush(): Promise<void> {
-    this.#answer.sendHead();
+    this.#response.sendHead();
     return READY;
   }
 
   destroy(error: Error = new Error("the app gave the response up")): void {
-    this.#answer.fail(error);
+    this.#response.fail(error);
   }
 }

@@ -80,7 +80,7 @@ export class AnswerCollector implements Transport {
     return true;
   }
 
-  async room(): Promise<void> {}
+  async whenWritable(): Promise<void> {}
 
   end(trailers: string[]): void {
     if (this.#chunked) this.rawTrailers = trailers;

@@ -4,7 +4,7 @@ import { ClientGone } from "../errors.ts";
 import type { Transport } from "../exchange/transport.ts";
 import type { HeadersInput, Respond } from "../gateway/types.ts";
 import { fieldValue, hasServerFields, sendableFields, sentFields } from "./framing.ts";
-import { knownLength, takeText } from "./text-response.ts";
+import { consumeText, knownLength } from "./text-response.ts";
 import { fetchedFields } from "./upstream-response.ts";
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
@@ -28,9 +28,9 @@ async function withinOneTurn<T>(promise: Promise<T>): Promise<T | undefined> {
  * @throws TypeError if `response` is not a `Response`, or its body has been used
  */
 export function sendResponse(response: Response, method: string, respond: Respond): void | Promise<void> {
-  const answer = typeof response === "object" && response !== null ? takeText(response) : undefined;
-  if (answer !== undefined) {
-    const { status, fields, text } = answer;
+  const parts = typeof response === "object" && response !== null ? consumeText(response) : undefined;
+  if (parts !== undefined) {
+    const { status, fields, text } = parts;
     if (method === "HEAD" && text === null) return sendHead(status, fields, knownLength(response), respond);
     respond(status, fieldPairs(fields), text);
     return;
@@ -212,7 +212,7 @@ export class ResponseMaker implements Transport {
     return (controller.desiredSize ?? 0) > 0;
   }
 
-  room(): Promise<void> {
+  whenWritable(): Promise<void> {
     if (this.#cancelled) return Promise.reject(new ClientGone());
     if ((this.#controller?.desiredSize ?? 1) > 0) return Promise.resolve();
     return new Promise((resolve, reject) => {

@@ -96,7 +96,7 @@ export function toFetch<State = unknown>(
         const error = new ClientGone();
         exchange.request.abort(error);
         body?.fail(new BodyError(400, error.message, { cause: error }));
-        exchange.answer.abandon(error);
+        exchange.response.abandon(error);
         reject(error);
       };
       const maker = new ResponseMaker(request.method, {
@@ -117,7 +117,7 @@ export function toFetch<State = unknown>(
       } as const;
       const exchange = hosted.open(head, { peer, local: UNKNOWN_ENDPOINT, scheme }, body, maker);
       const settled = (): void => signal.removeEventListener("abort", gone);
-      exchange.answer.finished().then(settled, settled);
+      exchange.response.finished().then(settled, settled);
       if (signal.aborted) {
         gone();
         return;

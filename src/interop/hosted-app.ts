@@ -7,7 +7,7 @@ import { HttpError, RequestAborted } from "../errors.ts";
 import type { MessageBody } from "../exchange/message-body.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import { type ExchangeContext, type ExchangeHead, ExchangeRequest } from "../exchange/request.ts";
-import { Answer } from "../exchange/response.ts";
+import { ExchangeResponse } from "../exchange/response.ts";
 import { handlerFor, runHandler } from "../exchange/run.ts";
 import type { Transport } from "../exchange/transport.ts";
 import type { ForwardedField } from "../gateway/proxies.ts";
@@ -35,7 +35,7 @@ export interface HostOptions {
 /** One request in progress. */
 export interface Exchange {
   readonly request: ExchangeRequest;
-  readonly answer: Answer;
+  readonly response: ExchangeResponse;
 }
 
 /** The connection of a request. */
@@ -159,7 +159,7 @@ export class HostedApp {
     const limit = this.#options.requestTimeout;
     const restartTimeout = (milliseconds: number): void => {
       clearTimeout(timer);
-      if (milliseconds === Number.POSITIVE_INFINITY || answer.headSent || answer.complete) return;
+      if (milliseconds === Number.POSITIVE_INFINITY || response.headSent || response.complete) return;
       timer = setTimeout(() => this.#timeOut(exchange), milliseconds);
     };
     const context = new HostedContext(this, connection);
@@ -169,8 +169,10 @@ export class HostedApp {
       body,
       limit === undefined ? undefined : restartTimeout,
     );
-    const answer = new Answer(transport, (error) => (this.#options.onError ?? report)(error, request));
-    const exchange = { request, answer };
+    const response = new ExchangeResponse(transport, (error) =>
+      (this.#options.onError ?? report)(error, request),
+    );
+    const exchange = { request, response };
     if (limit !== undefined) restartTimeout(limit);
     this.#inFlight += 1;
     const settled = (): void => {
@@ -178,33 +180,33 @@ export class HostedApp {
       this.#inFlight -= 1;
       if (this.#inFlight === 0) this.#onIdle?.();
     };
-    answer.finished().then(settled, settled);
+    response.finished().then(settled, settled);
     return exchange;
   }
 
   /** Passes an exchange to the app, at once if it has started, else afterwards. */
-  run({ request, answer }: Exchange): void {
+  run({ request, response }: Exchange): void {
     let handler: Handler;
     try {
       handler = handlerFor(request, this.#handle, this.#upgrade);
     } catch (error) {
-      refuse(error, answer.respond);
+      refuse(error, response.respond);
       return;
     }
     if (this.#started || this.#app.startup === undefined) {
-      void runHandler(handler, request, answer);
+      void runHandler(handler, request, response);
       return;
     }
     this.ready.then(
-      () => runHandler(handler, request, answer),
-      (cause) => answer.giveUp(new HttpError(503, "the app failed to start", { cause })),
+      () => runHandler(handler, request, response),
+      (cause) => response.giveUp(new HttpError(503, "the app failed to start", { cause })),
     );
   }
 
-  #timeOut({ request, answer }: Exchange): void {
-    if (answer.headSent || answer.complete) return;
+  #timeOut({ request, response }: Exchange): void {
+    if (response.headSent || response.complete) return;
     request.abort(new RequestAborted("the time for this request is over"));
-    answer.giveUp(
+    response.giveUp(
       new HttpError(503, `no answer within ${(this.#options.requestTimeout as number) / 1000} s`),
     );
   }

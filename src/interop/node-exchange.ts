@@ -8,7 +8,7 @@ import type { Duplex } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import type { ExchangeRequest } from "../exchange/request.ts";
-import type { Answer } from "../exchange/response.ts";
+import type { ExchangeResponse } from "../exchange/response.ts";
 import type { Transport } from "../exchange/transport.ts";
 import { asksToClose, informationalHead } from "../http/response-head.ts";
 import { closeBehindAnswer } from "./closing.ts";
@@ -47,7 +47,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
   #unread = false;
   #untilClose = false;
   #beyondAscii = false;
-  #exchange: { request: ExchangeRequest; answer: Answer } | undefined;
+  #exchange: { request: ExchangeRequest; response: ExchangeResponse } | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, options: NodeExchangeOptions) {
     this.#request = request;
@@ -62,11 +62,11 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
   }
 
   get settled(): Promise<void> {
-    return (this.#exchange as { answer: Answer }).answer.finished().catch(() => {});
+    return (this.#exchange as { response: ExchangeResponse }).response.finished().catch(() => {});
   }
 
   /** Attaches the exchange, which from now on learns that the client has disconnected. */
-  watch(exchange: { request: ExchangeRequest; answer: Answer }): void {
+  watch(exchange: { request: ExchangeRequest; response: ExchangeResponse }): void {
     this.#exchange = exchange;
     if (this.body === undefined) return;
     this.#request.on("error", () => {});
@@ -83,7 +83,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
   gone(): void {
     const gone = new ClientGone();
     this.#exchange?.request.abort(gone);
-    this.#exchange?.answer.abandon(gone);
+    this.#exchange?.response.abandon(gone);
   }
 
   // ---- the request body
@@ -204,7 +204,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
     return this.#response.write(this.#bytes(chunk));
   }
 
-  room(): Promise<void> {
+  whenWritable(): Promise<void> {
     const response = this.#response;
     return new Promise((resolve, reject) => {
       const settle = (): void => {

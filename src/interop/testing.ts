@@ -146,7 +146,7 @@ function collect(hosted: HostedApp, options: InjectOptions): Promise<AnswerColle
             limit: hosted.bodyLimit,
             rawTrailers: fieldPairs(options.trailers),
             onStart: () => {
-              if (waits && !exchange.answer.headSent) collector.informational(100, []);
+              if (waits && !exchange.response.headSent) collector.informational(100, []);
             },
             onBroken: (error) => exchange.request.abort(new ClientGone(error.message)),
           });
@@ -158,7 +158,7 @@ function collect(hosted: HostedApp, options: InjectOptions): Promise<AnswerColle
       const gone = new ClientGone();
       exchange.request.abort(gone);
       sender?.body.fail(new BodyError(400, gone.message, { cause: gone }));
-      exchange.answer.abandon(gone);
+      exchange.response.abandon(gone);
       reject(gone);
     };
     if (signal?.aborted === true) {

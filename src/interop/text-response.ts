@@ -10,7 +10,7 @@ import { forwardMembers } from "./forwarded-members.ts";
 import { watchFetchedContent } from "./upstream-response.ts";
 
 /** The status, fields and text to send. */
-export interface TextAnswer {
+export interface TextParts {
   readonly status: number;
   /** Alternating lower-case names and values, in the order of `Headers`. */
   readonly fields: readonly string[];
@@ -36,8 +36,8 @@ export function installTextResponse(): void {
   installed = new Proxy(RealResponse, {
     construct(target, given: unknown[], newTarget) {
       const [content, init] = given;
-      const answer = newTarget === installed ? plainAnswer(content, init, TEXT) : undefined;
-      if (answer !== undefined) return new TextResponse(answer, init);
+      const parts = newTarget === installed ? plainParts(content, init, TEXT) : undefined;
+      if (parts !== undefined) return new TextResponse(parts, init);
       const made = Reflect.construct(target, given, newTarget);
       const length = contentLength(content, init);
       if (length !== undefined) lengths.set(made, length);
@@ -63,14 +63,14 @@ export function installTextResponse(): void {
 
 /** Whether `response` is a text response whose body has not been used. */
 export function isText(response: object): boolean {
-  return TextResponse.answerOf(response) !== undefined;
+  return TextResponse.partsOf(response) !== undefined;
 }
 
 /** Returns an unused text response's content and marks its body as used; undefined for any other response. */
-export function takeText(response: object): TextAnswer | undefined {
-  const answer = TextResponse.answerOf(response);
-  if (answer !== undefined && answer.text !== null) TextResponse.use(response as TextResponse);
-  return answer;
+export function consumeText(response: object): TextParts | undefined {
+  const parts = TextResponse.partsOf(response);
+  if (parts !== undefined && parts.text !== null) TextResponse.use(response as TextResponse);
+  return parts;
 }
 
 /**
@@ -82,24 +82,24 @@ export function knownLength(response: object): number | undefined {
 }
 
 class TextResponse {
-  readonly #answer: TextAnswer;
+  readonly #parts: TextParts;
   readonly #init: unknown;
   #real: Response | undefined;
   /** The body may have been read, or its stream accessed. */
   #read = false;
   #sent = false;
 
-  constructor(answer: TextAnswer, init: unknown) {
-    this.#answer = answer;
+  constructor(parts: TextParts, init: unknown) {
+    this.#parts = parts;
     this.#init = init;
     markAsUncloneable?.(this);
   }
 
-  static answerOf(value: object): TextAnswer | undefined {
-    if (!(#answer in value) || value.#read || value.#sent) return undefined;
+  static partsOf(value: object): TextParts | undefined {
+    if (!(#parts in value) || value.#read || value.#sent) return undefined;
     const real = value.#real;
     // The app may have changed the header fields since; status and text cannot change.
-    return real === undefined ? value.#answer : { ...value.#answer, fields: [...real.headers].flat() };
+    return real === undefined ? value.#parts : { ...value.#parts, fields: [...real.headers].flat() };
   }
 
   static use(value: TextResponse): void {
@@ -108,14 +108,14 @@ class TextResponse {
   }
 
   static lengthOf(value: object): number | undefined {
-    return #answer in value ? contentLength(value.#answer.text, value.#init) : undefined;
+    return #parts in value ? contentLength(value.#parts.text, value.#init) : undefined;
   }
 
   /** The real response, for every member but the status. Accessing it may use up the content. */
   static real(value: TextResponse, member: string | symbol): Response {
     if (!METADATA_MEMBERS.has(member)) value.#read = true;
     if (value.#real === undefined) {
-      const { status, fields, text } = value.#answer;
+      const { status, fields, text } = value.#parts;
       value.#real = new RealResponse(text, { status, headers: pairs(fields) });
       if (value.#sent) value.#real.body?.cancel();
     }
@@ -123,11 +123,11 @@ class TextResponse {
   }
 
   get status(): number {
-    return this.#answer.status;
+    return this.#parts.status;
   }
 
   get ok(): boolean {
-    return this.#answer.status < 300;
+    return this.#parts.status < 300;
   }
 }
 
@@ -138,10 +138,10 @@ const METADATA_MEMBERS = new Set<string | symbol>(["headers", "redirected", "sta
 function json(data: unknown, ...rest: [init?: ResponseInit]): Response {
   const [init] = rest;
   const text = JSON.stringify(data) as string | undefined;
-  const answer = text === undefined ? undefined : plainAnswer(text, init, JSON_TYPE);
-  return answer === undefined
+  const parts = text === undefined ? undefined : plainParts(text, init, JSON_TYPE);
+  return parts === undefined
     ? RealResponse.json(data, init)
-    : (new TextResponse(answer, init) as unknown as Response);
+    : (new TextResponse(parts, init) as unknown as Response);
 }
 
 /** Bytes of content whose length is known; undefined for any other. */
@@ -159,7 +159,7 @@ const TEXT = "text/plain;charset=UTF-8";
 const JSON_TYPE = "application/json";
 
 /** The text response for these arguments; undefined if they need the real class. */
-function plainAnswer(body: unknown, init: unknown, type: string): TextAnswer | undefined {
+function plainParts(body: unknown, init: unknown, type: string): TextParts | undefined {
   if (typeof body !== "string" && body !== null && body !== undefined) return undefined;
   const text = body ?? null;
   if (init === undefined || init === null) return { status: 200, fields: withType([], text, type), text };

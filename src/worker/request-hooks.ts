@@ -6,7 +6,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { finished } from "node:stream";
 import type { HookRequest, HookResponse, Hooks, WorkerContext } from "../config/hooks.ts";
 import { ClientGone } from "../errors.ts";
-import { statusOf } from "../exchange/response.ts";
+import { sentStatus } from "../exchange/response.ts";
 import type { App, GatewayRequest, Handler, Respond } from "../gateway/types.ts";
 import type { LoadedNodeApp, UpgradeListener } from "../loader/loaded-app.ts";
 
@@ -106,7 +106,7 @@ export class RequestHooks {
 
   #whenAnswered(request: GatewayRequest, respond: Respond): void {
     const tell = (error: Error | undefined): void =>
-      this.#after(request, { status: statusOf(respond), error });
+      this.#after(request, { status: sentStatus(respond), error });
     respond.finished().then(() => tell(undefined), tell);
   }
 

@@ -7,7 +7,7 @@ import type { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone, HttpError, RequestAborted } from "../../errors.ts";
-import { answerFault } from "../../exchange/content-fault.ts";
+import { respondToFault } from "../../exchange/content-fault.ts";
 import { type ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
 import { handlerFor, runHandler } from "../../exchange/run.ts";
 import type { Handler } from "../../gateway/types.ts";
@@ -269,7 +269,7 @@ export class Connection
     this.#keepAlive = false;
     if (!answer.complete) this.#log?.because(fault.status === 408 ? "timeout" : "refused");
     const begun = arriving.wanted;
-    if (begun) answerFault(answer, fault, () => this.#running);
+    if (begun) respondToFault(answer, fault, () => this.#running);
     arriving.break(fault);
     if (answer.complete) this.close();
     else if (!begun && !answer.headSent) answer.giveUp(fault);

@@ -3,7 +3,7 @@
  * simplest of them. Whether the connection outlives an answer is the connection's to say.
  */
 import type { Duplex } from "node:stream";
-import { Answer, type ErrorContent } from "../../exchange/response.ts";
+import { type ErrorContent, ExchangeResponse } from "../../exchange/response.ts";
 import { forbidsContent } from "../../exchange/response-rules.ts";
 import type { Transport } from "../../exchange/transport.ts";
 import type { HeadersInput, ResponseBody } from "../../gateway/types.ts";
@@ -132,7 +132,7 @@ export class Sender implements Transport {
     return !this.#output.afterPiece();
   }
 
-  room(): Promise<void> {
+  whenWritable(): Promise<void> {
     return this.#output.room();
   }
 
@@ -156,7 +156,7 @@ export class Sender implements Transport {
 }
 
 /** The answer of this engine: the simplest kind takes a short way. */
-export class EngineAnswer extends Answer {
+export class EngineAnswer extends ExchangeResponse {
   readonly #sender: Sender;
   readonly #describe: ((error: Error) => ErrorContent) | undefined;
 

@@ -4,11 +4,6 @@ import { clause } from "../gateway/clauses.ts";
 import { fieldPairs, isTrailerName } from "../gateway/fields.ts";
 import type { HeadersInput } from "../gateway/types.ts";
 
-/** Whether a response with this status has no content (RFC 9110 sections 6.4.1, 15.3.5, 15.3.6 and 15.4.5). */
-export function forbidsContent(status: number): boolean {
-  return status === 204 || status === 205 || status === 304;
-}
-
 /**
  * The Content-Length of a whole response; undefined for none. A 204 has no such field, a 205 sends 0 (RFC 9110
  * section 15.3.6), and a 304 sends the length that a 200 would have, if the app declares it.
@@ -21,15 +16,6 @@ export function contentLengthFor(
   if (status === 204) return undefined;
   if (status === 205) return 0;
   return declared ?? (status === 304 && length === 0 ? undefined : length);
-}
-
-export function isFinalStatus(status: number): boolean {
-  return Number.isInteger(status) && status >= 200 && status <= 599;
-}
-
-/** Statuses from 102 to 199. The server itself sends 100 (RFC 9110 section 10.1.1), and 101 ends HTTP. */
-export function isInformationalStatus(status: number): boolean {
-  return Number.isInteger(status) && status >= 102 && status <= 199;
 }
 
 /** Connection fields, and framing fields, which no 1xx may have (RFC 9110 section 8.6, RFC 9112 section 6.1). */

@@ -16,6 +16,7 @@ import {
 import { clause } from "../gateway/clauses.ts";
 import { fieldPairs } from "../gateway/fields.ts";
 import { REASONS } from "../gateway/reasons.ts";
+import { forbidsContent, isFinalStatus, isInformationalStatus } from "../gateway/statuses.ts";
 import type { FileBody, HeadersInput, Respond, ResponseBody, ResponseWriter } from "../gateway/types.ts";
 import { type ContentSource, contentSource, isFileBody, isPiece, noPiece, openFile } from "./content.ts";
 import { faultOf } from "./content-fault.ts";
@@ -23,10 +24,7 @@ import { pump } from "./pump.ts";
 import {
   contentLengthFor,
   extractContentLength,
-  forbidsContent,
   informationalFields,
-  isFinalStatus,
-  isInformationalStatus,
   trailerPairs,
   upgradeFields,
 } from "./response-rules.ts";

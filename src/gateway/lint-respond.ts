@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { GatewayError } from "../errors.ts";
 import { fieldPairs, isTrailerName } from "./fields.ts";
 import { demand, show } from "./lint-request.ts";
+import { forbidsContent, isFinalStatus, isInformationalStatus } from "./statuses.ts";
 import type { GatewayRequest, HeadersInput, Respond, ResponseBody, ResponseWriter } from "./types.ts";
 
 /** The state of one exchange. It must not reference anything the app holds, or `dropped` would never fire. */
@@ -50,8 +51,7 @@ function checkHeaders(headers: HeadersInput | null | undefined): Pairs {
 }
 
 function checkStatus(status: number): void {
-  const valid = Number.isInteger(status) && status >= 200 && status <= 599;
-  demand(valid, "6.2.1", `${show(status)} is no status of a final answer (200 to 599)`);
+  demand(isFinalStatus(status), "6.2.1", `${show(status)} is no status of a final answer (200 to 599)`);
 }
 
 function isContent(body: unknown): boolean {
@@ -92,7 +92,7 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
     }
     demand(isContent(body), "6.4.1", `${show(body)} cannot be the content of an answer`);
     const size = sizeOf(body);
-    const none = hasNoContent(status);
+    const none = forbidsContent(status);
     checkLength(pairs ?? [], size, none || request.method === "HEAD");
     if (none && size !== 0) {
       exchange.warn(`${exchange.label}: content for status ${status}, which has none (section 6.7.2)`);
@@ -106,8 +106,11 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
   Object.defineProperties(linted, {
     informational: {
       value: (status: number, headers?: HeadersInput) => {
-        const valid = Number.isInteger(status) && status >= 102 && status <= 199;
-        demand(valid, "8.2", `${show(status)} is not a status that an app can send ahead (102 to 199)`);
+        demand(
+          isInformationalStatus(status),
+          "8.2",
+          `${show(status)} is not a status that an app can send ahead (102 to 199)`,
+        );
         const pairs = checkHeaders(headers);
         for (const [name] of pairs) {
           const allowed = !FINAL_FIELDS.has(name.toLowerCase());
@@ -128,11 +131,6 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
   });
   dropped.register(linted, { exchange, writer: false });
   return linted as unknown as Respond;
-}
-
-/** Statuses without content (section 6.7.2). */
-function hasNoContent(status: number): boolean {
-  return status === 204 || status === 205 || status === 304;
 }
 
 function beginAnswer(exchange: LintedExchange): void {
@@ -156,7 +154,7 @@ function answerWithWriter(
   const writer = respond(status, pairs);
   answered(respond, exchange);
   // A response without content is complete at once.
-  if (hasNoContent(status)) exchange.ended = true;
+  if (forbidsContent(status)) exchange.ended = true;
   for (const name of ["write", "end", "flush", "destroy"] as const) {
     demand(typeof writer?.[name] === "function", "6.1.2", `the writer has no ${name}`);
   }

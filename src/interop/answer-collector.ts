@@ -1,7 +1,7 @@
 /** The receiving client of an in-memory exchange: it collects the response. */
 import type { Duplex } from "node:stream";
-import { forbidsContent } from "../exchange/response-rules.ts";
 import type { Transport } from "../exchange/transport.ts";
+import { forbidsContent } from "../gateway/statuses.ts";
 import { duplexPair } from "./duplex-pair.ts";
 import { fieldValue, sentFields } from "./framing.ts";
 

@@ -2,6 +2,7 @@
 import type { Duplex } from "node:stream";
 import { ClientGone } from "../errors.ts";
 import type { Transport } from "../exchange/transport.ts";
+import { forbidsContent } from "../gateway/statuses.ts";
 import type { HeadersInput, Respond } from "../gateway/types.ts";
 import { fieldValue, hasServerFields, sendableFields, sentFields } from "./framing.ts";
 import { consumeText, knownLength } from "./text-response.ts";
@@ -32,7 +33,7 @@ export function sendResponse(response: Response, method: string, respond: Respon
   if (parts !== undefined) {
     const { status, fields, text } = parts;
     if (method === "HEAD" && text === null) return sendHead(status, fields, knownLength(response), respond);
-    respond(status, fieldPairs(fields), text);
+    respond(status, sendablePairs(fields), text);
     return;
   }
   if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {
@@ -57,7 +58,7 @@ async function sendContent(response: Response, method: string, respond: Respond)
     ]);
     return;
   }
-  const headers = fetched === undefined ? responseHeaders(response) : fieldPairs(fetched);
+  const headers = fetched === undefined ? responseHeaders(response) : sendablePairs(fetched);
   if (body === null) {
     respond(status, headers, null);
     return;
@@ -86,7 +87,7 @@ async function sendHead(
   length: number | undefined,
   respond: Respond,
 ): Promise<void> {
-  const headers = fieldPairs(fields);
+  const headers = sendablePairs(fields);
   if (length !== undefined && fieldValue(fields, "content-length") === undefined) {
     headers.push(["content-length", String(length)]);
   }
@@ -97,10 +98,10 @@ async function sendHead(
 
 /** Drops Transfer-Encoding and Connection, which streaming fetch apps often set though they are the server's (gateway 6.3.4). */
 function responseHeaders({ headers }: Response): HeadersInput {
-  return hasServerFields(headers) ? fieldPairs([...headers].flat()) : headers;
+  return hasServerFields(headers) ? sendablePairs([...headers].flat()) : headers;
 }
 
-function fieldPairs(fields: readonly string[]): (readonly [string, string])[] {
+function sendablePairs(fields: readonly string[]): (readonly [string, string])[] {
   const pairs: (readonly [string, string])[] = [];
   const sendable = sendableFields(fields);
   for (let at = 0; at < sendable.length; at += 2) {
@@ -123,8 +124,6 @@ function pieces(ahead: Promise<Read>[], reader: Reader): AsyncIterable<Uint8Arra
   return { [Symbol.asyncIterator]: () => iterator };
 }
 
-/** Statuses with which a `Response` must not have a body. */
-const BODILESS = new Set([204, 205, 304]);
 /** Bytes buffered for a slow reader. */
 const HIGH_WATER_MARK_BYTES = 65536;
 
@@ -159,12 +158,12 @@ export class ResponseMaker implements Transport {
   }
 
   whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
-    const bare = BODILESS.has(status) || content.length === 0;
+    const bare = forbidsContent(status) || content.length === 0;
     this.#respond(status, fields, bare ? null : content, length);
   }
 
   begin(status: number, fields: string[], length: number | undefined): void {
-    if (this.headOnly || BODILESS.has(status)) {
+    if (this.headOnly || forbidsContent(status)) {
       this.#respond(status, fields, null, length);
       return;
     }

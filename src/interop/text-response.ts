@@ -6,6 +6,7 @@
  * methods are those of the real class: the global is a proxy of it that only changes `new` and `json`.
  */
 import * as workers from "node:worker_threads";
+import { forbidsContent, isFinalStatus } from "../gateway/statuses.ts";
 import { forwardMembers } from "./forwarded-members.ts";
 import { watchFetchedContent } from "./upstream-response.ts";
 
@@ -165,8 +166,8 @@ function plainParts(body: unknown, init: unknown, type: string): TextParts | und
   if (init === undefined || init === null) return { status: 200, fields: withType([], text, type), text };
   if (typeof init !== "object") return undefined;
   const { status = 200, statusText = "", headers } = init as ResponseInit;
-  if (!Number.isInteger(status) || status < 200 || status > 599 || statusText !== "") return undefined;
-  if (text !== null && (status === 204 || status === 205 || status === 304)) return undefined;
+  if (!isFinalStatus(status) || statusText !== "") return undefined;
+  if (text !== null && forbidsContent(status)) return undefined;
   const fields = headers instanceof Headers ? [...headers].flat() : recordFields(headers);
   return fields === undefined ? undefined : { status, fields: withType(fields, text, type), text };
 }

@@ -4,8 +4,8 @@
  */
 import type { Duplex } from "node:stream";
 import { type ErrorContent, ExchangeResponse } from "../../exchange/response.ts";
-import { forbidsContent } from "../../exchange/response-rules.ts";
 import type { Transport } from "../../exchange/transport.ts";
+import { forbidsContent } from "../../gateway/statuses.ts";
 import type { HeadersInput, ResponseBody } from "../../gateway/types.ts";
 import {
   asksToClose,

@@ -5,6 +5,7 @@
 import { isAbsolute, resolve } from "node:path";
 import type { Configuration } from "../config/config.ts";
 import type { Hooks, ServerContext } from "../config/hooks.ts";
+import { processName, processTitle } from "../config/process-title.ts";
 import { type Config, MOST_WORKERS } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
 import type { Outcome, StopMode } from "../control/api.ts";
@@ -18,6 +19,7 @@ import { socketOwnership, workerIdentity } from "../system/identity.ts";
 import { PidFile } from "../system/pid-file.ts";
 import { Reaper } from "../system/reaper.ts";
 import { Terminal } from "../system/terminal.ts";
+import { enterFolder } from "../system/working-folder.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
 import { ControlCommands, type ControlDependencies } from "./control/control-commands.ts";
 import { ControlEndpoints } from "./control/control-endpoints.ts";
@@ -34,7 +36,6 @@ import type { FileWatch } from "./reload/file-watch.ts";
 import { Generations } from "./reload/generations.ts";
 import { Reload } from "./reload/reload.ts";
 import { ServerHooks } from "./reload/server-hooks.ts";
-import { arbiterTitle, enterFolder, processName } from "./setup.ts";
 import { type BindOptions, bindAgain } from "./sockets/bind.ts";
 import { Listeners } from "./sockets/listeners.ts";
 import { SocketWatch } from "./sockets/socket-watch.ts";
@@ -109,7 +110,7 @@ export class Arbiter {
     if (config.umask !== undefined) process.umask(config.umask);
     this.#logs.prepare(config);
     this.#logs.adopt(config);
-    process.title = arbiterTitle(config);
+    process.title = processTitle("arbiter", config);
     this.#generations = new Generations(options.configuration, this.#folder);
     this.#fixed = config;
     this.#preload = new Preload(this.#folder, this.#identity, this.#log);
@@ -132,7 +133,7 @@ export class Arbiter {
       commands: this.#commands,
       arbiterLog: this.#arbiterLog,
       readAgain: () => this.#readAgain(options.readAgain),
-      tryApp: (read) => this.#preload.try(read),
+      preflight: (read) => this.#preload.check(read),
       logs: this.#logs,
       sockets: this.#sockets,
       renewSockets: () => this.#sockets.renew((lost) => bindAgain(lost, this.#bindOptions())),
@@ -163,7 +164,7 @@ export class Arbiter {
     await this.#hooks.wait(this.#currentHooks, "onStarting");
     this.#pidFile = this.#claimPidFile();
     try {
-      const stopped = await this.#preload.tryFirst(this.#fixed);
+      const stopped = await this.#preload.checkBeforeStart(this.#fixed);
       await this.#openSockets();
       if (this.#predecessor === undefined) await this.#endpoints.openHealth();
       if (this.#fixed.reload) this.#files = await this.#watchFiles(this.#fixed);
@@ -559,7 +560,7 @@ export class Arbiter {
       unstarted: (failure) => this.#arbiterLog.unstarted(failure, this.#pool.now),
       established: (generation) => {
         this.#reload.established(generation);
-        process.title = arbiterTitle(this.#current);
+        process.title = processTitle("arbiter", this.#current);
         if (this.#generations.standsInFor(generation) === undefined) this.#files?.established(generation);
         // From now on it answers for the server beside the arbiter before it, on the same socket.
         if (this.#predecessor !== undefined) this.#endpoints.shareHealth();

@@ -82,7 +82,7 @@ async function inspect(configuration: TracedConfiguration): Promise<ExitCode> {
   }
   if (!config.checkConfig) return ExitCode.ok;
   requireApp(configuration);
-  const { checkConfig } = await import("./check-config.ts");
+  const { checkConfig } = await import("../arbiter/check-config.ts");
   process.stdout.write(`${await checkConfig(config)}\n`);
   return ExitCode.ok;
 }

@@ -2,7 +2,7 @@
  * Reads the current configuration from all sources: default < file < environment < TSGUN_CMD_ARGS < command line.
  * Runs at the start and again for each reload.
  */
-import { namedFolder } from "../arbiter/setup.ts";
+
 import {
   type Configuration,
   environmentLayer,
@@ -14,6 +14,7 @@ import {
 } from "../config/config.ts";
 import { findConfigFile } from "../config/config-source.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { namedFolder } from "../system/working-folder.ts";
 
 /** The resolved configuration with the origin of each value. */
 export interface TracedConfiguration extends Configuration, ResolvedConfig {}

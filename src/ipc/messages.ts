@@ -109,14 +109,14 @@ export type FromWorker =
   | { readonly type: "draining" };
 
 /** The instructions of a preflight process, which only checks that the app can be loaded. */
-export interface Trial<Settings> {
+export interface PreflightAssignment<Settings> {
   /** The pid that waits for the outcome; the preflight must not outlive it. */
   readonly starter: number;
   readonly identity: Identity;
   readonly settings: Settings;
 }
 
-export type FromTrial =
+export type FromPreflight =
   | ({ readonly type: "boot-step" } & BootStep)
   /** `what` names what serves the app. */
   | { readonly type: "loaded"; readonly what: string }

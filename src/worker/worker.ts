@@ -5,6 +5,7 @@
  */
 import cluster from "node:cluster";
 import { setMaxListeners } from "node:events";
+import { processTitle } from "../config/process-title.ts";
 import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
@@ -146,7 +147,7 @@ class WorkerLife {
     outliveOutputs(this.#log);
     if (settings.captureOutput) (await import("../log/captured-output.ts")).captureOutput(this.#log);
     this.#linger = settings.linger;
-    process.title = `tsgun: worker ${assignment.slot} [${settings.name ?? settings.app ?? ""}]`;
+    process.title = processTitle(`worker ${slot}`, settings);
     try {
       // Open the log before dropping root: standard output may be a pipe that belongs to root.
       this.#accessLog = await openAccessLog(assignment, this.#log);

@@ -85,17 +85,17 @@ for (const hook of ["", "preFork: async () => {},"]) {
   });
 }
 
-test("a server and a trial that cannot be started say why, in one line", async (context) => {
+test("a server and a preflight whose process cannot be started report why in one line", async (context) => {
   const folder = folderWith(context);
   writeFileSync(join(folder, "large"), "");
   const server = startCommand(context, [], { cwd: folder });
   assert.equal((await server.ended()).code, 3);
   assert.match(server.stderr, new RegExp(`Reason: a worker could not be started: ${E2BIG}\n$`));
-  const trial = startCommand(context, ["--preload"], { cwd: folder });
-  assert.equal((await trial.ended()).code, 3);
+  const preflight = startCommand(context, ["--preload"], { cwd: folder });
+  assert.equal((await preflight.ended()).code, 3);
   assert.match(
-    trial.stderr,
-    new RegExp(`^tsgun: no process could be started to load the app: ${E2BIG}$`, "m"),
+    preflight.stderr,
+    new RegExp(`^tsgun: cannot start a process to load the app: ${E2BIG}$`, "m"),
   );
 });
 

@@ -15,8 +15,8 @@ import type { ArbiterLog } from "../logs/arbiter-log.ts";
 import type { Logs } from "../logs/logs.ts";
 import { canReload } from "../pool/desired.ts";
 import type { Pool } from "../pool/pool.ts";
-import { keepFixedSettings } from "../setup.ts";
 import type { Listeners } from "../sockets/listeners.ts";
+import { keepFixedSettings } from "./fixed-settings.ts";
 import type { Generations } from "./generations.ts";
 
 /** Dependencies on the arbiter. */
@@ -28,8 +28,8 @@ export interface ReloadDependencies {
   readonly logs: Logs;
   /** Reads the configuration. An error leaves everything unchanged. */
   readAgain(): Promise<Configuration>;
-  /** Runs the preflight of the app if the configuration asks for it. */
-  tryApp(config: Config): Promise<void>;
+  /** Runs the app's preflight if the configuration asks for it. */
+  preflight(config: Config): Promise<void>;
   /** Rebinds Unix sockets whose files are gone, for the next generation. */
   renewSockets(): Promise<void>;
   readonly sockets: Pick<Listeners, "begun" | "withdrawn" | "established" | "abandoned">;
@@ -73,7 +73,7 @@ export class Reload {
 
   async #read(): Promise<Configuration> {
     const configuration = await this.#dependencies.readAgain();
-    await this.#dependencies.tryApp(configuration.config);
+    await this.#dependencies.preflight(configuration.config);
     await this.#dependencies.renewSockets();
     return configuration;
   }

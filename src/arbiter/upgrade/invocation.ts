@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { namedFolder } from "../setup.ts";
+import { namedFolder } from "../../system/working-folder.ts";
 
 export interface Invocation {
   readonly program: string;

@@ -1,5 +1,5 @@
 /**
- * How the server starts a process: a worker, the arbiter of an upgrade, the trial of --preload, the daemon. Node
+ * How the server starts a process: a worker, the arbiter of an upgrade, the preflight of --preload, the daemon. Node
  * reports a failed spawn in three ways: it throws (E2BIG, ENOMEM), emits `error` on a child without a pid (EACCES,
  * EAGAIN, ENOENT), or does that on a child that lacks `stdio` and `send` too (EMFILE, ENFILE). Here they are one.
  */

@@ -1,6 +1,6 @@
 /**
- * A trial: the app is loaded once in a process that is thrown away, so that one that is broken costs no worker.
- * Nothing of it is started. The process has the workers' user, folder and environment.
+ * The preflight: loads the app once in a process that then exits, so that a broken app costs no worker. It starts
+ * nothing of the app. The process has the workers' user, folder and environment.
  */
 import type { ChildProcess } from "node:child_process";
 import * as nodeModule from "node:module";
@@ -9,56 +9,58 @@ import { fileURLToPath } from "node:url";
 import type { Config } from "../../config/settings.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { type BootStep, describeUnfinished } from "../../ipc/boot-step.ts";
-import type { FromTrial, Identity, Trial } from "../../ipc/messages.ts";
+import type { FromPreflight, Identity, PreflightAssignment } from "../../ipc/messages.ts";
 import { appEnvironment, startedChild } from "./child-process.ts";
 import { killTree } from "./kill-tree.ts";
 
-const PROGRAM = fileURLToPath(new URL(`../../worker/trial${extname(import.meta.filename)}`, import.meta.url));
+const PROGRAM = fileURLToPath(
+  new URL(`../../worker/preflight${extname(import.meta.filename)}`, import.meta.url),
+);
 
-/** Node ≥ 22.1 keeps what it has compiled for the next process. */
+/** Node ≥ 22.1 can keep compiled code for the next process. */
 export const HAS_COMPILE_CACHE = "enableCompileCache" in nodeModule;
 
-export interface TrialOptions {
+export interface PreflightOptions {
   readonly config: Config;
   readonly identity: Identity;
-  /** The folder to start in, links in it not resolved. */
+  /** The folder to start in, symbolic links not resolved. */
   readonly folder: string;
-  /** Ends the trial before its time; it then counts as passed. */
+  /** Ends the preflight early; it then counts as passed. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Loads the app; returns what it was taken for, undefined when the trial was ended.
- * @throws FatalError as a worker would fail, with the app's own stack as its detail.
+ * Loads the app. Returns the name of what would serve it, or undefined if the preflight was ended by `signal`.
+ * @throws FatalError with the message of a worker that fails to boot, and the app's own stack as detail
  */
-export async function tryApp(options: TrialOptions): Promise<string | undefined> {
+export async function runPreflight(options: PreflightOptions): Promise<string | undefined> {
   const { config, signal } = options;
-  const child = await startTrial(options);
+  const child = await startProcess(options);
   let timedOut = false;
-  const end = (): void => killTree(child);
+  const kill = (): void => killTree(child);
   const timer = setTimeout(() => {
     timedOut = true;
-    end();
+    kill();
   }, config.bootTimeout);
-  signal?.addEventListener("abort", end);
+  signal?.addEventListener("abort", kill);
   try {
-    const { outcome, step } = await endOf(child, {
+    const { outcome, step } = await resultOf(child, {
       starter: process.pid,
       identity: options.identity,
       settings: config,
     });
     if (outcome?.type === "loaded") return outcome.what;
     if (signal?.aborted === true) return undefined;
-    if (outcome === undefined) throw timedOut ? overdue(config, step) : endedSilently(child);
+    if (outcome === undefined) throw timedOut ? timeoutError(config, step) : exitError(child);
     const detail = outcome.stack === undefined ? {} : { detail: outcome.stack };
     throw new FatalError(outcome.message, outcome.exitCode as ExitCode, detail);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", end);
+    signal?.removeEventListener("abort", kill);
   }
 }
 
-async function startTrial({ config, folder }: TrialOptions): Promise<ChildProcess> {
+async function startProcess({ config, folder }: PreflightOptions): Promise<ChildProcess> {
   try {
     return await startedChild({
       program: process.execPath,
@@ -68,38 +70,38 @@ async function startTrial({ config, folder }: TrialOptions): Promise<ChildProces
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
   } catch (error) {
-    const message = `no process could be started to load the app: ${(error as Error).message}`;
+    const message = `cannot start a process to load the app: ${(error as Error).message}`;
     throw new FatalError(message, ExitCode.workerBoot, { cause: error });
   }
 }
 
-interface TrialEnd {
-  /** Undefined when it has ended without a word. */
-  readonly outcome: Exclude<FromTrial, { type: "boot-step" }> | undefined;
-  /** The last one that it took. */
+interface PreflightResult {
+  /** Undefined if the process ended without reporting one. */
+  readonly outcome: Exclude<FromPreflight, { type: "boot-step" }> | undefined;
+  /** The last boot step it entered. */
   readonly step: BootStep | undefined;
 }
 
-function endOf(child: ChildProcess, trial: Trial<Config>): Promise<TrialEnd> {
+function resultOf(child: ChildProcess, assignment: PreflightAssignment<Config>): Promise<PreflightResult> {
   return new Promise((resolve) => {
-    let outcome: TrialEnd["outcome"];
+    let outcome: PreflightResult["outcome"];
     let step: BootStep | undefined;
-    child.on("message", (message: FromTrial) => {
+    child.on("message", (message: FromPreflight) => {
       if (message.type === "boot-step") step = message;
       else outcome ??= message;
     });
     child.once("exit", () => resolve({ outcome, step }));
-    child.send(trial, () => {});
+    child.send(assignment, () => {});
   });
 }
 
-function overdue({ bootTimeout }: Config, step: BootStep | undefined): FatalError {
+function timeoutError({ bootTimeout }: Config, step: BootStep | undefined): FatalError {
   const why = step === undefined ? "it has not begun" : describeUnfinished(step);
   const message = `the app was not loaded within ${bootTimeout / 1000}s: ${why}`;
   return new FatalError(message, ExitCode.workerBoot);
 }
 
-function endedSilently({ exitCode, signalCode }: ChildProcess): FatalError {
+function exitError({ exitCode, signalCode }: ChildProcess): FatalError {
   const how = signalCode === null ? `ended the process with code ${exitCode}` : `died by ${signalCode}`;
   return new FatalError(`the app ${how} while it was loaded`, ExitCode.appLoad);
 }

@@ -1,15 +1,15 @@
-/** `--preload`: nothing is bound, started or replaced for an app that cannot be loaded (gunicorn: `preload_app`). */
+/** `--preload`: checks that the app loads before anything is bound, started or replaced (gunicorn: `preload_app`). */
 import type { Config } from "../../config/settings.ts";
 import type { Identity } from "../../ipc/messages.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 
-const STOPS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
+const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
 
 export class Preload {
   readonly #folder: string;
   readonly #identity: Identity;
   readonly #log: ErrorLog;
-  #told = false;
+  #isCacheNoted = false;
 
   constructor(folder: string, identity: Identity, log: ErrorLog) {
     this.#folder = folder;
@@ -18,35 +18,40 @@ export class Preload {
   }
 
   /**
-   * Before the start. True: a signal to stop came first.
+   * Checks the app before the start. Returns true if a signal to stop interrupted the check.
    * @throws FatalError when the app cannot be loaded
    */
-  async tryFirst(config: Config): Promise<boolean> {
+  async checkBeforeStart(config: Config): Promise<boolean> {
     if (!isWanted(config)) return false;
     const stop = new AbortController();
-    const heard = (): void => stop.abort();
-    for (const signal of STOPS) process.on(signal, heard);
+    const interrupt = (): void => stop.abort();
+    for (const signal of STOP_SIGNALS) process.on(signal, interrupt);
     try {
-      await this.try(config, stop.signal);
+      await this.check(config, stop.signal);
       return stop.signal.aborted;
     } finally {
-      for (const signal of STOPS) process.off(signal, heard);
+      for (const signal of STOP_SIGNALS) process.off(signal, interrupt);
     }
   }
 
-  /** @throws FatalError when the app that a configuration with `--preload` names cannot be loaded. */
-  async try(config: Config, signal?: AbortSignal): Promise<void> {
+  /**
+   * Checks the app of a configuration with `--preload`; does nothing without.
+   * @throws FatalError when the app cannot be loaded
+   */
+  async check(config: Config, signal?: AbortSignal): Promise<void> {
     if (!isWanted(config)) return;
-    const { HAS_COMPILE_CACHE, tryApp } = await import("./preflight.ts");
-    if (!HAS_COMPILE_CACHE && !this.#told)
-      this.#log.info("Preload: this Node has no compile cache (22.1 and later have); the app is only tried");
-    this.#told = true;
+    const { HAS_COMPILE_CACHE, runPreflight } = await import("./preflight.ts");
+    if (!HAS_COMPILE_CACHE && !this.#isCacheNoted)
+      this.#log.info(
+        "Preload: this Node has no compile cache (22.1 and later have one); the app is only checked",
+      );
+    this.#isCacheNoted = true;
     const options = { config, identity: this.#identity, folder: this.#folder };
-    await tryApp(signal === undefined ? options : { ...options, signal });
+    await runPreflight(signal === undefined ? options : { ...options, signal });
   }
 }
 
-/** A server that waits until its app is mended starts with a broken one. */
+/** With `--reload` a server starts with a broken app too, and waits until it is fixed. */
 function isWanted({ preload, reload }: Config): boolean {
   return preload && !reload;
 }

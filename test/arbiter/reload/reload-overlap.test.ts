@@ -76,7 +76,7 @@ class Stage {
       arbiterLog: new ArbiterLog(log),
       logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
       readAgain: () => this.#read(),
-      tryApp: () => Promise.resolve(),
+      preflight: () => Promise.resolve(),
       renewSockets: () => Promise.resolve(),
       sockets: { begun: () => {}, withdrawn: () => {}, established: () => {}, abandoned: () => {} },
       post: (event) => this.#mailbox.push(event),

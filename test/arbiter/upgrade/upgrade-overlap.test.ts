@@ -133,7 +133,7 @@ class Stage {
       ...{ pool, generations, commands: this.commands, arbiterLog: new ArbiterLog(log) },
       logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
       readAgain: async () => this.#configuration(),
-      tryApp: () => Promise.resolve(),
+      preflight: () => Promise.resolve(),
       renewSockets: () => Promise.resolve(),
       sockets: { begun: () => {}, withdrawn: () => {}, established: () => {}, abandoned: () => {} },
       post: (event) => this.#read.push(event),

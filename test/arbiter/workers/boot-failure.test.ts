@@ -31,7 +31,7 @@ const FAILURES: Failure[] = [
     stack: /Error: process\.exit\(0\)\n +at .*exits\.mjs:1:\d+\)?\n\[/,
   },
   {
-    name: "an app that ends its process, in the trial of --preload",
+    name: "an app that ends its process, in the preflight of --preload",
     app: "pool/exits.mjs",
     args: ["--preload"],
     code: 4,

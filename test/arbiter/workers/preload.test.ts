@@ -83,33 +83,33 @@ test("with --reload a broken app is waited for, with --preload too", async (cont
   await command.line(/Ready: generation \d+ serves/);
 });
 
-test("TERM ends a start whose app takes long to be tried", async (context) => {
+test("TERM ends a start during a slow preflight", async (context) => {
   const folder = project(context, "setInterval(() => {}, 1000);\nawait new Promise(() => {});\n");
   const command = startCommand(context, SERVE, { cwd: folder });
-  const [trial] = await until(
-    "the app is tried",
+  const [preflight] = await until(
+    "the preflight runs",
     () => childrenOf(command.pid).length > 0 && childrenOf(command.pid),
   );
   assert.deepEqual(await command.end(), { code: 0, signal: null });
-  await until("its process is gone", () => !isAlive(trial as number));
+  await until("its process is gone", () => !isAlive(preflight as number));
 });
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-  test(`an app that blocks while it is tried does not outlive a server that ends by ${signal}`, async (context) => {
+  test(`a blocked preflight does not outlive a server ended by ${signal}`, async (context) => {
     const folder = project(context, APP);
     const command = startCommand(context, SERVE, { cwd: folder });
     await command.ready();
     const workers = command.workers();
     writeFileSync(join(folder, "app.mjs"), "for (;;);\n");
     command.kill("SIGHUP");
-    const trial = await until("the app is tried", () =>
+    const preflight = await until("the preflight runs", () =>
       command.workers().find((pid) => !workers.includes(pid)),
     );
-    context.after(() => isAlive(trial) && process.kill(trial, "SIGKILL"));
-    const isBlocked = watchBlocked(trial);
+    context.after(() => isAlive(preflight) && process.kill(preflight, "SIGKILL"));
+    const isBlocked = watchBlocked(preflight);
     await until("it blocks", isBlocked);
     command.kill(signal);
-    await until("no process is left", () => ![command.pid, ...workers, trial].some(isAlive), 4000);
+    await until("no process is left", () => ![command.pid, ...workers, preflight].some(isAlive), 4000);
   });
 }
 

@@ -1,8 +1,9 @@
 /** Program of the preflight process: loads the app as a worker would, reports the result and exits. It starts nothing. */
+import { processTitle } from "../config/process-title.ts";
 import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import { type BootStep, describeDuring } from "../ipc/boot-step.ts";
-import type { FromTrial, Trial } from "../ipc/messages.ts";
+import type { FromPreflight, PreflightAssignment } from "../ipc/messages.ts";
 import { describeExit, watchExit } from "./app-exit.ts";
 import { describeBootError } from "./boot-error.ts";
 import { useCompileCache, writeCompileCache } from "./compile-cache.ts";
@@ -18,18 +19,18 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGU
   process.on(signal, () => {});
 process.on("disconnect", () => process.exit());
 process.on("uncaughtException", fail);
-process.once("message", (trial: Trial<Config>) => void load(trial));
+process.once("message", (assignment: PreflightAssignment<Config>) => void load(assignment));
 
-async function load({ starter, identity, settings }: Trial<Config>): Promise<void> {
-  process.title = `tsgun: trial [${settings.name ?? settings.app ?? ""}]`;
+async function load({ starter, identity, settings }: PreflightAssignment<Config>): Promise<void> {
+  process.title = processTitle("preflight", settings);
   try {
     dropPrivileges(identity);
     // A blocked main thread cannot notice that the parent is gone; the watchdog can.
     startWatchdog({ stuckAfterMs: 0, parentPid: starter, sink: { fd: STDERR, format: "text" } });
     if (settings.preload) useCompileCache();
-    const { what } = await loadServed(settings, { onStep: enter });
+    const { what } = await loadServed(settings, { onStep: enterStep });
     if (settings.preload) writeCompileCache();
-    tell({ type: "loaded", what });
+    report({ type: "loaded", what });
   } catch (error) {
     fail(error);
   }
@@ -38,7 +39,7 @@ async function load({ starter, identity, settings }: Trial<Config>): Promise<voi
 /** The current step. */
 let step: BootStep | undefined;
 
-function enter(next: BootStep): void {
+function enterStep(next: BootStep): void {
   step = next;
   process.send?.({ type: "boot-step", ...next });
 }
@@ -51,9 +52,9 @@ watchExit((exit) => {
 
 function fail(error: unknown): void {
   const { failure, exitCode } = describeBootError(error);
-  tell({ type: "failed", exitCode, ...failure });
+  report({ type: "failed", exitCode, ...failure });
 }
 
-function tell(message: FromTrial): void {
+function report(message: FromPreflight): void {
   process.send?.(message, undefined, undefined, () => process.exit());
 }

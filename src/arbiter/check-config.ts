@@ -1,12 +1,13 @@
 /** `--check-config`: runs the checks of a start without serving. */
-import { checkAccessFormat } from "../arbiter/logs/access-file.ts";
-import { checkSyslog } from "../arbiter/logs/error-file.ts";
-import { checkLogFile } from "../arbiter/logs/log-file.ts";
-import { Logs } from "../arbiter/logs/logs.ts";
-import { enterFolder } from "../arbiter/setup.ts";
-import { tryApp } from "../arbiter/workers/preflight.ts";
+
 import type { Config } from "../config/settings.ts";
 import { socketOwnership, workerIdentity } from "../system/identity.ts";
+import { enterFolder } from "../system/working-folder.ts";
+import { checkAccessFormat } from "./logs/access-file.ts";
+import { checkSyslog } from "./logs/error-file.ts";
+import { checkLogFile } from "./logs/log-file.ts";
+import { Logs } from "./logs/logs.ts";
+import { runPreflight } from "./workers/preflight.ts";
 
 /**
  * Returns a line that confirms the check.
@@ -21,6 +22,6 @@ export async function checkConfig(config: Config): Promise<string> {
   if (typeof logs.errorLog === "string") checkLogFile("error-logfile", logs.errorLog);
   if (typeof logs.accessLog === "string") checkLogFile("access-logfile", logs.accessLog);
   socketOwnership(config, identity);
-  const what = await tryApp({ config, identity, folder });
+  const what = await runPreflight({ config, identity, folder });
   return `The configuration is good, and the app loads: ${config.app} (${what})`;
 }

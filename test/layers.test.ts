@@ -21,6 +21,9 @@ const LAYERS: { folders: string[]; mayImportEachOther: boolean }[] = [
 /** Only this file may import the parser package: it is never used as it comes. */
 const PARSER_OWNER = "http/request-parser.ts";
 
+/** What `cli/` may import of the arbiter. */
+const ARBITER_FRONT = "arbiter/index.ts";
+
 interface Import {
   from: string;
   to: string;
@@ -76,6 +79,16 @@ test("imports go down only", () => {
       `${edge.from} imports ${target}: folders of this layer know nothing of each other`,
     );
   }
+});
+
+test("the command imports nothing of the arbiter but its front, and nothing of the worker", () => {
+  const inner = imports().flatMap((edge) => {
+    const target = edge.from.startsWith("cli/") ? local(edge) : undefined;
+    return target !== undefined && /^(arbiter|worker)\//.test(target) && target !== ARBITER_FRONT
+      ? [`${edge.from} imports ${target}`]
+      : [];
+  });
+  assert.deepEqual(inner, []);
 });
 
 test("no import cycles", () => {

@@ -22,6 +22,6 @@ export async function checkConfig(config: Config): Promise<string> {
   if (typeof logs.errorLog === "string") checkLogFile("error-logfile", logs.errorLog);
   if (typeof logs.accessLog === "string") checkLogFile("access-logfile", logs.accessLog);
   socketOwnership(config, identity);
-  const what = await runPreflight({ config, identity, folder });
-  return `The configuration is good, and the app loads: ${config.app} (${what})`;
+  const server = await runPreflight({ config, identity, folder });
+  return `The configuration is good, and the app loads: ${config.app} (${server})`;
 }

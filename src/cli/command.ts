@@ -1,7 +1,7 @@
 /** Entry point of `tsgun`: dispatches on the first word and turns errors into an exit code. */
 import { resolve } from "node:path";
 import { CommanderError } from "commander";
-import { BootReport } from "../arbiter/upgrade/boot-report.ts";
+import { BootReport, checkConfig, runArbiter, startDaemon } from "../arbiter/index.ts";
 import type { Configuration } from "../config/config.ts";
 import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
@@ -62,9 +62,8 @@ async function serve(args: readonly string[], report: BootReport | undefined): P
     return await inspect(configuration);
   requireApp(configuration);
   if (configuration.config.daemon && report === undefined) return await goToBackground(args);
-  const { Arbiter } = await import("../arbiter/arbiter.ts");
   const readAgain = async (): Promise<Configuration> => requireApp(await reader.read());
-  return await new Arbiter({ configuration, readAgain, report, stopsOnHangUp: development }).run();
+  return await runArbiter({ configuration, readAgain, report, stopsOnHangUp: development });
 }
 
 /** Rejects an app that looks like a mistaken command. @throws FatalError (usage) */
@@ -82,7 +81,6 @@ async function inspect(configuration: TracedConfiguration): Promise<ExitCode> {
   }
   if (!config.checkConfig) return ExitCode.ok;
   requireApp(configuration);
-  const { checkConfig } = await import("../arbiter/check-config.ts");
   process.stdout.write(`${await checkConfig(config)}\n`);
   return ExitCode.ok;
 }
@@ -103,7 +101,6 @@ async function printCompletion(args: readonly string[]): Promise<ExitCode> {
 
 /** `--daemon`: this process waits until the server serves, or prints why it does not. */
 async function goToBackground(args: readonly string[]): Promise<ExitCode> {
-  const { startDaemon } = await import("../arbiter/upgrade/daemon.ts");
   const { countActivatedSockets } = await import("../systemd/activation.ts");
   const { exitCode, message } = await startDaemon({ args, inherited: countActivatedSockets() });
   if (message !== undefined) process.stderr.write(`tsgun: ${message}\n`);

@@ -12,7 +12,7 @@
  */
 import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
-import { withClosedEnds } from "./closed-ends.ts";
+import { withClosedEnds } from "./closed-peers.ts";
 
 /** A connection that owes its client something, or that an app has taken over. */
 export interface WatchedPeer {

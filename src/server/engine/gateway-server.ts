@@ -19,7 +19,7 @@ import { TickClock } from "../tick-clock.ts";
 import { UnfinishedHeads } from "../unfinished-heads.ts";
 import { acceptConnections } from "./accept.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
-import { type ExchangeLog, ExchangeLogs } from "./exchange-log.ts";
+import { type ExchangeLog, ExchangeLogs } from "./engine-exchange-log.ts";
 
 /** What is the same for all requests of a connection. Whether its peer is trusted is found out once, if it matters. */
 class ConnectionContext extends ConnectionEnds implements ExchangeContext {

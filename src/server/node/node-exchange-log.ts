@@ -11,7 +11,7 @@ import { fieldIn } from "../../http/field-picker.ts";
 import type { RecordedRequest } from "../../ipc/stall-report.ts";
 import { type AccessEntry, CLIENT_GONE, NO_ANSWER, type RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
-import { requestLineParts, statusOf } from "../request-line.ts";
+import { requestLineParts, statusOf } from "../start-line.ts";
 
 /** What is known of a request; of one that node's parser refused, only what was read of it. */
 export interface LoggedRequest {

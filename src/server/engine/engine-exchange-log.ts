@@ -11,7 +11,7 @@ import type { RequestHead } from "../../http/request-parser.ts";
 import type { RecordedRequest } from "../../ipc/stall-report.ts";
 import { type AccessEntry, CLIENT_GONE, NO_ANSWER, type RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
-import { requestLineParts, statusOf } from "../request-line.ts";
+import { requestLineParts, statusOf } from "../start-line.ts";
 
 /** The fields of an answer: lines ready to be sent, or names and values in turn. */
 type AnswerFields = string | readonly string[];

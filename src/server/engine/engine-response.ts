@@ -17,7 +17,7 @@ import {
   responseHead,
   statusLine,
 } from "../../http/response-head.ts";
-import type { ExchangeLog } from "./exchange-log.ts";
+import type { ExchangeLog } from "./engine-exchange-log.ts";
 import type { Output } from "./output.ts";
 
 /** What the answers need of their connection. */

@@ -37,13 +37,13 @@ const LEAK_SHARE = 0.5;
 
 export interface AcceptLimiterOptions {
   /** How many connections there may be; any number by default. */
-  readonly limit?: number;
+  readonly maxConnections?: number;
   /** Called when the last connection that `limit` allows has been accepted. */
   readonly onFull?: () => void;
   /** This process's descriptors; left out, they do not matter. */
   readonly descriptors?: DescriptorBudget;
   /** Called when descriptors become scarce, and when there are enough again. */
-  readonly onScarce?: (areScarce: boolean) => void;
+  readonly onDescriptorsScarce?: (areScarce: boolean) => void;
 }
 
 export class AcceptLimiter {
@@ -61,7 +61,7 @@ export class AcceptLimiter {
   #others = 0;
 
   constructor(options: AcceptLimiterOptions = {}) {
-    this.#limit = options.limit ?? Number.POSITIVE_INFINITY;
+    this.#limit = options.maxConnections ?? Number.POSITIVE_INFINITY;
     this.#options = options;
   }
 
@@ -71,12 +71,12 @@ export class AcceptLimiter {
   }
 
   /** Only a reserve of descriptors is left. */
-  get isShort(): boolean {
+  get descriptorsScarce(): boolean {
     return this.#scarceSince !== undefined;
   }
 
   /** Descriptors have been scarce for long, and connections are not the reason. */
-  get leaks(): boolean {
+  get appLeaksDescriptors(): boolean {
     const { descriptors } = this.#options;
     if (descriptors === undefined || this.#scarceSince === undefined) return false;
     const isLong = performance.now() - this.#scarceSince >= LEAK_AFTER;
@@ -89,21 +89,21 @@ export class AcceptLimiter {
   }
 
   /** A server that listens. Only those on a descriptor can be kept from accepting. */
-  guard(server: Server): void {
+  addServer(server: Server): void {
     this.#servers.push(server);
     if (this.#shut || this.#resting) stopAccepting(server);
   }
 
   /** Takes note of how many connections workers have on average; undefined where there are no others. */
-  compare(average: number | undefined): void {
+  setAverage(average: number | undefined): void {
     this.#most =
       average === undefined ? Number.POSITIVE_INFINITY : average * (1 + TOLERATED_SHARE) + TOLERATED_NUMBER;
   }
 
   /** A connection has been accepted, on this descriptor. */
-  enter(descriptor = -1): void {
+  connectionOpened(descriptor = -1): void {
     this.#connections += 1;
-    if (this.#options.descriptors?.isOfReserve(descriptor) === true) this.#becomeShort();
+    if (this.#options.descriptors?.isInReserve(descriptor) === true) this.#becomeShort();
     if (this.#shut) return;
     if (this.full) {
       this.#shutUntilRoom();
@@ -119,14 +119,14 @@ export class AcceptLimiter {
   }
 
   /** A connection has been closed. */
-  leave(): void {
+  connectionClosed(): void {
     this.#connections -= 1;
     this.#recover();
     this.#openIfRoom();
   }
 
   /** Looks how many descriptors are left. Call it now and then: the app opens some of its own. */
-  reviewDescriptors(): void {
+  checkDescriptors(): void {
     const { descriptors } = this.#options;
     if (descriptors === undefined) return;
     if (this.#scarceSince === undefined) {
@@ -139,7 +139,7 @@ export class AcceptLimiter {
 
   /** One low descriptor that comes free is not enough where the others are taken: it goes by their number. */
   #recover(): void {
-    const { descriptors, onScarce } = this.#options;
+    const { descriptors, onDescriptorsScarce: onScarce } = this.#options;
     if (this.#scarceSince === undefined || descriptors === undefined) return;
     if (this.#others + this.#connections >= descriptors.usable) return;
     this.#scarceSince = undefined;
@@ -152,9 +152,9 @@ export class AcceptLimiter {
     if (this.#scarceSince !== undefined) return;
     this.#scarceSince = performance.now();
     this.#others = (this.#options.descriptors?.open ?? 0) - this.#connections;
-    this.#review = setInterval(() => this.reviewDescriptors(), REVIEW_EVERY).unref();
+    this.#review = setInterval(() => this.checkDescriptors(), REVIEW_EVERY).unref();
     if (!this.#shut) this.#shutUntilRoom();
-    this.#options.onScarce?.(true);
+    this.#options.onDescriptorsScarce?.(true);
   }
 
   #shutUntilRoom(): void {

@@ -22,7 +22,7 @@ const CLOSED_END =
 const MAPPED = "::ffff:";
 
 /** Of those sockets, the ones whose other end is on this machine and has been closed. */
-export async function withClosedEnds(sockets: readonly Socket[]): Promise<Socket[]> {
+export async function withClosedPeers(sockets: readonly Socket[]): Promise<Socket[]> {
   if (process.platform !== "linux") return [];
   const lists = await Promise.all(LISTS.map(([file]) => readFile(file, "latin1").catch(() => "")));
   const closed = new Set<string>();

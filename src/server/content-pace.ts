@@ -30,15 +30,15 @@ export class ContentPace {
   }
 
   /** The client is waited for; returns until when. */
-  wait(now: number): number {
+  resume(now: number): number {
     this.#since ??= now;
     return this.#since + Math.min(this.#timeouts.body, this.#credit, this.#total);
   }
 
   /** Content has come. */
-  take(bytes: number, now: number): void {
+  received(bytes: number, now: number): void {
     if (this.#since !== undefined) {
-      this.rest(now);
+      this.pause(now);
       this.#since = now;
     }
     const { body, bodyMinRate } = this.#timeouts;
@@ -46,7 +46,7 @@ export class ContentPace {
   }
 
   /** The client is not waited for any more. */
-  rest(now: number): void {
+  pause(now: number): void {
     if (this.#since === undefined) return;
     const waited = now - this.#since;
     this.#since = undefined;

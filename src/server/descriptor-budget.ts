@@ -30,7 +30,7 @@ export class DescriptorBudget {
    * Whether `descriptor`, which the kernel has just given, shows that only the reserve is left: the kernel gives the
    * lowest that is free (POSIX.1 section 2.6), so all below it are open.
    */
-  isOfReserve(descriptor: number): boolean {
+  isInReserve(descriptor: number): boolean {
     return descriptor >= this.usable;
   }
 
@@ -40,7 +40,7 @@ export class DescriptorBudget {
     try {
       const lowest = openSync("/dev/null", "r");
       closeSync(lowest);
-      return this.isOfReserve(lowest);
+      return this.isInReserve(lowest);
     } catch {
       return true;
     }

@@ -7,7 +7,7 @@ import type { ErrorContent } from "../exchange/response.ts";
 import { appFrames } from "../log/app-frames.ts";
 
 /** An error of the app, for people. */
-export interface ShownError {
+export interface ErrorPage {
   /** "500 Internal Server Error". */
   readonly title: string;
   /** One line. */
@@ -17,7 +17,7 @@ export interface ShownError {
 }
 
 /** The error that an app threw, with the errors behind it, as the log shows it. */
-export function shownError(title: string, error: Error): ShownError {
+export function errorPageOf(title: string, error: Error): ErrorPage {
   return {
     title,
     message: `${error.name}: ${error.message}`.split("\n", 1)[0] as string,
@@ -26,11 +26,11 @@ export function shownError(title: string, error: Error): ShownError {
 }
 
 /** In HTML for who asks for that (RFC 9110 section 12.5.1: browsers do, by name), else as text. */
-export function errorContent(error: ShownError, accept: string | undefined): ErrorContent {
+export function renderErrorPage(error: ErrorPage, accept: string | undefined): ErrorContent {
   return /\btext\/html\b/i.test(accept ?? "") ? asHtml(error) : asText(error);
 }
 
-function asText({ title, message, detail }: ShownError): ErrorContent {
+function asText({ title, message, detail }: ErrorPage): ErrorContent {
   const said = detail === undefined ? message : detail.includes(message) ? detail : `${message}\n\n${detail}`;
   return { type: "text/plain; charset=utf-8", content: `${title}\n\n${said}\n` };
 }
@@ -40,7 +40,7 @@ const STYLE =
   "h1{font-size:1.1rem;font-weight:normal;opacity:.7}h2{font-size:1.4rem;overflow-wrap:anywhere}" +
   "pre{font:14px/1.6 ui-monospace,monospace;padding:1rem;overflow-x:auto;border:1px solid color-mix(in srgb,currentColor 20%,transparent)}";
 
-function asHtml({ title, message, detail }: ShownError): ErrorContent {
+function asHtml({ title, message, detail }: ErrorPage): ErrorContent {
   const more = detail === undefined ? "" : `<pre>${escaped(detail)}</pre>`;
   const head = `<meta charset="utf-8"><title>${escaped(message)}</title><style>${STYLE}</style>`;
   return {

@@ -12,18 +12,18 @@
  */
 import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
-import { withClosedEnds } from "./closed-peers.ts";
+import { withClosedPeers } from "./closed-peers.ts";
 
 /** A connection that owes its client something, or that an app has taken over. */
 export interface WatchedPeer {
   readonly socket: Socket;
   /** Not read from, with an exchange under way or in the hands of an app: what the client does is not seen. */
-  readonly deaf: boolean;
+  readonly isReadPaused: boolean;
   /**
    * An app has taken it over and may still read what the client has sent, or has ended its own side, behind which sending
    * nothing fails as well. What the client sent before it went must not be lost.
    */
-  readonly holdsUnread: boolean;
+  readonly hasUnreadInput: boolean;
   /** Sends what a client that still reads takes no notice of; false, or absent, where nothing can be sent now. */
   probe?(): boolean;
 }
@@ -69,9 +69,9 @@ export class PeerWatch {
   #asking = false;
 
   /** The client has ended its side and is owed something: it is found out whether it is gone, until `forget`. */
-  ended(peer: WatchedPeer, now: number): void {
+  peerEnded(peer: WatchedPeer, now: number): void {
     const { socket } = peer;
-    if (!peer.holdsUnread && isBroken(socket)) {
+    if (!peer.hasUnreadInput && isBroken(socket)) {
       socket.destroy();
       return;
     }
@@ -84,10 +84,10 @@ export class PeerWatch {
   }
 
   /** Destroys the sockets of clients that are gone. Call at least once a second; `now` is in milliseconds. */
-  look(now: number): void {
+  checkEnded(now: number): void {
     const unsure: Socket[] = [];
     for (const [peer, suspicion] of this.#ended) {
-      if (peer.holdsUnread) continue;
+      if (peer.hasUnreadInput) continue;
       if (isBroken(peer.socket)) peer.socket.destroy();
       else if (suspicion.probeAt <= now && !probed(peer, suspicion, now)) unsure.push(peer.socket);
     }
@@ -98,14 +98,14 @@ export class PeerWatch {
    * The same, every few seconds, for those that are not read from.
    * @param peers all there are
    */
-  lookAtPaused(now: number, peers: Iterable<WatchedPeer>): void {
+  checkPaused(now: number, peers: Iterable<WatchedPeer>): void {
     if (now < this.#pausedAt + PAUSED_EVERY) return;
     this.#pausedAt = now;
     const before = this.#paused;
     this.#paused = new Set();
     const unsure: Socket[] = [];
     for (const peer of peers) {
-      if (!peer.deaf || peer.holdsUnread) continue;
+      if (!peer.isReadPaused || peer.hasUnreadInput) continue;
       this.#paused.add(peer);
       if (isBroken(peer.socket)) peer.socket.destroy();
       else if (before.has(peer)) unsure.push(peer.socket);
@@ -117,7 +117,7 @@ export class PeerWatch {
     if (this.#asking) return;
     this.#asking = true;
     try {
-      for (const socket of await withClosedEnds(unsure)) socket.destroy();
+      for (const socket of await withClosedPeers(unsure)) socket.destroy();
     } finally {
       this.#asking = false;
     }

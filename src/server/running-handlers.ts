@@ -41,7 +41,7 @@ export class RunningHandlers {
   }
 
   /** Resolves when all have settled, or a moment after all but abandoned ones have. */
-  idle(): Promise<void> {
+  whenIdle(): Promise<void> {
     return new Promise((resolve) => {
       this.#resolve = resolve;
       this.#check();

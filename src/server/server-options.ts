@@ -9,7 +9,7 @@ import type { AccessLog } from "../log/access-log.ts";
 import type { AcceptLimiter } from "./accept-limiter.ts";
 import type { ContentTimeouts } from "./content-pace.ts";
 
-export interface EngineTimeouts extends ContentTimeouts {
+export interface ServerTimeouts extends ContentTimeouts {
   /** For a whole request head from its first byte; beyond it 408. */
   readonly header: number;
   /** From the latest bytes of a request to the head of its answer; beyond it the signal aborts and the answer is 503. */
@@ -29,7 +29,7 @@ export interface EngineOptions {
     /** The largest request body in bytes, `Infinity` for no limit; beyond it 413. */
     readonly body: number;
   };
-  readonly timeouts: EngineTimeouts;
+  readonly timeouts: ServerTimeouts;
   /** How many connections there may be; any number by default. */
   readonly limiter?: AcceptLimiter;
   readonly worker: WorkerInfo;
@@ -61,7 +61,7 @@ export const DEFAULT_LIMITS: EngineOptions["limits"] = {
 };
 
 /** 75 s is above nginx's 60 s for idle upstream connections: who reuses a connection must close it first. */
-export const DEFAULT_TIMEOUTS: EngineTimeouts = {
+export const DEFAULT_TIMEOUTS: ServerTimeouts = {
   header: 30_000,
   body: 60_000,
   bodyTotal: Number.POSITIVE_INFINITY,

@@ -7,7 +7,7 @@ import type { Server } from "node:net";
 import type { RecordedRequest } from "../ipc/stall-report.ts";
 
 /** A request that has reached the worker and has no complete answer yet. */
-export interface InFlight {
+export interface InFlightRequest {
   readonly method: string;
   readonly target: string;
   readonly id: string;
@@ -18,7 +18,7 @@ export interface InFlight {
 }
 
 /** Called when a request comes; what it returns, when the request is over. */
-export type RequestWatch = (method: string, target: string) => () => void;
+export type RequestWatcher = (method: string, target: string) => () => void;
 
 export interface WorkerServer {
   /** Serves on one more socket; `listen` makes the server it is given listen there. */
@@ -33,17 +33,17 @@ export interface WorkerServer {
   /** Answers completed since the start. */
   readonly requests: number;
   /** Calls back once, when so many more answers have been completed; a later call replaces an earlier one. */
-  whenAnswered(answers: number, then: () => void): void;
+  afterRequests(answers: number, then: () => void): void;
   /**
    * Answers this many of the next requests with `Connection: close`, so that their clients connect anew,
    * perhaps to another worker. A later call replaces an earlier one.
    */
   shed(connections: number): void;
-  inFlight(): InFlight[];
+  inFlight(): InFlightRequest[];
   /** Tells of each request that comes from now on; undefined ends that. */
-  watchRequests(watch: RequestWatch | undefined): void;
+  watchRequests(watch: RequestWatcher | undefined): void;
   /** The process ends: the requests in flight, which will not be answered any more, get their lines in the access log. */
-  logUnanswered(): void;
+  logUnfinished(): void;
   /**
    * Stops accepting, answers what is there with `Connection: close`, closes idle connections after
    * `lingerMs`, and resolves when the last connection has gone and what has been answered does not

@@ -5,7 +5,7 @@
  */
 
 /** The bound, in bytes: a thousand heads of the size that nginx lets through. */
-export const HEADS_MAX = 32 * 1024 * 1024;
+export const MAX_HEADS_BYTES = 32 * 1024 * 1024;
 
 export class UnfinishedHeads<Connection> {
   readonly #most: number;
@@ -15,13 +15,13 @@ export class UnfinishedHeads<Connection> {
   #held = 0;
 
   /** @param refuse refuses the head of a connection, of which nothing is held from then on */
-  constructor(refuse: (connection: Connection) => void, most = HEADS_MAX) {
+  constructor(refuse: (connection: Connection) => void, most = MAX_HEADS_BYTES) {
     this.#refuse = refuse;
     this.#most = most;
   }
 
   /** Bytes held. */
-  get held(): number {
+  get heldBytes(): number {
     return this.#held;
   }
 

@@ -11,7 +11,7 @@ export function beginTerm(settings: Config, server: WorkerServer, due: (due: Due
   const { maxRequests, maxRequestsJitter, maxLifetime, maxLifetimeJitter } = settings;
   if (maxRequests > 0) {
     const amount = maxRequests + roll(maxRequestsJitter);
-    server.whenAnswered(amount, () => due({ why: "requests", amount }));
+    server.afterRequests(amount, () => due({ why: "requests", amount }));
   }
   if (maxLifetime > 0) {
     const amount = Math.min(LONGEST, maxLifetime + roll(maxLifetimeJitter));

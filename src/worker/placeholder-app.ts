@@ -4,7 +4,7 @@
  */
 import type { App } from "../gateway/types.ts";
 import type { BootFailure } from "../ipc/messages.ts";
-import { errorContent } from "../server/error-page.ts";
+import { renderErrorPage } from "../server/error-page.ts";
 
 const TITLE = "503 Service Unavailable";
 
@@ -15,7 +15,7 @@ export function standIn(failure: BootFailure, shown: boolean): App {
     : { title: TITLE, message: "The application failed to start: the log says why.", detail: undefined };
   return {
     handle: (request, respond) => {
-      const { type, content } = errorContent(error, request.headers.accept);
+      const { type, content } = renderErrorPage(error, request.headers.accept);
       respond(503, { "content-type": type, "cache-control": "no-store" }, content);
     },
   };

@@ -15,7 +15,7 @@ import { AcceptLimiter } from "../server/accept-limiter.ts";
 import { DescriptorBudget } from "../server/descriptor-budget.ts";
 import type { WorkerServer } from "../server/server.ts";
 import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/server-options.ts";
-import { HEADS_MAX } from "../server/unfinished-heads.ts";
+import { MAX_HEADS_BYTES } from "../server/unfinished-heads.ts";
 import { StartupError } from "./boot-error.ts";
 import { headLimitReporter } from "./head-limit-news.ts";
 import type { RequestHooks } from "./request-hooks.ts";
@@ -176,7 +176,7 @@ function acceptLimiter({ workerConnections }: Config, log: ErrorLog): AcceptLimi
   let toldScarce = false;
   const descriptors = new DescriptorBudget();
   return new AcceptLimiter({
-    limit: limited(workerConnections),
+    maxConnections: limited(workerConnections),
     onFull: () => {
       if (!fullLines.allows()) return;
       const many = workerConnections === 1 ? "1 connection" : `${workerConnections} connections`;
@@ -185,7 +185,7 @@ function acceptLimiter({ workerConnections }: Config, log: ErrorLog): AcceptLimi
       );
     },
     descriptors,
-    onScarce: (areScarce) => {
+    onDescriptorsScarce: (areScarce) => {
       if (areScarce && scarceLines.allows()) {
         toldScarce = true;
         const many = `${descriptors.open} of ${descriptors.limit} file descriptors open`;
@@ -205,7 +205,7 @@ function headRefusalReporter(log: ErrorLog): () => void {
   return () => {
     if (!lines.allows()) return;
     log.warning(
-      `Clients hold ${HEADS_MAX / 1024 ** 2} MB of unfinished request heads in this worker: the oldest large ones are refused. --limit-request-fields and --limit-request-field-size say how large one may be`,
+      `Clients hold ${MAX_HEADS_BYTES / 1024 ** 2} MB of unfinished request heads in this worker: the oldest large ones are refused. --limit-request-fields and --limit-request-field-size say how large one may be`,
     );
   };
 }
@@ -213,7 +213,7 @@ function headRefusalReporter(log: ErrorLog): () => void {
 /** Loads the error page module only if errors are to be shown. */
 async function errorDescriber(settings: Config): Promise<ErrorDescriber | undefined> {
   if (!settings.showErrors) return undefined;
-  const { errorContent, shownError } = await import("../server/error-page.ts");
+  const { renderErrorPage: errorContent, errorPageOf: shownError } = await import("../server/error-page.ts");
   return (error, accept) => errorContent(shownError("500 Internal Server Error", error), accept);
 }
 

@@ -93,7 +93,7 @@ class WorkerLife {
         void this.#stop("quit");
         return;
       case "average":
-        this.#serving?.limiter.compare(message.connections);
+        this.#serving?.limiter.setAverage(message.connections);
         return;
       case "shed":
         this.#serving?.server.shed(message.connections);
@@ -102,7 +102,7 @@ class WorkerLife {
         this.reopenLog();
         return;
       case "last-lines":
-        this.#serving?.server.logUnanswered();
+        this.#serving?.server.logUnfinished();
         this.#accessLog?.flush();
         return;
       case "journal-requests":
@@ -229,7 +229,7 @@ class WorkerLife {
 
   /** Runs at every exit that lets exit listeners run. */
   #endAccessLog(): void {
-    this.#serving?.server.logUnanswered();
+    this.#serving?.server.logUnfinished();
     this.#accessLog?.end();
   }
 
@@ -260,10 +260,10 @@ class WorkerLife {
     if (server === undefined) return;
     const debugged = this.#watchdog?.debuggerOpen ?? false;
     const { limiter } = this.#serving as Serving;
-    limiter.reviewDescriptors();
+    limiter.checkDescriptors();
     const { connections, requests } = server;
-    send({ type: "beat", connections, requests, debugged, isShort: limiter.isShort });
-    if (!limiter.leaks || this.#isLeakTold) return;
+    send({ type: "beat", connections, requests, debugged, isShort: limiter.descriptorsScarce });
+    if (!limiter.appLeaksDescriptors || this.#isLeakTold) return;
     this.#isLeakTold = true;
     send({ type: "due", why: "descriptors", amount: limiter.openDescriptors });
   }
@@ -288,7 +288,7 @@ class WorkerLife {
     }
     await shutDown();
     await this.#hooks?.tell("workerExit");
-    server.logUnanswered();
+    server.logUnfinished();
     await Promise.all([this.#accessLog?.leaveSyslog(), this.#log.close()]);
     process.exit(ExitCode.ok);
   }

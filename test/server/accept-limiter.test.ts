@@ -24,31 +24,31 @@ class Handle {
 
 function guarded(limiter: AcceptLimiter): Handle {
   const handle = new Handle();
-  limiter.guard({ _handle: handle } as unknown as Server);
+  limiter.addServer({ _handle: handle } as unknown as Server);
   return handle;
 }
 
 function enter(limiter: AcceptLimiter, count: number): void {
-  for (let entered = 0; entered < count; entered += 1) limiter.enter();
+  for (let entered = 0; entered < count; entered += 1) limiter.connectionOpened();
 }
 
 test("a full limiter is shut on every socket until somebody leaves, and says so once", () => {
   let told = 0;
   const limiter = new AcceptLimiter({
-    limit: 2,
+    maxConnections: 2,
     onFull: () => {
       told += 1;
     },
   });
   const [one, two] = [guarded(limiter), guarded(limiter)];
-  limiter.enter();
+  limiter.connectionOpened();
   assert.deepEqual([limiter.full, one.accepting, two.accepting], [false, true, true]);
   enter(limiter, 2);
   assert.deepEqual([limiter.full, one.accepting, two.accepting, told], [true, false, false, 1]);
   assert.equal(guarded(limiter).accepting, false);
-  limiter.leave();
+  limiter.connectionClosed();
   assert.deepEqual([limiter.full, one.accepting], [true, false]);
-  limiter.leave();
+  limiter.connectionClosed();
   assert.deepEqual([limiter.full, one.accepting, two.accepting], [false, true, true]);
 });
 
@@ -58,37 +58,37 @@ test("who has far more than the others rests behind each connection", (context) 
   const handle = guarded(limiter);
   enter(limiter, 100);
   assert.equal(handle.accepting, true, "nobody has said what others have");
-  limiter.compare(100);
+  limiter.setAverage(100);
   enter(limiter, 58);
   assert.equal(handle.accepting, true);
   for (let more = 0; more < 3; more += 1) {
-    limiter.enter();
+    limiter.connectionOpened();
     assert.equal(handle.accepting, false);
     context.mock.timers.tick(1);
     assert.equal(handle.accepting, true);
   }
-  limiter.compare(undefined);
-  limiter.enter();
+  limiter.setAverage(undefined);
+  limiter.connectionOpened();
   assert.equal(handle.accepting, true, "it is alone now");
 });
 
 test("a rest that ends does not open a full limiter, nor does a place open one that rests", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
-  const limiter = new AcceptLimiter({ limit: 10 });
+  const limiter = new AcceptLimiter({ maxConnections: 10 });
   const handle = guarded(limiter);
-  limiter.compare(0);
+  limiter.setAverage(0);
   enter(limiter, 9);
   assert.equal(handle.accepting, false, "it rests");
-  limiter.enter();
+  limiter.connectionOpened();
   context.mock.timers.tick(1);
   assert.equal(handle.accepting, false, "it is full");
-  limiter.leave();
+  limiter.connectionClosed();
   assert.equal(handle.accepting, true);
-  limiter.leave();
-  limiter.enter();
+  limiter.connectionClosed();
+  limiter.connectionOpened();
   assert.equal(handle.accepting, false, "it rests");
-  limiter.enter();
-  limiter.leave();
+  limiter.connectionOpened();
+  limiter.connectionClosed();
   assert.equal(handle.accepting, false, "it rests still");
   context.mock.timers.tick(1);
   assert.equal(handle.accepting, true);
@@ -103,7 +103,7 @@ class CountedDescriptors extends DescriptorBudget {
   }
 
   override get areScarce(): boolean {
-    return this.isOfReserve(this.count);
+    return this.isInReserve(this.count);
   }
 }
 
@@ -112,23 +112,26 @@ test("with only the reserve of descriptors left it is shut, until some are close
   const told: boolean[] = [];
   const descriptors = new CountedDescriptors(200);
   assert.equal(descriptors.usable, 168);
-  const limiter = new AcceptLimiter({ descriptors, onScarce: (areScarce) => told.push(areScarce) });
+  const limiter = new AcceptLimiter({
+    descriptors,
+    onDescriptorsScarce: (areScarce) => told.push(areScarce),
+  });
   const handle = guarded(limiter);
-  limiter.enter(167);
-  assert.deepEqual([handle.accepting, limiter.full, limiter.isShort], [true, false, false]);
+  limiter.connectionOpened(167);
+  assert.deepEqual([handle.accepting, limiter.full, limiter.descriptorsScarce], [true, false, false]);
   descriptors.count = 169;
-  limiter.enter(168);
-  assert.deepEqual([handle.accepting, limiter.full, limiter.isShort], [false, true, true]);
-  limiter.leave();
+  limiter.connectionOpened(168);
+  assert.deepEqual([handle.accepting, limiter.full, limiter.descriptorsScarce], [false, true, true]);
+  limiter.connectionClosed();
   assert.equal(handle.accepting, false, "the app holds more than that");
   descriptors.count = 20;
   context.mock.timers.tick(250);
-  assert.deepEqual([handle.accepting, limiter.full, limiter.isShort], [true, false, false]);
+  assert.deepEqual([handle.accepting, limiter.full, limiter.descriptorsScarce], [true, false, false]);
   descriptors.count = 180;
-  limiter.reviewDescriptors();
+  limiter.checkDescriptors();
   assert.equal(handle.accepting, false, "the app has opened some");
   descriptors.count = 160;
-  limiter.leave();
+  limiter.connectionClosed();
   assert.equal(handle.accepting, false, "one low descriptor that comes free is not enough");
   context.mock.timers.tick(250);
   assert.equal(handle.accepting, true);
@@ -142,8 +145,8 @@ test("the reserve of descriptors", () => {
 });
 
 test("a server that has been closed is left alone", () => {
-  const limiter = new AcceptLimiter({ limit: 1 });
-  limiter.guard({ _handle: null } as unknown as Server);
-  limiter.enter();
-  limiter.leave();
+  const limiter = new AcceptLimiter({ maxConnections: 1 });
+  limiter.addServer({ _handle: null } as unknown as Server);
+  limiter.connectionOpened();
+  limiter.connectionClosed();
 });

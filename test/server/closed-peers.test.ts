@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { describe, type TestContext, test } from "node:test";
-import { withClosedEnds } from "../../src/server/closed-peers.ts";
+import { withClosedPeers } from "../../src/server/closed-peers.ts";
 import { until } from "../support/command.ts";
 
 const IPV6 = Object.values(networkInterfaces()).some((list) =>
@@ -43,8 +43,8 @@ describe("an end that is closed is told from one that has only shut down its sen
       halfClient.end();
       closedClient.destroy();
       await Promise.all(ends);
-      await until("it is known", async () => (await withClosedEnds([half, closed])).length > 0);
-      assert.deepEqual(await withClosedEnds([half, closed]), [closed]);
+      await until("it is known", async () => (await withClosedPeers([half, closed])).length > 0);
+      assert.deepEqual(await withClosedPeers([half, closed]), [closed]);
     });
   }
 });

@@ -5,7 +5,7 @@ import { BodyError } from "../../src/errors.ts";
 import type { Handler } from "../../src/gateway/types.ts";
 import { toNodeListener } from "../../src/interop/node.ts";
 import { ContentPace } from "../../src/server/content-pace.ts";
-import { DEFAULT_TIMEOUTS, type EngineTimeouts } from "../../src/server/server-options.ts";
+import { DEFAULT_TIMEOUTS, type ServerTimeouts } from "../../src/server/server-options.ts";
 import { type RawClient, startEngine } from "../support/engine.ts";
 import { startNodeEngine } from "../support/node-engine.ts";
 
@@ -14,25 +14,25 @@ describe("the pace", () => {
 
   test("a client that stands still has its time", () => {
     const pace = new ContentPace(limits);
-    assert.equal(pace.wait(0), 1000);
-    assert.equal(pace.wait(400), 1000);
+    assert.equal(pace.resume(0), 1000);
+    assert.equal(pace.resume(400), 1000);
   });
 
   test("each byte buys time, and no more than there was", () => {
     const pace = new ContentPace(limits);
-    pace.wait(0);
-    pace.take(10, 500);
-    assert.equal(pace.wait(500), 1100, "500 ms spent, 100 bought");
-    pace.take(1_000_000, 600);
-    assert.equal(pace.wait(600), 1600);
+    pace.resume(0);
+    pace.received(10, 500);
+    assert.equal(pace.resume(500), 1100, "500 ms spent, 100 bought");
+    pace.received(1_000_000, 600);
+    assert.equal(pace.resume(600), 1600);
   });
 
   test("a trickle is too slow, however long it goes on", () => {
     const pace = new ContentPace(limits);
     let now = 0;
-    while (now < pace.wait(now)) {
+    while (now < pace.resume(now)) {
       now += 100;
-      pace.take(1, now);
+      pace.received(1, now);
     }
     assert.equal(now, 1200, "90 ms lost with each byte, and seen at the next one");
   });
@@ -40,36 +40,36 @@ describe("the pace", () => {
   test("the least rate is enough", () => {
     const pace = new ContentPace({ ...limits, bodyTotal: Number.POSITIVE_INFINITY });
     for (let now = 0; now < 100_000; now += 900) {
-      assert.ok(now < pace.wait(now), `at ${now}`);
-      pace.take(90, now + 900);
+      assert.ok(now < pace.resume(now), `at ${now}`);
+      pace.received(90, now + 900);
     }
   });
 
   test("all of it has a limit, too", () => {
     const pace = new ContentPace(limits);
-    pace.wait(0);
-    for (let now = 500; now < 5000; now += 500) pace.take(1000, now);
-    assert.equal(pace.wait(4500), 5000);
+    pace.resume(0);
+    for (let now = 500; now < 5000; now += 500) pace.received(1000, now);
+    assert.equal(pace.resume(4500), 5000);
   });
 
   test("time in which nobody waits does not count", () => {
     const pace = new ContentPace(limits);
-    pace.wait(0);
-    pace.rest(300);
-    pace.take(1, 50_000);
-    assert.equal(pace.wait(60_000), 60_000 + 710);
+    pace.resume(0);
+    pace.pause(300);
+    pace.received(1, 50_000);
+    assert.equal(pace.resume(60_000), 60_000 + 710);
   });
 
   test("without limits there is none", () => {
     const none = Number.POSITIVE_INFINITY;
     const pace = new ContentPace({ body: none, bodyTotal: none, bodyMinRate: 240 });
-    pace.wait(0);
-    pace.take(1, 1e9);
-    assert.equal(pace.wait(2e9), none);
+    pace.resume(0);
+    pace.received(1, 1e9);
+    assert.equal(pace.resume(2e9), none);
   });
 });
 
-type Start = (test: TestContext, handler: Handler, timeouts: Partial<EngineTimeouts>) => Promise<Server>;
+type Start = (test: TestContext, handler: Handler, timeouts: Partial<ServerTimeouts>) => Promise<Server>;
 
 interface Server {
   readonly errors: readonly Error[];

@@ -4,7 +4,7 @@ import { describe, type TestContext, test } from "node:test";
 import type { Handler } from "../../src/gateway/types.ts";
 import { toNodeListener } from "../../src/interop/node.ts";
 import type { WorkerServer } from "../../src/server/server.ts";
-import { DEFAULT_TIMEOUTS, type EngineTimeouts } from "../../src/server/server-options.ts";
+import { DEFAULT_TIMEOUTS, type ServerTimeouts } from "../../src/server/server-options.ts";
 import { type RawClient, startEngine } from "../support/engine.ts";
 import { startNodeEngine } from "../support/node-engine.ts";
 
@@ -13,7 +13,7 @@ interface Server {
   connect(): Promise<RawClient>;
 }
 
-type Start = (test: TestContext, handler: Handler, timeouts: Partial<EngineTimeouts>) => Promise<Server>;
+type Start = (test: TestContext, handler: Handler, timeouts: Partial<ServerTimeouts>) => Promise<Server>;
 
 const SERVERS: Record<string, Start> = {
   "the gateway engine": (test, handler, timeouts) =>

@@ -2,14 +2,14 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { test } from "node:test";
-import { errorContent, shownError } from "../../src/server/error-page.ts";
+import { errorPageOf, renderErrorPage } from "../../src/server/error-page.ts";
 import { startCommand } from "../support/command.ts";
 
 const TITLE = "500 Internal Server Error";
 
 test("is text, with the stack and the errors behind it", () => {
   const error = new TypeError("no <such> thing", { cause: new Error("the disk is full") });
-  const { type, content } = errorContent(shownError(TITLE, error), "*/*");
+  const { type, content } = renderErrorPage(errorPageOf(TITLE, error), "*/*");
   assert.equal(type, "text/plain; charset=utf-8");
   assert.match(
     content,
@@ -20,8 +20,8 @@ test("is text, with the stack and the errors behind it", () => {
 
 test("is HTML for a browser, in which nothing of the error is markup", () => {
   const error = new Error('<script>alert("1")</script>');
-  const { type, content } = errorContent(
-    shownError(TITLE, error),
+  const { type, content } = renderErrorPage(
+    errorPageOf(TITLE, error),
     "text/html,application/xhtml+xml,*/*;q=0.8",
   );
   assert.equal(type, "text/html; charset=utf-8");

@@ -1,7 +1,7 @@
 /** What heads that are still arriving hold together is bounded, and honest clients do not pay for it. */
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
-import { HEADS_MAX, UnfinishedHeads } from "../../src/server/unfinished-heads.ts";
+import { MAX_HEADS_BYTES, UnfinishedHeads } from "../../src/server/unfinished-heads.ts";
 import { until } from "../support/command.ts";
 import type { RawClient } from "../support/engine.ts";
 import { startEngine } from "../support/engine.ts";
@@ -22,16 +22,16 @@ describe("the bound", () => {
     unfinished.hold("d", 50);
     // 145 bytes by five, and 115 by four: the share of each is 29, and no more.
     assert.deepEqual(refused, ["a", "b"]);
-    assert.equal(unfinished.held, 85);
+    assert.equal(unfinished.heldBytes, 85);
   });
 
   test("counts what a head has grown to once, and nothing of one that is gone", () => {
     const { heads: unfinished, refused } = heads(100);
     for (let size = 10; size <= 90; size += 10) unfinished.hold("growing", size);
-    assert.equal(unfinished.held, 90);
+    assert.equal(unfinished.heldBytes, 90);
     unfinished.release("growing");
     unfinished.release("growing");
-    assert.equal(unfinished.held, 0);
+    assert.equal(unfinished.heldBytes, 0);
     assert.deepEqual(refused, []);
   });
 
@@ -39,7 +39,7 @@ describe("the bound", () => {
     const { heads: unfinished, refused } = heads(100);
     unfinished.hold("huge", 101);
     assert.deepEqual(refused, ["huge"]);
-    assert.equal(unfinished.held, 0);
+    assert.equal(unfinished.heldBytes, 0);
   });
 });
 
@@ -71,7 +71,7 @@ for (const [name, start] of Object.entries(SERVERS)) {
     });
     const slow = await connect();
     slow.send("GET / HTTP/1.1\r\nHost: a.ex");
-    const many = Math.ceil((2 * HEADS_MAX) / LARGE.length);
+    const many = Math.ceil((2 * MAX_HEADS_BYTES) / LARGE.length);
     const clients = await Promise.all(Array.from({ length: many }, connect));
     for (const client of clients) {
       client.send(LARGE);

@@ -7,13 +7,13 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { parseRequestReport, type RequestReport } from "../../src/ipc/request-report.ts";
-import type { InFlight, RequestWatch } from "../../src/server/server.ts";
+import type { InFlightRequest, RequestWatcher } from "../../src/server/server.ts";
 import { RequestReports } from "../../src/worker/request-reports.ts";
 import { temporaryFolder, until } from "../support/command.ts";
 
 class Stage {
-  watch: RequestWatch | undefined;
-  held: InFlight[] = [];
+  watch: RequestWatcher | undefined;
+  held: InFlightRequest[] = [];
   readonly reports: RequestReports;
   /** The arbiter's end of the pipe. */
   readonly arbiter: Socket;
@@ -34,7 +34,7 @@ class Stage {
     this.arbiter = arbiter;
     const server = {
       inFlight: () => this.held,
-      watchRequests: (watch: RequestWatch | undefined) => {
+      watchRequests: (watch: RequestWatcher | undefined) => {
         this.watch = watch;
       },
     };

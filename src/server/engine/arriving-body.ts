@@ -62,12 +62,12 @@ export class ArrivingBody implements BodySource {
 
   /** The client gets its time to send the next content. */
   awaitContent(): void {
-    this.#host.deadline = this.#pace.wait(this.#host.now);
+    this.#host.deadline = this.#pace.resume(this.#host.now);
   }
 
   /** Nothing is expected of the client for now. */
   #awaitNothing(): void {
-    this.#pace.rest(this.#host.now);
+    this.#pace.pause(this.#host.now);
     this.#host.deadline = Number.POSITIVE_INFINITY;
   }
 
@@ -105,7 +105,7 @@ export class ArrivingBody implements BodySource {
     this.#size += chunk.length;
     // It was not waited for (RFC 9110 section 10.1.1).
     this.#continueDue = false;
-    this.#pace.take(chunk.length, host.now);
+    this.#pace.received(chunk.length, host.now);
     if (!host.input.halted) this.awaitContent();
     if (host.answerComplete && !this.readOn) {
       this.#discarded += chunk.length;

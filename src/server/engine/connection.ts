@@ -20,8 +20,8 @@ import type { RunningHandlers } from "../running-handlers.ts";
 import type { EngineOptions } from "../server-options.ts";
 import type { UnfinishedHeads } from "../unfinished-heads.ts";
 import { type ArrivalHost, ArrivingBody } from "./arriving-body.ts";
-import { type AnsweredConnection, EngineAnswer, Sender } from "./engine-response.ts";
-import type { ExchangeLog } from "./engine-exchange-log.ts";
+import type { EngineExchangeLog } from "./engine-exchange-log.ts";
+import { type AnsweredConnection, EngineResponse, ResponseSender } from "./engine-response.ts";
 import { Input, type InputReader } from "./input.ts";
 import { Output } from "./output.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
@@ -41,15 +41,15 @@ export interface ConnectionHost {
   readonly full: boolean;
   readonly peers: PeerWatch;
   readonly handlers: RunningHandlers;
-  readonly heads: UnfinishedHeads<Connection>;
+  readonly heads: UnfinishedHeads<EngineConnection>;
   /** While draining: how long an idle connection may still bring a request. */
   readonly lingerMs: number;
   /** How many kept connections are to be let go. */
   shedding: number;
   /** Who writes the lines of a connection in the access log; undefined where it is off. */
-  logExchanges(context: ExchangeContext): ExchangeLog | undefined;
+  logExchanges(context: ExchangeContext): EngineExchangeLog | undefined;
   onAnswered(): void;
-  onClosed(connection: Connection): void;
+  onClosed(connection: EngineConnection): void;
 }
 
 /**
@@ -62,7 +62,7 @@ const LINGER_MAX_MS = 30_000;
 
 type Phase = "idle" | "head" | "exchange" | "lingering" | "upgraded" | "closed";
 
-export class Connection
+export class EngineConnection
   implements AnsweredConnection, ArrivalHost, InputReader, RequestParserEvents, WatchedPeer
 {
   /** When the current phase is overdue; in the host's time. */
@@ -75,11 +75,11 @@ export class Connection
   readonly #context: ExchangeContext;
   readonly #parser: RequestParser;
   readonly #output: Output;
-  readonly #sender: Sender;
-  readonly #log: ExchangeLog | undefined;
+  readonly #sender: ResponseSender;
+  readonly #log: EngineExchangeLog | undefined;
   #phase: Phase = "idle";
   #request: ExchangeRequest | undefined;
-  #answer: EngineAnswer | undefined;
+  #answer: EngineResponse | undefined;
   /** Settles with the handler, where that says. */
   #running: Promise<unknown> | undefined;
   #startedAt = 0;
@@ -99,7 +99,7 @@ export class Connection
       if (this.input.holds && this.#answer === undefined) this.input.advance();
     });
     this.#log = host.logExchanges(context);
-    this.#sender = new Sender(this, this.#output, this.#log);
+    this.#sender = new ResponseSender(this, this.#output, this.#log);
     this.#parser = new RequestParser(host.options.limits, this);
     this.deadline = host.now + (host.options.timeouts.keepAlive || host.options.timeouts.header);
     socket.on("end", () => this.#onPeerEnd());
@@ -210,7 +210,7 @@ export class Connection
     this.requestDeadline = host.now + options.timeouts.request;
     this.#log?.handOver(request);
     const { describeError: describe } = options;
-    const answer = new EngineAnswer(
+    const answer = new EngineResponse(
       this.#sender,
       (error) => options.onError(error, request),
       describe && ((error) => describe(error, request.headers.accept)),
@@ -280,7 +280,7 @@ export class Connection
     // Its own sending side may be all that a client has closed: an answer is still delivered.
     this.#abort(new ClientGone("the client closed its side of the connection"));
     if (this.#phase === "exchange" || this.#phase === "upgraded")
-      this.#host.peers.ended(this, this.#host.now);
+      this.#host.peers.peerEnded(this, this.#host.now);
     if (this.#phase === "upgraded") this.#upgraded?.receiveEnd();
     else if (!this.input.holds) this.inputEnded();
   }
@@ -292,11 +292,11 @@ export class Connection
     this.#request?.abort(reason);
   }
 
-  get deaf(): boolean {
+  get isReadPaused(): boolean {
     return this.#upgraded?.behind ?? (this.#request !== undefined && this.input.paused);
   }
 
-  get holdsUnread(): boolean {
+  get hasUnreadInput(): boolean {
     const stream = this.#upgraded;
     return stream !== undefined && (stream.readableLength > 0 || this.socket.writableEnded);
   }

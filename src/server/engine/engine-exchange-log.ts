@@ -11,13 +11,13 @@ import type { RequestHead } from "../../http/request-parser.ts";
 import type { RecordedRequest } from "../../ipc/stall-report.ts";
 import { type AccessEntry, CLIENT_GONE, NO_ANSWER, type RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
-import { requestLineParts, statusOf } from "../start-line.ts";
+import { parseRequestLine, parseStatus } from "../start-line.ts";
 
 /** The fields of an answer: lines ready to be sent, or names and values in turn. */
 type AnswerFields = string | readonly string[];
 
 /** What the logs of all connections of a server share. */
-export class ExchangeLogs {
+export class EngineExchangeLogs {
   readonly log: AccessLog;
   /** Finds clients behind proxies; undefined where none is trusted. */
   readonly clients: ForwardedClients | undefined;
@@ -30,12 +30,12 @@ export class ExchangeLogs {
     this.picker = new FieldPicker([...log.requestFields, ...(rules === undefined ? [] : CLIENT_FIELDS)]);
   }
 
-  open(context: ExchangeContext): ExchangeLog {
-    return new ExchangeLog(this, context);
+  open(context: ExchangeContext): EngineExchangeLog {
+    return new EngineExchangeLog(this, context);
   }
 }
 
-export class ExchangeLog implements AccessEntry {
+export class EngineExchangeLog implements AccessEntry {
   method = "";
   target = "";
   protocol = "";
@@ -62,7 +62,7 @@ export class ExchangeLog implements AccessEntry {
   #length: number | undefined;
   #reason: RequestEnd | undefined;
 
-  constructor({ log, clients, picker }: ExchangeLogs, context: ExchangeContext) {
+  constructor({ log, clients, picker }: EngineExchangeLogs, context: ExchangeContext) {
     this.#log = log;
     this.#picker = picker;
     // Asked for now: a closed socket does not know any more whom it was connected to.
@@ -133,7 +133,7 @@ export class ExchangeLog implements AccessEntry {
   }
 
   #beginRefused(received: string): void {
-    const [method, target, protocol] = requestLineParts(received);
+    const [method, target, protocol] = parseRequestLine(received);
     this.#open = true;
     this.#startedAt = performance.now();
     this.method = method;
@@ -146,7 +146,7 @@ export class ExchangeLog implements AccessEntry {
 
   /** The app, which was given the bare connection, has sent its first bytes: most likely a status line. */
   upgraded(first: Uint8Array): void {
-    this.status = statusOf(first) ?? 101;
+    this.status = parseStatus(first) ?? 101;
     this.finish(this.status < 300 ? "upgraded" : "complete");
   }
 

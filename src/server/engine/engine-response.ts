@@ -17,7 +17,7 @@ import {
   responseHead,
   statusLine,
 } from "../../http/response-head.ts";
-import type { ExchangeLog } from "./engine-exchange-log.ts";
+import type { EngineExchangeLog } from "./engine-exchange-log.ts";
 import type { Output } from "./output.ts";
 
 /** What the answers need of their connection. */
@@ -34,16 +34,16 @@ export interface AnsweredConnection {
 }
 
 /** Sends the answers of a connection. */
-export class Sender implements Transport {
+export class ResponseSender implements Transport {
   headOnly = false;
   upgradable = false;
   readonly connection: AnsweredConnection;
   readonly #output: Output;
-  readonly #log: ExchangeLog | undefined;
+  readonly #log: EngineExchangeLog | undefined;
   #oldVersion = false;
   #chunked = false;
 
-  constructor(connection: AnsweredConnection, output: Output, log: ExchangeLog | undefined) {
+  constructor(connection: AnsweredConnection, output: Output, log: EngineExchangeLog | undefined) {
     this.connection = connection;
     this.#output = output;
     this.#log = log;
@@ -156,13 +156,13 @@ export class Sender implements Transport {
 }
 
 /** The answer of this engine: the simplest kind takes a short way. */
-export class EngineAnswer extends ExchangeResponse {
-  readonly #sender: Sender;
+export class EngineResponse extends ExchangeResponse {
+  readonly #sender: ResponseSender;
   readonly #describe: ((error: Error) => ErrorContent) | undefined;
 
   /** @param describe what a 500 says of the app's error; without it, nothing */
   constructor(
-    sender: Sender,
+    sender: ResponseSender,
     onError: (error: Error, headSent: boolean) => void,
     describe?: (error: Error) => ErrorContent,
   ) {

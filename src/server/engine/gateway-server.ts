@@ -13,13 +13,13 @@ import { descriptorOf } from "../descriptor-budget.ts";
 import { listenOn } from "../listen.ts";
 import { PeerWatch } from "../peer-watch.ts";
 import { RunningHandlers } from "../running-handlers.ts";
-import type { InFlight, RequestWatch, WorkerServer } from "../server.ts";
+import type { InFlightRequest, RequestWatcher, WorkerServer } from "../server.ts";
 import type { EngineOptions } from "../server-options.ts";
 import { TickClock } from "../tick-clock.ts";
 import { UnfinishedHeads } from "../unfinished-heads.ts";
 import { acceptConnections } from "./accept.ts";
-import { Connection, type ConnectionHost } from "./connection.ts";
-import { type ExchangeLog, ExchangeLogs } from "./engine-exchange-log.ts";
+import { type ConnectionHost, EngineConnection } from "./connection.ts";
+import { type EngineExchangeLog, EngineExchangeLogs } from "./engine-exchange-log.ts";
 
 /** What is the same for all requests of a connection. Whether its peer is trusted is found out once, if it matters. */
 class ConnectionContext extends ConnectionEnds implements ExchangeContext {
@@ -44,7 +44,7 @@ class ConnectionContext extends ConnectionEnds implements ExchangeContext {
   }
 }
 
-function watched(handle: Handler, watch: RequestWatch | undefined): Handler {
+function watched(handle: Handler, watch: RequestWatcher | undefined): Handler {
   if (watch === undefined) return handle;
   return (request, respond) => {
     const over = watch(request.method, request.target);
@@ -69,15 +69,15 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   #dueAt = Number.POSITIVE_INFINITY;
   #onDue: () => void = () => {};
   readonly #listeners: Server[] = [];
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Set<EngineConnection>();
   readonly #limiter: AcceptLimiter;
   readonly #clock: TickClock;
-  readonly heads = new UnfinishedHeads<Connection>((connection) => {
+  readonly heads = new UnfinishedHeads<EngineConnection>((connection) => {
     connection.refuseHead();
     this.options.onHeadRefused?.();
   });
   /** Undefined where the access log is off. */
-  readonly #logs: ExchangeLogs | undefined;
+  readonly #logs: EngineExchangeLogs | undefined;
   #onEmpty: (() => void) | undefined;
 
   /** @param app called with its own `this`, so that an app may be an instance of a class */
@@ -87,7 +87,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.#handlers = { handle: this.handle, upgrade: this.upgrade };
     this.options = options;
     this.#limiter = options.limiter ?? new AcceptLimiter();
-    this.#logs = options.accessLog && new ExchangeLogs(options.accessLog, options.proxyRules);
+    this.#logs = options.accessLog && new EngineExchangeLogs(options.accessLog, options.proxyRules);
     const { header, body, bodyTotal, request, keepAlive } = options.timeouts;
     const timeouts = [header, body, bodyTotal, request, keepAlive || header];
     this.#clock = new TickClock(timeouts, (passed) => this.#checkDeadlines(passed));
@@ -122,21 +122,25 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     const unix = server.listening && (address === null || typeof address === "string");
     acceptConnections(server, (socket) => {
       socket.setNoDelay(true);
-      const connection = new Connection(socket, this, new ConnectionContext(socket, unix, this.options));
+      const connection = new EngineConnection(
+        socket,
+        this,
+        new ConnectionContext(socket, unix, this.options),
+      );
       this.#connections.add(connection);
-      this.#limiter.enter(descriptorOf(socket));
+      this.#limiter.connectionOpened(descriptorOf(socket));
       return (bytes) => connection.receive(bytes);
     });
     this.#listeners.push(server);
-    this.#limiter.guard(server);
+    this.#limiter.addServer(server);
   }
 
-  whenAnswered(answers: number, then: () => void): void {
+  afterRequests(answers: number, then: () => void): void {
     this.#dueAt = this.requests + answers;
     this.#onDue = then;
   }
 
-  inFlight(): InFlight[] {
+  inFlight(): InFlightRequest[] {
     const now = performance.now();
     return [...this.#connections].flatMap((connection) => {
       const current = connection.current;
@@ -147,13 +151,13 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     });
   }
 
-  watchRequests(watch: RequestWatch | undefined): void {
+  watchRequests(watch: RequestWatcher | undefined): void {
     const { handle, upgrade } = this.#handlers;
     this.handle = watched(handle, watch);
     this.upgrade = upgrade && watched(upgrade, watch);
   }
 
-  logUnanswered(): void {
+  logUnfinished(): void {
     for (const connection of this.#connections) connection.logUnanswered();
   }
 
@@ -167,7 +171,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
       this.#onEmpty = resolve;
       this.#checkEmpty();
     });
-    await this.handlers.idle();
+    await this.handlers.whenIdle();
   }
 
   destroy(): void {
@@ -181,7 +185,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.shedding = connections;
   }
 
-  logExchanges(context: ExchangeContext): ExchangeLog | undefined {
+  logExchanges(context: ExchangeContext): EngineExchangeLog | undefined {
     return this.#logs?.open(context);
   }
 
@@ -190,9 +194,9 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     if (this.requests === this.#dueAt) this.#onDue();
   }
 
-  onClosed(connection: Connection): void {
+  onClosed(connection: EngineConnection): void {
     this.#connections.delete(connection);
-    this.#limiter.leave();
+    this.#limiter.connectionClosed();
     this.#checkEmpty();
   }
 
@@ -207,7 +211,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
       if (connection.deadline <= passed) connection.overdue();
       if (connection.requestDeadline <= passed) connection.requestOverdue();
     }
-    this.peers.look(this.now);
-    this.peers.lookAtPaused(this.now, this.#connections);
+    this.peers.checkEnded(this.now);
+    this.peers.checkPaused(this.now, this.#connections);
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { WatchedPeer } from "../peer-watch.ts";
-import type { EngineTimeouts } from "../server-options.ts";
+import type { ServerTimeouts } from "../server-options.ts";
 import type { ListenerExchange } from "./listener-exchange.ts";
 import type { ParserError } from "./parser-error.ts";
 import { WriteProgress } from "./write-progress.ts";
@@ -85,11 +85,11 @@ export class ListenerConnection implements WatchedPeer {
     return this.#upgradedAt !== undefined && this.socket.bytesWritten > this.#upgradedAt;
   }
 
-  get deaf(): boolean {
+  get isReadPaused(): boolean {
     return this.exchanges > 0 && (this.socket.isPaused() || this.socket.readableEnded);
   }
 
-  get holdsUnread(): boolean {
+  get hasUnreadInput(): boolean {
     return this.upgraded && (this.socket.readableLength > 0 || this.socket.writableEnded);
   }
 
@@ -138,7 +138,7 @@ export class ListenerConnection implements WatchedPeer {
   }
 
   /** What the client has not done in time, to be asked for on each tick; undefined if nothing. */
-  overdue(now: number, timeouts: EngineTimeouts): Overdue | undefined {
+  overdue(now: number, timeouts: ServerTimeouts): Overdue | undefined {
     if (this.upgraded) return undefined;
     if (this.#refusal !== undefined) return this.#lingered(now, this.#refusal) ? "answer" : undefined;
     // Longer, if the app gave the connection more time itself.
@@ -168,13 +168,13 @@ export class ListenerConnection implements WatchedPeer {
     return unread.contentOverdue(now) ? "content" : undefined;
   }
 
-  #headOverdue(now: number, { header }: EngineTimeouts): Overdue | undefined {
+  #headOverdue(now: number, { header }: ServerTimeouts): Overdue | undefined {
     this.#headSince ??= now;
     return now - this.#headSince >= header ? "head" : undefined;
   }
 
   /** Node has a clock for the connections that it keeps, and none for those that never ask. */
-  #neverAsked(now: number, { keepAlive, header }: EngineTimeouts): Overdue | undefined {
+  #neverAsked(now: number, { keepAlive, header }: ServerTimeouts): Overdue | undefined {
     if (this.socket.bytesRead > 0) return undefined;
     return now - this.#idleSince >= (keepAlive || header) ? "next request" : undefined;
   }

@@ -7,7 +7,7 @@ import { BodyError, HttpError } from "../../errors.ts";
 import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import type { ErrorContent } from "../../exchange/response.ts";
 import { ContentPace } from "../content-pace.ts";
-import type { EngineTimeouts } from "../server-options.ts";
+import type { ServerTimeouts } from "../server-options.ts";
 import type { NodeExchangeLog } from "./node-exchange-log.ts";
 import { writeRefusal } from "./parser-error.ts";
 
@@ -37,7 +37,7 @@ export class ListenerExchange {
   onOver: (() => void) | undefined;
   /** Of the process; 0 where the access log has named the request. */
   readonly #number: number;
-  readonly #timeouts: EngineTimeouts;
+  readonly #timeouts: ServerTimeouts;
   readonly #begunAt: number;
   readonly #bytesAtStart: number;
   /** Undefined until the first look: most requests are over before it, and do without. */
@@ -52,7 +52,7 @@ export class ListenerExchange {
     request: IncomingMessage,
     response: ServerResponse,
     log: NodeExchangeLog | undefined,
-    timeouts: EngineTimeouts,
+    timeouts: ServerTimeouts,
     now: number,
   ) {
     this.request = request;
@@ -93,8 +93,8 @@ export class ListenerExchange {
     const { pace } = progress;
     const { request, response } = this;
     const appIsSlow = request.readableLength >= request.readableHighWaterMark;
-    if (request.complete || appIsSlow) pace.rest(now);
-    else if (now >= pace.wait(now)) {
+    if (request.complete || appIsSlow) pace.pause(now);
+    else if (now >= pace.resume(now)) {
       return new BodyError(408, "the content of the request took too long to arrive");
     }
     if (response.socket === null && !response.writableEnded) progress.arrivedAt = now;
@@ -106,20 +106,20 @@ export class ListenerExchange {
 
   /** Behind the answer: whether what is left of the content takes too long, also because the app does not read it. */
   contentOverdue(now: number): boolean {
-    return now >= this.#look(now).pace.wait(now);
+    return now >= this.#look(now).pace.resume(now);
   }
 
   #look(now: number): Progress {
     const { request } = this;
     if (this.#progress === undefined) {
       const pace = new ContentPace(this.#timeouts);
-      pace.wait(this.#begunAt);
+      pace.resume(this.#begunAt);
       this.#progress = { bytes: this.#bytesAtStart, pace, arrivedAt: this.#begunAt };
     }
     const progress = this.#progress;
     const { bytesRead } = request.socket;
     if (!request.complete && bytesRead !== progress.bytes) {
-      progress.pace.take(bytesRead - progress.bytes, now);
+      progress.pace.received(bytesRead - progress.bytes, now);
       progress.arrivedAt = now;
     }
     progress.bytes = bytesRead;

@@ -11,7 +11,7 @@ import { fieldIn } from "../../http/field-picker.ts";
 import type { RecordedRequest } from "../../ipc/stall-report.ts";
 import { type AccessEntry, CLIENT_GONE, NO_ANSWER, type RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
-import { requestLineParts, statusOf } from "../start-line.ts";
+import { parseRequestLine, parseStatus } from "../start-line.ts";
 
 /** What is known of a request; of one that node's parser refused, only what was read of it. */
 export interface LoggedRequest {
@@ -56,7 +56,7 @@ export class NodeExchangeLog implements AccessEntry {
     this.id = id;
     this.#peer = peer;
     this.#clients = clients;
-    const parts = requestLineParts(received);
+    const parts = parseRequestLine(received);
     this.method = request?.method ?? parts[0];
     this.target = request?.url ?? parts[1];
     this.protocol = request === undefined ? parts[2] : `HTTP/${request.httpVersion}`;
@@ -87,7 +87,7 @@ export class NodeExchangeLog implements AccessEntry {
       if (!(typeof chunk === "string" || chunk instanceof Uint8Array) || chunk.length === 0) return;
       socket.write = write;
       socket.end = end;
-      this.status = statusOf(chunk) ?? 101;
+      this.status = parseStatus(chunk) ?? 101;
       this.finish(this.status < 300 ? "upgraded" : "complete");
       done();
     };

@@ -22,8 +22,8 @@ import { descriptorOf } from "../descriptor-budget.ts";
 import { listenOn } from "../listen.ts";
 import { PeerWatch } from "../peer-watch.ts";
 import { RunningHandlers } from "../running-handlers.ts";
-import type { InFlight, RequestWatch, WorkerServer } from "../server.ts";
-import type { EngineOptions, EngineTimeouts, ErrorDescriber, ErrorReporter } from "../server-options.ts";
+import type { InFlightRequest, RequestWatcher, WorkerServer } from "../server.ts";
+import type { EngineOptions, ErrorDescriber, ErrorReporter, ServerTimeouts } from "../server-options.ts";
 import { TickClock } from "../tick-clock.ts";
 import { UnfinishedHeads } from "../unfinished-heads.ts";
 import { type ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
@@ -49,7 +49,7 @@ export interface NodeServerOptions {
   /** Takes the upgrade requests; undefined leaves them to `listener`, as node does without a listener. */
   readonly upgrade: ((request: IncomingMessage, socket: Duplex, head: Buffer) => void) | undefined;
   readonly limits: EngineOptions["limits"];
-  readonly timeouts: EngineTimeouts;
+  readonly timeouts: ServerTimeouts;
   /** How many connections there may be; any number by default. */
   readonly limiter?: AcceptLimiter;
   /** Tells of a request that was given up because its time was over. */
@@ -95,7 +95,7 @@ export class NodeServer implements WorkerServer {
   #requests = 0;
   #dueAt = Number.POSITIVE_INFINITY;
   #onDue: () => void = () => {};
-  #watch: RequestWatch | undefined;
+  #watch: RequestWatcher | undefined;
 
   constructor(options: NodeServerOptions) {
     this.#options = options;
@@ -124,19 +124,19 @@ export class NodeServer implements WorkerServer {
     await listen(server);
     server.on("error", this.#options.onAcceptError);
     this.#servers.push(server);
-    this.#limiter.guard(server);
+    this.#limiter.addServer(server);
   }
 
   shed(connections: number): void {
     this.#shedding = connections;
   }
 
-  whenAnswered(answers: number, then: () => void): void {
+  afterRequests(answers: number, then: () => void): void {
     this.#dueAt = this.#requests + answers;
     this.#onDue = then;
   }
 
-  inFlight(): InFlight[] {
+  inFlight(): InFlightRequest[] {
     const now = performance.now();
     return [...this.#exchanges].map((exchange) => {
       const record = exchange.log?.record();
@@ -144,11 +144,11 @@ export class NodeServer implements WorkerServer {
     });
   }
 
-  watchRequests(watch: RequestWatch | undefined): void {
+  watchRequests(watch: RequestWatcher | undefined): void {
     this.#watch = watch;
   }
 
-  logUnanswered(): void {
+  logUnfinished(): void {
     for (const { log } of this.#exchanges) log?.finish("worker-exit");
     this.#access?.finish();
   }
@@ -164,7 +164,7 @@ export class NodeServer implements WorkerServer {
     await Promise.all(
       this.#servers.map((server) => new Promise((done) => TcpServer.prototype.close.call(server, done))),
     );
-    await this.#handlers.idle();
+    await this.#handlers.whenIdle();
     this.#clock.stop();
   }
 
@@ -317,11 +317,11 @@ export class NodeServer implements WorkerServer {
     const connection = new ListenerConnection(socket, this.#clock.now);
     this.#connections.set(socket, connection);
     this.#weighing ??= setInterval(() => this.#weighHeads(), WEIGH_EVERY).unref();
-    this.#limiter.enter(descriptorOf(socket));
+    this.#limiter.connectionOpened(descriptorOf(socket));
     socket.once("close", () => {
       this.#connections.delete(socket);
       this.#heads.release(connection);
-      this.#limiter.leave();
+      this.#limiter.connectionClosed();
       if (connection.upgraded) this.#upgraded -= 1;
       // Node does not tell a response that was waiting behind another.
       if (connection.exchanges > 0) this.#forget(socket);
@@ -484,7 +484,7 @@ export class NodeServer implements WorkerServer {
     // Those for which a timer came too early: time in which the loop was blocked does not count.
     if (this.#linger !== undefined) this.#closeIdle(this.#linger);
     this.#checkUpgraded();
-    this.#peers.lookAtPaused(now, this.#connections.values());
+    this.#peers.checkPaused(now, this.#connections.values());
   }
 
   #breakOff(exchange: ListenerExchange, error: HttpError): void {

@@ -1,9 +1,8 @@
 /** `--check-config`: runs the checks of a start without serving. */
-
 import type { Config } from "../config/settings.ts";
+import { checkAccessFormat } from "../log/log-targets.ts";
 import { socketOwnership, workerIdentity } from "../system/identity.ts";
 import { enterFolder } from "../system/working-folder.ts";
-import { checkAccessFormat } from "./logs/access-file.ts";
 import { checkSyslog } from "./logs/error-file.ts";
 import { checkLogFile } from "./logs/log-file.ts";
 import { Logs } from "./logs/logs.ts";

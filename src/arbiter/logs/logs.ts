@@ -8,8 +8,8 @@ import type { Identity } from "../../ipc/messages.ts";
 import { ErrorLog } from "../../log/error-log.ts";
 import type { SinkTarget } from "../../log/line-sink.ts";
 import { accessSyslog, errorLogOptions } from "../../log/log-settings.ts";
+import { accessTarget, NOWHERE, prepareAccessLog } from "../../log/log-targets.ts";
 import type { LostLog } from "../workers/lost-requests.ts";
-import { accessTarget, NOWHERE, prepareAccessLog } from "./access-file.ts";
 import { errorTarget, prepareErrorLog } from "./error-file.ts";
 
 export class Logs {

@@ -3,14 +3,14 @@
  * worker is started with them.
  */
 import { resolve } from "node:path";
-import { nearestName } from "../../config/nearest-name.ts";
-import type { Config } from "../../config/settings.ts";
-import { ExitCode, FatalError } from "../../errors.ts";
-import type { Identity } from "../../ipc/messages.ts";
-import { AccessFormatError, compileAccessFormat } from "../../log/access-format.ts";
-import { type SinkTarget, sinkTarget } from "../../log/line-sink.ts";
-import { accessSyslog } from "../../log/log-settings.ts";
-import { makeLogFile } from "./log-file.ts";
+import { makeLogFile } from "../arbiter/logs/log-file.ts";
+import { nearestName } from "../config/nearest-name.ts";
+import type { Config } from "../config/settings.ts";
+import { ExitCode, FatalError } from "../errors.ts";
+import type { Identity } from "../ipc/messages.ts";
+import { AccessFormatError, compileAccessFormat } from "./access-format.ts";
+import { type SinkTarget, sinkTarget } from "./line-sink.ts";
+import { accessSyslog } from "./log-settings.ts";
 
 /** Where lines go that syslog alone is to have. */
 export const NOWHERE = "/dev/null";

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { prepareAccessLog } from "../../../src/arbiter/logs/access-file.ts";
-import { makeConfig } from "../../../src/config/config.ts";
-import { withUmask } from "../../../src/system/identity.ts";
-import { temporaryFolder } from "../../support/command.ts";
+import { makeConfig } from "../../src/config/config.ts";
+import { prepareAccessLog } from "../../src/log/log-targets.ts";
+import { withUmask } from "../../src/system/identity.ts";
+import { temporaryFolder } from "../support/command.ts";
 
 const NOBODY = { uid: 65534, gid: 65534 };
 

@@ -1,4 +1,5 @@
 /** Derives the options of the logs from the settings. */
+import type { AccessLogOptions } from "./access-log.ts";
 import type { ErrorLogOptions, LogFields, LogFormat } from "./error-log.ts";
 import type { SinkTarget } from "./line-sink.ts";
 import type { LogLevel } from "./log-level.ts";
@@ -27,6 +28,14 @@ export function errorLogOptions(
 ): ErrorLogOptions {
   const { logLevel: level, logFormat: format } = settings;
   return { level, format, target, fields, syslog: syslogOptions(settings, "error") };
+}
+
+/** `context`: what the settings do not say. */
+export function accessLogOptions(
+  settings: SyslogSettings & { readonly accessLogformat: string },
+  context: Pick<AccessLogOptions, "target" | "worker" | "nearest" | "onTrouble">,
+): AccessLogOptions {
+  return { ...context, format: settings.accessLogformat, syslog: accessSyslog(settings) };
 }
 
 /** Syslog options of the access log; undefined if it does not go to syslog. */

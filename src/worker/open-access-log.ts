@@ -5,7 +5,7 @@ import { ExitCode, FatalError } from "../errors.ts";
 import type { Assignment } from "../ipc/messages.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
-import { accessSyslog } from "../log/log-settings.ts";
+import { accessLogOptions } from "../log/log-settings.ts";
 
 /**
  * Opens the log; undefined when the assignment names none.
@@ -19,16 +19,16 @@ export async function openAccessLog(
   if (target === undefined) return undefined;
   const { AccessLog } = await import("../log/access-log.ts");
   try {
-    return new AccessLog({
-      target,
-      format: settings.accessLogformat,
-      worker: { pid: process.pid, slot, env: process.env },
-      nearest: nearestName,
-      onTrouble: (message) => log.error(message),
-      syslog: accessSyslog(settings),
-    });
+    return new AccessLog(
+      accessLogOptions(settings, {
+        target,
+        worker: { pid: process.pid, slot, env: process.env },
+        nearest: nearestName,
+        onTrouble: (message) => log.error(message),
+      }),
+    );
   } catch (error) {
-    const message = `the access log cannot be opened: ${(error as Error).message}`;
+    const message = `cannot open the access log: ${(error as Error).message}`;
     throw new FatalError(message, ExitCode.workerBoot, { cause: error });
   }
 }

@@ -146,7 +146,7 @@ test("what cannot be is one line, exit code 2", async (context) => {
   await refused(
     context,
     ["--access-logfile", join(folder, "pipe")],
-    /^tsgun: access-logfile: cannot write .*pipe: nobody reads this pipe\n$/,
+    /^tsgun: access-logfile: cannot write .*pipe: no process reads this pipe\n$/,
   );
 });
 

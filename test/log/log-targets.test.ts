@@ -1,32 +1,35 @@
-/** Whose the access log's file is: the workers' own, under the umask. */
+/** Log files: created for the workers, under the umask. */
 import assert from "node:assert/strict";
 import { renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeConfig } from "../../src/config/config.ts";
-import { prepareAccessLog } from "../../src/log/log-targets.ts";
-import { withUmask } from "../../src/system/identity.ts";
+import { createLogFiles, logTargets } from "../../src/log/log-targets.ts";
+import { giveFile, withUmask } from "../../src/system/identity.ts";
 import { temporaryFolder } from "../support/command.ts";
 
 const NOBODY = { uid: 65534, gid: 65534 };
 
-test("the file is made for the workers, under the umask, and again after a rotation", (context) => {
+function createAccessLog(accessLogfile: string, folder: string): void {
+  const config = makeConfig([{ values: { accessLogfile }, origin: (name) => name }]);
+  createLogFiles(logTargets(config, folder), (fd, path) => giveFile(fd, path, NOBODY));
+}
+
+test("log files are created for the workers' user, under the umask, also after a rotation", (context) => {
   if (process.geteuid?.() !== 0) return context.skip("only root can give files away");
   const folder = temporaryFolder(context);
   const file = join(folder, "access.log");
-  const config = makeConfig([{ values: { accessLogfile: "access.log" }, origin: (name) => name }]);
   for (const rotation of [1, 2]) {
-    withUmask(0o027, () => prepareAccessLog(config, folder, NOBODY));
+    withUmask(0o027, () => createAccessLog("access.log", folder));
     const { uid, gid, mode } = statSync(file);
     assert.deepEqual([uid, gid, mode & 0o777], [NOBODY.uid, NOBODY.gid, 0o640]);
     renameSync(file, `${file}.${rotation}`);
   }
 });
 
-test("what is no file is not given away", (context) => {
+test("a device keeps its owner", (context) => {
   const folder = temporaryFolder(context);
   const before = statSync("/dev/null");
-  const config = makeConfig([{ values: { accessLogfile: "/dev/null" }, origin: (name) => name }]);
-  prepareAccessLog(config, folder, NOBODY);
+  createAccessLog("/dev/null", folder);
   assert.equal(statSync("/dev/null").uid, before.uid);
 });

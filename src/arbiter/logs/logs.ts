@@ -2,15 +2,21 @@
  * The server's logs: the arbiter's own, and the files that the workers write. Log errors surface before anything
  * depends on the log.
  */
+import { nearestName } from "../../config/nearest-name.ts";
 import type { Config } from "../../config/settings.ts";
 import type { Outcome } from "../../control/api.ts";
 import type { Identity } from "../../ipc/messages.ts";
+import type { AccessLogOptions } from "../../log/access-log.ts";
 import { ErrorLog } from "../../log/error-log.ts";
-import type { SinkTarget } from "../../log/line-sink.ts";
-import { accessSyslog, errorLogOptions } from "../../log/log-settings.ts";
-import { accessTarget, NOWHERE, prepareAccessLog } from "../../log/log-targets.ts";
-import type { LostLog } from "../workers/lost-requests.ts";
-import { errorTarget, prepareErrorLog } from "./error-file.ts";
+import { accessLogOptions, errorLogOptions } from "../../log/log-settings.ts";
+import {
+  checkLogSettings,
+  createLogFiles,
+  type LogTargets,
+  logFiles,
+  logTargets,
+} from "../../log/log-targets.ts";
+import { giveFile } from "../../system/identity.ts";
 
 export class Logs {
   /** The arbiter's own log. */
@@ -26,40 +32,38 @@ export class Logs {
 
   /** @throws FatalError (usage) when workers with this configuration could not write their logs. */
   prepare(config: Config): void {
-    prepareErrorLog(config, this.#folder, this.#identity);
-    prepareAccessLog(config, this.#folder, this.#identity);
+    checkLogSettings(config, nearestName);
+    createLogFiles(this.targets(config), (fd, file) => giveFile(fd, file, this.#identity));
   }
 
   /** Configures the arbiter's log from this configuration. */
   adopt(config: Config): void {
-    this.errors.configure(errorLogOptions(config, errorTarget(config, this.#folder)));
+    this.errors.configure(errorLogOptions(config, this.targets(config).errorLog));
   }
 
   /** Log targets of workers with this configuration. */
-  targets(config: Config): { readonly errorLog: SinkTarget; readonly accessLog: SinkTarget | undefined } {
-    return {
-      errorLog: errorTarget(config, this.#folder),
-      accessLog: accessTarget(config, this.#folder),
-    };
+  targets(config: Config): LogTargets {
+    return logTargets(config, this.#folder);
   }
 
   /** The access log of a dead worker, for the requests it lost; undefined if it had none. */
-  ofLost(worker: { readonly pid: number; readonly slot: number }, config: Config): LostLog | undefined {
-    const target = accessTarget(config, this.#folder);
+  ofLost(
+    worker: { readonly pid: number; readonly slot: number },
+    config: Config,
+  ): AccessLogOptions | undefined {
+    const { accessLog: target } = this.targets(config);
     if (target === undefined) return undefined;
-    return {
+    return accessLogOptions(config, {
       target,
-      format: config.accessLogformat,
       worker: { ...worker, env: { ...process.env, ...config.env } },
+      nearest: nearestName,
       onTrouble: (message) => this.errors.error(message),
-      syslog: accessSyslog(config),
-    };
+    });
   }
 
   /** Reopens the arbiter's file, and creates those that the workers will reopen. `configs`: all that workers may have. */
   reopen(configs: readonly Config[]): Outcome {
-    const targets = configs.flatMap((config) => Object.values(this.targets(config)));
-    const files = [...new Set(targets)].filter((target) => typeof target === "string" && target !== NOWHERE);
+    const files = [...new Set(configs.flatMap((config) => logFiles(this.targets(config))))];
     if (files.length === 0)
       return { ok: true, message: "there is no log file: the log is the standard error" };
     this.errors.reopen();

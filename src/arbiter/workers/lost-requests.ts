@@ -2,13 +2,9 @@
  * The requests that die with a stuck worker. Its watchdog has told which they were, as long as JavaScript could be
  * asked; their lines in the access log are written here, in the place of the worker, once it is dead.
  */
-import { nearestName } from "../../config/nearest-name.ts";
 import type { RecordedRequest, StallReport } from "../../ipc/stall-report.ts";
 import { NO_ANSWER } from "../../log/access-entry.ts";
 import { AccessLog, type AccessLogOptions, recordedEntry } from "../../log/access-log.ts";
-
-/** The access log of a worker that has died. */
-export type LostLog = Pick<AccessLogOptions, "target" | "format" | "worker" | "onTrouble" | "syslog">;
 
 export class LostRequests {
   readonly #byWorker = new Map<number, readonly RecordedRequest[]>();
@@ -27,13 +23,13 @@ export class LostRequests {
    * A worker's process has ended. `killed`: by SIGKILL, which left it no time for lines of its own; `log` is asked for
    * only when there are any to write.
    */
-  ended(pid: number, killed: boolean, log: () => LostLog | undefined): void {
+  ended(pid: number, killed: boolean, log: () => AccessLogOptions | undefined): void {
     const lost = this.#byWorker.get(pid) ?? [];
     this.#byWorker.delete(pid);
     const options = killed && lost.length > 0 ? log() : undefined;
     if (options === undefined) return;
     try {
-      const file = new AccessLog({ ...options, nearest: nearestName });
+      const file = new AccessLog(options);
       const now = Date.now();
       for (const request of lost) {
         const known = { ...request, status: request.status || NO_ANSWER };
@@ -41,7 +37,7 @@ export class LostRequests {
       }
       file.close();
     } catch (error) {
-      options.onTrouble(`The access log cannot be opened: ${(error as Error).message}`);
+      options.onTrouble(`Cannot open the access log: ${(error as Error).message}`);
     }
   }
 }

@@ -8,6 +8,7 @@ import { ExitCode } from "../../errors.ts";
 import type { ToWorker } from "../../ipc/messages.ts";
 import type { HeldRequest } from "../../ipc/request-report.ts";
 import type { StallReport } from "../../ipc/stall-report.ts";
+import type { AccessLogOptions } from "../../log/access-log.ts";
 import { processState } from "../../system/process-state.ts";
 import type { ArbiterEvent, Ending } from "../event.ts";
 import type { ArbiterLog } from "../logs/arbiter-log.ts";
@@ -18,7 +19,7 @@ import type { KillReason } from "../pool/reconcile.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
 import { StartError } from "./child-process.ts";
 import { exitName, OomKills } from "./exit-name.ts";
-import { type LostLog, LostRequests } from "./lost-requests.ts";
+import { LostRequests } from "./lost-requests.ts";
 import { type Launch, WorkerHandle } from "./worker-handle.ts";
 
 /** By which people, terminals and supervisors stop a process. */
@@ -29,7 +30,7 @@ export interface WorkerProcessDependencies {
   readonly arbiterLog: ArbiterLog;
   pool(): Pool;
   /** The access log of a worker that has died; undefined where it had none. */
-  lostLog(pid: number, worker: WorkerRecord): LostLog | undefined;
+  lostLog(pid: number, worker: WorkerRecord): AccessLogOptions | undefined;
   /** To be waited for before a worker is started; undefined where there is nothing to wait for. */
   beforeStart(worker: WorkerProcess): Promise<void> | undefined;
   /** A process has ended. */

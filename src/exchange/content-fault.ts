@@ -9,7 +9,7 @@ import { BodyError } from "../errors.ts";
 export interface FaultyResponse {
   readonly headSent: boolean;
   fault: BodyError | undefined;
-  giveUp(error: Error): void;
+  abort(error: Error): void;
 }
 
 /** Time for an app that neither responds nor settles; a client should wait two seconds at most. */
@@ -27,16 +27,16 @@ export function respondToFault(
   running: () => PromiseLike<unknown> | undefined,
 ): void {
   response.fault = fault;
-  const giveUp = (): void => {
+  const abort = (): void => {
     // Once the head is sent, the response is the app's and has its own timeouts.
-    if (!response.headSent) response.giveUp(fault);
+    if (!response.headSent) response.abort(fault);
   };
-  setTimeout(giveUp, GRACE_MS).unref();
+  setTimeout(abort, GRACE_MS).unref();
   queueMicrotask(() => {
     // A handler that settled earlier uses callbacks, which may still respond.
     let before = true;
     const settled = (): void => {
-      if (!before) giveUp();
+      if (!before) abort();
     };
     running()?.then(settled, () => {});
     queueMicrotask(() => {

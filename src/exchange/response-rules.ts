@@ -1,7 +1,7 @@
 /** The rules for the head and trailers of a response: what an app may set, and what the server sets itself. */
 import { GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
-import { fieldPairs, isTrailerName } from "../gateway/fields.ts";
+import { isTrailerName, rawFields } from "../gateway/fields.ts";
 import type { HeadersInput } from "../gateway/types.ts";
 
 /**
@@ -23,7 +23,7 @@ const FRAMING = new Set(["content-length", "keep-alive", "proxy-connection", "tr
 
 /** The fields of an informational response. Only the final response carries connection fields. */
 export function informationalFields(headers: HeadersInput | undefined): string[] {
-  return keepFields(fieldPairs(headers), (name) => {
+  return keepFields(rawFields(headers), (name) => {
     return !FRAMING.has(name) && name !== "connection" && name !== "upgrade";
   });
 }
@@ -31,7 +31,7 @@ export function informationalFields(headers: HeadersInput | undefined): string[]
 /** The fields of a 101. Connection must name Upgrade (RFC 9110 section 7.8), so it is added if missing. */
 export function upgradeFields(headers: HeadersInput): string[] {
   let connected = false;
-  const fields = keepFields(fieldPairs(headers), (name, value) => {
+  const fields = keepFields(rawFields(headers), (name, value) => {
     if (name !== "connection") return !FRAMING.has(name);
     const upgrades = UPGRADE_OPTION.test(value);
     connected ||= upgrades;
@@ -70,7 +70,7 @@ export function extractContentLength(fields: string[]): number | undefined {
 }
 
 export function trailerPairs(trailers: HeadersInput | undefined): string[] {
-  const pairs = fieldPairs(trailers);
+  const pairs = rawFields(trailers);
   for (let index = 0; index < pairs.length; index += 2) {
     const name = pairs[index] as string;
     if (!isTrailerName(name)) throw new GatewayError(clause.writer, `the field ${name} cannot be a trailer`);

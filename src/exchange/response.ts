@@ -14,9 +14,8 @@ import {
   thrownError,
 } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
-import { fieldPairs } from "../gateway/fields.ts";
-import { REASONS } from "../gateway/reasons.ts";
-import { forbidsContent, isFinalStatus, isInformationalStatus } from "../gateway/statuses.ts";
+import { rawFields } from "../gateway/fields.ts";
+import { forbidsContent, isFinalStatus, isInformationalStatus, REASONS } from "../gateway/statuses.ts";
 import type { FileBody, HeadersInput, Respond, ResponseBody, ResponseWriter } from "../gateway/types.ts";
 import { type ContentSource, contentSource, isFileBody, isPiece, noPiece, openFile } from "./content.ts";
 import { faultOf } from "./content-fault.ts";
@@ -170,7 +169,7 @@ export class ExchangeResponse {
     if (!isFinalStatus(status)) {
       throw new GatewayError(clause.status, `${String(status)} is no status of a final answer (200 to 599)`);
     }
-    const fields = fieldPairs(headers);
+    const fields = rawFields(headers);
     this.#declared = extractContentLength(fields);
     if (body === undefined) {
       if (forbidsContent(status)) this.#whole(status, fields, "");
@@ -415,7 +414,7 @@ export class ExchangeResponse {
    * Ends the exchange on the server's behalf: the request timed out, or its body failed. Works like `fail`, except
    * that a later response of the app is discarded without an error.
    */
-  giveUp(error: Error): void {
+  abort(error: Error): void {
     if (!this.complete) this.#break(error, false);
   }
 

@@ -89,7 +89,7 @@ function isIterable(input: object): input is Iterable<readonly [string, string]>
  *
  * @throws GatewayError for a name or value that must not be sent.
  */
-export function fieldPairs(input: HeadersInput | null | undefined): string[] {
+export function rawFields(input: HeadersInput | null | undefined): string[] {
   const pairs: string[] = [];
   if (input === null || input === undefined) return pairs;
   if (typeof input !== "object") {

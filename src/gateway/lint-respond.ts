@@ -1,7 +1,7 @@
 /** A `respond` that checks both sides against sections 6 to 10: the app's arguments and the server's behaviour. */
 import type { Duplex } from "node:stream";
 import { GatewayError } from "../errors.ts";
-import { fieldPairs, isTrailerName } from "./fields.ts";
+import { isTrailerName, rawFields } from "./fields.ts";
 import { demand, show } from "./lint-request.ts";
 import { forbidsContent, isFinalStatus, isInformationalStatus } from "./statuses.ts";
 import type { GatewayRequest, HeadersInput, Respond, ResponseBody, ResponseWriter } from "./types.ts";
@@ -37,7 +37,7 @@ type Pairs = [string, string][];
 
 /** Checks headers and returns them as pairs, so that an iterable is read only once. */
 function checkHeaders(headers: HeadersInput | null | undefined): Pairs {
-  const raw = fieldPairs(headers);
+  const raw = rawFields(headers);
   const pairs: Pairs = [];
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
@@ -170,7 +170,7 @@ function lintUpgrade(
   beginAnswer(exchange);
   demand(request.upgrade, "9.3", "the app takes over a connection that nobody asked it to");
   // A 101 may set Connection (RFC 9110 section 7.8), so check only the syntax of the fields.
-  fieldPairs(headers);
+  rawFields(headers);
   const connection = respond.upgrade(headers);
   answered(respond, exchange);
   exchange.ended = true;

@@ -3,7 +3,7 @@
  * Connection). It is Latin-1 text, so that head and ASCII content go out in one write.
  */
 import { isFieldName, isFieldValue } from "../gateway/fields.ts";
-import { REASONS } from "../gateway/reasons.ts";
+import { REASONS } from "../gateway/statuses.ts";
 
 const statusLines: (string | undefined)[] = [];
 

@@ -199,14 +199,14 @@ export class HostedApp {
     }
     this.ready.then(
       () => runHandler(handler, request, response),
-      (cause) => response.giveUp(new HttpError(503, "the app failed to start", { cause })),
+      (cause) => response.abort(new HttpError(503, "the app failed to start", { cause })),
     );
   }
 
   #timeOut({ request, response }: Exchange): void {
     if (response.headSent || response.complete) return;
     request.abort(new RequestAborted("the time for this request is over"));
-    response.giveUp(
+    response.abort(
       new HttpError(503, `no answer within ${(this.#options.requestTimeout as number) / 1000} s`),
     );
   }

@@ -1,7 +1,7 @@
 /** `tsgun/testing`: calls an app without a socket, with all guarantees of a server. */
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
-import { fieldPairs, joinFields } from "../gateway/fields.ts";
+import { joinFields, rawFields } from "../gateway/fields.ts";
 import type { App, Endpoint, Fields, GatewayRequest, Handler, HeadersInput } from "../gateway/types.ts";
 import { AnswerCollector } from "./answer-collector.ts";
 import { asksForUpgrade, fieldValue } from "./framing.ts";
@@ -144,7 +144,7 @@ function collect(hosted: HostedApp, options: InjectOptions): Promise<AnswerColle
         : new IterableSource(options.body ?? "", {
             length,
             limit: hosted.bodyLimit,
-            rawTrailers: fieldPairs(options.trailers),
+            rawTrailers: rawFields(options.trailers),
             onStart: () => {
               if (waits && !exchange.response.headSent) collector.informational(100, []);
             },
@@ -172,7 +172,7 @@ function collect(hosted: HostedApp, options: InjectOptions): Promise<AnswerColle
 
 /** Adds the fields that a client would: Host and framing. */
 function framedHeaders(options: InjectOptions): { rawHeaders: string[]; length: number | undefined } {
-  const rawHeaders = fieldPairs(options.headers);
+  const rawHeaders = rawFields(options.headers);
   const { body, trailers, httpVersion = "1.1" } = options;
   if (httpVersion === "1.1" && fieldValue(rawHeaders, "host") === undefined) {
     rawHeaders.unshift("Host", "localhost");

@@ -3,7 +3,7 @@
  * under longer names.
  */
 
-import { REASONS } from "../gateway/reasons.ts";
+import { REASONS } from "../gateway/statuses.ts";
 import type { AccessEntry } from "./access-entry.ts";
 import { clfTime, isoTime } from "./log-time.ts";
 

@@ -272,7 +272,7 @@ export class EngineConnection
     if (begun) respondToFault(answer, fault, () => this.#running);
     arriving.break(fault);
     if (answer.complete) this.close();
-    else if (!begun && !answer.headSent) answer.giveUp(fault);
+    else if (!begun && !answer.headSent) answer.abort(fault);
   }
 
   #onPeerEnd(): void {
@@ -497,7 +497,7 @@ export class EngineConnection
     this.#keepAlive = false;
     this.#log?.because("timeout");
     this.#request?.abort(new RequestAborted("the time for this request is over"));
-    answer.giveUp(new HttpError(503, `no answer within ${this.#host.options.timeouts.request / 1000} s`));
+    answer.abort(new HttpError(503, `no answer within ${this.#host.options.timeouts.request / 1000} s`));
   }
 
   /** The deadline has passed. */

@@ -15,6 +15,7 @@ import { HeadLimitError } from "../../http/head-limit.ts";
 import { type RequestHead, RequestParser, type RequestParserEvents } from "../../http/request-parser.ts";
 import type { RecordedRequest } from "../../ipc/stall-report.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
+import { Linger } from "../linger.ts";
 import type { PeerWatch, WatchedPeer } from "../peer-watch.ts";
 import type { RunningHandlers } from "../running-handlers.ts";
 import type { EngineOptions } from "../server-options.ts";
@@ -52,14 +53,6 @@ export interface ConnectionHost {
   onClosed(connection: EngineConnection): void;
 }
 
-/**
- * After the last answer we listen on, so that no reset overtakes it (RFC 9112, 9.6): until the client has been
- * silent for a while, and for so long at most. How much comes is no measure: a proxy that passes on a large
- * upload looks for the answer when it cannot go on writing, and takes a broken connection for no answer.
- */
-const LINGER_SILENCE_MS = 2000;
-const LINGER_MAX_MS = 30_000;
-
 type Phase = "idle" | "head" | "exchange" | "lingering" | "upgraded" | "closed";
 
 export class EngineConnection
@@ -86,8 +79,8 @@ export class EngineConnection
   #keepAlive = true;
   /** The body of the current request, unless it has none. */
   #arriving: ArrivingBody | undefined;
-  /** When a lingering connection ends in any case; undefined until its last answer has been sent. */
-  #lingerUntil: number | undefined;
+  /** Undefined until the last response has been sent. */
+  #linger: Linger | undefined;
   #upgraded: UpgradedStream | undefined;
 
   constructor(socket: Socket, host: ConnectionHost, context: ExchangeContext) {
@@ -141,7 +134,10 @@ export class EngineConnection
       case "upgraded":
         return (this.#upgraded as UpgradedStream).receive(bytes);
       case "lingering":
-        if (this.#lingerUntil !== undefined) this.#listenOn(this.#lingerUntil);
+        if (this.#linger !== undefined) {
+          this.#linger.received(this.#host.now);
+          this.deadline = this.#linger.deadline;
+        }
         return true;
       case "closed":
         return true;
@@ -468,15 +464,10 @@ export class EngineConnection
     this.#forgetExchange();
     this.#enter("lingering", Number.POSITIVE_INFINITY);
     this.#output.end(() => {
-      this.#lingerUntil = this.#host.now + LINGER_MAX_MS;
-      this.#listenOn(this.#lingerUntil);
+      this.#linger = new Linger(this.#host.now);
+      this.deadline = this.#linger.deadline;
     });
     this.input.resume();
-  }
-
-  /** The client has just done something: it gets its time once more. */
-  #listenOn(atMost: number): void {
-    this.deadline = Math.min(atMost, this.#host.now + LINGER_SILENCE_MS);
   }
 
   /** The server drains: an idle connection may bring one more request until then, in the host's time. */

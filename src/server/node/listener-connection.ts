@@ -3,6 +3,7 @@
  * blocked loop, or does not have. They are looked at on each tick. All times are those of the server's clock.
  */
 import type { Socket } from "node:net";
+import { Linger } from "../linger.ts";
 import type { WatchedPeer } from "../peer-watch.ts";
 import type { ServerTimeouts } from "../server-options.ts";
 import type { ListenerExchange } from "./listener-exchange.ts";
@@ -11,10 +12,6 @@ import { WriteProgress } from "./write-progress.ts";
 
 /** What a client has not done in time. */
 export type Overdue = "head" | "content" | "answer" | "next request";
-
-/** How long a client that was refused may take to read why, while what it still sends is thrown away. */
-const LINGER_SILENCE_MS = 2000;
-const LINGER_MAX_MS = 30_000;
 
 /** What node's parser stumbled over. */
 export interface ConnectionFailure {
@@ -27,8 +24,7 @@ export interface ConnectionFailure {
 interface Refusal {
   /** What had been received when the client was last heard. */
   bytes: number;
-  heardAt: number;
-  readonly until: number;
+  readonly linger: Linger;
 }
 
 export class ListenerConnection implements WatchedPeer {
@@ -130,7 +126,7 @@ export class ListenerConnection implements WatchedPeer {
    */
   refuse(now: number, tell?: () => void): void {
     if (this.refused) return;
-    this.#refusal = { bytes: this.socket.bytesRead, heardAt: now, until: now + LINGER_MAX_MS };
+    this.#refusal = { bytes: this.socket.bytesRead, linger: new Linger(now) };
     // Before node, which knows no reason.
     if (tell !== undefined) this.socket.prependOnceListener("close", tell);
     this.socket.end();
@@ -153,9 +149,9 @@ export class ListenerConnection implements WatchedPeer {
     const { bytesRead } = this.socket;
     if (bytesRead !== refusal.bytes) {
       refusal.bytes = bytesRead;
-      refusal.heardAt = now;
+      refusal.linger.received(now);
     }
-    return now >= refusal.until || now - refusal.heardAt >= LINGER_SILENCE_MS;
+    return now >= refusal.linger.deadline;
   }
 
   #contentOverdue(now: number): Overdue | undefined {

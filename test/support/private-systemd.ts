@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { descendants } from "../../src/worker/watchdog/child-processes.ts";
+import { descendants } from "../../src/system/process-tree.ts";
 import { missing } from "./component.ts";
 
 const SCRIPT = join(import.meta.dirname, "..", "systemd", "private-systemd.sh");

@@ -7,7 +7,7 @@ import { writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { describeStall, type StallReport } from "../../ipc/stall-report.ts";
-import { descendants, mainThreadState } from "./child-processes.ts";
+import { descendants, mainThreadState } from "../../system/process-tree.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { BOOTED, DETACH, MainThread, type Snapshot } from "./main-thread.ts";
 import { StallClock } from "./stall-clock.ts";

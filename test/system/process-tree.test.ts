@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { descendants, mainThreadState } from "../../../src/worker/watchdog/child-processes.ts";
+import { descendants, mainThreadState } from "../../src/system/process-tree.ts";
 
 type Row = [pid: number, command: string, state: string, parent: number];
 

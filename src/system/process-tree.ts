@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import type { ChildProcess, ThreadState } from "../../ipc/stall-report.ts";
+import type { ChildProcess, ThreadState } from "../ipc/stall-report.ts";
 
 const PS_TIMEOUT_MS = 500;
 

@@ -7,6 +7,7 @@ import { isAlive } from "../control/socket-name.ts";
 import { defaultControlSocket, listControlSockets } from "../control/socket-path.ts";
 import type { RunningServer } from "../deploy/doctor/facts.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { openFilesLimit } from "../server/descriptor-budget.ts";
 
 export interface ServerOptions {
   readonly pid?: string;
@@ -56,12 +57,6 @@ async function askServer(socket: string): Promise<RunningServer> {
     workers: workers.map(({ pid }) => ({ pid, openFiles: openFilesLimit(pid) })),
     ...initialEnvironment(status.pid),
   };
-}
-
-/** Returns the soft limit. Node has raised it to the hard one at start-up. */
-function openFilesLimit(pid: number): number | undefined {
-  const limit = /^Max open files\s+(\d+)/m.exec(procFile(pid, "limits") ?? "")?.[1];
-  return limit === undefined ? undefined : Number(limit);
 }
 
 /** Reads the initial environment from /proc. It still has systemd's variables, which the server has since unset. */

@@ -1,5 +1,8 @@
-/** File descriptor limits of this process. */
+/** File descriptors: the first inherited one, and the limits of this process. */
 import { closeSync, openSync } from "node:fs";
+
+/** The first descriptor after standard input, output and error: where the ones that a parent hands over begin. */
+export const FIRST_INHERITED_FD = 3;
 
 const MEANINGS: Record<string, string> = {
   EMFILE: "this process is out of descriptors: raise ulimit -n, or systemd's LimitNOFILE=",

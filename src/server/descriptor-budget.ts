@@ -18,7 +18,7 @@ export class DescriptorBudget {
   /** How many may be open while connections are accepted. */
   readonly usable: number;
 
-  constructor(limit = openFilesLimit()) {
+  constructor(limit = ownOpenFilesLimit()) {
     const reserve = Math.min(LARGEST_RESERVE, Math.max(SMALLEST_RESERVE, limit * RESERVE_SHARE));
     this.limit = limit;
     this.usable = Number.isFinite(limit)
@@ -62,13 +62,20 @@ export function descriptorOf(socket: Socket): number {
   return (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
 }
 
-/** The soft limit of open files. Node raises it to the hard one when it starts. */
-function openFilesLimit(): number {
+/** The soft limit of open files of a process; undefined if /proc names none. Node raises its own to the hard limit at start. */
+export function openFilesLimit(pid: number | "self"): number | undefined {
   try {
-    const [, soft] = /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "latin1")) ?? [];
-    return Number(soft) || Number.POSITIVE_INFINITY;
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, "latin1")) ?? [];
+    return Number(soft) || undefined;
   } catch {
-    const report = process.report?.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
-    return Number(report?.userLimits?.open_files?.soft) || Number.POSITIVE_INFINITY;
+    return undefined;
   }
+}
+
+/** Without /proc Node's report names the limit. */
+function ownOpenFilesLimit(): number {
+  const limit = openFilesLimit("self");
+  if (limit !== undefined) return limit;
+  const report = process.report?.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
+  return Number(report?.userLimits?.open_files?.soft) || Number.POSITIVE_INFINITY;
 }

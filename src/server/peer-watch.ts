@@ -13,6 +13,7 @@
 import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { withClosedPeers } from "./closed-peers.ts";
+import { descriptorOf } from "./descriptor-budget.ts";
 
 /** A connection that owes its client something, or that an app has taken over. */
 export interface WatchedPeer {
@@ -50,7 +51,7 @@ const NOTHING = new Uint8Array(0);
 
 /** True when nothing can be sent on the connection any more. One system call; sends nothing. */
 export function isBroken(socket: Socket): boolean {
-  const { fd = -1 } = (socket as { _handle?: { fd?: number } | null })._handle ?? {};
+  const fd = descriptorOf(socket);
   if (fd < 0) return false;
   try {
     writeSync(fd, NOTHING);

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import type { ThreadState } from "../ipc/stall-report.ts";
 
 export type ProcessState =
   /** On a CPU or waiting for one. */
@@ -67,4 +68,17 @@ function psState(pid: number): string | undefined {
 export function processState(pid: number, root = "/"): ProcessState {
   const letter = procStat(pid, root)?.[0] ?? (exists(pid) ? psState(pid) : "X");
   return STATES[letter?.[0] ?? ""] ?? "unknown";
+}
+
+const THREAD_STATES: { readonly [State in ProcessState]?: ThreadState } = {
+  running: "running",
+  sleeping: "waiting",
+  uninterruptible: "uninterruptible",
+  stopped: "stopped",
+};
+
+/** The state of the main thread of `pid`, which /proc/PID/stat describes. Unknown without /proc: it spawns nothing. */
+export function mainThreadState(pid: number, root = "/"): ThreadState {
+  const state = STATES[procStat(pid, root)?.[0] ?? ""];
+  return (state && THREAD_STATES[state]) ?? "unknown";
 }

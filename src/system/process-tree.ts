@@ -1,43 +1,35 @@
 /**
- * Lists the descendants of a process. Reads /proc where it exists, which needs no other program (this runs while the
- * main thread is blocked and the machine may be in trouble); runs `ps` elsewhere.
+ * The running processes, and the descendants of one of them. Reads /proc where it exists, which needs no other program
+ * (a worker's watchdog uses this while the main thread is blocked and the machine may be in trouble); runs `ps` elsewhere.
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import type { ChildProcess, ThreadState } from "../ipc/stall-report.ts";
+import type { ChildProcess } from "../ipc/stall-report.ts";
+import { procStat } from "./process-state.ts";
 
 const PS_TIMEOUT_MS = 500;
 
-interface Entry {
-  pid: number;
-  parent: number;
+export interface RunningProcess {
+  readonly pid: number;
+  readonly parent: number;
 }
 
-/** The fields of /proc/PID/stat after the command, which may itself hold spaces and brackets (proc(5)). */
-function statFields(root: string, pid: string): string[] | undefined {
-  try {
-    const stat = readFileSync(`${root}/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  } catch {
-    return undefined;
-  }
-}
-
-function fromProc(root: string): Entry[] | undefined {
+/** All processes, from /proc; undefined without it. `root` is the folder that contains /proc. */
+export function processesFromProc(root = "/"): RunningProcess[] | undefined {
   let names: string[];
   try {
-    names = readdirSync(root).filter((name) => /^\d+$/.test(name));
+    names = readdirSync(`${root}/proc`).filter((name) => /^\d+$/.test(name));
   } catch {
     return undefined;
   }
   if (names.length === 0) return undefined;
   return names.flatMap((name) => {
-    const parent = statFields(root, name)?.[1];
+    const parent = procStat(Number(name), root)?.[1];
     return parent === undefined ? [] : [{ pid: Number(name), parent: Number(parent) }];
   });
 }
 
-function fromPs(): Entry[] {
+function processesFromPs(): RunningProcess[] {
   const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,ppid="], {
     encoding: "utf8",
     timeout: PS_TIMEOUT_MS,
@@ -50,36 +42,23 @@ function fromPs(): Entry[] {
 
 function commandOf(root: string, pid: number): string {
   try {
-    return readFileSync(`${root}/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+    return readFileSync(`${root}/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
   } catch {
     return "";
   }
 }
 
 /** Every process below `pid`, parents before their children. */
-export function descendants(pid: number, root = "/proc"): ChildProcess[] {
-  const entries = fromProc(root) ?? fromPs();
+export function descendants(pid: number, root = "/"): ChildProcess[] {
+  const processes = processesFromProc(root) ?? processesFromPs();
   const found: ChildProcess[] = [];
   const parents = [pid];
   for (const parent of parents) {
-    for (const entry of entries) {
-      if (entry.parent !== parent || parents.includes(entry.pid)) continue;
-      parents.push(entry.pid);
-      found.push({ pid: entry.pid, command: commandOf(root, entry.pid) });
+    for (const candidate of processes) {
+      if (candidate.parent !== parent || parents.includes(candidate.pid)) continue;
+      parents.push(candidate.pid);
+      found.push({ pid: candidate.pid, command: commandOf(root, candidate.pid) });
     }
   }
   return found;
-}
-
-const STATES: Record<string, ThreadState> = {
-  R: "running",
-  S: "waiting",
-  D: "uninterruptible",
-  T: "stopped",
-  t: "stopped",
-};
-
-/** State of the main thread of `pid`: /proc/PID/stat describes the thread group leader. */
-export function mainThreadState(pid: number, root = "/proc"): ThreadState {
-  return STATES[statFields(root, String(pid))?.[0] ?? ""] ?? "unknown";
 }

@@ -4,8 +4,8 @@
  */
 import { fstatSync } from "node:fs";
 import { ExitCode, FatalError } from "../errors.ts";
+import { FIRST_INHERITED_FD } from "../native/descriptors.ts";
 
-const FIRST_FD = 3;
 const UNNAMED = "unknown";
 
 export interface ActivatedSocket {
@@ -52,7 +52,7 @@ export function takeActivatedSockets(
   }
   const names = list?.split(":") ?? [];
   return Array.from({ length: Number(count) }, (_, index) => {
-    requireSocket(FIRST_FD + index);
-    return { fd: FIRST_FD + index, name: names[index] || UNNAMED };
+    requireSocket(FIRST_INHERITED_FD + index);
+    return { fd: FIRST_INHERITED_FD + index, name: names[index] || UNNAMED };
   });
 }

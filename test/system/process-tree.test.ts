@@ -5,23 +5,27 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { descendants, mainThreadState } from "../../src/system/process-tree.ts";
+import { mainThreadState } from "../../src/system/process-state.ts";
+import { descendants } from "../../src/system/process-tree.ts";
 
 type Row = [pid: number, command: string, state: string, parent: number];
 
 function procfs(t: TestContext, rows: Row[]): string {
   const root = mkdtempSync(join(tmpdir(), "tsgun-proc-"));
   t.after(() => rmSync(root, { recursive: true }));
-  mkdirSync(join(root, "sys"));
+  mkdirSync(join(root, "proc", "sys"), { recursive: true });
   for (const [pid, command, state, parent] of rows) {
-    mkdirSync(join(root, String(pid)));
-    writeFileSync(join(root, String(pid), "stat"), `${pid} (${command}) ${state} ${parent} 1 1 0 -1\n`);
-    writeFileSync(join(root, String(pid), "cmdline"), `${command}\0--flag\0`);
+    mkdirSync(join(root, "proc", String(pid)));
+    writeFileSync(
+      join(root, "proc", String(pid), "stat"),
+      `${pid} (${command}) ${state} ${parent} 1 1 0 -1\n`,
+    );
+    writeFileSync(join(root, "proc", String(pid), "cmdline"), `${command}\0--flag\0`);
   }
   return root;
 }
 
-test("children and theirs, parents first, nobody else's", (t) => {
+test("descendants are listed, parents before their children", (t) => {
   const root = procfs(t, [
     [1, "init", "S", 0],
     [10, "worker", "R", 1],
@@ -35,7 +39,7 @@ test("children and theirs, parents first, nobody else's", (t) => {
   ]);
 });
 
-test("the state of the main thread", (t) => {
+test("the state of the main thread is read from /proc", (t) => {
   const root = procfs(t, [
     [10, "a) R 1", "S", 1],
     [11, "b", "R", 1],
@@ -49,7 +53,7 @@ test("the state of the main thread", (t) => {
   );
 });
 
-test("a real child, by whatever this machine offers", async (t) => {
+test("a real child is found by /proc and by ps", async (t) => {
   const child = spawn("sleep", ["60"]);
   t.after(() => child.kill("SIGKILL"));
   await once(child, "spawn");

@@ -2,14 +2,14 @@
  * `--daemon`: the command starts itself again in a session of its own and stays until that one says that it
  * serves, or why not. Whoever ran the command learns from its exit code; nothing is guessed from time.
  */
+
 import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { ExitCode, FatalError } from "../../errors.ts";
+import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import { startedChild } from "../workers/child-process.ts";
 import { REPORT_FD, readReport } from "./boot-report.ts";
-
-const FIRST_FREE_FD = 3;
 
 export interface DaemonOptions {
   /** Arguments of the command, without the program and the script. */
@@ -45,7 +45,7 @@ function openLog(path: string | undefined): number | "ignore" {
 async function spawnDaemon(options: DaemonOptions, reportFd: number): Promise<ChildProcess> {
   const { args, inherited = 0, script = process.argv[1] as string } = options;
   const [out, err] = [openLog(options.stdout), openLog(options.stderr)];
-  const handedOn = Array.from({ length: inherited }, (_, index) => FIRST_FREE_FD + index);
+  const handedOn = Array.from({ length: inherited }, (_, index) => FIRST_INHERITED_FD + index);
   try {
     return await startedChild({
       program: process.execPath,
@@ -70,7 +70,7 @@ async function spawnDaemon(options: DaemonOptions, reportFd: number): Promise<Ch
  * cannot be started.
  */
 export async function startDaemon(options: DaemonOptions): Promise<DaemonOutcome> {
-  const reportFd = FIRST_FREE_FD + (options.inherited ?? 0);
+  const reportFd = FIRST_INHERITED_FD + (options.inherited ?? 0);
   const child = await spawnDaemon(options, reportFd);
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once("exit", (code, signal) => resolve({ code, signal }));

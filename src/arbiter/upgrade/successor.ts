@@ -1,6 +1,8 @@
 /** The old arbiter's view of the one that is to follow it: starts its process, lets go, or ends it. */
+
 import type { ChildProcess } from "node:child_process";
 import type { Duplex } from "node:stream";
+import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import type { HandedDoors } from "../control/control-endpoints.ts";
 import type { Listener } from "../sockets/bind.ts";
 import { startChild } from "../workers/child-process.ts";
@@ -16,9 +18,6 @@ export interface SuccessorLaunch {
   /** How long it may take until it serves, in milliseconds. */
   readonly bootTime: number;
 }
-
-/** The first descriptor behind standard input, output and error. */
-const FIRST_INHERITED = 3;
 
 /** How long a successor that is told to go may take, in milliseconds, before it is killed. */
 const END_TIME = 5000;
@@ -39,7 +38,7 @@ export class Successor {
     const { invocation, bootTime } = launch;
     this.#post = post;
     const { handover, descriptors } = handedOver(launch);
-    const reportFd = FIRST_INHERITED + descriptors.length;
+    const reportFd = FIRST_INHERITED_FD + descriptors.length;
     let notStarted: (error: Error) => void = () => {};
     const unstarted = new Promise<string>((resolve) => {
       notStarted = ({ message }) => resolve(`the new arbiter could not be started: ${message}`);
@@ -138,14 +137,14 @@ function handedOver({ listeners, endpoints }: SuccessorLaunch): {
   const descriptors = [...listeners, ...(health === undefined ? [] : [health])].map((one) => one.descriptor);
   const renumbered = listeners.map((listener, index) => ({
     ...listener,
-    descriptor: FIRST_INHERITED + index,
+    descriptor: FIRST_INHERITED_FD + index,
   }));
   const handover = {
     pid: process.pid,
     listeners: renumbered,
     endpoints: {
       ...endpoints,
-      ...(health && { health: { ...health, descriptor: FIRST_INHERITED + listeners.length } }),
+      ...(health && { health: { ...health, descriptor: FIRST_INHERITED_FD + listeners.length } }),
     },
   };
   return { handover, descriptors };

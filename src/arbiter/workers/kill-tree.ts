@@ -4,10 +4,9 @@
  * Elsewhere tree-kill finds the family by asking `pgrep`.
  */
 import type { ChildProcess } from "node:child_process";
-import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
-import { procStat } from "../../system/process-state.ts";
+import { processesFromProc } from "../../system/process-tree.ts";
 
 /** How long the package is waited for; then the process is killed without it. In milliseconds. */
 const PATIENCE = 1000;
@@ -36,8 +35,8 @@ function isUnreaped(child: ChildProcess): boolean {
 function stoppedFamily(pid: number): readonly number[] | undefined {
   const found = new Set([pid]);
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    const entries = processes();
-    if (entries.length === 0) return undefined;
+    const entries = processesFromProc();
+    if (entries === undefined) return undefined;
     const before = round === 0 ? 0 : found.size;
     for (const parent of found) {
       for (const entry of entries) if (entry.parent === parent) found.add(entry.pid);
@@ -46,18 +45,6 @@ function stoppedFamily(pid: number): readonly number[] | undefined {
     for (const member of [...found].slice(before)) signal(member, "SIGSTOP");
   }
   return [...found];
-}
-
-function processes(): { pid: number; parent: number }[] {
-  let names: string[];
-  try {
-    names = readdirSync("/proc");
-  } catch {
-    return [];
-  }
-  return names
-    .filter((name) => /^\d+$/.test(name))
-    .map((name) => ({ pid: Number(name), parent: Number(procStat(Number(name))?.[1]) }));
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -1,4 +1,5 @@
 /** The arbiter's view of one worker: starts its process, speaks to it, ends it, and posts what it does. */
+
 import type { ChildProcess } from "node:child_process";
 import cluster from "node:cluster";
 import { extname } from "node:path";
@@ -7,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { HOOKS, type HookName, type Hooks } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
 import type { Assignment, BootFailure, FromWorker, Identity, ToWorker } from "../../ipc/messages.ts";
+import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import type { ArbiterEvent } from "../event.ts";
 import { appEnvironment, type ChildLaunch, startChild } from "./child-process.ts";
 import { HeldRequests } from "./held-requests.ts";
@@ -15,9 +17,6 @@ import { readWorkerReports } from "./worker-reports.ts";
 
 /** The worker's own program, run from the same folder of files as this one: built or source. */
 const PROGRAM = fileURLToPath(new URL(`../../worker/main${extname(import.meta.filename)}`, import.meta.url));
-
-/** The first descriptor behind standard input, output and error. */
-const FIRST_INHERITED = 3;
 
 /** Where node knows it: SIGUSR1 opens no debugger port, not even before a listener for it is there. */
 const NO_DEBUGGER = "--disable-sigusr1";
@@ -123,9 +122,9 @@ function assignmentOf(launch: Launch): Assignment<Config> {
   return {
     slot: launch.slot,
     generation: launch.generation,
-    descriptors: launch.sockets.map((_, index) => FIRST_INHERITED + index),
+    descriptors: launch.sockets.map((_, index) => FIRST_INHERITED_FD + index),
     arbiter: process.pid,
-    reports: FIRST_INHERITED + launch.sockets.length,
+    reports: FIRST_INHERITED_FD + launch.sockets.length,
     errorLog: launch.errorLog,
     accessLog: launch.accessLog,
     identity: launch.identity,

@@ -1,27 +1,26 @@
 /**
- * The access log's view of one connection: it follows the request under way and writes its line when it ends, once,
- * however it ends. A connection has one only where the access log is on.
+ * The access log's view of one connection of the engine, used again for each of its exchanges. A connection has one only
+ * if the access log is on.
  */
 import { CLIENT_FIELDS, ForwardedClients } from "../../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import type { ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
-import type { Endpoint } from "../../gateway/types.ts";
 import { FieldPicker, fieldIn } from "../../http/field-picker.ts";
 import type { RequestHead } from "../../http/request-parser.ts";
-import type { RecordedRequest } from "../../ipc/stall-report.ts";
-import { type AccessEntry, CLIENT_GONE, NO_ANSWER, type RequestEnd } from "../../log/access-entry.ts";
+import type { RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
-import { parseRequestLine, parseStatus } from "../start-line.ts";
+import { ExchangeLog } from "../exchange-log.ts";
+import { parseRequestLine } from "../start-line.ts";
 
-/** The fields of an answer: lines ready to be sent, or names and values in turn. */
-type AnswerFields = string | readonly string[];
+/** The fields of a response: lines ready to send, or alternating names and values. */
+type ResponseFields = string | readonly string[];
 
 /** What the logs of all connections of a server share. */
 export class EngineExchangeLogs {
   readonly log: AccessLog;
-  /** Finds clients behind proxies; undefined where none is trusted. */
+  /** Finds clients behind trusted proxies; undefined if no proxy is trusted. */
   readonly clients: ForwardedClients | undefined;
-  /** Finds what the format and the proxies' word take of a head. */
+  /** Finds the fields of a head that the format and the proxy rules read. */
   readonly picker: FieldPicker;
 
   constructor(log: AccessLog, rules: ProxyRules | undefined) {
@@ -35,47 +34,25 @@ export class EngineExchangeLogs {
   }
 }
 
-export class EngineExchangeLog implements AccessEntry {
-  method = "";
-  target = "";
-  protocol = "";
-  status = 0;
-  bytes = 0;
-  time = 0;
-  duration = 0;
-  end: RequestEnd = "complete";
-  readonly #log: AccessLog;
+export class EngineExchangeLog extends ExchangeLog {
   readonly #picker: FieldPicker;
-  readonly #peer: Endpoint;
-  /** Undefined where the peer is not trusted. */
-  readonly #clients: ForwardedClients | undefined;
-  readonly #readField = (name: string): string | undefined => this.requestField(name);
-  #open = false;
-  #startedAt = 0;
   #head: RequestHead | undefined;
   #request: ExchangeRequest | undefined;
-  /** The field section, where a head was refused before it became one. */
+  /** The field section of a head that was refused before it was parsed. */
   #section = "";
-  /** What the picker found in the head, once something was asked. */
+  /** The fields that the picker found in the head; set when one is first read. */
   #picked: (string | undefined)[] | undefined;
-  #fields: AnswerFields = "";
+  #fields: ResponseFields = "";
   #length: number | undefined;
-  #reason: RequestEnd | undefined;
 
   constructor({ log, clients, picker }: EngineExchangeLogs, context: ExchangeContext) {
-    this.#log = log;
+    super(log, { peer: context.peer, clients: context.proxyRules && clients });
     this.#picker = picker;
-    // Asked for now: a closed socket does not know any more whom it was connected to.
-    this.#peer = context.peer;
-    this.#clients = context.proxyRules && clients;
   }
 
-  // ---- what the connection tells
-
-  /** A request has come; `startedAt` is when, as `performance.now()` has it. */
+  /** Starts an exchange. @param startedAt when its request arrived, as in `performance.now()` */
   begin(head: RequestHead, startedAt: number): void {
-    this.#open = true;
-    this.#startedAt = startedAt;
+    this.open(startedAt);
     this.#head = head;
     this.method = head.method;
     this.target = head.target;
@@ -84,46 +61,37 @@ export class EngineExchangeLog implements AccessEntry {
     this.bytes = 0;
     this.#fields = "";
     this.#length = undefined;
-    this.#reason = undefined;
   }
 
-  /** It is the app's to answer. */
+  /** Sets the request that the app was called with. */
   handOver(request: ExchangeRequest): void {
     this.#request = request;
   }
 
-  /** The head of a final answer is sent. `length` is what Content-Length says. */
-  answer(status: number, fields: AnswerFields, length: number | undefined): void {
+  /** Sets what the head of the final response says; `length` is its Content-Length. */
+  answer(status: number, fields: ResponseFields, length: number | undefined): void {
     this.status = status;
     this.#fields = fields;
     this.#length = length;
   }
 
-  /** Why it will end, if it does not end well. The first reason stands. */
-  because(reason: RequestEnd): void {
-    if (this.#open) this.#reason ??= reason;
-  }
-
-  /** The request is over: its line is written, unless it has been. */
-  finish(end: RequestEnd): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#measure(this.#reason ?? end);
-    this.#log.write(this);
+  override finish(end: RequestEnd): void {
+    if (!this.isOpen) return;
+    super.finish(end);
     this.#head = undefined;
     this.#request = undefined;
     this.#fields = "";
     this.#picked = undefined;
   }
 
-  /** A request was refused and answered; if its head was not whole, `received` is what had come of it. */
+  /** Ends a request that was refused and answered. @param received what had arrived, if its head was incomplete */
   refuse(status: number, received: string): void {
-    if (!this.#open) this.#beginRefused(received);
+    if (!this.isOpen) this.#beginRefused(received);
     this.finish(status === 408 ? "timeout" : "refused");
     this.#section = "";
   }
 
-  /** A head will never be whole: `received` is what had come of it. */
+  /** Logs a request whose head will never be complete. @param received what had arrived of it */
   broke(received: string, end: RequestEnd): void {
     this.#beginRefused(received);
     this.status = 0;
@@ -134,63 +102,31 @@ export class EngineExchangeLog implements AccessEntry {
 
   #beginRefused(received: string): void {
     const [method, target, protocol] = parseRequestLine(received);
-    this.#open = true;
-    this.#startedAt = performance.now();
+    this.open(performance.now());
     this.method = method;
     this.target = target;
     this.protocol = protocol;
-    this.#reason = undefined;
     const lineEnd = received.indexOf("\r\n");
     this.#section = lineEnd === -1 ? "" : received.slice(lineEnd + 2);
   }
 
-  /** The app, which was given the bare connection, has sent its first bytes: most likely a status line. */
-  upgraded(first: Uint8Array): void {
-    this.status = parseStatus(first) ?? 101;
-    this.finish(this.status < 300 ? "upgraded" : "complete");
-  }
-
-  /** For a worker that is stuck: the request under way as it is now. */
-  record(): RecordedRequest | undefined {
-    if (!this.#open) return undefined;
-    this.#measure("complete");
-    return this.#log.record(this);
-  }
-
-  #measure(end: RequestEnd): void {
-    this.duration = performance.now() - this.#startedAt;
-    this.time = Date.now() - this.duration;
-    this.end = end;
-    if (end === "complete") return;
+  protected override measure(end: RequestEnd): void {
+    // An app may fail because its client has gone: that error status was sent to nobody.
     if (end === "client-gone" && (this.status === 0 || this.status >= 500)) {
-      // An app whose client has gone may fail for it: nobody was told that.
-      this.status = CLIENT_GONE;
+      this.status = 0;
       this.bytes = 0;
-    } else if (this.status === 0) {
-      this.status = NO_ANSWER;
     }
-  }
-
-  // ---- what the format asks
-
-  get remote(): string {
-    return this.#clients === undefined
-      ? this.#peer.address
-      : this.#clients.address(this.#readField, this.#peer);
+    super.measure(end);
   }
 
   get id(): string {
     return this.#request?.id ?? "";
   }
 
-  get trusted(): boolean {
-    return this.#clients !== undefined;
-  }
-
   requestField(name: string): string | undefined {
     this.#picked ??= this.#head?.pick(this.#picker) ?? this.#picker.pick(this.#section);
-    const place = this.#picker.placeOf(name);
-    return place === undefined ? this.#head?.field(name) : this.#picked[place];
+    const index = this.#picker.placeOf(name);
+    return index === undefined ? this.#head?.field(name) : this.#picked[index];
   }
 
   responseField(name: string): string | undefined {

@@ -12,7 +12,7 @@
  */
 import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
-import { withClosedPeers } from "./closed-peers.ts";
+import { withClosedPeers } from "../system/closed-peers.ts";
 import { descriptorOf } from "./descriptor-budget.ts";
 
 /** A connection that owes its client something, or that an app has taken over. */

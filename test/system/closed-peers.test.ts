@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { describe, type TestContext, test } from "node:test";
-import { withClosedPeers } from "../../src/server/closed-peers.ts";
+import { withClosedPeers } from "../../src/system/closed-peers.ts";
 import { until } from "../support/command.ts";
 
 const IPV6 = Object.values(networkInterfaces()).some((list) =>

@@ -1,4 +1,4 @@
-/** Which ends of TCP connections on this machine have been closed, of every family that a server may have. */
+/** Detecting TCP peers on this machine that have closed their socket, for each address family of a listener. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
@@ -10,7 +10,7 @@ import { until } from "../support/command.ts";
 const IPV6 = Object.values(networkInterfaces()).some((list) =>
   list?.some(({ address }) => address === "::1"),
 );
-const skip = process.platform !== "linux" && "only Linux tells";
+const skip = process.platform !== "linux" && "Linux only";
 
 async function accepted(
   context: TestContext,
@@ -29,21 +29,23 @@ async function accepted(
   return [socket, client];
 }
 
-describe("an end that is closed is told from one that has only shut down its sending side", { skip }, () => {
+describe("finds a peer that has closed its socket, not one that has only shut down its sending side", {
+  skip,
+}, () => {
   for (const [listenAt, connectTo] of [
     ["127.0.0.1", "127.0.0.1"],
     ["::1", "::1"],
     ["::", "127.0.0.1"],
   ] as const) {
-    const withoutIt = listenAt.includes(":") && !IPV6 && "this machine has no IPv6";
-    test(`${connectTo}, accepted at ${listenAt}`, { skip: withoutIt }, async (context) => {
+    const noIpv6 = listenAt.includes(":") && !IPV6 && "this machine has no IPv6";
+    test(`from ${connectTo} to ${listenAt}`, { skip: noIpv6 }, async (context) => {
       const [half, halfClient] = await accepted(context, listenAt, connectTo);
       const [closed, closedClient] = await accepted(context, listenAt, connectTo);
       const ends = [once(half, "end"), once(closed, "end")];
       halfClient.end();
       closedClient.destroy();
       await Promise.all(ends);
-      await until("it is known", async () => (await withClosedPeers([half, closed])).length > 0);
+      await until("the closed peer is found", async () => (await withClosedPeers([half, closed])).length > 0);
       assert.deepEqual(await withClosedPeers([half, closed]), [closed]);
     });
   }

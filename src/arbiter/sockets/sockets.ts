@@ -4,7 +4,7 @@
  */
 import { fstatSync } from "node:fs";
 import type { Address } from "../../config/address.ts";
-import { socketTable } from "../../system/socket-table.ts";
+import { ipAddress, socketTable } from "../../system/socket-table.ts";
 import { takeActivatedSockets } from "../../systemd/activation.ts";
 import { type BindOptions, bindAgain, bindAll, fileLoss, type Listener } from "./bind.ts";
 import { closeSocket } from "./open-socket.ts";
@@ -67,16 +67,6 @@ function unixName(rows: string[][], inode: string): string | undefined {
 function tcpName(rows: string[][], inode: string): string | undefined {
   const [address, port] = rows.find((row) => row[9] === inode)?.[1]?.split(":") ?? [];
   if (address === undefined || port === undefined) return undefined;
-  return `http://${hostFromHex(address)}:${Number.parseInt(port, 16)}`;
-}
-
-/** An address is printed as 32-bit numbers of the machine's byte order, which is little-endian wherever Node runs on Linux but s390x. */
-function hostFromHex(hex: string): string {
-  const words = hex.match(/.{8}/g) ?? [];
-  const bytes = words.flatMap((word) => [...Buffer.from(word, "hex")].reverse());
-  if (bytes.length === 4) return bytes.join(".");
-  const groups = bytes.flatMap((byte, index) =>
-    index % 2 === 0 ? [((byte << 8) | (bytes[index + 1] as number)).toString(16)] : [],
-  );
-  return `[${new URL(`http://[${groups.join(":")}]`).hostname.replace(/^\[|\]$/g, "")}]`;
+  const host = ipAddress(address);
+  return `http://${host.includes(":") ? `[${host}]` : host}:${Number.parseInt(port, 16)}`;
 }

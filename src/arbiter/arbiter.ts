@@ -39,7 +39,7 @@ import { ServerHooks } from "./reload/server-hooks.ts";
 import { type BindOptions, bindAgain } from "./sockets/bind.ts";
 import { Listeners } from "./sockets/listeners.ts";
 import { SocketWatch } from "./sockets/socket-watch.ts";
-import { openSockets, takeSockets } from "./sockets/sockets.ts";
+import { adoptSockets, openSockets } from "./sockets/sockets.ts";
 import { outliveStrayErrors } from "./stray-errors.ts";
 import type { BootReport } from "./upgrade/boot-report.ts";
 import { Predecessor, type PredecessorStep } from "./upgrade/handover.ts";
@@ -81,11 +81,11 @@ export class Arbiter {
   readonly #report: BootReport | undefined;
   readonly #terminal = new Terminal();
   readonly #stopsOnHangUp: boolean;
-  readonly #predecessor = Predecessor.take();
+  readonly #predecessor = Predecessor.fromEnvironment();
   readonly #invocation = currentInvocation();
   readonly #sockets = new Listeners({
-    isPreceded: () => this.#predecessor?.isServing === true,
-    isSucceeded: () => this.#upgrade.isSucceeded,
+    hasPredecessor: () => this.#predecessor?.isServing === true,
+    hasSuccessor: () => this.#upgrade.hasSuccessor,
   });
   readonly #socketWatch: SocketWatch;
   readonly #reserve = new DescriptorReserve((warning) => this.#log.warning(warning));
@@ -118,7 +118,7 @@ export class Arbiter {
     this.#workerProcesses = new WorkerProcesses({
       arbiterLog: this.#arbiterLog,
       pool: () => this.#pool,
-      lostLog: (pid, { slot, generation }) =>
+      accessLogOf: (pid, { slot, generation }) =>
         this.#logs.ofLost({ pid, slot }, this.#generations.find(generation) ?? config),
       beforeStart: (worker) => this.#hooks.run(this.#hooksOf(worker.generation), "preFork", worker),
       ended: (worker) => this.#hooks.tell(this.#hooksOf(worker.generation), "childExit", worker),
@@ -178,14 +178,14 @@ export class Arbiter {
         for (const event of await this.#mailbox.take()) this.#take(event);
         this.#upgrade.advance();
         this.#settle();
-        this.#commands.checkWishes();
+        this.#commands.checkPending();
       }
       // The loop is over, but people still know this pid as the server's.
       this.#mailbox.divert((event) => {
-        if (event.type === "command") this.#commands.take(event.command);
+        if (event.type === "command") this.#commands.handle(event.command);
         if (event.type !== "signal") return;
-        if (event.signal === "SIGHUP") this.#upgrade.reloadAsked();
-        if (event.signal === "SIGUSR1") this.#upgrade.reopened();
+        if (event.signal === "SIGHUP") this.#upgrade.forwardReload();
+        if (event.signal === "SIGUSR1") this.#upgrade.forwardReopen();
       });
       await this.#upgrade.finish((pid) => this.#service.handOver(pid));
       this.#arbiterLog.stopped(this.#pool.desired.stop);
@@ -204,7 +204,7 @@ export class Arbiter {
     const handed = this.#predecessor?.listeners;
     const options = this.#bindOptions();
     if (handed === undefined) this.#sockets.hold(await openSockets(this.#fixed.bind, options));
-    else this.#sockets.hold(await takeSockets(handed, options), handed);
+    else this.#sockets.hold(await adoptSockets(handed, options), handed);
   }
 
   #bindOptions(): BindOptions {
@@ -320,22 +320,22 @@ export class Arbiter {
         this.#takeMessage(event.id, event.message);
         return;
       case "exit":
-        this.#workerProcesses.takeExit(event.id, event.ending);
+        this.#workerProcesses.handleExit(event.id, event.ending);
         return;
       case "unstarted":
-        this.#workerProcesses.takeUnstarted(event.id, event.error);
+        this.#workerProcesses.handleStartFailure(event.id, event.error);
         return;
       case "memory":
         this.#recycling.weighed(event.use);
         return;
       case "stall":
-        this.#workerProcesses.takeStall(event.report);
+        this.#workerProcesses.handleStall(event.report);
         return;
       case "command":
-        this.#commands.take(event.command);
+        this.#commands.handle(event.command);
         return;
       case "successor":
-        this.#upgrade.take(event.event);
+        this.#upgrade.handle(event.event);
         return;
       case "predecessor":
         this.#takePredecessor(event.step);
@@ -354,7 +354,7 @@ export class Arbiter {
 
   /** A reload that is asked of an arbiter that leaves is the new arbiter's to do. */
   #askForReload(): void {
-    if (this.#upgrade.reloadAsked()) return;
+    if (this.#upgrade.forwardReload()) return;
     // As in gunicorn, whose logs are rotated by HUP as well. The workers reopen theirs too: they stay if the reload fails.
     this.#reopenLogs();
     this.#reload.ask();
@@ -406,14 +406,14 @@ export class Arbiter {
   /** The shell and the system may both say so: that is one wish. */
   #hangUp(): void {
     if (this.#pool.desired.stop !== undefined) return;
-    this.#arbiterLog.hungUp();
+    this.#arbiterLog.terminalHungUp();
     this.#stopServer("graceful");
   }
 
   #addWorker(): void {
     const { target } = this.#pool.desired;
-    if (this.#upgrade.isLeaving) this.#arbiterLog.leaving(this.#upgrade.successorPid);
-    else if (target >= MOST_WORKERS) this.#arbiterLog.mostWorkers(target);
+    if (this.#upgrade.isLeaving) this.#arbiterLog.noWorkerWhileLeaving(this.#upgrade.successorPid);
+    else if (target >= MOST_WORKERS) this.#arbiterLog.noWorkerAtLimit(target);
     else this.#pool.scale(target + 1);
   }
 
@@ -431,8 +431,8 @@ export class Arbiter {
 
   #reopenLogs(): Outcome {
     const outcome = this.#logs.reopen(this.#generations.configs);
-    this.#workerProcesses.tellAll({ type: "reopen" });
-    this.#upgrade.reopened();
+    this.#workerProcesses.broadcast({ type: "reopen" });
+    this.#upgrade.forwardReopen();
     return outcome;
   }
 
@@ -445,13 +445,13 @@ export class Arbiter {
       config: () => this.#current,
       predecessorPid: () => (this.#predecessor?.isAlive ? this.#predecessor.pid : undefined),
       start: (launch) => new Successor(launch, (event) => this.#mailbox.post({ type: "successor", event })),
-      successorGone: (pid) => PidFile.clearUp(`${this.#pidFile?.path}.2`, pid),
+      cleanUpAfterSuccessor: (pid) => PidFile.clearUp(`${this.#pidFile?.path}.2`, pid),
       reload: () => this.#reload.ask(),
       withdrawReloads: (why) => this.#reload.withdraw(why),
       beforeStart: () => this.#hooks.wait(this.#currentHooks, "preExec"),
-      endpoints: () => this.#endpoints.handed,
-      doorsTaken: () => this.#endpoints.taken(),
-      takeDoorsBack: () => this.#endpoints.takeOver(),
+      endpoints: () => this.#endpoints.sockets,
+      endpointsTakenOver: () => this.#endpoints.waitUntilTakenOver(),
+      reclaimEndpoints: () => this.#endpoints.takeOver(),
     };
   }
 
@@ -459,7 +459,7 @@ export class Arbiter {
     return {
       pool: this.#pool,
       minReady: this.#fixed.minReady,
-      isSucceeded: () => this.#upgrade.isServedByOther,
+      isSuccessorReady: () => this.#upgrade.isSuccessorReady,
       lostSockets: () => this.#sockets.lost(),
       generations: this.#generations,
       post: (command) => this.#mailbox.post({ type: "command", command }),
@@ -468,7 +468,7 @@ export class Arbiter {
       upgrade: () => this.#upgrade.begin(),
       reopen: () => this.#reopenLogs(),
       stop: (mode) => this.#stopServer(mode),
-      leavesTo: () => (this.#upgrade.isLeaving ? this.#upgrade.successorPid : undefined),
+      leavingFor: () => (this.#upgrade.isLeaving ? this.#upgrade.successorPid : undefined),
       describe: () => {
         return {
           name: processName(this.#current),
@@ -496,10 +496,10 @@ export class Arbiter {
       case "ready": {
         const { candidate } = this.#pool.desired;
         const first = candidate?.proven === false && this.#pool.find(id)?.generation === candidate.generation;
-        if (first && this.#generations.standsInFor(candidate.generation) === undefined)
+        if (first && this.#generations.placeholderFor(candidate.generation) === undefined)
           this.#arbiterLog.serving(message.serving);
         this.#pool.workerReady(id);
-        this.#workerProcesses.serves(id);
+        this.#workerProcesses.handleReady(id);
         return;
       }
       case "failed":
@@ -507,7 +507,7 @@ export class Arbiter {
         return;
       case "beat":
         this.#pool.workerBeat(id, message);
-        this.#workerProcesses.evenOut(id);
+        this.#workerProcesses.balanceConnections(id);
         return;
       case "due":
         this.#recycling.due(id, message);
@@ -521,14 +521,14 @@ export class Arbiter {
   #settle(): void {
     this.#tellWorkers();
     const wakeAt = this.#pool.settle();
-    this.#workerProcesses.reviewOomKills(this.#clock.now());
+    this.#workerProcesses.forgetOldOomKills(this.#clock.now());
     const { silence } = this.#pool.desired.limits;
     this.#clock.wake(wakeAt, this.#pool.roster.length === 0 ? undefined : silence / 4);
     const { desired, roster } = this.#pool;
-    const succeeded = this.#upgrade.successorPid !== undefined;
-    this.#service.settled({ desired, roster, reading: this.#reload.isReading, succeeded });
+    const hasSuccessor = this.#upgrade.successorPid !== undefined;
+    this.#service.settled({ desired, roster, reading: this.#reload.isReading, hasSuccessor });
     if (desired.stop !== undefined && this.#pool.now >= desired.stop.beginAt) this.#sockets.release();
-    if (desired.stop === undefined) this.#socketWatch.look(this.#clock.now());
+    if (desired.stop === undefined) this.#socketWatch.check(this.#clock.now());
     this.#reserve.review(this.#clock.now());
   }
 
@@ -561,7 +561,7 @@ export class Arbiter {
       established: (generation) => {
         this.#reload.established(generation);
         process.title = processTitle("arbiter", this.#current);
-        if (this.#generations.standsInFor(generation) === undefined) this.#files?.established(generation);
+        if (this.#generations.placeholderFor(generation) === undefined) this.#files?.established(generation);
         // From now on it answers for the server beside the arbiter before it, on the same socket.
         if (this.#predecessor !== undefined) this.#endpoints.shareHealth();
         this.#report?.ready();
@@ -570,7 +570,8 @@ export class Arbiter {
       substitute: (failure) => {
         // Whoever waits to hear that it serves is told why not; and without a file nothing can be waited for.
         const waits = this.#files?.isIdle === false && this.#report === undefined;
-        if (!waits || this.#generations.standsInFor(this.#generations.newest) !== undefined) return undefined;
+        if (!waits || this.#generations.placeholderFor(this.#generations.newest) !== undefined)
+          return undefined;
         this.#arbiterLog.broken(failure);
         return this.#reload.standIn(failure);
       },
@@ -602,7 +603,7 @@ export class Arbiter {
       config,
       hooks: this.#hooksOf(generation),
       identity: this.#identity,
-      standsInFor: this.#generations.standsInFor(generation),
+      placeholderFor: this.#generations.placeholderFor(generation),
       folder: this.#generations.folderOf(generation),
       ...this.#logs.targets(config),
     };

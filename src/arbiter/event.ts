@@ -2,7 +2,7 @@
 import type { Configuration } from "../config/config.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import type { StallReport } from "../ipc/stall-report.ts";
-import type { Command } from "./control/control-commands.ts";
+import type { ControlCommand } from "./control/control-commands.ts";
 import type { MemoryUse } from "./pool/recycling.ts";
 import type { PredecessorStep, SuccessorEvent } from "./upgrade/handover.ts";
 
@@ -43,7 +43,7 @@ export type ArbiterEvent =
   /** A worker's process could not be started, or the hook before it failed. */
   | { readonly type: "unstarted"; readonly id: number; readonly error: Error }
   /** Somebody asked through the control interface. */
-  | { readonly type: "command"; readonly command: Command }
+  | { readonly type: "command"; readonly command: ControlCommand }
   | { readonly type: "reload"; readonly event: ReloadEvent }
   /** With `--reload`: files have changed, named as people know them. */
   | { readonly type: "files"; readonly changed: readonly string[] }

@@ -16,7 +16,7 @@ import { COMMAND_NAMES, CONTROL_NAMES, mistakenCommand } from "./mistaken-comman
  */
 export async function runCommand(args: readonly string[]): Promise<ExitCode> {
   // The process that started this one may wait for a report: the --daemon command, or an older arbiter.
-  const report = BootReport.owed();
+  const report = BootReport.fromEnvironment();
   try {
     return await runNamed(args[0] === "help" ? wordsOfHelp(args.slice(1)) : args, report);
   } catch (error) {

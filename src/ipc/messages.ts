@@ -32,7 +32,7 @@ export interface Assignment<Settings> {
   /** The user and group to switch to before any code of the app is loaded. */
   readonly identity: Identity;
   /** Why there is no app: the worker responds with this failure until a reload brings one. */
-  readonly standsInFor: BootFailure | undefined;
+  readonly placeholderFor: BootFailure | undefined;
   /** Names of the configuration file's hooks that run in a worker. */
   readonly hooks: readonly string[];
   readonly settings: Settings;

@@ -38,7 +38,7 @@ export function countActivatedSockets(env: NodeJS.ProcessEnv = process.env, pid 
  * Claims the sockets passed to this process; returns none if there are none or they are for another process.
  * @throws FatalError if an announced socket is missing
  */
-export function takeActivatedSockets(
+export function claimActivatedSockets(
   env: NodeJS.ProcessEnv = process.env,
   pid = process.pid,
 ): ActivatedSocket[] {

@@ -54,11 +54,11 @@ export interface ServingNeeds {
  */
 export async function makeServing(needs: ServingNeeds): Promise<Serving> {
   const { assignment, worker, loadedFiles, onStep } = needs;
-  const { settings, standsInFor } = assignment;
+  const { settings, placeholderFor } = assignment;
   becomeWorker(worker);
-  if (standsInFor !== undefined) {
+  if (placeholderFor !== undefined) {
     const { standIn } = await import("./placeholder-app.ts");
-    const app = standIn(standsInFor, settings.showErrors);
+    const app = standIn(placeholderFor, settings.showErrors);
     return serveGateway("nothing but the error", app, needs);
   }
   const loaded = await loadServed(settings, { loadedFiles, onStep });

@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { takeActivatedSockets } from "../../src/systemd/activation.ts";
+import { claimActivatedSockets } from "../../src/systemd/activation.ts";
 
 const SOURCE = join(import.meta.dirname, "../../src/systemd/activation.ts");
 
@@ -14,7 +14,7 @@ const SOURCE = join(import.meta.dirname, "../../src/systemd/activation.ts");
 const EXEC_WITH_PID = 'export LISTEN_PID=$$; exec "$@"';
 
 async function run(script: string, fds: (number | "ignore")[], env: NodeJS.ProcessEnv): Promise<unknown> {
-  const source = `import { takeActivatedSockets } from ${JSON.stringify(SOURCE)};
+  const source = `import { claimActivatedSockets } from ${JSON.stringify(SOURCE)};
     ${script}`;
   const node = [process.execPath, "--import", "@oxc-node/core/register", "--input-type=module", "-e", source];
   const child = spawn("sh", ["-c", EXEC_WITH_PID, "sh", ...node], {
@@ -44,9 +44,9 @@ test("the sockets from descriptor 3 on, by their names, and a clean environment"
   t.after(() => rmSync(folder, { recursive: true }));
   const [tcp, unix] = [await listening(t, 0), await listening(t, join(folder, "app.sock"))];
   const script = `
-    const sockets = takeActivatedSockets();
+    const sockets = claimActivatedSockets();
     const left = Object.keys(process.env).filter((name) => name.startsWith("LISTEN_"));
-    console.log(JSON.stringify({ sockets, left, again: takeActivatedSockets() }));
+    console.log(JSON.stringify({ sockets, left, again: claimActivatedSockets() }));
   `;
   assert.deepEqual(await run(script, [tcp.fd, unix.fd], { LISTEN_FDS: "2", LISTEN_FDNAMES: "web:" }), {
     sockets: [
@@ -63,7 +63,7 @@ test("a descriptor that is promised and is no socket is an error with advice", a
     const errors = [];
     for (const count of ["1", "2"]) {
       process.env.LISTEN_FDS = count; process.env.LISTEN_PID = String(process.pid);
-      try { takeActivatedSockets(); } catch (error) { errors.push(error.message); }
+      try { claimActivatedSockets(); } catch (error) { errors.push(error.message); }
     }
     console.log(JSON.stringify(errors));
   `;
@@ -77,12 +77,12 @@ test("a descriptor that is promised and is no socket is an error with advice", a
 
 test("sockets of another process are not taken, and not left to be taken by a child", () => {
   const env: NodeJS.ProcessEnv = { LISTEN_FDS: "1", LISTEN_PID: "1", LISTEN_FDNAMES: "web", HOME: "/" };
-  assert.deepEqual(takeActivatedSockets(env, 2), []);
+  assert.deepEqual(claimActivatedSockets(env, 2), []);
   assert.deepEqual(env, { HOME: "/" });
 });
 
 test("none at all, and a count that is no number", () => {
-  assert.deepEqual(takeActivatedSockets({}, 2), []);
-  assert.deepEqual(takeActivatedSockets({ LISTEN_FDS: "0", LISTEN_PID: "2" }, 2), []);
-  assert.throws(() => takeActivatedSockets({ LISTEN_FDS: "-1", LISTEN_PID: "2" }, 2), /LISTEN_FDS is "-1"/);
+  assert.deepEqual(claimActivatedSockets({}, 2), []);
+  assert.deepEqual(claimActivatedSockets({ LISTEN_FDS: "0", LISTEN_PID: "2" }, 2), []);
+  assert.throws(() => claimActivatedSockets({ LISTEN_FDS: "-1", LISTEN_PID: "2" }, 2), /LISTEN_FDS is "-1"/);
 });

@@ -18,32 +18,36 @@ import type { Generations } from "../reload/generations.ts";
 import type { LostSocket } from "../sockets/listeners.ts";
 
 /** What can be asked, with where the outcome goes. */
-export type Command = (
+export type ControlCommand = (
   | { readonly name: "reload" | "upgrade" | "reopen" }
   | { readonly name: "scale"; readonly workers: number }
   | { readonly name: "restart"; readonly pid: number }
   | { readonly name: "stop"; readonly mode: StopMode }
 ) & { settle(outcome: Outcome): void };
 
-type Asked = Command extends infer Each ? (Each extends Command ? Omit<Each, "settle"> : never) : never;
+type Asked = ControlCommand extends infer Each
+  ? Each extends ControlCommand
+    ? Omit<Each, "settle">
+    : never
+  : never;
 
 /** What the desk needs of the arbiter. */
 export interface ControlDependencies {
   readonly pool: Pool;
-  readonly generations: Pick<Generations, "newest" | "standsInFor">;
-  post(command: Command): void;
+  readonly generations: Pick<Generations, "newest" | "placeholderFor">;
+  post(command: ControlCommand): void;
   pidOf(id: number): number | undefined;
   reload(): void;
   upgrade(): Promise<Outcome>;
   reopen(): Outcome;
   stop(mode: StopMode): void;
   /** The new arbiter's pid, while this one drains for it. */
-  leavesTo(): number | undefined;
+  leavingFor(): number | undefined;
   describe(): Pick<StatusReport, "name" | "version" | "app" | "listening">;
   /** How many workers must be ready for the server to be. */
   readonly minReady: number;
   /** A new arbiter serves. */
-  isSucceeded(): boolean;
+  isSuccessorReady(): boolean;
   /** The Unix sockets that clients cannot reach. */
   lostSockets(): readonly LostSocket[];
 }
@@ -120,14 +124,14 @@ export class ControlCommands implements Controllable {
   health(): Health {
     const { pool, minReady, generations } = this.#dependencies;
     const { desired, roster, now } = pool;
-    const broken = generations.standsInFor(desired.established) !== undefined;
+    const broken = generations.placeholderFor(desired.established) !== undefined;
     const against = obstacles({
       desired,
       roster,
       now,
       minReady,
       broken,
-      succeeded: this.#dependencies.isSucceeded(),
+      succeeded: this.#dependencies.isSuccessorReady(),
       lostSockets: this.#dependencies.lostSockets(),
     });
     return { live: true, ready: against.length === 0, reason: against.join("; ") || "ok" };
@@ -171,8 +175,8 @@ export class ControlCommands implements Controllable {
 
   // ---- called by the loop
 
-  take(command: Command): void {
-    const heir = this.#dependencies.leavesTo();
+  handle(command: ControlCommand): void {
+    const heir = this.#dependencies.leavingFor();
     if (heir !== undefined && command.name !== "stop") {
       command.settle({
         ok: false,
@@ -252,7 +256,7 @@ export class ControlCommands implements Controllable {
   }
 
   /** Looks, whenever the pool has settled, which wishes have come true. */
-  checkWishes(): void {
+  checkPending(): void {
     const { pool } = this.#dependencies;
     const stopping = pool.desired.stop !== undefined;
     this.#wishes = this.#wishes.filter((wish) => {

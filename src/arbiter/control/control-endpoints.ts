@@ -13,7 +13,7 @@ import type { ErrorLog } from "../../log/error-log.ts";
 import { hasName, type SocketFile } from "../../system/unix-socket.ts";
 
 /** The doors of one arbiter, as data: an upgrade hands them to the next one. */
-export interface HandedDoors {
+export interface EndpointSockets {
   readonly control?: SocketFile;
   readonly health?: HealthSocket & { readonly address: string };
 }
@@ -42,7 +42,7 @@ export class ControlEndpoints {
     config: Pick<Config, "adminBind" | "controlSocket">,
     target: Controllable,
     log: ErrorLog,
-    handed: HandedDoors = {},
+    handed: EndpointSockets = {},
   ) {
     this.#config = config;
     this.#target = target;
@@ -52,7 +52,7 @@ export class ControlEndpoints {
   }
 
   /** What the next arbiter is handed. */
-  get handed(): HandedDoors {
+  get sockets(): EndpointSockets {
     const { adminBind } = this.#config;
     const health = this.#health?.socket;
     return {
@@ -107,7 +107,7 @@ export class ControlEndpoints {
   }
 
   /** Resolves when the next arbiter is asked in this one's place, and all is answered that was asked before. */
-  async taken(): Promise<void> {
+  async waitUntilTakenOver(): Promise<void> {
     const control = this.#control;
     await until(async () => control === undefined || !hasName(control.socket), TAKEN_WITHIN);
     this.#health?.leave();
@@ -129,7 +129,10 @@ export class ControlEndpoints {
 }
 
 /** The health socket of another arbiter, if it is bound where this one is to be asked; else it is closed here. */
-function inheritedHealth(address: Address | undefined, { health }: HandedDoors): HealthSocket | undefined {
+function inheritedHealth(
+  address: Address | undefined,
+  { health }: EndpointSockets,
+): HealthSocket | undefined {
   if (health === undefined) return undefined;
   if (address !== undefined && health.address === formatAddress(address)) return health;
   closeSync(health.descriptor);

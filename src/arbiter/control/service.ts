@@ -14,7 +14,7 @@ export interface ServiceState {
   /** The configuration is being read for a reload. */
   readonly reading: boolean;
   /** Another arbiter serves on when this one stops. */
-  readonly succeeded: boolean;
+  readonly hasSuccessor: boolean;
 }
 
 export class Service {
@@ -47,16 +47,16 @@ export class Service {
     if (this.#muted) return;
     const phase = phaseOf(state);
     const status = statusOf(phase, state);
-    if (phase !== this.#phase) this.#enter(phase, status, state.succeeded);
+    if (phase !== this.#phase) this.#enter(phase, status, state.hasSuccessor);
     else if (status !== this.#status) unawaited(this.#notifier.status(status));
     this.#phase = phase;
     this.#status = status;
   }
 
-  #enter(phase: Phase, status: string, succeeded: boolean): void {
+  #enter(phase: Phase, status: string, hasSuccessor: boolean): void {
     if (phase === "serving") unawaited(this.#notifier.ready(status));
     else if (phase === "reloading") unawaited(this.#notifier.reloading(status));
-    else if (phase === "stopping" && !succeeded) unawaited(this.#notifier.stopping(status));
+    else if (phase === "stopping" && !hasSuccessor) unawaited(this.#notifier.stopping(status));
   }
 
   /** Another process is the service from now on. */

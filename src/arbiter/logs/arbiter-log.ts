@@ -11,10 +11,10 @@ import { LOSSES } from "../pool/readiness.ts";
 import type { KillReason } from "../pool/reconcile.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
 import type { FileLoss, Listener } from "../sockets/bind.ts";
-import { CrashLog, type Death } from "./crash-log.ts";
+import { CrashLog, type LoggedDeath } from "./crash-log.ts";
 
 /** A worker whose process has ended. */
-export interface EndedWorker {
+export interface WorkerExit {
   readonly pid: number | undefined;
   /** Its last record. */
   readonly record: WorkerRecord;
@@ -83,7 +83,7 @@ export class ArbiterLog {
     this.#log.info(`Handling signal: ${signal.slice(3).toLowerCase()}`);
   }
 
-  hungUp(): void {
+  terminalHungUp(): void {
     this.#log.info("The terminal has hung up: the server stops");
   }
 
@@ -165,7 +165,7 @@ export class ArbiterLog {
   }
 
   /** A worker's process has ended; `desired` is the state after it. */
-  exited(worker: EndedWorker, desired: Desired, now: number): void {
+  exited(worker: WorkerExit, desired: Desired, now: number): void {
     const { pid, record, ending, how, requests } = worker;
     const what = `Worker (pid: ${pid}) ${how}`;
     const fields = about(pid, record);
@@ -185,18 +185,18 @@ export class ArbiterLog {
     );
   }
 
-  #died(worker: WorkerRecord, death: Death, desired: Desired, now: number): void {
+  #died(worker: WorkerRecord, death: LoggedDeath, desired: Desired, now: number): void {
     if (worker.generation === servingGeneration(desired)) this.#crashes.died(worker, death, desired, now);
     else this.#log.error(death.what, death.detail, death.fields);
   }
 
   /** Another worker was requested while this arbiter drains for its successor. */
-  leaving(successor: number | undefined): void {
+  noWorkerWhileLeaving(successor: number | undefined): void {
     this.#log.warning(`No worker is added: this arbiter drains for the new one (pid: ${successor})`);
   }
 
   /** Another worker was requested at the maximum number of workers. */
-  mostWorkers(target: number): void {
+  noWorkerAtLimit(target: number): void {
     this.#log.warning(`No worker is added: a server has at most ${target}`);
   }
 

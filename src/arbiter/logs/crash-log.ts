@@ -13,7 +13,7 @@ const QUIET_FOR = 10_000;
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 15_000;
 
-export interface Death {
+export interface LoggedDeath {
   /** The log line. */
   readonly what: string;
   /** Logged below the line: the app's stack, the requests in flight. */
@@ -39,7 +39,7 @@ export class CrashLog {
    * @param worker its last record
    * @param desired the state after the death
    */
-  died(worker: WorkerRecord, { what, detail, fields }: Death, desired: Desired, now: number): void {
+  died(worker: WorkerRecord, { what, detail, fields }: LoggedDeath, desired: Desired, now: number): void {
     if (isSound(worker, now)) {
       this.#log.error(what, detail, fields);
       return;

@@ -28,19 +28,19 @@ export class Generations {
   }
 
   /**
-   * Makes a generation of a configuration and returns its number. With `standsInFor` it serves only the error of the
+   * Makes a generation of a configuration and returns its number. With `placeholderFor` it serves only the error of the
    * app that failed to start.
    */
-  add(configuration: Configuration, standsInFor?: BootFailure): number {
+  add(configuration: Configuration, placeholderFor?: BootFailure): number {
     this.#newest += 1;
     this.#kept.set(this.#newest, configuration);
     if (existsSync(this.#folder)) this.#folders.set(this.#newest, realpathSync(this.#folder));
-    if (standsInFor !== undefined) this.#failures.set(this.#newest, standsInFor);
+    if (placeholderFor !== undefined) this.#failures.set(this.#newest, placeholderFor);
     return this.#newest;
   }
 
   /** Why the generation has no app to serve; undefined if it has one. */
-  standsInFor(generation: number): BootFailure | undefined {
+  placeholderFor(generation: number): BootFailure | undefined {
     return this.#failures.get(generation);
   }
 

@@ -149,7 +149,7 @@ export class Reload {
     const { pool, generations, arbiterLog, commands } = this.#dependencies;
     generations.keepOnly(generation);
     this.#dependencies.sockets.established(generation);
-    if (generations.standsInFor(generation) === undefined)
+    if (generations.placeholderFor(generation) === undefined)
       arbiterLog.established(generation, pool.desired.target);
     else arbiterLog.waiting();
     commands.reloadDone(generation);
@@ -160,12 +160,12 @@ export class Reload {
   abandoned(failure: BootFailure, established: number): void {
     const { pool, generations, arbiterLog, commands, logs } = this.#dependencies;
     this.#dependencies.sockets.abandoned(established);
-    const standsIn = established !== 0 && generations.standsInFor(established) !== undefined;
+    const standsIn = established !== 0 && generations.placeholderFor(established) !== undefined;
     if (standsIn) arbiterLog.broken(failure);
     else arbiterLog.abandoned(failure, established);
     commands.reloadFailed(generations.newest, failure.message, failure.stack, established);
     if (established !== 0) logs.adopt(generations.configOf(established));
-    const tried = generations.standsInFor(generations.newest) === undefined;
+    const tried = generations.placeholderFor(generations.newest) === undefined;
     if (standsIn && tried && !pool.desired.reloadAgain && this.#waiting === undefined)
       pool.reload(this.standIn(failure), pool.desired.target);
     this.#onceMore();

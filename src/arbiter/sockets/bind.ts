@@ -18,7 +18,7 @@ import {
   type SocketFile,
   tryConnecting,
 } from "../../system/unix-socket.ts";
-import { closeSocket, listenWithoutAccepting, openSocket } from "./open-socket.ts";
+import { bindSocket, closeSocket, listenWithoutAccepting } from "./open-socket.ts";
 
 /** A bound socket, as data: an upgrade hands it to the next arbiter. */
 export interface Listener {
@@ -129,7 +129,7 @@ async function bindTcp(
       code === "EADDRINUSE" ? before.find((other) => overlaps(other, host, address.port)) : undefined;
     return cannotBind(shown, twin === undefined ? (reasons[code] ?? code) : namedTwice(twin));
   };
-  const socket = openSocket({ host, port: address.port, ipv6Only, reusePort }, trouble);
+  const socket = bindSocket({ host, port: address.port, ipv6Only, reusePort }, trouble);
   if (!reusePort) await listenWithoutAccepting(socket.fd, backlog, trouble);
   const bound: Address = { kind: "tcp", host, port: socket.port };
   const url = `http://${formatAddress(bound)}`;
@@ -192,7 +192,7 @@ async function bindUnix(
   const twin = before.find(({ file }) => file?.path === absolute);
   if (twin !== undefined) throw cannotBind(shown, namedTwice(twin));
   const trouble = (code: string): FatalError => cannotBind(shown, UNIX_TROUBLE[code] ?? code, code);
-  const open = (): { fd: number } => openSocket({ path: absolute }, trouble);
+  const open = (): { fd: number } => bindSocket({ path: absolute }, trouble);
   const make = (): { fd: number } =>
     ownership?.mode === undefined ? open() : withUmask(UMASK_BEFORE_MODE, open);
   await removeStale(absolute, shown);

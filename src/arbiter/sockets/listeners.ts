@@ -11,9 +11,9 @@ import { type FileLoss, fileLoss, type Listener, releaseSocket, removeSocketFile
 /** Who else serves the same sockets. */
 export interface Neighbours {
   /** The arbiter before this one. */
-  isPreceded(): boolean;
+  hasPredecessor(): boolean;
   /** The arbiter that follows this one. */
-  isSucceeded(): boolean;
+  hasSuccessor(): boolean;
 }
 
 /** A Unix socket that clients cannot reach. */
@@ -55,7 +55,7 @@ export class Listeners {
 
   /** Another arbiter serves the same sockets. */
   get isShared(): boolean {
-    return this.#neighbours.isPreceded() || this.#neighbours.isSucceeded();
+    return this.#neighbours.hasPredecessor() || this.#neighbours.hasSuccessor();
   }
 
   /** What a worker of the generation inherits. */
@@ -158,7 +158,7 @@ export class Listeners {
   }
 
   #isSharedOne(listener: Listener): boolean {
-    const { isPreceded, isSucceeded } = this.#neighbours;
-    return isSucceeded() || (this.#inherited.includes(listener) && isPreceded());
+    const { hasPredecessor, hasSuccessor } = this.#neighbours;
+    return hasSuccessor() || (this.#inherited.includes(listener) && hasPredecessor());
   }
 }

@@ -10,7 +10,7 @@ import { getSystemErrorName } from "node:util";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { bindReusable } from "../../native/reusable-socket.ts";
 
-export interface TcpEndpoint {
+export interface TcpBindAddress {
   /** An address, not a name. */
   readonly host: string;
   readonly port: number;
@@ -19,7 +19,7 @@ export interface TcpEndpoint {
   readonly reusePort: boolean;
 }
 
-export type Endpoint = TcpEndpoint | { readonly path: string };
+export type BindAddress = TcpBindAddress | { readonly path: string };
 
 /** What is used of node's handles; the public BoundSocket and the older undocumented one. */
 interface OldHandle {
@@ -73,35 +73,35 @@ const REUSE_SINCE = [22, 12] as const;
  * Binds without listening. `trouble` makes the error from a system error code.
  * @throws FatalError (usage) where the port cannot be shared for want of a newer Node.
  */
-export function openSocket(
-  endpoint: Endpoint,
+export function bindSocket(
+  address: BindAddress,
   trouble: (code: string) => Error,
 ): { fd: number; port: number } {
   const { BoundSocket } = raw;
-  if ("reusePort" in endpoint && endpoint.reusePort && !knowsReusePort()) {
-    return openByLibc(endpoint, trouble);
+  if ("reusePort" in address && address.reusePort && !knowsReusePort()) {
+    return openByLibc(address, trouble);
   }
   // The first releases of BoundSocket bind no paths.
   if (BoundSocket !== undefined && "isPipe" in BoundSocket.prototype) {
     try {
-      const socket = new BoundSocket(endpoint);
+      const socket = new BoundSocket(address);
       const fd = socket.fd();
       bound.set(fd, socket);
-      const address = socket.address();
-      return { fd, port: typeof address === "object" ? address.port : 0 };
+      const local = socket.address();
+      return { fd, port: typeof local === "object" ? local.port : 0 };
     } catch (error) {
       throw trouble((error as NodeJS.ErrnoException).code ?? String(error));
     }
   }
   const handle =
-    "path" in endpoint
-      ? raw._createServerHandle(endpoint.path, -1, -1, undefined, 0)
+    "path" in address
+      ? raw._createServerHandle(address.path, -1, -1, undefined, 0)
       : raw._createServerHandle(
-          endpoint.host,
-          endpoint.port,
-          net.isIP(endpoint.host),
+          address.host,
+          address.port,
+          net.isIP(address.host),
           undefined,
-          (endpoint.ipv6Only ? IPV6_ONLY : 0) | (endpoint.reusePort ? REUSE_PORT : 0),
+          (address.ipv6Only ? IPV6_ONLY : 0) | (address.reusePort ? REUSE_PORT : 0),
         );
   if (typeof handle === "number") throw trouble(getSystemErrorName(handle));
   bound.set(handle.fd, handle);
@@ -119,9 +119,9 @@ function knowsReusePort(version = process.versions.node): boolean {
   return major > since ? major !== 23 || minor > 0 : major === since && minor >= from;
 }
 
-function openByLibc(endpoint: TcpEndpoint, trouble: (code: string) => Error): { fd: number; port: number } {
+function openByLibc(address: TcpBindAddress, trouble: (code: string) => Error): { fd: number; port: number } {
   try {
-    return bindReusable(endpoint);
+    return bindReusable(address);
   } catch (error) {
     const { syscall, code = "" } = error as NodeJS.ErrnoException;
     if (syscall !== undefined) throw trouble(code);
@@ -137,7 +137,7 @@ function openByLibc(endpoint: TcpEndpoint, trouble: (code: string) => Error): { 
  * Has the kernel queue connections on a bound socket until a worker accepts them. This process accepts none: it stops
  * polling in the same turn. That takes a second handle, since the one that has bound goes on accepting whatever it is told.
  *
- * @param fd what `openSocket` gave
+ * @param fd what `bindSocket` gave
  * @param backlog how many connections may wait (gunicorn: `backlog`)
  * @param trouble makes the error from a system error code: a taken TCP port may show only here
  */
@@ -163,7 +163,7 @@ export async function listenWithoutAccepting(
 }
 
 /**
- * Closes a descriptor that `openSocket` gave, or that this process inherited. The file of a Unix socket that listens
+ * Closes a descriptor that `bindSocket` gave, or that this process inherited. The file of a Unix socket that listens
  * stays: only the handle that has bound it would remove it.
  */
 export function closeSocket(fd: number): void {

@@ -23,7 +23,7 @@ export class SocketWatch {
   }
 
   /** To be called often. `now` is milliseconds of a monotonic clock. */
-  look(now: number): void {
+  check(now: number): void {
     if (now - this.#lookedAt < LOOK_EVERY || this.#sockets.isShared) return;
     this.#lookedAt = now;
     const lost = new Map(this.#sockets.lost().map(({ url, loss }) => [url, loss]));

@@ -5,7 +5,7 @@
 import { fstatSync } from "node:fs";
 import type { Address } from "../../config/address.ts";
 import { ipAddress, socketTable } from "../../system/socket-table.ts";
-import { takeActivatedSockets } from "../../systemd/activation.ts";
+import { claimActivatedSockets } from "../../systemd/activation.ts";
 import { type BindOptions, bindAgain, bindAll, fileLoss, type Listener } from "./bind.ts";
 import { closeSocket } from "./open-socket.ts";
 
@@ -17,7 +17,7 @@ export async function openSockets(
   bind: readonly Address[],
   options: BindOptions,
 ): Promise<readonly Listener[]> {
-  const activated = takeActivatedSockets();
+  const activated = claimActivatedSockets();
   if (activated.length === 0) return await bindAll(bind, options);
   return activated.map(({ fd }) => ({ descriptor: fd, url: socketName(fd), activated: true }));
 }
@@ -27,7 +27,7 @@ export async function openSockets(
  * bound again.
  * @throws FatalError when it cannot be
  */
-export async function takeSockets(
+export async function adoptSockets(
   handed: readonly Listener[],
   options: BindOptions,
 ): Promise<readonly Listener[]> {

@@ -8,13 +8,13 @@ import type { Readable } from "node:stream";
 
 export const REPORT_FD = "TSGUN_REPORT_FD";
 
-export type Report =
+export type BootOutcome =
   | { readonly ready: true }
   /** Why, for people, and the exit code that follows. */
   | { readonly failed: string; readonly exitCode: number };
 
 /** The report, undefined when the pipe closes without one. */
-export function readReport(pipe: Readable): Promise<Report | undefined> {
+export function readBootReport(pipe: Readable): Promise<BootOutcome | undefined> {
   return new Promise((resolve) => {
     let text = "";
     pipe.setEncoding("utf8");
@@ -28,9 +28,9 @@ export function readReport(pipe: Readable): Promise<Report | undefined> {
   });
 }
 
-function parse(line: string): Report | undefined {
+function parse(line: string): BootOutcome | undefined {
   try {
-    return JSON.parse(line) as Report;
+    return JSON.parse(line) as BootOutcome;
   } catch {
     return undefined;
   }
@@ -48,9 +48,9 @@ export class BootReport {
   /**
    * The report that this process owes, or `undefined` where nobody waits for one. Takes the variable out of
    * the environment, so that nobody this process starts takes it for its own, and makes inherited sockets
-   * this process's own. Call it before `takeActivatedSockets`.
+   * this process's own. Call it before `claimActivatedSockets`.
    */
-  static owed(env: NodeJS.ProcessEnv = process.env): BootReport | undefined {
+  static fromEnvironment(env: NodeJS.ProcessEnv = process.env): BootReport | undefined {
     const fd = env[REPORT_FD];
     delete env[REPORT_FD];
     if (fd === undefined || !/^\d{1,9}$/.test(fd)) return undefined;
@@ -82,7 +82,7 @@ export class BootReport {
     this.#fd = undefined;
   }
 
-  #give(report: Report): void {
+  #give(report: BootOutcome): void {
     if (this.#fd === undefined || this.#given) return;
     this.#given = true;
     try {

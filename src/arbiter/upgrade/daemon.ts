@@ -9,7 +9,7 @@ import type { Readable } from "node:stream";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import { startedChild } from "../workers/child-process.ts";
-import { REPORT_FD, readReport } from "./boot-report.ts";
+import { REPORT_FD, readBootReport } from "./boot-report.ts";
 
 export interface DaemonOptions {
   /** Arguments of the command, without the program and the script. */
@@ -82,7 +82,7 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonOutcome
   process.on("SIGTERM", passOn);
   try {
     const pipe = child.stdio[reportFd] as Readable;
-    const report = await Promise.race([readReport(pipe), ended.then(() => readReport(pipe))]);
+    const report = await Promise.race([readBootReport(pipe), ended.then(() => readBootReport(pipe))]);
     const pid = child.pid as number;
     if (report !== undefined && "ready" in report) {
       pipe.destroy();

@@ -7,7 +7,7 @@
  */
 import { Socket } from "node:net";
 import { processState } from "../../system/process-state.ts";
-import type { HandedDoors } from "../control/control-endpoints.ts";
+import type { EndpointSockets } from "../control/control-endpoints.ts";
 import type { Listener } from "../sockets/bind.ts";
 import type { BootReport } from "./boot-report.ts";
 
@@ -17,7 +17,7 @@ export interface Handover {
   /** The process id of the arbiter that hands over. */
   readonly pid: number;
   readonly listeners: readonly Listener[];
-  readonly endpoints?: HandedDoors;
+  readonly endpoints?: EndpointSockets;
 }
 
 /** How often the new arbiter looks whether the old one still lives, in milliseconds. */
@@ -45,7 +45,7 @@ export type SuccessorEvent =
 export class Predecessor {
   readonly pid: number;
   readonly listeners: readonly Listener[];
-  readonly endpoints: HandedDoors | undefined;
+  readonly endpoints: EndpointSockets | undefined;
 
   private constructor(handover: Handover) {
     this.pid = handover.pid;
@@ -54,7 +54,7 @@ export class Predecessor {
   }
 
   /** The arbiter that this process follows, if it follows one. Takes the variable out of the environment. */
-  static take(env: NodeJS.ProcessEnv = process.env): Predecessor | undefined {
+  static fromEnvironment(env: NodeJS.ProcessEnv = process.env): Predecessor | undefined {
     const text = env[HANDOVER];
     delete env[HANDOVER];
     return text === undefined ? undefined : new Predecessor(JSON.parse(text) as Handover);

@@ -1,20 +1,19 @@
 /** The old arbiter's view of the one that is to follow it: starts its process, lets go, or ends it. */
-
 import type { ChildProcess } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
-import type { HandedDoors } from "../control/control-endpoints.ts";
+import type { EndpointSockets } from "../control/control-endpoints.ts";
 import type { Listener } from "../sockets/bind.ts";
 import { startChild } from "../workers/child-process.ts";
 import { exitName } from "../workers/exit-name.ts";
-import { REPORT_FD, type Report, readReport } from "./boot-report.ts";
+import { type BootOutcome, REPORT_FD, readBootReport } from "./boot-report.ts";
 import { HANDOVER, type Handover, type SuccessorEvent } from "./handover.ts";
 import type { Invocation } from "./invocation.ts";
 
 export interface SuccessorLaunch {
   readonly invocation: Invocation;
   readonly listeners: readonly Listener[];
-  readonly endpoints: HandedDoors;
+  readonly endpoints: EndpointSockets;
   /** How long it may take until it serves, in milliseconds. */
   readonly bootTime: number;
 }
@@ -104,7 +103,7 @@ export class Successor {
   }
 
   async #watchReport(): Promise<void> {
-    const report: Report | undefined = this.#pipe && (await readReport(this.#pipe));
+    const report: BootOutcome | undefined = this.#pipe && (await readBootReport(this.#pipe));
     if (report === undefined) return;
     if ("failed" in report) {
       this.#failure = report.failed;

@@ -12,7 +12,7 @@ import type { Config } from "../../config/settings.ts";
 import type { Outcome } from "../../control/api.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 import { processState } from "../../system/process-state.ts";
-import type { HandedDoors } from "../control/control-endpoints.ts";
+import type { EndpointSockets } from "../control/control-endpoints.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Listener } from "../sockets/bind.ts";
 import type { SuccessorEvent } from "./handover.ts";
@@ -39,16 +39,16 @@ export interface UpgradeDependencies {
   /** To be waited for before the new arbiter is started; undefined where there is nothing to wait for. */
   beforeStart(): Promise<void> | undefined;
   /** Clears up behind a new arbiter that has ended. */
-  successorGone(pid: number): void;
+  cleanUpAfterSuccessor(pid: number): void;
   /** This arbiter leaves: what was asked of it before is not begun any more, and whoever waits is told why. */
   withdrawReloads(why: string): void;
   /** Begins a reload of this arbiter. */
   reload(): void;
   /** The control socket and the health endpoint, for the successor to take. */
-  endpoints(): HandedDoors;
+  endpoints(): EndpointSockets;
   /** Resolves when it has taken them. */
-  doorsTaken(): Promise<void>;
-  takeDoorsBack(): void;
+  endpointsTakenOver(): Promise<void>;
+  reclaimEndpoints(): void;
 }
 
 /** What a new arbiter may take beyond its workers' boot timeout, in milliseconds: to start, and to say so. */
@@ -64,8 +64,8 @@ export class Upgrade {
   #aborted = false;
   #isPreparing = false;
   /** A reload, or a reopening of the logs, was asked for since the new arbiter was started. */
-  #reloadAsked = false;
-  #reopenAsked = false;
+  #isReloadRequested = false;
+  #isReopenRequested = false;
 
   constructor(dependencies: UpgradeDependencies) {
     this.#dependencies = dependencies;
@@ -83,12 +83,12 @@ export class Upgrade {
   }
 
   /** The service is in good hands whatever becomes of this arbiter: all workers of a new one were ready. */
-  get isServedByOther(): boolean {
-    return this.#successor?.isReady === true && this.isSucceeded;
+  get isSuccessorReady(): boolean {
+    return this.#successor?.isReady === true && this.hasSuccessor;
   }
 
   /** A new arbiter serves the same sockets. The end of one that is ending may not have been heard of yet. */
-  get isSucceeded(): boolean {
+  get hasSuccessor(): boolean {
     const pid = this.successorPid;
     return pid !== undefined && processState(pid) !== "zombie";
   }
@@ -125,8 +125,8 @@ export class Upgrade {
       endpoints: this.#dependencies.endpoints(),
       bootTime: this.#bootTime(),
     };
-    this.#reloadAsked = false;
-    this.#reopenAsked = false;
+    this.#isReloadRequested = false;
+    this.#isReopenRequested = false;
     this.#successor = start(launch);
     const { pid } = this.#successor;
     if (pid !== undefined) log.info(`Upgrading: new arbiter with pid: ${pid}`);
@@ -152,14 +152,14 @@ export class Upgrade {
   }
 
   /** A reload is asked for. True when this arbiter leaves, and the new one has been told. */
-  reloadAsked(): boolean {
-    this.#reloadAsked = true;
+  forwardReload(): boolean {
+    this.#isReloadRequested = true;
     return this.isLeaving && this.signal("SIGHUP");
   }
 
   /** This arbiter has reopened its log files. */
-  reopened(): void {
-    this.#reopenAsked = true;
+  forwardReopen(): void {
+    this.#isReopenRequested = true;
     if (this.#successor?.isReady === true) this.signal("SIGUSR1");
   }
 
@@ -173,7 +173,7 @@ export class Upgrade {
     return true;
   }
 
-  take(event: SuccessorEvent): void {
+  handle(event: SuccessorEvent): void {
     switch (event.type) {
       case "ready":
         this.#successorReady();
@@ -202,9 +202,9 @@ export class Upgrade {
   async finish(handOver: (pid: number) => Promise<void>): Promise<void> {
     if (this.#aborted) await this.#successor?.exited;
     const { successorPid } = this;
-    if (successorPid === undefined || !this.isSucceeded) return;
+    if (successorPid === undefined || !this.hasSuccessor) return;
     await handOver(successorPid);
-    await this.#dependencies.doorsTaken();
+    await this.#dependencies.endpointsTakenOver();
     this.#successor?.release();
     this.#dependencies.log.info(`The new arbiter (pid: ${successorPid}) serves on`);
   }
@@ -213,7 +213,7 @@ export class Upgrade {
     const { pool, log } = this.#dependencies;
     const pid = this.successorPid;
     if (this.#aborted) return;
-    if (this.#reopenAsked) this.signal("SIGUSR1");
+    if (this.#isReopenRequested) this.signal("SIGUSR1");
     if (pool.desired.stop !== undefined || this.#dependencies.config().upgradeMode === "manual") {
       log.info(`New arbiter (pid: ${pid}) is ready, beside this one`);
       this.#settle({ ok: true, message: `the new arbiter (pid ${pid}) serves beside this one` });
@@ -221,7 +221,7 @@ export class Upgrade {
     }
     log.info(`New arbiter (pid: ${pid}) is ready: this one drains and quits`);
     this.#drainedFrom = pool.desired.target;
-    const reloads = this.#reloadAsked && this.signal("SIGHUP");
+    const reloads = this.#isReloadRequested && this.signal("SIGHUP");
     const serves = `the arbiter with pid ${pid} serves${reloads ? ", and reloads" : ""}`;
     this.#dependencies.withdrawReloads(`meanwhile the server was upgraded: ${serves}`);
     pool.scale(0);
@@ -233,7 +233,7 @@ export class Upgrade {
     const { pool, log } = this.#dependencies;
     const { pid, isReady } = this.#successor ?? {};
     this.#successor = undefined;
-    if (pid !== undefined) this.#dependencies.successorGone(pid);
+    if (pid !== undefined) this.#dependencies.cleanUpAfterSuccessor(pid);
     this.#settle({ ok: false, error: why });
     if (this.#aborted) return;
     const drainedFrom = this.#drainedFrom;
@@ -242,7 +242,7 @@ export class Upgrade {
       log.info(`New arbiter (pid: ${pid}) is gone, too: ${why}`);
       return;
     }
-    if (this.#hasLeftDoors) this.#dependencies.takeDoorsBack();
+    if (this.#hasLeftDoors) this.#dependencies.reclaimEndpoints();
     this.#hasLeftDoors = false;
     if (isReady === true && drainedFrom === undefined) {
       log.warning(`New arbiter (pid: ${pid}) is gone: ${why}`);
@@ -252,7 +252,7 @@ export class Upgrade {
     if (drainedFrom === undefined) return;
     pool.scale(drainedFrom);
     // The new arbiter took along what it was asked for.
-    if (this.#reloadAsked) this.#dependencies.reload();
+    if (this.#isReloadRequested) this.#dependencies.reload();
   }
 
   #leaveDoors(): void {

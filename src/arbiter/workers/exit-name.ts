@@ -31,7 +31,7 @@ export class OomKills {
    * Whether the kernel has killed a process since the last look; one kill answers for one call, so call
    * it once for each process that ended by SIGKILL.
    */
-  take(): boolean {
+  claim(): boolean {
     if (this.#read() <= this.#seen) return false;
     this.#seen++;
     return true;
@@ -43,7 +43,7 @@ export class OomKills {
    *
    * @param now milliseconds
    */
-  review(now: number): void {
+  forgetOld(now: number): void {
     if (now - this.#reviewedAt < REVIEW_EVERY) return;
     this.#reviewedAt = now;
     this.#seen = Math.max(this.#seen, this.#reviewed);
@@ -63,9 +63,9 @@ export class OomKills {
 export function exitName(
   code: number | null,
   signal: NodeJS.Signals | null,
-  oomKills?: Pick<OomKills, "take">,
+  oomKills?: Pick<OomKills, "claim">,
 ): string {
   if (signal === null) return `exited with code ${code ?? "unknown"}`;
-  const outOfMemory = signal === "SIGKILL" && oomKills?.take() === true;
+  const outOfMemory = signal === "SIGKILL" && oomKills?.claim() === true;
   return `was killed by ${signal}${outOfMemory ? ": out of memory" : ""}`;
 }

@@ -13,7 +13,7 @@ export class HeldRequests {
     return this.#told ?? (this.#journal && [...this.#journal.values()]);
   }
 
-  takeStall({ kind, inFlight }: StallReport): void {
+  handleStall({ kind, inFlight }: StallReport): void {
     if (kind === "recovered") this.#told = undefined;
     else if (inFlight !== undefined) {
       const now = Date.now();
@@ -21,7 +21,7 @@ export class HeldRequests {
     }
   }
 
-  take(report: RequestReport): void {
+  handleReport(report: RequestReport): void {
     if (report.kind === "held") {
       this.#told = report.requests;
       return;

@@ -10,7 +10,7 @@ export class LostRequests {
   readonly #byWorker = new Map<number, readonly RecordedRequest[]>();
 
   /** A loop that turns again answers its requests, and writes their lines, itself. */
-  take({ kind, pid, inFlight }: StallReport): void {
+  handleStall({ kind, pid, inFlight }: StallReport): void {
     if (kind === "recovered") this.#byWorker.delete(pid);
     else if (inFlight !== undefined)
       this.#byWorker.set(

@@ -27,7 +27,7 @@ const LAST_REPORTS_MS = 100;
 /** What a worker gets to write the lines of the requests that end with it, in milliseconds. */
 const LAST_LINES_MS = 50;
 
-export interface Launch {
+export interface WorkerLaunch {
   readonly id: number;
   readonly slot: number;
   readonly generation: number;
@@ -36,7 +36,7 @@ export interface Launch {
   readonly config: Config;
   readonly hooks: Partial<Hooks>;
   readonly identity: Identity;
-  readonly standsInFor: BootFailure | undefined;
+  readonly placeholderFor: BootFailure | undefined;
   /** The folder to start in, links in it not resolved, so that a moved link leads to the new release. */
   readonly folder: string;
   /** Where the error log goes, a file or a descriptor. */
@@ -53,7 +53,7 @@ export class WorkerHandle {
   /** What was in its hands, as far as it has told. */
   readonly requests = new HeldRequests();
 
-  constructor(launch: Launch, post: (event: ArbiterEvent) => void) {
+  constructor(launch: WorkerLaunch, post: (event: ArbiterEvent) => void) {
     const { id } = launch;
     this.id = id;
     this.#assignment = assignmentOf(launch);
@@ -67,10 +67,10 @@ export class WorkerHandle {
     if (!reports) return;
     readWorkerReports(reports, {
       stall: (report) => {
-        this.requests.takeStall(report);
+        this.requests.handleStall(report);
         post({ type: "stall", report });
       },
-      requests: (report) => this.requests.take(report),
+      requests: (report) => this.requests.handleReport(report),
     });
   }
 
@@ -118,7 +118,7 @@ function whenRead(pipe: Readable | null | undefined, then: () => void): void {
   pipe.on("close", read);
 }
 
-function assignmentOf(launch: Launch): Assignment<Config> {
+function assignmentOf(launch: WorkerLaunch): Assignment<Config> {
   return {
     slot: launch.slot,
     generation: launch.generation,
@@ -128,13 +128,13 @@ function assignmentOf(launch: Launch): Assignment<Config> {
     errorLog: launch.errorLog,
     accessLog: launch.accessLog,
     identity: launch.identity,
-    standsInFor: launch.standsInFor,
+    placeholderFor: launch.placeholderFor,
     hooks: Object.keys(launch.hooks).filter((name) => HOOKS[name as HookName] === "worker"),
     settings: launch.config,
   };
 }
 
-function childLaunch({ config, folder, sockets }: Launch): ChildLaunch {
+function childLaunch({ config, folder, sockets }: WorkerLaunch): ChildLaunch {
   const known = process.allowedNodeEnvironmentFlags.has(NO_DEBUGGER);
   return {
     program: process.execPath,

@@ -20,7 +20,7 @@ import type { WorkerRecord } from "../pool/roster.ts";
 import { StartError } from "./child-process.ts";
 import { exitName, OomKills } from "./exit-name.ts";
 import { LostRequests } from "./lost-requests.ts";
-import { type Launch, WorkerHandle } from "./worker-handle.ts";
+import { WorkerHandle, type WorkerLaunch } from "./worker-handle.ts";
 
 /** By which people, terminals and supervisors stop a process. */
 const STOP_SIGNALS: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"]);
@@ -30,7 +30,7 @@ export interface WorkerProcessDependencies {
   readonly arbiterLog: ArbiterLog;
   pool(): Pool;
   /** The access log of a worker that has died; undefined where it had none. */
-  lostLog(pid: number, worker: WorkerRecord): AccessLogOptions | undefined;
+  accessLogOf(pid: number, worker: WorkerRecord): AccessLogOptions | undefined;
   /** To be waited for before a worker is started; undefined where there is nothing to wait for. */
   beforeStart(worker: WorkerProcess): Promise<void> | undefined;
   /** A process has ended. */
@@ -66,7 +66,7 @@ export class WorkerProcesses {
   }
 
   /** Starts a worker's process, once what is to be done before it is done. */
-  spawn(launch: Launch): void {
+  spawn(launch: WorkerLaunch): void {
     const { slot, generation } = launch;
     try {
       const before = this.#dependencies.beforeStart({ pid: undefined, slot, generation });
@@ -84,12 +84,12 @@ export class WorkerProcesses {
     }
   }
 
-  #start(launch: Launch): void {
+  #start(launch: WorkerLaunch): void {
     this.#handles.set(launch.id, new WorkerHandle(launch, this.#dependencies.post));
   }
 
   /** Meanwhile it may have been told to stop. */
-  #startLate(launch: Launch): void {
+  #startLate(launch: WorkerLaunch): void {
     this.#pool.workerEnters(launch.id, undefined);
     if (this.#pool.find(launch.id)?.state === "booting") this.#start(launch);
     else this.#withdrawn(launch.id);
@@ -104,7 +104,7 @@ export class WorkerProcesses {
     this.#handles.get(id)?.send(message);
   }
 
-  tellAll(message: ToWorker<Config>): void {
+  broadcast(message: ToWorker<Config>): void {
     for (const handle of this.#handles.values()) handle.send(message);
   }
 
@@ -120,7 +120,7 @@ export class WorkerProcesses {
    * To be called when a worker has said how many connections it has: it is told how many the others have, if that has
    * changed, and asked to let some go if it has far more.
    */
-  evenOut(id: number): void {
+  balanceConnections(id: number): void {
     const average = averageConnections(this.#pool.roster);
     if (average !== this.#averages.get(id)) {
       this.#averages.set(id, average);
@@ -145,10 +145,10 @@ export class WorkerProcesses {
   }
 
   /** A worker serves. */
-  serves(id: number): void {
+  handleReady(id: number): void {
     const milliseconds = this.#journalUntil - this.#pool.now;
     if (milliseconds > 0) this.send(id, { type: "journal-requests", milliseconds });
-    this.evenOut(id);
+    this.balanceConnections(id);
   }
 
   /** A worker that served has died unasked, with these requests in its hands; undefined where it had no time to say. */
@@ -160,31 +160,31 @@ export class WorkerProcesses {
       return;
     }
     this.#journalUntil = now + JOURNAL_FOR;
-    this.tellAll({ type: "journal-requests", milliseconds: JOURNAL_FOR });
+    this.broadcast({ type: "journal-requests", milliseconds: JOURNAL_FOR });
   }
 
   /** A worker's watchdog has something to say. */
-  takeStall(report: StallReport): void {
+  handleStall(report: StallReport): void {
     const [id = 0] = [...this.#handles.keys()].filter((known) => this.pidOf(known) === report.pid);
     this.#pool.workerStuck(id, report.kind === "recovered" ? undefined : report.stack);
     this.#dependencies.arbiterLog.stall(report);
-    this.#lost.take(report);
+    this.#lost.handleStall(report);
   }
 
   /** To be called often: what the kernel killed for want of memory, and was none of the crew, is forgotten. */
-  reviewOomKills(now: number): void {
-    this.#oomKills.review(now);
+  forgetOldOomKills(now: number): void {
+    this.#oomKills.forgetOld(now);
   }
 
   /** A worker's process could not be started, or the hook before it failed. */
-  takeUnstarted(id: number, error: Error): void {
+  handleStartFailure(id: number, error: Error): void {
     this.#handles.delete(id);
     const what = error instanceof StartError ? "a worker could not be started: " : "";
     this.#pool.workerUnstarted(id, { kind: "startup", message: what + error.message });
   }
 
   /** A worker's process has ended. */
-  takeExit(id: number, ending: Ending): void {
+  handleExit(id: number, ending: Ending): void {
     const worker = this.#pool.find(id);
     if (worker === undefined) return;
     // What was killed by the arbiter was not killed by the kernel.
@@ -198,7 +198,7 @@ export class WorkerProcesses {
     const { pid } = handle;
     const { list } = handle.requests;
     if (pid !== undefined)
-      this.#lost.ended(pid, ending.signal === "SIGKILL", () => this.#dependencies.lostLog(pid, worker));
+      this.#lost.ended(pid, ending.signal === "SIGKILL", () => this.#dependencies.accessLogOf(pid, worker));
     const requests = list ?? [];
     this.#dependencies.arbiterLog.exited(
       { pid, record: worker, ending, how, requests },

@@ -17,10 +17,10 @@ test("an arbiter that takes its endpoints back before the next one took them sti
   const endpoints = new ControlEndpoints({ adminBind: undefined, controlSocket: control }, target, log);
   context.after(() => endpoints.close(false));
   endpoints.openControl();
-  await until("it can be asked", () => endpoints.handed.control !== undefined);
+  await until("it can be asked", () => endpoints.sockets.control !== undefined);
   const before = lstatSync(control).ino;
   endpoints.takeOver();
-  await until("it is another socket", () => endpoints.handed.control?.ino !== before);
+  await until("it is another socket", () => endpoints.sockets.control?.ino !== before);
   const { status } = await askControl(control, "GET", "/status");
   assert.equal(status, 200);
 });

@@ -40,7 +40,7 @@ function pool(
     if (id <= ready) roster = workers.withReady(roster, id, 0);
   }
   const desired = change(want.firstBoot(2, 1, LIMITS));
-  return { desired, roster, reading: false, succeeded: false };
+  return { desired, roster, reading: false, hasSuccessor: false };
 }
 
 const established = (desired: want.Desired): want.Desired => want.withEstablished(desired);
@@ -89,9 +89,9 @@ test("one that hands over names the next main process, and does not stop the ser
   service.settled(pool(2, established));
   await sent();
   const stopping = pool(2, (desired) => want.withStop(established(desired), "graceful", 0));
-  service.settled({ ...stopping, succeeded: true });
+  service.settled({ ...stopping, hasSuccessor: true });
   await service.handOver(4711);
-  service.settled({ ...stopping, roster: [], succeeded: true });
+  service.settled({ ...stopping, roster: [], hasSuccessor: true });
   assert.deepEqual(await sent(), ["MAINPID=4711"]);
 });
 

@@ -40,24 +40,24 @@ test("of a worker is known what it told: the journal, or all it had at its end o
   const requests = new HeldRequests();
   const known = (): readonly HeldRequest[] | undefined => requests.list;
   assert.equal(known(), undefined);
-  requests.take({ kind: "over", numbers: [] });
+  requests.handleReport({ kind: "over", numbers: [] });
   assert.deepEqual(known(), []);
   const [a, b] = held("/a", "/b") as [HeldRequest, HeldRequest];
-  requests.take({ kind: "begun", number: 1, request: a });
-  requests.take({ kind: "begun", number: 2, request: b });
-  requests.take({ kind: "over", numbers: [1] });
+  requests.handleReport({ kind: "begun", number: 1, request: a });
+  requests.handleReport({ kind: "begun", number: 2, request: b });
+  requests.handleReport({ kind: "over", numbers: [1] });
   assert.deepEqual(known(), [b]);
   const stall = { pid: 1, time: "", blockedForMs: 0, inNative: false, stack: [], children: [] };
   const inFlight = [{ method: "GET", target: "/stuck", id: "1-1", age: 10 }];
-  requests.takeStall({ ...stall, kind: "stuck", mainThread: "running", inFlight });
+  requests.handleStall({ ...stall, kind: "stuck", mainThread: "running", inFlight });
   assert.deepEqual(
     known()?.map(({ target }) => target),
     ["/stuck"],
   );
-  requests.takeStall({ ...stall, kind: "recovered", mainThread: "running" });
+  requests.handleStall({ ...stall, kind: "recovered", mainThread: "running" });
   assert.deepEqual(known(), [b]);
-  requests.take({ kind: "end" });
+  requests.handleReport({ kind: "end" });
   assert.equal(known(), undefined);
-  requests.take({ kind: "held", requests: [a] });
+  requests.handleReport({ kind: "held", requests: [a] });
   assert.deepEqual(known(), [a]);
 });

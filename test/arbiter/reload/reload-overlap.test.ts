@@ -60,15 +60,15 @@ class Stage {
       pool,
       generations,
       minReady: 1,
-      isSucceeded: () => false,
+      isSuccessorReady: () => false,
       lostSockets: () => [],
-      post: (command) => this.commands.take(command),
+      post: (command) => this.commands.handle(command),
       pidOf: (id) => id,
       reload: () => this.reload.ask(),
       upgrade: () => Promise.reject(new Error("not here")),
       reopen: () => ({ ok: true, message: "" }),
       stop: () => pool.stopGracefully(),
-      leavesTo: () => undefined,
+      leavingFor: () => undefined,
       describe: () => ({ name: "", version: "", app: "", listening: [] }),
     });
     this.reload = new Reload({
@@ -121,7 +121,7 @@ class Stage {
     this.pool.settle();
     const { newest } = this.generations;
     this.#wishOf.set(newest, Number(this.generations.configOf(newest).env?.WISH));
-    this.commands.checkWishes();
+    this.commands.checkPending();
   }
 
   ask(): number {
@@ -129,7 +129,7 @@ class Stage {
     const wish = this.wishes;
     const heard: Outcome[] = [];
     this.outcomes.set(wish, heard);
-    this.commands.take({ name: "reload", settle: (outcome) => heard.push(outcome) });
+    this.commands.handle({ name: "reload", settle: (outcome) => heard.push(outcome) });
     this.settle();
     return wish;
   }

@@ -9,15 +9,15 @@ import { HANDOVER, Predecessor } from "../../../src/arbiter/upgrade/handover.ts"
 const FIXTURE = join(import.meta.dirname, "../../fixtures/handover/half-gone.ts");
 
 test("nobody is followed where nothing says so; what says so is taken out of the environment", () => {
-  assert.equal(Predecessor.take({}), undefined);
+  assert.equal(Predecessor.fromEnvironment({}), undefined);
   const env = {
     [HANDOVER]: JSON.stringify({ pid: process.ppid, listeners: [{ descriptor: 3, url: "unix:a" }] }),
   };
-  const predecessor = Predecessor.take(env);
+  const predecessor = Predecessor.fromEnvironment(env);
   assert.deepEqual(env, {});
   assert.deepEqual(predecessor?.listeners, [{ descriptor: 3, url: "unix:a" }]);
   assert.equal(predecessor?.isServing, true);
-  assert.equal(Predecessor.take({ [HANDOVER]: '{"pid":1234567,"listeners":[]}' })?.isAlive, false);
+  assert.equal(Predecessor.fromEnvironment({ [HANDOVER]: '{"pid":1234567,"listeners":[]}' })?.isAlive, false);
 });
 
 const known = process.platform === "linux" && ["x64", "arm64"].includes(process.arch);

@@ -113,20 +113,20 @@ class Stage {
         return this.successor;
       },
       beforeStart: () => new Promise((resolve) => this.#steps.push(resolve)),
-      successorGone: () => {},
+      cleanUpAfterSuccessor: () => {},
       withdrawReloads: (why) => this.reload.withdraw(why),
       reload: () => this.reload.ask(),
-      ...{ endpoints: () => ({}), doorsTaken: async () => {}, takeDoorsBack: () => {} },
+      ...{ endpoints: () => ({}), endpointsTakenOver: async () => {}, reclaimEndpoints: () => {} },
     });
     this.commands = new ControlCommands({
-      ...{ pool, generations, minReady: 1, isSucceeded: () => false, lostSockets: () => [] },
-      post: (command) => this.commands.take(command),
+      ...{ pool, generations, minReady: 1, isSuccessorReady: () => false, lostSockets: () => [] },
+      post: (command) => this.commands.handle(command),
       pidOf: (id) => id,
       reload: () => this.hangUp(),
       upgrade: () => this.upgrade.begin(),
       reopen: () => ({ ok: true, message: "" }),
       stop: () => pool.stopGracefully(),
-      leavesTo: () => (this.upgrade.isLeaving ? this.upgrade.successorPid : undefined),
+      leavingFor: () => (this.upgrade.isLeaving ? this.upgrade.successorPid : undefined),
       describe: () => ({ name: "", version: "", app: "", listening: [] }),
     });
     this.reload = new Reload({
@@ -151,15 +151,15 @@ class Stage {
   /** One turn of the arbiter's loop. */
   turn(): void {
     for (const event of this.#read.splice(0)) this.reload.take(event);
-    for (const event of this.successorEvents.splice(0)) this.upgrade.take(event);
+    for (const event of this.successorEvents.splice(0)) this.upgrade.handle(event);
     this.upgrade.advance();
     this.pool.settle();
-    this.commands.checkWishes();
+    this.commands.checkPending();
   }
 
   /** What HUP does to the arbiter. */
   hangUp(): void {
-    if (!this.upgrade.reloadAsked()) this.reload.ask();
+    if (!this.upgrade.forwardReload()) this.reload.ask();
   }
 
   /** Somebody asks for a reload, by a signal or by `ctl`. */
@@ -170,7 +170,7 @@ class Stage {
     if (bySignal) this.hangUp();
     else {
       this.outcomes.push(heard);
-      this.commands.take({ name: "reload", settle: (outcome) => heard.push(outcome) });
+      this.commands.handle({ name: "reload", settle: (outcome) => heard.push(outcome) });
     }
   }
 
@@ -192,7 +192,7 @@ function happen(stage: Stage, random: (below: number) => number): string {
   const events: [name: string, act: () => unknown][] = [
     ["HUP", () => stage.ask(true)],
     ["ctl reload", () => stage.ask(false)],
-    ["ctl scale", () => stage.commands.take({ name: "scale", workers: 1 + random(3), settle: () => {} })],
+    ["ctl scale", () => stage.commands.handle({ name: "scale", workers: 1 + random(3), settle: () => {} })],
     ["USR2", () => void stage.upgrade.begin()],
     ["the upgrade is prepared", () => stage.prepared()],
     ["time passes", () => (stage.now += 400)],

@@ -35,11 +35,11 @@ test("kills that were seen twice and hit no worker are nobody's", (t) => {
   const root = machine(t, V2);
   const kills = new OomKills(root);
   writeFileSync(join(root, "sys/fs/cgroup/app/memory.events"), "oom_kill 9\n");
-  kills.review(0);
-  kills.review(1000);
-  assert.equal(kills.take(), true, "its exit may be on its way");
-  kills.review(6000);
-  assert.equal(kills.take(), false);
+  kills.forgetOld(0);
+  kills.forgetOld(1000);
+  assert.equal(kills.claim(), true, "its exit may be on its way");
+  kills.forgetOld(6000);
+  assert.equal(kills.claim(), false);
 });
 
 test("v1: memory.oom_control", (t) => {
@@ -51,7 +51,7 @@ test("v1: memory.oom_control", (t) => {
   const kills = new OomKills(root);
   const file = join(root, "sys/fs/cgroup/memory/app/memory.oom_control");
   writeFileSync(file, "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
-  assert.equal(kills.take(), true);
+  assert.equal(kills.claim(), true);
 });
 
 test("the root group of v2 has no events: the kernel's own count", (t) => {
@@ -61,9 +61,9 @@ test("the root group of v2 has no events: the kernel's own count", (t) => {
     "proc/vmstat": "nr_free_pages 1\noom_kill 7\n",
   });
   const kills = new OomKills(root);
-  assert.equal(kills.take(), false);
+  assert.equal(kills.claim(), false);
   writeFileSync(join(root, "proc/vmstat"), "nr_free_pages 1\noom_kill 8\n");
-  assert.equal(kills.take(), true);
+  assert.equal(kills.claim(), true);
 });
 
 test("where nothing counts, nothing is claimed", (t) => {

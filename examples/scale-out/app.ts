@@ -1,11 +1,11 @@
-/** Says back what it was asked, and which release on which host answers. */
+/** Echoes the request, and names the release and the host that respond. */
 import { basename } from "node:path";
 import type { Handler } from "tsgun";
 
 const SAYS_WHO = {
   "content-type": "application/octet-stream",
   "x-host": process.env.ADDRESS ?? "",
-  // The server has gone into releases/NAME, which `current` led to when this worker was started.
+  // The working folder is releases/NAME, which `current` pointed to when this worker started.
   "x-release": basename(process.cwd()),
 };
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Puts a release on one host after the other: copied, then changed over to without a gap. It stops at the first host that
-# does not come up with it; that one and all behind it serve on what they served.
+# Deploys a release host by host: copies it, then reloads without downtime. Stops at the first host that fails to start
+# it; that host and all after it keep serving their old release.
 #
 #   ./rolling-deploy.sh FOLDER HOST...
 #   ./rolling-deploy.sh build deploy@10.77.0.11 deploy@10.77.0.12 deploy@10.77.0.13
 #
-# FOLDER is the app as it runs, its node_modules in it. HOST is what ssh takes: log in as the user that tsgun runs as, who
-# alone may open its control socket. SSH is another way to run a command on a host; RELEASE a name of your own.
+# FOLDER is the complete app, with its node_modules. HOST is an ssh destination: log in as the user that tsgun runs as, since
+# only that user may open its control socket. Set SSH to run commands on a host another way, RELEASE to name the release.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
@@ -18,8 +18,8 @@ shift
 ssh=${SSH:-ssh -o BatchMode=yes -o ConnectTimeout=5}
 release=${RELEASE:-$(date -u +%Y%m%d-%H%M%S)}
 
-# Runs on the host. Until the link is moved nothing has changed, and where the reload fails it is moved back: what is started
-# later, for whatever reason, is of the old release.
+# Runs on the host. Nothing changes until the link moves. If the reload fails, the link moves back, so that whatever starts
+# later starts the old release.
 read -r -d '' activate <<'END' || true
 set -eu
 cd /srv/app
@@ -34,7 +34,7 @@ if ! node_modules/.bin/tsgun ctl --control-socket /run/app/control.sock reload; 
   rm -r "releases/$1"
   exit 1
 fi
-# The latest three stay, to go back to. tar has given this one the age of the folder that it came from.
+# Keep the latest three, to go back to. tar gave this one the age of its source folder.
 touch "releases/$1"
 ls -t releases | tail -n +4 | while read -r old; do rm -r "releases/$old"; done
 END
@@ -45,7 +45,7 @@ for host in "$@"; do
   at=/srv/app/releases/$release
   if ! tar -C "$folder" -cf - . | $ssh "$host" "mkdir $at && tar -C $at -xf -" ||
     ! $ssh "$host" sh -s -- "$release" <<<"$activate"; then
-    echo "$0: stopped at $host, which does not serve $release; hosts before it do, those behind it were not touched" >&2
+    echo "$0: stopped at $host, which does not serve $release; the hosts before it do, those after it are untouched" >&2
     exit 1
   fi
 done

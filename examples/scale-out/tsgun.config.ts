@@ -1,24 +1,24 @@
-/** The same on every host; ADDRESS is the host's own in the inner network. */
+/** The same on every host; ADDRESS is the host's own address in the internal network. */
 import { defineConfig } from "tsgun";
 
 export default defineConfig(() => {
   const address = process.env.ADDRESS;
   if (address === undefined)
-    throw new Error("ADDRESS is not set: say which address of this host is to serve");
+    throw new Error("ADDRESS is not set: set it to the address this host serves on");
   return {
     app: "app.ts:handler",
-    // A link: a reload follows it to the release that it leads to by then.
+    // A link: each reload follows it to the current release.
     chdir: "/srv/app/current",
     workers: 2, // On a server: "auto"
-    // The inner network, and no other address of this host.
+    // The internal network only.
     bind: `${address}:8000`,
     adminBind: `${address}:9000`,
     controlSocket: "/run/app/control.sock",
-    // Only the proxy says who asks.
+    // Trust only the proxy to name the client.
     forwardedAllowIps: ["10.77.0.10"],
-    // The proxy waits for an answer for longer than this (7 s): it is tsgun that gives up, and says so.
+    // Shorter than the proxy's timeout (7 s): tsgun gives up first, and logs it.
     requestTimeout: "5s",
-    // Told to stop, the server serves on for so long while /health/ready says no: longer than HAProxy needs to see it.
+    // On TERM the server keeps serving for this long while /health/ready fails: longer than HAProxy needs to notice.
     drainDelay: "5s",
   };
 });

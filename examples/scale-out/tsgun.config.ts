@@ -3,8 +3,7 @@ import { defineConfig } from "tsgun";
 
 export default defineConfig(() => {
   const address = process.env.ADDRESS;
-  if (address === undefined)
-    throw new Error("ADDRESS is not set: set it to the address this host serves on");
+  if (address === undefined) throw new Error("ADDRESS is not set: set it to the address this host serves on");
   return {
     app: "app.ts:handler",
     // A link: each reload follows it to the current release.

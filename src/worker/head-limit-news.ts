@@ -7,9 +7,6 @@ import { type HeadLimit, LIMIT_STATUS } from "../http/head-limit.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
 
-/** Milliseconds between two lines about the same limit. */
-const LINE_EVERY = 60_000;
-
 interface LimitWords {
   readonly setting: SettingName;
   readonly flag: string;
@@ -46,7 +43,7 @@ export function headLimitReporter(
   return (limit) => {
     let line = lines.get(limit);
     if (line === undefined) {
-      line = new RateLimit(LINE_EVERY, now);
+      line = new RateLimit(now);
       lines.set(limit, line);
     }
     if (!line.allows()) return;

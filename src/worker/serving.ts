@@ -167,12 +167,9 @@ function errorReporter(log: ErrorLog): ErrorReporter {
   };
 }
 
-/** Interval of lines that clients can provoke, so that they cannot fill the log. A full worker is full again soon. */
-const LINE_EVERY = 60_000;
-
 function acceptLimiter({ workerConnections }: Config, log: ErrorLog): AcceptLimiter {
-  const fullLines = new RateLimit(LINE_EVERY);
-  const scarceLines = new RateLimit(LINE_EVERY);
+  const fullLines = new RateLimit();
+  const scarceLines = new RateLimit();
   let toldScarce = false;
   const descriptors = new DescriptorBudget();
   return new AcceptLimiter({
@@ -201,7 +198,7 @@ function acceptLimiter({ workerConnections }: Config, log: ErrorLog): AcceptLimi
 }
 
 function headRefusalReporter(log: ErrorLog): () => void {
-  const lines = new RateLimit(LINE_EVERY);
+  const lines = new RateLimit();
   return () => {
     if (!lines.allows()) return;
     log.warning(

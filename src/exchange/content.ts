@@ -4,7 +4,7 @@ import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { GatewayError, HttpError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
-import type { FileBody } from "../gateway/types.ts";
+import type { FileBody, ResponseBody } from "../gateway/types.ts";
 
 /** Bytes read from a file at a time. */
 const FILE_CHUNK_BYTES = 65536;
@@ -18,7 +18,7 @@ export function isPiece(chunk: unknown): chunk is string | Uint8Array {
   return typeof chunk === "string" || chunk instanceof Uint8Array;
 }
 
-export function noPiece(chunk: unknown): GatewayError {
+export function notPiece(chunk: unknown): GatewayError {
   return new GatewayError(clause.content, `content comes in strings or bytes, not ${typeof chunk}`);
 }
 
@@ -75,6 +75,14 @@ export function contentSource(body: object): ContentSource {
     clause.content,
     "the content is neither text, bytes, null, a file, a stream nor iterable",
   );
+}
+
+/** Closes content that is not sent. Invalid content is not reported. */
+export function discardContent(body: ResponseBody): void {
+  if (typeof body !== "object" || body === null || body instanceof Uint8Array || isFileBody(body)) return;
+  try {
+    contentSource(body).stop();
+  } catch {}
 }
 
 export interface OpenFile {

@@ -69,11 +69,17 @@ export function extractContentLength(fields: string[]): number | undefined {
   return length;
 }
 
-export function trailerPairs(trailers: HeadersInput | undefined): string[] {
-  const pairs = rawFields(trailers);
-  for (let index = 0; index < pairs.length; index += 2) {
-    const name = pairs[index] as string;
+/** The error for content whose length is not the declared one. `actual` describes it: "the content has 3 bytes". */
+export function lengthMismatch(declared: number, actual: string): GatewayError {
+  return new GatewayError(clause.contentLength, `content-length says ${declared}, ${actual}`);
+}
+
+/** The fields of a trailer section. @throws GatewayError for a field that is not allowed there */
+export function trailerFields(trailers: HeadersInput | undefined): string[] {
+  const fields = rawFields(trailers);
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
     if (!isTrailerName(name)) throw new GatewayError(clause.writer, `the field ${name} cannot be a trailer`);
   }
-  return pairs;
+  return fields;
 }

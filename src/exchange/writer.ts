@@ -1,12 +1,9 @@
 /** The writer that `respond` returns when called without content. */
 import type { HeadersInput, ResponseWriter } from "../gateway/types.ts";
+import type { ResponseStream } from "./response-stream.ts";
 
-/** The members of a response that a writer uses. */
-export interface WritableResponse {
-  sendHead(): void;
-  send(chunk: string | Uint8Array): boolean;
-  whenWritable(): Promise<void>;
-  endContent(last?: string | Uint8Array | null, trailers?: HeadersInput): void;
+/** The members of a response that its writer uses. */
+export interface WrittenResponse {
   finished(): Promise<void>;
   fail(error: unknown): void;
 }
@@ -14,41 +11,43 @@ export interface WritableResponse {
 const READY = Promise.resolve();
 
 /** Marks a rejection as handled: a caller may ignore the promise, because the response reports its own failure. */
-function observed(promise: Promise<void>): Promise<void> {
+function handled(promise: Promise<void>): Promise<void> {
   promise.catch(() => {});
   return promise;
 }
 
 export class ExchangeWriter implements ResponseWriter {
-  readonly #response: WritableResponse;
+  readonly #response: WrittenResponse;
+  readonly #stream: ResponseStream;
 
-  constructor(response: WritableResponse) {
+  constructor(response: WrittenResponse, stream: ResponseStream) {
     this.#response = response;
+    this.#stream = stream;
   }
 
   write(chunk: string | Uint8Array): Promise<void> {
     try {
-      return this.#response.send(chunk) ? READY : observed(this.#response.whenWritable());
+      return this.#stream.send(chunk) ? READY : handled(this.#stream.whenWritable());
     } catch (error) {
-      return observed(Promise.reject(error));
+      return handled(Promise.reject(error));
     }
   }
 
   end(chunk?: string | Uint8Array | null, trailers?: HeadersInput): Promise<void> {
     try {
-      this.#response.endContent(chunk, trailers);
+      this.#stream.end(chunk, trailers);
     } catch (error) {
-      return observed(Promise.reject(error));
+      return handled(Promise.reject(error));
     }
     return this.#response.finished();
   }
 
   flush(): Promise<void> {
-    this.#response.sendHead();
+    this.#stream.sendHead();
     return READY;
   }
 
-  destroy(error: Error = new Error("the app gave the response up")): void {
+  destroy(error: Error = new Error("the app destroyed the response")): void {
     this.#response.fail(error);
   }
 }

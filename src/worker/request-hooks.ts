@@ -6,7 +6,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { finished } from "node:stream";
 import type { HookRequest, HookResponse, Hooks, WorkerContext } from "../config/hooks.ts";
 import { ClientGone } from "../errors.ts";
-import { sentStatus } from "../exchange/response.ts";
+import { sentStatus } from "../exchange/respond.ts";
 import type { App, GatewayRequest, Handler, Respond } from "../gateway/types.ts";
 import type { LoadedNodeApp, UpgradeListener } from "../loader/loaded-app.ts";
 

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { hasComponent } from "../support/component.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 
 interface BadDeploy {
@@ -109,21 +108,19 @@ const WARM_UP = ["--warmup-path", "/warm"];
 
 const SERVERS = [
   { workers: 1, args: [], what: "fail", deploys: BAD_DEPLOYS, nginx: false },
-  { workers: 2, args: [], what: "bring a bad configuration", deploys: BAD_CONFIGS, nginx: false },
   { workers: 4, args: WARM_UP, what: "fail", deploys: [...BAD_DEPLOYS, ...COLD_DEPLOYS], nginx: false },
   { workers: 2, args: [], what: "hang", deploys: HANGING_DEPLOYS, config: TIGHT_CONFIG, nginx: false },
   { workers: 2, args: [], what: "fail", deploys: [...BAD_DEPLOYS, ...BAD_CONFIGS], nginx: true },
 ];
 
 for (const { workers, args, what: fate, deploys, config = GOOD_CONFIG, nginx } of SERVERS) {
-  test(`deploys that ${fate}, ${workers} workers${nginx ? " behind nginx" : ""}`, async (context) => {
-    if (nginx && !hasComponent(context, "nginx")) return;
+  test(`deploys that ${fate}, ${workers} workers${nginx ? ", behind nginx too" : ""}`, async (context) => {
     const stage = await FaultStage.start(context, {
       workers,
       args,
       prepare: (folder) => writeFileSync(join(folder, CONFIG), GOOD_CONFIG),
     });
-    await stage.load(nginx ? context : undefined);
+    await (nginx ? stage.loadWithNginx(context) : stage.load());
     const pids = await stage.settled();
     const good = readFileSync(join(stage.folder, stage.app), "utf8");
     stage.deploy(config, CONFIG);

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
 import { isAlive, startCommand, until } from "../support/command.ts";
-import { hasComponent } from "../support/component.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 import type { Failure } from "../support/load.ts";
 
@@ -47,20 +46,18 @@ function checkLosses(name: string, { failures, kills, clients, nginx }: Losses):
 
 const SERVERS = [
   { workers: 1, app: "mirror.mjs", times: 6, nginx: false },
-  { workers: 4, app: "mirror.mjs", times: 20, nginx: false },
+  { workers: 4, app: "mirror.mjs", times: 20, nginx: true },
   { workers: 4, app: "mirror-listener.cjs", times: 6, nginx: false },
-  { workers: 4, app: "mirror.mjs", times: 6, nginx: true },
 ] as const;
 
 /** Answers for each load, at its rate, within which a worker has served for long enough to be a good one. */
 const A_WHILE = 70;
 
 for (const { workers, app, times, nginx } of SERVERS) {
-  const where = nginx ? " behind nginx" : "";
+  const where = nginx ? ", behind nginx too" : "";
   test(`a worker is killed ${times} times, ${workers} workers of ${app}${where}`, async (context) => {
-    if (nginx && !hasComponent(context, "nginx")) return;
     const stage = await FaultStage.start(context, { workers, app });
-    await stage.load(nginx ? context : undefined);
+    await (nginx ? stage.loadWithNginx(context) : stage.load());
     const kills: Kill[] = [];
     for (let time = 0; time < times; time++) {
       // The one that has served longest, long enough that its death is no reason to wait with the next one.
@@ -79,7 +76,7 @@ for (const { workers, app, times, nginx } of SERVERS) {
     assert.equal(stage.command.lines(/ERROR|WARNING/).length, times, stage.command.stderr);
     await Promise.all([...stage.loads.values()].map((load) => load.stop()));
     for (const [name, load] of stage.loads) {
-      checkLosses(name, { failures: load.failures, kills, clients: 4, nginx });
+      checkLosses(name, { failures: load.failures, kills, clients: 4, nginx: name.startsWith("nginx") });
       assert.ok(load.counts.answered >= (times * A_WHILE) / workers, `${name}: ${load.report()}`);
     }
     assert.doesNotMatch(stage.proxyErrors, /connect\(\)/, "nginx was refused");

@@ -1,24 +1,20 @@
 /** Workers that are replaced because they have answered enough, under load. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hasComponent } from "../support/component.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 
 /** How many processes have answered, by the time nothing may have been lost. */
 const PROCESSES = 12;
 
 for (const { workers, app, nginx } of [
-  { workers: 1, app: "mirror.mjs", nginx: false },
-  { workers: 4, app: "mirror.mjs", nginx: false },
-  { workers: 2, app: "mirror-listener.cjs", nginx: false },
   { workers: 1, app: "mirror.mjs", nginx: true },
   { workers: 4, app: "mirror.mjs", nginx: true },
+  { workers: 2, app: "mirror-listener.cjs", nginx: false },
 ] as const) {
-  test(`--max-requests, ${workers} workers of ${app}${nginx ? " behind nginx" : ""}`, async (context) => {
-    if (nginx && !hasComponent(context, "nginx")) return;
+  test(`--max-requests, ${workers} workers of ${app}${nginx ? ", behind nginx too" : ""}`, async (context) => {
     const args = ["--max-requests", "60", "--max-requests-jitter", "20", "--linger", "600ms"];
     const stage = await FaultStage.start(context, { workers, app, args });
-    await stage.load(nginx ? context : undefined);
+    await (nginx ? stage.loadWithNginx(context) : stage.load());
     while (stage.answering().size < PROCESSES) {
       const { length } = stage.command.workers();
       assert.ok(length <= workers + 1, `${length} workers are there`);

@@ -2,26 +2,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "../support/command.ts";
-import { hasComponent } from "../support/component.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 
 /** What each load is to get between two signals, so that every change happens under way. */
 const BETWEEN = 12;
 
 const SERVERS = [
-  { workers: 1, app: "mirror.mjs", surge: 1, times: 10, nginx: false },
-  { workers: 4, app: "mirror.mjs", surge: 1, times: 10, nginx: false },
-  { workers: 4, app: "mirror.mjs", surge: 4, times: 5, nginx: false },
-  { workers: 2, app: "mirror-listener.cjs", surge: 1, times: 5, nginx: false },
   { workers: 1, app: "mirror.mjs", surge: 1, times: 10, nginx: true },
   { workers: 4, app: "mirror.mjs", surge: 1, times: 10, nginx: true },
+  { workers: 4, app: "mirror.mjs", surge: 4, times: 5, nginx: false },
+  { workers: 2, app: "mirror-listener.cjs", surge: 1, times: 5, nginx: false },
 ] as const;
 
 for (const { workers, app, surge, times, nginx } of SERVERS) {
-  test(`HUP ${times} times, ${workers} workers of ${app}${nginx ? " behind nginx" : ""}, surge ${surge}`, async (context) => {
-    if (nginx && !hasComponent(context, "nginx")) return;
+  test(`HUP ${times} times, ${workers} workers of ${app}${nginx ? ", behind nginx too" : ""}, surge ${surge}`, async (context) => {
     const stage = await FaultStage.start(context, { workers, app, args: ["--reload-surge", `${surge}`] });
-    await stage.load(nginx ? context : undefined);
+    await (nginx ? stage.loadWithNginx(context) : stage.load());
     const tooMany: number[] = [];
     for (let generation = 2; generation <= times + 1; generation++) {
       const before = await stage.settled();

@@ -3,27 +3,23 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { isAlive, until } from "../support/command.ts";
-import { hasComponent } from "../support/component.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 
 /** What each load is to get between two steps, so that every one happens under way. */
 const BETWEEN = 12;
 
 const SERVERS = [
-  { workers: 1, app: "mirror.mjs", times: 3, nginx: false },
-  { workers: 4, app: "mirror.mjs", times: 3, nginx: false },
-  { workers: 2, app: "mirror-listener.cjs", times: 2, nginx: false },
   { workers: 1, app: "mirror.mjs", times: 3, nginx: true },
   { workers: 4, app: "mirror.mjs", times: 3, nginx: true },
+  { workers: 2, app: "mirror-listener.cjs", times: 2, nginx: false },
 ] as const;
 
 for (const { workers, app, times, nginx } of SERVERS) {
-  const where = nginx ? " behind nginx" : "";
+  const where = nginx ? ", behind nginx too" : "";
   test(`USR2 ${times} times, ${workers} workers of ${app}${where}`, async (context) => {
-    if (nginx && !hasComponent(context, "nginx")) return;
     const stage = await FaultStage.start(context, { workers, app });
     const { command } = stage;
-    await stage.load(nginx ? context : undefined);
+    await (nginx ? stage.loadWithNginx(context) : stage.load());
     for (let time = 1; time <= times; time++) {
       const [old = 0] = command.arbiters().slice(-1);
       process.kill(old, "SIGUSR2");

@@ -1,12 +1,14 @@
 /**
  * A server on TCP and on a Unix socket at once, under four loads: over each of the two with kept connections,
- * and with one for each request. What happens to the server must not be seen by any of them.
+ * and with one for each request. Four more may come through nginx at the same time, so that one server and one
+ * fault show both. What happens to the server must not be seen by any of them.
  */
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { FIXTURES, isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "./command.ts";
+import { missing } from "./component.ts";
 import { mirrored } from "./exchanges.ts";
 import { Load, type LoadOptions, type Target } from "./load.ts";
 import { type Nginx, startNginx } from "./nginx.ts";
@@ -45,6 +47,7 @@ export class FaultStage {
   readonly app: string;
   readonly path: string;
   readonly port: number;
+  /** The loads by name; the names of those that come through nginx begin with `nginx`. */
   readonly loads = new Map<string, Load>();
   readonly #workers: number;
   readonly #proxies: Nginx[] = [];
@@ -81,24 +84,33 @@ export class FaultStage {
     this.#workers = workers;
   }
 
-  /**
-   * Puts it under load, and waits until every load is answered. With a test, each load comes through a real nginx in
-   * front of the socket, which tries nothing again and ends with the test.
-   */
-  async load(behindNginx?: TestContext): Promise<void> {
-    const sockets: [name: string, target: Target, server: string][] = [
-      ["TCP", { port: this.port }, `127.0.0.1:${this.port}`],
-      ["Unix", { path: this.path }, `unix:${this.path}`],
-    ];
-    for (const [name, direct, server] of sockets) {
-      const proxied = behindNginx && (await this.#startNginx(behindNginx, name, server));
-      for (const mode of ["keep-alive", "close"] as const)
-        this.add(`${proxied ? "nginx and " : ""}${name}, ${mode}`, proxied ?? direct, mode);
-    }
+  /** Puts the server under load, and waits until every load is answered. */
+  async load(): Promise<void> {
+    this.#addModes("TCP", { port: this.port });
+    this.#addModes("Unix", { path: this.path });
     await this.more(CLIENTS * 2);
   }
 
-  /** What nginx had to say of the server. */
+  /**
+   * Puts the server under load directly and, where nginx is installed, also through an nginx in front of each socket,
+   * which retries nothing and ends with the test.
+   */
+  async loadWithNginx(context: TestContext): Promise<void> {
+    const lacking = missing("nginx");
+    if (lacking === false) {
+      this.#addModes("nginx and TCP", await this.#startNginx(context, "TCP", `127.0.0.1:${this.port}`));
+      this.#addModes("nginx and Unix", await this.#startNginx(context, "Unix", `unix:${this.path}`));
+    } else {
+      context.diagnostic(`without the loads through nginx: ${lacking}`);
+    }
+    await this.load();
+  }
+
+  #addModes(name: string, target: Target): void {
+    for (const mode of ["keep-alive", "close"] as const) this.add(`${name}, ${mode}`, target, mode);
+  }
+
+  /** What every nginx wrote to its error log. */
   get proxyErrors(): string {
     return this.#proxies.map((nginx) => nginx.errors()).join("");
   }
@@ -122,7 +134,7 @@ export class FaultStage {
     return { port: nginx.port };
   }
 
-  /** One more load, of what answers like the server. */
+  /** Adds a load on a target that answers as the app does. */
   add(name: string, target: Target, mode: LoadOptions["mode"]): Load {
     const load = new Load(target, { mode, make: MIXED, clients: CLIENTS, rate: RATE });
     this.loads.set(name, load);

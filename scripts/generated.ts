@@ -63,17 +63,17 @@ function entry(name: SettingName): string {
   if (setting.negatable !== undefined) flags.push(`--no-${label}`);
   const written = flags.map((flag) => `\`${flag}\``).join(", ");
   const facts: [string, string][] = [
-    ["command line", setting.positional === true ? "by its place: `tsgun APP`" : written],
+    ["command line", setting.positional === true ? "the argument: `tsgun APP`" : written],
     [
       "environment",
       environmentNames(name)
         .map((variable) => `\`${variable}\``)
         .join(", "),
     ],
-    ["in the file", setting.outsideFile === true ? "cannot stand there" : `\`${name}\``],
+    ["in the file", setting.outsideFile === true ? "not allowed there" : `\`${name}\``],
     ["type", typeOf(setting)],
     ["default", defaultOf(setting)],
-    ["changed by HUP", setting.reload ? "yes" : "no: it takes a restart"],
+    ["changed by HUP", setting.reload ? "yes" : "no: needs a restart"],
   ];
   const other = OTHER_DEFAULTS[label];
   if (other !== undefined) facts.push(["gunicorn's default", `\`${other.theirs}\`: ${other.why}`]);
@@ -95,33 +95,32 @@ function settingsPage(): string {
 
 # Settings
 
-A value is taken from the first of these places that has it:
+A setting's value comes from the first of these places that has it:
 
 1. the command line;
-2. \`TSGUN_CMD_ARGS\`: words of a command line in a variable, quoted as for a shell;
-3. the variable of the setting, such as \`TSGUN_KEEP_ALIVE\` (one that is nearly a setting's is an error);
+2. \`TSGUN_CMD_ARGS\`: command line arguments in a variable, quoted as for a shell;
+3. the setting's own variable, such as \`TSGUN_KEEP_ALIVE\` (a misspelt one is an error);
 4. the configuration file;
 5. the default.
 
 \`tsgun --print-config\` prints every value and where it comes from. \`tsgun --check-config\` also loads the app.
 
-The configuration file is \`tsgun.config.ts\`, \`.mts\`, \`.js\`, \`.mjs\`, \`.cjs\` or \`.json\` in the folder where the command is started
-(\`--chdir\` comes later, as in gunicorn), or what \`--config\` names. Its default export is an object with settings, or
-a function that returns one, or promises it. \`defineConfig\` of \`tsgun\` gives it types; in JSON
-\`"$schema": "./node_modules/tsgun/docs/tsgun.schema.json"\` lets an editor help. HUP reads it anew, with what it imports
-(packages are kept). A file that is wrong is logged at HUP, and the server goes on with what it had.
+The configuration file is \`tsgun.config.ts\`, \`.mts\`, \`.js\`, \`.mjs\`, \`.cjs\` or \`.json\` in the folder where you start the command
+(\`--chdir\` applies later, as in gunicorn), or the file named by \`--config\`. Its default export is an object with settings, or a function
+that returns one or a promise of one. \`defineConfig\` of \`tsgun\` types it; in JSON
+\`"$schema": "./node_modules/tsgun/docs/tsgun.schema.json"\` lets an editor help. HUP reads the file again with the modules it imports
+(except packages). If it has a mistake, HUP logs that and the server keeps its settings.
 
-With \`--preload\` the app is loaded once in a process that is thrown away, before anything is bound or started, and Node's
-compile cache is used: in \`$NODE_COMPILE_CACHE\`, else systemd's \`$CACHE_DIRECTORY\`, else \`tsgun/compiled\` in
-\`$XDG_CACHE_HOME\` or \`~/.cache\`. Node 20 has no such cache; there the app is only tried. What it gives is in
-[architecture.md](architecture.md).
+With \`--preload\` the app is loaded once in a throwaway process, before anything is bound or started. Node's compile cache is used: in
+\`$NODE_COMPILE_CACHE\`, else systemd's \`$CACHE_DIRECTORY\`, else \`tsgun/compiled\` in \`$XDG_CACHE_HOME\` or \`~/.cache\`. Node 20 has no
+such cache and only tries the app. [architecture.md](architecture.md) has the gain.
 
 ${sections.join("\n")}
 ## Settings of gunicorn that are not here
 
-Giving one is an error that says the same in one line.
+Passing one is an error that says the same in one line.
 
-| setting | why it is not here | what to do |
+| setting | why it is not here | instead |
 | --- | --- | --- |
 ${absent.join("\n")}
 `;
@@ -135,9 +134,9 @@ function doctorPage(): string {
 
 # tsgun doctor
 
-Times, sizes and permissions stand in several places: in tsgun's settings, in nginx's configuration, in a unit or a manifest, and
-on the machine. Each may be right by itself, and wrong beside the others. \`tsgun doctor\` reads all of them and says what will
-break, what that looks like, and how to mend it. Nothing is changed, and the app is not loaded.
+Times, sizes and permissions are set in several places: in tsgun's settings, in nginx's configuration, in a unit or a manifest, and
+on the machine. Each may be right by itself and wrong beside the others. \`tsgun doctor\` reads all of them and reports what will
+break, how that shows, and how to fix it. It changes nothing and does not load the app.
 
 \`\`\`sh
 tsgun doctor
@@ -147,40 +146,40 @@ tsgun doctor --nginx site.conf -- app.ts:handler --bind unix:/run/shop.sock --ke
 
 | option | what is read |
 | --- | --- |
-| \`--config FILE\` | the configuration, as a start reads it: found, or named, with \`TSGUN_…\` variables |
-| \`-- WORDS\` | what the server is started with: its app and options, where these are not all in the file |
+| \`--config FILE\` | the configuration, as at startup: found or named, with \`TSGUN_…\` variables |
+| \`-- WORDS\` | the server's command line: its app and options, if they are not all in the file |
 | \`--nginx FILE\` | nginx's configuration or a site, with what it includes; without it \`deploy/nginx/*.conf\`, which \`tsgun init\` writes |
 | \`--systemd FILE\` | a service or socket unit, with its drop-ins; without it \`deploy/systemd/*\` |
 | \`--kubernetes FILE\` | a manifest; without it \`deploy/kubernetes/*.yaml\` |
-| \`--pid PID\`, \`--control-socket PATH\` | the server that runs; without either, the one of this app that was started in this folder |
+| \`--pid PID\`, \`--control-socket PATH\` | the running server; without either, the one started in this folder for this app |
 | \`--json\` | prints \`{ "findings": […], "checked": […], "unchecked": […] }\` |
 
-\`--nginx\`, \`--systemd\` and \`--kubernetes\` may be given several times. The words of \`ExecStart=\` and the variables of
-\`Environment=\`, and \`args\` and \`env\` of a container, count over the file; with one service among the units, nginx is held
-against its configuration. An \`EnvironmentFile=\` is not read. Of the app's folder,
-\`package.json\` (for its dependencies) and \`Dockerfile\` are read too. It is best started on the server, in the app's folder.
+You may give \`--nginx\`, \`--systemd\` and \`--kubernetes\` several times. The words of \`ExecStart=\` and the variables of
+\`Environment=\`, and \`args\` and \`env\` of a container, override the configuration file. If the units have one service, nginx is
+checked against that service's configuration. An \`EnvironmentFile=\` is not read. In the app's folder doctor also reads
+\`package.json\` (for its dependencies) and \`Dockerfile\`. Run it on the server, in the app's folder.
 
 | exit code | meaning |
 | --- | --- |
 | 0 | no errors; there may be warnings |
 | 1 | at least one error |
-| 2 | a file cannot be read or has a mistake, or the command line has |
+| 2 | a file cannot be read or has a mistake, or the command line is wrong |
 
-The last line says what was looked at and what was not, so that no findings are not taken for more than they are. Where a
-\`proxy_pass\` leads to another server it is named there; where none leads to tsgun, all are looked at as if they should.
+The last line says what was checked and what was not. If a \`proxy_pass\` leads to another server, that line names it; if none leads to
+tsgun, all are checked as if they should.
 
-An **error** breaks requests, a start or a stop. A **warning** costs something, or breaks them once something else happens.
-What depends on nginx's version (from 1.29.7 on it speaks HTTP/1.1 to upstreams and keeps connections by default) goes by the
-nginx that is installed here; without one, the older defaults are assumed, and the finding says so. The user of nginx's workers is
-that of the file, of /etc/nginx/nginx.conf, or else \`www-data\` or \`nginx\`.
+An **error** breaks requests, a start or a stop. A **warning** costs something, or breaks them once something else happens. Rules that
+depend on nginx's version (from 1.29.7 on it speaks HTTP/1.1 to upstreams and keeps connections by default) use the installed nginx;
+without one they assume the older defaults, and the finding says so. The user of nginx's workers is read from the given file, then
+from /etc/nginx/nginx.conf; else it is \`www-data\` or \`nginx\`.
 
-| rule | level | found when | what breaks | how to mend it |
+| rule | level | found when | what breaks | how to fix it |
 | --- | --- | --- | --- | --- |
 ${rows.join("\n")}
 
-What it does not see: whether streams are buffered (an app may say \`X-Accel-Buffering: no\`), of a \`Dockerfile\` more than its variables, other proxies than
-nginx, drop-ins that lie elsewhere than beside the unit (\`/etc/systemd/system/NAME.d\` of a unit in \`/usr/lib\`), and, unless the server
-runs, limits that a service has and this shell has not.
+Doctor does not check whether streams are buffered (an app may say \`X-Accel-Buffering: no\`), anything in a \`Dockerfile\` but its
+variables, other proxies than nginx, drop-ins that are not beside the unit (\`/etc/systemd/system/NAME.d\` of a unit in \`/usr/lib\`),
+and, unless the server runs, limits that a service has and this shell has not.
 `;
 }
 

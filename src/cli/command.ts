@@ -30,7 +30,9 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
 }
 
 async function runNamed(args: readonly string[], report: BootReport | undefined): Promise<ExitCode> {
-  const [name, ...rest] = args;
+  const [name, ...below] = args;
+  // `tsgun doctor help` is `tsgun doctor --help`. commander does that for `ctl`; under `dev` it may name an app.
+  const rest = below.length === 1 && below[0] === "help" && name !== "ctl" ? ["--help"] : below;
   if (name === "ctl") return await runControl(rest);
   if (name === "completion") return await printCompletion(rest);
   if (name === "init") return await (await import("./init.ts")).runInit(rest);

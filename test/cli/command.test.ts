@@ -164,6 +164,9 @@ const HELPS: [args: string[], usage: RegExp][] = [
   [["help", "init"], /^Usage: tsgun init \[options\]/],
   [["help", "doctor"], /^Usage: tsgun doctor \[options\]/],
   [["help", "completion"], /^Prints what the shell's Tab key needs/],
+  [["doctor", "help"], /^Usage: tsgun doctor \[options\]/],
+  [["init", "help"], /^Usage: tsgun init \[options\]/],
+  [["completion", "help"], /^Prints what the shell's Tab key needs/],
   [["ctl", "help", "scale"], /^Usage: tsgun ctl scale \[options\]/],
 ];
 

@@ -11,7 +11,7 @@ export const applicationSettings = {
     negatable: "Read no configuration file.",
     outsideFile: true,
     reload: false,
-    doc: "The configuration file: a path, file:PATH or module:NAME. Without it tsgun.config.{ts,mts,js,mjs,cjs,json}, if there is one in the folder where the command is started.",
+    doc: "The configuration file: a path, file:PATH or module:NAME. Default: the first tsgun.config.{ts,mts,js,mjs,cjs,json} in the folder where the command is started.",
   }),
   checkConfig: setting({
     section: "Config file",
@@ -19,7 +19,7 @@ export const applicationSettings = {
     default: false,
     outsideFile: true,
     reload: false,
-    doc: "Check the configuration, load the application in a process that is thrown away, say what was found, and end: with 0, or with the exit code that the server would end with.",
+    doc: "Check the configuration, load the application in a separate process, report the result and exit: with 0, or with the exit code that the server would have.",
   }),
   printConfig: setting({
     section: "Config file",
@@ -27,7 +27,7 @@ export const applicationSettings = {
     default: false,
     outsideFile: true,
     reload: false,
-    doc: "Print every setting with its value and where that comes from, and end. What looks like a secret is hidden.",
+    doc: "Print every setting with its value and where that comes from, and exit. Values that look like secrets are hidden.",
   }),
   app: setting({
     section: "Application",
@@ -42,21 +42,21 @@ export const applicationSettings = {
     kind: choice("auto", "gateway", "fetch", "node"),
     default: "auto",
     reload: true,
-    doc: "What the application is: a gateway handler, a fetch app or a node listener. auto looks at it.",
+    doc: "The kind of application: a gateway handler, a fetch app or a node listener. auto detects it.",
   }),
   preload: setting({
     section: "Application",
     kind: flag,
     default: false,
     reload: true,
-    doc: "Load the application in a process that is thrown away before any worker is started, at the start and on reload: one that is broken costs no worker, and Node's compile cache is warm. With --reload, which waits for a broken one to be mended, only the cache is used.",
+    doc: "Load the application once in a separate process before workers start, at the start and on reload: a broken app then costs no worker, and Node's compile cache is warm. With --reload, which waits for a broken app to be fixed, only the cache is used.",
   }),
   chdir: setting({
     section: "Application",
     kind: text("DIR"),
     default: undefined,
     reload: false,
-    doc: "Go to this folder before the application is looked for. A symbolic link is followed anew on reload.",
+    doc: "Change to this folder before the application is loaded. If it is a symbolic link, a reload follows it again.",
   }),
   env: setting({
     section: "Application",
@@ -64,6 +64,6 @@ export const applicationSettings = {
     default: undefined,
     flags: ["-e"],
     reload: true,
-    doc: "A variable for the workers' environment: NAME=VALUE. May be given several times.",
+    doc: "An environment variable for the workers: NAME=VALUE. Can be given several times.",
   }),
 } as const;

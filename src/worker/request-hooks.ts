@@ -7,6 +7,7 @@ import { finished } from "node:stream";
 import type { HookRequest, HookResponse, Hooks, WorkerContext } from "../config/hooks.ts";
 import { ClientGone } from "../errors.ts";
 import { sentStatus } from "../exchange/respond.ts";
+import { isThenable } from "../exchange/run.ts";
 import type { App, GatewayRequest, Handler, Respond } from "../gateway/types.ts";
 import type { LoadedNodeApp, UpgradeListener } from "../loader/loaded-app.ts";
 
@@ -50,24 +51,16 @@ export class RequestHooks {
 
   #aroundHandler(handle: Handler): Handler {
     return (request, respond) => {
-      if (this.#hooks.postRequest !== undefined) this.#whenAnswered(request, respond);
-      const before = this.#before(request);
-      return before === undefined ? handle(request, respond) : before.then(() => handle(request, respond));
+      if (this.#hooks.postRequest !== undefined) this.#whenFinished(request, respond);
+      return this.#afterPreRequest(request, () => handle(request, respond));
     };
   }
 
+  /** The server logs what the listener throws or rejects with, and responds with 500. */
   #aroundRequests(listener: RequestListener): RequestListener {
     return (request, response) => {
       if (this.#hooks.postRequest !== undefined) this.#whenClosed(request, response);
-      const refuse = (error: unknown): void => this.#refuse(request, response, error);
-      try {
-        const before = this.#before(request);
-        if (before === undefined) listener(request, response);
-        else before.then(() => listener(request, response), refuse);
-      } catch (error) {
-        if (!(error instanceof PreRequestError)) throw error;
-        refuse(error);
-      }
+      return this.#afterPreRequest(request, () => listener(request, response));
     };
   }
 
@@ -75,60 +68,70 @@ export class RequestHooks {
   #aroundUpgrades(upgrade: UpgradeListener): UpgradeListener {
     return (request, socket, head) => {
       const refuse = (error: unknown): void => {
+        if (!(error instanceof PreRequestError)) throw error;
         this.#worker.log.error(`Error handling request ${request.method} ${request.url}`, error);
         socket.end("HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
       };
-      try {
-        const before = this.#before(request);
-        if (before === undefined) upgrade(request, socket, head);
-        else before.then(() => upgrade(request, socket, head), refuse);
-      } catch (error) {
-        if (!(error instanceof PreRequestError)) throw error;
-        refuse(error);
-      }
+      attempt(() => this.#afterPreRequest(request, () => upgrade(request, socket, head)), refuse);
     };
   }
 
-  /** @throws PreRequestError, or returns a promise that rejects with it */
-  #before(request: HookRequest): Promise<void> | undefined {
+  /**
+   * Runs preRequest and then `serve`.
+   *
+   * @returns the result of `serve`, in a promise if preRequest returns one
+   * @throws PreRequestError if the hook failed; any error of `serve`
+   */
+  #afterPreRequest<Result>(request: HookRequest, serve: () => Result): Result | Promise<Awaited<Result>> {
     const { preRequest } = this.#hooks;
-    if (preRequest === undefined) return undefined;
+    if (preRequest === undefined) return serve();
+    let running: unknown;
     try {
-      const running = preRequest.call(this.#hooks, this.#worker, request) as unknown;
-      if (typeof running !== "object" || running === null || !("then" in running)) return undefined;
-      return Promise.resolve(running as Promise<void>).catch((error) => {
-        throw new PreRequestError(error);
-      });
+      running = preRequest.call(this.#hooks, this.#worker, request);
     } catch (error) {
       throw new PreRequestError(error);
     }
+    if (!isThenable(running)) return serve();
+    return Promise.resolve(running).then(serve, (error: unknown) => {
+      throw new PreRequestError(error);
+    }) as Promise<Awaited<Result>>;
   }
 
-  #whenAnswered(request: GatewayRequest, respond: Respond): void {
-    const tell = (error: Error | undefined): void =>
-      this.#after(request, { status: sentStatus(respond), error });
-    respond.finished().then(() => tell(undefined), tell);
+  #whenFinished(request: GatewayRequest, respond: Respond): void {
+    const after = (error: Error | undefined): void => {
+      this.#runPostRequest(request, { status: sentStatus(respond), error });
+    };
+    respond.finished().then(() => after(undefined), after);
   }
 
   #whenClosed(request: IncomingMessage, response: ServerResponse): void {
     finished(response, (error) => {
       const status = response.headersSent ? response.statusCode : undefined;
-      this.#after(request, { status, error: error == null ? undefined : new ClientGone() });
+      this.#runPostRequest(request, { status, error: error == null ? undefined : new ClientGone() });
     });
   }
 
-  #after(request: HookRequest, response: HookResponse): void {
-    const failed = (error: unknown): void => this.#worker.log.error("The hook postRequest failed", error);
-    try {
-      Promise.resolve(this.#hooks.postRequest?.(this.#worker, request, response)).catch(failed);
-    } catch (error) {
-      failed(error);
-    }
+  #runPostRequest(request: HookRequest, response: HookResponse): void {
+    attempt(
+      () => this.#hooks.postRequest?.(this.#worker, request, response),
+      (error) => this.#worker.log.error(`The hook postRequest failed for ${nameOf(request)}`, error),
+    );
   }
+}
 
-  #refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
-    this.#worker.log.error(`Error handling request ${request.method} ${request.url}`, error);
-    response.writeHead(500, { "content-type": "text/plain; charset=utf-8", connection: "close" });
-    response.end("Internal Server Error\n");
+/** Calls `call`; `failed` gets the error that it throws or rejects with. */
+function attempt(call: () => unknown, failed: (error: unknown) => void): void {
+  try {
+    const running = call();
+    if (isThenable(running)) running.then(undefined, failed);
+  } catch (error) {
+    failed(error);
   }
+}
+
+/** Names a request in a log line. Node's own requests have no id. */
+function nameOf(request: HookRequest): string {
+  return "target" in request
+    ? `${request.method} ${request.target} (${request.id})`
+    : `${request.method} ${request.url}`;
 }

@@ -5,7 +5,8 @@ import type { RequestListener } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import type { TestContext } from "node:test";
 import { ClientGone } from "../../src/errors.ts";
-import { NodeServer, type NodeServerOptions } from "../../src/server/node/node-server.ts";
+import { NodeServer } from "../../src/server/node/node-server.ts";
+import type { NodeServerOptions } from "../../src/server/node/node-server-options.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/server-options.ts";
 import { RawClient } from "./engine.ts";
 

@@ -77,7 +77,7 @@ export class ListenerConnection implements WatchedPeer {
   }
 
   /** The app has sent something on it since it was given it: it has agreed to change protocols, or has answered. */
-  get taken(): boolean {
+  get upgradeAnswered(): boolean {
     return this.#upgradedAt !== undefined && this.socket.bytesWritten > this.#upgradedAt;
   }
 

@@ -1,0 +1,26 @@
+/** Creates the http.Server that node parses requests with. Our own clocks and limits replace node's. */
+import { createServer, type Server } from "node:http";
+import type { NodeServerOptions } from "./node-server-options.ts";
+
+/** The upper bound for `maxHeaderSize`: the product of large limits exceeds what node can count. */
+const MAX_HEAD_BYTES = 2 ** 30;
+
+export function createHttpServer({ limits, timeouts }: NodeServerOptions): Server {
+  const server = createServer({
+    keepAliveTimeout: finite(timeouts.keepAlive),
+    // Node's timeouts also count time in which the loop was blocked and could not read. The tick clock checks these.
+    headersTimeout: 0,
+    requestTimeout: 0,
+    // Checked with the limits, so that such a request is logged and answered like any other.
+    requireHostHeader: false,
+    maxHeaderSize: Math.min(MAX_HEAD_BYTES, limits.requestLine + (limits.fields + 1) * limits.fieldSize),
+  });
+  // Node silently drops the fields beyond this number. One more than allowed shows that there were too many.
+  server.maxHeadersCount = limits.fields + 1;
+  return server;
+}
+
+/** Node represents "no limit" as 0. */
+function finite(limit: number): number {
+  return Number.isFinite(limit) ? limit : 0;
+}

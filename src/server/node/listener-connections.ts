@@ -1,0 +1,136 @@
+/** The open connections of node's server: how many there may be, which are idle, and when they close. */
+import type { Socket } from "node:net";
+import type { AcceptLimiter } from "../accept-limiter.ts";
+import { descriptorOf } from "../descriptor-budget.ts";
+import type { ServerTimeouts } from "../server-options.ts";
+import type { TickClock } from "../tick-clock.ts";
+import { ArrivingHeads } from "./arriving-heads.ts";
+import { ListenerConnection } from "./listener-connection.ts";
+import type { ListenerExchange } from "./listener-exchange.ts";
+
+export interface ConnectionEvents {
+  onClose(connection: ListenerConnection): void;
+  /** A head was not complete in time. */
+  onHeadTimeout(connection: ListenerConnection): void;
+  /** A head must be refused because all incomplete heads together hold too much memory. */
+  onHeadsFull(connection: ListenerConnection): void;
+}
+
+export class ListenerConnections {
+  readonly #connections = new Map<Socket, ListenerConnection>();
+  readonly #timeouts: ServerTimeouts;
+  readonly #limiter: AcceptLimiter;
+  readonly #clock: TickClock;
+  readonly #heads: ArrivingHeads;
+  readonly #events: ConnectionEvents;
+  /** How long idle connections are still served; undefined until the server drains. */
+  #lingerMs: number | undefined;
+  /** How many of the next responses close their connection, so that its client connects to another worker. */
+  #shedding = 0;
+
+  constructor(timeouts: ServerTimeouts, limiter: AcceptLimiter, clock: TickClock, events: ConnectionEvents) {
+    this.#timeouts = timeouts;
+    this.#limiter = limiter;
+    this.#clock = clock;
+    this.#events = events;
+    this.#heads = new ArrivingHeads(this, (connection) => events.onHeadsFull(connection));
+  }
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  get(socket: Socket): ListenerConnection | undefined {
+    return this.#connections.get(socket);
+  }
+
+  [Symbol.iterator](): IterableIterator<ListenerConnection> {
+    return this.#connections.values();
+  }
+
+  open(socket: Socket): void {
+    const connection = new ListenerConnection(socket, this.#clock.now);
+    this.#connections.set(socket, connection);
+    this.#heads.start();
+    this.#limiter.connectionOpened(descriptorOf(socket));
+    socket.once("close", () => this.#closed(connection));
+  }
+
+  #closed(connection: ListenerConnection): void {
+    this.#connections.delete(connection.socket);
+    this.#heads.release(connection);
+    this.#limiter.connectionClosed();
+    this.#events.onClose(connection);
+  }
+
+  shed(connections: number): void {
+    this.#shedding = connections;
+  }
+
+  /** Whether the response to a request that has just arrived must close its connection. Counts down `shed`. */
+  closesNext(): boolean {
+    if (this.#lingerMs !== undefined || this.#timeouts.keepAlive === 0 || this.#limiter.full) return true;
+    if (this.#shedding === 0) return false;
+    this.#shedding -= 1;
+    return true;
+  }
+
+  endExchange(connection: ListenerConnection, exchange: ListenerExchange): void {
+    if (this.#lingerMs === undefined) {
+      connection.end(exchange, this.#clock.now);
+      return;
+    }
+    connection.end(exchange, this.#clock.exact);
+    // The head may have been sent before the drain began, so the client may still reuse the connection.
+    this.#closeIdleLater(this.#lingerMs);
+  }
+
+  /** From now on closes connections once they have been idle for `lingerMs`. */
+  drain(lingerMs: number): void {
+    this.#lingerMs = lingerMs;
+    const now = this.#clock.exact;
+    for (const connection of this) connection.startLinger(now);
+    this.#closeIdleLater(lingerMs);
+  }
+
+  /** Waits for the input of that turn as well: a process that is late itself must not close on a request sent in time. */
+  #closeIdleLater(lingerMs: number): void {
+    setTimeout(() => setImmediate(() => this.#closeIdle(lingerMs)), lingerMs);
+  }
+
+  #closeIdle(lingerMs: number): void {
+    // A timer may fire a fraction of a millisecond early.
+    const now = this.#clock.exact + 1;
+    for (const connection of this) {
+      const idle = connection.idleFor(now);
+      if (idle !== undefined && idle >= lingerMs) connection.socket.destroy();
+    }
+  }
+
+  /** Closes the connections whose client has exceeded a timeout. Call on each tick. */
+  checkOverdue(now: number): void {
+    for (const connection of this) {
+      const overdue = connection.overdue(now, this.#timeouts);
+      if (overdue === "head") this.#events.onHeadTimeout(connection);
+      else if (overdue !== undefined) connection.socket.destroy();
+    }
+    // A timer of `#closeIdleLater` may have fired too early: time in which the loop was blocked does not count.
+    if (this.#lingerMs !== undefined) this.#closeIdle(this.#lingerMs);
+  }
+
+  /**
+   * Restarts the socket's keep-alive timer if it fired early, which it does after a handler that blocked the loop: node
+   * counts that time. Returns whether the connection stays open.
+   */
+  extendKeepAlive(connection: ListenerConnection): boolean {
+    const idle = connection.idleFor(this.#clock.exact);
+    const left = idle === undefined ? 0 : this.#timeouts.keepAlive - idle;
+    if (left <= 0 || !Number.isFinite(left)) return false;
+    connection.socket.setTimeout(left);
+    return true;
+  }
+
+  destroy(): void {
+    for (const socket of this.#connections.keys()) socket.destroy();
+  }
+}

@@ -1,0 +1,210 @@
+/** The requests that the listener has not answered yet: calls the listener, and ends what it leaves unfinished. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { BodyError, type HttpError, thrownError } from "../../errors.ts";
+import { faultOf } from "../../exchange/content-fault.ts";
+import { requestScope } from "../../exchange/scope.ts";
+import { hasContent } from "../../interop/framing.ts";
+import { RunningHandlers } from "../running-handlers.ts";
+import type { InFlightRequest, RequestWatcher } from "../server.ts";
+import type { TickClock } from "../tick-clock.ts";
+import type { ListenerConnection } from "./listener-connection.ts";
+import type { ListenerConnections } from "./listener-connections.ts";
+import { ListenerExchange } from "./listener-exchange.ts";
+import type { NodeAccess } from "./node-access.ts";
+import { limitContent, refusalOf } from "./node-limits.ts";
+import type { NodeServerOptions } from "./node-server-options.ts";
+import { brokenOff } from "./parser-error.ts";
+import { readInScope } from "./reading-scope.ts";
+
+export class ListenerExchanges {
+  /** The listeners whose promise has not settled. */
+  readonly handlers = new RunningHandlers();
+  readonly #options: NodeServerOptions;
+  readonly #connections: ListenerConnections;
+  readonly #access: NodeAccess | undefined;
+  readonly #clock: TickClock;
+  readonly #onFailedConnection: (connection: ListenerConnection) => void;
+  readonly #exchanges = new Set<ListenerExchange>();
+  #completed = 0;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #onDue: () => void = () => {};
+  #watcher: RequestWatcher | undefined;
+
+  /** @param onFailedConnection called when an exchange ends on a connection that has failed meanwhile */
+  constructor(
+    options: NodeServerOptions,
+    connections: ListenerConnections,
+    access: NodeAccess | undefined,
+    clock: TickClock,
+    onFailedConnection: (connection: ListenerConnection) => void,
+  ) {
+    this.#options = options;
+    this.#connections = connections;
+    this.#access = access;
+    this.#clock = clock;
+    this.#onFailedConnection = onFailedConnection;
+  }
+
+  /** How many responses have been completed since the start. */
+  get completed(): number {
+    return this.#completed;
+  }
+
+  afterRequests(responses: number, then: () => void): void {
+    this.#dueAt = this.#completed + responses;
+    this.#onDue = then;
+  }
+
+  watch(watcher: RequestWatcher | undefined): void {
+    this.#watcher = watcher;
+  }
+
+  inFlight(): InFlightRequest[] {
+    const now = performance.now();
+    return [...this.#exchanges].map((exchange) => {
+      const record = exchange.log?.record();
+      return { ...exchange.name, age: now - exchange.startedAt, ...(record && { record }) };
+    });
+  }
+
+  /** The exchanges of one connection, in the order of their requests. */
+  on(socket: Socket): ListenerExchange[] {
+    return [...this.#exchanges].filter(({ request }) => request.socket === socket);
+  }
+
+  /** Begins an exchange; undefined if the request was refused, which has been answered. */
+  begin(request: IncomingMessage, response: ServerResponse): ListenerExchange | undefined {
+    const { limits, timeouts, onHeadLimit } = this.#options;
+    const connection = this.#connections.get(request.socket);
+    // Bytes after a refused request are not a request.
+    if (connection === undefined || connection.refused) return undefined;
+    const log = this.#access?.begin(request, response);
+    const exchange = new ListenerExchange(request, response, log, timeouts, this.#clock.now);
+    this.#exchanges.add(exchange);
+    connection.begin();
+    // Not `once`, which costs each request a wrapper and its removal.
+    response.on("close", () => this.#end(exchange));
+    if (this.#connections.closesNext()) exchange.closeAfter();
+    const status = refusalOf(request, limits, onHeadLimit);
+    if (status !== undefined) {
+      exchange.refuse(status);
+      return undefined;
+    }
+    if (hasContent(request.method, request.headers)) readInScope(request);
+    limitContent(request, limits.body, () => {
+      this.#breakOff(exchange, new BodyError(413, `the content has more than ${limits.body} bytes`));
+    });
+    return exchange;
+  }
+
+  /** Calls the listener. Its error or rejection fails this request only, not the worker. */
+  run(exchange: ListenerExchange): void {
+    if (this.#watcher !== undefined) {
+      const { method, target } = exchange.name;
+      exchange.onOver = this.#watcher(method, target);
+    }
+    try {
+      const { listener } = this.#options;
+      const { request, response } = exchange;
+      const result: unknown = requestScope().runInAsyncScope(listener, undefined, request, response);
+      if (result instanceof Promise) this.#awaitListener(exchange, result);
+    } catch (error) {
+      this.#threw(exchange, error);
+    }
+  }
+
+  #awaitListener(exchange: ListenerExchange, promise: Promise<unknown>): void {
+    exchange.running = promise;
+    this.handlers.begin();
+    promise.then(this.handlers.settled, (thrown) => {
+      this.#threw(exchange, thrown);
+      this.handlers.settled();
+    });
+  }
+
+  #threw(exchange: ListenerExchange, thrown: unknown): void {
+    const { onError, describeError } = this.#options;
+    const error = thrownError(thrown);
+    const { request } = exchange;
+    if (request.destroyed && !request.complete) {
+      // The client has been answered already; the listener most likely fails because its content broke off.
+      onError(faultOf(error, brokenOff()), exchange.name);
+      return;
+    }
+    onError(error, exchange.name);
+    exchange.fail(describeError?.(error, request.headers.accept));
+  }
+
+  #end(exchange: ListenerExchange): void {
+    if (!exchange.end()) return;
+    this.#exchanges.delete(exchange);
+    exchange.onOver?.();
+    if (exchange.response.writableFinished) {
+      exchange.log?.finish("complete");
+      this.#completed += 1;
+      if (this.#completed === this.#dueAt) this.#onDue();
+    } else {
+      this.#cut(exchange);
+    }
+    const connection = this.#connections.get(exchange.request.socket);
+    if (connection === undefined) return;
+    this.#connections.endExchange(connection, exchange);
+    if (connection.failure !== undefined) this.#onFailedConnection(connection);
+  }
+
+  /** Ends an exchange without a complete response: nobody waits for what its listener still does. */
+  #cut({ log, running }: ListenerExchange): void {
+    log?.finishCut();
+    if (running !== undefined) this.handlers.abandon(running);
+  }
+
+  /** Ends the exchanges of a closed connection. Node emits no event on a response that waited behind another. */
+  connectionClosed(socket: Socket): void {
+    for (const exchange of this.#exchanges) {
+      if (exchange.request.socket !== socket) continue;
+      this.#exchanges.delete(exchange);
+      exchange.onOver?.();
+      this.#cut(exchange);
+    }
+  }
+
+  /** Breaks off the exchanges whose content or response takes too long. Call on each tick. */
+  checkOverdue(now: number): void {
+    for (const exchange of this.#exchanges) {
+      const error = exchange.overdue(now);
+      if (error !== undefined) this.#breakOff(exchange, error);
+    }
+  }
+
+  #breakOff(exchange: ListenerExchange, error: HttpError): void {
+    const connection = this.#connections.get(exchange.request.socket);
+    if (connection === undefined || connection.refused) return;
+    this.#options.onError(error, exchange.name);
+    exchange.breakOff(error, connection, this.#clock.now);
+  }
+
+  /** Whether the app has a `timeout` listener for an exchange of this connection, which then handles it as in node. */
+  handlesTimeout(socket: Socket): boolean {
+    return this.on(socket).some(
+      ({ request, response }) =>
+        response.listenerCount("timeout") > 0 || (!request.complete && request.listenerCount("timeout") > 0),
+    );
+  }
+
+  /** Makes the response of every exchange the last one of its connection. */
+  drain(): void {
+    for (const exchange of this.#exchanges) exchange.closeAfter();
+  }
+
+  /** Writes the access log lines of the exchanges that the process leaves unfinished. */
+  logUnfinished(): void {
+    for (const { log } of this.#exchanges) log?.finish("worker-exit");
+  }
+
+  /** Call before all connections are destroyed. */
+  destroy(): void {
+    for (const { log } of this.#exchanges) log?.because("worker-exit");
+    this.handlers.release();
+  }
+}

@@ -1,0 +1,33 @@
+/** The options of node's server. */
+import type { IncomingMessage, RequestListener } from "node:http";
+import type { Duplex } from "node:stream";
+import type { ProxyRules } from "../../exchange/proxy-rules.ts";
+import type { AccessLog } from "../../log/access-log.ts";
+import type { AcceptLimiter } from "../accept-limiter.ts";
+import type { EngineOptions, ErrorDescriber, ErrorReporter, ServerTimeouts } from "../server-options.ts";
+import type { LimitListener } from "./node-limits.ts";
+
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+export interface NodeServerOptions {
+  readonly listener: RequestListener;
+  /** Handles upgrade requests; undefined leaves them to `listener`, as node does. */
+  readonly upgrade: UpgradeListener | undefined;
+  readonly limits: EngineOptions["limits"];
+  readonly timeouts: ServerTimeouts;
+  /** Bounds the number of connections. Default: unlimited. */
+  readonly limiter?: AcceptLimiter;
+  /** Called with each error of the listener, and for each request that exceeded a timeout. */
+  readonly onError: ErrorReporter;
+  /** Called when a head is refused because it exceeds a limit. */
+  readonly onHeadLimit?: LimitListener;
+  /** Makes the content of the 500 that follows an error of the listener. Default: only the status. */
+  readonly describeError?: ErrorDescriber | undefined;
+  /** Gets a line for each request; undefined disables it. */
+  readonly accessLog?: AccessLog | undefined;
+  /** The proxies that the access log trusts. An app has its own setting for that. */
+  readonly proxyRules?: ProxyRules | undefined;
+  /** Called when an incomplete head is refused because all of them together hold too much memory. */
+  readonly onHeadRefused?: () => void;
+  readonly onAcceptError: (error: Error) => void;
+}

@@ -1,0 +1,85 @@
+/** Answers what node's parser refuses, and closes connections that have failed. */
+import type { Socket } from "node:net";
+import type { TickClock } from "../tick-clock.ts";
+import type { ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
+import type { ListenerConnections } from "./listener-connections.ts";
+import type { ListenerExchanges } from "./listener-exchanges.ts";
+import type { NodeAccess } from "./node-access.ts";
+import type { NodeServerOptions } from "./node-server-options.ts";
+import {
+  contentError,
+  isBehindLast,
+  isHeadsFull,
+  isReset,
+  type ParserError,
+  statusOf,
+  writeRefusal,
+} from "./parser-error.ts";
+
+export class ParserFailures {
+  readonly #options: NodeServerOptions;
+  readonly #connections: ListenerConnections;
+  readonly #exchanges: ListenerExchanges;
+  readonly #access: NodeAccess | undefined;
+  readonly #clock: TickClock;
+
+  constructor(
+    options: NodeServerOptions,
+    connections: ListenerConnections,
+    exchanges: ListenerExchanges,
+    access: NodeAccess | undefined,
+    clock: TickClock,
+  ) {
+    this.#options = options;
+    this.#connections = connections;
+    this.#exchanges = exchanges;
+    this.#access = access;
+    this.#clock = clock;
+  }
+
+  /** Handles an error of the parser or the connection. The requests before it are still answered. */
+  handle(error: ParserError, socket: Socket): void {
+    const connection = this.#connections.get(socket);
+    // The parser repeats its error for all further input.
+    if (connection === undefined || connection.refused || connection.failure !== undefined) return;
+    connection.failure = { error, alone: connection.exchanges === 0 && connection.unread === undefined };
+    if (isReset(error)) this.#refuse(connection, connection.failure);
+    else this.refuseWhenDue(connection);
+  }
+
+  /** Refuses what the parser failed on, once all complete requests before it have been answered. */
+  refuseWhenDue(connection: ListenerConnection): void {
+    const { failure } = connection;
+    if (failure === undefined) return;
+    const ahead = this.#exchanges.on(connection.socket).some(({ request }) => request.complete);
+    if (!ahead) this.#refuse(connection, failure);
+  }
+
+  #refuse(connection: ListenerConnection, { error, alone }: ConnectionFailure): void {
+    const { socket, unread } = connection;
+    const broken = this.#exchanges.on(socket).find(({ request }) => !request.complete);
+    const status = statusOf(error);
+    // A parser error implies that something of a request has arrived, except after a timeout without any byte.
+    const begun = isReset(error) ? connection.asked : socket.bytesRead > 0;
+    this.#access?.refused(error, socket, {
+      exchange: broken?.log,
+      asked: begun && unread === undefined && !isBehindLast(error),
+      alone,
+    });
+    if (broken !== undefined) this.#options.onError(contentError(error), broken.name);
+    const { response } = broken ?? {};
+    const answered = response?.headersSent === true;
+    // Bytes after `Connection: close`, or after a request that has been answered, are not a request.
+    const answers = !answered && !isBehindLast(error) && unread === undefined && begun;
+    if (status === 0 || !socket.writable || (answered && !response.writableEnded)) {
+      socket.destroy();
+      return;
+    }
+    // `maxHeaderSize` is the sum of the limits, so the excess need not be in one field. This is the closest limit.
+    if (answers && status === 431) this.#options.onHeadLimit?.("fieldSize");
+    if (answers) writeRefusal(socket, status);
+    // Node's parser frees the memory of a head only with the connection, so that does not linger.
+    if (isHeadsFull(error)) socket.destroySoon();
+    else connection.refuse(this.#clock.now);
+  }
+}

@@ -1,0 +1,77 @@
+/** Requests to change protocols. Node detaches their connection, which from then on is the app's. */
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { requestScope } from "../../exchange/scope.ts";
+import type { TickClock } from "../tick-clock.ts";
+import type { ListenerConnection } from "./listener-connection.ts";
+import type { ListenerConnections } from "./listener-connections.ts";
+import type { NodeAccess } from "./node-access.ts";
+import { refusalOf, upgradeRefusalOf } from "./node-limits.ts";
+import type { NodeServerOptions, UpgradeListener } from "./node-server-options.ts";
+import { writeRefusal } from "./parser-error.ts";
+
+export class Upgrades {
+  readonly #options: NodeServerOptions;
+  readonly #connections: ListenerConnections;
+  readonly #access: NodeAccess | undefined;
+  readonly #clock: TickClock;
+  /** How many open connections the app has been given. */
+  #open = 0;
+
+  constructor(
+    options: NodeServerOptions,
+    connections: ListenerConnections,
+    access: NodeAccess | undefined,
+    clock: TickClock,
+  ) {
+    this.#options = options;
+    this.#connections = connections;
+    this.#access = access;
+    this.#clock = clock;
+  }
+
+  /** Gives the connection of an upgrade request to `listener`, or refuses it. */
+  upgrade(listener: UpgradeListener, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const connection = this.#connections.get(request.socket);
+    // Bytes after a refused request are not a request.
+    if (connection === undefined || connection.refused) return;
+    // A client that disconnects must not end the worker of an app that has no error listener (yet).
+    socket.on("error", () => {});
+    const { limits, onHeadLimit } = this.#options;
+    const status = upgradeRefusalOf(request, limits, onHeadLimit);
+    if (status !== undefined) {
+      this.#refuse(request, status);
+      return;
+    }
+    // The exchange never ends: an upgraded connection is never idle again.
+    connection.begin();
+    connection.upgrade();
+    this.#open += 1;
+    this.#access?.upgrading(request, socket);
+    requestScope().runInAsyncScope(listener, undefined, request, socket, head);
+  }
+
+  /** Refuses CONNECT, for which an app cannot listen. Without a listener node closes the connection silently. */
+  refuseConnect(request: IncomingMessage, socket: Duplex): void {
+    socket.on("error", () => {});
+    const { limits, onHeadLimit } = this.#options;
+    this.#refuse(request, refusalOf(request, limits, onHeadLimit) ?? 501);
+  }
+
+  #refuse(request: IncomingMessage, status: number): void {
+    this.#access?.refusedUpgrade(request, status);
+    writeRefusal(request.socket, status);
+    this.#connections.get(request.socket)?.refuse(this.#clock.now);
+  }
+
+  connectionClosed(connection: ListenerConnection): void {
+    if (connection.upgraded) this.#open -= 1;
+  }
+
+  /** Whether no connections are left but those that the app was given and has sent something on. */
+  get onlyUpgraded(): boolean {
+    if (this.#open < this.#connections.size) return false;
+    for (const connection of this.#connections) if (!connection.upgradeAnswered) return false;
+    return true;
+  }
+}

@@ -165,7 +165,7 @@ test("a worker whose folder is gone is replaced when the folder is back", async 
   process.kill(worker as number, "SIGKILL");
   await command.line(
     new RegExp(
-      `A worker could not be started: the folder to start in is gone: ${folder} \\(ENOENT\\); it is tried again`,
+      `A worker could not be started: the working directory does not exist: ${folder} \\(ENOENT\\); it is tried again`,
     ),
   );
   const { status, body } = await askControl(join(outer, "ctl"), "POST", "/scale", { workers: 2 });

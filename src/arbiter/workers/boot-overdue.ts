@@ -1,4 +1,4 @@
-/** Why a worker is not ready in time, as far as it and its watchdog have told. */
+/** Explains why a worker is not ready in time, from the last boot step it reported and its watchdog's stack. */
 import { describeDuring, describeUnfinished } from "../../ipc/boot-step.ts";
 import type { BootFailure } from "../../ipc/messages.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
@@ -11,7 +11,7 @@ export function bootOverdue(worker: WorkerRecord, limit: number): BootFailure {
     return { kind: "startup", message: `${message}: it has not begun to load the app` };
   if (stuckAt === undefined)
     return { kind: "startup", message: `${message}: ${describeUnfinished(bootStep)}` };
-  const where = stuckAt.length === 0 ? ", in native code it seems," : "";
+  const where = stuckAt.length === 0 ? ", apparently in native code," : "";
   const blocked = `the app blocked the event loop${where} ${describeDuring(bootStep)}`;
   const stack =
     stuckAt.length === 0 ? {} : { stack: ["The event loop is blocked", ...stuckAt].join("\n    ") };

@@ -1,7 +1,7 @@
 /**
- * How the server starts a process: a worker, the arbiter of an upgrade, the preflight of --preload, the daemon. Node
- * reports a failed spawn in three ways: it throws (E2BIG, ENOMEM), emits `error` on a child without a pid (EACCES,
- * EAGAIN, ENOENT), or does that on a child that lacks `stdio` and `send` too (EMFILE, ENFILE). Here they are one.
+ * Starts every process of the server: workers, the arbiter of an upgrade, the preflight, the daemon. Node reports a
+ * failed spawn in three ways: it throws (E2BIG, ENOMEM), emits `error` on a child without a pid (EACCES, EAGAIN,
+ * ENOENT), or emits it on a child that also lacks `stdio` and `send` (EMFILE, ENFILE). Here all become one `StartError`.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
@@ -11,9 +11,9 @@ import { asOutOfDescriptors, OutOfDescriptors, requireDescriptors } from "../../
 export interface ChildLaunch {
   readonly program: string;
   readonly args: readonly string[];
-  /** The folder to start in. Default: the current one. */
+  /** Working directory. Default: the current one. */
   readonly folder?: string;
-  /** The whole environment; a variable that is undefined is left out. */
+  /** The complete environment; undefined variables are left out. */
   readonly env: NodeJS.ProcessEnv;
   readonly stdio: readonly ("ignore" | "inherit" | "pipe" | "ipc" | number)[];
   /** In a session of its own. */
@@ -21,24 +21,23 @@ export interface ChildLaunch {
   readonly argv0?: string;
 }
 
-/** What systemd tells the arbiter is none of the app's business, which may know the protocol too. */
-const NOT_THEIRS = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined };
+/** systemd's messages to the arbiter, kept from the app, which may know the protocol too. */
+const WITHOUT_SYSTEMD_ENV = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined };
 
 /** The environment of a process that loads the app. */
 export function appEnvironment({ env }: Pick<Config, "env">): NodeJS.ProcessEnv {
-  return { ...process.env, ...env, ...NOT_THEIRS };
+  return { ...process.env, ...env, ...WITHOUT_SYSTEMD_ENV };
 }
 
-/** A process could not be started. The message is the reason, to continue a sentence after a colon. */
+/** A process could not be started. The message is the reason, to follow a colon. */
 export class StartError extends Error {
   override readonly name = "StartError";
 }
 
 /**
- * Starts a process; never throws. When it cannot be started the result is undefined, and `failed` is called once,
- * in a later turn.
+ * Starts a process; never throws. If it cannot be started, returns undefined and calls `failed` once, in a later turn.
  *
- * @param start calls Node, where it is not `spawn` itself
+ * @param start how to start it, if not with `spawn`
  */
 export function startChild(
   launch: ChildLaunch,
@@ -55,13 +54,13 @@ export function startChild(
     return undefined;
   }
   if (child.pid !== undefined) {
-    // A signal or a message that does not reach a running child: its end is the news.
+    // A signal or message that does not reach a running child: its exit event follows.
     child.on("error", () => {});
     return child;
   }
   child.once("error", (error) => {
     child.on("error", () => {});
-    // Without descriptors there are none, whatever the types say.
+    // Contrary to its type, `stdio` is missing when the process is out of descriptors.
     for (const stream of child.stdio ?? []) stream?.destroy();
     if (child.connected) child.disconnect();
     fail(error);
@@ -70,7 +69,7 @@ export function startChild(
 }
 
 /**
- * Starts a process, for code that can wait for it.
+ * Starts a process, for callers that can await it.
  * @throws StartError
  */
 export function startedChild(launch: ChildLaunch): Promise<ChildProcess> {
@@ -85,13 +84,13 @@ function spawnLaunch({ program, args, folder, stdio, ...options }: ChildLaunch):
   return spawn(program, args, { ...options, ...where, stdio: [...stdio] });
 }
 
-/** How many it takes at most: two for each pipe, two for libuv's own, and one for each that is put in its place. */
+/** Descriptors that a spawn needs at most: two for each pipe, two for libuv's own pipe, one for each entry of `stdio`. */
 function descriptorsFor({ stdio }: ChildLaunch): number {
   const pipes = stdio.filter((end) => end === "pipe" || end === "ipc").length;
   return 2 * pipes + 2 + stdio.length;
 }
 
-/** What the system's errors mean where a process is started. */
+/** Meaning of system errors when a process is started. */
 const MEANINGS: Record<string, string> = {
   EAGAIN: "the system allows no more processes: see ulimit -u, systemd's TasksMax= or the container's limit",
   ENOMEM: "the system is out of memory",
@@ -107,12 +106,12 @@ function reasonOf(error: unknown, launch: ChildLaunch): string {
 
 function meaningOf(code: string, launch: ChildLaunch): string | undefined {
   if (code === "E2BIG") return oversize(launch);
-  // Of a folder and of a program the system says the same.
-  if (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES") return obstacle(launch);
+  // The error may concern the folder or the program: the code is the same.
+  if (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES") return pathObstacle(launch);
   return MEANINGS[code];
 }
 
-/** Which of the variables and arguments is to blame. The system bounds each of them, and all together. */
+/** Names the largest variable or argument. The system limits each of them and their sum. */
 function oversize({ env, args }: ChildLaunch): string {
   const named = Object.entries(env).map(([name, value = ""]) => ({ what: `the variable ${name}`, value }));
   const all = [...named, ...args.map((value, index) => ({ what: `argument ${index + 1}`, value }))];
@@ -124,20 +123,20 @@ function oversize({ env, args }: ChildLaunch): string {
   return `the environment is too large: ${largest.what} alone has ${size(largest.value)} bytes`;
 }
 
-function obstacle({ folder = ".", program }: ChildLaunch): string | undefined {
-  const place = "the folder to start in";
-  // Looked for below it, so that a file is no folder.
-  const entered = access(`${folder}/.`, constants.X_OK);
-  if (entered === "ENOENT") return `${place} is gone: ${folder}`;
-  if (entered === "ENOTDIR") return `${place} is a file: ${folder}`;
-  if (entered !== undefined) return `${place} may not be entered: ${folder}`;
-  const found = access(program, constants.X_OK);
-  if (found === "ENOENT" || found === "ENOTDIR") return `the program is gone: ${program}`;
-  return found === undefined ? undefined : `the program may not be executed: ${program}`;
+function pathObstacle({ folder = ".", program }: ChildLaunch): string | undefined {
+  // The trailing dot makes a file fail with ENOTDIR.
+  const folderError = accessError(`${folder}/.`, constants.X_OK);
+  if (folderError === "ENOENT") return `the working directory does not exist: ${folder}`;
+  if (folderError === "ENOTDIR") return `the working directory is a file: ${folder}`;
+  if (folderError !== undefined) return `no permission to enter the working directory: ${folder}`;
+  const programError = accessError(program, constants.X_OK);
+  if (programError === "ENOENT" || programError === "ENOTDIR")
+    return `the program does not exist: ${program}`;
+  return programError === undefined ? undefined : `no permission to execute the program: ${program}`;
 }
 
-/** The code of the system's error, undefined where access is granted. */
-function access(path: string, mode: number): string | undefined {
+/** Returns the system's error code, or undefined if access is granted. */
+function accessError(path: string, mode: number): string | undefined {
   try {
     accessSync(path, mode);
     return undefined;

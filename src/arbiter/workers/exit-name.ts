@@ -1,53 +1,49 @@
-/**
- * How a process ended, in words that are true. SIGKILL has many senders: "out of memory" is said only when
- * the kernel counted a kill of its own.
- */
+/** Names how a process ended. SIGKILL has many senders: "out of memory" only when the kernel counted a kill of its own. */
 import { join } from "node:path";
 import { cgroupOf, readText } from "../../system/cgroup.ts";
 
-/** In milliseconds. An exit is heard of much sooner. */
-const REVIEW_EVERY = 5000;
+/** Interval between two readings that forget kills. An exit is reported much sooner. */
+const FORGET_INTERVAL_MS = 5000;
 
 /** Counts the kernel's out-of-memory kills among this process's control group. */
 export class OomKills {
   readonly #files: readonly string[];
-  #seen: number;
-  #reviewed: number;
-  #reviewedAt = Number.NEGATIVE_INFINITY;
+  /** Kills that are claimed or forgotten. */
+  #claimed: number;
+  /** The count of the latest `forgetOld`. */
+  #previous: number;
+  #forgotAt = Number.NEGATIVE_INFINITY;
 
-  /** `root` is where /proc and the mounts are looked for. */
+  /** @param root folder below which /proc and the mounts are found */
   constructor(root = "/") {
     const group = cgroupOf("memory", root);
     const own = group?.folders[0];
     const counter = group?.version === 1 ? "memory.oom_control" : "memory.events";
-    // The root group of version 2 has no events of its own; what it would count, the kernel counts here.
-    const whole = join(root, "proc/vmstat");
-    this.#files = own === undefined ? [whole] : [join(own, counter), whole];
-    this.#seen = this.#read();
-    this.#reviewed = this.#seen;
+    // The root group of version 2 has no events file; the machine's counter stands in for it.
+    const machine = join(root, "proc/vmstat");
+    this.#files = own === undefined ? [machine] : [join(own, counter), machine];
+    this.#claimed = this.#read();
+    this.#previous = this.#claimed;
   }
 
-  /**
-   * Whether the kernel has killed a process since the last look; one kill answers for one call, so call
-   * it once for each process that ended by SIGKILL.
-   */
+  /** Claims one unclaimed kill; returns false if there is none. Call once for each process that ended by SIGKILL. */
   claim(): boolean {
-    if (this.#read() <= this.#seen) return false;
-    this.#seen++;
+    if (this.#read() <= this.#claimed) return false;
+    this.#claimed++;
     return true;
   }
 
   /**
-   * To be called often; looks every few seconds, and forgets the kills that the look before saw already. Whatever
-   * they hit was no worker (an app's own child, say), or its end would have been heard of.
+   * Forgets kills that were counted at the previous reading and not claimed since: they hit no worker, but an app's own
+   * child for example. Call on every tick; reads every few seconds.
    *
    * @param now milliseconds
    */
   forgetOld(now: number): void {
-    if (now - this.#reviewedAt < REVIEW_EVERY) return;
-    this.#reviewedAt = now;
-    this.#seen = Math.max(this.#seen, this.#reviewed);
-    this.#reviewed = this.#read();
+    if (now - this.#forgotAt < FORGET_INTERVAL_MS) return;
+    this.#forgotAt = now;
+    this.#claimed = Math.max(this.#claimed, this.#previous);
+    this.#previous = this.#read();
   }
 
   #read(): number {
@@ -59,7 +55,7 @@ export class OomKills {
   }
 }
 
-/** Continues a sentence: "worker 12 " + `exited with code 1` | `was killed by SIGKILL: out of memory`. */
+/** Returns the predicate of a sentence: `exited with code 1`, `was killed by SIGKILL: out of memory`. */
 export function exitName(
   code: number | null,
   signal: NodeJS.Signals | null,

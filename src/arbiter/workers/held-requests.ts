@@ -1,29 +1,34 @@
-/** What the arbiter knows of the requests in one worker's hands: nothing, until the worker tells. */
+/** The requests in flight in one worker, as far as the worker and its watchdog have reported them. */
 import type { HeldRequest, RequestReport } from "../../ipc/request-report.ts";
 import type { StallReport } from "../../ipc/stall-report.ts";
 
 export class HeldRequests {
-  /** By their numbers; undefined as long as they are not journaled. */
+  /** Requests by number; undefined while the worker keeps no journal. */
   #journal: Map<number, HeldRequest> | undefined;
-  /** All of them, as last told. */
-  #told: readonly HeldRequest[] | undefined;
+  /** The latest complete list; it takes precedence over the journal. */
+  #reported: readonly HeldRequest[] | undefined;
 
-  /** Undefined when it is not known. */
+  /** Undefined if unknown. */
   get list(): readonly HeldRequest[] | undefined {
-    return this.#told ?? (this.#journal && [...this.#journal.values()]);
+    return this.#reported ?? (this.#journal && [...this.#journal.values()]);
   }
 
   handleStall({ kind, inFlight }: StallReport): void {
-    if (kind === "recovered") this.#told = undefined;
+    if (kind === "recovered") this.#reported = undefined;
     else if (inFlight !== undefined) {
       const now = Date.now();
-      this.#told = inFlight.map(({ method, target, id, age }) => ({ method, target, id, since: now - age }));
+      this.#reported = inFlight.map(({ method, target, id, age }) => ({
+        method,
+        target,
+        id,
+        since: now - age,
+      }));
     }
   }
 
   handleReport(report: RequestReport): void {
     if (report.kind === "held") {
-      this.#told = report.requests;
+      this.#reported = report.requests;
       return;
     }
     if (report.kind === "end") {

@@ -1,40 +1,39 @@
 /**
- * Kills a process and everything it has started, so that a worker's own children do not outlive it. Where there is
- * /proc this is over within the call: the system may give the number of a process that has ended to another one.
- * Elsewhere tree-kill finds the family by asking `pgrep`.
+ * Kills a process and its descendants, so that a worker's own children do not outlive it. With /proc this completes
+ * within the call, before the system can reuse a pid. Elsewhere the package tree-kill finds the descendants with `pgrep`.
  */
 import type { ChildProcess } from "node:child_process";
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
 import { processesFromProc } from "../../system/process-tree.ts";
 
-/** How long the package is waited for; then the process is killed without it. In milliseconds. */
-const PATIENCE = 1000;
+/** If tree-kill takes longer, the process is killed without its descendants. */
+const TREE_KILL_TIMEOUT_MS = 1000;
 
-/** Rounds in which a family may grow while it is being stopped; each has only what was started since the one before. */
-const MOST_ROUNDS = 10;
+/** Searches for descendants; each after the first finds only processes started since the one before. */
+const MAX_SEARCHES = 10;
 
-/** Kills a child of this process that may have ended, and its descendants. Never throws. */
+/** Kills a child of this process, which may have ended already, and its descendants. Never throws. */
 export function killTree(child: ChildProcess): void {
   const { pid } = child;
   if (pid === undefined || !isUnreaped(child)) return;
-  const members = stoppedFamily(pid);
-  if (members === undefined) killByPackage(child, pid);
-  else for (const member of members) signal(member, "SIGKILL");
+  const tree = stopTree(pid);
+  if (tree === undefined) killWithPackage(child, pid);
+  else for (const member of tree) signal(member, "SIGKILL");
 }
 
-/** Nobody else can have its number until Node has heard of its end. */
+/** Until Node has reaped a child, no other process can have its pid. */
 function isUnreaped(child: ChildProcess): boolean {
   return child.exitCode === null && child.signalCode === null;
 }
 
 /**
- * A process and its descendants, stopped: one that is stopped starts no other, and does not end, so that its number
- * stays its own. Undefined where there is no /proc.
+ * Stops a process and its descendants, and returns their pids. A stopped process neither starts others nor ends, so its
+ * pid cannot be reused. Undefined without /proc.
  */
-function stoppedFamily(pid: number): readonly number[] | undefined {
+function stopTree(pid: number): readonly number[] | undefined {
   const found = new Set([pid]);
-  for (let round = 0; round < MOST_ROUNDS; round++) {
+  for (let round = 0; round < MAX_SEARCHES; round++) {
     const entries = processesFromProc();
     if (entries === undefined) return undefined;
     const before = round === 0 ? 0 : found.size;
@@ -51,20 +50,20 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
-    // It has ended, or belongs to another user.
+    // The process has ended, or belongs to another user.
   }
 }
 
 /**
- * In a thread of its own, as the package's command line: where `pgrep` cannot be started, an error is thrown that
- * nobody could catch in this one.
+ * Runs the package's command line in a thread: if `pgrep` cannot be started, the package throws an error that cannot be
+ * caught, which would end this one.
  */
-function killByPackage(child: ChildProcess, pid: number): void {
+function killWithPackage(child: ChildProcess, pid: number): void {
   const finish = (): void => {
-    clearTimeout(late);
+    clearTimeout(timeout);
     if (isUnreaped(child)) signal(pid, "SIGKILL");
   };
-  const late = setTimeout(finish, PATIENCE);
+  const timeout = setTimeout(finish, TREE_KILL_TIMEOUT_MS);
   try {
     const thread = new Worker(createRequire(import.meta.url).resolve("tree-kill/cli.js"), {
       argv: [String(pid), "SIGKILL"],
@@ -77,7 +76,7 @@ function killByPackage(child: ChildProcess, pid: number): void {
     thread.on("error", () => {});
     thread.once("exit", finish);
   } catch {
-    // Its files are gone: an old release, say.
+    // The package's files are gone, for example with an old release.
     finish();
   }
 }

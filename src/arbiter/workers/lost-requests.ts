@@ -1,6 +1,6 @@
 /**
- * The requests that die with a stuck worker. Its watchdog has told which they were, as long as JavaScript could be
- * asked; their lines in the access log are written here, in the place of the worker, once it is dead.
+ * Writes the access log lines of requests that were lost with a stuck worker, once it is dead. Its watchdog reports them
+ * while it can still inspect the worker.
  */
 import type { RecordedRequest, StallReport } from "../../ipc/stall-report.ts";
 import { NO_ANSWER } from "../../log/access-entry.ts";
@@ -9,7 +9,7 @@ import { AccessLog, type AccessLogOptions, recordedEntry } from "../../log/acces
 export class LostRequests {
   readonly #byWorker = new Map<number, readonly RecordedRequest[]>();
 
-  /** A loop that turns again answers its requests, and writes their lines, itself. */
+  /** A worker that recovers responds to its requests, and writes their lines itself. */
   handleStall({ kind, pid, inFlight }: StallReport): void {
     if (kind === "recovered") this.#byWorker.delete(pid);
     else if (inFlight !== undefined)
@@ -20,22 +20,24 @@ export class LostRequests {
   }
 
   /**
-   * A worker's process has ended. `killed`: by SIGKILL, which left it no time for lines of its own; `log` is asked for
-   * only when there are any to write.
+   * Writes the lines of a dead worker's requests.
+   *
+   * @param wasKilled by SIGKILL, so that it could not write them itself
+   * @param accessLog called only if there are lines to write
    */
-  ended(pid: number, killed: boolean, log: () => AccessLogOptions | undefined): void {
+  handleExit(pid: number, wasKilled: boolean, accessLog: () => AccessLogOptions | undefined): void {
     const lost = this.#byWorker.get(pid) ?? [];
     this.#byWorker.delete(pid);
-    const options = killed && lost.length > 0 ? log() : undefined;
+    const options = wasKilled && lost.length > 0 ? accessLog() : undefined;
     if (options === undefined) return;
     try {
-      const file = new AccessLog(options);
+      const log = new AccessLog(options);
       const now = Date.now();
       for (const request of lost) {
-        const known = { ...request, status: request.status || NO_ANSWER };
-        file.write(recordedEntry(known, now - request.time, "worker-killed"));
+        const recorded = { ...request, status: request.status || NO_ANSWER };
+        log.write(recordedEntry(recorded, now - request.time, "worker-killed"));
       }
-      file.close();
+      log.close();
     } catch (error) {
       options.onTrouble(`Cannot open the access log: ${(error as Error).message}`);
     }

@@ -1,4 +1,4 @@
-/** The arbiter's view of one worker: starts its process, speaks to it, ends it, and posts what it does. */
+/** The arbiter's handle of one worker process: starts it, sends it messages, kills it, and posts its events. */
 
 import type { ChildProcess } from "node:child_process";
 import cluster from "node:cluster";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { HOOKS, type HookName, type Hooks } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
 import type { Assignment, BootFailure, FromWorker, Identity, ToWorker } from "../../ipc/messages.ts";
+import type { SinkTarget } from "../../log/line-sink.ts";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import type { ArbiterEvent } from "../event.ts";
 import { appEnvironment, type ChildLaunch, startChild } from "./child-process.ts";
@@ -18,14 +19,14 @@ import { readWorkerReports } from "./worker-reports.ts";
 /** The worker's own program, run from the same folder of files as this one: built or source. */
 const PROGRAM = fileURLToPath(new URL(`../../worker/main${extname(import.meta.filename)}`, import.meta.url));
 
-/** Where node knows it: SIGUSR1 opens no debugger port, not even before a listener for it is there. */
+/** For Nodes that know it: SIGUSR1 opens no debugger port, not even before the worker listens for the signal. */
 const NO_DEBUGGER = "--disable-sigusr1";
 
-/** How long the end of a dead worker's pipe is waited for, in milliseconds. It is there at once, unless a child holds the pipe. */
-const LAST_REPORTS_MS = 100;
+/** Maximum wait for the end of a dead worker's pipe. It comes at once, unless a child of the worker holds the pipe. */
+const LAST_REPORTS_TIMEOUT_MS = 100;
 
-/** What a worker gets to write the lines of the requests that end with it, in milliseconds. */
-const LAST_LINES_MS = 50;
+/** Time for a worker to log the requests that are killed with it. */
+const LAST_LINES_TIMEOUT_MS = 50;
 
 export interface WorkerLaunch {
   readonly id: number;
@@ -37,20 +38,19 @@ export interface WorkerLaunch {
   readonly hooks: Partial<Hooks>;
   readonly identity: Identity;
   readonly placeholderFor: BootFailure | undefined;
-  /** The folder to start in, links in it not resolved, so that a moved link leads to the new release. */
+  /** Working directory, symbolic links not resolved, so that a link that was moved leads to the new release. */
   readonly folder: string;
-  /** Where the error log goes, a file or a descriptor. */
-  readonly errorLog: string | number;
-  /** Where the access log goes, a file or a descriptor; undefined where there is none. */
-  readonly accessLog: string | number | undefined;
+  readonly errorLog: SinkTarget;
+  /** Undefined if there is no access log. */
+  readonly accessLog: SinkTarget | undefined;
 }
 
 export class WorkerHandle {
   readonly id: number;
-  /** Undefined when the process could not be started. */
+  /** Undefined if the process could not be started. */
   readonly #child: ChildProcess | undefined;
   readonly #assignment: Assignment<Config>;
-  /** What was in its hands, as far as it has told. */
+  /** Its requests in flight, as far as reported. */
   readonly requests = new HeldRequests();
 
   constructor(launch: WorkerLaunch, post: (event: ArbiterEvent) => void) {
@@ -61,7 +61,7 @@ export class WorkerHandle {
     this.#child?.on("message", (message: FromWorker) => post({ type: "message", id, message }));
     const reports = this.#child?.stdio[this.#assignment.reports] as Readable | null | undefined;
     this.#child?.on("exit", (code, signal) => {
-      // An empty signal name stands for none.
+      // Node reports an empty signal name for none.
       whenRead(reports, () => post({ type: "exit", id, ending: { code, signal: signal || null } }));
     });
     if (!reports) return;
@@ -74,36 +74,40 @@ export class WorkerHandle {
     });
   }
 
-  /** Undefined when the process could not be started. */
+  /** Undefined if the process could not be started. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
 
-  /** To be called when the worker says that it listens: what is sent before is lost in its start. */
+  /** Call once the worker reports that it listens: messages sent earlier are lost. */
   assign(): void {
     this.send({ type: "boot", assignment: this.#assignment });
   }
 
-  /** A message to a worker that has just died is lost: its exit is the news. */
+  /** A message to a worker that has just died is lost; its exit event follows. */
   send(message: ToWorker<Config>): void {
     if (this.#child?.connected !== true) return;
     this.#child.send(message, undefined, undefined, () => {});
   }
 
-  /** Kills it, and what it has started with it. One that `listens` may write the last lines of its access log before. */
-  kill(listens: boolean): void {
+  /**
+   * Kills the process and its descendants.
+   *
+   * @param isResponsive give it time to write the last lines of its access log
+   */
+  kill(isResponsive: boolean): void {
     const child = this.#child;
     if (child === undefined) return;
-    if (!listens || this.#assignment.accessLog === undefined) {
+    if (!isResponsive || this.#assignment.accessLog === undefined) {
       killTree(child);
       return;
     }
     this.send({ type: "last-lines" });
-    setTimeout(() => killTree(child), LAST_LINES_MS);
+    setTimeout(() => killTree(child), LAST_LINES_TIMEOUT_MS);
   }
 }
 
-/** Calls `then` when what a dead process has written has been read. */
+/** Calls `then` once everything that a dead process wrote to the pipe has been read. */
 function whenRead(pipe: Readable | null | undefined, then: () => void): void {
   if (!pipe || pipe.destroyed) {
     then();
@@ -114,7 +118,7 @@ function whenRead(pipe: Readable | null | undefined, then: () => void): void {
     pipe.off("close", read);
     then();
   };
-  const timer = setTimeout(read, LAST_REPORTS_MS);
+  const timer = setTimeout(read, LAST_REPORTS_TIMEOUT_MS);
   pipe.on("close", read);
 }
 
@@ -135,24 +139,24 @@ function assignmentOf(launch: WorkerLaunch): Assignment<Config> {
 }
 
 function childLaunch({ config, folder, sockets }: WorkerLaunch): ChildLaunch {
-  const known = process.allowedNodeEnvironmentFlags.has(NO_DEBUGGER);
+  const isKnown = process.allowedNodeEnvironmentFlags.has(NO_DEBUGGER);
   return {
     program: process.execPath,
-    args: known ? [...process.execArgv, NO_DEBUGGER] : process.execArgv,
+    args: isKnown ? [...process.execArgv, NO_DEBUGGER] : process.execArgv,
     folder,
     env: appEnvironment(config),
-    // The listening sockets are inherited, so that no connection ever passes through the arbiter.
+    // Workers inherit the listening sockets, so that no connection passes through the arbiter.
     stdio: ["ignore", "inherit", "inherit", ...sockets, "pipe", "ipc"],
   };
 }
 
-/** With node:cluster, which makes the process a cluster worker for the app. */
+/** Forks with node:cluster, so that the app sees a cluster worker. */
 function fork({ args, folder, env, stdio }: ChildLaunch): ChildProcess {
   cluster.setupPrimary({ exec: PROGRAM, args: [], execArgv: [...args], cwd: folder, stdio: [...stdio] });
   const worker = cluster.fork(env);
-  // It hands the errors of its process on, which are heard of there.
+  // The process reports its errors itself; the cluster worker repeats them.
   worker.on("error", () => {});
-  // Only the end of a process would take it off the list.
+  // Node removes a worker from its list at exit only, and this process has never run.
   if (worker.process.pid === undefined) delete cluster.workers?.[worker.id];
   return worker.process;
 }

@@ -1,6 +1,6 @@
 /**
- * The crew: the processes behind the workers of the roster, by the id that both know them by. It does to a process
- * what the pool wants done to a worker, and tells the pool what became of it.
+ * The processes behind the workers of the roster, by worker id. Carries out what the pool orders for a worker, and
+ * reports to the pool what happened to the process.
  */
 import type { EndedWorker, WorkerProcess } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
@@ -22,30 +22,30 @@ import { exitName, OomKills } from "./exit-name.ts";
 import { LostRequests } from "./lost-requests.ts";
 import { WorkerHandle, type WorkerLaunch } from "./worker-handle.ts";
 
-/** By which people, terminals and supervisors stop a process. */
+/** Signals that people, terminals and supervisors stop a process with. */
 const STOP_SIGNALS: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"]);
 
-/** What the crew needs of the arbiter. */
+/** What this class needs of the arbiter. */
 export interface WorkerProcessDependencies {
   readonly arbiterLog: ArbiterLog;
   pool(): Pool;
-  /** The access log of a worker that has died; undefined where it had none. */
+  /** The access log of a dead worker; undefined if it had none. */
   accessLogOf(pid: number, worker: WorkerRecord): AccessLogOptions | undefined;
-  /** To be waited for before a worker is started; undefined where there is nothing to wait for. */
+  /** Await the result before starting the worker; undefined if there is nothing to wait for. */
   beforeStart(worker: WorkerProcess): Promise<void> | undefined;
-  /** A process has ended. */
+  /** Called after a process has ended. */
   ended(worker: EndedWorker): void;
-  /** Where the messages and the ends of the processes go. */
+  /** Receives the messages and exits of the processes. */
   post(event: ArbiterEvent): void;
 }
 
-/** How long requests are journaled after a death that left no report of them, in milliseconds. */
-const JOURNAL_FOR = 600_000;
+/** How long workers journal requests after a death that left no report of them. */
+const JOURNAL_MS = 600_000;
 
 export class WorkerProcesses {
   readonly #dependencies: WorkerProcessDependencies;
   readonly #handles = new Map<number, WorkerHandle>();
-  /** The average that each worker was told last. */
+  /** The average last sent to each worker. */
   readonly #averages = new Map<number, number | undefined>();
   readonly #oomKills = new OomKills();
   readonly #lost = new LostRequests();
@@ -60,12 +60,12 @@ export class WorkerProcesses {
     return this.#dependencies.pool();
   }
 
-  /** Undefined for one whose process has ended or could not be started. */
+  /** Undefined if the process has ended or could not be started. */
   pidOf(id: number): number | undefined {
     return this.#handles.get(id)?.pid;
   }
 
-  /** Starts a worker's process, once what is to be done before it is done. */
+  /** Starts a worker's process after the hook `preFork`. */
   spawn(launch: WorkerLaunch): void {
     const { slot, generation } = launch;
     try {
@@ -88,15 +88,15 @@ export class WorkerProcesses {
     this.#handles.set(launch.id, new WorkerHandle(launch, this.#dependencies.post));
   }
 
-  /** Meanwhile it may have been told to stop. */
+  /** Starts it unless it was told to stop during the hook. */
   #startLate(launch: WorkerLaunch): void {
     this.#pool.workerEnters(launch.id, undefined);
     if (this.#pool.find(launch.id)?.state === "booting") this.#start(launch);
-    else this.#withdrawn(launch.id);
+    else this.#cancel(launch.id);
   }
 
-  /** The end of a worker that is not wanted any more and had no process yet. */
-  #withdrawn(id: number): void {
+  /** Ends a worker that has no process yet. */
+  #cancel(id: number): void {
     this.#dependencies.post({ type: "exit", id, ending: { code: ExitCode.ok, signal: null } });
   }
 
@@ -108,7 +108,7 @@ export class WorkerProcesses {
     for (const handle of this.#handles.values()) handle.send(message);
   }
 
-  /** A worker's program runs: it is told what to be, or to go if it is not wanted any more. */
+  /** A worker's program runs: sends its assignment, or an order to exit if it is no longer needed. */
   assign(id: number): void {
     const worker = this.#pool.find(id);
     this.#dependencies.arbiterLog.booting(this.pidOf(id), worker, this.#pool.now);
@@ -117,8 +117,8 @@ export class WorkerProcesses {
   }
 
   /**
-   * To be called when a worker has said how many connections it has: it is told how many the others have, if that has
-   * changed, and asked to let some go if it has far more.
+   * Sends a worker the average number of connections if it has changed, and an order to shed some if it has far more.
+   * Call when the worker has reported its connections.
    */
   balanceConnections(id: number): void {
     const average = averageConnections(this.#pool.roster);
@@ -137,60 +137,61 @@ export class WorkerProcesses {
     if (why !== "silence") arbiterLog.killing(pid, worker, why, this.#pool.desired.limits);
     else if (pid !== undefined && worker !== undefined) arbiterLog.silent(pid, worker, processState(pid));
     const handle = this.#handles.get(id);
-    if (handle === undefined) this.#withdrawn(id);
+    if (handle === undefined) this.#cancel(id);
     else {
-      if (why === "silence") this.#suspect(handle.requests.list);
+      if (why === "silence") this.#recordDeath(handle.requests.list);
       handle.kill(why !== "silence");
     }
   }
 
-  /** A worker serves. */
   handleReady(id: number): void {
     const milliseconds = this.#journalUntil - this.#pool.now;
     if (milliseconds > 0) this.send(id, { type: "journal-requests", milliseconds });
     this.balanceConnections(id);
   }
 
-  /** A worker that served has died unasked, with these requests in its hands; undefined where it had no time to say. */
-  #suspect(requests: readonly HeldRequest[] | undefined): void {
+  /**
+   * Looks for requests that crash workers, after the unexpected death of one that served.
+   *
+   * @param requests in flight in the worker; undefined if it had no time to report them
+   */
+  #recordDeath(requests: readonly HeldRequest[] | undefined): void {
     const { now } = this.#pool;
     if (requests !== undefined) {
       const suspects = this.#suspects.died(requests, now);
       if (suspects.length > 0) this.#dependencies.arbiterLog.suspected(suspects, DEATHS);
       return;
     }
-    this.#journalUntil = now + JOURNAL_FOR;
-    this.broadcast({ type: "journal-requests", milliseconds: JOURNAL_FOR });
+    this.#journalUntil = now + JOURNAL_MS;
+    this.broadcast({ type: "journal-requests", milliseconds: JOURNAL_MS });
   }
 
-  /** A worker's watchdog has something to say. */
   handleStall(report: StallReport): void {
-    const [id = 0] = [...this.#handles.keys()].filter((known) => this.pidOf(known) === report.pid);
+    const [id = 0] = [...this.#handles.keys()].filter((each) => this.pidOf(each) === report.pid);
     this.#pool.workerStuck(id, report.kind === "recovered" ? undefined : report.stack);
     this.#dependencies.arbiterLog.stall(report);
     this.#lost.handleStall(report);
   }
 
-  /** To be called often: what the kernel killed for want of memory, and was none of the crew, is forgotten. */
+  /** Forgets out-of-memory kills that did not hit a worker. Call on every tick. */
   forgetOldOomKills(now: number): void {
     this.#oomKills.forgetOld(now);
   }
 
-  /** A worker's process could not be started, or the hook before it failed. */
+  /** A worker's process could not be started, or the hook `preFork` failed. */
   handleStartFailure(id: number, error: Error): void {
     this.#handles.delete(id);
     const what = error instanceof StartError ? "a worker could not be started: " : "";
     this.#pool.workerUnstarted(id, { kind: "startup", message: what + error.message });
   }
 
-  /** A worker's process has ended. */
   handleExit(id: number, ending: Ending): void {
     const worker = this.#pool.find(id);
     if (worker === undefined) return;
-    // What was killed by the arbiter was not killed by the kernel.
+    // A worker that the arbiter killed must not claim one of the kernel's kills.
     const oomKills = worker.ordered === "kill" ? undefined : this.#oomKills;
     const how = exitName(ending.code, ending.signal, oomKills);
-    // It may have been too early, or the app too much in the way, for the worker to say so.
+    // The worker reports such a signal itself, unless it came too early or the app blocked the loop.
     if (ending.signal !== null && STOP_SIGNALS.has(ending.signal)) this.#pool.workerSignalled(id);
     this.#pool.workerGone(id, how);
     const handle = this.#handles.get(id);
@@ -198,14 +199,16 @@ export class WorkerProcesses {
     const { pid } = handle;
     const { list } = handle.requests;
     if (pid !== undefined)
-      this.#lost.ended(pid, ending.signal === "SIGKILL", () => this.#dependencies.accessLogOf(pid, worker));
+      this.#lost.handleExit(pid, ending.signal === "SIGKILL", () =>
+        this.#dependencies.accessLogOf(pid, worker),
+      );
     const requests = list ?? [];
     this.#dependencies.arbiterLog.exited(
       { pid, record: worker, ending, how, requests },
       this.#pool.desired,
       this.#pool.now,
     );
-    if (worker.state === "ready") this.#suspect(list);
+    if (worker.state === "ready") this.#recordDeath(list);
     this.#handles.delete(id);
     this.#averages.delete(id);
     const { slot, generation, state, ordered, failure } = worker;

@@ -1,36 +1,33 @@
-/**
- * Reads what a worker writes into its pipe: its watchdog's stall reports and what is said of its requests, one report in
- * a line of JSON.
- */
+/** Reads the reports that a worker writes to its pipe, one JSON line each: stalls, from its watchdog, and requests. */
 import type { Readable } from "node:stream";
 import { parseRequestReport, type RequestReport } from "../../ipc/request-report.ts";
 import { parseStallReport, type StallReport } from "../../ipc/stall-report.ts";
 
-/** No report is longer; what is, is no report. In characters. */
-const LONGEST = 1_000_000;
+/** A longer line is not a report; bounds the memory that a broken worker can take here. */
+const MAX_REPORT_CHARACTERS = 1_000_000;
 
-export interface ReportReader {
+export interface ReportHandlers {
   stall(report: StallReport): void;
   requests(report: RequestReport): void;
 }
 
-/** Calls `reader` with each whole report. */
-export function readWorkerReports(pipe: Readable, reader: ReportReader): void {
+/** Calls a handler for each complete report. */
+export function readWorkerReports(pipe: Readable, handlers: ReportHandlers): void {
   let rest = "";
   pipe.setEncoding("utf8");
   pipe.on("data", (text: string) => {
     const lines = (rest + text).split("\n");
     rest = lines.pop() as string;
-    if (rest.length > LONGEST) rest = "";
+    if (rest.length > MAX_REPORT_CHARACTERS) rest = "";
     for (const line of lines) {
       const requests = parseRequestReport(line);
-      if (requests !== undefined) reader.requests(requests);
+      if (requests !== undefined) handlers.requests(requests);
       else {
         const stall = parseStallReport(line);
-        if (stall !== undefined) reader.stall(stall);
+        if (stall !== undefined) handlers.stall(stall);
       }
     }
   });
-  // A worker that was killed may leave it in any state.
+  // A killed worker may leave the pipe in any state.
   pipe.on("error", () => {});
 }

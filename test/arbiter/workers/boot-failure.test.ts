@@ -1,4 +1,4 @@
-/** An app that cannot be served, at the first boot: exit code, reason, and no storm of respawns. */
+/** An app that cannot be served at the first boot: the exit code, the reason, and no repeated respawns. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ interface Failure {
   readonly args?: readonly string[];
   readonly code: 3 | 4;
   readonly reason: RegExp;
-  /** What the log shows of the app's own stack. */
+  /** The part of the app's own stack that is logged. */
   readonly stack?: RegExp;
 }
 
@@ -90,13 +90,13 @@ const FAILURES: Failure[] = [
 ];
 
 for (const { name, app, args = [], code, reason, stack } of FAILURES) {
-  test(`${name} ends with ${code} and the reason in the last line`, async (context) => {
+  test(`${name} exits with ${code} and the reason in the last line`, async (context) => {
     const command = startCommand(context, [app, "-w", "4", "-b", "127.0.0.1:0", ...args]);
     assert.deepEqual(await command.ended(), { code, signal: null });
     const lines = command.stderr.trimEnd().split("\n");
     if (!args.includes("--preload")) assert.match(lines.at(-1) ?? "", /\[ERROR\] Reason: /);
     assert.match(lines.at(-1) ?? "", reason);
-    // An unexplained death is forgiven once.
+    // One unexplained death is tolerated.
     assert.ok(command.lines(/Booting worker/).length <= 5, command.stderr);
     if (stack === undefined) return;
     assert.match(command.stderr, stack);
@@ -104,7 +104,7 @@ for (const { name, app, args = [], code, reason, stack } of FAILURES) {
   });
 }
 
-test("a syntax error in TypeScript is one line that names the place", async (context) => {
+test("a syntax error in TypeScript is reported in one line with its place", async (context) => {
   const folder = temporaryFolder(context);
   writeFileSync(join(folder, "app.ts"), "export const handler = (request: unknown => {};\n");
   const command = startCommand(context, ["app.ts:handler", "-b", "127.0.0.1:0"], { cwd: folder });

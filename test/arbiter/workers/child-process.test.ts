@@ -20,7 +20,7 @@ const LAUNCH: ChildLaunch = {
   stdio: ["ignore", "ignore", "ignore", "pipe", "ipc"],
 };
 
-/** The reason for which a launch fails; it is given once, and not before the call has returned. */
+/** Returns the reason of a failed launch, and checks that it is reported once, in a later turn. */
 async function reason(launch: ChildLaunch, start?: () => ChildProcess): Promise<string> {
   const errors: StartError[] = [];
   assert.equal(
@@ -33,7 +33,7 @@ async function reason(launch: ChildLaunch, start?: () => ChildProcess): Promise<
   return errors[0]?.message ?? "";
 }
 
-/** What Node gives for a process that could not be started: without a pid, and the error in the next tick. */
+/** A process that could not be started, as Node returns it: no pid, and an error event in the next tick. */
 function failing(code: string): ChildProcess {
   // A process that was never spawned has neither stdio nor send, as after EMFILE.
   const child = new (ChildProcess as unknown as new () => ChildProcess)();
@@ -41,14 +41,14 @@ function failing(code: string): ChildProcess {
   return child;
 }
 
-test("a process that starts is returned, and what fails later is not its start", async () => {
+test("a started process is returned, and a later error does not count as a failed start", async () => {
   const child = startChild(LAUNCH, (error) => assert.fail(error));
   assert.ok(child?.pid !== undefined);
   child.emit("error", new Error("kill EPERM"));
   await once(child, "exit");
 });
 
-test("an environment that is too large is one, with its largest variable", async () => {
+test("a start with too large an environment fails and names the largest variable", async () => {
   const env = { ...process.env, SMALL: "x", LARGE: "x".repeat(200_000) };
   assert.equal(
     await reason({ ...LAUNCH, env }),
@@ -56,32 +56,35 @@ test("an environment that is too large is one, with its largest variable", async
   );
 });
 
-test("so is an argument", async () => {
+test("a start with too large an argument fails and names it", async () => {
   assert.equal(
     await reason({ ...LAUNCH, args: ["-e", "x".repeat(200_000)] }),
     "the environment is too large: argument 2 alone has 200000 bytes (E2BIG)",
   );
 });
 
-test("a folder and a program that are gone are told apart", async (context) => {
+test("a start without its working directory or its program says which is missing", async (context) => {
   const folder = temporaryFolder(context);
   const file = join(folder, "file");
   writeFileSync(file, "");
   chmodSync(file, 0o644);
   const gone = join(folder, "gone");
-  assert.equal(await reason({ ...LAUNCH, folder: gone }), `the folder to start in is gone: ${gone} (ENOENT)`);
+  assert.equal(
+    await reason({ ...LAUNCH, folder: gone }),
+    `the working directory does not exist: ${gone} (ENOENT)`,
+  );
   assert.equal(
     await reason({ ...LAUNCH, folder: file }),
-    `the folder to start in is a file: ${file} (ENOTDIR)`,
+    `the working directory is a file: ${file} (ENOTDIR)`,
   );
-  assert.equal(await reason({ ...LAUNCH, program: gone }), `the program is gone: ${gone} (ENOENT)`);
+  assert.equal(await reason({ ...LAUNCH, program: gone }), `the program does not exist: ${gone} (ENOENT)`);
   assert.equal(
     await reason({ ...LAUNCH, program: file }),
-    `the program may not be executed: ${file} (EACCES)`,
+    `no permission to execute the program: ${file} (EACCES)`,
   );
 });
 
-test("a system without room says what there is no room for", async () => {
+test("a start that exceeds a limit of the system names the limit", async () => {
   assert.match(
     await reason(LAUNCH, () => failing("EAGAIN")),
     /^the system allows no more processes: .*\(EAGAIN\)$/,
@@ -101,7 +104,7 @@ test("a system without room says what there is no room for", async () => {
   assert.equal(await reason(LAUNCH, () => failing("ESOMETHING")), "spawn node ESOMETHING");
 });
 
-test("the pipes of a process that did not start are closed", async () => {
+test("the pipes of a process that could not be started are closed", async () => {
   let made: ChildProcess | undefined;
   const { spawn } = await import("node:child_process");
   await reason({ ...LAUNCH, program: "/nowhere/node" }, () => {
@@ -112,11 +115,11 @@ test("the pipes of a process that did not start are closed", async () => {
   assert.ok(made?.stdio[3]?.destroyed);
 });
 
-test("who can wait gets the process, or the reason", async () => {
+test("startedChild resolves with the process or rejects with the reason", async () => {
   const child = await startedChild(LAUNCH);
   await once(child, "exit");
   await assert.rejects(startedChild({ ...LAUNCH, program: "/nowhere/node" }), {
     name: "StartError",
-    message: "the program is gone: /nowhere/node (ENOENT)",
+    message: "the program does not exist: /nowhere/node (ENOENT)",
   });
 });

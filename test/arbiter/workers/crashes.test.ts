@@ -1,4 +1,4 @@
-/** Workers that die unasked, through the built command. */
+/** Workers that die unexpectedly, through the built command. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } fr
 interface Stage {
   readonly command: RunningCommand;
   readonly target: { readonly port: number };
-  /** While it is there, every worker dies soon after it is ready. */
+  /** While this file exists, every worker dies soon after it is ready. */
   readonly doom: string;
 }
 
@@ -24,7 +24,7 @@ async function serve(context: TestContext, ...args: string[]): Promise<Stage> {
   return { command, target: { port: await command.port() }, doom };
 }
 
-test("a worker that is killed is named by its signal, and replaced at once", async (context) => {
+test("a killed worker is logged with its signal and replaced at once", async (context) => {
   const { command, target } = await serve(context);
   const [worker] = command.workers() as [number];
   process.kill(worker, "SIGKILL");
@@ -34,14 +34,14 @@ test("a worker that is killed is named by its signal, and replaced at once", asy
   assert.equal((await command.end()).code, 0);
 });
 
-/** The file in which the kernel counts what it killed for want of memory, as far as this process is concerned. */
+/** The file in which the kernel counts the out-of-memory kills in this process's control group. */
 function oomCounter(): string | undefined {
   const group = cgroupOf("memory")?.folders[0];
   const files = ["memory.events", "memory.oom_control"].map((name) => join(group ?? "/", name));
   return [...files, "/proc/vmstat"].find((file) => /^oom_kill /m.test(readText(file) ?? ""));
 }
 
-/** Runs the command behind it with another file in the counter's place, as nobody else sees it. */
+/** Runs the command that follows with another file in place of the counter, in a mount namespace of its own. */
 const IN_PLACE = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"'];
 
 function noNamespace(): string | false {
@@ -51,7 +51,7 @@ function noNamespace(): string | false {
   return status === 0 ? false : "needs root and new namespaces: run the tests as root on Linux";
 }
 
-test("a SIGKILL is said to be for want of memory when the kernel has counted one", {
+test("a SIGKILL is logged as out of memory when the kernel has counted one", {
   skip: noNamespace(),
 }, async (context) => {
   const counter = join(temporaryFolder(context), "counter");
@@ -75,7 +75,7 @@ test("a SIGKILL is said to be for want of memory when the kernel has counted one
   }
 });
 
-test("an error that nobody catches ends its worker, whose stack and exit code are logged", async (context) => {
+test("an uncaught error ends its worker and is logged with its stack and exit code", async (context) => {
   const { command, target } = await serve(context);
   await assert.rejects(ask(target, "/throw"));
   await command.line(/Worker \(pid: \d+\) exited with code 1$/);
@@ -83,7 +83,7 @@ test("an error that nobody catches ends its worker, whose stack and exit code ar
   assert.equal((await ask(target)).status, 200);
 });
 
-test("workers that die in a row are told in a line now and then, and are not waited for once they live", async (context) => {
+test("a series of deaths is logged occasionally, and ends without a wait once workers survive", async (context) => {
   const { command, target, doom } = await serve(context, "-w", "3");
   writeFileSync(doom, "");
   for (const pid of command.workers()) process.kill(pid, "SIGKILL");
@@ -91,7 +91,7 @@ test("workers that die in a row are told in a line now and then, and are not wai
   assert.match(first, /\[ERROR\] Worker \(pid: \d+\) exited with code 7; /);
   const third = await command.line(/times in a row$/, 3);
   const deaths = Number(/died (\d+) times/.exec(third)?.[1]);
-  // From the first such line on there is none for what boots, and few for what dies.
+  // From the first such line on, boots are not logged and deaths rarely.
   const log = command.stderr.split("\n");
   const flood = log.slice(log.findIndex((text) => text.includes("times in a row")));
   assert.equal(flood.filter((text) => /\[ERROR\]/.test(text)).length, 3, command.stderr);
@@ -122,7 +122,7 @@ describe("requests that a dead worker took along are named, and what the last on
           command.stderr,
           new RegExp(`with code \\d\n +in flight: GET /poison\\?${way} \\(id .*ms\\)\n`),
         );
-      // No JavaScript runs behind a signal. The first one is why the next worker tells of its requests ahead.
+      // No JavaScript runs after SIGKILL. Because of the first one, the next worker journals its requests.
       await poison("abort", "was killed by SIGABRT");
       await command.line(/Requests are journaled/);
       await poison("kill", "was killed by SIGKILL");
@@ -148,7 +148,7 @@ test("--crash-limit ends the server with exit code 3 and the reason", async (con
   assert.ok(!workers.some(isAlive));
 });
 
-test("what cannot be started is waited for", async (context) => {
+test("a worker that cannot be started is retried", async (context) => {
   const { command, target, doom } = await serve(context);
   writeFileSync(doom, "");
   process.kill(command.workers()[0] as number, "SIGKILL");

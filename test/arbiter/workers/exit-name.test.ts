@@ -11,13 +11,13 @@ const V2 = {
   "sys/fs/cgroup/app/memory.events": "low 0\nhigh 0\nmax 3\noom 1\noom_kill 2\noom_group_kill 0\n",
 };
 
-test("codes and signals by name", () => {
+test("an exit is named by its code or signal", () => {
   assert.equal(exitName(1, null), "exited with code 1");
   assert.equal(exitName(0, null), "exited with code 0");
   assert.equal(exitName(null, "SIGSEGV"), "was killed by SIGSEGV");
 });
 
-test("v2: out of memory only when the counter moved since, once for each kill", (t) => {
+test("cgroup v2: a SIGKILL counts as out of memory once for each kill that the kernel counted", (t) => {
   const root = machine(t, V2);
   const events = join(root, "sys/fs/cgroup/app/memory.events");
   const kills = new OomKills(root);
@@ -31,18 +31,18 @@ test("v2: out of memory only when the counter moved since, once for each kill", 
   assert.equal(killed(), "was killed by SIGKILL");
 });
 
-test("kills that were seen twice and hit no worker are nobody's", (t) => {
+test("a kill that no worker has claimed by the second reading is forgotten", (t) => {
   const root = machine(t, V2);
   const kills = new OomKills(root);
   writeFileSync(join(root, "sys/fs/cgroup/app/memory.events"), "oom_kill 9\n");
   kills.forgetOld(0);
   kills.forgetOld(1000);
-  assert.equal(kills.claim(), true, "its exit may be on its way");
+  assert.equal(kills.claim(), true, "the worker's exit may not have been reported yet");
   kills.forgetOld(6000);
   assert.equal(kills.claim(), false);
 });
 
-test("v1: memory.oom_control", (t) => {
+test("cgroup v1: kills are counted in memory.oom_control", (t) => {
   const root = machine(t, {
     "proc/self/cgroup": "4:memory:/app\n0::/\n",
     "proc/self/mountinfo": v1Mount("memory") + v2Mount("/sys/fs/cgroup/unified"),
@@ -54,7 +54,7 @@ test("v1: memory.oom_control", (t) => {
   assert.equal(kills.claim(), true);
 });
 
-test("the root group of v2 has no events: the kernel's own count", (t) => {
+test("cgroup v2: in the root group, which has no events, the machine's count is used", (t) => {
   const root = machine(t, {
     "proc/self/cgroup": "0::/\n",
     "proc/self/mountinfo": v2Mount(),
@@ -66,7 +66,7 @@ test("the root group of v2 has no events: the kernel's own count", (t) => {
   assert.equal(kills.claim(), true);
 });
 
-test("where nothing counts, nothing is claimed", (t) => {
+test("without a counter no SIGKILL counts as out of memory", (t) => {
   const kills = new OomKills(machine(t, {}));
   assert.equal(exitName(null, "SIGKILL", kills), "was killed by SIGKILL");
 });

@@ -8,7 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { killTree } from "../../../src/arbiter/workers/kill-tree.ts";
 import { isAlive, temporaryFolder, until } from "../../support/command.ts";
 
-/** A process with a child and a grandchild, none of which ends for a gentle word. */
+/** A process with a child and a grandchild, all of which ignore SIGTERM. */
 async function family(context: TestContext): Promise<{ parent: ChildProcess; pids: number[] }> {
   const own = `
     const { spawn } = require("node:child_process");
@@ -28,17 +28,17 @@ async function family(context: TestContext): Promise<{ parent: ChildProcess; pid
     for (const pid of pids()) if (isAlive(pid)) process.kill(pid, "SIGKILL");
     if (parent.exitCode === null && parent.signalCode === null) await once(parent, "exit");
   });
-  await until("all three run", () => pids().length === 3);
+  await until("all three processes run", () => pids().length === 3);
   return { parent, pids: pids() };
 }
 
 test("kills a process, its child and its grandchild before the call returns", async (context) => {
   const { parent, pids } = await family(context);
   killTree(parent);
-  await until("all are gone", () => !pids.some(isAlive));
+  await until("all processes are gone", () => !pids.some(isAlive));
 });
 
-test("asks no other program, which would take its time", async (context) => {
+test("starts no other program, which would take time", async (context) => {
   const { parent, pids } = await family(context);
   const folder = temporaryFolder(context);
   const started = join(folder, "started");
@@ -52,11 +52,11 @@ test("asks no other program, which would take its time", async (context) => {
   });
   process.env.PATH = `${folder}:${PATH}`;
   killTree(parent);
-  await until("all are gone", () => !pids.some(isAlive));
+  await until("all processes are gone", () => !pids.some(isAlive));
   assert.equal(existsSync(started), false);
 });
 
-test("sends no signal any more when the call has returned: the numbers may be somebody else's", async (context) => {
+test("sends no signal after the call has returned, when pids may have been reused", async (context) => {
   const { parent, pids } = await family(context);
   const sent: unknown[] = [];
   const kill = context.mock.method(process, "kill", (pid: number, signal: string) => {
@@ -71,7 +71,7 @@ test("sends no signal any more when the call has returned: the numbers may be so
   kill.mock.restore();
 });
 
-test("one that has ended is sent nothing", async (context) => {
+test("sends nothing to a process that has ended", async (context) => {
   const child = spawn(process.execPath, ["-e", ""]);
   await once(child, "exit");
   const kill = context.mock.method(process, "kill", () => true);

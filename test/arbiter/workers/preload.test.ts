@@ -1,4 +1,4 @@
-/** --preload and --check-config: the app is loaded in a process that is thrown away, and that one pays for what is broken. */
+/** --preload and --check-config: the app is loaded in a process of its own, so that a broken app costs no worker. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as nodeModule from "node:module";
@@ -14,7 +14,7 @@ import {
 } from "../../support/command.ts";
 
 const APP = "export const handler = (_, respond) => respond(204);\n";
-/** An app that writes down who loads it, and who starts it. */
+/** An app that records the processes that load it and that start it. */
 const TELLS = `import { appendFileSync } from "node:fs";
 appendFileSync("loads", process.pid + "\\n");
 export const app = { startup: () => appendFileSync("starts", process.pid + "\\n"), handle: (_, respond) => respond(204) };
@@ -32,7 +32,7 @@ function lines(file: string): string[] {
 
 const SERVE = ["app.mjs", "-b", "127.0.0.1:0", "--preload"];
 
-test("--preload loads the app once before each generation, starts nothing of it, and leaves no process", async (context) => {
+test("--preload loads the app once before each generation, without starting it, and leaves no process behind", async (context) => {
   const folder = project(context, TELLS);
   const command = startCommand(context, [...SERVE, "-w", "2"], { cwd: folder });
   await command.ready();
@@ -47,7 +47,7 @@ test("--preload loads the app once before each generation, starts nothing of it,
   assert.equal(lines(join(folder, "starts")).length, 4);
 });
 
-test("--preload binds nothing for an app that is broken, and ends with 4 and the reason last", async (context) => {
+test("--preload with a broken app binds nothing and exits with 4 and the reason in the last line", async (context) => {
   const folder = project(context, "throw new Error('no luck');\n");
   const command = startCommand(context, SERVE, { cwd: folder });
   assert.deepEqual(await command.ended(), { code: 4, signal: null });
@@ -59,7 +59,7 @@ test("--preload binds nothing for an app that is broken, and ends with 4 and the
   assert.deepEqual(command.lines(/Listening|Booting/), []);
 });
 
-test("a broken app costs no worker at HUP with --preload; its stack is logged once", async (context) => {
+test("with --preload a reload to a broken app costs no worker and logs the stack once", async (context) => {
   const folder = project(context, APP);
   const command = startCommand(context, SERVE, { cwd: folder });
   await command.ready();
@@ -75,7 +75,7 @@ test("a broken app costs no worker at HUP with --preload; its stack is logged on
   await command.ready(2);
 });
 
-test("with --reload a broken app is waited for, with --preload too", async (context) => {
+test("with --reload a server waits for a broken app to be fixed, also with --preload", async (context) => {
   const folder = project(context, "throw new Error('no luck');\n");
   const command = startCommand(context, [...SERVE, "--reload"], { cwd: folder });
   await command.line(/no luck/);
@@ -91,7 +91,7 @@ test("TERM ends a start during a slow preflight", async (context) => {
     () => childrenOf(command.pid).length > 0 && childrenOf(command.pid),
   );
   assert.deepEqual(await command.end(), { code: 0, signal: null });
-  await until("its process is gone", () => !isAlive(preflight as number));
+  await until("the preflight is gone", () => !isAlive(preflight as number));
 });
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
@@ -107,13 +107,13 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     );
     context.after(() => isAlive(preflight) && process.kill(preflight, "SIGKILL"));
     const isBlocked = watchBlocked(preflight);
-    await until("it blocks", isBlocked);
+    await until("the preflight blocks", isBlocked);
     command.kill(signal);
     await until("no process is left", () => ![command.pid, ...workers, preflight].some(isAlive), 4000);
   });
 }
 
-test("an app that is not loaded in time, or ends its process, is said so", async (context) => {
+test("a preflight that times out or whose process ends says so", async (context) => {
   const slow = project(context, "setInterval(() => {}, 1000);\nawait new Promise(() => {});\n");
   const late = startCommand(context, [...SERVE, "--boot-timeout", "3"], { cwd: slow });
   assert.equal((await late.ended()).code, 3);
@@ -131,7 +131,7 @@ test("an app that is not loaded in time, or ends its process, is said so", async
 
 const HAS_CACHE = "enableCompileCache" in nodeModule;
 
-test("--preload warms Node's compile cache, or says that there is none", async (context) => {
+test("--preload warms Node's compile cache, or logs that Node has none", async (context) => {
   const folder = project(context, APP);
   const env = { CACHE_DIRECTORY: join(folder, "cache"), NODE_COMPILE_CACHE: undefined };
   const command = startCommand(context, SERVE, { cwd: folder, env });
@@ -141,7 +141,7 @@ test("--preload warms Node's compile cache, or says that there is none", async (
   if (HAS_CACHE) assert.ok(readdirSync(join(folder, "cache", "compiled")).length > 0);
 });
 
-test("--check-config loads the app, says so in one line and leaves nothing", async (context) => {
+test("--check-config loads the app, confirms it in one line and leaves nothing behind", async (context) => {
   const folder = project(context, TELLS);
   const command = startCommand(context, ["--check-config", "app.mjs", "--pid", "a.pid"], { cwd: folder });
   assert.deepEqual(await command.ended(), { code: 0, signal: null });
@@ -166,7 +166,7 @@ const WRONG: [args: string[], code: number, message: RegExp][] = [
 ];
 
 for (const [args, code, message] of WRONG) {
-  test(`tsgun --check-config ${args.join(" ")} ends with ${code}, as a start would`, async (context) => {
+  test(`tsgun --check-config ${args.join(" ")} exits with ${code}, like a start`, async (context) => {
     const command = startCommand(context, ["--check-config", ...args], { cwd: project(context, APP) });
     assert.equal((await command.ended()).code, code);
     assert.match(command.stderr, message);

@@ -10,13 +10,13 @@ import { hasComponent } from "../../support/component.ts";
 const ECHO = "pool/echo.mjs:handler";
 const TIMES = 3;
 
-/** Leads a process group of its own. */
+/** A server that leads its own process group. */
 function startGroup(context: TestContext, workers: number, ...args: string[]): RunningCommand {
   const words = [ECHO, "-w", `${workers}`, "-b", "127.0.0.1:0", "--linger", "50ms", ...args];
   return startCommand(context, words, { prefix: ["setsid"] });
 }
 
-/** It ends well, and boots nobody after the signal. */
+/** Checks that the server ends with 0 and boots no worker after the signal. */
 async function assertStops(command: RunningCommand, signal: NodeJS.Signals): Promise<void> {
   const booted = command.lines(/Booting worker/).length;
   process.kill(-command.pid, signal);
@@ -38,14 +38,14 @@ for (const workers of [1, 4]) {
   }
 }
 
-test("a drain that is to be delayed begins at once when the workers were told, too", async (context) => {
+test("--drain-delay is skipped when the workers got the signal too", async (context) => {
   if (!hasComponent(context, "setsid", "util-linux")) return;
   const command = startGroup(context, 2, "--drain-delay", "60s");
   await command.ready();
   await assertStops(command, "SIGTERM");
 });
 
-test("workers that boot end with the server", async (context) => {
+test("booting workers end with the server", async (context) => {
   if (!hasComponent(context, "setsid", "util-linux")) return;
   const args = ["pool/hangs.mjs", "-w", "4", "-b", "127.0.0.1:0"];
   const command = startCommand(context, args, { prefix: ["setsid"] });
@@ -53,20 +53,20 @@ test("workers that boot end with the server", async (context) => {
   await assertStops(command, "SIGTERM");
 });
 
-test("a worker that is told alone is replaced", async (context) => {
+test("a worker that gets the signal alone is replaced", async (context) => {
   const command = startGroup(context, 2);
   await command.ready();
   const [first] = command.workers();
   process.kill(first as number, "SIGTERM");
   await command.line(/Booting worker/, 3);
-  await until("there are two, and not the first", () => {
+  await until("there are two workers, without the first", () => {
     const pids = command.workers();
     return pids.length === 2 && !pids.includes(first as number);
   });
   assert.equal((await command.end()).code, 0);
 });
 
-test("what only the arbiter is asked for leaves the workers as they are", async (context) => {
+test("signals to the arbiter alone leave the workers as they are", async (context) => {
   if (!hasComponent(context, "setsid", "util-linux")) return;
   const command = startGroup(context, 1);
   await command.ready();
@@ -75,7 +75,7 @@ test("what only the arbiter is asked for leaves the workers as they are", async 
     process.kill(-command.pid, signal);
     await command.line(new RegExp(`Handling signal: ${signal.slice(3).toLowerCase()}`));
   }
-  await until("the second one is gone again", () => {
+  await until("the second worker is gone", () => {
     const pids = command.workers();
     return command.lines(/Booting worker/).length === 2 && pids.length === 1 && pids[0] === first;
   });

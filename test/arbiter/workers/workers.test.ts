@@ -1,4 +1,4 @@
-/** How many workers there are, through the built command. */
+/** The number of workers, through the built command. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { autoWorkers } from "../../../src/system/cpu-limit.ts";
@@ -8,14 +8,14 @@ for (const [name, args, env] of [
   ["--workers auto", ["--workers", "auto"], {}],
   ["WEB_CONCURRENCY=auto", [], { WEB_CONCURRENCY: "auto" }],
 ] as const) {
-  test(`${name} is as many as there are CPUs for the server`, async (context) => {
+  test(`${name} means as many workers as the server has CPUs`, async (context) => {
     const command = startCommand(context, ["pool/echo.mjs:handler", "-b", "127.0.0.1:0", ...args], { env });
     await command.ready();
     assert.equal(command.workers().length, autoWorkers());
   });
 }
 
-test("WEB_CONCURRENCY is a default; what the command line says goes first", async (context) => {
+test("the command line takes precedence over WEB_CONCURRENCY", async (context) => {
   const env = { WEB_CONCURRENCY: "3" };
   const app = ["pool/echo.mjs:handler", "-b", "127.0.0.1:0"];
   const three = startCommand(context, app, { env });

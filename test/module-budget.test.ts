@@ -11,7 +11,7 @@ import { FIXTURES, startCommand, temporaryFolder } from "./support/command.ts";
 
 /** Files, ours and those of packages, by the program that loads them. */
 const BUDGETS: { readonly [program: string]: number } = {
-  "cli/main.js": 157,
+  "cli/main.js": 170,
   "worker/main.js": 95,
   "worker/watchdog/thread.js": 8,
 };

@@ -4,7 +4,7 @@
  */
 import type { Config } from "../config/settings.ts";
 import type { ExitCode } from "../errors.ts";
-import type { ArbiterOptions } from "./arbiter.ts";
+import type { ArbiterOptions } from "./parts.ts";
 import type { DaemonOptions, DaemonOutcome } from "./upgrade/daemon.ts";
 
 export { BootReport } from "./upgrade/boot-report.ts";

@@ -1,10 +1,10 @@
 /**
- * The mailbox: everything that happens to the arbiter becomes an event in one queue, read by one loop.
- * Signal handlers, worker messages, exits and timers only post.
+ * The mailbox: everything that happens to the arbiter becomes an event in one queue, read by one loop. Signal handlers,
+ * worker messages, exits and timers only post.
  */
 
-/** Longer than any process lives without an event; the interval only keeps the event loop alive. */
-const FOREVER = 2 ** 31 - 1;
+/** The longest interval of a timer. The keep-alive timer's firing has no effect. */
+const MAX_INTERVAL_MS = 2 ** 31 - 1;
 
 export class Mailbox<Event> {
   #queue: Event[] = [];
@@ -21,20 +21,20 @@ export class Mailbox<Event> {
     this.#wake?.();
   }
 
-  /** Hands the queued events and all later ones to `to`. For the end of the loop, when nobody takes them any more. */
-  divert(to: (event: Event) => void): void {
-    this.#diverted = to;
-    for (const event of this.#queue.splice(0)) to(event);
+  /** Passes the queued events and all later ones to `handler`. Call when the loop has ended. */
+  divert(handler: (event: Event) => void): void {
+    this.#diverted = handler;
+    for (const event of this.#queue.splice(0)) handler(event);
   }
 
   /**
-   * All events that have come since the last call, in order; waits for the first. Taking them together lets
-   * twenty signals in a row have one consequence.
+   * Returns all events posted since the last call, in order; waits for the first. Returning them together gives twenty
+   * signals in a row one consequence.
    */
-  async take(): Promise<Event[]> {
+  async receive(): Promise<Event[]> {
     if (this.#queue.length === 0) {
-      // Signals and timers for nobody do not keep a process alive; waiting for them here does.
-      this.#keepAlive ??= setInterval(() => {}, FOREVER);
+      // Signal listeners and unreferenced timers do not keep the process alive; this timer does.
+      this.#keepAlive ??= setInterval(() => {}, MAX_INTERVAL_MS);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

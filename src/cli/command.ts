@@ -65,7 +65,7 @@ async function serve(args: readonly string[], report: BootReport | undefined): P
   requireApp(configuration);
   if (configuration.config.daemon && report === undefined) return await goToBackground(args);
   const readAgain = async (): Promise<Configuration> => requireApp(await reader.read());
-  return await runArbiter({ configuration, readAgain, report, stopsOnHangUp: development });
+  return await runArbiter({ configuration, readAgain, bootReport: report, stopsOnHangUp: development });
 }
 
 /** Rejects an app that looks like a mistaken command. @throws FatalError (usage) */

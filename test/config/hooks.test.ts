@@ -240,7 +240,7 @@ for (const name of ["onStarting", "whenReady"]) {
   test(`${name} that is never done ends the start in time`, async (context) => {
     const { command } = start(context, { HOOK_HANGS: name }, ["--boot-timeout", "1s"]);
     assert.equal((await command.ended()).code, 1);
-    const reason = `the hook ${name} failed: it was not done after 1s`;
+    const reason = `the hook ${name} failed: it did not finish within 1s`;
     assert.equal(command.stderr.trim().split("\n").at(-1), `tsgun: ${reason}`);
   });
 }
@@ -249,9 +249,9 @@ for (const [name, signal, said] of [
   [
     "onReload",
     "SIGHUP",
-    /Reload failed, generation 1 stays: the hook onReload failed: it was not done after 5s/,
+    /Reload failed, generation 1 stays: the hook onReload failed: it did not finish within 5s/,
   ],
-  ["preExec", "SIGUSR2", /Upgrade refused: the hook preExec failed: it was not done after 5s/],
+  ["preExec", "SIGUSR2", /Upgrade refused: the hook preExec failed: it did not finish within 5s/],
   ["preFork", "SIGHUP", /Worker \(held up by the hook preFork\) was not ready within 5s/],
 ] as const) {
   test(`${name} that is never done ends what it belongs to, and the next is done`, async (context) => {

@@ -6,7 +6,8 @@ import { describeHeld, describeStall, printable, type StallReport } from "../../
 import type { ErrorLog, LogFields } from "../../log/error-log.ts";
 import type { ProcessState } from "../../system/process-state.ts";
 import type { Ending, Signal } from "../event.ts";
-import { type Desired, type Limits, type Stop, servingGeneration } from "../pool/desired.ts";
+import { type Desired, type Stop, servingGeneration } from "../pool/desired.ts";
+import type { Limits } from "../pool/limits.ts";
 import { LOSSES } from "../pool/readiness.ts";
 import type { KillReason } from "../pool/reconcile.ts";
 import type { WorkerRecord } from "../pool/roster.ts";

@@ -5,10 +5,10 @@
  * A reload is a transaction. A new generation is a *candidate* until each slot has a ready worker of it;
  * then it is *established*. A candidate that fails is abandoned and the established one stands.
  */
-import type { CrashLimit } from "../../config/number-kind.ts";
 import { MOST_WORKERS } from "../../config/settings.ts";
 import { ExitCode } from "../../errors.ts";
 import type { BootFailure } from "../../ipc/messages.ts";
+import type { Limits } from "./limits.ts";
 import { type Roster, readyWorkers, type WorkerRecord } from "./roster.ts";
 
 /** Unexplained deaths (a signal, an exit without a word) that a candidate is forgiven. */
@@ -65,16 +65,6 @@ export interface Stop {
   readonly exitCode: ExitCode;
   /** The last line of the log, where the stop is not what somebody asked for. */
   readonly reason: string | undefined;
-}
-
-/** The limits that the pool keeps; times in milliseconds. */
-export interface Limits {
-  readonly boot: number;
-  readonly graceful: number;
-  /** How long a worker may say nothing; `Infinity` for no limit. */
-  readonly silence: number;
-  /** How many workers may die how soon after each other before the server stops; undefined for no limit. */
-  readonly crashes: CrashLimit | undefined;
 }
 
 export interface Desired {

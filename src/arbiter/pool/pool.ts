@@ -9,6 +9,7 @@ import type { BootStep } from "../../ipc/boot-step.ts";
 import type { Beat, BootFailure } from "../../ipc/messages.ts";
 import { bootOverdue } from "../workers/boot-overdue.ts";
 import * as want from "./desired.ts";
+import type { Limits } from "./limits.ts";
 import { type Action, type KillReason, reconcile } from "./reconcile.ts";
 import * as roster from "./roster.ts";
 
@@ -31,7 +32,7 @@ export interface PoolEffects {
   /** The candidate failed; `established` stands, or nothing is left if that is 0. */
   abandoned(failure: BootFailure, established: number): void;
   /** The time limits to go by for a generation. */
-  limits(generation: number): want.Limits;
+  limits(generation: number): Limits;
 }
 
 /** So many workers are started in one go: to start a process takes milliseconds, in which the arbiter hears nobody. */

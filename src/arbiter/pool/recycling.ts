@@ -33,7 +33,7 @@ export interface RecyclingDependencies {
   readonly log: ErrorLog;
   pidOf(id: number): number | undefined;
   configOf(generation: number): Config | undefined;
-  /** Posts the measurement to the mailbox, which calls `weighed`. */
+  /** Posts the measurement to the mailbox, which calls `checkMemory`. */
   post(use: MemoryUse): void;
 }
 
@@ -63,8 +63,8 @@ export class Recycling {
     if (config.maxMemory > 0) this.#arm();
   }
 
-  /** The memory of the workers has been measured. */
-  weighed(use: MemoryUse): void {
+  /** Replaces workers whose measured memory exceeds their limit. */
+  checkMemory(use: MemoryUse): void {
     const { pool } = this.#dependencies;
     for (const [id, bytes] of use) {
       const worker = pool.find(id);

@@ -16,6 +16,8 @@ export class Generations {
   readonly #folders = new Map<number, string>();
   readonly #folder: string;
   #newest = 0;
+  /** The generation that serves; undefined until the first boot is complete. */
+  #established: number | undefined;
 
   /** @param folder as given, symlinks not resolved */
   constructor(first: Configuration, folder: string) {
@@ -65,13 +67,28 @@ export class Generations {
     return (this.#kept.get(generation) ?? this.#kept.get(this.#newest))?.hooks ?? {};
   }
 
+  /** The configuration of the generation that serves, or is to serve first. */
+  get currentConfig(): Config {
+    return this.configOf(this.#current);
+  }
+
+  /** The hooks of the generation that serves, or is to serve first. */
+  get currentHooks(): Partial<Hooks> {
+    return this.hooksOf(this.#current);
+  }
+
+  get #current(): number {
+    return this.#established ?? this.#newest;
+  }
+
   /** The configurations that workers may be started with. */
   get configs(): Config[] {
     return [...this.#kept.values()].map(({ config }) => config);
   }
 
-  /** Drops all other generations: after this there is no fallback. */
-  keepOnly(generation: number): void {
+  /** Every slot has a worker of this generation: drops all others, so there is no fallback any more. */
+  established(generation: number): void {
+    this.#established = generation;
     for (const other of this.#failures.keys()) if (other !== generation) this.#failures.delete(other);
     for (const other of this.#kept.keys()) if (other !== generation) this.#kept.delete(other);
     for (const other of this.#folders.keys()) if (other !== generation) this.#folders.delete(other);

@@ -33,7 +33,7 @@ export interface ReloadDependencies {
   /** Rebinds Unix sockets whose files are gone, for the next generation. */
   renewSockets(): Promise<void>;
   readonly sockets: Pick<Listeners, "begun" | "withdrawn" | "established" | "abandoned">;
-  /** Posts the result of the read to the mailbox, which calls `take`. */
+  /** Posts the result of the read to the mailbox, which calls `handle`. */
   post(event: ReloadEvent): void;
 }
 
@@ -95,7 +95,8 @@ export class Reload {
     commands.reloadsWithdrawn(why);
   }
 
-  take(event: ReloadEvent): void {
+  /** The configuration has been read, or could not be. */
+  handle(event: ReloadEvent): void {
     const withdrawn = this.#withdrawn;
     this.#reading = false;
     this.#withdrawn = false;
@@ -147,7 +148,7 @@ export class Reload {
   /** Every slot has a worker of this generation. */
   established(generation: number): void {
     const { pool, generations, arbiterLog, commands } = this.#dependencies;
-    generations.keepOnly(generation);
+    generations.established(generation);
     this.#dependencies.sockets.established(generation);
     if (generations.placeholderFor(generation) === undefined)
       arbiterLog.established(generation, pool.desired.target);

@@ -5,20 +5,22 @@
 import type { HookName, Hooks, ServerContext } from "../../config/hooks.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 
-/** Time limit of the last hook, in milliseconds: nothing else would end it. */
-const LAST_TIME = 10_000;
+/** Time limit of onExit. Nothing else would end it. */
+const EXIT_HOOK_LIMIT_MS = 10_000;
 
 type Arguments<Name extends HookName> =
   Parameters<Hooks[Name]> extends [ServerContext, ...infer Rest] ? Rest : [];
 
 export class ServerHooks {
   readonly #server: ServerContext;
-  readonly #patience: () => number;
+  readonly #timeLimit: () => number;
+  /** The number of workers that nworkersChanged was last called with. */
+  #knownTarget: number | undefined;
 
-  /** @param patience time limit in milliseconds of awaited hooks */
-  constructor(server: ServerContext, patience: () => number) {
+  /** @param timeLimit milliseconds, for hooks that are awaited */
+  constructor(server: ServerContext, timeLimit: () => number) {
     this.#server = server;
-    this.#patience = patience;
+    this.#timeLimit = timeLimit;
   }
 
   /**
@@ -50,16 +52,16 @@ export class ServerHooks {
    * Runs a hook and awaits it, with a time limit.
    * @throws FatalError that names the hook.
    */
-  async wait<Name extends HookName>(
+  async runToEnd<Name extends HookName>(
     hooks: Partial<Hooks>,
     name: Name,
     ...rest: Arguments<Name>
   ): Promise<void> {
-    const patience = this.#patience();
+    const limit = this.#timeLimit();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      const fail = (): void => reject(this.#failure(name, `it was not done after ${patience / 1000}s`));
-      timer = setTimeout(fail, patience);
+      const fail = (): void => reject(this.#failure(name, `it did not finish within ${limit / 1000}s`));
+      timer = setTimeout(fail, limit);
     });
     try {
       await Promise.race([this.run(hooks, name, ...rest), late]);
@@ -69,7 +71,7 @@ export class ServerHooks {
   }
 
   /** Runs a hook without awaiting it; a failure is logged. */
-  tell<Name extends HookName>(hooks: Partial<Hooks>, name: Name, ...rest: Arguments<Name>): void {
+  notify<Name extends HookName>(hooks: Partial<Hooks>, name: Name, ...rest: Arguments<Name>): void {
     try {
       this.run(hooks, name, ...rest)?.catch(() => {});
     } catch {
@@ -77,14 +79,22 @@ export class ServerHooks {
     }
   }
 
-  /** Runs the exit hook and awaits it, with a time limit. */
-  async runLast(hooks: Partial<Hooks>): Promise<void> {
+  /** Runs nworkersChanged if the target number of workers has changed since the last call. */
+  notifyTarget(hooks: Partial<Hooks>, target: number): void {
+    if (target === this.#knownTarget) return;
+    const before = this.#knownTarget;
+    this.#knownTarget = target;
+    this.notify(hooks, "nworkersChanged", target, before);
+  }
+
+  /** Runs onExit and awaits it, with a time limit. */
+  async runExit(hooks: Partial<Hooks>): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(() => {
-        this.#server.log.warning(`The hook onExit was not done after ${LAST_TIME / 1000}s`);
+        this.#server.log.warning(`The hook onExit did not finish within ${EXIT_HOOK_LIMIT_MS / 1000}s`);
         resolve();
-      }, LAST_TIME);
+      }, EXIT_HOOK_LIMIT_MS);
     });
     try {
       await Promise.race([this.run(hooks, "onExit"), late]);

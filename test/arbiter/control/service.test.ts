@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Service, type ServiceState } from "../../../src/arbiter/control/service.ts";
 import * as want from "../../../src/arbiter/pool/desired.ts";
+import type { Limits } from "../../../src/arbiter/pool/limits.ts";
 import * as workers from "../../../src/arbiter/pool/roster.ts";
 import { ServiceNotifier } from "../../../src/systemd/notify.ts";
 
-const LIMITS: want.Limits = { boot: 1000, graceful: 1000, silence: 1000, crashes: undefined };
+const LIMITS: Limits = { boot: 1000, graceful: 1000, silence: 1000, crashes: undefined };
 
 function recorded(env: NodeJS.ProcessEnv = {}): {
   service: Service;

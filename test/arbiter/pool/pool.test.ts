@@ -1,7 +1,8 @@
 /** The pool as data: single stories, and random sequences of everything that can happen at once. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { canReload, firstBoot, heldUntil, type Limits } from "../../../src/arbiter/pool/desired.ts";
+import { canReload, firstBoot, heldUntil } from "../../../src/arbiter/pool/desired.ts";
+import type { Limits } from "../../../src/arbiter/pool/limits.ts";
 import { Pool, type PoolEffects } from "../../../src/arbiter/pool/pool.ts";
 import { activeWorkers, readyWorkers } from "../../../src/arbiter/pool/roster.ts";
 import { MOST_WORKERS } from "../../../src/config/settings.ts";

@@ -44,7 +44,7 @@ describe("memory", () => {
       pool.settle();
       pool.workerReady(id);
       pool.settle();
-      recycling.weighed(new Map([[id, bytes]]));
+      recycling.checkMemory(new Map([[id, bytes]]));
       pool.settle();
     };
     bootAndWeigh(1, 100 * MB);

@@ -9,7 +9,8 @@ import { ControlCommands } from "../../../src/arbiter/control/control-commands.t
 import type { ReloadEvent } from "../../../src/arbiter/event.ts";
 import { ArbiterLog } from "../../../src/arbiter/logs/arbiter-log.ts";
 import type { Logs } from "../../../src/arbiter/logs/logs.ts";
-import { firstBoot, type Limits } from "../../../src/arbiter/pool/desired.ts";
+import { firstBoot } from "../../../src/arbiter/pool/desired.ts";
+import type { Limits } from "../../../src/arbiter/pool/limits.ts";
 import { Pool, type PoolEffects } from "../../../src/arbiter/pool/pool.ts";
 import { Generations } from "../../../src/arbiter/reload/generations.ts";
 import { Reload } from "../../../src/arbiter/reload/reload.ts";
@@ -144,7 +145,7 @@ class Stage {
     while (this.#mailbox.length === 0) await Promise.resolve();
     const living = this.pool.desired.candidate?.generation;
     const waited = this.#unanswered(living);
-    this.reload.take(this.#mailbox.shift() as ReloadEvent);
+    this.reload.handle(this.#mailbox.shift() as ReloadEvent);
     this.settle();
     if (outcome === "good" || living === undefined) return;
     assert.deepEqual(this.#unanswered(living), waited, "who waits for a generation is told of another one");

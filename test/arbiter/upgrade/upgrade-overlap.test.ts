@@ -9,7 +9,8 @@ import { ControlCommands } from "../../../src/arbiter/control/control-commands.t
 import type { ReloadEvent } from "../../../src/arbiter/event.ts";
 import { ArbiterLog } from "../../../src/arbiter/logs/arbiter-log.ts";
 import type { Logs } from "../../../src/arbiter/logs/logs.ts";
-import { firstBoot, type Limits } from "../../../src/arbiter/pool/desired.ts";
+import { firstBoot } from "../../../src/arbiter/pool/desired.ts";
+import type { Limits } from "../../../src/arbiter/pool/limits.ts";
 import { Pool } from "../../../src/arbiter/pool/pool.ts";
 import { Generations } from "../../../src/arbiter/reload/generations.ts";
 import { Reload } from "../../../src/arbiter/reload/reload.ts";
@@ -150,7 +151,7 @@ class Stage {
 
   /** One turn of the arbiter's loop. */
   turn(): void {
-    for (const event of this.#read.splice(0)) this.reload.take(event);
+    for (const event of this.#read.splice(0)) this.reload.handle(event);
     for (const event of this.successorEvents.splice(0)) this.upgrade.handle(event);
     this.upgrade.advance();
     this.pool.settle();

@@ -1,0 +1,249 @@
+/**
+ * The parts of the arbiter and how they are wired. A part reads the others when it is called, not when it is made, so
+ * that they may depend on each other; only constructors that call another part need it to exist.
+ */
+import type { Configuration } from "../config/config.ts";
+import { processName } from "../config/process-title.ts";
+import type { Config } from "../config/settings.ts";
+import { packageVersion } from "../config/version.ts";
+import type { StatusReport } from "../control/api.ts";
+import type { Identity } from "../ipc/messages.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import { workerCount } from "../system/cpu-limit.ts";
+import { DescriptorReserve } from "../system/descriptor-reserve.ts";
+import { Terminal } from "../system/terminal.ts";
+import { ServiceNotifier } from "../systemd/notify.ts";
+import { ControlCommands } from "./control/control-commands.ts";
+import { ControlEndpoints } from "./control/control-endpoints.ts";
+import { Operations } from "./control/operations.ts";
+import { Service } from "./control/service.ts";
+import { SignalOperations } from "./control/signals.ts";
+import type { ArbiterEvent } from "./event.ts";
+import { ArbiterLog } from "./logs/arbiter-log.ts";
+import type { Logs } from "./logs/logs.ts";
+import { Mailbox } from "./mailbox.ts";
+import { firstBoot } from "./pool/desired.ts";
+import { limitsOf } from "./pool/limits.ts";
+import { Pool } from "./pool/pool.ts";
+import { Recycling } from "./pool/recycling.ts";
+import { WakingClock } from "./pool/waking-clock.ts";
+import { poolEffects } from "./pool-effects.ts";
+import { setUpProcess } from "./process-setup.ts";
+import { FileReload } from "./reload/file-reload.ts";
+import { Generations } from "./reload/generations.ts";
+import { Reload } from "./reload/reload.ts";
+import { serverContext } from "./reload/server-context.ts";
+import { ServerHooks } from "./reload/server-hooks.ts";
+import { Listeners } from "./sockets/listeners.ts";
+import { SocketSource } from "./sockets/socket-source.ts";
+import { SocketWatch } from "./sockets/socket-watch.ts";
+import type { BootReport } from "./upgrade/boot-report.ts";
+import { Predecessor } from "./upgrade/handover.ts";
+import type { Invocation } from "./upgrade/invocation.ts";
+import { ServerPidFile } from "./upgrade/server-pid-file.ts";
+import { Successor } from "./upgrade/successor.ts";
+import { Takeover } from "./upgrade/takeover.ts";
+import { Upgrade } from "./upgrade/upgrade.ts";
+import { Preload } from "./workers/preload.ts";
+import { WorkerMessages } from "./workers/worker-messages.ts";
+import { WorkerProcesses } from "./workers/worker-processes.ts";
+
+export interface ArbiterOptions {
+  readonly configuration: Configuration;
+  /** Reads the configuration again, for a reload. */
+  readAgain(): Promise<Configuration>;
+  /** Tells the process that waits for this arbiter that it serves, or why not. */
+  readonly bootReport?: BootReport | undefined;
+  /** SIGHUP stops the server, as it does other programs in a terminal. Default: only once the terminal has closed. */
+  readonly stopsOnHangUp?: boolean;
+}
+
+export class Parts {
+  /** The configuration at the start. Settings that a reload cannot change are read from it. */
+  readonly startConfig: Config;
+  readonly bootReport: BootReport | undefined;
+  readonly mailbox = new Mailbox<ArbiterEvent>();
+  readonly clock = new WakingClock(() => this.mailbox.post({ type: "tick" }));
+  readonly terminal = new Terminal();
+  readonly predecessor = Predecessor.fromEnvironment();
+  readonly invocation: Invocation;
+  readonly folder: string;
+  readonly identity: Identity;
+  readonly logs: Logs;
+  readonly log: ErrorLog;
+  readonly arbiterLog: ArbiterLog;
+  readonly pidFile: ServerPidFile;
+  readonly descriptorReserve = new DescriptorReserve((warning) => this.log.warning(warning));
+  readonly generations: Generations;
+  readonly hooks: ServerHooks;
+  readonly preload: Preload;
+  readonly pool: Pool;
+  readonly workerProcesses: WorkerProcesses;
+  readonly workerMessages: WorkerMessages;
+  readonly recycling: Recycling;
+  readonly listeners: Listeners;
+  readonly socketSource: SocketSource;
+  readonly socketWatch: SocketWatch;
+  readonly reload: Reload;
+  readonly fileReload: FileReload;
+  readonly operations: Operations;
+  readonly signals: SignalOperations;
+  readonly commands: ControlCommands;
+  readonly endpoints: ControlEndpoints;
+  readonly service: Service;
+  readonly upgrade: Upgrade;
+  readonly takeover: Takeover;
+
+  /** @throws FatalError when the working folder, the user or the group does not exist, or a log cannot be written */
+  constructor({ configuration, readAgain, bootReport, stopsOnHangUp = false }: ArbiterOptions) {
+    const { config } = configuration;
+    this.startConfig = config;
+    this.bootReport = bootReport;
+    const { invocation, folder, identity, logs } = setUpProcess(config);
+    this.invocation = invocation;
+    this.folder = folder;
+    this.identity = identity;
+    this.logs = logs;
+    this.log = logs.errors;
+    this.arbiterLog = new ArbiterLog(this.log);
+    this.pidFile = new ServerPidFile(config.pid, this.predecessor?.pid, this.log);
+    this.generations = new Generations(configuration, folder);
+    this.hooks = new ServerHooks(serverContext(this), () => this.generations.currentConfig.bootTimeout);
+    this.preload = new Preload(folder, identity, this.log);
+
+    const wanted = firstBoot(workerCount(config.workers), config.reloadSurge, limitsOf(config));
+    this.pool = new Pool(wanted, poolEffects(this), () => this.clock.now());
+    this.workerProcesses = this.#makeWorkerProcesses();
+    this.workerMessages = new WorkerMessages(this);
+    this.recycling = this.#makeRecycling();
+
+    this.listeners = new Listeners({
+      hasPredecessor: () => this.predecessor?.isServing === true,
+      hasSuccessor: () => this.upgrade.hasSuccessor,
+    });
+    this.socketSource = new SocketSource(config, identity);
+    this.socketWatch = new SocketWatch(this.listeners, this.arbiterLog);
+
+    this.operations = new Operations(this);
+    const { operations, pool, terminal, log, arbiterLog } = this;
+    this.signals = new SignalOperations({ operations, pool, terminal, log, arbiterLog, stopsOnHangUp });
+    this.commands = this.#makeCommands();
+    this.endpoints = new ControlEndpoints(config, this.commands, this.log, this.predecessor?.endpoints);
+    const onFailure = (error: Error): void => this.log.warning(`systemd cannot be told: ${error.message}`);
+    this.service = new Service(new ServiceNotifier({ onFailure }));
+
+    this.reload = this.#makeReload(readAgain);
+    this.fileReload = new FileReload({
+      config,
+      folder,
+      log: this.log,
+      changed: (changed) => this.mailbox.post({ type: "files", changed }),
+    });
+    this.upgrade = this.#makeUpgrade();
+    this.takeover = this.#makeTakeover();
+  }
+
+  #makeWorkerProcesses(): WorkerProcesses {
+    const { generations, hooks, logs, startConfig } = this;
+    return new WorkerProcesses({
+      arbiterLog: this.arbiterLog,
+      pool: () => this.pool,
+      accessLogOf: (pid, { slot, generation }) =>
+        logs.ofLost({ pid, slot }, generations.find(generation) ?? startConfig),
+      beforeStart: (worker) => hooks.run(generations.hooksOf(worker.generation), "preFork", worker),
+      ended: (worker) => hooks.notify(generations.hooksOf(worker.generation), "childExit", worker),
+      post: (event) => this.mailbox.post(event),
+    });
+  }
+
+  #makeRecycling(): Recycling {
+    return new Recycling({
+      pool: this.pool,
+      log: this.log,
+      pidOf: (id) => this.workerProcesses.pidOf(id),
+      configOf: (generation) => this.generations.find(generation),
+      post: (use) => this.mailbox.post({ type: "memory", use }),
+    });
+  }
+
+  #makeCommands(): ControlCommands {
+    const { operations } = this;
+    return new ControlCommands({
+      pool: this.pool,
+      generations: this.generations,
+      minReady: this.startConfig.minReady,
+      post: (command) => this.mailbox.post({ type: "command", command }),
+      pidOf: (id) => this.workerProcesses.pidOf(id),
+      reload: () => operations.reload(),
+      upgrade: () => operations.upgrade(),
+      reopen: () => operations.reopenLogs(),
+      stop: (mode) => operations.stopServer(mode),
+      isSuccessorReady: () => this.upgrade.isSuccessorReady,
+      leavingFor: () => (this.upgrade.isLeaving ? this.upgrade.successorPid : undefined),
+      lostSockets: () => this.listeners.lost(),
+      describe: () => this.#description(),
+    });
+  }
+
+  #description(): Pick<StatusReport, "name" | "version" | "app" | "listening"> {
+    const { currentConfig } = this.generations;
+    return {
+      name: processName(currentConfig),
+      version: packageVersion(),
+      app: currentConfig.app ?? "",
+      listening: this.listeners.urls,
+    };
+  }
+
+  #makeReload(readAgain: () => Promise<Configuration>): Reload {
+    return new Reload({
+      pool: this.pool,
+      generations: this.generations,
+      commands: this.commands,
+      arbiterLog: this.arbiterLog,
+      logs: this.logs,
+      sockets: this.listeners,
+      readAgain: async () => {
+        const configuration = await readAgain();
+        await this.hooks.runToEnd(configuration.hooks, "onReload");
+        return configuration;
+      },
+      preflight: (config) => this.preload.check(config),
+      renewSockets: () => this.listeners.renew((lost) => this.socketSource.bindAgain(lost)),
+      post: (event) => this.mailbox.post({ type: "reload", event }),
+    });
+  }
+
+  #makeUpgrade(): Upgrade {
+    const { generations, endpoints, reload } = this;
+    return new Upgrade({
+      pool: this.pool,
+      log: this.log,
+      invocation: this.invocation,
+      listeners: () => this.listeners.listeners,
+      config: () => generations.currentConfig,
+      predecessorPid: () => (this.predecessor?.isAlive ? this.predecessor.pid : undefined),
+      start: (launch) => new Successor(launch, (event) => this.mailbox.post({ type: "successor", event })),
+      cleanUpAfterSuccessor: (pid) => this.pidFile.clearUpAfter(pid),
+      reload: () => reload.ask(),
+      withdrawReloads: (why) => reload.withdraw(why),
+      beforeStart: () => this.hooks.runToEnd(generations.currentHooks, "preExec"),
+      endpoints: () => endpoints.sockets,
+      endpointsTakenOver: () => endpoints.waitUntilTakenOver(),
+      reclaimEndpoints: () => endpoints.takeOver(),
+    });
+  }
+
+  #makeTakeover(): Takeover {
+    return new Takeover({
+      predecessor: this.predecessor,
+      bootReport: this.bootReport,
+      endpoints: this.endpoints,
+      service: this.service,
+      pidFile: this.pidFile,
+      arbiterLog: this.arbiterLog,
+      post: (step) => this.mailbox.post({ type: "predecessor", step }),
+      turn: () => this.mailbox.post({ type: "tick" }),
+    });
+  }
+}

@@ -1,0 +1,89 @@
+/** What the pool's decisions do outside it: to processes, the log, the reload and whoever waits for the server to serve. */
+import { processTitle } from "../config/process-title.ts";
+import type { Identity } from "../ipc/messages.ts";
+import type { ArbiterLog } from "./logs/arbiter-log.ts";
+import type { Logs } from "./logs/logs.ts";
+import { limitsOf } from "./pool/limits.ts";
+import type { Pool, PoolEffects } from "./pool/pool.ts";
+import type { Recycling } from "./pool/recycling.ts";
+import type { FileReload } from "./reload/file-reload.ts";
+import type { Generations } from "./reload/generations.ts";
+import type { Reload } from "./reload/reload.ts";
+import type { Listeners } from "./sockets/listeners.ts";
+import type { BootReport } from "./upgrade/boot-report.ts";
+import type { Takeover } from "./upgrade/takeover.ts";
+import type { WorkerLaunch } from "./workers/worker-handle.ts";
+import type { WorkerProcesses } from "./workers/worker-processes.ts";
+
+export interface LaunchParts {
+  readonly generations: Generations;
+  readonly listeners: Listeners;
+  readonly logs: Logs;
+  readonly identity: Identity;
+}
+
+export interface EffectParts extends LaunchParts {
+  readonly pool: Pool;
+  readonly workerProcesses: WorkerProcesses;
+  readonly recycling: Recycling;
+  readonly reload: Reload;
+  readonly fileReload: FileReload;
+  readonly takeover: Takeover;
+  readonly arbiterLog: ArbiterLog;
+  readonly bootReport: BootReport | undefined;
+}
+
+/** @param parts need not exist before the pool first settles */
+export function poolEffects(parts: EffectParts): PoolEffects {
+  return {
+    spawn(id, slot, generation) {
+      const launch = launchOf(id, slot, generation, parts);
+      parts.recycling.watch(launch.config);
+      parts.workerProcesses.spawn(launch);
+    },
+    order: (id, order) => parts.workerProcesses.send(id, { type: order }),
+    kill: (id, why) => parts.workerProcesses.kill(id, why),
+    overdue: (id) => parts.arbiterLog.overdue(parts.workerProcesses.pidOf(id), parts.pool.find(id)),
+    bootFailed(id, failure) {
+      const { arbiterLog, workerProcesses, pool } = parts;
+      const worker = pool.find(id);
+      if (worker === undefined) return;
+      arbiterLog.bootFailed(workerProcesses.pidOf(id), worker, failure, pool.desired, pool.now);
+    },
+    unstarted: (failure) => parts.arbiterLog.unstarted(failure, parts.pool.now),
+    established(generation) {
+      const { generations, reload, fileReload, takeover } = parts;
+      reload.established(generation);
+      process.title = processTitle("arbiter", generations.currentConfig);
+      if (generations.placeholderFor(generation) === undefined) fileReload.established(generation);
+      takeover.established();
+    },
+    substitute(failure) {
+      const { generations, reload, fileReload, arbiterLog, bootReport } = parts;
+      // A process that waits for the boot report is told the failure; and without a watched file nothing can mend the app.
+      if (!fileReload.canHappen || bootReport !== undefined) return undefined;
+      if (generations.placeholderFor(generations.newest) !== undefined) return undefined;
+      arbiterLog.broken(failure);
+      return reload.standIn(failure);
+    },
+    abandoned: (failure, established) => parts.reload.abandoned(failure, established),
+    limits: (generation) => limitsOf(parts.generations.configOf(generation)),
+  };
+}
+
+function launchOf(id: number, slot: number, generation: number, parts: LaunchParts): WorkerLaunch {
+  const { generations, listeners, logs, identity } = parts;
+  const config = generations.configOf(generation);
+  return {
+    id,
+    slot,
+    generation,
+    sockets: listeners.descriptorsOf(generation),
+    config,
+    hooks: generations.hooksOf(generation),
+    identity,
+    placeholderFor: generations.placeholderFor(generation),
+    folder: generations.folderOf(generation),
+    ...logs.targets(config),
+  };
+}

@@ -1,0 +1,67 @@
+/** What each message of a worker changes. */
+import type { FromWorker } from "../../ipc/messages.ts";
+import type { ArbiterLog } from "../logs/arbiter-log.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Recycling } from "../pool/recycling.ts";
+import type { FileReload } from "../reload/file-reload.ts";
+import type { Generations } from "../reload/generations.ts";
+import type { WorkerProcesses } from "./worker-processes.ts";
+
+export interface WorkerMessageDependencies {
+  readonly pool: Pool;
+  readonly generations: Generations;
+  readonly workerProcesses: WorkerProcesses;
+  readonly recycling: Recycling;
+  readonly fileReload: FileReload;
+  readonly arbiterLog: ArbiterLog;
+}
+
+export class WorkerMessages {
+  readonly #dependencies: WorkerMessageDependencies;
+
+  constructor(dependencies: WorkerMessageDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  handle(id: number, message: FromWorker): void {
+    const { pool, workerProcesses, recycling, fileReload } = this.#dependencies;
+    switch (message.type) {
+      case "booting":
+        workerProcesses.assign(id);
+        return;
+      case "boot-step":
+        pool.workerEnters(id, message);
+        return;
+      case "loaded":
+        fileReload.loaded(pool.find(id)?.generation ?? 0, message.files);
+        return;
+      case "ready":
+        if (this.#provesApp(id)) this.#dependencies.arbiterLog.serving(message.serving);
+        pool.workerReady(id);
+        workerProcesses.handleReady(id);
+        return;
+      case "failed":
+        pool.workerFailed(id, message);
+        return;
+      case "beat":
+        pool.workerBeat(id, message);
+        workerProcesses.balanceConnections(id);
+        return;
+      case "due":
+        recycling.due(id, message);
+        return;
+      case "draining":
+        pool.workerSignalled(id);
+        return;
+    }
+  }
+
+  /** Whether a worker that is ready is the first of its generation, and serves the app, not its boot error. */
+  #provesApp(id: number): boolean {
+    const { pool, generations } = this.#dependencies;
+    const { candidate } = pool.desired;
+    if (candidate === undefined || candidate.proven) return false;
+    if (pool.find(id)?.generation !== candidate.generation) return false;
+    return generations.placeholderFor(candidate.generation) === undefined;
+  }
+}

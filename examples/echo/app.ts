@@ -1,13 +1,13 @@
-/** Answers with what it was asked, byte for byte: how this server understood a request. */
+/** Echoes the request byte for byte, to show how the server understood it. */
 import type { Handler } from "tsgun";
 
-/** What the answer holds, as JSON. */
+/** The response, as JSON. */
 export interface Echo {
   method: string;
   /** The request-target exactly as received. */
   target: string;
   version: string;
-  /** Names and values in the order, case and number in which they came. */
+  /** Names and values in their original order, case and number. */
   headers: [name: string, value: string][];
   /** The content in base64. */
   body: string;
@@ -15,7 +15,7 @@ export interface Echo {
 }
 
 export const handler: Handler = async (request, respond) => {
-  // The trailer fields follow the content, so that has to be read to its end before they are there.
+  // Trailers follow the content, so read it to the end first.
   const body = await request.body.bytes();
   const echo: Echo = {
     method: request.method,

@@ -1,4 +1,4 @@
-/** Express as people write it: compression, forms, uploads, cookies, streams and the errors it answers by itself. */
+/** A typical Express app: compression, forms, uploads, cookies, streams and Express's own error responses. */
 import { createHash } from "node:crypto";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as pause } from "node:timers/promises";

@@ -1,4 +1,4 @@
-/** Fastify as people write it: plugins for compression, cookies, forms and uploads, a schema, streams and errors. */
+/** A typical Fastify app: plugins for compression, cookies, forms and uploads, a schema, streams and errors. */
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
@@ -15,7 +15,7 @@ app.register(compress);
 app.register(cookie);
 app.register(formbody);
 app.register(multipart, { limits: { fileSize: 100_000_000 } });
-// Files are read as they come, not gathered first.
+// Stream files instead of buffering them.
 app.addContentTypeParser("application/octet-stream", (_request, payload, done) => done(null, payload));
 
 const NOTES_QUERY = { type: "object", properties: { limit: { type: "integer", minimum: 1 } } };
@@ -78,7 +78,7 @@ const routes: FastifyPluginCallback = (app, _options, done) => {
   done();
 };
 
-// Behind the plugins, which have an effect on later routes only.
+// Register after the plugins, which affect later routes only.
 app.register(routes);
 
 async function digest(content: Readable): Promise<{ size: number; sha256: string }> {

@@ -1,11 +1,11 @@
-/** An app with a life: state made in `startup`, middleware by `compose`, and each way to answer once. */
+/** An app with a lifecycle: state from `startup`, middleware with `compose`, and one route for each way to respond. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type App, compose, endSignal, type Handler } from "tsgun";
 import { answerErrors, logged, onlyReading } from "./middleware.ts";
 
-/** What each worker keeps for its requests: `request.state`. */
+/** Each worker's state: `request.state`. */
 export interface State {
   readonly startedAt: Date;
   visits: number;
@@ -17,8 +17,8 @@ const HTML = { "content-type": "text/html; charset=utf-8" };
 
 const page: Handler<State> = (request, respond) => {
   request.state.visits += 1;
-  // The browser fetches the style sheet while this page is still being made. To be switched on where the proxy is
-  // known to take it: nginx before 1.29 waits for ever behind such an answer.
+  // The browser fetches the style sheet while the page is still in the making. Turn this on only if the proxy supports
+  // it: nginx before 1.29 hangs after an informational response.
   if (EARLY_HINTS) respond.informational(103, { link: "</style.css>; rel=preload; as=style" });
   const { visits, startedAt } = request.state;
   const text = `Visit ${visits} of worker ${request.worker.slot}, up since ${startedAt.toISOString()}.`;
@@ -29,7 +29,7 @@ const styleSheet: Handler<State> = (_request, respond) => {
   respond(200, { "content-type": "text/css; charset=utf-8" }, { file: join(PUBLIC, "style.css") });
 };
 
-/** Server-sent events: one a second until the client goes, or until the worker has to. */
+/** Server-sent events: one a second until the client goes or the worker drains. */
 const ticks: Handler<State> = async (request, respond) => {
   const over = endSignal(request, respond);
   const writer = respond(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
@@ -40,12 +40,12 @@ const ticks: Handler<State> = async (request, respond) => {
   await writer.end();
 };
 
-/** Streams what comes in straight back, at the speed of the slower side. nginx does not: it sends, then receives. */
+/** Streams the content straight back, at the speed of the slower side. (nginx does not: it sends, then receives.) */
 const mirror: Handler<State> = (request, respond) => {
   respond(200, { "content-type": "application/octet-stream" }, request.body);
 };
 
-/** Reads an upload as it comes, without keeping it. */
+/** Hashes an upload as it arrives, without buffering it. */
 const digest: Handler<State> = async (request, respond) => {
   const hash = createHash("sha256");
   for await (const chunk of request.body) hash.update(chunk);

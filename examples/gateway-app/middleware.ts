@@ -1,7 +1,7 @@
-/** Middleware takes the next handler and gives one that wraps it. It fits any state, so it names none. */
+/** Middleware takes the next handler and returns one that wraps it. It works with any state. */
 import type { Handler } from "tsgun";
 
-/** Writes a line for each answer, once it was delivered or could not be. */
+/** Logs each response when it has been delivered or has failed. */
 export function logged<State>(next: Handler<State>): Handler<State> {
   return (request, respond) => {
     const began = performance.now();
@@ -15,7 +15,7 @@ export function logged<State>(next: Handler<State>): Handler<State> {
   };
 }
 
-/** Answers what a handler throws, as long as nothing was sent; the server would say less. */
+/** Responds to errors that a handler throws before it has sent anything, with more detail than the server would. */
 export function answerErrors<State>(next: Handler<State>): Handler<State> {
   return async (request, respond) => {
     try {
@@ -32,7 +32,7 @@ export function answerErrors<State>(next: Handler<State>): Handler<State> {
   };
 }
 
-/** Lets methods that change something through to the paths named, and nowhere else. */
+/** Allows methods other than GET and HEAD only on the given paths. */
 export function onlyReading(...except: string[]): <State>(next: Handler<State>) => Handler<State> {
   return (next) => (request, respond) => {
     if (["GET", "HEAD"].includes(request.method) || except.includes(request.path))

@@ -1,4 +1,4 @@
-/** The same app on node's own server: what is written for the gateway is not locked in. */
+/** The same app on Node's own server: a gateway app does not depend on tsgun. */
 import { createServer } from "node:http";
 import { toNodeListener } from "tsgun/node";
 import { app } from "./app.ts";

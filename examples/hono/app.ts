@@ -1,4 +1,4 @@
-/** Hono as people write it, on fetch's Request and Response: compression, forms, uploads, cookies, streams, errors. */
+/** A typical Hono app, on fetch's Request and Response: compression, forms, uploads, cookies, streams, errors. */
 import { createHash } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { Hono } from "hono";

@@ -1,4 +1,4 @@
-/** How the app runs without tsgun. */
+/** Runs the app without tsgun. */
 import { serve } from "@hono/node-server";
 import { app } from "./app.ts";
 

@@ -1,4 +1,4 @@
-/** Koa as people write it: middleware for compression and forms, a router, uploads, cookies, streams and errors. */
+/** A typical Koa app: middleware for compression and forms, a router, uploads, cookies, streams and errors. */
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";

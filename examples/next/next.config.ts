@@ -1,7 +1,7 @@
 import type { NextConfig } from "next";
 
 const config: NextConfig = {
-  // A lockfile further up belongs to somebody else.
+  // Ignore lockfiles in folders above.
   turbopack: { root: import.meta.dirname },
   redirects: async () => [{ source: "/old", destination: "/", statusCode: 301 }],
 };

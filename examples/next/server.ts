@@ -1,4 +1,4 @@
-/** How the app runs without tsgun: the custom server of Next's guide. */
+/** Runs the app without tsgun: the custom server of Next's guide. */
 import { create } from "./web.ts";
 
 const server = await create();

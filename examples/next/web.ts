@@ -1,4 +1,4 @@
-/** Next's custom server, up to `listen()`: what `next build` made, on an http.Server. */
+/** Next's custom server, up to `listen()`: an http.Server for the output of `next build`. */
 import { createServer, type Server } from "node:http";
 import next from "next";
 

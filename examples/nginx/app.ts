@@ -1,18 +1,18 @@
-/** What stands behind nginx here: pages, news, an API, a log-in, a stream and a WebSocket, each as small as can be. */
+/** The app behind nginx: pages, news, an API, a login, a stream and a WebSocket, each as small as possible. */
 import type { IncomingMessage } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { type App, endSignal, type Handler } from "tsgun";
 import { WebSocketServer } from "ws";
 
-/** What each worker keeps. */
+/** Each worker's state. */
 export interface State {
-  /** How many requests have reached it, `/api/served` left out. */
+  /** The number of requests that reached the worker, without `/api/served`. */
   served: number;
 }
 
 const HTML = { "content-type": "text/html; charset=utf-8" };
 const JSON_TYPE = { "content-type": "application/json" };
-/** Which of the servers this is, and which of its workers. */
+/** Names the server and the worker. */
 const SERVED_BY = { "x-served-by": `${process.env.INSTANCE ?? "1"}/${process.pid}` };
 
 const sockets = new WebSocketServer({ noServer: true });
@@ -25,7 +25,7 @@ const PAGE = `<!doctype html>
 
 const page: Handler<State> = (_request, respond) => respond(200, { ...HTML, ...SERVED_BY }, PAGE);
 
-/** The same for everybody and dear to make: what a cache is for. */
+/** The same for everybody and expensive: worth caching. */
 const news: Handler<State> = async (_request, respond) => {
   await pause(50);
   const headers = { ...JSON_TYPE, ...SERVED_BY, "cache-control": "max-age=60" };
@@ -35,7 +35,7 @@ const news: Handler<State> = async (_request, respond) => {
 const served: Handler<State> = (request, respond) =>
   respond(200, JSON_TYPE, JSON.stringify({ served: request.state.served }));
 
-/** Who asks, as far as the app can know. */
+/** The client, as far as the app can know. */
 const whoAmI: Handler<State> = (request, respond) => {
   const { scheme, host, id, remote } = request;
   const address = remote.family === "unix" ? "unix" : remote.address;
@@ -48,7 +48,7 @@ const echo: Handler<State> = async (request, respond) =>
 const login: Handler<State> = (_request, respond) =>
   respond(200, { ...HTML, "set-cookie": "session=1; HttpOnly; Secure; SameSite=Lax; Path=/" }, "Welcome.\n");
 
-/** Server-sent events: one a second until the client goes, or until the worker has to. */
+/** Server-sent events: one a second until the client goes or the worker drains. */
 const events: Handler<State> = async (request, respond) => {
   const over = endSignal(request, respond);
   const writer = respond(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
@@ -84,10 +84,10 @@ export const app: App<State> = {
     if (found !== undefined) return found(request, respond);
     respond(404, { "content-type": "text/plain", ...SERVED_BY }, "Nothing here.\n");
   },
-  /** Says every message of a WebSocket back to its sender. */
+  /** Echoes each WebSocket message to its sender. */
   upgrade: (request, respond) => {
     request.state.served += 1;
-    // All that ws reads of a request of node's.
+    // ws reads only these members of Node's request.
     const { method, target: url, headers } = request;
     const message = { method, url, headers } as unknown as IncomingMessage;
     sockets.handleUpgrade(message, respond.upgrade(), Buffer.alloc(0), (socket) => {

@@ -1,10 +1,10 @@
-/** One of the servers behind nginx.conf; INSTANCE says which. */
+/** One of the servers behind nginx.conf; INSTANCE is its number. */
 import { defineConfig } from "tsgun";
 
 export default defineConfig(() => ({
   app: "app.ts:app",
   bind: `unix:run/app-${process.env.INSTANCE ?? "1"}.sock`,
-  // Whoever may write to the socket's file may speak to the app: you and your group, and nobody else.
+  // Only those who may write to the socket file can connect: you and your group.
   socketMode: "660",
   workers: 2,
   limitRequestBody: "10MB",

@@ -1,4 +1,4 @@
-/** CommonJS, and a factory: what it is called with is what the handler greets. */
+/** CommonJS with a factory: the handler greets its argument. */
 
 /** @type {(name: string) => import("tsgun").Handler} */
 exports.create = (name) => (_request, respond) => {

@@ -1,4 +1,4 @@
-/** An ES module in plain JavaScript; the comment below gives an editor the types. */
+/** An ES module in plain JavaScript; the comment below types it for editors. */
 
 /** @type {import("tsgun").Handler} */
 export const handler = (request, respond) => {

@@ -1,17 +1,16 @@
-/** Server-sent events from Express: numbered, so that a browser that comes back hears what it missed. */
+/** Server-sent events from Express, numbered so that a browser that reconnects gets those it missed. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import express, { type Response } from "express";
 import { currentWorker } from "tsgun/node";
 
-/** Between two events, in milliseconds. */
-const EVERY = 250;
+const INTERVAL_MS = 250;
 const PAGE = readFileSync(join(import.meta.dirname, "page.html"), "utf8");
 
-/** Tells that this worker has to go; under plain node there is none. */
+/** Aborts when this worker drains; undefined under plain Node. */
 const drain = currentWorker()?.drain;
 
-/** Who listens, and the number of the event that they heard last. */
+/** Open responses, each with the number of the last event sent to it. */
 const listeners = new Map<Response, number>();
 
 export const app = express();
@@ -24,36 +23,36 @@ app.get("/events", (request, response) => {
   response.set({
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-store",
-    // Tells nginx to pass each event on as it comes.
+    // Tells nginx to pass on each event at once.
     "x-accel-buffering": "no",
   });
-  // Come back after a second.
+  // Reconnect after a second.
   response.write("retry: 1000\n\n");
-  tell(response, Number(request.get("last-event-id") ?? now() - 1));
+  sendSince(response, Number(request.get("last-event-id") ?? now() - 1));
   response.on("close", () => listeners.delete(response));
-  // A kept connection may still bring a request while the worker drains.
+  // A kept connection may still carry a request while the worker drains.
   if (drain?.aborted) response.end();
 });
 
-/** Sends what came after the event numbered `heard`, though no more than a hundred. */
-function tell(response: Response, heard: number): void {
-  const latest = Math.max(heard, now());
-  for (let tick = Math.max(heard, latest - 100) + 1; tick <= latest; tick += 1) {
-    response.write(`id: ${tick}\ndata: ${new Date(tick * EVERY).toISOString()}\n\n`);
+/** Sends the events after number `last`, at most a hundred. */
+function sendSince(response: Response, last: number): void {
+  const latest = Math.max(last, now());
+  for (let tick = Math.max(last, latest - 100) + 1; tick <= latest; tick += 1) {
+    response.write(`id: ${tick}\ndata: ${new Date(tick * INTERVAL_MS).toISOString()}\n\n`);
   }
   listeners.set(response, latest);
 }
 
-/** The number of the latest event. All workers have the clock in common; an app would ask its database. */
+/** The number of the latest event. All workers share the clock; a real app would ask its database. */
 function now(): number {
-  return Math.floor(Date.now() / EVERY);
+  return Math.floor(Date.now() / INTERVAL_MS);
 }
 
 const clock = setInterval(() => {
-  for (const [response, heard] of listeners) tell(response, heard);
-}, EVERY);
+  for (const [response, last] of listeners) sendSince(response, last);
+}, INTERVAL_MS);
 
-// These answers have no end of their own: when the worker has to go they are ended, and the browsers come back.
+// These responses have no end of their own: end them when the worker drains, and the browsers reconnect.
 drain?.addEventListener("abort", () => {
   clearInterval(clock);
   for (const response of listeners.keys()) response.end();

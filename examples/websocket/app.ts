@@ -1,11 +1,11 @@
-/** A chat over WebSockets with `ws`, and the page it is used from. Everybody on the same worker hears it. */
+/** A chat over WebSockets with `ws`, and its page. A message reaches everybody on the same worker. */
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { currentWorker } from "tsgun/node";
 import { WebSocket, WebSocketServer } from "ws";
 
-/** Tells that this worker has to go; under plain node there is none. */
+/** Aborts when this worker drains; undefined under plain Node. */
 const drain = currentWorker()?.drain;
 
 const PAGE = readFileSync(join(import.meta.dirname, "page.html"));
@@ -24,27 +24,27 @@ sockets.on("connection", (socket, request) => {
   const name = new URL(request.url ?? "", "http://chat").searchParams.get("name") ?? "somebody";
   socket.on("error", console.error);
   socket.on("message", (data, isBinary) => {
-    // Pictures go back to their sender, words to everybody.
+    // Binary messages go back to their sender, text to everybody.
     if (isBinary) socket.send(data);
-    else tellAll(`${name}: ${data}`);
+    else broadcast(`${name}: ${data}`);
   });
   socket.send(`Hello, ${name}!`);
-  // A kept connection may still bring a handshake while the worker drains.
-  if (drain?.aborted) leave(socket);
+  // A kept connection may still carry a handshake while the worker drains.
+  if (drain?.aborted) closeForRestart(socket);
 });
 
-function tellAll(text: string): void {
+function broadcast(text: string): void {
   for (const socket of sockets.clients) {
     if (socket.readyState === WebSocket.OPEN) socket.send(text);
   }
 }
 
-// A WebSocket has no end of its own: without this a reload would wait for its graceful timeout, then cut it.
-// The page opens a new one, which a new worker takes.
+// A WebSocket has no end of its own: without this a reload would wait for the graceful timeout, then cut it.
+// The page opens a new one, which a new worker accepts.
 drain?.addEventListener("abort", () => {
-  for (const socket of sockets.clients) leave(socket);
+  for (const socket of sockets.clients) closeForRestart(socket);
 });
 
-function leave(socket: WebSocket): void {
+function closeForRestart(socket: WebSocket): void {
   socket.close(1012, "restarting");
 }

@@ -1,4 +1,4 @@
-/** What a Nest project has in its `main.ts`, up to `listen()`: tsgun calls this, and `main.ts` does without tsgun. */
+/** A Nest project's `main.ts` up to `listen()`. tsgun calls this; `main.ts` calls it without tsgun. */
 import "reflect-metadata";
 import type { INestApplication } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";

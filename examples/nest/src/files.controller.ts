@@ -1,4 +1,4 @@
-/** Uploads, through Nest's interceptor and as streams, and an answer that is a stream. */
+/** Uploads, through Nest's interceptor and as streams, and a streamed response. */
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";

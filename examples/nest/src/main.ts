@@ -1,4 +1,4 @@
-/** How the app runs without tsgun. */
+/** Runs the app without tsgun. */
 import { create } from "./app.ts";
 
 const app = await create();

@@ -1,4 +1,4 @@
-/** Pages, JSON, a form. What the constructor and the parameters are given comes from the types' metadata. */
+/** Pages, JSON, a form. Nest injects the constructor's and methods' parameters by their type metadata. */
 import {
   Body,
   Controller,

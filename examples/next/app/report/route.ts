@@ -1,4 +1,4 @@
-// Not when the app is built, but when it is asked.
+// Rendered for each request, not at build time.
 export const dynamic = "force-dynamic";
 
 export function GET(): Response {

@@ -1,10 +1,10 @@
 /**
  * Runs the tests: `node test/run.mjs [--system] [WORD…]`.
  *
- * Without words it runs what a newcomer runs, in five to six minutes on two cores: unit tests, each part of the server
+ * Without words it runs what a newcomer runs, in under five minutes on two cores: unit tests, each part of the server
  * through the built command, and one journey behind a real nginx. With `--system` it runs the rest: faults under load,
  * several hosts, systemd, whole applications, the commands of the manual. Words select the files of both whose path
- * contains one of them. A few files run at a time: they start servers of their own, and the machine may be small.
+ * contains one of them.
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -14,10 +14,16 @@ import { join, relative } from "node:path";
 const FOLDER = import.meta.dirname;
 const ROOT = join(FOLDER, "..");
 
-/** The limit for a test file, in milliseconds; none takes as long unless it hangs. */
-const TIMEOUT_MS = 5 * 60_000;
+/** The limit for a test file; only one that hangs reaches it. */
+const FILE_TIMEOUT_MS = 5 * 60_000;
 
-/** Files and folders below this one that belong to the system tests. */
+/**
+ * How many files run at a time. A file waits for its servers for half of its time, so one more than there are cores
+ * keeps the cores busy; more than four would only make the waits longer.
+ */
+const CONCURRENCY = Math.min(4, availableParallelism() + 1);
+
+/** Path prefixes, below this folder, of the system tests. */
 const SYSTEM = [
   "docs/commands",
   "e2e/",
@@ -27,7 +33,7 @@ const SYSTEM = [
   "systemd/private-systemd",
   "systemd/service",
 ];
-/** The end-to-end journey that runs without `--system`, too. */
+/** The end-to-end journey that runs without `--system`. */
 const JOURNEY = "e2e/nginx.test.ts";
 
 const words = process.argv.slice(2).filter((word) => word !== "--system");
@@ -57,15 +63,15 @@ const child = spawn(
     "@oxc-node/core/register",
     "--test",
     "--test-reporter=spec",
-    `--test-concurrency=${Math.max(2, Math.min(4, availableParallelism()))}`,
-    `--test-timeout=${TIMEOUT_MS}`,
+    `--test-concurrency=${CONCURRENCY}`,
+    `--test-timeout=${FILE_TIMEOUT_MS}`,
     ...files,
   ],
   { cwd: ROOT, stdio: "inherit" },
 );
 child.once("exit", (code, signal) => {
   process.exitCode = signal === null ? (code ?? 1) : 1;
-  // On standard error, so that the runner's own summary stays the last of standard output.
+  // To standard error: the runner's summary stays the end of standard output.
   const seconds = Math.round((performance.now() - startedAt) / 1000);
   console.error(`${files.length} test files in ${Math.floor(seconds / 60)} min ${seconds % 60} s`);
 });

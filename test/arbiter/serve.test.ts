@@ -3,14 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
-import {
-  isAlive,
-  type RunningCommand,
-  startCommand,
-  temporaryFolder,
-  until,
-  watchBlocked,
-} from "../support/command.ts";
+import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 
 async function serve(
   context: TestContext,
@@ -173,9 +166,8 @@ for (const signal of ["SIGINT", "SIGQUIT"] as const) {
 
 test("a blocked worker does not keep the server from ending", async (context) => {
   const { command, target } = await serve(context, "pool/blocks.mjs:handler", "--graceful-timeout", "300ms");
-  const [isBlocked] = command.workers().map(watchBlocked);
   const answer = ask(target, "/block").catch((error: Error) => error);
-  await until("the worker is blocked", () => isBlocked?.());
+  await until("the worker is blocked", () => command.stdout.includes("blocked"));
   assert.deepEqual(await command.end(), { code: 0, signal: null });
   assert.ok((await answer) instanceof Error);
 });

@@ -21,7 +21,6 @@ import {
   startCommand,
   temporaryFolder,
   until,
-  watchBlocked,
 } from "../support/command.ts";
 
 interface Told {
@@ -314,12 +313,11 @@ test("health is answered though every worker is blocked, which then is not ready
   const admin = { port: await healthPort(command) };
   await command.ready();
   const target = { port: await command.port() };
-  const blocked = command.workers().map(watchBlocked);
   let looks = 0;
   await until("every worker is blocked", () => {
     // One worker may take many of them before it begins with the first.
     if (looks++ % 10 === 0) ask(target, "/block").catch(() => {});
-    return blocked.every((isBlocked) => isBlocked());
+    return command.workers().every((pid) => command.stdout.includes(`blocked ${pid}\n`));
   });
   let answered = false;
   const other = ask(target).then(() => {

@@ -71,7 +71,7 @@ const FAILURES: Failure[] = [
     args: ["--boot-timeout", "6s", "-w", "1"],
     code: 3,
     reason: /not ready within 6s: the app blocked the event loop while it was loaded$/,
-    stack: /The event loop is blocked\n +at spin \(.*blocks-at-load\.mjs:2:\d+\)/,
+    stack: /The event loop is blocked\n +at block \(.*blocks-at-load\.mjs:5:\d+\)/,
   },
   {
     name: "an error that nobody catches while the app starts",
@@ -91,13 +91,13 @@ const FAILURES: Failure[] = [
 
 for (const { name, app, args = [], code, reason, stack } of FAILURES) {
   test(`${name} exits with ${code} and the reason in the last line`, async (context) => {
-    const command = startCommand(context, [app, "-w", "4", "-b", "127.0.0.1:0", ...args]);
+    const command = startCommand(context, [app, "-w", "2", "-b", "127.0.0.1:0", ...args]);
     assert.deepEqual(await command.ended(), { code, signal: null });
     const lines = command.stderr.trimEnd().split("\n");
     if (!args.includes("--preload")) assert.match(lines.at(-1) ?? "", /\[ERROR\] Reason: /);
     assert.match(lines.at(-1) ?? "", reason);
     // One unexplained death is tolerated.
-    assert.ok(command.lines(/Booting worker/).length <= 5, command.stderr);
+    assert.ok(command.lines(/Booting worker/).length <= 3, command.stderr);
     if (stack === undefined) return;
     assert.match(command.stderr, stack);
     assert.equal(command.lines(/Exception in worker process/).length, 1);

@@ -427,11 +427,12 @@ const demandCases: readonly Case[] = [
       const piece = Buffer.alloc(65536);
       let sent = 0;
       while (!client.ended && sent < 256 * 1024 * 1024) {
-        if (client.socket.writableLength === 0) {
+        const isTaken = client.socket.writableLength === 0;
+        if (isTaken) {
           client.socket.write(piece);
           sent += piece.length;
         }
-        await new Promise((resolve) => setImmediate(resolve));
+        await new Promise((resolve) => (isTaken ? setImmediate(resolve) : setTimeout(resolve, 1)));
       }
       assert.ok(client.ended, "the server reads on without a bound");
       assert.match(client.received, /^HTTP\/1\.1 413 /);

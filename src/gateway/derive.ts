@@ -12,19 +12,59 @@ export function derive<Before, After = Before>(
   request: GatewayRequest<Before>,
   changes: RequestChanges<After>,
 ): GatewayRequest<After> {
-  let extend: GatewayRequest["extend"] | undefined;
-  return new Proxy(request, {
-    get(target, name) {
-      if (Object.hasOwn(changes, name)) return Reflect.get(changes, name);
-      // `extend` is the only method of a request. Any other function is a value, such as a callable `state`: binding
-      // it would return a different function without its properties.
-      if (name === "extend") {
-        extend ??= target.extend.bind(target);
-        return extend;
-      }
-      // The receiver must be the request itself: its getters read private fields.
-      return Reflect.get(target, name, target);
-    },
-    has: (target, name) => Object.hasOwn(changes, name) || Reflect.has(target, name),
-  }) as unknown as GatewayRequest<After>;
+  // Not a proxy of the request itself: a proxy must return the members of a frozen object unchanged.
+  const empty: object = Object.create(Object.getPrototypeOf(request));
+  return new Proxy(empty, new DerivedMembers(request, changes)) as GatewayRequest<After>;
+}
+
+/** Reads the changes first and then the request; writes to the request. */
+class DerivedMembers implements ProxyHandler<object> {
+  readonly #request: GatewayRequest;
+  readonly #changes: object;
+  #extend: GatewayRequest["extend"] | undefined;
+
+  constructor(request: GatewayRequest, changes: object) {
+    this.#request = request;
+    this.#changes = changes;
+  }
+
+  get(_empty: object, name: string | symbol): unknown {
+    if (Object.hasOwn(this.#changes, name)) return Reflect.get(this.#changes, name);
+    const request = this.#request;
+    // `extend` is the only method of a request. Any other function is a value, such as a callable `state`: binding
+    // it would return a different function without its properties.
+    if (name === "extend") {
+      this.#extend ??= request.extend.bind(request);
+      return this.#extend;
+    }
+    // The receiver must be the request itself: its getters read private fields.
+    return Reflect.get(request, name, request);
+  }
+
+  has(_empty: object, name: string | symbol): boolean {
+    return Object.hasOwn(this.#changes, name) || Reflect.has(this.#request, name);
+  }
+
+  ownKeys(): (string | symbol)[] {
+    return Reflect.ownKeys(this.#request);
+  }
+
+  getOwnPropertyDescriptor(_empty: object, name: string | symbol): PropertyDescriptor | undefined {
+    const descriptor = Reflect.getOwnPropertyDescriptor(this.#request, name);
+    // A proxy must not claim that a member is fixed that its target does not have.
+    return descriptor && { ...descriptor, configurable: true };
+  }
+
+  defineProperty(_empty: object, name: string | symbol, descriptor: PropertyDescriptor): boolean {
+    return Reflect.defineProperty(this.#request, name, descriptor);
+  }
+
+  deleteProperty(_empty: object, name: string | symbol): boolean {
+    return Reflect.deleteProperty(this.#request, name);
+  }
+
+  /** A request whose members are computed on demand cannot be frozen. */
+  preventExtensions(): boolean {
+    return false;
+  }
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { derive } from "../../src/gateway/derive.ts";
 import { lint } from "../../src/gateway/lint.ts";
+import type { GatewayRequest } from "../../src/gateway/types.ts";
 import { inject } from "../../src/interop/testing.ts";
 
 test("changes what is named and leaves the rest, methods and lazy members too", async () => {
@@ -59,4 +60,47 @@ test("every member gives the same value each time it is read", async () => {
     respond(200, null, JSON.stringify(names.filter((_name, at) => once?.[at] !== again?.[at])));
   });
   assert.deepEqual(answer.json(), []);
+});
+
+/** A request as an app's test or another server may make it: a plain object that cannot be changed. */
+function frozen(request: GatewayRequest): GatewayRequest {
+  const members: Record<string, unknown> = { extend: request.extend.bind(request) };
+  for (const name of Reflect.ownKeys(request) as string[]) members[name] = request[name as "method"];
+  for (const name of Reflect.ownKeys(Object.getPrototypeOf(request)) as string[]) {
+    if (name !== "constructor") members[name] ??= request[name as "method"];
+  }
+  return Object.freeze(members) as unknown as GatewayRequest;
+}
+
+test("a frozen request can be derived, and its own members can be changed", async () => {
+  const answer = await inject((request, respond) => {
+    const derived = derive(frozen(request), { method: "PUT", state: 1 });
+    const again = derive(derived, { path: "/other" });
+    derived.extend(1000);
+    const values = [derived.method, derived.path, derived.state, again.method, again.path];
+    respond(200, null, JSON.stringify([...values, { ...derived }.method, "method" in derived]));
+  });
+  assert.deepEqual(answer.json(), ["PUT", "/", 1, "PUT", "/other", "PUT", true]);
+});
+
+test("lint accepts a frozen request", async () => {
+  const linted = lint(async (request, respond) => respond(200, null, await request.body.text()));
+  const answer = await inject((request, respond) => linted(frozen(request), respond), {
+    method: "POST",
+    body: "content",
+  });
+  assert.deepEqual(answer.errors, []);
+  assert.equal(answer.text(), "content");
+});
+
+test("what an app sets on a derived request is set on the request, as on one that is not derived", async () => {
+  const answer = await inject((request, respond) => {
+    const derived = derive(request, { path: "/other" }) as GatewayRequest & { user?: string };
+    derived.user = "ada";
+    const { user } = request as typeof derived;
+    const names = Object.keys(derived).includes("user");
+    delete derived.user;
+    respond(200, null, JSON.stringify([user, names, "user" in request]));
+  });
+  assert.deepEqual(answer.json(), ["ada", true, false]);
 });

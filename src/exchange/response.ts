@@ -26,9 +26,8 @@ import {
   lengthMismatch,
   upgradeFields,
 } from "./response-rules.ts";
-import { ResponseStream } from "./response-stream.ts";
+import { ExchangeWriter, ResponseStream } from "./response-stream.ts";
 import type { Transport } from "./transport.ts";
-import { ExchangeWriter } from "./writer.ts";
 
 /** The content of a 500 response. */
 export interface ErrorContent {

@@ -66,7 +66,7 @@ export function joinFields(raw: readonly string[]): Fields {
   return fields;
 }
 
-function addField(pairs: string[], name: string, value: unknown): void {
+function addField(raw: string[], name: string, value: unknown): void {
   if (!isFieldName(name)) {
     throw new GatewayError(clause.fields, `${JSON.stringify(name)} is no field name`);
   }
@@ -77,7 +77,7 @@ function addField(pairs: string[], name: string, value: unknown): void {
       `the value of the field ${name} cannot be sent: ${JSON.stringify(text)}`,
     );
   }
-  pairs.push(name, text);
+  raw.push(name, text);
 }
 
 function isIterable(input: object): input is Iterable<readonly [string, string]> {
@@ -90,20 +90,29 @@ function isIterable(input: object): input is Iterable<readonly [string, string]>
  * @throws GatewayError for a name or value that must not be sent.
  */
 export function rawFields(input: HeadersInput | null | undefined): string[] {
-  const pairs: string[] = [];
-  if (input === null || input === undefined) return pairs;
+  const raw: string[] = [];
+  if (input === null || input === undefined) return raw;
   if (typeof input !== "object") {
     throw new GatewayError(clause.fields, `headers are an object or pairs, not ${typeof input}`);
   }
   if (isIterable(input)) {
-    for (const [name, value] of input) addField(pairs, name, value);
-    return pairs;
+    for (const [name, value] of input) addField(raw, name, value);
+    return raw;
   }
   for (const name of Object.keys(input)) {
     const value = input[name];
     if (value === undefined) continue;
-    if (Array.isArray(value)) for (const each of value) addField(pairs, name, each);
-    else addField(pairs, name, value);
+    if (Array.isArray(value)) for (const each of value) addField(raw, name, each);
+    else addField(raw, name, value);
+  }
+  return raw;
+}
+
+/** Alternating names and values as pairs. */
+export function fieldPairs(raw: readonly string[]): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let index = 0; index < raw.length; index += 2) {
+    pairs.push([raw[index] as string, raw[index + 1] as string]);
   }
   return pairs;
 }

@@ -1,7 +1,7 @@
 /** A `respond` that checks both sides against sections 6 to 10: the app's arguments and the server's behaviour. */
 import type { Duplex } from "node:stream";
 import { GatewayError } from "../errors.ts";
-import { isTrailerName, rawFields } from "./fields.ts";
+import { fieldPairs, isTrailerName, rawFields } from "./fields.ts";
 import { demand, show } from "./lint-request.ts";
 import { forbidsContent, isFinalStatus, isInformationalStatus } from "./statuses.ts";
 import type { GatewayRequest, HeadersInput, Respond, ResponseBody, ResponseWriter } from "./types.ts";
@@ -37,15 +37,11 @@ type Pairs = [string, string][];
 
 /** Checks headers and returns them as pairs, so that an iterable is read only once. */
 function checkHeaders(headers: HeadersInput | null | undefined): Pairs {
-  const raw = rawFields(headers);
-  const pairs: Pairs = [];
-  for (let index = 0; index < raw.length; index += 2) {
-    const name = raw[index] as string;
-    const value = raw[index + 1] as string;
+  const pairs = fieldPairs(rawFields(headers));
+  for (const [name, value] of pairs) {
     const lower = name.toLowerCase();
     const allowed = lower === "connection" ? value.toLowerCase() === "close" : !SERVER_FIELDS.has(lower);
     demand(allowed, "6.3.4", `the app sets ${name}: ${show(value)}, which is the server's`);
-    pairs.push([name, value]);
   }
   return pairs;
 }

@@ -1,10 +1,7 @@
-/** Sends a fetch `Response` as a gateway response, and builds one from a gateway response. */
-import type { Duplex } from "node:stream";
-import { ClientGone } from "../errors.ts";
-import type { Transport } from "../exchange/transport.ts";
-import { forbidsContent } from "../gateway/statuses.ts";
+/** Sends a fetch `Response` as a gateway response. */
+import { fieldPairs } from "../gateway/fields.ts";
 import type { HeadersInput, Respond } from "../gateway/types.ts";
-import { fieldValue, hasServerFields, sendableFields, sentFields } from "./framing.ts";
+import { fieldValue, hasServerFields, sendableFields } from "./framing.ts";
 import { consumeText, knownLength } from "./text-response.ts";
 import { fetchedFields } from "./upstream-response.ts";
 
@@ -33,7 +30,7 @@ export function sendResponse(response: Response, method: string, respond: Respon
   if (parts !== undefined) {
     const { status, fields, text } = parts;
     if (method === "HEAD" && text === null) return sendHead(status, fields, knownLength(response), respond);
-    respond(status, sendablePairs(fields), text);
+    respond(status, fieldPairs(sendableFields(fields)), text);
     return;
   }
   if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {
@@ -58,7 +55,7 @@ async function sendContent(response: Response, method: string, respond: Respond)
     ]);
     return;
   }
-  const headers = fetched === undefined ? responseHeaders(response) : sendablePairs(fetched);
+  const headers = fetched === undefined ? responseHeaders(response) : fieldPairs(sendableFields(fetched));
   if (body === null) {
     respond(status, headers, null);
     return;
@@ -87,7 +84,7 @@ async function sendHead(
   length: number | undefined,
   respond: Respond,
 ): Promise<void> {
-  const headers = sendablePairs(fields);
+  const headers = fieldPairs(sendableFields(fields));
   if (length !== undefined && fieldValue(fields, "content-length") === undefined) {
     headers.push(["content-length", String(length)]);
   }
@@ -98,16 +95,7 @@ async function sendHead(
 
 /** Drops Transfer-Encoding and Connection, which streaming fetch apps often set though they are the server's (gateway 6.3.4). */
 function responseHeaders({ headers }: Response): HeadersInput {
-  return hasServerFields(headers) ? sendablePairs([...headers].flat()) : headers;
-}
-
-function sendablePairs(fields: readonly string[]): (readonly [string, string])[] {
-  const pairs: (readonly [string, string])[] = [];
-  const sendable = sendableFields(fields);
-  for (let at = 0; at < sendable.length; at += 2) {
-    pairs.push([sendable[at] as string, sendable[at + 1] as string]);
-  }
-  return pairs;
+  return hasServerFields(headers) ? fieldPairs(sendableFields([...headers].flat())) : headers;
 }
 
 /** Iterates over the pieces read ahead, then the rest. */
@@ -122,120 +110,4 @@ function pieces(ahead: Promise<Read>[], reader: Reader): AsyncIterable<Uint8Arra
     },
   };
   return { [Symbol.asyncIterator]: () => iterator };
-}
-
-/** Bytes buffered for a slow reader. */
-const HIGH_WATER_MARK_BYTES = 65536;
-
-const encoder = new TextEncoder();
-
-export interface ResponseEvents {
-  onResponse(response: Response): void;
-  /** The reader has cancelled the body. */
-  onCancel(): void;
-  /** The response was broken off. */
-  onBroken(error: Error): void;
-}
-
-/** Builds a `Response` from a gateway response, without informational responses and trailers, which it cannot carry. */
-export class ResponseMaker implements Transport {
-  readonly headOnly: boolean;
-  readonly upgradable = false;
-  readonly #events: ResponseEvents;
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  #waiting: { resolve(): void; reject(error: Error): void } | undefined;
-  #cancelled = false;
-
-  constructor(method: string, events: ResponseEvents) {
-    this.headOnly = method === "HEAD";
-    this.#events = events;
-  }
-
-  informational(): void {}
-
-  upgrade(): Duplex {
-    throw new TypeError("a fetch handler has no connection to give away");
-  }
-
-  whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
-    const bare = forbidsContent(status) || content.length === 0;
-    this.#respond(status, fields, bare ? null : content, length);
-  }
-
-  begin(status: number, fields: string[], length: number | undefined): void {
-    if (this.headOnly || forbidsContent(status)) {
-      this.#respond(status, fields, null, length);
-      return;
-    }
-    const stream = new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          this.#controller = controller;
-        },
-        pull: () => {
-          this.#waiting?.resolve();
-          this.#waiting = undefined;
-        },
-        cancel: () => {
-          this.#cancelled = true;
-          this.#events.onCancel();
-          this.#waiting?.reject(new ClientGone());
-        },
-      },
-      { highWaterMark: HIGH_WATER_MARK_BYTES, size: (chunk) => chunk.byteLength },
-    );
-    this.#respond(status, fields, stream, length);
-  }
-
-  #respond(
-    status: number,
-    fields: string[],
-    content: ConstructorParameters<typeof Response>[0],
-    length: number | undefined,
-  ): void {
-    const headers = new Headers();
-    const sent = sentFields(fields);
-    for (let index = 0; index < sent.length; index += 2) {
-      headers.append(sent[index] as string, sent[index + 1] as string);
-    }
-    if (length !== undefined) headers.set("content-length", String(length));
-    this.#events.onResponse(new Response(content, { status, headers }));
-  }
-
-  write(chunk: string | Uint8Array): boolean {
-    const controller = this.#controller;
-    if (controller === undefined) return true;
-    if (this.#cancelled) return false;
-    // Copy bytes, because the app may reuse its buffer before the reader gets this piece.
-    controller.enqueue(typeof chunk === "string" ? encoder.encode(chunk) : new Uint8Array(chunk));
-    return (controller.desiredSize ?? 0) > 0;
-  }
-
-  whenWritable(): Promise<void> {
-    if (this.#cancelled) return Promise.reject(new ClientGone());
-    if ((this.#controller?.desiredSize ?? 1) > 0) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const earlier = this.#waiting;
-      this.#waiting = {
-        resolve: () => {
-          earlier?.resolve();
-          resolve();
-        },
-        reject: (error) => {
-          earlier?.reject(error);
-          reject(error);
-        },
-      };
-    });
-  }
-
-  end(): void {
-    if (!this.#cancelled) this.#controller?.close();
-  }
-
-  destroy(error: Error): void {
-    if (!this.#cancelled) this.#controller?.error(error);
-    this.#waiting?.reject(error);
-    this.#events.onBroken(error);
-  }
 }

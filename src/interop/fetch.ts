@@ -4,7 +4,8 @@ import type { MessageBody } from "../exchange/message-body.ts";
 import { endSignal } from "../gateway/end-signal.ts";
 import type { App, Endpoint, GatewayRequest, Handler, Respond } from "../gateway/types.ts";
 import { fetchRequest } from "./fetch-request.ts";
-import { ResponseMaker, sendResponse } from "./fetch-response.ts";
+import { sendResponse } from "./fetch-response.ts";
+import { FetchTransport } from "./fetch-transport.ts";
 import { HostedApp, type HostOptions, UNKNOWN_ENDPOINT } from "./hosted-app.ts";
 import { IterableSource } from "./iterable-source.ts";
 import { refuse } from "./refusal.ts";
@@ -53,11 +54,11 @@ export function fromFetch(fetch: FetchFunction): Handler {
     } catch (error) {
       return refuse(error, respond);
     }
-    const response = fetch(given, new GatewayEnvironment(request, respond));
+    const returned = fetch(given, new GatewayEnvironment(request, respond));
     // No `await` for a synchronous response: it would cost a promise per request.
-    return isPromise(response)
-      ? response.then((answer) => sendResponse(answer, request.method, respond))
-      : sendResponse(response, request.method, respond);
+    return isPromise(returned)
+      ? returned.then((response) => sendResponse(response, request.method, respond))
+      : sendResponse(returned, request.method, respond);
   };
 }
 
@@ -99,7 +100,7 @@ export function toFetch<State = unknown>(
         exchange.response.abandon(error);
         reject(error);
       };
-      const maker = new ResponseMaker(request.method, {
+      const transport = new FetchTransport(request.method, {
         onResponse: resolve,
         onCancel: gone,
         onBroken: reject,
@@ -115,7 +116,7 @@ export function toFetch<State = unknown>(
         rawHeaders: rawHeaders(request, url),
         upgrade: false,
       } as const;
-      const exchange = hosted.open(head, { peer, local: UNKNOWN_ENDPOINT, scheme }, body, maker);
+      const exchange = hosted.open(head, { peer, local: UNKNOWN_ENDPOINT, scheme }, body, transport);
       const settled = (): void => signal.removeEventListener("abort", gone);
       exchange.response.finished().then(settled, settled);
       if (signal.aborted) {

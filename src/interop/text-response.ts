@@ -6,6 +6,7 @@
  * methods are those of the real class: the global is a proxy of it that only changes `new` and `json`.
  */
 import * as workers from "node:worker_threads";
+import { fieldPairs } from "../gateway/fields.ts";
 import { forbidsContent, isFinalStatus } from "../gateway/statuses.ts";
 import { forwardMembers } from "./forwarded-members.ts";
 import { watchFetchedContent } from "./upstream-response.ts";
@@ -117,7 +118,7 @@ class TextResponse {
     if (!METADATA_MEMBERS.has(member)) value.#read = true;
     if (value.#real === undefined) {
       const { status, fields, text } = value.#parts;
-      value.#real = new RealResponse(text, { status, headers: pairs(fields) });
+      value.#real = new RealResponse(text, { status, headers: fieldPairs(fields) });
       if (value.#sent) value.#real.body?.cancel();
     }
     return value.#real;
@@ -203,10 +204,4 @@ function withType(fields: string[], text: string | null, type: string): string[]
     if (name > "content-type") break;
   }
   return fields.toSpliced(at, 0, "content-type", type);
-}
-
-function pairs(fields: readonly string[]): [string, string][] {
-  const all: [string, string][] = [];
-  for (let at = 0; at < fields.length; at += 2) all.push([fields[at] as string, fields[at + 1] as string]);
-  return all;
 }

@@ -20,7 +20,7 @@ import type { PeerWatch, WatchedPeer } from "../peer-watch.ts";
 import type { RunningHandlers } from "../running-handlers.ts";
 import type { EngineOptions } from "../server-options.ts";
 import type { UnfinishedHeads } from "../unfinished-heads.ts";
-import { type ArrivalHost, ArrivingBody } from "./arriving-body.ts";
+import { type ArrivalHost, ArrivingBody } from "./incoming-body.ts";
 import type { EngineExchangeLog } from "./engine-exchange-log.ts";
 import { type AnsweredConnection, EngineResponse, ResponseSender } from "./engine-response.ts";
 import { Input, type InputReader } from "./input.ts";

@@ -69,7 +69,7 @@ export class EngineExchangeLog extends ExchangeLog {
   }
 
   /** Sets what the head of the final response says; `length` is its Content-Length. */
-  answer(status: number, fields: ResponseFields, length: number | undefined): void {
+  respond(status: number, fields: ResponseFields, length: number | undefined): void {
     this.status = status;
     this.#fields = fields;
     this.#length = length;
@@ -92,7 +92,7 @@ export class EngineExchangeLog extends ExchangeLog {
   }
 
   /** Logs a request whose head will never be complete. @param received what had arrived of it */
-  broke(received: string, end: RequestEnd): void {
+  logIncomplete(received: string, end: RequestEnd): void {
     this.#beginRefused(received);
     this.status = 0;
     this.bytes = 0;

@@ -1,11 +1,8 @@
-/**
- * The answers of one connection: how they are framed and sent, one at a time, and the short way for the
- * simplest of them. Whether the connection outlives an answer is the connection's to say.
- */
+/** The responses of one connection, one at a time: framing, sending, and a fast path for the simplest of them. */
 import type { Duplex } from "node:stream";
 import { type ErrorContent, ExchangeResponse } from "../../exchange/response.ts";
 import type { Transport } from "../../exchange/transport.ts";
-import { forbidsContent } from "../../gateway/statuses.ts";
+import { forbidsContent, isFinalStatus } from "../../gateway/statuses.ts";
 import type { HeadersInput, ResponseBody } from "../../gateway/types.ts";
 import {
   asksToClose,
@@ -17,150 +14,138 @@ import {
   responseHead,
   statusLine,
 } from "../../http/response-head.ts";
+import type { ResponseHost } from "./contract.ts";
 import type { EngineExchangeLog } from "./engine-exchange-log.ts";
 import type { Output } from "./output.ts";
 
-/** What the answers need of their connection. */
-export interface AnsweredConnection {
-  /** Called when the head is about to be written: does the connection stay? */
-  settleKeepAlive(): boolean;
-  /** It must not stay. */
-  refuseKeepAlive(): void;
-  takeOver(): Duplex;
-  /** Breaks off: what was sent must not look complete. */
-  breakOff(): void;
-  /** The answer has been handed over whole. */
-  answered(): void;
-}
-
-/** Sends the answers of a connection. */
+/** Frames and sends the responses of a connection. */
 export class ResponseSender implements Transport {
   headOnly = false;
   upgradable = false;
-  readonly connection: AnsweredConnection;
+  readonly host: ResponseHost;
   readonly #output: Output;
   readonly #log: EngineExchangeLog | undefined;
-  #oldVersion = false;
+  #isHttp10 = false;
   #chunked = false;
 
-  constructor(connection: AnsweredConnection, output: Output, log: EngineExchangeLog | undefined) {
-    this.connection = connection;
+  constructor(host: ResponseHost, output: Output, log: EngineExchangeLog | undefined) {
+    this.host = host;
     this.#output = output;
     this.#log = log;
   }
 
-  /** Turns to the next request. */
-  expect(method: string, httpVersion: "1.0" | "1.1", upgradable: boolean): void {
+  /** Prepares for the response to the next request. */
+  startResponse(method: string, httpVersion: "1.0" | "1.1", upgradable: boolean): void {
     this.headOnly = method === "HEAD";
-    this.#oldVersion = httpVersion === "1.0";
+    this.#isHttp10 = httpVersion === "1.0";
     this.#chunked = false;
     this.upgradable = upgradable;
   }
 
-  /** True when only the end of the connection ends the content of the answer under way. */
+  /** True if the content of the response in progress is ended only by the end of the connection. */
   get endsWithConnection(): boolean {
-    return this.#oldVersion && !this.#chunked;
+    return this.#isHttp10 && !this.#chunked;
   }
 
-  /** The straight path: `fields` are lines ready to be sent. */
-  plain(status: number, fields: string, content: string): void {
-    const keepAlive = this.connection.settleKeepAlive();
+  /** Sends a whole text response: the fast path. `fields` are encoded lines. */
+  text(status: number, fields: string, content: string): void {
+    const keepAlive = this.host.decideKeepAlive();
     const size = Buffer.byteLength(content);
-    const framing = { length: size, chunked: false, keepAlive, sayKeepAlive: this.#oldVersion };
+    const framing = { length: size, chunked: false, keepAlive, sayKeepAlive: this.#isHttp10 };
     const head = statusLine(status) + fields + dateField(Date.now()) + framingFields(framing);
     if (this.#log !== undefined) {
-      this.#log.answer(status, fields, size);
+      this.#log.respond(status, fields, size);
       this.#log.bytes = size;
     }
-    if (size === content.length) this.#output.text(head + content);
-    else this.#output.message(head, content);
+    if (size === content.length) this.#output.writeText(head + content);
+    else this.#output.writeMessage(head, content);
   }
 
-  /** The server's own answer to what no app gets to see. */
+  /** Sends the server's own response to a request that is not passed to the app. */
   refuse(status: number, message: string, bare: boolean): void {
     const fields = ["Content-Type", "text/plain; charset=utf-8"];
     const framing = { length: message.length + 1, chunked: false, keepAlive: false, sayKeepAlive: false };
     if (this.#log !== undefined) {
-      this.#log.answer(status, fields, framing.length);
+      this.#log.respond(status, fields, framing.length);
       this.#log.bytes = bare ? 0 : framing.length;
     }
-    this.#output.message(responseHead(status, fields, framing, Date.now()), bare ? "" : `${message}\n`);
+    this.#output.writeMessage(responseHead(status, fields, framing, Date.now()), bare ? "" : `${message}\n`);
   }
 
   informational(status: number, fields: string[]): void {
-    if (!this.#oldVersion) this.#output.text(informationalHead(status, fields));
+    if (!this.#isHttp10) this.#output.writeText(informationalHead(status, fields));
   }
 
   /**
-   * Sends what makes no difference to an answer that has only begun, or not yet: before its head 102 (RFC 9110 section
-   * 15.2: a client must be able to parse one that it did not ask for), between chunks a leading zero of the next
-   * one's size (RFC 9112 section 7.1: 1*HEXDIG, and 1*"0" for the last one). False where there is no such thing.
+   * Sends bytes that do not affect the response in progress. Before its head: a 102 (RFC 9110 section 15.2: a client must
+   * be able to parse an unexpected 1xx). Between chunks: a leading zero of the next chunk size (RFC 9112 section 7.1:
+   * 1*HEXDIG, and 1*"0" for the last one). Returns false if the framing has no such bytes.
    */
   probe(headSent: boolean): boolean {
-    if (this.#oldVersion || (headSent && !this.#chunked)) return false;
-    this.#output.text(headSent ? "0" : informationalHead(102, []));
+    if (this.#isHttp10 || (headSent && !this.#chunked)) return false;
+    this.#output.writeText(headSent ? "0" : informationalHead(102, []));
     return true;
   }
 
   whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
-    if (asksToClose(fields)) this.connection.refuseKeepAlive();
-    const keepAlive = this.connection.settleKeepAlive();
-    const framing = { length, chunked: false, keepAlive, sayKeepAlive: this.#oldVersion };
+    if (asksToClose(fields)) this.host.disableKeepAlive();
+    const keepAlive = this.host.decideKeepAlive();
+    const framing = { length, chunked: false, keepAlive, sayKeepAlive: this.#isHttp10 };
     if (this.#log !== undefined) {
-      this.#log.answer(status, fields, length);
+      this.#log.respond(status, fields, length);
       this.#log.bytes = Buffer.byteLength(content);
     }
-    this.#output.message(responseHead(status, fields, framing, Date.now()), content);
+    this.#output.writeMessage(responseHead(status, fields, framing, Date.now()), content);
   }
 
   begin(status: number, fields: string[], length: number | undefined): void {
-    if (asksToClose(fields)) this.connection.refuseKeepAlive();
+    if (asksToClose(fields)) this.host.disableKeepAlive();
     const unknown = length === undefined && !this.headOnly;
-    // HTTP/1.0 has no chunks: the end of the connection is the end of the content.
-    if (unknown && this.#oldVersion) this.connection.refuseKeepAlive();
-    this.#chunked = unknown && !this.#oldVersion;
-    const keepAlive = this.connection.settleKeepAlive();
-    const framing = { length, chunked: this.#chunked, keepAlive, sayKeepAlive: this.#oldVersion };
-    this.#log?.answer(status, fields, length);
-    this.#output.text(responseHead(status, fields, framing, Date.now()));
+    // HTTP/1.0 has no chunks: the end of the connection ends the content.
+    if (unknown && this.#isHttp10) this.host.disableKeepAlive();
+    this.#chunked = unknown && !this.#isHttp10;
+    const keepAlive = this.host.decideKeepAlive();
+    const framing = { length, chunked: this.#chunked, keepAlive, sayKeepAlive: this.#isHttp10 };
+    this.#log?.respond(status, fields, length);
+    this.#output.writeText(responseHead(status, fields, framing, Date.now()));
   }
 
   write(chunk: string | Uint8Array): boolean {
     if (this.#log !== undefined) this.#log.bytes += Buffer.byteLength(chunk);
-    if (this.#chunked) this.#output.chunk(chunk);
-    else this.#output.piece(chunk);
-    return !this.#output.afterPiece();
+    if (this.#chunked) this.#output.writeChunk(chunk);
+    else this.#output.writePiece(chunk);
+    return !this.#output.endPiece();
   }
 
   whenWritable(): Promise<void> {
-    return this.#output.room();
+    return this.#output.whenWritable();
   }
 
   end(trailers: string[]): void {
-    if (this.#chunked) this.#output.text(lastChunk(trailers));
+    if (this.#chunked) this.#output.writeText(lastChunk(trailers));
   }
 
   upgrade(fields: string[] | undefined): Duplex {
     if (fields !== undefined) {
-      this.#output.text(informationalHead(101, fields));
-      this.#log?.answer(101, fields, undefined);
+      this.#output.writeText(informationalHead(101, fields));
+      this.#log?.respond(101, fields, undefined);
       this.#log?.finish("upgraded");
     }
     this.#output.release();
-    return this.connection.takeOver();
+    return this.host.upgrade();
   }
 
   destroy(): void {
-    this.connection.breakOff();
+    this.host.responseFailed();
   }
 }
 
-/** The answer of this engine: the simplest kind takes a short way. */
+/** A response of the engine, with a fast path for text with plain headers. */
 export class EngineResponse extends ExchangeResponse {
   readonly #sender: ResponseSender;
   readonly #describe: ((error: Error) => ErrorContent) | undefined;
 
-  /** @param describe what a 500 says of the app's error; without it, nothing */
+  /** @param describe makes the content of a 500 from the app's error; without it the content is the status only */
   constructor(
     sender: ResponseSender,
     onError: (error: Error, headSent: boolean) => void,
@@ -176,7 +161,7 @@ export class EngineResponse extends ExchangeResponse {
   }
 
   protected override completed(): void {
-    this.#sender.connection.answered();
+    this.#sender.host.responseSent();
   }
 
   override begin(
@@ -184,23 +169,21 @@ export class EngineResponse extends ExchangeResponse {
     headers: HeadersInput | null | undefined,
     body: ResponseBody | undefined,
   ): unknown {
-    // The straight path: text with plain headers. One string, one write.
+    // The fast path: one string, one write.
     if (
       typeof body === "string" &&
       typeof headers === "object" &&
       headers !== null &&
       !this.sent &&
       !this.#sender.headOnly &&
-      Number.isInteger(status) &&
-      status >= 200 &&
-      status <= 599 &&
+      isFinalStatus(status) &&
       !forbidsContent(status)
     ) {
       const fields = plainFields(headers);
       if (fields !== undefined) {
         this.claim();
         this.status = status;
-        this.#sender.plain(status, fields, body);
+        this.#sender.text(status, fields, body);
         this.finish();
         return undefined;
       }

@@ -1,7 +1,4 @@
-/**
- * The gateway engine as a worker sees it: accepts on inherited sockets, keeps the set of connections and
- * their one clock, and drains.
- */
+/** The engine as a worker sees it: accepts on inherited sockets, keeps the connections and their common clock, and drains. */
 import { AsyncResource } from "node:async_hooks";
 import { createServer, type Server, type Socket } from "node:net";
 import { ConnectionEnds } from "../../exchange/endpoint.ts";
@@ -21,7 +18,7 @@ import { acceptConnections } from "./accept.ts";
 import { type ConnectionHost, EngineConnection } from "./connection.ts";
 import { type EngineExchangeLog, EngineExchangeLogs } from "./engine-exchange-log.ts";
 
-/** What is the same for all requests of a connection. Whether its peer is trusted is found out once, if it matters. */
+/** The context of all requests of a connection. Whether its peer is trusted is determined once, on first access. */
 class ConnectionContext extends ConnectionEnds implements ExchangeContext {
   readonly scheme = "http";
   readonly rootPath: string;
@@ -47,14 +44,14 @@ class ConnectionContext extends ConnectionEnds implements ExchangeContext {
 function watched(handle: Handler, watch: RequestWatcher | undefined): Handler {
   if (watch === undefined) return handle;
   return (request, respond) => {
-    const over = watch(request.method, request.target);
-    respond.finished().then(over, over);
+    const onEnd = watch(request.method, request.target);
+    respond.finished().then(onEnd, onEnd);
     return handle(request, respond);
   };
 }
 
 export class GatewayServer implements WorkerServer, ConnectionHost {
-  /** What requests are given to: the app's own, or something around it while requests are watched. */
+  /** The app's handler, wrapped while requests are watched. */
   handle: Handler;
   upgrade: Handler | undefined;
   readonly #handlers: { readonly handle: Handler; readonly upgrade: Handler | undefined };
@@ -66,8 +63,8 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   requests = 0;
   readonly peers = new PeerWatch();
   readonly handlers = new RunningHandlers();
-  #dueAt = Number.POSITIVE_INFINITY;
-  #onDue: () => void = () => {};
+  #callbackAt = Number.POSITIVE_INFINITY;
+  #callback: () => void = () => {};
   readonly #listeners: Server[] = [];
   readonly #connections = new Set<EngineConnection>();
   readonly #limiter: AcceptLimiter;
@@ -76,11 +73,11 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     connection.refuseHead();
     this.options.onHeadRefused?.();
   });
-  /** Undefined where the access log is off. */
+  /** Undefined without an access log. */
   readonly #logs: EngineExchangeLogs | undefined;
   #onEmpty: (() => void) | undefined;
 
-  /** @param app called with its own `this`, so that an app may be an instance of a class */
+  /** @param app its methods are called with their own `this`, so that an app may be an instance of a class */
   constructor(app: App, options: EngineOptions) {
     this.handle = app.handle.bind(app) as Handler;
     this.upgrade = app.upgrade?.bind(app) as Handler | undefined;
@@ -115,7 +112,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.adopt(server);
   }
 
-  /** Takes over the connections of a server that is listening already. */
+  /** Accepts the connections of a server that already listens. */
   adopt(server: Server): void {
     server.on("error", this.options.onAcceptError);
     const address = server.address();
@@ -135,9 +132,9 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.#limiter.addServer(server);
   }
 
-  afterRequests(answers: number, then: () => void): void {
-    this.#dueAt = this.requests + answers;
-    this.#onDue = then;
+  afterRequests(count: number, callback: () => void): void {
+    this.#callbackAt = this.requests + count;
+    this.#callback = callback;
   }
 
   inFlight(): InFlightRequest[] {
@@ -158,15 +155,15 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   }
 
   logUnfinished(): void {
-    for (const connection of this.#connections) connection.logUnanswered();
+    for (const connection of this.#connections) connection.logUnfinished();
   }
 
   async drain(lingerMs: number): Promise<void> {
     this.draining = true;
     this.lingerMs = lingerMs;
     for (const listener of this.#listeners) listener.close();
-    const lingerUntil = this.#clock.exact + lingerMs;
-    for (const connection of this.#connections) connection.drain(lingerUntil);
+    const deadline = this.#clock.exact + lingerMs;
+    for (const connection of this.#connections) connection.drain(deadline);
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
       this.#checkEmpty();
@@ -189,9 +186,9 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     return this.#logs?.open(context);
   }
 
-  onAnswered(): void {
+  onResponse(): void {
     this.requests += 1;
-    if (this.requests === this.#dueAt) this.#onDue();
+    if (this.requests === this.#callbackAt) this.#callback();
   }
 
   onClosed(connection: EngineConnection): void {
@@ -207,10 +204,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   }
 
   #checkDeadlines(passed: number): void {
-    for (const connection of this.#connections) {
-      if (connection.deadline <= passed) connection.overdue();
-      if (connection.requestDeadline <= passed) connection.requestOverdue();
-    }
+    for (const connection of this.#connections) connection.checkDeadlines(passed);
     this.peers.checkEnded(this.now);
     this.peers.checkPaused(this.now, this.#connections);
   }

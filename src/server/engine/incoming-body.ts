@@ -1,53 +1,34 @@
 /**
- * The body of one request as it arrives: pushed at its reader's speed, counted against the limit, and read past within
- * a bound where nobody wants it. The reader drives it; what it means for the connection is the connection's to do.
+ * The content of one request as it arrives: passed on at its reader's speed, counted against the limit, and discarded up to
+ * a bound if nobody reads it. The app's reads drive it; the dispatcher decides what a fault means for the connection.
  */
 import { BodyError } from "../../errors.ts";
 import { type BodySource, MessageBody } from "../../exchange/message-body.ts";
 import { ContentPace } from "../content-pace.ts";
 import type { EngineOptions } from "../server-options.ts";
-import type { Input } from "./input.ts";
+import type { ContentHost } from "./contract.ts";
 
-/** What an arriving body needs of its connection. */
-export interface ArrivalHost {
-  readonly input: Input;
-  /** Nothing more will be sent in answer to the request. */
-  readonly answerComplete: boolean;
-  /** The connection is to outlive the answer. */
-  readonly keepAlive: boolean;
-  refuseKeepAlive(): void;
-  /** The client waits for it; to be left out where the answer has begun. */
-  sendContinue(): void;
-  /** The server's time. */
-  readonly now: number;
-  /** Until when content is waited for, in the server's time; Infinity while it is not. */
-  deadline: number;
-  /** The content is broken, and its reader is to hear of it. */
-  failContent(error: BodyError): void;
-  close(): void;
-}
+/** Unread content up to this size is discarded to keep the connection; beyond it the connection is closed. */
+const MAX_DISCARDED_BYTES = 65536;
 
-/** An unread body up to this size is read and thrown away to keep the connection; beyond it we close. */
-const DISCARD_MAX = 65536;
-
-export class ArrivingBody implements BodySource {
+export class IncomingBody implements BodySource {
   readonly body: MessageBody;
-  readonly #host: ArrivalHost;
+  readonly #host: ContentHost;
   readonly #limit: number;
   #size = 0;
-  #wanted = false;
+  #isBeingRead = false;
   #received = false;
-  #givenUp = false;
+  #discarding = false;
   #continueDue: boolean;
   #discarded = 0;
   readonly #pace: ContentPace;
 
   /**
-   * @param length declared bytes, undefined when it is not known
-   * @param continueDue the client waits for 100 Continue, and is not waited for until it gets it
+   * @param length declared bytes, undefined if unknown
+   * @param continueDue the client expects 100 Continue; its time does not run until that is sent
    */
   constructor(
-    host: ArrivalHost,
+    host: ContentHost,
     length: number | undefined,
     { limits, timeouts }: Pick<EngineOptions, "limits" | "timeouts">,
     continueDue: boolean,
@@ -60,56 +41,56 @@ export class ArrivingBody implements BodySource {
     if (!continueDue) this.awaitContent();
   }
 
-  /** The client gets its time to send the next content. */
+  /** Starts the client's time to send the next content. */
   awaitContent(): void {
-    this.#host.deadline = this.#pace.resume(this.#host.now);
+    this.#host.contentDeadline = this.#pace.resume(this.#host.now);
   }
 
-  /** Nothing is expected of the client for now. */
-  #awaitNothing(): void {
+  /** Stops the client's time: nothing is expected of it for now. */
+  #stopWaiting(): void {
     this.#pace.pause(this.#host.now);
-    this.#host.deadline = Number.POSITIVE_INFINITY;
+    this.#host.contentDeadline = Number.POSITIVE_INFINITY;
   }
 
-  /** All of it has come, or nothing more of it will. */
+  /** True once all content has arrived, or no more will. */
   get received(): boolean {
     return this.#received;
   }
 
-  /** The app has stopped reading, and content has come since: it is held until the answer. */
-  get givenUp(): boolean {
-    return this.#givenUp;
+  /** True once content has arrived that the app no longer reads. Further input is held until the response. */
+  get discarding(): boolean {
+    return this.#discarding;
   }
 
-  /** The app has begun to read it. */
-  get wanted(): boolean {
-    return this.#wanted;
+  /** True once the app has begun to read. */
+  get isBeingRead(): boolean {
+    return this.#isBeingRead;
   }
 
-  /** The app reads it, and has not given up. */
-  get readOn(): boolean {
-    return this.#wanted && !this.body.abandoned;
+  /** True while the app reads and has not stopped. */
+  get isStillRead(): boolean {
+    return this.#isBeingRead && !this.body.abandoned;
   }
 
-  /** True when what has not come yet is more than can be read past. */
-  get hindersKeepAlive(): boolean {
-    // A client that waits for 100 Continue may or may not send the content now: nobody can tell.
+  /** True if the content still to arrive may be too much to discard. */
+  get preventsKeepAlive(): boolean {
+    // A client that expects 100 Continue may now send the content or leave it out: the next bytes would be ambiguous.
     if (this.#continueDue) return true;
     const { length } = this.body;
-    return !this.#wanted && (length === undefined || length > DISCARD_MAX);
+    return !this.#isBeingRead && (length === undefined || length > MAX_DISCARDED_BYTES);
   }
 
-  /** Takes a piece that is valid during the call only. */
-  take(chunk: Uint8Array): void {
+  /** Handles a piece, which is valid only during the call. */
+  receive(chunk: Uint8Array): void {
     const host = this.#host;
     this.#size += chunk.length;
-    // It was not waited for (RFC 9110 section 10.1.1).
+    // The client did not wait for 100 Continue (RFC 9110 section 10.1.1).
     this.#continueDue = false;
     this.#pace.received(chunk.length, host.now);
     if (!host.input.halted) this.awaitContent();
-    if (host.answerComplete && !this.readOn) {
+    if (host.responseComplete && !this.isStillRead) {
       this.#discarded += chunk.length;
-      if (!host.keepAlive || this.#discarded > DISCARD_MAX) host.close();
+      if (!host.keepAlive || this.#discarded > MAX_DISCARDED_BYTES) host.close();
       return;
     }
     if (this.#size > this.#limit) {
@@ -117,41 +98,41 @@ export class ArrivingBody implements BodySource {
       return;
     }
     if (this.body.abandoned) {
-      // Nobody will read on: hold what comes until the answer, which ends the connection.
-      host.refuseKeepAlive();
-      this.#awaitNothing();
-      this.#givenUp = true;
+      // Hold further input until the response, which ends the connection.
+      host.disableKeepAlive();
+      this.#stopWaiting();
+      this.#discarding = true;
       return;
     }
     this.body.push(Buffer.from(chunk));
   }
 
-  /** All of it has come. */
+  /** All content has arrived. */
   end(rawTrailers: string[]): void {
     const { input } = this.#host;
     this.#received = true;
     input.unhalt();
-    this.#awaitNothing();
+    this.#stopWaiting();
     this.body.end(rawTrailers);
-    // Only who reads on sees that the client goes.
+    // A disconnect is noticed only while the socket is read.
     input.resume();
   }
 
-  /** Nothing more of it will come. */
-  break(error: BodyError): void {
+  /** No more content will arrive. */
+  fail(error: BodyError): void {
     const { input } = this.#host;
     this.#received = true;
-    this.#awaitNothing();
+    this.#stopWaiting();
     this.body.fail(error);
-    // What the client still sends is held until the answer, which ends the connection.
+    // Further input is held until the response, which ends the connection.
     input.unhalt();
     input.resume();
   }
 
-  // ---- as its reader drives it
+  // ---- BodySource, called by the reader
 
   start(): void {
-    this.#wanted = true;
+    this.#isBeingRead = true;
     if (this.#continueDue) {
       this.#continueDue = false;
       this.#host.sendContinue();
@@ -165,8 +146,8 @@ export class ArrivingBody implements BodySource {
   }
 
   pause(): void {
-    // Before its answer an app may take its time; behind it the connection is not its own any more.
-    if (!this.#host.answerComplete) this.#awaitNothing();
+    // The client's time stops while the app reads slowly, but not after the response, when the connection is due.
+    if (!this.#host.responseComplete) this.#stopWaiting();
     this.#host.input.halt();
   }
 
@@ -174,7 +155,7 @@ export class ArrivingBody implements BodySource {
     const { input } = this.#host;
     input.unhalt();
     if (!this.#received) this.awaitContent();
-    if (input.holds) input.advance();
+    if (input.hasHeld) input.advance();
     else input.resume();
   }
 }

@@ -1,120 +1,119 @@
 /**
- * The receiving side of one connection. What comes before its time is held, up to a bound; beyond it, and while a
- * reader has enough, the socket is paused and the client waits.
+ * The receiving side of one connection. Input that arrives ahead of its turn is held, up to a limit; beyond the limit, and
+ * while a reader of content has enough, the socket is paused and the client waits.
  */
 import type { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
 
-/** Who looks at the bytes. */
+/** The consumer of the bytes. */
 export interface InputReader {
-  /** There is a message to come: what comes behind the last one is nobody's. */
+  /** True while a message may arrive. Bytes after the last message are discarded. */
   readonly accepting: boolean;
-  /** The bytes that come next are not to be looked at yet. */
+  /** True if the next bytes must be held for now. */
   readonly blocked: boolean;
-  /** Looks at bytes, which are valid during the call only, as long as it may; returns how many need not be held. */
-  look(bytes: Buffer): number;
-  /** Nothing is held any more, and the client will send nothing more. */
+  /** Reads bytes, which are valid only during the call, until `blocked`. Returns how many need not be held. */
+  read(bytes: Buffer): number;
+  /** All held bytes have been read, and the client will send no more. */
   inputEnded(): void;
 }
 
-/** Unread input held while a request is being answered; beyond it the socket is paused. */
-const HELD_MAX = 65536;
+/** Bytes held while a request is being handled, before the socket is paused. */
+const MAX_HELD_BYTES = 65536;
 
 export class Input {
   readonly #socket: Socket;
   readonly #reader: InputReader;
   readonly #scope: AsyncResource;
   #held: Buffer | undefined;
-  #looking = false;
-  /** The socket is paused, so `resume` has something to do: asking it each time would cost a tick. */
+  #isReading = false;
+  /** The socket is paused. A field, because an unneeded `socket.resume()` costs a tick. */
   #paused = false;
   #halted = false;
   #ended = false;
 
-  /** @param scope the async scope of what belongs to no request */
+  /** @param scope the async scope of whatever belongs to no request */
   constructor(socket: Socket, reader: InputReader, scope: AsyncResource) {
     this.#socket = socket;
     this.#reader = reader;
     this.#scope = scope;
   }
 
-  /** True when bytes wait to be looked at. */
-  get holds(): boolean {
+  get hasHeld(): boolean {
     return this.#held !== undefined;
   }
 
-  /** True while `look` runs. */
-  get looking(): boolean {
-    return this.#looking;
+  /** True within `InputReader.read`. */
+  get isReading(): boolean {
+    return this.#isReading;
   }
 
-  /** True when the client will send nothing more. */
+  /** True once the client has closed its sending side. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** True when somebody has enough for now. */
+  /** True between `halt` and `unhalt`. */
   get halted(): boolean {
     return this.#halted;
   }
 
-  /** True when nothing is read from the socket. */
+  /** True while nothing is read from the socket. */
   get paused(): boolean {
     return this.#paused;
   }
 
-  /** True when `advance` may have something to do. */
+  /** True if `advance` has something to do. */
   get waits(): boolean {
     return this.#held !== undefined || this.#paused || this.#ended;
   }
 
-  /** Takes bytes that are valid during the call only. False when the socket should be paused. */
+  /** Reads or holds bytes, which are valid only during the call. Returns false if the socket must be paused. */
   receive(bytes: Buffer): boolean {
-    const open = this.#held !== undefined || this.#reader.blocked ? this.#hold(bytes, 0) : this.#look(bytes);
+    const open = this.#held !== undefined || this.#reader.blocked ? this.#hold(bytes, 0) : this.#read(bytes);
     if (!open) this.#paused = true;
     return open;
   }
 
-  #look(bytes: Buffer): boolean {
-    this.#looking = true;
+  #read(bytes: Buffer): boolean {
+    this.#isReading = true;
     try {
-      const taken = this.#reader.look(bytes);
-      return taken === bytes.length || this.#hold(bytes, taken);
+      const consumed = this.#reader.read(bytes);
+      return consumed === bytes.length || this.#hold(bytes, consumed);
     } finally {
-      this.#looking = false;
+      this.#isReading = false;
     }
   }
 
   #hold(bytes: Buffer, from: number): boolean {
     const rest = bytes.subarray(from);
-    // A copy: the bytes lie in a buffer that the next read overwrites.
+    // Copy: the next read overwrites the buffer.
     this.#held = this.#held === undefined ? Buffer.from(rest) : Buffer.concat([this.#held, rest]);
-    return this.#held.length <= HELD_MAX;
+    return this.#held.length <= MAX_HELD_BYTES;
   }
 
-  /** Has what was held looked at, now that it may be, and more sent. */
+  /** Reads held bytes until the reader is blocked, and resumes the socket once none is left. */
   advance(): void {
-    if (this.#looking) return;
+    if (this.#isReading) return;
     const reader = this.#reader;
     while (this.#held !== undefined && reader.accepting && !reader.blocked) {
       const held = this.#held;
       this.#held = undefined;
-      // What is held may be a request, and an earlier one's answer has brought us here.
-      this.#scope.runInAsyncScope(this.#look, this, held);
+      // The current scope is that of the request just answered; the held bytes may be another request.
+      this.#scope.runInAsyncScope(this.#read, this, held);
     }
     if (this.#held !== undefined || !reader.accepting) return;
     if (this.#ended) reader.inputEnded();
     else this.resume();
   }
 
-  /** Lets the client send again, unless somebody has enough. */
+  /** Resumes the socket, unless halted. */
   resume(): void {
     if (!this.#paused || this.#halted) return;
     this.#paused = false;
     this.#socket.resume();
   }
 
-  /** Somebody has enough for now. */
+  /** Pauses the socket until `unhalt`: the reader of the content has enough. */
   halt(): void {
     this.#halted = true;
     this.#paused = true;
@@ -126,12 +125,12 @@ export class Input {
     this.#halted = false;
   }
 
-  /** The client will send nothing more. What is held is still to be looked at. */
+  /** The client has closed its sending side. Held bytes are still read. */
   end(): void {
     this.#ended = true;
   }
 
-  /** Gives up what is held, and no longer waits for anybody. */
+  /** Returns the held bytes and forgets them, and ends a halt. */
   drop(): Buffer | undefined {
     const held = this.#held;
     this.#held = undefined;

@@ -1,6 +1,6 @@
 /**
- * A connection that an app has taken over, as a raw duplex. The socket's reads go through the server's
- * shared buffer, so bytes are copied here into pieces of their own.
+ * A connection that was handed over to an app, as a raw duplex stream. The socket reads into the server's shared buffer, so
+ * the bytes are copied here.
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
@@ -9,36 +9,36 @@ import { Duplex } from "node:stream";
 export class UpgradedStream extends Duplex {
   readonly #socket: Socket;
   #ended = false;
-  /** Called with the first bytes that are written. */
+  /** Called once, with the first bytes that the app writes. */
   onFirstWrite: ((bytes: Uint8Array) => void) | undefined;
-  /** Where the app has taken the connection over: what it hears of it, it hears there. */
+  /** The scope in which the app took the connection over: its listeners run there. */
   readonly #scope = new AsyncResource("TSGUN_UPGRADE");
 
   constructor(socket: Socket, first: Uint8Array | undefined) {
     super({ allowHalfOpen: true });
     this.#socket = socket;
     if (first !== undefined && first.length > 0) this.push(first);
-    // A client that resets the connection must not end the worker of an app that does not listen.
+    // A reset by the client must not crash the worker of an app without an error listener.
     this.on("error", () => {});
     socket.on("close", () => {
-      // When both sides have ended well, this one closes once its reader has come to the end.
+      // If both sides ended properly, the stream closes by itself once it is read to the end.
       if (!this.#ended || !this.writableFinished) this.#scope.runInAsyncScope(this.destroy, this);
     });
     socket.on("error", (error) => this.#scope.runInAsyncScope(this.destroy, this, error));
     socket.on("timeout", () => this.#scope.runInAsyncScope(this.emit, this, "timeout"));
   }
 
-  /** Takes bytes that have arrived; false when the reader is slower than they come. */
+  /** Pushes received bytes. Returns false if the socket must be paused. */
   receive(bytes: Uint8Array): boolean {
     return this.#scope.runInAsyncScope(this.push, this, Buffer.from(bytes));
   }
 
-  /** True while its reader has enough, and nothing more is read. */
-  get behind(): boolean {
+  /** True while the buffer is full and the socket paused. */
+  get isFull(): boolean {
     return this.readableLength >= this.readableHighWaterMark;
   }
 
-  /** The other side has ended. */
+  /** The client has closed its sending side. */
   receiveEnd(): void {
     this.#ended = true;
     this.#scope.runInAsyncScope(this.push, this, null);

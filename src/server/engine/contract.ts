@@ -1,0 +1,95 @@
+/**
+ * The contract between the parts of one connection.
+ *
+ *     socket ──> EngineConnection ──> Input ──> RequestParser ──> Dispatcher ──> app
+ *     socket <── Output <── ResponseSender <── EngineResponse <──────────────────┘
+ *
+ * - The connection owns the socket and the phase (idle, head, exchange, lingering, upgraded, closed). Input reads bytes into
+ *   the parser only while a request may arrive (`accepting`) and nothing is `blocked`; it holds the rest.
+ * - The parser turns bytes into `onHead`, `onBody` and `onEnd`, and stops after each message. It does no I/O.
+ * - The dispatcher owns the exchange: one request, its content and its response. An exchange ends when the response has been
+ *   sent and the content read or discarded; only then is the next head parsed.
+ * - Whether the connection is kept is decided when the head of the response is sent, and can be revoked until the exchange
+ *   ends, never granted again.
+ * - Invalid input is refused where it is noticed: before the app is called, by a response of the server; later, by failing
+ *   the content, so that the app, or the server in its place, responds.
+ */
+import type { Duplex } from "node:stream";
+import type { BodyError } from "../../errors.ts";
+import type { ExchangeRequest } from "../../exchange/request.ts";
+import type { Handler } from "../../gateway/types.ts";
+import type { RecordedRequest } from "../../ipc/stall-report.ts";
+import type { RunningHandlers } from "../running-handlers.ts";
+import type { EngineOptions } from "../server-options.ts";
+import type { Input } from "./input.ts";
+
+/** The server, to the dispatcher. */
+export interface ExchangeHost {
+  readonly handle: Handler;
+  /** Handles requests that ask for a protocol change; undefined if `handle` does. */
+  readonly upgrade: Handler | undefined;
+  readonly options: EngineOptions;
+  /** The base of deadlines: the server's time at the end of the current tick, in milliseconds. */
+  readonly now: number;
+  readonly draining: boolean;
+  /** No connection is accepted until another is closed. */
+  readonly full: boolean;
+  readonly handlers: RunningHandlers;
+  /** The number of kept connections still to be closed. */
+  shedding: number;
+  /** A response has been sent. */
+  onResponse(): void;
+}
+
+/** The connection, to the dispatcher. */
+export interface ExchangeConnection {
+  readonly input: Input;
+  /** A head has been parsed: an exchange begins. */
+  beginExchange(): void;
+  /** The exchange has ended, and the connection is kept. */
+  endExchange(): void;
+  /** Hands the connection over to the app. The first bytes that it sends go to `onFirstWrite` too. */
+  upgrade(onFirstWrite: ((bytes: Uint8Array) => void) | undefined): Duplex;
+  /** Sends what is pending, closes the sending side, and lingers so that no reset overtakes the response. */
+  close(): void;
+  /** Destroys the connection. @param reset tells the client even if the end of the connection ends the content */
+  abort(reset: boolean): void;
+}
+
+/** The dispatcher, to the content of a request. */
+export interface ContentHost {
+  readonly input: Input;
+  /** The server's time. */
+  readonly now: number;
+  /** When the client must have sent more content, in the server's time; Infinity while none is expected. */
+  contentDeadline: number;
+  readonly responseComplete: boolean;
+  readonly keepAlive: boolean;
+  disableKeepAlive(): void;
+  /** Sends 100 Continue unless the response has begun. */
+  sendContinue(): void;
+  /** Fails the content with `error` for its reader. */
+  failContent(error: BodyError): void;
+  close(): void;
+}
+
+/** The dispatcher, to the response. */
+export interface ResponseHost {
+  /** Returns whether the connection is kept after the response whose head is about to be sent. */
+  decideKeepAlive(): boolean;
+  disableKeepAlive(): void;
+  /** Hands the connection over to the app. */
+  upgrade(): Duplex;
+  /** All of the response has been passed to the output. */
+  responseSent(): void;
+  /** The response has failed after its head: the part that was sent must not look complete. */
+  responseFailed(): void;
+}
+
+/** The request in progress, for the logs. */
+export interface CurrentRequest {
+  readonly request: ExchangeRequest;
+  /** As in `performance.now()`. */
+  readonly startedAt: number;
+  readonly record?: RecordedRequest;
+}

@@ -1,0 +1,321 @@
+/**
+ * The exchanges of one connection, one at a time: calls the app with each request, passes it the content as it arrives, and
+ * ends the exchange once the response is sent and the content is read. One dispatcher serves all requests of its
+ * connection; contract.ts describes how the parts work together.
+ */
+import type { Duplex } from "node:stream";
+import { BodyError, ClientGone, HttpError, RequestAborted } from "../../errors.ts";
+import { respondToFault } from "../../exchange/content-fault.ts";
+import { type ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
+import { handlerFor, runHandler } from "../../exchange/run.ts";
+import type { RequestHead, RequestParserEvents } from "../../http/request-parser.ts";
+import type {
+  ContentHost,
+  CurrentRequest,
+  ExchangeConnection,
+  ExchangeHost,
+  ResponseHost,
+} from "./contract.ts";
+import type { EngineExchangeLog } from "./engine-exchange-log.ts";
+import { EngineResponse, ResponseSender } from "./engine-response.ts";
+import { IncomingBody } from "./incoming-body.ts";
+import type { Input } from "./input.ts";
+import type { Output } from "./output.ts";
+
+export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHost {
+  readonly input: Input;
+  /** When the client must have sent more content, in the server's time. */
+  contentDeadline = Number.POSITIVE_INFINITY;
+  /** When the app must have responded, in the server's time. */
+  #requestDeadline = Number.POSITIVE_INFINITY;
+  readonly #connection: ExchangeConnection;
+  readonly #host: ExchangeHost;
+  readonly #context: ExchangeContext;
+  readonly #output: Output;
+  readonly #sender: ResponseSender;
+  readonly #log: EngineExchangeLog | undefined;
+  #request: ExchangeRequest | undefined;
+  #response: EngineResponse | undefined;
+  /** The content of the request; undefined if it has none. */
+  #body: IncomingBody | undefined;
+  /** The handler's promise; undefined if it returned none. */
+  #running: Promise<unknown> | undefined;
+  #startedAt = 0;
+  #keepAlive = true;
+  #upgraded = false;
+
+  constructor(
+    connection: ExchangeConnection,
+    host: ExchangeHost,
+    context: ExchangeContext,
+    output: Output,
+    log: EngineExchangeLog | undefined,
+  ) {
+    this.input = connection.input;
+    this.#connection = connection;
+    this.#host = host;
+    this.#context = context;
+    this.#output = output;
+    this.#log = log;
+    this.#sender = new ResponseSender(this, output, log);
+  }
+
+  /** True from the call of the app until the exchange ends. */
+  get busy(): boolean {
+    return this.#response !== undefined;
+  }
+
+  /** True while input that arrives must be held. Only valid while `busy`. */
+  get blocksInput(): boolean {
+    const body = this.#body;
+    return body === undefined || body.received || (body.discarding && this.#response?.complete !== true);
+  }
+
+  get current(): CurrentRequest | undefined {
+    if (this.#request === undefined) return undefined;
+    const record = this.#log?.record();
+    return { request: this.#request, startedAt: this.#startedAt, ...(record && { record }) };
+  }
+
+  // ---- RequestParserEvents
+
+  onHead(head: RequestHead): void {
+    const host = this.#host;
+    const options = host.options;
+    this.#connection.beginExchange();
+    this.#startedAt = performance.now();
+    this.#log?.begin(head, this.#startedAt);
+    this.#sender.startResponse(head.method, head.httpVersion, head.upgrade && head.contentLength === 0);
+    this.#keepAlive = head.keepAlive && head.method !== "CONNECT" && options.timeouts.keepAlive > 0;
+    if (head.contentLength !== undefined && head.contentLength > options.limits.body) {
+      throw new HttpError(413, "the request body is too large");
+    }
+    this.#body =
+      head.contentLength === 0
+        ? undefined
+        : new IncomingBody(this, head.contentLength, options, head.expectContinue);
+    const request = new ExchangeRequest(head, this.#context, this.#body?.body, this.#extend);
+    const handler = handlerFor(request, host.handle, host.upgrade);
+    this.#requestDeadline = host.now + options.timeouts.request;
+    this.#log?.handOver(request);
+    const { describeError: describe } = options;
+    const response = new EngineResponse(
+      this.#sender,
+      (error) => options.onError(error, request),
+      describe && ((error) => describe(error, request.headers.accept)),
+    );
+    this.#request = request;
+    this.#response = response;
+    const running = runHandler(handler, request, response, host.handlers.settled);
+    if (running === undefined) return;
+    host.handlers.begin();
+    if (this.#response === response || this.#upgraded) this.#running = running;
+  }
+
+  readonly #extend = (milliseconds: number): void => {
+    if (this.#requestDeadline !== Number.POSITIVE_INFINITY)
+      this.#requestDeadline = this.#host.now + milliseconds;
+  };
+
+  onBody(chunk: Uint8Array): void {
+    if (this.#response === undefined) return;
+    // The app cannot respond to a request that is still arriving: its time restarts with each piece of content.
+    if (this.#requestDeadline !== Number.POSITIVE_INFINITY) this.#restartRequestTimeout();
+    this.#body?.receive(chunk);
+  }
+
+  #restartRequestTimeout(): void {
+    const deadline = this.#host.now + this.#host.options.timeouts.request;
+    // `extend` may have given it longer.
+    if (deadline > this.#requestDeadline) this.#requestDeadline = deadline;
+  }
+
+  onEnd(rawTrailers: string[]): void {
+    if (this.#body === undefined || this.#body.received) return;
+    this.#body.end(rawTrailers);
+    if (this.#response?.complete === true) this.#endExchange();
+  }
+
+  // ---- ContentHost
+
+  get now(): number {
+    return this.#host.now;
+  }
+
+  get responseComplete(): boolean {
+    return this.#response?.complete === true;
+  }
+
+  get keepAlive(): boolean {
+    return this.#keepAlive;
+  }
+
+  disableKeepAlive(): void {
+    this.#keepAlive = false;
+  }
+
+  sendContinue(): void {
+    if (this.#response?.headSent === false) this.#output.writeText("HTTP/1.1 100 Continue\r\n\r\n");
+  }
+
+  failContent(fault: BodyError): void {
+    const body = this.#body;
+    const response = this.#response;
+    if (body === undefined || response === undefined) return;
+    this.#keepAlive = false;
+    if (!response.complete) this.#log?.because(fault.status === 408 ? "timeout" : "refused");
+    const isBeingRead = body.isBeingRead;
+    if (isBeingRead) respondToFault(response, fault, () => this.#running);
+    body.fail(fault);
+    if (response.complete) this.close();
+    else if (!isBeingRead && !response.headSent) response.abort(fault);
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  // ---- ResponseHost
+
+  decideKeepAlive(): boolean {
+    const body = this.#body;
+    if (body?.received === false && body.preventsKeepAlive) this.#keepAlive = false;
+    if (this.#host.draining || this.#host.full) this.#keepAlive = false;
+    if (this.#host.shedding > 0 && this.#keepAlive) {
+      this.#host.shedding -= 1;
+      this.#keepAlive = false;
+    }
+    return this.#keepAlive;
+  }
+
+  upgrade(): Duplex {
+    const running = this.#running;
+    this.#forgetExchange();
+    // The handler of an upgrade may run until the connection is closed.
+    this.#running = running;
+    this.#upgraded = true;
+    const log = this.#log;
+    return this.#connection.upgrade(log && ((bytes) => log.upgraded(bytes)));
+  }
+
+  responseSent(): void {
+    if (this.#response?.lost === true) this.#abandonHandler();
+    this.#log?.finish("complete");
+    this.#host.onResponse();
+    const body = this.#body;
+    if (body === undefined || body.received) {
+      this.#endExchange();
+    } else if (body.isStillRead) {
+      // The app gets the rest of the content; the exchange ends with it.
+      body.awaitContent();
+    } else if (!this.#keepAlive) {
+      this.close();
+    } else {
+      // The rest of the content is discarded, up to a limit.
+      body.body.fail(new BodyError(400, "the request was answered before its body was read"));
+      body.awaitContent();
+      this.input.advance();
+      this.input.resume();
+    }
+  }
+
+  responseFailed(): void {
+    this.#connection.abort(this.#sender.endsWithConnection);
+  }
+
+  // ---- for the connection
+
+  /** Responds to an invalid or late request. @param received what arrived of the head, if that is incomplete */
+  refuse(error: HttpError, received: string, hasHead: boolean): void {
+    if (this.#response !== undefined) {
+      this.#failRequest(error);
+      return;
+    }
+    this.#keepAlive = false;
+    this.#sender.refuse(error.status, error.message, hasHead && this.#sender.headOnly);
+    this.#log?.refuse(error.status, received);
+    this.close();
+  }
+
+  /** The rest of the request is invalid, missing or late. */
+  #failRequest(error: HttpError): void {
+    const cause = this.input.ended ? new ClientGone(error.message) : error;
+    this.failContent(new BodyError(error.status, error.message, { cause }));
+  }
+
+  /** Aborts the request's signal unless the response is complete: nobody waits for it any more. */
+  abort(reason: Error): void {
+    if (this.#response?.complete !== false) return;
+    this.#log?.because(reason instanceof ClientGone ? "client-gone" : "worker-exit");
+    this.#request?.abort(reason);
+  }
+
+  /** Sends a probe that does not affect the response in progress; false if none can be sent now. */
+  probe(): boolean {
+    // Pending output is a probe itself.
+    if (this.#response?.complete !== false || this.#output.pending) return false;
+    return this.#sender.probe(this.#response.headSent);
+  }
+
+  checkDeadlines(passed: number): void {
+    if (this.contentDeadline <= passed) {
+      this.contentDeadline = Number.POSITIVE_INFINITY;
+      this.#failRequest(new HttpError(408, "the request body took too long to arrive"));
+    }
+    if (this.#requestDeadline <= passed) this.#requestTimedOut();
+  }
+
+  /** A response whose head has been sent may go on: the output's own timeout watches it. */
+  #requestTimedOut(): void {
+    this.#requestDeadline = Number.POSITIVE_INFINITY;
+    const response = this.#response;
+    if (response === undefined || response.headSent) return;
+    this.#keepAlive = false;
+    this.#log?.because("timeout");
+    this.#request?.abort(new RequestAborted("the time for this request is over"));
+    response.abort(new HttpError(503, `no answer within ${this.#host.options.timeouts.request / 1000} s`));
+  }
+
+  /** The connection closes after the response: content that has not arrived never will. */
+  connectionClosing(): void {
+    this.#body?.body.fail(
+      new BodyError(400, "the connection was closed before the request body was complete"),
+    );
+    this.#forgetExchange();
+  }
+
+  /** The connection is gone. Returns the request whose signal is to be aborted, if it has no complete response. */
+  connectionClosed(reason: ClientGone): ExchangeRequest | undefined {
+    if (this.#body?.received === false) {
+      this.#body.fail(new BodyError(400, reason.message, { cause: reason }));
+    }
+    const pending = this.#response?.complete === false ? this.#request : undefined;
+    this.#response?.abandon(reason);
+    this.#log?.finish("client-gone");
+    if (pending !== undefined || this.#upgraded) this.#abandonHandler();
+    this.#forgetExchange();
+    return pending;
+  }
+
+  // ---- the end of an exchange
+
+  #endExchange(): void {
+    this.#forgetExchange();
+    if (this.#keepAlive) this.#connection.endExchange();
+    else this.close();
+  }
+
+  #forgetExchange(): void {
+    this.contentDeadline = Number.POSITIVE_INFINITY;
+    this.#requestDeadline = Number.POSITIVE_INFINITY;
+    this.#request = undefined;
+    this.#response = undefined;
+    this.#body = undefined;
+    this.#running = undefined;
+  }
+
+  /** Nobody waits for the handler any more. */
+  #abandonHandler(): void {
+    if (this.#running !== undefined) this.#host.handlers.abandon(this.#running);
+  }
+}

@@ -10,10 +10,11 @@ import type {
   StopMode,
   WorkerReport,
 } from "../../control/api.ts";
-import { type Desired, wasUnstartedSince } from "../pool/desired.ts";
+import type { Desired } from "../pool/desired.ts";
 import type { Pool } from "../pool/pool.ts";
 import { obstacles, workers } from "../pool/readiness.ts";
 import { activeWorkers, readyWorkers } from "../pool/roster.ts";
+import { wasUnstartedSince } from "../pool/spawn-holds.ts";
 import type { Generations } from "../reload/generations.ts";
 import type { LostSocket } from "../sockets/listeners.ts";
 
@@ -78,7 +79,7 @@ function failedReload(why: string, detail: string | undefined, established: numb
 
 /** Why a wish of `time` that takes a new worker does not come true soon; undefined as long as nothing speaks against it. */
 function troubleSince(desired: Desired, time: number): "crash" | "cannot be started" | undefined {
-  if (desired.crashedAt >= time) return "crash";
+  if (desired.crashRoundAt >= time) return "crash";
   return wasUnstartedSince(desired, time) ? "cannot be started" : undefined;
 }
 

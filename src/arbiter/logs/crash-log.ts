@@ -3,7 +3,8 @@
  * line gives their number, so that the log is not flooded.
  */
 import type { ErrorLog, LogFields } from "../../log/error-log.ts";
-import { type Desired, isCrashSeries, isSound } from "../pool/desired.ts";
+import { isCrashSeries, isSound } from "../pool/crashes.ts";
+import type { Desired } from "../pool/desired.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
 
 /** Do not log worker starts for this long after the last line of a series, in milliseconds. */
@@ -44,9 +45,9 @@ export class CrashLog {
       this.#log.error(what, detail, fields);
       return;
     }
-    const newSeries = desired.crashes === 1 && desired.crashedAt !== this.#roundAt;
+    const newSeries = desired.crashRounds === 1 && desired.crashRoundAt !== this.#roundAt;
     this.#deaths = newSeries ? 1 : this.#deaths + 1;
-    this.#roundAt = desired.crashedAt;
+    this.#roundAt = desired.crashRoundAt;
     if (newSeries) this.#pause = FIRST_PAUSE;
     if (!isCrashSeries(desired) || desired.stop !== undefined) this.#log.error(what, detail, fields);
     else if (now < this.#quietUntil) this.#log.debug(what, fields);

@@ -1,67 +1,70 @@
 /**
- * The pool: desired state and roster together, and the rules by which events and actions change them.
- * It knows no process: what is to be done to one goes through `PoolEffects`, so that the pool as it runs
- * in the arbiter can be tested as it is, with workers that only exist on paper.
+ * The pool: the desired state and the roster, and how events and actions change them. It knows no process: it acts through
+ * `PoolEffects`, so that tests run it as the arbiter does, without processes.
  */
 import { QUIT_TIME } from "../../config/stop-time.ts";
 import type { ExitCode } from "../../errors.ts";
 import type { BootStep } from "../../ipc/boot-step.ts";
 import type { Beat, BootFailure } from "../../ipc/messages.ts";
 import { bootOverdue } from "../workers/boot-overdue.ts";
-import * as want from "./desired.ts";
+import { withDeath } from "./crashes.ts";
+import { type Desired, servingGeneration, withTarget } from "./desired.ts";
 import type { Limits } from "./limits.ts";
 import { type Action, type KillReason, reconcile } from "./reconcile.ts";
+import { withAbandoned, withCandidate, withEstablished, withReadiness } from "./rollout.ts";
 import * as roster from "./roster.ts";
+import { withSignalled, withUnstarted } from "./spawn-holds.ts";
+import { hastenedStop, withStop } from "./stop.ts";
 
-/** What the pool has done to the world. */
+/** How the pool acts, and what it reports. */
 export interface PoolEffects {
   spawn(id: number, slot: number, generation: number): void;
   /** Tells a worker to stop. */
   order(id: number, order: "drain" | "quit"): void;
   kill(id: number, why: KillReason): void;
-  /** A worker that drains has not finished in time: what it has is about to be cut. */
+  /** A draining worker has not finished in time: its requests are about to be cut. */
   overdue(id: number): void;
-  /** A worker that serves, or is to replace one that does, could not boot. */
+  /** A worker of the serving generation could not boot. */
   bootFailed(id: number, failure: BootFailure): void;
-  /** A worker of the generation that serves could not be started; it is tried again a moment later. */
+  /** A worker of the serving generation could not be started; the pool retries. */
   unstarted(failure: BootFailure): void;
   /** Every slot has a worker of this generation. */
   established(generation: number): void;
-  /** The first candidate failed: a generation to serve in its place, or undefined to stop the server. */
+  /** The first candidate failed: returns a generation to serve in its place, or undefined to stop the server. */
   substitute(failure: BootFailure): number | undefined;
-  /** The candidate failed; `established` stands, or nothing is left if that is 0. */
+  /** The candidate failed; `established` keeps serving, or none if that is 0. */
   abandoned(failure: BootFailure, established: number): void;
-  /** The time limits to go by for a generation. */
+  /** The limits of a generation's configuration. */
   limits(generation: number): Limits;
 }
 
-/** So many workers are started in one go: to start a process takes milliseconds, in which the arbiter hears nobody. */
-const SPAWNS_AT_ONCE = 4;
+/** Workers started per turn of the loop. Starting a process takes milliseconds, in which the arbiter handles no event. */
+const MAX_SPAWNS_PER_TURN = 4;
 
-/** More rounds than any event can cause; a pool that never comes to rest is a mistake in reconcile. */
-const MOST_ROUNDS = 1000;
+/** More rounds than any event can cause: a pool that does not settle is a bug in reconcile. */
+const MAX_ROUNDS = 1000;
 
 export class Pool {
   readonly #effects: PoolEffects;
   readonly #now: () => number;
-  #desired: want.Desired;
+  #desired: Desired;
   #roster: roster.Roster = [];
   #spawned = 0;
   #exitCode: ExitCode | undefined;
 
   /** @param now milliseconds of a monotonic clock */
-  constructor(desired: want.Desired, effects: PoolEffects, now: () => number) {
+  constructor(desired: Desired, effects: PoolEffects, now: () => number) {
     this.#desired = desired;
     this.#effects = effects;
     this.#now = now;
   }
 
-  /** The time, by the clock that the roster's times are of. */
+  /** The time of the clock that the roster's times are from. */
   get now(): number {
     return this.#now();
   }
 
-  get desired(): want.Desired {
+  get desired(): Desired {
     return this.#desired;
   }
 
@@ -69,7 +72,7 @@ export class Pool {
     return this.#roster;
   }
 
-  /** Set once a stopping server has lost its last worker. */
+  /** Defined once the last worker of a stopping server has exited. */
   get exitCode(): ExitCode | undefined {
     return this.#exitCode;
   }
@@ -79,31 +82,31 @@ export class Pool {
   }
 
   scale(target: number): void {
-    this.#desired = want.withTarget(this.#desired, target);
+    this.#desired = withTarget(this.#desired, target);
   }
 
-  /** @param delay milliseconds to serve on before the workers are told, the first time */
+  /** @param delay milliseconds to keep serving before the workers are told; only for the first request to stop */
   stopGracefully(delay = 0): void {
     const now = this.#now();
-    this.#desired = want.withStop(this.#desired, want.hastenedStop(this.#desired, now), now, delay);
+    this.#desired = withStop(this.#desired, hastenedStop(this.#desired, now), now, delay);
   }
 
   stopQuickly(): void {
-    this.#desired = want.withStop(this.#desired, "quick", this.#now());
+    this.#desired = withStop(this.#desired, "quick", this.#now());
   }
 
-  /** Begins a reload; `canReload` says whether it can. */
+  /** Begins a reload. Check `canReload` first. */
   reload(generation: number, target: number): void {
     const limits = this.#effects.limits(generation);
-    this.#desired = want.withCandidate(this.#desired, generation, target, limits);
+    this.#desired = withCandidate(this.#desired, generation, target, limits);
   }
 
-  /** Remembers that another reload was asked for, or that it has been seen to. */
+  /** Records that another reload was requested, or that it has begun. */
   reloadAgain(wanted: boolean): void {
     this.#desired = { ...this.#desired, reloadAgain: wanted };
   }
 
-  /** Has a worker replaced though nothing is wrong with it. */
+  /** Replaces a worker though nothing is wrong with it. */
   expire(id: number): void {
     this.#roster = roster.withExpiring(this.#roster, id);
   }
@@ -112,15 +115,15 @@ export class Pool {
     const worker = this.find(id);
     if (worker === undefined) return;
     this.#roster = roster.withReady(this.#roster, id, this.#now());
-    this.#desired = want.withReadiness(this.#desired, worker.generation);
+    this.#desired = withReadiness(this.#desired, worker.generation);
   }
 
-  /** What a worker does next on its way to being ready. */
+  /** A booting worker enters a step; undefined if it is in none. */
   workerEnters(id: number, step: BootStep | undefined): void {
     this.#roster = roster.withBootStep(this.#roster, id, step);
   }
 
-  /** A worker's event loop is blocked at these frames, or turns again. */
+  /** A worker's event loop is blocked at these frames, or turns again if undefined. */
   workerStuck(id: number, frames: readonly string[] | undefined): void {
     this.#roster = roster.withStall(this.#roster, id, frames);
   }
@@ -129,24 +132,24 @@ export class Pool {
     this.#roster = roster.withBeat(this.#roster, id, beat, this.#now());
   }
 
-  /** A worker stops because it was sent a signal, and not by the arbiter. */
+  /** A worker stops because of a signal that the arbiter did not send. */
   workerSignalled(id: number): void {
     const worker = this.find(id);
-    if (worker !== undefined) this.#desired = want.withSignalled(this.#desired, worker, this.#now());
+    if (worker !== undefined) this.#desired = withSignalled(this.#desired, worker, this.#now());
     const stopBy = this.#now() + this.#desired.limits.graceful;
     this.#roster = roster.withStopping(this.#roster, id, "drain", stopBy);
   }
 
-  /** A worker cannot boot: that counts now, and its exit, which follows, does not count again. */
+  /** A worker cannot boot. That counts as its death; the exit that follows does not count again. */
   workerFailed(id: number, failure: BootFailure): void {
     this.#roster = roster.withFailure(this.#roster, id, failure);
     const worker = this.find(id);
     if (worker === undefined || worker.state === "draining") return;
     const now = this.#now();
     const ofCandidate = worker.generation === this.#desired.candidate?.generation;
-    this.#desired = want.withDeath(this.#desired, worker, "failed to boot", now);
+    this.#desired = withDeath(this.#desired, worker, "failed to boot", now);
     this.#roster = roster.withStopping(this.#roster, id, "quit", now + QUIT_TIME);
-    // What a candidate fails of is told once, when it is abandoned.
+    // A candidate's failure is reported once, when it is abandoned.
     if (!ofCandidate) this.#effects.bootFailed(id, failure);
   }
 
@@ -154,34 +157,34 @@ export class Pool {
   workerUnstarted(id: number, failure: BootFailure): void {
     const worker = this.find(id);
     if (worker === undefined) return;
-    this.#desired = want.withUnstarted(this.#desired, worker, failure, this.#now());
+    this.#desired = withUnstarted(this.#desired, worker, failure, this.#now());
     this.#roster = roster.withoutWorker(this.#roster, id);
-    if (worker.generation === want.servingGeneration(this.#desired)) this.#effects.unstarted(failure);
+    if (worker.generation === servingGeneration(this.#desired)) this.#effects.unstarted(failure);
   }
 
-  /** A worker's process has ended; `how` is what it did, for a sentence. */
+  /** A worker's process has ended. `how` is what it did, to continue "a worker …". */
   workerGone(id: number, how: string): void {
     const worker = this.find(id);
     if (worker === undefined) return;
-    this.#desired = want.withDeath(this.#desired, worker, how, this.#now());
+    this.#desired = withDeath(this.#desired, worker, how, this.#now());
     this.#roster = roster.withoutWorker(this.#roster, id);
   }
 
   /**
-   * Does what reconcile says until it has nothing more to say, or has had many workers started; returns when to do so
-   * again at the latest.
+   * Carries out the plans of reconcile until one is empty or enough workers are started for this turn. Returns when to call
+   * it again at the latest.
    */
   settle(): number | undefined {
-    const most = this.#spawned + SPAWNS_AT_ONCE;
-    for (let round = 0; round < MOST_ROUNDS; round++) {
+    const limit = this.#spawned + MAX_SPAWNS_PER_TURN;
+    for (let round = 0; round < MAX_ROUNDS; round++) {
       const plan = reconcile(this.#desired, this.#roster, this.#now());
       for (const action of plan.actions) {
-        if (action.type === "spawn" && this.#spawned >= most) return this.#now();
+        if (action.type === "spawn" && this.#spawned >= limit) return this.#now();
         this.#carryOut(action);
       }
       if (plan.actions.length === 0 || this.#exitCode !== undefined) return plan.wakeAt;
     }
-    throw new Error("the worker pool does not come to rest");
+    throw new Error("the worker pool does not settle");
   }
 
   #carryOut(action: Action): void {
@@ -201,7 +204,7 @@ export class Pool {
         this.#kill(action.id, action.why, now);
         return;
       case "commit":
-        this.#desired = want.withEstablished(this.#desired);
+        this.#desired = withEstablished(this.#desired);
         this.#effects.established(this.#desired.established);
         return;
       case "abandon":
@@ -230,7 +233,7 @@ export class Pool {
     if (why === "boot-timeout" && worker !== undefined)
       this.workerFailed(id, bootOverdue(worker, this.#desired.limits.boot));
     if (why === "silence" && worker !== undefined) {
-      this.#desired = want.withDeath(this.#desired, worker, "was stuck", now);
+      this.#desired = withDeath(this.#desired, worker, "was stuck", now);
     }
     this.#roster = roster.withStopping(this.#roster, id, "kill", now);
     this.#effects.kill(id, why);
@@ -247,7 +250,7 @@ export class Pool {
       return;
     }
     const limits = established === 0 ? this.#desired.limits : this.#effects.limits(established);
-    this.#desired = want.withAbandoned(this.#desired, limits, now);
+    this.#desired = withAbandoned(this.#desired, limits, now);
     this.#effects.abandoned(candidate.failure, established);
   }
 }

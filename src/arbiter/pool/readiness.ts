@@ -2,7 +2,7 @@
 import type { FileLoss } from "../sockets/bind.ts";
 import type { LostSocket } from "../sockets/listeners.ts";
 import type { Desired } from "./desired.ts";
-import { isResponsive, type Roster, readyWorkers, SILENT_AFTER } from "./roster.ts";
+import { isResponsive, type Roster, readyWorkers, SILENT_AFTER_MS } from "./roster.ts";
 
 export interface Circumstances {
   readonly desired: Desired;
@@ -48,7 +48,7 @@ function tooFewWorkers({ roster, now, minReady }: Circumstances): string[] {
   const accepting = responsive.length - short;
   if (accepting >= minReady) return [];
   const silent = ready.length - responsive.length;
-  const silence = silent === 0 ? "" : `; ${workers(silent)} silent for more than ${SILENT_AFTER / 1000}s`;
+  const silence = silent === 0 ? "" : `; ${workers(silent)} silent for more than ${SILENT_AFTER_MS / 1000}s`;
   const shortage = short === 0 ? "" : `; ${workers(short)} without file descriptors left`;
   return [`${workers(accepting)} ready, ${minReady} wanted${silence}${shortage}`];
 }

@@ -1,37 +1,31 @@
 /**
- * Reconcile: given what is wanted and what is, what to do now. Boot, scaling, a crash, recycling, a
- * rolling reload and a shutdown are all this function; none of them is scripted anywhere.
+ * Reconcile: compares the desired state with the roster and returns what to do now. Boot, scaling, a crash, recycling, a
+ * rolling reload and a shutdown are all this function; none of them is scripted.
  *
- * The promises it keeps, whatever happens in whatever order:
+ * Its invariants, for any sequence of events:
  * - a ready worker is told to stop only while more than `target` are ready;
  * - a worker is replaced by one that is ready, in the same slot;
- * - never more than `target + surge` workers serve or boot, and while one that is well is replaced
- *   those that still drain count too.
+ * - never more than `target + surge` workers serve or boot; while a healthy worker is replaced, draining ones count too.
  */
-import {
-  type Desired,
-  goalGeneration,
-  heldUntil,
-  respawnLimit,
-  servingGeneration,
-  slotCount,
-} from "./desired.ts";
+import { respawnLimit } from "./crashes.ts";
+import { type Desired, goalGeneration, servingGeneration, slotCount } from "./desired.ts";
 import {
   activeWorkers,
   isHarder,
   type Roster,
   readyWorkers,
-  silentUntil,
+  silenceDeadline,
   type WorkerRecord,
 } from "./roster.ts";
+import { heldUntil } from "./spawn-holds.ts";
 
-/** Why a worker is killed: it took too long to boot, or to stop, or was silent for too long, or nobody waits for it. */
+/** Why a worker is killed: it took too long to boot or to stop, sent no heartbeat, or the server stops by force. */
 export type KillReason = "boot-timeout" | "stop-timeout" | "silence" | "stop";
 
 export type Action =
   | { readonly type: "spawn"; readonly slot: number; readonly generation: number }
   | { readonly type: "drain"; readonly id: number }
-  /** `overdue`: it was to finish what it had, and has not in time. */
+  /** `overdue`: it has not finished draining in time. */
   | { readonly type: "quit"; readonly id: number; readonly overdue?: true }
   | { readonly type: "kill"; readonly id: number; readonly why: KillReason }
   /** Every slot has a ready worker of the candidate: it is established. */
@@ -43,11 +37,11 @@ export type Action =
 
 export interface Plan {
   readonly actions: readonly Action[];
-  /** When to look again though nothing happens, or undefined. */
+  /** When to reconcile again if nothing happens; undefined for never. */
   readonly wakeAt: number | undefined;
 }
 
-/** Pure: same arguments, same plan. When the actions have been carried out, a second call plans nothing. */
+/** Pure: the same arguments give the same plan. Once its actions are carried out, a second call plans nothing. */
 export function reconcile(desired: Desired, roster: Roster, now: number): Plan {
   const overdue = overdueWorkers(desired, roster, now);
   const { stop } = desired;
@@ -65,8 +59,8 @@ function earliest(a: number | undefined, b: number | undefined): number | undefi
 }
 
 /**
- * Ends what has used up its time: to boot, to stop, or to give a sign of life. One that drains is told to quit first, so
- * that its app is shut down and its hooks run.
+ * Ends workers past their time limit to boot, to stop or to send a heartbeat. A draining one is told to quit first, so that
+ * its app is shut down and its hooks run.
  */
 function overdueWorkers(desired: Desired, roster: Roster, now: number): Plan {
   const actions: Action[] = [];
@@ -84,9 +78,9 @@ function overdueWorkers(desired: Desired, roster: Roster, now: number): Plan {
 
 function timeLimit(desired: Desired, worker: WorkerRecord): { at: number; why: KillReason } | undefined {
   if (worker.ordered === "kill") return undefined;
-  const silent = silentUntil(worker);
-  if (silent !== undefined && silent < (worker.stopBy ?? Number.POSITIVE_INFINITY)) {
-    return { at: silent, why: "silence" };
+  const silentAt = silenceDeadline(worker);
+  if (silentAt !== undefined && silentAt < (worker.stopBy ?? Number.POSITIVE_INFINITY)) {
+    return { at: silentAt, why: "silence" };
   }
   if (worker.stopBy !== undefined) return { at: worker.stopBy, why: "stop-timeout" };
   if (worker.state !== "booting") return undefined;
@@ -100,7 +94,7 @@ function stopAll(desired: Desired, roster: Roster): Plan {
     .filter((worker) => isHarder(order, worker.ordered))
     .map((worker): Action => {
       if (order === "kill") return { type: "kill", id: worker.id, why: "stop" };
-      // What never served has nothing to finish.
+      // A worker that never served has nothing to finish.
       return { type: worker.state === "booting" ? "quit" : order, id: worker.id };
     });
   return { actions, wakeAt: undefined };
@@ -119,17 +113,17 @@ function keep(desired: Desired, roster: Roster, now: number): Plan {
   return { actions: [...planStops(desired, roster, slots), ...spawns.actions], wakeAt: spawns.wakeAt };
 }
 
-/** The workers that have not been told to stop, as seen from the slots they fill. */
+/** The active workers by slot. */
 interface SlotsView {
   /** Slots without a worker. */
   readonly empty: readonly number[];
-  /** Slots whose worker is to be replaced and has no successor yet. */
+  /** Slots whose worker must be replaced and has no successor yet. */
   readonly outdated: readonly number[];
-  /** Workers whose successor is ready, or that succeed one that is fit. */
+  /** Workers that a fitter one of their slot has made superfluous. */
   readonly succeeded: readonly WorkerRecord[];
   /** Workers in slots beyond the target, the highest first. */
   readonly beyond: readonly WorkerRecord[];
-  /** Every slot has a ready worker as it should be. */
+  /** Every slot has a ready worker of the goal generation that is not expiring. */
   readonly complete: boolean;
 }
 
@@ -155,7 +149,7 @@ function viewSlots(desired: Desired, roster: Roster): SlotsView {
     const keeper = bestReady(occupants, desired);
     const rank = keeper === undefined ? -1 : fitness(keeper, desired);
     for (const worker of occupants) {
-      // What still boots is worth waiting for only if it will be fitter than what is ready.
+      // A booting worker is worth waiting for only if it will be fitter than the ready one.
       if (worker === keeper || keeper === undefined) continue;
       if (worker.state === "ready" || fitness(worker, desired) <= rank) succeeded.push(worker);
     }
@@ -165,7 +159,7 @@ function viewSlots(desired: Desired, roster: Roster): SlotsView {
   return { empty, outdated, succeeded, beyond, complete };
 }
 
-/** As it should be: of the goal generation, and not to be replaced for another reason. */
+/** Of the goal generation, and not expiring. */
 const FITTEST = 3;
 
 function fitness(worker: WorkerRecord, desired: Desired): number {
@@ -174,7 +168,7 @@ function fitness(worker: WorkerRecord, desired: Desired): number {
   return worker.generation === desired.established ? 2 : 1;
 }
 
-/** Which of the ready workers of a slot is to stay: the fittest, of equals the first. */
+/** The ready worker of a slot that stays: the fittest, of equals the first. */
 function bestReady(occupants: readonly WorkerRecord[], desired: Desired): WorkerRecord | undefined {
   let best: WorkerRecord | undefined;
   for (const worker of occupants) {
@@ -201,7 +195,7 @@ function planStops(desired: Desired, roster: Roster, slots: SlotsView): Action[]
   for (const worker of activeWorkers(roster)) {
     const stale = worker.generation !== goal && worker.generation !== desired.established;
     if (worker.state !== "booting" || quitting.has(worker.id)) continue;
-    // Of a generation that was displaced or abandoned, or no longer good enough to wait for.
+    // A booting worker of a displaced or abandoned generation, or one that would be replaced at once.
     if (stale || worker.expiring) actions.push({ type: "quit", id: worker.id });
   }
   return actions;
@@ -220,17 +214,17 @@ function planSpawns(desired: Desired, roster: Roster, slots: SlotsView, now: num
     actions.push({ type: "spawn", slot, generation });
   };
 
-  // An unproven candidate is tried with one worker, while the established generation fills the gaps.
-  const firstEver = established === 0;
-  const trial = candidate !== undefined && !candidate.proven && !firstEver;
-  const gapFiller = trial ? established : goalGeneration(desired);
+  // An unproven candidate gets one worker, while the established generation fills the gaps.
+  const isFirstBoot = established === 0;
+  const isProbing = candidate !== undefined && !candidate.proven && !isFirstBoot;
+  const gapFiller = isProbing ? established : goalGeneration(desired);
   let allowed =
     gapFiller === servingGeneration(desired) ? respawnLimit(desired, roster, now) : Number.POSITIVE_INFINITY;
   let { empty, outdated } = slots;
-  if (trial) {
-    const tried = activeWorkers(roster).some((worker) => worker.generation === candidate.generation);
+  if (isProbing) {
+    const hasProbe = activeWorkers(roster).some((worker) => worker.generation === candidate.generation);
     const slot = outdated[0] ?? empty[0];
-    if (!tried && slot !== undefined && (outdated.length > 0 ? living : active) < most) {
+    if (!hasProbe && slot !== undefined && (outdated.length > 0 ? living : active) < most) {
       spawn(slot, candidate.generation);
       empty = empty.filter((other) => other !== slot);
     }
@@ -238,7 +232,7 @@ function planSpawns(desired: Desired, roster: Roster, slots: SlotsView, now: num
   }
   const fill = (slot: number, used: number): void => {
     if (allowed <= 0) {
-      if (now < desired.notBefore) wakeAt = desired.notBefore;
+      if (now < desired.respawnsLimitedUntil) wakeAt = desired.respawnsLimitedUntil;
     } else if (used < most) {
       allowed -= 1;
       spawn(slot, gapFiller);

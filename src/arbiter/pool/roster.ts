@@ -1,24 +1,24 @@
 /**
- * The roster: the workers that exist, as plain data. Functions return a new roster and leave the old one
- * alone. A worker goes booting → ready → draining; when its process has ended it is gone, and its record
- * leaves the roster. Times are milliseconds of one monotonic clock.
+ * The roster: the workers that exist, as plain data. Functions return a new roster and do not change the old one. A worker
+ * goes booting → ready → draining; its record is removed when its process has ended. Times are milliseconds of one
+ * monotonic clock.
  */
 import type { BootStep } from "../../ipc/boot-step.ts";
 import type { Beat, BootFailure } from "../../ipc/messages.ts";
 
 export type WorkerState = "booting" | "ready" | "draining";
 
-/** How a worker has been told to stop, from gentle to hard. */
+/** The ways to tell a worker to stop, from gentle to hard. */
 export type StopOrder = "drain" | "quit" | "kill";
 
 export interface WorkerRecord {
-  /** Counts spawns, from 1; never used again. */
+  /** Counts spawns, from 1; never reused. */
   readonly id: number;
-  /** The place it fills, from 1. During a replacement two workers share a slot. */
+  /** From 1. During a replacement two workers share a slot. */
   readonly slot: number;
   readonly generation: number;
   readonly state: WorkerState;
-  /** How long it may say nothing once it has been ready; by the configuration it was given. */
+  /** How long it may send no heartbeat once it has been ready, by the configuration it was given. */
   readonly maxSilence: number;
   readonly spawnedAt: number;
   readonly readyAt: number | undefined;
@@ -26,13 +26,13 @@ export interface WorkerRecord {
   readonly ordered: StopOrder | undefined;
   /** When a stopping worker is killed. */
   readonly stopBy: number | undefined;
-  /** To be replaced though nothing is wrong with its generation (recycling, a restart that was asked for). */
+  /** To be replaced though nothing is wrong with its generation: recycled, or restarted on request. */
   readonly expiring: boolean;
-  /** Why it cannot boot, as it said itself or as its boot timeout says. */
+  /** Why it cannot boot: its own report, or the boot timeout. */
   readonly failure: BootFailure | undefined;
-  /** What it does on its way to being ready; undefined before it has begun. */
+  /** The current step of its boot; undefined before the first. */
   readonly bootStep: BootStep | undefined;
-  /** Where its event loop is blocked: the frames, none where they could not be had. Undefined as long as it turns. */
+  /** The stack at which its event loop is blocked, empty if unknown. Undefined while the loop turns. */
   readonly stuckAt: readonly string[] | undefined;
   readonly lastBeat: (Beat & { readonly at: number }) | undefined;
 }
@@ -63,14 +63,14 @@ export function withSpawned(
   return [...roster, record];
 }
 
-/** A worker says that it takes connections. One that has been told to stop meanwhile stays draining. */
+/** A worker accepts connections. One that was told to stop meanwhile stays draining. */
 export function withReady(roster: Roster, id: number, now: number): Roster {
   return changed(roster, id, (worker) =>
     worker.state === "booting" ? { state: "ready", readyAt: now } : {},
   );
 }
 
-/** A worker is told to stop, or stops of its own accord. A gentler order after a harder one changes nothing. */
+/** A worker is told to stop, or stops by itself. A gentler order after a harder one changes nothing. */
 export function withStopping(roster: Roster, id: number, order: StopOrder, stopBy: number): Roster {
   return changed(roster, id, (worker) =>
     isHarder(order, worker.ordered) ? { state: "draining", ordered: order, stopBy } : {},
@@ -108,31 +108,28 @@ export function findWorker(roster: Roster, id: number): WorkerRecord | undefined
   return roster.find((worker) => worker.id === id);
 }
 
-/** When its silence is over-long, or undefined: it has not been ready yet, or somebody debugs it. */
-export function silentUntil(worker: WorkerRecord): number | undefined {
-  const heardAt = worker.lastBeat?.at ?? worker.readyAt;
-  if (heardAt === undefined || worker.lastBeat?.debugged === true) return undefined;
-  return Number.isFinite(worker.maxSilence) ? heardAt + worker.maxSilence : undefined;
+/** When its silence exceeds the limit; undefined if it has not been ready, or a debugger may be attached. */
+export function silenceDeadline(worker: WorkerRecord): number | undefined {
+  const lastSignAt = worker.lastBeat?.at ?? worker.readyAt;
+  if (lastSignAt === undefined || worker.lastBeat?.debugged === true) return undefined;
+  return Number.isFinite(worker.maxSilence) ? lastSignAt + worker.maxSilence : undefined;
 }
 
-/**
- * A worker that was not heard of for so long, in milliseconds, is not counted on: it beats at least once a second, and
- * on a busy machine it may be late by a few.
- */
-export const SILENT_AFTER = 5000;
+/** A worker without a heartbeat for this long counts as silent: it sends one each second, a few seconds late on a busy machine. */
+export const SILENT_AFTER_MS = 5000;
 
-/** Its event loop turns, as far as is known: a worker that is stopped or blocked is silent. */
+/** Whether its event loop turns, as far as is known: a stopped or blocked worker is silent. */
 export function isResponsive(worker: WorkerRecord, now: number): boolean {
-  const heardAt = worker.lastBeat?.at ?? worker.readyAt;
-  return heardAt !== undefined && now - heardAt <= SILENT_AFTER;
+  const lastSignAt = worker.lastBeat?.at ?? worker.readyAt;
+  return lastSignAt !== undefined && now - lastSignAt <= SILENT_AFTER_MS;
 }
 
-/** Those that serve. */
+/** The workers that serve. */
 export function readyWorkers(roster: Roster): Roster {
   return roster.filter((worker) => worker.state === "ready");
 }
 
-/** Those that serve or will: everything that has not been told to stop. */
+/** The workers that serve or will: those that have not been told to stop. */
 export function activeWorkers(roster: Roster): Roster {
   return roster.filter((worker) => worker.state !== "draining");
 }

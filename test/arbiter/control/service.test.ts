@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Service, type ServiceState } from "../../../src/arbiter/control/service.ts";
-import * as want from "../../../src/arbiter/pool/desired.ts";
+import { type Desired, firstBoot } from "../../../src/arbiter/pool/desired.ts";
 import type { Limits } from "../../../src/arbiter/pool/limits.ts";
+import { withCandidate, withEstablished } from "../../../src/arbiter/pool/rollout.ts";
 import * as workers from "../../../src/arbiter/pool/roster.ts";
+import { withStop } from "../../../src/arbiter/pool/stop.ts";
 import { ServiceNotifier } from "../../../src/systemd/notify.ts";
 
 const LIMITS: Limits = { boot: 1000, graceful: 1000, silence: 1000, crashes: undefined };
@@ -31,20 +33,17 @@ function recorded(env: NodeJS.ProcessEnv = {}): {
 }
 
 /** A pool of two slots with so many ready workers. */
-function pool(
-  ready: number,
-  change: (desired: want.Desired) => want.Desired = (desired) => desired,
-): ServiceState {
+function pool(ready: number, change: (desired: Desired) => Desired = (desired) => desired): ServiceState {
   let roster: workers.Roster = [];
   for (let id = 1; id <= 2; id++) {
     roster = workers.withSpawned(roster, { id, slot: id, generation: 1, maxSilence: 0 }, 0);
     if (id <= ready) roster = workers.withReady(roster, id, 0);
   }
-  const desired = change(want.firstBoot(2, 1, LIMITS));
+  const desired = change(firstBoot(2, 1, LIMITS));
   return { desired, roster, reading: false, hasSuccessor: false };
 }
 
-const established = (desired: want.Desired): want.Desired => want.withEstablished(desired);
+const established = (desired: Desired): Desired => withEstablished(desired);
 
 test("boot, a worker that dies, a reload, the stop: each change once", async () => {
   const { service, sent } = recorded();
@@ -65,13 +64,13 @@ test("boot, a worker that dies, a reload, the stop: each change once", async () 
     "STATUS=2 of 2 workers ready, generation 1",
   ]);
   service.settled({ ...pool(2, established), reading: true });
-  service.settled(pool(2, (desired) => want.withCandidate(established(desired), 2, 2, LIMITS)));
+  service.settled(pool(2, (desired) => withCandidate(established(desired), 2, 2, LIMITS)));
   service.settled(pool(2, established));
   assert.deepEqual(await sent(), [
     "RELOADING=1 MONOTONIC_USEC=now STATUS=2 of 2 workers ready, generation 1, reloading",
     "READY=1 STATUS=2 of 2 workers ready, generation 1",
   ]);
-  service.settled(pool(2, (desired) => want.withStop(established(desired), "graceful", 0)));
+  service.settled(pool(2, (desired) => withStop(established(desired), "graceful", 0)));
   assert.deepEqual(await sent(), ["STOPPING=1 STATUS=stopping, 2 workers left"]);
 });
 
@@ -89,7 +88,7 @@ test("one that hands over names the next main process, and does not stop the ser
   service.begin(() => {});
   service.settled(pool(2, established));
   await sent();
-  const stopping = pool(2, (desired) => want.withStop(established(desired), "graceful", 0));
+  const stopping = pool(2, (desired) => withStop(established(desired), "graceful", 0));
   service.settled({ ...stopping, hasSuccessor: true });
   await service.handOver(4711);
   service.settled({ ...stopping, roster: [], hasSuccessor: true });

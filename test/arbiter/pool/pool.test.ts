@@ -1,10 +1,12 @@
 /** The pool as data: single stories, and random sequences of everything that can happen at once. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { canReload, firstBoot, heldUntil } from "../../../src/arbiter/pool/desired.ts";
+import { firstBoot } from "../../../src/arbiter/pool/desired.ts";
 import type { Limits } from "../../../src/arbiter/pool/limits.ts";
 import { Pool, type PoolEffects } from "../../../src/arbiter/pool/pool.ts";
+import { canReload } from "../../../src/arbiter/pool/rollout.ts";
 import { activeWorkers, readyWorkers } from "../../../src/arbiter/pool/roster.ts";
+import { heldUntil } from "../../../src/arbiter/pool/spawn-holds.ts";
 import { MOST_WORKERS } from "../../../src/config/settings.ts";
 import { QUIT_TIME } from "../../../src/config/stop-time.ts";
 import { ExitCode } from "../../../src/errors.ts";
@@ -270,7 +272,7 @@ describe("processes that cannot be started", () => {
       assert.deepEqual(paper.news(), [`spawn ${4 + time} in 2 of 1`]);
     }
     paper.ready(8);
-    assert.equal(paper.pool.desired.crashes, 1);
+    assert.equal(paper.pool.desired.crashRounds, 1);
   });
 
   test("a reload fails of it at once, with the reason", () => {
@@ -317,7 +319,7 @@ describe("crashes", () => {
       assert.deepEqual(paper.news(), [`spawn ${id + 1} in 1 of 1`]);
       paper.ready(id + 1);
     }
-    assert.equal(paper.pool.desired.crashes, 0);
+    assert.equal(paper.pool.desired.crashRounds, 0);
   });
 
   test("as long as nobody serves, the next one is started at once, crash after crash", () => {
@@ -331,7 +333,7 @@ describe("crashes", () => {
     // The others wait, so that the work of crash after crash is that of one boot at a time.
     for (const id of [...paper.ids("ready"), ...paper.ids("booting")]) paper.gone(id);
     assert.equal(paper.pool.roster.length, 1);
-    assert.ok(paper.pool.desired.notBefore - paper.now <= 1000);
+    assert.ok(paper.pool.desired.respawnsLimitedUntil - paper.now <= 1000);
     paper.ready(...paper.ids("booting"));
     paper.pass(1000);
     assert.equal(paper.pool.roster.length, 3);
@@ -353,7 +355,7 @@ describe("crashes", () => {
     paper.pass(1000);
     paper.gone(paper.pool.roster.find(({ slot }) => slot === 2)?.id as number);
     assert.equal(paper.pool.roster.length, 2, "the next one was not spawned at once");
-    assert.equal(paper.pool.desired.crashes, 0);
+    assert.equal(paper.pool.desired.crashRounds, 0);
   });
 
   test("where workers cannot even boot, one tries it, at least every other second; then all come at once", () => {
@@ -365,7 +367,7 @@ describe("crashes", () => {
       paper.pass(50);
       for (const id of paper.ids("booting")) paper.gone(id, "exited with code 1");
       const booting = paper.ids("booting").length;
-      waits.push(booting > 0 ? 0 : paper.pool.desired.notBefore - paper.now);
+      waits.push(booting > 0 ? 0 : paper.pool.desired.respawnsLimitedUntil - paper.now);
       paper.pass(waits.at(-1) as number);
       assert.equal(paper.ids("booting").length, round < 2 ? 4 : 1, `in round ${round}`);
     }
@@ -379,7 +381,7 @@ describe("crashes", () => {
   test("workers that cannot boot beside others that serve are tried one at a time", () => {
     const paper = booted(4);
     for (let round = 0; round < 6; round++) {
-      paper.pass(Math.max(0, paper.pool.desired.notBefore - paper.now));
+      paper.pass(Math.max(0, paper.pool.desired.respawnsLimitedUntil - paper.now));
       for (const slot of [3, 4]) {
         const worker = paper.pool.roster.find((other) => other.slot === slot);
         if (worker !== undefined) paper.gone(worker.id, "exited with code 1");
@@ -398,7 +400,7 @@ describe("crashes", () => {
       paper.gone(paper.pool.roster.find(({ slot }) => slot === 2)?.id as number);
       paper.ready(...paper.ids("booting"));
     }
-    const wait = paper.pool.desired.notBefore - paper.now;
+    const wait = paper.pool.desired.respawnsLimitedUntil - paper.now;
     assert.ok(wait > 0);
     paper.gone(1);
     assert.deepEqual(paper.ids("ready"), [3]);
@@ -422,18 +424,18 @@ describe("crashes", () => {
 
   test("a crash long after a series is not the next one of it", () => {
     const paper = booted(1);
-    while (paper.pool.desired.crashes < 6) {
-      paper.pass(Math.max(0, paper.pool.desired.notBefore - paper.now));
+    while (paper.pool.desired.crashRounds < 6) {
+      paper.pass(Math.max(0, paper.pool.desired.respawnsLimitedUntil - paper.now));
       paper.gone(paper.pool.roster[0]?.id as number);
     }
-    paper.pass(paper.pool.desired.notBefore - paper.now);
+    paper.pass(paper.pool.desired.respawnsLimitedUntil - paper.now);
     paper.ready(...paper.ids("booting"));
     paper.pass(60_000);
     paper.pool.scale(2);
     paper.settle();
     const [added] = paper.ids("booting");
     paper.gone(added as number);
-    assert.equal(paper.pool.desired.crashes, 1);
+    assert.equal(paper.pool.desired.crashRounds, 1);
     assert.equal(paper.pool.roster.length, 2, "its successor was not spawned at once");
   });
 
@@ -441,12 +443,12 @@ describe("crashes", () => {
     const paper = booted(4);
     paper.pass(900);
     for (const id of [1, 2, 3, 4]) paper.gone(id);
-    assert.equal(paper.pool.desired.crashes, 1);
+    assert.equal(paper.pool.desired.crashRounds, 1);
     assert.deepEqual(paper.ids("booting"), [5, 6, 7, 8]);
     paper.pass(1000);
     paper.ready(5, 6, 7, 8);
     for (const id of [5, 6, 7, 8]) paper.gone(id);
-    assert.equal(paper.pool.desired.crashes, 2);
+    assert.equal(paper.pool.desired.crashRounds, 2);
   });
 
   test("the crash limit stops the server with exit code 3, gracefully", () => {
@@ -485,9 +487,9 @@ describe("silence", () => {
     assert.deepEqual(paper.news(), []);
     paper.pass(1);
     assert.deepEqual(paper.news(), ["kill 2: silence", "spawn 3 in 2 of 1"]);
-    assert.equal(paper.pool.desired.deaths.length, 1);
+    assert.equal(paper.pool.desired.deathTimes.length, 1);
     paper.gone(2);
-    assert.equal(paper.pool.desired.deaths.length, 1, "its end is no second death");
+    assert.equal(paper.pool.desired.deathTimes.length, 1, "its end is no second death");
   });
 
   test("one that boots may be silent, one that somebody debugs too", () => {
@@ -814,10 +816,10 @@ function happen(paper: PaperPool, random: (below: number) => number): string {
 
 /** Where nobody serves somebody boots, or will in a moment if workers cannot boot or be started. */
 function assertSomebodyBoots(paper: PaperPool): void {
-  const { target, bootsFail, notBefore } = paper.pool.desired;
+  const { target, lastBootFailed, respawnsLimitedUntil } = paper.pool.desired;
   if (target === 0 || activeWorkers(paper.pool.roster).length > 0) return;
   const held = heldUntil(paper.pool.desired) - paper.now;
-  const wait = Math.max(held, bootsFail ? notBefore - paper.now : 0);
+  const wait = Math.max(held, lastBootFailed ? respawnsLimitedUntil - paper.now : 0);
   assert.ok(wait > 0 && wait <= 2000 && held <= 1000, `nobody serves or boots, for ${wait} ms`);
 }
 
@@ -832,7 +834,7 @@ function calmDown(paper: PaperPool): void {
     if (
       booting.length === 0 &&
       draining.length === 0 &&
-      paper.now >= paper.pool.desired.notBefore &&
+      paper.now >= paper.pool.desired.respawnsLimitedUntil &&
       paper.pool.roster.length >= paper.pool.desired.target
     ) {
       if (paper.pool.desired.candidate === undefined || paper.pool.desired.target === 0) return;

@@ -1,9 +1,11 @@
 /** When the server is ready for requests, as a function of what is wanted and what is. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { firstBoot, withEstablished, withStop } from "../../../src/arbiter/pool/desired.ts";
+import { firstBoot } from "../../../src/arbiter/pool/desired.ts";
 import { type Circumstances, obstacles } from "../../../src/arbiter/pool/readiness.ts";
+import { withEstablished } from "../../../src/arbiter/pool/rollout.ts";
 import { type Roster, withBeat, withReady, withSpawned } from "../../../src/arbiter/pool/roster.ts";
+import { withStop } from "../../../src/arbiter/pool/stop.ts";
 
 const BOOTING = firstBoot(2, 1, { boot: 60_000, graceful: 30_000, silence: 30_000, crashes: undefined });
 const SERVING = withEstablished(BOOTING);

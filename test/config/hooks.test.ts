@@ -252,7 +252,7 @@ for (const [name, signal, said] of [
     /Reload failed, generation 1 stays: the hook onReload failed: it did not finish within 5s/,
   ],
   ["preExec", "SIGUSR2", /Upgrade refused: the hook preExec failed: it did not finish within 5s/],
-  ["preFork", "SIGHUP", /Worker \(held up by the hook preFork\) was not ready within 5s/],
+  ["preFork", "SIGHUP", /Worker \(waiting for the hook preFork\) was not ready within 5s/],
 ] as const) {
   test(`${name} that is never done ends what it belongs to, and the next is done`, async (context) => {
     const { command, sign } = start(context, { HOOK_LATER: name, HOOK_HANGS: "later" }, [

@@ -383,7 +383,7 @@ test("a drain delay serves on, not ready; a second TERM ends the wait", async (c
   command.kill("SIGTERM");
   await until("it is not ready", async () => (await ask(admin, "/health/ready")).status === 503);
   assert.equal((await ask({ port: await command.port() })).status, 200);
-  await command.line(/Serving on for 600s/);
+  await command.line(/Draining in 600s/);
   // Closer together than a moment they are one wish, passed on twice.
   await until("the second is understood", () => {
     command.kill("SIGTERM");

@@ -93,7 +93,7 @@ test("an arbiter at its limit reloads, scales, replaces, answers and upgrades, a
   assert.equal((await askControl(control, "POST", "/reload")).status, 200);
 
   command.kill("SIGUSR2");
-  await command.line(/The arbiter before this one .* is gone/);
+  await command.line(/The previous arbiter .* has exited/);
   assert.equal((await ask({ port: stage.port }, "/")).status, 200);
   assert.equal(command.lines(/The arbiter has nearly as many/).length, 1);
   assert.doesNotMatch(command.stderr, /Unhandled|Uncaught|EMFILE|TypeError/);

@@ -113,7 +113,7 @@ test("an arbiter without descriptors serves on, under load, and starts what is m
   command.kill("SIGHUP");
   await command.line(new RegExp(`Reload failed, generation 1 stays: .*${EMFILE}$`));
   command.kill("SIGTTIN");
-  const again = new RegExp(`A worker could not be started: ${EMFILE}; it is tried again every second$`);
+  const again = new RegExp(`A worker could not be started: ${EMFILE}; retrying every second$`);
   await command.line(again);
   command.kill("SIGTTOU");
   await stage.more(20);
@@ -122,7 +122,7 @@ test("an arbiter without descriptors serves on, under load, and starts what is m
   process.kill(second as number, "SIGKILL");
   await until("the worker is gone", () => !isAlive(second as number));
   // The first try, and one more.
-  await until("it is tried again", async () => {
+  await until("retrying", async () => {
     await stage.command.line(again);
     return true;
   });
@@ -165,7 +165,7 @@ test("a worker whose folder is gone is replaced when the folder is back", async 
   process.kill(worker as number, "SIGKILL");
   await command.line(
     new RegExp(
-      `A worker could not be started: the working directory does not exist: ${folder} \\(ENOENT\\); it is tried again`,
+      `A worker could not be started: the working directory does not exist: ${folder} \\(ENOENT\\); retrying`,
     ),
   );
   const { status, body } = await askControl(join(outer, "ctl"), "POST", "/scale", { workers: 2 });

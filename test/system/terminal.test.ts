@@ -81,7 +81,7 @@ test("a terminal that closes stops the server, and the workers end as they shoul
   const server = await InTerminal.start(context);
   server.close();
   await server.ended();
-  assert.match(server.log, /The terminal has hung up: the server stops/);
+  assert.match(server.log, /The terminal has hung up: stopping the server/);
   assert.match(server.log, /Shutting down: Master\n$/);
   assert.doesNotMatch(server.log, /Reloading|WARNING|ERROR/);
 });

@@ -102,7 +102,9 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     const [worker] = command.workers() as [number];
     process.kill(worker, "SIGSTOP");
     await command.line(
-      new RegExp(`WORKER TIMEOUT \\(pid: ${worker}\\): it has been stopped \\(by a SIGSTOP, say\\)`),
+      new RegExp(
+        `WORKER TIMEOUT \\(pid: ${worker}\\): its process has been stopped \\(SIGSTOP, for example\\)`,
+      ),
     );
     await replaced(command, worker);
     assert.notEqual(Number((await ask(target)).text), worker);

@@ -36,14 +36,14 @@ function about(pid: number | undefined, { slot, generation }: WorkerRecord): Log
   return { slot, generation, workerPid: pid };
 }
 
-/** Starting is retried every second: log the same reason at most once in this many milliseconds. */
-const UNSTARTED_NEWS = 60_000;
+/** A start is retried every second: log the same reason at most this often. */
+const SAME_START_ERROR_INTERVAL_MS = 60_000;
 
 export class ArbiterLog {
   readonly #log: ErrorLog;
   readonly #crashes: CrashLog;
-  /** The last logged reason why a worker could not be started, and when it was logged. */
-  #unstarted = { reason: "", at: Number.NEGATIVE_INFINITY };
+  /** The last logged reason why a worker could not be started. */
+  #startError = { reason: "", loggedAt: Number.NEGATIVE_INFINITY };
 
   constructor(log: ErrorLog) {
     this.#log = log;
@@ -55,20 +55,20 @@ export class ArbiterLog {
     this.#log.info(`Starting tsgun ${packageVersion()}`);
     this.#log.info(`Listening at: ${urls} (${process.pid})`);
     if (listeners.some(({ activated }) => activated))
-      this.#log.info("The sockets are systemd's: bind is not looked at");
+      this.#log.info("Using the sockets that systemd passed: the setting bind is ignored");
   }
 
   socketLost(url: string, loss: FileLoss): void {
     const remedy = {
       removed: "reload (HUP) or upgrade (USR2) to bind it again",
-      "another socket": "stop that server, or remove the file, and reload (HUP)",
-      "no socket": "remove that, and reload (HUP)",
+      "another socket": "stop that server or remove the file, then reload (HUP)",
+      "no socket": "remove it, then reload (HUP)",
     };
-    this.#log.error(`No client reaches ${url} any more, ${LOSSES[loss]}: ${remedy[loss]}`);
+    this.#log.error(`Clients cannot reach ${url}: ${LOSSES[loss]}; ${remedy[loss]}`);
   }
 
   socketBack(url: string): void {
-    this.#log.info(`Clients reach ${url} again`);
+    this.#log.info(`Clients can reach ${url} again`);
   }
 
   stopped(stop: Stop | undefined): void {
@@ -77,7 +77,7 @@ export class ArbiterLog {
   }
 
   drainDelayed(milliseconds: number): void {
-    this.#log.info(`Serving on for ${milliseconds / 1000}s, not ready any more, before the drain`);
+    this.#log.info(`Draining in ${milliseconds / 1000}s: still serving, but reported as not ready`);
   }
 
   signalled(signal: Signal): void {
@@ -85,7 +85,7 @@ export class ArbiterLog {
   }
 
   terminalHungUp(): void {
-    this.#log.info("The terminal has hung up: the server stops");
+    this.#log.info("The terminal has hung up: stopping the server");
   }
 
   booting(pid: number | undefined, worker: WorkerRecord | undefined, now: number): void {
@@ -100,13 +100,13 @@ export class ArbiterLog {
     this.#log.info(`Using worker: ${by}`);
   }
 
-  /** A worker of the serving generation could not be started. */
+  /** A worker of the serving generation could not be started; the pool tries again. */
   unstarted({ message }: BootFailure, now: number): void {
-    const { reason, at } = this.#unstarted;
-    if (message === reason && now - at < UNSTARTED_NEWS) return;
-    this.#unstarted = { reason: message, at: now };
-    const what = message.charAt(0).toUpperCase() + message.slice(1);
-    this.#log.error(`${what}; it is tried again every second`);
+    const { reason, loggedAt } = this.#startError;
+    if (message === reason && now - loggedAt < SAME_START_ERROR_INTERVAL_MS) return;
+    this.#startError = { reason: message, loggedAt: now };
+    const sentence = message.charAt(0).toUpperCase() + message.slice(1);
+    this.#log.error(`${sentence}; retrying every second`);
   }
 
   /** A replacement for a serving worker could not boot. */
@@ -125,8 +125,8 @@ export class ArbiterLog {
   silent(pid: number | undefined, worker: WorkerRecord, state: ProcessState): void {
     const time = `for more than ${worker.maxSilence / 1000}s`;
     const what = {
-      stopped: `it has been stopped (by a SIGSTOP, say) ${time}`,
-      uninterruptible: `it has waited for the kernel (a disk, a network file system) ${time}`,
+      stopped: `its process has been stopped (SIGSTOP, for example) ${time}`,
+      uninterruptible: `it has been waiting in the kernel (for a disk or a network file system) ${time}`,
     };
     const why = what[state as keyof typeof what] ?? `its event loop has not turned ${time}`;
     this.#log.critical(`WORKER TIMEOUT (pid: ${pid}): ${why}: it is killed`, undefined, about(pid, worker));
@@ -145,7 +145,7 @@ export class ArbiterLog {
   overdue(pid: number | undefined, worker: WorkerRecord | undefined): void {
     const fields = worker === undefined ? {} : about(pid, worker);
     const what = `Worker (pid: ${pid}) has not finished within --graceful-timeout`;
-    this.#log.warning(`${what}: what it still has open is cut, and its app shut down`, undefined, fields);
+    this.#log.warning(`${what}: closing its open connections and shutting down its app`, undefined, fields);
   }
 
   killing(
@@ -157,12 +157,12 @@ export class ArbiterLog {
     const reasons = {
       "boot-timeout": `was not ready within ${limits.boot / 1000}s`,
       "stop-timeout": "did not stop in time",
-      stop: "is not waited for",
+      stop: "is not given time to finish",
     };
     const fields = worker === undefined ? {} : about(pid, worker);
     // Without a pid the process has not been started yet.
-    const who = pid === undefined ? "Worker (held up by the hook preFork)" : `Worker (pid: ${pid})`;
-    this.#log.warning(`${who} ${reasons[why]}: it is killed`, undefined, fields);
+    const name = pid === undefined ? "Worker (waiting for the hook preFork)" : `Worker (pid: ${pid})`;
+    this.#log.warning(`${name} ${reasons[why]}: it is killed`, undefined, fields);
   }
 
   /** A worker's process has ended; `desired` is the state after it. */
@@ -182,7 +182,7 @@ export class ArbiterLog {
     const were = requests.length === 1 ? "was" : "were";
     this.#log.warning(
       `Likely cause of the crashes: ${names} ${were} in flight in each of the last ${deaths} deaths of workers; ` +
-        "until its handler is mended, have the proxy in front refuse it",
+        "until the handler is fixed, let the proxy refuse such requests",
     );
   }
 
@@ -191,18 +191,18 @@ export class ArbiterLog {
     else this.#log.error(death.what, death.detail, death.fields);
   }
 
-  /** Another worker was requested while this arbiter drains for its successor. */
+  /** A further worker was requested while this arbiter drains for its successor. */
   noWorkerWhileLeaving(successor: number | undefined): void {
-    this.#log.warning(`No worker is added: this arbiter drains for the new one (pid: ${successor})`);
+    this.#log.warning(`No worker added: this arbiter is draining for the new one (pid: ${successor})`);
   }
 
-  /** Another worker was requested at the maximum number of workers. */
+  /** A further worker was requested at the maximum number of workers. */
   noWorkerAtLimit(target: number): void {
-    this.#log.warning(`No worker is added: a server has at most ${target}`);
+    this.#log.warning(`No worker added: ${target} is the maximum`);
   }
 
   predecessorGone(pid: number | undefined): void {
-    this.#log.info(`The arbiter before this one (pid: ${pid}) is gone`);
+    this.#log.info(`The previous arbiter (pid: ${pid}) has exited`);
   }
 
   /** @param changed the changed files that caused the reload, if any */
@@ -224,7 +224,7 @@ export class ArbiterLog {
   }
 
   waiting(): void {
-    this.#log.info("Waiting until a file changes; what is asked meanwhile is answered with 503");
+    this.#log.info("Waiting until a file changes; requests get a 503 until then");
   }
 
   /** `detail` is the app's stack, if the app is at fault. */

@@ -7,12 +7,12 @@ import { isCrashSeries, isSound } from "../pool/crashes.ts";
 import type { Desired } from "../pool/desired.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
 
-/** Do not log worker starts for this long after the last line of a series, in milliseconds. */
-const QUIET_FOR = 10_000;
+/** Do not log worker starts for this long after the last line of a series. */
+const QUIET_MS = 10_000;
 
-/** Pause between the first two lines of a series, in milliseconds; it doubles with each line. */
-const FIRST_PAUSE = 500;
-const LONGEST_PAUSE = 15_000;
+/** Pause between the first two lines of a series; it doubles with each line. */
+const FIRST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 15_000;
 
 export interface LoggedDeath {
   /** The log line. */
@@ -28,7 +28,7 @@ export class CrashLog {
   /** Deaths in a row. */
   #deaths = 0;
   #roundAt = Number.NEGATIVE_INFINITY;
-  #pause = FIRST_PAUSE;
+  #pause = FIRST_PAUSE_MS;
   /** Deaths of the series before this time are not logged. */
   #quietUntil = Number.NEGATIVE_INFINITY;
 
@@ -48,18 +48,18 @@ export class CrashLog {
     const newSeries = desired.crashRounds === 1 && desired.crashRoundAt !== this.#roundAt;
     this.#deaths = newSeries ? 1 : this.#deaths + 1;
     this.#roundAt = desired.crashRoundAt;
-    if (newSeries) this.#pause = FIRST_PAUSE;
+    if (newSeries) this.#pause = FIRST_PAUSE_MS;
     if (!isCrashSeries(desired) || desired.stop !== undefined) this.#log.error(what, detail, fields);
     else if (now < this.#quietUntil) this.#log.debug(what, fields);
     else {
       this.#log.error(`${what}; workers have died ${this.#deaths} times in a row`, detail, fields);
       this.#quietUntil = now + this.#pause;
-      this.#pause = Math.min(LONGEST_PAUSE, this.#pause * 2);
+      this.#pause = Math.min(MAX_PAUSE_MS, this.#pause * 2);
     }
   }
 
   /** Whether workers die in a series, so that single workers are not worth a line. */
   isFlood(now: number): boolean {
-    return now < this.#quietUntil + QUIET_FOR;
+    return now < this.#quietUntil + QUIET_MS;
   }
 }

@@ -4,16 +4,16 @@
 import type { HeldRequest } from "../../ipc/request-report.ts";
 
 /** Number of consecutive deaths that must have a request in common. */
-export const DEATHS = 3;
+export const SUSPECT_DEATHS = 3;
 
-/** Deaths further apart than this, in milliseconds, are unrelated. */
-const WITHIN = 600_000;
+/** Deaths further apart than this are unrelated. */
+const RELATED_WITHIN_MS = 600_000;
 
 /** On a busy server the same requests are in flight at every death: more than this many in common prove nothing. */
-const MOST_SUSPECTS = 3;
+const MAX_SUSPECTS = 3;
 
-/** Minimum interval between reports of the same suspicion, in milliseconds. */
-const TELL_EVERY = 60_000;
+/** Minimum interval between two reports of the same suspects. */
+const REPORT_INTERVAL_MS = 60_000;
 
 interface Death {
   readonly at: number;
@@ -22,8 +22,8 @@ interface Death {
 
 export class CrashSuspects {
   #deaths: Death[] = [];
-  #told = "";
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #reported = "";
+  #reportedAt = Number.NEGATIVE_INFINITY;
 
   /**
    * Records an unexpected death. Returns the suspected requests, as `GET /path`, if they should be reported now.
@@ -33,14 +33,16 @@ export class CrashSuspects {
    */
   died(requests: readonly HeldRequest[], now: number): readonly string[] {
     const paths = new Set(requests.map(nameOf));
-    this.#deaths = [...this.#deaths, { at: now, paths }].filter(({ at }) => now - at < WITHIN).slice(-DEATHS);
-    if (this.#deaths.length < DEATHS) return [];
+    this.#deaths = [...this.#deaths, { at: now, paths }]
+      .filter(({ at }) => now - at < RELATED_WITHIN_MS)
+      .slice(-SUSPECT_DEATHS);
+    if (this.#deaths.length < SUSPECT_DEATHS) return [];
     const common = [...paths].filter((path) => this.#deaths.every((death) => death.paths.has(path)));
-    if (common.length === 0 || common.length > MOST_SUSPECTS) return [];
+    if (common.length === 0 || common.length > MAX_SUSPECTS) return [];
     const text = common.sort().join(" ");
-    if (text === this.#told && now - this.#toldAt < TELL_EVERY) return [];
-    this.#told = text;
-    this.#toldAt = now;
+    if (text === this.#reported && now - this.#reportedAt < REPORT_INTERVAL_MS) return [];
+    this.#reported = text;
+    this.#reportedAt = now;
     return common;
   }
 }

@@ -65,7 +65,7 @@ export class Logs {
   reopen(configs: readonly Config[]): Outcome {
     const files = [...new Set(configs.flatMap((config) => logFiles(this.targets(config))))];
     if (files.length === 0)
-      return { ok: true, message: "there is no log file: the log is the standard error" };
+      return { ok: true, message: "nothing to reopen: the log is standard error, not a file" };
     this.errors.reopen();
     try {
       for (const config of configs) this.prepare(config);

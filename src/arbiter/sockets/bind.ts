@@ -1,8 +1,7 @@
 /**
- * Binding: the arbiter makes the listening sockets and holds them until it is told to stop, so that a
- * connection waits in the kernel while workers boot, come and go. It never accepts one itself.
+ * Binds the listening sockets. The arbiter holds them until it stops, so that connections wait in the kernel while
+ * workers boot and are replaced. It accepts none itself.
  */
-
 import { lstatSync, statSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import { dirname, resolve } from "node:path";
@@ -20,24 +19,21 @@ import {
 } from "../../system/unix-socket.ts";
 import { bindSocket, closeSocket, listenWithoutAccepting } from "./open-socket.ts";
 
-/** A bound socket, as data: an upgrade hands it to the next arbiter. */
+/** A bound socket, as data: an upgrade passes it to the new arbiter. */
 export interface Listener {
   readonly descriptor: number;
-  /** For people: `http://127.0.0.1:8000`, `unix:/run/app.sock`. The port is the one that the system chose. */
+  /** For messages: `http://127.0.0.1:8000`, `unix:/run/app.sock`. For port 0, the port that the system chose. */
   readonly url: string;
-  /** systemd bound it. */
+  /** Bound by systemd. */
   readonly activated?: true;
-  /** The file of a Unix socket that the server made, and has to remove; its path is absolute. */
+  /** The file of a Unix socket that the server created and must remove; an absolute path. */
   readonly file?: SocketFile;
 }
 
-/** What stands in the place of a Unix socket's file: nothing, another server's socket, or something else. */
+/** What is in place of a Unix socket's file: nothing, another server's socket, or something else. */
 export type FileLoss = "removed" | "another socket" | "no socket";
 
-/**
- * Why no client reaches a Unix socket by its path any more; undefined while its file is in place, and for a socket
- * without one.
- */
+/** Why clients cannot reach a Unix socket by its path; undefined if its file is in place or it has none. */
 export function fileLoss({ file }: Listener): FileLoss | undefined {
   if (file === undefined) return undefined;
   if (hasName(file)) return undefined;
@@ -46,39 +42,40 @@ export function fileLoss({ file }: Listener): FileLoss | undefined {
   return there.isSocket() ? "another socket" : "no socket";
 }
 
-/** Removes the file of a Unix socket, if it is still the one that was made. */
+/** Removes the file of a Unix socket unless another file has replaced it. */
 export function removeSocketFile(listener: Listener): void {
   if (listener.file !== undefined && fileLoss(listener) === undefined) unlinkSync(listener.file.path);
 }
 
 /**
- * Closes a socket while workers still finish what they have: the kernel goes on queueing connections as long as any
- * process holds it, whether anybody accepts them or not. Its file goes first, unless it is `shared` with another arbiter
- * or somebody has replaced it.
+ * Closes a socket while workers still finish their requests: the kernel queues connections as long as any process holds
+ * it, even if none accepts. Removes its file first, unless it was replaced.
+ *
+ * @param isShared another arbiter has the same socket: leave the file
  */
-export function releaseSocket(listener: Listener, shared: boolean): void {
-  if (!shared) removeSocketFile(listener);
+export function releaseSocket(listener: Listener, isShared: boolean): void {
+  if (!isShared) removeSocketFile(listener);
   closeSocket(listener.descriptor);
 }
 
-/** Nobody may connect but the owner, until the file has the mode it was asked to have. */
+/** Only the owner may connect until the file has its configured mode. */
 const UMASK_BEFORE_MODE = 0o177;
 
 export interface BindOptions {
-  /** For the files of Unix sockets. */
+  /** Owner and mode of Unix sockets. */
   readonly ownership?: SocketOwnership | undefined;
   /**
-   * Other servers may bind the same TCP addresses (SO_REUSEPORT), if they say so too. Such a socket listens from its
-   * first worker on: it gets a share of the connections at once, which the other servers can answer while this one boots.
+   * Let other servers that set it too bind the same TCP addresses (SO_REUSEPORT). Such a socket listens only from its
+   * first worker on: once it listens it gets a share of the connections, which until then the other servers accept.
    */
   readonly reusePort?: boolean;
-  /** How many connections may wait until a worker accepts them. */
+  /** Maximum number of connections that wait to be accepted. */
   readonly backlog: number;
 }
 
 /**
- * Binds every address and listens on it, or none. From here on clients wait instead of being refused.
- * @throws FatalError (failure) that names the address, what is wrong and what to do.
+ * Binds and listens on all addresses, or none. From then on clients wait instead of being refused.
+ * @throws FatalError (failure) with the address, the reason and the remedy
  */
 export async function bindAll(addresses: readonly Address[], options: BindOptions): Promise<Listener[]> {
   const listeners: Listener[] = [];
@@ -98,8 +95,8 @@ export async function bindAll(addresses: readonly Address[], options: BindOption
 }
 
 /**
- * Binds a Unix socket that clients cannot reach any more once more, at the same path. The old socket is left as it is.
- * @throws FatalError (failure) when it cannot, and when something else than a dead socket is in the place of the file
+ * Binds an unreachable Unix socket anew at its path. Leaves the old socket as it is.
+ * @throws FatalError (failure) if it cannot be bound, or if anything but a dead socket is at its path
  */
 export async function bindAgain(lost: Listener, options: BindOptions): Promise<Listener> {
   const { file, url } = lost;
@@ -117,20 +114,20 @@ async function bindTcp(
   { reusePort = false, backlog }: BindOptions,
   before: readonly Listener[],
 ): Promise<Listener> {
-  const shown = formatAddress(address);
-  const host = net.isIP(address.host) === 0 ? await resolveHost(address.host, shown) : address.host;
-  // `[::]:80` takes the IPv4 side too, unless that is bound on its own.
+  const label = formatAddress(address);
+  const host = net.isIP(address.host) === 0 ? await resolveHost(address.host, label) : address.host;
+  // `[::]:80` also accepts IPv4, unless an IPv4 address with this port is bound separately.
   const ipv6Only =
     net.isIPv6(host) &&
     all.some((other) => other.kind === "tcp" && other.port === address.port && net.isIPv4(other.host));
-  const reasons = reusePort ? { ...TCP_TROUBLE, ...REUSE_TROUBLE } : TCP_TROUBLE;
-  const trouble = (code: string): FatalError => {
+  const reasons = reusePort ? { ...TCP_ERRORS, ...REUSE_PORT_ERRORS } : TCP_ERRORS;
+  const bindError = (code: string): FatalError => {
     const twin =
       code === "EADDRINUSE" ? before.find((other) => overlaps(other, host, address.port)) : undefined;
-    return cannotBind(shown, twin === undefined ? (reasons[code] ?? code) : namedTwice(twin));
+    return cannotBind(label, twin === undefined ? (reasons[code] ?? code) : alreadyBound(twin));
   };
-  const socket = bindSocket({ host, port: address.port, ipv6Only, reusePort }, trouble);
-  if (!reusePort) await listenWithoutAccepting(socket.fd, backlog, trouble);
+  const socket = bindSocket({ host, port: address.port, ipv6Only, reusePort }, bindError);
+  if (!reusePort) await listenWithoutAccepting(socket.fd, backlog, bindError);
   const bound: Address = { kind: "tcp", host, port: socket.port };
   const url = `http://${formatAddress(bound)}`;
   return { descriptor: socket.fd, url };
@@ -138,42 +135,43 @@ async function bindTcp(
 
 const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 
-/** Whether a socket that is bound has the port of `host` as well: it is the same address, or one of them is all. */
+/** Whether a bound socket has the same port, and the same address or one of the two is a wildcard. */
 function overlaps({ url }: Listener, host: string, port: number): boolean {
   if (!url.startsWith("http://")) return false;
-  const { hostname, port: taken } = new URL(url);
-  const other = hostname.replace(/^\[|\]$/g, "");
-  // A URL leaves out port 80.
-  return Number(taken || 80) === port && (other === host || WILDCARDS.has(other) || WILDCARDS.has(host));
+  const { hostname, port: boundPort } = new URL(url);
+  const boundHost = hostname.replace(/^\[|\]$/g, "");
+  // A URL omits port 80.
+  if (Number(boundPort || 80) !== port) return false;
+  return boundHost === host || WILDCARDS.has(boundHost) || WILDCARDS.has(host);
 }
 
-function namedTwice({ url }: Listener): string {
-  return `bind names it twice, ${url.replace("http://", "")} has it already; leave one of them out`;
+function alreadyBound({ url }: Listener): string {
+  return `bind contains it twice, ${url.replace("http://", "")} has it already; remove one of them`;
 }
 
-const TCP_TROUBLE: { readonly [code: string]: string } = {
-  EADDRINUSE: "the port is taken; stop the other server or choose another port",
+const TCP_ERRORS: { readonly [code: string]: string } = {
+  EADDRINUSE: "the port is in use; stop the other server or choose another port",
   EACCES: "no permission; ports below 1024 need root or CAP_NET_BIND_SERVICE",
   EADDRNOTAVAIL: "this machine has no such address",
-  EAFNOSUPPORT: "this machine has no addresses of this family",
+  EAFNOSUPPORT: "this machine does not support this address family",
 };
 
-const REUSE_TROUBLE: { readonly [code: string]: string } = {
-  EADDRINUSE: "the port is taken by a server without --reuse-port, or by one of another user",
-  ENOTSUP: "this system does not share a port out among servers: leave --reuse-port out",
+const REUSE_PORT_ERRORS: { readonly [code: string]: string } = {
+  EADDRINUSE: "the port is in use by a server without --reuse-port, or by another user's server",
+  ENOTSUP: "this system cannot share a port among servers; remove --reuse-port",
 };
 
-/** The IPv4 address where there is one: that is what `localhost` means to most clients' configuration. */
-async function resolveHost(host: string, shown: string): Promise<string> {
+/** Prefers IPv4, which is what most clients' configurations mean by `localhost`. */
+async function resolveHost(host: string, label: string): Promise<string> {
   try {
     const { lookup } = await import("node:dns/promises");
     const found = await lookup(host, { all: true });
     const chosen = found.find((entry) => entry.family === 4) ?? found[0];
     if (chosen !== undefined) return chosen.address;
   } catch (error) {
-    throw cannotBind(shown, `the host name ${host} is not known`, error);
+    throw cannotBind(label, `cannot resolve the host name ${host}`, error);
   }
-  throw cannotBind(shown, `the host name ${host} has no address`);
+  throw cannotBind(label, `the host name ${host} has no address`);
 }
 
 async function bindUnix(
@@ -182,33 +180,33 @@ async function bindUnix(
   before: readonly Listener[],
 ): Promise<Listener> {
   const absolute = resolve(path);
-  const shown = `unix:${path}`;
+  const label = `unix:${path}`;
   const bytes = Buffer.byteLength(absolute);
   if (bytes > SOCKET_PATH_MAX) {
-    throw cannotBind(shown, `the path is too long: ${bytes} bytes, the system allows ${SOCKET_PATH_MAX}`);
+    throw cannotBind(label, `the path is too long: ${bytes} bytes, the system allows ${SOCKET_PATH_MAX}`);
   }
   const folder = statSync(dirname(absolute), { throwIfNoEntry: false });
-  if (folder?.isDirectory() !== true) throw cannotBind(shown, `there is no folder ${dirname(absolute)}`);
+  if (folder?.isDirectory() !== true) throw cannotBind(label, `there is no folder ${dirname(absolute)}`);
   const twin = before.find(({ file }) => file?.path === absolute);
-  if (twin !== undefined) throw cannotBind(shown, namedTwice(twin));
-  const trouble = (code: string): FatalError => cannotBind(shown, UNIX_TROUBLE[code] ?? code, code);
-  const open = (): { fd: number } => bindSocket({ path: absolute }, trouble);
-  const make = (): { fd: number } =>
-    ownership?.mode === undefined ? open() : withUmask(UMASK_BEFORE_MODE, open);
-  await removeStale(absolute, shown);
+  if (twin !== undefined) throw cannotBind(label, alreadyBound(twin));
+  const bindError = (code: string): FatalError => cannotBind(label, UNIX_ERRORS[code] ?? code, code);
+  const bind = (): { fd: number } => bindSocket({ path: absolute }, bindError);
+  const bindPrivately = (): { fd: number } =>
+    ownership?.mode === undefined ? bind() : withUmask(UMASK_BEFORE_MODE, bind);
+  await removeStale(absolute, label);
   let socket: { fd: number };
   try {
-    socket = make();
+    socket = bindPrivately();
   } catch (error) {
     if ((error as FatalError).cause !== "EADDRINUSE") throw error;
-    // Another server has started at the same moment: it is told from what is left of a dead one by trying.
-    await removeStale(absolute, shown);
-    socket = make();
+    // The path was taken meanwhile: if by a live server that starts at the same time, removeStale throws.
+    await removeStale(absolute, label);
+    socket = bindPrivately();
   }
   const { dev, ino } = lstatSync(absolute);
-  const listener = { descriptor: socket.fd, url: shown, file: { path: absolute, dev, ino } };
+  const listener = { descriptor: socket.fd, url: label, file: { path: absolute, dev, ino } };
   try {
-    await listenWithoutAccepting(socket.fd, backlog, trouble);
+    await listenWithoutAccepting(socket.fd, backlog, bindError);
     if (ownership !== undefined) ownSocket(absolute, ownership);
   } catch (error) {
     releaseSocket(listener, false);
@@ -217,31 +215,34 @@ async function bindUnix(
   return listener;
 }
 
-const UNIX_TROUBLE: { readonly [code: string]: string } = {
-  EADDRINUSE: "the path is taken; remove it or choose another",
-  EACCES: "no permission to make a file in this folder",
+const UNIX_ERRORS: { readonly [code: string]: string } = {
+  EADDRINUSE: "the path is in use; remove it or choose another",
+  EACCES: "no permission to create a file in this folder",
 };
 
-/** How often, and after how many milliseconds, a socket that refuses is tried again: its server may be about to listen. */
-const STALE_TRIES = 20;
-const STALE_PAUSE = 50;
+/** A socket that refuses connections is tried again: its server may be about to listen. */
+const MAX_CONNECT_ATTEMPTS = 20;
+const CONNECT_RETRY_MS = 50;
 
-/** Removes the file of a socket that nobody has open: one that refuses a connection, and no other. */
-async function removeStale(path: string, shown: string): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    const there = lstatSync(path, { throwIfNoEntry: false });
-    if (there === undefined) return;
-    if (!there.isSocket()) throw cannotBind(shown, "the path is taken by something that is no socket");
+/** Removes the file of a dead socket, which is one that refuses connections. Throws if anything else is at the path. */
+async function removeStale(path: string, label: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return;
+    if (!stats.isSocket()) throw cannotBind(label, "the path exists and is not a socket");
     const outcome = await tryConnecting(path);
     if (outcome === "ENOENT") return;
-    const listens = outcome === "connected" || outcome === "EAGAIN";
-    if (!listens && outcome !== "ECONNREFUSED") {
-      throw cannotBind(shown, `the socket that is there cannot be tried: ${outcome}`);
+    const isListening = outcome === "connected" || outcome === "EAGAIN";
+    if (!isListening && outcome !== "ECONNREFUSED") {
+      throw cannotBind(
+        label,
+        `cannot connect to the socket at this path to see whether a server uses it: ${outcome}`,
+      );
     }
-    if (listens || tries === STALE_TRIES) {
-      throw cannotBind(shown, "another server listens on it; stop it or choose another path");
+    if (isListening || attempt === MAX_CONNECT_ATTEMPTS) {
+      throw cannotBind(label, "another server listens on it; stop it or choose another path");
     }
-    if (isAboutToListen(path) ?? tries < 2) await pause(STALE_PAUSE);
-    else discard({ path, dev: there.dev, ino: there.ino });
+    if (isAboutToListen(path) ?? attempt < 2) await pause(CONNECT_RETRY_MS);
+    else discard({ path, dev: stats.dev, ino: stats.ino });
   }
 }

@@ -1,18 +1,16 @@
 /**
- * The listening sockets as long as this arbiter holds them. Each is let go once, as soon as nobody here will accept on
- * it any more, and its file goes with it only if no other arbiter serves the same socket.
+ * The listening sockets that this arbiter holds. Each is released once, as soon as no worker of this arbiter will accept
+ * on it any more. Its file is removed unless another arbiter serves the same socket.
  *
- * When somebody removes the file of a Unix socket, no client reaches the server by it any more, though every process
- * still has the socket open. A reload binds it again: the new generation accepts on the new socket, the old one keeps
- * the old socket until it has drained, and if the reload fails the new socket goes again.
+ * If the file of a Unix socket is removed, clients cannot reach the server any more, although every process still has
+ * the socket open. A reload binds it again: the new generation accepts on the new socket, the old one keeps the old
+ * socket until it has drained. If the reload fails, the new socket is released.
  */
 import { type FileLoss, fileLoss, type Listener, releaseSocket, removeSocketFile } from "./bind.ts";
 
-/** Who else serves the same sockets. */
-export interface Neighbours {
-  /** The arbiter before this one. */
+/** Whether other arbiters serve the same sockets, during an upgrade. */
+export interface OtherArbiters {
   hasPredecessor(): boolean;
-  /** The arbiter that follows this one. */
   hasSuccessor(): boolean;
 }
 
@@ -22,7 +20,7 @@ export interface LostSocket {
   readonly loss: FileLoss;
 }
 
-/** Sockets of which some have been bound again. */
+/** The sockets after some have been bound again. */
 interface Renewal {
   readonly listeners: readonly Listener[];
   /** The first generation that accepts on them; `Infinity` until one begins. */
@@ -30,35 +28,35 @@ interface Renewal {
 }
 
 export class Listeners {
-  readonly #neighbours: Neighbours;
-  /** What the generation that serves accepts on. */
+  readonly #otherArbiters: OtherArbiters;
+  /** The sockets of the serving generation. */
   #listeners: readonly Listener[] = [];
-  /** What the next one accepts on, where that is something else. */
+  /** The sockets of the next generation, if they differ. */
   #renewal: Renewal | undefined;
-  /** What the arbiter before this one has, too. */
+  /** The sockets that the predecessor has too. */
   #inherited: readonly Listener[] = [];
   readonly #released = new Set<Listener>();
 
-  constructor(neighbours: Neighbours) {
-    this.#neighbours = neighbours;
+  constructor(otherArbiters: OtherArbiters) {
+    this.#otherArbiters = otherArbiters;
   }
 
-  /** What a new arbiter is handed. */
+  /** The sockets for a new generation, or a new arbiter. */
   get listeners(): readonly Listener[] {
     return this.#renewal?.listeners ?? this.#listeners;
   }
 
-  /** For people. */
+  /** For messages. */
   get urls(): string[] {
     return this.#listeners.map(({ url }) => url);
   }
 
-  /** Another arbiter serves the same sockets. */
+  /** Whether another arbiter serves the same sockets. */
   get isShared(): boolean {
-    return this.#neighbours.hasPredecessor() || this.#neighbours.hasSuccessor();
+    return this.#otherArbiters.hasPredecessor() || this.#otherArbiters.hasSuccessor();
   }
 
-  /** What a worker of the generation inherits. */
+  /** The descriptors that a worker of the generation inherits. */
   descriptorsOf(generation: number): number[] {
     const renewal = this.#renewal;
     const listeners =
@@ -66,7 +64,7 @@ export class Listeners {
     return listeners.map(({ descriptor }) => descriptor);
   }
 
-  /** Asks the system. Nothing while another arbiter has the same sockets: it may have bound them again. */
+  /** Checks which sockets clients cannot reach. None while another arbiter has them too: it may have bound them again. */
   lost(): LostSocket[] {
     if (this.isShared) return [];
     return this.#listeners.flatMap((listener, index) => {
@@ -76,15 +74,15 @@ export class Listeners {
     });
   }
 
-  /** @param inherited those that the arbiter before this one has, too */
+  /** @param inherited the sockets that the predecessor has too */
   hold(listeners: readonly Listener[], inherited: readonly Listener[] = []): void {
     this.#listeners = listeners;
     this.#inherited = inherited;
   }
 
   /**
-   * Binds the sockets again whose files are gone, for the generation that begins next.
-   * @throws what `bind` throws; everything is as before then
+   * Binds the sockets again whose files are gone, for the next generation.
+   * @throws what `bind` throws; then nothing has changed
    */
   async renew(bind: (lost: Listener) => Promise<Listener>): Promise<void> {
     const before = this.listeners;
@@ -102,17 +100,17 @@ export class Listeners {
     this.#renewal = { listeners: renewed, since: Number.POSITIVE_INFINITY };
   }
 
-  /** A generation begins. */
+  /** A generation has begun. */
   begun(generation: number): void {
     if (this.#renewal !== undefined) this.#renewal.since = Math.min(this.#renewal.since, generation);
   }
 
-  /** The reload for which sockets were bound again does not begin. */
+  /** The reload for which sockets were renewed did not begin. */
   withdrawn(): void {
     if (this.#renewal?.since === Number.POSITIVE_INFINITY) this.#undoRenewal();
   }
 
-  /** A generation serves, and none before it will have another worker. */
+  /** A generation serves, and no earlier one gets further workers. */
   established(generation: number): void {
     const renewal = this.#renewal;
     if (renewal === undefined || generation < renewal.since) return;
@@ -121,7 +119,7 @@ export class Listeners {
     this.#renewal = undefined;
   }
 
-  /** The newest generation has failed: `generation` serves on. */
+  /** The newest generation has failed; `generation` continues to serve. */
   abandoned(generation: number): void {
     const { since = Number.POSITIVE_INFINITY } = this.#renewal ?? {};
     if (since !== Number.POSITIVE_INFINITY && generation < since) this.#undoRenewal();
@@ -133,16 +131,16 @@ export class Listeners {
   }
 
   /**
-   * The workers have been told to stop, and none will follow. Whoever knocks from now on is refused as soon as the last
-   * of them has closed its own end, and can try another server, instead of waiting for an answer that never comes.
+   * Releases all sockets, once the workers have been told to stop and no more will start. When the last worker has closed
+   * its own descriptor, new clients are refused and can try another server, instead of waiting in vain.
    */
   release(): void {
     this.#release(this.#all, []);
   }
 
-  /** The arbiter ends: no file of a socket that only it served is left. */
+  /** Removes the socket files at the arbiter's end, except those that another arbiter serves. */
   removeFiles(): void {
-    for (const listener of this.#all) if (!this.#isSharedOne(listener)) removeSocketFile(listener);
+    for (const listener of this.#all) if (!this.#hasOtherOwner(listener)) removeSocketFile(listener);
   }
 
   get #all(): readonly Listener[] {
@@ -153,12 +151,13 @@ export class Listeners {
     for (const listener of listeners) {
       if (kept.includes(listener) || this.#released.has(listener)) continue;
       this.#released.add(listener);
-      releaseSocket(listener, this.#isSharedOne(listener));
+      releaseSocket(listener, this.#hasOtherOwner(listener));
     }
   }
 
-  #isSharedOne(listener: Listener): boolean {
-    const { hasPredecessor, hasSuccessor } = this.#neighbours;
+  /** Whether another arbiter serves this socket. */
+  #hasOtherOwner(listener: Listener): boolean {
+    const { hasPredecessor, hasSuccessor } = this.#otherArbiters;
     return hasSuccessor() || (this.#inherited.includes(listener) && hasPredecessor());
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Listening sockets of which this process accepts nothing. Node binds without listening in one way or another in every
- * version: by the public BoundSocket, by the function behind `listen` before that, and, to share a port before Node
- * could, by libc. A second handle on the same descriptor then listens: the kernel queues connections, and the workers,
- * which inherit the descriptor, accept them.
+ * Binds sockets, and listens without accepting. How to bind without listening depends on the version of Node: with the
+ * public BoundSocket, before it with the internal function behind `listen`, and with libc to share a port before Node
+ * could. A second handle on the same descriptor then listens: the kernel queues connections, and the workers, which
+ * inherit the descriptor, accept them.
  */
 import { closeSync } from "node:fs";
 import net from "node:net";
@@ -11,18 +11,18 @@ import { ExitCode, FatalError } from "../../errors.ts";
 import { bindReusable } from "../../native/reusable-socket.ts";
 
 export interface TcpBindAddress {
-  /** An address, not a name. */
+  /** An IP address, not a host name. */
   readonly host: string;
   readonly port: number;
   readonly ipv6Only: boolean;
-  /** Others may bind it too, if they say so (SO_REUSEPORT). */
+  /** Let other sockets that set it too bind the same address (SO_REUSEPORT). */
   readonly reusePort: boolean;
 }
 
 export type BindAddress = TcpBindAddress | { readonly path: string };
 
-/** What is used of node's handles; the public BoundSocket and the older undocumented one. */
-interface OldHandle {
+/** The parts of Node's handles that are used here: the older undocumented handle, and the public BoundSocket. */
+interface InternalHandle {
   readonly fd: number;
   getsockname?(address: { port?: number }): number;
   unref(): void;
@@ -41,22 +41,22 @@ const raw = net as unknown as {
     family: number,
     fd: undefined,
     flags: number,
-  ): OldHandle | number;
+  ): InternalHandle | number;
 };
 
-/** Handles that have bound a socket, by its descriptor. */
+/** The handles that bound the sockets, by descriptor. */
 const bound = new Map<number, { close(): void }>();
 
 /**
- * Handles whose descriptor another handle has closed. They are held for good: one that is collected closes the
- * descriptor of that number, which is somebody else's by then.
+ * Handles whose descriptor another handle has closed. Keep them forever: a handle that is collected closes its
+ * descriptor number, which may be in use again.
  */
-const spent: unknown[] = [];
+const closedElsewhere: unknown[] = [];
 
-/** Servers that listen and never accept, by their descriptors. */
+/** Servers that listen and never accept, by descriptor. */
 const listening = new Map<number, net.Server>();
 
-/** The handle below a server, as far as it is used. */
+/** The part of a server's internal handle that is used here. */
 interface ServerHandle {
   readStart(): number;
   readStop(): number;
@@ -66,22 +66,24 @@ interface ServerHandle {
 const IPV6_ONLY = 1;
 const REUSE_PORT = 2;
 
-/** The first Node whose TCP sockets know SO_REUSEPORT. */
-const REUSE_SINCE = [22, 12] as const;
+/** The first Node that supports SO_REUSEPORT for TCP. */
+const REUSE_PORT_SINCE = [22, 12] as const;
 
 /**
- * Binds without listening. `trouble` makes the error from a system error code.
- * @throws FatalError (usage) where the port cannot be shared for want of a newer Node.
+ * Binds without listening.
+ *
+ * @param bindError creates the error to throw from a system error code
+ * @throws FatalError (usage) if this Node cannot share a port
  */
 export function bindSocket(
   address: BindAddress,
-  trouble: (code: string) => Error,
+  bindError: (code: string) => Error,
 ): { fd: number; port: number } {
   const { BoundSocket } = raw;
-  if ("reusePort" in address && address.reusePort && !knowsReusePort()) {
-    return openByLibc(address, trouble);
+  if ("reusePort" in address && address.reusePort && !supportsReusePort()) {
+    return bindWithLibc(address, bindError);
   }
-  // The first releases of BoundSocket bind no paths.
+  // The first releases of BoundSocket cannot bind paths.
   if (BoundSocket !== undefined && "isPipe" in BoundSocket.prototype) {
     try {
       const socket = new BoundSocket(address);
@@ -90,7 +92,7 @@ export function bindSocket(
       const local = socket.address();
       return { fd, port: typeof local === "object" ? local.port : 0 };
     } catch (error) {
-      throw trouble((error as NodeJS.ErrnoException).code ?? String(error));
+      throw bindError((error as NodeJS.ErrnoException).code ?? String(error));
     }
   }
   const handle =
@@ -103,30 +105,34 @@ export function bindSocket(
           undefined,
           (address.ipv6Only ? IPV6_ONLY : 0) | (address.reusePort ? REUSE_PORT : 0),
         );
-  if (typeof handle === "number") throw trouble(getSystemErrorName(handle));
+  if (typeof handle === "number") throw bindError(getSystemErrorName(handle));
   bound.set(handle.fd, handle);
   handle.unref();
-  // A taken port shows when the name is asked for, not when it is bound.
+  // libuv reports a port in use only here, not when it binds.
   const name: { port?: number } = {};
   const error = handle.getsockname?.(name) ?? 0;
-  if (error !== 0) throw trouble(getSystemErrorName(error));
+  if (error !== 0) throw bindError(getSystemErrorName(error));
   return { fd: handle.fd, port: name.port ?? 0 };
 }
 
-function knowsReusePort(version = process.versions.node): boolean {
+function supportsReusePort(version = process.versions.node): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
-  const [since, from] = REUSE_SINCE;
-  return major > since ? major !== 23 || minor > 0 : major === since && minor >= from;
+  const [firstMajor, firstMinor] = REUSE_PORT_SINCE;
+  // In the 23 line, 23.1 is the first.
+  return major > firstMajor ? major !== 23 || minor > 0 : major === firstMajor && minor >= firstMinor;
 }
 
-function openByLibc(address: TcpBindAddress, trouble: (code: string) => Error): { fd: number; port: number } {
+function bindWithLibc(
+  address: TcpBindAddress,
+  bindError: (code: string) => Error,
+): { fd: number; port: number } {
   try {
     return bindReusable(address);
   } catch (error) {
     const { syscall, code = "" } = error as NodeJS.ErrnoException;
-    if (syscall !== undefined) throw trouble(code);
+    if (syscall !== undefined) throw bindError(code);
     throw new FatalError(
-      `reuse-port takes Node ${REUSE_SINCE.join(".")} or newer, or the package koffi on Linux: this is Node ${process.versions.node}`,
+      `reuse-port needs Node ${REUSE_PORT_SINCE.join(".")} or newer, or the package koffi on Linux; this is Node ${process.versions.node}`,
       ExitCode.usage,
       { cause: error },
     );
@@ -134,27 +140,27 @@ function openByLibc(address: TcpBindAddress, trouble: (code: string) => Error): 
 }
 
 /**
- * Has the kernel queue connections on a bound socket until a worker accepts them. This process accepts none: it stops
- * polling in the same turn. That takes a second handle, since the one that has bound goes on accepting whatever it is told.
+ * Makes the kernel queue connections on a bound socket until a worker accepts them. This process accepts none: it stops
+ * polling in the same turn. That needs a second handle, since the handle that bound the socket cannot stop accepting.
  *
- * @param fd what `bindSocket` gave
- * @param backlog how many connections may wait (gunicorn: `backlog`)
- * @param trouble makes the error from a system error code: a taken TCP port may show only here
+ * @param fd from `bindSocket`
+ * @param backlog maximum number of waiting connections
+ * @param bindError creates the error to throw from a system error code: a TCP port in use may be reported only here
  */
 export async function listenWithoutAccepting(
   fd: number,
   backlog: number,
-  trouble: (code: string) => Error,
+  bindError: (code: string) => Error,
 ): Promise<void> {
   const server = net.createServer();
   const listens = new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(trouble(error.code ?? error.message)));
+    server.once("error", (error: NodeJS.ErrnoException) => reject(bindError(error.code ?? error.message)));
     server.once("listening", resolve);
   });
-  // The backlog is read from the second argument: `listen({ fd, backlog })` ignores it.
+  // Node ignores the backlog of `listen({ fd, backlog })`.
   server.listen({ fd }, backlog as never);
   const handle = (server as unknown as { _handle: ServerHandle | null })._handle;
-  // Before `readStart` there is nothing to stop.
+  // `readStop` has no effect before `readStart`.
   handle?.readStart();
   handle?.readStop();
   await listens;
@@ -163,8 +169,8 @@ export async function listenWithoutAccepting(
 }
 
 /**
- * Closes a descriptor that `bindSocket` gave, or that this process inherited. The file of a Unix socket that listens
- * stays: only the handle that has bound it would remove it.
+ * Closes a descriptor from `bindSocket`, or an inherited one. Leaves the file of a listening Unix socket: only the handle
+ * that bound it would remove it.
  */
 export function closeSocket(fd: number): void {
   const server = listening.get(fd);
@@ -173,7 +179,7 @@ export function closeSocket(fd: number): void {
   bound.delete(fd);
   if (server !== undefined) {
     server.close();
-    spent.push(handle);
+    closedElsewhere.push(handle);
   } else if (handle !== undefined) handle.close();
   else closeSync(fd);
 }

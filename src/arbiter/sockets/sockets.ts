@@ -1,7 +1,4 @@
-/**
- * Where the listening sockets come from, unless the arbiter that this one follows hands them over: from
- * systemd, or they are bound here.
- */
+/** Obtains the listening sockets: from the previous arbiter in an upgrade, from systemd, or by binding them. */
 import { fstatSync } from "node:fs";
 import type { Address } from "../../config/address.ts";
 import { ipAddress, socketTable } from "../../system/socket-table.ts";
@@ -10,8 +7,8 @@ import { type BindOptions, bindAgain, bindAll, fileLoss, type Listener } from ".
 import { closeSocket } from "./open-socket.ts";
 
 /**
- * The sockets that systemd handed over, else those that `bind` names.
- * @throws FatalError when what systemd promised is not there, or an address cannot be bound.
+ * Returns the sockets passed by systemd; without any, binds the addresses of `bind`.
+ * @throws FatalError if a socket that systemd announced is missing, or an address cannot be bound
  */
 export async function openSockets(
   bind: readonly Address[],
@@ -19,20 +16,19 @@ export async function openSockets(
 ): Promise<readonly Listener[]> {
   const activated = claimActivatedSockets();
   if (activated.length === 0) return await bindAll(bind, options);
-  return activated.map(({ fd }) => ({ descriptor: fd, url: socketName(fd), activated: true }));
+  return activated.map(({ fd }) => ({ descriptor: fd, url: socketUrl(fd), activated: true }));
 }
 
 /**
- * The sockets that the arbiter before this one handed over. One whose file is gone, so that no client reaches it, is
- * bound again.
- * @throws FatalError when it cannot be
+ * Takes over the sockets of the previous arbiter. Binds again those whose file is gone.
+ * @throws FatalError if one cannot be bound again
  */
 export async function adoptSockets(
-  handed: readonly Listener[],
+  inherited: readonly Listener[],
   options: BindOptions,
 ): Promise<readonly Listener[]> {
   return await Promise.all(
-    handed.map(async (listener) => {
+    inherited.map(async (listener) => {
       if (fileLoss(listener) === undefined) return listener;
       const renewed = await bindAgain(listener, options);
       closeSocket(listener.descriptor);
@@ -41,14 +37,14 @@ export async function adoptSockets(
   );
 }
 
-/** What a listening socket of another's making is called, for people. The kernel's tables of sockets know. */
-export function socketName(descriptor: number, root = "/"): string {
+/** Returns the URL of a listening socket that another program bound, from the kernel's socket tables. */
+export function socketUrl(descriptor: number, root = "/"): string {
   try {
     const inode = String(fstatSync(descriptor).ino);
     return (
-      unixName(socketTable(root, "unix"), inode) ??
-      tcpName(socketTable(root, "tcp"), inode) ??
-      tcpName(socketTable(root, "tcp6"), inode) ??
+      unixUrl(socketTable(root, "unix"), inode) ??
+      tcpUrl(socketTable(root, "tcp"), inode) ??
+      tcpUrl(socketTable(root, "tcp6"), inode) ??
       `fd:${descriptor}`
     );
   } catch {
@@ -56,7 +52,7 @@ export function socketName(descriptor: number, root = "/"): string {
   }
 }
 
-function unixName(rows: string[][], inode: string): string | undefined {
+function unixUrl(rows: string[][], inode: string): string | undefined {
   const path = rows
     .find((row) => row[6] === inode)
     ?.slice(7)
@@ -64,7 +60,7 @@ function unixName(rows: string[][], inode: string): string | undefined {
   return path === undefined ? undefined : `unix:${path}`;
 }
 
-function tcpName(rows: string[][], inode: string): string | undefined {
+function tcpUrl(rows: string[][], inode: string): string | undefined {
   const [address, port] = rows.find((row) => row[9] === inode)?.[1]?.split(":") ?? [];
   if (address === undefined || port === undefined) return undefined;
   const host = ipAddress(address);

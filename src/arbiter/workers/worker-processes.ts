@@ -12,7 +12,7 @@ import type { AccessLogOptions } from "../../log/access-log.ts";
 import { processState } from "../../system/process-state.ts";
 import type { ArbiterEvent, Ending } from "../event.ts";
 import type { ArbiterLog } from "../logs/arbiter-log.ts";
-import { CrashSuspects, DEATHS } from "../logs/crash-suspects.ts";
+import { CrashSuspects, SUSPECT_DEATHS } from "../logs/crash-suspects.ts";
 import { averageConnections, excessConnections } from "../pool/balance.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { KillReason } from "../pool/reconcile.ts";
@@ -159,7 +159,7 @@ export class WorkerProcesses {
     const { now } = this.#pool;
     if (requests !== undefined) {
       const suspects = this.#suspects.died(requests, now);
-      if (suspects.length > 0) this.#dependencies.arbiterLog.suspected(suspects, DEATHS);
+      if (suspects.length > 0) this.#dependencies.arbiterLog.suspected(suspects, SUSPECT_DEATHS);
       return;
     }
     this.#journalUntil = now + JOURNAL_MS;

@@ -1,4 +1,4 @@
-/** Which requests are suspected of the crashes, as data. */
+/** The requests suspected of crashes, as data. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CrashSuspects } from "../../../src/arbiter/logs/crash-suspects.ts";
@@ -9,7 +9,7 @@ function held(...targets: string[]): HeldRequest[] {
   return targets.map((target) => ({ method: "GET", target, since: 0 }));
 }
 
-test("what was in flight in each of three deaths is suspected, without its query, once a minute", () => {
+test("requests in flight at each of three deaths are suspected, without their queries, once a minute", () => {
   const suspects = new CrashSuspects();
   assert.deepEqual(suspects.died(held("/a", "/poison?id=1"), 0), []);
   assert.deepEqual(suspects.died(held("/b", "/poison?id=2"), 100), []);
@@ -18,7 +18,7 @@ test("what was in flight in each of three deaths is suspected, without its query
   assert.deepEqual(suspects.died(held("/poison"), 60_200), ["GET /poison"]);
 });
 
-test("a death without it, or one long ago, ends the suspicion; another method is another request", () => {
+test("a death without the request, or long ago, ends the suspicion; another method is another request", () => {
   const suspects = new CrashSuspects();
   for (const at of [0, 100]) suspects.died(held("/poison"), at);
   assert.deepEqual(suspects.died(held("/other"), 200), []);
@@ -30,13 +30,13 @@ test("a death without it, or one long ago, ends the suspicion; another method is
   assert.deepEqual(suspects.died(held("/poison"), 700_200), ["GET /poison"]);
 });
 
-test("where much is in flight all the time, nothing is", () => {
+test("no request is suspected when many are in flight at every death", () => {
   const suspects = new CrashSuspects();
   for (const at of [0, 1, 2]) assert.deepEqual(suspects.died(held("/a", "/b", "/c", "/d"), at), []);
   assert.deepEqual(suspects.died([], 3), []);
 });
 
-test("of a worker is known what it told: the journal, or all it had at its end or when it was stuck", () => {
+test("a worker's requests are those of its journal, or the complete list reported at its end or when it was stuck", () => {
   const requests = new HeldRequests();
   const known = (): readonly HeldRequest[] | undefined => requests.list;
   assert.equal(known(), undefined);

@@ -1,4 +1,4 @@
-/** The error log of the built command: as JSON, to syslog, on disks and pipes that take nothing, under rotation. */
+/** The error log of the built command: as JSON, to syslog, to full disks and unread pipes, and during rotation. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -27,7 +27,7 @@ interface Entry {
 const THROWS = join(FIXTURES, "pool/throws.mjs");
 const ECHO = join(FIXTURES, "pool/echo.mjs");
 
-/** Every line of a log is an entry, or this fails. */
+/** Parses a log; fails unless every line is an entry. */
 function entries(log: string): Entry[] {
   assert.ok(log.endsWith("\n"));
   return log
@@ -41,7 +41,7 @@ function socketIn(context: TestContext): { path: string; bind: string } {
   return { path, bind: `unix:${path}` };
 }
 
-/** Asks with an id that a trusted proxy may have given; returns the status. */
+/** Sends a request with an id, as a trusted proxy does; returns the status. */
 async function askAs(socketPath: string, id: string, path: string): Promise<number | undefined> {
   const asking = request({ socketPath, path, headers: { "x-request-id": id }, agent: false }).end();
   const [answer] = (await once(asking, "response")) as [IncomingMessage];
@@ -49,7 +49,7 @@ async function askAs(socketPath: string, id: string, path: string): Promise<numb
   return answer.statusCode;
 }
 
-test("JSON: every line is an entry that says whose it is, from the first to the last", async (context) => {
+test("JSON: every line is an entry that names its process", async (context) => {
   const { path, bind } = socketIn(context);
   const command = startCommand(context, [THROWS, "-w", "2", "-b", bind, "--log-format", "json"]);
   await until("it serves", () => command.stderr.includes("Ready: generation 1"));
@@ -76,7 +76,7 @@ test("JSON: every line is an entry that says whose it is, from the first to the 
   for (const { time } of all) assert.equal(new Date(time).toISOString(), time);
 });
 
-test("text is coloured where somebody asks for it, and a pipe is no terminal", async (context) => {
+test("text is coloured on request, and not on a pipe by default", async (context) => {
   const plain = startCommand(context, [ECHO, "-b", "127.0.0.1:0"]);
   const colourful = startCommand(context, [ECHO, "-b", "127.0.0.1:0"], { env: { FORCE_COLOR: "1" } });
   await plain.ready();
@@ -87,7 +87,7 @@ test("text is coloured where somebody asks for it, and a pipe is no terminal", a
   assert.match(colourful.stderr, /\[\x1b\[32mINFO\x1b\[0m\] Shutting down: Master\n$/);
 });
 
-test("USR1 under load: each line once, whole, in the one file or the other", async (context) => {
+test("USR1 under load: each line appears once, whole, in the old file or the new one", async (context) => {
   const folder = temporaryFolder(context);
   const { path, bind } = socketIn(context);
   const log = join(folder, "error.log");
@@ -124,7 +124,7 @@ test("USR1 under load: each line once, whole, in the one file or the other", asy
   );
 });
 
-test("a full disk does not take the server down", async (context) => {
+test("a full disk does not stop the server", async (context) => {
   const { path, bind } = socketIn(context);
   const command = startCommand(context, [THROWS, "-w", "1", "-b", bind, "--error-logfile", "/dev/full"]);
   await until("it serves", async () => (await ask({ path }, "/")).status === 500);
@@ -136,7 +136,7 @@ test("a full disk does not take the server down", async (context) => {
   assert.equal((await command.end()).code, 0);
 });
 
-test("a pipe that nobody reads any more does not take the server down", async (context) => {
+test("a pipe without a reader does not stop the server", async (context) => {
   const { path, bind } = socketIn(context);
   const command = startCommand(context, [THROWS, "-w", "1", "-b", bind]);
   await command.ready();
@@ -144,12 +144,12 @@ test("a pipe that nobody reads any more does not take the server down", async (c
   command.process.stderr?.destroy();
   for (let request = 0; request < 20; request++) assert.equal((await ask({ path }, "/")).status, 500);
   command.kill("SIGTTIN");
-  await until("the arbiter, which logs it, has heard", () => command.workers().length === 2);
+  await until("the arbiter has handled it, which it logs", () => command.workers().length === 2);
   assert.ok(command.workers().includes(worker as number) && isAlive(worker as number));
   assert.equal((await command.end()).code, 0);
 });
 
-test("syslog over UDP: everybody's entries, beside the log itself", async (context) => {
+test("syslog over UDP gets the entries of all processes, as the log does", async (context) => {
   const { path, bind } = socketIn(context);
   const { port, received } = await receiveUdp(context);
   const to = ["--log-syslog", "--log-syslog-to", `udp://127.0.0.1:${port}`];
@@ -169,7 +169,7 @@ test("syslog over UDP: everybody's entries, beside the log itself", async (conte
   assert.ok(command.lines(/Shutting down: Master/).length === 1);
 });
 
-test("the access log goes to syslog too, file or not, unless it is kept out", async (context) => {
+test("the access log goes to syslog too, with or without a file, unless disabled", async (context) => {
   const receiver = await StreamReceiver.start(context);
   const folder = temporaryFolder(context);
   const [path, file] = [join(folder, "app.sock"), join(folder, "access.log")];
@@ -215,7 +215,7 @@ test("syslog over TCP, as JSON: the message is the entry", async (context) => {
   assert.deepEqual(`${messages.join("\n")}\n`, command.stderr);
 });
 
-test("syslog to the system's own socket", { skip: missing("python3") }, async (context) => {
+test("syslog over the system's own socket", { skip: missing("python3") }, async (context) => {
   const path = join(temporaryFolder(context), "log");
   const receiver = await DatagramReceiver.bind(path);
   context.after(() => receiver.close());
@@ -231,7 +231,7 @@ test("syslog to the system's own socket", { skip: missing("python3") }, async (c
   );
 });
 
-test("a syslog server that is away is told once by each process, and holds nothing up", async (context) => {
+test("each process reports an unreachable syslog server once, and does not wait for it", async (context) => {
   const { path, bind } = socketIn(context);
   const to = `tcp://127.0.0.1:${await closedPort(context)}`;
   const command = startCommand(context, [
@@ -257,7 +257,7 @@ async function closedPort(context: TestContext): Promise<number> {
   return port;
 }
 
-test("without koffi, datagrams to a Unix socket are one line that says what to do, exit code 2", async (context) => {
+test("without koffi, datagrams to a Unix socket are refused in one line with the remedy, exit code 2", async (context) => {
   const folder = temporaryFolder(context);
   const without = join(folder, "without-koffi.cjs");
   writeFileSync(
@@ -282,7 +282,7 @@ Module._resolveFilename = function (name, ...rest) {
   assert.equal((await stream.end()).code, 0);
 });
 
-test("content that breaks off is its client's affair: one line without a stack, and none where the client has gone", async (context) => {
+test("content that breaks off is logged in one line without a stack, and not at all if the client has gone", async (context) => {
   const { path, bind } = socketIn(context);
   const command = startCommand(context, ["pool/echo.mjs", "-b", bind, "--body-timeout", "200ms"]);
   await command.ready();

@@ -1,4 +1,4 @@
-/** The log file: who writes to it, and what USR1 does. */
+/** The log file: which processes write to it, and what USR1 does. */
 import assert from "node:assert/strict";
 import { existsSync, lchownSync, readFileSync, renameSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ test("arbiter and workers write to the file, and to a new one after USR1", async
   assert.equal(command.stderr, "");
 });
 
-test("USR1 to a worker makes that one write to a new file", async (context) => {
+test("USR1 to a worker makes that worker write to a new file", async (context) => {
   const folder = temporaryFolder(context);
   const log = join(folder, "error.log");
   const socket = join(folder, "app.sock");
@@ -54,7 +54,7 @@ test("USR1 to a worker makes that one write to a new file", async (context) => {
   assert.doesNotMatch(readFileSync(log, "utf8"), /ttin/);
 });
 
-test("a log file that cannot be written is one line, exit code 2", async (context) => {
+test("a log file that cannot be written is refused in one line, exit code 2", async (context) => {
   const folder = temporaryFolder(context);
   const args = [join(FIXTURES, "pool/echo.mjs"), "-b", "127.0.0.1:0", "--log-file", "missing/error.log"];
   const command = startCommand(context, args, { cwd: folder });
@@ -64,27 +64,31 @@ test("a log file that cannot be written is one line, exit code 2", async (contex
 
 const ROOT_ONLY = { skip: process.geteuid?.() !== 0 && "only root can give a link to another user" };
 
-test("another user's link in the log file's place is one line, exit code 2", ROOT_ONLY, async (context) => {
-  const folder = temporaryFolder(context);
-  symlinkSync(join(folder, "victim"), join(folder, "error.log"));
-  lchownSync(join(folder, "error.log"), 65_534, 65_534);
-  for (const setting of ["error-logfile", "access-logfile"]) {
-    for (const check of [[], ["--check-config"]]) {
-      const args = [
-        join(FIXTURES, "pool/echo.mjs"),
-        "-b",
-        "127.0.0.1:0",
-        `--${setting}`,
-        "error.log",
-        ...check,
-      ];
-      const command = startCommand(context, args, { cwd: folder });
-      assert.equal((await command.ended()).code, 2);
-      assert.match(
-        command.stderr,
-        new RegExp(`^tsgun: ${setting}: cannot write .*: the symbolic link .* is another user's .*\\n$`),
-      );
+test(
+  "another user's symbolic link as log file is refused in one line, exit code 2",
+  ROOT_ONLY,
+  async (context) => {
+    const folder = temporaryFolder(context);
+    symlinkSync(join(folder, "victim"), join(folder, "error.log"));
+    lchownSync(join(folder, "error.log"), 65_534, 65_534);
+    for (const setting of ["error-logfile", "access-logfile"]) {
+      for (const check of [[], ["--check-config"]]) {
+        const args = [
+          join(FIXTURES, "pool/echo.mjs"),
+          "-b",
+          "127.0.0.1:0",
+          `--${setting}`,
+          "error.log",
+          ...check,
+        ];
+        const command = startCommand(context, args, { cwd: folder });
+        assert.equal((await command.ended()).code, 2);
+        assert.match(
+          command.stderr,
+          new RegExp(`^tsgun: ${setting}: cannot write .*: the symbolic link .* is another user's .*\\n$`),
+        );
+      }
     }
-  }
-  assert.ok(!existsSync(join(folder, "victim")));
-});
+    assert.ok(!existsSync(join(folder, "victim")));
+  },
+);

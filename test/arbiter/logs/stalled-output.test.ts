@@ -1,4 +1,4 @@
-/** A server whose output nobody reads any more: it serves on, can be asked, and stops in its time. */
+/** A server whose output has no active reader: it keeps serving, can be controlled, and stops in time. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,10 +16,10 @@ import {
   until,
 } from "../../support/command.ts";
 
-/** More than a Unix socket holds that is not read, in lines of 7 kB. */
+/** More lines of 7 kB than an unread Unix socket buffers. */
 const REQUESTS = 80;
 
-test("a standard output that is a Unix socket nobody reads holds up neither requests nor the stop", async (context) => {
+test("standard output to an unread Unix socket delays neither requests nor the stop", async (context) => {
   const folder = temporaryFolder(context);
   const path = join(folder, "log.sock");
   const journal = createServer({ pauseOnConnect: true }).listen(path);
@@ -52,9 +52,9 @@ test("a standard output that is a Unix socket nobody reads holds up neither requ
   for (let count = 0; count < REQUESTS; count++) {
     assert.equal((await ask(target, `/${count}${"x".repeat(3500)}`)).status, 200);
   }
-  // Each is a line of the arbiter's own.
+  // The arbiter logs a line for each.
   child.kill("SIGUSR1");
-  await until("the arbiter answers", async () => (await ask({ path: control }, "/status")).status === 200);
+  await until("the arbiter responds", async () => (await ask({ path: control }, "/status")).status === 200);
   child.kill("SIGTERM");
   await until("it has stopped", () => exitCode !== undefined);
   assert.equal(exitCode, 0, "it stopped by itself");
@@ -63,6 +63,6 @@ test("a standard output that is a Unix socket nobody reads holds up neither requ
     text += bytes.toString("latin1");
   });
   reader.resume();
-  await until("what was written has come", () => text.includes("Listening at: "));
+  await until("the written lines have arrived", () => text.includes("Listening at: "));
   assert.match(text, /^GET \/0x{3500} HTTP\/1\.1$/m);
 });

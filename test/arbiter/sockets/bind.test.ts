@@ -1,4 +1,4 @@
-/** Binding: every kind of address through the built command, and every way it can fail. */
+/** Binding through the built command: each kind of address, and each failure. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -63,7 +63,7 @@ test("an IPv4 and an IPv6 wildcard share a port", async (context) => {
 
 for (const node of [process.execPath, ...otherNodes]) {
   const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
-  test(`${version}: clients that connect while the first workers boot wait, and are answered`, async (context) => {
+  test(`${version}: clients that connect while the first workers boot wait and get a response`, async (context) => {
     const folder = temporaryFolder(context);
     const [path, database] = [join(folder, "app.sock"), join(folder, "database")];
     const args = ["pool/slow-boot.mjs", "-w", "2", "-b", "127.0.0.1:0", "-b", `unix:${path}`];
@@ -87,11 +87,11 @@ for (const node of [process.execPath, ...otherNodes]) {
   });
 }
 
-test("of two servers that start at once one serves, and the other says why it does not", async (context) => {
+test("of two servers that start at the same time one serves and the other reports why it cannot", async (context) => {
   const unix = join(temporaryFolder(context), "app.sock");
   const port = await freePort();
   for (const [bind, reason] of [
-    [`127.0.0.1:${port}`, "the port is taken; stop the other server or choose another port"],
+    [`127.0.0.1:${port}`, "the port is in use; stop the other server or choose another port"],
     [`unix:${unix}`, "another server listens on it; stop it or choose another path"],
   ] as const) {
     const servers = [1, 2].map(() => startCommand(context, [ECHO, "-b", bind]));
@@ -104,11 +104,11 @@ test("of two servers that start at once one serves, and the other says why it do
   }
 });
 
-test("an address that is named twice", async (context) => {
+test("an address that bind contains twice is refused", async (context) => {
   const port = await freePort();
   const unix = join(temporaryFolder(context), "app.sock");
   const twice = (shown: string, other: string): string =>
-    `tsgun: cannot bind ${shown}: bind names it twice, ${other} has it already; leave one of them out`;
+    `tsgun: cannot bind ${shown}: bind contains it twice, ${other} has it already; remove one of them`;
   for (const [first, second] of [
     [`127.0.0.1:${port}`, `127.0.0.1:${port}`],
     [`0.0.0.0:${port}`, `127.0.0.1:${port}`],
@@ -120,32 +120,32 @@ test("an address that is named twice", async (context) => {
   assert.ok(!existsSync(unix));
 });
 
-test("a taken port", async (context) => {
+test("a port in use is refused", async (context) => {
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   context.after(() => other.close());
   const { port } = other.address() as { port: number };
   assert.equal(
     await refusal(context, [`127.0.0.1:${port}`]),
-    `tsgun: cannot bind 127.0.0.1:${port}: the port is taken; stop the other server or choose another port`,
+    `tsgun: cannot bind 127.0.0.1:${port}: the port is in use; stop the other server or choose another port`,
   );
 });
 
-test("an address that this machine does not have", async (context) => {
+test("an address that this machine does not have is refused", async (context) => {
   assert.equal(
     await refusal(context, ["192.0.2.1:0"]),
     "tsgun: cannot bind 192.0.2.1:0: this machine has no such address",
   );
 });
 
-test("a host that does not exist", async (context) => {
+test("a host name that does not exist is refused", async (context) => {
   assert.equal(
     await refusal(context, ["no-such-host.invalid:0"]),
-    "tsgun: cannot bind no-such-host.invalid:0: the host name no-such-host.invalid is not known",
+    "tsgun: cannot bind no-such-host.invalid:0: cannot resolve the host name no-such-host.invalid",
   );
 });
 
-test("a socket in a folder that does not exist", async (context) => {
+test("a socket in a folder that does not exist is refused", async (context) => {
   const folder = join(temporaryFolder(context), "missing");
   assert.equal(
     await refusal(context, [`unix:${folder}/app.sock`]),
@@ -153,7 +153,7 @@ test("a socket in a folder that does not exist", async (context) => {
   );
 });
 
-test("a socket path that is too long", { skip: process.platform !== "linux" }, async (context) => {
+test("a socket path that is too long is refused", { skip: process.platform !== "linux" }, async (context) => {
   const folder = temporaryFolder(context);
   const longest = join(folder, "x".repeat(107 - folder.length - 1));
   const tooLong = `${longest}x`;
@@ -166,7 +166,7 @@ test("a socket path that is too long", { skip: process.platform !== "linux" }, a
   assert.equal((await ask({ path: longest })).status, 200);
 });
 
-test("a socket path where something else is, which is left alone", async (context) => {
+test("a socket path at which there is something else is refused, and the file kept", async (context) => {
   const folder = temporaryFolder(context);
   writeFileSync(join(folder, "file"), "precious");
   mkdirSync(join(folder, "folder"));
@@ -174,13 +174,13 @@ test("a socket path where something else is, which is left alone", async (contex
     const path = join(folder, name);
     assert.equal(
       await refusal(context, [`unix:${path}`]),
-      `tsgun: cannot bind unix:${path}: the path is taken by something that is no socket`,
+      `tsgun: cannot bind unix:${path}: the path exists and is not a socket`,
     );
     assert.ok(existsSync(path));
   }
 });
 
-test("a socket that another server listens on, which goes on", async (context) => {
+test("a socket that another server listens on is refused, and that server keeps serving", async (context) => {
   const path = join(temporaryFolder(context), "app.sock");
   const other = startCommand(context, [ECHO, "-b", `unix:${path}`]);
   await other.ready();
@@ -191,7 +191,7 @@ test("a socket that another server listens on, which goes on", async (context) =
   assert.equal((await ask({ path })).status, 200);
 });
 
-test("the socket of a server that was killed is taken over", async (context) => {
+test("the socket file of a killed server is replaced", async (context) => {
   const path = join(temporaryFolder(context), "app.sock");
   const killed = startCommand(context, [ECHO, "-b", `unix:${path}`]);
   await killed.ready();
@@ -206,7 +206,7 @@ test("the socket of a server that was killed is taken over", async (context) => 
   assert.ok(!existsSync(path), `the file ${left} is left behind`);
 });
 
-test("so is that of a server of which only a connection is left", async (context) => {
+test("the socket file of a dead server with an open connection is replaced", async (context) => {
   const path = join(temporaryFolder(context), "app.sock");
   const connection = await leaveDeadSocket(path);
   context.after(() => connection.destroy());
@@ -216,7 +216,7 @@ test("so is that of a server of which only a connection is left", async (context
   assert.equal((await command.end()).code, 0);
 });
 
-test("the file of a socket that somebody replaced is left alone at the end", async (context) => {
+test("a file that has replaced the socket is kept at the end", async (context) => {
   const { path, command } = await served(context);
   const { renameSync } = await import("node:fs");
   renameSync(path, `${path}.old`);
@@ -232,13 +232,13 @@ async function served(context: TestContext): Promise<{ path: string; command: Ru
   return { path, command };
 }
 
-test("no permission", {
+test("a port without permission is refused", {
   skip: process.getuid?.() === 0 ? "root may do everything" : false,
 }, async (context) => {
   assert.match(await refusal(context, ["127.0.0.1:80"]), /no permission; ports below 1024/);
 });
 
-test("the arbiter never accepts: while no worker runs, connections wait", async (context) => {
+test("the arbiter never accepts: connections wait while no worker runs", async (context) => {
   const { path, command } = await served(context);
   command.kill("SIGTTOU");
   await until("the worker is gone", () => childrenOf(command.pid).length === 0);

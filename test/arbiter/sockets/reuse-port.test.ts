@@ -12,7 +12,7 @@ interface Address {
   readonly port: number;
 }
 
-/** Whether node itself knows the option; else it takes koffi. */
+/** Whether Node itself supports the option; otherwise koffi is needed. */
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 const KNOWN = major > 22 || (major === 22 && minor >= 12);
 
@@ -37,7 +37,7 @@ async function answerer(address: Address): Promise<number> {
   return Number((await ask(address)).text.split(" ")[0]);
 }
 
-/** Waits until a worker of each server has answered. */
+/** Waits until a worker of each server has responded. */
 async function allAnswer(address: Address, servers: readonly RunningCommand[]): Promise<void> {
   const answered = new Set<RunningCommand>();
   await until("every server has answered", async () => {
@@ -47,7 +47,7 @@ async function allAnswer(address: Address, servers: readonly RunningCommand[]): 
   });
 }
 
-/** How many sockets listen on a port: one line each in the kernel's table, with the port and the state 0A. */
+/** Number of sockets that listen on a port: lines of the kernel's table with the port and the state 0A. */
 function listening(port: number): number {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   return readFileSync("/proc/net/tcp", "latin1").split(`:${hex} 00000000:0000 0A`).length - 1;
@@ -60,7 +60,7 @@ for (const host of ["127.0.0.1", "::1"]) {
   });
 }
 
-test("all the workers of a server are behind its one socket", async (context) => {
+test("all workers of a server accept on its one socket", async (context) => {
   const address = { host: "127.0.0.1", port: await freePort() };
   const server = await serve(context, address);
   assert.equal(listening(address.port), 1);
@@ -71,7 +71,7 @@ test("all the workers of a server are behind its one socket", async (context) =>
   });
 });
 
-test("a server that stops leaves all that comes to the others, and ends what it has", async (context) => {
+test("a stopping server leaves new connections to the other servers and finishes its own requests", async (context) => {
   const address = { host: "127.0.0.1", port: await freePort() };
   const first = await serve(context, address);
   const slow = ask(address, "/slow?1500");
@@ -79,7 +79,7 @@ test("a server that stops leaves all that comes to the others, and ends what it 
   const second = await serve(context, address);
   assert.equal(listening(address.port), 2);
   first.kill("SIGTERM");
-  await until("the first one has let go of the address", () => listening(address.port) === 1);
+  await until("the first server has released the address", () => listening(address.port) === 1);
   for (let count = 0; count < 20; count += 1) {
     assert.ok(second.workers().includes(await answerer(address)));
   }
@@ -87,7 +87,7 @@ test("a server that stops leaves all that comes to the others, and ends what it 
   assert.equal((await first.ended()).code, 0);
 });
 
-test("HUP and USR2 go on as they do without it", async (context) => {
+test("HUP and USR2 work as without --reuse-port", async (context) => {
   const address = { host: "127.0.0.1", port: await freePort() };
   const [first, other] = [await serve(context, address), await serve(context, address)];
   first.kill("SIGHUP");
@@ -101,28 +101,28 @@ test("HUP and USR2 go on as they do without it", async (context) => {
     first.workers(next).includes(await answerer(address)),
   );
   process.kill(next, "SIGTERM");
-  await until("it has let go of the address", () => listening(address.port) === 1);
+  await until("the old arbiter has released the address", () => listening(address.port) === 1);
   assert.ok(other.workers().includes(await answerer(address)));
 });
 
-test("a port of a server that does not share it is taken", async (context) => {
+test("a port of a server without --reuse-port is in use", async (context) => {
   const address = { host: "127.0.0.1", port: await freePort() };
   const first = start(context, address, []);
   await first.ready();
   const second = start(context, address, ["--reuse-port"]);
   assert.equal((await second.ended()).code, 1);
-  const why = "the port is taken by a server without --reuse-port, or by one of another user";
+  const why = "the port is in use by a server without --reuse-port, or by another user's server";
   assert.match(second.stderr, new RegExp(`cannot bind 127.0.0.1:${address.port}: ${why}\\n$`));
   assert.equal(second.stderr.split("\n").length, 2);
 });
 
-test("a Node that cannot share a port says which one can", {
+test("a Node that cannot share a port names the version that can", {
   skip: KNOWN && "this one can",
 }, async (context) => {
   const address = { host: "127.0.0.1", port: await freePort() };
   const env = { NODE_OPTIONS: `--require ${join(FIXTURES, "native/no-koffi.cjs")}` };
   const server = start(context, address, ["--reuse-port"], env);
   assert.equal((await server.ended()).code, 2);
-  const line = `reuse-port takes Node 22.12 or newer, or the package koffi on Linux: this is Node ${process.versions.node}`;
+  const line = `reuse-port needs Node 22.12 or newer, or the package koffi on Linux; this is Node ${process.versions.node}`;
   assert.equal(server.stderr, `tsgun: ${line}\n`);
 });

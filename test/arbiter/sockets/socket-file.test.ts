@@ -1,4 +1,4 @@
-/** The file of a Unix socket that somebody removes while the server serves, through the built command. */
+/** A Unix socket whose file is removed while the server runs, through the built command. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { copyFileSync, existsSync, lstatSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
@@ -21,13 +21,13 @@ interface Served {
   readonly path: string;
   readonly port: number;
   health(): Promise<Answer>;
-  /** Waits until it is or is not ready, and returns the reason. */
+  /** Waits until the server is ready or not, and returns the reason. */
   isReady(ready: boolean): Promise<string>;
-  /** The process id of the worker that answers by the path. */
+  /** The pid of the worker that responds at the path. */
   answerer(): Promise<string | undefined>;
 }
 
-/** A server on TCP and a Unix socket, with an app of its own. */
+/** A server on TCP and a Unix socket, with its own app. */
 async function served(context: TestContext): Promise<Served> {
   const folder = temporaryFolder(context);
   const [path, admin] = [join(folder, "app.sock"), join(folder, "admin.sock")];
@@ -48,7 +48,7 @@ async function served(context: TestContext): Promise<Served> {
   };
 }
 
-const LOST = /No client reaches unix:/;
+const LOST = /Clients cannot reach unix:/;
 
 test("a removed file is logged once and makes the server unready; HUP and USR2 bind it again", async (context) => {
   const { command, path, port, isReady, answerer } = await served(context);
@@ -60,10 +60,10 @@ test("a removed file is logged once and makes the server unready; HUP and USR2 b
     const [arbiter = 0] = command.arbiters().slice(-1);
     process.kill(arbiter, signal);
     const pid = await until("a worker answers by the path again", answerer);
-    if (signal === "SIGUSR2") await command.line(/The arbiter before this one .* is gone/);
+    if (signal === "SIGUSR2") await command.line(/The previous arbiter .* has exited/);
     assert.ok(Number(pid) > 0);
     await isReady(true);
-    if (signal === "SIGHUP") await command.line(/Clients reach unix:.* again/, round === 0 ? 1 : 2);
+    if (signal === "SIGHUP") await command.line(/Clients can reach unix:.* again/, round === 0 ? 1 : 2);
   }
   assert.equal(command.lines(LOST).length, 3, command.stderr);
   const [last = 0] = command.arbiters().slice(-1);
@@ -71,7 +71,7 @@ test("a removed file is logged once and makes the server unready; HUP and USR2 b
   await until("the file of the new socket is removed", () => !existsSync(path));
 });
 
-test("what the old workers have is answered on the old socket, and they accept no more when the new ones serve", async (context) => {
+test("old workers finish their requests on the old socket, and accept none once the new workers serve", async (context) => {
   const { command, path, answerer } = await served(context);
   const slow = ask({ path }, "/slow?1500", "patient");
   await until("both workers are there", () => command.workers().length === 2);
@@ -85,7 +85,7 @@ test("what the old workers have is answered on the old socket, and they accept n
   assert.match((await slow).text, /patient$/);
 });
 
-test("a reload that fails takes its socket back, and the next one binds it", async (context) => {
+test("a failed reload removes its new socket, and the next reload binds it again", async (context) => {
   const { command, folder, path, port, isReady, answerer } = await served(context);
   unlinkSync(path);
   const source = join(folder, "app.mjs");
@@ -95,7 +95,7 @@ test("a reload that fails takes its socket back, and the next one binds it", asy
   await command.line(/Reload failed, generation 1 stays: /);
   await until("the new socket is gone", () => !existsSync(path));
   assert.equal(await isReady(false), `unix:${path}: its file was removed`);
-  // A worker that is replaced now gets the sockets that the others have.
+  // A worker that is replaced now gets the same sockets as the others.
   const [killed = 0] = command.workers();
   process.kill(killed, "SIGKILL");
   await until("it is replaced", () => command.workers().length === 2 && !command.workers().includes(killed));
@@ -106,7 +106,7 @@ test("a reload that fails takes its socket back, and the next one binds it", asy
   await isReady(true);
 });
 
-test("an upgrade that fails takes its socket back", async (context) => {
+test("a failed upgrade removes its new socket", async (context) => {
   const { command, folder, path, isReady } = await served(context);
   unlinkSync(path);
   writeFileSync(join(folder, "app.mjs"), "throw new Error('broken');\n");
@@ -116,14 +116,16 @@ test("an upgrade that fails takes its socket back", async (context) => {
   assert.equal(await isReady(false), `unix:${path}: its file was removed`);
 });
 
-test("what somebody else has put in the place is left alone, and a reload says so", async (context) => {
+test("a file in place of the socket is kept, and a reload reports it", async (context) => {
   const { command, path, port, isReady, answerer } = await served(context);
   unlinkSync(path);
   const other = createServer((socket) => socket.on("error", () => {}).end("other")).listen(path);
   await once(other, "listening");
   const { ino } = lstatSync(path);
   assert.equal(await isReady(false), `unix:${path}: another server's socket is in its place`);
-  await command.line(/No client reaches unix:.* another server's socket is in its place: stop that server/);
+  await command.line(
+    /Clients cannot reach unix:.* another server's socket is in its place; stop that server/,
+  );
   for (const [signal, failure] of [
     ["SIGHUP", "Reload failed, generation 1 stays"],
     ["SIGUSR2", "Upgrade failed, this arbiter serves on"],
@@ -142,7 +144,7 @@ test("what somebody else has put in the place is left alone, and a reload says s
   await until("a worker answers by the path again", answerer);
 });
 
-test("the socket of a dead server in the place is replaced", async (context) => {
+test("a dead server's socket in place of the file is replaced", async (context) => {
   const { command, path, isReady, answerer } = await served(context);
   for (const [round, signal] of (["SIGHUP", "SIGUSR2"] as const).entries()) {
     unlinkSync(path);
@@ -151,21 +153,21 @@ test("the socket of a dead server in the place is replaced", async (context) => 
     await command.line(LOST, round + 1);
     command.kill(signal);
     await until("a worker answers by the path again", answerer);
-    if (signal === "SIGHUP") await command.line(/Clients reach unix:.* again/);
+    if (signal === "SIGHUP") await command.line(/Clients can reach unix:.* again/);
   }
-  await command.line(/The arbiter before this one .* is gone/);
+  await command.line(/The previous arbiter .* has exited/);
   const [last = 0] = command.arbiters().slice(-1);
   process.kill(last, "SIGTERM");
   await until("the file of the new socket is removed", () => !existsSync(path));
 });
 
-test("a file that comes back makes the server ready again", async (context) => {
+test("a socket file that is restored makes the server ready again", async (context) => {
   const { command, path, isReady, answerer } = await served(context);
   renameSync(path, `${path}.aside`);
   await isReady(false);
   await command.line(LOST);
   renameSync(`${path}.aside`, path);
   await isReady(true);
-  await command.line(/Clients reach unix:.* again/);
+  await command.line(/Clients can reach unix:.* again/);
   assert.ok(await answerer());
 });

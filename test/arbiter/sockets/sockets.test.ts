@@ -1,13 +1,13 @@
-/** What a socket of another's making is called. */
+/** URLs of sockets that another program bound. */
 import assert from "node:assert/strict";
 import { fstatSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { socketName } from "../../../src/arbiter/sockets/sockets.ts";
+import { socketUrl } from "../../../src/arbiter/sockets/sockets.ts";
 import { temporaryFolder } from "../../support/command.ts";
 
-test("the kernel's tables name it", {
+test("a socket's URL comes from the kernel's tables", {
   skip: process.platform !== "linux" && "looks into /proc",
 }, async (t) => {
   const path = join(temporaryFolder(t), "a b.sock");
@@ -19,14 +19,14 @@ test("the kernel's tables name it", {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(where, resolve));
     t.after(() => server.close());
-    const found = name.exec(socketName((server as unknown as { _handle: { fd: number } })._handle.fd));
+    const found = name.exec(socketUrl((server as unknown as { _handle: { fd: number } })._handle.fd));
     const address = server.address();
     assert.equal(found?.[1], typeof address === "object" ? `${address?.port}` : undefined);
     assert.ok(found !== null);
   }
 });
 
-test("addresses are printed in the machine's byte order", (t) => {
+test("addresses of the tables are in the machine's byte order", (t) => {
   const root = `${temporaryFolder(t)}/`;
   mkdirSync(join(root, "proc/self/net"), { recursive: true });
   const fd = openSync(join(root, "file"), "w");
@@ -36,10 +36,10 @@ test("addresses are printed in the machine's byte order", (t) => {
   const name = (given: Partial<typeof files>): string => {
     for (const [file, text] of Object.entries({ ...files, ...given }))
       writeFileSync(join(root, "proc/self/net", file), text);
-    return socketName(fd, root);
+    return socketUrl(fd, root);
   };
   assert.equal(name({ tcp: row("0100A8C0:0050") }), "http://192.168.0.1:80");
   assert.equal(name({ tcp6: row("B80D0120000000000000000001000000:1F90") }), "http://[2001:db8::1]:8080");
   assert.equal(name({}), `fd:${fd}`);
-  assert.equal(socketName(fd, "/nonexistent/"), `fd:${fd}`);
+  assert.equal(socketUrl(fd, "/nonexistent/"), `fd:${fd}`);
 });

@@ -310,7 +310,7 @@ describe("while the old one drains, the new one is the server", () => {
       stage.command.kill(signal);
       await stage.says(stage.old, new RegExp(`Handling signal: ${signal.slice(3).toLowerCase()}`));
     }
-    await stage.says(stage.old, new RegExp(`No worker is added: .* for the new one \\(pid: ${next}\\)`));
+    await stage.says(stage.old, new RegExp(`No worker added: .* for the new one \\(pid: ${next}\\)`));
     await stage.says(stage.old, /Upgrade refused: one is under way/);
     assert.equal(await stage.ask(), `three ${next}`);
     writeFileSync(join(stage.folder, "go"), "");

@@ -19,7 +19,10 @@ export function isPiece(chunk: unknown): chunk is string | Uint8Array {
 }
 
 export function notPiece(chunk: unknown): GatewayError {
-  return new GatewayError(clause.content, `content comes in strings or bytes, not ${typeof chunk}`);
+  return new GatewayError(
+    clause.content,
+    `a piece of content must be a string or bytes, not ${typeof chunk}`,
+  );
 }
 
 /** Content that comes in pieces. */
@@ -73,7 +76,7 @@ export function contentSource(body: object): ContentSource {
   if (Symbol.iterator in body) return iteratorSource((body as Iterable<unknown>)[Symbol.iterator]());
   throw new GatewayError(
     clause.content,
-    "the content is neither text, bytes, null, a file, a stream nor iterable",
+    "content must be text, bytes, null, a file, a stream or an iterable",
   );
 }
 
@@ -112,7 +115,7 @@ export async function openFile(body: FileBody): Promise<OpenFile> {
     if (!whole || offset < 0 || length < 0 || offset + length > stats.size) {
       throw new GatewayError(
         clause.content,
-        `the file has ${stats.size} bytes, not ${offset} and ${length} more`,
+        `the file has ${stats.size} bytes, too few for ${length} at offset ${offset}`,
       );
     }
     return { length, source: iteratorSource(readChunks(handle, offset, length)), close };
@@ -133,7 +136,7 @@ async function* readChunks(
     const size = Math.min(FILE_CHUNK_BYTES, end - position);
     // Allocate a new buffer each time: the socket may still hold the last one.
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(size), 0, size, position);
-    if (bytesRead === 0) throw new HttpError(500, "the file became shorter while it was sent");
+    if (bytesRead === 0) throw new HttpError(500, "the file was truncated while it was sent");
     position += bytesRead;
     yield buffer.subarray(0, bytesRead);
   }

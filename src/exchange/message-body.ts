@@ -250,7 +250,10 @@ export class MessageBody implements RequestBody {
 
   #claim(): void {
     if (this.#used)
-      throw new GatewayError(clause.bodyOnce, "the request body can be read once, and has been");
+      throw new GatewayError(
+        clause.bodyOnce,
+        "the request body has been read already, and can be read only once",
+      );
     this.#used = true;
   }
 

@@ -92,7 +92,7 @@ export class ExchangeRequest implements GatewayRequest {
 
   extend(milliseconds: number): void {
     if (!(milliseconds > 0))
-      throw new GatewayError(clause.extend, `${milliseconds} is no time in milliseconds`);
+      throw new GatewayError(clause.extend, `${milliseconds} is not a positive number of milliseconds`);
     this.#clock?.(milliseconds);
   }
 

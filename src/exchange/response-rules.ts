@@ -60,7 +60,7 @@ export function extractContentLength(fields: string[]): number | undefined {
     if ((fields[index] as string).toLowerCase() !== "content-length") continue;
     const value = fields[index + 1] as string;
     if (!/^\d{1,15}$/.test(value) || (length !== undefined && length !== Number(value))) {
-      throw new GatewayError(clause.contentLength, `${JSON.stringify(value)} is no content-length`);
+      throw new GatewayError(clause.contentLength, `${JSON.stringify(value)} is not a valid Content-Length`);
     }
     length = Number(value);
     fields.splice(index, 2);
@@ -71,7 +71,7 @@ export function extractContentLength(fields: string[]): number | undefined {
 
 /** The error for content whose length is not the declared one. `actual` describes it: "the content has 3 bytes". */
 export function lengthMismatch(declared: number, actual: string): GatewayError {
-  return new GatewayError(clause.contentLength, `content-length says ${declared}, ${actual}`);
+  return new GatewayError(clause.contentLength, `Content-Length is ${declared}, but ${actual}`);
 }
 
 /** The fields of a trailer section. @throws GatewayError for a field that is not allowed there */
@@ -79,7 +79,8 @@ export function trailerFields(trailers: HeadersInput | undefined): string[] {
   const fields = rawFields(trailers);
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
-    if (!isTrailerName(name)) throw new GatewayError(clause.writer, `the field ${name} cannot be a trailer`);
+    if (!isTrailerName(name))
+      throw new GatewayError(clause.writer, `the field ${name} is not allowed as a trailer`);
   }
   return fields;
 }

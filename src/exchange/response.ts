@@ -147,7 +147,8 @@ export class ExchangeResponse {
     if (body === null) this.sendWhole(status, fields, "", declared);
     else if (typeof body === "string" || body instanceof Uint8Array)
       this.sendWhole(status, fields, body, declared);
-    else if (typeof body !== "object") throw new GatewayError(clause.content, `${typeof body} is no content`);
+    else if (typeof body !== "object")
+      throw new GatewayError(clause.content, `content cannot be a ${typeof body}`);
     else if (isFileBody(body)) this.#sendFile(status, fields, body, declared);
     else {
       const source = contentSource(body);

@@ -15,7 +15,7 @@ import { requestScope } from "./scope.ts";
 export function handlerFor(request: ExchangeRequest, handle: Handler, upgrade: Handler | undefined): Handler {
   if (upgrade === undefined) return handle;
   if (request.upgradesWithContent)
-    throw new HttpError(501, "a request that has content cannot change protocols here");
+    throw new HttpError(501, "an upgrade request with content is not supported");
   return request.upgrade ? upgrade : handle;
 }
 

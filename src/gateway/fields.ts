@@ -68,14 +68,11 @@ export function joinFields(raw: readonly string[]): Fields {
 
 function addField(raw: string[], name: string, value: unknown): void {
   if (!isFieldName(name)) {
-    throw new GatewayError(clause.fields, `${JSON.stringify(name)} is no field name`);
+    throw new GatewayError(clause.fields, `${JSON.stringify(name)} is not a valid field name`);
   }
   const text = typeof value === "number" ? String(value) : value;
   if (typeof text !== "string" || !isFieldValue(text)) {
-    throw new GatewayError(
-      clause.fields,
-      `the value of the field ${name} cannot be sent: ${JSON.stringify(text)}`,
-    );
+    throw new GatewayError(clause.fields, `the field ${name} has an invalid value: ${JSON.stringify(text)}`);
   }
   raw.push(name, text);
 }
@@ -93,7 +90,7 @@ export function rawFields(input: HeadersInput | null | undefined): string[] {
   const raw: string[] = [];
   if (input === null || input === undefined) return raw;
   if (typeof input !== "object") {
-    throw new GatewayError(clause.fields, `headers are an object or pairs, not ${typeof input}`);
+    throw new GatewayError(clause.fields, `headers must be an object or pairs, not ${typeof input}`);
   }
   if (isIterable(input)) {
     for (const [name, value] of input) addField(raw, name, value);

@@ -1,8 +1,7 @@
 /** A `respond` that checks both sides against sections 6 to 10: the app's arguments and the server's behaviour. */
 import type { Duplex } from "node:stream";
-import { GatewayError } from "../errors.ts";
 import { fieldPairs, isTrailerName, rawFields } from "./fields.ts";
-import { demand, show } from "./lint-request.ts";
+import { assertClause, formatValue, violation } from "./lint-violation.ts";
 import { forbidsContent, isFinalStatus, isInformationalStatus } from "./statuses.ts";
 import type { GatewayRequest, HeadersInput, Respond, ResponseBody, ResponseWriter } from "./types.ts";
 
@@ -24,7 +23,9 @@ const dropped = new FinalizationRegistry<{ exchange: LintedExchange; writer: boo
   if (writer && !exchange.ended)
     exchange.warn(`${exchange.label}: the writer was dropped without end() (section 7.3)`);
   if (!writer && !exchange.answered) {
-    exchange.warn(`${exchange.label}: the app will never answer, it has dropped respond (section 6.6.1)`);
+    exchange.warn(
+      `${exchange.label}: the app dropped respond without calling it, so the client gets no response (section 6.6.1)`,
+    );
   }
 });
 
@@ -41,13 +42,17 @@ function checkHeaders(headers: HeadersInput | null | undefined): Pairs {
   for (const [name, value] of pairs) {
     const lower = name.toLowerCase();
     const allowed = lower === "connection" ? value.toLowerCase() === "close" : !SERVER_FIELDS.has(lower);
-    demand(allowed, "6.3.4", `the app sets ${name}: ${show(value)}, which is the server's`);
+    assertClause(
+      allowed,
+      "6.3.4",
+      `the app sets ${name}: ${formatValue(value)}, which only the server may set`,
+    );
   }
   return pairs;
 }
 
 function checkStatus(status: number): void {
-  demand(isFinalStatus(status), "6.2.1", `${show(status)} is no status of a final answer (200 to 599)`);
+  assertClause(isFinalStatus(status), "6.2.1", `${formatValue(status)} is not a final status (200 to 599)`);
 }
 
 function isContent(body: unknown): boolean {
@@ -59,9 +64,13 @@ function isContent(body: unknown): boolean {
 function checkLength(pairs: Pairs, size: number | undefined, bare: boolean): void {
   for (const [name, value] of pairs) {
     if (name.toLowerCase() !== "content-length") continue;
-    demand(/^\d+$/.test(value), "6.5.2", `${show(value)} is no Content-Length`);
+    assertClause(/^\d+$/.test(value), "6.5.2", `${formatValue(value)} is not a valid Content-Length`);
     if (size === undefined || (bare && size === 0)) continue;
-    demand(Number(value) === size, "6.5.2", `Content-Length says ${value}, the content has ${size} bytes`);
+    assertClause(
+      Number(value) === size,
+      "6.5.2",
+      `Content-Length is ${value}, but the content has ${size} bytes`,
+    );
   }
 }
 
@@ -73,11 +82,11 @@ function sizeOf(body: ResponseBody): number | undefined {
 
 /** Wraps `respond` for one exchange. */
 export function lintRespond(respond: Respond, request: GatewayRequest, exchange: LintedExchange): Respond {
-  demand(typeof respond === "function", "3.1.1", `respond is ${show(respond)}`);
+  assertClause(typeof respond === "function", "3.1.1", `respond is ${formatValue(respond)}`);
   for (const name of ["informational", "upgrade", "finished"] as const) {
-    demand(typeof respond[name] === "function", "6.6.4", `respond.${name} is no function`);
+    assertClause(typeof respond[name] === "function", "6.6.4", `respond.${name} is not a function`);
   }
-  demand(typeof respond.sent === "boolean", "6.6.2", `respond.sent is ${show(respond.sent)}`);
+  assertClause(typeof respond.sent === "boolean", "6.6.2", `respond.sent is ${formatValue(respond.sent)}`);
   const linted = (status: number, headers?: HeadersInput | null, body?: ResponseBody): unknown => {
     beginAnswer(exchange);
     checkStatus(status);
@@ -86,31 +95,41 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
       checkLength(pairs ?? [], undefined, false);
       return lintWriter(answerWithWriter(respond, status, pairs, exchange), exchange);
     }
-    demand(isContent(body), "6.4.1", `${show(body)} cannot be the content of an answer`);
+    assertClause(isContent(body), "6.4.1", `${formatValue(body)} is not valid response content`);
     const size = sizeOf(body);
     const none = forbidsContent(status);
     checkLength(pairs ?? [], size, none || request.method === "HEAD");
     if (none && size !== 0) {
-      exchange.warn(`${exchange.label}: content for status ${status}, which has none (section 6.7.2)`);
+      exchange.warn(
+        `${exchange.label}: content is discarded, because status ${status} has none (section 6.7.2)`,
+      );
     }
     const result: unknown = respond(status, pairs, body);
     answered(respond, exchange);
     exchange.ended = true;
-    demand(result === undefined, "6.1.1", `respond returned ${show(result)} for a whole answer`);
+    assertClause(
+      result === undefined,
+      "6.1.1",
+      `respond returned ${formatValue(result)} for a response sent in one call`,
+    );
     return undefined;
   };
   Object.defineProperties(linted, {
     informational: {
       value: (status: number, headers?: HeadersInput) => {
-        demand(
+        assertClause(
           isInformationalStatus(status),
           "8.2",
-          `${show(status)} is not a status that an app can send ahead (102 to 199)`,
+          `${formatValue(status)} is not an informational status that an app can send (102 to 199)`,
         );
         const pairs = checkHeaders(headers);
         for (const [name] of pairs) {
           const allowed = !FINAL_FIELDS.has(name.toLowerCase());
-          demand(allowed, "8.2", `the app sets ${name} in an informational answer, which has no content`);
+          assertClause(
+            allowed,
+            "8.2",
+            `the app sets ${name} in an informational response, which must not have it`,
+          );
         }
         respond.informational(status, pairs);
       },
@@ -119,7 +138,7 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
     finished: {
       value: () => {
         const finished = respond.finished();
-        demand(typeof finished?.then === "function", "6.6.4", "finished() returned no promise");
+        assertClause(typeof finished?.then === "function", "6.6.4", "finished() did not return a promise");
         return finished;
       },
     },
@@ -130,15 +149,15 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
 }
 
 function beginAnswer(exchange: LintedExchange): void {
-  demand(!exchange.answered, "6.6.1", "the app answers a second time");
+  assertClause(!exchange.answered, "6.6.1", "the app responds a second time");
   if (exchange.failed) {
-    exchange.warn(`${exchange.label}: the app answers though its handler has failed (section 11.1)`);
+    exchange.warn(`${exchange.label}: the app responds after its handler has failed (section 11.1)`);
   }
 }
 
 function answered(respond: Respond, exchange: LintedExchange): void {
   exchange.answered = true;
-  demand(respond.sent === true, "6.6.2", "respond.sent is false though an answer was begun");
+  assertClause(respond.sent === true, "6.6.2", "respond.sent is false after a response has begun");
 }
 
 function answerWithWriter(
@@ -152,7 +171,7 @@ function answerWithWriter(
   // A response without content is complete at once.
   if (forbidsContent(status)) exchange.ended = true;
   for (const name of ["write", "end", "flush", "destroy"] as const) {
-    demand(typeof writer?.[name] === "function", "6.1.2", `the writer has no ${name}`);
+    assertClause(typeof writer?.[name] === "function", "6.1.2", `the writer has no ${name}`);
   }
   return writer;
 }
@@ -164,14 +183,18 @@ function lintUpgrade(
   exchange: LintedExchange,
 ): Duplex {
   beginAnswer(exchange);
-  demand(request.upgrade, "9.3", "the app takes over a connection that nobody asked it to");
+  assertClause(
+    request.upgrade,
+    "9.3",
+    "the app takes over the connection of a request that asks for no upgrade",
+  );
   // A 101 may set Connection (RFC 9110 section 7.8), so check only the syntax of the fields.
   rawFields(headers);
   const connection = respond.upgrade(headers);
   answered(respond, exchange);
   exchange.ended = true;
   const duplex = typeof connection?.write === "function" && typeof connection.pipe === "function";
-  demand(duplex, "9.1", "upgrade() returned no Duplex");
+  assertClause(duplex, "9.1", "upgrade() did not return a Duplex");
   return connection;
 }
 
@@ -186,8 +209,8 @@ function lintWriter(writer: ResponseWriter, exchange: LintedExchange): ResponseW
   let ended = false;
   const piece = (chunk: unknown, method: string): void => {
     const valid = typeof chunk === "string" || chunk instanceof Uint8Array;
-    demand(valid, "7.2", `${method}(${show(chunk)}): a piece is a string or a Uint8Array`);
-    if (ended) throw new GatewayError("section 7.4", `${method}() behind the end of the answer`);
+    assertClause(valid, "7.2", `${method}(${formatValue(chunk)}): a piece is a string or a Uint8Array`);
+    if (ended) throw violation("7.4", `${method}() after the end of the response`);
   };
   const linted: ResponseWriter = {
     write: (chunk) => {
@@ -202,7 +225,7 @@ function lintWriter(writer: ResponseWriter, exchange: LintedExchange): ResponseW
       try {
         piece(chunk ?? "", "end");
         for (const [name] of checkHeaders(trailers)) {
-          demand(isTrailerName(name), "10.3", `the field ${name} cannot be a trailer`);
+          assertClause(isTrailerName(name), "10.3", `the field ${name} is not allowed as a trailer`);
         }
       } catch (error) {
         return rejected(error);
@@ -213,10 +236,10 @@ function lintWriter(writer: ResponseWriter, exchange: LintedExchange): ResponseW
     },
     flush: () => promised(writer.flush(), "7.1", "flush"),
     destroy: (error) => {
-      demand(
+      assertClause(
         error === undefined || error instanceof Error,
         "7.6",
-        `destroy(${show(error)}): that is no Error`,
+        `destroy(${formatValue(error)}): not an Error`,
       );
       exchange.ended = true;
       writer.destroy(error);
@@ -227,6 +250,6 @@ function lintWriter(writer: ResponseWriter, exchange: LintedExchange): ResponseW
 }
 
 function promised(promise: Promise<void>, clause: string, method: string): Promise<void> {
-  demand(typeof promise?.then === "function", clause, `${method}() returned no promise`);
+  assertClause(typeof promise?.then === "function", clause, `${method}() did not return a promise`);
   return promise;
 }

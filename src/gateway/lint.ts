@@ -2,8 +2,9 @@
  * `tsgun/lint`: checks an app and its server against docs/gateway.md. A broken clause throws a
  * `GatewayError` that names it. A conforming app and server behave as they do without lint.
  */
-import { checkWorker, demand, lintRequest, show } from "./lint-request.ts";
+import { checkWorker, lintRequest } from "./lint-request.ts";
 import { type LintedExchange, lintRespond } from "./lint-respond.ts";
+import { assertClause, formatValue } from "./lint-violation.ts";
 import type { App, GatewayRequest, Handler, Respond } from "./types.ts";
 
 export interface LintOptions {
@@ -31,15 +32,15 @@ export function lint<State>(
 export function lint(app: App | Handler, options: LintOptions = {}): App | Handler {
   const warn = options.warn ?? emitWarning;
   if (typeof app === "function") return lintHandler(app, warn);
-  demand(
+  assertClause(
     typeof app === "object" && app !== null,
     "3.2.1",
-    `an app is a function or an object, not ${show(app)}`,
+    `an app is a function or an object, not ${formatValue(app)}`,
   );
   for (const name of ["handle", "startup", "shutdown", "upgrade"] as const) {
     const method: unknown = app[name];
     const absent = method === undefined && name !== "handle";
-    demand(absent || typeof method === "function", "3.2.1", `app.${name} is ${show(method)}`);
+    assertClause(absent || typeof method === "function", "3.2.1", `app.${name} is ${formatValue(method)}`);
   }
   return lintApp(app, warn);
 }
@@ -53,7 +54,11 @@ function lintApp(app: App, warn: (message: string) => void): App {
     const linted = lintHandler(handler, warn);
     return (request, respond) => {
       // "new" is valid: a server may supply the state itself and skip `startup`, as tests do.
-      demand(life === "new" || life === "started", "3.3.1", `a request comes to an app that is ${life}`);
+      assertClause(
+        life === "new" || life === "started",
+        "3.3.1",
+        `the server passes a request to an app that is ${life}`,
+      );
       return linted(request, respond);
     };
   };
@@ -65,7 +70,7 @@ function lintApp(app: App, warn: (message: string) => void): App {
     }),
     ...(startup !== undefined && {
       startup: async (worker) => {
-        demand(life !== "starting" && life !== "started", "3.3.1", "startup is called a second time");
+        assertClause(life !== "starting" && life !== "started", "3.3.1", "startup is called a second time");
         checkWorker(worker);
         life = "starting";
         try {
@@ -81,7 +86,7 @@ function lintApp(app: App, warn: (message: string) => void): App {
     ...(shutdown !== undefined && {
       shutdown: async (state) => {
         const started = startup === undefined ? life !== "stopped" : life === "started";
-        demand(started, "3.3.3", `shutdown is called on an app that is ${life}`);
+        assertClause(started, "3.3.3", `shutdown is called on an app that is ${life}`);
         life = "stopped";
         await shutdown.call(app, state);
         if (startup === undefined) life = "new";
@@ -96,12 +101,12 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function lintHandler(handler: Handler, warn: (message: string) => void): Handler {
   return (...args: Parameters<Handler>): void | Promise<void> => {
-    demand(args.length === 2, "3.1.1", `a handler is called with ${args.length} arguments`);
+    assertClause(args.length === 2, "3.1.1", `a handler is called with ${args.length} arguments, not 2`);
     const [request, respond] = args;
     const linted = lintRequest(request);
     const exchange: LintedExchange = {
       signal: request.signal,
-      label: `${request.method} ${show(request.target)} (request ${request.id})`,
+      label: `${request.method} ${formatValue(request.target)} (request ${request.id})`,
       warn,
       answered: false,
       ended: false,
@@ -141,6 +146,6 @@ function runLinted(
 function checkResult(value: unknown, exchange: LintedExchange): void {
   if (value === undefined || exchange.answered) return;
   exchange.warn(
-    `${exchange.label}: the handler returned ${show(value)}, which is not looked at (section 3.1.2)`,
+    `${exchange.label}: the handler returned ${formatValue(value)}, which is ignored (section 3.1.2)`,
   );
 }

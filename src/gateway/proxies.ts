@@ -42,12 +42,13 @@ export function parsePeerRange(text: string): PeerRange {
   const [address = "", prefix] = text.split("/", 2);
   const version = text.includes("%") ? 0 : isIP(address);
   if (version === 0) {
-    throw new Error(`"${text}" is no address: write 10.0.0.1, 10.0.0.0/8, 2001:db8::/32, unix or *`);
+    throw new Error(`"${text}" is not an address: use 10.0.0.1, 10.0.0.0/8, 2001:db8::/32, unix or *`);
   }
   const most = version === 4 ? 32 : 128;
   const bits = prefix === undefined ? most : Number(prefix);
   const whole = text.split("/").length <= 2 && /^\d*$/.test(prefix ?? "") && prefix !== "";
-  if (!whole || bits > most) throw new Error(`"${text}": behind the / stands a number from 0 to ${most}`);
+  if (!whole || bits > most)
+    throw new Error(`"${text}": the prefix length after the / must be a number from 0 to ${most}`);
   return { kind: "addresses", family: version === 4 ? "ipv4" : "ipv6", address, bits };
 }
 

@@ -23,7 +23,7 @@ const PLAIN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", 
 export function fetchRequest(request: GatewayRequest): Request {
   const { method } = request;
   if (!PLAIN_METHODS.has(method) && FORBIDDEN_METHODS.has(method.toUpperCase()))
-    throw new HttpError(501, `a fetch app cannot be given the method ${method}`);
+    throw new HttpError(501, `a fetch app cannot receive the method ${method}`);
   const url = requestUrl(request);
   // Decided on the first request, so that workers without a fetch app need not load `Request`.
   lazyWorks ??= prepareLazyRequest();

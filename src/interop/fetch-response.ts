@@ -34,7 +34,7 @@ export function sendResponse(response: Response, method: string, respond: Respon
     return;
   }
   if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {
-    throw new TypeError(`the fetch app returned ${String(response)}, which is no Response`);
+    throw new TypeError(`the fetch app returned ${String(response)}, which is not a Response`);
   }
   return sendContent(response, method, respond);
 }

@@ -35,7 +35,7 @@ export class FetchTransport implements Transport {
   informational(): void {}
 
   upgrade(): Duplex {
-    throw new TypeError("a fetch handler has no connection to give away");
+    throw new TypeError("a fetch handler has no connection that an app could take over");
   }
 
   whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {

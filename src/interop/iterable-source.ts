@@ -54,7 +54,7 @@ export class IterableSource implements BodySource {
       if (this.body.abandoned) return;
     }
     if (length !== undefined && sent !== length) {
-      throw new BodyError(400, `content-length says ${length}, the content has ${sent} bytes`);
+      throw new BodyError(400, `Content-Length is ${length}, but the content has ${sent} bytes`);
     }
     this.body.end(allowedTrailers(rawTrailers));
   }

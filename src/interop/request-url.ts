@@ -44,10 +44,13 @@ function parseUrl(text: string, host: string): URL {
   try {
     url = new URL(text);
   } catch {
-    throw new HttpError(400, `the host ${JSON.stringify(host)} has no place in a URL`);
+    throw new HttpError(400, `the host ${JSON.stringify(host)} is not valid in a URL`);
   }
   if (url.username !== "" || url.password !== "") {
-    throw new HttpError(400, `the host ${JSON.stringify(host)} has no place in a request's URL`);
+    throw new HttpError(
+      400,
+      `the host ${JSON.stringify(host)} contains credentials, which a request's URL must not have`,
+    );
   }
   return url;
 }

@@ -184,7 +184,7 @@ const CASES: Case[] = [
       [[], []],
     ],
     bad: [
-      ["localhost", /"localhost" is no address: write 10.0.0.1, 10.0.0.0\/8, 2001:db8::\/32, unix or \*/],
+      ["localhost", /"localhost" is not an address: use 10.0.0.1, 10.0.0.0\/8, 2001:db8::\/32, unix or \*/],
       ["10.0.0.0/33", /a number from 0 to 32/],
       [false, /false is no list of names/],
     ],

@@ -129,7 +129,7 @@ test("what is no Response is a 500, CONNECT and TRACE are 501", async () => {
   const errors: Error[] = [];
   const nothing = fromFetch(() => undefined as unknown as Response);
   assert.equal((await inject(nothing, { onError: (error) => errors.push(error) })).status, 500);
-  assert.match(errors[0]?.message ?? "", /no Response/);
+  assert.match(errors[0]?.message ?? "", /not a Response/);
   assert.equal(
     (
       await inject(

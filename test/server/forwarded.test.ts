@@ -146,7 +146,7 @@ test("a wrong peer and a wrong field are told by name", async (context) => {
   for (const [args, message] of [
     [
       ["--forwarded-allow-ips", "localhost"],
-      /forwarded-allow-ips: "localhost" is no address: write .*from --forw/,
+      /forwarded-allow-ips: "localhost" is not an address: use .*from --forw/,
     ],
     [
       ["--forwarded-headers", "x-real-ip"],

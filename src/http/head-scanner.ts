@@ -7,17 +7,8 @@
  */
 import { HttpError } from "../errors.ts";
 import { TARGET_BYTE, TOKEN_BYTE, VALUE_BYTE } from "./grammar.ts";
-import { HeadLimitError } from "./head-limit.ts";
-
-/** Limits on a head (gunicorn: limit_request_line, limit_request_fields, limit_request_field_size). */
-export interface RequestLimits {
-  /** Maximum bytes of the request line without its CRLF; more is answered with 414. */
-  readonly requestLine: number;
-  /** Maximum number of fields in a head and in a trailer section; more is answered with 431. */
-  readonly fields: number;
-  /** Maximum bytes of a field line without its CRLF; more is answered with 431. */
-  readonly fieldSize: number;
-}
+import { HeadBuffer } from "./head-buffer.ts";
+import { HeadLimitError, type RequestLimits } from "./head-limit.ts";
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -69,8 +60,7 @@ export class HeadScanner {
   #nameEnd = 0;
   #text = "";
   /** The part of the head that arrived in earlier chunks, if any. */
-  #kept: Buffer | undefined;
-  #keptLength = 0;
+  #kept: HeadBuffer | undefined;
 
   constructor(limits: RequestLimits, reader: FieldReader) {
     this.#limits = limits;
@@ -121,7 +111,7 @@ export class HeadScanner {
    * @throws HttpError for a malformed or oversized head
    */
   scan(chunk: Buffer, start: number, end: number): number {
-    if (this.#kept !== undefined) return this.#scanKept(chunk, start, end);
+    if (this.#kept !== undefined) return this.#scanKept(this.#kept, chunk, start, end);
     let from = start;
     if (this.#state < State.method) {
       from = this.#skipBlankLine(chunk, start, end);
@@ -131,53 +121,36 @@ export class HeadScanner {
     try {
       stop = this.#read(chunk, from, from, end);
     } catch (error) {
-      this.#keep(chunk, from, Math.min(end, from + MAX_REFUSED_BYTES));
+      this.#kept = new HeadBuffer(chunk, from, Math.min(end, from + MAX_REFUSED_BYTES));
       throw error;
     }
     if (this.#state === State.done) this.#text = chunk.toString("latin1", from, stop);
-    else this.#keep(chunk, from, end);
+    else this.#kept = new HeadBuffer(chunk, from, end);
     return stop;
   }
 
   /** The received part of an incomplete or refused head, as unvalidated Latin-1. */
   get received(): string {
     if (this.#state === State.done) return this.#text;
-    const length = Math.min(this.#keptLength, MAX_REFUSED_BYTES);
-    return this.#kept?.toString("latin1", 0, length) ?? "";
+    return this.#kept?.text(MAX_REFUSED_BYTES) ?? "";
   }
 
   /** Bytes of memory held for an incomplete head. */
   get held(): number {
-    return this.#kept?.length ?? 0;
+    return this.#kept?.bytes.length ?? 0;
   }
 
   /** Releases the buffer of an incomplete head. */
   drop(): void {
     this.#kept = undefined;
-    this.#keptLength = 0;
   }
 
-  #keep(chunk: Buffer, start: number, end: number): void {
-    const length = end - start;
-    this.#kept = Buffer.allocUnsafe(Math.max(1024, length * 2));
-    chunk.copy(this.#kept, 0, start, end);
-    this.#keptLength = length;
-  }
-
-  #scanKept(chunk: Buffer, start: number, end: number): number {
-    let kept = this.#kept as Buffer;
-    const before = this.#keptLength;
-    const length = before + (end - start);
-    if (length > kept.length) {
-      const larger = Buffer.allocUnsafe(length * 2);
-      kept.copy(larger, 0, 0, before);
-      this.#kept = kept = larger;
-    }
-    chunk.copy(kept, before, start, end);
-    this.#keptLength = length;
-    const stop = this.#read(kept, 0, before, length);
+  #scanKept(kept: HeadBuffer, chunk: Buffer, start: number, end: number): number {
+    const before = kept.length;
+    kept.append(chunk, start, end);
+    const stop = this.#read(kept.bytes, 0, before, kept.length);
     if (this.#state === State.done) {
-      this.#text = kept.toString("latin1", 0, stop);
+      this.#text = kept.bytes.toString("latin1", 0, stop);
       this.#kept = undefined;
     }
     return start + stop - before;

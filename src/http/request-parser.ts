@@ -11,7 +11,8 @@ import { createRequire } from "node:module";
 import { HttpError } from "../errors.ts";
 import { HEX_VALUE, isChunkExtensions, isTarget, VALUE_BYTE } from "./grammar.ts";
 import { HeadFacts } from "./head-facts.ts";
-import { HeadScanner, type RequestLimits } from "./head-scanner.ts";
+import type { RequestLimits } from "./head-limit.ts";
+import { HeadScanner } from "./head-scanner.ts";
 import { ParsedHead, type RequestHead, splitFields } from "./request-head.ts";
 
 // `require`, not `import`: to find the export names of a CommonJS module, Node would first load its lexer.

@@ -11,7 +11,7 @@ function isBlank(code: number): boolean {
 }
 
 /** The text from `start` to `end` without leading and trailing OWS (RFC 9110 section 5.6.3). */
-export function trimmed(section: string, start: number, end: number): string {
+export function trimOws(section: string, start: number, end: number): string {
   let from = start;
   let to = end;
   while (from < to && isBlank(section.charCodeAt(from))) from += 1;
@@ -20,7 +20,7 @@ export function trimmed(section: string, start: number, end: number): string {
 }
 
 /** Joins repeated fields into a list (RFC 9110 section 5.3). */
-export function joined(before: string | undefined, value: string): string {
+export function joinValues(before: string | undefined, value: string): string {
   return before === undefined ? value : `${before}, ${value}`;
 }
 
@@ -40,7 +40,7 @@ export class FieldPicker {
   }
 
   /** The index of this field's value in the result of `pick`; undefined if it is not picked. */
-  placeOf(name: string): number | undefined {
+  indexOf(name: string): number | undefined {
     return this.#indexes.get(name);
   }
 
@@ -61,7 +61,7 @@ export class FieldPicker {
         const colon = at + name.length;
         if (section.charCodeAt(colon) !== COLON) continue;
         if (section.substring(at, colon).toLowerCase() !== name) continue;
-        values[index] = joined(values[index], trimmed(section, colon + 1, lineEnd));
+        values[index] = joinValues(values[index], trimOws(section, colon + 1, lineEnd));
         break;
       }
       at = lineEnd + 2;
@@ -70,7 +70,7 @@ export class FieldPicker {
 }
 
 /** The value of one field of a field section. `name` is in lower case. */
-export function fieldIn(section: string, name: string): string | undefined {
+export function findField(section: string, name: string): string | undefined {
   return pickerOf(name).pick(section)[0];
 }
 

@@ -5,46 +5,46 @@
 import { HttpError } from "../errors.ts";
 import { isTrailerName } from "../gateway/fields.ts";
 import { isHost } from "../gateway/host.ts";
-import type { FieldReader } from "./head-scanner.ts";
+import type { FieldListener } from "./head-scanner.ts";
 
 /** The last valid Host value. Nearly every request repeats it, so it is compared instead of parsed again. */
 let knownHost = "";
 
 /** How often each of these fields occurred, and their values. */
-export class HeadFacts implements FieldReader {
-  hosts = 0;
-  lengths = 0;
+export class HeadFacts implements FieldListener {
+  hostCount = 0;
+  lengthCount = 0;
   length = 0;
-  encodings = 0;
+  encodingCount = 0;
   chunked = false;
   close = false;
   keepAlive = false;
   connectionUpgrade = false;
   upgrade = false;
-  expect = 0;
+  expectCount = 0;
   expectContinue = false;
-  prefix = false;
+  hasForwardedPrefix = false;
   /** True while a trailer section is read. */
-  trailers = false;
+  isTrailerSection = false;
 
   reset(): void {
-    this.hosts = 0;
-    this.lengths = 0;
+    this.hostCount = 0;
+    this.lengthCount = 0;
     this.length = 0;
-    this.encodings = 0;
+    this.encodingCount = 0;
     this.chunked = false;
     this.close = false;
     this.keepAlive = false;
     this.connectionUpgrade = false;
     this.upgrade = false;
-    this.expect = 0;
+    this.expectCount = 0;
     this.expectContinue = false;
-    this.prefix = false;
-    this.trailers = false;
+    this.hasForwardedPrefix = false;
+    this.isTrailerSection = false;
   }
 
   onField(bytes: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
-    if (this.trailers) {
+    if (this.isTrailerSection) {
       const name = bytes.toString("latin1", nameStart, nameEnd);
       if (!isTrailerName(name))
         throw new HttpError(400, `the field ${name} is not allowed in a trailer section`);
@@ -72,20 +72,20 @@ export class HeadFacts implements FieldReader {
         return;
       case 17:
         if (equalsIgnoreCase(bytes, nameStart, nameEnd, "transfer-encoding")) {
-          this.encodings += 1;
+          this.encodingCount += 1;
           this.chunked = equalsIgnoreCase(bytes, valueStart, valueEnd, "chunked");
         }
         return;
       case 18:
-        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "x-forwarded-prefix")) this.prefix = true;
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "x-forwarded-prefix")) this.hasForwardedPrefix = true;
         return;
     }
   }
 
   /** RFC 9112 section 3.2: at most one Host field, with a valid value. */
   #onHost(bytes: Buffer, start: number, end: number): void {
-    this.hosts += 1;
-    if (this.hosts > 1) throw new HttpError(400, "more than one Host field");
+    this.hostCount += 1;
+    if (this.hostCount > 1) throw new HttpError(400, "more than one Host field");
     if (equals(bytes, start, end, knownHost)) return;
     const host = bytes.toString("latin1", start, end);
     if (!isHost(host)) throw new HttpError(400, "the Host field is malformed");
@@ -93,7 +93,7 @@ export class HeadFacts implements FieldReader {
   }
 
   #onExpect(bytes: Buffer, start: number, end: number): void {
-    this.expect += 1;
+    this.expectCount += 1;
     this.expectContinue = equalsIgnoreCase(bytes, start, end, "100-continue");
   }
 
@@ -116,7 +116,7 @@ export class HeadFacts implements FieldReader {
 
   /** RFC 9110 section 8.6: 1*DIGIT, nothing else. */
   #onLength(bytes: Buffer, start: number, end: number): void {
-    this.lengths += 1;
+    this.lengthCount += 1;
     if (start === end) throw new HttpError(400, "Content-Length is empty");
     let length = 0;
     for (let at = start; at < end; at += 1) {

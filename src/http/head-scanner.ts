@@ -39,7 +39,7 @@ const VERSION = Buffer.from("HTTP/");
 const VERSION_LENGTH = 8;
 
 /** Receives the field lines. Positions are indexes into `bytes`. */
-export interface FieldReader {
+export interface FieldListener {
   /** Called at the end of every field line. The name is `bytes[nameStart..nameEnd)`; the value is trimmed. */
   onField(bytes: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void;
 }
@@ -53,7 +53,7 @@ export class HeadScanner {
   major = 1;
   minor = 1;
   readonly #limits: RequestLimits;
-  readonly #reader: FieldReader;
+  readonly #reader: FieldListener;
   #state: number = State.start;
   #fields = 0;
   #lineStart = 0;
@@ -62,7 +62,7 @@ export class HeadScanner {
   /** The part of the head that arrived in earlier chunks, if any. */
   #kept: HeadBuffer | undefined;
 
-  constructor(limits: RequestLimits, reader: FieldReader) {
+  constructor(limits: RequestLimits, reader: FieldListener) {
     this.#limits = limits;
     this.#reader = reader;
   }
@@ -99,7 +99,7 @@ export class HeadScanner {
    * Returns and releases the validated text (Latin-1), from the first byte to the CRLF of the empty line. Call after
    * `done`. An idle connection must not hold the head of its last request in memory.
    */
-  takeText(): string {
+  releaseText(): string {
     const text = this.#text;
     this.#text = "";
     return text;
@@ -136,7 +136,7 @@ export class HeadScanner {
   }
 
   /** Bytes of memory held for an incomplete head. */
-  get held(): number {
+  get heldBytes(): number {
     return this.#kept?.bytes.length ?? 0;
   }
 
@@ -238,10 +238,7 @@ export class HeadScanner {
       } else {
         if (byte !== CR) throw new HttpError(400, "malformed end of the request line");
         if (this.major !== 1 || this.minor > 1) {
-          throw new HttpError(
-            505,
-            `HTTP/${this.major}.${this.minor} is not spoken here, HTTP/1.1 and 1.0 are`,
-          );
+          throw new HttpError(505, `HTTP/${this.major}.${this.minor} is not supported, only 1.1 and 1.0`);
         }
         this.#state = State.requestLineFeed;
         return at + 1;

@@ -1,6 +1,6 @@
 /** The head of a parsed request. Field names and values are extracted on demand. */
 
-import { type FieldPicker, fieldIn, joined, trimmed } from "./field-picker.ts";
+import { type FieldPicker, findField, joinValues, trimOws } from "./field-picker.ts";
 
 /** A request up to its content. */
 export interface RequestHead {
@@ -79,12 +79,12 @@ export class ParsedHead implements RequestHead {
 
   field(name: string): string | undefined {
     const fields = this.#rawHeaders;
-    if (fields === undefined) return fieldIn(this.#section, name);
+    if (fields === undefined) return findField(this.#section, name);
     let value: string | undefined;
     for (let index = 0; index < fields.length; index += 2) {
       const candidate = fields[index] as string;
       if (candidate.length !== name.length || candidate.toLowerCase() !== name) continue;
-      value = joined(value, fields[index + 1] as string);
+      value = joinValues(value, fields[index + 1] as string);
     }
     return value;
   }
@@ -98,7 +98,7 @@ export function splitFields(section: string): string[] {
     const lineEnd = section.indexOf("\r\n", at);
     if (lineEnd <= at) return fields;
     const colon = section.indexOf(":", at);
-    fields.push(section.substring(at, colon), trimmed(section, colon + 1, lineEnd));
+    fields.push(section.substring(at, colon), trimOws(section, colon + 1, lineEnd));
     at = lineEnd + 2;
   }
 }

@@ -18,8 +18,6 @@ import { ParsedHead, type RequestHead, splitFields } from "./request-head.ts";
 // `require`, not `import`: to find the export names of a CommonJS module, Node would first load its lexer.
 const { HTTPParser } = createRequire(import.meta.url)("http-parser-js") as typeof import("http-parser-js");
 
-export type { RequestHead, RequestLimits };
-
 export interface RequestParserEvents {
   onHead(head: RequestHead): void;
   /** A piece of content: a view that is valid only during the call. */
@@ -101,7 +99,7 @@ export class RequestParser extends Machine {
    * @throws HttpError 400 if that truncates a message (RFC 9112 section 8).
    */
   finish(): void {
-    if (this.state === "MESSAGE_COMPLETE" || (this.state === "REQUEST_LINE" && this.#scanner.idle)) return;
+    if (this.idle) return;
     throw new HttpError(400, "the request ended early");
   }
 
@@ -121,8 +119,8 @@ export class RequestParser extends Machine {
   }
 
   /** Bytes of memory held for an incomplete head. */
-  get held(): number {
-    return this.#scanner.held;
+  get heldBytes(): number {
+    return this.#scanner.heldBytes;
   }
 
   /** Releases memory. Call when nothing more will be parsed and `received` is no longer needed. */
@@ -190,19 +188,19 @@ export class RequestParser extends Machine {
       if (!isTarget(method, target))
         throw new HttpError(400, "the request-target has no valid form for this method");
     }
-    if (isHttp11 && facts.hosts === 0) throw new HttpError(400, "no Host field");
-    if (facts.encodings > 0) this.#checkEncoding(isHttp11);
-    if (facts.lengths > 1) throw new HttpError(400, "more than one Content-Length");
-    const contentLength = facts.encodings > 0 ? undefined : facts.length;
+    if (isHttp11 && facts.hostCount === 0) throw new HttpError(400, "no Host field");
+    if (facts.encodingCount > 0) this.#checkEncoding(isHttp11);
+    if (facts.lengthCount > 1) throw new HttpError(400, "more than one Content-Length");
+    const contentLength = facts.encodingCount > 0 ? undefined : facts.length;
     // RFC 9110 sections 9.3.6 and 9.3.8. The tunnel begins right after the head of a CONNECT, whatever Content-Length says.
     if ((method === "TRACE" || method === "CONNECT") && contentLength !== 0) {
       throw new HttpError(400, `${method} with content`);
     }
-    if (facts.expect > 0 && isHttp11 && !(facts.expect === 1 && facts.expectContinue)) {
-      throw new HttpError(417, "the only expectation met here is 100-continue");
+    if (facts.expectCount > 0 && isHttp11 && !(facts.expectCount === 1 && facts.expectContinue)) {
+      throw new HttpError(417, "unsupported expectation: only 100-continue is supported");
     }
     // Not earlier: the log needs the text of a head refused above.
-    scanner.takeText();
+    scanner.releaseText();
     return new ParsedHead(
       method,
       target,
@@ -211,7 +209,7 @@ export class RequestParser extends Machine {
       method === "CONNECT" || (isHttp11 && facts.upgrade && facts.connectionUpgrade),
       isHttp11 && facts.expectContinue && contentLength !== 0,
       contentLength,
-      facts.prefix,
+      facts.hasForwardedPrefix,
       text.substring(scanner.fieldsStart),
     );
   }
@@ -220,9 +218,9 @@ export class RequestParser extends Machine {
   #checkEncoding(isHttp11: boolean): void {
     const facts = this.#facts;
     if (!isHttp11) throw new HttpError(400, "Transfer-Encoding in HTTP/1.0");
-    if (facts.lengths > 0) throw new HttpError(400, "Content-Length together with Transfer-Encoding");
-    if (facts.encodings > 1 || !facts.chunked) {
-      throw new HttpError(501, "the only transfer coding understood here is chunked");
+    if (facts.lengthCount > 0) throw new HttpError(400, "Content-Length together with Transfer-Encoding");
+    if (facts.encodingCount > 1 || !facts.chunked) {
+      throw new HttpError(501, "unsupported transfer coding: only chunked is supported");
     }
   }
 
@@ -232,7 +230,7 @@ export class RequestParser extends Machine {
     while (this.offset < this.end) {
       const byte = bytes[this.offset] as number;
       if (this.#lineFeedDue) {
-        if (byte !== LF) throw new HttpError(400, "CR without LF behind a chunk size");
+        if (byte !== LF) throw new HttpError(400, "CR without LF after a chunk size");
         this.offset += 1;
         this.#endChunkHead();
         return false;
@@ -283,7 +281,7 @@ export class RequestParser extends Machine {
       this.body_bytes = this.#chunkSize;
       this.state = "BODY_CHUNK";
     } else {
-      this.#facts.trailers = true;
+      this.#facts.isTrailerSection = true;
       this.#scanner.resetForTrailers();
       this.state = "BODY_CHUNKTRAILERS";
     }
@@ -303,7 +301,7 @@ export class RequestParser extends Machine {
   BODY_CHUNKTRAILERS(): boolean {
     this.offset = this.#scanner.scan(this.chunk as Buffer, this.offset, this.end);
     if (!this.#scanner.done) return false;
-    this.#trailers = splitFields(this.#scanner.takeText());
+    this.#trailers = splitFields(this.#scanner.releaseText());
     this.nextRequest();
     return true;
   }

@@ -37,7 +37,7 @@ export interface Framing {
   readonly chunked: boolean;
   readonly keepAlive: boolean;
   /** Whether to send `Connection: keep-alive`, which an HTTP/1.0 client needs. */
-  readonly sayKeepAlive: boolean;
+  readonly announceKeepAlive: boolean;
 }
 
 const KIND = { plain: 1, date: 2, server: 3, connection: 4, length: 5, upgrade: 6 } as const;
@@ -101,7 +101,7 @@ export function framingFields(framing: Framing, upgrade = false): string {
   else if (framing.length !== undefined) text = `Content-Length: ${framing.length}\r\n`;
   let connection = "";
   if (!framing.keepAlive) connection = "close";
-  else if (framing.sayKeepAlive) connection = "keep-alive";
+  else if (framing.announceKeepAlive) connection = "keep-alive";
   if (upgrade) connection += connection === "" ? "upgrade" : ", upgrade";
   return connection === "" ? `${text}\r\n` : `${text}Connection: ${connection}\r\n\r\n`;
 }

@@ -205,9 +205,9 @@ export class HostedApp {
 
   #timeOut({ request, response }: Exchange): void {
     if (response.headSent || response.complete) return;
-    request.abort(new RequestAborted("the time for this request is over"));
+    request.abort(new RequestAborted("the request timed out"));
     response.abort(
-      new HttpError(503, `no answer within ${(this.#options.requestTimeout as number) / 1000} s`),
+      new HttpError(503, `no response within ${(this.#options.requestTimeout as number) / 1000} s`),
     );
   }
 

@@ -116,7 +116,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
 
   #discardBody(body: MessageBody): void {
     this.#unread = true;
-    body.fail(new BodyError(400, "the request was answered before its body was read"));
+    body.fail(new BodyError(400, "the response was sent before the request body was read"));
     this.#read();
     this.#request.resume();
     // Marks the body as consumed; otherwise Node reads the rest of it without a limit.

@@ -3,8 +3,7 @@
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { ErrorContent } from "../exchange/response.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
-import type { HeadLimit } from "../http/head-limit.ts";
-import type { RequestLimits } from "../http/request-parser.ts";
+import type { HeadLimit, RequestLimits } from "../http/head-limit.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { AcceptLimiter } from "./accept-limiter.ts";
 import type { ContentTimeouts } from "./content-pace.ts";

@@ -4,7 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { HttpError } from "../../src/errors.ts";
-import { type RequestHead, type RequestLimits, RequestParser } from "../../src/http/request-parser.ts";
+import type { RequestLimits } from "../../src/http/head-limit.ts";
+import type { RequestHead } from "../../src/http/request-head.ts";
+import { RequestParser } from "../../src/http/request-parser.ts";
 import type { Ending, Reading, ReadRequest } from "./corpus.ts";
 
 /** gunicorn's defaults, which the corpus is written for. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { joinFields } from "../../src/gateway/fields.ts";
-import { FieldPicker, fieldIn } from "../../src/http/field-picker.ts";
+import { FieldPicker, findField } from "../../src/http/field-picker.ts";
 import { splitFields } from "../../src/http/request-head.ts";
 
 const SECTION =
@@ -15,17 +15,17 @@ test("each field, several joined, whatever its case", () => {
   const picker = new FieldPicker(names);
   const picked = picker.pick(SECTION);
   for (const name of names) {
-    assert.equal(picked[picker.placeOf(name) as number], fields[name], name);
-    assert.equal(fieldIn(SECTION, name), fields[name], name);
+    assert.equal(picked[picker.indexOf(name) as number], fields[name], name);
+    assert.equal(findField(SECTION, name), fields[name], name);
   }
-  assert.equal(fieldIn(SECTION, "x-forwarded-for"), "1, 2");
-  assert.equal(fieldIn(SECTION, "empty"), "");
-  assert.equal(picker.placeOf("other"), undefined);
+  assert.equal(findField(SECTION, "x-forwarded-for"), "1, 2");
+  assert.equal(findField(SECTION, "empty"), "");
+  assert.equal(picker.indexOf("other"), undefined);
 });
 
 test("a section that was cut short, or is empty", () => {
-  assert.equal(fieldIn("", "host"), undefined);
-  assert.equal(fieldIn("\r\n", "host"), undefined);
-  assert.equal(fieldIn("host: x\r\nuser-ag", "host"), "x");
-  assert.equal(fieldIn("host: x", "host"), undefined);
+  assert.equal(findField("", "host"), undefined);
+  assert.equal(findField("\r\n", "host"), undefined);
+  assert.equal(findField("host: x\r\nuser-ag", "host"), "x");
+  assert.equal(findField("host: x", "host"), undefined);
 });

@@ -7,7 +7,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { RequestLimits } from "../../src/http/request-parser.ts";
+import type { RequestLimits } from "../../src/http/head-limit.ts";
 import { type Reading, readCorpus } from "./corpus.ts";
 import { CORPUS_LIMITS, cut, drive, singly } from "./drive.ts";
 import { mutate, Random } from "./mutation.ts";

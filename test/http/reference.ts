@@ -3,7 +3,7 @@
  * the RFCs as regular expressions. It shares no line with the parser, so that the two can be held against
  * each other. It sees what is wrong at the end of a line, or of a head, where the parser may see it earlier.
  */
-import type { RequestLimits } from "../../src/http/request-parser.ts";
+import type { RequestLimits } from "../../src/http/head-limit.ts";
 import type { Reading, ReadRequest } from "./corpus.ts";
 
 class Refused extends Error {

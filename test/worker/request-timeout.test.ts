@@ -15,7 +15,7 @@ for (const [name, app] of [
     const workers = command.workers();
     assert.equal((await ask(target, "/never?x=1")).status, 503);
     await command.line(/\[ERROR\] Error handling request GET \/never\?x=1 \(.+\)$/);
-    assert.equal(command.lines(/HttpError: no answer within 0\.2 s/).length, 1);
+    assert.equal(command.lines(/HttpError: no response within 0\.2 s/).length, 1);
     assert.equal((await ask(target)).status, 200);
     assert.deepEqual(command.workers(), workers);
   });
@@ -28,6 +28,6 @@ test("its signal aborts, and an app may give a request more time", async (contex
   const target = { port: await command.port() };
   const extended = ask(target, "/extended");
   assert.equal((await ask(target, "/never")).status, 503);
-  assert.match((await ask(target, "/end")).text, /the time for this request is over/);
+  assert.match((await ask(target, "/end")).text, /the request timed out/);
   assert.deepEqual((await extended).text, "in time");
 });

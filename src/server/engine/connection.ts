@@ -116,7 +116,7 @@ export class EngineConnection implements ExchangeConnection, InputReader, Watche
         if (this.input.ended) this.#upgraded.receiveEnd();
       } else if (this.#parser.inHead) {
         if (this.#phase === "idle") this.#enter("head", this.#host.options.timeouts.header);
-        if (this.#phase === "head") this.#host.heads.hold(this, this.#parser.held);
+        if (this.#phase === "head") this.#host.heads.hold(this, this.#parser.heldBytes);
       }
     } catch (error) {
       this.#refuse(error);
@@ -145,7 +145,7 @@ export class EngineConnection implements ExchangeConnection, InputReader, Watche
 
   /** Refuses the incomplete head: all of them together hold too much memory. */
   refuseHead(): void {
-    this.#refuse(new HttpError(503, "too much of unfinished requests is held here"));
+    this.#refuse(new HttpError(503, "the server holds too many unfinished requests"));
   }
 
   // ---- phases
@@ -257,7 +257,7 @@ export class EngineConnection implements ExchangeConnection, InputReader, Watche
   /** Destroys the connection in any phase. */
   destroy(): void {
     this.#logIncompleteHead("worker-exit");
-    this.#dispatcher.abort(new RequestAborted("the worker was told to stop at once"));
+    this.#dispatcher.abort(new RequestAborted("the worker is stopping immediately"));
     this.socket.destroy();
   }
 

@@ -8,7 +8,8 @@ import { BodyError, ClientGone, HttpError, RequestAborted } from "../../errors.t
 import { respondToFault } from "../../exchange/content-fault.ts";
 import { type ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
 import { handlerFor, runHandler } from "../../exchange/run.ts";
-import type { RequestHead, RequestParserEvents } from "../../http/request-parser.ts";
+import type { RequestHead } from "../../http/request-head.ts";
+import type { RequestParserEvents } from "../../http/request-parser.ts";
 import type {
   ContentHost,
   CurrentRequest,
@@ -212,7 +213,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
       this.close();
     } else {
       // The rest of the content is discarded, up to a limit.
-      body.body.fail(new BodyError(400, "the request was answered before its body was read"));
+      body.body.fail(new BodyError(400, "the response was sent before the request body was read"));
       body.awaitContent();
       this.input.advance();
       this.input.resume();
@@ -272,8 +273,8 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     if (response === undefined || response.headSent) return;
     this.#keepAlive = false;
     this.#log?.because("timeout");
-    this.#request?.abort(new RequestAborted("the time for this request is over"));
-    response.abort(new HttpError(503, `no answer within ${this.#host.options.timeouts.request / 1000} s`));
+    this.#request?.abort(new RequestAborted("the request timed out"));
+    response.abort(new HttpError(503, `no response within ${this.#host.options.timeouts.request / 1000} s`));
   }
 
   /** The connection closes after the response: content that has not arrived never will. */

@@ -5,8 +5,8 @@
 import { CLIENT_FIELDS, ForwardedClients } from "../../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import type { ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
-import { FieldPicker, fieldIn } from "../../http/field-picker.ts";
-import type { RequestHead } from "../../http/request-parser.ts";
+import { FieldPicker, findField } from "../../http/field-picker.ts";
+import type { RequestHead } from "../../http/request-head.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
 import { ExchangeLog } from "../exchange-log.ts";
@@ -125,14 +125,14 @@ export class EngineExchangeLog extends ExchangeLog {
 
   requestField(name: string): string | undefined {
     this.#picked ??= this.#head?.pick(this.#picker) ?? this.#picker.pick(this.#section);
-    const index = this.#picker.placeOf(name);
+    const index = this.#picker.indexOf(name);
     return index === undefined ? this.#head?.field(name) : this.#picked[index];
   }
 
   responseField(name: string): string | undefined {
     const fields = this.#fields;
     if (name === "content-length") return this.#length === undefined ? undefined : String(this.#length);
-    if (typeof fields === "string") return fieldIn(fields, name);
+    if (typeof fields === "string") return findField(fields, name);
     for (let index = 0; index < fields.length; index += 2) {
       if ((fields[index] as string).toLowerCase() === name) return fields[index + 1];
     }

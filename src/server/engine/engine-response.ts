@@ -51,7 +51,7 @@ export class ResponseSender implements Transport {
   text(status: number, fields: string, content: string): void {
     const keepAlive = this.host.decideKeepAlive();
     const size = Buffer.byteLength(content);
-    const framing = { length: size, chunked: false, keepAlive, sayKeepAlive: this.#isHttp10 };
+    const framing = { length: size, chunked: false, keepAlive, announceKeepAlive: this.#isHttp10 };
     const head = statusLine(status) + fields + dateField(Date.now()) + framingFields(framing);
     if (this.#log !== undefined) {
       this.#log.respond(status, fields, size);
@@ -64,7 +64,12 @@ export class ResponseSender implements Transport {
   /** Sends the server's own response to a request that is not passed to the app. */
   refuse(status: number, message: string, bare: boolean): void {
     const fields = ["Content-Type", "text/plain; charset=utf-8"];
-    const framing = { length: message.length + 1, chunked: false, keepAlive: false, sayKeepAlive: false };
+    const framing = {
+      length: message.length + 1,
+      chunked: false,
+      keepAlive: false,
+      announceKeepAlive: false,
+    };
     if (this.#log !== undefined) {
       this.#log.respond(status, fields, framing.length);
       this.#log.bytes = bare ? 0 : framing.length;
@@ -90,7 +95,7 @@ export class ResponseSender implements Transport {
   whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
     if (asksToClose(fields)) this.host.disableKeepAlive();
     const keepAlive = this.host.decideKeepAlive();
-    const framing = { length, chunked: false, keepAlive, sayKeepAlive: this.#isHttp10 };
+    const framing = { length, chunked: false, keepAlive, announceKeepAlive: this.#isHttp10 };
     if (this.#log !== undefined) {
       this.#log.respond(status, fields, length);
       this.#log.bytes = Buffer.byteLength(content);
@@ -105,7 +110,7 @@ export class ResponseSender implements Transport {
     if (unknown && this.#isHttp10) this.host.disableKeepAlive();
     this.#chunked = unknown && !this.#isHttp10;
     const keepAlive = this.host.decideKeepAlive();
-    const framing = { length, chunked: this.#chunked, keepAlive, sayKeepAlive: this.#isHttp10 };
+    const framing = { length, chunked: this.#chunked, keepAlive, announceKeepAlive: this.#isHttp10 };
     this.#log?.respond(status, fields, length);
     this.#output.writeText(responseHead(status, fields, framing, Date.now()));
   }

@@ -99,7 +99,7 @@ export class ListenerExchange {
     }
     if (response.socket === null && !response.writableEnded) progress.arrivedAt = now;
     else if (now - progress.arrivedAt >= this.#answerTime(this.#timeouts.request)) {
-      return new HttpError(503, `no answer within ${this.#timeouts.request / 1000} s`);
+      return new HttpError(503, `no response within ${this.#timeouts.request / 1000} s`);
     }
     return undefined;
   }

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { fieldIn } from "../../http/field-picker.ts";
+import { findField } from "../../http/field-picker.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
 import { ExchangeLog, type LoggedClient } from "../exchange-log.ts";
@@ -111,7 +111,7 @@ export class NodeExchangeLog extends ExchangeLog {
     const value = this.#response?.getHeader(name);
     if (value !== undefined) return Array.isArray(value) ? value.join(", ") : String(value);
     const head = (this.#response as { _header?: string | null } | undefined)?._header ?? "";
-    return fieldIn(head.slice(head.indexOf("\r\n") + 2), name);
+    return findField(head.slice(head.indexOf("\r\n") + 2), name);
   }
 }
 

@@ -25,7 +25,7 @@ export function headTimeout(): ParserError {
 
 /** A head for which there is no memory. */
 export function headsFull(): ParserError {
-  const error: ParserError = new Error("too much of unfinished requests is held here");
+  const error: ParserError = new Error("the server holds too many unfinished requests");
   error.code = HEADS_FULL;
   return error;
 }

@@ -541,7 +541,7 @@ describe("the clock of a request", () => {
     respond(200, null, stream);
     assert.ok(stream.destroyed);
     assert.throws(() => respond(200, null, "later"), /twice/);
-    assert.match(engine.errors[0]?.message ?? "", /no answer within 0.08 s/);
+    assert.match(engine.errors[0]?.message ?? "", /no response within 0.08 s/);
   });
 
   test("is renewed by content that arrives", async (t) => {

@@ -186,7 +186,7 @@ describe("timeouts", () => {
     await until("the app hears of it", () => closed);
     late?.();
     await until("it is forgotten", () => server.inFlight().length === 0 && server.connections === 0);
-    assert.deepEqual(told, ["POST /slow?x=1: no answer within 0.05 s"]);
+    assert.deepEqual(told, ["POST /slow?x=1: no response within 0.05 s"]);
   });
 
   test("a stream that has begun is not cut, nor an app that gave itself more time", async (context) => {

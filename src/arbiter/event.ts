@@ -1,4 +1,4 @@
-/** Everything that can happen to the arbiter. */
+/** The events of the arbiter's loop. */
 import type { Configuration } from "../config/config.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import type { StallReport } from "../ipc/stall-report.ts";
@@ -27,7 +27,7 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** The configuration of a reload has been read, or could not be. */
+/** The configuration for a reload has been read, or could not be. */
 export type ReloadEvent =
   | { readonly type: "read"; readonly configuration: Configuration }
   | { readonly type: "unreadable"; readonly error: Error };
@@ -35,20 +35,20 @@ export type ReloadEvent =
 export type ArbiterEvent =
   | { readonly type: "signal"; readonly signal: Signal }
   | { readonly type: "message"; readonly id: number; readonly message: FromWorker }
-  /** A worker's watchdog has something to say about its event loop. */
+  /** A worker's watchdog reports that its event loop is blocked, or turns again. */
   | { readonly type: "stall"; readonly report: StallReport }
   /** The memory of the workers has been measured. */
   | { readonly type: "memory"; readonly use: MemoryUse }
   | { readonly type: "exit"; readonly id: number; readonly ending: Ending }
   /** A worker's process could not be started, or the hook before it failed. */
   | { readonly type: "unstarted"; readonly id: number; readonly error: Error }
-  /** Somebody asked through the control interface. */
+  /** A request of the control interface. */
   | { readonly type: "command"; readonly command: ControlCommand }
   | { readonly type: "reload"; readonly event: ReloadEvent }
-  /** With `--reload`: files have changed, named as people know them. */
+  /** With `--reload`: files have changed; the names are for display. */
   | { readonly type: "files"; readonly changed: readonly string[] }
-  /** During an upgrade: of the arbiter that follows this one, and of the one that this one follows. */
+  /** During an upgrade, in the old arbiter and in the new one. */
   | { readonly type: "successor"; readonly event: SuccessorEvent }
   | { readonly type: "predecessor"; readonly step: PredecessorStep }
-  /** The time that reconcile asked for has come. */
+  /** Reconcile asked for a call at this time, or the clock wants to be read. */
   | { readonly type: "tick" };

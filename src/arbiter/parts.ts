@@ -225,7 +225,7 @@ export class Parts {
       predecessorPid: () => (this.predecessor?.isAlive ? this.predecessor.pid : undefined),
       start: (launch) => new Successor(launch, (event) => this.mailbox.post({ type: "successor", event })),
       cleanUpAfterSuccessor: (pid) => this.pidFile.clearUpAfter(pid),
-      reload: () => reload.ask(),
+      reload: () => reload.request(),
       withdrawReloads: (why) => reload.withdraw(why),
       beforeStart: () => this.hooks.runToEnd(generations.currentHooks, "preExec"),
       endpoints: () => endpoints.sockets,

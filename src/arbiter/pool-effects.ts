@@ -64,7 +64,7 @@ export function poolEffects(parts: EffectParts): PoolEffects {
       if (!fileReload.canHappen || bootReport !== undefined) return undefined;
       if (generations.placeholderFor(generations.newest) !== undefined) return undefined;
       arbiterLog.broken(failure);
-      return reload.standIn(failure);
+      return reload.createPlaceholder(failure);
     },
     abandoned: (failure, established) => parts.reload.abandoned(failure, established),
     limits: (generation) => limitsOf(parts.generations.configOf(generation)),

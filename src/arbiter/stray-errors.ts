@@ -1,7 +1,6 @@
 /**
- * Errors that nobody catches, in the process that must not end for the mistake of a hook: what comes from the code
- * of the configuration is logged, and the server goes on. What comes from our own ends the arbiter, as any other
- * Node process: whoever supervises it starts it anew, in a state that is known.
+ * Uncaught errors in the arbiter. One from the configuration file or a hook is logged, and the server keeps running. One
+ * from our own code ends the arbiter, like any other Node process, so that its supervisor restarts it in a known state.
  */
 import { ExitCode } from "../errors.ts";
 import { isOurs } from "../loader/user-frame.ts";
@@ -14,6 +13,6 @@ export function outliveStrayErrors(log: ErrorLog): void {
       log.critical(`${what}: the arbiter exits`, error);
       process.exit(ExitCode.failure);
     }
-    log.error(`${what} in the configuration file or a hook: the server goes on`, error ?? "undefined");
+    log.error(`${what} in the configuration file or a hook: the server keeps running`, error ?? "undefined");
   });
 }

@@ -12,7 +12,7 @@ import type {
 } from "../../control/api.ts";
 import type { Desired } from "../pool/desired.ts";
 import type { Pool } from "../pool/pool.ts";
-import { obstacles, workers } from "../pool/readiness.ts";
+import { unreadyReasons, workerCountText } from "../pool/readiness.ts";
 import { activeWorkers, readyWorkers } from "../pool/roster.ts";
 import { wasUnstartedSince } from "../pool/spawn-holds.ts";
 import type { Generations } from "../reload/generations.ts";
@@ -125,17 +125,17 @@ export class ControlCommands implements Controllable {
   health(): Health {
     const { pool, minReady, generations } = this.#dependencies;
     const { desired, roster, now } = pool;
-    const broken = generations.placeholderFor(desired.established) !== undefined;
-    const against = obstacles({
+    const isBroken = generations.placeholderFor(desired.established) !== undefined;
+    const reasons = unreadyReasons({
       desired,
       roster,
       now,
       minReady,
-      broken,
-      succeeded: this.#dependencies.isSuccessorReady(),
+      isBroken,
+      isSuccessorReady: this.#dependencies.isSuccessorReady(),
       lostSockets: this.#dependencies.lostSockets(),
     });
-    return { live: true, ready: against.length === 0, reason: against.join("; ") || "ok" };
+    return { live: true, ready: reasons.length === 0, reason: reasons.join("; ") || "ok" };
   }
 
   reload(): Promise<Outcome> {
@@ -221,12 +221,12 @@ export class ControlCommands implements Controllable {
     pool.scale(count);
     const check = ({ desired, roster }: Pool): Outcome | undefined => {
       if (desired.target !== count)
-        return { ok: false, error: `meanwhile ${workers(desired.target)} were asked for` };
+        return { ok: false, error: `meanwhile ${workerCountText(desired.target)} were asked for` };
       const trouble = troubleSince(desired, askedAt);
       if (trouble !== undefined) return { ok: false, error: `workers ${trouble}: the log says why` };
       const ready = readyWorkers(roster).length;
       return ready === count && activeWorkers(roster).length === count
-        ? done(`${workers(count)} ready`)
+        ? done(`${workerCountText(count)} ready`)
         : undefined;
     };
     this.#wishes.push({ check, settle });
@@ -271,7 +271,7 @@ export class ControlCommands implements Controllable {
   reloadDone(generation: number): void {
     this.#endReloads(
       generation,
-      done(`generation ${generation} serves with ${workers(this.#dependencies.pool.desired.target)}`),
+      done(`generation ${generation} serves with ${workerCountText(this.#dependencies.pool.desired.target)}`),
     );
   }
 

@@ -40,13 +40,13 @@ export class Operations {
     if (upgrade.forwardReload()) return;
     // As in gunicorn, because logs are rotated by HUP too. Workers reopen theirs as well: they stay if the reload fails.
     this.reopenLogs();
-    reload.ask();
+    reload.request();
   }
 
   /** Watched files have changed. The successor watches them too. */
   reloadFor(changed: readonly string[]): void {
     const { upgrade, reload } = this.#dependencies;
-    if (!upgrade.isLeaving) reload.askFor(changed);
+    if (!upgrade.isLeaving) reload.requestFor(changed);
   }
 
   upgrade(): Promise<Outcome> {

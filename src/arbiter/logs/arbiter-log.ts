@@ -8,7 +8,7 @@ import type { ProcessState } from "../../system/process-state.ts";
 import type { Ending, Signal } from "../event.ts";
 import { type Desired, type Stop, servingGeneration } from "../pool/desired.ts";
 import type { Limits } from "../pool/limits.ts";
-import { LOSSES } from "../pool/readiness.ts";
+import { LOSS_TEXTS } from "../pool/readiness.ts";
 import type { KillReason } from "../pool/reconcile.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
 import type { FileLoss, Listener } from "../sockets/bind.ts";
@@ -64,7 +64,7 @@ export class ArbiterLog {
       "another socket": "stop that server or remove the file, then reload (HUP)",
       "no socket": "remove it, then reload (HUP)",
     };
-    this.#log.error(`Clients cannot reach ${url}: ${LOSSES[loss]}; ${remedy[loss]}`);
+    this.#log.error(`Clients cannot reach ${url}: ${LOSS_TEXTS[loss]}; ${remedy[loss]}`);
   }
 
   socketBack(url: string): void {

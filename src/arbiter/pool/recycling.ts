@@ -8,14 +8,13 @@ import type { ErrorLog } from "../../log/error-log.ts";
 import type { Pool } from "./pool.ts";
 import type { WorkerRecord } from "./roster.ts";
 
-/** Interval of memory checks, in milliseconds. */
-const LOOK_EVERY = 2000;
+const MEASURE_INTERVAL_MS = 2000;
 
 /**
- * How long the next worker in a slot may exceed the limit, in milliseconds. Otherwise workers would do nothing but boot
- * if the limit is below what the app needs.
+ * How long the next worker in a slot may exceed the limit. Otherwise workers would do nothing but boot if the limit is
+ * below what the app needs.
  */
-const SLOT_RESTS = 60_000;
+const SLOT_REST_MS = 60_000;
 
 const REASONS: { readonly [why in Due["why"]]: (amount: number) => string } = {
   requests: (amount) => `has answered ${amount} requests`,
@@ -40,9 +39,9 @@ export interface RecyclingDependencies {
 export class Recycling {
   readonly #dependencies: RecyclingDependencies;
   /** When a worker of a slot last exceeded the limit. */
-  readonly #outgrown = new Map<number, number>();
+  readonly #exceededAt = new Map<number, number>();
   #timer: NodeJS.Timeout | undefined;
-  #failed = false;
+  #isFailureLogged = false;
 
   constructor(dependencies: RecyclingDependencies) {
     this.#dependencies = dependencies;
@@ -60,7 +59,7 @@ export class Recycling {
 
   /** A worker of this configuration was started: starts memory checks if its memory is limited. */
   watch(config: Config): void {
-    if (config.maxMemory > 0) this.#arm();
+    if (config.maxMemory > 0) this.#schedule();
   }
 
   /** Replaces workers whose measured memory exceeds their limit. */
@@ -70,10 +69,10 @@ export class Recycling {
       const worker = pool.find(id);
       const limit = worker && this.#limitOf(worker);
       if (worker === undefined || limit === undefined || bytes <= limit) continue;
-      const before = this.#outgrown.get(worker.slot) ?? Number.NEGATIVE_INFINITY;
-      if (pool.now - before < SLOT_RESTS) continue;
+      const before = this.#exceededAt.get(worker.slot) ?? Number.NEGATIVE_INFINITY;
+      if (pool.now - before < SLOT_REST_MS) continue;
       this.#replace(id, (pid) => {
-        this.#outgrown.set(worker.slot, pool.now);
+        this.#exceededAt.set(worker.slot, pool.now);
         const sizes = `${megabytes(bytes)} of memory, more than ${megabytes(limit)}`;
         this.#dependencies.log.warning(`Worker (pid: ${pid}) uses ${sizes}: it is replaced`);
       });
@@ -84,11 +83,11 @@ export class Recycling {
     clearTimeout(this.#timer);
   }
 
-  #replace(id: number, tell: (pid: number | undefined) => void): void {
+  #replace(id: number, log: (pid: number | undefined) => void): void {
     const { pool } = this.#dependencies;
     const worker = pool.find(id);
     if (worker?.state !== "ready" || worker.expiring || pool.desired.stop !== undefined) return;
-    tell(this.#dependencies.pidOf(id));
+    log(this.#dependencies.pidOf(id));
     pool.expire(id);
   }
 
@@ -98,41 +97,41 @@ export class Recycling {
     return limit > 0 && worker.state === "ready" ? limit : undefined;
   }
 
-  #arm(): void {
-    const look = (): void => {
-      this.#look().catch((error: Error) => this.#tellFailure(error));
+  #schedule(): void {
+    const measure = (): void => {
+      this.#measureWorkers().catch((error: Error) => this.#logFailure(error));
     };
-    this.#timer ??= setTimeout(look, LOOK_EVERY).unref();
+    this.#timer ??= setTimeout(measure, MEASURE_INTERVAL_MS).unref();
   }
 
-  async #look(): Promise<void> {
+  async #measureWorkers(): Promise<void> {
     const { pool, pidOf, configOf, post } = this.#dependencies;
     const limited = pool.roster.filter(({ generation }) => (configOf(generation)?.maxMemory ?? 0) > 0);
     const pids = limited.flatMap(({ id }) => {
       const pid = pidOf(id);
       return pid === undefined ? [] : [[id, pid] as const];
     });
-    if (pids.length > 0) post(await this.#measure(pids));
+    if (pids.length > 0) post(await this.#memoryOf(pids));
     this.#timer = undefined;
     // `watch` starts the checks again for the next worker with a limit.
-    if (limited.length > 0) this.#arm();
+    if (limited.length > 0) this.#schedule();
   }
 
-  async #measure(pids: readonly (readonly [id: number, pid: number])[]): Promise<MemoryUse> {
+  async #memoryOf(pids: readonly (readonly [id: number, pid: number])[]): Promise<MemoryUse> {
     try {
       const { default: pidusage } = await import("pidusage");
       const found = await pidusage(pids.map(([, pid]) => pid));
       // Null: the process has ended meanwhile.
       return new Map(pids.map(([id, pid]) => [id, found[pid]?.memory ?? 0]));
     } catch (error) {
-      this.#tellFailure(error as Error);
+      this.#logFailure(error as Error);
       return new Map();
     }
   }
 
-  #tellFailure(error: Error): void {
-    if (this.#failed || error.message === "No matching pid found") return;
-    this.#failed = true;
+  #logFailure(error: Error): void {
+    if (this.#isFailureLogged || error.message === "No matching pid found") return;
+    this.#isFailureLogged = true;
     this.#dependencies.log.warning(
       "max-memory has no effect: the memory of the workers cannot be measured",
       error,

@@ -4,17 +4,17 @@
  * due at the latest; time beyond that does not count.
  */
 
-/** Timer slack: a timer may be this late on a busy machine, in milliseconds. */
-const PUNCTUAL = 250;
+/** A timer may be this late on a busy machine. */
+const TIMER_SLACK_MS = 250;
 
-/** Longest interval between readings while time matters, in milliseconds. */
-const LONGEST_NAP = 1000;
+/** Longest interval between readings while time matters. */
+const MAX_NAP_MS = 1000;
 
 export class WakingClock {
   readonly #ring: () => void;
   readonly #time: () => number;
-  #missed = 0;
-  #expected = Number.POSITIVE_INFINITY;
+  #missedMs = 0;
+  #expectedAt = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -29,12 +29,12 @@ export class WakingClock {
   /** Milliseconds. */
   now(): number {
     const time = this.#time();
-    const late = time - this.#expected;
-    if (late > PUNCTUAL) {
-      this.#missed += late;
-      this.#expected = time;
+    const late = time - this.#expectedAt;
+    if (late > TIMER_SLACK_MS) {
+      this.#missedMs += late;
+      this.#expectedAt = time;
     }
-    return time - this.#missed;
+    return time - this.#missedMs;
   }
 
   /**
@@ -44,9 +44,9 @@ export class WakingClock {
   wake(wakeAt: number | undefined, nap: number | undefined): void {
     const now = this.now();
     this.stop();
-    const longest = nap === undefined ? Number.POSITIVE_INFINITY : Math.min(nap, LONGEST_NAP);
+    const longest = nap === undefined ? Number.POSITIVE_INFINITY : Math.min(nap, MAX_NAP_MS);
     const wait = Math.max(0, Math.min(longest, (wakeAt ?? Number.POSITIVE_INFINITY) - now));
-    this.#expected = this.#time() + wait;
+    this.#expectedAt = this.#time() + wait;
     if (wait === Number.POSITIVE_INFINITY) return;
     // Read pending messages first: beats that waited for a busy arbiter do not mean silence.
     const ring = (): unknown => setImmediate(this.#ring);
@@ -56,6 +56,6 @@ export class WakingClock {
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.#expected = Number.POSITIVE_INFINITY;
+    this.#expectedAt = Number.POSITIVE_INFINITY;
   }
 }

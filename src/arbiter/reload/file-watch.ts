@@ -14,14 +14,14 @@ import type { ErrorLog } from "../../log/error-log.ts";
 import { ExtraFiles } from "./extra-files.ts";
 import { WatchList } from "./watch-list.ts";
 
-/** Report changes when no further file has changed for this long, in milliseconds. */
-const QUIET = 50;
+/** Report changes when no further file has changed for this long. */
+const QUIET_MS = 50;
 
-/** The watcher may need this long to see a new file, in milliseconds; it never reports earlier changes. */
-const LOOKED_AGAIN_AFTER = 1000;
+/** The watcher may need this long to see a new file, and never reports earlier changes: check the stamps again then. */
+const SECOND_CHECK_MS = 1000;
 
-/** Polling interval where the system cannot report changes, in milliseconds. */
-const POLL_INTERVAL = 300;
+/** Polling interval where the system cannot report changes. */
+const POLL_INTERVAL_MS = 300;
 
 export interface FileWatchOptions {
   /** The server's working folder. */
@@ -47,15 +47,15 @@ export class FileWatch {
   /** Changed files that have not been reported. */
   readonly #changed = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
-  #secondLook: NodeJS.Timeout | undefined;
-  #polling: boolean;
+  #secondCheck: NodeJS.Timeout | undefined;
+  #isPolling: boolean;
   #watchers: readonly FSWatcher[] = [];
 
   constructor(options: FileWatchOptions) {
     this.#options = options;
     this.#folder = realpathSync(options.folder);
     this.#extraFiles = new ExtraFiles(options.extraFiles, this.#folder, options.ownFile);
-    this.#polling = options.engine === "poll";
+    this.#isPolling = options.engine === "poll";
     this.#start();
   }
 
@@ -67,11 +67,11 @@ export class FileWatch {
   /** A worker has loaded files. */
   loaded(generation: number, files: readonly LoadedFile[]): void {
     const fresh = files.map(({ path }) => path).filter((path) => !this.#list.has(path));
-    for (const path of this.#list.loaded(generation, files)) this.#tell(path);
+    for (const path of this.#list.loaded(generation, files)) this.#addChange(path);
     if (fresh.length === 0) return;
     this.#watchers[0]?.add(this.#roots(fresh));
-    clearTimeout(this.#secondLook);
-    this.#secondLook = setTimeout(() => this.#wait(), LOOKED_AGAIN_AFTER);
+    clearTimeout(this.#secondCheck);
+    this.#secondCheck = setTimeout(() => this.#schedule(), SECOND_CHECK_MS);
   }
 
   established(generation: number): void {
@@ -80,11 +80,11 @@ export class FileWatch {
 
   close(): void {
     clearTimeout(this.#timer);
-    clearTimeout(this.#secondLook);
+    clearTimeout(this.#secondCheck);
     for (const watcher of this.#watchers) {
       watcher
         .close()
-        .catch((error: Error) => this.#options.log.debug(`A watcher did not close: ${error.message}`));
+        .catch((error: Error) => this.#options.log.debug(`The file watcher did not close: ${error.message}`));
     }
     this.#watchers = [];
   }
@@ -92,9 +92,9 @@ export class FileWatch {
   #start(): void {
     const options: ChokidarOptions = {
       ignoreInitial: true,
-      usePolling: this.#polling,
-      interval: POLL_INTERVAL,
-      binaryInterval: POLL_INTERVAL,
+      usePolling: this.#isPolling,
+      interval: POLL_INTERVAL_MS,
+      binaryInterval: POLL_INTERVAL_MS,
     };
     this.#folders.clear();
     const loaded = watch(this.#roots(this.#list.paths()), {
@@ -103,51 +103,51 @@ export class FileWatch {
       ignoreInitial: false,
       ignored: (path) => !this.#list.has(path) && !this.#folders.has(path),
     });
-    loaded.on("all", (_event, path) => this.#touch(path));
+    loaded.on("all", (_event, path) => this.#checkFile(path));
     loaded.on("raw", (event, name, details) => {
       const { watchedPath = "" } = (details ?? {}) as { watchedPath?: string };
       // A folder may have been replaced by another of the same name, which the watcher does not notice.
-      if (event === "rename" && this.#folders.has(join(watchedPath, name ?? ""))) this.#wait();
+      if (event === "rename" && this.#folders.has(join(watchedPath, name ?? ""))) this.#schedule();
     });
-    loaded.on("ready", () => this.#wait());
+    loaded.on("ready", () => this.#schedule());
     const extra = watch(this.#extraFiles.bases(), { ...options, ignored: this.#extraFiles.ignored });
     extra.on("all", (event, path) => {
-      if (!event.endsWith("Dir")) this.#tell(path);
+      if (!event.endsWith("Dir")) this.#addChange(path);
     });
     this.#watchers = [loaded, extra];
-    for (const watcher of this.#watchers) watcher.on("error", (error) => this.#fail(error as Error));
+    for (const watcher of this.#watchers) watcher.on("error", (error) => this.#handleError(error as Error));
   }
 
   /** Handles an event for a file; only its stamp decides whether it has changed. */
-  #touch(path: string): void {
-    if (this.#list.takeChange(path, fileStamp(path))) this.#tell(path);
+  #checkFile(path: string): void {
+    if (this.#list.recordChange(path, fileStamp(path))) this.#addChange(path);
   }
 
-  #tell(path: string): void {
+  #addChange(path: string): void {
     this.#changed.add(path);
-    this.#wait();
+    this.#schedule();
   }
 
-  #wait(): void {
+  #schedule(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#conclude(), QUIET);
+    this.#timer = setTimeout(() => this.#report(), QUIET_MS);
   }
 
-  #conclude(): void {
+  #report(): void {
     // Events arrive late and one by one: files that have changed by now belong to the same change.
-    const others = this.#list.paths().filter((path) => this.#list.takeChange(path, fileStamp(path)));
+    const others = this.#list.paths().filter((path) => this.#list.recordChange(path, fileStamp(path)));
     for (const path of others) this.#changed.add(path);
     if (others.length > 0) {
-      this.#wait();
+      this.#schedule();
       return;
     }
-    const files = [...this.#changed].map((path) => this.#shown(path));
+    const files = [...this.#changed].map((path) => this.#displayName(path));
     this.#changed.clear();
     if (files.length > 0) this.#options.changed(files);
     if ([...this.#folders].some(([folder, inode]) => inodeOf(folder) !== inode)) this.#restart();
   }
 
-  #shown(path: string): string {
+  #displayName(path: string): string {
     return isBelow(path, this.#folder) ? relative(this.#folder, path) : path;
   }
 
@@ -168,19 +168,19 @@ export class FileWatch {
     }
   }
 
-  #fail(error: Error): void {
+  #handleError(error: Error): void {
     const { log, engine } = this.#options;
     const { code } = error as NodeJS.ErrnoException;
     const exhausted = code === "ENOSPC" || code === "EMFILE";
-    if (!exhausted || this.#polling) {
+    if (!exhausted || this.#isPolling) {
       log.warning(`A file cannot be watched: ${error.message}`);
       return;
     }
     if (engine !== "auto") return;
     log.warning(
-      `The system reports no more changes of files (${code}): they are looked at every ${POLL_INTERVAL} ms`,
+      `The system has no file watches left (${code}): files are polled every ${POLL_INTERVAL_MS} ms`,
     );
-    this.#polling = true;
+    this.#isPolling = true;
     this.#restart();
   }
 

@@ -1,8 +1,8 @@
 /**
  * The reload, from the request to its outcome; in between the pool replaces the workers. The configuration is read
- * outside the loop, and an error there changes nothing. Overlapping reloads become one: what was read before the newest
- * request may be outdated. The pool keeps running during the read, so check again afterwards whether the reload can
- * begin.
+ * outside the loop, and an error there changes nothing. Overlapping reloads become one: a configuration read before the
+ * newest request may be outdated. The pool keeps running during the read, so whether the reload can begin is checked
+ * again afterwards.
  */
 import type { Configuration } from "../../config/config.ts";
 import type { Config } from "../../config/settings.ts";
@@ -39,13 +39,13 @@ export interface ReloadDependencies {
 
 export class Reload {
   readonly #dependencies: ReloadDependencies;
-  #reading = false;
+  #isReading = false;
   /** The reload was withdrawn: discard the configuration being read. */
-  #withdrawn = false;
+  #isWithdrawn = false;
   /** The configuration of the next reload, which begins when the current rollout has ended. */
-  #waiting: Configuration | undefined;
+  #nextConfiguration: Configuration | undefined;
   /** The changed files that caused the reload. */
-  readonly #changed = new Set<string>();
+  readonly #changedFiles = new Set<string>();
 
   constructor(dependencies: ReloadDependencies) {
     this.#dependencies = dependencies;
@@ -53,18 +53,18 @@ export class Reload {
 
   /** The configuration is being read. */
   get isReading(): boolean {
-    return this.#reading;
+    return this.#isReading;
   }
 
   /** Begins a reload, or queues it while one that cannot be displaced is under way. */
-  ask(): void {
+  request(): void {
     const { pool, post } = this.#dependencies;
     if (pool.desired.stop !== undefined) return;
-    if (this.#reading || !canReload(pool.desired)) {
+    if (this.#isReading || !canReload(pool.desired)) {
       pool.reloadAgain(true);
       return;
     }
-    this.#reading = true;
+    this.#isReading = true;
     this.#read().then(
       (configuration) => post({ type: "read", configuration }),
       (error) => post({ type: "unreadable", error }),
@@ -78,31 +78,31 @@ export class Reload {
     return configuration;
   }
 
-  /** Files have changed. */
-  askFor(files: readonly string[]): void {
-    for (const file of files) this.#changed.add(file);
-    this.ask();
+  /** Requests a reload because files have changed. */
+  requestFor(files: readonly string[]): void {
+    for (const file of files) this.#changedFiles.add(file);
+    this.request();
   }
 
   /** Drops reloads that have not begun, and notifies clients that wait for one of the reason. */
   withdraw(why: string): void {
     const { pool, commands } = this.#dependencies;
     pool.reloadAgain(false);
-    this.#waiting = undefined;
+    this.#nextConfiguration = undefined;
     this.#dependencies.sockets.withdrawn();
-    this.#withdrawn = this.#reading;
-    this.#changed.clear();
+    this.#isWithdrawn = this.#isReading;
+    this.#changedFiles.clear();
     commands.reloadsWithdrawn(why);
   }
 
   /** The configuration has been read, or could not be. */
   handle(event: ReloadEvent): void {
-    const withdrawn = this.#withdrawn;
-    this.#reading = false;
-    this.#withdrawn = false;
-    if (withdrawn) {
+    const isWithdrawn = this.#isWithdrawn;
+    this.#isReading = false;
+    this.#isWithdrawn = false;
+    if (isWithdrawn) {
       this.#dependencies.sockets.withdrawn();
-      this.#onceMore();
+      this.#beginNext();
     } else if (event.type === "read") this.#begin(event.configuration);
     else this.#fail(event.error);
   }
@@ -112,11 +112,11 @@ export class Reload {
     const { established, reloadAgain, stop } = pool.desired;
     if (stop !== undefined) return;
     if (reloadAgain) {
-      this.#onceMore();
+      this.#beginNext();
       return;
     }
     if (!canReload(pool.desired)) {
-      this.#waiting = read;
+      this.#nextConfiguration = read;
       return;
     }
     const config = keepFixedSettings(read.config, generations.configOf(established), logs.errors);
@@ -129,8 +129,8 @@ export class Reload {
     const generation = generations.add({ config, hooks: read.hooks });
     this.#dependencies.sockets.begun(generation);
     logs.adopt(config);
-    arbiterLog.reloading(generation, [...this.#changed]);
-    this.#changed.clear();
+    arbiterLog.reloading(generation, [...this.#changedFiles]);
+    this.#changedFiles.clear();
     pool.reload(generation, workerCount(config.workers));
   }
 
@@ -142,7 +142,7 @@ export class Reload {
     arbiterLog.reloadFailed(established, message, detail);
     // The error's own stack contains only tsgun's frames, which do not help.
     if (!reloadAgain) commands.reloadNotBegun(generations.newest + 1, message, detail, established);
-    this.#onceMore();
+    this.#beginNext();
   }
 
   /** Every slot has a worker of this generation. */
@@ -154,40 +154,40 @@ export class Reload {
       arbiterLog.established(generation, pool.desired.target);
     else arbiterLog.waiting();
     commands.reloadDone(generation);
-    this.#onceMore();
+    this.#beginNext();
   }
 
   /** The newest generation failed; `established` keeps serving, or none if that is 0. */
   abandoned(failure: BootFailure, established: number): void {
     const { pool, generations, arbiterLog, commands, logs } = this.#dependencies;
     this.#dependencies.sockets.abandoned(established);
-    const standsIn = established !== 0 && generations.placeholderFor(established) !== undefined;
-    if (standsIn) arbiterLog.broken(failure);
+    const isPlaceholder = established !== 0 && generations.placeholderFor(established) !== undefined;
+    if (isPlaceholder) arbiterLog.broken(failure);
     else arbiterLog.abandoned(failure, established);
     commands.reloadFailed(generations.newest, failure.message, failure.stack, established);
     if (established !== 0) logs.adopt(generations.configOf(established));
-    const tried = generations.placeholderFor(generations.newest) === undefined;
-    if (standsIn && tried && !pool.desired.reloadAgain && this.#waiting === undefined)
-      pool.reload(this.standIn(failure), pool.desired.target);
-    this.#onceMore();
+    const isNewestAnApp = generations.placeholderFor(generations.newest) === undefined;
+    if (isPlaceholder && isNewestAnApp && !pool.desired.reloadAgain && this.#nextConfiguration === undefined)
+      pool.reload(this.createPlaceholder(failure), pool.desired.target);
+    this.#beginNext();
   }
 
   /** Makes a generation that responds with the boot error of the newest one and runs no user code. */
-  standIn(failure: BootFailure): number {
+  createPlaceholder(failure: BootFailure): number {
     const { generations } = this.#dependencies;
     return generations.add({ config: generations.configOf(generations.newest), hooks: {} }, failure);
   }
 
   /** After a reload has ended, begins the one requested meanwhile. */
-  #onceMore(): void {
+  #beginNext(): void {
     const { pool } = this.#dependencies;
-    const read = this.#waiting;
-    this.#waiting = undefined;
+    const configuration = this.#nextConfiguration;
+    this.#nextConfiguration = undefined;
     if (pool.desired.reloadAgain) {
       pool.reloadAgain(false);
-      this.ask();
-    } else if (read !== undefined) {
-      this.#begin(read);
+      this.request();
+    } else if (configuration !== undefined) {
+      this.#begin(configuration);
     }
   }
 }

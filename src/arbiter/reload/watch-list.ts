@@ -48,7 +48,7 @@ export class WatchList {
   }
 
   /** Whether the file differs from what was loaded; true once for each change. */
-  takeChange(path: string, stamp: string): boolean {
+  recordChange(path: string, stamp: string): boolean {
     const known = this.#entries.get(path);
     if (known === undefined || known.stamp === stamp) return false;
     this.#entries.set(path, { ...known, stamp });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { firstBoot } from "../../../src/arbiter/pool/desired.ts";
-import { type Circumstances, obstacles } from "../../../src/arbiter/pool/readiness.ts";
+import { type ReadinessState, unreadyReasons } from "../../../src/arbiter/pool/readiness.ts";
 import { withEstablished } from "../../../src/arbiter/pool/rollout.ts";
 import { type Roster, withBeat, withReady, withSpawned } from "../../../src/arbiter/pool/roster.ts";
 import { withStop } from "../../../src/arbiter/pool/stop.ts";
@@ -21,54 +21,54 @@ function twoReady(): Roster {
   return roster;
 }
 
-function state(change: Partial<Circumstances>): Circumstances {
+function state(change: Partial<ReadinessState>): ReadinessState {
   return {
     desired: SERVING,
     roster: twoReady(),
     now: 0,
     minReady: 1,
-    broken: false,
-    succeeded: false,
+    isBroken: false,
+    isSuccessorReady: false,
     lostSockets: [],
     ...change,
   };
 }
 
 test("a server with enough workers that are heard of is ready", () => {
-  assert.deepEqual(obstacles(state({})), []);
-  assert.deepEqual(obstacles(state({ minReady: 2, now: 5000 })), []);
+  assert.deepEqual(unreadyReasons(state({})), []);
+  assert.deepEqual(unreadyReasons(state({ minReady: 2, now: 5000 })), []);
 });
 
 test("a worker that accepts nothing for want of descriptors is not counted on", () => {
   const short = { ...BEAT, isShort: true };
   const one = withBeat(twoReady(), 1, short, 0);
-  assert.deepEqual(obstacles(state({ roster: one })), []);
-  assert.deepEqual(obstacles(state({ roster: withBeat(one, 2, short, 0) })), [
+  assert.deepEqual(unreadyReasons(state({ roster: one })), []);
+  assert.deepEqual(unreadyReasons(state({ roster: withBeat(one, 2, short, 0) })), [
     "0 workers ready, 1 wanted; 2 workers without file descriptors left",
   ]);
 });
 
 test("a worker is silent from its last beat on, and counts again with the next", () => {
   const one = withBeat(twoReady(), 1, BEAT, 4000);
-  assert.deepEqual(obstacles(state({ roster: one, now: 9000 })), []);
-  assert.deepEqual(obstacles(state({ roster: one, now: 9000, minReady: 2 })), [
+  assert.deepEqual(unreadyReasons(state({ roster: one, now: 9000 })), []);
+  assert.deepEqual(unreadyReasons(state({ roster: one, now: 9000, minReady: 2 })), [
     "1 worker ready, 2 wanted; 1 worker silent for more than 5s",
   ]);
-  assert.deepEqual(obstacles(state({ roster: one, now: 9001 })), [
+  assert.deepEqual(unreadyReasons(state({ roster: one, now: 9001 })), [
     "0 workers ready, 1 wanted; 2 workers silent for more than 5s",
   ]);
-  assert.deepEqual(obstacles(state({ roster: withBeat(one, 2, BEAT, 9001), now: 9001 })), []);
+  assert.deepEqual(unreadyReasons(state({ roster: withBeat(one, 2, BEAT, 9001), now: 9001 })), []);
 });
 
 test("a Unix socket that nobody can reach is named", () => {
   const lostSockets = [{ url: "unix:/run/app.sock", loss: "removed" }] as const;
-  assert.deepEqual(obstacles(state({ lostSockets })), ["unix:/run/app.sock: its file was removed"]);
+  assert.deepEqual(unreadyReasons(state({ lostSockets })), ["unix:/run/app.sock: its file was removed"]);
 });
 
 test("a server that boots or stops is not ready, whatever else holds; several faults are all told", () => {
-  assert.deepEqual(obstacles(state({ desired: BOOTING, broken: true })), ["booting"]);
-  assert.deepEqual(obstacles(state({ desired: withStop(SERVING, "graceful", 0) })), ["stopping"]);
-  assert.deepEqual(obstacles(state({ roster: [], broken: true })), [
+  assert.deepEqual(unreadyReasons(state({ desired: BOOTING, isBroken: true })), ["booting"]);
+  assert.deepEqual(unreadyReasons(state({ desired: withStop(SERVING, "graceful", 0) })), ["stopping"]);
+  assert.deepEqual(unreadyReasons(state({ roster: [], isBroken: true })), [
     "the app is broken",
     "0 workers ready, 1 wanted",
   ]);

@@ -65,7 +65,7 @@ class Stage {
       lostSockets: () => [],
       post: (command) => this.commands.handle(command),
       pidOf: (id) => id,
-      reload: () => this.reload.ask(),
+      reload: () => this.reload.request(),
       upgrade: () => Promise.reject(new Error("not here")),
       reopen: () => ({ ok: true, message: "" }),
       stop: () => pool.stopGracefully(),

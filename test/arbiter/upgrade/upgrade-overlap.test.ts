@@ -116,7 +116,7 @@ class Stage {
       beforeStart: () => new Promise((resolve) => this.#steps.push(resolve)),
       cleanUpAfterSuccessor: () => {},
       withdrawReloads: (why) => this.reload.withdraw(why),
-      reload: () => this.reload.ask(),
+      reload: () => this.reload.request(),
       ...{ endpoints: () => ({}), endpointsTakenOver: async () => {}, reclaimEndpoints: () => {} },
     });
     this.commands = new ControlCommands({
@@ -160,7 +160,7 @@ class Stage {
 
   /** What HUP does to the arbiter. */
   hangUp(): void {
-    if (!this.upgrade.forwardReload()) this.reload.ask();
+    if (!this.upgrade.forwardReload()) this.reload.request();
   }
 
   /** Somebody asks for a reload, by a signal or by `ctl`. */

@@ -15,11 +15,11 @@ export function parseAddress(text: string): Address {
   if (unix !== null) {
     const path = unix[1] as string;
     if (path === "") throw new Error(`"${text}" names no path: write unix:/run/app.sock`);
-    if (path.includes("\0")) throw new Error("a socket path cannot hold a NUL character");
+    if (path.includes("\0")) throw new Error("a socket path cannot contain a NUL character");
     return { kind: "unix", path };
   }
   if (text.startsWith("fd://"))
-    throw new Error(`"${text}": sockets that systemd hands over are taken by themselves: leave bind out`);
+    throw new Error(`"${text}": sockets from systemd are used without it: leave bind out`);
   const bare = text.replace(/^tcp:\/\//, "");
   if (/^\d+$/.test(bare)) return { kind: "tcp", host: ANY_HOST, port: parsePort(bare, text) };
   const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(bare);

@@ -68,7 +68,7 @@ function parseValue(name: string, raw: unknown, layer: Layer): unknown {
   if (outsideFile === true && layer.isFile === true) {
     const label = settingLabel(name as SettingName);
     throw new FatalError(
-      `${label} cannot stand in ${layer.origin(name)}: give it on the command line`,
+      `${label} cannot be set in ${layer.origin(name)}: give it on the command line`,
       ExitCode.usage,
     );
   }

@@ -15,26 +15,26 @@ function foreign(flags: string, instead: string): ForeignOption {
 
 const BIND = "write --bind HOST:PORT, as in --bind 127.0.0.1:3000";
 const WATCH = "write tsgun dev APP, or --reload";
-const WATCH_MORE = "tsgun dev watches what the app has loaded; name more with --reload-extra-file";
-const NODE_OPTIONS = "give it to node by the variable NODE_OPTIONS";
+const WATCH_MORE = "tsgun dev watches the files that the app has loaded; add others with --reload-extra-file";
+const NODE_OPTIONS = "pass it to node in the variable NODE_OPTIONS";
 const NODE_ITSELF =
   "tsgun runs under the node that starts it: write PATH/TO/node node_modules/.bin/tsgun APP";
 const ERROR_LOG = "write --error-logfile FILE, and --capture-output for what the app prints";
 const CRASHES =
-  "workers that die are replaced at once, and later each time; --crash-limit says when to give up";
-const TLS = "let nginx do TLS (tsgun init nginx)";
+  "dead workers are replaced, with growing delays; --crash-limit sets when to give up";
+const TLS = "let nginx terminate TLS (tsgun init nginx)";
 
 const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   foreign("--port -P --host --hostname -H --address --listen", BIND),
   foreign("--uds --socket", "write --bind unix:/path/to/socket"),
-  foreign("--fd", "sockets that systemd hands over are taken by themselves: leave it out"),
+  foreign("--fd", "sockets from systemd are used without it: leave it out"),
   foreign(
     "--instances -i --cluster --processes --num-workers",
-    "write --workers N, or --workers auto for as many as there are CPUs",
+    "write --workers N, or --workers auto for one per CPU",
   ),
   foreign("--watch --hot", WATCH),
   foreign("--watch-path --ext --reload-dir --reload-include", WATCH_MORE),
-  foreign("--ignore --ignore-watch --reload-exclude", "only what the app has loaded is watched"),
+  foreign("--ignore --ignore-watch --reload-exclude", "only files that the app has loaded are watched"),
   foreign("--legacy-watch -L --watch-poll", "write --reload-engine poll"),
   foreign("--exec -x --interpreter", NODE_ITSELF),
   foreign("--node-args --interpreter-args --nodeArgs", NODE_OPTIONS),
@@ -48,9 +48,9 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   foreign("--log-type", "write --log-format json"),
   foreign(
     "--log-date-format --time --merge-logs",
-    "every line of the log has its time; there is one log for all workers",
+    "every log line has its time, and all workers share one log",
   ),
-  foreign("--access-log", "write --access-logfile FILE, or - for the standard output"),
+  foreign("--access-log", "write --access-logfile FILE, or - for standard output"),
   foreign("--verbose --debug", "write --log-level debug"),
   foreign("--quiet --silent", "write --log-level warning"),
   foreign("--max-memory-restart --worker-max-memory", "write --max-memory, as in --max-memory 512MB"),
@@ -58,12 +58,12 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   foreign("--limit-concurrency", "write --worker-connections N"),
   foreign("--cron --cron-restart", "write --max-lifetime, as in --max-lifetime 24h"),
   foreign("--max-restarts --min-uptime --restart-delay --exp-backoff-restart-delay --autorestart", CRASHES),
-  foreign("--no-autorestart", "write --crash-limit 1/60s: the server stops with the first worker that dies"),
+  foreign("--no-autorestart", "write --crash-limit 1/60s: the server stops when the first worker dies"),
   foreign("--kill-timeout --timeout-graceful-shutdown --shutdown-timeout", "write --graceful-timeout"),
   foreign("--listen-timeout --timeout-worker-healthcheck", "write --boot-timeout"),
   foreign("--wait-ready", "a worker is ready when its app has loaded and startup is done: leave it out"),
   foreign("--timeout-keep-alive --keep-alive-timeout", "write --keep-alive"),
-  foreign("--no-daemon --foreground --attach", "without --daemon it stays in the foreground: leave it out"),
+  foreign("--no-daemon --foreground --attach", "the server stays in the foreground without --daemon: leave it out"),
   foreign("--background --detach", "write --daemon, or let systemd start it (tsgun init systemd)"),
   foreign("--cwd --app-dir --working-directory", "write --chdir DIR"),
   foreign("--uid", "write --user USER"),

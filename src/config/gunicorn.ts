@@ -17,23 +17,23 @@ function absent(name: string, flags: string, why: string, instead: string): Abse
   return { name, flags: flags.split(" ").filter(Boolean), why, instead };
 }
 
-const NO_PYTHON = "it is about Python";
+const NO_PYTHON = "it applies to Python only";
 const NOT_YET_TLS = "tsgun does not speak TLS yet";
-const TLS_INSTEAD = "let nginx do it";
-const STRICT = "the parser is strict, as request smuggling asks for";
-const STRICT_INSTEAD = "mend the client, or let nginx take its requests";
+const TLS_INSTEAD = "let nginx terminate TLS";
+const STRICT = "the parser is always strict, against request smuggling";
+const STRICT_INSTEAD = "fix the client, or put nginx in front";
 const NO_HTTP2 = "tsgun does not speak HTTP/2 yet";
-const HTTP2_INSTEAD = "let nginx speak it to clients";
+const HTTP2_INSTEAD = "let nginx speak HTTP/2 to clients";
 const NO_STATSD = "there are no statsd metrics yet";
 const STATSD_INSTEAD = "ask tsgun ctl status --json";
-const NO_DIRTY = "there are no dirty workers: the event loop is not blocked by what is awaited";
+const NO_DIRTY = "there are no dirty workers: awaiting does not block the event loop";
 const DIRTY_INSTEAD = "use node:worker_threads or a job queue for heavy work";
 const NO_UWSGI = "tsgun speaks HTTP only";
 const UWSGI_INSTEAD = "use proxy_pass in nginx";
-const PINO = "the log is pino's";
+const PINO = "pino writes the log";
 const LOG_INSTEAD = "use --log-format, --log-level and --error-logfile";
 const NO_PROXY_PROTOCOL = "tsgun does not speak the PROXY protocol yet";
-const PROXY_INSTEAD = "let the proxy send X-Forwarded-For and name it in --forwarded-allow-ips";
+const PROXY_INSTEAD = "let the proxy send X-Forwarded-For, and name the proxy in --forwarded-allow-ips";
 
 export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
   absent(
@@ -45,7 +45,7 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
   absent(
     "threads",
     "--threads",
-    "a worker serves many requests at a time on one event loop",
+    "a worker serves many requests at once on one event loop",
     "use --workers",
   ),
   absent(
@@ -65,7 +65,7 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
   ),
   absent("paste", "--paste --paster", NO_PYTHON, "use tsgun.config.ts"),
   absent("raw_paste_global_conf", "--paste-global", NO_PYTHON, "use tsgun.config.ts"),
-  absent("default_proc_name", "", "the app is the default", "use --name"),
+  absent("default_proc_name", "", "the default is the app", "use --name"),
   absent("logger_class", "--logger-class", PINO, LOG_INSTEAD),
   absent("logconfig", "--log-config", PINO, LOG_INSTEAD),
   absent("logconfig_dict", "", PINO, LOG_INSTEAD),
@@ -73,7 +73,7 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
   absent(
     "enable_stdio_inheritance",
     "-R --enable-stdio-inheritance",
-    "workers always inherit the standard output and error, and Node does not hold lines back",
+    "workers always inherit standard output and error, and Node does not buffer lines",
     "leave it out",
   ),
   absent("statsd_host", "--statsd-host", NO_STATSD, STATSD_INSTEAD),
@@ -102,19 +102,19 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
   absent(
     "secure_scheme_headers",
     "",
-    "X-Forwarded-Proto is what proxies send",
-    "let the proxy send it and name it in --forwarded-allow-ips",
+    "proxies send X-Forwarded-Proto",
+    "let the proxy send X-Forwarded-Proto, and name the proxy in --forwarded-allow-ips",
   ),
   absent(
     "forwarder_headers",
     "--forwarder-headers",
-    "an app sees all fields by their own names",
-    "use --forwarded-headers for what proxies set",
+    "an app sees every field under its own name",
+    "name the fields that proxies set in --forwarded-headers",
   ),
   absent(
     "header_map",
     "--header-map",
-    "names of fields are not changed, so none can pass for another",
+    "field names are not changed, so none can pass for another",
     "leave it out",
   ),
   absent("permit_obsolete_folding", "--permit-obsolete-folding", STRICT, STRICT_INSTEAD),
@@ -122,7 +122,7 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
   absent(
     "permit_unconventional_http_method",
     "--permit-unconventional-http-method",
-    "every method that is a token of RFC 9110 is taken",
+    "every method that is a token of RFC 9110 is accepted",
     "leave it out",
   ),
   absent(
@@ -142,13 +142,13 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
   absent(
     "asgi_lifespan",
     "--asgi-lifespan",
-    "an app that has startup and shutdown gets them called",
+    "the app's startup and shutdown are called if it has them",
     "export { handle, startup, shutdown }",
   ),
   absent(
     "asgi_disconnect_grace_period",
     "--asgi-disconnect-grace-period",
-    "an app is told at once, by request.signal",
+    "request.signal tells the app at once",
     "leave it out",
   ),
   absent("dirty_apps", "--dirty-app", NO_DIRTY, DIRTY_INSTEAD),
@@ -160,11 +160,11 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
   absent("dirty_post_fork", "", NO_DIRTY, DIRTY_INSTEAD),
   absent("dirty_worker_init", "", NO_DIRTY, DIRTY_INSTEAD),
   absent("dirty_worker_exit", "", NO_DIRTY, DIRTY_INSTEAD),
-  absent("control_socket_disable", "", "--no-control-socket says it", "write controlSocket: false"),
+  absent("control_socket_disable", "", "--no-control-socket does it", "write controlSocket: false"),
   absent(
     "control_socket_mode",
     "--control-socket-mode",
-    "the control socket is its user's alone",
+    "only the server's user can open the control socket",
     "use sudo -u USER tsgun ctl",
   ),
 ];
@@ -190,16 +190,16 @@ export const RENAMED_SETTINGS: Readonly<Record<string, string>> = {
 
 /** Defaults that differ from gunicorn's, by tsgun's names: gunicorn's value, and why ours differs. */
 export const OTHER_DEFAULTS: Readonly<Record<string, { readonly theirs: string; readonly why: string }>> = {
-  "limit-request-line": { theirs: "4094", why: "nginx lets 8190 pass by default, and gunicorn refuses them" },
+  "limit-request-line": { theirs: "4094", why: "nginx passes lines of 8190 bytes by default, which gunicorn refuses" },
   "limit-request-field-size": {
     theirs: "8190",
-    why: "nginx makes one field of all cookies of an HTTP/2 request, of up to 32 kB by default",
+    why: "nginx joins all cookies of an HTTP/2 request into one field, up to 32 kB by default",
   },
 };
 
 /** The error for a setting that tsgun lacks; `given` is how the user wrote it. */
 export function absentMessage(setting: AbsentSetting, given: string): string {
-  return `${given} is a setting of gunicorn that is not here: ${setting.why}; ${setting.instead}`;
+  return `${given} is a gunicorn setting that tsgun does not have: ${setting.why}; ${setting.instead}`;
 }
 
 /** Finds the missing setting for a command-line word: `-k`, `-kgevent`, `--worker-class=gevent`. */

@@ -78,7 +78,7 @@ export const globs: Kind<readonly string[], string | readonly string[]> = kind({
   schema: v.pipe(
     v.union(
       [v.pipe(v.string(), v.nonEmpty()), v.array(v.pipe(v.string(), v.nonEmpty()))],
-      complaint("is not the name of a file"),
+      complaint("is not a file name"),
     ),
     v.transform((written) => (typeof written === "string" ? [written] : written)),
   ),
@@ -89,7 +89,7 @@ export const globs: Kind<readonly string[], string | readonly string[]> = kind({
 export function choice<const Words extends readonly string[]>(...words: Words): Kind<Words[number]> {
   return kind<Words[number], Words[number]>({
     placeholder: words.join("|"),
-    schema: v.picklist(words, complaint(`is none of ${words.join(", ")}`)),
+    schema: v.picklist(words, complaint(`is not one of ${words.join(", ")}`)),
     fromText: (text) => text.trim().toLowerCase(),
   });
 }
@@ -103,7 +103,7 @@ export function text(placeholder: string): Kind<string> {
 
 const PORT_NUMBER = /^\d+$/;
 const NO_PID_FILE: (issue: { input: unknown }) => string = ({ input }) =>
-  `${shown(input)} is a number, not a file: for a port write --bind 127.0.0.1:${input}, for such a file ./${input}`;
+  `${shown(input)} is a number, not a file: for a port write --bind 127.0.0.1:${input}, for such a file write ./${input}`;
 
 /** The file for the arbiter's process id. Refuses a bare number, from users who take `-p` for the port. */
 export const pidFile: Kind<string> = kind({
@@ -131,7 +131,7 @@ export const flag: Kind<boolean> = kind({
 });
 
 const MODE = /^\s*(?:0o?)?([0-7]{1,3})\s*$/;
-const NO_MODE = complaint("is no mode: write it in octal, as in 660");
+const NO_MODE = complaint("is not a mode: write it in octal, as in 660");
 
 /** Mode bits of a file or a umask, written in octal: `660`, `0660`, `0o660`. Numbers are used as they are. */
 export const fileMode: Kind<number, number | string> = kind({
@@ -152,7 +152,7 @@ export const fileMode: Kind<number, number | string> = kind({
 });
 
 const VARIABLE = /^([^=\0]+)=([^\0]*)$/;
-const NO_VARIABLE = complaint("is no variable: write NAME=VALUE");
+const NO_VARIABLE = complaint("is not a variable: write NAME=VALUE");
 
 function parsePair(written: string): [string, string] {
   const [, name = "", value = ""] = VARIABLE.exec(written) ?? [];

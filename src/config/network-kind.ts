@@ -61,7 +61,7 @@ function formatList(value: readonly string[]): string {
   return value.length === 0 ? "none" : value.join(",");
 }
 
-const NO_LIST = complaint("is no list of names: write them in an array, or with commas");
+const NO_LIST = complaint("is not a list of names: write an array, or text with commas");
 const listSchema = v.union([v.string(NO_LIST), v.array(v.string(NO_LIST))], NO_LIST);
 
 /** Trusted peers: addresses, CIDRs, `unix`, `*`; `none` for no peer. */
@@ -92,7 +92,7 @@ export const forwardedFields: Kind<readonly ForwardedField[], string | readonly 
 
 function parseField(entry: string): ForwardedField {
   const field = FORWARDED_FIELDS.find((name) => name === entry.toLowerCase());
-  if (field === undefined) throw new Error(`"${entry}" is none of ${FORWARDED_FIELDS.join(", ")}`);
+  if (field === undefined) throw new Error(`"${entry}" is not one of ${FORWARDED_FIELDS.join(", ")}`);
   return field;
 }
 

@@ -12,7 +12,7 @@ function numberOrText(form: RegExp, wrong: string): v.GenericSchema<number | str
 }
 
 const NOT_WHOLE = complaint("is not a whole number");
-const NOT_WHOLE_NOR_AUTO = complaint("is not a whole number, nor auto");
+const NOT_WHOLE_NOR_AUTO = complaint("is neither a whole number nor auto");
 
 function whole(min: number, max: number): v.GenericSchema<number> {
   return v.pipe(
@@ -92,7 +92,7 @@ export interface CrashLimit {
 }
 
 const CRASH_LIMIT = /^\s*(?:0|([1-9]\d{0,5})\/(.+?))\s*$/;
-const NO_CRASH_LIMIT = complaint("is no crash limit: write 5/60s, or 0");
+const NO_CRASH_LIMIT = complaint("is not a crash limit: write 5/60s, or 0");
 
 /** A number of crashes and a duration, written `5/60s`; 0 means no limit. */
 export const crashLimit: Kind<CrashLimit | undefined, string> = kind({

@@ -15,7 +15,7 @@ const DEFAULT_PORT = 514;
 const SYNTAX_HINT = "write udp://host:514, tcp://host:514 or unix:///dev/log";
 
 function invalidAddress(written: unknown): string {
-  return `${JSON.stringify(written)} is no address of a syslog server: ${SYNTAX_HINT}`;
+  return `${JSON.stringify(written)} is not the address of a syslog server: ${SYNTAX_HINT}`;
 }
 
 export const syslogAddress: Kind<SyslogAddress, string> = kind({

@@ -48,7 +48,7 @@ test("--help fits a terminal of 80 columns, and says what --no-… does", async 
 const MISTAKES: [args: string[], message: string][] = [
   [[], "no app is named: write tsgun module:name, as in tsgun app.ts:handler, or app in tsgun.config.ts"],
   [["--wrokers", "2", "a"], "unknown option '--wrokers' (Did you mean --workers?) (see tsgun --help)"],
-  [["--workers", "many", "a"], 'workers: "many" is not a whole number, nor auto (from --workers)'],
+  [["--workers", "many", "a"], 'workers: "many" is neither a whole number nor auto (from --workers)'],
   [["-w", "0", "a"], "workers: 0 is too small: at least 1 (from --workers)"],
   [["--workers"], "option '-w, --workers <INT|auto>' argument missing (see tsgun --help)"],
   [
@@ -67,8 +67,8 @@ const MISTAKES: [args: string[], message: string][] = [
     ["-b", "/run/a.sock", "a"],
     'bind: "/run/a.sock" is not an address: write host:port, [::1]:port, :port or unix:/path (from --bind)',
   ],
-  [["--umask", "9", "a"], 'umask: "9" is no mode: write it in octal, as in 660 (from --umask)'],
-  [["--env", "NAME", "a"], 'env: "NAME" is no variable: write NAME=VALUE (from --env)'],
+  [["--umask", "9", "a"], 'umask: "9" is not a mode: write it in octal, as in 660 (from --umask)'],
+  [["--env", "NAME", "a"], 'env: "NAME" is not a variable: write NAME=VALUE (from --env)'],
   [
     ["--user", "nobody-by-that-name", "a"],
     'there is no user "nobody-by-that-name" on this machine: check --user',
@@ -80,7 +80,7 @@ const MISTAKES: [args: string[], message: string][] = [
   [["a", "b"], "too many arguments. Expected 1 argument but got 2. (see tsgun --help)"],
   [
     ["-p", "18001", "a"],
-    'pid: "18001" is a number, not a file: for a port write --bind 127.0.0.1:18001, for such a file ./18001 (from --pid)',
+    'pid: "18001" is a number, not a file: for a port write --bind 127.0.0.1:18001, for such a file write ./18001 (from --pid)',
   ],
   [["start", "app.ts"], "there is no command start: write tsgun app.ts (see tsgun --help)"],
   [["serve"], "there is no command serve: write tsgun APP (see tsgun --help)"],
@@ -184,7 +184,7 @@ test("a wrong value in the environment is named with its variable", async (conte
   assert.equal((await command.ended()).code, 2);
   assert.equal(
     command.stderr,
-    'tsgun: workers: "lots" is not a whole number, nor auto (from WEB_CONCURRENCY in the environment)\n',
+    'tsgun: workers: "lots" is neither a whole number nor auto (from WEB_CONCURRENCY in the environment)\n',
   );
 });
 

@@ -189,7 +189,7 @@ const MISTAKES: [
   ],
   [
     { "tsgun.config.mjs": "export default { config: 'x' };" },
-    "config cannot stand in tsgun.config.mjs: give it on the command line",
+    "config cannot be set in tsgun.config.mjs: give it on the command line",
   ],
   [
     { "tsgun.config.mjs": "export const app = 'app.mjs';" },

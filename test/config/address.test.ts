@@ -30,7 +30,7 @@ const BAD: [text: string, reason: RegExp][] = [
   ["unix:", /names no path/],
   ["[::1:8000", /is not an address/],
   ["unix:/a\0b", /NUL/],
-  ["fd://3", /sockets that systemd hands over are taken by themselves: leave bind out/],
+  ["fd://3", /sockets from systemd are used without it: leave bind out/],
 ];
 
 for (const [text, reason] of BAD) {

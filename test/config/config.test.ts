@@ -66,7 +66,7 @@ test("a wrong value in the environment is named with its variable", () => {
   const message = messageOf(() => makeConfig([environmentLayer({ WEB_CONCURRENCY: "many" })]));
   assert.equal(
     message,
-    'workers: "many" is not a whole number, nor auto (from WEB_CONCURRENCY in the environment)',
+    'workers: "many" is neither a whole number nor auto (from WEB_CONCURRENCY in the environment)',
   );
 });
 

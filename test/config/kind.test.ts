@@ -45,7 +45,7 @@ const CASES: Case[] = [
       [0o640, 0o640],
     ],
     bad: [
-      ["8", /"8" is no mode: write it in octal, as in 660/],
+      ["8", /"8" is not a mode: write it in octal, as in 660/],
       ["rw-rw----", /no mode/],
       ["07777", /no mode/],
       [0o1000, /512 is no mode/],
@@ -61,7 +61,7 @@ const CASES: Case[] = [
       [{ A: "1" }, { A: "1" }],
     ],
     bad: [
-      ["A", /"A" is no variable: write NAME=VALUE/],
+      ["A", /"A" is not a variable: write NAME=VALUE/],
       ["=1", /no variable/],
       [["A=1", 5], /\["A=1",5\] is no variable/],
       [{ A: true }, /\{"A":true\} is no variable/],
@@ -98,7 +98,7 @@ const CASES: Case[] = [
       ["0", undefined],
     ],
     bad: [
-      ["5", /"5" is no crash limit: write 5\/60s, or 0/],
+      ["5", /"5" is not a crash limit: write 5\/60s, or 0/],
       ["0/60s", /no crash limit/],
       ["5/soon", /"soon" is not a duration/],
       ["5/0", /too short/],

@@ -30,7 +30,7 @@ test("anything else is refused with the forms there are", () => {
     "http://logs:514",
     "udp://a b",
   ]) {
-    assert.throws(() => syslogAddress.parse(text), /is no address of a syslog server: write udp:/, text);
+    assert.throws(() => syslogAddress.parse(text), /is not the address of a syslog server: write udp:/, text);
   }
   assert.throws(() => syslogAddress.parse("udp://logs:0"), /a port is between 1 and 65535/);
   assert.throws(() => syslogAddress.parse("udp://logs:70000"), /a port is between 1 and 65535/);

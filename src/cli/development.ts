@@ -39,10 +39,10 @@ export function asDevelopment(program: Command): Command {
   return program
     .name("tsgun dev")
     .description(
-      "Serves an application for whoever writes it: it is reloaded when a file changes, and errors are shown.",
+      "Serves an application during development: it reloads when a file changes, and shows errors.",
     )
     .addHelpText(
       "after",
-      `\nOther defaults than those above, of tsgun dev:\n${lines.join("\n")}\n  NODE_ENV=development`,
+      `\nDefaults of tsgun dev that differ from those above:\n${lines.join("\n")}\n  NODE_ENV=development`,
     );
 }

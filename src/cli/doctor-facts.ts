@@ -83,7 +83,7 @@ export async function gatherFacts(options: DoctorOptions): Promise<Gathered> {
         : [...foreignPassages(facts), ...nginx.unchecked]),
       ...(systemd.files.length === 0 ? ["systemd (--systemd FILE)"] : systemd.unchecked),
       ...(kubernetes.files.length === 0 ? ["Kubernetes (--kubernetes FILE)"] : kubernetes.unchecked),
-      ...(server === undefined ? ["a running server (none is found here; --pid PID)"] : []),
+      ...(server === undefined ? ["a running server (none found here; --pid PID)"] : []),
     ],
   };
 }
@@ -103,8 +103,7 @@ function shownPath(file: string): string {
 
 function givenLayer({ config, words = [] }: DoctorOptions): Layer {
   const layer = parseCommandLine(words);
-  if (layer === undefined)
-    throw new FatalError("--help and --version say nothing of a server", ExitCode.usage);
+  if (layer === undefined) throw new FatalError("--help and --version do not start a server", ExitCode.usage);
   const named = config === undefined ? {} : { config };
   return {
     values: { ...layer.values, ...named },
@@ -150,12 +149,12 @@ function filesOf(named: readonly string[] | undefined, folder: string, endings: 
 function nginxFacts(named: readonly string[] | undefined): CheckedFiles & { readonly setup: NginxSetup } {
   const files = filesOf(named, "nginx", /\.conf$/);
   const read = files.map(readNginx);
-  const missing = read.flatMap((entry) => entry.missing).map((entry) => `${entry} (not there)`);
+  const missing = read.flatMap((entry) => entry.missing).map((entry) => `${entry} (missing)`);
   const setup = nginxSetup(read.map(({ directives }) => directives));
   // Without a proxy_pass the rules find nothing. That does not mean that the site is correct.
   const nowhere = files.length > 0 && setup.passages.length === 0;
   const unchecked = nowhere
-    ? [`how nginx gets to tsgun (no proxy_pass in ${files.join(", ")})`, ...missing]
+    ? [`how nginx reaches tsgun (no proxy_pass in ${files.join(", ")})`, ...missing]
     : missing;
   return { files, unchecked, setup };
 }
@@ -165,7 +164,7 @@ function foreignPassages(facts: Facts): string[] {
   const own = ownPassages(facts);
   return facts.nginx.passages
     .filter((passage) => !own.includes(passage))
-    .map(({ place, target }) => `proxy_pass ${target} at ${at(place)} (another server, as it looks)`);
+    .map(({ place, target }) => `proxy_pass ${target} at ${at(place)} (apparently another server)`);
 }
 
 interface Units extends CheckedFiles {
@@ -180,7 +179,7 @@ async function systemdFacts(named: readonly string[] | undefined, given: Layer):
   const others = units.filter((unit) => !socketUnits.includes(unit));
   const unchecked = others
     .filter((unit) => !unit.isTsgun)
-    .map(({ file }) => `${file} (it starts no tsgun, as it looks)`);
+    .map(({ file }) => `${file} (it does not appear to start tsgun)`);
   const services: Service[] = [];
   for (const unit of others.filter(({ isTsgun }) => isTsgun)) {
     const layers = withPlace(unit, () => {
@@ -241,7 +240,7 @@ async function kubernetesFacts(
 }
 
 function foreignContainer({ name, place, words }: Container): string {
-  const why = words.length === 0 ? "its image alone says what it starts" : "it starts no tsgun, as it looks";
+  const why = words.length === 0 ? "only its image defines the command" : "it does not appear to start tsgun";
   return `container ${name} at ${at(place)} (${why})`;
 }
 

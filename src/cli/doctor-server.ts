@@ -26,7 +26,7 @@ export async function findServer(
 ): Promise<RunningServer | undefined> {
   const { pid, controlSocket } = options;
   if (pid !== undefined && !/^[1-9]\d*$/.test(pid))
-    throw new FatalError(`--pid: ${pid} is no process id`, ExitCode.usage);
+    throw new FatalError(`--pid: ${pid} is not a process id`, ExitCode.usage);
   const named = controlSocket ?? (pid === undefined ? undefined : defaultControlSocket(Number(pid)));
   if (named !== undefined) return await askServer(named);
   const own = typeof config.controlSocket === "string" ? [config.controlSocket] : [];

@@ -34,35 +34,35 @@ export function doctorCommand(): Command {
   const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
   return new Command("tsgun doctor")
     .description(
-      "Looks at the configuration, the files around it and the running system, and says what will break in production and how to mend it.",
+      "Checks the configuration, the files around it and the running system, and reports what will break in production and how to fix it.",
     )
-    .argument("[words...]", "Behind --: what the server is started with, its app and options.")
+    .argument("[words...]", "After --: the app and the options that the server is started with.")
     .option("-c, --config <FILE>", "The configuration file, as for a start.")
     .option(
       "--nginx <FILE>",
-      "nginx's configuration, or a site; may be given several times. Default: deploy/nginx/*.conf",
+      "nginx's configuration, or a site; can be given several times. Default: deploy/nginx/*.conf",
       collect,
     )
     .option(
       "--systemd <FILE>",
-      "A service or socket unit; may be given several times. Default: deploy/systemd/*",
+      "A service or socket unit; can be given several times. Default: deploy/systemd/*",
       collect,
     )
     .option(
       "--kubernetes <FILE>",
-      "A manifest; may be given several times. Default: deploy/kubernetes/*.yaml",
+      "A manifest; can be given several times. Default: deploy/kubernetes/*.yaml",
       collect,
     )
-    .option("--pid <PID>", "The server that runs, by its arbiter's process id.")
+    .option("--pid <PID>", "The running server, by its arbiter's process id.")
     .option(
       "--control-socket <PATH>",
-      "The server that runs, by its control socket. Default: the one that runs here.",
+      "The running server, by its control socket. Default: the one started in this folder.",
     )
     .option("--json", "Print the findings as JSON.")
     .helpOption("-h, --help", "Print this help.")
     .addHelpText(
       "after",
-      "\nExit codes: 0 no errors, 1 errors, 2 something cannot be read.\nWhat it looks for: docs/doctor.md",
+      "\nExit codes: 0 no errors, 1 errors, 2 something cannot be read.\nThe rules: docs/doctor.md",
     )
     .exitOverride()
     .configureOutput({ writeErr: () => {} });

@@ -52,7 +52,7 @@ export async function runInit(args: readonly string[]): Promise<ExitCode> {
   const kept = files.filter((file) => !write(file, folder, force));
   advise(kinds, deployment);
   if (named === undefined && !isTerminal()) {
-    console.log(`There is also: tsgun init ${FILE_KINDS.filter((kind) => kind !== "config").join("|")}`);
+    console.log(`See also: tsgun init ${FILE_KINDS.filter((kind) => kind !== "config").join("|")}`);
   }
   return kept.some(({ optional }) => optional !== true) ? ExitCode.failure : ExitCode.ok;
 }
@@ -60,13 +60,13 @@ export async function runInit(args: readonly string[]): Promise<ExitCode> {
 export function initCommand(): Command {
   const kinds = FILE_KINDS.map((kind) => `  ${kind.padEnd(11)} ${DESCRIPTIONS[kind]}`).join("\n");
   return new Command("tsgun init")
-    .description("Writes the files around the app in this folder: those that are named, or chosen.")
+    .description("Writes files for the app in this folder: the named ones, or those chosen at the prompts.")
     .argument("[files...]", FILE_KINDS.join(", "))
-    .option("--app <APP>", "The application, where it is not found by itself.")
+    .option("--app <APP>", "The application, if it is not found automatically.")
     .option("--domain <NAME>", "The site's domain, for nginx.", "localhost")
-    .option("--folder <DIR>", "Where the app will lie on the server. Default: here, or /srv/NAME.")
-    .option("--dry-run", "Print the files and write none.")
-    .option("--force", "Write over files that are there.")
+    .option("--folder <DIR>", "The app's folder on the server. Default: this folder, or /srv/NAME.")
+    .option("--dry-run", "Print the files instead of writing them.")
+    .option("--force", "Overwrite existing files.")
     .helpOption("-h, --help", "Print this help.")
     .addHelpText("after", `\nFiles:\n${kinds}`)
     .exitOverride()
@@ -79,7 +79,10 @@ function namedKinds(words: readonly string[]): Set<FileKind> | undefined {
   const kinds = words.map((word) => {
     const kind = FILE_KINDS.find((name) => name === word);
     if (kind !== undefined) return kind;
-    throw new FatalError(`tsgun init writes ${FILE_KINDS.join(", ")}, and no ${word}`, ExitCode.usage);
+    throw new FatalError(
+      `tsgun init cannot write ${word}: choose from ${FILE_KINDS.join(", ")}`,
+      ExitCode.usage,
+    );
   });
   return new Set(FILE_KINDS.filter((kind) => kinds.includes(kind)));
 }
@@ -100,7 +103,8 @@ async function askForKinds(folder: string): Promise<Set<FileKind>> {
       terminal.setPrompt(`Write ${DESCRIPTIONS[kind]}? ${usual ? "[Y/n]" : "[y/N]"} `);
       terminal.prompt();
       const { value, done } = await answers.next();
-      if (done === true) throw new FatalError("tsgun init was ended: nothing is written", ExitCode.failure);
+      if (done === true)
+        throw new FatalError("tsgun init was aborted: nothing was written", ExitCode.failure);
       const answer = value.trim().toLowerCase();
       if (answer === "" ? usual : answer.startsWith("y")) chosen.add(kind);
     }
@@ -116,7 +120,7 @@ function refuseSecondConfig(folder: string, files: readonly PlannedFile[]): void
   if (existing === undefined || files.some(({ path }) => join(folder, path) === existing)) return;
   const name = basename(existing);
   throw new FatalError(
-    `there is a configuration already: remove ${name}, or leave out config`,
+    `there is already a configuration: remove ${name}, or leave out config`,
     ExitCode.usage,
   );
 }
@@ -125,9 +129,7 @@ function refuseSecondConfig(folder: string, files: readonly PlannedFile[]): void
 function write({ path, text, optional }: PlannedFile, folder: string, force: boolean): boolean {
   const file = join(folder, path);
   if (!force && existsSync(file)) {
-    console.error(
-      `kept   ${path}${optional === true ? "" : ", which is there already: --force writes over it"}`,
-    );
+    console.error(`kept   ${path}${optional === true ? "" : ", which exists: --force overwrites it"}`);
     return false;
   }
   mkdirSync(dirname(file), { recursive: true });

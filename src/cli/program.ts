@@ -22,10 +22,10 @@ export function makeProgram(): Command {
     .helpOption("-h, --help", "Print this help.")
     .addHelpText(
       "after",
-      "\nWords for the shell's Tab key: tsgun completion bash|zsh|fish\nAsk a running server: tsgun ctl status|workers|reload|… (see tsgun ctl --help)" +
-        "\nWhile you write the application: tsgun dev APP (see tsgun dev --help)" +
+      "\nShell completion: tsgun completion bash|zsh|fish\nAsk a running server: tsgun ctl status|workers|reload|… (see tsgun ctl --help)" +
+        "\nDuring development: tsgun dev APP (see tsgun dev --help)" +
         "\nFiles for nginx, systemd, Docker, Kubernetes: tsgun init (see tsgun init --help)" +
-        "\nWhat will break in production: tsgun doctor (see tsgun doctor --help)",
+        "\nCheck for what will break in production: tsgun doctor (see tsgun doctor --help)",
     )
     .allowExcessArguments(false)
     .exitOverride()

@@ -24,6 +24,6 @@ export function shellWords(text: string): string[] {
 }
 
 function unfinished(text: string, at: number): never {
-  if (text[at] === "\\") throw new Error("nothing stands behind the last backslash");
+  if (text[at] === "\\") throw new Error("there is nothing after the last backslash");
   throw new Error(`the quote ${text[at]} at character ${at + 1} does not end`);
 }

@@ -20,8 +20,7 @@ const NODE_OPTIONS = "pass it to node in the variable NODE_OPTIONS";
 const NODE_ITSELF =
   "tsgun runs under the node that starts it: write PATH/TO/node node_modules/.bin/tsgun APP";
 const ERROR_LOG = "write --error-logfile FILE, and --capture-output for what the app prints";
-const CRASHES =
-  "dead workers are replaced, with growing delays; --crash-limit sets when to give up";
+const CRASHES = "dead workers are replaced, with growing delays; --crash-limit sets when to give up";
 const TLS = "let nginx terminate TLS (tsgun init nginx)";
 
 const FOREIGN_OPTIONS: readonly ForeignOption[] = [
@@ -63,7 +62,10 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   foreign("--listen-timeout --timeout-worker-healthcheck", "write --boot-timeout"),
   foreign("--wait-ready", "a worker is ready when its app has loaded and startup is done: leave it out"),
   foreign("--timeout-keep-alive --keep-alive-timeout", "write --keep-alive"),
-  foreign("--no-daemon --foreground --attach", "the server stays in the foreground without --daemon: leave it out"),
+  foreign(
+    "--no-daemon --foreground --attach",
+    "the server stays in the foreground without --daemon: leave it out",
+  ),
   foreign("--background --detach", "write --daemon, or let systemd start it (tsgun init systemd)"),
   foreign("--cwd --app-dir --working-directory", "write --chdir DIR"),
   foreign("--uid", "write --user USER"),

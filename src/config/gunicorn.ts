@@ -42,12 +42,7 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
     "there is one kind of worker, an event loop",
     "leave it out; --interface says what the app is",
   ),
-  absent(
-    "threads",
-    "--threads",
-    "a worker serves many requests at once on one event loop",
-    "use --workers",
-  ),
+  absent("threads", "--threads", "a worker serves many requests at once on one event loop", "use --workers"),
   absent(
     "worker_tmp_dir",
     "--worker-tmp-dir",
@@ -190,7 +185,10 @@ export const RENAMED_SETTINGS: Readonly<Record<string, string>> = {
 
 /** Defaults that differ from gunicorn's, by tsgun's names: gunicorn's value, and why ours differs. */
 export const OTHER_DEFAULTS: Readonly<Record<string, { readonly theirs: string; readonly why: string }>> = {
-  "limit-request-line": { theirs: "4094", why: "nginx passes lines of 8190 bytes by default, which gunicorn refuses" },
+  "limit-request-line": {
+    theirs: "4094",
+    why: "nginx passes lines of 8190 bytes by default, which gunicorn refuses",
+  },
   "limit-request-field-size": {
     theirs: "8190",
     why: "nginx joins all cookies of an HTTP/2 request into one field, up to 32 kB by default",

@@ -15,4 +15,4 @@ export function longestStop(settings: {
 }
 
 /** Describes QUIT_TIME in a sentence that explains the total. */
-export const QUIT_PART = `${QUIT_TIME / 1000}s to shut down what has not finished`;
+export const QUIT_PART = `${QUIT_TIME / 1000}s to cut what has not finished`;

@@ -106,15 +106,15 @@ function headline(report: StallReport): string {
   const blocked = seconds(report.blockedForMs);
   switch (report.kind) {
     case "orphaned":
-      return `worker ${report.pid}: the arbiter has gone, ending`;
+      return `worker ${report.pid}: the arbiter is gone, exiting`;
     case "recovered":
-      return `worker ${report.pid}: the event loop turns again after ${blocked}`;
+      return `worker ${report.pid}: the event loop runs again after ${blocked}`;
     case "returned":
-      return `worker ${report.pid}: what blocked the event loop can be seen after ${blocked}, it was called from`;
+      return `worker ${report.pid}: the native call that blocked the event loop returned after ${blocked}; it was called from`;
     case "stuck":
       if (!report.inNative) return `worker ${report.pid}: the event loop has been blocked for ${blocked} at`;
       return (
-        `worker ${report.pid}: the event loop has been blocked for ${blocked}, it seems in native code ` +
+        `worker ${report.pid}: the event loop has been blocked for ${blocked}, probably in native code ` +
         `(${THREAD_STATES[report.mainThread]}): no JavaScript stack until it returns`
       );
   }

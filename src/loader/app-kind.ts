@@ -42,7 +42,7 @@ async function functionApp(value: AnyFunction, wanted: AppInterface, shown: stri
   if (chosen === "fetch") return fetchApp("fetch function", value as FetchFunction);
   if (wanted === "auto" && takesNothing(value, text)) {
     throw refusal(
-      `${shown} takes no parameters, so it cannot answer: if it makes the app, call it: ${shown}()`,
+      `${shown} takes no parameters, so it cannot respond: if it creates the app, call it: ${shown}()`,
     );
   }
   return gatewayApp("gateway handler", { handle: value as Handler });

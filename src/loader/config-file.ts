@@ -72,12 +72,12 @@ export class ConfigFile {
 
   #hook(name: string, value: unknown): unknown {
     if (typeof value === "function") return value;
-    throw this.#wrong(`${name} is a hook, which is a function, and not ${described(value)}`);
+    throw this.#wrong(`${name} is a hook and must be a function, not ${described(value)}`);
   }
 
   async #content(context: ConfigContext): Promise<object> {
     if (this.#location.kind === "file" && this.#location.file.endsWith(".json"))
-      return this.#checked(readJson(this.#location.file, this.shown), "it holds");
+      return this.#checked(readJson(this.#location.file, this.shown), "it contains");
     const module = await this.#imported();
     if (exportOf(module) === undefined)
       throw this.#wrong('it has no default export: write export default { app: "app.ts:handler" }');
@@ -90,7 +90,7 @@ export class ConfigFile {
     } catch (error) {
       const { importFailure, isMissing } = await import("./failure.ts");
       if (this.#location.kind === "package" && isMissing(error, this.#location)) {
-        const message = `there is no configuration module ${this.shown} to be imported from ${this.#folder}`;
+        const message = `cannot find the configuration module ${this.shown} from ${this.#folder}`;
         throw new FatalError(message, ExitCode.usage, { cause: error });
       }
       throw asUsage(await importFailure(error, this.#location, this.#folder));
@@ -185,7 +185,7 @@ function described(value: unknown): string {
 async function withTimeout<T>(work: Promise<T>, shown: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    const message = `${shown} was not done after ${READ_TIMEOUT_MS / 1000}s: it awaits something that does not come`;
+    const message = `${shown} did not load within ${READ_TIMEOUT_MS / 1000}s: it awaits something that does not settle`;
     timer = setTimeout(() => reject(new FatalError(message, ExitCode.usage)), READ_TIMEOUT_MS);
   });
   try {

@@ -18,11 +18,11 @@ export function denialOf(path: string): string | undefined {
   }
   const what =
     denied !== undefined ? "enter the folder" : stats.isDirectory() ? "read the folder" : "read the file";
-  const why = denied === undefined ? "" : `, which ${path} lies in`;
+  const why = denied === undefined ? "" : `, which contains ${path}`;
   const mode = (stats.mode & 0o7777).toString(8).padStart(4, "0");
   return (
-    `${userName()} may not ${what} ${denied ?? path} (mode ${mode})${why}: give that user the right, ` +
-    "or put the app where it has it"
+    `${userName()} may not ${what} ${denied ?? path} (mode ${mode})${why}: give that user access, ` +
+    "or move the app"
   );
 }
 

@@ -46,7 +46,7 @@ export function codeFailure(what: string, error: unknown, cwd: string): FatalErr
 /** One line: the error's name, if more specific than "Error", and the first line of its message. */
 function described(error: unknown): string {
   if (!(error instanceof Error))
-    return `it threw ${JSON.stringify(error) ?? String(error)}, which is no Error`;
+    return `it threw ${JSON.stringify(error) ?? String(error)}, which is not an Error`;
   const message = oneLine(error.message);
   if (message === "") return error.name;
   return error.name === "Error" ? message : `${error.name}: ${message}`;
@@ -69,7 +69,7 @@ function hint(text: string, file: string | undefined): string {
   }
   // Node caches the failed load of such a file, so registering the compiler afterwards does not help.
   if (/Unknown file extension "\.[mc]?tsx?"|not supported in strip-only mode/.test(text)) {
-    return "; give the file of the app itself the ending .ts, then what it imports is compiled too";
+    return "; give the app's own file the extension .ts, so that its imports are compiled too";
   }
   return "";
 }

@@ -150,7 +150,7 @@ function upgradeOf(server: unknown): UpgradeListener | undefined {
 
 function refuseListening(server: unknown, shown: string): void {
   if (server instanceof NetServer && server.listening) {
-    throw refusal(`${shown} listens already: take its listen() call out, tsgun does the listening`);
+    throw refusal(`${shown} already listens: remove its listen() call, because tsgun listens`);
   }
 }
 

@@ -76,7 +76,7 @@ class Reader {
     if (this.#acceptClose("}")) return {};
     do {
       const quote = this.#peek();
-      if (quote !== '"' && quote !== "'") this.#fail("the keys of an object are quoted strings");
+      if (quote !== '"' && quote !== "'") this.#fail("object keys must be quoted strings");
       const key = this.#string(quote as string);
       this.#expect(":");
       entries.push([key, this.#value()]);
@@ -94,7 +94,7 @@ class Reader {
       const char = this.#text[this.#at];
       if (char === undefined) {
         this.#at = start;
-        this.#fail("a string does not end");
+        this.#fail("a string is not terminated");
       }
       this.#at += 1;
       if (char === quote) return value;
@@ -107,7 +107,7 @@ class Reader {
     this.#at += 1;
     if (char === "u") {
       const hex = /^[0-9a-fA-F]{4}/.exec(this.#text.slice(this.#at))?.[0];
-      if (hex === undefined) this.#fail("\\u is followed by four hexadecimal digits");
+      if (hex === undefined) this.#fail("\\u must be followed by four hexadecimal digits");
       this.#at += 4;
       return String.fromCharCode(Number.parseInt(hex as string, 16));
     }

@@ -56,7 +56,7 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
     if (app.kind === "node" && listening.serve(app.listener)) {
       const place = (await listening.place(cwd)) ?? "";
       throw new FatalError(
-        `${name} listens already${place}: take its listen() call out, tsgun does the listening`,
+        `${name} already listens${place}: remove its listen() call, because tsgun listens`,
         ExitCode.appLoad,
       );
     }
@@ -81,7 +81,7 @@ async function exported(
     if (place === undefined) throw error;
     const { message } = error as FatalError;
     throw new FatalError(
-      `${message}; it listens by itself${place}: export the app instead (${EXPORTING}), tsgun does the listening`,
+      `${message}; it calls listen() itself${place}: export the app instead (${EXPORTING}), because tsgun listens`,
       ExitCode.appLoad,
     );
   }
@@ -121,7 +121,7 @@ async function evaluated(found: Found, spec: AppSpec, shown: string, options: Lo
     throw codeFailure(called ? `${name}() failed` : `${name} rejected`, error, cwd);
   }
   if (called && value === undefined) {
-    throw new FatalError(`${name}() returned nothing: a factory returns the app`, ExitCode.appLoad);
+    throw new FatalError(`${name}() returned nothing: a factory must return the app`, ExitCode.appLoad);
   }
   return value;
 }

@@ -35,15 +35,15 @@ export function parseAppSpec(text: string): AppSpec {
   if (spec === "") throw malformed(text, `it is empty: ${FORM}`);
   const colon = spec.indexOf(":");
   if (colon === -1) {
-    if (spec.endsWith(")")) throw malformed(text, `a factory is called by its name: ${FORM}`);
+    if (spec.endsWith(")")) throw malformed(text, `a factory call needs a name: ${FORM}`);
     return { text: spec, module: spec, path: undefined, args: undefined };
   }
   const module = spec.slice(0, colon);
   const target = spec.slice(colon + 1).trim();
   if (target.startsWith("//"))
     throw malformed(text, `it is a URL: ${FORM}, where MODULE is a path or a package`);
-  if (module === "") throw malformed(text, `no module stands before the colon: ${FORM}`);
-  if (target === "") throw malformed(text, `no name stands after the colon: ${FORM}`);
+  if (module === "") throw malformed(text, `there is no module before the colon: ${FORM}`);
+  if (target === "") throw malformed(text, `there is no name after the colon: ${FORM}`);
   const open = target.indexOf("(");
   const name = (open === -1 ? target : target.slice(0, open)).trim();
   const path = name.split(".");
@@ -64,7 +64,7 @@ function callArguments(text: string, source: string): unknown[] {
 }
 
 function nameTrouble(name: string, wrong: string): string {
-  if (name === "") return `no name stands before the parenthesis: ${FORM}`;
+  if (name === "") return `there is no name before the parenthesis: ${FORM}`;
   if (wrong === "") return `${JSON.stringify(name)} has an empty part between its dots`;
   return `${JSON.stringify(wrong)} is not a name: ${FORM}`;
 }

@@ -214,7 +214,7 @@ export class ErrorLog {
     const { syslog } = this.#options;
     if (syslog === undefined || this.#syslog !== undefined) return this.#syslog;
     const away = (why: Error): void =>
-      this.warning(`The syslog server cannot be reached, it is tried again: ${why.message}`);
+      this.warning(`The syslog server cannot be reached; retrying: ${why.message}`);
     this.#syslog = new SyslogOutlet(syslog, away);
     return this.#syslog;
   }

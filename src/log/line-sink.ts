@@ -178,7 +178,7 @@ export class LineSink {
     const silent = this.#trouble === "EAGAIN" && dropped === 0;
     this.#trouble = undefined;
     this.#dropped = 0;
-    if (!silent) this.#report(`is written again; lines dropped meanwhile: ${dropped}`);
+    if (!silent) this.#report(`can be written again; lines dropped meanwhile: ${dropped}`);
   }
 
   #report(what: string): void {
@@ -201,7 +201,7 @@ export class LineSink {
     try {
       fd = openAppending(this.#target);
     } catch (error) {
-      this.#report(`could not be reopened (${(error as Error).message}): the old file is written on`);
+      this.#report(`could not be reopened (${(error as Error).message}): still writing to the old file`);
       return;
     }
     closeSync(this.#fd);

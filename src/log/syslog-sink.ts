@@ -164,7 +164,7 @@ export class SyslogSink {
   }
 
   #sendLossNotice(): void {
-    const line = `${this.#lost} lines were lost while the syslog server was away`;
+    const line = `${this.#lost} lines were lost while the syslog server was unreachable`;
     if (this.#link?.send(this.#messageOf(line, "warning")) === true) this.#lost = 0;
   }
 }

@@ -44,7 +44,7 @@ export class DescriptorReserve {
     if (!this.#isSpent) {
       this.#isSpent = true;
       this.#log(
-        "The arbiter has nearly as many file descriptors open as it may, and uses its reserve: raise the limit (ulimit -n, LimitNOFILE=) or start fewer workers",
+        "The arbiter is almost out of file descriptors and uses its reserve: raise the limit (ulimit -n, LimitNOFILE=) or start fewer workers",
       );
     }
     return true;

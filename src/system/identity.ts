@@ -106,7 +106,7 @@ export function resolveIdentity(
   const primary = gid ?? account?.gid;
   if (primary === undefined) {
     throw new FatalError(
-      `user ${user} has no account, hence no group: add one with ${flags.group}`,
+      `user ${user} has no account, so no group is known: add one with ${flags.group}`,
       ExitCode.usage,
     );
   }
@@ -127,7 +127,7 @@ export function requireMayBecome(identity: Identity, self: Self = process): void
   const isUnchanged = (uid ?? me) === me && (gid ?? self.getegid?.()) === self.getegid?.();
   if (isUnchanged || me === 0) return;
   throw new FatalError(
-    `only root can change the user or group, and this is user ${me}: start as root, or leave out --user and --group`,
+    `only root can change the user or group, but this is user ${me}: start as root, or leave out --user and --group`,
     ExitCode.usage,
   );
 }
@@ -190,7 +190,7 @@ export function ownSocket(path: string, { mode, uid, gid }: SocketOwnership): vo
     if (mode !== undefined) chmodSync(path, mode);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const advice = code === "EPERM" ? "only root can give files away" : "check its directory";
+    const advice = code === "EPERM" ? "only root can change a file's owner" : "check its directory";
     throw new FatalError(
       `cannot set the owner or mode of the socket ${path} (${code}): ${advice}`,
       ExitCode.failure,

@@ -83,7 +83,7 @@ function read(path: string): Content | undefined {
     if (text === "") return { text, writtenAt };
     if (!/^\d{1,10}$/.test(text)) {
       throw new FatalError(
-        `${path} exists and is no pid file: give --pid another path, or delete it`,
+        `${path} exists but is not a pid file: give --pid another path, or delete it`,
         ExitCode.usage,
       );
     }

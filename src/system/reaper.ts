@@ -54,7 +54,7 @@ export class Reaper {
     if (foreign.length === 0) return;
     this.#reap ??= this.#connect().catch(() => {
       this.#onFailure(
-        `process ${foreign[0]} has ended and nobody reaps it: install the package koffi, or give the container an init (docker run --init)`,
+        `process ${foreign[0]} has exited and nothing reaps it: install the package koffi, or give the container an init (docker run --init)`,
       );
       return undefined;
     });

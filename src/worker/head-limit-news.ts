@@ -51,7 +51,7 @@ export function headLimitReporter(
     const what = beyond(settings[setting] as number);
     const more = line.heldBack === 0 ? "" : ` (${line.heldBack} more since the last such line)`;
     log.warning(
-      `Refused with ${LIMIT_STATUS[limit]}: ${what}; where such requests are good ones, raise ${flag}${more}`,
+      `Refused with ${LIMIT_STATUS[limit]}: ${what}; if such requests are legitimate, raise ${flag}${more}`,
     );
   };
 }

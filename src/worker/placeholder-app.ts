@@ -12,7 +12,11 @@ const TITLE = "503 Service Unavailable";
 export function standIn(failure: BootFailure, shown: boolean): App {
   const error = shown
     ? { title: TITLE, message: failure.message, detail: failure.stack }
-    : { title: TITLE, message: "The application failed to start: the log says why.", detail: undefined };
+    : {
+        title: TITLE,
+        message: "The application failed to start: see the log for the reason.",
+        detail: undefined,
+      };
   return {
     handle: (request, respond) => {
       const { type, content } = renderErrorPage(error, request.headers.accept);

@@ -26,7 +26,7 @@ function isAlready(identity: Identity, self: PrivilegedProcess): boolean {
 function requireRoot(self: PrivilegedProcess): void {
   if (self.geteuid() === 0) return;
   throw new FatalError(
-    `only root can change the user or group, and this is user ${self.geteuid()}: start as root, or leave out --user and --group`,
+    `only root can change the user or group, but this is user ${self.geteuid()}: start as root, or leave out --user and --group`,
     ExitCode.usage,
   );
 }
@@ -39,7 +39,7 @@ function requireNoWayBack(identity: Identity, self: PrivilegedProcess): void {
     return;
   }
   throw new FatalError(
-    `after the change to user ${identity.uid} the process could become root again: not served`,
+    `after the change to user ${identity.uid} the process could become root again: the worker does not start`,
     ExitCode.failure,
   );
 }

@@ -60,6 +60,6 @@ export class RequestReports {
     if (isOn) return;
     journal.begin();
     this.#server.watchRequests(journal.begun);
-    this.#log.debug("Requests are journaled: a worker has died without a word");
+    this.#log.debug("Requests are journaled, because a worker died without an exit code");
   }
 }

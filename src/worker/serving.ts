@@ -178,7 +178,7 @@ function acceptLimiter({ workerConnections }: Config, log: ErrorLog): AcceptLimi
       if (!fullLines.allows()) return;
       const many = workerConnections === 1 ? "1 connection" : `${workerConnections} connections`;
       log.warning(
-        `This worker has ${many}, all that --worker-connections allows: it accepts as others close`,
+        `This worker has ${many}, the limit of --worker-connections: it accepts more as they close`,
       );
     },
     descriptors,
@@ -191,7 +191,7 @@ function acceptLimiter({ workerConnections }: Config, log: ErrorLog): AcceptLimi
         );
       } else if (!areScarce && toldScarce) {
         toldScarce = false;
-        log.info("This worker has file descriptors again, and accepts connections");
+        log.info("This worker has free file descriptors again and accepts connections");
       }
     },
   });

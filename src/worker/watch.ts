@@ -48,7 +48,8 @@ export function watchLoop(assignment: Assignment<Config>, worker: WatchedWorker,
     inFlight: worker.inFlight,
     // The hook must run before the arbiter's timeout.
     ...(aborts && { abort: { afterMs: timeout * ABORT_PART, run: worker.abort } }),
-    onFailure: (error) => log.warning("The event loop is not watched from within", error),
+    onFailure: (error) =>
+      log.warning("The watchdog thread failed: stacks of a blocked event loop are not logged", error),
   });
 }
 

@@ -108,7 +108,10 @@ class WorkerLife {
       case "journal-requests":
         // It is loaded only now, when a deploy may have deleted the release that this worker was started from.
         this.#requests?.journal(message.milliseconds).catch((error: Error) => {
-          this.#log.warning("Requests are not journaled, so a worker's death may not name them", error);
+          this.#log.warning(
+            "Requests cannot be journaled: if a worker dies, its requests may not be logged",
+            error,
+          );
         });
         return;
     }

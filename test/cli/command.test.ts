@@ -61,7 +61,7 @@ const MISTAKES: [args: string[], message: string][] = [
   ],
   [
     ["--interface", "wsgi", "a"],
-    'interface: "wsgi" is none of auto, gateway, fetch, node (from --interface)',
+    'interface: "wsgi" is not one of auto, gateway, fetch, node (from --interface)',
   ],
   [
     ["-b", "/run/a.sock", "a"],

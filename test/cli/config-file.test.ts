@@ -205,7 +205,7 @@ const MISTAKES: [
   ],
   [
     { "tsgun.config.json": "[]" },
-    "tsgun.config.json: it holds an array: a configuration is an object with settings",
+    "tsgun.config.json: it contains an array: a configuration is an object with settings",
   ],
   [
     { "tsgun.config.mjs": "\nexport default () => { throw new Error('no luck'); };" },
@@ -237,7 +237,7 @@ const MISTAKES: [
     /^there is no configuration file conf\/prd\.ts in \/.*; did you mean conf\/prod\.ts\?$/,
     ["-c", "conf/prd.ts"],
   ],
-  [{}, /^there is no configuration module settings to be imported from \//, ["-c", "module:settings"]],
+  [{}, /^cannot find the configuration module settings from \//, ["-c", "module:settings"]],
   [
     { "tsgun.config.mjs": "export default {};" },
     "no app is named: write tsgun module:name, as in tsgun app.ts:handler, or app in tsgun.config.ts",
@@ -262,7 +262,7 @@ const MISTAKES: [
   ],
   [
     {},
-    "TSGUN_WORKER_CLASS (in the environment) is a setting of gunicorn that is not here: there is one kind of worker, an event loop; leave it out; --interface says what the app is",
+    "TSGUN_WORKER_CLASS (in the environment) is a gunicorn setting that tsgun does not have: there is one kind of worker, an event loop; leave it out; --interface says what the app is",
     [],
     { TSGUN_WORKER_CLASS: "gevent" },
   ],

@@ -74,5 +74,5 @@ test("its help is that of tsgun, with what is different", async (context) => {
   assert.deepEqual(await command.ended(), { code: 0, signal: null });
   assert.match(command.stdout, /^Usage: tsgun dev \[options\] \[APP\]/);
   assert.match(command.stdout, /--workers/);
-  assert.match(command.stdout, /Other defaults .*:\n {2}--reload\n {2}--show-errors\n/);
+  assert.match(command.stdout, /Defaults of tsgun dev that differ .*:\n {2}--reload\n {2}--show-errors\n/);
 });

@@ -133,7 +133,7 @@ describe("the app that it finds", () => {
       const { status, stderr } = initialise(projectOf(t, files), ...words);
       return [status, stderr.split("\n").length === 2 ? stderr : `several lines: ${stderr}`];
     };
-    assert.match(trouble({})[1], /^tsgun: there is no app in \/.*: looked for .*app.*src\/index/);
+    assert.match(trouble({})[1], /^tsgun: there is no app in \/.*: tried .*app.*src\/index/);
     assert.match(trouble({ "package.json": "{" })[1], /^tsgun: cannot read package\.json in \//);
     assert.deepEqual(trouble({}, "--app", "web.ts:app")[0], 4);
   });
@@ -145,7 +145,7 @@ describe("what it writes", () => {
     const { status, stdout } = initialise(folder);
     assert.equal(status, 0);
     assert.deepEqual(filesIn(folder), ["app.ts", "package.json", CONFIG]);
-    assert.match(stdout, /^There is also: tsgun init nginx\|systemd\|docker\|kubernetes$/m);
+    assert.match(stdout, /^See also: tsgun init nginx\|systemd\|docker\|kubernetes$/m);
   });
 
   test("what is named, and nothing else", (t) => {
@@ -179,7 +179,7 @@ describe("what it writes", () => {
       assert.match(text, new RegExp(`Write .*${word}.*\\?`));
     }
     assert.deepEqual(filesIn(folder), ["app.ts", "package.json", ...UNITS, CONFIG].sort());
-    assert.match(answered("y\ny\n\u0004"), /tsgun: tsgun init was ended: nothing is written/);
+    assert.match(answered("y\ny\n\u0004"), /tsgun: tsgun init was aborted: nothing was written/);
     assert.deepEqual(filesIn(folder), ["app.ts", "package.json", ...UNITS, CONFIG].sort());
   });
 
@@ -206,7 +206,7 @@ describe("what it writes", () => {
     const folder = projectOf(t, { ...SHOP, Dockerfile: "mine", ".dockerignore": "mine" });
     const kept = initialise(folder, "docker", "nginx");
     assert.equal(kept.status, 1);
-    assert.match(kept.stderr, /^kept {3}Dockerfile, which is there already: --force writes over it$/m);
+    assert.match(kept.stderr, /^kept {3}Dockerfile, which exists: --force overwrites it$/m);
     const read = (path: string): string => readFileSync(join(folder, path), "utf8");
     assert.deepEqual(
       [read("Dockerfile"), read(".dockerignore"), existsSync(join(folder, NGINX))],
@@ -222,7 +222,7 @@ describe("what it writes", () => {
     for (const force of [[], ["--force"]]) {
       const { status, stderr } = initialise(folder, "config", "nginx", ...force);
       assert.equal(status, 2);
-      assert.match(stderr, /^tsgun: there is a configuration already: remove tsgun\.config\.json, or /);
+      assert.match(stderr, /^tsgun: there is already a configuration: remove tsgun\.config\.json, or /);
     }
     assert.deepEqual(filesIn(folder), ["app.ts", "package.json", "tsgun.config.json"]);
   });
@@ -236,7 +236,7 @@ describe("what it writes", () => {
     };
     assert.equal(
       trouble("apache"),
-      "tsgun: tsgun init writes config, nginx, systemd, docker, kubernetes, and no apache\n",
+      "tsgun: tsgun init cannot write apache: choose from config, nginx, systemd, docker, kubernetes\n",
     );
     assert.match(trouble("--dri-run"), /^tsgun: unknown option '--dri-run'.* \(see tsgun init --help\)\n$/s);
     assert.match(trouble("--folder", "shop"), /"shop" is not an absolute path/);

@@ -18,5 +18,5 @@ for (const [text, words] of SPLIT) {
 test("what does not end is refused, with its place", () => {
   assert.throws(() => shellWords("a 'b"), { message: "the quote ' at character 3 does not end" });
   assert.throws(() => shellWords('a "b\\"'), { message: 'the quote " at character 3 does not end' });
-  assert.throws(() => shellWords("a\\"), { message: "nothing stands behind the last backslash" });
+  assert.throws(() => shellWords("a\\"), { message: "there is nothing after the last backslash" });
 });

@@ -168,7 +168,7 @@ test("each flag of gunicorn that is not here says why, and what to do instead", 
   const folder = temporaryFolder(context);
   for (const { word, flag, setting } of ABSENT) {
     const { code, stderr } = await run(folder, [word]);
-    const message = `${flag} is a setting of gunicorn that is not here: ${setting.why}; ${setting.instead}`;
+    const message = `${flag} is a gunicorn setting that tsgun does not have: ${setting.why}; ${setting.instead}`;
     assert.deepEqual([code, stderr], [2, `tsgun: ${message}\n`]);
   }
 });
@@ -183,7 +183,7 @@ test("in a file, too, a setting of gunicorn says what to do, and a renamed one i
   writeFileSync(join(folder, "tsgun.config.json"), '{ "worker_class": "gevent" }');
   assert.match(
     (await run(folder, [])).stderr,
-    /^tsgun: worker_class \(from tsgun\.config\.json\) is a setting of gunicorn/,
+    /^tsgun: worker_class \(from tsgun\.config\.json\) is a gunicorn setting/,
   );
   writeFileSync(join(folder, "tsgun.config.json"), '{ "errorlog": "-" }');
   assert.equal(

@@ -46,10 +46,10 @@ const CASES: Case[] = [
     ],
     bad: [
       ["8", /"8" is not a mode: write it in octal, as in 660/],
-      ["rw-rw----", /no mode/],
-      ["07777", /no mode/],
-      [0o1000, /512 is no mode/],
-      [-1, /no mode/],
+      ["rw-rw----", /not a mode/],
+      ["07777", /not a mode/],
+      [0o1000, /512 is not a mode/],
+      [-1, /not a mode/],
     ],
   },
   {
@@ -62,10 +62,10 @@ const CASES: Case[] = [
     ],
     bad: [
       ["A", /"A" is not a variable: write NAME=VALUE/],
-      ["=1", /no variable/],
-      [["A=1", 5], /\["A=1",5\] is no variable/],
-      [{ A: true }, /\{"A":true\} is no variable/],
-      ["A=\0", /no variable/],
+      ["=1", /not a variable/],
+      [["A=1", 5], /\["A=1",5\] is not a variable/],
+      [{ A: true }, /\{"A":true\} is not a variable/],
+      ["A=\0", /not a variable/],
     ],
   },
   {
@@ -77,7 +77,7 @@ const CASES: Case[] = [
     ],
     bad: [
       ["0", /0 is too small/],
-      ["automatic", /"automatic" is not a whole number/],
+      ["automatic", /"automatic" is neither a whole number nor auto/],
     ],
   },
   {
@@ -99,7 +99,7 @@ const CASES: Case[] = [
     ],
     bad: [
       ["5", /"5" is not a crash limit: write 5\/60s, or 0/],
-      ["0/60s", /no crash limit/],
+      ["0/60s", /not a crash limit/],
       ["5/soon", /"soon" is not a duration/],
       ["5/0", /too short/],
     ],
@@ -168,7 +168,7 @@ const CASES: Case[] = [
       ["node", "node"],
       ["Auto", "auto"],
     ],
-    bad: [["wsgi", /"wsgi" is none of auto, node/]],
+    bad: [["wsgi", /"wsgi" is not one of auto, node/]],
   },
   {
     name: "a list of peers",
@@ -186,7 +186,7 @@ const CASES: Case[] = [
     bad: [
       ["localhost", /"localhost" is not an address: use 10.0.0.1, 10.0.0.0\/8, 2001:db8::\/32, unix or \*/],
       ["10.0.0.0/33", /a number from 0 to 32/],
-      [false, /false is no list of names/],
+      [false, /false is not a list of names/],
     ],
   },
   {
@@ -197,7 +197,7 @@ const CASES: Case[] = [
       [["x-request-id"], ["x-request-id"]],
       ["none", []],
     ],
-    bad: [["x-real-ip", /"x-real-ip" is none of x-forwarded-for, /]],
+    bad: [["x-real-ip", /"x-real-ip" is not one of x-forwarded-for, /]],
   },
   {
     name: "a root path",

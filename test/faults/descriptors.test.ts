@@ -77,7 +77,7 @@ test("an arbiter at its limit reloads, scales, replaces, answers and upgrades, a
   const control = join(stage.folder, "app.ctl");
   await stage.load();
   exhaust(command.pid);
-  await command.line(/The arbiter has nearly as many file descriptors open as it may/);
+  await command.line(/The arbiter is almost out of file descriptors/);
 
   const { status } = await askControl(control, "GET", "/status");
   assert.equal(status, 200);
@@ -95,7 +95,7 @@ test("an arbiter at its limit reloads, scales, replaces, answers and upgrades, a
   command.kill("SIGUSR2");
   await command.line(/The previous arbiter .* has exited/);
   assert.equal((await ask({ port: stage.port }, "/")).status, 200);
-  assert.equal(command.lines(/The arbiter has nearly as many/).length, 1);
+  assert.equal(command.lines(/The arbiter is almost out of file descriptors/).length, 1);
   assert.doesNotMatch(command.stderr, /Unhandled|Uncaught|EMFILE|TypeError/);
   const [, next = 0] = command.arbiters();
   process.kill(next, "SIGTERM");
@@ -112,6 +112,6 @@ test("an arbiter with many sockets starts workers at the cost of its reserve", {
   leave(command.pid, 20);
   command.kill("SIGHUP");
   await command.ready(2);
-  await command.line(/The arbiter has nearly as many file descriptors open as it may, and uses its reserve/);
+  await command.line(/The arbiter is almost out of file descriptors and uses its reserve/);
   assert.equal((await command.end()).code, 0);
 });

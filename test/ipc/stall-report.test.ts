@@ -50,7 +50,7 @@ test("in words: inside a native call there is no stack, but the child it may wai
       children,
     }),
     [
-      "worker 12: the event loop has been blocked for 850 ms, it seems in native code (waiting in a system call): no JavaScript stack until it returns",
+      "worker 12: the event loop has been blocked for 850 ms, probably in native code (waiting in a system call): no JavaScript stack until it returns",
       "  child process 13: sleep 60",
     ],
   );
@@ -61,10 +61,10 @@ test("in words: the call came back, the loop turns again, the parent has gone", 
     describeStall({ ...STUCK, kind, stack: [], inFlight: [] })[0];
   assert.equal(
     headline("returned"),
-    "worker 12: what blocked the event loop can be seen after 2.3 s, it was called from",
+    "worker 12: the native call that blocked the event loop returned after 2.3 s; it was called from",
   );
-  assert.equal(headline("recovered"), "worker 12: the event loop turns again after 2.3 s");
-  assert.equal(headline("orphaned"), "worker 12: the arbiter has gone, ending");
+  assert.equal(headline("recovered"), "worker 12: the event loop runs again after 2.3 s");
+  assert.equal(headline("orphaned"), "worker 12: the arbiter is gone, exiting");
 });
 
 test("in words: nobody else writes lines into the report", () => {

@@ -123,20 +123,20 @@ describe("what is wrong with an app is said in one line", () => {
     ["names:Application", "names.js:Application is a class, not an app: export an instance of it"],
     [
       "names:nothing",
-      /^names\.js:nothing takes no parameters, so it cannot answer: if it makes the app, call it/,
+      /^names\.js:nothing takes no parameters, so it cannot respond: if it creates the app, call it/,
     ],
     [
       "names:config()",
       "names.js:config is not a function, so it cannot be called: leave the parentheses out",
     ],
-    ["names:createNothing()", "names.js:createNothing() returned nothing: a factory returns the app"],
+    ["names:createNothing()", "names.js:createNothing() returned nothing: a factory must return the app"],
     [
       "names:createBadly()",
       "names.js:createBadly() failed: TypeError: the factory is broken (at names.js:36)",
     ],
     ["names:never", "names.js:never rejected: no database (at names.js:13)"],
     ["bad-app", "bad-app.js:handler.startup is string, not a function"],
-    ["throwing-text", 'cannot load throwing-text.js: it threw "just text", which is no Error'],
+    ["throwing-text", 'cannot load throwing-text.js: it threw "just text", which is not an Error'],
     ["throwing-import", /^cannot load throwing-import\.js: ENOENT: .* \(at throwing-import\.js:3\)$/],
     [
       "missing-package",
@@ -158,7 +158,7 @@ describe("what is wrong with an app is said in one line", () => {
       "broken-syntax.cjs",
       "cannot load broken-syntax.cjs: syntax error in broken-syntax.cjs:3: Unexpected identifier 'y'",
     ],
-    ["imports-typescript", /greeting\.ts.*; give the file of the app itself the ending \.ts/],
+    ["imports-typescript", /greeting\.ts.*; give the app's own file the extension \.ts/],
   ];
 
   test("with exit code 4", async () => {

@@ -49,15 +49,15 @@ describe("the kind of an app is told by looking at it", () => {
       ["http:raw", "http.js:raw is a server, but not of node:http: export an http.Server or its listener"],
       [
         "http:listening()",
-        "http.js:listening() listens already: take its listen() call out, tsgun does the listening",
+        "http.js:listening() already listens: remove its listen() call, because tsgun listens",
       ],
       [
         "started:app",
-        "started.js:app listens already (at started.js:6): take its listen() call out, tsgun does the listening",
+        "started.js:app already listens (at started.js:6): remove its listen() call, because tsgun listens",
       ],
       [
         "started-alone",
-        "started-alone.js exports none of handler, app, default; it exports nothing; it listens by itself (at " +
+        "started-alone.js exports none of handler, app, default; it exports nothing; it calls listen() itself (at " +
           "started-alone.js:6): export the app instead (module.exports = app, or export default app), tsgun does " +
           "the listening",
       ],

@@ -16,7 +16,7 @@ function createAccessLog(accessLogfile: string, folder: string): void {
 }
 
 test("log files are created for the workers' user, under the umask, also after a rotation", (context) => {
-  if (process.geteuid?.() !== 0) return context.skip("only root can give files away");
+  if (process.geteuid?.() !== 0) return context.skip("only root can change a file's owner");
   const folder = temporaryFolder(context);
   const file = join(folder, "access.log");
   for (const rotation of [1, 2]) {

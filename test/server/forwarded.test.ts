@@ -150,7 +150,7 @@ test("a wrong peer and a wrong field are told by name", async (context) => {
     ],
     [
       ["--forwarded-headers", "x-real-ip"],
-      /forwarded-headers: "x-real-ip" is none of x-forwarded-for, .*from --forw/,
+      /forwarded-headers: "x-real-ip" is not one of x-forwarded-for, .*from --forw/,
     ],
     [["--root-path", "app"], /root-path: "app" is not a path: write \/app \(from --root-path\)/],
   ] as const) {

@@ -58,7 +58,7 @@ test("as process 1: an orphan that ended is reaped, a worker's end is still noti
   await command.line(/Upgrade refused: this is process 1, which cannot be followed/);
   process.kill(outside, "SIGTERM");
   assert.deepEqual(await command.ended(), { code: 0, signal: null });
-  assert.deepEqual(command.lines(/nobody reaps it/), []);
+  assert.deepEqual(command.lines(/nothing reaps it/), []);
 });
 
 test("only children that had ended by the previous check are reaped", async () => {
@@ -91,6 +91,6 @@ test("without a way to reap it is said once what to do", async () => {
   });
   for (let checks = 0; checks < 4; checks++) await reaper.check();
   assert.deepEqual(said, [
-    "process 7 has ended and nobody reaps it: install the package koffi, or give the container an init (docker run --init)",
+    "process 7 has exited and nothing reaps it: install the package koffi, or give the container an init (docker run --init)",
   ]);
 });

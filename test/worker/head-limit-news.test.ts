@@ -18,8 +18,8 @@ test("each limit is told of once a minute, with how many there were since", () =
   now = 59_999;
   tell("requestLine");
   assert.deepEqual(lines, [
-    "Refused with 414: a request line is longer than 8190 bytes; where such requests are good ones, raise --limit-request-line",
-    "Refused with 431: a request has more than 100 header fields; where such requests are good ones, raise --limit-request-fields",
+    "Refused with 414: a request line is longer than 8190 bytes; if such requests are legitimate, raise --limit-request-line",
+    "Refused with 431: a request has more than 100 header fields; if such requests are legitimate, raise --limit-request-fields",
   ]);
   now = 60_000;
   tell("requestLine");

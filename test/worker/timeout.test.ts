@@ -87,7 +87,7 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     const { command } = stage;
     const [worker] = command.workers() as [number];
     const never = lost(stage, "/native?3600");
-    await command.line(/blocked for \d+\.\d s, it seems in native code \(waiting in a system call\)/);
+    await command.line(/blocked for \d+\.\d s, probably in native code \(waiting in a system call\)/);
     await command.line(/^ {2}child process \d+: .*sleep 3600/m);
     const children = childrenOf(worker);
     assert.ok(children.length > 0);
@@ -118,7 +118,7 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     await command.line(/\[ERROR\] Worker \d+: the event loop has been blocked/);
     writeFileSync(gate, "");
     assert.equal(Number((await answer).text), worker);
-    await command.line(/\[WARNING\] Worker \d+: the event loop turns again after/);
+    await command.line(/\[WARNING\] Worker \d+: the event loop runs again after/);
     assert.deepEqual(command.lines(/WORKER TIMEOUT/), []);
   });
 
@@ -155,7 +155,7 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     command.kill("SIGKILL");
     await until("no worker is left", () => !workers.some(isAlive));
     await never;
-    await until("it said why", () => /worker \d+: the arbiter has gone, ending/.test(command.stderr));
+    await until("it said why", () => /worker \d+: the arbiter is gone, exiting/.test(command.stderr));
   });
 
   test("is not blamed by an arbiter that was stopped itself, with its workers or alone", async (context) => {

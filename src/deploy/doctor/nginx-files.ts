@@ -49,8 +49,7 @@ class Inclusion {
       if (name !== "include") {
         return [block === undefined ? directive : { ...directive, block: this.#expanded(block, depth) }];
       }
-      if (depth > MAX_DEPTH)
-        throw new FatalError(`${at(place)}: includes go round in a circle`, ExitCode.usage);
+      if (depth > MAX_DEPTH) throw new FatalError(`${at(place)}: includes form a cycle`, ExitCode.usage);
       return this.#included(args[0] ?? "", at(place)).flatMap((file) => this.read(file, depth + 1));
     });
   }

@@ -52,7 +52,7 @@ class Parser {
       const token = this.#next();
       if (token === undefined) {
         if (opened === undefined) return directives;
-        throw this.#error(opened, "the block that begins here does not end: a } is missing");
+        throw this.#error(opened, "this block is not closed: a } is missing");
       }
       if (token.kind === "word") directives.push(this.#directive(token.text, token.line));
       else if (token.kind !== "}") throw this.#error(token.line, `unexpected ${token.kind}`);
@@ -75,7 +75,7 @@ class Parser {
           place,
           block: name.endsWith("_by_lua_block") ? this.#skip(line) : this.#block(line),
         };
-      } else throw this.#error(line, `${name} does not end: a ; is missing`);
+      } else throw this.#error(line, `${name} is not terminated: a ; is missing`);
     }
   }
 
@@ -83,8 +83,7 @@ class Parser {
   #skip(opened: number): Directive[] {
     for (let depth = 1; depth > 0; this.#offset += 1) {
       const char = this.#text[this.#offset];
-      if (char === undefined)
-        throw this.#error(opened, "the block that begins here does not end: a } is missing");
+      if (char === undefined) throw this.#error(opened, "this block is not closed: a } is missing");
       if (char === "\n") this.#line += 1;
       if (char === "{") depth += 1;
       if (char === "}") depth -= 1;

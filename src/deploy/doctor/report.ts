@@ -17,9 +17,9 @@ export function formatReport(report: Report): string {
   const { findings, checked, unchecked } = report;
   const blocks = findings.map(
     ({ rule, level, where, what, breaks, mend }) =>
-      `${level.padEnd(7)} ${where}  [${rule}]\n        ${what}\n        breaks: ${breaks}\n        mend:   ${mend}\n\n`,
+      `${level.padEnd(7)} ${where}  [${rule}]\n        ${what}\n        breaks: ${breaks}\n        fix:    ${mend}\n\n`,
   );
-  const looked = `Checked: ${checked.join(", ")}; not looked at: ${unchecked.join(", ") || "nothing"}`;
+  const looked = `Checked: ${checked.join(", ")}; not checked: ${unchecked.join(", ") || "nothing"}`;
   return `${blocks.join("")}${plural(countOf(report, "error"), "error")}, ${plural(countOf(report, "warning"), "warning")}. ${looked}\n`;
 }
 

@@ -22,9 +22,9 @@ export function parseUnit(text: string, file: string): Assignment[] {
     const [, key, value] = /^([^=]+?)\s*=\s*(.*)$/s.exec(line) ?? [];
     const wrong =
       key === undefined
-        ? `"${line}" is no Key=value`
+        ? `"${line}" is not Key=value`
         : section === ""
-          ? `${key} stands before any [Section]`
+          ? `${key} comes before the first [Section]`
           : undefined;
     if (wrong !== undefined) throw new FatalError(`${at(place)}: ${wrong}`, ExitCode.usage);
     assignments.push({ section, key: key as string, value: (value as string).trim(), place });

@@ -11,10 +11,10 @@ export function configFile({ app, bind }: Deployment): string {
     bind === undefined ? "" : `  // nginx connects here.\n  bind: ${JSON.stringify(formatAddress(bind))},\n`;
   return `import { defineConfig } from "tsgun";
 
-// Every setting: tsgun --help. The command line and TSGUN_… variables win over this file.
+// Every setting: tsgun --help. The command line and TSGUN_… variables override this file.
 export default defineConfig({
   app: ${JSON.stringify(app)},
-${address}  // As many as there are CPUs for this process.
+${address}  // One per CPU that this process may use.
   workers: "auto",
 });
 `;

@@ -83,21 +83,21 @@ export function dockerfile(deployment: Deployment): string {
   const stop = stopSeconds(config, config.drainDelay);
   return `# docker build --tag ${name} .
 # docker run --publish ${CONTAINER.port}:${CONTAINER.port} --stop-timeout ${stop} ${name}
-# Docker's own stop timeout, 10s, would cut requests that tsgun still answers.
+# Docker's default stop timeout, 10s, would cut requests in flight.
 ${packageStage(deployment)}
 FROM ${IMAGE}
 ENV NODE_ENV=production
 WORKDIR ${CONTAINER.folder}
 ${appStage(deployment)}
-# The image's user without rights.
+# The image's unprivileged user.
 USER node
 EXPOSE ${CONTAINER.port}
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=${seconds(config.bootTimeout)}s --retries=3 \\
   CMD ${healthCheck()}
-# Without a shell around it, tsgun is process 1: it gets the signals and reaps orphans, no init is needed.
+# Exec form: tsgun is process 1, receives the signals and reaps orphans. No init is needed.
 ENTRYPOINT ["node_modules/.bin/tsgun"]
-# A proxy in another container is believed once --forwarded-allow-ips names its network.
+# tsgun trusts the forwarded fields of a proxy in another container if --forwarded-allow-ips includes its network.
 CMD ${list(containerArguments("127.0.0.1"))}
 `;
 }

@@ -63,12 +63,12 @@ export function nextSteps(kinds: ReadonlySet<FileKind>, deployment: Deployment):
   if (kinds.has("nginx")) {
     steps.push(
       `sudo cp deploy/nginx/${name}.conf /etc/nginx/conf.d/ && sudo nginx -t && sudo nginx -s reload ` +
-        `(it answers for ${domain})`,
+        `(it serves ${domain})`,
     );
     if (bind !== undefined) {
       steps.push(
         `without systemd (tsgun init systemd): sudo npx tsgun --bind ${formatAddress(bind)} ` +
-          `--user ${deployment.proxyGroup}, whom nginx runs as`,
+          `--user ${deployment.proxyGroup}, nginx's user`,
       );
     }
   }

@@ -36,7 +36,7 @@ spec:
       labels:
         app.kubernetes.io/name: ${name}
     spec:
-      # More than --drain-delay (${seconds(drainDelay)}s), --graceful-timeout (${seconds(config.gracefulTimeout)}s) and the time to cut what is left (${seconds(QUIT_TIME)}s) together.
+      # Longer than --drain-delay (${seconds(drainDelay)}s), --graceful-timeout (${seconds(config.gracefulTimeout)}s) and the time to cut what is left (${seconds(QUIT_TIME)}s) together.
       terminationGracePeriodSeconds: ${stopSeconds(config, drainDelay)}
       securityContext:
         runAsNonRoot: true
@@ -48,9 +48,9 @@ spec:
         - name: ${name}
           # Where you pushed the image to, with a tag for each version.
           image: ${name}:latest
-          # --drain-delay takes the place of a preStop hook: told to stop, the pod says that it is not ready and
-          # serves on until nobody sends it connections any more. The proxy in front (an Ingress) is believed
-          # once --forwarded-allow-ips names its network.
+          # --drain-delay replaces a preStop hook: after TERM the pod reports that it is not ready and keeps serving
+          # until nodes stop sending it connections. tsgun trusts the forwarded fields of the proxy in front (an Ingress)
+          # if --forwarded-allow-ips includes its network.
           args: [${words.map((word) => JSON.stringify(word)).join(", ")}]
           ports:
             - name: http
@@ -66,13 +66,13 @@ spec:
             httpGet: { path: /health/ready, port: health }
             periodSeconds: 2
             failureThreshold: 1
-          # tsgun replaces workers that hang; only if the arbiter itself does, the pod is restarted.
+          # tsgun replaces workers that hang. Kubernetes restarts the pod only if the arbiter hangs.
           livenessProbe:
             httpGet: { path: /health/live, port: health }
             periodSeconds: 10
             timeoutSeconds: 5
             failureThreshold: 3
-          # With workers: "auto" there are as many as the limit has CPUs.
+          # With workers: "auto" the CPU limit sets the number of workers.
           resources:
             requests: { cpu: 500m, memory: 512Mi }
             limits: { cpu: "2", memory: 1Gi }

@@ -26,15 +26,15 @@ function keepAlive(config: Config): string {
   if (keep <= 0) return "";
   return `
   keepalive ${KEEPALIVE_CONNECTIONS};
-  # Less than --keep-alive of tsgun (${seconds(config.keepAlive)}s): the side that reuses a connection closes it first.
+  # Shorter than --keep-alive of tsgun (${seconds(config.keepAlive)}s): the side that reuses a connection closes it first.
   keepalive_timeout ${keep}s;`;
 }
 
 function readTimeout({ requestTimeout }: Config): string {
   if (requestTimeout === 0)
-    return "# How long the app may be silent: tsgun sets it no limit.\n    proxy_read_timeout 1h;";
+    return "# How long the app may be silent: tsgun sets no limit.\n    proxy_read_timeout 1h;";
   const limit = `--request-timeout of tsgun (${seconds(requestTimeout)}s)`;
-  return `# More than ${limit}, which knows and logs what took so long.
+  return `# Longer than ${limit}, which knows and logs what took so long.
     proxy_read_timeout ${seconds(requestTimeout + READ_MARGIN_MS)}s;`;
 }
 
@@ -46,14 +46,14 @@ export function nginxSite({ name, domain, sockets, config }: Deployment): string
   const upgrade = `$${name.replaceAll("-", "_")}_connection`;
   return `# ${name} behind nginx. For the http block: /etc/nginx/conf.d/${name}.conf
 
-# WebSockets ask for an upgrade; any other request keeps the connection to the server open.
+# WebSockets request an upgrade; other requests keep the connection to the server open.
 map $http_upgrade ${upgrade} {
   default upgrade;
   "" "";
 }
 
 upstream ${name} {
-  # One server, which is never given up: while it is restarted, connections wait in its socket.
+  # One server, which nginx never marks as failed: while it restarts, connections wait in its socket.
   server ${server(sockets[0] as Address)} max_fails=0;${keepAlive(config)}
 }
 
@@ -72,7 +72,7 @@ server {
     proxy_set_header Connection ${upgrade};
     proxy_set_header Upgrade $http_upgrade;
 
-    # Every field that tsgun believes of a proxy is set here or emptied, so that no client can make one up.
+    # Every field that tsgun trusts from a proxy is set or cleared here, so that no client can forge one.
     proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
     proxy_set_header X-Forwarded-Proto $scheme;

@@ -64,7 +64,7 @@ export function readProject(folder: string, app?: string): Project {
     built: manifest.scripts?.build !== undefined && /^(?:\.\/)?(?:dist|build|out|lib)\//.test(found.spec),
     notes: [
       ...(callsListen(source)
-        ? [`${found.file} calls listen(): take the call out, tsgun does the listening`]
+        ? [`${found.file} calls listen(): remove the call, because tsgun listens`]
         : []),
       ...(manifest.dependencies?.tsgun === undefined && manifest.name !== "tsgun"
         ? ["tsgun is not among the dependencies in package.json: npm install tsgun"]
@@ -121,7 +121,7 @@ function findApp(folder: string, manifest: Manifest): FoundApp {
   const [first] = files;
   const reason =
     first === undefined
-      ? `there is no app in ${folder}: looked for what package.json starts, and for ${USUAL_PATHS.join(", ")}`
+      ? `there is no app in ${folder}: tried the files that package.json starts, and ${USUAL_PATHS.join(", ")}`
       : `${first} exports no app: export it (${EXPORTING}), without its listen() call`;
   throw new FatalError(`${reason}; or name it: tsgun init --app server.ts:app`, ExitCode.usage);
 }

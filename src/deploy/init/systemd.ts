@@ -10,12 +10,12 @@ const START_MARGIN_MS = 30_000;
 export function socketUnit({ name, sockets, proxyGroup, config }: Deployment): string {
   const streams = sockets.map((address) => `ListenStream=${listenStream(address)}`).join("\n");
   const owner = sockets.some((address) => address.kind === "unix")
-    ? `\n# nginx may connect and nobody else: its group is www-data on Debian and Ubuntu, nginx elsewhere.
+    ? `\n# Only nginx's group may connect: www-data on Debian and Ubuntu, nginx elsewhere.
 SocketGroup=${proxyGroup}
 SocketMode=0660`
     : "";
   return `# /etc/systemd/system/${name}.socket
-# Held by systemd: while the service is restarted, connections wait and none is refused.
+# systemd holds the socket: while the service restarts, connections wait and none is refused.
 [Unit]
 Description=Socket of ${name}
 
@@ -36,36 +36,36 @@ Requires=${name}.socket
 After=network.target ${name}.socket
 
 [Service]
-# tsgun says when it serves, reloads and stops. Without its optional package koffi the command
-# systemd-notify, a child process, says it: hence all.
+# tsgun notifies systemd when it is ready, reloads and stops: without its optional package koffi through the command
+# systemd-notify, a child process, hence all.
 Type=notify
 NotifyAccess=all
-# The service has a user of its own: everybody has to be able to read this folder.
+# The service has its own user, who must be able to read this folder.
 WorkingDirectory=${folder}
 Environment=NODE_ENV=production
 ExecStart=${folder}/node_modules/.bin/tsgun
-# A new version beside the old one; if it does not come up, the old one serves on.
+# Starts new workers next to the old ones; if they fail, the old ones keep serving.
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=1s
-# 2: the configuration is wrong, and stays wrong.
+# 2: a configuration error, which a restart does not fix.
 RestartPreventExitStatus=2
 TimeoutStartSec=${seconds(config.bootTimeout + START_MARGIN_MS)}s
-# The arbiter is told to stop, and drains its workers; what is left behind the time is killed. The time is more than
+# Only the arbiter gets TERM, and drains its workers. systemd kills what is left after the timeout, which is longer than
 # --graceful-timeout (${seconds(config.gracefulTimeout)}s), --drain-delay (${seconds(config.drainDelay)}s) and the time to cut what is left (${seconds(QUIT_TIME)}s) together.
 KillMode=mixed
 TimeoutStopSec=${stopSeconds(config, config.drainDelay)}s
 WatchdogSec=${WATCHDOG_S}s
-# A worker that is out of memory is replaced; the service goes on.
+# A worker that is killed for lack of memory is replaced; the service keeps running.
 OOMPolicy=continue
 
-# What the app may write: /var/lib/${name} ($STATE_DIRECTORY), /var/cache/${name}, and a /tmp of its own.
+# The app may write to /var/lib/${name} ($STATE_DIRECTORY), /var/cache/${name} and its own /tmp.
 # /run/${name} holds the socket of tsgun ctl.
 StateDirectory=${name}
 CacheDirectory=${name}
 RuntimeDirectory=${name}
 
-# A user of its own, without rights, and a file system that it can only read.
+# A dedicated user without privileges, and a read-only file system.
 DynamicUser=yes
 UMask=0077
 ProtectSystem=strict
@@ -89,7 +89,7 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallErrorNumber=EPERM
-# MemoryDenyWriteExecute is missing: V8 compiles JavaScript to code as it runs.
+# MemoryDenyWriteExecute cannot be used: V8 generates machine code.
 
 [Install]
 WantedBy=multi-user.target

@@ -44,7 +44,7 @@ describe("a clean bill", () => {
       "Dockerfile",
       "this machine",
     ]);
-    assert.deepEqual(unchecked, ["a running server (none is found here; --pid PID)"]);
+    assert.deepEqual(unchecked, ["a running server (none found here; --pid PID)"]);
   });
 
   test("what it writes for a configuration with other times, and without systemd", (t) => {
@@ -109,11 +109,11 @@ describe("what it reads", () => {
     assert.deepEqual(report(folder, "--systemd", "c.service").findings, []);
     const { unchecked, findings } = report(folder, "--systemd", "d.service");
     assert.deepEqual(
-      [findings, unchecked.includes("d.service (it starts no tsgun, as it looks)")],
+      [findings, unchecked.includes("d.service (it does not appear to start tsgun)")],
       [[], true],
     );
     const wrong = examine(folder, "--systemd", "a.service", "--systemd", "c.service", "--pid", "x");
-    assert.deepEqual([wrong.status, wrong.stderr], [2, "tsgun: --pid: x is no process id\n"]);
+    assert.deepEqual([wrong.status, wrong.stderr], [2, "tsgun: --pid: x is not a process id\n"]);
   });
 
   test("the words of a container; what runs something else is said not to be looked at", (t) => {
@@ -130,7 +130,10 @@ describe("what it reads", () => {
     assert.deepEqual(change('"0.0.0.0:9000"', '"127.0.0.1:9000"'), Array(3).fill("kubernetes-probe-nobody"));
     assert.deepEqual(change('"--bind", "0.0.0.0:8000", ', ""), ["kubernetes-bind-loopback"]);
     assert.deepEqual(change(/args: .*/, "args: [redis-server]"), []);
-    assert.match(report(folder).unchecked.join(), /container shop at .*shop\.yaml:\d+ \(it starts no tsgun/);
+    assert.match(
+      report(folder).unchecked.join(),
+      /container shop at .*shop\.yaml:\d+ \(it does not appear to start tsgun/,
+    );
   });
 
   test("what the server is started with, behind --, and the environment's variables", (t) => {
@@ -154,13 +157,13 @@ describe("what it reads", () => {
     });
     const { findings, unchecked } = report(folder, "--nginx", "site.conf");
     assert.ok(findings.length > 0 && findings.every(({ where }) => where === "site.conf:1"));
-    assert.ok(unchecked.includes("proxy_pass http://10.1.1.1 at site.conf:2 (another server, as it looks)"));
+    assert.ok(unchecked.includes("proxy_pass http://10.1.1.1 at site.conf:2 (apparently another server)"));
   });
 
   test("nginx's files that lead nowhere are not taken for good ones", (t) => {
     const folder = projectOf(t, { ...SHOP, "site.conf": "server { listen 80; root /srv/www; }\n" });
     const { unchecked } = report(folder, "--nginx", "site.conf");
-    assert.ok(unchecked.includes("how nginx gets to tsgun (no proxy_pass in site.conf)"), unchecked.join());
+    assert.ok(unchecked.includes("how nginx reaches tsgun (no proxy_pass in site.conf)"), unchecked.join());
   });
 
   test("a server that runs in this folder, by itself or by its pid", async (t) => {
@@ -188,7 +191,7 @@ describe("what it reads", () => {
     );
     assert.match(
       moved.stdout,
-      /^warning the server .*\[server-elsewhere\]\n +it listens at unix:shop\.sock, and bind says unix:other\.sock$/m,
+      /^warning the server .*\[server-elsewhere\]\n +it listens at unix:shop\.sock, not at unix:other\.sock \(bind\)$/m,
     );
     assert.equal(moved.status, 0);
     await server.end();
@@ -207,11 +210,11 @@ describe("what it prints, and how it ends", () => {
     assert.equal(warned.status, 0, "warnings alone are no failure");
     assert.match(
       warned.stdout,
-      /^warning a\.service:6 {2}\[systemd-kill-mode\]\n {8}systemd tells .*\n {8}breaks: .*\n {8}mend: {3}write KillMode=mixed.*\n\n/m,
+      /^warning a\.service:6 {2}\[systemd-kill-mode\]\n {8}systemd stops .*\n {8}breaks: .*\n {8}fix: {4}write KillMode=mixed.*\n\n/m,
     );
     assert.match(
       warned.stdout,
-      /\nno errors, \d+ warnings?\. Checked: settings \(no configuration file\), a\.service, this machine; not looked at: nginx \(--nginx FILE\), Kubernetes/,
+      /\nno errors, \d+ warnings?\. Checked: settings \(no configuration file\), a\.service, this machine; not checked: nginx \(--nginx FILE\), Kubernetes/,
     );
     const failed = examine(folder, "--systemd", "a.service", "--", "--show-errors");
     assert.equal(failed.status, 1);
@@ -231,8 +234,8 @@ describe("what it prints, and how it ends", () => {
     const cases: [words: string[], message: RegExp][] = [
       [["--nginx", "none.conf"], /^cannot read none\.conf: there is no such file$/],
       [["--nginx", "."], /^cannot read \.: it is a folder$/],
-      [["--nginx", "broken.conf"], /^broken\.conf:3: proxy_pass does not end: a ; is missing$/],
-      [["--systemd", "broken.service"], /^broken\.service:2: "ExecStart" is no Key=value$/],
+      [["--nginx", "broken.conf"], /^broken\.conf:3: proxy_pass is not terminated: a ; is missing$/],
+      [["--systemd", "broken.service"], /^broken\.service:2: "ExecStart" is not Key=value$/],
       [["--systemd", "typo.service"], /^typo\.service:2: unknown option '--wrokers'/],
       [["--systemd", "quote.service"], /^quote\.service:2: the quote ' at character 1 does not end$/],
       [["--kubernetes", "broken.yaml"], /^broken\.yaml:\d: /],

@@ -8,7 +8,7 @@ export const CONFIGURATION_CASES: readonly Case[] = [
     ill: { config: { requestTimeout: "2m" } },
     well: { config: { requestTimeout: "2m", gracefulTimeout: "2m" } },
     where: "graceful-timeout (default)",
-    says: /may take 120s .* has 30s/,
+    says: /may take 120s .* has only 30s/,
   },
   {
     rule: "config-trust-everybody",

@@ -37,7 +37,7 @@ export const ENVIRONMENT_CASES: readonly Case[] = [
     ill: { ...EXPRESS, service: unit() },
     well: { ...EXPRESS, service: unit('Environment="TZ=UTC" "NODE_ENV=production"') },
     where: "shop.service",
-    says: /^NODE_ENV is not set, and the app has express$/,
+    says: /^NODE_ENV is not set, and the app uses express$/,
   },
   {
     rule,
@@ -53,7 +53,7 @@ export const ENVIRONMENT_CASES: readonly Case[] = [
     ill: { dependencies: ["@nestjs/platform-express"], service: unit() },
     well: { dependencies: ["hono"], service: unit() },
     where: "shop.service",
-    says: /has @nestjs\/platform-express$/,
+    says: /uses @nestjs\/platform-express$/,
   },
   {
     rule,
@@ -112,6 +112,6 @@ export const ENVIRONMENT_CASES: readonly Case[] = [
     ill: EXPRESS,
     well: { ...EXPRESS, nodeEnv: "production" },
     where: "NODE_ENV",
-    says: /nothing that was looked at sets it, and the app has express/,
+    says: /no checked file sets it, and the app uses express/,
   },
 ];

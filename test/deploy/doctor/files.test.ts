@@ -48,12 +48,12 @@ describe("nginx", () => {
   });
 
   const broken: [text: string, message: string][] = [
-    ["http {\n  a;\n", "f:1: the block that begins here does not end: a } is missing"],
+    ["http {\n  a;\n", "f:1: this block is not closed: a } is missing"],
     ["a;\n}\n", "f:2: unexpected }"],
     ["a;\n;\n", "f:2: unexpected ;"],
-    ["http {\n  a b\n}\n", "f:2: a does not end: a ; is missing"],
+    ["http {\n  a b\n}\n", "f:2: a is not terminated: a ; is missing"],
     ['a;\nb "c;\n', 'f:2: the quote " does not end'],
-    ["a_by_lua_block {\n{ }", "f:1: the block that begins here does not end: a } is missing"],
+    ["a_by_lua_block {\n{ }", "f:1: this block is not closed: a } is missing"],
   ];
   for (const [text, message] of broken) {
     test(message, () =>
@@ -87,7 +87,7 @@ describe("nginx", () => {
   test("a circle of includes ends", (context) => {
     const file = join(folderOf(context, { "a.conf": "include a.conf;" }), "a.conf");
     assert.throws(() => readNginx(file), {
-      message: `${file}:1: includes go round in a circle`,
+      message: `${file}:1: includes form a cycle`,
       exitCode: 2,
     });
   });
@@ -139,8 +139,8 @@ describe("systemd", () => {
         ["Service", "A", "2", 10],
       ],
     );
-    assert.throws(() => parseUnit("[A]\nb\n", "f"), { message: 'f:2: "b" is no Key=value', exitCode: 2 });
-    assert.throws(() => parseUnit("b=c\n", "f"), { message: "f:1: b stands before any [Section]" });
+    assert.throws(() => parseUnit("[A]\nb\n", "f"), { message: 'f:2: "b" is not Key=value', exitCode: 2 });
+    assert.throws(() => parseUnit("b=c\n", "f"), { message: "f:1: b comes before the first [Section]" });
   });
 
   test("drop-ins come behind the unit, in order", (context) => {

@@ -49,7 +49,7 @@ export const KUBERNETES_CASES: readonly Case[] = [
     ill: pod({ grace: "hostNetwork: false" }),
     well: pod(),
     where: "shop.yaml:6",
-    says: /after 30s \(the default\), and may take 40s to stop: graceful-timeout 30s, drain-delay 5s/,
+    says: /after 30s \(the default\), but may take 40s to stop: graceful-timeout 30s, drain-delay 5s/,
   },
   {
     rule: "kubernetes-grace-period",
@@ -57,7 +57,7 @@ export const KUBERNETES_CASES: readonly Case[] = [
     ill: pod({ more: 'lifecycle: { preStop: { exec: { command: [sh, -c, "sleep 20"] } } }' }),
     well: pod({ more: "lifecycle: { preStop: { sleep: { seconds: 5 } } }" }),
     where: "shop.yaml:8",
-    says: /after 50s, and may take 60s .* preStop 20s/,
+    says: /after 50s, but may take 60s .* preStop 20s/,
   },
   {
     rule: "kubernetes-no-drain",
@@ -105,7 +105,7 @@ export const KUBERNETES_CASES: readonly Case[] = [
     ill: pod({ liveness: "tty: false" }, { adminBind: "127.0.0.1:9000" }),
     well: pod({ liveness: "tty: false" }),
     where: "shop.yaml:14",
-    says: /inside of the pod only/,
+    says: /only inside the pod/,
   },
   {
     rule: "kubernetes-probe-nobody",
@@ -113,7 +113,7 @@ export const KUBERNETES_CASES: readonly Case[] = [
     ill: pod({ readiness: probe("readinessProbe", "/health/ready", "admin") }),
     well: pod({ readiness: "readinessProbe: { exec: { command: [true] } }" }),
     where: "shop.yaml:14",
-    says: /port admin, which the container does not name/,
+    says: /port admin, which the container does not declare/,
   },
   {
     rule: "kubernetes-no-readiness",
@@ -145,6 +145,6 @@ export const KUBERNETES_CASES: readonly Case[] = [
     ill: pod({}, { workers: 2, maxMemory: "768MB" }),
     well: pod({}, { workers: 2, maxMemory: "512MB" }),
     where: "shop.yaml:16",
-    says: /2 workers may have 805306368 bytes each/,
+    says: /2 workers may use 805306368 bytes each/,
   },
 ];

@@ -37,7 +37,7 @@ export const MACHINE_CASES: readonly Case[] = [
     ill: { machine: { sockets: [{ ...OPEN, gid: 1000 }] } },
     well: { machine: { sockets: [OPEN] } },
     where: "/run/shop/shop.sock",
-    says: /mode is 660, it belongs to user 1000 and group 1000, and nginx is www-data \(user 33, groups 33\)/,
+    says: /mode is 660, its owner user 1000 and group 1000, and nginx runs as www-data \(user 33, groups 33\)/,
   },
   {
     rule: "socket-closed",
@@ -57,7 +57,7 @@ export const MACHINE_CASES: readonly Case[] = [
     },
     well: { machine: { sockets: [OPEN] } },
     where: "/run/shop",
-    says: /mode is 750 .* www-data, who nginx is, may not enter it/,
+    says: /runs as www-data, may not enter this folder .*: mode 750/,
   },
   {
     rule: "machine-cpus",
@@ -81,7 +81,7 @@ export const MACHINE_CASES: readonly Case[] = [
     ill: { machine: { somaxconn: 128 } },
     well: { config: { backlog: 128 }, machine: { somaxconn: 128 } },
     where: "backlog (default)",
-    says: /2048 connections are to wait, and the system lets 128/,
+    says: /2048 connections should be able to wait, but the system allows 128/,
   },
   {
     rule: "machine-koffi",
@@ -105,7 +105,7 @@ export const MACHINE_CASES: readonly Case[] = [
     ill: { server: { ...RUNNING, workers: [{ pid: 8, openFiles: 1024 }] } },
     well: { server: { ...RUNNING, workers: [{ pid: 8, openFiles: undefined }] } },
     where: PLACE,
-    says: /1024 files open, and 1000 connections/,
+    says: /1024 files each, too few for 1000 connections/,
   },
   {
     rule: "server-elsewhere",
@@ -113,7 +113,7 @@ export const MACHINE_CASES: readonly Case[] = [
     ill: { config: { bind: "127.0.0.1:8001" }, server: RUNNING },
     well: { config: { bind: "127.0.0.1:8001" }, server: { ...RUNNING, activated: true } },
     where: PLACE,
-    says: /listens at 127\.0\.0\.1:8000, and bind says 127\.0\.0\.1:8001/,
+    says: /listens at 127\.0\.0\.1:8000, not at 127\.0\.0\.1:8001 \(bind\)/,
   },
   {
     rule: "server-workers",
@@ -134,6 +134,6 @@ export const MACHINE_CASES: readonly Case[] = [
     ill: { server: { ...RUNNING, status: { ...RUNNING.status, version: "0.0.9" } } },
     well: { server: RUNNING },
     where: PLACE,
-    says: /0\.0\.9, and 0\.1\.0 is installed/,
+    says: /0\.0\.9, but 0\.1\.0 is installed/,
   },
 ];

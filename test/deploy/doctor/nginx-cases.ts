@@ -51,7 +51,7 @@ export const NGINX_CASES: readonly Case[] = [
     ill: behind(site([], [], "unix:/run/ship.sock")),
     well: behind(site()),
     where: "site.conf:6",
-    says: /connects to unix:\/run\/ship\.sock, and tsgun listens at unix:\/run\/shop\.sock/,
+    says: /connects to unix:\/run\/ship\.sock, but tsgun listens at unix:\/run\/shop\.sock/,
   },
   {
     rule: "nginx-nobody-there",
@@ -59,7 +59,7 @@ export const NGINX_CASES: readonly Case[] = [
     ill: behind(site([], [], "127.0.0.1:8001"), { bind: "0.0.0.0:8000" }),
     well: behind(site([], [], "127.0.0.1:8000"), { bind: "0.0.0.0:8000" }),
     where: "site.conf:6",
-    says: /connects to 127\.0\.0\.1:8001, and tsgun listens at 0\.0\.0\.0:8000/,
+    says: /connects to 127\.0\.0\.1:8001, but tsgun listens at 0\.0\.0\.0:8000/,
   },
   {
     rule: "nginx-nobody-there",
@@ -124,7 +124,7 @@ export const NGINX_CASES: readonly Case[] = [
     ill: behind(site([], ["keepalive 8;"])),
     well: behind(site(KEPT, ["keepalive 8;"])),
     where: "site.conf:6",
-    says: /without proxy_http_version 1\.1; and proxy_set_header Connection "";/,
+    says: /lacks proxy_http_version 1\.1; and proxy_set_header Connection "";/,
   },
   {
     rule: "nginx-keepalive-unused",
@@ -140,7 +140,7 @@ export const NGINX_CASES: readonly Case[] = [
     ill: behind(`${KEPT.join("\n")}\n${site(FIELDS, ["keepalive 8;"])}`),
     well: behind(`${KEPT.join("\n")}\n${site([], ["keepalive 8;"])}`),
     where: "site.conf:8",
-    says: /is without proxy_set_header Connection "";/,
+    says: /lacks proxy_set_header Connection "";/,
   },
   {
     rule: "nginx-websocket-broken",
@@ -154,7 +154,7 @@ export const NGINX_CASES: readonly Case[] = [
       ]),
     ),
     where: "site.conf:6",
-    says: /it says close/,
+    says: /it sends close/,
   },
   {
     rule: "nginx-websocket-broken",
@@ -168,7 +168,7 @@ export const NGINX_CASES: readonly Case[] = [
       ]),
     ),
     where: "site.conf:6",
-    says: /speaks HTTP\/1\.0/,
+    says: /over HTTP\/1\.0/,
   },
   {
     rule: "nginx-websocket-broken",
@@ -176,7 +176,7 @@ export const NGINX_CASES: readonly Case[] = [
     ill: behind(site(["proxy_http_version 1.1;", "proxy_set_header Connection upgrade;"])),
     well: behind(site(KEPT)),
     where: "site.conf:6",
-    says: /passes no Upgrade on/,
+    says: /without Upgrade/,
   },
   {
     rule: "nginx-read-timeout",
@@ -216,7 +216,7 @@ export const NGINX_CASES: readonly Case[] = [
     ill: behind(site(["client_max_body_size 0;"]), { ...SOCKET, limitRequestBody: "10MB" }),
     well: behind(site(["client_max_body_size 0;"])),
     where: "site.conf:7",
-    says: /takes any amount/,
+    says: /bodies of any size/,
   },
   {
     rule: "nginx-untrusted",
@@ -232,7 +232,7 @@ export const NGINX_CASES: readonly Case[] = [
     ill: behind(site([], [], "10.0.0.5:8000"), { bind: "0.0.0.0:8000", forwardedAllowIps: "10.0.1.0/24" }),
     well: behind(site([], [], "10.0.0.5:8000"), { bind: "0.0.0.0:8000", forwardedAllowIps: "10.0.0.0/24" }),
     where: "site.conf:6",
-    says: /comes from 10\.0\.0\.5.*\(tsgun\.config\.ts\) is 10\.0\.1\.0\/24/,
+    says: /connects from 10\.0\.0\.5.*\(tsgun\.config\.ts\) is 10\.0\.1\.0\/24/,
   },
   {
     rule: "nginx-untrusted",
@@ -240,7 +240,7 @@ export const NGINX_CASES: readonly Case[] = [
     ill: behind(site(), { ...SOCKET, forwardedAllowIps: "10.0.0.0/8" }),
     well: behind(site(), { ...SOCKET, forwardedAllowIps: ["10.0.0.0/8", "unix"] }),
     where: "site.conf:6",
-    says: /comes by a Unix socket/,
+    says: /connects over a Unix socket/,
   },
   {
     rule: "nginx-host-missing",
@@ -248,7 +248,7 @@ export const NGINX_CASES: readonly Case[] = [
     ill: behind(site(without("Host"))),
     well: behind(site(FIELDS)),
     where: "site.conf:6",
-    says: /location \/ does not pass on which host/,
+    says: /location \/ does not forward the requested host/,
   },
   {
     rule: "nginx-for-missing",
@@ -277,7 +277,7 @@ export const NGINX_CASES: readonly Case[] = [
       forwardedHeaders: ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"],
     }),
     where: "site.conf:6",
-    says: /in X-Forwarded-Port, X-Forwarded-Prefix, X-Request-ID, Forwarded, /,
+    says: /the client's own X-Forwarded-Port, X-Forwarded-Prefix, X-Request-ID, Forwarded, /,
   },
   {
     rule: "nginx-bypassed",

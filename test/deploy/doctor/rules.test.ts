@@ -49,11 +49,8 @@ test("the mend of kept connections names a time that fits, or the defaults that 
     return findings.find(({ rule }) => rule === "nginx-keepalive-longer")?.mend;
   };
   assert.equal(await mendFor("5m"), "write keepalive_timeout 60s; in the upstream block");
-  assert.match(
-    (await mendFor("20s")) ?? "",
-    /^write keepalive_timeout 5s; .*, or leave out keep-alive of tsgun/,
-  );
-  assert.equal(await mendFor("5s"), "leave out keep-alive of tsgun, and keepalive_timeout");
+  assert.match((await mendFor("20s")) ?? "", /^write keepalive_timeout 5s; .*, or remove tsgun's keep-alive/);
+  assert.equal(await mendFor("5s"), "remove tsgun's keep-alive and keepalive_timeout");
 });
 
 test("errors come first, and what is found twice at one place is said once", async () => {

@@ -61,7 +61,7 @@ export const SYSTEMD_CASES: readonly Case[] = [
       config: { drainDelay: "70s", gracefulTimeout: "20s" },
     },
     where: "shop.service:4",
-    says: /after 90s .* graceful-timeout 20s, drain-delay 70s, 5s to shut down/,
+    says: /after 90s .* graceful-timeout 20s, drain-delay 70s, 5s to cut/,
   },
   {
     rule: "systemd-start-timeout",
@@ -69,9 +69,9 @@ export const SYSTEMD_CASES: readonly Case[] = [
     ill: { ...good, config: { bootTimeout: "2m" } },
     well: { service: service(["TimeoutStartSec=2min 30s"]), config: { bootTimeout: "2m" } },
     where: "shop.service:4",
-    says: /gives up after 90s .* boot for 120s/,
+    says: /gives up after 90s .* take 120s to boot/,
   },
-  line("systemd-notify-access", "NotifyAccess=none", "shop.service:3", /takes it from nobody/),
+  line("systemd-notify-access", "NotifyAccess=none", "shop.service:3", /accepts none/),
   line("systemd-notify-access", "NotifyAccess=main", "shop.service:3", /without the package koffi/, {
     machine: { koffi: false },
   }),
@@ -95,7 +95,7 @@ export const SYSTEMD_CASES: readonly Case[] = [
     ill: { ...good, config: { daemon: true } },
     well: { service: service(["Type=forking"]), config: { daemon: true } },
     where: "shop.service:2",
-    says: /goes to the background/,
+    says: /runs in the background/,
   },
   line("systemd-daemon", "Type=forking", "shop.service:2", /stays in the foreground/),
   line("systemd-kill-mode", "KillMode=process", "shop.service:6", /KillMode=process/),
@@ -114,7 +114,7 @@ export const SYSTEMD_CASES: readonly Case[] = [
     ill: { service: service(["LimitNOFILE=1024"]) },
     well: { service: service(["LimitNOFILE=1024:4096"]) },
     where: "shop.service:9",
-    says: /1024 files open .* 1000 connections/,
+    says: /1024 files .* 1000 connections/,
   },
   {
     rule: "systemd-private-tmp",
@@ -150,7 +150,7 @@ export const SYSTEMD_CASES: readonly Case[] = [
     ill: { socket: SOCKET.replace("www-data", "shop") },
     well: { socket: SOCKET },
     where: "shop.socket:4",
-    says: /mode is 0660, it belongs to user root and group shop, and nginx is www-data/,
+    says: /mode is 0660, its owner user root and group shop, and nginx runs as www-data/,
   },
   {
     rule: "systemd-socket-closed",

@@ -8,14 +8,14 @@ import type { Found, Rule } from "../finding.ts";
 function requestLonger(facts: Facts): Found[] {
   const { requestTimeout, gracefulTimeout } = facts.config;
   if (requestTimeout === 0 || requestTimeout <= gracefulTimeout) return [];
-  const what = `a request may take ${formatDuration(requestTimeout)} (request-timeout), a worker that stops has ${formatDuration(gracefulTimeout)}`;
+  const what = `a request may take ${formatDuration(requestTimeout)} (request-timeout), but a stopping worker has only ${formatDuration(gracefulTimeout)}`;
   return [{ where: settingPlace(facts, "gracefulTimeout"), what }];
 }
 
 function trustsEveryPeer(facts: Facts): Found[] {
   const open = facts.bound.filter((address) => address.kind === "tcp" && !isLoopback(address.host));
   if (!facts.config.forwardedAllowIps.includes("*") || open.length === 0) return [];
-  const what = `everybody is believed, and tsgun listens at ${open.map(formatAddress).join(", ")}`;
+  const what = `every peer is trusted, and tsgun listens at ${open.map(formatAddress).join(", ")}`;
   return [{ where: settingPlace(facts, "forwardedAllowIps"), what }];
 }
 
@@ -27,33 +27,33 @@ export const CONFIGURATION: readonly Rule[] = [
   {
     id: "config-request-timeout",
     level: "warning",
-    title: "`request-timeout` is above `graceful-timeout`",
-    breaks: "Requests that may take that long are cut by every reload, restart and recycling.",
-    mend: "let graceful-timeout be at least request-timeout (and what systemd or Kubernetes wait for a stop longer still)",
+    title: "`request-timeout` is longer than `graceful-timeout`",
+    breaks: "Every reload, restart and recycling cuts requests that take that long.",
+    mend: "make graceful-timeout at least as long as request-timeout, and the stop timeouts of systemd and Kubernetes longer still",
     check: requestLonger,
   },
   {
     id: "config-trust-everybody",
     level: "warning",
-    title: "`forwarded-allow-ips` is `*`, at an address that other machines reach",
-    breaks: "Whoever reaches the server past the proxy says who it is, and is believed.",
-    mend: "name the proxies' addresses, or bind an address that only they reach",
+    title: "`forwarded-allow-ips` is `*`, and other machines can reach the server",
+    breaks: "A client that bypasses the proxy can forge its address, host and scheme.",
+    mend: "list the proxies' addresses, or bind to an address that only they can reach",
     check: trustsEveryPeer,
   },
   {
     id: "config-show-errors",
     level: "error",
     title: "`show-errors` is on",
-    breaks: "Strangers are shown stacks of your code.",
-    mend: "leave it out; tsgun dev has it on",
+    breaks: "Strangers see stacks of your code.",
+    mend: "remove it; tsgun dev turns it on",
     check: (facts) => isOn(facts, "showErrors"),
   },
   {
     id: "config-reload",
     level: "warning",
     title: "`reload` is on",
-    breaks: "A deploy reloads half-copied code, once for each burst of files.",
-    mend: "leave it out, and reload when the new version is whole: tsgun ctl reload",
+    breaks: "A deployment reloads half-copied code, once for each burst of files.",
+    mend: "remove it, and reload when the new version is complete: tsgun ctl reload",
     check: (facts) => isOn(facts, "reload"),
   },
 ];

@@ -68,7 +68,7 @@ function development(facts: Facts): Found[] {
     .filter(({ nodeEnv }) => nodeEnv !== "production")
     .map(({ where, nodeEnv }) => ({
       where,
-      what: `NODE_ENV is ${nodeEnv === undefined || nodeEnv === "" ? "not set" : nodeEnv}, and the app has ${shown.join(", ")}`,
+      what: `NODE_ENV is ${nodeEnv === undefined || nodeEnv === "" ? "not set" : nodeEnv}, and the app uses ${shown.join(", ")}`,
     }));
 }
 
@@ -77,20 +77,18 @@ function notSet(facts: Facts): Found[] {
   const shown = stackLeakingPackages(facts);
   const looked = services.length > 0 || pods.length > 0 || image !== undefined || server !== undefined;
   if (shown.length === 0 || looked || (config.env?.NODE_ENV ?? nodeEnv) === "production") return [];
-  return [
-    { where: "NODE_ENV", what: `nothing that was looked at sets it, and the app has ${shown.join(", ")}` },
-  ];
+  return [{ where: "NODE_ENV", what: `no checked file sets it, and the app uses ${shown.join(", ")}` }];
 }
 
 const BREAKS =
-  "Strangers are shown stacks of your code: Express answers an error with its stack unless NODE_ENV is production.";
+  "Strangers see stacks of your code: Express responds to an error with its stack unless NODE_ENV is production.";
 
 export const ENVIRONMENT: readonly Rule[] = [
   {
     id: "environment-development",
     level: "error",
     title:
-      "`NODE_ENV` is not `production` in the unit, the Dockerfile, the manifest or the server, and the app has Express or its kin",
+      "`NODE_ENV` is not `production` in the unit, the Dockerfile, the manifest or the server, and the app uses Express or a similar framework",
     breaks: BREAKS,
     mend: 'write Environment=NODE_ENV=production in the unit, ENV NODE_ENV=production in the Dockerfile, or env: { NODE_ENV: "production" } in tsgun.config.ts',
     check: development,
@@ -99,7 +97,7 @@ export const ENVIRONMENT: readonly Rule[] = [
     id: "environment-unsaid",
     level: "warning",
     title:
-      "no unit, Dockerfile, manifest or server is found that sets `NODE_ENV`, and the app has Express or its kin",
+      "no unit, Dockerfile, manifest or server sets `NODE_ENV`, and the app uses Express or a similar framework",
     breaks: BREAKS,
     mend: 'start the server with NODE_ENV=production, or write env: { NODE_ENV: "production" } in tsgun.config.ts',
     check: notSet,

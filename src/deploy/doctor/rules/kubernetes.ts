@@ -25,7 +25,7 @@ function gracePeriod({ pods }: Facts): Found[] {
     return [
       {
         where: at(pod.gracePeriod?.place ?? pod.place),
-        what: `${pod.name} is killed after ${formatDuration(theirs)}${pod.gracePeriod === undefined ? " (the default)" : ""}, and may take ${formatDuration(ours)} to stop: ${parts.join(", ")}`,
+        what: `${pod.name} is killed after ${formatDuration(theirs)}${pod.gracePeriod === undefined ? " (the default)" : ""}, but may take ${formatDuration(ours)} to stop: ${parts.join(", ")}`,
         mend: `write terminationGracePeriodSeconds: ${stopSeconds(config, config.drainDelay + container.preStopTime)}`,
       },
     ];
@@ -66,11 +66,11 @@ function asksApp(probe: Probe, { config }: PodServer): string | undefined {
 function asksUnservedPort(probe: Probe, { config }: PodServer): string | undefined {
   const ports = [...config.bind, ...(config.adminBind === undefined ? [] : [config.adminBind])];
   if (probe.port === undefined) return undefined;
-  if (probe.portNumber === undefined) return `asks port ${probe.port}, which the container does not name`;
+  if (probe.portNumber === undefined) return `asks port ${probe.port}, which the container does not declare`;
   const there = ports.filter((address) => address.kind === "tcp" && address.port === probe.portNumber);
   if (there.length === 0) return `asks port ${probe.port}, where tsgun does not listen`;
   const hidden = there.every((address) => address.kind === "tcp" && isLoopback(address.host));
-  return hidden ? `asks port ${probe.port}, where tsgun listens inside of the pod only` : undefined;
+  return hidden ? `asks port ${probe.port}, where tsgun listens only inside the pod` : undefined;
 }
 
 function noReadiness({ pods }: Facts): Found[] {
@@ -89,7 +89,7 @@ function bindsLoopback(facts: Facts): Found[] {
     )
     .map((server) => ({
       where: at(server.container.place),
-      what: `${server.container.name} listens inside of the pod only: ${settingPlace(server, "bind")}`,
+      what: `${server.container.name} listens only inside the pod: ${settingPlace(server, "bind")}`,
     }));
 }
 
@@ -107,7 +107,7 @@ function memoryLimit({ pods }: Facts): Found[] {
     return [
       {
         where: at(limit.place),
-        what: `${workers} workers may have ${config.maxMemory} bytes each (max-memory), all together ${limit.value}`,
+        what: `${workers} workers may use ${config.maxMemory} bytes each (max-memory), but the container only ${limit.value}`,
       },
     ];
   });
@@ -118,9 +118,9 @@ export const KUBERNETES: readonly Rule[] = [
     id: "kubernetes-grace-period",
     level: "error",
     title:
-      "`terminationGracePeriodSeconds` (30 by default) is not above `graceful-timeout`, `drain-delay`, preStop and 5s together",
-    breaks: "A rolling update kills requests that tsgun is still answering, or an app that is shutting down.",
-    mend: "let terminationGracePeriodSeconds be longer than all of them together",
+      "`terminationGracePeriodSeconds` (30 by default) is not longer than `graceful-timeout`, `drain-delay`, preStop and 5s together",
+    breaks: "A rolling update kills requests in flight, or an app that is shutting down.",
+    mend: "make terminationGracePeriodSeconds longer than their sum",
     check: gracePeriod,
   },
   {
@@ -128,7 +128,7 @@ export const KUBERNETES: readonly Rule[] = [
     level: "error",
     title: "neither `--drain-delay` nor a preStop hook",
     breaks:
-      "Nodes that have not heard of the pod's end yet send it connections that are refused: errors in every rolling update.",
+      "Nodes that have not yet removed the pod send it connections, which are refused: errors in every rolling update.",
     mend: "give tsgun --drain-delay 5s",
     check: noDrain,
   },
@@ -137,7 +137,7 @@ export const KUBERNETES: readonly Rule[] = [
     level: "error",
     title: "the livenessProbe asks the app's port",
     breaks:
-      "When all workers are busy, the pod is taken for dead and restarted, which leaves more work to the others: one after the other goes.",
+      "When all workers are busy, the pod is restarted, which leaves more work to the other pods, until they fail too.",
     mend: "give tsgun --admin-bind 0.0.0.0:9000, and ask /health/live there",
     check: (facts) => probes(facts, ["livenessProbe"], asksApp),
   },
@@ -145,7 +145,7 @@ export const KUBERNETES: readonly Rule[] = [
     id: "kubernetes-liveness-on-ready",
     level: "error",
     title: "the livenessProbe asks /health/ready",
-    breaks: "A pod that boots, drains or has lost workers is restarted in the middle of it.",
+    breaks: "A pod is restarted while it boots, drains or replaces workers.",
     mend: "ask /health/live in the livenessProbe",
     check: (facts) =>
       probes(facts, ["livenessProbe"], ({ path }) =>
@@ -157,30 +157,30 @@ export const KUBERNETES: readonly Rule[] = [
     level: "warning",
     title: "the readinessProbe asks the app's port",
     breaks:
-      "A pod that is told to stop goes on saying that it is ready while its drain-delay lasts; one whose workers are busy says that it is not.",
+      "A stopping pod still reports that it is ready during its drain-delay, and a pod with busy workers reports that it is not.",
     mend: "give tsgun --admin-bind 0.0.0.0:9000, and ask /health/ready there",
     check: (facts) => probes(facts, ["readinessProbe"], asksApp),
   },
   {
     id: "kubernetes-probe-nobody",
     level: "error",
-    title: "a probe asks a port where tsgun does not listen, or listens at 127.0.0.1",
-    breaks: "The probe fails for ever: the pod gets no requests, or is restarted again and again.",
-    mend: "let --admin-bind be 0.0.0.0:PORT, with the probe's port",
+    title: "a probe asks a port where tsgun does not listen, or only on 127.0.0.1",
+    breaks: "The probe always fails: the pod gets no requests, or is restarted again and again.",
+    mend: "set --admin-bind to 0.0.0.0:PORT, with the probe's port",
     check: (facts) => probes(facts, PROBE_KINDS, asksUnservedPort),
   },
   {
     id: "kubernetes-no-readiness",
     level: "warning",
     title: "no readinessProbe",
-    breaks: "A new pod gets requests before its workers are there.",
+    breaks: "A new pod gets requests before its workers are ready.",
     mend: "give tsgun --admin-bind 0.0.0.0:9000, and ask /health/ready there",
     check: noReadiness,
   },
   {
     id: "kubernetes-bind-loopback",
     level: "error",
-    title: "tsgun listens at 127.0.0.1 in the pod, as it does by default",
+    title: "tsgun listens at 127.0.0.1 in the pod, its default",
     breaks: "No request reaches the pod.",
     mend: "give tsgun --bind 0.0.0.0:8000",
     check: bindsLoopback,
@@ -189,8 +189,9 @@ export const KUBERNETES: readonly Rule[] = [
     id: "kubernetes-cpu-limit",
     level: "warning",
     title: "`workers` is more than twice the CPU limit",
-    breaks: "Workers take turns and are throttled together: memory for nothing, and long pauses.",
-    mend: "set workers to auto, which goes by the limit",
+    breaks:
+      "Workers compete for the CPUs and are throttled together: they waste memory, and responses pause.",
+    mend: "set workers to auto, which follows the limit",
     check: cpuLimit,
   },
   {

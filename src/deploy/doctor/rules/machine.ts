@@ -20,7 +20,7 @@ function memory(facts: Facts): Found[] {
   } = facts.machine;
   const count = workers === "auto" ? Math.max(1, Math.ceil(value)) : workers;
   if (limit === undefined || maxMemory === 0 || maxMemory * count <= limit) return [];
-  const what = `${count} workers may have ${maxMemory} bytes each, and the control group has ${limit}`;
+  const what = `${count} workers may use ${maxMemory} bytes each, but the control group only ${limit}`;
   return [{ where: settingPlace(facts, "maxMemory"), what }];
 }
 
@@ -28,7 +28,7 @@ function somaxconn(facts: Facts): Found[] {
   const { somaxconn: limit } = facts.machine;
   const { backlog } = facts.config;
   if (limit === undefined || limit >= backlog) return [];
-  const what = `${backlog} connections are to wait, and the system lets ${limit} (net.core.somaxconn)`;
+  const what = `${backlog} connections should be able to wait, but the system allows ${limit} (net.core.somaxconn)`;
   return [
     {
       where: settingPlace(facts, "backlog"),
@@ -44,14 +44,14 @@ function koffi({ machine, services, config }: Facts): Found[] {
     .filter(({ unit }) => unit.type.startsWith("notify"))
     .map(({ unit }) => ({
       where: unit.where("Service", "Type"),
-      what: "systemd is told by the command systemd-notify",
+      what: "systemd is notified by the command systemd-notify",
     }));
   const { logSyslog, logSyslogTo } = config;
   const datagrams = logSyslog && logSyslogTo.transport === "unix" && logSyslogTo.type !== "stream";
   return [
     ...notifying,
     ...(datagrams
-      ? [{ where: "log-syslog-to", what: "the system's syslog, as it mostly is, takes datagrams" }]
+      ? [{ where: "log-syslog-to", what: "the system's syslog usually accepts datagrams only" }]
       : []),
   ];
 }
@@ -63,7 +63,7 @@ function openFiles({ config, server }: Facts): Found[] {
   );
   if (server === undefined || config.workerConnections === 0 || short.length === 0) return [];
   const [{ openFiles: limit } = { openFiles: 0 }] = short;
-  const what = `its workers may have ${limit} files open, and ${config.workerConnections} connections each (worker-connections)`;
+  const what = `its workers may open ${limit} files each, too few for ${config.workerConnections} connections (worker-connections)`;
   return [{ where: serverName(server.status.pid), what }];
 }
 
@@ -81,7 +81,7 @@ function listensElsewhere({ config, origins, server, socketUnits }: Facts): Foun
   );
   const missing = wanted.map(formatAddress).filter((address) => !listening.includes(address));
   if (missing.length === 0) return [];
-  const what = `it listens at ${listening.join(", ")}, and bind says ${missing.join(", ")}`;
+  const what = `it listens at ${listening.join(", ")}, not at ${missing.join(", ")} (bind)`;
   return [{ where: serverName(server.status.pid), what }];
 }
 
@@ -98,7 +98,7 @@ function oldVersion({ server, version }: Facts): Found[] {
   return [
     {
       where: serverName(server.status.pid),
-      what: `it is tsgun ${server.status.version}, and ${version} is installed`,
+      what: `it runs tsgun ${server.status.version}, but ${version} is installed`,
     },
   ];
 }
@@ -107,15 +107,15 @@ export const MACHINE: readonly Rule[] = [
   {
     id: "machine-cpus",
     level: "warning",
-    title: "`workers` is more than twice the CPUs that there are, by affinity and control group",
-    breaks: "Workers take turns: memory for nothing, and longer answers under load.",
+    title: "`workers` is more than twice the number of CPUs, by affinity and control group",
+    breaks: "Workers compete for the CPUs: they waste memory, and responses take longer under load.",
     mend: "set workers to auto",
     check: cpus,
   },
   {
     id: "machine-memory",
     level: "warning",
-    title: "`max-memory` times `workers` is above the control group's memory limit",
+    title: "`max-memory` times `workers` exceeds the control group's memory limit",
     breaks: "The kernel kills processes before tsgun replaces workers that have grown.",
     mend: "lower max-memory or workers, or raise the limit (MemoryMax)",
     check: memory,
@@ -125,24 +125,24 @@ export const MACHINE: readonly Rule[] = [
     level: "warning",
     title: "net.core.somaxconn is below `backlog`",
     breaks:
-      "In a burst, or while a server restarts, fewer connections wait than is planned; others are refused or try again after a second.",
+      "In a burst or during a restart, fewer connections can wait than configured; others are refused or retry after a second.",
     mend: "raise net.core.somaxconn, or lower backlog",
     check: somaxconn,
   },
   {
     id: "machine-koffi",
     level: "warning",
-    title: "the package koffi is not installed, and systemd or a syslog with datagrams is to be spoken to",
+    title: "systemd or a datagram syslog is used, but the package koffi is not installed",
     breaks:
-      "Each word to systemd starts a process, the watchdog's included; a syslog that takes datagrams gets nothing.",
+      "Every notification of systemd, including the watchdog's, starts a process; a datagram syslog gets nothing.",
     mend: "npm install koffi",
     check: koffi,
   },
   {
     id: "server-open-files",
     level: "error",
-    title: "the running workers' limit of open files is below `worker-connections` and 100",
-    breaks: "A busy worker can accept no more and opens no files (EMFILE): errors under load.",
+    title: "the running workers' limit of open files is below `worker-connections` plus 100",
+    breaks: "A busy worker cannot accept connections or open files (EMFILE): errors under load.",
     mend: "raise the limit where the server is started (LimitNOFILE, ulimit -Hn), or lower worker-connections",
     check: openFiles,
   },
@@ -151,23 +151,23 @@ export const MACHINE: readonly Rule[] = [
     level: "warning",
     title: "the running server does not listen at `bind`",
     breaks:
-      "The configuration was changed and is not what runs: the next restart moves the server, maybe away from nginx.",
+      "The configuration has changed since the start: the next restart moves the server, possibly away from nginx.",
     mend: "restart the server when nginx points to the new address: a reload does not change bind",
     check: listensElsewhere,
   },
   {
     id: "server-workers",
     level: "warning",
-    title: "the running server has fewer workers ready than are wanted",
-    breaks: "Workers crash or do not boot: the others carry their load.",
-    mend: "look into its log",
+    title: "the running server has fewer ready workers than `workers`",
+    breaks: "Workers crash or fail to boot, and the others carry their load.",
+    mend: "read its log",
     check: workersMissing,
   },
   {
     id: "server-version",
     level: "warning",
-    title: "the running server is of another version than the tsgun that is installed",
-    breaks: "Workers of the next reload come from the new package, their arbiter from the old one.",
+    title: "the running server has another version than the installed tsgun",
+    breaks: "After the next reload, workers run the new version and the arbiter the old one.",
     mend: "tsgun ctl upgrade",
     check: oldVersion,
   },

@@ -60,9 +60,7 @@ function mendKeepalive(keepAlive: number): string {
   const shorter = Math.min(DEFAULT_KEEPALIVE_TIMEOUT_MS, keepAlive - KEEPALIVE_MARGIN_S * 1000) / 1000;
   const ways = [
     ...(shorter >= 1 ? [`write keepalive_timeout ${Math.floor(shorter)}s; in the upstream block`] : []),
-    ...(keepAlive < settings.keepAlive.default
-      ? ["leave out keep-alive of tsgun, and keepalive_timeout"]
-      : []),
+    ...(keepAlive < settings.keepAlive.default ? ["remove tsgun's keep-alive and keepalive_timeout"] : []),
   ];
   return ways.join(", or ");
 }
@@ -90,8 +88,8 @@ function keepaliveUnused(facts: Facts): Found[] {
     return [
       {
         where: at(passage.place),
-        what: `the upstream ${passage.group.name} is to keep connections, and ${passage.location} is without ${lines.join(" and ")}`,
-        mend: `write ${lines.join(" ")} beside proxy_pass; nginx ${SINCE} and later do so by themselves, where nothing else is written`,
+        what: `the upstream ${passage.group.name} keeps connections, but ${passage.location} lacks ${lines.join(" and ")}`,
+        mend: `write ${lines.join(" ")} next to proxy_pass; nginx ${SINCE} and later do so by default`,
       },
     ];
   });
@@ -105,16 +103,16 @@ function websocketBroken(facts: Facts): Found[] {
     const wanted = upgrade !== undefined && upgrade !== "";
     const where = at(passage.place);
     if (!wanted && connection === "upgrade") {
-      const what = `${passage.location} says Connection: upgrade, and passes no Upgrade on`;
-      return [{ where, what, mend: "write proxy_set_header Upgrade $http_upgrade; beside it" }];
+      const what = `${passage.location} sends Connection: upgrade without Upgrade`;
+      return [{ where, what, mend: "write proxy_set_header Upgrade $http_upgrade; next to it" }];
     }
     if (!wanted) return [];
     if (!speaks11(passage, facts)) {
-      const what = `${passage.location} passes Upgrade on, and speaks HTTP/1.0, nginx's default before ${SINCE}`;
-      return [{ where, what, mend: "write proxy_http_version 1.1; beside proxy_pass" }];
+      const what = `${passage.location} forwards Upgrade over HTTP/1.0, nginx's default before ${SINCE}`;
+      return [{ where, what, mend: "write proxy_http_version 1.1; next to proxy_pass" }];
     }
     if (connection === undefined || connection === "upgrade") return [];
-    const what = `${passage.location} passes Upgrade on, but not Connection: upgrade${connection === "" ? "" : `: it says ${connection}`}`;
+    const what = `${passage.location} forwards Upgrade, but not Connection: upgrade${connection === "" ? "" : `: it sends ${connection}`}`;
     return [{ where, what }];
   });
 }
@@ -126,7 +124,7 @@ function noMatchingAddress(facts: Facts): Found[] {
     .filter(({ servers }) => servers.length > 0)
     .map(({ place, servers }) => ({
       where: at(place),
-      what: `nginx connects to ${servers.map(formatUpstream).join(", ")}, and tsgun listens at ${bound.map(formatAddress).join(", ")}`,
+      what: `nginx connects to ${servers.map(formatUpstream).join(", ")}, but tsgun listens at ${bound.map(formatAddress).join(", ")}`,
     }));
 }
 
@@ -144,42 +142,42 @@ export const NGINX_CONNECTIONS: readonly Rule[] = [
   {
     id: "nginx-nobody-there",
     level: "error",
-    title: "nginx passes nothing to an address that tsgun listens at",
+    title: "nginx has no upstream at an address where tsgun listens",
     breaks: "Every request gets 502.",
-    mend: "let bind of tsgun (or ListenStream of the socket unit) and server or proxy_pass of nginx name the same address",
+    mend: "give tsgun's bind (or the socket unit's ListenStream) and nginx's server or proxy_pass the same address",
     check: noMatchingAddress,
   },
   {
     id: "nginx-tls-to-plain",
     level: "error",
     title: "`proxy_pass https://…` to tsgun, which speaks plain HTTP",
-    breaks: "Every request gets 502: the handshake fails.",
-    mend: "write http:// in proxy_pass; TLS ends at nginx",
+    breaks: "Every request gets 502, because the TLS handshake fails.",
+    mend: "write http:// in proxy_pass; nginx terminates TLS",
     check: tlsToPlain,
   },
   {
     id: "nginx-keepalive-longer",
     level: "error",
-    title: "`keepalive_timeout` of the upstream (60s by default) is not below `keep-alive`",
+    title: "`keepalive_timeout` of the upstream (60s by default) is not shorter than `keep-alive`",
     breaks:
-      "nginx sends a request on a connection that tsgun is just closing: a 502 now and then, under light load.",
-    mend: "the side that uses connections again has to close them first: keepalive_timeout below keep-alive",
+      "nginx sends a request on a connection that tsgun is just closing: an occasional 502, mostly under light load.",
+    mend: "make keepalive_timeout shorter than keep-alive: the side that reuses connections must close them first",
     check: keepaliveLonger,
   },
   {
     id: "nginx-keepalive-unused",
     level: "warning",
-    title: `\`keepalive\` without \`proxy_http_version 1.1\` or an empty \`Connection\` (before nginx ${SINCE}, or where they are set to something else)`,
-    breaks: "No connection is kept: each request pays for a new one.",
-    mend: 'write proxy_http_version 1.1; and proxy_set_header Connection ""; beside proxy_pass',
+    title: `\`keepalive\` without \`proxy_http_version 1.1\` or an empty \`Connection\` (before nginx ${SINCE}, or if set to other values)`,
+    breaks: "No connection is kept: every request opens a new one.",
+    mend: 'write proxy_http_version 1.1; and proxy_set_header Connection ""; next to proxy_pass',
     check: keepaliveUnused,
   },
   {
     id: "nginx-websocket-broken",
     level: "error",
-    title: "of `Upgrade`, `Connection: upgrade` and HTTP/1.1 nginx passes on some and not the others",
-    breaks: "WebSockets do not come about: the app never sees their handshake as one.",
-    mend: "write proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; and a Connection that follows it: map $http_upgrade $connection_upgrade",
+    title: "nginx forwards only some of `Upgrade`, `Connection: upgrade` and HTTP/1.1",
+    breaks: "WebSockets fail: the app never gets a complete handshake.",
+    mend: "write proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; and a Connection that depends on it: map $http_upgrade $connection_upgrade",
     check: websocketBroken,
   },
 ];

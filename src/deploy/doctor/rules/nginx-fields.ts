@@ -27,7 +27,7 @@ function hostMissing(facts: Facts): Found[] {
     .filter((passage) => [undefined, "", "$proxy_host"].includes(fieldsOf(passage).get("host")))
     .map(({ place, location }) => ({
       where: at(place),
-      what: `${location} does not pass on which host was asked for`,
+      what: `${location} does not forward the requested host`,
     }));
 }
 
@@ -54,8 +54,8 @@ function forgeable(facts: Facts): Found[] {
     return [
       {
         where: at(passage.place),
-        what: `${passage.location} hands on what the client says in ${open.join(", ")}, and tsgun believes it of nginx`,
-        mend: `write ${lines} or name the fields that nginx sets with forwarded-headers`,
+        what: `${passage.location} forwards the client's own ${open.join(", ")}, which tsgun trusts from nginx`,
+        mend: `write ${lines} or list only the fields that nginx sets in forwarded-headers`,
       },
     ];
   });
@@ -89,7 +89,7 @@ function trusted(peer: Peer, { config }: Facts): boolean | undefined {
 }
 
 const PEER_NAMES = {
-  unix: "by a Unix socket",
+  unix: "over a Unix socket",
   loopback: "from this machine",
   elsewhere: "from another machine or container",
 };
@@ -107,7 +107,7 @@ function untrusted(facts: Facts): Found[] {
     return [
       {
         where: at(passage.place),
-        what: `nginx comes ${name}, and is not among those whom tsgun believes: ${settingPlace(facts, "forwardedAllowIps")} is ${config.forwardedAllowIps.join(",") || "none"}`,
+        what: `nginx connects ${name}, which tsgun does not trust: ${settingPlace(facts, "forwardedAllowIps")} is ${config.forwardedAllowIps.join(",") || "none"}`,
         mend: `add ${entry} to forwarded-allow-ips`,
       },
     ];
@@ -122,7 +122,7 @@ function bypassed(facts: Facts): Found[] {
   if (local.length === 0) return [];
   return open.map((address) => ({
     where: settingPlace(facts, "bind"),
-    what: `nginx connects on this machine, and tsgun listens at ${formatUpstream(address)}, for every machine`,
+    what: `nginx connects on this machine, but tsgun listens at ${formatUpstream(address)}, for every machine`,
   }));
 }
 
@@ -130,10 +130,10 @@ export const NGINX_FIELDS: readonly Rule[] = [
   {
     id: "nginx-untrusted",
     level: "error",
-    title: "nginx is not among `forwarded-allow-ips`, by the way that it comes",
+    title: "`forwarded-allow-ips` does not include the address from which nginx connects",
     breaks:
-      "For the app every client is nginx, and every address http: wrong logs, limits, links; redirects to https go round for ever. (Express and its kin have a setting of their own.)",
-    mend: "name nginx in forwarded-allow-ips",
+      "The app sees nginx as the client and http as the scheme of every request: wrong logs, rate limits and links, and endless redirects to https. (Express and similar frameworks have their own setting.)",
+    mend: "add nginx to forwarded-allow-ips",
     check: untrusted,
   },
   {
@@ -141,16 +141,16 @@ export const NGINX_FIELDS: readonly Rule[] = [
     level: "warning",
     title: "no `proxy_set_header Host`",
     breaks:
-      "The app sees the upstream's name for a host: its redirects, links and cookies are for a site that nobody knows.",
-    mend: "write proxy_set_header Host $http_host; beside proxy_pass (a block with a proxy_set_header of its own forgets those around it)",
+      "The app sees the upstream's name as the host: its redirects, links and cookies are for a site that does not exist.",
+    mend: "write proxy_set_header Host $http_host; next to proxy_pass (a block with its own proxy_set_header inherits none)",
     check: hostMissing,
   },
   {
     id: "nginx-for-missing",
     level: "warning",
     title: "no `proxy_set_header X-Forwarded-For`",
-    breaks: "The app does not know its clients' addresses, and believes those that they make up.",
-    mend: "write proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; beside proxy_pass",
+    breaks: "The app does not know its clients' addresses, and trusts forged ones.",
+    mend: "write proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; next to proxy_pass",
     check: unset("x-forwarded-for"),
   },
   {
@@ -158,24 +158,23 @@ export const NGINX_FIELDS: readonly Rule[] = [
     level: "warning",
     title: "no `proxy_set_header X-Forwarded-Proto`",
     breaks:
-      "The app takes https for http: links, secure cookies and redirects are wrong, and a client can say what it likes.",
-    mend: "write proxy_set_header X-Forwarded-Proto $scheme; beside proxy_pass",
+      "The app mistakes https for http: links, secure cookies and redirects are wrong, and clients can forge the scheme.",
+    mend: "write proxy_set_header X-Forwarded-Proto $scheme; next to proxy_pass",
     check: unset("x-forwarded-proto"),
   },
   {
     id: "nginx-forgeable",
     level: "warning",
-    title: "a field of `forwarded-headers` that nginx neither sets nor empties",
-    breaks:
-      "A client says under which host, port or path it came, or which id its request has, and is believed.",
-    mend: "set or empty each of them, or name those that nginx sets with forwarded-headers",
+    title: "nginx neither sets nor clears a field of `forwarded-headers`",
+    breaks: "Clients can forge the host, port or path of their requests, or the request id.",
+    mend: "set or clear each of them, or list only those that nginx sets in forwarded-headers",
     check: forgeable,
   },
   {
     id: "nginx-bypassed",
     level: "warning",
-    title: "nginx connects on the same machine, and tsgun listens for every machine",
-    breaks: "The app can be reached past nginx, without TLS and limits.",
+    title: "nginx connects on the same machine, but tsgun listens for every machine",
+    breaks: "The app can be reached without nginx, and so without TLS and nginx's limits.",
     mend: "bind a Unix socket or 127.0.0.1",
     check: bypassed,
   },

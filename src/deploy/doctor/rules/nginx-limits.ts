@@ -23,7 +23,7 @@ function readTimeoutShort(facts: Facts): Found[] {
     return [
       {
         where: whereOf(passage, written),
-        what: `nginx waits ${formatDuration(timeout)}${own} for an answer, tsgun lets the app take ${formatDuration(requestTimeout)} (request-timeout)`,
+        what: `nginx waits ${formatDuration(timeout)}${own} for a response, tsgun gives the app ${formatDuration(requestTimeout)} (request-timeout)`,
         mend: `write proxy_read_timeout ${seconds(requestTimeout + READ_MARGIN_MS)}s; or lower request-timeout`,
       },
     ];
@@ -36,7 +36,7 @@ function readTimeoutNotSet(facts: Facts): Found[] {
     .filter((passage) => effective(passage, "proxy_read_timeout") === undefined)
     .map((passage) => ({
       where: whereOf(passage, undefined),
-      what: `tsgun sets the app no limit (request-timeout 0), and nginx gives up after ${formatDuration(DEFAULT_READ_TIMEOUT_MS)}, its default`,
+      what: `tsgun has no time limit for the app (request-timeout 0), but nginx gives up after ${formatDuration(DEFAULT_READ_TIMEOUT_MS)}, its default`,
     }));
 }
 
@@ -62,8 +62,8 @@ function bodyFound(facts: Facts, wrong: (theirs: number, ours: number) => boolea
   return ownPassages(facts).flatMap((passage): Found[] => {
     const { size, where, written } = bodySize(passage);
     if (size === undefined || !wrong(size, limitRequestBody)) return [];
-    const theirs = size === Number.POSITIVE_INFINITY ? "any amount" : `${size} bytes`;
-    const what = `nginx takes ${theirs}${written ? "" : " (its default)"} of a request's content, tsgun ${limitRequestBody} (limit-request-body)`;
+    const theirs = size === Number.POSITIVE_INFINITY ? "any size" : `${size} bytes`;
+    const what = `nginx accepts request bodies of ${theirs}${written ? "" : " (its default)"}, tsgun of ${limitRequestBody} (limit-request-body)`;
     return [{ where, what, mend: `write client_max_body_size ${limitRequestBody};` }];
   });
 }
@@ -72,34 +72,34 @@ export const NGINX_LIMITS: readonly Rule[] = [
   {
     id: "nginx-read-timeout",
     level: "error",
-    title: "`proxy_read_timeout` (60s by default) is not above `request-timeout`",
+    title: "`proxy_read_timeout` (60s by default) is not longer than `request-timeout`",
     breaks:
-      "nginx answers 504 while the app works on; tsgun, which knows what took so long, never gets to say and log it.",
-    mend: "let proxy_read_timeout be longer than request-timeout",
+      "nginx responds with 504 while the app is still working, and tsgun, which knows what took so long, does not log it.",
+    mend: "make proxy_read_timeout longer than request-timeout",
     check: readTimeoutShort,
   },
   {
     id: "nginx-read-timeout-default",
     level: "warning",
-    title: "`request-timeout` is 0, no limit, and `proxy_read_timeout` is left at 60s",
-    breaks: "What takes longer gets 504 from nginx, while the app works on for nobody.",
-    mend: "write a proxy_read_timeout, as long as a request may take, or give tsgun a request-timeout",
+    title: "`request-timeout` is 0 (no limit), and `proxy_read_timeout` is the default, 60s",
+    breaks: "nginx responds with 504 to slower requests, while the app keeps working on them.",
+    mend: "set proxy_read_timeout to the longest time a request may take, or set tsgun's request-timeout",
     check: readTimeoutNotSet,
   },
   {
     id: "nginx-body-smaller",
     level: "warning",
     title: "`client_max_body_size` (1m by default) is below `limit-request-body`",
-    breaks: "Uploads that tsgun would take get 413 from nginx.",
-    mend: "let client_max_body_size be limit-request-body",
+    breaks: "nginx refuses uploads with 413 that tsgun would accept.",
+    mend: "set client_max_body_size to the value of limit-request-body",
     check: (facts) => bodyFound(facts, (theirs, ours) => theirs < ours),
   },
   {
     id: "nginx-body-larger",
     level: "warning",
     title: "`client_max_body_size` is above `limit-request-body`",
-    breaks: "nginx takes a whole upload, on its disk, that tsgun then refuses with 413.",
-    mend: "let client_max_body_size be limit-request-body",
+    breaks: "nginx stores a whole upload on disk that tsgun then refuses with 413.",
+    mend: "set client_max_body_size to the value of limit-request-body",
     check: (facts) => bodyFound(facts, (theirs, ours) => theirs > ours),
   },
 ];

@@ -24,7 +24,7 @@ function socketClosed({ machine: { sockets, nginxUser } }: Facts): Found[] {
     .filter((socket) => !allows(socket, nginxUser, WRITE))
     .map(({ path, mode, uid, gid }) => ({
       where: path,
-      what: `its mode is ${octal(mode)}, it belongs to user ${uid} and group ${gid}, and nginx is ${nginxUser.name} (user ${nginxUser.uid}, groups ${nginxUser.gids.join(", ")})`,
+      what: `its mode is ${octal(mode)}, its owner user ${uid} and group ${gid}, and nginx runs as ${nginxUser.name} (user ${nginxUser.uid}, groups ${nginxUser.gids.join(", ")})`,
     }));
 }
 
@@ -35,8 +35,8 @@ function folderClosed({ machine: { sockets, nginxUser } }: Facts): Found[] {
       .filter((folder) => !allows(folder, nginxUser, EXECUTE))
       .map(({ path, mode, uid, gid }) => ({
         where: path,
-        what: `the socket ${socket.path} lies below this folder, whose mode is ${octal(mode)} (user ${uid}, group ${gid}): ${nginxUser.name}, who nginx is, may not enter it`,
-        mend: `chmod o+x ${path}, or let the socket lie elsewhere, such as /run`,
+        what: `nginx, which runs as ${nginxUser.name}, may not enter this folder of the socket ${socket.path}: mode ${octal(mode)}, user ${uid}, group ${gid}`,
+        mend: `chmod o+x ${path}, or move the socket, for example to /run`,
       })),
   );
 }
@@ -58,7 +58,7 @@ function unitClosed(facts: Facts): Found[] {
     return [
       {
         where: unit.where("Socket", "SocketMode", "SocketGroup", "ListenStream"),
-        what: `the socket's mode is ${mode}, it belongs to user ${owner} and group ${group}, and nginx is ${nginxUser.name} (groups ${nginxUser.groups.join(", ")})`,
+        what: `the socket's mode is ${mode}, its owner user ${owner} and group ${group}, and nginx runs as ${nginxUser.name} (groups ${nginxUser.groups.join(", ")})`,
         mend: `write SocketMode=0660 and SocketGroup=${nginxUser.groups[0]}`,
       },
     ];
@@ -108,7 +108,7 @@ function ownerClosed(facts: Facts): Found[] {
   return [
     {
       where: settingPlace(facts, config.socketOwner === undefined ? "socketMode" : "socketOwner"),
-      what: `the socket's mode will be ${octal(mode)}${said}, its owner ${owner.user}:${owner.group}, and nginx is ${machine.nginxUser.name} (groups ${machine.nginxUser.groups.join(", ")})`,
+      what: `the socket's mode will be ${octal(mode)}${said}, its owner ${owner.user}:${owner.group}, and nginx runs as ${machine.nginxUser.name} (groups ${machine.nginxUser.groups.join(", ")})`,
       mend: `set socket-mode to 660 and socket-owner to ${owner.user}:${machine.nginxUser.groups[0]}`,
     },
   ];
@@ -118,44 +118,42 @@ export const SOCKETS: readonly Rule[] = [
   {
     id: "socket-closed",
     level: "error",
-    title: "the Unix socket that is there has a mode and an owner that nginx's user may not write to",
-    breaks: 'nginx may not connect: every request gets 502, and nginx logs "Permission denied".',
-    mend: "set socket-mode to 660 and socket-owner to USER:GROUP with a group of nginx's (in a socket unit: SocketMode, SocketGroup), and restart",
+    title: "nginx's user may not write to the existing Unix socket, by its mode and owner",
+    breaks: 'nginx cannot connect: every request gets 502, and nginx logs "Permission denied".',
+    mend: "set socket-mode to 660 and socket-owner to USER:GROUP with one of nginx's groups (in a socket unit: SocketMode, SocketGroup), and restart",
     check: socketClosed,
   },
   {
     id: "socket-folder-closed",
     level: "error",
-    title: "a folder on the way to the socket has no x bit for nginx's user",
-    breaks: 'nginx may not connect: every request gets 502, and nginx logs "Permission denied".',
+    title: "a folder on the socket's path has no x bit for nginx's user",
+    breaks: 'nginx cannot connect: every request gets 502, and nginx logs "Permission denied".',
     mend: "chmod o+x the folder",
     check: folderClosed,
   },
   {
     id: "socket-owner-closed",
     level: "error",
-    title:
-      "by `socket-mode`, `socket-owner` and `user` the socket will be one that nginx's user may not write to",
-    breaks: 'nginx may not connect: every request gets 502, and nginx logs "Permission denied".',
-    mend: "set socket-mode to 660 and socket-owner to USER:GROUP with a group of nginx's",
+    title: "`socket-mode`, `socket-owner` and `user` will create a socket that nginx's user may not write to",
+    breaks: 'nginx cannot connect: every request gets 502, and nginx logs "Permission denied".',
+    mend: "set socket-mode to 660 and socket-owner to USER:GROUP with one of nginx's groups",
     check: ownerClosed,
   },
   {
     id: "systemd-socket-closed",
     level: "error",
-    title:
-      "by `SocketMode` and `SocketGroup` the socket unit's socket is one that nginx's user may not write to",
-    breaks: 'nginx may not connect: every request gets 502, and nginx logs "Permission denied".',
-    mend: "write SocketMode=0660 and SocketGroup= with a group of nginx's",
+    title: "`SocketMode` and `SocketGroup` create a socket that nginx's user may not write to",
+    breaks: 'nginx cannot connect: every request gets 502, and nginx logs "Permission denied".',
+    mend: "write SocketMode=0660 and SocketGroup= with one of nginx's groups",
     check: unitClosed,
   },
   {
     id: "systemd-socket-open",
     level: "warning",
-    title: "`SocketMode` lets everybody write (0666 by default)",
+    title: "`SocketMode` lets every user write (0666 by default)",
     breaks:
-      "Every program on the machine may speak to the app past nginx, and is believed when it says who asks.",
-    mend: "write SocketMode=0660 and SocketGroup= with a group of nginx's",
+      "Every program on the machine can connect to the app without nginx, and its forwarded fields are trusted.",
+    mend: "write SocketMode=0660 and SocketGroup= with one of nginx's groups",
     check: unitOpen,
   },
 ];

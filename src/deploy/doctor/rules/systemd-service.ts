@@ -19,17 +19,16 @@ function notifyAccess(facts: Facts): Found[] {
     const who = effectiveNotifyAccess(unit);
     if ((!notifies(unit) && unit.get("Service", "WatchdogSec") === undefined) || who === "all")
       return undefined;
-    if (who === "none")
-      return "systemd waits for word of the service, and takes it from nobody (NotifyAccess=none)";
+    if (who === "none") return "systemd waits for a notification, but accepts none (NotifyAccess=none)";
     if (facts.machine.koffi) return undefined;
-    return `only the main process may speak to systemd (NotifyAccess=${who}), and without the package koffi the command systemd-notify, a child of it, does`;
+    return `only the main process may notify systemd (NotifyAccess=${who}), but without the package koffi its child systemd-notify does`;
   });
 }
 
 function notifyMain(facts: Facts): Found[] {
   return eachService(facts, ["NotifyAccess", "Type"], ({ unit }) =>
     notifies(unit) && facts.machine.koffi && !["all", "none"].includes(effectiveNotifyAccess(unit))
-      ? `only the main process may speak to systemd (NotifyAccess=${effectiveNotifyAccess(unit)})`
+      ? `only the main process may notify systemd (NotifyAccess=${effectiveNotifyAccess(unit)})`
       : undefined,
   );
 }
@@ -38,16 +37,16 @@ function plainType(facts: Facts): Found[] {
   return eachService(facts, ["Type", "ExecStart"], ({ unit, config }) =>
     notifies(unit) || unit.type === "forking" || config.daemon
       ? undefined
-      : `the service is of Type=${unit.type}`,
+      : `the service has Type=${unit.type}`,
   );
 }
 
 function daemon(facts: Facts): Found[] {
   return eachService(facts, ["Type", "ExecStart"], ({ unit, config }) => {
     if (config.daemon && unit.type !== "forking")
-      return `tsgun goes to the background (daemon), and the service is of Type=${unit.type}`;
+      return `tsgun runs in the background (daemon), but the service has Type=${unit.type}`;
     if (!config.daemon && unit.type === "forking")
-      return "the service is of Type=forking, and tsgun stays in the foreground";
+      return "the service has Type=forking, but tsgun stays in the foreground";
     return undefined;
   });
 }
@@ -57,8 +56,8 @@ function killMode(facts: Facts): Found[] {
     const mode = unit.get("Service", "KillMode")?.value ?? "control-group";
     if (mode === "mixed") return undefined;
     return mode === "control-group"
-      ? "systemd tells the workers to stop as well as the arbiter (KillMode=control-group, its default)"
-      : `systemd leaves processes behind that do not end (KillMode=${mode})`;
+      ? "systemd stops the workers as well as the arbiter (KillMode=control-group, its default)"
+      : `systemd leaves processes behind that do not exit (KillMode=${mode})`;
   });
 }
 
@@ -79,8 +78,8 @@ function openFiles(facts: Facts): Found[] {
     const needed = filesNeeded(config);
     if (limit === undefined || config.workerConnections === 0 || limit >= needed) return undefined;
     return {
-      what: `a process may have ${limit} files open (LimitNOFILE), and a worker ${config.workerConnections} connections (worker-connections)`,
-      mend: `write LimitNOFILE=${Math.max(needed, 65_536)}, or leave it out`,
+      what: `a worker may open ${limit} files (LimitNOFILE), too few for ${config.workerConnections} connections (worker-connections)`,
+      mend: `write LimitNOFILE=${Math.max(needed, 65_536)}, or remove it`,
     };
   });
 }
@@ -93,7 +92,7 @@ function privateTmp(facts: Facts): Found[] {
     );
     const hidden = ["PrivateTmp", "DynamicUser"].find((key) => unit.yes("Service", key));
     if (socket?.kind !== "unix" || hidden === undefined) return undefined;
-    return `the service has a /tmp of its own (${hidden}=yes), and its socket is ${socket.path}`;
+    return `the service has its own /tmp (${hidden}=yes), and its socket is ${socket.path}`;
   });
 }
 
@@ -120,7 +119,7 @@ function noReload(facts: Facts): Found[] {
 function noRestart(facts: Facts): Found[] {
   return eachService(facts, ["Restart", "ExecStart"], ({ unit }) =>
     ["no", undefined].includes(unit.get("Service", "Restart")?.value)
-      ? "the service is not started again when it ends (Restart=no, the default)"
+      ? "the service is not restarted when it exits (Restart=no, the default)"
       : undefined,
   );
 }
@@ -136,9 +135,8 @@ export const SYSTEMD_SERVICE: readonly Rule[] = [
     id: "systemd-notify-access",
     level: "error",
     title:
-      "`Type=notify` or `WatchdogSec`, and `NotifyAccess` lets nobody speak, or only the main process where koffi is not installed",
-    breaks:
-      "systemd never hears that the service is up: it is killed when the time to start, or that of the watchdog, is over.",
+      "`Type=notify` or `WatchdogSec` is set, and `NotifyAccess` allows no notifications, or only those of the main process while koffi is not installed",
+    breaks: "systemd never learns that the service is up, and kills it after the start or watchdog timeout.",
     mend: "write NotifyAccess=all",
     check: notifyAccess,
   },
@@ -147,16 +145,16 @@ export const SYSTEMD_SERVICE: readonly Rule[] = [
     level: "warning",
     title: "`Type=notify` without `NotifyAccess=all`, though koffi is installed",
     breaks:
-      "Once the optional package koffi is missing (npm ci --omit=optional, another CPU), and while an upgrade (USR2) hands over, systemd does not hear of the service.",
+      "systemd gets no notifications when the optional package koffi is missing (npm ci --omit=optional, another CPU), nor during an upgrade (USR2).",
     mend: "write NotifyAccess=all",
     check: notifyMain,
   },
   {
     id: "systemd-type",
     level: "warning",
-    title: "`Type` is not notify: `simple`, or another one",
+    title: "`Type` is not `notify`",
     breaks:
-      "The service counts as started before anybody serves; with an upgrade (USR2) systemd takes the old process's end for the service's, and kills the new one.",
+      "The service counts as started before it serves; in an upgrade (USR2) systemd mistakes the exit of the old process for that of the service, and kills the new one.",
     mend: "write Type=notify and NotifyAccess=all",
     check: plainType,
   },
@@ -165,8 +163,8 @@ export const SYSTEMD_SERVICE: readonly Rule[] = [
     level: "error",
     title: "`--daemon` without `Type=forking`, or `Type=forking` without `--daemon`",
     breaks:
-      "systemd takes the command's end for the service's and kills what went to the background, or waits in vain for it to go there.",
-    mend: "leave daemon out, and write Type=notify",
+      "systemd mistakes the exit of the command for that of the service and kills the background processes, or waits in vain for the command to exit.",
+    mend: "remove daemon, and write Type=notify",
     check: daemon,
   },
   {
@@ -174,23 +172,24 @@ export const SYSTEMD_SERVICE: readonly Rule[] = [
     level: "warning",
     title: "`KillMode` is not `mixed`",
     breaks:
-      "control-group: workers leave at once, also in a --drain-delay, and so do the app's own child processes. process, none: what hangs stays, beside the next start.",
-    mend: "write KillMode=mixed: the arbiter is told, and stops the others",
+      "With control-group, workers stop at once despite --drain-delay, and so do the app's child processes. With process or none, hung processes stay next to the restarted server.",
+    mend: "write KillMode=mixed: only the arbiter is notified, and stops the workers",
     check: killMode,
   },
   {
     id: "systemd-open-files",
     level: "error",
-    title: "`LimitNOFILE` (the hard one: Node raises the other) is below `worker-connections` and 100",
-    breaks: "A busy worker can accept no more and opens no files (EMFILE): errors under load.",
+    title:
+      "the hard limit of `LimitNOFILE` (to which Node raises the soft one) is below `worker-connections` plus 100",
+    breaks: "A busy worker cannot accept connections or open files (EMFILE): errors under load.",
     mend: "raise LimitNOFILE, or lower worker-connections",
     check: openFiles,
   },
   {
     id: "systemd-private-tmp",
     level: "error",
-    title: "the socket lies in /tmp, and the service has a /tmp of its own",
-    breaks: "nginx sees no such file: every request gets 502.",
+    title: "the socket is in /tmp, and the service has its own /tmp",
+    breaks: "nginx does not see the socket: every request gets 502.",
     mend: "write RuntimeDirectory= and bind the socket below /run",
     check: privateTmp,
   },
@@ -198,16 +197,15 @@ export const SYSTEMD_SERVICE: readonly Rule[] = [
     id: "systemd-wrapped",
     level: "warning",
     title: "`ExecStart` starts tsgun through npx, npm or a shell",
-    breaks:
-      "The process that systemd knows is not the arbiter: sockets that it hands over, signals and notifications go astray.",
-    mend: "write the command itself: ExecStart=/srv/app/node_modules/.bin/tsgun",
+    breaks: "systemd's main process is not the arbiter: passed sockets, signals and notifications go astray.",
+    mend: "start the command directly: ExecStart=/srv/app/node_modules/.bin/tsgun",
     check: wrapped,
   },
   {
     id: "systemd-no-reload",
     level: "warning",
     title: "no `ExecReload`",
-    breaks: "systemctl reload does nothing, and a new version takes a restart.",
+    breaks: "systemctl reload does not work, and a new version needs a restart.",
     mend: "write ExecReload=/bin/kill -HUP $MAINPID",
     check: noReload,
   },
@@ -215,7 +213,7 @@ export const SYSTEMD_SERVICE: readonly Rule[] = [
     id: "systemd-no-restart",
     level: "warning",
     title: "no `Restart`",
-    breaks: "A server that dies (out of memory, say) stays down until somebody looks.",
+    breaks: "A server that dies, for example out of memory, stays down.",
     mend: "write Restart=on-failure",
     check: noRestart,
   },
@@ -223,8 +221,8 @@ export const SYSTEMD_SERVICE: readonly Rule[] = [
     id: "systemd-no-jit",
     level: "error",
     title: "`MemoryDenyWriteExecute=yes`",
-    breaks: "Node does not start: V8 compiles JavaScript to code as it runs.",
-    mend: "leave MemoryDenyWriteExecute out",
+    breaks: "Node does not start, because V8 generates machine code.",
+    mend: "remove MemoryDenyWriteExecute",
     check: noJit,
   },
 ];

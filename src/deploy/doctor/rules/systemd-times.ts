@@ -26,7 +26,7 @@ function stopTimeout(facts: Facts): Found[] {
     if (theirs === 0 || theirs > ours) return undefined;
     const sum = `graceful-timeout ${formatDuration(config.gracefulTimeout)}, drain-delay ${formatDuration(config.drainDelay)}, ${QUIT_PART}`;
     return {
-      what: `systemd kills after ${formatDuration(theirs)} (TimeoutStopSec), tsgun may take ${formatDuration(ours)} to stop: ${sum}`,
+      what: `systemd kills the service after ${formatDuration(theirs)} (TimeoutStopSec), but tsgun may take ${formatDuration(ours)} to stop: ${sum}`,
       mend: `write TimeoutStopSec=${stopSeconds(config, config.drainDelay)}s`,
     };
   });
@@ -37,7 +37,7 @@ function startTimeout(facts: Facts): Found[] {
     const theirs = timeout(unit, "TimeoutStartSec");
     if (!notifies(unit) || theirs === 0 || theirs > config.bootTimeout) return undefined;
     return {
-      what: `systemd gives up after ${formatDuration(theirs)} (TimeoutStartSec), a worker may boot for ${formatDuration(config.bootTimeout)} (boot-timeout)`,
+      what: `systemd gives up after ${formatDuration(theirs)} (TimeoutStartSec), but a worker may take ${formatDuration(config.bootTimeout)} to boot (boot-timeout)`,
       mend: `write TimeoutStartSec=${seconds(config.bootTimeout + START_MARGIN_MS)}s`,
     };
   });
@@ -47,7 +47,7 @@ function watchdog(facts: Facts): Found[] {
   return eachService(facts, ["WatchdogSec"], ({ unit }) => {
     const time = unit.time("Service", "WatchdogSec", 0);
     return time > 0 && time < MIN_WATCHDOG_MS
-      ? `systemd wants to hear of tsgun every ${formatDuration(time)} (WatchdogSec)`
+      ? `systemd expects a notification every ${formatDuration(time)} (WatchdogSec)`
       : undefined;
   });
 }
@@ -56,25 +56,25 @@ export const SYSTEMD_TIMES: readonly Rule[] = [
   {
     id: "systemd-stop-timeout",
     level: "error",
-    title: "`TimeoutStopSec` (90s by default) is not above `graceful-timeout`, `drain-delay` and 5s together",
-    breaks:
-      "A stop or restart kills requests that tsgun is still answering, or an app that is shutting down.",
-    mend: "let TimeoutStopSec be longer than all of them together",
+    title:
+      "`TimeoutStopSec` (90s by default) is not longer than `graceful-timeout`, `drain-delay` and 5s together",
+    breaks: "A stop or restart kills requests in flight, or an app that is shutting down.",
+    mend: "make TimeoutStopSec longer than their sum",
     check: stopTimeout,
   },
   {
     id: "systemd-start-timeout",
     level: "error",
-    title: "`Type=notify`, and `TimeoutStartSec` (90s by default) is not above `boot-timeout`",
-    breaks: "An app that boots slowly, though within its time, is killed and started over.",
-    mend: "let TimeoutStartSec be longer than boot-timeout",
+    title: "`Type=notify`, and `TimeoutStartSec` (90s by default) is not longer than `boot-timeout`",
+    breaks: "An app that boots slowly, but within `boot-timeout`, is killed and restarted.",
+    mend: "make TimeoutStartSec longer than boot-timeout",
     check: startTimeout,
   },
   {
     id: "systemd-watchdog",
     level: "warning",
     title: "`WatchdogSec` is below 5s",
-    breaks: "A healthy server that is busy for a moment (a configuration to read, a slow disk) is killed.",
+    breaks: "A healthy server that is briefly busy (reading a configuration, a slow disk) is killed.",
     mend: "write WatchdogSec=30s",
     check: watchdog,
   },

@@ -11,7 +11,7 @@ import type { ExchangeRequest } from "../exchange/request.ts";
 import type { ExchangeResponse } from "../exchange/response.ts";
 import type { Transport } from "../exchange/transport.ts";
 import { asksToClose, informationalHead } from "../http/response-head.ts";
-import { closeBehindAnswer } from "./closing.ts";
+import { closeBehindAnswer } from "./detached-response.ts";
 import { allowedTrailers, fieldValue, sentFields } from "./framing.ts";
 import type { ConnectedExchange, NodeConnection } from "./node-connection.ts";
 

@@ -13,10 +13,10 @@ import {
 import type { Duplex } from "node:stream";
 import { ClientGone, HttpError } from "../errors.ts";
 import type { GatewayRequest, Handler, Respond, ResponseWriter } from "../gateway/types.ts";
-import { AnswerReader } from "./answer-reader.ts";
 import { duplexPair } from "./duplex-pair.ts";
 import { fieldValue, sendableFields } from "./framing.ts";
 import { refuse } from "./refusal.ts";
+import { AnswerReader } from "./response-reader.ts";
 
 /** A listener for `http.createServer`: an Express app, Koa's `callback()`, a plain function. */
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => unknown;

@@ -3,10 +3,10 @@ import type { Duplex } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
 import { joinFields, rawFields } from "../gateway/fields.ts";
 import type { App, Endpoint, Fields, GatewayRequest, Handler, HeadersInput } from "../gateway/types.ts";
-import { AnswerCollector } from "./answer-collector.ts";
 import { asksForUpgrade, fieldValue } from "./framing.ts";
 import { HostedApp } from "./hosted-app.ts";
 import { IterableSource, type RequestContent } from "./iterable-source.ts";
+import { AnswerCollector } from "./response-collector.ts";
 
 export interface InjectOptions {
   /** Default: GET. */

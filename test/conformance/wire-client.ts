@@ -1,7 +1,7 @@
 /** A client on a real connection: sends exact bytes, reads answers strictly, waits with deadlines. */
 import { Socket } from "node:net";
 import { type Duplex, PassThrough } from "node:stream";
-import { AnswerReader } from "../../src/interop/answer-reader.ts";
+import { AnswerReader } from "../../src/interop/response-reader.ts";
 import { framedFields, type SuiteAnswer, type SuiteRequest, suiteAnswer } from "./exchange.ts";
 
 const DEADLINE = 5000;

@@ -8,7 +8,7 @@ import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import type { ErrorContent } from "../../exchange/response.ts";
 import { ContentPace } from "../content-pace.ts";
 import type { ServerTimeouts } from "../server-options.ts";
-import type { NodeExchangeLog } from "./node-exchange-log.ts";
+import type { NodeExchangeLog } from "./listener-exchange-log.ts";
 import { writeRefusal } from "./parser-error.ts";
 
 /** Its connection, which may have to be kept for a while. */

@@ -11,7 +11,7 @@ import type { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
 import { ListenerExchange } from "./listener-exchange.ts";
-import type { NodeAccess } from "./node-access.ts";
+import type { NodeAccess } from "./node-access-log.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
 import type { NodeServerOptions } from "./node-server-options.ts";
 import { brokenOff } from "./parser-error.ts";

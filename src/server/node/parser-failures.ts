@@ -4,7 +4,7 @@ import type { TickClock } from "../tick-clock.ts";
 import type { ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
 import type { ListenerExchanges } from "./listener-exchanges.ts";
-import type { NodeAccess } from "./node-access.ts";
+import type { NodeAccess } from "./node-access-log.ts";
 import type { NodeServerOptions } from "./node-server-options.ts";
 import {
   contentError,

@@ -11,7 +11,7 @@ import { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import { ListenerConnections } from "./listener-connections.ts";
 import { ListenerExchanges } from "./listener-exchanges.ts";
-import { NodeAccess } from "./node-access.ts";
+import { NodeAccess } from "./node-access-log.ts";
 import type { NodeServerOptions } from "./node-server-options.ts";
 import { headsFull, headTimeout, type ParserError } from "./parser-error.ts";
 import { ParserFailures } from "./parser-failures.ts";

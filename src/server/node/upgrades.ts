@@ -5,7 +5,7 @@ import { requestScope } from "../../exchange/scope.ts";
 import type { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
-import type { NodeAccess } from "./node-access.ts";
+import type { NodeAccess } from "./node-access-log.ts";
 import { refusalOf, upgradeRefusalOf } from "./node-limits.ts";
 import type { NodeServerOptions, UpgradeListener } from "./node-server-options.ts";
 import { writeRefusal } from "./parser-error.ts";

@@ -13,7 +13,7 @@ import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import type { Endpoint } from "../../gateway/types.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
-import { NodeExchangeLog } from "./node-exchange-log.ts";
+import { NodeExchangeLog } from "./listener-exchange-log.ts";
 import { isEarlyEnd, isReset, type ParserError, statusOf } from "./parser-error.ts";
 
 /** What the requests of a connection are when it fails. */

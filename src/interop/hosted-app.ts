@@ -33,13 +33,13 @@ export interface HostOptions {
 }
 
 /** One request in progress. */
-export interface Exchange {
+export interface HostedExchange {
   readonly request: ExchangeRequest;
   readonly response: ExchangeResponse;
 }
 
 /** The connection of a request. */
-export interface Connection {
+export interface HostedConnection {
   readonly peer: Endpoint;
   readonly local: Endpoint;
   readonly scheme: "http" | "https";
@@ -51,10 +51,10 @@ export const UNKNOWN_ENDPOINT: Endpoint = Object.freeze({ family: "unix", addres
 /** Getters, because the state is only set once the app has started, and looking up the connection's ends costs. */
 class HostedContext implements ExchangeContext {
   readonly #host: HostedApp;
-  readonly #connection: Connection;
+  readonly #connection: HostedConnection;
   #trusted: boolean | undefined;
 
-  constructor(host: HostedApp, connection: Connection) {
+  constructor(host: HostedApp, connection: HostedConnection) {
     this.#host = host;
     this.#connection = connection;
   }
@@ -151,10 +151,10 @@ export class HostedApp {
   /** Creates a request and its response; `run` passes them to the app. */
   open(
     head: ExchangeHead,
-    connection: Connection,
+    connection: HostedConnection,
     body: MessageBody | undefined,
     transport: Transport,
-  ): Exchange {
+  ): HostedExchange {
     let timer: NodeJS.Timeout | undefined;
     const limit = this.#options.requestTimeout;
     const restartTimeout = (milliseconds: number): void => {
@@ -185,7 +185,7 @@ export class HostedApp {
   }
 
   /** Passes an exchange to the app, at once if it has started, else afterwards. */
-  run({ request, response }: Exchange): void {
+  run({ request, response }: HostedExchange): void {
     let handler: Handler;
     try {
       handler = handlerFor(request, this.#handle, this.#upgrade);
@@ -203,7 +203,7 @@ export class HostedApp {
     );
   }
 
-  #timeOut({ request, response }: Exchange): void {
+  #timeOut({ request, response }: HostedExchange): void {
     if (response.headSent || response.complete) return;
     request.abort(new RequestAborted("the request timed out"));
     response.abort(

@@ -5,7 +5,7 @@
 import { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
 import { ConnectionEnds } from "../exchange/endpoint.ts";
-import type { Connection } from "./hosted-app.ts";
+import type { HostedConnection } from "./hosted-app.ts";
 
 /** The connection's view of its current exchange. */
 export interface ConnectedExchange {
@@ -17,7 +17,7 @@ export interface ConnectedExchange {
   gone(): void;
 }
 
-export class NodeConnection extends ConnectionEnds implements Connection {
+export class NodeConnection extends ConnectionEnds implements HostedConnection {
   #current: ConnectedExchange | undefined;
   #waiting: (() => ConnectedExchange)[] = [];
   #closing = false;

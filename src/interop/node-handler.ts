@@ -16,7 +16,7 @@ import type { GatewayRequest, Handler, Respond, ResponseWriter } from "../gatewa
 import { duplexPair } from "./duplex-pair.ts";
 import { fieldValue, sendableFields } from "./framing.ts";
 import { refuse } from "./refusal.ts";
-import { AnswerReader } from "./response-reader.ts";
+import { ResponseReader } from "./response-reader.ts";
 
 /** A listener for `http.createServer`: an Express app, Koa's `callback()`, a plain function. */
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -34,7 +34,7 @@ const MAX_HEAD_BYTES = 1024 * 1024;
  * handler's error. The body is read when the listener reads it; both directions stream with backpressure.
  */
 export function fromNodeListener(listener: RequestListener, options: ListenerOptions = {}): Handler {
-  const exchanges = new WeakMap<Duplex, ListenerExchange>();
+  const exchanges = new WeakMap<Duplex, BridgedExchange>();
   const server = createServer({
     maxHeaderSize: MAX_HEAD_BYTES,
     requireHostHeader: false,
@@ -63,20 +63,20 @@ export function fromNodeListener(listener: RequestListener, options: ListenerOpt
         new HttpError(501, `there is no node listener for the method ${request.method}`),
         respond,
       );
-    const exchange = new ListenerExchange(request, respond);
+    const exchange = new BridgedExchange(request, respond);
     exchanges.set(exchange.socket, exchange);
     return exchange.serve(server);
   };
 }
 
 /** One exchange: we hold the client end of its connection, Node the server end. */
-class ListenerExchange {
+class BridgedExchange {
   /** The server end, which Node treats as a connection. */
   readonly socket: Duplex;
   readonly #client: Duplex;
   readonly #request: GatewayRequest;
   readonly #respond: Respond;
-  readonly #reader: AnswerReader;
+  readonly #reader: ResponseReader;
   #writer: ResponseWriter | undefined;
   #content: Buffer[] = [];
   #trailers: [string, string][] = [];
@@ -94,7 +94,7 @@ class ListenerExchange {
     [this.#client, this.socket] = duplexPair();
     this.#client.on("error", () => {});
     addSocketMembers(this.socket, request);
-    this.#reader = new AnswerReader(request.method, {
+    this.#reader = new ResponseReader(request.method, {
       onInformational: (status, rawHeaders) => {
         // The gateway server sends 100 itself, when the body is first read.
         if (status !== 100) respond.informational(status, pairs(rawHeaders));

@@ -13,7 +13,7 @@ export interface CollectorEvents {
 }
 
 /** Collects a response as a client sees it, framing fields included. */
-export class AnswerCollector implements Transport {
+export class ResponseCollector implements Transport {
   readonly headOnly: boolean;
   readonly upgradable: boolean;
   status = 0;

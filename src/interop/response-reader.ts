@@ -3,7 +3,7 @@
  * strict about framing (RFC 9112 sections 6 and 7). Bytes in, events out.
  */
 
-export interface AnswerEvents {
+export interface ResponseEvents {
   onInformational(status: number, rawHeaders: string[]): void;
   /** The final head, or that of a 101. */
   onHead(status: number, rawHeaders: string[]): void;
@@ -18,8 +18,8 @@ const STATUS_LINE = /^HTTP\/1\.[01] (\d{3}) [^\r\n]*$/;
 const FIELD_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n\0]*?)[ \t]*$/;
 const EMPTY = Buffer.alloc(0);
 
-export class AnswerReader {
-  readonly #events: AnswerEvents;
+export class ResponseReader {
+  readonly #events: ResponseEvents;
   readonly #method: string;
   #phase: Phase = "head";
   #buffer: Buffer = EMPTY;
@@ -27,7 +27,7 @@ export class AnswerReader {
   #trailers: string[] = [];
 
   /** @param method the request's method: a response to HEAD has no content, and a 2xx to CONNECT ends HTTP */
-  constructor(method: string, events: AnswerEvents) {
+  constructor(method: string, events: ResponseEvents) {
     this.#method = method;
     this.#events = events;
   }

@@ -6,7 +6,7 @@ import type { App, Endpoint, Fields, GatewayRequest, Handler, HeadersInput } fro
 import { asksForUpgrade, fieldValue } from "./framing.ts";
 import { HostedApp } from "./hosted-app.ts";
 import { IterableSource, type RequestContent } from "./iterable-source.ts";
-import { AnswerCollector } from "./response-collector.ts";
+import { ResponseCollector } from "./response-collector.ts";
 
 export interface InjectOptions {
   /** Default: GET. */
@@ -98,7 +98,7 @@ async function injectInto(app: App | Handler, options: InjectOptions): Promise<I
   });
   if ("state" in options) hosted.state = options.state;
   await hosted.ready;
-  let collected: AnswerCollector;
+  let collected: ResponseCollector;
   try {
     collected = await collect(hosted, options);
   } catch (error) {
@@ -119,12 +119,12 @@ function withoutLife(app: App | Handler): App {
   };
 }
 
-function collect(hosted: HostedApp, options: InjectOptions): Promise<AnswerCollector> {
+function collect(hosted: HostedApp, options: InjectOptions): Promise<ResponseCollector> {
   const { method = "GET", path = "/", httpVersion = "1.1", signal } = options;
   const { rawHeaders, length } = framedHeaders(options);
   const upgrade = asksForUpgrade(method, httpVersion, joinFields(rawHeaders));
   return new Promise((resolve, reject) => {
-    const collector = new AnswerCollector(
+    const collector = new ResponseCollector(
       { method, httpVersion, upgrade: upgrade && length === 0 },
       {
         onEnd: () => {
@@ -191,7 +191,7 @@ function framedHeaders(options: InjectOptions): { rawHeaders: string[]; length: 
   return { rawHeaders, length: undefined };
 }
 
-function injectedAnswer(collected: AnswerCollector, errors: Error[]): InjectedAnswer {
+function injectedAnswer(collected: ResponseCollector, errors: Error[]): InjectedAnswer {
   const { status, rawHeaders, rawTrailers, upgraded } = collected;
   const body = collected.content;
   const text = (): string => Buffer.from(body).toString("utf8");

@@ -1,7 +1,7 @@
 /** A client on a real connection: sends exact bytes, reads answers strictly, waits with deadlines. */
 import { Socket } from "node:net";
 import { type Duplex, PassThrough } from "node:stream";
-import { AnswerReader } from "../../src/interop/response-reader.ts";
+import { ResponseReader } from "../../src/interop/response-reader.ts";
 import { framedFields, type SuiteAnswer, type SuiteRequest, suiteAnswer } from "./exchange.ts";
 
 const DEADLINE = 5000;
@@ -80,7 +80,7 @@ export class WireClient {
     let rawTrailers: string[] = [];
     const content: Buffer[] = [];
     const informational: { status: number; rawHeaders: string[] }[] = [];
-    const reader = new AnswerReader(method, {
+    const reader = new ResponseReader(method, {
       onInformational: (code, fields) => informational.push({ status: code, rawHeaders: fields }),
       onHead: (code, fields) => {
         status = code;
@@ -139,7 +139,7 @@ export class WireClient {
   }
 }
 
-function endsWell(reader: AnswerReader): boolean {
+function endsWell(reader: ResponseReader): boolean {
   try {
     reader.end();
     return true;

@@ -21,7 +21,7 @@ export interface LoggedRequest extends LoggedClient {
   readonly received?: string;
 }
 
-export class NodeExchangeLog extends ExchangeLog {
+export class ListenerExchangeLog extends ExchangeLog {
   readonly id: string;
   readonly #socket: Socket;
   readonly #request: IncomingMessage | undefined;

@@ -8,7 +8,7 @@ import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import type { ErrorContent } from "../../exchange/response.ts";
 import { ContentPace } from "../content-pace.ts";
 import type { ServerTimeouts } from "../server-options.ts";
-import type { NodeExchangeLog } from "./listener-exchange-log.ts";
+import type { ListenerExchangeLog } from "./listener-exchange-log.ts";
 import { writeRefusal } from "./parser-error.ts";
 
 /** Its connection, which may have to be kept for a while. */
@@ -32,7 +32,7 @@ export class ListenerExchange {
   running: Promise<unknown> | undefined;
   readonly startedAt = performance.now();
   /** Undefined where the access log is off. */
-  readonly log: NodeExchangeLog | undefined;
+  readonly log: ListenerExchangeLog | undefined;
   /** Whoever watches requests is told of its end. */
   onOver: (() => void) | undefined;
   /** Of the process; 0 where the access log has named the request. */
@@ -51,7 +51,7 @@ export class ListenerExchange {
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    log: NodeExchangeLog | undefined,
+    log: ListenerExchangeLog | undefined,
     timeouts: ServerTimeouts,
     now: number,
   ) {

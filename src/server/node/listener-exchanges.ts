@@ -11,7 +11,7 @@ import type { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
 import { ListenerExchange } from "./listener-exchange.ts";
-import type { NodeAccess } from "./node-access-log.ts";
+import type { NodeAccessLog } from "./node-access-log.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
 import type { NodeServerOptions } from "./node-server-options.ts";
 import { brokenOff } from "./parser-error.ts";
@@ -22,7 +22,7 @@ export class ListenerExchanges {
   readonly handlers = new RunningHandlers();
   readonly #options: NodeServerOptions;
   readonly #connections: ListenerConnections;
-  readonly #access: NodeAccess | undefined;
+  readonly #access: NodeAccessLog | undefined;
   readonly #clock: TickClock;
   readonly #onFailedConnection: (connection: ListenerConnection) => void;
   readonly #exchanges = new Set<ListenerExchange>();
@@ -35,7 +35,7 @@ export class ListenerExchanges {
   constructor(
     options: NodeServerOptions,
     connections: ListenerConnections,
-    access: NodeAccess | undefined,
+    access: NodeAccessLog | undefined,
     clock: TickClock,
     onFailedConnection: (connection: ListenerConnection) => void,
   ) {

@@ -13,13 +13,13 @@ import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import type { Endpoint } from "../../gateway/types.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
-import { NodeExchangeLog } from "./listener-exchange-log.ts";
+import { ListenerExchangeLog } from "./listener-exchange-log.ts";
 import { isEarlyEnd, isReset, type ParserError, statusOf } from "./parser-error.ts";
 
 /** What the requests of a connection are when it fails. */
 export interface Failure {
   /** The one whose content was still coming. */
-  readonly exchange: NodeExchangeLog | undefined;
+  readonly exchange: ListenerExchangeLog | undefined;
   /** Whether it is another one, of which something has come. */
   readonly asked: boolean;
   /** Whether nothing else can be in the bytes that came last: an earlier request's content is nobody's to read. */
@@ -35,13 +35,13 @@ interface Client {
   readonly clients: ForwardedClients | undefined;
 }
 
-export class NodeAccess {
+export class NodeAccessLog {
   readonly #log: AccessLog;
   readonly #rules: ProxyRules | undefined;
   readonly #clients: ForwardedClients | undefined;
   readonly #connected = new WeakMap<Socket, Client>();
   /** Requests to change protocols that the app has not answered yet. */
-  readonly #upgrading = new Set<NodeExchangeLog>();
+  readonly #upgrading = new Set<ListenerExchangeLog>();
 
   constructor(log: AccessLog, rules: ProxyRules | undefined) {
     this.#log = log;
@@ -61,14 +61,20 @@ export class NodeAccess {
   }
 
   /** A request has come. */
-  begin(request: IncomingMessage, response?: ServerResponse): NodeExchangeLog {
+  begin(request: IncomingMessage, response?: ServerResponse): ListenerExchangeLog {
     const { socket } = request;
     const client = this.#clientOf(socket);
     const trusted = client.clients === undefined ? undefined : this.#rules;
     const id =
       (trusted && forwardedId(request.headers["x-request-id"] as string | undefined, trusted)) ??
       requestId(nextRequestNumber());
-    return new NodeExchangeLog(this.#log, { ...client, socket, id, request, ...(response && { response }) });
+    return new ListenerExchangeLog(this.#log, {
+      ...client,
+      socket,
+      id,
+      request,
+      ...(response && { response }),
+    });
   }
 
   /** The app is given the bare connection of a request. */
@@ -93,7 +99,7 @@ export class NodeAccess {
       exchange.because(end, status);
     } else if (asked) {
       const received = alone ? (error.rawPacket?.toString("latin1", 0, SHOWN_MAX) ?? "") : "";
-      const log = new NodeExchangeLog(this.#log, {
+      const log = new ListenerExchangeLog(this.#log, {
         ...this.#clientOf(socket),
         socket,
         id: requestId(nextRequestNumber()),

@@ -4,7 +4,7 @@ import type { TickClock } from "../tick-clock.ts";
 import type { ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
 import type { ListenerExchanges } from "./listener-exchanges.ts";
-import type { NodeAccess } from "./node-access-log.ts";
+import type { NodeAccessLog } from "./node-access-log.ts";
 import type { NodeServerOptions } from "./node-server-options.ts";
 import {
   contentError,
@@ -20,14 +20,14 @@ export class ParserFailures {
   readonly #options: NodeServerOptions;
   readonly #connections: ListenerConnections;
   readonly #exchanges: ListenerExchanges;
-  readonly #access: NodeAccess | undefined;
+  readonly #access: NodeAccessLog | undefined;
   readonly #clock: TickClock;
 
   constructor(
     options: NodeServerOptions,
     connections: ListenerConnections,
     exchanges: ListenerExchanges,
-    access: NodeAccess | undefined,
+    access: NodeAccessLog | undefined,
     clock: TickClock,
   ) {
     this.#options = options;

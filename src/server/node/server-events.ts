@@ -11,7 +11,7 @@ import { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import { ListenerConnections } from "./listener-connections.ts";
 import { ListenerExchanges } from "./listener-exchanges.ts";
-import { NodeAccess } from "./node-access-log.ts";
+import { NodeAccessLog } from "./node-access-log.ts";
 import type { NodeServerOptions } from "./node-server-options.ts";
 import { headsFull, headTimeout, type ParserError } from "./parser-error.ts";
 import { ParserFailures } from "./parser-failures.ts";
@@ -23,7 +23,7 @@ export class ServerEvents {
   readonly #options: NodeServerOptions;
   readonly #clock: TickClock;
   /** Undefined if the access log is off. */
-  readonly #access: NodeAccess | undefined;
+  readonly #access: NodeAccessLog | undefined;
   readonly #upgrades: Upgrades;
   readonly #failures: ParserFailures;
   readonly #peers = new PeerWatch();
@@ -34,7 +34,7 @@ export class ServerEvents {
     this.#options = options;
     const { accessLog, proxyRules, timeouts } = options;
     const { header, body, bodyTotal, request } = timeouts;
-    this.#access = accessLog && new NodeAccess(accessLog, proxyRules);
+    this.#access = accessLog && new NodeAccessLog(accessLog, proxyRules);
     this.#clock = new TickClock([header, body, bodyTotal, request], (now) => this.#checkOverdue(now));
     this.connections = new ListenerConnections(timeouts, limiter, this.#clock, {
       onClose: (connection) => this.#connectionClosed(connection),

@@ -5,7 +5,7 @@ import { requestScope } from "../../exchange/scope.ts";
 import type { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
-import type { NodeAccess } from "./node-access-log.ts";
+import type { NodeAccessLog } from "./node-access-log.ts";
 import { refusalOf, upgradeRefusalOf } from "./node-limits.ts";
 import type { NodeServerOptions, UpgradeListener } from "./node-server-options.ts";
 import { writeRefusal } from "./parser-error.ts";
@@ -13,7 +13,7 @@ import { writeRefusal } from "./parser-error.ts";
 export class Upgrades {
   readonly #options: NodeServerOptions;
   readonly #connections: ListenerConnections;
-  readonly #access: NodeAccess | undefined;
+  readonly #access: NodeAccessLog | undefined;
   readonly #clock: TickClock;
   /** How many open connections the app has been given. */
   #open = 0;
@@ -21,7 +21,7 @@ export class Upgrades {
   constructor(
     options: NodeServerOptions,
     connections: ListenerConnections,
-    access: NodeAccess | undefined,
+    access: NodeAccessLog | undefined,
     clock: TickClock,
   ) {
     this.#options = options;

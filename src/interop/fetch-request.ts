@@ -6,7 +6,7 @@
  */
 import { HttpError } from "../errors.ts";
 import type { GatewayRequest } from "../gateway/types.ts";
-import { forwardMembers } from "./forwarded-members.ts";
+import { forwardMembers } from "./delegated-members.ts";
 import { requestUrl } from "./request-url.ts";
 
 /** Methods that the fetch standard forbids in a `Request`, in any case. */

@@ -8,7 +8,7 @@
 import * as workers from "node:worker_threads";
 import { fieldPairs } from "../gateway/fields.ts";
 import { forbidsContent, isFinalStatus } from "../gateway/statuses.ts";
-import { forwardMembers } from "./forwarded-members.ts";
+import { forwardMembers } from "./delegated-members.ts";
 import { watchFetchedContent } from "./upstream-response.ts";
 
 /** The status, fields and text to send. */

@@ -1,6 +1,6 @@
 /** Kinds of network settings: addresses, peers, and URL paths. */
 import * as v from "valibot";
-import { FORWARDED_FIELDS, type ForwardedField, parsePeerRange, rootPathOf } from "../gateway/proxies.ts";
+import { FORWARDED_FIELDS, type ForwardedField, parsePeerRange, parseRootPath } from "../gateway/proxies.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import { complaint, type Kind, kind, read } from "./kind.ts";
 
@@ -104,7 +104,7 @@ export const rootPath: Kind<string> = kind({
   schema: v.pipe(
     v.string(NO_ROOT),
     read((written) => {
-      const path = rootPathOf(written);
+      const path = parseRootPath(written);
       if (path === undefined) throw new Error(NO_ROOT({ input: written }));
       return path;
     }),

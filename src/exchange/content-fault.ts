@@ -46,7 +46,7 @@ export function respondToFault(
 }
 
 /** Attributes an app's error to the fault of the content: returns the fault, with the app's message unless caused by it. */
-export function faultOf(error: Error, fault: BodyError): BodyError {
+export function attributeToFault(error: Error, fault: BodyError): BodyError {
   if (isCausedBy(error, fault)) return fault;
   const made = `${error.name}: ${error.message}`.split("\n", 1)[0];
   return new BodyError(fault.status, `${fault.message} (the app: ${made})`, { cause: fault.cause });

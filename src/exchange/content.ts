@@ -18,7 +18,7 @@ export function isPiece(chunk: unknown): chunk is string | Uint8Array {
   return typeof chunk === "string" || chunk instanceof Uint8Array;
 }
 
-export function notPiece(chunk: unknown): GatewayError {
+export function pieceError(chunk: unknown): GatewayError {
   return new GatewayError(
     clause.content,
     `a piece of content must be a string or bytes, not ${typeof chunk}`,
@@ -111,8 +111,8 @@ export async function openFile(body: FileBody): Promise<OpenFile> {
     if (!stats.isFile()) throw new GatewayError(clause.content, `${String(body.file)} is not a regular file`);
     const offset = body.offset ?? 0;
     const length = body.length ?? stats.size - offset;
-    const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length);
-    if (!whole || offset < 0 || length < 0 || offset + length > stats.size) {
+    const areIntegers = Number.isSafeInteger(offset) && Number.isSafeInteger(length);
+    if (!areIntegers || offset < 0 || length < 0 || offset + length > stats.size) {
       throw new GatewayError(
         clause.content,
         `the file has ${stats.size} bytes, too few for ${length} at offset ${offset}`,

@@ -1,46 +1,46 @@
-/** The ends of a connection, as apps see them. */
+/** The endpoints of a connection, as apps see them. */
 import { isIPv6 } from "node:net";
 import type { Endpoint } from "../gateway/types.ts";
 
-/** An end of a Unix socket, which has no address. */
-export const UNIX_END: Endpoint = Object.freeze({ family: "unix", address: "", port: 0 });
-/** An end of a TCP connection that closed before its address was read. It must not be taken for a Unix socket. */
-const GONE_END: Endpoint = Object.freeze({ family: "ipv4", address: "", port: 0 });
+/** An endpoint of a Unix socket, which has no address. */
+export const UNIX_ENDPOINT: Endpoint = Object.freeze({ family: "unix", address: "", port: 0 });
+/** An endpoint of a TCP connection that closed before its address was read. It must not be taken for a Unix socket. */
+const CLOSED_ENDPOINT: Endpoint = Object.freeze({ family: "ipv4", address: "", port: 0 });
 
 /** The address properties of a socket. */
-interface Ends {
+interface SocketAddresses {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
   readonly localAddress?: string | undefined;
   readonly localPort?: number | undefined;
 }
 
-/** The ends of one connection, looked up on first access because each costs a system call. */
-export class ConnectionEnds {
-  readonly #socket: Ends;
-  readonly #unix: boolean;
+/** The endpoints of one connection, looked up on first access because each costs a system call. */
+export class ConnectionEndpoints {
+  readonly #socket: SocketAddresses;
+  readonly #isUnix: boolean;
   #peer: Endpoint | undefined;
   #local: Endpoint | undefined;
 
-  /** @param unix whether it is a Unix socket, which a closed socket no longer shows */
-  constructor(socket: Ends, unix: boolean) {
+  /** @param isUnix a closed socket no longer shows whether it is a Unix socket */
+  constructor(socket: SocketAddresses, isUnix: boolean) {
     this.#socket = socket;
-    this.#unix = unix;
+    this.#isUnix = isUnix;
   }
 
   get peer(): Endpoint {
-    this.#peer ??= this.#end(this.#socket.remoteAddress, this.#socket.remotePort);
+    this.#peer ??= this.#endpoint(this.#socket.remoteAddress, this.#socket.remotePort);
     return this.#peer;
   }
 
   get local(): Endpoint {
-    this.#local ??= this.#end(this.#socket.localAddress, this.#socket.localPort);
+    this.#local ??= this.#endpoint(this.#socket.localAddress, this.#socket.localPort);
     return this.#local;
   }
 
-  #end(address: string | undefined, port: number | undefined): Endpoint {
-    if (this.#unix) return UNIX_END;
-    return address === undefined || port === undefined ? GONE_END : endpoint(address, port);
+  #endpoint(address: string | undefined, port: number | undefined): Endpoint {
+    if (this.#isUnix) return UNIX_ENDPOINT;
+    return address === undefined || port === undefined ? CLOSED_ENDPOINT : endpoint(address, port);
   }
 }
 

@@ -7,13 +7,13 @@ const COMMA = 0x2c;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Returns up to `most` elements from the end of a comma-separated list, the last one first. Skips empty elements. */
-export function lastElements(list: string, most: number): string[] {
+/** Returns up to `limit` elements from the end of a comma-separated list, the last one first. Skips empty elements. */
+export function lastElements(list: string, limit: number): string[] {
   const elements: string[] = [];
   let end = list.length;
-  while (end >= 0 && elements.length < most) {
+  while (end >= 0 && elements.length < limit) {
     const comma = end === 0 ? -1 : list.lastIndexOf(",", end - 1);
-    const element = withoutBlanks(list, comma + 1, end);
+    const element = trimBlanks(list, comma + 1, end);
     if (element !== "") elements.push(element);
     end = comma;
   }
@@ -21,17 +21,17 @@ export function lastElements(list: string, most: number): string[] {
 }
 
 /** Like `lastElements`, for elements that may contain quoted commas (RFC 7239 section 4). */
-export function lastQuotableElements(list: string, most: number): string[] {
+export function lastQuotableElements(list: string, limit: number): string[] {
   const elements: string[] = [];
   let end = list.length;
   let quoted = false;
-  for (let at = end - 1; at >= -1 && elements.length < most; at -= 1) {
+  for (let at = end - 1; at >= -1 && elements.length < limit; at -= 1) {
     const code = at === -1 ? COMMA : list.charCodeAt(at);
     if (code === QUOTE) {
       if (!quoted) quoted = true;
       else if (!isEscaped(list, at)) quoted = false;
     } else if (code === COMMA && (!quoted || at === -1)) {
-      const element = withoutBlanks(list, at + 1, end);
+      const element = trimBlanks(list, at + 1, end);
       if (element !== "") elements.push(element);
       end = at;
     }
@@ -40,7 +40,7 @@ export function lastQuotableElements(list: string, most: number): string[] {
 }
 
 /** A part of a list without surrounding SP and HTAB. trim() would remove other characters too. */
-function withoutBlanks(list: string, from: number, to: number): string {
+function trimBlanks(list: string, from: number, to: number): string {
   let first = from;
   let last = to;
   while (first < last && isBlank(list.charCodeAt(first))) first += 1;
@@ -70,7 +70,7 @@ export interface ForwardedElement {
 const PAIR = /[\t ]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^\t ",;]+))[\t ]*(?:;|$)/y;
 
 /** Parses an element of Forwarded; undefined if it is malformed or repeats a parameter. */
-export function forwardedElement(text: string): ForwardedElement | undefined {
+export function parseForwardedElement(text: string): ForwardedElement | undefined {
   const element: { [name: string]: string } = Object.create(null);
   PAIR.lastIndex = 0;
   while (PAIR.lastIndex < text.length) {

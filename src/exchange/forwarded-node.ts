@@ -1,7 +1,7 @@
 /** Parses node identifiers in forwarded fields (RFC 7239 section 6, and the forms common in X-Forwarded-For). */
 import { isIPv4, isIPv6, SocketAddress } from "node:net";
 import type { Endpoint } from "../gateway/types.ts";
-import { endpoint, UNIX_END } from "./endpoint.ts";
+import { endpoint, UNIX_ENDPOINT } from "./endpoint.ts";
 
 const PORT = "(?::(\\d{1,5}|_[A-Za-z0-9._-]+))?";
 const IPV4 = new RegExp(`^(\\d[\\d.]{6,14})${PORT}$`);
@@ -14,13 +14,13 @@ const BARE_IPV6 = /^[\dA-Fa-f:.]{2,45}$/;
  *
  * @returns undefined for anything else: malformed text, `unknown` and obfuscated identifiers (`_gazonk`)
  */
-export function forwardedNode(text: string): Endpoint | undefined {
+export function parseForwardedNode(text: string): Endpoint | undefined {
   const ipv4 = IPV4.exec(text);
   if (ipv4 !== null) return isIPv4(ipv4[1] as string) ? withPort(ipv4[1] as string, ipv4[2]) : undefined;
   const bracketed = BRACKETED.exec(text);
   if (bracketed !== null) return ipv6(bracketed[1] as string, bracketed[2]);
   if (BARE_IPV6.test(text)) return ipv6(text, undefined);
-  return text === "unix:" ? UNIX_END : undefined;
+  return text === "unix:" ? UNIX_ENDPOINT : undefined;
 }
 
 function ipv6(text: string, port: string | undefined): Endpoint | undefined {

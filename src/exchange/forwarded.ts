@@ -4,15 +4,15 @@
  * first untrusted address or malformed element; nothing further left is read.
  */
 import { isHost } from "../gateway/host.ts";
-import { rootPathOf } from "../gateway/proxies.ts";
+import { parseRootPath } from "../gateway/proxies.ts";
 import type { Endpoint, Fields } from "../gateway/types.ts";
 import {
   type ForwardedElement,
-  forwardedElement,
   lastElements,
   lastQuotableElements,
+  parseForwardedElement,
 } from "./forwarded-list.ts";
-import { forwardedNode } from "./forwarded-node.ts";
+import { parseForwardedNode } from "./forwarded-node.ts";
 import type { ProxyRules } from "./proxy-rules.ts";
 
 /** What the proxies forward about a request; members they do not forward are absent. */
@@ -41,7 +41,7 @@ const CASE_BIT = 0x20;
  * Whether the raw names and values may include a forwarded field; if not, nothing needs to be parsed. It checks only
  * the first letter and length, which costs next to nothing. A false positive does no harm.
  */
-export function namesForwarded(raw: readonly string[]): boolean {
+export function mayHaveForwardedFields(raw: readonly string[]): boolean {
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
     const { length } = name;
@@ -68,15 +68,15 @@ export function readForwarded(fields: Fields, peer: Endpoint, rules: ProxyRules)
   const standard = read("forwarded");
   const prefix = read("x-forwarded-prefix");
   if (standard !== undefined && X_FIELDS.every((field) => read(field) === undefined)) {
-    const { hops, ...said } = walkForwarded(standard, peer, rules);
-    return { ...said, rootPath: joinedPrefix(prefix, hops) };
+    const { hops, ...described } = walkForwarded(standard, peer, rules);
+    return { ...described, rootPath: joinedPrefix(prefix, hops) };
   }
   const { remote, hops } = walkFor(read("x-forwarded-for"), peer, rules);
   return {
     remote,
-    scheme: outermost(read("x-forwarded-proto"), hops, schemeOf),
-    host: outermost(read("x-forwarded-host"), hops, hostOf),
-    port: outermost(read("x-forwarded-port"), hops, portOf),
+    scheme: outermostValue(read("x-forwarded-proto"), hops, parseScheme),
+    host: outermostValue(read("x-forwarded-host"), hops, parseHost),
+    port: outermostValue(read("x-forwarded-port"), hops, parsePort),
     rootPath: joinedPrefix(prefix, hops),
   };
 }
@@ -99,7 +99,7 @@ function walkFor(
   let remote = peer;
   let hops = 0;
   for (const element of list === undefined ? [] : lastElements(list, MAX_HOPS)) {
-    const node = forwardedNode(element);
+    const node = parseForwardedNode(element);
     if (node === undefined) break;
     remote = node;
     hops += 1;
@@ -109,16 +109,16 @@ function walkFor(
 }
 
 /** The value from the outermost trusted proxy. The list may have fewer elements, as not all proxies append. */
-function outermost<T>(
+function outermostValue<T>(
   list: string | undefined,
   hops: number,
   read: (text: string) => T | undefined,
 ): T | undefined {
   let value: T | undefined;
   for (const element of list === undefined ? [] : lastElements(list, hops)) {
-    const said = read(element);
-    if (said === undefined) break;
-    value = said;
+    const next = read(element);
+    if (next === undefined) break;
+    value = next;
   }
   return value;
 }
@@ -128,7 +128,7 @@ function joinedPrefix(list: string | undefined, hops: number): string | undefine
   if (list === undefined) return undefined;
   let joined: string | undefined;
   for (const element of lastElements(list, hops)) {
-    const prefix = rootPathOf(element);
+    const prefix = parseRootPath(element);
     if (prefix === undefined) break;
     joined = prefix + (joined ?? "");
   }
@@ -136,31 +136,31 @@ function joinedPrefix(list: string | undefined, hops: number): string | undefine
 }
 
 function walkForwarded(list: string, peer: Endpoint, rules: ProxyRules): Forwarded & { hops: number } {
-  const said: { remote: Endpoint; scheme?: "http" | "https"; host?: string } = { remote: peer };
+  const result: { remote: Endpoint; scheme?: "http" | "https"; host?: string } = { remote: peer };
   let hops = 0;
   for (const text of lastQuotableElements(list, MAX_HOPS)) {
-    const element = forwardedElement(text);
-    if (element === undefined || !readSchemeAndHost(element, said)) break;
+    const element = parseForwardedElement(text);
+    if (element === undefined || !readSchemeAndHost(element, result)) break;
     hops += 1;
-    const node = element.for === undefined ? undefined : forwardedNode(element.for);
+    const node = element.for === undefined ? undefined : parseForwardedNode(element.for);
     if (node === undefined) break;
-    said.remote = node;
+    result.remote = node;
     if (!rules.trusts(node)) break;
   }
-  return { ...said, hops: Math.max(1, hops) };
+  return { ...result, hops: Math.max(1, hops) };
 }
 
-/** Copies an element's scheme and host to `said`; false, without any change, if one of them is malformed. */
+/** Copies an element's scheme and host to `result`; false, without any change, if one of them is malformed. */
 function readSchemeAndHost(
   { proto, host }: ForwardedElement,
-  said: { scheme?: "http" | "https"; host?: string },
+  result: { scheme?: "http" | "https"; host?: string },
 ): boolean {
-  const scheme = proto === undefined ? undefined : schemeOf(proto);
-  const authority = host === undefined ? undefined : hostOf(host);
+  const scheme = proto === undefined ? undefined : parseScheme(proto);
+  const authority = host === undefined ? undefined : parseHost(host);
   if ((proto !== undefined && scheme === undefined) || (host !== undefined && authority === undefined))
     return false;
-  if (scheme !== undefined) said.scheme = scheme;
-  if (authority !== undefined) said.host = authority;
+  if (scheme !== undefined) result.scheme = scheme;
+  if (authority !== undefined) result.host = authority;
   return true;
 }
 
@@ -171,21 +171,21 @@ const SCHEMES: { readonly [name: string]: "http" | "https" } = Object.assign(Obj
   wss: "https",
 });
 
-function schemeOf(text: string): "http" | "https" | undefined {
+function parseScheme(text: string): "http" | "https" | undefined {
   return SCHEMES[text.toLowerCase()];
 }
 
-function hostOf(text: string): string | undefined {
+function parseHost(text: string): string | undefined {
   return text !== "" && text[0] !== ":" && isHost(text) ? text : undefined;
 }
 
-function portOf(text: string): string | undefined {
+function parsePort(text: string): string | undefined {
   return /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65535 ? text : undefined;
 }
 
 const DEFAULT_PORTS = { http: "80", https: "443" };
 
-/** An authority with the port that the client asked, where it names none and the port is not that of the scheme. */
+/** Adds the port that the client used to a host without one, unless it is the default port of the scheme. */
 export function hostWithPort(host: string, port: string | undefined, scheme: "http" | "https"): string {
   if (port === undefined || host === "" || port === DEFAULT_PORTS[scheme] || /:\d*$/.test(host)) return host;
   return `${host}:${port}`;

@@ -59,7 +59,7 @@ class Pieces {
     this.#latestSize = 0;
   }
 
-  whole(): Uint8Array {
+  join(): Uint8Array {
     const pieces = [...this.#kept, ...this.#latest];
     if (pieces.length === 1) return pieces[0] as Uint8Array;
     return this.size === 0 ? EMPTY : Buffer.concat(pieces, this.size);
@@ -178,7 +178,7 @@ export class MessageBody implements RequestBody {
     const collected = new Pieces();
     for (;;) {
       const next = await this.#next();
-      if (next.done === true) return collected.whole();
+      if (next.done === true) return collected.join();
       collected.add(next.value);
       if (collected.size > limit) throw this.#tooLarge(limit);
     }

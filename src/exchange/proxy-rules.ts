@@ -12,8 +12,8 @@ const mapped = new BlockList();
 mapped.addSubnet("::ffff:0:0", MAPPED_BITS, "ipv6");
 
 export class ProxyRules {
-  #everybody = false;
-  #unix = false;
+  #trustsAny = false;
+  #trustsUnix = false;
   readonly #ipv4 = new BlockList();
   readonly #ipv6 = new BlockList();
   readonly #fields: ReadonlySet<ForwardedField>;
@@ -29,8 +29,8 @@ export class ProxyRules {
   }
 
   #add(range: PeerRange): void {
-    if (range.kind === "everybody") this.#everybody = true;
-    else if (range.kind === "unix") this.#unix = true;
+    if (range.kind === "any") this.#trustsAny = true;
+    else if (range.kind === "unix") this.#trustsUnix = true;
     else {
       const { address, bits, family } = range;
       const isIPv4 = family === "ipv4" || (bits >= MAPPED_BITS && mapped.check(address, "ipv6"));
@@ -40,8 +40,8 @@ export class ProxyRules {
 
   /** Whether the forwarded fields of this peer are trusted. */
   trusts({ family, address }: Endpoint): boolean {
-    if (this.#everybody) return true;
-    if (family === "unix") return this.#unix;
+    if (this.#trustsAny) return true;
+    if (family === "unix") return this.#trustsUnix;
     // The address is empty if the connection closed before it was read.
     return address !== "" && (family === "ipv4" ? this.#ipv4 : this.#ipv6).check(address, family);
   }

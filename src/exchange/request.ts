@@ -7,7 +7,13 @@ import { GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { joinFields } from "../gateway/fields.ts";
 import type { Endpoint, Fields, GatewayRequest, WorkerInfo } from "../gateway/types.ts";
-import { type Forwarded, forwardedId, hostWithPort, namesForwarded, readForwarded } from "./forwarded.ts";
+import {
+  type Forwarded,
+  forwardedId,
+  hostWithPort,
+  mayHaveForwardedFields,
+  readForwarded,
+} from "./forwarded.ts";
 import { MessageBody } from "./message-body.ts";
 import type { ProxyRules } from "./proxy-rules.ts";
 import { nextRequestNumber, requestId } from "./request-id.ts";
@@ -39,7 +45,7 @@ export interface ExchangeContext {
 }
 
 /** Restarts the timeout of a request, in milliseconds. */
-export type RequestClock = (milliseconds: number) => void;
+export type RestartTimeout = (milliseconds: number) => void;
 
 const ID_FIELD = "x-request-id";
 const ABSOLUTE_FORM = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?]*)/;
@@ -62,7 +68,7 @@ export class ExchangeRequest implements GatewayRequest {
   /** Aborts the signal in the async scope in which the app read it, so that its listeners run there. */
   #abortSignal: ((reason: Error) => void) | undefined;
   #abortReason: Error | undefined;
-  readonly #clock: RequestClock | undefined;
+  readonly #clock: RestartTimeout | undefined;
 
   /**
    * @param body undefined for a request without content
@@ -72,7 +78,7 @@ export class ExchangeRequest implements GatewayRequest {
     head: ExchangeHead,
     context: ExchangeContext,
     body: MessageBody | undefined,
-    clock?: RequestClock,
+    clock?: RestartTimeout,
   ) {
     this.method = head.method;
     this.target = head.target;
@@ -138,7 +144,7 @@ export class ExchangeRequest implements GatewayRequest {
     if (this.#forwarded !== undefined) return this.#forwarded;
     const { proxyRules, peer } = this.#context;
     if (proxyRules !== undefined)
-      this.#forwarded = namesForwarded(this.#head.rawHeaders)
+      this.#forwarded = mayHaveForwardedFields(this.#head.rawHeaders)
         ? readForwarded(this.headers, peer, proxyRules)
         : { remote: peer };
     return this.#forwarded;

@@ -7,7 +7,7 @@ import { GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { forbidsContent } from "../gateway/statuses.ts";
 import type { HeadersInput, ResponseWriter } from "../gateway/types.ts";
-import { type ContentSource, isPiece, notPiece } from "./content.ts";
+import { type ContentSource, isPiece, pieceError } from "./content.ts";
 import { lengthMismatch, trailerFields } from "./response-rules.ts";
 import type { Transport } from "./transport.ts";
 
@@ -69,7 +69,7 @@ export class ResponseStream {
   /** Sends a piece of content; false if the caller should await `whenWritable`. */
   send(chunk: string | Uint8Array): boolean {
     if (!this.#takesContent("write")) return true;
-    if (!isPiece(chunk)) this.#failAndThrow(notPiece(chunk));
+    if (!isPiece(chunk)) this.#failAndThrow(pieceError(chunk));
     this.sendHead();
     if (this.#transport.headOnly) return true;
     const size = typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length;
@@ -88,7 +88,7 @@ export class ResponseStream {
   end(last?: string | Uint8Array | null, trailers?: HeadersInput): void {
     if (!this.#takesContent("end")) return;
     const sentTrailers = this.#checkTrailers(trailers);
-    if (last !== undefined && last !== null && !isPiece(last)) this.#failAndThrow(notPiece(last));
+    if (last !== undefined && last !== null && !isPiece(last)) this.#failAndThrow(pieceError(last));
     const fields = this.#fields;
     if (fields !== undefined && sentTrailers.length === 0) {
       this.#fields = undefined;
@@ -131,7 +131,7 @@ export class ResponseStream {
     next ??= await first;
     while (next.done !== true && !this.#response.complete) {
       const chunk = next.value;
-      if (!isPiece(chunk)) throw notPiece(chunk);
+      if (!isPiece(chunk)) throw pieceError(chunk);
       if (!this.send(chunk)) await this.whenWritable();
       next = await source.next();
     }

@@ -17,7 +17,7 @@ import { rawFields } from "../gateway/fields.ts";
 import { forbidsContent, isFinalStatus, isInformationalStatus, REASONS } from "../gateway/statuses.ts";
 import type { FileBody, HeadersInput, ResponseBody, ResponseWriter } from "../gateway/types.ts";
 import { contentSource, discardContent, isFileBody, openFile } from "./content.ts";
-import { faultOf } from "./content-fault.ts";
+import { attributeToFault } from "./content-fault.ts";
 import { type BoundRespond, bindRespond } from "./respond.ts";
 import {
   contentLengthFor,
@@ -258,7 +258,7 @@ export class ExchangeResponse {
    */
   fail(cause: unknown): void {
     const thrown = thrownError(cause);
-    const error = this.fault === undefined ? thrown : faultOf(thrown, this.fault);
+    const error = this.fault === undefined ? thrown : attributeToFault(thrown, this.fault);
     if (this.complete) {
       if (this.#phase === "complete" || this.#phase === "upgraded") this.#onError(error, true);
       return;

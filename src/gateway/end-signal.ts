@@ -14,14 +14,14 @@ export function endSignal(request: GatewayRequest, respond: Respond): AbortSigna
   const aborted = sources.find((source) => source.aborted);
   if (aborted !== undefined) return AbortSignal.abort(aborted.reason);
   const controller = new AbortController();
-  const letGo = (): void => {
+  const removeListeners = (): void => {
     for (const source of sources) source.removeEventListener("abort", end);
   };
   const end = ({ target }: Event): void => {
-    letGo();
+    removeListeners();
     controller.abort((target as AbortSignal).reason);
   };
   for (const source of sources) source.addEventListener("abort", end);
-  respond.finished().then(letGo, letGo);
+  respond.finished().then(removeListeners, removeListeners);
   return controller.signal;
 }

@@ -22,7 +22,7 @@ export const LOCAL_PEERS: readonly string[] = ["127.0.0.0/8", "::1", "unix"];
 
 /** Peers to trust: all, those on a Unix socket, or a range of addresses. */
 export type PeerRange =
-  | { readonly kind: "everybody" }
+  | { readonly kind: "any" }
   | { readonly kind: "unix" }
   | {
       readonly kind: "addresses";
@@ -37,18 +37,18 @@ export type PeerRange =
  * @throws Error with the reason
  */
 export function parsePeerRange(text: string): PeerRange {
-  if (text === "*") return { kind: "everybody" };
+  if (text === "*") return { kind: "any" };
   if (text === "unix") return { kind: "unix" };
   const [address = "", prefix] = text.split("/", 2);
   const version = text.includes("%") ? 0 : isIP(address);
   if (version === 0) {
     throw new Error(`"${text}" is not an address: use 10.0.0.1, 10.0.0.0/8, 2001:db8::/32, unix or *`);
   }
-  const most = version === 4 ? 32 : 128;
-  const bits = prefix === undefined ? most : Number(prefix);
-  const whole = text.split("/").length <= 2 && /^\d*$/.test(prefix ?? "") && prefix !== "";
-  if (!whole || bits > most)
-    throw new Error(`"${text}": the prefix length after the / must be a number from 0 to ${most}`);
+  const maxBits = version === 4 ? 32 : 128;
+  const bits = prefix === undefined ? maxBits : Number(prefix);
+  const isNumber = text.split("/").length <= 2 && /^\d*$/.test(prefix ?? "") && prefix !== "";
+  if (!isNumber || bits > maxBits)
+    throw new Error(`"${text}": the prefix length after the / must be a number from 0 to ${maxBits}`);
   return { kind: "addresses", family: version === 4 ? "ipv4" : "ipv6", address, bits };
 }
 
@@ -60,7 +60,7 @@ const DOTS = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
  * Normalises a mount path to the form of `request.rootPath`: no trailing slash, "" for `/`. Returns undefined
  * for a malformed or ambiguous path such as `//host` or `/a/../b`.
  */
-export function rootPathOf(text: string): string | undefined {
+export function parseRootPath(text: string): string | undefined {
   const path = text.endsWith("/") ? text.slice(0, -1) : text;
   return ROOT_PATH.test(path) && !DOTS.test(path) ? path : undefined;
 }

@@ -17,6 +17,6 @@ export function currentWorker(): WorkerInfo | undefined {
 }
 
 /** Sets the current worker. Call before the app is loaded. */
-export function becomeWorker(worker: WorkerInfo): void {
+export function setCurrentWorker(worker: WorkerInfo): void {
   (globalThis as Holder)[KEY] = worker;
 }

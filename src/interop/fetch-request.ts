@@ -6,7 +6,7 @@
  */
 import { HttpError } from "../errors.ts";
 import type { GatewayRequest } from "../gateway/types.ts";
-import { forwardMembers } from "./delegated-members.ts";
+import { delegateMembers } from "./delegated-members.ts";
 import { requestUrl } from "./request-url.ts";
 
 /** Methods that the fetch standard forbids in a `Request`, in any case. */
@@ -81,7 +81,7 @@ let lazyWorks: boolean | undefined;
 
 /** Prepares the class and tests whether Node accepts a lazy request as a `Request`. */
 function prepareLazyRequest(): boolean {
-  forwardMembers(LazyRequest.prototype, Request.prototype, LazyRequest.real);
+  delegateMembers(LazyRequest.prototype, Request.prototype, LazyRequest.real);
   for (const symbol of Object.getOwnPropertySymbols(new Request("http://localhost/"))) {
     Object.defineProperty(LazyRequest.prototype, symbol, {
       get(this: LazyRequest) {

@@ -23,7 +23,7 @@ export class IterableSource implements BodySource {
   readonly #pieces: Pieces;
   readonly #options: SourceOptions;
   #paused = false;
-  #room: (() => void) | undefined;
+  #resumeSending: (() => void) | undefined;
 
   constructor(content: RequestContent, options: SourceOptions) {
     this.#pieces = typeof content === "string" || content instanceof Uint8Array ? [content] : content;
@@ -61,7 +61,7 @@ export class IterableSource implements BodySource {
 
   #resumed(): Promise<void> {
     return new Promise((resolve) => {
-      this.#room = resolve;
+      this.#resumeSending = resolve;
     });
   }
 
@@ -71,7 +71,7 @@ export class IterableSource implements BodySource {
 
   resume(): void {
     this.#paused = false;
-    this.#room?.();
-    this.#room = undefined;
+    this.#resumeSending?.();
+    this.#resumeSending = undefined;
   }
 }

@@ -4,7 +4,7 @@
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
-import { ConnectionEnds } from "../exchange/endpoint.ts";
+import { ConnectionEndpoints } from "../exchange/endpoint.ts";
 import type { HostedConnection } from "./hosted-app.ts";
 
 /** The connection's view of its current exchange. */
@@ -17,7 +17,7 @@ export interface ConnectedExchange {
   gone(): void;
 }
 
-export class NodeConnection extends ConnectionEnds implements HostedConnection {
+export class NodeConnection extends ConnectionEndpoints implements HostedConnection {
   #current: ConnectedExchange | undefined;
   #waiting: (() => ConnectedExchange)[] = [];
   #closing = false;

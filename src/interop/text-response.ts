@@ -8,7 +8,7 @@
 import * as workers from "node:worker_threads";
 import { fieldPairs } from "../gateway/fields.ts";
 import { forbidsContent, isFinalStatus } from "../gateway/statuses.ts";
-import { forwardMembers } from "./delegated-members.ts";
+import { delegateMembers } from "./delegated-members.ts";
 import { watchFetchedContent } from "./upstream-response.ts";
 
 /** The status, fields and text to send. */
@@ -33,7 +33,7 @@ const lengths = new WeakMap<object, number>();
 export function installTextResponse(): void {
   if (installed !== undefined) return;
   RealResponse = globalThis.Response;
-  forwardMembers(TextResponse.prototype, RealResponse.prototype, TextResponse.real);
+  delegateMembers(TextResponse.prototype, RealResponse.prototype, TextResponse.real);
   watchFetchedContent(RealResponse.prototype);
   installed = new Proxy(RealResponse, {
     construct(target, given: unknown[], newTarget) {

@@ -3,7 +3,7 @@ import type { Config } from "../config/settings.ts";
 import { BodyError, ClientGone, ExitCode, FatalError } from "../errors.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { App, WorkerInfo } from "../gateway/types.ts";
-import { becomeWorker } from "../interop/current-worker.ts";
+import { setCurrentWorker } from "../interop/current-worker.ts";
 import type { BootStep } from "../ipc/boot-step.ts";
 import type { Assignment } from "../ipc/messages.ts";
 import { type LoadedApp, type LoadedNodeApp, type LoadOptions, loadApp } from "../loader/load.ts";
@@ -55,7 +55,7 @@ export interface ServingNeeds {
 export async function makeServing(needs: ServingNeeds): Promise<Serving> {
   const { assignment, worker, loadedFiles, onStep } = needs;
   const { settings, placeholderFor } = assignment;
-  becomeWorker(worker);
+  setCurrentWorker(worker);
   if (placeholderFor !== undefined) {
     const { standIn } = await import("./placeholder-app.ts");
     const app = standIn(placeholderFor, settings.showErrors);

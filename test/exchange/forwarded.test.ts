@@ -1,10 +1,19 @@
 /** The walk through what proxies say, and what clients make up before it. Default trust, if a row says no other. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { UNIX_END } from "../../src/exchange/endpoint.ts";
-import { forwardedId, hostWithPort, namesForwarded, readForwarded } from "../../src/exchange/forwarded.ts";
-import { forwardedElement, lastElements, lastQuotableElements } from "../../src/exchange/forwarded-list.ts";
-import { forwardedNode } from "../../src/exchange/forwarded-node.ts";
+import { UNIX_ENDPOINT } from "../../src/exchange/endpoint.ts";
+import {
+  forwardedId,
+  hostWithPort,
+  mayHaveForwardedFields,
+  readForwarded,
+} from "../../src/exchange/forwarded.ts";
+import {
+  lastElements,
+  lastQuotableElements,
+  parseForwardedElement,
+} from "../../src/exchange/forwarded-list.ts";
+import { parseForwardedNode } from "../../src/exchange/forwarded-node.ts";
 import { ProxyRules } from "../../src/exchange/proxy-rules.ts";
 import { joinFields } from "../../src/gateway/fields.ts";
 import { FORWARDED_FIELDS, type ForwardedField, LOCAL_PEERS } from "../../src/gateway/proxies.ts";
@@ -53,7 +62,12 @@ describe("X-Forwarded-For", () => {
   play([
     { what: "nothing is said", fields: [] },
     { what: "one hop", fields: xff("203.0.113.9"), remote: "203.0.113.9" },
-    { what: "one hop, by a Unix socket", fields: xff("203.0.113.9"), peer: UNIX_END, remote: "203.0.113.9" },
+    {
+      what: "one hop, by a Unix socket",
+      fields: xff("203.0.113.9"),
+      peer: UNIX_ENDPOINT,
+      remote: "203.0.113.9",
+    },
     {
       what: "a client that makes up hops",
       fields: xff("6.6.6.6, 7.7.7.7, 203.0.113.9"),
@@ -453,10 +467,10 @@ test("lists are read from their end whatever stands before", () => {
 });
 
 test("elements of Forwarded", () => {
-  assert.deepEqual({ ...forwardedElement('for=a;x="b\\"c";') }, { for: "a", x: 'b"c' });
-  assert.equal(forwardedElement("for=a;FOR=b"), undefined);
-  assert.equal(forwardedElement('for="a'), undefined);
-  assert.deepEqual(forwardedNode("192.0.2.1:80"), { family: "ipv4", address: "192.0.2.1", port: 80 });
+  assert.deepEqual({ ...parseForwardedElement('for=a;x="b\\"c";') }, { for: "a", x: 'b"c' });
+  assert.equal(parseForwardedElement("for=a;FOR=b"), undefined);
+  assert.equal(parseForwardedElement('for="a'), undefined);
+  assert.deepEqual(parseForwardedNode("192.0.2.1:80"), { family: "ipv4", address: "192.0.2.1", port: 80 });
 });
 
 test("a long list costs no more than its length", () => {
@@ -476,9 +490,18 @@ test("a request is read for what proxies say only where a name could be one of t
       field.toUpperCase(),
       field.replaceAll(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase()),
     ])
-      assert.ok(namesForwarded(["Host", "a", name, "b"]), name);
+      assert.ok(mayHaveForwardedFields(["Host", "a", name, "b"]), name);
   }
   assert.ok(
-    !namesForwarded(["Host", "forwarded", "Accept", "x-forwarded-for", "X-Real-IP", "1", "From", "a@b"]),
+    !mayHaveForwardedFields([
+      "Host",
+      "forwarded",
+      "Accept",
+      "x-forwarded-for",
+      "X-Real-IP",
+      "1",
+      "From",
+      "a@b",
+    ]),
   );
 });

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UNIX_END } from "../../src/exchange/endpoint.ts";
-import { forwardedNode } from "../../src/exchange/forwarded-node.ts";
+import { UNIX_ENDPOINT } from "../../src/exchange/endpoint.ts";
+import { parseForwardedNode } from "../../src/exchange/forwarded-node.ts";
 import { ProxyRules } from "../../src/exchange/proxy-rules.ts";
 import { LOCAL_PEERS } from "../../src/gateway/proxies.ts";
 import type { Endpoint } from "../../src/gateway/types.ts";
 
-const end = (text: string): Endpoint => forwardedNode(text) as Endpoint;
+const end = (text: string): Endpoint => parseForwardedNode(text) as Endpoint;
 
 const TABLE: [peers: readonly string[], trusted: string[], strangers: string[]][] = [
   [
@@ -42,5 +42,5 @@ test("an end that was gone before anybody asked is trusted by * alone", () => {
   const gone: Endpoint = { family: "ipv4", address: "", port: 0 };
   assert.equal(new ProxyRules(["0.0.0.0/0", "::/0", "unix"]).trusts(gone), false);
   assert.equal(new ProxyRules(["*"]).trusts(gone), true);
-  assert.equal(new ProxyRules(["unix"]).trusts(UNIX_END), true);
+  assert.equal(new ProxyRules(["unix"]).trusts(UNIX_ENDPOINT), true);
 });

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parsePeerRange, rootPathOf } from "../../src/gateway/proxies.ts";
+import { parsePeerRange, parseRootPath } from "../../src/gateway/proxies.ts";
 
 test("peers are named by address, range and word", () => {
-  assert.deepEqual(parsePeerRange("*"), { kind: "everybody" });
+  assert.deepEqual(parsePeerRange("*"), { kind: "any" });
   assert.deepEqual(parsePeerRange("unix"), { kind: "unix" });
   const addresses = (family: string, address: string, bits: number) => ({
     kind: "addresses",
@@ -56,5 +56,5 @@ for (const [text, path] of [
   ["/a%2", undefined],
   ["https://evil.example/", undefined],
 ] as const) {
-  test(`the root path of ${JSON.stringify(text)}`, () => assert.equal(rootPathOf(text), path));
+  test(`the root path of ${JSON.stringify(text)}`, () => assert.equal(parseRootPath(text), path));
 }

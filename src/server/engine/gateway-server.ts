@@ -1,7 +1,7 @@
 /** The engine as a worker sees it: accepts on inherited sockets, keeps the connections and their common clock, and drains. */
 import { AsyncResource } from "node:async_hooks";
 import { createServer, type Server, type Socket } from "node:net";
-import { ConnectionEnds } from "../../exchange/endpoint.ts";
+import { ConnectionEndpoints } from "../../exchange/endpoint.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import type { ExchangeContext } from "../../exchange/request.ts";
 import type { App, Handler, WorkerInfo } from "../../gateway/types.ts";
@@ -19,7 +19,7 @@ import { type ConnectionHost, EngineConnection } from "./connection.ts";
 import { type EngineExchangeLog, EngineExchangeLogs } from "./engine-exchange-log.ts";
 
 /** The context of all requests of a connection. Whether its peer is trusted is determined once, on first access. */
-class ConnectionContext extends ConnectionEnds implements ExchangeContext {
+class ConnectionContext extends ConnectionEndpoints implements ExchangeContext {
   readonly scheme = "http";
   readonly rootPath: string;
   readonly worker: WorkerInfo;

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { BodyError, type HttpError, thrownError } from "../../errors.ts";
-import { faultOf } from "../../exchange/content-fault.ts";
+import { attributeToFault } from "../../exchange/content-fault.ts";
 import { requestScope } from "../../exchange/scope.ts";
 import { hasContent } from "../../interop/framing.ts";
 import { RunningHandlers } from "../running-handlers.ts";
@@ -129,7 +129,7 @@ export class ListenerExchanges {
     const { request } = exchange;
     if (request.destroyed && !request.complete) {
       // The client has been answered already; the listener most likely fails because its content broke off.
-      onError(faultOf(error, brokenOff()), exchange.name);
+      onError(attributeToFault(error, brokenOff()), exchange.name);
       return;
     }
     onError(error, exchange.name);

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { ConnectionEnds, UNIX_END } from "../../exchange/endpoint.ts";
+import { ConnectionEndpoints, UNIX_ENDPOINT } from "../../exchange/endpoint.ts";
 import { forwardedId } from "../../exchange/forwarded.ts";
 import { ForwardedClients } from "../../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
@@ -51,13 +51,13 @@ export class NodeAccessLog {
 
   /** A client has connected. Its address is asked for now: a closed socket does not know it any more. */
   connected(socket: Socket, unix: boolean): void {
-    const { peer } = new ConnectionEnds(socket, unix);
+    const { peer } = new ConnectionEndpoints(socket, unix);
     const clients = this.#rules?.trusts(peer) === true ? this.#clients : undefined;
     this.#connected.set(socket, { peer, clients });
   }
 
   #clientOf(socket: Socket): Client {
-    return this.#connected.get(socket) ?? { peer: UNIX_END, clients: undefined };
+    return this.#connected.get(socket) ?? { peer: UNIX_ENDPOINT, clients: undefined };
   }
 
   /** A request has come. */

@@ -1,76 +1,16 @@
 /**
- * Runs node:http request listeners as gateway handlers. Each exchange goes through a real http.Server over
- * an in-memory connection, so that a listener gets Node's own objects, not imitations.
+ * One exchange that a node request listener answers for a gateway server. It goes through a real http.Server over an
+ * in-memory connection, whose client end is here.
  */
-import {
-  createServer,
-  type IncomingMessage,
-  METHODS,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from "node:http";
+import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { ClientGone, HttpError } from "../errors.ts";
-import type { GatewayRequest, Handler, Respond, ResponseWriter } from "../gateway/types.ts";
+import { ClientGone } from "../errors.ts";
+import type { GatewayRequest, Respond, ResponseWriter } from "../gateway/types.ts";
 import { duplexPair } from "./duplex-pair.ts";
 import { fieldValue, sendableFields } from "./framing.ts";
-import { refuse } from "./refusal.ts";
 import { ResponseReader } from "./response-reader.ts";
 
-/** A listener for `http.createServer`: an Express app, Koa's `callback()`, a plain function. */
-export type RequestListener = (request: IncomingMessage, response: ServerResponse) => unknown;
-
-export interface ListenerOptions {
-  /** Handles upgrade requests, like a server's `upgrade` and `connect` listeners. */
-  readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => unknown;
-}
-
-/** Effectively no limit: the server that received the request has applied its own limits. */
-const MAX_HEAD_BYTES = 1024 * 1024;
-
-/**
- * Converts a request listener to a gateway handler. An exception or rejection of the listener becomes the
- * handler's error. The body is read when the listener reads it; both directions stream with backpressure.
- */
-export function fromNodeListener(listener: RequestListener, options: ListenerOptions = {}): Handler {
-  const exchanges = new WeakMap<Duplex, BridgedExchange>();
-  const server = createServer({
-    maxHeaderSize: MAX_HEAD_BYTES,
-    requireHostHeader: false,
-    requestTimeout: 0,
-    headersTimeout: 0,
-    keepAliveTimeout: 0,
-  });
-  // Undocumented option: a client that has closed its sending side still gets its response.
-  (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
-  const run = (request: IncomingMessage, response: ServerResponse): void => {
-    exchanges.get(request.socket)?.run(request, () => listener(request, response));
-  };
-  server.on("request", run).on("checkContinue", run);
-  const { upgrade } = options;
-  if (upgrade !== undefined) {
-    const handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      exchanges.get(socket)?.run(request, () => upgrade(request, socket, head));
-    };
-    server.on("upgrade", handleUpgrade).on("connect", handleUpgrade);
-  }
-  server.on("clientError", (error, socket) => exchanges.get(socket)?.fail(error));
-  return (request, respond) => {
-    const known = request.method === "CONNECT" ? upgrade !== undefined : METHODS.includes(request.method);
-    if (!known)
-      return refuse(
-        new HttpError(501, `there is no node listener for the method ${request.method}`),
-        respond,
-      );
-    const exchange = new BridgedExchange(request, respond);
-    exchanges.set(exchange.socket, exchange);
-    return exchange.serve(server);
-  };
-}
-
-/** One exchange: we hold the client end of its connection, Node the server end. */
-class BridgedExchange {
+export class BridgedExchange {
   /** The server end, which Node treats as a connection. */
   readonly socket: Duplex;
   readonly #client: Duplex;

@@ -14,7 +14,7 @@ import { NodeExchange, responseOn } from "./node-exchange.ts";
 
 export { currentWorker } from "./current-worker.ts";
 export type { HostOptions } from "./hosted-app.ts";
-export { fromNodeListener, type ListenerOptions, type RequestListener } from "./bridged-exchange.ts";
+export { fromNodeListener, type ListenerOptions, type RequestListener } from "./node-handler.ts";
 
 /**
  * A request listener and its companions. `http.createServer(listener)` serves plain requests;

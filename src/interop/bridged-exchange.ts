@@ -1,11 +1,13 @@
 /**
- * One exchange that a node request listener answers for a gateway server. It goes through a real http.Server over an
- * in-memory connection, whose client end is here.
+ * One exchange between a gateway server and a node request listener. It goes through a real http.Server over an in-memory
+ * connection: this is its client.
  */
 import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { ClientGone } from "../errors.ts";
+import { fieldPairs } from "../gateway/fields.ts";
 import type { GatewayRequest, Respond, ResponseWriter } from "../gateway/types.ts";
+import { fieldLines } from "../http/response-head.ts";
 import { duplexPair } from "./duplex-pair.ts";
 import { fieldValue, sendableFields } from "./framing.ts";
 import { ResponseReader } from "./response-reader.ts";
@@ -37,12 +39,12 @@ export class BridgedExchange {
     this.#reader = new ResponseReader(request.method, {
       onInformational: (status, rawHeaders) => {
         // The gateway server sends 100 itself, when the body is first read.
-        if (status !== 100) respond.informational(status, pairs(rawHeaders));
+        if (status !== 100) respond.informational(status, fieldPairs(rawHeaders));
       },
       onHead: (status, rawHeaders) => this.#onHead(status, rawHeaders),
       onContent: (chunk) => this.#content.push(chunk),
       onEnd: (rawTrailers) => {
-        this.#trailers = pairs(rawTrailers);
+        this.#trailers = fieldPairs(rawTrailers);
       },
     });
   }
@@ -86,7 +88,7 @@ export class BridgedExchange {
       // If the listener or the body has failed, #fail keeps that first error.
       else
         this.#fail(
-          new Error("the listener closed its connection before the answer was complete", { cause: error }),
+          new Error("the listener closed its connection before the response was complete", { cause: error }),
         );
     } finally {
       if (this.#upgraded === undefined) this.#client.destroy();
@@ -95,7 +97,7 @@ export class BridgedExchange {
 
   #onHead(status: number, rawHeaders: string[]): void {
     if (status === 101) {
-      this.#upgraded = this.#respond.upgrade(pairs(rawHeaders));
+      this.#upgraded = this.#respond.upgrade(fieldPairs(rawHeaders));
       return;
     }
     if (this.#request.method === "CONNECT" && status < 300) {
@@ -104,7 +106,7 @@ export class BridgedExchange {
       this.#upgraded.write(`${line}${fieldLines(sendableFields(rawHeaders))}\r\n`, "latin1");
       return;
     }
-    this.#writer = this.#respond(status, pairs(sendableFields(rawHeaders)));
+    this.#writer = this.#respond(status, fieldPairs(sendableFields(rawHeaders)));
     // Flush, or ending the writer would send Content-Length: 0, though GET may have content.
     const silent = this.#request.method === "HEAD" && fieldValue(rawHeaders, "content-length") === undefined;
     if (silent) void this.#writer.flush();
@@ -188,20 +190,6 @@ function hasRoom(stream: Duplex): Promise<boolean> {
     if (stream.destroyed) resolve(false);
     stream.once("drain", () => resolve(true)).once("close", () => resolve(false));
   });
-}
-
-function pairs(raw: readonly string[]): [string, string][] {
-  const result: [string, string][] = [];
-  for (let index = 0; index < raw.length; index += 2) {
-    result.push([raw[index] as string, raw[index + 1] as string]);
-  }
-  return result;
-}
-
-function fieldLines(raw: readonly string[]): string {
-  return pairs(raw)
-    .map(([name, value]) => `${name}: ${value}\r\n`)
-    .join("");
 }
 
 /** Removes Upgrade, or Node would treat the connection as upgraded even if the gateway server ignores the request for it. */

@@ -1,14 +1,31 @@
-/** Closes a connection that Node detached with its `upgrade` event but whose response did not switch protocols. */
+/**
+ * The response to a request whose connection Node detached with its `upgrade` event, though not every such request ends
+ * in an upgrade.
+ */
+import { type IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
 /** How long the client may keep sending before the connection is destroyed. */
 const LINGER_MS = 2000;
 
+/** Creates the response for such a request. It closes the connection, unless the app upgrades it. */
+export function detachedResponse(request: IncomingMessage, socket: Duplex): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket as Socket);
+  response.on("finish", () => {
+    response.detachSocket(socket as Socket);
+    lingerThenClose(socket);
+  });
+  return response;
+}
+
 /**
  * Closes our side, then the connection once the client has closed its side or `LINGER_MS` has passed. Input until then
  * is discarded, so that no reset overtakes the response (RFC 9112 section 9.6).
  */
-export function closeBehindAnswer(socket: Duplex): void {
+function lingerThenClose(socket: Duplex): void {
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once("close", () => clearTimeout(timer));
   socket.end();

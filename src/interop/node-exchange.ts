@@ -2,20 +2,19 @@
  * One exchange over Node's own request and response objects: sends the response, and feeds the request body
  * with backpressure.
  */
-import { type IncomingMessage, type OutgoingHttpHeader, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
 import type { ExchangeRequest } from "../exchange/request.ts";
 import type { ExchangeResponse } from "../exchange/response.ts";
 import type { Transport } from "../exchange/transport.ts";
+import { fieldPairs } from "../gateway/fields.ts";
 import { asksToClose, informationalHead } from "../http/response-head.ts";
-import { closeBehindAnswer } from "./detached-response.ts";
 import { allowedTrailers, fieldValue, sentFields } from "./framing.ts";
 import type { ConnectedExchange, NodeConnection } from "./node-connection.ts";
 
-/** Unread bytes of an answered request's body are discarded up to this number; beyond it the connection is closed. */
+/** Unread bytes of the body of a request that has its response are discarded up to this number; beyond it the connection is closed. */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
 
 const BEYOND_ASCII = /[\x80-\xff]/;
@@ -42,7 +41,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
   #waits: boolean;
   #reading = false;
   #discarded = 0;
-  #answered = false;
+  #responded = false;
   /** The response was complete before the app began to read. */
   #unread = false;
   #untilClose = false;
@@ -106,7 +105,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
     this.#request.on("end", () => body.end(allowedTrailers(this.#request.rawTrailers)));
   }
 
-  /** Node no longer reports a closed connection to a request that has been answered. */
+  /** Node no longer reports a closed connection to a request whose response is complete. */
   #watchConnection(body: MessageBody): void {
     const { socket } = this.#request;
     const cut = (): void => body.fail(new BodyError(400, "the request body ended early"));
@@ -128,7 +127,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
     this.#discarded += size;
     if (this.#discarded <= MAX_DISCARDED_BYTES) return;
     this.#request.pause();
-    if (this.#answered) this.#request.socket.destroySoon();
+    if (this.#responded) this.#request.socket.destroySoon();
   }
 
   pause(): void {
@@ -220,18 +219,12 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
   }
 
   end(trailers: string[]): void {
-    if (trailers.length > 0) {
-      const pairs: [string, string][] = [];
-      for (let index = 0; index < trailers.length; index += 2) {
-        pairs.push([trailers[index] as string, trailers[index + 1] as string]);
-      }
-      this.#response.addTrailers(pairs);
-    }
+    if (trailers.length > 0) this.#response.addTrailers(fieldPairs(trailers));
     this.#end("");
   }
 
   #end(content: string | Uint8Array): void {
-    this.#answered = true;
+    this.#responded = true;
     if (this.body !== undefined && !this.body.ended && !this.#waits) {
       if (!this.#reading) this.#discardBody(this.body);
       else if (this.body.abandoned) this.#request.resume();
@@ -248,16 +241,4 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
     else if (socket !== null) socket.destroy();
     else this.#response.destroy();
   }
-}
-
-/** Creates a response for a request whose connection Node detached with its `upgrade` event. */
-export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
-  const response = new ServerResponse(request);
-  response.shouldKeepAlive = false;
-  response.assignSocket(socket as Socket);
-  response.on("finish", () => {
-    response.detachSocket(socket as Socket);
-    closeBehindAnswer(socket);
-  });
-  return response;
 }

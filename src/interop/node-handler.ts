@@ -18,8 +18,8 @@ export interface ListenerOptions {
 const MAX_HEAD_BYTES = 1024 * 1024;
 
 /**
- * Converts a request listener to a gateway handler. An exception or rejection of the listener becomes the
- * handler's error. The body is read when the listener reads it; both directions stream with backpressure.
+ * Converts a request listener to a gateway handler. An exception or rejection of the listener becomes the handler's
+ * error. The body is read when the listener reads it; both directions stream with backpressure.
  */
 export function fromNodeListener(listener: RequestListener, options: ListenerOptions = {}): Handler {
   const exchanges = new WeakMap<Duplex, BridgedExchange>();
@@ -45,12 +45,10 @@ export function fromNodeListener(listener: RequestListener, options: ListenerOpt
   }
   server.on("clientError", (error, socket) => exchanges.get(socket)?.fail(error));
   return (request, respond) => {
-    const known = request.method === "CONNECT" ? upgrade !== undefined : METHODS.includes(request.method);
-    if (!known)
-      return refuse(
-        new HttpError(501, `there is no node listener for the method ${request.method}`),
-        respond,
-      );
+    const { method } = request;
+    const supported = method === "CONNECT" ? upgrade !== undefined : METHODS.includes(method);
+    if (!supported)
+      return refuse(new HttpError(501, `the app does not support the method ${method}`), respond);
     const exchange = new BridgedExchange(request, respond);
     exchanges.set(exchange.socket, exchange);
     return exchange.serve(server);

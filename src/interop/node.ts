@@ -7,10 +7,11 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { joinFields } from "../gateway/fields.ts";
 import type { App, Handler } from "../gateway/types.ts";
+import { detachedResponse } from "./detached-response.ts";
 import { asksForUpgrade, hasContent } from "./framing.ts";
 import { HostedApp, type HostOptions } from "./hosted-app.ts";
 import { NodeConnection } from "./node-connection.ts";
-import { NodeExchange, responseOn } from "./node-exchange.ts";
+import { NodeExchange } from "./node-exchange.ts";
 
 export { currentWorker } from "./current-worker.ts";
 export type { HostOptions } from "./hosted-app.ts";
@@ -86,7 +87,7 @@ export function toNodeListener<State = unknown>(
   const listener = ((request, response) => serve(request, response)) as NodeListener;
   listener.upgrade = (request, socket, head) => {
     socket.on("error", () => {});
-    const response = responseOn(request, socket);
+    const response = detachedResponse(request, socket);
     const fields = joinFields(request.rawHeaders);
     const upgrade = asksForUpgrade(request.method as string, request.httpVersion, fields);
     if (upgrade && hasContent(request.method, request.headers)) {

@@ -1,6 +1,9 @@
 /**
- * A client-side parser for one response: informational heads, the final head, content and trailers. It is
- * strict about framing (RFC 9112 sections 6 and 7). Bytes in, events out.
+ * A client-side parser for one response: informational heads, the final head, content and trailers. It is strict about
+ * framing (RFC 9112 sections 6 and 7). Bytes in, events out.
+ *
+ * Node's own, behind `http.request`, cannot take its place in the bridge: it sends HTTP/1.1 only and adds a Connection
+ * field, and every tracer that instruments it would record an outgoing request for each incoming one.
  */
 
 export interface ResponseEvents {
@@ -46,13 +49,13 @@ export class ResponseReader {
   /** Call when the connection has ended. Throws if the response is incomplete. */
   end(): void {
     if (this.#phase === "until-close") this.#finish([]);
-    else if (this.#phase !== "done") throw new Error("the answer ended early");
+    else if (this.#phase !== "done") throw new Error("the response ended early");
   }
 
   #consume(size: number): Buffer {
-    const taken = this.#buffer.subarray(0, size);
+    const bytes = this.#buffer.subarray(0, size);
     this.#buffer = this.#buffer.subarray(size);
-    return taken;
+    return bytes;
   }
 
   #line(): string | undefined {
@@ -94,7 +97,7 @@ export class ResponseReader {
     const [first = "", ...lines] = this.#consume(end).toString("latin1").split("\r\n");
     this.#consume(4);
     const status = Number(STATUS_LINE.exec(first)?.[1]);
-    if (Number.isNaN(status)) throw new Error(`${JSON.stringify(first)} is no status line`);
+    if (Number.isNaN(status)) throw new Error(`invalid status line ${JSON.stringify(first)}`);
     const rawHeaders = lines.flatMap(parseField);
     if (status < 200 && status !== 101) {
       this.#events.onInformational(status, rawHeaders);
@@ -111,15 +114,16 @@ export class ResponseReader {
       rawHeaders.filter((_v, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name);
     const lengths = values("content-length");
     const codings = values("transfer-encoding");
-    if (lengths.length + codings.length > 1) throw new Error("the answer is framed in more than one way");
+    if (lengths.length + codings.length > 1) throw new Error("the response is framed in more than one way");
     if (status === 101 || (this.#method === "CONNECT" && status < 300)) return "done";
     if (this.#method === "HEAD" || status === 204 || status === 304) return "done";
     if (codings.length === 1) {
-      if (codings[0]?.toLowerCase() !== "chunked") throw new Error(`transfer coding ${codings[0]}`);
+      if (codings[0]?.toLowerCase() !== "chunked")
+        throw new Error(`unsupported transfer coding ${codings[0]}`);
       return "chunk-size";
     }
     if (lengths.length === 0) return "until-close";
-    if (!/^\d+$/.test(lengths[0] as string)) throw new Error(`content-length ${lengths[0]}`);
+    if (!/^\d+$/.test(lengths[0] as string)) throw new Error(`invalid Content-Length ${lengths[0]}`);
     this.#remaining = Number(lengths[0]);
     return "sized";
   }
@@ -137,7 +141,7 @@ export class ResponseReader {
   #readChunkSize(): boolean {
     const line = this.#line();
     if (line === undefined) return false;
-    if (!/^[0-9a-f]{1,12}$/i.test(line)) throw new Error(`${JSON.stringify(line)} is no chunk size`);
+    if (!/^[0-9a-f]{1,12}$/i.test(line)) throw new Error(`invalid chunk size ${JSON.stringify(line)}`);
     this.#remaining = Number.parseInt(line, 16);
     this.#phase = this.#remaining === 0 ? "trailers" : "chunk";
     return true;
@@ -159,6 +163,6 @@ export class ResponseReader {
 
 function parseField(line: string): string[] {
   const field = FIELD_LINE.exec(line);
-  if (field === null) throw new Error(`${JSON.stringify(line)} is no field line`);
+  if (field === null) throw new Error(`invalid field line ${JSON.stringify(line)}`);
   return [field[1] as string, field[2] as string];
 }

@@ -162,14 +162,16 @@ export interface Received {
 
 /** A client is never left without a word for longer than this, in milliseconds. */
 export const PATIENCE = 2000;
-/** A server that says nothing more for so long has said what it had to say. */
+/** A server that sends nothing more for this long has sent everything, in milliseconds. */
 const QUIET = 60;
+/** The same where the server is known to wait although the request is malformed: it might still refuse it. */
+const WATCHFUL_QUIET = 300;
 
 /**
  * Sends the bytes of a case, and the client's end where it goes away in the middle.
- * @param patience how long to wait for the server's last word, in milliseconds
+ * @param openAfter how many responses the server gives before it waits for more, if it is known to wait
  */
-export async function ask(port: number, item: CorpusCase, patience = PATIENCE * 2): Promise<Received> {
+export async function ask(port: number, item: CorpusCase, openAfter?: number): Promise<Received> {
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   await once(socket, "connect");
   const client = new RawClient(socket);
@@ -183,10 +185,12 @@ export async function ask(port: number, item: CorpusCase, patience = PATIENCE * 
   if (item.ending === "incomplete") socket.end();
   const final = (): number[] => statuses(client.received).filter((status) => status >= 200);
   const staysOpen = item.ending === "open" || item.ending === "upgrade";
+  const responses = staysOpen ? item.requests.length : openAfter;
+  const quiet = staysOpen ? QUIET : WATCHFUL_QUIET;
   while (!client.ended) {
     const now = performance.now() - startedAt;
-    if (now > patience) break;
-    if (staysOpen && now - after > QUIET && final().length >= item.requests.length) break;
+    if (now > PATIENCE * 2) break;
+    if (responses !== undefined && now - after > quiet && final().length >= responses) break;
     await pause(10);
   }
   socket.destroy();

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import {
   SETTING_NAMES,
   type Setting,
@@ -149,7 +149,10 @@ const EFFECTS: readonly Effect[] = [
   { name: "keepAlive", value: "1s", bytes: head("/plain"), answer: OK },
 ];
 
-for (const { what, spec } of APPS) {
+// The tests mostly wait, for timeouts that take a second or two.
+for (const app of APPS) describe(app.what, { concurrency: true }, () => testEffectsOn(app));
+
+function testEffectsOn({ what, spec }: (typeof APPS)[number]): void {
   test(`${what}: limits and times do what they say, from a reload on`, async (context) => {
     const folder = temporaryFolder(context);
     const file = join(folder, "tsgun.config.json");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { HOOK_NAMES } from "../../src/config/hooks.ts";
 import { ask } from "../support/ask.ts";
 import { FIXTURES, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
@@ -245,30 +245,34 @@ for (const name of ["onStarting", "whenReady"]) {
   });
 }
 
-for (const [name, signal, said] of [
-  [
-    "onReload",
-    "SIGHUP",
-    /Reload failed, generation 1 stays: the hook onReload failed: it did not finish within 5s/,
-  ],
-  ["preExec", "SIGUSR2", /Upgrade refused: the hook preExec failed: it did not finish within 5s/],
-  ["preFork", "SIGHUP", /Worker \(waiting for the hook preFork\) was not ready within 5s/],
-] as const) {
-  test(`${name} that is never done ends what it belongs to, and the next is done`, async (context) => {
-    const { command, sign } = start(context, { HOOK_LATER: name, HOOK_HANGS: "later" }, [
-      "--boot-timeout",
-      "5s",
-    ]);
-    await command.ready();
-    writeFileSync(sign, "");
-    command.kill(signal);
-    await command.line(said);
-    rmSync(sign);
-    command.kill("SIGHUP");
-    await command.line(/Ready: generation \d+ serves/, 2);
-    assert.equal((await command.end()).code, 0);
-  });
-}
+describe("a hook that never finishes fails what it belongs to, and the next one succeeds", {
+  concurrency: true,
+}, () => {
+  for (const [name, signal, said] of [
+    [
+      "onReload",
+      "SIGHUP",
+      /Reload failed, generation 1 stays: the hook onReload failed: it did not finish within 5s/,
+    ],
+    ["preExec", "SIGUSR2", /Upgrade refused: the hook preExec failed: it did not finish within 5s/],
+    ["preFork", "SIGHUP", /Worker \(waiting for the hook preFork\) was not ready within 5s/],
+  ] as const) {
+    test(name, async (context) => {
+      const { command, sign } = start(context, { HOOK_LATER: name, HOOK_HANGS: "later" }, [
+        "--boot-timeout",
+        "5s",
+      ]);
+      await command.ready();
+      writeFileSync(sign, "");
+      command.kill(signal);
+      await command.line(said);
+      rmSync(sign);
+      command.kill("SIGHUP");
+      await command.line(/Ready: generation \d+ serves/, 2);
+      assert.equal((await command.end()).code, 0);
+    });
+  }
+});
 
 test("what the file or a hook leaves behind and nobody catches is logged, and the arbiter goes on", async (context) => {
   for (const stray of ["rejects", "throws", "fetches"]) {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { ask } from "../support/ask.ts";
 import { until } from "../support/command.ts";
 import { APPS, head, type Line, raw, serve, told } from "../support/logged-app.ts";
@@ -14,7 +14,10 @@ const UPGRADE = [
   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 ];
 
-for (const { what, spec, ours } of APPS) {
+// The tests mostly wait, for their servers to start and stop.
+for (const app of APPS) describe(app.what, { concurrency: 3 }, () => testLinesOf(app));
+
+function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
   test(`${what}: answered, streamed, without content, thrown, truncated, given up`, async (context) => {
     const { command, port, lines, line } = await serve(context, spec, "--request-timeout", "1s");
     await ask({ port }, "/plain?a=1");
@@ -120,12 +123,12 @@ for (const { what, spec, ours } of APPS) {
     await once(socket, "data");
     // Lines that are gathered: one at once, the others behind it, then no turn of the loop any more.
     const pipelined = [1, 2, 3].map((number) => head(`/plain?${number}`)).join("");
-    const spins = raw(port, pipelined + head("/spin", "User-Agent: spins"));
+    const stuck = raw(port, pipelined + head("/stuck", "User-Agent: stuck"));
     await command.line(/WORKER TIMEOUT/);
-    await Promise.all([waiting, spins]);
-    assert.deepEqual(told(await line("/spin")), ["GET", "/spin", 502, 0, "worker-killed"]);
-    assert.equal((await line("/spin")).userAgent, "spins");
-    assert.ok(((await line("/spin")).duration as number) >= 1500);
+    await Promise.all([waiting, stuck]);
+    assert.deepEqual(told(await line("/stuck")), ["GET", "/stuck", 502, 0, "worker-killed"]);
+    assert.equal((await line("/stuck")).userAgent, "stuck");
+    assert.ok(((await line("/stuck")).duration as number) >= 1500);
     assert.deepEqual(told(await line("/endless")), ["GET", "/endless", 200, 20, "worker-killed"]);
     assert.equal((await line("/endless")).userAgent, "waits");
     // Node holds answers back until those ahead of them are out.

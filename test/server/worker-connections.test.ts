@@ -61,7 +61,7 @@ async function meanwhile(client: RawClient): Promise<void> {
 
 for (const kind of KINDS) {
   for (const unix of [false, true]) {
-    describe(`${kind.interface}, ${unix ? "Unix" : "TCP"}`, () => {
+    describe(`${kind.interface}, ${unix ? "Unix" : "TCP"}`, { concurrency: true }, () => {
       const words = [`${kind.app}:handler`, "--interface", kind.interface];
 
       test("who is full accepts no more until a connection closes, and lets go whom it answers", async (context) => {

@@ -59,7 +59,7 @@ for (const [what, app] of [
   });
 }
 
-describe("the WebSockets of a framework that closes them itself", () => {
+describe("the WebSockets of a framework that closes them itself", { concurrency: true }, () => {
   const APP = join(FIXTURES, "pool/fastify-sockets.mjs");
 
   async function startSockets(context: TestContext, app: string, ...args: string[]) {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { averageConnections, excessConnections } from "../../../src/arbiter/pool/balance.ts";
 import { type Roster, withBeat, withReady, withSpawned } from "../../../src/arbiter/pool/roster.ts";
 import type { WorkerReport } from "../../../src/control/api.ts";
@@ -75,8 +75,12 @@ class KeptClient {
   }
 }
 
-for (const app of ["pool/echo.mjs", "pool/listener.cjs"]) {
-  test(`after TTIN the new workers get their share: ${app}`, async (context) => {
+describe("after TTIN the new workers get their share", { concurrency: true }, () => {
+  for (const app of ["pool/echo.mjs", "pool/listener.cjs"]) testShares(app);
+});
+
+function testShares(app: string): void {
+  test(app, async (context) => {
     const socket = join(temporaryFolder(context), "c.ctl");
     const args = [join(FIXTURES, app), "-b", "127.0.0.1:0", "--control-socket", socket];
     const command = startCommand(context, args);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { startCommand, temporaryFolder } from "../../support/command.ts";
 
 interface Failure {
@@ -89,7 +89,12 @@ const FAILURES: Failure[] = [
   { name: "a name that is not exported", app: "pool/echo.mjs:nothing", code: 4, reason: /nothing/ },
 ];
 
-for (const { name, app, args = [], code, reason, stack } of FAILURES) {
+// Some wait for their boot timeout.
+describe("an app that cannot be served", { concurrency: 4 }, () => {
+  for (const failure of FAILURES) testFailure(failure);
+});
+
+function testFailure({ name, app, args = [], code, reason, stack }: Failure): void {
   test(`${name} exits with ${code} and the reason in the last line`, async (context) => {
     const command = startCommand(context, [app, "-w", "2", "-b", "127.0.0.1:0", ...args]);
     assert.deepEqual(await command.ended(), { code, signal: null });

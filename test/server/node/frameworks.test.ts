@@ -18,7 +18,7 @@ async function serve(context: TestContext, name: string): Promise<NodeEngine> {
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
 for (const name of ["express", "koa", "fastify"]) {
-  describe(name, () => {
+  describe(name, { concurrency: true }, () => {
     test("answers what is under way and what still comes while it drains, and tells the clients to close", async (t) => {
       const { server, client } = await serve(t, name);
       const [idle, slow, stream] = [await client(), await client(), await client()];

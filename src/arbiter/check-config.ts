@@ -17,5 +17,5 @@ export async function checkConfig(config: Config): Promise<string> {
   checkLogFiles(logTargets(config, folder));
   socketOwnership(config, identity);
   const server = await runPreflight({ config, identity, folder });
-  return `The configuration is good, and the app loads: ${config.app} (${server})`;
+  return `The configuration is valid and the app loads: ${config.app} (${server})`;
 }

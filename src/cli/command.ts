@@ -18,7 +18,7 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
   // The process that started this one may wait for a report: the --daemon command, or an older arbiter.
   const report = BootReport.fromEnvironment();
   try {
-    return await runNamed(args[0] === "help" ? wordsOfHelp(args.slice(1)) : args, report);
+    return await dispatch(args[0] === "help" ? helpArguments(args.slice(1)) : args, report);
   } catch (error) {
     const { message, exitCode = ExitCode.failure } = error as Partial<FatalError>;
     report?.failed(message ?? String(error), exitCode);
@@ -29,7 +29,7 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-async function runNamed(args: readonly string[], report: BootReport | undefined): Promise<ExitCode> {
+async function dispatch(args: readonly string[], report: BootReport | undefined): Promise<ExitCode> {
   const [name, ...below] = args;
   // `tsgun doctor help` is `tsgun doctor --help`. commander does that for `ctl`; under `dev` it may name an app.
   const rest = below.length === 1 && below[0] === "help" && name !== "ctl" ? ["--help"] : below;
@@ -41,7 +41,7 @@ async function runNamed(args: readonly string[], report: BootReport | undefined)
 }
 
 /** `tsgun help ctl scale` is `tsgun ctl scale --help`. */
-function wordsOfHelp([name, ...below]: readonly string[]): string[] {
+function helpArguments([name, ...below]: readonly string[]): string[] {
   if (name === undefined || name === "help") return ["--help"];
   if ((COMMAND_NAMES as readonly string[]).includes(name)) return [name, ...below, "--help"];
   if ((CONTROL_NAMES as readonly string[]).includes(name)) return ["ctl", name, "--help"];
@@ -52,24 +52,24 @@ function wordsOfHelp([name, ...below]: readonly string[]): string[] {
 
 /** `tsgun APP` and `tsgun dev APP`. */
 async function serve(args: readonly string[], report: BootReport | undefined): Promise<ExitCode> {
-  const development = args[0] === "dev";
-  const given = development ? parseCommandLine(args.slice(1), asDevelopment) : parseCommandLine(args);
+  const isDevelopment = args[0] === "dev";
+  const given = isDevelopment ? parseCommandLine(args.slice(1), asDevelopment) : parseCommandLine(args);
   if (given === undefined) return ExitCode.ok;
-  if (development) enterDevelopment(process.env);
-  const defaults = development ? [developmentLayer] : [];
+  if (isDevelopment) enterDevelopment(process.env);
+  const defaults = isDevelopment ? [developmentLayer] : [];
   const reader = new ConfigurationReader([...wordsInEnvironment(process.env), given], defaults);
   const configuration = await reader.read();
-  refuseMistakenApp(configuration.config);
+  rejectMistakenApp(configuration.config);
   if (configuration.config.printConfig || configuration.config.checkConfig)
     return await inspect(configuration);
   requireApp(configuration);
-  if (configuration.config.daemon && report === undefined) return await goToBackground(args);
+  if (configuration.config.daemon && report === undefined) return await startInBackground(args);
   const readAgain = async (): Promise<Configuration> => requireApp(await reader.read());
-  return await runArbiter({ configuration, readAgain, bootReport: report, stopsOnHangUp: development });
+  return await runArbiter({ configuration, readAgain, bootReport: report, stopsOnHangUp: isDevelopment });
 }
 
 /** Rejects an app that looks like a mistaken command. @throws FatalError (usage) */
-function refuseMistakenApp({ app, chdir }: TracedConfiguration["config"]): void {
+function rejectMistakenApp({ app, chdir }: TracedConfiguration["config"]): void {
   const message = app === undefined ? undefined : mistakenCommand(app, [], resolve(chdir ?? "."));
   if (message !== undefined) throw new FatalError(`${message} (see tsgun --help)`, ExitCode.usage);
 }
@@ -90,9 +90,9 @@ async function inspect(configuration: TracedConfiguration): Promise<ExitCode> {
 /** `tsgun completion SHELL`: prints the script for the shell to load. */
 async function printCompletion(args: readonly string[]): Promise<ExitCode> {
   const { completionScript, SHELLS } = await import("./completion.ts");
-  const usage = `write tsgun completion and one of ${SHELLS.join(", ")}`;
+  const usage = `run tsgun completion ${SHELLS.join("|")}`;
   if (args.includes("--help") || args.includes("-h")) {
-    process.stdout.write(`Prints what the shell's Tab key needs: ${usage}\n`);
+    process.stdout.write(`Prints a completion script for the shell: ${usage}\n`);
     return ExitCode.ok;
   }
   const shell = SHELLS.find((name) => name === args[0]);
@@ -101,8 +101,8 @@ async function printCompletion(args: readonly string[]): Promise<ExitCode> {
   return ExitCode.ok;
 }
 
-/** `--daemon`: this process waits until the server serves, or prints why it does not. */
-async function goToBackground(args: readonly string[]): Promise<ExitCode> {
+/** `--daemon`: starts the server in the background, and waits until it serves or prints why it does not. */
+async function startInBackground(args: readonly string[]): Promise<ExitCode> {
   const { countActivatedSockets } = await import("../systemd/activation.ts");
   const { exitCode, message } = await startDaemon({ args, inherited: countActivatedSockets() });
   if (message !== undefined) process.stderr.write(`tsgun: ${message}\n`);

@@ -20,7 +20,7 @@ import { namedFolder } from "../system/working-folder.ts";
 export interface TracedConfiguration extends Configuration, ResolvedConfig {}
 
 export class ConfigurationReader {
-  /** The folder where the command was started. Symbolic links stay unresolved, so that a relinked one finds the new release's file. */
+  /** Where the command was started. Symbolic links are not resolved, so that a relinked one leads to the new release's file. */
   readonly #folder = namedFolder(process.cwd(), process.env.PWD);
   readonly #given: readonly Layer[];
   readonly #defaults: readonly Layer[];
@@ -51,11 +51,11 @@ export class ConfigurationReader {
   }
 }
 
-/** @throws FatalError (usage) when no app is named. */
+/** @throws FatalError (usage) when there is no app. */
 export function requireApp<Read extends Configuration>(read: Read): Read {
   if (read.config.app !== undefined) return read;
   throw new FatalError(
-    "no app is named: write tsgun module:name, as in tsgun app.ts:handler, or app in tsgun.config.ts",
+    "no app given: run tsgun module:name, for example tsgun app.ts:handler, or set app in tsgun.config.ts",
     ExitCode.usage,
   );
 }

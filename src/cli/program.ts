@@ -13,6 +13,15 @@ import { packageVersion } from "../config/version.ts";
 /** A list of choices too long for the help's option column. */
 const LONG_CHOICE = /<\w+(?:\|\w+){4,}>/;
 
+/** The other commands, below the options. */
+const COMMANDS = `
+Commands (see tsgun COMMAND --help):
+  tsgun dev APP           Serve an app for development, with reload and errors.
+  tsgun ctl COMMAND       Control a running server: status, reload, scale, …
+  tsgun init              Write files for nginx, systemd, Docker, Kubernetes.
+  tsgun doctor            Find what will break in production.
+  tsgun completion SHELL  Print a completion script for bash, zsh or fish.`;
+
 export function makeProgram(): Command {
   const program = new Command("tsgun")
     .description("Serves a TypeScript or JavaScript application with a pool of worker processes.")
@@ -20,13 +29,7 @@ export function makeProgram(): Command {
     .argument("[app]", settings.app.doc)
     .version(`tsgun ${packageVersion()}`, "-v, --version", "Print the version.")
     .helpOption("-h, --help", "Print this help.")
-    .addHelpText(
-      "after",
-      "\nShell completion: tsgun completion bash|zsh|fish\nAsk a running server: tsgun ctl status|workers|reload|… (see tsgun ctl --help)" +
-        "\nDuring development: tsgun dev APP (see tsgun dev --help)" +
-        "\nFiles for nginx, systemd, Docker, Kubernetes: tsgun init (see tsgun init --help)" +
-        "\nCheck for what will break in production: tsgun doctor (see tsgun doctor --help)",
-    )
+    .addHelpText("after", COMMANDS)
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeErr: () => {} })

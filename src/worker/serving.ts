@@ -74,7 +74,7 @@ export async function loadServed(
   settings: Config,
   watching: Pick<LoadOptions, "loadedFiles" | "onStep">,
 ): Promise<LoadedApp> {
-  if (settings.app === undefined) throw new FatalError("no app is named", ExitCode.usage);
+  if (settings.app === undefined) throw new FatalError("no app given", ExitCode.usage);
   return await loadApp(settings.app, {
     interface: settings.interface,
     cwd: process.cwd(),

@@ -46,7 +46,10 @@ test("--help fits a terminal of 80 columns, and says what --no-… does", async 
 });
 
 const MISTAKES: [args: string[], message: string][] = [
-  [[], "no app is named: write tsgun module:name, as in tsgun app.ts:handler, or app in tsgun.config.ts"],
+  [
+    [],
+    "no app given: run tsgun module:name, for example tsgun app.ts:handler, or set app in tsgun.config.ts",
+  ],
   [["--wrokers", "2", "a"], "unknown option '--wrokers' (Did you mean --workers?) (see tsgun --help)"],
   [["--workers", "many", "a"], 'workers: "many" is neither a whole number nor auto (from --workers)'],
   [["-w", "0", "a"], "workers: 0 is too small: at least 1 (from --workers)"],
@@ -163,10 +166,10 @@ const HELPS: [args: string[], usage: RegExp][] = [
   [["help", "scale"], /^Usage: tsgun ctl scale \[options\]/],
   [["help", "init"], /^Usage: tsgun init \[options\]/],
   [["help", "doctor"], /^Usage: tsgun doctor \[options\]/],
-  [["help", "completion"], /^Prints what the shell's Tab key needs/],
+  [["help", "completion"], /^Prints a completion script for the shell/],
   [["doctor", "help"], /^Usage: tsgun doctor \[options\]/],
   [["init", "help"], /^Usage: tsgun init \[options\]/],
-  [["completion", "help"], /^Prints what the shell's Tab key needs/],
+  [["completion", "help"], /^Prints a completion script for the shell/],
   [["ctl", "help", "scale"], /^Usage: tsgun ctl scale \[options\]/],
 ];
 

@@ -240,7 +240,7 @@ const MISTAKES: [
   [{}, /^cannot find the configuration module settings from \//, ["-c", "module:settings"]],
   [
     { "tsgun.config.mjs": "export default {};" },
-    "no app is named: write tsgun module:name, as in tsgun app.ts:handler, or app in tsgun.config.ts",
+    "no app given: run tsgun module:name, for example tsgun app.ts:handler, or set app in tsgun.config.ts",
   ],
   [
     {},

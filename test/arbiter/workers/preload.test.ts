@@ -145,7 +145,7 @@ test("--check-config loads the app, confirms it in one line and leaves nothing b
   const folder = project(context, TELLS);
   const command = startCommand(context, ["--check-config", "app.mjs", "--pid", "a.pid"], { cwd: folder });
   assert.deepEqual(await command.ended(), { code: 0, signal: null });
-  assert.match(command.stdout, /^The configuration is good, and the app loads: app\.mjs \(gateway .*\)\n$/);
+  assert.match(command.stdout, /^The configuration is valid and the app loads: app\.mjs \(gateway .*\)\n$/);
   assert.equal(command.stderr, "");
   assert.equal(lines(join(folder, "loads")).length, 1);
   rmSync(join(folder, "loads"));
@@ -153,7 +153,7 @@ test("--check-config loads the app, confirms it in one line and leaves nothing b
 });
 
 const WRONG: [args: string[], code: number, message: RegExp][] = [
-  [[], 2, /^tsgun: no app is named: /],
+  [[], 2, /^tsgun: no app given: /],
   [["app.mjs", "-w", "0"], 2, /^tsgun: workers: 0 is too small/],
   [["nothing.mjs"], 4, /^tsgun: cannot find the app module "nothing\.mjs"/],
   [["app.mjs", "--chdir", "nowhere"], 2, /^tsgun: chdir: cannot go to /],

@@ -1,170 +1,164 @@
 /**
- * Limits how many connections a worker accepts, on all its listening sockets. It stops accepting in three cases, and
- * refuses no client in any: the kernel gives a connection to a worker that accepts, and keeps it in the backlog where
- * none does.
+ * Limits the connections that a worker accepts, on all its listening sockets. It stops accepting in three cases. No client
+ * is refused: the kernel gives the connection to a worker that accepts, or keeps it in the backlog.
  *
- * - With as many connections as it may have (gunicorn: `worker_connections`), until one is closed.
- * - With only a reserve of file descriptors left, until some are closed, be they connections or the app's.
- * - With far more than the other workers have, for a moment behind each one that it accepts. All workers are told of a
- *   burst at once, and the first to look would take nearly all of it: of 64 connections at once four workers
- *   had between 1 and 61, with this rule between 9 and 20.
+ * - At the maximum number of connections (gunicorn: `worker_connections`), until one is closed.
+ * - When only a reserve of file descriptors is left, until some are closed, by connections or the app.
+ * - With far more connections than the other workers, for a moment after each new one. The kernel wakes all workers for a
+ *   burst, and the first would accept nearly all of it: of 64 simultaneous connections, four workers got 1 to 61 each
+ *   without this rule and 9 to 20 with it.
  */
 import type { Server } from "node:net";
 import type { DescriptorBudget } from "./descriptor-budget.ts";
 
-/** A listening handle of node's, as far as it is used. Both return 0 or a negative error number. */
+/** The methods of Node's listening handle that are used. Both return 0 or a negative error number. */
 interface ListeningHandle {
   readStart?(): number;
   readStop?(): number;
 }
 
-/** What a worker may have beyond the average before it leaves some to the others. */
-const TOLERATED_SHARE = 0.5;
-const TOLERATED_NUMBER = 8;
+/** Connections above the average, as a share of it plus a number, from which a worker pauses after each new one. */
+const EXCESS_SHARE = 0.5;
+const EXCESS_CONNECTIONS = 8;
 
-/** The moment, in milliseconds. */
-const REST = 1;
+const ACCEPT_PAUSE_MS = 1;
 
-/** How often a worker that is short of descriptors looks whether some came back, in milliseconds. */
-const REVIEW_EVERY = 250;
+/** Interval of counting descriptors while they are scarce. */
+const DESCRIPTOR_CHECK_MS = 250;
 
-/**
- * A worker that has been short of descriptors for so long, in milliseconds, though its connections take up less than
- * this share of them, has an app that leaks them.
- */
-const LEAK_AFTER = 10_000;
-const LEAK_SHARE = 0.5;
+/** The app leaks descriptors if they are scarce for this time while connections use less than this share of them. */
+const LEAK_AFTER_MS = 10_000;
+const LEAK_MAX_CONNECTION_SHARE = 0.5;
 
 export interface AcceptLimiterOptions {
-  /** How many connections there may be; any number by default. */
+  /** Default: unlimited. */
   readonly maxConnections?: number;
-  /** Called when the last connection that `limit` allows has been accepted. */
+  /** Called when the last connection that `maxConnections` allows has been accepted. */
   readonly onFull?: () => void;
-  /** This process's descriptors; left out, they do not matter. */
+  /** Default: descriptors are not counted. */
   readonly descriptors?: DescriptorBudget;
-  /** Called when descriptors become scarce, and when there are enough again. */
+  /** Called when descriptors become scarce, and when enough are free again. */
   readonly onDescriptorsScarce?: (areScarce: boolean) => void;
 }
 
 export class AcceptLimiter {
-  readonly #limit: number;
+  readonly #maxConnections: number;
   readonly #options: AcceptLimiterOptions;
   readonly #servers: Server[] = [];
   #connections = 0;
-  #most = Number.POSITIVE_INFINITY;
-  #shut = false;
-  #resting = false;
-  /** Since when descriptors are scarce, by `performance.now()`. */
+  #maxForBalance = Number.POSITIVE_INFINITY;
+  #isStopped = false;
+  #isPaused = false;
+  /** Start of the shortage of descriptors, as in `performance.now()`; undefined if there is none. */
   #scarceSince: number | undefined;
-  #review: NodeJS.Timeout | undefined;
-  /** How many descriptors were no connections when they were counted last, while they are scarce. */
-  #others = 0;
+  #checkTimer: NodeJS.Timeout | undefined;
+  /** Open descriptors other than connections, as last counted during a shortage. */
+  #otherDescriptors = 0;
 
   constructor(options: AcceptLimiterOptions = {}) {
-    this.#limit = options.maxConnections ?? Number.POSITIVE_INFINITY;
+    this.#maxConnections = options.maxConnections ?? Number.POSITIVE_INFINITY;
     this.#options = options;
   }
 
-  /** No more connections are accepted: those that can be let go should be. */
+  /** True if no connections are accepted until others close. Kept connections should be closed after their response. */
   get full(): boolean {
-    return this.#connections >= this.#limit || this.#scarceSince !== undefined;
+    return this.#connections >= this.#maxConnections || this.#scarceSince !== undefined;
   }
 
-  /** Only a reserve of descriptors is left. */
+  /** True if only the reserve of descriptors is left. */
   get descriptorsScarce(): boolean {
     return this.#scarceSince !== undefined;
   }
 
-  /** Descriptors have been scarce for long, and connections are not the reason. */
+  /** True if descriptors have been scarce for long and connections are not the cause. */
   get appLeaksDescriptors(): boolean {
     const { descriptors } = this.#options;
     if (descriptors === undefined || this.#scarceSince === undefined) return false;
-    const isLong = performance.now() - this.#scarceSince >= LEAK_AFTER;
-    return isLong && this.#connections < descriptors.usable * LEAK_SHARE;
+    const isLong = performance.now() - this.#scarceSince >= LEAK_AFTER_MS;
+    return isLong && this.#connections < descriptors.usable * LEAK_MAX_CONNECTION_SHARE;
   }
 
-  /** How many descriptors this process has open. */
+  /** Number of open descriptors of this process. */
   get openDescriptors(): number {
     return this.#options.descriptors?.open ?? 0;
   }
 
-  /** A server that listens. Only those on a descriptor can be kept from accepting. */
+  /** Adds a listening server. Only one that listens on a descriptor can be stopped. */
   addServer(server: Server): void {
     this.#servers.push(server);
-    if (this.#shut || this.#resting) stopAccepting(server);
+    if (this.#isStopped || this.#isPaused) stopAccepting(server);
   }
 
-  /** Takes note of how many connections workers have on average; undefined where there are no others. */
+  /** Sets the average number of connections per worker; undefined if this worker is the only one. */
   setAverage(average: number | undefined): void {
-    this.#most =
-      average === undefined ? Number.POSITIVE_INFINITY : average * (1 + TOLERATED_SHARE) + TOLERATED_NUMBER;
+    this.#maxForBalance =
+      average === undefined ? Number.POSITIVE_INFINITY : average * (1 + EXCESS_SHARE) + EXCESS_CONNECTIONS;
   }
 
-  /** A connection has been accepted, on this descriptor. */
+  /** @param descriptor of the accepted connection; -1 if unknown */
   connectionOpened(descriptor = -1): void {
     this.#connections += 1;
-    if (this.#options.descriptors?.isInReserve(descriptor) === true) this.#becomeShort();
-    if (this.#shut) return;
+    if (this.#options.descriptors?.isInReserve(descriptor) === true) this.#onScarce();
+    if (this.#isStopped) return;
     if (this.full) {
-      this.#shutUntilRoom();
+      this.#stopUntilRoom();
       this.#options.onFull?.();
-    } else if (this.#connections > this.#most && !this.#resting) {
+    } else if (this.#connections > this.#maxForBalance && !this.#isPaused) {
       this.#stop();
-      this.#resting = true;
+      this.#isPaused = true;
       setTimeout(() => {
-        this.#resting = false;
+        this.#isPaused = false;
         this.#start();
-      }, REST);
+      }, ACCEPT_PAUSE_MS);
     }
   }
 
-  /** A connection has been closed. */
   connectionClosed(): void {
     this.#connections -= 1;
-    this.#recover();
-    this.#openIfRoom();
+    this.#checkRecovery();
+    this.#restartIfRoom();
   }
 
-  /** Looks how many descriptors are left. Call it now and then: the app opens some of its own. */
+  /** Checks how many descriptors are left. Call periodically: the app opens some too. */
   checkDescriptors(): void {
     const { descriptors } = this.#options;
     if (descriptors === undefined) return;
     if (this.#scarceSince === undefined) {
-      if (descriptors.areScarce) this.#becomeShort();
+      if (descriptors.areScarce) this.#onScarce();
       return;
     }
-    this.#others = descriptors.open - this.#connections;
-    this.#recover();
+    this.#otherDescriptors = descriptors.open - this.#connections;
+    this.#checkRecovery();
   }
 
-  /** One low descriptor that comes free is not enough where the others are taken: it goes by their number. */
-  #recover(): void {
-    const { descriptors, onDescriptorsScarce: onScarce } = this.#options;
+  /** Counts descriptors: one low number that is free again proves nothing while the others are in use. */
+  #checkRecovery(): void {
+    const { descriptors } = this.#options;
     if (this.#scarceSince === undefined || descriptors === undefined) return;
-    if (this.#others + this.#connections >= descriptors.usable) return;
+    if (this.#otherDescriptors + this.#connections >= descriptors.usable) return;
     this.#scarceSince = undefined;
-    clearInterval(this.#review);
-    onScarce?.(false);
-    this.#openIfRoom();
+    clearInterval(this.#checkTimer);
+    this.#options.onDescriptorsScarce?.(false);
+    this.#restartIfRoom();
   }
 
-  #becomeShort(): void {
+  #onScarce(): void {
     if (this.#scarceSince !== undefined) return;
     this.#scarceSince = performance.now();
-    this.#others = (this.#options.descriptors?.open ?? 0) - this.#connections;
-    this.#review = setInterval(() => this.checkDescriptors(), REVIEW_EVERY).unref();
-    if (!this.#shut) this.#shutUntilRoom();
+    this.#otherDescriptors = (this.#options.descriptors?.open ?? 0) - this.#connections;
+    this.#checkTimer = setInterval(() => this.checkDescriptors(), DESCRIPTOR_CHECK_MS).unref();
+    if (!this.#isStopped) this.#stopUntilRoom();
     this.#options.onDescriptorsScarce?.(true);
   }
 
-  #shutUntilRoom(): void {
+  #stopUntilRoom(): void {
     this.#stop();
-    this.#shut = true;
+    this.#isStopped = true;
   }
 
-  #openIfRoom(): void {
-    if (this.full || !this.#shut) return;
-    this.#shut = false;
+  #restartIfRoom(): void {
+    if (this.full || !this.#isStopped) return;
+    this.#isStopped = false;
     this.#start();
   }
 
@@ -172,21 +166,21 @@ export class AcceptLimiter {
     for (const server of this.#servers) stopAccepting(server);
   }
 
-  /** Unless there is another reason not to. */
+  /** Accepts again, unless there is another reason not to. */
   #start(): void {
-    if (this.#shut || this.#resting) return;
+    if (this.#isStopped || this.#isPaused) return;
     for (const server of this.#servers) handleOf(server)?.readStart?.();
   }
 }
 
-/** Undefined for a server that has been closed. */
+/** Undefined for a closed server. */
 function handleOf(server: Server): ListeningHandle | null | undefined {
   return (server as unknown as { _handle?: ListeningHandle | null })._handle;
 }
 
 /**
- * A listening socket is watched for new connections as a connected one is for bytes, and `readStop` ends the one like
- * the other. It does nothing to what has not been started to read, so that comes first.
+ * libuv polls a listening socket for connections as it polls a connected one for bytes, and `readStop` ends both. It does
+ * nothing to a handle that has not been started, so start it first.
  */
 function stopAccepting(server: Server): void {
   const handle = handleOf(server);

@@ -1,56 +1,54 @@
 /**
- * How long a client may take over the content of a request. Only time in which the server waits for it counts, not that
- * in which the app reads slowly. All times are those of the server's clock, in milliseconds.
+ * How long a client may take to send the content of a request. Only the time that the server waits for the client counts,
+ * not the time in which the app reads slowly. Times are in milliseconds of the server's clock.
  */
 
 export interface ContentTimeouts {
-  /** For the next piece (408), and for a client that takes nothing of an answer (broken off). */
+  /** For the next piece (408), and for a client that reads nothing of a response (destroyed). */
   readonly body: number;
-  /** For all of the content. */
+  /** For the whole content. */
   readonly bodyTotal: number;
-  /**
-   * The bytes a second that content must come with, on average over as long as it may stand still; 0 for any. As with
-   * Apache's mod_reqtimeout, each byte that comes buys time.
-   */
+  /** Minimum bytes per second, averaged over `body`; 0 for none. Each byte buys time, as in Apache's mod_reqtimeout. */
   readonly bodyMinRate: number;
 }
 
 export class ContentPace {
   readonly #timeouts: ContentTimeouts;
-  /** What is left to the client before it is too slow; below 0 when it has been, which is seen on the next tick. */
+  /** Time left before the client is too slow. Below 0 it has been; the next tick notices. */
   #credit: number;
-  #total: number;
-  /** Since when it has been waited for; undefined while it is not. */
-  #since: number | undefined;
+  /** Time left for the whole content. */
+  #totalLeft: number;
+  /** When waiting began; undefined while paused. */
+  #waitingSince: number | undefined;
 
   constructor(timeouts: ContentTimeouts) {
     this.#timeouts = timeouts;
     this.#credit = timeouts.body;
-    this.#total = timeouts.bodyTotal;
+    this.#totalLeft = timeouts.bodyTotal;
   }
 
-  /** The client is waited for; returns until when. */
+  /** Starts or continues to wait for the client. Returns the deadline. */
   resume(now: number): number {
-    this.#since ??= now;
-    return this.#since + Math.min(this.#timeouts.body, this.#credit, this.#total);
+    this.#waitingSince ??= now;
+    return this.#waitingSince + Math.min(this.#timeouts.body, this.#credit, this.#totalLeft);
   }
 
-  /** Content has come. */
+  /** Content has arrived. */
   received(bytes: number, now: number): void {
-    if (this.#since !== undefined) {
+    if (this.#waitingSince !== undefined) {
       this.pause(now);
-      this.#since = now;
+      this.#waitingSince = now;
     }
     const { body, bodyMinRate } = this.#timeouts;
     this.#credit = bodyMinRate === 0 ? body : Math.min(body, this.#credit + (bytes * 1000) / bodyMinRate);
   }
 
-  /** The client is not waited for any more. */
+  /** Stops waiting for the client. */
   pause(now: number): void {
-    if (this.#since === undefined) return;
-    const waited = now - this.#since;
-    this.#since = undefined;
-    this.#total -= waited;
+    if (this.#waitingSince === undefined) return;
+    const waited = now - this.#waitingSince;
+    this.#waitingSince = undefined;
+    this.#totalLeft -= waited;
     this.#credit -= waited;
   }
 }

@@ -1,40 +1,40 @@
 /**
- * How near this process is to its limit of open file descriptors. At the limit libuv accepts each connection that waits
- * and closes it at once, without a word, so a worker has to stop accepting before.
+ * How close this process is to its limit of open file descriptors. At the limit libuv silently accepts and closes every
+ * waiting connection, so a worker must stop accepting earlier.
  */
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 
-/** What accepting leaves free for the app's own files and sockets: an eighth of the limit, within these bounds. */
+/** Descriptors left free for the app's files and sockets: an eighth of the limit, within these bounds. */
 const RESERVE_SHARE = 1 / 8;
-const SMALLEST_RESERVE = 32;
-const LARGEST_RESERVE = 256;
-/** Of a limit so low that the smallest reserve would leave nothing. */
-const MOST_RESERVE_SHARE = 1 / 4;
+const MIN_RESERVE = 32;
+const MAX_RESERVE = 256;
+/** For a limit so low that the minimum would leave nothing to accept with. */
+const MAX_RESERVE_SHARE = 1 / 4;
 
 export class DescriptorBudget {
-  /** How many this process may have open; `Infinity` where the system does not say. */
+  /** Limit of this process; `Infinity` if unknown. */
   readonly limit: number;
-  /** How many may be open while connections are accepted. */
+  /** The limit without the reserve: connections are accepted below it. */
   readonly usable: number;
 
   constructor(limit = ownOpenFilesLimit()) {
-    const reserve = Math.min(LARGEST_RESERVE, Math.max(SMALLEST_RESERVE, limit * RESERVE_SHARE));
+    const reserve = Math.min(MAX_RESERVE, Math.max(MIN_RESERVE, limit * RESERVE_SHARE));
     this.limit = limit;
     this.usable = Number.isFinite(limit)
-      ? Math.floor(limit - Math.min(reserve, limit * MOST_RESERVE_SHARE))
+      ? Math.floor(limit - Math.min(reserve, limit * MAX_RESERVE_SHARE))
       : Number.POSITIVE_INFINITY;
   }
 
   /**
-   * Whether `descriptor`, which the kernel has just given, shows that only the reserve is left: the kernel gives the
-   * lowest that is free (POSIX.1 section 2.6), so all below it are open.
+   * Whether a descriptor just allocated shows that only the reserve is left: the kernel allocates the lowest free number
+   * (POSIX.1 section 2.6), so all below it are open.
    */
   isInReserve(descriptor: number): boolean {
     return descriptor >= this.usable;
   }
 
-  /** Whether only the reserve is left; asks the kernel, which takes some microseconds. */
+  /** Whether only the reserve is left. Asks the kernel, which takes a few microseconds. */
   get areScarce(): boolean {
     if (this.usable === Number.POSITIVE_INFINITY) return false;
     try {
@@ -46,10 +46,10 @@ export class DescriptorBudget {
     }
   }
 
-  /** How many are open, for people. */
+  /** Number of open descriptors, for messages. */
   get open(): number {
     try {
-      // One is the folder itself.
+      // One is the listed folder itself.
       return readdirSync(process.platform === "linux" ? "/proc/self/fd" : "/dev/fd").length - 1;
     } catch {
       return this.limit;
@@ -57,7 +57,7 @@ export class DescriptorBudget {
   }
 }
 
-/** The descriptor of a connected socket; -1 where it has none. */
+/** The descriptor of a connected socket; -1 if it has none. */
 export function descriptorOf(socket: Socket): number {
   return (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
 }

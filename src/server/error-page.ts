@@ -1,22 +1,22 @@
 /**
- * What a developer sees in the browser, or in curl, of an error in the app: its message and its stack. Only where
- * `showErrors` says so, which no production setting does: a stack tells strangers what nobody wants to tell them.
+ * The error page for developers: the message and stack of an error in the app, as HTML or text. Only with `showErrors`,
+ * which is never on in production, because a stack reveals internals to strangers.
  */
 import { inspect } from "node:util";
 import type { ErrorContent } from "../exchange/response.ts";
 import { appFrames } from "../log/app-frames.ts";
 
-/** An error of the app, for people. */
+/** The content of the page. */
 export interface ErrorPage {
-  /** "500 Internal Server Error". */
+  /** Such as "500 Internal Server Error". */
   readonly title: string;
   /** One line. */
   readonly message: string;
-  /** What is to be read line by line, where there is more than the message. */
+  /** Preformatted lines, such as the stack; undefined if there is only the message. */
   readonly detail: string | undefined;
 }
 
-/** The error that an app threw, with the errors behind it, as the log shows it. */
+/** The page of an error that the app threw, with its causes, as in the log. */
 export function errorPageOf(title: string, error: Error): ErrorPage {
   return {
     title,
@@ -25,14 +25,14 @@ export function errorPageOf(title: string, error: Error): ErrorPage {
   };
 }
 
-/** In HTML for who asks for that (RFC 9110 section 12.5.1: browsers do, by name), else as text. */
-export function renderErrorPage(error: ErrorPage, accept: string | undefined): ErrorContent {
-  return /\btext\/html\b/i.test(accept ?? "") ? asHtml(error) : asText(error);
+/** Renders HTML if `accept` names it, as browsers do (RFC 9110 section 12.5.1), else text. */
+export function renderErrorPage(page: ErrorPage, accept: string | undefined): ErrorContent {
+  return /\btext\/html\b/i.test(accept ?? "") ? asHtml(page) : asText(page);
 }
 
 function asText({ title, message, detail }: ErrorPage): ErrorContent {
-  const said = detail === undefined ? message : detail.includes(message) ? detail : `${message}\n\n${detail}`;
-  return { type: "text/plain; charset=utf-8", content: `${title}\n\n${said}\n` };
+  const text = detail === undefined ? message : detail.includes(message) ? detail : `${message}\n\n${detail}`;
+  return { type: "text/plain; charset=utf-8", content: `${title}\n\n${text}\n` };
 }
 
 const STYLE =
@@ -41,11 +41,11 @@ const STYLE =
   "pre{font:14px/1.6 ui-monospace,monospace;padding:1rem;overflow-x:auto;border:1px solid color-mix(in srgb,currentColor 20%,transparent)}";
 
 function asHtml({ title, message, detail }: ErrorPage): ErrorContent {
-  const more = detail === undefined ? "" : `<pre>${escaped(detail)}</pre>`;
+  const pre = detail === undefined ? "" : `<pre>${escaped(detail)}</pre>`;
   const head = `<meta charset="utf-8"><title>${escaped(message)}</title><style>${STYLE}</style>`;
   return {
     type: "text/html; charset=utf-8",
-    content: `<!doctype html>${head}<h1>${escaped(title)}</h1><h2>${escaped(message)}</h2>${more}\n`,
+    content: `<!doctype html>${head}<h1>${escaped(title)}</h1><h2>${escaped(message)}</h2>${pre}\n`,
   };
 }
 

@@ -1,43 +1,40 @@
 /**
- * Listening on a socket that the arbiter bound. The descriptor is inherited, so connections are
- * accepted in this process, by the kernel's choice, and the arbiter never sees one.
+ * Listens on a socket that the arbiter bound. The descriptor is inherited, so this process accepts connections itself, and
+ * the kernel distributes them among the workers.
  */
 import cluster from "node:cluster";
 import type { Server } from "node:net";
 import { ExitCode, FatalError } from "../errors.ts";
 
-/** Connections the kernel may hold until they are accepted (gunicorn: `backlog`). */
+/** Connections that the kernel holds until they are accepted (gunicorn: `backlog`). */
 export const DEFAULT_BACKLOG = 2048;
 
 /**
- * After so long without a byte the kernel asks the other end of a TCP connection whether it is still there, in seconds.
- * It is for WebSockets and quiet streams, which no clock of ours ends: a machine that has lost its power or its network
- * says no goodbye. An idle connection is asked once, if at all, before `--keep-alive` ends it.
+ * Silence after which the kernel sends keep-alive probes on a TCP connection. They end WebSockets and quiet streams, which
+ * have no timeout here, after the peer's machine has lost power or network. An idle HTTP connection is probed at most
+ * once before `--keep-alive` ends it.
  */
-const PROBE_AFTER_S = 60;
+const KEEP_ALIVE_PROBE_S = 60;
 
-/** A listening handle of node's; that of a Unix socket has no such method, and needs none. */
+/** Node's listening handle. That of a Unix socket has no such method, and needs none. */
 interface ListeningHandle {
   setKeepAlive?(on: boolean, delay: number): number;
 }
 
-/**
- * Has the kernel find out which connections lead nowhere any more. Those that are accepted inherit it, so that it costs
- * none of them a call.
- */
-function probeSilent(server: Server): void {
+/** Turns on keep-alive probes for accepted connections, which inherit the option: it costs none of them a system call. */
+function enableKeepAliveProbes(server: Server): void {
   const handle = (server as unknown as { _handle?: ListeningHandle })._handle;
-  handle?.setKeepAlive?.(true, PROBE_AFTER_S);
+  handle?.setKeepAlive?.(true, KEEP_ALIVE_PROBE_S);
 }
 
 /**
- * Starts accepting on an inherited listening socket, TCP or Unix. Resolves when connections are accepted.
+ * Starts to accept on an inherited listening socket, TCP or Unix. Resolves when connections are accepted.
  *
- * In a cluster worker `listen({ fd })` asks the primary for the descriptor, even with `exclusive`, and the
- * primary has no such descriptor (EINVAL). `net` decides by `cluster.isPrimary`, synchronously inside
- * `listen`, so it is told that this is the primary for just that call.
+ * In a cluster worker `listen({ fd })` asks the primary for the descriptor, even with `exclusive`, and fails with EINVAL
+ * because the primary has no such descriptor. `net` checks `cluster.isPrimary` synchronously within `listen`, so it is
+ * true for just that call.
  *
- * @throws FatalError when the descriptor is not a socket that can listen.
+ * @throws FatalError if the descriptor is not a socket that can listen
  */
 export async function listenOn(server: Server, fd: number, backlog = DEFAULT_BACKLOG): Promise<void> {
   const accepting = new Promise<void>((resolve, reject) => {
@@ -52,10 +49,10 @@ export async function listenOn(server: Server, fd: number, backlog = DEFAULT_BAC
   const { isPrimary } = role;
   try {
     role.isPrimary = true;
-    // The backlog is read from the second argument: `listen({ fd, backlog })` ignores it.
+    // `listen({ fd, backlog })` ignores the backlog; the second argument works.
     server.listen({ fd }, backlog as never);
     role.isPrimary = isPrimary;
-    probeSilent(server);
+    enableKeepAliveProbes(server);
     await accepting;
   } catch (error) {
     throw new FatalError(

@@ -1,107 +1,105 @@
 /**
- * Finds the clients that are gone where the event loop does not hear of it. libuv polls a descriptor neither behind the
- * client's end (FIN) nor while it is paused, and an end alone does not say whether the client still reads: one that has
- * only shut down its sending side is to get its answer.
+ * Detects clients that are gone when the event loop cannot. libuv does not poll a descriptor after the client's FIN or while
+ * it is paused, and a FIN alone does not show whether the client still reads: one that has only shut down its sending
+ * side must get its response.
  *
- * - Sending nothing at all fails where the connection is broken: a Unix socket whose other end is closed, a TCP
- *   connection that has been reset.
- * - A TCP client that has closed its socket answers with a reset to whatever it is sent. HTTP has something that a client
- *   which still reads takes no notice of, in most answers: `WatchedPeer.probe`.
- * - Where it has not, the system tells whether the other end on this machine is closed. One on another machine forgets
- *   the connection after its time in FIN_WAIT2 (Linux: 60 s) and then resets it at the next keep-alive probe.
+ * - An empty write fails on a broken connection: a Unix socket whose other end is closed, or a TCP connection that was reset.
+ * - A TCP client that has closed its socket answers any data with a reset. Most responses allow bytes that have no effect on
+ *   a client that still reads: `WatchedPeer.probe`.
+ * - For the others, the kernel's socket tables show whether the other end is closed, if it is on this machine. Another
+ *   machine forgets the connection after its FIN_WAIT2 timeout (Linux: 60 s) and resets it at the next keep-alive probe.
  */
 import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { withClosedPeers } from "../system/closed-peers.ts";
 import { descriptorOf } from "./descriptor-budget.ts";
 
-/** A connection that owes its client something, or that an app has taken over. */
+/** A connection with a response in progress, or handed over to an app. */
 export interface WatchedPeer {
   readonly socket: Socket;
-  /** Not read from, with an exchange under way or in the hands of an app: what the client does is not seen. */
+  /** True while the socket is not read although the connection is in use: a disconnect goes unnoticed. */
   readonly isReadPaused: boolean;
   /**
-   * An app has taken it over and may still read what the client has sent, or has ended its own side, behind which sending
-   * nothing fails as well. What the client sent before it went must not be lost.
+   * True if the connection is handed over and the app may still read what the client sent before it went, or has closed its
+   * own side, after which an empty write fails too. Such a connection is not destroyed, or that input would be lost.
    */
   readonly hasUnreadInput: boolean;
-  /** Sends what a client that still reads takes no notice of; false, or absent, where nothing can be sent now. */
+  /** Sends bytes that have no effect on a client that still reads. False, or absent, if there are none. */
   probe?(): boolean;
 }
 
-/** How long behind the client's end it is first probed, in milliseconds; each time that follows takes twice as long. */
-const FIRST_PROBE = 500;
-const LONGEST_WAIT = 15_000;
-/** Most clients are found by the first one; a chunk size may not have any number of zeros. */
-const MOST_PROBES = 3;
-/** The kernel's own probes of a connection behind its client's end, in milliseconds. */
-const KEEP_ALIVE = 15_000;
-/** How often paused connections are looked at, in milliseconds. */
-const PAUSED_EVERY = 3000;
+/** From the client's FIN to the first probe. Each following interval is twice as long. */
+const FIRST_PROBE_MS = 500;
+const MAX_PROBE_INTERVAL_MS = 15_000;
+/** The first probe finds most clients, and parsers limit the leading zeros of a chunk size. */
+const MAX_PROBES = 3;
+/** Interval of the kernel's keep-alive probes after the client's FIN. */
+const KEEP_ALIVE_MS = 15_000;
+const PAUSED_CHECK_MS = 3000;
 
-interface Suspicion {
-  probeAt: number;
-  wait: number;
+interface ProbeState {
+  nextProbeAt: number;
+  intervalMs: number;
   probes: number;
 }
 
-/** Codes of a write that failed for other reasons than the connection's. */
-const NOT_BROKEN = new Set(["EAGAIN", "EINTR", "EBADF"]);
-const NOTHING = new Uint8Array(0);
+/** Error codes of an empty write that do not mean a broken connection. */
+const HARMLESS_CODES = new Set(["EAGAIN", "EINTR", "EBADF"]);
+const NO_BYTES = new Uint8Array(0);
 
-/** True when nothing can be sent on the connection any more. One system call; sends nothing. */
+/** Whether the connection can no longer be written to. One system call, which sends nothing. */
 export function isBroken(socket: Socket): boolean {
   const fd = descriptorOf(socket);
   if (fd < 0) return false;
   try {
-    writeSync(fd, NOTHING);
+    writeSync(fd, NO_BYTES);
     return false;
   } catch (error) {
-    return !NOT_BROKEN.has((error as NodeJS.ErrnoException).code ?? "");
+    return !HARMLESS_CODES.has((error as NodeJS.ErrnoException).code ?? "");
   }
 }
 
 export class PeerWatch {
-  /** Whose clients have ended their side. Hardly ever any. */
-  readonly #ended = new Map<WatchedPeer, Suspicion>();
-  /** Those that were paused at the last look. */
+  /** Peers whose client has sent a FIN. Usually empty. */
+  readonly #ended = new Map<WatchedPeer, ProbeState>();
+  /** Peers that were paused at the last check. */
   #paused = new Set<WatchedPeer>();
-  #pausedAt = 0;
-  #asking = false;
+  #pausedCheckedAt = 0;
+  #isReadingTables = false;
 
-  /** The client has ended its side and is owed something: it is found out whether it is gone, until `forget`. */
+  /** The client has sent a FIN before its response: checks whether it is gone, until `forget`. */
   peerEnded(peer: WatchedPeer, now: number): void {
     const { socket } = peer;
     if (!peer.hasUnreadInput && isBroken(socket)) {
       socket.destroy();
       return;
     }
-    socket.setKeepAlive(true, KEEP_ALIVE);
-    this.#ended.set(peer, { probeAt: now + FIRST_PROBE, wait: FIRST_PROBE, probes: 0 });
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    this.#ended.set(peer, { nextProbeAt: now + FIRST_PROBE_MS, intervalMs: FIRST_PROBE_MS, probes: 0 });
   }
 
   forget(peer: WatchedPeer): void {
     this.#ended.delete(peer);
   }
 
-  /** Destroys the sockets of clients that are gone. Call at least once a second; `now` is in milliseconds. */
+  /** Destroys the sockets of clients that are gone after their FIN. Call at least once a second; `now` is in milliseconds. */
   checkEnded(now: number): void {
     const unsure: Socket[] = [];
-    for (const [peer, suspicion] of this.#ended) {
+    for (const [peer, state] of this.#ended) {
       if (peer.hasUnreadInput) continue;
       if (isBroken(peer.socket)) peer.socket.destroy();
-      else if (suspicion.probeAt <= now && !probed(peer, suspicion, now)) unsure.push(peer.socket);
+      else if (state.nextProbeAt <= now && !sendProbe(peer, state, now)) unsure.push(peer.socket);
     }
-    if (unsure.length > 0) void this.#ask(unsure);
+    if (unsure.length > 0) void this.#destroyClosed(unsure);
   }
 
   /**
-   * The same, every few seconds, for those that are not read from.
-   * @param peers all there are
+   * Does the same every few seconds for peers that are not read.
+   * @param peers all peers
    */
   checkPaused(now: number, peers: Iterable<WatchedPeer>): void {
-    if (now < this.#pausedAt + PAUSED_EVERY) return;
-    this.#pausedAt = now;
+    if (now < this.#pausedCheckedAt + PAUSED_CHECK_MS) return;
+    this.#pausedCheckedAt = now;
     const before = this.#paused;
     this.#paused = new Set();
     const unsure: Socket[] = [];
@@ -111,25 +109,25 @@ export class PeerWatch {
       if (isBroken(peer.socket)) peer.socket.destroy();
       else if (before.has(peer)) unsure.push(peer.socket);
     }
-    if (unsure.length > 0) void this.#ask(unsure);
+    if (unsure.length > 0) void this.#destroyClosed(unsure);
   }
 
-  async #ask(unsure: Socket[]): Promise<void> {
-    if (this.#asking) return;
-    this.#asking = true;
+  async #destroyClosed(unsure: Socket[]): Promise<void> {
+    if (this.#isReadingTables) return;
+    this.#isReadingTables = true;
     try {
       for (const socket of await withClosedPeers(unsure)) socket.destroy();
     } finally {
-      this.#asking = false;
+      this.#isReadingTables = false;
     }
   }
 }
 
-/** Takes the next step with a suspect; false when nothing could be sent. */
-function probed(peer: WatchedPeer, suspicion: Suspicion, now: number): boolean {
-  suspicion.wait = Math.min(LONGEST_WAIT, suspicion.wait * 2);
-  suspicion.probeAt = now + suspicion.wait;
-  if (suspicion.probes === MOST_PROBES || peer.probe?.() !== true) return false;
-  suspicion.probes += 1;
+/** Sends the next probe and schedules another. Returns false if none could be sent. */
+function sendProbe(peer: WatchedPeer, state: ProbeState, now: number): boolean {
+  state.intervalMs = Math.min(MAX_PROBE_INTERVAL_MS, state.intervalMs * 2);
+  state.nextProbeAt = now + state.intervalMs;
+  if (state.probes === MAX_PROBES || peer.probe?.() !== true) return false;
+  state.probes += 1;
   return true;
 }

@@ -1,20 +1,20 @@
 /**
- * The handlers that have returned a promise which has not settled: the app is not shut down beneath one that still works
- * behind its answer. It costs a request that returns a promise two additions, and others nothing.
+ * Counts the handlers whose promise is pending, so that the app is not shut down while one still works after its response.
+ * It costs a handler that returns a promise two additions, and others nothing.
  */
 
-/** What a handler gets to clear up when nobody waits for its answer any more, in milliseconds. */
-const MOMENT = 1000;
+/** Time for abandoned handlers to clean up. */
+const ABANDONED_GRACE_MS = 1000;
 
 export class RunningHandlers {
   #running = 0;
-  /** Those of them whose answer nobody waits for. */
+  /** Running handlers whose response nobody waits for. */
   #abandoned = 0;
   #resolve: (() => void) | undefined;
-  #moment: NodeJS.Timeout | undefined;
+  #graceTimer: NodeJS.Timeout | undefined;
   #released = false;
 
-  /** A handler has returned a promise; `settled` is to be called when it settles. */
+  /** A handler has returned a promise. Call `settled` when it settles. */
   begin(): void {
     this.#running += 1;
   }
@@ -24,23 +24,23 @@ export class RunningHandlers {
     if (this.#resolve !== undefined) setImmediate(() => this.#check());
   };
 
-  /** Nobody waits for the answer of the handler that returned `promise`: its client has gone, or its time was over. */
+  /** The handler that returned `promise` no longer matters: its client is gone, or its request has timed out. */
   abandon(promise: Promise<unknown>): void {
     this.#abandoned += 1;
     const settled = (): void => {
       this.#abandoned -= 1;
     };
     promise.then(settled, settled);
-    // Behind the microtasks: one that has settled already is none.
+    // After the microtasks, so that a promise that has already settled is not counted.
     if (this.#resolve !== undefined) setImmediate(() => this.#check());
   }
 
-  /** True while somebody waits for one. */
+  /** True while a handler runs that has not been abandoned. */
   get busy(): boolean {
     return this.#running > this.#abandoned;
   }
 
-  /** Resolves when all have settled, or a moment after all but abandoned ones have. */
+  /** Resolves when all have settled, or a second after all but abandoned ones have. */
   whenIdle(): Promise<void> {
     return new Promise((resolve) => {
       this.#resolve = resolve;
@@ -48,7 +48,7 @@ export class RunningHandlers {
     });
   }
 
-  /** None of them is waited for any more. */
+  /** Resolves `whenIdle` at once. */
   release(): void {
     this.#released = true;
     this.#check();
@@ -57,10 +57,10 @@ export class RunningHandlers {
   #check(): void {
     if (this.#resolve === undefined) return;
     if (this.#running === 0 || this.#released) {
-      clearTimeout(this.#moment);
+      clearTimeout(this.#graceTimer);
       this.#resolve();
     } else if (!this.busy) {
-      this.#moment ??= setTimeout(this.#resolve, MOMENT);
+      this.#graceTimer ??= setTimeout(this.#resolve, ABANDONED_GRACE_MS);
     }
   }
 }

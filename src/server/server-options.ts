@@ -1,4 +1,4 @@
-/** The options of both servers: limits in bytes, times in milliseconds. */
+/** Options of both servers. Limits are in bytes, times in milliseconds. */
 
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { ErrorContent } from "../exchange/response.ts";
@@ -9,49 +9,49 @@ import type { AcceptLimiter } from "./accept-limiter.ts";
 import type { ContentTimeouts } from "./content-pace.ts";
 
 export interface ServerTimeouts extends ContentTimeouts {
-  /** For a whole request head from its first byte; beyond it 408. */
+  /** For a whole request head, from its first byte; then 408. */
   readonly header: number;
-  /** From the latest bytes of a request to the head of its answer; beyond it the signal aborts and the answer is 503. */
+  /** From the last bytes of a request to the head of its response; then its signal aborts and the response is 503. */
   readonly request: number;
-  /** For the next request on an idle connection (gunicorn: keepalive); 0 closes behind every answer. */
+  /** For the next request on an idle connection (gunicorn: keepalive); 0 closes after every response. */
   readonly keepAlive: number;
 }
 
-/** Tells of an error in the app or in a request; the connection has been seen to already. */
+/** Reports an error in the app or in a request. The connection has been dealt with. */
 export type ErrorReporter = (error: Error, request: { method: string; target: string; id: string }) => void;
 
-/** What a 500 says of the app's error, for what the client accepts (the field's value). */
+/** Makes the content of a 500 from the app's error. `accept` is the value of the request's field. */
 export type ErrorDescriber = (error: Error, accept: string | undefined) => ErrorContent;
 
 export interface EngineOptions {
   readonly limits: RequestLimits & {
-    /** The largest request body in bytes, `Infinity` for no limit; beyond it 413. */
+    /** Maximum bytes of a request body, `Infinity` for no limit; more is answered with 413. */
     readonly body: number;
   };
   readonly timeouts: ServerTimeouts;
-  /** How many connections there may be; any number by default. */
+  /** Default: unlimited. */
   readonly limiter?: AcceptLimiter;
   readonly worker: WorkerInfo;
-  /** What the app's `startup` returned. */
+  /** The value that the app's `startup` returned. */
   readonly state: unknown;
-  /** Whose word of others counts; nobody's by default. */
+  /** The proxies whose forwarded fields are trusted; default: none. */
   readonly proxyRules?: ProxyRules;
-  /** The prefix under which the app is mounted; "" by default. */
+  /** The prefix under which the app is mounted; default: "". */
   readonly rootPath?: string;
   readonly onError: ErrorReporter;
-  /** Tells of a head that was refused for being beyond a limit. */
+  /** Reports a head that was refused because it exceeds a limit. */
   readonly onHeadLimit?: (limit: HeadLimit) => void;
-  /** Undefined: nothing beyond the status. */
+  /** Undefined: a 500 has only the status. */
   readonly describeError?: ErrorDescriber | undefined;
-  /** Gets a line for each request; undefined where none is wanted. */
+  /** Gets a line for each request. */
   readonly accessLog?: AccessLog | undefined;
-  /** An unfinished head was refused, because all of them together hold too much. */
+  /** Reports that an incomplete head was refused because all of them together use too much memory. */
   readonly onHeadRefused?: () => void;
-  /** A connection could not be accepted (no file descriptors left, say); the server goes on. */
+  /** Reports a connection that could not be accepted, for example without a free file descriptor. The server continues. */
   readonly onAcceptError: (error: Error) => void;
 }
 
-/** What nginx lets pass by default; the number of fields is gunicorn's. */
+/** nginx's defaults; the number of fields is gunicorn's. */
 export const DEFAULT_LIMITS: EngineOptions["limits"] = {
   requestLine: 8190,
   fields: 100,
@@ -59,7 +59,7 @@ export const DEFAULT_LIMITS: EngineOptions["limits"] = {
   body: Number.POSITIVE_INFINITY,
 };
 
-/** 75 s is above nginx's 60 s for idle upstream connections: who reuses a connection must close it first. */
+/** `keepAlive` is above nginx's 60 s for idle upstream connections: the side that reuses a connection must close it first. */
 export const DEFAULT_TIMEOUTS: ServerTimeouts = {
   header: 30_000,
   body: 60_000,

@@ -1,41 +1,40 @@
 /**
- * The clock of a server's deadlines. It costs nothing to read, and a deadline is never early: time in which the event
- * loop was blocked does not count, since nobody could be heard or answered in it, and the tick under way counts whole.
+ * The clock for a server's deadlines. Reading it costs nothing, and a deadline never passes early: time in which the event
+ * loop was blocked does not count, because nothing could be received or sent, and the current tick counts in full.
  */
 
-/** The slowest tick, in milliseconds. */
-const SLOWEST_TICK = 1000;
-const FASTEST_TICK = 10;
-/** How many ticks the shortest timeout has: a deadline is late by two at most. */
+const MAX_TICK_MS = 1000;
+const MIN_TICK_MS = 10;
+/** Ticks within the shortest timeout. A deadline is handled at most two ticks late. */
 const TICKS_PER_TIMEOUT = 8;
 
 export class TickClock {
-  /** The end of the tick under way: what a deadline is counted from. In milliseconds, like everything here. */
+  /** The end of the current tick: the base of deadlines. All times are in milliseconds. */
   now: number;
-  readonly tick: number;
+  readonly tickMs: number;
   #passed = 0;
   #tickedAt = performance.now();
   readonly #timer: NodeJS.Timeout;
 
   /**
-   * @param timeouts what it is to measure
-   * @param onTick called behind the input of the turn in which the tick fell, with the time that has passed for certain:
-   *   what came in time must not be late because the loop was
+   * @param timeouts the timeouts to measure
+   * @param onTick called on each tick with the time that has passed for certain. It runs after the input of that turn of
+   *   the loop, so that input which arrived in time is not late because the loop was blocked
    */
   constructor(timeouts: readonly number[], onTick: (passed: number) => void) {
-    this.tick = Math.min(SLOWEST_TICK, Math.max(FASTEST_TICK, Math.min(...timeouts) / TICKS_PER_TIMEOUT));
-    this.now = this.tick;
+    this.tickMs = Math.min(MAX_TICK_MS, Math.max(MIN_TICK_MS, Math.min(...timeouts) / TICKS_PER_TIMEOUT));
+    this.now = this.tickMs;
     this.#timer = setInterval(() => {
       this.#passed = this.exact;
-      this.now = this.#passed + this.tick;
+      this.now = this.#passed + this.tickMs;
       this.#tickedAt = performance.now();
       setImmediate(onTick, this.#passed);
-    }, this.tick).unref();
+    }, this.tickMs).unref();
   }
 
-  /** The time now, to the millisecond; it costs a question to the system. */
+  /** The time to the millisecond. Unlike `now` it costs a call of performance.now(). */
   get exact(): number {
-    return this.#passed + Math.min(performance.now() - this.#tickedAt, this.tick);
+    return this.#passed + Math.min(performance.now() - this.#tickedAt, this.tickMs);
   }
 
   stop(): void {

@@ -1,51 +1,50 @@
 /**
- * What all heads that are still arriving at a worker hold together. Each may be as large as the limits on its parts
- * allow, for as long as `--header-timeout`: hundreds of them would be the memory of the machine. Beyond the bound the
- * oldest of the large ones is refused, so that a client which sends its head as clients do is never the one.
+ * Limits the memory of all incomplete heads of a worker together. Each may be as large as its own limits allow, for up to
+ * `--header-timeout`, so hundreds of them could exhaust the machine's memory. Beyond the limit the oldest of the large
+ * ones is refused, so that an ordinary client never is.
  */
 
-/** The bound, in bytes: a thousand heads of the size that nginx lets through. */
+/** A thousand heads of the maximum size that nginx forwards. */
 export const MAX_HEADS_BYTES = 32 * 1024 * 1024;
 
 export class UnfinishedHeads<Connection> {
-  readonly #most: number;
+  readonly #maxBytes: number;
   readonly #refuse: (connection: Connection) => void;
-  /** Bytes by connection; the oldest comes first. */
+  /** Bytes by connection, the oldest first. */
   readonly #sizes = new Map<Connection, number>();
-  #held = 0;
+  #heldBytes = 0;
 
-  /** @param refuse refuses the head of a connection, of which nothing is held from then on */
-  constructor(refuse: (connection: Connection) => void, most = MAX_HEADS_BYTES) {
+  /** @param refuse refuses the head of a connection, which then holds nothing */
+  constructor(refuse: (connection: Connection) => void, maxBytes = MAX_HEADS_BYTES) {
     this.#refuse = refuse;
-    this.#most = most;
+    this.#maxBytes = maxBytes;
   }
 
-  /** Bytes held. */
   get heldBytes(): number {
-    return this.#held;
+    return this.#heldBytes;
   }
 
-  /** A connection holds so much of a head that is not whole. */
+  /** Sets the bytes of an incomplete head that a connection holds. */
   hold(connection: Connection, bytes: number): void {
-    this.#held += bytes - (this.#sizes.get(connection) ?? 0);
+    this.#heldBytes += bytes - (this.#sizes.get(connection) ?? 0);
     this.#sizes.set(connection, bytes);
-    while (this.#held > this.#most) {
+    while (this.#heldBytes > this.#maxBytes) {
       const oldest = this.#oldestLarge();
       this.release(oldest);
       this.#refuse(oldest);
     }
   }
 
-  /** It holds nothing any more. */
+  /** The connection no longer holds a head. */
   release(connection: Connection): void {
-    this.#held -= this.#sizes.get(connection) ?? 0;
+    this.#heldBytes -= this.#sizes.get(connection) ?? 0;
     this.#sizes.delete(connection);
   }
 
-  /** The oldest that holds its even share or more: there is one. */
+  /** The oldest connection with at least the average; there always is one. */
   #oldestLarge(): Connection {
-    const share = this.#held / this.#sizes.size;
+    const share = this.#heldBytes / this.#sizes.size;
     for (const [connection, bytes] of this.#sizes) if (bytes >= share) return connection;
-    throw new Error("no head holds its share");
+    throw new Error("no connection holds a head");
   }
 }

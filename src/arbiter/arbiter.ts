@@ -3,7 +3,7 @@
  * everything that happens is an event from one mailbox; events change the pool, and then the pool settles.
  */
 import { ExitCode } from "../errors.ts";
-import { outliveTerminal } from "../log/own-output.ts";
+import { surviveTerminalHangUp } from "../log/own-output.ts";
 import { Reaper } from "../system/reaper.ts";
 import { type ArbiterEvent, SIGNALS } from "./event.ts";
 import { type ArbiterOptions, Parts } from "./parts.ts";
@@ -45,7 +45,7 @@ export class Arbiter {
       process.on(signal, () => mailbox.post({ type: "signal", signal }));
     }
     outliveStrayErrors(log);
-    outliveTerminal();
+    surviveTerminalHangUp();
   }
 
   async #start(): Promise<void> {

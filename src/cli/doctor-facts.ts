@@ -3,13 +3,13 @@ import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { environmentLayer, type Layer } from "../config/config.ts";
 import { packageVersion } from "../config/version.ts";
-import { ownPassages, streamsOf } from "../deploy/doctor/bound-addresses.ts";
+import { ownProxyPasses, streamsOf } from "../deploy/doctor/bound-addresses.ts";
 import { type Image, parseDockerfile } from "../deploy/doctor/dockerfile.ts";
 import type { Facts, Machine, PodServer, Service, Start } from "../deploy/doctor/facts.ts";
+import { formatFileLine } from "../deploy/doctor/file-line.ts";
 import { type Container, type Pod, parsePods } from "../deploy/doctor/kubernetes-pods.ts";
 import { readNginx } from "../deploy/doctor/nginx-files.ts";
 import { type NginxSetup, nginxSetup } from "../deploy/doctor/nginx-sites.ts";
-import { at } from "../deploy/doctor/place.ts";
 import { readUnit, type Unit } from "../deploy/doctor/systemd-unit.ts";
 import { readText } from "../deploy/doctor/text-file.ts";
 import { readManifest } from "../deploy/init/project.ts";
@@ -80,7 +80,7 @@ export async function gatherFacts(options: DoctorOptions): Promise<Gathered> {
     unchecked: [
       ...(nginx.files.length === 0
         ? ["nginx (--nginx FILE)"]
-        : [...foreignPassages(facts), ...nginx.unchecked]),
+        : [...foreignProxyPasses(facts), ...nginx.unchecked]),
       ...(systemd.files.length === 0 ? ["systemd (--systemd FILE)"] : systemd.unchecked),
       ...(kubernetes.files.length === 0 ? ["Kubernetes (--kubernetes FILE)"] : kubernetes.unchecked),
       ...(server === undefined ? ["a running server (none found here; --pid PID)"] : []),
@@ -152,7 +152,7 @@ function nginxFacts(named: readonly string[] | undefined): CheckedFiles & { read
   const missing = read.flatMap((entry) => entry.missing).map((entry) => `${entry} (missing)`);
   const setup = nginxSetup(read.map(({ directives }) => directives));
   // Without a proxy_pass the rules find nothing. That does not mean that the site is correct.
-  const nowhere = files.length > 0 && setup.passages.length === 0;
+  const nowhere = files.length > 0 && setup.proxyPasses.length === 0;
   const unchecked = nowhere
     ? [`how nginx reaches tsgun (no proxy_pass in ${files.join(", ")})`, ...missing]
     : missing;
@@ -160,11 +160,13 @@ function nginxFacts(named: readonly string[] | undefined): CheckedFiles & { read
 }
 
 /** Describes each proxy_pass to another server, or to one that a variable chooses. */
-function foreignPassages(facts: Facts): string[] {
-  const own = ownPassages(facts);
-  return facts.nginx.passages
-    .filter((passage) => !own.includes(passage))
-    .map(({ place, target }) => `proxy_pass ${target} at ${at(place)} (apparently another server)`);
+function foreignProxyPasses(facts: Facts): string[] {
+  const own = ownProxyPasses(facts);
+  return facts.nginx.proxyPasses
+    .filter((proxyPass) => !own.includes(proxyPass))
+    .map(
+      ({ place, target }) => `proxy_pass ${target} at ${formatFileLine(place)} (apparently another server)`,
+    );
 }
 
 interface Units extends CheckedFiles {
@@ -241,7 +243,7 @@ async function kubernetesFacts(
 
 function foreignContainer({ name, place, words }: Container): string {
   const why = words.length === 0 ? "only its image defines the command" : "it does not appear to start tsgun";
-  return `container ${name} at ${at(place)} (${why})`;
+  return `container ${name} at ${formatFileLine(place)} (${why})`;
 }
 
 /** Returns undefined for a container that runs another program, or one that only its image names. */
@@ -261,7 +263,9 @@ async function podServer(
     return { ...(await readStart([given, ...layers])), pod, container };
   } catch (error) {
     if (!named) return undefined;
-    throw new FatalError(`${at(place)}: ${(error as Error).message}`, ExitCode.usage, { cause: error });
+    throw new FatalError(`${formatFileLine(place)}: ${(error as Error).message}`, ExitCode.usage, {
+      cause: error,
+    });
   }
 }
 
@@ -274,7 +278,7 @@ function imageFacts(folder: string): (CheckedFiles & { readonly built: Image | u
 
 /** Returns the existing Unix sockets of the server and of nginx's upstreams. */
 function socketsOf(facts: Facts): Machine["sockets"] {
-  const servers = ownPassages(facts).flatMap((passage) => passage.servers);
+  const servers = ownProxyPasses(facts).flatMap((proxyPass) => proxyPass.servers);
   const paths = [...facts.bound, ...servers].flatMap((address) =>
     address.kind === "unix" ? [resolve(facts.folder, address.path)] : [],
   );

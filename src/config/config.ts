@@ -4,7 +4,7 @@
  */
 import { ExitCode, FatalError } from "../errors.ts";
 import { foreignNameMessage } from "./foreign-options.ts";
-import { absentMessage, absentName, renamed } from "./gunicorn.ts";
+import { absentMessage, absentName, ownNameOf } from "./gunicorn.ts";
 import { HOOK_NAMES, type Hooks } from "./hooks.ts";
 import { nearestName } from "./nearest-name.ts";
 import {
@@ -89,7 +89,7 @@ function unknownSetting(name: string, layer: Layer): FatalError {
   const absent = absentName(name);
   if (absent !== undefined)
     return new FatalError(absentMessage(absent, `${name} (from ${origin})`), ExitCode.usage);
-  const ownName = renamed(name);
+  const ownName = ownNameOf(name);
   const foreign = ownName === undefined ? foreignNameMessage(name, origin) : undefined;
   if (foreign !== undefined) return new FatalError(foreign, ExitCode.usage);
   // People write a setting like its flag, or in snake_case as in gunicorn's files.
@@ -137,7 +137,7 @@ function refuseTypos(environment: NodeJS.ProcessEnv): void {
     const absent = absentName(name);
     if (absent !== undefined)
       throw new FatalError(absentMessage(absent, `${variable} (in the environment)`), ExitCode.usage);
-    const intended = renamed(name) ?? findTypo(name);
+    const intended = ownNameOf(name) ?? findTypo(name);
     if (intended === undefined) continue;
     const [correctName] = environmentNames(intended as SettingName);
     throw new FatalError(

@@ -212,7 +212,7 @@ export function absentName(name: string): AbsentSetting | undefined {
 }
 
 /** Returns tsgun's name of the setting that gunicorn's files call `name`, or undefined. */
-export function renamed(name: string): string | undefined {
+export function ownNameOf(name: string): string | undefined {
   const found = Object.entries(RENAMED_SETTINGS).find(([theirs]) => normalize(theirs) === normalize(name));
   return found?.[1].replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -46,8 +46,8 @@ export function kind<T, Input>(options: KindOptions<T, Input>): Kind<T, Input> {
   };
 }
 
-export function shown(raw: unknown): string {
-  if (Array.isArray(raw)) return raw.length === 1 ? shown(raw[0]) : JSON.stringify(raw);
+export function displayValue(raw: unknown): string {
+  if (Array.isArray(raw)) return raw.length === 1 ? displayValue(raw[0]) : JSON.stringify(raw);
   if (typeof raw === "function") return "a function";
   return typeof raw === "string" || (typeof raw === "object" && raw !== null)
     ? JSON.stringify(raw)
@@ -55,12 +55,12 @@ export function shown(raw: unknown): string {
 }
 
 /** Makes a schema message that begins with the value as it was written. */
-export function complaint(text: string): (issue: { input: unknown }) => string {
-  return ({ input }) => `${shown(input)} ${text}`;
+export function invalidMessage(text: string): (issue: { input: unknown }) => string {
+  return ({ input }) => `${displayValue(input)} ${text}`;
 }
 
 /** Transforms the value with `make`; the message of an error it throws becomes the issue. */
-export function read<In, Out>(make: (written: In) => Out): v.RawTransformAction<In, Out> {
+export function transformWith<In, Out>(make: (written: In) => Out): v.RawTransformAction<In, Out> {
   return v.rawTransform<In, Out>(({ dataset, addIssue, NEVER }) => {
     try {
       return make(dataset.value);
@@ -78,7 +78,7 @@ export const globs: Kind<readonly string[], string | readonly string[]> = kind({
   schema: v.pipe(
     v.union(
       [v.pipe(v.string(), v.nonEmpty()), v.array(v.pipe(v.string(), v.nonEmpty()))],
-      complaint("is not a file name"),
+      invalidMessage("is not a file name"),
     ),
     v.transform((written) => (typeof written === "string" ? [written] : written)),
   ),
@@ -89,12 +89,12 @@ export const globs: Kind<readonly string[], string | readonly string[]> = kind({
 export function choice<const Words extends readonly string[]>(...words: Words): Kind<Words[number]> {
   return kind<Words[number], Words[number]>({
     placeholder: words.join("|"),
-    schema: v.picklist(words, complaint(`is not one of ${words.join(", ")}`)),
+    schema: v.picklist(words, invalidMessage(`is not one of ${words.join(", ")}`)),
     fromText: (text) => text.trim().toLowerCase(),
   });
 }
 
-const NO_NAME = complaint("is not a name");
+const NO_NAME = invalidMessage("is not a name");
 
 /** Non-empty text. */
 export function text(placeholder: string): Kind<string> {
@@ -103,7 +103,7 @@ export function text(placeholder: string): Kind<string> {
 
 const PORT_NUMBER = /^\d+$/;
 const NO_PID_FILE: (issue: { input: unknown }) => string = ({ input }) =>
-  `${shown(input)} is a number, not a file: for a port write --bind 127.0.0.1:${input}, for such a file write ./${input}`;
+  `${displayValue(input)} is a number, not a file: for a port write --bind 127.0.0.1:${input}, for such a file write ./${input}`;
 
 /** The file for the arbiter's process id. Refuses a bare number, from users who take `-p` for the port. */
 export const pidFile: Kind<string> = kind({
@@ -122,7 +122,7 @@ const FALSE_WORDS = ["false", "no", "off", "0"];
 export const flag: Kind<boolean> = kind({
   placeholder: "",
   bare: true,
-  schema: v.boolean(complaint("is neither true nor false")),
+  schema: v.boolean(invalidMessage("is neither true nor false")),
   fromText(text) {
     const word = text.trim().toLowerCase();
     if (TRUE_WORDS.includes(word)) return true;
@@ -131,7 +131,7 @@ export const flag: Kind<boolean> = kind({
 });
 
 const MODE = /^\s*(?:0o?)?([0-7]{1,3})\s*$/;
-const NO_MODE = complaint("is not a mode: write it in octal, as in 660");
+const NO_MODE = invalidMessage("is not a mode: write it in octal, as in 660");
 
 /** Mode bits of a file or a umask, written in octal: `660`, `0660`, `0o660`. Numbers are used as they are. */
 export const fileMode: Kind<number, number | string> = kind({
@@ -144,7 +144,7 @@ export const fileMode: Kind<number, number | string> = kind({
       ],
       NO_MODE,
     ),
-    read((written) =>
+    transformWith((written) =>
       typeof written === "number" ? written : Number.parseInt(MODE.exec(written)?.[1] as string, 8),
     ),
   ),
@@ -152,7 +152,7 @@ export const fileMode: Kind<number, number | string> = kind({
 });
 
 const VARIABLE = /^([^=\0]+)=([^\0]*)$/;
-const NO_VARIABLE = complaint("is not a variable: write NAME=VALUE");
+const NO_VARIABLE = invalidMessage("is not a variable: write NAME=VALUE");
 
 function parsePair(written: string): [string, string] {
   const [, name = "", value = ""] = VARIABLE.exec(written) ?? [];
@@ -177,7 +177,7 @@ export const variables: Kind<
       ],
       NO_VARIABLE,
     ),
-    read((written) =>
+    transformWith((written) =>
       Array.isArray(written)
         ? Object.fromEntries(written.map(parsePair))
         : Object.fromEntries(Object.entries(written).map(([name, value]) => [name, String(value)])),
@@ -190,7 +190,7 @@ export const variables: Kind<
       .join(" "),
 });
 
-const NO_PATH = complaint("is not a path");
+const NO_PATH = invalidMessage("is not a path");
 
 /** A file's path, or false for none: `--no-NAME` on the command line, `false` or `none` elsewhere. */
 export const pathOrNone: Kind<string | false> = kind({

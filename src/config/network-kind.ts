@@ -2,9 +2,9 @@
 import * as v from "valibot";
 import { FORWARDED_FIELDS, type ForwardedField, parsePeerRange, parseRootPath } from "../gateway/proxies.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
-import { complaint, type Kind, kind, read } from "./kind.ts";
+import { invalidMessage, type Kind, kind, transformWith } from "./kind.ts";
 
-const NO_ADDRESS = complaint("is not an address: write host:port, [::1]:port, :port or unix:/path");
+const NO_ADDRESS = invalidMessage("is not an address: write host:port, [::1]:port, :port or unix:/path");
 
 /** A number means a port. */
 const addressSchema = v.union(
@@ -18,7 +18,7 @@ export const addresses: Kind<readonly Address[], string | number | readonly (str
   repeatable: true,
   schema: v.pipe(
     v.union([addressSchema, v.pipe(v.array(addressSchema), v.nonEmpty(NO_ADDRESS))], NO_ADDRESS),
-    read((written) => split(written).map((entry) => parseAddress(entry))),
+    transformWith((written) => split(written).map((entry) => parseAddress(entry))),
   ),
   format: (value) => value.map(formatAddress).join(","),
 });
@@ -28,7 +28,7 @@ export const address: Kind<Address, string | number> = kind({
   placeholder: "ADDRESS",
   schema: v.pipe(
     addressSchema,
-    read((written) => parseAddress(String(written).trim())),
+    transformWith((written) => parseAddress(String(written).trim())),
   ),
   format: formatAddress,
 });
@@ -40,7 +40,7 @@ export const urlPath: Kind<string> = kind({
 });
 
 function matching(pattern: RegExp, wrong: string): v.GenericSchema<string> {
-  return v.pipe(v.string(complaint(wrong)), v.regex(pattern, complaint(wrong)));
+  return v.pipe(v.string(invalidMessage(wrong)), v.regex(pattern, invalidMessage(wrong)));
 }
 
 /** Splits a value written as an array, with commas, or both. */
@@ -61,7 +61,7 @@ function formatList(value: readonly string[]): string {
   return value.length === 0 ? "none" : value.join(",");
 }
 
-const NO_LIST = complaint("is not a list of names: write an array, or text with commas");
+const NO_LIST = invalidMessage("is not a list of names: write an array, or text with commas");
 const listSchema = v.union([v.string(NO_LIST), v.array(v.string(NO_LIST))], NO_LIST);
 
 /** Trusted peers: addresses, CIDRs, `unix`, `*`; `none` for no peer. */
@@ -70,7 +70,7 @@ export const peers: Kind<readonly string[], string | readonly string[]> = kind({
   repeatable: true,
   schema: v.pipe(
     listSchema,
-    read((written) => {
+    transformWith((written) => {
       const entries = splitList(written);
       for (const entry of entries) parsePeerRange(entry);
       return entries;
@@ -85,7 +85,7 @@ export const forwardedFields: Kind<readonly ForwardedField[], string | readonly 
   repeatable: true,
   schema: v.pipe(
     listSchema,
-    read((written) => splitList(written).map(parseField)),
+    transformWith((written) => splitList(written).map(parseField)),
   ),
   format: formatList,
 });
@@ -96,14 +96,14 @@ function parseField(entry: string): ForwardedField {
   return field;
 }
 
-const NO_ROOT = complaint("is not a path: write /app");
+const NO_ROOT = invalidMessage("is not a path: write /app");
 
 /** The path under which an app is mounted; `/` is "". */
 export const rootPath: Kind<string> = kind({
   placeholder: "/PATH",
   schema: v.pipe(
     v.string(NO_ROOT),
-    read((written) => {
+    transformWith((written) => {
       const path = parseRootPath(written);
       if (path === undefined) throw new Error(NO_ROOT({ input: written }));
       return path;

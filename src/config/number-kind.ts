@@ -1,18 +1,18 @@
 /** Kinds of numbers: counts, durations, sizes. */
 import * as v from "valibot";
-import { complaint, type Kind, kind, read, shown } from "./kind.ts";
+import { displayValue, invalidMessage, type Kind, kind, transformWith } from "./kind.ts";
 
 /** A non-negative number, or text that matches `form`. */
 function numberOrText(form: RegExp, wrong: string): v.GenericSchema<number | string> {
-  const message = complaint(wrong);
+  const message = invalidMessage(wrong);
   return v.union(
     [v.pipe(v.number(message), v.minValue(0, message)), v.pipe(v.string(message), v.regex(form, message))],
     message,
   );
 }
 
-const NOT_WHOLE = complaint("is not a whole number");
-const NOT_WHOLE_NOR_AUTO = complaint("is neither a whole number nor auto");
+const NOT_WHOLE = invalidMessage("is not a whole number");
+const NOT_WHOLE_NOR_AUTO = invalidMessage("is neither a whole number nor auto");
 
 function whole(min: number, max: number): v.GenericSchema<number> {
   return v.pipe(
@@ -52,9 +52,9 @@ function milliseconds(written: number | string, minimumFor: (value: number) => s
   const [, amount, unit = "s"] = DURATION.exec(String(written)) ?? [];
   const value = Math.round(Number(amount) * (DURATION_UNITS[unit] as number));
   const minimum = minimumFor(value);
-  if (minimum !== undefined) throw new Error(`${shown(written)} is too short: at least ${minimum}`);
+  if (minimum !== undefined) throw new Error(`${displayValue(written)} is too short: at least ${minimum}`);
   // Also rejects NaN, from a number whose text has an exponent.
-  if (!(value <= MAX_DURATION_MS)) throw new Error(`${shown(written)} is too long: at most 596h`);
+  if (!(value <= MAX_DURATION_MS)) throw new Error(`${displayValue(written)} is too long: at most 596h`);
   return value;
 }
 
@@ -63,7 +63,7 @@ function timeSpan(minimumFor: (value: number) => string | undefined): Kind<numbe
     placeholder: "SECONDS",
     schema: v.pipe(
       numberOrText(DURATION, "is not a duration: write 30, 1.5, 500ms, 30s or 1m"),
-      read((written) => milliseconds(written, minimumFor)),
+      transformWith((written) => milliseconds(written, minimumFor)),
     ),
     format: formatDuration,
   });
@@ -92,7 +92,7 @@ export interface CrashLimit {
 }
 
 const CRASH_LIMIT = /^\s*(?:0|([1-9]\d{0,5})\/(.+?))\s*$/;
-const NO_CRASH_LIMIT = complaint("is not a crash limit: write 5/60s, or 0");
+const NO_CRASH_LIMIT = invalidMessage("is not a crash limit: write 5/60s, or 0");
 
 /** A number of crashes and a duration, written `5/60s`; 0 means no limit. */
 export const crashLimit: Kind<CrashLimit | undefined, string> = kind({
@@ -100,7 +100,7 @@ export const crashLimit: Kind<CrashLimit | undefined, string> = kind({
   schema: v.pipe(
     v.string(NO_CRASH_LIMIT),
     v.regex(CRASH_LIMIT, NO_CRASH_LIMIT),
-    read((written): CrashLimit | undefined => {
+    transformWith((written): CrashLimit | undefined => {
       const [, deaths, within] = CRASH_LIMIT.exec(written) ?? [];
       return deaths === undefined ? undefined : { deaths: Number(deaths), within: duration(1).parse(within) };
     }),
@@ -126,11 +126,11 @@ export function size(min = 0): Kind<number, number | string> {
     placeholder: "BYTES",
     schema: v.pipe(
       numberOrText(SIZE, "is not a size: write 8190, 512KB, 10MB or 1GB"),
-      read((written) => {
+      transformWith((written) => {
         const [, amount, unit = ""] = SIZE.exec(String(written)) ?? [];
         const value = Math.round(Number(amount) * (SIZE_UNITS[unit.toUpperCase()] as number));
-        if (!(value <= Number.MAX_SAFE_INTEGER)) throw new Error(`${shown(written)} is too large`);
-        if (value < min) throw new Error(`${shown(written)} is too small: at least ${min} bytes`);
+        if (!(value <= Number.MAX_SAFE_INTEGER)) throw new Error(`${displayValue(written)} is too large`);
+        if (value < min) throw new Error(`${displayValue(written)} is too small: at least ${min} bytes`);
         return value;
       }),
     ),

@@ -1,6 +1,6 @@
 /** The address of a syslog server, in gunicorn's notation: `udp://host:port`, `tcp://host:port`, `unix:///dev/log#dgram`. */
 import * as v from "valibot";
-import { type Kind, kind, read } from "./kind.ts";
+import { type Kind, kind, transformWith } from "./kind.ts";
 
 /** A Unix socket without a type is tried with datagrams first, then as a stream. */
 export type SyslogAddress =
@@ -22,7 +22,7 @@ export const syslogAddress: Kind<SyslogAddress, string> = kind({
   placeholder: "ADDRESS",
   schema: v.pipe(
     v.string(({ input }) => invalidAddress(input)),
-    read(parseSyslogAddress),
+    transformWith(parseSyslogAddress),
   ),
   format(value) {
     if (value.transport === "unix") {

@@ -1,5 +1,5 @@
 /** The routes of the control interface and of the health endpoint. */
-import { MOST_WORKERS } from "../config/settings.ts";
+import { MAX_WORKERS } from "../config/settings.ts";
 import { HttpError } from "../errors.ts";
 import type { Controllable, Outcome } from "./api.ts";
 import type { Reply, Route } from "./json-server.ts";
@@ -20,8 +20,8 @@ function field(body: unknown, name: string): unknown {
 
 function workerCount(body: unknown): number {
   const workers = field(body, "workers");
-  if (typeof workers !== "number" || !Number.isInteger(workers) || workers < 0 || workers > MOST_WORKERS) {
-    throw new HttpError(400, `send {"workers": N}, N a whole number from 0 to ${MOST_WORKERS}`);
+  if (typeof workers !== "number" || !Number.isInteger(workers) || workers < 0 || workers > MAX_WORKERS) {
+    throw new HttpError(400, `send {"workers": N}, N a whole number from 0 to ${MAX_WORKERS}`);
   }
   return workers;
 }

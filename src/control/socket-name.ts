@@ -7,13 +7,13 @@ import { lstatSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { exists } from "../system/process-state.ts";
 import {
-  discard,
   hasName,
-  linked,
+  removeStaleSocket,
   SOCKET_PATH_MAX,
   type SocketFile,
   socketAt,
   tryConnecting,
+  tryLink,
 } from "../system/unix-socket.ts";
 
 /** Attempts to claim a name while other servers take it or release it. */
@@ -42,7 +42,7 @@ export function draftName(path: string): string {
 export async function claimName(draft: string, path: string): Promise<SocketFile> {
   try {
     for (let attempt = 0; attempt < MAX_CLAIM_ATTEMPTS; attempt++) {
-      if (linked(draft, path)) return socketAt(path) as SocketFile;
+      if (tryLink(draft, path)) return socketAt(path) as SocketFile;
       await removeStale(path);
     }
   } finally {
@@ -82,7 +82,7 @@ export function removeDead(path: string, pid: number): void {
   if (!stats?.isSocket() || stats.uid !== process.geteuid?.()) return;
   if (exists(pid) && Date.now() - stats.mtimeMs < STALE_AGE_MS) return;
   try {
-    discard({ path, dev: stats.dev, ino: stats.ino });
+    removeStaleSocket({ path, dev: stats.dev, ino: stats.ino });
   } catch {
     // Left for the next caller to remove.
   }
@@ -95,5 +95,5 @@ async function removeStale(path: string): Promise<void> {
     throw new Error(`${path} exists and is no socket`);
   }
   if (await isAlive(path)) throw new Error(`${path} belongs to another server`);
-  discard(checked);
+  removeStaleSocket(checked);
 }

@@ -4,10 +4,10 @@
  */
 
 /** Writers truncate a request target to this many characters; that is enough to identify the request. */
-export const LONGEST_TARGET = 500;
+export const MAX_TARGET_LENGTH = 500;
 
 /** A request without a complete response. */
-export interface HeldRequest {
+export interface RequestInFlight {
   readonly method: string;
   readonly target: string;
   /** Absent if finding it out would cost the request too much. */
@@ -18,9 +18,9 @@ export interface HeldRequest {
 
 export type RequestReport =
   /** The process is ending; these are all its open requests. */
-  | { readonly kind: "held"; readonly requests: readonly HeldRequest[] }
+  | { readonly kind: "held"; readonly requests: readonly RequestInFlight[] }
   /** While requests are journaled: one arrived, some finished. */
-  | { readonly kind: "begun"; readonly number: number; readonly request: HeldRequest }
+  | { readonly kind: "begun"; readonly number: number; readonly request: RequestInFlight }
   | { readonly kind: "over"; readonly numbers: readonly number[] }
   /** Journaling has stopped. */
   | { readonly kind: "end" };
@@ -44,6 +44,6 @@ export function parseRequestReport(line: string): RequestReport | undefined {
 }
 
 function isRequest(value: unknown): boolean {
-  const { method, target, since } = (value ?? {}) as Partial<HeldRequest>;
+  const { method, target, since } = (value ?? {}) as Partial<RequestInFlight>;
   return typeof method === "string" && typeof target === "string" && typeof since === "number";
 }

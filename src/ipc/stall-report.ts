@@ -2,7 +2,7 @@
  * The report on a worker whose event loop is blocked. The watchdog thread writes it while the main thread is blocked, so
  * it is plain data that survives JSON, one line per report.
  */
-import type { HeldRequest } from "./request-report.ts";
+import type { RequestInFlight } from "./request-report.ts";
 
 /** A request without a complete response at the time of the report. */
 export interface StalledRequest {
@@ -121,7 +121,7 @@ function headline(report: StallReport): string {
 }
 
 /** Lists the requests that a dead worker lost, for people: indented lines, a bounded number. */
-export function describeHeld(requests: readonly HeldRequest[], now: number): string[] {
+export function describeInFlight(requests: readonly RequestInFlight[], now: number): string[] {
   const lines = requests.slice(0, MAX_LISTED_REQUESTS).map(({ method, target, id, since }) => {
     const age = seconds(Math.max(0, now - since));
     return inFlightLine(method, target, id === undefined ? age : `id ${id}, ${age}`);

@@ -30,7 +30,7 @@ export async function loadedAppOf(value: unknown, wanted: AppInterface, shown: s
   if (typeof value === "function") return functionApp(value as AnyFunction, wanted, shown);
   if (typeof value === "object" && value !== null) return objectApp(value, wanted, shown);
   throw refusal(
-    `${shown} is ${described(value)}, not an app: export a handler, an app object or a framework's app`,
+    `${shown} is ${describe(value)}, not an app: export a handler, an app object or a framework's app`,
   );
 }
 
@@ -115,7 +115,7 @@ function keysOf(value: object): string {
   return keys.length === 0 ? "no properties" : `the properties ${keys.slice(0, 8).join(", ")}`;
 }
 
-function described(value: unknown): string {
+function describe(value: unknown): string {
   return value === null ? "null" : typeof value === "undefined" ? "undefined" : `a ${typeof value}`;
 }
 

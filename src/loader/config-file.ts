@@ -11,10 +11,10 @@ import { isFile } from "../config/config-source.ts";
 import { HOOK_NAMES, type Hooks } from "../config/hooks.ts";
 import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
-import { denialOf } from "./denial.ts";
+import { describeDenial } from "./access-denial.ts";
 import { importAnew } from "./import-anew.ts";
 import type { ModuleNamespace } from "./import-module.ts";
-import { lineOfJsonTrouble } from "./json-trouble.ts";
+import { jsonErrorLine } from "./json-error-line.ts";
 import { displayed, type Location } from "./locate.ts";
 
 /** Limit for what the file awaits, in milliseconds. */
@@ -72,19 +72,19 @@ export class ConfigFile {
 
   #hook(name: string, value: unknown): unknown {
     if (typeof value === "function") return value;
-    throw this.#wrong(`${name} is a hook and must be a function, not ${described(value)}`);
+    throw this.#error(`${name} is a hook and must be a function, not ${describe(value)}`);
   }
 
   async #content(context: ConfigContext): Promise<object> {
     if (this.#location.kind === "file" && this.#location.file.endsWith(".json"))
-      return this.#checked(readJson(this.#location.file, this.shown), "it contains");
-    const module = await this.#imported();
+      return this.#requireObject(readJson(this.#location.file, this.shown), "it contains");
+    const module = await this.#import();
     if (exportOf(module) === undefined)
-      throw this.#wrong('it has no default export: write export default { app: "app.ts:handler" }');
-    return this.#checked(await this.#evaluated(exportOf(module), context), "the default export is");
+      throw this.#error('it has no default export: write export default { app: "app.ts:handler" }');
+    return this.#requireObject(await this.#evaluate(exportOf(module), context), "the default export is");
   }
 
-  async #imported(): Promise<ModuleNamespace> {
+  async #import(): Promise<ModuleNamespace> {
     try {
       return await importAnew(this.#location);
     } catch (error) {
@@ -97,7 +97,7 @@ export class ConfigFile {
     }
   }
 
-  async #evaluated(exported: unknown, context: ConfigContext): Promise<unknown> {
+  async #evaluate(exported: unknown, context: ConfigContext): Promise<unknown> {
     if (typeof exported !== "function") return exported;
     try {
       return await exported(context);
@@ -117,12 +117,12 @@ export class ConfigFile {
     }
   }
 
-  #checked(content: unknown, subject: string): object {
+  #requireObject(content: unknown, subject: string): object {
     if (typeof content === "object" && content !== null && !Array.isArray(content)) return content;
-    throw this.#wrong(`${subject} ${described(content)}: a configuration is an object with settings`);
+    throw this.#error(`${subject} ${describe(content)}: a configuration is an object with settings`);
   }
 
-  #wrong(what: string): FatalError {
+  #error(what: string): FatalError {
     return new FatalError(`${this.shown}: ${what}`, ExitCode.usage);
   }
 }
@@ -133,7 +133,7 @@ function locateConfig(source: string, folder: string): Location {
     return { kind: "package", name, from: folder, shown: name };
   }
   const file = resolve(folder, source.replace(/^file:(?:\/\/)?/, ""));
-  const denial = denialOf(file);
+  const denial = describeDenial(file);
   if (denial !== undefined) throw new FatalError(denial, ExitCode.usage);
   if (isFile(file)) return { kind: "file", file, shown: displayed(file, folder) };
   const near = nearestName(basename(file), filesBeside(file));
@@ -158,7 +158,7 @@ function readJson(file: string, shown: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const line = lineOfJsonTrouble(text);
+    const line = jsonErrorLine(text);
     const place = line === undefined ? shown : `${shown}:${line}`;
     const reason = (cause as Error).message.replaceAll(/\s+/g, " ");
     throw new FatalError(`syntax error in ${place}: ${reason}`, ExitCode.usage, { cause });
@@ -177,7 +177,7 @@ function asUsage(error: FatalError): FatalError {
   return new FatalError(error.message, ExitCode.usage, { cause: error.cause });
 }
 
-function described(value: unknown): string {
+function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   return Array.isArray(value) ? "an array" : `a ${typeof value}`;
 }

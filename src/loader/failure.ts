@@ -1,7 +1,7 @@
 /** Describes a failure in user code in one line with its location; the original error is the `cause`. */
 import { fileURLToPath } from "node:url";
 import { ExitCode, FatalError } from "../errors.ts";
-import { denialOf } from "./denial.ts";
+import { describeDenial } from "./access-denial.ts";
 import { displayed, type Location, notFound } from "./locate.ts";
 import { locateSyntaxError } from "./syntax-error.ts";
 import { isTypeScript } from "./typescript.ts";
@@ -15,7 +15,7 @@ export async function importFailure(error: unknown, location: Location, cwd: str
     return new FatalError(`cannot load ${location.shown}: ${denial}`, ExitCode.appLoad);
   if (location.kind === "package" && isMissing(error, location))
     return notFound(location.name, cwd, true, error);
-  const trouble = location.kind === "file" ? await syntaxTrouble(error, location.file) : undefined;
+  const trouble = location.kind === "file" ? await syntaxErrorLocation(error, location.file) : undefined;
   if (trouble === undefined) return codeFailure(`cannot load ${location.shown}`, error, cwd);
   const place = displayed(trouble.file, cwd) + (trouble.line === undefined ? "" : `:${trouble.line}`);
   // The linker reports a missing export as a SyntaxError, but the syntax is fine.
@@ -28,23 +28,23 @@ export async function importFailure(error: unknown, location: Location, cwd: str
 /** Node reports a file in a folder that it may not enter as missing. */
 function denialBehind(error: unknown): string | undefined {
   const { code, path, url } = (error ?? {}) as { code?: unknown; path?: unknown; url?: unknown };
-  if (code === "EACCES" && typeof path === "string") return denialOf(path);
+  if (code === "EACCES" && typeof path === "string") return describeDenial(path);
   const isFile = typeof url === "string" && url.startsWith("file:");
-  return code === "ERR_MODULE_NOT_FOUND" && isFile ? denialOf(fileURLToPath(url)) : undefined;
+  return code === "ERR_MODULE_NOT_FOUND" && isFile ? describeDenial(fileURLToPath(url)) : undefined;
 }
 
 /** The error for user code that threw during `what`. */
 export function codeFailure(what: string, error: unknown, cwd: string): FatalError {
   const frame = userFrame(error);
   const place = frame === undefined ? "" : ` (at ${displayed(frame.file, cwd)}:${frame.line})`;
-  const text = described(error);
+  const text = describe(error);
   return new FatalError(`${what}: ${text}${place}${hint(text, frame?.file)}`, ExitCode.appLoad, {
     cause: error,
   });
 }
 
 /** One line: the error's name, if more specific than "Error", and the first line of its message. */
-function described(error: unknown): string {
+function describe(error: unknown): string {
   if (!(error instanceof Error))
     return `it threw ${JSON.stringify(error) ?? String(error)}, which is not an Error`;
   const message = oneLine(error.message);
@@ -81,7 +81,7 @@ export function isMissing(error: unknown, location: Extract<Location, { kind: "p
   return String(message).includes(`${location.from}/[app]`);
 }
 
-async function syntaxTrouble(error: unknown, entry: string): ReturnType<typeof locateSyntaxError> {
+async function syntaxErrorLocation(error: unknown, entry: string): ReturnType<typeof locateSyntaxError> {
   try {
     return await locateSyntaxError(error, entry);
   } catch {

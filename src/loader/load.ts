@@ -48,9 +48,9 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
   const listening = new ListenCalls();
   try {
     options.onStep?.({ step: "load", of: location.shown });
-    const module = await imported(location, cwd, options.loadedFiles);
-    const found = await exported(module, parsed, location.shown, listening, cwd);
-    const value = await evaluated(found, parsed, location.shown, options);
+    const module = await importApp(location, cwd, options.loadedFiles);
+    const found = await resolveExport(module, parsed, location.shown, listening, cwd);
+    const value = await evaluate(found, parsed, location.shown, options);
     const name = shownName(found, parsed, location);
     const app = await loadedAppOf(value, options.interface ?? "auto", name);
     if (app.kind === "node" && listening.serve(app.listener)) {
@@ -67,7 +67,7 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
 }
 
 /** Finds the export. If there is none and the app called listen() itself, the error explains what to export instead. */
-async function exported(
+async function resolveExport(
   module: ModuleNamespace,
   spec: AppSpec,
   shown: string,
@@ -87,7 +87,7 @@ async function exported(
   }
 }
 
-async function imported(
+async function importApp(
   location: Location,
   cwd: string,
   loadedFiles: LoadedFiles | undefined,
@@ -101,7 +101,7 @@ async function imported(
 }
 
 /** Returns the exported value, or the result of the call that the spec asks for; awaits promises. */
-async function evaluated(found: Found, spec: AppSpec, shown: string, options: LoadOptions): Promise<unknown> {
+async function evaluate(found: Found, spec: AppSpec, shown: string, options: LoadOptions): Promise<unknown> {
   const { cwd = process.cwd(), onStep } = options;
   const called = spec.args !== undefined;
   const name = `${shown}:${found.name}`;

@@ -6,7 +6,7 @@ import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
-import { denialOf } from "./denial.ts";
+import { describeDenial } from "./access-denial.ts";
 
 /** Extensions tried for a module without one, in this order. */
 const EXTENSIONS = [".ts", ".mts", ".cts", ".js", ".mjs", ".cjs"];
@@ -26,7 +26,7 @@ export function locate(module: string, cwd: string): Location {
   const base = resolve(cwd, module);
   const file = candidates(base).find(isFile);
   // A file in a folder that we may not enter looks as if it did not exist.
-  const denial = denialOf(file ?? base);
+  const denial = describeDenial(file ?? base);
   if (denial !== undefined) throw new FatalError(denial, ExitCode.appLoad);
   if (file !== undefined) return { kind: "file", file, shown: displayed(file, cwd) };
   if (!canBePackage(module)) throw notFound(module, cwd, false);

@@ -12,7 +12,7 @@ import { generatedLine, originalLine } from "./source-line.ts";
 import { compilesTypeScript, isTypeScript, makeTransformer, type Transformer } from "./typescript.ts";
 
 /** The location and reason of a syntax error in user code. Lines count from 1. */
-export interface SyntaxTrouble {
+export interface SyntaxErrorLocation {
   readonly file: string;
   readonly line: number | undefined;
   readonly reason: string;
@@ -26,7 +26,10 @@ const MAX_FILES = 500;
  * Locates `error`, thrown by the import of `entry`. Undefined when it is not a syntax error or its location
  * cannot be determined.
  */
-export async function locateSyntaxError(error: unknown, entry: string): Promise<SyntaxTrouble | undefined> {
+export async function locateSyntaxError(
+  error: unknown,
+  entry: string,
+): Promise<SyntaxErrorLocation | undefined> {
   if (!(error instanceof Error)) return undefined;
   const refused = COMPILER_MESSAGE.exec(error.message);
   if (refused !== null) return await refusedByCompiler(refused[1] as string, refused[2] as string);
@@ -39,7 +42,7 @@ export async function locateSyntaxError(error: unknown, entry: string): Promise<
     : undefined;
 }
 
-async function refusedByCompiler(where: string, reason: string): Promise<SyntaxTrouble> {
+async function refusedByCompiler(where: string, reason: string): Promise<SyntaxErrorLocation> {
   const file = pathOf(where);
   const firstLine = (reason.split("\n")[0] as string).trim();
   return { file, line: lineOfRefusal(await makeTransformer(), file, reason), reason: firstLine };
@@ -98,7 +101,7 @@ function lineWhoseRemovalFixes(
 }
 
 /** For CommonJS and linker errors Node puts `file:line`, the text of the line and a caret before the stack. */
-async function placedByStack(error: SyntaxError): Promise<SyntaxTrouble | undefined> {
+async function placedByStack(error: SyntaxError): Promise<SyntaxErrorLocation | undefined> {
   const [head = "", text = "", caret = ""] = (error.stack ?? "").split("\n", 3);
   const place = /^(\/.+|file:\/\/.+):(\d+)$/.exec(head);
   if (place === null) return undefined;
@@ -115,7 +118,10 @@ async function placedByStack(error: SyntaxError): Promise<SyntaxTrouble | undefi
 }
 
 /** Compiles the files that `entry` reaches by static imports, until one fails with the same message. */
-async function placedByCompiling(error: SyntaxError, entry: string): Promise<SyntaxTrouble | undefined> {
+async function placedByCompiling(
+  error: SyntaxError,
+  entry: string,
+): Promise<SyntaxErrorLocation | undefined> {
   const compilations: Compilation[] = [];
   for (const file of reachable(entry)) {
     compilations.push(

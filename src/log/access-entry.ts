@@ -20,10 +20,10 @@ export type RequestEnd =
   | "worker-killed";
 
 /** nginx's status for a client that closed the connection before the response. */
-export const CLIENT_GONE = 499;
+export const CLIENT_GONE_STATUS = 499;
 
 /** The status that a proxy in front sends to its client when it gets no response. */
-export const NO_ANSWER = 502;
+export const NO_RESPONSE_STATUS = 502;
 
 /** Text is raw: one character per byte (Latin-1), nothing escaped. */
 export interface AccessEntry {

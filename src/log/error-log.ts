@@ -213,9 +213,9 @@ export class ErrorLog {
   #openSyslog(): SyslogOutlet | undefined {
     const { syslog } = this.#options;
     if (syslog === undefined || this.#syslog !== undefined) return this.#syslog;
-    const away = (why: Error): void =>
+    const onUnreachable = (why: Error): void =>
       this.warning(`The syslog server cannot be reached; retrying: ${why.message}`);
-    this.#syslog = new SyslogOutlet(syslog, away);
+    this.#syslog = new SyslogOutlet(syslog, onUnreachable);
     return this.#syslog;
   }
 }
@@ -227,10 +227,10 @@ export class SyslogOutlet {
   /** Lines written while the code loads. */
   #early: [line: string, level: LogLevel][] = [];
 
-  /** `away` is called when the server cannot be reached. */
-  constructor(options: SyslogOptions, away: (why: Error) => void = () => {}) {
+  /** `onUnreachable` is called when the server cannot be reached. */
+  constructor(options: SyslogOptions, onUnreachable: (why: Error) => void = () => {}) {
     this.#loading = import("./syslog-sink.ts").then(({ SyslogSink }) => {
-      this.#sink = new SyslogSink(options, { away });
+      this.#sink = new SyslogSink(options, { onUnreachable });
       for (const [line, level] of this.#early.splice(0)) this.#sink.write(line, level);
     });
   }

@@ -35,11 +35,11 @@ export function accessLogOptions(
   settings: SyslogSettings & { readonly accessLogformat: string },
   context: Pick<AccessLogOptions, "target" | "worker" | "nearest" | "onTrouble">,
 ): AccessLogOptions {
-  return { ...context, format: settings.accessLogformat, syslog: accessSyslog(settings) };
+  return { ...context, format: settings.accessLogformat, syslog: accessSyslogOptions(settings) };
 }
 
 /** Syslog options of the access log; undefined if it does not go to syslog. */
-export function accessSyslog(settings: SyslogSettings): SyslogOptions | undefined {
+export function accessSyslogOptions(settings: SyslogSettings): SyslogOptions | undefined {
   return settings.disableRedirectAccessToSyslog ? undefined : syslogOptions(settings, "access");
 }
 

@@ -9,7 +9,7 @@ import { requireDatagrams } from "../native/datagram-socket.ts";
 import { AccessFormatError, compileAccessFormat, type NearestName } from "./access-format.ts";
 import { followLinks, openAppending } from "./appended-file.ts";
 import { type SinkTarget, sinkTarget } from "./line-sink.ts";
-import { accessSyslog, type SyslogSettings } from "./log-settings.ts";
+import { accessSyslogOptions, type SyslogSettings } from "./log-settings.ts";
 
 export interface LogTargetSettings extends SyslogSettings {
   readonly errorLogfile: string;
@@ -38,7 +38,7 @@ function errorTarget({ errorLogfile }: LogTargetSettings, folder: string): SinkT
 
 function accessTarget(settings: LogTargetSettings, folder: string): SinkTarget | undefined {
   if (settings.accessLogfile !== false) return absoluteTarget(settings.accessLogfile, folder);
-  return accessSyslog(settings) === undefined ? undefined : NULL_DEVICE;
+  return accessSyslogOptions(settings) === undefined ? undefined : NULL_DEVICE;
 }
 
 function absoluteTarget(setting: string, folder: string): SinkTarget {

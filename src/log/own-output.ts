@@ -8,7 +8,7 @@ import type { ErrorLog } from "./error-log.ts";
 
 const NAMES = { stdout: "standard output", stderr: "standard error" } as const;
 
-export function outliveOutputs(log: ErrorLog): void {
+export function surviveBrokenOutputs(log: ErrorLog): void {
   for (const name of ["stdout", "stderr"] as const) {
     const property = Object.getOwnPropertyDescriptor(process, name);
     if (property?.get === undefined) continue;
@@ -36,7 +36,7 @@ function watch(stream: NodeJS.WriteStream, what: string, log: ErrorLog): void {
  * Prevents a SIGABRT at exit after the terminal hung up: Node 20 restores the terminal modes of its standard streams at
  * exit, and aborts if that fails.
  */
-export function outliveTerminal(): void {
+export function surviveTerminalHangUp(): void {
   const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
   if (terminals.length === 0) return;
   process.on("exit", () => {

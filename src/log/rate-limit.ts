@@ -1,13 +1,13 @@
-/** Minimum interval between two lines. */
-const INTERVAL_MS = 60_000;
+/** Minimum time between two lines. A worker that hits a limit usually hits it again soon. */
+const LINE_INTERVAL_MS = 60_000;
 
-/** Limits a line that clients can cause to one a minute, so that they cannot fill the log. */
+/** Limits how often a line that clients can cause is logged, so that they cannot fill the log. */
 export class RateLimit {
   /** Number of lines suppressed between the last two that were allowed. */
-  heldBack = 0;
+  suppressed = 0;
   readonly #now: () => number;
   #lastAt = Number.NEGATIVE_INFINITY;
-  #held = 0;
+  #count = 0;
 
   /** @param now milliseconds of a monotonic clock */
   constructor(now: () => number = () => performance.now()) {
@@ -17,13 +17,13 @@ export class RateLimit {
   /** Whether a line may be logged now. If so, it counts as logged. */
   allows(): boolean {
     const now = this.#now();
-    if (now - this.#lastAt < INTERVAL_MS) {
-      this.#held += 1;
+    if (now - this.#lastAt < LINE_INTERVAL_MS) {
+      this.#count += 1;
       return false;
     }
     this.#lastAt = now;
-    this.heldBack = this.#held;
-    this.#held = 0;
+    this.suppressed = this.#count;
+    this.#count = 0;
     return true;
   }
 }

@@ -22,22 +22,26 @@ export interface SyslogLink {
 }
 
 /** Called once when an open connection breaks; without a reason if the server closed it normally. */
-export type Down = (why: Error | undefined) => void;
+export type BreakListener = (why: Error | undefined) => void;
 
 /** Connects; rejects with the reason. */
-export async function openLink(target: SyslogTarget, down: Down): Promise<SyslogLink> {
-  if (target.transport === "unix") return openUnix(target.path, target.type, down);
+export async function openLink(target: SyslogTarget, onBreak: BreakListener): Promise<SyslogLink> {
+  if (target.transport === "unix") return openUnix(target.path, target.type, onBreak);
   const { transport, host, port } = target;
-  return transport === "udp" ? openUdp(host, port, down) : openStream({ host, port }, down);
+  return transport === "udp" ? openUdp(host, port, onBreak) : openStream({ host, port }, onBreak);
 }
 
-async function openUnix(path: string, type: "dgram" | "stream" | undefined, down: Down): Promise<SyslogLink> {
-  if (type === "stream") return openStream({ path }, down);
+async function openUnix(
+  path: string,
+  type: "dgram" | "stream" | undefined,
+  onBreak: BreakListener,
+): Promise<SyslogLink> {
+  if (type === "stream") return openStream({ path }, onBreak);
   try {
-    return new DatagramLink(new DatagramSocket(path), down);
+    return new DatagramLink(new DatagramSocket(path), onBreak);
   } catch (error) {
     const isStream = (error as NodeJS.ErrnoException).code === "EPROTOTYPE";
-    if (type === undefined && isStream) return openStream({ path }, down);
+    if (type === undefined && isStream) return openStream({ path }, onBreak);
     throw error;
   }
 }
@@ -49,7 +53,7 @@ const CONNECT_TIMEOUT_MS = 5000;
 const require = createRequire(import.meta.url);
 
 /** A connected socket: each datagram goes to the kernel at once, and ICMP refusals are reported. */
-async function openUdp(host: string, port: number, down: Down): Promise<SyslogLink> {
+async function openUdp(host: string, port: number, onBreak: BreakListener): Promise<SyslogLink> {
   const { createSocket } = require("node:dgram") as typeof import("node:dgram");
   const { lookup } = require("node:dns/promises") as typeof import("node:dns/promises");
   // For localhost, which has both, prefer IPv4: receivers usually bind to that.
@@ -59,7 +63,7 @@ async function openUdp(host: string, port: number, down: Down): Promise<SyslogLi
     socket.once("error", reject);
     socket.connect(port, address, resolve);
   });
-  return new UdpLink(socket, down);
+  return new UdpLink(socket, onBreak);
 }
 
 class UdpLink implements SyslogLink {
@@ -69,12 +73,12 @@ class UdpLink implements SyslogLink {
   #pending = 0;
   #onIdle: () => void = () => {};
 
-  constructor(socket: UdpSocket, down: Down) {
+  constructor(socket: UdpSocket, onBreak: BreakListener) {
     this.#socket = socket;
     const broken = (error: Error): void => {
       if (!this.#open) return;
       void this.close();
-      down(error);
+      onBreak(error);
     };
     socket.removeAllListeners("error").on("error", broken);
     this.#onSent = (error) => {
@@ -104,7 +108,7 @@ class UdpLink implements SyslogLink {
 
 async function openStream(
   where: { host: string; port: number } | { path: string },
-  down: Down,
+  onBreak: BreakListener,
 ): Promise<SyslogLink> {
   const { connect } = require("node:net") as typeof import("node:net");
   const socket = connect(where).unref();
@@ -115,7 +119,7 @@ async function openStream(
     socket.once("error", reject).once("connect", resolve);
     socket.once("close", () => clearTimeout(timer)).once("connect", () => clearTimeout(timer));
   });
-  return new StreamLink(socket, down);
+  return new StreamLink(socket, onBreak);
 }
 
 /**
@@ -126,14 +130,14 @@ class StreamLink implements SyslogLink {
   readonly #socket: Socket;
   #closing = false;
 
-  constructor(socket: Socket, down: Down) {
+  constructor(socket: Socket, onBreak: BreakListener) {
     this.#socket = socket;
     let why: Error | undefined;
     socket.removeAllListeners("error").on("error", (error) => {
       why = error;
     });
     socket.once("close", () => {
-      if (!this.#closing) down(why);
+      if (!this.#closing) onBreak(why);
     });
     // Servers send nothing; read only to notice that the connection ended.
     socket.resume();
@@ -161,12 +165,12 @@ class StreamLink implements SyslogLink {
 
 class DatagramLink implements SyslogLink {
   readonly #socket: DatagramSocket;
-  readonly #down: Down;
+  readonly #onBreak: BreakListener;
   #open = true;
 
-  constructor(socket: DatagramSocket, down: Down) {
+  constructor(socket: DatagramSocket, onBreak: BreakListener) {
     this.#socket = socket;
-    this.#down = down;
+    this.#onBreak = onBreak;
   }
 
   send(message: Buffer): boolean {
@@ -177,7 +181,7 @@ class DatagramLink implements SyslogLink {
       // Too long for this receiver: retrying would fail again.
       if ((error as NodeJS.ErrnoException).code === "EMSGSIZE") return true;
       void this.close();
-      this.#down(error as Error);
+      this.#onBreak(error as Error);
       return false;
     }
   }

@@ -22,7 +22,7 @@ export interface SyslogOptions {
 
 export interface SyslogEvents {
   /** Called when the server becomes unreachable or refuses, not for every failed try. */
-  readonly away?: (why: Error) => void;
+  readonly onUnreachable?: (why: Error) => void;
 }
 
 /** Size of the queue. */
@@ -39,7 +39,7 @@ const FLUSH_TIMEOUT_MS = 1000;
 export class SyslogSink {
   readonly #target: SyslogTarget;
   readonly #sender: SyslogSender;
-  readonly #away: (why: Error) => void;
+  readonly #onUnreachable: (why: Error) => void;
   #link: SyslogLink | undefined;
   #opening = false;
   #closed = false;
@@ -54,10 +54,10 @@ export class SyslogSink {
   #onEmpty: (() => void)[] = [];
 
   /** Connects with the first line. */
-  constructor({ target, facility, name }: SyslogOptions, { away = () => {} }: SyslogEvents = {}) {
+  constructor({ target, facility, name }: SyslogOptions, { onUnreachable = () => {} }: SyslogEvents = {}) {
     this.#target = target;
     this.#sender = { facility, tag: syslogTag(...name), pid: process.pid, host: hostname() };
-    this.#away = away;
+    this.#onUnreachable = onUnreachable;
   }
 
   /** Queues one line, without a line feed. Neither throws nor blocks. */
@@ -138,7 +138,7 @@ export class SyslogSink {
     const isNews = now - this.#troubleAt > QUIET_PERIOD_MS;
     this.#troubleAt = now;
     // The report itself may come back here as the next line.
-    if (isNews && !this.#closed) this.#away(why);
+    if (isNews && !this.#closed) this.#onUnreachable(why);
   }
 
   #after(milliseconds: number, act: () => void): void {

@@ -5,7 +5,12 @@
 import type { ForwardedClients } from "../exchange/forwarded-client.ts";
 import type { Endpoint } from "../gateway/types.ts";
 import type { RecordedRequest } from "../ipc/stall-report.ts";
-import { type AccessEntry, CLIENT_GONE, NO_ANSWER, type RequestEnd } from "../log/access-entry.ts";
+import {
+  type AccessEntry,
+  CLIENT_GONE_STATUS,
+  NO_RESPONSE_STATUS,
+  type RequestEnd,
+} from "../log/access-entry.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import { parseStatus } from "./start-line.ts";
 
@@ -90,7 +95,7 @@ export abstract class ExchangeLog implements AccessEntry {
     this.time = Date.now() - this.duration;
     this.end = end;
     if (this.status !== 0 || end === "complete") return;
-    this.status = end === "client-gone" ? CLIENT_GONE : NO_ANSWER;
+    this.status = end === "client-gone" ? CLIENT_GONE_STATUS : NO_RESPONSE_STATUS;
   }
 
   get remote(): string {

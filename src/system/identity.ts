@@ -115,13 +115,13 @@ export function resolveIdentity(
 }
 
 /** The parts of `process` that return its user and group. */
-export type Self = Pick<typeof process, "getuid" | "geteuid" | "getgid" | "getegid">;
+export type ProcessIds = Pick<typeof process, "getuid" | "geteuid" | "getgid" | "getegid">;
 
 /**
  * Checks that this process has the privileges to switch to `identity`.
  * @throws FatalError (usage) if only root can
  */
-export function requireMayBecome(identity: Identity, self: Self = process): void {
+export function requirePrivileges(identity: Identity, self: ProcessIds = process): void {
   const { uid, gid } = identity;
   const me = self.geteuid?.();
   const isUnchanged = (uid ?? me) === me && (gid ?? self.getegid?.()) === self.getegid?.();
@@ -143,7 +143,7 @@ export function workerIdentity(config: Pick<Config, "user" | "group" | "initgrou
     ...(user === undefined ? {} : { user }),
     ...(group === undefined ? {} : { group }),
   });
-  requireMayBecome(identity);
+  requirePrivileges(identity);
   return identity;
 }
 

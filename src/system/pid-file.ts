@@ -125,7 +125,7 @@ function placeExclusively(draft: string, path: string): boolean {
 }
 
 /** Removes a stale file. Restores it if another process replaced it since the check. */
-function discard(path: string, checked: Content): void {
+function removeStaleFile(path: string, checked: Content): void {
   const aside = `${path}.stale.${process.pid}`;
   try {
     renameSync(path, aside);
@@ -163,7 +163,7 @@ export class PidFile {
         if (place(draft, path)) return new PidFile(path, root);
         const found = read(path);
         refuseLive(path, found, root);
-        if (found !== undefined) discard(path, found);
+        if (found !== undefined) removeStaleFile(path, found);
       }
     } catch (error) {
       if (error instanceof FatalError) throw error;

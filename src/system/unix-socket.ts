@@ -37,7 +37,7 @@ export function tryConnecting(path: string): Promise<string> {
 }
 
 /** Adds the name `path` to the file `draft`; returns false if something already has that name. */
-export function linked(draft: string, path: string): boolean {
+export function tryLink(draft: string, path: string): boolean {
   try {
     linkSync(draft, path);
     return true;
@@ -62,7 +62,7 @@ export function isTaken(error: unknown): boolean {
 }
 
 /** Removes the name of a dead socket. Restores it if another socket took the name since the check. */
-export function discard(checked: SocketFile): void {
+export function removeStaleSocket(checked: SocketFile): void {
   const aside = `${checked.path}.${process.pid}.stale`;
   try {
     renameSync(checked.path, aside);
@@ -70,6 +70,6 @@ export function discard(checked: SocketFile): void {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw error;
   }
-  if (!hasName({ ...checked, path: aside })) linked(aside, checked.path);
+  if (!hasName({ ...checked, path: aside })) tryLink(aside, checked.path);
   rmSync(aside, { force: true });
 }

@@ -16,15 +16,15 @@ export interface AppExit {
 /** Depth of the stack to capture: the app's frames may lie below those of packages. */
 const FRAMES = 50;
 
-/** Calls `tell` when the app calls process.exit(); not when tsgun does, nor when Node exits with nothing left to do. */
-export function watchExit(tell: (exit: AppExit) => void): void {
+/** Calls `onAppExit` when the app calls process.exit(); not when tsgun does, nor when Node exits with nothing left to do. */
+export function watchAppExit(onAppExit: (exit: AppExit) => void): void {
   const onExit = (code: number): void => {
     const error = errorAbove(onExit, `process.exit(${code})`);
     const isCalled = /^ +at process\.(?:exit|reallyExit) /m.test(error.stack ?? "");
     if (!isCalled || isOurs(error)) return;
     const frame = userFrame(error);
     const place = frame && `${displayed(frame.file, process.cwd())}:${frame.line}`;
-    tell({ code, place, stack: userStack(error) });
+    onAppExit({ code, place, stack: userStack(error) });
   };
   process.on("exit", onExit);
 }

@@ -9,7 +9,7 @@ import { renderErrorPage } from "../server/error-page.ts";
 const TITLE = "503 Service Unavailable";
 
 /** Responds to every request with 503. Includes the error if `shown`, else points to the log. */
-export function standIn(failure: BootFailure, shown: boolean): App {
+export function placeholderApp(failure: BootFailure, shown: boolean): App {
   const error = shown
     ? { title: TITLE, message: failure.message, detail: failure.stack }
     : {

@@ -4,7 +4,7 @@ import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import { type BootStep, describeDuring } from "../ipc/boot-step.ts";
 import type { FromPreflight, PreflightAssignment } from "../ipc/messages.ts";
-import { describeExit, watchExit } from "./app-exit.ts";
+import { describeExit, watchAppExit } from "./app-exit.ts";
 import { describeBootError } from "./boot-error.ts";
 import { useCompileCache, writeCompileCache } from "./compile-cache.ts";
 import { dropPrivileges } from "./privileges.ts";
@@ -44,7 +44,7 @@ function enterStep(next: BootStep): void {
   process.send?.({ type: "boot-step", ...next });
 }
 
-watchExit((exit) => {
+watchAppExit((exit) => {
   if (step === undefined) return;
   const message = describeExit(exit, describeDuring(step));
   process.send?.({ type: "failed", kind: "load", exitCode: ExitCode.appLoad, message, stack: exit.stack });

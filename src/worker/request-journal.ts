@@ -5,14 +5,14 @@
  */
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
-import { LONGEST_TARGET, type RequestReport } from "../ipc/request-report.ts";
+import { MAX_TARGET_LENGTH, type RequestReport } from "../ipc/request-report.ts";
 
 export class RequestJournal {
   readonly #fd: number;
   /** Makes the pipe non-blocking and keeps it open. */
   readonly #pipe: Socket;
   #count = 0;
-  #over: number[] = [];
+  #finished: number[] = [];
   #scheduled = false;
   /** The rest of a line that a full pipe accepted only in part. */
   #rest: Buffer | undefined;
@@ -34,22 +34,22 @@ export class RequestJournal {
   }
 
   /** Records the begin of a request. Call the returned function when it is over. */
-  readonly begun = (method: string, target: string): (() => void) => {
+  readonly record = (method: string, target: string): (() => void) => {
     this.#count += 1;
     const number = this.#count;
-    const request = { method, target: target.slice(0, LONGEST_TARGET), since: Date.now() };
+    const request = { method, target: target.slice(0, MAX_TARGET_LENGTH), since: Date.now() };
     this.#send({ kind: "begun", number, request });
-    return () => this.#isOver(number);
+    return () => this.#finish(number);
   };
 
   /** Requests that end in one turn of the event loop share a line. */
-  #isOver(number: number): void {
-    this.#over.push(number);
+  #finish(number: number): void {
+    this.#finished.push(number);
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      if (this.#send({ kind: "over", numbers: this.#over })) this.#over = [];
+      if (this.#send({ kind: "over", numbers: this.#finished })) this.#finished = [];
     });
   }
 

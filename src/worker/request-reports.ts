@@ -1,12 +1,12 @@
 /** Reports requests to the arbiter: those in flight at an unexpected exit, and each request while journaling is on. */
 import { writeSync } from "node:fs";
-import { LONGEST_TARGET, type RequestReport } from "../ipc/request-report.ts";
+import { MAX_TARGET_LENGTH, type RequestReport } from "../ipc/request-report.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { WorkerServer } from "../server/server.ts";
 import type { RequestJournal } from "./request-journal.ts";
 
 /** Limit of reported requests; the arbiter logs fewer. */
-const MOST_HELD = 50;
+const MAX_REPORTED_REQUESTS = 50;
 
 export class RequestReports {
   readonly #fd: number;
@@ -14,7 +14,7 @@ export class RequestReports {
   readonly #log: Pick<ErrorLog, "debug">;
   #journal: RequestJournal | undefined;
   /** Ends journaling; undefined while it is off. */
-  #ending: NodeJS.Timeout | undefined;
+  #endTimer: NodeJS.Timeout | undefined;
 
   /** @param fd of the pipe to the arbiter */
   constructor(
@@ -28,12 +28,12 @@ export class RequestReports {
   }
 
   /** Reports the requests in flight. Synchronous: the process is about to exit. */
-  last(): void {
+  reportInFlight(): void {
     const now = Date.now();
-    const held = this.#server.inFlight().slice(0, MOST_HELD);
-    const requests = held.map(({ method, target, id, age }) => ({
+    const inFlight = this.#server.inFlight().slice(0, MAX_REPORTED_REQUESTS);
+    const requests = inFlight.map(({ method, target, id, age }) => ({
       method,
-      target: target.slice(0, LONGEST_TARGET),
+      target: target.slice(0, MAX_TARGET_LENGTH),
       id,
       since: Math.round(now - age),
     }));
@@ -50,16 +50,16 @@ export class RequestReports {
     const { RequestJournal } = await import("./request-journal.ts");
     this.#journal ??= new RequestJournal(this.#fd);
     const journal = this.#journal;
-    const isOn = this.#ending !== undefined;
-    clearTimeout(this.#ending);
-    this.#ending = setTimeout(() => {
-      this.#ending = undefined;
+    const isOn = this.#endTimer !== undefined;
+    clearTimeout(this.#endTimer);
+    this.#endTimer = setTimeout(() => {
+      this.#endTimer = undefined;
       this.#server.watchRequests(undefined);
       journal.end();
     }, milliseconds).unref();
     if (isOn) return;
     journal.begin();
-    this.#server.watchRequests(journal.begun);
+    this.#server.watchRequests(journal.record);
     this.#log.debug("Requests are journaled, because a worker died without an exit code");
   }
 }

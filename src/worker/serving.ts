@@ -15,9 +15,8 @@ import { AcceptLimiter } from "../server/accept-limiter.ts";
 import { DescriptorBudget } from "../server/descriptor-budget.ts";
 import type { WorkerServer } from "../server/server.ts";
 import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/server-options.ts";
-import { MAX_HEADS_BYTES } from "../server/unfinished-heads.ts";
 import { StartupError } from "./boot-error.ts";
-import { headLimitReporter } from "./head-limit-news.ts";
+import { headLimitReporter, headRefusalReporter } from "./refused-heads.ts";
 import type { RequestHooks } from "./request-hooks.ts";
 
 /** A started app and its server, which does not accept yet. */
@@ -57,8 +56,8 @@ export async function makeServing(needs: ServingNeeds): Promise<Serving> {
   const { settings, placeholderFor } = assignment;
   setCurrentWorker(worker);
   if (placeholderFor !== undefined) {
-    const { standIn } = await import("./placeholder-app.ts");
-    const app = standIn(placeholderFor, settings.showErrors);
+    const { placeholderApp } = await import("./placeholder-app.ts");
+    const app = placeholderApp(placeholderFor, settings.showErrors);
     return serveGateway("nothing but the error", app, needs);
   }
   const loaded = await loadServed(settings, { loadedFiles, onStep });
@@ -170,7 +169,7 @@ function errorReporter(log: ErrorLog): ErrorReporter {
 function acceptLimiter({ workerConnections }: Config, log: ErrorLog): AcceptLimiter {
   const fullLines = new RateLimit();
   const scarceLines = new RateLimit();
-  let toldScarce = false;
+  let reportedScarce = false;
   const descriptors = new DescriptorBudget();
   return new AcceptLimiter({
     maxConnections: limited(workerConnections),
@@ -184,27 +183,17 @@ function acceptLimiter({ workerConnections }: Config, log: ErrorLog): AcceptLimi
     descriptors,
     onDescriptorsScarce: (areScarce) => {
       if (areScarce && scarceLines.allows()) {
-        toldScarce = true;
+        reportedScarce = true;
         const many = `${descriptors.open} of ${descriptors.limit} file descriptors open`;
         log.warning(
           `This worker has ${many}: it accepts no connections until some are closed; raise the limit (ulimit -n, LimitNOFILE=) or look for a leak`,
         );
-      } else if (!areScarce && toldScarce) {
-        toldScarce = false;
+      } else if (!areScarce && reportedScarce) {
+        reportedScarce = false;
         log.info("This worker has free file descriptors again and accepts connections");
       }
     },
   });
-}
-
-function headRefusalReporter(log: ErrorLog): () => void {
-  const lines = new RateLimit();
-  return () => {
-    if (!lines.allows()) return;
-    log.warning(
-      `Clients hold ${MAX_HEADS_BYTES / 1024 ** 2} MB of unfinished request heads in this worker: the oldest large ones are refused. --limit-request-fields and --limit-request-field-size say how large one may be`,
-    );
-  };
 }
 
 /** Loads the error page module only if errors are to be shown. */

@@ -28,7 +28,7 @@ export async function warmUp(server: WorkerServer, path: string): Promise<void> 
     await once(listener, "listening");
   });
   try {
-    const status = await ask(socketPath, path);
+    const status = await requestStatus(socketPath, path);
     if (status >= 200 && status <= 299) return;
     throw new FatalError(`the warm-up request GET ${path} was answered with ${status}`, ExitCode.workerBoot);
   } finally {
@@ -37,20 +37,20 @@ export async function warmUp(server: WorkerServer, path: string): Promise<void> 
   }
 }
 
-function ask(socketPath: string, path: string): Promise<number> {
+function requestStatus(socketPath: string, path: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const headers = { host: "localhost", connection: "close", "user-agent": "tsgun warm-up" };
-    const asking = request({ socketPath, path, headers, agent: false }, (response) => {
+    const warmUpRequest = request({ socketPath, path, headers, agent: false }, (response) => {
       response.resume();
       response.on("end", () => resolve(response.statusCode ?? 0));
       response.on("error", reject);
     });
     // Remove the socket once connected: if the response never comes, this process is killed and cannot clean up.
-    asking.on("socket", (socket) => socket.once("connect", () => rmSync(socketPath, { force: true })));
-    asking.on("error", (cause) => {
+    warmUpRequest.on("socket", (socket) => socket.once("connect", () => rmSync(socketPath, { force: true })));
+    warmUpRequest.on("error", (cause) => {
       const message = `the warm-up request GET ${path} was not answered: ${cause.message}`;
       reject(new FatalError(message, ExitCode.workerBoot, { cause }));
     });
-    asking.end();
+    warmUpRequest.end();
   });
 }

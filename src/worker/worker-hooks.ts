@@ -47,7 +47,7 @@ export class WorkerHooks {
   }
 
   /** Runs a hook whose failure is only logged. */
-  async tell(name: "workerInt" | "workerExit"): Promise<void> {
+  async runLogged(name: "workerInt" | "workerExit"): Promise<void> {
     try {
       await this.#hooks[name]?.(this.#worker);
     } catch (error) {

@@ -16,32 +16,32 @@ import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
-import { outliveOutputs, outliveTerminal } from "../log/own-output.ts";
-import { type AppExit, describeExit, watchExit } from "./app-exit.ts";
+import { surviveBrokenOutputs, surviveTerminalHangUp } from "../log/own-output.ts";
+import { type AppExit, describeExit, watchAppExit } from "./app-exit.ts";
 import { describeBootError } from "./boot-error.ts";
-import { beginTerm } from "./lifetime.ts";
+import { startLifetimeLimits } from "./lifetime.ts";
+import { beatInterval, boundedRecords, watchLoop } from "./loop-watch.ts";
 import { openAccessLog } from "./open-access-log.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { RequestReports } from "./request-reports.ts";
 import { makeServing, type Serving } from "./serving.ts";
 import { logUncaught } from "./uncaught.ts";
-import { beatInterval, boundedRecords, watchLoop } from "./watch.ts";
 import type { Watchdog } from "./watchdog/watchdog.ts";
 import { WorkerHooks } from "./worker-hooks.ts";
 
 /** How long an orphaned worker may finish its requests, in milliseconds. */
-const ORPHAN_TIME = 1000;
+const ORPHAN_TIMEOUT_MS = 1000;
 
 /** Starts the worker of this process. */
 export function runWorker(): void {
-  outliveTerminal();
+  surviveTerminalHangUp();
   const worker = new WorkerLife();
-  process.on("message", (message: ToWorker<Config>) => worker.take(message));
-  process.on("SIGTERM", () => worker.signalled("drain"));
-  process.on("SIGINT", () => worker.signalled("quit"));
-  process.on("SIGQUIT", () => worker.signalled("quit"));
+  process.on("message", (message: ToWorker<Config>) => worker.handle(message));
+  process.on("SIGTERM", () => worker.onSignal("drain"));
+  process.on("SIGINT", () => worker.onSignal("quit"));
+  process.on("SIGQUIT", () => worker.onSignal("quit"));
   process.on("SIGUSR1", () => worker.reopenLog());
-  process.on("disconnect", () => worker.orphaned());
+  process.on("disconnect", () => worker.onArbiterGone());
   // Otherwise node:cluster exits the process immediately when the arbiter is gone.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   send({ type: "booting" });
@@ -72,7 +72,7 @@ class WorkerLife {
   #shutdown: Promise<void> | undefined;
   #linger = 0;
   /** The arbiter has been asked to replace this worker because its app leaks descriptors. */
-  #isLeakTold = false;
+  #leakReported = false;
   /** The current boot step. */
   #step: BootStep | undefined;
 
@@ -81,7 +81,7 @@ class WorkerLife {
     setMaxListeners(0, this.#drain.signal);
   }
 
-  take(message: ToWorker<Config>): void {
+  handle(message: ToWorker<Config>): void {
     switch (message.type) {
       case "boot":
         void this.#boot(message.assignment);
@@ -123,16 +123,16 @@ class WorkerLife {
   }
 
   /** A signal from outside stops this worker. Notify the arbiter first, or the exit looks like a crash. */
-  signalled(order: "drain" | "quit"): void {
+  onSignal(order: "drain" | "quit"): void {
     if (this.#phase === "draining" && order === "drain") return;
     send({ type: "draining" });
     void this.#stop(order);
   }
 
   /** The arbiter is gone: finish the requests in flight, then exit. */
-  orphaned(): void {
+  onArbiterGone(): void {
     this.#linger = 0;
-    setTimeout(() => process.exit(ExitCode.failure), ORPHAN_TIME).unref();
+    setTimeout(() => process.exit(ExitCode.failure), ORPHAN_TIMEOUT_MS).unref();
     void this.#stop("drain");
   }
 
@@ -145,9 +145,9 @@ class WorkerLife {
     process.on("uncaughtException", failed);
     const { slot, generation } = assignment;
     logUncaught(this.#log);
-    watchExit((exit) => this.#appExits(exit));
+    watchAppExit((exit) => this.#onAppExit(exit));
     this.#log.configure(errorLogOptions(settings, assignment.errorLog, { slot, generation }));
-    outliveOutputs(this.#log);
+    surviveBrokenOutputs(this.#log);
     if (settings.captureOutput) (await import("../log/captured-output.ts")).captureOutput(this.#log);
     this.#linger = settings.linger;
     process.title = processTitle(`worker ${slot}`, settings);
@@ -174,12 +174,12 @@ class WorkerLife {
         log: this.#log,
         accessLog: this.#accessLog,
         loadedFiles: this.#loadedFiles,
-        onStep: (step) => this.#enter(step),
+        onStep: (step) => this.#startStep(step),
       });
       await this.#runHook(hooks, "postWorkerInit");
       if (settings.warmupPath !== undefined) {
         const { warmUp } = await import("./warm-up.ts");
-        this.#enter({ step: "warm-up", of: settings.warmupPath });
+        this.#startStep({ step: "warm-up", of: settings.warmupPath });
         await warmUp(serving.server, settings.warmupPath);
       }
       for (const descriptor of descriptors) await serving.server.listen(descriptor, settings.backlog);
@@ -192,26 +192,26 @@ class WorkerLife {
     this.#phase = "ready";
     this.#watchdog?.booted();
     this.#requests = new RequestReports(assignment.reports, this.#serving.server, this.#log);
-    process.on("exit", (code) => this.#lastWord(code));
+    process.on("exit", (code) => this.#reportOpenRequests(code));
     this.#loadedFiles?.flush();
     send({ type: "ready", serving: this.#serving.what });
     setInterval(() => this.#beat(), beatInterval(settings.timeout)).unref();
-    beginTerm(settings, this.#serving.server, (due) => send({ type: "due", ...due }));
+    startLifetimeLimits(settings, this.#serving.server, (due) => send({ type: "due", ...due }));
   }
 
-  #enter(step: BootStep): void {
+  #startStep(step: BootStep): void {
     this.#step = step;
     send({ type: "boot-step", ...step });
   }
 
   async #runHook(hooks: WorkerHooks, name: "postFork" | "postWorkerInit"): Promise<void> {
     if (!hooks.has(name)) return;
-    this.#enter({ step: "hook", of: name });
+    this.#startStep({ step: "hook", of: name });
     await hooks.run(name);
   }
 
   /** The app called process.exit() before the worker was ready. */
-  #appExits(exit: AppExit): void {
+  #onAppExit(exit: AppExit): void {
     if (this.#phase !== "booting" || this.#step === undefined) return;
     const kind = this.#step.step === "load" || this.#step.step === "call" ? "load" : "startup";
     const message = describeExit(exit, describeDuring(this.#step));
@@ -226,8 +226,8 @@ class WorkerLife {
   }
 
   /** Reports the requests in flight, unless this is an ordered exit. */
-  #lastWord(exitCode: number): void {
-    if (this.#phase !== "draining" || exitCode !== ExitCode.ok) this.#requests?.last();
+  #reportOpenRequests(exitCode: number): void {
+    if (this.#phase !== "draining" || exitCode !== ExitCode.ok) this.#requests?.reportInFlight();
   }
 
   /** Runs at every exit that lets exit listeners run. */
@@ -266,8 +266,8 @@ class WorkerLife {
     limiter.checkDescriptors();
     const { connections, requests } = server;
     send({ type: "beat", connections, requests, debugged, isShort: limiter.descriptorsScarce });
-    if (!limiter.appLeaksDescriptors || this.#isLeakTold) return;
-    this.#isLeakTold = true;
+    if (!limiter.appLeaksDescriptors || this.#leakReported) return;
+    this.#leakReported = true;
     send({ type: "due", why: "descriptors", amount: limiter.openDescriptors });
   }
 
@@ -279,7 +279,7 @@ class WorkerLife {
     if (this.#serving === undefined) process.exit(ExitCode.ok);
     const { server } = this.#serving;
     if (order === "quit") {
-      await this.#hooks?.tell("workerInt");
+      await this.#hooks?.runLogged("workerInt");
       server.destroy();
     }
     if (draining || !wasReady) return;
@@ -290,7 +290,7 @@ class WorkerLife {
       await server.drain(this.#linger, early);
     }
     await shutDown();
-    await this.#hooks?.tell("workerExit");
+    await this.#hooks?.runLogged("workerExit");
     server.logUnfinished();
     await Promise.all([this.#accessLog?.leaveSyslog(), this.#log.close()]);
     process.exit(ExitCode.ok);

@@ -7,8 +7,8 @@ import {
   ABSENT_SETTINGS,
   absentFlag,
   absentName,
+  ownNameOf,
   RENAMED_SETTINGS,
-  renamed,
 } from "../../src/config/gunicorn.ts";
 import { HOOK_NAMES } from "../../src/config/hooks.ts";
 import { SETTING_NAMES, type Setting, settingLabel, settings } from "../../src/config/settings.ts";
@@ -46,7 +46,7 @@ test("each setting of gunicorn is one of ours, a hook, or said not to be here; s
   const plain = (name: string): string => name.replaceAll("_", "").toLowerCase();
   const ours = new Set([...SETTING_NAMES, ...HOOK_NAMES].map(plain));
   for (const [name, flags] of Object.entries(GUNICORN_SETTINGS)) {
-    const known = ours.has(plain(name)) || renamed(name) !== undefined || absentName(name) !== undefined;
+    const known = ours.has(plain(name)) || ownNameOf(name) !== undefined || absentName(name) !== undefined;
     assert.ok(known, name);
     for (const flag of flags.split(" ").filter(Boolean)) {
       assert.ok(OUR_FLAGS.has(flag) || absentFlag(flag) !== undefined, flag);

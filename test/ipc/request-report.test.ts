@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseRequestReport, type RequestReport } from "../../src/ipc/request-report.ts";
-import { describeHeld } from "../../src/ipc/stall-report.ts";
+import { describeInFlight } from "../../src/ipc/stall-report.ts";
 
 const REQUEST = { method: "GET", target: "/slow?x", since: 1000 };
 
@@ -19,15 +19,15 @@ test("a line is read back as it was written; anything else is no report", () => 
 });
 
 test("in words: how long each has been there, and not more of them than somebody reads", () => {
-  assert.deepEqual(describeHeld([{ ...REQUEST, id: "7-1" }, REQUEST], 3500), [
+  assert.deepEqual(describeInFlight([{ ...REQUEST, id: "7-1" }, REQUEST], 3500), [
     "  in flight: GET /slow?x (id 7-1, 2.5 s)",
     "  in flight: GET /slow?x (2.5 s)",
   ]);
   const many = Array.from({ length: 25 }, () => REQUEST);
-  assert.equal(describeHeld(many, 3500).length, 21);
-  assert.equal(describeHeld(many, 3500).at(-1), "  and 5 more in flight");
-  assert.deepEqual(describeHeld([], 0), []);
-  assert.deepEqual(describeHeld([{ ...REQUEST, target: "/\n[1] [ERROR] forged" }], 1001), [
+  assert.equal(describeInFlight(many, 3500).length, 21);
+  assert.equal(describeInFlight(many, 3500).at(-1), "  and 5 more in flight");
+  assert.deepEqual(describeInFlight([], 0), []);
+  assert.deepEqual(describeInFlight([{ ...REQUEST, target: "/\n[1] [ERROR] forged" }], 1001), [
     "  in flight: GET /\\x0a[1] [ERROR] forged (1 ms)",
   ]);
 });

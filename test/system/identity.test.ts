@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { FatalError } from "../../src/errors.ts";
-import { ownSocket, requireMayBecome, resolveIdentity, withUmask } from "../../src/system/identity.ts";
+import { ownSocket, requirePrivileges, resolveIdentity, withUmask } from "../../src/system/identity.ts";
 
 const needsRoot =
   process.getuid?.() === 0 ? false : "needs root: run the tests as root to see the real thing";
@@ -63,12 +63,12 @@ describe("names become numbers", () => {
 
 test("only root can start workers that are somebody else", () => {
   const self = { getuid: () => 33, geteuid: () => 33, getgid: () => 133, getegid: () => 133 };
-  requireMayBecome({}, self);
-  requireMayBecome({ uid: 33, gid: 133 }, self);
-  requireMayBecome({ uid: 34, gid: 133 }, { ...self, geteuid: () => 0 });
+  requirePrivileges({}, self);
+  requirePrivileges({ uid: 33, gid: 133 }, self);
+  requirePrivileges({ uid: 34, gid: 133 }, { ...self, geteuid: () => 0 });
   for (const identity of [{ uid: 34, gid: 133 }, { gid: 134 }]) {
     assert.throws(
-      () => requireMayBecome(identity, self),
+      () => requirePrivileges(identity, self),
       /^FatalError: only root can change the user or group, and this is user 33: start as root/,
     );
   }

@@ -61,7 +61,7 @@ test("the last word says what is in flight, cut to what somebody reads", async (
   stage.read();
   const request = { method: "GET", target: `/${"x".repeat(8000)}`, id: "1-1", age: 10 };
   stage.held = Array.from({ length: 200 }, () => request);
-  stage.reports.last();
+  stage.reports.reportInFlight();
   const [report] = await until("it is read", () => stage.told.length === 1 && stage.told);
   assert.ok(report?.kind === "held" && report.requests.length === 50);
   assert.equal(report.requests[0]?.target.length, 500);

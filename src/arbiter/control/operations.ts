@@ -2,7 +2,7 @@
  * What an operator can ask of the server, by a signal or through the control interface. While this arbiter leaves for its
  * successor, an operation is passed on, refused, or done in both.
  */
-import { type Config, MOST_WORKERS } from "../../config/settings.ts";
+import { type Config, MAX_WORKERS } from "../../config/settings.ts";
 import type { Outcome, StopMode } from "../../control/api.ts";
 import type { ArbiterLog } from "../logs/arbiter-log.ts";
 import type { Logs } from "../logs/logs.ts";
@@ -57,7 +57,7 @@ export class Operations {
     const { pool, upgrade, arbiterLog } = this.#dependencies;
     const { target } = pool.desired;
     if (upgrade.isLeaving) arbiterLog.noWorkerWhileLeaving(upgrade.successorPid);
-    else if (target >= MOST_WORKERS) arbiterLog.noWorkerAtLimit(target);
+    else if (target >= MAX_WORKERS) arbiterLog.noWorkerAtLimit(target);
     else pool.scale(target + 1);
   }
 

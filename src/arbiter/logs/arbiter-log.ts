@@ -1,8 +1,8 @@
 /** The arbiter's log lines, with gunicorn's wording where gunicorn has the line. */
 import { packageVersion } from "../../config/version.ts";
 import type { BootFailure } from "../../ipc/messages.ts";
-import type { HeldRequest } from "../../ipc/request-report.ts";
-import { describeHeld, describeStall, printable, type StallReport } from "../../ipc/stall-report.ts";
+import type { RequestInFlight } from "../../ipc/request-report.ts";
+import { describeInFlight, describeStall, printable, type StallReport } from "../../ipc/stall-report.ts";
 import type { ErrorLog, LogFields } from "../../log/error-log.ts";
 import type { ProcessState } from "../../system/process-state.ts";
 import type { Ending, Signal } from "../event.ts";
@@ -23,7 +23,7 @@ export interface WorkerExit {
   /** How it ended, as part of a sentence. */
   readonly how: string;
   /** Requests lost with it, as far as known. */
-  readonly requests: readonly HeldRequest[];
+  readonly requests: readonly RequestInFlight[];
 }
 
 /** Whether a stopping worker ended the way it was ordered to. */
@@ -170,7 +170,7 @@ export class ArbiterLog {
     const { pid, record, ending, how, requests } = worker;
     const what = `Worker (pid: ${pid}) ${how}`;
     const fields = about(pid, record);
-    const detail = describeHeld(requests, Date.now()).join("\n") || undefined;
+    const detail = describeInFlight(requests, Date.now()).join("\n") || undefined;
     if (record.state !== "draining") this.#died(record, { what, detail, fields }, desired, now);
     else if (isAsked(record, ending)) this.#log.info(`Worker exiting (pid: ${pid})`, fields);
     else this.#log.warning(`${what} while it was stopping`, detail, fields);

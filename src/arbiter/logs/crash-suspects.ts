@@ -1,7 +1,7 @@
 /**
  * Finds requests that may crash workers: those in flight, by method and path, at each of the last deaths.
  */
-import type { HeldRequest } from "../../ipc/request-report.ts";
+import type { RequestInFlight } from "../../ipc/request-report.ts";
 
 /** Number of consecutive deaths that must have a request in common. */
 export const SUSPECT_DEATHS = 3;
@@ -31,7 +31,7 @@ export class CrashSuspects {
    * @param requests in flight in the worker
    * @param now milliseconds of a monotonic clock
    */
-  died(requests: readonly HeldRequest[], now: number): readonly string[] {
+  died(requests: readonly RequestInFlight[], now: number): readonly string[] {
     const paths = new Set(requests.map(nameOf));
     this.#deaths = [...this.#deaths, { at: now, paths }]
       .filter(({ at }) => now - at < RELATED_WITHIN_MS)
@@ -48,7 +48,7 @@ export class CrashSuspects {
 }
 
 /** Omits the query: it may hold secrets, and the path identifies the handler. */
-function nameOf({ method, target }: HeldRequest): string {
+function nameOf({ method, target }: RequestInFlight): string {
   const end = target.search(/[?#]/);
   return `${method} ${end === -1 ? target : target.slice(0, end)}`;
 }

@@ -2,7 +2,7 @@
  * The desired state: what the arbiter wants, as plain data. Reconcile compares it with the roster, which is what there
  * is. How events change it is in the files beside this one: `rollout.ts`, `crashes.ts`, `spawn-holds.ts`, `stop.ts`.
  */
-import { MOST_WORKERS } from "../../config/settings.ts";
+import { MAX_WORKERS } from "../../config/settings.ts";
 import type { ExitCode } from "../../errors.ts";
 import type { BootFailure } from "../../ipc/messages.ts";
 import type { Limits } from "./limits.ts";
@@ -102,7 +102,7 @@ export function slotCount(desired: Desired): number {
 
 /** Scales. A target requested during a reload holds however the reload ends. */
 export function withTarget(desired: Desired, wanted: number): Desired {
-  const target = Math.min(MOST_WORKERS, Math.max(0, wanted));
+  const target = Math.min(MAX_WORKERS, Math.max(0, wanted));
   const { candidate } = desired;
   return {
     ...desired,

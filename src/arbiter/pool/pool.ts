@@ -2,7 +2,7 @@
  * The pool: the desired state and the roster, and how events and actions change them. It knows no process: it acts through
  * `PoolEffects`, so that tests run it as the arbiter does, without processes.
  */
-import { QUIT_TIME } from "../../config/stop-time.ts";
+import { QUIT_TIMEOUT_MS } from "../../config/stop-time.ts";
 import type { ExitCode } from "../../errors.ts";
 import type { BootStep } from "../../ipc/boot-step.ts";
 import type { Beat, BootFailure } from "../../ipc/messages.ts";
@@ -148,7 +148,7 @@ export class Pool {
     const now = this.#now();
     const ofCandidate = worker.generation === this.#desired.candidate?.generation;
     this.#desired = withDeath(this.#desired, worker, "failed to boot", now);
-    this.#roster = roster.withStopping(this.#roster, id, "quit", now + QUIT_TIME);
+    this.#roster = roster.withStopping(this.#roster, id, "quit", now + QUIT_TIMEOUT_MS);
     // A candidate's failure is reported once, when it is abandoned.
     if (!ofCandidate) this.#effects.bootFailed(id, failure);
   }
@@ -198,7 +198,7 @@ export class Pool {
         return;
       case "quit":
         if (action.overdue) this.#effects.overdue(action.id);
-        this.#order(action.id, "quit", now + QUIT_TIME);
+        this.#order(action.id, "quit", now + QUIT_TIMEOUT_MS);
         return;
       case "kill":
         this.#kill(action.id, action.why, now);

@@ -11,8 +11,8 @@ import { ExitCode, FatalError } from "../../errors.ts";
 import { ownSocket, type SocketOwnership, withUmask } from "../../system/identity.ts";
 import { isAboutToListen } from "../../system/socket-table.ts";
 import {
-  discard,
   hasName,
+  removeStaleSocket,
   SOCKET_PATH_MAX,
   type SocketFile,
   tryConnecting,
@@ -243,6 +243,6 @@ async function removeStale(path: string, label: string): Promise<void> {
       throw cannotBind(label, "another server listens on it; stop it or choose another path");
     }
     if (isAboutToListen(path) ?? attempt < 2) await pause(CONNECT_RETRY_MS);
-    else discard({ path, dev: stats.dev, ino: stats.ino });
+    else removeStaleSocket({ path, dev: stats.dev, ino: stats.ino });
   }
 }

@@ -1,15 +1,15 @@
 /** The requests in flight in one worker, as far as the worker and its watchdog have reported them. */
-import type { HeldRequest, RequestReport } from "../../ipc/request-report.ts";
+import type { RequestInFlight, RequestReport } from "../../ipc/request-report.ts";
 import type { StallReport } from "../../ipc/stall-report.ts";
 
 export class HeldRequests {
   /** Requests by number; undefined while the worker keeps no journal. */
-  #journal: Map<number, HeldRequest> | undefined;
+  #journal: Map<number, RequestInFlight> | undefined;
   /** The latest complete list; it takes precedence over the journal. */
-  #reported: readonly HeldRequest[] | undefined;
+  #reported: readonly RequestInFlight[] | undefined;
 
   /** Undefined if unknown. */
-  get list(): readonly HeldRequest[] | undefined {
+  get list(): readonly RequestInFlight[] | undefined {
     return this.#reported ?? (this.#journal && [...this.#journal.values()]);
   }
 

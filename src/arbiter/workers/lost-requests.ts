@@ -3,7 +3,7 @@
  * while it can still inspect the worker.
  */
 import type { RecordedRequest, StallReport } from "../../ipc/stall-report.ts";
-import { NO_ANSWER } from "../../log/access-entry.ts";
+import { NO_RESPONSE_STATUS } from "../../log/access-entry.ts";
 import { AccessLog, type AccessLogOptions, recordedEntry } from "../../log/access-log.ts";
 
 export class LostRequests {
@@ -34,7 +34,7 @@ export class LostRequests {
       const log = new AccessLog(options);
       const now = Date.now();
       for (const request of lost) {
-        const recorded = { ...request, status: request.status || NO_ANSWER };
+        const recorded = { ...request, status: request.status || NO_RESPONSE_STATUS };
         log.write(recordedEntry(recorded, now - request.time, "worker-killed"));
       }
       log.close();

@@ -6,7 +6,7 @@ import type { EndedWorker, WorkerProcess } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
 import { ExitCode } from "../../errors.ts";
 import type { ToWorker } from "../../ipc/messages.ts";
-import type { HeldRequest } from "../../ipc/request-report.ts";
+import type { RequestInFlight } from "../../ipc/request-report.ts";
 import type { StallReport } from "../../ipc/stall-report.ts";
 import type { AccessLogOptions } from "../../log/access-log.ts";
 import { processState } from "../../system/process-state.ts";
@@ -155,7 +155,7 @@ export class WorkerProcesses {
    *
    * @param requests in flight in the worker; undefined if it had no time to report them
    */
-  #recordDeath(requests: readonly HeldRequest[] | undefined): void {
+  #recordDeath(requests: readonly RequestInFlight[] | undefined): void {
     const { now } = this.#pool;
     if (requests !== undefined) {
       const suspects = this.#suspects.died(requests, now);

@@ -3,7 +3,7 @@ import { choice, flag, pathOrNone, text } from "../kind.ts";
 import { address } from "../network-kind.ts";
 import { count } from "../number-kind.ts";
 import { DEFAULT_SYSLOG, syslogAddress } from "../syslog-address.ts";
-import { MOST_WORKERS } from "./processes.ts";
+import { MAX_WORKERS } from "./processes.ts";
 import { setting } from "./setting.ts";
 
 export const operationSettings = {
@@ -24,7 +24,7 @@ export const operationSettings = {
   }),
   minReady: setting({
     section: "Control",
-    kind: count(0, MOST_WORKERS),
+    kind: count(0, MAX_WORKERS),
     default: 1,
     reload: false,
     doc: "The number of workers that must be ready for /health/ready to succeed.",

@@ -5,12 +5,12 @@ import { count, countOrAuto, crashLimit, duration, size } from "../number-kind.t
 import { setting } from "./setting.ts";
 
 /** Maximum number of workers, from any source: each is a process that the arbiter starts, listens to and reaps. */
-export const MOST_WORKERS = 1024;
+export const MAX_WORKERS = 1024;
 
 export const processSettings = {
   workers: setting({
     section: "Workers",
-    kind: countOrAuto(1, MOST_WORKERS),
+    kind: countOrAuto(1, MAX_WORKERS),
     default: 1,
     flags: ["-w"],
     environment: ["WEB_CONCURRENCY"],
@@ -61,7 +61,7 @@ export const processSettings = {
   }),
   reloadSurge: setting({
     section: "Workers",
-    kind: count(1, MOST_WORKERS),
+    kind: count(1, MAX_WORKERS),
     default: 1,
     reload: false,
     doc: "The number of workers that a reload may start beyond --workers while it replaces the old ones.",

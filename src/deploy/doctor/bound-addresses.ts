@@ -2,17 +2,17 @@
 import { isAbsolute, normalize, resolve } from "node:path";
 import { type Address, formatAddress, parseAddress } from "../../config/address.ts";
 import type { Facts } from "./facts.ts";
-import type { Passage, Upstream } from "./nginx-sites.ts";
+import type { ProxyPass, Upstream } from "./nginx-sites.ts";
 import type { Unit } from "./systemd-unit.ts";
 
-const EVERY_HOST = ["0.0.0.0", "::"];
+const WILDCARD_HOSTS = ["0.0.0.0", "::"];
 
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.|^::ffff:127\./.test(host);
 }
 
-export function isEveryHost(host: string): boolean {
-  return EVERY_HOST.includes(host);
+export function isWildcardHost(host: string): boolean {
+  return WILDCARD_HOSTS.includes(host);
 }
 
 /** Returns the addresses of a socket unit. Socket types that tsgun does not use are skipped. */
@@ -36,7 +36,7 @@ function listensAt(upstream: Upstream, address: Address, folder: string): boolea
   if (upstream.kind === "unix")
     return address.kind === "unix" && samePath(upstream.path, address.path, folder);
   if (address.kind === "unix" || upstream.port !== address.port) return false;
-  if (isEveryHost(address.host) || upstream.host === address.host) return true;
+  if (isWildcardHost(address.host) || upstream.host === address.host) return true;
   return isLoopback(address.host) ? isLoopback(upstream.host) : !isLoopback(upstream.host);
 }
 
@@ -48,7 +48,7 @@ function samePath(theirs: string, ours: string, folder: string): boolean {
 }
 
 /** Whether nginx passes requests from there to an address of this server. */
-export function leadsHere({ servers }: Passage, { bound, folder }: Facts): boolean {
+export function pointsHere({ servers }: ProxyPass, { bound, folder }: Facts): boolean {
   return servers.some((server) => bound.some((address) => listensAt(server, address, folder)));
 }
 
@@ -56,8 +56,8 @@ export function leadsHere({ servers }: Passage, { bound, folder }: Facts): boole
  * Returns the places that pass requests to this server. If none matches, returns all whose servers are known
  * (not chosen by a variable), assuming that they are meant for it.
  */
-export function ownPassages(facts: Facts): readonly Passage[] {
-  const { passages } = facts.nginx;
-  const own = passages.filter((passage) => leadsHere(passage, facts));
-  return own.length > 0 ? own : passages.filter(({ servers }) => servers.length > 0);
+export function ownProxyPasses(facts: Facts): readonly ProxyPass[] {
+  const { proxyPasses } = facts.nginx;
+  const own = proxyPasses.filter((proxyPass) => pointsHere(proxyPass, facts));
+  return own.length > 0 ? own : proxyPasses.filter(({ servers }) => servers.length > 0);
 }

@@ -1,10 +1,10 @@
 /** Reads NODE_ENV and the command from a Dockerfile. */
-import type { Place } from "./place.ts";
+import type { FileLine } from "./file-line.ts";
 
 /** The last stage, including what it inherits from earlier stages. */
 export interface Image {
   /** Where NODE_ENV is set, or else where the stage begins. */
-  readonly place: Place;
+  readonly place: FileLine;
   readonly nodeEnv: string | undefined;
   /** The image appears to start tsgun. */
   readonly isTsgun: boolean;

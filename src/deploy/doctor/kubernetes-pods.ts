@@ -1,9 +1,9 @@
 /** Reads the pods of a Kubernetes manifest with their lines: grace period, probes, commands, limits. */
-import type { Place } from "./place.ts";
+import type { FileLine } from "./file-line.ts";
 import { below, parseYaml, type YamlNode } from "./yaml-nodes.ts";
 
 export interface Probe {
-  readonly place: Place;
+  readonly place: FileLine;
   /** Undefined for a probe that does not use HTTP. */
   readonly path: string | undefined;
   /** As written: a number, or the name of a port. */
@@ -14,7 +14,7 @@ export interface Probe {
 
 export interface Container {
   readonly name: string;
-  readonly place: Place;
+  readonly place: FileLine;
   /** `command` followed by `args`. */
   readonly words: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -29,14 +29,14 @@ export interface Container {
 /** CPUs or bytes. */
 export interface Limit {
   readonly value: number;
-  readonly place: Place;
+  readonly place: FileLine;
 }
 
 export interface Pod {
   readonly name: string;
-  readonly place: Place;
+  readonly place: FileLine;
   /** Milliseconds. */
-  readonly gracePeriod: { readonly value: number; readonly place: Place } | undefined;
+  readonly gracePeriod: { readonly value: number; readonly place: FileLine } | undefined;
   readonly containers: readonly Container[];
 }
 

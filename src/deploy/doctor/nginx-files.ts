@@ -4,8 +4,8 @@ import { dirname, isAbsolute, join, resolve } from "node:path";
 import picomatch from "picomatch";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { displayed } from "../../loader/locate.ts";
+import { formatFileLine } from "./file-line.ts";
 import { type Directive, parseNginx } from "./nginx-syntax.ts";
-import { at } from "./place.ts";
 import { readText } from "./text-file.ts";
 
 /** The distributions' configuration folder. Relative includes of a site that is read alone refer to it. */
@@ -49,8 +49,11 @@ class Inclusion {
       if (name !== "include") {
         return [block === undefined ? directive : { ...directive, block: this.#expanded(block, depth) }];
       }
-      if (depth > MAX_DEPTH) throw new FatalError(`${at(place)}: includes form a cycle`, ExitCode.usage);
-      return this.#included(args[0] ?? "", at(place)).flatMap((file) => this.read(file, depth + 1));
+      if (depth > MAX_DEPTH)
+        throw new FatalError(`${formatFileLine(place)}: includes form a cycle`, ExitCode.usage);
+      return this.#included(args[0] ?? "", formatFileLine(place)).flatMap((file) =>
+        this.read(file, depth + 1),
+      );
     });
   }
 

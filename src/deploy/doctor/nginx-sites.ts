@@ -1,7 +1,7 @@
 /** Finds where and how nginx passes requests to upstream servers. Directives inherit from the enclosing blocks. */
 
+import { type FileLine, formatFileLine } from "./file-line.ts";
 import type { Directive } from "./nginx-syntax.ts";
-import { at, type Place } from "./place.ts";
 
 export type Upstream =
   | { readonly kind: "unix"; readonly path: string }
@@ -9,15 +9,15 @@ export type Upstream =
 
 export interface UpstreamGroup {
   readonly name: string;
-  readonly place: Place;
+  readonly place: FileLine;
   readonly servers: readonly Upstream[];
   readonly directives: readonly Directive[];
 }
 
 /** A `proxy_pass` and its surroundings. */
-export interface Passage {
+export interface ProxyPass {
   /** Where `proxy_pass` stands. */
-  readonly place: Place;
+  readonly place: FileLine;
   /** For messages: `location /api/`. */
   readonly location: string;
   /** The argument of `proxy_pass`, as written. */
@@ -32,7 +32,7 @@ export interface Passage {
 }
 
 export interface NginxSetup {
-  readonly passages: readonly Passage[];
+  readonly proxyPasses: readonly ProxyPass[];
   /** The arguments of `user`: user and optional group. */
   readonly user: readonly string[];
 }
@@ -47,7 +47,7 @@ export function nginxSetup(files: readonly (readonly Directive[])[]): NginxSetup
   );
   const groups = http.filter(({ name }) => name === "upstream").map(upstreamGroup);
   return {
-    passages: files.flatMap((file) => passagesIn(file, [file], "the file", groups)),
+    proxyPasses: files.flatMap((file) => proxyPassesIn(file, [file], "the file", groups)),
     user: files.flat().findLast(({ name }) => name === "user")?.args ?? [],
   };
 }
@@ -70,26 +70,26 @@ function upstream(text: string): Upstream | undefined {
   return { kind: "tcp", host: host.replaceAll(/[[\]]/g, ""), port: Number(port) };
 }
 
-function passagesIn(
+function proxyPassesIn(
   block: readonly Directive[],
-  scopes: Passage["scopes"],
+  scopes: ProxyPass["scopes"],
   location: string,
   groups: readonly UpstreamGroup[],
-): Passage[] {
-  return block.flatMap((entry): Passage[] => {
+): ProxyPass[] {
+  return block.flatMap((entry): ProxyPass[] => {
     const { name, args, place } = entry;
-    if (name === "proxy_pass") return [passage(args[0] ?? "", { place, location, scopes }, groups)];
+    if (name === "proxy_pass") return [proxyPass(args[0] ?? "", { place, location, scopes }, groups)];
     if (entry.block === undefined || !SCOPES.has(name)) return [];
     const label = name === "location" ? `location ${args.join(" ")}` : location;
-    return passagesIn(entry.block, [entry.block, ...scopes], label, groups);
+    return proxyPassesIn(entry.block, [entry.block, ...scopes], label, groups);
   });
 }
 
-function passage(
+function proxyPass(
   target: string,
-  around: Pick<Passage, "place" | "location" | "scopes">,
+  around: Pick<ProxyPass, "place" | "location" | "scopes">,
   groups: readonly UpstreamGroup[],
-): Passage {
+): ProxyPass {
   const [, scheme = "http", rest = ""] = /^([a-z]+):\/\/(.*)$/s.exec(target) ?? [];
   // A colon separates a Unix socket's path from the URI.
   const address = rest.startsWith("unix:")
@@ -102,7 +102,7 @@ function passage(
 }
 
 /** Returns the directive in effect: that of the innermost block that has one. */
-export function effective({ scopes }: Passage, name: string): Directive | undefined {
+export function effective({ scopes }: ProxyPass, name: string): Directive | undefined {
   return scopes
     .map((scope) => scope.findLast((entry) => entry.name === name))
     .find((entry) => entry !== undefined);
@@ -112,7 +112,7 @@ export function effective({ scopes }: Passage, name: string): Directive | undefi
  * Returns the header fields that nginx sets, by lower-case name. A block with its own `proxy_set_header`
  * inherits none from the enclosing blocks.
  */
-export function fieldsOf({ scopes }: Passage): ReadonlyMap<string, string> {
+export function fieldsOf({ scopes }: ProxyPass): ReadonlyMap<string, string> {
   const own = scopes
     .map((scope) => scope.filter(({ name }) => name === "proxy_set_header"))
     .find((entries) => entries.length > 0);
@@ -120,6 +120,6 @@ export function fieldsOf({ scopes }: Passage): ReadonlyMap<string, string> {
 }
 
 /** Returns `file:line` of the directive, or of `proxy_pass` if the directive is absent. */
-export function whereOf(passage: Passage, directive: Directive | undefined): string {
-  return at(directive?.place ?? passage.place);
+export function lineOfDirective(proxyPass: ProxyPass, directive: Directive | undefined): string {
+  return formatFileLine(directive?.place ?? proxyPass.place);
 }

@@ -3,12 +3,12 @@
  * as in ngx_conf_file.c. The meaning of a directive does not matter here.
  */
 import { ExitCode, FatalError } from "../../errors.ts";
-import { at, type Place } from "./place.ts";
+import { type FileLine, formatFileLine } from "./file-line.ts";
 
 export interface Directive {
   readonly name: string;
   readonly args: readonly string[];
-  readonly place: Place;
+  readonly place: FileLine;
   /** The contents of its braces; undefined if a semicolon ends the directive. */
   readonly block?: readonly Directive[];
 }
@@ -114,6 +114,6 @@ class Parser {
   }
 
   #error(line: number, what: string): FatalError {
-    return new FatalError(`${at({ file: this.#file, line })}: ${what}`, ExitCode.usage);
+    return new FatalError(`${formatFileLine({ file: this.#file, line })}: ${what}`, ExitCode.usage);
   }
 }

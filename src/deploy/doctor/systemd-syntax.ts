@@ -1,12 +1,12 @@
 /** Parses unit files (systemd.syntax(7)): sections, repeated keys, continued lines. Empty values are kept: they reset a key. */
 import { ExitCode, FatalError } from "../../errors.ts";
-import { at, type Place } from "./place.ts";
+import { type FileLine, formatFileLine } from "./file-line.ts";
 
 export interface Assignment {
   readonly section: string;
   readonly key: string;
   readonly value: string;
-  readonly place: Place;
+  readonly place: FileLine;
 }
 
 /** @throws FatalError (usage) that names the file and the line. */
@@ -26,21 +26,21 @@ export function parseUnit(text: string, file: string): Assignment[] {
         : section === ""
           ? `${key} comes before the first [Section]`
           : undefined;
-    if (wrong !== undefined) throw new FatalError(`${at(place)}: ${wrong}`, ExitCode.usage);
+    if (wrong !== undefined) throw new FatalError(`${formatFileLine(place)}: ${wrong}`, ExitCode.usage);
     assignments.push({ section, key: key as string, value: (value as string).trim(), place });
   }
   return assignments;
 }
 
 /** Drops comments and joins lines that end with a backslash, also across a comment. */
-function logicalLines(text: string, file: string): { readonly text: string; readonly place: Place }[] {
-  const lines: { text: string; place: Place }[] = [];
-  let begun: { text: string; place: Place } | undefined;
+function logicalLines(text: string, file: string): { readonly text: string; readonly place: FileLine }[] {
+  const lines: { text: string; place: FileLine }[] = [];
+  let begun: { text: string; place: FileLine } | undefined;
   for (const [index, raw] of text.split("\n").entries()) {
     const line = raw.trim();
     if (/^[#;]/.test(line) || (line === "" && begun === undefined)) continue;
     const place = { file, line: index + 1 };
-    const current: { text: string; place: Place } =
+    const current: { text: string; place: FileLine } =
       begun === undefined ? { text: line, place } : { ...begun, text: `${begun.text} ${line}` };
     begun = current.text.endsWith("\\")
       ? { ...current, text: current.text.slice(0, -1).trimEnd() }

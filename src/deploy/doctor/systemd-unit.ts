@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { displayed } from "../../loader/locate.ts";
-import { at } from "./place.ts";
+import { formatFileLine } from "./file-line.ts";
 import { type Assignment, parseUnit } from "./systemd-syntax.ts";
 import { readText } from "./text-file.ts";
 
@@ -67,7 +67,7 @@ export class Unit {
   /** Returns `file:line` of the first of `keys` that is set, or the file if none is. */
   where(section: string, ...keys: readonly string[]): string {
     const found = keys.map((key) => this.get(section, key)).find((entry) => entry !== undefined);
-    return found === undefined ? this.file : at(found.place);
+    return found === undefined ? this.file : formatFileLine(found.place);
   }
 
   get type(): string {

@@ -1,11 +1,11 @@
 /** YAML nodes with their lines. The parser is loaded only if there is a manifest. */
 import type { Document, LineCounter } from "yaml";
 import { ExitCode, FatalError } from "../../errors.ts";
-import { at, type Place } from "./place.ts";
+import { type FileLine, formatFileLine } from "./file-line.ts";
 
 export interface YamlNode {
   /** The position of its key. */
-  readonly place: Place;
+  readonly place: FileLine;
   /** The value of a scalar; undefined for other nodes. */
   readonly value: unknown;
   readonly entries: ReadonlyMap<string, YamlNode>;
@@ -27,14 +27,14 @@ export async function parseYaml(text: string, file: string): Promise<YamlNode[]>
   const documents = yaml.parseAllDocuments(text, { lineCounter: lines });
   return [...documents].map((document) => {
     const [error] = document.errors;
-    const placeAt = (offset: number): Place => placeOf(file, lines, offset);
+    const placeAt = (offset: number): FileLine => placeOf(file, lines, offset);
     if (error === undefined) return nodeOf(yaml, document, document.contents, placeAt);
     const what = error.message.split("\n")[0]?.replace(/ at line \d+.*$/, "");
-    throw new FatalError(`${at(placeAt(error.pos[0]))}: ${what}`, ExitCode.usage);
+    throw new FatalError(`${formatFileLine(placeAt(error.pos[0]))}: ${what}`, ExitCode.usage);
   });
 }
 
-function placeOf(file: string, lines: LineCounter, offset: number): Place {
+function placeOf(file: string, lines: LineCounter, offset: number): FileLine {
   return { file, line: Math.max(1, lines.linePos(offset).line) };
 }
 
@@ -42,10 +42,10 @@ function nodeOf(
   yaml: typeof import("yaml"),
   document: Document,
   node: unknown,
-  placeAt: (offset: number) => Place,
+  placeAt: (offset: number) => FileLine,
 ): YamlNode {
   const read = (child: unknown): YamlNode => nodeOf(yaml, document, child, placeAt);
-  const placeOfNode = (child: unknown): Place =>
+  const placeOfNode = (child: unknown): FileLine =>
     placeAt((child as { range?: [number] } | null)?.range?.[0] ?? 0);
   const place = placeOfNode(node);
   const empty = { place, value: undefined, entries: new Map(), items: [] };

@@ -1,7 +1,7 @@
 /** Writes a Kubernetes Deployment and Service. The probes ask the arbiter, which answers even when every worker is busy. */
 
 import { formatDuration } from "../../config/number-kind.ts";
-import { QUIT_TIME } from "../../config/stop-time.ts";
+import { QUIT_TIMEOUT_MS } from "../../config/stop-time.ts";
 import { CONTAINER, type Deployment, seconds, stopSeconds } from "./deployment.ts";
 import { containerArguments } from "./docker.ts";
 
@@ -36,7 +36,7 @@ spec:
       labels:
         app.kubernetes.io/name: ${name}
     spec:
-      # Longer than --drain-delay (${seconds(drainDelay)}s), --graceful-timeout (${seconds(config.gracefulTimeout)}s) and the time to cut what is left (${seconds(QUIT_TIME)}s) together.
+      # Longer than --drain-delay (${seconds(drainDelay)}s), --graceful-timeout (${seconds(config.gracefulTimeout)}s) and the time to cut what is left (${seconds(QUIT_TIMEOUT_MS)}s) together.
       terminationGracePeriodSeconds: ${stopSeconds(config, drainDelay)}
       securityContext:
         runAsNonRoot: true

@@ -1,5 +1,5 @@
 /** Writes systemd units: a socket that survives restarts, and a service with the least privileges. */
-import { QUIT_TIME } from "../../config/stop-time.ts";
+import { QUIT_TIMEOUT_MS } from "../../config/stop-time.ts";
 import { type Deployment, listenStream, seconds, stopSeconds } from "./deployment.ts";
 
 /** Longest time between watchdog notifications of the arbiter. */
@@ -52,7 +52,7 @@ RestartSec=1s
 RestartPreventExitStatus=2
 TimeoutStartSec=${seconds(config.bootTimeout + START_MARGIN_MS)}s
 # Only the arbiter gets TERM, and drains its workers. systemd kills what is left after the timeout, which is longer than
-# --graceful-timeout (${seconds(config.gracefulTimeout)}s), --drain-delay (${seconds(config.drainDelay)}s) and the time to cut what is left (${seconds(QUIT_TIME)}s) together.
+# --graceful-timeout (${seconds(config.gracefulTimeout)}s), --drain-delay (${seconds(config.drainDelay)}s) and the time to cut what is left (${seconds(QUIT_TIMEOUT_MS)}s) together.
 KillMode=mixed
 TimeoutStopSec=${stopSeconds(config, config.drainDelay)}s
 WatchdogSec=${WATCHDOG_S}s

@@ -21,9 +21,9 @@ export const DETACH = "detach";
 export const BOOTED = "booted";
 
 const FRAMES = 40;
-const ASK_IN_FLIGHT = `globalThis[Symbol.for(${JSON.stringify(IN_FLIGHT)})]?.()`;
+const READ_IN_FLIGHT = `globalThis[Symbol.for(${JSON.stringify(IN_FLIGHT)})]?.()`;
 
-const TELL_ABORT = `globalThis[Symbol.for(${JSON.stringify(ABORT)})]?.()`;
+const CALL_ABORT = `globalThis[Symbol.for(${JSON.stringify(ABORT)})]?.()`;
 
 export interface Snapshot {
   readonly stack: string[];
@@ -54,7 +54,7 @@ export class MainThread {
     session.connectToMainThread();
     const thread = new MainThread(session);
     // A response means that the main thread has accepted the session.
-    await thread.#ask("Runtime.evaluate", { expression: "0" });
+    await thread.#send("Runtime.evaluate", { expression: "0" });
     return thread;
   }
 
@@ -79,7 +79,7 @@ export class MainThread {
     const files = new Set(frames.map((frame) => frame.location.scriptId).filter((id) => this.#isFile(id)));
     const asked = Promise.all([
       ...[...files].map((scriptId) => this.#mapOf(scriptId)),
-      this.#ask("Runtime.evaluate", { expression: ASK_IN_FLIGHT, silent: true }),
+      this.#send("Runtime.evaluate", { expression: READ_IN_FLIGHT, silent: true }),
     ]);
     this.#release();
     const answers = await asked;
@@ -94,12 +94,12 @@ export class MainThread {
   }
 
   /** Runs the abort callback at the next JavaScript that the main thread runs. */
-  async tellAbort(): Promise<void> {
+  async runAbort(): Promise<void> {
     const paused = new Promise<void>((resolve) => this.#session.once("Debugger.paused", () => resolve()));
     this.#session.post("Debugger.enable");
     this.#session.post("Debugger.pause");
     await paused;
-    const told = this.#ask("Runtime.evaluate", { expression: TELL_ABORT, silent: true });
+    const told = this.#send("Runtime.evaluate", { expression: CALL_ABORT, silent: true });
     this.#release();
     await told;
   }
@@ -119,7 +119,7 @@ export class MainThread {
   }
 
   async #mapOf(scriptId: string): Promise<[string, ScriptMap]> {
-    const answer = (await this.#ask("Debugger.getScriptSource", { scriptId })) as
+    const answer = (await this.#send("Debugger.getScriptSource", { scriptId })) as
       | { scriptSource?: string }
       | undefined;
     return [scriptId, new ScriptMap(this.#scripts.get(scriptId) ?? "", answer?.scriptSource ?? "")];
@@ -134,7 +134,7 @@ export class MainThread {
   }
 
   /** Sends an inspector command. Resolves with `undefined` on failure: an incomplete report is better than none. */
-  #ask(method: string, params: object): Promise<unknown> {
+  #send(method: string, params: object): Promise<unknown> {
     return new Promise((resolve) => {
       this.#session.post(method, params, (error, answer) => resolve(error === null ? answer : undefined));
     });

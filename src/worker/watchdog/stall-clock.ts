@@ -3,7 +3,7 @@
  * Time in which the watcher itself did not run (SIGSTOP, a suspended machine) does not count against the loop.
  */
 
-export interface Look {
+export interface StallCheck {
   /** `stuck` and `recovered` are returned once per stall. */
   readonly verdict: "turning" | "stuck" | "still stuck" | "recovered";
   /** Milliseconds since the loop last turned; for `recovered`, the length of the stall. */
@@ -15,29 +15,29 @@ export class StallClock {
   readonly #longestGapMs: number;
   #beats: number;
   #lastBeatAt: number;
-  #lastLookAt: number;
+  #lastCheckAt: number;
   #stuck = false;
 
   /**
    * @param stuckAfterMs time without a beat that is a stall; 0: never
-   * @param longestGapMs a longer gap between two calls of `look` means that the watcher was stopped too
+   * @param longestGapMs a longer gap between two calls of `check` means that the watcher was stopped too
    */
   constructor(stuckAfterMs: number, longestGapMs: number, beats: number, now: number) {
     this.#stuckAfterMs = stuckAfterMs;
     this.#longestGapMs = longestGapMs;
     this.#beats = beats;
     this.#lastBeatAt = now;
-    this.#lastLookAt = now;
+    this.#lastCheckAt = now;
   }
 
   /** Changes the time without a beat that is a stall; 0: never. */
-  allow(stuckAfterMs: number): void {
+  setLimit(stuckAfterMs: number): void {
     this.#stuckAfterMs = stuckAfterMs;
   }
 
-  look(beats: number, now: number): Look {
-    const gap = now - this.#lastLookAt;
-    this.#lastLookAt = now;
+  check(beats: number, now: number): StallCheck {
+    const gap = now - this.#lastCheckAt;
+    this.#lastCheckAt = now;
     if (gap > this.#longestGapMs) this.#lastBeatAt += gap;
     const blockedForMs = now - this.#lastBeatAt;
     if (beats !== this.#beats) {

@@ -31,7 +31,7 @@ export interface ThreadSettings {
   readonly nativeAfterMs: number;
   /** 0: no abort callback. */
   readonly abortAfterMs: number;
-  readonly lookMs: number;
+  readonly checkIntervalMs: number;
   readonly sink: ReportSink;
   /** URL of the module that beats. A stack that contains it means that the loop turns again. */
   readonly beater: string;
@@ -47,11 +47,11 @@ const STDERR = 2;
 const WRITE_TRIES = 50;
 const WRITE_RETRY_MS = 10;
 /** A longer gap between checks than this many intervals means that this thread was stopped as well. */
-const GAP_LOOKS = 4;
-const LEAST_GAP_MS = 1000;
+const MAX_GAP_CHECKS = 4;
+const MIN_GAP_MS = 1000;
 /** An orphan whose loop has not turned for this long will not exit on its own. */
 const ORPHAN_STALL_MS = 500;
-const ORPHAN_LOOK_MS = 50;
+const ORPHAN_CHECK_MS = 50;
 
 const settings = workerData as ThreadSettings;
 const heartbeat = new Heartbeat(settings.heartbeat);
@@ -102,7 +102,7 @@ function publish(findings: Findings): void {
 
 let examining = false;
 /** Whether the stall was reported. One that ended during the examination was not, so its end is not reported either. */
-let told = false;
+let reported = false;
 
 /** Takes a snapshot; undefined if the loop has turned since, because it would show other code than the culprit. */
 async function snapshotOf(main: MainThread, beats: number): Promise<Snapshot | undefined> {
@@ -111,8 +111,8 @@ async function snapshotOf(main: MainThread, beats: number): Promise<Snapshot | u
   return snapshot?.scripts.includes(settings.beater) ? undefined : snapshot;
 }
 
-function tellStuck(findings: Omit<Findings, "kind">): void {
-  told = true;
+function reportStuck(findings: Omit<Findings, "kind">): void {
+  reported = true;
   publish({ kind: "stuck", ...findings });
 }
 
@@ -123,7 +123,7 @@ async function examine(blockedForMs: number, since: number): Promise<void> {
     children: descendants(process.pid),
   };
   if (mainThread === undefined) {
-    tellStuck({ blockedForMs, inNative: true, ...seen });
+    reportStuck({ blockedForMs, inNative: true, ...seen });
     return;
   }
   const beats = heartbeat.beats;
@@ -132,10 +132,10 @@ async function examine(blockedForMs: number, since: number): Promise<void> {
   if (first === undefined) return;
   if (first !== "native") {
     const { stack, inFlight } = first;
-    tellStuck({ blockedForMs, stack, ...(inFlight && { inFlight }), ...seen });
+    reportStuck({ blockedForMs, stack, ...(inFlight && { inFlight }), ...seen });
     return;
   }
-  tellStuck({ blockedForMs: performance.now() - since, inNative: true, ...seen });
+  reportStuck({ blockedForMs: performance.now() - since, inNative: true, ...seen });
   const late = await snapshot;
   if (late === undefined) return;
   const { stack, inFlight } = late;
@@ -155,20 +155,20 @@ function abortWhenDue(blockedForMs: number): void {
   if (abortAfterMs === 0 || blockedForMs < abortAfterMs) return;
   if (aborted || examining || mainThread === undefined || heartbeat.debuggerOpen) return;
   aborted = true;
-  void mainThread.tellAbort();
+  void mainThread.runAbort();
 }
 
 function watch(): void {
-  const gap = Math.max(LEAST_GAP_MS, settings.lookMs * GAP_LOOKS);
+  const gap = Math.max(MIN_GAP_MS, settings.checkIntervalMs * MAX_GAP_CHECKS);
   const clock = new StallClock(settings.bootStuckAfterMs, gap, heartbeat.beats, performance.now());
   port.on("message", (message) => {
-    if (message === BOOTED) clock.allow(settings.stuckAfterMs);
+    if (message === BOOTED) clock.setLimit(settings.stuckAfterMs);
   });
-  const look = (): void => {
+  const check = (): void => {
     const now = performance.now();
-    const { verdict, blockedForMs } = clock.look(heartbeat.beats, now);
-    if (verdict === "recovered" && told) {
-      told = false;
+    const { verdict, blockedForMs } = clock.check(heartbeat.beats, now);
+    if (verdict === "recovered" && reported) {
+      reported = false;
       publish({ kind: "recovered", blockedForMs });
     }
     if (verdict === "still stuck") abortWhenDue(blockedForMs);
@@ -178,7 +178,7 @@ function watch(): void {
       examining = false;
     });
   };
-  setInterval(look, settings.lookMs);
+  setInterval(check, settings.checkIntervalMs);
 }
 
 function endOrphan(): void {
@@ -198,20 +198,20 @@ async function awaitOrphanEnd(): Promise<void> {
   const stall = new StallClock(ORPHAN_STALL_MS, Number.POSITIVE_INFINITY, heartbeat.beats, performance.now());
   const end = performance.now() + settings.orphanGraceMs;
   while (performance.now() < end) {
-    await delay(ORPHAN_LOOK_MS);
-    if (stall.look(heartbeat.beats, performance.now()).verdict === "stuck") break;
+    await delay(ORPHAN_CHECK_MS);
+    if (stall.check(heartbeat.beats, performance.now()).verdict === "stuck") break;
   }
   endOrphan();
 }
 
 function watchParent(): void {
-  const look = (): void => {
+  const check = (): void => {
     if (process.ppid === settings.parentPid) return;
-    clearInterval(looking);
+    clearInterval(checking);
     void awaitOrphanEnd();
   };
-  const looking = setInterval(look, settings.orphanPollMs);
-  look();
+  const checking = setInterval(check, settings.orphanPollMs);
+  check();
 }
 
 port.on("message", (next: ReportSink | typeof DETACH | typeof BOOTED) => {

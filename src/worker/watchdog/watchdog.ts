@@ -53,11 +53,11 @@ const ORPHAN_POLL_MS = 250;
 const ORPHAN_GRACE_MS = 1250;
 const NATIVE_AFTER_MS = 1000;
 /** Limit for the detach, which usually takes 1 ms. */
-const DETACH_MS = 100;
+const DETACH_TIMEOUT_MS = 100;
 /** Checks in each `stuckAfterMs`: a report is late by at most that fraction. */
-const LOOKS_PER_STALL = 4;
-const SLOWEST_LOOK_MS = 250;
-const FASTEST_LOOK_MS = 10;
+const CHECKS_PER_STALL = 4;
+const MAX_CHECK_INTERVAL_MS = 250;
+const MIN_CHECK_INTERVAL_MS = 10;
 
 /** The thread's program, from the same folder as this module: built or source. */
 const KIND = extname(import.meta.url);
@@ -73,13 +73,13 @@ function startThread(settings: ThreadSettings): Worker {
   });
 }
 
-function lookInterval(stuckAfterMs: number): number {
-  if (stuckAfterMs === 0) return SLOWEST_LOOK_MS;
-  return Math.max(FASTEST_LOOK_MS, Math.min(SLOWEST_LOOK_MS, stuckAfterMs / LOOKS_PER_STALL));
+function checkInterval(stuckAfterMs: number): number {
+  if (stuckAfterMs === 0) return MAX_CHECK_INTERVAL_MS;
+  return Math.max(MIN_CHECK_INTERVAL_MS, Math.min(MAX_CHECK_INTERVAL_MS, stuckAfterMs / CHECKS_PER_STALL));
 }
 
 /** Publishes a function that returns the requests in flight, for evaluation in a paused main thread. */
-function offerInFlight(inFlight: (() => readonly StalledRequest[]) | undefined): void {
+function publishInFlight(inFlight: (() => readonly StalledRequest[]) | undefined): void {
   if (inFlight === undefined) return;
   Object.defineProperty(globalThis, Symbol.for(IN_FLIGHT), {
     value: () => JSON.stringify(inFlight()),
@@ -89,7 +89,7 @@ function offerInFlight(inFlight: (() => readonly StalledRequest[]) | undefined):
 }
 
 /** Publishes the abort callback, for evaluation in a paused main thread. */
-function offerAbort(run: (() => void) | undefined): void {
+function publishAbort(run: (() => void) | undefined): void {
   if (run === undefined) return;
   Object.defineProperty(globalThis, Symbol.for(ABORT), { value: run, configurable: true, enumerable: false });
 }
@@ -129,7 +129,7 @@ class RunningWatchdog implements Watchdog {
     if (!this.#heartbeat.attached) return;
     this.#thread.postMessage(DETACH);
     // The session ends only while the main thread runs JavaScript, so spin; there is nothing else left to do.
-    const end = performance.now() + DETACH_MS;
+    const end = performance.now() + DETACH_TIMEOUT_MS;
     while (this.#heartbeat.attached && performance.now() < end);
   };
 
@@ -161,14 +161,14 @@ class RunningWatchdog implements Watchdog {
  */
 export function startWatchdog(options: WatchdogOptions): Watchdog {
   const { stuckAfterMs, bootStuckAfterMs = stuckAfterMs, sink, parentPid = process.ppid } = options;
-  const lookMs = lookInterval(Math.min(stuckAfterMs, bootStuckAfterMs));
+  const checkIntervalMs = checkInterval(Math.min(stuckAfterMs, bootStuckAfterMs));
   const heartbeat = new Heartbeat();
-  offerInFlight(options.inFlight);
-  offerAbort(options.abort?.run);
+  publishInFlight(options.inFlight);
+  publishAbort(options.abort?.run);
 
   let debuggerUrl: () => string | undefined = () => undefined;
   const beat = (): void => heartbeat.beat(debuggerUrl() !== undefined);
-  const beating = setInterval(beat, lookMs).unref();
+  const beating = setInterval(beat, checkIntervalMs).unref();
   // Node may be built without the inspector.
   const inspectorKnown = import("node:inspector").then(
     (inspector) => {
@@ -187,7 +187,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     bootStuckAfterMs,
     abortAfterMs: options.abort?.afterMs ?? 0,
     nativeAfterMs: options.nativeAfterMs ?? NATIVE_AFTER_MS,
-    lookMs,
+    checkIntervalMs,
     sink,
     beater: import.meta.url,
   });

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CrashSuspects } from "../../../src/arbiter/logs/crash-suspects.ts";
 import { HeldRequests } from "../../../src/arbiter/workers/held-requests.ts";
-import type { HeldRequest } from "../../../src/ipc/request-report.ts";
+import type { RequestInFlight } from "../../../src/ipc/request-report.ts";
 
-function held(...targets: string[]): HeldRequest[] {
+function held(...targets: string[]): RequestInFlight[] {
   return targets.map((target) => ({ method: "GET", target, since: 0 }));
 }
 
@@ -38,11 +38,11 @@ test("no request is suspected when many are in flight at every death", () => {
 
 test("a worker's requests are those of its journal, or the complete list reported at its end or when it was stuck", () => {
   const requests = new HeldRequests();
-  const known = (): readonly HeldRequest[] | undefined => requests.list;
+  const known = (): readonly RequestInFlight[] | undefined => requests.list;
   assert.equal(known(), undefined);
   requests.handleReport({ kind: "over", numbers: [] });
   assert.deepEqual(known(), []);
-  const [a, b] = held("/a", "/b") as [HeldRequest, HeldRequest];
+  const [a, b] = held("/a", "/b") as [RequestInFlight, RequestInFlight];
   requests.handleReport({ kind: "begun", number: 1, request: a });
   requests.handleReport({ kind: "begun", number: 2, request: b });
   requests.handleReport({ kind: "over", numbers: [1] });

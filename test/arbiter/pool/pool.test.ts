@@ -7,8 +7,8 @@ import { Pool, type PoolEffects } from "../../../src/arbiter/pool/pool.ts";
 import { canReload } from "../../../src/arbiter/pool/rollout.ts";
 import { activeWorkers, readyWorkers } from "../../../src/arbiter/pool/roster.ts";
 import { heldUntil } from "../../../src/arbiter/pool/spawn-holds.ts";
-import { MOST_WORKERS } from "../../../src/config/settings.ts";
-import { QUIT_TIME } from "../../../src/config/stop-time.ts";
+import { MAX_WORKERS } from "../../../src/config/settings.ts";
+import { QUIT_TIMEOUT_MS } from "../../../src/config/stop-time.ts";
 import { ExitCode } from "../../../src/errors.ts";
 import { randomNumbers } from "../../support/random.ts";
 
@@ -540,14 +540,14 @@ describe("scaling", () => {
   test("whatever is asked for, there is a most of workers, started a few at a time", () => {
     const paper = booted(1);
     paper.pool.scale(1e300);
-    assert.equal(paper.pool.desired.target, MOST_WORKERS);
+    assert.equal(paper.pool.desired.target, MAX_WORKERS);
     const wakeAt = paper.settle();
     const started = paper.news().length;
     assert.ok(started > 0 && started < 20, `${started} processes were started in one go`);
     assert.equal(wakeAt, paper.now, "the rest follow at once, behind what has happened meanwhile");
     while (paper.settle() === paper.now);
-    assert.equal(paper.pool.roster.length, MOST_WORKERS);
-    assert.equal(paper.ids("booting").length, MOST_WORKERS - 1);
+    assert.equal(paper.pool.roster.length, MAX_WORKERS);
+    assert.equal(paper.ids("booting").length, MAX_WORKERS - 1);
   });
 
   test("down to none and up again", () => {
@@ -741,7 +741,7 @@ describe("stopping", () => {
     paper.gone(1);
     paper.pass(30_000);
     assert.deepEqual(paper.news(), ["overdue 2", "quit 2"]);
-    paper.pass(QUIT_TIME - 1);
+    paper.pass(QUIT_TIMEOUT_MS - 1);
     assert.deepEqual(paper.news(), []);
     paper.pass(1);
     assert.deepEqual(paper.news(), ["kill 2: stop-timeout"]);

@@ -95,9 +95,9 @@ describe("nginx", () => {
   test("fields are those of the innermost block that sets any", () => {
     const text = `proxy_set_header Host a;
       server { location / { proxy_pass http://x; location /y { proxy_set_header X-Y "z z"; proxy_pass http://[::1]:9/p; } } }`;
-    const { passages, user } = nginxSetup([parseNginx(text, "f"), parseNginx("user nginx web;", "g")]);
+    const { proxyPasses, user } = nginxSetup([parseNginx(text, "f"), parseNginx("user nginx web;", "g")]);
     assert.deepEqual(
-      passages.map((passage) => [passage.location, passage.servers, [...fieldsOf(passage)]]),
+      proxyPasses.map((proxyPass) => [proxyPass.location, proxyPass.servers, [...fieldsOf(proxyPass)]]),
       [
         ["location /", [{ kind: "tcp", host: "x", port: 80 }], [["host", "a"]]],
         ["location /y", [{ kind: "tcp", host: "::1", port: 9 }], [["x-y", "z z"]]],

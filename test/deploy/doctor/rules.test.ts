@@ -1,8 +1,8 @@
 /** Each rule of `tsgun doctor`, with a situation in which it finds something and one in which it does not. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { formatFileLine } from "../../../src/deploy/doctor/file-line.ts";
 import { diagnose } from "../../../src/deploy/doctor/finding.ts";
-import { at } from "../../../src/deploy/doctor/place.ts";
 import { RULES } from "../../../src/deploy/doctor/rules.ts";
 import { factsOf, type Situation } from "../../support/doctor.ts";
 import { CONFIGURATION_CASES } from "./configuration-cases.ts";
@@ -56,7 +56,7 @@ test("the mend of kept connections names a time that fits, or the defaults that 
 test("errors come first, and what is found twice at one place is said once", async () => {
   const [rule] = RULES;
   assert.ok(rule !== undefined);
-  const twice = { where: at({ file: "a", line: 1 }), what: "wrong" };
+  const twice = { where: formatFileLine({ file: "a", line: 1 }), what: "wrong" };
   const findings = diagnose(
     [
       { ...rule, id: "later", level: "warning", check: () => [twice, twice] },

@@ -5,7 +5,7 @@ import { StallClock } from "../../../src/worker/watchdog/stall-clock.ts";
 /** Looks at a loop whose beats are given, one look each 100 ms. */
 function verdicts(beats: number[], stuckAfterMs = 300): string[] {
   const clock = new StallClock(stuckAfterMs, 1000, 0, 0);
-  return beats.map((count, index) => clock.look(count, (index + 1) * 100).verdict);
+  return beats.map((count, index) => clock.check(count, (index + 1) * 100).verdict);
 }
 
 test("a loop that beats is turning", () => {
@@ -31,21 +31,21 @@ test("a second stall is reported again", () => {
 
 test("recovered says how long the stall was", () => {
   const clock = new StallClock(300, 1000, 0, 0);
-  clock.look(0, 400);
-  assert.deepEqual(clock.look(1, 900), { verdict: "recovered", blockedForMs: 900 });
+  clock.check(0, 400);
+  assert.deepEqual(clock.check(1, 900), { verdict: "recovered", blockedForMs: 900 });
 });
 
 test("time in which the watcher itself was stopped does not count", () => {
   const clock = new StallClock(300, 1000, 0, 0);
-  clock.look(0, 100);
-  assert.equal(clock.look(0, 60_100).verdict, "turning");
-  assert.equal(clock.look(0, 60_200).verdict, "turning");
-  assert.equal(clock.look(0, 60_300).verdict, "stuck");
+  clock.check(0, 100);
+  assert.equal(clock.check(0, 60_100).verdict, "turning");
+  assert.equal(clock.check(0, 60_200).verdict, "turning");
+  assert.equal(clock.check(0, 60_300).verdict, "stuck");
 });
 
 test("a count that wraps around is a beat", () => {
   const clock = new StallClock(300, 1000, 2 ** 31 - 1, 0);
-  assert.equal(clock.look(-(2 ** 31), 400).verdict, "turning");
+  assert.equal(clock.check(-(2 ** 31), 400).verdict, "turning");
 });
 
 test("0 never reports", () => {

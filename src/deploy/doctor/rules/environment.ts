@@ -1,7 +1,7 @@
 /** NODE_ENV, by which frameworks decide whether to show stack traces. */
 import type { Facts } from "../facts.ts";
+import { formatFileLine } from "../file-line.ts";
 import type { Found, Rule } from "../finding.ts";
-import { at } from "../place.ts";
 import type { Unit } from "../systemd-unit.ts";
 
 /**
@@ -46,10 +46,10 @@ function nodeEnvSources({ services, image, pods, server, config }: Facts): NodeE
     // Empty if the value comes from elsewhere (valueFrom).
     const nodeEnv = env?.NODE_ENV ?? (container.environment.NODE_ENV || image?.nodeEnv);
     // If the manifest does not set it, the image decides, and that need not be the one built here.
-    if (nodeEnv !== undefined) found.push({ where: at(container.place), nodeEnv });
+    if (nodeEnv !== undefined) found.push({ where: formatFileLine(container.place), nodeEnv });
   }
   if (image?.isTsgun === true && (image.nodeEnv !== undefined || image.onNode))
-    found.push({ where: at(image.place), nodeEnv: config.env?.NODE_ENV ?? image.nodeEnv });
+    found.push({ where: formatFileLine(image.place), nodeEnv: config.env?.NODE_ENV ?? image.nodeEnv });
   if (server?.environment !== undefined) {
     const nodeEnv = config.env?.NODE_ENV ?? server.environment.NODE_ENV;
     found.push({ where: `the server (pid ${server.status.pid})`, nodeEnv });

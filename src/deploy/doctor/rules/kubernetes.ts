@@ -1,12 +1,12 @@
 /** Pods: termination, probes and resource limits. */
 import { formatDuration } from "../../../config/number-kind.ts";
-import { longestStop, QUIT_PART } from "../../../config/stop-time.ts";
+import { longestStop, QUIT_TIMEOUT_TEXT } from "../../../config/stop-time.ts";
 import { stopSeconds } from "../../init/deployment.ts";
 import { isLoopback } from "../bound-addresses.ts";
 import { type Facts, type PodServer, settingPlace } from "../facts.ts";
+import { formatFileLine } from "../file-line.ts";
 import type { Found, Rule } from "../finding.ts";
 import { PROBE_KINDS, type Probe, type ProbeKind } from "../kubernetes-pods.ts";
-import { at } from "../place.ts";
 
 /** Default of terminationGracePeriodSeconds. */
 const DEFAULT_GRACE_PERIOD_MS = 30_000;
@@ -20,11 +20,11 @@ function gracePeriod({ pods }: Facts): Found[] {
       `graceful-timeout ${formatDuration(config.gracefulTimeout)}`,
       `drain-delay ${formatDuration(config.drainDelay)}`,
       ...(container.preStopTime > 0 ? [`preStop ${formatDuration(container.preStopTime)}`] : []),
-      QUIT_PART,
+      QUIT_TIMEOUT_TEXT,
     ];
     return [
       {
-        where: at(pod.gracePeriod?.place ?? pod.place),
+        where: formatFileLine(pod.gracePeriod?.place ?? pod.place),
         what: `${pod.name} is killed after ${formatDuration(theirs)}${pod.gracePeriod === undefined ? " (the default)" : ""}, but may take ${formatDuration(ours)} to stop: ${parts.join(", ")}`,
         mend: `write terminationGracePeriodSeconds: ${stopSeconds(config, config.drainDelay + container.preStopTime)}`,
       },
@@ -36,7 +36,7 @@ function noDrain({ pods }: Facts): Found[] {
   return pods
     .filter(({ container, config }) => config.drainDelay === 0 && !container.preStop)
     .map(({ container }) => ({
-      where: at(container.place),
+      where: formatFileLine(container.place),
       what: `${container.name} has neither --drain-delay nor a preStop hook`,
     }));
 }
@@ -53,7 +53,7 @@ function probes(
       const what = probe === undefined ? undefined : wrong(probe, server);
       return probe === undefined || what === undefined
         ? []
-        : [{ where: at(probe.place), what: `the ${kind} ${what}` }];
+        : [{ where: formatFileLine(probe.place), what: `the ${kind} ${what}` }];
     }),
   );
 }
@@ -77,7 +77,7 @@ function noReadiness({ pods }: Facts): Found[] {
   return pods
     .filter(({ container }) => container.probes.readinessProbe === undefined)
     .map(({ container }) => ({
-      where: at(container.place),
+      where: formatFileLine(container.place),
       what: `${container.name} has no readinessProbe`,
     }));
 }
@@ -88,7 +88,7 @@ function bindsLoopback(facts: Facts): Found[] {
       config.bind.every((address) => address.kind === "tcp" && isLoopback(address.host)),
     )
     .map((server) => ({
-      where: at(server.container.place),
+      where: formatFileLine(server.container.place),
       what: `${server.container.name} listens only inside the pod: ${settingPlace(server, "bind")}`,
     }));
 }
@@ -96,7 +96,7 @@ function bindsLoopback(facts: Facts): Found[] {
 function cpuLimit({ pods }: Facts): Found[] {
   return pods.flatMap(({ container: { cpuLimit: limit }, config: { workers } }): Found[] => {
     if (limit === undefined || workers === "auto" || workers <= 2 * Math.ceil(limit.value)) return [];
-    return [{ where: at(limit.place), what: `${workers} workers share ${limit.value} CPUs` }];
+    return [{ where: formatFileLine(limit.place), what: `${workers} workers share ${limit.value} CPUs` }];
   });
 }
 
@@ -106,7 +106,7 @@ function memoryLimit({ pods }: Facts): Found[] {
     if (limit === undefined || config.maxMemory === 0 || config.maxMemory * workers <= limit.value) return [];
     return [
       {
-        where: at(limit.place),
+        where: formatFileLine(limit.place),
         what: `${workers} workers may use ${config.maxMemory} bytes each (max-memory), but the container only ${limit.value}`,
       },
     ];

@@ -3,12 +3,12 @@ import { formatAddress } from "../../../config/address.ts";
 import { formatDuration } from "../../../config/number-kind.ts";
 import { settings } from "../../../config/settings.ts";
 import { KEEPALIVE_MARGIN_S } from "../../init/nginx.ts";
-import { formatUpstream, leadsHere, ownPassages } from "../bound-addresses.ts";
+import { formatUpstream, ownProxyPasses, pointsHere } from "../bound-addresses.ts";
 import type { Facts } from "../facts.ts";
+import { formatFileLine } from "../file-line.ts";
 import type { Found, Rule } from "../finding.ts";
-import { effective, fieldsOf, type Passage, type UpstreamGroup, whereOf } from "../nginx-sites.ts";
+import { effective, fieldsOf, lineOfDirective, type ProxyPass, type UpstreamGroup } from "../nginx-sites.ts";
 import { nginxTime } from "../nginx-values.ts";
-import { at } from "../place.ts";
 
 /** nginx's default. */
 const DEFAULT_KEEPALIVE_TIMEOUT_MS = 60_000;
@@ -33,7 +33,7 @@ function kept({ directives }: UpstreamGroup, facts: Facts): number {
 
 /** Returns the upstream groups that contain this server. */
 function ownGroups(facts: Facts): readonly UpstreamGroup[] {
-  return [...new Set(ownPassages(facts).flatMap(({ group }) => group ?? []))];
+  return [...new Set(ownProxyPasses(facts).flatMap(({ group }) => group ?? []))];
 }
 
 function keepaliveLonger(facts: Facts): Found[] {
@@ -47,7 +47,7 @@ function keepaliveLonger(facts: Facts): Found[] {
     const theirs = `nginx keeps idle connections to ${group.name} for ${formatDuration(timeout)}${written === undefined ? " (its default)" : ""}`;
     return [
       {
-        where: at(written?.place ?? group.place),
+        where: formatFileLine(written?.place ?? group.place),
         what: `${theirs}, tsgun for ${formatDuration(keepAlive)} (keep-alive)`,
         mend: mendKeepalive(keepAlive),
       },
@@ -66,29 +66,29 @@ function mendKeepalive(keepAlive: number): string {
 }
 
 /** Returns the Connection field that nginx sends, or undefined if it depends on a variable. */
-function connectionOf(passage: Passage, facts: Facts): string | undefined {
-  const written = fieldsOf(passage).get("connection");
+function connectionOf(proxyPass: ProxyPass, facts: Facts): string | undefined {
+  const written = fieldsOf(proxyPass).get("connection");
   if (written === undefined) return keepsByDefault(facts) === true ? "" : "close";
   return written.includes("$") ? undefined : written.toLowerCase();
 }
 
-function speaks11(passage: Passage, facts: Facts): boolean {
-  const version = effective(passage, "proxy_http_version")?.args[0];
+function usesHttp11(proxyPass: ProxyPass, facts: Facts): boolean {
+  const version = effective(proxyPass, "proxy_http_version")?.args[0];
   return version === undefined ? keepsByDefault(facts) === true : version !== "1.0";
 }
 
 function keepaliveUnused(facts: Facts): Found[] {
-  return ownPassages(facts).flatMap((passage): Found[] => {
-    if (passage.group === undefined || kept(passage.group, facts) === 0) return [];
+  return ownProxyPasses(facts).flatMap((proxyPass): Found[] => {
+    if (proxyPass.group === undefined || kept(proxyPass.group, facts) === 0) return [];
     const lines = [
-      ...(speaks11(passage, facts) ? [] : ["proxy_http_version 1.1;"]),
-      ...(connectionOf(passage, facts) === "close" ? ['proxy_set_header Connection "";'] : []),
+      ...(usesHttp11(proxyPass, facts) ? [] : ["proxy_http_version 1.1;"]),
+      ...(connectionOf(proxyPass, facts) === "close" ? ['proxy_set_header Connection "";'] : []),
     ];
     if (lines.length === 0) return [];
     return [
       {
-        where: at(passage.place),
-        what: `the upstream ${passage.group.name} keeps connections, but ${passage.location} lacks ${lines.join(" and ")}`,
+        where: formatFileLine(proxyPass.place),
+        what: `the upstream ${proxyPass.group.name} keeps connections, but ${proxyPass.location} lacks ${lines.join(" and ")}`,
         mend: `write ${lines.join(" ")} next to proxy_pass; nginx ${SINCE} and later do so by default`,
       },
     ];
@@ -96,45 +96,45 @@ function keepaliveUnused(facts: Facts): Found[] {
 }
 
 function websocketBroken(facts: Facts): Found[] {
-  return ownPassages(facts).flatMap((passage): Found[] => {
-    const fields = fieldsOf(passage);
-    const connection = connectionOf(passage, facts);
+  return ownProxyPasses(facts).flatMap((proxyPass): Found[] => {
+    const fields = fieldsOf(proxyPass);
+    const connection = connectionOf(proxyPass, facts);
     const upgrade = fields.get("upgrade");
     const wanted = upgrade !== undefined && upgrade !== "";
-    const where = at(passage.place);
+    const where = formatFileLine(proxyPass.place);
     if (!wanted && connection === "upgrade") {
-      const what = `${passage.location} sends Connection: upgrade without Upgrade`;
+      const what = `${proxyPass.location} sends Connection: upgrade without Upgrade`;
       return [{ where, what, mend: "write proxy_set_header Upgrade $http_upgrade; next to it" }];
     }
     if (!wanted) return [];
-    if (!speaks11(passage, facts)) {
-      const what = `${passage.location} forwards Upgrade over HTTP/1.0, nginx's default before ${SINCE}`;
+    if (!usesHttp11(proxyPass, facts)) {
+      const what = `${proxyPass.location} forwards Upgrade over HTTP/1.0, nginx's default before ${SINCE}`;
       return [{ where, what, mend: "write proxy_http_version 1.1; next to proxy_pass" }];
     }
     if (connection === undefined || connection === "upgrade") return [];
-    const what = `${passage.location} forwards Upgrade, but not Connection: upgrade${connection === "" ? "" : `: it sends ${connection}`}`;
+    const what = `${proxyPass.location} forwards Upgrade, but not Connection: upgrade${connection === "" ? "" : `: it sends ${connection}`}`;
     return [{ where, what }];
   });
 }
 
 function noMatchingAddress(facts: Facts): Found[] {
   const { bound, nginx } = facts;
-  if (nginx.passages.some((passage) => leadsHere(passage, facts))) return [];
-  return nginx.passages
+  if (nginx.proxyPasses.some((proxyPass) => pointsHere(proxyPass, facts))) return [];
+  return nginx.proxyPasses
     .filter(({ servers }) => servers.length > 0)
     .map(({ place, servers }) => ({
-      where: at(place),
+      where: formatFileLine(place),
       what: `nginx connects to ${servers.map(formatUpstream).join(", ")}, but tsgun listens at ${bound.map(formatAddress).join(", ")}`,
     }));
 }
 
 function tlsToPlain(facts: Facts): Found[] {
-  return ownPassages(facts)
+  return ownProxyPasses(facts)
     .filter(({ scheme }) => scheme === "https")
-    .map((passage) => ({
-      where: whereOf(passage, undefined),
-      what: `${passage.location} speaks TLS to tsgun: proxy_pass ${passage.target}`,
-      mend: `write proxy_pass ${passage.target.replace("https://", "http://")};`,
+    .map((proxyPass) => ({
+      where: lineOfDirective(proxyPass, undefined),
+      what: `${proxyPass.location} speaks TLS to tsgun: proxy_pass ${proxyPass.target}`,
+      mend: `write proxy_pass ${proxyPass.target.replace("https://", "http://")};`,
     }));
 }
 

@@ -2,11 +2,11 @@
 import { isIP } from "node:net";
 import { ProxyRules } from "../../../exchange/proxy-rules.ts";
 import { type ForwardedField, LOCAL_PEERS } from "../../../gateway/proxies.ts";
-import { formatUpstream, isEveryHost, isLoopback, ownPassages } from "../bound-addresses.ts";
+import { formatUpstream, isLoopback, isWildcardHost, ownProxyPasses } from "../bound-addresses.ts";
 import { type Facts, settingPlace } from "../facts.ts";
+import { formatFileLine } from "../file-line.ts";
 import type { Found, Rule } from "../finding.ts";
-import { fieldsOf, type Passage, type Upstream } from "../nginx-sites.ts";
-import { at } from "../place.ts";
+import { fieldsOf, type ProxyPass, type Upstream } from "../nginx-sites.ts";
 
 /** These have rules of their own. */
 const ESSENTIAL: readonly ForwardedField[] = ["x-forwarded-for", "x-forwarded-proto"];
@@ -17,16 +17,16 @@ function fieldName(field: string): string {
 }
 
 /** Whether nginx sets or clears the field, rather than passing on the client's. */
-function isSet(passage: Passage, field: string): boolean {
-  const value = fieldsOf(passage).get(field);
+function isSet(proxyPass: ProxyPass, field: string): boolean {
+  const value = fieldsOf(proxyPass).get(field);
   return value !== undefined && value !== `$http_${field.replaceAll("-", "_")}`;
 }
 
 function hostMissing(facts: Facts): Found[] {
-  return ownPassages(facts)
-    .filter((passage) => [undefined, "", "$proxy_host"].includes(fieldsOf(passage).get("host")))
+  return ownProxyPasses(facts)
+    .filter((proxyPass) => [undefined, "", "$proxy_host"].includes(fieldsOf(proxyPass).get("host")))
     .map(({ place, location }) => ({
-      where: at(place),
+      where: formatFileLine(place),
       what: `${location} does not forward the requested host`,
     }));
 }
@@ -35,26 +35,26 @@ function hostMissing(facts: Facts): Found[] {
 function unset(field: ForwardedField): (facts: Facts) => Found[] {
   return (facts) => {
     if (!facts.config.forwardedHeaders.includes(field)) return [];
-    return ownPassages(facts)
-      .filter((passage) => !isSet(passage, field))
+    return ownProxyPasses(facts)
+      .filter((proxyPass) => !isSet(proxyPass, field))
       .map(({ place, location }) => ({
-        where: at(place),
+        where: formatFileLine(place),
         what: `${location} does not set ${fieldName(field)}`,
       }));
   };
 }
 
 function forgeable(facts: Facts): Found[] {
-  return ownPassages(facts).flatMap((passage): Found[] => {
+  return ownProxyPasses(facts).flatMap((proxyPass): Found[] => {
     const believed = facts.config.forwardedHeaders.filter((field) => !ESSENTIAL.includes(field));
-    const open = believed.filter((field) => !isSet(passage, field)).map(fieldName);
-    if (open.length === 0 || peersOf(passage, facts).some((peer) => trusted(peer, facts) === false))
+    const open = believed.filter((field) => !isSet(proxyPass, field)).map(fieldName);
+    if (open.length === 0 || peersOf(proxyPass, facts).some((peer) => trusted(peer, facts) === false))
       return [];
     const lines = open.map((name) => `proxy_set_header ${name} "";`).join(" ");
     return [
       {
-        where: at(passage.place),
-        what: `${passage.location} forwards the client's own ${open.join(", ")}, which tsgun trusts from nginx`,
+        where: formatFileLine(proxyPass.place),
+        what: `${proxyPass.location} forwards the client's own ${open.join(", ")}, which tsgun trusts from nginx`,
         mend: `write ${lines} or list only the fields that nginx sets in forwarded-headers`,
       },
     ];
@@ -64,7 +64,7 @@ function forgeable(facts: Facts): Found[] {
 /** nginx's address, as seen by tsgun. */
 type Peer = "unix" | "loopback" | { readonly address: string } | "elsewhere";
 
-function peersOf({ servers }: Passage, { machine: { addresses } }: Facts): Peer[] {
+function peersOf({ servers }: ProxyPass, { machine: { addresses } }: Facts): Peer[] {
   return servers.map((server: Upstream): Peer => {
     if (server.kind === "unix") return "unix";
     if (isLoopback(server.host)) return "loopback";
@@ -96,8 +96,8 @@ const PEER_NAMES = {
 
 function untrusted(facts: Facts): Found[] {
   const { config } = facts;
-  return ownPassages(facts).flatMap((passage): Found[] => {
-    const peer = peersOf(passage, facts).find((candidate) => trusted(candidate, facts) === false);
+  return ownProxyPasses(facts).flatMap((proxyPass): Found[] => {
+    const peer = peersOf(proxyPass, facts).find((candidate) => trusted(candidate, facts) === false);
     if (peer === undefined) return [];
     const name = typeof peer === "object" ? `from ${peer.address}` : PEER_NAMES[peer];
     const entry =
@@ -106,7 +106,7 @@ function untrusted(facts: Facts): Found[] {
         : { unix: "unix", loopback: "127.0.0.1", elsewhere: "nginx's address" }[peer];
     return [
       {
-        where: at(passage.place),
+        where: formatFileLine(proxyPass.place),
         what: `nginx connects ${name}, which tsgun does not trust: ${settingPlace(facts, "forwardedAllowIps")} is ${config.forwardedAllowIps.join(",") || "none"}`,
         mend: `add ${entry} to forwarded-allow-ips`,
       },
@@ -115,10 +115,10 @@ function untrusted(facts: Facts): Found[] {
 }
 
 function bypassed(facts: Facts): Found[] {
-  const local = ownPassages(facts).filter(({ servers }) =>
+  const local = ownProxyPasses(facts).filter(({ servers }) =>
     servers.some((server) => server.kind === "tcp" && isLoopback(server.host)),
   );
-  const open = facts.bound.filter((address) => address.kind === "tcp" && isEveryHost(address.host));
+  const open = facts.bound.filter((address) => address.kind === "tcp" && isWildcardHost(address.host));
   if (local.length === 0) return [];
   return open.map((address) => ({
     where: settingPlace(facts, "bind"),

@@ -2,10 +2,10 @@
 import { formatDuration } from "../../../config/number-kind.ts";
 import { seconds } from "../../init/deployment.ts";
 import { READ_MARGIN_MS } from "../../init/nginx.ts";
-import { ownPassages } from "../bound-addresses.ts";
+import { ownProxyPasses } from "../bound-addresses.ts";
 import type { Facts } from "../facts.ts";
 import type { Found, Rule } from "../finding.ts";
-import { effective, type Passage, whereOf } from "../nginx-sites.ts";
+import { effective, lineOfDirective, type ProxyPass } from "../nginx-sites.ts";
 import { nginxSize, nginxTime } from "../nginx-values.ts";
 
 /** nginx's defaults. */
@@ -15,14 +15,14 @@ const DEFAULT_BODY_SIZE = 1024 ** 2;
 function readTimeoutShort(facts: Facts): Found[] {
   const { requestTimeout } = facts.config;
   if (requestTimeout === 0) return [];
-  return ownPassages(facts).flatMap((passage): Found[] => {
-    const written = effective(passage, "proxy_read_timeout");
+  return ownProxyPasses(facts).flatMap((proxyPass): Found[] => {
+    const written = effective(proxyPass, "proxy_read_timeout");
     const timeout = written === undefined ? DEFAULT_READ_TIMEOUT_MS : nginxTime(written.args[0] ?? "");
     if (timeout === undefined || timeout > requestTimeout) return [];
     const own = written === undefined ? " (its default)" : "";
     return [
       {
-        where: whereOf(passage, written),
+        where: lineOfDirective(proxyPass, written),
         what: `nginx waits ${formatDuration(timeout)}${own} for a response, tsgun gives the app ${formatDuration(requestTimeout)} (request-timeout)`,
         mend: `write proxy_read_timeout ${seconds(requestTimeout + READ_MARGIN_MS)}s; or lower request-timeout`,
       },
@@ -32,26 +32,26 @@ function readTimeoutShort(facts: Facts): Found[] {
 
 function readTimeoutNotSet(facts: Facts): Found[] {
   if (facts.config.requestTimeout !== 0) return [];
-  return ownPassages(facts)
-    .filter((passage) => effective(passage, "proxy_read_timeout") === undefined)
-    .map((passage) => ({
-      where: whereOf(passage, undefined),
+  return ownProxyPasses(facts)
+    .filter((proxyPass) => effective(proxyPass, "proxy_read_timeout") === undefined)
+    .map((proxyPass) => ({
+      where: lineOfDirective(proxyPass, undefined),
       what: `tsgun has no time limit for the app (request-timeout 0), but nginx gives up after ${formatDuration(DEFAULT_READ_TIMEOUT_MS)}, its default`,
     }));
 }
 
 /** Returns nginx's body limit in bytes, and where it is set. */
-function bodySize(passage: Passage): {
+function bodySize(proxyPass: ProxyPass): {
   readonly size: number | undefined;
   readonly where: string;
   readonly written: boolean;
 } {
-  const directive = effective(passage, "client_max_body_size");
+  const directive = effective(proxyPass, "client_max_body_size");
   const size = directive === undefined ? DEFAULT_BODY_SIZE : nginxSize(directive.args[0] ?? "");
   // 0 means no limit.
   return {
     size: size === 0 ? Number.POSITIVE_INFINITY : size,
-    where: whereOf(passage, directive),
+    where: lineOfDirective(proxyPass, directive),
     written: directive !== undefined,
   };
 }
@@ -59,8 +59,8 @@ function bodySize(passage: Passage): {
 function bodyFound(facts: Facts, wrong: (theirs: number, ours: number) => boolean): Found[] {
   const { limitRequestBody } = facts.config;
   if (limitRequestBody === 0) return [];
-  return ownPassages(facts).flatMap((passage): Found[] => {
-    const { size, where, written } = bodySize(passage);
+  return ownProxyPasses(facts).flatMap((proxyPass): Found[] => {
+    const { size, where, written } = bodySize(proxyPass);
     if (size === undefined || !wrong(size, limitRequestBody)) return [];
     const theirs = size === Number.POSITIVE_INFINITY ? "any size" : `${size} bytes`;
     const what = `nginx accepts request bodies of ${theirs}${written ? "" : " (its default)"}, tsgun of ${limitRequestBody} (limit-request-body)`;

@@ -1,5 +1,5 @@
 /** Whether nginx may connect to the Unix sockets, by configuration and by the existing files. */
-import { ownPassages } from "../bound-addresses.ts";
+import { ownProxyPasses } from "../bound-addresses.ts";
 import { type Facts, type NginxUser, type PathStep, settingPlace } from "../facts.ts";
 import type { Found, Rule } from "../finding.ts";
 import type { Unit } from "../systemd-unit.ts";
@@ -98,7 +98,9 @@ function plannedOwner({
 
 function ownerClosed(facts: Facts): Found[] {
   const { config, machine, socketUnits } = facts;
-  const behindSocket = ownPassages(facts).some(({ servers }) => servers.some(({ kind }) => kind === "unix"));
+  const behindSocket = ownProxyPasses(facts).some(({ servers }) =>
+    servers.some(({ kind }) => kind === "unix"),
+  );
   const owner = plannedOwner(facts);
   const sockets = config.bind.filter(({ kind }) => kind === "unix");
   if (!behindSocket || owner === undefined || socketUnits.length > 0 || sockets.length === 0) return [];

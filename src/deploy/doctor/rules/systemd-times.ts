@@ -1,6 +1,6 @@
 /** Compares systemd's timeouts with tsgun's. */
 import { formatDuration } from "../../../config/number-kind.ts";
-import { longestStop, QUIT_PART } from "../../../config/stop-time.ts";
+import { longestStop, QUIT_TIMEOUT_TEXT } from "../../../config/stop-time.ts";
 import { seconds, stopSeconds } from "../../init/deployment.ts";
 import type { Facts } from "../facts.ts";
 import type { Found, Rule } from "../finding.ts";
@@ -24,7 +24,7 @@ function stopTimeout(facts: Facts): Found[] {
     const ours = longestStop(config);
     // 0 means no limit.
     if (theirs === 0 || theirs > ours) return undefined;
-    const sum = `graceful-timeout ${formatDuration(config.gracefulTimeout)}, drain-delay ${formatDuration(config.drainDelay)}, ${QUIT_PART}`;
+    const sum = `graceful-timeout ${formatDuration(config.gracefulTimeout)}, drain-delay ${formatDuration(config.drainDelay)}, ${QUIT_TIMEOUT_TEXT}`;
     return {
       what: `systemd kills the service after ${formatDuration(theirs)} (TimeoutStopSec), but tsgun may take ${formatDuration(ours)} to stop: ${sum}`,
       mend: `write TimeoutStopSec=${stopSeconds(config, config.drainDelay)}s`,

@@ -9,13 +9,13 @@ import type { ErrorLog } from "../log/error-log.ts";
 import { startWatchdog, type Watchdog } from "./watchdog/watchdog.ts";
 
 /** Longest interval between heartbeats. */
-const SLOWEST_BEAT = 1000;
+const MAX_BEAT_INTERVAL_MS = 1000;
 
 /** If the debugger cannot pause the main thread within this time, the main thread is in native code. Upper bound. */
-const NATIVE_AFTER = 1000;
+const MAX_NATIVE_AFTER_MS = 1000;
 
 /** Fraction of the timeout after which a stuck worker runs its workerAbort hook. */
-const ABORT_PART = 0.8;
+const ABORT_FRACTION = 0.8;
 
 /** The watchdog's calls into the worker during a stall. */
 export interface WatchedWorker {
@@ -26,7 +26,7 @@ export interface WatchedWorker {
 
 /** Interval of a worker's heartbeats, for a timeout in milliseconds (0: no timeout). */
 export function beatInterval(timeout: number): number {
-  return timeout === 0 ? SLOWEST_BEAT : Math.min(SLOWEST_BEAT, timeout / 8);
+  return timeout === 0 ? MAX_BEAT_INTERVAL_MS : Math.min(MAX_BEAT_INTERVAL_MS, timeout / 8);
 }
 
 /**
@@ -42,19 +42,19 @@ export function watchLoop(assignment: Assignment<Config>, worker: WatchedWorker,
     stuckAfterMs: timeout / 2,
     // The boot timeout may be shorter: report before it, so that the arbiter knows what blocked.
     bootStuckAfterMs: Math.min(timeout, bootTimeout) / 2,
-    nativeAfterMs: Math.min(NATIVE_AFTER, timeout / 5, bootTimeout / 5),
+    nativeAfterMs: Math.min(MAX_NATIVE_AFTER_MS, timeout / 5, bootTimeout / 5),
     parentPid: assignment.arbiter,
     sink: { fd: assignment.reports, format: "json" },
     inFlight: worker.inFlight,
     // The hook must run before the arbiter's timeout.
-    ...(aborts && { abort: { afterMs: timeout * ABORT_PART, run: worker.abort } }),
+    ...(aborts && { abort: { afterMs: timeout * ABORT_FRACTION, run: worker.abort } }),
     onFailure: (error) =>
       log.warning("The watchdog thread failed: stacks of a blocked event loop are not logged", error),
   });
 }
 
 /** Limit of access log records in a report, in characters: the arbiter limits the length of a report. */
-const RECORDS_MAX = 500_000;
+const MAX_RECORD_CHARACTERS = 500_000;
 
 /** Drops the records that would make a report too long; the requests themselves remain. */
 export function boundedRecords(requests: readonly StalledRequest[]): StalledRequest[] {
@@ -62,6 +62,6 @@ export function boundedRecords(requests: readonly StalledRequest[]): StalledRequ
   return requests.map(({ record, ...request }) => {
     if (record === undefined) return request;
     length += JSON.stringify(record).length;
-    return length > RECORDS_MAX ? request : { ...request, record };
+    return length > MAX_RECORD_CHARACTERS ? request : { ...request, record };
   });
 }

@@ -7,14 +7,14 @@ import { dirname, relative, resolve } from "node:path";
  * Returns one line about the first folder above `path` that this process may not enter, or about `path` itself if it
  * may not be read. Undefined when access is allowed or nothing exists there.
  */
-export function denialOf(path: string): string | undefined {
+export function describeDenial(path: string): string | undefined {
   const denied = foldersAbove(path).find((folder) => isDenied(folder, constants.X_OK));
   if (denied === undefined && !isDenied(path, constants.R_OK)) return undefined;
   const stats = statsOf(denied ?? path);
   // A readable symlink may point into a folder that may not be entered.
   if (stats === undefined) {
-    const target = linked(path, denied ?? path);
-    return target && denialOf(target);
+    const target = followLink(path, denied ?? path);
+    return target && describeDenial(target);
   }
   const what =
     denied !== undefined ? "enter the folder" : stats.isDirectory() ? "read the folder" : "read the file";
@@ -50,7 +50,7 @@ function statsOf(path: string): Stats | undefined {
 }
 
 /** Returns the path with `link` replaced by its target; undefined when `link` is not a symlink. */
-function linked(path: string, link: string): string | undefined {
+function followLink(path: string, link: string): string | undefined {
   try {
     return resolve(dirname(link), readlinkSync(link), relative(link, path));
   } catch {

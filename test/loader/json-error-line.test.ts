@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lineOfJsonTrouble } from "../../src/loader/json-trouble.ts";
+import { jsonErrorLine } from "../../src/loader/json-error-line.ts";
 
 const GOOD = ["{}", " [1, -2.5e3, true, null]\n", '{"a": {"b": ["\\u00e9\\n"]}}', '"text"'];
 const BAD: [text: string, line: number][] = [
@@ -18,13 +18,13 @@ const BAD: [text: string, line: number][] = [
 for (const text of GOOD) {
   test(`${JSON.stringify(text)} is JSON`, () => {
     JSON.parse(text);
-    assert.equal(lineOfJsonTrouble(text), undefined);
+    assert.equal(jsonErrorLine(text), undefined);
   });
 }
 
 for (const [text, line] of BAD) {
   test(`${JSON.stringify(text)} is none in line ${line}`, () => {
     assert.throws(() => JSON.parse(text));
-    assert.equal(lineOfJsonTrouble(text), line);
+    assert.equal(jsonErrorLine(text), line);
   });
 }

@@ -5,7 +5,7 @@ const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/y;
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 
 /** Returns the line, from 1, of the first character that cannot be JSON; undefined for valid JSON. */
-export function lineOfJsonTrouble(text: string): number | undefined {
+export function jsonErrorLine(text: string): number | undefined {
   const scan = new Scan(text);
   if (scan.value() && scan.atEnd()) return undefined;
   return text.slice(0, scan.at).split("\n").length;

@@ -1,11 +1,12 @@
 /**
- * Logs requests that are refused because their head is too long. Otherwise nobody learns of them: the app never sees
- * them, and clients rarely complain. One line a minute for each limit, so that clients cannot fill the log.
+ * Logs requests that are refused because of their head: it exceeds a limit, or all unfinished heads hold too much memory.
+ * Otherwise nobody learns of them: the app never sees them, and clients rarely complain.
  */
 import type { Config, SettingName } from "../config/settings.ts";
 import { type HeadLimit, LIMIT_STATUS } from "../http/head-limit.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
+import { MAX_HEADS_BYTES } from "../server/unfinished-heads.ts";
 
 interface LimitWords {
   readonly setting: SettingName;
@@ -49,9 +50,20 @@ export function headLimitReporter(
     if (!line.allows()) return;
     const { setting, flag, beyond } = WORDS[limit];
     const what = beyond(settings[setting] as number);
-    const more = line.heldBack === 0 ? "" : ` (${line.heldBack} more since the last such line)`;
+    const more = line.suppressed === 0 ? "" : ` (${line.suppressed} more since the last such line)`;
     log.warning(
       `Refused with ${LIMIT_STATUS[limit]}: ${what}; if such requests are legitimate, raise ${flag}${more}`,
+    );
+  };
+}
+
+/** The server refuses the oldest large heads when all unfinished ones hold too much memory. */
+export function headRefusalReporter(log: ErrorLog): () => void {
+  const lines = new RateLimit();
+  return () => {
+    if (!lines.allows()) return;
+    log.warning(
+      `Clients hold ${MAX_HEADS_BYTES / 1024 ** 2} MB of unfinished request heads in this worker: the oldest large ones are refused. --limit-request-fields and --limit-request-field-size limit the size of a head`,
     );
   };
 }

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeConfig } from "../../src/config/config.ts";
-import { headLimitReporter } from "../../src/worker/head-limit-news.ts";
+import { headLimitReporter } from "../../src/worker/refused-heads.ts";
 import { startCommand, temporaryFolder } from "../support/command.ts";
 
 test("each limit is told of once a minute, with how many there were since", () => {

@@ -1,4 +1,4 @@
-/** A pool through the built command: boot, what a worker is told, crashes, and the two ways to stop. */
+/** The pool through the built command: boot, crashes, and the two ways to stop. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -15,7 +15,7 @@ async function serve(
   return { command, target: { port: await command.port() } };
 }
 
-test("the log says what gunicorn's says", async (context) => {
+test("the log has gunicorn's lines", async (context) => {
   const { command } = await serve(context, "pool/echo.mjs:handler", "-w", "2");
   const pids = command.workers();
   assert.equal(pids.length, 2);
@@ -35,13 +35,13 @@ test("the log says what gunicorn's says", async (context) => {
   assert.match(command.stderr, /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[\d+\] \[INFO\] /);
 });
 
-test("a listener for node's server is served as well", async (context) => {
+test("a node listener is served too", async (context) => {
   const { command, target } = await serve(context, "pool/listener.cjs");
   assert.match((await ask(target, "/a?b=c")).text, / GET \/a\?b=c\n$/);
   await command.end();
 });
 
-test("startup runs before, and shutdown behind everything; the drain is announced", async (context) => {
+test("startup runs first and shutdown last, and the drain signal is given", async (context) => {
   const { command, target } = await serve(context, "pool/life.mjs", "-w", "2");
   assert.match((await ask(target)).text, /^state [12]\n$/);
   assert.deepEqual(await command.end(), { code: 0, signal: null });
@@ -50,7 +50,7 @@ test("startup runs before, and shutdown behind everything; the drain is announce
 });
 
 describe("TERM", () => {
-  test("finishes every request that has begun, and then ends with 0", async (context) => {
+  test("finishes every request in flight and exits with 0", async (context) => {
     const { command, target } = await serve(context, "pool/echo.mjs:handler", "-w", "2");
     const pids = command.workers();
     const answers = Array.from({ length: 20 }, (_, number) => ask(target, "/slow?500", `request ${number}`));
@@ -70,7 +70,7 @@ describe("TERM", () => {
   });
 
   for (const kind of ["TCP", "Unix"] as const) {
-    test(`nobody is kept waiting who comes while requests are finished: ${kind}`, async (context) => {
+    test(`clients that connect while requests are finished are not kept waiting: ${kind}`, async (context) => {
       const folder = temporaryFolder(context);
       const path = join(folder, "app.sock");
       const bind = kind === "Unix" ? `unix:${path}` : "127.0.0.1:0";
@@ -93,7 +93,7 @@ describe("TERM", () => {
     });
   }
 
-  test("a worker that has not finished within the graceful timeout is cut, and its app shut down", async (context) => {
+  test("after the graceful timeout requests are cut and the app is shut down", async (context) => {
     const { command, target } = await serve(context, "pool/life.mjs", "--graceful-timeout", "300ms");
     const [worker] = command.workers();
     const never = ask(target, "/never").catch((error: Error) => error);
@@ -107,7 +107,7 @@ describe("TERM", () => {
     assert.ok(!isAlive(worker as number));
   });
 
-  test("a second TERM does not wait for what is in flight", async (context) => {
+  test("a second TERM does not wait for requests in flight", async (context) => {
     const { command, target } = await serve(context, "pool/life.mjs");
     const never = ask(target, "/never").catch((error: Error) => error);
     assert.equal((await ask(target)).status, 200);
@@ -121,7 +121,7 @@ describe("TERM", () => {
     assert.match(command.stdout, /shutdown 1/);
   });
 
-  test("to a worker replaces it, and its requests are finished", async (context) => {
+  test("to a worker replaces it, and its requests finish", async (context) => {
     const { command, target } = await serve(context, "pool/echo.mjs:handler");
     const [first] = command.workers();
     const slow = ask(target, "/slow?300", "slow");
@@ -138,7 +138,7 @@ describe("TERM", () => {
 });
 
 for (const signal of ["SIGINT", "SIGQUIT"] as const) {
-  test(`${signal} ends quickly, and the apps are shut down`, async (context) => {
+  test(`${signal} stops quickly, and the apps are shut down`, async (context) => {
     const { command, target } = await serve(context, "pool/life.mjs");
     const never = ask(target, "/never").catch((error: Error) => error);
     assert.equal((await ask(target)).status, 200);
@@ -164,7 +164,7 @@ for (const signal of ["SIGINT", "SIGQUIT"] as const) {
   });
 }
 
-test("a blocked worker does not keep the server from ending", async (context) => {
+test("a blocked worker does not prevent the stop", async (context) => {
   const { command, target } = await serve(context, "pool/blocks.mjs:handler", "--graceful-timeout", "300ms");
   const answer = ask(target, "/block").catch((error: Error) => error);
   await until("the worker is blocked", () => command.stdout.includes("blocked"));
@@ -172,7 +172,7 @@ test("a blocked worker does not keep the server from ending", async (context) =>
   assert.ok((await answer) instanceof Error);
 });
 
-test("when the arbiter is killed its workers end, and the port is free", async (context) => {
+test("when the arbiter is killed its workers exit, and the port is free", async (context) => {
   const { command, target } = await serve(context, "pool/echo.mjs:handler", "-w", "2");
   const workers = command.workers();
   await command.end("SIGKILL");
@@ -181,7 +181,7 @@ test("when the arbiter is killed its workers end, and the port is free", async (
   await next.ready();
 });
 
-test("USR1 opens no debugger, neither in the arbiter nor in a worker, at no moment", async (context) => {
+test("USR1 never opens a debugger, neither in the arbiter nor in a worker", async (context) => {
   const { command, target } = await serve(context, "pool/echo.mjs:handler");
   const [worker] = command.workers();
   command.kill("SIGUSR1");

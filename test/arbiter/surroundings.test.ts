@@ -1,4 +1,4 @@
-/** Living with the system through the built command: who the workers are, whose the files are, what ps shows. */
+/** The process and the system through the built command: process titles, pid file, umask, users and groups, owners of files. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -20,7 +20,7 @@ const ECHO = "pool/echo.mjs:handler";
 const CHECKOUT = join(import.meta.dirname, "..", "..");
 const needsProc = process.platform === "linux" ? false : "looks into /proc";
 
-/** Ids of somebody who is nobody on this machine. */
+/** Ids without an account on this machine. */
 const UID = 12345;
 const GID = 54321;
 
@@ -53,14 +53,14 @@ function titleOf(pid: number): string {
   return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
 }
 
-test("process titles say who is who", { skip: needsProc }, async (context) => {
+test("process titles name the role and the app", { skip: needsProc }, async (context) => {
   const command = await serve(context, ECHO, "-w", "2");
   assert.equal(titleOf(command.pid), `tsgun: arbiter [${ECHO}]`);
   const workers = command.workers().map(titleOf).sort();
   assert.deepEqual(workers, [`tsgun: worker 1 [${ECHO}]`, `tsgun: worker 2 [${ECHO}]`]);
 });
 
-test("an app that a reload changes is the one that titles show", { skip: needsProc }, async (context) => {
+test("process titles show the app that a reload changed to", { skip: needsProc }, async (context) => {
   const folder = temporaryFolder(context);
   const config = join(folder, "tsgun.config.json");
   for (const name of ["first.mjs", "second.mjs"])
@@ -77,13 +77,13 @@ test("an app that a reload changes is the one that titles show", { skip: needsPr
   assert.deepEqual(command.workers().map(titleOf), ["tsgun: worker 1 [second.mjs]"]);
 });
 
-test("--name is what the titles show", { skip: needsProc }, async (context) => {
+test("process titles show --name", { skip: needsProc }, async (context) => {
   const command = await serve(context, ECHO, "--name", "shop");
   assert.equal(titleOf(command.pid), "tsgun: arbiter [shop]");
   assert.deepEqual(command.workers().map(titleOf), ["tsgun: worker 1 [shop]"]);
 });
 
-test("--env reaches the workers, what systemd tells the arbiter does not", {
+test("--env reaches the workers, and the variables of systemd do not", {
   skip: needsProc,
 }, async (context) => {
   const folder = temporaryFolder(context);
@@ -101,7 +101,7 @@ test("--env reaches the workers, what systemd tells the arbiter does not", {
   assert.deepEqual(JSON.parse(text), { A: "1=2,3", B: "" });
 });
 
-test("the pid file is there while the server is, and is never taken from one that lives", async (context) => {
+test("the pid file exists while the server runs, and is never taken from a running server", async (context) => {
   const folder = temporaryFolder(context);
   const file = join(folder, "app.pid");
   const command = await serve(context, ECHO, "--pid", file);
@@ -114,7 +114,7 @@ test("the pid file is there while the server is, and is never taken from one tha
   assert.ok(!existsSync(file));
 });
 
-test("the pid file of a server that was killed is taken over", async (context) => {
+test("the pid file of a killed server is taken over", async (context) => {
   const file = join(temporaryFolder(context), "app.pid");
   const first = await serve(context, ECHO, "--pid", file);
   await first.end("SIGKILL");
@@ -132,7 +132,7 @@ test("a server that cannot bind leaves no pid file", async (context) => {
   assert.ok(!existsSync(file));
 });
 
-test("--umask holds in the arbiter and in the workers", { skip: needsProc }, async (context) => {
+test("--umask applies to the arbiter and the workers", { skip: needsProc }, async (context) => {
   const folder = temporaryFolder(context);
   const path = join(folder, "app.sock");
   const command = startCommand(context, [ECHO, "-b", `unix:${path}`, "--umask", "027"]);
@@ -141,7 +141,7 @@ test("--umask holds in the arbiter and in the workers", { skip: needsProc }, asy
   for (const pid of [command.pid, ...command.workers()]) assert.deepEqual(statusOf(pid, "Umask"), ["0027"]);
 });
 
-test("--socket-mode is the mode of the socket, whatever the umask", async (context) => {
+test("--socket-mode sets the mode of the socket regardless of the umask", async (context) => {
   const path = join(temporaryFolder(context), "app.sock");
   const args = ["-b", `unix:${path}`, "--umask", "077", "--socket-mode", "666"];
   const command = startCommand(context, [ECHO, ...args]);
@@ -150,7 +150,7 @@ test("--socket-mode is the mode of the socket, whatever the umask", async (conte
   assert.equal((await ask({ path })).status, 200);
 });
 
-test("--user and --group are the workers', who cannot go back; the socket is theirs", {
+test("--user and --group apply to the workers for good, and own the socket", {
   skip: needsRoot(),
 }, async (context) => {
   const folder = temporaryFolder(context);
@@ -174,7 +174,7 @@ test("--user and --group are the workers', who cannot go back; the socket is the
   assert.ok(!existsSync(path) && !existsSync(file));
 });
 
-test("with --user the log file is the workers' to write, also after it was moved away", {
+test("with --user workers can write the log file, also after it was rotated", {
   skip: needsRoot(),
 }, async (context) => {
   const folder = temporaryFolder(context);
@@ -199,7 +199,7 @@ test("with --user the log file is the workers' to write, also after it was moved
   assert.deepEqual([statSync(log).uid, statSync(log).gid], [UID, GID]);
 });
 
-test("--initgroups: the groups of the user, too; --socket-owner and --socket-mode", {
+test("--initgroups adds the groups of the user; --socket-owner and --socket-mode apply", {
   skip: needsRoot(),
 }, async (context) => {
   const path = join(temporaryFolder(context), "app.sock");
@@ -242,7 +242,7 @@ const CLOSED = [
 ];
 
 for (const { what, app, closed, mode, said } of CLOSED) {
-  test(`a user that may not read ${what} is told which, in one line`, {
+  test(`a user that may not read ${what} gets its name in one line`, {
     skip: needsRoot(),
   }, async (context) => {
     const folder = temporaryFolder(context);
@@ -275,7 +275,7 @@ for (const { what, app, closed, mode, said } of CLOSED) {
   });
 }
 
-test("who is not root cannot give the workers to somebody else", { skip: needsRoot() }, async (context) => {
+test("without root --user of another account is refused", { skip: needsRoot() }, async (context) => {
   const prefix = readable("setpriv", `--reuid=${UID}`, `--regid=${GID}`, "--clear-groups");
   const command = startCommand(context, [ECHO, "-b", "127.0.0.1:0", "--user", "bin"], { prefix });
   assert.equal((await command.ended()).code, 2);

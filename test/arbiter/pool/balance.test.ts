@@ -1,4 +1,4 @@
-/** Kept connections move to workers that have few. */
+/** Balancing long-lived connections: the rules as data, and the built command. */
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -23,27 +23,27 @@ function roster(...connections: (number | undefined)[]): Roster {
   }, []);
 }
 
-test("a worker sheds half of what it has far too much", () => {
+test("a worker sheds half of its excess when it has far more than the average", () => {
   assert.equal(excessConnections(roster(64, 0, 0, 0), 1), 24);
   assert.equal(excessConnections(roster(64, undefined), 1), 16);
   assert.equal(excessConnections(roster(0, 64), 1), 0);
 });
 
-test("the average is of those that are ready, and of more than one", () => {
+test("the average counts ready workers, and needs at least two", () => {
   assert.equal(averageConnections(roster(64, 0, 0, undefined)), 16);
   assert.equal(averageConnections(roster(3, 0)), 2);
   assert.equal(averageConnections(roster(3)), undefined);
   assert.equal(averageConnections([]), undefined);
 });
 
-test("small differences are left alone, and a single worker always", () => {
+test("a small excess and a single worker shed nothing", () => {
   assert.equal(excessConnections(roster(18, 16, 14), 1), 0);
   assert.equal(excessConnections(roster(2, 0), 1), 0);
   assert.equal(excessConnections(roster(500), 1), 0);
   assert.equal(excessConnections(roster(500), 9), 0);
 });
 
-/** A client that asks on a kept connection for as long as it may, and connects anew when told to. */
+/** A client that keeps sending requests on one connection, and reconnects when told to close it. */
 class KeptClient {
   readonly #port: number;
   #socket: Socket | undefined;
@@ -75,7 +75,7 @@ class KeptClient {
   }
 }
 
-describe("after TTIN the new workers get their share", { concurrency: true }, () => {
+describe("new workers get their share after TTIN", { concurrency: true }, () => {
   for (const app of ["pool/echo.mjs", "pool/listener.cjs"]) testShares(app);
 });
 

@@ -1,4 +1,4 @@
-/** The pool as data: single stories, and random sequences of everything that can happen at once. */
+/** The pool as data: single scenarios, and random sequences of all events. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { firstBoot } from "../../../src/arbiter/pool/desired.ts";
@@ -14,15 +14,15 @@ import { randomNumbers } from "../../support/random.ts";
 
 const LIMITS: Limits = { boot: 60_000, graceful: 30_000, silence: 20_000, crashes: undefined };
 
-/** How often a worker on paper gives a sign of life, unless it is silent. */
+/** Heartbeat interval of a worker on paper, unless it is silent. */
 const BEAT = 5000;
 
-/** A pool whose workers exist on paper, with a clock that is moved by hand. */
+/** A pool without processes, with a clock that the test moves. */
 class PaperPool {
   now = 1000;
   generation = 1;
   readonly told: string[] = [];
-  /** Workers whose event loop stands still. */
+  /** Workers whose event loop is blocked. */
   readonly silent = new Set<number>();
   readonly pool: Pool;
   readonly surge: number;
@@ -35,7 +35,7 @@ class PaperPool {
     this.settle();
   }
 
-  /** Says what is done, and checks the promises at that very moment. */
+  /** Records each action, and checks the invariants at that moment. */
   #effects(): PoolEffects {
     return {
       spawn: (id, slot, generation) => {
@@ -81,7 +81,7 @@ class PaperPool {
     return this.pool.settle();
   }
 
-  /** What has been done since the last call. */
+  /** The actions since the last call. */
   news(): string[] {
     return this.told.splice(0);
   }
@@ -148,7 +148,7 @@ function booted(target: number, surge = 1, limits: Limits = LIMITS): PaperPool {
 }
 
 describe("first boot", () => {
-  test("spawns every worker at once, and is established when all are ready", () => {
+  test("spawns all workers, and is established when all are ready", () => {
     const paper = new PaperPool(3);
     assert.deepEqual(paper.news(), ["spawn 1 in 1 of 1", "spawn 2 in 2 of 1", "spawn 3 in 3 of 1"]);
     paper.ready(1, 2);
@@ -157,7 +157,7 @@ describe("first boot", () => {
     assert.deepEqual(paper.news(), ["established 1"]);
   });
 
-  test("an app that cannot be loaded stops the server with exit code 4 and its reason, without a respawn", () => {
+  test("an app that cannot be loaded stops the server with exit code 4 and the reason, without a respawn", () => {
     const paper = new PaperPool(2);
     paper.news();
     paper.failed(1, "no such module");
@@ -169,7 +169,7 @@ describe("first boot", () => {
     assert.equal(paper.pool.desired.stop?.reason, "no such module");
   });
 
-  test("a worker that dies without a word gets one more try, then the server stops with exit code 3", () => {
+  test("a worker that dies without a report is respawned once, then the server stops with exit code 3", () => {
     const paper = new PaperPool(1);
     paper.gone(1, "exited with code 0");
     assert.deepEqual(paper.news(), ["spawn 1 in 1 of 1", "spawn 2 in 1 of 1"]);
@@ -193,8 +193,8 @@ describe("first boot", () => {
   });
 });
 
-describe("workers that somebody else stops", () => {
-  test("are not replaced when the server is stopped in the same moment", () => {
+describe("workers stopped by a foreign signal", () => {
+  test("are not replaced if the server is stopped at the same moment", () => {
     for (const stop of ["stopGracefully", "stopQuickly"] as const) {
       const paper = booted(2);
       paper.signalled(1, 2);
@@ -212,7 +212,7 @@ describe("workers that somebody else stops", () => {
     }
   });
 
-  test("are replaced a moment later when it is not", () => {
+  test("are replaced a moment later if it is not", () => {
     const paper = booted(2);
     paper.signalled(1);
     paper.pass(249);
@@ -221,7 +221,7 @@ describe("workers that somebody else stops", () => {
     assert.deepEqual(paper.news(), ["spawn 3 in 1 of 1"]);
   });
 
-  test("do not let a first boot fail before the server's own signal can have come", () => {
+  test("do not fail the first boot before the server's own signal can arrive", () => {
     const paper = new PaperPool(4);
     paper.signalled(1, 2, 3, 4);
     for (const id of [1, 2, 3, 4]) paper.gone(id, "exited with code 0");
@@ -234,7 +234,7 @@ describe("workers that somebody else stops", () => {
     assert.equal(paper.pool.desired.stop?.reason, undefined);
   });
 
-  test("let it fail if they stop each time", () => {
+  test("fail the first boot if they are stopped each time", () => {
     const paper = new PaperPool(1);
     paper.signalled(1);
     paper.gone(1, "exited with code 0");
@@ -246,7 +246,7 @@ describe("workers that somebody else stops", () => {
     assert.equal(paper.pool.desired.stop?.reason, "a worker was stopped by a signal before it was ready");
   });
 
-  test("end the delay of the drain: nobody is left to serve on", () => {
+  test("end the drain delay, because no worker is left to serve", () => {
     for (const first of ["worker", "server"]) {
       const paper = booted(1);
       if (first === "worker") paper.signalled(1);
@@ -259,7 +259,7 @@ describe("workers that somebody else stops", () => {
 });
 
 describe("processes that cannot be started", () => {
-  test("of the generation that serves it is tried again every second, which is no crash", () => {
+  test("are retried every second in the serving generation, which counts as no crash", () => {
     const paper = booted(2);
     paper.gone(2);
     paper.news();
@@ -275,7 +275,7 @@ describe("processes that cannot be started", () => {
     assert.equal(paper.pool.desired.crashRounds, 1);
   });
 
-  test("a reload fails of it at once, with the reason", () => {
+  test("fail a reload at once, with the reason", () => {
     const paper = booted(2);
     paper.reload();
     paper.news();
@@ -284,7 +284,7 @@ describe("processes that cannot be started", () => {
     assert.deepEqual(paper.ids("ready"), [1, 2]);
   });
 
-  test("so does the first boot, as long as nobody serves", () => {
+  test("fail the first boot while no worker is ready", () => {
     const paper = new PaperPool(2);
     paper.unstarted(1);
     paper.unstarted(2);
@@ -292,7 +292,7 @@ describe("processes that cannot be started", () => {
     assert.equal(paper.pool.desired.stop?.reason, "no room");
   });
 
-  test("a first boot that serves goes on with what it has", () => {
+  test("do not fail a first boot that already serves", () => {
     const paper = new PaperPool(2);
     paper.ready(1);
     paper.unstarted(2);
@@ -310,7 +310,7 @@ describe("crashes", () => {
     assert.deepEqual(paper.news(), ["spawn 3 in 2 of 1"]);
   });
 
-  test("however often a worker that serves well is killed, the next one is started at once", () => {
+  test("a sound worker is replaced at once, however often it is killed", () => {
     const paper = booted(1);
     for (let id = 1; id <= 20; id++) {
       paper.pass(1000);
@@ -322,7 +322,7 @@ describe("crashes", () => {
     assert.equal(paper.pool.desired.crashRounds, 0);
   });
 
-  test("as long as nobody serves, the next one is started at once, crash after crash", () => {
+  test("while no worker is ready, one is started at once after every crash", () => {
     const paper = booted(3);
     for (let round = 0; round < 20; round++) {
       for (const id of paper.ids("ready")) paper.gone(id);
@@ -339,7 +339,7 @@ describe("crashes", () => {
     assert.equal(paper.pool.roster.length, 3);
   });
 
-  test("while others serve, the next one comes within a second, crash after crash", () => {
+  test("while others serve, a replacement starts within a second after every crash", () => {
     const paper = booted(2);
     const waits: number[] = [];
     for (let round = 0; round < 8; round++) {
@@ -358,7 +358,7 @@ describe("crashes", () => {
     assert.equal(paper.pool.desired.crashRounds, 0);
   });
 
-  test("where workers cannot even boot, one tries it, at least every other second; then all come at once", () => {
+  test("if workers cannot boot, one tries at least every two seconds; once it is ready all start", () => {
     const paper = booted(4);
     paper.pass(500);
     for (const id of [1, 2, 3, 4]) paper.gone(id);
@@ -378,7 +378,7 @@ describe("crashes", () => {
     assert.equal(paper.pool.roster.length, 4);
   });
 
-  test("workers that cannot boot beside others that serve are tried one at a time", () => {
+  test("workers that cannot boot while others serve are tried one at a time", () => {
     const paper = booted(4);
     for (let round = 0; round < 6; round++) {
       paper.pass(Math.max(0, paper.pool.desired.respawnsLimitedUntil - paper.now));
@@ -393,7 +393,7 @@ describe("crashes", () => {
     assert.equal(paper.pool.roster.length, 4);
   });
 
-  test("a worker that served is not started again while others serve, and wait because they crash", () => {
+  test("a sound worker that dies is not replaced before the wait that crashes of others caused", () => {
     const paper = booted(3);
     paper.pass(1000);
     for (let round = 0; round < 5; round++) {
@@ -409,7 +409,7 @@ describe("crashes", () => {
     assert.equal(paper.pool.roster.length, 3);
   });
 
-  test("crashes of workers that were ready do not end a server whose first boot is not complete", () => {
+  test("crashes of workers that were ready do not end an incomplete first boot", () => {
     const paper = new PaperPool(2);
     for (let round = 0; round < 6; round++) {
       const [first] = paper.ids("booting");
@@ -422,7 +422,7 @@ describe("crashes", () => {
     assert.equal(paper.pool.desired.established, 1);
   });
 
-  test("a crash long after a series is not the next one of it", () => {
+  test("a crash long after a series starts a new one", () => {
     const paper = booted(1);
     while (paper.pool.desired.crashRounds < 6) {
       paper.pass(Math.max(0, paper.pool.desired.respawnsLimitedUntil - paper.now));
@@ -439,7 +439,7 @@ describe("crashes", () => {
     assert.equal(paper.pool.roster.length, 2, "its successor was not spawned at once");
   });
 
-  test("workers that fall together are one round", () => {
+  test("workers that crash together are one round", () => {
     const paper = booted(4);
     paper.pass(900);
     for (const id of [1, 2, 3, 4]) paper.gone(id);
@@ -480,7 +480,7 @@ describe("crashes", () => {
 });
 
 describe("silence", () => {
-  test("a worker that gives no sign of life for too long is killed and replaced", () => {
+  test("a worker that sends no heartbeat for too long is killed and replaced", () => {
     const paper = booted(2, 1, { ...LIMITS, crashes: { deaths: 9, within: 60_000 } });
     paper.silent.add(2);
     paper.pass(19_999);
@@ -492,7 +492,7 @@ describe("silence", () => {
     assert.equal(paper.pool.desired.deathTimes.length, 1, "its end is no second death");
   });
 
-  test("one that boots may be silent, one that somebody debugs too", () => {
+  test("a booting worker may be silent, and one with a debugger", () => {
     const paper = new PaperPool(1);
     paper.silent.add(1);
     paper.pass(50_000);
@@ -502,7 +502,7 @@ describe("silence", () => {
     assert.deepEqual(paper.news(), ["spawn 1 in 1 of 1", "established 1"]);
   });
 
-  test("one that drains is killed for it before its time to drain is over", () => {
+  test("a silent draining worker is killed before its graceful timeout", () => {
     const paper = booted(1);
     paper.pass(60_000);
     paper.silent.add(1);
@@ -511,7 +511,7 @@ describe("silence", () => {
     assert.deepEqual(paper.news(), ["drain 1", "kill 1: silence"]);
   });
 
-  test("a new generation that is stuck soon is abandoned", () => {
+  test("a new generation whose workers block is abandoned", () => {
     const paper = booted(2);
     paper.reload();
     paper.ready(3);
@@ -526,7 +526,7 @@ describe("silence", () => {
 });
 
 describe("scaling", () => {
-  test("one more takes the next slot, one less drains the highest", () => {
+  test("one more takes the next slot, one fewer drains the highest", () => {
     const paper = booted(1);
     paper.pool.scale(2);
     paper.settle();
@@ -537,7 +537,7 @@ describe("scaling", () => {
     assert.deepEqual(paper.news(), ["drain 2"]);
   });
 
-  test("whatever is asked for, there is a most of workers, started a few at a time", () => {
+  test("the target is limited to the maximum, and workers start a few at a time", () => {
     const paper = booted(1);
     paper.pool.scale(1e300);
     assert.equal(paper.pool.desired.target, MAX_WORKERS);
@@ -550,7 +550,7 @@ describe("scaling", () => {
     assert.equal(paper.ids("booting").length, MAX_WORKERS - 1);
   });
 
-  test("down to none and up again", () => {
+  test("scales to zero and up again", () => {
     const paper = booted(2);
     paper.pool.scale(0);
     paper.settle();
@@ -562,7 +562,7 @@ describe("scaling", () => {
 });
 
 describe("reload", () => {
-  test("replaces one worker after the other, each by one that is ready", () => {
+  test("replaces one worker after the other, each by a ready one", () => {
     const paper = booted(2);
     paper.reload();
     assert.deepEqual(paper.news(), ["spawn 3 in 1 of 2"]);
@@ -584,7 +584,7 @@ describe("reload", () => {
     assert.deepEqual(paper.news(), []);
   });
 
-  test("a worker that hangs while it boots is killed at the boot timeout, and nothing else happens", () => {
+  test("a worker that hangs in its boot is killed at the boot timeout, and nothing else happens", () => {
     const paper = booted(1);
     paper.reload();
     paper.pass(60_000);
@@ -597,7 +597,7 @@ describe("reload", () => {
     assert.deepEqual(paper.ids("ready"), [1]);
   });
 
-  test("the number of workers changes with the proof, and comes back with the old generation", () => {
+  test("the target changes when the candidate is proven, and is restored with the old generation", () => {
     const paper = booted(2);
     paper.reload(4);
     assert.deepEqual(paper.news(), ["spawn 3 in 1 of 2"]);
@@ -618,7 +618,7 @@ describe("reload", () => {
     assert.equal(paper.pool.roster.length, 2);
   });
 
-  test("what is asked for during a reload holds, however it ends", () => {
+  test("a target set during a reload holds however the reload ends", () => {
     for (const fails of [true, false]) {
       const paper = booted(2);
       paper.reload(4);
@@ -630,7 +630,7 @@ describe("reload", () => {
     }
   });
 
-  test("with no workers, one is tried before the others come, and gone again if it fails", () => {
+  test("with no workers, one tries the candidate first, and stops if the candidate fails", () => {
     const paper = booted(2);
     paper.pool.scale(0);
     paper.settle();
@@ -649,14 +649,14 @@ describe("reload", () => {
     assert.deepEqual(paper.news(), ["established 3"]);
   });
 
-  test("while the new generation is tried, a crashed worker is replaced by one of the old", () => {
+  test("while the candidate is unproven, a crashed worker is replaced by one of the old generation", () => {
     const paper = booted(2);
     paper.reload();
     paper.gone(2);
     assert.deepEqual(paper.news(), ["spawn 3 in 1 of 2", "spawn 4 in 2 of 1"]);
   });
 
-  test("a failure half-way through brings the old generation back", () => {
+  test("a failure half-way through restores the old generation", () => {
     const paper = booted(2);
     paper.reload();
     paper.ready(3);
@@ -675,7 +675,7 @@ describe("reload", () => {
     assert.deepEqual(paper.news(), ["drain 3"]);
   });
 
-  test("a newer reload displaces one that has shown nothing yet", () => {
+  test("a newer reload displaces an unproven one", () => {
     const paper = booted(1);
     paper.reload();
     paper.reload();
@@ -684,7 +684,7 @@ describe("reload", () => {
     assert.deepEqual(paper.news(), ["spawn 3 in 1 of 3"]);
   });
 
-  test("a newer reload waits for one that is rolling out", () => {
+  test("a newer reload waits for a proven one", () => {
     const paper = booted(2);
     paper.reload();
     paper.ready(3);
@@ -693,7 +693,7 @@ describe("reload", () => {
     assert.equal(paper.pool.desired.reloadAgain, true);
   });
 
-  test("works when every worker is down and kept from being respawned", () => {
+  test("works when every worker is down and respawns are limited", () => {
     const paper = booted(1);
     for (let round = 0; round < 6; round++) {
       const worker = paper.pool.roster[0];
@@ -721,7 +721,7 @@ describe("recycling", () => {
     assert.deepEqual(paper.news(), ["spawn 4 in 2 of 1"]);
   });
 
-  test("a worker that was recycled makes room for a reload that came meanwhile", () => {
+  test("a recycled worker makes room for a reload that began meanwhile", () => {
     const paper = booted(1);
     paper.pool.expire(1);
     paper.settle();
@@ -733,7 +733,7 @@ describe("recycling", () => {
 });
 
 describe("stopping", () => {
-  test("drains, has what is not done in time shut down and then killed, and exits behind the last worker", () => {
+  test("drains, quits and then kills workers that are not done in time, and exits after the last one", () => {
     const paper = booted(2);
     paper.pool.stopGracefully();
     paper.settle();
@@ -750,7 +750,7 @@ describe("stopping", () => {
     assert.equal(paper.pool.exitCode, ExitCode.ok);
   });
 
-  test("a worker that still boots is not waited for", () => {
+  test("does not wait for a booting worker", () => {
     const paper = booted(1);
     paper.pool.scale(2);
     paper.settle();
@@ -759,7 +759,7 @@ describe("stopping", () => {
     assert.deepEqual(paper.news().slice(1), ["drain 1", "quit 2"]);
   });
 
-  test("a second wish hastens it, a third ends it; one that follows at once is the first one again", () => {
+  test("a second request hastens it, a third kills; one within a moment of the first counts as the first", () => {
     const paper = booted(1);
     paper.pool.stopGracefully();
     paper.settle();
@@ -782,7 +782,7 @@ describe("stopping", () => {
   });
 });
 
-/** One thing that can happen, by chance. */
+/** A random event. */
 function happen(paper: PaperPool, random: (below: number) => number): string {
   const workers = paper.pool.roster;
   const worker = workers[random(Math.max(1, workers.length))];
@@ -814,13 +814,13 @@ function happen(paper: PaperPool, random: (below: number) => number): string {
   return name;
 }
 
-/** Where nobody serves somebody boots, or will in a moment if workers cannot boot or be started. */
-function assertSomebodyBoots(paper: PaperPool): void {
+/** If no worker serves, one boots, or will in a moment if workers cannot boot or be started. */
+function assertOneBoots(paper: PaperPool): void {
   const { target, lastBootFailed, respawnsLimitedUntil } = paper.pool.desired;
   if (target === 0 || activeWorkers(paper.pool.roster).length > 0) return;
   const held = heldUntil(paper.pool.desired) - paper.now;
   const wait = Math.max(held, lastBootFailed ? respawnsLimitedUntil - paper.now : 0);
-  assert.ok(wait > 0 && wait <= 2000 && held <= 1000, `nobody serves or boots, for ${wait} ms`);
+  assert.ok(wait > 0 && wait <= 2000 && held <= 1000, `no worker serves or boots, for ${wait} ms`);
 }
 
 /** From now on every worker boots, and every worker that is told to stop ends. */
@@ -847,7 +847,7 @@ function calmDown(paper: PaperPool): void {
   );
 }
 
-test("whatever happens in whatever order, the promises are kept and the pool settles", () => {
+test("random sequences of events keep the invariants, and the pool settles", () => {
   for (let seed = 1; seed <= 500; seed++) {
     const random = randomNumbers(seed);
     const story: string[] = [];
@@ -858,7 +858,7 @@ test("whatever happens in whatever order, the promises are kept and the pool set
         paper.settle();
         assert.equal(paper.pool.desired.stop, undefined, "a server that has served does not stop by itself");
         assert.equal(paper.settle(), paper.settle(), "a settled pool plans nothing");
-        assertSomebodyBoots(paper);
+        assertOneBoots(paper);
       }
       calmDown(paper);
       const { target, established } = paper.pool.desired;
@@ -880,7 +880,7 @@ test("whatever happens in whatever order, the promises are kept and the pool set
   }
 });
 
-test("stopping ends in any situation", () => {
+test("a stop ends in any state", () => {
   for (let seed = 1; seed <= 200; seed++) {
     const random = randomNumbers(seed);
     const paper = booted(1 + random(4));

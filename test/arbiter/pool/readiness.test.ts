@@ -1,4 +1,4 @@
-/** When the server is ready for requests, as a function of what is wanted and what is. */
+/** Readiness as a function of the desired state and the roster. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { firstBoot } from "../../../src/arbiter/pool/desired.ts";
@@ -34,12 +34,12 @@ function state(change: Partial<ReadinessState>): ReadinessState {
   };
 }
 
-test("a server with enough workers that are heard of is ready", () => {
+test("a server with enough responsive workers is ready", () => {
   assert.deepEqual(unreadyReasons(state({})), []);
   assert.deepEqual(unreadyReasons(state({ minReady: 2, now: 5000 })), []);
 });
 
-test("a worker that accepts nothing for want of descriptors is not counted on", () => {
+test("a worker without descriptors left does not count as ready", () => {
   const short = { ...BEAT, isShort: true };
   const one = withBeat(twoReady(), 1, short, 0);
   assert.deepEqual(unreadyReasons(state({ roster: one })), []);
@@ -48,7 +48,7 @@ test("a worker that accepts nothing for want of descriptors is not counted on", 
   ]);
 });
 
-test("a worker is silent from its last beat on, and counts again with the next", () => {
+test("a worker is silent some time after its last beat, and counts again at the next", () => {
   const one = withBeat(twoReady(), 1, BEAT, 4000);
   assert.deepEqual(unreadyReasons(state({ roster: one, now: 9000 })), []);
   assert.deepEqual(unreadyReasons(state({ roster: one, now: 9000, minReady: 2 })), [
@@ -60,12 +60,12 @@ test("a worker is silent from its last beat on, and counts again with the next",
   assert.deepEqual(unreadyReasons(state({ roster: withBeat(one, 2, BEAT, 9001), now: 9001 })), []);
 });
 
-test("a Unix socket that nobody can reach is named", () => {
+test("a Unix socket that clients cannot reach is named", () => {
   const lostSockets = [{ url: "unix:/run/app.sock", loss: "removed" }] as const;
   assert.deepEqual(unreadyReasons(state({ lostSockets })), ["unix:/run/app.sock: its file was removed"]);
 });
 
-test("a server that boots or stops is not ready, whatever else holds; several faults are all told", () => {
+test("a booting or stopping server is not ready; several faults are all reported", () => {
   assert.deepEqual(unreadyReasons(state({ desired: BOOTING, isBroken: true })), ["booting"]);
   assert.deepEqual(unreadyReasons(state({ desired: withStop(SERVING, "graceful", 0) })), ["stopping"]);
   assert.deepEqual(unreadyReasons(state({ roster: [], isBroken: true })), [

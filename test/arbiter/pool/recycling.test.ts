@@ -1,4 +1,4 @@
-/** Workers that are replaced though they serve well: the rules on paper, and the built command. */
+/** Replacing healthy workers: the rules as data, and the built command. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { startCommand, temporaryFolder, until } from "../../support/command.ts";
 const MB = 2 ** 20;
 
 describe("memory", () => {
-  test("a slot whose workers are too large from the start is not recycled over and over", (context) => {
+  test("a slot whose workers always exceed the limit is not recycled again and again", (context) => {
     const limits = { boot: 1000, graceful: 1000, silence: Number.POSITIVE_INFINITY, crashes: undefined };
     const spawned: number[] = [];
     let now = 0;
@@ -61,7 +61,7 @@ describe("memory", () => {
     assert.deepEqual(spawned, [1, 2, 3]);
   });
 
-  test("--max-memory replaces the worker that has grown", async (context) => {
+  test("--max-memory replaces a worker that has grown", async (context) => {
     const args = ["pool/grows.mjs:handler", "-b", "127.0.0.1:0", "--max-memory", "250MB"];
     const command = startCommand(context, args);
     await command.ready();
@@ -81,7 +81,7 @@ describe("memory", () => {
 });
 
 for (const app of ["pool/echo.mjs:handler", "pool/listener.cjs"]) {
-  test(`--max-requests replaces each worker of ${app} by one that is ready`, async (context) => {
+  test(`--max-requests replaces each worker of ${app} by a ready one`, async (context) => {
     const limit = ["--max-requests", "15", "--max-requests-jitter", "5"];
     const command = startCommand(context, [app, "-b", "127.0.0.1:0", "-w", "2", ...limit]);
     await command.ready();
@@ -101,7 +101,7 @@ for (const app of ["pool/echo.mjs:handler", "pool/listener.cjs"]) {
   });
 }
 
-test("--max-lifetime replaces workers that nobody asks anything", async (context) => {
+test("--max-lifetime replaces idle workers", async (context) => {
   const lifetime = ["--max-lifetime", "1s", "--max-lifetime-jitter", "500ms", "--linger", "0"];
   const command = startCommand(context, [
     "pool/echo.mjs:handler",
@@ -122,7 +122,7 @@ test("--max-lifetime replaces workers that nobody asks anything", async (context
   assert.deepEqual(command.lines(/\[(WARNING|ERROR)\]/), []);
 });
 
-test("a worker stays as long as its replacement cannot boot", async (context) => {
+test("a worker stays while its replacement cannot boot", async (context) => {
   const folder = temporaryFolder(context);
   const app = join(folder, "app.mjs");
   writeFileSync(app, "export const handler = (_, respond) => respond(200, null, String(process.pid));\n");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WakingClock } from "../../../src/arbiter/pool/waking-clock.ts";
 
-test("goes on while it is looked at in time, and stands still while it is not", (context) => {
+test("advances while it is read in time, and stands still while it is not", (context) => {
   let time = 5000;
   const clock = new WakingClock(
     () => {},

@@ -1,4 +1,4 @@
-/** `--reload` through the built command, for each kind of app: what it loads is followed, and a broken one waited for. */
+/** `--reload` through the built command, for each kind of app: loaded files are watched, and a broken app is waited for. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ask } from "../../support/ask.ts";
@@ -50,7 +50,7 @@ for (const [name, files, app, end, changed] of APPS) {
   const deep = `lib/deep/name.${end}`;
 
   describe(`an app of ${name}`, () => {
-    test("follows a file it imports, and JSON, and the old code answers until the new is ready", async (t) => {
+    test("reloads for an imported file and JSON, and the old code serves until the new is ready", async (t) => {
       const server = new Development(t, files, app);
       await server.steady([`${first} 1`, "second 1", "second 2"], async () => {
         server.write(deep, changed("second"));
@@ -63,7 +63,7 @@ for (const [name, files, app, end, changed] of APPS) {
       assert.equal(server.reloads, 2);
     });
 
-    test("follows what it imports later", async (t) => {
+    test("reloads for a file imported later", async (t) => {
       const server = new Development(t, files, app);
       await server.answers(`${first} 1`);
       await server.answers(`${first} 1 lazy`, "/lazy");
@@ -72,7 +72,7 @@ for (const [name, files, app, end, changed] of APPS) {
       await server.answers(`${first} 1 later`, "/lazy");
     });
 
-    test("keeps the old code while a file is broken, says where, and serves the mended one", async (t) => {
+    test("keeps the old code while a file is broken, logs where, and serves the fixed file", async (t) => {
       const server = new Development(t, files, app);
       await server.steady([`${first} 1`, "mended 1"], async () => {
         server.write(deep, "\nconst = broken(;\n");
@@ -85,7 +85,7 @@ for (const [name, files, app, end, changed] of APPS) {
       assert.equal(server.command.lines(/Reload failed/).length, 1);
     });
 
-    test("is waited for when it is broken from the start", async (t) => {
+    test("is waited for if it is broken at the start", async (t) => {
       const server = new Development(t, { ...files, [deep]: "const = broken(;\n" }, app);
       await server.command.line(/Waiting until a file changes/);
       const target = { port: await server.command.port() };
@@ -100,7 +100,7 @@ for (const [name, files, app, end, changed] of APPS) {
       assert.deepEqual(await server.command.end(), { code: 0, signal: null });
     });
 
-    test("is served once a file it misses is there", async (t) => {
+    test("is served once a missing file exists", async (t) => {
       const { [deep]: _, ...others } = files;
       const server = new Development(t, others, app);
       await server.command.line(/Waiting until a file changes/);

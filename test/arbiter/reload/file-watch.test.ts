@@ -1,4 +1,4 @@
-/** `--reload` through the built command: which changes of files are seen, and as how many. */
+/** `--reload` through the built command: which changes of files cause a reload, and how many. */
 import assert from "node:assert/strict";
 import { realpathSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ const REQUIRED: Files = {
 };
 
 describe("a change", () => {
-  test("is seen when an editor writes beside the file and renames", async (t) => {
+  test("is seen when an editor writes a new file and renames it", async (t) => {
     const server = new Development(t, ESM, "app.js");
     await server.answers("esm 1");
     for (const [index, text] of ["second", "third", "fourth"].entries()) {
@@ -28,7 +28,7 @@ describe("a change", () => {
     }
   });
 
-  test("is seen when a file, or its folder, goes and comes back", async (t) => {
+  test("is seen when a file or its folder is removed and recreated", async (t) => {
     const server = new Development(t, ESM, "app.js");
     await server.steady(["esm 1", "back 1", "again 1"], async () => {
       rmSync(server.path("lib/deep/name.js"));
@@ -47,7 +47,7 @@ describe("a change", () => {
     ["import", ESM],
     ["require", REQUIRED],
   ] as const) {
-    test(`is seen when a link leads elsewhere, or gives way to a file: ${kind}`, async (t) => {
+    test(`is seen when a link changes its target, or is replaced by a file: ${kind}`, async (t) => {
       const server = new Development(
         t,
         { ...files, "one.js": files["lib/deep/name.js"] as string },
@@ -74,7 +74,7 @@ describe("a change", () => {
     });
   }
 
-  test("of many files at once is one reload", async (t) => {
+  test("of many files at once causes one reload", async (t) => {
     const names = Array.from({ length: 40 }, (_, index) => `lib/part${index}.js`);
     const parts = names.map((name) => [name, "export default 1;"]);
     const imports = names.map((name, index) => `import part${index} from "./${name}";`).join("\n");
@@ -99,7 +99,7 @@ describe("a change", () => {
     await server.answers("81");
   });
 
-  test("that leaves a file as it was loaded is none", async (t) => {
+  test("that leaves a file as it was loaded causes no reload", async (t) => {
     const server = new Development(t, ESM, "app.js", ["--reload-extra-file", "note.txt"]);
     await server.answers("esm 1");
     server.write("lib/unused.js", "not loaded, and not even JavaScript");
@@ -110,7 +110,7 @@ describe("a change", () => {
     assert.equal(server.reloads, 2);
   });
 
-  test("is seen by polling, too", async (t) => {
+  test("is seen by polling", async (t) => {
     const server = new Development(t, ESM, "app.js", ["--reload-engine", "poll"]);
     await server.answers("esm 1");
     server.write("lib/deep/name.js", 'export const name = "second";');
@@ -119,7 +119,7 @@ describe("a change", () => {
     await server.answers("the third 1");
   });
 
-  test("of an extra file, by its name, its folder or a glob, reloads as well", async (t) => {
+  test("of an extra file, given by name, folder or glob, causes a reload", async (t) => {
     const extra = ["--reload-extra-file", ".env", "--reload-extra-file", "views/**/*.{html,txt}"];
     const server = new Development(t, { ...ESM, "views/a.html": "", "words/de.po": "" }, "app.js", [
       ...extra,
@@ -141,7 +141,7 @@ describe("a change", () => {
     assert.equal(server.reloads, changes.length);
   });
 
-  test("of a package comes with the end of its installation, of a linked workspace with the file", async (t) => {
+  test("of a package causes a reload at the end of its installation, of a linked workspace at the file", async (t) => {
     const server = new Development(
       t,
       {
@@ -171,7 +171,7 @@ describe("a change", () => {
   });
 });
 
-test("HUP reloads by hand, and TERM ends a server that waits for its app to be mended", async (t) => {
+test("HUP reloads, and TERM ends a server that waits for its app to be fixed", async (t) => {
   const server = new Development(t, { "app.mjs": "export const handler = 5;" }, "app.mjs");
   await server.command.line(/Waiting until a file changes/);
   server.command.kill("SIGHUP");
@@ -185,13 +185,13 @@ test("HUP reloads by hand, and TERM ends a server that waits for its app to be m
   assert.deepEqual(await server.command.end(), { code: 0, signal: null });
 });
 
-test("an app that is not there is not waited for", async (t) => {
+test("a missing app is not waited for", async (t) => {
   const server = new Development(t, { "app.mjs": "" }, "ap.mjs");
   assert.deepEqual(await server.command.ended(), { code: 4, signal: null });
   assert.match(server.command.stderr, /did you mean app\.mjs\?\n$/);
 });
 
-test("a file that goes before the watcher has got to it has changed", async (t) => {
+test("a file removed before the watcher has reached it counts as changed", async (t) => {
   const folder = realpathSync(temporaryFolder(t));
   const changes: string[] = [];
   const watch = await new Promise<FileWatch>((resolve) => {

@@ -194,7 +194,7 @@ class Stage {
   }
 }
 
-test("a candidate that is proven while the next configuration is read is established, and the next one follows", async () => {
+test("a candidate proven while the next configuration is read is established, and the next one follows", async () => {
   const stage = new Stage(2, 1);
   const second = stage.ask();
   await stage.read("good");
@@ -212,7 +212,7 @@ test("a candidate that is proven while the next configuration is read is establi
   assert.equal(stage.pool.desired.established, 2);
 });
 
-test("who waits for a candidate is not told that the configuration behind it cannot be read", async () => {
+test("a client waiting for a candidate does not get the error of a later configuration", async () => {
   const stage = new Stage(1, 1);
   const second = stage.ask();
   await stage.read("good");
@@ -224,7 +224,7 @@ test("who waits for a candidate is not told that the configuration behind it can
   assert.equal(stage.heard(second), "generation 2 serves with 1 worker");
 });
 
-/** One thing that can happen, by chance. */
+/** A random event. */
 async function happen(stage: Stage, random: (below: number) => number): Promise<string> {
   const workers = stage.pool.roster;
   const worker = workers[random(Math.max(1, workers.length))];
@@ -253,7 +253,7 @@ async function happen(stage: Stage, random: (below: number) => number): Promise<
   return name;
 }
 
-/** From now on all goes well. */
+/** From now on every worker boots and stops. */
 async function calmDown(stage: Stage): Promise<void> {
   for (let round = 0; round < 200; round++) {
     stage.now += 500;
@@ -278,7 +278,7 @@ function checkOutcomes(stage: Stage): void {
   }
 }
 
-test("whatever overlaps in whatever order, no generation is lost, each wish is answered, the newest wins", async () => {
+test("random overlapping reloads lose no generation, settle every request, and the newest wins", async () => {
   for (let seed = 1; seed <= 300; seed++) {
     const random = randomNumbers(seed);
     const story: string[] = [];
@@ -311,7 +311,7 @@ test("whatever overlaps in whatever order, no generation is lost, each wish is a
   }
 });
 
-test("who stops the server answers whoever waits for a reload, whatever is being read", async () => {
+test("a stop settles the clients that wait for a reload", async () => {
   for (let seed = 1; seed <= 100; seed++) {
     const random = randomNumbers(seed);
     const stage = new Stage(1 + random(3), 1);

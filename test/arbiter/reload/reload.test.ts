@@ -1,4 +1,4 @@
-/** Reloads and scaling through the built command. What they must not cost under load is in test/faults. */
+/** Reloads and scaling through the built command. What clients experience under load is in test/faults. */
 import assert from "node:assert/strict";
 import { copyFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -39,7 +39,7 @@ async function serve(context: TestContext, ...args: string[]): Promise<Serving> 
 
 const VERSION_2 = "export const handler = (_, respond) => respond(200, null, 'version 2');\n";
 
-test("HUP serves the new version, with workers that are all new", async (context) => {
+test("HUP serves the new version with new workers", async (context) => {
   const { command, target, deploy } = await serve(context, "-w", "2");
   const old = command.workers();
   deploy(VERSION_2);
@@ -50,7 +50,7 @@ test("HUP serves the new version, with workers that are all new", async (context
   for (const pid of command.workers()) assert.ok(!old.includes(pid));
 });
 
-describe("a link that is moved to a new release is followed, though the old one is gone", () => {
+describe("a link moved to a new release is followed though the old release is gone", () => {
   const ways: { how: string; args(current: string): string[]; options(current: string): CommandOptions }[] = [
     {
       how: "named by --chdir",
@@ -83,7 +83,7 @@ describe("a link that is moved to a new release is followed, though the old one 
   }
 });
 
-test("behind a release that did not start, a worker that dies is replaced from the one that serves", async (context) => {
+test("after a release failed to start, a dead worker is replaced from the serving release", async (context) => {
   const releases = new Releases(temporaryFolder(context), (name) =>
     name === "two"
       ? "throw new Error('no database');\n"
@@ -103,7 +103,7 @@ test("behind a release that did not start, a worker that dies is replaced from t
   assert.equal((await ask(target)).text, `release one of ${other}`);
 });
 
-test("TTOU goes down to no worker at all, TTIN up again", async (context) => {
+test("TTOU scales down to no worker, TTIN up again", async (context) => {
   const { command, target } = await serve(context);
   command.kill("SIGTTOU");
   await until("none is left", () => command.workers().length === 0);
@@ -111,7 +111,7 @@ test("TTOU goes down to no worker at all, TTIN up again", async (context) => {
   assert.equal((await ask(target)).status, 200);
 });
 
-test("WINCH sends the workers home, HUP brings them back", async (context) => {
+test("WINCH stops all workers, HUP starts them again", async (context) => {
   const { command, target } = await serve(context, "-w", "2");
   command.kill("SIGWINCH");
   await until("none is left", () => command.workers().length === 0);
@@ -123,7 +123,7 @@ test("WINCH sends the workers home, HUP brings them back", async (context) => {
   await until("two are left", () => command.workers().length === 2);
 });
 
-test("WINCH is not taken for a command where a terminal is attached", async (context) => {
+test("WINCH is ignored while a terminal is attached", async (context) => {
   if (process.platform !== "linux") return context.skip("script(1) is another one here");
   if (!hasComponent(context, "script", "bsdutils")) return;
   // Not every shell becomes its last command by itself, and it is the arbiter that the signals are for.

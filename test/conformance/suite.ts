@@ -1,12 +1,12 @@
 /** Holds a server against docs/gateway.md: plays every case on it, with the app as it is and under lint. */
 import { describe, test } from "node:test";
 import { lint } from "../../src/gateway/lint.ts";
-import { answerCases } from "./cases/answer.ts";
 import { applicationCases } from "./cases/application.ts";
 import { bodyCases } from "./cases/body.ts";
 import { connectionCases } from "./cases/connection.ts";
 import { errorCases } from "./cases/errors.ts";
 import { requestCases } from "./cases/request.ts";
+import { responseCases } from "./cases/response.ts";
 import { upgradeCases } from "./cases/upgrade.ts";
 import { writerCases } from "./cases/writer.ts";
 import type { StartSubject } from "./exchange.ts";
@@ -16,7 +16,7 @@ export const CASES: readonly Case[] = [
   ...applicationCases,
   ...requestCases,
   ...bodyCases,
-  ...answerCases,
+  ...responseCases,
   ...writerCases,
   ...upgradeCases,
   ...errorCases,

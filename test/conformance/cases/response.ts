@@ -743,7 +743,7 @@ const bareCases: readonly Case[] = [
   },
 ];
 
-export const answerCases: readonly Case[] = [
+export const responseCases: readonly Case[] = [
   ...formCases,
   ...fieldCases,
   ...contentCases,

@@ -35,34 +35,34 @@ const headings = new Set(
   [...DOCUMENT.matchAll(/^#{2,3} (\d+(?:\.\d+)*)\.? /gm)].map((match) => match[1] as string),
 );
 
-test("every clause with a MUST is shown by a case, or said why not", () => {
+test("every clause with a MUST has a case, or a reason why it has none", () => {
   const missing = [...CLAUSES]
     .filter(([id, text]) => /\bMUST\b/.test(text) && !shown.has(id) && NOT_OBSERVABLE[id] === undefined)
     .map(([id]) => id);
   assert.deepEqual(missing, []);
 });
 
-test("what cannot be shown is in the document, and is not shown", () => {
+test("the clauses listed as untestable exist and have no case", () => {
   for (const id of Object.keys(NOT_OBSERVABLE)) {
     assert.match(CLAUSES.get(id) ?? "", /\bMUST\b/, `clause ${id}`);
     assert.ok(!shown.has(id), `clause ${id} is shown after all`);
   }
 });
 
-test("every case names clauses that are there", () => {
+test("every case names clauses that exist", () => {
   for (const each of CASES) {
     for (const id of each.clauses) assert.ok(CLAUSES.has(id), `${each.title} names clause ${id}`);
   }
 });
 
-test("errors name sections that are there", () => {
+test("errors name sections that exist", () => {
   for (const section of Object.values(clause)) {
     const id = section.replace(/^section /, "");
     assert.ok(headings.has(id) || CLAUSES.has(id), `${section} is not in docs/gateway.md`);
   }
 });
 
-test("lint names clauses that are there", () => {
+test("lint names clauses that exist", () => {
   const folder = join(ROOT, "src", "gateway");
   const named = readdirSync(folder)
     .filter((file) => file.startsWith("lint"))
@@ -76,7 +76,7 @@ test("lint names clauses that are there", () => {
     assert.ok(headings.has(id) || CLAUSES.has(id), `clause ${id}`);
 });
 
-test("references within the document lead somewhere", () => {
+test("references within the document have a target", () => {
   const text = DOCUMENT.replace(/RFC \d+ section [\d.]+|section [\d.]+ says/g, "");
   const named = [...text.matchAll(/\((\d+(?:\.\d+)+)(?:, (\d+(?:\.\d+)+))*\)/g)];
   for (const match of named) {

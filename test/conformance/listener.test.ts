@@ -21,9 +21,9 @@ const start: StartSubject = async (app, options) => {
 conformance("fromNodeListener", start, {
   wire: true,
   lacks: {
-    "100 Continue is not sent behind a final head":
+    "100 Continue is not sent after the final head":
       "the head is on its way through the bridge when the body is asked for, so 100 comes before it",
-    "a reading that has begun goes on behind the answer":
+    "reading continues after the response if it has begun":
       "node's server, inside the bridge, throws away what is left of a request that has been answered",
   },
 });

@@ -32,7 +32,7 @@ export interface SuiteTraits {
 
 /** Plays the suite on the server that `start` starts with an app. */
 export function conformance(name: string, start: StartSubject, traits: SuiteTraits): void {
-  describe(`gateway conformance of ${name}`, () => {
+  describe(`gateway conformance: ${name}`, () => {
     for (const each of CASES) {
       if (each.wire === true && !traits.wire) continue;
       if ([...each.clauses, each.title].some((name) => traits.lacks?.[name] !== undefined)) continue;

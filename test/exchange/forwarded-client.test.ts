@@ -23,7 +23,7 @@ const CASES: readonly { readonly [name: string]: string }[] = [
 ];
 
 for (const read of [undefined, ["x-forwarded-for"], ["forwarded"], []] as const) {
-  test(`the same as the request's, first and when it comes again, reading ${read ?? "all"}`, () => {
+  test(`the address is the request's, cached or not, reading ${read ?? "all"}`, () => {
     const rules = new ProxyRules(["10.0.0.0/8"], read);
     const clients = new ForwardedClients(rules);
     for (const fields of CASES) {

@@ -60,7 +60,7 @@ const xfp = (value: string): string[] => ["X-Forwarded-Proto", value];
 
 describe("X-Forwarded-For", () => {
   play([
-    { what: "nothing is said", fields: [] },
+    { what: "no forwarded field", fields: [] },
     { what: "one hop", fields: xff("203.0.113.9"), remote: "203.0.113.9" },
     {
       what: "one hop, by a Unix socket",
@@ -69,52 +69,52 @@ describe("X-Forwarded-For", () => {
       remote: "203.0.113.9",
     },
     {
-      what: "a client that makes up hops",
+      what: "a client that forges hops",
       fields: xff("6.6.6.6, 7.7.7.7, 203.0.113.9"),
       remote: "203.0.113.9",
     },
     {
-      what: "a client that pretends to be local",
+      what: "a client that forges a local address",
       fields: xff("127.0.0.1, 203.0.113.9"),
       remote: "203.0.113.9",
     },
     {
-      what: "a client that puts trusted hops first",
+      what: "a client that prepends trusted hops",
       fields: xff("6.6.6.6, 10.0.0.1, 203.0.113.9"),
       trust: NEAR,
       remote: "203.0.113.9",
     },
     { what: "two trusted hops", fields: xff("203.0.113.9, 10.0.0.7"), trust: NEAR, remote: "203.0.113.9" },
     {
-      what: "two trusted hops and a liar",
+      what: "two trusted hops and a forged one",
       fields: xff("6.6.6.6, 203.0.113.9, 10.0.0.7"),
       trust: NEAR,
       remote: "203.0.113.9",
     },
     {
-      what: "all are trusted: the first",
+      what: "all trusted: the first counts",
       fields: xff("10.0.0.3, 10.0.0.2, 10.0.0.1"),
       trust: NEAR,
       remote: "10.0.0.3",
     },
     {
-      what: "everybody is trusted: the first",
+      what: "every peer trusted: the first counts",
       fields: xff("6.6.6.6, 203.0.113.9"),
       trust: ["*"],
       remote: "6.6.6.6",
     },
     {
-      what: "repeated fields are one list",
+      what: "repeated fields form one list",
       fields: xff("6.6.6.6", "203.0.113.9", "10.0.0.7"),
       trust: NEAR,
       remote: "203.0.113.9",
     },
     {
-      what: "a repeated field of the client's before the proxy's",
+      what: "the client's field before the proxy's",
       fields: xff("127.0.0.1", "203.0.113.9"),
       remote: "203.0.113.9",
     },
-    { what: "empty elements are none", fields: xff(" , 203.0.113.9 ,, "), remote: "203.0.113.9" },
+    { what: "empty elements are skipped", fields: xff(" , 203.0.113.9 ,, "), remote: "203.0.113.9" },
     { what: "a port", fields: xff("203.0.113.9:4711"), remote: "203.0.113.9 4711" },
     { what: "an IPv6 address", fields: xff("2001:DB8:0::9"), remote: "2001:db8::9" },
     {
@@ -122,14 +122,18 @@ describe("X-Forwarded-For", () => {
       fields: xff("[2001:db8::9]:4711"),
       remote: "2001:db8::9 4711",
     },
-    { what: "a mapped address is an IPv4 address", fields: xff("::FFFF:cb00:7109"), remote: "203.0.113.9" },
     {
-      what: "what nginx says of a Unix socket is a hop",
+      what: "an IPv4-mapped address is an IPv4 address",
+      fields: xff("::FFFF:cb00:7109"),
+      remote: "203.0.113.9",
+    },
+    {
+      what: "nginx's name for a Unix socket is a hop",
       fields: xff("203.0.113.9, unix:"),
       remote: "203.0.113.9",
     },
     {
-      what: "and not where Unix sockets are not trusted",
+      what: "nginx's name for a Unix socket that is not trusted ends the walk",
       fields: xff("6.6.6.6, unix:"),
       trust: ["127.0.0.1"],
       remote: "unix",
@@ -151,25 +155,25 @@ describe("X-Forwarded-For", () => {
       '"203.0.113.9"',
       "127.0.0.1\u00a0",
     ].map((wrong) => ({
-      what: `nothing is believed from ${JSON.stringify(wrong)} on`,
+      what: `${JSON.stringify(wrong)} ends the walk`,
       fields: xff(`6.6.6.6, ${wrong}, 10.0.0.7`),
       trust: NEAR,
       remote: "10.0.0.7",
     })),
     {
-      what: "garbage of the client's is never reached",
+      what: "the client's garbage is not reached",
       fields: xff("<script>, 203.0.113.9"),
       remote: "203.0.113.9",
     },
     { what: "garbage alone leaves the peer", fields: xff("garbage") },
     {
-      what: "nobody has so many proxies",
+      what: "the walk ends after 64 hops",
       fields: xff(`6.6.6.6, ${Array(64).fill("10.0.0.1").join(",")}`),
       trust: NEAR,
       remote: "10.0.0.1",
     },
     {
-      what: "it is not read where the rules leave it out",
+      what: "it is not read if the rules exclude it",
       fields: xff("203.0.113.9"),
       only: ["x-forwarded-proto"],
     },
@@ -183,16 +187,16 @@ describe("X-Forwarded-Proto, -Host, -Port and -Prefix", () => {
     { what: "wss is https", fields: xfp("wss"), scheme: "https" },
     { what: "ws is http", fields: xfp("ws"), scheme: "http" },
     ...["ftp", "https:", "on", "https://", "__proto__", "javascript"].map((wrong) => ({
-      what: `${wrong} is no scheme`,
+      what: `${wrong} is not a scheme`,
       fields: xfp(wrong),
     })),
     {
-      what: "a client's before the proxy's own",
+      what: "the client's value before the proxy's",
       fields: [...xff("203.0.113.9"), ...xfp("https"), ...xfp("http")],
       remote: "203.0.113.9",
       scheme: "http",
     },
-    { what: "without X-Forwarded-For only the last", fields: xfp("https, http"), scheme: "http" },
+    { what: "without X-Forwarded-For only the last counts", fields: xfp("https, http"), scheme: "http" },
     {
       what: "each hop appended one: the outermost counts",
       fields: [...xff("203.0.113.9, 10.0.0.7"), ...xfp("https, http")],
@@ -201,7 +205,7 @@ describe("X-Forwarded-Proto, -Host, -Port and -Prefix", () => {
       scheme: "https",
     },
     {
-      what: "each hop appended one, behind the client's own",
+      what: "each hop appended one, after the client's",
       fields: [...xff("6.6.6.6, 203.0.113.9, 10.0.0.7"), ...xfp("https, http, http")],
       trust: NEAR,
       remote: "203.0.113.9",
@@ -215,7 +219,7 @@ describe("X-Forwarded-Proto, -Host, -Port and -Prefix", () => {
       scheme: "https",
     },
     {
-      what: "nothing is believed beyond what cannot be read",
+      what: "a malformed element ends the walk",
       fields: [...xff("203.0.113.9, 10.0.0.7"), ...xfp("https, garbage")],
       trust: NEAR,
       remote: "203.0.113.9",
@@ -223,7 +227,7 @@ describe("X-Forwarded-Proto, -Host, -Port and -Prefix", () => {
     { what: "a host", fields: ["X-Forwarded-Host", "shop.example:8443"], host: "shop.example:8443" },
     { what: "an IPv6 host", fields: ["X-Forwarded-Host", "[2001:db8::1]:8443"], host: "[2001:db8::1]:8443" },
     {
-      what: "a client's host before the proxy's",
+      what: "the client's host before the proxy's",
       fields: ["X-Forwarded-Host", "evil.example", "X-Forwarded-Host", "shop.example"],
       host: "shop.example",
     },
@@ -238,10 +242,13 @@ describe("X-Forwarded-Proto, -Host, -Port and -Prefix", () => {
       'a"b',
       "a\\b",
       "caf\u00e9",
-    ].map((wrong) => ({ what: `${JSON.stringify(wrong)} is no host`, fields: ["X-Forwarded-Host", wrong] })),
+    ].map((wrong) => ({
+      what: `${JSON.stringify(wrong)} is not a host`,
+      fields: ["X-Forwarded-Host", wrong],
+    })),
     { what: "a port", fields: ["X-Forwarded-Port", "8443"], port: "8443" },
     ...["0", "65536", "080", "-1", "8o", "1e3", "123456"].map((wrong) => ({
-      what: `${wrong} is no port`,
+      what: `${wrong} is not a port`,
       fields: ["X-Forwarded-Port", wrong],
     })),
     { what: "a prefix", fields: ["X-Forwarded-Prefix", "/app/"], rootPath: "/app" },
@@ -254,17 +261,17 @@ describe("X-Forwarded-Proto, -Host, -Port and -Prefix", () => {
       rootPath: "/outer/inner",
     },
     {
-      what: "a client's prefix before the proxy's",
+      what: "the client's prefix before the proxy's",
       fields: [...xff("203.0.113.9"), "X-Forwarded-Prefix", "/evil, /app"],
       remote: "203.0.113.9",
       rootPath: "/app",
     },
     ...["//evil.example", "app", "/a/../b", "/a?b", "/a b", "/\\evil.example"].map((wrong) => ({
-      what: `${JSON.stringify(wrong)} is no prefix`,
+      what: `${JSON.stringify(wrong)} is not a prefix`,
       fields: ["X-Forwarded-Prefix", wrong],
     })),
     {
-      what: "fields that the proxies do not set are the client's",
+      what: "fields that the proxies do not set are ignored",
       fields: [
         ...xff("203.0.113.9"),
         ...xfp("https"),
@@ -299,12 +306,12 @@ describe("Forwarded", () => {
       host: "shop.example:8443",
     },
     {
-      what: "a client that makes up hops",
+      what: "a client that forges hops",
       fields: forwarded("for=127.0.0.1;proto=https;host=evil.example, for=203.0.113.9"),
       remote: "203.0.113.9",
     },
     {
-      what: "the same in fields of their own",
+      what: "the same in repeated fields",
       fields: forwarded("for=127.0.0.1;proto=https", "for=203.0.113.9;proto=http"),
       remote: "203.0.113.9",
       scheme: "http",
@@ -338,23 +345,23 @@ describe("Forwarded", () => {
       remote: "2001:db8::9",
     },
     {
-      what: "a comma in quotes ends nothing",
+      what: "a quoted comma does not end an element",
       fields: forwarded('for=203.0.113.9;ext="a, for=6.6.6.6";proto=https'),
       remote: "203.0.113.9",
       scheme: "https",
     },
     {
-      what: "an escaped quote ends nothing",
+      what: "an escaped quote does not end a value",
       fields: forwarded('for=203.0.113.9;ext="\\", for=6.6.6.6;x=\\""'),
       remote: "203.0.113.9",
     },
     {
-      what: "a hop without a name is the end of the walk",
+      what: "a hop without for= ends the walk",
       fields: forwarded("for=6.6.6.6, proto=https"),
       scheme: "https",
     },
     ...["unknown", "_gazonk", '"_gazonk:80"'].map((hidden) => ({
-      what: `for=${hidden} is the end of the walk`,
+      what: `for=${hidden} ends the walk`,
       fields: forwarded(`for=6.6.6.6, for=${hidden};proto=https`),
       scheme: "https" as const,
     })),
@@ -370,21 +377,21 @@ describe("Forwarded", () => {
       ";=",
       "203.0.113.9",
     ].map((wrong) => ({
-      what: `nothing is believed of ${wrong}`,
+      what: `${wrong} is ignored`,
       fields: forwarded(`for=6.6.6.6, ${wrong}`),
     })),
     {
-      what: "X-Forwarded-For beside it wins: nginx sets that and passes the other on",
+      what: "X-Forwarded-For overrides it: nginx sets that and passes Forwarded on",
       fields: [...forwarded("for=6.6.6.6;proto=https;host=evil.example"), ...xff("203.0.113.9")],
       remote: "203.0.113.9",
     },
     {
-      what: "so does any other of that family",
+      what: "any other X-Forwarded field overrides it",
       fields: [...forwarded("for=6.6.6.6;proto=https;host=evil.example"), ...xfp("http")],
       scheme: "http",
     },
     {
-      what: "where proxies set Forwarded alone, the others are the client's",
+      what: "if proxies set only Forwarded, the X-Forwarded fields are ignored",
       fields: [
         ...forwarded("for=203.0.113.9;proto=https"),
         ...xff("6.6.6.6"),
@@ -397,12 +404,12 @@ describe("Forwarded", () => {
       scheme: "https",
     },
     {
-      what: "where they do not set it, it is the client's",
+      what: "if proxies do not set Forwarded, it is ignored",
       fields: forwarded("for=6.6.6.6;proto=https"),
       only: ["x-forwarded-for"],
     },
     {
-      what: "a prefix goes with it",
+      what: "X-Forwarded-Prefix is read together with it",
       fields: [...forwarded("for=203.0.113.9"), "X-Forwarded-Prefix", "/app"],
       remote: "203.0.113.9",
       rootPath: "/app",
@@ -410,7 +417,7 @@ describe("Forwarded", () => {
   ]);
 });
 
-test("the port of a proxy fills in what the host leaves out", () => {
+test("the forwarded port completes a host without one", () => {
   assert.equal(hostWithPort("a", "8443", "https"), "a:8443");
   assert.equal(hostWithPort("a", "443", "https"), "a");
   assert.equal(hostWithPort("a", "80", "http"), "a");
@@ -421,7 +428,7 @@ test("the port of a proxy fills in what the host leaves out", () => {
   assert.equal(hostWithPort("", "8443", "https"), "");
 });
 
-test("an id is taken if it can stand in a log", () => {
+test("an id is accepted if it is safe to log", () => {
   const rules = new ProxyRules(["*"]);
   const idOf = (...values: string[]) =>
     forwardedId(joinFields(values.flatMap((value) => ["X-Request-ID", value]))["x-request-id"], rules);
@@ -453,7 +460,7 @@ test("an id is taken if it can stand in a log", () => {
   assert.equal(forwardedId("a", new ProxyRules(["*"], [])), undefined);
 });
 
-test("lists are read from their end whatever stands before", () => {
+test("lists are parsed from their end, whatever precedes", () => {
   assert.deepEqual(lastElements("a, b ,,c", 9), ["c", "b", "a"]);
   assert.deepEqual(lastElements("a,b,c", 2), ["c", "b"]);
   assert.deepEqual(lastElements("", 9), []);
@@ -466,14 +473,14 @@ test("lists are read from their end whatever stands before", () => {
   }
 });
 
-test("elements of Forwarded", () => {
+test("an element of Forwarded is parsed into its parameters", () => {
   assert.deepEqual({ ...parseForwardedElement('for=a;x="b\\"c";') }, { for: "a", x: 'b"c' });
   assert.equal(parseForwardedElement("for=a;FOR=b"), undefined);
   assert.equal(parseForwardedElement('for="a'), undefined);
   assert.deepEqual(parseForwardedNode("192.0.2.1:80"), { family: "ipv4", address: "192.0.2.1", port: 80 });
 });
 
-test("a long list costs no more than its length", () => {
+test("parsing a long list takes linear time", () => {
   const rules = new ProxyRules(["*"]);
   for (const piece of [",", '",', '\\"', "\\", '"', "a=", "for=a;", ", "]) {
     const long = piece.repeat(800_000 / piece.length);
@@ -482,7 +489,7 @@ test("a long list costs no more than its length", () => {
   }
 });
 
-test("a request is read for what proxies say only where a name could be one of theirs, in whatever case", () => {
+test("forwarded fields are parsed only if a field name could be one, in any case", () => {
   for (const field of FORWARDED_FIELDS) {
     if (field === "x-request-id") continue;
     for (const name of [

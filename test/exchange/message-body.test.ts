@@ -7,7 +7,7 @@ import { MessageBody } from "../../src/exchange/message-body.ts";
 
 const source = { start: () => {}, pause: () => {}, resume: () => {} };
 
-test("chunks of a few bytes are joined while they wait", async () => {
+test("small chunks are joined while they wait", async () => {
   const body = new MessageBody(undefined, source);
   const sent: Buffer[] = [];
   const send = (size: number): void => {
@@ -30,7 +30,7 @@ test("chunks of a few bytes are joined while they wait", async () => {
   assert.ok(copy.equals(first), "a piece changed when it had been handed out");
 });
 
-test("a body that comes byte by byte is held in few pieces by bytes()", async () => {
+test("bytes() holds a body that arrives byte by byte in few pieces", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   const heap = (): number => {

@@ -30,7 +30,7 @@ const TABLE: [peers: readonly string[], trusted: string[], strangers: string[]][
 ];
 
 for (const [peers, trusted, strangers] of TABLE) {
-  test(`trusting ${peers.join(", ") || "nobody"}`, () => {
+  test(`rules that trust ${peers.join(", ") || "no peer"}`, () => {
     const rules = new ProxyRules(peers);
     for (const text of trusted) assert.equal(rules.trusts(end(text)), true, `${text} should be trusted`);
     for (const text of strangers)
@@ -38,7 +38,7 @@ for (const [peers, trusted, strangers] of TABLE) {
   });
 }
 
-test("an end that was gone before anybody asked is trusted by * alone", () => {
+test("an endpoint that closed before its address was read is trusted by * only", () => {
   const gone: Endpoint = { family: "ipv4", address: "", port: 0 };
   assert.equal(new ProxyRules(["0.0.0.0/0", "::/0", "unix"]).trusts(gone), false);
   assert.equal(new ProxyRules(["*"]).trusts(gone), true);

@@ -6,7 +6,7 @@ import { lint } from "../../src/gateway/lint.ts";
 import type { GatewayRequest } from "../../src/gateway/types.ts";
 import { inject } from "../../src/interop/testing.ts";
 
-test("changes what is named and leaves the rest, methods and lazy members too", async () => {
+test("derive replaces the given members and keeps the rest, including methods and lazy members", async () => {
   const answer = await inject(
     async (request, respond) => {
       const derived = derive(request, { path: "/other", state: { user: "ada" } });
@@ -29,7 +29,7 @@ test("changes what is named and leaves the rest, methods and lazy members too", 
   assert.deepEqual(answer.json(), ["/other", "/one?two", "ada", "localhost", true, "content", true, false]);
 });
 
-test("a change to undefined is a change", async () => {
+test("derive can replace a member with undefined", async () => {
   const answer = await inject({
     startup: () => "state",
     handle: (request, respond) => respond(200, null, String(derive(request, { state: undefined }).state)),
@@ -37,7 +37,7 @@ test("a change to undefined is a change", async () => {
   assert.equal(answer.text(), "undefined");
 });
 
-test("a state that is a function is the same value, with its properties, derived and under lint", async () => {
+test("derive and lint keep a state that is a function unchanged", async () => {
   class Sql {}
   const sql = Object.assign(() => "rows", { options: { max: 10 }, Sql });
   const app = lint({
@@ -50,7 +50,7 @@ test("a state that is a function is the same value, with its properties, derived
   assert.deepEqual((await inject(app)).json(), [true, true, 10, "rows"]);
 });
 
-test("every member gives the same value each time it is read", async () => {
+test("every member of a derived request returns the same value on each read", async () => {
   const answer = await inject((request, respond) => {
     const derived = derive(request, { path: "/other" });
     const { extend } = derived;
@@ -93,7 +93,7 @@ test("lint accepts a frozen request", async () => {
   assert.equal(answer.text(), "content");
 });
 
-test("what an app sets on a derived request is set on the request, as on one that is not derived", async () => {
+test("a property that an app sets on a derived request is set on the original", async () => {
   const answer = await inject((request, respond) => {
     const derived = derive(request, { path: "/other" }) as GatewayRequest & { user?: string };
     derived.user = "ada";

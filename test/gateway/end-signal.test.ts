@@ -28,7 +28,7 @@ function waiting(reasons: unknown[], begun: () => void): Handler {
   };
 }
 
-test("aborts when the worker drains", async () => {
+test("endSignal aborts when the worker drains", async () => {
   const reasons: unknown[] = [];
   let begun = (): void => {};
   const beginning = new Promise<void>((resolve) => {
@@ -46,7 +46,7 @@ test("aborts when the worker drains", async () => {
   );
 });
 
-test("aborts when the client goes", async () => {
+test("endSignal aborts when the client disconnects", async () => {
   const reasons: unknown[] = [];
   const client = new AbortController();
   const answer = inject(
@@ -57,7 +57,7 @@ test("aborts when the client goes", async () => {
   assert.ok(reasons[0] instanceof ClientGone, String(reasons));
 });
 
-test("has aborted where one of the two had before", async () => {
+test("endSignal has aborted if one of the two signals has", async () => {
   let worker: WorkerInfo | undefined;
   const app = toFetch({
     startup: (given) => {
@@ -73,7 +73,7 @@ test("has aborted where one of the two had before", async () => {
   assert.deepEqual(await (await app(new Request("http://a/"))).json(), [true, true]);
 });
 
-test("does not abort once the answer is complete", async () => {
+test("endSignal does not abort once the response is complete", async () => {
   let ends: AbortSignal | undefined;
   const app = toFetch((request, respond) => {
     ends = endSignal(request, respond);
@@ -84,7 +84,7 @@ test("does not abort once the answer is complete", async () => {
   assert.equal(ends?.aborted, false);
 });
 
-test("is the environment's of a fetch app, the same at each look", async () => {
+test("a fetch app gets endSignal in its environment, the same on each read", async () => {
   const app = toFetch(
     fromFetch((_request, environment: FetchEnvironment) => {
       const { ends } = environment;
@@ -95,7 +95,7 @@ test("is the environment's of a fetch app, the same at each look", async () => {
   await app.close();
 });
 
-test("leaves nothing behind on the worker's signal, and is collected with its request", async () => {
+test("endSignal leaves no listener on the worker's signal, and is collected with its request", async () => {
   let drain: AbortSignal | undefined;
   const signals: WeakRef<AbortSignal>[] = [];
   const app = toFetch((request, respond) => {

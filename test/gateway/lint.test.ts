@@ -18,17 +18,17 @@ async function clauseOf(handler: Handler, options: Parameters<typeof inject>[1] 
   return error.clause.replace("section ", "");
 }
 
-describe("breaches of the app", () => {
+describe("violations by the app", () => {
   const breaches: { clause: string; what: string; handler: Handler; options?: object }[] = [
     { clause: "6.2.1", what: "a status below 200", handler: (_r, respond) => respond(102, null, "x") },
     {
       clause: "6.2.1",
-      what: "a status that is text",
+      what: "a status that is a string",
       handler: (_r, respond) => respond("200" as never, null, "x"),
     },
     {
       clause: "6.3",
-      what: "a header that splits",
+      what: "a header that splits the response",
       handler: (_r, respond) => respond(200, { a: "b\nc" }, "x"),
     },
     {
@@ -58,7 +58,7 @@ describe("breaches of the app", () => {
     },
     {
       clause: "6.6.1",
-      what: "a second answer",
+      what: "a second response",
       handler: (_r, respond) => {
         respond(200, null, "x");
         respond(200, null, "y");
@@ -71,7 +71,7 @@ describe("breaches of the app", () => {
     },
     {
       clause: "7.4",
-      what: "a piece behind the end",
+      what: "a piece after the end",
       handler: async (_r, respond) => {
         const writer = respond(200);
         await writer.end("x");
@@ -86,17 +86,17 @@ describe("breaches of the app", () => {
     { clause: "8.2", what: "an informational 200", handler: (_r, respond) => respond.informational(200) },
     {
       clause: "9.3",
-      what: "an upgrade nobody asked for",
+      what: "an upgrade that was not requested",
       handler: (_r, respond) => void respond.upgrade({ upgrade: "x" }),
     },
     {
       clause: "10.3",
-      what: "a trailer that frames",
+      what: "a framing field as a trailer",
       handler: (_r, respond) => respond(200).end("x", { "content-type": "text/plain" }),
     },
     {
       clause: "5.4.1",
-      what: "a limit that is text",
+      what: "a limit that is a string",
       handler: async (request) => void (await request.body.text({ limit: "1mb" as never })),
       options: { method: "POST", body: "x" },
     },
@@ -115,7 +115,7 @@ describe("breaches of the app", () => {
   }
 });
 
-describe("breaches of the server", () => {
+describe("violations by the server", () => {
   /** Changes what the server gives before lint looks at it. */
   const server =
     (changes: (request: GatewayRequest) => object): ((next: Handler) => Handler) =>
@@ -125,13 +125,13 @@ describe("breaches of the server", () => {
   const bare = (fields: object): object => Object.assign(Object.create(null), fields);
   const requests: { clause: string; what: string; changes: (request: GatewayRequest) => object }[] = [
     { clause: "4.1.1", what: "no host", changes: () => ({ host: undefined }) },
-    { clause: "4.2.1", what: "a method that is no token", changes: () => ({ method: "GET /" }) },
+    { clause: "4.2.1", what: "a method that is not a token", changes: () => ({ method: "GET /" }) },
     { clause: "4.2.1", what: "a target with a space", changes: () => ({ target: "/a b" }) },
     { clause: "4.2.2", what: "a path without a slash", changes: () => ({ path: "a" }) },
     { clause: "4.2.2", what: "a path with the query", changes: () => ({ path: "/?a" }) },
     { clause: "4.2.3", what: "a query that was not sent", changes: () => ({ query: "a=b" }) },
-    { clause: "4.2.4", what: "a root path with a slash behind", changes: () => ({ rootPath: "/app/" }) },
-    { clause: "4.2.5", what: "another version", changes: () => ({ httpVersion: "2.0" }) },
+    { clause: "4.2.4", what: "a root path with a trailing slash", changes: () => ({ rootPath: "/app/" }) },
+    { clause: "4.2.5", what: "an unknown version", changes: () => ({ httpVersion: "2.0" }) },
     { clause: "4.3.1", what: "odd raw fields", changes: () => ({ rawHeaders: ["Host"] }) },
     {
       clause: "4.3.2",
@@ -144,11 +144,11 @@ describe("breaches of the server", () => {
       what: "a field that was not sent",
       changes: (r) => ({ headers: bare({ ...r.headers, a: "b" }) }),
     },
-    { clause: "4.4.1", what: "another scheme", changes: () => ({ scheme: "https:" }) },
-    { clause: "4.4.3", what: "an address alone", changes: () => ({ remote: "127.0.0.1" }) },
+    { clause: "4.4.1", what: "an unknown scheme", changes: () => ({ scheme: "https:" }) },
+    { clause: "4.4.3", what: "an address instead of an endpoint", changes: () => ({ remote: "127.0.0.1" }) },
     {
       clause: "4.4.3",
-      what: "a port that is text",
+      what: "a port that is a string",
       changes: () => ({ peer: { family: "ipv4", address: "127.0.0.1", port: "80" } }),
     },
     { clause: "4.4.5", what: "an empty id", changes: () => ({ id: "" }) },
@@ -157,8 +157,8 @@ describe("breaches of the server", () => {
       what: "a worker without drain",
       changes: () => ({ worker: { pid: 1, slot: 1, generation: 1 } }),
     },
-    { clause: "4.5.2", what: "draining of its own", changes: () => ({ draining: true }) },
-    { clause: "4.6.1", what: "an upgrade nobody asked for", changes: () => ({ upgrade: true }) },
+    { clause: "4.5.2", what: "draining that differs from the worker's", changes: () => ({ draining: true }) },
+    { clause: "4.6.1", what: "an upgrade that was not requested", changes: () => ({ upgrade: true }) },
     { clause: "12.1", what: "no signal", changes: () => ({ signal: undefined }) },
     { clause: "12.4", what: "no extend", changes: () => ({ extend: undefined }) },
     {
@@ -210,7 +210,7 @@ describe("breaches of the server", () => {
     assert.equal(await answered(() => ({ sent: false }), app), "section 6.6.2");
   });
 
-  test("6.6.4: finished is no function, or gives no promise", async () => {
+  test("6.6.4: finished is not a function, or returns no promise", async () => {
     const app: Handler = (_request, respond) => void respond.finished();
     assert.equal(await answered(() => ({ finished: undefined }), app), "section 6.6.4");
     assert.equal(await answered(() => ({ finished: () => true }), app), "section 6.6.4");
@@ -272,7 +272,7 @@ describe("breaches of the server", () => {
     await assert.rejects(async () => make().shutdown(undefined), { clause: "section 3.3.3" });
   });
 
-  test("3.2.1: what is no app", () => {
+  test("3.2.1: a value that is not an app", () => {
     for (const app of [undefined, 5, {}, { handle: "x" }, { handle: () => {}, startup: 5 }]) {
       assert.throws(() => lint(app as never), { name: "GatewayError", clause: "section 3.2.1" });
     }
@@ -289,7 +289,7 @@ describe("warnings", () => {
     return warnings;
   };
 
-  test("an answer that is returned instead of given", async () => {
+  test("a response that is returned instead of sent", async () => {
     const handler = (async () => new Response("x")) as unknown as Handler;
     const [warning] = await warningsOf(handler, { requestTimeout: 20 });
     assert.match(warning ?? "", /GET "\/" .*returned \[object Response\].*section 3\.1\.2/);
@@ -300,7 +300,7 @@ describe("warnings", () => {
     assert.deepEqual(await warningsOf((_r, respond) => respond(204, null, null)), []);
   });
 
-  test("an answer though the handler has failed", async () => {
+  test("a response after the handler has failed", async () => {
     const warnings = await warningsOf((_request, respond) => {
       setImmediate(() => assert.throws(() => respond(200, null, "x"), GatewayError));
       throw new Error("failed");
@@ -309,13 +309,13 @@ describe("warnings", () => {
     assert.match(warnings[0] ?? "", /section 11\.1/);
   });
 
-  test("by default as a process warning", async () => {
+  test("warnings are process warnings by default", async () => {
     const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
     await inject(lint((_request, respond) => respond(204, null, "x")));
     assert.equal((await warned).name, "GatewayWarning");
   });
 
-  test("a respond or a writer that is thrown away", async () => {
+  test("a respond or a writer that is dropped", async () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;
     const warnings: string[] = [];
@@ -340,7 +340,7 @@ describe("warnings", () => {
     await Promise.all(running);
   });
 
-  test("none for an app that does everything right", async () => {
+  test("no warning for a conforming app", async () => {
     const handler: Handler = async (request, respond) => {
       respond.informational(103, { link: "</a>" });
       const writer = respond(200, { "x-a": ["b", "c"] });
@@ -351,7 +351,7 @@ describe("warnings", () => {
   });
 });
 
-test("lint stands anywhere in a composition", async () => {
+test("lint works anywhere in a composition", async () => {
   const session: (next: Handler) => Handler = (next) => (request, respond) =>
     next(derive(request, { state: { user: "ada" } }), respond);
   const app: Handler<{ user: string }> = (request, respond) => respond(200, null, request.state.user);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parsePeerRange, parseRootPath } from "../../src/gateway/proxies.ts";
 
-test("peers are named by address, range and word", () => {
+test("parsePeerRange accepts addresses, ranges, unix and *", () => {
   assert.deepEqual(parsePeerRange("*"), { kind: "any" });
   assert.deepEqual(parsePeerRange("unix"), { kind: "unix" });
   const addresses = (family: string, address: string, bits: number) => ({
@@ -33,7 +33,7 @@ for (const wrong of [
   "fe80::1%lo",
   "**",
 ]) {
-  test(`${JSON.stringify(wrong)} names no peer`, () => assert.throws(() => parsePeerRange(wrong), /"/));
+  test(`${JSON.stringify(wrong)} is not a peer`, () => assert.throws(() => parsePeerRange(wrong), /"/));
 }
 
 for (const [text, path] of [
@@ -56,5 +56,5 @@ for (const [text, path] of [
   ["/a%2", undefined],
   ["https://evil.example/", undefined],
 ] as const) {
-  test(`the root path of ${JSON.stringify(text)}`, () => assert.equal(parseRootPath(text), path));
+  test(`parseRootPath of ${JSON.stringify(text)}`, () => assert.equal(parseRootPath(text), path));
 }

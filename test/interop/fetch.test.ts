@@ -18,7 +18,7 @@ async function until(fits: () => boolean, what: string): Promise<void> {
   }
 }
 
-test("a fetch app sees the request whole, and its answer arrives whole", async () => {
+test("a fetch app gets the whole request, and the client its whole response", async () => {
   let seen: unknown;
   const handler = fromFetch(async (request, { gateway }) => {
     const { url, method, headers } = request;
@@ -78,7 +78,7 @@ test("Hono runs unmodified on the engine: routes, JSON, redirects, HEAD, errors,
   assert.equal(await (await get("/form", { method: "POST", body: form })).text(), "J\u00fcrgen");
 });
 
-test("the content of a request is asked for when the app reads it, not before", async (t) => {
+test("100 Continue is sent when a fetch app reads the body, not before", async (t) => {
   const reads = fromFetch(
     async (request) => new Response(request.url.endsWith("/read") ? await request.text() : "unread"),
   );
@@ -94,7 +94,7 @@ test("the content of a request is asked for when the app reads it, not before", 
   await reading.until((text) => text.endsWith("\r\n\r\nok"));
 });
 
-test("the app hears that the client has gone, while it computes and while it streams", async (t) => {
+test("the signal aborts when the client disconnects, before the response and while it streams", async (t) => {
   let computing: AbortSignal | undefined;
   let cancelled = false;
   const app = fromFetch((request) => {
@@ -125,7 +125,7 @@ test("the app hears that the client has gone, while it computes and while it str
   await until(() => cancelled, "the stream was not cancelled");
 });
 
-test("what is no Response is a 500, CONNECT and TRACE are 501", async () => {
+test("a value that is not a Response causes a 500, CONNECT and TRACE a 501", async () => {
   const errors: Error[] = [];
   const nothing = fromFetch(() => undefined as unknown as Response);
   assert.equal((await inject(nothing, { onError: (error) => errors.push(error) })).status, 500);
@@ -144,7 +144,7 @@ test("what is no Response is a 500, CONNECT and TRACE are 501", async () => {
     assert.equal((await inject(said, { method })).status, 501);
 });
 
-test("a gateway app as a fetch function: content both ways, streams, life", async () => {
+test("a gateway app as a fetch function: content in both directions, streams, lifecycle", async () => {
   const events: string[] = [];
   const fetch = toFetch({
     startup: () => {
@@ -177,7 +177,7 @@ test("a gateway app as a fetch function: content both ways, streams, life", asyn
   assert.deepEqual(events, ["startup", "shutdown"]);
 });
 
-test("a fetch caller that leaves ends the writer", async () => {
+test("a fetch caller that aborts ends the writer", async () => {
   let outcome = "";
   const fetch = toFetch(async (_request, respond) => {
     const writer = respond(200);
@@ -194,7 +194,7 @@ test("a fetch caller that leaves ends the writer", async () => {
 });
 
 describe("fromFetch", () => {
-  test("hands over the request and sends the answer", async () => {
+  test("passes the request and sends the response", async () => {
     const answer = await inject(
       lint(
         fromFetch(async (request) => {
@@ -246,7 +246,7 @@ describe("fromFetch", () => {
     assert.deepEqual(answer.json(), ["127.0.0.1", "state", "/"]);
   });
 
-  test("content that is there goes out whole, with its length", async () => {
+  test("content that is available at once is sent whole, with its length", async () => {
     for (const body of ["text", new Uint8Array(4), null, ""]) {
       const answer = await inject(fromFetch(() => new Response(body)));
       assert.equal(answer.headers["content-length"], String(body?.length ?? 0));
@@ -254,7 +254,7 @@ describe("fromFetch", () => {
     }
   });
 
-  test("content that comes later is streamed, its head sent at once", async () => {
+  test("content that comes later is streamed, and its head is sent at once", async () => {
     let proceed: (() => void) | undefined;
     const handler = fromFetch(
       () =>
@@ -305,7 +305,7 @@ describe("fromFetch", () => {
     }
   });
 
-  test("errors are 500, a stream that fails breaks the answer off", async () => {
+  test("errors cause a 500, and a stream that fails aborts the response", async () => {
     const failures = [
       () => {
         throw new Error("failed");
@@ -337,7 +337,7 @@ describe("fromFetch", () => {
     await assert.rejects(inject(fromFetch(() => new Response(broken))), /failed half way/);
   });
 
-  test("the signal aborts, and the stream is cancelled, when the client goes", async () => {
+  test("the signal aborts and the stream is cancelled when the client disconnects", async () => {
     const client = new AbortController();
     const seen: string[] = [];
     const cancelled = new Promise<void>((resolve) => {
@@ -352,7 +352,7 @@ describe("fromFetch", () => {
     assert.deepEqual(seen, ["ClientGone"]);
   });
 
-  test("what has no place in fetch is refused", async () => {
+  test("requests that fetch cannot represent are refused", async () => {
     const fetch = fromFetch(() => new Response("never"));
     assert.equal((await inject(fetch, { method: "TRACE" })).status, 501);
     assert.equal((await inject(fetch, { method: "CONNECT", path: "a:1" })).status, 501);
@@ -360,7 +360,7 @@ describe("fromFetch", () => {
     assert.equal((await inject(fetch, { method: "OPTIONS", path: "*" })).status, 200);
   });
 
-  test("the request is a Request that may be handed on", async () => {
+  test("the request is a Request that can be passed on", async () => {
     const answer = await inject(
       fromFetch(async (request) => {
         assert.ok(request instanceof Request);
@@ -409,7 +409,7 @@ describe("fromFetch", () => {
 });
 
 describe("toFetch", () => {
-  test("runs an app and its life", async () => {
+  test("runs an app and its lifecycle", async () => {
     const calls: string[] = [];
     const fetch = toFetch(
       lint({
@@ -437,7 +437,7 @@ describe("toFetch", () => {
     assert.deepEqual(calls, ["startup", "shutdown state"]);
   });
 
-  test("streams at the pace of the reader, and hears when it stops", async () => {
+  test("streams at the reader's pace, and is told when the reader stops", async () => {
     let written = 0;
     const stopped = new Promise<string>((resolve) => {
       const fetch = toFetch(async (request, respond) => {
@@ -462,7 +462,7 @@ describe("toFetch", () => {
     assert.equal(await stopped, "ClientGone true");
   });
 
-  test("keeps bytes that the app changes afterwards", async () => {
+  test("copies bytes, which the app may change afterwards", async () => {
     const fetch = toFetch(async (_request, respond) => {
       const writer = respond(200);
       const buffer = Buffer.from("first ");
@@ -473,7 +473,7 @@ describe("toFetch", () => {
     assert.equal(await (await fetch(new Request("http://a.example/"))).text(), "first last");
   });
 
-  test("errors: 500 before the head, a failing stream behind it", async () => {
+  test("errors cause a 500 before the head, and fail the stream after it", async () => {
     const errors: string[] = [];
     const onError = (error: Error): void => void errors.push(error.message);
     const early = toFetch(() => Promise.reject(new Error("early")), { onError });
@@ -505,7 +505,7 @@ describe("toFetch", () => {
     assert.equal(await (await of("/")).text(), "false");
   });
 
-  test("a request that is aborted rejects, and the app hears of it", async () => {
+  test("an aborted request rejects, and the app's signal aborts", async () => {
     const client = new AbortController();
     const heard = new Promise<string>((resolve) => {
       const fetch = toFetch((request) => {
@@ -518,7 +518,7 @@ describe("toFetch", () => {
     assert.equal(await heard, "ClientGone");
   });
 
-  test("there and back again", async () => {
+  test("fromFetch and toFetch are inverse", async () => {
     const there = toFetch(async (request, respond) =>
       respond(200, null, (await request.body.text()).toUpperCase()),
     );

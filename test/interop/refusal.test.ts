@@ -66,7 +66,7 @@ for (const [app, prefix] of [
   ["gateway.mjs:handler", "/fetch"],
   ["listener.cjs", ""],
 ] as const) {
-  test(`strangers do not write into the error log of ${app}${prefix}`, async (t) => {
+  test(`clients cannot write to the error log of ${app}${prefix}`, async (t) => {
     const command = startCommand(t, [`strangers/${app}`, "-w", "1", "-b", "127.0.0.1:0"]);
     await command.ready();
     const port = await command.port();

@@ -76,7 +76,7 @@ const MORE = [
   "é",
 ];
 
-test("whatever stands in host, path and query", () => {
+test("the URL equals new URL's for any host, path and query", () => {
   // A generator of its own, so that a failure comes again.
   let seed = 4242;
   const random = (below: number): number => {
@@ -100,9 +100,9 @@ test("whatever stands in host, path and query", () => {
   assert.ok(plain > 10_000, `${plain} of them were plain`);
 });
 
-test("OPTIONS * has the path of its text", () => assert.equal(urlOf("a", "*"), "http://a/*"));
+test("OPTIONS * has the path /*", () => assert.equal(urlOf("a", "*"), "http://a/*"));
 
-test("a host that has no place in a URL is the client's mistake, each time", () => {
+test("a host that is invalid in a URL causes a 400 each time", () => {
   for (const host of ["a b", "user@a", "user:secret@a", "a:port", "[::1"]) {
     for (let time = 0; time < 2; time++) {
       assert.throws(
@@ -114,7 +114,7 @@ test("a host that has no place in a URL is the client's mistake, each time", () 
   }
 });
 
-test("more hosts than are kept", () => {
+test("more hosts than the cache holds", () => {
   for (let number = 0; number < 1000; number++)
     assert.equal(urlOf(`H${number}.example`, "/x", "y=1"), `http://h${number}.example/x?y=1`);
 });

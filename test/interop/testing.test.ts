@@ -12,7 +12,7 @@ const echo: Handler = async (request, respond) => {
 };
 
 describe("the request", () => {
-  test("has defaults that a client would send", async () => {
+  test("has a client's defaults", async () => {
     assert.deepEqual((await inject(echo)).json(), {
       method: "GET",
       target: "/",
@@ -24,7 +24,7 @@ describe("the request", () => {
     });
   });
 
-  test("is what was asked for", async () => {
+  test("is as given", async () => {
     const remote = { family: "ipv6", address: "::1", port: 9 } as const;
     const answer = await inject(echo, {
       method: "PUT",
@@ -46,7 +46,7 @@ describe("the request", () => {
     });
   });
 
-  test("streams its body at the pace of the reader", async () => {
+  test("streams its body at the reader's pace", async () => {
     let made = 0;
     async function* pieces(): AsyncGenerator<Uint8Array> {
       for (; made < 1000; made += 1) yield Buffer.alloc(10_000);
@@ -66,7 +66,7 @@ describe("the request", () => {
     assert.equal(answer.text(), "10000000");
   });
 
-  test("whose source fails is one whose client broke off", async () => {
+  test("fails like an aborted upload if its source fails", async () => {
     async function* broken(): AsyncGenerator<string> {
       yield "half";
       throw new Error("the line is down");
@@ -81,7 +81,7 @@ describe("the request", () => {
     assert.equal(answer.text(), "BodyError true");
   });
 
-  test("whose content is not of its declared length never looks complete", async () => {
+  test("never looks complete if its content has another length than declared", async () => {
     for (const length of ["3", "9"]) {
       const answer = await inject(echo, {
         method: "POST",
@@ -93,8 +93,8 @@ describe("the request", () => {
   });
 });
 
-describe("the answer", () => {
-  test("has text, JSON, bytes, fields joined and apart, trailers", async () => {
+describe("the response", () => {
+  test("has text, JSON, bytes, joined and separate fields, and trailers", async () => {
     const answer = await inject(async (_request, respond) => {
       const writer = respond(201, { "set-cookie": ["a=1", "b=2"], "x-a": ["1", "2"] });
       await writer.write('{"a":');
@@ -110,7 +110,7 @@ describe("the answer", () => {
     assert.equal(answer.trailers["x-sum"], "7");
   });
 
-  test("keeps bytes that the app changes afterwards", async () => {
+  test("copies bytes, which the app may change afterwards", async () => {
     const answer = await inject(async (_request, respond) => {
       const writer = respond(200);
       const buffer = Buffer.from("first ");
@@ -121,7 +121,7 @@ describe("the answer", () => {
     assert.equal(answer.text(), "first last");
   });
 
-  test("of an app that throws is a 500, with the error beside it", async () => {
+  test("is a 500 with the error in errors if the app throws", async () => {
     const seen: string[] = [];
     const answer = await inject(
       () => {
@@ -132,7 +132,7 @@ describe("the answer", () => {
     assert.deepEqual([answer.status, answer.errors[0]?.message, seen[0]], [500, "failed", "failed /"]);
   });
 
-  test("that is broken off is a rejection with the app's error", async () => {
+  test("rejects with the app's error if it is aborted", async () => {
     await assert.rejects(
       inject(async (_request, respond) => {
         await respond(200).write("half");
@@ -142,7 +142,7 @@ describe("the answer", () => {
     );
   });
 
-  test("that nobody waits for any more is a rejection, and the app hears of it", async () => {
+  test("rejects if the signal aborts, and the app's signal aborts too", async () => {
     for (const early of [true, false]) {
       const client = new AbortController();
       if (early) client.abort();
@@ -161,13 +161,13 @@ describe("the answer", () => {
     }
   });
 
-  test("that does not come is 503 within the time given", async () => {
+  test("is a 503 if the app exceeds the timeout", async () => {
     const answer = await inject(() => {}, { requestTimeout: 10 });
     assert.equal(answer.status, 503);
   });
 });
 
-describe("the life of an app", () => {
+describe("the lifecycle of an app", () => {
   const living = (calls: string[]): App<string> => ({
     startup: () => {
       calls.push("startup");
@@ -177,19 +177,19 @@ describe("the life of an app", () => {
     shutdown: (state) => void calls.push(`shutdown ${state}`),
   });
 
-  test("begins before and ends after the request", async () => {
+  test("starts before the request and shuts down after it", async () => {
     const calls: string[] = [];
     assert.equal((await inject(living(calls))).text(), "made");
     assert.deepEqual(calls, ["startup", "shutdown made"]);
   });
 
-  test("is left alone where a state is given", async () => {
+  test("is skipped if a state is given", async () => {
     const calls: string[] = [];
     assert.equal((await inject(living(calls), { state: "given" })).text(), "given");
     assert.deepEqual(calls, []);
   });
 
-  test("ends after a connection that was taken over", async () => {
+  test("ends after an upgraded connection", async () => {
     const calls: string[] = [];
     const app: App = {
       ...(living(calls) as App),
@@ -209,7 +209,7 @@ describe("the life of an app", () => {
     assert.deepEqual(calls, ["startup", "shutdown made"]);
   });
 
-  test("that cannot begin or end is a rejection", async () => {
+  test("rejects if startup or shutdown fails", async () => {
     const handle: Handler = (_request, respond) => respond(200, null, "x");
     const fails = (): never => {
       throw new Error("no database");

@@ -91,7 +91,7 @@ const CASES: { readonly what: string; readonly given: () => unknown[]; readonly 
   { what: "an init that is none", given: () => ["x", 1], plain: false },
 ];
 
-describe("a response is what the real one is", () => {
+describe("a text response equals a real one", () => {
   for (const { what, given, plain } of CASES) {
     test(what, async () => {
       const ours = attempt(() => new Ours(...(given() as Made)));
@@ -107,7 +107,7 @@ describe("a response is what the real one is", () => {
     });
   }
 
-  test("its class is the one that the app names", () => {
+  test("its class is the global Response", () => {
     for (const made of [new Ours("x"), new Ours(new Uint8Array(1)), Ours.json(1), new Real("x")]) {
       assert.equal(made.constructor, Ours);
     }
@@ -120,7 +120,7 @@ describe("a response is what the real one is", () => {
     );
   });
 
-  test("what cannot be cloned by its structure cannot be here", () => {
+  test("structuredClone fails as on a real one", () => {
     const attempts = [new Ours("x"), new Real("x")].map((each) => {
       try {
         return JSON.stringify(structuredClone(each));
@@ -200,7 +200,7 @@ describe("the server sends", () => {
     };
   };
 
-  test("the text as it is, and fields that were changed afterwards", async () => {
+  test("the text unchanged, and fields that were changed afterwards", async () => {
     const text = { status: 200, type: "text/plain;charset=UTF-8", length: "7", a: undefined, text: "Grüße" };
     assert.deepEqual(await answer(() => new Ours("Grüße")), text);
     const changed = new Ours("Grüße");
@@ -208,7 +208,7 @@ describe("the server sends", () => {
     assert.deepEqual(await answer(() => changed), { ...text, a: "1" });
   });
 
-  test("what is left of a response that the app has cloned, and an error for one that it has read", async () => {
+  test("a response that the app has cloned, and a 500 for one that it has read", async () => {
     const cloned = new Ours("text");
     cloned.clone();
     assert.equal((await answer(() => cloned)).text, "text");
@@ -231,7 +231,7 @@ describe("the server sends", () => {
   };
   for (const [what, make] of Object.entries(CONTENTS)) {
     for (const method of ["GET", "HEAD"]) {
-      test(`one response once, as any body: ${what}, ${method}`, async () => {
+      test(`a response only once, like any body: ${what}, ${method}`, async () => {
         const made = make();
         const app = fromFetch(() => made);
         assert.equal((await inject(app, { method })).status, 200);
@@ -244,7 +244,7 @@ describe("the server sends", () => {
         assert.throws(() => made.clone(), TypeError);
       });
     }
-    test(`a clone of it for each request: ${what}`, async () => {
+    test(`a clone for each request: ${what}`, async () => {
       const made = make();
       const first = await inject(fromFetch(() => made.clone()));
       const second = await inject(fromFetch(() => made.clone()));
@@ -254,7 +254,7 @@ describe("the server sends", () => {
     });
   }
 
-  test("one without content as often as it is returned", async () => {
+  test("a response without content as often as it is returned", async () => {
     for (const made of [new Ours(null, { status: 404 }), new Real(null, { status: 404 })]) {
       for (let count = 0; count < 2; count += 1)
         assert.equal((await inject(fromFetch(() => made))).status, 404);
@@ -284,14 +284,14 @@ describe("the server sends", () => {
       nothing: { make: () => new Ours(null) },
     };
   for (const [what, { make, length }] of Object.entries(LENGTHS)) {
-    test(`HEAD with the length that GET has, where it is known: ${what}`, async () => {
+    test(`HEAD with the length of GET, if it is known: ${what}`, async () => {
       const head = await inject(fromFetch(make), { method: "HEAD" });
       assert.deepEqual([head.status, head.body.length], [200, 0]);
       assert.deepEqual(head.headers["content-length"], length);
     });
   }
 
-  test("HEAD without a read of the app's stream", async () => {
+  test("HEAD without reading the app's stream", async () => {
     const seen: string[] = [];
     const stream = (): ReadableStream =>
       new ReadableStream(
@@ -306,7 +306,7 @@ describe("the server sends", () => {
   });
 });
 
-test("requests are what real ones are, and hand on their fields to those made of them", async () => {
+test("lazy requests equal real ones, and pass their fields to copies", async () => {
   const { json } = await inject(
     fromFetch(async (request) => {
       const copy = new Request(request, { method: "PUT", body: "x" });
@@ -336,7 +336,7 @@ test("requests are what real ones are, and hand on their fields to those made of
   });
 });
 
-test("what is fetched with a request is asked with its fields", async (t) => {
+test("fetch(request) sends the request's fields", async (t) => {
   const server = createServer((request, response) => response.end(request.headers["x-a"]));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

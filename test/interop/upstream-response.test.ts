@@ -93,7 +93,7 @@ for (const [way, app] of Object.entries(APPS)) {
   });
 }
 
-test("a coding that fetch does not undo is sent on, with its length", async (t) => {
+test("a coding that fetch does not decode is passed on, with its length", async (t) => {
   const origin = await startUpstream(t);
   for (const app of Object.values(APPS).slice(0, 4)) {
     for (const coding of ["compress", "identity", "gzip, identity"]) {
@@ -105,7 +105,7 @@ test("a coding that fetch does not undo is sent on, with its length", async (t) 
   }
 });
 
-test("zstd is undone where fetch knows it, and sent on where not", async (t) => {
+test("zstd is decoded if fetch supports it, and passed on if not", async (t) => {
   const frame = Buffer.from("KLUv/SAEIQAAdGV4dA==", "base64");
   const server = createServer((_request, response) =>
     response.setHeader("content-encoding", "zstd").end(frame),
@@ -123,7 +123,7 @@ test("zstd is undone where fetch knows it, and sent on where not", async (t) => 
   assert.deepEqual(shown, undone ? [undefined, "dGV4dA=="] : ["zstd", frame.toString("base64")]);
 });
 
-test("what the app codes again itself keeps the fields that the app gives it", async (t) => {
+test("content that the app encodes again keeps the app's fields", async (t) => {
   const origin = await startUpstream(t);
   const app: FetchFunction = async () => {
     const fetched = await fetch(`${origin}/sized/br`);
@@ -135,7 +135,7 @@ test("what the app codes again itself keeps the fields that the app gives it", a
   assert.equal(zlib.gunzipSync(answer.body).toString(), TEXT);
 });
 
-test("HEAD, 204 and 304 lose the fields too, the connection's are the upstream's own", async (t) => {
+test("HEAD, 204 and 304 lose the fields too, as well as the upstream's connection fields", async (t) => {
   const origin = await startUpstream(t);
   const app = fromFetch((request) =>
     fetch(origin + new URL(request.url).pathname, { method: request.method }),
@@ -162,7 +162,7 @@ test("HEAD, 204 and 304 lose the fields too, the connection's are the upstream's
   assert.deepEqual(kept.values("set-cookie"), ["a=1", "b=2"]);
 });
 
-test("curl --compressed understands what a proxying app sends", async (t) => {
+test("curl --compressed decodes the response of a proxying app", async (t) => {
   const origin = await startUpstream(t);
   const { port } = await startEngine(t, fromFetch(APPS["the response itself"]?.(origin) as FetchFunction));
   for (const coding of ["gzip", "br", "deflate", ""]) {

@@ -39,7 +39,7 @@ class Shop implements App<Opening> {
 export const applicationCases: readonly Case[] = [
   {
     clauses: ["3.1.1"],
-    title: "a handler is called once for each request, with two arguments",
+    title: "a handler is called once per request, with two arguments",
     app:
       (stage) =>
       (...args: Parameters<Handler>) => {
@@ -53,7 +53,7 @@ export const applicationCases: readonly Case[] = [
   },
   {
     clauses: ["3.1.2"],
-    title: "what a promise or a thenable resolves to is ignored",
+    title: "the value of a returned promise or thenable is ignored",
     app: () => (request, respond) => {
       respond(200, null, "answered");
       if (request.path === "/promise") return Promise.resolve({ status: 404 }) as unknown as Promise<void>;
@@ -68,7 +68,7 @@ export const applicationCases: readonly Case[] = [
   },
   {
     clauses: ["3.1.3"],
-    title: "a handler may answer after its promise has resolved",
+    title: "a handler can respond after its promise has resolved",
     app: () => async (_request, respond) => {
       setImmediate(() => setImmediate(() => respond(200, null, "late")));
     },
@@ -78,7 +78,7 @@ export const applicationCases: readonly Case[] = [
   },
   {
     clauses: ["3.2.1", "3.3.1", "3.3.2", "3.3.3"],
-    title: "an app is started before its first request, given its state, and shut down after its last answer",
+    title: "an app starts before its first request, gets its state, and shuts down after its last response",
     app: (stage) => new Shop((value) => stage.note(value)) as App,
     async run(stage) {
       assert.equal((await stage.exchange()).content.toString(), "shop");
@@ -91,7 +91,7 @@ export const applicationCases: readonly Case[] = [
   },
   {
     clauses: ["3.3.1", "3.3.3"],
-    title: "an app whose startup failed gets no request and no shutdown",
+    title: "an app whose startup failed gets no requests and no shutdown",
     app: (stage) => ({
       startup: () => {
         throw new Error("no database");
@@ -125,7 +125,7 @@ export const applicationCases: readonly Case[] = [
   },
   {
     clauses: ["3.5.2"],
-    title: "middleware may change the request, and see the answer finish",
+    title: "middleware can change the request and observe the end of the response",
     app: (stage) => {
       const timed: Middleware = (next) => async (request, respond) => {
         await next(request, respond);

@@ -54,7 +54,7 @@ const contentCases: readonly Case[] = [
   ...Object.keys(READINGS).flatMap((name): Case[] => [
     {
       clauses: ["5.1.1", "5.1.4"],
-      title: `${name} gives the content of known length`,
+      title: `${name} reads content of known length`,
       app: readIn,
       async run(stage) {
         const answer = await stage.exchange({ method: "POST", target: `/${name}`, content: JSON_TEXT });
@@ -63,7 +63,7 @@ const contentCases: readonly Case[] = [
     },
     {
       clauses: ["5.1.1", "5.1.4"],
-      title: `${name} gives the content that comes in chunks`,
+      title: `${name} reads chunked content`,
       app: readIn,
       async run(stage) {
         const content = [JSON_TEXT.slice(0, 5), JSON_TEXT.slice(5, 6), JSON_TEXT.slice(6)];
@@ -73,7 +73,7 @@ const contentCases: readonly Case[] = [
     },
     {
       clauses: ["5.1.3"],
-      title: `${name} fails where the content ends early`,
+      title: `${name} fails if the content ends early`,
       wire: true,
       app: noteReading,
       async run(stage) {
@@ -86,7 +86,7 @@ const contentCases: readonly Case[] = [
     },
     {
       clauses: ["5.1.3"],
-      title: `${name} fails where the chunks break`,
+      title: `${name} fails if a chunk is malformed`,
       wire: true,
       app: noteReading,
       async run(stage) {
@@ -101,7 +101,7 @@ const contentCases: readonly Case[] = [
   ]),
   {
     clauses: ["5.1.2"],
-    title: "the length is the declared one, 0 without content, undefined for chunks",
+    title: "the length is the declared one, 0 without content, and undefined if chunked",
     app: () => (request, respond) => respond(200, null, String(request.body.length)),
     async run(stage) {
       const lengths: string[] = [];
@@ -115,7 +115,7 @@ const contentCases: readonly Case[] = [
   },
   {
     clauses: ["5.1.4"],
-    title: "what is no JSON is 400",
+    title: "content that is not JSON causes a 400",
     app: () => async (request, respond) => respond(200, null, JSON.stringify(await request.body.json())),
     async run(stage) {
       const answer = await stage.exchange({ method: "POST", content: "{" });
@@ -124,7 +124,7 @@ const contentCases: readonly Case[] = [
   },
   {
     clauses: ["5.1.4"],
-    title: "a byte order mark is not part of text and JSON, and stays in bytes",
+    title: "text and JSON drop a byte order mark, bytes keep it",
     app: readIn,
     async run(stage) {
       const content = `\ufeff${JSON_TEXT}`;
@@ -140,7 +140,7 @@ const contentCases: readonly Case[] = [
   },
   {
     clauses: ["5.1.1"],
-    title: "reads that do not wait for each other get the pieces in turn, and the end",
+    title: "concurrent reads get the pieces in order, and then the end",
     app: () => async (request, respond) => {
       const iterator = request.body[Symbol.asyncIterator]();
       const results = await Promise.all(Array.from({ length: 5 }, () => iterator.next()));
@@ -154,7 +154,7 @@ const contentCases: readonly Case[] = [
   },
   {
     clauses: ["5.3.3"],
-    title: "a reader that stops early ends the reads under way",
+    title: "a reader that stops early ends its pending reads",
     wire: true,
     app: (stage) => async (request, respond) => {
       const iterator = request.body[Symbol.asyncIterator]();
@@ -172,7 +172,7 @@ const contentCases: readonly Case[] = [
   },
   {
     clauses: ["5.1.5"],
-    title: "pieces keep their bytes while others come",
+    title: "pieces keep their bytes while more arrive",
     app: () => async (request, respond) => {
       const chunks: Uint8Array[] = [];
       for await (const chunk of request.body) {
@@ -192,7 +192,7 @@ const contentCases: readonly Case[] = [
 const lateCases: readonly Case[] = [
   {
     clauses: ["5.3.5", "5.1.3"],
-    title: "a reading that has begun goes on behind the answer",
+    title: "reading continues after the response if it has begun",
     app: (stage) => (request, respond) => {
       request.body.text().then(
         (text) => stage.note(text.length),
@@ -208,7 +208,7 @@ const lateCases: readonly Case[] = [
   },
   {
     clauses: ["5.3.5", "5.1.3"],
-    title: "a reading that goes on behind the answer fails when the client goes",
+    title: "reading after the response fails when the client disconnects",
     wire: true,
     app: (stage) => (request, respond) => {
       request.body.text().then(
@@ -228,7 +228,7 @@ const lateCases: readonly Case[] = [
   },
   {
     clauses: ["5.3.5", "5.1.3"],
-    title: "a reading that begins behind the answer is whole or fails",
+    title: "reading that begins after the response is complete or fails",
     app: (stage) => (request, respond) => {
       respond(202, null, "accepted");
       setTimeout(
@@ -251,7 +251,7 @@ const lateCases: readonly Case[] = [
 const onceCases: readonly Case[] = [
   {
     clauses: ["5.2.1", "5.2.2"],
-    title: "a body is read once, in one way",
+    title: "a body can be read once, in one way",
     app: () => async (request, respond) => {
       const { body } = request;
       const results: unknown[] = [body.used];
@@ -285,7 +285,7 @@ const unread = (status: number): Handler => {
 const demandCases: readonly Case[] = [
   {
     clauses: ["5.3.1"],
-    title: "100 Continue is sent by the first read",
+    title: "the first read sends 100 Continue",
     wire: true,
     app: (stage) => async (request, respond) => {
       stage.note("called");
@@ -307,7 +307,7 @@ const demandCases: readonly Case[] = [
   },
   {
     clauses: ["5.3.1", "5.3.4"],
-    title: "100 Continue is not sent where the body is not read, and the connection closes",
+    title: "100 Continue is not sent if the body is not read, and the connection closes",
     wire: true,
     app: () => unread(403),
     async run(stage) {
@@ -321,7 +321,7 @@ const demandCases: readonly Case[] = [
   },
   {
     clauses: ["5.3.1"],
-    title: "100 Continue is not sent behind a final head",
+    title: "100 Continue is not sent after the final head",
     app: () => async (request, respond) => {
       const writer = respond(200);
       await writer.flush();
@@ -337,7 +337,7 @@ const demandCases: readonly Case[] = [
   },
   {
     clauses: ["5.3.2"],
-    title: "a body that nobody reads stays with the client",
+    title: "a body that the app does not read is not received",
     wire: true,
     app: (stage) => async (request, respond) => {
       const iterator = request.body[Symbol.asyncIterator]();
@@ -377,7 +377,7 @@ const demandCases: readonly Case[] = [
   },
   {
     clauses: ["5.3.3", "5.3.4"],
-    title: "a reader may stop early, and no content is taken for a request",
+    title: "a reader can stop early, and the rest of the content is not taken for a request",
     wire: true,
     app: (stage) => async (request, respond) => {
       stage.note(request.target);
@@ -418,7 +418,7 @@ const demandCases: readonly Case[] = [
   },
   {
     clauses: ["5.3.4"],
-    title: "an unread body without end does not keep the answer from the client",
+    title: "an endless unread body does not delay the response",
     wire: true,
     app: () => unread(413),
     async run(stage) {
@@ -445,7 +445,7 @@ const limitCases: readonly Case[] = [
     [{ content: '"0123456789"' }, { content: ['"01234', '56789"'] }].map(
       ({ content }): Case => ({
         clauses: ["5.4.1"],
-        title: `${way} refuses more than its limit, ${Array.isArray(content) ? "in chunks" : "declared"}`,
+        title: `${way} refuses content beyond its limit, ${Array.isArray(content) ? "in chunks" : "declared"}`,
         app: () => async (request, respond) => {
           const body = request.body as RequestBody & { [way: string]: (options: object) => Promise<unknown> };
           const read = body[way] as (options: object) => Promise<unknown>;
@@ -465,7 +465,7 @@ const limitCases: readonly Case[] = [
   ...Object.keys(READINGS).map(
     (name): Case => ({
       clauses: ["5.4.1"],
-      title: `the server's own limit holds for ${name}`,
+      title: `the server's own limit applies to ${name}`,
       options: { bodyLimit: 10 },
       app: readIn,
       async run(stage) {
@@ -483,7 +483,7 @@ const limitCases: readonly Case[] = [
   ...["bytes", "text", "json"].map(
     (way): Case => ({
       clauses: ["5.4.1"],
-      title: `${way} refuses a limit that is no number of bytes, and the body can still be read`,
+      title: `${way} refuses an invalid limit, and the body can still be read`,
       app: (stage) => async (request, respond) => {
         const body = request.body as RequestBody & { [way: string]: (options: object) => Promise<unknown> };
         const read = body[way] as (options: object) => Promise<unknown>;
@@ -506,7 +506,7 @@ const limitCases: readonly Case[] = [
   ),
   {
     clauses: ["5.4.2"],
-    title: "content that is too long is not asked for",
+    title: "content that is declared too long is refused without 100 Continue",
     app: () => async (request, respond) => respond(200, null, await request.body.text({ limit: 3 })),
     async run(stage) {
       const headers = ["Expect", "100-continue"];
@@ -519,7 +519,7 @@ const limitCases: readonly Case[] = [
 const trailerCases: readonly Case[] = [
   {
     clauses: ["10.1"],
-    title: "trailers are there once the body has been read, in the forms of fields",
+    title: "trailers are available once the body has been read, joined and raw",
     app: () => async (request: GatewayRequest, respond) => {
       await request.body.text();
       const { trailers, rawTrailers } = request;
@@ -534,7 +534,7 @@ const trailerCases: readonly Case[] = [
   },
   {
     clauses: ["10.1"],
-    title: "trailers are empty where there are none",
+    title: "trailers are empty if there are none",
     app: () => async (request, respond) => {
       await request.body.text();
       respond(200, null, JSON.stringify([Object.keys(request.trailers), request.rawTrailers]));
@@ -546,7 +546,7 @@ const trailerCases: readonly Case[] = [
   },
   {
     clauses: ["10.3"],
-    title: "a trailer that would frame or authenticate never reaches the app",
+    title: "a framing or authentication field in the trailers never reaches the app",
     app: (stage) => async (request, respond) => {
       await request.body.text().catch(() => {});
       stage.note(request.trailers);

@@ -23,7 +23,7 @@ const INVALID: { readonly [what: string]: string } = {
 export const connectionCases: readonly Case[] = [
   {
     clauses: ["13.1"],
-    title: "content of unknown length comes in chunks, to HTTP/1.0 up to the end of the connection",
+    title: "content of unknown length is chunked, and for HTTP/1.0 ends with the connection",
     wire: true,
     app: () => (_request, respond) => respond(200, null, twoPieces()),
     async run(stage) {
@@ -38,7 +38,7 @@ export const connectionCases: readonly Case[] = [
   },
   {
     clauses: ["13.1", "13.3"],
-    title: "answers of each kind follow each other on one connection",
+    title: "responses of each kind follow each other on one connection",
     wire: true,
     app: () => async (request, respond) => {
       if (request.path === "/whole") respond(200, null, "whole");
@@ -62,7 +62,7 @@ export const connectionCases: readonly Case[] = [
   },
   {
     clauses: ["13.2"],
-    title: "answers come in the order of the requests, though the first takes longest",
+    title: "responses are sent in request order even if the first takes longest",
     wire: true,
     app: (stage) => async (request, respond) => {
       if (request.path === "/slow") for (let turn = 0; turn < 20; turn += 1) await turnOfTheLoop();
@@ -78,7 +78,7 @@ export const connectionCases: readonly Case[] = [
   },
   {
     clauses: ["13.2"],
-    title: "a request behind one that closes is not run",
+    title: "a request after one with Connection: close is not run",
     wire: true,
     app: (stage) => (request, respond) => {
       stage.note(request.path);
@@ -95,7 +95,7 @@ export const connectionCases: readonly Case[] = [
   },
   {
     clauses: ["13.2", "6.3.4"],
-    title: "a request behind an answer that closes is not run",
+    title: "a request after a response with Connection: close is not run",
     wire: true,
     app: (stage) => async (request, respond) => {
       stage.note(request.path);
@@ -112,7 +112,7 @@ export const connectionCases: readonly Case[] = [
   },
   {
     clauses: ["13.3"],
-    title: "HTTP/1.0 is closed, and kept where it is asked for",
+    title: "an HTTP/1.0 connection closes unless keep-alive is requested",
     wire: true,
     app: () => (_request, respond) => respond(200, null, "x"),
     async run(stage) {

@@ -29,7 +29,7 @@ const throwCases: readonly Case[] = [
   ...Object.entries(THROWS).map(
     ([how, app]): Case => ({
       clauses: ["11.1", "11.2", "11.4"],
-      title: `${how} before the head is a 500 that tells nothing, reported once with the id`,
+      title: `${how} before the head causes a 500 without details, reported once with the id`,
       app: (stage) => (request, respond) => {
         stage.note(request.id);
         return app()(request, respond);
@@ -49,7 +49,7 @@ const throwCases: readonly Case[] = [
   ),
   {
     clauses: ["11.1", "11.2"],
-    title: "an HttpError is answered with its status",
+    title: "an HttpError causes a response with its status",
     app: () => async () => {
       throw new HttpError(429, "secret detail");
     },
@@ -60,15 +60,15 @@ const throwCases: readonly Case[] = [
     },
   },
   ...[
-    { what: "an HttpError of another copy of the class", name: "HttpError", status: 418, answered: 418 },
-    { what: "a BodyError of another copy of the class", name: "BodyError", status: 413, answered: 413 },
-    { what: "an HttpError with the status of a success", name: "HttpError", status: 204, answered: 500 },
+    { what: "an HttpError from another copy of the class", name: "HttpError", status: 418, answered: 418 },
+    { what: "a BodyError from another copy of the class", name: "BodyError", status: 413, answered: 413 },
+    { what: "an HttpError with a success status", name: "HttpError", status: 204, answered: 500 },
     { what: "an HttpError without a status", name: "HttpError", status: undefined, answered: 500 },
     { what: "another error with a status", name: "Error", status: 418, answered: 500 },
   ].map(
     ({ what, name, status, answered }): Case => ({
       clauses: ["11.1"],
-      title: `${what} is answered with ${answered}`,
+      title: `${what} causes a ${answered}`,
       app: () => () => {
         throw Object.assign(new Error("secret detail"), { name, status });
       },
@@ -83,7 +83,7 @@ const throwCases: readonly Case[] = [
   ),
   {
     clauses: ["11.1"],
-    title: "new HttpError with a status that is none of an error throws a RangeError, which is a 500",
+    title: "new HttpError with a status that is not an error throws a RangeError, which causes a 500",
     app: () => () => {
       throw new HttpError(200, "secret detail");
     },
@@ -112,7 +112,7 @@ const throwCases: readonly Case[] = [
   ].map(
     ({ title, headers }): Case => ({
       clauses: ["11.3", "11.4"],
-      title: `a throw behind the head, with ${title}, cannot be taken for the end`,
+      title: `an exception after the head, with ${title}, does not look like a complete response`,
       app: () => async (_request, respond) => {
         await respond(200, headers as { [name: string]: string }).write("looks fine so far");
         throw new Error("half way");
@@ -126,7 +126,7 @@ const throwCases: readonly Case[] = [
   ),
   {
     clauses: ["11.3"],
-    title: "a throw inside content that ends with the connection cannot be taken for the end",
+    title: "an exception inside content that ends with the connection does not look like a complete response",
     wire: true,
     app: (stage) => async (_request, respond) => {
       await respond(200).write("looks fine so far");
@@ -143,7 +143,7 @@ const throwCases: readonly Case[] = [
   },
   {
     clauses: ["11.5"],
-    title: "a throw behind the answer is reported and leaves it alone",
+    title: "an exception after the response is reported and does not affect it",
     app: () => async (_request, respond) => {
       respond(200, null, "complete");
       throw new Error("afterwards");
@@ -158,7 +158,7 @@ const throwCases: readonly Case[] = [
   ...[undefined, null, "text", 0].map(
     (thrown): Case => ({
       clauses: ["11.6"],
-      title: `throwing ${JSON.stringify(thrown)} counts`,
+      title: `throwing ${JSON.stringify(thrown)} is handled as an error`,
       app: () => (request, respond) => {
         if (request.path === "/fine") respond(200, null, "fine");
         else throw thrown;
@@ -172,7 +172,7 @@ const throwCases: readonly Case[] = [
   ),
   {
     clauses: ["11.4"],
-    title: "a client that goes is no error of the app",
+    title: "a client that disconnects is not an error of the app",
     wire: true,
     app: (stage) => async (_request, respond) => {
       const writer = respond(200);
@@ -199,7 +199,7 @@ const throwCases: readonly Case[] = [
   },
   {
     clauses: ["11.4"],
-    title: "what Node makes of the signal's reason is no error of the app",
+    title: "Node's wrapper of the signal's reason is not an error of the app",
     wire: true,
     app: (stage) => async (request) => {
       stage.note("called");
@@ -225,7 +225,7 @@ const throwCases: readonly Case[] = [
 const signalCases: readonly Case[] = [
   {
     clauses: ["12.1"],
-    title: "the signal aborts when the client goes",
+    title: "the signal aborts when the client disconnects",
     wire: true,
     app: (stage) => async (request, respond) => {
       stage.note(request.signal.aborted);
@@ -244,7 +244,7 @@ const signalCases: readonly Case[] = [
   },
   {
     clauses: ["12.1"],
-    title: "a signal that is first looked at when the client has gone has aborted",
+    title: "a signal that is first read after the client disconnected has aborted",
     wire: true,
     app: (stage) => async (request, respond) => {
       stage.note("called");
@@ -262,7 +262,7 @@ const signalCases: readonly Case[] = [
   },
   {
     clauses: ["12.1"],
-    title: "a client that closes its own side gets its answer",
+    title: "a client that closes its sending side gets its response",
     wire: true,
     app: (stage) => async (request, respond) => {
       if (!request.signal.aborted) {
@@ -285,7 +285,7 @@ const signalCases: readonly Case[] = [
   },
   {
     clauses: ["12.2"],
-    title: "the signal does not abort behind the answer",
+    title: "the signal does not abort after the response",
     wire: true,
     app: (stage) => (request, respond) => {
       const { signal } = request;
@@ -307,7 +307,7 @@ const signalCases: readonly Case[] = [
 const timeCases: readonly Case[] = [
   {
     clauses: ["12.3", "6.1.3"],
-    title: "an answer that takes too long is 503, and what comes later goes nowhere",
+    title: "a response that takes too long becomes a 503, and a later one is discarded",
     options: { requestTimeout: 50 },
     app: (stage) => async (request, respond) => {
       await new Promise((resolve) => request.signal.addEventListener("abort", resolve, { once: true }));
@@ -328,7 +328,7 @@ const timeCases: readonly Case[] = [
   },
   {
     clauses: ["12.3"],
-    title: "an answer that has begun may take its time",
+    title: "a response that has begun does not time out",
     options: { requestTimeout: 50 },
     app: () => async (request, respond) => {
       const writer = respond(200);
@@ -344,7 +344,7 @@ const timeCases: readonly Case[] = [
   },
   {
     clauses: ["12.4"],
-    title: "a request may be given more time",
+    title: "a request can extend its timeout",
     options: { requestTimeout: 50 },
     app: () => async (request, respond) => {
       request.extend(request.path === "/endless" ? Number.POSITIVE_INFINITY : 10_000);
@@ -362,7 +362,7 @@ const timeCases: readonly Case[] = [
   },
   {
     clauses: ["12.4"],
-    title: "extend refuses what is no time, and does nothing where time has no bound",
+    title: "extend refuses an invalid time, and does nothing if there is no timeout",
     app: (stage) => (request, respond) => {
       for (const milliseconds of [0, -1, Number.NaN, "5s" as unknown as number]) {
         try {

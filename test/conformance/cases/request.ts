@@ -66,7 +66,7 @@ const BY_A_PROXY = [
 const lineCases: readonly Case[] = [
   sees(
     ["4.2.1", "4.2.2", "4.2.3"],
-    "target and method come as sent",
+    "target and method are unchanged",
     { method: "PATCH", target: "/a%2Fb/../c%20d?q=%41?x=/y" },
     (request) => {
       assert.equal(request.method, "PATCH");
@@ -75,7 +75,7 @@ const lineCases: readonly Case[] = [
       assert.equal(request.query, "q=%41?x=/y");
     },
   ),
-  sees(["4.2.3"], "an empty query is no query", { target: "/a?" }, (request) => {
+  sees(["4.2.3"], "an empty query is the same as none", { target: "/a?" }, (request) => {
     assert.deepEqual([request.path, request.query, request.target], ["/a", "", "/a?"]);
   }),
   sees(
@@ -132,12 +132,12 @@ const fieldCases: readonly Case[] = [
     assert.equal(request.headers["x-list"], "one, two");
     assert.equal(request.headers.cookie, "a=1; b=2");
   }),
-  sees(["4.3.4"], "fields that are no list keep their first value", { headers: REPEATED }, (request) => {
+  sees(["4.3.4"], "fields that are not lists keep their first value", { headers: REPEATED }, (request) => {
     assert.equal(request.headers["user-agent"], "first");
   }),
   {
     clauses: ["4.3.1"],
-    title: "values come without the white space around them",
+    title: "values have no surrounding white space",
     wire: true,
     app: noteRequest,
     async run(stage) {
@@ -198,7 +198,7 @@ const senderCases: readonly Case[] = [
   ),
   {
     clauses: ["4.4.5"],
-    title: "ids are of visible ASCII and differ",
+    title: "ids are visible ASCII and unique",
     app: noteRequest,
     async run(stage) {
       for (let count = 0; count < 3; count += 1) await stage.exchange();
@@ -212,7 +212,7 @@ const senderCases: readonly Case[] = [
 const workerCases: readonly Case[] = [
   {
     clauses: ["4.5.1", "3.3.2"],
-    title: "the worker is the one that startup was given, the state the very value it returned",
+    title: "the worker is the one passed to startup, and the state is the value it returned",
     app: (stage) => ({
       startup: (worker) => stage.note({ worker }),
       handle: (request, respond) => {
@@ -229,7 +229,7 @@ const workerCases: readonly Case[] = [
   },
   {
     clauses: ["4.5.1", "4.5.2", "13.3"],
-    title: "while the worker drains, requests say so and answers tell the client to close",
+    title: "while the worker drains, request.draining is true and responses close the connection",
     wire: true,
     app: (stage) => async (request, respond) => {
       stage.note(request.draining);

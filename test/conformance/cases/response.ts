@@ -42,7 +42,7 @@ const respondWith =
 const formCases: readonly Case[] = [
   {
     clauses: ["6.1.1", "6.1.2"],
-    title: "with a body respond returns undefined, without one a writer",
+    title: "respond returns undefined with a body, and a writer without",
     app: (stage) => (request, respond) => {
       if (request.path === "/whole") stage.note(respond(200, undefined, "whole"));
       else {
@@ -59,7 +59,7 @@ const formCases: readonly Case[] = [
   },
   {
     clauses: ["6.1.3"],
-    title: "respond needs no this",
+    title: "respond works without this",
     app: () => (_request, respond) => {
       const { call } = Function.prototype;
       call.call(respond, null, 200, null, "no this");
@@ -70,7 +70,7 @@ const formCases: readonly Case[] = [
   },
   {
     clauses: ["6.1.3", "8.1"],
-    title: "an answer to a client that has gone is thrown away, its stream released",
+    title: "a response to a disconnected client is discarded and its stream is closed",
     wire: true,
     app: (stage) => async (request, respond) => {
       const gone = new Promise<void>((resolve) => {
@@ -176,7 +176,7 @@ const fieldCases: readonly Case[] = [
   ...Object.entries(fieldsOfEachForm).map(
     ([form, headers]): Case => ({
       clauses: ["6.3.1"],
-      title: `headers may be: ${form}`,
+      title: `headers can be: ${form}`,
       app: respondWith(200, headers, "x"),
       async run(stage) {
         const { rawHeaders } = await stage.exchange();
@@ -204,7 +204,7 @@ const fieldCases: readonly Case[] = [
   },
   {
     clauses: ["6.3.3"],
-    title: "fields are sent in order and number, unjoined",
+    title: "fields keep their order and number, and are not joined",
     app: respondWith(200, RAW, "x"),
     async run(stage) {
       const { rawHeaders } = await stage.exchange();
@@ -222,7 +222,7 @@ const fieldCases: readonly Case[] = [
   },
   {
     clauses: ["6.3.4"],
-    title: "framing fields of the app are not sent",
+    title: "framing fields set by the app are not sent",
     notUnderLint: "lint refuses them",
     app: respondWith(
       200,
@@ -251,7 +251,7 @@ const fieldCases: readonly Case[] = [
   ].map(
     ({ how, connection, ...request }): Case => ({
       clauses: ["6.3.4"],
-      title: `Upgrade in an answer ${how} is an option of Connection`,
+      title: `Upgrade in a response ${how} adds the upgrade option to Connection`,
       app: () => (request, respond) => {
         const headers = { Upgrade: "websocket", ...(request.path === "/close" && { connection: "close" }) };
         if (request.path === "/writer") void respond(426, headers).end("upgrade");
@@ -266,7 +266,7 @@ const fieldCases: readonly Case[] = [
   ),
   {
     clauses: ["6.3.4", "13.3"],
-    title: "Upgrade in an answer does not change how long an HTTP/1.0 connection stays",
+    title: "Upgrade in a response does not change whether an HTTP/1.0 connection is kept",
     wire: true,
     app: respondWith(426, { upgrade: "websocket" }, "upgrade"),
     async run(stage) {
@@ -283,7 +283,7 @@ const fieldCases: readonly Case[] = [
   },
   {
     clauses: ["6.3.4"],
-    title: "an app may ask for the connection to be closed",
+    title: "an app can ask to close the connection",
     wire: true,
     app: respondWith(200, { connection: "close" }, "last"),
     async run(stage) {
@@ -358,7 +358,7 @@ const contentCases: readonly Case[] = [
   ...Object.entries(CONTENTS).map(
     ([kind, content]): Case => ({
       clauses: ["6.4.1"],
-      title: `content may be ${kind}`,
+      title: `content can be ${kind}`,
       app: () => (_request, respond) => respond(200, null, content()),
       async run(stage) {
         const answer = await stage.exchange();
@@ -369,7 +369,7 @@ const contentCases: readonly Case[] = [
   ),
   {
     clauses: ["6.4.1", "6.5.1"],
-    title: "content may be null",
+    title: "content can be null",
     app: respondWith(200, null, null),
     async run(stage) {
       const answer = await stage.exchange();
@@ -377,13 +377,13 @@ const contentCases: readonly Case[] = [
     },
   },
   ...BAD_CONTENTS.map((content) =>
-    refused(["6.4.1"], `content may not be ${typeof content} ${String(content)}`, (_request, respond) =>
+    refused(["6.4.1"], `content cannot be ${typeof content} ${String(content)}`, (_request, respond) =>
       respond(200, null, content as string),
     ),
   ),
   {
     clauses: ["6.4.2", "6.4.4"],
-    title: "a slow client slows the source, and one that goes releases it",
+    title: "a slow client pauses the source, and one that disconnects closes it",
     wire: true,
     app: (stage) => (_request, respond) => {
       const source = watched(stage, 65536);
@@ -410,7 +410,7 @@ const contentCases: readonly Case[] = [
   },
   {
     clauses: ["6.4.3"],
-    title: "a first piece that is neither string nor bytes is a 500",
+    title: "a first piece that is neither a string nor bytes causes a 500",
     app: () => (_request, respond) => respond(200, null, [42] as unknown as string[]),
     async run(stage) {
       const answer = await stage.exchange();
@@ -420,7 +420,7 @@ const contentCases: readonly Case[] = [
   },
   {
     clauses: ["6.4.3", "11.3"],
-    title: "a source that fails half way breaks the connection off",
+    title: "a source that fails halfway aborts the connection",
     app: () => (_request, respond) => {
       const source = async function* (): AsyncGenerator<string> {
         yield "first";
@@ -437,7 +437,7 @@ const contentCases: readonly Case[] = [
   },
   {
     clauses: ["6.4.3", "11.1"],
-    title: "a source that fails at once is a 500",
+    title: "a source that fails at once causes a 500",
     app: () => (_request, respond) => {
       const source = new Readable({
         read() {
@@ -454,7 +454,7 @@ const contentCases: readonly Case[] = [
   ...["iterable", "readable", "web"].map(
     (kind): Case => ({
       clauses: ["6.4.4", "6.7.1"],
-      title: `HEAD reads nothing of a source and releases it: ${kind}`,
+      title: `HEAD does not read a source and closes it: ${kind}`,
       app: (stage) => (_request, respond) => {
         if (kind === "iterable") respond(200, null, watched(stage, 1));
         if (kind === "readable") {
@@ -476,7 +476,7 @@ const contentCases: readonly Case[] = [
 const fileCases: readonly Case[] = [
   {
     clauses: ["6.4.1", "6.4.5", "6.5.1"],
-    title: "a file, whole and in part, by path and by handle, which is left open",
+    title: "a file is sent whole or in part, by path or by handle, which stays open",
     app: (stage) => async (request, respond) => {
       const path = await scratchFile("0123456789");
       if (request.path === "/whole") respond(200, null, { file: path });
@@ -505,7 +505,7 @@ const fileCases: readonly Case[] = [
   },
   {
     clauses: ["6.4.5"],
-    title: "a file larger than any buffer comes whole",
+    title: "a file larger than any buffer is sent completely",
     app: () => async (_request, respond) => {
       const path = await scratchFile("");
       await writeFile(path, Buffer.alloc(3_000_000, "0123456789"));
@@ -525,7 +525,7 @@ const fileCases: readonly Case[] = [
   ].map(
     (part): Case => ({
       clauses: ["6.4.5", "11.1"],
-      title: `${JSON.stringify(part)} of a file of 10 bytes is a 500`,
+      title: `${JSON.stringify(part)} of a file of 10 bytes causes a 500`,
       app: () => async (_request, respond) => {
         respond(200, null, { file: await scratchFile("0123456789"), ...part });
       },
@@ -540,7 +540,7 @@ const fileCases: readonly Case[] = [
 const lengthCases: readonly Case[] = [
   {
     clauses: ["6.5.1"],
-    title: "content of known length has its Content-Length, in bytes",
+    title: "content of known length has a Content-Length in bytes",
     app: respondWith(200, null, "gr\u00fc\u00dfe"),
     async run(stage) {
       assert.deepEqual(values((await stage.exchange()).rawHeaders, "content-length"), ["7"]);
@@ -548,7 +548,7 @@ const lengthCases: readonly Case[] = [
   },
   {
     clauses: ["6.5.2"],
-    title: "the app's own Content-Length is sent, once",
+    title: "the app's own Content-Length is sent once",
     app: () => (request, respond) => {
       if (request.path === "/whole") respond(200, { "Content-Length": "3" }, "abc");
       else respond(200, { "content-length": 4 }, ["ab", "cd"]);
@@ -568,13 +568,13 @@ const lengthCases: readonly Case[] = [
       (_r, respond) => respond(200, { "content-length": length }, "abc"),
     ),
   ),
-  refused(["6.5.2"], "two lengths are refused", (_request, respond) =>
+  refused(["6.5.2"], "two different lengths are refused", (_request, respond) =>
     respond(200, { "content-length": ["3", "4"] }, "abc"),
   ),
   ...["6", "2"].map(
     (length): Case => ({
       clauses: ["6.5.2", "11.3"],
-      title: `pieces of four bytes never look like ${length}`,
+      title: `pieces of four bytes never look complete with Content-Length ${length}`,
       app: () => (_request, respond) => {
         const source = async function* (): AsyncGenerator<string> {
           yield "ab";
@@ -598,7 +598,7 @@ const lengthCases: readonly Case[] = [
 const onceCases: readonly Case[] = [
   {
     clauses: ["6.6.1", "6.6.2"],
-    title: "a second answer throws, and the first stands",
+    title: "a second response throws, and the first is sent",
     app: (stage) => (request, respond) => {
       stage.note(respond.sent);
       respond(200, null, "first");
@@ -626,7 +626,7 @@ const onceCases: readonly Case[] = [
   },
   {
     clauses: ["6.6.2"],
-    title: "an answer is begun when a writer is taken",
+    title: "a response has begun when respond returns a writer",
     app: (stage) => (_request, respond) => {
       const writer = respond(200);
       stage.note(respond.sent);
@@ -639,7 +639,7 @@ const onceCases: readonly Case[] = [
   },
   {
     clauses: ["6.6.4"],
-    title: "finished resolves when the answer is complete",
+    title: "finished resolves when the response is complete",
     app: (stage) => async (_request, respond) => {
       const early = respond.finished().then(() => stage.note("early"));
       respond(200, null, generate());
@@ -655,7 +655,7 @@ const onceCases: readonly Case[] = [
   },
   {
     clauses: ["6.6.4"],
-    title: "finished rejects when the answer could not be completed, and may be ignored",
+    title: "finished rejects when the response fails, and the rejection can be ignored",
     app: (stage) => (_request, respond) => {
       void respond.finished();
       respond.finished().catch((error: Error) => stage.note(error.message));
@@ -681,7 +681,7 @@ const bareCases: readonly Case[] = [
   }).map(
     ([kind, body]): Case => ({
       clauses: ["6.7.1"],
-      title: `HEAD is answered with the fields of GET, without the content: ${kind}`,
+      title: `HEAD gets the fields of GET without the content: ${kind}`,
       app: respondWith(200, { "x-a": "b", "content-type": "text/plain" }, body),
       async run(stage) {
         const get = await stage.exchange();
@@ -695,7 +695,7 @@ const bareCases: readonly Case[] = [
   ),
   {
     clauses: ["6.7.1"],
-    title: "HEAD is answered with the length of a file",
+    title: "HEAD gets the length of a file",
     app: () => async (_request, respond) => respond(200, null, { file: await scratchFile("0123456789") }),
     async run(stage) {
       const head = await stage.exchange({ method: "HEAD" });
@@ -705,7 +705,7 @@ const bareCases: readonly Case[] = [
   ...[204, 205, 304].map(
     (status): Case => ({
       clauses: ["6.7.2"],
-      title: `${status} has no content, whatever the app gives`,
+      title: `${status} has no content, whatever the app passes`,
       app: () => async (request, respond) => {
         if (request.path === "/text") respond(status, null, "content");
         else if (request.path === "/null") respond(status, null, null);
@@ -732,7 +732,7 @@ const bareCases: readonly Case[] = [
   ),
   {
     clauses: ["6.7.2", "13.1"],
-    title: "behind an answer that has no content the connection is at the next answer",
+    title: "the next response follows directly after one without content",
     wire: true,
     app: () => (request, respond) => respond(Number(request.path.slice(1)), null, "content"),
     async run(stage) {

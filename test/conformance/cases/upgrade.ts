@@ -23,7 +23,7 @@ const echo: Handler = (_request, respond) => {
 export const upgradeCases: readonly Case[] = [
   {
     clauses: ["4.6.1", "3.2.2"],
-    title: "a request that asks to change protocols says so and goes to the app's upgrade",
+    title: "an upgrade request has upgrade set and goes to the app's upgrade handler",
     app: (stage) => ({
       handle: (request, respond) => {
         stage.note(["handle", request.upgrade]);
@@ -48,7 +48,7 @@ export const upgradeCases: readonly Case[] = [
   },
   {
     clauses: ["3.2.2", "9.5"],
-    title: "without upgrade such requests go to handle, which may answer as ever",
+    title: "without an upgrade handler such requests go to handle, which can respond as usual",
     app: () => (request, respond) => respond(200, null, String(request.upgrade)),
     async run(stage) {
       const answer = await stage.exchange({ headers: ASKS });
@@ -101,7 +101,7 @@ export const upgradeCases: readonly Case[] = [
   },
   {
     clauses: ["9.1", "9.6"],
-    title: "the connection is the app's, both ways",
+    title: "the app owns the connection in both directions",
     app: () => echo,
     async run(stage) {
       const answer = await stage.exchange({ headers: ASKS });
@@ -116,7 +116,7 @@ export const upgradeCases: readonly Case[] = [
   },
   {
     clauses: ["9.1"],
-    title: "the app's own Connection field is sent as it is",
+    title: "the app's own Connection field is sent unchanged",
     app: () => (_request, respond) => respond.upgrade({ connection: "upgrade", upgrade: "echo" }).end(),
     async run(stage) {
       const answer = await stage.exchange({ headers: ASKS });
@@ -126,7 +126,7 @@ export const upgradeCases: readonly Case[] = [
   },
   {
     clauses: ["9.1"],
-    title: "the fields of a 101 frame nothing, and upgrade is an option of Connection",
+    title: "a 101 has no framing fields, and Connection has the upgrade option",
     app: () => (_request, respond) => {
       const headers = { "content-length": "5", "transfer-encoding": "chunked", "keep-alive": "timeout=9" };
       respond.upgrade({ ...headers, connection: "keep-alive", upgrade: "echo", "x-a": "b" }).end();
@@ -140,7 +140,7 @@ export const upgradeCases: readonly Case[] = [
   },
   {
     clauses: ["9.2"],
-    title: "a library may write the handshake itself",
+    title: "a library can write the handshake itself",
     app: () => (_request, respond) => respond.upgrade().end(`${HANDSHAKE}hello`),
     async run(stage) {
       const answer = await stage.exchange({ headers: ASKS });
@@ -152,7 +152,7 @@ export const upgradeCases: readonly Case[] = [
   },
   {
     clauses: ["9.3", "6.6.3"],
-    title: "an upgrade that nobody asked for throws, and the request can still be answered",
+    title: "upgrading a request that did not ask for it throws, and the app can still respond",
     app: (stage) => (_request, respond) => {
       try {
         respond.upgrade({ upgrade: "echo" });
@@ -169,7 +169,7 @@ export const upgradeCases: readonly Case[] = [
   },
   {
     clauses: ["9.1", "6.3.2"],
-    title: "a 101 cannot be split",
+    title: "header injection into a 101 is refused",
     app: (stage) => (_request, respond) => {
       try {
         respond.upgrade({ upgrade: "echo\r\ninjected: b" });
@@ -185,7 +185,7 @@ export const upgradeCases: readonly Case[] = [
   },
   {
     clauses: ["9.4"],
-    title: "what came behind the head comes first",
+    title: "bytes received after the head are read first",
     wire: true,
     app: () => async (_request, respond) => {
       await new Promise((resolve) => setImmediate(resolve));
@@ -203,7 +203,7 @@ export const upgradeCases: readonly Case[] = [
   },
   {
     clauses: ["4.6.1", "4.2.2", "4.4.2", "9.2"],
-    title: "CONNECT asks for a tunnel",
+    title: "CONNECT is an upgrade request",
     app: (stage) => (request, respond) => {
       stage.note([request.upgrade, request.target, request.path, request.host]);
       if (request.headers["x-refuse"] !== undefined) respond(403, null, "no");

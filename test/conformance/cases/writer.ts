@@ -20,7 +20,7 @@ async function nameOf(promise: Promise<unknown>): Promise<string> {
 const writingCases: readonly Case[] = [
   {
     clauses: ["7.1"],
-    title: "nothing is sent before flush, and then the head",
+    title: "nothing is sent before flush, which sends the head",
     wire: true,
     app: (stage) => async (_request, respond) => {
       const writer = respond(200, { "x-a": "b" });
@@ -45,7 +45,7 @@ const writingCases: readonly Case[] = [
   },
   {
     clauses: ["7.2"],
-    title: "a piece is sent when it is written",
+    title: "a piece is sent as soon as it is written",
     wire: true,
     app: (stage) => async (_request, respond) => {
       const writer = respond(200);
@@ -67,7 +67,7 @@ const writingCases: readonly Case[] = [
   },
   {
     clauses: ["7.2"],
-    title: "write waits for a slow client, and fails when it has gone",
+    title: "write waits for a slow client, and fails when it disconnects",
     wire: true,
     app: (stage) => async (_request, respond) => {
       const writer = respond(200);
@@ -101,7 +101,7 @@ const writingCases: readonly Case[] = [
   },
   {
     clauses: ["7.3", "6.5.1"],
-    title: "an answer that is ended at once goes out whole",
+    title: "a response that is ended at once is sent whole",
     app: (stage) => async (_request, respond) => {
       const writer = respond(200);
       await writer.end("at once");
@@ -117,7 +117,7 @@ const writingCases: readonly Case[] = [
   },
   {
     clauses: ["7.4"],
-    title: "write and end behind the end reject, and the answer stands",
+    title: "write and end after the end reject, and the response is unaffected",
     app: (stage) => async (_request, respond) => {
       const writer = respond(200);
       await writer.write("first ");
@@ -150,7 +150,7 @@ const writingCases: readonly Case[] = [
   },
   {
     clauses: ["7.6", "11.3"],
-    title: "destroy behind the head breaks the connection off",
+    title: "destroy after the head aborts the connection",
     app: () => async (_request, respond) => {
       const writer = respond(200);
       await writer.write("first");
@@ -163,7 +163,7 @@ const writingCases: readonly Case[] = [
   },
   {
     clauses: ["7.6", "11.1"],
-    title: "destroy before the head is a 500",
+    title: "destroy before the head causes a 500",
     app: () => (_request, respond) => respond(200).destroy(new Error("given up")),
     async run(stage) {
       assert.equal((await stage.exchange()).status, 500);
@@ -172,7 +172,7 @@ const writingCases: readonly Case[] = [
   },
   {
     clauses: ["7.7"],
-    title: "rejections that nobody handles stay unheard",
+    title: "unhandled rejections of the writer are not reported",
     app: (stage) => (_request, respond) => {
       const unhandled = (reason: unknown): void => void stage.note(reason);
       process.on("unhandledRejection", unhandled);
@@ -209,7 +209,7 @@ const BAD_HINTS: readonly [number, HeadersInput][] = [
 const informationalCases: readonly Case[] = [
   {
     clauses: ["8.1"],
-    title: "informational answers come before the final one, as often as they are made",
+    title: "any number of informational responses can precede the final one",
     app: () => (_request, respond) => {
       respond.informational(102);
       respond.informational(103, { link: ["</a>; rel=preload", "</b>; rel=preload"] });
@@ -225,7 +225,7 @@ const informationalCases: readonly Case[] = [
   },
   {
     clauses: ["8.1"],
-    title: "an informational answer is sent at once",
+    title: "an informational response is sent at once",
     wire: true,
     app: (stage) => async (_request, respond) => {
       respond.informational(103, { link: "</a>" });
@@ -242,7 +242,7 @@ const informationalCases: readonly Case[] = [
   },
   {
     clauses: ["8.1"],
-    title: "an informational answer behind the final head throws",
+    title: "an informational response after the final head throws",
     app: (stage) => (_request, respond) => {
       respond(200, null, "final");
       try {
@@ -278,7 +278,7 @@ const informationalCases: readonly Case[] = [
   ),
   {
     clauses: ["8.2"],
-    title: "an informational answer says nothing of content and connection",
+    title: "an informational response has no framing and connection fields",
     notUnderLint: "lint refuses such fields",
     app: () => (_request, respond) => {
       respond.informational(103, {
@@ -302,7 +302,7 @@ const informationalCases: readonly Case[] = [
   },
   {
     clauses: ["8.3"],
-    title: "an HTTP/1.0 client gets no informational answer",
+    title: "an HTTP/1.0 client gets no informational response",
     app: () => (_request, respond) => {
       respond.informational(103, { link: "</a>" });
       respond(200, null, "final");
@@ -323,7 +323,7 @@ const trailing: Handler = async (request, respond) => {
 const trailerCases: readonly Case[] = [
   {
     clauses: ["10.2"],
-    title: "trailers are sent behind chunks",
+    title: "trailers are sent after chunks",
     app: () => trailing,
     async run(stage) {
       const answer = await stage.exchange();
@@ -334,7 +334,7 @@ const trailerCases: readonly Case[] = [
   },
   {
     clauses: ["10.2"],
-    title: "trailers are sent though nothing was written before",
+    title: "trailers are sent even if nothing was written before",
     app: () => (_request, respond) => void respond(200).end(null, { "x-sum": "0" }),
     async run(stage) {
       const answer = await stage.exchange();
@@ -343,7 +343,7 @@ const trailerCases: readonly Case[] = [
   },
   {
     clauses: ["10.2"],
-    title: "trailers are dropped where there are no chunks",
+    title: "trailers are dropped if the response is not chunked",
     app: () => trailing,
     async run(stage) {
       const sized = await stage.exchange({ target: "/sized" });

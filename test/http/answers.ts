@@ -1,4 +1,4 @@
-/** Reads answers off the wire as a strict client does: RFC 9112 sections 4 and 6.3. Texts are Latin-1. */
+/** Parses responses as a strict client does: RFC 9112 sections 4 and 6.3. Texts are Latin-1. */
 
 export interface WireAnswer {
   status: number;
@@ -51,8 +51,8 @@ function chunked(text: string, start: number): Framed | undefined {
 }
 
 /**
- * The complete final answers at the start of `text`, and what is left behind them. `headOnly` says which
- * answers have no content because of their request. Throws when there is something that is no answer.
+ * Returns the complete final responses at the start of `text`, and the rest. `headOnly` tells which responses have no
+ * content because of their request. Throws at bytes that are not a response.
  */
 export function readAnswers(
   text: string,

@@ -1,11 +1,11 @@
-/** Every case of the corpus has the same verdict, events and content, however its bytes are split. */
+/** Each case of the corpus has the same verdict, events and content for every split of its bytes. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type CorpusCase, readCorpus, readingOf } from "./corpus.ts";
 import { CORPUS_LIMITS, cut, drive, singly } from "./drive.ts";
 import { readByReference } from "./reference.ts";
 
-/** Up to this length every two-way split is tried, beyond it a thousand of them and all near the ends. */
+/** Up to this length every two-way split is tried; beyond it a thousand, and all near the ends. */
 const EVERY_SPLIT = 2048;
 
 function splits(length: number): number[] {
@@ -26,7 +26,7 @@ function chapters(cases: CorpusCase[]): Map<string, CorpusCase[]> {
 
 const corpus = readCorpus();
 
-test("the corpus is there", () => {
+test("the corpus has at least 200 cases, each with its clause and reason", () => {
   assert.ok(corpus.length >= 200, `${corpus.length} cases`);
   assert.deepEqual(
     corpus.filter((item) => !/^RFC \d+ section [0-9C.]+$/.test(item.clause) || !/^\S.*\.$/s.test(item.why)),

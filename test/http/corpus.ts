@@ -1,14 +1,14 @@
 /**
- * The corpus: requests as files, each beside what must come of it. `corpus/<chapter>/<case>.http` holds the
- * bytes of a connection, `<case>.json` the expectation; every string in it is Latin-1, one character an octet.
+ * The corpus: requests as files, each beside its expectation. `corpus/<chapter>/<case>.http` has the bytes of a connection,
+ * `<case>.json` the expectation. Every string in it is Latin-1, one character per octet.
  *
- *     clause     where the rule stands
- *     why        the rule, in a sentence
+ *     clause     the section of the RFC
+ *     why        the rule, in one sentence
  *     requests   the complete requests, in order
- *     partial    the request whose head was good, but whose content was refused or cut short
+ *     partial    the request with a valid head whose content was refused or cut short
  *     ending     "open": the connection waits for a request. "closed": the last request ends it, whatever
- *                follows. "upgrade": the last request asks to leave HTTP. "incomplete": the client went away
- *                in the middle. { "refused": status }: something is answered with this error.
+ *                follows. "upgrade": the last request asks for a protocol change. "incomplete": the client
+ *                disconnected within a request. { "refused": status }: the response to an invalid request.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -22,15 +22,15 @@ export interface ReadRequest {
   headers: [string, string][];
   body: string;
   trailers: [string, string][];
-  /** Left out in the files where it is false. */
+  /** Omitted in the files if false. */
   upgrade: boolean;
-  /** Left out in the files where it is false. */
+  /** Omitted in the files if false. */
   expectContinue: boolean;
 }
 
 export type Ending = "open" | "closed" | "upgrade" | "incomplete" | { refused: number };
 
-/** What was read from one connection. */
+/** The result of reading one connection. */
 export interface Reading {
   requests: ReadRequest[];
   partial?: ReadRequest;
@@ -73,7 +73,7 @@ function readCase(name: string): CorpusCase {
   };
 }
 
-/** Every case, sorted by name. Throws when a request has no expectation or an expectation no request. */
+/** All cases, sorted by name. Throws if a request has no expectation or the other way round. */
 export function readCorpus(): CorpusCase[] {
   const files = readdirSync(ROOT, { recursive: true, encoding: "utf8" });
   const requests = files.filter((file) => file.endsWith(".http")).map((file) => file.slice(0, -5));
@@ -85,7 +85,7 @@ export function readCorpus(): CorpusCase[] {
   return requests.sort().map(readCase);
 }
 
-/** What a reading says, without the name and the reasons: for comparing. */
+/** A reading without its name and reasons, for comparison. */
 export function readingOf({ requests, partial, ending }: Reading): Reading {
   return { requests, ...(partial === undefined ? {} : { partial }), ending };
 }

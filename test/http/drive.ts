@@ -1,6 +1,6 @@
 /**
- * Drives the parser as a connection does: piece after piece, message after message, nothing behind a request
- * that ends the connection, and one way to write down what happened.
+ * Drives the parser as a connection does: piece by piece, message by message, and not past a request that ends the
+ * connection. Records the result in the form of the corpus.
  */
 import assert from "node:assert/strict";
 import { HttpError } from "../../src/errors.ts";
@@ -9,7 +9,7 @@ import type { RequestHead } from "../../src/http/request-head.ts";
 import { RequestParser } from "../../src/http/request-parser.ts";
 import type { Ending, Reading, ReadRequest } from "./corpus.ts";
 
-/** gunicorn's defaults, which the corpus is written for. */
+/** gunicorn's defaults, which the corpus assumes. */
 export const CORPUS_LIMITS: RequestLimits = { requestLine: 4094, fields: 100, fieldSize: 8190 };
 
 const AFTERWARDS = Buffer.from("GET /afterwards HTTP/1.1\r\nHost: a.example\r\n\r\n");
@@ -22,7 +22,7 @@ function pairs(raw: readonly string[]): [string, string][] {
   return list;
 }
 
-/** One message while it arrives. */
+/** A message that is arriving. */
 class Message {
   readonly #head: RequestHead;
   #content = "";
@@ -31,7 +31,7 @@ class Message {
     this.#head = head;
   }
 
-  /** A piece of content is a view; its octets are taken now. */
+  /** Copies a piece of content, which is only a view. */
   add(chunk: Uint8Array): void {
     assert.ok(chunk.length > 0, "an empty piece of content");
     this.#content += Buffer.from(chunk).toString("latin1");
@@ -59,7 +59,7 @@ class Message {
     };
   }
 
-  /** `contentLength` must agree with what came. */
+  /** Checks that `contentLength` agrees with the content. */
   checkLength(): void {
     const declared = this.#head.contentLength;
     if (declared !== undefined)
@@ -73,7 +73,7 @@ class Connection {
   readonly #parser: RequestParser;
   #message: Message | undefined;
   #ending: Ending | undefined;
-  /** Heads and ends seen: where the parser may stop before the end of a piece. */
+  /** Number of heads and ends, at which the parser may stop within a piece. */
   #events = 0;
 
   constructor(limits: RequestLimits) {
@@ -108,7 +108,7 @@ class Connection {
     return this.#ending !== undefined;
   }
 
-  /** Parses a piece, then destroys it: what the parser keeps must be its own copy. */
+  /** Parses a piece, then overwrites it: the parser must keep a copy of its own. */
   receive(piece: Buffer): void {
     let at = 0;
     while (at < piece.length && !this.ended) {
@@ -129,7 +129,7 @@ class Connection {
     piece.fill(0x2a);
   }
 
-  /** The client has said all it had to say. */
+  /** The client closes its sending side. */
   end(): Reading {
     if (this.#ending === undefined) {
       this.#ending = this.#finish();
@@ -148,13 +148,13 @@ class Connection {
     }
   }
 
-  /** The number of bytes consumed, or nothing when the piece was refused. */
+  /** Returns the number of bytes consumed; undefined if the piece was refused. */
   #execute(piece: Buffer, at: number): number | undefined {
     try {
       return this.#parser.execute(piece, at, piece.length - at);
     } catch (error) {
       this.#ending = { refused: statusOf(error) };
-      // Whoever goes on by mistake must not get anywhere: the events would complain.
+      // Parsing after the refusal must have no effect: the events would fail.
       assert.throws(
         () => this.#parser.execute(Buffer.from(AFTERWARDS)),
         HttpError,
@@ -165,14 +165,14 @@ class Connection {
   }
 }
 
-/** Throws what is no refusal. */
+/** Rethrows an error that is not a refusal. */
 function statusOf(error: unknown): number {
   if (!(error instanceof HttpError)) throw error;
   assert.ok(error.status >= 400 && error.status <= 599 && error.message !== "", `status ${error.status}`);
   return error.status;
 }
 
-/** Reads the pieces of one connection to its end. */
+/** Parses the pieces of one connection to its end. */
 export function drive(pieces: Iterable<Uint8Array>, limits: RequestLimits = CORPUS_LIMITS): Reading {
   const connection = new Connection(limits);
   for (const piece of pieces) {
@@ -182,7 +182,7 @@ export function drive(pieces: Iterable<Uint8Array>, limits: RequestLimits = CORP
   return connection.end();
 }
 
-/** The bytes cut at the given places (ascending). */
+/** Splits the bytes at the given positions (ascending). */
 export function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   const edges = [0, ...places, bytes.length];
   return edges.slice(1).map((edge, index) => bytes.subarray(edges[index], edge));

@@ -1,7 +1,6 @@
 /**
- * The corpus against the real command: the echo example behind a Unix socket answers every request of every
- * case as the expectation says, refuses what is to be refused, and closes when it has to, whether the bytes
- * come at once or one by one.
+ * The corpus against the real command: the echo example on a Unix socket responds to each request of each case as expected,
+ * refuses invalid ones, and closes when it must, whether the bytes come at once or one by one.
  */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
@@ -17,7 +16,7 @@ const ROOT = join(import.meta.dirname, "..", "..");
 const PROBE = "GET /probe HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
 /** Connections open at the same time. */
 const PARALLEL = 32;
-/** The server keeps a refused client's unread bytes from turning into a reset for two seconds; far more than that. */
+/** Well above the two seconds for which the server lingers after a refusal. */
 const DEADLINE = 20_000;
 
 type Sender = (client: RawClient, bytes: Buffer) => Promise<void>;
@@ -28,7 +27,7 @@ const SENDERS: Record<string, Sender> = {
     for (const byte of bytes) {
       if (client.ended) return;
       client.send(Uint8Array.of(byte));
-      // The others have their turn, so that the server reads before the next byte is there.
+      // Give the server a turn to read before the next byte.
       await new Promise(setImmediate);
     }
   },
@@ -49,7 +48,7 @@ function answersIn(item: CorpusCase, received: string): { answers: WireAnswer[];
   return readAnswers(received, (index) => item.requests[index]?.method === "HEAD");
 }
 
-/** Everything, to the last byte, is an answer. */
+/** Checks that all bytes received are responses. */
 function allAnswersIn(item: CorpusCase, received: string): WireAnswer[] {
   const { answers, rest } = answersIn(item, received);
   assert.equal(rest, "", "something behind the last answer");
@@ -73,7 +72,7 @@ function checkEchoes(item: CorpusCase, answers: WireAnswer[]): void {
   }
 }
 
-/** RFC 9112 section 9.6: the last answer says that it is the last, and no other one does. */
+/** RFC 9112 section 9.6: only the last response has `Connection: close`. */
 function checkPersistence(answers: WireAnswer[]): void {
   assert.deepEqual(
     answers.map((answer) => answer.headers.get("connection") === "close"),
@@ -94,7 +93,7 @@ async function checkOpen(item: CorpusCase, client: RawClient): Promise<void> {
   assert.deepEqual(more, [], "answers to nothing");
 }
 
-/** `status` is that of the refusal, if there is one. */
+/** @param status of the refusal, if there is one */
 async function checkEnd(item: CorpusCase, client: RawClient, status?: number): Promise<void> {
   const answers = allAnswersIn(item, await client.rest(DEADLINE));
   checkEchoes(item, answers);
@@ -103,7 +102,7 @@ async function checkEnd(item: CorpusCase, client: RawClient, status?: number): P
   assert.deepEqual(others, status === undefined ? [] : [status], "what is answered behind the good requests");
 }
 
-/** The echo example stays with HTTP, so the request is answered like any other. What follows is nobody's promise. */
+/** The echo example ignores Upgrade and responds as usual. The bytes after the request are not checked. */
 async function checkUpgrade(item: CorpusCase, client: RawClient): Promise<void> {
   const answers = await firstAnswers(item, client);
   checkEchoes(item, answers);
@@ -143,7 +142,7 @@ async function checkCase(item: CorpusCase, socketPath: string, send: Sender): Pr
   }
 }
 
-/** Checks all cases, some at a time, and throws everything that went wrong. */
+/** Checks all cases, some at a time, and throws all failures together. */
 async function checkAll(socketPath: string, send: Sender): Promise<void> {
   const waiting = readCorpus();
   const errors: Error[] = [];
@@ -172,7 +171,7 @@ async function startEcho(context: TestContext): Promise<string> {
   return socketPath;
 }
 
-test("the echo example behind the command", async (context) => {
+test("the echo example run by the command responds to the corpus as expected", async (context) => {
   const socketPath = await startEcho(context);
   for (const [manner, send] of Object.entries(SENDERS)) {
     await context.test(manner, async () => checkAll(socketPath, send));

@@ -1,4 +1,4 @@
-/** Fields picked out of a section are those that cutting it up gives. */
+/** Picking fields from a section gives the same values as splitting it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { joinFields } from "../../src/gateway/fields.ts";
@@ -9,7 +9,7 @@ const SECTION =
   "Host: x\r\nUSER-agent:\t  curl/8 \t\r\nx-forwarded-for: 1\r\nX-Forwarded-For:2\r\nEmpty:\r\nX-Forwarded-Forx: 3\r\n" +
   "Referer: https://example.com/?a:b\r\nuser-agentx: y\r\nlatin: \xe0 \xa0\r\n\r\n";
 
-test("each field, several joined, whatever its case", () => {
+test("each field is found in any case, and repeated ones are joined", () => {
   const fields = joinFields(splitFields(SECTION));
   const names = [...Object.keys(fields), "none", "user", "x-forwarded-fo"];
   const picker = new FieldPicker(names);
@@ -23,7 +23,7 @@ test("each field, several joined, whatever its case", () => {
   assert.equal(picker.indexOf("other"), undefined);
 });
 
-test("a section that was cut short, or is empty", () => {
+test("a truncated or empty section", () => {
   assert.equal(findField("", "host"), undefined);
   assert.equal(findField("\r\n", "host"), undefined);
   assert.equal(findField("host: x\r\nuser-ag", "host"), "x");

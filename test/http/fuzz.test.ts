@@ -1,9 +1,9 @@
 /**
- * Damaged requests, bounded and seeded. The parser must never throw anything but a refusal, never stop on the
- * spot, give the same verdict for every split, and find exactly the requests that the reference reader finds.
+ * Damaged requests from a seeded generator. The parser must throw nothing but refusals, always make progress, give the same
+ * verdict for every split, and find exactly the requests that the reference reader finds.
  *
- *     TSGUN_FUZZ_SEED    another seed than the usual one; a failure prints what it needs to be seen again
- *     TSGUN_FUZZ_RUNS    how many damaged requests
+ *     TSGUN_FUZZ_SEED    another seed; a failure prints how to reproduce it
+ *     TSGUN_FUZZ_RUNS    number of damaged requests
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ import { readByReference } from "./reference.ts";
 const SEED = Number(process.env.TSGUN_FUZZ_SEED ?? 9112);
 const RUNS = Number(process.env.TSGUN_FUZZ_RUNS ?? 20000);
 
-/** Small ones are met more often by accident. */
+/** Small limits are reached more often by chance. */
 const LIMITS: readonly RequestLimits[] = [
   CORPUS_LIMITS,
   CORPUS_LIMITS,
@@ -29,7 +29,7 @@ const LIMITS: readonly RequestLimits[] = [
 const corpus = readCorpus();
 const texts = corpus.filter((item) => item.bytes.length > 0).map((item) => item.bytes.toString("latin1"));
 const short = texts.filter((text) => text.length <= 1024);
-/** Damage to what is good finds more than damage to what is refused anyway. */
+/** Damage to valid requests finds more than damage to those refused anyway. */
 const good = corpus
   .filter((item) => typeof item.ending === "string" && item.bytes.length > 0 && item.bytes.length <= 1024)
   .map((item) => item.bytes.toString("latin1"));
@@ -49,7 +49,7 @@ function refused(reading: Reading): boolean {
   return typeof reading.ending === "object";
 }
 
-/** The reference sees some flaws later, at the end of their line, so a cut may hide from it what the parser saw. */
+/** The reference notices some errors only at the end of the line, so truncation may hide them from it. */
 function checkAgainstReference(reading: Reading, reference: Reading): void {
   assert.deepEqual(reading.requests, reference.requests, "other requests than the reference finds");
   assert.deepEqual(reading.partial, reference.partial, "another broken request than the reference finds");
@@ -89,7 +89,7 @@ test(`${RUNS} damaged requests, seed ${SEED}`, { timeout: 600_000 }, (context) =
   }
   context.diagnostic(`seed ${SEED}: ${[...endings].map(([name, count]) => `${name} ${count}`).join(", ")}`);
   if (RUNS < 10000) return;
-  // Damage that always ends the same way would test one thing only.
+  // Damage that always had the same result would test only one thing.
   for (const ending of [
     "open",
     "closed",

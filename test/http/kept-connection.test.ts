@@ -1,4 +1,4 @@
-/** What a parser holds between two messages, while its connection is kept: nothing of the last one. */
+/** Between two messages on a kept connection the parser holds no memory of the last one. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
@@ -16,7 +16,7 @@ for (const [what, message] of [
   ["a head", `GET / HTTP/1.1\r\nHost: a\r\n${FIELDS}\r\n`],
   ["trailers", `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n${FIELDS}\r\n`],
 ] as const) {
-  test(`${what} of 400 KB is gone when the message is`, () => {
+  test(`${what} of 400 KB is released with its message`, () => {
     let ended = 0;
     const events = { onHead: () => {}, onBody: () => {}, onEnd: () => void ended++ };
     const bytes = Buffer.from(message);

@@ -1,9 +1,9 @@
 /**
- * Damages requests at random, but reproducibly: the same seed makes the same damage. The kinds of damage are
- * those that have split requests between real recipients: line ends, lengths, chunk sizes, repeats, folds.
+ * Damages requests at random, but reproducibly from a seed. The kinds of damage are those that have caused request smuggling
+ * between real recipients: line ends, lengths, chunk sizes, repeated fields, folds.
  */
 
-/** Pseudo-random numbers (mulberry32): small, fast, the same everywhere. */
+/** Pseudo-random numbers (mulberry32), the same on every platform. */
 export class Random {
   #state: number;
 
@@ -11,7 +11,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** A whole number from 0 to `bound` - 1. */
+  /** An integer from 0 to `bound` - 1. */
   below(bound: number): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -25,7 +25,7 @@ export class Random {
   }
 }
 
-/** Texts are Latin-1, one character an octet. `donor` is another request of the corpus. */
+/** Texts are Latin-1, one character per octet. `donor` is another request of the corpus. */
 type Mutation = (text: string, random: Random, donor: string) => string;
 
 function splice(text: string, at: number, removed: number, added: string): string {
@@ -36,7 +36,7 @@ function insert(choices: readonly string[]): Mutation {
   return (text, random) => splice(text, random.below(text.length + 1), 0, random.pick(choices));
 }
 
-/** Replaces one match of `pattern`, if there is any. */
+/** Replaces one match of `pattern`, if there is one. */
 function edit(pattern: RegExp, change: (match: string, random: Random) => string): Mutation {
   return (text, random) => {
     const matches = [...text.matchAll(pattern)];

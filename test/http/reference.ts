@@ -1,7 +1,7 @@
 /**
- * A second reader of requests, for tests: slow, simple, line by line over the whole text with the grammar of
- * the RFCs as regular expressions. It shares no line with the parser, so that the two can be held against
- * each other. It sees what is wrong at the end of a line, or of a head, where the parser may see it earlier.
+ * A reference reader of requests, for tests: slow and simple, line by line over the whole text, with the RFC's grammar as
+ * regular expressions. It shares no code with the parser, so that the two can be compared. It notices errors at the end of
+ * a line or head; the parser may notice them earlier.
  */
 import type { RequestLimits } from "../../src/http/head-limit.ts";
 import type { Reading, ReadRequest } from "./corpus.ts";
@@ -15,7 +15,7 @@ class Refused extends Error {
   }
 }
 
-/** The text ends where something else was due. */
+/** The text ends too early. */
 class Cut extends Error {}
 
 type Pair = [string, string];
@@ -49,7 +49,7 @@ function isIPv6(address: string): boolean {
   return halves.length === 2 ? size < 8 : size === 8;
 }
 
-/** uri-host [ ":" port ]; returns the host and the port, or nothing. */
+/** uri-host [ ":" port ]: returns the host and the port; undefined if invalid. */
 function authority(text: string): { host: string; port: string | undefined } | undefined {
   const match = AUTHORITY.exec(text);
   if (match === null) return undefined;
@@ -125,7 +125,7 @@ class Reference {
     }
   }
 
-  /** The line that ends in the next CRLF, and nothing else that some reader might take for a line end. */
+  /** Returns the line up to the next CRLF. It must not contain anything that another reader might take for a line end. */
   #line(limit: number, status: number): string {
     const end = this.#text.indexOf("\r\n", this.#at);
     const line = this.#text.slice(this.#at, end === -1 ? undefined : end);
@@ -138,7 +138,7 @@ class Reference {
     return line;
   }
 
-  /** What is wrong first decides: a control character within the bound comes before the bound. */
+  /** The first error counts: a control character within the limit comes before the limit. */
   #malformedBefore(line: string, limit: number): boolean {
     return /[\x00-\x08\x0a-\x1f\x7f]/.test(line.slice(0, limit));
   }
@@ -252,7 +252,7 @@ class Reference {
   }
 }
 
-/** Decides which requests are there, and how they end. */
+/** Returns the requests and how they end. */
 export function readByReference(bytes: Uint8Array, limits: RequestLimits): Reading {
   return new Reference(bytes, limits).read();
 }

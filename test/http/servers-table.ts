@@ -1,8 +1,8 @@
-/** What clients received, as text: `node --import @oxc-node/core/register test/http/servers-table.ts` prints all of it. */
+/** The responses that clients received, as text. Run with `node --import @oxc-node/core/register` it prints the table. */
 import { type CorpusCase, readCorpus } from "./corpus.ts";
 import { ask, each, KINDS, MANNERS, type Received, startServer } from "./servers.ts";
 
-/** The statuses of the answers, and whether the connection stays open. */
+/** The statuses of the responses, and whether the connection stays open. */
 export function outcome(received: Received | undefined): string {
   if (received === undefined) return "nothing";
   return [...received.statuses, received.closed ? "closed" : "open"].join(" ");
@@ -13,7 +13,7 @@ function endingOf({ ending, partial }: CorpusCase): string {
   return `${partial === undefined ? "refused" : "content refused"} ${ending.refused}`;
 }
 
-/** One line for each kind of case: how many there are, what their clients received, and how long the slowest waited. */
+/** One line per kind of case: their number, the responses, and the longest time that a client waited. */
 export function tableOf(corpus: readonly CorpusCase[], received: readonly Received[]): string {
   const groups = new Map<string, { cases: number; slowest: number; outcomes: Map<string, number> }>();
   for (const [at, item] of corpus.entries()) {

@@ -1,6 +1,6 @@
 /**
- * The corpus against running servers: no client is left without a word, whatever the app does with the content; and
- * docs/http.md lists where node's own server differs from the gateway engine, no more and no less.
+ * The corpus against running servers: each client gets a response in time, whatever the app does with the content, and
+ * docs/http.md lists exactly the differences between node's server and the engine.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -20,7 +20,7 @@ interface Difference {
 
 const NODE_MAJOR = Number(process.versions.node.split(".")[0]);
 
-/** The rows of the table that concern the node which runs this, the first of those that fit counts. */
+/** The rows of the table for the running version of Node; the first match counts. */
 function documentedDifferences(): Difference[] {
   const text = readFileSync(join(import.meta.dirname, "..", "..", "docs", "http.md"), "utf8");
   const rows = [
@@ -43,7 +43,7 @@ function fits(pattern: string, name: string): boolean {
 
 const DIFFERENCES = documentedDifferences();
 
-/** How many responses node's server gives to a case that it leaves open although the gateway engine refuses it. */
+/** Responses of node's server to a case that it leaves open although the engine refuses it. */
 function openAfter(item: CorpusCase): number | undefined {
   const node = DIFFERENCES.find(({ pattern }) => fits(pattern, item.name))?.node;
   return node?.endsWith("open") ? node.split(" ").length - 1 : undefined;
@@ -64,7 +64,7 @@ const received = new Map<string, readonly Received[]>();
 for (const kind of KINDS) {
   describe(`a ${kind} app`, () => {
     for (const manner of MANNERS) {
-      test(`that ${manner}: every client has its answer within two seconds`, async (t) => {
+      test(`that ${manner}: every client gets its response within two seconds`, async (t) => {
         const server = await startServer(kind, manner);
         t.after(() => server.close());
         const all = await each(corpus, (item) =>
@@ -83,14 +83,14 @@ for (const kind of KINDS) {
   });
 }
 
-/** A case whose content is broken behind a good head. */
+/** A case with a valid head and broken content. */
 function isBroken(item: CorpusCase): item is CorpusCase & { ending: "incomplete" | { refused: number } } {
   return item.partial !== undefined && (item.ending === "incomplete" || typeof item.ending === "object");
 }
 
 for (const kind of ["gateway", "fetch"] as const) {
   for (const manner of ["reads", "swallows", "never settles"] as const) {
-    test(`broken content has its own status where a ${kind} app ${manner}`, () => {
+    test(`broken content gets its own status from a ${kind} app that ${manner}`, () => {
       const all = received.get(`${kind} ${manner}`) ?? [];
       for (const [at, item] of corpus.entries()) {
         if (!isBroken(item)) continue;
@@ -103,7 +103,7 @@ for (const kind of ["gateway", "fetch"] as const) {
   }
 }
 
-test("docs/http.md has each difference between the servers, and only those", () => {
+test("docs/http.md lists exactly the differences between the servers", () => {
   const gateway = received.get("gateway reads") ?? [];
   const node = received.get("node reads") ?? [];
   const found = new Set<Difference>();

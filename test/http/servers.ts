@@ -1,7 +1,4 @@
-/**
- * The corpus against running servers, with apps that treat the content of a request in different ways: what a client
- * receives, and when.
- */
+/** Runs the corpus against servers whose apps treat the content in different ways, and records responses and times. */
 import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import { type AddressInfo, connect } from "node:net";
@@ -16,14 +13,14 @@ import { RawClient, statuses } from "../support/engine.ts";
 import type { CorpusCase } from "./corpus.ts";
 import { CORPUS_LIMITS } from "./drive.ts";
 
-/** What an app does with the content of its request. */
+/** How an app treats the content of its request. */
 export const MANNERS = ["reads", "ignores", "swallows", "never settles", "has answered"] as const;
 export type Manner = (typeof MANNERS)[number];
 
 export const KINDS = ["gateway", "fetch", "node"] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** Swallowed: the app goes on as if nothing had happened, and answers nothing. */
+/** For an app that ignores the error and neither responds nor settles. */
 const NEVER = new Promise<never>(() => {});
 
 const GATEWAY: Record<Manner, Handler> = {
@@ -121,12 +118,12 @@ const NODE: Record<Manner, RequestListener> = {
 
 export interface RunningServer {
   readonly port: number;
-  /** What was reported of requests, in order. */
+  /** Errors reported for requests, in order. */
   readonly reported: Error[];
   close(): void;
 }
 
-/** Starts a server in this process, with an app of that kind and manner. */
+/** Starts a server in this process with an app of this kind and manner. */
 export async function startServer(kind: Kind, manner: Manner): Promise<RunningServer> {
   const reported: Error[] = [];
   const onError: ErrorReporter = (error) => reported.push(error);
@@ -152,23 +149,23 @@ export async function startServer(kind: Kind, manner: Manner): Promise<RunningSe
 
 /** What a client received on one connection. */
 export interface Received {
-  /** Of the final answers, in order. */
+  /** Statuses of the final responses, in order. */
   readonly statuses: readonly number[];
   /** Whether the server closed the connection. */
   readonly closed: boolean;
-  /** How long it took until the last byte, or the end, in milliseconds. */
+  /** Milliseconds until the last byte or the end. */
   readonly after: number;
 }
 
-/** A client is never left without a word for longer than this, in milliseconds. */
+/** Maximum time until a response, in milliseconds. */
 export const PATIENCE = 2000;
-/** A server that sends nothing more for this long has sent everything, in milliseconds. */
+/** A server that sends nothing for this time has sent everything, in milliseconds. */
 const QUIET = 60;
-/** The same where the server is known to wait although the request is malformed: it might still refuse it. */
+/** The same for a malformed request that the server is known to leave open: it might still refuse it. */
 const WATCHFUL_QUIET = 300;
 
 /**
- * Sends the bytes of a case, and the client's end where it goes away in the middle.
+ * Sends the bytes of a case, and closes the sending side if the client disconnects within a request.
  * @param openAfter how many responses the server gives before it waits for more, if it is known to wait
  */
 export async function ask(port: number, item: CorpusCase, openAfter?: number): Promise<Received> {
@@ -197,7 +194,7 @@ export async function ask(port: number, item: CorpusCase, openAfter?: number): P
   return { statuses: final(), closed: client.ended, after };
 }
 
-/** Does `work` for each item, many at a time, and returns what came of it in order. */
+/** Runs `work` for each item, many at a time. Returns the results in order. */
 export async function each<Item, Result>(
   items: readonly Item[],
   work: (item: Item) => Promise<Result>,

@@ -1,11 +1,11 @@
-/** When a worker's gate lets connections in, on listening handles that only exist here. */
+/** When the accept limiter stops and restarts accepting, on fake listening handles. */
 import assert from "node:assert/strict";
 import type { Server } from "node:net";
 import { test } from "node:test";
 import { AcceptLimiter } from "../../src/server/accept-limiter.ts";
 import { DescriptorBudget } from "../../src/server/descriptor-budget.ts";
 
-/** A listening handle as libuv's: it can be stopped once it has been started to read. */
+/** A listening handle like libuv's: `readStop` has an effect only after `readStart`. */
 class Handle {
   accepting = true;
   #started = false;
@@ -32,7 +32,7 @@ function enter(limiter: AcceptLimiter, count: number): void {
   for (let entered = 0; entered < count; entered += 1) limiter.connectionOpened();
 }
 
-test("a full limiter is shut on every socket until somebody leaves, and says so once", () => {
+test("at its maximum it stops every socket until a connection closes, and reports that once", () => {
   let told = 0;
   const limiter = new AcceptLimiter({
     maxConnections: 2,
@@ -52,7 +52,7 @@ test("a full limiter is shut on every socket until somebody leaves, and says so 
   assert.deepEqual([limiter.full, one.accepting, two.accepting], [false, true, true]);
 });
 
-test("who has far more than the others rests behind each connection", (context) => {
+test("far above the average it pauses after each connection", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const limiter = new AcceptLimiter();
   const handle = guarded(limiter);
@@ -72,7 +72,7 @@ test("who has far more than the others rests behind each connection", (context) 
   assert.equal(handle.accepting, true, "it is alone now");
 });
 
-test("a rest that ends does not open a full limiter, nor does a place open one that rests", (context) => {
+test("the end of a pause does not restart a full limiter, nor does a closed connection restart a paused one", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const limiter = new AcceptLimiter({ maxConnections: 10 });
   const handle = guarded(limiter);
@@ -94,7 +94,7 @@ test("a rest that ends does not open a full limiter, nor does a place open one t
   assert.equal(handle.accepting, true);
 });
 
-/** DescriptorBudget of which as many are open as the test says. */
+/** A DescriptorBudget with the number of open descriptors that the test sets. */
 class CountedDescriptors extends DescriptorBudget {
   count = 0;
 
@@ -107,7 +107,7 @@ class CountedDescriptors extends DescriptorBudget {
   }
 }
 
-test("with only the reserve of descriptors left it is shut, until some are closed by whomever", (context) => {
+test("it stops when only the size of the descriptor reserve is left, until connections or the app close some", (context) => {
   context.mock.timers.enable({ apis: ["setInterval"] });
   const told: boolean[] = [];
   const descriptors = new CountedDescriptors(200);
@@ -138,13 +138,13 @@ test("with only the reserve of descriptors left it is shut, until some are close
   assert.deepEqual(told, [true, false, true, false]);
 });
 
-test("the reserve of descriptors", () => {
+test("the size of the descriptor reserve", () => {
   const usable = (limit: number): number => new DescriptorBudget(limit).usable;
   assert.deepEqual([64, 200, 1024, 65_536].map(usable), [48, 168, 896, 65_280]);
   assert.equal(usable(Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY);
 });
 
-test("a server that has been closed is left alone", () => {
+test("a closed server is ignored", () => {
   const limiter = new AcceptLimiter({ maxConnections: 1 });
   limiter.addServer({ _handle: null } as unknown as Server);
   limiter.connectionOpened();

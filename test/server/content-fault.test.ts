@@ -1,4 +1,4 @@
-/** Broken content is answered for an app that does not answer, however it reads and whatever is wrong with it. */
+/** Broken content gets a response even if the app sends none, for each way of reading and each fault. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -34,13 +34,13 @@ const FAULTS: Record<string, { bytes: string; status: number; ends?: boolean }> 
   "a MB of trailers": { bytes: `${chunked}0\r\n${"a: b\r\n".repeat(MB / 6)}\r\n`, status: 431 },
 };
 
-/** The head comes alone, so that the app has begun to read before anything is wrong. */
+/** The head is sent alone, so that the app has begun to read before the fault. */
 const HEAD_END = "\r\n\r\n";
 
 for (const [way, read] of Object.entries(WAYS)) {
-  describe(`${way}, and the error swallowed`, () => {
+  describe(`read with ${way}, the error ignored`, () => {
     for (const [what, { bytes, status, ends = false }] of Object.entries(FAULTS)) {
-      test(`${what} is answered with ${status} as soon as the handler settles`, async (t) => {
+      test(`${what} gets ${status} as soon as the handler settles`, async (t) => {
         let begun = (): void => {};
         const reading = new Promise<void>((resolve) => {
           begun = resolve;
@@ -76,7 +76,7 @@ for (const [way, read] of Object.entries(WAYS)) {
 
 const broken = `${chunked}1\r\nx\r\nzz\r\n`;
 
-test("an app's own answer to broken content is used, also when it takes a moment", async (t) => {
+test("the app's own response to broken content is used, even if it takes a moment", async (t) => {
   const handler: Handler = async (request, respond) => {
     await request.body.bytes().catch(() => pause(100));
     respond(422, {}, "say that again");
@@ -87,7 +87,7 @@ test("an app's own answer to broken content is used, also when it takes a moment
   assert.deepEqual(engine.errors, []);
 });
 
-test("an app that works with callbacks, and had settled before, may still answer", async (t) => {
+test("an app with callbacks whose handler settled earlier may still respond", async (t) => {
   const handler: Handler = (request, respond) => {
     request.body.bytes().catch(async () => {
       await pause(100);
@@ -108,7 +108,7 @@ test("an app that works with callbacks, and had settled before, may still answer
   }
 });
 
-test("an app that fails because of broken content is not blamed", async (t) => {
+test("an app that fails because of broken content is not reported as faulty", async (t) => {
   const handler: Handler = async (request) => {
     await request.body.bytes().catch(() => {});
     throw new TypeError("no content");
@@ -125,7 +125,7 @@ test("an app that fails because of broken content is not blamed", async (t) => {
   );
 });
 
-test("content that is too large for its reader is answered with 413, though the reader swallows that", async (t) => {
+test("content above a reader's limit gets 413, even if the app ignores the error", async (t) => {
   const handler: Handler = async (request) => {
     await request.body.bytes({ limit: 5 }).catch(() => {});
   };
@@ -137,7 +137,7 @@ test("content that is too large for its reader is answered with 413, though the 
   }
 });
 
-test("content that breaks while nobody reads is answered at once", async (t) => {
+test("content that breaks while it is not read gets a response at once", async (t) => {
   const engine = await startEngine(t, () => new Promise(() => {}));
   const client = await engine.connect();
   client.send(broken);

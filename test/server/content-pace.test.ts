@@ -1,4 +1,4 @@
-/** How long a client may take over the content of a request: as numbers, and on both servers. */
+/** How long a client may take to send the content of a request: the arithmetic, and on both servers. */
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { BodyError } from "../../src/errors.ts";
@@ -9,16 +9,16 @@ import { DEFAULT_TIMEOUTS, type ServerTimeouts } from "../../src/server/server-o
 import { type RawClient, startEngine } from "../support/engine.ts";
 import { startNodeEngine } from "../support/node-engine.ts";
 
-describe("the pace", () => {
+describe("ContentPace", () => {
   const limits = { body: 1000, bodyTotal: 5000, bodyMinRate: 100 };
 
-  test("a client that stands still has its time", () => {
+  test("a client that sends nothing has the whole time", () => {
     const pace = new ContentPace(limits);
     assert.equal(pace.resume(0), 1000);
     assert.equal(pace.resume(400), 1000);
   });
 
-  test("each byte buys time, and no more than there was", () => {
+  test("each byte buys time, up to the whole time", () => {
     const pace = new ContentPace(limits);
     pace.resume(0);
     pace.received(10, 500);
@@ -27,7 +27,7 @@ describe("the pace", () => {
     assert.equal(pace.resume(600), 1600);
   });
 
-  test("a trickle is too slow, however long it goes on", () => {
+  test("a client below the minimum rate times out", () => {
     const pace = new ContentPace(limits);
     let now = 0;
     while (now < pace.resume(now)) {
@@ -37,7 +37,7 @@ describe("the pace", () => {
     assert.equal(now, 1200, "90 ms lost with each byte, and seen at the next one");
   });
 
-  test("the least rate is enough", () => {
+  test("the minimum rate is enough", () => {
     const pace = new ContentPace({ ...limits, bodyTotal: Number.POSITIVE_INFINITY });
     for (let now = 0; now < 100_000; now += 900) {
       assert.ok(now < pace.resume(now), `at ${now}`);
@@ -45,14 +45,14 @@ describe("the pace", () => {
     }
   });
 
-  test("all of it has a limit, too", () => {
+  test("the whole content has a limit too", () => {
     const pace = new ContentPace(limits);
     pace.resume(0);
     for (let now = 500; now < 5000; now += 500) pace.received(1000, now);
     assert.equal(pace.resume(4500), 5000);
   });
 
-  test("time in which nobody waits does not count", () => {
+  test("paused time does not count", () => {
     const pace = new ContentPace(limits);
     pace.resume(0);
     pace.pause(300);
@@ -60,7 +60,7 @@ describe("the pace", () => {
     assert.equal(pace.resume(60_000), 60_000 + 710);
   });
 
-  test("without limits there is none", () => {
+  test("without limits there is no deadline", () => {
     const none = Number.POSITIVE_INFINITY;
     const pace = new ContentPace({ body: none, bodyTotal: none, bodyMinRate: 240 });
     pace.resume(0);
@@ -92,7 +92,7 @@ const SERVERS: Record<string, Start> = {
 const post = (path: string, length: number): string =>
   `POST ${path} HTTP/1.1\r\nHost: a.example\r\nContent-Length: ${length}\r\n\r\n`;
 
-/** Sends a byte at a time, for as long as the connection stands, and returns how many were sent. */
+/** Sends single bytes while the connection is open. Returns how many were sent. */
 async function trickle(client: RawClient, every: number, most: number): Promise<number> {
   for (let sent = 0; ; sent += 1) {
     if (client.ended || sent === most) return sent;
@@ -109,7 +109,7 @@ const read: Handler = async (request, respond) => {
 
 for (const [name, start] of Object.entries(SERVERS)) {
   describe(name, () => {
-    test("a trickle is answered with 408, and blamed on the client", async (t) => {
+    test("slow content gets 408, reported as the client's fault", async (t) => {
       const { connect, errors } = await start(t, read, { body: 400 });
       const client = await connect();
       client.send(post("/", 10_000));
@@ -121,7 +121,7 @@ for (const [name, start] of Object.entries(SERVERS)) {
       );
     });
 
-    test("a trickle is served where any rate will do, and within its total time", async (t) => {
+    test("slow content is served without a minimum rate, within the total time", async (t) => {
       const { connect } = await start(t, read, { body: 2000, bodyMinRate: 0 });
       const client = await connect();
       client.send(post("/", 10));
@@ -134,7 +134,7 @@ for (const [name, start] of Object.entries(SERVERS)) {
       assert.match(late.received, /^HTTP\/1\.1 408 /);
     });
 
-    test("a trickle behind the answer is cut", async (t) => {
+    test("slow content after the response ends the connection", async (t) => {
       const { connect } = await start(t, read, { body: 400 });
       const client = await connect();
       client.send(post("/ignored", 10_000));
@@ -143,7 +143,7 @@ for (const [name, start] of Object.entries(SERVERS)) {
       assert.doesNotMatch(client.received, /408/);
     });
 
-    test("an app that reads slowly does not make its client slow", async (t) => {
+    test("an app that reads slowly does not use up its client's time", async (t) => {
       const content = "x".repeat(1024 * 1024);
       const slow: Handler = async (request, respond) => {
         let size = 0;

@@ -1,4 +1,4 @@
-/** No deadline is early, however long the event loop was blocked: on the gateway engine and on node's own server. */
+/** No deadline passes early, however long the event loop was blocked: on both servers. */
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import type { Handler } from "../../src/gateway/types.ts";
@@ -38,7 +38,7 @@ const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a.example\r
 
 for (const [name, start] of Object.entries(SERVERS)) {
   describe(name, () => {
-    test("keeps a connection for its whole time behind a handler that blocked", async (t) => {
+    test("keeps an idle connection for its whole time after a handler that blocked", async (t) => {
       let answeredAt = 0;
       const handler: Handler = (_, respond) => {
         block(600);
@@ -54,7 +54,7 @@ for (const [name, start] of Object.entries(SERVERS)) {
       assert.ok(kept >= 300, `the connection was kept for ${kept} ms`);
     });
 
-    test("gives the requests behind one that blocks their whole time, and tells their age", async (t) => {
+    test("gives requests queued behind one that blocks their whole time, and reports their age", async (t) => {
       const ages: number[] = [];
       const handler: Handler = async (request, respond) => {
         if (request.path === "/block") block(900);
@@ -66,7 +66,7 @@ for (const [name, start] of Object.entries(SERVERS)) {
       };
       const { server, connect } = await start(t, handler, { request: 600 });
       const clients = await Promise.all([connect(), connect(), connect()]);
-      // The server is a while into its tick when it blocks.
+      // The server blocks some time into its tick.
       await pause(50);
       for (const [index, client] of clients.entries()) client.send(get(index === 0 ? "/block" : `/${index}`));
       for (const client of clients) {
@@ -80,7 +80,7 @@ for (const [name, start] of Object.entries(SERVERS)) {
       );
     });
 
-    test("does not count the time in which nobody could be heard", async (t) => {
+    test("does not count time in which nothing could be received", async (t) => {
       const handler: Handler = async (request, respond) => {
         if (request.path === "/block") block(900);
         respond(200, {}, `${request.path} ${await request.body.text()}`);

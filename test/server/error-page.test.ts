@@ -1,4 +1,4 @@
-/** The page of an error, and who gets to see it: with `--show-errors` the client, without it nobody but the log. */
+/** The error page: shown to the client with `--show-errors`, otherwise the error is only logged. */
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { startCommand } from "../support/command.ts";
 
 const TITLE = "500 Internal Server Error";
 
-test("is text, with the stack and the errors behind it", () => {
+test("renders text with the stack and the causes", () => {
   const error = new TypeError("no <such> thing", { cause: new Error("the disk is full") });
   const { type, content } = renderErrorPage(errorPageOf(TITLE, error), "*/*");
   assert.equal(type, "text/plain; charset=utf-8");
@@ -18,7 +18,7 @@ test("is text, with the stack and the errors behind it", () => {
   assert.match(content, /the disk is full/);
 });
 
-test("is HTML for a browser, in which nothing of the error is markup", () => {
+test("renders HTML for a browser, with the error escaped", () => {
   const error = new Error('<script>alert("1")</script>');
   const { type, content } = renderErrorPage(
     errorPageOf(TITLE, error),
@@ -36,7 +36,7 @@ const APPS = [
 ] as const;
 
 for (const [what, app] of APPS) {
-  test(`of ${what} is shown where errors are to be shown`, async (context) => {
+  test(`an error of ${what} is shown with --show-errors`, async (context) => {
     const command = startCommand(context, [app, "--show-errors", "-b", "127.0.0.1:0"]);
     await command.ready();
     const answer = await ask(await command.port(), "text/html");
@@ -46,7 +46,7 @@ for (const [what, app] of APPS) {
     assert.match(answer.text, /throws-in-(?:request|listener)\.[mc]js:\d+/);
   });
 
-  test(`of ${what} says nothing anywhere else`, async (context) => {
+  test(`an error of ${what} is hidden by default`, async (context) => {
     const command = startCommand(context, [app, "-b", "127.0.0.1:0"], { env: { NODE_ENV: "development" } });
     await command.ready();
     for (const accept of ["text/html", "*/*"]) {

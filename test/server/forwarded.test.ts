@@ -1,4 +1,4 @@
-/** Who is speaking, through the built command: over TCP and a Unix socket, with trusted peers and others. */
+/** Forwarded fields through the built command: over TCP and a Unix socket, from trusted and other peers. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
@@ -24,7 +24,7 @@ interface Seen {
   readonly traceparent?: string;
 }
 
-/** The answer to a GET with these fields. */
+/** The response to a GET with these fields. */
 async function fetchText(target: Target, path: string, headers: Record<string, string>): Promise<string> {
   const where = "path" in target ? { socketPath: target.path } : target;
   const signal = AbortSignal.timeout(20_000);
@@ -116,7 +116,7 @@ for (const { what, args, env, trusted } of [
     trusted: ["unix"],
   },
 ]) {
-  test(`trusting ${what}`, async (context) => {
+  test(`trusted peers set by ${what}`, async (context) => {
     const { tcp, unix } = await serve(context, args, WHO, env === undefined ? {} : { env });
     for (const [name, target] of Object.entries({ tcp, unix })) {
       const believed = trusted.includes(name);
@@ -127,12 +127,12 @@ for (const { what, args, env, trusted } of [
   });
 }
 
-test("trusting everybody takes the first of the list", async (context) => {
+test("with every proxy trusted, the first address of the list is the client", async (context) => {
   const { tcp } = await serve(context, ["--forwarded-allow-ips", "*"]);
   assert.equal((await see(tcp, TOLD)).remote.address, "6.6.6.6");
 });
 
-test("only the fields that are named are read", async (context) => {
+test("only the configured fields are read", async (context) => {
   const { unix } = await serve(context, ["--forwarded-headers", "X-Forwarded-For,forwarded"]);
   const { remote, scheme, host, rootPath, id } = await see(unix, {
     ...TOLD,
@@ -142,7 +142,7 @@ test("only the fields that are named are read", async (context) => {
   assert.notEqual(id, TOLD["x-request-id"]);
 });
 
-test("a wrong peer and a wrong field are told by name", async (context) => {
+test("an invalid peer and an invalid field are named in the error", async (context) => {
   for (const [args, message] of [
     [
       ["--forwarded-allow-ips", "localhost"],
@@ -160,7 +160,7 @@ test("a wrong peer and a wrong field are told by name", async (context) => {
   }
 });
 
-test("an app below a root path, which a trusted proxy may name otherwise", async (context) => {
+test("an app below a root path, which a trusted proxy may override", async (context) => {
   const { unix, tcp } = await serve(context, ["--root-path", "/app/", "--forwarded-allow-ips", "unix"]);
   const at = async (target: Target, path: string, headers = {}): Promise<string[]> => {
     const seen = await see(target, headers, path);
@@ -174,7 +174,7 @@ test("an app below a root path, which a trusted proxy may name otherwise", async
   assert.deepEqual(await at(tcp, "/x", { "x-forwarded-prefix": "/evil" }), ["/app", "/x"]);
 });
 
-test("a node listener cannot be told of a root path, and says so", async (context) => {
+test("a root path for a node listener is an error", async (context) => {
   const command = startCommand(context, [
     "pool/listener.cjs",
     "--root-path",
@@ -186,14 +186,14 @@ test("a node listener cannot be told of a root path, and says so", async (contex
   assert.match(command.stderr, /--root-path \/app is for gateway and fetch apps/);
 });
 
-test("the URL of a fetch app is the one that the client asked for", async (context) => {
+test("a fetch app sees the URL that the client requested", async (context) => {
   const { unix } = await serve(context, [], "proxies/who.ts:site");
   const host = { host: "real.example" };
   assert.equal(await fetchText(unix, "/x?y", host), "http://real.example/x?y");
   assert.equal(await fetchText(unix, "/x?y", { ...host, ...TOLD }), "https://shop.example:8443/app/x?y");
 });
 
-test("what is no id is not logged: nothing that a client sends makes or changes a line", async (context) => {
+test("an invalid request id is not logged: a client cannot forge log lines", async (context) => {
   const { unix, command } = await serve(context, [], "proxies/who.ts:failing");
   const forgeries = [
     "x [CRITICAL] forged",
@@ -209,7 +209,7 @@ test("what is no id is not logged: nothing that a client sends makes or changes 
   assert.deepEqual(command.lines(/forged/), []);
 });
 
-test("a client that is gone is not taken for a peer on a Unix socket", async (context) => {
+test("a client that has disconnected is not mistaken for a peer on a Unix socket", async (context) => {
   let arrived = false;
   let seen: Endpoint | undefined;
   const engine = await startEngine(
@@ -217,7 +217,7 @@ test("a client that is gone is not taken for a peer on a Unix socket", async (co
     (incoming, respond) => {
       arrived = true;
       incoming.signal.addEventListener("abort", () => {
-        // The next turn: by then the socket has been closed.
+        // By the next turn the socket is closed.
         setImmediate(() => {
           seen = incoming.remote;
           respond(200, null, null);
@@ -231,6 +231,6 @@ test("a client that is gone is not taken for a peer on a Unix socket", async (co
   socket.write("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n");
   await until("the request has arrived", () => arrived);
   socket.resetAndDestroy();
-  const remote = await until("the app has looked", () => seen);
+  const remote = await until("the app has read the address", () => seen);
   assert.deepEqual(remote, { family: "ipv4", address: "", port: 0 });
 });

@@ -1,4 +1,4 @@
-/** What a client sends on a connection that an app has taken over reaches the app, however late it reads. */
+/** Input on an upgraded connection reaches the app, however late it reads. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -10,7 +10,7 @@ import { startCommand, temporaryFolder, until } from "../support/command.ts";
 const SIZE = 4 * 1024 ** 2;
 const UPGRADE = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: bytes\r\n\r\n";
 
-describe("an app that ends its own side of a connection and reads late gets everything", {
+describe("an app that closes its sending side and reads late gets all input", {
   concurrency: true,
 }, () => {
   for (const app of ["faults/late-reader.mjs:app", "faults/late-reader.mjs:server"]) {

@@ -1,4 +1,4 @@
-/** Listening on inherited sockets in a real cluster worker: the one trick this rests on, on this version of Node. */
+/** Listening on inherited sockets in a real cluster worker, which relies on an internal of this version of Node. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import cluster from "node:cluster";
@@ -22,7 +22,7 @@ interface Listening {
   readonly path: string;
 }
 
-/** A worker that listens on a TCP and a Unix socket bound here. */
+/** Starts a worker that listens on a TCP and a Unix socket bound here. */
 async function listening(context: TestContext): Promise<Listening> {
   const path = join(temporaryFolder(context), "app.sock");
   const addresses = [{ kind: "tcp", host: "127.0.0.1", port: 0 } as const, { kind: "unix", path } as const];
@@ -52,14 +52,14 @@ async function greeting(target: Target): Promise<string> {
   return text;
 }
 
-test("a cluster worker accepts by itself, over TCP and Unix", async (context) => {
+test("a cluster worker accepts connections itself, over TCP and Unix", async (context) => {
   const { pid, port, path } = await listening(context);
   assert.equal(await greeting({ port, host: "127.0.0.1" }), `worker ${pid}`);
   assert.equal(await greeting({ path }), `worker ${pid}`);
   assert.equal(cluster.isPrimary, true);
 });
 
-test("the kernel is given the backlog", { skip: process.platform !== "linux" }, async (context) => {
+test("the backlog reaches the kernel", { skip: process.platform !== "linux" }, async (context) => {
   if (!hasComponent(context, "ss", "iproute2")) return;
   const { port, path } = await listening(context);
   const { stdout } = spawnSync("ss", ["-ltnxH"], { encoding: "utf8" });
@@ -67,12 +67,12 @@ test("the kernel is given the backlog", { skip: process.platform !== "linux" }, 
     .split("\n")
     .filter((row) => row.includes(`127.0.0.1:${port} `) || row.includes(`${path} `));
   assert.equal(rows.length, 2, stdout);
-  // State, then what waits, then how many may wait.
+  // State, waiting connections, backlog.
   for (const row of rows) assert.match(row, new RegExp(`LISTEN\\s+0\\s+${BACKLOG}\\s`));
 });
 
 for (const app of ["apps/javascript/app.js", "apps/frameworks/http.js:listener"]) {
-  test(`the kernel asks after clients that are silent, of ${app}`, {
+  test(`the kernel probes silent clients of ${app}`, {
     skip: process.platform !== "linux",
   }, async (context) => {
     if (!hasComponent(context, "ss", "iproute2")) return;
@@ -82,7 +82,7 @@ for (const app of ["apps/javascript/app.js", "apps/frameworks/http.js:listener"]
     const socket = connect(port, "127.0.0.1");
     context.after(() => socket.destroy());
     await once(socket, "connect");
-    await until("the server's end has the clock of a probe", () => {
+    await until("the server's end has a keep-alive timer", () => {
       const { stdout } = spawnSync("ss", ["-tnoH", "state", "established", `sport = :${port}`], {
         encoding: "utf8",
       });
@@ -91,7 +91,7 @@ for (const app of ["apps/javascript/app.js", "apps/frameworks/http.js:listener"]
   });
 }
 
-test("a descriptor that is no socket is refused in words, and the role of the process is as before", async (context) => {
+test("a descriptor that is not a socket is a clear error, and cluster.isPrimary is restored", async (context) => {
   const fd = openSync(import.meta.filename, "r");
   context.after(() => closeSync(fd));
   await assert.rejects(listenOn(createServer(), fd), (error) => {

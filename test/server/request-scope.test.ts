@@ -1,4 +1,4 @@
-/** What a request enters in an `AsyncLocalStorage` is there for all that it starts, and for no other request. */
+/** A store that a request enters in an `AsyncLocalStorage` is visible to all it starts, and to no other request. */
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ import { startNodeEngine } from "../support/node-engine.ts";
 import { checkRequestScopes, SCOPE_APPS } from "../support/request-scopes.ts";
 
 for (const app of SCOPE_APPS) {
-  test(`requests of one connection to ${app}`, async (t) => {
+  test(`requests on one connection to ${app} have separate stores`, async (t) => {
     const command = startCommand(t, [`scopes/${app}`, "-w", "1", "-b", "127.0.0.1:0"]);
     await command.ready();
     const port = await command.port();
@@ -28,7 +28,7 @@ for (const app of SCOPE_APPS) {
     await client.until((text) => text.includes("stream gone"));
     socket.destroy();
     const noted: string[] = [];
-    await until("the client is known to have gone", async () => {
+    await until("the disconnect is noticed", async () => {
       const { text } = await ask({ port }, "/noted");
       noted.push(...text.split("\n").filter((line) => line !== ""));
       return noted.length >= 3;
@@ -39,8 +39,8 @@ for (const app of SCOPE_APPS) {
 
 const GET = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
-test("a context that an instrumentation puts around node's server is the listener's", async (t) => {
-  // As OpenTelemetry does: the server's events are emitted within a context.
+test("a store that an instrumentation enters around node's server is visible to the listener", async (t) => {
+  // Like OpenTelemetry, which emits the server's events within a context.
   const context = new AsyncLocalStorage<string>();
   const { emit } = Server.prototype;
   Server.prototype.emit = function (this: Server, ...given: unknown[]) {
@@ -61,7 +61,7 @@ test("a context that an instrumentation puts around node's server is the listene
   assert.deepEqual(text.match(/\[[^\]]*\]/g), ["[/a]", "[/b]"]);
 });
 
-test("the context of whoever calls an app is the app's", async () => {
+test("a store of the caller of an app is visible to the app", async () => {
   const context = new AsyncLocalStorage<string>();
   const answer = await context.run("caller", () =>
     inject((_request, respond) => respond(200, null, context.getStore() ?? "none")),
@@ -69,7 +69,7 @@ test("the context of whoever calls an app is the app's", async () => {
   assert.equal(answer.text(), "caller");
 });
 
-test("each request of a node server has the context that it came in, though it waits for one ahead", async (t) => {
+test("each request of a node server has the store in which it arrived, even if it waits for an earlier one", async (t) => {
   const context = new AsyncLocalStorage<string>();
   const listener = toNodeListener(async (_request, respond) => {
     const found = `[${context.getStore()}]`;
@@ -94,7 +94,7 @@ test("each request of a node server has the context that it came in, though it w
   socket.destroy();
 });
 
-test("what an app hears of a connection that it has taken over, it hears where it took it", async (t) => {
+test("events of an upgraded connection run in the scope in which the app took it over", async (t) => {
   const context = new AsyncLocalStorage<string>();
   const engine = await startEngine(t, (_request, respond) => {
     const connection = context.run("taken", () => respond.upgrade({ upgrade: "echo" }));

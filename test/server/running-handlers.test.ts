@@ -1,4 +1,4 @@
-/** Handlers that work on behind their answer, and those whose answer nobody waits for, while a worker drains. */
+/** Handlers that still run after their response, and abandoned ones, while a worker drains. */
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
@@ -14,7 +14,7 @@ interface Stage {
   client(): Promise<RawClient>;
 }
 
-/** An app that answers, if it is asked to, and then waits for `work`. */
+/** An app that responds unless told otherwise, and then waits for `work`. */
 type Start = (context: TestContext, work: () => Promise<void>, request?: number) => Promise<Stage>;
 
 const gateway: Start = async (context, work, request = DEFAULT_TIMEOUTS.request) => {
@@ -40,7 +40,7 @@ const node: Start = async (context, work, request = DEFAULT_TIMEOUTS.request) =>
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
 const never = (): Promise<never> => new Promise(() => {});
 
-/** Whether it has drained, as of now. */
+/** Whether the server has drained so far. */
 function draining(server: WorkerServer): { readonly over: boolean; readonly end: Promise<void> } {
   const state = { over: false, end: server.drain(0) };
   void state.end.then(() => {
@@ -54,7 +54,7 @@ for (const [name, start] of [
   ["node's server", node],
 ] as const) {
   describe(name, () => {
-    test("waits for what a handler does behind its answer, and is destroyed without it", async (context) => {
+    test("draining waits for a handler that runs after its response; destroying does not", async (context) => {
       for (const how of ["done", "destroyed"]) {
         let done: () => void = () => {};
         const work = new Promise<void>((resolve) => {
@@ -64,7 +64,7 @@ for (const [name, start] of [
         const raw = await client();
         raw.send(get("/"));
         assert.match(await raw.rest(), /answered/);
-        await until("the connection is gone", () => server.connections === 0);
+        await until("the connection is closed", () => server.connections === 0);
         const drain = draining(server);
         for (let turns = 0; turns < 20; turns++) await turn();
         assert.equal(drain.over, false, how);
@@ -74,21 +74,21 @@ for (const [name, start] of [
       }
     });
 
-    test("does not wait for long for a handler whose client has gone, or whose time was over", async (context) => {
+    test("draining does not wait long for a handler whose client is gone or whose request timed out", async (context) => {
       const { server, client } = await start(context, never, 100);
       const late = await client();
       late.send(get("/never"));
       assert.match(await late.rest(), / 503 /);
       const gone = await client();
       gone.send(get("/never"));
-      await until("it is in flight", () => server.inFlight().length > 0);
+      await until("the request is in flight", () => server.inFlight().length > 0);
       gone.socket.resetAndDestroy();
       await draining(server).end;
     });
   });
 }
 
-test("the handler of an upgrade is not waited for once its connection is closed", async (context) => {
+test("draining does not wait for the handler of an upgrade whose connection is closed", async (context) => {
   const engine = await startEngine(context, {
     handle: (_request, respond) => {
       respond(200);

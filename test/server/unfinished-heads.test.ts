@@ -1,4 +1,4 @@
-/** What heads that are still arriving hold together is bounded, and honest clients do not pay for it. */
+/** The memory of incomplete heads is limited, and ordinary clients are not refused for it. */
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { MAX_HEADS_BYTES, UnfinishedHeads } from "../../src/server/unfinished-heads.ts";
@@ -7,25 +7,25 @@ import type { RawClient } from "../support/engine.ts";
 import { startEngine } from "../support/engine.ts";
 import { startNodeEngine } from "../support/node-engine.ts";
 
-describe("the bound", () => {
+describe("UnfinishedHeads", () => {
   function heads(most: number): { heads: UnfinishedHeads<string>; refused: string[] } {
     const refused: string[] = [];
     const refuse = (name: string): void => void refused.push(name);
     return { heads: new UnfinishedHeads<string>(refuse, most), refused };
   }
 
-  test("refuses the oldest of the large ones, until the others fit", () => {
+  test("refuses the oldest of the large heads until the rest fit", () => {
     const { heads: unfinished, refused } = heads(100);
     unfinished.hold("small and old", 5);
     for (const name of ["a", "b", "c"]) unfinished.hold(name, 30);
     assert.deepEqual(refused, []);
     unfinished.hold("d", 50);
-    // 145 bytes by five, and 115 by four: the share of each is 29, and no more.
+    // 145 bytes in five heads, then 115 in four: the average is 29, and less after that.
     assert.deepEqual(refused, ["a", "b"]);
     assert.equal(unfinished.heldBytes, 85);
   });
 
-  test("counts what a head has grown to once, and nothing of one that is gone", () => {
+  test("counts a growing head once, and a released one not at all", () => {
     const { heads: unfinished, refused } = heads(100);
     for (let size = 10; size <= 90; size += 10) unfinished.hold("growing", size);
     assert.equal(unfinished.heldBytes, 90);
@@ -35,7 +35,7 @@ describe("the bound", () => {
     assert.deepEqual(refused, []);
   });
 
-  test("refuses one that is too large by itself", () => {
+  test("refuses a single head that is too large", () => {
     const { heads: unfinished, refused } = heads(100);
     unfinished.hold("huge", 101);
     assert.deepEqual(refused, ["huge"]);
@@ -60,11 +60,11 @@ const SERVERS: Record<string, Start> = {
   },
 };
 
-/** As much as the limits allow, without its end. */
+/** A head as large as its limits allow, without its end. */
 const LARGE = `GET / HTTP/1.1\r\nHost: a.example\r\n${"X: ".concat("a".repeat(8100), "\r\n").repeat(97)}`;
 
 for (const [name, start] of Object.entries(SERVERS)) {
-  test(`${name} refuses large heads that are never whole, and serves a client whose head is slow`, async (t) => {
+  test(`${name} refuses large heads that never end, and serves a client with a slow head`, async (t) => {
     let told = 0;
     const { connect } = await start(t, () => {
       told += 1;

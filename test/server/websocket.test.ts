@@ -9,7 +9,7 @@ import type { App, GatewayRequest, Respond } from "../../src/gateway/types.ts";
 import { until } from "../support/command.ts";
 import { type Engine, startEngine } from "../support/engine.ts";
 
-/** As docs/gateway.md section 16 shows it. */
+/** As in docs/gateway.md section 16. */
 function take(
   sockets: WebSocketServer,
   request: GatewayRequest,
@@ -49,7 +49,7 @@ async function ask(socket: WebSocket, message: string | Buffer): Promise<Buffer>
   return (await answer)[0] as Buffer;
 }
 
-describe("a WebSocket", () => {
+describe("WebSocket", () => {
   for (const compressed of [false, true]) {
     test(`carries messages of every size both ways${compressed ? ", compressed" : ""}`, async (t) => {
       const engine = await start(t, echoing, { perMessageDeflate: compressed });
@@ -64,11 +64,11 @@ describe("a WebSocket", () => {
       socket.close(1000, "done");
       const [code, reason] = (await once(socket, "close")) as [number, Buffer];
       assert.deepEqual([code, String(reason)], [1000, "done"]);
-      await until("the connection is gone", () => engine.server.connections === 0);
+      await until("the connection is closed", () => engine.server.connections === 0);
     });
   }
 
-  test("carries fragments, with a ping between them", async (t) => {
+  test("carries fragments with a ping between them", async (t) => {
     const engine = await start(t);
     const socket = await open(engine);
     const pong = once(socket, "pong");
@@ -82,7 +82,7 @@ describe("a WebSocket", () => {
     socket.terminate();
   });
 
-  test("is told first by the server, closed by the server, and ends", async (t) => {
+  test("gets a first message from the server, is closed by the server, and ends", async (t) => {
     const engine = await start(t, (socket) => {
       socket.send("welcome");
       socket.close(4000, "go away");
@@ -92,10 +92,10 @@ describe("a WebSocket", () => {
     const closed = once(socket, "close");
     assert.equal(String((await message)[0]), "welcome");
     assert.equal((await closed)[0], 4000);
-    await until("the connection is gone", () => engine.server.connections === 0);
+    await until("the connection is closed", () => engine.server.connections === 0);
   });
 
-  test("that breaks without a word is told to the app, and leaves nothing behind", async (t) => {
+  test("a broken connection is reported to the app and leaves nothing behind", async (t) => {
     const codes: number[] = [];
     const engine = await start(t, (socket) => {
       echoing(socket);
@@ -108,28 +108,28 @@ describe("a WebSocket", () => {
     raw(ended).destroy();
     await until("both are closed", () => codes.length === 2);
     assert.deepEqual(codes, [1006, 1006]);
-    await until("the connections are gone", () => engine.server.connections === 0);
-    // The worker goes on.
+    await until("the connections are closed", () => engine.server.connections === 0);
+    // The worker continues.
     const socket = await open(engine);
     assert.equal(String(await ask(socket, "hello")), "hello");
     socket.terminate();
   });
 
-  test("that breaks the protocol is closed, and the worker goes on", async (t) => {
+  test("a protocol error closes it, and the worker continues", async (t) => {
     const errors: string[] = [];
     const engine = await start(t, (socket) => {
       socket.on("error", (error) => errors.push(error.message));
     });
     const socket = await open(engine);
-    // Not masked, as a client's frames have to be.
+    // Not masked, although a client's frames must be.
     (socket as unknown as { _socket: Socket })._socket.write(Buffer.from([0x81, 0x01, 0x41]));
     const [code] = (await once(socket, "close")) as [number];
     assert.equal(code, 1002);
     assert.equal(errors.length, 1);
-    await until("the connection is gone", () => engine.server.connections === 0);
+    await until("the connection is closed", () => engine.server.connections === 0);
   });
 
-  test("may send its first frames with the handshake, in pieces of any size", async (t) => {
+  test("first frames may come with the handshake, in pieces of any size", async (t) => {
     const engine = await start(t);
     const frame = Buffer.from([
       0x81,
@@ -156,7 +156,7 @@ describe("a WebSocket", () => {
     }
   });
 
-  test("comes behind an ordinary request on the same connection", async (t) => {
+  test("may follow an ordinary request on the same connection", async (t) => {
     const engine = await start(t);
     const client = await engine.connect();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -169,15 +169,15 @@ describe("a WebSocket", () => {
     client.socket.destroy();
   });
 
-  test("that is refused gets the library's own answer, and the connection ends", async (t) => {
+  test("a refused handshake gets the library's own response, and the connection ends", async (t) => {
     const engine = await start(t);
     const client = await engine.connect();
     client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     assert.match(await client.rest(), /^HTTP\/1\.1 400 /);
-    await until("the connection is gone", () => engine.server.connections === 0);
+    await until("the connection is closed", () => engine.server.connections === 0);
   });
 
-  test("of a slow client holds the app back, and is ended by it", async (t) => {
+  test("a slow client holds the app back, which ends it", async (t) => {
     let server: WebSocket | undefined;
     const engine = await start(t, (socket) => {
       server = socket;
@@ -193,11 +193,11 @@ describe("a WebSocket", () => {
     const waiting = server?.bufferedAmount ?? 0;
     assert.ok(waiting > 0 && waiting < 1_000_000, `${waiting} bytes wait`);
     server?.terminate();
-    await until("the connection is gone", () => engine.server.connections === 0);
+    await until("the connection is closed", () => engine.server.connections === 0);
     socket.terminate();
   });
 
-  test("is left to the app while the worker drains", async (t) => {
+  test("stays open while the worker drains, until the app ends it", async (t) => {
     const engine = await start(t);
     const socket = await open(engine);
     const drained = engine.server.drain(20);

@@ -1,4 +1,4 @@
-/** `--worker-connections` through the built command: who is full accepts no more, and nobody is refused. */
+/** `--worker-connections` through the built command: a full worker accepts no more, and no client is refused. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type NetConnectOpts } from "node:net";
@@ -16,7 +16,7 @@ const KINDS = [
 ];
 
 interface Serving {
-  /** A client that has connected, be it accepted or not, and sends `text`. */
+  /** Connects a client, accepted or not, and sends `text`. */
   client(text: string): Promise<RawClient>;
   line(pattern: RegExp): Promise<string>;
   reload(): Promise<void>;
@@ -53,7 +53,7 @@ async function ticking(client: RawClient): Promise<RawClient> {
   return client;
 }
 
-/** Lets the server have so many turns that it would have answered what it has accepted. */
+/** Waits long enough for the server to respond to every accepted request. */
 async function meanwhile(client: RawClient): Promise<void> {
   const before = ticks(client);
   await client.until(() => ticks(client) > before + 10, "ten ticks more");
@@ -64,7 +64,7 @@ for (const kind of KINDS) {
     describe(`${kind.interface}, ${unix ? "Unix" : "TCP"}`, { concurrency: true }, () => {
       const words = [`${kind.app}:handler`, "--interface", kind.interface];
 
-      test("who is full accepts no more until a connection closes, and lets go whom it answers", async (context) => {
+      test("a full worker accepts no more until a connection closes, and closes each after its response", async (context) => {
         const { client, line } = await serve(context, [...words, "--worker-connections", "3"], unix);
         const kept = await client(GET);
         await kept.until((text) => text.endsWith("hello") || text.includes("hello\r\n"));
@@ -88,7 +88,7 @@ for (const kind of KINDS) {
         });
       });
 
-      test("the others accept meanwhile, and a burst loses nobody", async (context) => {
+      test("the other workers accept meanwhile, and a burst loses no client", async (context) => {
         const limit = ["-w", "2", "--worker-connections", "2"];
         const { client } = await serve(context, [...words, ...limit], unix);
         const holders = await Promise.all(Array.from({ length: 4 }, () => client(HOLD)));
@@ -100,13 +100,13 @@ for (const kind of KINDS) {
         await meanwhile(holders[0] as RawClient);
         assert.ok(burst.every(({ received }) => received === ""));
         holders[0]?.socket.destroy();
-        await until("all are answered", () => burst.every(({ received }) => received.includes("hello")));
+        await until("all have a response", () => burst.every(({ received }) => received.includes("hello")));
       });
     });
   }
 }
 
-test("a reload serves beside a worker that is full, which still ends what it has", async (context) => {
+test("a reloaded worker serves beside a full one, which finishes its connections", async (context) => {
   const words = ["ticking.mjs:handler", "--worker-connections", "1", "--graceful-timeout", "60s"];
   const { client, reload } = await serve(context, words, true);
   const held = await ticking(await client(HOLD));
@@ -117,7 +117,7 @@ test("a reload serves beside a worker that is full, which still ends what it has
   await meanwhile(held);
 });
 
-test("0 is no limit", async (context) => {
+test("0 means no limit", async (context) => {
   const { client } = await serve(context, ["ticking.mjs:handler", "--worker-connections", "0"], true);
   const holders = await Promise.all(Array.from({ length: 20 }, () => client(HOLD)));
   await Promise.all(holders.map(ticking));

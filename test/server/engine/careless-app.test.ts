@@ -1,6 +1,6 @@
 /**
- * What an app does carelessly stays in its own exchange: it neither answers twice, nor makes half an answer
- * look whole, nor ends the worker. An uncaught exception fails the test it happens in.
+ * A careless app affects only its own exchange: it cannot respond twice, make half a response look complete, or crash the
+ * worker. An uncaught exception fails the test in which it is thrown.
  */
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
@@ -13,7 +13,7 @@ import { type Engine, startEngine, statuses } from "../../support/engine.ts";
 
 const get = (path: string, method = "GET"): string => `${method} ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
-/** Asks for `path` and then for `/next` on the same connection; returns what comes until that answer is there. */
+/** Requests `path` and then `/next` on the same connection. Returns everything up to the second response. */
 async function askTwice(engine: Engine, path: string, method = "GET"): Promise<string> {
   const client = await engine.connect();
   client.send(get(path, method));
@@ -25,14 +25,14 @@ async function askTwice(engine: Engine, path: string, method = "GET"): Promise<s
   return client.received;
 }
 
-/** Answers `/next` with a known text, everything else as `handler` does. */
+/** Responds to `/next` with a known text; passes other requests to `handler`. */
 const beside =
   (handler: Handler): Handler =>
   (request, respond) =>
     request.path === "/next" ? respond(200, null, "the next answer") : handler(request, respond);
 
-describe("one answer", () => {
-  test("a throw while a file is being opened is the answer; the file is not sent behind it", async (t) => {
+describe("one response", () => {
+  test("an exception while a file is being opened becomes the response; the file is not sent after it", async (t) => {
     const engine = await startEngine(
       t,
       beside((_request, respond) => {
@@ -45,7 +45,7 @@ describe("one answer", () => {
     assert.doesNotMatch(received, /x-file/);
   });
 
-  test("a writer that is ended with other than its content-length fails, whoever waits for it", async (t) => {
+  test("a writer ended with less than its content-length fails, even if nobody awaits it", async (t) => {
     const engine = await startEngine(
       t,
       beside((_request, respond) => {
@@ -56,7 +56,7 @@ describe("one answer", () => {
     assert.equal(engine.errors.length, 1);
   });
 
-  test("a writer whose trailers are refused is not left open, whoever waits for it", async (t) => {
+  test("a writer with invalid trailers is not left open, even if nobody awaits it", async (t) => {
     const engine = await startEngine(
       t,
       beside((request, respond) => {
@@ -78,7 +78,7 @@ describe("one answer", () => {
     ["words of two bytes", new Uint16Array([1, 2])],
     ["nothing", undefined],
   ] as const) {
-    test(`a piece that is ${what} breaks the answer off`, async (t) => {
+    test(`a piece that is ${what} breaks off the response`, async (t) => {
       const engine = await startEngine(t, (_request, respond) => {
         const writer = respond(200);
         void writer.write("first");
@@ -93,7 +93,7 @@ describe("one answer", () => {
     });
   }
 
-  test("a last piece that is neither text nor bytes is a 500", async (t) => {
+  test("an invalid last piece is a 500", async (t) => {
     const engine = await startEngine(
       t,
       beside((_request, respond) => {
@@ -103,7 +103,7 @@ describe("one answer", () => {
     assert.deepEqual(statuses(await askTwice(engine, "/")), [500, 200]);
   });
 
-  test("an error with a status that is none of an error does not shift what follows", async (t) => {
+  test("an error with a status that is not an error's does not shift later responses", async (t) => {
     const engine = await startEngine(
       t,
       beside((request) => {
@@ -123,7 +123,7 @@ describe("one answer", () => {
     }
   });
 
-  test("a part of a file that is no part is a 500", async (t) => {
+  test("an invalid part of a file is a 500", async (t) => {
     const engine = await startEngine(
       t,
       beside((_request, respond) => {
@@ -134,8 +134,8 @@ describe("one answer", () => {
   });
 });
 
-describe("no dead worker", () => {
-  test("whatever is thrown", async (t) => {
+describe("the worker survives", () => {
+  test("any thrown value", async (t) => {
     const thrown = [undefined, null, 0, Symbol("s"), Object.create(null), { toString: null }, () => {}];
     const engine = await startEngine(
       t,
@@ -144,7 +144,7 @@ describe("no dead worker", () => {
         const value: unknown = thrown[Number(index)];
         if (way === "throw") throw value;
         if (way === "reject") return Promise.reject(value);
-        // biome-ignore lint/suspicious/noThenProperty: a thenable is what is tested
+        // biome-ignore lint/suspicious/noThenProperty: the test needs a thenable
         return { then: (_yes: unknown, no: (reason: unknown) => void) => no(value) } as Promise<void>;
       }),
     );
@@ -185,7 +185,7 @@ describe("no dead worker", () => {
     await askTwice(engine, "/", "HEAD");
   });
 
-  test("a body stream that nobody watches when the client aborts its upload", async (t) => {
+  test("a body stream without an error listener when the client aborts its upload", async (t) => {
     let closed = false;
     const engine = await startEngine(t, (request) => {
       request.body
@@ -206,8 +206,8 @@ describe("no dead worker", () => {
     }
   });
 
-  test("a stream that is made like node's, and fails when nobody listens any more", async (t) => {
-    /** What a package such as `readable-stream` makes: no instance of node's class. */
+  test("a stream of a compatible package that fails after its last listener is gone", async (t) => {
+    /** A stream like those of `readable-stream`: not an instance of Node's class. */
     class Stream extends EventEmitter {
       destroyed = false;
       destroy(): void {
@@ -226,7 +226,7 @@ describe("no dead worker", () => {
     assert.match(await engine.exchange(get("/")), /content\r\n0\r\n\r\n$/);
   });
 
-  test("an answer to a lost request that could not have been sent", async (t) => {
+  test("an invalid response to a lost request", async (t) => {
     const locked = new ReadableStream();
     locked.getReader();
     let outcome = "";
@@ -254,7 +254,7 @@ describe("no dead worker", () => {
     assert.equal(outcome, "ignored");
   });
 
-  test("a writer used long after everything is over", async (t) => {
+  test("a writer used long after its response", async (t) => {
     let kept: ResponseWriter | undefined;
     const engine = await startEngine(
       t,

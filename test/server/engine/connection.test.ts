@@ -1,4 +1,4 @@
-/** The connection state machine, seen from a client that sends raw bytes. */
+/** The connection's state machine, from the view of a client that sends raw bytes. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Socket } from "node:net";
@@ -26,7 +26,7 @@ function deferred<T = void>(): { promise: Promise<T>; resolve(value: T): void } 
 }
 
 describe("keep-alive and pipelining", () => {
-  test("answers pipelined requests in order, though the first is slow", async (t) => {
+  test("responds to pipelined requests in order, even if the first is slow", async (t) => {
     const slow = deferred();
     const engine = await startEngine(t, async (request, respond) => {
       if (request.path === "/1") await slow.promise;
@@ -42,7 +42,7 @@ describe("keep-alive and pipelining", () => {
     assert.deepEqual(client.received.match(/answer \/\d/g), ["answer /1", "answer /2", "answer /3"]);
   });
 
-  test("a request pipelined behind one that closes is never run", async (t) => {
+  test("a request pipelined after one that closes never runs", async (t) => {
     const seen: string[] = [];
     const engine = await startEngine(t, (request, respond) => {
       seen.push(request.path);
@@ -56,7 +56,7 @@ describe("keep-alive and pipelining", () => {
     assert.match(answer, /\r\nConnection: close\r\n/);
   });
 
-  test("a request pipelined behind a refused one is never run", async (t) => {
+  test("a request pipelined after a refused one never runs", async (t) => {
     const seen: string[] = [];
     const engine = await startEngine(t, (request, respond) => {
       seen.push(request.path);
@@ -67,7 +67,7 @@ describe("keep-alive and pipelining", () => {
     assert.deepEqual(statuses(answer), [400]);
   });
 
-  test("HTTP/1.0 is closed by default and kept on request, and told so", async (t) => {
+  test("HTTP/1.0 closes by default, and keeps the connection on request and says so", async (t) => {
     const engine = await startEngine(t, hello);
     assert.match(await engine.exchange("GET / HTTP/1.0\r\n\r\n"), /Connection: close/);
     const client = await engine.connect();
@@ -85,7 +85,7 @@ describe("keep-alive and pipelining", () => {
     assert.doesNotMatch(answer, /Transfer-Encoding/);
   });
 
-  test("a client that half-closes gets every answer", async (t) => {
+  test("a client that half-closes gets every response", async (t) => {
     const engine = await startEngine(t, async (request, respond) => {
       await new Promise((resolve) => setImmediate(resolve));
       respond(200, null, request.path);
@@ -96,7 +96,7 @@ describe("keep-alive and pipelining", () => {
     assert.deepEqual(statuses(answer), [200, 200]);
   });
 
-  test("an idle connection is closed in silence, a slow head gets 408", async (t) => {
+  test("an idle connection is closed without a response, a slow head gets 408", async (t) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, header: 60, body: 60, keepAlive: 60 };
     const engine = await startEngine(t, hello, { timeouts });
     const idle = await engine.connect();
@@ -108,7 +108,7 @@ describe("keep-alive and pipelining", () => {
 });
 
 describe("request bodies", () => {
-  test("arrive whole, sized and chunked, with trailers", async (t) => {
+  test("arrive complete, sized and chunked, with trailers", async (t) => {
     const engine = await startEngine(t, echo);
     const answer = await engine.exchange(
       "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" +
@@ -119,7 +119,7 @@ describe("request bodies", () => {
     assert.match(answer, /x-trailer: v\r\n[\s\S]*\r\n\r\nabcdefg$/);
   });
 
-  test("100 Continue is sent by the first read, and only to a client that waits", async (t) => {
+  test("100 Continue is sent on the first read, and only to a client that expects it", async (t) => {
     const engine = await startEngine(t, async (request, respond) => {
       if (request.path === "/read") await request.body.bytes();
       respond(200, null, "done");
@@ -136,7 +136,7 @@ describe("request bodies", () => {
     assert.match(client.received, /Connection: close\r\n\r\ndone$/);
   });
 
-  test("a small unread body is thrown away and the connection kept", async (t) => {
+  test("a small unread body is discarded and the connection kept", async (t) => {
     const engine = await startEngine(t, (request, respond) => respond(200, null, request.path));
     const answer = await engine.exchange(
       `POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nGET /GET /2 HTTP/1.1\r\nHost: a\r\n\r\n`,
@@ -145,7 +145,7 @@ describe("request bodies", () => {
     assert.match(answer, /\r\n\r\n\/2$/);
   });
 
-  test("a large unread body ends the connection, and the client can read the answer", async (t) => {
+  test("a large unread body ends the connection, and the client can read the response", async (t) => {
     const engine = await startEngine(t, hello);
     const client = await engine.connect();
     client.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 800000\r\n\r\n${"x".repeat(400_000)}`);
@@ -153,7 +153,7 @@ describe("request bodies", () => {
     assert.match(answer, /Connection: close\r\n\r\nhello$/);
   });
 
-  test("a body over the limit is 413, announced or not", async (t) => {
+  test("a body over the limit gets 413, declared or not", async (t) => {
     const engine = await startEngine(t, echo, { limits: { ...DEFAULT_LIMITS, body: 10 } });
     assert.deepEqual(
       statuses(await engine.exchange("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n")),
@@ -190,7 +190,7 @@ describe("request bodies", () => {
     assert.deepEqual(outcomes, ["400", "400", "408"]);
   });
 
-  test("a slow reader of a body holds the sender back", async (t) => {
+  test("a slow reader of a body slows down the sender", async (t) => {
     const read = deferred();
     const engine = await startEngine(t, async (request, respond) => {
       let size = 0;
@@ -209,7 +209,7 @@ describe("request bodies", () => {
     while (sent < total) {
       sent += block.length;
       if (!client.socket.write(block)) {
-        // Not taken at once: wait for the kernel, but see that it stops taking.
+        // Wait for the kernel's buffers, but check that they stop taking more.
         const taken = await Promise.race([
           once(client.socket, "drain").then(() => true),
           new Promise<boolean>((resolve) => setTimeout(resolve, 300, false)),
@@ -227,7 +227,7 @@ describe("request bodies", () => {
   });
 });
 
-describe("answers", () => {
+describe("responses", () => {
   test("HEAD has the head of GET and no content", async (t) => {
     const engine = await startEngine(t, (request, respond) => {
       if (request.path === "/text") respond(200, { "content-type": "text/plain" }, "hello");
@@ -268,7 +268,7 @@ describe("answers", () => {
     );
   });
 
-  test("a header that could split the answer is refused, and becomes a 500", async (t) => {
+  test("a header that could split the response is refused, and becomes a 500", async (t) => {
     const engine = await startEngine(t, (_request, respond) =>
       respond(200, { "x-a": "b\r\nx-evil: 1" }, "hello"),
     );
@@ -278,7 +278,7 @@ describe("answers", () => {
     assert.match(engine.errors[0]?.message ?? "", /x-a/);
   });
 
-  test("a throw is 500 before the head and a broken connection behind it", async (t) => {
+  test("an exception is a 500 before the head and a broken connection after it", async (t) => {
     const engine = await startEngine(t, async (request, respond) => {
       if (request.path === "/before") throw new Error("before");
       const writer = respond(200);
@@ -295,7 +295,7 @@ describe("answers", () => {
     );
   });
 
-  test("answering twice throws to the app, and the first answer stands", async (t) => {
+  test("responding twice throws in the app, and the first response stands", async (t) => {
     let thrown: unknown;
     const engine = await startEngine(t, (_request, respond) => {
       respond(200, null, "first");
@@ -309,7 +309,7 @@ describe("answers", () => {
     assert.match(String(thrown), /twice/);
   });
 
-  test("a late second answer does not reach the next request", async (t) => {
+  test("a late second response does not reach the next request", async (t) => {
     let late: (() => void) | undefined;
     const engine = await startEngine(t, (request, respond) => {
       if (request.path === "/1") late = () => respond(200, null, "WRONG");
@@ -349,7 +349,7 @@ describe("answers", () => {
     assert.equal(engine.errors.length, 2);
   });
 
-  test("a slow client holds the writer back", async (t) => {
+  test("a slow client slows down the writer", async (t) => {
     const held = deferred();
     let written = 0;
     let memory = 0;
@@ -390,7 +390,7 @@ describe("answers", () => {
     assert.ok(size > 65536 * 1000);
   });
 
-  test("a client that takes its time gets a large last answer whole", async (t) => {
+  test("a slow client gets a large last response completely", async (t) => {
     const size = 30_000_000;
     const engine = await startEngine(t, (_request, respond) => respond(200, null, Buffer.alloc(size, "x")), {
       timeouts: { ...DEFAULT_TIMEOUTS, header: 2000, body: 2000, keepAlive: 40 },
@@ -401,7 +401,7 @@ describe("answers", () => {
     let paused = 0;
     client.socket.on("data", (text: string) => {
       received += text.length;
-      // Slower than the linger, yet never without progress.
+      // Slower than the linger, but always making progress.
       if (received < (paused + 1) * 4_000_000) return;
       paused += 1;
       client.socket.pause();
@@ -413,7 +413,7 @@ describe("answers", () => {
     client.socket.destroy();
   });
 
-  test("a client that looks for the answer when all is sent still finds the 413", async (t) => {
+  test("a client that reads only after sending everything still gets the 413", async (t) => {
     const engine = await startEngine(t, echo, { limits: { ...DEFAULT_LIMITS, body: 1000 } });
     const client = await engine.connect();
     client.socket.pause();
@@ -427,7 +427,7 @@ describe("answers", () => {
     assert.match(await client.rest(), /^HTTP\/1\.1 413 .*too large\n$/s);
   });
 
-  test("waiting for a client again and again leaves no listeners behind", async (t) => {
+  test("repeated waiting for a client leaves no listeners behind", async (t) => {
     const warnings: Error[] = [];
     const onWarning = (warning: Error): number => warnings.push(warning);
     process.on("warning", onWarning);
@@ -446,7 +446,7 @@ describe("answers", () => {
     assert.deepEqual(warnings, []);
   });
 
-  test("a client that takes nothing is given up", async (t) => {
+  test("a client that reads nothing is disconnected", async (t) => {
     const engine = await startEngine(t, (_request, respond) => respond(200, null, Buffer.alloc(30_000_000)), {
       timeouts: { ...DEFAULT_TIMEOUTS, header: 2000, body: 100, keepAlive: 2000 },
     });
@@ -461,14 +461,14 @@ describe("answers", () => {
     client.socket.destroy();
   });
 
-  test("a stream that HEAD does not need is closed", async (t) => {
+  test("a stream that HEAD does not send is closed", async (t) => {
     const source = Readable.from(["a", "b"]);
     const engine = await startEngine(t, (_request, respond) => respond(200, null, source));
     await engine.exchange("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert.ok(source.destroyed);
   });
 
-  test("the writer learns that the client has gone", async (t) => {
+  test("the writer's promises reject when the client is gone", async (t) => {
     const outcome = deferred<string>();
     const aborted = deferred();
     const engine = await startEngine(t, async (request, respond) => {
@@ -492,7 +492,7 @@ describe("answers", () => {
     assert.deepEqual(engine.errors, []);
   });
 
-  test("a stream is closed when its client goes", async (t) => {
+  test("a stream is closed when its client disconnects", async (t) => {
     const closed = deferred();
     const engine = await startEngine(t, (_request, respond) => {
       respond(
@@ -518,10 +518,10 @@ describe("answers", () => {
   });
 });
 
-describe("the clock of a request", () => {
+describe("the request timeout", () => {
   const timeouts = { ...DEFAULT_TIMEOUTS, request: 80 };
 
-  test("ends in 503, the signal aborts, and what the app says later goes nowhere", async (t) => {
+  test("sends 503, aborts the signal, and discards a later response of the app", async (t) => {
     const late = deferred<Respond>();
     const reason = deferred<unknown>();
     const engine = await startEngine(
@@ -544,7 +544,7 @@ describe("the clock of a request", () => {
     assert.match(engine.errors[0]?.message ?? "", /no response within 0.08 s/);
   });
 
-  test("is renewed by content that arrives", async (t) => {
+  test("restarts with each piece of content", async (t) => {
     const engine = await startEngine(t, echo, { timeouts: { ...DEFAULT_TIMEOUTS, request: 500 } });
     const client = await engine.connect();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n");
@@ -556,7 +556,7 @@ describe("the clock of a request", () => {
     assert.match(client.received, /^HTTP\/1\.1 200 /);
   });
 
-  test("may be extended by the app, and stops when the answer begins", async (t) => {
+  test("can be extended by the app, and ends when the response begins", async (t) => {
     const engine = await startEngine(
       t,
       async (request, respond) => {
@@ -578,7 +578,7 @@ describe("the clock of a request", () => {
   });
 });
 
-test("an answer to a client that has gone is no error of the app's", async (t) => {
+test("a response to a client that is gone is not an error of the app", async (t) => {
   const late = deferred<Respond>();
   const gone = deferred();
   const engine = await startEngine(t, (request, respond) => {
@@ -595,7 +595,7 @@ test("an answer to a client that has gone is no error of the app's", async (t) =
 });
 
 describe("upgrade", () => {
-  test("hands over the connection, with what was sent ahead", async (t) => {
+  test("hands over the connection with the bytes already received", async (t) => {
     const engine = await startEngine(t, {
       handle: hello,
       upgrade: (_request, respond) => {
@@ -613,7 +613,7 @@ describe("upgrade", () => {
     assert.match(await client.rest(), /^HTTP\/1\.1 101 [\s\S]*EARLY LATEbye$/);
   });
 
-  test("the time limit of a connection that was handed over is its owner's to keep", async (t) => {
+  test("the timeout of an upgraded connection is the app's", async (t) => {
     const engine = await startEngine(t, {
       handle: hello,
       upgrade: (_request, respond) => {
@@ -629,7 +629,7 @@ describe("upgrade", () => {
     client.socket.destroy();
   });
 
-  test("an app may ignore the wish", async (t) => {
+  test("an app may ignore the request", async (t) => {
     const engine = await startEngine(t, hello);
     const answer = await engine.exchange(
       `GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n${GET}`,
@@ -637,7 +637,7 @@ describe("upgrade", () => {
     assert.deepEqual(statuses(answer), [200, 200]);
   });
 
-  test("cannot be had for a request that did not ask", async (t) => {
+  test("is refused for a request that did not ask for it", async (t) => {
     const engine = await startEngine(t, (_request, respond) => {
       respond.upgrade();
     });
@@ -646,7 +646,7 @@ describe("upgrade", () => {
 });
 
 describe("draining", () => {
-  test("answers what is there, tells the client to close, and closes idle connections after a while", async (t) => {
+  test("finishes requests in flight with Connection: close, and closes idle connections after the linger", async (t) => {
     const slow = deferred<GatewayRequest>();
     const go = deferred();
     const engine = await startEngine(t, async (request, respond) => {
@@ -676,7 +676,7 @@ describe("draining", () => {
   });
 });
 
-test("defaults are what nginx lets pass, and otherwise gunicorn's, where it has the setting", () => {
+test("defaults are nginx's limits, otherwise gunicorn's", () => {
   assert.deepEqual(
     [DEFAULT_LIMITS.requestLine, DEFAULT_LIMITS.fields, DEFAULT_LIMITS.fieldSize],
     [8190, 100, 32_768],

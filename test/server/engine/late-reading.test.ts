@@ -1,4 +1,4 @@
-/** A body that is read beside or behind the answer is whole or fails, and never disturbs another request. */
+/** A body read during or after the response is complete or fails, and never affects another request. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -16,7 +16,7 @@ async function text(request: GatewayRequest): Promise<string> {
   return request.body.text().catch((error: Error) => error.name);
 }
 
-test("reading that began before the answer goes on behind it, to the last byte", async (t) => {
+test("reading that began before the response continues after it, to the last byte", async (t) => {
   for (const fields of ["Content-Length: 10\r\n", CHUNKED, "Connection: close\r\nContent-Length: 10\r\n"]) {
     let read: Promise<string> | undefined;
     const engine = await startEngine(t, (request, respond) => {
@@ -43,7 +43,7 @@ test("reading that began before the answer goes on behind it, to the last byte",
   }
 });
 
-test("a large body read slowly behind the answer is held back, and whole", async (t) => {
+test("a large body read slowly after the response is held back, and complete", async (t) => {
   const total = 20_000_000;
   let size = 0;
   const done = new Promise<void>((resolve) => {
@@ -67,7 +67,7 @@ test("a large body read slowly behind the answer is held back, and whole", async
   assert.equal(size, total);
 });
 
-test("reading that begins behind the answer fails, and the next request is none of its business", async (t) => {
+test("reading that begins after the response fails and does not affect the next request", async (t) => {
   const requests: GatewayRequest[] = [];
   const engine = await startEngine(t, (request, respond) => {
     requests.push(request);
@@ -77,7 +77,7 @@ test("reading that begins behind the answer fails, and the next request is none 
   const client = await engine.connect();
   client.send(`${post("/1", "Content-Length: 5\r\n")}hello`);
   await client.until((received) => received.endsWith("answer /1"));
-  // The client of this one waits for 100 Continue, which only its own reader may ask for.
+  // This client expects 100 Continue, which only the reader of its own body may trigger.
   client.send(post("/waiting", "Content-Length: 5\r\nExpect: 100-continue\r\n"));
   while (requests.length < 2) await pause(1);
   assert.equal(await text(requests[0] as GatewayRequest), "BodyError");
@@ -86,7 +86,7 @@ test("reading that begins behind the answer fails, and the next request is none 
   client.socket.destroy();
 });
 
-test("a reader that stops behind the answer does not keep the connection from its next request", async (t) => {
+test("a reader that stops after the response does not block the next request", async (t) => {
   const engine = await startEngine(t, async (request, respond) => {
     if (request.path === "/next") return respond(200, null, "next");
     const iterator = request.body[Symbol.asyncIterator]();
@@ -104,7 +104,7 @@ test("a reader that stops behind the answer does not keep the connection from it
   client.socket.destroy();
 });
 
-test("an app that takes its time between two pieces is not taken for a slow client", async (t) => {
+test("an app that pauses between pieces is not mistaken for a slow client", async (t) => {
   const engine = await startEngine(
     t,
     async (request, respond) => {
@@ -118,7 +118,7 @@ test("an app that takes its time between two pieces is not taken for a slow clie
     { timeouts: { ...DEFAULT_TIMEOUTS, body: 100 } },
   );
   const client = await engine.connect();
-  // Many chunks in one read: the reader is full in the middle of it.
+  // Many chunks in one read: the reader's buffer fills in the middle of it.
   const chunk = `1000\r\n${"x".repeat(4096)}\r\n`;
   client.send(post("/", CHUNKED) + chunk.repeat(60));
   await pause(10);
@@ -127,7 +127,7 @@ test("an app that takes its time between two pieces is not taken for a slow clie
   client.socket.destroy();
 });
 
-test("a body that came before anybody read it is held back like any other", async (t) => {
+test("a body that arrives before it is read is held back like any other", async (t) => {
   const total = 50_000_000;
   let begun: (() => void) | undefined;
   let goOn: (() => void) | undefined;
@@ -159,7 +159,7 @@ test("a body that came before anybody read it is held back like any other", asyn
   client.socket.destroy();
 });
 
-test("a client that goes while all of its body waits for the reader is noticed", async (t) => {
+test("a client that disconnects while its whole body waits for the reader is noticed", async (t) => {
   let aborted = false;
   const engine = await startEngine(t, async (request) => {
     request.signal.addEventListener("abort", () => {
@@ -167,7 +167,7 @@ test("a client that goes while all of its body waits for the reader is noticed",
     });
     const iterator = request.body[Symbol.asyncIterator]();
     for (let read = 0; read < 4000; ) read += (await iterator.next()).value?.length ?? 0;
-    // 66,000 bytes are left: the last of them fill the reader.
+    // 66,000 bytes are left: the last of them fill the reader's buffer.
     await new Promise(() => {});
   });
   const client = await engine.connect();
@@ -184,7 +184,7 @@ test("a client that goes while all of its body waits for the reader is noticed",
   }
 });
 
-test("a reader that stands still behind the answer does not hold the connection for ever", async (t) => {
+test("a reader that stalls after the response does not keep the connection forever", async (t) => {
   const engine = await startEngine(
     t,
     async (request, respond) => {

@@ -8,20 +8,20 @@ import { startEngine, statuses } from "../../support/engine.ts";
 
 const UPGRADE = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 
-test("a worker that is forced out tells the app so", async (t) => {
+test("a worker that stops immediately aborts the signal with that reason", async (t) => {
   let request: GatewayRequest | undefined;
   const engine = await startEngine(t, (given) => {
     request = given;
   });
   const client = await engine.connect();
   client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  await until("the request is there", () => request);
+  await until("the request has arrived", () => request);
   engine.server.destroy();
   await until("the signal aborts", () => request?.signal.aborted);
   assert.match(String(request?.signal.reason), /^RequestAborted/);
 });
 
-test("an upload that is cut short before it is read aborts too", async (t) => {
+test("an upload cut short before it is read aborts the signal", async (t) => {
   const reasons: unknown[] = [];
   const engine = await startEngine(t, (request) => {
     request.signal.addEventListener("abort", () => reasons.push((request.signal.reason as Error).name));
@@ -34,7 +34,7 @@ test("an upload that is cut short before it is read aborts too", async (t) => {
   assert.deepEqual(reasons, ["ClientGone"]);
 });
 
-test("what an app answers when the signal aborts because the client has gone is not counted as an answer", async (t) => {
+test("a response sent after the client is gone is not counted", async (t) => {
   let finished: Promise<string> | undefined;
   const engine = await startEngine(t, (request, respond) => {
     finished = respond.finished().then(
@@ -45,13 +45,13 @@ test("what an app answers when the signal aborts because the client has gone is 
   });
   const client = await engine.connect();
   client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  await until("the request is there", () => finished !== undefined);
+  await until("the request has arrived", () => finished !== undefined);
   client.socket.resetAndDestroy();
   assert.equal(await finished, "ClientGone");
   assert.equal(engine.server.requests, 0);
 });
 
-test("an upgrade ends its exchange: the request is not in flight any more, and its signal stays quiet", async (t) => {
+test("an upgrade ends its exchange: the request is no longer in flight, and its signal does not abort", async (t) => {
   let request: GatewayRequest | undefined;
   const engine = await startEngine(t, {
     handle: () => {},
@@ -66,6 +66,6 @@ test("an upgrade ends its exchange: the request is not in flight any more, and i
   assert.equal(request?.signal.aborted, false);
   assert.deepEqual(engine.server.inFlight(), []);
   client.socket.resetAndDestroy();
-  await until("the connection is gone", () => engine.server.connections === 0);
+  await until("the connection is closed", () => engine.server.connections === 0);
   assert.equal(request?.signal.aborted, false);
 });

@@ -1,4 +1,4 @@
-/** Clients that take nothing, little, or ask for more than they take: what they cost is bounded, and they end. */
+/** Clients that read nothing, little, or less than they request: their cost is limited, and they are disconnected. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, Server, type Socket } from "node:net";
@@ -10,12 +10,12 @@ import { type Engine, startEngine } from "../../support/engine.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-describe("a pipeline whose answers nobody takes", () => {
+describe("a pipeline whose responses are not read", () => {
   const ANSWER = "x".repeat(100_000);
   const REQUESTS = 500;
 
   for (const late of [false, true]) {
-    test(`is answered no further than what is taken (${late ? "in a later turn" : "at once"})`, async (t) => {
+    test(`gets no more responses than are read (sent ${late ? "in a later turn" : "at once"})`, async (t) => {
       let answered = 0;
       const engine = await startEngine(t, async (_request, respond) => {
         if (late) await new Promise((resolve) => setImmediate(resolve));
@@ -26,7 +26,7 @@ describe("a pipeline whose answers nobody takes", () => {
       client.socket.pause();
       client.send(GET.repeat(REQUESTS));
       await pause(300);
-      // What the system's buffers hold, and little more.
+      // The system's buffers and little more.
       assert.ok(answered * ANSWER.length < 20_000_000, `${answered} answers were made`);
       client.socket.removeAllListeners("data");
       let received = 0;
@@ -34,13 +34,13 @@ describe("a pipeline whose answers nobody takes", () => {
         received += text.length;
       });
       client.socket.resume();
-      await until("all are answered", () => received > REQUESTS * ANSWER.length);
+      await until("all have a response", () => received > REQUESTS * ANSWER.length);
       assert.equal(answered, REQUESTS);
       client.socket.destroy();
     });
   }
 
-  test("one after the other, too", async (t) => {
+  test("is limited too if the requests come one by one", async (t) => {
     let answered = 0;
     const engine = await startEngine(t, (_request, respond) => {
       answered += 1;
@@ -58,10 +58,10 @@ describe("a pipeline whose answers nobody takes", () => {
   });
 });
 
-describe("a client that leaves so little of its answer that nothing waits for it", () => {
+describe("a client that leaves too little of its response unread for a drain event", () => {
   const timeouts = { ...DEFAULT_TIMEOUTS, header: 200, body: 200, keepAlive: 100 };
 
-  /** An engine whose app writes until the system takes no more, and so a few kilobytes stay here. */
+  /** An engine whose app writes until the system takes no more, so that a few kilobytes stay in the process. */
   async function startFilling(t: TestContext, stall = 200): Promise<Engine> {
     const sockets: Socket[] = [];
     const engine = await startEngine(
@@ -74,7 +74,7 @@ describe("a client that leaves so little of its answer that nothing waits for it
       },
       { timeouts: { ...timeouts, body: stall } },
     );
-    // Connections that a server hands over as it always does show how much waits on them.
+    // Ordinary server connections show how much is pending on them.
     const listener = createServer({ allowHalfOpen: true });
     const handOver = new Server();
     engine.server.adopt(handOver);
@@ -92,22 +92,22 @@ describe("a client that leaves so little of its answer that nothing waits for it
     const socket = connect({ port: engine.port, host: "127.0.0.1", allowHalfOpen: true });
     socket.on("error", () => {});
     socket.write(GET);
-    await until("it is answered", () => engine.server.requests === 1);
+    await until("the response is sent", () => engine.server.requests === 1);
     return socket;
   }
 
-  test("is given up when its connection is idle", async (t) => {
+  test("is disconnected when its connection is idle", async (t) => {
     const engine = await startFilling(t);
     const socket = await ask(engine);
-    await until("it is given up", () => engine.server.connections === 0, 5000);
+    await until("the client is disconnected", () => engine.server.connections === 0, 5000);
     socket.destroy();
   });
 
-  test("is given up when it has closed its side", async (t) => {
+  test("is disconnected when it has half-closed", async (t) => {
     const engine = await startFilling(t);
     const socket = await ask(engine);
     socket.end();
-    await until("it is given up", () => engine.server.connections === 0, 5000);
+    await until("the client is disconnected", () => engine.server.connections === 0, 5000);
     socket.destroy();
   });
 
@@ -118,18 +118,18 @@ describe("a client that leaves so little of its answer that nothing waits for it
     socket.destroy();
   });
 
-  test("keeps its connection when it takes the rest in time", async (t) => {
+  test("keeps its connection if it reads the rest in time", async (t) => {
     const engine = await startFilling(t, 10_000);
     const socket = await ask(engine);
-    // Longer than a connection may be idle.
+    // Longer than the keep-alive timeout.
     await pause(150);
     let text = "";
     socket.setEncoding("latin1").on("data", (more: string) => {
       text = text.slice(-1000) + more;
     });
-    // At once: behind the answer the client would have that little time again, which is another thing.
+    // At once: after the response the timeout would start again, which is another case.
     socket.write(GET.replace("/", "/next"));
-    await until("the next answer is there", () => text.endsWith("next"));
+    await until("the next response has arrived", () => text.endsWith("next"));
     socket.destroy();
   });
 });

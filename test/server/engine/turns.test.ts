@@ -1,4 +1,4 @@
-/** Everybody gets a turn: no answer keeps the event loop for itself, and no clock is read before the mail is. */
+/** Fairness: no response occupies the event loop, and deadlines are checked after input is read. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
@@ -8,7 +8,7 @@ import { startEngine, statuses } from "../../support/engine.ts";
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 for (const way of ["writer", "iterable"]) {
-  test(`a ${way} whose pieces are taken as fast as they come leaves turns to others`, async (t) => {
+  test(`a ${way} whose pieces are sent without waiting gives other connections a turn`, async (t) => {
     let turns = 0;
     let counting = true;
     const count = (): void => {
@@ -32,16 +32,16 @@ for (const way of ["writer", "iterable"]) {
       await writer.end();
     });
     const client = await engine.connect();
-    // What is sent stays in the buffers of the system, which take it all.
+    // The system's buffers take all that is sent.
     client.socket.pause();
     client.send(GET);
-    await until("the answer is complete", () => engine.server.requests === 1);
+    await until("the response is complete", () => engine.server.requests === 1);
     assert.ok(turns > 50, `${turns} turns`);
     client.socket.destroy();
   });
 }
 
-test("a request that came while the loop was blocked is not too late", async (t) => {
+test("a request that arrived while the loop was blocked is not late", async (t) => {
   const engine = await startEngine(t, (_request, respond) => respond(200, null, "hello"), {
     timeouts: { ...DEFAULT_TIMEOUTS, header: 200, keepAlive: 200 },
   });
@@ -51,7 +51,7 @@ test("a request that came while the loop was blocked is not too late", async (t)
   const arriving = await engine.connect();
   arriving.send("GET / HT");
   await new Promise((resolve) => setTimeout(resolve, 20));
-  // Both are in the buffers of the system before the deadlines, and looked at behind them.
+  // Both are in the system's buffers before the deadlines, and read after them.
   idle.send(GET);
   arriving.send("TP/1.1\r\nHost: a\r\n\r\n");
   const end = performance.now() + 400;

@@ -1,4 +1,4 @@
-/** A connection that an app has taken over gives every byte, in order, whatever its ends do first. */
+/** An upgraded connection delivers every byte in order, whichever end closes first. */
 import assert from "node:assert/strict";
 import type { Duplex } from "node:stream";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { type Engine, startEngine } from "../../support/engine.ts";
 
 const UPGRADE = "GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 
-/** An engine whose app takes over what asks for it, and answers the rest a little later. */
+/** An engine whose app takes over upgrade requests and responds to others a little later. */
 async function startTaking(
   t: Parameters<typeof startEngine>[0],
   take: (duplex: Duplex) => void,
@@ -22,7 +22,7 @@ async function startTaking(
   });
 }
 
-test("a client that has sent everything ahead, and ended, is echoed whole", async (t) => {
+test("a client that sends everything ahead and ends gets all of it back", async (t) => {
   const engine = await startTaking(t, (duplex) => duplex.pipe(duplex));
   const early = "early data ".repeat(2000);
   const answer = await engine.exchange(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${UPGRADE}${early}`);
@@ -31,7 +31,7 @@ test("a client that has sent everything ahead, and ended, is echoed whole", asyn
   assert.deepEqual(engine.errors, []);
 });
 
-test("an app that ends first still reads what the client had sent", async (t) => {
+test("an app that ends first still reads what the client sent", async (t) => {
   let taken: Duplex | undefined;
   const engine = await startTaking(t, (duplex) => {
     taken = duplex;
@@ -41,13 +41,13 @@ test("an app that ends first still reads what the client had sent", async (t) =>
   client.send(UPGRADE);
   await client.until((text) => text.endsWith("bye"));
   client.socket.end("the last words");
-  await until("the connection is gone", () => engine.server.connections === 0);
+  await until("the connection is closed", () => engine.server.connections === 0);
   const words: Buffer[] = [];
   for await (const chunk of taken as Duplex) words.push(chunk as Buffer);
   assert.equal(Buffer.concat(words).toString(), "the last words");
 });
 
-test("a client that sends faster than the app reads is held back", async (t) => {
+test("a client that sends faster than the app reads is slowed down", async (t) => {
   let taken: Duplex | undefined;
   const engine = await startTaking(t, (duplex) => {
     taken = duplex;

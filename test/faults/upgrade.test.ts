@@ -68,7 +68,7 @@ test("a release that cannot serve: the old server does not even blink", async (c
   await stage.load();
   stage.deploy('throw new Error("no licence");\n');
   stage.command.kill("SIGUSR2");
-  await stage.command.line(/Upgrade failed, this arbiter serves on: .*no licence/);
+  await stage.command.line(/Upgrade failed, this arbiter continues to serve: .*no licence/);
   await stage.more(BETWEEN);
   assert.deepEqual(stage.command.workers(), workers);
   await stage.assertNothingLost(BETWEEN);

@@ -55,7 +55,7 @@ test("as process 1: an orphan that ended is reaped, a worker's end is still noti
   await command.line(/was killed by SIGKILL/);
   await until("another worker answers", async () => !(await text("")).startsWith(`${worker} `));
   process.kill(outside, "SIGUSR2");
-  await command.line(/Upgrade refused: this is process 1, which cannot be followed/);
+  await command.line(/Upgrade refused: this is process 1, and its container ends with it/);
   process.kill(outside, "SIGTERM");
   assert.deepEqual(await command.ended(), { code: 0, signal: null });
   assert.deepEqual(command.lines(/nothing reaps it/), []);

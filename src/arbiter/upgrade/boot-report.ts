@@ -1,7 +1,7 @@
 /**
- * How a started arbiter tells whoever waits for it (the command behind `--daemon`, an older arbiter) that it
- * serves, or why not: one line of JSON over a pipe, whose descriptor's number is in the environment. Newer and
- * older versions talk here: a field may be added, none may change.
+ * The report of a started arbiter to the process that waits for it (the command of `--daemon`, or an older arbiter): it
+ * serves, or why not. One line of JSON over a pipe, whose descriptor number is in the environment. Different versions
+ * communicate here: fields may be added, but not changed.
  */
 import { closeSync, writeSync } from "node:fs";
 import type { Readable } from "node:stream";
@@ -10,10 +10,10 @@ export const REPORT_FD = "TSGUN_REPORT_FD";
 
 export type BootOutcome =
   | { readonly ready: true }
-  /** Why, for people, and the exit code that follows. */
+  /** The reason, for messages, and the exit code that follows. */
   | { readonly failed: string; readonly exitCode: number };
 
-/** The report, undefined when the pipe closes without one. */
+/** Reads the report; undefined if the pipe closes without one. */
 export function readBootReport(pipe: Readable): Promise<BootOutcome | undefined> {
   return new Promise((resolve) => {
     let text = "";
@@ -36,40 +36,40 @@ function parse(line: string): BootOutcome | undefined {
   }
 }
 
-/** The started process's end of the pipe. Only the first report counts. */
+/** The started arbiter's end of the pipe. Only the first report is sent. */
 export class BootReport {
   #fd: number | undefined;
-  #given = false;
+  #isSent = false;
 
   private constructor(fd: number) {
     this.#fd = fd;
   }
 
   /**
-   * The report that this process owes, or `undefined` where nobody waits for one. Takes the variable out of
-   * the environment, so that nobody this process starts takes it for its own, and makes inherited sockets
-   * this process's own. Call it before `claimActivatedSockets`.
+   * Returns undefined if no process waits for a report. Removes the variable from the environment, so that child
+   * processes do not use it, and makes this process the owner of the sockets that systemd passed to its parent. Call it
+   * before `claimActivatedSockets`.
    */
   static fromEnvironment(env: NodeJS.ProcessEnv = process.env): BootReport | undefined {
     const fd = env[REPORT_FD];
     delete env[REPORT_FD];
     if (fd === undefined || !/^\d{1,9}$/.test(fd)) return undefined;
-    // systemd named the process that was replaced by this one.
+    // systemd named the process that started this one.
     if (env.LISTEN_PID !== undefined) env.LISTEN_PID = String(process.pid);
     return new BootReport(Number(fd));
   }
 
-  /** The pipe, until it is closed. */
+  /** The pipe; undefined once it is closed. */
   get descriptor(): number | undefined {
     return this.#fd;
   }
 
   ready(): void {
-    this.#give({ ready: true });
+    this.#send({ ready: true });
   }
 
   failed(message: string, exitCode: number): void {
-    this.#give({ failed: message, exitCode });
+    this.#send({ failed: message, exitCode });
   }
 
   close(): void {
@@ -77,18 +77,18 @@ export class BootReport {
     this.#fd = undefined;
   }
 
-  /** The pipe has ended and its descriptor is closed by whoever reads it: the number may be another file's. */
+  /** Forgets the descriptor. Call when its reader closes it: the number may be reused. */
   detach(): void {
     this.#fd = undefined;
   }
 
-  #give(report: BootOutcome): void {
-    if (this.#fd === undefined || this.#given) return;
-    this.#given = true;
+  #send(outcome: BootOutcome): void {
+    if (this.#fd === undefined || this.#isSent) return;
+    this.#isSent = true;
     try {
-      writeSync(this.#fd, `${JSON.stringify(report)}\n`);
+      writeSync(this.#fd, `${JSON.stringify(outcome)}\n`);
     } catch {
-      // Whoever waited has gone: this process serves all the same.
+      // The waiting process has gone; this one serves all the same.
     }
   }
 }

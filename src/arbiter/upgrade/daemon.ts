@@ -1,6 +1,6 @@
 /**
- * `--daemon`: the command starts itself again in a session of its own and stays until that one says that it
- * serves, or why not. Whoever ran the command learns from its exit code; nothing is guessed from time.
+ * `--daemon`: the command starts itself again in a new session and waits for its boot report. The exit code says whether
+ * the server serves; nothing is inferred from elapsed time.
  */
 
 import type { ChildProcess } from "node:child_process";
@@ -9,17 +9,18 @@ import type { Readable } from "node:stream";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import { startedChild } from "../workers/child-process.ts";
+import { exitName } from "../workers/exit-name.ts";
 import { REPORT_FD, readBootReport } from "./boot-report.ts";
 
 export interface DaemonOptions {
   /** Arguments of the command, without the program and the script. */
   readonly args: readonly string[];
-  /** Files that take what the daemon prints; without, /dev/null. They are appended to. */
+  /** Files to which the daemon's output is appended. Default: /dev/null. */
   readonly stdout?: string;
   readonly stderr?: string;
-  /** Descriptors from 3 on that the daemon has to inherit under their numbers (socket activation). */
+  /** Number of descriptors, from 3 on, that the daemon inherits under the same numbers (socket activation). */
   readonly inherited?: number;
-  /** Default: the file this process runs, `process.argv[1]`. */
+  /** The script to run. Default: this process's own. */
   readonly script?: string;
   readonly execArgv?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
@@ -28,7 +29,7 @@ export interface DaemonOptions {
 export interface DaemonOutcome {
   readonly exitCode: number;
   readonly pid: number;
-  /** Why it did not start, for the standard error of the command. */
+  /** Why it did not start, for the command's standard error. */
   readonly message?: string;
 }
 
@@ -45,16 +46,16 @@ function openLog(path: string | undefined): number | "ignore" {
 async function spawnDaemon(options: DaemonOptions, reportFd: number): Promise<ChildProcess> {
   const { args, inherited = 0, script = process.argv[1] as string } = options;
   const [out, err] = [openLog(options.stdout), openLog(options.stderr)];
-  const handedOn = Array.from({ length: inherited }, (_, index) => FIRST_INHERITED_FD + index);
+  const passedOn = Array.from({ length: inherited }, (_, index) => FIRST_INHERITED_FD + index);
   try {
     return await startedChild({
       program: process.execPath,
       args: [...(options.execArgv ?? process.execArgv), script, ...args],
       detached: true,
-      // As it was typed: an upgrade looks there for a newer program.
+      // As it was typed, so that an upgrade finds a newer program.
       argv0: process.argv0,
       env: { ...(options.env ?? process.env), [REPORT_FD]: String(reportFd) },
-      stdio: ["ignore", out, err, ...handedOn, "pipe"],
+      stdio: ["ignore", out, err, ...passedOn, "pipe"],
     });
   } catch (error) {
     const message = `the daemon cannot be started: ${(error as Error).message}`;
@@ -65,9 +66,9 @@ async function spawnDaemon(options: DaemonOptions, reportFd: number): Promise<Ch
 }
 
 /**
- * In the command: starts the daemon and resolves when it is ready, has said why it failed, or has ended. A
- * SIGINT or SIGTERM meanwhile is passed on. Exit with the outcome's code. Throws `FatalError` when it
- * cannot be started.
+ * Starts the daemon. Resolves when it is ready, has reported a failure, or has ended. Forwards SIGINT and SIGTERM
+ * meanwhile. The command should exit with the outcome's code.
+ * @throws FatalError if the daemon cannot be started
  */
 export async function startDaemon(options: DaemonOptions): Promise<DaemonOutcome> {
   const reportFd = FIRST_INHERITED_FD + (options.inherited ?? 0);
@@ -75,11 +76,11 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonOutcome
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once("exit", (code, signal) => resolve({ code, signal }));
   });
-  const passOn = (signal: NodeJS.Signals): void => {
+  const forward = (signal: NodeJS.Signals): void => {
     child.kill(signal);
   };
-  process.on("SIGINT", passOn);
-  process.on("SIGTERM", passOn);
+  process.on("SIGINT", forward);
+  process.on("SIGTERM", forward);
   try {
     const pipe = child.stdio[reportFd] as Readable;
     const report = await Promise.race([readBootReport(pipe), ended.then(() => readBootReport(pipe))]);
@@ -89,14 +90,13 @@ export async function startDaemon(options: DaemonOptions): Promise<DaemonOutcome
       child.unref();
       return { exitCode: ExitCode.ok, pid };
     }
-    // What it leaves (the pid file, the sockets) is cleared up when it has ended.
+    // It removes its pid file and sockets until it ends.
     const { code, signal } = await ended;
     if (report !== undefined) return { exitCode: report.exitCode, pid, message: report.failed };
-    const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;
-    const message = `the daemon ${how} before it was ready: start without --daemon to see why`;
+    const message = `the daemon ${exitName(code, signal)} before it was ready: start without --daemon to see why`;
     return { exitCode: code === null || code === 0 ? ExitCode.failure : code, pid, message };
   } finally {
-    process.off("SIGINT", passOn);
-    process.off("SIGTERM", passOn);
+    process.off("SIGINT", forward);
+    process.off("SIGTERM", forward);
   }
 }

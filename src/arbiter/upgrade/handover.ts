@@ -1,9 +1,8 @@
 /**
- * What an arbiter hands to the one that follows it (USR2): its sockets as descriptors from 3 on, what they
- * are called in one variable of the environment, and a pipe. The pipe is the boot report's: the new arbiter
- * says on it that it serves, or why not, and the old one holds it open as long as it is the server: a line
- * on it says that the old one begins to go, its end that the new one is the server. Newer and older versions
- * talk here: a field may be added, none may change.
+ * The handover from an arbiter to its successor (USR2): its sockets as descriptors from 3 on, their description in an
+ * environment variable, and a pipe, that of the boot report. On it the new arbiter reports that it serves, or why not.
+ * The old one holds it open as long as it is the server: a line from it means that it begins to leave, the end of the
+ * pipe that the new one is the server. Different versions communicate here: fields may be added, but not changed.
  */
 import { Socket } from "node:net";
 import { processState } from "../../system/process-state.ts";
@@ -14,34 +13,34 @@ import type { BootReport } from "./boot-report.ts";
 export const HANDOVER = "TSGUN_HANDOVER";
 
 export interface Handover {
-  /** The process id of the arbiter that hands over. */
+  /** The pid of the old arbiter. */
   readonly pid: number;
   readonly listeners: readonly Listener[];
   readonly endpoints?: EndpointSockets;
 }
 
-/** How often the new arbiter looks whether the old one still lives, in milliseconds. */
-const LOOK_EVERY = 100;
+/** How often the new arbiter checks whether the old one is alive. */
+const ALIVE_CHECK_MS = 100;
 
-/** What the new arbiter learns of the old one, in this order; steps may be left out. */
+/** The steps in which the old arbiter leaves, in this order; steps may be skipped. */
 export type PredecessorStep =
-  /** It begins to go: its control socket and its health endpoint are this one's to take. */
+  /** It begins to leave: take over its control socket and health endpoint. */
   | "leaving"
-  /** The service is this process now. */
+  /** This process is the service now. */
   | "released"
   /** Its process is gone. */
   | "gone";
 
-/** What the old arbiter learns of the new one. */
+/** Events of the new arbiter, for the old one. */
 export type SuccessorEvent =
   /** All its workers serve. */
   | { readonly type: "ready" }
-  /** Its process has ended; `why` for people, in its own words where it had some. */
+  /** Its process has ended; `why` is its own reason if it reported one. */
   | { readonly type: "gone"; readonly why: string }
-  /** It has used up the time to boot. */
+  /** It is not ready in time. */
   | { readonly type: "overdue" };
 
-/** The old arbiter, as the new one sees it. */
+/** The new arbiter's view of the old one. */
 export class Predecessor {
   readonly pid: number;
   readonly listeners: readonly Listener[];
@@ -53,19 +52,19 @@ export class Predecessor {
     this.endpoints = handover.endpoints;
   }
 
-  /** The arbiter that this process follows, if it follows one. Takes the variable out of the environment. */
+  /** Returns undefined if this process was not started by an upgrade. Removes the variable from the environment. */
   static fromEnvironment(env: NodeJS.ProcessEnv = process.env): Predecessor | undefined {
     const text = env[HANDOVER];
     delete env[HANDOVER];
     return text === undefined ? undefined : new Predecessor(JSON.parse(text) as Handover);
   }
 
-  /** Asked of the kernel: nobody can have taken the number while it is the parent's. */
+  /** As the parent of this process it keeps its pid until it has ended. */
   get isAlive(): boolean {
     return process.ppid === this.pid;
   }
 
-  /** It still serves the same sockets. One that is ending is the parent until its last thread has ended. */
+  /** Whether it still serves the same sockets. A process that is ending stays the parent until its last thread has ended. */
   get isServing(): boolean {
     return this.isAlive && processState(this.pid) !== "zombie";
   }
@@ -76,31 +75,31 @@ export class Predecessor {
     try {
       process.kill(this.pid, signal);
     } catch {
-      // It has ended this moment.
+      // It has just ended.
     }
   }
 
-  /** Has each step told to `post`, in order and once. */
+  /** Calls `post` with each step once, in order; a later step implies the earlier ones. */
   watch(report: BootReport | undefined, post: (step: PredecessorStep) => void): void {
-    const untold: PredecessorStep[] = ["leaving", "released", "gone"];
-    const tell = (upTo: PredecessorStep): void => {
-      while (untold.includes(upTo)) post(untold.shift() as PredecessorStep);
+    const remaining: PredecessorStep[] = ["leaving", "released", "gone"];
+    const postUpTo = (step: PredecessorStep): void => {
+      while (remaining.includes(step)) post(remaining.shift() as PredecessorStep);
     };
-    const looking = setInterval(() => {
+    const aliveCheck = setInterval(() => {
       if (this.isAlive) return;
-      clearInterval(looking);
-      tell("gone");
-    }, LOOK_EVERY);
-    looking.unref();
+      clearInterval(aliveCheck);
+      postUpTo("gone");
+    }, ALIVE_CHECK_MS);
+    aliveCheck.unref();
     const fd = report?.descriptor;
     if (report === undefined || fd === undefined) return;
     const pipe = new Socket({ fd, readable: true, writable: false });
-    pipe.on("data", () => tell("leaving"));
+    pipe.on("data", () => postUpTo("leaving"));
     const ended = (): void => {
       report.detach();
-      tell("released");
+      postUpTo("released");
     };
-    // The end comes before the descriptor is closed, the close in any case.
+    // "end" precedes the closing of the descriptor; "close" comes in any case.
     pipe.on("end", ended).on("error", ended).on("close", ended);
     pipe.unref();
   }

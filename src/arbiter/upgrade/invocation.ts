@@ -1,6 +1,6 @@
 /**
- * How this process was started, so that an upgrade can start the same command again: the same words, typed
- * anew, not the files that they meant the last time.
+ * The command line of this process, so that an upgrade can run the same command again. Names stay as they were typed:
+ * they may lead to newer files by then.
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, isAbsolute, join, relative, resolve, sep } from "node:path";
@@ -9,11 +9,11 @@ import { namedFolder } from "../../system/working-folder.ts";
 export interface Invocation {
   readonly program: string;
   readonly args: readonly string[];
-  /** The folder to start in, links in it not resolved. */
+  /** Working directory, symbolic links not resolved. */
   readonly folder: string;
 }
 
-/** To be called before the process goes to another folder. */
+/** Call before the process changes its working directory. */
 export function currentInvocation(): Invocation {
   const real = process.cwd();
   const folder = namedFolder(real, process.env.PWD);
@@ -25,13 +25,13 @@ export function currentInvocation(): Invocation {
   };
 }
 
-/** A path below the real folder, by the name of the folder: that may lead to a newer release by then. */
+/** Rewrites a path below the real folder to start with the folder's unresolved name, which may lead to a newer release. */
 function asNamed(path: string, real: string, folder: string): string {
   const inside = relative(real, path);
   return isAbsolute(inside) || inside === ".." || inside.startsWith(`..${sep}`) ? path : join(folder, inside);
 }
 
-/** Where the shell finds the program, links in its path not resolved: a newer node may be there by then. */
+/** Finds the program as a shell does, links not resolved: its path may lead to a newer node. */
 function programNamed(name: string, folder: string): string | undefined {
   const candidates = name.includes(sep)
     ? [resolve(folder, name)]

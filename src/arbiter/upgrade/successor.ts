@@ -1,4 +1,4 @@
-/** The old arbiter's view of the one that is to follow it: starts its process, lets go, or ends it. */
+/** The old arbiter's handle of the new one: starts its process, hands over to it, or ends it. */
 import type { ChildProcess } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
@@ -14,17 +14,17 @@ export interface SuccessorLaunch {
   readonly invocation: Invocation;
   readonly listeners: readonly Listener[];
   readonly endpoints: EndpointSockets;
-  /** How long it may take until it serves, in milliseconds. */
-  readonly bootTime: number;
+  /** Time until it must serve, in milliseconds. */
+  readonly bootTimeout: number;
 }
 
-/** How long a successor that is told to go may take, in milliseconds, before it is killed. */
-const END_TIME = 5000;
+/** A successor that was ended with SIGTERM is killed after this time. */
+const END_TIMEOUT_MS = 5000;
 
 export class Successor {
   /** Resolves when its process has ended. */
   readonly exited: Promise<void>;
-  /** Undefined when the process could not be started. */
+  /** Undefined if the process could not be started. */
   readonly #child: ChildProcess | undefined;
   readonly #pipe: Duplex | undefined;
   readonly #post: (event: SuccessorEvent) => void;
@@ -34,13 +34,13 @@ export class Successor {
   #ended = false;
 
   constructor(launch: SuccessorLaunch, post: (event: SuccessorEvent) => void) {
-    const { invocation, bootTime } = launch;
+    const { invocation, bootTimeout } = launch;
     this.#post = post;
-    const { handover, descriptors } = handedOver(launch);
+    const { handover, descriptors } = handoverOf(launch);
     const reportFd = FIRST_INHERITED_FD + descriptors.length;
-    let notStarted: (error: Error) => void = () => {};
-    const unstarted = new Promise<string>((resolve) => {
-      notStarted = ({ message }) => resolve(`the new arbiter could not be started: ${message}`);
+    let onStartError: (error: Error) => void = () => {};
+    const startFailure = new Promise<string>((resolve) => {
+      onStartError = ({ message }) => resolve(`the new arbiter could not be started: ${message}`);
     });
     this.#child = startChild(
       {
@@ -49,21 +49,20 @@ export class Successor {
         env: environmentFor(handover, reportFd),
         stdio: ["ignore", "inherit", "inherit", ...descriptors, "pipe"],
       },
-      notStarted,
+      onStartError,
     );
     this.#pipe = this.#child?.stdio[reportFd] as Duplex | undefined;
-    this.#timer = setTimeout(() => post({ type: "overdue" }), bootTime);
-    this.exited = (this.#child === undefined ? unstarted : this.#ending(this.#child)).then((why) =>
-      this.#gone(why),
-    );
+    this.#timer = setTimeout(() => post({ type: "overdue" }), bootTimeout);
+    const end = this.#child === undefined ? startFailure : this.#endOf(this.#child);
+    this.exited = end.then((why) => this.#handleEnd(why));
   }
 
-  /** Undefined when the process could not be started. */
+  /** Undefined if the process could not be started. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
 
-  /** It has said that it serves. */
+  /** Whether it has reported that it serves. */
   get isReady(): boolean {
     return this.#ready;
   }
@@ -72,37 +71,37 @@ export class Successor {
     return this.#ended;
   }
 
-  /** Sends its process a signal; false when there is none any more. */
+  /** Sends a signal; returns false if the process has ended. */
   signal(signal: NodeJS.Signals): boolean {
     return this.#child?.kill(signal) === true;
   }
 
-  /** Tells it that this arbiter begins to go. */
+  /** Notifies it that this arbiter begins to leave. */
   leave(): void {
     if (this.#pipe?.writable) this.#pipe.write("leaving\n");
   }
 
-  /** Makes it the server. */
+  /** Notifies it that it is the server now. */
   release(): void {
     clearTimeout(this.#timer);
     this.#pipe?.destroy();
   }
 
-  /** Ends it: first as a stop, then by force. `why` is what is said of its end, if it says nothing itself. */
+  /** Stops it, and kills it if it does not end in time. `why` is the reason to report unless it reports its own. */
   end(why: string): void {
     this.#failure ??= why;
     clearTimeout(this.#timer);
     this.#child?.kill("SIGTERM");
-    this.#timer = setTimeout(() => this.#child?.kill("SIGKILL"), END_TIME);
+    this.#timer = setTimeout(() => this.#child?.kill("SIGKILL"), END_TIMEOUT_MS);
   }
 
-  /** How it ends, in its own words where it has some. */
-  async #ending(child: ChildProcess): Promise<string> {
-    const [how] = await Promise.all([endOf(child), this.#watchReport()]);
+  /** Resolves with how it ended, once its report has been read too. */
+  async #endOf(child: ChildProcess): Promise<string> {
+    const [how] = await Promise.all([exitOf(child), this.#readReport()]);
     return `the new arbiter ${how}`;
   }
 
-  async #watchReport(): Promise<void> {
+  async #readReport(): Promise<void> {
     const report: BootOutcome | undefined = this.#pipe && (await readBootReport(this.#pipe));
     if (report === undefined) return;
     if ("failed" in report) {
@@ -114,21 +113,21 @@ export class Successor {
     this.#post({ type: "ready" });
   }
 
-  #gone(why: string): void {
+  #handleEnd(why: string): void {
     clearTimeout(this.#timer);
     this.#ended = true;
     this.#post({ type: "gone", why: this.#failure ?? why });
   }
 }
 
-function endOf(child: ChildProcess): Promise<string> {
+function exitOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
     child.once("exit", (code, signal) => resolve(exitName(code, signal)));
   });
 }
 
-/** What the new arbiter is handed, with the numbers that the descriptors have there. */
-function handedOver({ listeners, endpoints }: SuccessorLaunch): {
+/** Returns this process's descriptors to pass, and the handover data with the numbers that they have in the new arbiter. */
+function handoverOf({ listeners, endpoints }: SuccessorLaunch): {
   handover: Handover;
   descriptors: number[];
 } {
@@ -151,6 +150,6 @@ function handedOver({ listeners, endpoints }: SuccessorLaunch): {
 
 function environmentFor(handover: Handover, reportFd: number): NodeJS.ProcessEnv {
   const own = { [HANDOVER]: JSON.stringify(handover), [REPORT_FD]: String(reportFd) };
-  // systemd's watchdog names this process; the next one is watched as soon as it is the service.
+  // systemd's watchdog names this process. It watches the new one once that is the main process.
   return { ...process.env, ...own, WATCHDOG_PID: undefined };
 }

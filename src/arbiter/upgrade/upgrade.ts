@@ -1,12 +1,11 @@
 /**
- * The binary upgrade (USR2), as the old arbiter sees it. A new arbiter is started beside this one, on the same
- * sockets. Once all its workers are ready this one drains its own and quits, or, in the manual mode, waits for
- * the signals of gunicorn's protocol. Until its last worker is gone there is a way back: when the new one
- * fails, this one serves on as if nothing had happened.
+ * The binary upgrade (USR2) in the old arbiter. It starts a new arbiter on the same sockets. Once all workers of the new
+ * one are ready, this one drains its own and exits, or in manual mode waits for the signals of gunicorn's protocol. Until
+ * its last worker has gone it can go back: if the new one fails, this one continues to serve.
  *
- * Until this arbiter is gone, people know its pid as the server's. So a reload that is asked of it while it leaves is
- * passed on to the new one. A reload or a reopening of the logs that is asked for while the new one boots is passed on
- * as soon as that is ready, since it may have read what was there before.
+ * Until this arbiter has exited, people know its pid as the server's. A reload requested while it leaves is therefore
+ * forwarded to the new one. A reload or a reopening of the logs requested while the new one boots is forwarded once that
+ * is ready, since it may have read the old files.
  */
 import type { Config } from "../../config/settings.ts";
 import type { Outcome } from "../../control/api.ts";
@@ -19,51 +18,51 @@ import type { SuccessorEvent } from "./handover.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Successor, SuccessorLaunch } from "./successor.ts";
 
-/** The new arbiter's process. */
+/** The process of the new arbiter. */
 export type NewArbiter = Pick<
   Successor,
   "pid" | "isReady" | "hasEnded" | "exited" | "leave" | "release" | "end" | "signal"
 >;
 
-/** What the upgrade needs of the arbiter. */
+/** What this class needs of the arbiter. */
 export interface UpgradeDependencies {
   readonly pool: Pool;
   readonly log: ErrorLog;
   readonly invocation: Invocation;
   listeners(): readonly Listener[];
   config(): Pick<Config, "bootTimeout" | "upgradeMode">;
-  /** The arbiter before this one, as long as it lives. */
+  /** The pid of the previous arbiter, as long as it is alive. */
   predecessorPid(): number | undefined;
-  /** Starts the new arbiter's process; what becomes of it comes to `take`. */
+  /** Starts the new arbiter's process; its events go to `handle`. */
   start(launch: SuccessorLaunch): NewArbiter;
-  /** To be waited for before the new arbiter is started; undefined where there is nothing to wait for. */
+  /** Await the result before starting the new arbiter; undefined if there is nothing to wait for. */
   beforeStart(): Promise<void> | undefined;
-  /** Clears up behind a new arbiter that has ended. */
+  /** Removes what a dead successor left behind. */
   cleanUpAfterSuccessor(pid: number): void;
-  /** This arbiter leaves: what was asked of it before is not begun any more, and whoever waits is told why. */
+  /** Cancels pending reloads of this arbiter, which leaves; `why` is their outcome. */
   withdrawReloads(why: string): void;
   /** Begins a reload of this arbiter. */
   reload(): void;
-  /** The control socket and the health endpoint, for the successor to take. */
+  /** The control socket and the health endpoint, for the successor to take over. */
   endpoints(): EndpointSockets;
-  /** Resolves when it has taken them. */
+  /** Resolves when the successor has taken them over. */
   endpointsTakenOver(): Promise<void>;
   reclaimEndpoints(): void;
 }
 
-/** What a new arbiter may take beyond its workers' boot timeout, in milliseconds: to start, and to say so. */
-const START_TIME = 10_000;
+/** Time for a new arbiter to start and report, beyond its workers' boot timeout. */
+const START_ALLOWANCE_MS = 10_000;
 
 export class Upgrade {
   readonly #dependencies: UpgradeDependencies;
   #successor: NewArbiter | undefined;
   #settle: (outcome: Outcome) => void = () => {};
-  /** How many workers there were before this arbiter began to drain for the new one. */
-  #drainedFrom: number | undefined;
-  #hasLeftDoors = false;
+  /** The target number of workers before this arbiter began to drain for the new one. */
+  #targetBeforeDrain: number | undefined;
+  #hasReleasedEndpoints = false;
   #aborted = false;
   #isPreparing = false;
-  /** A reload, or a reopening of the logs, was asked for since the new arbiter was started. */
+  /** A reload, or a reopening of the logs, was requested since the new arbiter was started. */
   #isReloadRequested = false;
   #isReopenRequested = false;
 
@@ -71,29 +70,29 @@ export class Upgrade {
     this.#dependencies = dependencies;
   }
 
-  /** The new arbiter, while there is one that is to stay: it serves the same sockets. */
+  /** The pid of the new arbiter, unless it has ended or is being ended. */
   get successorPid(): number | undefined {
     const successor = this.#successor;
     return successor === undefined || successor.hasEnded || this.#aborted ? undefined : successor.pid;
   }
 
-  /** This arbiter drains because a new one serves. */
+  /** Whether this arbiter drains because a new one serves. */
   get isLeaving(): boolean {
-    return this.#drainedFrom !== undefined;
+    return this.#targetBeforeDrain !== undefined;
   }
 
-  /** The service is in good hands whatever becomes of this arbiter: all workers of a new one were ready. */
+  /** Whether a new arbiter serves with all its workers, so that requests are served whatever happens to this one. */
   get isSuccessorReady(): boolean {
     return this.#successor?.isReady === true && this.hasSuccessor;
   }
 
-  /** A new arbiter serves the same sockets. The end of one that is ending may not have been heard of yet. */
+  /** Whether a new arbiter has the same sockets. Its exit may not have been reported yet, hence the check of its state. */
   get hasSuccessor(): boolean {
     const pid = this.successorPid;
     return pid !== undefined && processState(pid) !== "zombie";
   }
 
-  /** Starts the new arbiter. The outcome comes when its workers are ready, or it has failed. */
+  /** Starts the new arbiter. Resolves when its workers are ready or it has failed. */
   async begin(): Promise<Outcome> {
     const { log } = this.#dependencies;
     const refusal = this.#refusal() ?? (await this.#prepare());
@@ -104,7 +103,7 @@ export class Upgrade {
     return this.#start();
   }
 
-  /** Returns what speaks against the upgrade, then. */
+  /** Runs the hook `preExec`. Returns the reason to refuse the upgrade, if there is one by then. */
   async #prepare(): Promise<string | undefined> {
     this.#isPreparing = true;
     try {
@@ -123,7 +122,7 @@ export class Upgrade {
       invocation,
       listeners: this.#dependencies.listeners(),
       endpoints: this.#dependencies.endpoints(),
-      bootTime: this.#bootTime(),
+      bootTimeout: this.#bootTimeout(),
     };
     this.#isReloadRequested = false;
     this.#isReopenRequested = false;
@@ -135,40 +134,40 @@ export class Upgrade {
     });
   }
 
-  #bootTime(): number {
-    return this.#dependencies.config().bootTimeout + START_TIME;
+  #bootTimeout(): number {
+    return this.#dependencies.config().bootTimeout + START_ALLOWANCE_MS;
   }
 
   #refusal(): string | undefined {
     const predecessor = this.#dependencies.predecessorPid();
     if (this.#dependencies.pool.desired.stop !== undefined) return "the server is stopping";
-    if (this.#isPreparing) return "one is being prepared";
+    if (this.#isPreparing) return "another upgrade is being prepared";
     if (this.#successor !== undefined)
-      return `one is under way, to the arbiter with pid ${this.successorPid}`;
-    if (predecessor !== undefined) return `the arbiter before this one, with pid ${predecessor}, still runs`;
-    // With the first process of a container everything in it ends.
-    if (process.pid === 1) return "this is process 1, which cannot be followed: start a new container";
+      return `an upgrade to the arbiter with pid ${this.successorPid} is in progress`;
+    if (predecessor !== undefined) return `the previous arbiter, with pid ${predecessor}, still runs`;
+    // A container ends with its first process.
+    if (process.pid === 1) return "this is process 1, and its container ends with it: start a new container";
     return undefined;
   }
 
-  /** A reload is asked for. True when this arbiter leaves, and the new one has been told. */
+  /** Notes a requested reload. Returns true if this arbiter is leaving and the new one has been signalled to do it. */
   forwardReload(): boolean {
     this.#isReloadRequested = true;
     return this.isLeaving && this.signal("SIGHUP");
   }
 
-  /** This arbiter has reopened its log files. */
+  /** Makes the new arbiter reopen its logs too: now, or once it is ready. */
   forwardReopen(): void {
     this.#isReopenRequested = true;
     if (this.#successor?.isReady === true) this.signal("SIGUSR1");
   }
 
-  /** Passes a signal on to the new arbiter; false where there is none. */
+  /** Forwards a signal to the new arbiter; returns false if there is none. */
   signal(signal: NodeJS.Signals): boolean {
     const pid = this.successorPid;
     if (pid === undefined || this.#successor?.signal(signal) !== true) return false;
     this.#dependencies.log.info(
-      `Passed on to the new arbiter (pid: ${pid}): ${signal.slice(3).toLowerCase()}`,
+      `Forwarded to the new arbiter (pid: ${pid}): ${signal.slice(3).toLowerCase()}`,
     );
     return true;
   }
@@ -179,7 +178,7 @@ export class Upgrade {
         this.#successorReady();
         return;
       case "overdue":
-        this.#successor?.end(`the new arbiter was not ready within ${this.#bootTime() / 1000}s`);
+        this.#successor?.end(`the new arbiter was not ready within ${this.#bootTimeout() / 1000}s`);
         return;
       case "gone":
         this.#successorGone(event.why);
@@ -187,17 +186,16 @@ export class Upgrade {
     }
   }
 
-  /** Looks, before the pool settles, whether it is time for the next step. */
+  /** Takes the next step if it is due. Call before the pool settles. */
   advance(): void {
     const { pool } = this.#dependencies;
-    const stopping = pool.desired.stop !== undefined;
-    if (stopping) this.#leave();
+    if (pool.desired.stop !== undefined) this.#handleStop();
     else if (this.isLeaving && pool.roster.length === 0) pool.stopGracefully();
   }
 
   /**
-   * To be called when the last worker has gone: waits for a new arbiter that was told to go, and makes one
-   * that serves the server. `handOver` is told its pid.
+   * Completes the upgrade; call when the last worker has gone. Waits for a new arbiter that is being ended; makes one
+   * that serves the server, and passes its pid to `handOver`.
    */
   async finish(handOver: (pid: number) => Promise<void>): Promise<void> {
     if (this.#aborted) await this.#successor?.exited;
@@ -206,7 +204,7 @@ export class Upgrade {
     await handOver(successorPid);
     await this.#dependencies.endpointsTakenOver();
     this.#successor?.release();
-    this.#dependencies.log.info(`The new arbiter (pid: ${successorPid}) serves on`);
+    this.#dependencies.log.info(`The new arbiter (pid: ${successorPid}) is the server now`);
   }
 
   #successorReady(): void {
@@ -220,13 +218,13 @@ export class Upgrade {
       return;
     }
     log.info(`New arbiter (pid: ${pid}) is ready: this one drains and quits`);
-    this.#drainedFrom = pool.desired.target;
+    this.#targetBeforeDrain = pool.desired.target;
     const reloads = this.#isReloadRequested && this.signal("SIGHUP");
     const serves = `the arbiter with pid ${pid} serves${reloads ? ", and reloads" : ""}`;
     this.#dependencies.withdrawReloads(`meanwhile the server was upgraded: ${serves}`);
     pool.scale(0);
     this.#settle({ ok: true, message: `the new arbiter (pid ${pid}) serves, this one drains` });
-    this.#leaveDoors();
+    this.#releaseEndpoints();
   }
 
   #successorGone(why: string): void {
@@ -236,41 +234,41 @@ export class Upgrade {
     if (pid !== undefined) this.#dependencies.cleanUpAfterSuccessor(pid);
     this.#settle({ ok: false, error: why });
     if (this.#aborted) return;
-    const drainedFrom = this.#drainedFrom;
-    this.#drainedFrom = undefined;
+    const targetBeforeDrain = this.#targetBeforeDrain;
+    this.#targetBeforeDrain = undefined;
     if (pool.desired.stop !== undefined) {
-      log.info(`New arbiter (pid: ${pid}) is gone, too: ${why}`);
+      log.info(`New arbiter (pid: ${pid}) has ended, too: ${why}`);
       return;
     }
-    if (this.#hasLeftDoors) this.#dependencies.reclaimEndpoints();
-    this.#hasLeftDoors = false;
-    if (isReady === true && drainedFrom === undefined) {
-      log.warning(`New arbiter (pid: ${pid}) is gone: ${why}`);
+    if (this.#hasReleasedEndpoints) this.#dependencies.reclaimEndpoints();
+    this.#hasReleasedEndpoints = false;
+    if (isReady === true && targetBeforeDrain === undefined) {
+      log.warning(`New arbiter (pid: ${pid}) has ended: ${why}`);
       return;
     }
-    log.error(`Upgrade failed, this arbiter serves on: ${why}`);
-    if (drainedFrom === undefined) return;
-    pool.scale(drainedFrom);
-    // The new arbiter took along what it was asked for.
+    log.error(`Upgrade failed, this arbiter continues to serve: ${why}`);
+    if (targetBeforeDrain === undefined) return;
+    pool.scale(targetBeforeDrain);
+    // A reload that was forwarded to the new arbiter is lost with it.
     if (this.#isReloadRequested) this.#dependencies.reload();
   }
 
-  #leaveDoors(): void {
-    if (this.#hasLeftDoors) return;
-    this.#hasLeftDoors = true;
+  #releaseEndpoints(): void {
+    if (this.#hasReleasedEndpoints) return;
+    this.#hasReleasedEndpoints = true;
     this.#successor?.leave();
   }
 
-  /** Who stops this server means the one that boots, too; one that is to stay serves already. */
-  #leave(): void {
+  /** A stop ends a new arbiter that is booting, too. One that serves, or is to stay in manual mode, takes over. */
+  #handleStop(): void {
     const successor = this.#successor;
     if (successor === undefined || this.#aborted) return;
     if (successor.isReady || this.#dependencies.config().upgradeMode === "manual") {
-      this.#leaveDoors();
+      this.#releaseEndpoints();
       return;
     }
     this.#aborted = true;
-    this.#dependencies.log.info(`Upgrade given up: the new arbiter (pid: ${successor.pid}) is ended, too`);
+    this.#dependencies.log.info(`Upgrade aborted: stopping the new arbiter (pid: ${successor.pid}), too`);
     successor.end("the server was stopped");
   }
 }

@@ -111,7 +111,7 @@ test("a failed upgrade removes its new socket", async (context) => {
   unlinkSync(path);
   writeFileSync(join(folder, "app.mjs"), "throw new Error('broken');\n");
   command.kill("SIGUSR2");
-  await command.line(/Upgrade failed, this arbiter serves on: /);
+  await command.line(/Upgrade failed, this arbiter continues to serve: /);
   assert.ok(!existsSync(path), "the file of the new arbiter is left");
   assert.equal(await isReady(false), `unix:${path}: its file was removed`);
 });
@@ -128,7 +128,7 @@ test("a file in place of the socket is kept, and a reload reports it", async (co
   );
   for (const [signal, failure] of [
     ["SIGHUP", "Reload failed, generation 1 stays"],
-    ["SIGUSR2", "Upgrade failed, this arbiter serves on"],
+    ["SIGUSR2", "Upgrade failed, this arbiter continues to serve"],
   ] as const) {
     command.kill(signal);
     const line = await command.line(new RegExp(failure));

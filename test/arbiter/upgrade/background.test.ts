@@ -1,4 +1,4 @@
-/** `--daemon` through the built command: who started it knows by its exit code that it serves, or why not. */
+/** `--daemon` through the built command: its exit code says whether the server serves. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,13 +19,13 @@ interface Background {
   readonly exit: Exit;
   readonly said: string;
   readonly socket: string;
-  /** What the daemon logged. */
+  /** The daemon's log. */
   log(): string;
   /** The pid in the pid file. */
   pid(): number | undefined;
 }
 
-/** Runs the command to its end; what it leaves behind ends with the test. */
+/** Runs the command to its end; processes that it leaves end with the test. */
 async function goToBackground(context: TestContext, source: string, ...args: string[]): Promise<Background> {
   const folder = temporaryFolder(context);
   writeFileSync(join(folder, "app.mjs"), source);
@@ -35,7 +35,7 @@ async function goToBackground(context: TestContext, source: string, ...args: str
   const exit = await command.ended();
   const pids = existsSync(file) ? [Number(readFileSync(file, "utf8"))] : [];
   context.after(() => {
-    // The folder, and in it the file, may be removed by now.
+    // The folder with the file may have been removed by now.
     if (existsSync(file)) pids.push(Number(readFileSync(file, "utf8")));
     for (const pid of new Set(pids.flatMap((daemon) => [daemon, ...childrenOf(daemon)]))) {
       if (isAlive(pid)) process.kill(pid, "SIGKILL");
@@ -50,30 +50,30 @@ async function goToBackground(context: TestContext, source: string, ...args: str
   };
 }
 
-test("the command ends when the server serves, which goes on alone, is upgraded and stopped", async (context) => {
+test("the command ends when the server serves; the server continues, and can be upgraded and stopped", async (context) => {
   const { exit, said, socket, log, pid } = await goToBackground(context, APP);
   assert.deepEqual([exit.code, said], [0, ""]);
   const first = pid() ?? 0;
   assert.equal((await ask({ path: socket })).text, `${first}`);
   assert.match(log(), /Ready: generation 1/);
   process.kill(first, "SIGUSR2");
-  await until("there is another server", () => !isAlive(first) && pid() !== first && pid());
+  await until("the new arbiter is the server", () => !isAlive(first) && pid() !== first && pid());
   const second = pid() ?? 0;
   assert.equal((await ask({ path: socket })).text, `${second}`);
   process.kill(second, "SIGTERM");
-  await until("it is gone", () => !isAlive(second));
+  await until("the server is gone", () => !isAlive(second));
   assert.ok(!existsSync(socket));
   assert.deepEqual(log().match(/WARNING|ERROR/g), null);
 });
 
-test("an app that cannot be loaded: the command says why, with gunicorn's exit code", async (context) => {
+test("an app that cannot be loaded: the command reports why, with gunicorn's exit code", async (context) => {
   const { exit, said, pid } = await goToBackground(context, 'throw new Error("no licence");\n');
   assert.equal(exit.code, 4);
   assert.equal(said, "tsgun: cannot load app.mjs: no licence (at app.mjs:1)\n");
   assert.equal(pid(), undefined);
 });
 
-test("an address that is taken", async (context) => {
+test("an address in use: the command reports it", async (context) => {
   const { socket } = await goToBackground(context, APP);
   const { exit, said } = await goToBackground(context, APP, "-b", `unix:${socket}`);
   assert.equal(exit.code, 1);

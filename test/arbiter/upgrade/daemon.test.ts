@@ -30,7 +30,7 @@ async function outcomeOf(t: TestContext, command: Command): Promise<DaemonOutcom
   const [code] = (await once(command, "close")) as [number | null];
   const outcome = JSON.parse(text) as DaemonOutcome;
   t.after(() => {
-    // Its whole session: the daemon leads it.
+    // The daemon leads its session: signal all of it.
     if (exists(-outcome.pid)) process.kill(-outcome.pid, "SIGKILL");
   });
   return { ...outcome, code };
@@ -49,7 +49,7 @@ function logFile(t: TestContext): string {
   return join(folder, "app.log");
 }
 
-test("ready: the command ends with 0, the daemon lives on in a session of its own and prints to the log", async (t) => {
+test("ready: the command exits with 0, and the daemon continues in its own session and prints to the log", async (t) => {
   const log = logFile(t);
   const { pid, code, exitCode, message } = await outcomeOf(t, start("ready", log));
   assert.deepEqual([code, exitCode, message], [0, 0, undefined]);
@@ -59,13 +59,13 @@ test("ready: the command ends with 0, the daemon lives on in a session of its ow
   if (process.platform === "linux") assert.match(text, new RegExp(`^session ${pid} ${pid}$`, "m"));
 });
 
-test("a child that the daemon started before it was ready does not hold the command up", async (t) => {
+test("a child that the daemon started before it was ready does not delay the command", async (t) => {
   const { pid, code } = await outcomeOf(t, start("child first"));
   assert.equal(code, 0);
   assert.ok(exists(pid));
 });
 
-test("failed: its reason and its exit code are the command's", async (t) => {
+test("failed: the command exits with the daemon's reason and exit code", async (t) => {
   const outcome = await outcomeOf(t, start("failed"));
   assert.equal(outcome.code, 4);
   assert.equal(outcome.message, "the app threw\n    at app.ts:1:1");
@@ -76,14 +76,14 @@ for (const [way, code, how] of [
   ["silent", 1, "exited with code 0"],
   ["kill", 1, "was killed by SIGKILL"],
 ] as const) {
-  test(`a daemon that says nothing and ${how} has failed`, async (t) => {
+  test(`a daemon that reports nothing and ${how} has failed`, async (t) => {
     const outcome = await outcomeOf(t, start(way));
     assert.equal(outcome.code, code);
     assert.equal(outcome.message, `the daemon ${how} before it was ready: start without --daemon to see why`);
   });
 }
 
-test("a daemon that cannot be started is said so, with the reason", async () => {
+test("a daemon that cannot be started fails the command with the reason", async () => {
   const command = start("too large");
   let text = "";
   command.stdout.on("data", (chunk) => {
@@ -94,18 +94,18 @@ test("a daemon that cannot be started is said so, with the reason", async () => 
   assert.equal(JSON.parse(text).message, `the daemon cannot be started: ${why}`);
 });
 
-test("who interrupts the command stops the daemon that boots", async (t) => {
+test("interrupting the command stops the booting daemon", async (t) => {
   const log = logFile(t);
   const command = start("wait", log);
   const ended = outcomeOf(t, command);
-  await until("the daemon to boot", () => existsSync(log) && readFileSync(log, "utf8").includes("booting"));
+  await until("the daemon boots", () => existsSync(log) && readFileSync(log, "utf8").includes("booting"));
   command.kill("SIGINT");
   const outcome = await ended;
   assert.deepEqual([outcome.code, outcome.message], [1, "stopped while it was booting"]);
-  await until("the daemon to be gone", () => !exists(outcome.pid));
+  await until("the daemon is gone", () => !exists(outcome.pid));
 });
 
-test("sockets that systemd handed over go on to the daemon", async (t) => {
+test("sockets passed by systemd are passed on to the daemon", async (t) => {
   const server = createServer();
   t.after(() => server.close());
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -116,7 +116,7 @@ test("sockets that systemd handed over go on to the daemon", async (t) => {
   assert.match(readFileSync(log, "utf8"), /^the daemon speaks 1 false$/m);
 });
 
-test("a log file that cannot be opened is said before anything is started", async () => {
+test("a log file that cannot be opened is reported before the start", async () => {
   const { startDaemon } = await import("../../../src/arbiter/upgrade/daemon.ts");
   await assert.rejects(startDaemon({ args: [], script: FIXTURE, stdout: "/nonexistent/app.log" }), {
     name: "FatalError",

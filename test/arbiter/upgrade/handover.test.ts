@@ -1,4 +1,4 @@
-/** How the new arbiter sees the old one. */
+/** The new arbiter's view of the old one. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import { HANDOVER, Predecessor } from "../../../src/arbiter/upgrade/handover.ts"
 
 const FIXTURE = join(import.meta.dirname, "../../fixtures/handover/half-gone.ts");
 
-test("nobody is followed where nothing says so; what says so is taken out of the environment", () => {
+test("a predecessor is known only from the environment, from which it is removed", () => {
   assert.equal(Predecessor.fromEnvironment({}), undefined);
   const env = {
     [HANDOVER]: JSON.stringify({ pid: process.ppid, listeners: [{ descriptor: 3, url: "unix:a" }] }),
@@ -22,7 +22,7 @@ test("nobody is followed where nothing says so; what says so is taken out of the
 
 const known = process.platform === "linux" && ["x64", "arm64"].includes(process.arch);
 
-test("one that is ending serves no more, though it is still the parent", {
+test("a predecessor that is ending does not serve, although it is still the parent", {
   skip: known ? false : "knows the number of the system call on Linux for x64 and arm64",
 }, async (t) => {
   const old = spawn(process.execPath, ["--import", "@oxc-node/core/register", FIXTURE], {

@@ -1,4 +1,4 @@
-/** Whoever asks through the control socket or the health endpoint during an upgrade is answered, each time. */
+/** During an upgrade every request to the control socket and the health endpoint gets a response. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
@@ -17,7 +17,7 @@ import {
   until,
 } from "../../support/command.ts";
 
-/** Asks again and again, each time on a connection of its own. */
+/** Sends requests continuously, each on its own connection. */
 class Asker {
   asked = 0;
   readonly failures: string[] = [];
@@ -54,9 +54,9 @@ interface Stage {
   readonly app: string;
   readonly control: string;
   readonly askers: { readonly [door: string]: Asker };
-  /** Waits for the arbiter that the control socket leads to. */
+  /** Waits for the arbiter behind the control socket. */
   leadsTo(pid: number): Promise<void>;
-  /** Ends the asking, and says what failed of it. */
+  /** Stops the requests, and returns the failures. */
   failures(): Promise<{ [door: string]: string[] }>;
 }
 
@@ -71,7 +71,7 @@ async function start(context: TestContext, healthOn: "unix" | "tcp", ...args: st
   const healthAt =
     / Health at: (?:http:\/\/127\.0\.0\.1:|unix:)(.+)$/.exec(await command.line(/ Health at: /))?.[1] ?? "";
   const health = healthAt.startsWith("/") ? { path: healthAt } : { port: Number(healthAt) };
-  await until("it can be asked", () => existsSync(control));
+  await until("the control socket exists", () => existsSync(control));
   const askers = {
     control: new Asker(context, () => ask({ path: control }, "/status")),
     health: new Asker(context, () => ask(health, "/health/ready")),
@@ -102,7 +102,7 @@ async function start(context: TestContext, healthOn: "unix" | "tcp", ...args: st
 
 const NONE = { control: [], health: [], ctl: [] };
 
-test("by itself, one upgrade after another", async (context) => {
+test("automatic upgrades, one after another", async (context) => {
   const { command, leadsTo, failures } = await start(context, "unix", "--linger", "0");
   let server = command.pid;
   for (let nth = 1; nth <= 3; nth++) {
@@ -116,13 +116,13 @@ test("by itself, one upgrade after another", async (context) => {
   await command.ended();
 });
 
-test("by hand, when the old arbiter has sent its workers home or goes with them", async (context) => {
+test("manual upgrades, in which the old arbiter stops before or with its workers", async (context) => {
   const { command, leadsTo, failures } = await start(context, "tcp", "--upgrade-mode", "manual");
   command.kill("SIGUSR2");
   await command.line(/is ready, beside this one/);
   const [old, second = 0] = command.arbiters();
   command.kill("SIGWINCH");
-  await until("the old one has no workers", () => command.workers(old).length === 0);
+  await until("the old arbiter has no workers", () => command.workers(old).length === 0);
   command.kill("SIGQUIT");
   await command.line(/before this one .* is gone/);
   await leadsTo(second);
@@ -137,7 +137,7 @@ test("by hand, when the old arbiter has sent its workers home or goes with them"
   await command.ended();
 });
 
-test("a command that comes when the last worker of the old arbiter is gone is answered", async (context) => {
+test("a command gets a response after the old arbiter's last worker has gone", async (context) => {
   const { command, control, failures } = await start(context, "unix", "--linger", "0");
   const late = connect(control).setEncoding("latin1");
   late.write("POST /reopen HTTP/1.1\r\nHost: a\r\n");
@@ -145,7 +145,7 @@ test("a command that comes when the last worker of the old arbiter is gone is an
   command.kill("SIGUSR2");
   await command.line(/this one drains and quits/);
   const [old = 0, next = 0] = command.arbiters();
-  await until("the old one has no workers", () => command.workers(old).length === 0);
+  await until("the old arbiter has no workers", () => command.workers(old).length === 0);
   await pause(50);
   late.write("\r\n");
   let text = "";
@@ -157,7 +157,7 @@ test("a command that comes when the last worker of the old arbiter is gone is an
 });
 
 for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-  test(`and back again: the new arbiter is ended by ${signal} while the old one drains`, async (context) => {
+  test(`a rollback: the new arbiter is ended by ${signal} while the old one drains`, async (context) => {
     const { command, app, control, leadsTo, failures } = await start(
       context,
       signal === "SIGTERM" ? "unix" : "tcp",
@@ -174,13 +174,13 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     const [old = 0, next = 0] = command.arbiters();
     await leadsTo(next);
     process.kill(next, signal);
-    await until("it is gone", () => !isAlive(next));
-    await command.line(/Upgrade failed, this arbiter serves on/);
+    await until("the new arbiter is gone", () => !isAlive(next));
+    await command.line(/Upgrade failed, this arbiter continues to serve/);
     await leadsTo(old);
     const { health, ctl } = await failures();
-    // Between its end and the news of it nobody has the control socket's name: `tsgun ctl` asks again.
+    // Until the old arbiter learns of its end, the control socket has no name: `tsgun ctl` tries again.
     assert.deepEqual(ctl, []);
-    // There are no workers for a while, and who is killed takes what it has accepted along; nobody is refused.
+    // There are no workers for a while, and killed workers lose the connections they had accepted; none is refused.
     const unanswered = health?.filter((failure) => !failure.startsWith("503"));
     if (signal === "SIGTERM") assert.deepEqual(unanswered, []);
     else
@@ -193,18 +193,18 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
   });
 }
 
-test("the default socket is called after the server that answers there, and those of dead ones are removed", async (context) => {
+test("the default control socket is named after its server, and those of dead servers are removed", async (context) => {
   const folder = temporaryFolder(context);
   const env = { XDG_RUNTIME_DIR: folder, RUNTIME_DIRECTORY: "" };
   const names = (): string[] => readdirSync(join(folder, "tsgun")).sort();
   const killed = startCommand(context, ["pool/echo.mjs", "-b", "127.0.0.1:0"], { env });
   await killed.ready();
-  await until("it can be asked", () => names().length === 1);
+  await until("the control socket exists", () => names().length === 1);
   await killed.end("SIGKILL");
   assert.deepEqual(names(), [`tsgun-${killed.pid}.ctl`]);
   const command = startCommand(context, ["pool/echo.mjs", "-b", "127.0.0.1:0"], { env });
   await command.ready();
-  await until("only the new one is left", () => names().join() === `tsgun-${command.pid}.ctl`);
+  await until("only the new socket is left", () => names().join() === `tsgun-${command.pid}.ctl`);
   command.kill("SIGUSR2");
   await command.line(/before this one .* is gone/);
   const next = command.arbiters()[1] as number;

@@ -1,7 +1,6 @@
 /**
- * The automatic upgrade as the old arbiter lives through it: the real Upgrade, Reload, Pool and ControlCommands, with
- * processes that exist on paper. Whatever happens in whatever order: in the end one arbiter serves, not two and not
- * none, and no reload is lost that somebody asked for.
+ * The automatic upgrade in the old arbiter: the real Upgrade, Reload, Pool and ControlCommands, with simulated processes.
+ * After any sequence of events exactly one arbiter serves, and no requested reload is lost.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -28,18 +27,18 @@ const LIMITS: Limits = {
   crashes: undefined,
 };
 
-/** The new arbiter: alive until it is told to end, or ends by chance. */
+/** A simulated new arbiter: alive until it is ended, or ends by chance. */
 class PaperArbiter implements NewArbiter {
-  /** No process has it, so that it is nobody's state that is looked up. */
+  /** No process has this pid, so that none is found in /proc. */
   readonly pid = 2 ** 30;
   isReady = false;
   hasEnded = false;
-  /** The newest wish that it knows of: by what it has read at its start, or by a signal. */
+  /** The newest requested reload that it knows of, read at its start or signalled. */
   knows: number;
   readonly exited = Promise.resolve();
-  readonly #stage: Stage;
+  readonly #stage: SimulatedArbiter;
 
-  constructor(stage: Stage) {
+  constructor(stage: SimulatedArbiter) {
     this.#stage = stage;
     this.knows = stage.wishes;
   }
@@ -64,14 +63,14 @@ class PaperArbiter implements NewArbiter {
   }
 }
 
-class Stage {
+class SimulatedArbiter {
   now = 1000;
-  /** Reloads that somebody asked for. */
+  /** Number of requested reloads. */
   wishes = 0;
   readonly outcomes: Outcome[][] = [];
   successor: PaperArbiter | undefined;
   readonly successorEvents: SuccessorEvent[] = [];
-  /** What this arbiter's generations have read, by the newest wish. */
+  /** The newest requested reload that this arbiter's generations have read. */
   knows = 0;
   readonly pool: Pool;
   readonly reload: Reload;
@@ -158,12 +157,12 @@ class Stage {
     this.commands.checkPending();
   }
 
-  /** What HUP does to the arbiter. */
+  /** Handles SIGHUP as the arbiter does. */
   hangUp(): void {
     if (!this.upgrade.forwardReload()) this.reload.request();
   }
 
-  /** Somebody asks for a reload, by a signal or by `ctl`. */
+  /** Requests a reload, by a signal or by `ctl`. */
   ask(bySignal: boolean): void {
     const heard: Outcome[] = [];
     const refused = !bySignal && this.upgrade.isLeaving && this.upgrade.successorPid !== undefined;
@@ -186,8 +185,8 @@ class Stage {
   }
 }
 
-/** One thing that can happen, by chance. */
-function happen(stage: Stage, random: (below: number) => number): string {
+/** Runs one event, chosen at random. */
+function happen(stage: SimulatedArbiter, random: (below: number) => number): string {
   const { pool, successor } = stage;
   const worker = pool.roster[random(Math.max(1, pool.roster.length))];
   const events: [name: string, act: () => unknown][] = [
@@ -211,8 +210,8 @@ function happen(stage: Stage, random: (below: number) => number): string {
   return name;
 }
 
-/** From now on all goes well, until the old arbiter has gone or serves. */
-async function calmDown(stage: Stage): Promise<void> {
+/** Runs without further failures until the old arbiter has exited or serves. */
+async function calmDown(stage: SimulatedArbiter): Promise<void> {
   for (let round = 0; round < 100 && stage.pool.exitCode === undefined; round++) {
     stage.now += 500;
     stage.prepared();
@@ -226,18 +225,18 @@ async function calmDown(stage: Stage): Promise<void> {
   }
 }
 
-/** Lets promises that are settled be heard. */
+/** Lets settled promises run their callbacks. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-test("whatever happens during an upgrade, one arbiter is left, which knows the newest wish", async () => {
+test("after any sequence of events in an upgrade one arbiter is left, with the newest requested reload", async () => {
   const left = { old: 0, next: 0 };
   for (let seed = 1; seed <= 150; seed++) {
     const random = randomNumbers(seed);
     const story: string[] = [];
     try {
-      const stage = new Stage(1 + random(3));
+      const stage = new SimulatedArbiter(1 + random(3));
       for (let step = 0; step < 40 && stage.pool.exitCode === undefined; step++) {
         story.push(happen(stage, random));
         await nextTurn();

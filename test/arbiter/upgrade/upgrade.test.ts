@@ -1,4 +1,4 @@
-/** The binary upgrade through the built command: by itself, by hand, and every way back. */
+/** The binary upgrade through the built command: automatic, manual, and each rollback. */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { ask } from "../../support/ask.ts";
 import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../../support/command.ts";
 import { Releases } from "../../support/releases.ts";
 
-/** Says which release it is and who answers; `/slow` is held until the file `go` is there. */
+/** Responds with its release and pid; `/slow` waits until the file `go` exists. */
 function release(name: string): string {
   return `
     import { existsSync } from "node:fs";
@@ -54,7 +54,7 @@ class Stage {
     return this.command.pid;
   }
 
-  /** The newest arbiter, as soon as there is one beside the first. */
+  /** The newest arbiter, once there is one beside the first. */
   async successor(nth = 1): Promise<number> {
     await this.command.line(/Upgrading: new arbiter with pid/, nth);
     return this.command.arbiters()[nth] as number;
@@ -69,7 +69,7 @@ class Stage {
     return existsSync(file) ? Number(readFileSync(file, "utf8")) : undefined;
   }
 
-  /** What the pid file says, and the one beside it, which is the new arbiter's. */
+  /** The pids in the pid file and in the new arbiter's file beside it. */
   get pidsInFiles(): (number | undefined)[] {
     return [this.pidIn(), this.pidIn(`${this.pidFile}.2`)];
   }
@@ -83,13 +83,13 @@ class Stage {
     await until("the pid file names the new arbiter", () => this.pidIn() === next);
   }
 
-  /** Sends the old arbiter's workers home. */
+  /** Drains the old arbiter's workers. */
   async winch(): Promise<void> {
     this.command.kill("SIGWINCH");
     await until("the old one has no workers", () => this.command.workers().length === 0);
   }
 
-  /** Begins an upgrade that is not over before the answer `slow` is, for which the file `go` is waited for. */
+  /** Begins an upgrade that is not complete before the response to `/slow`, which waits for the file `go`. */
   async upgradeBehindSlow(): Promise<{ slow: Promise<string>; next: number }> {
     const slow = this.ask("/slow");
     await until("the request has arrived", async () => (await this.ask()).startsWith("one"));
@@ -99,19 +99,19 @@ class Stage {
     return { slow, next };
   }
 
-  /** Waits until it is this arbiter that can be commanded at `app.ctl` and asked about its health at `health.sock`. */
+  /** Waits until this arbiter serves the control socket `app.ctl` and the health endpoint `health.sock`. */
   async answersAtDoors(pid: number): Promise<void> {
     const [control, health] = ["app.ctl", "health.sock"].map((name) => ({ path: join(this.folder, name) }));
     await until(`the control socket is that of ${pid}`, async () => {
       const { text } = await ask(control as { path: string }, "/status");
       return (JSON.parse(text) as { pid: number }).pid === pid;
     });
-    await until("health is answered", async () => {
+    await until("the health endpoint responds", async () => {
       return (await ask(health as { path: string }, "/health/ready")).status === 200;
     });
   }
 
-  /** Ends the server that `pid` is, and sees that nothing is left of it. */
+  /** Ends the server `pid`, and checks that it leaves nothing. */
   async end(pid: number): Promise<void> {
     const workers = this.command.workers(pid);
     process.kill(pid, "SIGTERM");
@@ -123,7 +123,7 @@ class Stage {
   }
 }
 
-test("by itself: the new arbiter serves, the old one goes, and so again", async (context) => {
+test("automatic: the new arbiter serves and the old one exits, twice", async (context) => {
   const stage = await Stage.start(context);
   let server = stage.old;
   for (const [index, name] of ["two", "three"].entries()) {
@@ -135,15 +135,18 @@ test("by itself: the new arbiter serves, the old one goes, and so again", async 
     assert.deepEqual(stage.pidsInFiles, [next, undefined]);
     assert.equal(await stage.ask(), `${name} ${next}`);
     assert.equal(stage.command.workers(next).length, 2);
-    await until("it is the server", () => stage.command.lines(/before this one .* is gone/).length > index);
+    await until(
+      "it is the server",
+      () => stage.command.lines(/previous arbiter .* has exited/).length > index,
+    );
     server = next;
   }
   assert.deepEqual(stage.command.lines(/WARNING|ERROR/), []);
   await stage.end(server);
 });
 
-describe("what fails leaves everything as it was", () => {
-  /** `config` holds for what fails alone: a tight limit would be too tight for the others on a busy machine. */
+describe("a failed upgrade leaves everything as it was", () => {
+  /** `config` applies to the failing release only: its tight limits would fail the others on a busy machine. */
   const failures: { what: string; source: string; config?: string; why: RegExp }[] = [
     {
       what: "throws at import",
@@ -170,7 +173,7 @@ describe("what fails leaves everything as it was", () => {
       writeFileSync(file, config);
       stage.deploy(source);
       stage.command.kill("SIGUSR2");
-      const failed = await stage.says(stage.old, /Upgrade failed, this arbiter serves on: /);
+      const failed = await stage.says(stage.old, /Upgrade failed, this arbiter continues to serve: /);
       assert.match(failed, why);
       const next = await stage.successor();
       assert.ok(!isAlive(next));
@@ -187,7 +190,7 @@ describe("what fails leaves everything as it was", () => {
     });
   }
 
-  test("a command that cannot start: its own last word is the reason", async (context) => {
+  test("a command that cannot start reports its own reason", async (context) => {
     const folder = temporaryFolder(context);
     const [release1, socket] = [join(folder, "release"), join(folder, "app.sock")];
     mkdirSync(release1);
@@ -202,25 +205,25 @@ describe("what fails leaves everything as it was", () => {
     assert.equal((await ask({ path: socket })).text, `one ${command.pid}`);
   });
 
-  test("a new arbiter that is killed before it serves", async (context) => {
+  test("a new arbiter that is killed before it serves fails the upgrade", async (context) => {
     const stage = await Stage.start(context);
     stage.deploy(BOOTS_FOREVER);
     stage.command.kill("SIGUSR2");
     const next = await stage.successor();
     await stage.says(next, /Booting worker/);
     process.kill(next, "SIGKILL");
-    const failed = await stage.says(stage.old, /Upgrade failed, this arbiter serves on: /);
+    const failed = await stage.says(stage.old, /Upgrade failed, this arbiter continues to serve: /);
     assert.match(failed, /the new arbiter was killed by SIGKILL$/);
     assert.equal(await stage.ask(), `one ${stage.old}`);
     assert.ok(existsSync(stage.socket));
     await stage.end(stage.old);
   });
 
-  test("a new arbiter that dies while the old one drains: the old one takes its workers back", async (context) => {
+  test("a new arbiter that dies while the old one drains: the old one starts its workers again", async (context) => {
     const stage = await Stage.start(context);
     const { slow, next } = await stage.upgradeBehindSlow();
     process.kill(next, "SIGKILL");
-    await stage.says(stage.old, /Upgrade failed, this arbiter serves on/);
+    await stage.says(stage.old, /Upgrade failed, this arbiter continues to serve/);
     await until("it serves again", async () => (await stage.ask()) === `one ${stage.old}`);
     writeFileSync(join(stage.folder, "go"), "");
     assert.equal(await slow, `one ${stage.old}`);
@@ -228,25 +231,25 @@ describe("what fails leaves everything as it was", () => {
   });
 });
 
-test("one upgrade at a time, whoever is asked", async (context) => {
+test("one upgrade at a time, whichever arbiter gets the signal", async (context) => {
   const stage = await Stage.start(context, "--upgrade-mode", "manual");
   stage.command.kill("SIGUSR2");
   const next = await stage.successor();
   stage.command.kill("SIGUSR2");
   await stage.says(
     stage.old,
-    new RegExp(`Upgrade refused: one is under way, to the arbiter with pid ${next}`),
+    new RegExp(`Upgrade refused: an upgrade to the arbiter with pid ${next} is in progress`),
   );
   await stage.says(next, /Ready: generation 1/);
   process.kill(next, "SIGUSR2");
-  await stage.says(next, new RegExp(`Upgrade refused: the arbiter before this one, with pid ${stage.old}`));
+  await stage.says(next, new RegExp(`Upgrade refused: the previous arbiter, with pid ${stage.old}`));
   assert.equal(stage.command.arbiters().length, 2);
   stage.command.kill("SIGTERM");
   await stage.gone(stage.old);
   await stage.end(next);
 });
 
-describe("by hand, as gunicorn does it", () => {
+describe("manual, with gunicorn's signals", () => {
   async function sideBySide(context: TestContext): Promise<{ stage: Stage; next: number }> {
     const stage = await Stage.start(context, "--upgrade-mode", "manual");
     stage.deploy(release("two"));
@@ -257,7 +260,7 @@ describe("by hand, as gunicorn does it", () => {
     return { stage, next };
   }
 
-  test("WINCH drains the old one's workers, QUIT ends it, the pid file moves", async (context) => {
+  test("WINCH drains the old arbiter's workers, QUIT ends it, the pid file moves", async (context) => {
     const { stage, next } = await sideBySide(context);
     await stage.winch();
     assert.ok(isAlive(stage.old));
@@ -269,7 +272,7 @@ describe("by hand, as gunicorn does it", () => {
     await stage.end(next);
   });
 
-  test("back: HUP to the old one, TERM to the new one", async (context) => {
+  test("rollback: HUP to the old arbiter, TERM to the new one", async (context) => {
     const { stage, next } = await sideBySide(context);
     await stage.winch();
     stage.deploy(release("one"));
@@ -277,13 +280,13 @@ describe("by hand, as gunicorn does it", () => {
     await stage.says(stage.old, /Ready: generation 2/);
     process.kill(next, "SIGTERM");
     await stage.gone(next);
-    await stage.says(stage.old, /New arbiter .* is gone: the new arbiter exited with code 0/);
+    await stage.says(stage.old, /New arbiter .* has ended: the new arbiter exited with code 0/);
     assert.deepEqual(stage.pidsInFiles, [stage.old, undefined]);
     assert.equal(await stage.ask(), `one ${stage.old}`);
     await stage.end(stage.old);
   });
 
-  test("an old one that is killed leaves a server with its pid file and its socket", async (context) => {
+  test("after the old arbiter was killed, the new one has the pid file and the socket", async (context) => {
     const { stage, next } = await sideBySide(context);
     stage.command.kill("SIGKILL");
     await stage.gone(stage.old);
@@ -293,10 +296,10 @@ describe("by hand, as gunicorn does it", () => {
   });
 });
 
-describe("while the old one drains, the new one is the server", () => {
+describe("while the old arbiter drains, the new one is the server", () => {
   const DOORS = ["--admin-bind", "unix:health.sock", "--control-socket", "app.ctl"];
 
-  test("HUP and USR1 to the old one go to the new one, and nothing brings the old one back", async (context) => {
+  test("HUP and USR1 to the old arbiter are forwarded, and no signal makes the old one serve again", async (context) => {
     const stage = await Stage.start(context, ...DOORS);
     const { slow, next } = await stage.upgradeBehindSlow();
     await stage.answersAtDoors(next);
@@ -311,7 +314,7 @@ describe("while the old one drains, the new one is the server", () => {
       await stage.says(stage.old, new RegExp(`Handling signal: ${signal.slice(3).toLowerCase()}`));
     }
     await stage.says(stage.old, new RegExp(`No worker added: .* for the new one \\(pid: ${next}\\)`));
-    await stage.says(stage.old, /Upgrade refused: one is under way/);
+    await stage.says(stage.old, /Upgrade refused: an upgrade to .* is in progress/);
     assert.equal(await stage.ask(), `three ${next}`);
     writeFileSync(join(stage.folder, "go"), "");
     assert.equal(await slow, `one ${stage.old}`);
@@ -324,7 +327,7 @@ describe("while the old one drains, the new one is the server", () => {
     await stage.end(next);
   });
 
-  test("QUIT ends the old one, and the new one serves on", async (context) => {
+  test("QUIT ends the old arbiter, and the new one continues to serve", async (context) => {
     const stage = await Stage.start(context);
     const { slow, next } = await stage.upgradeBehindSlow();
     const cut = assert.rejects(slow);
@@ -336,7 +339,7 @@ describe("while the old one drains, the new one is the server", () => {
     await stage.end(next);
   });
 
-  test("a stop through the control socket, which is the new one's by then, stops both", async (context) => {
+  test("a stop through the control socket, which the new arbiter has by then, stops both", async (context) => {
     const stage = await Stage.start(context, ...DOORS);
     const { slow, next } = await stage.upgradeBehindSlow();
     await stage.answersAtDoors(next);
@@ -351,15 +354,15 @@ describe("while the old one drains, the new one is the server", () => {
     assert.ok(!existsSync(stage.socket), "the socket's file is left behind");
   });
 
-  test("a new one that dies with a reload that was passed on: the old one reloads", async (context) => {
+  test("a new arbiter that dies with a forwarded reload: the old one reloads", async (context) => {
     const stage = await Stage.start(context);
     const { slow, next } = await stage.upgradeBehindSlow();
     process.kill(next, "SIGSTOP");
     stage.command.kill("SIGHUP");
-    await stage.says(stage.old, /Passed on to the new arbiter .*: hup/);
+    await stage.says(stage.old, /Forwarded to the new arbiter .*: hup/);
     stage.deploy(release("three"));
     process.kill(next, "SIGKILL");
-    // The old one has work until then: its end must not come before the news of the new one's.
+    // Keep the old arbiter busy, so that it does not exit before it learns of the new one's end.
     await stage.says(stage.old, /Reloading: generation 2/);
     writeFileSync(join(stage.folder, "go"), "");
     assert.equal(await slow, `one ${stage.old}`);
@@ -369,7 +372,7 @@ describe("while the old one drains, the new one is the server", () => {
   });
 });
 
-test("what is asked for while the new one boots is passed on to it when it serves", async (context) => {
+test("requests made while the new arbiter boots are forwarded once it serves", async (context) => {
   const stage = await Stage.start(context, "--control-socket", "app.ctl");
   stage.deploy(`
     import * as fs from "node:fs";
@@ -393,9 +396,9 @@ test("what is asked for while the new one boots is passed on to it when it serve
   await stage.end(next);
 });
 
-test("a reload that was asked for before the old one drains takes nothing back", async (context) => {
+test("a reload requested before the old arbiter drains does not undo the upgrade", async (context) => {
   const stage = await Stage.start(context, "--control-socket", "app.ctl");
-  // Of the old arbiter's new workers only the first one boots, so that its reload is under way for as long as it lives.
+  // Only the first of the old arbiter's new workers boots, so that its reload stays in progress.
   stage.deploy(`
     import { mkdirSync } from "node:fs";
     if (process.ppid === ${stage.old}) {
@@ -424,7 +427,7 @@ test("a reload that was asked for before the old one drains takes nothing back",
   await stage.end(next);
 });
 
-test("who stops the server stops the one that boots, too", async (context) => {
+test("stopping the server stops the booting arbiter too", async (context) => {
   const stage = await Stage.start(context);
   stage.deploy(BOOTS_FOREVER);
   stage.command.kill("SIGUSR2");
@@ -432,10 +435,10 @@ test("who stops the server stops the one that boots, too", async (context) => {
   await stage.says(next, /Booting worker/);
   await stage.end(stage.old);
   assert.ok(!isAlive(next));
-  assert.equal(stage.command.lines(/Upgrade given up/).length, 1);
+  assert.equal(stage.command.lines(/Upgrade aborted/).length, 1);
 });
 
-test("links are followed anew: to another release, after the old one was deleted", async (context) => {
+test("symbolic links are followed anew, to another release after the old one was deleted", async (context) => {
   const folder = temporaryFolder(context);
   const releases = new Releases(folder, release);
   const { current } = releases;

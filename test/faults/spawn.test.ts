@@ -108,7 +108,9 @@ test("an arbiter without descriptors serves on, under load, and starts what is m
 
   command.kill("SIGUSR2");
   await command.line(
-    new RegExp(`Upgrade failed, this arbiter continues to serve: the new arbiter could not be started: ${EMFILE}$`),
+    new RegExp(
+      `Upgrade failed, this arbiter continues to serve: the new arbiter could not be started: ${EMFILE}$`,
+    ),
   );
   command.kill("SIGHUP");
   await command.line(new RegExp(`Reload failed, generation 1 stays: .*${EMFILE}$`));

@@ -107,7 +107,7 @@ test("automatic upgrades, one after another", async (context) => {
   let server = command.pid;
   for (let nth = 1; nth <= 3; nth++) {
     process.kill(server, "SIGUSR2");
-    await command.line(/before this one .* is gone/, nth);
+    await command.line(/previous arbiter .* has exited/, nth);
     server = command.arbiters()[nth] as number;
     await leadsTo(server);
   }
@@ -124,13 +124,13 @@ test("manual upgrades, in which the old arbiter stops before or with its workers
   command.kill("SIGWINCH");
   await until("the old arbiter has no workers", () => command.workers(old).length === 0);
   command.kill("SIGQUIT");
-  await command.line(/before this one .* is gone/);
+  await command.line(/previous arbiter .* has exited/);
   await leadsTo(second);
   process.kill(second, "SIGUSR2");
   await command.line(/is ready, beside this one/, 2);
   const [, , third = 0] = command.arbiters();
   process.kill(second, "SIGTERM");
-  await command.line(/before this one .* is gone/, 2);
+  await command.line(/previous arbiter .* has exited/, 2);
   await leadsTo(third);
   assert.deepEqual(await failures(), NONE);
   process.kill(third, "SIGTERM");
@@ -206,7 +206,7 @@ test("the default control socket is named after its server, and those of dead se
   await command.ready();
   await until("only the new socket is left", () => names().join() === `tsgun-${command.pid}.ctl`);
   command.kill("SIGUSR2");
-  await command.line(/before this one .* is gone/);
+  await command.line(/previous arbiter .* has exited/);
   const next = command.arbiters()[1] as number;
   assert.deepEqual(names(), [`tsgun-${next}.ctl`]);
   const { body } = await askControl(join(folder, "tsgun", names()[0] as string), "GET", "/status");

@@ -33,20 +33,20 @@ class PaperArbiter implements NewArbiter {
   readonly pid = 2 ** 30;
   isReady = false;
   hasEnded = false;
-  /** The newest requested reload that it knows of, read at its start or signalled. */
-  knows: number;
+  /** The newest requested reload that it knownReload of, read at its start or signalled. */
+  knownReload: number;
   readonly exited = Promise.resolve();
   readonly #stage: SimulatedArbiter;
 
   constructor(stage: SimulatedArbiter) {
     this.#stage = stage;
-    this.knows = stage.wishes;
+    this.knownReload = stage.requestedReloads;
   }
 
   signal(signal: NodeJS.Signals): boolean {
     assert.ok(this.isReady, `${signal} is sent to an arbiter that may not listen yet`);
     if (this.hasEnded) return false;
-    if (signal === "SIGHUP") this.knows = this.#stage.wishes;
+    if (signal === "SIGHUP") this.knownReload = this.#stage.requestedReloads;
     return true;
   }
 
@@ -66,12 +66,12 @@ class PaperArbiter implements NewArbiter {
 class SimulatedArbiter {
   now = 1000;
   /** Number of requested reloads. */
-  wishes = 0;
+  requestedReloads = 0;
   readonly outcomes: Outcome[][] = [];
   successor: PaperArbiter | undefined;
   readonly successorEvents: SuccessorEvent[] = [];
   /** The newest requested reload that this arbiter's generations have read. */
-  knows = 0;
+  knownReload = 0;
   readonly pool: Pool;
   readonly reload: Reload;
   readonly upgrade: Upgrade;
@@ -90,11 +90,11 @@ class SimulatedArbiter {
         ...{ order: () => {}, kill: () => {}, overdue: () => {}, bootFailed: () => {}, unstarted: () => {} },
         substitute: () => undefined,
         established: (generation) => {
-          this.knows = Number(generations.configOf(generation).env?.WISH);
+          this.knownReload = Number(generations.configOf(generation).env?.RELOAD);
           this.reload?.established(generation);
         },
         abandoned: (failure, established) => {
-          this.knows = this.wishes;
+          this.knownReload = this.requestedReloads;
           this.reload.abandoned(failure, established);
         },
         limits: () => LIMITS,
@@ -144,7 +144,7 @@ class SimulatedArbiter {
   }
 
   #configuration(): Configuration {
-    const values = { env: { WISH: String(this.wishes) }, workers: 2 };
+    const values = { env: { RELOAD: String(this.requestedReloads) }, workers: 2 };
     return { config: makeConfig([{ values, origin: () => "a test" }]), hooks: {} };
   }
 
@@ -166,7 +166,7 @@ class SimulatedArbiter {
   ask(bySignal: boolean): void {
     const heard: Outcome[] = [];
     const refused = !bySignal && this.upgrade.isLeaving && this.upgrade.successorPid !== undefined;
-    if (!refused) this.wishes += 1;
+    if (!refused) this.requestedReloads += 1;
     if (bySignal) this.hangUp();
     else {
       this.outcomes.push(heard);
@@ -244,11 +244,15 @@ test("after any sequence of events in an upgrade one arbiter is left, with the n
         if (stage.upgrade.isLeaving) assert.equal(stage.pool.desired.target, 0);
       }
       await calmDown(stage);
-      const { successor, wishes } = stage;
+      const { successor, requestedReloads } = stage;
       const isFollowed = successor !== undefined && !successor.hasEnded;
       assert.equal(stage.pool.exitCode === undefined, !isFollowed, "two arbiters are left, or none");
       left[isFollowed ? "next" : "old"] += 1;
-      assert.equal(isFollowed ? successor.knows : stage.knows, wishes, "a reload was lost");
+      assert.equal(
+        isFollowed ? successor.knownReload : stage.knownReload,
+        requestedReloads,
+        "a reload was lost",
+      );
       for (const [index, heard] of stage.outcomes.entries())
         assert.equal(heard.length, 1, `who asked for reload ${index} was answered ${heard.length} times`);
     } catch (error) {

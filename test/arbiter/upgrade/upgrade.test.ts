@@ -100,7 +100,7 @@ class Stage {
   }
 
   /** Waits until this arbiter serves the control socket `app.ctl` and the health endpoint `health.sock`. */
-  async answersAtDoors(pid: number): Promise<void> {
+  async ownsEndpoints(pid: number): Promise<void> {
     const [control, health] = ["app.ctl", "health.sock"].map((name) => ({ path: join(this.folder, name) }));
     await until(`the control socket is that of ${pid}`, async () => {
       const { text } = await ask(control as { path: string }, "/status");
@@ -201,7 +201,10 @@ describe("a failed upgrade leaves everything as it was", () => {
     renameSync(release1, `${release1}.gone`);
     command.kill("SIGUSR2");
     const line = await command.line(/Upgrade failed/);
-    assert.ok(line.endsWith(`serves on: chdir: cannot go to ${release1}: there is no such folder`), line);
+    assert.ok(
+      line.endsWith(`continues to serve: chdir: cannot go to ${release1}: there is no such folder`),
+      line,
+    );
     assert.equal((await ask({ path: socket })).text, `one ${command.pid}`);
   });
 
@@ -297,12 +300,12 @@ describe("manual, with gunicorn's signals", () => {
 });
 
 describe("while the old arbiter drains, the new one is the server", () => {
-  const DOORS = ["--admin-bind", "unix:health.sock", "--control-socket", "app.ctl"];
+  const ENDPOINTS = ["--admin-bind", "unix:health.sock", "--control-socket", "app.ctl"];
 
   test("HUP and USR1 to the old arbiter are forwarded, and no signal makes the old one serve again", async (context) => {
-    const stage = await Stage.start(context, ...DOORS);
+    const stage = await Stage.start(context, ...ENDPOINTS);
     const { slow, next } = await stage.upgradeBehindSlow();
-    await stage.answersAtDoors(next);
+    await stage.ownsEndpoints(next);
     stage.deploy(release("three"));
     for (const signal of ["SIGHUP", "SIGUSR1"] as const) {
       stage.command.kill(signal);
@@ -320,7 +323,7 @@ describe("while the old arbiter drains, the new one is the server", () => {
     assert.equal(await slow, `one ${stage.old}`);
     await stage.gone(stage.old);
     await stage.inherited(next);
-    await stage.answersAtDoors(next);
+    await stage.ownsEndpoints(next);
     assert.deepEqual(stage.command.lines(new RegExp(`\\[${stage.old}\\] .*Reloading`)), []);
     assert.equal(stage.command.workers(next).length, 2);
     assert.deepEqual(stage.command.arbiters().filter(isAlive), [next]);
@@ -333,24 +336,24 @@ describe("while the old arbiter drains, the new one is the server", () => {
     const cut = assert.rejects(slow);
     stage.command.kill("SIGQUIT");
     await cut;
-    await stage.says(stage.old, new RegExp(`The new arbiter \\(pid: ${next}\\) serves on`));
+    await stage.says(stage.old, new RegExp(`The new arbiter \\(pid: ${next}\\) is the server now`));
     await stage.inherited(next);
     assert.equal(await stage.ask(), `one ${next}`);
     await stage.end(next);
   });
 
   test("a stop through the control socket, which the new arbiter has by then, stops both", async (context) => {
-    const stage = await Stage.start(context, ...DOORS);
+    const stage = await Stage.start(context, ...ENDPOINTS);
     const { slow, next } = await stage.upgradeBehindSlow();
-    await stage.answersAtDoors(next);
+    await stage.ownsEndpoints(next);
     const { status } = await ask({ path: join(stage.folder, "app.ctl") }, "/stop", "");
     assert.equal(status, 200);
     await stage.gone(next);
-    assert.ok(isAlive(stage.old), "the old one does not finish what it has");
+    assert.ok(isAlive(stage.old), "the old arbiter does not finish its request");
     writeFileSync(join(stage.folder, "go"), "");
     assert.equal(await slow, `one ${stage.old}`);
     await stage.gone(stage.old);
-    assert.deepEqual(stage.command.lines(/ERROR|serves on/), []);
+    assert.deepEqual(stage.command.lines(/ERROR|is the server now/), []);
     assert.ok(!existsSync(stage.socket), "the socket's file is left behind");
   });
 

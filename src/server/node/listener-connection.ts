@@ -1,6 +1,6 @@
 /**
- * One connection of node's own server, as far as node does not see to it: the clocks that node counts from before a
- * blocked loop, or does not have. They are looked at on each tick. All times are those of the server's clock.
+ * One connection of node's server, with the timeouts that node lacks or measures wrongly: node's own timers also count
+ * time in which the loop was blocked. They are checked on each tick. All times are those of the server's clock.
  */
 import type { Socket } from "node:net";
 import { Linger } from "../linger.ts";
@@ -10,39 +10,39 @@ import type { ListenerExchange } from "./listener-exchange.ts";
 import type { ParserError } from "./parser-error.ts";
 import { WriteProgress } from "./write-progress.ts";
 
-/** What a client has not done in time. */
-export type Overdue = "head" | "content" | "answer" | "next request";
+/** What the client did not send, or read, in time. */
+export type Overdue = "head" | "content" | "response" | "next request";
 
-/** What node's parser stumbled over. */
+/** An error of node's parser or of the connection. */
 export interface ConnectionFailure {
   readonly error: ParserError;
-  /** Whether nothing else can be in the bytes that came last: an earlier request's content is nobody's to read. */
+  /** Whether the error's bytes hold nothing but the failed request. Content of an earlier request must not be logged. */
   readonly alone: boolean;
 }
 
-/** A connection that is kept for its client to read why it was refused. */
+/** A connection that stays open only until its client has read why it was refused. */
 interface Refusal {
-  /** What had been received when the client was last heard. */
+  /** Bytes received at the last check. */
   bytes: number;
   readonly linger: Linger;
 }
 
 export class ListenerConnection implements WatchedPeer {
   readonly socket: Socket;
-  /** Under way. */
+  /** How many requests have no complete response yet. */
   exchanges = 0;
-  /** To be refused behind the answers that are still due. */
+  /** Refused once the requests before it have been answered. */
   failure: ConnectionFailure | undefined;
-  /** The latest request, where it was answered before all of its content had come. */
+  /** The latest exchange, if its response was complete before its content had arrived. */
   unread: ListenerExchange | undefined;
   readonly #progress: WriteProgress;
   #idleSince: number;
   #bytesWhenIdle = 0;
-  /** When the head that is arriving was first seen. */
+  /** When the first tick saw an incomplete head. */
   #headSince: number | undefined;
   #refusal: Refusal | undefined;
-  /** How much had been sent when the app was given it for itself. */
-  #upgradedAt: number | undefined;
+  /** Bytes sent before the app was given the connection. */
+  #bytesBeforeUpgrade: number | undefined;
 
   constructor(socket: Socket, now: number) {
     this.socket = socket;
@@ -50,35 +50,35 @@ export class ListenerConnection implements WatchedPeer {
     this.#idleSince = now;
   }
 
-  /** Something other than the content of an answered request has come since the last answer. */
-  get asked(): boolean {
+  /** Whether part of a next request, or content of the last one, has arrived since the connection became idle. */
+  get hasInput(): boolean {
     return this.exchanges === 0 && this.socket.bytesRead > this.#bytesWhenIdle;
   }
 
-  /** Bytes of a head that is not whole. */
+  /** Bytes of an incomplete head. */
   get headBytes(): number {
     const arriving = this.exchanges === 0 && this.unread === undefined && !this.upgraded && !this.refused;
     return arriving ? this.socket.bytesRead - this.#bytesWhenIdle : 0;
   }
 
-  /** A request has come. */
+  /** A request has arrived. */
   begin(): void {
     this.exchanges += 1;
     this.#headSince = undefined;
   }
 
-  /** The app has it for itself: what goes on on it is the app's affair. */
+  /** The app is given the connection. No timeout applies from then on. */
   upgrade(): void {
-    this.#upgradedAt = this.socket.bytesWritten;
+    this.#bytesBeforeUpgrade = this.socket.bytesWritten;
   }
 
   get upgraded(): boolean {
-    return this.#upgradedAt !== undefined;
+    return this.#bytesBeforeUpgrade !== undefined;
   }
 
-  /** The app has sent something on it since it was given it: it has agreed to change protocols, or has answered. */
+  /** Whether the app has sent something on the connection since the upgrade: its handshake, or a response. */
   get upgradeAnswered(): boolean {
-    return this.#upgradedAt !== undefined && this.socket.bytesWritten > this.#upgradedAt;
+    return this.#bytesBeforeUpgrade !== undefined && this.socket.bytesWritten > this.#bytesBeforeUpgrade;
   }
 
   get isReadPaused(): boolean {
@@ -89,63 +89,62 @@ export class ListenerConnection implements WatchedPeer {
     return this.upgraded && (this.socket.readableLength > 0 || this.socket.writableEnded);
   }
 
-  /** A request has been answered. */
+  /** The response of an exchange is complete, or was broken off. */
   end(exchange: ListenerExchange, now: number): void {
     this.exchanges -= 1;
     this.unread = exchange.request.complete ? undefined : exchange;
-    this.#rest(now);
+    this.#becomeIdle(now);
   }
 
-  #rest(now: number): void {
+  #becomeIdle(now: number): void {
     this.#idleSince = now;
     this.#bytesWhenIdle = this.socket.bytesRead;
   }
 
-  /** While the server drains, its linger begins with the draining. */
+  /** The server drains: the linger of an idle connection begins now. */
   startLinger(now: number): void {
     this.#idleSince = now;
   }
 
-  /** How long it has been idle for certain; undefined where it is not. */
+  /** How long the connection has been idle, at least; undefined if it is in use. */
   idleFor(now: number): number | undefined {
-    return this.exchanges === 0 && this.unread === undefined && !this.asked
+    return this.exchanges === 0 && this.unread === undefined && !this.hasInput
       ? now - this.#idleSince
       : undefined;
   }
 
-  /** True once it is only kept for its client to read the refusal. */
+  /** Whether the connection stays open only until its client has read the refusal. */
   get refused(): boolean {
     return this.#refusal !== undefined;
   }
 
   /**
-   * Ends it behind what has been written. The client, which may still be sending, is listened to for a while, so that
-   * no reset overtakes the answer (RFC 9112 section 9.6).
+   * Closes our side after what has been written. Input is discarded until the linger is over, so that no reset overtakes
+   * the response (RFC 9112 section 9.6).
    *
-   * @param tell tells the listener why, which is possible only once the connection is closed
+   * @param onClose called before node reports the close to the listener, which can then get a better reason
    */
-  refuse(now: number, tell?: () => void): void {
+  refuse(now: number, onClose?: () => void): void {
     if (this.refused) return;
     this.#refusal = { bytes: this.socket.bytesRead, linger: new Linger(now) };
-    // Before node, which knows no reason.
-    if (tell !== undefined) this.socket.prependOnceListener("close", tell);
+    if (onClose !== undefined) this.socket.prependOnceListener("close", onClose);
     this.socket.end();
     this.socket.resume();
   }
 
-  /** What the client has not done in time, to be asked for on each tick; undefined if nothing. */
+  /** Returns what the client did not do in time, or undefined. Call on every tick. */
   overdue(now: number, timeouts: ServerTimeouts): Overdue | undefined {
     if (this.upgraded) return undefined;
-    if (this.#refusal !== undefined) return this.#lingered(now, this.#refusal) ? "answer" : undefined;
-    // Longer, if the app gave the connection more time itself.
-    const time = Math.max(timeouts.body, this.socket.timeout ?? 0);
-    if (this.#progress.stoodStill(now) >= time) return "answer";
+    if (this.#refusal !== undefined) return this.#lingerIsOver(now, this.#refusal) ? "response" : undefined;
+    // The app may have set a longer timeout on the socket.
+    const timeout = Math.max(timeouts.body, this.socket.timeout ?? 0);
+    if (this.#progress.stalledFor(now) >= timeout) return "response";
     if (this.exchanges > 0) return undefined;
     if (this.unread !== undefined) return this.#contentOverdue(now);
-    return this.asked ? this.#headOverdue(now, timeouts) : this.#neverAsked(now, timeouts);
+    return this.hasInput ? this.#headOverdue(now, timeouts) : this.#firstRequestOverdue(now, timeouts);
   }
 
-  #lingered(now: number, refusal: Refusal): boolean {
+  #lingerIsOver(now: number, refusal: Refusal): boolean {
     const { bytesRead } = this.socket;
     if (bytesRead !== refusal.bytes) {
       refusal.bytes = bytesRead;
@@ -158,7 +157,7 @@ export class ListenerConnection implements WatchedPeer {
     const unread = this.unread as ListenerExchange;
     if (unread.request.complete) {
       this.unread = undefined;
-      this.#rest(now);
+      this.#becomeIdle(now);
       return undefined;
     }
     return unread.contentOverdue(now) ? "content" : undefined;
@@ -169,8 +168,8 @@ export class ListenerConnection implements WatchedPeer {
     return now - this.#headSince >= header ? "head" : undefined;
   }
 
-  /** Node has a clock for the connections that it keeps, and none for those that never ask. */
-  #neverAsked(now: number, { keepAlive, header }: ServerTimeouts): Overdue | undefined {
+  /** Node's keep-alive timer begins with the first response, so a connection without any request is checked here. */
+  #firstRequestOverdue(now: number, { keepAlive, header }: ServerTimeouts): Overdue | undefined {
     if (this.socket.bytesRead > 0) return undefined;
     return now - this.#idleSince >= (keepAlive || header) ? "next request" : undefined;
   }

@@ -1,6 +1,6 @@
 /**
- * One request that a node listener answers: how long it may take, and how it ends where the listener does not end it.
- * The response object stays the listener's, which may be about to use it; what the server says goes past it.
+ * One request that a node listener answers: its timeouts, and how it ends if the listener does not end it. The listener
+ * may use its response object at any time, so the server's own responses bypass that once the listener has been called.
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { BodyError, HttpError } from "../../errors.ts";
@@ -11,38 +11,38 @@ import type { ServerTimeouts } from "../server-options.ts";
 import type { ListenerExchangeLog } from "./listener-exchange-log.ts";
 import { writeRefusal } from "./parser-error.ts";
 
-/** Its connection, which may have to be kept for a while. */
+/** The connection, which stays open for a while after a refusal. */
 export interface RefusableConnection {
-  refuse(now: number, tell: () => void): void;
+  refuse(now: number, onClose: () => void): void;
 }
 
-/** How far a request has got, as of the last look; in the server's time. */
+/** The progress of a request at the last check, in the server's time. */
 interface Progress {
-  /** What the connection had received. */
+  /** Bytes that the connection had received. */
   bytes: number;
   readonly pace: ContentPace;
-  /** When its latest content came; until it is its turn to be answered, now. */
-  arrivedAt: number;
+  /** When the app's time began: with the latest content, or once the responses before this one were complete. */
+  appSince: number;
 }
 
 export class ListenerExchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** What the listener returned, if that says when it is done. */
+  /** The listener's promise, if it returned one. */
   running: Promise<unknown> | undefined;
   readonly startedAt = performance.now();
-  /** Undefined where the access log is off. */
+  /** Undefined if the access log is off. */
   readonly log: ListenerExchangeLog | undefined;
-  /** Whoever watches requests is told of its end. */
-  onOver: (() => void) | undefined;
-  /** Of the process; 0 where the access log has named the request. */
+  /** Called when the exchange ends. */
+  onEnd: (() => void) | undefined;
+  /** Makes the id; 0 if the access log has made one. */
   readonly #number: number;
   readonly #timeouts: ServerTimeouts;
-  readonly #begunAt: number;
+  readonly #startTime: number;
   readonly #bytesAtStart: number;
-  /** Undefined until the first look: most requests are over before it, and do without. */
+  /** Undefined until the first check, which most requests never reach. */
   #progress: Progress | undefined;
-  #givenUp = false;
+  #brokenOff = false;
   #ended = false;
 
   /**
@@ -60,11 +60,11 @@ export class ListenerExchange {
     this.#number = log === undefined ? nextRequestNumber() : 0;
     this.log = log;
     this.#timeouts = timeouts;
-    this.#begunAt = now;
+    this.#startTime = now;
     this.#bytesAtStart = request.socket.bytesRead;
   }
 
-  /** What the log calls it. Made when it is asked for: hardly any request is ever named. */
+  /** What a log line calls the request. Computed on demand, because few requests are logged. */
   get name(): { method: string; target: string; id: string } {
     const { request, log } = this;
     return {
@@ -74,80 +74,80 @@ export class ListenerExchange {
     };
   }
 
-  /** Takes note of its end; true the first time. An app may tell its listeners of one more. */
+  /** Ends the exchange. Returns false if it had ended: an app may emit `close` again. */
   end(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
     return true;
   }
 
-  /** Makes this answer the last one of its connection, as far as its head is not out yet. */
+  /** Makes this response the last one of its connection, unless its head has been sent. */
   closeAfter(): void {
     if (!this.response.headersSent) this.response.shouldKeepAlive = false;
   }
 
-  /** What it is to be given up for; undefined if nothing, or if it has been given up. To be called on each tick. */
+  /** Returns the reason to break off this exchange, or undefined. Call on every tick. */
   overdue(now: number): HttpError | undefined {
-    if (this.#givenUp) return undefined;
-    const progress = this.#look(now);
+    if (this.#brokenOff) return undefined;
+    const progress = this.#measure(now);
     const { pace } = progress;
     const { request, response } = this;
     const appIsSlow = request.readableLength >= request.readableHighWaterMark;
     if (request.complete || appIsSlow) pace.pause(now);
     else if (now >= pace.resume(now)) {
-      return new BodyError(408, "the content of the request took too long to arrive");
+      return new BodyError(408, "the request body took too long to arrive");
     }
-    if (response.socket === null && !response.writableEnded) progress.arrivedAt = now;
-    else if (now - progress.arrivedAt >= this.#answerTime(this.#timeouts.request)) {
+    if (response.socket === null && !response.writableEnded) progress.appSince = now;
+    else if (now - progress.appSince >= this.#responseTimeout()) {
       return new HttpError(503, `no response within ${this.#timeouts.request / 1000} s`);
     }
     return undefined;
   }
 
-  /** Behind the answer: whether what is left of the content takes too long, also because the app does not read it. */
+  /** Whether the rest of the content takes too long after the response, for whatever reason. */
   contentOverdue(now: number): boolean {
-    return now >= this.#look(now).pace.resume(now);
+    return now >= this.#measure(now).pace.resume(now);
   }
 
-  #look(now: number): Progress {
+  #measure(now: number): Progress {
     const { request } = this;
     if (this.#progress === undefined) {
       const pace = new ContentPace(this.#timeouts);
-      pace.resume(this.#begunAt);
-      this.#progress = { bytes: this.#bytesAtStart, pace, arrivedAt: this.#begunAt };
+      pace.resume(this.#startTime);
+      this.#progress = { bytes: this.#bytesAtStart, pace, appSince: this.#startTime };
     }
     const progress = this.#progress;
     const { bytesRead } = request.socket;
     if (!request.complete && bytesRead !== progress.bytes) {
       progress.pace.received(bytesRead - progress.bytes, now);
-      progress.arrivedAt = now;
+      progress.appSince = now;
     }
     progress.bytes = bytesRead;
     return progress;
   }
 
-  /** How long the app may take for the head of its answer: longer, if it gave the connection more time itself. */
-  #answerTime(usual: number): number {
+  /** Milliseconds in which the app must send a head. It may have set a longer timeout on the socket. */
+  #responseTimeout(): number {
     if (this.response.headersSent) return Number.POSITIVE_INFINITY;
-    return Math.max(usual, this.request.socket.timeout ?? 0);
+    return Math.max(this.#timeouts.request, this.request.socket.timeout ?? 0);
   }
 
-  /** The server's own answer, for a request that the listener does not get to see. */
+  /** Responds to a request that the listener does not get. */
   refuse(status: number): void {
     this.log?.because("refused");
-    this.#answer(status);
+    this.#respond(status);
   }
 
-  #answer(status: number, said?: ErrorContent): void {
+  #respond(status: number, error?: ErrorContent): void {
     const { response } = this;
     response.shouldKeepAlive = false;
-    const { type = "text/plain; charset=utf-8", content = `${STATUS_CODES[status]}\n` } = said ?? {};
+    const { type = "text/plain; charset=utf-8", content = `${STATUS_CODES[status]}\n` } = error ?? {};
     response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(content) });
     response.end(content);
   }
 
-  /** The listener threw, or its promise was rejected; `said` is what the client is told of that, if anything. */
-  fail(said?: ErrorContent): void {
+  /** Ends an exchange whose listener threw or rejected. @param content of the 500; by default only its status */
+  fail(content?: ErrorContent): void {
     const { response } = this;
     if (response.writableEnded) return;
     if (response.headersSent) {
@@ -155,21 +155,21 @@ export class ListenerExchange {
       return;
     }
     for (const name of response.getHeaderNames()) response.removeHeader(name);
-    this.#answer(500, said);
+    this.#respond(500, content);
   }
 
-  /** Ends it without its listener, with an answer of the server's if it is this one's turn on the connection. */
+  /** Ends the exchange without its listener: with the error's status, if it is its turn and no head has been sent. */
   breakOff(error: HttpError, connection: RefusableConnection, now: number): void {
     const { request, response } = this;
     const { status } = error;
-    this.#givenUp = true;
+    this.#brokenOff = true;
     const waiting = response.socket === null;
     this.log?.because(status === 413 ? "refused" : "timeout", waiting ? 0 : status);
-    const answers = !waiting && !response.headersSent;
-    if (answers) writeRefusal(request.socket, status);
-    // A request that has been read to its end does not take its connection with it.
+    const responds = !waiting && !response.headersSent;
+    if (responds) writeRefusal(request.socket, status);
+    // Destroying a complete request would not close its connection.
     if (request.complete) request.socket.destroySoon();
-    else if (answers) connection.refuse(now, () => request.destroy(error));
+    else if (responds) connection.refuse(now, () => request.destroy(error));
     else request.destroy(error);
   }
 }

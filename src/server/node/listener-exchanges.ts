@@ -102,7 +102,7 @@ export class ListenerExchanges {
   run(exchange: ListenerExchange): void {
     if (this.#watcher !== undefined) {
       const { method, target } = exchange.name;
-      exchange.onOver = this.#watcher(method, target);
+      exchange.onEnd = this.#watcher(method, target);
     }
     try {
       const { listener } = this.#options;
@@ -139,7 +139,7 @@ export class ListenerExchanges {
   #end(exchange: ListenerExchange): void {
     if (!exchange.end()) return;
     this.#exchanges.delete(exchange);
-    exchange.onOver?.();
+    exchange.onEnd?.();
     if (exchange.response.writableFinished) {
       exchange.log?.finish("complete");
       this.#completed += 1;
@@ -164,7 +164,7 @@ export class ListenerExchanges {
     for (const exchange of this.#exchanges) {
       if (exchange.request.socket !== socket) continue;
       this.#exchanges.delete(exchange);
-      exchange.onOver?.();
+      exchange.onEnd?.();
       this.#cut(exchange);
     }
   }

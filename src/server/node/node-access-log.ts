@@ -1,6 +1,6 @@
 /**
- * The access log of node's own server, where it is on: a line for each exchange, and for what node gives nobody a
- * response for, the requests that its parser refuses and those that change protocols.
+ * The access log of node's server: a line for each exchange, and for the requests without a response object, which node's
+ * parser refuses or which change protocols.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -10,37 +10,31 @@ import { forwardedId } from "../../exchange/forwarded.ts";
 import { ForwardedClients } from "../../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
-import type { Endpoint } from "../../gateway/types.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
+import type { LoggedClient } from "../exchange-log.ts";
 import { ListenerExchangeLog } from "./listener-exchange-log.ts";
 import { isEarlyEnd, isReset, type ParserError, statusOf } from "./parser-error.ts";
 
-/** What the requests of a connection are when it fails. */
-export interface Failure {
-  /** The one whose content was still coming. */
+/** The requests of a connection when it fails. */
+export interface FailedRequests {
+  /** The request whose content was still arriving. */
   readonly exchange: ListenerExchangeLog | undefined;
-  /** Whether it is another one, of which something has come. */
-  readonly asked: boolean;
-  /** Whether nothing else can be in the bytes that came last: an earlier request's content is nobody's to read. */
+  /** Whether part of a further request has arrived. */
+  readonly hasNext: boolean;
+  /** Whether the error's bytes hold nothing but the failed request. Content of an earlier request must not be logged. */
   readonly alone: boolean;
 }
 
-/** So much of a refused request is looked at, in bytes. */
-const SHOWN_MAX = 8192;
-
-/** Who is at the other end of a connection. */
-interface Client {
-  readonly peer: Endpoint;
-  readonly clients: ForwardedClients | undefined;
-}
+/** How much of a refused request is parsed for its line. */
+const MAX_PARSED_BYTES = 8192;
 
 export class NodeAccessLog {
   readonly #log: AccessLog;
   readonly #rules: ProxyRules | undefined;
   readonly #clients: ForwardedClients | undefined;
-  readonly #connected = new WeakMap<Socket, Client>();
-  /** Requests to change protocols that the app has not answered yet. */
+  readonly #connected = new WeakMap<Socket, LoggedClient>();
+  /** Upgrades that the app has not answered yet. */
   readonly #upgrading = new Set<ListenerExchangeLog>();
 
   constructor(log: AccessLog, rules: ProxyRules | undefined) {
@@ -49,18 +43,18 @@ export class NodeAccessLog {
     this.#clients = rules && new ForwardedClients(rules);
   }
 
-  /** A client has connected. Its address is asked for now: a closed socket does not know it any more. */
+  /** A client has connected. Its address is read now, because a closed socket no longer has it. */
   connected(socket: Socket, unix: boolean): void {
     const { peer } = new ConnectionEndpoints(socket, unix);
     const clients = this.#rules?.trusts(peer) === true ? this.#clients : undefined;
     this.#connected.set(socket, { peer, clients });
   }
 
-  #clientOf(socket: Socket): Client {
+  #clientOf(socket: Socket): LoggedClient {
     return this.#connected.get(socket) ?? { peer: UNIX_ENDPOINT, clients: undefined };
   }
 
-  /** A request has come. */
+  /** A request has arrived. */
   begin(request: IncomingMessage, response?: ServerResponse): ListenerExchangeLog {
     const { socket } = request;
     const client = this.#clientOf(socket);
@@ -77,28 +71,28 @@ export class NodeAccessLog {
     });
   }
 
-  /** The app is given the bare connection of a request. */
+  /** The app is given the connection of a request. */
   upgrading(request: IncomingMessage, socket: Duplex): void {
     const log = this.begin(request);
     this.#upgrading.add(log);
     log.watchUpgrade(socket, () => this.#upgrading.delete(log));
   }
 
-  /** A request to change protocols was refused. */
+  /** An upgrade was refused. */
   refusedUpgrade(request: IncomingMessage, status: number): void {
     const log = this.begin(request);
     log.because("refused", status);
     log.finish("refused");
   }
 
-  /** A connection failed in node's hands. */
-  refused(error: ParserError, socket: Socket, { exchange, asked, alone }: Failure): void {
+  /** A connection failed, with an error of node's parser or of the socket. */
+  failed(error: ParserError, socket: Socket, { exchange, hasNext, alone }: FailedRequests): void {
     const status = statusOf(error);
     const end = endOf(error, status, exchange !== undefined);
     if (exchange !== undefined) {
       exchange.because(end, status);
-    } else if (asked) {
-      const received = alone ? (error.rawPacket?.toString("latin1", 0, SHOWN_MAX) ?? "") : "";
+    } else if (hasNext) {
+      const received = alone ? (error.rawPacket?.toString("latin1", 0, MAX_PARSED_BYTES) ?? "") : "";
       const log = new ListenerExchangeLog(this.#log, {
         ...this.#clientOf(socket),
         socket,
@@ -110,7 +104,7 @@ export class NodeAccessLog {
     }
   }
 
-  /** The process ends. */
+  /** Writes the lines of unanswered upgrades. Call when the process ends. */
   finish(): void {
     for (const log of this.#upgrading) log.finish("worker-exit");
   }

@@ -1,9 +1,9 @@
-/** What node's parser stumbles over, and what the client is told of it. */
+/** The errors of node's parser, and how the client is answered. */
 import { STATUS_CODES } from "node:http";
 import type { Writable } from "node:stream";
 import { BodyError, ClientGone } from "../../errors.ts";
 
-/** An error of node's parser, with the bytes that it stumbled over. */
+/** An error of node's parser, with the bytes that it failed on. */
 export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer; readonly reason?: string };
 
 const HEADS_FULL = "TSGUN_HEADS_FULL";
@@ -16,14 +16,14 @@ const ERROR_STATUS: { readonly [code: string]: number } = {
   [HEADS_FULL]: 503,
 };
 
-/** A head that is not whole in time, as node itself reports it. */
+/** The head was not complete in time. The same error as node's. */
 export function headTimeout(): ParserError {
   const error: ParserError = new Error("the request took too long to arrive");
   error.code = "ERR_HTTP_REQUEST_TIMEOUT";
   return error;
 }
 
-/** A head for which there is no memory. */
+/** The incomplete heads of all connections hold too much memory. */
 export function headsFull(): ParserError {
   const error: ParserError = new Error("the server holds too many unfinished requests");
   error.code = HEADS_FULL;
@@ -34,43 +34,43 @@ export function isHeadsFull({ code }: ParserError): boolean {
   return code === HEADS_FULL;
 }
 
-/** The connection broke, and no byte of it was wrong. */
+/** Whether the connection broke (ECONNRESET, EPIPE), rather than the parser failing. */
 export function isReset({ code }: ParserError): boolean {
   return code !== undefined && /^E[A-Z]+$/.test(code);
 }
 
-/** The client has closed its side in the middle of a message. */
+/** Whether the client closed its side in the middle of a message. */
 export function isEarlyEnd({ code }: ParserError): boolean {
   return code === "HPE_INVALID_EOF_STATE";
 }
 
-/** Bytes behind a request that said it was the last one: they are nobody's. */
+/** Whether the bytes came after a request with `Connection: close`. They are ignored. */
 export function isBehindLast({ code }: ParserError): boolean {
   return code === "HPE_CLOSED_CONNECTION";
 }
 
-/** The status to answer it with; 0 where nobody can be answered. */
+/** The status to respond with; 0 if the connection is broken. */
 export function statusOf(error: ParserError): number {
   if (isReset(error)) return 0;
   const { code = "", reason = "" } = error;
-  // RFC 9112 section 6.1; the same code stands for one beside Content-Length.
+  // Node uses the same code for an unknown coding (501, RFC 9112 section 6.1) and for one next to Content-Length (400).
   if (code === "HPE_INVALID_TRANSFER_ENCODING" && /invalid/i.test(reason)) return 501;
   return ERROR_STATUS[code] ?? 400;
 }
 
-/** Content that ended with its connection, for a log line. */
+/** The error of content whose connection broke. */
 export function brokenOff(): BodyError {
   const message = "the request body ended early";
   return new BodyError(400, message, { cause: new ClientGone(message) });
 }
 
-/** The same, where it was the content of a request that the parser stumbled over. */
+/** The error of content that ended with `error`. */
 export function contentError(error: ParserError): BodyError {
   if (isReset(error) || isEarlyEnd(error)) return brokenOff();
   return new BodyError(statusOf(error), error.message, { cause: error });
 }
 
-/** Sends a whole answer of the server's own, past any response object. */
+/** Writes a complete response of the server's own to the socket, bypassing any response object. */
 export function writeRefusal(socket: Writable, status: number): void {
   const content = `${status} ${STATUS_CODES[status]}\n`;
   const fields = `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${content.length}\r\nConnection: close`;

@@ -60,10 +60,10 @@ export class ParserFailures {
     const broken = this.#exchanges.on(socket).find(({ request }) => !request.complete);
     const status = statusOf(error);
     // A parser error implies that something of a request has arrived, except after a timeout without any byte.
-    const begun = isReset(error) ? connection.asked : socket.bytesRead > 0;
-    this.#access?.refused(error, socket, {
+    const begun = isReset(error) ? connection.hasInput : socket.bytesRead > 0;
+    this.#access?.failed(error, socket, {
       exchange: broken?.log,
-      asked: begun && unread === undefined && !isBehindLast(error),
+      hasNext: begun && unread === undefined && !isBehindLast(error),
       alone,
     });
     if (broken !== undefined) this.#options.onError(contentError(error), broken.name);

@@ -1,10 +1,10 @@
-/** The async scope in which a listener is told of the content of its request. */
+/** The async scope of the events that a request body emits. */
 import { AsyncResource } from "node:async_hooks";
 import type { IncomingMessage } from "node:http";
 
 /**
- * Node tells of content in the scope of the connection, where the stores of a request are unknown, or are kept for the
- * next one. From the first read on it is told in the scope of the reader.
+ * Emits the events of content in the scope of its first reader. Node emits them in the scope of the connection, which
+ * does not have the stores of the request, or would keep them for the next one.
  */
 export function readInScope(request: IncomingMessage): void {
   const read = request._read;

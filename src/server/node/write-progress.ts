@@ -1,41 +1,42 @@
 /**
- * Whether a client takes what it is sent. A stream says so only when a whole write has been taken, which for a large
- * one and a slow client is far between; the handle under the socket knows of every byte.
+ * Detects clients that stop reading. A stream reports only complete writes, and a slow client may need long for a large
+ * one; the handle of the socket counts every byte.
  */
 import type { Socket } from "node:net";
 
-/** What node's handles of sockets have and its types do not. */
+/** The untyped members of a socket's handle. */
 interface StreamHandle {
   /** Bytes handed to the handle so far. */
   readonly bytesWritten: number;
-  /** Those of them that the system has not taken yet. */
+  /** Those of them that the system has not accepted yet. */
   readonly writeQueueSize: number;
 }
 
 export class WriteProgress {
   readonly #socket: Socket;
-  #taken = 0;
+  #acceptedBytes = 0;
   #progressAt: number;
 
-  /** @param now milliseconds of the clock that `stoodStill` is asked by */
+  /** @param now milliseconds of the clock that `stalledFor` uses */
   constructor(socket: Socket, now: number) {
     this.#socket = socket;
     this.#progressAt = now;
   }
 
-  /** Returns how long the client has taken nothing, in milliseconds; 0 while nothing waits for it. Call it often. */
-  stoodStill(now: number): number {
+  /** Returns for how many milliseconds the client has read nothing; 0 if nothing is waiting. Call on every tick. */
+  stalledFor(now: number): number {
     const socket = this.#socket;
-    const taken = takenBy(socket);
-    if (socket.writableLength === 0 || taken !== this.#taken) {
-      this.#taken = taken;
+    const accepted = acceptedBytes(socket);
+    if (socket.writableLength === 0 || accepted !== this.#acceptedBytes) {
+      this.#acceptedBytes = accepted;
       this.#progressAt = now;
     }
     return now - this.#progressAt;
   }
 }
 
-function takenBy(socket: Socket): number {
+/** How many bytes the system has accepted for sending. */
+function acceptedBytes(socket: Socket): number {
   const { _handle: handle } = socket as { _handle?: Partial<StreamHandle> | null };
   const { bytesWritten, writeQueueSize } = handle ?? {};
   if (bytesWritten === undefined || writeQueueSize === undefined) {

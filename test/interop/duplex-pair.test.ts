@@ -11,7 +11,7 @@ async function textOf(stream: Duplex): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-test("each reads what the other writes, and each ends by itself", async () => {
+test("each side reads what the other writes, and ends independently", async () => {
   const [left, right] = duplexPair();
   left.end("from the left");
   const received: Buffer[] = [];
@@ -22,7 +22,7 @@ test("each reads what the other writes, and each ends by itself", async () => {
   assert.equal(await textOf(left), "from the right");
 });
 
-test("a write waits for the other side to read", async () => {
+test("a write waits until the other side reads", async () => {
   const [left, right] = duplexPair();
   let room = 0;
   const chunk = Buffer.alloc(65536);
@@ -35,7 +35,7 @@ test("a write waits for the other side to read", async () => {
   assert.equal(room, 10);
 });
 
-test("a side that is destroyed takes the other with it, though it had ended its own writing", async () => {
+test("destroying a side destroys the other one, even after its writing has ended", async () => {
   for (const ended of [false, true]) {
     const [left, right] = duplexPair();
     if (ended) {
@@ -49,7 +49,7 @@ test("a side that is destroyed takes the other with it, though it had ended its 
   }
 });
 
-test("a side that has sent and read everything leaves the other alone", async () => {
+test("destroying a side that has sent and read everything does not destroy the other one", async () => {
   const [left, right] = duplexPair();
   left.end("a");
   right.end("b");

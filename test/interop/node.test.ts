@@ -1,4 +1,4 @@
-/** node:http both ways: what the conformance suite does not show, and real frameworks as gateway handlers. */
+/** The bridges to and from node:http: what the conformance suite does not cover, and frameworks as gateway handlers. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -29,7 +29,7 @@ async function listening(t: TestContext, server: Server): Promise<string> {
 }
 
 describe("toNodeListener", () => {
-  test("refuses limits that would be none", () => {
+  test("throws for invalid limits", () => {
     const app: Handler = (_request, respond) => respond(200, null, null);
     for (const bodyLimit of [Number.NaN, -1, "1MB" as never])
       assert.throws(() => toNodeListener(app, { bodyLimit }), /^RangeError: bodyLimit: /);
@@ -37,7 +37,7 @@ describe("toNodeListener", () => {
       assert.throws(() => toNodeListener(app, { requestTimeout }), /^RangeError: requestTimeout: /);
   });
 
-  test("is a plain request listener", async (t) => {
+  test("works as a plain request listener", async (t) => {
     const listener = toNodeListener(async (request, respond) =>
       respond(200, null, await request.body.text()),
     );
@@ -46,7 +46,7 @@ describe("toNodeListener", () => {
     assert.equal(await answer.text(), "hello");
   });
 
-  test("a plain listener cannot give connections away, and says so to the app", async (t) => {
+  test("a plain listener cannot upgrade, and the app is told so", async (t) => {
     const listener = toNodeListener((request, respond) => respond(200, null, String(request.upgrade)));
     const url = new URL(await listening(t, createServer(listener)));
     const socket = connect({ port: Number(url.port), host: url.hostname });
@@ -54,7 +54,7 @@ describe("toNodeListener", () => {
     assert.match(await textOf(socket), /^HTTP\/1\.1 200 .*false$/s);
   });
 
-  test("an app that cannot start is 503, reported", async (t) => {
+  test("responds 503 if the app fails to start, and reports the error", async (t) => {
     const errors: Error[] = [];
     const app = { startup: () => Promise.reject(new Error("no database")), handle: () => {} };
     const listener = toNodeListener(app, { onError: (error) => errors.push(error) });
@@ -64,7 +64,7 @@ describe("toNodeListener", () => {
     assert.match(String(errors[0]?.cause), /no database/);
   });
 
-  test("close drains, waits for the last answer and shuts the app down", async (t) => {
+  test("close drains, waits for the last response and shuts the app down", async (t) => {
     const calls: unknown[] = [];
     let answer: (() => void) | undefined;
     const listener = toNodeListener({
@@ -85,7 +85,7 @@ describe("toNodeListener", () => {
     assert.deepEqual(calls, ["shutdown"]);
   });
 
-  test("errors go to the console with the request's id where nobody takes them", async (t) => {
+  test("logs errors to the console with the request's id if there is no onError", async (t) => {
     const logged: unknown[][] = [];
     t.mock.method(console, "error", (...args: unknown[]) => void logged.push(args));
     const listener: NodeListener = toNodeListener(() => {
@@ -96,7 +96,7 @@ describe("toNodeListener", () => {
     assert.match(String(logged[0]?.[0]), /^GET \/path \(request \S+\) failed:$/);
   });
 
-  test("an upgrade with content is refused, since node cannot tell the two apart", async (t) => {
+  test("refuses an upgrade with content, which node cannot tell from the new protocol", async (t) => {
     const listener = toNodeListener((_request, respond) => respond(200, null, "never"));
     const url = new URL(await listening(t, listener.attach(createServer())));
     const socket = connect({ port: Number(url.port), host: url.hostname });
@@ -150,7 +150,7 @@ interface ExpressResponse {
 
 describe("fromNodeListener", () => {
   for (const [name, listener] of Object.entries(LISTENERS)) {
-    test(`an answer: ${name}`, async () => {
+    test(`relays a response: ${name}`, async () => {
       const answer = await inject(lint(fromNodeListener(listener)));
       assert.deepEqual(answer.errors, []);
       assert.equal(answer.text(), name === "nothing" ? "" : "hello");
@@ -163,7 +163,7 @@ describe("fromNodeListener", () => {
     });
   }
 
-  test("the request is node's own, with everything in it", async () => {
+  test("the listener gets node's own request with all its properties", async () => {
     const seen: unknown[] = [];
     const listener = (request: IncomingMessage, response: ServerResponse): void => {
       const { method, url, rawHeaders, httpVersion, socket } = request;
@@ -183,7 +183,7 @@ describe("fromNodeListener", () => {
     assert.deepEqual(seen, ["POST", "/a%20b?c", headers, "1.1", "127.0.0.1", 40000, ["x-sum", "1"]]);
   });
 
-  test("a mounted listener sees its own part of the path", async () => {
+  test("a mounted listener gets its own part of the path", async () => {
     const under: (next: Handler) => Handler = (next) => (request, respond) =>
       next(derive(request, { rootPath: "/app", path: request.path.slice(4) }), respond);
     const listener = fromNodeListener((request, response) => response.end(request.url));
@@ -191,7 +191,7 @@ describe("fromNodeListener", () => {
     assert.equal(answer.text(), "/x?y=1");
   });
 
-  test("the body is asked for when the listener reads it", async () => {
+  test("sends 100 Continue when the listener reads the body, and not before", async () => {
     const headers = { expect: "100-continue" };
     const unread = await inject(
       fromNodeListener((_request, response) => response.writeHead(403).end()),
@@ -205,7 +205,7 @@ describe("fromNodeListener", () => {
     assert.deepEqual([read.text(), read.informational[0]?.status], ["content", 100]);
   });
 
-  test("streams both ways, with backpressure", async () => {
+  test("streams in both directions with backpressure", async () => {
     let made = 0;
     async function* pieces(): AsyncGenerator<Uint8Array> {
       for (; made < 500; made += 1) yield Buffer.alloc(20_000, made % 256);
@@ -218,7 +218,7 @@ describe("fromNodeListener", () => {
     for (const index of [0, 1, 255, 499]) assert.equal(answer.body[index * 20_000], index % 256);
   });
 
-  test("a listener that throws, rejects, or hangs up is a 500", async () => {
+  test("responds 500 if the listener throws, rejects or destroys its socket", async () => {
     const failures = [
       () => {
         throw new Error("failed");
@@ -235,16 +235,16 @@ describe("fromNodeListener", () => {
     }
   });
 
-  test("an answer that the listener breaks off is broken off", async () => {
+  test("breaks off a response that the listener destroys", async () => {
     const listener = (_request: IncomingMessage, response: ServerResponse): void => {
       response.write("half");
-      // Not before it has been sent: until then it would be a 500.
+      // Wait until the head has been sent: before that the response would be a 500.
       setImmediate(() => setImmediate(() => setImmediate(() => response.destroy())));
     };
     await assert.rejects(inject(fromNodeListener(listener)), /closed its connection before/);
   });
 
-  test("a body that is too large is 413 though the listener does not look", async () => {
+  test("responds 413 to a body above the limit even if the listener ignores the error", async () => {
     const answer = await inject(
       fromNodeListener((request, response) => {
         request.on("error", () => {});
@@ -255,7 +255,7 @@ describe("fromNodeListener", () => {
     assert.equal(answer.status, 413);
   });
 
-  test("a client that goes is told to the listener", async () => {
+  test("the listener's response closes when the client disconnects", async () => {
     const client = new AbortController();
     const closed = new Promise<void>((resolve) => {
       const listener = (_request: IncomingMessage, response: ServerResponse): void => {
@@ -267,7 +267,7 @@ describe("fromNodeListener", () => {
     await closed;
   });
 
-  test("a method that node does not know is 501", async () => {
+  test("responds 501 to a method that node does not know", async () => {
     assert.equal(
       (
         await inject(
@@ -279,7 +279,7 @@ describe("fromNodeListener", () => {
     );
   });
 
-  test("HEAD has the head of GET", async () => {
+  test("HEAD gets the head of GET", async () => {
     const head = await inject(fromNodeListener(LISTENERS.pieces as never), { method: "HEAD" });
     assert.deepEqual([head.body.length, head.headers["content-length"]], [0, undefined]);
     const sized = await inject(
@@ -289,7 +289,7 @@ describe("fromNodeListener", () => {
     assert.equal(sized.headers["content-length"], "5");
   });
 
-  test("a request with content asks node's listeners for no upgrade", async () => {
+  test("an upgrade request with content goes to the request listener without its Upgrade field", async () => {
     const handler = fromNodeListener(
       (request, response) => {
         let text = `${request.headers.upgrade} `;
@@ -305,7 +305,7 @@ describe("fromNodeListener", () => {
     assert.deepEqual([answer.status, answer.text(), answer.errors], [200, "undefined content", []]);
   });
 
-  test("upgrades go to the listener for them", async () => {
+  test("passes an upgrade to the upgrade listener", async () => {
     const handler = fromNodeListener((_request, response) => response.writeHead(426).end(), {
       upgrade: (_request, socket, head) => {
         socket.write(
@@ -324,7 +324,7 @@ describe("fromNodeListener", () => {
     assert.equal((await inject(handler)).status, 426);
   });
 
-  test("Express, with its body parser", async () => {
+  test("runs Express with its body parser", async () => {
     const app = express();
     app.use(express.json());
     app.post("/items/:id", (request: ExpressRequest, response: ExpressResponse) => {
@@ -344,7 +344,7 @@ describe("fromNodeListener", () => {
     assert.equal((await inject(fromNodeListener(app))).status, 404);
   });
 
-  test("Koa and Fastify", async () => {
+  test("runs Koa and Fastify", async () => {
     const koa = new Koa();
     koa.use((context: { path: string; body: unknown }) => {
       context.body = { path: context.path };
@@ -368,7 +368,7 @@ describe("fromNodeListener", () => {
     await server.close();
   });
 
-  test("there and back again", async () => {
+  test("runs a gateway app through both bridges", async () => {
     const there = toNodeListener(async (request, respond) => {
       const writer = respond(200, { "x-a": "b" });
       await writer.write(`${request.target} `);

@@ -15,27 +15,27 @@ const hello: RequestListener = (_request, response) => {
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-test("answers, keeps the connection, and counts", async (context) => {
+test("responds, keeps the connection open, and counts requests and connections", async (context) => {
   const { server, client } = await startNodeEngine(context, hello);
   const raw = await client();
   raw.socket.write(GET);
-  await until("the first answer is there", () => raw.received.endsWith("hello"));
+  await until("the first response has arrived", () => raw.received.endsWith("hello"));
   raw.socket.write(GET);
-  await until("the second answer is there", () => raw.received.split("hello").length === 3);
+  await until("the second response has arrived", () => raw.received.split("hello").length === 3);
   assert.match(raw.received, /^HTTP\/1\.1 200 OK\r\n/);
-  await until("both are counted", () => server.requests === 2);
+  await until("both requests are counted", () => server.requests === 2);
   assert.equal(server.connections, 1);
   assert.deepEqual(server.inFlight(), []);
 });
 
-test("tells what is in flight", async (context) => {
+test("reports the requests in flight", async (context) => {
   let answer: (() => void) | undefined;
   const { server, client } = await startNodeEngine(context, (_request, response) => {
     answer = () => response.end("late");
   });
   const raw = await client();
   raw.socket.write("POST /slow?x=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
-  await until("the request is there", () => answer !== undefined);
+  await until("the request has arrived", () => answer !== undefined);
   const [flight] = server.inFlight();
   assert.equal(flight?.method, "POST");
   assert.equal(flight?.target, "/slow?x=1");
@@ -47,23 +47,23 @@ test("tells what is in flight", async (context) => {
 describe("limits", () => {
   const limits = { requestLine: 40, fields: 3, fieldSize: 30, body: 10 };
   const cases: [name: string, request: string, status: number][] = [
-    ["a long request line", `GET /${"a".repeat(40)} HTTP/1.1\r\nHost: a\r\n\r\n`, 414],
-    ["many fields", "GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", 431],
-    ["a long field", `GET / HTTP/1.1\r\nHost: a\r\nA: ${"a".repeat(30)}\r\n\r\n`, 431],
-    ["much declared content", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n", 413],
+    ["a request line that is too long", `GET /${"a".repeat(40)} HTTP/1.1\r\nHost: a\r\n\r\n`, 414],
+    ["too many fields", "GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", 431],
+    ["a field that is too long", `GET / HTTP/1.1\r\nHost: a\r\nA: ${"a".repeat(30)}\r\n\r\n`, 431],
+    ["a Content-Length above the limit", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n", 413],
     [
-      "much declared content that waits for a 100",
+      "a Content-Length above the limit with Expect: 100-continue",
       "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n",
       413,
     ],
     [
-      "much content in chunks",
+      "chunked content above the limit",
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n",
       413,
     ],
   ];
   for (const [name, request, status] of cases) {
-    test(`${name} is answered with ${status}, and the connection closed`, async (context) => {
+    test(`${name}: responds ${status} and closes the connection`, async (context) => {
       const { client } = await startNodeEngine(
         context,
         async (incoming, response) => {
@@ -71,7 +71,7 @@ describe("limits", () => {
             for await (const _chunk of incoming);
             response.end("hello");
           } catch {
-            // It was broken off.
+            // The content was broken off.
           }
         },
         { limits, onError: (error) => assert.ok(error instanceof BodyError, error) },
@@ -84,7 +84,7 @@ describe("limits", () => {
     });
   }
 
-  test("what is within them is served", async (context) => {
+  test("serves a request that is within all limits", async (context) => {
     const { client } = await startNodeEngine(
       context,
       async (incoming, response) => {
@@ -98,12 +98,12 @@ describe("limits", () => {
     raw.socket.write(
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n",
     );
-    await until("the answer is there", () => raw.received.endsWith("10 bytes"));
+    await until("the response has arrived", () => raw.received.endsWith("10 bytes"));
   });
 });
 
 describe("timeouts", () => {
-  test("a head that does not end is answered with 408", async (context) => {
+  test("responds 408 to a head that is never complete", async (context) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, header: 50 };
     const { client } = await startNodeEngine(context, hello, { timeouts });
     const raw = await client();
@@ -112,7 +112,7 @@ describe("timeouts", () => {
     assert.match(raw.received, /^HTTP\/1\.1 408 /);
   });
 
-  test("content that stands still is answered with 408, and the app sees an error", async (context) => {
+  test("responds 408 to content that stops arriving, and the app gets an error", async (context) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, body: 50 };
     let seen: unknown;
     const told: Error[] = [];
@@ -131,7 +131,7 @@ describe("timeouts", () => {
     raw.socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
     await until("the connection is closed", () => raw.socket.closed);
     assert.match(raw.received, /^HTTP\/1\.1 408 /);
-    await until("the app sees it", () => (seen as Error | undefined)?.name === "BodyError");
+    await until("the app has got the error", () => (seen as Error | undefined)?.name === "BodyError");
     assert.deepEqual(
       told.map((error) => error instanceof BodyError && error.status),
       [408],
@@ -139,7 +139,7 @@ describe("timeouts", () => {
     );
   });
 
-  test("an app that takes its time over content is left alone", async (context) => {
+  test("does not time out content that the app reads slowly", async (context) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, body: 400 };
     let read: (() => void) | undefined;
     const { server, client } = await startNodeEngine(
@@ -155,12 +155,15 @@ describe("timeouts", () => {
     const raw = await client();
     const length = 1_000_000;
     raw.socket.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n${"x".repeat(length)}`);
-    await until("it has waited for long", () => (server.inFlight()[0]?.age ?? 0) > 1200);
+    await until(
+      "the request has waited longer than the timeout",
+      () => (server.inFlight()[0]?.age ?? 0) > 1200,
+    );
     read?.();
-    await until("it is answered", () => raw.received.endsWith("whole"));
+    await until("the response has arrived", () => raw.received.endsWith("whole"));
   });
 
-  test("an answer that does not begin in time is 503: the app hears of it, and so does the log", async (context) => {
+  test("responds 503 if the app sends no head in time, closes the app's request, and logs the error", async (context) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, request: 50 };
     const told: string[] = [];
     let closed = false;
@@ -183,13 +186,16 @@ describe("timeouts", () => {
     const raw = await client();
     raw.socket.write("POST /slow?x=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
     assert.match(await raw.rest(), /^HTTP\/1\.1 503 [\s\S]*\r\nConnection: close\r\n/);
-    await until("the app hears of it", () => closed);
+    await until("the app's request is closed", () => closed);
     late?.();
-    await until("it is forgotten", () => server.inFlight().length === 0 && server.connections === 0);
+    await until(
+      "nothing is in flight and no connection is open",
+      () => server.inFlight().length === 0 && server.connections === 0,
+    );
     assert.deepEqual(told, ["POST /slow?x=1: no response within 0.05 s"]);
   });
 
-  test("a stream that has begun is not cut, nor an app that gave itself more time", async (context) => {
+  test("does not time out a response that has begun, or an app that has set a longer timeout on the socket", async (context) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, request: 50 };
     for (const path of ["/begun", "/given"]) {
       let answer: (() => void) | undefined;
@@ -204,14 +210,17 @@ describe("timeouts", () => {
       );
       const raw = await client();
       raw.socket.write(GET);
-      await until("it has taken long", () => (server.inFlight()[0]?.age ?? 0) > 200);
+      await until(
+        "the request has taken longer than the timeout",
+        () => (server.inFlight()[0]?.age ?? 0) > 200,
+      );
       answer?.();
-      await until("it is answered", () => /late/.test(raw.received));
+      await until("the response has arrived", () => /late/.test(raw.received));
       assert.match(raw.received, /^HTTP\/1\.1 200 /);
     }
   });
 
-  test("a request that waits for the one ahead of it has its time when its turn comes", async (context) => {
+  test("the timeout of a pipelined request begins when the response before it is complete", async (context) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, request: 50 };
     const answers: (() => void)[] = [];
     const { server, client } = await startNodeEngine(
@@ -224,12 +233,15 @@ describe("timeouts", () => {
     );
     const raw = await client();
     raw.socket.write("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
-    await until("both wait", () => server.inFlight().filter(({ age }) => age > 200).length === 2);
+    await until(
+      "both requests have waited longer than the timeout",
+      () => server.inFlight().filter(({ age }) => age > 200).length === 2,
+    );
     for (const answer of answers) answer();
-    await until("both are answered", () => /answer \/1[\s\S]*answer \/3/.test(raw.received));
+    await until("both responses have arrived", () => /answer \/1[\s\S]*answer \/3/.test(raw.received));
   });
 
-  test("content that is still arriving leaves the app its whole time", async (context) => {
+  test("the timeout of the app begins with the last content", async (context) => {
     const { client } = await startNodeEngine(
       context,
       async (incoming, response) => {
@@ -243,12 +255,12 @@ describe("timeouts", () => {
     const end = performance.now() + 1000;
     for (let sent = 0; sent < 20; sent++) {
       raw.socket.write("x");
-      await until("it is time", () => performance.now() > end - (19 - sent) * 50);
+      await until("the next piece is due", () => performance.now() > end - (19 - sent) * 50);
     }
-    await until("it is answered", () => raw.received.endsWith("whole"));
+    await until("the response has arrived", () => raw.received.endsWith("whole"));
   });
 
-  test("keep-alive 0 keeps no connection", async (context) => {
+  test("a keep-alive timeout of 0 closes the connection after each response", async (context) => {
     const { client } = await startNodeEngine(context, hello, {
       timeouts: { ...DEFAULT_TIMEOUTS, keepAlive: 0 },
     });
@@ -260,40 +272,40 @@ describe("timeouts", () => {
 });
 
 describe("draining", () => {
-  test("finishes what is in flight and closes behind it", async (context) => {
+  test("completes the requests in flight, then closes their connections", async (context) => {
     let answer: (() => void) | undefined;
     const { server, client } = await startNodeEngine(context, (_request, response) => {
       answer = () => response.end("late");
     });
     const raw = await client();
     raw.socket.write(GET);
-    await until("the request is there", () => answer !== undefined);
+    await until("the request has arrived", () => answer !== undefined);
     const drained = server.drain(10);
     answer?.();
     await drained;
     assert.match(await raw.rest(), /connection: close\r\n.*late$/is);
   });
 
-  test("an idle connection is still answered while it lingers, and then closed", async (context) => {
+  test("serves an idle connection during the linger, then closes it", async (context) => {
     const { server, client } = await startNodeEngine(context, hello);
     const used = await client();
     const fresh = await client();
     used.socket.write(GET);
-    await until("the first answer is there", () => used.received.endsWith("hello"));
+    await until("the first response has arrived", () => used.received.endsWith("hello"));
     const drained = server.drain(300);
     used.socket.write(GET);
-    await until("it is closed behind the second answer", () => used.socket.closed);
+    await until("the connection is closed after the second response", () => used.socket.closed);
     assert.match(used.received, /hello.*connection: close\r\n.*hello$/is);
     assert.equal(fresh.socket.closed, false);
     await drained;
-    await until("the one that never sent anything is closed", () => fresh.socket.closed);
+    await until("the connection that never sent anything is closed", () => fresh.socket.closed);
   });
 
-  test("what asks in time is answered by a process that is late itself", async (context) => {
+  test("a process whose loop was blocked answers the requests that arrived in time", async (context) => {
     const { server, client } = await startNodeEngine(context, hello);
     const used = await client();
     used.socket.write(GET);
-    await until("the first answer is there", () => used.received.endsWith("hello"));
+    await until("the first response has arrived", () => used.received.endsWith("hello"));
     // Behind the input of a turn: the next begins with the timers.
     await nextTurn();
     const drained = server.drain(50);
@@ -301,11 +313,11 @@ describe("draining", () => {
     // The loop does not turn before the linger is over.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
     await drained;
-    await until("it is closed", () => used.socket.closed);
+    await until("the connection is closed", () => used.socket.closed);
     assert.match(used.received, /hello.*connection: close\r\n.*hello$/is);
   });
 
-  test("a connection whose answer was begun before the draining lingers too", async (context) => {
+  test("a connection whose response began before the drain lingers too", async (context) => {
     let answer: (() => void) | undefined;
     const { server, client } = await startNodeEngine(context, (_request, response) => {
       if (answer !== undefined) {
@@ -317,50 +329,50 @@ describe("draining", () => {
     });
     const raw = await client();
     raw.socket.write(GET);
-    await until("the answer has begun", () => raw.received.endsWith("fi"));
+    await until("the response has begun", () => raw.received.endsWith("fi"));
     const drained = server.drain(0);
     await until("the linger is over", () => server.connections === 1);
     answer?.();
     await drained;
-    await until("it is closed behind its answer", () => raw.socket.closed);
+    await until("the connection is closed after its response", () => raw.socket.closed);
     assert.match(raw.received, /first$/);
   });
 
-  test("a request that is just arriving is not cut off", async (context) => {
+  test("does not close a connection on which a request is arriving", async (context) => {
     const { server, client } = await startNodeEngine(context, hello);
     const idle = await client();
     const raw = await client();
     raw.socket.write("GET / HTTP/1.1\r\n");
-    await until("the server has both", () => server.connections === 2);
+    await until("the server has both connections", () => server.connections === 2);
     const drained = server.drain(200);
-    await until("the idle one is closed", () => idle.ended);
+    await until("the idle connection is closed", () => idle.ended);
     raw.socket.write("Host: a\r\n\r\n");
     await drained;
     assert.match(await raw.rest(), /connection: close\r\n.*hello$/is);
   });
 
-  test("destroy cuts everything", async (context) => {
+  test("destroy closes every connection at once", async (context) => {
     const { server, client } = await startNodeEngine(context, () => {});
     const raw = await client();
     raw.socket.write(GET);
-    await until("the request is there", () => server.inFlight().length === 1);
+    await until("the request has arrived", () => server.inFlight().length === 1);
     server.destroy();
     await until("the connection is closed", () => raw.socket.closed);
-    await until("it is forgotten", () => server.connections === 0);
+    await until("nothing is in flight and no connection is open", () => server.connections === 0);
   });
 });
 
 describe("upgrade", () => {
   const UPGRADE = "POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n";
   const REFUSED: { readonly [what: string]: readonly [bytes: string, status: number] } = {
-    "content of known length": [`${UPGRADE}Content-Length: 5\r\n\r\nhello`, 501],
-    "content in chunks": [`${UPGRADE}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`, 501],
-    "content that has yet to come": [`${UPGRADE}Content-Length: 5\r\n\r\n`, 501],
+    "Content-Length": [`${UPGRADE}Content-Length: 5\r\n\r\nhello`, 501],
+    "chunked content": [`${UPGRADE}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`, 501],
+    "content that has not arrived yet": [`${UPGRADE}Content-Length: 5\r\n\r\n`, 501],
     "no Host": [`${UPGRADE.replace("Host: a\r\n", "")}\r\n`, 400],
     "a field that is too long": [`${UPGRADE}X: ${"x".repeat(DEFAULT_LIMITS.fieldSize)}\r\n\r\n`, 431],
   };
   for (const [what, [bytes, status]] of Object.entries(REFUSED)) {
-    test(`with ${what} is refused before the app sees it`, async (t) => {
+    test(`refuses an upgrade with ${what} before the app gets it`, async (t) => {
       const seen: string[] = [];
       const { client } = await startNodeEngine(t, () => seen.push("request"), {
         upgrade: (_request, socket) => {
@@ -377,7 +389,7 @@ describe("upgrade", () => {
     });
   }
 
-  test("with content is a request like any other where the app takes no upgrades", async (t) => {
+  test("treats an upgrade with content as an ordinary request if the app has no upgrade listener", async (t) => {
     const { client } = await startNodeEngine(t, async (request, response) => {
       const pieces: Buffer[] = [];
       for await (const piece of request) pieces.push(piece as Buffer);
@@ -388,7 +400,7 @@ describe("upgrade", () => {
     assert.match(await raw.rest(), /^HTTP\/1\.1 200 .*read hello$/s);
   });
 
-  test("goes to the app's own listener, and the connection outlives the linger", async (context) => {
+  test("passes an upgrade to the app's listener, and its connection stays open after the linger", async (context) => {
     const { server, client } = await startNodeEngine(context, hello, {
       upgrade: (_request, socket) => {
         socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
@@ -397,23 +409,23 @@ describe("upgrade", () => {
     });
     const raw = await client();
     raw.socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
-    await until("it is upgraded", () => raw.received.startsWith("HTTP/1.1 101 "));
+    await until("the connection is upgraded", () => raw.received.startsWith("HTTP/1.1 101 "));
     const drained = server.drain(0);
     raw.socket.write("ping");
-    await until("it echoes", () => raw.received.endsWith("ping"));
+    await until("the app has echoed", () => raw.received.endsWith("ping"));
     raw.socket.end();
     await drained;
   });
 
-  test("without one the request is answered as any other", async (context) => {
+  test("treats an upgrade as an ordinary request if the app has no upgrade listener", async (context) => {
     const { client } = await startNodeEngine(context, hello);
     const raw = await client();
     raw.socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
-    await until("it is answered", () => raw.received.endsWith("hello"));
+    await until("the response has arrived", () => raw.received.endsWith("hello"));
     assert.match(raw.received, /^HTTP\/1\.1 200 /);
   });
 
-  test("a client that breaks off does not end the worker of an app that does not listen", async (context) => {
+  test("a reset of an upgraded connection does not end the worker if the app has no error listener", async (context) => {
     const { server, client } = await startNodeEngine(context, hello, {
       upgrade: (_request, socket) => {
         socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
@@ -422,15 +434,15 @@ describe("upgrade", () => {
     });
     const raw = await client();
     raw.socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
-    await until("it is upgraded", () => raw.received.startsWith("HTTP/1.1 101 "));
+    await until("the connection is upgraded", () => raw.received.startsWith("HTTP/1.1 101 "));
     raw.socket.resetAndDestroy();
-    await until("the connection is gone", () => server.connections === 0);
+    await until("no connection is open", () => server.connections === 0);
   });
 });
 
-describe("an app that throws or rejects", () => {
+describe("errors of the listener", () => {
   for (const way of ["throws", "rejects"] as const) {
-    test(`answers 500 when it ${way} before the head, is broken off behind it, and is reported`, async (context) => {
+    test(`a listener that ${way}: responds 500, or breaks off a response that has begun, and reports the error`, async (context) => {
       const errors: string[] = [];
       const { client } = await startNodeEngine(
         context,
@@ -452,17 +464,17 @@ describe("an app that throws or rejects", () => {
       assert.doesNotMatch(await begun.rest(), /\r\n0\r\n/);
       const ended = await client();
       ended.socket.write(GET.replace("/", "/ended"));
-      await until("the answer is there", () => ended.received.endsWith("hello"));
+      await until("the response has arrived", () => ended.received.endsWith("hello"));
       assert.deepEqual(errors, ["GET at /", "GET at /begun", "GET at /ended"]);
     });
   }
 });
 
-test("a request that waited behind another when its client went is not in flight for ever", async (context) => {
+test("pipelined requests are no longer in flight once their client has disconnected", async (context) => {
   const { server, client } = await startNodeEngine(context, () => {});
   const raw = await client();
   raw.socket.write(GET + GET + GET);
-  await until("all are there", () => server.inFlight().length === 3);
+  await until("all requests have arrived", () => server.inFlight().length === 3);
   raw.socket.destroy();
-  await until("none is in flight", () => server.inFlight().length === 0);
+  await until("no request is in flight", () => server.inFlight().length === 0);
 });

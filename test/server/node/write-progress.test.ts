@@ -1,4 +1,4 @@
-/** Clients of node's own server that take nothing of their answer, or little at a time. */
+/** Clients of node's server that do not read their response, or read it slowly. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
@@ -9,24 +9,24 @@ import { startNodeEngine } from "../../support/node-engine.ts";
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const STALL_MS = 300;
 const timeouts = { ...DEFAULT_TIMEOUTS, body: STALL_MS };
-/** More than the buffers of the system hold. */
+/** More than the socket buffers hold. */
 const LARGE = Buffer.alloc(30_000_000, "x");
 const STEP = 1_000_000;
 
-test("a client that takes nothing of its answer is given up", async (context) => {
+test("destroys the connection of a client that stops reading", async (context) => {
   const { server, client } = await startNodeEngine(context, (_request, response) => response.end(LARGE), {
     timeouts,
   });
   const raw = await client();
   raw.socket.pause();
   raw.socket.write(GET.repeat(3));
-  await until("it is there", () => server.inFlight().length > 0);
-  await until("it is given up", () => server.connections === 0, 5000);
+  await until("the request has arrived", () => server.inFlight().length > 0);
+  await until("the connection is destroyed", () => server.connections === 0, 5000);
   assert.deepEqual(server.inFlight(), []);
   raw.socket.destroy();
 });
 
-test("a client that takes a large write little by little gets all of it", async (context) => {
+test("a client that reads slowly gets all of a large write", async (context) => {
   const { client } = await startNodeEngine(context, (_request, response) => response.end(LARGE), {
     timeouts,
   });
@@ -45,13 +45,16 @@ test("a client that takes a large write little by little gets all of it", async 
     raw.socket.resume();
   });
   raw.socket.write(GET);
-  await until("all of it is there, or the end", () => received > LARGE.length || raw.ended);
-  assert.ok(received > LARGE.length, `${received} bytes came`);
-  assert.ok(performance.now() - start > 2 * STALL_MS, "it was not slow");
+  await until(
+    "everything has arrived, or the connection has ended",
+    () => received > LARGE.length || raw.ended,
+  );
+  assert.ok(received > LARGE.length, `${received} bytes received`);
+  assert.ok(performance.now() - start > 2 * STALL_MS, "the client did not read slowly");
   raw.socket.destroy();
 });
 
-test("an app may give a connection more time", async (context) => {
+test("an app can set a longer timeout on the socket", async (context) => {
   const { server, client } = await startNodeEngine(
     context,
     (request, response) => {
@@ -63,13 +66,13 @@ test("an app may give a connection more time", async (context) => {
   const raw = await client();
   raw.socket.pause();
   raw.socket.write(GET);
-  await until("it is there", () => server.inFlight().length > 0);
+  await until("the request has arrived", () => server.inFlight().length > 0);
   await pause(3 * STALL_MS);
   assert.equal(server.connections, 1);
   raw.socket.destroy();
 });
 
-test("a connection that was upgraded is the app's own", async (context) => {
+test("an upgraded connection has no timeout", async (context) => {
   const { server, client } = await startNodeEngine(context, () => {}, {
     timeouts,
     upgrade: (_request, socket) => void socket.write(LARGE),

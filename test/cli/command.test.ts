@@ -27,7 +27,7 @@ test("--help shows every setting with its default", async (context) => {
   }
 });
 
-test("--help leaves its descriptions half of a narrow terminal", async (context) => {
+test("--help gives descriptions half of a narrow terminal", async (context) => {
   const command = startCommand(context, ["--help"]);
   await command.ended();
   const [, term = ""] = /^( +-v, --version +)\S/m.exec(command.stdout) ?? [];
@@ -137,7 +137,7 @@ for (const [args, option, setting] of HABITS) {
   });
 }
 
-test("a word that is a file or a package is an app, whatever command it is near to", async (context) => {
+test("the name of a file or a package is an app, even if it resembles a command", async (context) => {
   const folder = temporaryFolder(context);
   const source = "export const handler = (_, respond) => respond(204);\n";
   writeFileSync(join(folder, "staus.mjs"), source);
@@ -151,7 +151,7 @@ test("a word that is a file or a package is an app, whatever command it is near 
   }
 });
 
-test("tsgun ctl alone shows its help on the standard error, and ends with 1", async (context) => {
+test("tsgun ctl alone prints its help on standard error and exits with 1", async (context) => {
   const command = startCommand(context, ["ctl"]);
   assert.deepEqual(await command.ended(), { code: 1, signal: null });
   assert.match(command.stderr, /^Usage: tsgun ctl \[options\] \[command\]\n.*\n {2}scale /s);
@@ -182,7 +182,7 @@ for (const [args, usage] of HELPS) {
   });
 }
 
-test("a wrong value in the environment is named with its variable", async (context) => {
+test("an invalid value in the environment is reported with its variable", async (context) => {
   const command = startCommand(context, ["a"], { env: { WEB_CONCURRENCY: "lots" } });
   assert.equal((await command.ended()).code, 2);
   assert.equal(
@@ -197,13 +197,13 @@ test("settings from the command line win over the environment", async (context) 
   await command.line(/Ready: generation 1 serves with 2 workers/);
 });
 
-test("WEB_CONCURRENCY says how many workers there are", async (context) => {
+test("WEB_CONCURRENCY sets the number of workers", async (context) => {
   const args = ["pool/echo.mjs:handler", "-b", "127.0.0.1:0"];
   const command = startCommand(context, args, { env: { WEB_CONCURRENCY: "2" } });
   await command.line(/Ready: generation 1 serves with 2 workers/);
 });
 
-test("--chdir is where the app is looked for, and where a relative socket is made", async (context) => {
+test("--chdir is the base of the app and of a relative socket", async (context) => {
   const folder = temporaryFolder(context);
   writeFileSync(join(folder, "there.mjs"), "export const handler = (_, respond) => respond(204);\n");
   const command = startCommand(context, ["there.mjs:handler", "--chdir", folder, "-b", "unix:there.sock"]);
@@ -211,7 +211,7 @@ test("--chdir is where the app is looked for, and where a relative socket is mad
   assert.deepEqual(await command.urls(), ["unix:there.sock"]);
 });
 
-test("--log-level keeps the rest out of the log", async (context) => {
+test("--log-level suppresses lower levels", async (context) => {
   const args = ["pool/echo.mjs:handler", "-b", "127.0.0.1:70000"];
   const wrong = startCommand(context, args);
   assert.equal((await wrong.ended()).code, 2);

@@ -92,7 +92,7 @@ test("zsh completes", { skip: missing("zsh") }, (context) => {
   assert.match(ask("tsgun init "), /config[\s\S]*nginx/);
 });
 
-test("tsgun completion prints the script, or says for which shells", async (context) => {
+test("tsgun completion prints the script, or lists the shells", async (context) => {
   const command = startCommand(context, ["completion", "fish"]);
   assert.equal((await command.ended()).code, 0);
   assert.match(command.stdout, /^complete -c tsgun /m);

@@ -89,7 +89,7 @@ const FORMS: [what: string, files: Record<string, string>][] = [
 ];
 
 for (const [what, files] of FORMS) {
-  test(`bare tsgun starts what ${what} says`, async (context) => {
+  test(`tsgun without arguments starts the app of ${what}`, async (context) => {
     const { command } = start(context, files, [], { COUNT: "2" });
     assert.equal(await workersOf(command), 2);
   });
@@ -133,7 +133,7 @@ for (const [args, files, env] of ELSEWHERE) {
   });
 }
 
-test("the command line wins over TSGUN_CMD_ARGS, that over TSGUN_*, and that over the file", async (context) => {
+test("the command line overrides TSGUN_CMD_ARGS, which overrides TSGUN_*, which override the file", async (context) => {
   const files = { "tsgun.config.mjs": `export default ${BODY};` };
   const environment = { TSGUN_WORKERS: "3" };
   const words = { ...environment, TSGUN_CMD_ARGS: "-w 4 --name 'two words'" };
@@ -327,7 +327,7 @@ const READ_ANEW: [what: string, files: (count: number) => Record<string, string>
 ];
 
 for (const [what, files] of READ_ANEW) {
-  test(`HUP reads ${what} anew, and what it imports`, async (context) => {
+  test(`HUP reads ${what} again, with its imports`, async (context) => {
     const args = files(1)["tsgun.config.cts"] === undefined ? [] : ["-c", "tsgun.config.cts"];
     const { command, folder } = start(context, files(2), args);
     assert.equal(await workersOf(command), 2);
@@ -342,7 +342,7 @@ for (const [what, files] of READ_ANEW) {
   });
 }
 
-test("a configuration that is broken at HUP is logged once, and the old generation stands", async (context) => {
+test("an invalid configuration at HUP is logged once, and the old generation stays", async (context) => {
   const { command, folder } = start(context, { "tsgun.config.mjs": `export default ${BODY};` });
   await command.ready();
   const pids = command.workers();
@@ -359,7 +359,7 @@ test("a configuration that is broken at HUP is logged once, and the old generati
   assert.equal(await workersOf(command, 2), 3);
 });
 
-test("HUP reads the file of the release that a link leads to by then", async (context) => {
+test("HUP reads the file of the release that the link then points to", async (context) => {
   const folder = project(context, {
     "one/tsgun.config.mjs": `export default ${BODY};`,
     "one/app.mjs": APP,
@@ -377,7 +377,7 @@ test("HUP reads the file of the release that a link leads to by then", async (co
   unlinkSync(current);
 });
 
-test("PORT is where a host says that it looks: a default, behind whatever is set", async (context) => {
+test("PORT changes the default of bind only", async (context) => {
   const port = await freePort();
   const { command } = start(context, {}, ["app.mjs"], { PORT: String(port) });
   assert.deepEqual(await command.urls(), [`http://0.0.0.0:${port}`]);

@@ -18,7 +18,7 @@ function dev(context: Parameters<typeof startCommand>[0], files: Files, ...words
   return new Development(context, files, ["dev", ...words, "-b", "127.0.0.1:0"]);
 }
 
-test("reloads, shows errors and says that this is development", async (context) => {
+test("tsgun dev reloads, shows errors and sets NODE_ENV", async (context) => {
   const server = dev(context, APP, "app.mjs");
   await server.answers("development");
   const port = await server.command.port();
@@ -33,7 +33,7 @@ test("reloads, shows errors and says that this is development", async (context) 
   await server.answers("second");
 });
 
-test("shows what keeps the app from starting, until it is mended", async (context) => {
+test("tsgun dev shows why the app does not start, until it is fixed", async (context) => {
   const server = dev(context, { "app.mjs": "throw new Error('no database');" }, "app.mjs");
   await server.command.line(/Waiting until a file changes/);
   const { status, text } = await ask({ port: await server.command.port() });
@@ -43,7 +43,7 @@ test("shows what keeps the app from starting, until it is mended", async (contex
   await server.answers("mended");
 });
 
-test("gives way to whatever is set, and follows the configuration file", async (context) => {
+test("other sources override tsgun dev's defaults", async (context) => {
   const config = (text: string): string =>
     `{ "app": "app.mjs", "showErrors": false, "env": { "NODE_ENV": "${text}" } }`;
   const server = dev(context, { ...APP, "tsgun.config.json": config("first") });
@@ -55,7 +55,7 @@ test("gives way to whatever is set, and follows the configuration file", async (
   await server.command.line(/Reloading: tsgun\.config\.json changed: generation 2$/);
 });
 
-test("an Express app is reloaded, and Express shows its own errors", async (context) => {
+test("tsgun dev reloads an Express app, and Express shows its own errors", async (context) => {
   const express = join(import.meta.dirname, "..", "..", "node_modules", "express", "index.js");
   const source = (text: string): string => `
     import express from ${JSON.stringify(express)};
@@ -69,7 +69,7 @@ test("an Express app is reloaded, and Express shows its own errors", async (cont
   assert.match((await ask({ port: await server.command.port() }, "/fails")).text, /the reason/);
 });
 
-test("its help is that of tsgun, with what is different", async (context) => {
+test("the help of tsgun dev is that of tsgun, with the different defaults", async (context) => {
   const command = startCommand(context, ["dev", "--help"]);
   assert.deepEqual(await command.ended(), { code: 0, signal: null });
   assert.match(command.stdout, /^Usage: tsgun dev \[options\] \[APP\]/);

@@ -58,7 +58,7 @@ http {
   return file;
 }
 
-test("nginx takes the site, and serves the written configuration over its Unix socket", async (t) => {
+test("nginx accepts the site and serves the written configuration over its Unix socket", async (t) => {
   if (!hasComponent(t, "nginx")) return;
   const { folder, read } = written(t, "config", "nginx", "--domain", "shop.example.com");
   const port = await freePort();
@@ -110,7 +110,7 @@ test("nginx takes the site, and serves the written configuration over its Unix s
   });
 });
 
-test("systemd-analyze finds nothing to say about the units", (t) => {
+test("systemd-analyze finds no fault in the units", (t) => {
   if (!hasComponent(t, "systemd-analyze", "systemd")) return;
   const { folder } = written(t, "systemd", "--folder", "/srv/shop");
   // A root of its own: the distribution's units, these, and the programs that they start.
@@ -203,7 +203,7 @@ const service = v.strictObject({
   }),
 });
 
-test("the Kubernetes manifest has the fields of the API, with times that fit each other", (t) => {
+test("the Kubernetes manifest has valid fields and consistent times", (t) => {
   const { read } = written(t, "kubernetes", "docker");
   const documents = parseAllDocuments(read("deploy/kubernetes/shop.yaml"));
   assert.deepEqual(
@@ -235,7 +235,7 @@ test("the Kubernetes manifest has the fields of the API, with times that fit eac
   assert.match(read("Dockerfile"), new RegExp(`^EXPOSE ${byName.http}$`, "m"));
 });
 
-test("the service's times fit tsgun's", (t) => {
+test("the service's times are consistent with tsgun's", (t) => {
   const { read } = written(t, "systemd");
   const unit = read("deploy/systemd/shop.service");
   const time = (name: string): number => Number(new RegExp(`^${name}=(\\d+)s$`, "m").exec(unit)?.[1]) * 1000;
@@ -254,7 +254,7 @@ function instructions(text: string): [string, string][] {
     .map((line) => [line.split(" ")[0] as string, line.replace(/^\S+ +/, "")]);
 }
 
-test("the Dockerfile: what it starts serves, as what its HEALTHCHECK asks", async (t) => {
+test("the Dockerfile's command serves, and its HEALTHCHECK succeeds", async (t) => {
   const { folder, read } = written(t, "docker", "config");
   const all = instructions(read("Dockerfile"));
   const known = [
@@ -300,7 +300,7 @@ test("the Dockerfile: what it starts serves, as what its HEALTHCHECK asks", asyn
   assert.deepEqual(await server.end(), { code: 0, signal: null });
 });
 
-test("the Dockerfile follows the project's package manager, and builds what is served compiled", (t) => {
+test("the Dockerfile uses the project's package manager, and builds compiled apps", (t) => {
   const dockerfileOf = (files: Record<string, string>): string[] => {
     const { stdout, stderr } = initialise(projectOf(t, files), "docker", "--dry-run");
     assert.equal(stderr, "");

@@ -142,7 +142,7 @@ describe("the written units and site", { skip: reason }, () => {
     rmSync(units, { recursive: true, force: true });
   });
 
-  test("the first request through nginx starts the service, which serves it", async () => {
+  test("the first request through nginx starts the service and is answered", async () => {
     await until("nginx to be there", () => system.property("nginx.service", "ActiveState") === "active");
     let answer: Answer | undefined;
     await until("an answer", () => {
@@ -157,13 +157,13 @@ describe("the written units and site", { skip: reason }, () => {
     assert.equal(property("MainPID"), String(answer?.pid));
   });
 
-  test("a user of its own may write its state and nothing else", () => {
+  test("the service's user may write only its state", () => {
     const { written, user } = ask();
     assert.deepEqual(written, ["written", "EROFS", "EROFS"]);
     assert.ok(user >= 61184 && user <= 65519, `${user} is no dynamic user`);
   });
 
-  test("nobody but nginx's group may connect", () => {
+  test("only nginx's group may connect", () => {
     assert.match(system.run("stat", "-c", "%a %U %G", "/run/shop.sock"), /^660 root www-data$/);
   });
 
@@ -175,14 +175,14 @@ describe("the written units and site", { skip: reason }, () => {
     assert.equal(property("NRestarts"), "0");
   });
 
-  test("the watchdog is answered, and a stop is in time and clean", async () => {
+  test("the watchdog is notified, and a stop is timely and clean", async () => {
     assert.notEqual(property("WatchdogTimestampMonotonic"), "0");
     system.run("systemctl", "stop", "shop.service");
     assert.equal(property("Result"), "success");
     assert.equal(property("ExecMainStatus"), "0");
   });
 
-  test("the socket outlives it: the next request starts it again", async () => {
+  test("the socket outlives the service: the next request starts it again", async () => {
     const { pid } = ask();
     await until("it is the main process", () => property("MainPID") === String(pid));
   });

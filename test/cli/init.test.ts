@@ -95,13 +95,13 @@ describe("the app that it finds", () => {
     });
   }
 
-  test("--app names it", (t) => {
+  test("--app names the app", (t) => {
     const folder = projectOf(t, { "web.ts": "export function create() {}\n" });
     const { stdout } = initialise(folder, "config", "--dry-run", "--app", 'web.ts:create("x")');
     assert.ok(stdout.includes(String.raw`  app: "web.ts:create(\"x\")",`), stdout);
   });
 
-  test("Express's own first page exports none: it says what to do", (t) => {
+  test("an unexported Express app is refused with advice", (t) => {
     const folder = projectOf(t, {
       "package.json": '{ "main": "app.js" }',
       "app.js": "const express = require('express')\nconst app = express()\n\napp.listen(3000)\n",
@@ -116,19 +116,19 @@ describe("the app that it finds", () => {
     assert.deepEqual(filesIn(folder), ["app.js", "package.json"]);
   });
 
-  test("an app that listens by itself is noted", (t) => {
+  test("an app that calls listen() gets a note", (t) => {
     const folder = projectOf(t, { "app.ts": `${APP}\nserver.listen(3000);\n` });
     assert.match(initialise(folder).stdout, /^Note: app\.ts calls listen\(\)/m);
   });
 
-  test("one that listens only where it is the program itself is not", (t) => {
+  test("an app that listens only as the main program gets no note", (t) => {
     const folder = projectOf(t, {
       "app.cjs": "module.exports = app;\nif (require.main === module) app.listen(3000);\n",
     });
     assert.doesNotMatch(initialise(folder).stdout, /listen/);
   });
 
-  test("no app, a broken package.json, a module that is not there: one line each", (t) => {
+  test("no app, a broken package.json and a missing module are one-line errors", (t) => {
     const trouble = (files: Record<string, string>, ...words: string[]): [number | null, string] => {
       const { status, stderr } = initialise(projectOf(t, files), ...words);
       return [status, stderr.split("\n").length === 2 ? stderr : `several lines: ${stderr}`];
@@ -140,7 +140,7 @@ describe("the app that it finds", () => {
 });
 
 describe("what it writes", () => {
-  test("without a terminal the configuration alone, and it names the rest", (t) => {
+  test("without a terminal it writes the configuration and lists the other files", (t) => {
     const folder = projectOf(t, SHOP);
     const { status, stdout } = initialise(folder);
     assert.equal(status, 0);
@@ -148,7 +148,7 @@ describe("what it writes", () => {
     assert.match(stdout, /^See also: tsgun init nginx\|systemd\|docker\|kubernetes$/m);
   });
 
-  test("what is named, and nothing else", (t) => {
+  test("it writes only the named files", (t) => {
     const expected: [string, string[]][] = [
       ["config", [CONFIG]],
       ["nginx", [NGINX]],
@@ -163,7 +163,7 @@ describe("what it writes", () => {
     }
   });
 
-  test("on a terminal what is chosen, by a question for each", (t) => {
+  test("on a terminal it asks about each file", (t) => {
     if (!hasComponent(t, "script", "bsdutils")) return;
     const folder = projectOf(t, SHOP);
     const command = `${process.execPath} ${COMMAND} init`;
@@ -183,13 +183,13 @@ describe("what it writes", () => {
     assert.deepEqual(filesIn(folder), ["app.ts", "package.json", ...UNITS, CONFIG].sort());
   });
 
-  test("in JavaScript where there is no TypeScript", (t) => {
+  test("it writes JavaScript for a project without TypeScript", (t) => {
     const folder = projectOf(t, { "app.mjs": "export default () => {};\n" });
     initialise(folder, "config");
     assert.deepEqual(filesIn(folder), ["app.mjs", "tsgun.config.mjs"]);
   });
 
-  test("--dry-run prints all of it and writes nothing", (t) => {
+  test("--dry-run prints the files and writes nothing", (t) => {
     const folder = projectOf(t, SHOP);
     const { stdout } = initialise(folder, "systemd", "config", "--dry-run");
     assert.deepEqual(filesIn(folder), ["app.ts", "package.json"]);
@@ -202,7 +202,7 @@ describe("what it writes", () => {
     assert.ok(stdout.includes(readFileSync(join(folder, CONFIG), "utf8")));
   });
 
-  test("a file that is there is kept, but for --force", (t) => {
+  test("an existing file is kept without --force", (t) => {
     const folder = projectOf(t, { ...SHOP, Dockerfile: "mine", ".dockerignore": "mine" });
     const kept = initialise(folder, "docker", "nginx");
     assert.equal(kept.status, 1);
@@ -217,7 +217,7 @@ describe("what it writes", () => {
     assert.match(read(".dockerignore"), /^node_modules$/m);
   });
 
-  test("no second configuration beside one with another ending", (t) => {
+  test("a second configuration with another extension is refused", (t) => {
     const folder = projectOf(t, { ...SHOP, "tsgun.config.json": '{ "app": "app.ts" }' });
     for (const force of [[], ["--force"]]) {
       const { status, stderr } = initialise(folder, "config", "nginx", ...force);
@@ -227,7 +227,7 @@ describe("what it writes", () => {
     assert.deepEqual(filesIn(folder), ["app.ts", "package.json", "tsgun.config.json"]);
   });
 
-  test("words and flags that there are not", (t) => {
+  test("unknown words and flags are refused", (t) => {
     const folder = projectOf(t, SHOP);
     const trouble = (...words: string[]): string => {
       const { status, stderr } = initialise(folder, ...words);
@@ -245,7 +245,7 @@ describe("what it writes", () => {
 });
 
 describe("the configuration", () => {
-  test("is one that passes --check-config, and serves", async (t: TestContext) => {
+  test("the written one passes --check-config and serves", async (t: TestContext) => {
     const folder = projectOf(t, SHOP);
     initialise(folder, "config");
     const checked = startCommand(t, ["--check-config"], { cwd: folder });
@@ -257,7 +257,7 @@ describe("the configuration", () => {
     assert.equal(await answer.text(), "shop at /x");
   });
 
-  test("that is there is what the other files are written for", (t) => {
+  test("an existing one determines the other files", (t) => {
     const folder = projectOf(t, SHOP);
     writeFileSync(
       join(folder, "tsgun.config.mjs"),
@@ -284,7 +284,7 @@ describe("the configuration", () => {
     }
   });
 
-  test("says where nginx connects, where no socket unit does", (t) => {
+  test("the written one has the bind for nginx if there is no socket unit", (t) => {
     const folder = projectOf(t, SHOP);
     const config = (...words: string[]): string => initialise(folder, "config", "--dry-run", ...words).stdout;
     assert.match(config("nginx"), /^ {2}bind: "unix:\/run\/shop\.sock",$/m);

@@ -7,12 +7,12 @@ import { makeProgram } from "../../src/cli/program.ts";
 import { FOREIGN_FLAGS } from "../../src/config/foreign-options.ts";
 import { ABSENT_SETTINGS } from "../../src/config/gunicorn.ts";
 
-test("the commands of ctl are those that ctl has", () => {
+test("CONTROL_NAMES lists the commands of ctl", () => {
   const names = controlCommand().commands.map((command) => command.name());
   assert.deepEqual([...CONTROL_NAMES].sort(), names.sort());
 });
 
-test("no option of another program is one of ours or of gunicorn's, and each points to one that is", () => {
+test("no foreign option is also ours or gunicorn's, and each hint names an existing option", () => {
   const ours = new Set(makeProgram().options.flatMap(({ short, long }) => [short, long, "-h", "--help"]));
   const gunicorns = new Set(ABSENT_SETTINGS.flatMap(({ flags }) => flags));
   for (const [flag, instead] of FOREIGN_FLAGS) {

@@ -15,7 +15,7 @@ for (const [text, words] of SPLIT) {
   test(`${JSON.stringify(text)} is ${words.length} words`, () => assert.deepEqual(shellWords(text), words));
 }
 
-test("what does not end is refused, with its place", () => {
+test("an unterminated quote is refused with its position", () => {
   assert.throws(() => shellWords("a 'b"), { message: "the quote ' at character 3 does not end" });
   assert.throws(() => shellWords('a "b\\"'), { message: 'the quote " at character 3 does not end' });
   assert.throws(() => shellWords("a\\"), { message: "there is nothing after the last backslash" });

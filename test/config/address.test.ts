@@ -37,7 +37,7 @@ for (const [text, reason] of BAD) {
   test(`${JSON.stringify(text)} is refused`, () => assert.throws(() => parseAddress(text), reason));
 }
 
-test("an address is written as it is read", () => {
+test("a formatted address parses to the same address", () => {
   for (const text of ["127.0.0.1:8080", "[::1]:8080", "unix:/run/app.sock"]) {
     assert.equal(formatAddress(parseAddress(text)), text);
   }

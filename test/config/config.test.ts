@@ -27,7 +27,7 @@ function messageOf(act: () => unknown): string {
   return assert.fail("nothing was thrown");
 }
 
-test("without layers every setting has its default, which its own kind would take", () => {
+test("without layers every setting has its default, which its kind accepts", () => {
   const config = makeConfig([]);
   for (const name of SETTING_NAMES) {
     const { kind, default: fallback } = settings[name] as Setting<unknown>;
@@ -42,17 +42,17 @@ test("a later layer wins", () => {
   assert.equal(config.keepAlive, 10_000);
 });
 
-test("a wrong value is named with its setting and its place", () => {
+test("an invalid value is reported with its setting and origin", () => {
   const message = messageOf(() => makeConfig([layer({ limitRequestLine: "long" }, "--limit-request-line")]));
   assert.equal(message, 'limit-request-line: "long" is not a whole number (from --limit-request-line)');
 });
 
-test("a setting that does not exist is answered with the nearest one", () => {
+test("an unknown setting suggests the nearest one", () => {
   const message = messageOf(() => makeConfig([layer({ wrokers: 2 }, "tsgun.config.ts")]));
   assert.equal(message, "there is no setting wrokers (from tsgun.config.ts); did you mean workers?");
 });
 
-test("the environment sets what it names, its own names first", () => {
+test("variables set their settings; TSGUN_ names take precedence", () => {
   const config = makeConfig([
     environmentLayer({ WEB_CONCURRENCY: "2", TSGUN_KEEP_ALIVE: "5s", TSGUN_BIND: "" }),
   ]);
@@ -62,7 +62,7 @@ test("the environment sets what it names, its own names first", () => {
   assert.equal(makeConfig([environmentLayer({ WEB_CONCURRENCY: "2", TSGUN_WORKERS: "3" })]).workers, 3);
 });
 
-test("a wrong value in the environment is named with its variable", () => {
+test("an invalid value in the environment is reported with its variable", () => {
   const message = messageOf(() => makeConfig([environmentLayer({ WEB_CONCURRENCY: "many" })]));
   assert.equal(
     message,
@@ -70,7 +70,7 @@ test("a wrong value in the environment is named with its variable", () => {
   );
 });
 
-test("a variable that only has the prefix is none of our business", () => {
+test("an unrelated variable with the prefix is ignored", () => {
   const others = {
     TSGUN_RELEASE: "7",
     TSGUN_HOME: "/srv",
@@ -82,7 +82,7 @@ test("a variable that only has the prefix is none of our business", () => {
   assert.deepEqual(environmentLayer({ ...others, ...own }).values, {});
 });
 
-test("no two settings share a flag or a variable, and each is described", () => {
+test("no two settings share a flag or a variable, and each has a description", () => {
   const taken = new Set<string>();
   for (const name of SETTING_NAMES) {
     const { flags = [], doc } = settings[name] as Setting<unknown>;
@@ -94,7 +94,7 @@ test("no two settings share a flag or a variable, and each is described", () => 
   }
 });
 
-test("the nearest name is near, or there is none", () => {
+test("the nearest name is close, or there is none", () => {
   assert.equal(nearestName("wokers", SETTING_NAMES), "workers");
   assert.equal(nearestName("bnid", SETTING_NAMES), "bind");
   assert.equal(nearestName("KEEPALIVE", SETTING_NAMES), "keepAlive");

@@ -89,7 +89,7 @@ const SHOWN: Record<SettingName, string> = {
   logSyslogFacility: "arbiter/logs/error-log",
 };
 
-test("what each setting does is shown by a test that sets it", () => {
+test("every setting has a test that sets it", () => {
   for (const name of SETTING_NAMES) {
     const text = readFileSync(join(import.meta.dirname, "..", `${SHOWN[name]}.test.ts`), "utf8");
     const { flags = [] } = settings[name] as Setting<unknown>;
@@ -233,7 +233,7 @@ async function refused(port: Promise<number>): Promise<boolean> {
   );
 }
 
-test("--backlog is what the sockets are told", { skip: process.platform !== "linux" }, async (context) => {
+test("--backlog is passed to listen()", { skip: process.platform !== "linux" }, async (context) => {
   if (!hasComponent(context, "ss", "iproute2")) return;
   const { spec } = APPS[0] as (typeof APPS)[number];
   const command = startCommand(context, [spec, "-b", "127.0.0.1:0", "--backlog", "37"]);
@@ -242,7 +242,7 @@ test("--backlog is what the sockets are told", { skip: process.platform !== "lin
   assert.equal(listening.trim().split(/\s+/)[2], "37", listening);
 });
 
-test("--interface says what a bare function is", async (context: TestContext) => {
+test("--interface decides the kind of a bare function", async (context: TestContext) => {
   const folder = temporaryFolder(context);
   writeFileSync(join(folder, "fetched.mjs"), 'export default async (request) => new Response("fetched");\n');
   writeFileSync(join(folder, "node.mjs"), 'export default (request, response) => response.end("node");\n');

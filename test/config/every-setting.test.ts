@@ -85,14 +85,14 @@ test("--print-config shows every setting, and its default", async (context) => {
   }
 });
 
-test("every setting that can stand in a file comes from there", async (context) => {
+test("every setting that a file may contain is read from a file", async (context) => {
   const folder = temporaryFolder(context);
   const values = asked.map((name) => [name, written(name)]);
   writeFileSync(join(folder, "tsgun.config.json"), JSON.stringify(Object.fromEntries(values)));
   check(printed(await run(folder, ["--print-config"])), asked, () => "tsgun.config.json");
 });
 
-test("every setting comes from its variable", async (context) => {
+test("every setting is read from its variable", async (context) => {
   const variables = asked.map((name) => [environmentNames(name)[0], SAMPLES[name][0]]);
   const rows = printed(
     await run(temporaryFolder(context), ["--print-config"], Object.fromEntries(variables)),
@@ -100,7 +100,7 @@ test("every setting comes from its variable", async (context) => {
   check(rows, asked, (name) => `${environmentNames(name)[0]} in the environment`);
 });
 
-test("every setting comes from TSGUN_CMD_ARGS, and from the command line", async (context) => {
+test("every setting is read from TSGUN_CMD_ARGS and from the command line", async (context) => {
   const folder = temporaryFolder(context);
   const there = await run(folder, ["--print-config"], { TSGUN_CMD_ARGS: typed(asked).join(" ") });
   const from = (name: SettingName): string =>
@@ -130,14 +130,14 @@ for (const name of SETTING_NAMES) {
   });
 }
 
-test("the file of --config is shown with its whole path", async (context) => {
+test("--print-config shows the absolute path of --config", async (context) => {
   const folder = temporaryFolder(context);
   writeFileSync(join(folder, "other.json"), "{}");
   const rows = printed(await run(folder, ["--print-config", "-c", "other.json"]));
   assert.deepEqual(rows.get("config"), { value: join(folder, "other.json"), origin: "--config" });
 });
 
-test("--print-config hides what looks like a secret", async (context) => {
+test("--print-config hides values that look like secrets", async (context) => {
   const args = [
     "--print-config",
     'app.mjs:create("s3cret")',
@@ -164,7 +164,7 @@ const ABSENT = [
   })),
 ];
 
-test("each flag of gunicorn that is not here says why, and what to do instead", async (context) => {
+test("every unsupported gunicorn flag is refused with the reason and the alternative", async (context) => {
   const folder = temporaryFolder(context);
   for (const { word, flag, setting } of ABSENT) {
     const { code, stderr } = await run(folder, [word]);
@@ -173,12 +173,12 @@ test("each flag of gunicorn that is not here says why, and what to do instead", 
   }
 });
 
-test("--no-… is shown as what was given", async (context) => {
+test("--print-config shows --no-… as the origin", async (context) => {
   const rows = printed(await run(temporaryFolder(context), ["--print-config", "--no-control-socket"]));
   assert.deepEqual(rows.get("control-socket"), { value: "none", origin: "--no-control-socket" });
 });
 
-test("in a file, too, a setting of gunicorn says what to do, and a renamed one its name", async (context) => {
+test("a gunicorn setting in a file is refused with the alternative, a renamed one with its new name", async (context) => {
   const folder = temporaryFolder(context);
   writeFileSync(join(folder, "tsgun.config.json"), '{ "worker_class": "gevent" }');
   assert.match(

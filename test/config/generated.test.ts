@@ -17,7 +17,7 @@ import { GUNICORN_SETTINGS } from "./gunicorn-settings.ts";
 const ROOT = join(import.meta.dirname, "..", "..");
 
 for (const [path, text] of Object.entries(generatedFiles())) {
-  test(`${path} is what npm run generate makes of the table`, () => {
+  test(`npm run generate changes nothing in ${path}`, () => {
     assert.equal(readFileSync(join(ROOT, path), "utf8"), text, "run npm run generate");
   });
 }
@@ -30,7 +30,7 @@ const OUR_FLAGS = new Set(
   ]),
 );
 
-test("what gunicorn has and tsgun has not is told so, and nothing is on both sides", () => {
+test("no gunicorn setting is both supported and absent", () => {
   const seen = new Set<string>();
   for (const { name, flags } of ABSENT_SETTINGS) {
     for (const way of [name, ...flags]) {
@@ -42,7 +42,7 @@ test("what gunicorn has and tsgun has not is told so, and nothing is on both sid
   }
 });
 
-test("each setting of gunicorn is one of ours, a hook, or said not to be here; so is each of its flags", () => {
+test("every gunicorn setting and flag is supported, a hook, or refused with a reason", () => {
   const plain = (name: string): string => name.replaceAll("_", "").toLowerCase();
   const ours = new Set([...SETTING_NAMES, ...HOOK_NAMES].map(plain));
   for (const [name, flags] of Object.entries(GUNICORN_SETTINGS)) {

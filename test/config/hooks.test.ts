@@ -118,7 +118,7 @@ test("each hook runs in its process, in order: start, request, scale, crash, rel
   ]);
 });
 
-test("a quick stop and an upgrade have hooks of their own", async (context) => {
+test("a quick stop and an upgrade run their hooks", async (context) => {
   const { command, note } = start(context);
   await command.ready();
   const [worker] = command.workers() as [number];
@@ -135,7 +135,7 @@ test("a quick stop and an upgrade have hooks of their own", async (context) => {
   assert.equal((await note("onExit", 2)).pid, started.pid);
 });
 
-test("a worker that is stuck runs workerAbort in the midst of it; SIGABRT runs it, too", async (context) => {
+test("a stuck worker runs workerAbort on top of the blocking code; SIGABRT runs it too", async (context) => {
   const { command, note, notes } = start(context, {}, ["--timeout", "4s"]);
   await command.ready();
   const [worker] = command.workers() as [number];
@@ -151,7 +151,7 @@ test("a worker that is stuck runs workerAbort in the midst of it; SIGABRT runs i
   assert.match((await note("childExit", 2)).facts, new RegExp(`^${next} 1  SIGABRT false$`));
 });
 
-test("the hooks of a request stand around a node listener as well", async (context) => {
+test("request hooks also run around a node listener", async (context) => {
   const { command, note, notes } = start(context, { HOOK_APP: "listener.mjs" });
   await command.ready();
   assert.equal((await ask({ port: await command.port() }, "/x")).text, "answered");
@@ -165,7 +165,7 @@ test("the hooks of a request stand around a node listener as well", async (conte
 });
 
 for (const app of ["app.mjs", "listener.mjs"]) {
-  test(`preRequest that fails is answered with 500, and is named: ${app}`, async (context) => {
+  test(`a failing preRequest yields a 500 response and is named in the log: ${app}`, async (context) => {
     const { command, notes } = start(context, { HOOK_APP: app, HOOK_FAILS: "preRequest" });
     await command.ready();
     const target = { port: await command.port() };
@@ -179,7 +179,7 @@ for (const app of ["app.mjs", "listener.mjs"]) {
 }
 
 for (const name of ["onStarting", "whenReady"]) {
-  test(`${name} that fails ends the start`, async (context) => {
+  test(`a failing ${name} aborts the start`, async (context) => {
     const { command, notes } = start(context, { HOOK_FAILS: name });
     assert.equal((await command.ended()).code, 1);
     await command.line(new RegExp(`\\[ERROR\\] The hook ${name} failed`));
@@ -189,7 +189,7 @@ for (const name of ["onStarting", "whenReady"]) {
 }
 
 for (const name of ["preFork", "postFork", "postWorkerInit"]) {
-  test(`${name} that fails is a worker's failure to boot`, async (context) => {
+  test(`a failing ${name} fails the worker's boot`, async (context) => {
     const { command, sign } = start(context, { HOOK_LATER: name });
     await command.ready();
     const before = command.workers();
@@ -211,7 +211,7 @@ for (const [name, signal, said] of [
   ["onReload", "SIGHUP", "Reload failed, generation 1 stays: the hook onReload failed: onReload says no"],
   ["preExec", "SIGUSR2", "Upgrade refused: the hook preExec failed: preExec says no"],
 ] as const) {
-  test(`${name} that fails ends what it belongs to, and the server serves on`, async (context) => {
+  test(`a failing ${name} aborts its operation, and the server keeps serving`, async (context) => {
     const { command, sign } = start(context, { HOOK_LATER: name });
     await command.ready();
     const before = command.workers();
@@ -225,7 +225,7 @@ for (const [name, signal, said] of [
 }
 
 for (const name of ["nworkersChanged", "childExit", "workerInt", "workerExit", "onExit", "postRequest"]) {
-  test(`${name} that fails is logged, and that is all`, async (context) => {
+  test(`a failing ${name} is only logged`, async (context) => {
     const { command } = start(context, { HOOK_FAILS: name });
     await command.ready();
     assert.equal((await ask({ port: await command.port() })).text, "answered");
@@ -288,7 +288,7 @@ test("what the file or a hook leaves behind and nobody catches is logged, and th
   }
 });
 
-test("docs/hooks.md tells of every hook", () => {
+test("docs/hooks.md documents every hook", () => {
   const text = readFileSync(join(import.meta.dirname, "..", "..", "docs", "hooks.md"), "utf8");
   for (const name of HOOK_NAMES) assert.match(text, new RegExp(`\`${name}\\(`), name);
 });

@@ -224,15 +224,15 @@ const CASES: Case[] = [
 ];
 
 for (const { name, kind, good, bad } of CASES) {
-  test(`${name} takes what it should`, () => {
+  test(`${name} accepts its values`, () => {
     for (const [raw, value] of good) assert.deepEqual(kind.parse(raw), value);
   });
-  test(`${name} refuses the rest and says why`, () => {
+  test(`${name} refuses other values with the reason`, () => {
     for (const [raw, reason] of bad) assert.throws(() => kind.parse(raw), reason, String(raw));
   });
 }
 
-test("a duration is written as it is read", () => {
+test("a formatted duration parses to the same duration", () => {
   for (const written of ["0", "500ms", "1.5s", "30s", "75s"]) {
     assert.equal(formatDuration(duration().parse(written)), written);
   }

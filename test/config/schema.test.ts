@@ -21,13 +21,13 @@ function refused(config: object): boolean {
   return !validate(config);
 }
 
-test("a file with every setting is good, and so is one with none", () => {
+test("the schema accepts a file with every setting and one without any", () => {
   const all = Object.fromEntries(names.map((name) => [name, written(name)]));
   for (const config of [{}, all, { $schema: "./node_modules/tsgun/docs/tsgun.schema.json", ...all }])
     assert.ok(!refused(config), JSON.stringify(validate.errors));
 });
 
-test("what is of the wrong type or form, and what is no setting, is refused", () => {
+test("the schema refuses wrong types, wrong forms and unknown settings", () => {
   for (const name of names)
     for (const value of [null, [[]], { a: [] }]) assert.ok(refused({ [name]: value }), name);
   const missed = names.filter((name) => !refused({ [name]: SAMPLES[name][1] }));

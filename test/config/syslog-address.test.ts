@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { syslogAddress } from "../../src/config/syslog-address.ts";
 
-test("gunicorn's forms, each written as it is read", () => {
+test("gunicorn's notations are parsed, and formatted as they were written", () => {
   for (const [text, parsed] of [
     ["udp://localhost:514", { transport: "udp", host: "localhost", port: 514 }],
     ["tcp://10.0.0.1:6514", { transport: "tcp", host: "10.0.0.1", port: 6514 }],
@@ -16,12 +16,12 @@ test("gunicorn's forms, each written as it is read", () => {
   }
 });
 
-test("what is left out is the local host, and port 514", () => {
+test("the default is localhost and port 514", () => {
   assert.deepEqual(syslogAddress.parse("udp://logs"), { transport: "udp", host: "logs", port: 514 });
   assert.deepEqual(syslogAddress.parse("tcp://"), { transport: "tcp", host: "localhost", port: 514 });
 });
 
-test("anything else is refused with the forms there are", () => {
+test("anything else is refused with the accepted notations", () => {
   for (const text of [
     "",
     "/dev/log",

@@ -5,7 +5,7 @@ import { describeInFlight } from "../../src/ipc/stall-report.ts";
 
 const REQUEST = { method: "GET", target: "/slow?x", since: 1000 };
 
-test("a line is read back as it was written; anything else is no report", () => {
+test("a written line parses to the same report; anything else is not a report", () => {
   const reports: RequestReport[] = [
     { kind: "held", requests: [{ ...REQUEST, id: "7-1" }] },
     { kind: "begun", number: 3, request: REQUEST },
@@ -18,7 +18,7 @@ test("a line is read back as it was written; anything else is no report", () => 
     assert.equal(parseRequestReport(line), undefined, line);
 });
 
-test("in words: how long each has been there, and not more of them than somebody reads", () => {
+test("as text: the age of each request, and a bounded number of them", () => {
   assert.deepEqual(describeInFlight([{ ...REQUEST, id: "7-1" }, REQUEST], 3500), [
     "  in flight: GET /slow?x (id 7-1, 2.5 s)",
     "  in flight: GET /slow?x (2.5 s)",

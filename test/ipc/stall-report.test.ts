@@ -14,7 +14,7 @@ const STUCK: StallReport = {
   children: [],
 };
 
-test("a line is read back as it was written; anything else is no report", () => {
+test("a written line parses to the same report; anything else is not a report", () => {
   assert.deepEqual(parseStallReport(JSON.stringify(STUCK)), STUCK);
   for (const line of [
     "",
@@ -29,7 +29,7 @@ test("a line is read back as it was written; anything else is no report", () => 
   }
 });
 
-test("in words: where it is blocked, and which requests wait", () => {
+test("as text: where the loop is blocked, and the requests in flight", () => {
   assert.deepEqual(describeStall(STUCK), [
     "worker 12: the event loop has been blocked for 2.3 s at",
     "    at busy (/srv/app.ts:3:9)",
@@ -37,7 +37,7 @@ test("in words: where it is blocked, and which requests wait", () => {
   ]);
 });
 
-test("in words: inside a native call there is no stack, but the child it may wait for", () => {
+test("as text: a native call has no stack, but its child process", () => {
   const { inFlight: _, ...known } = STUCK;
   const children = [{ pid: 13, command: "sleep 60" }];
   assert.deepEqual(
@@ -56,7 +56,7 @@ test("in words: inside a native call there is no stack, but the child it may wai
   );
 });
 
-test("in words: the call came back, the loop turns again, the parent has gone", () => {
+test("as text: the call returned, the loop runs again, the parent is gone", () => {
   const headline = (kind: StallReport["kind"]): string | undefined =>
     describeStall({ ...STUCK, kind, stack: [], inFlight: [] })[0];
   assert.equal(
@@ -67,7 +67,7 @@ test("in words: the call came back, the loop turns again, the parent has gone", 
   assert.equal(headline("orphaned"), "worker 12: the arbiter is gone, exiting");
 });
 
-test("in words: nobody else writes lines into the report", () => {
+test("as text: other input cannot forge lines of the report", () => {
   const inFlight = [{ method: "GET", target: "/\n[1] [ERROR] forged", id: "\x1b[2J", age: 1 }];
   const lines = describeStall({ ...STUCK, stack: [], inFlight, children: [{ pid: 13, command: "a\nb" }] });
   assert.deepEqual(lines.slice(1), [

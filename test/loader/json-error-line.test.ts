@@ -23,7 +23,7 @@ for (const text of GOOD) {
 }
 
 for (const [text, line] of BAD) {
-  test(`${JSON.stringify(text)} is none in line ${line}`, () => {
+  test(`${JSON.stringify(text)} is not JSON from line ${line} on`, () => {
     assert.throws(() => JSON.parse(text));
     assert.equal(jsonErrorLine(text), line);
   });

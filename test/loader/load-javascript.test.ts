@@ -28,7 +28,7 @@ describe("an app in JavaScript", () => {
     ["folder", "folder/index.mjs"],
   ];
 
-  test("is found by each way to name it, and pays nothing for TypeScript", async () => {
+  test("is found by every notation, without loading the TypeScript compiler", async () => {
     const results = await load(...answers.map(([spec]) => ({ spec, cwd })));
     for (const [index, [spec, body]] of answers.entries()) {
       assert.deepEqual(
@@ -40,7 +40,7 @@ describe("an app in JavaScript", () => {
     }
   });
 
-  test("gives way to TypeScript of the same name, unless its ending is given", async () => {
+  test("yields to TypeScript of the same name, unless its extension is given", async () => {
     const [script, typed] = await load({ spec: "both.js", cwd }, { spec: "both", cwd });
     assert.equal(script?.answer?.body, "both.js");
     assert.equal(script?.hooks, false);
@@ -67,13 +67,13 @@ describe("an app in a package", () => {
     assert.deepEqual(sub?.answer, { status: 200, body: "from a subpath" });
   });
 
-  test("may be one for ES modules only", async () => {
+  test("may be an ES module only", async () => {
     // Node 20 and 22 warn of an experimental feature, on stderr.
     const [main] = await load({ spec: "shelf", cwd: folder, warnings: true });
     assert.deepEqual(main?.answer, { status: 200, body: "from a package" });
   });
 
-  test("is missed in one line", async () => {
+  test("is reported in one line if it is missing", async () => {
     const missing = await failureOf({ spec: "shelves:app", cwd: folder });
     assert.equal(
       missing.message,
@@ -88,7 +88,7 @@ describe("an app in a package", () => {
   });
 });
 
-describe("what is wrong with an app is said in one line", () => {
+describe("a faulty app is reported in one line", () => {
   const failures: [string, string | RegExp][] = [
     [
       "ap",
@@ -170,7 +170,7 @@ describe("what is wrong with an app is said in one line", () => {
     }
   });
 
-  test("and the error of the app is the cause, with its stack", async () => {
+  test("the error of the app is the cause, with its stack", async () => {
     const [factory, module] = await load(
       { spec: "names:createBadly()", cwd },
       { spec: "throwing-import", cwd },

@@ -4,7 +4,7 @@ import { fatal, load } from "../support/loading.ts";
 
 const cwd = "frameworks";
 
-describe("the kind of an app is told by looking at it", () => {
+describe("the kind of an app is detected", () => {
   const apps: [spec: string, what: string, body: string][] = [
     ["express", "Express app", "express"],
     ["koa", "Koa app", "koa"],
@@ -18,7 +18,7 @@ describe("the kind of an app is told by looking at it", () => {
     ["hono:fetch", "fetch function", "a bare fetch function"],
   ];
 
-  test("and it answers through the server of its kind", async () => {
+  test("the app responds through the server of its kind", async () => {
     const results = await load(...apps.map(([spec]) => ({ spec, cwd })));
     for (const [index, [spec, what, body]] of apps.entries()) {
       const result = results[index];
@@ -29,7 +29,7 @@ describe("the kind of an app is told by looking at it", () => {
     }
   });
 
-  test("upgrades go to an app that listens for them, also when it does so only in its start-up", async () => {
+  test("upgrades go to an app that listens for them, also if it does so only during startup", async () => {
     const results = await load(
       { spec: "http:server", cwd },
       { spec: "http:upgrading", cwd },
@@ -42,7 +42,7 @@ describe("the kind of an app is told by looking at it", () => {
     );
   });
 
-  test("and what cannot be served is refused with what to do", async () => {
+  test("an export that cannot be served is refused with advice", async () => {
     const refused: [string, string][] = [
       ["express:router", "express.js:router is an Express router, not an app: mount it with app.use()"],
       ["http:deaf", "http.js:deaf is an http.Server without a request listener: give createServer() one"],
@@ -69,8 +69,8 @@ describe("the kind of an app is told by looking at it", () => {
   });
 });
 
-describe("--interface settles what cannot be told", () => {
-  test("a bare function is what it is said to be", async () => {
+describe("--interface decides ambiguous cases", () => {
+  test("a bare function gets the given interface", async () => {
     const [node, fetched] = await load(
       { spec: "http:silent", cwd, interface: "node" },
       { spec: "hono:fetchWithMore", cwd, interface: "fetch" },
@@ -81,7 +81,7 @@ describe("--interface settles what cannot be told", () => {
     assert.equal(fetched?.answer?.body, "two parameters");
   });
 
-  test("without it they are gateway handlers", async () => {
+  test("without it bare functions are gateway handlers", async () => {
     const [node, fetched] = await load(
       { spec: "http:silent", cwd, ask: false },
       { spec: "hono:fetchWithMore", cwd, ask: false },
@@ -90,7 +90,7 @@ describe("--interface settles what cannot be told", () => {
     assert.equal(fetched?.what, "gateway handler");
   });
 
-  test("an object with both methods is a gateway app, unless its handle is one of fetch", async () => {
+  test("an object with both methods is a gateway app, unless its handle has a fetch signature", async () => {
     const [both, onlyFetch, forced] = await load(
       { spec: "both:gatewayToo", cwd },
       { spec: "both:fetchTwice", cwd },
@@ -101,7 +101,7 @@ describe("--interface settles what cannot be told", () => {
     assert.deepEqual([forced?.what, forced?.answer?.body], ["fetch app", "fetch"]);
   });
 
-  test("what is of another interface is refused", async () => {
+  test("an app of another interface is refused", async () => {
     const wrong: [spec: string, wanted: string, message: string][] = [
       [
         "express",

@@ -6,7 +6,7 @@ const MODULE = "typescript";
 const COMMONJS = "typescript-commonjs";
 
 describe("an app in TypeScript", () => {
-  test("may use enums, decorators with metadata, paths, and imports without or with a JavaScript ending", async () => {
+  test("may use enums, decorators with metadata, paths, and imports with or without a JavaScript extension", async () => {
     const [app] = await load({ spec: "app:handler", cwd: MODULE });
     assert.equal(app?.hooks, true);
     assert.deepEqual(JSON.parse(app?.answer?.body ?? JSON.stringify(app)), {
@@ -29,7 +29,7 @@ describe("an app in TypeScript", () => {
   });
 });
 
-describe("stack traces are in lines of TypeScript", () => {
+describe("stack traces have TypeScript lines", () => {
   test("when a handler throws", async () => {
     const [module, commonjs] = await load(
       { spec: "throwing-handler", cwd: MODULE },
@@ -57,7 +57,7 @@ describe("stack traces are in lines of TypeScript", () => {
   });
 });
 
-describe("what does not compile is named by file, line and reason", () => {
+describe("a compile error is reported with file, line and reason", () => {
   const failures: [cwd: string, spec: string, place: string, reason: string][] = [
     [MODULE, "broken-syntax.ts", "broken-syntax.ts:10", "Unexpected token"],
     [
@@ -83,7 +83,7 @@ describe("what does not compile is named by file, line and reason", () => {
     }
   });
 
-  test("and so is what does not link or habits of CommonJS in an ES module", async () => {
+  test("also a link error, and CommonJS idioms in an ES module", async () => {
     const [name, file, habits] = await load(
       { spec: "missing-name", cwd: MODULE },
       { spec: "missing-import", cwd: MODULE },

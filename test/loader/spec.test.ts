@@ -8,7 +8,7 @@ function parts(text: string): [string, string | undefined, unknown] {
   return [module, path?.join("."), args];
 }
 
-describe("an app spec is taken apart", () => {
+describe("an app spec is parsed", () => {
   const cases: [string, [string, string | undefined, unknown]][] = [
     ["app", ["app", undefined, undefined]],
     [" app:handler ", ["app", "handler", undefined]],
@@ -34,7 +34,7 @@ describe("an app spec is taken apart", () => {
     test(text, () => assert.deepEqual(parts(text), expected));
   }
 
-  test("a key __proto__ is a key and changes no prototype", () => {
+  test("the key __proto__ does not change the prototype", () => {
     const value = parseAppSpec('app:create({"__proto__": {"polluted": true}})').args?.[0] as object;
     assert.equal(Object.getPrototypeOf(value), Object.prototype);
     assert.deepEqual(Object.keys(value), ["__proto__"]);

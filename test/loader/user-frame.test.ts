@@ -13,14 +13,14 @@ function thrown(...frames: string[]): Error {
   return Object.assign(new Error("it"), { stack: ["Error: it", ...frames].join("\n") });
 }
 
-test("only what nobody else had to do with is ours", () => {
+test("an error is ours only if no other code is on the stack", () => {
   for (const frames of [[OURS], [NODE, OURS], [PACKAGE, OURS]]) assert.ok(isOurs(thrown(...frames)));
   for (const frames of [[USER], [USER, OURS], [OURS, USER], [NODE], [PACKAGE], []])
     assert.ok(!isOurs(thrown(...frames)), frames.join());
   for (const value of [undefined, null, "text", { stack: OURS }]) assert.ok(!isOurs(value));
 });
 
-test("the user's own file goes before a package's, and ours is none", () => {
+test("the user's own file precedes a package's, and ours never counts", () => {
   assert.deepEqual(userFrame(thrown(PACKAGE, OURS, USER)), { file: "/app/tsgun.config.mjs", line: 7 });
   assert.deepEqual(userFrame(thrown(OURS, PACKAGE)), { file: "/app/node_modules/pino/pino.js", line: 3 });
   assert.equal(userFrame(thrown(OURS, NODE)), undefined);

@@ -33,7 +33,7 @@ async function inParts(
 const post = (target: string, ...fields: string[]): string => head(target, ...fields).replace("GET", "POST");
 
 for (const { what, spec, ours } of APPS) {
-  test(`${what}: content that breaks behind its answer is neither a request nor shown`, async (context) => {
+  test(`${what}: a body that breaks after its response is neither logged as a request nor shown`, async (context) => {
     const { command, port, lines, text } = await serve(context, spec);
     const begun = [
       `${post("/plain?chunks", "Transfer-Encoding: chunked")}3\r\nabc\r\n`,
@@ -59,7 +59,7 @@ for (const { what, spec, ours } of APPS) {
     assert.doesNotMatch(text(), /password/);
   });
 
-  test(`${what}: a malformed request behind good ones has its own line, and they have theirs`, async (context) => {
+  test(`${what}: a malformed request after valid ones has its own line, and they have theirs`, async (context) => {
     const { command, port, lines } = await serve(context, spec);
     await raw(port, `${head("/plain?1")}gar\x01bage\r\n\r\n`);
     await raw(port, `${head("/plain?2")}${head("/plain?3", "Connection: close")}${head("/unasked")}`);
@@ -78,7 +78,7 @@ for (const { what, spec, ours } of APPS) {
     assert.equal(lines().length, 4);
   });
 
-  test(`${what}: a head that breaks off has a line`, async (context) => {
+  test(`${what}: an incomplete head has a line`, async (context) => {
     const { command, port, lines } = await serve(context, spec);
     const reset = await inParts(context, port, head("/plain"), "GET /half HTTP/1.1\r\nHo");
     // Who is asked later is answered later: by then it has been read.

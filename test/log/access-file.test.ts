@@ -74,7 +74,7 @@ test("50,000 requests over 4 workers, a rotation every 200 ms, TERM at the end: 
   assert.doesNotMatch(command.stderr, /access log/);
 });
 
-test("a pipe: whole lines of all workers, each once, though its reader is slow", async (context) => {
+test("a slow pipe gets whole lines of all workers, each once", async (context) => {
   const requests = 5000;
   const folder = temporaryFolder(context);
   const args = [APP, "-w", "4", "-b", "127.0.0.1:0", "--access-logfile", "-"];
@@ -96,7 +96,7 @@ test("a pipe: whole lines of all workers, each once, though its reader is slow",
   assert.ok(existsSync(folder));
 });
 
-test("a reload changes format and file; one that cannot be written changes nothing", async (context) => {
+test("a reload changes format and file; an unwritable file changes nothing", async (context) => {
   const folder = temporaryFolder(context);
   const [one, two] = [join(folder, "access.log"), join(folder, "access.log.two")];
   const config = join(folder, "tsgun.config.json");
@@ -129,7 +129,7 @@ async function refused(context: TestContext, args: readonly string[], message: R
   assert.match(command.stderr, message);
 }
 
-test("what cannot be is one line, exit code 2", async (context) => {
+test("an invalid setting is one line, exit code 2", async (context) => {
   const folder = temporaryFolder(context);
   const log = ["--access-logfile", join(folder, "access.log")];
   await refused(
@@ -150,7 +150,7 @@ test("what cannot be is one line, exit code 2", async (context) => {
   );
 });
 
-test("off by default: nothing is written to the standard output", async (context) => {
+test("off by default: nothing is written to standard output", async (context) => {
   const command = startCommand(context, [APP, "-b", "127.0.0.1:0"]);
   await command.ready();
   await ask({ port: await command.port() }, "/plain");

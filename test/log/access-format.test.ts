@@ -89,7 +89,7 @@ const EXPECTED: { readonly [atom: string]: string } = {
   "{NONE}e": "-",
 };
 
-test("every atom", () => {
+test("every atom has its value", () => {
   for (const [name, value] of Object.entries(EXPECTED)) {
     assert.equal(line(`%(${name})s`, entry(SENT)), value, name);
   }
@@ -101,7 +101,7 @@ test("every atom", () => {
   assert.equal(line("%(traceparent)s", entry({ ...SENT, trusted: true })), "00-aa-bb-01");
 });
 
-test("nothing sent, nothing known", () => {
+test("a request without response or fields", () => {
   const bare = entry({
     bytes: 0,
     remote: "",
@@ -116,14 +116,14 @@ test("nothing sent, nothing known", () => {
   assert.equal(line("%(b)s %(B)s %(q)s| %(T)s %(D)s %(L)s", bare), "- 0 | 0 0 0.000000");
 });
 
-test("the time is right again in the next second", () => {
+test("the cached time changes with the second", () => {
   const make = compileAccessFormat("%(t)s", WORKER, nearestName);
   assert.match(make(entry()), /:18 /);
   assert.match(make(entry({ time: TIME + 1000 })), /:19 /);
   assert.match(make(entry()), /:18 /);
 });
 
-test("names that are no user are none", () => {
+test("invalid credentials yield no user", () => {
   for (const authorization of ["Bearer abc", "Basic", "Basic ", "Basic \xff\xff", `Basic ${btoa(":x")}`]) {
     assert.equal(line("%(u)s", entry({ fields: { authorization } })), "-", authorization);
   }
@@ -164,7 +164,7 @@ test("presets: common, combined as gunicorn's default, json", () => {
 
 const ALL_BYTES = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join("");
 
-test("no byte of a request can end a line, close a quotation, or be taken for another", () => {
+test("no byte of a request can end a line, close a quotation, or imitate another", () => {
   const seen = new Set<string>();
   for (const byte of ALL_BYTES) {
     const text = line('"%(a)s"', entry({ fields: { "user-agent": byte } }));
@@ -178,7 +178,7 @@ test("no byte of a request can end a line, close a quotation, or be taken for an
   );
 });
 
-test("what stands without quotation marks stays one word", () => {
+test("values outside quotation marks stay one word", () => {
   const fields = { authorization: `Basic ${btoa("a b\tc:x")}` };
   assert.equal(line("%(u)s", entry({ fields })), "a\\x20b\\x09c");
   assert.equal(
@@ -188,7 +188,7 @@ test("what stands without quotation marks stays one word", () => {
   assert.equal(line('"%(r)s"', entry({ target: "/a b" })), '"GET /a b HTTP/1.1"');
 });
 
-test("a template of JSON is filled in as JSON, in quotation marks and out of them", () => {
+test("a JSON template is filled in as JSON, inside and outside quotation marks", () => {
   const format =
     '{"ua":"<%(a)s>","\\"%(m)s":"%(a)s","bare":%(a)s,"s":%(s)s,"b":%(b)s,"q":"%%","e":"é %({X}i)s"}';
   const sent = entry({ fields: { "user-agent": ALL_BYTES, x: "\xc3\xa9" }, bytes: 0 });
@@ -214,7 +214,7 @@ test("text of the format and of the environment is written in UTF-8", () => {
   assert.equal(compileAccessFormat("%({STAGE}e)s", beyond, nearestName)(entry()), "\\xE2\\x82\\xAC\n");
 });
 
-test("docs/logging.md has every atom, and the presets", () => {
+test("docs/logging.md lists every atom and the presets", () => {
   const text = readFileSync(join(import.meta.dirname, "../../docs/logging.md"), "utf8");
   const rows = text.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
   for (const [name, { doc }] of Object.entries(ATOMS)) {
@@ -233,7 +233,7 @@ function refused(format: string, message: RegExp): void {
   });
 }
 
-test("what is refused, and the nearest", () => {
+test("an invalid format is refused with the nearest atom", () => {
   refused("%(S)s", /^there is no atom %\(S\)s; did you mean %\(s\)s\?$/);
   refused("%(status)s", /did you mean %\(s\)s\?/);
   refused("%(referrrer)s", /did you mean %\(f\)s\?/);

@@ -18,7 +18,7 @@ const UPGRADE = [
 for (const app of APPS) describe(app.what, { concurrency: 3 }, () => testLinesOf(app));
 
 function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
-  test(`${what}: answered, streamed, without content, thrown, truncated, given up`, async (context) => {
+  test(`${what}: answered, streamed, without content, thrown, truncated, timed out`, async (context) => {
     const { command, port, lines, line } = await serve(context, spec, "--request-timeout", "1s");
     await ask({ port }, "/plain?a=1");
     assert.deepEqual(told(await line("/plain?a=1")), ["GET", "/plain?a=1", 200, 6, "complete"]);
@@ -52,7 +52,7 @@ function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
     assert.equal(lines().length, 9);
   });
 
-  test(`${what}: a client that goes before its answer is 499`, async (context) => {
+  test(`${what}: a client that leaves before its response is 499`, async (context) => {
     const { command, port, lines, line } = await serve(context, spec);
     const socket = connect({ port, host: "127.0.0.1" });
     socket.write(head("/never"));
@@ -63,7 +63,7 @@ function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
     assert.equal(lines().length, 2);
   });
 
-  test(`${what}: refused requests, with what is known of them`, async (context) => {
+  test(`${what}: refused requests, with the known fields`, async (context) => {
     const limits = [
       "--limit-request-line",
       "60",
@@ -98,7 +98,7 @@ function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
     assert.equal(lines().length, 7);
   });
 
-  test(`${what}: an upgrade has its line when it is answered`, async (context) => {
+  test(`${what}: an upgrade is logged when it is answered`, async (context) => {
     const { command, port, lines, line } = await serve(context, spec);
     const answer = await raw(port, head("/socket", ...UPGRADE), /101/);
     assert.match(answer, /^HTTP\/1\.1 101 /);
@@ -114,7 +114,7 @@ function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
     assert.equal(lines().length, ours ? 3 : 2);
   });
 
-  test(`${what}: a worker that is stuck loses no line, neither what it had gathered nor the requests in it`, async (context) => {
+  test(`${what}: a stuck worker loses neither its batched lines nor those of its requests in flight`, async (context) => {
     const { command, port, lines, line } = await serve(context, spec, "--timeout", "2s");
     const socket = connect({ port, host: "127.0.0.1" });
     socket.on("error", () => {});
@@ -140,7 +140,7 @@ function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
     assert.equal(lines().length, 5);
   });
 
-  test(`${what}: a worker that crashes, quits or is killed while it drains writes its last lines`, async (context) => {
+  test(`${what}: the last lines of a worker that crashes, quits or is killed while draining are written`, async (context) => {
     const { command, port, line, lines } = await serve(context, spec, "--graceful-timeout", "1s");
     const crash = raw(port, head("/plain?before") + head("/crash"));
     await crash;
@@ -164,7 +164,7 @@ function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
     }
   });
 
-  test(`${what}: no client can forge a line, whatever the format`, async (context) => {
+  test(`${what}: a client cannot forge a line in any format`, async (context) => {
     const { command, port, lines } = await serve(context, spec);
     const forged = '127.0.0.1 - - [22/Nov/2026:22:15:18 +0000] "GET /forged HTTP/1.1" 200 1 "-" "-"';
     const nasty = [
@@ -242,7 +242,7 @@ function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
     assert.deepEqual(more, [""]);
   });
 
-  test(`${what}: who is behind a trusted proxy, its id and its trace`, async (context) => {
+  test(`${what}: the client behind a trusted proxy, its id and its trace`, async (context) => {
     const fields = [
       "X-Forwarded-For: 198.51.100.1, 203.0.113.7",
       "X-Request-ID: given-1",

@@ -16,7 +16,7 @@ function shown(error: Error, ...frames: readonly string[]): string {
   return inspect(error);
 }
 
-test("frames of tsgun and of Node's insides are left out, the app's and its packages' stay", () => {
+test("frames of tsgun and Node are left out, those of the app and its packages stay", () => {
   const text = shown(
     new Error("no"),
     "Object.openSync (node:fs:573:18)",
@@ -44,7 +44,7 @@ test("frames of tsgun and of Node's insides are left out, the app's and its pack
   );
 });
 
-test("an error that is tsgun's or Node's alone keeps its frames", () => {
+test("an error with frames of tsgun and Node only keeps them", () => {
   const text = shown(
     new Error("ours"),
     `run (${OWN}connection.js:1:2)`,
@@ -53,7 +53,7 @@ test("an error that is tsgun's or Node's alone keeps its frames", () => {
   assert.equal(appFrames(text), text);
 });
 
-test("properties and causes stay, in their braces", () => {
+test("properties and causes are kept, in their braces", () => {
   const inner = new TypeError("inner");
   inner.stack = `TypeError: inner\n    at query (/srv/app/db.js:1:2)\n    at run (${OWN}a.js:1:2)`;
   const outer = Object.assign(new Error("outer", { cause: inner }), { code: "X" });
@@ -101,7 +101,7 @@ function framesIn(text: string): string[] {
 const ID = "\\([0-9a-f]{12}-[0-9a-z]+\\)";
 
 for (const [kind, source] of Object.entries({ gateway: GATEWAY, node: NODE })) {
-  test(`the log of a ${kind} app has its frames alone, and ids of the same form`, async (context) => {
+  test(`the log of a ${kind} app has only the app's frames, and ids of the same form`, async (context) => {
     const { stderr } = await failing(context, source);
     const frames = framesIn(stderr);
     assert.ok(frames.length >= 3);
@@ -120,7 +120,7 @@ interface LoggedError {
   readonly aggregateErrors?: readonly LoggedError[];
 }
 
-test("JSON has the app's frames alone, of causes and of the errors of an AggregateError too", async (context) => {
+test("JSON has only the app's frames, also in causes and in the errors of an AggregateError", async (context) => {
   const command = await failing(context, GATEWAY, "--log-format", "json");
   const errors = command.lines(/"err":/).map((line) => (JSON.parse(line) as { err: LoggedError }).err);
   const stacks = errors.flatMap(({ stack, aggregateErrors = [] }) => [

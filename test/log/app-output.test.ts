@@ -30,7 +30,7 @@ function useOf(pid: number): Use {
   };
 }
 
-test("a million lines leave the arbiter as it was", async (context) => {
+test("a million lines do not make the arbiter grow", async (context) => {
   if (process.platform !== "linux") return context.skip("what passes through a process is seen in /proc");
   // A file takes each write whole. A full pipe does not, and node joins the lines that wait for one.
   const file = join(temporaryFolder(context), "stdout");
@@ -55,7 +55,7 @@ test("a million lines leave the arbiter as it was", async (context) => {
   assert.equal((await command.end()).code, 0);
 });
 
-test("an output that nobody reads any more ends no worker, and is told once", async (context) => {
+test("an output without a reader ends no worker, and is reported once", async (context) => {
   for (const name of ["stdout", "stderr"] as const) {
     const app = [join(FIXTURES, "log/prints.mjs"), "-b", "127.0.0.1:0"];
     const log = join(temporaryFolder(context), "error.log");

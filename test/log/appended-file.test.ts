@@ -15,7 +15,7 @@ function append(file: string, text: string): void {
   closeSync(fd);
 }
 
-test("a file is made, appended to, and found through links of our own", (context) => {
+test("a file is created, appended to, and found through our own links", (context) => {
   const folder = temporaryFolder(context);
   const file = join(folder, "2026.log");
   symlinkSync("2026.log", join(folder, "current"));
@@ -36,7 +36,7 @@ test("a link to one of the process's own outputs is followed, as containers have
   assert.equal(readFileSync(join(folder, "output"), "utf8"), "line\nanother\n");
 });
 
-test("another user's link is not followed, wherever it is on the way", ROOT_ONLY, (context) => {
+test("another user's link is not followed, wherever it is on the path", ROOT_ONLY, (context) => {
   const folder = temporaryFolder(context);
   const victim = join(folder, "victim");
   const theirs = join(folder, "theirs.log");
@@ -50,7 +50,7 @@ test("another user's link is not followed, wherever it is on the way", ROOT_ONLY
   assert.ok(!existsSync(victim));
 });
 
-test("links that lead in a circle are an error", (context) => {
+test("a cycle of links is an error", (context) => {
   const folder = temporaryFolder(context);
   symlinkSync("b", join(folder, "a"));
   symlinkSync("a", join(folder, "b"));

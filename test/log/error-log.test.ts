@@ -47,7 +47,7 @@ test("a line has time, process, level and message", (context) => {
   );
 });
 
-test("what is written depends on the level, which can change", (context) => {
+test("the level decides what is written, and can change", (context) => {
   const levels: LogLevel[] = ["debug", "info", "warning", "error", "critical"];
   for (const [index, level] of levels.entries()) {
     const text = written(context, level, (log) => {
@@ -72,7 +72,7 @@ test("an error's stack and its causes follow the line", (context) => {
   assert.match(text, /\[ERROR\] It failed\nError: broken\n {4}at .*\[cause\]: Error: the reason/s);
 });
 
-test("no message makes a second line", (context) => {
+test("a message never makes a second line", (context) => {
   const text = written(context, "info", (log) =>
     log.info("GET /\r\n[2026-01-01] [1] [INFO] forged \x1b[31m"),
   );
@@ -80,14 +80,14 @@ test("no message makes a second line", (context) => {
   assert.match(text, /GET \/\\r\\n\[2026-01-01\] \[1\] \[INFO\] forged \\x1b\[31m\n$/);
 });
 
-test("nothing in a message is taken for a format", (context) => {
+test("a message is never interpreted as a format", (context) => {
   assert.match(
     written(context, "info", (log) => log.info("100%s %d %j")),
     /100%s %d %j\n$/,
   );
 });
 
-test("the time is local, with its distance from UTC", () => {
+test("the time is local, with its offset from UTC", () => {
   const time = new Date(2026, 10, 2, 3, 4, 5);
   assert.match(formatTime(time), /^2026-11-02 03:04:05 [+-]\d{4}$/);
   const east = inZone(-330);
@@ -103,7 +103,7 @@ function inZone(west: number): Date {
   return time;
 }
 
-test("what was thrown need not be an error, nor be fit to be shown", (context) => {
+test("any thrown value is logged, even one that cannot be converted to text", (context) => {
   const entry = { level: "error", message: "It failed", error: "a text" } as const;
   assert.match(formatEntry(entry, new Date(), 1), /\[1\] \[ERROR\] It failed\na text\n$/);
   const hostile = {
@@ -128,7 +128,7 @@ test("what was thrown need not be an error, nor be fit to be shown", (context) =
   }
 });
 
-test("no line of an error can be taken for an entry, or reach the terminal", (context) => {
+test("a line of an error cannot look like an entry or control the terminal", (context) => {
   const error = new Error(
     "no \x1b[2J\n[2026-01-01 00:00:00 +0000] [1] [INFO] forged\r\n[2026-01-01] forged, too",
   );
@@ -138,7 +138,7 @@ test("no line of an error can be taken for an entry, or reach the terminal", (co
   assert.ok(!/[\x1b\r]/.test(text));
 });
 
-test("JSON: level, time, pid, what belongs to the process and to the entry, and the error's parts", (context) => {
+test("JSON: level, time, pid, the fields of process and entry, and the parts of the error", (context) => {
   const fields = { slot: 2, generation: 7 };
   const error = Object.assign(new TypeError("broken"), { code: "E_BROKEN" });
   const [plain, failed] = entries(context, { fields }, (log) => {
@@ -166,7 +166,7 @@ test("JSON: gunicorn's levels by name", (context) => {
   );
 });
 
-test("JSON: whatever a message, an id or an error holds, an entry is one line", (context) => {
+test("JSON: an entry is one line, whatever a message, an id or an error contains", (context) => {
   const hostile = 'a"\n{"level":"info"}\r\n\0\u2028\x1b[31m';
   const written = entries(context, {}, (log) => {
     log.error(hostile, new Error(hostile), { id: hostile });
@@ -179,7 +179,7 @@ test("JSON: whatever a message, an id or an error holds, an entry is one line", 
   assert.equal((err as Json).stack, hostile);
 });
 
-test("what the app has written is logged at every level: as it is, or as an entry", (context) => {
+test("the app's output is logged at every level: as it is, or as an entry", (context) => {
   const act = (log: ErrorLog): void => {
     log.captured("a line", "stdout");
     log.captured("another", "stderr");
@@ -196,7 +196,7 @@ test("what the app has written is logged at every level: as it is, or as an entr
   ]);
 });
 
-test("a log that is configured anew writes to its new file, and to the old one no more", (context) => {
+test("a reconfigured log writes to its new file only", (context) => {
   const [before, after] = [temporaryFile(context), temporaryFile(context)];
   const log = new ErrorLog({ target: before });
   log.info("one");
@@ -206,7 +206,7 @@ test("a log that is configured anew writes to its new file, and to the old one n
   assert.equal((JSON.parse(readFileSync(after, "utf8")) as Json).msg, "two");
 });
 
-test("a file that cannot be opened is no end of the log: it is the standard error", async (context) => {
+test("if the file cannot be opened, the log goes to standard error", async (context) => {
   const folder = dirname(temporaryFile(context));
   const script = `
     import { ErrorLog } from ${JSON.stringify(join(import.meta.dirname, "../../src/log/error-log.ts"))};
@@ -218,7 +218,7 @@ test("a file that cannot be opened is no end of the log: it is the standard erro
   assert.match(stderr, /\[INFO\] all the same\n.*\[ERROR\] The error log cannot be opened: ENOENT.*\n$/);
 });
 
-test("colour is for the level, and for terminals only", (context) => {
+test("the level is coloured, on terminals only", (context) => {
   const entry = { level: "warning", message: "Mind", error: "Error: it\n    at app.ts:1:1" } as const;
   const text = formatEntry(entry, new Date(), 1, true);
   assert.match(
@@ -231,7 +231,7 @@ test("colour is for the level, and for terminals only", (context) => {
   );
 });
 
-test("the environment has a say in colour", () => {
+test("environment variables control colour", () => {
   const file = openSync("/dev/null", "w");
   const wanted = (env: NodeJS.ProcessEnv): boolean => wantsColour(file, env);
   assert.equal(wanted({}), false);

@@ -70,7 +70,7 @@ function drain(reader: number): string {
   }
 }
 
-test("a line that comes alone is written behind this turn, those behind it together", async (context) => {
+test("a single line is written at the end of this turn, later ones in a batch", async (context) => {
   const file = join(temporaryFolder(context), "log");
   const { sink, told } = open(file);
   sink.write("one\n");
@@ -85,7 +85,7 @@ test("a line that comes alone is written behind this turn, those behind it toget
   assert.deepEqual(told, []);
 });
 
-test("much is written at once, and the end writes all there is", (context) => {
+test("a full batch is written at once, and the end writes the rest", (context) => {
   const file = join(temporaryFolder(context), "log");
   const { sink } = open(file);
   sink.write("first\n");
@@ -98,7 +98,7 @@ test("much is written at once, and the end writes all there is", (context) => {
   assert.ok(read(file).endsWith("behind the end\n"));
 });
 
-test("reopened: what was written before is in the old file, the rest in the new one", (context) => {
+test("after a reopen earlier lines are in the old file, later ones in the new one", (context) => {
   const file = join(temporaryFolder(context), "log");
   const { sink, told } = open(file);
   sink.write("old 1\n");
@@ -112,7 +112,7 @@ test("reopened: what was written before is in the old file, the rest in the new 
   assert.deepEqual(told, []);
 });
 
-test("reopened behind a line that was written in part: the new file has it whole", (context) => {
+test("after a reopen the new file has a partly written line in full", (context) => {
   const file = join(temporaryFolder(context), "log");
   const { sink, told } = open(file);
   const line = (number: number): string => `${number} ${"x".repeat(297)}\n`;
@@ -136,7 +136,7 @@ test("reopened behind a line that was written in part: the new file has it whole
   assert.match(told[1] as string, /can be written again; lines dropped meanwhile: 0$/);
 });
 
-test("a name that cannot be opened again keeps the old file", (context) => {
+test("if the name cannot be reopened, the old file stays in use", (context) => {
   const folder = temporaryFolder(context);
   const inner = join(folder, "inner");
   execFileSync("mkdir", [inner]);
@@ -150,7 +150,7 @@ test("a name that cannot be opened again keeps the old file", (context) => {
   assert.match(told[0] as string, /could not be reopened \(ENOENT.*\): still writing to the old file$/);
 });
 
-test("a full pipe: nobody waits, whole lines wait within a bound, the rest is dropped and counted", async (context) => {
+test("a full pipe blocks nothing: whole lines wait in a bounded backlog, the rest is dropped and counted", async (context) => {
   const { path, reader } = pipe(context);
   const { sink, told } = open(path, 200_000);
   const most = 5000;
@@ -178,7 +178,7 @@ test("a full pipe: nobody waits, whole lines wait within a bound, the rest is dr
   closeSync(reader);
 });
 
-test("a full socket: nobody waits, and what is dropped is counted when it is read again", async (context) => {
+test("a full socket blocks nothing, and dropped lines are counted when it is read again", async (context) => {
   const { writing, reading } = await socketPair(context);
   // As a socket is that was inherited. A write that waits for its reader, which is this process, never ends.
   handleOf(writing).setBlocking(true);
@@ -204,7 +204,7 @@ test("a full socket: nobody waits, and what is dropped is counted when it is rea
   );
 });
 
-test("the end does not wait for a pipe that has not been read for long", async (context) => {
+test("the end does not wait for a pipe without an active reader", async (context) => {
   const { path, reader } = pipe(context);
   const { sink, told } = open(path);
   const stalls = (): number => {
@@ -221,7 +221,7 @@ test("the end does not wait for a pipe that has not been read for long", async (
   closeSync(reader);
 });
 
-test("a line longer than a pipe takes in one piece is written whole", async (context) => {
+test("a line longer than PIPE_BUF is written whole", async (context) => {
   const { path, reader } = pipe(context);
   const { sink } = open(path);
   const long = `${"y".repeat(150_000)}\n`;
@@ -238,7 +238,7 @@ test("a line longer than a pipe takes in one piece is written whole", async (con
   closeSync(reader);
 });
 
-test("a pipe whose reader has gone is told of once, at the end too", (context) => {
+test("a pipe whose reader is gone is reported once, also at the end", (context) => {
   const { path, reader } = pipe(context);
   const { sink, told } = open(path);
   closeSync(reader);
@@ -251,7 +251,7 @@ test("a pipe whose reader has gone is told of once, at the end too", (context) =
   assert.equal(told[1], `The test log ${path} cannot be written (EPIPE); lines lost at the end: 2`);
 });
 
-test("a full disk: lines wait within a bound and go on when there is room, or are counted at the end", (context) => {
+test("a full disk: lines wait in a bounded backlog until there is room, or are counted at the end", (context) => {
   const file = join(temporaryFolder(context), "log");
   execFileSync("ln", ["-s", "/dev/full", file]);
   const { sink, told } = open(file, 1000);
@@ -264,7 +264,7 @@ test("a full disk: lines wait within a bound and go on when there is room, or ar
   assert.equal(told[1], `The test log ${file} cannot be written (ENOSPC); lines lost at the end: 100`);
 });
 
-test("a pipe that nobody reads is an error at once, not a wait", (context) => {
+test("a pipe without a reader fails at once", (context) => {
   const { path, reader } = pipe(context);
   closeSync(reader);
   assert.throws(() => open(path), { code: "ENXIO" });

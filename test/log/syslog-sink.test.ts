@@ -31,7 +31,7 @@ function numbered(count: number, what = "line"): string[] {
   return Array.from({ length: count }, (_, index) => `${what} ${index}`);
 }
 
-test("UDP: a datagram for a line, in order", async (context) => {
+test("UDP: one datagram per line, in order", async (context) => {
   const { port, received } = await receiveUdp(context);
   const sink = sinkTo(context, { transport: "udp", host: "localhost", port });
   const wanted = numbered(50);
@@ -42,7 +42,7 @@ test("UDP: a datagram for a line, in order", async (context) => {
   assert.match(received[0] as string, /^<14>1 \d{4}-\d\d-\d\dT[\d:.]+Z \S+ tsgun\.error \d+ - - line 0$/);
 });
 
-test("TCP: a line for a line, and the last ones before the close", async (context) => {
+test("TCP: one line per line, the last ones before the close", async (context) => {
   const receiver = await StreamReceiver.start(context);
   const sink = sinkTo(context, { transport: "tcp", host: "127.0.0.1", port: receiver.port });
   const wanted = numbered(10_000);
@@ -52,7 +52,7 @@ test("TCP: a line for a line, and the last ones before the close", async (contex
   assert.deepEqual(lines(receiver.received), wanted);
 });
 
-test("TCP: lines wait for a server that is not there yet, and for one that comes back", async (context) => {
+test("TCP: lines wait for a server that is not up yet, and for one that returns", async (context) => {
   const receiver = await StreamReceiver.start(context);
   const { port } = receiver;
   await receiver.stop();
@@ -73,7 +73,7 @@ test("TCP: lines wait for a server that is not there yet, and for one that comes
   assert.equal(troubles.length, 1, "an outage is told once");
 });
 
-test("what waits is bounded, the newest stays, and the server hears of the rest", async (context) => {
+test("the queue is bounded: the newest lines stay, and the server gets the number of lost ones", async (context) => {
   const receiver = await StreamReceiver.start(context);
   const { port } = receiver;
   await receiver.stop();
@@ -98,7 +98,7 @@ test("an unreachable server does not delay a close for long", async (context) =>
 });
 
 for (const type of ["stream", undefined] as const) {
-  test(`a Unix socket that takes a stream, ${type ?? "found out"}`, async (context) => {
+  test(`a Unix socket of type stream, ${type ?? "detected"}`, async (context) => {
     const path = join(temporaryFolder(context), "log");
     const receiver = await StreamReceiver.start(context, path);
     const sink = sinkTo(context, { transport: "unix", path, type });
@@ -126,7 +126,7 @@ for (const type of ["dgram", undefined] as const) {
   });
 }
 
-test("a Unix socket that is made anew is found again", { skip: noDatagrams }, async (context) => {
+test("a recreated Unix socket is found again", { skip: noDatagrams }, async (context) => {
   const path = join(temporaryFolder(context), "log");
   const first = await DatagramReceiver.bind(path);
   const sink = sinkTo(context, { transport: "unix", path, type: "dgram" });

@@ -12,7 +12,7 @@ test("v2: the quota of the own group", (t) => {
   assert.deepEqual(cpuLimit(root, 64), { cpus: 1.5, source: "cgroup" });
 });
 
-test("v2: a parent's smaller quota holds", (t) => {
+test("v2: a parent's smaller quota applies", (t) => {
   const root = machine(t, {
     "proc/self/cgroup": "0::/pod/container\n",
     "proc/self/mountinfo": v2Mount(),
@@ -23,7 +23,7 @@ test("v2: a parent's smaller quota holds", (t) => {
   assert.deepEqual(cpuLimit(root, 64), { cpus: 2, source: "cgroup" });
 });
 
-test("v2: in a container the mount point is the own group", (t) => {
+test("v2: in a container the mount point is the process's own group", (t) => {
   const root = machine(t, {
     "proc/self/cgroup": "0::/\n",
     "proc/self/mountinfo": v2Mount(),
@@ -32,7 +32,7 @@ test("v2: in a container the mount point is the own group", (t) => {
   assert.deepEqual(cpuLimit(root, 4), { cpus: 0.5, source: "cgroup" });
 });
 
-test("v2: a path of the host's outside what is mounted, and a mount point with a space", (t) => {
+test("v2: a host path outside the mount, and a mount point with a space", (t) => {
   const root = machine(t, {
     "proc/self/cgroup": "0::/docker/abc/sub\n",
     "proc/self/mountinfo": v2Mount("/mnt/c\\040group", "/docker/abc"),
@@ -51,7 +51,7 @@ test("v1: cfs quota and period, under a mount shared by two controllers", (t) =>
   assert.deepEqual(cpuLimit(root, 64), { cpus: 2.5, source: "cgroup" });
 });
 
-test("the group of another process", (t) => {
+test("the control group of another process", (t) => {
   const root = machine(t, {
     "proc/self/cgroup": "0::/shell\n",
     "proc/77/cgroup": "0::/system.slice/app.service\n",
@@ -62,7 +62,7 @@ test("the group of another process", (t) => {
   assert.deepEqual(cpuLimit(root, 64), { cpus: 64, source: "affinity" });
 });
 
-test("no quota, no control groups, or a quota over the mask: the affinity mask", (t) => {
+test("without a quota, control groups or a smaller quota, the affinity mask counts", (t) => {
   const unlimited = { cpus: 3, source: "affinity" };
   const v2 = { "proc/self/cgroup": "0::/\n", "proc/self/mountinfo": v2Mount() };
   for (const files of [
@@ -82,7 +82,7 @@ test("no quota, no control groups, or a quota over the mask: the affinity mask",
   }
 });
 
-test("auto: a worker for each CPU and for a part of one, at least one", () => {
+test("auto: one worker per CPU, rounded up, at least one", () => {
   const workers = [0.25, 1, 1.5, 2, 7.01].map((cpus) => autoWorkers({ cpus, source: "cgroup" }));
   assert.deepEqual(workers, [1, 1, 2, 2, 8]);
   assert.ok(autoWorkers() >= 1);

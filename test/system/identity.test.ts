@@ -22,31 +22,31 @@ describe("names become numbers", () => {
   const { files, remove } = accounts();
   test.after(remove);
 
-  test("a user alone takes its own group along", () => {
+  test("a user without a group gets its primary group", () => {
     assert.deepEqual(resolveIdentity({ user: "www" }, files), { uid: 33, gid: 133 });
     assert.deepEqual(resolveIdentity({ user: "7up" }, files), { uid: 70, gid: 71 });
     assert.deepEqual(resolveIdentity({ user: "33" }, files), { uid: 33, gid: 133 });
   });
 
-  test("user and group", () => {
+  test("a user and a group", () => {
     assert.deepEqual(resolveIdentity({ user: "www", group: "web" }, files), { uid: 33, gid: 99 });
     assert.deepEqual(resolveIdentity({ user: 4242, group: 4343 }, files), { uid: 4242, gid: 4343 });
     assert.deepEqual(resolveIdentity({ group: "web" }, files), { gid: 99 });
     assert.deepEqual(resolveIdentity({}, files), {});
   });
 
-  test("initgroups knows the user by name, also when it was given as a number", () => {
+  test("initgroups gets the user's name, also for a number", () => {
     assert.equal(resolveIdentity({ user: 33, initgroups: true }, files).groupsOf, "www");
   });
 
-  test("accounts that only the system's commands know", () => {
+  test("accounts that only system commands know are found", () => {
     assert.deepEqual(resolveIdentity({ user: "root" }, { passwd: "/nonexistent", group: "/nonexistent" }), {
       uid: 0,
       gid: 0,
     });
   });
 
-  test("a name nobody has is an error that says which option", () => {
+  test("an unknown name is an error that names the option", () => {
     for (const [options, pattern] of [
       [{ user: "nobody-here-by-that-name" }, /no user "nobody-here-by-that-name".*--user/],
       [{ group: "no-such-group" }, /no group "no-such-group".*--group/],
@@ -61,7 +61,7 @@ describe("names become numbers", () => {
   });
 });
 
-test("only root can start workers that are somebody else", () => {
+test("only root can start workers as another user", () => {
   const self = { getuid: () => 33, geteuid: () => 33, getgid: () => 133, getegid: () => 133 };
   requirePrivileges({}, self);
   requirePrivileges({ uid: 33, gid: 133 }, self);
@@ -94,14 +94,14 @@ describe("the socket's file", () => {
     }
   });
 
-  test("what fails says which socket", () => {
+  test("a failure names the socket", () => {
     assert.throws(
       () => ownSocket("/nonexistent/app.sock", { mode: 0o600 }),
       /socket \/nonexistent\/app\.sock \(ENOENT\)/,
     );
   });
 
-  test("the umask comes back, also after a throw", () => {
+  test("the umask is restored, also after a throw", () => {
     const before = process.umask();
     assert.throws(() =>
       withUmask(0o777, () => {

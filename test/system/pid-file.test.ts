@@ -49,7 +49,7 @@ function saying(pattern: RegExp): (error: unknown) => boolean {
   };
 }
 
-test("holds this process's number, readable by all whatever the umask, and nothing is left beside it", (t) => {
+test("the file contains the pid, is readable whatever the umask, and leaves no draft", (t) => {
   const path = join(folder(t), "app.pid");
   const umask = process.umask(0o077);
   t.after(() => process.umask(umask));
@@ -61,7 +61,7 @@ test("holds this process's number, readable by all whatever the umask, and nothi
   assert.equal(existsSync(path), false);
 });
 
-test("a link that waits where the draft is written leads nowhere", (t) => {
+test("a planted link at the draft's path is not followed", (t) => {
   const path = join(folder(t), "app.pid");
   const victim = `${path}.victim`;
   writeFileSync(victim, "precious");
@@ -72,7 +72,7 @@ test("a link that waits where the draft is written leads nowhere", (t) => {
   assert.ok(!lstatSync(path).isSymbolicLink());
 });
 
-test("a live process's file is refused and left as it is", async (t) => {
+test("the file of a live process is refused and unchanged", async (t) => {
   const path = join(folder(t), "app.pid");
   const pid = await live(t, "tsgun: arbiter [app]");
   writeFileSync(path, `${pid}\n`);
@@ -87,7 +87,7 @@ test("a live process's file is refused and left as it is", async (t) => {
   assert.deepEqual(readdirSync(join(path, "..")), ["app.pid"]);
 });
 
-test("a stale file is taken over: its process ended", async (t) => {
+test("a stale file is taken over: its process has exited", async (t) => {
   const path = join(folder(t), "app.pid");
   writeFileSync(path, `${await ended()}\n`);
   PidFile.claim(path);
@@ -95,7 +95,7 @@ test("a stale file is taken over: its process ended", async (t) => {
   assert.deepEqual(readdirSync(join(path, "..")), ["app.pid"]);
 });
 
-test("a stale file is taken over: its number went to another program since", async (t) => {
+test("a stale file is taken over: its pid was reused by another program", async (t) => {
   const path = join(folder(t), "app.pid");
   const pid = await live(t, "something else");
   writeFileSync(path, `${pid}\n`);
@@ -115,14 +115,14 @@ test("a stale file is taken over: empty, zero, or our own number (a restarted co
   }
 });
 
-test("a file that is no pid file is never overwritten", (t) => {
+test("a file that is not a pid file is never overwritten", (t) => {
   const path = join(folder(t), "app.ts");
   writeFileSync(path, "export const handler = 1;\n");
   assert.throws(() => PidFile.claim(path), saying(/is no pid file: give --pid another path/));
   assert.equal(readFileSync(path, "utf8"), "export const handler = 1;\n");
 });
 
-test("of many that claim a stale file at once, one gets it", async (t) => {
+test("of several processes that claim a stale file, one gets it", async (t) => {
   const path = join(folder(t), "app.pid");
   writeFileSync(path, `${await ended()}\n`);
   const script = `
@@ -150,7 +150,7 @@ test("of many that claim a stale file at once, one gets it", async (t) => {
   assert.equal(readFileSync(path, "utf8"), `${racers[outcomes.indexOf("got it")]?.pid}\n`);
 });
 
-test("takes the previous server's name, unless somebody lives under it", async (t) => {
+test("rename takes the previous server's name, unless its process is alive", async (t) => {
   const path = join(folder(t), "app.pid");
   const file = PidFile.claim(`${path}.2`);
   const pid = await live(t, "tsgun: arbiter [app]");
@@ -164,7 +164,7 @@ test("takes the previous server's name, unless somebody lives under it", async (
   assert.equal(readFileSync(path, "utf8"), OURS);
 });
 
-test("takes the name of one that is known to be gone, though the system does not say so yet", async (t) => {
+test("rename takes the name of a process known to be gone before the system reports its exit", async (t) => {
   const path = join(folder(t), "app.pid");
   const file = PidFile.claim(`${path}.2`);
   const pid = await live(t, "tsgun: arbiter [app]");
@@ -174,7 +174,7 @@ test("takes the name of one that is known to be gone, though the system does not
   assert.equal(readFileSync(path, "utf8"), OURS);
 });
 
-test("deletes only a file that still holds our number, and never fails over it", (t) => {
+test("remove deletes only a file that still names this process, and never throws", (t) => {
   const path = join(folder(t), "app.pid");
   const file = PidFile.claim(path);
   writeFileSync(path, "1\n");

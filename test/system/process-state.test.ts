@@ -29,7 +29,7 @@ for (const [name, root] of [
 ] as const) {
   const skip = root === "/" && process.platform !== "linux" ? "/proc is Linux's" : false;
 
-  test(`a stopped process is told from a blocked one, ${name}`, { skip }, async (t) => {
+  test(`a stopped process is distinguished from a blocked one, ${name}`, { skip }, async (t) => {
     const blocked = await child(t, "for (;;);");
     const idle = await child(t, "setInterval(() => {}, 1e6)");
     await settles(blocked, "running", root);
@@ -40,7 +40,7 @@ for (const [name, root] of [
     await settles(blocked, "running", root);
   });
 
-  test(`a process that is not there is gone, ${name}`, { skip }, async () => {
+  test(`a process that does not exist is gone, ${name}`, { skip }, async () => {
     const ended = spawn("true");
     await once(ended, "exit");
     assert.equal(processState(ended.pid as number, root), "gone");

@@ -33,7 +33,7 @@ const APP = `
   };
 `;
 
-test("as process 1: an orphan that ended is reaped, a worker's end is still noticed, TERM is obeyed", {
+test("process 1 reaps an orphan, still notices the exit of a worker, and obeys TERM", {
   skip: noContainer(),
 }, async (context) => {
   const folder = temporaryFolder(context);
@@ -61,7 +61,7 @@ test("as process 1: an orphan that ended is reaped, a worker's end is still noti
   assert.deepEqual(command.lines(/nothing reaps it/), []);
 });
 
-test("only children that had ended by the previous check are reaped", async () => {
+test("only children that had exited by the previous check are reaped", async () => {
   const reaped: number[] = [];
   let ended: number[] = [];
   const reaper = new Reaper({
@@ -82,7 +82,7 @@ test("only children that had ended by the previous check are reaped", async () =
   }
 });
 
-test("without a way to reap it is said once what to do", async () => {
+test("without a way to reap, advice is logged once", async () => {
   const said: string[] = [];
   const reaper = new Reaper({
     zombies: () => [7],

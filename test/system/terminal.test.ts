@@ -76,7 +76,7 @@ class InTerminal {
   }
 }
 
-test("a terminal that closes stops the server, and the workers end as they should", async (context) => {
+test("a closing terminal stops the server, and the workers exit cleanly", async (context) => {
   if (!hasComponent(context, "script", "bsdutils")) return;
   const server = await InTerminal.start(context);
   server.close();
@@ -86,7 +86,7 @@ test("a terminal that closes stops the server, and the workers end as they shoul
   assert.doesNotMatch(server.log, /Reloading|WARNING|ERROR/);
 });
 
-test("as long as the terminal is there, SIGHUP asks for a reload", async (context) => {
+test("while the terminal is open, SIGHUP requests a reload", async (context) => {
   if (!hasComponent(context, "script", "bsdutils")) return;
   const server = await InTerminal.start(context);
   process.kill(server.pid, "SIGHUP");
@@ -105,7 +105,7 @@ test("with nohup the server outlives the terminal", async (context) => {
   await server.ended();
 });
 
-test("tsgun dev ends by SIGHUP, also without a terminal", async (context) => {
+test("SIGHUP stops tsgun dev, also without a terminal", async (context) => {
   const command = startCommand(context, ["dev", "pool/echo.mjs:handler", "-b", "127.0.0.1:0"]);
   await command.ready();
   assert.deepEqual(await command.end("SIGHUP"), { code: 0, signal: null });

@@ -28,7 +28,7 @@ async function start(context: TestContext, app: string, ...args: string[]): Prom
   return command;
 }
 
-test("an event stream and a taken-over connection end by themselves when the worker drains", async (context) => {
+test("event streams and upgraded connections end themselves when the worker drains", async (context) => {
   const command = await start(context, APP);
   const events = await open(command, "GET /events HTTP/1.1\r\nHost: a");
   const lines = await open(command, `GET / HTTP/1.1\r\nHost: a${UPGRADE}`);
@@ -45,7 +45,7 @@ for (const [what, app] of [
   ["a gateway app", APP],
   ["a node listener", LISTENER],
 ] as const) {
-  test(`what ${what} does not end is cut at the graceful timeout, and does not look complete`, async (context) => {
+  test(`${what} that does not end is cut at the graceful timeout, and does not look complete`, async (context) => {
     const command = await start(context, app, "--graceful-timeout", "700ms");
     const request = "GET /stubborn HTTP/1.1\r\nHost: a";
     const clients = [await open(command, request), await open(command, request + UPGRADE)];
@@ -72,7 +72,7 @@ describe("the WebSockets of a framework that closes them itself", { concurrency:
     return { command, target, socket, worker: Number(String(pid)) };
   }
 
-  test("are closed once nothing else is left, and what was asked before is answered", async (context) => {
+  test("are closed after the last other request, which is answered", async (context) => {
     const { command, target, socket, worker } = await startSockets(context, "polite");
     const slow = ask(target, "/slow");
     await until("it is under way", async () => (await ask(target, "/nowhere")).status === 404);
@@ -86,7 +86,7 @@ describe("the WebSockets of a framework that closes them itself", { concurrency:
     assert.doesNotMatch(command.stderr, /has not finished|is killed/);
   });
 
-  test("are cut at the graceful timeout where it does not, and the hooks run all the same", async (context) => {
+  test("are cut at the graceful timeout if it does not, and the hooks still run", async (context) => {
     const { command, socket } = await startSockets(context, "stubborn", "--graceful-timeout", "500ms");
     const closed = once(socket, "close");
     assert.deepEqual(await command.end(), { code: 0, signal: null });

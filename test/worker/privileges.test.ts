@@ -30,34 +30,34 @@ function fakeProcess(uid: number, gid: number, wayBack = false): PrivilegedProce
 }
 
 describe("privileges are dropped", () => {
-  test("group, supplementary groups, user, in this order", () => {
+  test("the group changes first, then the supplementary groups, then the user", () => {
     const self = fakeProcess(0, 0);
     dropPrivileges({ uid: 33, gid: 133, groupsOf: "www" }, self);
     assert.deepEqual(self.calls, ["setgid 133", "setgroups 133", "initgroups www 133", "setuid 33"]);
   });
 
-  test("nothing is asked of the system when nothing changes", () => {
+  test("an unchanged identity makes no system call", () => {
     const self = fakeProcess(33, 133);
     dropPrivileges({}, self);
     dropPrivileges({ uid: 33, gid: 133 }, self);
     assert.deepEqual(self.calls, []);
   });
 
-  test("who is not root is told so", () => {
+  test("without root the change is refused with advice", () => {
     assert.throws(
       () => dropPrivileges({ uid: 34, gid: 133 }, fakeProcess(33, 133)),
       /^FatalError: only root can change the user or group, and this is user 33: start as root/,
     );
   });
 
-  test("a way back to root is an error", () => {
+  test("a process that could become root again is refused", () => {
     assert.throws(
       () => dropPrivileges({ uid: 33, gid: 133 }, fakeProcess(0, 0, true)),
       /could become root again/,
     );
   });
 
-  test("for real", { skip: needsRoot }, () => {
+  test("a real process drops root", { skip: needsRoot }, () => {
     const script = `
       import { dropPrivileges } from ${JSON.stringify(SOURCE)};
       dropPrivileges({ uid: 12345, gid: 54321 });

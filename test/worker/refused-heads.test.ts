@@ -8,7 +8,7 @@ import { makeConfig } from "../../src/config/config.ts";
 import { headLimitReporter } from "../../src/worker/refused-heads.ts";
 import { startCommand, temporaryFolder } from "../support/command.ts";
 
-test("each limit is told of once a minute, with how many there were since", () => {
+test("each limit is logged once a minute, with the number of suppressed lines", () => {
   const lines: string[] = [];
   let now = 0;
   const warning = (message: string): void => void lines.push(message);

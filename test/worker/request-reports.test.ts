@@ -56,7 +56,7 @@ class Stage {
   }
 }
 
-test("the last word says what is in flight, cut to what somebody reads", async (context) => {
+test("the last report lists the requests in flight, truncated", async (context) => {
   const stage = Stage.start(context);
   stage.read();
   const request = { method: "GET", target: `/${"x".repeat(8000)}`, id: "1-1", age: 10 };
@@ -67,7 +67,7 @@ test("the last word says what is in flight, cut to what somebody reads", async (
   assert.equal(report.requests[0]?.target.length, 500);
 });
 
-test("the journal has each request and its end, for as long as it is wanted", async (context) => {
+test("the journal records every request and its end while it is on", async (context) => {
   const stage = Stage.start(context);
   stage.read();
   for (const path of ["/one", "/two"]) {
@@ -85,7 +85,7 @@ test("the journal has each request and its end, for as long as it is wanted", as
   );
 });
 
-test("an arbiter that stands still holds up no request, and gets whole lines, and each end, later", async (context) => {
+test("a stopped arbiter delays no request, and later gets whole lines and every end", async (context) => {
   const stage = Stage.start(context);
   await stage.reports.journal(60_000);
   for (let number = 0; number < 20_000; number++) stage.watch?.("GET", `/${number}`)();

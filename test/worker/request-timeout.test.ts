@@ -21,7 +21,7 @@ for (const [name, app] of [
   });
 }
 
-test("its signal aborts, and an app may give a request more time", async (context) => {
+test("the signal aborts, and an app can extend the time of a request", async (context) => {
   const app = ["pool/clocked.mjs:handler", "-b", "127.0.0.1:0", "--request-timeout", "300ms"];
   const command = startCommand(context, app);
   await command.ready();

@@ -53,7 +53,7 @@ async function replaced(command: RunningCommand, worker: number, workers = 1): P
 }
 
 describe("a worker whose event loop does not turn", { concurrency: true }, () => {
-  test("in a loop: the log names file, line and request, the others serve, and the worker is killed", async (context) => {
+  test("in a loop: the log names file, line and request, other workers serve, and the worker is killed", async (context) => {
     const stage = await serve(context, "-w", "2", "--timeout", "6s");
     const { command, target } = stage;
     const never = lost(stage, `/wait?${NEVER}`);
@@ -82,7 +82,7 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     assert.deepEqual(await command.end(), { code: 0, signal: null });
   });
 
-  test("in a native call: said to be one, and the child it waits for is named and killed with the worker", async (context) => {
+  test("in a native call: the log says so, and the child process is named and killed with the worker", async (context) => {
     const stage = await serve(context, "--timeout", "6s");
     const { command } = stage;
     const [worker] = command.workers() as [number];
@@ -97,7 +97,7 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     await until("the child is gone", () => !children.some(isAlive));
   });
 
-  test("because it was stopped: it is not taken for a blocked one, and is replaced", async (context) => {
+  test("because it was stopped: it is not reported as blocked, and is replaced", async (context) => {
     const { command, target } = await serve(context, "--timeout", "4s");
     const [worker] = command.workers() as [number];
     process.kill(worker, "SIGSTOP");
@@ -110,7 +110,7 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     assert.notEqual(Number((await ask(target)).text), worker);
   });
 
-  test("but turns again in time: it is told of, and stays", async (context) => {
+  test("but runs again in time: it is reported and stays", async (context) => {
     const { command, target } = await serve(context, "--timeout", "8s");
     const [worker] = command.workers() as [number];
     const gate = join(temporaryFolder(context), "gate");
@@ -122,14 +122,14 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     assert.deepEqual(command.lines(/WORKER TIMEOUT/), []);
   });
 
-  test("with --timeout 0 may stand still", async (context) => {
+  test("with --timeout 0 is not killed", async (context) => {
     const { command, target } = await serve(context, "--timeout", "0");
     const [worker] = command.workers() as [number];
     assert.equal(Number((await ask(target, "/native?1.5")).text), worker);
     assert.deepEqual(command.lines(/blocked|TIMEOUT/), []);
   });
 
-  test("while its app is loaded is told of before its boot timeout", async (context) => {
+  test("while its app loads is reported before its boot timeout", async (context) => {
     // The time to boot counts from the start, and includes what comes before the app.
     const command = startCommand(
       context,
@@ -146,7 +146,7 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     );
   });
 
-  test("is gone when the arbiter is killed, and said why", async (context) => {
+  test("exits when the arbiter is killed, and logs why", async (context) => {
     const stage = await serve(context, "--timeout", "8s");
     const { command } = stage;
     const workers = command.workers();
@@ -158,7 +158,7 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     await until("it said why", () => /worker \d+: the arbiter is gone, exiting/.test(command.stderr));
   });
 
-  test("is not blamed by an arbiter that was stopped itself, with its workers or alone", async (context) => {
+  test("is not killed by an arbiter that was stopped itself, with its workers or alone", async (context) => {
     const socket = join(temporaryFolder(context), "ctl");
     const { command, target } = await serve(context, "--timeout", "4s", "--control-socket", socket);
     await until("it can be asked", () => existsSync(socket));

@@ -29,8 +29,8 @@ function report(
   return { ...rest, findings: own, status, rules: own.map(({ rule }) => rule) };
 }
 
-describe("a clean bill", () => {
-  test("what tsgun init writes", (t) => {
+describe("doctor finds nothing wrong with", () => {
+  test("the files that tsgun init writes", (t) => {
     const folder = projectOf(t, SHOP);
     assert.equal(initialise(folder, "config", "nginx", "systemd", "kubernetes", "docker").status, 0);
     const { findings, checked, unchecked, status } = report(folder);
@@ -47,7 +47,7 @@ describe("a clean bill", () => {
     assert.deepEqual(unchecked, ["a running server (none found here; --pid PID)"]);
   });
 
-  test("what it writes for a configuration with other times, and without systemd", (t) => {
+  test("the files for a configuration with other times, and without systemd", (t) => {
     const settings = `{ "app": "app.ts:handler", "bind": "unix:/run/shop.sock", "gracefulTimeout": "3m", "drainDelay": "20s",
       "requestTimeout": "2m", "keepAlive": "20s", "limitRequestBody": "3MB", "bootTimeout": "5m" }`;
     const folder = projectOf(t, { ...SHOP, "tsgun.config.json": settings });
@@ -77,7 +77,7 @@ describe("a clean bill", () => {
   });
 });
 
-describe("what it reads", () => {
+describe("what doctor reads", () => {
   const unit = (...lines: string[]): string =>
     [
       "[Service]",
@@ -89,7 +89,7 @@ describe("what it reads", () => {
       ...lines,
     ].join("\n");
 
-  test("the words and variables of a unit, over the file", (t) => {
+  test("the words and variables of a unit override the file", (t) => {
     const folder = projectOf(t, {
       ...SHOP,
       "tsgun.config.json": '{ "app": "app.ts:handler", "gracefulTimeout": "10s", "requestTimeout": "5s" }',
@@ -116,7 +116,7 @@ describe("what it reads", () => {
     assert.deepEqual([wrong.status, wrong.stderr], [2, "tsgun: --pid: x is not a process id\n"]);
   });
 
-  test("the words of a container; what runs something else is said not to be looked at", (t) => {
+  test("the words of a container; other containers are listed as not checked", (t) => {
     const folder = projectOf(t, SHOP);
     initialise(folder, "kubernetes");
     const manifest = readFileSync(join(folder, MANIFEST), "utf8");
@@ -136,7 +136,7 @@ describe("what it reads", () => {
     );
   });
 
-  test("what the server is started with, behind --, and the environment's variables", (t) => {
+  test("the server's words after --, and the environment's variables", (t) => {
     const folder = projectOf(t, {
       ...SHOP,
       "site.conf": "location / { proxy_pass http://127.0.0.1:9123; }\n",
@@ -149,7 +149,7 @@ describe("what it reads", () => {
     assert.equal(named("--config", "other/tsgun.config.json"), false);
   });
 
-  test("proxies of other servers are not its business", (t) => {
+  test("proxies of other servers are ignored", (t) => {
     const folder = projectOf(t, {
       ...SHOP,
       "site.conf":
@@ -160,13 +160,13 @@ describe("what it reads", () => {
     assert.ok(unchecked.includes("proxy_pass http://10.1.1.1 at site.conf:2 (apparently another server)"));
   });
 
-  test("nginx's files that lead nowhere are not taken for good ones", (t) => {
+  test("nginx files without a proxy_pass are listed as not checked", (t) => {
     const folder = projectOf(t, { ...SHOP, "site.conf": "server { listen 80; root /srv/www; }\n" });
     const { unchecked } = report(folder, "--nginx", "site.conf");
     assert.ok(unchecked.includes("how nginx reaches tsgun (no proxy_pass in site.conf)"), unchecked.join());
   });
 
-  test("a server that runs in this folder, by itself or by its pid", async (t) => {
+  test("a server that runs in this folder, found by itself or by its pid", async (t) => {
     const folder = projectOf(t, SHOP);
     const words = ["app.ts:handler", "--bind", "unix:shop.sock", "--worker-connections", "10000000"];
     const server = startCommand(t, words, { cwd: folder });
@@ -199,8 +199,8 @@ describe("what it reads", () => {
   });
 });
 
-describe("what it prints, and how it ends", () => {
-  test("a block for each finding, then the count and what was looked at", (t) => {
+describe("what doctor prints, and its exit code", () => {
+  test("a block per finding, then the counts and what was checked", (t) => {
     const folder = projectOf(t, {
       ...SHOP,
       "a.service":
@@ -221,7 +221,7 @@ describe("what it prints, and how it ends", () => {
     assert.match(failed.stdout, /^error {3}show-errors \(--show-errors\) {2}\[config-show-errors\]\n/);
   });
 
-  test("what cannot be read or is wrong is 2, in one line, with the file and the line", (t) => {
+  test("an unreadable or invalid file is exit code 2, in one line with the file and the line", (t) => {
     const folder = projectOf(t, {
       ...SHOP,
       "broken.conf": "server {\n  location / {\n    proxy_pass http://a\n  }\n}\n",
@@ -250,7 +250,7 @@ describe("what it prints, and how it ends", () => {
     }
   });
 
-  test("--help says what it reads and how it ends", (t) => {
+  test("--help describes the inputs and the exit codes", (t) => {
     const { status, stdout } = examine(projectOf(t, SHOP), "--help");
     assert.equal(status, 0);
     assert.match(stdout, /--nginx <FILE>[\s\S]*Exit codes: 0 no errors, 1 errors, 2 /);

@@ -49,7 +49,7 @@ export const ENVIRONMENT_CASES: readonly Case[] = [
   },
   {
     rule,
-    what: "an app of another framework does not mind",
+    what: "another framework based on Express",
     ill: { dependencies: ["@nestjs/platform-express"], service: unit() },
     well: { dependencies: ["hono"], service: unit() },
     where: "shop.service",
@@ -57,7 +57,7 @@ export const ENVIRONMENT_CASES: readonly Case[] = [
   },
   {
     rule,
-    what: "the configuration has a say",
+    what: "the configuration sets it",
     ill: { ...EXPRESS, service: unit(), config: { env: { NODE_ENV: "test" } } },
     well: { ...EXPRESS, service: unit(), config: { env: { NODE_ENV: "production" } } },
     where: "shop.service",
@@ -84,7 +84,7 @@ export const ENVIRONMENT_CASES: readonly Case[] = [
   },
   {
     rule,
-    what: "an image that stands on another than Node's may have it from there",
+    what: "an image based on another one than Node's may inherit it",
     ill: { ...EXPRESS, dockerfile: image().replace("node:24", "registry.example/library/node") },
     well: { ...EXPRESS, dockerfile: image().replace("node:24", "registry.example/our-base:1") },
     where: "Dockerfile:1",
@@ -108,7 +108,7 @@ export const ENVIRONMENT_CASES: readonly Case[] = [
   },
   {
     rule: "environment-unsaid",
-    what: "nothing here says it",
+    what: "nothing sets it",
     ill: EXPRESS,
     well: { ...EXPRESS, nodeEnv: "production" },
     where: "NODE_ENV",

@@ -61,7 +61,7 @@ describe("nginx", () => {
     );
   }
 
-  test("includes stand where they were: relative to the file that is named, by masks, in order", (context) => {
+  test("includes are expanded in place: relative to the named file, by masks, in order", (context) => {
     const folder = folderOf(context, {
       "nginx.conf":
         "include missing.conf;\nhttp { include sites/*.conf; include none/*; include snippets/fields.conf; }\n",
@@ -84,7 +84,7 @@ describe("nginx", () => {
     assert.deepEqual(missing, [`${file}:1: missing.conf`]);
   });
 
-  test("a circle of includes ends", (context) => {
+  test("a cycle of includes is an error", (context) => {
     const file = join(folderOf(context, { "a.conf": "include a.conf;" }), "a.conf");
     assert.throws(() => readNginx(file), {
       message: `${file}:1: includes form a cycle`,
@@ -92,7 +92,7 @@ describe("nginx", () => {
     });
   });
 
-  test("fields are those of the innermost block that sets any", () => {
+  test("fields come from the innermost block that sets any", () => {
     const text = `proxy_set_header Host a;
       server { location / { proxy_pass http://x; location /y { proxy_set_header X-Y "z z"; proxy_pass http://[::1]:9/p; } } }`;
     const { proxyPasses, user } = nginxSetup([parseNginx(text, "f"), parseNginx("user nginx web;", "g")]);
@@ -129,7 +129,7 @@ describe("nginx", () => {
 });
 
 describe("systemd", () => {
-  test("continued lines, comments between them, and what an empty value takes back", () => {
+  test("continued lines, comments between them, and empty values that reset a key", () => {
     const text = "# a\n[Unit]\nA=1\n; b\n[Service]\nExecStart = x \\\n# c\n  y \\\n  z\nA=2\n";
     assert.deepEqual(
       parseUnit(text, "f").map(({ section, key, value, place }) => [section, key, value, place.line]),
@@ -143,7 +143,7 @@ describe("systemd", () => {
     assert.throws(() => parseUnit("b=c\n", "f"), { message: "f:1: b comes before the first [Section]" });
   });
 
-  test("drop-ins come behind the unit, in order", (context) => {
+  test("drop-ins follow the unit, in order", (context) => {
     const folder = folderOf(context, {
       "a.service": "[Service]\nExecStart=one\nEnvironment=A=1\nEnvironment=B=1\nTimeoutStopSec=5",
       "a.service.d/20.conf": "[Service]\nTimeoutStopSec=7\n",
@@ -193,7 +193,7 @@ describe("Kubernetes", () => {
     assert.deepEqual(pods[3]?.containers[0]?.words, ["tsgun", "--workers", "4"]);
   });
 
-  test("what is no YAML is named with its line", async () => {
+  test("a YAML error is reported with its line", async () => {
     await assert.rejects(parsePods("a: 1\nb: [1,\n", "f"), (error: Error) =>
       /^f:\d: .*\]/.test(error.message),
     );

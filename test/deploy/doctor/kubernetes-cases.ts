@@ -53,7 +53,7 @@ export const KUBERNETES_CASES: readonly Case[] = [
   },
   {
     rule: "kubernetes-grace-period",
-    what: "what a preStop sleeps counts",
+    what: "the sleep of a preStop hook counts",
     ill: pod({ more: 'lifecycle: { preStop: { exec: { command: [sh, -c, "sleep 20"] } } }' }),
     well: pod({ more: "lifecycle: { preStop: { sleep: { seconds: 5 } } }" }),
     where: "shop.yaml:8",
@@ -93,7 +93,7 @@ export const KUBERNETES_CASES: readonly Case[] = [
   },
   {
     rule: "kubernetes-probe-nobody",
-    what: "a port where nobody listens",
+    what: "a port where tsgun does not listen",
     ill: pod({ readiness: probe("readinessProbe", "/health/ready", "9001") }),
     well: pod(),
     where: "shop.yaml:14",
@@ -109,7 +109,7 @@ export const KUBERNETES_CASES: readonly Case[] = [
   },
   {
     rule: "kubernetes-probe-nobody",
-    what: "a name that no port has",
+    what: "an unknown port name",
     ill: pod({ readiness: probe("readinessProbe", "/health/ready", "admin") }),
     well: pod({ readiness: "readinessProbe: { exec: { command: [true] } }" }),
     where: "shop.yaml:14",

@@ -33,7 +33,7 @@ const PLACE = "the server (pid 7)";
 export const MACHINE_CASES: readonly Case[] = [
   {
     rule: "socket-closed",
-    what: "write is what counts, and the group's only where nginx is in it",
+    what: "write permission decides, and the group's only if nginx is a member",
     ill: { machine: { sockets: [{ ...OPEN, gid: 1000 }] } },
     well: { machine: { sockets: [OPEN] } },
     where: "/run/shop/shop.sock",
@@ -41,7 +41,7 @@ export const MACHINE_CASES: readonly Case[] = [
   },
   {
     rule: "socket-closed",
-    what: "the first class that fits decides: nginx is the owner",
+    what: "the first matching class decides: nginx is the owner",
     ill: { machine: { sockets: [{ ...OPEN, mode: 0o066, uid: 33 }] } },
     well: { machine: { sockets: [{ ...OPEN, mode: 0o600, uid: 33 }] } },
     where: "/run/shop/shop.sock",

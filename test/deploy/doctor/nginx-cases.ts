@@ -55,7 +55,7 @@ export const NGINX_CASES: readonly Case[] = [
   },
   {
     rule: "nginx-nobody-there",
-    what: "another port; every host is meant by 0.0.0.0",
+    what: "another port; 0.0.0.0 matches every host",
     ill: behind(site([], [], "127.0.0.1:8001"), { bind: "0.0.0.0:8000" }),
     well: behind(site([], [], "127.0.0.1:8000"), { bind: "0.0.0.0:8000" }),
     where: "site.conf:6",
@@ -136,7 +136,7 @@ export const NGINX_CASES: readonly Case[] = [
   },
   {
     rule: "nginx-keepalive-unused",
-    what: "a location with a field of its own forgets those around it",
+    what: "a location with its own field does not inherit",
     ill: behind(`${KEPT.join("\n")}\n${site(FIELDS, ["keepalive 8;"])}`),
     well: behind(`${KEPT.join("\n")}\n${site([], ["keepalive 8;"])}`),
     where: "site.conf:8",
@@ -188,7 +188,7 @@ export const NGINX_CASES: readonly Case[] = [
   },
   {
     rule: "nginx-read-timeout",
-    what: "the innermost counts",
+    what: "the innermost directive counts",
     ill: behind(`proxy_read_timeout 1h;\n${site(["proxy_read_timeout 20;"])}`),
     well: behind(`proxy_read_timeout 20;\n${site(["proxy_read_timeout 1h;"])}`),
     where: "site.conf:8",
@@ -228,7 +228,7 @@ export const NGINX_CASES: readonly Case[] = [
   },
   {
     rule: "nginx-untrusted",
-    what: "by an address of this machine",
+    what: "from an address of this machine",
     ill: behind(site([], [], "10.0.0.5:8000"), { bind: "0.0.0.0:8000", forwardedAllowIps: "10.0.1.0/24" }),
     well: behind(site([], [], "10.0.0.5:8000"), { bind: "0.0.0.0:8000", forwardedAllowIps: "10.0.0.0/24" }),
     where: "site.conf:6",
@@ -236,7 +236,7 @@ export const NGINX_CASES: readonly Case[] = [
   },
   {
     rule: "nginx-untrusted",
-    what: "by a Unix socket that a list of one's own forgets",
+    what: "over a Unix socket that the configured list lacks",
     ill: behind(site(), { ...SOCKET, forwardedAllowIps: "10.0.0.0/8" }),
     well: behind(site(), { ...SOCKET, forwardedAllowIps: ["10.0.0.0/8", "unix"] }),
     where: "site.conf:6",
@@ -252,7 +252,7 @@ export const NGINX_CASES: readonly Case[] = [
   },
   {
     rule: "nginx-for-missing",
-    what: "the client's own is handed on",
+    what: "the client's own field is forwarded",
     ill: behind(
       site([...without("X-Forwarded-For"), "proxy_set_header X-Forwarded-For $http_x_forwarded_for;"]),
     ),
@@ -262,7 +262,7 @@ export const NGINX_CASES: readonly Case[] = [
   },
   {
     rule: "nginx-proto-missing",
-    what: "unless tsgun reads none",
+    what: "not if tsgun reads none",
     ill: behind(site(without("X-Forwarded-Proto"))),
     well: behind(site(without("X-Forwarded-Proto")), { ...SOCKET, forwardedHeaders: "x-forwarded-for" }),
     where: "site.conf:6",
@@ -270,7 +270,7 @@ export const NGINX_CASES: readonly Case[] = [
   },
   {
     rule: "nginx-forgeable",
-    what: "what nginx does not set, and tsgun reads",
+    what: "fields that nginx does not set and tsgun reads",
     ill: behind(site(FIELDS.slice(0, 4))),
     well: behind(site(FIELDS.slice(0, 4)), {
       ...SOCKET,

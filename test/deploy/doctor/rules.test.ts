@@ -36,12 +36,12 @@ for (const { rule: id, what, ill, well, where, says } of CASES) {
   });
 }
 
-test("every rule has a situation of each kind, and an id of its own", () => {
+test("every rule has a positive and a negative case, and a unique id", () => {
   assert.deepEqual(new Set(CASES.map(({ rule }) => rule)), new Set(RULES.map(({ id }) => id)));
   assert.equal(new Set(RULES.map(({ id }) => id)).size, RULES.length);
 });
 
-test("the mend of kept connections names a time that fits, or the defaults that do", async () => {
+test("the fix for kept connections names a suitable time, or the defaults", async () => {
   const mendFor = async (keepAlive: string): Promise<string | undefined> => {
     const nginx =
       "upstream a { server 127.0.0.1:8000; keepalive 2; keepalive_timeout 1h; }\nlocation / { proxy_pass http://a; }";
@@ -53,7 +53,7 @@ test("the mend of kept connections names a time that fits, or the defaults that 
   assert.equal(await mendFor("5s"), "remove tsgun's keep-alive and keepalive_timeout");
 });
 
-test("errors come first, and what is found twice at one place is said once", async () => {
+test("errors come first, and duplicate findings are reported once", async () => {
   const [rule] = RULES;
   assert.ok(rule !== undefined);
   const twice = { where: formatFileLine({ file: "a", line: 1 }), what: "wrong" };

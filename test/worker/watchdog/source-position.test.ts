@@ -11,7 +11,7 @@ const MAP = { version: 3, sources: ["app.ts"], names: [], mappings: "AAIE" };
 const base64 = Buffer.from(JSON.stringify(MAP)).toString("base64");
 const WRITTEN = { source: "/srv/app/app.ts", line: 5, column: 3 };
 
-test("an inline map, in base64 and as it is", () => {
+test("an inline map, in base64 and percent-encoded", () => {
   for (const data of [
     `;base64,${base64}`,
     `;charset=utf-8;base64,${base64}`,
@@ -36,7 +36,7 @@ test("a map in a file beside the script", (t) => {
   assert.deepEqual(new ScriptMap(join(folder, "app.js"), script).original(0, 0), expected);
 });
 
-test("sourceRoot goes before the source", () => {
+test("sourceRoot prefixes the source", () => {
   const map = JSON.stringify({ ...MAP, sourceRoot: "../src" });
   const script = `run();\n//# sourceMappingURL=data:application/json,${encodeURIComponent(map)}`;
   assert.equal(new ScriptMap("file:///srv/dist/app.js", script).original(0, 0).source, "/srv/src/app.ts");

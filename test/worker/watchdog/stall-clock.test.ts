@@ -8,11 +8,11 @@ function verdicts(beats: number[], stuckAfterMs = 300): string[] {
   return beats.map((count, index) => clock.check(count, (index + 1) * 100).verdict);
 }
 
-test("a loop that beats is turning", () => {
+test("a loop with heartbeats is not stuck", () => {
   assert.deepEqual(verdicts([1, 2, 3, 4, 5]), Array(5).fill("turning"));
 });
 
-test("stuck is said once, when the time is over, and recovered once", () => {
+test("stuck is returned once after the limit, and recovered once", () => {
   assert.deepEqual(verdicts([0, 0, 0, 0, 0, 1, 2]), [
     "turning",
     "turning",
@@ -29,13 +29,13 @@ test("a second stall is reported again", () => {
   assert.equal(found.filter((verdict) => verdict === "stuck").length, 2);
 });
 
-test("recovered says how long the stall was", () => {
+test("recovered includes the length of the stall", () => {
   const clock = new StallClock(300, 1000, 0, 0);
   clock.check(0, 400);
   assert.deepEqual(clock.check(1, 900), { verdict: "recovered", blockedForMs: 900 });
 });
 
-test("time in which the watcher itself was stopped does not count", () => {
+test("time in which the watcher itself was stopped is not counted", () => {
   const clock = new StallClock(300, 1000, 0, 0);
   clock.check(0, 100);
   assert.equal(clock.check(0, 60_100).verdict, "turning");
@@ -43,7 +43,7 @@ test("time in which the watcher itself was stopped does not count", () => {
   assert.equal(clock.check(0, 60_300).verdict, "stuck");
 });
 
-test("a count that wraps around is a beat", () => {
+test("a counter that wraps around counts as a beat", () => {
   const clock = new StallClock(300, 1000, 2 ** 31 - 1, 0);
   assert.equal(clock.check(-(2 ** 31), 400).verdict, "turning");
 });

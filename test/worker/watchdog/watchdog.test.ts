@@ -48,7 +48,7 @@ describe("a blocked loop is reported while it is blocked", { concurrency: 2 }, (
     assert.ok(report.stack[0]?.includes(lineOf('if (way === "microtasks")')), report.stack[0]);
   });
 
-  test("a native call: said to be one, with its child; its stack when it returns, then the recovery", async (t) => {
+  test("a native call: reported with its child process; its stack when it returns, then the recovery", async (t) => {
     const watched = start(t, "native", 1500, { watchdog: { nativeAfterMs: 200 } });
     const stuck = await watched.report("stuck");
     assert.equal(stuck.inNative, true);
@@ -71,7 +71,7 @@ describe("a blocked loop is reported while it is blocked", { concurrency: 2 }, (
     await watched.end();
   });
 
-  test("once for each stall, and the main thread goes on afterwards", async (t) => {
+  test("once per stall, and the main thread continues afterwards", async (t) => {
     const stopFile = stopFileOf(t);
     const watched = start(t, "spin", 3_600_000, { stopFile });
     const stuck = await watched.report("stuck");
@@ -86,7 +86,7 @@ describe("a blocked loop is reported while it is blocked", { concurrency: 2 }, (
     );
   });
 
-  test("as text, to wherever it was redirected", async (t) => {
+  test("as text, to the redirected sink", async (t) => {
     const stopFile = stopFileOf(t);
     const watched = start(t, "redirect", 3_600_000, { stopFile });
     await watched.until("the text report", () =>
@@ -104,7 +104,7 @@ describe("a blocked loop is reported while it is blocked", { concurrency: 2 }, (
   });
 });
 
-describe("what is no stall is not reported", { concurrency: 2 }, () => {
+describe("other states are not reported", { concurrency: 2 }, () => {
   for (const [name, way, options] of [
     ["a `debugger` statement neither holds the app up nor is a stall", "statement", {}],
     ["a closed watchdog", "closed", {}],
@@ -122,7 +122,7 @@ describe("what is no stall is not reported", { concurrency: 2 }, () => {
 });
 
 for (const way of ["exit", "throw"]) {
-  test(`a process that ends by ${way} is quiet about the inspector`, async (t) => {
+  test(`a process that exits by ${way} prints nothing about the inspector`, async (t) => {
     const watched = start(t, way);
     await watched.until("the process to be gone", () => watched.closed);
     assert.match(watched.stderr, /ready true\ndone\n/);
@@ -130,7 +130,7 @@ for (const way of ["exit", "throw"]) {
   });
 }
 
-describe("an orphan ends itself", { concurrency: 2 }, () => {
+describe("an orphan exits", { concurrency: 2 }, () => {
   for (const [name, way] of [
     ["while its loop is blocked", "spin"],
     ["while it waits in a native call, and the child it waits for ends too", "native"],
@@ -146,7 +146,7 @@ describe("an orphan ends itself", { concurrency: 2 }, () => {
     });
   }
 
-  test("in its own way, as long as its loop turns", async (t) => {
+  test("by itself, while its loop runs", async (t) => {
     // Its standard input ends with the parent: that is how this one learns of it.
     const watched = start(t, "idle", 0, { underParent: true });
     await watched.done();
@@ -155,13 +155,13 @@ describe("an orphan ends itself", { concurrency: 2 }, () => {
     assert.equal(watched.stdout, "");
   });
 
-  test("also when the parent it was told of had gone before", async (t) => {
+  test("also if the given parent was gone before", async (t) => {
     const watched = start(t, "idle", 0, { watchdog: { parentPid: 2 ** 22 + 1 } });
     await watched.until("the process to be gone", () => watched.closed);
     assert.equal(watched.process.signalCode, "SIGKILL");
   });
 
-  test("not where the check is off", async (t) => {
+  test("not if the check is off", async (t) => {
     const watched = start(t, "idle", 0, { watchdog: { parentPid: 2 ** 22 + 1, orphanPollMs: 0 } });
     await watched.done();
     await watched.end();

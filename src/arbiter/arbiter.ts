@@ -138,7 +138,7 @@ export class Arbiter {
     else if (pool.now >= stop.beginAt) listeners.release();
   }
 
-  /** No worker is left. While a successor serves, people still know this pid as the server's: their signals are passed on. */
+  /** No worker is left. Until the process ends, operators know this pid as the server's: requests are passed to a successor. */
   async #stop(exitCode: ExitCode): Promise<void> {
     const { mailbox, pool, upgrade, service, arbiterLog, bootReport } = this.#parts;
     mailbox.divert((event) => this.#passOn(event));

@@ -51,7 +51,7 @@ import { WorkerProcesses } from "./workers/worker-processes.ts";
 export interface ArbiterOptions {
   readonly configuration: Configuration;
   /** Reads the configuration again, for a reload. */
-  readAgain(): Promise<Configuration>;
+  readConfiguration(): Promise<Configuration>;
   /** Tells the process that waits for this arbiter that it serves, or why not. */
   readonly bootReport?: BootReport | undefined;
   /** SIGHUP stops the server, as it does other programs in a terminal. Default: only once the terminal has closed. */
@@ -95,7 +95,7 @@ export class Parts {
   readonly takeover: Takeover;
 
   /** @throws FatalError when the working folder, the user or the group does not exist, or a log cannot be written */
-  constructor({ configuration, readAgain, bootReport, stopsOnHangUp = false }: ArbiterOptions) {
+  constructor({ configuration, readConfiguration, bootReport, stopsOnHangUp = false }: ArbiterOptions) {
     const { config } = configuration;
     this.startConfig = config;
     this.bootReport = bootReport;
@@ -129,10 +129,10 @@ export class Parts {
     this.signals = new SignalOperations({ operations, pool, terminal, log, arbiterLog, stopsOnHangUp });
     this.commands = this.#makeCommands();
     this.endpoints = new ControlEndpoints(config, this.commands, this.log, this.predecessor?.endpoints);
-    const onFailure = (error: Error): void => this.log.warning(`systemd cannot be told: ${error.message}`);
+    const onFailure = (error: Error): void => this.log.warning(`cannot notify systemd: ${error.message}`);
     this.service = new Service(new ServiceNotifier({ onFailure }));
 
-    this.reload = this.#makeReload(readAgain);
+    this.reload = this.#makeReload(readConfiguration);
     this.fileReload = new FileReload({
       config,
       folder,
@@ -195,7 +195,7 @@ export class Parts {
     };
   }
 
-  #makeReload(readAgain: () => Promise<Configuration>): Reload {
+  #makeReload(readConfiguration: () => Promise<Configuration>): Reload {
     return new Reload({
       pool: this.pool,
       generations: this.generations,
@@ -203,13 +203,13 @@ export class Parts {
       arbiterLog: this.arbiterLog,
       logs: this.logs,
       sockets: this.listeners,
-      readAgain: async () => {
-        const configuration = await readAgain();
+      readConfiguration: async () => {
+        const configuration = await readConfiguration();
         await this.hooks.runToEnd(configuration.hooks, "onReload");
         return configuration;
       },
       preflight: (config) => this.preload.check(config),
-      renewSockets: () => this.listeners.renew((lost) => this.socketSource.bindAgain(lost)),
+      rebindSockets: () => this.listeners.renew((lost) => this.socketSource.bindAgain(lost)),
       post: (event) => this.mailbox.post({ type: "reload", event }),
     });
   }

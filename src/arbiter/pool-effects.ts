@@ -1,4 +1,4 @@
-/** What the pool's decisions do outside it: to processes, the log, the reload and whoever waits for the server to serve. */
+/** Carries out the pool's decisions: on processes, in the log, in the reload, and in the boot report. */
 import { processTitle } from "../config/process-title.ts";
 import type { Identity } from "../ipc/messages.ts";
 import type { ArbiterLog } from "./logs/arbiter-log.ts";
@@ -60,7 +60,7 @@ export function poolEffects(parts: EffectParts): PoolEffects {
     },
     substitute(failure) {
       const { generations, reload, fileReload, arbiterLog, bootReport } = parts;
-      // A process that waits for the boot report is told the failure; and without a watched file nothing can mend the app.
+      // Stop the server if a process waits for the boot report, or if no file is watched whose change could fix the app.
       if (!fileReload.canHappen || bootReport !== undefined) return undefined;
       if (generations.placeholderFor(generations.newest) !== undefined) return undefined;
       arbiterLog.broken(failure);

@@ -64,8 +64,13 @@ async function serve(args: readonly string[], report: BootReport | undefined): P
     return await inspect(configuration);
   requireApp(configuration);
   if (configuration.config.daemon && report === undefined) return await startInBackground(args);
-  const readAgain = async (): Promise<Configuration> => requireApp(await reader.read());
-  return await runArbiter({ configuration, readAgain, bootReport: report, stopsOnHangUp: isDevelopment });
+  const readConfiguration = async (): Promise<Configuration> => requireApp(await reader.read());
+  return await runArbiter({
+    configuration,
+    readConfiguration,
+    bootReport: report,
+    stopsOnHangUp: isDevelopment,
+  });
 }
 
 /** Rejects an app that looks like a mistaken command. @throws FatalError (usage) */

@@ -14,14 +14,14 @@ import {
 } from "../config/config.ts";
 import { findConfigFile } from "../config/config-source.ts";
 import { ExitCode, FatalError } from "../errors.ts";
-import { namedFolder } from "../system/working-folder.ts";
+import { currentFolder } from "../system/working-folder.ts";
 
 /** The resolved configuration with the origin of each value. */
 export interface TracedConfiguration extends Configuration, ResolvedConfig {}
 
 export class ConfigurationReader {
   /** Where the command was started. Symbolic links are not resolved, so that a relinked one leads to the new release's file. */
-  readonly #folder = namedFolder(process.cwd(), process.env.PWD);
+  readonly #folder = currentFolder();
   readonly #given: readonly Layer[];
   readonly #defaults: readonly Layer[];
 

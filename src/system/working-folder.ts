@@ -1,15 +1,17 @@
-/** The folder that a process works in. Symbolic links in its name stay, so that a relinked one leads to the new release. */
+/**
+ * The working folder. Symbolic links in its name are kept, so that after a deploy has moved a link the same name leads to
+ * the new release.
+ */
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
 
 /**
- * Goes to the folder and returns it as it was named, links in it not resolved: a worker that is started
- * later follows the link to where it leads then.
- * @throws FatalError (usage) when it is not there.
+ * Changes to the folder, if given. Returns the working folder with its symbolic links.
+ * @throws FatalError (usage) when it does not exist
  */
 export function enterFolder(chdir: string | undefined): string {
-  const current = namedFolder(process.cwd(), process.env.PWD);
+  const current = currentFolder();
   if (chdir === undefined) return current;
   const folder = resolve(current, chdir);
   try {
@@ -17,13 +19,15 @@ export function enterFolder(chdir: string | undefined): string {
   } catch (error) {
     const why =
       (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such folder" : String(error);
-    throw new FatalError(`chdir: cannot go to ${folder}: ${why}`, ExitCode.usage, { cause: error });
+    throw new FatalError(`chdir: cannot change to ${folder}: ${why}`, ExitCode.usage, { cause: error });
   }
   return folder;
 }
 
-/** The current folder as the shell calls it, if that is the same one: the system has forgotten links. */
-export function namedFolder(real: string, named: string | undefined): string {
+/** The current folder by the shell's name for it, if that is the same folder: the system knows only the resolved name. */
+export function currentFolder(): string {
+  const real = process.cwd();
+  const named = process.env.PWD;
   if (named === undefined) return real;
   const a = statSync(real, { throwIfNoEntry: false });
   const b = statSync(named, { throwIfNoEntry: false });

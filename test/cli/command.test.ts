@@ -101,7 +101,7 @@ const MISTAKES: [args: string[], message: string][] = [
   ],
   [["help", "docter"], "there is no command docter; did you mean tsgun help doctor? (see tsgun --help)"],
   [["ctl", "staus"], "unknown command 'staus' (Did you mean status?) (see tsgun ctl --help)"],
-  [["--chdir", "/nowhere/at/all", "a"], "chdir: cannot go to /nowhere/at/all: there is no such folder"],
+  [["--chdir", "/nowhere/at/all", "a"], "chdir: cannot change to /nowhere/at/all: there is no such folder"],
 ];
 
 for (const [args, message] of MISTAKES) {

@@ -1,6 +1,6 @@
 /**
- * What an operator can ask of the server, by a signal or through the control interface. While this arbiter leaves for its
- * successor, an operation is passed on, refused, or done in both.
+ * The operations that a signal or the control interface can request. While this arbiter leaves for its successor, an
+ * operation is passed on, refused, or done in both.
  */
 import { type Config, MAX_WORKERS } from "../../config/settings.ts";
 import type { Outcome, StopMode } from "../../control/api.ts";

@@ -1,4 +1,4 @@
-/** What holds back every spawn for a moment: a system that cannot start a process, and a signal that may mean the server. */
+/** Two reasons to hold back every spawn for a moment: the system cannot start a process, or a signal may mean the server. */
 import type { BootFailure } from "../../ipc/messages.ts";
 import { type Desired, servingGeneration } from "./desired.ts";
 import { candidateAfterDeath } from "./rollout.ts";

@@ -27,11 +27,11 @@ export interface ReloadDependencies {
   readonly arbiterLog: ArbiterLog;
   readonly logs: Logs;
   /** Reads the configuration. An error leaves everything unchanged. */
-  readAgain(): Promise<Configuration>;
+  readConfiguration(): Promise<Configuration>;
   /** Runs the app's preflight if the configuration asks for it. */
   preflight(config: Config): Promise<void>;
   /** Rebinds Unix sockets whose files are gone, for the next generation. */
-  renewSockets(): Promise<void>;
+  rebindSockets(): Promise<void>;
   readonly sockets: Pick<Listeners, "begun" | "withdrawn" | "established" | "abandoned">;
   /** Posts the result of the read to the mailbox, which calls `handle`. */
   post(event: ReloadEvent): void;
@@ -72,9 +72,9 @@ export class Reload {
   }
 
   async #read(): Promise<Configuration> {
-    const configuration = await this.#dependencies.readAgain();
+    const configuration = await this.#dependencies.readConfiguration();
     await this.#dependencies.preflight(configuration.config);
-    await this.#dependencies.renewSockets();
+    await this.#dependencies.rebindSockets();
     return configuration;
   }
 

@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { namedFolder } from "../../system/working-folder.ts";
+import { currentFolder } from "../../system/working-folder.ts";
 
 export interface Invocation {
   readonly program: string;
@@ -16,7 +16,7 @@ export interface Invocation {
 /** Call before the process changes its working directory. */
 export function currentInvocation(): Invocation {
   const real = process.cwd();
-  const folder = namedFolder(real, process.env.PWD);
+  const folder = currentFolder();
   const [, script = "", ...words] = process.argv;
   return {
     program: programNamed(process.argv0, folder) ?? process.execPath,

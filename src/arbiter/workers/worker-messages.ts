@@ -1,4 +1,4 @@
-/** What each message of a worker changes. */
+/** Handles the messages of the workers. */
 import type { FromWorker } from "../../ipc/messages.ts";
 import type { ArbiterLog } from "../logs/arbiter-log.ts";
 import type { Pool } from "../pool/pool.ts";

@@ -1,7 +1,7 @@
 /**
- * Reloads that overlap: the real Reload, Pool, Generations and ControlCommands, with workers and configurations that exist
- * on paper. Whatever is asked for in whatever order: a generation that serves is never lost, each who asked is answered
- * once, with what became of the generation that his wish went into, and the newest wish wins.
+ * Overlapping reloads: the real Reload, Pool, Generations and ControlCommands, without processes and files. For any
+ * sequence of requests, the serving generation is never lost, each request is settled once, with the outcome of a
+ * generation that it went into, and the newest request wins.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -26,21 +26,21 @@ const LIMITS: Limits = {
   crashes: undefined,
 };
 
-/** A configuration that says which wish was the newest when its reading began. */
-function configuration(wish: number, workers: number): Configuration {
-  const values = { env: { WISH: String(wish) }, workers };
+/** A configuration that records the newest request at the time its read began. */
+function configuration(request: number, workers: number): Configuration {
+  const values = { env: { REQUEST: String(request) }, workers };
   return { config: makeConfig([{ values, origin: () => "a test" }]), hooks: {} };
 }
 
 interface Reading {
-  /** The newest wish when it began. */
-  readonly wish: number;
+  /** The newest request at its start. */
+  readonly request: number;
   end(result: Configuration | Error): void;
 }
 
 class Stage {
   now = 1000;
-  wishes = 0;
+  requests = 0;
   readonly outcomes = new Map<number, Outcome[]>();
   reading: Reading | undefined;
   readonly pool: Pool;
@@ -48,7 +48,7 @@ class Stage {
   readonly commands: ControlCommands;
   readonly reload: Reload;
   readonly #mailbox: ReloadEvent[] = [];
-  readonly #wishOf = new Map<number, number>();
+  readonly #requestOf = new Map<number, number>();
   /** The generations that were established or abandoned, in order. */
   readonly ended: string[] = [];
 
@@ -76,9 +76,9 @@ class Stage {
       ...{ pool, generations, commands: this.commands },
       arbiterLog: new ArbiterLog(log),
       logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
-      readAgain: () => this.#read(),
+      readConfiguration: () => this.#read(),
       preflight: () => Promise.resolve(),
-      renewSockets: () => Promise.resolve(),
+      rebindSockets: () => Promise.resolve(),
       sockets: { begun: () => {}, withdrawn: () => {}, established: () => {}, abandoned: () => {} },
       post: (event) => this.#mailbox.push(event),
     });
@@ -109,10 +109,10 @@ class Stage {
   }
 
   #read(): Promise<Configuration> {
-    assert.equal(this.reading, undefined, "two readings at once");
+    assert.equal(this.reading, undefined, "two reads at once");
     return new Promise((resolve, reject) => {
       this.reading = {
-        wish: this.wishes,
+        request: this.requests,
         end: (result) => (result instanceof Error ? reject(result) : resolve(result)),
       };
     });
@@ -121,48 +121,54 @@ class Stage {
   settle(): void {
     this.pool.settle();
     const { newest } = this.generations;
-    this.#wishOf.set(newest, Number(this.generations.configOf(newest).env?.WISH));
+    this.#requestOf.set(newest, Number(this.generations.configOf(newest).env?.REQUEST));
     this.commands.checkPending();
   }
 
   ask(): number {
-    this.wishes += 1;
-    const wish = this.wishes;
+    this.requests += 1;
+    const request = this.requests;
     const heard: Outcome[] = [];
-    this.outcomes.set(wish, heard);
+    this.outcomes.set(request, heard);
     this.commands.handle({ name: "reload", settle: (outcome) => heard.push(outcome) });
     this.settle();
-    return wish;
+    return request;
   }
 
-  /** The reading under way ends, and the arbiter's loop takes what came of it. */
+  /** Ends the current read; the arbiter's loop handles its result. */
   async read(outcome: "good" | "broken", workers = this.pool.desired.target): Promise<void> {
     const { reading } = this;
     assert.ok(reading !== undefined, "nothing is being read");
     this.reading = undefined;
-    const { wish } = reading;
-    reading.end(outcome === "good" ? configuration(wish, workers) : new Error(`reading ${wish} failed`));
+    const { request } = reading;
+    reading.end(
+      outcome === "good" ? configuration(request, workers) : new Error(`reading ${request} failed`),
+    );
     while (this.#mailbox.length === 0) await Promise.resolve();
     const living = this.pool.desired.candidate?.generation;
     const waited = this.#unanswered(living);
     this.reload.handle(this.#mailbox.shift() as ReloadEvent);
     this.settle();
     if (outcome === "good" || living === undefined) return;
-    assert.deepEqual(this.#unanswered(living), waited, "who waits for a generation is told of another one");
+    assert.deepEqual(
+      this.#unanswered(living),
+      waited,
+      "a request was settled with the outcome of another generation",
+    );
   }
 
-  /** The wishes that went into a generation and have no answer. */
+  /** The requests that went into a generation and are not settled. */
   #unanswered(generation: number | undefined): number[] {
     if (generation === undefined) return [];
-    const last = this.wishOf(generation);
+    const last = this.requestOf(generation);
     return [...this.outcomes]
-      .filter(([wish, heard]) => wish <= last && heard.length === 0)
-      .map(([wish]) => wish);
+      .filter(([request, heard]) => request <= last && heard.length === 0)
+      .map(([request]) => request);
   }
 
-  /** The newest wish that went into a generation. */
-  wishOf(generation: number): number {
-    return this.#wishOf.get(generation) ?? -1;
+  /** The newest request that went into a generation. */
+  requestOf(generation: number): number {
+    return this.#requestOf.get(generation) ?? -1;
   }
 
   ids(state: string, generation?: number): number[] {
@@ -187,9 +193,9 @@ class Stage {
     this.settle();
   }
 
-  heard(wish: number): string {
-    const [outcome, ...more] = this.outcomes.get(wish) ?? [];
-    assert.deepEqual(more, [], `wish ${wish} is answered twice`);
+  heard(request: number): string {
+    const [outcome, ...more] = this.outcomes.get(request) ?? [];
+    assert.deepEqual(more, [], `request ${request} is settled twice`);
     return outcome === undefined ? "" : outcome.ok ? outcome.message : outcome.error;
   }
 }
@@ -201,7 +207,7 @@ test("a candidate proven while the next configuration is read is established, an
   const third = stage.ask();
   stage.ready(stage.ids("booting")[0] as number);
   await stage.read("good");
-  assert.equal(stage.pool.desired.candidate?.generation, 2, "the proven candidate was thrown away");
+  assert.equal(stage.pool.desired.candidate?.generation, 2, "the proven candidate was dropped");
   for (const id of stage.ids("draining")) stage.gone(id);
   for (const id of stage.ids("booting")) stage.ready(id);
   assert.equal(stage.heard(second), "generation 2 serves with 2 workers");
@@ -264,17 +270,20 @@ async function calmDown(stage: Stage): Promise<void> {
   }
 }
 
-/** What a wish was told is what became of a generation, or a reading, that it went into. */
+/** Checks that each request was settled with the outcome of a generation, or a read, that it went into. */
 function checkOutcomes(stage: Stage): void {
-  for (const wish of stage.outcomes.keys()) {
-    const heard = stage.heard(wish);
+  for (const request of stage.outcomes.keys()) {
+    const heard = stage.heard(request);
     const reading = /^reading (\d+) failed/.exec(heard);
     const generation = /^generation (\d+) (?:is broken|serves)/.exec(heard);
     const unexplained = heard.startsWith("a worker was killed by SIGKILL");
-    assert.ok(reading !== null || generation !== null || unexplained, `wish ${wish} was told: "${heard}"`);
-    if (reading !== null) assert.ok(Number(reading[1]) >= wish, `wish ${wish} was told: ${heard}`);
+    assert.ok(
+      reading !== null || generation !== null || unexplained,
+      `request ${request} was told: "${heard}"`,
+    );
+    if (reading !== null) assert.ok(Number(reading[1]) >= request, `request ${request} was told: ${heard}`);
     if (generation === null) continue;
-    assert.ok(stage.wishOf(Number(generation[1])) >= wish, `wish ${wish} was told: ${heard}`);
+    assert.ok(stage.requestOf(Number(generation[1])) >= request, `request ${request} was told: ${heard}`);
   }
 }
 
@@ -289,7 +298,10 @@ test("random overlapping reloads lose no generation, settle every request, and t
         stage.ended.length = 0;
         story.push(await happen(stage, random));
         const next = stage.pool.desired;
-        assert.ok(next.established >= established, "the server fell back behind an established generation");
+        assert.ok(
+          next.established >= established,
+          "the server fell back to a generation before the established one",
+        );
         if (candidate?.proven !== true || next.candidate?.generation === candidate.generation) continue;
         const ends = [`established ${candidate.generation}`, `abandoned ${candidate.generation}`];
         assert.ok(
@@ -302,7 +314,7 @@ test("random overlapping reloads lose no generation, settle every request, and t
       assert.equal(desired.candidate, undefined);
       checkOutcomes(stage);
       const newest = [...stage.outcomes].at(-1);
-      if (newest?.[1][0]?.ok === true) assert.equal(stage.wishOf(desired.established), newest[0]);
+      if (newest?.[1][0]?.ok === true) assert.equal(stage.requestOf(desired.established), newest[0]);
     } catch (error) {
       throw new Error(`seed ${seed}: ${(error as Error).message}\n${story.slice(-25).join("\n")}`, {
         cause: error,
@@ -322,7 +334,7 @@ test("a stop settles the clients that wait for a reload", async () => {
     const { generation } = stage.pool.desired.candidate ?? { generation: 0 };
     if (stage.reading !== undefined) await stage.read("good");
     assert.equal(stage.pool.desired.candidate?.generation ?? 0, generation, "a reload begins while it stops");
-    for (const wish of stage.outcomes.keys())
-      assert.notEqual(stage.heard(wish), "", `seed ${seed}: wish ${wish}`);
+    for (const request of stage.outcomes.keys())
+      assert.notEqual(stage.heard(request), "", `seed ${seed}: request ${request}`);
   }
 });

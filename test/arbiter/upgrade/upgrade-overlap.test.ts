@@ -33,7 +33,7 @@ class PaperArbiter implements NewArbiter {
   readonly pid = 2 ** 30;
   isReady = false;
   hasEnded = false;
-  /** The newest requested reload that it knownReload of, read at its start or signalled. */
+  /** The newest requested reload that it knows of, from its start or a signal. */
   knownReload: number;
   readonly exited = Promise.resolve();
   readonly #stage: SimulatedArbiter;
@@ -132,9 +132,9 @@ class SimulatedArbiter {
     this.reload = new Reload({
       ...{ pool, generations, commands: this.commands, arbiterLog: new ArbiterLog(log) },
       logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
-      readAgain: async () => this.#configuration(),
+      readConfiguration: async () => this.#configuration(),
       preflight: () => Promise.resolve(),
-      renewSockets: () => Promise.resolve(),
+      rebindSockets: () => Promise.resolve(),
       sockets: { begun: () => {}, withdrawn: () => {}, established: () => {}, abandoned: () => {} },
       post: (event) => this.#read.push(event),
     });

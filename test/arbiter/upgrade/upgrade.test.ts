@@ -202,7 +202,7 @@ describe("a failed upgrade leaves everything as it was", () => {
     command.kill("SIGUSR2");
     const line = await command.line(/Upgrade failed/);
     assert.ok(
-      line.endsWith(`continues to serve: chdir: cannot go to ${release1}: there is no such folder`),
+      line.endsWith(`continues to serve: chdir: cannot change to ${release1}: there is no such folder`),
       line,
     );
     assert.equal((await ask({ path: socket })).text, `one ${command.pid}`);

@@ -156,7 +156,7 @@ const WRONG: [args: string[], code: number, message: RegExp][] = [
   [[], 2, /^tsgun: no app given: /],
   [["app.mjs", "-w", "0"], 2, /^tsgun: workers: 0 is too small/],
   [["nothing.mjs"], 4, /^tsgun: cannot find the app module "nothing\.mjs"/],
-  [["app.mjs", "--chdir", "nowhere"], 2, /^tsgun: chdir: cannot go to /],
+  [["app.mjs", "--chdir", "nowhere"], 2, /^tsgun: chdir: cannot change to /],
   [["app.mjs", "--user", "no-such-user"], 2, /^tsgun: there is no user "no-such-user"/],
   [["app.mjs", "--access-logformat", "%(zz)s"], 2, /^tsgun: access-logformat: there is no atom %\(zz\)s/],
   [["app.mjs", "--access-logfile", "nowhere/a.log"], 2, /^tsgun: access-logfile: cannot write .*a\.log: /],

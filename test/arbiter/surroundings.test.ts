@@ -279,5 +279,5 @@ test("without root --user of another account is refused", { skip: needsRoot() },
   const prefix = readable("setpriv", `--reuid=${UID}`, `--regid=${GID}`, "--clear-groups");
   const command = startCommand(context, [ECHO, "-b", "127.0.0.1:0", "--user", "bin"], { prefix });
   assert.equal((await command.ended()).code, 2);
-  assert.match(command.stderr, /^tsgun: only root can change the user or group, and this is user 12345: /);
+  assert.match(command.stderr, /^tsgun: only root can change the user or group, but this is user 12345: /);
 });

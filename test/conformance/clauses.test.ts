@@ -1,4 +1,4 @@
-/** Holds the suite, the errors and lint against the document: every clause is shown, every name is there. */
+/** Checks the suite, the errors and lint against the document: every clause is covered, and every reference exists. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,10 +9,10 @@ import { CASES } from "./suite.ts";
 const ROOT = join(import.meta.dirname, "..", "..");
 const DOCUMENT = readFileSync(join(ROOT, "docs", "gateway.md"), "utf8");
 
-/** Clauses with a MUST that no case can show from outside, and why. */
+/** Clauses with a MUST that no case can test from outside, and why. */
 const NOT_OBSERVABLE: { readonly [clause: string]: string } = {
-  "6.4.6": "binds the app: what happens to bytes that it changes too early differs from server to server",
-  "12.5": "a worker is forced out by its process: the tests of the worker show it",
+  "6.4.6": "binds the app: the effect of changing bytes too early differs between servers",
+  "12.5": "the process forces a worker to exit: covered by the tests of the worker",
 };
 
 /** The text of every numbered clause. */
@@ -22,7 +22,7 @@ function clauses(): Map<string, string> {
     const match = /^\*\*(\d+(?:\.\d+)+)\*\* /.exec(part);
     if (match === null) continue;
     const [, id = ""] = match;
-    assert.ok(!found.has(id), `clause ${id} is there twice`);
+    assert.ok(!found.has(id), `clause ${id} occurs twice`);
     found.set(id, part);
   }
   return found;
@@ -30,14 +30,14 @@ function clauses(): Map<string, string> {
 
 const CLAUSES = clauses();
 assert.ok(CLAUSES.size > 90, `${CLAUSES.size} clauses found in docs/gateway.md`);
-const shown = new Set(CASES.flatMap((each) => each.clauses));
+const covered = new Set(CASES.flatMap((each) => each.clauses));
 const headings = new Set(
   [...DOCUMENT.matchAll(/^#{2,3} (\d+(?:\.\d+)*)\.? /gm)].map((match) => match[1] as string),
 );
 
 test("every clause with a MUST has a case, or a reason why it has none", () => {
   const missing = [...CLAUSES]
-    .filter(([id, text]) => /\bMUST\b/.test(text) && !shown.has(id) && NOT_OBSERVABLE[id] === undefined)
+    .filter(([id, text]) => /\bMUST\b/.test(text) && !covered.has(id) && NOT_OBSERVABLE[id] === undefined)
     .map(([id]) => id);
   assert.deepEqual(missing, []);
 });
@@ -45,7 +45,7 @@ test("every clause with a MUST has a case, or a reason why it has none", () => {
 test("the clauses listed as untestable exist and have no case", () => {
   for (const id of Object.keys(NOT_OBSERVABLE)) {
     assert.match(CLAUSES.get(id) ?? "", /\bMUST\b/, `clause ${id}`);
-    assert.ok(!shown.has(id), `clause ${id} is shown after all`);
+    assert.ok(!covered.has(id), `clause ${id} has a case`);
   }
 });
 

@@ -9,7 +9,7 @@ import type { StartSubject } from "./exchange.ts";
 import { conformance } from "./suite.ts";
 import { exchangeOver } from "./wire-client.ts";
 
-/** Starts an app and the engine for it, as a worker does. */
+/** Starts an app and its engine, as a worker does. */
 const start: StartSubject = async (given, options) => {
   const app: App = typeof given === "function" ? { handle: given } : given;
   const drain = new AbortController();
@@ -19,7 +19,7 @@ const start: StartSubject = async (given, options) => {
     state = await app.startup?.(worker);
   } catch {
     // A worker whose app does not start never listens.
-    return { exchange: () => Promise.reject(new Error("nobody listens")), close: async () => {} };
+    return { exchange: () => Promise.reject(new Error("no server listens")), close: async () => {} };
   }
   const server = new GatewayServer(app, {
     limits: { ...DEFAULT_LIMITS, body: options.bodyLimit ?? Number.POSITIVE_INFINITY },

@@ -1,22 +1,22 @@
-/** What the suite sends and what it gets back, whatever carries it. */
+/** The requests and responses of the suite, over any transport. */
 import type { Duplex } from "node:stream";
 import { joinFields } from "../../src/gateway/fields.ts";
 import type { App, Fields, Handler } from "../../src/gateway/types.ts";
 
-/** A request, in the terms of the wire. */
+/** A request as it is sent. */
 export interface SuiteRequest {
   readonly method?: string;
   readonly target?: string;
   readonly httpVersion?: "1.0" | "1.1";
-  /** Names and values in turn. Host is added where it is missing, and what frames the content. */
+  /** Alternating names and values. Host and the framing fields are added if missing. */
   readonly headers?: readonly string[];
-  /** An array is sent in chunks. */
+  /** An array is sent chunked. */
   readonly content?: string | Uint8Array | readonly string[];
-  /** Names and values in turn; only with chunks. */
+  /** Alternating names and values; only with chunked content. */
   readonly trailers?: readonly string[];
 }
 
-export interface SuiteAnswer {
+export interface SuiteResponse {
   readonly status: number;
   readonly rawHeaders: readonly string[];
   readonly headers: Fields;
@@ -24,31 +24,31 @@ export interface SuiteAnswer {
   readonly trailers: Fields;
   readonly rawTrailers: readonly string[];
   readonly informational: readonly { status: number; rawHeaders: readonly string[] }[];
-  /** False when the connection was broken off before the answer was complete. */
+  /** False if the connection ended before the response was complete. */
   readonly complete: boolean;
   readonly upgraded: Duplex | undefined;
 }
 
 export interface SuiteOptions {
   readonly rootPath?: string;
-  /** Peers whose word of others counts: addresses and ranges. */
+  /** Trusted proxies: addresses and ranges. */
   readonly forwardedAllowIps?: readonly string[];
   readonly bodyLimit?: number;
   /** In milliseconds. */
   readonly requestTimeout?: number;
-  /** To be called for each error that the server reports. */
+  /** Called for each error that the server reports. */
   readonly onError: (error: Error, request: { readonly id: string }) => void;
 }
 
-/** A server with an app in it. */
+/** A server under test, with its app. */
 export interface Subject {
-  /** Sends one request on a connection of its own and returns the answer. */
-  exchange(request: SuiteRequest): Promise<SuiteAnswer>;
-  /** A connection, for servers that have any. */
+  /** Sends one request on a new connection and returns the response. */
+  exchange(request: SuiteRequest): Promise<SuiteResponse>;
+  /** Opens a connection; absent for servers without connections. */
   connect?(): Promise<Duplex>;
-  /** Makes the worker drain; not awaited to its end. */
+  /** Makes the worker drain, without waiting for the end. */
   drain?(): void;
-  /** Ends the app's life and the server. The second call does nothing. */
+  /** Shuts down the app and the server. A second call does nothing. */
   close(): Promise<void>;
 }
 
@@ -59,7 +59,7 @@ export function values(raw: readonly string[], name: string): string[] {
   return raw.filter((_value, index) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === name);
 }
 
-/** Host, and how the content is framed, where they are missing. */
+/** The fields of a request, with Host and framing fields added if missing. */
 export function framedFields(request: SuiteRequest): string[] {
   const { headers = [], content, httpVersion = "1.1" } = request;
   const fields = [...headers];
@@ -70,6 +70,6 @@ export function framedFields(request: SuiteRequest): string[] {
   return fields;
 }
 
-export function suiteAnswer(parts: Omit<SuiteAnswer, "headers" | "trailers">): SuiteAnswer {
+export function suiteResponse(parts: Omit<SuiteResponse, "headers" | "trailers">): SuiteResponse {
   return { ...parts, headers: joinFields(parts.rawHeaders), trailers: joinFields(parts.rawTrailers) };
 }

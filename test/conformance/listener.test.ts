@@ -1,4 +1,4 @@
-/** The suite over both bridges: node's http.Server, a listener of it as a handler, the app in a listener. */
+/** The suite over both bridges: an app as a node listener, and that listener as a handler on node's http.Server. */
 import { fromNodeListener, toNodeListener } from "../../src/interop/node.ts";
 import type { StartSubject } from "./exchange.ts";
 import { serveOn } from "./node-subject.ts";
@@ -22,8 +22,8 @@ conformance("fromNodeListener", start, {
   wire: true,
   lacks: {
     "100 Continue is not sent after the final head":
-      "the head is on its way through the bridge when the body is asked for, so 100 comes before it",
+      "the head is still passing through the bridge when the app reads the body, so 100 precedes it",
     "reading continues after the response if it has begun":
-      "node's server, inside the bridge, throws away what is left of a request that has been answered",
+      "node's server, inside the bridge, discards the rest of a request after its response",
   },
 });

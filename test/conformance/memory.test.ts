@@ -3,10 +3,10 @@ import type { App, Handler } from "../../src/gateway/types.ts";
 import { type InjectedAnswer, inject } from "../../src/interop/testing.ts";
 import {
   type StartSubject,
-  type SuiteAnswer,
   type SuiteOptions,
   type SuiteRequest,
-  suiteAnswer,
+  type SuiteResponse,
+  suiteResponse,
 } from "./exchange.ts";
 import { conformance } from "./suite.ts";
 import { WireClient } from "./wire-client.ts";
@@ -21,7 +21,7 @@ async function exchange(
   app: App | Handler,
   request: SuiteRequest,
   options: SuiteOptions,
-): Promise<SuiteAnswer> {
+): Promise<SuiteResponse> {
   const { method, target, httpVersion, headers = [], content, trailers } = request;
   let broken = false;
   const injected = await inject(app, {
@@ -38,7 +38,7 @@ async function exchange(
     return undefined;
   });
   if (broken || injected === undefined) {
-    return suiteAnswer({
+    return suiteResponse({
       status: 0,
       rawHeaders: [],
       rawTrailers: [],
@@ -48,13 +48,13 @@ async function exchange(
       upgraded: undefined,
     });
   }
-  // Where the app writes the handshake itself, it is the first thing in the stream.
+  // If the app writes the handshake itself, the stream begins with it.
   if (injected.upgraded !== undefined && injected.status === 0) {
     const client = new WireClient(injected.upgraded);
-    const answer = await client.answer(method);
+    const answer = await client.response(method);
     return { ...answer, upgraded: client.release() };
   }
-  return suiteAnswer({ ...injected, content: Buffer.from(injected.body), complete: true });
+  return suiteResponse({ ...injected, content: Buffer.from(injected.body), complete: true });
 }
 
 const start: StartSubject = async (app, options) => ({

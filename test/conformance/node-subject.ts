@@ -1,4 +1,4 @@
-/** A listener on node's own http.Server, as the suite wants it. */
+/** Serves a listener on node's own http.Server, for the suite. */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect, type Socket } from "node:net";

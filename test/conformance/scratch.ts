@@ -1,4 +1,4 @@
-/** Files that a case needs, in one folder that goes with the last test. */
+/** Temporary files for cases, in one folder that is removed after the last test. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ after(async () => {
   if (folder !== undefined) await rm(await folder, { recursive: true });
 });
 
-/** Makes a file with this content and returns its path. */
+/** Creates a file with this content and returns its path. */
 export async function scratchFile(content: string): Promise<string> {
   folder ??= mkdtemp(join(tmpdir(), "tsgun-conformance-"));
   count += 1;

@@ -1,26 +1,26 @@
-/** Where a case is played: a server with the case's app in it, what the app noted, and what was reported. */
+/** The environment of a case: a server with its app, the notes of the app, and the reported errors. */
 import type { Duplex } from "node:stream";
 import type { App, Handler } from "../../src/gateway/types.ts";
-import type { Subject, SuiteAnswer, SuiteOptions, SuiteRequest } from "./exchange.ts";
+import type { Subject, SuiteOptions, SuiteRequest, SuiteResponse } from "./exchange.ts";
 import { WireClient } from "./wire-client.ts";
 
-const DEADLINE = 5000;
+const DEADLINE_MS = 5000;
 
 export interface Case {
-  /** The clauses of docs/gateway.md that it shows. */
+  /** The clauses of docs/gateway.md that it covers. */
   readonly clauses: readonly string[];
   readonly title: string;
   readonly options?: Omit<SuiteOptions, "onError">;
-  /** True where it needs a connection: bytes, half-closing, backpressure. */
+  /** True if it needs a connection: bytes, half-closing, backpressure. */
   readonly wire?: true;
-  /** Why it cannot be played under lint, where it cannot. */
+  /** Why it cannot run under lint; undefined if it can. */
   readonly notUnderLint?: string;
   app(stage: Stage): Handler | App;
   run(stage: Stage): Promise<void>;
 }
 
 export class Stage {
-  /** What the app has seen, for the case to look at. */
+  /** Values that the app has noted, for the case to check. */
   readonly notes: unknown[] = [];
   readonly errors: { error: Error; id: string }[] = [];
   readonly #clients: WireClient[] = [];
@@ -34,14 +34,14 @@ export class Stage {
     return this.#subject as Subject;
   }
 
-  /** For apps: remembers something, and hands it through. */
+  /** For apps: records a value and returns it. */
   note<T>(value: T): T {
     this.notes.push(value);
     return value;
   }
 
-  exchange(request: SuiteRequest = {}): Promise<SuiteAnswer> {
-    return within(this.subject.exchange(request), `the answer to ${request.method ?? "GET"}`);
+  exchange(request: SuiteRequest = {}): Promise<SuiteResponse> {
+    return within(this.subject.exchange(request), `the response to ${request.method ?? "GET"}`);
   }
 
   async open(): Promise<WireClient> {
@@ -51,12 +51,13 @@ export class Stage {
     return client;
   }
 
-  /** Waits until the app has noted, or the server reported, what `holds` asks for. */
+  /** Waits until `holds` is true of the notes and errors. */
   async until(holds: () => boolean, what: string): Promise<void> {
-    const deadline = Date.now() + DEADLINE;
+    const deadline = Date.now() + DEADLINE_MS;
     for (let turn = 0; !holds(); turn += 1) {
-      if (Date.now() > deadline) throw new Error(`waited in vain for ${what}; noted: ${String(this.notes)}`);
-      // Most of it holds within a few turns; what takes longer may not take a core.
+      if (Date.now() > deadline)
+        throw new Error(`timed out waiting for ${what}; noted: ${String(this.notes)}`);
+      // Most conditions hold within a few turns; longer waits must not occupy a core.
       await new Promise((resolve) => (turn < 50 ? setImmediate(resolve) : setTimeout(resolve, 1)));
     }
   }
@@ -67,11 +68,11 @@ export class Stage {
   }
 }
 
-/** Fails when `promise` takes too long. */
+/** Rejects if `promise` takes too long. */
 export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), DEADLINE);
+    timer = setTimeout(() => reject(new Error(`timed out waiting for ${what}`)), DEADLINE_MS);
   });
   try {
     return await Promise.race([promise, late]);

@@ -1,4 +1,4 @@
-/** Holds a server against docs/gateway.md: plays every case on it, with the app as it is and under lint. */
+/** Checks a server against docs/gateway.md: runs every case on it, with the plain app and under lint. */
 import { describe, test } from "node:test";
 import { lint } from "../../src/gateway/lint.ts";
 import { applicationCases } from "./cases/application.ts";
@@ -24,26 +24,26 @@ export const CASES: readonly Case[] = [
 ];
 
 export interface SuiteTraits {
-  /** False for a server without connections: cases that need one are not played. */
+  /** False for a server without connections: cases that need one are skipped. */
   readonly wire: boolean;
-  /** Clauses that the server does not offer, or titles of cases, and why: they are not played. */
+  /** Clauses or titles of cases to skip, because the server does not support them, with the reason. */
   readonly lacks?: { readonly [clauseOrTitle: string]: string };
 }
 
-/** Plays the suite on the server that `start` starts with an app. */
+/** Runs the suite on the server that `start` starts with an app. */
 export function conformance(name: string, start: StartSubject, traits: SuiteTraits): void {
   describe(`gateway conformance: ${name}`, () => {
     for (const each of CASES) {
       if (each.wire === true && !traits.wire) continue;
       if ([...each.clauses, each.title].some((name) => traits.lacks?.[name] !== undefined)) continue;
       const title = `${each.clauses.join(", ")}: ${each.title}`;
-      test(title, () => play(each, start, false));
-      if (each.notUnderLint === undefined) test(`${title} (under lint)`, () => play(each, start, true));
+      test(title, () => runCase(each, start, false));
+      if (each.notUnderLint === undefined) test(`${title} (under lint)`, () => runCase(each, start, true));
     }
   });
 }
 
-async function play(each: Case, start: StartSubject, linted: boolean): Promise<void> {
+async function runCase(each: Case, start: StartSubject, linted: boolean): Promise<void> {
   const stage = new Stage();
   const app = each.app(stage);
   const options = {

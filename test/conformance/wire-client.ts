@@ -1,10 +1,10 @@
-/** A client on a real connection: sends exact bytes, reads answers strictly, waits with deadlines. */
+/** A client on a real connection: sends exact bytes, reads responses strictly, waits with deadlines. */
 import { Socket } from "node:net";
 import { type Duplex, PassThrough } from "node:stream";
 import { ResponseReader } from "../../src/interop/response-reader.ts";
-import { framedFields, type SuiteAnswer, type SuiteRequest, suiteAnswer } from "./exchange.ts";
+import { framedFields, type SuiteRequest, type SuiteResponse, suiteResponse } from "./exchange.ts";
 
-const DEADLINE = 5000;
+const DEADLINE_MS = 5000;
 
 /** The bytes of a request. */
 export function requestBytes(request: SuiteRequest): Buffer {
@@ -26,18 +26,18 @@ export function requestBytes(request: SuiteRequest): Buffer {
 
 export class WireClient {
   readonly socket: Duplex;
-  /** True once the server has ended or broken its side. */
+  /** True once the server has ended or reset its side. */
   ended = false;
-  /** Every byte received, for messages and for waiting. */
+  /** Every byte received, for error messages and waiting. */
   received = "";
-  #held: Buffer = Buffer.alloc(0);
+  #unread: Buffer = Buffer.alloc(0);
   #wake: (() => void)[] = [];
 
   constructor(socket: Duplex) {
     this.socket = socket;
     socket.on("data", (bytes: Buffer) => {
       this.received += bytes.toString("latin1");
-      this.#held = Buffer.concat([this.#held, bytes]);
+      this.#unread = Buffer.concat([this.#unread, bytes]);
       this.#notify();
     });
     for (const event of ["end", "close", "error"]) {
@@ -57,12 +57,13 @@ export class WireClient {
     else this.socket.write(bytes);
   }
 
-  /** Waits until `holds`; fails with what was received when it does not in time. */
+  /** Waits until `holds` is true; on a timeout fails with the received bytes. */
   async until(holds: () => boolean, what: string): Promise<void> {
-    const deadline = Date.now() + DEADLINE;
+    const deadline = Date.now() + DEADLINE_MS;
     while (!holds()) {
       const left = deadline - Date.now();
-      if (left <= 0) throw new Error(`waited in vain for ${what}; received ${JSON.stringify(this.received)}`);
+      if (left <= 0)
+        throw new Error(`timed out waiting for ${what}; received ${JSON.stringify(this.received)}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
         this.#wake.push(() => {
@@ -73,8 +74,8 @@ export class WireClient {
     }
   }
 
-  /** Reads the next answer; `complete` is false when the connection ends inside it. */
-  async answer(method = "GET"): Promise<SuiteAnswer> {
+  /** Reads the next response; `complete` is false if the connection ends within it. */
+  async response(method = "GET"): Promise<SuiteResponse> {
     let status = 0;
     let rawHeaders: string[] = [];
     let rawTrailers: string[] = [];
@@ -93,41 +94,41 @@ export class WireClient {
     });
     let complete = true;
     while (!reader.done) {
-      await this.until(() => this.#held.length > 0 || this.ended, `the answer to ${method}`);
-      const bytes = this.#held;
-      this.#held = Buffer.alloc(0);
-      if (bytes.length > 0) this.#held = Buffer.from(reader.read(bytes));
+      await this.until(() => this.#unread.length > 0 || this.ended, `the response to ${method}`);
+      const bytes = this.#unread;
+      this.#unread = Buffer.alloc(0);
+      if (bytes.length > 0) this.#unread = Buffer.from(reader.read(bytes));
       else {
-        // A reset is an end that cannot be taken for that of the content.
-        complete = !this.socket.errored && endsWell(reader);
+        // A reset is not a valid end of the content.
+        complete = !this.socket.errored && endsComplete(reader);
         break;
       }
     }
     const upgraded = status === 101 ? this.socket : undefined;
     const parts = { status, rawHeaders, rawTrailers, informational, complete, upgraded };
-    return suiteAnswer({ ...parts, content: Buffer.concat(content) });
+    return suiteResponse({ ...parts, content: Buffer.concat(content) });
   }
 
-  /** What came behind the last answer, as text; waits for `length` bytes. */
+  /** The bytes after the last response, as text; waits for `length` bytes. */
   async rest(length: number): Promise<string> {
-    await this.until(() => this.#held.length >= length, `${length} bytes more`);
-    return this.#held.toString("latin1");
+    await this.until(() => this.#unread.length >= length, `${length} bytes more`);
+    return this.#unread.toString("latin1");
   }
 
-  /** Gives the stream away, with what has come behind the last answer. */
+  /** Hands over the stream, with the bytes after the last response. */
   release(): Duplex {
     this.socket.removeAllListeners("data");
     this.socket.pause();
     if (this.socket.readableEnded) {
       const rest = new PassThrough();
-      rest.end(this.#held);
+      rest.end(this.#unread);
       return rest;
     }
-    if (this.#held.length > 0) this.socket.unshift(this.#held);
+    if (this.#unread.length > 0) this.socket.unshift(this.#unread);
     return this.socket;
   }
 
-  /** Breaks the connection in a way that the server cannot take for the end of the sending side. */
+  /** Resets the connection, which the server cannot mistake for the end of the sending side. */
   reset(): void {
     const { socket } = this;
     if (socket instanceof Socket) socket.resetAndDestroy();
@@ -139,7 +140,7 @@ export class WireClient {
   }
 }
 
-function endsWell(reader: ResponseReader): boolean {
+function endsComplete(reader: ResponseReader): boolean {
   try {
     reader.end();
     return true;
@@ -148,14 +149,14 @@ function endsWell(reader: ResponseReader): boolean {
   }
 }
 
-/** An exchange on a connection of its own. */
+/** Sends one request on a new connection. */
 export async function exchangeOver(
   connect: () => Promise<Duplex>,
   request: SuiteRequest,
-): Promise<SuiteAnswer> {
+): Promise<SuiteResponse> {
   const client = new WireClient(await connect());
   client.send(requestBytes(request));
-  const answer = await client.answer(request.method);
+  const answer = await client.response(request.method);
   if (answer.upgraded !== undefined) return { ...answer, upgraded: client.release() };
   client.close();
   return answer;

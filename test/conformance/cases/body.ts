@@ -166,7 +166,7 @@ const contentCases: readonly Case[] = [
     async run(stage) {
       const client = await stage.open();
       client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\n");
-      assert.equal((await client.answer()).content.toString(), "stopped");
+      assert.equal((await client.response()).content.toString(), "stopped");
       assert.deepEqual(stage.notes, ['[{"done":true},{"done":true}]']);
     },
   },
@@ -220,7 +220,7 @@ const lateCases: readonly Case[] = [
     async run(stage) {
       const client = await stage.open();
       client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
-      await client.answer("POST");
+      await client.response("POST");
       client.socket.destroy();
       await stage.until(() => stage.notes.length > 0, "the reading");
       assert.deepEqual(stage.notes, ["BodyError 400"]);
@@ -301,7 +301,7 @@ const demandCases: readonly Case[] = [
       await client.until(() => client.received.includes("\r\n\r\n"), "100 Continue");
       assert.match(client.received, /^HTTP\/1\.1 100 Continue\r\n\r\n$/);
       client.send("body");
-      const answer = await client.answer();
+      const answer = await client.response();
       assert.deepEqual([answer.status, answer.content.toString()], [200, "body"]);
     },
   },
@@ -313,7 +313,7 @@ const demandCases: readonly Case[] = [
     async run(stage) {
       const client = await stage.open();
       client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
-      const answer = await client.answer();
+      const answer = await client.response();
       assert.deepEqual([answer.status, answer.informational.length], [403, 0]);
       assert.equal(answer.headers.connection, "close");
       await client.until(() => client.ended, "the end of the connection");
@@ -372,7 +372,7 @@ const demandCases: readonly Case[] = [
         if (!client.socket.write(piece)) await new Promise((resolve) => client.socket.once("drain", resolve));
         sent += piece.length;
       }
-      assert.equal((await client.answer()).content.toString(), "true");
+      assert.equal((await client.response()).content.toString(), "true");
     },
   },
   {
@@ -392,7 +392,7 @@ const demandCases: readonly Case[] = [
       const content = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n".repeat(3);
       client.send(requestBytes({ method: "POST", target: "/stop", content }));
       client.socket.end();
-      assert.equal((await client.answer()).content.toString(), "enough");
+      assert.equal((await client.response()).content.toString(), "enough");
       await client.until(() => client.ended, "the end of the connection");
       assert.deepEqual(stage.notes, ["/stop", true]);
     },
@@ -411,8 +411,8 @@ const demandCases: readonly Case[] = [
         requestBytes({ method: "POST", target: "/one", content: "GET /smuggled HTTP/1.1\r\n\r\n" }),
       );
       client.send(requestBytes({ target: "/two" }));
-      assert.equal((await client.answer()).content.toString(), "/one");
-      assert.equal((await client.answer()).content.toString(), "/two");
+      assert.equal((await client.response()).content.toString(), "/one");
+      assert.equal((await client.response()).content.toString(), "/two");
       assert.deepEqual(stage.notes, ["/one", "/two"]);
     },
   },

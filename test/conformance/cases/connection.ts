@@ -50,14 +50,14 @@ export const connectionCases: readonly Case[] = [
       const client = await stage.open();
       for (const target of ["/whole", "/pieces", "/sized", "/written", "/whole"]) {
         client.send(requestBytes({ target }));
-        const answer = await client.answer();
+        const answer = await client.response();
         assert.equal(answer.status, 200);
         assert.notEqual(answer.headers.connection, "close");
       }
       client.send(requestBytes({ method: "HEAD", target: "/whole" }));
-      assert.equal((await client.answer("HEAD")).content.length, 0);
+      assert.equal((await client.response("HEAD")).content.length, 0);
       client.send(requestBytes({ target: "/whole" }));
-      assert.equal((await client.answer()).content.toString(), "whole");
+      assert.equal((await client.response()).content.toString(), "whole");
     },
   },
   {
@@ -73,7 +73,7 @@ export const connectionCases: readonly Case[] = [
       const client = await stage.open();
       const targets = ["/slow", "/b", "/c"];
       client.send(Buffer.concat(targets.map((target) => requestBytes({ target }))));
-      for (const target of targets) assert.equal((await client.answer()).content.toString(), target);
+      for (const target of targets) assert.equal((await client.response()).content.toString(), target);
     },
   },
   {
@@ -88,7 +88,7 @@ export const connectionCases: readonly Case[] = [
       const client = await stage.open();
       client.send(requestBytes({ target: "/last", headers: ["Host", "a", "Connection", "close"] }));
       client.send(requestBytes({ target: "/never" }));
-      assert.deepEqual(values((await client.answer()).rawHeaders, "connection"), ["close"]);
+      assert.deepEqual(values((await client.response()).rawHeaders, "connection"), ["close"]);
       await client.until(() => client.ended, "the end of the connection");
       assert.deepEqual(stage.notes, ["/last"]);
     },
@@ -105,7 +105,7 @@ export const connectionCases: readonly Case[] = [
     async run(stage) {
       const client = await stage.open();
       client.send(Buffer.concat([requestBytes({ target: "/last" }), requestBytes({ target: "/never" })]));
-      assert.equal((await client.answer()).status, 200);
+      assert.equal((await client.response()).status, 200);
       await client.until(() => client.ended, "the end of the connection");
       assert.deepEqual(stage.notes, ["/last"]);
     },
@@ -119,11 +119,11 @@ export const connectionCases: readonly Case[] = [
       const kept = await stage.open();
       for (let count = 0; count < 2; count += 1) {
         kept.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
-        assert.equal((await kept.answer()).headers.connection?.toLowerCase(), "keep-alive");
+        assert.equal((await kept.response()).headers.connection?.toLowerCase(), "keep-alive");
       }
       const closed = await stage.open();
       closed.send("GET / HTTP/1.0\r\n\r\n");
-      await closed.answer();
+      await closed.response();
       await closed.until(() => closed.ended, "the end of the connection");
     },
   },

@@ -138,7 +138,7 @@ const throwCases: readonly Case[] = [
       client.send("GET / HTTP/1.0\r\n\r\n");
       await client.until(() => client.received.endsWith("looks fine so far"), "the first piece");
       stage.note("received");
-      assert.equal((await client.answer()).complete, false);
+      assert.equal((await client.response()).complete, false);
     },
   },
   {
@@ -216,7 +216,7 @@ const throwCases: readonly Case[] = [
       await stage.until(() => stage.notes.length > 0, "the call");
       client.socket.end();
       await stage.until(() => stage.notes.includes("AbortError"), "the signal");
-      assert.equal((await client.answer()).status, 500);
+      assert.equal((await client.response()).status, 500);
       assert.deepEqual(stage.errors, []);
     },
   },
@@ -278,7 +278,7 @@ const signalCases: readonly Case[] = [
       const client = await stage.open();
       client.send(GET);
       client.socket.end();
-      const answer = await client.answer();
+      const answer = await client.response();
       assert.deepEqual([answer.content.toString(), answer.complete], ["all the same", true]);
       assert.deepEqual(stage.notes, ["ClientGone"]);
     },
@@ -295,7 +295,7 @@ const signalCases: readonly Case[] = [
     async run(stage) {
       const client = await stage.open();
       client.send(GET);
-      await client.answer();
+      await client.response();
       client.close();
       await client.until(() => client.ended, "the end of the connection");
       await stage.exchange();

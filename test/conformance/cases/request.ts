@@ -143,7 +143,7 @@ const fieldCases: readonly Case[] = [
     async run(stage) {
       const client = await stage.open();
       client.send("GET / HTTP/1.1\r\nHost:a\r\nX-Space: \t padded \t\r\nX-Empty:\r\n\r\n");
-      await client.answer();
+      await client.response();
       const { rawHeaders } = stage.notes[0] as GatewayRequest;
       assert.deepEqual(rawHeaders, ["Host", "a", "X-Space", "padded", "X-Empty", ""]);
     },
@@ -244,7 +244,7 @@ const workerCases: readonly Case[] = [
       client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
       await stage.until(() => stage.notes.includes("waiting"), "the request");
       stage.subject.drain?.();
-      const answer = await client.answer();
+      const answer = await client.response();
       assert.equal(answer.content.toString(), "true");
       assert.equal(stage.notes[0], false);
       assert.equal(answer.headers.connection, "close");

@@ -272,11 +272,11 @@ const fieldCases: readonly Case[] = [
     async run(stage) {
       const kept = await stage.open();
       kept.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
-      const stays = await kept.answer();
+      const stays = await kept.response();
       assert.deepEqual(values(stays.rawHeaders, "connection"), ["keep-alive, upgrade"]);
       const closed = await stage.open();
       closed.send("GET / HTTP/1.0\r\n\r\n");
-      const goes = await closed.answer();
+      const goes = await closed.response();
       assert.deepEqual(values(goes.rawHeaders, "connection"), ["close, upgrade"]);
       await closed.until(() => closed.ended, "the end of the connection");
     },
@@ -289,7 +289,7 @@ const fieldCases: readonly Case[] = [
     async run(stage) {
       const client = await stage.open();
       client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-      const answer = await client.answer();
+      const answer = await client.response();
       assert.deepEqual(values(answer.rawHeaders, "connection"), ["close"]);
       await client.until(() => client.ended, "the end of the connection");
     },
@@ -738,7 +738,7 @@ const bareCases: readonly Case[] = [
     async run(stage) {
       const client = await stage.open();
       for (const status of [204, 205, 304, 200]) client.send(`GET /${status} HTTP/1.1\r\nHost: a\r\n\r\n`);
-      for (const status of [204, 205, 304, 200]) assert.equal((await client.answer()).status, status);
+      for (const status of [204, 205, 304, 200]) assert.equal((await client.response()).status, status);
     },
   },
 ];

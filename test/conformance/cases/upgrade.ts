@@ -196,7 +196,7 @@ export const upgradeCases: readonly Case[] = [
       const client = await stage.open();
       const fields = ASKS.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join("");
       client.send(`GET / HTTP/1.1\r\n${fields}\r\nfirst `);
-      assert.equal((await client.answer()).status, 101);
+      assert.equal((await client.response()).status, 101);
       client.send("second");
       assert.equal(await client.rest(12), "first second");
     },
@@ -233,7 +233,7 @@ export const upgradeCases: readonly Case[] = [
       const client = await stage.open();
       const fields = ASKS.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join("");
       client.send(`GET / HTTP/1.1\r\n${fields}\r\n`);
-      assert.equal((await client.answer()).status, 101);
+      assert.equal((await client.response()).status, 101);
       client.reset();
       await stage.until(() => stage.notes.length > 0, "the end of the connection");
       assert.equal((await stage.exchange()).content.toString(), "alive");

@@ -40,7 +40,7 @@ const writingCases: readonly Case[] = [
       await client.until(() => client.received.includes("\r\n\r\n"), "the head");
       assert.match(client.received, /x-a: b/);
       stage.note("end");
-      assert.equal((await client.answer()).content.toString(), "content");
+      assert.equal((await client.response()).content.toString(), "content");
     },
   },
   {
@@ -62,7 +62,7 @@ const writingCases: readonly Case[] = [
         "a piece",
       );
       stage.note("on");
-      assert.equal((await client.answer()).content.toString(), "gr\u00fc\u00dfe second");
+      assert.equal((await client.response()).content.toString(), "gr\u00fc\u00dfe second");
     },
   },
   {
@@ -237,7 +237,7 @@ const informationalCases: readonly Case[] = [
       client.send(GET);
       await client.until(() => /^HTTP\/1\.1 103 .*\r\n\r\n$/s.test(client.received), "103");
       stage.note("on");
-      assert.equal((await client.answer()).content.toString(), "final");
+      assert.equal((await client.response()).content.toString(), "final");
     },
   },
   {

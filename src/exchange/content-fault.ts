@@ -34,13 +34,13 @@ export function respondToFault(
   setTimeout(abort, GRACE_MS).unref();
   queueMicrotask(() => {
     // A handler that settled earlier uses callbacks, which may still respond.
-    let before = true;
+    let isFirstTick = true;
     const settled = (): void => {
-      if (!before) abort();
+      if (!isFirstTick) abort();
     };
     running()?.then(settled, () => {});
     queueMicrotask(() => {
-      before = false;
+      isFirstTick = false;
     });
   });
 }
@@ -48,13 +48,17 @@ export function respondToFault(
 /** Attributes an app's error to the fault of the content: returns the fault, with the app's message unless caused by it. */
 export function attributeToFault(error: Error, fault: BodyError): BodyError {
   if (isCausedBy(error, fault)) return fault;
-  const made = `${error.name}: ${error.message}`.split("\n", 1)[0];
-  return new BodyError(fault.status, `${fault.message} (the app: ${made})`, { cause: fault.cause });
+  const summary = `${error.name}: ${error.message}`.split("\n", 1)[0];
+  return new BodyError(fault.status, `${fault.message} (the app: ${summary})`, { cause: fault.cause });
 }
 
+/** Bounds a chain of causes, which may be circular. */
+const MAX_CAUSES = 8;
+
 function isCausedBy(error: unknown, fault: BodyError): boolean {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth += 1) {
-    if (at === fault) return true;
+  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < MAX_CAUSES; depth += 1) {
+    if (cause === fault) return true;
+    cause = cause.cause;
   }
   return false;
 }

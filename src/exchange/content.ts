@@ -25,7 +25,7 @@ export function pieceError(chunk: unknown): GatewayError {
   );
 }
 
-/** Content that comes in pieces. */
+/** Content to send piece by piece. */
 export interface ContentSource {
   next(): Promise<IteratorResult<unknown>> | IteratorResult<unknown>;
   /** Discards the rest and closes the source, including a stream that was never read. */

@@ -15,7 +15,7 @@ import {
 import { parseForwardedNode } from "./forwarded-node.ts";
 import type { ProxyRules } from "./proxy-rules.ts";
 
-/** What the proxies forward about a request; members they do not forward are absent. */
+/** The information forwarded about a request; members that no proxy forwards are absent. */
 export interface Forwarded {
   readonly remote: Endpoint;
   readonly scheme?: "http" | "https" | undefined;
@@ -59,7 +59,7 @@ export function mayHaveForwardedFields(raw: readonly string[]): boolean {
 /**
  * Parses the forwarded fields of a request from a trusted peer.
  *
- * A proxy that sets the X-Forwarded fields passes on a Forwarded that the client made up, so the two are
+ * A proxy that sets the X-Forwarded fields passes on a Forwarded that the client forged, so the two are
  * never mixed: Forwarded counts only if the request has none of the X-Forwarded fields that the rules allow.
  */
 export function readForwarded(fields: Fields, peer: Endpoint, rules: ProxyRules): Forwarded {

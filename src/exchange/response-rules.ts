@@ -5,7 +5,7 @@ import { isTrailerName, rawFields } from "../gateway/fields.ts";
 import type { HeadersInput } from "../gateway/types.ts";
 
 /**
- * The Content-Length of a whole response; undefined for none. A 204 has no such field, a 205 sends 0 (RFC 9110
+ * The Content-Length of a response sent in one call; undefined for none. A 204 has no such field, a 205 sends 0 (RFC 9110
  * section 15.3.6), and a 304 sends the length that a 200 would have, if the app declares it.
  */
 export function contentLengthFor(
@@ -18,7 +18,7 @@ export function contentLengthFor(
   return declared ?? (status === 304 && length === 0 ? undefined : length);
 }
 
-/** Connection fields, and framing fields, which no 1xx may have (RFC 9110 section 8.6, RFC 9112 section 6.1). */
+/** Connection fields, and framing fields, which no 1xx can have (RFC 9110 section 8.6, RFC 9112 section 6.1). */
 const FRAMING = new Set(["content-length", "keep-alive", "proxy-connection", "trailer", "transfer-encoding"]);
 
 /** The fields of an informational response. Only the final response carries connection fields. */
@@ -53,7 +53,7 @@ function keepFields(fields: readonly string[], keep: (name: string, value: strin
   return kept;
 }
 
-/** Removes Content-Length from `fields` and returns it, because the carrier writes that field. */
+/** Removes Content-Length from `fields` and returns it, because the transport writes that field. */
 export function extractContentLength(fields: string[]): number | undefined {
   let length: number | undefined;
   for (let index = 0; index < fields.length; index += 2) {

@@ -58,7 +58,7 @@ export class ExchangeResponse {
   #stream: ResponseStream | undefined;
   #failure: Error | undefined;
   #finished: Promise<void> | undefined;
-  /** Settles the promise of `finished`; undefined while nobody has asked for it. */
+  /** Settles the promise of `finished`; undefined until it is called. */
   #settle: ((error: Error | undefined) => void) | undefined;
 
   constructor(transport: Transport, onError: ResponseErrorListener) {
@@ -105,7 +105,7 @@ export class ExchangeResponse {
     }
   }
 
-  /** Discards a response that comes too late. A second one is an error, as usual. */
+  /** Discards the response of an app that responds too late. A second one is an error, as usual. */
   #discard(body: ResponseBody | undefined): ResponseWriter | undefined {
     this.#phase = "failed";
     this.respond.sent = true;

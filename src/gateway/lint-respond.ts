@@ -10,7 +10,7 @@ export interface LintedExchange {
   readonly signal: AbortSignal;
   readonly label: string;
   readonly warn: (message: string) => void;
-  answered: boolean;
+  responded: boolean;
   /** True once the app has ended the response, or sent it in one call. */
   ended: boolean;
   failed: boolean;
@@ -22,7 +22,7 @@ const dropped = new FinalizationRegistry<{ exchange: LintedExchange; writer: boo
   if (exchange.signal.aborted || exchange.failed) return;
   if (writer && !exchange.ended)
     exchange.warn(`${exchange.label}: the writer was dropped without end() (section 7.3)`);
-  if (!writer && !exchange.answered) {
+  if (!writer && !exchange.responded) {
     exchange.warn(
       `${exchange.label}: the app dropped respond without calling it, so the client gets no response (section 6.6.1)`,
     );
@@ -88,12 +88,12 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
   }
   assertClause(typeof respond.sent === "boolean", "6.6.2", `respond.sent is ${formatValue(respond.sent)}`);
   const linted = (status: number, headers?: HeadersInput | null, body?: ResponseBody): unknown => {
-    beginAnswer(exchange);
+    checkFirstResponse(exchange);
     checkStatus(status);
     const pairs = headers === null || headers === undefined ? headers : checkHeaders(headers);
     if (body === undefined) {
       checkLength(pairs ?? [], undefined, false);
-      return lintWriter(answerWithWriter(respond, status, pairs, exchange), exchange);
+      return lintWriter(respondWithWriter(respond, status, pairs, exchange), exchange);
     }
     assertClause(isContent(body), "6.4.1", `${formatValue(body)} is not valid response content`);
     const size = sizeOf(body);
@@ -105,7 +105,7 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
       );
     }
     const result: unknown = respond(status, pairs, body);
-    answered(respond, exchange);
+    responded(respond, exchange);
     exchange.ended = true;
     assertClause(
       result === undefined,
@@ -148,26 +148,26 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
   return linted as unknown as Respond;
 }
 
-function beginAnswer(exchange: LintedExchange): void {
-  assertClause(!exchange.answered, "6.6.1", "the app responds a second time");
+function checkFirstResponse(exchange: LintedExchange): void {
+  assertClause(!exchange.responded, "6.6.1", "the app responds a second time");
   if (exchange.failed) {
     exchange.warn(`${exchange.label}: the app responds after its handler has failed (section 11.1)`);
   }
 }
 
-function answered(respond: Respond, exchange: LintedExchange): void {
-  exchange.answered = true;
+function responded(respond: Respond, exchange: LintedExchange): void {
+  exchange.responded = true;
   assertClause(respond.sent === true, "6.6.2", "respond.sent is false after a response has begun");
 }
 
-function answerWithWriter(
+function respondWithWriter(
   respond: Respond,
   status: number,
   pairs: Pairs | null | undefined,
   exchange: LintedExchange,
 ): ResponseWriter {
   const writer = respond(status, pairs);
-  answered(respond, exchange);
+  responded(respond, exchange);
   // A response without content is complete at once.
   if (forbidsContent(status)) exchange.ended = true;
   for (const name of ["write", "end", "flush", "destroy"] as const) {
@@ -182,7 +182,7 @@ function lintUpgrade(
   headers: HeadersInput | null | undefined,
   exchange: LintedExchange,
 ): Duplex {
-  beginAnswer(exchange);
+  checkFirstResponse(exchange);
   assertClause(
     request.upgrade,
     "9.3",
@@ -191,7 +191,7 @@ function lintUpgrade(
   // A 101 may set Connection (RFC 9110 section 7.8), so check only the syntax of the fields.
   rawFields(headers);
   const connection = respond.upgrade(headers);
-  answered(respond, exchange);
+  responded(respond, exchange);
   exchange.ended = true;
   const duplex = typeof connection?.write === "function" && typeof connection.pipe === "function";
   assertClause(duplex, "9.1", "upgrade() did not return a Duplex");

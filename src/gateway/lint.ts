@@ -108,7 +108,7 @@ function lintHandler(handler: Handler, warn: (message: string) => void): Handler
       signal: request.signal,
       label: `${request.method} ${formatValue(request.target)} (request ${request.id})`,
       warn,
-      answered: false,
+      responded: false,
       ended: false,
       failed: false,
     };
@@ -144,7 +144,7 @@ function runLinted(
 
 /** Warns about a returned value: a fetch app returns its response instead of calling `respond`. */
 function checkResult(value: unknown, exchange: LintedExchange): void {
-  if (value === undefined || exchange.answered) return;
+  if (value === undefined || exchange.responded) return;
   exchange.warn(
     `${exchange.label}: the handler returned ${formatValue(value)}, which is ignored (section 3.1.2)`,
   );

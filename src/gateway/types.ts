@@ -154,7 +154,7 @@ export interface ResponseWriter {
   destroy(error?: Error): void;
 }
 
-/** Answers a request, once. */
+/** Responds to a request, once. */
 export interface Respond {
   /** Sends the whole response. The server adds framing, Date and Connection. */
   (status: number, headers: HeadersInput | null | undefined, body: ResponseBody): void;

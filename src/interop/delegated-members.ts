@@ -27,8 +27,8 @@ export function delegateMembers<Lazy extends object, Real extends object>(
     } else if (typeof value === "function") {
       Object.defineProperty(lazy, name, {
         ...descriptor,
-        value(this: Lazy, ...given: unknown[]) {
-          return Reflect.apply(value, realOf(this, name), given);
+        value(this: Lazy, ...args: unknown[]) {
+          return Reflect.apply(value, realOf(this, name), args);
         },
       });
     }

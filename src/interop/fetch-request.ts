@@ -37,15 +37,15 @@ function realRequest(request: GatewayRequest, url: string): Request {
     init.body = request.body.web() as NonNullable<RequestInit["body"]>;
     init.duplex = "half";
   }
-  const made = new Request(url, init);
+  const real = new Request(url, init);
   // Append to the request's own Headers: a Headers object in `init` would be copied field by field.
-  const { headers } = made;
+  const { headers } = real;
   const raw = request.rawHeaders;
   for (let index = 0; index < raw.length; index += 2) {
     headers.append(raw[index] as string, raw[index + 1] as string);
   }
-  Object.defineProperty(made, "signal", { get: () => request.signal, configurable: true });
-  return made;
+  Object.defineProperty(real, "signal", { get: () => request.signal, configurable: true });
+  return real;
 }
 
 class LazyRequest {

@@ -43,18 +43,18 @@ export type FetchFunction = (request: Request, environment: FetchEnvironment) =>
 /**
  * Converts a fetch app to a gateway handler. An exception becomes a 500; redirects and errors that the app returns
  * are sent unchanged. Bodies stream in both directions, and `request.signal` aborts when the client disconnects.
- * Requests that fetch cannot represent do not reach the app: CONNECT and TRACE are answered with 501, a host that is
- * invalid in a URL with 400.
+ * Requests that fetch cannot represent do not reach the app: CONNECT and TRACE cause a 501, a host that is invalid in
+ * a URL a 400.
  */
 export function fromFetch(fetch: FetchFunction): Handler {
   return (request, respond) => {
-    let given: Request;
+    let fetchable: Request;
     try {
-      given = fetchRequest(request);
+      fetchable = fetchRequest(request);
     } catch (error) {
       return refuse(error, respond);
     }
-    const returned = fetch(given, new GatewayEnvironment(request, respond));
+    const returned = fetch(fetchable, new GatewayEnvironment(request, respond));
     // No `await` for a synchronous response: it would cost a promise per request.
     return isPromise(returned)
       ? returned.then((response) => sendResponse(response, request.method, respond))
@@ -93,7 +93,7 @@ export function toFetch<State = unknown>(
   const handler = (request: Request, ...context: unknown[]): Promise<Response> =>
     new Promise((resolve, reject) => {
       const { signal } = request;
-      const gone = (): void => {
+      const abandon = (): void => {
         const error = new ClientGone();
         exchange.request.abort(error);
         body?.fail(new BodyError(400, error.message, { cause: error }));
@@ -102,7 +102,7 @@ export function toFetch<State = unknown>(
       };
       const transport = new FetchTransport(request.method, {
         onResponse: resolve,
-        onCancel: gone,
+        onCancel: abandon,
         onBroken: reject,
       });
       const url = new URL(request.url);
@@ -117,13 +117,13 @@ export function toFetch<State = unknown>(
         upgrade: false,
       } as const;
       const exchange = hosted.open(head, { peer, local: UNKNOWN_ENDPOINT, scheme }, body, transport);
-      const settled = (): void => signal.removeEventListener("abort", gone);
+      const settled = (): void => signal.removeEventListener("abort", abandon);
       exchange.response.finished().then(settled, settled);
       if (signal.aborted) {
-        gone();
+        abandon();
         return;
       }
-      signal.addEventListener("abort", gone, { once: true });
+      signal.addEventListener("abort", abandon, { once: true });
       hosted.run(exchange);
     });
   return Object.assign(handler, { ready: hosted.ready, close: () => hosted.close() });

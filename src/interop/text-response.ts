@@ -36,14 +36,14 @@ export function installTextResponse(): void {
   delegateMembers(TextResponse.prototype, RealResponse.prototype, TextResponse.real);
   watchFetchedContent(RealResponse.prototype);
   installed = new Proxy(RealResponse, {
-    construct(target, given: unknown[], newTarget) {
-      const [content, init] = given;
+    construct(target, args: unknown[], newTarget) {
+      const [content, init] = args;
       const parts = newTarget === installed ? plainParts(content, init, TEXT) : undefined;
       if (parts !== undefined) return new TextResponse(parts, init);
-      const made = Reflect.construct(target, given, newTarget);
+      const real = Reflect.construct(target, args, newTarget);
       const length = contentLength(content, init);
-      if (length !== undefined) lengths.set(made, length);
-      return made;
+      if (length !== undefined) lengths.set(real, length);
+      return real;
     },
     get(target, name, receiver) {
       return name === "json" ? json : Reflect.get(target, name, receiver);

@@ -1,4 +1,4 @@
-/** The client of a request as the access log finds it is the one that the request itself names. */
+/** The access log finds the same client address as the request itself. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readForwarded } from "../../src/exchange/forwarded.ts";

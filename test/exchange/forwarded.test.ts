@@ -1,4 +1,4 @@
-/** The walk through what proxies say, and what clients make up before it. Default trust, if a row says no other. */
+/** The walk through forwarded fields, including those that clients forge. Rows without `trust` use the default. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { UNIX_ENDPOINT } from "../../src/exchange/endpoint.ts";
@@ -25,7 +25,7 @@ interface Row {
   readonly trust?: readonly string[];
   readonly only?: readonly ForwardedField[];
   readonly peer?: Endpoint;
-  /** `remote` as address:port, without the port where it is 0; the peer where left out. */
+  /** `remote` as address and port, without a port of 0. Default: the peer. */
   readonly remote?: string;
   readonly scheme?: "http" | "https";
   readonly host?: string;

@@ -1,4 +1,4 @@
-/** What waits for the reader of a body: as few pieces as the bytes need, and every one of them as it came. */
+/** Content that waits for its reader is kept in few pieces, and unchanged. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
@@ -43,7 +43,7 @@ test("bytes() holds a body that arrives byte by byte in few pieces", async () =>
   const size = 200_000;
   for (let index = 0; index < size; index += 1) {
     body.push(Buffer.from([index % 251]));
-    // The reader takes each before the next one comes, as it does with a client that is slow enough.
+    // The reader reads each piece before the next arrives, as with a slow client.
     await new Promise((resolve) => process.nextTick(resolve));
   }
   const held = heap() - before;

@@ -1,4 +1,4 @@
-/** A derived request is the old one but for what was changed. */
+/** A derived request equals the original except for the changes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { derive } from "../../src/gateway/derive.ts";
@@ -62,7 +62,7 @@ test("every member of a derived request returns the same value on each read", as
   assert.deepEqual(answer.json(), []);
 });
 
-/** A request as an app's test or another server may make it: a plain object that cannot be changed. */
+/** A request as an app's test or another server may create it: a frozen plain object. */
 function frozen(request: GatewayRequest): GatewayRequest {
   const members: Record<string, unknown> = { extend: request.extend.bind(request) };
   for (const name of Reflect.ownKeys(request) as string[]) members[name] = request[name as "method"];

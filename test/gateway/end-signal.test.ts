@@ -1,4 +1,4 @@
-/** The signal for long answers: what aborts it, and that nothing of it outlives its request. */
+/** The signal for long responses: what aborts it, and that it does not outlive its request. */
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ const collectGarbage = runInNewContext("gc") as () => void;
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Ends its answer when the signal aborts, and notes what it aborted with. */
+/** Ends its response when the signal aborts, and notes the reason. */
 function waiting(reasons: unknown[], begun: () => void): Handler {
   return (request, respond) => {
     const ends = endSignal(request, respond);
@@ -101,7 +101,7 @@ test("endSignal leaves no listener on the worker's signal, and is collected with
   const app = toFetch((request, respond) => {
     drain = request.worker.drain;
     const ends = endSignal(request, respond);
-    // As a timer or a database does that is given the signal.
+    // As a timer or a database client with this signal does.
     ends.addEventListener("abort", () => respond.sent);
     signals.push(new WeakRef(ends));
     respond(200, null, "whole");
@@ -110,10 +110,10 @@ test("endSignal leaves no listener on the worker's signal, and is collected with
   await turn();
   assert.deepEqual(getEventListeners(drain as AbortSignal, "abort"), []);
   const deadline = Date.now() + 10_000;
-  // The last one may still be on the stack of what ran it.
+  // The last one may still be on the stack of its caller.
   while (signals.filter((signal) => signal.deref() !== undefined).length > 1) {
     assert.ok(Date.now() < deadline, "the signals are still there");
-    // What has just been looked at is kept until the turn is over.
+    // An object that has just been accessed is kept until the turn is over.
     await turn();
     collectGarbage();
   }

@@ -1,4 +1,4 @@
-/** Lint on servers and apps that break the contract: each breach is told, with its clause. */
+/** Lint reports each violation by a server or an app, with its clause. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
@@ -10,7 +10,7 @@ import { lint } from "../../src/gateway/lint.ts";
 import type { App, GatewayRequest, Handler, Respond } from "../../src/gateway/types.ts";
 import { inject } from "../../src/interop/testing.ts";
 
-/** The clause that an app breaks, as its own code gets to see it. */
+/** The clause of the error that an app gets. */
 async function clauseOf(handler: Handler, options: Parameters<typeof inject>[1] = {}): Promise<string> {
   const { errors, status } = await inject(lint(handler), options);
   const [error] = errors;
@@ -116,7 +116,7 @@ describe("violations by the app", () => {
 });
 
 describe("violations by the server", () => {
-  /** Changes what the server gives before lint looks at it. */
+  /** Changes the server's request before lint checks it. */
   const server =
     (changes: (request: GatewayRequest) => object): ((next: Handler) => Handler) =>
     (next) =>
@@ -185,7 +185,7 @@ describe("violations by the server", () => {
     return { bytes, text, json, stream, web, length: 0, used: false, [Symbol.asyncIterator]: () => body };
   }
 
-  /** Has an app call a `respond` that is not as it should be. */
+  /** Makes an app call a `respond` that violates the contract. */
   const answered = async (change: (respond: Respond) => object, app: Handler): Promise<string> => {
     const wrong: (next: Handler) => Handler = (next) => (request, respond) => {
       const rest = {

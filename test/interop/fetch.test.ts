@@ -1,4 +1,4 @@
-/** fetch both ways: Hono and bare functions as gateway handlers, gateway apps as fetch. */
+/** fetch in both directions: Hono and plain functions as gateway handlers, gateway apps as fetch functions. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Hono } from "hono";

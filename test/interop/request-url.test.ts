@@ -1,4 +1,4 @@
-/** A request's URL is what `new URL` makes of its text, whichever way it came about. */
+/** A request's URL equals that of `new URL`, with and without the fast path. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HttpError } from "../../src/errors.ts";
@@ -9,7 +9,7 @@ function urlOf(host: string, path: string, query = "", rootPath = "", scheme = "
   return requestUrl({ scheme, host, rootPath, path, query } as GatewayRequest);
 }
 
-/** As any parser of the standard has it. */
+/** The URL by the standard parser. */
 function expected(host: string, path: string, query: string, rootPath: string, scheme: string): string {
   return new URL(`${scheme}://${host || "localhost"}${rootPath}${path}${query === "" ? "" : `?${query}`}`)
     .href;
@@ -77,7 +77,7 @@ const MORE = [
 ];
 
 test("the URL equals new URL's for any host, path and query", () => {
-  // A generator of its own, so that a failure comes again.
+  // A seeded generator, so that a failure can be reproduced.
   let seed = 4242;
   const random = (below: number): number => {
     seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;

@@ -1,4 +1,4 @@
-/** What `inject` promises beyond the conformance suite. */
+/** The guarantees of `inject` beyond the conformance suite. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ClientGone } from "../../src/errors.ts";
@@ -56,7 +56,7 @@ describe("the request", () => {
         let size = 0;
         for await (const piece of request.body) {
           size += piece.length;
-          // Nobody runs ahead of a reader by more than the server may hold.
+          // A source must not run ahead of its reader by more than the server buffers.
           assert.ok(made * 10_000 - size < 200_000, `${made} pieces made, ${size} bytes read`);
         }
         respond(200, null, String(size));

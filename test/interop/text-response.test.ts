@@ -1,4 +1,4 @@
-/** While a fetch app is served, nobody but the server may see that `Response` is another: each case beside the real one. */
+/** While a fetch app is served, the global `Response` behaves like the real one: each case compares the two. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -16,7 +16,7 @@ const Ours = globalThis.Response;
 
 type Made = ConstructorParameters<typeof Response>;
 
-/** What can be seen of a response. */
+/** The observable properties of a response. */
 async function seen(response: Response): Promise<unknown> {
   const { status, ok, statusText, type, url, redirected, bodyUsed } = response;
   const fields = [...response.headers];

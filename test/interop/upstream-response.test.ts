@@ -1,4 +1,4 @@
-/** Fetch apps that answer with what they fetched from a real upstream: the client gets content that its fields describe. */
+/** Fetch apps that return a response from a real upstream: the fields that the client gets match the content. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
@@ -25,7 +25,7 @@ const CODERS: { readonly [coding: string]: (text: string) => Buffer } = {
   br: zlib.brotliCompressSync,
 };
 
-/** Answers with the content coding that the path names; `/chunked/gzip` in chunks. */
+/** Responds with the content coding that the path names; `/chunked/gzip` is chunked. */
 const upstream: RequestListener = (request, response) => {
   const [, way = "", coding = ""] = /^\/(\w+)\/?(.*)$/.exec(request.url ?? "") ?? [];
   response.setHeader("etag", '"1"');
@@ -52,7 +52,7 @@ async function startUpstream(test: TestContext): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Ways in which apps answer with what they fetched. */
+/** Ways in which apps return a fetched response. */
 const APPS: { readonly [way: string]: (origin: string) => FetchFunction } = {
   "the response itself": (origin) => (request) => fetch(origin + new URL(request.url).pathname, request),
   "its clone": (origin) => async (request) =>

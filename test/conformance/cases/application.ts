@@ -1,4 +1,4 @@
-/** Section 3: handlers, app objects, their life, middleware. */
+/** Section 3: handlers, app objects, their lifecycle, middleware. */
 import assert from "node:assert/strict";
 import { compose } from "../../../src/gateway/compose.ts";
 import { derive } from "../../../src/gateway/derive.ts";
@@ -57,7 +57,7 @@ export const applicationCases: readonly Case[] = [
     app: () => (request, respond) => {
       respond(200, null, "answered");
       if (request.path === "/promise") return Promise.resolve({ status: 404 }) as unknown as Promise<void>;
-      // biome-ignore lint/suspicious/noThenProperty: a thenable is what this is about
+      // biome-ignore lint/suspicious/noThenProperty: the case tests a thenable
       return { then: (resolve: (value: unknown) => void) => resolve(404) } as unknown as Promise<void>;
     },
     async run(stage) {
@@ -105,7 +105,7 @@ export const applicationCases: readonly Case[] = [
       },
     }),
     async run(stage) {
-      // Whether such a server answers 503, or does not start at all, is its own affair.
+      // Such a server may respond with 503 or not start at all.
       const status = await stage.exchange().then(
         (answer) => answer.status,
         () => 503,

@@ -14,7 +14,7 @@ async function pieces(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Every way to read a body whole, as text. */
+/** Every way to read a whole body, as text. */
 const READINGS: { readonly [name: string]: (body: RequestBody) => Promise<string> } = {
   iterable: async (body) => (await pieces(body)).toString(),
   bytes: async (body) => Buffer.from(await body.bytes()).toString(),
@@ -28,7 +28,7 @@ const READINGS: { readonly [name: string]: (body: RequestBody) => Promise<string
   web: async (body) => (await pieces(body.web())).toString(),
 };
 
-/** Reads in the way that the path names, and answers with what was read. */
+/** Reads in the way that the path names, and responds with the content. */
 const readIn: () => Handler = () => async (request, respond) => {
   const read = READINGS[request.path.slice(1)] as (body: RequestBody) => Promise<string>;
   respond(200, null, await read(request.body));
@@ -39,7 +39,7 @@ const describeError = (error: unknown): string => {
   return status === undefined ? name : `${name} ${status}`;
 };
 
-/** Reads in the way that the path names, and notes what came of it. */
+/** Reads in the way that the path names, and notes the result. */
 const noteReading =
   (stage: Stage): Handler =>
   async (request, respond) => {
@@ -357,7 +357,7 @@ const demandCases: readonly Case[] = [
       const piece = Buffer.alloc(1024 * 1024);
       let sent = 0;
       let stuck = 0;
-      // Sends until nothing moves for a good many turns of the loop: what is sent then is all that is held.
+      // Sends until nothing moves for many turns of the loop: then all that can be buffered has been sent.
       while (sent < size && stuck < 5000) {
         if (client.socket.writableLength === 0) {
           client.socket.write(piece);
@@ -554,7 +554,7 @@ const trailerCases: readonly Case[] = [
     },
     async run(stage) {
       const trailers = ["Content-Length", "5", "Authorization", "Basic eA=="];
-      // Refusing such a request is as good as dropping the field.
+      // A server may also refuse such a request instead of dropping the field.
       await stage.exchange({ method: "POST", content: ["a"], trailers });
       const seen = stage.notes[0] as { [name: string]: string } | undefined;
       assert.equal(seen?.["content-length"], undefined);

@@ -1,4 +1,4 @@
-/** Sections 11 and 12: errors, the signal, and time. */
+/** Sections 11 and 12: errors, the signal, and timeouts. */
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { HttpError } from "../../../src/errors.ts";
@@ -191,7 +191,7 @@ const throwCases: readonly Case[] = [
       client.send(GET);
       await stage.until(() => stage.notes.length > 0, "the first write");
       client.reset();
-      // What write rejects with goes through the handler to the server.
+      // The rejection of write passes through the handler to the server.
       await stage.until(() => stage.notes.includes("over"), "the handler to fail");
       await new Promise((resolve) => setImmediate(resolve));
       assert.deepEqual(stage.errors, []);
@@ -333,7 +333,7 @@ const timeCases: readonly Case[] = [
     app: () => async (request, respond) => {
       const writer = respond(200);
       await writer.write("begun ");
-      // Longer than the bound, by the same clock.
+      // Longer than the timeout, by the same clock.
       const start = performance.now();
       while (performance.now() - start < 150) await new Promise((resolve) => setImmediate(resolve));
       await writer.end(request.signal.aborted ? "aborted" : "and ended");

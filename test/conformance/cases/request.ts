@@ -4,7 +4,7 @@ import type { GatewayRequest, Handler } from "../../../src/gateway/types.ts";
 import type { SuiteRequest } from "../exchange.ts";
 import type { Case, Stage } from "../stage.ts";
 
-/** Notes the request for the case, and answers. */
+/** Notes the request for the case, and responds. */
 const noteRequest =
   (stage: Stage): Handler =>
   (request, respond) => {
@@ -12,7 +12,7 @@ const noteRequest =
     respond(200, null, "noted");
   };
 
-/** A case that sends one request and looks at what the app got. */
+/** A case that sends one request and checks the request that the app got. */
 function sees(
   clauses: string[],
   title: string,

@@ -8,7 +8,7 @@ import { values } from "../exchange.ts";
 import { scratchFile } from "../scratch.ts";
 import type { Case, Stage } from "../stage.ts";
 
-/** Calls `respond` with what it may refuse, notes the error's name, and answers all the same. */
+/** Makes a call that should be refused, notes the error's name, and then responds. */
 function refused(clauses: string[], title: string, attempt: (...args: Parameters<Handler>) => unknown): Case {
   return {
     clauses,
@@ -336,7 +336,7 @@ const CONTENTS: { readonly [kind: string]: () => ResponseBody } = {
 
 const BAD_CONTENTS: readonly unknown[] = [42, true, {}, Symbol("x"), () => "x", new Date(0)];
 
-/** A source that tells when it is released, and of every piece it is asked for. */
+/** A source that notes when it is closed, and every piece that is read. */
 function watched(stage: Stage, size: number): AsyncIterable<Uint8Array> & { asked: number } {
   const source = {
     asked: 0,
@@ -396,7 +396,7 @@ const contentCases: readonly Case[] = [
       client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
       await stage.until(() => stage.notes.length > 0, "the request");
       const source = stage.notes[0] as { asked: number };
-      // Until the count stands still for many turns of the loop: then the server waits for room.
+      // Waits until the count is unchanged for many turns of the loop: then the server waits for the client.
       let last = -1;
       for (let still = 0; still < 3000; still += 1) {
         if (source.asked !== last) still = 0;
@@ -586,7 +586,7 @@ const lengthCases: readonly Case[] = [
       async run(stage) {
         const answer = await stage.exchange();
         assert.ok(answer.content.length <= Number(length));
-        // A client that has as much as it was promised may be gone before there is more to report.
+        // A client that has received the declared length may have disconnected before the error is reported.
         if (length === "2") return;
         assert.equal(answer.complete, false);
         await stage.until(() => stage.errors.length === 1, "the report");

@@ -1,4 +1,4 @@
-/** Section 9: taking connections over. */
+/** Section 9: protocol upgrades. */
 import assert from "node:assert/strict";
 import type { Duplex } from "node:stream";
 import type { Handler } from "../../../src/gateway/types.ts";
@@ -8,7 +8,7 @@ import { type Case, within } from "../stage.ts";
 const ASKS = ["Host", "a", "Connection", "keep-alive, Upgrade", "Upgrade", "echo"];
 const HANDSHAKE = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 
-/** Everything from a stream until it ends. */
+/** Reads a stream to its end. */
 async function all(stream: Duplex): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);

@@ -1,4 +1,4 @@
-/** Sections 7, 8 and 10: the writer, informational answers, trailers of an answer. */
+/** Sections 7, 8 and 10: the writer, informational responses, trailers of a response. */
 import assert from "node:assert/strict";
 import type { Handler, HeadersInput, ResponseWriter } from "../../../src/gateway/types.ts";
 import { values } from "../exchange.ts";

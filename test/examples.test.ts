@@ -1,4 +1,4 @@
-/** Every example is loaded as its README says and answers through the engine. */
+/** Loads every example as its README says and sends it requests through the engine. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -22,21 +22,21 @@ async function serve(context: TestContext, spec: string): Promise<Engine> {
 
 const drains = new AbortController();
 
-test("hello", async (t) => {
+test("hello responds with its line", async (t) => {
   const engine = await serve(t, "examples/hello/app.ts:handler");
   const response = await fetch(`http://127.0.0.1:${engine.port}/`);
   assert.equal(await response.text(), "Hello, world\n");
 });
 
-test("echo answers with method, raw target, version, headers, body and trailers in order", async (t) => {
+test("echo responds with method, raw target, version, headers, body and trailers in order", async (t) => {
   const engine = await serve(t, "examples/echo/app.ts:handler");
   const request =
     "PUT /a%20b?c=%C3%A9&d HTTP/1.1\r\nHost: h\r\nX-B: 1\r\nx-a: 2\r\nX-B: \xe9\r\n" +
     "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" +
     "3\r\nab\0\r\n1;x=y\r\n\xff\r\n0\r\nX-Sum: 1\r\nx-sum: 2\r\n\r\n";
-  const answer = await engine.exchange(Buffer.from(request, "latin1"));
-  assert.match(answer, /^HTTP\/1\.1 200 /);
-  assert.deepEqual(JSON.parse(answer.slice(answer.indexOf("{"), answer.lastIndexOf("}") + 1)), {
+  const response = await engine.exchange(Buffer.from(request, "latin1"));
+  assert.match(response, /^HTTP\/1\.1 200 /);
+  assert.deepEqual(JSON.parse(response.slice(response.indexOf("{"), response.lastIndexOf("}") + 1)), {
     method: "PUT",
     target: "/a%20b?c=%C3%A9&d",
     version: "1.1",
@@ -44,7 +44,7 @@ test("echo answers with method, raw target, version, headers, body and trailers 
       ["Host", "h"],
       ["X-B", "1"],
       ["x-a", "2"],
-      // The answer is UTF-8, here read byte for byte.
+      // The response is UTF-8, read byte by byte here.
       ["X-B", Buffer.from("\xe9").toString("latin1")],
       ["Transfer-Encoding", "chunked"],
       ["Connection", "close"],
@@ -85,7 +85,7 @@ test("gateway-app: state, early hints, file, stream, middleware", async (t) => {
   assert.deepEqual(engine.errors, []);
 });
 
-test("gateway-app: events go on until the worker drains", async (t) => {
+test("gateway-app: events continue until the worker drains", async (t) => {
   t.mock.method(console, "log", () => {});
   const engine = await serve(t, "examples/gateway-app/app.ts:app");
   const client = await engine.connect();

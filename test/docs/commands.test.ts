@@ -1,4 +1,4 @@
-/** What README and quickstart tell people to type is typed, as it stands there, and prints what they show. */
+/** Runs every command of the README and the quickstart as written, and compares its output with the page's. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -19,16 +19,16 @@ import { ROOT, readPage } from "../support/page.ts";
 import { noPrivateMachine, PrivateMachine } from "../support/private-machine.ts";
 import { patternOf, Reader } from "../support/reader.ts";
 
-/** Lines that cannot run as they stand, and what is typed in their place. */
+/** Lines that cannot run as written, and their replacements. */
 const INSTEAD: ReadonlyMap<string, string> = new Map([
-  // Its package starts nginx when it is installed. There is no network, and it is installed.
+  // Installing the package starts nginx. There is no network here, and nginx is installed.
   ["sudo apt-get install nginx", "nginx"],
-  // The clone is made of this tree, with the packages that are installed in it.
+  // The clone is a copy of this tree with its installed packages.
   ["npm ci && npm start", "cd ~/clone && npm start"],
 ]);
 
-/** Lines of a `sh` or `console` block that are not run at all, and why. */
-const NOT_RUN: ReadonlyMap<string, string> = new Map([["npm ci && npm test", "it is what runs this test"]]);
+/** Lines of a `sh` or `console` block that are not run, and why. */
+const NOT_RUN: ReadonlyMap<string, string> = new Map([["npm ci && npm test", "it runs this test"]]);
 
 const REGISTRY = 4873;
 const skip = noPrivateMachine();
@@ -59,7 +59,7 @@ for (const path of ["README.md", "docs/quickstart.md"]) {
     for (const line of NOT_RUN.keys()) instead.set(line, "true");
     const reader = new Reader({ machine, home, env, instead, typed: (line) => used.add(line) });
     for (const block of readPage(path).blocks) {
-      // What follows a block that fails stands on it: one error is enough.
+      // The blocks after a failed one depend on it: one error is enough.
       await reader.follow(block).catch((error: Error) => {
         throw new Error(`${path}:${block.line}: ${error.message}`, { cause: error });
       });
@@ -68,14 +68,14 @@ for (const path of ["README.md", "docs/quickstart.md"]) {
   });
 }
 
-test("no exception stands for a line that is on neither page", { skip }, () => {
+test("every exception is for a line on one of the pages", { skip }, () => {
   assert.deepEqual(
     [...INSTEAD.keys(), ...NOT_RUN.keys()].filter((line) => !used.has(line)),
     [],
   );
 });
 
-/** What the reader's machine has: sudo, which has nothing to do for root, the packed package, and a clone. */
+/** Creates the reader's machine: a sudo that only runs its command, the packed package, and a clone. */
 function makeHome(home: string, tarball: string): void {
   mkdirSync(join(home, ".bin"), { recursive: true });
   chmodSync(dirname(home), 0o755);
@@ -104,14 +104,14 @@ async function startRegistry(machine: PrivateMachine, env: Record<string, string
   const node = `${process.execPath} --import @oxc-node/core/register`;
   const script = `cd ${ROOT} && exec ${node} ${registry} ${REGISTRY} /home/you/.tsgun.tgz`;
   const child = machine.spawn(["sh", "-c", script], env);
-  let said = "";
+  let output = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-    said += text;
+    output += text;
   });
-  await until("the registry listens", () => said.includes("ready") || child.exitCode !== null);
+  await until("the registry listens", () => output.includes("ready") || child.exitCode !== null);
 }
 
-test("times, versions and process ids may differ from the page, and nothing else", () => {
+test("only times, versions and process ids may differ from the page", () => {
   const line = "[2026-11-22 18:55:16 +0000] [4711] [INFO] Starting tsgun 0.1.0";
   assert.match("[2031-01-02 03:04:05 -0130] [7] [INFO] Starting tsgun 1.22.3", patternOf(line));
   assert.doesNotMatch("[2031-01-02 03:04:05 -0130] [7] [INFO] Starting tsgun", patternOf(line));

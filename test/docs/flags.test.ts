@@ -1,4 +1,4 @@
-/** Every `--flag` that the documentation names is one of tsgun's, or of the program that it is said of. */
+/** Every `--flag` in the documentation exists, in tsgun or in another program that is listed here. */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { makeProgram } from "../../src/cli/program.ts";
 import { ABSENT_SETTINGS } from "../../src/config/gunicorn.ts";
 import { ROOT, readPage } from "../support/page.ts";
 
-/** Flags of other programs, by the program that has them. */
+/** Flags of other programs, by program. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   curl: ["--unix-socket"],
   docker: ["--stop-timeout"],
@@ -31,7 +31,7 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   useradd: ["--home-dir", "--shell", "--system"],
 };
 
-/** Where flags of gunicorn that are not here are spoken of. */
+/** Pages about gunicorn, which name flags that tsgun lacks. */
 const ABOUT_GUNICORN = ["docs/settings.md", "docs/migrate-from-gunicorn.md", "docs/logging.md"];
 
 const OURS = new Set(
@@ -66,7 +66,7 @@ for (const path of PAGES) {
   });
 }
 
-test("no flag of another program is excused that nobody names, or that is ours as well", () => {
+test("every listed flag of another program is on a page and is not one of tsgun's", () => {
   const named = new Set(PAGES.flatMap(flagsIn).map(({ flag }) => flag));
   assert.deepEqual(
     [...FOREIGNERS].filter((flag) => !named.has(flag) || OURS.has(flag)),

@@ -1,4 +1,4 @@
-/** Every relative link of the documentation leads to a file that is there, and to a heading of it. */
+/** Every relative link in the documentation leads to an existing file and heading. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -23,18 +23,18 @@ function brokenLinks(path: string): string[] {
   return readPage(path).links.flatMap(({ target, line }) => {
     if (/^[a-z]+:/.test(target)) return [];
     const [file = "", anchor] = target.split("#");
-    const led = file === "" ? path : normalize(join(dirname(path), file));
-    if (!existsSync(join(ROOT, led))) return [`${path}:${line}: ${target} is not there`];
-    if (anchor === undefined || readPage(led).anchors.has(anchor)) return [];
-    return [`${path}:${line}: ${led} has no heading #${anchor}`];
+    const destination = file === "" ? path : normalize(join(dirname(path), file));
+    if (!existsSync(join(ROOT, destination))) return [`${path}:${line}: ${target} does not exist`];
+    if (anchor === undefined || readPage(destination).anchors.has(anchor)) return [];
+    return [`${path}:${line}: ${destination} has no heading #${anchor}`];
   });
 }
 
 for (const path of PAGES) {
-  test(`${path} links to what is there`, () => assert.deepEqual(brokenLinks(path), []));
+  test(`the links in ${path} work`, () => assert.deepEqual(brokenLinks(path), []));
 }
 
-test("each page of docs is in the README's index, and is found from there", () => {
+test("the README links to every page of docs", () => {
   const linked = readPage("README.md").links.map(({ target }) => target.split("#")[0]);
   assert.deepEqual(
     markdownIn("docs").filter((page) => !linked.includes(page)),

@@ -27,7 +27,7 @@ test("the gateway app behind nginx", async (t) => {
   const example = exampleOf("gateway-app");
   const { server, nginx, url, socket, port } = await serveExample(t, example);
 
-  await t.test("pages, a file, errors", async () => {
+  await t.test("serves pages, a file and errors", async () => {
     assert.match(await (await fetch(url)).text(), /Visit 1 of worker [12], up since 20/);
     const style = await fetch(`${url}/style.css`);
     assert.equal(style.headers.get("content-type"), "text/css; charset=utf-8");
@@ -36,7 +36,7 @@ test("the gateway app behind nginx", async (t) => {
     assert.equal((await fetch(url, { method: "DELETE" })).status, 405);
   });
 
-  await t.test("50 MB uploaded, and streamed there and back", async () => {
+  await t.test("uploads 50 MB, and streams it there and back", async () => {
     const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
     for (const path of ["/digest", "/unbuffered/digest"]) {
       const answer = await fetch(url + path, { method: "POST", body: CONTENT });
@@ -47,7 +47,7 @@ test("the gateway app behind nginx", async (t) => {
     assert.equal(digest(Buffer.from(await mirrored.arrayBuffer())), digest(CONTENT));
   });
 
-  await t.test("a reload ends the events in order and loses no request", async (t) => {
+  await t.test("a reload ends the event streams cleanly and loses no request", async (t) => {
     const old = server.workers();
     const load = new Load({ port: nginx.port }, { mode: "keep-alive", make: styleSheet, clients: 8 });
     const events = await rawClient(t, nginx.port);
@@ -63,7 +63,7 @@ test("the gateway app behind nginx", async (t) => {
     load.assertNothingLost(100);
   });
 
-  await t.test("on node's own server it answers the same", async (t) => {
+  await t.test("responds the same on Node's own server", async (t) => {
     const plain = await serveByNode(t, example);
     const found: string[] = [];
     // Who frames an answer chooses how to write that: the content is compared.

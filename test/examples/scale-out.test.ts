@@ -1,4 +1,4 @@
-/** docs/scale-out.md quotes the files of the example, which are what is tested: no line of them is made up. */
+/** docs/scale-out.md quotes only lines of the example's files, which are tested. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -19,7 +19,7 @@ import { Machine } from "../support/machine.ts";
 const ROOT = join(import.meta.dirname, "..", "..");
 const EXAMPLE = join(ROOT, "examples", "scale-out");
 
-/** Which file a block is from, by its language. Commands of one line are nobody's. */
+/** The file that a block quotes, by language. Blocks of one line quote none. */
 const SOURCES: Readonly<Record<string, string>> = {
   nginx: "nginx.conf",
   haproxy: "haproxy.cfg",
@@ -27,7 +27,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   sh: "rolling-deploy.sh",
 };
 
-/** As lines without their indentation. */
+/** Removes the indentation of each line. */
 function lines(text: string): string {
   return text
     .split("\n")
@@ -35,7 +35,7 @@ function lines(text: string): string {
     .join("\n");
 }
 
-test("what docs/scale-out.md quotes is in the example", () => {
+test("the example contains every quotation of docs/scale-out.md", () => {
   const text = readFileSync(join(ROOT, "docs", "scale-out.md"), "utf8");
   const blocks = [...text.matchAll(/^```(\w+)\n(.*?)\n```$/gms)].filter(([, , block = ""]) =>
     block.includes("\n"),
@@ -43,11 +43,11 @@ test("what docs/scale-out.md quotes is in the example", () => {
   assert.ok(blocks.length >= 6);
   for (const [, language = "", block = ""] of blocks) {
     const source = readFileSync(join(EXAMPLE, SOURCES[language] ?? ""), "utf8");
-    assert.ok(lines(source).includes(lines(block)), `${SOURCES[language]} has not got:\n${block}`);
+    assert.ok(lines(source).includes(lines(block)), `${SOURCES[language]} lacks:\n${block}`);
   }
 });
 
-test("the script says how it is used, and touches nothing when it is called wrongly", () => {
+test("the script prints its usage and changes nothing when called with wrong arguments", () => {
   const script = join(EXAMPLE, "rolling-deploy.sh");
   for (const args of [[], ["build"]]) {
     const { status, stderr } = spawnSync(script, args, {
@@ -59,7 +59,7 @@ test("the script says how it is used, and touches nothing when it is called wron
   }
 });
 
-test("a host that cannot be reached ends it", () => {
+test("the script stops at a host that cannot be reached", () => {
   const env = { ...process.env, SSH: "false", RELEASE: "next" };
   const { status, stderr, stdout } = spawnSync(join(EXAMPLE, "rolling-deploy.sh"), [EXAMPLE, "one", "two"], {
     encoding: "utf8",
@@ -70,7 +70,7 @@ test("a host that cannot be reached ends it", () => {
   assert.match(stderr, /stopped at one, which does not serve next/);
 });
 
-test("the latest three releases stay, however old the folder is that the latest came from", {
+test("the script keeps the latest three releases, even if the latest came from an old folder", {
   skip: noNetworks(),
 }, async (context) => {
   const folder = temporaryFolder(context);
@@ -81,18 +81,18 @@ test("the latest three releases stay, however old the folder is that the latest 
   for (const [at, name] of ["one", "two", "three"].entries())
     utimesSync(join(app, "releases", name), order[at] as Date, order[at] as Date);
   symlinkSync("releases/three", join(app, "current"));
-  // The server of this host takes every release.
+  // This host's server accepts every release.
   mkdirSync(join(app, "node_modules", ".bin"), { recursive: true });
   writeFileSync(join(app, "node_modules", ".bin", "tsgun"), "#!/bin/sh\nexit 0\n", { mode: 0o755 });
   const build = join(folder, "build");
   mkdirSync(build);
   utimesSync(build, new Date("2001-01-01"), new Date("2001-01-01"));
-  const way = join(folder, "stand-in-for-ssh");
+  const ssh = join(folder, "fake-ssh");
   const enter = `nsenter --target ${host.pid} --net --mount`;
-  writeFileSync(way, `#!/bin/sh\nshift\nexec ${enter} sh -c "$*"\n`, { mode: 0o755 });
+  writeFileSync(ssh, `#!/bin/sh\nshift\nexec ${enter} sh -c "$*"\n`, { mode: 0o755 });
   const { status, stderr } = spawnSync(join(EXAMPLE, "rolling-deploy.sh"), [build, "host"], {
     encoding: "utf8",
-    env: { ...process.env, SSH: way, RELEASE: "four" },
+    env: { ...process.env, SSH: ssh, RELEASE: "four" },
   });
   assert.equal(status, 0, stderr);
   assert.equal(readlinkSync(join(app, "current")), "releases/four");

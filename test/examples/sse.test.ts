@@ -42,11 +42,11 @@ test("events behind nginx", async (t) => {
   const example = exampleOf("sse");
   const { server, nginx, url, socket } = await serveExample(t, example);
 
-  await t.test("the page", async () => {
+  await t.test("serves the page", async () => {
     assert.match(await (await fetch(url)).text(), /new EventSource/);
   });
 
-  await t.test("listeners hear every event once, though a reload ends their answers", async (t) => {
+  await t.test("clients get every event once, though a reload ends their responses", async (t) => {
     const old = server.workers();
     let reloaded: number | undefined;
     const listeners = Array.from({ length: 6 }, async () => {
@@ -70,10 +70,10 @@ test("events behind nginx", async (t) => {
     }
   });
 
-  await t.test("what plain node answers is what tsgun answers", async (t) => {
+  await t.test("tsgun responds like plain Node", async (t) => {
     const plain = await serveByNode(t, example);
     const found = [
-      ...(await differences(t, rawRequest("the page", "GET", "/"), socket, plain)),
+      ...(await differences(t, rawRequest("serves the page", "GET", "/"), socket, plain)),
       ...(await differences(t, rawRequest("nothing", "GET", "/nowhere"), socket, plain)),
     ];
     assert.equal(found.length, 0, `\n${found.join("\n")}`);

@@ -31,7 +31,7 @@ test("the chat behind nginx", async (t) => {
     return { socket, heard };
   };
 
-  await t.test("words, pictures, a ping", async () => {
+  await t.test("echoes binary messages, broadcasts text, answers a ping", async () => {
     const guests = await Promise.all(Array.from({ length: 12 }, (_, index) => open(`guest-${index}`)));
     for (const { socket } of guests) socket.send("Grüße");
     await until("everybody hears what they said, and some what others said", () =>
@@ -50,12 +50,12 @@ test("the chat behind nginx", async (t) => {
     await until("all are gone", () => guests.every(({ socket }) => socket.readyState === WebSocket.CLOSED));
   });
 
-  await t.test("the page, and what is no page", async () => {
+  await t.test("serves the page and 404s", async () => {
     assert.match(await (await fetch(url)).text(), /new WebSocket/);
     assert.equal((await fetch(`${url}/chat`)).status, 404);
   });
 
-  await t.test("a reload closes them in order; whoever comes back is served", async () => {
+  await t.test("a reload closes the sockets cleanly, and clients can reconnect", async () => {
     const old = server.workers();
     const guests = await Promise.all(Array.from({ length: 12 }, (_, index) => open(`guest-${index}`)));
     const closed = guests.map(({ socket }) => once(socket, "close"));
@@ -71,7 +71,7 @@ test("the chat behind nginx", async (t) => {
     socket.close();
   });
 
-  await t.test("what plain node answers is what tsgun answers, handshakes and frames too", async (t) => {
+  await t.test("tsgun responds like plain Node, handshakes and frames included", async (t) => {
     const plain = await serveByNode(t, example);
     const found: string[] = [];
     const compare = async (request: RawRequest, mayDiffer?: readonly Difference[]): Promise<void> => {

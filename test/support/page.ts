@@ -1,4 +1,4 @@
-/** A page of the documentation as its tests read it: headings, links and fenced blocks, each with its line. */
+/** Parses a page of the documentation: headings, links and fenced blocks, each with its line. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -7,9 +7,9 @@ export const ROOT = join(import.meta.dirname, "..", "..");
 export interface Block {
   readonly language: string;
   readonly text: string;
-  /** The line of its fence, from 1. */
+  /** The line of the opening fence, from 1. */
   readonly line: number;
-  /** The file that the block is, where the page says so: "This is `app.ts`:", or a path as its first line's comment. */
+  /** The name of the file with this content, from the text before ("This is `app.ts`:") or a comment in the first line. */
   readonly file: string | undefined;
 }
 
@@ -22,7 +22,7 @@ export interface Page {
   /** Relative to the root. */
   readonly path: string;
   readonly blocks: readonly Block[];
-  /** As GitHub makes them of the headings. */
+  /** The headings' anchors, as on GitHub. */
   readonly anchors: ReadonlySet<string>;
   readonly links: readonly Link[];
   readonly text: string;
@@ -41,7 +41,7 @@ export function readPage(path: string): Page {
     const language = FENCE.exec(line)?.[1];
     if (language !== undefined) {
       const end = lines.findIndex((candidate, at) => at > index && FENCE.test(candidate));
-      if (end === -1) throw new Error(`${path}:${index + 1}: a block without an end`);
+      if (end === -1) throw new Error(`${path}:${index + 1}: a block is not closed`);
       const content = lines.slice(index + 1, end);
       const file = fileOf(language, paragraphBefore(lines, index), content[0] ?? "");
       blocks.push({ language, text: content.join("\n"), line: index + 1, file });

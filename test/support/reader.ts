@@ -1,12 +1,12 @@
 /**
- * Somebody who follows a page to the letter on a machine of their own: writes its files, types its commands, compares
- * what they print with what the page shows.
+ * Follows a page to the letter on its own machine: writes its files, types its commands, and compares their output with
+ * the page's.
  *
- * - A `console` block has commands behind `$ `, and below each what it prints; a `sh` block has commands only.
- * - A server stays in the first terminal; while it runs, commands are typed in a second one, in the same folder. A
- *   `console` block that does not begin with a command shows what the server prints from then on, and `^C` is that key.
- * - What is shown has to come in that order, other lines may come between. `…` stands for anything. Times and versions may
- *   differ, and so may the process ids, which are 47xx on every page.
+ * - A `console` block has commands after `$ `, and their output below; a `sh` block has only commands.
+ * - A server keeps the first terminal. While it runs, commands are typed in a second one, in the same folder. A `console`
+ *   block that does not begin with a command shows the server's next output; `^C` is the key.
+ * - The lines shown must come in this order; other lines may come between. `…` stands for anything. Times and versions
+ *   may differ, and so may the process ids, which are 47xx on every page.
  */
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
@@ -16,22 +16,22 @@ import { until } from "./command.ts";
 import type { Block } from "./page.ts";
 import type { PrivateMachine } from "./private-machine.ts";
 
-/** No command of a page takes this long, in milliseconds. */
-const DEADLINE = 60_000;
+/** Limit for each command. */
+const DEADLINE_MS = 60_000;
 const HOME = "/home/you";
 
 export interface ReaderOptions {
   readonly machine: PrivateMachine;
-  /** The folder that the machine has as /home/you. */
+  /** The folder that is /home/you on the machine. */
   readonly home: string;
   readonly env: Readonly<Record<string, string>>;
-  /** What is typed in place of a line, for what a machine without a network cannot do. */
+  /** Replacements for lines that a machine without a network cannot run. */
   readonly instead: ReadonlyMap<string, string>;
-  /** Told of each line as it stands on the page. */
+  /** Called with each line as written on the page. */
   readonly typed: (line: string) => void;
 }
 
-/** A command that stays: it has the terminal to itself until it ends. */
+/** A command that keeps the terminal until it ends. */
 const STAYS =
   /^(?:sudo )?npx (?:--yes )?tsgun(?! (?:ctl|init|completion)\b| --(?:version|help|print-config|check-config))|(?:^|&& )npm start/;
 
@@ -40,7 +40,7 @@ class Running {
   readonly command: string;
   output = "";
   exit: number | undefined;
-  /** How much of the output has been compared. */
+  /** Length of the output already compared. */
   #read = 0;
 
   constructor(command: string, process: ChildProcess) {
@@ -60,7 +60,7 @@ class Running {
     process.kill(-(this.#process.pid as number), "SIGINT");
   }
 
-  /** Whether the lines have come, behind what was compared before; if so the next comparison begins behind them. */
+  /** Whether the lines follow what was compared before; if so, the next comparison starts after them. */
   shows(expected: readonly string[]): boolean {
     const end = matched(this.output.slice(this.#read), expected);
     if (end === undefined) return false;
@@ -71,7 +71,7 @@ class Running {
 
 export class Reader {
   readonly #options: ReaderOptions;
-  /** As the machine names it. */
+  /** The path on the machine. */
   #folder = HOME;
   #lastExit = 0;
   #server: Running | undefined;
@@ -83,9 +83,7 @@ export class Reader {
   async follow(block: Block): Promise<void> {
     if (block.file !== undefined) return this.#write(block.file, block.text);
     if (block.language !== "sh" && block.language !== "console")
-      assert.fail(
-        "this block is no file, no commands and no console: say which file it is, or list it in the test",
-      );
+      assert.fail("this block is neither a file nor commands nor a console: name its file on the page");
     const all = steps(block);
     for (const [index, { command, shown }] of all.entries()) {
       if (command === undefined) await this.#watchServer(shown);
@@ -97,7 +95,7 @@ export class Reader {
     }
   }
 
-  /** Waits until the first terminal is free: a page ends its servers, by a key or a command. */
+  /** Waits until the page has ended its server, by a key or a command. */
   async leave(): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
@@ -108,24 +106,24 @@ export class Reader {
   #write(file: string, text: string): void {
     const { machine, env } = this.#options;
     const path = resolve(this.#folder, file);
-    // From inside, where the file systems are the machine's own.
+    // Run inside, where the file systems are the machine's own.
     const words = ["sh", "-c", 'mkdir -p "$(dirname "$0")" && cat >"$0"', path];
     const { status, stderr } = machine.runSync(words, env, `${text}\n`);
     assert.equal(status, 0, stderr);
   }
 
   #run(command: string): Running {
-    const { machine, env, instead, typed: tell } = this.#options;
-    tell(command);
+    const { machine, env, instead, typed: notify } = this.#options;
+    notify(command);
     const typed = instead.get(command) ?? command;
     const script = `cd ${this.#folder} && (exit ${this.#lastExit}); ${typed}\nlast=$?; pwd >${HOME}/.folder; exit $last`;
     return new Running(command, machine.spawn(["bash", "-c", script], env));
   }
 
   async #type(command: string, shown: readonly string[]): Promise<void> {
-    // A question may be asked again until nginx, say, has taken its new configuration; nothing else is done twice.
+    // Repeat only curl: nginx, for example, may not have loaded its new configuration yet.
     const again = command.startsWith("curl ");
-    const deadline = again ? DEADLINE : 0;
+    const deadline = again ? DEADLINE_MS : 0;
     const what = `${command} prints what the page shows`;
     await until(what, async () => await this.#once(command, shown), deadline).catch((error: Error) => {
       throw error.cause ?? error;
@@ -136,7 +134,7 @@ export class Reader {
 
   async #once(command: string, shown: readonly string[]): Promise<true> {
     const running = this.#run(command);
-    await until(`${command} ends`, () => running.exit !== undefined, DEADLINE);
+    await until(`${command} ends`, () => running.exit !== undefined, DEADLINE_MS);
     this.#lastExit = running.exit ?? 0;
     const difference = `${command} printed\n${running.output}\nand the page shows\n${shown.join("\n")}`;
     if (!running.shows(shown)) throw new Error(difference);
@@ -149,7 +147,7 @@ export class Reader {
     await this.#watchServer(shown);
   }
 
-  /** What the server prints from now on, and keys that are pressed. A server that has ended leaves its terminal. */
+  /** Compares the server's next output and presses the keys shown. A server that has ended frees its terminal. */
   async #watchServer(shown: readonly string[]): Promise<void> {
     const server = this.#server;
     assert.ok(server !== undefined, `no server runs that could print ${shown[0]}`);
@@ -163,12 +161,12 @@ export class Reader {
         if (server.exit !== undefined && !ends) assert.fail(`${server.command} ended:\n${server.output}`);
         throw new Error(`it printed\n${server.output}\nand the page shows\n${before.join("\n")}`);
       },
-      DEADLINE,
+      DEADLINE_MS,
     );
     this.#lastExit = 0;
     if (!ends) return;
     if (key !== -1) server.pressControlC();
-    await until(`${server.command} ends`, () => server.exit !== undefined, DEADLINE);
+    await until(`${server.command} ends`, () => server.exit !== undefined, DEADLINE_MS);
     const after = key === -1 ? [] : shown.slice(key + 1);
     assert.ok(server.shows(after), `${server.command} printed\n${server.output}\nnot\n${after.join("\n")}`);
     if (key === -1) this.#lastExit = server.exit ?? 0;
@@ -176,11 +174,11 @@ export class Reader {
   }
 }
 
-/** Behind these a server has ended by itself. */
+/** After one of these lines a server has ended by itself. */
 const LAST_LINE = /Shutting down: Master|\] Reason: /;
 
 interface Step {
-  /** Undefined for what a server prints. */
+  /** Undefined for the output of a server. */
   readonly command: string | undefined;
   readonly shown: readonly string[];
 }
@@ -199,7 +197,7 @@ function steps(block: Block): Step[] {
   return found;
 }
 
-/** Where the output goes on behind the lines; undefined when they are not all there, in this order. */
+/** The end of the lines in the output; undefined unless all are there, in this order. */
 function matched(output: string, expected: readonly string[]): number | undefined {
   let at = 0;
   for (const line of expected) {
@@ -211,7 +209,7 @@ function matched(output: string, expected: readonly string[]): number | undefine
   return at;
 }
 
-/** What may differ from the page: `…`, times, versions and process ids. */
+/** Matches a line in which `…`, times, versions and process ids may differ. */
 export function patternOf(line: string): RegExp {
   const source = line
     .trim()

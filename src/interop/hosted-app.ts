@@ -93,7 +93,7 @@ class HostedContext implements ExchangeContext {
   }
 }
 
-function report(error: Error, request: GatewayRequest): void {
+function logError(error: Error, request: GatewayRequest): void {
   console.error(`${request.method} ${request.target} (request ${request.id}) failed:`, error);
 }
 
@@ -170,7 +170,7 @@ export class HostedApp {
       limit === undefined ? undefined : restartTimeout,
     );
     const response = new ExchangeResponse(transport, (error) =>
-      (this.#options.onError ?? report)(error, request),
+      (this.#options.onError ?? logError)(error, request),
     );
     const exchange = { request, response };
     if (limit !== undefined) restartTimeout(limit);

@@ -1,6 +1,6 @@
 /**
- * One connection of a Node server and its exchanges. Node emits pipelined requests at once; here each waits
- * for the response before it, which may turn out to be the last on the connection.
+ * One connection of a Node server and its exchanges. Node emits pipelined requests at once; here each waits for the
+ * response before it, which may turn out to be the last on the connection.
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
@@ -14,7 +14,7 @@ export interface ConnectedExchange {
   /** The client has closed its sending side. */
   halfClosed(): void;
   /** The connection has closed. */
-  gone(): void;
+  closed(): void;
 }
 
 export class NodeConnection extends ConnectionEndpoints implements HostedConnection {
@@ -28,18 +28,18 @@ export class NodeConnection extends ConnectionEndpoints implements HostedConnect
     this.#socket = socket;
     socket.on("end", () => this.#current?.halfClosed());
     socket.on("close", () => {
-      this.last();
-      this.#current?.gone();
+      this.closeAfterCurrent();
+      this.#current?.closed();
     });
   }
 
   /** Drops all requests after the current exchange. */
-  last(): void {
+  closeAfterCurrent(): void {
     this.#closing = true;
     this.#waiting = [];
   }
 
-  /** Runs an exchange once the one before it is answered, in the async scope of this call. */
+  /** Runs an exchange once the one before it has ended, in the async scope of this call. */
   enqueue(begin: () => ConnectedExchange): void {
     if (this.#closing) return;
     if (this.#current === undefined) this.#begin(begin);

@@ -6,12 +6,11 @@ import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from "node:h
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
 import { type BodySource, MessageBody } from "../exchange/message-body.ts";
-import type { ExchangeRequest } from "../exchange/request.ts";
-import type { ExchangeResponse } from "../exchange/response.ts";
 import type { Transport } from "../exchange/transport.ts";
 import { fieldPairs } from "../gateway/fields.ts";
 import { asksToClose, informationalHead } from "../http/response-head.ts";
 import { allowedTrailers, fieldValue, sentFields } from "./framing.ts";
+import type { HostedExchange } from "./hosted-app.ts";
 import type { ConnectedExchange, NodeConnection } from "./node-connection.ts";
 
 /** Unread bytes of the body of a request that has its response are discarded up to this number; beyond it the connection is closed. */
@@ -22,7 +21,7 @@ const BEYOND_ASCII = /[\x80-\xff]/;
 export interface NodeExchangeOptions {
   readonly bodyLimit: number;
   /** True if the client expects 100 Continue and has not received it. */
-  readonly waits: boolean;
+  readonly expectsContinue: boolean;
   /** Bytes after the head of an upgrade request; undefined unless Node has detached the connection. */
   readonly upgradeHead: Buffer | undefined;
   readonly connection: NodeConnection;
@@ -38,7 +37,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #options: NodeExchangeOptions;
-  #waits: boolean;
+  #expectsContinue: boolean;
   #reading = false;
   #discarded = 0;
   #responded = false;
@@ -46,7 +45,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
   #unread = false;
   #untilClose = false;
   #beyondAscii = false;
-  #exchange: { request: ExchangeRequest; response: ExchangeResponse } | undefined;
+  #exchange: HostedExchange | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, options: NodeExchangeOptions) {
     this.#request = request;
@@ -54,18 +53,18 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
     this.#options = options;
     this.headOnly = request.method === "HEAD";
     this.upgradable = options.upgradeHead !== undefined;
-    this.#waits = options.waits;
+    this.#expectsContinue = options.expectsContinue;
     const chunked = request.headers["transfer-encoding"] !== undefined;
     const length = chunked ? undefined : Number(request.headers["content-length"] ?? 0);
     if (length !== 0 && !this.upgradable) this.body = new MessageBody(length, this, options.bodyLimit);
   }
 
   get settled(): Promise<void> {
-    return (this.#exchange as { response: ExchangeResponse }).response.finished().catch(() => {});
+    return (this.#exchange as HostedExchange).response.finished().catch(() => {});
   }
 
   /** Attaches the exchange, which from now on learns that the client has disconnected. */
-  watch(exchange: { request: ExchangeRequest; response: ExchangeResponse }): void {
+  attach(exchange: HostedExchange): void {
     this.#exchange = exchange;
     if (this.body === undefined) return;
     this.#request.on("error", () => {});
@@ -79,7 +78,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
     this.#exchange?.request.abort(new ClientGone("the client closed its side of the connection"));
   }
 
-  gone(): void {
+  closed(): void {
     const gone = new ClientGone();
     this.#exchange?.request.abort(gone);
     this.#exchange?.response.abandon(gone);
@@ -88,8 +87,8 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
   // ---- the request body
 
   start(): void {
-    if (this.#waits) {
-      this.#waits = false;
+    if (this.#expectsContinue) {
+      this.#expectsContinue = false;
       if (!this.#response.headersSent) this.#response.writeContinue();
     }
     this.#read();
@@ -180,7 +179,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
     // Node decides itself, unless Connection is set.
     const close =
       asksToClose(fields) ||
-      this.#waits ||
+      this.#expectsContinue ||
       this.upgradable ||
       this.#options.draining() ||
       (upgrades && !response.shouldKeepAlive);
@@ -189,7 +188,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
     else if (upgrades && this.#request.httpVersion === "1.0") options.push("keep-alive");
     const sent: OutgoingHttpHeader[] = sentFields(fields, options);
     if (length !== undefined) sent.push("Content-Length", String(length));
-    if (close) this.#options.connection.last();
+    if (close) this.#options.connection.closeAfterCurrent();
     this.#beyondAscii = fields.some((text) => BEYOND_ASCII.test(text));
     response.writeHead(status, sent);
   }
@@ -225,7 +224,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
 
   #end(content: string | Uint8Array): void {
     this.#responded = true;
-    if (this.body !== undefined && !this.body.ended && !this.#waits) {
+    if (this.body !== undefined && !this.body.ended && !this.#expectsContinue) {
       if (!this.#reading) this.#discardBody(this.body);
       else if (this.body.abandoned) this.#request.resume();
       else this.#watchConnection(this.body);

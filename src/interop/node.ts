@@ -35,8 +35,8 @@ export interface NodeListener {
 }
 
 /**
- * Converts a gateway app to a request listener for node:http (or node:https). Requests wait until the app has
- * started; if it fails to start, they are answered with 503.
+ * Converts a gateway app to a request listener for node:http (or node:https). Requests wait until the app has started; if
+ * it fails to start, they get a 503.
  */
 export function toNodeListener<State = unknown>(
   app: App<State> | Handler<State>,
@@ -53,7 +53,7 @@ export function toNodeListener<State = unknown>(
       connections.set(socket, connection);
       allowHalfOpen(socket);
     }
-    if (behindLastAnswer(request, response)) return;
+    if (followsLastResponse(request, response)) return;
     const to = connection;
     connection.enqueue(() => begin(request, response, to, upgradeHead));
   }
@@ -66,7 +66,7 @@ export function toNodeListener<State = unknown>(
   ): NodeExchange {
     const transport = new NodeExchange(request, response, {
       bodyLimit: hosted.bodyLimit,
-      waits: waitsForContinue(request, response),
+      expectsContinue: expectsContinue(request, response),
       upgradeHead,
       connection,
       draining: () => hosted.draining,
@@ -79,7 +79,7 @@ export function toNodeListener<State = unknown>(
       upgrade: upgradeHead !== undefined,
     } as const;
     const exchange = hosted.open(head, connection, transport.body, transport);
-    transport.watch(exchange);
+    transport.attach(exchange);
     hosted.run(exchange);
     return transport;
   }
@@ -105,7 +105,7 @@ export function toNodeListener<State = unknown>(
 }
 
 /** Without a `checkContinue` listener Node sends 100 Continue itself and records it on the response. */
-function waitsForContinue(request: IncomingMessage, response: ServerResponse): boolean {
+function expectsContinue(request: IncomingMessage, response: ServerResponse): boolean {
   const sent = (response as { _sent100?: boolean })._sent100 === true;
   return !sent && request.httpVersion !== "1.0" && /^100-continue$/i.test(request.headers.expect ?? "");
 }
@@ -114,7 +114,7 @@ function waitsForContinue(request: IncomingMessage, response: ServerResponse): b
  * Node answers some requests itself (400 without Host, 417) and closes, but still emits the requests
  * pipelined after them. Only Node's private properties show the response ahead and whether it is the last.
  */
-function behindLastAnswer(request: IncomingMessage, response: ServerResponse): boolean {
+function followsLastResponse(request: IncomingMessage, response: ServerResponse): boolean {
   const { _httpMessage: ahead } = request.socket as { _httpMessage?: { _last?: boolean } | null };
   return ahead !== undefined && ahead !== null && ahead !== response && ahead._last === true;
 }

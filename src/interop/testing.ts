@@ -1,12 +1,13 @@
 /** `tsgun/testing`: calls an app without a socket, with all guarantees of a server. */
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone } from "../errors.ts";
+import type { MessageBody } from "../exchange/message-body.ts";
 import { joinFields, rawFields } from "../gateway/fields.ts";
 import type { App, Endpoint, Fields, GatewayRequest, Handler, HeadersInput } from "../gateway/types.ts";
 import { asksForUpgrade, fieldValue } from "./framing.ts";
-import { HostedApp } from "./hosted-app.ts";
+import { HostedApp, type HostedExchange } from "./hosted-app.ts";
 import { IterableSource, type RequestContent } from "./iterable-source.ts";
-import { ResponseCollector } from "./response-collector.ts";
+import { type CollectorEvents, ResponseCollector } from "./response-collector.ts";
 
 export interface InjectOptions {
   /** Default: GET. */
@@ -71,13 +72,13 @@ const CLIENT: Endpoint = { family: "ipv4", address: "127.0.0.1", port: 40000 };
 const SERVER: Endpoint = { family: "ipv4", address: "127.0.0.1", port: 80 };
 
 /**
- * Sends one request to `app` and returns the complete response. An app object is started before and shut
- * down after, unless a `state` is given. An exception of the handler before the head is sent becomes a 500,
- * as on any server, and is added to `errors`.
+ * Sends one request to `app` and returns the complete response. An app object is started before and shut down after,
+ * unless a `state` is given. An exception of the handler before the head is sent becomes a 500, as on any server, and is
+ * added to `errors`.
  *
- * Rejects with the app's error if a server would have destroyed the connection, with an error of `startup`
- * or `shutdown`, and with `ClientGone` if `signal` aborts before the response is complete. Without
- * `requestTimeout` or `signal` it waits for the response indefinitely.
+ * Rejects with the app's error if a server would have destroyed the connection, with an error of `startup` or `shutdown`,
+ * and with `ClientGone` if `signal` aborts before the response is complete. Without `requestTimeout` or `signal` it waits
+ * for the response indefinitely.
  */
 export async function inject<State = unknown>(
   app: App<State> | Handler<State>,
@@ -89,7 +90,7 @@ export async function inject<State = unknown>(
 
 async function injectInto(app: App | Handler, options: InjectOptions): Promise<InjectedAnswer> {
   const errors: Error[] = [];
-  const hosted = new HostedApp("state" in options ? withoutLife(app) : app, {
+  const hosted = new HostedApp("state" in options ? withoutLifecycle(app) : app, {
     ...options,
     onError: (error, request) => {
       errors.push(error);
@@ -111,7 +112,7 @@ async function injectInto(app: App | Handler, options: InjectOptions): Promise<I
   return injectedAnswer(collected, errors);
 }
 
-function withoutLife(app: App | Handler): App {
+function withoutLifecycle(app: App | Handler): App {
   if (typeof app === "function") return { handle: app };
   return {
     handle: (request, respond) => app.handle(request, respond),
@@ -120,54 +121,68 @@ function withoutLife(app: App | Handler): App {
 }
 
 function collect(hosted: HostedApp, options: InjectOptions): Promise<ResponseCollector> {
-  const { method = "GET", path = "/", httpVersion = "1.1", signal } = options;
-  const { rawHeaders, length } = framedHeaders(options);
-  const upgrade = asksForUpgrade(method, httpVersion, joinFields(rawHeaders));
+  const { signal } = options;
   return new Promise((resolve, reject) => {
-    const collector = new ResponseCollector(
-      { method, httpVersion, upgrade: upgrade && length === 0 },
-      {
-        onEnd: () => {
-          signal?.removeEventListener("abort", onAbort);
-          resolve(collector);
-        },
-        onBroken: (error) => {
-          signal?.removeEventListener("abort", onAbort);
-          reject(error);
-        },
+    const settled = (): void => signal?.removeEventListener("abort", abort);
+    const { exchange, collector, body } = openExchange(hosted, options, {
+      onEnd: () => {
+        settled();
+        resolve(collector);
       },
-    );
-    const waits = httpVersion === "1.1" && /^100-continue$/i.test(fieldValue(rawHeaders, "expect") ?? "");
-    const sender =
-      length === 0
-        ? undefined
-        : new IterableSource(options.body ?? "", {
-            length,
-            limit: hosted.bodyLimit,
-            rawTrailers: rawFields(options.trailers),
-            onStart: () => {
-              if (waits && !exchange.response.headSent) collector.informational(100, []);
-            },
-            onBroken: (error) => exchange.request.abort(new ClientGone(error.message)),
-          });
-    const peer = options.remote ?? CLIENT;
-    const connection = { peer, local: options.local ?? SERVER, scheme: options.scheme ?? "http" };
-    const head = { method, target: path, httpVersion, rawHeaders, upgrade };
-    const exchange = hosted.open(head, connection, sender?.body, collector);
-    const onAbort = (): void => {
+      onBroken: (error) => {
+        settled();
+        reject(error);
+      },
+    });
+    const abort = (): void => {
       const gone = new ClientGone();
       exchange.request.abort(gone);
-      sender?.body.fail(new BodyError(400, gone.message, { cause: gone }));
+      body?.fail(new BodyError(400, gone.message, { cause: gone }));
       exchange.response.abandon(gone);
       reject(gone);
     };
     if (signal?.aborted === true) {
-      onAbort();
+      abort();
       return;
     }
-    signal?.addEventListener("abort", onAbort, { once: true });
+    signal?.addEventListener("abort", abort, { once: true });
     hosted.run(exchange);
   });
+}
+
+interface InjectedExchange {
+  readonly exchange: HostedExchange;
+  readonly collector: ResponseCollector;
+  readonly body: MessageBody | undefined;
+}
+
+function openExchange(hosted: HostedApp, options: InjectOptions, events: CollectorEvents): InjectedExchange {
+  const { method = "GET", path = "/", httpVersion = "1.1" } = options;
+  const { rawHeaders, length } = framedHeaders(options);
+  const upgrade = asksForUpgrade(method, httpVersion, joinFields(rawHeaders));
+  const collector = new ResponseCollector({ method, httpVersion, upgrade: upgrade && length === 0 }, events);
+  const expectsContinue =
+    httpVersion === "1.1" && /^100-continue$/i.test(fieldValue(rawHeaders, "expect") ?? "");
+  const source =
+    length === 0
+      ? undefined
+      : new IterableSource(options.body ?? "", {
+          length,
+          limit: hosted.bodyLimit,
+          rawTrailers: rawFields(options.trailers),
+          onStart: () => {
+            if (expectsContinue && !exchange.response.headSent) collector.informational(100, []);
+          },
+          onBroken: (error) => exchange.request.abort(new ClientGone(error.message)),
+        });
+  const connection = {
+    peer: options.remote ?? CLIENT,
+    local: options.local ?? SERVER,
+    scheme: options.scheme ?? "http",
+  };
+  const head = { method, target: path, httpVersion, rawHeaders, upgrade };
+  const exchange = hosted.open(head, connection, source?.body, collector);
+  return { exchange, collector, body: source?.body };
 }
 
 /** Adds the fields that a client would: Host and framing. */

@@ -19,7 +19,7 @@ const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
 for (const name of ["express", "koa", "fastify"]) {
   describe(name, { concurrency: true }, () => {
-    test("answers what is under way and what still comes while it drains, and tells the clients to close", async (t) => {
+    test("completes requests in flight and answers new ones during a drain, with Connection: close", async (t) => {
       const { server, client } = await serve(t, name);
       const [idle, slow, stream] = [await client(), await client(), await client()];
       idle.send(get("/"));
@@ -27,7 +27,7 @@ for (const name of ["express", "koa", "fastify"]) {
       slow.send(get("/slow"));
       stream.send(get("/stream"));
       await stream.until((text) => text.includes("one "));
-      await until("the slow one is in flight", () =>
+      await until("the slow request is in flight", () =>
         server.inFlight().some(({ target }) => target === "/slow"),
       );
       const drained = server.drain(300);
@@ -36,17 +36,20 @@ for (const name of ["express", "koa", "fastify"]) {
       assert.match(await slow.rest(), /Connection: close\r\n[\s\S]*late$/i);
       assert.match(await stream.rest(), /three\r\n0\r\n\r\n$/);
       await drained;
-      await until("nothing is left", () => server.connections === 0 && server.inFlight().length === 0);
+      await until(
+        "no connection is open and no request is in flight",
+        () => server.connections === 0 && server.inFlight().length === 0,
+      );
     });
 
-    test("outlives clients that break off in the middle of an upload, an answer and a pipeline", async (t) => {
+    test("survives clients that disconnect during an upload, a response and a pipeline", async (t) => {
       const { server, client } = await serve(t, name);
       const upload = "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\nContent-Length: 100\r\n\r\nabc";
       for (const bytes of [upload, get("/slow"), get("/stream"), get("/slow") + get("/stream") + upload]) {
         for (const way of ["destroy", "resetAndDestroy"] as const) {
           const raw = await client();
           raw.send(bytes);
-          await until("it is in flight", () => server.inFlight().length > 0);
+          await until("the request is in flight", () => server.inFlight().length > 0);
           raw.socket[way]();
           await until("nothing is in flight", () => server.inFlight().length === 0);
         }

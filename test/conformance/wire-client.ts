@@ -2,6 +2,7 @@
 import { Socket } from "node:net";
 import { type Duplex, PassThrough } from "node:stream";
 import { ResponseReader } from "../../src/interop/response-reader.ts";
+import { Arrivals } from "../support/arrivals.ts";
 import { framedFields, type SuiteRequest, type SuiteResponse, suiteResponse } from "./exchange.ts";
 
 const DEADLINE_MS = 5000;
@@ -31,25 +32,21 @@ export class WireClient {
   /** Every byte received, for error messages and waiting. */
   received = "";
   #unread: Buffer = Buffer.alloc(0);
-  #wake: (() => void)[] = [];
+  readonly #arrivals = new Arrivals();
 
   constructor(socket: Duplex) {
     this.socket = socket;
     socket.on("data", (bytes: Buffer) => {
       this.received += bytes.toString("latin1");
       this.#unread = Buffer.concat([this.#unread, bytes]);
-      this.#notify();
+      this.#arrivals.notify();
     });
     for (const event of ["end", "close", "error"]) {
       socket.on(event, () => {
         this.ended = true;
-        this.#notify();
+        this.#arrivals.notify();
       });
     }
-  }
-
-  #notify(): void {
-    for (const wake of this.#wake.splice(0)) wake();
   }
 
   send(bytes: string | Uint8Array): void {
@@ -59,19 +56,8 @@ export class WireClient {
 
   /** Waits until `holds` is true; on a timeout fails with the received bytes. */
   async until(holds: () => boolean, what: string): Promise<void> {
-    const deadline = Date.now() + DEADLINE_MS;
-    while (!holds()) {
-      const left = deadline - Date.now();
-      if (left <= 0)
-        throw new Error(`timed out waiting for ${what}; received ${JSON.stringify(this.received)}`);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.#wake.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
-    }
+    if (!(await this.#arrivals.until(holds, DEADLINE_MS)))
+      throw new Error(`timed out waiting for ${what}; received ${JSON.stringify(this.received)}`);
   }
 
   /** Reads the next response; `complete` is false if the connection ends within it. */

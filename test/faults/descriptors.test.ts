@@ -1,38 +1,18 @@
 /** Descriptors run out, in a worker and in the arbiter: nothing is lost, and the server recovers by itself. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { copyFileSync, readdirSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { askControl } from "../../src/control/control-client.ts";
 import { ask } from "../support/ask.ts";
 import { FIXTURES, isAlive, startCommand, until } from "../support/command.ts";
+import { leaveDescriptors } from "../support/descriptor-limit.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 
 const SKIP = process.platform === "linux" ? false : "takes prlimit and /proc";
 
 /** A shell in front of the server that allows it and its workers so many descriptors each. */
 const limited = (limit: number): string[] => ["sh", "-c", `ulimit -n ${limit}; exec "$@"`, "sh"];
-
-function setLimit(pid: number, limit: number): void {
-  const { status, stderr } = spawnSync("prlimit", ["--pid", `${pid}`, `--nofile=${limit}:`], {
-    encoding: "utf8",
-  });
-  assert.equal(status, 0, stderr);
-}
-
-/** Leaves a process so many numbers below its limit that are free. */
-function leave(pid: number, free: number): void {
-  const open = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
-  let limit = 0;
-  for (let left = free; left > 0 || open.has(limit); limit += 1) if (!open.has(limit)) left -= 1;
-  setLimit(pid, limit);
-}
-
-/** Takes a process at its limit: the lowest number that is free lies beyond it. */
-function exhaust(pid: number): void {
-  leave(pid, 0);
-}
 
 test("a worker whose app leaks descriptors accepts no more, says so, and is replaced", {
   skip: SKIP,
@@ -76,7 +56,8 @@ test("an arbiter at its limit reloads, scales, replaces, answers and upgrades, a
   const { command } = stage;
   const control = join(stage.folder, "app.ctl");
   await stage.load();
-  exhaust(command.pid);
+  // The lowest number that is free lies beyond the limit.
+  leaveDescriptors(command.pid, 0);
   await command.line(/The arbiter is almost out of file descriptors/);
 
   const { status } = await askControl(control, "GET", "/status");
@@ -109,7 +90,7 @@ test("an arbiter with many sockets starts workers at the cost of its reserve", {
   const command = startCommand(context, ["pool/echo.mjs:handler", ...binds]);
   await command.ready();
   // More than make it give up its reserve by themselves, fewer than a worker with so many sockets takes.
-  leave(command.pid, 20);
+  leaveDescriptors(command.pid, 20);
   command.kill("SIGHUP");
   await command.ready(2);
   await command.line(/The arbiter is almost out of file descriptors and uses its reserve/);

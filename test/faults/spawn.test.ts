@@ -1,12 +1,12 @@
 /** Processes that cannot be started: whatever the reason, the arbiter names it, and serves on with what there is. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { askControl } from "../../src/control/control-client.ts";
 import { ask } from "../support/ask.ts";
 import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
+import { leaveDescriptors, limitDescriptors } from "../support/descriptor-limit.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 
 const EMFILE = "this process is out of descriptors: raise ulimit -n, or systemd's LimitNOFILE= \\(EMFILE\\)";
@@ -33,29 +33,6 @@ function folderWith(context: TestContext, { hook = "" } = {}): string {
   );
   writeFileSync(join(folder, "tsgun.config.mjs"), CONFIG.replace("HOOK", hook));
   return folder;
-}
-
-/** How many descriptors a process may have, or what it was allowed before. */
-function limitDescriptors(pid: number, limit: number): void {
-  const { status, stderr } = spawnSync("prlimit", ["--pid", `${pid}`, `--nofile=${limit}:`], {
-    encoding: "utf8",
-  });
-  assert.equal(status, 0, stderr);
-}
-
-/** Leaves an arbiter just so many descriptors, those that it holds in reserve on /dev/null among them. */
-function leaveDescriptors(pid: number, free: number): void {
-  let lowest = 0;
-  for (let found = 0; found < free || isTaken(pid, lowest); lowest++) if (!isTaken(pid, lowest)) found++;
-  limitDescriptors(pid, lowest);
-}
-
-function isTaken(pid: number, descriptor: number): boolean {
-  try {
-    return descriptor <= 2 || readlinkSync(`/proc/${pid}/fd/${descriptor}`) !== "/dev/null";
-  } catch {
-    return false;
-  }
 }
 
 function assertUnharmed(command: RunningCommand): void {
@@ -104,7 +81,7 @@ test("an arbiter without descriptors serves on, under load, and starts what is m
   const { command } = stage;
   await stage.load();
   const [first, second] = await stage.settled();
-  leaveDescriptors(command.pid, 2);
+  leaveDescriptors(command.pid, 2, { reserve: true });
 
   command.kill("SIGUSR2");
   await command.line(

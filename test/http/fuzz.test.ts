@@ -8,9 +8,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RequestLimits } from "../../src/http/head-limit.ts";
+import { Random } from "../support/random.ts";
 import { type Reading, readCorpus } from "./corpus.ts";
 import { CORPUS_LIMITS, cut, drive, singly } from "./drive.ts";
-import { mutate, Random } from "./mutation.ts";
+import { mutate } from "./mutation.ts";
 import { readByReference } from "./reference.ts";
 
 const SEED = Number(process.env.TSGUN_FUZZ_SEED ?? 9112);

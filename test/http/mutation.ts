@@ -3,27 +3,7 @@
  * between real recipients: line ends, lengths, chunk sizes, repeated fields, folds.
  */
 
-/** Pseudo-random numbers (mulberry32), the same on every platform. */
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** An integer from 0 to `bound` - 1. */
-  below(bound: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 0x100000000) * bound);
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
-  }
-}
+import type { Random } from "../support/random.ts";
 
 /** Texts are Latin-1, one character per octet. `donor` is another request of the corpus. */
 type Mutation = (text: string, random: Random, donor: string) => string;

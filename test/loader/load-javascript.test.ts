@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { FIXTURES, failureOf, fatal, load } from "../support/loading.ts";
+import { APP_FIXTURES, failureOf, fatal, load } from "../support/loading.ts";
 
 const cwd = "javascript";
 
@@ -11,7 +11,7 @@ describe("an app in JavaScript", () => {
   const answers: [string, string][] = [
     ["app", "app.js"],
     ["app.js:handler", "app.js"],
-    [join(FIXTURES, cwd, "app.js"), "app.js"],
+    [join(APP_FIXTURES, cwd, "app.js"), "app.js"],
     ["names", "app before default"],
     ["names:default", "default"],
     ["names:api.v1.serve", "a dotted name"],
@@ -93,11 +93,11 @@ describe("a faulty app is reported in one line", () => {
     [
       "ap",
       'cannot find the app module "ap": looked for ap.{ts,mts,cts,js,mjs,cjs} and ap/index.* in ' +
-        `${join(FIXTURES, cwd)}, then for a package "ap"; did you mean app.js?`,
+        `${join(APP_FIXTURES, cwd)}, then for a package "ap"; did you mean app.js?`,
     ],
     [
       "apps.js:handler",
-      `cannot find the app module "apps.js": looked for apps.js in ${join(FIXTURES, cwd)}; did you mean app.js?`,
+      `cannot find the app module "apps.js": looked for apps.js in ${join(APP_FIXTURES, cwd)}; did you mean app.js?`,
     ],
     [
       "./nowhere/app",

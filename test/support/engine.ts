@@ -5,6 +5,7 @@ import type { TestContext } from "node:test";
 import type { App, Handler } from "../../src/gateway/types.ts";
 import { GatewayServer } from "../../src/server/engine/gateway-server.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type EngineOptions } from "../../src/server/server-options.ts";
+import { Arrivals } from "./arrivals.ts";
 
 export interface Engine {
   readonly port: number;
@@ -58,15 +59,17 @@ export async function startEngine(
   };
 }
 
-/** How long the expected may take, in milliseconds; far more than it ever takes. */
-const DEADLINE = 20_000;
+/** The limit for each wait; far more than any takes. */
+const DEADLINE_MS = 20_000;
 
 /** A client that sends and sees bytes. */
 export class RawClient {
   readonly socket: Socket;
+  /** Every byte so far, as Latin-1. */
   received = "";
+  /** True once the other side has ended or broken the connection. */
   ended = false;
-  #waiting: (() => void)[] = [];
+  readonly #arrivals = new Arrivals();
 
   constructor(socket: Socket) {
     this.socket = socket;
@@ -74,21 +77,15 @@ export class RawClient {
     socket.setEncoding("latin1");
     socket.on("data", (text: string) => {
       this.received += text;
-      this.#wake();
-    });
-    socket.on("end", () => {
-      this.ended = true;
-      this.#wake();
+      this.#arrivals.notify();
     });
     socket.on("error", () => {});
-    socket.on("close", () => {
-      this.ended = true;
-      this.#wake();
-    });
-  }
-
-  #wake(): void {
-    for (const wake of this.#waiting.splice(0)) wake();
+    for (const event of ["end", "close"]) {
+      socket.on(event, () => {
+        this.ended = true;
+        this.#arrivals.notify();
+      });
+    }
   }
 
   send(bytes: string | Uint8Array): void {
@@ -96,46 +93,24 @@ export class RawClient {
     else this.socket.write(bytes);
   }
 
-  /** Waits until what was received fits; fails with what was received when the deadline passes. */
+  /** Waits until what was received fits, and returns it; fails at the deadline or the end of the connection. */
   async until(
     fits: (received: string) => boolean,
     what = "the expected bytes",
-    milliseconds = DEADLINE,
+    milliseconds = DEADLINE_MS,
   ): Promise<string> {
-    const deadline = Date.now() + milliseconds;
-    while (!fits(this.received)) {
-      const left = deadline - Date.now();
-      if (left <= 0 || this.ended) {
-        throw new Error(
-          `waited in vain for ${what}; ended: ${this.ended}; received: ${JSON.stringify(this.received)}`,
-        );
-      }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.#waiting.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
+    await this.#arrivals.until(() => fits(this.received) || this.ended, milliseconds);
+    if (!fits(this.received)) {
+      const received = JSON.stringify(this.received);
+      throw new Error(`waited in vain for ${what}; ended: ${this.ended}; received: ${received}`);
     }
     return this.received;
   }
 
   /** Everything until the other side ends. */
-  async rest(milliseconds = DEADLINE): Promise<string> {
-    const deadline = Date.now() + milliseconds;
-    while (!this.ended) {
-      const left = deadline - Date.now();
-      if (left <= 0)
-        throw new Error(`the connection was not closed; received: ${JSON.stringify(this.received)}`);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.#waiting.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
-    }
+  async rest(milliseconds = DEADLINE_MS): Promise<string> {
+    if (!(await this.#arrivals.until(() => this.ended, milliseconds)))
+      throw new Error(`the connection was not closed; received: ${JSON.stringify(this.received)}`);
     this.socket.destroy();
     return this.received;
   }

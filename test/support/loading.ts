@@ -34,11 +34,14 @@ export interface Loaded {
   readonly failed?: SeenError;
 }
 
-export const FIXTURES = join(import.meta.dirname, "..", "fixtures", "apps");
+export const APP_FIXTURES = join(import.meta.dirname, "..", "fixtures", "apps");
 
 /** Loads in one process, in the order given. Fails the test when the process writes to stderr or dies. */
 export async function load(...jobs: Loading[]): Promise<Loaded[]> {
-  const placed = jobs.map((job) => ({ ...job, cwd: join(job.cwd.startsWith("/") ? "" : FIXTURES, job.cwd) }));
+  const placed = jobs.map((job) => ({
+    ...job,
+    cwd: join(job.cwd.startsWith("/") ? "" : APP_FIXTURES, job.cwd),
+  }));
   const script = join(import.meta.dirname, "load-apps.mjs");
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, JSON.stringify(placed)], {
     env: { ...process.env, NODE_OPTIONS: "" },

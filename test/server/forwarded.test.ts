@@ -99,24 +99,24 @@ test("loopback and the Unix socket are trusted by default", async (context) => {
 });
 
 for (const { what, args, env, trusted } of [
-  { what: "nobody", args: ["--forwarded-allow-ips", "none"], trusted: [] },
-  { what: "nobody, said with nothing", args: ["--forwarded-allow-ips", ""], trusted: [] },
+  { what: "none", args: ["--forwarded-allow-ips", "none"], trusted: [] },
+  { what: "none, by an empty value", args: ["--forwarded-allow-ips", ""], trusted: [] },
   { what: "another network", args: ["--forwarded-allow-ips", "10.0.0.0/8,2001:db8::/32"], trusted: [] },
-  { what: "Unix sockets alone", args: ["--forwarded-allow-ips", "unix"], trusted: ["unix"] },
-  { what: "an address alone", args: ["--forwarded-allow-ips", "127.0.0.1"], trusted: ["tcp"] },
+  { what: "Unix sockets only", args: ["--forwarded-allow-ips", "unix"], trusted: ["unix"] },
+  { what: "one address", args: ["--forwarded-allow-ips", "127.0.0.1"], trusted: ["tcp"] },
   {
-    what: "two flags",
+    what: "by two flags",
     args: ["--forwarded-allow-ips", "127.0.0.0/8", "--forwarded-allow-ips", "unix"],
     trusted: ["tcp", "unix"],
   },
   {
-    what: "gunicorn's variable",
+    what: "by gunicorn's variable",
     args: [],
     env: { FORWARDED_ALLOW_IPS: "10.0.0.1, unix" },
     trusted: ["unix"],
   },
 ]) {
-  test(`trusted peers set by ${what}`, async (context) => {
+  test(`trusted peers: ${what}`, async (context) => {
     const { tcp, unix } = await serve(context, args, WHO, env === undefined ? {} : { env });
     for (const [name, target] of Object.entries({ tcp, unix })) {
       const believed = trusted.includes(name);

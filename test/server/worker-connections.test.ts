@@ -71,7 +71,7 @@ for (const kind of KINDS) {
         assert.doesNotMatch(kept.received, /connection: close/i);
         const held = await ticking(await client(HOLD));
         const second = await ticking(await client(HOLD));
-        await line(/\[WARNING\] This worker has 3 connections, all that --worker-connections allows/);
+        await line(/\[WARNING\] This worker has 3 connections, the limit of --worker-connections/);
         const waiting = await client(GET);
         await meanwhile(held);
         assert.equal(waiting.received, "");

@@ -1,6 +1,6 @@
 /**
- * The parts of the arbiter and how they are wired. A part reads the others when it is called, not when it is made, so
- * that they may depend on each other; only constructors that call another part need it to exist.
+ * The parts of the arbiter and how they are wired. A part reads the others when it is called, not when it is made, so they
+ * may depend on each other; the order here matters only for what a constructor reads at once.
  */
 import type { Configuration } from "../config/config.ts";
 import { processName } from "../config/process-title.ts";

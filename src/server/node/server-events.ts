@@ -52,6 +52,7 @@ export class ServerEvents {
     this.#failures = new ParserFailures(options, connections, this.exchanges, this.#access, this.#clock);
   }
 
+  /** Serves `server`, which must be the one that listens: its address shows whether its connections are Unix sockets. */
   attach(server: Server): void {
     const { exchanges } = this;
     server.on("connection", (socket) => {

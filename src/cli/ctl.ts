@@ -1,7 +1,7 @@
 /** `tsgun ctl`: sends a command to a running server over its control socket and prints the result. */
 import { Command, InvalidArgumentError } from "commander";
 import type { Outcome, StatusReport, WorkerReport } from "../control/api.ts";
-import { askControl, findControlSocket } from "../control/control-client.ts";
+import { findControlSocket, requestControl } from "../control/control-client.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 
 interface ControlOptions {
@@ -56,22 +56,27 @@ function formatWorkers(workers: readonly WorkerReport[]): string {
 }
 
 function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("a whole number is wanted.");
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("expected a whole number.");
   return Number(text);
 }
 
-async function ask(command: Command, method: "GET" | "POST", path: string, body?: unknown): Promise<unknown> {
+async function send(
+  command: Command,
+  method: "GET" | "POST",
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
   const { controlSocket } = command.optsWithGlobals<ControlOptions>();
   const socket = controlSocket ?? (await findControlSocket());
-  const reply = await askControl(socket, method, path, body);
+  const reply = await requestControl(socket, method, path, body);
   if (reply.status !== 200 && reply.status !== 409) {
     throw new FatalError((reply.body as { error: string }).error, ExitCode.failure);
   }
   return reply.body;
 }
 
-/** Prints an outcome and sets the exit code to failure if it is not ok. */
-function report(command: Command, outcome: Outcome): void {
+/** Prints an outcome, and sets the exit code to failure if it is not ok. */
+function printOutcome(command: Command, outcome: Outcome): void {
   if (command.optsWithGlobals<ControlOptions>().json === true)
     console.log(JSON.stringify(outcome, undefined, 2));
   else if (outcome.ok) console.log(outcome.message);
@@ -79,9 +84,9 @@ function report(command: Command, outcome: Outcome): void {
   if (!outcome.ok) process.exitCode = ExitCode.failure;
 }
 
-function show<T>(command: Command, answer: unknown, format: (answer: T) => string): void {
+function printReport<T>(command: Command, report: unknown, format: (report: T) => string): void {
   const json = command.optsWithGlobals<ControlOptions>().json === true;
-  console.log(json ? JSON.stringify(answer, undefined, 2) : format(answer as T));
+  console.log(json ? JSON.stringify(report, undefined, 2) : format(report as T));
 }
 
 /** Builds the command `ctl` with its subcommands. */
@@ -89,62 +94,62 @@ export function controlCommand(): Command {
   const ctl = new Command("tsgun ctl")
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
-    .description("ask a running server: how it is, or to reload, scale, upgrade or stop")
+    .description("control a running server: show its state, reload, scale, upgrade or stop it")
     .option(
       "--control-socket <path>",
-      "the server's control socket (default: that of the one server that runs)",
+      "the server's control socket (default: that of the only running server)",
     )
-    .option("--json", "print the answer as JSON");
+    .option("--json", "print the result as JSON");
   const simple: [name: string, description: string][] = [
-    ["reload", "replace the workers by ones with the app as it is now; waits for the outcome"],
+    ["reload", "load the app anew in new workers and replace the old ones; waits for the outcome"],
     [
       "upgrade",
-      "replace the whole server by the tsgun and node that are installed now; waits for the outcome",
+      "replace the whole server with the installed versions of tsgun and node; waits for the outcome",
     ],
     ["reopen", "reopen the log files"],
   ];
   ctl
     .command("status")
-    .description("how the server is")
+    .description("show the state of the server")
     .action(async (_options, command: Command) =>
-      show(command, await ask(command, "GET", "/status"), formatStatus),
+      printReport(command, await send(command, "GET", "/status"), formatStatus),
     );
   ctl
     .command("workers")
-    .description("how each worker is")
+    .description("show the state of each worker")
     .action(async (_options, command: Command) =>
-      show(command, await ask(command, "GET", "/workers"), formatWorkers),
+      printReport(command, await send(command, "GET", "/workers"), formatWorkers),
     );
   for (const [name, description] of simple) {
     ctl
       .command(name)
       .description(description)
       .action(async (_options, command: Command) =>
-        report(command, (await ask(command, "POST", `/${name}`)) as Outcome),
+        printOutcome(command, (await send(command, "POST", `/${name}`)) as Outcome),
       );
   }
   ctl
     .command("scale")
-    .description("serve with this many workers")
-    .argument("<workers>", "how many", wholeNumber)
+    .description("set the number of workers; waits until they are ready")
+    .argument("<workers>", "the number of workers", wholeNumber)
     .action(async (workers: number, _options, command: Command) =>
-      report(command, (await ask(command, "POST", "/scale", { workers })) as Outcome),
+      printOutcome(command, (await send(command, "POST", "/scale", { workers })) as Outcome),
     );
   ctl
     .command("restart")
-    .description("replace one worker by a new one; the new one is ready before the old one goes")
-    .argument("<pid>", "its process id", wholeNumber)
+    .description("replace one worker; the new one is ready before the old one stops")
+    .argument("<pid>", "the worker's process id", wholeNumber)
     .action(async (pid: number, _options, command: Command) =>
-      report(command, (await ask(command, "POST", `/workers/${pid}/restart`)) as Outcome),
+      printOutcome(command, (await send(command, "POST", `/workers/${pid}/restart`)) as Outcome),
     );
   ctl
     .command("stop")
-    .description("stop the server, finishing what it has")
-    .option("--quick", "do not finish what it has")
+    .description("stop the server after the requests in flight")
+    .option("--quick", "stop at once, without finishing the requests in flight")
     .action(async (options: { quick?: boolean }, command: Command) =>
-      report(
+      printOutcome(
         command,
-        (await ask(command, "POST", "/stop", {
+        (await send(command, "POST", "/stop", {
           mode: options.quick === true ? "quick" : "graceful",
         })) as Outcome,
       ),

@@ -2,7 +2,7 @@
 import { readFileSync, readlinkSync, realpathSync } from "node:fs";
 import type { Config } from "../config/settings.ts";
 import type { StatusReport, WorkerReport } from "../control/api.ts";
-import { askControl } from "../control/control-client.ts";
+import { requestControl } from "../control/control-client.ts";
 import { isAlive } from "../control/socket-name.ts";
 import { defaultControlSocket, listControlSockets } from "../control/socket-path.ts";
 import type { RunningServer } from "../deploy/doctor/facts.ts";
@@ -50,8 +50,8 @@ function isHere({ app, pid }: StatusReport, config: Config, folder: string): boo
 }
 
 async function askServer(socket: string): Promise<RunningServer> {
-  const status = (await askControl(socket, "GET", "/status")).body as StatusReport;
-  const workers = (await askControl(socket, "GET", "/workers")).body as readonly WorkerReport[];
+  const status = (await requestControl(socket, "GET", "/status")).body as StatusReport;
+  const workers = (await requestControl(socket, "GET", "/workers")).body as readonly WorkerReport[];
   return {
     status,
     workers: workers.map(({ pid }) => ({ pid, openFiles: openFilesLimit(pid) })),

@@ -27,12 +27,12 @@ export async function findControlSocket(): Promise<string> {
   if (alive.length === 1) return alive[0] as string;
   if (alive.length === 0) {
     throw new FatalError(
-      `no server answers in ${controlFolder()}; name its socket with --control-socket`,
+      `no running server found in ${controlFolder()}; name its socket with --control-socket`,
       ExitCode.failure,
     );
   }
   throw new FatalError(
-    `several servers run; choose one with --control-socket: ${alive.join(", ")}`,
+    `several servers are running; choose one with --control-socket: ${alive.join(", ")}`,
     ExitCode.usage,
   );
 }
@@ -42,7 +42,7 @@ export async function findControlSocket(): Promise<string> {
  *
  * @throws FatalError if no server answers at `socket`
  */
-export async function askControl(
+export async function requestControl(
   socket: string,
   method: "GET" | "POST",
   path: string,
@@ -55,8 +55,8 @@ export async function askControl(
       if (error instanceof FatalError) throw error;
       const { code = "", message } = error as NodeJS.ErrnoException;
       if (attempt === MAX_ATTEMPTS || !isRetryable(method, code)) {
-        const why = code === "ECONNRESET" ? "the server went away before it answered" : message;
-        throw new FatalError(`cannot ask the server at ${socket}: ${why}`, ExitCode.failure);
+        const why = code === "ECONNRESET" ? "it closed the connection without a response" : message;
+        throw new FatalError(`cannot reach the server at ${socket}: ${why}`, ExitCode.failure);
       }
       await pause(RETRY_DELAY_MS);
     }
@@ -96,7 +96,7 @@ function sendOnce(
         try {
           resolve({ status: response.statusCode ?? 0, body: JSON.parse(payload) });
         } catch {
-          reject(new FatalError(`${socket} does not answer as a tsgun server does`, ExitCode.failure));
+          reject(new FatalError(`${socket} is not the control socket of a tsgun server`, ExitCode.failure));
         }
       });
     });

@@ -7,7 +7,7 @@ import type { SocketFile } from "../system/unix-socket.ts";
 import type { Controllable } from "./api.ts";
 import { createJsonServer } from "./json-server.ts";
 import { controlRoutes, healthRoutes } from "./routes.ts";
-import { claimName, draftName, removeName, takeName } from "./socket-name.ts";
+import { claimName, draftName, removeName, takeOverName } from "./socket-name.ts";
 
 export interface OpenServer {
   /** Stops accepting and removes the socket's name. Pending responses, such as that of an upgrade, are still sent. */
@@ -42,15 +42,15 @@ function startListening(server: Server, options: ListenOptions): Promise<void> {
 }
 
 /**
- * Serves the control interface at `path`. Replaces a socket left behind by a dead server, and `held`, the socket of the
- * predecessor that owned the name.
+ * Serves the control interface at `path`. Replaces a socket left behind by a dead server, and `inherited`, the
+ * predecessor's socket.
  *
  * @throws Error with the reason on one line
  */
 export async function openControlSocket(
   path: string,
   target: Controllable,
-  held?: SocketFile,
+  inherited?: SocketFile,
 ): Promise<ControlServer> {
   const draft = draftName(path);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -64,7 +64,7 @@ export async function openControlSocket(
   let socket: SocketFile;
   try {
     chmodSync(draft, 0o600);
-    socket = (held && takeName(draft, held, path)) ?? (await claimName(draft, path));
+    socket = (inherited && takeOverName(draft, inherited, path)) ?? (await claimName(draft, path));
   } catch (error) {
     server.close();
     throw error;

@@ -12,13 +12,13 @@ export interface Route {
   readonly method: "GET" | "POST";
   /** A path; `:name` matches one segment. */
   readonly path: string;
-  answer(parameters: Readonly<Record<string, string>>, body: unknown): Reply | Promise<Reply>;
+  handle(parameters: Readonly<Record<string, string>>, body: unknown): Reply | Promise<Reply>;
 }
 
 /** Maximum connections of a server. One more replaces the connection that has been idle longest. */
-export const MOST_CONNECTIONS = 64;
+export const MAX_CONNECTIONS = 64;
 
-/** Requests are small and arrive at once; a slower client only occupies a descriptor. Times in milliseconds. */
+/** Requests are small and arrive at once; a slower client only occupies a descriptor. Times are milliseconds. */
 const LIMITS = {
   headersTimeout: 5000,
   requestTimeout: 10_000,
@@ -66,14 +66,14 @@ async function dispatch(routes: readonly Route[], request: IncomingMessage): Pro
     const parameters = match(route.path, path);
     return parameters === undefined ? [] : [{ route, parameters }];
   });
-  if (found.length === 0) throw new HttpError(404, `there is nothing at ${path}`);
+  if (found.length === 0) throw new HttpError(404, `unknown path ${path}`);
   const chosen = found.find(({ route }) => route.method === method);
   if (chosen === undefined) {
     const methods = found.map(({ route }) => route.method).join(", ");
-    throw new HttpError(405, `${path} takes ${methods}, not ${request.method}`);
+    throw new HttpError(405, `${path} accepts ${methods}, not ${request.method}`);
   }
   const body = chosen.route.method === "POST" ? await readJson(request) : undefined;
-  return chosen.route.answer(chosen.parameters, body);
+  return chosen.route.handle(chosen.parameters, body);
 }
 
 function send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
@@ -89,20 +89,22 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply):
 }
 
 /**
- * The open connections of one server, most recently active last. Idle and slow clients cannot lock others out: their
- * connections are closed to make room.
+ * Limits the open connections of one server. Idle and slow clients cannot lock others out: the connection that has been
+ * idle longest is closed to make room.
  */
-class Connections {
+class ConnectionLimiter {
+  /** Most recently active last. */
   readonly #open = new Set<Socket>();
-  readonly #answering = new Set<Socket>();
+  /** Connections whose response is pending. */
+  readonly #responding = new Set<Socket>();
 
   onConnect(socket: Socket): void {
     socket.once("close", () => this.#remove(socket));
     this.#open.add(socket);
-    if (this.#open.size <= MOST_CONNECTIONS) return;
+    if (this.#open.size <= MAX_CONNECTIONS) return;
     // If all others are waiting for an outcome, this closes the new connection itself.
     for (const other of this.#open) {
-      if (this.#answering.has(other)) continue;
+      if (this.#responding.has(other)) continue;
       other.destroy();
       this.#remove(other);
       return;
@@ -112,22 +114,22 @@ class Connections {
   onRequest(socket: Socket): void {
     if (!this.#open.delete(socket)) return;
     this.#open.add(socket);
-    this.#answering.add(socket);
+    this.#responding.add(socket);
   }
 
   onResponse(socket: Socket): void {
-    this.#answering.delete(socket);
+    this.#responding.delete(socket);
   }
 
   #remove(socket: Socket): void {
     this.#open.delete(socket);
-    this.#answering.delete(socket);
+    this.#responding.delete(socket);
   }
 }
 
 /** Creates the server; it does not listen yet. */
 export function createJsonServer(routes: readonly Route[]): Server {
-  const connections = new Connections();
+  const connections = new ConnectionLimiter();
   const server = createServer(LIMITS, (request, response) => {
     connections.onRequest(request.socket);
     dispatch(routes, request)

@@ -27,32 +27,32 @@ function workerCount(body: unknown): number {
 }
 
 function processId(text: string | undefined): number {
-  if (text === undefined || !/^\d+$/.test(text)) throw new HttpError(400, `${text} is no process id`);
+  if (text === undefined || !/^\d+$/.test(text)) throw new HttpError(400, `${text} is not a process id`);
   return Number(text);
 }
 
 /** All requests of `tsgun ctl`. */
 export function controlRoutes(target: Controllable): Route[] {
   return [
-    { method: "GET", path: "/status", answer: () => ({ status: 200, body: target.status() }) },
-    { method: "GET", path: "/workers", answer: () => ({ status: 200, body: target.workers() }) },
-    { method: "POST", path: "/reload", answer: async () => reply(await target.reload()) },
-    { method: "POST", path: "/upgrade", answer: async () => reply(await target.upgrade()) },
-    { method: "POST", path: "/reopen", answer: async () => reply(await target.reopen()) },
+    { method: "GET", path: "/status", handle: () => ({ status: 200, body: target.status() }) },
+    { method: "GET", path: "/workers", handle: () => ({ status: 200, body: target.workers() }) },
+    { method: "POST", path: "/reload", handle: async () => reply(await target.reload()) },
+    { method: "POST", path: "/upgrade", handle: async () => reply(await target.upgrade()) },
+    { method: "POST", path: "/reopen", handle: async () => reply(await target.reopen()) },
     {
       method: "POST",
       path: "/scale",
-      answer: async (_parameters, body) => reply(await target.scale(workerCount(body))),
+      handle: async (_parameters, body) => reply(await target.scale(workerCount(body))),
     },
     {
       method: "POST",
       path: "/workers/:pid/restart",
-      answer: async (parameters) => reply(await target.restart(processId(parameters.pid))),
+      handle: async (parameters) => reply(await target.restart(processId(parameters.pid))),
     },
     {
       method: "POST",
       path: "/stop",
-      answer: async (_parameters, body) => {
+      handle: async (_parameters, body) => {
         const mode = field(body, "mode") ?? "graceful";
         if (mode !== "graceful" && mode !== "quick")
           throw new HttpError(400, 'mode is "graceful" or "quick"');
@@ -70,7 +70,7 @@ export function healthRoutes(target: Pick<Controllable, "health">): Route[] {
     return { status: state[passes] ? 200 : 503, body: state };
   };
   return [
-    { method: "GET", path: "/health/live", answer: health("live") },
-    { method: "GET", path: "/health/ready", answer: health("ready") },
+    { method: "GET", path: "/health/live", handle: health("live") },
+    { method: "GET", path: "/health/ready", handle: health("ready") },
   ];
 }

@@ -32,7 +32,7 @@ export function draftName(path: string): string {
   // The letter keeps it from being a number, such as `.2600`, which Node takes for a port.
   const draft = join(dirname(path), `.s${process.pid.toString(36)}${draftCount++}`);
   if (Math.max(Buffer.byteLength(path), Buffer.byteLength(draft)) <= SOCKET_PATH_MAX) return draft;
-  throw new Error(`${path} is longer than ${SOCKET_PATH_MAX} bytes, the most for a socket`);
+  throw new Error(`${path} is longer than ${SOCKET_PATH_MAX} bytes, the maximum for a socket path`);
 }
 
 /**
@@ -55,7 +55,7 @@ export async function claimName(draft: string, path: string): Promise<SocketFile
  * Gives a listening socket the name of another, `held`, then renames it to `path`. At every moment exactly one name leads
  * to a server. Returns undefined if that cannot be done atomically, or if something else already has the name.
  */
-export function takeName(draft: string, held: SocketFile, path: string): SocketFile | undefined {
+export function takeOverName(draft: string, held: SocketFile, path: string): SocketFile | undefined {
   if (!hasName(held) || dirname(held.path) !== dirname(path)) return undefined;
   if (held.path !== path && lstatSync(path, { throwIfNoEntry: false }) !== undefined) return undefined;
   renameSync(draft, held.path);
@@ -92,7 +92,7 @@ async function removeStale(path: string): Promise<void> {
   const checked = socketAt(path);
   if (checked === undefined) {
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
-    throw new Error(`${path} exists and is no socket`);
+    throw new Error(`${path} exists and is not a socket`);
   }
   if (await isAlive(path)) throw new Error(`${path} belongs to another server`);
   removeStaleSocket(checked);

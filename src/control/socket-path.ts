@@ -19,7 +19,7 @@ export function controlFolder(environment: Environment = process.env): string {
 }
 
 /**
- * The same folder, checked. Anybody can create a folder of that name in the temporary directory and put a socket there
+ * Returns the same folder, checked. Any user can create a folder of that name in the temporary directory, with a socket
  * that impersonates a server.
  *
  * @throws FatalError if another user owns the folder, or others can write to it
@@ -32,7 +32,7 @@ export function safeControlFolder(environment: Environment = process.env): strin
   const isOwn = stats.isDirectory() && (process.getuid === undefined || stats.uid === process.getuid());
   if (isOwn && (stats.mode & 0o022) === 0) return folder;
   throw new FatalError(
-    `${folder} is ${isOwn ? "open to others" : "not this user's own"}: remove it, or say --control-socket`,
+    `${folder} is ${isOwn ? "writable by others" : "not a folder of this user"}: remove it, or set --control-socket`,
     ExitCode.failure,
   );
 }

@@ -18,12 +18,12 @@ function requireSocket(fd: number): void {
   let found = "is not open";
   try {
     if (fstatSync(fd).isSocket()) return;
-    found = "is no socket";
+    found = "is not a socket";
   } catch {
     // Reported below.
   }
   throw new FatalError(
-    `LISTEN_FDS promises a socket as descriptor ${fd}, which ${found}: start tsgun directly in ExecStart=`,
+    `LISTEN_FDS announces a socket as descriptor ${fd}, which ${found}: start tsgun directly in ExecStart=`,
     ExitCode.usage,
   );
 }
@@ -48,7 +48,7 @@ export function claimActivatedSockets(
   delete env.LISTEN_FDNAMES;
   if (count === undefined || owner !== String(pid)) return [];
   if (!/^\d{1,4}$/.test(count)) {
-    throw new FatalError(`LISTEN_FDS is "${count}", which is no number of sockets`, ExitCode.usage);
+    throw new FatalError(`LISTEN_FDS is "${count}", which is not a number of sockets`, ExitCode.usage);
   }
   const names = list?.split(":") ?? [];
   return Array.from({ length: Number(count) }, (_, index) => {

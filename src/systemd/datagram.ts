@@ -19,7 +19,8 @@ export async function libcSend(path: string): Promise<Send> {
     const socket = new DatagramSocket(path);
     try {
       for (let attempt = 1; !socket.send(Buffer.from(message)); attempt++) {
-        if (attempt === MAX_SEND_ATTEMPTS) throw new Error(`sending to ${path}: the receiver takes nothing`);
+        if (attempt === MAX_SEND_ATTEMPTS)
+          throw new Error(`sending to ${path}: the receiver accepts nothing`);
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     } finally {

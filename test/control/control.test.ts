@@ -1,4 +1,4 @@
-/** The control interface over its real socket, with a made-up server behind it. */
+/** The control interface over its real socket, with a fake server behind it. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -18,9 +18,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Controllable, Outcome } from "../../src/control/api.ts";
-import { askControl } from "../../src/control/control-client.ts";
+import { requestControl } from "../../src/control/control-client.ts";
 import { openControlSocket, openHealthServer } from "../../src/control/control-server.ts";
-import { MOST_CONNECTIONS } from "../../src/control/json-server.ts";
+import { MAX_CONNECTIONS } from "../../src/control/json-server.ts";
 import { draftName } from "../../src/control/socket-name.ts";
 import {
   controlFolder,
@@ -37,7 +37,7 @@ function folder(t: TestContext): string {
   return path;
 }
 
-/** Records what it is asked to do. */
+/** A fake server that records the commands. */
 function recorder(outcome: Outcome = { ok: true, message: "done" }): Controllable & { calls: string[] } {
   const calls: string[] = [];
   const record = async (call: string): Promise<Outcome> => {
@@ -75,7 +75,7 @@ async function open(t: TestContext, target: Controllable): Promise<string> {
   return path;
 }
 
-test("the socket and its folder belong to their owner alone", async (t) => {
+test("only the owner can use the socket and its folder", async (t) => {
   const mask = process.umask(0);
   t.after(() => process.umask(mask));
   const path = await open(t, recorder());
@@ -84,7 +84,7 @@ test("the socket and its folder belong to their owner alone", async (t) => {
   assert.equal(process.umask(), 0);
 });
 
-test("every command reaches the server, with what it was given", async (t) => {
+test("every command reaches the server with its arguments", async (t) => {
   const target = recorder();
   const path = await open(t, target);
   const asked: [string, unknown?][] = [
@@ -96,7 +96,8 @@ test("every command reaches the server, with what it was given", async (t) => {
     ["/stop"],
     ["/stop", { mode: "quick" }],
   ];
-  for (const [route, body] of asked) assert.equal((await askControl(path, "POST", route, body)).status, 200);
+  for (const [route, body] of asked)
+    assert.equal((await requestControl(path, "POST", route, body)).status, 200);
   assert.deepEqual(target.calls, [
     "reload",
     "upgrade",
@@ -106,43 +107,43 @@ test("every command reaches the server, with what it was given", async (t) => {
     "stop graceful",
     "stop quick",
   ]);
-  const status = await askControl(path, "GET", "/status");
+  const status = await requestControl(path, "GET", "/status");
   assert.equal((status.body as { generation: number }).generation, 2);
-  assert.deepEqual((await askControl(path, "GET", "/workers")).body, []);
+  assert.deepEqual((await requestControl(path, "GET", "/workers")).body, []);
 });
 
-test("what did not come about is 409 with the app's own error", async (t) => {
+test("a failed command gets a 409 with the app's own error", async (t) => {
   const path = await open(t, recorder({ ok: false, error: "the app throws", detail: "at app.ts:3" }));
-  const reply = await askControl(path, "POST", "/reload");
+  const reply = await requestControl(path, "POST", "/reload");
   assert.equal(reply.status, 409);
   assert.deepEqual(reply.body, { ok: false, error: "the app throws", detail: "at app.ts:3" });
 });
 
-test("bad requests are told what is wrong", async (t) => {
+test("bad requests get a response that says what is wrong", async (t) => {
   const target = recorder();
   const path = await open(t, target);
   const cases: ["GET" | "POST", string, unknown, number, RegExp][] = [
-    ["GET", "/nothing", undefined, 404, /nothing at \/nothing/],
-    ["GET", "/reload", undefined, 405, /takes POST/],
+    ["GET", "/nothing", undefined, 404, /unknown path \/nothing/],
+    ["GET", "/reload", undefined, 405, /accepts POST/],
     ["POST", "/scale", { workers: -1 }, 400, /whole number/],
     ["POST", "/scale", undefined, 400, /whole number/],
     ["POST", "/scale", { workers: 1025 }, 400, /whole number from 0 to 1024/],
     ["POST", "/scale", { workers: 1e300 }, 400, /whole number from 0 to 1024/],
     ["POST", "/scale", [3], 400, /is not a JSON object/],
     ["POST", "/stop", "quick", 400, /is not a JSON object/],
-    ["POST", "/workers/abc/restart", undefined, 400, /abc is no process id/],
+    ["POST", "/workers/abc/restart", undefined, 400, /abc is not a process id/],
     ["POST", "/stop", { mode: "slowly" }, 400, /graceful/],
     ["POST", "/scale", { workers: "x".repeat(70_000) }, 413, /too large/],
   ];
   for (const [method, route, body, status, message] of cases) {
-    const reply = await askControl(path, method, route, body);
+    const reply = await requestControl(path, method, route, body);
     assert.equal(reply.status, status, route);
     assert.match((reply.body as { error: string }).error, message);
   }
   assert.deepEqual(target.calls, []);
 });
 
-/** A process that is killed leaves its socket's file. */
+/** Leaves a dead socket's file behind, as a killed process does. */
 function leaveSocket(path: string): void {
   const killed = spawnSync(process.execPath, [
     "-e",
@@ -171,11 +172,11 @@ test("a socket left behind is replaced, a live one and a file are not", async (t
   second.close();
   const file = join(path, "..", "file.ctl");
   writeFileSync(file, "");
-  await assert.rejects(openControlSocket(file, recorder()), /is no socket/);
+  await assert.rejects(openControlSocket(file, recorder()), /is not a socket/);
   await assert.rejects(openControlSocket(`/tmp/${"x".repeat(200)}`, recorder()), /longer than/);
 });
 
-test("clients that send slowly keep nobody out, hold few descriptors, and are ended", async (t) => {
+test("slow clients lock no other out, hold few descriptors, and are closed", async (t) => {
   const server = await openHealthServer({ kind: "tcp", host: "127.0.0.1", port: 0 }, recorder());
   t.after(() => server.close());
   const open = new Set<Socket>();
@@ -183,7 +184,7 @@ test("clients that send slowly keep nobody out, hold few descriptors, and are en
   t.after(() => {
     for (const socket of open) socket.destroy();
   });
-  const many = 3 * MOST_CONNECTIONS;
+  const many = 3 * MAX_CONNECTIONS;
   for (let count = 0; count < many; count++) {
     const socket = connect(server.port as number, "127.0.0.1", () => {
       connected++;
@@ -193,40 +194,47 @@ test("clients that send slowly keep nobody out, hold few descriptors, and are en
     socket.resume();
     socket.on("error", () => {}).once("close", () => open.delete(socket));
   }
-  await until("as many are left as there may be", () => connected === many && open.size <= MOST_CONNECTIONS);
+  await until(
+    "the maximum number of connections is left",
+    () => connected === many && open.size <= MAX_CONNECTIONS,
+  );
   const probe = await ask({ port: server.port as number }, "/health/ready");
   assert.equal(probe.status, 503);
-  await until("those are ended, too", () => open.size === 0);
+  await until("those are closed, too", () => open.size === 0);
 });
 
-test("a connection whose command is under way makes no room for others", async (t) => {
+test("a connection whose command is in progress is not closed to make room", async (t) => {
   let finish: (outcome: Outcome) => void = () => {};
   const reload = (): Promise<Outcome> => new Promise((resolve) => (finish = resolve));
   const path = await open(t, { ...recorder(), reload });
-  const reloaded = askControl(path, "POST", "/reload");
-  const idle = Array.from({ length: 2 * MOST_CONNECTIONS }, () => connect(path).on("error", () => {}));
+  const reloaded = requestControl(path, "POST", "/reload");
+  const idle = Array.from({ length: 2 * MAX_CONNECTIONS }, () => connect(path).on("error", () => {}));
   t.after(() => {
     for (const socket of idle) socket.destroy();
   });
   await until("some of them have been closed", () => {
     for (const socket of idle) socket.resume();
-    return idle.filter(({ closed }) => closed).length >= MOST_CONNECTIONS;
+    return idle.filter(({ closed }) => closed).length >= MAX_CONNECTIONS;
   });
-  assert.equal((await askControl(path, "GET", "/workers")).status, 200);
+  assert.equal((await requestControl(path, "GET", "/workers")).status, 200);
   finish({ ok: true, message: "done" });
   assert.equal((await reloaded).status, 200);
 });
 
-test("the next server takes the name in one step; one that somebody else has it does not take", async (t) => {
+test("the new server takes over the name atomically, but not a name that another server has", async (t) => {
   const path = join(folder(t), "tsgun.ctl");
   const [first, second] = [recorder(), recorder()];
   const old = await openControlSocket(path, first);
   const next = await openControlSocket(path, second, old.socket);
   t.after(() => next.close());
-  assert.equal((await askControl(path, "POST", "/reopen")).status, 200);
+  assert.equal((await requestControl(path, "POST", "/reopen")).status, 200);
   assert.deepEqual([first.calls, second.calls], [[], ["reopen"]]);
   old.close();
-  assert.equal((await askControl(path, "POST", "/reopen")).status, 200, "its end takes the name from nobody");
+  assert.equal(
+    (await requestControl(path, "POST", "/reopen")).status,
+    200,
+    "the old server's end leaves the new one its name",
+  );
   const other = join(path, "..", "other.ctl");
   const stranger = await openControlSocket(other, recorder());
   t.after(() => stranger.close());
@@ -236,7 +244,7 @@ test("the next server takes the name in one step; one that somebody else has it 
   assert.deepEqual(readdirSync(join(path, "..")).sort(), ["new.ctl", "other.ctl"]);
 });
 
-test("of killed servers of this user the sockets are removed, others stay", async (t) => {
+test("sockets of this user's killed servers are removed, others are kept", async (t) => {
   const at = folder(t);
   const environment = { XDG_RUNTIME_DIR: at };
   const run = join(at, "tsgun");
@@ -245,7 +253,7 @@ test("of killed servers of this user the sockets are removed, others stay", asyn
   const alive = await openControlSocket(join(run, "tsgun-1.ctl"), recorder());
   t.after(() => alive.close());
   leaveSocket(join(run, `tsgun-${gone}.ctl`));
-  // A process has its number: it may be a server of another kind that is just starting.
+  // A process with this pid exists: it may be a server that is just starting.
   leaveSocket(join(run, `tsgun-${process.pid}.ctl`));
   writeFileSync(join(run, `tsgun-${gone + 1}.ctl`), "no socket");
   assert.deepEqual(await liveControlSockets(environment), [join(run, "tsgun-1.ctl")]);
@@ -255,7 +263,7 @@ test("of killed servers of this user the sockets are removed, others stay", asyn
     leaveSocket(join(run, `tsgun-${gone}.ctl`));
     chownSync(join(run, `tsgun-${gone}.ctl`), 65_534, 65_534);
     await liveControlSockets(environment);
-    assert.ok(existsSync(join(run, `tsgun-${gone}.ctl`)), "it is another user's");
+    assert.ok(existsSync(join(run, `tsgun-${gone}.ctl`)), "it belongs to another user");
   }
   const long = new Date(Date.now() - 3_600_000);
   utimesSync(join(run, `tsgun-${process.pid}.ctl`), long, long);
@@ -263,7 +271,7 @@ test("of killed servers of this user the sockets are removed, others stay", asyn
   assert.ok(!existsSync(join(run, `tsgun-${process.pid}.ctl`)));
 });
 
-test("the health endpoint says live and ready apart, and nothing else", async (t) => {
+test("the health endpoint has live and ready, and nothing else", async (t) => {
   const target = recorder();
   const server = await openHealthServer({ kind: "tcp", host: "127.0.0.1", port: 0 }, target);
   t.after(() => server.close());
@@ -286,12 +294,12 @@ test("the health endpoint says live and ready apart, and nothing else", async (t
   assert.deepEqual(target.calls, []);
 });
 
-test("nobody at the socket is a clear error", async (t) => {
+test("a socket without a server is a clear error", async (t) => {
   const path = join(folder(t), "none.ctl");
-  await assert.rejects(askControl(path, "GET", "/status"), /cannot ask the server at .*none\.ctl/);
+  await assert.rejects(requestControl(path, "GET", "/status"), /cannot reach the server at .*none\.ctl/);
 });
 
-test("the default folder is the unit's, the user's, or one among the temporary files", () => {
+test("the default folder is the unit's, the user's, or one in the temporary directory", () => {
   assert.equal(
     controlFolder({ RUNTIME_DIRECTORY: "/run/app:/run/other", XDG_RUNTIME_DIR: "/run/user/1" }),
     "/run/app",
@@ -302,7 +310,7 @@ test("the default folder is the unit's, the user's, or one among the temporary f
   assert.deepEqual(listControlSockets({ RUNTIME_DIRECTORY: "/nowhere" }), []);
 });
 
-test("a draft's name is never one that Node takes for a port", () => {
+test("a draft name is never one that Node takes for a port", () => {
   for (let tries = 0; tries < 20; tries++) assert.ok(Number.isNaN(Number(draftName("app.ctl"))));
   assert.match(draftName("app.ctl"), /^\.s\w+$/);
 });

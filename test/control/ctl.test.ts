@@ -75,7 +75,7 @@ async function controlled(context: TestContext, ...args: string[]): Promise<Cont
 
 const HANDLER = "export const handler = (_, respond) => respond(200, null, 'version 2');\n";
 
-test("status and workers say how things are, for people and as JSON, to the owner alone", async (context) => {
+test("status and workers show the state as text and as JSON, to the owner alone", async (context) => {
   const { ctl, command, folder } = await controlled(context, "-w", "2");
   assert.equal(statSync(join(folder, "run", "c.ctl")).mode & 0o777, 0o600);
   const status = await ctl("status");
@@ -90,7 +90,7 @@ test("status and workers say how things are, for people and as JSON, to the owne
   );
 });
 
-test("reload waits for its outcome, and a bad one leaves all as it was", async (context) => {
+test("reload waits for its outcome, and a failed one changes nothing", async (context) => {
   const { ctl, command, folder, target, deploy } = await controlled(context, "-w", "2");
   deploy(HANDLER);
   const good = await ctl("reload");
@@ -99,7 +99,10 @@ test("reload waits for its outcome, and a bad one leaves all as it was", async (
   await until("the old workers are gone", () => command.workers().length === 2);
   const pids = command.workers().sort();
   for (const [source, message] of [
-    ["throw new Error('from the app');\n", /from the app.*generation 2 serves on[\s\S]*at .*app\.mjs:1/],
+    [
+      "throw new Error('from the app');\n",
+      /from the app.*generation 2 continues to serve[\s\S]*at .*app\.mjs:1/,
+    ],
     ["export default { startup() { throw new Error('cannot start') }, handle() {} };\n", /cannot start/],
     ["export const handler = (;\n", /syntax error/],
   ] as const) {
@@ -111,22 +114,22 @@ test("reload waits for its outcome, and a bad one leaves all as it was", async (
   writeFileSync(join(folder, "tsgun.config.json"), "{");
   const bad = await ctl("reload");
   assert.equal(bad.code, 1);
-  assert.match(bad.err, /^syntax error in tsgun\.config\.json.*; generation 2 serves on\n$/);
-  await until("the tried workers are gone", () => command.workers().length === 2);
+  assert.match(bad.err, /^syntax error in tsgun\.config\.json.*; generation 2 continues to serve\n$/);
+  await until("the failed workers are gone", () => command.workers().length === 2);
   assert.deepEqual(command.workers().sort(), pids);
   assert.equal((await ask(target)).text, "version 2");
 });
 
-test("with --preload a reload that fails tells the app's own stack, and none of the server's", async (context) => {
+test("with --preload a failed reload shows the app's own stack, and none of the server's", async (context) => {
   const { ctl, deploy } = await controlled(context, "--preload");
   deploy("throw new Error('from the app');\n");
   const { code, err } = await ctl("reload");
   assert.equal(code, 1);
-  assert.match(err, /from the app.*generation 1 serves on\nError: from the app\n +at .*app\.mjs:1/);
+  assert.match(err, /from the app.*generation 1 continues to serve\nError: from the app\n +at .*app\.mjs:1/);
   assert.doesNotMatch(err, /FatalError/);
 });
 
-test("a reload that fails leaves the number of workers too", async (context) => {
+test("a failed reload does not change the number of workers", async (context) => {
   const { ctl, command, folder, deploy } = await controlled(context);
   const wanted = async (): Promise<number> =>
     (JSON.parse((await ctl("status", "--json")).out) as { workers: { target: number } }).workers.target;
@@ -135,7 +138,7 @@ test("a reload that fails leaves the number of workers too", async (context) => 
   deploy("throw new Error('from the app');\n");
   assert.equal((await ctl("reload")).code, 1);
   assert.equal(await wanted(), 1);
-  await until("the tried worker is gone", () => command.workers().length === 1);
+  await until("the failed worker is gone", () => command.workers().length === 1);
   assert.deepEqual(command.workers(), pids);
   assert.deepEqual(command.lines(/times in a row|failed to boot/), []);
   deploy(HANDLER);
@@ -143,7 +146,7 @@ test("a reload that fails leaves the number of workers too", async (context) => 
   assert.equal(await wanted(), 3);
 });
 
-test("with --json an outcome is JSON too, good or bad", async (context) => {
+test("with --json an outcome is JSON too, success or failure", async (context) => {
   const { ctl, deploy } = await controlled(context);
   const outcome = async (...words: string[]): Promise<[number | null, Record<string, unknown>]> => {
     const { code, out } = await ctl(...words, "--json");
@@ -156,16 +159,16 @@ test("with --json an outcome is JSON too, good or bad", async (context) => {
   deploy("throw new Error('from the app');\n");
   const [code, { ok, error, detail }] = await outcome("reload");
   assert.deepEqual([code, ok], [1, false]);
-  assert.match(error as string, /from the app.*generation 2 serves on/);
+  assert.match(error as string, /from the app.*generation 2 continues to serve/);
   assert.match(detail as string, /^ +at .*app\.mjs:1/m);
   assert.deepEqual((await outcome("restart", "1"))[1], {
     ok: false,
-    error: "no worker that serves has the pid 1",
+    error: "no serving worker has the pid 1",
   });
   assert.deepEqual((await outcome("stop", "--quick"))[1], { ok: true, message: "stopping at once" });
 });
 
-test("reloads asked for at once all get the outcome of one that came after them", async (context) => {
+test("simultaneous reloads all get the outcome of one that began after them", async (context) => {
   const { ctl, command, deploy } = await controlled(context, "-w", "2");
   deploy(HANDLER);
   const told = await Promise.all(Array.from({ length: 6 }, () => ctl("reload")));
@@ -178,10 +181,10 @@ test("scale, restart and stop", async (context) => {
   assert.equal((await ctl("scale", "3")).out, "3 workers ready\n");
   assert.equal(command.workers().length, 3);
   const pid = command.workers()[0] as number;
-  assert.match((await ctl("restart", String(pid))).out, new RegExp(`worker ${pid} is replaced by \\d+`));
+  assert.match((await ctl("restart", String(pid))).out, new RegExp(`worker ${pid} was replaced by \\d+`));
   await until("it is gone", () => !command.workers().includes(pid));
   const unknown = await ctl("restart", "1");
-  assert.deepEqual([unknown.code, unknown.err], [1, "no worker that serves has the pid 1\n"]);
+  assert.deepEqual([unknown.code, unknown.err], [1, "no serving worker has the pid 1\n"]);
   assert.equal((await ctl("scale", "0")).code, 0);
   assert.match((await ctl("status")).out, / is down: no worker is ready\n.*0 of 0 ready/s);
   assert.equal((await ctl("scale", "1")).code, 0);
@@ -190,10 +193,10 @@ test("scale, restart and stop", async (context) => {
   assert.equal((await command.ended()).code, 0);
   const gone = await ctl("status");
   assert.equal(gone.code, 1);
-  assert.match(gone.err, /cannot ask the server/);
+  assert.match(gone.err, /cannot reach the server/);
 });
 
-test("a worker that was told to stop is no crash, however it ends", async (context) => {
+test("a worker that was ordered to stop does not count as a crash, however it ends", async (context) => {
   const limits = ["--crash-limit", "1/600s", "--graceful-timeout", "1s"];
   const { ctl, command, target } = await controlled(context, "-w", "2", ...limits);
   const busy = (): Promise<unknown> => assert.rejects(ask(target, "/slow?60000"));
@@ -202,7 +205,7 @@ test("a worker that was told to stop is no crash, however it ends", async (conte
     const workers = JSON.parse((await ctl("workers", "--json")).out) as { connections: number }[];
     return workers.filter(({ connections }) => connections > 0).length;
   };
-  await until("both are busy, so that neither ends before it is cut", async () => {
+  await until("both workers are busy, so that neither ends before the graceful timeout", async () => {
     lost.push(busy());
     return (await inHand()) === 2;
   });
@@ -222,10 +225,10 @@ test("a worker that was told to stop is no crash, however it ends", async (conte
   assert.equal((await ctl("scale", "2")).code, 0);
   assert.equal((await ask(target)).status, 200);
   process.kill(command.workers()[0] as number, "SIGKILL");
-  assert.equal((await command.ended()).code, 3, "one that dies unasked is a crash");
+  assert.equal((await command.ended()).code, 3, "a worker that dies unexpectedly is a crash");
 });
 
-test("scale and restart tell when the new workers crash; the old ones stay", async (context) => {
+test("scale and restart report that the new workers crash; the old ones stay", async (context) => {
   const { ctl, command, target, deploy } = await controlled(context);
   const [pid] = command.workers();
   deploy("throw new Error('from the app');\n");
@@ -237,7 +240,7 @@ test("scale and restart tell when the new workers crash; the old ones stay", asy
   assert.match((await ask(target)).text, new RegExp(`^${pid} `));
 });
 
-test("upgrade waits until the new server serves, which is asked from then on, about its health too", async (context) => {
+test("upgrade waits until the new server serves, which then has the control socket and the health endpoint", async (context) => {
   const path = join(temporaryFolder(context), "health.sock");
   const { command, ctl, deploy } = await controlled(context, "--admin-bind", `unix:${path}`, "-w", "2");
   const told = await ctl("upgrade");
@@ -247,7 +250,7 @@ test("upgrade waits until the new server serves, which is asked from then on, ab
     out: `the new arbiter (pid ${next}) serves, this one drains\n`,
     err: "",
   });
-  const asked = await until("the new server is asked", async () => {
+  const asked = await until("the new server has the control socket", async () => {
     const status = await ctl("status", "--json");
     return status.code === 0 && (JSON.parse(status.out) as { pid: number }).pid === next && status;
   });
@@ -256,28 +259,31 @@ test("upgrade waits until the new server serves, which is asked from then on, ab
   const bad = await ctl("upgrade");
   assert.deepEqual([bad.code, bad.out], [1, ""]);
   assert.match(bad.err, /no licence/);
-  await until("health is answered", async () => (await ask({ path }, "/health/ready")).status === 200);
+  await until(
+    "the health endpoint responds",
+    async () => (await ask({ path }, "/health/ready")).status === 200,
+  );
 });
 
-test("without a name the one server that runs is found; where it cannot be made the server runs on", async (context) => {
+test("ctl finds the only running server; a server runs without a control socket that it cannot create", async (context) => {
   const folder = temporaryFolder(context);
   const env = { XDG_RUNTIME_DIR: folder, RUNTIME_DIRECTORY: "" };
   const app = join(FIXTURES, "pool/echo.mjs");
-  assert.match((await run(["status"], env)).err, /no server answers in/);
+  assert.match((await run(["status"], env)).err, /no running server found in/);
   const first = startCommand(context, [app, "-b", "127.0.0.1:0"], { env });
   await first.ready();
-  await until("it is found", async () => (await run(["status"], env)).code === 0);
+  await until("ctl finds the server", async () => (await run(["status"], env)).code === 0);
   const long = join(folder, "x".repeat(120));
   const second = startCommand(context, [app, "-b", "127.0.0.1:0", "--control-socket", long], { env });
   await second.ready();
-  await second.line(/\[INFO\] There is no control socket: .* is longer than \d+ bytes/);
+  await second.line(/\[INFO\] No control socket: .* is longer than \d+ bytes/);
   assert.equal(second.lines(/control socket/).length, 1);
   const third = startCommand(context, [app, "-b", "127.0.0.1:0", "--no-control-socket"], { env });
   await third.ready();
   assert.equal((await run(["status"], env)).code, 0);
 });
 
-test("no number ends the server: what is too many is refused at once, in one line", async (context) => {
+test("too large a number of workers is refused in one line", async (context) => {
   const { ctl, command } = await controlled(context);
   for (const many of ["1025", "1000000000", "9".repeat(400)]) {
     const told = await ctl("scale", many);
@@ -288,7 +294,7 @@ test("no number ends the server: what is too many is refused at once, in one lin
   assert.equal(command.workers().length, 1);
 });
 
-test("mistakes are told in one line, exit code 2", async () => {
+test("wrong usage is reported in one line, exit code 2", async () => {
   for (const [args, message] of [
     [["frobnicate"], /unknown command 'frobnicate'/],
     [["scale", "many"], /whole number/],
@@ -306,7 +312,7 @@ async function healthPort(command: RunningCommand): Promise<number> {
   return Number(/:(\d+)$/.exec(line)?.[1]);
 }
 
-test("health is answered though every worker is blocked, which then is not ready", async (context) => {
+test("the health endpoint responds when every worker is blocked, with not ready", async (context) => {
   const app = join(FIXTURES, "pool/blocks.mjs");
   const args = [app, "-b", "127.0.0.1:0", "-w", "2", "--admin-bind", "127.0.0.1:0", "--min-ready", "2"];
   const command = startCommand(context, args);
@@ -315,7 +321,7 @@ test("health is answered though every worker is blocked, which then is not ready
   const target = { port: await command.port() };
   let looks = 0;
   await until("every worker is blocked", () => {
-    // One worker may take many of them before it begins with the first.
+    // One worker may accept several of them before it handles the first.
     if (looks++ % 10 === 0) ask(target, "/block").catch(() => {});
     return command.workers().every((pid) => command.stdout.includes(`blocked ${pid}\n`));
   });
@@ -326,7 +332,7 @@ test("health is answered though every worker is blocked, which then is not ready
   other.catch(() => {});
   assert.equal((await ask(admin, "/health/live")).status, 200);
   assert.equal(answered, false, "a worker is not blocked");
-  const { text } = await until("the silence is noticed", async () => {
+  const { text } = await until("the workers count as silent", async () => {
     const reply = await ask(admin, "/health/ready");
     return reply.status === 503 && reply;
   });
@@ -334,7 +340,7 @@ test("health is answered though every worker is blocked, which then is not ready
   assert.equal((await ask(admin, "/health/live")).status, 200);
 });
 
-test("ready fails below min-ready, and while too few workers give a sign of life", async (context) => {
+test("ready fails below --min-ready, and while too few workers are responsive", async (context) => {
   const app = join(FIXTURES, "pool/echo.mjs");
   const args = [app, "-b", "127.0.0.1:0", "-w", "2", "--admin-bind", "127.0.0.1:0", "--min-ready", "2"];
   const command = startCommand(context, args);
@@ -351,7 +357,7 @@ test("ready fails below min-ready, and while too few workers give a sign of life
   await becomes("one worker is too few", 503);
 });
 
-test("while it boots the server is live, and not ready", async (context) => {
+test("a booting server is live and not ready", async (context) => {
   const gate = join(temporaryFolder(context), "gate");
   const app = join(FIXTURES, "pool/gated.mjs");
   const args = [app, "-b", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0"];
@@ -364,17 +370,17 @@ test("while it boots the server is live, and not ready", async (context) => {
   await until("it is ready", async () => (await ask(admin, "/health/ready")).status === 200);
 });
 
-test("the health address taken is one line, exit code 1", async (context) => {
+test("a health address in use is reported in one line, exit code 1", async (context) => {
   const app = join(FIXTURES, "pool/echo.mjs");
   const first = startCommand(context, [app, "-b", "127.0.0.1:0"]);
   await first.ready();
   const taken = `127.0.0.1:${await first.port()}`;
   const second = startCommand(context, [app, "-b", "127.0.0.1:0", "--admin-bind", taken]);
   assert.equal((await second.ended()).code, 1);
-  assert.match(second.stderr, new RegExp(`admin-bind: cannot listen at ${taken}: the address is taken`));
+  assert.match(second.stderr, new RegExp(`admin-bind: cannot listen at ${taken}: the address is in use`));
 });
 
-test("a drain delay serves on, not ready; a second TERM ends the wait", async (context) => {
+test("with --drain-delay a stopping server still serves, not ready; a second TERM ends the wait", async (context) => {
   const app = join(FIXTURES, "pool/echo.mjs");
   const args = [app, "-b", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0", "--drain-delay", "600s"];
   const command = startCommand(context, args);
@@ -384,15 +390,15 @@ test("a drain delay serves on, not ready; a second TERM ends the wait", async (c
   await until("it is not ready", async () => (await ask(admin, "/health/ready")).status === 503);
   assert.equal((await ask({ port: await command.port() })).status, 200);
   await command.line(/Draining in 600s/);
-  // Closer together than a moment they are one wish, passed on twice.
-  await until("the second is understood", () => {
+  // Two signals in quick succession count as one that was delivered twice.
+  await until("the second signal counts", () => {
     command.kill("SIGTERM");
     return command.exit !== undefined || command.workers().length === 0;
   });
   assert.equal((await command.ended()).code, 0);
 });
 
-test("a worker that cannot answer the warm-up path is not taken for ready", async (context) => {
+test("a worker that fails the warm-up request is not ready", async (context) => {
   const { ctl, command, target, deploy } = await controlled(context, "--warmup-path", "/warm");
   deploy("export const handler = (_, respond) => respond(503, null, 'cold');\n");
   const told = await ctl("reload");
@@ -409,7 +415,7 @@ test("the warm-up request is served by node's own server as well", async (contex
   assert.equal((await ask({ port: await command.port() })).status, 200);
 });
 
-test("a folder among the temporary files that somebody else may write is not used, and not asked", async (context) => {
+test("a folder in the temporary directory that others can write to is not used, neither by the server nor by ctl", async (context) => {
   const folder = temporaryFolder(context);
   const own = join(folder, `tsgun-${process.getuid?.()}`);
   mkdirSync(own);
@@ -417,14 +423,14 @@ test("a folder among the temporary files that somebody else may write is not use
   const env = { TMPDIR: folder, XDG_RUNTIME_DIR: "", RUNTIME_DIRECTORY: "" };
   const command = startCommand(context, ["pool/echo.mjs", "-b", "127.0.0.1:0"], { env });
   await command.ready();
-  await command.line(/There is no control socket: .* is open to others: remove it, or say --control-socket/);
+  await command.line(/No control socket: .* is writable by others: remove it, or set --control-socket/);
   const asked = startCommand(context, ["ctl", "status"], { env });
   assert.equal((await asked.ended()).code, 1);
-  assert.match(asked.stderr, /^tsgun: .* is open to others: remove it, or say --control-socket$/m);
+  assert.match(asked.stderr, /^tsgun: .* is writable by others: remove it, or set --control-socket$/m);
   assert.deepEqual(readdirSync(own), []);
 });
 
-test("a warm-up request that is never answered ends with the boot timeout, and leaves no file", async (context) => {
+test("a warm-up request without a response ends with the boot timeout, and leaves no file", async (context) => {
   const folder = temporaryFolder(context);
   writeFileSync(join(folder, "app.mjs"), "export const handler = (_request, _respond) => {};\n");
   const args = ["app.mjs", "-b", "127.0.0.1:0", "--warmup-path", "/warm", "--boot-timeout", "5s"];

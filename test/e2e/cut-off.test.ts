@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { WorkerReport } from "../../src/control/api.ts";
-import { askControl } from "../../src/control/control-client.ts";
+import { requestControl } from "../../src/control/control-client.ts";
 import { cleanUp, FIXTURES, startCommand, temporaryFolder, until } from "../support/command.ts";
 import { hasComponent, noNetworks } from "../support/component.ts";
 import { Machine } from "../support/machine.ts";
@@ -51,7 +51,7 @@ for (const app of ["mirror.mjs", "mirror-listener.cjs"]) {
     const server = startCommand(context, args, { prefix: here.enter(FIXTURES) });
     await server.ready();
     const connections = async (): Promise<number> => {
-      const { body } = await askControl(control, "GET", "/workers");
+      const { body } = await requestControl(control, "GET", "/workers");
       return (body as WorkerReport[]).reduce((sum, worker) => sum + worker.connections, 0);
     };
     const clients = await startClients(context, there, await server.port());

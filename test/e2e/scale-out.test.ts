@@ -101,7 +101,7 @@ async function deployBroken({ site, load, hosts }: Stage): Promise<void> {
   const broken = '\nthrow new Error("the third release is broken");\n';
   const { code, output } = await site.deploy(site.release(site.folder, "three", broken), "three");
   assert.equal(code, 1, output);
-  assert.match(output, /the third release is broken \(at app\.ts:\d+\); generation 2 serves on/);
+  assert.match(output, /the third release is broken \(at app\.ts:\d+\); generation 2 continues to serve/);
   assert.match(output, /stopped at 10\.77\.0\.11, which does not serve three/);
   assert.doesNotMatch(output, /10\.77\.0\.1[23]/);
   for (const host of hosts) assert.deepEqual([host.current, host.releases], ["two", ["one", "two"]]);

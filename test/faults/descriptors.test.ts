@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { askControl } from "../../src/control/control-client.ts";
+import { requestControl } from "../../src/control/control-client.ts";
 import { ask } from "../support/ask.ts";
 import { FIXTURES, isAlive, startCommand, until } from "../support/command.ts";
 import { leaveDescriptors } from "../support/descriptor-limit.ts";
@@ -60,7 +60,7 @@ test("an arbiter at its limit reloads, scales, replaces, answers and upgrades, a
   leaveDescriptors(command.pid, 0);
   await command.line(/The arbiter is almost out of file descriptors/);
 
-  const { status } = await askControl(control, "GET", "/status");
+  const { status } = await requestControl(control, "GET", "/status");
   assert.equal(status, 200);
   command.kill("SIGHUP");
   await command.ready(2);
@@ -71,7 +71,7 @@ test("an arbiter at its limit reloads, scales, replaces, answers and upgrades, a
   await stage.assertNothingLost(20);
   process.kill(killed, "SIGKILL");
   await until("it is replaced", () => command.workers().length === 2 && !command.workers().includes(killed));
-  assert.equal((await askControl(control, "POST", "/reload")).status, 200);
+  assert.equal((await requestControl(control, "POST", "/reload")).status, 200);
 
   command.kill("SIGUSR2");
   await command.line(/The previous arbiter .* has exited/);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { askControl } from "../../src/control/control-client.ts";
+import { requestControl } from "../../src/control/control-client.ts";
 import { ask } from "../support/ask.ts";
 import { isAlive, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 import { leaveDescriptors, limitDescriptors } from "../support/descriptor-limit.ts";
@@ -147,7 +147,7 @@ test("a worker whose folder is gone is replaced when the folder is back", async 
       `A worker could not be started: the working directory does not exist: ${folder} \\(ENOENT\\); retrying`,
     ),
   );
-  const { status, body } = await askControl(join(outer, "ctl"), "POST", "/scale", { workers: 2 });
+  const { status, body } = await requestControl(join(outer, "ctl"), "POST", "/scale", { workers: 2 });
   assert.equal(status, 409);
   assert.deepEqual(body, { ok: false, error: "workers cannot be started: the log says why" });
   renameSync(join(outer, "away"), folder);

@@ -10,7 +10,7 @@ import { connect, type NetConnectOpts, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import type { WorkerReport } from "../../src/control/api.ts";
-import { askControl } from "../../src/control/control-client.ts";
+import { requestControl } from "../../src/control/control-client.ts";
 import { ask } from "../support/ask.ts";
 import { type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 import { RawClient } from "../support/engine.ts";
@@ -50,7 +50,7 @@ async function serve(context: TestContext, app: string, ...args: string[]): Prom
     unix: { path },
     waiting: async () => Number((await ask({ path }, "/waiting")).text),
     connections: async () => {
-      const { body } = await askControl(control, "GET", "/workers");
+      const { body } = await requestControl(control, "GET", "/workers");
       return (body as WorkerReport[]).reduce((sum, worker) => sum + worker.connections, 0);
     },
     accessed: (targets) =>

@@ -10,7 +10,7 @@ import { claimActivatedSockets } from "../../src/systemd/activation.ts";
 
 const SOURCE = join(import.meta.dirname, "../../src/systemd/activation.ts");
 
-/** As a service that systemd starts: it learns its pid only when it runs, so a shell sets it and execs. */
+/** Runs a service as systemd starts it. A shell sets LISTEN_PID and execs, since the pid is known only then. */
 const EXEC_WITH_PID = 'export LISTEN_PID=$$; exec "$@"';
 
 async function run(script: string, fds: (number | "ignore")[], env: NodeJS.ProcessEnv): Promise<unknown> {
@@ -39,7 +39,7 @@ async function listening(t: TestContext, where: string | number): Promise<{ serv
   return { server, fd: (server as unknown as { _handle: { fd: number } })._handle.fd };
 }
 
-test("the sockets from descriptor 3 on, by their names, and a clean environment", async (t) => {
+test("claims the sockets from descriptor 3 on with their names, and removes the variables", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "tsgun-activation-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const [tcp, unix] = [await listening(t, 0), await listening(t, join(folder, "app.sock"))];
@@ -58,7 +58,7 @@ test("the sockets from descriptor 3 on, by their names, and a clean environment"
   });
 });
 
-test("a descriptor that is promised and is no socket is an error with advice", async () => {
+test("an announced descriptor that is not a socket is an error with the remedy", async () => {
   const script = `
     const errors = [];
     for (const count of ["1", "2"]) {
@@ -70,18 +70,18 @@ test("a descriptor that is promised and is no socket is an error with advice", a
   const messages = (await run(script, ["ignore"], { LISTEN_FDS: "1" })) as string[];
   assert.match(
     messages[0] ?? "",
-    /^LISTEN_FDS promises a socket as descriptor 3, which is no socket: start tsgun directly/,
+    /^LISTEN_FDS announces a socket as descriptor 3, which is not a socket: start tsgun directly/,
   );
   assert.equal(messages.length, 2);
 });
 
-test("sockets of another process are not taken, and not left to be taken by a child", () => {
+test("sockets for another process are not claimed, and not left for a child to claim", () => {
   const env: NodeJS.ProcessEnv = { LISTEN_FDS: "1", LISTEN_PID: "1", LISTEN_FDNAMES: "web", HOME: "/" };
   assert.deepEqual(claimActivatedSockets(env, 2), []);
   assert.deepEqual(env, { HOME: "/" });
 });
 
-test("none at all, and a count that is no number", () => {
+test("no sockets are claimed without the variables, and an invalid count is an error", () => {
   assert.deepEqual(claimActivatedSockets({}, 2), []);
   assert.deepEqual(claimActivatedSockets({ LISTEN_FDS: "0", LISTEN_PID: "2" }, 2), []);
   assert.throws(() => claimActivatedSockets({ LISTEN_FDS: "-1", LISTEN_PID: "2" }, 2), /LISTEN_FDS is "-1"/);

@@ -24,7 +24,7 @@ async function bind(t: TestContext, name: string): Promise<DatagramReceiver> {
   return receiver;
 }
 
-/** A notifier whose messages stay in the test. */
+/** A notifier that records its messages. */
 function recorded(env: NodeJS.ProcessEnv, pid = 10) {
   const messages: string[] = [];
   const send: Send = async (message) => void messages.push(message);
@@ -46,7 +46,7 @@ describe("datagrams reach a real socket", () => {
       const receiver = await bind(t, path);
       const send = await connect(path);
       await send("READY=1\nSTATUS=4 workers – grün");
-      // The command sends a barrier after it, to learn when systemd has read it.
+      // The command sends a barrier afterwards, to learn when systemd has read the message.
       assert.deepEqual((await receiver.count(1))[0], ["READY=1", "STATUS=4 workers – grün"]);
     });
 
@@ -57,13 +57,13 @@ describe("datagrams reach a real socket", () => {
       assert.deepEqual((await receiver.count(1))[0], ["WATCHDOG=1"]);
     });
 
-    test(`${name}, nobody there: rejected`, { skip }, async (t) => {
+    test(`${name}, without a receiver: rejected`, { skip }, async (t) => {
       const send = await connect(socketPath(t));
       await assert.rejects(send("READY=1"));
     });
   }
 
-  test("a whole life, in order", { skip: noReceiver }, async (t) => {
+  test("the messages of a whole life arrive in order", { skip: noReceiver }, async (t) => {
     const path = socketPath(t);
     const receiver = await bind(t, path);
     const errors: Error[] = [];
@@ -106,7 +106,7 @@ describe("the protocol", () => {
     assert.deepEqual(messages, ["STATUS=failed READY=1 at app.ts"]);
   });
 
-  test("the watchdog's messages: each half of its time, only while healthy, until closed", async (t) => {
+  test("watchdog messages are sent every half interval, only while healthy, until closed", async (t) => {
     t.mock.timers.enable({ apis: ["setInterval"] });
     const { messages, notifier } = recorded({ WATCHDOG_USEC: "3000000", WATCHDOG_PID: "10" });
     let healthy = true;
@@ -124,7 +124,7 @@ describe("the protocol", () => {
     assert.deepEqual(messages, ["WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"]);
   });
 
-  test("no watchdog where none is asked for, or it is asked of another process", () => {
+  test("there is no watchdog if none is configured, or for another process", () => {
     for (const env of [
       {},
       { WATCHDOG_USEC: "0" },
@@ -152,7 +152,7 @@ describe("never fails the server", () => {
     await notifier.close();
   });
 
-  test("a socket that cannot be reached is told of once", async () => {
+  test("a socket that cannot be reached is reported once", async () => {
     const errors: string[] = [];
     const notifier = new ServiceNotifier({
       env: { NOTIFY_SOCKET: "/nonexistent/notify" },
@@ -164,7 +164,7 @@ describe("never fails the server", () => {
     assert.equal(errors.length, 1, errors.join());
   });
 
-  test("a sender that cannot be made is told of once", async () => {
+  test("a sender that cannot be created is reported once", async () => {
     const errors: string[] = [];
     const notifier = new ServiceNotifier({
       env: { NOTIFY_SOCKET: "/run/notify" },
@@ -176,7 +176,7 @@ describe("never fails the server", () => {
     assert.deepEqual(errors, ["no way out"]);
   });
 
-  test("one message that fails does not hold up the next", async () => {
+  test("a failed message does not delay the next", async () => {
     const sent: string[] = [];
     let first = true;
     const notifier = new ServiceNotifier({

@@ -34,7 +34,7 @@ const ASK = `
 describe("under a real systemd", { skip: noPrivateSystemd() }, () => {
   let units = "";
   let system: PrivateSystemd;
-  /** Sends a word and gives the answer, from inside; empty when the connection ended without one. */
+  /** Sends a word from inside and returns the reply; empty if the connection ended without one. */
   const ask = (word: string, where: string): string => system.run(process.execPath, "-e", ASK, word, where);
 
   before(async () => {
@@ -49,7 +49,7 @@ describe("under a real systemd", { skip: noPrivateSystemd() }, () => {
     rmSync(units, { recursive: true });
   });
 
-  test("socket activation: the first connection starts the service, which gets its sockets and says ready", () => {
+  test("socket activation: the first connection starts the service, which gets its sockets and reports ready", () => {
     assert.equal(system.property("app.service", "ActiveState"), "inactive");
     assert.match(ask("tcp", TCP), /^web \d+ tcp$/);
     assert.match(ask("unix", UNIX), /^web \d+ unix$/);
@@ -57,7 +57,7 @@ describe("under a real systemd", { skip: noPrivateSystemd() }, () => {
     assert.equal(system.property("app.service", "StatusText"), "serving 2 sockets");
   });
 
-  test("reload: told by its status, without a restart", async () => {
+  test("reload: visible in the status, without a restart", async () => {
     const pid = system.property("app.service", "MainPID");
     system.run("systemctl", "reload", "app.service");
     await system.until(
@@ -68,7 +68,7 @@ describe("under a real systemd", { skip: noPrivateSystemd() }, () => {
     assert.equal(system.property("app.service", "MainPID"), pid);
   });
 
-  test("watchdog: a service that lives is left alone, one that is stuck is restarted and serves again", async () => {
+  test("watchdog: a healthy service is left alone, a stuck one is restarted and serves again", async () => {
     const pid = system.property("app.service", "MainPID");
     const first = system.property("app.service", "WatchdogTimestampMonotonic");
     await system.until("three messages of the watchdog", () => {
@@ -81,7 +81,7 @@ describe("under a real systemd", { skip: noPrivateSystemd() }, () => {
     assert.notEqual(system.property("app.service", "MainPID"), pid);
   });
 
-  test("stop: the service says so and ends well", () => {
+  test("stop: the service reports it and exits with 0", () => {
     system.run("systemctl", "stop", "app.socket", "app.service");
     assert.equal(system.property("app.service", "ActiveState"), "inactive");
     assert.equal(system.property("app.service", "Result"), "success");

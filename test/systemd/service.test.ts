@@ -60,7 +60,7 @@ describe("tsgun under a real systemd", { skip: noPrivateSystemd() }, () => {
   let units = "";
   let system: PrivateSystemd;
 
-  /** The process id of the worker that answers. */
+  /** The pid of the worker that responds. */
   const ask = (url: string, path = ""): number => {
     const text = system.run(process.execPath, "-e", ASK, url, path);
     assert.match(text, /^\d+$/);
@@ -96,23 +96,23 @@ describe("tsgun under a real systemd", { skip: noPrivateSystemd() }, () => {
     assert.deepEqual(status.listening, ["http://127.0.0.1:8000", "http://[::1]:8001", "unix:/run/app.sock"]);
   });
 
-  test("an app that does not boot: the start has failed, with gunicorn's exit code", async () => {
+  test("an app that does not boot fails the start, with gunicorn's exit code", async () => {
     const failed = (): boolean => system.property("plain.service", "ActiveState") === "failed";
     await system.until("the start has failed", failed);
     assert.equal(system.property("plain.service", "ExecMainStatus"), "4");
   });
 
-  test("reload: a new generation, told by its status", async () => {
+  test("reload: a new generation, visible in the status", async () => {
     const pid = property("MainPID");
     const worker = ask("http://127.0.0.1:8000/");
     system.run("systemctl", "reload", "app.service");
-    await system.until("the reload to be told", () => property("StatusText") === serving(2));
+    await system.until("the status shows the reload", () => property("StatusText") === serving(2));
     assert.equal(property("ActiveState"), "active");
     assert.equal(property("MainPID"), pid);
-    await system.until("another worker answers", () => ask("http://127.0.0.1:8000/") !== worker);
+    await system.until("another worker responds", () => ask("http://127.0.0.1:8000/") !== worker);
   });
 
-  test("a worker that is gone is missing in the status, until there is another", async () => {
+  test("a dead worker is missing in the status until it is replaced", async () => {
     const worker = ask("http://127.0.0.1:8000/");
     system.run("kill", "-KILL", `${worker}`);
     await system.until("the status is complete", () => {
@@ -129,13 +129,13 @@ describe("tsgun under a real systemd", { skip: noPrivateSystemd() }, () => {
     await system.until("the old one is gone", () => parentOf(Number(pid)) === "1");
     assert.equal(parentOf(ask("http://x/", "/run/app.sock")), pid);
     const first = property("WatchdogTimestampMonotonic");
-    await system.until("its watchdog speaks for more than the watchdog's time", () => {
+    await system.until("the new arbiter has sent watchdog messages for longer than the interval", () => {
       return Number(property("WatchdogTimestampMonotonic")) - Number(first) > WATCHDOG_S * 2e6;
     });
     assert.deepEqual([property("MainPID"), property("NRestarts")], [pid, "0"]);
   });
 
-  test("watchdog: an arbiter that does not turn is restarted, and serves on the same sockets", async () => {
+  test("watchdog: an arbiter whose loop is stuck is restarted, and serves on the same sockets", async () => {
     const pid = property("MainPID");
     system.run("kill", "-STOP", pid);
     await system.until("the restart", () => property("NRestarts") === "1");
@@ -144,7 +144,7 @@ describe("tsgun under a real systemd", { skip: noPrivateSystemd() }, () => {
     assert.equal(parentOf(ask("http://127.0.0.1:8000/")), property("MainPID"));
   });
 
-  test("stop: it ends well, and says so; the sockets are systemd's to keep", async () => {
+  test("stop: the service reports it and exits with 0; systemd keeps the sockets", async () => {
     system.run("systemctl", "stop", "app.service");
     assert.equal(property("Result"), "success");
     assert.match(property("StatusText"), /^stopping, \d workers left$/);

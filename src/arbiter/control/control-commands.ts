@@ -1,6 +1,6 @@
 /**
- * Where the control interface meets the arbiter's loop: a request becomes an event in the mailbox like any
- * signal, and its answer waits until the pool is as was asked for, or cannot be.
+ * Connects the control interface to the arbiter's loop. A command becomes an event in the mailbox, like a signal. It is
+ * pending until the pool has reached the requested state or has failed to.
  */
 import type {
   Controllable,
@@ -18,7 +18,7 @@ import { wasUnstartedSince } from "../pool/spawn-holds.ts";
 import type { Generations } from "../reload/generations.ts";
 import type { LostSocket } from "../sockets/listeners.ts";
 
-/** What can be asked, with where the outcome goes. */
+/** A command, and the function that receives its outcome. */
 export type ControlCommand = (
   | { readonly name: "reload" | "upgrade" | "reopen" }
   | { readonly name: "scale"; readonly workers: number }
@@ -26,13 +26,13 @@ export type ControlCommand = (
   | { readonly name: "stop"; readonly mode: StopMode }
 ) & { settle(outcome: Outcome): void };
 
-type Asked = ControlCommand extends infer Each
+type CommandRequest = ControlCommand extends infer Each
   ? Each extends ControlCommand
     ? Omit<Each, "settle">
     : never
   : never;
 
-/** What the desk needs of the arbiter. */
+/** What this class needs of the arbiter. */
 export interface ControlDependencies {
   readonly pool: Pool;
   readonly generations: Pick<Generations, "newest" | "placeholderFor">;
@@ -42,43 +42,41 @@ export interface ControlDependencies {
   upgrade(): Promise<Outcome>;
   reopen(): Outcome;
   stop(mode: StopMode): void;
-  /** The new arbiter's pid, while this one drains for it. */
+  /** The pid of the new arbiter, while this one drains for it. */
   leavingFor(): number | undefined;
   describe(): Pick<StatusReport, "name" | "version" | "app" | "listening">;
-  /** How many workers must be ready for the server to be. */
+  /** Number of ready workers that the server needs to be ready. */
   readonly minReady: number;
-  /** A new arbiter serves. */
   isSuccessorReady(): boolean;
-  /** The Unix sockets that clients cannot reach. */
+  /** Unix sockets that clients cannot reach. */
   lostSockets(): readonly LostSocket[];
 }
 
-/** Something asked for that has not come about yet. */
-interface Wish {
-  /** The outcome, once there is one. */
+interface PendingCommand {
+  /** Returns the outcome once there is one. */
   check(pool: Pool): Outcome | undefined;
   readonly settle: (outcome: Outcome) => void;
 }
 
-interface ReloadWish {
-  /** The first generation that was begun after the wish. */
+interface PendingReload {
+  /** The first generation that was begun after the request. */
   readonly since: number;
   readonly settle: (outcome: Outcome) => void;
 }
 
 const STOPPING: Outcome = { ok: false, error: "the server is stopping" };
 
-function done(message: string): Outcome {
+function success(message: string): Outcome {
   return { ok: true, message };
 }
 
 function failedReload(why: string, detail: string | undefined, established: number): Outcome {
-  const error = `${why}; generation ${established} serves on`;
+  const error = `${why}; generation ${established} continues to serve`;
   return { ok: false, error, ...(detail !== undefined && { detail }) };
 }
 
-/** Why a wish of `time` that takes a new worker does not come true soon; undefined as long as nothing speaks against it. */
-function troubleSince(desired: Desired, time: number): "crash" | "cannot be started" | undefined {
+/** Why a command of `time` that needs a new worker will not succeed soon; undefined while it still may. */
+function spawnFailureSince(desired: Desired, time: number): "crash" | "cannot be started" | undefined {
   if (desired.crashRoundAt >= time) return "crash";
   return wasUnstartedSince(desired, time) ? "cannot be started" : undefined;
 }
@@ -86,14 +84,14 @@ function troubleSince(desired: Desired, time: number): "crash" | "cannot be star
 export class ControlCommands implements Controllable {
   readonly #dependencies: ControlDependencies;
   readonly #startedAt = performance.now();
-  #wishes: Wish[] = [];
-  #reloads: ReloadWish[] = [];
+  #pending: PendingCommand[] = [];
+  #reloads: PendingReload[] = [];
 
   constructor(dependencies: ControlDependencies) {
     this.#dependencies = dependencies;
   }
 
-  // ---- asked from outside the loop
+  // ---- called by the control interface
 
   status(): StatusReport {
     const { pool } = this.#dependencies;
@@ -139,31 +137,31 @@ export class ControlCommands implements Controllable {
   }
 
   reload(): Promise<Outcome> {
-    return this.#ask({ name: "reload" });
+    return this.#post({ name: "reload" });
   }
 
   upgrade(): Promise<Outcome> {
-    return this.#ask({ name: "upgrade" });
+    return this.#post({ name: "upgrade" });
   }
 
   reopen(): Promise<Outcome> {
-    return this.#ask({ name: "reopen" });
+    return this.#post({ name: "reopen" });
   }
 
   scale(count: number): Promise<Outcome> {
-    return this.#ask({ name: "scale", workers: count });
+    return this.#post({ name: "scale", workers: count });
   }
 
   restart(pid: number): Promise<Outcome> {
-    return this.#ask({ name: "restart", pid });
+    return this.#post({ name: "restart", pid });
   }
 
   stop(mode: StopMode): Promise<Outcome> {
-    return this.#ask({ name: "stop", mode });
+    return this.#post({ name: "stop", mode });
   }
 
-  #ask(asked: Asked): Promise<Outcome> {
-    return new Promise((settle) => this.#dependencies.post({ ...asked, settle }));
+  #post(command: CommandRequest): Promise<Outcome> {
+    return new Promise((settle) => this.#dependencies.post({ ...command, settle }));
   }
 
   #state(): StatusReport["state"] {
@@ -177,11 +175,11 @@ export class ControlCommands implements Controllable {
   // ---- called by the loop
 
   handle(command: ControlCommand): void {
-    const heir = this.#dependencies.leavingFor();
-    if (heir !== undefined && command.name !== "stop") {
+    const successor = this.#dependencies.leavingFor();
+    if (successor !== undefined && command.name !== "stop") {
       command.settle({
         ok: false,
-        error: `the arbiter with pid ${heir} serves in this one's place: ask again`,
+        error: `the new arbiter (pid ${successor}) is taking over: repeat the command`,
       });
       return;
     }
@@ -210,59 +208,61 @@ export class ControlCommands implements Controllable {
         return;
       case "stop":
         this.#dependencies.stop(command.mode);
-        command.settle(done(command.mode === "quick" ? "stopping at once" : "stopping when all is answered"));
+        command.settle(
+          success(command.mode === "quick" ? "stopping at once" : "stopping: waiting for requests in flight"),
+        );
         return;
     }
   }
 
-  #scale(count: number, settle: Wish["settle"]): void {
+  #scale(count: number, settle: PendingCommand["settle"]): void {
     const { pool } = this.#dependencies;
-    const askedAt = pool.now;
+    const requestedAt = pool.now;
     pool.scale(count);
     const check = ({ desired, roster }: Pool): Outcome | undefined => {
       if (desired.target !== count)
-        return { ok: false, error: `meanwhile ${workerCountText(desired.target)} were asked for` };
-      const trouble = troubleSince(desired, askedAt);
-      if (trouble !== undefined) return { ok: false, error: `workers ${trouble}: the log says why` };
+        return { ok: false, error: `meanwhile the target was set to ${workerCountText(desired.target)}` };
+      const failure = spawnFailureSince(desired, requestedAt);
+      if (failure !== undefined) return { ok: false, error: `workers ${failure}: the log says why` };
       const ready = readyWorkers(roster).length;
       return ready === count && activeWorkers(roster).length === count
-        ? done(`${workerCountText(count)} ready`)
+        ? success(`${workerCountText(count)} ready`)
         : undefined;
     };
-    this.#wishes.push({ check, settle });
+    this.#pending.push({ check, settle });
   }
 
-  #restart(pid: number, settle: Wish["settle"]): void {
+  #restart(pid: number, settle: PendingCommand["settle"]): void {
     const { pool } = this.#dependencies;
     const worker = activeWorkers(pool.roster).find(({ id }) => this.#dependencies.pidOf(id) === pid);
     if (worker === undefined) {
-      settle({ ok: false, error: `no worker that serves has the pid ${pid}` });
+      settle({ ok: false, error: `no serving worker has the pid ${pid}` });
       return;
     }
-    const askedAt = pool.now;
+    const requestedAt = pool.now;
     pool.expire(worker.id);
     const check = ({ desired, roster }: Pool): Outcome | undefined => {
       if (activeWorkers(roster).some(({ id }) => id === worker.id)) {
-        const trouble = troubleSince(desired, askedAt);
-        if (trouble === undefined) return undefined;
-        const does = trouble === "crash" ? "crashes" : trouble;
+        const failure = spawnFailureSince(desired, requestedAt);
+        if (failure === undefined) return undefined;
+        const does = failure === "crash" ? "crashes" : failure;
         return { ok: false, error: `its replacement ${does}: the log says why` };
       }
       const next = readyWorkers(roster).find(({ slot }) => slot === worker.slot);
       if (next !== undefined)
-        return done(`worker ${pid} is replaced by ${this.#dependencies.pidOf(next.id)}`);
-      return worker.slot > desired.target ? done(`worker ${pid} is not needed any more`) : undefined;
+        return success(`worker ${pid} was replaced by ${this.#dependencies.pidOf(next.id)}`);
+      return worker.slot > desired.target ? success(`worker ${pid} is no longer needed`) : undefined;
     };
-    this.#wishes.push({ check, settle });
+    this.#pending.push({ check, settle });
   }
 
-  /** Looks, whenever the pool has settled, which wishes have come true. */
+  /** Settles the pending commands that have an outcome. Call when the pool has settled. */
   checkPending(): void {
     const { pool } = this.#dependencies;
     const stopping = pool.desired.stop !== undefined;
-    this.#wishes = this.#wishes.filter((wish) => {
-      const outcome = stopping ? STOPPING : wish.check(pool);
-      if (outcome !== undefined) wish.settle(outcome);
+    this.#pending = this.#pending.filter((command) => {
+      const outcome = stopping ? STOPPING : command.check(pool);
+      if (outcome !== undefined) command.settle(outcome);
       return outcome === undefined;
     });
     if (stopping) this.#endReloads(Number.POSITIVE_INFINITY, STOPPING);
@@ -271,16 +271,18 @@ export class ControlCommands implements Controllable {
   reloadDone(generation: number): void {
     this.#endReloads(
       generation,
-      done(`generation ${generation} serves with ${workerCountText(this.#dependencies.pool.desired.target)}`),
+      success(
+        `generation ${generation} serves with ${workerCountText(this.#dependencies.pool.desired.target)}`,
+      ),
     );
   }
 
-  /** `detail` is the app's own stack, where that is to blame. */
+  /** `detail` is the app's own stack, if the app is at fault. */
   reloadFailed(generation: number, why: string, detail: string | undefined, established: number): void {
     this.#endReloads(generation, failedReload(why, detail, established));
   }
 
-  /** Generation `generation` could not be made. Those who wait for an earlier one, which may still roll out, go on waiting. */
+  /** Generation `generation` could not be made. Reloads that wait for an earlier one, which may still roll out, stay pending. */
   reloadNotBegun(generation: number, why: string, detail: string | undefined, established: number): void {
     this.#endReloads(generation, failedReload(why, detail, established), generation);
   }
@@ -289,11 +291,11 @@ export class ControlCommands implements Controllable {
     this.#endReloads(Number.POSITIVE_INFINITY, { ok: false, error: why });
   }
 
-  /** Settles the wishes that the generations from `first` to `last` were made for. */
+  /** Settles the reloads that wait for a generation from `first` to `last`. */
   #endReloads(last: number, outcome: Outcome, first = 0): void {
-    const isDue = ({ since }: ReloadWish): boolean => since >= first && since <= last;
+    const isDue = ({ since }: PendingReload): boolean => since >= first && since <= last;
     const due = this.#reloads.filter(isDue);
-    this.#reloads = this.#reloads.filter((wish) => !isDue(wish));
-    for (const wish of due) wish.settle(outcome);
+    this.#reloads = this.#reloads.filter((reload) => !isDue(reload));
+    for (const reload of due) reload.settle(outcome);
   }
 }

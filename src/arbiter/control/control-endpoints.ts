@@ -1,6 +1,6 @@
 /**
- * What the arbiter is asked through: the control socket and the health endpoint. An upgrade hands both on so that at any
- * moment somebody answers: the next arbiter listens on the same health socket, and takes the name of the control socket.
+ * The arbiter's two endpoints: the control socket and the health endpoint. An upgrade hands both over so that they
+ * respond at every moment: the new arbiter listens on the same health socket, and takes over the control socket's name.
  */
 import { closeSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
@@ -12,46 +12,48 @@ import { ExitCode, FatalError } from "../../errors.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 import { hasName, type SocketFile } from "../../system/unix-socket.ts";
 
-/** The doors of one arbiter, as data: an upgrade hands them to the next one. */
+/** The sockets of the endpoints, as data: an upgrade passes them to the new arbiter. */
 export interface EndpointSockets {
   readonly control?: SocketFile;
   readonly health?: HealthSocket & { readonly address: string };
 }
 
-/** How long the next arbiter may take to take the control socket's name, and the last answers to go out, in milliseconds. */
-const TAKEN_WITHIN = 2000;
-const ANSWERED_WITHIN = 500;
-const LOOK_EVERY = 10;
+/** Time for the new arbiter to take over the control socket's name. */
+const TAKEOVER_TIMEOUT_MS = 2000;
+/** Time for the last responses to be sent. */
+const LAST_RESPONSES_TIMEOUT_MS = 500;
+const POLL_INTERVAL_MS = 10;
 
 export class ControlEndpoints {
   readonly #config: Pick<Config, "adminBind" | "controlSocket">;
   readonly #target: Controllable;
   readonly #log: ErrorLog;
-  /** Whose name the control socket takes, and the socket that the health endpoint is asked at. */
-  readonly #held: SocketFile | undefined;
-  readonly #inherited: HealthSocket | undefined;
+  /** The predecessor's control socket, whose name this one takes over. */
+  readonly #inheritedControl: SocketFile | undefined;
+  /** The predecessor's health socket, which both serve. */
+  readonly #inheritedHealth: HealthSocket | undefined;
   #health: HealthServer | undefined;
-  #opensHealth = false;
+  #isOpeningHealth = false;
   #control: ControlServer | undefined;
 
   /**
-   * @param target who is asked through them
-   * @param handed the doors of the arbiter that this one follows
+   * @param target what the endpoints control
+   * @param inherited the sockets of the predecessor
    */
   constructor(
     config: Pick<Config, "adminBind" | "controlSocket">,
     target: Controllable,
     log: ErrorLog,
-    handed: EndpointSockets = {},
+    inherited: EndpointSockets = {},
   ) {
     this.#config = config;
     this.#target = target;
     this.#log = log;
-    this.#held = handed.control;
-    this.#inherited = inheritedHealth(config.adminBind, handed);
+    this.#inheritedControl = inherited.control;
+    this.#inheritedHealth = inheritedHealth(config.adminBind, inherited);
   }
 
-  /** What the next arbiter is handed. */
+  /** The sockets to pass to a new arbiter. */
   get sockets(): EndpointSockets {
     const { adminBind } = this.#config;
     const health = this.#health?.socket;
@@ -63,72 +65,69 @@ export class ControlEndpoints {
   }
 
   /**
-   * Opens the health endpoint, if there is to be one and it is not open.
-   * @throws FatalError when its address cannot be had: a load balancer would ask in vain
+   * Opens the health endpoint if it is configured and not open.
+   * @throws FatalError if its address cannot be bound: a load balancer would get no response
    */
   async openHealth(): Promise<void> {
     const { adminBind } = this.#config;
-    if (adminBind === undefined || this.#health !== undefined || this.#opensHealth) return;
-    this.#opensHealth = true;
+    if (adminBind === undefined || this.#health !== undefined || this.#isOpeningHealth) return;
+    this.#isOpeningHealth = true;
     try {
-      this.#health = await openHealth(adminBind, this.#target, this.#log, this.#inherited);
+      this.#health = await openHealth(adminBind, this.#target, this.#log, this.#inheritedHealth);
     } finally {
-      this.#opensHealth = false;
+      this.#isOpeningHealth = false;
     }
   }
 
-  /**
-   * Opens the control socket, if there is to be one, or gives it its name again. Where it cannot be made, the server runs on
-   * without it.
-   */
+  /** Opens the control socket if it is configured, or restores its name. If it cannot be opened, the server runs without. */
   openControl(): void {
     const { controlSocket } = this.#config;
     if (controlSocket === false) return;
     const before = this.#control;
-    openControl(controlSocket, this.#target, this.#log, before?.socket ?? this.#held).then(
+    openControl(controlSocket, this.#target, this.#log, before?.socket ?? this.#inheritedControl).then(
       (server) => {
         this.#control = server;
         before?.close();
       },
-      (error) => this.#log.error("The control socket cannot be opened", error),
+      (error) => this.#log.error("Cannot open the control socket", error),
     );
   }
 
-  /** Answers on the health socket of the arbiter before this one, while that one still does. */
+  /** Responds on the predecessor's health socket, beside the predecessor. */
   shareHealth(): void {
-    if (this.#inherited === undefined) return;
+    if (this.#inheritedHealth === undefined) return;
     this.openHealth().catch((error: Error) => this.#log.error(error.message));
   }
 
-  /** Takes over what another arbiter was asked through, or takes it back. */
+  /** Takes over the endpoints from the predecessor, or takes them back from a failed successor. */
   takeOver(): void {
     this.openHealth().catch((error: Error) => this.#log.error(error.message));
     this.openControl();
   }
 
-  /** Resolves when the next arbiter is asked in this one's place, and all is answered that was asked before. */
+  /** Resolves when the new arbiter has taken over the endpoints, and this one has sent its last responses. */
   async waitUntilTakenOver(): Promise<void> {
     const control = this.#control;
-    await until(async () => control === undefined || !hasName(control.socket), TAKEN_WITHIN);
+    await until(async () => control === undefined || !hasName(control.socket), TAKEOVER_TIMEOUT_MS);
     this.#health?.leave();
-    // What has come until here is accepted in the next turn.
-    await pause(LOOK_EVERY);
+    // Connections that have arrived are accepted in the next turn.
+    await pause(POLL_INTERVAL_MS);
     const open = [control, this.#health];
     await until(async () => {
       const counts = await Promise.all(open.map((server) => server?.connections() ?? 0));
       return counts.every((count) => count === 0);
-    }, ANSWERED_WITHIN);
+    }, LAST_RESPONSES_TIMEOUT_MS);
   }
 
-  /** @param shared whether another arbiter serves on the same health socket */
-  close(shared: boolean): void {
-    if (shared) this.#health?.leave();
+  /** @param isShared whether another arbiter serves on the same health socket */
+  close(isShared: boolean): void {
+    if (isShared) this.#health?.leave();
     else this.#health?.close();
     this.#control?.close();
   }
 }
 
-/** The health socket of another arbiter, if it is bound where this one is to be asked; else it is closed here. */
+/** Returns the predecessor's health socket if its address is the configured one; otherwise closes it. */
 function inheritedHealth(
   address: Address | undefined,
   { health }: EndpointSockets,
@@ -139,9 +138,9 @@ function inheritedHealth(
   return undefined;
 }
 
-async function until(condition: () => Promise<boolean>, patience: number): Promise<void> {
-  const end = performance.now() + patience;
-  while (!(await condition()) && performance.now() < end) await pause(LOOK_EVERY);
+async function until(condition: () => Promise<boolean>, timeoutMs: number): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!(await condition()) && performance.now() < end) await pause(POLL_INTERVAL_MS);
 }
 
 async function openHealth(
@@ -159,7 +158,7 @@ async function openHealth(
     return server;
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    const why = code === "EADDRINUSE" ? "the address is taken" : message;
+    const why = code === "EADDRINUSE" ? "the address is in use" : message;
     throw new FatalError(`admin-bind: cannot listen at ${formatAddress(address)}: ${why}`, ExitCode.failure, {
       cause,
     });
@@ -170,18 +169,18 @@ async function openControl(
   path: string | undefined,
   target: Controllable,
   log: ErrorLog,
-  held: SocketFile | undefined,
+  inherited: SocketFile | undefined,
 ): Promise<ControlServer | undefined> {
   const { openControlSocket } = await import("../../control/control-server.ts");
   const { defaultControlSocket, liveControlSockets } = await import("../../control/socket-path.ts");
   try {
     const at = path ?? defaultControlSocket(process.pid);
-    const server = await openControlSocket(at, target, held);
+    const server = await openControlSocket(at, target, inherited);
     log.debug(`Control socket at: ${at}`);
     if (path === undefined) await liveControlSockets();
     return server;
   } catch (error) {
-    log.info(`There is no control socket: ${(error as Error).message}`);
+    log.info(`No control socket: ${(error as Error).message}`);
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What systemd is told of the server (`Type=notify`): that it serves, reloads or stops, and how many workers
- * are ready. Nothing is told twice; the changes follow from how the pool is, not from what was done to it.
+ * Reports the server's state to systemd (`Type=notify`): that it serves, reloads or stops, and how many workers are
+ * ready. Derives it from the pool's state, and reports each change once.
  */
 import type { ServiceNotifier } from "../../systemd/notify.ts";
 import type { Desired } from "../pool/desired.ts";
@@ -13,17 +13,18 @@ export interface ServiceState {
   readonly roster: Roster;
   /** The configuration is being read for a reload. */
   readonly reading: boolean;
-  /** Another arbiter serves on when this one stops. */
+  /** Another arbiter continues to serve when this one stops. */
   readonly hasSuccessor: boolean;
 }
 
 export class Service {
   readonly #notifier: ServiceNotifier;
-  /** Another arbiter is the service. */
+  /** Whether another process is the service. */
   #muted = true;
   #phase: Phase = "booting";
   #status = "";
-  #turned = true;
+  /** Whether the arbiter's loop has turned since the last message to systemd's watchdog. */
+  #hasTurned = true;
 
   constructor(notifier: ServiceNotifier) {
     this.#notifier = notifier;
@@ -32,21 +33,21 @@ export class Service {
   /** This process is the service from now on. `turn` makes the arbiter's loop turn once. */
   begin(turn: () => void): void {
     this.#muted = false;
-    // Alive is what turns: a loop that does not reach `settled` any more is not.
+    // The arbiter is healthy if its loop has reached `settled` since the previous message.
     this.#notifier.startWatchdog(() => {
-      const turned = this.#turned;
-      this.#turned = false;
+      const isHealthy = this.#hasTurned;
+      this.#hasTurned = false;
       turn();
-      return turned;
+      return isHealthy;
     });
   }
 
-  /** To be called when the pool has settled. */
+  /** Call when the pool has settled. */
   settled(state: ServiceState): void {
-    this.#turned = true;
+    this.#hasTurned = true;
     if (this.#muted) return;
     const phase = phaseOf(state);
-    const status = statusOf(phase, state);
+    const status = statusText(phase, state);
     if (phase !== this.#phase) this.#enter(phase, status, state.hasSuccessor);
     else if (status !== this.#status) unawaited(this.#notifier.status(status));
     this.#phase = phase;
@@ -59,22 +60,22 @@ export class Service {
     else if (phase === "stopping" && !hasSuccessor) unawaited(this.#notifier.stopping(status));
   }
 
-  /** Another process is the service from now on. */
+  /** Tells systemd that the process `pid` is the service from now on. */
   async handOver(pid: number): Promise<void> {
     if (this.#muted) return;
     await this.#notifier.mainPid(pid);
     this.#muted = true;
   }
 
-  /** Waits for what is on its way. */
+  /** Waits until pending messages are sent. */
   async close(): Promise<void> {
     await this.#notifier.close();
   }
 }
 
-/** The notifier reports its failures itself, and never rejects. */
-function unawaited(told: Promise<void>): void {
-  told.catch(() => {});
+/** The notifier reports its failures itself and never rejects. */
+function unawaited(notification: Promise<void>): void {
+  notification.catch(() => {});
 }
 
 function phaseOf({ desired, reading }: ServiceState): Phase {
@@ -83,7 +84,7 @@ function phaseOf({ desired, reading }: ServiceState): Phase {
   return reading || desired.candidate !== undefined || desired.reloadAgain ? "reloading" : "serving";
 }
 
-function statusOf(phase: Phase, { desired, roster }: ServiceState): string {
+function statusText(phase: Phase, { desired, roster }: ServiceState): string {
   const ready = readyWorkers(roster).length;
   if (phase === "stopping") return `stopping, ${roster.length} workers left`;
   if (phase === "booting") return `booting, ${ready} of ${desired.target} workers ready`;

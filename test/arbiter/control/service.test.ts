@@ -1,4 +1,4 @@
-/** What systemd is told, from how the pool is. */
+/** Notifications to systemd, derived from the pool's state. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Service, type ServiceState } from "../../../src/arbiter/control/service.ts";
@@ -32,7 +32,7 @@ function recorded(env: NodeJS.ProcessEnv = {}): {
   return { service, messages, sent };
 }
 
-/** A pool of two slots with so many ready workers. */
+/** The state of a pool of two slots with a number of ready workers. */
 function pool(ready: number, change: (desired: Desired) => Desired = (desired) => desired): ServiceState {
   let roster: workers.Roster = [];
   for (let id = 1; id <= 2; id++) {
@@ -45,7 +45,7 @@ function pool(ready: number, change: (desired: Desired) => Desired = (desired) =
 
 const established = (desired: Desired): Desired => withEstablished(desired);
 
-test("boot, a worker that dies, a reload, the stop: each change once", async () => {
+test("boot, a dead worker, a reload and the stop are each reported once", async () => {
   const { service, sent } = recorded();
   service.begin(() => {});
   service.settled(pool(0));
@@ -74,7 +74,7 @@ test("boot, a worker that dies, a reload, the stop: each change once", async () 
   assert.deepEqual(await sent(), ["STOPPING=1 STATUS=stopping, 2 workers left"]);
 });
 
-test("an arbiter that is not the service yet says nothing; then it says how things are", async () => {
+test("an arbiter that is not the service yet reports nothing, and its state once it is", async () => {
   const { service, sent } = recorded();
   service.settled(pool(2, established));
   assert.deepEqual(await sent(), []);
@@ -83,7 +83,7 @@ test("an arbiter that is not the service yet says nothing; then it says how thin
   assert.deepEqual(await sent(), ["READY=1 STATUS=2 of 2 workers ready, generation 1"]);
 });
 
-test("one that hands over names the next main process, and does not stop the service", async () => {
+test("an arbiter that hands over names the new main process, and does not stop the service", async () => {
   const { service, sent } = recorded();
   service.begin(() => {});
   service.settled(pool(2, established));
@@ -95,11 +95,11 @@ test("one that hands over names the next main process, and does not stop the ser
   assert.deepEqual(await sent(), ["MAINPID=4711"]);
 });
 
-test("the watchdog hears of a loop that turns, and nothing of one that does not", async (t) => {
+test("the watchdog gets messages while the loop turns, and none when it is stuck", async (t) => {
   t.mock.timers.enable({ apis: ["setInterval"] });
   const { service, messages } = recorded({ WATCHDOG_USEC: "2000000" });
   const settled = async (): Promise<string[]> => {
-    // The messages are sent one after the other, each in its own turn.
+    // Messages are sent one after the other, each in its own turn.
     for (let turn = 0; turn < 10; turn++) await Promise.resolve();
     return messages.splice(0);
   };

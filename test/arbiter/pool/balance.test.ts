@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { averageConnections, excessConnections } from "../../../src/arbiter/pool/balance.ts";
 import { type Roster, withBeat, withReady, withSpawned } from "../../../src/arbiter/pool/roster.ts";
 import type { WorkerReport } from "../../../src/control/api.ts";
-import { askControl } from "../../../src/control/control-client.ts";
+import { requestControl } from "../../../src/control/control-client.ts";
 import { FIXTURES, startCommand, temporaryFolder, until } from "../../support/command.ts";
 
 function roster(...connections: (number | undefined)[]): Roster {
@@ -91,11 +91,11 @@ function testShares(app: string): void {
       for (const client of clients) client.end();
     });
     const counts = async (): Promise<number[]> => {
-      const { body } = await askControl(socket, "GET", "/workers");
+      const { body } = await requestControl(socket, "GET", "/workers");
       return (body as WorkerReport[]).map(({ connections }) => connections);
     };
     await until("one worker has them all", async () => (await counts())[0] === 40);
-    await askControl(socket, "POST", "/scale", { workers: 3 });
+    await requestControl(socket, "POST", "/scale", { workers: 3 });
     // Two workers have to boot first, and the counts change with their beats.
     await until(
       "no worker has more than the rule tolerates",

@@ -214,7 +214,7 @@ test("a candidate proven while the next configuration is read is established, an
   for (const id of stage.ids("draining")) stage.gone(id);
   assert.equal(stage.pool.desired.candidate?.generation, 3);
   stage.failed(stage.ids("booting", 3)[0] as number);
-  assert.equal(stage.heard(third), "generation 3 is broken; generation 2 serves on");
+  assert.equal(stage.heard(third), "generation 3 is broken; generation 2 continues to serve");
   assert.equal(stage.pool.desired.established, 2);
 });
 
@@ -224,7 +224,7 @@ test("a client waiting for a candidate does not get the error of a later configu
   await stage.read("good");
   const third = stage.ask();
   await stage.read("broken");
-  assert.equal(stage.heard(third), `reading ${third} failed; generation 1 serves on`);
+  assert.equal(stage.heard(third), `reading ${third} failed; generation 1 continues to serve`);
   assert.equal(stage.heard(second), "");
   stage.ready(stage.ids("booting")[0] as number);
   assert.equal(stage.heard(second), "generation 2 serves with 1 worker");

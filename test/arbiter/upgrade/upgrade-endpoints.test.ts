@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { askControl } from "../../../src/control/control-client.ts";
+import { requestControl } from "../../../src/control/control-client.ts";
 import { ask } from "../../support/ask.ts";
 import {
   cleanUp,
@@ -75,7 +75,7 @@ async function start(context: TestContext, healthOn: "unix" | "tcp", ...args: st
   const askers = {
     control: new Asker(context, () => ask({ path: control }, "/status")),
     health: new Asker(context, () => ask(health, "/health/ready")),
-    ctl: new Asker(context, () => askControl(control, "GET", "/status")),
+    ctl: new Asker(context, () => requestControl(control, "GET", "/status")),
   };
   return {
     command,
@@ -84,7 +84,7 @@ async function start(context: TestContext, healthOn: "unix" | "tcp", ...args: st
     askers,
     leadsTo: async (pid) => {
       await until(`process ${pid} is asked`, async () => {
-        const { body } = await askControl(control, "GET", "/status");
+        const { body } = await requestControl(control, "GET", "/status");
         return (body as { pid: number }).pid === pid;
       });
     },
@@ -150,7 +150,7 @@ test("a command gets a response after the old arbiter's last worker has gone", a
   late.write("\r\n");
   let text = "";
   for await (const chunk of late) text += chunk;
-  assert.match(text, /^HTTP\/1.1 409 [\s\S]*the arbiter with pid \d+ serves in this one's place: ask again/);
+  assert.match(text, /^HTTP\/1.1 409 [\s\S]*the new arbiter \(pid \d+\) is taking over: repeat the command/);
   assert.deepEqual(await failures(), NONE);
   process.kill(next, "SIGTERM");
   await command.ended();
@@ -166,7 +166,7 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     );
     const held = ask({ path: app }, "/slow?60000").catch(() => undefined);
     await until("it is in hand", async () => {
-      const workers = (await askControl(control, "GET", "/workers")).body;
+      const workers = (await requestControl(control, "GET", "/workers")).body;
       return (workers as { connections: number }[]).some(({ connections }) => connections > 0);
     });
     command.kill("SIGUSR2");
@@ -209,7 +209,7 @@ test("the default control socket is named after its server, and those of dead se
   await command.line(/previous arbiter .* has exited/);
   const next = command.arbiters()[1] as number;
   assert.deepEqual(names(), [`tsgun-${next}.ctl`]);
-  const { body } = await askControl(join(folder, "tsgun", names()[0] as string), "GET", "/status");
+  const { body } = await requestControl(join(folder, "tsgun", names()[0] as string), "GET", "/status");
   assert.equal((body as { pid: number }).pid, next);
   process.kill(next, "SIGTERM");
   await command.ended();

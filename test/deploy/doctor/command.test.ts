@@ -241,7 +241,7 @@ describe("what doctor prints, and its exit code", () => {
       [["--kubernetes", "broken.yaml"], /^broken\.yaml:\d: /],
       [["--config", "wrong.json"], /^there is no setting wrokers .*did you mean workers/],
       [["--ngnix", "x"], /^unknown option '--ngnix'.*\(see tsgun doctor --help\)$/],
-      [["--control-socket", "none.ctl"], /^cannot ask the server at none\.ctl/],
+      [["--control-socket", "none.ctl"], /^cannot reach the server at none\.ctl/],
     ];
     for (const [words, message] of cases) {
       const { status, stdout, stderr } = examine(folder, ...words);

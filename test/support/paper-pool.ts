@@ -111,10 +111,10 @@ export class PaperPool {
 
   reload(target = this.pool.desired.target): void {
     if (!canReload(this.pool.desired)) {
-      this.pool.reloadAgain(true);
+      this.pool.setReloadQueued(true);
       return;
     }
-    this.pool.reloadAgain(false);
+    this.pool.setReloadQueued(false);
     this.generation += 1;
     this.pool.reload(this.generation, target);
     this.settle();

@@ -81,7 +81,7 @@ function unawaited(notification: Promise<void>): void {
 function phaseOf({ desired, reading }: ServiceState): Phase {
   if (desired.stop !== undefined) return "stopping";
   if (desired.established === 0) return "booting";
-  return reading || desired.candidate !== undefined || desired.reloadAgain ? "reloading" : "serving";
+  return reading || desired.candidate !== undefined || desired.reloadQueued ? "reloading" : "serving";
 }
 
 function statusText(phase: Phase, { desired, roster }: ServiceState): string {

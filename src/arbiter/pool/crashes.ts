@@ -87,7 +87,7 @@ function withinCrashLimit(desired: Desired, how: string, now: number): Desired {
   const many = `${limit.deaths} workers have died within ${limit.within / 1000}s, which is the crash limit`;
   const reason = `${many}; the last one ${how}`;
   const exitCode = ExitCode.workerBoot;
-  return { ...desired, stop: { mode: "graceful", askedAt: now, beginAt: now, exitCode, reason } };
+  return { ...desired, stop: { mode: "graceful", requestedAt: now, beginAt: now, exitCode, reason } };
 }
 
 /** How long to wait after the nth round in a row, in milliseconds. */

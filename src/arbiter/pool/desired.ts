@@ -24,7 +24,7 @@ export interface Candidate {
 export interface Stop {
   readonly mode: "graceful" | "quick" | "kill";
   /** When this mode was requested. */
-  readonly askedAt: number;
+  readonly requestedAt: number;
   /** When the workers are told; until then the server serves, but reports that it is not ready. */
   readonly beginAt: number;
   readonly exitCode: ExitCode;
@@ -42,7 +42,7 @@ export interface Desired {
   readonly established: number;
   readonly candidate: Candidate | undefined;
   /** Another reload was requested while one that cannot be displaced is under way. */
-  readonly reloadAgain: boolean;
+  readonly reloadQueued: boolean;
   /** Consecutive rounds of crashes; see `crashes.ts`. */
   readonly crashRounds: number;
   /** When the last round began. */
@@ -68,7 +68,7 @@ export function firstBoot(target: number, surge: number, limits: Limits): Desire
     limits,
     established: 0,
     candidate: newCandidate(1, target, target),
-    reloadAgain: false,
+    reloadQueued: false,
     crashRounds: 0,
     crashRoundAt: Number.NEGATIVE_INFINITY,
     deathTimes: [],

@@ -102,8 +102,8 @@ export class Pool {
   }
 
   /** Records that another reload was requested, or that it has begun. */
-  reloadAgain(wanted: boolean): void {
-    this.#desired = { ...this.#desired, reloadAgain: wanted };
+  setReloadQueued(isQueued: boolean): void {
+    this.#desired = { ...this.#desired, reloadQueued: isQueued };
   }
 
   /** Replaces a worker though nothing is wrong with it. */
@@ -244,9 +244,9 @@ export class Pool {
     if (candidate?.failure === undefined) return;
     const substitute = established === 0 ? this.#effects.substitute(candidate.failure) : undefined;
     if (substitute !== undefined) {
-      const { reloadAgain, target } = this.#desired;
+      const { reloadQueued, target } = this.#desired;
       this.reload(substitute, target);
-      this.reloadAgain(reloadAgain);
+      this.setReloadQueued(reloadQueued);
       return;
     }
     const limits = established === 0 ? this.#desired.limits : this.#effects.limits(established);

@@ -23,7 +23,7 @@ export function canReload(desired: Desired): boolean {
  */
 export function withCandidate(desired: Desired, generation: number, target: number, limits: Limits): Desired {
   const candidate = newCandidate(generation, target, desired.target);
-  return { ...desired, limits, candidate, reloadAgain: false };
+  return { ...desired, limits, candidate, reloadQueued: false };
 }
 
 /** A worker of `generation` is ready: it proves the candidate, or shows that the serving generation boots again. */
@@ -63,7 +63,7 @@ export function withAbandoned(desired: Desired, limits: Limits, now: number): De
   const exitCode = failure.kind === "load" ? ExitCode.appLoad : ExitCode.workerBoot;
   return {
     ...desired,
-    stop: { mode: "quick", askedAt: now, beginAt: now, exitCode, reason: failure.message },
+    stop: { mode: "quick", requestedAt: now, beginAt: now, exitCode, reason: failure.message },
   };
 }
 

@@ -49,7 +49,7 @@ export function withSignalled(desired: Desired, worker: WorkerRecord, now: numbe
   if (worker.state === "draining") return desired;
   const { candidate, stop } = desired;
   const counts = worker.state === "booting" && worker.generation === candidate?.generation;
-  const isStop = stop !== undefined && now - stop.askedAt < GROUP_SIGNAL_MS;
+  const isStop = stop !== undefined && now - stop.requestedAt < GROUP_SIGNAL_MS;
   return {
     ...desired,
     signalledAt: now,

@@ -17,14 +17,17 @@ export function withStop(desired: Desired, mode: Stop["mode"], now: number, dela
   if (stop === undefined) {
     const isGroupSignal = now - desired.signalledAt < GROUP_SIGNAL_MS;
     const beginAt = isGroupSignal ? now : now + delay;
-    return { ...desired, stop: { mode, askedAt: now, beginAt, exitCode: ExitCode.ok, reason: undefined } };
+    return {
+      ...desired,
+      stop: { mode, requestedAt: now, beginAt, exitCode: ExitCode.ok, reason: undefined },
+    };
   }
   const beginAt = Math.min(now, stop.beginAt);
   if (RANKS[mode] > RANKS[stop.mode]) {
-    return { ...desired, stop: { ...stop, mode, askedAt: now, beginAt } };
+    return { ...desired, stop: { ...stop, mode, requestedAt: now, beginAt } };
   }
-  if (now - stop.askedAt < SAME_REQUEST_MS) return desired;
-  return { ...desired, stop: { ...stop, askedAt: now, beginAt } };
+  if (now - stop.requestedAt < SAME_REQUEST_MS) return desired;
+  return { ...desired, stop: { ...stop, requestedAt: now, beginAt } };
 }
 
 /** The mode that a request for a graceful stop means now: repeated, it means quick, then kill. */
@@ -32,6 +35,6 @@ export function hastenedStop(desired: Desired, now: number): Stop["mode"] {
   const { stop } = desired;
   if (stop === undefined) return "graceful";
   // A second request while the drain is delayed begins the drain.
-  if (now - stop.askedAt < SAME_REQUEST_MS || now < stop.beginAt) return stop.mode;
+  if (now - stop.requestedAt < SAME_REQUEST_MS || now < stop.beginAt) return stop.mode;
   return stop.mode === "graceful" ? "quick" : "kill";
 }

@@ -61,7 +61,7 @@ export class Reload {
     const { pool, post } = this.#dependencies;
     if (pool.desired.stop !== undefined) return;
     if (this.#isReading || !canReload(pool.desired)) {
-      pool.reloadAgain(true);
+      pool.setReloadQueued(true);
       return;
     }
     this.#isReading = true;
@@ -87,7 +87,7 @@ export class Reload {
   /** Drops reloads that have not begun, and notifies clients that wait for one of the reason. */
   withdraw(why: string): void {
     const { pool, commands } = this.#dependencies;
-    pool.reloadAgain(false);
+    pool.setReloadQueued(false);
     this.#nextConfiguration = undefined;
     this.#dependencies.sockets.withdrawn();
     this.#isWithdrawn = this.#isReading;
@@ -109,9 +109,9 @@ export class Reload {
 
   #begin(read: Configuration): void {
     const { pool, generations, arbiterLog, logs } = this.#dependencies;
-    const { established, reloadAgain, stop } = pool.desired;
+    const { established, reloadQueued, stop } = pool.desired;
     if (stop !== undefined) return;
-    if (reloadAgain) {
+    if (reloadQueued) {
       this.#beginNext();
       return;
     }
@@ -136,12 +136,12 @@ export class Reload {
 
   #fail(error: Error): void {
     const { pool, generations, arbiterLog, commands } = this.#dependencies;
-    const { established, reloadAgain } = pool.desired;
+    const { established, reloadQueued } = pool.desired;
     const { message, detail } = error as FatalError;
     this.#dependencies.sockets.withdrawn();
     arbiterLog.reloadFailed(established, message, detail);
     // The error's own stack contains only tsgun's frames, which do not help.
-    if (!reloadAgain) commands.reloadNotBegun(generations.newest + 1, message, detail, established);
+    if (!reloadQueued) commands.reloadNotBegun(generations.newest + 1, message, detail, established);
     this.#beginNext();
   }
 
@@ -167,7 +167,7 @@ export class Reload {
     commands.reloadFailed(generations.newest, failure.message, failure.stack, established);
     if (established !== 0) logs.adopt(generations.configOf(established));
     const isNewestAnApp = generations.placeholderFor(generations.newest) === undefined;
-    if (isPlaceholder && isNewestAnApp && !pool.desired.reloadAgain && this.#nextConfiguration === undefined)
+    if (isPlaceholder && isNewestAnApp && !pool.desired.reloadQueued && this.#nextConfiguration === undefined)
       pool.reload(this.createPlaceholder(failure), pool.desired.target);
     this.#beginNext();
   }
@@ -183,8 +183,8 @@ export class Reload {
     const { pool } = this.#dependencies;
     const configuration = this.#nextConfiguration;
     this.#nextConfiguration = undefined;
-    if (pool.desired.reloadAgain) {
-      pool.reloadAgain(false);
+    if (pool.desired.reloadQueued) {
+      pool.setReloadQueued(false);
       this.request();
     } else if (configuration !== undefined) {
       this.#begin(configuration);

@@ -116,7 +116,7 @@ function calmDown(paper: PaperPool): void {
     paper.pass(100);
     const booting = paper.ids("booting");
     const draining = paper.ids("draining");
-    if (paper.pool.desired.reloadAgain) paper.reload();
+    if (paper.pool.desired.reloadQueued) paper.reload();
     if (
       booting.length === 0 &&
       draining.length === 0 &&

@@ -179,7 +179,7 @@ describe("reload", () => {
     paper.ready(3);
     paper.reload();
     assert.equal(paper.pool.desired.candidate?.generation, 2);
-    assert.equal(paper.pool.desired.reloadAgain, true);
+    assert.equal(paper.pool.desired.reloadQueued, true);
   });
 
   test("works when every worker is down and respawns are limited", () => {

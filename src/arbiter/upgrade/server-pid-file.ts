@@ -38,7 +38,7 @@ export class ServerPidFile {
 
   /** Deletes the file that a successor left behind. */
   clearUpAfter(successorPid: number): void {
-    PidFile.clearUp(`${this.#file?.path}.2`, successorPid);
+    if (this.#file !== undefined) PidFile.clearUp(`${this.#file.path}.2`, successorPid);
   }
 
   remove(): void {

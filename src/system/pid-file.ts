@@ -149,7 +149,7 @@ export class PidFile {
 
   /**
    * Claims `path` for this process. `root` is the folder that contains /proc.
-   * @throws FatalError if the file's process is alive, if it is no pid file, or if it cannot be written
+   * @throws FatalError if the file's process is alive, if it is not a pid file, or if it cannot be written
    */
   static claim(path: string, root = "/"): PidFile {
     const draft = `${path}.new.${process.pid}`;

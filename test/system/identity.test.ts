@@ -69,7 +69,7 @@ test("only root can start workers as another user", () => {
   for (const identity of [{ uid: 34, gid: 133 }, { gid: 134 }]) {
     assert.throws(
       () => requirePrivileges(identity, self),
-      /^FatalError: only root can change the user or group, and this is user 33: start as root/,
+      /^FatalError: only root can change the user or group, but this is user 33: start as root/,
     );
   }
 });

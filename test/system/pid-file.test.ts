@@ -118,7 +118,7 @@ test("a stale file is taken over: empty, zero, or our own number (a restarted co
 test("a file that is not a pid file is never overwritten", (t) => {
   const path = join(folder(t), "app.ts");
   writeFileSync(path, "export const handler = 1;\n");
-  assert.throws(() => PidFile.claim(path), saying(/is no pid file: give --pid another path/));
+  assert.throws(() => PidFile.claim(path), saying(/is not a pid file: give --pid another path/));
   assert.equal(readFileSync(path, "utf8"), "export const handler = 1;\n");
 });
 

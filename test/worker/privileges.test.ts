@@ -46,7 +46,7 @@ describe("privileges are dropped", () => {
   test("without root the change is refused with advice", () => {
     assert.throws(
       () => dropPrivileges({ uid: 34, gid: 133 }, fakeProcess(33, 133)),
-      /^FatalError: only root can change the user or group, and this is user 33: start as root/,
+      /^FatalError: only root can change the user or group, but this is user 33: start as root/,
     );
   });
 
@@ -73,6 +73,6 @@ describe("privileges are dropped", () => {
     const [ids, back, again] = stdout.trim().split("\n");
     assert.equal(ids, "12345 12345 54321 54321 54321", stderr);
     assert.equal(back, "EPERM");
-    assert.match(again ?? "", /^only root can change the user or group, and this is user 12345/);
+    assert.match(again ?? "", /^only root can change the user or group, but this is user 12345/);
   });
 });

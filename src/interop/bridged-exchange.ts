@@ -109,7 +109,7 @@ export class BridgedExchange {
     this.#writer = this.#respond(status, fieldPairs(sendableFields(rawHeaders)));
     // Flush, or ending the writer would send Content-Length: 0, though GET may have content.
     const silent = this.#request.method === "HEAD" && fieldValue(rawHeaders, "content-length") === undefined;
-    if (silent) void this.#writer.flush();
+    if (silent) this.#writer.flush().catch(() => {});
   }
 
   async #forward(): Promise<void> {

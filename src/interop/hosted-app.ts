@@ -194,7 +194,7 @@ export class HostedApp {
       return;
     }
     if (this.#started || this.#app.startup === undefined) {
-      void runHandler(handler, request, response);
+      runHandler(handler, request, response)?.catch(() => {});
       return;
     }
     this.ready.then(

@@ -49,11 +49,12 @@ export class NodeConnection extends ConnectionEndpoints implements HostedConnect
   #begin(begin: () => ConnectedExchange): void {
     const exchange = begin();
     this.#current = exchange;
-    void exchange.settled.then(() => {
+    const next = (): void => {
       this.#current = undefined;
-      const next = this.#waiting.shift();
-      if (next !== undefined) this.#begin(next);
-    });
+      const waiting = this.#waiting.shift();
+      if (waiting !== undefined) this.#begin(waiting);
+    };
+    exchange.settled.then(next, next);
   }
 
   get scheme(): "http" | "https" {

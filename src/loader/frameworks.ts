@@ -47,13 +47,19 @@ const fastify: Framework = {
     const instance = value as Methods<"ready" | "routing" | "close"> & { server?: unknown };
     refuseListening(instance.server, shown);
     return {
-      listener: (request, response) => void instance.routing(request, response),
+      listener(request, response) {
+        instance.routing(request, response);
+      },
       get upgrade() {
         return upgradeOf(instance.server);
       },
-      startup: async () => void (await instance.ready()),
+      async startup() {
+        await instance.ready();
+      },
       // Plugins end WebSockets in its `preClose` hooks.
-      shutdown: async () => void (await instance.close()),
+      async shutdown() {
+        await instance.close();
+      },
       closesUpgraded: true,
     };
   },
@@ -78,7 +84,9 @@ const nest: Framework = {
         await inner?.startup?.();
       },
       // Ends the WebSockets of Nest's gateways.
-      shutdown: async () => void (await app.close()),
+      async shutdown() {
+        await app.close();
+      },
       closesUpgraded: true,
     };
   },
@@ -99,7 +107,9 @@ const httpServer: Framework = {
       throw refusal(`${shown} is an http.Server without a request listener: give createServer() one`);
     }
     return {
-      listener: (request, response) => void server.emit("request", request, response),
+      listener(request, response) {
+        server.emit("request", request, response);
+      },
       get upgrade() {
         return upgradeOf(server);
       },
@@ -145,7 +155,9 @@ function has<Names extends string>(value: unknown, ...names: Names[]): value is 
 /** Emits upgrades on a server that never listens itself; undefined when it has no `upgrade` listener. */
 function upgradeOf(server: unknown): UpgradeListener | undefined {
   if (!(server instanceof NetServer) || server.listenerCount("upgrade") === 0) return undefined;
-  return (request, socket, head) => void server.emit("upgrade", request, socket, head);
+  return (request, socket, head) => {
+    server.emit("upgrade", request, socket, head);
+  };
 }
 
 function refuseListening(server: unknown, shown: string): void {

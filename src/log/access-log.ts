@@ -60,7 +60,7 @@ export class AccessLog {
 
   /** Writes all pending lines and closes the log. */
   close(): void {
-    void this.leaveSyslog();
+    this.leaveSyslog().catch(() => {});
     this.#sink.close();
   }
 

@@ -81,7 +81,7 @@ export class ErrorLog {
       this.#sink = undefined;
     }
     if (JSON.stringify(before.syslog) !== JSON.stringify(options.syslog)) {
-      void this.#syslog?.close();
+      this.#syslog?.close().catch(() => {});
       this.#syslog = undefined;
     }
   }

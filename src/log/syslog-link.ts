@@ -77,7 +77,7 @@ class UdpLink implements SyslogLink {
     this.#socket = socket;
     const broken = (error: Error): void => {
       if (!this.#open) return;
-      void this.close();
+      this.close().catch(() => {});
       onBreak(error);
     };
     socket.removeAllListeners("error").on("error", broken);
@@ -180,13 +180,17 @@ class DatagramLink implements SyslogLink {
     } catch (error) {
       // Too long for this receiver: retrying would fail again.
       if ((error as NodeJS.ErrnoException).code === "EMSGSIZE") return true;
-      void this.close();
+      this.#end();
       this.#onBreak(error as Error);
       return false;
     }
   }
 
   async close(): Promise<void> {
+    this.#end();
+  }
+
+  #end(): void {
     if (this.#open) this.#socket.close();
     this.#open = false;
   }

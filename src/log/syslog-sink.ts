@@ -108,21 +108,23 @@ export class SyslogSink {
   /** Schedules the next try: connects now, or retries a slow server shortly. */
   #schedule(): void {
     if (this.#timer !== undefined || this.#opening) return;
-    if (this.#link === undefined) void this.#open();
+    if (this.#link === undefined) this.#open();
     else this.#after(SLOW_SERVER_RETRY_MS, () => this.#drain());
   }
 
-  async #open(): Promise<void> {
+  #open(): void {
     this.#opening = true;
-    try {
-      const link = await openLink(this.#target, (why) => this.#onBroken(why));
-      this.#opening = false;
-      this.#link = link;
-      this.#drain();
-    } catch (error) {
-      this.#opening = false;
-      this.#onBroken(error as Error);
-    }
+    openLink(this.#target, (why) => this.#onBroken(why)).then(
+      (link) => {
+        this.#opening = false;
+        this.#link = link;
+        this.#drain();
+      },
+      (error: Error) => {
+        this.#opening = false;
+        this.#onBroken(error);
+      },
+    );
   }
 
   #onBroken(why: Error | undefined): void {

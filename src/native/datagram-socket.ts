@@ -44,7 +44,9 @@ function loadLibc(): Libc {
     connect: library.func("int connect(int fd, const void *address, uint32_t length)"),
     send: library.func("intptr_t send(int fd, const void *data, size_t size, int flags)"),
     close: library.func("int close(int fd)"),
-    closeOnExec: (fd) => void fcntl(fd, F_SETFD, "int", FD_CLOEXEC),
+    closeOnExec(fd) {
+      fcntl(fd, F_SETFD, "int", FD_CLOEXEC);
+    },
     errno: () => koffi.errno(),
     errorName: (errno) => getSystemErrorName(-errno),
   };

@@ -90,7 +90,7 @@ export class PeerWatch {
       if (isBroken(peer.socket)) peer.socket.destroy();
       else if (state.nextProbeAt <= now && !sendProbe(peer, state, now)) unsure.push(peer.socket);
     }
-    if (unsure.length > 0) void this.#destroyClosed(unsure);
+    if (unsure.length > 0) this.#destroyClosed(unsure);
   }
 
   /**
@@ -109,17 +109,17 @@ export class PeerWatch {
       if (isBroken(peer.socket)) peer.socket.destroy();
       else if (before.has(peer)) unsure.push(peer.socket);
     }
-    if (unsure.length > 0) void this.#destroyClosed(unsure);
+    if (unsure.length > 0) this.#destroyClosed(unsure);
   }
 
-  async #destroyClosed(unsure: Socket[]): Promise<void> {
+  #destroyClosed(unsure: Socket[]): void {
     if (this.#isReadingTables) return;
     this.#isReadingTables = true;
-    try {
-      for (const socket of await withClosedPeers(unsure)) socket.destroy();
-    } finally {
+    const done = (closed: readonly Socket[]): void => {
       this.#isReadingTables = false;
-    }
+      for (const socket of closed) socket.destroy();
+    };
+    withClosedPeers(unsure).then(done, () => done([]));
   }
 }
 

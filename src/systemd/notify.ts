@@ -104,7 +104,7 @@ export class ServiceNotifier {
   startWatchdog(healthy: () => boolean = () => true): void {
     if (this.#watchdogMs === undefined || this.#watchdogTimer !== undefined) return;
     const keepAlive = (): void => {
-      if (healthy()) void this.#notify("WATCHDOG=1");
+      if (healthy()) this.#notify("WATCHDOG=1").catch(() => {});
     };
     keepAlive();
     this.#watchdogTimer = setInterval(keepAlive, Math.max(1, Math.floor(this.#watchdogMs / 2))).unref();

@@ -41,7 +41,7 @@ function errorAbove(called: (code: number) => void, message: string): Error {
   const error = new Error(message);
   Error.captureStackTrace(error, called);
   // Reading `stack` formats it now, while the limit still applies.
-  void error.stack;
+  error.stack = String(error.stack);
   Error.stackTraceLimit = stackTraceLimit;
   return error;
 }

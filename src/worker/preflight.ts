@@ -19,7 +19,9 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGU
   process.on(signal, () => {});
 process.on("disconnect", () => process.exit());
 process.on("uncaughtException", fail);
-process.once("message", (assignment: PreflightAssignment<Config>) => void load(assignment));
+process.once("message", (assignment: PreflightAssignment<Config>) => {
+  load(assignment).catch(fail);
+});
 
 async function load({ starter, identity, settings }: PreflightAssignment<Config>): Promise<void> {
   process.title = processTitle("preflight", settings);

@@ -84,13 +84,13 @@ class WorkerLife {
   handle(message: ToWorker<Config>): void {
     switch (message.type) {
       case "boot":
-        void this.#boot(message.assignment);
+        this.#boot(message.assignment).catch(failBoot);
         return;
       case "drain":
-        void this.#stop("drain");
+        this.#stop("drain");
         return;
       case "quit":
-        void this.#stop("quit");
+        this.#stop("quit");
         return;
       case "average":
         this.#serving?.limiter.setAverage(message.connections);
@@ -126,14 +126,14 @@ class WorkerLife {
   onSignal(order: "drain" | "quit"): void {
     if (this.#phase === "draining" && order === "drain") return;
     send({ type: "draining" });
-    void this.#stop(order);
+    this.#stop(order);
   }
 
   /** The arbiter is gone: finish the requests in flight, then exit. */
   onArbiterGone(): void {
     this.#linger = 0;
     setTimeout(() => process.exit(ExitCode.failure), ORPHAN_TIMEOUT_MS).unref();
-    void this.#stop("drain");
+    this.#stop("drain");
   }
 
   async #boot(assignment: Assignment<Config>): Promise<void> {
@@ -271,25 +271,34 @@ class WorkerLife {
     send({ type: "due", why: "descriptors", amount: limiter.openDescriptors });
   }
 
-  async #stop(order: "drain" | "quit"): Promise<void> {
+  #stop(order: "drain" | "quit"): void {
+    this.#runStop(order).catch((error: unknown) => {
+      this.#log.critical("The stop failed: the worker exits", error);
+      process.exit(ExitCode.failure);
+    });
+  }
+
+  async #runStop(order: "drain" | "quit"): Promise<void> {
     const wasReady = this.#phase === "ready";
     const draining = this.#phase === "draining";
     this.#phase = "draining";
     // A worker that has not served has no requests to finish, and its app is not ready for shutdown().
     if (this.#serving === undefined) process.exit(ExitCode.ok);
-    const { server } = this.#serving;
+    const serving = this.#serving;
+    const { server } = serving;
     if (order === "quit") {
       await this.#hooks?.runLogged("workerInt");
       server.destroy();
     }
     if (draining || !wasReady) return;
     this.#drain.abort();
-    const shutDown = (): Promise<void> => this.#shutDown(this.#serving as Serving);
     if (order === "drain") {
-      const early = this.#serving.closesUpgraded ? () => void shutDown() : undefined;
-      await server.drain(this.#linger, early);
+      const early = (): void => {
+        this.#shutDown(serving).catch(() => {});
+      };
+      await server.drain(this.#linger, serving.closesUpgraded ? early : undefined);
     }
-    await shutDown();
+    await this.#shutDown(serving);
     await this.#hooks?.runLogged("workerExit");
     server.logUnfinished();
     await Promise.all([this.#accessLog?.leaveSyslog(), this.#log.close()]);

@@ -75,6 +75,13 @@ function writeWhole(fd: number, text: string): boolean {
   return true;
 }
 
+/** Ends this thread by an uncaught error: the main thread logs it, and the worker continues without a watchdog. */
+function endThread(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
+}
+
 /** `[2026-01-31 23:59:59 +0000] [pid] [level]`, the prefix of gunicorn's error log lines. */
 function lineHead(report: StallReport): string {
   const level = report.kind === "stuck" || report.kind === "orphaned" ? "ERROR" : "WARNING";
@@ -155,7 +162,7 @@ function abortWhenDue(blockedForMs: number): void {
   if (abortAfterMs === 0 || blockedForMs < abortAfterMs) return;
   if (aborted || examining || mainThread === undefined || heartbeat.debuggerOpen) return;
   aborted = true;
-  void mainThread.runAbort();
+  mainThread.runAbort().catch(endThread);
 }
 
 function watch(): void {
@@ -174,9 +181,9 @@ function watch(): void {
     if (verdict === "still stuck") abortWhenDue(blockedForMs);
     if (verdict !== "stuck" || heartbeat.debuggerOpen || examining) return;
     examining = true;
-    void examine(blockedForMs, now - blockedForMs).finally(() => {
+    examine(blockedForMs, now - blockedForMs).then(() => {
       examining = false;
-    });
+    }, endThread);
   };
   setInterval(check, settings.checkIntervalMs);
 }
@@ -208,7 +215,7 @@ function watchParent(): void {
   const check = (): void => {
     if (process.ppid === settings.parentPid) return;
     clearInterval(checking);
-    void awaitOrphanEnd();
+    awaitOrphanEnd().catch(endThread);
   };
   const checking = setInterval(check, settings.orphanPollMs);
   check();
@@ -220,11 +227,11 @@ port.on("message", (next: ReportSink | typeof DETACH | typeof BOOTED) => {
     sink = next;
     return;
   }
-  void connected.then(() => {
+  connected.then(() => {
     mainThread?.disconnect();
     mainThread = undefined;
     heartbeat.attached = false;
-  });
+  }, endThread);
 });
 
 if (settings.orphanPollMs > 0) watchParent();

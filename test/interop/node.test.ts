@@ -46,7 +46,7 @@ describe("toNodeListener", () => {
     assert.equal(await answer.text(), "hello");
   });
 
-  test("a plain listener cannot upgrade, and the app is told so", async (t) => {
+  test("a plain listener cannot upgrade: `request.upgrade` is false", async (t) => {
     const listener = toNodeListener((request, respond) => respond(200, null, String(request.upgrade)));
     const url = new URL(await listening(t, createServer(listener)));
     const socket = connect({ port: Number(url.port), host: url.hostname });

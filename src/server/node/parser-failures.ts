@@ -68,16 +68,16 @@ export class ParserFailures {
     });
     if (broken !== undefined) this.#options.onError(contentError(error), broken.name);
     const { response } = broken ?? {};
-    const answered = response?.headersSent === true;
+    const headSent = response?.headersSent === true;
     // Bytes after `Connection: close`, or after a request that has been answered, are not a request.
-    const answers = !answered && !isBehindLast(error) && unread === undefined && begun;
-    if (status === 0 || !socket.writable || (answered && !response.writableEnded)) {
+    const responds = !headSent && !isBehindLast(error) && unread === undefined && begun;
+    if (status === 0 || !socket.writable || (headSent && !response.writableEnded)) {
       socket.destroy();
       return;
     }
     // `maxHeaderSize` is the sum of the limits, so the excess need not be in one field. This is the closest limit.
-    if (answers && status === 431) this.#options.onHeadLimit?.("fieldSize");
-    if (answers) writeRefusal(socket, status);
+    if (responds && status === 431) this.#options.onHeadLimit?.("fieldSize");
+    if (responds) writeRefusal(socket, status);
     // Node's parser frees the memory of a head only with the connection, so that does not linger.
     if (isHeadsFull(error)) socket.destroySoon();
     else connection.refuse(this.#clock.now);

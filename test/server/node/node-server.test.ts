@@ -115,7 +115,7 @@ describe("timeouts", () => {
   test("responds 408 to content that stops arriving, and the app gets an error", async (context) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, body: 50 };
     let seen: unknown;
-    const told: Error[] = [];
+    const reported: Error[] = [];
     const { client } = await startNodeEngine(
       context,
       async (incoming) => {
@@ -125,7 +125,7 @@ describe("timeouts", () => {
           seen = error;
         }
       },
-      { timeouts, onError: (error) => told.push(error) },
+      { timeouts, onError: (error) => reported.push(error) },
     );
     const raw = await client();
     raw.socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
@@ -133,7 +133,7 @@ describe("timeouts", () => {
     assert.match(raw.received, /^HTTP\/1\.1 408 /);
     await until("the app has got the error", () => (seen as Error | undefined)?.name === "BodyError");
     assert.deepEqual(
-      told.map((error) => error instanceof BodyError && error.status),
+      reported.map((error) => error instanceof BodyError && error.status),
       [408],
       "the log line",
     );
@@ -165,7 +165,7 @@ describe("timeouts", () => {
 
   test("responds 503 if the app sends no head in time, closes the app's request, and logs the error", async (context) => {
     const timeouts = { ...DEFAULT_TIMEOUTS, request: 50 };
-    const told: string[] = [];
+    const reported: string[] = [];
     let closed = false;
     let late: (() => void) | undefined;
     const { server, client } = await startNodeEngine(
@@ -180,7 +180,7 @@ describe("timeouts", () => {
       },
       {
         timeouts,
-        onError: (error, { method, target }) => told.push(`${method} ${target}: ${error.message}`),
+        onError: (error, { method, target }) => reported.push(`${method} ${target}: ${error.message}`),
       },
     );
     const raw = await client();
@@ -192,7 +192,7 @@ describe("timeouts", () => {
       "nothing is in flight and no connection is open",
       () => server.inFlight().length === 0 && server.connections === 0,
     );
-    assert.deepEqual(told, ["POST /slow?x=1: no response within 0.05 s"]);
+    assert.deepEqual(reported, ["POST /slow?x=1: no response within 0.05 s"]);
   });
 
   test("does not time out a response that has begun, or an app that has set a longer timeout on the socket", async (context) => {

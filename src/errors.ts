@@ -88,13 +88,13 @@ export class GatewayError extends Error {
 export class ClientGone extends Error {
   override readonly name = "ClientGone";
 
-  constructor(message = "the client closed the connection before the answer was complete") {
+  constructor(message = "the client closed the connection before the response was complete") {
     super(message);
   }
 }
 
 /** Whether an error means only that the client has gone. Node's AbortError carries the signal's reason as its cause. */
-export function tellsClientGone(error: Error): boolean {
+export function isClientGone(error: Error): boolean {
   return error instanceof ClientGone || (error.name === "AbortError" && error.cause instanceof ClientGone);
 }
 

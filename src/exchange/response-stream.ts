@@ -63,7 +63,7 @@ export class ResponseStream {
     if (fields === undefined) return;
     this.#fields = undefined;
     this.#response.status = this.#status;
-    this.#transport.begin(this.#status, fields, this.#declared);
+    this.#transport.sendHead(this.#status, fields, this.#declared);
   }
 
   /** Sends a piece of content; false if the caller should await `whenWritable`. */

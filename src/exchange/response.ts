@@ -9,7 +9,7 @@ import {
   ClientGone,
   errorStatus,
   GatewayError,
-  tellsClientGone,
+  isClientGone,
   thrownError,
 } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
@@ -174,12 +174,17 @@ export class ExchangeResponse {
     declared: number | undefined,
   ): void {
     const length = typeof content === "string" ? Buffer.byteLength(content) : content.length;
-    const bare = this.#transport.headOnly || forbidsContent(status);
-    if (declared !== undefined && declared !== length && !(bare && length === 0)) {
+    const omitsContent = this.#transport.headOnly || forbidsContent(status);
+    if (declared !== undefined && declared !== length && !(omitsContent && length === 0)) {
       throw lengthMismatch(declared, `the content has ${length} bytes`);
     }
     this.status = status;
-    this.#transport.whole(status, fields, bare ? "" : content, contentLengthFor(status, length, declared));
+    this.#transport.sendWhole(
+      status,
+      fields,
+      omitsContent ? "" : content,
+      contentLengthFor(status, length, declared),
+    );
     this.finish();
   }
 
@@ -279,7 +284,7 @@ export class ExchangeResponse {
     const begun = byApp || this.#phase !== "open";
     this.#failure = error;
     this.#stream?.stop();
-    if (!tellsClientGone(error)) this.#onError(error, headSent);
+    if (!isClientGone(error)) this.#onError(error, headSent);
     if (headSent) {
       this.#phase = "failed";
       this.#transport.destroy(error);
@@ -304,7 +309,12 @@ export class ExchangeResponse {
     const { type = "text/plain; charset=utf-8", content = `${status} ${REASONS[status] ?? "Error"}\n` } =
       errorContent ?? {};
     const length = Buffer.byteLength(content);
-    this.#transport.whole(status, ["Content-Type", type], this.#transport.headOnly ? "" : content, length);
+    this.#transport.sendWhole(
+      status,
+      ["Content-Type", type],
+      this.#transport.headOnly ? "" : content,
+      length,
+    );
     this.completed();
   }
 

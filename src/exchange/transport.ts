@@ -11,14 +11,14 @@ export interface Transport {
   /** Hands over the connection, after a 101 with `fields` if given. */
   upgrade(fields: string[] | undefined): Duplex;
   /** Sends a whole response. `length` is the Content-Length, undefined for none. */
-  whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void;
+  sendWhole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void;
   /** Sends the head of a response whose content follows. `length` is undefined if unknown. */
-  begin(status: number, fields: string[], length: number | undefined): void;
+  sendHead(status: number, fields: string[], length: number | undefined): void;
   /** Sends a piece; false if the client is slower and the caller should await `whenWritable`. */
   write(chunk: string | Uint8Array): boolean;
   /** Resolves when there is room for more; rejects with `ClientGone`. */
   whenWritable(): Promise<void>;
-  /** Ends a response begun with `begin`. */
+  /** Ends a response begun with `sendHead`. */
   end(trailers: string[]): void;
   /** Destroys the connection, so that the part sent does not look complete. */
   destroy(error: Error): void;

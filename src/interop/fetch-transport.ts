@@ -38,12 +38,17 @@ export class FetchTransport implements Transport {
     throw new TypeError("a fetch handler has no connection that an app could take over");
   }
 
-  whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
+  sendWhole(
+    status: number,
+    fields: string[],
+    content: string | Uint8Array,
+    length: number | undefined,
+  ): void {
     const bare = forbidsContent(status) || content.length === 0;
     this.#respond(status, fields, bare ? null : content, length);
   }
 
-  begin(status: number, fields: string[], length: number | undefined): void {
+  sendHead(status: number, fields: string[], length: number | undefined): void {
     if (this.headOnly || forbidsContent(status)) {
       this.#respond(status, fields, null, length);
       return;

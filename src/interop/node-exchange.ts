@@ -155,12 +155,17 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
     return socket;
   }
 
-  whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
+  sendWhole(
+    status: number,
+    fields: string[],
+    content: string | Uint8Array,
+    length: number | undefined,
+  ): void {
     this.#head(status, fields, length);
     this.#end(content);
   }
 
-  begin(status: number, fields: string[], length: number | undefined): void {
+  sendHead(status: number, fields: string[], length: number | undefined): void {
     this.#untilClose = length === undefined && this.#request.httpVersion === "1.0";
     this.#head(status, fields, length);
     // Wait for a first piece written in this turn: one packet instead of two.

@@ -54,13 +54,18 @@ export class ResponseCollector implements Transport {
     return server;
   }
 
-  whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
+  sendWhole(
+    status: number,
+    fields: string[],
+    content: string | Uint8Array,
+    length: number | undefined,
+  ): void {
     this.#head(status, fields, length);
     if (content.length > 0) this.write(content);
     this.#events.onEnd();
   }
 
-  begin(status: number, fields: string[], length: number | undefined): void {
+  sendHead(status: number, fields: string[], length: number | undefined): void {
     const framed = length !== undefined || this.headOnly || this.#isHttp10;
     this.#chunked = !framed && !forbidsContent(status);
     this.#head(status, fields, length);

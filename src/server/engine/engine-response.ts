@@ -92,7 +92,12 @@ export class ResponseSender implements Transport {
     return true;
   }
 
-  whole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void {
+  sendWhole(
+    status: number,
+    fields: string[],
+    content: string | Uint8Array,
+    length: number | undefined,
+  ): void {
     if (asksToClose(fields)) this.host.disableKeepAlive();
     const keepAlive = this.host.decideKeepAlive();
     const framing = { length, chunked: false, keepAlive, announceKeepAlive: this.#isHttp10 };
@@ -103,7 +108,7 @@ export class ResponseSender implements Transport {
     this.#output.writeMessage(responseHead(status, fields, framing, Date.now()), content);
   }
 
-  begin(status: number, fields: string[], length: number | undefined): void {
+  sendHead(status: number, fields: string[], length: number | undefined): void {
     if (asksToClose(fields)) this.host.disableKeepAlive();
     const unknown = length === undefined && !this.headOnly;
     // HTTP/1.0 has no chunks: the end of the connection ends the content.

@@ -52,5 +52,5 @@ test("a page is loaded, and its script fetches, posts, uploads, streams and sees
   assert.deepEqual(Object.fromEntries(shown), EXPECTED, stdout);
   assert.match(stdout, /<title>done<\/title>/);
   await server.end();
-  assert.match(server.stderr, /the app gave the response up/);
+  assert.match(server.stderr, /the app destroyed the response/);
 });

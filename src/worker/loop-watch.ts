@@ -8,9 +8,6 @@ import type { StalledRequest } from "../ipc/stall-report.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { startWatchdog, type Watchdog } from "./watchdog/watchdog.ts";
 
-/** Longest interval between heartbeats. */
-const MAX_BEAT_INTERVAL_MS = 1000;
-
 /** If the debugger cannot pause the main thread within this time, the main thread is in native code. Upper bound. */
 const MAX_NATIVE_AFTER_MS = 1000;
 
@@ -22,11 +19,6 @@ export interface WatchedWorker {
   inFlight(): readonly StalledRequest[];
   /** The worker is about to be killed. */
   abort(): void;
-}
-
-/** Interval of a worker's heartbeats, for a timeout in milliseconds (0: no timeout). */
-export function beatInterval(timeout: number): number {
-  return timeout === 0 ? MAX_BEAT_INTERVAL_MS : Math.min(MAX_BEAT_INTERVAL_MS, timeout / 8);
 }
 
 /**

@@ -18,9 +18,10 @@ import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
 import { surviveBrokenOutputs, surviveTerminalHangUp } from "../log/own-output.ts";
 import { type AppExit, describeExit, watchAppExit } from "./app-exit.ts";
+import { startBeats } from "./beats.ts";
 import { describeBootError } from "./boot-error.ts";
 import { startLifetimeLimits } from "./lifetime.ts";
-import { beatInterval, boundedRecords, watchLoop } from "./loop-watch.ts";
+import { boundedRecords, watchLoop } from "./loop-watch.ts";
 import { openAccessLog } from "./open-access-log.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { RequestReports } from "./request-reports.ts";
@@ -71,8 +72,6 @@ class WorkerLife {
   #requests: RequestReports | undefined;
   #shutdown: Promise<void> | undefined;
   #linger = 0;
-  /** The arbiter has been asked to replace this worker because its app leaks descriptors. */
-  #leakReported = false;
   /** The current boot step. */
   #step: BootStep | undefined;
 
@@ -137,13 +136,25 @@ class WorkerLife {
   }
 
   async #boot(assignment: Assignment<Config>): Promise<void> {
-    const { settings, descriptors } = assignment;
     const failed = (error: unknown): void => {
       this.#loadedFiles?.flush();
       failBoot(error);
     };
     process.on("uncaughtException", failed);
-    const { slot, generation } = assignment;
+    try {
+      await this.#prepareProcess(assignment);
+      this.#serving = await this.#startServing(assignment);
+    } catch (error) {
+      return failed(error);
+    } finally {
+      process.off("uncaughtException", failed);
+    }
+    this.#becomeReady(assignment, this.#serving);
+  }
+
+  /** Sets up the logs, the user and the watchdog, before any code of the app runs. */
+  async #prepareProcess(assignment: Assignment<Config>): Promise<void> {
+    const { settings, slot, generation } = assignment;
     logUncaught(this.#log);
     watchAppExit((exit) => this.#onAppExit(exit));
     this.#log.configure(errorLogOptions(settings, assignment.errorLog, { slot, generation }));
@@ -151,52 +162,55 @@ class WorkerLife {
     if (settings.captureOutput) (await import("../log/captured-output.ts")).captureOutput(this.#log);
     this.#linger = settings.linger;
     process.title = processTitle(`worker ${slot}`, settings);
-    try {
-      // Open the log before dropping root: standard output may be a pipe that belongs to root.
-      this.#accessLog = await openAccessLog(assignment, this.#log);
-      dropPrivileges(assignment.identity);
-      if (settings.preload) (await import("./compile-cache.ts")).useCompileCache();
-      if (this.#accessLog !== undefined) process.on("exit", () => this.#endAccessLog());
-      this.#watchdog = watchLoop(
-        assignment,
-        { inFlight: () => this.#inFlight(), abort: () => this.#abort() },
-        this.#log,
-      );
-      const info: WorkerInfo = { pid: process.pid, slot, generation, drain: this.#drain.signal };
-      const hooks = await WorkerHooks.load(assignment, info, this.#log);
-      this.#useHooks(hooks);
-      await this.#runHook(hooks, "postFork");
-      if (settings.reload) await this.#watchLoading();
-      const serving = await makeServing({
-        assignment,
-        worker: info,
-        hooks: hooks.requests,
-        log: this.#log,
-        accessLog: this.#accessLog,
-        loadedFiles: this.#loadedFiles,
-        onStep: (step) => this.#startStep(step),
-      });
-      await this.#runHook(hooks, "postWorkerInit");
-      if (settings.warmupPath !== undefined) {
-        const { warmUp } = await import("./warm-up.ts");
-        this.#startStep({ step: "warm-up", of: settings.warmupPath });
-        await warmUp(serving.server, settings.warmupPath);
-      }
-      for (const descriptor of descriptors) await serving.server.listen(descriptor, settings.backlog);
-      this.#serving = serving;
-    } catch (error) {
-      return failed(error);
-    } finally {
-      process.off("uncaughtException", failed);
+    // Open the log before dropping root: standard output may be a pipe that belongs to root.
+    this.#accessLog = await openAccessLog(assignment, this.#log);
+    dropPrivileges(assignment.identity);
+    if (settings.preload) (await import("./compile-cache.ts")).useCompileCache();
+    if (this.#accessLog !== undefined) process.on("exit", () => this.#endAccessLog());
+    this.#watchdog = watchLoop(
+      assignment,
+      { inFlight: () => this.#inFlight(), abort: () => this.#abort() },
+      this.#log,
+    );
+  }
+
+  /** Loads and starts the app, and listens. */
+  async #startServing(assignment: Assignment<Config>): Promise<Serving> {
+    const { settings, slot, generation, descriptors } = assignment;
+    const info: WorkerInfo = { pid: process.pid, slot, generation, drain: this.#drain.signal };
+    const hooks = await WorkerHooks.load(assignment, info, this.#log);
+    this.#useHooks(hooks);
+    await this.#runHook(hooks, "postFork");
+    if (settings.reload) await this.#watchLoading();
+    const serving = await makeServing({
+      assignment,
+      worker: info,
+      hooks: hooks.requests,
+      log: this.#log,
+      accessLog: this.#accessLog,
+      loadedFiles: this.#loadedFiles,
+      onStep: (step) => this.#startStep(step),
+    });
+    await this.#runHook(hooks, "postWorkerInit");
+    if (settings.warmupPath !== undefined) {
+      const { warmUp } = await import("./warm-up.ts");
+      this.#startStep({ step: "warm-up", of: settings.warmupPath });
+      await warmUp(serving.server, settings.warmupPath);
     }
+    for (const descriptor of descriptors) await serving.server.listen(descriptor, settings.backlog);
+    return serving;
+  }
+
+  #becomeReady({ settings, reports }: Assignment<Config>, serving: Serving): void {
+    const { server } = serving;
     this.#phase = "ready";
     this.#watchdog?.booted();
-    this.#requests = new RequestReports(assignment.reports, this.#serving.server, this.#log);
+    this.#requests = new RequestReports(reports, server, this.#log);
     process.on("exit", (code) => this.#reportOpenRequests(code));
     this.#loadedFiles?.flush();
-    send({ type: "ready", serving: this.#serving.what });
-    setInterval(() => this.#beat(), beatInterval(settings.timeout)).unref();
-    startLifetimeLimits(settings, this.#serving.server, (due) => send({ type: "due", ...due }));
+    send({ type: "ready", serving: serving.what });
+    startBeats(serving, settings.timeout, () => this.#watchdog?.debuggerOpen ?? false, send);
+    startLifetimeLimits(settings, server, (due) => send({ type: "due", ...due }));
   }
 
   #startStep(step: BootStep): void {
@@ -256,19 +270,6 @@ class WorkerLife {
   #abort(): void {
     this.#hooks?.abort?.();
     setImmediate(() => process.exit(ExitCode.failure));
-  }
-
-  #beat(): void {
-    const server = this.#serving?.server;
-    if (server === undefined) return;
-    const debugged = this.#watchdog?.debuggerOpen ?? false;
-    const { limiter } = this.#serving as Serving;
-    limiter.checkDescriptors();
-    const { connections, requests } = server;
-    send({ type: "beat", connections, requests, debugged, isShort: limiter.descriptorsScarce });
-    if (!limiter.appLeaksDescriptors || this.#leakReported) return;
-    this.#leakReported = true;
-    send({ type: "due", why: "descriptors", amount: limiter.openDescriptors });
   }
 
   #stop(order: "drain" | "quit"): void {

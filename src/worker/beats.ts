@@ -1,0 +1,32 @@
+/** Heartbeats of a ready worker: they tell the arbiter that the event loop runs, and how busy the worker is. */
+import type { FromWorker } from "../ipc/messages.ts";
+import type { Serving } from "./serving.ts";
+
+/** Longest interval between heartbeats. */
+const MAX_BEAT_INTERVAL_MS = 1000;
+
+/**
+ * Sends heartbeats, and once a request to replace this worker if its app leaks descriptors.
+ *
+ * @param timeout of the event loop, in milliseconds; 0: none
+ * @param debuggerOpen whether the loop may stand at a breakpoint
+ */
+export function startBeats(
+  { server, limiter }: Serving,
+  timeout: number,
+  debuggerOpen: () => boolean,
+  send: (message: FromWorker) => void,
+): void {
+  let leakReported = false;
+  const beat = (): void => {
+    limiter.checkDescriptors();
+    const { connections, requests } = server;
+    const isShort = limiter.descriptorsScarce;
+    send({ type: "beat", connections, requests, debugged: debuggerOpen(), isShort });
+    if (!limiter.appLeaksDescriptors || leakReported) return;
+    leakReported = true;
+    send({ type: "due", why: "descriptors", amount: limiter.openDescriptors });
+  };
+  const interval = timeout === 0 ? MAX_BEAT_INTERVAL_MS : Math.min(MAX_BEAT_INTERVAL_MS, timeout / 8);
+  setInterval(beat, interval).unref();
+}

@@ -62,7 +62,7 @@ export abstract class ExchangeLog implements AccessEntry {
   }
 
   /** Sets the reason why the exchange will fail. The first reason and the first status stand. */
-  because(reason: RequestEnd, status = 0): void {
+  setReason(reason: RequestEnd, status = 0): void {
     if (!this.#isOpen) return;
     this.#reason ??= reason;
     if (this.status === 0) this.status = status;

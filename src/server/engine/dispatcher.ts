@@ -164,7 +164,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     const response = this.#response;
     if (body === undefined || response === undefined) return;
     this.#keepAlive = false;
-    if (!response.complete) this.#log?.because(fault.status === 408 ? "timeout" : "refused");
+    if (!response.complete) this.#log?.setReason(fault.status === 408 ? "timeout" : "refused");
     const isBeingRead = body.isBeingRead;
     if (isBeingRead) respondToFault(response, fault, () => this.#running);
     body.fail(fault);
@@ -247,7 +247,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
   /** Aborts the request's signal unless the response is complete: nobody waits for it any more. */
   abort(reason: Error): void {
     if (this.#response?.complete !== false) return;
-    this.#log?.because(reason instanceof ClientGone ? "client-gone" : "worker-exit");
+    this.#log?.setReason(reason instanceof ClientGone ? "client-gone" : "worker-exit");
     this.#request?.abort(reason);
   }
 
@@ -272,7 +272,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     const response = this.#response;
     if (response === undefined || response.headSent) return;
     this.#keepAlive = false;
-    this.#log?.because("timeout");
+    this.#log?.setReason("timeout");
     this.#request?.abort(new RequestAborted("the request timed out"));
     response.abort(new HttpError(503, `no response within ${this.#host.options.timeouts.request / 1000} s`));
   }

@@ -134,7 +134,7 @@ export class ListenerExchange {
 
   /** Responds to a request that the listener does not get. */
   refuse(status: number): void {
-    this.log?.because("refused");
+    this.log?.setReason("refused");
     this.#respond(status);
   }
 
@@ -164,7 +164,7 @@ export class ListenerExchange {
     const { status } = error;
     this.#brokenOff = true;
     const waiting = response.socket === null;
-    this.log?.because(status === 413 ? "refused" : "timeout", waiting ? 0 : status);
+    this.log?.setReason(status === 413 ? "refused" : "timeout", waiting ? 0 : status);
     const responds = !waiting && !response.headersSent;
     if (responds) writeRefusal(request.socket, status);
     // Destroying a complete request would not close its connection.

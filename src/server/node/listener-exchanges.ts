@@ -204,7 +204,7 @@ export class ListenerExchanges {
 
   /** Call before all connections are destroyed. */
   destroy(): void {
-    for (const { log } of this.#exchanges) log?.because("worker-exit");
+    for (const { log } of this.#exchanges) log?.setReason("worker-exit");
     this.handlers.release();
   }
 }

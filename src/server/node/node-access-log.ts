@@ -81,7 +81,7 @@ export class NodeAccessLog {
   /** An upgrade was refused. */
   refusedUpgrade(request: IncomingMessage, status: number): void {
     const log = this.begin(request);
-    log.because("refused", status);
+    log.setReason("refused", status);
     log.finish("refused");
   }
 
@@ -90,7 +90,7 @@ export class NodeAccessLog {
     const status = statusOf(error);
     const end = endOf(error, status, exchange !== undefined);
     if (exchange !== undefined) {
-      exchange.because(end, status);
+      exchange.setReason(end, status);
     } else if (hasNext) {
       const received = alone ? (error.rawPacket?.toString("latin1", 0, MAX_PARSED_BYTES) ?? "") : "";
       const log = new ListenerExchangeLog(this.#log, {
@@ -99,7 +99,7 @@ export class NodeAccessLog {
         id: requestId(nextRequestNumber()),
         received,
       });
-      log.because(end, status);
+      log.setReason(end, status);
       log.finish(end);
     }
   }

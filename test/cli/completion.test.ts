@@ -98,5 +98,5 @@ test("tsgun completion prints the script, or lists the shells", async (context) 
   assert.match(command.stdout, /^complete -c tsgun /m);
   const wrong = startCommand(context, ["completion", "tcsh"]);
   assert.equal((await wrong.ended()).code, 2);
-  assert.equal(wrong.stderr, "tsgun: write tsgun completion and one of bash, zsh, fish\n");
+  assert.equal(wrong.stderr, "tsgun: run tsgun completion bash|zsh|fish\n");
 });

@@ -149,7 +149,7 @@ export class Parts {
       arbiterLog: this.arbiterLog,
       pool: () => this.pool,
       accessLogOf: (pid, { slot, generation }) =>
-        logs.ofLost({ pid, slot }, generations.find(generation) ?? startConfig),
+        logs.accessLogOf({ pid, slot }, generations.find(generation) ?? startConfig),
       beforeStart: (worker) => hooks.run(generations.hooksOf(worker.generation), "preFork", worker),
       ended: (worker) => hooks.notify(generations.hooksOf(worker.generation), "childExit", worker),
       post: (event) => this.mailbox.post(event),

@@ -60,6 +60,7 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
+/** Sends a request. Returns a report, or an outcome: a command that failed is a 409. */
 async function send(
   command: Command,
   method: "GET" | "POST",
@@ -75,18 +76,23 @@ async function send(
   return reply.body;
 }
 
-/** Prints an outcome, and sets the exit code to failure if it is not ok. */
-function printOutcome(command: Command, outcome: Outcome): void {
-  if (command.optsWithGlobals<ControlOptions>().json === true)
-    console.log(JSON.stringify(outcome, undefined, 2));
+/** Requests a report and prints it. */
+async function query<T>(command: Command, path: string, format: (report: T) => string): Promise<void> {
+  const report = await send(command, "GET", path);
+  console.log(isJson(command) ? JSON.stringify(report, undefined, 2) : format(report as T));
+}
+
+/** Sends a command to the server and prints its outcome. Sets the exit code to failure if it is not ok. */
+async function execute(command: Command, path: string, body?: unknown): Promise<void> {
+  const outcome = (await send(command, "POST", path, body)) as Outcome;
+  if (isJson(command)) console.log(JSON.stringify(outcome, undefined, 2));
   else if (outcome.ok) console.log(outcome.message);
   else console.error(outcome.detail === undefined ? outcome.error : `${outcome.error}\n${outcome.detail}`);
   if (!outcome.ok) process.exitCode = ExitCode.failure;
 }
 
-function printReport<T>(command: Command, report: unknown, format: (report: T) => string): void {
-  const json = command.optsWithGlobals<ControlOptions>().json === true;
-  console.log(json ? JSON.stringify(report, undefined, 2) : format(report as T));
+function isJson(command: Command): boolean {
+  return command.optsWithGlobals<ControlOptions>().json === true;
 }
 
 /** Builds the command `ctl` with its subcommands. */
@@ -100,59 +106,55 @@ export function controlCommand(): Command {
       "the server's control socket (default: that of the only running server)",
     )
     .option("--json", "print the result as JSON");
-  const simple: [name: string, description: string][] = [
-    ["reload", "load the app anew in new workers and replace the old ones; waits for the outcome"],
-    [
-      "upgrade",
-      "replace the whole server with the installed versions of tsgun and node; waits for the outcome",
-    ],
-    ["reopen", "reopen the log files"],
-  ];
+  addReports(ctl);
+  addCommands(ctl);
+  addScaling(ctl);
+  return ctl;
+}
+
+function addReports(ctl: Command): void {
   ctl
     .command("status")
     .description("show the state of the server")
-    .action(async (_options, command: Command) =>
-      printReport(command, await send(command, "GET", "/status"), formatStatus),
-    );
+    .action((_options, command: Command) => query(command, "/status", formatStatus));
   ctl
     .command("workers")
     .description("show the state of each worker")
-    .action(async (_options, command: Command) =>
-      printReport(command, await send(command, "GET", "/workers"), formatWorkers),
-    );
-  for (const [name, description] of simple) {
+    .action((_options, command: Command) => query(command, "/workers", formatWorkers));
+}
+
+/** The commands without arguments. */
+function addCommands(ctl: Command): void {
+  const descriptions = {
+    reload: "load the app anew in new workers and replace the old ones; waits for the outcome",
+    upgrade: "replace the whole server with the installed versions of tsgun and node; waits for the outcome",
+    reopen: "reopen the log files",
+  };
+  for (const [name, description] of Object.entries(descriptions)) {
     ctl
       .command(name)
       .description(description)
-      .action(async (_options, command: Command) =>
-        printOutcome(command, (await send(command, "POST", `/${name}`)) as Outcome),
-      );
+      .action((_options, command: Command) => execute(command, `/${name}`));
   }
+}
+
+/** The commands that change the number of workers, one worker, or stop all. */
+function addScaling(ctl: Command): void {
   ctl
     .command("scale")
     .description("set the number of workers; waits until they are ready")
     .argument("<workers>", "the number of workers", wholeNumber)
-    .action(async (workers: number, _options, command: Command) =>
-      printOutcome(command, (await send(command, "POST", "/scale", { workers })) as Outcome),
-    );
+    .action((workers: number, _options, command: Command) => execute(command, "/scale", { workers }));
   ctl
     .command("restart")
     .description("replace one worker; the new one is ready before the old one stops")
     .argument("<pid>", "the worker's process id", wholeNumber)
-    .action(async (pid: number, _options, command: Command) =>
-      printOutcome(command, (await send(command, "POST", `/workers/${pid}/restart`)) as Outcome),
-    );
+    .action((pid: number, _options, command: Command) => execute(command, `/workers/${pid}/restart`));
   ctl
     .command("stop")
     .description("stop the server after the requests in flight")
     .option("--quick", "stop at once, without finishing the requests in flight")
-    .action(async (options: { quick?: boolean }, command: Command) =>
-      printOutcome(
-        command,
-        (await send(command, "POST", "/stop", {
-          mode: options.quick === true ? "quick" : "graceful",
-        })) as Outcome,
-      ),
+    .action(({ quick = false }: { quick?: boolean }, command: Command) =>
+      execute(command, "/stop", { mode: quick ? "quick" : "graceful" }),
     );
-  return ctl;
 }

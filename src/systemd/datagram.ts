@@ -12,7 +12,7 @@ const RETRY_MS = 50;
 const COMMAND_TIMEOUT_MS = 5000;
 
 /** Sends through libc. Rejects if koffi is not installed or not built for this platform. */
-export async function libcSend(path: string): Promise<Send> {
+export async function libcSender(path: string): Promise<Send> {
   const { DatagramSocket, requireDatagrams } = await import("../native/datagram-socket.ts");
   requireDatagrams();
   return async (message) => {
@@ -30,7 +30,7 @@ export async function libcSend(path: string): Promise<Send> {
 }
 
 /** Sends with `systemd-notify`. For a user other than root the unit then needs `NotifyAccess=all`. */
-export function commandSend(path: string, env: NodeJS.ProcessEnv = process.env): Send {
+export function commandSender(path: string, env: NodeJS.ProcessEnv = process.env): Send {
   return (message) =>
     new Promise((resolve, reject) => {
       const child = spawn("systemd-notify", message.split("\n"), {

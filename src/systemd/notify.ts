@@ -2,7 +2,7 @@
  * Reports the service's state to systemd (sd_notify(3), `Type=notify` and `Type=notify-reload`). A failure to notify is
  * reported once and never stops the server.
  */
-import { commandSend, libcSend, type Send } from "./datagram.ts";
+import { commandSender, libcSender, type Send } from "./datagram.ts";
 
 const USEC_PER_MS = 1000;
 
@@ -17,11 +17,11 @@ export interface NotifierOptions {
 
 async function connectWithFallback(path: string): Promise<Send> {
   // Leave vsock and future address types to the command.
-  if (!path.startsWith("/") && !path.startsWith("@")) return commandSend(path);
+  if (!path.startsWith("/") && !path.startsWith("@")) return commandSender(path);
   try {
-    return await libcSend(path);
+    return await libcSender(path);
   } catch {
-    return commandSend(path);
+    return commandSender(path);
   }
 }
 

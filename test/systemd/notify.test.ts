@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import { commandSend, libcSend, type Send } from "../../src/systemd/datagram.ts";
+import { commandSender, libcSender, type Send } from "../../src/systemd/datagram.ts";
 import { ServiceNotifier } from "../../src/systemd/notify.ts";
 import { missing } from "../support/component.ts";
 import { DatagramReceiver } from "../support/datagrams.ts";
@@ -38,8 +38,8 @@ function recorded(env: NodeJS.ProcessEnv, pid = 10) {
 
 describe("datagrams reach a real socket", () => {
   for (const [name, connect, skip] of [
-    ["through libc", libcSend, noReceiver],
-    ["through the command", async (path: string) => commandSend(path), noCommand],
+    ["through libc", libcSender, noReceiver],
+    ["through the command", async (path: string) => commandSender(path), noCommand],
   ] as const) {
     test(`${name}, by path`, { skip }, async (t) => {
       const path = socketPath(t);

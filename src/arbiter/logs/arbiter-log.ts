@@ -27,12 +27,12 @@ export interface WorkerExit {
 }
 
 /** Whether a stopping worker ended the way it was ordered to. */
-function isAsked(worker: WorkerRecord, ending: Ending): boolean {
+function endedAsOrdered(worker: WorkerRecord, ending: Ending): boolean {
   return worker.ordered === "kill" || worker.failure !== undefined || ending.code === 0;
 }
 
 /** Log fields for an entry about a worker, named as in the worker's own entries. */
-function about(pid: number | undefined, { slot, generation }: WorkerRecord): LogFields {
+function workerFields(pid: number | undefined, { slot, generation }: WorkerRecord): LogFields {
   return { slot, generation, workerPid: pid };
 }
 
@@ -90,7 +90,7 @@ export class ArbiterLog {
 
   booting(pid: number | undefined, worker: WorkerRecord | undefined, now: number): void {
     const line = `Booting worker with pid: ${pid}`;
-    const fields = worker === undefined ? {} : about(pid, worker);
+    const fields = worker === undefined ? {} : workerFields(pid, worker);
     if (this.#crashes.isFlood(now)) this.#log.debug(line, fields);
     else this.#log.info(line, fields);
   }
@@ -118,7 +118,7 @@ export class ArbiterLog {
     now: number,
   ): void {
     const what = `Worker (pid: ${pid}) failed to boot: ${failure.message}`;
-    this.#died(worker, { what, detail: failure.stack, fields: about(pid, worker) }, desired, now);
+    this.#logDeath(worker, { what, detail: failure.stack, fields: workerFields(pid, worker) }, desired, now);
   }
 
   /** `state` is the kernel's state of the silent worker's process. */
@@ -129,7 +129,11 @@ export class ArbiterLog {
       uninterruptible: `it has been waiting in the kernel (for a disk or a network file system) ${time}`,
     };
     const why = what[state as keyof typeof what] ?? `its event loop has not turned ${time}`;
-    this.#log.critical(`WORKER TIMEOUT (pid: ${pid}): ${why}: it is killed`, undefined, about(pid, worker));
+    this.#log.critical(
+      `WORKER TIMEOUT (pid: ${pid}): ${why}: it is killed`,
+      undefined,
+      workerFields(pid, worker),
+    );
   }
 
   stall(report: StallReport): void {
@@ -143,7 +147,7 @@ export class ArbiterLog {
 
   /** A draining worker has not finished in time. */
   overdue(pid: number | undefined, worker: WorkerRecord | undefined): void {
-    const fields = worker === undefined ? {} : about(pid, worker);
+    const fields = worker === undefined ? {} : workerFields(pid, worker);
     const what = `Worker (pid: ${pid}) has not finished within --graceful-timeout`;
     this.#log.warning(`${what}: closing its open connections and shutting down its app`, undefined, fields);
   }
@@ -159,7 +163,7 @@ export class ArbiterLog {
       "stop-timeout": "did not stop in time",
       stop: "is not given time to finish",
     };
-    const fields = worker === undefined ? {} : about(pid, worker);
+    const fields = worker === undefined ? {} : workerFields(pid, worker);
     // Without a pid the process has not been started yet.
     const name = pid === undefined ? "Worker (waiting for the hook preFork)" : `Worker (pid: ${pid})`;
     this.#log.warning(`${name} ${reasons[why]}: it is killed`, undefined, fields);
@@ -169,10 +173,10 @@ export class ArbiterLog {
   exited(worker: WorkerExit, desired: Desired, now: number): void {
     const { pid, record, ending, how, requests } = worker;
     const what = `Worker (pid: ${pid}) ${how}`;
-    const fields = about(pid, record);
+    const fields = workerFields(pid, record);
     const detail = describeInFlight(requests, Date.now()).join("\n") || undefined;
-    if (record.state !== "draining") this.#died(record, { what, detail, fields }, desired, now);
-    else if (isAsked(record, ending)) this.#log.info(`Worker exiting (pid: ${pid})`, fields);
+    if (record.state !== "draining") this.#logDeath(record, { what, detail, fields }, desired, now);
+    else if (endedAsOrdered(record, ending)) this.#log.info(`Worker exiting (pid: ${pid})`, fields);
     else this.#log.warning(`${what} while it was stopping`, detail, fields);
   }
 
@@ -186,8 +190,8 @@ export class ArbiterLog {
     );
   }
 
-  #died(worker: WorkerRecord, death: LoggedDeath, desired: Desired, now: number): void {
-    if (worker.generation === servingGeneration(desired)) this.#crashes.died(worker, death, desired, now);
+  #logDeath(worker: WorkerRecord, death: LoggedDeath, desired: Desired, now: number): void {
+    if (worker.generation === servingGeneration(desired)) this.#crashes.logDeath(worker, death, desired, now);
     else this.#log.error(death.what, death.detail, death.fields);
   }
 

@@ -40,7 +40,7 @@ export class CrashLog {
    * @param worker its last record
    * @param desired the state after the death
    */
-  died(worker: WorkerRecord, { what, detail, fields }: LoggedDeath, desired: Desired, now: number): void {
+  logDeath(worker: WorkerRecord, { what, detail, fields }: LoggedDeath, desired: Desired, now: number): void {
     if (isSound(worker, now)) {
       this.#log.error(what, detail, fields);
       return;

@@ -31,7 +31,7 @@ export class CrashSuspects {
    * @param requests in flight in the worker
    * @param now milliseconds of a monotonic clock
    */
-  died(requests: readonly RequestInFlight[], now: number): readonly string[] {
+  recordDeath(requests: readonly RequestInFlight[], now: number): readonly string[] {
     const paths = new Set(requests.map(nameOf));
     this.#deaths = [...this.#deaths, { at: now, paths }]
       .filter(({ at }) => now - at < RELATED_WITHIN_MS)

@@ -47,7 +47,7 @@ export class Logs {
   }
 
   /** The access log of a dead worker, for the requests it lost; undefined if it had none. */
-  ofLost(
+  accessLogOf(
     worker: { readonly pid: number; readonly slot: number },
     config: Config,
   ): AccessLogOptions | undefined {

@@ -158,7 +158,7 @@ export class WorkerProcesses {
   #recordDeath(requests: readonly RequestInFlight[] | undefined): void {
     const { now } = this.#pool;
     if (requests !== undefined) {
-      const suspects = this.#suspects.died(requests, now);
+      const suspects = this.#suspects.recordDeath(requests, now);
       if (suspects.length > 0) this.#dependencies.arbiterLog.suspected(suspects, SUSPECT_DEATHS);
       return;
     }

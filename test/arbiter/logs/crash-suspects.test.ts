@@ -11,29 +11,29 @@ function held(...targets: string[]): RequestInFlight[] {
 
 test("requests in flight at each of three deaths are suspected, without their queries, once a minute", () => {
   const suspects = new CrashSuspects();
-  assert.deepEqual(suspects.died(held("/a", "/poison?id=1"), 0), []);
-  assert.deepEqual(suspects.died(held("/b", "/poison?id=2"), 100), []);
-  assert.deepEqual(suspects.died(held("/poison#x", "/a"), 200), ["GET /poison"]);
-  assert.deepEqual(suspects.died(held("/poison", "/c"), 300), []);
-  assert.deepEqual(suspects.died(held("/poison"), 60_200), ["GET /poison"]);
+  assert.deepEqual(suspects.recordDeath(held("/a", "/poison?id=1"), 0), []);
+  assert.deepEqual(suspects.recordDeath(held("/b", "/poison?id=2"), 100), []);
+  assert.deepEqual(suspects.recordDeath(held("/poison#x", "/a"), 200), ["GET /poison"]);
+  assert.deepEqual(suspects.recordDeath(held("/poison", "/c"), 300), []);
+  assert.deepEqual(suspects.recordDeath(held("/poison"), 60_200), ["GET /poison"]);
 });
 
 test("a death without the request, or long ago, ends the suspicion; another method is another request", () => {
   const suspects = new CrashSuspects();
-  for (const at of [0, 100]) suspects.died(held("/poison"), at);
-  assert.deepEqual(suspects.died(held("/other"), 200), []);
-  assert.deepEqual(suspects.died(held("/poison"), 300), []);
-  assert.deepEqual(suspects.died([{ method: "POST", target: "/poison", since: 0 }], 400), []);
-  assert.deepEqual(suspects.died(held("/poison"), 500), []);
-  assert.deepEqual(suspects.died(held("/poison"), 700_000), []);
-  assert.deepEqual(suspects.died(held("/poison"), 700_100), []);
-  assert.deepEqual(suspects.died(held("/poison"), 700_200), ["GET /poison"]);
+  for (const at of [0, 100]) suspects.recordDeath(held("/poison"), at);
+  assert.deepEqual(suspects.recordDeath(held("/other"), 200), []);
+  assert.deepEqual(suspects.recordDeath(held("/poison"), 300), []);
+  assert.deepEqual(suspects.recordDeath([{ method: "POST", target: "/poison", since: 0 }], 400), []);
+  assert.deepEqual(suspects.recordDeath(held("/poison"), 500), []);
+  assert.deepEqual(suspects.recordDeath(held("/poison"), 700_000), []);
+  assert.deepEqual(suspects.recordDeath(held("/poison"), 700_100), []);
+  assert.deepEqual(suspects.recordDeath(held("/poison"), 700_200), ["GET /poison"]);
 });
 
 test("no request is suspected when many are in flight at every death", () => {
   const suspects = new CrashSuspects();
-  for (const at of [0, 1, 2]) assert.deepEqual(suspects.died(held("/a", "/b", "/c", "/d"), at), []);
-  assert.deepEqual(suspects.died([], 3), []);
+  for (const at of [0, 1, 2]) assert.deepEqual(suspects.recordDeath(held("/a", "/b", "/c", "/d"), at), []);
+  assert.deepEqual(suspects.recordDeath([], 3), []);
 });
 
 test("a worker's requests are those of its journal, or the complete list reported at its end or when it was stuck", () => {

@@ -61,11 +61,11 @@ function isContent(body: unknown): boolean {
   return Symbol.asyncIterator in body || Symbol.iterator in body || "file" in body || "getReader" in body;
 }
 
-function checkLength(pairs: Pairs, size: number | undefined, bare: boolean): void {
+function checkLength(pairs: Pairs, size: number | undefined, omitsContent: boolean): void {
   for (const [name, value] of pairs) {
     if (name.toLowerCase() !== "content-length") continue;
     assertClause(/^\d+$/.test(value), "6.5.2", `${formatValue(value)} is not a valid Content-Length`);
-    if (size === undefined || (bare && size === 0)) continue;
+    if (size === undefined || (omitsContent && size === 0)) continue;
     assertClause(
       Number(value) === size,
       "6.5.2",
@@ -91,48 +91,13 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
     checkFirstResponse(exchange);
     checkStatus(status);
     const pairs = headers === null || headers === undefined ? headers : checkHeaders(headers);
-    if (body === undefined) {
-      checkLength(pairs ?? [], undefined, false);
-      return lintWriter(respondWithWriter(respond, status, pairs, exchange), exchange);
-    }
-    assertClause(isContent(body), "6.4.1", `${formatValue(body)} is not valid response content`);
-    const size = sizeOf(body);
-    const none = forbidsContent(status);
-    checkLength(pairs ?? [], size, none || request.method === "HEAD");
-    if (none && size !== 0) {
-      exchange.warn(
-        `${exchange.label}: content is discarded, because status ${status} has none (section 6.7.2)`,
-      );
-    }
-    const result: unknown = respond(status, pairs, body);
-    responded(respond, exchange);
-    exchange.ended = true;
-    assertClause(
-      result === undefined,
-      "6.1.1",
-      `respond returned ${formatValue(result)} for a response sent in one call`,
-    );
-    return undefined;
+    if (body !== undefined) return respondWhole(respond, status, pairs, body, request, exchange);
+    checkLength(pairs ?? [], undefined, false);
+    return lintWriter(respondWithWriter(respond, status, pairs, exchange), exchange);
   };
   Object.defineProperties(linted, {
     informational: {
-      value: (status: number, headers?: HeadersInput) => {
-        assertClause(
-          isInformationalStatus(status),
-          "8.2",
-          `${formatValue(status)} is not an informational status that an app can send (102 to 199)`,
-        );
-        const pairs = checkHeaders(headers);
-        for (const [name] of pairs) {
-          const allowed = !FINAL_FIELDS.has(name.toLowerCase());
-          assertClause(
-            allowed,
-            "8.2",
-            `the app sets ${name} in an informational response, which must not have it`,
-          );
-        }
-        respond.informational(status, pairs);
-      },
+      value: (status: number, headers?: HeadersInput) => lintInformational(respond, status, headers),
     },
     upgrade: { value: (headers?: HeadersInput | null) => lintUpgrade(respond, request, headers, exchange) },
     finished: {
@@ -160,6 +125,33 @@ function responded(respond: Respond, exchange: LintedExchange): void {
   assertClause(respond.sent === true, "6.6.2", "respond.sent is false after a response has begun");
 }
 
+function respondWhole(
+  respond: Respond,
+  status: number,
+  pairs: Pairs | null | undefined,
+  body: ResponseBody,
+  request: GatewayRequest,
+  exchange: LintedExchange,
+): void {
+  assertClause(isContent(body), "6.4.1", `${formatValue(body)} is not valid response content`);
+  const size = sizeOf(body);
+  const forbidden = forbidsContent(status);
+  checkLength(pairs ?? [], size, forbidden || request.method === "HEAD");
+  if (forbidden && size !== 0) {
+    exchange.warn(
+      `${exchange.label}: content is discarded, because status ${status} has none (section 6.7.2)`,
+    );
+  }
+  const result: unknown = respond(status, pairs, body);
+  responded(respond, exchange);
+  exchange.ended = true;
+  assertClause(
+    result === undefined,
+    "6.1.1",
+    `respond returned ${formatValue(result)} for a response sent in one call`,
+  );
+}
+
 function respondWithWriter(
   respond: Respond,
   status: number,
@@ -174,6 +166,23 @@ function respondWithWriter(
     assertClause(typeof writer?.[name] === "function", "6.1.2", `the writer has no ${name}`);
   }
   return writer;
+}
+
+function lintInformational(respond: Respond, status: number, headers: HeadersInput | undefined): void {
+  assertClause(
+    isInformationalStatus(status),
+    "8.2",
+    `${formatValue(status)} is not an informational status that an app can send (102 to 199)`,
+  );
+  const pairs = checkHeaders(headers);
+  for (const [name] of pairs) {
+    assertClause(
+      !FINAL_FIELDS.has(name.toLowerCase()),
+      "8.2",
+      `the app sets ${name} in an informational response, which must not have it`,
+    );
+  }
+  respond.informational(status, pairs);
 }
 
 function lintUpgrade(

@@ -1,6 +1,7 @@
 /** `tsgun/fetch`: fetch apps (Hono, any `(request: Request) => Response`) as gateway handlers, and gateway apps as fetch. */
 import { BodyError, ClientGone } from "../errors.ts";
 import type { MessageBody } from "../exchange/message-body.ts";
+import type { ExchangeHead } from "../exchange/request.ts";
 import { endSignal } from "../gateway/end-signal.ts";
 import type { App, Endpoint, GatewayRequest, Handler, Respond } from "../gateway/types.ts";
 import { fetchRequest } from "./fetch-request.ts";
@@ -90,43 +91,51 @@ export function toFetch<State = unknown>(
   options: FetchHostOptions = {},
 ): HostedFetch {
   const hosted = new HostedApp(app as App | Handler, options);
-  const handler = (request: Request, ...context: unknown[]): Promise<Response> =>
-    new Promise((resolve, reject) => {
-      const { signal } = request;
-      const abandon = (): void => {
-        const error = new ClientGone();
-        exchange.request.abort(error);
-        body?.fail(new BodyError(400, error.message, { cause: error }));
-        exchange.response.abandon(error);
-        reject(error);
-      };
-      const transport = new FetchTransport(request.method, {
-        onResponse: resolve,
-        onCancel: abandon,
-        onBroken: reject,
-      });
-      const url = new URL(request.url);
-      const peer = options.remote?.(request, ...context) ?? UNKNOWN_ENDPOINT;
-      const scheme = url.protocol === "https:" ? "https" : "http";
-      const body = requestBody(request, hosted.bodyLimit);
-      const head = {
-        method: request.method,
-        target: url.pathname + url.search,
-        httpVersion: "1.1",
-        rawHeaders: rawHeaders(request, url),
-        upgrade: false,
-      } as const;
-      const exchange = hosted.open(head, { peer, local: UNKNOWN_ENDPOINT, scheme }, body, transport);
-      const settled = (): void => signal.removeEventListener("abort", abandon);
-      exchange.response.finished().then(settled, settled);
-      if (signal.aborted) {
-        abandon();
-        return;
-      }
-      signal.addEventListener("abort", abandon, { once: true });
-      hosted.run(exchange);
-    });
+  const handler = async (request: Request, ...context: unknown[]): Promise<Response> =>
+    exchange(hosted, request, options.remote?.(request, ...context) ?? UNKNOWN_ENDPOINT);
   return Object.assign(handler, { ready: hosted.ready, close: () => hosted.close() });
+}
+
+/** Runs one request through the app. Rejects if the response fails or the request is aborted before its head. */
+function exchange(hosted: HostedApp, request: Request, peer: Endpoint): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const { signal } = request;
+    const abandon = (): void => {
+      const error = new ClientGone();
+      running.request.abort(error);
+      body?.fail(new BodyError(400, error.message, { cause: error }));
+      running.response.abandon(error);
+      reject(error);
+    };
+    const transport = new FetchTransport(request.method, {
+      onResponse: resolve,
+      onCancel: abandon,
+      onBroken: reject,
+    });
+    const url = new URL(request.url);
+    const scheme = url.protocol === "https:" ? "https" : "http";
+    const body = requestBody(request, hosted.bodyLimit);
+    const connection = { peer, local: UNKNOWN_ENDPOINT, scheme } as const;
+    const running = hosted.open(requestHead(request, url), connection, body, transport);
+    const settled = (): void => signal.removeEventListener("abort", abandon);
+    running.response.finished().then(settled, settled);
+    if (signal.aborted) {
+      abandon();
+      return;
+    }
+    signal.addEventListener("abort", abandon, { once: true });
+    hosted.run(running);
+  });
+}
+
+function requestHead(request: Request, url: URL): ExchangeHead {
+  return {
+    method: request.method,
+    target: url.pathname + url.search,
+    httpVersion: "1.1",
+    rawHeaders: rawHeaders(request, url),
+    upgrade: false,
+  };
 }
 
 function rawHeaders(request: Request, url: URL): string[] {

@@ -90,7 +90,7 @@ export class HeadScanner {
     return this.#state === State.done;
   }
 
-  /** The validated text, until `takeText` releases it. */
+  /** The validated text, until `releaseText` releases it. */
   get text(): string {
     return this.#text;
   }

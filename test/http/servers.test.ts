@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type CorpusCase, readCorpus } from "./corpus.ts";
-import { ask, each, KINDS, MANNERS, PATIENCE, type Received, startServer } from "./servers.ts";
+import { ask, each, KINDS, MANNERS, MAX_RESPONSE_MS, type Received, startServer } from "./servers.ts";
 import { outcome, tableOf } from "./servers-table.ts";
 
 const corpus = readCorpus();
@@ -55,7 +55,9 @@ function slow(received: readonly Received[], kind: string): string[] {
     if (kind === "node" && openAfter(item) === 0) return [];
     const asked = item.requests.length > 0 || item.ending !== "open";
     const answered = one.statuses.length > 0 || one.closed || !asked;
-    return answered && one.after <= PATIENCE ? [] : [`${item.name}: ${outcome(one)} after ${one.after} ms`];
+    return answered && one.after <= MAX_RESPONSE_MS
+      ? []
+      : [`${item.name}: ${outcome(one)} after ${one.after} ms`];
   });
 }
 

@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { startCommand, temporaryFolder } from "../support/command.ts";
 import { RawClient } from "../support/engine.ts";
-import { readAnswers, type WireAnswer } from "./answers.ts";
 import { type CorpusCase, type ReadRequest, readCorpus } from "./corpus.ts";
 import { CORPUS_LIMITS } from "./drive.ts";
+import { readResponses, type WireResponse } from "./responses.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const PROBE = "GET /probe HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
@@ -44,71 +44,75 @@ function echoOf(request: ReadRequest): unknown {
   };
 }
 
-function answersIn(item: CorpusCase, received: string): { answers: WireAnswer[]; rest: string } {
-  return readAnswers(received, (index) => item.requests[index]?.method === "HEAD");
+function responsesIn(item: CorpusCase, received: string): { responses: WireResponse[]; rest: string } {
+  return readResponses(received, (index) => item.requests[index]?.method === "HEAD");
 }
 
 /** Checks that all bytes received are responses. */
-function allAnswersIn(item: CorpusCase, received: string): WireAnswer[] {
-  const { answers, rest } = answersIn(item, received);
-  assert.equal(rest, "", "something behind the last answer");
-  return answers;
+function allResponsesIn(item: CorpusCase, received: string): WireResponse[] {
+  const { responses, rest } = responsesIn(item, received);
+  assert.equal(rest, "", "bytes after the last response");
+  return responses;
 }
 
-async function firstAnswers(item: CorpusCase, client: RawClient): Promise<WireAnswer[]> {
+async function firstResponses(item: CorpusCase, client: RawClient): Promise<WireResponse[]> {
   const count = item.requests.length;
-  const enough = (received: string): boolean => answersIn(item, received).answers.length >= count;
-  return answersIn(item, await client.until(enough, `${count} answers`, DEADLINE)).answers;
+  const enough = (received: string): boolean => responsesIn(item, received).responses.length >= count;
+  return responsesIn(item, await client.until(enough, `${count} responses`, DEADLINE)).responses;
 }
 
-function checkEchoes(item: CorpusCase, answers: WireAnswer[]): void {
+function checkEchoes(item: CorpusCase, responses: WireResponse[]): void {
   for (const [index, request] of item.requests.entries()) {
-    const answer = answers[index];
-    assert.ok(answer !== undefined, `no answer to request ${index + 1}`);
-    assert.equal(answer.status, 200, `the answer to request ${index + 1}: ${answer.body}`);
+    const response = responses[index];
+    assert.ok(response !== undefined, `no response to request ${index + 1}`);
+    assert.equal(response.status, 200, `the response to request ${index + 1}: ${response.body}`);
     if (request.method === "HEAD") continue;
-    const echo: unknown = JSON.parse(Buffer.from(answer.body, "latin1").toString("utf8"));
+    const echo: unknown = JSON.parse(Buffer.from(response.body, "latin1").toString("utf8"));
     assert.deepEqual(echo, echoOf(request), `the echo of request ${index + 1}`);
   }
 }
 
 /** RFC 9112 section 9.6: only the last response has `Connection: close`. */
-function checkPersistence(answers: WireAnswer[]): void {
+function checkPersistence(responses: WireResponse[]): void {
   assert.deepEqual(
-    answers.map((answer) => answer.headers.get("connection") === "close"),
-    answers.map((_, index) => index === answers.length - 1),
-    "which answers announce the end of the connection",
+    responses.map((response) => response.headers.get("connection") === "close"),
+    responses.map((_, index) => index === responses.length - 1),
+    "which responses have Connection: close",
   );
 }
 
 async function checkOpen(item: CorpusCase, client: RawClient): Promise<void> {
-  await firstAnswers(item, client);
+  await firstResponses(item, client);
   assert.equal(client.ended, false, "the connection was closed");
   client.send(PROBE);
-  const answers = allAnswersIn(item, await client.rest(DEADLINE));
-  checkEchoes(item, answers);
-  checkPersistence(answers);
-  const [probe, ...more] = answers.slice(item.requests.length);
-  assert.equal(JSON.parse(probe?.body ?? "{}").target, "/probe", "the answer to one request more");
-  assert.deepEqual(more, [], "answers to nothing");
+  const responses = allResponsesIn(item, await client.rest(DEADLINE));
+  checkEchoes(item, responses);
+  checkPersistence(responses);
+  const [probe, ...more] = responses.slice(item.requests.length);
+  assert.equal(JSON.parse(probe?.body ?? "{}").target, "/probe", "the response to one more request");
+  assert.deepEqual(more, [], "responses without a request");
 }
 
 /** @param status of the refusal, if there is one */
 async function checkEnd(item: CorpusCase, client: RawClient, status?: number): Promise<void> {
-  const answers = allAnswersIn(item, await client.rest(DEADLINE));
-  checkEchoes(item, answers);
-  checkPersistence(answers);
-  const others = answers.slice(item.requests.length).map((answer) => answer.status);
-  assert.deepEqual(others, status === undefined ? [] : [status], "what is answered behind the good requests");
+  const responses = allResponsesIn(item, await client.rest(DEADLINE));
+  checkEchoes(item, responses);
+  checkPersistence(responses);
+  const others = responses.slice(item.requests.length).map((response) => response.status);
+  assert.deepEqual(
+    others,
+    status === undefined ? [] : [status],
+    "the responses after those to valid requests",
+  );
 }
 
 /** The echo example ignores Upgrade and responds as usual. The bytes after the request are not checked. */
 async function checkUpgrade(item: CorpusCase, client: RawClient): Promise<void> {
-  const answers = await firstAnswers(item, client);
-  checkEchoes(item, answers);
-  const others = answers.slice(item.requests.length);
+  const responses = await firstResponses(item, client);
+  checkEchoes(item, responses);
+  const others = responses.slice(item.requests.length);
   assert.ok(
-    others.every((answer) => answer.status >= 400),
+    others.every((response) => response.status >= 400),
     "a request that is not there",
   );
 }

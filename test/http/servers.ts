@@ -14,7 +14,7 @@ import type { CorpusCase } from "./corpus.ts";
 import { CORPUS_LIMITS } from "./drive.ts";
 
 /** How an app treats the content of its request. */
-export const MANNERS = ["reads", "ignores", "swallows", "never settles", "has answered"] as const;
+export const MANNERS = ["reads", "ignores", "swallows", "never settles", "has responded"] as const;
 export type Manner = (typeof MANNERS)[number];
 
 export const KINDS = ["gateway", "fetch", "node"] as const;
@@ -47,7 +47,7 @@ const GATEWAY: Record<Manner, Handler> = {
     }
     respond(200, {}, "read");
   },
-  "has answered": async (request, respond) => {
+  "has responded": async (request, respond) => {
     const body = request.body.bytes();
     respond(200, {}, "answered");
     await body.catch(() => {});
@@ -76,7 +76,7 @@ const FETCH: Record<Manner, (request: Request) => Promise<Response>> = {
     }
     return new Response("read");
   },
-  "has answered": async (request) => {
+  "has responded": async (request) => {
     request.arrayBuffer().catch(() => {});
     return new Response("answered");
   },
@@ -110,7 +110,7 @@ const NODE: Record<Manner, RequestListener> = {
     }
     response.end("read");
   },
-  "has answered": async (request, response) => {
+  "has responded": async (request, response) => {
     response.end("answered");
     await drained(request).catch(() => {});
   },

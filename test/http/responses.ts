@@ -1,6 +1,6 @@
 /** Parses responses as a strict client does: RFC 9112 sections 4 and 6.3. Texts are Latin-1. */
 
-export interface WireAnswer {
+export interface WireResponse {
   status: number;
   /** By lower-case name; repeats joined with ", ". */
   headers: Map<string, string>;
@@ -28,7 +28,7 @@ function fields(section: string): Map<string, string> {
 }
 
 function sized(text: string, at: number, length: string): Framed | undefined {
-  if (!/^\d+$/.test(length)) throw new Error(`an answer with Content-Length ${length}`);
+  if (!/^\d+$/.test(length)) throw new Error(`a response with Content-Length ${length}`);
   const next = at + Number(length);
   return next > text.length ? undefined : { body: text.slice(at, next), next };
 }
@@ -43,7 +43,7 @@ function chunked(text: string, start: number): Framed | undefined {
     const next = line + 2 + size + 2;
     if (next > text.length) return undefined;
     if (text.slice(next - 2, next) !== "\r\n")
-      throw new Error("a chunk of an answer is not followed by CRLF");
+      throw new Error("a chunk of a response is not followed by CRLF");
     if (size === 0) return { body, next };
     body += text.slice(line + 2, next - 2);
     at = next;
@@ -54,18 +54,18 @@ function chunked(text: string, start: number): Framed | undefined {
  * Returns the complete final responses at the start of `text`, and the rest. `headOnly` tells which responses have no
  * content because of their request. Throws at bytes that are not a response.
  */
-export function readAnswers(
+export function readResponses(
   text: string,
   headOnly: (index: number) => boolean,
-): { answers: WireAnswer[]; rest: string } {
-  const answers: WireAnswer[] = [];
+): { responses: WireResponse[]; rest: string } {
+  const responses: WireResponse[] = [];
   let at = 0;
   for (;;) {
     const rest = text.slice(at);
     const head = HEAD.exec(rest);
     if (head === null) {
-      if (rest.includes("\r\n\r\n")) throw new Error(`no answer: ${JSON.stringify(rest)}`);
-      return { answers, rest };
+      if (rest.includes("\r\n\r\n")) throw new Error(`not a response: ${JSON.stringify(rest)}`);
+      return { responses, rest };
     }
     const status = Number(head[1]);
     const headers = fields(head[2] as string);
@@ -79,10 +79,10 @@ export function readAnswers(
     if ((length === undefined) === (coding === undefined))
       throw new Error(`unclear framing: ${JSON.stringify(rest)}`);
     let framed: Framed | undefined;
-    if (headOnly(answers.length)) framed = { body: "", next: start };
+    if (headOnly(responses.length)) framed = { body: "", next: start };
     else framed = length === undefined ? chunked(text, start) : sized(text, start, length);
-    if (framed === undefined) return { answers, rest };
-    answers.push({ status, headers, body: framed.body });
+    if (framed === undefined) return { responses, rest };
+    responses.push({ status, headers, body: framed.body });
     at = framed.next;
   }
 }

@@ -12,8 +12,8 @@ import type { SinkTarget } from "../../log/line-sink.ts";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import type { ArbiterEvent } from "../event.ts";
 import { appEnvironment, type ChildLaunch, startChild } from "./child-process.ts";
-import { HeldRequests } from "./held-requests.ts";
 import { killTree } from "./kill-tree.ts";
+import { RequestsInFlight } from "./requests-in-flight.ts";
 import { readWorkerReports } from "./worker-reports.ts";
 
 /** The worker's own program, run from the same folder of files as this one: built or source. */
@@ -51,7 +51,7 @@ export class WorkerHandle {
   readonly #child: ChildProcess | undefined;
   readonly #assignment: Assignment<Config>;
   /** Its requests in flight, as far as reported. */
-  readonly requests = new HeldRequests();
+  readonly requests = new RequestsInFlight();
 
   constructor(launch: WorkerLaunch, post: (event: ArbiterEvent) => void) {
     const { id } = launch;

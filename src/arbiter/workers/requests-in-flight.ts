@@ -2,7 +2,7 @@
 import type { RequestInFlight, RequestReport } from "../../ipc/request-report.ts";
 import type { StallReport } from "../../ipc/stall-report.ts";
 
-export class HeldRequests {
+export class RequestsInFlight {
   /** Requests by number; undefined while the worker keeps no journal. */
   #journal: Map<number, RequestInFlight> | undefined;
   /** The latest complete list; it takes precedence over the journal. */

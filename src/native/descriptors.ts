@@ -19,10 +19,16 @@ export function asOutOfDescriptors(error: unknown): OutOfDescriptors | undefined
   return meaning === undefined ? undefined : new OutOfDescriptors(`${meaning} (${code})`, { cause: error });
 }
 
-/** Closes the reserved descriptors; returns false if there are none. Module state, because descriptors belong to the process. */
+/**
+ * Closes the reserved descriptors; returns false if there are none. Module state, because descriptors belong to the
+ * process.
+ */
 let releaseReserve = (): boolean => false;
 
-/** Registers `release`, which `requireDescriptors` calls when too few are free. It closes some and returns whether it did. */
+/**
+ * Registers `release`, which `requireDescriptors` calls when too few are free. It closes some and returns whether it
+ * did.
+ */
 export function holdInReserve(release: () => boolean): void {
   releaseReserve = release;
 }

@@ -1,11 +1,11 @@
 /**
- * Limits the connections that a worker accepts, on all its listening sockets. It stops accepting in three cases. No client
- * is refused: the kernel gives the connection to a worker that accepts, or keeps it in the backlog.
+ * Limits the connections that a worker accepts, on all its listening sockets. It stops accepting in three cases. No
+ * client is refused: the kernel gives the connection to a worker that accepts, or keeps it in the backlog.
  *
  * - At the maximum number of connections (gunicorn: `worker_connections`), until one is closed.
  * - When only a reserve of file descriptors is left, until some are closed, by connections or the app.
- * - With far more connections than the other workers, for a moment after each new one. The kernel wakes all workers for a
- *   burst, and the first would accept nearly all of it: of 64 simultaneous connections, four workers got 1 to 61 each
+ * - With far more connections than the other workers, for a moment after each new one. The kernel wakes all workers for
+ *   a burst, and the first would accept nearly all of it: of 64 simultaneous connections, four workers got 1 to 61 each
  *   without this rule and 9 to 20 with it.
  */
 import type { Server } from "node:net";
@@ -179,8 +179,8 @@ function handleOf(server: Server): ListeningHandle | null | undefined {
 }
 
 /**
- * libuv polls a listening socket for connections as it polls a connected one for bytes, and `readStop` ends both. It does
- * nothing to a handle that has not been started, so start it first.
+ * libuv polls a listening socket for connections as it polls a connected one for bytes, and `readStop` ends both. It
+ * does nothing to a handle that has not been started, so start it first.
  */
 function stopAccepting(server: Server): void {
   const handle = handleOf(server);

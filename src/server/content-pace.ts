@@ -1,6 +1,6 @@
 /**
- * How long a client may take to send the content of a request. Only the time that the server waits for the client counts,
- * not the time in which the app reads slowly. Times are in milliseconds of the server's clock.
+ * How long a client may take to send the content of a request. Only the time that the server waits for the client
+ * counts, not the time in which the app reads slowly. Times are in milliseconds of the server's clock.
  */
 
 export interface ContentTimeouts {

@@ -27,8 +27,8 @@ export class DescriptorBudget {
   }
 
   /**
-   * Whether a descriptor just allocated shows that only the reserve is left: the kernel allocates the lowest free number
-   * (POSIX.1 section 2.6), so all below it are open.
+   * Whether a descriptor just allocated shows that only the reserve is left: the kernel allocates the lowest free
+   * number (POSIX.1 section 2.6), so all below it are open.
    */
   isInReserve(descriptor: number): boolean {
     return descriptor >= this.usable;
@@ -62,7 +62,10 @@ export function descriptorOf(socket: Socket): number {
   return (socket as unknown as { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
 }
 
-/** The soft limit of open files of a process; undefined if /proc names none. Node raises its own to the hard limit at start. */
+/**
+ * The soft limit of open files of a process; undefined if /proc names none. Node raises its own to the hard limit at
+ * start.
+ */
 export function openFilesLimit(pid: number | "self"): number | undefined {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, "latin1")) ?? [];

@@ -1,6 +1,6 @@
 /**
- * Listens on a socket that the arbiter bound. The descriptor is inherited, so this process accepts connections itself, and
- * the kernel distributes them among the workers.
+ * Listens on a socket that the arbiter bound. The descriptor is inherited, so this process accepts connections itself,
+ * and the kernel distributes them among the workers.
  */
 import cluster from "node:cluster";
 import type { Server } from "node:net";
@@ -10,9 +10,9 @@ import { ExitCode, FatalError } from "../errors.ts";
 export const DEFAULT_BACKLOG = 2048;
 
 /**
- * Silence after which the kernel sends keep-alive probes on a TCP connection. They end WebSockets and quiet streams, which
- * have no timeout here, after the peer's machine has lost power or network. An idle HTTP connection is probed at most
- * once before `--keep-alive` ends it.
+ * Silence after which the kernel sends keep-alive probes on a TCP connection. They end WebSockets and quiet streams,
+ * which have no timeout here, after the peer's machine has lost power or network. An idle HTTP connection is probed at
+ * most once before `--keep-alive` ends it.
  */
 const KEEP_ALIVE_PROBE_S = 60;
 
@@ -21,7 +21,9 @@ interface ListeningHandle {
   setKeepAlive?(on: boolean, delay: number): number;
 }
 
-/** Turns on keep-alive probes for accepted connections, which inherit the option: it costs none of them a system call. */
+/**
+ * Turns on keep-alive probes for accepted connections, which inherit the option: it costs none of them a system call.
+ */
 function enableKeepAliveProbes(server: Server): void {
   const handle = (server as unknown as { _handle?: ListeningHandle })._handle;
   handle?.setKeepAlive?.(true, KEEP_ALIVE_PROBE_S);
@@ -30,9 +32,9 @@ function enableKeepAliveProbes(server: Server): void {
 /**
  * Starts to accept on an inherited listening socket, TCP or Unix. Resolves when connections are accepted.
  *
- * In a cluster worker `listen({ fd })` asks the primary for the descriptor, even with `exclusive`, and fails with EINVAL
- * because the primary has no such descriptor. `net` checks `cluster.isPrimary` synchronously within `listen`, so it is
- * true for just that call.
+ * In a cluster worker `listen({ fd })` asks the primary for the descriptor, even with `exclusive`, and fails with
+ * EINVAL because the primary has no such descriptor. `net` checks `cluster.isPrimary` synchronously within `listen`, so
+ * it is true for just that call.
  *
  * @throws FatalError if the descriptor is not a socket that can listen
  */

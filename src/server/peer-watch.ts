@@ -1,13 +1,15 @@
 /**
- * Detects clients that are gone when the event loop cannot. libuv does not poll a descriptor after the client's FIN or while
- * it is paused, and a FIN alone does not show whether the client still reads: one that has only shut down its sending
- * side must get its response.
+ * Detects clients that are gone when the event loop cannot. libuv does not poll a descriptor after the client's FIN or
+ * while it is paused, and a FIN alone does not show whether the client still reads: one that has only shut down its
+ * sending side must get its response.
  *
- * - An empty write fails on a broken connection: a Unix socket whose other end is closed, or a TCP connection that was reset.
- * - A TCP client that has closed its socket answers any data with a reset. Most responses allow bytes that have no effect on
- *   a client that still reads: `WatchedPeer.probe`.
+ * - An empty write fails on a broken connection: a Unix socket whose other end is closed, or a TCP connection that was
+ *   reset.
+ * - A TCP client that has closed its socket answers any data with a reset. Most responses allow bytes that have no
+ *   effect on a client that still reads: `WatchedPeer.probe`.
  * - For the others, the kernel's socket tables show whether the other end is closed, if it is on this machine. Another
- *   machine forgets the connection after its FIN_WAIT2 timeout (Linux: 60 s) and resets it at the next keep-alive probe.
+ *   machine forgets the connection after its FIN_WAIT2 timeout (Linux: 60 s) and resets it at the next keep-alive
+ *   probe.
  */
 import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
@@ -20,8 +22,9 @@ export interface WatchedPeer {
   /** True while the socket is not read although the connection is in use: a disconnect goes unnoticed. */
   readonly isReadPaused: boolean;
   /**
-   * True if the connection is handed over and the app may still read what the client sent before it went, or has closed its
-   * own side, after which an empty write fails too. Such a connection is not destroyed, or that input would be lost.
+   * True if the connection is handed over and the app may still read what the client sent before it went, or has closed
+   * its own side, after which an empty write fails too. Such a connection is not destroyed, or that input would be
+   * lost.
    */
   readonly hasUnreadInput: boolean;
   /** Sends bytes that have no effect on a client that still reads. False, or absent, if there are none. */
@@ -82,7 +85,10 @@ export class PeerWatch {
     this.#ended.delete(peer);
   }
 
-  /** Destroys the sockets of clients that are gone after their FIN. Call at least once a second; `now` is in milliseconds. */
+  /**
+   * Destroys the sockets of clients that are gone after their FIN. Call at least once a second; `now` is in
+   * milliseconds.
+   */
   checkEnded(now: number): void {
     const unsure: Socket[] = [];
     for (const [peer, state] of this.#ended) {

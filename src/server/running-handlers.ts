@@ -1,6 +1,6 @@
 /**
- * Counts the handlers whose promise is pending, so that the app is not shut down while one still works after its response.
- * It costs a handler that returns a promise two additions, and others nothing.
+ * Counts the handlers whose promise is pending, so that the app is not shut down while one still works after its
+ * response. It costs a handler that returns a promise two additions, and others nothing.
  */
 
 /** Time for abandoned handlers to clean up. */

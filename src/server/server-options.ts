@@ -47,7 +47,9 @@ export interface EngineOptions {
   readonly accessLog?: AccessLog | undefined;
   /** Reports that an incomplete head was refused because all of them together use too much memory. */
   readonly onHeadRefused?: () => void;
-  /** Reports a connection that could not be accepted, for example without a free file descriptor. The server continues. */
+  /**
+   * Reports a connection that could not be accepted, for example without a free file descriptor. The server continues.
+   */
   readonly onAcceptError: (error: Error) => void;
 }
 
@@ -59,7 +61,10 @@ export const DEFAULT_LIMITS: EngineOptions["limits"] = {
   body: Number.POSITIVE_INFINITY,
 };
 
-/** `keepAlive` is above nginx's 60 s for idle upstream connections: the side that reuses a connection must close it first. */
+/**
+ * `keepAlive` is above nginx's 60 s for idle upstream connections: the side that reuses a connection must close it
+ * first.
+ */
 export const DEFAULT_TIMEOUTS: ServerTimeouts = {
   header: 30_000,
   body: 60_000,

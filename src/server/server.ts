@@ -44,8 +44,9 @@ export interface WorkerServer {
   /** Writes the access log lines of the requests in flight. Call when the process exits before they are answered. */
   logUnfinished(): void;
   /**
-   * Stops accepting, responds to requests in flight with `Connection: close`, and closes idle connections after `lingerMs`.
-   * Resolves when the last connection is closed and the last handler has settled. The caller must limit the time.
+   * Stops accepting, responds to requests in flight with `Connection: close`, and closes idle connections after
+   * `lingerMs`. Resolves when the last connection is closed and the last handler has settled. The caller must limit the
+   * time.
    *
    * @param onlyUpgraded called once only connections handed over to the app are left
    */

@@ -1,4 +1,7 @@
-/** Start lines of messages that were not parsed: refused requests, and responses that an app writes on a bare connection. */
+/**
+ * Start lines of messages that were not parsed: refused requests, and responses that an app writes on a bare
+ * connection.
+ */
 
 const KNOWN_PROTOCOL = / (HTTP\/\d\.\d)$/;
 const STATUS_LINE = /^HTTP\/1\.\d ([2-5]\d\d|101)\b/;

@@ -1,6 +1,7 @@
 /**
- * The clock for a server's deadlines. Reading it costs nothing, and a deadline never passes early: time in which the event
- * loop was blocked does not count, because nothing could be received or sent, and the current tick counts in full.
+ * The clock for a server's deadlines. Reading it costs nothing, and a deadline never passes early: time in which the
+ * event loop was blocked does not count, because nothing could be received or sent, and the current tick counts in
+ * full.
  */
 
 const MAX_TICK_MS = 1000;
@@ -18,8 +19,8 @@ export class TickClock {
 
   /**
    * @param timeouts the timeouts to measure
-   * @param onTick called on each tick with the time that has passed for certain. It runs after the input of that turn of
-   *   the loop, so that input which arrived in time is not late because the loop was blocked
+   * @param onTick called on each tick with the time that has passed for certain. It runs after the input of that turn
+   *   of the loop, so that input which arrived in time is not late because the loop was blocked
    */
   constructor(timeouts: readonly number[], onTick: (passed: number) => void) {
     this.tickMs = Math.min(MAX_TICK_MS, Math.max(MIN_TICK_MS, Math.min(...timeouts) / TICKS_PER_TIMEOUT));

@@ -1,7 +1,7 @@
 /**
- * Limits the memory of all incomplete heads of a worker together. Each may be as large as its own limits allow, for up to
- * `--header-timeout`, so hundreds of them could exhaust the machine's memory. Beyond the limit the oldest of the large
- * ones is refused, so that an ordinary client never is.
+ * Limits the memory of all incomplete heads of a worker together. Each may be as large as its own limits allow, for up
+ * to `--header-timeout`, so hundreds of them could exhaust the machine's memory. Beyond the limit the oldest of the
+ * large ones is refused, so that an ordinary client never is.
  */
 
 /** A thousand heads of the maximum size that nginx forwards. */

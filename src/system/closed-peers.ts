@@ -1,7 +1,7 @@
 /**
  * TCP connections within this machine whose other end has been closed. The kernel lists a closed end without an inode
- * (proc_pid_net(5)), which tells a client that is gone from one that has only shut down its sending side, without a byte
- * on the wire. Linux only; the tables cover this process's network namespace, so not other containers.
+ * (proc_pid_net(5)), which tells a client that is gone from one that has only shut down its sending side, without a
+ * byte on the wire. Linux only; the tables cover this process's network namespace, so not other containers.
  */
 import type { Socket } from "node:net";
 import { ipAddress, readSocketTable } from "./socket-table.ts";
@@ -9,9 +9,9 @@ import { ipAddress, readSocketTable } from "./socket-table.ts";
 const TABLES = ["tcp", "tcp6"] as const;
 
 /**
- * A line of an end that no process holds, in state FIN_WAIT1 (04) or FIN_WAIT2 (05): local address and port, remote address
- * and port, state; then queues, timer, retransmissions, user, timeout and inode. A pattern, because splitting every line
- * of a busy server's table would cost milliseconds.
+ * A line of an end that no process holds, in state FIN_WAIT1 (04) or FIN_WAIT2 (05): local address and port, remote
+ * address and port, state; then queues, timer, retransmissions, user, timeout and inode. A pattern, because splitting
+ * every line of a busy server's table would cost milliseconds.
  */
 const CLOSED_END =
   /^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) 0[45] \S+ \S+ \S+ +\d+ +\d+ 0 /gm;

@@ -39,8 +39,8 @@ export function ipAddress(digits: string): string {
 }
 
 /**
- * Whether a process has bound a stream socket to the absolute path `path` but does not listen yet; undefined if the system
- * has no such table. Accepted connections carry the path of their server too, so the state is checked.
+ * Whether a process has bound a stream socket to the absolute path `path` but does not listen yet; undefined if the
+ * system has no such table. Accepted connections carry the path of their server too, so the state is checked.
  */
 export function isAboutToListen(path: string): boolean | undefined {
   try {

@@ -1,6 +1,6 @@
 /**
- * The corpus: requests as files, each beside its expectation. `corpus/<chapter>/<case>.http` has the bytes of a connection,
- * `<case>.json` the expectation. Every string in it is Latin-1, one character per octet.
+ * The corpus: requests as files, each beside its expectation. `corpus/<chapter>/<case>.http` has the bytes of a
+ * connection, `<case>.json` the expectation. Every string in it is Latin-1, one character per octet.
  *
  *     clause     the section of the RFC
  *     why        the rule, in one sentence

@@ -1,6 +1,6 @@
 /**
- * The corpus against the real command: the echo example on a Unix socket responds to each request of each case as expected,
- * refuses invalid ones, and closes when it must, whether the bytes come at once or one by one.
+ * The corpus against the real command: the echo example on a Unix socket responds to each request of each case as
+ * expected, refuses invalid ones, and closes when it must, whether the bytes come at once or one by one.
  */
 import assert from "node:assert/strict";
 import { connect } from "node:net";

@@ -1,6 +1,6 @@
 /**
- * Damaged requests from a seeded generator. The parser must throw nothing but refusals, always make progress, give the same
- * verdict for every split, and find exactly the requests that the reference reader finds.
+ * Damaged requests from a seeded generator. The parser must throw nothing but refusals, always make progress, give the
+ * same verdict for every split, and find exactly the requests that the reference reader finds.
  *
  *     TSGUN_FUZZ_SEED    another seed; a failure prints how to reproduce it
  *     TSGUN_FUZZ_RUNS    number of damaged requests

@@ -1,6 +1,6 @@
 /**
- * Damages requests at random, but reproducibly from a seed. The kinds of damage are those that have caused request smuggling
- * between real recipients: line ends, lengths, chunk sizes, repeated fields, folds.
+ * Damages requests at random, but reproducibly from a seed. The kinds of damage are those that have caused request
+ * smuggling between real recipients: line ends, lengths, chunk sizes, repeated fields, folds.
  */
 
 import type { Random } from "../support/random.ts";

@@ -1,7 +1,7 @@
 /**
- * A reference reader of requests, for tests: slow and simple, line by line over the whole text, with the RFC's grammar as
- * regular expressions. It shares no code with the parser, so that the two can be compared. It notices errors at the end of
- * a line or head; the parser may notice them earlier.
+ * A reference reader of requests, for tests: slow and simple, line by line over the whole text, with the RFC's grammar
+ * as regular expressions. It shares no code with the parser, so that the two can be compared. It notices errors at the
+ * end of a line or head; the parser may notice them earlier.
  */
 import type { RequestLimits } from "../../src/http/head-limit.ts";
 import type { Reading, ReadRequest } from "./corpus.ts";
@@ -125,7 +125,9 @@ class Reference {
     }
   }
 
-  /** Returns the line up to the next CRLF. It must not contain anything that another reader might take for a line end. */
+  /**
+   * Returns the line up to the next CRLF. It must not contain anything that another reader might take for a line end.
+   */
   #line(limit: number, status: number): string {
     const end = this.#text.indexOf("\r\n", this.#at);
     const line = this.#text.slice(this.#at, end === -1 ? undefined : end);

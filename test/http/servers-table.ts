@@ -1,4 +1,6 @@
-/** The responses that clients received, as text. Run with `node --import @oxc-node/core/register` it prints the table. */
+/**
+ * The responses that clients received, as text. Run with `node --import @oxc-node/core/register` it prints the table.
+ */
 import { type CorpusCase, readCorpus } from "./corpus.ts";
 import { ask, each, KINDS, MANNERS, type Received, startServer } from "./servers.ts";
 

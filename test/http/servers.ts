@@ -164,7 +164,10 @@ const QUIET_MS = 60;
 /** The same for a malformed request that the server is known to leave open: it might still refuse it. */
 const MALFORMED_QUIET_MS = 300;
 
-/** Time in which this process, server and clients, could run: a busy machine that stops it does not make the server slow. */
+/**
+ * Time in which this process, server and clients, could run: a busy machine that stops it does not make the server
+ * slow.
+ */
 let runningMs = 0;
 const TICK_MS = 5;
 setInterval(() => {

@@ -1,6 +1,6 @@
 /**
- * Accepts connections that all read into one buffer. Node allocates 64 KiB for every read; a shared buffer saves that and
- * its garbage, a quarter of the cost of a small request. `net.Socket` has a public option for it (`onread`), but
+ * Accepts connections that all read into one buffer. Node allocates 64 KiB for every read; a shared buffer saves that
+ * and its garbage, a quarter of the cost of a small request. `net.Socket` has a public option for it (`onread`), but
  * `net.Server` does not pass it on, so sockets are created here, from the handles that the listening handle accepts.
  */
 import { type Server, Socket, type SocketConstructorOpts } from "node:net";

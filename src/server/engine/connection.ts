@@ -1,7 +1,8 @@
 /**
- * One client connection: reads input into the parser while a request may arrive, sends output, and moves through the phases
- * from the first byte to the close. Requests are handled one at a time, by the dispatcher: input that arrives ahead of
- * its turn is held, and nothing is parsed after a message that ends the connection. contract.ts has the whole picture.
+ * One client connection: reads input into the parser while a request may arrive, sends output, and moves through the
+ * phases from the first byte to the close. Requests are handled one at a time, by the dispatcher: input that arrives
+ * ahead of its turn is held, and nothing is parsed after a message that ends the connection. contract.ts has the whole
+ * picture.
  */
 import type { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";

@@ -4,15 +4,15 @@
  *     socket ──> EngineConnection ──> Input ──> RequestParser ──> Dispatcher ──> app
  *     socket <── Output <── ResponseSender <── EngineResponse <──────────────────┘
  *
- * - The connection owns the socket and the phase (idle, head, exchange, lingering, upgraded, closed). Input reads bytes into
- *   the parser only while a request may arrive (`accepting`) and nothing is `blocked`; it holds the rest.
+ * - The connection owns the socket and the phase (idle, head, exchange, lingering, upgraded, closed). Input reads bytes
+ *   into the parser only while a request may arrive (`accepting`) and nothing is `blocked`; it holds the rest.
  * - The parser turns bytes into `onHead`, `onBody` and `onEnd`, and stops after each message. It does no I/O.
- * - The dispatcher owns the exchange: one request, its content and its response. An exchange ends when the response has been
- *   sent and the content read or discarded; only then is the next head parsed.
- * - Whether the connection is kept is decided when the head of the response is sent, and can be revoked until the exchange
- *   ends, never granted again.
- * - Invalid input is refused where it is noticed: before the app is called, by a response of the server; later, by failing
- *   the content, so that the app, or the server in its place, responds.
+ * - The dispatcher owns the exchange: one request, its content and its response. An exchange ends when the response has
+ *   been sent and the content read or discarded; only then is the next head parsed.
+ * - Whether the connection is kept is decided when the head of the response is sent, and can be revoked until the
+ *   exchange ends, never granted again.
+ * - Invalid input is refused where it is noticed: before the app is called, by a response of the server; later, by
+ *   failing the content, so that the app, or the server in its place, responds.
  */
 import type { Duplex } from "node:stream";
 import type { BodyError } from "../../errors.ts";

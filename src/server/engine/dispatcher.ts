@@ -1,6 +1,6 @@
 /**
- * The exchanges of one connection, one at a time: calls the app with each request, passes it the content as it arrives, and
- * ends the exchange once the response is sent and the content is read. One dispatcher serves all requests of its
+ * The exchanges of one connection, one at a time: calls the app with each request, passes it the content as it arrives,
+ * and ends the exchange once the response is sent and the content is read. One dispatcher serves all requests of its
  * connection; contract.ts describes how the parts work together.
  */
 import type { Duplex } from "node:stream";

@@ -1,6 +1,6 @@
 /**
- * The access log's view of one connection of the engine, used again for each of its exchanges. A connection has one only
- * if the access log is on.
+ * The access log's view of one connection of the engine, used again for each of its exchanges. A connection has one
+ * only if the access log is on.
  */
 import { CLIENT_FIELDS, ForwardedClients } from "../../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";

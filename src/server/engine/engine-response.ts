@@ -82,9 +82,9 @@ export class ResponseSender implements Transport {
   }
 
   /**
-   * Sends bytes that do not affect the response in progress. Before its head: a 102 (RFC 9110 section 15.2: a client must
-   * be able to parse an unexpected 1xx). Between chunks: a leading zero of the next chunk size (RFC 9112 section 7.1:
-   * 1*HEXDIG, and 1*"0" for the last one). Returns false if the framing has no such bytes.
+   * Sends bytes that do not affect the response in progress. Before its head: a 102 (RFC 9110 section 15.2: a client
+   * must be able to parse an unexpected 1xx). Between chunks: a leading zero of the next chunk size (RFC 9112 section
+   * 7.1: 1*HEXDIG, and 1*"0" for the last one). Returns false if the framing has no such bytes.
    */
   probe(headSent: boolean): boolean {
     if (this.#isHttp10 || (headSent && !this.#chunked)) return false;

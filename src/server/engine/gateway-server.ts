@@ -1,4 +1,7 @@
-/** The engine as a worker sees it: accepts on inherited sockets, keeps the connections and their common clock, and drains. */
+/**
+ * The engine as a worker sees it: accepts on inherited sockets, keeps the connections and their common clock, and
+ * drains.
+ */
 import { AsyncResource } from "node:async_hooks";
 import { createServer, type Server, type Socket } from "node:net";
 import { ConnectionEndpoints } from "../../exchange/endpoint.ts";

@@ -1,6 +1,7 @@
 /**
- * The content of one request as it arrives: passed on at its reader's speed, counted against the limit, and discarded up to
- * a bound if nobody reads it. The app's reads drive it; the dispatcher decides what a fault means for the connection.
+ * The content of one request as it arrives: passed on at its reader's speed, counted against the limit, and discarded
+ * up to a bound if nobody reads it. The app's reads drive it; the dispatcher decides what a fault means for the
+ * connection.
  */
 import { BodyError } from "../../errors.ts";
 import { type BodySource, MessageBody } from "../../exchange/message-body.ts";

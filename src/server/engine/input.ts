@@ -1,6 +1,6 @@
 /**
- * The receiving side of one connection. Input that arrives ahead of its turn is held, up to a limit; beyond the limit, and
- * while a reader of content has enough, the socket is paused and the client waits.
+ * The receiving side of one connection. Input that arrives ahead of its turn is held, up to a limit; beyond the limit,
+ * and while a reader of content has enough, the socket is paused and the client waits.
  */
 import type { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";

@@ -1,6 +1,6 @@
 /**
- * The sending side of one connection. Text written while input is being read is gathered and sent in one write, so that a
- * response costs one system call and pipelined responses share one.
+ * The sending side of one connection. Text written while input is being read is gathered and sent in one write, so that
+ * a response costs one system call and pipelined responses share one.
  */
 import type { Socket } from "node:net";
 import { ClientGone } from "../../errors.ts";
@@ -51,7 +51,9 @@ export class Output {
     return this.#socket.writableLength > 0;
   }
 
-  /** Counts a piece. Returns true if the caller should await `whenWritable`: for the client, or for other connections. */
+  /**
+   * Counts a piece. Returns true if the caller should await `whenWritable`: for the client, or for other connections.
+   */
   endPiece(): boolean {
     this.#piecesInARow += 1;
     return this.#socket.writableNeedDrain || this.#piecesInARow >= MAX_PIECES_IN_A_ROW;

@@ -1,6 +1,6 @@
 /**
- * A connection that was handed over to an app, as a raw duplex stream. The socket reads into the server's shared buffer, so
- * the bytes are copied here.
+ * A connection that was handed over to an app, as a raw duplex stream. The socket reads into the server's shared
+ * buffer, so the bytes are copied here.
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";

@@ -1,6 +1,6 @@
 /**
- * A careless app affects only its own exchange: it cannot respond twice, make half a response look complete, or crash the
- * worker. An uncaught exception fails the test in which it is thrown.
+ * A careless app affects only its own exchange: it cannot respond twice, make half a response look complete, or crash
+ * the worker. An uncaught exception fails the test in which it is thrown.
  */
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";

@@ -58,8 +58,8 @@ describe("the kind of an app is detected", () => {
       [
         "started-alone",
         "started-alone.js exports none of handler, app, default; it exports nothing; it calls listen() itself (at " +
-          "started-alone.js:6): export the app instead (module.exports = app, or export default app), tsgun does " +
-          "the listening",
+          "started-alone.js:6): export the app instead (module.exports = app, or export default app), because " +
+          "tsgun listens",
       ],
     ];
     const results = await load(...refused.map(([spec]) => ({ spec, cwd })));

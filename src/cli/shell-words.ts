@@ -25,5 +25,5 @@ export function shellWords(text: string): string[] {
 
 function unfinished(text: string, at: number): never {
   if (text[at] === "\\") throw new Error("there is nothing after the last backslash");
-  throw new Error(`the quote ${text[at]} at character ${at + 1} does not end`);
+  throw new Error(`the quote ${text[at]} at character ${at + 1} is not terminated`);
 }

@@ -40,7 +40,7 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
     "worker_class",
     "-k --worker-class",
     "there is one kind of worker, an event loop",
-    "leave it out; --interface says what the app is",
+    "leave it out; --interface sets the kind of app",
   ),
   absent("threads", "--threads", "a worker serves many requests at once on one event loop", "use --workers"),
   absent(

@@ -262,7 +262,7 @@ const MISTAKES: [
   ],
   [
     {},
-    "TSGUN_WORKER_CLASS (in the environment) is a gunicorn setting that tsgun does not have: there is one kind of worker, an event loop; leave it out; --interface says what the app is",
+    "TSGUN_WORKER_CLASS (in the environment) is a gunicorn setting that tsgun does not have: there is one kind of worker, an event loop; leave it out; --interface sets the kind of app",
     [],
     { TSGUN_WORKER_CLASS: "gevent" },
   ],
@@ -272,7 +272,7 @@ const MISTAKES: [
     [],
     { TSGUN_CMD_ARGS: "--wrokers 0" },
   ],
-  [{}, "TSGUN_CMD_ARGS: the quote ' at character 8 does not end", [], { TSGUN_CMD_ARGS: "--name 'a" }],
+  [{}, "TSGUN_CMD_ARGS: the quote ' at character 8 is not terminated", [], { TSGUN_CMD_ARGS: "--name 'a" }],
 ];
 
 for (const [files, message, args, env] of MISTAKES) {

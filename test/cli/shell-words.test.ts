@@ -16,7 +16,7 @@ for (const [text, words] of SPLIT) {
 }
 
 test("an unterminated quote is refused with its position", () => {
-  assert.throws(() => shellWords("a 'b"), { message: "the quote ' at character 3 does not end" });
-  assert.throws(() => shellWords('a "b\\"'), { message: 'the quote " at character 3 does not end' });
+  assert.throws(() => shellWords("a 'b"), { message: "the quote ' at character 3 is not terminated" });
+  assert.throws(() => shellWords('a "b\\"'), { message: 'the quote " at character 3 is not terminated' });
   assert.throws(() => shellWords("a\\"), { message: "there is nothing after the last backslash" });
 });

@@ -101,7 +101,10 @@ class Parser {
     const word = quoted === undefined ? this.#match(BARE)?.[0] : (quoted[1] ?? quoted[2]);
     if (word !== undefined) return { kind: "word", text: word.replaceAll(/\\(["'\\ ;{}])/g, "$1"), line };
     const found = this.#text[this.#offset];
-    throw this.#error(line, found === "\\" ? "nothing stands behind \\" : `the quote ${found} does not end`);
+    throw this.#error(
+      line,
+      found === "\\" ? "there is nothing after \\" : `the quote ${found} is not terminated`,
+    );
   }
 
   #match(pattern: RegExp): RegExpExecArray | undefined {

@@ -237,7 +237,7 @@ describe("what doctor prints, and its exit code", () => {
       [["--nginx", "broken.conf"], /^broken\.conf:3: proxy_pass is not terminated: a ; is missing$/],
       [["--systemd", "broken.service"], /^broken\.service:2: "ExecStart" is not Key=value$/],
       [["--systemd", "typo.service"], /^typo\.service:2: unknown option '--wrokers'/],
-      [["--systemd", "quote.service"], /^quote\.service:2: the quote ' at character 1 does not end$/],
+      [["--systemd", "quote.service"], /^quote\.service:2: the quote ' at character 1 is not terminated$/],
       [["--kubernetes", "broken.yaml"], /^broken\.yaml:\d: /],
       [["--config", "wrong.json"], /^there is no setting wrokers .*did you mean workers/],
       [["--ngnix", "x"], /^unknown option '--ngnix'.*\(see tsgun doctor --help\)$/],

@@ -52,7 +52,7 @@ describe("nginx", () => {
     ["a;\n}\n", "f:2: unexpected }"],
     ["a;\n;\n", "f:2: unexpected ;"],
     ["http {\n  a b\n}\n", "f:2: a is not terminated: a ; is missing"],
-    ['a;\nb "c;\n', 'f:2: the quote " does not end'],
+    ['a;\nb "c;\n', 'f:2: the quote " is not terminated'],
     ["a_by_lua_block {\n{ }", "f:1: this block is not closed: a } is missing"],
   ];
   for (const [text, message] of broken) {

@@ -455,7 +455,7 @@ describe("toFetch", () => {
         const reader = (response.body as ReadableStream<Uint8Array>).getReader();
         await reader.read();
         for (let turn = 0; turn < 50; turn += 1) await new Promise((next) => setImmediate(next));
-        assert.ok(written < 200_000, `${written} bytes written for nobody`);
+        assert.ok(written < 200_000, `${written} bytes written after the client disconnected`);
         await reader.cancel();
       });
     });

@@ -1,10 +1,10 @@
-/** What strangers may send to the real command without a line in its error log, whatever the interface of the app. */
+/** Requests from clients cause no line in the error log of the real command, for any interface of the app. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { startCommand } from "../support/command.ts";
 
-/** Requests without the end of the head, and the status of a fetch app's answer. */
+/** Requests without the end of their head, and the status that a fetch app's client gets. */
 const REQUESTS: readonly (readonly [head: string, status: number])[] = [
   ["TRACE / HTTP/1.1\r\nHost: a", 501],
   ["TRACK / HTTP/1.1\r\nHost: a", 501],
@@ -13,7 +13,7 @@ const REQUESTS: readonly (readonly [head: string, status: number])[] = [
   ["CONNECT a:1 HTTP/1.1\r\nHost: a", 501],
   ["CONNECT / HTTP/1.1\r\nHost: a", 400],
   ["!#$%&'*+-.^_`|~ / HTTP/1.1\r\nHost: a", 200],
-  // Newer versions of Node take it for a host.
+  // Newer versions of Node accept it as a host.
   ["GET / HTTP/1.1\r\nHost: xn--a", URL.canParse("http://xn--a") ? 200 : 400],
   ...["999.999.999.999", "1.2.3.4.5", "0x100000000", "a%00b", "a%2Fb", "%EF%BF%BD", ":80"].map(
     (host) => [`GET / HTTP/1.1\r\nHost: ${host}`, 400] as const,
@@ -38,13 +38,13 @@ const REQUESTS: readonly (readonly [head: string, status: number])[] = [
   ["GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0", 200],
 ];
 
-/** Content where fetch takes none, and where it takes some. */
+/** Content of requests that fetch gives no body, and of others. */
 const CONTENTS = ["GET", "HEAD", "DELETE", "FOO", "options"].flatMap((method) => [
   `${method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello`,
   `${method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
 ]);
 
-/** Everything that comes back until the server closes the connection. */
+/** Sends bytes and returns everything received until the server closes the connection. */
 function exchange(port: number, bytes: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1").setEncoding("latin1").setTimeout(20_000);

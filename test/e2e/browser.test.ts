@@ -1,4 +1,4 @@
-/** A real browser against the built command: what its script gets is what the page says in the end. */
+/** A real browser against the built command: the page shows what its script received. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ const FLAGS = [
   "--dump-dom",
 ];
 
-/** What each line of the page says. */
+/** The text of each line of the page. */
 const EXPECTED = {
   json: "grüße €",
   form: "true name=J+%26+K",
@@ -36,9 +36,9 @@ const EXPECTED = {
   parallel: "each its own",
 };
 
-test("a page is loaded, and its script fetches, posts, uploads, streams and sees what breaks", async (t) => {
+test("a page loads, and its script fetches, posts, uploads, streams and sees a broken response", async (t) => {
   if (!hasComponent(t, "chromium")) return;
-  // One worker: the page is loaded when an image is there, which the app holds back until the script is done.
+  // One worker: the page counts as loaded when an image arrives, which the app delays until the script is done.
   const server = startCommand(t, [APP, "--bind", "127.0.0.1:0", "--workers", "1"]);
   await server.ready();
   const flags = [...FLAGS, `--user-data-dir=${temporaryFolder(t)}`];

@@ -1,4 +1,4 @@
-/** Clients whose machine is cut off say no goodbye. None of them is counted for longer than its clock runs. */
+/** Clients whose machine loses its network close nothing. Each of their connections ends with its timeout. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,7 +15,7 @@ const ADDRESS = "10.78.0.2";
 const CABLE = "to-server";
 const CLIENTS = 5;
 
-/** The machine of the clients, with a wire to that of the server. */
+/** The clients' machine, with a network cable to the server's. */
 async function machines(context: TestContext, folder: string): Promise<[clients: Machine, server: Machine]> {
   const clients = await Machine.start(context, join(folder, "clients"));
   const server = await Machine.start(context, join(folder, "server"));
@@ -26,7 +26,7 @@ async function machines(context: TestContext, folder: string): Promise<[clients:
   return [clients, server];
 }
 
-/** Resolves when all that they say has been sent. */
+/** Resolves when everything they send has been sent. */
 async function startClients(context: TestContext, machine: Machine, port: number): Promise<ChildProcess> {
   const script = join(FIXTURES, "network", "clients.mjs");
   const [program = "", ...words] = [...machine.enter(), process.execPath, script, ADDRESS, `${port}`];
@@ -41,7 +41,7 @@ async function startClients(context: TestContext, machine: Machine, port: number
 }
 
 for (const app of ["mirror.mjs", "mirror-listener.cjs"]) {
-  test(`clients that are cut off are given up, of ${app}`, { skip }, async (context) => {
+  test(`connections of clients that are cut off are closed: ${app}`, { skip }, async (context) => {
     if (!hasComponent(context, "ip", "iproute2")) return;
     const folder = temporaryFolder(context);
     const [there, here] = await machines(context, folder);
@@ -59,7 +59,7 @@ for (const app of ["mirror.mjs", "mirror-listener.cjs"]) {
     there.execute("ip", "link", "set", CABLE, "down");
     clients.kill("SIGKILL");
     await until("none is counted", async () => (await connections()) === 0);
-    // Nor does anybody hold up the end.
+    // They do not delay the stop either.
     const since = performance.now();
     assert.deepEqual(await server.end(), { code: 0, signal: null });
     assert.ok(performance.now() - since < 10_000);

@@ -1,4 +1,4 @@
-/** What `tsgun doctor` predicts of a socket, and how it says to mend it, with a real nginx that is not root. */
+/** `tsgun doctor` predicts what nginx, as a user that is not root, makes of a socket, and its advice helps. */
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ class Shop {
     this.folder = projectOf(test, {
       "app.ts": 'export const handler = (request, respond) => respond(200, {}, "shop");\n',
     });
-    // Who is on the way to the socket is what this is about.
+    // The permissions on the way to the socket are the subject.
     chmodSync(this.folder, 0o755);
     mkdirSync(join(this.folder, "run"), { mode: 0o755 });
     this.log = join(this.folder, "error.log");
@@ -75,7 +75,7 @@ http {
     return (await fetch(`http://127.0.0.1:${this.#port}/`)).status;
   }
 
-  /** Rule and place of the errors, by what runs. */
+  /** Rule and place of each error, for the running processes. */
   errors(...settings: string[]): string[] {
     const { stdout } = examine(this.folder, "--json", "--nginx", "nginx.conf", "--", ...this.words(settings));
     const { findings } = JSON.parse(stdout) as Report;
@@ -83,7 +83,9 @@ http {
   }
 }
 
-test("a socket that nginx may not open: found, 502, mended, 200", { skip: notHere }, async (t) => {
+test("a socket that nginx may not open is found and gives 502; fixed as advised it gives 200", {
+  skip: notHere,
+}, async (t) => {
   const shop = new Shop(t);
   await shop.startNginx();
   const socket = `${shop.folder}/run/shop.sock`;
@@ -97,7 +99,7 @@ test("a socket that nginx may not open: found, 502, mended, 200", { skip: notHer
   );
   await first.end();
 
-  // As the finding says.
+  // As the finding advises.
   const open = ["--socket-mode", "660", "--socket-owner", `root:${NGINX_USER?.group}`];
   await shop.serve(...open);
   assert.equal(await shop.status(), 200);
@@ -112,7 +114,7 @@ test("a socket that nginx may not open: found, 502, mended, 200", { skip: notHer
   assert.equal(await shop.status(), 200);
 });
 
-test("an address that nobody binds: found, and 502", {
+test("an address that no server binds is found, and gives 502", {
   skip: notHere,
 }, async (t) => {
   const shop = new Shop(t);

@@ -1,4 +1,4 @@
-/** Who is speaking, behind a real nginx with the lines that are usual, over TCP and a Unix socket. */
+/** The client's address and scheme behind a real nginx with the usual lines, over TCP and a Unix socket. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
@@ -8,7 +8,7 @@ import { startCommand, temporaryFolder } from "../support/command.ts";
 import { hasComponent } from "../support/component.ts";
 import { startNginx } from "../support/nginx.ts";
 
-/** What everybody's nginx says. */
+/** The usual lines of an nginx configuration. */
 const USUAL = `
   proxy_set_header Host $host;
   proxy_set_header X-Real-IP $remote_addr;
@@ -16,7 +16,7 @@ const USUAL = `
   proxy_set_header X-Forwarded-Proto $scheme;
 `;
 
-/** What docs/proxies.md recommends: every field that is read is set, or taken away. */
+/** The lines that docs/proxies.md recommends: every field that tsgun reads is set or removed. */
 const EVERY = `
   ${USUAL}
   proxy_set_header X-Forwarded-Host $http_host;
@@ -26,7 +26,7 @@ const EVERY = `
   proxy_set_header Forwarded "";
 `;
 
-/** What a client sends who would like to be somebody else. */
+/** Fields that a client forges. */
 const LIES = {
   host: "shop.test",
   "x-forwarded-for": "127.0.0.1, 6.6.6.6",
@@ -43,7 +43,7 @@ const MORE_LIES = {
 
 type Ask = (path: string, headers: Record<string, string>) => Promise<Record<string, unknown>>;
 
-/** nginx in front of `app`. Gives what asks it, from 127.0.0.2, so that the client is not the proxy. */
+/** Starts nginx in front of `app`. Returns a client at 127.0.0.2, so that it has another address than the proxy. */
 async function proxied(
   context: TestContext,
   app: string,
@@ -81,7 +81,7 @@ async function proxied(
 
 const notLinux = process.platform === "linux" ? false : "only Linux gives every address of 127.0.0.0/8";
 const CLIENT = { family: "ipv4", address: "127.0.0.2", port: 0 };
-/** The client has a loopback address here: the proxy alone is trusted. */
+/** Trusts only the proxy, because the client has a loopback address here too. */
 const PROXY = ["--forwarded-allow-ips", "127.0.0.1,unix"];
 const WHO = "proxies/who.ts:handler";
 
@@ -109,7 +109,9 @@ for (const kind of ["tcp", "unix"] as const) {
   });
 }
 
-test("the usual lines, and the server told which fields they set", { skip: notLinux }, async (context) => {
+test("the usual lines, with --forwarded-headers naming the fields that they set", {
+  skip: notLinux,
+}, async (context) => {
   if (!hasComponent(context, "nginx")) return;
   const args = [...PROXY, "--forwarded-headers", "x-forwarded-for,x-forwarded-proto"];
   const ask = await proxied(context, WHO, { kind: "unix", lines: USUAL, args });
@@ -121,7 +123,7 @@ test("the usual lines, and the server told which fields they set", { skip: notLi
   assert.notEqual(id, "evil");
 });
 
-test("an app below a prefix that nginx takes off", { skip: notLinux }, async (context) => {
+test("an app below a prefix that nginx strips", { skip: notLinux }, async (context) => {
   if (!hasComponent(context, "nginx")) return;
   const site = `location /app/ { proxy_pass http://app/; ${USUAL} proxy_set_header X-Forwarded-Prefix /app; }`;
   const ask = await proxied(context, WHO, { kind: "unix", lines: "", site, args: PROXY });
@@ -129,7 +131,7 @@ test("an app below a prefix that nginx takes off", { skip: notLinux }, async (co
   assert.deepEqual({ rootPath, path }, { rootPath: "/app", path: "/x" });
 });
 
-/** What docs/proxies.md says of frameworks, each with its own setting; "" is none. */
+/** The frameworks of docs/proxies.md, each with its own setting; "" for none. */
 const CLIENT_IP = "127.0.0.2";
 const FRAMEWORKS: [framework: string, setting: string, kind: "tcp" | "unix", ip: string | null][] = [
   ["express", "", "unix", null],

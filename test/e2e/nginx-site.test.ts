@@ -1,4 +1,4 @@
-/** What one has nginx for, each point of `examples/nginx`, through a real nginx with the example's own configuration. */
+/** Every feature of `examples/nginx`, through a real nginx with the example's own configuration. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -20,7 +20,7 @@ function hasComponents(context: TestContext): boolean {
   return ["nginx", "openssl", "curl"].every((program) => hasComponent(context, program));
 }
 
-/** How many requests have reached the app, over all servers, past nginx. */
+/** How many requests have reached the app on all servers, asked directly. */
 async function served(site: NginxExample): Promise<number> {
   let sum = 0;
   for (const number of [1, 2, 3]) {
@@ -30,7 +30,7 @@ async function served(site: NginxExample): Promise<number> {
   return sum;
 }
 
-/** How many requests reach the app in the course of `task`. */
+/** How many requests reach the app during `task`. */
 async function reaching(site: NginxExample, task: () => Promise<unknown>): Promise<number> {
   const before = await served(site);
   await task();
@@ -39,7 +39,7 @@ async function reaching(site: NginxExample, task: () => Promise<unknown>): Promi
 
 test("one nginx, three servers", async (context) => {
   if (!hasComponents(context)) return;
-  // A worker each: its counter is that of the server.
+  // One worker each, so that its counter is the server's.
   const site = await NginxExample.start(context, ["--workers", "1"]);
 
   await context.test("TLS ends at nginx, and the app knows of it", async () => {
@@ -88,7 +88,7 @@ test("one nginx, three servers", async (context) => {
       assert.equal((await site.ask("/static/nothing.css")).status, 404);
       assert.equal((await site.ask("/static/../app.ts")).status, 404);
     });
-    // The last one names a page of the app's, and no file of nginx's.
+    // The last one is a page of the app, not a file of nginx.
     assert.equal(reached, 1);
   });
 
@@ -153,7 +153,7 @@ test("one nginx, three servers", async (context) => {
       assert.deepEqual(await server.urls(), [`unix:run/app-${index + 1}.sock`]);
       for (const pid of [server.pid, ...server.workers()]) assert.deepEqual(listeningPorts(pid), []);
     }
-    // Only root can be somebody else.
+    // Only root can change its user.
     if (NGINX_USER === undefined) return;
     assert.equal(groupName(statSync(site.socketOf(1)).gid), NGINX_USER.group);
     assert.equal(curlAs(site, NGINX_USER.user, NGINX_USER.group), 0);
@@ -184,7 +184,7 @@ test("one nginx, three servers", async (context) => {
       text += piece;
     });
     incoming.on("error", () => {});
-    // It has no end that anybody could wait for.
+    // This response never ends.
     await until("events come", () => text.startsWith("data: 1\n\ndata: 2\n\n"));
     outgoing.destroy();
   });
@@ -232,7 +232,7 @@ test("one nginx, three servers", async (context) => {
   });
 });
 
-test("of three servers one is reloaded and one is killed, and nothing is lost but what was in it", {
+test("one of three servers is reloaded and one killed: only the killed one's requests in flight are lost", {
   skip: notLinux,
 }, async (context) => {
   if (!hasComponents(context)) return;
@@ -245,7 +245,7 @@ test("of three servers one is reloaded and one is killed, and nothing is lost bu
   }
 });
 
-/** Each failure is one that has to be. */
+/** Checks that every failure was unavoidable. */
 async function shakeServers(site: NginxExample, load: SiteLoad): Promise<void> {
   const [killed, reloaded] = site.servers;
   assert.ok(killed !== undefined && reloaded !== undefined);
@@ -262,7 +262,7 @@ async function shakeServers(site: NginxExample, load: SiteLoad): Promise<void> {
   await until("all of it is gone", () => !pids.some(isAlive));
   await load.more(100);
   const lost = load.failures.length;
-  // Each client has one request under way, and may have it in one worker after the other.
+  // Each client has one request in flight at a time.
   assert.ok(lost <= 8 * 2, JSON.stringify(load.failures));
   for (const failure of load.failures) assert.deepEqual(failure, { method: "POST", what: "status 502" });
   const before = load.answered.get("1");
@@ -278,7 +278,7 @@ async function shakeServers(site: NginxExample, load: SiteLoad): Promise<void> {
 
 const CURL_COULD_NOT_CONNECT = 7;
 
-/** Asks the first server past nginx as somebody; the exit code of curl. */
+/** Requests the first server directly, as another user; returns curl's exit code. */
 function curlAs(site: NginxExample, user: string, group: string): number | null {
   const id = (flag: string, of: string): number => {
     const line = readFileSync(`/etc/${flag}`, "utf8")
@@ -301,13 +301,13 @@ function groupName(gid: number): string | undefined {
   return lines.find((line) => line.split(":")[2] === String(gid))?.split(":")[0];
 }
 
-/** What a process listens at, of TCP: the lines of the kernel's table. */
+/** The TCP sockets that a process listens on: lines of the kernel's table. */
 function listeningPorts(pid: number): string[] {
   const sockets = readdirSync(`/proc/${pid}/fd`).map((fd) => {
     try {
       return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
     } catch {
-      // Closed meanwhile.
+      // The descriptor has been closed meanwhile.
       return undefined;
     }
   });
@@ -321,7 +321,7 @@ function listeningPorts(pid: number): string[] {
   );
 }
 
-/** The servers' ends of the connections that there are: the kernel's numbers of them. */
+/** The servers' ends of the existing connections, by the kernel's inode numbers. */
 function connections(site: NginxExample): string[] {
   const rows = readFileSync("/proc/net/unix", "latin1").split("\n");
   return rows

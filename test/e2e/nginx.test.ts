@@ -1,4 +1,4 @@
-/** The built command behind a real nginx, over a Unix socket with kept connections, as it is run in earnest. */
+/** The built command behind a real nginx, over a Unix socket with kept connections, as in production. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -24,7 +24,7 @@ interface Proxied {
   readonly server: RunningCommand;
 }
 
-/** nginx in front of `app`; it tries nothing twice, so what fails is seen. */
+/** nginx in front of `app`, without retries, so that every failure is seen. */
 async function serve(context: TestContext, app: string, args: readonly string[] = []): Promise<Proxied> {
   const folder = temporaryFolder(context);
   const path = join(folder, "app.sock");
@@ -56,7 +56,7 @@ async function serve(context: TestContext, app: string, args: readonly string[] 
   return { nginx, server };
 }
 
-/** One request on a connection of its own. The head is without its last empty line. */
+/** Sends one request on its own connection. `head` lacks the final empty line. */
 async function ask(nginx: Nginx, head: string, ...content: Buffer[]): Promise<ReceivedAnswer> {
   const connection = await LoadConnection.open({ port: nginx.port }, 5000);
   const method = head.slice(0, head.indexOf(" "));
@@ -71,7 +71,7 @@ function body(answer: ReceivedAnswer): string {
   return answer.body.toString("utf8");
 }
 
-/** What nginx has to say about its upstream. */
+/** nginx's errors about its upstream. */
 function complaints(nginx: Nginx): string[] {
   return nginx
     .errors()
@@ -80,7 +80,7 @@ function complaints(nginx: Nginx): string[] {
     .filter((line) => !/is buffered to a temporary file/.test(line));
 }
 
-test("20,000 requests, each answer checked", async (context) => {
+test("20,000 requests, with every response checked", async (context) => {
   if (!hasComponent(context, "nginx")) return;
   const { nginx, server } = await serve(context, ECHO, ["--workers", "4"]);
   const load = new Load(
@@ -93,7 +93,7 @@ test("20,000 requests, each answer checked", async (context) => {
   assert.deepEqual(server.lines(/warning|error/i), []);
 });
 
-test("the fields that nginx adds arrive, beside those of the client", async (context) => {
+test("the fields that nginx adds arrive beside the client's", async (context) => {
   if (!hasComponent(context, "nginx")) return;
   const { nginx } = await serve(context, ECHO);
   const answer = await ask(nginx, "GET /a%20b?c=d HTTP/1.1\nHost: shop.test\nX-Own: 1\nCookie: a=1; b=2");
@@ -139,7 +139,7 @@ for (const path of ["/", "/unbuffered/"]) {
   });
 }
 
-test("a stream passes as it is made", async (context) => {
+test("a stream arrives as it is written", async (context) => {
   if (!hasComponent(context, "nginx")) return;
   const { nginx } = await serve(context, STREAMS);
   const file = join(temporaryFolder(context), "go");
@@ -168,7 +168,7 @@ for (const path of ["/numbers", "/unbuffered/numbers"]) {
   });
 }
 
-test("HEAD is answered like GET, without the content", async (context) => {
+test("the response to HEAD is that to GET without content", async (context) => {
   if (!hasComponent(context, "nginx")) return;
   const { nginx } = await serve(context, ECHO);
   const get = await ask(nginx, "GET /x HTTP/1.1\nHost: h");
@@ -197,7 +197,7 @@ const REFUSED = [
   { what: "too many fields", status: 431, head: `GET / HTTP/1.1\nHost: h${"\nX-Many: 1".repeat(110)}` },
 ];
 
-test("what is refused comes through as refused, every time", async (context) => {
+test("a refused request is always seen as refused by the client", async (context) => {
   if (!hasComponent(context, "nginx")) return;
   const { nginx } = await serve(context, ECHO, [...SMALL_LIMITS, "--limit-request-body", "1MB"]);
   for (const { what, status, head, content } of REFUSED) {

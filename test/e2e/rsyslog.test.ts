@@ -1,4 +1,4 @@
-/** A real rsyslog understands every message as it is meant: who speaks, how important it is, and what it says. */
+/** A real rsyslog parses every message into the intended program, severity and text. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ import { freePort } from "../support/free-port.ts";
 interface Rsyslog {
   readonly socket: string;
   readonly port: number;
-  /** What it has made of the messages so far. */
+  /** The messages it has parsed so far. */
   messages(): Message[];
 }
 

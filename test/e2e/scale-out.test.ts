@@ -1,4 +1,4 @@
-/** One app on three hosts, each of them and the proxy in a network of the test's own: `examples/scale-out` as it is. */
+/** `examples/scale-out` unchanged: one app on three hosts and a proxy, each in its own network namespace. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { until } from "../support/command.ts";
@@ -9,15 +9,15 @@ import { askSlowly, type SlowAnswer } from "../support/slow-requests.ts";
 
 const skip = noNetworks();
 
-/** Enough for three hosts to have some each; and few enough for a small machine. */
+/** Enough that each of three hosts gets some, few enough for a small machine. */
 const CLIENTS = 12;
 const RATE = 120;
-/** By GET and by POST. */
+/** Requests by GET and by POST. */
 const SLOW_REQUESTS = 6;
-/** Longer than a request may be under way in a host that is cut off, and then in another one. */
+/** Longer than a request may take in a host that is cut off and then in another one. */
 const ANSWER_WITHIN_MS = 20_000;
 
-/** A host that was gone for a while. */
+/** A host that was down for a while. */
 interface Outage {
   readonly host: Host;
   readonly since: number;
@@ -25,7 +25,7 @@ interface Outage {
   until: number;
 }
 
-/** What was sent to a host that was gone is given up after so long, in milliseconds. */
+/** After this many milliseconds requests to a host that is down have failed. */
 const GIVEN_UP_AFTER = 8000;
 
 interface Stage {
@@ -85,7 +85,7 @@ async function deploy({ site, load, hosts }: Stage): Promise<void> {
   for (const { address } of hosts) {
     assert.match(output, new RegExp(`${address}: two\ngeneration 2 serves with 2 workers\n`));
   }
-  // They had connections on which a request might have been on its way.
+  // A request may have been on its way on their connections.
   await until("the old workers have gone", () => hosts.every(({ server }) => server.workers().length === 2));
   await load.more(RATE);
   const before = hosts.map(({ address }) => load.from(address, "one"));
@@ -105,7 +105,7 @@ async function deployBroken({ site, load, hosts }: Stage): Promise<void> {
   assert.match(output, /stopped at 10\.77\.0\.11, which does not serve three/);
   assert.doesNotMatch(output, /10\.77\.0\.1[23]/);
   for (const host of hosts) assert.deepEqual([host.current, host.releases], ["two", ["one", "two"]]);
-  // A worker that has to be replaced is one of the release that serves.
+  // A replaced worker runs the current release.
   const { server } = hosts[0];
   const [pid = 0] = server.workers();
   process.kill(pid, "SIGTERM");
@@ -115,7 +115,7 @@ async function deployBroken({ site, load, hosts }: Stage): Promise<void> {
   assert.equal(load.from("", "three"), 0);
 }
 
-/** Which host answers at a place where it matters. */
+/** The host that responds at a moment when it matters. */
 function askSticky(site: ScaleOut, ...options: string[]): { host: string | undefined; head: string } {
   const head = site.front.execute("curl", "-si", ...options, `http://${FRONT.host}/sticky/page`);
   assert.match(head, /^HTTP\/1\.1 200 /);
@@ -150,7 +150,7 @@ async function leave({ site, load, hosts: [, second] }: Stage): Promise<void> {
   assert.equal(load.state.failed, 0, load.report());
 }
 
-/** Behind so many answers from it, the host gives more. */
+/** Waits until the host gives more responses than this. */
 async function servesAgain(load: RemoteLoad, host: Host, answers: number): Promise<void> {
   const { address } = host;
   await until(`${address} serves again`, () => load.from(address) > answers, START_WITHIN_MS);
@@ -172,10 +172,10 @@ async function cutOff(made: Stage): Promise<void> {
   });
   const outage = beginOutage(made, host);
   host.cutOff();
-  // What had left it may still be on its way to the client, and its count on the way to this process.
+  // Its last responses may still be on their way to the client, and their count to this process.
   await load.more(RATE);
   const left = load.from(host.address);
-  // As long as it takes until the proxy knows, and then some.
+  // Longer than the proxy takes to notice.
   await load.more(RATE * 5);
   assert.equal(load.from(host.address), left);
   assertSlowLostThere(await slow, host, made);
@@ -184,7 +184,7 @@ async function cutOff(made: Stage): Promise<void> {
   outage.until = Date.now();
 }
 
-/** A POST may be lost that reached the host, or was on its way there; no other host has heard of it. */
+/** A POST may be lost if it reached the host or was on its way there; no other host has received it. */
 function assertSlowLostThere(answers: readonly SlowAnswer[], host: Host, { hosts }: Stage): void {
   const lost = answers.filter(({ status }) => status !== 200);
   for (const { request, status } of lost) {
@@ -223,12 +223,12 @@ async function kill(made: Stage): Promise<void> {
 const LOST_POST =
   /#\d+ (POST \S+) \(.*\): (?:status 50[234] |(the server closed the connection, with nothing of))/;
 
-/** Whether the line of the proxy's log says that a host was asked. */
+/** Whether a line of the proxy's log says that a host was tried. */
 function names(line: string, { address }: Host): boolean {
   return line.includes(`host=${address}:8000 `) || line.includes(` app/host${address.at(-1)} `);
 }
 
-/** Of all that was lost, each is a POST that was sent to a host which was gone, and to no other; and they are few. */
+/** Every lost request is a POST sent only to a host that was down, and they are few. */
 function assertLostThere({ site, load, outages }: Stage): void {
   const { failures } = load.state;
   for (const { text, at } of failures) {
@@ -243,7 +243,7 @@ function assertLostThere({ site, load, outages }: Stage): void {
   assert.ok(failures.length <= CLIENTS * outages.length, load.report());
 }
 
-/** What changes something is never sent twice, whatever became of it. */
+/** A POST is never sent twice, whatever its outcome. */
 function assertNoneTwice(site: ScaleOut): void {
   const posts = site.hosts.flatMap((host) => arrived(host, "POST "));
   assert.ok(posts.length > RATE);

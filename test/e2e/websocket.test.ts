@@ -1,4 +1,4 @@
-/** Long connections through the built command: echoed, cut, and sent home by a reload. */
+/** Long connections through the built command: echoed, cut, and closed by a reload. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
@@ -25,7 +25,7 @@ async function open(port: number): Promise<Opened> {
 }
 
 for (const { what, spec } of [GATEWAY, EXPRESS]) {
-  test(`WebSockets of ${what} are echoed, survive others that are cut, and are closed in order by a reload`, async (t) => {
+  test(`WebSockets of ${what} echo, survive when others are cut, and are closed cleanly by a reload`, async (t) => {
     const server = startCommand(t, [spec, "--bind", "127.0.0.1:0", "--workers", "2"]);
     await server.ready();
     const port = await server.port();
@@ -62,7 +62,7 @@ for (const { what, spec } of [GATEWAY, EXPRESS]) {
 }
 
 for (const { what, spec } of [GATEWAY, EXPRESS]) {
-  test(`an answer of ${what} without end is ended in order when its worker drains`, async (t) => {
+  test(`an endless response of ${what} ends cleanly when its worker drains`, async (t) => {
     const server = startCommand(t, [spec, "--bind", "127.0.0.1:0"]);
     await server.ready();
     const request = get({ port: await server.port(), path: "/events" });
@@ -80,6 +80,6 @@ for (const { what, spec } of [GATEWAY, EXPRESS]) {
   });
 }
 
-test("outside of a worker there is no worker", () => {
+test("`worker` is undefined outside of a worker process", () => {
   assert.equal(currentWorker(), undefined);
 });

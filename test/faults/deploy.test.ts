@@ -1,4 +1,4 @@
-/** Bad deploys under load: the old generation answers everything throughout, and the reason is told once. */
+/** Bad deploys under load: the old generation serves every request, and the reason is logged once. */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,9 +8,9 @@ import { FaultStage } from "../support/fault-stage.ts";
 interface BadDeploy {
   readonly what: string;
   readonly source: string;
-  /** In the line that says why. */
+  /** Part of the line that names the reason. */
   readonly reason: RegExp;
-  /** The line of the app that the stack leads to, where the app threw. */
+  /** The stack frame of the app's line that threw, if one threw. */
   readonly frame?: RegExp;
   /** The file that is replaced. Default: the app's. */
   readonly file?: string;
@@ -67,7 +67,7 @@ const HANGING_DEPLOYS: readonly BadDeploy[] = [
   { what: "hangs while it is imported", source: "for (;;);\n", reason: /within 5s/ },
 ];
 
-/** Bad only where a worker has to answer its warm-up before it counts as ready. */
+/** Bad only with --warmup-path: a worker must answer its warm-up request before it counts as ready. */
 const COLD_DEPLOYS: readonly BadDeploy[] = [
   {
     what: "refuses its warm-up",
@@ -84,7 +84,7 @@ const COLD_DEPLOYS: readonly BadDeploy[] = [
 
 const CONFIG = "tsgun.config.mjs";
 const GOOD_CONFIG = "export default { gracefulTimeout: 29 };\n";
-/** For deploys that hang, which cost the test as much, and for no other boot: on a busy machine that may take longer. */
+/** Only for deploys that hang, since the test waits that long: other boots may take longer on a busy machine. */
 const TIGHT_CONFIG = 'export default { bootTimeout: "5s" };\n';
 
 const BAD_CONFIGS: readonly BadDeploy[] = [
@@ -136,7 +136,11 @@ for (const { workers, args, what: fate, deploys, config = GOOD_CONFIG, nginx } o
           .slice(before)
           .split("\n")
           .filter((text) => frame.test(text));
-        assert.equal(frames.length, 1, `${what}: the app's own stack is told once: ${stage.command.stderr}`);
+        assert.equal(
+          frames.length,
+          1,
+          `${what}: the app's own stack is logged once: ${stage.command.stderr}`,
+        );
       }
       await stage.more(5);
     }

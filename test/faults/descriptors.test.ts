@@ -1,4 +1,4 @@
-/** Descriptors run out, in a worker and in the arbiter: nothing is lost, and the server recovers by itself. */
+/** A worker or the arbiter runs out of descriptors: no request is lost, and the server recovers by itself. */
 import assert from "node:assert/strict";
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,10 +11,10 @@ import { FaultStage } from "../support/fault-stage.ts";
 
 const SKIP = process.platform === "linux" ? false : "takes prlimit and /proc";
 
-/** A shell in front of the server that allows it and its workers so many descriptors each. */
+/** The words of a shell that limits the descriptors of the server and of each worker. */
 const limited = (limit: number): string[] => ["sh", "-c", `ulimit -n ${limit}; exec "$@"`, "sh"];
 
-test("a worker whose app leaks descriptors accepts no more, says so, and is replaced", {
+test("a worker whose app leaks descriptors stops accepting, logs it, and is replaced", {
   skip: SKIP,
 }, async (context) => {
   const stage = await FaultStage.start(context, {
@@ -26,7 +26,7 @@ test("a worker whose app leaks descriptors accepts no more, says so, and is repl
   const before = await stage.settled();
   const leaking = Number((await ask({ port: stage.port }, "/leak?165")).text);
   assert.ok(before.includes(leaking));
-  // A single connection at a time may find a low descriptor that is free; the load shows that it is short.
+  // One connection at a time may still find a free descriptor; the load shows the shortage.
   await stage.load();
   await stage.command.line(/This worker has \d+ of 200 file descriptors open: it accepts no connections/);
   await stage.command.line(new RegExp(`Worker \\(pid: ${leaking}\\) has \\d+ file descriptors open`));
@@ -49,14 +49,14 @@ for (const app of ["pool/echo.mjs:handler", "pool/listener.cjs"]) {
   });
 }
 
-test("an arbiter at its limit reloads, scales, replaces, answers and upgrades, and takes its reserve back", {
+test("an arbiter at its limit reloads, scales, replaces, responds and upgrades, and refills its reserve", {
   skip: SKIP,
 }, async (context) => {
   const stage = await FaultStage.start(context, { workers: 2, args: ["--control-socket", "app.ctl"] });
   const { command } = stage;
   const control = join(stage.folder, "app.ctl");
   await stage.load();
-  // The lowest number that is free lies beyond the limit.
+  // The lowest free number is beyond the limit.
   leaveDescriptors(command.pid, 0);
   await command.line(/The arbiter is almost out of file descriptors/);
 
@@ -89,7 +89,7 @@ test("an arbiter with many sockets starts workers at the cost of its reserve", {
   const binds = Array.from({ length: 16 }, () => ["-b", "127.0.0.1:0"]).flat();
   const command = startCommand(context, ["pool/echo.mjs:handler", ...binds]);
   await command.ready();
-  // More than make it give up its reserve by themselves, fewer than a worker with so many sockets takes.
+  // Enough that it keeps its reserve, but fewer than a worker with so many sockets needs.
   leaveDescriptors(command.pid, 20);
   command.kill("SIGHUP");
   await command.ready(2);

@@ -1,4 +1,4 @@
-/** SIGKILL under load: of a worker, which costs what it had in its hands and nothing else, and of the arbiter. */
+/** SIGKILL under load: a killed worker loses only its requests in flight; a killed arbiter leaves no process behind. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -14,7 +14,7 @@ interface Kill {
   readonly to: number;
 }
 
-/** How a request shows that its worker has died: by its connection, or by what nginx makes of it. */
+/** Whether a request failed as it does when its worker dies: by a broken connection, or by nginx's 502. */
 function isLoss({ kind, text }: Failure, nginx: boolean): boolean {
   if (kind === "wrong") return nginx && text.includes("status 502 (nginx");
   return kind === "truncated" || (kind === "reset" && !nginx);
@@ -27,13 +27,13 @@ interface Losses {
   readonly nginx: boolean;
 }
 
-/** Fails if a request failed that was not in the hands of a worker that was just killed. */
+/** Fails if a failed request was not in flight in a worker that had just been killed. */
 function checkLosses(name: string, { failures, kills, clients, nginx }: Losses): void {
   for (const failure of failures) {
     assert.ok(isLoss(failure, nginx), `${name}: ${failure.kind}: ${failure.text}`);
     const kill = kills.find(({ from, to }) => failure.at >= from && failure.at <= to);
     assert.ok(kill !== undefined, `${name}: no worker was just killed: ${failure.text}`);
-    // A connection that was answered before belongs to who answered it; one to nginx belongs to nobody.
+    // A used connection belongs to the worker that responded on it; one to nginx belongs to no worker.
     const worker = nginx ? undefined : failure.worker;
     assert.ok(
       worker === undefined || worker === kill.pid,
@@ -50,7 +50,7 @@ const SERVERS = [
   { workers: 4, app: "mirror-listener.cjs", times: 6, nginx: false },
 ] as const;
 
-/** Answers for each load, at its rate, within which a worker has served for long enough to be a good one. */
+/** Responses to each load after which, at its rate, a worker has served long enough not to count as a boot crash. */
 const A_WHILE = 70;
 
 for (const { workers, app, times, nginx } of SERVERS) {
@@ -60,7 +60,7 @@ for (const { workers, app, times, nginx } of SERVERS) {
     await (nginx ? stage.loadWithNginx(context) : stage.load());
     const kills: Kill[] = [];
     for (let time = 0; time < times; time++) {
-      // The one that has served longest, long enough that its death is no reason to wait with the next one.
+      // Kill the worker that has served longest, long enough that its death delays no replacement.
       await stage.more(A_WHILE / workers);
       const pids = await stage.settled();
       const [pid = 0] = pids;
@@ -72,7 +72,7 @@ for (const { workers, app, times, nginx } of SERVERS) {
       });
       kills.push({ pid, from, to: Date.now() });
     }
-    // No line says that the next worker has to wait.
+    // No line says that a replacement is delayed.
     assert.equal(stage.command.lines(/ERROR|WARNING/).length, times, stage.command.stderr);
     await Promise.all([...stage.loads.values()].map((load) => load.stop()));
     for (const [name, load] of stage.loads) {

@@ -1,4 +1,4 @@
-/** A client that asks again and again for what ends its worker, while others ask for what is well. */
+/** A client repeats a request that ends its worker, while other clients send good ones. */
 import assert from "node:assert/strict";
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,9 +7,9 @@ import { ask } from "../support/ask.ts";
 import { FIXTURES, until } from "../support/command.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 
-/** How many answers each load is to get once the poison is over, and within which time: a boot, and a wait of a second. */
-const BEHIND = 12;
-const SOON = 8000;
+/** Responses that each load must get after the last bad request, and the time for them: a boot, and a wait of a second. */
+const AFTERWARDS = 12;
+const AFTERWARDS_MS = 8000;
 
 const SERVERS = [
   { workers: 1, app: "poison.mjs", how: "throw", times: 12 },
@@ -34,7 +34,7 @@ for (const { workers, app, how, times } of SERVERS) {
     for (let time = 0; time < times; time++)
       await assert.rejects(ask({ port: stage.port }, `/poison?${how}`), { code: /ECONNRESET|EPIPE/ });
     assert.ok(answered() > before, "nobody else was answered");
-    await Promise.all([...stage.loads.values()].map((load) => load.more(BEHIND, SOON)));
+    await Promise.all([...stage.loads.values()].map((load) => load.more(AFTERWARDS, AFTERWARDS_MS)));
     await stage.settled();
     await Promise.all([...stage.loads.values()].map((load) => load.stop()));
     for (const [name, { counts, failures, report }] of stage.loads) {
@@ -52,7 +52,7 @@ for (const { workers, app, how, times } of SERVERS) {
   });
 }
 
-test("a release that is mended can be deployed while the poison goes on", async (context) => {
+test("a fixed release can be deployed while the bad requests continue", async (context) => {
   const stage = await FaultStage.start(context, {
     workers: 4,
     app: "poison.mjs",

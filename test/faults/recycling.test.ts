@@ -1,9 +1,9 @@
-/** Workers that are replaced because they have answered enough, under load. */
+/** Recycling after --max-requests under load: no client notices. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FaultStage } from "../support/fault-stage.ts";
 
-/** How many processes have answered, by the time nothing may have been lost. */
+/** How many processes must have responded before the check that no request was lost. */
 const PROCESSES = 12;
 
 for (const { workers, app, nginx } of [

@@ -1,4 +1,4 @@
-/** New releases under load, as deploys bring them: a link is moved, the server reloads, the old release is deleted. */
+/** Deploys under load: a link moves to the new release, the server reloads, the old release is deleted. */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { FIXTURES, startCommand, temporaryFolder, until } from "../support/comma
 import { MIXED } from "../support/fault-stage.ts";
 import { Load } from "../support/load.ts";
 
-/** A release whose app names it. The mirror says nothing about where it came from. */
+/** A release whose responses name it, which the mirror's do not. */
 function release(folder: string, name: string): void {
   mkdirSync(join(folder, name));
   const mirror = readFileSync(join(FIXTURES, "faults", "mirror.mjs"), "utf8");
@@ -33,7 +33,7 @@ async function serveReleases(context: TestContext, workers: number) {
 }
 
 for (const workers of [1, 4]) {
-  test(`releases behind a link, each deleted behind the next, ${workers} workers`, async (context) => {
+  test(`releases behind a link, each deleted after the next is live, ${workers} workers`, async (context) => {
     const { folder, current, command, target } = await serveReleases(context, workers);
     const loads = (["keep-alive", "close"] as const).map(
       (mode) => new Load(target, { mode, make: MIXED, clients: 4, rate: 80 }),
@@ -51,7 +51,7 @@ for (const workers of [1, 4]) {
         );
         return names.every((name) => name === `release-${number}`);
       });
-      // A worker that crashes is replaced by one of the new release, though its folder was not there at first.
+      // A lost worker is replaced from the new release, although its folder did not exist at the start.
       const [victim] = command.workers();
       process.kill(victim as number, "SIGTERM");
       await until("it is replaced", () => {

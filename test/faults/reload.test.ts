@@ -1,10 +1,10 @@
-/** HUP under load: whoever asks meanwhile never notices. */
+/** HUP under load: no client notices. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { until } from "../support/command.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 
-/** What each load is to get between two signals, so that every change happens under way. */
+/** Responses to each load between two signals, so that every reload happens under load. */
 const BETWEEN = 12;
 
 const SERVERS = [

@@ -1,9 +1,9 @@
-/** TTIN and TTOU, WINCH under load: whoever asks meanwhile never notices. */
+/** TTIN, TTOU and WINCH under load: no client notices. */
 import { test } from "node:test";
 import { until } from "../support/command.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 
-/** What each load is to get between two signals, so that every change happens under way. */
+/** Responses to each load between two signals, so that every change happens under load. */
 const BETWEEN = 12;
 
 for (const workers of [1, 4]) {
@@ -22,7 +22,7 @@ for (const workers of [1, 4]) {
     await stage.end();
   });
 
-  test(`WINCH sends all of ${workers} workers home, HUP brings them back; requests meanwhile wait, directly and behind nginx`, async (context) => {
+  test(`WINCH stops all ${workers} workers, HUP starts them; requests wait meanwhile, directly and behind nginx`, async (context) => {
     const stage = await FaultStage.start(context, { workers });
     await stage.loadWithNginx(context);
     for (let generation = 2; generation <= 4; generation++) {

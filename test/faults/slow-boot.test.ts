@@ -1,6 +1,6 @@
 /**
- * A reload whose app takes a minute to boot. It runs for that minute, so it is not part of the default run:
- * TSGUN_LONG_TESTS=1 npm test -- slow-boot.
+ * A reload whose app takes a minute to boot. It takes as long, so it is skipped by default:
+ * TSGUN_LONG_TESTS=1 node test/run.mjs slow-boot
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ const SKIP =
   process.env.TSGUN_LONG_TESTS === "1" ? false : "takes over a minute; set TSGUN_LONG_TESTS=1 to run it";
 const BOOT_SECONDS = 60;
 
-test("a reload that boots for a minute costs nobody anything", { skip: SKIP }, async (context) => {
+test("no client notices a reload that takes a minute to boot", { skip: SKIP }, async (context) => {
   const args = ["--boot-timeout", "120s"];
   const stage = await FaultStage.start(context, { workers: 2, args });
   await stage.load();

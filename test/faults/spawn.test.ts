@@ -1,4 +1,4 @@
-/** Processes that cannot be started: whatever the reason, the arbiter names it, and serves on with what there is. */
+/** Processes that cannot be started: the arbiter logs the reason and continues to serve with the workers it has. */
 import assert from "node:assert/strict";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -42,7 +42,7 @@ function assertUnharmed(command: RunningCommand): void {
 
 for (const hook of ["", "preFork: async () => {},"]) {
   const how = hook === "" ? "" : ", behind an async preFork";
-  test(`a reload to an environment that is too large leaves the old generation${how}`, async (context) => {
+  test(`a reload whose environment is too large keeps the old generation${how}`, async (context) => {
     const folder = folderWith(context, { hook });
     const command = startCommand(context, [], { cwd: folder });
     await command.ready();
@@ -76,7 +76,7 @@ test("a server and a preflight whose process cannot be started report why in one
   );
 });
 
-test("an arbiter without descriptors serves on, under load, and starts what is missing when it has some", async (context) => {
+test("an arbiter without descriptors continues to serve under load, and starts the missing workers once it has some", async (context) => {
   const stage = await FaultStage.start(context, { workers: 2 });
   const { command } = stage;
   await stage.load();
@@ -100,7 +100,7 @@ test("an arbiter without descriptors serves on, under load, and starts what is m
 
   process.kill(second as number, "SIGKILL");
   await until("the worker is gone", () => !isAlive(second as number));
-  // The first try, and one more.
+  // The first attempt, and one more.
   await until("retrying", async () => {
     await stage.command.line(again);
     return true;
@@ -110,7 +110,7 @@ test("an arbiter without descriptors serves on, under load, and starts what is m
 
   limitDescriptors(command.pid, 1024);
   assert.equal((await stage.settled(2)).length, 2);
-  // The same reason is no news every second.
+  // The same reason is not logged every second.
   assert.ok(command.lines(again).length <= 2, command.stderr);
   assertUnharmed(command);
   command.kill("SIGHUP");

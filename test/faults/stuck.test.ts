@@ -1,4 +1,4 @@
-/** Workers that stand still under load: told apart, told about, replaced; the others serve meanwhile. */
+/** Stopped and blocked workers under load: they are distinguished, logged and replaced while the others serve. */
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -8,7 +8,7 @@ import { FIXTURES, isAlive, until, watchBlocked } from "../support/command.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 import type { Load } from "../support/load.ts";
 
-/** Only what was in the hands of `pid` may be lost: at most one request of each client. */
+/** Only requests in flight in `pid` may be lost: at most one of each client. */
 function checkLosses(name: string, load: Load, pid: number, clients: number): void {
   const { refused, wrong, timedOut } = load.counts;
   assert.deepEqual(
@@ -21,7 +21,7 @@ function checkLosses(name: string, load: Load, pid: number, clients: number): vo
     assert.ok(worker === undefined || worker === pid, `${name}: ${text}`);
 }
 
-test("a worker that is stopped is replaced", async (context) => {
+test("a stopped worker is replaced", async (context) => {
   const stage = await FaultStage.start(context, { workers: 4, args: ["--timeout", "5s"] });
   await stage.load();
   const [pid] = await stage.settled();
@@ -35,7 +35,7 @@ test("a worker that is stopped is replaced", async (context) => {
   await stage.end();
 });
 
-test("an endless loop: the log names its file and line, the rest is served meanwhile", async (context) => {
+test("an endless loop: the log names its file and line while the other workers serve", async (context) => {
   const stage = await FaultStage.start(context, {
     workers: 4,
     app: "blocks.mjs",
@@ -50,7 +50,7 @@ test("an endless loop: the log names its file and line, the rest is served meanw
   socket.write("GET /block?why HTTP/1.1\r\nHost: h\r\n\r\n");
   const source = readFileSync(join(FIXTURES, "faults", "blocks.mjs"), "utf8").split("\n");
   const line = source.findIndex((text) => text.includes("while (true)")) + 1;
-  // Meanwhile the other three answer: each load goes on, if not in every client.
+  // The other three workers serve meanwhile: each load continues, if not in every client.
   await stage.more(10);
   await stage.command.line(new RegExp(`turnForEver.*blocks\\.mjs:${line}`));
   await stage.command.line(/GET \/block\?why/);
@@ -66,7 +66,7 @@ test("an endless loop: the log names its file and line, the rest is served meanw
   await stage.end();
 });
 
-test("the arbiter is killed: a worker that is blocked ends as well", async (context) => {
+test("the arbiter is killed: a blocked worker ends as well", async (context) => {
   const stage = await FaultStage.start(context, {
     workers: 2,
     app: "blocks.mjs",

@@ -1,11 +1,11 @@
-/** Binary upgrades under load, by themselves and by hand, there and back: whoever asks meanwhile never notices. */
+/** Binary upgrades under load, automatic and manual, forwards and back: no client notices. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { isAlive, until } from "../support/command.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 
-/** What each load is to get between two steps, so that every one happens under way. */
+/** Responses to each load between two steps, so that every step happens under load. */
 const BETWEEN = 12;
 
 const SERVERS = [
@@ -62,7 +62,7 @@ test("USR2 by hand: WINCH, back with HUP, and there with QUIT", async (context) 
   assert.ok(!existsSync(stage.path));
 });
 
-test("a release that cannot serve: the old server does not even blink", async (context) => {
+test("an upgrade to a release that cannot serve fails, and the old server continues unchanged", async (context) => {
   const stage = await FaultStage.start(context, { workers: 2 });
   const workers = stage.command.workers();
   await stage.load();

@@ -1,6 +1,6 @@
 /**
- * Clients that go while their answer is quiet. The event loop does not hear of them; what they leave behind must be
- * given up all the same, and a client that only shuts down its sending side must get its answer.
+ * Clients that disconnect while their response is idle. The event loop gets no event for them; their requests must be
+ * aborted all the same, and a client that only shuts down its sending side must get its response.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ import { type RunningCommand, startCommand, temporaryFolder, until } from "../su
 import { RawClient } from "../support/engine.ts";
 import { startNginx } from "../support/nginx.ts";
 
-/** Of each kind. */
+/** Clients of each kind. */
 const CLIENTS = 4;
 const UPLOAD = 5_000_000;
 
@@ -25,11 +25,11 @@ interface Stage {
   readonly folder: string;
   readonly tcp: NetConnectOpts & { port: number };
   readonly unix: NetConnectOpts & { path: string };
-  /** What the app has not given up. */
+  /** How many requests the app still handles. */
   waiting(): Promise<number>;
-  /** The places that the worker's gate has given away. */
+  /** The connections that the worker's accept limiter counts. */
   connections(): Promise<number>;
-  /** The lines of the access log about these targets. */
+  /** The access log's lines for these targets. */
   accessed(targets: readonly string[]): { target: string; end: string }[];
 }
 
@@ -76,7 +76,7 @@ const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).leng
 const get = (path: string, version = "1.1"): string => `GET ${path} HTTP/${version}\r\nHost: a\r\n\r\n`;
 const UPGRADE = get("/").replace("\r\n\r\n", "\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n");
 
-/** Clients that have got what there is to get. */
+/** Clients that have received everything sent so far. */
 async function waitingClients(context: TestContext, at: NetConnectOpts, head: string): Promise<Socket[]> {
   return await Promise.all(
     Array.from({ length: CLIENTS }, async () => {
@@ -87,7 +87,7 @@ async function waitingClients(context: TestContext, at: NetConnectOpts, head: st
   );
 }
 
-describe("what a client that is gone leaves behind is given up", { concurrency: true }, () => {
+describe("the request of a client that has disconnected is aborted", { concurrency: true }, () => {
   for (const [app, paths] of [
     ["faults/quiet.mjs:app", ["/stream", "/iterator", "/writer", "/sized", "/never"]],
     ["faults/quiet.mjs:fetchApp", ["/stream", "/iterator", "/never"]],
@@ -120,7 +120,7 @@ describe("what a client that is gone leaves behind is given up", { concurrency: 
   }
 });
 
-/** One that speaks HTTP/1.1 to the server, one with nginx's old default, and one over the Unix socket. */
+/** nginx with HTTP/1.1 to the server, with its old default HTTP/1.0, and over the Unix socket. */
 async function proxies(context: TestContext, stage: Stage): Promise<{ host: string; port: number }[]> {
   const sites = [
     ["current", `127.0.0.1:${stage.tcp.port}`, "1.1"],
@@ -139,7 +139,7 @@ async function proxies(context: TestContext, stage: Stage): Promise<{ host: stri
   return await Promise.all(started);
 }
 
-describe("what an app does not read does not hide that its client is gone", {
+describe("unread content does not hide that its client has disconnected", {
   concurrency: true,
 }, () => {
   for (const app of ["faults/quiet.mjs:app", "faults/quiet-listener.cjs"]) {
@@ -165,7 +165,7 @@ describe("what an app does not read does not hide that its client is gone", {
 
 const left = new WeakMap<Socket, number>();
 
-/** The system takes no more for it than at the last look. */
+/** Whether the system has accepted no more bytes since the last call. */
 function isStuck(socket: Socket): boolean {
   const { writeQueueSize = 0 } =
     (socket as unknown as { _handle?: { writeQueueSize: number } })._handle ?? {};
@@ -174,7 +174,7 @@ function isStuck(socket: Socket): boolean {
   return stuck;
 }
 
-test("a client that only shuts down its sending side gets its whole answer", async (context) => {
+test("a client that only shuts down its sending side gets its whole response", async (context) => {
   const stage = await serve(context, "faults/patient.mjs");
   const asked = [stage.tcp, stage.unix].flatMap((at) =>
     ["/chunked", "/sized", "/late"].flatMap((path) => [
@@ -186,7 +186,7 @@ test("a client that only shuts down its sending side gets its whole answer", asy
   assert.deepEqual(await stage.command.end(), { code: 0, signal: null });
 });
 
-/** By Node's own client, whose parser sees whatever else the server sends. */
+/** Uses Node's own client, whose parser also sees interim responses. */
 async function halfClosed(at: NetConnectOpts, path: string): Promise<string> {
   const request = httpRequest({ path, createConnection: () => connect({ ...at, allowHalfOpen: true }) });
   request.end();

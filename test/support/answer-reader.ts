@@ -1,27 +1,27 @@
 /**
- * Reads one HTTP/1.1 answer from bytes, however they are split, and takes nothing that is not framed
+ * Reads one HTTP/1.1 response from bytes, however they are split, and rejects anything that is not framed
  * to the last byte: a load that checks a server must not be more lenient than the strictest client.
  */
 
-/** An answer that has been received whole. */
+/** A complete response. */
 export interface ReceivedAnswer {
   readonly status: number;
-  /** Names in lower case, in the order in which they came. */
+  /** Names in lower case, in the order received. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Buffer;
   readonly trailers: readonly (readonly [name: string, value: string])[];
-  /** The status codes of the informational answers that came first. */
+  /** The status codes of the interim responses before it. */
   readonly informational: readonly number[];
-  /** It ends its connection. */
+  /** True if it ends its connection. */
   readonly closes: boolean;
 }
 
-/** The bytes are no answer that a client could take. */
+/** The bytes are not a response that a client could accept. */
 export class MalformedAnswer extends Error {
   override readonly name = "MalformedAnswer";
 }
 
-/** The values of a header field, joined as RFC 9110, 5.3 says; undefined when it is not there. */
+/** The values of a header field, joined as in RFC 9110, 5.3; undefined if absent. */
 export function headerOf(answer: ReceivedAnswer, name: string): string | undefined {
   const values = answer.headers.filter((header) => header[0] === name).map((header) => header[1]);
   return values.length === 0 ? undefined : values.join(", ");
@@ -30,7 +30,7 @@ export function headerOf(answer: ReceivedAnswer, name: string): string | undefin
 type Fields = (readonly [string, string])[];
 type State = "head" | "sized" | "chunk-size" | "chunk-data" | "chunk-end" | "trailers" | "complete";
 
-/** Longer lines and heads than this are no answer of a server under test. */
+/** No server under test sends longer lines and heads. */
 const LINE_MAX = 65536;
 
 export class AnswerReader {
@@ -42,12 +42,12 @@ export class AnswerReader {
   #trailers: Fields = [];
   readonly #informational: number[] = [];
   readonly #body: Buffer[] = [];
-  /** Of the content, or of the chunk. */
+  /** Bytes left of the content or of the chunk. */
   #left = 0;
   #closes = false;
   received = 0;
 
-  /** @param method that of the request: an answer to HEAD has no content */
+  /** @param method the request's: a response to HEAD has no content */
   constructor(method: string) {
     this.#method = method;
   }
@@ -56,12 +56,12 @@ export class AnswerReader {
     return this.#state === "complete";
   }
 
-  /** What came behind the end of the answer. */
+  /** The bytes after the end of the response. */
   get rest(): Buffer {
     return this.#pending;
   }
 
-  /** The answer, once it is complete. */
+  /** The response, once it is complete. */
   get answer(): ReceivedAnswer {
     if (!this.complete) throw new Error("the answer is not complete");
     return {
@@ -74,7 +74,7 @@ export class AnswerReader {
     };
   }
 
-  /** How far it has come, in words. */
+  /** What has been received so far, for error messages. */
   get progress(): string {
     if (this.received === 0) return "nothing of the answer";
     const body = this.#body.reduce((size, piece) => size + piece.length, 0);
@@ -88,7 +88,7 @@ export class AnswerReader {
     while (!this.complete && this.#step());
   }
 
-  /** Goes on by one step; false when more bytes are needed. */
+  /** Advances by one step; returns false if more bytes are needed. */
   #step(): boolean {
     switch (this.#state) {
       case "head":
@@ -136,7 +136,7 @@ export class AnswerReader {
     return true;
   }
 
-  /** Decides where the content ends (RFC 9112, 6.3). That of an answer under test never ends with the connection. */
+  /** Decides where the content ends (RFC 9112, 6.3). No response under test ends with its connection. */
   #frame(): void {
     const lengths = valuesOf(this.#headers, "content-length");
     const codings = valuesOf(this.#headers, "transfer-encoding");

@@ -8,13 +8,13 @@ export interface Answer {
   readonly text: string;
 }
 
-/** No answer takes this long, in milliseconds. */
-const DEADLINE = 20_000;
+/** The limit for a response; far more than any takes. */
+const DEADLINE_MS = 20_000;
 
-/** Rejects when the answer does not come whole. */
+/** Rejects if the response is incomplete. */
 export function ask(target: Target, path = "/", body?: string): Promise<Answer> {
   const where = "path" in target ? { socketPath: target.path } : target;
-  const signal = AbortSignal.timeout(DEADLINE);
+  const signal = AbortSignal.timeout(DEADLINE_MS);
   return new Promise((resolve, reject) => {
     const outgoing = request(
       { ...where, path, method: body === undefined ? "GET" : "POST", agent: false, signal },

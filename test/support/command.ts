@@ -1,7 +1,6 @@
 /**
- * The built command, as a test uses it: started in a folder of its own, watched by conditions with
- * deadlines, and gone with everything it started when the test ends. When a test fails, what the server
- * wrote to standard error is printed.
+ * The built command, as a test uses it: started in its own folder and observed through conditions with deadlines. When
+ * the test ends, the command and everything it started end too. A failed test prints the server's standard error.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -15,18 +14,18 @@ const ROOT = join(import.meta.dirname, "..", "..");
 export const COMMAND = join(ROOT, "dist", "cli", "main.js");
 export const FIXTURES = join(ROOT, "test", "fixtures");
 
-/** How long a condition may take to come true, in milliseconds; far more than it ever takes. */
-const DEADLINE = 20_000;
-const POLL = 10;
+/** The limit for a condition to come true; far more than any takes. */
+const DEADLINE_MS = 20_000;
+const POLL_MS = 10;
 
 /**
  * Waits until `condition` returns something else than undefined or false, and returns that.
- * What it throws counts as not yet; the last error is shown when the time is over.
+ * An error that it throws counts as false; the last one is shown at the deadline.
  */
 export async function until<T>(
   what: string,
   condition: () => T | undefined | false | Promise<T | undefined | false>,
-  deadline = DEADLINE,
+  deadline = DEADLINE_MS,
 ): Promise<T> {
   const end = performance.now() + deadline;
   let last: unknown;
@@ -40,15 +39,15 @@ export async function until<T>(
     if (performance.now() > end) {
       throw new Error(`waited ${deadline} ms in vain until ${what}`, { cause: last });
     }
-    await pause(POLL);
+    await pause(POLL_MS);
   }
 }
 
 const cleanups = new WeakMap<TestContext, (() => unknown)[]>();
 
 /**
- * Clears away what a test has made, the latest first and all of it: a folder goes after the processes that write into
- * it. Node's own hooks run the other way round, and none behind one that fails.
+ * Runs `step` when the test ends, the latest step first and all of them: a folder is removed after the processes that
+ * write to it have ended. Node's own hooks run in the other order, and stop at one that fails.
  */
 export function cleanUp(test: TestContext, step: () => unknown): void {
   const known = cleanups.get(test);
@@ -169,7 +168,7 @@ export class RunningCommand {
   /** The process ids of the workers that exist now; after an upgrade, those of another arbiter. */
   workers(arbiter = this.pid): number[] {
     const arbiters = this.arbiters();
-    // A process that has ended is no worker, though nobody may have asked for its end yet.
+    // A process that has ended is not a worker, even if it has not been reaped yet.
     return childrenOf(arbiter).filter((pid) => !arbiters.includes(pid) && isAlive(pid));
   }
 
@@ -201,7 +200,7 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
-/** A process as its failed test wants to see it: pid, name, state. */
+/** Pid, name and state of a process, for a failed test. */
 function describeProcess(pid: number): string {
   try {
     return /^\d+ \(.*\) \S/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[0] ?? String(pid);
@@ -219,7 +218,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Asks from now on whether a process is blocked: it has worked for longer than it takes to answer anything. */
+/** Returns a function that says whether the process is blocked: it has since used more CPU time than any request takes. */
 export function watchBlocked(pid: number): () => boolean {
   const ticks = processorTicks(pid) + 50;
   return () => processorTicks(pid) > ticks;
@@ -233,7 +232,7 @@ function processorTicks(pid: number): number {
   return Number(fields[11]) + Number(fields[12]);
 }
 
-/** Nothing of what the surroundings of the test run set may reach the server. */
+/** Nothing that the environment of the test run sets may reach the server. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([name]) =>
@@ -250,10 +249,10 @@ function killIfAlive(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Ends whatever is left of a command, and waits for that, but not for ever: a test that hangs tells nothing. */
+/** Kills what is left of a command and waits for it, with a deadline: a test that hangs reports nothing. */
 async function killAll(command: RunningCommand): Promise<void> {
   const [, ...later] = command.arbiters();
-  // Who is stopped starts no worker that is not on the list.
+  // A stopped arbiter starts no worker that is missing from the list.
   command.kill("SIGSTOP");
   for (const pid of later) killIfAlive(pid, "SIGSTOP");
   const workers = command.arbiters().flatMap((pid) => command.workers(pid));

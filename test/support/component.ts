@@ -1,8 +1,8 @@
-/** Real programs that a test needs: where CI runs they must be there, elsewhere the test is skipped and says why. */
+/** Programs that a test needs: without one the test is skipped with the reason, but under CI it fails. */
 import { spawnSync } from "node:child_process";
 import type { TestContext } from "node:test";
 
-// Debian keeps servers in sbin, which is not on everybody's path.
+// Debian keeps servers in sbin, which is not on every user's path.
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
 
 /**

@@ -1,9 +1,9 @@
-/** Sockets as servers leave them that were killed. */
+/** Sockets as killed servers leave them. */
 import { once } from "node:events";
 import { linkSync, renameSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 
-/** Leaves a socket at `path` that nobody listens on; returns the server's end of a connection that is still open. */
+/** Leaves a socket at `path` without a listener; returns the server's end of a connection that is still open. */
 export async function leaveDeadSocket(path: string): Promise<Socket> {
   const server = createServer().listen(path);
   await once(server, "listening");

@@ -7,7 +7,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { ask } from "./ask.ts";
 import { type RunningCommand, startCommand, temporaryFolder, until } from "./command.ts";
 
-/** What is in them, by their names. */
+/** The text of each file, by path. */
 export type Files = Readonly<Record<string, string>>;
 
 export class Development {
@@ -54,7 +54,7 @@ export class Development {
     return this.command.lines(/Reloading: /).length;
   }
 
-  /** Asks all the time until `done`; every answer is 200, and one of `texts`, and once it is a later one it stays. */
+  /** Sends requests for as long as `during` runs: every response must be 200 with one of `texts`. */
   async steady(texts: readonly string[], during: () => Promise<void>): Promise<void> {
     await this.answers(texts[0] as string);
     let over = false;

@@ -1,6 +1,6 @@
 /**
  * The same bytes sent to two servers, and how their answers differ. All that a framework decides is compared:
- * status line, header fields with their order and spelling, content. What may differ is listed here.
+ * status line, header fields with their order and spelling, content. The exceptions are listed here.
  */
 import type { TestContext } from "node:test";
 import { type RawAnswer, rawAnswer, rawClient } from "./raw-answer.ts";
@@ -14,13 +14,13 @@ const MAY_ALWAYS_DIFFER = [
   "keep-alive",
 ];
 
-/** A cookie that lasts for a time is told until when: by the clock. */
+/** A cookie's expiry depends on the clock. */
 const EXPIRY = /(?<=^set-cookie:.*; expires=)[^;]+/i;
 
 export interface RawRequest {
   readonly what: string;
   readonly bytes: Buffer;
-  /** Sent when the server has said 100 Continue. */
+  /** Sent after 100 Continue. */
   readonly onContinue?: Buffer;
 }
 
@@ -57,7 +57,7 @@ export function rawRequest(
   return { what, bytes: Buffer.concat([Buffer.from(head), ...framed]) };
 }
 
-/** Lines that say how the second server's answer is another than the first one's. None when they are the same. */
+/** Lines that describe how the second server's response differs from the first one's; none if they are equal. */
 export async function differences(
   test: TestContext,
   request: RawRequest,

@@ -11,7 +11,7 @@ import { parseUnit } from "../../src/deploy/doctor/systemd-syntax.ts";
 import { Unit } from "../../src/deploy/doctor/systemd-unit.ts";
 import { COMMAND } from "./command.ts";
 
-/** What is the case; what is left out is not there. */
+/** The facts; anything left out does not exist. */
 export interface Situation {
   /** As in a configuration file. */
   readonly config?: Readonly<Record<string, unknown>>;

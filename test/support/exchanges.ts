@@ -1,6 +1,6 @@
 /**
- * Requests of many shapes, numbered, each with the only answer that is right for it: GET and POST, content of
- * any size with a length or in chunks, heads and content that come apart.
+ * Numbered requests of many shapes, each with its only correct response: GET and POST, content of
+ * any size with a length or in chunks, heads and content in separate writes.
  */
 import { headerOf, type ReceivedAnswer } from "./answer-reader.ts";
 import type { Exchange, LoadOptions } from "./load.ts";
@@ -83,7 +83,7 @@ function exchange(made: Shape, check: Exchange["check"]): Exchange {
   return { label, method, parts, check };
 }
 
-/** For the mirror fixtures: the answer is the request line without its version, and the content. */
+/** For the mirror fixtures, which respond with the request line without its version, and the content. */
 export function mirrored(options: ShapeOptions = {}): Make {
   return (number, mode) => {
     const made = shape(number, mode, options);

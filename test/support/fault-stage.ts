@@ -1,7 +1,7 @@
 /**
  * A server on TCP and on a Unix socket at once, under four loads: over each of the two with kept connections,
  * and with one for each request. Four more may come through nginx at the same time, so that one server and one
- * fault show both. What happens to the server must not be seen by any of them.
+ * fault show both. No load may notice what happens to the server.
  */
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
@@ -35,7 +35,7 @@ export interface StageOptions {
   readonly prepare?: (folder: string) => void;
 }
 
-/** Mostly POST; some answers take a while, some come in pieces, so that there is always something in flight. */
+/** Mostly POST; some responses are slow, some come in pieces, so that some request is always in flight. */
 export const MIXED: LoadOptions["make"] = mirrored({
   methods: ["POST", "POST", "POST", "GET"],
   query: (number) => ["", "wait=20", "", "stream&wait=5", "wait=60"][number % 5] ?? "",

@@ -1,8 +1,8 @@
-/** A port for a server that cannot say itself which one it got. */
+/** A port for a server that cannot report which one it got. */
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** A port of the loopback address that nobody has now. */
+/** A port of the loopback address that is free now. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -20,7 +20,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { type Example, exampleOf } from "./example.ts";
 
-/** Installing or building takes minutes on a bad day; longer is never, in milliseconds. */
+/** The limit for installing or building, in milliseconds; it may take minutes. */
 const DEADLINE = 4 * 60_000;
 
 export interface InstalledExample {
@@ -79,7 +79,7 @@ function fingerprint(source: string): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** Undefined when the program ended well, else what it said. */
+/** Undefined if the program exited with 0, else its output. */
 async function run(program: string, args: readonly string[], cwd: string): Promise<string | undefined> {
   const child = spawn(program, args, {
     cwd,

@@ -1,6 +1,6 @@
 /**
- * One raw connection of the load: one request at a time, its answer read to the last byte. Nothing is
- * tried again, and whatever ends otherwise has a name.
+ * One raw connection of the load: one request at a time, with its response read to the last byte. Nothing is retried,
+ * and every other outcome has a name.
  */
 import { connect, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
@@ -8,14 +8,14 @@ import { AnswerReader, MalformedAnswer, type ReceivedAnswer } from "./answer-rea
 
 export type Target = { readonly port: number; readonly host?: string } | { readonly path: string };
 
-/** A request as bytes, and what its answer has to be. */
+/** A request as bytes, and the check of its response. */
 export interface Exchange {
   /** For a failure: which request it was. */
   readonly label: string;
   readonly method: string;
   /** Written one after the other, with a moment between them. */
   readonly parts: readonly Buffer[];
-  /** Says what is wrong with the answer, or nothing. */
+  /** Returns what is wrong with the response, or undefined. */
   check(answer: ReceivedAnswer): string | undefined;
 }
 
@@ -44,10 +44,10 @@ export class LoadConnection {
   stray: Buffer = Buffer.alloc(0);
   /** How many requests have been sent on it. */
   requests = 0;
-  /** The process that answers here, if it says so in X-Worker. */
+  /** The process that responds on this connection, from X-Worker. */
   worker: number | undefined;
 
-  /** Rejects when nobody takes the connection in time. */
+  /** Rejects if the connection is not established in time. */
   static open(target: Target, milliseconds: number): Promise<LoadConnection> {
     return new Promise((resolve, reject) => {
       const socket = connect({ ...target, noDelay: true });
@@ -87,7 +87,7 @@ export class LoadConnection {
     return `request ${this.requests} on ${from}${this.worker === undefined ? "" : ` of worker ${this.worker}`}`;
   }
 
-  /** Sends the request and waits for its answer; after anything else than a right answer, close. */
+  /** Sends the request and waits for its response. After any other outcome than a response, call `close`. */
   exchange(exchange: Exchange, milliseconds: number): Promise<Outcome> {
     this.requests += 1;
     const reader = new AnswerReader(exchange.method);
@@ -113,7 +113,7 @@ export class LoadConnection {
   async #send(parts: readonly Buffer[]): Promise<void> {
     for (const [at, part] of parts.entries()) {
       if (at > 0) await pause(BETWEEN_PARTS);
-      // The answer, or the end, may have come first.
+      // The response, or the end, may have come first.
       if (this.#settle === undefined) return;
       this.#socket.write(part);
     }

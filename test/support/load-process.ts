@@ -1,6 +1,6 @@
 /**
- * The load as a process of its own, for another network than the test's: `RemoteLoad` starts it. The first message says
- * what to do, a second one to stop; until then it tells how far it is.
+ * The load as a separate process, for another network than the test's; started by `RemoteLoad`. The first message is
+ * the order, a second one stops it; until then it reports its state.
  */
 
 import { headerOf } from "./answer-reader.ts";
@@ -8,9 +8,9 @@ import { mirrored } from "./exchanges.ts";
 import { Load, type LoadOptions } from "./load.ts";
 import type { LoadOrder, LoadState } from "./remote-load.ts";
 
-const TELL_EVERY_MS = 20;
+const REPORT_INTERVAL_MS = 20;
 
-/** Counts the right answers by who gave them. */
+/** Correct responses by host and release. */
 const answers: Record<string, number> = {};
 
 function begin({ target, clients, rate, timeout }: LoadOrder): Load {
@@ -30,7 +30,7 @@ function begin({ target, clients, rate, timeout }: LoadOrder): Load {
   return new Load(target, { mode: "keep-alive", make, clients, rate, timeout });
 }
 
-function tell(load: Load, then: () => void = () => {}): void {
+function report(load: Load, then: () => void = () => {}): void {
   const { counts, failed, failures } = load;
   const state: LoadState = { counts, failed, failures, answers };
   process.send?.(state, then);
@@ -38,11 +38,11 @@ function tell(load: Load, then: () => void = () => {}): void {
 
 process.once("message", (order: LoadOrder) => {
   const load = begin(order);
-  const telling = setInterval(() => tell(load), TELL_EVERY_MS);
+  const reporting = setInterval(() => report(load), REPORT_INTERVAL_MS);
   process.once("message", async () => {
     await load.stop();
-    clearInterval(telling);
-    tell(load, () => process.disconnect());
+    clearInterval(reporting);
+    report(load, () => process.disconnect());
   });
 });
 process.once("disconnect", () => process.exit());

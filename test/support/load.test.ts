@@ -1,4 +1,4 @@
-/** The load is held against servers that misbehave in every way it has to notice, and one that does not. */
+/** The load against servers that misbehave in every way that it must notice, and against a correct one. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
@@ -26,7 +26,7 @@ async function listen(context: TestContext, server: Server, path?: string): Prom
 /** Does something with the connection for the nth request on it, given its target. */
 type Answer = (socket: Socket, target: string, nth: number) => void;
 
-/** A server for GET requests that come whole, which does whatever it is told to. */
+/** A server that calls `act` for every complete GET request. */
 function misbehave(context: TestContext, answer: Answer): Promise<Target> {
   const server = createServer((socket) => {
     let nth = 0;
@@ -83,12 +83,12 @@ async function allFail(target: Target, kind: "reset" | "wrong" | "truncated", wo
   assert.throws(() => made.assertNothingLost(0));
 }
 
-describe("a load over a server that answers rightly", () => {
+describe("a load on a correct server", () => {
   const variants = (["keep-alive", "close"] as const).flatMap((mode) =>
     (["TCP", "Unix"] as const).map((where) => ({ mode, where })),
   );
   for (const { mode, where } of variants) {
-    test(`${mode} over ${where}: every answer counts`, async (context) => {
+    test(`${mode} over ${where}: every response counts`, async (context) => {
       const server = createHttpServer(async (request, response) => {
         const pieces: Buffer[] = [Buffer.from(`${request.method} ${request.url}\n`)];
         for await (const piece of request) pieces.push(piece as Buffer);
@@ -113,7 +113,7 @@ describe("a load notices", () => {
     assert.match(made.failures[0]?.text ?? "", /ECONNREFUSED/);
   });
 
-  test("a reset before the answer, and one in its midst", async (context) => {
+  test("a reset before and within the response", async (context) => {
     await allFail(await misbehave(context, (socket) => socket.resetAndDestroy()), "reset", /ECONNRESET/);
     const half = await misbehave(context, (socket) =>
       socket.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1", () =>
@@ -123,7 +123,7 @@ describe("a load notices", () => {
     await allFail(half, "reset", /ECONNRESET.*1 bytes of content/);
   });
 
-  test("a request that is met by the end of the connection", async (context) => {
+  test("a request on a connection that the server ends", async (context) => {
     await allFail(await misbehave(context, (socket) => socket.end()), "truncated", /nothing of the answer/);
   });
 
@@ -168,7 +168,7 @@ describe("a load notices", () => {
     });
   }
 
-  test("bytes that come while nothing is asked", async (context) => {
+  test("bytes without a request", async (context) => {
     let first: Socket | undefined;
     const target = await misbehave(context, (socket, asked) => {
       first ??= socket;
@@ -186,7 +186,7 @@ describe("a load notices", () => {
     assert.match(made.failures[0]?.text ?? "", /nobody asked for.*408/);
   });
 
-  test("an answer that does not come, or not to its end", async (context) => {
+  test("a missing or incomplete response", async (context) => {
     const silent = await misbehave(context, () => {});
     const made = await load(silent, { requests: 2, timeout: 100 });
     assert.deepEqual(made.counts, { ...NOTHING, sent: 2, timedOut: 2 });
@@ -195,15 +195,15 @@ describe("a load notices", () => {
     assert.deepEqual(other.counts, { ...NOTHING, sent: 2, timedOut: 2 });
   });
 
-  test("an answer that does not say close though it was asked to", async (context) => {
+  test("a response without the requested Connection: close", async (context) => {
     const target = await misbehave(context, (socket, asked) => socket.end(right(asked)));
     const made = await load(target, { mode: "close" });
     assert.deepEqual(made.counts, { ...NOTHING, sent: 10, wrong: 10 });
   });
 });
 
-describe("a load forgives what is a server's right", () => {
-  test("an idle connection that is closed is counted apart, and the next one is taken", async (context) => {
+describe("a load accepts what a server may do", () => {
+  test("a closed idle connection is counted separately, and a new one is opened", async (context) => {
     let over: Promise<unknown> | undefined;
     const target = await misbehave(context, (socket, asked) => {
       // The client ends its side when it has seen the end.
@@ -214,7 +214,7 @@ describe("a load forgives what is a server's right", () => {
     assert.deepEqual(made.counts, { ...NOTHING, sent: 4, answered: 4, closedIdle: 3 }, made.report());
   });
 
-  test("Connection: close is obeyed: nothing more is sent there", async (context) => {
+  test("nothing more is sent after Connection: close", async (context) => {
     let misused = 0;
     const target = await misbehave(context, (socket, asked, nth) => {
       if (nth > 1) misused += 1;
@@ -225,7 +225,7 @@ describe("a load forgives what is a server's right", () => {
     assert.equal(misused, 0);
   });
 
-  test("informational answers come first", async (context) => {
+  test("interim responses precede the response", async (context) => {
     const target = await misbehave(context, (socket, asked) =>
       socket.write(`HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${right(asked)}`),
     );
@@ -234,7 +234,7 @@ describe("a load forgives what is a server's right", () => {
 });
 
 describe("a load is bounded", () => {
-  test("by its rate, and ends when it is told to", async (context) => {
+  test("by its rate, and stops on request", async (context) => {
     const times: number[] = [];
     const target = await misbehave(context, (socket, asked) => {
       times.push(performance.now());
@@ -253,7 +253,7 @@ describe("a load is bounded", () => {
     assert.equal(made.counts.sent, sent);
   });
 
-  test("and names the workers that answer", async (context) => {
+  test("and names the workers that respond", async (context) => {
     const target = await misbehave(context, (socket, asked) =>
       socket.write(right(asked, "X-Worker: 42\r\n")),
     );

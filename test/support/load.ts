@@ -1,7 +1,7 @@
 /**
  * A bounded load: a few clients in this process, on raw sockets, each sending one request after the other
- * and checking every answer to the last byte. Nothing is tried again and nothing is forgiven: a request
- * that was sent is answered rightly, or it is counted by how it failed.
+ * and checking every response to the last byte. Nothing is retried: a request that was sent gets the correct response,
+ * or is counted by how it failed.
  */
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
@@ -11,7 +11,7 @@ import { type Exchange, LoadConnection, type Target } from "./load-connection.ts
 export type { Exchange, Target } from "./load-connection.ts";
 
 export interface LoadOptions {
-  /** Whether each client keeps its connection, or takes a new one for each request and asks to have it closed. */
+  /** Whether each client keeps its connection, or sends each request on a new one with `Connection: close`. */
   readonly mode: "keep-alive" | "close";
   /** The nth request, counted over all clients. */
   readonly make: (number: number, mode: LoadOptions["mode"]) => Exchange;
@@ -21,9 +21,9 @@ export interface LoadOptions {
   readonly requests?: number;
   /** Requests a second, over all clients. Without it, as fast as the answers come. */
   readonly rate?: number;
-  /** What each client waits for before its next request, beside the rate. */
+  /** Awaited by each client before its next request, in addition to the rate. */
   readonly before?: () => Promise<unknown>;
-  /** How long a connection and an answer may take, in milliseconds. Default: 20 s. */
+  /** The limit for a connection and for a response, in milliseconds. Default: 20 s. */
   readonly timeout?: number;
 }
 
@@ -34,11 +34,11 @@ export interface Counts {
   answered: number;
   /** Connections that could not be opened. */
   refused: number;
-  /** The connection broke before the answer was complete. */
+  /** The connection was reset before the response was complete. */
   reset: number;
   /** Answers that are not what they have to be. */
   wrong: number;
-  /** The server closed the connection before the answer was complete, or before it began. */
+  /** The server closed the connection before the response was complete, or before it began. */
   truncated: number;
   timedOut: number;
   /** Connections that the server closed between two requests: its right, and no failure. */
@@ -70,7 +70,7 @@ export class Load {
     closedIdle: 0,
   };
   readonly failures: Failure[] = [];
-  /** How many right answers each worker gave, by its process id, as far as X-Worker tells. */
+  /** Correct responses of each worker, by the process id in X-Worker. */
   readonly workers = new Map<number, number>();
   readonly #target: Target;
   readonly #options: LoadOptions;
@@ -190,7 +190,7 @@ export class Load {
       return await LoadConnection.open(this.#target, this.#timeout);
     } catch (error) {
       this.#fail("refused", since, undefined, (error as Error).message);
-      // Nobody listens: to knock without a pause would only heat the machine.
+      // Nothing listens: pause, so that the retries do not use a core.
       await pause(5);
       return undefined;
     }

@@ -9,7 +9,7 @@ export interface Loading {
   readonly interface?: string;
   /** A folder of test/fixtures/apps, or an absolute path. */
   readonly cwd: string;
-  /** False to load without asking for an answer. */
+  /** False to load without sending a request. */
   readonly ask?: boolean;
   /** Allows Node to warn on stderr. */
   readonly warnings?: boolean;
@@ -28,7 +28,7 @@ export interface Loaded {
   readonly what: string;
   /** True when the TypeScript hooks had been registered by then. */
   readonly hooks: boolean;
-  /** What the app answered to `GET /`. */
+  /** The app's response to `GET /`. */
   readonly answer?: { readonly status: number; readonly body: string; readonly upgrades?: boolean };
   readonly threw?: SeenError;
   readonly failed?: SeenError;

@@ -18,7 +18,7 @@ interface Manifest {
   readonly version: string;
 }
 
-/** What is offered under one name and version. */
+/** One version of a package. */
 interface Offer {
   readonly manifest: Manifest;
   /** Its folder; undefined for this package, and for one that is not installed. */

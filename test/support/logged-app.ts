@@ -1,4 +1,4 @@
-/** Apps that end their requests in every way there is, served with an access log as JSON. */
+/** Apps that end their requests in every possible way, served with an access log as JSON. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -15,14 +15,14 @@ export interface Stage {
   readonly port: number;
   /** The lines so far; a line that is no JSON fails the test. */
   lines(): Line[];
-  /** What the file holds. */
+  /** The text of the file. */
   text(): string;
   /** Waits for the line of the request with this target. */
   line(target: string | null): Promise<Line>;
 }
 
-/** No connection is open for so long, in milliseconds. */
-const DEADLINE = 60_000;
+/** The limit for a connection; far more than any takes. */
+const DEADLINE_MS = 60_000;
 
 export const APPS = [
   { what: "a gateway app", spec: `${join(FIXTURES, "log/gateway.mjs")}:app`, ours: true },
@@ -65,7 +65,7 @@ export async function raw(port: number, bytes: string, enough = /$^/): Promise<s
   socket.on("error", () => {});
   socket.write(Buffer.from(bytes, "latin1"));
   try {
-    await once(socket, "close", { signal: AbortSignal.timeout(DEADLINE) });
+    await once(socket, "close", { signal: AbortSignal.timeout(DEADLINE_MS) });
   } finally {
     socket.destroy();
   }
@@ -77,7 +77,7 @@ export function head(target: string, ...fields: string[]): string {
   return [`GET ${target} HTTP/1.1`, "Host: x", ...fields, "", ""].join("\r\n");
 }
 
-/** What of a line a test looks at. */
+/** The members of a line that tests compare. */
 export function told({ method, target, status, bytes, end }: Line): unknown[] {
   return [method, target, status, bytes, end];
 }

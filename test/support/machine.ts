@@ -12,15 +12,15 @@ import { cleanUp } from "./command.ts";
 
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
 
-/** No command about the network takes this long, in milliseconds. */
+/** The limit for a command about the network, in milliseconds. */
 const TIMEOUT = 10_000;
 
-/** Says that it is up, and waits until nobody holds the other end of its input. */
+/** Prints that it is up, and ends with its standard input. */
 const HOLD =
   'mount --bind "$1" /srv && mount --bind "$2" /run && ip link set lo up && echo up && exec cat >/dev/null';
 
 export class Machine {
-  /** What `/srv` is there, as a path here. */
+  /** The path here of the machine's `/srv`. */
   readonly srv: string;
   /** The same of `/run`. */
   readonly run: string;

@@ -24,11 +24,11 @@ const ROOT = join(import.meta.dirname, "..", "..");
 const EXAMPLE = join(ROOT, "examples", "nginx");
 const IS_ROOT = process.getuid?.() === 0;
 
-/** nginx gives up root for this user; where the tests run as somebody else, it stays who it is. */
+/** The user that nginx changes to; undefined if the tests do not run as root. */
 export const NGINX_USER = IS_ROOT ? { user: "nobody", group: "nogroup" } : undefined;
 
-/** No answer takes this long, in milliseconds. */
-const DEADLINE = 20_000;
+/** The limit for a response; far more than any takes. */
+const DEADLINE_MS = 20_000;
 
 export interface SiteAnswer {
   readonly status: number;
@@ -59,7 +59,7 @@ export class NginxExample {
     this.folder = temporaryFolder(test);
   }
 
-  /** @param args for each of the servers, beside what its configuration says */
+  /** @param args arguments of each server, in addition to its configuration */
   static async start(test: TestContext, args: readonly string[] = []): Promise<NginxExample> {
     const example = new NginxExample(test);
     example.#copy();
@@ -69,7 +69,7 @@ export class NginxExample {
     return example;
   }
 
-  /** What the example says of itself, and no file that running it has made. */
+  /** Copies the example without the files that running it creates. */
   #copy(): void {
     cpSync(EXAMPLE, this.folder, { recursive: true });
     const run = join(this.folder, "run");
@@ -80,7 +80,7 @@ export class NginxExample {
     mkdirSync(modules);
     symlinkSync(ROOT, join(modules, "tsgun"));
     symlinkSync(join(ROOT, "node_modules", "ws"), join(modules, "ws"));
-    // nginx reads the files as somebody else.
+    // nginx reads the files as another user.
     if (NGINX_USER !== undefined) chmodSync(this.folder, 0o755);
     const readme = readFileSync(join(this.folder, "README.md"), "utf8");
     const command = /^ {4}(openssl .*)$/m.exec(readme)?.[1] ?? "false";
@@ -114,7 +114,7 @@ export class NginxExample {
     return readFileSync(join(this.folder, "run", "cert.pem"), "utf8");
   }
 
-  /** For clients that keep their connection: to be destroyed by the test that makes it. */
+  /** An agent that keeps one connection; the test must destroy it. */
   keptConnection(): Agent {
     return new Agent({ keepAlive: true, maxSockets: 1 });
   }
@@ -133,9 +133,9 @@ export class NginxExample {
     };
   }
 
-  /** Asks nginx by TLS, whose certificate is checked. Rejects when the answer does not come whole. */
+  /** Sends a request to nginx over TLS and checks its certificate. Rejects if the response is incomplete. */
   ask(path: string, how: SiteRequest = {}): Promise<SiteAnswer> {
-    const options = { ...this.options(path, how), timeout: DEADLINE };
+    const options = { ...this.options(path, how), timeout: DEADLINE_MS };
     return new Promise((resolve, reject) => {
       const outgoing = request(options, async (incoming) => {
         try {
@@ -147,7 +147,7 @@ export class NginxExample {
         }
       });
       outgoing.once("error", reject);
-      outgoing.once("timeout", () => outgoing.destroy(new Error(`no answer in ${DEADLINE} ms`)));
+      outgoing.once("timeout", () => outgoing.destroy(new Error(`no response in ${DEADLINE_MS} ms`)));
       outgoing.end(how.body);
     });
   }

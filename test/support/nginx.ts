@@ -10,7 +10,7 @@ import { freePort } from "./free-port.ts";
 
 export interface Nginx {
   readonly port: number;
-  /** What nginx wrote to its error log so far. */
+  /** The text of nginx's error log so far. */
   errors(): string;
 }
 
@@ -79,7 +79,7 @@ http {
 export interface NginxRun {
   readonly args: readonly string[];
   readonly cwd?: string;
-  /** One that it listens at, as said in its configuration. */
+  /** A port of its configuration that it listens on. */
   readonly port: number;
 }
 

@@ -26,7 +26,7 @@ export async function startNodeEngine(
     upgrade: undefined,
     limits: DEFAULT_LIMITS,
     timeouts: DEFAULT_TIMEOUTS,
-    // A client that goes away is told of, too.
+    // Clients that disconnect are reported, too.
     onError: (error) => assert.ok(error.cause instanceof ClientGone, error),
     onAcceptError: (error) => assert.fail(error),
     ...options,

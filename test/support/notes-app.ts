@@ -1,5 +1,5 @@
 /**
- * What every example that is a web application does, in the words of its framework: pages, JSON, forms, uploads,
+ * The features that every example web application has in its own framework: pages, JSON, forms, uploads,
  * streams, errors, redirects, cookies, compression. Asked through nginx; then a reload in the middle of everything;
  * then the same requests to tsgun and to plain node, whose answers must be the same.
  */
@@ -16,9 +16,9 @@ import { fieldOf, rawAnswer, rawClient } from "./raw-answer.ts";
 
 export interface NotesApp {
   readonly name: string;
-  /** Finds or makes the example; undefined when it cannot be had here, which the test then says. */
+  /** Finds or installs the example; undefined if that is impossible here, which the test reports. */
   readonly example: (test: TestContext) => Example | undefined | Promise<Example | undefined>;
-  /** Fields that may differ from plain node's, beside those that always may. Why is said where they are given. */
+  /** Fields that may differ from plain node's, beside those that always may. Each is given with its reason. */
   readonly mayDiffer?: readonly Difference[];
 }
 
@@ -159,7 +159,7 @@ async function reloads(test: TestContext, { server, nginx }: Site): Promise<void
   await stream.until((received) => received.includes("1\n"), "the first piece");
   await load.more(50);
   server.kill("SIGHUP");
-  // The new workers are all there only when an old one has ended, and that has to answer first.
+  // The last new worker starts only after an old one has ended, which must first finish its request.
   await until("a worker of the new generation is there", () =>
     server.workers().some((pid) => !old.includes(pid)),
   );
@@ -212,7 +212,7 @@ const MULTIPART = [
   "--x--\r\n",
 ].join("");
 
-/** What tsgun and plain node are both asked. */
+/** The requests to both tsgun and plain node. */
 const REQUESTS: readonly RawRequest[] = [
   rawRequest("a page", "GET", "/"),
   rawRequest("a page for somebody known", "GET", "/", { Cookie: "theme=dark; name=Ada" }),

@@ -1,4 +1,4 @@
-/** An answer in raw bytes (as latin1), taken apart: for tests that look at what no client library shows. */
+/** Parses a response from raw bytes (as Latin-1), for details that client libraries hide. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
@@ -6,12 +6,12 @@ import type { TestContext } from "node:test";
 import { RawClient } from "./engine.ts";
 
 export interface RawAnswer {
-  /** Status lines of the informational answers in front. */
+  /** Status lines of the interim responses before it. */
   readonly informational: readonly string[];
   readonly status: string;
-  /** Lines as they came. */
+  /** Header lines as received. */
   readonly fields: readonly string[];
-  /** Without chunks, whose cuts are a matter of time. */
+  /** The content without chunk framing, whose boundaries depend on timing. */
   readonly content: Buffer;
 }
 
@@ -23,7 +23,7 @@ export async function rawClient(test: TestContext, where: number | string): Prom
   return new RawClient(socket);
 }
 
-/** Nothing at all is an answer without a status. */
+/** No bytes give a response with an empty status. */
 export function rawAnswer(bytes: string): RawAnswer {
   if (bytes === "") return { informational: [], status: "", fields: [], content: Buffer.alloc(0) };
   const informational: string[] = [];
@@ -35,7 +35,7 @@ export function rawAnswer(bytes: string): RawAnswer {
     if (!/^HTTP\/1\.1 1(?!01)/.test(status)) {
       const content = Buffer.from(rest, "latin1");
       const chunked = fields.some((field) => /^transfer-encoding: *chunked$/i.test(field));
-      // An answer to HEAD tells of chunks that do not come.
+      // A response to HEAD announces chunks that do not follow.
       const whole = chunked && content.length > 0 ? withoutChunks(content) : content;
       return { informational, status, fields, content: whole };
     }
@@ -43,7 +43,7 @@ export function rawAnswer(bytes: string): RawAnswer {
   }
 }
 
-/** The value of a field; undefined when it is not there. */
+/** The value of a field; undefined if absent. */
 export function fieldOf(answer: RawAnswer, name: string): string | undefined {
   const found = answer.fields.find((field) => field.toLowerCase().startsWith(`${name}:`));
   return found?.slice(name.length + 1).trim();

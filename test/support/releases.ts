@@ -1,4 +1,4 @@
-/** Two releases of an app, and a link `current` that says which one is to serve: how many people deploy. */
+/** Two releases of an app and a link `current` to the live one, which is a common way to deploy. */
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,4 +1,4 @@
-/** A load that runs on another machine, and its counts as of a moment ago. */
+/** A load that runs on another machine, with its counts of the last report. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,7 +15,7 @@ export interface LoadOrder {
   readonly clients: number;
   /** Requests a second, over all clients. */
   readonly rate: number;
-  /** How long an answer may take, in milliseconds. */
+  /** The limit for a response, in milliseconds. */
   readonly timeout: number;
 }
 
@@ -72,7 +72,7 @@ export class RemoteLoad {
     return found.reduce((sum, [, count]) => sum + count, 0);
   }
 
-  /** What went wrong so far, for people. */
+  /** The failures so far, for error messages. */
   report(): string {
     const { counts, failures, answers } = this.state;
     return JSON.stringify({ counts, answers, failures: failures.map(describe) }, undefined, 1);

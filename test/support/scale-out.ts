@@ -101,7 +101,7 @@ export class Host {
     await server.ended();
   }
 
-  /** What it serves after a restart. */
+  /** The release that it serves after a restart. */
   get current(): string {
     return basename(readlinkSync(join(this.machine.srv, "app", "current")));
   }
@@ -126,7 +126,7 @@ export class ScaleOut {
   private constructor(test: TestContext) {
     this.#test = test;
     this.folder = temporaryFolder(test);
-    // nginx's own processes are somebody else's.
+    // nginx's own processes belong to another user.
     chmodSync(this.folder, 0o755);
   }
 
@@ -161,7 +161,7 @@ export class ScaleOut {
     }
   }
 
-  /** What the README has one do on each host once. */
+  /** The set-up of each host from the README. */
   #install(host: Host): void {
     const app = join(host.machine.srv, "app");
     this.release(join(app, "releases"), "one");
@@ -221,19 +221,19 @@ exec nsenter --target "$pid" --net --mount sh -c "$*"\n`;
       return this.#front.execute("ss", "-ltnH").includes(`${FRONT.host}:${FRONT.port} `);
     });
   }
-  /** What the proxy has written so far: of nginx its access log too. */
+  /** The proxy's output so far, with nginx's access log. */
   proxyLog(): string {
     const paths = ["proxy.log", "nginx-access.log"].map((name) => join(this.folder, "run", name));
     return paths.map((path) => (existsSync(path) ? readFileSync(path, "utf8") : "")).join("");
   }
 
-  /** What the servers wrote and the end of the proxy's log, for people. */
+  /** The servers' output and the end of the proxy's log, for error messages. */
   report(): string {
     const servers = this.hosts.map(({ address, server }) => `--- ${address}\n${server.stderr}`);
     return [...servers, `--- the end of the proxy's log\n${this.proxyLog().slice(-LOG_SHOWN)}`].join("\n");
   }
 
-  /** The proxy's line about a request, which says what hosts were asked. */
+  /** The proxy's log line for a request, which names the hosts that were tried. */
   proxyLine(request: string): string | undefined {
     return this.proxyLog()
       .split("\n")

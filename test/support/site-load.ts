@@ -1,4 +1,4 @@
-/** A load on `examples/nginx`: a few clients with kept connections, GET and POST in turn, nothing tried again. */
+/** A load on `examples/nginx`: a few clients with kept connections send GET and POST in turn and retry nothing. */
 import type { Agent } from "node:https";
 import { until } from "./command.ts";
 import type { NginxExample } from "./nginx-example.ts";
@@ -9,11 +9,11 @@ export interface SiteFailure {
   readonly what: string;
 }
 
-/** With so many failures there is no need to go on. */
-const FAILURES = 100;
+/** The load stops after so many failures. */
+const MAX_FAILURES = 100;
 
 export class SiteLoad {
-  /** How many right answers each of the servers gave, by its number. */
+  /** Correct responses of each server, by its number. */
   readonly answered = new Map<string, number>();
   readonly failures: SiteFailure[] = [];
   readonly #site: NginxExample;
@@ -26,13 +26,13 @@ export class SiteLoad {
     this.#clients = Promise.all(Array.from({ length: clients }, (_, client) => this.#run(client)));
   }
 
-  /** Waits for so many more right answers. */
+  /** Waits for so many more correct responses. */
   async more(answers: number): Promise<void> {
     const goal = this.#right + answers;
     await until(`${answers} more answers have come`, () => this.#right >= goal);
   }
 
-  /** Sends nothing more, and waits for the answers that are due. */
+  /** Sends nothing more, and waits for the outstanding responses. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#clients;
@@ -40,7 +40,7 @@ export class SiteLoad {
 
   async #run(client: number): Promise<void> {
     const agent = this.#site.keptConnection();
-    for (let number = client; !this.#stopped && this.failures.length < FAILURES; number++) {
+    for (let number = client; !this.#stopped && this.failures.length < MAX_FAILURES; number++) {
       const method = number % 2 === 0 ? "GET" : "POST";
       await this.#ask(method, `${client} ${number}`, agent);
     }

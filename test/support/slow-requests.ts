@@ -1,4 +1,4 @@
-/** Requests that are under way for a while, sent on another machine; none of them is tried again by its client. */
+/** Slow requests, sent on another machine by a client that does not retry. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Machine } from "./machine.ts";
@@ -6,11 +6,11 @@ import type { Machine } from "./machine.ts";
 export interface SlowAnswer {
   /** `METHOD PATH`. */
   readonly request: string;
-  /** 0 when the connection was closed without an answer. */
+  /** 0 if the connection was closed without a response. */
   readonly status: number;
 }
 
-/** Asks for `/slow/1` to `/slow/COUNT`, by GET and by POST, all at once. */
+/** Requests `/slow/1` to `/slow/COUNT`, by GET and by POST, all at once. */
 export function askSlowly(machine: Machine, origin: string, count: number): Promise<SlowAnswer[]> {
   const numbers = Array.from({ length: count }, (_, at) => at + 1);
   const requests = numbers.flatMap((number) => [`GET /slow/${number}`, `POST /slow/${number}`]);

@@ -1,4 +1,4 @@
-/** A process that watches its own main loop, started from test/fixtures/watchdog, and what it said. */
+/** A process that watches its own main loop, started from test/fixtures/watchdog, and its output. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
@@ -53,7 +53,7 @@ export class WatchedProcess {
     return this.stdout.split("\n").flatMap((line) => parseStallReport(line) ?? []);
   }
 
-  /** Waits for `found` to give something; fails with everything the process said. */
+  /** Waits until `found` returns something; fails with the whole output of the process. */
   async until<T>(what: string, found: () => T | undefined | false): Promise<T> {
     const deadline = Date.now() + DEADLINE_MS;
     for (;;) {

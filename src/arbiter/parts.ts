@@ -129,7 +129,7 @@ export class Parts {
     this.signals = new SignalOperations({ operations, pool, terminal, log, arbiterLog, stopsOnHangUp });
     this.commands = this.#makeCommands();
     this.endpoints = new ControlEndpoints(config, this.commands, this.log, this.predecessor?.endpoints);
-    const onFailure = (error: Error): void => this.log.warning(`cannot notify systemd: ${error.message}`);
+    const onFailure = (error: Error): void => this.log.warning(`Cannot notify systemd: ${error.message}`);
     this.service = new Service(new ServiceNotifier({ onFailure }));
 
     this.reload = this.#makeReload(readConfiguration);

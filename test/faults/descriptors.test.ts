@@ -29,7 +29,7 @@ test("a worker whose app leaks descriptors stops accepting, logs it, and is repl
   // One connection at a time may still find a free descriptor; the load shows the shortage.
   await stage.load();
   await stage.command.line(/This worker has \d+ of 200 file descriptors open: it accepts no connections/);
-  await stage.command.line(new RegExp(`Worker \\(pid: ${leaking}\\) has \\d+ file descriptors open`));
+  await stage.command.line(new RegExp(`Worker \\(pid: ${leaking}\\) has \\d+ open file descriptors`));
   await until("it is gone", () => !isAlive(leaking));
   assert.equal((await stage.settled()).length, 2);
   await stage.more(20);

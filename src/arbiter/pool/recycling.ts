@@ -17,10 +17,10 @@ const MEASURE_INTERVAL_MS = 2000;
 const SLOT_REST_MS = 60_000;
 
 const REASONS: { readonly [why in Due["why"]]: (amount: number) => string } = {
-  requests: (amount) => `has answered ${amount} requests`,
+  requests: (amount) => `has served ${amount} requests`,
   lifetime: (amount) => `has served for ${amount / 1000}s`,
   descriptors: (amount) =>
-    `has ${amount} file descriptors open, few of them connections, and accepts no more (a leak in the app?)`,
+    `has ${amount} open file descriptors, few of them connections, and accepts no more (does the app leak them?)`,
 };
 
 /** Resident memory in bytes, by the id of the worker. */
@@ -51,7 +51,7 @@ export class Recycling {
   due(id: number, due: Due): void {
     const { log } = this.#dependencies;
     this.#replace(id, (pid) => {
-      const line = `Worker (pid: ${pid}) ${REASONS[due.why](due.amount)}: it is replaced`;
+      const line = `Worker (pid: ${pid}) ${REASONS[due.why](due.amount)}: replacing it`;
       if (due.why === "descriptors") log.warning(line);
       else log.info(line);
     });
@@ -74,7 +74,7 @@ export class Recycling {
       this.#replace(id, (pid) => {
         this.#exceededAt.set(worker.slot, pool.now);
         const sizes = `${megabytes(bytes)} of memory, more than ${megabytes(limit)}`;
-        this.#dependencies.log.warning(`Worker (pid: ${pid}) uses ${sizes}: it is replaced`);
+        this.#dependencies.log.warning(`Worker (pid: ${pid}) uses ${sizes}: replacing it`);
       });
     }
   }
@@ -133,7 +133,7 @@ export class Recycling {
     if (this.#isFailureLogged || error.message === "No matching pid found") return;
     this.#isFailureLogged = true;
     this.#dependencies.log.warning(
-      "max-memory has no effect: the memory of the workers cannot be measured",
+      "max-memory has no effect: cannot measure the memory of the workers",
       error,
     );
   }

@@ -173,13 +173,11 @@ export class FileWatch {
     const { code } = error as NodeJS.ErrnoException;
     const exhausted = code === "ENOSPC" || code === "EMFILE";
     if (!exhausted || this.#isPolling) {
-      log.warning(`A file cannot be watched: ${error.message}`);
+      log.warning(`Cannot watch a file: ${error.message}`);
       return;
     }
     if (engine !== "auto") return;
-    log.warning(
-      `The system has no file watches left (${code}): files are polled every ${POLL_INTERVAL_MS} ms`,
-    );
+    log.warning(`The system has no file watches left (${code}): polling files every ${POLL_INTERVAL_MS} ms`);
     this.#isPolling = true;
     this.#restart();
   }

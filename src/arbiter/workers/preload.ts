@@ -43,7 +43,7 @@ export class Preload {
     const { HAS_COMPILE_CACHE, runPreflight } = await import("./preflight.ts");
     if (!HAS_COMPILE_CACHE && !this.#isCacheNoted)
       this.#log.info(
-        "Preload: this Node has no compile cache (22.1 and later have one); the app is only checked",
+        "Preload: this Node has no compile cache (22.1 and later have one): the app is only checked",
       );
     this.#isCacheNoted = true;
     const options = { config, identity: this.#identity, folder: this.#folder };

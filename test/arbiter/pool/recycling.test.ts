@@ -70,7 +70,7 @@ describe("memory", () => {
     assert.equal(Number((await ask(target, "/grow?300")).text), first);
     await command.line(
       new RegExp(
-        `\\[WARNING\\] Worker \\(pid: ${first}\\) uses 3.*MB of memory, more than 250\\.0MB: it is rep`,
+        `\\[WARNING\\] Worker \\(pid: ${first}\\) uses 3.*MB of memory, more than 250\\.0MB: replacing it`,
       ),
     );
     await until("another answers", async () => Number((await ask(target)).text) !== first);
@@ -93,8 +93,8 @@ for (const app of ["pool/echo.mjs:handler", "pool/listener.cjs"]) {
       seen.add(text.split(" ")[0] as string);
       return seen.size >= 6;
     });
-    const [line] = command.lines(/has answered \d+ requests: it is replaced$/);
-    const amount = Number(/answered (\d+)/.exec(line ?? "")?.[1]);
+    const [line] = command.lines(/has served \d+ requests: replacing it$/);
+    const amount = Number(/served (\d+)/.exec(line ?? "")?.[1]);
     assert.ok(amount >= 15 && amount <= 20, line);
     assert.deepEqual(command.lines(/\[(WARNING|ERROR)\]/), []);
     assert.equal((await command.end()).code, 0);
@@ -118,7 +118,7 @@ test("--max-lifetime replaces idle workers", async (context) => {
     assert.ok(now.length <= 3, "at most one more than wanted");
     return now.length === 2 && !now.some((pid) => first.includes(pid));
   });
-  assert.match(await command.line(/has served for 1(\.\d+)?s: it is replaced$/), /\[INFO\]/);
+  assert.match(await command.line(/has served for 1(\.\d+)?s: replacing it$/), /\[INFO\]/);
   assert.deepEqual(command.lines(/\[(WARNING|ERROR)\]/), []);
 });
 

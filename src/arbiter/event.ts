@@ -6,7 +6,7 @@ import type { ControlCommand } from "./control/control-commands.ts";
 import type { MemoryUse } from "./pool/recycling.ts";
 import type { PredecessorStep, SuccessorEvent } from "./upgrade/handover.ts";
 
-/** The signals the arbiter understands; docs/signals.md says what each does. */
+/** The signals that the arbiter handles; docs/signals.md describes them. */
 export const SIGNALS = [
   "SIGTERM",
   "SIGINT",

@@ -110,6 +110,6 @@ export function thrownError(thrown: unknown): Error {
   try {
     return new Error(`the app threw ${String(thrown)}`);
   } catch {
-    return new Error(`the app threw an ${typeof thrown} that has no text`);
+    return new Error(`the app threw a value of type ${typeof thrown} that cannot be converted to text`);
   }
 }

@@ -90,7 +90,7 @@ function parse(format: string): Template {
     const match = /^%\((\{[^}]*\}.|[^){]*)\)s/.exec(format.slice(percent));
     if (match === null) {
       const shown = format.slice(percent, percent + 12);
-      throw new AccessFormatError(`${shown} is no atom: write %(name)s, and %% for a percent sign`);
+      throw new AccessFormatError(`${shown} is not an atom: write %(name)s, and %% for a percent sign`);
     }
     pieces.push({ literal, name: match[1] as string });
     literal = "";

@@ -28,7 +28,7 @@ function watch(stream: NodeJS.WriteStream, what: string, log: ErrorLog): void {
   stream.on("error", ({ code, message }: NodeJS.ErrnoException) => {
     if (reported) return;
     reported = true;
-    log.warning(`The ${what} cannot be written (${code ?? message}): what the app prints there is lost`);
+    log.warning(`The ${what} cannot be written (${code ?? message}): the app's output to it is lost`);
   });
 }
 

@@ -65,7 +65,7 @@ export function describeError(error: unknown): string {
   try {
     return inspect(error);
   } catch {
-    return `what was thrown (${typeof error}) cannot be shown`;
+    return `the thrown ${typeof error} cannot be converted to text`;
   }
 }
 

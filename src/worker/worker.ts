@@ -274,7 +274,7 @@ class WorkerLife {
 
   #stop(order: "drain" | "quit"): void {
     this.#runStop(order).catch((error: unknown) => {
-      this.#log.critical("The stop failed: the worker exits", error);
+      this.#log.critical("The worker failed to stop cleanly: it exits", error);
       process.exit(ExitCode.failure);
     });
   }

@@ -241,9 +241,9 @@ test("an invalid format is refused with the nearest atom", () => {
   refused("%(nonsense)s", /^there is no atom %\(nonsense\)s: there are h, l, u, t, r,/);
   refused("%(constructor)s", /^there is no atom %\(constructor\)s/);
   refused("%({host}x)s", /^there is no atom %\({host}x\)s: %\({field}i\)s is a field of the request/);
-  refused("100%", /^% is no atom: write %\(name\)s, and %% for a percent sign$/);
-  refused("%h", /^%h is no atom/);
-  refused("%(s)d", /^%\(s\)d is no atom/);
+  refused("100%", /^% is not an atom: write %\(name\)s, and %% for a percent sign$/);
+  refused("%h", /^%h is not an atom/);
+  refused("%(s)d", /^%\(s\)d is not an atom/);
   refused("a\nb", /^a format is one line$/);
   assert.equal(Object.keys(PRESETS).length, 3);
 });

@@ -68,7 +68,7 @@ test("an output without a reader ends no worker, and is reported once", async (c
     const workers = command.workers();
     command.process[name]?.destroy();
     for (let count = 0; count < 5; count++) assert.equal((await ask(target, `/${name}`)).status, 200);
-    await find(/\[WARNING\] The standard \w+ cannot be written \(EPIPE\): what the app prints there is lost/);
+    await find(/\[WARNING\] The standard \w+ cannot be written \(EPIPE\): the app's output to it is lost/);
     assert.deepEqual(command.workers(), workers);
     assert.equal((await command.end()).code, 0);
     assert.equal(lines().filter((line) => line.includes("cannot be written")).length, 1);

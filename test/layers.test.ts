@@ -11,7 +11,7 @@ const LAYERS: { folders: string[]; mayImportEachOther: boolean }[] = [
   { folders: ["config", "exchange", "http", "log", "systemd"], mayImportEachOther: false },
   { folders: ["system"], mayImportEachOther: false },
   {
-    folders: ["control", "deploy", "interop", "loader", "server"],
+    folders: ["adopt", "control", "deploy", "interop", "loader", "server"],
     mayImportEachOther: true,
   },
   { folders: ["arbiter", "worker"], mayImportEachOther: false },

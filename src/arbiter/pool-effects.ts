@@ -78,7 +78,7 @@ function launchOf(id: number, slot: number, generation: number, parts: LaunchPar
     id,
     slot,
     generation,
-    sockets: listeners.descriptorsOf(generation),
+    sockets: listeners.listenersOf(generation),
     config,
     hooks: generations.hooksOf(generation),
     identity,

@@ -1,7 +1,7 @@
 /** The step that a booting worker or preflight process has reached, so that a boot timeout can name what hangs. */
 
 export interface BootStep {
-  readonly step: "hook" | "load" | "call" | "startup" | "warm-up";
+  readonly step: "hook" | "load" | "call" | "listen" | "startup" | "warm-up";
   /** The hook, the app's module, the export that is called or awaited, the app, or the warm-up path. */
   readonly of: string;
 }
@@ -15,6 +15,8 @@ export function describeUnfinished({ step, of }: BootStep): string {
       return `${of} has not finished loading (an await at its top level, or in what it imports, that never settles?)`;
     case "call":
       return `${of} has not settled`;
+    case "listen":
+      return `${of} exports no app, and has not made a server listen`;
     case "startup":
       return "the app's startup has not settled";
     case "warm-up":
@@ -31,6 +33,8 @@ export function describeDuring({ step, of }: BootStep): string {
       return "while it was loaded";
     case "call":
       return `while ${of} was made`;
+    case "listen":
+      return "before it listened";
     case "startup":
       return "in its startup";
     case "warm-up":

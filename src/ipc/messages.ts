@@ -21,6 +21,8 @@ export interface Assignment<Settings> {
   readonly generation: number;
   /** The inherited descriptors to accept on. */
   readonly descriptors: readonly number[];
+  /** Where clients reach the first of them: `http://127.0.0.1:8000`, `unix:/run/app.sock`. */
+  readonly address: string;
   /** The arbiter's pid: a worker with another parent is an orphan. */
   readonly arbiter: number;
   /** The inherited descriptor for stall reports: JSON lines. */

@@ -2,18 +2,18 @@
  * Detects the kind of an app. Under `auto` the first matching rule decides:
  *
  *  1. A framework recognised by its methods (Fastify, Nest, http.Server, Koa, Express, Connect): node.
- *  2. A function whose text uses its second parameter as node's response (`res.end`, `res.setHeader`, …;
- *     a gateway's `respond` has no such members): node.
- *  3. A function of exactly one parameter: fetch, since it can respond only by its return value.
- *  4. Any other function: a gateway handler.
- *  5. An object with a method `handle`: a gateway app (unless it is a fetch app whose `handle` takes one parameter).
- *  6. An object with a method `fetch`: fetch.
+ *  2. A server of another kind (net, tls, https, http2): a server.
+ *  3. A function: by its parameters (`function-interface.ts`).
+ *  4. An object with a method `handle`: a gateway app (unless it is a fetch app whose `handle` takes one parameter).
+ *  5. An object with a method `fetch`: fetch.
  */
 import { ExitCode, FatalError } from "../errors.ts";
 import type { App, Handler } from "../gateway/types.ts";
 import type { FetchFunction } from "../interop/fetch.ts";
-import { frameworkOf, plainListener } from "./frameworks.ts";
-import type { AppInterface, LoadedApp } from "./loaded-app.ts";
+import { NoApp } from "./exports.ts";
+import { frameworkOf, isOtherServer, plainListener } from "./frameworks.ts";
+import { functionInterface } from "./function-interface.ts";
+import type { AppInterface, LoadedApp, LoadedGatewayApp } from "./loaded-app.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -22,6 +22,11 @@ type AnyFunction = (...args: never[]) => unknown;
  * Rejects with `FatalError` (`ExitCode.appLoad`) when it is not an app, or not of the interface `wanted`.
  */
 export async function loadedAppOf(value: unknown, wanted: AppInterface, shown: string): Promise<LoadedApp> {
+  if (isOtherServer(value)) {
+    const { kindOf } = await import("./listening-app.ts");
+    if (wanted !== "auto" && wanted !== "server") throw mismatch(shown, kindOf(value), "server", wanted);
+    return { kind: "server", what: kindOf(value), server: value };
+  }
   const framework = frameworkOf(value);
   if (framework !== undefined) {
     if (wanted !== "auto" && wanted !== "node") throw mismatch(shown, framework.what, "node", wanted);
@@ -29,7 +34,7 @@ export async function loadedAppOf(value: unknown, wanted: AppInterface, shown: s
   }
   if (typeof value === "function") return functionApp(value as AnyFunction, wanted, shown);
   if (typeof value === "object" && value !== null) return objectApp(value, wanted, shown);
-  throw refusal(
+  throw new NoApp(
     `${shown} is ${describe(value)}, not an app: export a handler, an app object or a framework's app`,
   );
 }
@@ -37,30 +42,22 @@ export async function loadedAppOf(value: unknown, wanted: AppInterface, shown: s
 async function functionApp(value: AnyFunction, wanted: AppInterface, shown: string): Promise<LoadedApp> {
   const text = Function.prototype.toString.call(value);
   if (/^class\b/.test(text)) throw refusal(`${shown} is a class, not an app: export an instance of it`);
-  const chosen = wanted === "auto" ? interfaceOf(value, text) : wanted;
-  if (chosen === "node") return plainListener(value as Parameters<typeof plainListener>[0]);
-  if (chosen === "fetch") return fetchApp("fetch function", value as FetchFunction);
+  if (wanted === "server")
+    throw refusal(`${shown} is a function, and --interface server is for one that listens`);
+  const judged = wanted === "auto" ? functionInterface(value) : { interface: wanted, isGuess: false };
+  const bare = { isGuess: judged.isGuess, isBareFunction: true } as const;
+  if (judged.interface === "node") {
+    return { ...plainListener(value as Parameters<typeof plainListener>[0]), ...bare };
+  }
+  if (judged.interface === "fetch") {
+    return { ...(await fetchApp("fetch function", value as FetchFunction)), ...bare };
+  }
   if (wanted === "auto" && takesNothing(value, text)) {
     throw refusal(
       `${shown} takes no parameters, so it cannot respond: if it creates the app, call it: ${shown}()`,
     );
   }
-  return gatewayApp("gateway handler", { handle: value as Handler });
-}
-
-function interfaceOf(value: AnyFunction, text: string): "gateway" | "fetch" | "node" {
-  if (usesServerResponse(text)) return "node";
-  return value.length === 1 ? "fetch" : "gateway";
-}
-
-const SECOND_PARAMETER = /^(?:async\s+)?(?:function\b\s*\*?\s*)?[\w$]*\s*\(\s*[\w$]+\s*,\s*([\w$]+)\s*[,)]/;
-const RESPONSE_MEMBER = "(?:end|write|writeHead|setHeader|getHeader|statusCode|statusMessage|headersSent)";
-
-/** Rule 2. A gateway app writes through the return value of `respond`, and never reads these members of it. */
-function usesServerResponse(text: string): boolean {
-  const name = SECOND_PARAMETER.exec(text)?.[1];
-  if (name === undefined) return false;
-  return new RegExp(`(?<![\\w$.])${name.replaceAll("$", "\\$")}\\s*\\.\\s*${RESPONSE_MEMBER}\\b`).test(text);
+  return { ...gatewayApp("gateway handler", { handle: value as Handler }), ...bare };
 }
 
 function takesNothing(value: AnyFunction, text: string): boolean {
@@ -82,7 +79,7 @@ async function objectApp(value: object, wanted: AppInterface, shown: string): Pr
   }
   if (handles) throw mismatch(shown, "gateway app", "gateway", wanted);
   if (typeof fetch === "function") throw mismatch(shown, "fetch app", "fetch", wanted);
-  throw refusal(
+  throw new NoApp(
     `${shown} is an object with ${keysOf(value)}, not an app: an app has a method handle (gateway) or fetch`,
   );
 }
@@ -96,18 +93,18 @@ function checkedApp(app: App, shown: string): App {
   return app;
 }
 
-function gatewayApp(what: string, app: App): LoadedApp {
+function gatewayApp(what: string, app: App): LoadedGatewayApp {
   return { kind: "gateway", what, app };
 }
 
 /** Loads the adapter for fetch apps. It is a tenth of what a worker loads, so only apps that may need it do. */
 export const fetchInterop = () => import("../interop/fetch.ts");
 
-async function fetchApp(what: string, fetch: FetchFunction): Promise<LoadedApp> {
+async function fetchApp(what: string, fetch: FetchFunction): Promise<LoadedGatewayApp> {
   const { fromFetch } = await fetchInterop();
   const { installTextResponse } = await import("../interop/text-response.ts");
   installTextResponse();
-  return gatewayApp(what, { handle: fromFetch(fetch) });
+  return { ...gatewayApp(what, { handle: fromFetch(fetch) }), isFetch: true };
 }
 
 function keysOf(value: object): string {

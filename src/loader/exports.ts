@@ -7,6 +7,13 @@ import { ExitCode, FatalError } from "../errors.ts";
 import type { ModuleNamespace } from "./import-module.ts";
 import { type AppSpec, DEFAULT_NAMES } from "./spec.ts";
 
+/** The exports are no app. It is no failure yet if the module makes a server listen instead. */
+export class NoApp extends FatalError {
+  constructor(message: string) {
+    super(message, ExitCode.appLoad);
+  }
+}
+
 /** An exported value and the object that holds it (the `this` of a call). */
 export interface Found {
   readonly name: string;
@@ -33,9 +40,8 @@ function byDefault(exported: Map<string, unknown>, spec: AppSpec, shown: string)
   }
   const [first] = exported.keys();
   const example = first === undefined ? "" : ` (name one: ${spec.module}:${first})`;
-  throw new FatalError(
+  throw new NoApp(
     `${shown} exports none of ${DEFAULT_NAMES.join(", ")}; ${listed("it exports", exported.keys())}${example}`,
-    ExitCode.appLoad,
   );
 }
 

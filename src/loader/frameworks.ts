@@ -43,13 +43,13 @@ export function isStartedByAwait(value: unknown): boolean {
 const fastify: Framework = {
   what: "Fastify instance",
   matches: (value) => has(value, "ready", "routing", "inject"),
-  load(value, shown) {
+  load(value) {
     const instance = value as Methods<"ready" | "routing" | "close"> & { server?: unknown };
-    refuseListening(instance.server, shown);
     return {
       listener(request, response) {
         instance.routing(request, response);
       },
+      ...serverOf(instance.server),
       get upgrade() {
         return upgradeOf(instance.server);
       },
@@ -70,12 +70,12 @@ const nest: Framework = {
   matches: (value) => has(value, "getHttpAdapter", "init", "close"),
   load(value, shown) {
     const app = value as Methods<"getHttpAdapter" | "getHttpServer" | "init" | "close">;
-    refuseListening(app.getHttpServer(), shown);
     const under = (app.getHttpAdapter() as Methods<"getInstance">).getInstance();
     // Nest on Fastify: init() registers the routes, ready() then builds the router.
     const inner = fastify.matches(under) ? fastify.load(under, shown) : undefined;
     return {
       listener: inner?.listener ?? (under as RequestListener),
+      ...serverOf(app.getHttpServer()),
       get upgrade() {
         return upgradeOf(app.getHttpServer());
       },
@@ -97,12 +97,6 @@ const httpServer: Framework = {
   matches: (value) => value instanceof NetServer,
   load(value, shown) {
     const server = value as NetServer;
-    refuseListening(server, shown);
-    // Load node:http late: it is a third of a worker's start-up time, and a gateway app does not need it.
-    const { Server: HttpServer } = createRequire(import.meta.url)("node:http") as typeof import("node:http");
-    if (!(server instanceof HttpServer)) {
-      throw refusal(`${shown} is a server, but not of node:http: export an http.Server or its listener`);
-    }
     if (server.listenerCount("request") === 0) {
       throw refusal(`${shown} is an http.Server without a request listener: give createServer() one`);
     }
@@ -110,6 +104,7 @@ const httpServer: Framework = {
       listener(request, response) {
         server.emit("request", request, response);
       },
+      server,
       get upgrade() {
         return upgradeOf(server);
       },
@@ -152,6 +147,10 @@ function has<Names extends string>(value: unknown, ...names: Names[]): value is 
   return names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
 }
 
+function serverOf(server: unknown): { server?: NetServer } {
+  return server instanceof NetServer ? { server } : {};
+}
+
 /** Emits upgrades on a server that never listens itself; undefined when it has no `upgrade` listener. */
 function upgradeOf(server: unknown): UpgradeListener | undefined {
   if (!(server instanceof NetServer) || server.listenerCount("upgrade") === 0) return undefined;
@@ -160,10 +159,12 @@ function upgradeOf(server: unknown): UpgradeListener | undefined {
   };
 }
 
-function refuseListening(server: unknown, shown: string): void {
-  if (server instanceof NetServer && server.listening) {
-    throw refusal(`${shown} already listens: remove its listen() call, because tsgun listens`);
-  }
+/** Whether this is a server that node's http.Server cannot stand in for: net, tls, https, http2. */
+export function isOtherServer(value: unknown): value is NetServer {
+  if (!(value instanceof NetServer)) return false;
+  // Load node:http late: it is a third of a worker's start-up time, and a gateway app does not need it.
+  const { Server: HttpServer } = createRequire(import.meta.url)("node:http") as typeof import("node:http");
+  return !(value instanceof HttpServer);
 }
 
 function refusal(message: string): FatalError {

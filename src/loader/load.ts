@@ -1,15 +1,17 @@
 /** Turns `module:name` into an app that a worker can serve. Every failure becomes one line and exit code 4. */
+
+import type { Server } from "node:net";
+import type { ListenCapture } from "../adopt/listen-capture.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { BootStep } from "../ipc/boot-step.ts";
 import { fetchInterop, loadedAppOf } from "./app-kind.ts";
-import { type Found, findExport } from "./exports.ts";
+import { type Found, findExport, NoApp } from "./exports.ts";
 import { isStartedByAwait } from "./frameworks.ts";
 import { importModule, type ModuleNamespace } from "./import-module.ts";
-import { ListenCalls } from "./listen-calls.ts";
-import type { AppInterface, LoadedApp } from "./loaded-app.ts";
+import type { AppInterface, LoadedApp, LoadedNodeApp, LoadedServer } from "./loaded-app.ts";
 import type { LoadedFiles } from "./loaded-files.ts";
 import { type Location, locate } from "./locate.ts";
-import { type AppSpec, EXPORTING, parseAppSpec } from "./spec.ts";
+import { type AppSpec, parseAppSpec } from "./spec.ts";
 import { isTypeScript } from "./typescript.ts";
 
 export type {
@@ -17,6 +19,7 @@ export type {
   LoadedApp,
   LoadedGatewayApp,
   LoadedNodeApp,
+  LoadedServer,
   UpgradeListener,
 } from "./loaded-app.ts";
 
@@ -29,62 +32,86 @@ export interface LoadOptions {
   readonly beforeCompiler?: () => Promise<unknown>;
   /** Notified of every file that the app loads, now and later. */
   readonly loadedFiles?: LoadedFiles | undefined;
+  /** Takes over the servers that the app makes listen; without it an app has to export something. */
+  readonly capture?: ListenCapture | undefined;
   /** Called before each step that may take long. */
   readonly onStep?: ((step: BootStep) => void) | undefined;
 }
 
 /**
- * Loads the app that `spec` names: imports its module, finds the export, calls it if the spec does, and
- * detects its kind. Runs user code and waits for it without a time limit: that is the caller's job.
+ * Loads the app that `spec` names: imports its module, finds the export, calls it if the spec does, and detects its
+ * kind. A module that exports no app is one itself if it makes a server listen. Runs user code and waits for it without
+ * a time limit: that is the caller's job.
  * Throws `FatalError` with `ExitCode.appLoad`; an error of the app itself is its `cause`, with its stack.
  */
 export async function loadApp(spec: string, options: LoadOptions = {}): Promise<LoadedApp> {
+  const { capture, onStep } = options;
   const cwd = options.cwd ?? process.cwd();
   const parsed = parseAppSpec(spec);
   const location = locate(parsed.module, cwd);
   if (location.kind === "file" && isTypeScript(location.file)) {
     await Promise.all([options.beforeCompiler?.(), fetchInterop()]);
   }
-  const listening = new ListenCalls();
-  try {
-    options.onStep?.({ step: "load", of: location.shown });
-    const module = await importApp(location, cwd, options.loadedFiles);
-    const found = await resolveExport(module, parsed, location.shown, listening, cwd);
-    const value = await evaluate(found, parsed, location.shown, options);
-    const name = shownName(found, parsed, location);
-    const app = await loadedAppOf(value, options.interface ?? "auto", name);
-    if (app.kind === "node" && listening.serve(app.listener)) {
-      const place = (await listening.place(cwd)) ?? "";
-      throw new FatalError(
-        `${name} already listens${place}: remove its listen() call, because tsgun listens`,
-        ExitCode.appLoad,
-      );
+  const pending = capture === undefined ? [] : process.getActiveResourcesInfo();
+  onStep?.({ step: "load", of: location.shown });
+  const module = await importApp(location, cwd, options.loadedFiles);
+  let noApp: FatalError | undefined;
+  if (options.interface !== "server") {
+    try {
+      return await exportedApp(module, parsed, location, options);
+    } catch (error) {
+      const mayListen = capture !== undefined && parsed.path === undefined && isAuto(options);
+      if (!(error instanceof NoApp && mayListen)) throw error;
+      noApp = error;
     }
-    return app;
-  } finally {
-    listening.stop();
   }
+  if (capture === undefined) throw new FatalError("--interface server needs a worker", ExitCode.appLoad);
+  onStep?.({ step: "listen", of: location.shown });
+  const { listeningApp } = await import("./listening-app.ts");
+  return await listeningApp(capture, location.shown, noApp, pending);
 }
 
-/** Finds the export. If there is none and the app called listen() itself, the error explains what to export instead. */
-async function resolveExport(
+function isAuto(options: LoadOptions): boolean {
+  return (options.interface ?? "auto") === "auto";
+}
+
+async function exportedApp(
   module: ModuleNamespace,
   spec: AppSpec,
-  shown: string,
-  listening: ListenCalls,
-  cwd: string,
-): Promise<Found> {
-  try {
-    return findExport(module, spec, shown);
-  } catch (error) {
-    const place = await listening.place(cwd);
-    if (place === undefined) throw error;
-    const { message } = error as FatalError;
-    throw new FatalError(
-      `${message}; it calls listen() itself${place}: export the app instead (${EXPORTING}), because tsgun listens`,
-      ExitCode.appLoad,
-    );
+  location: Location,
+  options: LoadOptions,
+): Promise<LoadedApp> {
+  const found = findExport(module, spec, location.shown);
+  const value = await evaluate(found, spec, location.shown, options);
+  const app = await loadedAppOf(value, options.interface ?? "auto", shownName(found, spec, location));
+  return await servedApp(app, value, options);
+}
+
+/** An exported app whose own server listens is served through that server, which may have more listeners than the app. */
+async function servedApp(app: LoadedApp, value: unknown, { capture }: LoadOptions): Promise<LoadedApp> {
+  if (capture === undefined) return app;
+  const isOwn = (server: Server): boolean => app.kind === "node" && servesApp(server, app, value);
+  if (app.kind === "server") {
+    capture.adopt(app.server);
+    return app;
   }
+  const { adopted } = capture;
+  if (adopted === undefined || !isOwn(adopted.server)) {
+    capture.release(isOwn);
+    return app;
+  }
+  const { loadedServer } = await import("./listening-app.ts");
+  const { shutdown, closesUpgraded } = app as LoadedNodeApp;
+  const server: LoadedServer = { ...loadedServer(adopted), what: app.what };
+  return { ...server, ...(shutdown && { shutdown }), ...(closesUpgraded && { closesUpgraded }) };
+}
+
+function servesApp(server: Server, app: LoadedNodeApp, value: unknown): boolean {
+  if (server === app.server) return true;
+  // Koa makes a new listener each time.
+  if (app.what === "Koa app" && server.listenerCount("request") === 1) return true;
+  const listeners = server.listeners("request");
+  return listeners.includes(app.listener) || listeners.includes(value as () => void);
 }
 
 async function importApp(

@@ -3,8 +3,11 @@
  * and the kernel distributes them among the workers.
  */
 import cluster from "node:cluster";
-import type { Server } from "node:net";
+import { Server } from "node:net";
 import { ExitCode, FatalError } from "../errors.ts";
+
+/** Node's own `listen`, for the servers of the worker itself: those of the app are captured (`adopt/`). */
+export const nativeListen = Server.prototype.listen as (this: Server, ...args: unknown[]) => Server;
 
 /** Connections that the kernel holds until they are accepted (gunicorn: `backlog`). */
 export const DEFAULT_BACKLOG = 2048;
@@ -52,7 +55,7 @@ export async function listenOn(server: Server, fd: number, backlog = DEFAULT_BAC
   try {
     role.isPrimary = true;
     // `listen({ fd, backlog })` ignores the backlog; the second argument works.
-    server.listen({ fd }, backlog as never);
+    nativeListen.call(server, { fd }, backlog);
     role.isPrimary = isPrimary;
     enableKeepAliveProbes(server);
     await accepting;

@@ -4,11 +4,12 @@ import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import { type BootStep, describeDuring } from "../ipc/boot-step.ts";
 import type { FromPreflight, PreflightAssignment } from "../ipc/messages.ts";
+import { captureListening } from "./adoption.ts";
 import { describeExit, watchAppExit } from "./app-exit.ts";
 import { describeBootError } from "./boot-error.ts";
 import { useCompileCache, writeCompileCache } from "./compile-cache.ts";
 import { dropPrivileges } from "./privileges.ts";
-import { loadServed } from "./serving.ts";
+import { describeApp, loadServed } from "./serving.ts";
 import { startWatchdog } from "./watchdog/watchdog.ts";
 
 const STDERR = 2;
@@ -30,9 +31,12 @@ async function load({ starter, identity, settings }: PreflightAssignment<Config>
     // A blocked main thread cannot notice that the parent is gone; the watchdog can.
     startWatchdog({ stuckAfterMs: 0, parentPid: starter, sink: { fd: STDERR, format: "text" } });
     if (settings.preload) useCompileCache();
-    const { what } = await loadServed(settings, { onStep: enterStep });
+    const loaded = await loadServed(settings, {
+      capture: captureListening(settings, undefined),
+      onStep: enterStep,
+    });
     if (settings.preload) writeCompileCache();
-    report({ type: "loaded", what });
+    report({ type: "loaded", what: describeApp(loaded) });
   } catch (error) {
     fail(error);
   }

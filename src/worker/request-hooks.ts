@@ -10,6 +10,7 @@ import { sentStatus } from "../exchange/respond.ts";
 import { isThenable } from "../exchange/run.ts";
 import type { App, GatewayRequest, Handler, Respond } from "../gateway/types.ts";
 import type { LoadedNodeApp, UpgradeListener } from "../loader/loaded-app.ts";
+import type { ListenerWrapper } from "../server/node/node-server-options.ts";
 
 /** The hook failed, so the app was not called. */
 class PreRequestError extends Error {
@@ -46,6 +47,14 @@ export class RequestHooks {
     return {
       listener: this.#aroundRequests(listener),
       upgrade: upgrade && this.#aroundUpgrades(upgrade),
+    };
+  }
+
+  /** Wraps the listeners of a server that the app made. */
+  wrapper(): ListenerWrapper {
+    return {
+      listener: (listener) => this.#aroundRequests(listener),
+      upgrade: (listener) => this.#aroundUpgrades(listener),
     };
   }
 

@@ -1,4 +1,6 @@
 /** Makes the server for a loaded app: the gateway engine, or node's own server for apps that need it. */
+import type { Server as HttpServer } from "node:http";
+import type { Server as NetServer } from "node:net";
 import type { Config } from "../config/settings.ts";
 import { BodyError, ClientGone, ExitCode, FatalError } from "../errors.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
@@ -6,7 +8,13 @@ import type { App, WorkerInfo } from "../gateway/types.ts";
 import { setCurrentWorker } from "../interop/current-worker.ts";
 import type { BootStep } from "../ipc/boot-step.ts";
 import type { Assignment } from "../ipc/messages.ts";
-import { type LoadedApp, type LoadedNodeApp, type LoadOptions, loadApp } from "../loader/load.ts";
+import {
+  type LoadedApp,
+  type LoadedNodeApp,
+  type LoadedServer,
+  type LoadOptions,
+  loadApp,
+} from "../loader/load.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
@@ -15,6 +23,7 @@ import { AcceptLimiter } from "../server/accept-limiter.ts";
 import { DescriptorBudget } from "../server/descriptor-budget.ts";
 import type { WorkerServer } from "../server/server.ts";
 import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/server-options.ts";
+import { captureListening } from "./adoption.ts";
 import { StartupError } from "./boot-error.ts";
 import { headLimitReporter, headRefusalReporter } from "./refused-heads.ts";
 import type { RequestHooks } from "./request-hooks.ts";
@@ -28,8 +37,12 @@ export interface Serving {
   readonly limiter: AcceptLimiter;
   /** The app's shutdown; call it after its last response. */
   shutdown(): Promise<void>;
+  /** Whether the app has a shutdown. */
+  readonly hasShutdown: boolean;
   /** `shutdown` ends upgraded connections, so a drain does not wait for them first. */
   readonly closesUpgraded: boolean;
+  /** Calls back when the app closes the server that it made listen. */
+  whenClosed?(callback: () => void): void;
 }
 
 /** Dependencies of `makeServing`. */
@@ -60,9 +73,13 @@ export async function makeServing(needs: ServingNeeds): Promise<Serving> {
     const app = placeholderApp(placeholderFor, settings.showErrors);
     return serveGateway("nothing but the error", app, needs);
   }
-  const loaded = await loadServed(settings, { loadedFiles, onStep });
-  if (loaded.kind === "gateway") return serveGateway(loaded.what, loaded.app, needs);
-  return serveNode(loaded, needs);
+  const { slot, address } = assignment;
+  const capture = captureListening(settings, { slot, address, log: needs.log });
+  const loaded = await checked(await loadServed(settings, { capture, loadedFiles, onStep }), needs);
+  if (loaded.kind === "gateway") return serveGateway(describeApp(loaded), loaded.app, needs);
+  if (loaded.kind === "node") return serveNode(loaded, needs);
+  const serving = await serveServer(loaded, needs);
+  return { ...serving, whenClosed: (callback) => capture.whenClosed(callback) };
 }
 
 /**
@@ -71,7 +88,7 @@ export async function makeServing(needs: ServingNeeds): Promise<Serving> {
  */
 export async function loadServed(
   settings: Config,
-  watching: Pick<LoadOptions, "loadedFiles" | "onStep">,
+  watching: Pick<LoadOptions, "capture" | "loadedFiles" | "onStep">,
 ): Promise<LoadedApp> {
   if (settings.app === undefined) throw new FatalError("no app given", ExitCode.usage);
   return await loadApp(settings.app, {
@@ -81,6 +98,24 @@ export async function loadServed(
     beforeCompiler: settings.interface === "node" ? nodeServer : gatewayServer,
     ...watching,
   });
+}
+
+/** The kind of the app, and whether that is a guess, for people. */
+export function describeApp(app: LoadedApp): string {
+  if (app.kind === "server" || app.isGuess !== true) return app.what;
+  return `${app.what} (guessed; --interface gateway, fetch or node to choose)`;
+}
+
+/** Has the first request show whether a bare function has the interface that it is called with. */
+async function checked(app: LoadedApp, { assignment, log }: ServingNeeds): Promise<LoadedApp> {
+  if (app.kind === "server" || app.isBareFunction !== true) return app;
+  const { checkHandler, checkListener } = await import("./interface-check.ts");
+  const { isGuess = false } = app;
+  const named = { name: assignment.settings.app ?? "", isGuess };
+  const warn = (line: string): void => log.warning(line);
+  if (app.kind === "node") return { ...app, listener: checkListener(app.listener, named, warn) };
+  if (app.isFetch === true) return app;
+  return { ...app, app: { handle: checkHandler(app.app.handle, named, warn) } };
 }
 
 const gatewayServer = () => import("../server/engine/gateway-server.ts");
@@ -105,40 +140,86 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
     onHeadLimit: headLimitReporter(settings, log),
     describeError: await errorDescriber(settings),
     accessLog,
-    onAcceptError: (error) => log.error("A connection could not be accepted", error),
+    onAcceptError: acceptErrorReporter(log),
   });
-  return { what, server, limiter, shutdown: async () => app.shutdown?.(state), closesUpgraded: false };
+  const shutdown = async (): Promise<void> => app.shutdown?.(state);
+  const hasShutdown = app.shutdown !== undefined;
+  return { what, server, limiter, shutdown, hasShutdown, closesUpgraded: false };
 }
 
 async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Serving> {
-  const { hooks, log, accessLog } = needs;
+  const { hooks, log } = needs;
   const { settings } = needs.assignment;
-  if (settings.rootPath !== "") {
-    throw new FatalError(
-      `--root-path ${settings.rootPath} is for gateway and fetch apps, and ${app.what} is neither: mount it there itself`,
-      ExitCode.appLoad,
-    );
-  }
+  refuseRootPath(settings, app.what);
   const { NodeServer } = await nodeServer();
   await started(needs, app.startup && (() => app.startup?.()));
   const limiter = acceptLimiter(settings, log);
   const { listener, upgrade } = hooks?.aroundListener(app) ?? app;
-  const server = new NodeServer({
-    listener,
-    upgrade,
+  const server = new NodeServer({ listener, upgrade, limiter, ...(await nodeOptions(needs)) });
+  return { server, limiter, ...endOf(app) };
+}
+
+/** Serves a server that the app made: as a node listener if it is one of HTTP/1.1, else as a byte stream. */
+async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serving> {
+  const { hooks, log } = needs;
+  const { settings } = needs.assignment;
+  refuseRootPath(settings, app.what);
+  const limiter = acceptLimiter(settings, log);
+  if (!speaksHttp1(app.server)) {
+    const { StreamServer } = await import("../server/stream-server.ts");
+    const { server } = app;
+    return {
+      server: new StreamServer({ server, limiter, onAcceptError: acceptErrorReporter(log) }),
+      limiter,
+      ...endOf(app),
+    };
+  }
+  const { NodeServer } = await nodeServer();
+  const adopted = { server: app.server, wrapper: hooks?.wrapper() };
+  const server = new NodeServer({ adopted, limiter, ...(await nodeOptions(needs)) });
+  return { server, limiter, ...endOf(app) };
+}
+
+/** http.Server and https.Server; node:http2 has servers of its own. */
+function speaksHttp1(server: NetServer): server is HttpServer {
+  return "maxHeadersCount" in server;
+}
+
+function endOf(app: LoadedNodeApp | LoadedServer): Omit<Serving, "server" | "limiter"> {
+  return {
+    what: describeApp(app),
+    shutdown: async () => app.shutdown?.(),
+    hasShutdown: app.shutdown !== undefined,
+    closesUpgraded: app.closesUpgraded === true,
+  };
+}
+
+function refuseRootPath({ rootPath }: Config, what: string): void {
+  if (rootPath === "") return;
+  throw new FatalError(
+    `--root-path ${rootPath} is for gateway and fetch apps, and ${what} is neither: mount it there itself`,
+    ExitCode.appLoad,
+  );
+}
+
+function acceptErrorReporter(log: ErrorLog): (error: Error) => void {
+  return (error) => log.error("A connection could not be accepted", error);
+}
+
+/** The options of node's server that follow from the settings. */
+async function nodeOptions({ log, accessLog, assignment }: ServingNeeds) {
+  const { settings } = assignment;
+  return {
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
-    limiter,
     onError: errorReporter(log),
     onHeadRefused: headRefusalReporter(log),
     onHeadLimit: headLimitReporter(settings, log),
     describeError: await errorDescriber(settings),
     accessLog,
     proxyRules: accessLog && proxyRulesOf(settings),
-    onAcceptError: (error) => log.error("A connection could not be accepted", error),
-  });
-  const { what, closesUpgraded = false } = app;
-  return { what, server, limiter, shutdown: async () => app.shutdown?.(), closesUpgraded };
+    onAcceptError: acceptErrorReporter(log),
+  };
 }
 
 async function started<State>(

@@ -18,6 +18,7 @@ import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
 import { surviveBrokenOutputs, surviveTerminalHangUp } from "../log/own-output.ts";
 import { type AppExit, describeExit, watchAppExit } from "./app-exit.ts";
+import { AppSignals } from "./app-signals.ts";
 import { startBeats } from "./beats.ts";
 import { describeBootError } from "./boot-error.ts";
 import { startLifetimeLimits } from "./lifetime.ts";
@@ -38,8 +39,6 @@ export function runWorker(): void {
   surviveTerminalHangUp();
   const worker = new WorkerLife();
   process.on("message", (message: ToWorker<Config>) => worker.handle(message));
-  process.on("SIGTERM", () => worker.onSignal("drain"));
-  process.on("SIGINT", () => worker.onSignal("quit"));
   process.on("SIGQUIT", () => worker.onSignal("quit"));
   process.on("SIGUSR1", () => worker.reopenLog());
   process.on("disconnect", () => worker.onArbiterGone());
@@ -63,6 +62,10 @@ function failBoot(error: unknown): void {
 class WorkerLife {
   readonly #log = new ErrorLog();
   readonly #drain = new AbortController();
+  readonly #signals = new AppSignals({
+    SIGTERM: () => this.onSignal("drain"),
+    SIGINT: () => this.onSignal("quit"),
+  });
   #phase: "booting" | "ready" | "draining" = "booting";
   #serving: Serving | undefined;
   #accessLog: AccessLog | undefined;
@@ -204,6 +207,7 @@ class WorkerLife {
   #becomeReady({ settings, reports }: Assignment<Config>, serving: Serving): void {
     const { server } = serving;
     this.#phase = "ready";
+    serving.whenClosed?.(() => this.#serverClosed());
     this.#watchdog?.booted();
     this.#requests = new RequestReports(reports, server, this.#log);
     process.on("exit", (code) => this.#reportOpenRequests(code));
@@ -293,17 +297,41 @@ class WorkerLife {
     }
     if (draining || !wasReady) return;
     this.#drain.abort();
+    const signal = order === "drain" ? "SIGTERM" : "SIGINT";
+    // An app without a shutdown of its own ends as it would end under `kill`.
+    const endsItself = !serving.hasShutdown && this.#signals.has(signal);
     if (order === "drain") {
-      const early = (): void => {
-        this.#shutDown(serving).catch(() => {});
-      };
-      await server.drain(this.#linger, serving.closesUpgraded ? early : undefined);
+      let early: (() => void) | undefined;
+      if (serving.closesUpgraded) {
+        early = () => {
+          this.#shutDown(serving).catch(() => {});
+        };
+      } else if (endsItself) early = () => this.#signals.release(signal);
+      await server.drain(this.#linger, early);
     }
     await this.#shutDown(serving);
     await this.#hooks?.runLogged("workerExit");
     server.logUnfinished();
+    if (endsItself) await this.#endByApp(signal);
     await Promise.all([this.#accessLog?.leaveSyslog(), this.#log.close()]);
     process.exit(ExitCode.ok);
+  }
+
+  /** Runs the app's own listeners of the signal, and waits until they exit or have nothing left to do. */
+  #endByApp(signal: "SIGTERM" | "SIGINT"): Promise<void> {
+    // Nothing of ours may keep the process alive.
+    process.channel?.unref();
+    return new Promise((resolve) => {
+      process.once("beforeExit", () => resolve());
+      this.#signals.release(signal);
+    });
+  }
+
+  /** The app closed the server that it made listen. */
+  #serverClosed(): void {
+    if (this.#phase !== "ready") return;
+    this.#log.warning("The app closed its server: this worker is replaced");
+    this.onSignal("drain");
   }
 
   /** Runs once: later calls wait for the first. */

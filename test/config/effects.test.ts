@@ -25,6 +25,8 @@ const SHOWN: Record<SettingName, string> = {
   printConfig: "config/every-setting",
   app: "cli/config-file",
   interface: "config/effects",
+  adopt: "worker/adopted-server",
+  otherServers: "worker/adopted-server",
   preload: "arbiter/workers/preload",
   chdir: "cli/command",
   env: "system/process-state",

@@ -8,6 +8,8 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   printConfig: ["true", "maybe"],
   app: ["other.mjs:app", ""],
   interface: ["node", "wsgi"],
+  adopt: ["3000", ""],
+  otherServers: ["refuse", "all"],
   preload: ["true", "maybe"],
   chdir: ["elsewhere", ""],
   env: ["COLOUR=blue", "COLOUR"],

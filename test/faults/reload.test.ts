@@ -12,6 +12,7 @@ const SERVERS = [
   { workers: 4, app: "mirror.mjs", surge: 1, times: 10, nginx: true },
   { workers: 4, app: "mirror.mjs", surge: 4, times: 5, nginx: false },
   { workers: 2, app: "mirror-listener.cjs", surge: 1, times: 5, nginx: false },
+  { workers: 2, app: "mirror-server.cjs", surge: 1, times: 5, nginx: true },
 ] as const;
 
 for (const { workers, app, surge, times, nginx } of SERVERS) {

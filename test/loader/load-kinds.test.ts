@@ -46,21 +46,6 @@ describe("the kind of an app is detected", () => {
     const refused: [string, string][] = [
       ["express:router", "express.js:router is an Express router, not an app: mount it with app.use()"],
       ["http:deaf", "http.js:deaf is an http.Server without a request listener: give createServer() one"],
-      ["http:raw", "http.js:raw is a server, but not of node:http: export an http.Server or its listener"],
-      [
-        "http:listening()",
-        "http.js:listening() already listens: remove its listen() call, because tsgun listens",
-      ],
-      [
-        "started:app",
-        "started.js:app already listens (at started.js:6): remove its listen() call, because tsgun listens",
-      ],
-      [
-        "started-alone",
-        "started-alone.js exports none of handler, app, default; it exports nothing; it calls listen() itself (at " +
-          "started-alone.js:6): export the app instead (module.exports = app, or export default app), because " +
-          "tsgun listens",
-      ],
     ];
     const results = await load(...refused.map(([spec]) => ({ spec, cwd })));
     for (const [index, [spec, message]] of refused.entries()) {
@@ -81,13 +66,13 @@ describe("--interface decides ambiguous cases", () => {
     assert.equal(fetched?.answer?.body, "two parameters");
   });
 
-  test("without it bare functions are gateway handlers", async () => {
+  test("without it the names of its parameters decide", async () => {
     const [node, fetched] = await load(
       { spec: "http:silent", cwd, ask: false },
       { spec: "hono:fetchWithMore", cwd, ask: false },
     );
-    assert.equal(node?.what, "gateway handler");
-    assert.equal(fetched?.what, "gateway handler");
+    assert.equal(node?.what, "node listener");
+    assert.equal(fetched?.what, "fetch function");
   });
 
   test("an object with both methods is a gateway app, unless its handle has a fetch signature", async () => {
@@ -130,4 +115,9 @@ describe("--interface decides ambiguous cases", () => {
       assert.equal(fatal(results[index], spec).message, message);
     }
   });
+});
+
+test("a server of another kind than http is served as it is", async () => {
+  const [raw] = await load({ spec: "http:raw", cwd, ask: false });
+  assert.deepEqual([raw?.kind, raw?.what], ["server", "net.Server"]);
 });

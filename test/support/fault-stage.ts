@@ -23,6 +23,7 @@ export interface StageOptions {
   readonly app?:
     | "mirror.mjs"
     | "mirror-listener.cjs"
+    | "mirror-server.cjs"
     | "blocks.mjs"
     | "leaks.mjs"
     | "poison.mjs"

@@ -24,7 +24,7 @@ export interface SeenError {
 }
 
 export interface Loaded {
-  readonly kind: "gateway" | "node";
+  readonly kind: "gateway" | "node" | "server";
   readonly what: string;
   /** True when the TypeScript hooks had been registered by then. */
   readonly hooks: boolean;

@@ -56,12 +56,10 @@ export class Listeners {
     return this.#otherArbiters.hasPredecessor() || this.#otherArbiters.hasSuccessor();
   }
 
-  /** The descriptors that a worker of the generation inherits. */
-  descriptorsOf(generation: number): number[] {
+  /** The sockets whose descriptors a worker of the generation inherits. */
+  listenersOf(generation: number): readonly Listener[] {
     const renewal = this.#renewal;
-    const listeners =
-      renewal !== undefined && generation >= renewal.since ? renewal.listeners : this.#listeners;
-    return listeners.map(({ descriptor }) => descriptor);
+    return renewal !== undefined && generation >= renewal.since ? renewal.listeners : this.#listeners;
   }
 
   /** Checks which sockets clients cannot reach. None while another arbiter has them too: it may have bound them again. */

@@ -11,6 +11,7 @@ import type { Assignment, BootFailure, FromWorker, Identity, ToWorker } from "..
 import type { SinkTarget } from "../../log/line-sink.ts";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import type { ArbiterEvent } from "../event.ts";
+import type { Listener } from "../sockets/bind.ts";
 import { appEnvironment, type ChildLaunch, startChild } from "./child-process.ts";
 import { killTree } from "./kill-tree.ts";
 import { RequestsInFlight } from "./requests-in-flight.ts";
@@ -32,8 +33,8 @@ export interface WorkerLaunch {
   readonly id: number;
   readonly slot: number;
   readonly generation: number;
-  /** The arbiter's descriptors of the listening sockets. */
-  readonly sockets: readonly number[];
+  /** The listening sockets, with the arbiter's descriptors. */
+  readonly sockets: readonly Pick<Listener, "descriptor" | "url">[];
   readonly config: Config;
   readonly hooks: Partial<Hooks>;
   readonly identity: Identity;
@@ -127,6 +128,7 @@ function assignmentOf(launch: WorkerLaunch): Assignment<Config> {
     slot: launch.slot,
     generation: launch.generation,
     descriptors: launch.sockets.map((_, index) => FIRST_INHERITED_FD + index),
+    address: launch.sockets[0]?.url ?? "",
     arbiter: process.pid,
     reports: FIRST_INHERITED_FD + launch.sockets.length,
     errorLog: launch.errorLog,
@@ -146,7 +148,7 @@ function childLaunch({ config, folder, sockets }: WorkerLaunch): ChildLaunch {
     folder,
     env: appEnvironment(config),
     // Workers inherit the listening sockets, so that no connection passes through the arbiter.
-    stdio: ["ignore", "inherit", "inherit", ...sockets, "pipe", "ipc"],
+    stdio: ["ignore", "inherit", "inherit", ...sockets.map(({ descriptor }) => descriptor), "pipe", "ipc"],
   };
 }
 

@@ -39,10 +39,24 @@ export const applicationSettings = {
   }),
   interface: setting({
     section: "Application",
-    kind: choice("auto", "gateway", "fetch", "node"),
+    kind: choice("auto", "gateway", "fetch", "node", "server"),
     default: "auto",
     reload: true,
-    doc: "The kind of application: a gateway handler, a fetch app or a node listener. auto detects it.",
+    doc: "The kind of application: a gateway handler, a fetch app, a node listener, or a server that the application makes listen itself. auto detects it.",
+  }),
+  adopt: setting({
+    section: "Application",
+    kind: text("PORT|PATH"),
+    default: undefined,
+    reload: true,
+    doc: "The server to serve if the application makes several listen: the port or path that it listens on. Default: the first one.",
+  }),
+  otherServers: setting({
+    section: "Application",
+    kind: choice("one-worker", "refuse"),
+    default: "one-worker",
+    reload: true,
+    doc: "What to do with further servers that the application makes listen, such as one for metrics: open them in the first worker only, or refuse them.",
   }),
   preload: setting({
     section: "Application",

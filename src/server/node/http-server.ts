@@ -1,11 +1,11 @@
 /** Creates the http.Server that node parses requests with. Our own clocks and limits replace node's. */
 import { createServer, type Server } from "node:http";
-import type { NodeServerOptions } from "./node-server-options.ts";
+import type { ServerEventsOptions } from "./node-server-options.ts";
 
 /** The upper bound for `maxHeaderSize`: the product of large limits exceeds what node can count. */
 const MAX_HEAD_BYTES = 2 ** 30;
 
-export function createHttpServer({ limits, timeouts }: NodeServerOptions): Server {
+export function createHttpServer({ limits, timeouts }: ServerEventsOptions): Server {
   const server = createServer({
     keepAliveTimeout: finite(timeouts.keepAlive),
     // Node's timeouts also count time in which the loop was blocked and could not read. The tick clock checks these.
@@ -13,14 +13,19 @@ export function createHttpServer({ limits, timeouts }: NodeServerOptions): Serve
     requestTimeout: 0,
     // Checked with the limits, so that such a request is logged and answered like any other.
     requireHostHeader: false,
-    maxHeaderSize: Math.min(MAX_HEAD_BYTES, limits.requestLine + (limits.fields + 1) * limits.fieldSize),
+    maxHeaderSize: maxHeadBytes(limits),
   });
   // Node silently drops the fields beyond this number. One more than allowed shows that there were too many.
   server.maxHeadersCount = limits.fields + 1;
   return server;
 }
 
+/** The sum of the limits of a head. */
+export function maxHeadBytes(limits: ServerEventsOptions["limits"]): number {
+  return Math.min(MAX_HEAD_BYTES, limits.requestLine + (limits.fields + 1) * limits.fieldSize);
+}
+
 /** Node represents "no limit" as 0. */
-function finite(limit: number): number {
+export function finite(limit: number): number {
   return Number.isFinite(limit) ? limit : 0;
 }

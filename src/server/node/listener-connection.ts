@@ -18,7 +18,12 @@ export interface ConnectionFailure {
   readonly error: ParserError;
   /** Whether the error's bytes hold nothing but the failed request. Content of an earlier request must not be logged. */
   readonly alone: boolean;
+  /** The app's listener, which answers instead of the server. */
+  readonly listener: ClientErrorListener | undefined;
 }
+
+/** A listener of `clientError`. */
+export type ClientErrorListener = (error: ParserError, socket: Socket) => unknown;
 
 /** A connection that stays open only until its client has read why it was refused. */
 interface Refusal {

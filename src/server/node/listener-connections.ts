@@ -27,6 +27,7 @@ export class ListenerConnections {
   #lingerMs: number | undefined;
   /** How many of the next responses close their connection, so that its client connects to another worker. */
   #shedding = 0;
+  #onEmpty: (() => void) | undefined;
 
   constructor(timeouts: ServerTimeouts, limiter: AcceptLimiter, clock: TickClock, events: ConnectionEvents) {
     this.#timeouts = timeouts;
@@ -61,6 +62,15 @@ export class ListenerConnections {
     this.#heads.release(connection);
     this.#limiter.connectionClosed();
     this.#events.onClose(connection);
+    if (this.size === 0) this.#onEmpty?.();
+  }
+
+  /** Resolves when no connection is open. */
+  whenEmpty(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve;
+      if (this.size === 0) resolve();
+    });
   }
 
   shed(connections: number): void {

@@ -1,5 +1,5 @@
 /** The requests that the listener has not answered yet: calls the listener, and ends what it leaves unfinished. */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { BodyError, type HttpError, thrownError } from "../../errors.ts";
 import { attributeToFault } from "../../exchange/content-fault.ts";
@@ -13,14 +13,14 @@ import type { ListenerConnections } from "./listener-connections.ts";
 import { ListenerExchange } from "./listener-exchange.ts";
 import type { NodeAccessLog } from "./node-access-log.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
-import type { NodeServerOptions } from "./node-server-options.ts";
+import type { ServerEventsOptions } from "./node-server-options.ts";
 import { brokenOff } from "./parser-error.ts";
 import { readInScope } from "./reading-scope.ts";
 
 export class ListenerExchanges {
   /** The listeners whose promise has not settled. */
   readonly handlers = new RunningHandlers();
-  readonly #options: NodeServerOptions;
+  readonly #options: ServerEventsOptions;
   readonly #connections: ListenerConnections;
   readonly #access: NodeAccessLog | undefined;
   readonly #clock: TickClock;
@@ -33,7 +33,7 @@ export class ListenerExchanges {
 
   /** @param onFailedConnection called when an exchange ends on a connection that has failed meanwhile */
   constructor(
-    options: NodeServerOptions,
+    options: ServerEventsOptions,
     connections: ListenerConnections,
     access: NodeAccessLog | undefined,
     clock: TickClock,
@@ -99,13 +99,12 @@ export class ListenerExchanges {
   }
 
   /** Calls the listener. Its error or rejection fails this request only, not the worker. */
-  run(exchange: ListenerExchange): void {
+  run(exchange: ListenerExchange, listener: RequestListener): void {
     if (this.#watcher !== undefined) {
       const { method, target } = exchange.name;
       exchange.onEnd = this.#watcher(method, target);
     }
     try {
-      const { listener } = this.#options;
       const { request, response } = exchange;
       const result: unknown = requestScope().runInAsyncScope(listener, undefined, request, response);
       if (result instanceof Promise) this.#awaitListener(exchange, result);

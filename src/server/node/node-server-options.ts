@@ -1,5 +1,5 @@
 /** The options of node's server. */
-import type { IncomingMessage, RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import type { AccessLog } from "../../log/access-log.ts";
@@ -9,10 +9,27 @@ import type { LimitListener } from "./node-limits.ts";
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-export interface NodeServerOptions {
+/** Wraps the app's listeners (request hooks). */
+export interface ListenerWrapper {
+  listener(listener: RequestListener): RequestListener;
+  upgrade(listener: UpgradeListener): UpgradeListener;
+}
+
+/** An app's listeners. */
+export interface ServedListeners {
   readonly listener: RequestListener;
   /** Handles upgrade requests; undefined leaves them to `listener`, as node does. */
   readonly upgrade: UpgradeListener | undefined;
+}
+
+/** What to serve: an app's listeners on servers of ours, or a server that the app made. */
+export type Served =
+  | (ServedListeners & { readonly adopted?: undefined })
+  | { readonly adopted: { readonly server: Server; readonly wrapper: ListenerWrapper | undefined } };
+
+export type NodeServerOptions = Served & ServerEventsOptions;
+
+export interface ServerEventsOptions {
   readonly limits: EngineOptions["limits"];
   readonly timeouts: ServerTimeouts;
   /** Bounds the number of connections. Default: unlimited. */

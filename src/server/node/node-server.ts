@@ -2,11 +2,13 @@
  * Serves a node listener (Express, Koa, Fastify, Nest, …) on node's own http.Server, whose request and response objects
  * such an app needs. Creates the servers, makes them listen and drains them; `ServerEvents` handles what they receive.
  */
-import type { Server } from "node:http";
 import { Server as TcpServer } from "node:net";
+import { acceptorFor } from "../../adopt/acceptor.ts";
 import { AcceptLimiter } from "../accept-limiter.ts";
 import { listenOn } from "../listen.ts";
 import type { InFlightRequest, RequestWatcher, WorkerServer } from "../server.ts";
+import { interceptServer } from "./adopted-events.ts";
+import { adoptSettings } from "./adopted-settings.ts";
 import { createHttpServer } from "./http-server.ts";
 import type { NodeServerOptions } from "./node-server-options.ts";
 import { ServerEvents } from "./server-events.ts";
@@ -15,12 +17,28 @@ export class NodeServer implements WorkerServer {
   readonly #options: NodeServerOptions;
   readonly #limiter: AcceptLimiter;
   readonly #events: ServerEvents;
-  readonly #servers: Server[] = [];
+  /** Makes a server that accepts connections. */
+  readonly #makeServer: () => TcpServer;
+  readonly #servers: TcpServer[] = [];
 
   constructor(options: NodeServerOptions) {
     this.#options = options;
     this.#limiter = options.limiter ?? new AcceptLimiter();
-    this.#events = new ServerEvents(options, this.#limiter);
+    if (options.adopted === undefined) {
+      this.#events = new ServerEvents(options, this.#limiter);
+      // One for each socket: an http.Server can listen only once.
+      this.#makeServer = () => {
+        const server = createHttpServer(options);
+        this.#events.attach(server, options);
+        return server;
+      };
+    } else {
+      const { adopted } = options;
+      const timeouts = adoptSettings(adopted.server, options);
+      this.#events = new ServerEvents({ ...options, timeouts }, this.#limiter);
+      interceptServer(adopted.server, this.#events, adopted.wrapper);
+      this.#makeServer = () => acceptorFor(adopted.server);
+    }
   }
 
   get connections(): number {
@@ -36,9 +54,7 @@ export class NodeServer implements WorkerServer {
   }
 
   async open(listen: (server: TcpServer) => Promise<void>): Promise<void> {
-    // One for each socket: an http.Server can listen only once.
-    const server = createHttpServer(this.#options);
-    this.#events.attach(server);
+    const server = this.#makeServer();
     await listen(server);
     server.on("error", this.#options.onAcceptError);
     this.#servers.push(server);
@@ -68,9 +84,8 @@ export class NodeServer implements WorkerServer {
   async drain(lingerMs: number, onlyUpgraded?: () => void): Promise<void> {
     this.#events.drain(lingerMs, onlyUpgraded);
     // http.Server's own close destroys idle connections at once, and with them a request that a proxy is just sending.
-    await Promise.all(
-      this.#servers.map((server) => new Promise((done) => TcpServer.prototype.close.call(server, done))),
-    );
+    for (const server of this.#servers) TcpServer.prototype.close.call(server);
+    await this.#events.connections.whenEmpty();
     await this.#events.exchanges.handlers.whenIdle();
     this.#events.stop();
   }

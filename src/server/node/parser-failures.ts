@@ -1,11 +1,11 @@
 /** Answers what node's parser refuses, and closes connections that have failed. */
 import type { Socket } from "node:net";
 import type { TickClock } from "../tick-clock.ts";
-import type { ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
+import type { ClientErrorListener, ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
 import type { ListenerExchanges } from "./listener-exchanges.ts";
 import type { NodeAccessLog } from "./node-access-log.ts";
-import type { NodeServerOptions } from "./node-server-options.ts";
+import type { ServerEventsOptions } from "./node-server-options.ts";
 import {
   contentError,
   isBehindLast,
@@ -17,14 +17,14 @@ import {
 } from "./parser-error.ts";
 
 export class ParserFailures {
-  readonly #options: NodeServerOptions;
+  readonly #options: ServerEventsOptions;
   readonly #connections: ListenerConnections;
   readonly #exchanges: ListenerExchanges;
   readonly #access: NodeAccessLog | undefined;
   readonly #clock: TickClock;
 
   constructor(
-    options: NodeServerOptions,
+    options: ServerEventsOptions,
     connections: ListenerConnections,
     exchanges: ListenerExchanges,
     access: NodeAccessLog | undefined,
@@ -37,12 +37,17 @@ export class ParserFailures {
     this.#clock = clock;
   }
 
-  /** Handles an error of the parser or the connection. The requests before it are still answered. */
-  handle(error: ParserError, socket: Socket): void {
+  /**
+   * Handles an error of the parser or the connection. The requests before it are still answered.
+   *
+   * @param listener the app's own, which answers instead
+   */
+  handle(error: ParserError, socket: Socket, listener?: ClientErrorListener): void {
     const connection = this.#connections.get(socket);
     // The parser repeats its error for all further input.
     if (connection === undefined || connection.refused || connection.failure !== undefined) return;
-    connection.failure = { error, alone: connection.exchanges === 0 && connection.unread === undefined };
+    const alone = connection.exchanges === 0 && connection.unread === undefined;
+    connection.failure = { error, alone, listener };
     if (isReset(error)) this.#refuse(connection, connection.failure);
     else this.refuseWhenDue(connection);
   }
@@ -55,7 +60,7 @@ export class ParserFailures {
     if (!ahead) this.#refuse(connection, failure);
   }
 
-  #refuse(connection: ListenerConnection, { error, alone }: ConnectionFailure): void {
+  #refuse(connection: ListenerConnection, { error, alone, listener }: ConnectionFailure): void {
     const { socket, unread } = connection;
     const broken = this.#exchanges.on(socket).find(({ request }) => !request.complete);
     const status = statusOf(error);
@@ -67,6 +72,7 @@ export class ParserFailures {
       alone,
     });
     if (broken !== undefined) this.#options.onError(contentError(error), broken.name);
+    listener?.(error, socket);
     const { response } = broken ?? {};
     const headSent = response?.headersSent === true;
     // Bytes after `Connection: close`, or after a request that has been answered, are not a request.
@@ -77,7 +83,7 @@ export class ParserFailures {
     }
     // `maxHeaderSize` is the sum of the limits, so the excess need not be in one field. This is the closest limit.
     if (responds && status === 431) this.#options.onHeadLimit?.("fieldSize");
-    if (responds) writeRefusal(socket, status);
+    if (responds && listener === undefined) writeRefusal(socket, status);
     // Node's parser frees the memory of a head only with the connection, so that does not linger.
     if (isHeadsFull(error)) socket.destroySoon();
     else connection.refuse(this.#clock.now);

@@ -2,17 +2,17 @@
  * Handles the events of http.Servers with the limits, timeouts and draining of the gateway engine. It neither creates a
  * server nor makes one listen: an attached server may be anybody's.
  */
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { AcceptLimiter } from "../accept-limiter.ts";
 import { PeerWatch } from "../peer-watch.ts";
 import { TickClock } from "../tick-clock.ts";
-import type { ListenerConnection } from "./listener-connection.ts";
+import type { ClientErrorListener, ListenerConnection } from "./listener-connection.ts";
 import { ListenerConnections } from "./listener-connections.ts";
 import { ListenerExchanges } from "./listener-exchanges.ts";
 import { NodeAccessLog } from "./node-access-log.ts";
-import type { NodeServerOptions } from "./node-server-options.ts";
+import type { ServedListeners, ServerEventsOptions, UpgradeListener } from "./node-server-options.ts";
 import { headsFull, headTimeout, type ParserError } from "./parser-error.ts";
 import { ParserFailures } from "./parser-failures.ts";
 import { Upgrades } from "./upgrades.ts";
@@ -20,7 +20,6 @@ import { Upgrades } from "./upgrades.ts";
 export class ServerEvents {
   readonly connections: ListenerConnections;
   readonly exchanges: ListenerExchanges;
-  readonly #options: NodeServerOptions;
   readonly #clock: TickClock;
   /** Undefined if the access log is off. */
   readonly #access: NodeAccessLog | undefined;
@@ -30,8 +29,7 @@ export class ServerEvents {
   /** Called once only upgraded connections are left; undefined until the drain and after the call. */
   #onOnlyUpgraded: (() => void) | undefined;
 
-  constructor(options: NodeServerOptions, limiter: AcceptLimiter) {
-    this.#options = options;
+  constructor(options: ServerEventsOptions, limiter: AcceptLimiter) {
     const { accessLog, proxyRules, timeouts } = options;
     const { header, body, bodyTotal, request } = timeouts;
     this.#access = accessLog && new NodeAccessLog(accessLog, proxyRules);
@@ -52,45 +50,85 @@ export class ServerEvents {
     this.#failures = new ParserFailures(options, connections, this.exchanges, this.#access, this.#clock);
   }
 
-  /** Serves `server`, which must be the one that listens: its address shows whether its connections are Unix sockets. */
-  attach(server: Server): void {
-    const { exchanges } = this;
+  /**
+   * Serves `server`, to which nobody else listens. It must be the one that listens on the socket: its address shows
+   * whether its connections are Unix sockets.
+   */
+  attach(server: Server, { listener, upgrade }: ServedListeners): void {
     server.on("connection", (socket) => {
       const address = server.address();
-      this.#access?.connected(socket, address === null || typeof address === "string");
-      this.connections.open(socket);
+      this.accept(socket, address === null || typeof address === "string");
     });
-    server.on("request", (request, response) => {
-      const exchange = exchanges.begin(request, response);
-      if (exchange !== undefined) exchanges.run(exchange);
-    });
+    server.on("request", (request, response) => this.request(request, response, listener));
     server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
-      const exchange = exchanges.begin(request, response);
-      if (exchange === undefined) return;
-      response.writeContinue();
-      exchanges.run(exchange);
+      this.continue(request, response, listener);
     });
     server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
-      exchanges.begin(request, response)?.refuse(417);
+      this.refuseExpectation(request, response);
     });
-    const { upgrade } = this.#options;
     if (upgrade !== undefined) {
       server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-        this.#upgrades.upgrade(upgrade, request, socket, head);
+        this.upgrade(request, socket, head, upgrade);
       });
     }
-    server.on("connect", (request: IncomingMessage, socket: Duplex) => {
-      this.#upgrades.refuseConnect(request, socket);
-    });
-    server.on("clientError", (error: ParserError, socket) => this.#failures.handle(error, socket as Socket));
-    server.on("timeout", (socket) => this.#timedOut(socket));
+    server.on("connect", (request: IncomingMessage, socket: Duplex) => this.refuseConnect(request, socket));
+    server.on("clientError", (error: ParserError, socket) => this.clientError(error, socket as Socket));
+    server.on("timeout", (socket) => this.timedOut(socket));
   }
 
-  /** Handles the silence of a socket, which node or the app has set a timeout for. */
-  #timedOut(socket: Socket): void {
+  // The handlers of a server's events. They return true, as `emit` does: the event has been handled.
+
+  accept(socket: Socket, isUnix: boolean): void {
+    this.#access?.connected(socket, isUnix);
+    this.connections.open(socket);
+  }
+
+  request(request: IncomingMessage, response: ServerResponse, listener: RequestListener): boolean {
+    const exchange = this.exchanges.begin(request, response);
+    if (exchange !== undefined) this.exchanges.run(exchange, listener);
+    return true;
+  }
+
+  /** Handles `Expect: 100-continue` for a listener that knows nothing of it. */
+  continue(request: IncomingMessage, response: ServerResponse, listener: RequestListener): boolean {
+    const exchange = this.exchanges.begin(request, response);
+    if (exchange === undefined) return true;
+    response.writeContinue();
+    this.exchanges.run(exchange, listener);
+    return true;
+  }
+
+  refuseExpectation(request: IncomingMessage, response: ServerResponse): boolean {
+    this.exchanges.begin(request, response)?.refuse(417);
+    return true;
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, listener: UpgradeListener): boolean {
+    this.#upgrades.upgrade(listener, request, socket, head);
+    return true;
+  }
+
+  refuseConnect(request: IncomingMessage, socket: Duplex): boolean {
+    this.#upgrades.refuseConnect(request, socket);
+    return true;
+  }
+
+  /** @param listener the app's own, which answers the error and closes the connection */
+  clientError(error: ParserError, socket: Socket, listener?: ClientErrorListener): boolean {
+    this.#failures.handle(error, socket, listener);
+    return true;
+  }
+
+  /**
+   * Handles the silence of a socket, which node or the app has set a timeout for.
+   *
+   * @param pass calls the app's listeners of the server, and returns whether there are any
+   */
+  timedOut(socket: Socket, pass: () => boolean = () => false): boolean {
     const connection = this.connections.get(socket);
-    if (connection !== undefined && this.connections.extendKeepAlive(connection)) return;
-    if (!this.exchanges.handlesTimeout(socket)) socket.destroy();
+    if (connection !== undefined && this.connections.extendKeepAlive(connection)) return true;
+    if (!pass() && !this.exchanges.handlesTimeout(socket)) socket.destroy();
+    return true;
   }
 
   #connectionClosed(connection: ListenerConnection): void {

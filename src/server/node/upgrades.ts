@@ -7,11 +7,11 @@ import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
 import type { NodeAccessLog } from "./node-access-log.ts";
 import { refusalOf, upgradeRefusalOf } from "./node-limits.ts";
-import type { NodeServerOptions, UpgradeListener } from "./node-server-options.ts";
+import type { ServerEventsOptions, UpgradeListener } from "./node-server-options.ts";
 import { writeRefusal } from "./parser-error.ts";
 
 export class Upgrades {
-  readonly #options: NodeServerOptions;
+  readonly #options: ServerEventsOptions;
   readonly #connections: ListenerConnections;
   readonly #access: NodeAccessLog | undefined;
   readonly #clock: TickClock;
@@ -19,7 +19,7 @@ export class Upgrades {
   #open = 0;
 
   constructor(
-    options: NodeServerOptions,
+    options: ServerEventsOptions,
     connections: ListenerConnections,
     access: NodeAccessLog | undefined,
     clock: TickClock,

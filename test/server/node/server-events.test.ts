@@ -18,8 +18,6 @@ test("serves and drains an http.Server that somebody else has created and made l
   await once(server, "listening");
   const events = new ServerEvents(
     {
-      listener: (_request, response) => void response.end("hello"),
-      upgrade: undefined,
       limits: DEFAULT_LIMITS,
       timeouts: DEFAULT_TIMEOUTS,
       onError: (error) => assert.fail(error),
@@ -27,7 +25,10 @@ test("serves and drains an http.Server that somebody else has created and made l
     },
     new AcceptLimiter(),
   );
-  events.attach(server);
+  events.attach(server, {
+    listener: (_request, response) => void response.end("hello"),
+    upgrade: undefined,
+  });
   context.after(() => {
     server.close();
     events.destroy();

@@ -1,0 +1,77 @@
+/**
+ * The servers of an app beside the one that is served: metrics, an admin page. Several workers cannot bind one port, so
+ * such a server is open in the first worker only, or refused, as `--other-servers` says. In the other workers it listens
+ * as far as the app can tell, and no connection comes.
+ */
+
+import { nativeListen } from "../server/listen.ts";
+import { acceptorFor } from "./acceptor.ts";
+import { requestedAddress } from "./bound-address.ts";
+import { type CapturedServer, describeTarget, type ListenTarget } from "./listen-call.ts";
+import { placeHandle } from "./placeholder-handle.ts";
+
+/** How often to try an address that another process has, in milliseconds: at a reload the worker before this one. */
+const RETRY_MS = 250;
+
+export interface OtherServersOptions {
+  /** Throws at the app's `listen()` call (`--other-servers refuse`). */
+  readonly refuses: boolean;
+  /** Whether this worker opens them: one worker does, and none while the app is only tried. */
+  readonly opens: boolean;
+  /** For how long to retry an address in use, in milliseconds: until the worker before this one must be gone. */
+  readonly patienceMs: number;
+  /** Called once for each server that is opened. */
+  readonly onOpen: (target: ListenTarget, from: Error) => void;
+  /** Called when the address cannot be bound. */
+  readonly onFailure: (target: ListenTarget, error: Error) => void;
+}
+
+export class OtherServers {
+  readonly #options: OtherServersOptions;
+
+  constructor(options: OtherServersOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Error when such servers are refused. */
+  check({ target }: CapturedServer): void {
+    if (!this.#options.refuses) return;
+    throw new Error(
+      `refused to listen on ${describeTarget(target)}: this app already has a server, and --other-servers is refuse`,
+    );
+  }
+
+  add(captured: CapturedServer): void {
+    const { server, target, from } = captured;
+    // A port that the system chooses is free in every worker.
+    const isShared = target.type === "path" || target.port !== 0;
+    if (isShared && !this.#options.opens) {
+      placeHandle(server, requestedAddress(target), () => {});
+      return;
+    }
+    if (isShared) this.#options.onOpen(target, from);
+    this.#open(captured);
+  }
+
+  #open({ server, target }: CapturedServer): void {
+    const acceptor = acceptorFor(server);
+    const giveUpAt = performance.now() + this.#options.patienceMs;
+    let timer: NodeJS.Timeout | undefined;
+    const listen = (): void => {
+      // With `exclusive` the worker binds, not the arbiter.
+      const where = target.type === "tcp" ? { port: target.port, host: target.host } : { path: target.path };
+      nativeListen.call(acceptor, { ...where, exclusive: true });
+    };
+    acceptor.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EADDRINUSE" && performance.now() < giveUpAt)
+        timer = setTimeout(listen, RETRY_MS).unref();
+      else this.#options.onFailure(target, error);
+    });
+    listen();
+    const bound = acceptor.address();
+    placeHandle(server, bound ?? requestedAddress(target), () => {
+      clearTimeout(timer);
+      acceptor.close();
+    });
+  }
+}

@@ -79,7 +79,7 @@ class Connection {
   constructor(limits: RequestLimits) {
     this.#parser = new RequestParser(limits, {
       onHead: (head) => {
-        assert.equal(this.#ending, undefined, "a head behind the end");
+        assert.equal(this.#ending, undefined, "a head after the end");
         assert.equal(this.#message, undefined, "a head inside a message");
         this.#message = new Message(head);
         this.#events += 1;
@@ -158,7 +158,7 @@ class Connection {
       assert.throws(
         () => this.#parser.execute(Buffer.from(AFTERWARDS)),
         HttpError,
-        "parsed on behind a refusal",
+        "parsed on after a refusal",
       );
       return undefined;
     }

@@ -77,7 +77,7 @@ for (const kind of KINDS) {
         assert.deepEqual(
           server.reported.filter((error) => error.name !== "BodyError"),
           [],
-          "only clients are blamed",
+          "only faults of clients are reported",
         );
         t.diagnostic(tableOf(corpus, all));
       });

@@ -22,30 +22,30 @@ class Handle {
   }
 }
 
-function guarded(limiter: AcceptLimiter): Handle {
+function handleOf(limiter: AcceptLimiter): Handle {
   const handle = new Handle();
   limiter.addServer({ _handle: handle } as unknown as Server);
   return handle;
 }
 
-function enter(limiter: AcceptLimiter, count: number): void {
-  for (let entered = 0; entered < count; entered += 1) limiter.connectionOpened();
+function open(limiter: AcceptLimiter, count: number): void {
+  for (let opened = 0; opened < count; opened += 1) limiter.connectionOpened();
 }
 
 test("at its maximum it stops every socket until a connection closes, and reports that once", () => {
-  let told = 0;
+  let reports = 0;
   const limiter = new AcceptLimiter({
     maxConnections: 2,
     onFull: () => {
-      told += 1;
+      reports += 1;
     },
   });
-  const [one, two] = [guarded(limiter), guarded(limiter)];
+  const [one, two] = [handleOf(limiter), handleOf(limiter)];
   limiter.connectionOpened();
   assert.deepEqual([limiter.full, one.accepting, two.accepting], [false, true, true]);
-  enter(limiter, 2);
-  assert.deepEqual([limiter.full, one.accepting, two.accepting, told], [true, false, false, 1]);
-  assert.equal(guarded(limiter).accepting, false);
+  open(limiter, 2);
+  assert.deepEqual([limiter.full, one.accepting, two.accepting, reports], [true, false, false, 1]);
+  assert.equal(handleOf(limiter).accepting, false);
   limiter.connectionClosed();
   assert.deepEqual([limiter.full, one.accepting], [true, false]);
   limiter.connectionClosed();
@@ -55,11 +55,11 @@ test("at its maximum it stops every socket until a connection closes, and report
 test("far above the average it pauses after each connection", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const limiter = new AcceptLimiter();
-  const handle = guarded(limiter);
-  enter(limiter, 100);
-  assert.equal(handle.accepting, true, "nobody has said what others have");
+  const handle = handleOf(limiter);
+  open(limiter, 100);
+  assert.equal(handle.accepting, true, "without a known average there is no limit");
   limiter.setAverage(100);
-  enter(limiter, 58);
+  open(limiter, 58);
   assert.equal(handle.accepting, true);
   for (let more = 0; more < 3; more += 1) {
     limiter.connectionOpened();
@@ -75,9 +75,9 @@ test("far above the average it pauses after each connection", (context) => {
 test("the end of a pause does not restart a full limiter, nor does a closed connection restart a paused one", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const limiter = new AcceptLimiter({ maxConnections: 10 });
-  const handle = guarded(limiter);
+  const handle = handleOf(limiter);
   limiter.setAverage(0);
-  enter(limiter, 9);
+  open(limiter, 9);
   assert.equal(handle.accepting, false, "it rests");
   limiter.connectionOpened();
   context.mock.timers.tick(1);
@@ -109,14 +109,14 @@ class CountedDescriptors extends DescriptorBudget {
 
 test("it stops when only the size of the descriptor reserve is left, until connections or the app close some", (context) => {
   context.mock.timers.enable({ apis: ["setInterval"] });
-  const told: boolean[] = [];
+  const reports: boolean[] = [];
   const descriptors = new CountedDescriptors(200);
   assert.equal(descriptors.usable, 168);
   const limiter = new AcceptLimiter({
     descriptors,
-    onDescriptorsScarce: (areScarce) => told.push(areScarce),
+    onDescriptorsScarce: (areScarce) => reports.push(areScarce),
   });
-  const handle = guarded(limiter);
+  const handle = handleOf(limiter);
   limiter.connectionOpened(167);
   assert.deepEqual([handle.accepting, limiter.full, limiter.descriptorsScarce], [true, false, false]);
   descriptors.count = 169;
@@ -135,7 +135,7 @@ test("it stops when only the size of the descriptor reserve is left, until conne
   assert.equal(handle.accepting, false, "one low descriptor that comes free is not enough");
   context.mock.timers.tick(250);
   assert.equal(handle.accepting, true);
-  assert.deepEqual(told, [true, false, true, false]);
+  assert.deepEqual(reports, [true, false, true, false]);
 });
 
 test("the size of the descriptor reserve", () => {

@@ -153,7 +153,7 @@ test("a body that arrives before it is read is held back like any other", async 
   await pause(100);
   begun?.();
   await pause(300);
-  assert.ok(!taken, "the whole body was taken into memory");
+  assert.ok(!taken, "the whole body was read into memory");
   goOn?.();
   await client.until((received) => received.endsWith(String(total)), "the size", 20_000);
   client.socket.destroy();

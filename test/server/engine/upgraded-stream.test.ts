@@ -61,7 +61,7 @@ test("a client that sends faster than the app reads is slowed down", async (t) =
     sent = true;
   });
   await pause(300);
-  assert.ok(!sent, "everything was taken into memory");
+  assert.ok(!sent, "everything was read into memory");
   let size = 0;
   for await (const chunk of taken as Duplex) size += (chunk as Buffer).length;
   assert.equal(size, total);

@@ -10,6 +10,7 @@ import { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
+import { nativeListen } from "../server/listen.ts";
 import type { WorkerServer } from "../server/server.ts";
 
 /**
@@ -24,7 +25,7 @@ export async function warmUp(server: WorkerServer, path: string): Promise<void> 
   await server.open(async (listener) => {
     opened = listener;
     // Without `exclusive` node:cluster would listen in the arbiter.
-    listener.listen({ path: socketPath, exclusive: true });
+    nativeListen.call(listener, { path: socketPath, exclusive: true });
     await once(listener, "listening");
   });
   try {

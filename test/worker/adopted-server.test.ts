@@ -70,6 +70,11 @@ describe("a program that listens is served", { concurrency: 4 }, () => {
     });
   }
 
+  test("after its first request has warmed it up, in every worker", async (context) => {
+    const { command } = await serve(context, "express.cjs", ["--warmup-path", "/", "-w", "2"]);
+    assert.equal(command.workers().length, 2);
+  });
+
   test("over a Unix socket, whose path address() returns", async (context) => {
     const path = join(temporaryFolder(context), "app.sock");
     const command = startCommand(context, [fixture("express.cjs"), "-b", `unix:${path}`]);
@@ -158,7 +163,9 @@ describe("the end of a program that listens", { concurrency: 4 }, () => {
   });
 
   test("a program whose listener only closes the server ends with it", async (context) => {
-    const { command, target } = await serve(context, "express.cjs", ["--graceful-timeout", "10s"]);
+    // Far beyond the graceful timeout: the timer of the linger must not keep the process alive.
+    const args = ["--graceful-timeout", "10s", "--linger", "60s"];
+    const { command, target } = await serve(context, "express.cjs", args);
     assert.equal((await ask(target)).status, 200);
     await command.end();
     assert.match(command.stdout, /closing HTTP server\nHTTP server closed\n$/);

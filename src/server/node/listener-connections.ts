@@ -105,7 +105,8 @@ export class ListenerConnections {
 
   /** Waits for the input of that turn as well: a process that is late itself must not close on a request sent in time. */
   #closeIdleLater(lingerMs: number): void {
-    setTimeout(() => setImmediate(() => this.#closeIdle(lingerMs)), lingerMs);
+    // Unreferenced: with no connection left, nothing of ours keeps the process from ending.
+    setTimeout(() => setImmediate(() => this.#closeIdle(lingerMs)), lingerMs).unref();
   }
 
   #closeIdle(lingerMs: number): void {

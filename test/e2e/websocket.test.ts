@@ -80,6 +80,6 @@ for (const { what, spec } of [GATEWAY, EXPRESS]) {
   });
 }
 
-test("`worker` is undefined outside of a worker process", () => {
+test("currentWorker returns undefined outside of a worker process", () => {
   assert.equal(currentWorker(), undefined);
 });

@@ -10,7 +10,7 @@ import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 import { type BootStep, describeDuring } from "../ipc/boot-step.ts";
-import type { Assignment, FromWorker, ToWorker } from "../ipc/messages.ts";
+import type { Assignment, ToWorker } from "../ipc/messages.ts";
 import type { StalledRequest } from "../ipc/stall-report.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
@@ -19,8 +19,8 @@ import { errorLogOptions } from "../log/log-settings.ts";
 import { surviveBrokenOutputs, surviveTerminalHangUp } from "../log/own-output.ts";
 import { type AppExit, describeExit, watchAppExit } from "./app-exit.ts";
 import { AppSignals } from "./app-signals.ts";
+import { failBoot, send } from "./arbiter-link.ts";
 import { startBeats } from "./beats.ts";
-import { describeBootError } from "./boot-error.ts";
 import { startLifetimeLimits } from "./lifetime.ts";
 import { boundedRecords, watchLoop } from "./loop-watch.ts";
 import { openAccessLog } from "./open-access-log.ts";
@@ -45,18 +45,6 @@ export function runWorker(): void {
   // Otherwise node:cluster exits the process immediately when the arbiter is gone.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   send({ type: "booting" });
-}
-
-/** Sends if the arbiter is connected. Calls `sent` either way. */
-function send(message: FromWorker, sent: () => void = () => {}): void {
-  if (process.connected) process.send?.(message, undefined, undefined, sent);
-  else sent();
-}
-
-/** Reports the boot error to the arbiter and exits. */
-function failBoot(error: unknown): void {
-  const { failure, exitCode } = describeBootError(error);
-  send({ type: "failed", ...failure }, () => process.exit(exitCode));
 }
 
 class WorkerLife {

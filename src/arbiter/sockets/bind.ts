@@ -236,7 +236,7 @@ async function removeStale(path: string, label: string): Promise<void> {
     if (!isListening && outcome !== "ECONNREFUSED") {
       throw cannotBind(
         label,
-        `cannot connect to the socket at this path to see whether a server uses it: ${outcome}`,
+        `cannot tell whether a server uses the socket at this path (${outcome}); remove it or choose another path`,
       );
     }
     if (isListening || attempt === MAX_CONNECT_ATTEMPTS) {

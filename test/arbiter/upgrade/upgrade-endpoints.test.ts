@@ -53,11 +53,11 @@ interface Stage {
   readonly command: RunningCommand;
   readonly app: string;
   readonly control: string;
-  readonly askers: { readonly [door: string]: Asker };
+  readonly askers: { readonly [endpoint: string]: Asker };
   /** Waits for the arbiter behind the control socket. */
   leadsTo(pid: number): Promise<void>;
   /** Stops the requests, and returns the failures. */
-  failures(): Promise<{ [door: string]: string[] }>;
+  failures(): Promise<{ [endpoint: string]: string[] }>;
 }
 
 async function start(context: TestContext, healthOn: "unix" | "tcp", ...args: string[]): Promise<Stage> {
@@ -89,11 +89,11 @@ async function start(context: TestContext, healthOn: "unix" | "tcp", ...args: st
       });
     },
     failures: async () => {
-      const found: { [door: string]: string[] } = {};
-      for (const [door, asker] of Object.entries(askers)) {
+      const found: { [endpoint: string]: string[] } = {};
+      for (const [endpoint, asker] of Object.entries(askers)) {
         await asker.stop();
-        assert.ok(asker.asked > 10, `${door} was asked ${asker.asked} times`);
-        found[door] = asker.failures;
+        assert.ok(asker.asked > 10, `${endpoint} was asked ${asker.asked} times`);
+        found[endpoint] = asker.failures;
       }
       return found;
     },

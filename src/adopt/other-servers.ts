@@ -16,8 +16,11 @@ const RETRY_MS = 250;
 export interface OtherServersOptions {
   /** Throws at the app's `listen()` call (`--other-servers refuse`). */
   readonly refuses: boolean;
-  /** Whether this worker opens them: one worker does, and none while the app is only tried. */
-  readonly opens: boolean;
+  /**
+   * Which of them this process opens: `all` in one worker; in the others only those on a port that the system chooses,
+   * which is free everywhere; `none` while the app is only tried.
+   */
+  readonly opens: "all" | "free-port" | "none";
   /** For how long to retry an address in use, in milliseconds: until the worker before this one must be gone. */
   readonly patienceMs: number;
   /** Called once for each server that is opened. */
@@ -43,13 +46,13 @@ export class OtherServers {
 
   add(captured: CapturedServer): void {
     const { server, target, from } = captured;
-    // A port that the system chooses is free in every worker.
-    const isShared = target.type === "path" || target.port !== 0;
-    if (isShared && !this.#options.opens) {
+    const { opens, onOpen } = this.#options;
+    const hasFixedAddress = target.type === "path" || target.port !== 0;
+    if (opens === "none" || (opens === "free-port" && hasFixedAddress)) {
       placeHandle(server, requestedAddress(target), () => {});
       return;
     }
-    if (isShared) this.#options.onOpen(target, from);
+    if (hasFixedAddress) onOpen(target, from);
     this.#open(captured);
   }
 

@@ -28,7 +28,7 @@ export function captureListening(
     adopt,
     others: new OtherServers({
       refuses: otherServers === "refuse",
-      opens: worker?.slot === OPENING_SLOT,
+      opens: worker === undefined ? "none" : worker.slot === OPENING_SLOT ? "all" : "free-port",
       patienceMs: gracefulTimeout + EXTRA_WAIT_MS,
       onOpen: (target) => worker?.log.info(openLine(target)),
       onFailure: (target, error) =>

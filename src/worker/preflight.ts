@@ -3,6 +3,7 @@ import { processTitle } from "../config/process-title.ts";
 import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import { type BootStep, describeDuring } from "../ipc/boot-step.ts";
+import { seal, unseal } from "../ipc/envelope.ts";
 import type { FromPreflight, PreflightAssignment } from "../ipc/messages.ts";
 import { captureListening } from "./adoption.ts";
 import { describeExit, watchAppExit } from "./app-exit.ts";
@@ -20,8 +21,8 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGU
   process.on(signal, () => {});
 process.on("disconnect", () => process.exit());
 process.on("uncaughtException", fail);
-process.once("message", (assignment: PreflightAssignment<Config>) => {
-  load(assignment).catch(fail);
+process.once("message", (received) => {
+  load(unseal<PreflightAssignment<Config>>(received) as PreflightAssignment<Config>).catch(fail);
 });
 
 async function load({ starter, identity, settings }: PreflightAssignment<Config>): Promise<void> {
@@ -47,13 +48,15 @@ let step: BootStep | undefined;
 
 function enterStep(next: BootStep): void {
   step = next;
-  process.send?.({ type: "boot-step", ...next });
+  process.send?.(seal({ type: "boot-step", ...next }));
 }
 
 watchAppExit((exit) => {
   if (step === undefined) return;
   const message = describeExit(exit, describeDuring(step));
-  process.send?.({ type: "failed", kind: "load", exitCode: ExitCode.appLoad, message, stack: exit.stack });
+  process.send?.(
+    seal({ type: "failed", kind: "load", exitCode: ExitCode.appLoad, message, stack: exit.stack }),
+  );
 });
 
 function fail(error: unknown): void {
@@ -62,5 +65,5 @@ function fail(error: unknown): void {
 }
 
 function report(message: FromPreflight): void {
-  process.send?.(message, undefined, undefined, () => process.exit());
+  process.send?.(seal(message), undefined, undefined, () => process.exit());
 }

@@ -18,12 +18,12 @@ import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
 import { surviveBrokenOutputs, surviveTerminalHangUp } from "../log/own-output.ts";
 import { type AppExit, describeExit, watchAppExit } from "./app-exit.ts";
-import { AppSignals } from "./app-signals.ts";
 import { failBoot, send } from "./arbiter-link.ts";
 import { startBeats } from "./beats.ts";
 import { startLifetimeLimits } from "./lifetime.ts";
 import { boundedRecords, watchLoop } from "./loop-watch.ts";
 import { openAccessLog } from "./open-access-log.ts";
+import { OwnEvents } from "./own-events.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { RequestReports } from "./request-reports.ts";
 import { makeServing, type Serving } from "./serving.ts";
@@ -38,7 +38,6 @@ const ORPHAN_TIMEOUT_MS = 1000;
 export function runWorker(): void {
   surviveTerminalHangUp();
   const worker = new WorkerLife();
-  process.on("message", (message: ToWorker<Config>) => worker.handle(message));
   process.on("SIGQUIT", () => worker.onSignal("quit"));
   process.on("SIGUSR1", () => worker.reopenLog());
   process.on("disconnect", () => worker.onArbiterGone());
@@ -50,9 +49,9 @@ export function runWorker(): void {
 class WorkerLife {
   readonly #log = new ErrorLog();
   readonly #drain = new AbortController();
-  readonly #signals = new AppSignals({
-    SIGTERM: () => this.onSignal("drain"),
-    SIGINT: () => this.onSignal("quit"),
+  readonly #events = new OwnEvents<ToWorker<Config>>({
+    message: (message) => this.handle(message),
+    signals: { SIGTERM: () => this.onSignal("drain"), SIGINT: () => this.onSignal("quit") },
   });
   #phase: "booting" | "ready" | "draining" = "booting";
   #serving: Serving | undefined;
@@ -287,14 +286,14 @@ class WorkerLife {
     this.#drain.abort();
     const signal = order === "drain" ? "SIGTERM" : "SIGINT";
     // An app without a shutdown of its own ends as it would end under `kill`.
-    const endsItself = !serving.hasShutdown && this.#signals.has(signal);
+    const endsItself = !serving.hasShutdown && this.#events.appListens(signal);
     if (order === "drain") {
       let early: (() => void) | undefined;
       if (serving.closesUpgraded) {
         early = () => {
           this.#shutDown(serving).catch(() => {});
         };
-      } else if (endsItself) early = () => this.#signals.release(signal);
+      } else if (endsItself) early = () => this.#events.release(signal);
       await server.drain(this.#linger, early);
     }
     await this.#shutDown(serving);
@@ -311,7 +310,7 @@ class WorkerLife {
     process.channel?.unref();
     return new Promise((resolve) => {
       process.once("beforeExit", () => resolve());
-      this.#signals.release(signal);
+      this.#events.release(signal);
     });
   }
 

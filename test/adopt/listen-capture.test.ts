@@ -15,8 +15,10 @@ const ADDRESS: AddressInfo = { address: "192.0.2.1", port: 80, family: "IPv4" };
 const opened: string[] = [];
 const failed: string[] = [];
 
-function capture(options: { adopt?: string; refuses?: boolean; opens?: boolean } = {}): ListenCapture {
-  const { adopt, refuses = false, opens = false } = options;
+function capture(
+  options: { adopt?: string; refuses?: boolean; opens?: "all" | "free-port" | "none" } = {},
+): ListenCapture {
+  const { adopt, refuses = false, opens = "free-port" } = options;
   return new ListenCapture({
     address: ADDRESS,
     adopt,
@@ -127,7 +129,7 @@ describe("of several servers", () => {
   });
 
   test("one on the port of the adopted server is part of it", async () => {
-    capture({ opens: true });
+    capture({ opens: "all" });
     const [first, second] = [createServer(), createServer()];
     first.listen(3000, "127.0.0.1");
     second.listen(3000, "::1");
@@ -146,7 +148,7 @@ describe("of several servers", () => {
 
   test("another one is open in the worker that opens them, and told of once", async () => {
     const port = await freePort();
-    capture({ opens: true });
+    capture({ opens: "all" });
     createServer().listen(3000);
     const metrics = createServer((_request, response) => void response.end("metrics"));
     metrics.listen(port, "127.0.0.1");
@@ -159,11 +161,25 @@ describe("of several servers", () => {
     await closed;
   });
 
+  test("a port that the system chooses is opened in every worker, and nowhere while the app is tried", async () => {
+    for (const [opens, isOpen] of [
+      ["free-port", true],
+      ["none", false],
+    ] as const) {
+      capture({ opens });
+      createServer().listen(3000);
+      const inner = createServer().listen(0, "127.0.0.1");
+      await once(inner, "listening");
+      assert.equal((inner.address() as AddressInfo).port > 0, isOpen);
+      inner.close();
+    }
+  });
+
   test("its port may still be the previous worker's: it is opened when that has gone", async () => {
     const port = await freePort();
     const previous = createNetServer().listen(port, "127.0.0.1");
     await once(previous, "listening");
-    capture({ opens: true });
+    capture({ opens: "all" });
     createServer().listen(3000);
     const metrics = createServer((_request, response) => void response.end("metrics"));
     metrics.listen(port, "127.0.0.1");

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import type { Config } from "../../config/settings.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { type BootStep, describeUnfinished } from "../../ipc/boot-step.ts";
+import { seal, unseal } from "../../ipc/envelope.ts";
 import type { FromPreflight, Identity, PreflightAssignment } from "../../ipc/messages.ts";
 import { appEnvironment, startedChild } from "./child-process.ts";
 import { killTree } from "./kill-tree.ts";
@@ -86,12 +87,14 @@ function resultOf(child: ChildProcess, assignment: PreflightAssignment<Config>):
   return new Promise((resolve) => {
     let outcome: PreflightResult["outcome"];
     let step: BootStep | undefined;
-    child.on("message", (message: FromPreflight) => {
+    child.on("message", (received) => {
+      const message = unseal<FromPreflight>(received);
+      if (message === undefined) return;
       if (message.type === "boot-step") step = message;
       else outcome ??= message;
     });
     child.once("exit", () => resolve({ outcome, step }));
-    child.send(assignment, () => {});
+    child.send(seal(assignment), () => {});
   });
 }
 

@@ -7,6 +7,7 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { HOOKS, type HookName, type Hooks } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
+import { seal, unseal } from "../../ipc/envelope.ts";
 import type { Assignment, BootFailure, FromWorker, Identity, ToWorker } from "../../ipc/messages.ts";
 import type { SinkTarget } from "../../log/line-sink.ts";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
@@ -59,7 +60,10 @@ export class WorkerHandle {
     this.id = id;
     this.#assignment = assignmentOf(launch);
     this.#child = startChild(childLaunch(launch), (error) => post({ type: "unstarted", id, error }), fork);
-    this.#child?.on("message", (message: FromWorker) => post({ type: "message", id, message }));
+    this.#child?.on("message", (received) => {
+      const message = unseal<FromWorker>(received);
+      if (message !== undefined) post({ type: "message", id, message });
+    });
     const reports = this.#child?.stdio[this.#assignment.reports] as Readable | null | undefined;
     this.#child?.on("exit", (code, signal) => {
       // Node reports an empty signal name for none.
@@ -88,7 +92,7 @@ export class WorkerHandle {
   /** A message to a worker that has just died is lost; its exit event follows. */
   send(message: ToWorker<Config>): void {
     if (this.#child?.connected !== true) return;
-    this.#child.send(message, undefined, undefined, () => {});
+    this.#child.send(seal(message), undefined, undefined, () => {});
   }
 
   /**

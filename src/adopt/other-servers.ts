@@ -4,6 +4,7 @@
  * as far as the app can tell, and no connection comes.
  */
 
+import type { AddressInfo } from "node:net";
 import { nativeListen } from "../server/listen.ts";
 import { acceptorFor } from "./acceptor.ts";
 import { requestedAddress } from "./bound-address.ts";
@@ -47,12 +48,11 @@ export class OtherServers {
   add(captured: CapturedServer): void {
     const { server, target, from } = captured;
     const { opens, onOpen } = this.#options;
-    const hasFixedAddress = target.type === "path" || target.port !== 0;
-    if (opens === "none" || (opens === "free-port" && hasFixedAddress)) {
+    if (opens === "none" || (opens === "free-port" && hasFixedAddress(target))) {
       placeHandle(server, requestedAddress(target), () => {});
       return;
     }
-    if (hasFixedAddress) onOpen(target, from);
+    if (hasFixedAddress(target)) onOpen(target, from);
     this.#open(captured);
   }
 
@@ -70,11 +70,20 @@ export class OtherServers {
         timer = setTimeout(listen, RETRY_MS).unref();
       else this.#options.onFailure(target, error);
     });
-    listen();
-    const bound = acceptor.address();
-    placeHandle(server, bound ?? requestedAddress(target), () => {
+    const close = (): void => {
       clearTimeout(timer);
       acceptor.close();
-    });
+    };
+    if (hasFixedAddress(target)) {
+      // At once, though the address may still be in use: the previous worker frees it only when this one is ready.
+      placeHandle(server, requestedAddress(target), close);
+    } else {
+      acceptor.once("listening", () => placeHandle(server, acceptor.address() as AddressInfo, close));
+    }
+    listen();
   }
+}
+
+function hasFixedAddress(target: ListenTarget): boolean {
+  return target.type === "path" || target.port !== 0;
 }

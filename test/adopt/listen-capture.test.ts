@@ -170,7 +170,7 @@ describe("of several servers", () => {
       createServer().listen(3000);
       const inner = createServer().listen(0, "127.0.0.1");
       await once(inner, "listening");
-      assert.equal((inner.address() as AddressInfo).port > 0, isOpen);
+      assert.equal((inner.address() as AddressInfo).port > 0, isOpen, opens);
       inner.close();
     }
   });

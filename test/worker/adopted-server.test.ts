@@ -70,6 +70,17 @@ describe("a program that listens is served", { concurrency: 4 }, () => {
     });
   }
 
+  test("though it has messages of its own on the channel", async (context) => {
+    const { command, target } = await serve(context, "messages.cjs");
+    assert.equal((await ask(target)).text, "served");
+    assert.match(command.stderr, /Using worker: http\.Server/);
+    // A reload sends the worker more messages.
+    command.kill("SIGHUP");
+    await command.ready(2);
+    await command.end();
+    assert.doesNotMatch(command.stderr, /ERROR|CRITICAL|unexpected message/);
+  });
+
   test("after its first request has warmed it up, in every worker", async (context) => {
     const { command } = await serve(context, "express.cjs", ["--warmup-path", "/", "-w", "2"]);
     assert.equal(command.workers().length, 2);

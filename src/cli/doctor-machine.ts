@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { lstatSync, realpathSync, type Stats, statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
-import type { Machine, NginxUser, PathStep, SocketFile } from "../deploy/doctor/facts.ts";
+import type { ExaminedSocket, Machine, NginxUser, PathStep } from "../deploy/doctor/facts.ts";
 import { requireDatagrams } from "../native/datagram-socket.ts";
 import { cgroupOf, readText } from "../system/cgroup.ts";
 import { cpuLimit } from "../system/cpu-limit.ts";
@@ -101,7 +101,7 @@ function step(path: string, { mode, uid, gid }: Stats): PathStep {
 }
 
 /** Returns the Unix socket with its parent folders, or undefined if it does not exist or cannot be read. */
-export function socketFile(path: string): SocketFile | undefined {
+export function socketFile(path: string): ExaminedSocket | undefined {
   try {
     const stats = lstatSync(path);
     if (!stats.isSocket()) return undefined;

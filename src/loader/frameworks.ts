@@ -6,7 +6,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { createRequire } from "node:module";
 import { Server as NetServer } from "node:net";
 import { ExitCode, FatalError } from "../errors.ts";
-import type { LoadedNodeApp, UpgradeListener } from "./loaded-app.ts";
+import type { UpgradeListener } from "../server/node/node-server-options.ts";
+import type { LoadedNodeApp } from "./loaded-app.ts";
 
 type Method = (...args: unknown[]) => unknown;
 type Methods<Names extends string> = Record<Names, Method>;

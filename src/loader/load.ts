@@ -20,7 +20,6 @@ export type {
   LoadedGatewayApp,
   LoadedNodeApp,
   LoadedServer,
-  UpgradeListener,
 } from "./loaded-app.ts";
 
 export interface LoadOptions {

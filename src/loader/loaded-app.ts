@@ -1,8 +1,8 @@
 /** The loader's result: an app of one of the kinds that we have servers for. */
-import type { IncomingMessage, RequestListener } from "node:http";
+import type { RequestListener } from "node:http";
 import type { Server } from "node:net";
-import type { Duplex } from "node:stream";
 import type { App } from "../gateway/types.ts";
+import type { UpgradeListener } from "../server/node/node-server-options.ts";
 
 /** `--interface`: how to call the app; `auto` detects it. */
 export type AppInterface = "auto" | "gateway" | "fetch" | "node" | "server";
@@ -24,8 +24,6 @@ export interface LoadedGatewayApp extends DetectedFunction {
   /** A fetch app, adapted. */
   readonly isFetch?: true;
 }
-
-export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 /** Served by node's own http.Server, whose request and response objects it needs. */
 export interface LoadedNodeApp extends DetectedFunction {

@@ -9,8 +9,8 @@ import { ClientGone } from "../errors.ts";
 import { sentStatus } from "../exchange/respond.ts";
 import { isThenable } from "../exchange/run.ts";
 import type { App, GatewayRequest, Handler, Respond } from "../gateway/types.ts";
-import type { LoadedNodeApp, UpgradeListener } from "../loader/loaded-app.ts";
-import type { ListenerWrapper } from "../server/node/node-server-options.ts";
+import type { LoadedNodeApp } from "../loader/loaded-app.ts";
+import type { ListenerWrapper, UpgradeListener } from "../server/node/node-server-options.ts";
 
 /** The hook failed, so the app was not called. */
 class PreRequestError extends Error {

@@ -43,7 +43,7 @@ export interface PathStep {
 }
 
 /** An existing Unix socket. */
-export interface SocketFile extends PathStep {
+export interface ExaminedSocket extends PathStep {
   /** All parent folders, starting at `/`. */
   readonly folders: readonly PathStep[];
 }
@@ -62,10 +62,10 @@ export interface Machine {
   readonly nginxVersion: readonly [number, number, number] | undefined;
   readonly nginxUser: NginxUser;
   /** The bound Unix sockets that exist. */
-  readonly sockets: readonly SocketFile[];
+  readonly sockets: readonly ExaminedSocket[];
 }
 
-export interface WorkerProcess {
+export interface RunningWorker {
   readonly pid: number;
   /** The limit of open files; undefined if it cannot be read. */
   readonly openFiles: number | undefined;
@@ -74,7 +74,7 @@ export interface WorkerProcess {
 /** The running server, as reported over its control socket. */
 export interface RunningServer {
   readonly status: StatusReport;
-  readonly workers: readonly WorkerProcess[];
+  readonly workers: readonly RunningWorker[];
   /** Whether systemd passed the sockets; undefined if that cannot be determined. */
   readonly activated: boolean | undefined;
   /** The arbiter's initial environment; undefined if it cannot be read. */

@@ -5,7 +5,7 @@ import type { Facts } from "./facts.ts";
 export type Level = "error" | "warning";
 
 /** One result of a rule. */
-export interface Found {
+export interface Match {
   /** `file:line`, or a setting, a socket or a process. */
   readonly where: string;
   /** The fault, with the values that conflict. */
@@ -22,7 +22,7 @@ export interface Rule {
   readonly title: string;
   readonly breaks: string;
   readonly mend: string;
-  check(facts: Facts): readonly Found[];
+  check(facts: Facts): readonly Match[];
 }
 
 /** A finding as reported. */

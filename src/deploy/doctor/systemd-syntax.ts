@@ -2,7 +2,7 @@
 import { ExitCode, FatalError } from "../../errors.ts";
 import { type FileLine, formatFileLine } from "./file-line.ts";
 
-export interface Assignment {
+export interface UnitSetting {
   readonly section: string;
   readonly key: string;
   readonly value: string;
@@ -10,8 +10,8 @@ export interface Assignment {
 }
 
 /** @throws FatalError (usage) that names the file and the line. */
-export function parseUnit(text: string, file: string): Assignment[] {
-  const assignments: Assignment[] = [];
+export function parseUnit(text: string, file: string): UnitSetting[] {
+  const assignments: UnitSetting[] = [];
   let section = "";
   for (const { text: line, place } of logicalLines(text, file)) {
     const heading = /^\[(.+)\]$/.exec(line)?.[1];

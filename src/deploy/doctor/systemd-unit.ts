@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { displayed } from "../../loader/locate.ts";
 import { formatFileLine } from "./file-line.ts";
-import { type Assignment, parseUnit } from "./systemd-syntax.ts";
+import { parseUnit, type UnitSetting } from "./systemd-syntax.ts";
 import { readText } from "./text-file.ts";
 
 /** Milliseconds per unit name of systemd.time(7). */
@@ -35,22 +35,22 @@ export class Unit {
   /** For example `shop.service`. */
   readonly name: string;
   readonly file: string;
-  readonly #assignments: readonly Assignment[];
+  readonly #assignments: readonly UnitSetting[];
 
-  constructor(file: string, assignments: readonly Assignment[]) {
+  constructor(file: string, assignments: readonly UnitSetting[]) {
     this.file = file;
     this.name = basename(file);
     this.#assignments = assignments;
   }
 
   /** Returns the values of a key after its last empty assignment, which resets it. */
-  all(section: string, key: string): readonly Assignment[] {
+  all(section: string, key: string): readonly UnitSetting[] {
     const all = this.#assignments.filter((entry) => entry.section === section && entry.key === key);
     return all.slice(all.findLastIndex(({ value }) => value === "") + 1);
   }
 
   /** Returns the last assignment, which takes effect. */
-  get(section: string, key: string): Assignment | undefined {
+  get(section: string, key: string): UnitSetting | undefined {
     return this.all(section, key).at(-1);
   }
 

@@ -1,10 +1,10 @@
 /** The machine, its sockets, and a server that runs. */
-import type { RunningServer, SocketFile } from "../../../src/deploy/doctor/facts.ts";
+import type { ExaminedSocket, RunningServer } from "../../../src/deploy/doctor/facts.ts";
 import { VERSION } from "../../support/doctor.ts";
 import type { Case } from "./rule-case.ts";
 
 const ROOT = { path: "/", mode: 0o755, uid: 0, gid: 0 };
-const OPEN: SocketFile = {
+const OPEN: ExaminedSocket = {
   path: "/run/shop/shop.sock",
   mode: 0o660,
   uid: 1000,

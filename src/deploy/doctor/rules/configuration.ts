@@ -3,23 +3,23 @@ import { formatAddress } from "../../../config/address.ts";
 import { formatDuration } from "../../../config/number-kind.ts";
 import { isLoopback } from "../bound-addresses.ts";
 import { type Facts, settingPlace } from "../facts.ts";
-import type { Found, Rule } from "../finding.ts";
+import type { Match, Rule } from "../finding.ts";
 
-function requestLonger(facts: Facts): Found[] {
+function requestLonger(facts: Facts): Match[] {
   const { requestTimeout, gracefulTimeout } = facts.config;
   if (requestTimeout === 0 || requestTimeout <= gracefulTimeout) return [];
   const what = `a request may take ${formatDuration(requestTimeout)} (request-timeout), but a stopping worker has only ${formatDuration(gracefulTimeout)}`;
   return [{ where: settingPlace(facts, "gracefulTimeout"), what }];
 }
 
-function trustsEveryPeer(facts: Facts): Found[] {
+function trustsEveryPeer(facts: Facts): Match[] {
   const open = facts.bound.filter((address) => address.kind === "tcp" && !isLoopback(address.host));
   if (!facts.config.forwardedAllowIps.includes("*") || open.length === 0) return [];
   const what = `every peer is trusted, and tsgun listens at ${open.map(formatAddress).join(", ")}`;
   return [{ where: settingPlace(facts, "forwardedAllowIps"), what }];
 }
 
-function isOn(facts: Facts, name: "showErrors" | "reload"): Found[] {
+function isOn(facts: Facts, name: "showErrors" | "reload"): Match[] {
   return facts.config[name] ? [{ where: settingPlace(facts, name), what: "it is on" }] : [];
 }
 

@@ -1,7 +1,7 @@
 /** NODE_ENV, by which frameworks decide whether to show stack traces. */
 import type { Facts } from "../facts.ts";
 import { formatFileLine } from "../file-line.ts";
-import type { Found, Rule } from "../finding.ts";
+import type { Match, Rule } from "../finding.ts";
 import type { Unit } from "../systemd-unit.ts";
 
 /**
@@ -61,7 +61,7 @@ function stackLeakingPackages({ dependencies }: Facts): string[] {
   return STACK_LEAKING_PACKAGES.filter((name) => dependencies.includes(name));
 }
 
-function development(facts: Facts): Found[] {
+function development(facts: Facts): Match[] {
   const shown = stackLeakingPackages(facts);
   if (shown.length === 0) return [];
   return nodeEnvSources(facts)
@@ -72,7 +72,7 @@ function development(facts: Facts): Found[] {
     }));
 }
 
-function notSet(facts: Facts): Found[] {
+function notSet(facts: Facts): Match[] {
   const { services, image, pods, server, config, nodeEnv } = facts;
   const shown = stackLeakingPackages(facts);
   const looked = services.length > 0 || pods.length > 0 || image !== undefined || server !== undefined;

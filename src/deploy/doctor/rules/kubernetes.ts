@@ -5,14 +5,14 @@ import { stopSeconds } from "../../init/deployment.ts";
 import { isLoopback } from "../bound-addresses.ts";
 import { type Facts, type PodServer, settingPlace } from "../facts.ts";
 import { formatFileLine } from "../file-line.ts";
-import type { Found, Rule } from "../finding.ts";
+import type { Match, Rule } from "../finding.ts";
 import { PROBE_KINDS, type Probe, type ProbeKind } from "../kubernetes-pods.ts";
 
 /** Default of terminationGracePeriodSeconds. */
 const DEFAULT_GRACE_PERIOD_MS = 30_000;
 
-function gracePeriod({ pods }: Facts): Found[] {
-  return pods.flatMap(({ pod, container, config }): Found[] => {
+function gracePeriod({ pods }: Facts): Match[] {
+  return pods.flatMap(({ pod, container, config }): Match[] => {
     const theirs = pod.gracePeriod?.value ?? DEFAULT_GRACE_PERIOD_MS;
     const ours = longestStop(config) + container.preStopTime;
     if (theirs > ours) return [];
@@ -32,7 +32,7 @@ function gracePeriod({ pods }: Facts): Found[] {
   });
 }
 
-function noDrain({ pods }: Facts): Found[] {
+function noDrain({ pods }: Facts): Match[] {
   return pods
     .filter(({ container, config }) => config.drainDelay === 0 && !container.preStop)
     .map(({ container }) => ({
@@ -46,9 +46,9 @@ function probes(
   facts: Facts,
   kinds: readonly ProbeKind[],
   wrong: (probe: Probe, server: PodServer) => string | undefined,
-): Found[] {
+): Match[] {
   return facts.pods.flatMap((server) =>
-    kinds.flatMap((kind): Found[] => {
+    kinds.flatMap((kind): Match[] => {
       const probe = server.container.probes[kind];
       const what = probe === undefined ? undefined : wrong(probe, server);
       return probe === undefined || what === undefined
@@ -73,7 +73,7 @@ function asksUnservedPort(probe: Probe, { config }: PodServer): string | undefin
   return hidden ? `asks port ${probe.port}, where tsgun listens only inside the pod` : undefined;
 }
 
-function noReadiness({ pods }: Facts): Found[] {
+function noReadiness({ pods }: Facts): Match[] {
   return pods
     .filter(({ container }) => container.probes.readinessProbe === undefined)
     .map(({ container }) => ({
@@ -82,7 +82,7 @@ function noReadiness({ pods }: Facts): Found[] {
     }));
 }
 
-function bindsLoopback(facts: Facts): Found[] {
+function bindsLoopback(facts: Facts): Match[] {
   return facts.pods
     .filter(({ config }) =>
       config.bind.every((address) => address.kind === "tcp" && isLoopback(address.host)),
@@ -93,15 +93,15 @@ function bindsLoopback(facts: Facts): Found[] {
     }));
 }
 
-function cpuLimit({ pods }: Facts): Found[] {
-  return pods.flatMap(({ container: { cpuLimit: limit }, config: { workers } }): Found[] => {
+function cpuLimit({ pods }: Facts): Match[] {
+  return pods.flatMap(({ container: { cpuLimit: limit }, config: { workers } }): Match[] => {
     if (limit === undefined || workers === "auto" || workers <= 2 * Math.ceil(limit.value)) return [];
     return [{ where: formatFileLine(limit.place), what: `${workers} workers share ${limit.value} CPUs` }];
   });
 }
 
-function memoryLimit({ pods }: Facts): Found[] {
-  return pods.flatMap(({ container: { memoryLimit: limit, cpuLimit: cpus }, config }): Found[] => {
+function memoryLimit({ pods }: Facts): Match[] {
+  return pods.flatMap(({ container: { memoryLimit: limit, cpuLimit: cpus }, config }): Match[] => {
     const workers = config.workers === "auto" ? Math.ceil(cpus?.value ?? 1) : config.workers;
     if (limit === undefined || config.maxMemory === 0 || config.maxMemory * workers <= limit.value) return [];
     return [

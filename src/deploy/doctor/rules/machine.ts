@@ -1,10 +1,10 @@
 /** The machine, and the server that runs on it. */
 import { formatAddress } from "../../../config/address.ts";
 import { type Facts, settingPlace } from "../facts.ts";
-import type { Found, Rule } from "../finding.ts";
+import type { Match, Rule } from "../finding.ts";
 import { filesNeeded } from "./systemd-service.ts";
 
-function cpus(facts: Facts): Found[] {
+function cpus(facts: Facts): Match[] {
   const { workers } = facts.config;
   const { value, source } = facts.machine.cpus;
   if (workers === "auto" || workers <= 2 * Math.ceil(value)) return [];
@@ -12,7 +12,7 @@ function cpus(facts: Facts): Found[] {
   return [{ where: settingPlace(facts, "workers"), what: `${workers} workers on ${value} CPUs (${limit})` }];
 }
 
-function memory(facts: Facts): Found[] {
+function memory(facts: Facts): Match[] {
   const { maxMemory, workers } = facts.config;
   const {
     memory: limit,
@@ -24,7 +24,7 @@ function memory(facts: Facts): Found[] {
   return [{ where: settingPlace(facts, "maxMemory"), what }];
 }
 
-function somaxconn(facts: Facts): Found[] {
+function somaxconn(facts: Facts): Match[] {
   const { somaxconn: limit } = facts.machine;
   const { backlog } = facts.config;
   if (limit === undefined || limit >= backlog) return [];
@@ -38,7 +38,7 @@ function somaxconn(facts: Facts): Found[] {
   ];
 }
 
-function koffi({ machine, services, config }: Facts): Found[] {
+function koffi({ machine, services, config }: Facts): Match[] {
   if (machine.koffi) return [];
   const notifying = services
     .filter(({ unit }) => unit.type.startsWith("notify"))
@@ -56,7 +56,7 @@ function koffi({ machine, services, config }: Facts): Found[] {
   ];
 }
 
-function openFiles({ config, server }: Facts): Found[] {
+function openFiles({ config, server }: Facts): Match[] {
   const needed = filesNeeded(config);
   const short = (server?.workers ?? []).filter(
     ({ openFiles: limit }) => limit !== undefined && limit < needed,
@@ -71,7 +71,7 @@ function serverName(pid: number): string {
   return `the server (pid ${pid})`;
 }
 
-function listensElsewhere({ config, origins, server, socketUnits }: Facts): Found[] {
+function listensElsewhere({ config, origins, server, socketUnits }: Facts): Match[] {
   if (server === undefined || server.activated !== false || socketUnits.length > 0 || !origins.has("bind"))
     return [];
   const listening = server.status.listening.map((url) => url.replace(/^http:\/\//, ""));
@@ -85,7 +85,7 @@ function listensElsewhere({ config, origins, server, socketUnits }: Facts): Foun
   return [{ where: serverName(server.status.pid), what }];
 }
 
-function workersMissing({ server }: Facts): Found[] {
+function workersMissing({ server }: Facts): Match[] {
   if (server === undefined || !["serving", "down"].includes(server.status.state)) return [];
   const { ready, target } = server.status.workers;
   return ready >= target
@@ -93,7 +93,7 @@ function workersMissing({ server }: Facts): Found[] {
     : [{ where: serverName(server.status.pid), what: `${ready} of ${target} workers are ready` }];
 }
 
-function oldVersion({ server, version }: Facts): Found[] {
+function oldVersion({ server, version }: Facts): Match[] {
   if (server === undefined || server.status.version === version) return [];
   return [
     {

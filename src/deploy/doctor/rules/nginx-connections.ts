@@ -6,7 +6,7 @@ import { KEEPALIVE_MARGIN_S } from "../../init/nginx.ts";
 import { formatUpstream, ownProxyPasses, pointsHere } from "../bound-addresses.ts";
 import type { Facts } from "../facts.ts";
 import { formatFileLine } from "../file-line.ts";
-import type { Found, Rule } from "../finding.ts";
+import type { Match, Rule } from "../finding.ts";
 import { effective, fieldsOf, lineOfDirective, type ProxyPass, type UpstreamGroup } from "../nginx-sites.ts";
 import { nginxTime } from "../nginx-values.ts";
 
@@ -36,10 +36,10 @@ function ownGroups(facts: Facts): readonly UpstreamGroup[] {
   return [...new Set(ownProxyPasses(facts).flatMap(({ group }) => group ?? []))];
 }
 
-function keepaliveLonger(facts: Facts): Found[] {
+function keepaliveLonger(facts: Facts): Match[] {
   const { keepAlive } = facts.config;
   if (keepAlive === 0) return [];
-  return ownGroups(facts).flatMap((group): Found[] => {
+  return ownGroups(facts).flatMap((group): Match[] => {
     if (kept(group, facts) === 0) return [];
     const written = group.directives.findLast(({ name }) => name === "keepalive_timeout");
     const timeout = written === undefined ? DEFAULT_KEEPALIVE_TIMEOUT_MS : nginxTime(written.args[0] ?? "");
@@ -77,8 +77,8 @@ function usesHttp11(proxyPass: ProxyPass, facts: Facts): boolean {
   return version === undefined ? keepsByDefault(facts) === true : version !== "1.0";
 }
 
-function keepaliveUnused(facts: Facts): Found[] {
-  return ownProxyPasses(facts).flatMap((proxyPass): Found[] => {
+function keepaliveUnused(facts: Facts): Match[] {
+  return ownProxyPasses(facts).flatMap((proxyPass): Match[] => {
     if (proxyPass.group === undefined || kept(proxyPass.group, facts) === 0) return [];
     const lines = [
       ...(usesHttp11(proxyPass, facts) ? [] : ["proxy_http_version 1.1;"]),
@@ -95,8 +95,8 @@ function keepaliveUnused(facts: Facts): Found[] {
   });
 }
 
-function websocketBroken(facts: Facts): Found[] {
-  return ownProxyPasses(facts).flatMap((proxyPass): Found[] => {
+function websocketBroken(facts: Facts): Match[] {
+  return ownProxyPasses(facts).flatMap((proxyPass): Match[] => {
     const fields = fieldsOf(proxyPass);
     const connection = connectionOf(proxyPass, facts);
     const upgrade = fields.get("upgrade");
@@ -117,7 +117,7 @@ function websocketBroken(facts: Facts): Found[] {
   });
 }
 
-function noMatchingAddress(facts: Facts): Found[] {
+function noMatchingAddress(facts: Facts): Match[] {
   const { bound, nginx } = facts;
   if (nginx.proxyPasses.some((proxyPass) => pointsHere(proxyPass, facts))) return [];
   return nginx.proxyPasses
@@ -128,7 +128,7 @@ function noMatchingAddress(facts: Facts): Found[] {
     }));
 }
 
-function tlsToPlain(facts: Facts): Found[] {
+function tlsToPlain(facts: Facts): Match[] {
   return ownProxyPasses(facts)
     .filter(({ scheme }) => scheme === "https")
     .map((proxyPass) => ({

@@ -5,7 +5,7 @@ import { type ForwardedField, LOCAL_PEERS } from "../../../gateway/proxies.ts";
 import { formatUpstream, isLoopback, isWildcardHost, ownProxyPasses } from "../bound-addresses.ts";
 import { type Facts, settingPlace } from "../facts.ts";
 import { formatFileLine } from "../file-line.ts";
-import type { Found, Rule } from "../finding.ts";
+import type { Match, Rule } from "../finding.ts";
 import { fieldsOf, type ProxyPass, type Upstream } from "../nginx-sites.ts";
 
 /** These have rules of their own. */
@@ -22,7 +22,7 @@ function isSet(proxyPass: ProxyPass, field: string): boolean {
   return value !== undefined && value !== `$http_${field.replaceAll("-", "_")}`;
 }
 
-function hostMissing(facts: Facts): Found[] {
+function hostMissing(facts: Facts): Match[] {
   return ownProxyPasses(facts)
     .filter((proxyPass) => [undefined, "", "$proxy_host"].includes(fieldsOf(proxyPass).get("host")))
     .map(({ place, location }) => ({
@@ -32,7 +32,7 @@ function hostMissing(facts: Facts): Found[] {
 }
 
 /** Makes the check for one of the two fields that every proxy has to set. */
-function unset(field: ForwardedField): (facts: Facts) => Found[] {
+function unset(field: ForwardedField): (facts: Facts) => Match[] {
   return (facts) => {
     if (!facts.config.forwardedHeaders.includes(field)) return [];
     return ownProxyPasses(facts)
@@ -44,8 +44,8 @@ function unset(field: ForwardedField): (facts: Facts) => Found[] {
   };
 }
 
-function forgeable(facts: Facts): Found[] {
-  return ownProxyPasses(facts).flatMap((proxyPass): Found[] => {
+function forgeable(facts: Facts): Match[] {
+  return ownProxyPasses(facts).flatMap((proxyPass): Match[] => {
     const believed = facts.config.forwardedHeaders.filter((field) => !ESSENTIAL.includes(field));
     const open = believed.filter((field) => !isSet(proxyPass, field)).map(fieldName);
     if (open.length === 0 || peersOf(proxyPass, facts).some((peer) => trusted(peer, facts) === false))
@@ -94,9 +94,9 @@ const PEER_NAMES = {
   elsewhere: "from another machine or container",
 };
 
-function untrusted(facts: Facts): Found[] {
+function untrusted(facts: Facts): Match[] {
   const { config } = facts;
-  return ownProxyPasses(facts).flatMap((proxyPass): Found[] => {
+  return ownProxyPasses(facts).flatMap((proxyPass): Match[] => {
     const peer = peersOf(proxyPass, facts).find((candidate) => trusted(candidate, facts) === false);
     if (peer === undefined) return [];
     const name = typeof peer === "object" ? `from ${peer.address}` : PEER_NAMES[peer];
@@ -114,7 +114,7 @@ function untrusted(facts: Facts): Found[] {
   });
 }
 
-function bypassed(facts: Facts): Found[] {
+function bypassed(facts: Facts): Match[] {
   const local = ownProxyPasses(facts).filter(({ servers }) =>
     servers.some((server) => server.kind === "tcp" && isLoopback(server.host)),
   );

@@ -4,7 +4,7 @@ import { seconds } from "../../init/deployment.ts";
 import { READ_MARGIN_MS } from "../../init/nginx.ts";
 import { ownProxyPasses } from "../bound-addresses.ts";
 import type { Facts } from "../facts.ts";
-import type { Found, Rule } from "../finding.ts";
+import type { Match, Rule } from "../finding.ts";
 import { effective, lineOfDirective, type ProxyPass } from "../nginx-sites.ts";
 import { nginxSize, nginxTime } from "../nginx-values.ts";
 
@@ -12,10 +12,10 @@ import { nginxSize, nginxTime } from "../nginx-values.ts";
 const DEFAULT_READ_TIMEOUT_MS = 60_000;
 const DEFAULT_BODY_SIZE = 1024 ** 2;
 
-function readTimeoutShort(facts: Facts): Found[] {
+function readTimeoutShort(facts: Facts): Match[] {
   const { requestTimeout } = facts.config;
   if (requestTimeout === 0) return [];
-  return ownProxyPasses(facts).flatMap((proxyPass): Found[] => {
+  return ownProxyPasses(facts).flatMap((proxyPass): Match[] => {
     const written = effective(proxyPass, "proxy_read_timeout");
     const timeout = written === undefined ? DEFAULT_READ_TIMEOUT_MS : nginxTime(written.args[0] ?? "");
     if (timeout === undefined || timeout > requestTimeout) return [];
@@ -30,7 +30,7 @@ function readTimeoutShort(facts: Facts): Found[] {
   });
 }
 
-function readTimeoutNotSet(facts: Facts): Found[] {
+function readTimeoutNotSet(facts: Facts): Match[] {
   if (facts.config.requestTimeout !== 0) return [];
   return ownProxyPasses(facts)
     .filter((proxyPass) => effective(proxyPass, "proxy_read_timeout") === undefined)
@@ -56,10 +56,10 @@ function bodySize(proxyPass: ProxyPass): {
   };
 }
 
-function bodyFound(facts: Facts, wrong: (theirs: number, ours: number) => boolean): Found[] {
+function bodyFound(facts: Facts, wrong: (theirs: number, ours: number) => boolean): Match[] {
   const { limitRequestBody } = facts.config;
   if (limitRequestBody === 0) return [];
-  return ownProxyPasses(facts).flatMap((proxyPass): Found[] => {
+  return ownProxyPasses(facts).flatMap((proxyPass): Match[] => {
     const { size, where, written } = bodySize(proxyPass);
     if (size === undefined || !wrong(size, limitRequestBody)) return [];
     const theirs = size === Number.POSITIVE_INFINITY ? "any size" : `${size} bytes`;

@@ -1,7 +1,7 @@
 /** Whether nginx may connect to the Unix sockets, by configuration and by the existing files. */
 import { ownProxyPasses } from "../bound-addresses.ts";
 import { type Facts, type NginxUser, type PathStep, settingPlace } from "../facts.ts";
-import type { Found, Rule } from "../finding.ts";
+import type { Match, Rule } from "../finding.ts";
 import type { Unit } from "../systemd-unit.ts";
 
 const WRITE = 0o2;
@@ -18,7 +18,7 @@ function octal(mode: number): string {
   return mode.toString(8).padStart(3, "0");
 }
 
-function socketClosed({ machine: { sockets, nginxUser } }: Facts): Found[] {
+function socketClosed({ machine: { sockets, nginxUser } }: Facts): Match[] {
   if (nginxUser.uid === undefined) return [];
   return sockets
     .filter((socket) => !allows(socket, nginxUser, WRITE))
@@ -28,7 +28,7 @@ function socketClosed({ machine: { sockets, nginxUser } }: Facts): Found[] {
     }));
 }
 
-function folderClosed({ machine: { sockets, nginxUser } }: Facts): Found[] {
+function folderClosed({ machine: { sockets, nginxUser } }: Facts): Match[] {
   if (nginxUser.uid === undefined) return [];
   return sockets.flatMap((socket) =>
     socket.folders
@@ -48,9 +48,9 @@ function namesAllow(mode: number, owner: string, group: string, user: NginxUser)
   return (mode & (WRITE << 3)) !== 0 && user.groups.includes(group);
 }
 
-function unitClosed(facts: Facts): Found[] {
+function unitClosed(facts: Facts): Match[] {
   const { nginxUser } = facts.machine;
-  return facts.socketUnits.filter(hasFile).flatMap((unit): Found[] => {
+  return facts.socketUnits.filter(hasFile).flatMap((unit): Match[] => {
     const value = (key: string, fallback: string): string => unit.get("Socket", key)?.value ?? fallback;
     const owner = value("SocketUser", "root");
     const [mode, group] = [value("SocketMode", "0666"), value("SocketGroup", owner)];
@@ -65,7 +65,7 @@ function unitClosed(facts: Facts): Found[] {
   });
 }
 
-function unitOpen(facts: Facts): Found[] {
+function unitOpen(facts: Facts): Match[] {
   return facts.socketUnits
     .filter(
       (unit) =>
@@ -96,7 +96,7 @@ function plannedOwner({
   return user === undefined ? undefined : { user, group: group ?? user };
 }
 
-function ownerClosed(facts: Facts): Found[] {
+function ownerClosed(facts: Facts): Match[] {
   const { config, machine, socketUnits } = facts;
   const behindSocket = ownProxyPasses(facts).some(({ servers }) =>
     servers.some(({ kind }) => kind === "unix"),

@@ -1,7 +1,7 @@
 /** The service: start, notification, stop and sandbox. */
 import type { Config } from "../../../config/settings.ts";
 import type { Facts } from "../facts.ts";
-import type { Found, Rule } from "../finding.ts";
+import type { Match, Rule } from "../finding.ts";
 import type { Unit } from "../systemd-unit.ts";
 import { eachService, notifies } from "./each-service.ts";
 
@@ -14,7 +14,7 @@ function effectiveNotifyAccess(unit: Unit): string {
   return unit.get("Service", "NotifyAccess")?.value ?? (listens ? "main" : "none");
 }
 
-function notifyAccess(facts: Facts): Found[] {
+function notifyAccess(facts: Facts): Match[] {
   return eachService(facts, ["NotifyAccess", "Type"], ({ unit }) => {
     const who = effectiveNotifyAccess(unit);
     if ((!notifies(unit) && unit.get("Service", "WatchdogSec") === undefined) || who === "all")
@@ -25,7 +25,7 @@ function notifyAccess(facts: Facts): Found[] {
   });
 }
 
-function notifyMain(facts: Facts): Found[] {
+function notifyMain(facts: Facts): Match[] {
   return eachService(facts, ["NotifyAccess", "Type"], ({ unit }) =>
     notifies(unit) && facts.machine.koffi && !["all", "none"].includes(effectiveNotifyAccess(unit))
       ? `only the main process may notify systemd (NotifyAccess=${effectiveNotifyAccess(unit)})`
@@ -33,7 +33,7 @@ function notifyMain(facts: Facts): Found[] {
   );
 }
 
-function plainType(facts: Facts): Found[] {
+function plainType(facts: Facts): Match[] {
   return eachService(facts, ["Type", "ExecStart"], ({ unit, config }) =>
     notifies(unit) || unit.type === "forking" || config.daemon
       ? undefined
@@ -41,7 +41,7 @@ function plainType(facts: Facts): Found[] {
   );
 }
 
-function daemon(facts: Facts): Found[] {
+function daemon(facts: Facts): Match[] {
   return eachService(facts, ["Type", "ExecStart"], ({ unit, config }) => {
     if (config.daemon && unit.type !== "forking")
       return `tsgun runs in the background (daemon), but the service has Type=${unit.type}`;
@@ -51,7 +51,7 @@ function daemon(facts: Facts): Found[] {
   });
 }
 
-function killMode(facts: Facts): Found[] {
+function killMode(facts: Facts): Match[] {
   return eachService(facts, ["KillMode", "ExecStart"], ({ unit }) => {
     const mode = unit.get("Service", "KillMode")?.value ?? "control-group";
     if (mode === "mixed") return undefined;
@@ -72,7 +72,7 @@ export function filesNeeded({ workerConnections }: Pick<Config, "workerConnectio
   return workerConnections + FILES_MARGIN;
 }
 
-function openFiles(facts: Facts): Found[] {
+function openFiles(facts: Facts): Match[] {
   return eachService(facts, ["LimitNOFILE"], ({ unit, config }) => {
     const limit = hardLimit(unit);
     const needed = filesNeeded(config);
@@ -84,7 +84,7 @@ function openFiles(facts: Facts): Found[] {
   });
 }
 
-function privateTmp(facts: Facts): Found[] {
+function privateTmp(facts: Facts): Match[] {
   if (facts.socketUnits.length > 0) return [];
   return eachService(facts, ["PrivateTmp", "DynamicUser"], ({ unit, config }) => {
     const [socket] = config.bind.filter(
@@ -99,7 +99,7 @@ function privateTmp(facts: Facts): Found[] {
 /** Programs that run tsgun as a child and stay its parent. */
 const WRAPPER = /^(?:\S*\/)?(npx|npm|pnpm|yarn|bunx?|sh|bash|sudo|su)\s/;
 
-function wrapped(facts: Facts): Found[] {
+function wrapped(facts: Facts): Match[] {
   return eachService(facts, ["ExecStart"], ({ unit }) => {
     const name = WRAPPER.exec(unit.command)?.[1];
     return name === undefined || /\bexec\s/.test(unit.command)
@@ -108,7 +108,7 @@ function wrapped(facts: Facts): Found[] {
   });
 }
 
-function noReload(facts: Facts): Found[] {
+function noReload(facts: Facts): Match[] {
   return eachService(facts, ["ExecStart"], ({ unit }) =>
     unit.type === "notify-reload" || unit.get("Service", "ExecReload") !== undefined
       ? undefined
@@ -116,7 +116,7 @@ function noReload(facts: Facts): Found[] {
   );
 }
 
-function noRestart(facts: Facts): Found[] {
+function noRestart(facts: Facts): Match[] {
   return eachService(facts, ["Restart", "ExecStart"], ({ unit }) =>
     ["no", undefined].includes(unit.get("Service", "Restart")?.value)
       ? "the service is not restarted when it exits (Restart=no, the default)"
@@ -124,7 +124,7 @@ function noRestart(facts: Facts): Found[] {
   );
 }
 
-function noJit(facts: Facts): Found[] {
+function noJit(facts: Facts): Match[] {
   return eachService(facts, ["MemoryDenyWriteExecute"], ({ unit }) =>
     unit.yes("Service", "MemoryDenyWriteExecute") ? "MemoryDenyWriteExecute=yes" : undefined,
   );

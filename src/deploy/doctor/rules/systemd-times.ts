@@ -3,7 +3,7 @@ import { formatDuration } from "../../../config/number-kind.ts";
 import { longestStop, QUIT_TIMEOUT_TEXT } from "../../../config/stop-time.ts";
 import { seconds, stopSeconds } from "../../init/deployment.ts";
 import type { Facts } from "../facts.ts";
-import type { Found, Rule } from "../finding.ts";
+import type { Match, Rule } from "../finding.ts";
 import type { Unit } from "../systemd-unit.ts";
 import { eachService, notifies } from "./each-service.ts";
 
@@ -18,7 +18,7 @@ function timeout(unit: Unit, key: string): number {
   return unit.time("Service", key, unit.time("Service", "TimeoutSec", DEFAULT_TIMEOUT_MS));
 }
 
-function stopTimeout(facts: Facts): Found[] {
+function stopTimeout(facts: Facts): Match[] {
   return eachService(facts, ["TimeoutStopSec", "TimeoutSec", "ExecStart"], ({ unit, config }) => {
     const theirs = timeout(unit, "TimeoutStopSec");
     const ours = longestStop(config);
@@ -32,7 +32,7 @@ function stopTimeout(facts: Facts): Found[] {
   });
 }
 
-function startTimeout(facts: Facts): Found[] {
+function startTimeout(facts: Facts): Match[] {
   return eachService(facts, ["TimeoutStartSec", "TimeoutSec", "ExecStart"], ({ unit, config }) => {
     const theirs = timeout(unit, "TimeoutStartSec");
     if (!notifies(unit) || theirs === 0 || theirs > config.bootTimeout) return undefined;
@@ -43,7 +43,7 @@ function startTimeout(facts: Facts): Found[] {
   });
 }
 
-function watchdog(facts: Facts): Found[] {
+function watchdog(facts: Facts): Match[] {
   return eachService(facts, ["WatchdogSec"], ({ unit }) => {
     const time = unit.time("Service", "WatchdogSec", 0);
     return time > 0 && time < MIN_WATCHDOG_MS

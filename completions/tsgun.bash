@@ -42,6 +42,7 @@ _tsgun() {
     --chdir) COMPREPLY=($(compgen -d -- "$word")); return ;;
     -e|--env) :; return ;;
     -b|--bind) :; return ;;
+    --worker-bind) :; return ;;
     --backlog) :; return ;;
     --socket-mode) :; return ;;
     --socket-owner) :; return ;;
@@ -94,7 +95,7 @@ _tsgun() {
     --min-ready) :; return ;;
   esac
   if [[ $word == -* ]]; then
-    COMPREPLY=($(compgen -W "-v --version -c --config --no-config --check-config --print-config --interface --adopt --other-servers --preload --chdir -e --env -b --bind --backlog --reuse-port --socket-mode --socket-owner --forwarded-allow-ips --forwarded-headers --root-path -w --workers --worker-connections --max-requests --max-requests-jitter --max-memory --max-lifetime --max-lifetime-jitter --reload-surge --crash-limit --warmup-path -D --daemon --upgrade-mode -n --name -p --pid -u --user -g --group --initgroups -m --umask --reload --reload-engine --reload-extra-file --show-errors --limit-request-line --limit-request-fields --limit-request-field-size --limit-request-body --header-timeout --body-timeout --body-total-timeout --body-min-rate --request-timeout --keep-alive -t --timeout --boot-timeout --graceful-timeout --drain-delay --linger --access-logfile --no-access-logfile --access-logformat --error-logfile --log-format --log-level --capture-output --log-syslog --disable-redirect-access-to-syslog --log-syslog-to --log-syslog-prefix --log-syslog-facility --control-socket --no-control-socket --admin-bind --min-ready -h --help" -- "$word"))
+    COMPREPLY=($(compgen -W "-v --version -c --config --no-config --check-config --print-config --interface --adopt --other-servers --preload --chdir -e --env -b --bind --worker-bind --backlog --reuse-port --socket-mode --socket-owner --forwarded-allow-ips --forwarded-headers --root-path -w --workers --worker-connections --max-requests --max-requests-jitter --max-memory --max-lifetime --max-lifetime-jitter --reload-surge --crash-limit --warmup-path -D --daemon --upgrade-mode -n --name -p --pid -u --user -g --group --initgroups -m --umask --reload --reload-engine --reload-extra-file --show-errors --limit-request-line --limit-request-fields --limit-request-field-size --limit-request-body --header-timeout --body-timeout --body-total-timeout --body-min-rate --request-timeout --keep-alive -t --timeout --boot-timeout --graceful-timeout --drain-delay --linger --access-logfile --no-access-logfile --access-logformat --error-logfile --log-format --log-level --capture-output --log-syslog --disable-redirect-access-to-syslog --log-syslog-to --log-syslog-prefix --log-syslog-facility --control-socket --no-control-socket --admin-bind --min-ready -h --help" -- "$word"))
     return
   fi
   [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "ctl dev init doctor completion help" -- "$word"))

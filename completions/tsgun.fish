@@ -44,6 +44,7 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l chdir -x -a '(__fish_complete_directories)' -d 'Change to this folder before the application is loaded'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -s e -l env -x -d 'An environment variable for the workers'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -s b -l bind -x -d 'The address to listen on'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l worker-bind -x -d 'An address of its own for each worker, beside the shared ones'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l backlog -x -d 'The number of connections that may wait to be accepted'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l reuse-port -d 'Let several servers bind the same TCP address (SO_REUSEPORT), each with its own workers'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init doctor completion' -l socket-mode -x -d 'The mode of a Unix socket, such as 660'

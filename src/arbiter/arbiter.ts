@@ -50,16 +50,18 @@ export class Arbiter {
 
   async #start(): Promise<void> {
     const { startConfig, preload, predecessor, listeners, socketSource, endpoints } = this.#parts;
-    const { fileReload, hooks, generations, takeover, arbiterLog, log } = this.#parts;
+    const { fileReload, hooks, generations, takeover, arbiterLog, log, slotSockets, pool } = this.#parts;
+    slotSockets.check(pool.desired.target);
     const isInterrupted = await preload.checkBeforeStart(startConfig);
     const handedOver = predecessor?.listeners;
     listeners.hold(await socketSource.open(handedOver), handedOver);
+    await slotSockets.open(pool.desired.target);
     if (predecessor === undefined) await endpoints.openHealth();
     await fileReload.start();
     await hooks.runToEnd(generations.currentHooks, "whenReady");
     // Start the workers before logging the first line: they boot while the log is loaded.
     if (!isInterrupted) this.#settle();
-    arbiterLog.started(listeners.listeners);
+    arbiterLog.started(listeners.listeners, startConfig.workerBind);
     takeover.begin();
     new Reaper({ onFailure: (message) => log.warning(message) }).start();
   }
@@ -132,10 +134,12 @@ export class Arbiter {
   }
 
   #reviewSockets(): void {
-    const { pool, clock, listeners, socketWatch } = this.#parts;
+    const { pool, clock, listeners, socketWatch, slotSockets } = this.#parts;
     const { stop } = pool.desired;
-    if (stop === undefined) socketWatch.check(clock.now());
-    else if (pool.now >= stop.beginAt) listeners.release();
+    if (stop === undefined) {
+      slotSockets.review(pool.desired, pool.roster);
+      socketWatch.check(clock.now());
+    } else if (pool.now >= stop.beginAt) listeners.release();
   }
 
   /** No worker is left. Until the process ends, operators know this pid as the server's: requests are passed to a successor. */

@@ -1,7 +1,10 @@
 /** `--check-config`: runs the checks of a start without serving. */
 import { nearestName } from "../config/nearest-name.ts";
 import type { Config } from "../config/settings.ts";
+import { tooManyWorkers } from "../config/worker-addresses.ts";
+import { ExitCode, FatalError } from "../errors.ts";
 import { checkLogFiles, checkLogSettings, logTargets } from "../log/log-targets.ts";
+import { workerCount } from "../system/cpu-limit.ts";
 import { socketOwnership, workerIdentity } from "../system/identity.ts";
 import { enterFolder } from "../system/working-folder.ts";
 import { runPreflight } from "./workers/preflight.ts";
@@ -13,6 +16,8 @@ import { runPreflight } from "./workers/preflight.ts";
 export async function checkConfig(config: Config): Promise<string> {
   const folder = enterFolder(config.chdir);
   const identity = workerIdentity(config);
+  const lack = tooManyWorkers(config.workerBind, workerCount(config.workers));
+  if (lack !== undefined) throw new FatalError(lack, ExitCode.usage);
   checkLogSettings(config, nearestName);
   checkLogFiles(logTargets(config, folder));
   socketOwnership(config, identity);

@@ -6,6 +6,7 @@ import type { Configuration } from "../config/config.ts";
 import { processName } from "../config/process-title.ts";
 import type { Config } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
+import { tooManyWorkers } from "../config/worker-addresses.ts";
 import type { StatusReport } from "../control/api.ts";
 import type { Identity } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
@@ -35,6 +36,7 @@ import { Reload } from "./reload/reload.ts";
 import { serverContext } from "./reload/server-context.ts";
 import { ServerHooks } from "./reload/server-hooks.ts";
 import { Listeners } from "./sockets/listeners.ts";
+import { SlotSockets } from "./sockets/slot-sockets.ts";
 import { SocketSource } from "./sockets/socket-source.ts";
 import { SocketWatch } from "./sockets/socket-watch.ts";
 import type { BootReport } from "./upgrade/boot-report.ts";
@@ -83,6 +85,7 @@ export class Parts {
   readonly recycling: Recycling;
   readonly listeners: Listeners;
   readonly socketSource: SocketSource;
+  readonly slotSockets: SlotSockets;
   readonly socketWatch: SocketWatch;
   readonly reload: Reload;
   readonly fileReload: FileReload;
@@ -122,6 +125,11 @@ export class Parts {
       hasSuccessor: () => this.upgrade.hasSuccessor,
     });
     this.socketSource = new SocketSource(config, identity);
+    this.slotSockets = new SlotSockets({
+      addresses: config.workerBind,
+      listeners: this.listeners,
+      source: this.socketSource,
+    });
     this.socketWatch = new SocketWatch(this.listeners, this.arbiterLog);
 
     this.operations = new Operations(this);
@@ -150,6 +158,8 @@ export class Parts {
       pool: () => this.pool,
       accessLogOf: (pid, { slot, generation }) =>
         logs.accessLogOf({ pid, slot }, generations.find(generation) ?? startConfig),
+      socketsOf: (worker) => this.listeners.listenersOf(worker),
+      bindFor: (slot) => this.slotSockets.prepare(slot),
       beforeStart: (worker) => hooks.run(generations.hooksOf(worker.generation), "preFork", worker),
       ended: (worker) => hooks.notify(generations.hooksOf(worker.generation), "childExit", worker),
       post: (event) => this.mailbox.post(event),
@@ -172,6 +182,8 @@ export class Parts {
       pool: this.pool,
       generations: this.generations,
       minReady: this.startConfig.minReady,
+      tooManyWorkers: (workers) => tooManyWorkers(this.startConfig.workerBind, workers),
+      addressOf: (slot) => this.slotSockets.urlOf(slot),
       post: (command) => this.mailbox.post({ type: "command", command }),
       pidOf: (id) => this.workerProcesses.pidOf(id),
       reload: () => operations.reload(),
@@ -208,7 +220,10 @@ export class Parts {
         await this.hooks.runToEnd(configuration.hooks, "onReload");
         return configuration;
       },
-      preflight: (config) => this.preload.check(config),
+      preflight: async (config) => {
+        this.slotSockets.check(workerCount(config.workers));
+        await this.preload.check(config);
+      },
       rebindSockets: () => this.listeners.renew((lost) => this.socketSource.bindAgain(lost)),
       post: (event) => this.mailbox.post({ type: "reload", event }),
     });

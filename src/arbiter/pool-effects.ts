@@ -9,15 +9,12 @@ import type { Recycling } from "./pool/recycling.ts";
 import type { FileReload } from "./reload/file-reload.ts";
 import type { Generations } from "./reload/generations.ts";
 import type { Reload } from "./reload/reload.ts";
-import type { Listeners } from "./sockets/listeners.ts";
 import type { BootReport } from "./upgrade/boot-report.ts";
 import type { Takeover } from "./upgrade/takeover.ts";
-import type { WorkerLaunch } from "./workers/worker-handle.ts";
-import type { WorkerProcesses } from "./workers/worker-processes.ts";
+import type { PlannedLaunch, WorkerProcesses } from "./workers/worker-processes.ts";
 
 export interface LaunchParts {
   readonly generations: Generations;
-  readonly listeners: Listeners;
   readonly logs: Logs;
   readonly identity: Identity;
 }
@@ -71,14 +68,13 @@ export function poolEffects(parts: EffectParts): PoolEffects {
   };
 }
 
-function launchOf(id: number, slot: number, generation: number, parts: LaunchParts): WorkerLaunch {
-  const { generations, listeners, logs, identity } = parts;
+function launchOf(id: number, slot: number, generation: number, parts: LaunchParts): PlannedLaunch {
+  const { generations, logs, identity } = parts;
   const config = generations.configOf(generation);
   return {
     id,
     slot,
     generation,
-    sockets: listeners.listenersOf(generation),
     config,
     hooks: generations.hooksOf(generation),
     identity,

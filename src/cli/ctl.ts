@@ -32,6 +32,7 @@ function formatStatus(status: StatusReport): string {
 }
 
 function formatWorkers(workers: readonly WorkerReport[]): string {
+  const haveAddresses = workers.some(({ address }) => address !== null);
   const rows = workers.map((worker) => [
     String(worker.pid),
     String(worker.slot),
@@ -40,8 +41,10 @@ function formatWorkers(workers: readonly WorkerReport[]): string {
     formatAge(worker.age),
     String(worker.connections),
     String(worker.requests),
+    ...(haveAddresses ? [worker.address ?? ""] : []),
   ]);
-  const table = [["PID", "SLOT", "GENERATION", "STATE", "AGE", "CONNECTIONS", "REQUESTS"], ...rows];
+  const header = ["PID", "SLOT", "GENERATION", "STATE", "AGE", "CONNECTIONS", "REQUESTS"];
+  const table = [haveAddresses ? [...header, "ADDRESS"] : header, ...rows];
   const widths = (table[0] as string[]).map((_, column) =>
     Math.max(...table.map((row) => (row[column] as string).length)),
   );

@@ -1,8 +1,11 @@
 /** Gathers the facts for `tsgun doctor`: the parsed files, and the configuration of each way in which the server is started. */
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { Address } from "../config/address.ts";
 import { environmentLayer, type Layer } from "../config/config.ts";
+import type { Config } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
+import { workerAddress, workerLimit } from "../config/worker-addresses.ts";
 import { ownProxyPasses, streamsOf } from "../deploy/doctor/bound-addresses.ts";
 import { type Image, parseDockerfile } from "../deploy/doctor/dockerfile.ts";
 import type { Facts, Machine, PodServer, Service, Start } from "../deploy/doctor/facts.ts";
@@ -15,6 +18,7 @@ import { readText } from "../deploy/doctor/text-file.ts";
 import { readManifest } from "../deploy/init/project.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { displayed } from "../loader/locate.ts";
+import { workerCount } from "../system/cpu-limit.ts";
 import { parseCommandLine, wordsInEnvironment } from "./command-line.ts";
 import { ConfigurationReader } from "./configuration.ts";
 import { machineFacts, socketFile } from "./doctor-machine.ts";
@@ -70,7 +74,7 @@ export async function gatherFacts(options: DoctorOptions): Promise<Gathered> {
     image: image?.built,
     dependencies: Object.keys(readManifest(folder).dependencies ?? {}),
     nodeEnv: process.env.NODE_ENV,
-    bound: streams.length > 0 ? streams : config.bind,
+    bound: [...(streams.length > 0 ? streams : config.bind), ...slotAddresses(config)],
     machine: machineFacts(nginx.setup.user, server?.status.pid),
     server,
   };
@@ -274,6 +278,13 @@ function imageFacts(folder: string): (CheckedFiles & { readonly built: Image | u
   const file = join(folder, "Dockerfile");
   if (!existsSync(file)) return undefined;
   return { files: [file], unchecked: [], built: parseDockerfile(readText(file), shownPath(file)) };
+}
+
+/** The addresses of the workers' own sockets. */
+function slotAddresses({ workerBind, workers }: Config): Address[] {
+  if (workerBind === undefined) return [];
+  const count = Math.min(workerCount(workers), workerLimit(workerBind));
+  return Array.from({ length: count }, (_, index) => workerAddress(workerBind, index + 1));
 }
 
 /** Returns the existing Unix sockets of the server and of nginx's upstreams. */

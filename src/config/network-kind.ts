@@ -3,8 +3,13 @@ import * as v from "valibot";
 import { FORWARDED_FIELDS, type ForwardedField, parsePeerRange, parseRootPath } from "../gateway/proxies.ts";
 import { type Address, formatAddress, parseAddress } from "./address.ts";
 import { invalidMessage, type Kind, kind, transformWith } from "./kind.ts";
+import { formatWorkerAddresses, parseWorkerAddresses, type WorkerAddresses } from "./worker-addresses.ts";
 
 const NO_ADDRESS = invalidMessage("is not an address: write host:port, [::1]:port, :port or unix:/path");
+
+const NO_WORKER_ADDRESSES = invalidMessage(
+  "is no address for each worker: write unix:/run/app-{slot}.sock or 127.0.0.1:9001-9016",
+);
 
 /** A number means a port. */
 const addressSchema = v.union(
@@ -31,6 +36,16 @@ export const address: Kind<Address, string | number> = kind({
     transformWith((written) => parseAddress(String(written).trim())),
   ),
   format: formatAddress,
+});
+
+/** An address for each worker. */
+export const workerAddresses: Kind<WorkerAddresses, string> = kind({
+  placeholder: "ADDRESSES",
+  schema: v.pipe(
+    v.string(NO_WORKER_ADDRESSES),
+    transformWith((written) => parseWorkerAddresses(written.trim())),
+  ),
+  format: formatWorkerAddresses,
 });
 
 /** The path of a URL, from its first slash. */

@@ -17,6 +17,8 @@ export interface WorkerReport {
   readonly requests: number;
   /** Since its last beat; null before the first. */
   readonly silence: number | null;
+  /** Where clients reach this worker alone (`--worker-bind`); null if they cannot. */
+  readonly address: string | null;
 }
 
 export interface StatusReport {

@@ -31,6 +31,7 @@ const SHOWN: Record<SettingName, string> = {
   chdir: "cli/command",
   env: "system/process-state",
   bind: "arbiter/sockets/bind",
+  workerBind: "arbiter/sockets/worker-bind",
   backlog: "config/effects",
   reusePort: "arbiter/sockets/reuse-port",
   socketMode: "arbiter/surroundings",

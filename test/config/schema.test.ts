@@ -14,7 +14,7 @@ const names = SETTING_NAMES.filter((name) => (settings[name] as Setting<unknown>
 /** What is wrong with these lies in their text, which the command reads and no schema. */
 const READ: readonly SettingName[] = [
   ...(["bind", "adminBind", "forwardedAllowIps", "forwardedHeaders", "rootPath", "logSyslogTo"] as const),
-  ...(["timeout", "bootTimeout"] as const),
+  ...(["timeout", "bootTimeout", "workerBind"] as const),
 ];
 
 function refused(config: object): boolean {

@@ -15,6 +15,7 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   env: ["COLOUR=blue", "COLOUR"],
   bind: ["unix:/run/a.sock", "/run/a.sock"],
   reusePort: ["true", "maybe"],
+  workerBind: ["unix:run/app-{slot}.sock", "unix:run/app.sock"],
   backlog: ["100", "0"],
   socketMode: ["660", "999"],
   socketOwner: ["www-data", ""],

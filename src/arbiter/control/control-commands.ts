@@ -47,6 +47,10 @@ export interface ControlDependencies {
   describe(): Pick<StatusReport, "name" | "version" | "app" | "listening">;
   /** Number of ready workers that the server needs to be ready. */
   readonly minReady: number;
+  /** Why there cannot be as many workers; undefined if there can. */
+  tooManyWorkers(workers: number): string | undefined;
+  /** Where clients reach the worker of a slot alone; undefined if they cannot. */
+  addressOf(slot: number): string | undefined;
   isSuccessorReady(): boolean;
   /** Unix sockets that clients cannot reach. */
   lostSockets(): readonly LostSocket[];
@@ -117,6 +121,7 @@ export class ControlCommands implements Controllable {
       connections: worker.lastBeat?.connections ?? 0,
       requests: worker.lastBeat?.requests ?? 0,
       silence: worker.lastBeat === undefined ? null : Math.round(now - worker.lastBeat.at),
+      address: this.#dependencies.addressOf(worker.slot) ?? null,
     }));
   }
 
@@ -216,7 +221,12 @@ export class ControlCommands implements Controllable {
   }
 
   #scale(count: number, settle: PendingCommand["settle"]): void {
-    const { pool } = this.#dependencies;
+    const { pool, tooManyWorkers } = this.#dependencies;
+    const refusal = tooManyWorkers(count);
+    if (refusal !== undefined) {
+      settle({ ok: false, error: refusal });
+      return;
+    }
     const requestedAt = pool.now;
     pool.scale(count);
     const check = ({ desired, roster }: Pool): Outcome | undefined => {

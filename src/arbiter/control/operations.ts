@@ -3,6 +3,7 @@
  * operation is passed on, refused, or done in both.
  */
 import { type Config, MAX_WORKERS } from "../../config/settings.ts";
+import { tooManyWorkers } from "../../config/worker-addresses.ts";
 import type { Outcome, StopMode } from "../../control/api.ts";
 import type { ArbiterLog } from "../logs/arbiter-log.ts";
 import type { Logs } from "../logs/logs.ts";
@@ -15,7 +16,7 @@ import type { WorkerProcesses } from "../workers/worker-processes.ts";
 
 export interface OperationDependencies {
   /** The configuration at the start. */
-  readonly startConfig: Pick<Config, "drainDelay">;
+  readonly startConfig: Pick<Config, "drainDelay" | "workerBind">;
   readonly pool: Pool;
   readonly generations: Generations;
   readonly logs: Logs;
@@ -54,10 +55,12 @@ export class Operations {
   }
 
   addWorker(): void {
-    const { pool, upgrade, arbiterLog } = this.#dependencies;
+    const { pool, upgrade, arbiterLog, startConfig } = this.#dependencies;
     const { target } = pool.desired;
+    const lack = tooManyWorkers(startConfig.workerBind, target + 1);
     if (upgrade.isLeaving) arbiterLog.noWorkerWhileLeaving(upgrade.successorPid);
     else if (target >= MAX_WORKERS) arbiterLog.noWorkerAtLimit(target);
+    else if (lack !== undefined) arbiterLog.noWorkerWithoutAddress(lack);
     else pool.scale(target + 1);
   }
 

@@ -1,5 +1,6 @@
 /** The arbiter's log lines, with gunicorn's wording where gunicorn has the line. */
 import { packageVersion } from "../../config/version.ts";
+import { formatWorkerAddresses, type WorkerAddresses } from "../../config/worker-addresses.ts";
 import type { BootFailure } from "../../ipc/messages.ts";
 import type { RequestInFlight } from "../../ipc/request-report.ts";
 import { describeInFlight, describeStall, printable, type StallReport } from "../../ipc/stall-report.ts";
@@ -50,10 +51,15 @@ export class ArbiterLog {
     this.#crashes = new CrashLog(log);
   }
 
-  started(listeners: readonly Listener[]): void {
-    const urls = listeners.map((listener) => listener.url).join(",");
+  started(listeners: readonly Listener[], workerAddresses: WorkerAddresses | undefined): void {
+    const shared = listeners.filter(({ slot }) => slot === undefined);
+    const urls = shared.map(({ url }) => url).join(",");
     this.#log.info(`Starting tsgun ${packageVersion()}`);
     this.#log.info(`Listening at: ${urls} (${process.pid})`);
+    if (workerAddresses !== undefined)
+      this.#log.info(
+        `Each worker also listens at an address of its own: ${formatWorkerAddresses(workerAddresses)}`,
+      );
     if (listeners.some(({ activated }) => activated))
       this.#log.info("Using the sockets that systemd passed: the setting bind is ignored");
   }
@@ -203,6 +209,11 @@ export class ArbiterLog {
   /** A further worker was requested at the maximum number of workers. */
   noWorkerAtLimit(target: number): void {
     this.#log.warning(`No worker added: ${target} is the maximum`);
+  }
+
+  /** A further worker was requested, and there is no address for it. */
+  noWorkerWithoutAddress(why: string): void {
+    this.#log.warning(`No worker added: ${why}`);
   }
 
   predecessorGone(pid: number | undefined): void {

@@ -26,6 +26,10 @@ export interface Listener {
   readonly url: string;
   /** Bound by systemd. */
   readonly activated?: true;
+  /** The only slot whose workers accept on it, if it is their own (`--worker-bind`). */
+  readonly slot?: number;
+  /** With `slot`: the address as it was configured. */
+  readonly address?: string;
   /** The file of a Unix socket that the server created and must remove; an absolute path. */
   readonly file?: SocketFile;
 }
@@ -71,6 +75,8 @@ export interface BindOptions {
   readonly reusePort?: boolean;
   /** Maximum number of connections that wait to be accepted. */
   readonly backlog: number;
+  /** It is the workers' own socket of one slot. */
+  readonly isForSlot?: boolean;
 }
 
 /**
@@ -80,13 +86,7 @@ export interface BindOptions {
 export async function bindAll(addresses: readonly Address[], options: BindOptions): Promise<Listener[]> {
   const listeners: Listener[] = [];
   try {
-    for (const address of addresses) {
-      listeners.push(
-        address.kind === "unix"
-          ? await bindUnix(address.path, options, listeners)
-          : await bindTcp(address, addresses, options, listeners),
-      );
-    }
+    for (const address of addresses) listeners.push(await bindOne(address, options, listeners, addresses));
     return listeners;
   } catch (error) {
     for (const listener of listeners) releaseSocket(listener, false);
@@ -95,13 +95,32 @@ export async function bindAll(addresses: readonly Address[], options: BindOption
 }
 
 /**
+ * Binds and listens on one address.
+ *
+ * @param before the sockets that are bound already
+ * @param all the addresses that will be bound too
+ * @throws FatalError (failure) with the address, the reason and the remedy
+ */
+export async function bindOne(
+  address: Address,
+  options: BindOptions,
+  before: readonly Listener[],
+  all: readonly Address[] = [address],
+): Promise<Listener> {
+  return address.kind === "unix"
+    ? await bindUnix(address.path, options, before)
+    : await bindTcp(address, all, options, before);
+}
+
+/**
  * Binds an unreachable Unix socket anew at its path. Leaves the old socket as it is.
  * @throws FatalError (failure) if it cannot be bound, or if anything but a dead socket is at its path
  */
 export async function bindAgain(lost: Listener, options: BindOptions): Promise<Listener> {
-  const { file, url } = lost;
+  const { file } = lost;
   if (file === undefined || fileLoss(lost) === undefined) return lost;
-  return { ...(await bindUnix(file.path, options, [])), url };
+  const bound = await bindUnix(file.path, options, []);
+  return { ...lost, ...bound, url: lost.url };
 }
 
 function cannotBind(what: string, why: string, cause?: unknown): FatalError {
@@ -111,7 +130,7 @@ function cannotBind(what: string, why: string, cause?: unknown): FatalError {
 async function bindTcp(
   address: Address & { kind: "tcp" },
   all: readonly Address[],
-  { reusePort = false, backlog }: BindOptions,
+  { reusePort = false, backlog, isForSlot = false }: BindOptions,
   before: readonly Listener[],
 ): Promise<Listener> {
   const label = formatAddress(address);
@@ -124,7 +143,7 @@ async function bindTcp(
   const bindError = (code: string): FatalError => {
     const twin =
       code === "EADDRINUSE" ? before.find((other) => overlaps(other, host, address.port)) : undefined;
-    return cannotBind(label, twin === undefined ? (reasons[code] ?? code) : alreadyBound(twin));
+    return cannotBind(label, twin === undefined ? (reasons[code] ?? code) : alreadyBound(twin, isForSlot));
   };
   const socket = bindSocket({ host, port: address.port, ipv6Only, reusePort }, bindError);
   if (!reusePort) await listenWithoutAccepting(socket.fd, backlog, bindError);
@@ -145,8 +164,10 @@ function overlaps({ url }: Listener, host: string, port: number): boolean {
   return boundHost === host || WILDCARDS.has(boundHost) || WILDCARDS.has(host);
 }
 
-function alreadyBound({ url }: Listener): string {
-  return `bind contains it twice, ${url.replace("http://", "")} has it already; remove one of them`;
+function alreadyBound({ url }: Listener, isForSlot: boolean): string {
+  const other = url.replace("http://", "");
+  if (isForSlot) return `worker-bind contains it too, ${other} has it already; change one of them`;
+  return `bind contains it twice, ${other} has it already; remove one of them`;
 }
 
 const TCP_ERRORS: { readonly [code: string]: string } = {
@@ -176,7 +197,7 @@ async function resolveHost(host: string, label: string): Promise<string> {
 
 async function bindUnix(
   path: string,
-  { ownership, backlog }: BindOptions,
+  { ownership, backlog, isForSlot = false }: BindOptions,
   before: readonly Listener[],
 ): Promise<Listener> {
   const absolute = resolve(path);
@@ -188,7 +209,7 @@ async function bindUnix(
   const folder = statSync(dirname(absolute), { throwIfNoEntry: false });
   if (folder?.isDirectory() !== true) throw cannotBind(label, `there is no folder ${dirname(absolute)}`);
   const twin = before.find(({ file }) => file?.path === absolute);
-  if (twin !== undefined) throw cannotBind(label, alreadyBound(twin));
+  if (twin !== undefined) throw cannotBind(label, alreadyBound(twin, isForSlot));
   const bindError = (code: string): FatalError => cannotBind(label, UNIX_ERRORS[code] ?? code, code);
   const bind = (): { fd: number } => bindSocket({ path: absolute }, bindError);
   const bindPrivately = (): { fd: number } =>

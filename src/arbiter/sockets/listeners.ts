@@ -22,6 +22,7 @@ export interface LostSocket {
 
 /** The sockets after some have been bound again. */
 interface Renewal {
+  /** In the order of the sockets that they replace. */
   readonly listeners: readonly Listener[];
   /** The first generation that accepts on them; `Infinity` until one begins. */
   since: number;
@@ -46,9 +47,14 @@ export class Listeners {
     return this.#renewal?.listeners ?? this.#listeners;
   }
 
-  /** For messages. */
+  /** Where clients reach the server, for messages: without the workers' own addresses. */
   get urls(): string[] {
-    return this.#listeners.map(({ url }) => url);
+    return this.#listeners.filter(({ slot }) => slot === undefined).map(({ url }) => url);
+  }
+
+  /** The workers' own sockets of a slot; several if an upgrade has changed their addresses. */
+  ofSlot(slot: number): Listener[] {
+    return this.listeners.filter((listener) => listener.slot === slot);
   }
 
   /** Whether another arbiter serves the same sockets. */
@@ -56,10 +62,12 @@ export class Listeners {
     return this.#otherArbiters.hasPredecessor() || this.#otherArbiters.hasSuccessor();
   }
 
-  /** The sockets whose descriptors a worker of the generation inherits. */
-  listenersOf(generation: number): readonly Listener[] {
+  /** The sockets whose descriptors a worker inherits: the shared ones, then those of its slot. */
+  listenersOf({ generation, slot }: { generation: number; slot: number }): readonly Listener[] {
     const renewal = this.#renewal;
-    return renewal !== undefined && generation >= renewal.since ? renewal.listeners : this.#listeners;
+    const listeners =
+      renewal !== undefined && generation >= renewal.since ? renewal.listeners : this.#listeners;
+    return listeners.filter((listener) => listener.slot === undefined || listener.slot === slot);
   }
 
   /** Checks which sockets clients cannot reach. None while another arbiter has them too: it may have bound them again. */
@@ -78,6 +86,25 @@ export class Listeners {
     this.#inherited = inherited;
   }
 
+  /** Holds another socket, for all generations. */
+  add(listener: Listener): void {
+    this.#listeners = [...this.#listeners, listener];
+    if (this.#renewal === undefined) return;
+    this.#renewal = { ...this.#renewal, listeners: [...this.#renewal.listeners, listener] };
+  }
+
+  /** Releases the sockets on which no worker will accept any more. */
+  remove(isObsolete: (listener: Listener) => boolean): void {
+    const all = this.#all;
+    const isKept = (_: Listener, index: number): boolean => !isObsolete(this.#listeners[index] as Listener);
+    const kept = this.#listeners.filter(isKept);
+    if (kept.length === this.#listeners.length) return;
+    if (this.#renewal !== undefined)
+      this.#renewal = { ...this.#renewal, listeners: this.#renewal.listeners.filter(isKept) };
+    this.#listeners = kept;
+    this.#release(all, this.#all);
+  }
+
   /**
    * Binds the sockets again whose files are gone, for the next generation.
    * @throws what `bind` throws; then nothing has changed
@@ -94,8 +121,10 @@ export class Listeners {
       this.#release(renewed, before);
       throw error;
     }
-    this.#release(before, [...renewed, ...this.#listeners]);
-    this.#renewal = { listeners: renewed, since: Number.POSITIVE_INFINITY };
+    // Meanwhile sockets of slots may have been added or removed.
+    const listeners = this.listeners.map((listener) => renewed[before.indexOf(listener)] ?? listener);
+    this.#release([...before, ...renewed], [...listeners, ...this.#listeners]);
+    this.#renewal = { listeners, since: Number.POSITIVE_INFINITY };
   }
 
   /** A generation has begun. */

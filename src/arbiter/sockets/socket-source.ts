@@ -1,8 +1,9 @@
 /** Opens the server's sockets as the settings of the start demand, and binds one again that clients cannot reach. */
+import type { Address } from "../../config/address.ts";
 import type { Config } from "../../config/settings.ts";
 import type { Identity } from "../../ipc/messages.ts";
 import { socketOwnership } from "../../system/identity.ts";
-import { type BindOptions, bindAgain, type Listener } from "./bind.ts";
+import { type BindOptions, bindAgain, bindOne, type Listener } from "./bind.ts";
 import { adoptSockets, openSockets } from "./sockets.ts";
 
 export class SocketSource {
@@ -26,6 +27,16 @@ export class SocketSource {
   /** @throws FatalError when the path of the Unix socket cannot be bound again */
   async bindAgain(lost: Listener): Promise<Listener> {
     return await bindAgain(lost, this.#options());
+  }
+
+  /**
+   * Binds a socket of the workers of one slot. It is never shared with other servers: its address means that slot.
+   *
+   * @param before the sockets that are bound already
+   * @throws FatalError when the address cannot be bound
+   */
+  async bindForSlot(address: Address, before: readonly Listener[]): Promise<Listener> {
+    return await bindOne(address, { ...this.#options(), reusePort: false, isForSlot: true }, before);
   }
 
   #options(): BindOptions {

@@ -31,6 +31,10 @@ export interface WorkerProcessDependencies {
   pool(): Pool;
   /** The access log of a dead worker; undefined if it had none. */
   accessLogOf(pid: number, worker: WorkerRecord): AccessLogOptions | undefined;
+  /** The listening sockets of a worker, with the arbiter's descriptors. */
+  socketsOf(worker: { readonly slot: number; readonly generation: number }): WorkerLaunch["sockets"];
+  /** Binds the workers' own socket of a slot; undefined if there is nothing to wait for. */
+  bindFor(slot: number): Promise<void> | undefined;
   /** Await the result before starting the worker; undefined if there is nothing to wait for. */
   beforeStart(worker: WorkerProcess): Promise<void> | undefined;
   /** Called after a process has ended. */
@@ -38,6 +42,9 @@ export interface WorkerProcessDependencies {
   /** Receives the messages and exits of the processes. */
   post(event: ArbiterEvent): void;
 }
+
+/** A worker to start. Its sockets are known once its own is bound. */
+export type PlannedLaunch = Omit<WorkerLaunch, "sockets">;
 
 /** How long workers journal requests after a death that left no report of them. */
 const JOURNAL_MS = 600_000;
@@ -65,8 +72,20 @@ export class WorkerProcesses {
     return this.#handles.get(id)?.pid;
   }
 
-  /** Starts a worker's process after the hook `preFork`. */
-  spawn(launch: WorkerLaunch): void {
+  /** Starts a worker's process after its own socket is bound and the hook `preFork` has run. */
+  spawn(launch: PlannedLaunch): void {
+    const bound = this.#dependencies.bindFor(launch.slot);
+    if (bound === undefined) {
+      this.#spawn(launch);
+      return;
+    }
+    bound.then(
+      () => (this.#isWanted(launch.id) ? this.#spawn(launch) : this.#cancel(launch.id)),
+      (error: Error) => this.#dependencies.post({ type: "unstarted", id: launch.id, error }),
+    );
+  }
+
+  #spawn(launch: PlannedLaunch): void {
     const { slot, generation } = launch;
     try {
       const before = this.#dependencies.beforeStart({ pid: undefined, slot, generation });
@@ -84,15 +103,21 @@ export class WorkerProcesses {
     }
   }
 
-  #start(launch: WorkerLaunch): void {
-    this.#handles.set(launch.id, new WorkerHandle(launch, this.#dependencies.post));
+  #start(launch: PlannedLaunch): void {
+    const complete = { ...launch, sockets: this.#dependencies.socketsOf(launch) };
+    this.#handles.set(launch.id, new WorkerHandle(complete, this.#dependencies.post));
   }
 
   /** Starts it unless it was told to stop during the hook. */
-  #startLate(launch: WorkerLaunch): void {
+  #startLate(launch: PlannedLaunch): void {
     this.#pool.workerEnters(launch.id, undefined);
-    if (this.#pool.find(launch.id)?.state === "booting") this.#start(launch);
+    if (this.#isWanted(launch.id)) this.#start(launch);
     else this.#cancel(launch.id);
+  }
+
+  /** Whether a worker without a process was not told to stop meanwhile. */
+  #isWanted(id: number): boolean {
+    return this.#pool.find(id)?.state === "booting";
   }
 
   /** Ends a worker that has no process yet. */

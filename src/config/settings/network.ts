@@ -2,7 +2,7 @@
 import { FORWARDED_FIELDS, LOCAL_PEERS } from "../../gateway/proxies.ts";
 import type { Address } from "../address.ts";
 import { fileMode, flag, text } from "../kind.ts";
-import { addresses, forwardedFields, peers, rootPath } from "../network-kind.ts";
+import { addresses, forwardedFields, peers, rootPath, workerAddresses } from "../network-kind.ts";
 import { count } from "../number-kind.ts";
 import { setting } from "./setting.ts";
 
@@ -16,6 +16,13 @@ export const networkSettings = {
     flags: ["-b"],
     reload: false,
     doc: "The address to listen on: host:port, [::1]:port, :port or unix:/path. Can be given several times. If the variable PORT is set, the default is 0.0.0.0:PORT.",
+  }),
+  workerBind: setting({
+    section: "Server socket",
+    kind: workerAddresses,
+    default: undefined,
+    reload: false,
+    doc: "An address of its own for each worker, beside the shared ones: unix:/run/app-{slot}.sock, or a range of ports such as 127.0.0.1:9001-9016. A reload keeps each open. For proxies that keep a client at one worker.",
   }),
   backlog: setting({
     section: "Server socket",

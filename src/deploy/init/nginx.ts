@@ -1,6 +1,9 @@
 /** Writes the nginx site: the reverse proxy in front of the server. */
+import { resolve } from "node:path";
 import { type Address, formatAddress } from "../../config/address.ts";
 import type { Config } from "../../config/settings.ts";
+import { workerAddress, workerLimit } from "../../config/worker-addresses.ts";
+import { workerCount } from "../../system/cpu-limit.ts";
 import { type Deployment, seconds } from "./deployment.ts";
 
 /** Idle connections to the server that each nginx worker keeps. */
@@ -19,6 +22,54 @@ function server(address: Address): string {
   // A wildcard address is reached over loopback.
   const host = { "0.0.0.0": "127.0.0.1", "::": "::1" }[address.host] ?? address.host;
   return formatAddress({ ...address, host });
+}
+
+/** The servers of the upstream block, and how it chooses one. */
+function upstreamServers({ name, folder, sockets, config }: Deployment): string {
+  const { workerBind } = config;
+  if (workerBind === undefined) {
+    return `
+  # One server, which nginx never marks as failed: while it restarts, connections wait in its socket.
+  server ${server(sockets[0] as Address)} max_fails=0;`;
+  }
+  const count = Math.min(workerCount(config.workers), workerLimit(workerBind));
+  const servers = Array.from({ length: count }, (_, index) => {
+    const address = workerAddress(workerBind, index + 1);
+    const absolute = address.kind === "unix" ? { ...address, path: resolve(folder, address.path) } : address;
+    return `\n  server ${server(absolute)} max_fails=0;`;
+  });
+  return `
+  # A line for each worker (--worker-bind, ${count} ${config.workers === "auto" ? "on this machine" : "configured"}). nginx never marks one as failed: while a worker is
+  # replaced, connections wait in its socket.
+  hash $${variable(name)}_client consistent;${servers.join("")}`;
+}
+
+/** Keeps a client at one worker: a cookie that nginx sets with the first response. */
+function stickyMaps({ name, config }: Deployment): string {
+  if (config.workerBind === undefined) return "";
+  const prefix = variable(name);
+  return `
+# Keeps a client at one worker: what its first request is called, it brings as a cookie from then on.
+map $cookie_${prefix}_client $${prefix}_client {
+  default $cookie_${prefix}_client;
+  "" $request_id;
+}
+map $cookie_${prefix}_client $${prefix}_cookie {
+  default "";
+  "" "${prefix}_client=$request_id; Path=/; HttpOnly; SameSite=Lax";
+}
+`;
+}
+
+function stickyCookie({ name, config }: Deployment): string {
+  return config.workerBind === undefined
+    ? ""
+    : `\n    add_header Set-Cookie $${variable(name)}_cookie always;`;
+}
+
+/** A name as part of nginx's variables. */
+function variable(name: string): string {
+  return name.replaceAll("-", "_");
 }
 
 function keepAlive(config: Config): string {
@@ -42,8 +93,9 @@ function bodyLimit({ limitRequestBody }: Config): string {
   return limitRequestBody === 0 ? "10m" : String(limitRequestBody);
 }
 
-export function nginxSite({ name, domain, sockets, config }: Deployment): string {
-  const upgrade = `$${name.replaceAll("-", "_")}_connection`;
+export function nginxSite(deployment: Deployment): string {
+  const { name, domain, config } = deployment;
+  const upgrade = `$${variable(name)}_connection`;
   return `# ${name} behind nginx. For the http block: /etc/nginx/conf.d/${name}.conf
 
 # WebSockets request an upgrade; other requests keep the connection to the server open.
@@ -51,10 +103,8 @@ map $http_upgrade ${upgrade} {
   default upgrade;
   "" "";
 }
-
-upstream ${name} {
-  # One server, which nginx never marks as failed: while it restarts, connections wait in its socket.
-  server ${server(sockets[0] as Address)} max_fails=0;${keepAlive(config)}
+${stickyMaps(deployment)}
+upstream ${name} {${upstreamServers(deployment)}${keepAlive(config)}
 }
 
 server {
@@ -67,7 +117,7 @@ server {
   client_max_body_size ${bodyLimit(config)};
 
   location / {
-    proxy_pass http://${name};
+    proxy_pass http://${name};${stickyCookie(deployment)}
     proxy_http_version 1.1;
     proxy_set_header Connection ${upgrade};
     proxy_set_header Upgrade $http_upgrade;

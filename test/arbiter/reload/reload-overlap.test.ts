@@ -62,6 +62,8 @@ class Stage {
       generations,
       minReady: 1,
       isSuccessorReady: () => false,
+      tooManyWorkers: () => undefined,
+      addressOf: () => undefined,
       lostSockets: () => [],
       post: (command) => this.commands.handle(command),
       pidOf: (id) => id,

@@ -119,7 +119,15 @@ class SimulatedArbiter {
       ...{ endpoints: () => ({}), endpointsTakenOver: async () => {}, reclaimEndpoints: () => {} },
     });
     this.commands = new ControlCommands({
-      ...{ pool, generations, minReady: 1, isSuccessorReady: () => false, lostSockets: () => [] },
+      ...{
+        pool,
+        generations,
+        minReady: 1,
+        isSuccessorReady: () => false,
+        tooManyWorkers: () => undefined,
+        addressOf: () => undefined,
+        lostSockets: () => [],
+      },
       post: (command) => this.commands.handle(command),
       pidOf: (id) => id,
       reload: () => this.hangUp(),

@@ -9,7 +9,7 @@ import { processSettings } from "./settings/processes.ts";
 import { requestSettings } from "./settings/requests.ts";
 import type { Setting } from "./settings/setting.ts";
 
-export { MAX_WORKERS } from "./max-workers.ts";
+export { MAX_WORKERS } from "./settings/processes.ts";
 export { SECTIONS, type Section, type Setting } from "./settings/setting.ts";
 
 export const settings = {

@@ -1,6 +1,5 @@
 /** Addresses of the workers' own sockets, one for each slot: `unix:run/app-{slot}.sock`, `127.0.0.1:9001-9016`. */
 import { type Address, formatAddress, parseAddress } from "./address.ts";
-import { MAX_WORKERS } from "./max-workers.ts";
 
 export type WorkerAddresses =
   /** A path with `{slot}` in it. */
@@ -44,10 +43,9 @@ export function workerAddress(addresses: WorkerAddresses, slot: number): Address
   return { kind: "tcp", host: addresses.host, port: addresses.first + slot - 1 };
 }
 
-/** How many workers there can be: as many as a range has ports. */
+/** How many workers there are addresses for: as many as a range has ports. */
 export function workerLimit(addresses: WorkerAddresses | undefined): number {
-  if (addresses?.kind !== "tcp") return MAX_WORKERS;
-  return Math.min(MAX_WORKERS, addresses.last - addresses.first + 1);
+  return addresses?.kind === "tcp" ? addresses.last - addresses.first + 1 : Number.POSITIVE_INFINITY;
 }
 
 /** Why there cannot be as many workers; undefined if there can. */

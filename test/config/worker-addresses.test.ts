@@ -31,8 +31,8 @@ test("they are written as they are read", () => {
 
 test("a range has as many workers as ports", () => {
   assert.equal(workerLimit(parseWorkerAddresses("127.0.0.1:9001-9016")), 16);
-  assert.equal(workerLimit(parseWorkerAddresses("unix:{slot}")), 1024);
-  assert.equal(workerLimit(undefined), 1024);
+  assert.equal(workerLimit(parseWorkerAddresses("unix:{slot}")), Number.POSITIVE_INFINITY);
+  assert.equal(workerLimit(undefined), Number.POSITIVE_INFINITY);
   assert.equal(tooManyWorkers(parseWorkerAddresses(":9001-9002"), 2), undefined);
   assert.equal(tooManyWorkers(undefined, 5000), undefined);
   assert.equal(

@@ -1,9 +1,9 @@
 /** Settings for those who run the server: control, health and logs. */
 import { choice, flag, pathOrNone, text } from "../kind.ts";
-import { MAX_WORKERS } from "../max-workers.ts";
 import { address } from "../network-kind.ts";
 import { count } from "../number-kind.ts";
 import { DEFAULT_SYSLOG, syslogAddress } from "../syslog-address.ts";
+import { MAX_WORKERS } from "./processes.ts";
 import { setting } from "./setting.ts";
 
 export const operationSettings = {

@@ -1,9 +1,11 @@
 /** Settings of the workers and of the processes as the system sees them. */
 import { choice, fileMode, flag, globs, pidFile, text } from "../kind.ts";
-import { MAX_WORKERS } from "../max-workers.ts";
 import { urlPath } from "../network-kind.ts";
 import { count, countOrAuto, crashLimit, duration, size } from "../number-kind.ts";
 import { setting } from "./setting.ts";
+
+/** Maximum number of workers, from any source: each is a process that the arbiter starts, listens to and reaps. */
+export const MAX_WORKERS = 1024;
 
 export const processSettings = {
   workers: setting({

@@ -7,7 +7,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type CorpusCase, readCorpus } from "./corpus.ts";
-import { ask, each, KINDS, MANNERS, MAX_RESPONSE_MS, type Received, startServer } from "./servers.ts";
+import {
+  ask,
+  each,
+  isOnNode,
+  KINDS,
+  type Kind,
+  MANNERS,
+  MAX_RESPONSE_MS,
+  type Received,
+  startServer,
+} from "./servers.ts";
 import { outcome, tableOf } from "./servers-table.ts";
 
 const corpus = readCorpus();
@@ -49,10 +59,10 @@ function openAfter(item: CorpusCase): number | undefined {
   return node?.endsWith("open") ? node.split(" ").length - 1 : undefined;
 }
 
-function slow(received: readonly Received[], kind: string): string[] {
+function slow(received: readonly Received[], kind: Kind): string[] {
   return received.flatMap((one, at) => {
     const item = corpus[at] as CorpusCase;
-    if (kind === "node" && openAfter(item) === 0) return [];
+    if (isOnNode(kind) && openAfter(item) === 0) return [];
     const asked = item.requests.length > 0 || item.ending !== "open";
     const answered = one.statuses.length > 0 || one.closed || !asked;
     return answered && one.after <= MAX_RESPONSE_MS
@@ -70,7 +80,7 @@ for (const kind of KINDS) {
         const server = await startServer(kind, manner);
         t.after(() => server.close());
         const all = await each(corpus, (item) =>
-          ask(server.port, item, kind === "node" ? openAfter(item) : undefined),
+          ask(server.port, item, isOnNode(kind) ? openAfter(item) : undefined),
         );
         received.set(`${kind} ${manner}`, all);
         assert.deepEqual(slow(all, kind), []);
@@ -104,6 +114,15 @@ for (const kind of ["gateway", "fetch"] as const) {
     });
   }
 }
+
+test("a server of the app responds like ours", () => {
+  for (const manner of MANNERS) {
+    const ours = received.get(`node ${manner}`) ?? [];
+    const theirs = received.get(`adopted ${manner}`) ?? [];
+    for (const [at, { name }] of corpus.entries())
+      assert.equal(outcome(theirs[at]), outcome(ours[at]), `${name}, an app that ${manner}`);
+  }
+});
 
 test("docs/http.md lists exactly the differences between the servers", () => {
   const gateway = received.get("gateway reads") ?? [];

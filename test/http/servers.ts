@@ -10,6 +10,7 @@ import { NodeServer } from "../../src/server/node/node-server.ts";
 import type { WorkerServer } from "../../src/server/server.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type ErrorReporter } from "../../src/server/server-options.ts";
 import { RawClient, statuses } from "../support/engine.ts";
+import { adopted } from "../support/node-engine.ts";
 import type { CorpusCase } from "./corpus.ts";
 import { CORPUS_LIMITS } from "./drive.ts";
 
@@ -17,8 +18,14 @@ import { CORPUS_LIMITS } from "./drive.ts";
 export const MANNERS = ["reads", "ignores", "swallows", "never settles", "has responded"] as const;
 export type Manner = (typeof MANNERS)[number];
 
-export const KINDS = ["gateway", "fetch", "node"] as const;
+/** "adopted": a server that the app made itself. */
+export const KINDS = ["gateway", "fetch", "node", "adopted"] as const;
 export type Kind = (typeof KINDS)[number];
+
+/** Whether node's parser reads the requests. */
+export function isOnNode(kind: Kind): boolean {
+  return kind === "node" || kind === "adopted";
+}
 
 /** For an app that ignores the error and neither responds nor settles. */
 const NEVER = new Promise<never>(() => {});
@@ -137,7 +144,9 @@ export async function startServer(kind: Kind, manner: Manner): Promise<RunningSe
   const server: WorkerServer =
     kind === "node"
       ? new NodeServer({ ...settings, listener: NODE[manner], upgrade: undefined })
-      : new GatewayServer({ handle }, { ...settings, worker, state: undefined });
+      : kind === "adopted"
+        ? new NodeServer({ ...settings, adopted: adopted(NODE[manner]) })
+        : new GatewayServer({ handle }, { ...settings, worker, state: undefined });
   let port = 0;
   await server.open(async (tcp) => {
     tcp.listen(0, "127.0.0.1");

@@ -7,7 +7,7 @@ import { toNodeListener } from "../../src/interop/node.ts";
 import { ContentPace } from "../../src/server/content-pace.ts";
 import { DEFAULT_TIMEOUTS, type ServerTimeouts } from "../../src/server/server-options.ts";
 import { type RawClient, startEngine } from "../support/engine.ts";
-import { startNodeEngine } from "../support/node-engine.ts";
+import { type ServerOwner, startNodeEngine } from "../support/node-engine.ts";
 
 describe("ContentPace", () => {
   const limits = { body: 1000, bodyTotal: 5000, bodyMinRate: 100 };
@@ -76,17 +76,23 @@ interface Server {
   connect(): Promise<RawClient>;
 }
 
-const SERVERS: Record<string, Start> = {
-  "the gateway engine": (test, handler, timeouts) =>
-    startEngine(test, handler, { timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts } }),
-  "node's own server": async (test, handler, timeouts) => {
+const nodeServer =
+  (owner: ServerOwner): Start =>
+  async (test, handler, timeouts) => {
     const errors: Error[] = [];
     const { client } = await startNodeEngine(test, toNodeListener(handler, { onError: () => {} }), {
       timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts },
       onError: (error) => errors.push(error),
+      owner,
     });
     return { errors, connect: client };
-  },
+  };
+
+const SERVERS: Record<string, Start> = {
+  "the gateway engine": (test, handler, timeouts) =>
+    startEngine(test, handler, { timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts } }),
+  "node's own server": nodeServer("ours"),
+  "a server of the app": nodeServer("the app's"),
 };
 
 const post = (path: string, length: number): string =>

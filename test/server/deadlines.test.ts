@@ -6,7 +6,7 @@ import { toNodeListener } from "../../src/interop/node.ts";
 import type { WorkerServer } from "../../src/server/server.ts";
 import { DEFAULT_TIMEOUTS, type ServerTimeouts } from "../../src/server/server-options.ts";
 import { type RawClient, startEngine } from "../support/engine.ts";
-import { startNodeEngine } from "../support/node-engine.ts";
+import { type ServerOwner, startNodeEngine } from "../support/node-engine.ts";
 
 interface Server {
   readonly server: WorkerServer;
@@ -15,15 +15,21 @@ interface Server {
 
 type Start = (test: TestContext, handler: Handler, timeouts: Partial<ServerTimeouts>) => Promise<Server>;
 
+const nodeServer =
+  (owner: ServerOwner): Start =>
+  async (test, handler, timeouts) => {
+    const engine = await startNodeEngine(test, toNodeListener(handler), {
+      timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts },
+      owner,
+    });
+    return { server: engine.server, connect: engine.client };
+  };
+
 const SERVERS: Record<string, Start> = {
   "the gateway engine": (test, handler, timeouts) =>
     startEngine(test, handler, { timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts } }),
-  "node's own server": async (test, handler, timeouts) => {
-    const engine = await startNodeEngine(test, toNodeListener(handler), {
-      timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts },
-    });
-    return { server: engine.server, connect: engine.client };
-  },
+  "node's own server": nodeServer("ours"),
+  "a server of the app": nodeServer("the app's"),
 };
 
 function block(milliseconds: number): void {

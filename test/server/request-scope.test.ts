@@ -10,7 +10,7 @@ import { inject } from "../../src/interop/testing.ts";
 import { ask } from "../support/ask.ts";
 import { startCommand, until } from "../support/command.ts";
 import { RawClient, startEngine } from "../support/engine.ts";
-import { startNodeEngine } from "../support/node-engine.ts";
+import { onBothServers } from "../support/node-engine.ts";
 import { checkRequestScopes, SCOPE_APPS } from "../support/request-scopes.ts";
 
 for (const app of SCOPE_APPS) {
@@ -39,26 +39,28 @@ for (const app of SCOPE_APPS) {
 
 const GET = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
-test("a store that an instrumentation enters around node's server is visible to the listener", async (t) => {
-  // Like OpenTelemetry, which emits the server's events within a context.
-  const context = new AsyncLocalStorage<string>();
-  const { emit } = Server.prototype;
-  Server.prototype.emit = function (this: Server, ...given: unknown[]) {
-    const name = given[0] === "request" ? (given[1] as IncomingMessage).url : undefined;
-    return context.run(name ?? "none", () => Reflect.apply(emit, this, given) as boolean);
-  } as typeof emit;
-  t.after(() => {
-    Server.prototype.emit = emit;
+onBothServers((startNodeEngine) => {
+  test("a store that an instrumentation enters around node's server is visible to the listener", async (t) => {
+    // Like OpenTelemetry, which emits the server's events within a context.
+    const context = new AsyncLocalStorage<string>();
+    const { emit } = Server.prototype;
+    Server.prototype.emit = function (this: Server, ...given: unknown[]) {
+      const name = given[0] === "request" ? (given[1] as IncomingMessage).url : undefined;
+      return context.run(name ?? "none", () => Reflect.apply(emit, this, given) as boolean);
+    } as typeof emit;
+    t.after(() => {
+      Server.prototype.emit = emit;
+    });
+    const { client } = await startNodeEngine(t, (_request, response) => {
+      const found = `[${context.getStore()}]`;
+      context.enterWith("entered");
+      response.end(found);
+    });
+    const raw = await client();
+    raw.send(GET("/a") + GET("/b"));
+    const text = await raw.until((received) => received.split("]").length > 2);
+    assert.deepEqual(text.match(/\[[^\]]*\]/g), ["[/a]", "[/b]"]);
   });
-  const { client } = await startNodeEngine(t, (_request, response) => {
-    const found = `[${context.getStore()}]`;
-    context.enterWith("entered");
-    response.end(found);
-  });
-  const raw = await client();
-  raw.send(GET("/a") + GET("/b"));
-  const text = await raw.until((received) => received.split("]").length > 2);
-  assert.deepEqual(text.match(/\[[^\]]*\]/g), ["[/a]", "[/b]"]);
 });
 
 test("a store of the caller of an app is visible to the app", async () => {

@@ -7,7 +7,7 @@ import type { WorkerServer } from "../../src/server/server.ts";
 import { DEFAULT_TIMEOUTS } from "../../src/server/server-options.ts";
 import { until } from "../support/command.ts";
 import { type RawClient, startEngine } from "../support/engine.ts";
-import { startNodeEngine } from "../support/node-engine.ts";
+import { type ServerOwner, startNodeEngine } from "../support/node-engine.ts";
 
 interface Stage {
   readonly server: WorkerServer;
@@ -26,16 +26,17 @@ const gateway: Start = async (context, work, request = DEFAULT_TIMEOUTS.request)
   return { server: engine.server, client: engine.connect };
 };
 
-const node: Start = async (context, work, request = DEFAULT_TIMEOUTS.request) => {
-  return await startNodeEngine(
-    context,
-    async ({ url }, response) => {
-      if (url === "/") response.end("answered");
-      await work();
-    },
-    { timeouts: { ...DEFAULT_TIMEOUTS, request }, onError: () => {} },
-  );
-};
+const node =
+  (owner: ServerOwner): Start =>
+  async (context, work, request = DEFAULT_TIMEOUTS.request) =>
+    await startNodeEngine(
+      context,
+      async ({ url }, response) => {
+        if (url === "/") response.end("answered");
+        await work();
+      },
+      { timeouts: { ...DEFAULT_TIMEOUTS, request }, onError: () => {}, owner },
+    );
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`;
 const never = (): Promise<never> => new Promise(() => {});
@@ -51,7 +52,8 @@ function draining(server: WorkerServer): { readonly over: boolean; readonly end:
 
 for (const [name, start] of [
   ["the engine", gateway],
-  ["node's server", node],
+  ["node's server", node("ours")],
+  ["a server of the app", node("the app's")],
 ] as const) {
   describe(name, () => {
     test("draining waits for a handler that runs after its response; destroying does not", async (context) => {

@@ -5,7 +5,7 @@ import { MAX_HEADS_BYTES, UnfinishedHeads } from "../../src/server/unfinished-he
 import { until } from "../support/command.ts";
 import type { RawClient } from "../support/engine.ts";
 import { startEngine } from "../support/engine.ts";
-import { startNodeEngine } from "../support/node-engine.ts";
+import { type ServerOwner, startNodeEngine } from "../support/node-engine.ts";
 
 describe("UnfinishedHeads", () => {
   function heads(most: number): { heads: UnfinishedHeads<string>; refused: string[] } {
@@ -49,15 +49,21 @@ interface Server {
 
 type Start = (test: TestContext, onHeadRefused: () => void) => Promise<Server>;
 
+const nodeServer =
+  (owner: ServerOwner): Start =>
+  async (test, onHeadRefused) => {
+    const { client } = await startNodeEngine(test, (_request, response) => void response.end("hello"), {
+      onHeadRefused,
+      owner,
+    });
+    return { connect: client };
+  };
+
 const SERVERS: Record<string, Start> = {
   "the gateway engine": (test, onHeadRefused) =>
     startEngine(test, (_request, respond) => void respond(200, {}, "hello"), { onHeadRefused }),
-  "node's own server": async (test, onHeadRefused) => {
-    const { client } = await startNodeEngine(test, (_request, response) => void response.end("hello"), {
-      onHeadRefused,
-    });
-    return { connect: client };
-  },
+  "node's own server": nodeServer("ours"),
+  "a server of the app": nodeServer("the app's"),
 };
 
 /** A head as large as its limits allow, without its end. */

@@ -2,6 +2,7 @@
  * The events of an http.Server or https.Server that the app made. `ServerEvents` applies its limits and keeps its
  * books; what it lets through goes on to the app's own listeners, whenever they were added.
  */
+import { EventEmitter } from "node:events";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -21,41 +22,51 @@ export function interceptServer(
     events.accept(socket, isUnix(socket, server));
     return pass(socket);
   };
+  // Apps emit events themselves: one server for another one, or a request that never came by a connection.
+  const isOurs = ({ socket }: IncomingMessage): boolean => events.connections.has(socket);
   const onRequest = wrapper.listener(requestListener(server));
   requestAllEvents(server);
   interceptEvents(server, {
     // A TLS server emits `connection` before the handshake; its requests come on the socket of `secureConnection`.
     [isTls(server) ? "secureConnection" : "connection"]: accepted,
-    request: () => (request: IncomingMessage, response: ServerResponse) =>
-      events.request(request, response, onRequest),
+    request: (pass) => (request: IncomingMessage, response: ServerResponse) =>
+      isOurs(request) ? events.request(request, response, onRequest) : pass(request, response),
     checkContinue: (pass) => {
       const listener = wrapper.listener(pass);
-      return (request: IncomingMessage, response: ServerResponse) =>
-        appListens(server, "checkContinue")
+      return (request: IncomingMessage, response: ServerResponse) => {
+        if (!isOurs(request)) return pass(request, response);
+        return appListens(server, "checkContinue")
           ? events.request(request, response, listener)
           : events.continue(request, response, onRequest);
+      };
     },
     checkExpectation: (pass) => {
       const listener = wrapper.listener(pass);
-      return (request: IncomingMessage, response: ServerResponse) =>
-        appListens(server, "checkExpectation")
+      return (request: IncomingMessage, response: ServerResponse) => {
+        if (!isOurs(request)) return pass(request, response);
+        return appListens(server, "checkExpectation")
           ? events.request(request, response, listener)
           : events.refuseExpectation(request, response);
+      };
     },
     upgrade: (pass) => {
       const listener = wrapper.upgrade(pass);
       return (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-        events.upgrade(request, socket, head, listener);
+        isOurs(request) ? events.upgrade(request, socket, head, listener) : pass(request, socket, head);
     },
     connect: (pass) => {
       const listener = wrapper.upgrade(pass);
-      return (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-        appListens(server, "connect")
+      return (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+        if (!isOurs(request)) return pass(request, socket, head);
+        return appListens(server, "connect")
           ? events.upgrade(request, socket, head, listener)
           : events.refuseConnect(request, socket);
+      };
     },
     clientError: (pass) => (error: ParserError, socket: Socket) =>
-      events.clientError(error, socket, appListens(server, "clientError") ? pass : undefined),
+      events.connections.has(socket)
+        ? events.clientError(error, socket, appListens(server, "clientError") ? pass : undefined)
+        : pass(error, socket),
     timeout: (pass) => (socket: Socket) => events.timedOut(socket, () => pass(socket)),
   });
 }
@@ -64,14 +75,29 @@ export function isTls(server: Server): boolean {
   return "setSecureContext" in server;
 }
 
-/** Where a server has one listener, as nearly all have, its promise is returned: a rejection is then that request's error. */
+/**
+ * Emits `request`. Where a server has one listener, as nearly all have, it returns the listener's promise: a rejection is
+ * then that request's error.
+ */
 function requestListener(server: Server): RequestListener {
-  const { emit } = server;
-  const { _events: listeners } = server as unknown as { _events?: { request?: unknown } };
+  const emit = server.emit as (this: object, ...args: unknown[]) => boolean;
+  // Read each time: `removeAllListeners()` replaces the object.
+  const emitter = server as unknown as { _events?: { request?: unknown } };
+  let returned: unknown;
+  // An instrumentation sets up its context in `emit` (OpenTelemetry and others), which returns no promise. So it gets a
+  // stand-in for the server, whose only listener keeps what the app's returns.
+  const keep = (...args: unknown[]): void => {
+    returned = Reflect.apply(emitter._events?.request as () => unknown, server, args);
+  };
+  const standIn: object = Object.create(server, { _events: { value: { request: keep } } });
+  const isInstrumented = emit !== EventEmitter.prototype.emit;
   return (request, response) => {
-    const listener = listeners?.request;
-    if (typeof listener === "function") return Reflect.apply(listener, server, [request, response]);
-    return (emit as (...args: unknown[]) => boolean).call(server, "request", request, response);
+    const listener = emitter._events?.request;
+    if (typeof listener !== "function") return emit.call(server, "request", request, response);
+    if (!isInstrumented) return Reflect.apply(listener, server, [request, response]);
+    returned = undefined;
+    emit.call(standIn, "request", request, response);
+    return returned;
   };
 }
 

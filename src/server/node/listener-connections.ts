@@ -41,6 +41,10 @@ export class ListenerConnections {
     return this.#connections.size;
   }
 
+  has(socket: Socket): boolean {
+    return this.#connections.has(socket);
+  }
+
   get(socket: Socket): ListenerConnection | undefined {
     return this.#connections.get(socket);
   }

@@ -22,10 +22,16 @@ export interface ServedListeners {
   readonly upgrade: UpgradeListener | undefined;
 }
 
-/** What to serve: an app's listeners on servers of ours, or a server that the app made. */
+/** A server that the app made. */
+export interface AdoptedServer {
+  readonly server: Server;
+  readonly wrapper: ListenerWrapper | undefined;
+}
+
+/** What to serve: an app's listeners on servers of ours, or its own server. */
 export type Served =
   | (ServedListeners & { readonly adopted?: undefined })
-  | { readonly adopted: { readonly server: Server; readonly wrapper: ListenerWrapper | undefined } };
+  | { readonly adopted: AdoptedServer };
 
 export type NodeServerOptions = Served & ServerEventsOptions;
 

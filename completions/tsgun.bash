@@ -4,9 +4,12 @@ _tsgun() {
   COMPREPLY=()
   if [[ ${COMP_WORDS[1]} == ctl && $COMP_CWORD -gt 1 ]]; then
     case $before in
+      -c|--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+      --name) :; return ;;
+      --pid) :; return ;;
       --control-socket) COMPREPLY=($(compgen -f -- "$word")); return ;;
     esac
-    COMPREPLY=($(compgen -W "status workers reload upgrade reopen scale restart stop --control-socket --json -h --help" -- "$word"))
+    COMPREPLY=($(compgen -W "status workers reload upgrade reopen scale restart stop -c --config --name --pid --control-socket --json -h --help" -- "$word"))
     return
   fi
   if [[ ${COMP_WORDS[1]} == completion && $COMP_CWORD -gt 1 ]]; then
@@ -20,6 +23,13 @@ _tsgun() {
       --folder) COMPREPLY=($(compgen -d -- "$word")); return ;;
     esac
     COMPREPLY=($(compgen -W "config nginx systemd docker kubernetes --app --domain --folder --dry-run --force -h --help" -- "$word"))
+    return
+  fi
+  if [[ ${COMP_WORDS[1]} == ps && $COMP_CWORD -gt 1 ]]; then
+    case $before in
+
+    esac
+    COMPREPLY=($(compgen -W "--json -h --help" -- "$word"))
     return
   fi
   if [[ ${COMP_WORDS[1]} == doctor && $COMP_CWORD -gt 1 ]]; then
@@ -98,7 +108,7 @@ _tsgun() {
     COMPREPLY=($(compgen -W "-v --version -c --config --no-config --check-config --print-config --interface --adopt --other-servers --preload --chdir -e --env -b --bind --worker-bind --backlog --reuse-port --socket-mode --socket-owner --forwarded-allow-ips --forwarded-headers --root-path -w --workers --worker-connections --max-requests --max-requests-jitter --max-memory --max-lifetime --max-lifetime-jitter --reload-surge --crash-limit --warmup-path -D --daemon --upgrade-mode -n --name -p --pid -u --user -g --group --initgroups -m --umask --reload --reload-engine --reload-extra-file --show-errors --limit-request-line --limit-request-fields --limit-request-field-size --limit-request-body --header-timeout --body-timeout --body-total-timeout --body-min-rate --request-timeout --keep-alive -t --timeout --boot-timeout --graceful-timeout --drain-delay --linger --access-logfile --no-access-logfile --access-logformat --error-logfile --log-format --log-level --capture-output --log-syslog --disable-redirect-access-to-syslog --log-syslog-to --log-syslog-prefix --log-syslog-facility --control-socket --no-control-socket --admin-bind --min-ready -h --help" -- "$word"))
     return
   fi
-  [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "ctl dev init doctor completion help" -- "$word"))
+  [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "ps ctl dev init doctor completion help" -- "$word"))
   local file
   while IFS= read -r file; do
     [[ -d $file || $file =~ \.(ts|mts|cts|js|mjs|cjs)$ ]] && COMPREPLY+=("$file")

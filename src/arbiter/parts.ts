@@ -7,14 +7,13 @@ import { processName } from "../config/process-title.ts";
 import type { Config } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
 import { tooManyWorkers } from "../config/worker-addresses.ts";
-import type { StatusReport } from "../control/api.ts";
 import type { Identity } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { workerCount } from "../system/cpu-limit.ts";
 import { DescriptorReserve } from "../system/descriptor-reserve.ts";
 import { Terminal } from "../system/terminal.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
-import { ControlCommands } from "./control/control-commands.ts";
+import { ControlCommands, type ServerDescription } from "./control/control-commands.ts";
 import { ControlEndpoints } from "./control/control-endpoints.ts";
 import { Operations } from "./control/operations.ts";
 import { Service } from "./control/service.ts";
@@ -197,12 +196,15 @@ export class Parts {
     });
   }
 
-  #description(): Pick<StatusReport, "name" | "version" | "app" | "listening"> {
+  #description(): ServerDescription {
     const { currentConfig } = this.generations;
     return {
       name: processName(currentConfig),
       version: packageVersion(),
       app: currentConfig.app ?? "",
+      folder: this.folder,
+      startedIn: this.invocation.folder,
+      config: currentConfig.config || null,
       listening: this.listeners.urls,
     };
   }

@@ -34,6 +34,7 @@ async function dispatch(args: readonly string[], report: BootReport | undefined)
   // `tsgun doctor help` is `tsgun doctor --help`. commander does that for `ctl`; under `dev` it may name an app.
   const rest = below.length === 1 && below[0] === "help" && name !== "ctl" ? ["--help"] : below;
   if (name === "ctl") return await runControl(rest);
+  if (name === "ps") return await (await import("./ps.ts")).runPs(rest);
   if (name === "completion") return await printCompletion(rest);
   if (name === "init") return await (await import("./init.ts")).runInit(rest);
   if (name === "doctor") return await (await import("./doctor.ts")).runDoctor(rest);

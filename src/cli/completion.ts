@@ -9,6 +9,7 @@ import { doctorCommand } from "./doctor.ts";
 import { initCommand } from "./init.ts";
 import { COMMAND_NAMES } from "./mistaken-command.ts";
 import { makeProgram } from "./program.ts";
+import { psCommand } from "./ps.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
@@ -31,6 +32,7 @@ export function completionScript(shell: Shell): string {
     ctl: completables(controlCommand()),
     simple: [
       { name: "init", options: completables(initCommand()), words: FILE_KINDS },
+      { name: "ps", options: completables(psCommand()), words: [] },
       { name: "doctor", options: completables(doctorCommand()), words: [] },
     ],
   };
@@ -65,7 +67,7 @@ function completables(program: Command): Completable[] {
     }));
 }
 
-const FILES = ["FILE", "PATH", "path"];
+const FILES = ["FILE", "PATH"];
 
 function operandOf(option: Option): Value {
   if (!option.required && !option.optional) return { type: "none" };
@@ -98,7 +100,7 @@ _tsgun() {
   COMPREPLY=()
   if [[ \${COMP_WORDS[1]} == ctl && $COMP_CWORD -gt 1 ]]; then
     case $before in
-      --control-socket) COMPREPLY=($(compgen -f -- "$word")); return ;;
+${bashCases(ctl, "      ")}
     esac
     COMPREPLY=($(compgen -W "${names} ${all(ctl)}" -- "$word"))
     return
@@ -209,7 +211,7 @@ function zshValue(value: Value): string {
 
 function fish({ tsgun, ctl, simple }: Commands, subcommands: Subcommands): string {
   const inCtl = "'__fish_seen_subcommand_from ctl'";
-  const outside = `'not __fish_seen_subcommand_from ctl init doctor completion'`;
+  const outside = `'not __fish_seen_subcommand_from ctl ps init doctor completion'`;
   return [
     "# Completion of tsgun for fish; generated: tsgun completion fish",
     ...COMMAND_NAMES.map((name) => `complete -c tsgun -n __fish_use_subcommand -a ${name}`),

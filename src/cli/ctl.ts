@@ -1,23 +1,14 @@
 /** `tsgun ctl`: sends a command to a running server over its control socket and prints the result. */
 import { Command, InvalidArgumentError } from "commander";
 import type { Outcome, StatusReport, WorkerReport } from "../control/api.ts";
-import { findControlSocket, requestControl } from "../control/control-client.ts";
+import { requestControl } from "../control/control-client.ts";
+import type { AnsweringServer } from "../control/running-servers.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { chooseServer, describeServer, type ServerOptions } from "./server-choice.ts";
+import { formatAge, formatTable } from "./table.ts";
 
-interface ControlOptions {
-  readonly controlSocket?: string;
+interface ControlOptions extends ServerOptions {
   readonly json?: boolean;
-}
-
-/** Formats milliseconds: `4s`, `12m`, `3h 5m`, `2d 4h`. */
-function formatAge(milliseconds: number): string {
-  const seconds = Math.floor(milliseconds / 1000);
-  if (seconds < 60) return `${seconds}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes}m`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 24) return `${hours}h ${minutes % 60}m`;
-  return `${Math.floor(hours / 24)}d ${hours % 24}h`;
 }
 
 function formatStatus(status: StatusReport): string {
@@ -25,6 +16,7 @@ function formatStatus(status: StatusReport): string {
   return [
     `${status.name} (tsgun ${status.version}, pid ${status.pid}) is ${status.state === "down" ? "down: no worker is ready" : status.state}`,
     `app        ${status.app}`,
+    `folder     ${status.folder}`,
     `listening  ${status.listening.join(", ")}`,
     `workers    ${workers.ready} of ${workers.target} ready, generation ${status.generation}`,
     `up         ${formatAge(status.uptime)}`,
@@ -43,19 +35,8 @@ function formatWorkers(workers: readonly WorkerReport[]): string {
     String(worker.requests),
     ...(haveAddresses ? [worker.address ?? ""] : []),
   ]);
-  const header = ["PID", "SLOT", "GENERATION", "STATE", "AGE", "CONNECTIONS", "REQUESTS"];
-  const table = [haveAddresses ? [...header, "ADDRESS"] : header, ...rows];
-  const widths = (table[0] as string[]).map((_, column) =>
-    Math.max(...table.map((row) => (row[column] as string).length)),
-  );
-  return table
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] as number))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  const headings = ["PID", "SLOT", "GENERATION", "STATE", "AGE", "CONNECTIONS", "REQUESTS"];
+  return formatTable(haveAddresses ? [...headings, "ADDRESS"] : headings, rows);
 }
 
 function wholeNumber(text: string): number {
@@ -65,14 +46,12 @@ function wholeNumber(text: string): number {
 
 /** Sends a request. Returns a report, or an outcome: a command that failed is a 409. */
 async function send(
-  command: Command,
+  { controlSocket }: AnsweringServer,
   method: "GET" | "POST",
   path: string,
   body?: unknown,
 ): Promise<unknown> {
-  const { controlSocket } = command.optsWithGlobals<ControlOptions>();
-  const socket = controlSocket ?? (await findControlSocket());
-  const reply = await requestControl(socket, method, path, body);
+  const reply = await requestControl(controlSocket, method, path, body);
   if (reply.status !== 200 && reply.status !== 409) {
     throw new FatalError((reply.body as { error: string }).error, ExitCode.failure);
   }
@@ -81,13 +60,29 @@ async function send(
 
 /** Requests a report and prints it. */
 async function query<T>(command: Command, path: string, format: (report: T) => string): Promise<void> {
-  const report = await send(command, "GET", path);
+  const report = await send(await choose(command), "GET", path);
   console.log(isJson(command) ? JSON.stringify(report, undefined, 2) : format(report as T));
 }
 
-/** Sends a command to the server and prints its outcome. Sets the exit code to failure if it is not ok. */
-async function execute(command: Command, path: string, body?: unknown): Promise<void> {
-  const outcome = (await send(command, "POST", path, body)) as Outcome;
+function choose(command: Command): Promise<AnsweringServer> {
+  return chooseServer(command.optsWithGlobals<ControlOptions>());
+}
+
+interface Action {
+  /** What is done, as the line before the outcome says it: `stopping`. */
+  readonly doing: string;
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+/**
+ * Sends a command to the server and prints its outcome. Names the server first, on standard error, where scripts that
+ * read the outcome do not see it. Sets the exit code to failure if the outcome is not ok.
+ */
+async function execute(command: Command, { doing, path, body }: Action): Promise<void> {
+  const server = await choose(command);
+  if (!isJson(command)) console.error(`${doing} ${describeServer(server)}`);
+  const outcome = (await send(server, "POST", path, body)) as Outcome;
   if (isJson(command)) console.log(JSON.stringify(outcome, undefined, 2));
   else if (outcome.ok) console.log(outcome.message);
   else console.error(outcome.detail === undefined ? outcome.error : `${outcome.error}\n${outcome.detail}`);
@@ -104,11 +99,12 @@ export function controlCommand(): Command {
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
     .description("control a running server: show its state, reload, scale, upgrade or stop it")
-    .option(
-      "--control-socket <path>",
-      "the server's control socket (default: that of the only running server)",
-    )
-    .option("--json", "print the result as JSON");
+    .option("-c, --config <FILE>", "the server with this configuration file")
+    .option("--name <NAME>", "the server with this name")
+    .option("--pid <PID>", "the server with this process id", wholeNumber)
+    .option("--control-socket <PATH>", "the server with this control socket")
+    .option("--json", "print the result as JSON")
+    .addHelpText("after", `\nDefault: the server that was started in this folder. tsgun ps lists all.`);
   addReports(ctl);
   addCommands(ctl);
   addScaling(ctl);
@@ -128,16 +124,24 @@ function addReports(ctl: Command): void {
 
 /** The commands without arguments. */
 function addCommands(ctl: Command): void {
-  const descriptions = {
-    reload: "load the app anew in new workers and replace the old ones; waits for the outcome",
-    upgrade: "replace the whole server with the installed versions of tsgun and node; waits for the outcome",
-    reopen: "reopen the log files",
-  };
-  for (const [name, description] of Object.entries(descriptions)) {
+  const commands = [
+    [
+      "reload",
+      "reloading",
+      "load the app anew in new workers and replace the old ones; waits for the outcome",
+    ],
+    [
+      "upgrade",
+      "upgrading",
+      "replace the whole server with the installed versions of tsgun and node; waits for the outcome",
+    ],
+    ["reopen", "reopening the logs of", "reopen the log files"],
+  ] as const;
+  for (const [name, doing, description] of commands) {
     ctl
       .command(name)
       .description(description)
-      .action((_options, command: Command) => execute(command, `/${name}`));
+      .action((_options, command: Command) => execute(command, { doing, path: `/${name}` }));
   }
 }
 
@@ -147,17 +151,21 @@ function addScaling(ctl: Command): void {
     .command("scale")
     .description("set the number of workers; waits until they are ready")
     .argument("<workers>", "the number of workers", wholeNumber)
-    .action((workers: number, _options, command: Command) => execute(command, "/scale", { workers }));
+    .action((workers: number, _options, command: Command) =>
+      execute(command, { doing: "scaling", path: "/scale", body: { workers } }),
+    );
   ctl
     .command("restart")
     .description("replace one worker; the new one is ready before the old one stops")
     .argument("<pid>", "the worker's process id", wholeNumber)
-    .action((pid: number, _options, command: Command) => execute(command, `/workers/${pid}/restart`));
+    .action((pid: number, _options, command: Command) =>
+      execute(command, { doing: `restarting worker ${pid} of`, path: `/workers/${pid}/restart` }),
+    );
   ctl
     .command("stop")
     .description("stop the server after the requests in flight")
     .option("--quick", "stop at once, without finishing the requests in flight")
     .action(({ quick = false }: { quick?: boolean }, command: Command) =>
-      execute(command, "/stop", { mode: quick ? "quick" : "graceful" }),
+      execute(command, { doing: "stopping", path: "/stop", body: { mode: quick ? "quick" : "graceful" } }),
     );
 }

@@ -1,10 +1,10 @@
 /** Facts about the running server for `tsgun doctor`, from its control socket and /proc. */
-import { readFileSync, readlinkSync, realpathSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import type { Config } from "../config/settings.ts";
 import type { StatusReport, WorkerReport } from "../control/api.ts";
 import { requestControl } from "../control/control-client.ts";
+import { answers, runningServers } from "../control/running-servers.ts";
 import { isAlive } from "../control/socket-name.ts";
-import { defaultControlSocket, listControlSockets } from "../control/socket-path.ts";
 import type { RunningServer } from "../deploy/doctor/facts.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { openFilesLimit } from "../server/descriptor-budget.ts";
@@ -27,23 +27,22 @@ export async function findServer(
   const { pid, controlSocket } = options;
   if (pid !== undefined && !/^[1-9]\d*$/.test(pid))
     throw new FatalError(`--pid: ${pid} is not a process id`, ExitCode.usage);
-  const named = controlSocket ?? (pid === undefined ? undefined : defaultControlSocket(Number(pid)));
-  if (named !== undefined) return await askServer(named);
-  const own = typeof config.controlSocket === "string" ? [config.controlSocket] : [];
-  const found: RunningServer[] = [];
-  for (const socket of [...own, ...listControlSockets()]) {
-    if (!(await isAlive(socket))) continue;
-    // Skip a server that exits meanwhile.
-    const server = await askServer(socket).catch(() => undefined);
-    if (server !== undefined && (own.includes(socket) || isHere(server.status, config, folder)))
-      found.push(server);
-  }
-  return found.length === 1 ? found[0] : undefined;
+  if (controlSocket !== undefined) return await askServer(controlSocket);
+  const own = config.controlSocket;
+  if (pid === undefined && typeof own === "string" && (await isAlive(own))) return await askServer(own);
+  const running = (await runningServers()).filter(answers);
+  const found = running.filter(({ status }) =>
+    pid === undefined ? isHere(status, config, folder) : status.pid === Number(pid),
+  );
+  const [server] = found;
+  if (pid !== undefined && server === undefined)
+    throw new FatalError(`--pid: no server of this user with pid ${pid} answers`, ExitCode.usage);
+  return server === undefined || found.length > 1 ? undefined : await askServer(server.controlSocket);
 }
 
-function isHere({ app, pid }: StatusReport, config: Config, folder: string): boolean {
+function isHere(status: StatusReport, config: Config, folder: string): boolean {
   try {
-    return app === config.app && readlinkSync(`/proc/${pid}/cwd`) === realpathSync(folder);
+    return status.app === config.app && realpathSync(status.folder) === realpathSync(folder);
   } catch {
     return false;
   }

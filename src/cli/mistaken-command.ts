@@ -8,7 +8,7 @@ import { nearestName } from "../config/nearest-name.ts";
 import { locate } from "../loader/locate.ts";
 
 /** All commands except the unnamed one, which serves an app. */
-export const COMMAND_NAMES = ["ctl", "dev", "init", "doctor", "completion", "help"] as const;
+export const COMMAND_NAMES = ["ps", "ctl", "dev", "init", "doctor", "completion", "help"] as const;
 
 /** The commands of `tsgun ctl`. */
 export const CONTROL_NAMES = [
@@ -27,9 +27,8 @@ const SERVE_COMMANDS = ["start", "run", "serve", "server", "exec"];
 
 /** Their other commands, with tsgun's equivalent. */
 const FOREIGN_COMMANDS: Readonly<Record<string, string>> = {
-  list: "tsgun ctl status",
-  ls: "tsgun ctl status",
-  ps: "tsgun ctl workers",
+  list: "tsgun ps",
+  ls: "tsgun ps",
   show: "tsgun ctl workers",
   describe: "tsgun ctl workers",
   info: "tsgun ctl status",

@@ -26,7 +26,15 @@ export interface StatusReport {
   readonly version: string;
   readonly pid: number;
   readonly app: string;
+  /** The working folder, symbolic links not resolved. */
+  readonly folder: string;
+  /** Where the command was started; another folder with `--chdir`. */
+  readonly startedIn: string;
+  /** The configuration file; null if there is none. */
+  readonly config: string | null;
   readonly listening: readonly string[];
+  /** When the arbiter started, as an ISO 8601 time. */
+  readonly startedAt: string;
   /** Since the arbiter started, in milliseconds. */
   readonly uptime: number;
   readonly generation: number;

@@ -2,11 +2,10 @@
 import { request } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { ExitCode, FatalError } from "../errors.ts";
-import { controlFolder, liveControlSockets } from "./socket-path.ts";
 
 /** Retries: during an upgrade or its rollback the control socket may briefly have no name. */
-const MAX_ATTEMPTS = 6;
-const RETRY_DELAY_MS = 50;
+export const MAX_ATTEMPTS = 6;
+export const RETRY_DELAY_MS = 50;
 
 export interface ControlReply {
   readonly status: number;
@@ -14,32 +13,10 @@ export interface ControlReply {
 }
 
 /**
- * Finds the control socket of the only running server, for commands that name none.
+ * Sends one request and waits for its outcome, by default without a timeout: a reload takes as long as the app takes to
+ * boot.
  *
- * @throws FatalError if none is running, or several are
- */
-export async function findControlSocket(): Promise<string> {
-  let alive = await liveControlSockets();
-  for (let attempt = 1; alive.length === 0 && attempt < MAX_ATTEMPTS; attempt++) {
-    await pause(RETRY_DELAY_MS);
-    alive = await liveControlSockets();
-  }
-  if (alive.length === 1) return alive[0] as string;
-  if (alive.length === 0) {
-    throw new FatalError(
-      `no running server found in ${controlFolder()}; name its socket with --control-socket`,
-      ExitCode.failure,
-    );
-  }
-  throw new FatalError(
-    `several servers are running; choose one with --control-socket: ${alive.join(", ")}`,
-    ExitCode.usage,
-  );
-}
-
-/**
- * Sends one request and waits for its outcome, without a timeout: a reload takes as long as the app takes to boot.
- *
+ * @param timeout in milliseconds, for each attempt
  * @throws FatalError if no server answers at `socket`
  */
 export async function requestControl(
@@ -47,10 +24,11 @@ export async function requestControl(
   method: "GET" | "POST",
   path: string,
   body?: unknown,
+  timeout?: number,
 ): Promise<ControlReply> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await sendOnce(socket, method, path, body);
+      return await sendOnce(socket, method, path, body, timeout);
     } catch (error) {
       if (error instanceof FatalError) throw error;
       const { code = "", message } = error as NodeJS.ErrnoException;
@@ -77,6 +55,7 @@ function sendOnce(
   method: "GET" | "POST",
   path: string,
   body: unknown,
+  timeout: number | undefined,
 ): Promise<ControlReply> {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? "" : JSON.stringify(body);
@@ -101,6 +80,8 @@ function sendOnce(
       });
     });
     outgoing.on("error", reject);
+    if (timeout !== undefined)
+      outgoing.setTimeout(timeout, () => outgoing.destroy(new Error(`no answer within ${timeout / 1000}s`)));
     outgoing.end(text);
   });
 }

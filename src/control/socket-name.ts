@@ -75,11 +75,14 @@ export async function isAlive(path: string): Promise<boolean> {
 
 /**
  * Removes a socket that refuses connections, if this user owns it and its server, `pid`, is gone. If the pid exists, the
- * socket is removed once it is old: another process has reused the pid. Never throws.
+ * socket is removed once it is old: another process has reused the pid. A link to a socket stays as long as the pid
+ * exists: during an upgrade its target may have no name for a moment. Never throws.
  */
 export function removeDead(path: string, pid: number): void {
   const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (!stats?.isSocket() || stats.uid !== process.geteuid?.()) return;
+  if (stats === undefined || stats.uid !== process.geteuid?.()) return;
+  if (stats.isSymbolicLink() && !exists(pid)) rmSync(path, { force: true });
+  if (!stats.isSocket()) return;
   if (exists(pid) && Date.now() - stats.mtimeMs < STALE_AGE_MS) return;
   try {
     removeStaleSocket({ path, dev: stats.dev, ino: stats.ino });

@@ -1,40 +1,90 @@
-/** Locations of control sockets, so that `tsgun ctl` finds the server by itself. */
+/** Where control sockets are, so that `tsgun ps` and `tsgun ctl` find the servers by themselves. */
 import { lstatSync, readdirSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
 import { isAlive, removeDead } from "./socket-name.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/**
- * The folder for control sockets: systemd's RuntimeDirectory= of this unit, else the user's runtime folder (XDG), else a
- * per-user folder in the temporary directory.
- */
+const FILE_NAME = /^tsgun-(\d+)\.ctl$/;
+
+/** A file that leads to the control socket of the arbiter with this pid: the socket itself, or a link to it. */
+export interface SocketEntry {
+  readonly path: string;
+  readonly pid: number;
+}
+
+/** The folder for control sockets: systemd's RuntimeDirectory= of this unit, else the user's own folder. */
 export function controlFolder(environment: Environment = process.env): string {
-  const unit = environment.RUNTIME_DIRECTORY?.split(":")[0];
-  if (unit) return unit;
+  return environment.RUNTIME_DIRECTORY?.split(":")[0] || userFolder(environment);
+}
+
+/** The folder where a user's servers are found: in the user's runtime folder (XDG), else in the temporary folder. */
+export function userFolder(environment: Environment = process.env): string {
   if (environment.XDG_RUNTIME_DIR) return join(environment.XDG_RUNTIME_DIR, "tsgun");
-  return join(tmpdir(), `tsgun-${process.getuid?.() ?? "user"}`);
+  return folderIn(environment.TMPDIR || environment.TMP || environment.TEMP || "/tmp");
+}
+
+/** The user's own folder in a temporary folder has this name. */
+const NAME_IN_TEMPORARY = `tsgun-${process.getuid?.() ?? "user"}`;
+
+function folderIn(temporary: string): string {
+  return join(resolve(temporary), NAME_IN_TEMPORARY);
+}
+
+/** All folders to look for the servers of this user in: a service, a login and a cron job each have another environment. */
+export function controlFolders(environment: Environment = process.env): string[] {
+  const folders = [
+    controlFolder(environment),
+    userFolder(environment),
+    `/run/user/${process.getuid?.()}/tsgun`,
+    userFolder({ ...environment, XDG_RUNTIME_DIR: undefined }),
+    folderIn("/tmp"),
+  ];
+  return [...new Set(folders)];
 }
 
 /**
- * Returns the same folder, checked. Any user can create a folder of that name in the temporary directory, with a socket
+ * Checks a folder for control sockets. Any user can create a folder of that name in the temporary folder, with a socket
  * that impersonates a server.
  *
  * @throws FatalError if another user owns the folder, or others can write to it
  */
-export function safeControlFolder(environment: Environment = process.env): string {
-  const folder = controlFolder(environment);
-  if (environment.RUNTIME_DIRECTORY || environment.XDG_RUNTIME_DIR) return folder;
+export function checkFolder(folder: string): void {
+  if (basename(folder) !== NAME_IN_TEMPORARY) return;
   const stats = lstatSync(folder, { throwIfNoEntry: false });
-  if (stats === undefined) return folder;
+  if (stats === undefined) return;
   const isOwn = stats.isDirectory() && (process.getuid === undefined || stats.uid === process.getuid());
-  if (isOwn && (stats.mode & 0o022) === 0) return folder;
+  if (isOwn && (stats.mode & 0o022) === 0) return;
   throw new FatalError(
     `${folder} is ${isOwn ? "writable by others" : "not a folder of this user"}: remove it, or set --control-socket`,
     ExitCode.failure,
   );
+}
+
+export function isSafeFolder(folder: string): boolean {
+  try {
+    checkFolder(folder);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Returns the folder for control sockets, checked.
+ *
+ * @throws FatalError if the folder is not safe
+ */
+export function safeControlFolder(environment: Environment = process.env): string {
+  const folder = controlFolder(environment);
+  checkFolder(folder);
+  return folder;
+}
+
+/** The name that leads to the control socket of the arbiter with this pid. */
+export function entryName(pid: number): string {
+  return `tsgun-${pid}.ctl`;
 }
 
 /**
@@ -43,36 +93,22 @@ export function safeControlFolder(environment: Environment = process.env): strin
  * @throws FatalError if its folder is not safe
  */
 export function defaultControlSocket(pid: number, environment: Environment = process.env): string {
-  return join(safeControlFolder(environment), `tsgun-${pid}.ctl`);
+  return join(safeControlFolder(environment), entryName(pid));
 }
 
-/**
- * Lists the control sockets in the default folder, live or stale.
- *
- * @throws FatalError if the folder is not safe
- */
-export function listControlSockets(environment: Environment = process.env): string[] {
-  const folder = safeControlFolder(environment);
+/** Lists the control sockets in `folder` and the links to others, live or stale. */
+export function listEntries(folder: string): SocketEntry[] {
   try {
     return readdirSync(folder)
-      .filter((name) => /^tsgun-\d+\.ctl$/.test(name))
+      .filter((name) => FILE_NAME.test(name))
       .sort()
-      .map((name) => join(folder, name));
+      .map((name) => ({ path: join(folder, name), pid: Number(FILE_NAME.exec(name)?.[1]) }));
   } catch {
     return [];
   }
 }
 
-/**
- * Lists the control sockets that accept connections, and removes those that killed servers left behind.
- *
- * @throws FatalError if the folder is not safe
- */
-export async function liveControlSockets(environment: Environment = process.env): Promise<string[]> {
-  const alive: string[] = [];
-  for (const path of listControlSockets(environment)) {
-    if (await isAlive(path)) alive.push(path);
-    else removeDead(path, Number(/(\d+)\.ctl$/.exec(path)?.[1]));
-  }
-  return alive;
+/** Removes what killed servers left behind in `folder`. */
+export async function removeDeadEntries(folder: string): Promise<void> {
+  for (const { path, pid } of listEntries(folder)) if (!(await isAlive(path))) removeDead(path, pid);
 }

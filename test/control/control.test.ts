@@ -9,6 +9,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -25,8 +26,8 @@ import { draftName } from "../../src/control/socket-name.ts";
 import {
   controlFolder,
   defaultControlSocket,
-  listControlSockets,
-  liveControlSockets,
+  listEntries,
+  removeDeadEntries,
 } from "../../src/control/socket-path.ts";
 import { ask } from "../support/ask.ts";
 import { until } from "../support/command.ts";
@@ -51,7 +52,11 @@ function recorder(outcome: Outcome = { ok: true, message: "done" }): Controllabl
       version: "0",
       pid: 1,
       app: "app:handler",
+      folder: "/srv/app",
+      startedIn: "/srv/app",
+      config: null,
       listening: [],
+      startedAt: "2026-01-01T00:00:00.000Z",
       uptime: 5,
       generation: 2,
       workers: { target: 4, ready: 3 },
@@ -142,6 +147,9 @@ test("bad requests get a response that says what is wrong", async (t) => {
   }
   assert.deepEqual(target.calls, []);
 });
+
+/** Above every pid that Linux and macOS assign. */
+const NO_PID = 4_194_305;
 
 /** Leaves a dead socket's file behind, as a killed process does. */
 function leaveSocket(path: string): void {
@@ -246,7 +254,6 @@ test("the new server takes over the name atomically, but not a name that another
 
 test("sockets of this user's killed servers are removed, others are kept", async (t) => {
   const at = folder(t);
-  const environment = { XDG_RUNTIME_DIR: at };
   const run = join(at, "tsgun");
   mkdirSync(run);
   const gone = spawnSync("true").pid;
@@ -256,18 +263,23 @@ test("sockets of this user's killed servers are removed, others are kept", async
   // A process with this pid exists: it may be a server that is just starting.
   leaveSocket(join(run, `tsgun-${process.pid}.ctl`));
   writeFileSync(join(run, `tsgun-${gone + 1}.ctl`), "no socket");
-  assert.deepEqual(await liveControlSockets(environment), [join(run, "tsgun-1.ctl")]);
-  const left = ["tsgun-1.ctl", `tsgun-${process.pid}.ctl`, `tsgun-${gone + 1}.ctl`];
+  symlinkSync(join(run, "tsgun-1.ctl"), join(run, `tsgun-${NO_PID}.ctl`));
+  symlinkSync(join(at, "none"), join(run, `tsgun-${NO_PID + 1}.ctl`));
+  symlinkSync(join(at, "none"), join(run, `tsgun-${process.ppid}.ctl`));
+  await removeDeadEntries(run);
+  // A link stays while its process exists: during an upgrade its target may have no name.
+  const kept = [1, process.pid, process.ppid, gone + 1, NO_PID];
+  const left = kept.map((pid) => `tsgun-${pid}.ctl`);
   assert.deepEqual(readdirSync(run).sort(), left.sort());
   if (process.geteuid?.() === 0) {
     leaveSocket(join(run, `tsgun-${gone}.ctl`));
     chownSync(join(run, `tsgun-${gone}.ctl`), 65_534, 65_534);
-    await liveControlSockets(environment);
+    await removeDeadEntries(run);
     assert.ok(existsSync(join(run, `tsgun-${gone}.ctl`)), "it belongs to another user");
   }
   const long = new Date(Date.now() - 3_600_000);
   utimesSync(join(run, `tsgun-${process.pid}.ctl`), long, long);
-  await liveControlSockets(environment);
+  await removeDeadEntries(run);
   assert.ok(!existsSync(join(run, `tsgun-${process.pid}.ctl`)));
 });
 
@@ -307,7 +319,7 @@ test("the default folder is the unit's, the user's, or one in the temporary dire
   assert.equal(controlFolder({ XDG_RUNTIME_DIR: "/run/user/1" }), "/run/user/1/tsgun");
   assert.match(controlFolder({}), /tsgun-\d+$/);
   assert.equal(defaultControlSocket(7, { RUNTIME_DIRECTORY: "/run/app" }), "/run/app/tsgun-7.ctl");
-  assert.deepEqual(listControlSockets({ RUNTIME_DIRECTORY: "/nowhere" }), []);
+  assert.deepEqual(listEntries("/nowhere"), []);
 });
 
 test("a draft name is never one that Node takes for a port", () => {

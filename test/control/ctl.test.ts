@@ -26,8 +26,12 @@ import {
 interface Told {
   readonly code: number | null;
   readonly out: string;
+  /** Without the line that names the server. */
   readonly err: string;
 }
+
+/** The line on standard error that names the server which a command acts on. */
+const ACTS_ON = /^(?:re(?:load|open|start)|upgrad|scal|stopp)ing .*\(pid \d+, \/.*\)\n/;
 
 interface Controlled {
   readonly command: RunningCommand;
@@ -37,9 +41,12 @@ interface Controlled {
   deploy(source: string): void;
 }
 
-function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Told> {
+function run(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd = FIXTURES): Promise<Told> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [COMMAND, "ctl", ...args], { env: { ...process.env, ...env } });
+    const child = spawn(process.execPath, [COMMAND, "ctl", ...args], {
+      cwd,
+      env: { ...process.env, PWD: cwd, ...env },
+    });
     let out = "";
     let err = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -48,7 +55,7 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Told
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       err += text;
     });
-    child.once("close", (code) => resolve({ code, out, err }));
+    child.once("close", (code) => resolve({ code, out, err: err.replace(ACTS_ON, "") }));
   });
 }
 
@@ -265,14 +272,17 @@ test("upgrade waits until the new server serves, which then has the control sock
   );
 });
 
-test("ctl finds the only running server; a server runs without a control socket that it cannot create", async (context) => {
+test("ctl finds the server of its folder; a server runs without a control socket that it cannot create", async (context) => {
   const folder = temporaryFolder(context);
   const env = { XDG_RUNTIME_DIR: folder, RUNTIME_DIRECTORY: "" };
   const app = join(FIXTURES, "pool/echo.mjs");
-  assert.match((await run(["status"], env)).err, /no running server found in/);
-  const first = startCommand(context, [app, "-b", "127.0.0.1:0"], { env });
+  assert.match(
+    (await run(["status"], env, folder)).err,
+    /^tsgun: no (?:running server was|server of this user)/,
+  );
+  const first = startCommand(context, [app, "-b", "127.0.0.1:0"], { env, cwd: folder });
   await first.ready();
-  await until("ctl finds the server", async () => (await run(["status"], env)).code === 0);
+  await until("ctl finds the server", async () => (await run(["status"], env, folder)).code === 0);
   const long = join(folder, "x".repeat(120));
   const second = startCommand(context, [app, "-b", "127.0.0.1:0", "--control-socket", long], { env });
   await second.ready();
@@ -280,7 +290,7 @@ test("ctl finds the only running server; a server runs without a control socket 
   assert.equal(second.lines(/control socket/).length, 1);
   const third = startCommand(context, [app, "-b", "127.0.0.1:0", "--no-control-socket"], { env });
   await third.ready();
-  assert.equal((await run(["status"], env)).code, 0);
+  assert.equal((await run(["status"], env, folder)).code, 0);
 });
 
 test("too large a number of workers is refused in one line", async (context) => {
@@ -421,10 +431,11 @@ test("a folder in the temporary directory that others can write to is not used, 
   mkdirSync(own);
   chmodSync(own, 0o777);
   const env = { TMPDIR: folder, XDG_RUNTIME_DIR: "", RUNTIME_DIRECTORY: "" };
-  const command = startCommand(context, ["pool/echo.mjs", "-b", "127.0.0.1:0"], { env });
+  const app = join(FIXTURES, "pool/echo.mjs");
+  const command = startCommand(context, [app, "-b", "127.0.0.1:0"], { env, cwd: folder });
   await command.ready();
   await command.line(/No control socket: .* is writable by others: remove it, or set --control-socket/);
-  const asked = startCommand(context, ["ctl", "status"], { env });
+  const asked = startCommand(context, ["ctl", "status"], { env, cwd: folder });
   assert.equal((await asked.ended()).code, 1);
   assert.match(asked.stderr, /^tsgun: .* is writable by others: remove it, or set --control-socket$/m);
   assert.deepEqual(readdirSync(own), []);

@@ -33,7 +33,7 @@ export interface ReaderOptions {
 
 /** A command that keeps the terminal until it ends. */
 const STAYS =
-  /^(?:sudo )?npx (?:--yes )?tsgun(?! (?:ctl|init|completion)\b| --(?:version|help|print-config|check-config))|(?:^|&& )npm start/;
+  /^(?:sudo )?npx (?:--yes )?tsgun(?! (?:ctl|ps|init|completion)\b| --(?:version|help|print-config|check-config))|(?:^|&& )npm start/;
 
 class Running {
   readonly #process: ChildProcess;

@@ -44,7 +44,7 @@ export interface ControlDependencies {
   stop(mode: StopMode): void;
   /** The pid of the new arbiter, while this one drains for it. */
   leavingFor(): number | undefined;
-  describe(): Pick<StatusReport, "name" | "version" | "app" | "listening">;
+  describe(): ServerDescription;
   /** Number of ready workers that the server needs to be ready. */
   readonly minReady: number;
   /** Why there cannot be as many workers; undefined if there can. */
@@ -55,6 +55,12 @@ export interface ControlDependencies {
   /** Unix sockets that clients cannot reach. */
   lostSockets(): readonly LostSocket[];
 }
+
+/** What the server is, as opposed to what it does. */
+export type ServerDescription = Pick<
+  StatusReport,
+  "name" | "version" | "app" | "folder" | "startedIn" | "config" | "listening"
+>;
 
 interface PendingCommand {
   /** Returns the outcome once there is one. */
@@ -88,6 +94,7 @@ function spawnFailureSince(desired: Desired, time: number): "crash" | "cannot be
 export class ControlCommands implements Controllable {
   readonly #dependencies: ControlDependencies;
   readonly #startedAt = performance.now();
+  readonly #startTime = new Date();
   #pending: PendingCommand[] = [];
   #reloads: PendingReload[] = [];
 
@@ -103,6 +110,7 @@ export class ControlCommands implements Controllable {
     return {
       ...this.#dependencies.describe(),
       pid: process.pid,
+      startedAt: this.#startTime.toISOString(),
       uptime: Math.round(performance.now() - this.#startedAt),
       generation: desired.established,
       workers: { target: desired.target, ready: readyWorkers(roster).length },

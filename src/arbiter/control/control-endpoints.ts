@@ -35,6 +35,7 @@ export class ControlEndpoints {
   #health: HealthServer | undefined;
   #isOpeningHealth = false;
   #control: ControlServer | undefined;
+  #unregister: (() => void) | undefined;
 
   /**
    * @param target what the endpoints control
@@ -84,12 +85,21 @@ export class ControlEndpoints {
     const { controlSocket } = this.#config;
     if (controlSocket === false) return;
     const before = this.#control;
-    openControl(controlSocket, this.#target, this.#log, before?.socket ?? this.#inheritedControl).then(
-      (server) => {
+    openControl(controlSocket, this.#target, this.#log, before?.socket ?? this.#inheritedControl)
+      .then(async (server) => {
         this.#control = server;
         before?.close();
-      },
-      (error) => this.#log.error("Cannot open the control socket", error),
+        if (server !== undefined) await this.#register(server.socket);
+      })
+      .catch((error) => this.#log.error("Cannot open the control socket", error));
+  }
+
+  /** Makes the socket known to `tsgun ps`. If that fails, the server is only harder to find. */
+  async #register({ path }: SocketFile): Promise<void> {
+    const { registerSocket, unregisterSocket } = await import("../../control/registry.ts");
+    this.#unregister = unregisterSocket;
+    await registerSocket(path).catch((error: Error) =>
+      this.#log.debug(`tsgun ps finds this server by its process only: ${error.message}`),
     );
   }
 
@@ -124,6 +134,7 @@ export class ControlEndpoints {
     if (isShared) this.#health?.leave();
     else this.#health?.close();
     this.#control?.close();
+    this.#unregister?.();
   }
 }
 
@@ -172,12 +183,11 @@ async function openControl(
   inherited: SocketFile | undefined,
 ): Promise<ControlServer | undefined> {
   const { openControlSocket } = await import("../../control/control-server.ts");
-  const { defaultControlSocket, liveControlSockets } = await import("../../control/socket-path.ts");
+  const { defaultControlSocket } = await import("../../control/socket-path.ts");
   try {
     const at = path ?? defaultControlSocket(process.pid);
     const server = await openControlSocket(at, target, inherited);
     log.debug(`Control socket at: ${at}`);
-    if (path === undefined) await liveControlSockets();
     return server;
   } catch (error) {
     log.info(`No control socket: ${(error as Error).message}`);

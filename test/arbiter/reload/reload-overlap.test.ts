@@ -72,7 +72,15 @@ class Stage {
       reopen: () => ({ ok: true, message: "" }),
       stop: () => pool.stopGracefully(),
       leavingFor: () => undefined,
-      describe: () => ({ name: "", version: "", app: "", listening: [] }),
+      describe: () => ({
+        name: "",
+        version: "",
+        app: "",
+        folder: "/",
+        startedIn: "/",
+        config: null,
+        listening: [],
+      }),
     });
     this.reload = new Reload({
       ...{ pool, generations, commands: this.commands },

@@ -135,7 +135,15 @@ class SimulatedArbiter {
       reopen: () => ({ ok: true, message: "" }),
       stop: () => pool.stopGracefully(),
       leavingFor: () => (this.upgrade.isLeaving ? this.upgrade.successorPid : undefined),
-      describe: () => ({ name: "", version: "", app: "", listening: [] }),
+      describe: () => ({
+        name: "",
+        version: "",
+        app: "",
+        folder: "/",
+        startedIn: "/",
+        config: null,
+        listening: [],
+      }),
     });
     this.reload = new Reload({
       ...{ pool, generations, commands: this.commands, arbiterLog: new ArbiterLog(log) },

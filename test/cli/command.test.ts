@@ -64,7 +64,7 @@ const MISTAKES: [args: string[], message: string][] = [
   ],
   [
     ["--interface", "wsgi", "a"],
-    'interface: "wsgi" is not one of auto, gateway, fetch, node (from --interface)',
+    'interface: "wsgi" is not one of auto, gateway, fetch, node, server (from --interface)',
   ],
   [
     ["-b", "/run/a.sock", "a"],
@@ -90,7 +90,7 @@ const MISTAKES: [args: string[], message: string][] = [
   [["reload"], "there is no command reload: write tsgun ctl reload (see tsgun --help)"],
   [["scale", "4", "-w", "2"], "there is no command scale: write tsgun ctl scale 4 (see tsgun --help)"],
   [["restart", "shop"], "there is no command restart: write tsgun ctl restart (see tsgun --help)"],
-  [["list"], "there is no command list: write tsgun ctl status (see tsgun --help)"],
+  [["list"], "there is no command list: write tsgun ps (see tsgun --help)"],
   [
     ["staus", "--chdir", "/"],
     "staus is neither a command nor an app in /; did you mean tsgun ctl status? (see tsgun --help)",

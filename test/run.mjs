@@ -1,10 +1,10 @@
 /**
- * Runs the tests: `node test/run.mjs [--system] [WORD…]`.
+ * Runs the tests: `node test/run.mjs [--system] [WORD…]`, or `node test/run.mjs --frameworks [NAME…]`.
  *
  * Without words it runs what a newcomer runs, in under five minutes on two cores: unit tests, each part of the server
  * through the built command, and one journey behind a real nginx. With `--system` it runs the rest: faults under load,
  * several hosts, systemd, whole applications, the commands of the manual. Words select the files of both whose path
- * contains one of them.
+ * contains one of them. With `--frameworks` it runs only the frameworks of `test/frameworks`, or the named ones.
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -33,13 +33,19 @@ const SYSTEM = [
   "systemd/private-systemd",
   "systemd/service",
 ];
+/** The path prefix of what only `--frameworks` runs. */
+const FRAMEWORKS = "frameworks/";
+/** Installing and building them all takes this long where no earlier run has. */
+const FRAMEWORKS_TIMEOUT_MS = 60 * 60_000;
 /** The end-to-end journey that runs without `--system`. */
 const JOURNEY = "e2e/nginx.test.ts";
 
-const words = process.argv.slice(2).filter((word) => word !== "--system");
+const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 const wantsSystem = process.argv.includes("--system");
+const wantsFrameworks = process.argv.includes("--frameworks");
 
 function isWanted(file) {
+  if (wantsFrameworks || file.startsWith(FRAMEWORKS)) return wantsFrameworks && file.startsWith(FRAMEWORKS);
   if (words.length > 0) return words.some((word) => join("test", file).includes(word));
   const isSystem = file !== JOURNEY && SYSTEM.some((prefix) => file.startsWith(prefix));
   return isSystem === wantsSystem;
@@ -64,10 +70,14 @@ const child = spawn(
     "--test",
     "--test-reporter=spec",
     `--test-concurrency=${CONCURRENCY}`,
-    `--test-timeout=${FILE_TIMEOUT_MS}`,
+    `--test-timeout=${wantsFrameworks ? FRAMEWORKS_TIMEOUT_MS : FILE_TIMEOUT_MS}`,
     ...files,
   ],
-  { cwd: ROOT, stdio: "inherit" },
+  {
+    cwd: ROOT,
+    stdio: "inherit",
+    env: { ...process.env, ...(wantsFrameworks && { TSGUN_TEST_FRAMEWORKS: words.join(" ") }) },
+  },
 );
 child.once("exit", (code, signal) => {
   process.exitCode = signal === null ? (code ?? 1) : 1;

@@ -20,6 +20,7 @@ import { surviveBrokenOutputs, surviveTerminalHangUp } from "../log/own-output.t
 import { type AppExit, describeExit, watchAppExit } from "./app-exit.ts";
 import { failBoot, send } from "./arbiter-link.ts";
 import { startBeats } from "./beats.ts";
+import { atLast } from "./last-acts.ts";
 import { startLifetimeLimits } from "./lifetime.ts";
 import { boundedRecords, watchLoop } from "./loop-watch.ts";
 import { openAccessLog } from "./open-access-log.ts";
@@ -156,7 +157,7 @@ class WorkerLife {
     this.#accessLog = await openAccessLog(assignment, this.#log);
     dropPrivileges(assignment.identity);
     if (settings.preload) (await import("./compile-cache.ts")).useCompileCache();
-    if (this.#accessLog !== undefined) process.on("exit", () => this.#endAccessLog());
+    if (this.#accessLog !== undefined) atLast(() => this.#endAccessLog());
     this.#watchdog = watchLoop(
       assignment,
       { inFlight: () => this.#inFlight(), abort: () => this.#abort() },
@@ -235,7 +236,6 @@ class WorkerLife {
     if (this.#phase !== "draining" || exitCode !== ExitCode.ok) this.#requests?.reportInFlight();
   }
 
-  /** Runs at every exit that lets exit listeners run. */
   #endAccessLog(): void {
     this.#serving?.server.logUnfinished();
     this.#accessLog?.end();

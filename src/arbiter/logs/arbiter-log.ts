@@ -29,7 +29,15 @@ export interface WorkerExit {
 
 /** Whether a stopping worker ended the way it was ordered to. */
 function endedAsOrdered(worker: WorkerRecord, ending: Ending): boolean {
-  return worker.ordered === "kill" || worker.failure !== undefined || ending.code === 0;
+  return worker.ordered === "kill" || worker.failure !== undefined || ending.code === 0 || endedByApp(ending);
+}
+
+/**
+ * Whether the app of a drained worker ended it by its own listener of the signal. Many pass the signal on to themselves
+ * (Nest), or exit with 128 and its number (Next). Before the drain is over, a signal does not end a worker.
+ */
+function endedByApp({ code, signal }: Ending): boolean {
+  return signal === "SIGTERM" || signal === "SIGINT" || code === 128 + 15 || code === 128 + 2;
 }
 
 /** Log fields for an entry about a worker, named as in the worker's own entries. */

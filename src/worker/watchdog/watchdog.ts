@@ -5,6 +5,7 @@
 import { extname } from "node:path";
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import type { StalledRequest } from "../../ipc/stall-report.ts";
+import { atLast } from "../last-acts.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { ABORT, BOOTED, DETACH, IN_FLIGHT } from "./main-thread.ts";
 import type { ReportSink, ThreadReady, ThreadSettings } from "./thread.ts";
@@ -99,6 +100,7 @@ class RunningWatchdog implements Watchdog {
   readonly #thread: Worker;
   readonly #heartbeat: Heartbeat;
   readonly #beating: NodeJS.Timeout;
+  readonly #keepAttached: () => void;
 
   constructor(
     thread: Worker,
@@ -121,17 +123,17 @@ class RunningWatchdog implements Watchdog {
     this.ready = inspectorKnown.then(() => threadReady);
     // Without a listener an error of the thread would end the worker.
     thread.on("error", (error) => onFailure?.(error));
-    process.once("exit", this.#detach);
+    this.#keepAttached = atLast(() => this.#detach());
   }
 
   /** If an inspector session is open at exit, Node prints that it waits for the debugger. */
-  readonly #detach = (): void => {
+  #detach(): void {
     if (!this.#heartbeat.attached) return;
     this.#thread.postMessage(DETACH);
     // The session ends only while the main thread runs JavaScript, so spin; there is nothing else left to do.
     const end = performance.now() + DETACH_TIMEOUT_MS;
     while (this.#heartbeat.attached && performance.now() < end);
-  };
+  }
 
   get debuggerOpen(): boolean {
     return this.#heartbeat.debuggerOpen;
@@ -146,7 +148,7 @@ class RunningWatchdog implements Watchdog {
   }
 
   async close(): Promise<void> {
-    process.off("exit", this.#detach);
+    this.#keepAttached();
     clearInterval(this.#beating);
     Reflect.deleteProperty(globalThis, Symbol.for(IN_FLIGHT));
     Reflect.deleteProperty(globalThis, Symbol.for(ABORT));

@@ -1,0 +1,16 @@
+import express from "express";
+
+const PORT = Number.parseInt(process.env.PORT || "3000", 10);
+
+const app = express();
+
+app.disable("x-powered-by");
+app.use("/assets", express.static("build/client/assets", { immutable: true, maxAge: "1y" }));
+app.use(express.static("build/client", { maxAge: "1h" }));
+app.use(await import("./build/server/index.js").then((mod) => mod.app));
+
+const server = app.listen(PORT, () => {
+  console.log(`Server is running on http://localhost:${PORT}`);
+});
+
+process.on("SIGTERM", () => server.close(() => console.log("shutdown hook of the server")));

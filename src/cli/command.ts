@@ -63,9 +63,9 @@ async function serve(args: readonly string[], report: BootReport | undefined): P
   rejectMistakenApp(configuration.config);
   if (configuration.config.printConfig || configuration.config.checkConfig)
     return await inspect(configuration);
-  requireApp(configuration);
+  await requireApp(configuration);
   if (configuration.config.daemon && report === undefined) return await startInBackground(args);
-  const readConfiguration = async (): Promise<Configuration> => requireApp(await reader.read());
+  const readConfiguration = async (): Promise<Configuration> => await requireApp(await reader.read());
   return await runArbiter({
     configuration,
     readConfiguration,
@@ -88,7 +88,7 @@ async function inspect(configuration: TracedConfiguration): Promise<ExitCode> {
     process.stdout.write(formatConfig(configuration));
   }
   if (!config.checkConfig) return ExitCode.ok;
-  requireApp(configuration);
+  await requireApp(configuration);
   process.stdout.write(`${await checkConfig(config)}\n`);
   return ExitCode.ok;
 }

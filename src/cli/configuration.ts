@@ -2,7 +2,7 @@
  * Reads the current configuration from all sources: default < file < environment < TSGUN_CMD_ARGS < command line.
  * Runs at the start and again for each reload.
  */
-
+import { resolve } from "node:path";
 import {
   type Configuration,
   environmentLayer,
@@ -52,10 +52,12 @@ export class ConfigurationReader {
 }
 
 /** @throws FatalError (usage) when there is no app. */
-export function requireApp<Read extends Configuration>(read: Read): Read {
+export async function requireApp<Read extends Configuration>(read: Read): Promise<Read> {
   if (read.config.app !== undefined) return read;
+  const { builtServerHint } = await import("../loader/built-server.ts");
+  const cwd = resolve(read.config.chdir ?? ".");
   throw new FatalError(
-    "no app given: run tsgun module:name, for example tsgun app.ts:handler, or set app in tsgun.config.ts",
+    `no app given: run tsgun module:name, for example tsgun app.ts:handler, or set app in tsgun.config.ts${builtServerHint(cwd, cwd)}`,
     ExitCode.usage,
   );
 }

@@ -2,7 +2,8 @@
 import type { Server } from "node:net";
 import { type CapturedServer, describeTarget } from "../adopt/listen-call.ts";
 import type { ListenCapture } from "../adopt/listen-capture.ts";
-import { ExitCode, FatalError } from "../errors.ts";
+import type { FatalError } from "../errors.ts";
+import { NoApp } from "./exports.ts";
 import type { LoadedServer } from "./loaded-app.ts";
 
 /** How often to look whether the module still does something that may lead to a server, in milliseconds. */
@@ -31,7 +32,7 @@ export async function listeningApp(
     idle.stop();
   }
   const reason = noApp?.message ?? `--interface server needs an app that listens`;
-  throw new FatalError(`${reason}; nor does ${shown} make a server listen`, ExitCode.appLoad);
+  throw new NoApp(`${reason}; nor does ${shown} make a server listen`);
 }
 
 export function loadedServer({ server, target }: CapturedServer): LoadedServer {

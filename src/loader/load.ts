@@ -1,6 +1,7 @@
 /** Turns `module:name` into an app that a worker can serve. Every failure becomes one line and exit code 4. */
 
 import type { Server } from "node:net";
+import { resolve } from "node:path";
 import type { ListenCapture } from "../adopt/listen-capture.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { BootStep } from "../ipc/boot-step.ts";
@@ -10,7 +11,7 @@ import { isStartedByAwait } from "./frameworks.ts";
 import { importModule, type ModuleNamespace } from "./import-module.ts";
 import type { AppInterface, LoadedApp, LoadedNodeApp, LoadedServer } from "./loaded-app.ts";
 import type { LoadedFiles } from "./loaded-files.ts";
-import { type Location, locate } from "./locate.ts";
+import { type Location, locate, NotFound } from "./locate.ts";
 import { type AppSpec, parseAppSpec } from "./spec.ts";
 import { isTypeScript } from "./typescript.ts";
 
@@ -44,9 +45,21 @@ export interface LoadOptions {
  * Throws `FatalError` with `ExitCode.appLoad`; an error of the app itself is its `cause`, with its stack.
  */
 export async function loadApp(spec: string, options: LoadOptions = {}): Promise<LoadedApp> {
-  const { capture, onStep } = options;
+  // Read before the app may change it.
   const cwd = options.cwd ?? process.cwd();
   const parsed = parseAppSpec(spec);
+  try {
+    return await load(parsed, cwd, options);
+  } catch (error) {
+    if (!(error instanceof NoApp || error instanceof NotFound)) throw error;
+    const { builtServerHint } = await import("./built-server.ts");
+    const { message, exitCode, cause } = error;
+    throw new FatalError(message + builtServerHint(resolve(cwd, parsed.module), cwd), exitCode, { cause });
+  }
+}
+
+async function load(parsed: AppSpec, cwd: string, options: LoadOptions): Promise<LoadedApp> {
+  const { capture, onStep } = options;
   const location = locate(parsed.module, cwd);
   if (location.kind === "file" && isTypeScript(location.file)) {
     await Promise.all([options.beforeCompiler?.(), fetchInterop()]);
@@ -83,13 +96,19 @@ async function exportedApp(
   const found = findExport(module, spec, location.shown);
   const value = await evaluate(found, spec, location.shown, options);
   const app = await loadedAppOf(value, options.interface ?? "auto", shownName(found, spec, location));
-  return await servedApp(app, value, options);
+  return await servedApp(app, value, module, options);
 }
 
 /** An exported app whose own server listens is served through that server, which may have more listeners than the app. */
-async function servedApp(app: LoadedApp, value: unknown, { capture }: LoadOptions): Promise<LoadedApp> {
+async function servedApp(
+  app: LoadedApp,
+  value: unknown,
+  module: ModuleNamespace,
+  { capture }: LoadOptions,
+): Promise<LoadedApp> {
   if (capture === undefined) return app;
-  const isOwn = (server: Server): boolean => app.kind === "node" && servesApp(server, app, value);
+  const isOwn = (server: Server): boolean =>
+    app.kind === "node" && (servesApp(server, app, value) || isAstroServer(module));
   if (app.kind === "server") {
     capture.adopt(app.server);
     return app;
@@ -111,6 +130,12 @@ function servesApp(server: Server, app: LoadedNodeApp, value: unknown): boolean 
   if (app.what === "Koa app" && server.listenerCount("request") === 1) return true;
   const listeners = server.listeners("request");
   return listeners.includes(app.listener) || listeners.includes(value as () => void);
+}
+
+/** Astro's standalone server exports a second listener like the one that it listens with, and what made it listen. */
+function isAstroServer({ handler, options, startServer }: ModuleNamespace): boolean {
+  const { mode } = (options ?? {}) as { mode?: unknown };
+  return typeof handler === "function" && typeof startServer === "function" && mode === "standalone";
 }
 
 async function importApp(

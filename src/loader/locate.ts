@@ -33,8 +33,11 @@ export function locate(module: string, cwd: string): Location {
   return { kind: "package", name: module, from: cwd, shown: module };
 }
 
+/** There is no such module. */
+export class NotFound extends FatalError {}
+
 /** The error for a module that is neither a file nor, if `triedPackage`, a package. */
-export function notFound(module: string, cwd: string, triedPackage: boolean, cause?: unknown): FatalError {
+export function notFound(module: string, cwd: string, triedPackage: boolean, cause?: unknown): NotFound {
   const base = resolve(cwd, module);
   const path = relative(cwd, base) || ".";
   const looked = EXTENSION.test(module)
@@ -44,7 +47,7 @@ export function notFound(module: string, cwd: string, triedPackage: boolean, cau
   const packages = triedPackage ? `, then for a package ${JSON.stringify(module)}` : "";
   const hint = neighbour(base);
   const meant = hint === undefined ? "" : `; did you mean ${displayed(hint, cwd)}?`;
-  return new FatalError(
+  return new NotFound(
     `cannot find the app module ${JSON.stringify(module)}: ${where}${packages}${meant}`,
     ExitCode.appLoad,
     { cause },

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { hasComponent } from "../support/component.ts";
 import { FRAMEWORKS } from "./catalogue.ts";
 import { httpJourney } from "./journey.ts";
+import { socketJourney } from "./socket-journey.ts";
 
 const names = (process.env.TSGUN_TEST_FRAMEWORKS ?? "").split(" ").filter((name) => name !== "");
 const unknown = names.filter((name) => !FRAMEWORKS.some((framework) => framework.name === name));
@@ -18,6 +19,7 @@ for (const framework of FRAMEWORKS) {
   if (names.length > 0 && !names.includes(framework.name)) continue;
   test(framework.name, async (context) => {
     if (!hasComponent(context, "nginx")) return;
-    if (framework.requests !== undefined) await httpJourney(context, framework, framework.requests);
+    if (framework.requests === undefined) await socketJourney(context, framework);
+    else await httpJourney(context, framework, framework.requests);
   });
 }

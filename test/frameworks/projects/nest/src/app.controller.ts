@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Body, Controller, Get, HttpCode, Post, Req, Res } from "@nestjs/common";
 import type { Request, Response } from "express";
-import type { AppService } from "./app.service";
+import { AppService } from "./app.service";
 
 @Controller()
 export class AppController {

@@ -31,7 +31,7 @@ export class ListenCapture {
   #adopted: CapturedServer | undefined;
   /** Set once the app's export is served, so that no server is adopted: tells the servers of that export. */
   #isOfExport: ((server: Server) => boolean) | undefined;
-  #onAdopted: (() => void) | undefined;
+  #onAdopted: ((adopted: CapturedServer) => void) | undefined;
   #onClosed: (() => void) | undefined;
 
   /** Captures from now on, for the life of the process. */
@@ -51,12 +51,11 @@ export class ListenCapture {
     return this.#adopted;
   }
 
-  /** Resolves when a server listens that can be adopted. */
+  /** Resolves when a server listens that can be adopted, and is not closed at once. */
   whenAdopted(): Promise<CapturedServer> {
     return new Promise((resolve) => {
-      const done = (): void => resolve(this.#adopted as CapturedServer);
-      if (this.#adopted === undefined) this.#onAdopted = done;
-      else done();
+      this.#onAdopted = resolve;
+      if (this.#adopted !== undefined) this.#confirm(this.#adopted);
     });
   }
 
@@ -97,7 +96,7 @@ export class ListenCapture {
     if (isAdopted) {
       this.#adopted = captured;
       placeHandle(server, address, () => this.#closed(server));
-      this.#onAdopted?.();
+      this.#confirm(captured);
     } else if (isServed) placeHandle(server, address, () => {});
     else others.add(captured);
   }
@@ -120,8 +119,20 @@ export class ListenCapture {
     return target.port !== 0 && target.port === adopted.port;
   }
 
+  /**
+   * Some programs listen on a port only to see whether it is free, and close that server as soon as it listens (get-port,
+   * react-router-serve). `listening` and what follows from it come before the next immediate.
+   */
+  #confirm(captured: CapturedServer): void {
+    setImmediate(() => {
+      if (this.#adopted === captured) this.#onAdopted?.(captured);
+    });
+  }
+
   #closed(server: Server): void {
-    if (this.#adopted?.server === server) this.#onClosed?.();
+    if (this.#adopted?.server !== server) return;
+    if (this.#onClosed === undefined) this.#adopted = undefined;
+    else this.#onClosed();
   }
 }
 

@@ -2,6 +2,7 @@
  * Explains a first word that is neither a command nor an app: a misspelt command, one of `tsgun ctl` without `ctl`, or
  * one of PM2 and similar tools.
  */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { nearestName } from "../config/nearest-name.ts";
@@ -58,6 +59,8 @@ export function mistakenCommand(word: string, rest: readonly string[], folder: s
   // Keep a worker count or a pid. PM2's process names have no equivalent.
   const numbers = rest.filter((operand) => /^\d+$/.test(operand));
   if (known !== undefined) return `there is no command ${word}: write ${[known, ...numbers].join(" ")}`;
+  // A folder, such as a framework's dist, is no misspelt command; what to serve in it is said where it is loaded.
+  if (existsSync(join(folder, word))) return undefined;
   // A short word resembles many others, so allow it fewer edits.
   const names = [...COMMAND_NAMES, ...CONTROL_NAMES, ...SERVE_COMMANDS, ...Object.keys(FOREIGN_COMMANDS)];
   const near = nearestName(word, names, word.length > 5 ? 2 : 1);

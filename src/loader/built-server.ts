@@ -74,7 +74,8 @@ export function builtServerHint(path: string, cwd: string): string {
     const built = servers.find((server) => existsSync(server));
     if (built === path) return "";
     const advice = built === undefined ? framework.build : `serve ${displayed(built, cwd)}`;
-    return `; this is a ${framework.name} project: ${advice}`;
+    const article = framework.name === "Astro" ? "an" : "a";
+    return `; this is ${article} ${framework.name} project: ${advice}`;
   }
   return "";
 }

@@ -2,8 +2,9 @@
 import { type AppRequests, apolloRequests, trpcRequests, webRequests, yogaRequests } from "./requests.ts";
 
 export interface Framework {
-  /** The folder of its project. */
   readonly name: string;
+  /** The folder of its project. Default: its name. */
+  readonly project?: string;
   /** What `node` would be given, from the project's folder. */
   readonly server: string;
   /** Undefined for those that speak WebSocket only. */
@@ -51,6 +52,12 @@ export const FRAMEWORKS: readonly Framework[] = [
     server: "server.js",
     requests: webRequests(/React Router page (\d+)/),
     hook: SERVER_HOOK,
+  },
+  {
+    name: "react-router-serve",
+    project: "react-router",
+    server: "serve.js",
+    requests: webRequests(/React Router page (\d+)/),
   },
   { name: "apollo", server: "index.js", requests: apolloRequests, hook: /shutdown hook of Apollo/ },
   { name: "yoga", server: "server.js", requests: yogaRequests, hook: SERVER_HOOK },

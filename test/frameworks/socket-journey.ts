@@ -144,12 +144,15 @@ class WebSocketClient implements Client {
   async #ask(message: string | Buffer): Promise<string> {
     for (;;) {
       const socket = await this.#connected();
+      let settle: (outcome: string | number) => void = () => {};
+      const answered = (data: unknown): void => settle(String(data));
+      const closed = (code: number): void => settle(code);
       const outcome = await new Promise<string | number>((resolve) => {
-        socket.once("message", (data) => resolve(String(data)));
-        socket.once("close", resolve);
+        settle = resolve;
+        socket.once("message", answered).once("close", closed);
         if (socket.readyState === WebSocket.OPEN) socket.send(message);
       });
-      socket.removeAllListeners("message");
+      socket.off("message", answered).off("close", closed);
       if (typeof outcome === "string") return outcome;
       this.#socket = undefined;
       assert.equal(outcome, 1001, "the server closes a connection only to go away");

@@ -24,7 +24,7 @@ export interface Stage {
 const DEADLINE_MS = 20_000;
 
 export async function openStage(test: TestContext, framework: Framework): Promise<Stage | undefined> {
-  const project = await builtProject(test, framework.name);
+  const project = await builtProject(test, framework.project ?? framework.name);
   if (project === undefined) return undefined;
   if (framework.tls) makeCertificate(project.folder);
   const folder = temporaryFolder(test);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
@@ -182,23 +182,6 @@ describe("the end of a program that listens", { concurrency: 4 }, () => {
     assert.match(command.stdout, /closing HTTP server\nHTTP server closed\n$/);
     assert.doesNotMatch(command.stderr, /has not finished|is killed/);
   });
-
-  for (const [how, end] of [
-    ["passes the signal on to itself", "signal"],
-    ["exits with the code of the signal", "exit"],
-  ]) {
-    test(`a program whose listener ${how} has ended as it should`, async (context) => {
-      const log = join(temporaryFolder(context), "access.log");
-      const { command, target } = await serve(context, "own-end.cjs", ["--access-logfile", log], {
-        END: end,
-      });
-      assert.equal((await ask(target, "/last")).status, 200);
-      assert.deepEqual(await command.end(), { code: 0, signal: null });
-      assert.equal(command.stdout, "SIGTERM in the app\n");
-      assert.match(readFileSync(log, "utf8"), /"GET \/last HTTP\/1\.1" 200 /);
-      assert.doesNotMatch(command.stderr, /ERROR|WARNING|debugger/);
-    });
-  }
 
   test("a worker whose app closes its server is replaced", async (context) => {
     const { command, target } = await serve(context, "closing.cjs");

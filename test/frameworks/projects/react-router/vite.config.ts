@@ -1,7 +1,4 @@
 import { reactRouter } from "@react-router/dev/vite";
 import { defineConfig } from "vite";
 
-export default defineConfig({
-  environments: { ssr: { build: { rollupOptions: { input: "./server/app.ts" } } } },
-  plugins: [reactRouter()],
-});
+export default defineConfig({ plugins: [reactRouter()] });

@@ -1,0 +1,100 @@
+/** What the built servers of frameworks do beside listening, as small programs. */
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import { ask } from "../support/ask.ts";
+import { FIXTURES, startCommand, temporaryFolder } from "../support/command.ts";
+import { freePort } from "../support/free-port.ts";
+
+const fixture = (name: string): string => join(FIXTURES, "servers", name);
+
+describe("a framework's server is served", { concurrency: 4 }, () => {
+  test("that looks first whether its port is free", async (context) => {
+    const command = startCommand(context, [fixture("probing.mjs"), "-b", "127.0.0.1:0"]);
+    await command.ready();
+    const { text } = await ask({ host: "127.0.0.1", port: await command.port() });
+    assert.equal(text, "after the probe");
+    assert.match(command.stderr, /Using worker: http\.Server of port 3000/);
+    await command.end();
+    assert.doesNotMatch(command.stderr, /also listens|ERROR|WARNING/);
+  });
+
+  test("that exports another listener like its own (Astro)", async (context) => {
+    const PORT = `${await freePort()}`;
+    const command = startCommand(context, [fixture("astro-like.mjs"), "-b", "127.0.0.1:0"], {
+      env: { PORT },
+    });
+    await command.ready();
+    const { text } = await ask({ host: "127.0.0.1", port: await command.port() });
+    assert.match(text, /^listening \d+$/);
+    assert.doesNotMatch(command.stderr, /also listens/);
+  });
+});
+
+describe("the end that a program brings about", { concurrency: 4 }, () => {
+  for (const [how, end] of [
+    ["passes the signal on to itself (Nest)", "signal"],
+    ["exits with the code of the signal (Next)", "exit"],
+  ] as const) {
+    test(`is in order where its listener ${how}`, async (context) => {
+      const log = join(temporaryFolder(context), "access.log");
+      const args = [fixture("own-end.cjs"), "-b", "127.0.0.1:0", "--access-logfile", log];
+      const command = startCommand(context, args, { env: { END: end } });
+      await command.ready();
+      const { status } = await ask({ host: "127.0.0.1", port: await command.port() }, "/last");
+      assert.equal(status, 200);
+      assert.deepEqual(await command.end(), { code: 0, signal: null });
+      assert.equal(command.stdout, "SIGTERM in the app\n");
+      assert.match(readFileSync(log, "utf8"), /"GET \/last HTTP\/1\.1" 200 /);
+      assert.doesNotMatch(command.stderr, /ERROR|WARNING|debugger/);
+    });
+  }
+});
+
+describe("a project is named instead of its server", { concurrency: 4 }, () => {
+  const projects: [app: string, dependency: string, files: string[], advice: RegExp][] = [
+    [".output", "nuxt", [".output/server/index.mjs"], /a Nuxt project: serve \.output\/server\/index\.mjs$/m],
+    [
+      ".",
+      "astro",
+      [],
+      /an Astro project: use @astrojs\/node with mode standalone, run astro build, then serve /,
+    ],
+    [".next/standalone", "next", [".next/standalone/server.js"], /serve \.next\/standalone\/server\.js$/m],
+    ["dist", "@nestjs/core", ["dist/main.js"], /a Nest project: serve dist\/main\.js$/m],
+    [
+      "build/server/index.js",
+      "@react-router/dev",
+      ["build/server/index.js"],
+      /a React Router project: its build is no server/,
+    ],
+  ];
+  for (const [app, dependency, files, advice] of projects) {
+    test(`${app} of ${dependency}`, async (context) => {
+      const cwd = temporaryFolder(context);
+      writeFileSync(join(cwd, "package.json"), JSON.stringify({ dependencies: { [dependency]: "1.0.0" } }));
+      for (const file of files) {
+        mkdirSync(join(cwd, dirname(file)), { recursive: true });
+        writeFileSync(join(cwd, file), "exports.routes = {};\n");
+      }
+      const command = startCommand(context, [app, "-b", "127.0.0.1:0"], { cwd });
+      assert.equal((await command.ended()).code, 4);
+      assert.match(command.stderr, advice);
+    });
+  }
+
+  test("no app at all", async (context) => {
+    const cwd = temporaryFolder(context);
+    writeFileSync(
+      join(cwd, "package.json"),
+      JSON.stringify({ devDependencies: { "@sveltejs/kit": "3.0.0" } }),
+    );
+    const command = startCommand(context, [], { cwd });
+    assert.equal((await command.ended()).code, 2);
+    assert.match(
+      command.stderr,
+      /no app given: .*; this is a SvelteKit project: use @sveltejs\/adapter-node/,
+    );
+  });
+});

@@ -1,18 +1,30 @@
 /**
- * Presents a gateway request as a fetch `Request`: a real one, or a lazy one that creates the real one on demand. Apps
- * pass it on (`new Request(request)`, `fetch(request)`), and Node then reads its internals. Up to Node 22 these are
- * symbols, which the lazy request forwards. Newer versions use private fields, which cannot be forwarded, so the real
- * request is created at once.
+ * Presents a gateway request as a fetch `Request`: a lazy one that creates the real one on demand. Most apps read the
+ * URL, a few fields and the content as text or JSON; a real request with its stream and its signal costs more than all
+ * of that. Apps also pass it on (`new Request(request)`, `fetch(request)`), and Node then reads its internals. Up to
+ * Node 22 these are symbols, which the lazy request forwards. Newer versions use private fields: the proxies of
+ * `request-globals.ts` pass on the real request, and without them every request is real from the start.
  */
+import * as workers from "node:worker_threads";
 import { HttpError } from "../errors.ts";
 import type { GatewayRequest } from "../gateway/types.ts";
-import { delegateMembers } from "./delegated-members.ts";
+import { acceptLazy, delegateMembers, forwardSymbols } from "./delegated-members.ts";
+import { appendRaw, installLazyHeaders, LazyHeaders } from "./lazy-headers.ts";
 import { requestUrl } from "./request-url.ts";
 
 /** Methods that the fetch standard forbids in a `Request`, in any case. */
 const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);
 /** Methods that fetch leaves unchanged; `Request` may normalise any other. */
 const PLAIN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+/** Forbids `structuredClone`, as Node's own classes do since 22.10. */
+const { markAsUncloneable } = workers as { markAsUncloneable?: (value: object) => void };
+
+/** The original class. */
+let RealRequest: typeof Request;
+let lazyWorks: boolean | undefined;
+/** The process serves a fetch app and nothing else, so the classes that it uses may be changed. */
+let isInstalled = false;
 
 /**
  * Creates the `Request`. Its `signal` is the gateway's, created on first access. A `clone()` has a different signal,
@@ -26,41 +38,77 @@ export function fetchRequest(request: GatewayRequest): Request {
     throw new HttpError(501, `a fetch app cannot receive the method ${method}`);
   const url = requestUrl(request);
   // Decided on the first request, so that workers without a fetch app need not load `Request`.
-  lazyWorks ??= prepareLazyRequest();
+  lazyWorks ??= prepareLazyRequest(globalThis.Request);
   return lazyWorks ? (new LazyRequest(request, url) as unknown as Request) : realRequest(request, url);
 }
 
-function realRequest(request: GatewayRequest, url: string): Request {
-  const { method } = request;
-  const init: RequestInit = { method };
-  if (method !== "GET" && method !== "HEAD" && request.body.length !== 0) {
-    init.body = request.body.web() as NonNullable<RequestInit["body"]>;
+/**
+ * Makes requests and their fields lazy, with all that this takes.
+ *
+ * @param original the original `Request`, if proxies make it accept lazy ones
+ */
+export function installLazyRequest(original: typeof Request = globalThis.Request): void {
+  if (isInstalled) return;
+  isInstalled = true;
+  lazyWorks = prepareLazyRequest(original);
+  installLazyHeaders();
+}
+
+/** Returns the real request of a lazy one, and any other value unchanged. */
+export function unwrapRequest(value: unknown): unknown {
+  return LazyRequest.unwrap(value);
+}
+
+/** Content that fetch passes to the app: GET and HEAD have none. */
+function hasContent({ method, body }: GatewayRequest): boolean {
+  return method !== "GET" && method !== "HEAD" && body.length !== 0;
+}
+
+/**
+ * @param isRead the content has been read from the gateway request
+ * @param lazy the fields, if the app has them already
+ */
+function realRequest(request: GatewayRequest, url: string, isRead = false, lazy?: LazyHeaders): Request {
+  const init: RequestInit = { method: request.method };
+  if (hasContent(request)) {
+    const stream = isRead ? emptyStream() : request.body.web();
+    init.body = stream as NonNullable<RequestInit["body"]>;
     init.duplex = "half";
   }
-  const real = new Request(url, init);
+  const real = new RealRequest(url, init);
+  if (isRead) real.arrayBuffer().catch(() => {});
   // Append to the request's own Headers: a Headers object in `init` would be copied field by field.
-  const { headers } = real;
-  const raw = request.rawHeaders;
-  for (let index = 0; index < raw.length; index += 2) {
-    headers.append(raw[index] as string, raw[index + 1] as string);
-  }
+  if (lazy === undefined) appendRaw(real.headers, request.rawHeaders);
+  else LazyHeaders.moveTo(real.headers, lazy);
   Object.defineProperty(real, "signal", { get: () => request.signal, configurable: true });
   return real;
+}
+
+function emptyStream(): ReadableStream<Uint8Array> {
+  return new ReadableStream({ start: (controller) => controller.close() });
 }
 
 class LazyRequest {
   readonly #gateway: GatewayRequest;
   readonly #url: string;
+  #headers: LazyHeaders | undefined;
   #real: Request | undefined;
+  /** The content has been read without the real request. */
+  #isRead = false;
 
   constructor(gateway: GatewayRequest, url: string) {
     this.#gateway = gateway;
     this.#url = url;
+    markAsUncloneable?.(this);
   }
 
   static real(lazy: LazyRequest): Request {
-    lazy.#real ??= realRequest(lazy.#gateway, lazy.#url);
+    lazy.#real ??= realRequest(lazy.#gateway, lazy.#url, lazy.#isRead, lazy.#headers);
     return lazy.#real;
+  }
+
+  static unwrap(value: unknown): unknown {
+    return typeof value === "object" && value !== null && #gateway in value ? LazyRequest.real(value) : value;
   }
 
   get method(): string {
@@ -75,23 +123,91 @@ class LazyRequest {
   get signal(): AbortSignal {
     return this.#gateway.signal;
   }
+
+  get headers(): Headers {
+    if (this.#headers === undefined) {
+      if (this.#real !== undefined || !isInstalled) return LazyRequest.real(this).headers;
+      this.#headers = new LazyHeaders(this.#gateway.rawHeaders);
+    }
+    return this.#headers as unknown as Headers;
+  }
+
+  get body(): Request["body"] {
+    return hasContent(this.#gateway) ? LazyRequest.real(this).body : null;
+  }
+
+  get bodyUsed(): boolean {
+    return this.#real === undefined ? this.#isRead : this.#real.bodyUsed;
+  }
+
+  /** Whether to read the content from the gateway request, right away: not if there is a real request, which then does. */
+  #takesContent(): boolean {
+    if (this.#real !== undefined || this.#isRead || !hasContent(this.#gateway)) return false;
+    this.#isRead = true;
+    return true;
+  }
+
+  text(): Promise<string> {
+    return this.#takesContent() ? this.#gateway.body.text() : LazyRequest.real(this).text();
+  }
+
+  json(): Promise<unknown> {
+    return this.#takesContent() ? this.#gateway.body.text().then(parseJson) : LazyRequest.real(this).json();
+  }
+
+  arrayBuffer(): Promise<ArrayBuffer> {
+    return this.#takesContent()
+      ? this.#gateway.body.bytes().then((bytes) => copyOf(bytes).buffer)
+      : LazyRequest.real(this).arrayBuffer();
+  }
+
+  bytes(): Promise<Uint8Array> {
+    return this.#takesContent()
+      ? this.#gateway.body.bytes().then(copyOf)
+      : (LazyRequest.real(this) as Request & { bytes(): Promise<Uint8Array> }).bytes();
+  }
+
+  blob(): Promise<Blob> {
+    return this.#takesContent()
+      ? this.#gateway.body.bytes().then((bytes) => this.#typed(bytes).blob())
+      : LazyRequest.real(this).blob();
+  }
+
+  formData(): Promise<FormData> {
+    return this.#takesContent()
+      ? this.#gateway.body.bytes().then((bytes) => this.#typed(bytes).formData())
+      : LazyRequest.real(this).formData();
+  }
+
+  /** A response with the content and its type, which Node parses like a request. */
+  #typed(bytes: Uint8Array): Response {
+    const type = this.headers.get("content-type");
+    return new Response(copyOf(bytes), { headers: type === null ? {} : { "content-type": type } });
+  }
 }
 
-let lazyWorks: boolean | undefined;
+function parseJson(text: string): unknown {
+  return JSON.parse(text);
+}
+
+/** The content in memory of its own, which the app may keep or transfer. */
+function copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}
 
 /** Prepares the class and tests whether Node accepts a lazy request as a `Request`. */
-function prepareLazyRequest(): boolean {
-  delegateMembers(LazyRequest.prototype, Request.prototype, LazyRequest.real);
-  for (const symbol of Object.getOwnPropertySymbols(new Request("http://localhost/"))) {
-    Object.defineProperty(LazyRequest.prototype, symbol, {
-      get(this: LazyRequest) {
-        return Reflect.get(LazyRequest.real(this), symbol);
-      },
-      set(this: LazyRequest, value: unknown) {
-        Reflect.set(LazyRequest.real(this), symbol, value);
-      },
-    });
-  }
+function prepareLazyRequest(original: typeof Request): boolean {
+  RealRequest = original;
+  const { prototype } = original;
+  // Node 20.11 has no `bytes`.
+  if (!("bytes" in prototype)) Reflect.deleteProperty(LazyRequest.prototype, "bytes");
+  delegateMembers(LazyRequest.prototype, prototype, LazyRequest.real);
+  const hasSymbols = forwardSymbols(
+    LazyRequest.prototype,
+    new original("http://localhost/"),
+    LazyRequest.real,
+  );
+  if (!hasSymbols && isInstalled) acceptLazy(prototype, LazyRequest.unwrap);
   const gateway = { method: "GET", rawHeaders: ["a", "1"] } as unknown as GatewayRequest;
   try {
     const copy = new Request(new LazyRequest(gateway, "http://localhost/") as unknown as Request);

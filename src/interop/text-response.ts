@@ -8,7 +8,7 @@
 import * as workers from "node:worker_threads";
 import { fieldPairs } from "../gateway/fields.ts";
 import { forbidsContent, isFinalStatus } from "../gateway/statuses.ts";
-import { delegateMembers } from "./delegated-members.ts";
+import { acceptLazy, delegateMembers, forwardSymbols } from "./delegated-members.ts";
 import { watchFetchedContent } from "./upstream-response.ts";
 
 /** The status, fields and text to send. */
@@ -34,6 +34,8 @@ export function installTextResponse(): void {
   if (installed !== undefined) return;
   RealResponse = globalThis.Response;
   delegateMembers(TextResponse.prototype, RealResponse.prototype, TextResponse.real);
+  if (!forwardSymbols(TextResponse.prototype, new RealResponse(), (text) => TextResponse.real(text, "body")))
+    acceptLazy(RealResponse.prototype, TextResponse.unwrap);
   watchFetchedContent(RealResponse.prototype);
   installed = new Proxy(RealResponse, {
     construct(target, args: unknown[], newTarget) {
@@ -122,6 +124,12 @@ class TextResponse {
       if (value.#sent) value.#real.body?.cancel();
     }
     return value.#real;
+  }
+
+  static unwrap(value: unknown, member: string | symbol): unknown {
+    return typeof value === "object" && value !== null && #parts in value
+      ? TextResponse.real(value, member)
+      : value;
   }
 
   get status(): number {

@@ -102,8 +102,8 @@ export const fetchInterop = () => import("../interop/fetch.ts");
 
 async function fetchApp(what: string, fetch: FetchFunction): Promise<LoadedGatewayApp> {
   const { fromFetch } = await fetchInterop();
-  const { installTextResponse } = await import("../interop/text-response.ts");
-  installTextResponse();
+  const { installFetchClasses } = await import("../interop/fetch-classes.ts");
+  installFetchClasses();
   return { ...gatewayApp(what, { handle: fromFetch(fetch) }), isFetch: true };
 }
 

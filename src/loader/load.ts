@@ -4,6 +4,7 @@ import type { Server } from "node:net";
 import { resolve } from "node:path";
 import type { ListenCapture } from "../adopt/listen-capture.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { hasPrivateRequests, holdRequestGlobals, releaseRequestGlobals } from "../interop/request-globals.ts";
 import type { BootStep } from "../ipc/boot-step.ts";
 import { fetchInterop, loadedAppOf } from "./app-kind.ts";
 import { type Found, findExport, NoApp } from "./exports.ts";
@@ -49,12 +50,28 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
   const cwd = options.cwd ?? process.cwd();
   const parsed = parseAppSpec(spec);
   try {
-    return await load(parsed, cwd, options);
+    return await withRequestGlobals(options, () => load(parsed, cwd, options));
   } catch (error) {
     if (!(error instanceof NoApp || error instanceof NotFound)) throw error;
     const { builtServerHint } = await import("./built-server.ts");
     const { message, exitCode, cause } = error;
     throw new FatalError(message + builtServerHint(resolve(cwd, parsed.module), cwd), exitCode, { cause });
+  }
+}
+
+/** Modules keep the globals that they find, so an app that may be a fetch app gets those of one until its kind is known. */
+async function withRequestGlobals(
+  { interface: wanted = "auto" }: LoadOptions,
+  loading: () => Promise<LoadedApp>,
+): Promise<LoadedApp> {
+  if (!hasPrivateRequests || (wanted !== "auto" && wanted !== "fetch")) return loading();
+  let app: LoadedApp | undefined;
+  holdRequestGlobals();
+  try {
+    app = await loading();
+    return app;
+  } finally {
+    if (app === undefined || !("isFetch" in app)) releaseRequestGlobals();
   }
 }
 

@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "../support/ask.ts";
-import { startCommand, temporaryFolder, until } from "../support/command.ts";
+import { FIXTURES, startCommand, temporaryFolder, until } from "../support/command.ts";
 import { otherNodes } from "../support/other-nodes.ts";
 import { checkRequestScopes, SCOPE_APPS } from "../support/request-scopes.ts";
 
@@ -45,6 +45,22 @@ for (const node of otherNodes) {
       execFileSync(node, ["--input-type=module", "-e", code], { encoding: "utf8", env, stdio: "pipe" }),
       "",
     );
+  });
+  test(`${version}: a fetch app passes its requests on, with globals that it has kept`, async (context) => {
+    const app = join(FIXTURES, "fetch", "pass-on.mjs");
+    const command = startCommand(context, [app, "-w", "1", "-b", "127.0.0.1:0"], { node });
+    await command.ready();
+    const { status, text } = await ask({ port: await command.port() }, "/pass-on", "content");
+    const passed = { direct: "got x", passed: "got content", own: "content" };
+    assert.deepEqual([status, JSON.parse(text)], [200, { name: "Request", ...passed }]);
+  });
+  test(`${version}: a gateway app has Node's own fetch`, async (context) => {
+    const app = join(FIXTURES, "fetch", "natives.mjs");
+    const command = startCommand(context, [app, "-w", "1", "-b", "127.0.0.1:0"], { node });
+    await command.ready();
+    const { text } = await ask({ port: await command.port() });
+    const own = { replaced: [false, false, false], text: "kept", isRequest: true, fetch: "function" };
+    assert.deepEqual(JSON.parse(text), own);
   });
   for (const { name, app, answer } of APPS) {
     test(`${version}: ${name} is served, killed, reloaded and stopped`, async (context) => {

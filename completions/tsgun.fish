@@ -84,6 +84,7 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor complet
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l limit-request-fields -x -d 'The maximum number of header fields in a request'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l limit-request-field-size -x -d 'The maximum size of a header field in bytes'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l limit-request-body -x -d 'The maximum size of a request body, such as 10MB'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l keep-alive-requests -x -d 'The number of requests that a connection may carry (nginx'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l header-timeout -x -d 'How long a client may take to send a request head'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l body-timeout -x -d 'How long a request body may stall while it is being read, and a response while the client does not read it'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l body-total-timeout -x -d 'How long a client may take to send a whole request body'

@@ -29,6 +29,8 @@ export interface EngineOptions {
     readonly body: number;
   };
   readonly timeouts: ServerTimeouts;
+  /** How many requests a connection may carry. Default: unlimited. */
+  readonly connectionRequests?: number | undefined;
   /** Default: unlimited. */
   readonly limiter?: AcceptLimiter;
   readonly worker: WorkerInfo;

@@ -130,6 +130,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
   const server = new GatewayServer(hooks?.around(app) ?? app, {
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
+    connectionRequests: settings.keepAliveRequests || undefined,
     worker,
     state,
     limiter,
@@ -212,6 +213,7 @@ async function nodeOptions({ log, accessLog, assignment }: ServingNeeds) {
   return {
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
+    connectionRequests: settings.keepAliveRequests || undefined,
     onError: errorReporter(log),
     onHeadRefused: headRefusalReporter(log),
     onHeadLimit: headLimitReporter(settings, log),

@@ -65,6 +65,7 @@ const SHOWN: Record<SettingName, string> = {
   limitRequestFields: "config/effects",
   limitRequestFieldSize: "config/effects",
   limitRequestBody: "config/effects",
+  keepAliveRequests: "server/keep-alive-requests",
   headerTimeout: "config/effects",
   bodyTimeout: "config/effects",
   bodyTotalTimeout: "config/effects",

@@ -48,6 +48,7 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   limitRequestFields: ["10", "0"],
   limitRequestFieldSize: ["1000", "long"],
   limitRequestBody: ["1000", "long"],
+  keepAliveRequests: ["1000", "-1"],
   headerTimeout: ["5s", "soon"],
   bodyTimeout: ["5s", "soon"],
   bodyTotalTimeout: ["2m", "long"],

@@ -34,6 +34,13 @@ export const requestSettings = {
     reload: true,
     doc: "The maximum size of a request body, such as 10MB; a larger one is answered with 413. 0 is no limit.",
   }),
+  keepAliveRequests: setting({
+    section: "Limits",
+    kind: count(0),
+    default: 0,
+    reload: true,
+    doc: "The number of requests that a connection may carry (nginx: keepalive_requests); the response to the last one says that the connection is closed. A server that the application makes listen keeps its own maxRequestsPerSocket unless this is given. 0 is no limit.",
+  }),
   headerTimeout: setting({
     section: "Timeouts",
     kind: duration(),

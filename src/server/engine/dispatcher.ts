@@ -42,6 +42,8 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
   /** The handler's promise; undefined if it returned none. */
   #running: Promise<unknown> | undefined;
   #startedAt = 0;
+  /** Requests that have arrived on this connection. */
+  #requests = 0;
   #keepAlive = true;
   #upgraded = false;
 
@@ -87,7 +89,12 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     this.#startedAt = performance.now();
     this.#log?.begin(head, this.#startedAt);
     this.#sender.startResponse(head.method, head.httpVersion, head.upgrade && head.contentLength === 0);
-    this.#keepAlive = head.keepAlive && head.method !== "CONNECT" && options.timeouts.keepAlive > 0;
+    this.#requests += 1;
+    this.#keepAlive =
+      head.keepAlive &&
+      head.method !== "CONNECT" &&
+      options.timeouts.keepAlive > 0 &&
+      this.#requests !== options.connectionRequests;
     if (head.contentLength !== undefined && head.contentLength > options.limits.body) {
       throw new HttpError(413, "the request body is too large");
     }

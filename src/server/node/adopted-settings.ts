@@ -16,8 +16,12 @@ interface ServerSettings {
   requireHostHeader?: boolean;
 }
 
-/** Applies tsgun's settings to `server`; returns the timeouts that hold. */
-export function adoptSettings(server: Server, { limits, timeouts }: ServerEventsOptions): ServerTimeouts {
+/** Applies tsgun's settings to `server`; returns the options that hold. */
+export function adoptSettings(
+  server: Server,
+  options: ServerEventsOptions,
+): Pick<ServerEventsOptions, "timeouts" | "connectionRequests"> {
+  const { limits, timeouts } = options;
   const untouched = createServer();
   const header = chosen(
     timeouts.header,
@@ -44,11 +48,15 @@ export function adoptSettings(server: Server, { limits, timeouts }: ServerEvents
   if (limits.fields !== DEFAULT_LIMITS.fields || server.maxHeadersCount === null) {
     server.maxHeadersCount = limits.fields + 1;
   }
+  // Node announces the close after the last request and leaves the connection open, and it answers a request that
+  // was sent before with 503. So its limit is turned off, and ours has its value.
+  const { connectionRequests = server.maxRequestsPerSocket || undefined } = options;
+  server.maxRequestsPerSocket = 0;
   const settings = server as unknown as ServerSettings;
   settings.maxHeaderSize ??= maxHeadBytes(limits);
   // Checked with the limits, so that such a request is logged and answered like any other.
   settings.requireHostHeader = false;
-  return {
+  const held: ServerTimeouts = {
     ...timeouts,
     header,
     bodyTotal,
@@ -58,6 +66,7 @@ export function adoptSettings(server: Server, { limits, timeouts }: ServerEvents
       return keepAliveTimeout === applied ? timeouts.keepAlive : keepAliveTimeout || Number.POSITIVE_INFINITY;
     },
   };
+  return { timeouts: held, connectionRequests };
 }
 
 /** Ours, unless only the app has chosen a value. Node represents "no limit" as 0. */

@@ -34,6 +34,8 @@ interface Refusal {
 
 export class ListenerConnection implements WatchedPeer {
   readonly socket: Socket;
+  /** How many requests have arrived. */
+  requests = 0;
   /** How many requests have no complete response yet. */
   exchanges = 0;
   /** Refused once the requests before it have been answered. */
@@ -68,6 +70,7 @@ export class ListenerConnection implements WatchedPeer {
 
   /** A request has arrived. */
   begin(): void {
+    this.requests += 1;
     this.exchanges += 1;
     this.#headSince = undefined;
   }

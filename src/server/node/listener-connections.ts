@@ -7,6 +7,7 @@ import type { TickClock } from "../tick-clock.ts";
 import { ArrivingHeads } from "./arriving-heads.ts";
 import { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerExchange } from "./listener-exchange.ts";
+import type { ServerEventsOptions } from "./node-server-options.ts";
 
 export interface ConnectionEvents {
   onClose(connection: ListenerConnection): void;
@@ -16,9 +17,13 @@ export interface ConnectionEvents {
   onHeadsFull(connection: ListenerConnection): void;
 }
 
+type ConnectionLimits = Pick<ServerEventsOptions, "timeouts" | "connectionRequests">;
+
 export class ListenerConnections {
   readonly #connections = new Map<Socket, ListenerConnection>();
   readonly #timeouts: ServerTimeouts;
+  /** How many requests a connection may carry. */
+  readonly #maxRequests: number;
   readonly #limiter: AcceptLimiter;
   readonly #clock: TickClock;
   readonly #heads: ArrivingHeads;
@@ -29,8 +34,14 @@ export class ListenerConnections {
   #shedding = 0;
   #onEmpty: (() => void) | undefined;
 
-  constructor(timeouts: ServerTimeouts, limiter: AcceptLimiter, clock: TickClock, events: ConnectionEvents) {
+  constructor(
+    { timeouts, connectionRequests = Number.POSITIVE_INFINITY }: ConnectionLimits,
+    limiter: AcceptLimiter,
+    clock: TickClock,
+    events: ConnectionEvents,
+  ) {
     this.#timeouts = timeouts;
+    this.#maxRequests = connectionRequests;
     this.#limiter = limiter;
     this.#clock = clock;
     this.#events = events;
@@ -81,9 +92,15 @@ export class ListenerConnections {
     this.#shedding = connections;
   }
 
+  /** Whether an earlier request, whose response is not complete, is the last one that the connection may carry. */
+  hasLastRequest(connection: ListenerConnection): boolean {
+    return connection.requests >= this.#maxRequests && connection.exchanges > 0;
+  }
+
   /** Whether the response to a request that has just arrived must close its connection. Counts down `shed`. */
-  closesNext(): boolean {
+  closesNext(connection: ListenerConnection): boolean {
     if (this.#lingerMs !== undefined || this.#timeouts.keepAlive === 0 || this.#limiter.full) return true;
+    if (connection.requests >= this.#maxRequests) return true;
     if (this.#shedding === 0) return false;
     this.#shedding -= 1;
     return true;

@@ -77,15 +77,16 @@ export class ListenerExchanges {
   begin(request: IncomingMessage, response: ServerResponse): ListenerExchange | undefined {
     const { limits, timeouts, onHeadLimit } = this.#options;
     const connection = this.#connections.get(request.socket);
-    // Bytes after a refused request are not a request.
-    if (connection === undefined || connection.refused) return undefined;
+    // Bytes after a refused request, or after the last one, are not a request.
+    if (connection === undefined || connection.refused || this.#connections.hasLastRequest(connection))
+      return undefined;
     const log = this.#access?.begin(request, response);
     const exchange = new ListenerExchange(request, response, log, timeouts, this.#clock.now);
     this.#exchanges.add(exchange);
     connection.begin();
     // Not `once`, which costs each request a wrapper and its removal.
     response.on("close", () => this.#end(exchange));
-    if (this.#connections.closesNext()) exchange.closeAfter();
+    if (this.#connections.closesNext(connection)) exchange.closeAfter();
     const status = refusalOf(request, limits, onHeadLimit);
     if (status !== undefined) {
       exchange.refuse(status);

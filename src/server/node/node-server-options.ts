@@ -38,6 +38,8 @@ export type NodeServerOptions = Served & ServerEventsOptions;
 export interface ServerEventsOptions {
   readonly limits: EngineOptions["limits"];
   readonly timeouts: ServerTimeouts;
+  /** How many requests a connection may carry. Default: unlimited, or what an adopted server has chosen. */
+  readonly connectionRequests?: number | undefined;
   /** Bounds the number of connections. Default: unlimited. */
   readonly limiter?: AcceptLimiter;
   /** Called with each error of the listener, and for each request that exceeded a timeout. */

@@ -34,8 +34,8 @@ export class NodeServer implements WorkerServer {
       };
     } else {
       const { adopted } = options;
-      const timeouts = adoptSettings(adopted.server, options);
-      this.#events = new ServerEvents({ ...options, timeouts }, this.#limiter);
+      const held = adoptSettings(adopted.server, options);
+      this.#events = new ServerEvents({ ...options, ...held }, this.#limiter);
       interceptServer(adopted.server, this.#events, adopted.wrapper);
       this.#makeServer = () => acceptorFor(adopted.server);
     }

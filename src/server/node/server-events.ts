@@ -34,7 +34,7 @@ export class ServerEvents {
     const { header, body, bodyTotal, request } = timeouts;
     this.#access = accessLog && new NodeAccessLog(accessLog, proxyRules);
     this.#clock = new TickClock([header, body, bodyTotal, request], (now) => this.#checkOverdue(now));
-    this.connections = new ListenerConnections(timeouts, limiter, this.#clock, {
+    this.connections = new ListenerConnections(options, limiter, this.#clock, {
       onClose: (connection) => this.#connectionClosed(connection),
       onHeadTimeout: ({ socket }) => this.#failures.handle(headTimeout(), socket),
       onHeadsFull: ({ socket }) => {

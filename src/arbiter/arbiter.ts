@@ -32,7 +32,7 @@ export class Arbiter {
       await this.#stop(exitCode);
       return exitCode;
     } finally {
-      this.#leave();
+      await this.#leave();
       await hooks.runExit(generations.currentHooks);
       await log.close();
     }
@@ -161,15 +161,16 @@ export class Arbiter {
     if (event.signal === "SIGUSR1") upgrade.forwardReopen();
   }
 
-  /** Releases everything that would outlive the process or keep it alive. */
-  #leave(): void {
+  /** Releases everything that would outlive the process or keep it alive, and lets the endpoints send their last responses. */
+  async #leave(): Promise<void> {
     const { clock, recycling, fileReload, mailbox, endpoints, listeners, pidFile } = this.#parts;
     clock.stop();
     recycling.stop();
     fileReload.close();
     mailbox.close();
-    endpoints.close(listeners.isShared);
+    const lastResponses = endpoints.close(listeners.isShared);
     listeners.removeFiles();
     pidFile.remove();
+    await lastResponses;
   }
 }

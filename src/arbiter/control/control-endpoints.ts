@@ -122,19 +122,28 @@ export class ControlEndpoints {
     this.#health?.leave();
     // Connections that have arrived are accepted in the next turn.
     await pause(POLL_INTERVAL_MS);
-    const open = [control, this.#health];
-    await until(async () => {
-      const counts = await Promise.all(open.map((server) => server?.connections() ?? 0));
-      return counts.every((count) => count === 0);
-    }, LAST_RESPONSES_TIMEOUT_MS);
+    await this.#lastResponses();
   }
 
-  /** @param isShared whether another arbiter serves on the same health socket */
-  close(isShared: boolean): void {
+  /**
+   * Accepts no more connections, at once. Resolves when the last responses have been sent: the process may exit then.
+   * @param isShared whether another arbiter serves on the same health socket
+   */
+  async close(isShared: boolean): Promise<void> {
     if (isShared) this.#health?.leave();
     else this.#health?.close();
     this.#control?.close();
     this.#unregister?.();
+    await this.#lastResponses();
+  }
+
+  /** Resolves when no connection is left. */
+  async #lastResponses(): Promise<void> {
+    const open = [this.#control, this.#health];
+    await until(async () => {
+      const counts = await Promise.all(open.map((server) => server?.connections() ?? 0));
+      return counts.every((count) => count === 0);
+    }, LAST_RESPONSES_TIMEOUT_MS);
   }
 }
 

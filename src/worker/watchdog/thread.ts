@@ -123,12 +123,13 @@ function reportStuck(findings: Omit<Findings, "kind">): void {
   publish({ kind: "stuck", ...findings });
 }
 
+/** What the kernel says of the main thread and its children. A paused thread counts as waiting. */
+function look(): Pick<StallReport, "mainThread" | "children"> {
+  return { mainThread: mainThreadState(process.pid), children: descendants(process.pid) };
+}
+
 async function examine(blockedForMs: number, since: number): Promise<void> {
-  // Read the state first: a paused thread counts as waiting.
-  const seen = {
-    mainThread: mainThreadState(process.pid),
-    children: descendants(process.pid),
-  };
+  const seen = look();
   if (mainThread === undefined) {
     reportStuck({ blockedForMs, inNative: true, ...seen });
     return;
@@ -142,7 +143,8 @@ async function examine(blockedForMs: number, since: number): Promise<void> {
     reportStuck({ blockedForMs, stack, ...(inFlight && { inFlight }), ...seen });
     return;
   }
-  reportStuck({ blockedForMs: performance.now() - since, inNative: true, ...seen });
+  // Not paused, so look again: the call may have begun to wait, or to start a child, only since.
+  reportStuck({ blockedForMs: performance.now() - since, inNative: true, ...look() });
   const late = await snapshot;
   if (late === undefined) return;
   const { stack, inFlight } = late;

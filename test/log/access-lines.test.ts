@@ -34,6 +34,8 @@ function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
     assert.deepEqual(told(await line("/truncated")), ["GET", "/truncated", 200, 30, "truncated"]);
     await raw(port, head("/endless"), /0123456789.*0123456789/s);
     assert.deepEqual(told(await line("/endless")), ["GET", "/endless", 200, 20, "client-gone"]);
+    await raw(port, head("/endless?503"), /0123456789.*0123456789/s);
+    assert.deepEqual(told(await line("/endless?503")), ["GET", "/endless?503", 503, 20, "client-gone"]);
     assert.equal((await ask({ port }, "/never")).status, 503);
     const { duration, ...never } = await line("/never");
     assert.deepEqual(told(never).toSpliced(3, 1), ["GET", "/never", 503, "timeout"]);
@@ -49,7 +51,7 @@ function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
     assert.match(id as string, /./);
     assert.equal(traceparent, null);
     assert.equal((await command.end()).code, 0);
-    assert.equal(lines().length, 9);
+    assert.equal(lines().length, 10);
   });
 
   test(`${what}: a client that leaves before its response is 499`, async (context) => {

@@ -9,7 +9,7 @@ export interface Answer {
 }
 
 /** The limit for a response; far more than any takes. */
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 60_000;
 
 /** Rejects if the response is incomplete. */
 export function ask(target: Target, path = "/", body?: string): Promise<Answer> {

@@ -44,6 +44,8 @@ export class EngineExchangeLog extends ExchangeLog {
   #picked: (string | undefined)[] | undefined;
   #fields: ResponseFields = "";
   #length: number | undefined;
+  /** Whether the client went before a head was sent. */
+  #wentFirst = false;
 
   constructor({ log, clients, picker }: EngineExchangeLogs, context: ExchangeContext) {
     super(log, { peer: context.peer, clients: context.proxyRules && clients });
@@ -61,6 +63,12 @@ export class EngineExchangeLog extends ExchangeLog {
     this.bytes = 0;
     this.#fields = "";
     this.#length = undefined;
+    this.#wentFirst = false;
+  }
+
+  override setReason(reason: RequestEnd, status = 0): void {
+    if (reason === "client-gone" && this.status === 0) this.#wentFirst = true;
+    super.setReason(reason, status);
   }
 
   /** Sets the request that the app was called with. */
@@ -111,8 +119,8 @@ export class EngineExchangeLog extends ExchangeLog {
   }
 
   protected override measure(end: RequestEnd): void {
-    // An app may fail because its client has gone: that error status was sent to nobody.
-    if (end === "client-gone" && (this.status === 0 || this.status >= 500)) {
+    // An app may fail because its client has gone: that error status was sent to nobody. One sent before stands.
+    if (end === "client-gone" && (this.status === 0 || (this.#wentFirst && this.status >= 500))) {
       this.status = 0;
       this.bytes = 0;
     }

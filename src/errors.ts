@@ -84,6 +84,11 @@ export class GatewayError extends Error {
   }
 }
 
+/** Something that runs before the app has failed (a hook), so the app was not called: the response is a 500. */
+export class AppNotCalled extends Error {
+  override readonly name: string = "AppNotCalled";
+}
+
 /** The client closed the connection before the response was complete. */
 export class ClientGone extends Error {
   override readonly name = "ClientGone";

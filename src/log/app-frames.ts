@@ -24,6 +24,11 @@ function isAppFrame(line: string): boolean {
   return FRAME.test(line) && !isOwnFrame(line) && !NODE_FRAME.test(line);
 }
 
+/** Whether a frame of this stack belongs to the app. */
+export function hasAppFrames(stack: string): boolean {
+  return stack.split("\n").some(isAppFrame);
+}
+
 /**
  * Removes the frames of tsgun and of Node's internals from `text`, an inspected error with its causes. If no frame
  * belongs to the app, the fault is ours and all frames stay.

@@ -5,15 +5,14 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { finished } from "node:stream";
 import type { HookRequest, HookResponse, Hooks, WorkerContext } from "../config/hooks.ts";
-import { ClientGone } from "../errors.ts";
+import { AppNotCalled, ClientGone } from "../errors.ts";
 import { sentStatus } from "../exchange/respond.ts";
 import { isThenable } from "../exchange/run.ts";
 import type { App, GatewayRequest, Handler, Respond } from "../gateway/types.ts";
 import type { LoadedNodeApp } from "../loader/loaded-app.ts";
 import type { ListenerWrapper, UpgradeListener } from "../server/node/node-server-options.ts";
 
-/** The hook failed, so the app was not called. */
-class PreRequestError extends Error {
+class PreRequestError extends AppNotCalled {
   override readonly name = "PreRequestError";
 
   constructor(cause: unknown) {
@@ -75,14 +74,7 @@ export class RequestHooks {
 
   /** After an upgrade the app owns the socket: there is no response to wait for, so postRequest does not run. */
   #aroundUpgrades(upgrade: UpgradeListener): UpgradeListener {
-    return (request, socket, head) => {
-      const refuse = (error: unknown): void => {
-        if (!(error instanceof PreRequestError)) throw error;
-        this.#worker.log.error(`Error handling request ${request.method} ${request.url}`, error);
-        socket.end("HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-      };
-      attempt(() => this.#afterPreRequest(request, () => upgrade(request, socket, head)), refuse);
-    };
+    return (request, socket, head) => this.#afterPreRequest(request, () => upgrade(request, socket, head));
   }
 
   /**

@@ -2,7 +2,7 @@
 import type { Server as HttpServer } from "node:http";
 import type { Server as NetServer } from "node:net";
 import type { Config } from "../config/settings.ts";
-import { BodyError, ClientGone, ExitCode, FatalError } from "../errors.ts";
+import { BodyError, ClientGone, ExitCode, FatalError, GatewayError, HttpError } from "../errors.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { App, WorkerInfo } from "../gateway/types.ts";
 import { setCurrentWorker } from "../interop/current-worker.ts";
@@ -17,6 +17,7 @@ import {
 } from "../loader/load.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
+import { hasAppFrames } from "../log/app-frames.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
 import { AcceptLimiter } from "../server/accept-limiter.ts";
@@ -245,8 +246,18 @@ function errorReporter(log: ErrorLog): ErrorReporter {
       const message = `Invalid content of request ${method} ${target} (${id}): ${error.message}`;
       if (error.cause instanceof ClientGone) log.debug(message, fields);
       else log.warning(message, undefined, fields);
-    } else log.error(`Error handling request ${method} ${target} (${id})`, error, fields);
+      return;
+    }
+    const message = `Error handling request ${method} ${target} (${id})`;
+    if (log.level !== "debug" && saysAll(error)) log.error(`${message}: ${error.message}`, undefined, fields);
+    else log.error(message, error, fields);
   };
+}
+
+/** Whether the stack adds nothing to the message: tsgun made the error, and no frame of the app led to it. */
+function saysAll(error: Error): boolean {
+  const isOwn = error instanceof HttpError || error instanceof GatewayError;
+  return isOwn && error.cause === undefined && !hasAppFrames(error.stack ?? "");
 }
 
 function acceptLimiter({ workerConnections }: Config, log: ErrorLog): AcceptLimiter {

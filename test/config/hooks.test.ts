@@ -6,6 +6,7 @@ import { describe, type TestContext, test } from "node:test";
 import { HOOK_NAMES } from "../../src/config/hooks.ts";
 import { ask } from "../support/ask.ts";
 import { FIXTURES, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
+import { head, raw } from "../support/logged-app.ts";
 
 interface Note {
   readonly pid: number;
@@ -177,6 +178,19 @@ for (const app of ["app.mjs", "listener.mjs"]) {
     assert.ok(!names(notes()).includes("handle"));
   });
 }
+
+test("an upgrade whose preRequest fails is refused and logged, with the id that the access log has", async (context) => {
+  const file = join(temporaryFolder(context), "access.log");
+  const access = ["--access-logfile", file, "--access-logformat", "%(U)s %(s)s %(id)s"];
+  const { command } = start(context, { HOOK_APP: "listener.mjs", HOOK_FAILS: "preRequest" }, access);
+  await command.ready();
+  const fields = ["Connection: upgrade", "Upgrade: echo"];
+  assert.match(await raw(await command.port(), head("/up", ...fields)), /^HTTP\/1\.1 500 /);
+  const [, id] = /request GET \/up \(([\w-]+)\)$/.exec(await command.line(/Error handling request/)) ?? [];
+  await command.line(/preRequest says no/);
+  assert.equal((await command.end()).code, 0);
+  assert.equal(readFileSync(file, "utf8"), `/up 500 ${id}\n`);
+});
 
 for (const name of ["onStarting", "whenReady"]) {
   test(`a failing ${name} aborts the start`, async (context) => {

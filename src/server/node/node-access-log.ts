@@ -71,11 +71,12 @@ export class NodeAccessLog {
     });
   }
 
-  /** The app is given the connection of a request. */
-  upgrading(request: IncomingMessage, socket: Duplex): void {
+  /** The app is given the connection of a request. Returns the request's id. */
+  upgrading(request: IncomingMessage, socket: Duplex): string {
     const log = this.begin(request);
     this.#upgrading.add(log);
     log.watchUpgrade(socket, () => this.#upgrading.delete(log));
+    return log.id;
   }
 
   /** An upgrade was refused. */

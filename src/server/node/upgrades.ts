@@ -1,6 +1,8 @@
 /** Requests to change protocols. Node detaches their connection, which from then on is the app's. */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { AppNotCalled } from "../../errors.ts";
+import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import { requestScope } from "../../exchange/scope.ts";
 import type { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
@@ -47,8 +49,21 @@ export class Upgrades {
     connection.begin();
     connection.upgrade();
     this.#open += 1;
-    this.#access?.upgrading(request, socket);
-    requestScope().runInAsyncScope(listener, undefined, request, socket, head);
+    const id = this.#access?.upgrading(request, socket) ?? requestId(nextRequestNumber());
+    const failed = (error: unknown): void => {
+      // An error of the app is uncaught, as under plain node.
+      if (!(error instanceof AppNotCalled)) throw error;
+      const { method = "", url: target = "" } = request;
+      this.#options.onError(error, { method, target, id });
+      writeRefusal(socket, 500);
+      socket.end();
+    };
+    try {
+      const running: unknown = requestScope().runInAsyncScope(listener, undefined, request, socket, head);
+      if (running instanceof Promise) running.then(undefined, failed);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   /** Refuses CONNECT, for which an app cannot listen. Without a listener node closes the connection silently. */

@@ -33,6 +33,17 @@ test("tsgun dev reloads, shows errors and sets NODE_ENV", async (context) => {
   await server.answers("second");
 });
 
+test("tsgun dev stops on HUP, and says that it is not the terminal that has closed", async (context) => {
+  const server = dev(context, APP, "app.mjs");
+  await server.answers("development");
+  assert.deepEqual(await server.command.end("SIGHUP"), { code: 0, signal: null });
+  assert.equal(
+    server.command.lines(/HUP stops tsgun dev, which reloads changed files itself: stopping the server$/)
+      .length,
+    1,
+  );
+});
+
 test("tsgun dev shows why the app does not start, until it is fixed", async (context) => {
   const server = dev(context, { "app.mjs": "throw new Error('no database');" }, "app.mjs");
   await server.command.line(/Waiting until a file changes/);

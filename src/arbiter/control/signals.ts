@@ -64,9 +64,9 @@ export class SignalOperations {
 
   /** The shell and the kernel may both send SIGHUP; the second one must not hasten the stop. */
   #hangUp(): void {
-    const { operations, pool, arbiterLog } = this.#dependencies;
+    const { operations, pool, terminal, arbiterLog } = this.#dependencies;
     if (pool.desired.stop !== undefined) return;
-    arbiterLog.terminalHungUp();
+    arbiterLog.hungUp(terminal.isGone);
     operations.stopServer("graceful");
   }
 }

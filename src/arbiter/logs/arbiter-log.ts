@@ -98,8 +98,12 @@ export class ArbiterLog {
     this.#log.info(`Handling signal: ${signal.slice(3).toLowerCase()}`);
   }
 
-  terminalHungUp(): void {
-    this.#log.info("The terminal has hung up: stopping the server");
+  /** SIGHUP stops the server. @param isTerminalGone whether its terminal has closed */
+  hungUp(isTerminalGone: boolean): void {
+    const why = isTerminalGone
+      ? "The terminal has hung up"
+      : "HUP stops tsgun dev, which reloads changed files itself";
+    this.#log.info(`${why}: stopping the server`);
   }
 
   booting(pid: number | undefined, worker: WorkerRecord | undefined, now: number): void {

@@ -33,7 +33,7 @@ function requested(signal: Signal, situation: Situation = {}): string[] {
     pool: { desired: isStopping === true ? withStop(desired, "graceful", 0) : desired },
     terminal: terminal as Terminal,
     log: {} as ErrorLog,
-    arbiterLog: { signalled: () => {}, terminalHungUp: () => {} } as unknown as ArbiterLog,
+    arbiterLog: { signalled: () => {}, hungUp: () => {} } as unknown as ArbiterLog,
     stopsOnHangUp,
   } as SignalDependencies);
   signals.handle(signal);

@@ -43,7 +43,9 @@ async function functionApp(value: AnyFunction, wanted: AppInterface, shown: stri
   const text = Function.prototype.toString.call(value);
   if (/^class\b/.test(text)) throw refusal(`${shown} is a class, not an app: export an instance of it`);
   if (wanted === "server")
-    throw refusal(`${shown} is a function, and --interface server is for one that listens`);
+    throw refusal(
+      `${shown} is a function, not a server: --interface server is for an app that listens itself`,
+    );
   const judged = wanted === "auto" ? functionInterface(value) : { interface: wanted, isGuess: false };
   const bare = { isGuess: judged.isGuess, isBareFunction: true } as const;
   if (judged.interface === "node") {
@@ -54,7 +56,7 @@ async function functionApp(value: AnyFunction, wanted: AppInterface, shown: stri
   }
   if (wanted === "auto" && takesNothing(value, text)) {
     throw refusal(
-      `${shown} takes no parameters, so it cannot respond: if it creates the app, call it: ${shown}()`,
+      `${shown} takes no parameters, so it cannot respond to a request; if it returns the app, name its call: ${shown}()`,
     );
   }
   return { ...gatewayApp("gateway handler", { handle: value as Handler }), ...bare };

@@ -123,7 +123,7 @@ describe("a faulty app is reported in one line", () => {
     ["names:Application", "names.js:Application is a class, not an app: export an instance of it"],
     [
       "names:nothing",
-      /^names\.js:nothing takes no parameters, so it cannot respond: if it creates the app, call it/,
+      /^names\.js:nothing takes no parameters, so it cannot respond to a request; if it returns the app, name its call: names\.js:nothing\(\)$/,
     ],
     [
       "names:config()",

@@ -1,3 +1,3 @@
 // react-router-serve is a program with an argument: the build.
 process.argv[2] = "build/server/index.js";
-await import("./node_modules/@react-router/serve/dist/cli.js");
+await import("./node_modules/@react-router/serve/bin.cjs");

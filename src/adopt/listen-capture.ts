@@ -18,6 +18,9 @@ import {
 import type { OtherServers } from "./other-servers.ts";
 import { type BoundAddress, isListening, placeHandle } from "./placeholder-handle.ts";
 
+/** How long a server must listen before it is adopted, in turns of the event loop. */
+const PROBE_TURNS = 3;
+
 export interface CaptureOptions {
   /** The address that clients reach; undefined: the one that the app asked for. */
   readonly address: BoundAddress | undefined;
@@ -31,7 +34,9 @@ export class ListenCapture {
   #adopted: CapturedServer | undefined;
   /** Set once the app's export is served, so that no server is adopted: tells the servers of that export. */
   #isOfExport: ((server: Server) => boolean) | undefined;
-  #onAdopted: ((adopted: CapturedServer) => void) | undefined;
+  #onAdopted: (() => void) | undefined;
+  /** From now on the adopted server is served, so one that the app closes has been served. */
+  #isServed = false;
   #onClosed: (() => void) | undefined;
 
   /** Captures from now on, for the life of the process. */
@@ -46,16 +51,28 @@ export class ListenCapture {
     } as typeof Server.prototype.listen;
   }
 
-  /** The server to serve; undefined until one listens. */
+  /** The server that listens and can be adopted; undefined if there is none. */
   get adopted(): CapturedServer | undefined {
     return this.#adopted;
   }
 
-  /** Resolves when a server listens that can be adopted, and is not closed at once. */
-  whenAdopted(): Promise<CapturedServer> {
+  /**
+   * Resolves when a server listens that can be adopted, and stays so: apps that look for a free port (get-port, portfinder,
+   * react-router-serve) listen with another server first, and close it in its `listening` event.
+   */
+  async whenAdopted(): Promise<CapturedServer> {
+    for (;;) {
+      const captured = this.#adopted ?? (await this.#nextAdopted());
+      for (let turn = 0; turn < PROBE_TURNS; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      if (this.#adopted !== captured) continue;
+      this.#isServed = true;
+      return captured;
+    }
+  }
+
+  #nextAdopted(): Promise<CapturedServer> {
     return new Promise((resolve) => {
-      this.#onAdopted = resolve;
-      if (this.#adopted !== undefined) this.#confirm(this.#adopted);
+      this.#onAdopted = () => resolve(this.#adopted as CapturedServer);
     });
   }
 
@@ -64,24 +81,33 @@ export class ListenCapture {
     if (isListening(server)) return;
     const target: ListenTarget = { type: "tcp", port: 0, host: undefined };
     this.#adopted = { server, target, from: new Error("exported") };
+    this.#isServed = true;
     placeHandle(server, this.#options.address ?? requestedAddress(target), () => this.#closed(server));
   }
 
   /**
-   * Adopts no server, since the app's export is served: the one that would have been adopted is one of the others.
+   * The app's export is served: through its own server if that listens. Otherwise no server is adopted, and the one that
+   * would have been is one of the others.
    *
-   * @param isOfExport whether a server that listens later serves that same export; it then need not
+   * @param isOfExport whether a server serves that export; one that listens later then need not
+   * @returns the server of the export
    */
-  release(isOfExport: (server: Server) => boolean): void {
-    this.#isOfExport = isOfExport;
+  serveExport(isOfExport: (server: Server) => boolean): CapturedServer | undefined {
     const adopted = this.#adopted;
+    if (adopted !== undefined && isOfExport(adopted.server)) {
+      this.#isServed = true;
+      return adopted;
+    }
+    this.#isOfExport = isOfExport;
     this.#adopted = undefined;
     if (adopted !== undefined) this.#options.others.add(adopted);
+    return undefined;
   }
 
-  /** Calls back when the app closes the adopted server. */
+  /** Calls back when the app closes the adopted server, or at once if it has. */
   whenClosed(callback: () => void): void {
     this.#onClosed = callback;
+    if (this.#adopted !== undefined && !isListening(this.#adopted.server)) callback();
   }
 
   #listen(server: Server, { target, callback, signal }: ListenCall): void {
@@ -119,20 +145,10 @@ export class ListenCapture {
     return target.port !== 0 && target.port === adopted.port;
   }
 
-  /**
-   * Some programs listen on a port only to see whether it is free, and close that server as soon as it listens (get-port,
-   * react-router-serve). `listening` and what follows from it come before the next immediate.
-   */
-  #confirm(captured: CapturedServer): void {
-    setImmediate(() => {
-      if (this.#adopted === captured) this.#onAdopted?.(captured);
-    });
-  }
-
   #closed(server: Server): void {
     if (this.#adopted?.server !== server) return;
-    if (this.#onClosed === undefined) this.#adopted = undefined;
-    else this.#onClosed();
+    if (this.#isServed) this.#onClosed?.();
+    else this.#adopted = undefined;
   }
 }
 

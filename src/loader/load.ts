@@ -130,11 +130,8 @@ async function servedApp(
     capture.adopt(app.server);
     return app;
   }
-  const { adopted } = capture;
-  if (adopted === undefined || !isOwn(adopted.server)) {
-    capture.release(isOwn);
-    return app;
-  }
+  const adopted = capture.serveExport(isOwn);
+  if (adopted === undefined) return app;
   const { loadedServer } = await import("./listening-app.ts");
   const { shutdown, closesUpgraded } = app as LoadedNodeApp;
   const server: LoadedServer = { ...loadedServer(adopted), what: app.what };

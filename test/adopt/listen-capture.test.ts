@@ -66,6 +66,7 @@ describe("a server that the app makes listen", () => {
     const captured = capture();
     const server = createServer();
     server.listen(3000);
+    await captured.whenAdopted();
     let told = 0;
     captured.whenClosed(() => {
       told += 1;
@@ -78,6 +79,35 @@ describe("a server that the app makes listen", () => {
     server.listen(3000);
     await once(server, "listening");
     assert.equal(captured.adopted?.server, server);
+    server.close();
+  });
+
+  test("is told of though the app has closed it while the worker booted", async () => {
+    const captured = capture();
+    const server = createServer();
+    server.listen(3000);
+    await captured.whenAdopted();
+    server.close();
+    let told = 0;
+    captured.whenClosed(() => {
+      told += 1;
+    });
+    assert.equal(told, 1);
+  });
+
+  test("only to look whether its port is free is not the one to serve", async () => {
+    const captured = capture();
+    const adopted = captured.whenAdopted();
+    for (const host of ["127.0.0.1", "0.0.0.0"]) {
+      const probe = createNetServer().listen(3000, host);
+      await once(probe, "listening");
+      probe.close();
+      await once(probe, "close");
+    }
+    const server = createServer();
+    server.listen(3000);
+    assert.equal((await adopted).server, server);
+    assert.deepEqual(opened, []);
     server.close();
   });
 
@@ -197,7 +227,10 @@ describe("of several servers", () => {
     const captured = capture();
     const server = createServer();
     server.listen(3000);
-    captured.release(() => false);
+    assert.equal(
+      captured.serveExport(() => false),
+      undefined,
+    );
     assert.equal(captured.adopted, undefined);
     const later = createServer();
     later.listen(3001);

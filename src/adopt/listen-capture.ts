@@ -122,7 +122,7 @@ export class ListenCapture {
     if (isAdopted) {
       this.#adopted = captured;
       placeHandle(server, address, () => this.#closed(server));
-      this.#confirm(captured);
+      this.#onAdopted?.();
     } else if (isServed) placeHandle(server, address, () => {});
     else others.add(captured);
   }

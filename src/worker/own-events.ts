@@ -6,6 +6,7 @@
  *    listeners run as under a plain kill.
  *  - The arbiter's messages: an app that listens for messages expects its own.
  */
+import { constants } from "node:os";
 import { unseal } from "../ipc/envelope.ts";
 
 const HELD = ["SIGTERM", "SIGINT"] as const;
@@ -55,6 +56,7 @@ export class OwnEvents<Message> {
     for (const [name, handler] of this.#signals) process.off(name, handler);
     if (this.#signals.size === 0) return;
     this.#signals.clear();
-    process.emit(signal, signal);
+    // With its number, as Node does: apps exit with 128 and that.
+    Reflect.apply(process.emit, process, [signal, signal, constants.signals[signal]]);
   }
 }

@@ -17,6 +17,7 @@ import type { AccessLog } from "../log/access-log.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
 import { surviveBrokenOutputs, surviveTerminalHangUp } from "../log/own-output.ts";
+import { AppEnd } from "./app-end.ts";
 import { type AppExit, describeExit, watchAppExit } from "./app-exit.ts";
 import { failBoot, send } from "./arbiter-link.ts";
 import { startBeats } from "./beats.ts";
@@ -62,6 +63,7 @@ class WorkerLife {
   #hooks: WorkerHooks | undefined;
   #requests: RequestReports | undefined;
   #shutdown: Promise<void> | undefined;
+  readonly #appEnd = new AppEnd(this.#events);
   #linger = 0;
   /** The current boot step. */
   #step: BootStep | undefined;
@@ -216,8 +218,9 @@ class WorkerLife {
     await hooks.run(name);
   }
 
-  /** The app called process.exit() before the worker was ready. */
+  /** The app called process.exit(): before the worker was ready, or to end it. */
   #onAppExit(exit: AppExit): void {
+    this.#appEnd.exited();
     if (this.#phase !== "booting" || this.#step === undefined) return;
     const kind = this.#step.step === "load" || this.#step.step === "call" ? "load" : "startup";
     const message = describeExit(exit, describeDuring(this.#step));
@@ -281,6 +284,8 @@ class WorkerLife {
     if (order === "quit") {
       await this.#hooks?.runLogged("workerInt");
       server.destroy();
+      if (this.#appEnd.giveUp())
+        this.#log.warning("The app has not ended since its signal listeners ran: the worker exits");
     }
     if (draining || !wasReady) return;
     this.#drain.abort();
@@ -293,25 +298,15 @@ class WorkerLife {
         early = () => {
           this.#shutDown(serving).catch(() => {});
         };
-      } else if (endsItself) early = () => this.#events.release(signal);
+      } else if (endsItself) early = () => this.#appEnd.begin(signal);
       await server.drain(this.#linger, early);
     }
     await this.#shutDown(serving);
     await this.#hooks?.runLogged("workerExit");
     server.logUnfinished();
-    if (endsItself) await this.#endByApp(signal);
+    if (endsItself) await this.#appEnd.wait(signal);
     await Promise.all([this.#accessLog?.leaveSyslog(), this.#log.close()]);
     process.exit(ExitCode.ok);
-  }
-
-  /** Runs the app's own listeners of the signal, and waits until they exit or have nothing left to do. */
-  #endByApp(signal: "SIGTERM" | "SIGINT"): Promise<void> {
-    // Nothing of ours may keep the process alive.
-    process.channel?.unref();
-    return new Promise((resolve) => {
-      process.once("beforeExit", () => resolve());
-      this.#events.release(signal);
-    });
   }
 
   /** The app closed the server that it made listen. */

@@ -183,6 +183,23 @@ describe("the end of a program that listens", { concurrency: 4 }, () => {
     assert.doesNotMatch(command.stderr, /has not finished|is killed/);
   });
 
+  const ends: [how: string, args: string[], stdout: string, stderr: RegExp][] = [
+    ["number", [], "SIGTERM 15\n", /^(?![\s\S]*(WARNING|ERROR|CRITICAL))/],
+    ["failure", [], "", /^(?![\s\S]*(WARNING|ERROR|CRITICAL))/],
+    ["never", ["--graceful-timeout", "1s"], "", /The app has not ended since its signal listeners ran/],
+    ["throws", [], "", /Uncaught exception: the worker exits\nError: in the listener/],
+  ];
+
+  for (const [how, args, stdout, stderr] of ends) {
+    test(`its listener of SIGTERM: ${how}`, async (context) => {
+      const { command } = await serve(context, "ends.cjs", args, { HOW: how });
+      assert.equal((await command.end()).code, 0);
+      assert.equal(command.stdout, stdout);
+      assert.match(command.stderr, stderr);
+      assert.doesNotMatch(command.stderr, /is killed/);
+    });
+  }
+
   test("a worker whose app closes its server is replaced", async (context) => {
     const { command, target } = await serve(context, "closing.cjs");
     const { text } = await ask(target, "/close");

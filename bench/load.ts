@@ -18,35 +18,54 @@ const HEADERS = [
   "Upgrade-Insecure-Requests: 1",
 ];
 
-/** Requests per second, and microseconds of CPU per request. */
-export interface Cost {
+/** What one round has shown. */
+interface Cost {
+  /** Requests per second. */
   readonly rate: number;
-  readonly user: number;
-  readonly system: number;
+  /** Microseconds of CPU per request. */
+  readonly cpu: number;
 }
 
-/** Parses the load options of the command line. */
-export function loadOptions(): { rounds: number; seconds: number; connections: number } {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: "string", default: "5" },
-      seconds: { type: "string", default: "4" },
-      connections: { type: "string", default: "64" },
-    },
-  });
-  return {
-    rounds: Number(values.rounds),
-    seconds: Number(values.seconds),
-    connections: Number(values.connections),
-  };
+/** The rounds of each candidate by its name. */
+export type Costs = ReadonlyMap<string, readonly Cost[]>;
+
+/** Compiled code is stable after about as much CPU time under load, in nanoseconds. */
+const WARM_UP_CPU = 2e9;
+
+/** The load options of the command line. */
+export const LOAD_OPTIONS = {
+  rounds: { type: "string", default: "5" },
+  seconds: { type: "string", default: "4" },
+  connections: { type: "string", default: "64" },
+} as const;
+
+interface LoadOptions {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly connections: number;
 }
 
-type LoadOptions = ReturnType<typeof loadOptions>;
+export function loadOptions(
+  values: { readonly [Name in keyof LoadOptions]: string } = parseArgs({ options: LOAD_OPTIONS }).values,
+): LoadOptions {
+  const { rounds, seconds, connections } = values;
+  return { rounds: Number(rounds), seconds: Number(seconds), connections: Number(connections) };
+}
 
-function measure(candidate: Candidate, options: LoadOptions): Cost {
+function measure(candidate: Candidate, connections: number, seconds: number): Cost {
   const before = candidate.cpu();
   const headers = HEADERS.flatMap((header) => ["-H", header]);
-  const load = ["-t1", `-c${options.connections}`, `-d${options.seconds}s`, ...headers, candidate.url];
+  const script = candidate.script === undefined ? [] : ["-s", candidate.script];
+  // On a busy machine a request may wait for long, which says nothing about its cost.
+  const load = [
+    "-t1",
+    "--timeout=60s",
+    `-c${connections}`,
+    `-d${seconds}s`,
+    ...script,
+    ...headers,
+    candidate.url,
+  ];
   const output = execFileSync("taskset", ["-c", "1", "wrk", ...load], { encoding: "utf8" });
   const after = candidate.cpu();
   if (/Non-2xx|Socket errors/.test(output))
@@ -54,69 +73,68 @@ function measure(candidate: Candidate, options: LoadOptions): Cost {
   const requests = Number(/(\d+) requests in/.exec(output)?.[1]);
   return {
     rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1]),
-    user: ((after.user - before.user) / requests) * 1e6,
-    system: ((after.system - before.system) / requests) * 1e6,
+    cpu: (after - before) / requests / 1000,
   };
 }
 
-function line(name: string, { rate, user, system }: Cost): string {
-  const columns = [rate.toFixed(0), user.toFixed(2), system.toFixed(2), (user + system).toFixed(2)];
-  return `${name.padEnd(16)}${columns.map((column) => column.padStart(12)).join("")}`;
+function line(name: string, { rate, cpu }: Cost): string {
+  return `${name.padEnd(24)}${rate.toFixed(0).padStart(12)}${cpu.toFixed(2).padStart(12)}`;
 }
 
-/**
- * Starts the candidates on core 0, measures them in turns, prints every round and the medians, and returns the
- * medians by name. Stops all candidates.
- */
-export async function compare(
-  specs: readonly CandidateSpec[],
-  options: LoadOptions,
-): Promise<ReadonlyMap<string, Cost>> {
+/** Starts the candidates on core 0, measures them in turns, prints every round and the medians, and stops them. */
+export async function compare(specs: readonly CandidateSpec[], options: LoadOptions): Promise<Costs> {
   requireTool("wrk", "wrk");
   requireTool("taskset", "util-linux");
+  const { rounds, seconds, connections } = options;
   const candidates: Candidate[] = [];
-  const rounds = new Map<string, Cost[]>(specs.map(({ name }) => [name, []]));
+  const costs = new Map<string, Cost[]>(specs.map(({ name }) => [name, []]));
   try {
     for (const spec of specs) candidates.push(await startCandidate(spec, 0));
     console.log(heading(options));
-    // The first round is a warm-up and is not counted.
-    for (let round = 0; round <= options.rounds; round += 1) {
-      for (const candidate of candidates) {
-        const cost = measure(candidate, options);
-        if (round === 0) continue;
-        rounds.get(candidate.name)?.push(cost);
+    for (const candidate of candidates) {
+      const warm = candidate.cpu() + WARM_UP_CPU;
+      while (candidate.cpu() < warm) measure(candidate, connections, seconds);
+    }
+    for (let round = 0; round < rounds; round += 1) {
+      // Every other round backwards: none is always measured before another.
+      for (const candidate of round % 2 === 0 ? candidates : candidates.toReversed()) {
+        const cost = measure(candidate, connections, seconds);
+        costs.get(candidate.name)?.push(cost);
         console.log(line(candidate.name, cost));
       }
     }
   } finally {
     for (const candidate of candidates) await candidate.stop();
   }
-  const medians = new Map([...rounds].map(([name, costs]) => [name, medianOf(costs)]));
   console.log("\nmedians");
-  for (const [name, cost] of medians) console.log(line(name, cost));
-  return medians;
+  for (const [name, all] of costs) {
+    console.log(line(name, { rate: medianOf(all, "rate"), cpu: medianOf(all, "cpu") }));
+  }
+  return costs;
 }
 
-function medianOf(costs: readonly Cost[]): Cost {
-  return {
-    rate: median(costs.map((cost) => cost.rate)),
-    user: median(costs.map((cost) => cost.user)),
-    system: median(costs.map((cost) => cost.system)),
-  };
+function medianOf(costs: readonly Cost[], figure: keyof Cost): number {
+  return median(costs.map((cost) => cost[figure]));
 }
 
 function heading({ connections, rounds, seconds }: LoadOptions): string {
-  const heads = ["req/s", "user µs", "system µs", "CPU µs"].map((head) => head.padStart(12)).join("");
+  const heads = ["req/s", "CPU µs"].map((head) => head.padStart(12)).join("");
   return (
     `node ${process.version}, hello with ${HEADERS.length + 1} request headers, keep-alive,\n` +
     `${connections} connections, server on core 0, wrk on core 1, ${rounds} rounds of ${seconds} s\n\n` +
-    `${"".padEnd(16)}${heads}`
+    `${"".padEnd(24)}${heads}`
   );
 }
 
-/** The cost relative to the baseline, in words. */
-export function ratio(name: string, cost: Cost, baseName: string, base: Cost): string {
-  const rate = (cost.rate / base.rate).toFixed(2);
-  const cpu = ((cost.user + cost.system) / (base.user + base.system)).toFixed(2);
-  return `${name} against ${baseName}: ${rate} times the requests per second, ${cpu} of the CPU per request`;
+/** The cost relative to the baseline, in words: the medians of the ratios of each round, which are close in time. */
+export function ratio(costs: Costs, name: string, baseName: string): string {
+  const base = costs.get(baseName) as readonly Cost[];
+  const ratios = (figure: keyof Cost): number[] =>
+    (costs.get(name) as readonly Cost[]).map((cost, round) => cost[figure] / (base[round] as Cost)[figure]);
+  const cpu = ratios("cpu").sort((a, b) => a - b);
+  const quartile = (part: number): string => (cpu[Math.floor((cpu.length - 1) * part)] as number).toFixed(3);
+  return (
+    `${name} against ${baseName}: ${median(ratios("rate")).toFixed(2)} times the requests per second, ` +
+    `${median(cpu).toFixed(3)} of the CPU per request (half of the rounds: ${quartile(0.25)} to ${quartile(0.75)})`
+  );
 }

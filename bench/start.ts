@@ -8,11 +8,11 @@
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { freePort } from "../test/support/free-port.ts";
+import { cpuOf } from "./cpu-time.ts";
 import { median, requireTool } from "./measure.ts";
 
 const { values: options } = parseArgs({
@@ -66,18 +66,6 @@ interface Start {
   readonly time: number;
   /** CPU time of all processes and threads alive by then. */
   readonly cpu: number;
-}
-
-/** CPU time of a process and its descendants, in nanoseconds. */
-function cpuOf(pid: number): number {
-  let total = 0;
-  for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const task = `/proc/${pid}/task/${thread}`;
-    total += Number(readFileSync(`${task}/schedstat`, "utf8").split(" ")[0]);
-    const children = readFileSync(`${task}/children`, "utf8").trim();
-    for (const child of children === "" ? [] : children.split(" ")) total += cpuOf(Number(child));
-  }
-  return total;
 }
 
 /** Starts a server and stops it. It has exited when this resolves. */

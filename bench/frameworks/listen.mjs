@@ -1,7 +1,7 @@
-// Baselines: each framework under plain node, started as in its own documentation.
+// A program that listens, as in each framework's own documentation: started by node, or adopted by tsgun.
 import { serve } from "@hono/node-server";
 
-const [name, port] = process.argv.slice(2);
+const { FRAMEWORK: name, PORT: port } = process.env;
 const { app } = await import(`./${name}.mjs`);
 const options = { port: Number(port), hostname: "127.0.0.1" };
 if (name === "express") app.listen(options.port, options.hostname);

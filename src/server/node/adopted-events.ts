@@ -94,7 +94,7 @@ function requestListener(server: Server): RequestListener {
   return (request, response) => {
     const listener = emitter._events?.request;
     if (typeof listener !== "function") return emit.call(server, "request", request, response);
-    if (!isInstrumented) return Reflect.apply(listener, server, [request, response]);
+    if (!isInstrumented) return listener.call(server, request, response);
     returned = undefined;
     emit.call(standIn, "request", request, response);
     return returned;

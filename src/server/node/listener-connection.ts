@@ -2,6 +2,7 @@
  * One connection of node's server, with the timeouts that node lacks or measures wrongly: node's own timers also count
  * time in which the loop was blocked. They are checked on each tick. All times are those of the server's clock.
  */
+import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Linger } from "../linger.ts";
 import type { WatchedPeer } from "../peer-watch.ts";
@@ -36,12 +37,15 @@ export class ListenerConnection implements WatchedPeer {
   readonly socket: Socket;
   /** How many requests have arrived. */
   requests = 0;
-  /** How many requests have no complete response yet. */
-  exchanges = 0;
   /** Refused once the requests before it have been answered. */
   failure: ConnectionFailure | undefined;
   /** The latest exchange, if its response was complete before its content had arrived. */
   unread: ListenerExchange | undefined;
+  /**
+   * The exchanges without a complete response, in the order of their requests, each linked to the next. Nearly always
+   * there is at most one, and a list of its own would cost each request more than the links.
+   */
+  #first: ListenerExchange | undefined;
   readonly #progress: WriteProgress;
   #idleSince: number;
   #bytesWhenIdle = 0;
@@ -59,24 +63,73 @@ export class ListenerConnection implements WatchedPeer {
 
   /** Whether part of a next request, or content of the last one, has arrived since the connection became idle. */
   get hasInput(): boolean {
-    return this.exchanges === 0 && this.socket.bytesRead > this.#bytesWhenIdle;
+    return !this.inUse && this.socket.bytesRead > this.#bytesWhenIdle;
   }
 
   /** Bytes of an incomplete head. */
   get headBytes(): number {
-    const arriving = this.exchanges === 0 && this.unread === undefined && !this.upgraded && !this.refused;
+    const arriving = !this.inUse && this.unread === undefined && !this.refused;
     return arriving ? this.socket.bytesRead - this.#bytesWhenIdle : 0;
   }
 
-  /** A request has arrived. */
-  begin(): void {
-    this.requests += 1;
-    this.exchanges += 1;
-    this.#headSince = undefined;
+  /** Whether a request has no complete response yet, or the app has been given the connection. */
+  get inUse(): boolean {
+    return this.#first !== undefined || this.upgraded;
   }
 
-  /** The app is given the connection. No timeout applies from then on. */
+  /** A request has arrived. */
+  begin(exchange: ListenerExchange): void {
+    this.requests += 1;
+    this.#headSince = undefined;
+    let last = this.#first;
+    if (last === undefined) {
+      this.#first = exchange;
+      return;
+    }
+    while (last.next !== undefined) last = last.next;
+    last.next = exchange;
+  }
+
+  /** The exchanges without a complete response, in the order of their requests. */
+  exchanges(): ListenerExchange[] {
+    const all: ListenerExchange[] = [];
+    for (let each = this.#first; each !== undefined; each = each.next) all.push(each);
+    return all;
+  }
+
+  /** Whether the app has a `timeout` listener for one of the exchanges, which then handles it as in node. */
+  get handlesTimeout(): boolean {
+    return this.exchanges().some(
+      ({ request, response }) =>
+        response.listenerCount("timeout") > 0 || (!request.complete && request.listenerCount("timeout") > 0),
+    );
+  }
+
+  /** Removes the exchange of a response that is complete or broken off; undefined if it has been removed before. */
+  remove(response: ServerResponse): ListenerExchange | undefined {
+    let before: ListenerExchange | undefined;
+    for (let each = this.#first; each !== undefined; each = each.next) {
+      if (each.response === response) {
+        if (before === undefined) this.#first = each.next;
+        else before.next = each.next;
+        return each;
+      }
+      before = each;
+    }
+    return undefined;
+  }
+
+  /** Removes all exchanges: the connection has closed. */
+  removeAll(): ListenerExchange[] {
+    const all = this.exchanges();
+    this.#first = undefined;
+    return all;
+  }
+
+  /** The app is given the connection, which is never idle again. No timeout applies from then on. */
   upgrade(): void {
+    this.requests += 1;
+    this.#headSince = undefined;
     this.#bytesBeforeUpgrade = this.socket.bytesWritten;
   }
 
@@ -90,16 +143,15 @@ export class ListenerConnection implements WatchedPeer {
   }
 
   get isReadPaused(): boolean {
-    return this.exchanges > 0 && (this.socket.isPaused() || this.socket.readableEnded);
+    return this.inUse && (this.socket.isPaused() || this.socket.readableEnded);
   }
 
   get hasUnreadInput(): boolean {
     return this.upgraded && (this.socket.readableLength > 0 || this.socket.writableEnded);
   }
 
-  /** The response of an exchange is complete, or was broken off. */
-  end(exchange: ListenerExchange, now: number): void {
-    this.exchanges -= 1;
+  /** An exchange has been removed. */
+  ended(exchange: ListenerExchange, now: number): void {
     this.unread = exchange.request.complete ? undefined : exchange;
     this.#becomeIdle(now);
   }
@@ -116,9 +168,7 @@ export class ListenerConnection implements WatchedPeer {
 
   /** How long the connection has been idle, at least; undefined if it is in use. */
   idleFor(now: number): number | undefined {
-    return this.exchanges === 0 && this.unread === undefined && !this.hasInput
-      ? now - this.#idleSince
-      : undefined;
+    return !this.inUse && this.unread === undefined && !this.hasInput ? now - this.#idleSince : undefined;
   }
 
   /** Whether the connection stays open only until its client has read the refusal. */
@@ -147,7 +197,7 @@ export class ListenerConnection implements WatchedPeer {
     // The app may have set a longer timeout on the socket.
     const timeout = Math.max(timeouts.body, this.socket.timeout ?? 0);
     if (this.#progress.stalledFor(now) >= timeout) return "response";
-    if (this.exchanges > 0) return undefined;
+    if (this.inUse) return undefined;
     if (this.unread !== undefined) return this.#contentOverdue(now);
     return this.hasInput ? this.#headOverdue(now, timeouts) : this.#firstRequestOverdue(now, timeouts);
   }

@@ -94,7 +94,7 @@ export class ListenerConnections {
 
   /** Whether an earlier request, whose response is not complete, is the last one that the connection may carry. */
   hasLastRequest(connection: ListenerConnection): boolean {
-    return connection.requests >= this.#maxRequests && connection.exchanges > 0;
+    return connection.requests >= this.#maxRequests && connection.inUse;
   }
 
   /** Whether the response to a request that has just arrived must close its connection. Counts down `shed`. */
@@ -106,12 +106,13 @@ export class ListenerConnections {
     return true;
   }
 
-  endExchange(connection: ListenerConnection, exchange: ListenerExchange): void {
+  /** An exchange has been removed from its connection. */
+  exchangeEnded(connection: ListenerConnection, exchange: ListenerExchange): void {
     if (this.#lingerMs === undefined) {
-      connection.end(exchange, this.#clock.now);
+      connection.ended(exchange, this.#clock.now);
       return;
     }
-    connection.end(exchange, this.#clock.exact);
+    connection.ended(exchange, this.#clock.exact);
     // The head may have been sent before the drain began, so the client may still reuse the connection.
     this.#closeIdleLater(this.#lingerMs);
   }

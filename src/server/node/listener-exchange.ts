@@ -33,6 +33,8 @@ export class ListenerExchange {
   readonly startedAt = performance.now();
   /** Undefined if the access log is off. */
   readonly log: ListenerExchangeLog | undefined;
+  /** The next one on its connection. */
+  next: ListenerExchange | undefined;
   /** Called when the exchange ends. */
   onEnd: (() => void) | undefined;
   /** Makes the id; 0 if the access log has made one. */
@@ -43,7 +45,6 @@ export class ListenerExchange {
   /** Undefined until the first check, which most requests never reach. */
   #progress: Progress | undefined;
   #brokenOff = false;
-  #ended = false;
 
   /**
    * @param now the server's time
@@ -72,13 +73,6 @@ export class ListenerExchange {
       target: request.url ?? "",
       id: log?.id ?? requestId(this.#number),
     };
-  }
-
-  /** Ends the exchange. Returns false if it had ended: an app may emit `close` again. */
-  end(): boolean {
-    if (this.#ended) return false;
-    this.#ended = true;
-    return true;
   }
 
   /** Makes this response the last one of its connection, unless its head has been sent. */

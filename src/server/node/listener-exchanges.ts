@@ -1,10 +1,11 @@
-/** The requests that the listener has not answered yet: calls the listener, and ends what it leaves unfinished. */
+/**
+ * The requests that the listener has not answered yet: calls the listener, and ends what it leaves unfinished. A request
+ * without content costs the exchange object, its async scope and one listener on the response.
+ */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import { BodyError, type HttpError, thrownError } from "../../errors.ts";
 import { attributeToFault } from "../../exchange/content-fault.ts";
 import { requestScope } from "../../exchange/scope.ts";
-import { hasContent } from "../../interop/framing.ts";
 import { RunningHandlers } from "../running-handlers.ts";
 import type { InFlightRequest, RequestWatcher } from "../server.ts";
 import type { TickClock } from "../tick-clock.ts";
@@ -12,6 +13,7 @@ import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
 import { ListenerExchange } from "./listener-exchange.ts";
 import type { NodeAccessLog } from "./node-access-log.ts";
+import { NodeHead } from "./node-head.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
 import type { ServerEventsOptions } from "./node-server-options.ts";
 import { brokenOff } from "./parser-error.ts";
@@ -25,7 +27,10 @@ export class ListenerExchanges {
   readonly #access: NodeAccessLog | undefined;
   readonly #clock: TickClock;
   readonly #onFailedConnection: (connection: ListenerConnection) => void;
-  readonly #exchanges = new Set<ListenerExchange>();
+  /** The head of the request that is just beginning. */
+  readonly #head = new NodeHead();
+  /** The `close` listener of all responses. */
+  readonly #onClose: (this: ServerResponse) => void;
   #completed = 0;
   #dueAt = Number.POSITIVE_INFINITY;
   #onDue: () => void = () => {};
@@ -44,6 +49,10 @@ export class ListenerExchanges {
     this.#access = access;
     this.#clock = clock;
     this.#onFailedConnection = onFailedConnection;
+    const end = (response: ServerResponse): void => this.#end(response);
+    this.#onClose = function () {
+      end(this);
+    };
   }
 
   /** How many responses have been completed since the start. */
@@ -62,15 +71,15 @@ export class ListenerExchanges {
 
   inFlight(): InFlightRequest[] {
     const now = performance.now();
-    return [...this.#exchanges].map((exchange) => {
+    const exchanges = [...this.#all()].sort((a, b) => a.startedAt - b.startedAt);
+    return exchanges.map((exchange) => {
       const record = exchange.log?.record();
       return { ...exchange.name, age: now - exchange.startedAt, ...(record && { record }) };
     });
   }
 
-  /** The exchanges of one connection, in the order of their requests. */
-  on(socket: Socket): ListenerExchange[] {
-    return [...this.#exchanges].filter(({ request }) => request.socket === socket);
+  *#all(): Generator<ListenerExchange> {
+    for (const connection of this.#connections) yield* connection.exchanges();
   }
 
   /** Begins an exchange; undefined if the request was refused, which has been answered. */
@@ -82,21 +91,29 @@ export class ListenerExchanges {
       return undefined;
     const log = this.#access?.begin(request, response);
     const exchange = new ListenerExchange(request, response, log, timeouts, this.#clock.now);
-    this.#exchanges.add(exchange);
-    connection.begin();
+    connection.begin(exchange);
     // Not `once`, which costs each request a wrapper and its removal.
-    response.on("close", () => this.#end(exchange));
+    response.on("close", this.#onClose);
     if (this.#connections.closesNext(connection)) exchange.closeAfter();
-    const status = refusalOf(request, limits, onHeadLimit);
+    const head = this.#head;
+    const status = refusalOf(request, head, limits, onHeadLimit);
     if (status !== undefined) {
       exchange.refuse(status);
       return undefined;
     }
-    if (hasContent(request.method, request.headers)) readInScope(request);
-    limitContent(request, limits.body, () => {
-      this.#breakOff(exchange, new BodyError(413, `the content has more than ${limits.body} bytes`));
-    });
+    if (head.hasContent) this.#expectContent(exchange, head.contentLength !== undefined);
     return exchange;
+  }
+
+  /** @param sized whether the length is known, and so within the limit */
+  #expectContent(exchange: ListenerExchange, sized: boolean): void {
+    const { request } = exchange;
+    const { body } = this.#options.limits;
+    readInScope(request);
+    if (sized || body === Number.POSITIVE_INFINITY) return;
+    limitContent(request, body, () => {
+      this.#breakOff(exchange, new BodyError(413, `the content has more than ${body} bytes`));
+    });
   }
 
   /** Calls the listener. Its error or rejection fails this request only, not the worker. */
@@ -136,20 +153,20 @@ export class ListenerExchanges {
     exchange.fail(describeError?.(error, request.headers.accept));
   }
 
-  #end(exchange: ListenerExchange): void {
-    if (!exchange.end()) return;
-    this.#exchanges.delete(exchange);
+  /** A response has closed, or an app emits `close` again. */
+  #end(response: ServerResponse): void {
+    const connection = this.#connections.get(response.req.socket);
+    const exchange = connection?.remove(response);
+    if (connection === undefined || exchange === undefined) return;
     exchange.onEnd?.();
-    if (exchange.response.writableFinished) {
+    if (response.writableFinished) {
       exchange.log?.finish("complete");
       this.#completed += 1;
       if (this.#completed === this.#dueAt) this.#onDue();
     } else {
       this.#cut(exchange);
     }
-    const connection = this.#connections.get(exchange.request.socket);
-    if (connection === undefined) return;
-    this.#connections.endExchange(connection, exchange);
+    this.#connections.exchangeEnded(connection, exchange);
     if (connection.failure !== undefined) this.#onFailedConnection(connection);
   }
 
@@ -160,10 +177,8 @@ export class ListenerExchanges {
   }
 
   /** Ends the exchanges of a closed connection. Node emits no event on a response that waited behind another. */
-  connectionClosed(socket: Socket): void {
-    for (const exchange of this.#exchanges) {
-      if (exchange.request.socket !== socket) continue;
-      this.#exchanges.delete(exchange);
+  connectionClosed(connection: ListenerConnection): void {
+    for (const exchange of connection.removeAll()) {
       exchange.onEnd?.();
       this.#cut(exchange);
     }
@@ -171,7 +186,7 @@ export class ListenerExchanges {
 
   /** Breaks off the exchanges whose content or response takes too long. Call on each tick. */
   checkOverdue(now: number): void {
-    for (const exchange of this.#exchanges) {
+    for (const exchange of this.#all()) {
       const error = exchange.overdue(now);
       if (error !== undefined) this.#breakOff(exchange, error);
     }
@@ -184,27 +199,19 @@ export class ListenerExchanges {
     exchange.breakOff(error, connection, this.#clock.now);
   }
 
-  /** Whether the app has a `timeout` listener for an exchange of this connection, which then handles it as in node. */
-  handlesTimeout(socket: Socket): boolean {
-    return this.on(socket).some(
-      ({ request, response }) =>
-        response.listenerCount("timeout") > 0 || (!request.complete && request.listenerCount("timeout") > 0),
-    );
-  }
-
   /** Makes the response of every exchange the last one of its connection. */
   drain(): void {
-    for (const exchange of this.#exchanges) exchange.closeAfter();
+    for (const exchange of this.#all()) exchange.closeAfter();
   }
 
   /** Writes the access log lines of the exchanges that the process leaves unfinished. */
   logUnfinished(): void {
-    for (const { log } of this.#exchanges) log?.finish("worker-exit");
+    for (const { log } of this.#all()) log?.finish("worker-exit");
   }
 
   /** Call before all connections are destroyed. */
   destroy(): void {
-    for (const { log } of this.#exchanges) log?.setReason("worker-exit");
+    for (const { log } of this.#all()) log?.setReason("worker-exit");
     this.handlers.release();
   }
 }

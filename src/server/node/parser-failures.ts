@@ -3,7 +3,6 @@ import type { Socket } from "node:net";
 import type { TickClock } from "../tick-clock.ts";
 import type { ClientErrorListener, ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
-import type { ListenerExchanges } from "./listener-exchanges.ts";
 import type { NodeAccessLog } from "./node-access-log.ts";
 import type { ServerEventsOptions } from "./node-server-options.ts";
 import {
@@ -19,20 +18,17 @@ import {
 export class ParserFailures {
   readonly #options: ServerEventsOptions;
   readonly #connections: ListenerConnections;
-  readonly #exchanges: ListenerExchanges;
   readonly #access: NodeAccessLog | undefined;
   readonly #clock: TickClock;
 
   constructor(
     options: ServerEventsOptions,
     connections: ListenerConnections,
-    exchanges: ListenerExchanges,
     access: NodeAccessLog | undefined,
     clock: TickClock,
   ) {
     this.#options = options;
     this.#connections = connections;
-    this.#exchanges = exchanges;
     this.#access = access;
     this.#clock = clock;
   }
@@ -46,7 +42,7 @@ export class ParserFailures {
     const connection = this.#connections.get(socket);
     // The parser repeats its error for all further input.
     if (connection === undefined || connection.refused || connection.failure !== undefined) return;
-    const alone = connection.exchanges === 0 && connection.unread === undefined;
+    const alone = !connection.inUse && connection.unread === undefined;
     connection.failure = { error, alone, listener };
     if (isReset(error)) this.#refuse(connection, connection.failure);
     else this.refuseWhenDue(connection);
@@ -56,13 +52,13 @@ export class ParserFailures {
   refuseWhenDue(connection: ListenerConnection): void {
     const { failure } = connection;
     if (failure === undefined) return;
-    const ahead = this.#exchanges.on(connection.socket).some(({ request }) => request.complete);
+    const ahead = connection.exchanges().some(({ request }) => request.complete);
     if (!ahead) this.#refuse(connection, failure);
   }
 
   #refuse(connection: ListenerConnection, { error, alone, listener }: ConnectionFailure): void {
     const { socket, unread } = connection;
-    const broken = this.#exchanges.on(socket).find(({ request }) => !request.complete);
+    const broken = connection.exchanges().find(({ request }) => !request.complete);
     const status = statusOf(error);
     // A parser error implies that something of a request has arrived, except after a timeout without any byte.
     const begun = isReset(error) ? connection.hasInput : socket.bytesRead > 0;

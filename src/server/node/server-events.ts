@@ -47,7 +47,7 @@ export class ServerEvents {
       this.#failures.refuseWhenDue(connection),
     );
     this.#upgrades = new Upgrades(options, connections, this.#access, this.#clock);
-    this.#failures = new ParserFailures(options, connections, this.exchanges, this.#access, this.#clock);
+    this.#failures = new ParserFailures(options, connections, this.#access, this.#clock);
   }
 
   /**
@@ -127,13 +127,13 @@ export class ServerEvents {
   timedOut(socket: Socket, pass: () => boolean = () => false): boolean {
     const connection = this.connections.get(socket);
     if (connection !== undefined && this.connections.extendKeepAlive(connection)) return true;
-    if (!pass() && !this.exchanges.handlesTimeout(socket)) socket.destroy();
+    if (!pass() && connection?.handlesTimeout !== true) socket.destroy();
     return true;
   }
 
   #connectionClosed(connection: ListenerConnection): void {
     this.#upgrades.connectionClosed(connection);
-    if (connection.exchanges > 0) this.exchanges.connectionClosed(connection.socket);
+    this.exchanges.connectionClosed(connection);
     this.#checkOnlyUpgraded();
   }
 

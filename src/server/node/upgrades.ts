@@ -8,6 +8,7 @@ import type { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
 import type { NodeAccessLog } from "./node-access-log.ts";
+import { NodeHead } from "./node-head.ts";
 import { refusalOf, upgradeRefusalOf } from "./node-limits.ts";
 import type { ServerEventsOptions, UpgradeListener } from "./node-server-options.ts";
 import { writeRefusal } from "./parser-error.ts";
@@ -45,8 +46,6 @@ export class Upgrades {
       this.#refuse(request, status);
       return;
     }
-    // The exchange never ends: an upgraded connection is never idle again.
-    connection.begin();
     connection.upgrade();
     this.#open += 1;
     const id = this.#access?.upgrading(request, socket) ?? requestId(nextRequestNumber());
@@ -70,7 +69,7 @@ export class Upgrades {
   refuseConnect(request: IncomingMessage, socket: Duplex): void {
     socket.on("error", () => {});
     const { limits, onHeadLimit } = this.#options;
-    this.#refuse(request, refusalOf(request, limits, onHeadLimit) ?? 501);
+    this.#refuse(request, refusalOf(request, new NodeHead(), limits, onHeadLimit) ?? 501);
   }
 
   #refuse(request: IncomingMessage, status: number): void {

@@ -49,6 +49,8 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor complet
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l preload -d 'Load the application once in a separate process before workers start, at the start and on reload'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l chdir -x -a '(__fish_complete_directories)' -d 'Change to this folder before the application is loaded'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -s e -l env -x -d 'An environment variable for the workers'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l env-file -r -F -d 'A file with environment variables for the workers, as for node --env-file, looked up where the command is started'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l env-file-if-exists -r -F -d 'The same, but the file may be missing'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -s b -l bind -x -d 'The address to listen on'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l worker-bind -x -d 'An address of its own for each worker, beside the shared ones'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l backlog -x -d 'The number of connections that may wait to be accepted'

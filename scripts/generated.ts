@@ -60,6 +60,7 @@ function entry(name: SettingName): string {
   const setting = settingOf(name);
   const label = settingLabel(name);
   const flags = setting.positional === true ? [] : [...(setting.flags ?? []), `--${label}`];
+  if (setting.variant !== undefined) flags.push(setting.variant.flag);
   if (setting.negatable !== undefined) flags.push(`--no-${label}`);
   const written = flags.map((flag) => `\`${flag}\``).join(", ");
   const facts: [string, string][] = [
@@ -110,6 +111,8 @@ The configuration file is \`tsgun.config.ts\`, \`.mts\`, \`.js\`, \`.mjs\`, \`.c
 that returns one or a promise of one. \`defineConfig\` of \`tsgun\` types it; in JSON
 \`"$schema": "./node_modules/tsgun/docs/tsgun.schema.json"\` lets an editor help. HUP reads the file again with the modules it imports
 (except packages). If it has a mistake, HUP logs that and the server keeps its settings.
+
+The variables that the app gets are another matter: [environment.md](environment.md).
 
 With \`--preload\` the app is loaded once in a throwaway process, before anything is bound or started. Node's compile cache is used: in
 \`$NODE_COMPILE_CACHE\`, else systemd's \`$CACHE_DIRECTORY\`, else \`tsgun/compiled\` in \`$XDG_CACHE_HOME\` or \`~/.cache\`. Node 20 has no

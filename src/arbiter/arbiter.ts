@@ -61,7 +61,7 @@ export class Arbiter {
     await hooks.runToEnd(generations.currentHooks, "whenReady");
     // Start the workers before logging the first line: they boot while the log is loaded.
     if (!isInterrupted) this.#settle();
-    arbiterLog.started(listeners.listeners, startConfig.workerBind);
+    arbiterLog.started(listeners.listeners, startConfig);
     takeover.begin();
     new Reaper({ onFailure: (message) => log.warning(message) }).start();
   }

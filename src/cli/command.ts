@@ -56,16 +56,17 @@ async function serve(args: readonly string[], report: BootReport | undefined): P
   const isDevelopment = args[0] === "dev";
   const given = isDevelopment ? parseCommandLine(args.slice(1), asDevelopment) : parseCommandLine(args);
   if (given === undefined) return ExitCode.ok;
-  if (isDevelopment) enterDevelopment(process.env);
+  const assumed = isDevelopment ? enterDevelopment(process.env) : [];
   const defaults = isDevelopment ? [developmentLayer] : [];
-  const reader = new ConfigurationReader([...wordsInEnvironment(process.env), given], defaults);
-  const configuration = await reader.read();
+  const reader = new ConfigurationReader([...wordsInEnvironment(process.env), given], defaults, assumed);
+  const configuration = await reader.readWithVariables();
   rejectMistakenApp(configuration.config);
   if (configuration.config.printConfig || configuration.config.checkConfig)
     return await inspect(configuration);
   await requireApp(configuration);
   if (configuration.config.daemon && report === undefined) return await startInBackground(args);
-  const readConfiguration = async (): Promise<Configuration> => await requireApp(await reader.read());
+  const readConfiguration = async (): Promise<Configuration> =>
+    await requireApp(await reader.readWithVariables());
   return await runArbiter({
     configuration,
     readConfiguration,

@@ -17,21 +17,58 @@ import { ExitCode, FatalError } from "../errors.ts";
 import { currentFolder } from "../system/working-folder.ts";
 
 /** The resolved configuration with the origin of each value. */
-export interface TracedConfiguration extends Configuration, ResolvedConfig {}
+export interface TracedConfiguration extends Configuration, ResolvedConfig {
+  /** The names in `env` that come from files. */
+  readonly fileVariables?: ReadonlySet<string>;
+}
 
 export class ConfigurationReader {
   /** Where the command was started. Symbolic links are not resolved, so that a relinked one leads to the new release's file. */
   readonly #folder = currentFolder();
   readonly #given: readonly Layer[];
   readonly #defaults: readonly Layer[];
+  readonly #assumed: ReadonlySet<string>;
 
   /**
    * @param given layers that override the file: TSGUN_CMD_ARGS and the command line
    * @param defaults layers that the file overrides
+   * @param assumed variables of this process that nobody has set: files of variables override them
    */
-  constructor(given: readonly Layer[], defaults: readonly Layer[] = []) {
+  constructor(given: readonly Layer[], defaults: readonly Layer[] = [], assumed: readonly string[] = []) {
     this.#given = given;
     this.#defaults = defaults;
+    this.#assumed = new Set(assumed);
+  }
+
+  /**
+   * Reads the settings, and adds the variables of `--env-file` to those of `--env`.
+   * @throws FatalError (usage) as `read` does, or one that names the file of variables
+   */
+  async readWithVariables(): Promise<TracedConfiguration> {
+    const read = await this.read();
+    const { envFile = [], env } = read.config;
+    if (envFile.length === 0) return read;
+    const { locateEnvFile, readEnvFiles } = await import("../loader/env-file.ts");
+    const files = envFile.map((name) => locateEnvFile(name, this.#folder));
+    const isFree = (name: string): boolean => !(name in process.env) || this.#assumed.has(name);
+    const added = Object.entries(readEnvFiles(files)).filter(
+      ([name]) => isFree(name) && !(name in { ...env }),
+    );
+    const origins = [read.origins.get("env"), ...envFile].filter((origin) => origin !== undefined);
+    return {
+      hooks: read.hooks,
+      config: {
+        ...read.config,
+        env: { ...Object.fromEntries(added), ...env },
+        // Processes in another folder watch them.
+        envFile: files.map(({ path, isOptional }) => (isOptional ? `${path}?` : path)),
+      },
+      origins: new Map([
+        ...read.origins,
+        ...(added.length > 0 ? [["env", origins.join(", ")] as const] : []),
+      ]),
+      fileVariables: new Set(added.map(([name]) => name)),
+    };
   }
 
   /** @throws FatalError (usage) that names the fault, the setting and where it was set. */

@@ -10,6 +10,7 @@ import { type Setting, type SettingName, settingLabel, settings } from "../confi
 const DEFAULTS: { readonly [Name in SettingName]?: unknown } = {
   reload: true,
   showErrors: true,
+  envFile: [".env?"],
   accessLogfile: "-",
   // There is only one client, so log the duration rather than the address.
   accessLogformat: '%(t)s "%(r)s" %(s)s %(b)s %(M)sms',
@@ -24,9 +25,14 @@ const DEFAULTS: { readonly [Name in SettingName]?: unknown } = {
 
 export const developmentLayer: Layer = { values: DEFAULTS, origin: () => "tsgun dev" };
 
-/** Sets NODE_ENV, which frameworks, libraries and configuration files read. Keeps an existing value. */
-export function enterDevelopment(environment: NodeJS.ProcessEnv): void {
-  environment.NODE_ENV ??= "development";
+/**
+ * Sets NODE_ENV, which frameworks, libraries and configuration files read, unless it has a value. Returns the names of
+ * the variables that were set.
+ */
+export function enterDevelopment(environment: NodeJS.ProcessEnv): string[] {
+  if (environment.NODE_ENV !== undefined) return [];
+  environment.NODE_ENV = "development";
+  return ["NODE_ENV"];
 }
 
 /** Gives the program the name and help of `tsgun dev`. */

@@ -117,7 +117,10 @@ function givenLayer({ config, words = [] }: DoctorOptions): Layer {
 
 /** Resolves the configuration of a start with these layers. */
 async function readStart(layers: readonly Layer[]): Promise<Start> {
-  return await new ConfigurationReader([...wordsInEnvironment(process.env), ...layers]).read();
+  const reader = new ConfigurationReader([...wordsInEnvironment(process.env), ...layers]);
+  const start = await reader.read();
+  // The files of variables may exist on the server alone.
+  return await reader.readWithVariables().catch(() => start);
 }
 
 /** Returns the layers of a start that a file describes, adding the file's name to each origin. */

@@ -62,6 +62,7 @@ function addOptions(program: Command, name: SettingName): void {
     kind,
     positional,
     negatable,
+    variant,
     default: fallback,
   } = settings[name] as Setting<unknown>;
   if (positional === true) return;
@@ -75,6 +76,11 @@ function addOptions(program: Command, name: SettingName): void {
     // Next to a positive option, commander gives --no-… no default.
     program.addOption(new Option(`--no-${settingLabel(name)}`, negatable).helpGroup(`${section}:`));
   }
+  if (variant !== undefined) {
+    const other = new Option(`${variant.flag}${operand}`, variant.doc).helpGroup(`${section}:`);
+    other.attributeName = () => name;
+    program.addOption(collecting(other, kind.repeatable, variant.rewrite));
+  }
   for (const flag of flags) {
     if (!flag.startsWith("--")) continue;
     // An alias sets the same setting and is hidden from the help.
@@ -85,7 +91,14 @@ function addOptions(program: Command, name: SettingName): void {
 }
 
 /** Makes a repeatable option collect its values. For any other the last one wins. */
-function collecting(option: Option, repeatable: boolean | undefined): Option {
+function collecting(
+  option: Option,
+  repeatable: boolean | undefined,
+  rewrite: (value: string) => string = (value) => value,
+): Option {
   if (repeatable !== true) return option;
-  return option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
+  return option.argParser((value: string, before: string[] | undefined) => [
+    ...(before ?? []),
+    rewrite(value),
+  ]);
 }

@@ -71,19 +71,25 @@ export function transformWith<In, Out>(make: (written: In) => Out): v.RawTransfo
   });
 }
 
-/** File names or globs, one per value: a name may contain a comma. */
-export const globs: Kind<readonly string[], string | readonly string[]> = kind({
-  placeholder: "FILE",
-  repeatable: true,
-  schema: v.pipe(
-    v.union(
-      [v.pipe(v.string(), v.nonEmpty()), v.array(v.pipe(v.string(), v.nonEmpty()))],
-      invalidMessage("is not a file name"),
+/** A list of file names, one per value: a name may contain a comma. */
+function fileNames(form: RegExp): Kind<readonly string[], string | readonly string[]> {
+  const name = v.pipe(v.string(), v.regex(form));
+  return kind({
+    placeholder: "FILE",
+    repeatable: true,
+    schema: v.pipe(
+      v.union([name, v.array(name)], invalidMessage("is not a file name")),
+      v.transform((written) => (typeof written === "string" ? [written] : written)),
     ),
-    v.transform((written) => (typeof written === "string" ? [written] : written)),
-  ),
-  format: (value) => value.join(" "),
-});
+    format: (value) => value.join(" "),
+  });
+}
+
+/** File names or globs. */
+export const globs: Kind<readonly string[], string | readonly string[]> = fileNames(/./s);
+
+/** Names of files, with a `?` at the end of those that may be missing. */
+export const optionalFiles: Kind<readonly string[], string | readonly string[]> = fileNames(/^(?!\?$)./s);
 
 /** One of `words`. */
 export function choice<const Words extends readonly string[]>(...words: Words): Kind<Words[number]> {

@@ -30,6 +30,7 @@ const SHOWN: Record<SettingName, string> = {
   preload: "arbiter/workers/preload",
   chdir: "cli/command",
   env: "system/process-state",
+  envFile: "cli/env-file",
   bind: "arbiter/sockets/bind",
   workerBind: "arbiter/sockets/worker-bind",
   backlog: "config/effects",

@@ -13,6 +13,8 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   preload: ["true", "maybe"],
   chdir: ["elsewhere", ""],
   env: ["COLOUR=blue", "COLOUR"],
+  // Node itself looks for it when the name is on the command line.
+  envFile: ["/dev/null", "?"],
   bind: ["unix:/run/a.sock", "/run/a.sock"],
   reusePort: ["true", "maybe"],
   workerBind: ["unix:run/app-{slot}.sock", "unix:run/app.sock"],

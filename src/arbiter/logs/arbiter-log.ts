@@ -1,6 +1,8 @@
 /** The arbiter's log lines, with gunicorn's wording where gunicorn has the line. */
+import { nodeEnvOf, SHOWN_STACKS, settingsForTheApp } from "../../config/app-environment.ts";
+import type { Config } from "../../config/settings.ts";
 import { packageVersion } from "../../config/version.ts";
-import { formatWorkerAddresses, type WorkerAddresses } from "../../config/worker-addresses.ts";
+import { formatWorkerAddresses } from "../../config/worker-addresses.ts";
 import type { BootFailure } from "../../ipc/messages.ts";
 import type { RequestInFlight } from "../../ipc/request-report.ts";
 import { describeInFlight, describeStall, printable, type StallReport } from "../../ipc/stall-report.ts";
@@ -59,10 +61,14 @@ export class ArbiterLog {
     this.#crashes = new CrashLog(log);
   }
 
-  started(listeners: readonly Listener[], workerAddresses: WorkerAddresses | undefined): void {
+  started(listeners: readonly Listener[], config: Config): void {
+    const { workerBind: workerAddresses } = config;
+    const nodeEnv = nodeEnvOf(config);
     const shared = listeners.filter(({ slot }) => slot === undefined);
     const urls = shared.map(({ url }) => url).join(",");
-    this.#log.info(`Starting tsgun ${packageVersion()}`);
+    this.#log.info(
+      `Starting tsgun ${packageVersion()}${nodeEnv === undefined ? "" : ` (NODE_ENV: ${nodeEnv})`}`,
+    );
     this.#log.info(`Listening at: ${urls} (${process.pid})`);
     if (workerAddresses !== undefined)
       this.#log.info(
@@ -70,6 +76,15 @@ export class ArbiterLog {
       );
     if (listeners.some(({ activated }) => activated))
       this.#log.info("Using the sockets that systemd passed: the setting bind is ignored");
+    if (nodeEnv === undefined)
+      this.#log.info(
+        `NODE_ENV is not set: ${SHOWN_STACKS}; start with NODE_ENV=production, or use tsgun dev`,
+      );
+    const ignored = settingsForTheApp(config);
+    if (ignored.length > 0)
+      this.#log.warning(
+        `${ignored.join(", ")} in --env or --env-file reaches the app but not tsgun: set it where tsgun is started`,
+      );
   }
 
   socketLost(url: string, loss: FileLoss): void {

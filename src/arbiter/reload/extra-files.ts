@@ -19,11 +19,10 @@ export class ExtraFiles {
 
   /**
    * @param globs globs or paths; a folder stands for everything below it
-   * @param file one more file, matched literally
+   * @param files more files, matched literally
    */
-  constructor(globs: readonly string[], folder: string, file?: string) {
-    const named = file === undefined ? [] : [filePattern(file)];
-    this.#patterns = [...globs.map((glob) => pattern(glob, folder)), ...named];
+  constructor(globs: readonly string[], folder: string, files: readonly string[]) {
+    this.#patterns = [...globs.map((glob) => pattern(glob, folder)), ...files.map(filePattern)];
   }
 
   /** The paths to watch. */

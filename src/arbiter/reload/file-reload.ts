@@ -9,7 +9,7 @@ import type { ErrorLog } from "../../log/error-log.ts";
 import type { FileWatch } from "./file-watch.ts";
 
 export interface FileReloadOptions {
-  readonly config: Pick<Config, "reload" | "reloadEngine" | "reloadExtraFile" | "config">;
+  readonly config: Pick<Config, "reload" | "reloadEngine" | "reloadExtraFile" | "config" | "envFile">;
   /** The server's working folder. */
   readonly folder: string;
   readonly log: ErrorLog;
@@ -26,14 +26,14 @@ export class FileReload {
   }
 
   async start(): Promise<void> {
-    const { reload, reloadEngine, reloadExtraFile = [], config } = this.#options.config;
+    const { reload, reloadEngine, reloadExtraFile = [], config, envFile = [] } = this.#options.config;
     if (!reload) return;
     const { FileWatch } = await import("./file-watch.ts");
     this.#watch = new FileWatch({
       folder: this.#options.folder,
       engine: reloadEngine,
       extraFiles: reloadExtraFile,
-      ownFile: typeof config === "string" && isAbsolute(config) ? config : undefined,
+      ownFiles: [config || "", ...envFile.map((name) => name.replace(/\?$/, ""))].filter(isAbsolute),
       log: this.#options.log,
       changed: (files) => this.#options.changed(files),
     });

@@ -30,8 +30,8 @@ export interface FileWatchOptions {
   readonly engine: "auto" | "poll";
   /** Additional files to watch, as globs relative to `folder`. */
   readonly extraFiles: readonly string[];
-  /** The server's configuration file. */
-  readonly ownFile: string | undefined;
+  /** The files that the server itself reads, such as its configuration file. They may be missing. */
+  readonly ownFiles: readonly string[];
   readonly log: ErrorLog;
   /** Called with the changed files, relative to `folder` if they are in it. */
   changed(files: readonly string[]): void;
@@ -54,7 +54,7 @@ export class FileWatch {
   constructor(options: FileWatchOptions) {
     this.#options = options;
     this.#folder = realpathSync(options.folder);
-    this.#extraFiles = new ExtraFiles(options.extraFiles, this.#folder, options.ownFile);
+    this.#extraFiles = new ExtraFiles(options.extraFiles, this.#folder, options.ownFiles);
     this.#isPolling = options.engine === "poll";
     this.#start();
   }

@@ -1,5 +1,5 @@
 /** Settings of the configuration file and the application. */
-import { choice, configSource, flag, text, variables } from "../kind.ts";
+import { choice, configSource, flag, optionalFiles, text, variables } from "../kind.ts";
 import { setting } from "./setting.ts";
 
 export const applicationSettings = {
@@ -78,6 +78,18 @@ export const applicationSettings = {
     default: undefined,
     flags: ["-e"],
     reload: true,
-    doc: "An environment variable for the workers: NAME=VALUE. Can be given several times.",
+    doc: "An environment variable for the workers: NAME=VALUE. It overrides one of tsgun's own environment. Can be given several times.",
+  }),
+  envFile: setting({
+    section: "Application",
+    kind: optionalFiles,
+    default: undefined,
+    variant: {
+      flag: "--env-file-if-exists",
+      doc: "The same, but the file may be missing. Elsewhere write a ? at the end of the name.",
+      rewrite: (name) => `${name}?`,
+    },
+    reload: true,
+    doc: "A file with environment variables for the workers, as for node --env-file, looked up where the command is started. Variables of tsgun's own environment and --env override it; of several files the last one wins. A reload reads it again. Can be given several times.",
   }),
 } as const;

@@ -9,6 +9,8 @@ export interface Setting<T, Input = unknown> {
   readonly defaultDoc?: string;
   /** Flags besides the one derived from the name (`keepAlive` → `--keep-alive`): a short flag, an older name. */
   readonly flags?: readonly string[];
+  /** A further flag that writes the same setting in another way: `--env-file-if-exists FILE` is `--env-file FILE?`. */
+  readonly variant?: { readonly flag: string; readonly doc: string; rewrite(written: string): string };
   /** Environment variables besides `TSGUN_<NAME>`, which takes precedence. */
   readonly environment?: readonly string[];
   /** `--no-NAME` sets it to false. The text says what that does, for the help. */

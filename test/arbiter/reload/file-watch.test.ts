@@ -199,7 +199,7 @@ test("a file removed before the watcher has reached it counts as changed", async
       folder,
       engine: "auto",
       extraFiles: [],
-      ownFile: undefined,
+      ownFiles: [],
       log: new ErrorLog(),
       changed: (files) => {
         changes.push(...files);

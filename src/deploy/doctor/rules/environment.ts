@@ -1,4 +1,5 @@
 /** NODE_ENV, by which frameworks decide whether to show stack traces. */
+import { SHOWN_STACKS } from "../../../config/app-environment.ts";
 import type { Facts } from "../facts.ts";
 import { formatFileLine } from "../file-line.ts";
 import type { Match, Rule } from "../finding.ts";
@@ -80,8 +81,7 @@ function notSet(facts: Facts): Match[] {
   return [{ where: "NODE_ENV", what: `no checked file sets it, and the app uses ${shown.join(", ")}` }];
 }
 
-const BREAKS =
-  "Strangers see stacks of your code: Express responds to an error with its stack unless NODE_ENV is production.";
+const BREAKS = `Strangers see stacks of your code: ${SHOWN_STACKS}.`;
 
 export const ENVIRONMENT: readonly Rule[] = [
   {

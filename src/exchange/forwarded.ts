@@ -5,7 +5,7 @@
  */
 import { isHost } from "../gateway/host.ts";
 import { parseRootPath } from "../gateway/proxies.ts";
-import type { Endpoint, Fields } from "../gateway/types.ts";
+import type { Endpoint } from "../gateway/types.ts";
 import {
   type ForwardedElement,
   lastElements,
@@ -13,7 +13,7 @@ import {
   parseForwardedElement,
 } from "./forwarded-list.ts";
 import { parseForwardedNode } from "./forwarded-node.ts";
-import type { ProxyRules } from "./proxy-rules.ts";
+import { ownCopy, type ProxyRules } from "./proxy-rules.ts";
 
 /** The information forwarded about a request; members that no proxy forwards are absent. */
 export interface Forwarded {
@@ -37,23 +37,47 @@ const LONGEST_X_LENGTH = 18;
 const [F, X] = [0x66, 0x78];
 const CASE_BIT = 0x20;
 
+/** The fields that proxies set, repeated ones joined. */
+export type ForwardedFields = { [name in ForwardedFieldName]?: string | undefined };
+type ForwardedFieldName = (typeof X_FIELDS)[number] | "x-forwarded-prefix" | "forwarded";
+
 /**
- * Whether the raw names and values may include a forwarded field; if not, nothing needs to be parsed. It checks only
- * the first letter and length, which costs next to nothing. A false positive does no harm.
+ * Collects the forwarded fields of alternating raw names and values; undefined if there are none, so that nothing needs
+ * to be parsed. The first letter and the length rule out nearly all other names, which costs next to nothing.
  */
-export function mayHaveForwardedFields(raw: readonly string[]): boolean {
+export function forwardedFields(raw: readonly string[]): ForwardedFields | undefined {
+  let fields: ForwardedFields | undefined;
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
     const { length } = name;
     const letter = name.charCodeAt(0) | CASE_BIT;
-    if (
+    const mayBe =
       letter === X
         ? length >= SHORTEST_X_LENGTH && length <= LONGEST_X_LENGTH
-        : letter === F && length === FORWARDED_LENGTH
-    )
-      return true;
+        : letter === F && length === FORWARDED_LENGTH;
+    if (!mayBe) continue;
+    const lower = name.toLowerCase();
+    if (!NAMES.has(lower)) continue;
+    fields ??= noFields();
+    const before = fields[lower as ForwardedFieldName];
+    const value = raw[index + 1] as string;
+    fields[lower as ForwardedFieldName] = before === undefined ? value : `${before}, ${value}`;
   }
-  return false;
+  return fields;
+}
+
+const NAMES = new Set<string>([...X_FIELDS, "x-forwarded-prefix", "forwarded"]);
+
+/** All members are there from the start, so that the objects of all requests have one shape. */
+function noFields(): ForwardedFields {
+  return {
+    "x-forwarded-for": undefined,
+    "x-forwarded-proto": undefined,
+    "x-forwarded-host": undefined,
+    "x-forwarded-port": undefined,
+    "x-forwarded-prefix": undefined,
+    forwarded: undefined,
+  };
 }
 
 /**
@@ -62,9 +86,11 @@ export function mayHaveForwardedFields(raw: readonly string[]): boolean {
  * A proxy that sets the X-Forwarded fields passes on a Forwarded that the client forged, so the two are
  * never mixed: Forwarded counts only if the request has none of the X-Forwarded fields that the rules allow.
  */
-export function readForwarded(fields: Fields, peer: Endpoint, rules: ProxyRules): Forwarded {
-  const read = (field: (typeof X_FIELDS)[number] | "x-forwarded-prefix" | "forwarded"): string | undefined =>
-    rules.reads(field) ? fields[field] : undefined;
+export function readForwarded(fields: ForwardedFields, peer: Endpoint, rules: ProxyRules): Forwarded {
+  const read = (field: ForwardedFieldName): string | undefined => {
+    const value = fields[field];
+    return value !== undefined && rules.reads(field) ? value : undefined;
+  };
   const standard = read("forwarded");
   const prefix = read("x-forwarded-prefix");
   if (standard !== undefined && X_FIELDS.every((field) => read(field) === undefined)) {
@@ -90,20 +116,40 @@ export function forwardedId(id: string | undefined, rules: ProxyRules): string |
   return id !== undefined && REQUEST_ID.test(id) ? id : undefined;
 }
 
-/** Follows X-Forwarded-For. `hops` is the number of elements written by trusted proxies, at least 1. */
-function walkFor(
-  list: string | undefined,
-  peer: Endpoint,
-  rules: ProxyRules,
-): { remote: Endpoint; hops: number } {
+/** Where a list of proxies leads, and the number of its elements that trusted proxies wrote, at least 1. */
+interface Walk {
+  readonly remote: Endpoint;
+  readonly hops: number;
+}
+
+/** Longer lists are walked each time: real ones are shorter, and clients could fill the memory with them. */
+const MAX_KNOWN_LENGTH = 256;
+
+/** Follows X-Forwarded-For. Clients return, so the rules remember where a list leads. */
+export function walkFor(list: string | undefined, peer: Endpoint, rules: ProxyRules): Walk {
+  if (list === undefined) return { remote: peer, hops: 1 };
+  const known = rules.walks.get(list);
+  if (known !== undefined) return known;
+  if (list.length > MAX_KNOWN_LENGTH) return walkAnew(list, peer, rules);
+  const copy = ownCopy(list);
+  const walk = walkAnew(copy, peer, rules);
+  // A malformed list leads to the peer, which differs between requests.
+  if (walk.remote !== peer)
+    rules.walks.set(copy, Object.freeze({ ...walk, remote: Object.freeze(walk.remote) }));
+  return walk;
+}
+
+function walkAnew(list: string, peer: Endpoint, rules: ProxyRules): Walk {
   let remote = peer;
   let hops = 0;
-  for (const element of list === undefined ? [] : lastElements(list, MAX_HOPS)) {
+  const elements = lastElements(list, MAX_HOPS);
+  for (const element of elements) {
     const node = parseForwardedNode(element);
     if (node === undefined) break;
     remote = node;
     hops += 1;
-    if (!rules.trusts(node)) break;
+    // Nobody asks whether the leftmost one is trusted: there is no more to read.
+    if (hops === elements.length || !rules.trusts(node)) break;
   }
   return { remote, hops: Math.max(1, hops) };
 }
@@ -114,8 +160,9 @@ function outermostValue<T>(
   hops: number,
   read: (text: string) => T | undefined,
 ): T | undefined {
+  if (list === undefined) return undefined;
   let value: T | undefined;
-  for (const element of list === undefined ? [] : lastElements(list, hops)) {
+  for (const element of lastElements(list, hops)) {
     const next = read(element);
     if (next === undefined) break;
     value = next;

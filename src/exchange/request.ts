@@ -7,13 +7,7 @@ import { GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { joinFields } from "../gateway/fields.ts";
 import type { Endpoint, Fields, GatewayRequest, WorkerInfo } from "../gateway/types.ts";
-import {
-  type Forwarded,
-  forwardedId,
-  hostWithPort,
-  mayHaveForwardedFields,
-  readForwarded,
-} from "./forwarded.ts";
+import { type Forwarded, forwardedFields, forwardedId, hostWithPort, readForwarded } from "./forwarded.ts";
 import { MessageBody } from "./message-body.ts";
 import type { ProxyRules } from "./proxy-rules.ts";
 import { nextRequestNumber, requestId } from "./request-id.ts";
@@ -143,10 +137,9 @@ export class ExchangeRequest implements GatewayRequest {
   get #forwardedInfo(): Forwarded | undefined {
     if (this.#forwarded !== undefined) return this.#forwarded;
     const { proxyRules, peer } = this.#context;
-    if (proxyRules !== undefined)
-      this.#forwarded = mayHaveForwardedFields(this.#head.rawHeaders)
-        ? readForwarded(this.headers, peer, proxyRules)
-        : { remote: peer };
+    if (proxyRules === undefined) return undefined;
+    const fields = forwardedFields(this.#head.rawHeaders);
+    this.#forwarded = fields === undefined ? { remote: peer } : readForwarded(fields, peer, proxyRules);
     return this.#forwarded;
   }
 

@@ -1,7 +1,7 @@
 /** Sends a fetch `Response` as a gateway response. */
 import { fieldPairs } from "../gateway/fields.ts";
 import type { HeadersInput, Respond } from "../gateway/types.ts";
-import { fieldValue, hasServerFields, sendableFields } from "./framing.ts";
+import { fieldValue, hasServerFields, SERVER_FIELDS, sendableFields } from "./framing.ts";
 import { consumeText, knownLength } from "./text-response.ts";
 import { fetchedFields } from "./upstream-response.ts";
 
@@ -30,7 +30,7 @@ export function sendResponse(response: Response, method: string, respond: Respon
   if (parts !== undefined) {
     const { status, fields, text } = parts;
     if (method === "HEAD" && text === null) return sendHead(status, fields, knownLength(response), respond);
-    respond(status, fieldPairs(sendableFields(fields)), text);
+    respond(status, plainRecord(fields) ?? fieldPairs(sendableFields(fields)), text);
     return;
   }
   if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {
@@ -38,6 +38,20 @@ export function sendResponse(response: Response, method: string, respond: Respon
   }
   return sendContent(response, method, respond);
 }
+
+/** The fields as an object, which servers send on a shorter path; undefined if they need more than that. */
+function plainRecord(fields: readonly string[]): { [name: string]: string } | undefined {
+  const record: { [name: string]: string } = {};
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    // Repeated names are set-cookie's; the object's own __proto__ would not become a field.
+    if (NO_RECORD.has(name)) return undefined;
+    record[name] = fields[index + 1] as string;
+  }
+  return record;
+}
+
+const NO_RECORD = new Set([...SERVER_FIELDS, "connection", "set-cookie", "__proto__"]);
 
 async function sendContent(response: Response, method: string, respond: Respond): Promise<void> {
   const { status, body } = response;

@@ -4,7 +4,11 @@ import { isTrailerName } from "../gateway/fields.ts";
 import type { Fields } from "../gateway/types.ts";
 
 /** Framing and connection fields, which only the server may write. */
-const SERVER_FIELDS = new Set(["keep-alive", "proxy-connection", "transfer-encoding"]);
+export const SERVER_FIELDS: ReadonlySet<string> = new Set([
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+]);
 
 /** Whether `headers` contains a field that only the server may write. */
 export function hasServerFields(headers: Headers): boolean {

@@ -2,12 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { UNIX_ENDPOINT } from "../../src/exchange/endpoint.ts";
-import {
-  forwardedId,
-  hostWithPort,
-  mayHaveForwardedFields,
-  readForwarded,
-} from "../../src/exchange/forwarded.ts";
+import { forwardedFields, forwardedId, hostWithPort, readForwarded } from "../../src/exchange/forwarded.ts";
 import {
   lastElements,
   lastQuotableElements,
@@ -45,7 +40,9 @@ function play(rows: readonly Row[]): void {
   for (const row of rows) {
     test(row.what, () => {
       const rules = new ProxyRules(row.trust ?? LOCAL_PEERS, row.only ?? FORWARDED_FIELDS);
-      const said = readForwarded(joinFields(row.fields), row.peer ?? PEER, rules);
+      const read = () => readForwarded(forwardedFields(row.fields) ?? {}, row.peer ?? PEER, rules);
+      const said = read();
+      assert.deepEqual(read(), said, "the rules remember lists and addresses");
       const expected = { scheme: row.scheme, host: row.host, port: row.port, rootPath: row.rootPath };
       const { scheme, host, port, rootPath } = said;
       assert.deepEqual({ scheme, host, port, rootPath }, expected);
@@ -497,18 +494,32 @@ test("forwarded fields are parsed only if a field name could be one, in any case
       field.toUpperCase(),
       field.replaceAll(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase()),
     ])
-      assert.ok(mayHaveForwardedFields(["Host", "a", name, "b"]), name);
+      assert.deepEqual(forwardedFields(["Host", "a", name, "b"])?.[field], "b", name);
   }
-  assert.ok(
-    !mayHaveForwardedFields([
-      "Host",
-      "forwarded",
-      "Accept",
-      "x-forwarded-for",
-      "X-Real-IP",
-      "1",
-      "From",
-      "a@b",
-    ]),
-  );
+  const others = ["Host", "forwarded", "Accept", "x-forwarded-for", "X-Real-IP", "1", "From", "a@b"];
+  assert.equal(forwardedFields([...others, "X-Forwarded-Ssl", "on", "X-Forwarded-Proto2", "x"]), undefined);
+});
+
+test("repeated forwarded fields are joined like any others", () => {
+  const raw = [...xff("192.0.2.1", "192.0.2.2"), "x-forwarded-for", "192.0.2.3", ...xfp("https")];
+  const { "x-forwarded-for": list, "x-forwarded-proto": proto } = joinFields(raw);
+  const collected = forwardedFields(raw);
+  assert.deepEqual([collected?.["x-forwarded-for"], collected?.["x-forwarded-proto"]], [list, proto]);
+});
+
+test("a list that has led to a client leads there again, and a malformed one to each peer", () => {
+  const rules = new ProxyRules(["10.0.0.0/8"]);
+  const other: Endpoint = { family: "ipv4", address: "10.0.0.2", port: 1 };
+  for (let count = 0; count < 3; count += 1) {
+    for (const peer of [PEER, other]) {
+      const read = (list: string) => readForwarded({ "x-forwarded-for": list }, peer, rules).remote;
+      assert.equal(read("192.0.2.1, 10.0.0.9").address, "192.0.2.1");
+      assert.equal(read("192.0.2.1").address, "192.0.2.1");
+      assert.equal(read("nonsense"), peer);
+      assert.equal(read(`192.0.2.1${", 10.0.0.9".repeat(60)}`).address, "192.0.2.1");
+    }
+  }
+  // Other rules trust others.
+  const { remote } = readForwarded({ "x-forwarded-for": "192.0.2.1, 10.0.0.9" }, PEER, new ProxyRules([]));
+  assert.equal(remote.address, "10.0.0.9");
 });

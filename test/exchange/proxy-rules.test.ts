@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UNIX_ENDPOINT } from "../../src/exchange/endpoint.ts";
 import { parseForwardedNode } from "../../src/exchange/forwarded-node.ts";
-import { ProxyRules } from "../../src/exchange/proxy-rules.ts";
+import { ownCopy, ProxyRules, RecentMap } from "../../src/exchange/proxy-rules.ts";
 import { LOCAL_PEERS } from "../../src/gateway/proxies.ts";
 import type { Endpoint } from "../../src/gateway/types.ts";
 
@@ -43,4 +43,18 @@ test("an endpoint that closed before its address was read is trusted by * only",
   assert.equal(new ProxyRules(["0.0.0.0/0", "::/0", "unix"]).trusts(gone), false);
   assert.equal(new ProxyRules(["*"]).trusts(gone), true);
   assert.equal(new ProxyRules(["unix"]).trusts(UNIX_ENDPOINT), true);
+});
+
+test("a cache never holds more than its limit, and always what was set last", () => {
+  const map = new RecentMap<number>(3);
+  for (let count = 0; count < 10; count += 1) {
+    map.set(String(count), count);
+    assert.equal(map.get(String(count)), count);
+    const held = [...Array(10).keys()].filter((key) => map.get(String(key)) !== undefined);
+    assert.ok(held.length <= 3, `${held}`);
+  }
+});
+
+test("a copy equals its text", () => {
+  for (const text of ["", "192.0.2.1", "\xe9\xff\x80"]) assert.equal(ownCopy(text), text);
 });

@@ -142,7 +142,7 @@ ${typed.join("\n")}
 async function pidsThatAnswer(socketPath: string, file: string, count: number): Promise<Set<number>> {
   const pids = new Set<number>();
   const deadline = Date.now() + 20_000;
-  let last: unknown = "nobody asked";
+  let last: unknown = "not asked";
   while (pids.size < count) {
     if (Date.now() > deadline) throw new Error(`${pids.size} of ${count} workers answered; last: ${last}`);
     try {

@@ -176,7 +176,7 @@ describe("of several servers", () => {
     });
   });
 
-  test("another one is open in the worker that opens them, and told of once", async () => {
+  test("another one is open in the worker that opens them, and logged once", async () => {
     const port = await freePort();
     capture({ opens: "all" });
     createServer().listen(3000);

@@ -1,4 +1,4 @@
-/** The command line by itself: help, version, and what is wrong with it, one line each. */
+/** The command line without a server: help, version, and its errors, one line each. */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -113,7 +113,7 @@ for (const [args, message] of MISTAKES) {
   });
 }
 
-/** What somebody types who is used to another program, and the setting that the line has to name. */
+/** What users of another program type, and the setting that the line must name. */
 const HABITS: [args: string[], option: string, setting: string][] = [
   [["app.ts", "--port", "3000"], "--port", "--bind 127.0.0.1:3000"],
   [["app.ts", "--port=3000"], "--port", "--bind HOST:PORT"],

@@ -1,4 +1,4 @@
-/** Completion in the shells themselves: the script is sourced, and asked what it would offer. */
+/** Completion in the real shells: the script is sourced, and its offers are read. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";

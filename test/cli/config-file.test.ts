@@ -1,4 +1,4 @@
-/** The configuration file through the built command: where it is found, what it may be, what goes wrong, and HUP. */
+/** The configuration file through the built command: where it is found, its forms, its errors, and HUP. */
 import assert from "node:assert/strict";
 import { mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

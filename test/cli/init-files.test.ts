@@ -1,4 +1,4 @@
-/** The files that `tsgun init` writes, held against the programs that read them. */
+/** The files that `tsgun init` writes, checked with the programs that read them. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-/** What `tsgun init` writes for systemd and nginx, as it is: under a real systemd, behind a real nginx. */
+/** The files that `tsgun init` writes for systemd and nginx, unchanged, under a real systemd and a real nginx. */
 import assert from "node:assert/strict";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

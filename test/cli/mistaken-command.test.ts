@@ -1,4 +1,4 @@
-/** The tables of commands and options of others: nothing in them is ours, and what they point to is there. */
+/** The tables of other programs' commands and options: none of them is ours, and what they refer to exists. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { controlCommand } from "../../src/cli/ctl.ts";

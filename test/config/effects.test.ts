@@ -1,4 +1,4 @@
-/** That each setting does what it says, through the built command: where that is shown, and what is shown nowhere else. */
+/** Each setting has its effect, through the built command: a list of where that is tested, and the tests that are nowhere else. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -221,7 +221,7 @@ function testEffectsOn({ what, spec }: (typeof APPS)[number]): void {
       command.kill("SIGTERM");
       await command.line(/Handling signal: term/);
       if (linger !== "0") {
-        await until("nobody else gets in", () => refused(command.port()));
+        await until("no other connection is accepted", () => refused(command.port()));
         socket.write(head("/plain"));
       }
       await closed;

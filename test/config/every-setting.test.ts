@@ -1,4 +1,4 @@
-/** Every setting through the built command: from each place it comes with its source, and a wrong value is refused. */
+/** Every setting through the built command: it is read from each source and shown with it, and a wrong value is refused. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";

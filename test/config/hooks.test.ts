@@ -288,7 +288,7 @@ describe("a hook that never finishes fails what it belongs to, and the next one 
   }
 });
 
-test("what the file or a hook leaves behind and nobody catches is logged, and the arbiter goes on", async (context) => {
+test("an uncaught error that the file or a hook leaves behind is logged, and the arbiter continues", async (context) => {
   for (const stray of ["rejects", "throws", "fetches"]) {
     const { command } = start(context, { HOOK_STRAY: stray });
     await command.ready();

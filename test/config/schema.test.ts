@@ -1,4 +1,4 @@
-/** The JSON Schema of tsgun.config.json, as an editor's validator takes it. */
+/** The JSON Schema of tsgun.config.json, as an editor's validator applies it. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
-/** For each setting a value that is right and one that is wrong. */
+/** A right and a wrong value for each setting. */
 import { type Setting, type SettingName, settings } from "../../src/config/settings.ts";
 
-/** A value as it is typed, and one that is wrong; undefined where every text is right. */
+/** A right value as it is typed, and a wrong one; undefined where every text is right. */
 export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]> = {
   config: ["other.json", ""],
   checkConfig: ["false", "maybe"],

@@ -1,4 +1,4 @@
-/** The control interface over its real socket, with a fake server behind it. */
+/** The control interface over its real socket, with a fake server. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {

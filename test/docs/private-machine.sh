@@ -1,5 +1,5 @@
 #!/bin/sh
-# A machine of its own for whoever follows the documentation to the letter, ports and folders included. Run as root:
+# A machine of its own on which the documentation is followed to the letter, ports and folders included. Run as root:
 #
 #   private-machine.sh FOLDER [VISIBLE...]
 #

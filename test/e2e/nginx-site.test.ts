@@ -109,7 +109,7 @@ test("one nginx, three servers", async (context) => {
     assert.equal((await site.ask("/news")).text, cached.text);
   });
 
-  await context.test("who logs in too often is told so by nginx, and nobody else", async () => {
+  await context.test("nginx refuses a client that logs in too often, and no other", async () => {
     const statuses: number[] = [];
     const login = { method: "POST", from: "127.0.0.1" };
     const reached = await reaching(site, async () => {
@@ -207,7 +207,7 @@ test("one nginx, three servers", async (context) => {
     elsewhere.terminate();
   });
 
-  await context.test("maintenance is a file, and nobody reaches the app as long as it is there", async () => {
+  await context.test("while the file of maintenance exists, no request reaches the app", async () => {
     const file = join(site.folder, "run", "maintenance");
     writeFileSync(file, "");
     const reached = await reaching(site, async () => {

@@ -64,7 +64,7 @@ for (const proxy of ["nginx", "haproxy"] as const) {
     await step("a release goes from host to host, and no request is lost", deploy);
     await step("a broken one stops at the first host, and all serve on", deployBroken);
     await step(
-      "whoever has to comes back to the same host",
+      "a client with a session comes back to the same host",
       proxy === "nginx" ? stickByAddress : stickByCookie,
     );
     if (proxy === "haproxy") await step("a host leaves in order", leave);

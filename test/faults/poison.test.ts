@@ -33,7 +33,7 @@ for (const { workers, app, how, times } of SERVERS) {
     const before = answered();
     for (let time = 0; time < times; time++)
       await assert.rejects(ask({ port: stage.port }, `/poison?${how}`), { code: /ECONNRESET|EPIPE/ });
-    assert.ok(answered() > before, "nobody else was answered");
+    assert.ok(answered() > before, "no other request was answered");
     await Promise.all([...stage.loads.values()].map((load) => load.more(AFTERWARDS, AFTERWARDS_MS)));
     await stage.settled();
     await Promise.all([...stage.loads.values()].map((load) => load.stop()));

@@ -109,7 +109,7 @@ describe("the request of a client that has disconnected is aborted", { concurren
       const clients = (await Promise.all(opening)).flat();
       await until("all wait", async () => (await stage.waiting()) === clients.length);
       for (const client of clients) client.destroy();
-      await until("the app has been told of all", async () => (await stage.waiting()) === 0);
+      await until("the app has been notified of all", async () => (await stage.waiting()) === 0);
       await until("their places are free", async () => (await stage.connections()) === 0);
       assert.ok(descriptors(pid) <= before, "and their descriptors closed");
       assert.deepEqual(await stage.command.end(), { code: 0, signal: null });
@@ -156,7 +156,7 @@ describe("unread content does not hide that its client has disconnected", {
       const [reset, ...closed] = clients;
       reset?.resetAndDestroy();
       for (const client of closed) client.destroy();
-      await until("the app has been told of all", async () => (await stage.waiting()) === 0);
+      await until("the app has been notified of all", async () => (await stage.waiting()) === 0);
       assert.deepEqual(await stage.command.end(), { code: 0, signal: null });
       assert.deepEqual(stage.command.lines(/ERROR|has not finished|is killed/), []);
     });

@@ -179,7 +179,7 @@ interface IoSocket {
   disconnect(): void;
 }
 
-/** Socket.IO's own clients, which connect anew by themselves, and send a message again that nobody has answered. */
+/** Socket.IO's own clients, which reconnect by themselves, and send a message again that was not acknowledged. */
 function socketIoClients({ nginx, project }: Stage): () => Client {
   const { io } = createRequire(join(project.folder, "package.json"))("socket.io-client") as {
     io(url: string, options: object): IoSocket;

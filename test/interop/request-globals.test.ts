@@ -12,7 +12,7 @@ const untouched = { request: descriptor("Request"), fetch: descriptor("fetch") }
 describe("the globals", () => {
   afterEach(releaseRequestGlobals);
 
-  test("are as they were if nobody has read them", () => {
+  test("are as they were if they have not been read", () => {
     holdRequestGlobals();
     assert.notDeepEqual(descriptor("fetch"), untouched.fetch);
     releaseRequestGlobals();

@@ -1,4 +1,4 @@
-/** The access log through the built command: one line for each request of a connection on which something goes wrong. */
+/** The access log through the built command: one line for each request of a connection that fails. */
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
@@ -19,7 +19,7 @@ async function inParts(
     text += chunk;
   });
   socket.on("error", () => {});
-  // The server may close it before anybody waits for that.
+  // The server may close it before `closed` is awaited.
   const closed = new Promise((resolve) => socket.once("close", resolve));
   let sent = 0;
   for (const part of parts) {
@@ -70,7 +70,7 @@ for (const { what, spec, ours } of APPS) {
     const refused = lines().filter(({ end }) => end === "refused");
     assert.deepEqual(
       refused.map(({ method, status }) => [method, status]),
-      // In what node hands over nobody can tell where it begins.
+      // In the bytes that node passes on, its beginning cannot be found.
       [[ours ? "gar\x01bage" : null, 400]],
     );
     assert.equal(of("/plain?3").length, 1);
@@ -81,7 +81,7 @@ for (const { what, spec, ours } of APPS) {
   test(`${what}: an incomplete head has a line`, async (context) => {
     const { command, port, lines } = await serve(context, spec);
     const reset = await inParts(context, port, head("/plain"), "GET /half HTTP/1.1\r\nHo");
-    // Who is asked later is answered later: by then it has been read.
+    // A later request is answered later: by then the half head has been read.
     assert.equal((await ask({ port }, "/plain")).status, 200);
     reset.socket.resetAndDestroy();
     await until("it has its line", () => lines().length === 3);

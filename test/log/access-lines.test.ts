@@ -94,7 +94,7 @@ function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
     const slow = lines().find(({ status }) => status === 408) as Line;
     assert.equal(slow.end, "timeout");
     if (ours) assert.deepEqual([slow.method, slow.target], ["GET", "/half"]);
-    // Nobody asked for anything.
+    // A connection without a request has no line.
     connect({ port, host: "127.0.0.1" }).destroy();
     assert.equal((await command.end()).code, 0);
     assert.equal(lines().length, 7);
@@ -123,7 +123,7 @@ function testLinesOf({ what, spec, ours }: (typeof APPS)[number]): void {
     const waiting = once(socket, "close");
     socket.write(head("/endless", "User-Agent: waits"));
     await once(socket, "data");
-    // Lines that are gathered: one at once, the others behind it, then no turn of the loop any more.
+    // Lines that are batched: one is written at once, the others wait for a turn of the loop that does not come.
     const pipelined = [1, 2, 3].map((number) => head(`/plain?${number}`)).join("");
     const stuck = raw(port, pipelined + head("/stuck", "User-Agent: stuck"));
     await command.line(/WORKER TIMEOUT/);

@@ -1,4 +1,4 @@
-/** Whose frames a stack in the log has. */
+/** Which frames of a stack the log shows. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

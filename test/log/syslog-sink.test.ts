@@ -1,4 +1,4 @@
-/** Lines to real receivers: each way there, and what becomes of lines while nobody receives. */
+/** Lines to real receivers over each transport, and lines that are written while there is no receiver. */
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -59,7 +59,7 @@ test("TCP: lines wait for a server that is not up yet, and for one that returns"
   const troubles: Error[] = [];
   const sink = sinkTo(context, { transport: "tcp", host: "127.0.0.1", port }, (why) => troubles.push(why));
   sink.write("before", "info");
-  await until("it is known that nobody is there", () => troubles.length > 0);
+  await until("the missing receiver is noticed", () => troubles.length > 0);
   assert.match(troubles[0]?.message ?? "", /ECONNREFUSED/);
   await receiver.begin(port);
   await until("the line has come", () => receiver.received.length === 1);
@@ -92,7 +92,7 @@ test("the queue is bounded: the newest lines stay, and the server gets the numbe
 test("an unreachable server does not delay a close for long", async (context) => {
   const folder = temporaryFolder(context);
   const sink = sinkTo(context, { transport: "unix", path: join(folder, "log"), type: "stream" });
-  sink.write("nobody hears it", "info");
+  sink.write("not received", "info");
   await sink.close();
   sink.write("nor this", "info");
 });

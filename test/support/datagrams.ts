@@ -1,4 +1,4 @@
-/** A receiver of Unix datagrams, as systemd is one; Node has none, so it is a Python script. */
+/** A receiver of Unix datagrams, like systemd. Node cannot receive them, so it is a Python script. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";

@@ -78,7 +78,7 @@ export class Development {
   }
 }
 
-/** An app of ES modules that answers `esm 1`, on `/lazy` with what it imports only then behind it. */
+/** An app of ES modules that responds with `esm 1`; `/lazy` adds what it imports only then. */
 export const ESM: Files = {
   "package.json": '{ "type": "module" }',
   "app.js": `import { name } from "./lib/name.js";

@@ -5,7 +5,7 @@
 import type { TestContext } from "node:test";
 import { type RawAnswer, rawAnswer, rawClient } from "./raw-answer.ts";
 
-/** The fields in which two answers need not be the same to the byte. Where chunks are cut is compared neither. */
+/** The fields in which two responses may differ. Where chunks are cut is not compared either. */
 const MAY_ALWAYS_DIFFER = [
   /** The clock; it also stands in cookies, see `EXPIRY`. */
   "date",

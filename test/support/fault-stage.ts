@@ -1,7 +1,7 @@
 /**
- * A server on TCP and on a Unix socket at once, under four loads: over each of the two with kept connections,
- * and with one for each request. Four more may come through nginx at the same time, so that one server and one
- * fault show both. No load may notice what happens to the server.
+ * A server on TCP and on a Unix socket, under four loads: over each of the two with kept connections, and with a
+ * connection for each request. Four more may come through nginx at the same time, so that one run with one fault tests
+ * both. No load may notice what happens to the server.
  */
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";

@@ -137,7 +137,7 @@ export class LoadConnection {
     const worker = answer.headers.find((header) => header[0] === "x-worker")?.[1];
     if (worker !== undefined) this.worker = Number(worker);
     if (rest.length > 0) {
-      const why = `${rest.length} bytes behind the answer: ${JSON.stringify(rest.toString("latin1", 0, 80))}`;
+      const why = `${rest.length} bytes after the answer: ${JSON.stringify(rest.toString("latin1", 0, 80))}`;
       this.#settle?.({ kind: "wrong", why });
     } else {
       this.#settle?.({ kind: "answered", answer });

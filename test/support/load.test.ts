@@ -133,7 +133,7 @@ describe("a load notices", () => {
     "in a chunk": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n12345",
     "between two chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n12\r\n",
     "before the last chunk's end": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n",
-    "behind an informational answer": "HTTP/1.1 103 Early Hints\r\n\r\n",
+    "after an informational answer": "HTTP/1.1 103 Early Hints\r\n\r\n",
   };
   for (const [where, bytes] of Object.entries(truncated)) {
     test(`an answer that is cut off ${where}`, async (context) => {
@@ -156,7 +156,7 @@ describe("a load notices", () => {
       (target) => right(target, "Transfer-Encoding: chunked\r\n"),
       /more than one/,
     ],
-    "with bytes behind it": [(target) => `${right(target)}HTTP/1.1 400 Bad Request\r\n`, /behind the answer/],
+    "with bytes after it": [(target) => `${right(target)}HTTP/1.1 400 Bad Request\r\n`, /after the answer/],
     "that is none": [() => "<html>\r\n\r\n", /no status line/],
     "with a bad chunk": [() => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n123\r\n", /chunk/],
     "with a bad field": [() => "HTTP/1.1 200 OK\r\nContent Length: 3\r\n\r\n123", /no header field/],
@@ -183,7 +183,7 @@ describe("a load notices", () => {
     };
     const made = await load(target, { clients: 1, requests: 2, before });
     assert.deepEqual(made.counts, { ...NOTHING, sent: 2, answered: 2, wrong: 1 }, made.report());
-    assert.match(made.failures[0]?.text ?? "", /nobody asked for.*408/);
+    assert.match(made.failures[0]?.text ?? "", /without a request.*408/);
   });
 
   test("a missing or incomplete response", async (context) => {

@@ -174,7 +174,7 @@ export class Load {
     if (connection === undefined) return undefined;
     if (connection.stray.length > 0) {
       const bytes = JSON.stringify(connection.stray.toString("latin1", 0, 80));
-      this.#fail("wrong", Date.now(), connection, `bytes that nobody asked for: ${bytes}`);
+      this.#fail("wrong", Date.now(), connection, `bytes without a request: ${bytes}`);
     } else if (connection.over) {
       this.counts.closedIdle += 1;
     } else {

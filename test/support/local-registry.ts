@@ -4,7 +4,7 @@
  *   local-registry.ts PORT TARBALL
  *
  * It has what the root's node_modules have, in those versions and no others, and this package from TARBALL. What the
- * lockfile names and this machine does not need, such as another system's binaries, it only tells of.
+ * lockfile names and this machine does not need, such as another system's binaries, it only lists.
  */
 import { spawn } from "node:child_process";
 import { createReadStream, existsSync, readFileSync } from "node:fs";

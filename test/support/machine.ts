@@ -1,7 +1,7 @@
 /**
  * A machine of a test's own, as far as a server sees it: a network namespace with addresses of its own, and a mount
- * namespace in which `/srv` and `/run` are folders of the test's. It has no name anywhere, and is gone with the
- * last process in it: one that holds it lives as long as the test.
+ * namespace in which `/srv` and `/run` are folders of the test's. It has no name, and ends with its last process; one
+ * process keeps it until the test ends.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -215,7 +215,7 @@ const MULTIPART = [
 /** The requests to both tsgun and plain node. */
 const REQUESTS: readonly RawRequest[] = [
   rawRequest("a page", "GET", "/"),
-  rawRequest("a page for somebody known", "GET", "/", { Cookie: "theme=dark; name=Ada" }),
+  rawRequest("a page for a known user", "GET", "/", { Cookie: "theme=dark; name=Ada" }),
   rawRequest("cookies in several fields", "GET", "/", [
     ["Cookie", "theme=dark"],
     ["Cookie", "name=Ada"],
@@ -278,7 +278,10 @@ const REQUESTS: readonly RawRequest[] = [
   rawRequest("a method that no route has", "DELETE", "/notes"),
   rawRequest("a method of WebDAV", "PROPFIND", "/notes"),
   rawRequest("the options", "OPTIONS", "/notes"),
-  rawRequest("an upgrade that nobody takes", "GET", "/", { Connection: "close, Upgrade", Upgrade: "h2c" }),
+  rawRequest("an upgrade that no server accepts", "GET", "/", {
+    Connection: "close, Upgrade",
+    Upgrade: "h2c",
+  }),
   rawRequest("a page for HTTP/1.0", "GET", "/", {}, undefined, "1.0"),
   rawRequest("fields that come twice", "GET", "/", [
     ["X-A", "1"],

@@ -1,4 +1,4 @@
-/** The pool as data, for its tests: no process behind it, a clock that the test moves, and the invariants checked at each action. */
+/** The pool as data, for its tests: without processes, with a clock that the test moves, and invariants checked at each action. */
 import assert from "node:assert/strict";
 import { firstBoot } from "../../src/arbiter/pool/desired.ts";
 import type { Limits } from "../../src/arbiter/pool/limits.ts";

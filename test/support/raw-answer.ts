@@ -56,7 +56,7 @@ function withoutChunks(bytes: Buffer): Buffer {
     const size = Number.parseInt(bytes.toString("latin1", at, Math.max(end, at)), 16);
     assert.ok(end > at && size >= 0, `no chunk at byte ${at} of ${bytes.length}`);
     if (size === 0) {
-      assert.equal(bytes.toString("latin1", end), "\r\n\r\n", "bytes behind the last chunk");
+      assert.equal(bytes.toString("latin1", end), "\r\n\r\n", "bytes after the last chunk");
       return Buffer.concat(pieces);
     }
     pieces.push(bytes.subarray(end + 2, end + 2 + size));

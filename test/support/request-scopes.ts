@@ -1,4 +1,4 @@
-/** Asks an app of `fixtures/scopes` over one connection, and holds each request to the stores that it entered itself. */
+/** Sends requests to an app of `fixtures/scopes` over one connection, and checks that each sees only the store that it entered. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";

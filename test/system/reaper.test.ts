@@ -1,4 +1,4 @@
-/** The first process of a container: it reaps what others left to it, and nothing of its own. */
+/** The first process of a container: it reaps orphans that it has inherited, and not its own children. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";

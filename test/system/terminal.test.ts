@@ -1,4 +1,4 @@
-/** A server in a terminal that closes. script(1) holds the other end of it, and takes it along when it is killed. */
+/** A server in a terminal that closes. script(1) holds the terminal's other end, so the terminal closes when it is killed. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

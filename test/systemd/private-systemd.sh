@@ -24,7 +24,7 @@ if [ "${TSGUN_PRIVATE_SYSTEMD:-}" != inside ]; then
   group="$unified/tsgun-systemd-$$"
   mkdir "$group"
   # When this process, by then another program, has ended, ends everything inside and removes the groups. In
-  # a session of its own, so that whoever ends this one's process group does not end the cleaning.
+  # a session of its own, so that the end of this one's process group does not end the cleaning.
   setsid sh -c '
     while kill -0 "$1" 2>/dev/null; do sleep 0.1; done
     echo 1 >"$2/cgroup.kill"

@@ -103,7 +103,7 @@ for (const [what, error] of [
     const entry = entries.find(({ msg }) => msg === error);
     assert.equal(entry?.level, "critical");
     assert.equal(entry?.slot, 1);
-    assert.match(entry?.err?.stack ?? "", /by nobody\n {4}at /);
+    assert.match(entry?.err?.stack ?? "", /not (?:caught|awaited)\n {4}at /);
     assert.ok(entries.some(({ msg }) => /exited with code 1$/.test(msg)));
     assert.equal(command.stderr, "");
   });

@@ -1,4 +1,4 @@
-/** What lives long (event streams, taken-over connections) hears of the drain, and cannot hold it up for ever. */
+/** Long-lived responses (event streams, upgraded connections) are notified of the drain, and cannot delay it for ever. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";

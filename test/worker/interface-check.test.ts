@@ -1,4 +1,4 @@
-/** A function that is called by the wrong interface is told of at the first request, once, in one line. */
+/** A function that is called by the wrong interface is reported once, in one line, at the first request. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";

@@ -1,4 +1,4 @@
-/** Heads beyond a limit: what nginx lets pass is taken, and of what is refused the log has a line, with the setting. */
+/** Heads beyond a limit: what nginx lets pass is accepted, and the log has a line, with the setting, about what is refused. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";

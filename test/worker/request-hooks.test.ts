@@ -1,4 +1,4 @@
-/** The hooks around a request: what runs, and where their errors go. */
+/** The hooks around a request: what they run around, and who gets their errors. */
 import assert from "node:assert/strict";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** What a worker writes of its requests, into a pipe that is read, or is not. */
+/** The reports that a worker writes about its requests, to a pipe that is read or not. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { constants, openSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** The time of one request, through the built command. */
+/** `--request-timeout` through the built command. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ask } from "../support/ask.ts";

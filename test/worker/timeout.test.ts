@@ -1,7 +1,6 @@
 /**
- * A worker whose event loop does not turn, through the built command: it is told of, killed and replaced. The
- * timeouts are many times what the report, or a worker on a busy machine, takes; so the tests, which wait for them, run
- * side by side.
+ * A worker with a blocked event loop, through the built command: it is reported, killed and replaced. The timeouts are
+ * many times what a report, or a worker on a busy machine, takes; the tests mostly wait for them, so they run side by side.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,7 +19,7 @@ import {
 
 const APP = "pool/stuck.ts";
 
-/** A file that is never there. */
+/** A file that never exists. */
 const NEVER = "/nowhere/at/all";
 
 /** The report of the worker that waits for it: its pid, and the frames. */

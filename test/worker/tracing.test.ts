@@ -1,4 +1,4 @@
-/** What --import loads, tracing most often, is loaded once in a process: not in the threads that are tsgun's own. */
+/** A module of --import (usually tracing) is loaded once in a process, not in tsgun's own threads. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

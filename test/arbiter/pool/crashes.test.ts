@@ -27,7 +27,7 @@ describe("crashes", () => {
     const paper = booted(3);
     for (let round = 0; round < 20; round++) {
       for (const id of paper.ids("ready")) paper.gone(id);
-      assert.notDeepEqual(paper.ids("booting"), [], `nobody serves or boots in round ${round}`);
+      assert.notDeepEqual(paper.ids("booting"), [], `no worker serves or boots in round ${round}`);
       paper.pass(200);
       paper.ready(paper.ids("booting")[0] as number);
     }

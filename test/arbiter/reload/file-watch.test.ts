@@ -105,7 +105,7 @@ describe("a change", () => {
     server.write("lib/unused.js", "not loaded, and not even JavaScript");
     server.write("lib/deep/name.js", 'export const name = "second";');
     await server.answers("second 1");
-    server.write("note.txt", "watched though nobody loads it");
+    server.write("note.txt", "watched though no worker loads it");
     await server.command.line(/Reloading: note\.txt changed: generation 3$/);
     assert.equal(server.reloads, 2);
   });

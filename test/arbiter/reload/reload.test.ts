@@ -119,7 +119,7 @@ test("WINCH stops all workers, HUP starts them again", async (context) => {
   command.kill("SIGHUP");
   await command.ready(2);
   assert.match((await waiting).text, /patient$/);
-  // The old generation may have filled a gap while the new one was tried: its worker goes behind it.
+  // The old generation may have filled a gap while the new one was tried: that worker ends later.
   await until("two are left", () => command.workers().length === 2);
 });
 

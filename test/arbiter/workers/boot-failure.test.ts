@@ -74,7 +74,7 @@ const FAILURES: Failure[] = [
     stack: /The event loop is blocked\n +at block \(.*blocks-at-load\.mjs:5:\d+\)/,
   },
   {
-    name: "an error that nobody catches while the app starts",
+    name: "an uncaught error while the app starts",
     app: "pool/throws-later.mjs",
     code: 3,
     reason: /the worker failed to boot: Error: thrown behind startup's back$/,

@@ -79,7 +79,7 @@ test("an uncaught error ends its worker and is logged with its stack and exit co
   const { command, target } = await serve(context);
   await assert.rejects(ask(target, "/throw"));
   await command.line(/Worker \(pid: \d+\) exited with code 1$/);
-  assert.match(command.stderr, /Error: nobody catches this\n +at .*mortal\.mjs:/);
+  assert.match(command.stderr, /Error: not caught\n +at .*mortal\.mjs:/);
   assert.equal((await ask(target)).status, 200);
 });
 

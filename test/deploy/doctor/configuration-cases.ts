@@ -1,4 +1,4 @@
-/** Settings by themselves. */
+/** tsgun's settings alone. */
 import type { Case } from "./rule-case.ts";
 
 export const CONFIGURATION_CASES: readonly Case[] = [

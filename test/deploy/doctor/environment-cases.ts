@@ -1,4 +1,4 @@
-/** NODE_ENV, in all places that may set it. */
+/** NODE_ENV, in each place that may set it. */
 import type { RunningServer } from "../../../src/deploy/doctor/facts.ts";
 import type { Situation } from "../../support/doctor.ts";
 import { RUNNING } from "./machine-cases.ts";

@@ -1,4 +1,4 @@
-/** Pods. */
+/** Kubernetes pods. */
 import type { Situation } from "../../support/doctor.ts";
 import type { Case } from "./rule-case.ts";
 

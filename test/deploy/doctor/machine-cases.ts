@@ -1,4 +1,4 @@
-/** The machine, its sockets, and a server that runs. */
+/** The machine, its sockets, and a running server. */
 import type { ExaminedSocket, RunningServer } from "../../../src/deploy/doctor/facts.ts";
 import { VERSION } from "../../support/doctor.ts";
 import type { Case } from "./rule-case.ts";

@@ -1,4 +1,4 @@
-/** Units: the service, and who may open its socket. */
+/** systemd's units: the service, and the owner and mode of its socket. */
 import type { Situation } from "../../support/doctor.ts";
 import type { Case } from "./rule-case.ts";
 

@@ -45,7 +45,7 @@ describe("one response", () => {
     assert.doesNotMatch(received, /x-file/);
   });
 
-  test("a writer ended with less than its content-length fails, even if nobody awaits it", async (t) => {
+  test("a writer ended with less than its content-length fails, even if it is not awaited", async (t) => {
     const engine = await startEngine(
       t,
       beside((_request, respond) => {
@@ -56,7 +56,7 @@ describe("one response", () => {
     assert.equal(engine.errors.length, 1);
   });
 
-  test("a writer with invalid trailers is not left open, even if nobody awaits it", async (t) => {
+  test("a writer with invalid trailers is not left open, even if it is not awaited", async (t) => {
     const engine = await startEngine(
       t,
       beside((request, respond) => {

@@ -13,7 +13,7 @@ import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../../src/server/server-opt
 import { until } from "../../support/command.ts";
 import { RawClient } from "../../support/engine.ts";
 
-test("serves and drains an http.Server that somebody else has created and made listen", async (context) => {
+test("serves and drains an http.Server that other code has created and made listen", async (context) => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const events = new ServerEvents(

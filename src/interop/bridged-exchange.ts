@@ -11,6 +11,7 @@ import { fieldLines } from "../http/response-head.ts";
 import { duplexPair } from "./duplex-pair.ts";
 import { fieldValue, sendableFields } from "./framing.ts";
 import { ResponseReader } from "./response-reader.ts";
+import { addSocketMembers } from "./socket-members.ts";
 
 export class BridgedExchange {
   /** The server end, which Node treats as a connection. */
@@ -211,25 +212,4 @@ function listenerUrl(request: GatewayRequest): string {
   const { target, path, query } = request;
   if (!target.startsWith("/") || target === path || target.startsWith(`${path}?`)) return target;
   return query === "" ? path : `${path}?${query}`;
-}
-
-/** Adds the members of a net.Socket that listeners use beyond those of a stream. */
-function addSocketMembers(socket: Duplex, request: GatewayRequest): void {
-  const { remote, local } = request;
-  const known = (address: string): string | undefined => (address === "" ? undefined : address);
-  const chained = (): Duplex => socket;
-  Object.assign(socket, {
-    remoteAddress: known(remote.address),
-    remotePort: remote.port,
-    remoteFamily: remote.family === "ipv6" ? "IPv6" : "IPv4",
-    localAddress: known(local.address),
-    localPort: local.port,
-    encrypted: request.scheme === "https",
-    setTimeout: chained,
-    setNoDelay: chained,
-    setKeepAlive: chained,
-    ref: chained,
-    unref: chained,
-    destroySoon: () => socket.end(),
-  });
 }

@@ -1,4 +1,5 @@
 /** `tsgun/fetch`: fetch apps (Hono, any `(request: Request) => Response`) as gateway handlers, and gateway apps as fetch. */
+import type { IncomingMessage } from "node:http";
 import { BodyError, ClientGone } from "../errors.ts";
 import type { MessageBody } from "../exchange/message-body.ts";
 import type { ExchangeHead } from "../exchange/request.ts";
@@ -9,6 +10,7 @@ import { sendResponse } from "./fetch-response.ts";
 import { FetchTransport } from "./fetch-transport.ts";
 import { HostedApp, type HostOptions, UNKNOWN_ENDPOINT } from "./hosted-app.ts";
 import { IterableSource } from "./iterable-source.ts";
+import { NodeOutgoing, nodeIncoming } from "./node-bindings.ts";
 import { refuse } from "./refusal.ts";
 
 export type { HostOptions } from "./hosted-app.ts";
@@ -19,13 +21,19 @@ export interface FetchEnvironment {
   readonly gateway: GatewayRequest;
   /** Aborts when the client disconnects or the worker drains before the response is complete (`endSignal`). */
   readonly ends: AbortSignal;
+  /** The request as node:http has it, without its content, for what looks at it: `getConnInfo` of @hono/node-server. */
+  readonly incoming: IncomingMessage;
+  /** What node:http tells of the response, and `writeEarlyHints`. It sends none: return a Response. */
+  readonly outgoing: NodeOutgoing;
 }
 
-/** A class, so that a getter can create the signal on first access. */
+/** A class, so that getters can create what most apps do not need on first access. */
 class GatewayEnvironment implements FetchEnvironment {
   readonly gateway: GatewayRequest;
   readonly #respond: Respond;
   #ends: AbortSignal | undefined;
+  #incoming: IncomingMessage | undefined;
+  #outgoing: NodeOutgoing | undefined;
 
   constructor(gateway: GatewayRequest, respond: Respond) {
     this.gateway = gateway;
@@ -35,6 +43,16 @@ class GatewayEnvironment implements FetchEnvironment {
   get ends(): AbortSignal {
     this.#ends ??= endSignal(this.gateway, this.#respond);
     return this.#ends;
+  }
+
+  get incoming(): IncomingMessage {
+    this.#incoming ??= nodeIncoming(this.gateway, this.#respond);
+    return this.#incoming;
+  }
+
+  get outgoing(): NodeOutgoing {
+    this.#outgoing ??= new NodeOutgoing(this.#respond);
+    return this.#outgoing;
   }
 }
 
@@ -55,12 +73,25 @@ export function fromFetch(fetch: FetchFunction): Handler {
     } catch (error) {
       return refuse(error, respond);
     }
-    const returned = fetch(fetchable, new GatewayEnvironment(request, respond));
+    const environment = new GatewayEnvironment(request, respond);
+    if (request.upgrade && request.headers.upgrade?.toLowerCase() === "websocket")
+      return acceptWebSocket((asked) => fetch(fetchable, asked), environment, respond);
+    const returned = fetch(fetchable, environment);
     // No `await` for a synchronous response: it would cost a promise per request.
     return isPromise(returned)
       ? returned.then((response) => sendResponse(response, request.method, respond))
       : sendResponse(returned, request.method, respond);
   };
+}
+
+/** Loads the module with the first such request. */
+async function acceptWebSocket(
+  fetch: (environment: FetchEnvironment) => Response | Promise<Response>,
+  environment: FetchEnvironment,
+  respond: Respond,
+): Promise<void> {
+  const { fetchWebSocket } = await import("./fetch-websocket.ts");
+  await fetchWebSocket(fetch, environment, environment.gateway, respond);
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

@@ -76,7 +76,7 @@ export const requestSettings = {
     // what took so long, responds first and logs it.
     default: 30_000,
     reload: true,
-    doc: "How long the application may take from the complete request to the head of its response; then the client gets 503 and the application is notified. A started stream is not cut. 0 is no limit.",
+    doc: "How long the application may take from the complete request to the head of its response; then the client gets 503 and the application is notified. A started stream is not cut; request.extend() gives one request more time. 0 is no limit.",
   }),
   keepAlive: setting({
     section: "Timeouts",

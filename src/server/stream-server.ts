@@ -3,11 +3,13 @@
  * limited and drained as byte streams, and what they carry is the app's affair.
  *
  * A drain accepts no more connections, asks HTTP/2 sessions to finish (GOAWAY), and closes each connection on which
- * nothing has moved for the linger.
+ * nothing has moved for the linger, unless it is known to have a request in flight.
  */
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Server, Socket } from "node:net";
 import { acceptorFor } from "../adopt/acceptor.ts";
 import type { AcceptLimiter } from "./accept-limiter.ts";
+import { interceptEvents } from "./event-interception.ts";
 import { listenOn } from "./listen.ts";
 import type { InFlightRequest, RequestWatcher, WorkerServer } from "./server.ts";
 
@@ -26,15 +28,21 @@ interface Session {
   once(event: "close", listener: () => void): void;
 }
 
-/** The part of an HTTP/2 stream that tells when it is over. */
-interface Stream {
+/** The part of an HTTP/2 stream, or of a response, that tells when it is over. */
+interface Ending {
   once(event: "close", listener: () => void): void;
+}
+
+interface Stream extends Ending {
+  readonly session?: Session;
 }
 
 /** How many bytes a connection had carried, and since when no more. */
 interface Movement {
   bytes: number;
   since: number;
+  /** Its requests in flight; 0 where the protocol is unknown. */
+  requests: number;
 }
 
 export class StreamServer implements WorkerServer {
@@ -43,6 +51,11 @@ export class StreamServer implements WorkerServer {
   readonly #acceptors: Server[] = [];
   readonly #connections = new Map<Socket, Movement>();
   readonly #sessions = new Set<Session>();
+  /** By the TLS socket, or the HTTP/2 session, of the connection. */
+  readonly #movements = new WeakMap<object, Movement>();
+  /** The connection whose events are being emitted. */
+  #current: Movement | undefined;
+  #isDraining = false;
   readonly #inFlight = new Set<{ method: string; target: string; startedAt: number }>();
   #requests = 0;
   #dueAt = Number.POSITIVE_INFINITY;
@@ -56,14 +69,35 @@ export class StreamServer implements WorkerServer {
     server.prependListener("connection", (socket: Socket) => this.#connected(socket));
     // Only servers of node:http2 have it.
     this.#isHttp2 = "updateSettings" in server;
-    if (!this.#isHttp2) return;
+    if (this.#isHttp2) this.#watchRequests(server);
+  }
+
+  #watchRequests(server: Server): void {
+    server.prependListener("secureConnection", (socket: Socket & { _parent?: Socket }) => {
+      this.#current = socket._parent && this.#connections.get(socket._parent);
+      if (this.#current !== undefined) this.#movements.set(socket, this.#current);
+    });
+    // Emitted at once for the socket of a `connection` or `secureConnection`.
     server.on("session", (session: Session) => {
       this.#sessions.add(session);
       session.once("close", () => this.#sessions.delete(session));
+      if (this.#current !== undefined) this.#movements.set(session, this.#current);
     });
-    server.prependListener("stream", (stream: Stream, headers: Record<string, string>) =>
-      this.#began(stream, headers),
-    );
+    server.prependListener("stream", (stream: Stream, headers: Record<string, string>) => {
+      const { ":method": method = "", ":path": target = "" } = headers;
+      this.#began(stream, method, target, this.#movements.get(stream.session ?? {}));
+    });
+    // Those of HTTP/1.1 (`allowHTTP1`). A listener would make Node emit `request` for those of HTTP/2 as well.
+    interceptEvents(server, {
+      request: (pass) => (request: IncomingMessage, response: ServerResponse) => {
+        if (request.httpVersionMajor === 1) {
+          const { method = "", url = "" } = request;
+          if (this.#isDraining) response.shouldKeepAlive = false;
+          this.#began(response, method, url, this.#movements.get(request.socket));
+        }
+        return pass(request, response);
+      },
+    });
   }
 
   get connections(): number {
@@ -113,6 +147,7 @@ export class StreamServer implements WorkerServer {
   logUnfinished(): void {}
 
   async drain(lingerMs: number): Promise<void> {
+    this.#isDraining = true;
     for (const acceptor of this.#acceptors) acceptor.close();
     for (const session of this.#sessions) session.close();
     if (this.#connections.size === 0) return;
@@ -131,7 +166,8 @@ export class StreamServer implements WorkerServer {
   }
 
   #connected(socket: Socket): void {
-    this.#connections.set(socket, { bytes: 0, since: performance.now() });
+    this.#current = { bytes: 0, since: performance.now(), requests: 0 };
+    this.#connections.set(socket, this.#current);
     this.#options.limiter.connectionOpened();
     socket.once("close", () => {
       this.#connections.delete(socket);
@@ -145,18 +181,19 @@ export class StreamServer implements WorkerServer {
     const now = performance.now();
     for (const [socket, movement] of this.#connections) {
       const bytes = socket.bytesRead + socket.bytesWritten;
-      if (bytes !== movement.bytes) Object.assign(movement, { bytes, since: now });
+      if (bytes !== movement.bytes || movement.requests > 0) Object.assign(movement, { bytes, since: now });
       else if (now - movement.since >= lingerMs) socket.destroySoon();
     }
   }
 
-  #began(stream: Stream, headers: Record<string, string>): void {
-    const { ":method": method = "", ":path": target = "" } = headers;
+  #began(ending: Ending, method: string, target: string, movement: Movement | undefined): void {
     const request = { method, target, startedAt: performance.now() };
     this.#inFlight.add(request);
     const over = this.#watcher?.(method, target);
-    stream.once("close", () => {
+    if (movement !== undefined) movement.requests += 1;
+    ending.once("close", () => {
       this.#inFlight.delete(request);
+      if (movement !== undefined) movement.requests -= 1;
       over?.();
       this.#finished();
     });

@@ -6,7 +6,7 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { appListens, interceptEvents, requestAllEvents } from "./event-interception.ts";
+import { appListens, interceptEvents, requestAllEvents } from "../event-interception.ts";
 import type { ListenerWrapper } from "./node-server-options.ts";
 import type { ParserError } from "./parser-error.ts";
 import type { ServerEvents } from "./server-events.ts";

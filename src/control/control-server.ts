@@ -56,7 +56,7 @@ export async function openControlSocket(
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const server = createJsonServer(controlRoutes(target));
   rmSync(draft, { force: true });
-  // listen() creates the socket synchronously, so nobody can connect before its mode is right.
+  // listen() creates the socket synchronously, so no client can connect before its mode is right.
   const mask = process.umask(0o177);
   const bound = startListening(server, { path: draft });
   process.umask(mask);

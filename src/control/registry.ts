@@ -1,7 +1,7 @@
 /**
  * Links to control sockets that are not in the user's own folder, such as those of `--control-socket` and of a systemd
- * unit. Each link has the name of a default socket, so every reader of the folder follows it. A link is only a hint: who
- * follows it checks that this user owns both ends.
+ * unit. Each link has the name of a default socket, so every reader of the folder follows it. A link is only a hint: a
+ * reader checks that this user owns both ends.
  */
 import { lstatSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";

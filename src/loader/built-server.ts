@@ -1,6 +1,6 @@
 /**
- * Frameworks whose build makes the server: which file of the project to serve, for those who name a folder, or a file
- * that is none. Read only when there is no app, so it costs a server nothing.
+ * Frameworks whose build makes the server: which built file to serve, for an error about a spec that names a folder or
+ * another file. Loaded only after no app was found, so it costs a server nothing.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";

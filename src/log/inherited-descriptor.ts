@@ -1,6 +1,6 @@
 /**
  * Non-blocking writes to an inherited descriptor. The reader of a pipe, socket or terminal may have stopped reading, and
- * a server that blocks on it serves nobody and cannot be stopped.
+ * a server that blocks on it serves no client and cannot be stopped.
  */
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { Socket } from "node:net";

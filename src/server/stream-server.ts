@@ -1,6 +1,6 @@
 /**
  * Serves a server of the app whose protocol tsgun does not speak (net, tls, http2): its connections are counted,
- * limited and drained as byte streams, and what they carry is the app's affair.
+ * limited and drained as byte streams, and their bytes are not parsed.
  *
  * A drain accepts no more connections, asks HTTP/2 sessions to finish (GOAWAY), and closes each connection on which
  * nothing has moved for the linger, unless it is known to have a request in flight.

@@ -1,6 +1,6 @@
 /**
  * Logs requests that are refused because of their head: it exceeds a limit, or all unfinished heads hold too much memory.
- * Otherwise nobody learns of them: the app never sees them, and clients rarely complain.
+ * They would go unnoticed: the app never sees them, and clients rarely complain.
  */
 import type { Config, SettingName } from "../config/settings.ts";
 import { type HeadLimit, LIMIT_STATUS } from "../http/head-limit.ts";

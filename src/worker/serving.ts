@@ -1,4 +1,4 @@
-/** Makes the server for a loaded app: the gateway engine, or node's own server for apps that need it. */
+/** Makes the server for a loaded app: the gateway engine, node's own server for apps that need it, or the app's own server. */
 import type { Server as HttpServer } from "node:http";
 import type { Server as NetServer } from "node:net";
 import type { Config } from "../config/settings.ts";

@@ -1,4 +1,4 @@
-/** Which operation each signal asks for; docs/signals.md describes them. */
+/** Which operation each signal requests; docs/signals.md describes them. */
 import type { ErrorLog } from "../../log/error-log.ts";
 import type { Terminal } from "../../system/terminal.ts";
 import type { Signal } from "../event.ts";

@@ -28,7 +28,7 @@ export interface Stop {
   /** When the workers are told; until then the server serves, but reports that it is not ready. */
   readonly beginAt: number;
   readonly exitCode: ExitCode;
-  /** The last line of the log if nobody requested the stop. */
+  /** The last line of the log if the stop was not requested. */
   readonly reason: string | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * `--reload`: asks for a reload when a file changes that a worker has loaded. Without the setting nothing is watched, and
+ * `--reload`: requests a reload when a file changes that a worker has loaded. Without the setting nothing is watched, and
  * the watcher's modules are not loaded.
  */
 import { isAbsolute } from "node:path";

@@ -1,3 +1,4 @@
+/** Reads the files that `tsgun doctor` checks. */
 import { readFileSync } from "node:fs";
 import { ExitCode, FatalError } from "../../errors.ts";
 

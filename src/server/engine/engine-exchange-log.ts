@@ -119,7 +119,7 @@ export class EngineExchangeLog extends ExchangeLog {
   }
 
   protected override measure(end: RequestEnd): void {
-    // An app may fail because its client has gone: that error status was sent to nobody. One sent before stands.
+    // An app may fail because its client has gone: that error status reached no client. One sent before stands.
     if (end === "client-gone" && (this.status === 0 || (this.#wentFirst && this.status >= 500))) {
       this.status = 0;
       this.bytes = 0;

@@ -1,6 +1,6 @@
 /**
- * The events of an http.Server or https.Server that the app made. `ServerEvents` applies its limits and keeps its
- * books; what it lets through goes on to the app's own listeners, whenever they were added.
+ * The events of an http.Server or https.Server that the app made. `ServerEvents` applies tsgun's limits and
+ * counts connections and requests; what it lets through goes on to the app's own listeners, whenever they were added.
  */
 import { EventEmitter } from "node:events";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";

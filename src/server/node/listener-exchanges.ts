@@ -170,7 +170,7 @@ export class ListenerExchanges {
     if (connection.failure !== undefined) this.#onFailedConnection(connection);
   }
 
-  /** Ends an exchange without a complete response: nobody waits for what its listener still does. */
+  /** Ends an exchange without a complete response: its listener's further work has no client. */
   #cut({ log, running }: ListenerExchange): void {
     log?.finishCut();
     if (running !== undefined) this.handlers.abandon(running);

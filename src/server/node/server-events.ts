@@ -51,7 +51,7 @@ export class ServerEvents {
   }
 
   /**
-   * Serves `server`, to which nobody else listens. It must be the one that listens on the socket: its address shows
+   * Serves `server`, which has no other listeners. It must be the one that listens on the socket: its address shows
    * whether its connections are Unix sockets.
    */
   attach(server: Server, { listener, upgrade }: ServedListeners): void {

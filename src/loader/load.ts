@@ -10,7 +10,7 @@ import { fetchInterop, loadedAppOf } from "./app-kind.ts";
 import { type Found, findExport, NoApp } from "./exports.ts";
 import { isStartedByAwait } from "./frameworks.ts";
 import { importModule, type ModuleNamespace } from "./import-module.ts";
-import type { AppInterface, LoadedApp, LoadedNodeApp, LoadedServer } from "./loaded-app.ts";
+import type { AppInterface, LoadedApp, LoadedNodeApp } from "./loaded-app.ts";
 import type { LoadedFiles } from "./loaded-files.ts";
 import { type Location, locate, NotFound } from "./locate.ts";
 import { type AppSpec, parseAppSpec } from "./spec.ts";
@@ -113,19 +113,23 @@ async function exportedApp(
   const found = findExport(module, spec, location.shown);
   const value = await evaluate(found, spec, location.shown, options);
   const app = await loadedAppOf(value, options.interface ?? "auto", shownName(found, spec, location));
-  return await servedApp(app, value, module, options);
+  return await servedApp(app, value, spec.path === undefined && isAstroServer(module), options);
 }
 
-/** An exported app whose own server listens is served through that server, which may have more listeners than the app. */
+/**
+ * An exported app whose own server listens is served through that server, which may have more listeners than the app.
+ *
+ * @param isBuilt the module is a built server, and its export a by-product
+ */
 async function servedApp(
   app: LoadedApp,
   value: unknown,
-  module: ModuleNamespace,
+  isBuilt: boolean,
   { capture }: LoadOptions,
 ): Promise<LoadedApp> {
   if (capture === undefined) return app;
   const isOwn = (server: Server): boolean =>
-    app.kind === "node" && (servesApp(server, app, value) || isAstroServer(module));
+    app.kind === "node" && (isBuilt || servesApp(server, app, value));
   if (app.kind === "server") {
     capture.adopt(app.server);
     return app;
@@ -133,9 +137,10 @@ async function servedApp(
   const adopted = capture.serveExport(isOwn);
   if (adopted === undefined) return app;
   const { loadedServer } = await import("./listening-app.ts");
-  const { shutdown, closesUpgraded } = app as LoadedNodeApp;
-  const server: LoadedServer = { ...loadedServer(adopted), what: app.what };
-  return { ...server, ...(shutdown && { shutdown }), ...(closesUpgraded && { closesUpgraded }) };
+  const server = loadedServer(adopted);
+  if (isBuilt) return server;
+  const { what, shutdown, closesUpgraded } = app as LoadedNodeApp;
+  return { ...server, what, ...(shutdown && { shutdown }), ...(closesUpgraded && { closesUpgraded }) };
 }
 
 function servesApp(server: Server, app: LoadedNodeApp, value: unknown): boolean {

@@ -28,6 +28,7 @@ describe("a framework's server is served", { concurrency: 4 }, () => {
     await command.ready();
     const { text } = await ask({ host: "127.0.0.1", port: await command.port() });
     assert.match(text, /^listening \d+$/);
+    assert.match(command.stderr, new RegExp(`Using worker: http\\.Server of port ${PORT}$`, "m"));
     assert.doesNotMatch(command.stderr, /also listens/);
   });
 });

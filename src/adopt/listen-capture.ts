@@ -100,7 +100,7 @@ export class ListenCapture {
     }
     this.#isOfExport = isOfExport;
     this.#adopted = undefined;
-    if (adopted !== undefined) this.#options.others.add(adopted);
+    if (adopted !== undefined && !this.#isOurs(adopted.target)) this.#options.others.add(adopted);
     return undefined;
   }
 
@@ -136,13 +136,19 @@ export class ListenCapture {
 
   /**
    * Some frameworks listen once for each address of `localhost`, with a server each (Fastify): clients reach the first.
-   * A server of the exported app has nothing to add to it.
+   * A server of the exported app has nothing to add to it, and one at tsgun's own address could not be opened.
    */
   #isServedAlready({ server, target }: CapturedServer): boolean {
-    if (this.#isOfExport?.(server) === true) return true;
+    if (this.#isOfExport?.(server) === true || this.#isOurs(target)) return true;
     const adopted = this.#adopted?.target;
     if (adopted?.type !== "tcp" || target.type !== "tcp") return false;
     return target.port !== 0 && target.port === adopted.port;
+  }
+
+  #isOurs(target: ListenTarget): boolean {
+    const { address } = this.#options;
+    if (target.type === "path") return target.path === address;
+    return typeof address === "object" && target.port === address.port && target.port !== 0;
   }
 
   #closed(server: Server): void {

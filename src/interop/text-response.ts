@@ -29,9 +29,12 @@ let installed: typeof Response | undefined;
 /** Bytes of content that a real response was created with, unless the app passed a stream. */
 const lengths = new WeakMap<object, number>();
 
-/** Replaces the global `Response` with the cheaper one. Further calls do nothing. */
+/**
+ * Replaces the global `Response` with the cheaper one, unless the app's framework has put a class of its own there, as
+ * Hono's `serve()` does. Further calls do nothing.
+ */
 export function installTextResponse(): void {
-  if (installed !== undefined) return;
+  if (installed !== undefined || !isReplaceable(globalThis.Response)) return;
   RealResponse = globalThis.Response;
   delegateMembers(TextResponse.prototype, RealResponse.prototype, TextResponse.real);
   if (!forwardSymbols(TextResponse.prototype, new RealResponse(), (text) => TextResponse.real(text, "body")))
@@ -63,6 +66,11 @@ export function installTextResponse(): void {
     enumerable: false,
     configurable: true,
   });
+}
+
+/** Whether this class is Node's, or one that takes part in what we change of it. */
+function isReplaceable({ prototype }: typeof Response): boolean {
+  return Object.getOwnPropertyDescriptor(prototype, "body")?.configurable === true;
 }
 
 /** Whether `response` is a text response whose body has not been used. */

@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import { ask } from "../support/ask.ts";
 import { FIXTURES, startCommand, temporaryFolder } from "../support/command.ts";
 import { freePort } from "../support/free-port.ts";
+import { otherNodes } from "../support/other-nodes.ts";
 
 const fixture = (name: string): string => join(FIXTURES, "servers", name);
 
@@ -31,6 +32,21 @@ describe("a framework's server is served", { concurrency: 4 }, () => {
     assert.match(command.stderr, new RegExp(`Using worker: http\\.Server of port ${PORT}$`, "m"));
     assert.doesNotMatch(command.stderr, /also listens/);
   });
+});
+
+describe("an app that is exported, and listens too", { concurrency: 4 }, () => {
+  for (const node of [process.execPath, ...otherNodes]) {
+    test(`is served where it would listen itself (Hono, ${node})`, async (context) => {
+      const port = await freePort();
+      const args = [fixture("exported-hono.mjs"), "-b", `127.0.0.1:${port}`];
+      const command = startCommand(context, args, { env: { PORT: `${port}` }, node });
+      await command.ready();
+      const target = { host: "127.0.0.1", port };
+      assert.equal((await ask(target)).text, "exported");
+      assert.match(command.stderr, /Using worker: fetch app/);
+      assert.doesNotMatch(command.stderr, /also listens|cannot listen|ERROR|WARNING/);
+    });
+  }
 });
 
 describe("the end that a program brings about", { concurrency: 4 }, () => {

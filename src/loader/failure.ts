@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { ExitCode, FatalError } from "../errors.ts";
 import { describeDenial } from "./access-denial.ts";
 import { displayed, type Location, notFound } from "./locate.ts";
+import { declaredFormat } from "./module-format.ts";
 import { locateSyntaxError } from "./syntax-error.ts";
 import { isTypeScript } from "./typescript.ts";
 import { userFrame } from "./user-frame.ts";
@@ -56,13 +57,19 @@ function oneLine(text: string): string {
   return (text.trim().split("\n")[0] as string).trim();
 }
 
+/** What makes a TypeScript file an ES module. */
+function reasonOfFormat(file: string): string {
+  if (file.endsWith(".mts")) return "its extension";
+  return declaredFormat(file) === "module"
+    ? '"type": "module" in package.json'
+    : "its import.meta or top-level await";
+}
+
 /** Advice for common mistakes whose message does not say what to do. */
 function hint(text: string, file: string | undefined): string {
   if (/\b(?:require|module|exports|__dirname|__filename) is not defined/.test(text)) {
-    return file !== undefined && isTypeScript(file)
-      ? "; TypeScript with import or export runs as an ES module: use import.meta.dirname or createRequire, " +
-          "or serve what tsc compiles it to"
-      : "";
+    if (file === undefined || !isTypeScript(file)) return "";
+    return `; the file is an ES module because of ${reasonOfFormat(file)}: use import.meta.dirname or createRequire`;
   }
   if (/Cannot use import statement outside a module|Unexpected token 'export'/.test(text)) {
     return '; add "type": "module" to package.json, or name the file .mjs';

@@ -7,6 +7,7 @@ import { extname } from "node:path";
 import { requireDescriptors } from "../native/descriptors.ts";
 import { importModule, type ModuleNamespace } from "./import-module.ts";
 import type { Location } from "./locate.ts";
+import { loadsCommonJs } from "./typescript.ts";
 
 const { cache } = nodeModule.createRequire(import.meta.url);
 
@@ -27,7 +28,8 @@ let required: readonly string[] = [];
  * Imports the current content of `location`. Not reentrant. Rejects with whatever the module or its imports throw.
  */
 export async function importAnew(location: Location): Promise<ModuleNamespace> {
-  const mark = readings === 0 ? undefined : readings;
+  // The mark also says that the file is an ES module, where TypeScript of the app may be CommonJS.
+  const mark = readings === 0 && !loadsCommonJs() ? undefined : readings;
   readings += 1;
   if (mark !== undefined) await markImports();
   for (const file of required) delete cache[file];

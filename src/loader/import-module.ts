@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Location } from "./locate.ts";
-import { isTypeScript, registerTypeScript } from "./typescript.ts";
+import { expectCommonJs, isTypeScript, registerTypeScript } from "./typescript.ts";
 
 /** The result of `import()`. */
 export type ModuleNamespace = Readonly<Record<string, unknown>>;
@@ -16,6 +16,10 @@ export interface ImportOptions {
   readonly query?: string;
   /** Called before the module is loaded, after the compiler is registered if it needs one. */
   prepare?(): void;
+  /** The module is part of the app: TypeScript may be CommonJS. Otherwise it is an ES module. */
+  readonly isApp?: boolean;
+  /** The module is run as by `node FILE`. */
+  readonly isMain?: boolean;
 }
 
 /** Imports `location`. Rejects with whatever the module or its imports throw. */
@@ -24,8 +28,18 @@ export async function importModule(
   options: ImportOptions = {},
 ): Promise<ModuleNamespace> {
   if (location.kind === "package") return await importPackage(location.name, location.from, options);
-  if (isTypeScript(location.file)) await registerTypeScript();
+  if (isTypeScript(location.file)) {
+    await registerTypeScript();
+    if (options.isApp === true && expectCommonJs()) {
+      const { registerCommonJs } = await import("./commonjs-typescript.ts");
+      await registerCommonJs();
+    }
+  }
   options.prepare?.();
+  if (options.isMain === true) {
+    const { runAsMain } = await import("./main-module.ts");
+    return await runAsMain(location.file);
+  }
   return await import(`${pathToFileURL(location.file).href}${options.query ?? ""}`);
 }
 

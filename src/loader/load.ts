@@ -9,7 +9,7 @@ import type { BootStep } from "../ipc/boot-step.ts";
 import { fetchInterop, loadedAppOf } from "./app-kind.ts";
 import { type Found, findExport, NoApp } from "./exports.ts";
 import { isStartedByAwait } from "./frameworks.ts";
-import { importModule, type ModuleNamespace } from "./import-module.ts";
+import { type ImportOptions, importModule, type ModuleNamespace } from "./import-module.ts";
 import type { AppInterface, LoadedApp, LoadedNodeApp } from "./loaded-app.ts";
 import type { LoadedFiles } from "./loaded-files.ts";
 import { type Location, locate, NotFound } from "./locate.ts";
@@ -83,7 +83,9 @@ async function load(parsed: AppSpec, cwd: string, options: LoadOptions): Promise
   }
   const pending = capture === undefined ? [] : process.getActiveResourcesInfo();
   onStep?.({ step: "load", of: location.shown });
-  const module = await importApp(location, cwd, options.loadedFiles);
+  // A name, as in gunicorn's MODULE:NAME, asks for an import: a factory must not find that the app runs already.
+  const isMain = parsed.path === undefined;
+  const module = await importApp(location, cwd, { isMain, prepare: () => options.loadedFiles?.install() });
   let noApp: FatalError | undefined;
   if (options.interface !== "server") {
     try {
@@ -157,13 +159,9 @@ function isAstroServer({ handler, options, startServer }: ModuleNamespace): bool
   return typeof handler === "function" && typeof startServer === "function" && mode === "standalone";
 }
 
-async function importApp(
-  location: Location,
-  cwd: string,
-  loadedFiles: LoadedFiles | undefined,
-): Promise<ModuleNamespace> {
+async function importApp(location: Location, cwd: string, options: ImportOptions): Promise<ModuleNamespace> {
   try {
-    return await importModule(location, { prepare: () => loadedFiles?.install() });
+    return await importModule(location, { ...options, isApp: true });
   } catch (error) {
     const { importFailure } = await import("./failure.ts");
     throw await importFailure(error, location, cwd);

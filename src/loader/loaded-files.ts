@@ -14,6 +14,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:wor
 import { fileStamp } from "../ipc/file-stamp.ts";
 import type { LoadedFile } from "../ipc/messages.ts";
 import { type LoadingNote, noteOf, noteOfLink, noteOfMissing } from "./loading-note.ts";
+import { hasCompleteSyncHooks } from "./sync-hooks.ts";
 import { compilesTypeScript } from "./typescript.ts";
 
 /** tsgun's own code, built or source. It is not watched: changes to it need a restart of the server. */
@@ -127,6 +128,8 @@ export class LoadedFiles {
         try {
           const found = next(specifier, context) as { url: string };
           this.#note(noteOfLink(specifier, context.parentURL, found.url));
+          // A compiler's `require` reads the file itself and shows no hook that it loads.
+          this.#note(noteOf(found.url));
           return found;
         } catch (error) {
           this.#note(noteOfMissing(specifier, context.parentURL));
@@ -169,10 +172,4 @@ export class LoadedFiles {
       }
     };
   }
-}
-
-/** From Node 26.2 on, in-thread hooks leave `require` in an imported CommonJS module unchanged. */
-function hasCompleteSyncHooks(): boolean {
-  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  return major > 26 || (major === 26 && minor >= 2);
 }

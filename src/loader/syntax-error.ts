@@ -9,7 +9,13 @@ import { fileURLToPath } from "node:url";
 import { type Compilation, firstThatFails } from "./compile-check.ts";
 import { isFile } from "./locate.ts";
 import { generatedLine, originalLine } from "./source-line.ts";
-import { compilesTypeScript, isTypeScript, makeTransformer, type Transformer } from "./typescript.ts";
+import {
+  compilesTypeScript,
+  isTypeScript,
+  loadsCommonJs,
+  makeTransformer,
+  type Transformer,
+} from "./typescript.ts";
 
 /** The location and reason of a syntax error in user code. Lines count from 1. */
 export interface SyntaxErrorLocation {
@@ -140,6 +146,11 @@ async function placedByCompiling(
 async function compiledSource(file: string): Promise<Compilation | undefined> {
   if (!compilesTypeScript() || /\/node_modules\//.test(file)) return undefined;
   try {
+    if (loadsCommonJs() && isTypeScript(file)) {
+      const { commonJsOf } = await import("./commonjs-compiler.ts");
+      const compiled = commonJsOf(file);
+      if (compiled !== undefined) return compiled;
+    }
     const output = (await makeTransformer()).transform(file, readFileSync(file, "utf8"));
     return { file, source: output.source(), map: output.sourceMap() };
   } catch {

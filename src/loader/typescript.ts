@@ -1,6 +1,6 @@
 /**
- * Loads TypeScript at run time with @oxc-node/core: enums, decorators with metadata, `paths` of tsconfig,
- * imports without an extension. Its hooks cost a thread and 30 to 75 ms, so we register them before the first
+ * Loads TypeScript at run time, as ES modules, with @oxc-node/core: enums, decorators with metadata, `paths` of
+ * tsconfig, imports without an extension. Its hooks cost a thread and 30 to 75 ms, so we register them before the first
  * TypeScript file loads, and never for plain JavaScript.
  *
  * We do not use Node's own type stripping: it rejects enums, parameter properties and `paths`, and an app must not
@@ -36,6 +36,20 @@ export async function registerTypeScript(): Promise<void> {
       { cause },
     );
   }
+}
+
+let commonJs = false;
+
+/** Records that TypeScript of the app may be CommonJS in this process. Returns false if it was recorded before. */
+export function expectCommonJs(): boolean {
+  if (commonJs) return false;
+  commonJs = true;
+  return true;
+}
+
+/** Whether TypeScript of the app may be CommonJS in this process. */
+export function loadsCommonJs(): boolean {
+  return commonJs;
 }
 
 /** True once the hooks are being registered; from then on they compile JavaScript too. */

@@ -7,7 +7,7 @@ export interface Frame {
 }
 
 const FRAME = /^\s+at (?:.*?\()?(?:async )?((?:file:\/\/)?\/.*?):(\d+):\d+\)?$/;
-const COMPILER = /\/node_modules\/(?:@oxc-node\/core|pirates)\//;
+const COMPILER = /\/node_modules\/(?:@oxc-node\/core|@swc\/core|pirates)\//;
 const OWN_CODE = fileURLToPath(new URL("..", import.meta.url));
 
 /** Whether the stack contains only tsgun's own code, apart from packages and Node. */

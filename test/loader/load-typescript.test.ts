@@ -70,7 +70,7 @@ describe("a compile error is reported with file, line and reason", () => {
     [MODULE, "broken-twice.ts", "broken-twice.ts:7", "Identifier 'other' has already been declared"],
     [MODULE, "imports-broken.ts", "broken-twice.ts:7", "Identifier 'other' has already been declared"],
     [MODULE, "broken-end.ts", "broken-end.ts:4", "Expected `}` but found `EOF`"],
-    [COMMONJS, "broken-syntax.cts", "broken-syntax.cts:5", "Unexpected token"],
+    [COMMONJS, "broken-syntax.cts", "broken-syntax.cts:5", "Expression expected"],
     [COMMONJS, "broken-twice.cts", "broken-twice.cts:6", "Identifier 'shape' has already been declared"],
   ];
 
@@ -100,7 +100,7 @@ describe("a compile error is reported with file, line and reason", () => {
     );
     assert.match(
       fatal(habits, "commonjs-habits").message,
-      /__dirname is not defined .*\(at commonjs-habits\.ts:3\); .*use import\.meta\.dirname or createRequire/,
+      /__dirname is not defined .*\(at commonjs-habits\.ts:3\); .*"type": "module".*use import\.meta\.dirname or createRequire/,
     );
   });
 });

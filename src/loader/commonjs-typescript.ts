@@ -1,0 +1,51 @@
+/**
+ * Has `require` load TypeScript that is CommonJS. The extensions are those of Node's own table, which every compiler
+ * and instrumentation uses; what is no CommonJS goes on to the compiler before.
+ */
+import nodeModule from "node:module";
+import { extname } from "node:path";
+import { commonJsOf, withMap } from "./commonjs-compiler.ts";
+import { hasCompleteSyncHooks } from "./sync-hooks.ts";
+import { sourceOf } from "./typescript-resolve.ts";
+
+interface CompilingModule {
+  _compile(code: string, file: string, format?: string): void;
+}
+
+type Extension = (module: CompilingModule, file: string) => void;
+
+/** Node internals that its types do not declare. */
+interface ModuleInternals {
+  readonly _extensions: { [extension: string]: Extension };
+  _resolveFilename(request: string, parent: { filename?: string } | undefined, ...rest: unknown[]): string;
+}
+
+/** Node ≥ 26.2 has hooks that need no thread and leave CommonJS as it is. */
+interface SyncHooks {
+  registerHooks?(hooks: { load: unknown }): unknown;
+}
+
+const COMPILED = [".ts", ".tsx", ".cts"];
+
+/** Registers with `require` and `import`. Call it once, after the other compiler is registered: it replaces the same entries. */
+export async function registerCommonJs(): Promise<void> {
+  const internals = nodeModule as unknown as ModuleInternals;
+  for (const extension of COMPILED) {
+    const before = internals._extensions[extension] as Extension;
+    internals._extensions[extension] = (module, file) => {
+      const compiled = commonJsOf(file);
+      if (compiled === undefined) before(module, file);
+      else module._compile(withMap(compiled), file, "commonjs");
+    };
+  }
+  const find = internals._resolveFilename;
+  internals._resolveFilename = function (request, parent, ...rest) {
+    return sourceOf(request, parent?.filename) ?? find.call(this, request, parent, ...rest);
+  };
+  if (hasCompleteSyncHooks()) {
+    const { loadSync } = await import("./commonjs-facade.ts");
+    (nodeModule as SyncHooks).registerHooks?.({ load: loadSync });
+  } else {
+    nodeModule.register(`./commonjs-facade${extname(import.meta.filename)}`, import.meta.url);
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * TypeScript runs as what its project compiles it to: each combination of `type` in package.json and `module` in
+ * tsconfig.json, with what works in one format only. The verdicts are those of `tsc && node`, and of `tsx` where the output of tsc does not run.
+ */
+import assert from "node:assert/strict";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { APP_FIXTURES, fatal, type Loaded, load } from "../support/loading.ts";
+
+const root = mkdtempSync(join(tmpdir(), "tsgun-formats-"));
+after(() => rmSync(root, { recursive: true }));
+
+interface Project {
+  /** `type` in package.json. */
+  readonly type?: "commonjs" | "module";
+  /** `module` in tsconfig.json; null without the file. */
+  readonly module: string | null;
+  readonly format: "commonjs" | "module" | "by its syntax";
+}
+
+const PROJECTS: readonly Project[] = [
+  { module: "commonjs", format: "commonjs" },
+  { module: "nodenext", format: "commonjs" },
+  { module: "none", format: "commonjs" },
+  { module: "esnext", format: "by its syntax" },
+  { module: "preserve", format: "by its syntax" },
+  { module: null, format: "by its syntax" },
+  { type: "commonjs", module: "commonjs", format: "commonjs" },
+  { type: "commonjs", module: "Node16", format: "commonjs" },
+  { type: "commonjs", module: "esnext", format: "commonjs" },
+  { type: "commonjs", module: null, format: "commonjs" },
+  { type: "module", module: "commonjs", format: "module" },
+  { type: "module", module: "nodenext", format: "module" },
+  { type: "module", module: "esnext", format: "module" },
+  { type: "module", module: null, format: "module" },
+];
+
+function project(name: string, { type, module }: Pick<Project, "type" | "module">, options = {}): string {
+  const folder = join(root, name);
+  cpSync(join(APP_FIXTURES, "formats"), folder, { recursive: true });
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "app", ...(type && { type }) }));
+  const legacy = join(folder, "node_modules", "legacy");
+  mkdirSync(legacy, { recursive: true });
+  writeFileSync(join(legacy, "package.json"), JSON.stringify({ name: "legacy" }));
+  writeFileSync(join(legacy, "index.js"), "module.exports = () => {}; module.exports.named = 'a name';");
+  if (module === null) return folder;
+  const compilerOptions = {
+    module,
+    target: "es2022",
+    esModuleInterop: true,
+    experimentalDecorators: true,
+    emitDecoratorMetadata: true,
+    ...options,
+  };
+  writeFileSync(
+    join(folder, "tsconfig.base.jsonc"),
+    `{ // as editors write it\n "compilerOptions": ${JSON.stringify(compilerOptions)}, }`,
+  );
+  const paths = { "@lib/*": ["./lib/*"] };
+  const config = { extends: "./tsconfig.base.jsonc", compilerOptions: { paths } };
+  writeFileSync(join(folder, "tsconfig.json"), `/* the project */ ${JSON.stringify(config)}`);
+  return folder;
+}
+
+function bodyOf(loaded: Loaded | undefined, name: string): string {
+  assert.ok(loaded?.answer, `${name}: ${JSON.stringify(loaded)}`);
+  return loaded.answer.body;
+}
+
+const SPECS = ["habits", "equals", "modern", "everything"];
+
+describe("TypeScript has the format of its project", () => {
+  // All in one process: what a project says must not leak into the next.
+  const jobs = PROJECTS.flatMap((given, index) => {
+    const cwd = project(`p${index}`, given);
+    return SPECS.map((spec) => ({ spec, cwd }));
+  });
+  let loaded: Loaded[] = [];
+  before(async () => {
+    loaded = await load(...jobs);
+  });
+
+  for (const [index, { format, type, module }] of PROJECTS.entries()) {
+    test(`type ${type ?? "-"}, module ${module ?? "-"}: ${format}`, () => {
+      const [habits, equals, modern, everything] = loaded.slice(index * SPECS.length);
+      if (format === "module") {
+        assert.match(fatal(habits, "habits").message, /is not defined in ES module scope .*"type": "module"/);
+        assert.match(fatal(equals, "equals").message, /^cannot load equals\.ts: /);
+      } else {
+        assert.deepEqual(JSON.parse(bodyOf(habits, "habits")), {
+          names: [`p${index}`, "habits.ts", true],
+          same: true,
+          isMain: true,
+          argv: ["habits.ts"],
+        });
+        assert.equal(bodyOf(equals, "equals"), "a thing of export =");
+      }
+      assert.equal(bodyOf(modern, "modern"), "modern.ts");
+      // Decorators and paths need the configuration.
+      if (module === null) return;
+      assert.deepEqual(JSON.parse(bodyOf(everything, "everything")), {
+        moved: "by paths",
+        named: "a name",
+        legacy: "functionstring",
+        data: { answer: 42 },
+        sizes: [1, 4],
+        types: ["Point", "Number"],
+        service: 6,
+        early: "hoisted",
+      });
+    });
+  }
+
+  test("and its extension goes before both: .mts imports names of .cts, and may use import =", async () => {
+    const cwd = project("extensions", { module: "nodenext" });
+    const [mixed] = await load({ spec: "imports-habits.mts", cwd });
+    assert.equal(bodyOf(mixed, "imports-habits.mts"), "named.cts a thing imports-habits.mts");
+  });
+
+  test("without esModuleInterop, a namespace import is the module itself, as tsc has it", async () => {
+    const cwd = project("interop", { module: "commonjs" }, { esModuleInterop: false });
+    writeFileSync(
+      join(cwd, "callable.ts"),
+      'import * as legacy from "legacy";\nexport const handler = (_: unknown, respond: any) => respond(200, null, typeof legacy);',
+    );
+    const [callable] = await load({ spec: "callable", cwd });
+    assert.equal(bodyOf(callable, "callable"), "function");
+  });
+});
+
+test("stack traces of compiled CommonJS have TypeScript lines", async () => {
+  const cwd = project("throwing", { module: "commonjs" });
+  const [throwing] = await load({ spec: "throwing", cwd });
+  assert.match(
+    throwing?.threw?.stack ?? "",
+    /^Error: thrown in line 11 of throwing\.ts\n.*throwing\.ts:11:9\)/,
+  );
+});
+
+describe("the app's file is the main module, as under node FILE", () => {
+  test("in JavaScript too, with none of our arguments", async () => {
+    const cwd = project("javascript", { module: null });
+    const main = { isMain: true, parent: null, argv: [], server: "function" };
+    const [loaded] = await load({ spec: "commonjs-main.js", cwd });
+    assert.deepEqual(JSON.parse(bodyOf(loaded, "commonjs-main.js")), main);
+  });
+
+  test("but not if the spec names an export", async () => {
+    const cwd = project("named", { module: "commonjs" });
+    const [script, typed] = await load(
+      { spec: "commonjs-main.js:handler", cwd },
+      { spec: "habits:handler", cwd },
+    );
+    assert.equal(JSON.parse(bodyOf(script, "commonjs-main.js")).isMain, false);
+    assert.equal(JSON.parse(bodyOf(typed, "habits")).isMain, false);
+  });
+});

@@ -84,6 +84,11 @@ export class GatewayError extends Error {
   }
 }
 
+/** What a fetch app returned cannot be sent: it is no `Response`, or its body has been used. */
+export class FetchAppError extends TypeError {
+  override readonly name = "FetchAppError";
+}
+
 /** Something that runs before the app has failed (a hook), so the app was not called: the response is a 500. */
 export class AppNotCalled extends Error {
   override readonly name: string = "AppNotCalled";

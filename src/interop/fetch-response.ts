@@ -1,4 +1,5 @@
 /** Sends a fetch `Response` as a gateway response. */
+import { FetchAppError } from "../errors.ts";
 import { fieldPairs } from "../gateway/fields.ts";
 import type { HeadersInput, Respond } from "../gateway/types.ts";
 import { fieldValue, hasServerFields, SERVER_FIELDS, sendableFields } from "./framing.ts";
@@ -23,7 +24,7 @@ async function withinOneTurn<T>(promise: Promise<T>): Promise<T | undefined> {
  * Sends a fetch app's response. Text is sent synchronously, other content that is available at once is sent whole with
  * its length, and the rest is streamed.
  *
- * @throws TypeError if `response` is not a `Response`, or its body has been used
+ * @throws FetchAppError if `response` is not a `Response`, or its body has been used
  */
 export function sendResponse(response: Response, method: string, respond: Respond): void | Promise<void> {
   const parts = typeof response === "object" && response !== null ? consumeText(response) : undefined;
@@ -34,7 +35,7 @@ export function sendResponse(response: Response, method: string, respond: Respon
     return;
   }
   if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {
-    throw new TypeError(`the fetch app returned ${String(response)}, which is not a Response`);
+    throw new FetchAppError(`the fetch app returned ${String(response)}, which is not a Response`);
   }
   return sendContent(response, method, respond);
 }
@@ -56,7 +57,7 @@ const NO_RECORD = new Set([...SERVER_FIELDS, "connection", "set-cookie", "__prot
 async function sendContent(response: Response, method: string, respond: Respond): Promise<void> {
   const { status, body } = response;
   if (response.bodyUsed || body?.locked === true) {
-    throw new TypeError(
+    throw new FetchAppError(
       "Body is unusable: the fetch app returned a Response whose body has been read or sent before; return a new one, or a clone(), for each request",
     );
   }

@@ -2,7 +2,15 @@
 import type { Server as HttpServer } from "node:http";
 import type { Server as NetServer } from "node:net";
 import type { Config } from "../config/settings.ts";
-import { BodyError, ClientGone, ExitCode, FatalError, GatewayError, HttpError } from "../errors.ts";
+import {
+  BodyError,
+  ClientGone,
+  ExitCode,
+  FatalError,
+  FetchAppError,
+  GatewayError,
+  HttpError,
+} from "../errors.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { App, WorkerInfo } from "../gateway/types.ts";
 import { setCurrentWorker } from "../interop/current-worker.ts";
@@ -256,7 +264,7 @@ function errorReporter(log: ErrorLog): ErrorReporter {
 
 /** Whether the stack adds nothing to the message: tsgun made the error, and no frame of the app led to it. */
 function saysAll(error: Error): boolean {
-  const isOwn = error instanceof HttpError || error instanceof GatewayError;
+  const isOwn = [HttpError, GatewayError, FetchAppError].some((kind) => error instanceof kind);
   return isOwn && error.cause === undefined && !hasAppFrames(error.stack ?? "");
 }
 

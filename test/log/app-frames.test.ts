@@ -115,6 +115,35 @@ for (const [kind, source] of Object.entries({ gateway: GATEWAY, node: NODE })) {
   });
 }
 
+for (const [kind, source, line] of [
+  [
+    "gateway",
+    `export const handler = (_, respond) => respond(200, { "content-length": "9" }, ["short"]);`,
+    "Content-Length is 9, but the content has 5 bytes (gateway section 6.5)",
+  ],
+  [
+    "fetch",
+    "export default { fetch: async () => {} };",
+    "the fetch app returned undefined, which is not a Response",
+  ],
+] as const) {
+  test(`what tsgun finds wrong with a ${kind} app is one line if no frame of the app led to it`, async (context) => {
+    const folder = temporaryFolder(context);
+    writeFileSync(join(folder, "app.mjs"), source);
+    const args = ["app.mjs", "-b", "127.0.0.1:0", "--no-control-socket"];
+    const command = startCommand(context, args, { cwd: folder });
+    await command.ready();
+    const [url] = await command.urls();
+    await fetch(`${url}/`)
+      .then((response) => response.text())
+      .catch(() => {});
+    const logged = await command.line(/Error handling request/);
+    assert.ok(logged.endsWith(`: ${line}`), logged);
+    assert.equal((await command.end()).code, 0);
+    assert.deepEqual(framesIn(command.stderr), []);
+  });
+}
+
 interface LoggedError {
   readonly stack: string;
   readonly aggregateErrors?: readonly LoggedError[];

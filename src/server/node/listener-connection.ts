@@ -184,9 +184,14 @@ export class ListenerConnection implements WatchedPeer {
    */
   refuse(now: number, onClose?: () => void): void {
     if (this.refused) return;
-    this.#refusal = { bytes: this.socket.bytesRead, linger: new Linger(now) };
+    this.leaveToApp(now);
     if (onClose !== undefined) this.socket.prependOnceListener("close", onClose);
     this.socket.end();
+  }
+
+  /** Lets the app answer and close, also later, within the time that a client gets to read a refusal. */
+  leaveToApp(now: number): void {
+    this.#refusal = { bytes: this.socket.bytesRead, linger: new Linger(now) };
     this.socket.resume();
   }
 

@@ -82,6 +82,7 @@ export class ParserFailures {
     if (responds && listener === undefined) writeRefusal(socket, status);
     // Node's parser frees the memory of a head only with the connection, so that does not linger.
     if (isHeadsFull(error)) socket.destroySoon();
+    else if (listener !== undefined) connection.leaveToApp(this.#clock.now);
     else connection.refuse(this.#clock.now);
   }
 }

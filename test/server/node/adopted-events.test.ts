@@ -66,6 +66,20 @@ test("a connection that the app emits itself is served", async (context) => {
   assert.match(await raw.rest(), /^HTTP\/1\.1 200 [\s\S]*served$/);
 });
 
+test("the app may answer a client error later, and need not close the connection itself", async (context) => {
+  const server = createServer();
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === "HPE_INVALID_METHOD") setTimeout(() => socket.end("HTTP/1.1 400 Later\r\n\r\n"), 20);
+    else socket.write("HTTP/1.1 400 Left Open\r\n\r\n");
+  });
+  const open = await serve(context, server);
+  const [later, left] = [await open(), await open()];
+  later.send("NONSENSE\r\n\r\n");
+  left.send("GET / HTTP/1.1\r\nHost a\r\n\r\n");
+  assert.equal(await later.rest(), "HTTP/1.1 400 Later\r\n\r\n");
+  assert.equal(await left.rest(), "HTTP/1.1 400 Left Open\r\n\r\n");
+});
+
 test("listeners may be replaced at any time, by one or by several", async (context) => {
   const server = createServer((_request, response) => void response.end("first"));
   const connection = server.listeners("connection");

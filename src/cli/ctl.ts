@@ -16,7 +16,8 @@ function formatStatus(status: StatusReport): string {
   return [
     `${status.name} (tsgun ${status.version}, pid ${status.pid}) is ${status.state === "down" ? "down: no worker is ready" : status.state}`,
     `app        ${status.app}`,
-    `folder     ${status.folder}`,
+    // A server before this version does not report it.
+    ...(status.folder === undefined ? [] : [`folder     ${status.folder}`]),
     `listening  ${status.listening.join(", ")}`,
     `workers    ${workers.ready} of ${workers.target} ready, generation ${status.generation}`,
     `up         ${formatAge(status.uptime)}`,

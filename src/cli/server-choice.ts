@@ -43,9 +43,10 @@ export async function chooseServer(options: ServerOptions): Promise<AnsweringSer
     const [server] = found;
     if (found.length > 1) throw severalMatch(what, found);
     if (server !== undefined && answers(server)) return server;
-    if (server !== undefined) throw unanswered(server);
-    // During an upgrade or its rollback a control socket may briefly have no name.
-    if (attempt < MAX_ATTEMPTS && running.length === 0) await pause(RETRY_DELAY_MS);
+    // When a server starts, and during an upgrade or its rollback, its control socket may have no name yet.
+    const mayAppear = running.length === 0 || (server !== undefined && server.controlSocket === undefined);
+    if (attempt < MAX_ATTEMPTS && mayAppear) await pause(RETRY_DELAY_MS);
+    else if (server !== undefined) throw unanswered(server);
     else return (isNamed(options) ? undefined : await serverOfFile(options, here)) ?? refuse(what, running);
   }
 }

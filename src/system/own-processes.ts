@@ -7,7 +7,7 @@ export interface OwnProcess {
   readonly title: string;
   /** The working folder; undefined if it cannot be read. */
   readonly folder: string | undefined;
-  /** The environment that it was started with. */
+  /** The environment that it was started with; empty if it may not be read, as of a process with capabilities. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -50,9 +50,8 @@ function describe(pid: number, folder: string): OwnProcess {
   return { pid, title, folder: workingFolder(folder), environment: parseEnvironment(`${folder}/environ`) };
 }
 
-/** @throws a system error; a process that changed its rights, for example, does not show its environment */
 function parseEnvironment(file: string): Record<string, string> {
-  const pairs = read(file).split("\0").filter(Boolean);
+  const pairs = readIfAllowed(file).split("\0").filter(Boolean);
   return Object.fromEntries(pairs.map((pair) => [pair.replace(/=.*$/s, ""), pair.replace(/^[^=]*=?/s, "")]));
 }
 
@@ -61,6 +60,14 @@ function workingFolder(folder: string): string | undefined {
     return readlinkSync(`${folder}/cwd`);
   } catch {
     return undefined;
+  }
+}
+
+function readIfAllowed(file: string): string {
+  try {
+    return read(file);
+  } catch {
+    return "";
   }
 }
 

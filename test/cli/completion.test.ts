@@ -26,6 +26,7 @@ const ASKED: [words: string[], offered: string[], not: string[]][] = [
   [["tsgun", "c"], ["ctl", "completion"], ["app.ts"]],
   [["tsgun", "ctl", "re"], ["reload", "reopen", "restart"], ["status"]],
   [["tsgun", "ctl", "--j"], ["--json"], ["--workers"]],
+  [["tsgun", "ps", "--"], ["--json"], ["--workers"]],
   [["tsgun", "do"], ["doctor"], ["app.ts"]],
   [["tsgun", "doctor", "--"], ["--nginx", "--json"], ["--workers"]],
   [["tsgun", "doctor", "--nginx", "n"], ["notes.txt"], ["app.ts"]],

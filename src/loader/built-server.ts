@@ -80,6 +80,11 @@ export function builtServerHint(path: string, cwd: string): string {
   return "";
 }
 
+/** Whether this package is the framework itself: `tsgun next` would call what it exports for each request. */
+export function isFramework(name: string): boolean {
+  return FRAMEWORKS.some(({ dependency }) => dependency === name);
+}
+
 function frameworkIn(folder: string): BuildingFramework | undefined {
   let names: Readonly<Record<string, unknown>>;
   try {

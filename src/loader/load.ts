@@ -78,6 +78,7 @@ async function withRequestGlobals(
 async function load(parsed: AppSpec, cwd: string, options: LoadOptions): Promise<LoadedApp> {
   const { capture, onStep } = options;
   const location = locate(parsed.module, cwd);
+  if (location.kind === "package") await refuseFramework(location.name);
   if (location.kind === "file" && isTypeScript(location.file)) {
     await Promise.all([options.beforeCompiler?.(), fetchInterop()]);
   }
@@ -100,6 +101,11 @@ async function load(parsed: AppSpec, cwd: string, options: LoadOptions): Promise
   onStep?.({ step: "listen", of: location.shown });
   const { listeningApp } = await import("./listening-app.ts");
   return await listeningApp(capture, location.shown, noApp, pending);
+}
+
+async function refuseFramework(name: string): Promise<void> {
+  const { isFramework } = await import("./built-server.ts");
+  if (isFramework(name)) throw new NotFound(`${name} is a framework, not an app`, ExitCode.appLoad);
 }
 
 function isAuto(options: LoadOptions): boolean {

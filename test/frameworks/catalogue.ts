@@ -70,6 +70,13 @@ export const FRAMEWORKS: readonly Framework[] = [
     env: { NODE_ENV: "production" },
   },
   {
+    name: "next-start",
+    project: "next-custom",
+    server: "start.js",
+    requests: webRequests(/Next page (\d+)/),
+    env: { NODE_ENV: "production" },
+  },
+  {
     name: "fastify",
     server: "server.js",
     requests: webRequests(/Fastify page (\d+)/),

@@ -79,6 +79,12 @@ describe("a project is named instead of its server", { concurrency: 4 }, () => {
       /an Astro project: use @astrojs\/node with mode standalone, run astro build, then serve /,
     ],
     [".next/standalone", "next", [".next/standalone/server.js"], /serve \.next\/standalone\/server\.js$/m],
+    [
+      "next",
+      "next",
+      [],
+      /next is a framework, not an app; this is a Next\.js project: set output: "standalone"/,
+    ],
     ["dist", "@nestjs/core", ["dist/main.js"], /a Nest project: serve dist\/main\.js$/m],
     [
       "build/server/index.js",

@@ -16,3 +16,4 @@ export { compose } from "./gateway/compose.ts";
 export { derive } from "./gateway/derive.ts";
 export { endSignal } from "./gateway/end-signal.ts";
 export type * from "./gateway/types.ts";
+export { notReady } from "./interop/not-ready.ts";

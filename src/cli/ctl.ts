@@ -13,6 +13,8 @@ interface ControlOptions extends ServerOptions {
 
 function formatStatus(status: StatusReport): string {
   const { workers } = status;
+  // A server of an earlier version does not say.
+  const isUnready = status.ready === false && status.state !== "booting" && status.state !== "stopping";
   return [
     `${status.name} (tsgun ${status.version}, pid ${status.pid}) is ${status.state === "down" ? "down: no worker is ready" : status.state}`,
     `app        ${status.app}`,
@@ -20,11 +22,13 @@ function formatStatus(status: StatusReport): string {
     ...(status.folder === undefined ? [] : [`folder     ${status.folder}`]),
     `listening  ${status.listening.join(", ")}`,
     `workers    ${workers.ready} of ${workers.target} ready, generation ${status.generation}`,
+    ...(isUnready ? [`not ready  ${status.reason}`] : []),
     `up         ${formatAge(status.uptime)}`,
   ].join("\n");
 }
 
 function formatWorkers(workers: readonly WorkerReport[]): string {
+  const someAreNotReady = workers.some(({ notReady }) => notReady !== null);
   const haveAddresses = workers.some(({ address }) => address !== null);
   const rows = workers.map((worker) => [
     String(worker.pid),
@@ -35,9 +39,12 @@ function formatWorkers(workers: readonly WorkerReport[]): string {
     String(worker.connections),
     String(worker.requests),
     ...(haveAddresses ? [worker.address ?? ""] : []),
+    ...(someAreNotReady ? [worker.notReady ?? ""] : []),
   ]);
   const headings = ["PID", "SLOT", "GENERATION", "STATE", "AGE", "CONNECTIONS", "REQUESTS"];
-  return formatTable(haveAddresses ? [...headings, "ADDRESS"] : headings, rows);
+  if (haveAddresses) headings.push("ADDRESS");
+  if (someAreNotReady) headings.push("NOT READY");
+  return formatTable(headings, rows);
 }
 
 function wholeNumber(text: string): number {

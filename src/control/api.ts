@@ -19,6 +19,8 @@ export interface WorkerReport {
   readonly silence: number | null;
   /** Where clients reach this worker alone (`--worker-bind`); null if they cannot. */
   readonly address: string | null;
+  /** Why its app says that it is not ready; null if it does not. */
+  readonly notReady: string | null;
 }
 
 export interface StatusReport {
@@ -42,6 +44,9 @@ export interface StatusReport {
   readonly workers: { readonly target: number; readonly ready: number };
   /** `down`: no worker is ready, and no reload is in progress that could change that. */
   readonly state: "booting" | "serving" | "reloading" | "stopping" | "down";
+  /** What `/health/ready` says. */
+  readonly ready: boolean;
+  readonly reason: string;
 }
 
 /** The result of a command. */

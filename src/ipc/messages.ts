@@ -78,6 +78,8 @@ export interface Beat {
   readonly debugged: boolean;
   /** The worker accepts no connections because only its descriptor reserve is left. */
   readonly isShort?: boolean;
+  /** Why the app says that this worker is not ready; one line. */
+  readonly notReady?: string | undefined;
 }
 
 /** Why a worker is due for replacement: `amount` is responses, milliseconds, or open descriptors. */

@@ -1,4 +1,5 @@
 /** Heartbeats of a ready worker: they tell the arbiter that the event loop runs, and how busy the worker is. */
+import { notReadyReason, onReadinessChange } from "../interop/not-ready.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import type { Serving } from "./serving.ts";
 
@@ -22,11 +23,15 @@ export function startBeats(
     limiter.checkDescriptors();
     const { connections, requests } = server;
     const isShort = limiter.descriptorsScarce;
-    send({ type: "beat", connections, requests, debugged: debuggerOpen(), isShort });
+    const notReady = notReadyReason();
+    send({ type: "beat", connections, requests, debugged: debuggerOpen(), isShort, notReady });
     if (!limiter.appLeaksDescriptors || leakReported) return;
     leakReported = true;
     send({ type: "due", why: "descriptors", amount: limiter.openDescriptors });
   };
   const interval = timeout === 0 ? MAX_BEAT_INTERVAL_MS : Math.min(MAX_BEAT_INTERVAL_MS, timeout / 8);
   setInterval(beat, interval).unref();
+  onReadinessChange(beat);
+  // The app may have said so while it started.
+  if (notReadyReason() !== undefined) beat();
 }

@@ -61,6 +61,8 @@ function recorder(outcome: Outcome = { ok: true, message: "done" }): Controllabl
       generation: 2,
       workers: { target: 4, ready: 3 },
       state: "serving",
+      ready: true,
+      reason: "ok",
     }),
     workers: () => [],
     health: () => ({ live: true, ready: false, reason: "booting" }),

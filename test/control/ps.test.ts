@@ -84,6 +84,8 @@ test("ps lists the servers, wherever their control sockets are, and ctl acts on 
     generation: 1,
     workers: { target: 2, ready: 2 },
     state: "serving",
+    ready: true,
+    reason: "ok",
     controlSocket: join(runtime, "tsgun", `tsgun-${a.pid}.ctl`),
   });
   assert.ok(Math.abs(Date.parse(startedAt as string) - Date.now()) < 60_000);

@@ -107,6 +107,7 @@ export class ControlCommands implements Controllable {
   status(): StatusReport {
     const { pool } = this.#dependencies;
     const { desired, roster } = pool;
+    const { ready, reason } = this.health();
     return {
       ...this.#dependencies.describe(),
       pid: process.pid,
@@ -115,6 +116,8 @@ export class ControlCommands implements Controllable {
       generation: desired.established,
       workers: { target: desired.target, ready: readyWorkers(roster).length },
       state: this.#state(),
+      ready,
+      reason,
     };
   }
 
@@ -130,6 +133,7 @@ export class ControlCommands implements Controllable {
       requests: worker.lastBeat?.requests ?? 0,
       silence: worker.lastBeat === undefined ? null : Math.round(now - worker.lastBeat.at),
       address: this.#dependencies.addressOf(worker.slot) ?? null,
+      notReady: worker.lastBeat?.notReady ?? null,
     }));
   }
 

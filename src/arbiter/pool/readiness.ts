@@ -45,11 +45,19 @@ function tooFewWorkers({ roster, now, minReady }: ReadinessState): string[] {
   const ready = readyWorkers(roster);
   const responsive = ready.filter((worker) => isResponsive(worker, now));
   const short = responsive.filter(({ lastBeat }) => lastBeat?.isShort === true).length;
-  const accepting = responsive.length - short;
+  // One without descriptors is counted as that, whatever its app says.
+  const refused = responsive.flatMap(({ lastBeat }) =>
+    lastBeat?.isShort !== true && lastBeat?.notReady !== undefined ? lastBeat.notReady : [],
+  );
+  const accepting = responsive.length - short - refused.length;
   if (accepting >= minReady) return [];
   const silent = ready.length - responsive.length;
   const silence =
     silent === 0 ? "" : `; ${workerCountText(silent)} silent for more than ${SILENT_AFTER_MS / 1000}s`;
   const shortage = short === 0 ? "" : `; ${workerCountText(short)} without file descriptors left`;
-  return [`${workerCountText(accepting)} ready, ${minReady} wanted${silence}${shortage}`];
+  const refusal =
+    refused.length === 0
+      ? ""
+      : `; the app of ${workerCountText(refused.length)} says: ${[...new Set(refused)].join(", ")}`;
+  return [`${workerCountText(accepting)} ready, ${minReady} wanted${silence}${shortage}${refusal}`];
 }

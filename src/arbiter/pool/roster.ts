@@ -82,8 +82,8 @@ export function withFailure(roster: Roster, id: number, failure: BootFailure): R
 }
 
 export function withBeat(roster: Roster, id: number, beat: Beat, now: number): Roster {
-  const { connections, requests, debugged, isShort = false } = beat;
-  const lastBeat = { connections, requests, debugged, isShort, at: now };
+  const { connections, requests, debugged, isShort = false, notReady } = beat;
+  const lastBeat = { connections, requests, debugged, isShort, notReady, at: now };
   return changed(roster, id, () => ({ lastBeat }));
 }
 

@@ -48,6 +48,19 @@ test("a worker without descriptors left does not count as ready", () => {
   ]);
 });
 
+test("a worker whose app says that it is not ready does not count, for each reason once", () => {
+  const away = { ...BEAT, notReady: "the database is away" };
+  const one = withBeat(twoReady(), 1, away, 0);
+  assert.deepEqual(unreadyReasons(state({ roster: one })), []);
+  assert.deepEqual(unreadyReasons(state({ roster: withBeat(one, 2, away, 0) })), [
+    "0 workers ready, 1 wanted; the app of 2 workers says: the database is away",
+  ]);
+  assert.deepEqual(unreadyReasons(state({ roster: withBeat(one, 2, { ...away, isShort: true }, 0) })), [
+    "0 workers ready, 1 wanted; 1 worker without file descriptors left; the app of 1 worker says: the database is away",
+  ]);
+  assert.deepEqual(unreadyReasons(state({ roster: withBeat(one, 1, BEAT, 1), minReady: 2 })), []);
+});
+
 test("a worker is silent some time after its last beat, and counts again at the next", () => {
   const one = withBeat(twoReady(), 1, BEAT, 4000);
   assert.deepEqual(unreadyReasons(state({ roster: one, now: 9000 })), []);

@@ -27,6 +27,8 @@ export const RUNNING: RunningServer = {
     generation: 1,
     workers: { target: 2, ready: 2 },
     state: "serving",
+    ready: true,
+    reason: "ok",
   },
   workers: [{ pid: 8, openFiles: 4096 }],
   activated: false,

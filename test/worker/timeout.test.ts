@@ -22,9 +22,27 @@ const APP = "pool/stuck.ts";
 /** A file that never exists. */
 const NEVER = "/nowhere/at/all";
 
-/** The report of the worker that waits for it: its pid, and the frames. */
-const LOOP_REPORT =
-  /\[ERROR\] Worker (\d+): the event loop has been blocked for \d+\.\d s at\n((?: {4}at .*\n)+) {2}in flight: POST \/wait\?\/nowhere\/at\/all \(id \S+, [\d.]+ m?s\)\n/;
+/**
+ * Waits for the report of the worker that is blocked by a request: its pid, its frames, and the log from then on. On a busy
+ * machine other workers may be reported too, and this one before the request.
+ */
+async function reported(
+  command: RunningCommand,
+  request: string,
+): Promise<{ worker: number; frames: string[]; rest(): string }> {
+  const head = String.raw`\[ERROR\] Worker (\d+): the event loop has been blocked for \d+\.\d s at\n((?: {4}at .*\n)+)`;
+  const inFlight = String.raw`  in flight: ${request.replace(/[.?]/g, "\\$&")} \(id \S+, [\d.]+ m?s\)\n`;
+  const report = await until(
+    "its report is logged",
+    () => new RegExp(head + inFlight).exec(command.stderr) ?? undefined,
+  );
+  const end = report.index + report[0].length;
+  return {
+    worker: Number(report[1]),
+    frames: (report[2] ?? "").split("\n"),
+    rest: () => command.stderr.slice(end),
+  };
+}
 
 interface Stage {
   readonly command: RunningCommand;
@@ -60,10 +78,7 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     const stage = await serve(context, "-w", "2", "--timeout", "6s");
     const { command, target } = stage;
     const never = lost(stage, `/wait?${NEVER}`);
-    // On a busy machine the other worker may be reported too, but not with this request.
-    const report = await until("its report is logged", () => LOOP_REPORT.exec(command.stderr) ?? undefined);
-    const stuck = Number(report[1]);
-    const frames = (report[2] ?? "").split("\n");
+    const { worker: stuck, frames } = await reported(command, `POST /wait?${NEVER}`);
     const loop = frames.find((frame) => frame.startsWith("    at wait ("));
     assert.ok(loop?.includes(lineOf("while (!existsSync(file))")), frames.join("\n"));
     assert.ok(
@@ -115,10 +130,12 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
     const [worker] = command.workers() as [number];
     const gate = join(temporaryFolder(context), "gate");
     const answer = ask(target, `/wait?${gate}`);
-    await command.line(/\[ERROR\] Worker \d+: the event loop has been blocked/);
+    const { rest } = await reported(command, `GET /wait?${gate}`);
     writeFileSync(gate, "");
     assert.equal(Number((await answer).text), worker);
-    await command.line(/\[WARNING\] Worker \d+: the event loop runs again after/);
+    await until("it is said to run again", () =>
+      /\[WARNING\] Worker \d+: the event loop runs again after/.test(rest()),
+    );
     assert.deepEqual(command.lines(/WORKER TIMEOUT/), []);
   });
 

@@ -44,6 +44,8 @@ export interface ThreadReady {
 }
 
 const STDERR = 2;
+/** URL of Node's module that calls timers. */
+const TIMERS = "node:internal/timers";
 const WRITE_TRIES = 50;
 const WRITE_RETRY_MS = 10;
 /** A longer gap between checks than this many intervals means that this thread was stopped as well. */
@@ -114,8 +116,12 @@ let reported = false;
 /** Takes a snapshot; undefined if the loop has turned since, because it would show other code than the culprit. */
 async function snapshotOf(main: MainThread, beats: number): Promise<Snapshot | undefined> {
   const snapshot = await main.snapshot(() => heartbeat.beats === beats);
-  // Paused inside the beat itself, before it was counted.
-  return snapshot?.scripts.includes(settings.beater) ? undefined : snapshot;
+  return snapshot === undefined || isBeating(snapshot) ? undefined : snapshot;
+}
+
+/** Whether the thread was paused inside the beat, or on the way to a timer's callback: the loop turns again. */
+function isBeating({ scripts }: Snapshot): boolean {
+  return scripts.includes(settings.beater) || scripts.every((script) => script === TIMERS);
 }
 
 function reportStuck(findings: Omit<Findings, "kind">): void {
@@ -128,13 +134,14 @@ function look(): Pick<StallReport, "mainThread" | "children"> {
   return { mainThread: mainThreadState(process.pid), children: descendants(process.pid) };
 }
 
-async function examine(blockedForMs: number, since: number): Promise<void> {
+/** @param beats the count with which the loop was found stuck: once it has changed, that stall is over */
+async function examine(beats: number, blockedForMs: number, since: number): Promise<void> {
   const seen = look();
+  if (heartbeat.beats !== beats) return;
   if (mainThread === undefined) {
     reportStuck({ blockedForMs, inNative: true, ...seen });
     return;
   }
-  const beats = heartbeat.beats;
   const snapshot = snapshotOf(mainThread, beats);
   const first = await Promise.race([snapshot, delay(settings.nativeAfterMs, "native" as const)]);
   if (first === undefined) return;
@@ -144,7 +151,10 @@ async function examine(blockedForMs: number, since: number): Promise<void> {
     return;
   }
   // Not paused, so look again: the call may have begun to wait, or to start a child, only since.
-  reportStuck({ blockedForMs: performance.now() - since, inNative: true, ...look() });
+  const now = look();
+  if (heartbeat.beats === beats) {
+    reportStuck({ blockedForMs: performance.now() - since, inNative: true, ...now });
+  }
   const late = await snapshot;
   if (late === undefined) return;
   const { stack, inFlight } = late;
@@ -175,7 +185,8 @@ function watch(): void {
   });
   const check = (): void => {
     const now = performance.now();
-    const { verdict, blockedForMs } = clock.check(heartbeat.beats, now);
+    const { beats } = heartbeat;
+    const { verdict, blockedForMs } = clock.check(beats, now);
     if (verdict === "recovered" && reported) {
       reported = false;
       publish({ kind: "recovered", blockedForMs });
@@ -183,7 +194,7 @@ function watch(): void {
     if (verdict === "still stuck") abortWhenDue(blockedForMs);
     if (verdict !== "stuck" || heartbeat.debuggerOpen || examining) return;
     examining = true;
-    examine(blockedForMs, now - blockedForMs).then(() => {
+    examine(beats, blockedForMs, now - blockedForMs).then(() => {
       examining = false;
     }, endThread);
   };

@@ -147,20 +147,15 @@ describe("a worker whose event loop does not turn", { concurrency: true }, () =>
   });
 
   test("while its app loads is reported before its boot timeout", async (context) => {
-    // The time to boot counts from the start, and includes what comes before the app.
+    // Half of the time to boot is for what comes before the app. Its end is tested in boot-failure.test.ts.
     const command = startCommand(
       context,
-      [`${APP}:handler`, "-b", "127.0.0.1:0", "--timeout", "4s", "--boot-timeout", "16s"],
+      [`${APP}:handler`, "-b", "127.0.0.1:0", "--timeout", "4s", "--boot-timeout", "30s"],
       { env: { BLOCK_AT_IMPORT: NEVER } },
     );
     await command.line(/\[ERROR\] Worker \d+: the event loop has been blocked/);
     await command.line(/^ {4}at wait /);
     assert.ok(command.lines(/^ {4}at wait /)[0]?.includes(lineOf("while (!existsSync(file))")));
-    assert.equal((await command.ended()).code, 3);
-    assert.match(
-      command.stderr,
-      /Reason: a worker was not ready within 16s: the app blocked the event loop while it was loaded\n$/,
-    );
   });
 
   test("exits when the arbiter is killed, and logs why", async (context) => {

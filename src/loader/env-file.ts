@@ -1,6 +1,7 @@
 /**
- * Files of environment variables (`--env-file`), parsed by Node as for `node --env-file`. Node skips a line that it does
- * not understand; here it is an error, because a variable that is silently missing shows only in production.
+ * Files of environment variables (`--env-file`), parsed by Node as for `node --env-file`, but one statement at a time.
+ * Node skips a line that it does not understand, and after a line of spaces it takes the line break for a part of the
+ * next name. Both would leave the app without a variable, so here the first is an error, and the second does not happen.
  */
 import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
@@ -34,9 +35,14 @@ function readEnvFile({ path, isOptional }: EnvFile): Record<string, string> {
   const text = readText(path, isOptional);
   if (text === undefined) return {};
   if (text.includes("\0")) throw fault(`${path} is not a text file`);
-  const line = findFault(text);
-  if (line !== undefined) throw fault(`${path}:${line}: a line must be NAME=value, a comment or empty`);
-  return parseEnv(text);
+  const variables: Record<string, string> = {};
+  for (const { statement, line } of statementsOf(text)) {
+    const [pair, ...more] = Object.entries(parseEnv(statement));
+    if (pair === undefined || more.length > 0)
+      throw fault(`${path}:${line}: a line must be NAME=value, a comment or empty`);
+    variables[pair[0]] = pair[1];
+  }
+  return variables;
 }
 
 function readText(path: string, isOptional: boolean): string | undefined {
@@ -74,16 +80,24 @@ function parseEnv(text: string): Record<string, string> {
   return { ...parse(text) } as Record<string, string>;
 }
 
-/** Returns the number of the first line that sets no variable. A quoted value may span lines. */
-function findFault(text: string): number | undefined {
-  for (let at = 0; at < text.length; ) {
-    const line = text.slice(at, endOfLine(text, at));
-    const [, name = ""] = /^\s*(?:export\s+)?([^=\s#]*)[^=]*=/.exec(line) ?? [];
-    const isEmpty = /^\s*(?:#|$)/.test(line);
-    if (!isEmpty && name === "") return text.slice(0, at).split("\n").length;
-    at = endOfLine(text, isEmpty ? at : endOfValue(text, at + line.indexOf("=") + 1)) + 1;
+interface Statement {
+  readonly statement: string;
+  /** The number of its first line. */
+  readonly line: number;
+}
+
+/** Splits the text into statements, without comments and empty lines. A quoted value may span lines. */
+function* statementsOf(text: string): Generator<Statement> {
+  for (let at = 0, line = 1; at < text.length; ) {
+    const first = text.slice(at, endOfLine(text, at));
+    const isEmpty = /^\s*(?:#|$)/.test(first);
+    const equals = first.indexOf("=");
+    const end = endOfLine(text, isEmpty || equals === -1 ? at : endOfValue(text, at + equals + 1));
+    const statement = text.slice(at, end);
+    if (!isEmpty) yield { statement: `${statement.trim()}\n`, line };
+    line += statement.split("\n").length;
+    at = end + 1;
   }
-  return undefined;
 }
 
 function endOfLine(text: string, at: number): number {

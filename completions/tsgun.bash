@@ -66,6 +66,7 @@ _tsgun() {
     --max-requests) :; return ;;
     --max-requests-jitter) :; return ;;
     --max-memory) :; return ;;
+    --max-old-space) COMPREPLY=($(compgen -W "auto" -- "$word")); return ;;
     --max-lifetime) :; return ;;
     --max-lifetime-jitter) :; return ;;
     --reload-surge) :; return ;;
@@ -108,7 +109,7 @@ _tsgun() {
     --min-ready) :; return ;;
   esac
   if [[ $word == -* ]]; then
-    COMPREPLY=($(compgen -W "-v --version -c --config --no-config --check-config --print-config --interface --adopt --other-servers --preload --chdir -e --env --env-file --env-file-if-exists -b --bind --worker-bind --backlog --reuse-port --socket-mode --socket-owner --forwarded-allow-ips --forwarded-headers --root-path -w --workers --worker-connections --max-requests --max-requests-jitter --max-memory --max-lifetime --max-lifetime-jitter --reload-surge --crash-limit --warmup-path -D --daemon --upgrade-mode -n --name -p --pid -u --user -g --group --initgroups -m --umask --reload --reload-engine --reload-extra-file --show-errors --limit-request-line --limit-request-fields --limit-request-field-size --limit-request-body --keep-alive-requests --header-timeout --body-timeout --body-total-timeout --body-min-rate --request-timeout --keep-alive -t --timeout --boot-timeout --graceful-timeout --drain-delay --linger --access-logfile --no-access-logfile --access-logformat --error-logfile --log-format --log-level --capture-output --log-syslog --disable-redirect-access-to-syslog --log-syslog-to --log-syslog-prefix --log-syslog-facility --control-socket --no-control-socket --admin-bind --min-ready -h --help" -- "$word"))
+    COMPREPLY=($(compgen -W "-v --version -c --config --no-config --check-config --print-config --interface --adopt --other-servers --preload --chdir -e --env --env-file --env-file-if-exists -b --bind --worker-bind --backlog --reuse-port --socket-mode --socket-owner --forwarded-allow-ips --forwarded-headers --root-path -w --workers --worker-connections --max-requests --max-requests-jitter --max-memory --max-old-space --max-lifetime --max-lifetime-jitter --reload-surge --crash-limit --warmup-path -D --daemon --upgrade-mode -n --name -p --pid -u --user -g --group --initgroups -m --umask --reload --reload-engine --reload-extra-file --show-errors --limit-request-line --limit-request-fields --limit-request-field-size --limit-request-body --keep-alive-requests --header-timeout --body-timeout --body-total-timeout --body-min-rate --request-timeout --keep-alive -t --timeout --boot-timeout --graceful-timeout --drain-delay --linger --access-logfile --no-access-logfile --access-logformat --error-logfile --log-format --log-level --capture-output --log-syslog --disable-redirect-access-to-syslog --log-syslog-to --log-syslog-prefix --log-syslog-facility --control-socket --no-control-socket --admin-bind --min-ready -h --help" -- "$word"))
     return
   fi
   [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "ps ctl dev init doctor completion help" -- "$word"))

@@ -11,7 +11,7 @@ import { FIXTURES, startCommand, temporaryFolder, until } from "./support/comman
 
 /** Files, ours and those of packages, by the program that loads them. */
 const BUDGETS: { readonly [program: string]: number } = {
-  "cli/main.js": 178,
+  "cli/main.js": 180,
   "worker/main.js": 120,
   "worker/watchdog/thread.js": 8,
 };

@@ -1,6 +1,7 @@
 /** Carries out the pool's decisions: on processes, in the log, in the reload, and in the boot report. */
 import { processTitle } from "../config/process-title.ts";
 import type { Identity } from "../ipc/messages.ts";
+import { workerCount } from "../system/cpu-limit.ts";
 import type { ArbiterLog } from "./logs/arbiter-log.ts";
 import type { Logs } from "./logs/logs.ts";
 import { limitsOf } from "./pool/limits.ts";
@@ -11,15 +12,13 @@ import type { Generations } from "./reload/generations.ts";
 import type { Reload } from "./reload/reload.ts";
 import type { BootReport } from "./upgrade/boot-report.ts";
 import type { Takeover } from "./upgrade/takeover.ts";
+import { heapLimit } from "./workers/heap-limit.ts";
 import type { PlannedLaunch, WorkerProcesses } from "./workers/worker-processes.ts";
 
-export interface LaunchParts {
+export interface EffectParts {
   readonly generations: Generations;
   readonly logs: Logs;
   readonly identity: Identity;
-}
-
-export interface EffectParts extends LaunchParts {
   readonly pool: Pool;
   readonly workerProcesses: WorkerProcesses;
   readonly recycling: Recycling;
@@ -68,8 +67,8 @@ export function poolEffects(parts: EffectParts): PoolEffects {
   };
 }
 
-function launchOf(id: number, slot: number, generation: number, parts: LaunchParts): PlannedLaunch {
-  const { generations, logs, identity } = parts;
+function launchOf(id: number, slot: number, generation: number, parts: EffectParts): PlannedLaunch {
+  const { generations, logs, identity, pool } = parts;
   const config = generations.configOf(generation);
   return {
     id,
@@ -78,6 +77,7 @@ function launchOf(id: number, slot: number, generation: number, parts: LaunchPar
     config,
     hooks: generations.hooksOf(generation),
     identity,
+    heapLimit: heapLimit(config, Math.max(workerCount(config.workers), pool.desired.target)),
     placeholderFor: generations.placeholderFor(generation),
     folder: generations.folderOf(generation),
     ...logs.targets(config),

@@ -2,11 +2,12 @@
 import { spawnSync } from "node:child_process";
 import { lstatSync, realpathSync, type Stats, statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import type { ExaminedSocket, Machine, NginxUser, PathStep } from "../deploy/doctor/facts.ts";
 import { requireDatagrams } from "../native/datagram-socket.ts";
-import { cgroupOf, readText } from "../system/cgroup.ts";
+import { readText } from "../system/cgroup.ts";
 import { cpuLimit } from "../system/cpu-limit.ts";
+import { memoryLimit } from "../system/memory-limit.ts";
 
 /** Debian installs nginx in sbin, which is not in every user's PATH. */
 const SEARCH_PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
@@ -24,7 +25,7 @@ export function machineFacts(user: readonly string[], pid: number | undefined): 
   const somaxconn = readText("/proc/sys/net/core/somaxconn");
   return {
     cpus: { value: cpus, source },
-    memory: memoryLimit(pid ?? "self"),
+    memory: memoryLimit("/", pid ?? "self"),
     somaxconn: somaxconn === undefined ? undefined : Number(somaxconn),
     koffi: hasKoffi(),
     addresses: Object.values(networkInterfaces()).flatMap((entries) =>
@@ -34,16 +35,6 @@ export function machineFacts(user: readonly string[], pid: number | undefined): 
     nginxUser: nginxUser(user.length > 0 ? user : installedUser()),
     sockets: [],
   };
-}
-
-/** Returns the lowest memory limit of the control group and its ancestors, in bytes. */
-function memoryLimit(pid: number | "self"): number | undefined {
-  const group = cgroupOf("memory", "/", pid);
-  const name = group?.version === 1 ? "memory.limit_in_bytes" : "memory.max";
-  const limits = (group?.folders ?? []).map((folder) => Number(readText(join(folder, name)) ?? Number.NaN));
-  // cgroup v1 reports no limit as the largest number of pages.
-  const real = limits.filter((limit) => limit > 0 && limit < 2 ** 60);
-  return real.length === 0 ? undefined : Math.min(...real);
 }
 
 function hasKoffi(): boolean {

@@ -136,3 +136,17 @@ export function size(min = 0): Kind<number, number | string> {
     ),
   });
 }
+
+const SIZE_OR_AUTO = /^\s*(?:auto|\d+(?:\.\d+)?\s*[KMGkmg]?[Bb]?)\s*$/;
+
+/** A number of bytes, or the word `auto`. */
+export function sizeOrAuto(min = 0): Kind<number | "auto", number | string> {
+  const bytes = size(min);
+  return kind<number | "auto", number | string>({
+    placeholder: "BYTES|auto",
+    schema: v.pipe(
+      numberOrText(SIZE_OR_AUTO, "is neither a size nor auto: write 512MB, 1GB or auto"),
+      transformWith((written) => (String(written).trim() === "auto" ? "auto" : bytes.parse(written))),
+    ),
+  });
+}

@@ -45,6 +45,7 @@ const SHOWN: Record<SettingName, string> = {
   maxRequests: "arbiter/pool/recycling",
   maxRequestsJitter: "arbiter/pool/recycling",
   maxMemory: "arbiter/pool/recycling",
+  maxOldSpace: "arbiter/workers/heap-limit",
   maxLifetime: "arbiter/pool/recycling",
   maxLifetimeJitter: "arbiter/pool/recycling",
   reloadSurge: "faults/reload",

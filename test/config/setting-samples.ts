@@ -29,6 +29,7 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   maxRequests: ["10", "-1"],
   maxRequestsJitter: ["5", "some"],
   maxMemory: ["1048576", "1TB"],
+  maxOldSpace: ["auto", "most"],
   maxLifetime: ["60s", "long"],
   maxLifetimeJitter: ["10s", "long"],
   reloadSurge: ["2", "0"],

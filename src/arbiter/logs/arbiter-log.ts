@@ -7,6 +7,7 @@ import type { BootFailure } from "../../ipc/messages.ts";
 import type { RequestInFlight } from "../../ipc/request-report.ts";
 import { describeInFlight, describeStall, printable, type StallReport } from "../../ipc/stall-report.ts";
 import type { ErrorLog, LogFields } from "../../log/error-log.ts";
+import { workerCount } from "../../system/cpu-limit.ts";
 import type { ProcessState } from "../../system/process-state.ts";
 import type { Ending, Signal } from "../event.ts";
 import { type Desired, type Stop, servingGeneration } from "../pool/desired.ts";
@@ -15,6 +16,7 @@ import { LOSS_TEXTS } from "../pool/readiness.ts";
 import type { KillReason } from "../pool/reconcile.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
 import type { FileLoss, Listener } from "../sockets/bind.ts";
+import { describeHeapLimit } from "../workers/heap-limit.ts";
 import { CrashLog, type LoggedDeath } from "./crash-log.ts";
 
 /** A worker whose process has ended. */
@@ -74,6 +76,8 @@ export class ArbiterLog {
       this.#log.info(
         `Each worker also listens at an address of its own: ${formatWorkerAddresses(workerAddresses)}`,
       );
+    const heap = describeHeapLimit(config, workerCount(config.workers));
+    if (heap !== undefined) this.#log.info(heap);
     if (listeners.some(({ activated }) => activated))
       this.#log.info("Using the sockets that systemd passed: the setting bind is ignored");
     if (nodeEnv === undefined)

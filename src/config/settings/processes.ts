@@ -1,7 +1,7 @@
 /** Settings of the workers and of the processes as the system sees them. */
 import { choice, fileMode, flag, globs, pidFile, text } from "../kind.ts";
 import { urlPath } from "../network-kind.ts";
-import { count, countOrAuto, crashLimit, duration, size } from "../number-kind.ts";
+import { count, countOrAuto, crashLimit, duration, size, sizeOrAuto } from "../number-kind.ts";
 import { setting } from "./setting.ts";
 
 /** Maximum number of workers, from any source: each is a process that the arbiter starts, listens to and reaps. */
@@ -44,6 +44,14 @@ export const processSettings = {
     default: 0,
     reload: true,
     doc: "Replace a worker when its resident memory reaches this size, such as 512MB; at most once a minute per slot. 0 is never.",
+  }),
+  maxOldSpace: setting({
+    section: "Workers",
+    kind: sizeOrAuto(16 * 1024 ** 2),
+    default: undefined,
+    defaultDoc: "Node's own limit, as if each worker were alone",
+    reload: true,
+    doc: "V8's heap limit of each worker (Node's --max-old-space-size), such as 512MB. auto shares the memory of the control group among the workers, with room for those that a reload starts beyond them; without a limit there, Node's own applies.",
   }),
   maxLifetime: setting({
     section: "Workers",

@@ -36,9 +36,9 @@ export async function importModule(
     }
   }
   options.prepare?.();
-  if (options.isMain === true) {
-    const { runAsMain } = await import("./main-module.ts");
-    return await runAsMain(location.file);
+  if (options.isApp === true) {
+    const { runAsImport, runAsMain } = await import("./main-module.ts");
+    return await (options.isMain === true ? runAsMain(location.file) : runAsImport(location.file));
   }
   return await import(`${pathToFileURL(location.file).href}${options.query ?? ""}`);
 }

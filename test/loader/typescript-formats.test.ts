@@ -44,7 +44,11 @@ function project(name: string, { type, module }: Pick<Project, "type" | "module"
   const legacy = join(folder, "node_modules", "legacy");
   mkdirSync(legacy, { recursive: true });
   writeFileSync(join(legacy, "package.json"), JSON.stringify({ name: "legacy" }));
-  writeFileSync(join(legacy, "index.js"), "module.exports = () => {}; module.exports.named = 'a name';");
+  writeFileSync(
+    join(legacy, "index.js"),
+    "module.exports = () => {}; module.exports.named = require('./named.js');",
+  );
+  writeFileSync(join(legacy, "named.js"), "module.exports = 'a name';");
   if (module === null) return folder;
   const compilerOptions = {
     module,
@@ -142,9 +146,17 @@ test("stack traces of compiled CommonJS have TypeScript lines", async () => {
 describe("the app's file is the main module, as under node FILE", () => {
   test("in JavaScript too, with none of our arguments", async () => {
     const cwd = project("javascript", { module: null });
-    const main = { isMain: true, parent: null, argv: [], server: "function" };
+    const main = { isMain: true, isRequired: false, argv: [], folder: cwd };
     const [loaded] = await load({ spec: "commonjs-main.js", cwd });
     assert.deepEqual(JSON.parse(bodyOf(loaded, "commonjs-main.js")), main);
+  });
+
+  test("and by import.meta.main, where Node has it", async () => {
+    const cwd = project("meta-main", { type: "module", module: "esnext" });
+    const [script, typed] = await load({ spec: "meta-main.js", cwd }, { spec: "meta-main-typed.ts", cwd });
+    const seen = { isMain: "main" in import.meta, named: "a name", line: 7 };
+    assert.deepEqual(JSON.parse(bodyOf(script, "meta-main.js")), seen);
+    assert.deepEqual(JSON.parse(bodyOf(typed, "meta-main-typed.ts")), seen);
   });
 
   test("but not if the spec names an export", async () => {
@@ -153,7 +165,8 @@ describe("the app's file is the main module, as under node FILE", () => {
       { spec: "commonjs-main.js:handler", cwd },
       { spec: "habits:handler", cwd },
     );
-    assert.equal(JSON.parse(bodyOf(script, "commonjs-main.js")).isMain, false);
+    const { isMain, isRequired, folder } = JSON.parse(bodyOf(script, "commonjs-main.js"));
+    assert.deepEqual({ isMain, isRequired, folder }, { isMain: false, isRequired: true, folder: cwd });
     assert.equal(JSON.parse(bodyOf(typed, "habits")).isMain, false);
   });
 });

@@ -74,11 +74,36 @@ function compile(file: string, source: string, module?: object): Compilation {
   const options = { ...settings(file, project), module: module ?? commonJs(project) };
   try {
     const { code, map = null } = compiler(file).transformSync(source, options);
-    return { file, source: code, map };
+    return { file, source: code, map: map === null ? null : withRequires(code, map) };
   } catch (error) {
     throw error instanceof FatalError ? error : syntaxError(file, source, error as Error);
   }
 }
+
+const MAPPINGS = /(?<="mappings":")[^"]*/;
+/** The numbers of a segment, in the digits of source maps: those from `g` on have more digits after them. */
+const FIRST_SEGMENT = /^([g-z0-9+/]*[A-Za-f])((?:[g-z0-9+/]*[A-Za-f]){3})/;
+
+/**
+ * Maps the start of a line with a `require` to what the compiler maps its argument to, the line of the import. Without
+ * that, a file that fails to load is reported at a line before.
+ */
+function withRequires(code: string, map: string): string {
+  return map.replace(MAPPINGS, (mappings) => {
+    const lines = mappings.split(";");
+    let line = 0;
+    let counted = 0;
+    for (const { index } of code.matchAll(
+      /^(?:const |_export_star\(|require\().*\brequire\("|^require\("/gm,
+    )) {
+      for (; counted < index; counted += 1) if (code.charCodeAt(counted) === NEWLINE) line += 1;
+      lines[line] = lines[line]?.replace(FIRST_SEGMENT, (_, column, place) => `A${place},${column}AAA`) ?? "";
+    }
+    return lines.join(";");
+  });
+}
+
+const NEWLINE = 10;
 
 function compiler(file: string): Compiler {
   try {

@@ -5,6 +5,7 @@
 import nodeModule from "node:module";
 import { extname } from "node:path";
 import { commonJsOf, withMap } from "./commonjs-compiler.ts";
+import { declaredFormat, isOfPackage } from "./module-format.ts";
 import { hasCompleteSyncHooks } from "./sync-hooks.ts";
 import { sourceOf } from "./typescript-resolve.ts";
 
@@ -34,18 +35,34 @@ export async function registerCommonJs(): Promise<void> {
     const before = internals._extensions[extension] as Extension;
     internals._extensions[extension] = (module, file) => {
       const compiled = commonJsOf(file);
-      if (compiled === undefined) before(module, file);
-      else module._compile(withMap(compiled), file, "commonjs");
+      if (compiled !== undefined) module._compile(withMap(compiled), file, "commonjs");
+      else if (isOfPackage(file) || declaredFormat(file) !== "commonjs") before(module, file);
+      else throw new Error(`${file} has a top-level await, so require() cannot load it: use await import()`);
     };
   }
   const find = internals._resolveFilename;
   internals._resolveFilename = function (request, parent, ...rest) {
-    return sourceOf(request, parent?.filename) ?? find.call(this, request, parent, ...rest);
+    const found = sourceOf(request, parent?.filename);
+    return found ?? withDeepStacks(() => find.call(this, request, parent, ...rest));
   };
   if (hasCompleteSyncHooks()) {
     const { loadSync } = await import("./commonjs-facade.ts");
     (nodeModule as SyncHooks).registerHooks?.({ load: loadSync });
   } else {
     nodeModule.register(`./commonjs-facade${extname(import.meta.filename)}`, import.meta.url);
+  }
+}
+
+/** Frames of Node and of the compilers between a `require` and the search for its file. */
+const INNER_FRAMES = 12;
+
+/** Node's limit of ten frames leaves none for the file that requires what is missing. */
+function withDeepStacks<T>(search: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = stackTraceLimit + INNER_FRAMES;
+  try {
+    return search();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }

@@ -68,6 +68,10 @@ function project(name: string, { type, module }: Pick<Project, "type" | "module"
   return folder;
 }
 
+function deepStack(loaded: Loaded | undefined): string {
+  return loaded?.failed?.cause?.stack ?? "";
+}
+
 function bodyOf(loaded: Loaded | undefined, name: string): string {
   assert.ok(loaded?.answer, `${name}: ${JSON.stringify(loaded)}`);
   return loaded.answer.body;
@@ -134,13 +138,31 @@ describe("TypeScript has the format of its project", () => {
   });
 });
 
-test("stack traces of compiled CommonJS have TypeScript lines", async () => {
-  const cwd = project("throwing", { module: "commonjs" });
-  const [throwing] = await load({ spec: "throwing", cwd });
-  assert.match(
-    throwing?.threw?.stack ?? "",
-    /^Error: thrown in line 11 of throwing\.ts\n.*throwing\.ts:11:9\)/,
-  );
+describe("compiled CommonJS that fails is reported at its TypeScript line", () => {
+  test("in a handler, an import, and a file that cannot be required", async () => {
+    const cwd = project("failing", { module: "commonjs" });
+    const write = (name: string, ...lines: string[]): void =>
+      writeFileSync(join(cwd, name), lines.join("\n"));
+    const unused = ["interface Unused {", "  readonly gone: string;", "}", ""];
+    write("missing.ts", ...unused, 'import nothing from "./nothing";', "", "export const handler = nothing;");
+    write("waits.ts", "export const late = await Promise.resolve(1);");
+    write("needs.ts", ...unused, 'import { late } from "./waits";', "", "export const handler = late;");
+    write("star.ts", ...unused, "", 'export * from "./nothing";');
+    const specs = ["throwing", "missing", "needs", "star"];
+    const [throwing, missing, needs, star] = await load(...specs.map((spec) => ({ spec, cwd })));
+    assert.match(
+      throwing?.threw?.stack ?? "",
+      /^Error: thrown in line 11 of throwing\.ts\n.*throwing\.ts:11:9\)/,
+    );
+    assert.match(fatal(missing, "missing").message, /Cannot find module '\.\/nothing'/);
+    assert.match(deepStack(missing), /missing\.ts:5:/);
+    assert.match(
+      fatal(needs, "needs").message,
+      /waits\.ts has a top-level await, so require\(\) cannot load it/,
+    );
+    assert.match(deepStack(needs), /needs\.ts:5:/);
+    assert.match(deepStack(star), /star\.ts:6:/);
+  });
 });
 
 describe("the app's file is the main module, as under node FILE", () => {

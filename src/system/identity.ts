@@ -203,7 +203,7 @@ export function ownSocket(path: string, { mode, uid, gid }: SocketOwnership): vo
  * Makes the workers' user the owner of an open file, because the workers open it by its name, `path`, themselves.
  * @throws FatalError
  */
-export function giveFile(fd: number, path: string, { uid, gid }: Identity): void {
+export function chownFile(fd: number, path: string, { uid, gid }: Identity): void {
   if (process.geteuid?.() !== 0 || (uid === undefined && gid === undefined)) return;
   try {
     fchownSync(fd, uid ?? -1, gid ?? -1);

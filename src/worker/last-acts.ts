@@ -13,7 +13,7 @@ const acts = new Set<LastAct>();
 let watchesKill = false;
 
 /** Calls `act` once at the end, however JavaScript brings it about. Returns a function that takes this back. */
-export function atLast(act: LastAct): () => void {
+export function atExit(act: LastAct): () => void {
   if (!watchesKill) watchKill();
   watchesKill = true;
   const once = (): void => {

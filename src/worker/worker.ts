@@ -21,7 +21,7 @@ import { AppEnd } from "./app-end.ts";
 import { type AppExit, describeExit, watchAppExit } from "./app-exit.ts";
 import { failBoot, send } from "./arbiter-link.ts";
 import { startBeats } from "./beats.ts";
-import { atLast } from "./last-acts.ts";
+import { atExit } from "./last-acts.ts";
 import { startLifetimeLimits } from "./lifetime.ts";
 import { boundedRecords, watchLoop } from "./loop-watch.ts";
 import { openAccessLog } from "./open-access-log.ts";
@@ -159,7 +159,7 @@ class WorkerLife {
     this.#accessLog = await openAccessLog(assignment, this.#log);
     dropPrivileges(assignment.identity);
     if (settings.preload) (await import("./compile-cache.ts")).useCompileCache();
-    if (this.#accessLog !== undefined) atLast(() => this.#endAccessLog());
+    if (this.#accessLog !== undefined) atExit(() => this.#endAccessLog());
     this.#watchdog = watchLoop(
       assignment,
       { inFlight: () => this.#inFlight(), abort: () => this.#abort() },

@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { makeConfig } from "../../src/config/config.ts";
 import { createLogFiles, logTargets } from "../../src/log/log-targets.ts";
-import { giveFile, withUmask } from "../../src/system/identity.ts";
+import { chownFile, withUmask } from "../../src/system/identity.ts";
 import { temporaryFolder } from "../support/command.ts";
 
 const NOBODY = { uid: 65534, gid: 65534 };
 
 function createAccessLog(accessLogfile: string, folder: string): void {
   const config = makeConfig([{ values: { accessLogfile }, origin: (name) => name }]);
-  createLogFiles(logTargets(config, folder), (fd, path) => giveFile(fd, path, NOBODY));
+  createLogFiles(logTargets(config, folder), (fd, path) => chownFile(fd, path, NOBODY));
 }
 
 test("log files are created for the workers' user, under the umask, also after a rotation", (context) => {

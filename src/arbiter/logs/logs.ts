@@ -16,7 +16,7 @@ import {
   logFiles,
   logTargets,
 } from "../../log/log-targets.ts";
-import { giveFile } from "../../system/identity.ts";
+import { chownFile } from "../../system/identity.ts";
 
 export class Logs {
   /** The arbiter's own log. */
@@ -33,7 +33,7 @@ export class Logs {
   /** @throws FatalError (usage) when workers with this configuration could not write their logs. */
   prepare(config: Config): void {
     checkLogSettings(config, nearestName);
-    createLogFiles(this.targets(config), (fd, file) => giveFile(fd, file, this.#identity));
+    createLogFiles(this.targets(config), (fd, file) => chownFile(fd, file, this.#identity));
   }
 
   /** Configures the arbiter's log from this configuration. */

@@ -1,6 +1,6 @@
 /** Reads the pods of a Kubernetes manifest with their lines: grace period, probes, commands, limits. */
 import type { FileLine } from "./file-line.ts";
-import { below, parseYaml, type YamlNode } from "./yaml-nodes.ts";
+import { nodeAt, parseYaml, type YamlNode } from "./yaml-nodes.ts";
 
 export interface Probe {
   readonly place: FileLine;
@@ -56,19 +56,19 @@ function textOf(node: YamlNode | undefined): string | undefined {
 }
 
 function podsOf(document: YamlNode): Pod[] {
-  if (textOf(below(document, "kind")) === "List")
-    return (below(document, "items")?.items ?? []).flatMap(podsOf);
+  if (textOf(nodeAt(document, "kind")) === "List")
+    return (nodeAt(document, "items")?.items ?? []).flatMap(podsOf);
   // A Deployment, StatefulSet, DaemonSet or Job; a CronJob; a Pod.
   const spec =
-    below(document, "spec", "template", "spec") ??
-    below(document, "spec", "jobTemplate", "spec", "template", "spec") ??
-    below(document, "spec");
-  const containers = below(spec, "containers");
+    nodeAt(document, "spec", "template", "spec") ??
+    nodeAt(document, "spec", "jobTemplate", "spec", "template", "spec") ??
+    nodeAt(document, "spec");
+  const containers = nodeAt(spec, "containers");
   if (spec === undefined || containers === undefined) return [];
-  const grace = below(spec, "terminationGracePeriodSeconds");
+  const grace = nodeAt(spec, "terminationGracePeriodSeconds");
   return [
     {
-      name: textOf(below(document, "metadata", "name")) ?? "pod",
+      name: textOf(nodeAt(document, "metadata", "name")) ?? "pod",
       place: spec.place,
       gracePeriod:
         grace === undefined ? undefined : { value: Number(grace.value) * 1000, place: grace.place },
@@ -78,47 +78,48 @@ function podsOf(document: YamlNode): Pod[] {
 }
 
 function containerOf(node: YamlNode): Container {
-  const words = ["command", "args"].flatMap((name) => below(node, name)?.items ?? []);
-  const variables = below(node, "env")?.items ?? [];
-  const preStop = below(node, "lifecycle", "preStop");
+  const words = ["command", "args"].flatMap((name) => nodeAt(node, name)?.items ?? []);
+  const variables = nodeAt(node, "env")?.items ?? [];
+  const preStop = nodeAt(node, "lifecycle", "preStop");
   const ports = new Map(
-    (below(node, "ports")?.items ?? []).map((port) => [
-      textOf(below(port, "name")),
-      Number(below(port, "containerPort")?.value),
+    (nodeAt(node, "ports")?.items ?? []).map((port) => [
+      textOf(nodeAt(port, "name")),
+      Number(nodeAt(port, "containerPort")?.value),
     ]),
   );
   const probes = PROBE_KINDS.flatMap((kind) => {
-    const probe = below(node, kind);
+    const probe = nodeAt(node, kind);
     return probe === undefined ? [] : [[kind, probeOf(probe, ports)] as const];
   });
   return {
-    name: textOf(below(node, "name")) ?? "container",
+    name: textOf(nodeAt(node, "name")) ?? "container",
     place: node.place,
     words: words.map((word) => textOf(word) ?? ""),
     environment: Object.fromEntries(
-      variables.map((entry) => [textOf(below(entry, "name")) ?? "", textOf(below(entry, "value")) ?? ""]),
+      variables.map((entry) => [textOf(nodeAt(entry, "name")) ?? "", textOf(nodeAt(entry, "value")) ?? ""]),
     ),
     probes: Object.fromEntries(probes),
     preStop: preStop !== undefined,
     preStopTime: sleepOf(preStop),
-    cpuLimit: limitOf(below(node, "resources", "limits", "cpu"), cpus),
-    memoryLimit: limitOf(below(node, "resources", "limits", "memory"), bytes),
+    cpuLimit: limitOf(nodeAt(node, "resources", "limits", "cpu"), cpus),
+    memoryLimit: limitOf(nodeAt(node, "resources", "limits", "memory"), bytes),
   };
 }
 
 function probeOf(node: YamlNode, ports: ReadonlyMap<string | undefined, number>): Probe {
-  const port = textOf(below(node, "httpGet", "port") ?? below(node, "tcpSocket", "port"));
+  const port = textOf(nodeAt(node, "httpGet", "port") ?? nodeAt(node, "tcpSocket", "port"));
   return {
     place: node.place,
-    path: below(node, "httpGet") === undefined ? undefined : (textOf(below(node, "httpGet", "path")) ?? "/"),
+    path:
+      nodeAt(node, "httpGet") === undefined ? undefined : (textOf(nodeAt(node, "httpGet", "path")) ?? "/"),
     port,
     portNumber: port === undefined ? undefined : /^\d+$/.test(port) ? Number(port) : ports.get(port),
   };
 }
 
 function sleepOf(preStop: YamlNode | undefined): number {
-  const own = Number(below(preStop, "sleep", "seconds")?.value ?? 0);
-  const words = (below(preStop, "exec", "command")?.items ?? []).map((word) => textOf(word)).join(" ");
+  const own = Number(nodeAt(preStop, "sleep", "seconds")?.value ?? 0);
+  const words = (nodeAt(preStop, "exec", "command")?.items ?? []).map((word) => textOf(word)).join(" ");
   return 1000 * Math.max(own, Number(/\bsleep (\d+)/.exec(words)?.[1] ?? 0));
 }
 

@@ -13,7 +13,7 @@ export interface YamlNode {
 }
 
 /** Returns the node at this path of keys, or undefined. */
-export function below(node: YamlNode | undefined, ...path: readonly string[]): YamlNode | undefined {
+export function nodeAt(node: YamlNode | undefined, ...path: readonly string[]): YamlNode | undefined {
   return path.reduce<YamlNode | undefined>((current, name) => current?.entries.get(name), node);
 }
 

@@ -45,7 +45,7 @@ export function isEarlyEnd({ code }: ParserError): boolean {
 }
 
 /** Whether the bytes came after a request with `Connection: close`. They are ignored. */
-export function isBehindLast({ code }: ParserError): boolean {
+export function isAfterLast({ code }: ParserError): boolean {
   return code === "HPE_CLOSED_CONNECTION";
 }
 

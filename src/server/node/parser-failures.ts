@@ -7,7 +7,7 @@ import type { NodeAccessLog } from "./node-access-log.ts";
 import type { ServerEventsOptions } from "./node-server-options.ts";
 import {
   contentError,
-  isBehindLast,
+  isAfterLast,
   isHeadsFull,
   isReset,
   type ParserError,
@@ -64,7 +64,7 @@ export class ParserFailures {
     const begun = isReset(error) ? connection.hasInput : socket.bytesRead > 0;
     this.#access?.failed(error, socket, {
       exchange: broken?.log,
-      hasNext: begun && unread === undefined && !isBehindLast(error),
+      hasNext: begun && unread === undefined && !isAfterLast(error),
       alone,
     });
     if (broken !== undefined) this.#options.onError(contentError(error), broken.name);
@@ -72,7 +72,7 @@ export class ParserFailures {
     const { response } = broken ?? {};
     const headSent = response?.headersSent === true;
     // Bytes after `Connection: close`, or after a request that has been answered, are not a request.
-    const responds = !headSent && !isBehindLast(error) && unread === undefined && begun;
+    const responds = !headSent && !isAfterLast(error) && unread === undefined && begun;
     if (status === 0 || !socket.writable || (headSent && !response.writableEnded)) {
       socket.destroy();
       return;

@@ -5,7 +5,7 @@
 import { extname } from "node:path";
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import type { StalledRequest } from "../../ipc/stall-report.ts";
-import { atLast } from "../last-acts.ts";
+import { atExit } from "../last-acts.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { ABORT, BOOTED, DETACH, IN_FLIGHT } from "./main-thread.ts";
 import type { ReportSink, ThreadReady, ThreadSettings } from "./thread.ts";
@@ -123,7 +123,7 @@ class RunningWatchdog implements Watchdog {
     this.ready = inspectorKnown.then(() => threadReady);
     // Without a listener an error of the thread would end the worker.
     thread.on("error", (error) => onFailure?.(error));
-    this.#keepAttached = atLast(() => this.#detach());
+    this.#keepAttached = atExit(() => this.#detach());
   }
 
   /** If an inspector session is open at exit, Node prints that it waits for the debugger. */

@@ -27,6 +27,8 @@ export interface CaptureOptions {
   /** The port or path whose server to adopt; undefined: the first one (`--adopt`). */
   readonly adopt: string | undefined;
   readonly others: OtherServers;
+  /** Called for a server with the listener that the app exports, which is served already. */
+  readonly onNeedless?: (captured: CapturedServer) => void;
 }
 
 export class ListenCapture {
@@ -34,6 +36,7 @@ export class ListenCapture {
   #adopted: CapturedServer | undefined;
   /** Set once the app's export is served, so that no server is adopted: tells the servers of that export. */
   #isOfExport: ((server: Server) => boolean) | undefined;
+  #ownServer: Server | undefined;
   #onAdopted: (() => void) | undefined;
   /** From now on the adopted server is served, so one that the app closes has been served. */
   #isServed = false;
@@ -49,6 +52,11 @@ export class ListenCapture {
       capture.#listen(this, call);
       return this;
     } as typeof Server.prototype.listen;
+  }
+
+  /** The port or path whose server to adopt, if one is named. */
+  get named(): string | undefined {
+    return this.#options.adopt;
   }
 
   /** The server that listens and can be adopted; undefined if there is none. */
@@ -90,15 +98,17 @@ export class ListenCapture {
    * would have been is one of the others.
    *
    * @param isOfExport whether a server serves that export; one that listens later then need not
+   * @param own the server whose listeners the export stands for
    * @returns the server of the export
    */
-  serveExport(isOfExport: (server: Server) => boolean): CapturedServer | undefined {
+  serveExport(isOfExport: (server: Server) => boolean, own?: Server): CapturedServer | undefined {
     const adopted = this.#adopted;
     if (adopted !== undefined && isOfExport(adopted.server)) {
       this.#isServed = true;
       return adopted;
     }
     this.#isOfExport = isOfExport;
+    this.#ownServer = own;
     this.#adopted = undefined;
     if (adopted !== undefined && !this.#isOurs(adopted.target)) this.#options.others.add(adopted);
     return undefined;
@@ -123,8 +133,10 @@ export class ListenCapture {
       this.#adopted = captured;
       placeHandle(server, address, () => this.#closed(server));
       this.#onAdopted?.();
-    } else if (isServed) placeHandle(server, address, () => {});
-    else others.add(captured);
+    } else if (isServed) {
+      placeHandle(server, address, () => {});
+      if (this.#adopted === undefined && server !== this.#ownServer) this.#options.onNeedless?.(captured);
+    } else others.add(captured);
   }
 
   /** Whether this server is the one to serve, for the first time or again after the app closed it. */

@@ -1,8 +1,11 @@
 /** The step that a booting worker or preflight process has reached, so that a boot timeout can name what hangs. */
 
 export interface BootStep {
-  readonly step: "hook" | "load" | "call" | "listen" | "startup" | "warm-up";
-  /** The hook, the app's module, the export that is called or awaited, the app, or the warm-up path. */
+  readonly step: "hook" | "load" | "call" | "listen" | "adopt" | "startup" | "warm-up";
+  /**
+   * The hook, the app's module, the export that is called or awaited, the port or path to adopt, the app, or the warm-up
+   * path.
+   */
   readonly of: string;
 }
 
@@ -17,6 +20,8 @@ export function describeUnfinished({ step, of }: BootStep): string {
       return `${of} has not settled`;
     case "listen":
       return `${of} exports no app, and has not made a server listen`;
+    case "adopt":
+      return `the app has not made a server listen on ${of} (--adopt)`;
     case "startup":
       return "the app's startup has not settled";
     case "warm-up":
@@ -34,6 +39,7 @@ export function describeDuring({ step, of }: BootStep): string {
     case "call":
       return `while ${of} was made`;
     case "listen":
+    case "adopt":
       return "before it listened";
     case "startup":
       return "in its startup";

@@ -31,6 +31,8 @@ export async function listeningApp(
   } finally {
     idle.stop();
   }
+  if (capture.named !== undefined)
+    throw new NoApp(`${shown} makes no server listen on ${capture.named} (--adopt)`);
   const reason = noApp?.message ?? `--interface server needs an app that listens`;
   throw new NoApp(`${reason}; nor does ${shown} make a server listen`);
 }

@@ -88,7 +88,14 @@ async function load(parsed: AppSpec, cwd: string, options: LoadOptions): Promise
   const isMain = parsed.path === undefined;
   const module = await importApp(location, cwd, { isMain, prepare: () => options.loadedFiles?.install() });
   let noApp: FatalError | undefined;
-  if (options.interface !== "server") {
+  const named = capture?.named;
+  if (named !== undefined && !isAuto(options) && options.interface !== "server") {
+    throw new FatalError(
+      `--adopt ${named} is for an app that listens: leave it out, or use --interface server`,
+      ExitCode.appLoad,
+    );
+  }
+  if (options.interface !== "server" && named === undefined) {
     try {
       return await exportedApp(module, parsed, location, options);
     } catch (error) {
@@ -98,7 +105,7 @@ async function load(parsed: AppSpec, cwd: string, options: LoadOptions): Promise
     }
   }
   if (capture === undefined) throw new FatalError("--interface server needs a worker", ExitCode.appLoad);
-  onStep?.({ step: "listen", of: location.shown });
+  onStep?.(named === undefined ? { step: "listen", of: location.shown } : { step: "adopt", of: named });
   const { listeningApp } = await import("./listening-app.ts");
   return await listeningApp(capture, location.shown, noApp, pending);
 }
@@ -142,7 +149,7 @@ async function servedApp(
     capture.adopt(app.server);
     return app;
   }
-  const adopted = capture.serveExport(isOwn);
+  const adopted = capture.serveExport(isOwn, app.kind === "node" ? app.server : undefined);
   if (adopted === undefined) return app;
   const { loadedServer } = await import("./listening-app.ts");
   const server = loadedServer(adopted);

@@ -1,7 +1,7 @@
 /** Sets up the capture of `listen()` calls for a worker, or for a process that only tries the app. */
 import cluster from "node:cluster";
 import { boundAddress } from "../adopt/bound-address.ts";
-import { describeTarget, type ListenTarget } from "../adopt/listen-call.ts";
+import { type CapturedServer, describeTarget, type ListenTarget } from "../adopt/listen-call.ts";
 import { ListenCapture } from "../adopt/listen-capture.ts";
 import { OtherServers } from "../adopt/other-servers.ts";
 import type { Config } from "../config/settings.ts";
@@ -26,6 +26,12 @@ export function captureListening(
   return new ListenCapture({
     address: worker && boundAddress(worker.address),
     adopt,
+    onNeedless: (captured) => {
+      if (worker?.slot !== OPENING_SLOT) return;
+      const line = needlessLine(captured);
+      if (losesUpgrades(captured)) worker.log.warning(line);
+      else worker.log.info(line);
+    },
     others: new OtherServers({
       refuses: otherServers === "refuse",
       opens: worker === undefined ? "none" : worker.slot === OPENING_SLOT ? "all" : "free-port",
@@ -38,7 +44,32 @@ export function captureListening(
 }
 
 function openLine(target: ListenTarget): string {
-  return `The app also listens on ${describeTarget(target)}: this server is open in this worker only (--other-servers)`;
+  return `The app also listens on ${describeTarget(target)}: this server is open in this worker only (--other-servers${adoptHint(target)})`;
+}
+
+function needlessLine(captured: CapturedServer): string {
+  const { target } = captured;
+  const upgrades = losesUpgrades(captured) ? ", without the server's upgrades (WebSockets)" : "";
+  const choice =
+    target.type === "tcp" && target.port === 0 ? "--interface server" : `--adopt ${named(target)}`;
+  return (
+    `The app makes a server listen on ${describeTarget(target)} later than it exports what that serves: ` +
+    `the export is served${upgrades}; use ${choice} to serve the server`
+  );
+}
+
+/** What the export lacks. */
+function losesUpgrades({ server }: CapturedServer): boolean {
+  return server.listenerCount("upgrade") > 0;
+}
+
+function adoptHint(target: ListenTarget): string {
+  return target.type === "tcp" && target.port === 0 ? "" : `; --adopt ${named(target)} to serve it`;
+}
+
+/** As `--adopt` names it. */
+function named(target: ListenTarget): string {
+  return target.type === "tcp" ? String(target.port) : target.path;
 }
 
 /** An app that forks workers itself does so where `cluster.isPrimary` is true, so this is an app that does not ask. */

@@ -231,6 +231,31 @@ describe("an app with several servers", { concurrency: 4 }, () => {
     assert.match((await ask(target)).text, /^app \d+$/);
   });
 
+  test("that listens later than it exports: what the export lacks is told, and --adopt serves it", async (context) => {
+    const upgrade = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+    const exported = await serve(context, "exported-early.cjs");
+    assert.equal((await ask(exported.target)).text, "exported");
+    await exported.command.line(
+      /a server listen on port 3000 later .*: the export is served, without .* use --adopt 3000 /,
+    );
+    const adopted = await serve(context, "exported-early.cjs", ["--adopt", "3000"]);
+    const client = await raw(context, adopted.target.port);
+    client.send(upgrade);
+    assert.match(await client.rest(), /^HTTP\/1\.1 101 Upgraded/);
+  });
+
+  test("--adopt tells of a server that does not listen, and of an interface that has none", async (context) => {
+    for (const [args, message] of [
+      [[], /echo\.mjs makes no server listen on 3000 \(--adopt\)/],
+      [["--interface", "gateway"], /--adopt 3000 is for an app that listens/],
+    ] as const) {
+      const app = join(FIXTURES, "pool/echo.mjs");
+      const command = startCommand(context, [app, "-b", "127.0.0.1:0", "--adopt", "3000", ...args]);
+      assert.equal((await command.ended()).code, 4);
+      assert.match(command.stderr, message);
+    }
+  });
+
   test("does not boot where others are refused", async (context) => {
     const args = [fixture("metrics.cjs"), "-b", "127.0.0.1:0", "--other-servers", "refuse"];
     const command = startCommand(context, args, { env: { METRICS_PORT: "9090" } });

@@ -49,7 +49,7 @@ export const applicationSettings = {
     kind: text("PORT|PATH"),
     default: undefined,
     reload: true,
-    doc: "The server to serve if the application makes several listen: the port or path that it listens on. Default: the first one.",
+    doc: "The server to serve if the application makes several listen: the port or path that it listens on. It is served though the module exports an app as well. Default: the first one.",
   }),
   otherServers: setting({
     section: "Application",

@@ -26,10 +26,10 @@ const HIGH_WATER_MARK_BYTES = 65536;
 const SMALL_PIECE_BYTES = 1024;
 const JOINED_BYTES = 8192;
 
-interface Waiter {
-  resolve(result: IteratorResult<Uint8Array, undefined>): void;
-  reject(error: Error): void;
-}
+/** Takes all content in one go, without a promise for each piece. */
+type Collector = { add(chunk: Uint8Array): void; end(): void; fail(error: Error): void };
+
+type Waiter = { resolve(result: IteratorResult<Uint8Array, undefined>): void; reject(error: Error): void };
 
 const DONE: IteratorResult<Uint8Array, undefined> = { done: true, value: undefined };
 /** Removed from text, as fetch does (WHATWG Encoding, "UTF-8 decode"). */
@@ -60,8 +60,8 @@ class Pieces {
   }
 
   join(): Uint8Array {
+    if (this.#latest.length === 1 && this.#kept.length === 0) return this.#latest[0] as Uint8Array;
     const pieces = [...this.#kept, ...this.#latest];
-    if (pieces.length === 1) return pieces[0] as Uint8Array;
     return this.size === 0 ? EMPTY : Buffer.concat(pieces, this.size);
   }
 }
@@ -71,6 +71,11 @@ function checkedLimit(options: BodyOptions | undefined): number | undefined {
   const limit: unknown = options?.limit;
   if (limit === undefined || (typeof limit === "number" && limit >= 0)) return limit;
   throw new GatewayError(clause.bodyLimit, `the limit ${String(limit)} is not a number of bytes`);
+}
+
+function decode(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+  return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
 }
 
 export class MessageBody implements RequestBody {
@@ -92,6 +97,7 @@ export class MessageBody implements RequestBody {
   #error: Error | undefined;
   /** Pending reads, the earliest first: a reader may call `next` again without awaiting the last. */
   readonly #waiters: Waiter[] = [];
+  #collector: Collector | undefined;
 
   /**
    * @param length declared bytes; 0 for a request without content, undefined if unknown
@@ -122,6 +128,10 @@ export class MessageBody implements RequestBody {
   /** Adds a piece of content. The body owns it from now on. For servers. */
   push(chunk: Uint8Array): void {
     if (this.#abandoned || this.#error !== undefined) return;
+    if (this.#collector !== undefined) {
+      this.#collector.add(chunk);
+      return;
+    }
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) {
       waiter.resolve({ done: false, value: chunk });
@@ -159,6 +169,7 @@ export class MessageBody implements RequestBody {
     this.#ended = true;
     this.#source = undefined;
     this.rawTrailers = rawTrailers;
+    this.#collector?.end();
     this.#settleWaiters((waiter) => waiter.resolve(DONE));
   }
 
@@ -167,27 +178,24 @@ export class MessageBody implements RequestBody {
     if (this.#ended || this.#error !== undefined) return;
     this.#error = error;
     this.#source = undefined;
+    this.#collector?.fail(error);
     this.#settleWaiters((waiter) => waiter.reject(error));
   }
 
-  async bytes(options?: BodyOptions): Promise<Uint8Array> {
-    const limit = Math.min(checkedLimit(options) ?? this.#limit, this.#limit);
-    // Check before reading: a client that expects 100 Continue must not send content that is refused.
-    if (this.length !== undefined && this.length > limit && !this.#used) throw this.#tooLarge(limit);
-    this.#claim();
-    const collected = new Pieces();
-    for (;;) {
-      const next = await this.#next();
-      if (next.done === true) return collected.join();
-      collected.add(next.value);
-      if (collected.size > limit) throw this.#tooLarge(limit);
+  bytes(options?: BodyOptions): Promise<Uint8Array> {
+    try {
+      const limit = Math.min(checkedLimit(options) ?? this.#limit, this.#limit);
+      // Check before reading: a client that expects 100 Continue must not send content that is refused.
+      if (this.length !== undefined && this.length > limit && !this.#used) throw this.#tooLarge(limit);
+      this.#claim();
+      return new Promise((resolve, reject) => this.#collect(limit, resolve, reject));
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
-  async text(options?: BodyOptions): Promise<string> {
-    const bytes = await this.bytes(options);
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
-    return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
+  text(options?: BodyOptions): Promise<string> {
+    return this.bytes(options).then(decode);
   }
 
   async json<T = unknown>(options?: BodyOptions): Promise<T> {
@@ -248,6 +256,34 @@ export class MessageBody implements RequestBody {
     return iterator;
   }
 
+  #collect(limit: number, resolve: (bytes: Uint8Array) => void, reject: (error: Error) => void): void {
+    const collected = new Pieces();
+    const collector: Collector = {
+      add: (chunk) => {
+        collected.add(chunk);
+        if (collected.size > limit) collector.fail(this.#tooLarge(limit));
+      },
+      end: () => {
+        this.#collector = undefined;
+        resolve(collected.join());
+      },
+      fail: (error) => {
+        this.#collector = undefined;
+        reject(error);
+      },
+    };
+    this.#start();
+    // From now on nothing is queued, but what has been queued comes first.
+    this.#collector = collector;
+    const queue = this.#queue;
+    this.#emptyQueue();
+    for (const chunk of queue) if (this.#collector !== undefined) collector.add(chunk);
+    if (this.#collector === undefined) return;
+    if (this.#error !== undefined) collector.fail(this.#error);
+    else if (this.#ended) collector.end();
+    else this.#resume();
+  }
+
   #claim(): void {
     if (this.#used)
       throw new GatewayError(
@@ -257,19 +293,31 @@ export class MessageBody implements RequestBody {
     this.#used = true;
   }
 
+  #start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    this.#source?.start();
+  }
+
+  #emptyQueue(): void {
+    this.#queue = [];
+    this.#joined = undefined;
+    this.#queued = 0;
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#source?.resume();
+  }
+
   #next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    if (!this.#started) {
-      this.#started = true;
-      this.#source?.start();
-    }
+    this.#start();
     const chunk = this.#queue.shift();
     if (chunk !== undefined) {
       if (this.#queue.length === 0) this.#joined = undefined;
       this.#queued -= chunk.length;
-      if (this.#paused && this.#queued < HIGH_WATER_MARK_BYTES / 2) {
-        this.#paused = false;
-        this.#source?.resume();
-      }
+      if (this.#queued < HIGH_WATER_MARK_BYTES / 2) this.#resume();
       return Promise.resolve({ done: false, value: chunk });
     }
     if (this.#error !== undefined) return Promise.reject(this.#error);
@@ -286,14 +334,9 @@ export class MessageBody implements RequestBody {
 
   #abandon(): void {
     this.#abandoned = true;
-    this.#queue = [];
-    this.#joined = undefined;
-    this.#queued = 0;
+    this.#emptyQueue();
     this.#settleWaiters((waiter) => waiter.resolve(DONE));
-    if (this.#paused) {
-      this.#paused = false;
-      this.#source?.resume();
-    }
+    this.#resume();
   }
 
   #tooLarge(limit: number): BodyError {

@@ -14,6 +14,8 @@ export interface Transport {
   sendWhole(status: number, fields: string[], content: string | Uint8Array, length: number | undefined): void;
   /** Sends the head of a response whose content follows. `length` is undefined if unknown. */
   sendHead(status: number, fields: string[], length: number | undefined): void;
+  /** Sends now what it may hold back for a moment to send more at once. Absent if it holds nothing back. */
+  flush?(): void;
   /** Sends a piece; false if the client is slower and the caller should await `whenWritable`. */
   write(chunk: string | Uint8Array): boolean;
   /** Resolves when there is room for more; rejects with `ClientGone`. */

@@ -10,14 +10,20 @@ type Reader = ReadableStreamDefaultReader<Uint8Array>;
 type Read = Awaited<ReturnType<Reader["read"]>>;
 
 /** The value of a promise, or undefined if it does not settle within one turn of the event loop. */
-async function withinOneTurn<T>(promise: Promise<T>): Promise<T | undefined> {
-  let immediate: NodeJS.Immediate | undefined;
-  const turn = new Promise<undefined>((resolve) => {
-    immediate = setImmediate(resolve, undefined);
+function withinOneTurn<T>(promise: Promise<T>): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const turn = setImmediate(resolve, undefined);
+    promise.then(
+      (value) => {
+        clearImmediate(turn);
+        resolve(value);
+      },
+      (error: unknown) => {
+        clearImmediate(turn);
+        reject(error);
+      },
+    );
   });
-  const value = await Promise.race([promise, turn]);
-  clearImmediate(immediate);
-  return value;
 }
 
 /**

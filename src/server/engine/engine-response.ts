@@ -117,7 +117,11 @@ export class ResponseSender implements Transport {
     const keepAlive = this.host.decideKeepAlive();
     const framing = { length, chunked: this.#chunked, keepAlive, announceKeepAlive: this.#isHttp10 };
     this.#log?.respond(status, fields, length);
-    this.#output.writeText(responseHead(status, fields, framing, Date.now()));
+    this.#output.writeHead(responseHead(status, fields, framing, Date.now()));
+  }
+
+  flush(): void {
+    this.#output.sendNow();
   }
 
   write(chunk: string | Uint8Array): boolean {
@@ -132,7 +136,8 @@ export class ResponseSender implements Transport {
   }
 
   end(trailers: string[]): void {
-    if (this.#chunked) this.#output.writeText(lastChunk(trailers));
+    // Sends what has been gathered, too.
+    this.#output.writeText(this.#chunked ? lastChunk(trailers) : "");
   }
 
   upgrade(fields: string[] | undefined): Duplex {

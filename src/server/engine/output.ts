@@ -1,6 +1,7 @@
 /**
  * The sending side of one connection. Text written while input is being read is gathered and sent in one write, so that
- * a response costs one system call and pipelined responses share one.
+ * a response costs one system call and pipelined responses share one. So are small pieces of a stream, until the current
+ * operation has ended (`process.nextTick`, as in Node's own server) or enough has come together.
  */
 import type { Socket } from "node:net";
 import { ClientGone } from "../../errors.ts";
@@ -8,14 +9,26 @@ import { ClientGone } from "../../errors.ts";
 /** Gathered text is sent early beyond this number of characters. */
 const MAX_GATHERED = 65536;
 
-/** Pieces sent in a row before other connections get a turn of the event loop. */
-const MAX_PIECES_IN_A_ROW = 64;
+/** Pieces are sent together up to about this number of characters. */
+const MAX_GATHERED_PIECES = 4096;
+
+/** Pieces up to this number of bytes are gathered: a system call costs more than to copy them. */
+const MAX_SMALL_PIECE = 2048;
+
+/**
+ * Pieces sent in a row before other connections get a turn of the event loop. A large one, which is written by itself,
+ * counts twice.
+ */
+const MAX_PIECES_IN_A_ROW = 128;
+const LARGE_PIECE = 2;
 
 export class Output {
   readonly #socket: Socket;
   readonly #onDrain: () => void;
   #text = "";
   #gathering = false;
+  /** True while `#sendSoon` is due. */
+  #scheduled = false;
   #writable: Promise<void> | undefined;
   #piecesInARow = 0;
   readonly #stallMs: number;
@@ -48,14 +61,13 @@ export class Output {
 
   /** True while the system has not taken all that was sent. */
   get pending(): boolean {
-    return this.#socket.writableLength > 0;
+    return this.#text !== "" || this.#socket.writableLength > 0;
   }
 
   /**
-   * Counts a piece. Returns true if the caller should await `whenWritable`: for the client, or for other connections.
+   * Call behind a piece. Returns true if the caller should await `whenWritable`: for the client, or for other connections.
    */
   endPiece(): boolean {
-    this.#piecesInARow += 1;
     return this.#socket.writableNeedDrain || this.#piecesInARow >= MAX_PIECES_IN_A_ROW;
   }
 
@@ -75,6 +87,17 @@ export class Output {
     this.#send();
   }
 
+  /** Sends what has been gathered, even while input is being read. */
+  sendNow(): void {
+    this.#send();
+  }
+
+  readonly #sendSoon = (): void => {
+    this.#scheduled = false;
+    if (this.#socket.destroyed) this.#text = "";
+    else if (!this.#gathering) this.#send();
+  };
+
   #send(): void {
     if (this.#text === "") return;
     const text = this.#text;
@@ -92,6 +115,7 @@ export class Output {
 
   /** Starts the timer for pending bytes that are too few for a "drain" event. */
   watchPending(): void {
+    this.#send();
     if (this.#watching) return;
     this.#watching = true;
     this.#socket.setTimeout(this.#stallMs);
@@ -134,14 +158,43 @@ export class Output {
     }
   }
 
+  /** Sends text of a stream together with what follows in the same operation. */
+  #addText(text: string): void {
+    this.#piecesInARow += 1;
+    this.#text += text;
+    if (this.#gathering) return;
+    if (this.#text.length >= MAX_GATHERED_PIECES) this.#send();
+    else if (!this.#scheduled) {
+      this.#scheduled = true;
+      process.nextTick(this.#sendSoon);
+    }
+  }
+
+  /** Sends the head of a stream. */
+  writeHead(head: string): void {
+    this.#addText(head);
+  }
+
   /** Sends a piece of content as it is. */
   writePiece(piece: string | Uint8Array): void {
+    const text = smallText(piece);
+    if (text !== undefined) {
+      this.#addText(text);
+      return;
+    }
+    this.#piecesInARow += LARGE_PIECE;
     this.#send();
     this.#watchUnless(this.#socket.write(piece));
   }
 
   /** Sends a piece of content as one chunk (RFC 9112 section 7.1). */
   writeChunk(piece: string | Uint8Array): void {
+    const text = smallText(piece);
+    if (text !== undefined) {
+      this.#addText(`${text.length.toString(16)}\r\n${text}\r\n`);
+      return;
+    }
+    this.#piecesInARow += LARGE_PIECE;
     const size = typeof piece === "string" ? Buffer.byteLength(piece) : piece.length;
     const line = `${size.toString(16)}\r\n`;
     if (size === piece.length && typeof piece === "string") {
@@ -177,3 +230,16 @@ export class Output {
     return this.#writable;
   }
 }
+
+/** The bytes of a small piece as Latin-1 text; undefined for a large one. */
+function smallText(piece: string | Uint8Array): string | undefined {
+  if (piece.length > MAX_SMALL_PIECE) return undefined;
+  if (typeof piece === "string")
+    return Buffer.byteLength(piece) === piece.length ? piece : Buffer.from(piece).toString("latin1");
+  return latin1Slice.call(piece, 0, piece.length);
+}
+
+/** Works on any bytes; to make a Buffer of a piece first would cost several times as much as the rest. */
+const { latin1Slice } = Buffer.prototype as unknown as {
+  latin1Slice(this: Uint8Array, start: number, end: number): string;
+};

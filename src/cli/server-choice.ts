@@ -33,13 +33,14 @@ export interface ServerOptions {
  * @throws FatalError that lists the running servers, if none matches or several do
  */
 export async function chooseServer(options: ServerOptions): Promise<AnsweringServer> {
-  const named = options.controlSocket ?? (isNamed(options) ? undefined : socketInEnvironment());
+  const isChosen = isNamed(options) || options.config !== undefined;
+  const named = options.controlSocket ?? (isChosen ? undefined : socketInEnvironment());
   if (named !== undefined) return await serverAt(named);
   const here = currentFolder();
   const { matches, what } = matcher(options, here);
   for (let attempt = 1; ; attempt++) {
     const running = await runningServers();
-    const found = running.filter(matches);
+    const found = controllable(running.filter(matches));
     const [server] = found;
     if (found.length > 1) throw severalMatch(what, found);
     if (server !== undefined && answers(server)) return server;
@@ -56,6 +57,14 @@ export function describeServer(server: RunningServer): string {
   const { pid, name, folder } = server;
   const places = [`pid ${pid}`, ...(folder === undefined ? [] : [folder])].join(", ");
   return name === undefined || name === "" ? places : `${name} (${places})`;
+}
+
+/**
+ * Leaves out servers without a control socket if there are others: during an upgrade only one of the two arbiters has it.
+ */
+function controllable(servers: readonly RunningServer[]): readonly RunningServer[] {
+  const found = servers.filter(({ controlSocket }) => controlSocket !== undefined);
+  return found.length > 0 ? found : servers;
 }
 
 function isNamed({ pid, name }: ServerOptions): boolean {

@@ -1,6 +1,6 @@
 /** `tsgun ps`, and the server that `tsgun ctl` chooses: two servers in two folders, and neither of them in a third. */
 import assert from "node:assert/strict";
-import { chownSync, copyFileSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chownSync, copyFileSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { openControlSocket } from "../../src/control/control-server.ts";
@@ -116,10 +116,11 @@ test("ps lists the servers, wherever their control sockets are, and ctl acts on 
     ["a", ["--name", "shop"], { TSGUN_CONTROL_SOCKET: socket }, a.pid],
     ["c", [], { TSGUN_CMD_ARGS: `--control-socket ${socket}` }, b.pid],
   ];
-  for (const [from, options, env, pid] of choices) {
+  const choose = async ([from, options, env, pid]: (typeof choices)[number]): Promise<void> => {
     const { out, err } = await tsgun(from, ["ctl", "status", "--json", ...options], env);
     assert.equal((JSON.parse(out || "{}") as Report).pid, pid, `${from} ${options}: ${err}`);
-  }
+  };
+  await Promise.all(choices.map(choose));
   writeFileSync(join(folder("c"), "tsgun.config.json"), JSON.stringify({ controlSocket: socket }));
   const byFile = await tsgun("c", ["ctl", "reopen"]);
   assert.deepEqual([byFile.code, byFile.err], [0, `reopening the logs of ${other}\n`]);
@@ -153,10 +154,30 @@ test("a server is found by its configuration file; of two in one folder none is 
     both.err,
     /^tsgun: more than one server was started in .*: (?:one|two) \(.*\), (?:one|two) \(.*\); choose one/,
   );
-  const chosen = await tsgun("c", ["ctl", "reopen", "-c", join(folder("a"), "one.json")]);
+  const chosen = await tsgun("c", ["ctl", "reopen", "-c", join(folder("a"), "one.json")], {
+    TSGUN_CONTROL_SOCKET: "elsewhere",
+  });
   assert.equal(chosen.err, `reopening the logs of one (pid ${one.pid}, ${folder("a")})\n`);
   const working = await tsgun("b", ["ctl", "reopen"]);
   assert.equal(working.err, `reopening the logs of two (pid ${two.pid}, ${folder("b")})\n`);
+});
+
+test("during an upgrade ctl acts on the arbiter that has the control socket", async (context) => {
+  const { start, tsgun, folder } = stage(context);
+  copyFileSync(join(FIXTURES, "pool/gated.mjs"), join(folder("a"), "app.mjs"));
+  const gate = join(folder("a"), "gate");
+  writeFileSync(gate, "");
+  const server = await start("a", "--env", `GATE=${gate}`);
+  rmSync(gate);
+  server.kill("SIGUSR2");
+  await server.line(/Upgrading: new arbiter with pid/);
+  const next = server.arbiters()[1] as number;
+  await until("the new arbiter boots", () => server.workers(next).length > 0);
+  const pid = async (): Promise<number> =>
+    JSON.parse((await tsgun("a", ["ctl", "status", "--json"])).out).pid;
+  assert.equal(await pid(), server.pid);
+  writeFileSync(gate, "");
+  await until("the new arbiter has the control socket", async () => (await pid()) === next);
 });
 
 test("a server without a control socket, one that is stopped and one of another folder are listed as such", {

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { until } from "../support/command.ts";
-import { Load, type Target } from "../support/load.ts";
+import { type Exchange, Load, type Target } from "../support/load.ts";
 import type { Framework } from "./catalogue.ts";
 import { replaceUntilEnd } from "./project.ts";
 import type { AppRequests } from "./requests.ts";
@@ -53,10 +53,21 @@ export async function httpJourney(
   });
 }
 
+/** Mostly pages and POSTs, with a few uploads and streams, which last longer than the turn of a worker to stop. */
+function mixOf({ page, echo, upload, stream }: AppRequests): (number: number) => Exchange {
+  const pageExchange = exchangeOf(page);
+  const uploadExchange = exchangeOf(upload());
+  const streamExchange = stream && exchangeOf(stream);
+  return (number) => {
+    if (number % 20 === 0) return uploadExchange;
+    if (number % 20 === 10 && streamExchange !== undefined) return streamExchange;
+    return number % 2 === 0 ? pageExchange : exchangeOf(echo(`request ${number}`));
+  };
+}
+
 async function reloadUnderLoad(stage: Stage, requests: AppRequests): Promise<void> {
   const { command, framework, nginx, socket } = stage;
-  const page = exchangeOf(requests.page);
-  const make = (number: number) => (number % 2 === 0 ? page : exchangeOf(requests.echo(`request ${number}`)));
+  const make = mixOf(requests);
   // nginx keeps connections, and so does a client without it.
   const targets: Target[] = [{ port: nginx.port }, ...(framework.tls ? [] : [{ path: socket }])];
   const loads = targets.map(

@@ -1,7 +1,7 @@
 /** What the built servers of frameworks do beside listening, as small programs. */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { ask } from "../support/ask.ts";
 import { FIXTURES, startCommand, temporaryFolder } from "../support/command.ts";
@@ -69,55 +69,10 @@ describe("the end that a program brings about", { concurrency: 4 }, () => {
   }
 });
 
-describe("a project is named instead of its server", { concurrency: 4 }, () => {
-  const projects: [app: string, dependency: string, files: string[], advice: RegExp][] = [
-    [".output", "nuxt", [".output/server/index.mjs"], /a Nuxt project: serve \.output\/server\/index\.mjs$/m],
-    [
-      ".",
-      "astro",
-      [],
-      /an Astro project: use @astrojs\/node with mode standalone, run astro build, then serve /,
-    ],
-    [".next/standalone", "next", [".next/standalone/server.js"], /serve \.next\/standalone\/server\.js$/m],
-    [
-      "next",
-      "next",
-      [],
-      /next is a framework, not an app; this is a Next\.js project: set output: "standalone"/,
-    ],
-    ["dist", "@nestjs/core", ["dist/main.js"], /a Nest project: serve dist\/main\.js$/m],
-    [
-      "build/server/index.js",
-      "@react-router/dev",
-      ["build/server/index.js"],
-      /a React Router project: its build is no server/,
-    ],
-  ];
-  for (const [app, dependency, files, advice] of projects) {
-    test(`${app} of ${dependency}`, async (context) => {
-      const cwd = temporaryFolder(context);
-      writeFileSync(join(cwd, "package.json"), JSON.stringify({ dependencies: { [dependency]: "1.0.0" } }));
-      for (const file of files) {
-        mkdirSync(join(cwd, dirname(file)), { recursive: true });
-        writeFileSync(join(cwd, file), "exports.routes = {};\n");
-      }
-      const command = startCommand(context, [app, "-b", "127.0.0.1:0"], { cwd });
-      assert.equal((await command.ended()).code, 4);
-      assert.match(command.stderr, advice);
-    });
-  }
-
-  test("no app at all", async (context) => {
-    const cwd = temporaryFolder(context);
-    writeFileSync(
-      join(cwd, "package.json"),
-      JSON.stringify({ devDependencies: { "@sveltejs/kit": "3.0.0" } }),
-    );
-    const command = startCommand(context, [], { cwd });
-    assert.equal((await command.ended()).code, 2);
-    assert.match(
-      command.stderr,
-      /no app given: .*; this is a SvelteKit project: use @sveltejs\/adapter-node/,
-    );
-  });
+test("a project without an app is told which file to serve", async (context) => {
+  const cwd = temporaryFolder(context);
+  writeFileSync(join(cwd, "package.json"), JSON.stringify({ devDependencies: { "@sveltejs/kit": "3.0.0" } }));
+  const command = startCommand(context, [], { cwd });
+  assert.equal((await command.ended()).code, 2);
+  assert.match(command.stderr, /no app given: .*; this is a SvelteKit project: use @sveltejs\/adapter-node/);
 });

@@ -8,6 +8,7 @@ import { ArrivingHeads } from "./arriving-heads.ts";
 import { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerExchange } from "./listener-exchange.ts";
 import type { ServerEventsOptions } from "./node-server-options.ts";
+import { reuseTimer } from "./reused-timer.ts";
 
 export interface ConnectionEvents {
   onClose(connection: ListenerConnection): void;
@@ -67,6 +68,7 @@ export class ListenerConnections {
   open(socket: Socket): void {
     const connection = new ListenerConnection(socket, this.#clock.now);
     this.#connections.set(socket, connection);
+    reuseTimer(socket);
     this.#heads.start();
     this.#limiter.connectionOpened(descriptorOf(socket));
     socket.once("close", () => this.#closed(connection));

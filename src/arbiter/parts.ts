@@ -157,7 +157,8 @@ export class Parts {
       pool: () => this.pool,
       accessLogOf: (pid, { slot, generation }) =>
         logs.accessLogOf({ pid, slot }, generations.find(generation) ?? startConfig),
-      socketsOf: (worker) => this.listeners.listenersOf(worker),
+      socketsOf: (worker) =>
+        this.listeners.listenersOf(worker).filter((listener) => this.slotSockets.isWanted(listener)),
       bindFor: (slot) => this.slotSockets.prepare(slot),
       beforeStart: (worker) => hooks.run(generations.hooksOf(worker.generation), "preFork", worker),
       ended: (worker) => hooks.notify(generations.hooksOf(worker.generation), "childExit", worker),

@@ -68,10 +68,15 @@ export class SlotSockets {
     if (listeners.isShared || !listeners.listeners.some(({ slot }) => slot !== undefined)) return;
     const last = slotCount(desired);
     const served = new Set(activeWorkers(roster).map(({ slot }) => slot));
-    listeners.remove(({ slot, address }: Listener) => {
-      if (slot === undefined) return false;
-      return (slot > last && !served.has(slot)) || address !== this.#addressOf(slot);
+    listeners.remove((listener: Listener) => {
+      const { slot = 0 } = listener;
+      return (slot > last && !served.has(slot)) || !this.isWanted(listener);
     });
+  }
+
+  /** False for a socket that the predecessor handed over, if the address of its slot has changed. */
+  isWanted({ slot, address }: Listener): boolean {
+    return slot === undefined || address === this.#addressOf(slot);
   }
 
   #addressOf(slot: number): string | undefined {

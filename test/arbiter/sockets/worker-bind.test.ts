@@ -1,7 +1,9 @@
 /** A socket of its own for each worker, through the built command. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, lstatSync, mkdirSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
@@ -157,9 +159,8 @@ test("a range of ports: slot n has the nth, and there are no more workers than p
   command.kill("SIGTTIN");
   assert.ok((await command.line(/No worker added/)).endsWith(`No worker added: ${why}`));
   const words = [COMMAND, "ctl", "--control-socket", join(folder, "ctl.sock"), "scale", "3"];
-  await assert.rejects(
-    promisify(execFile)(process.execPath, words),
-    (error: { stderr: string }) => error.stderr === `${why}\n`,
+  await assert.rejects(promisify(execFile)(process.execPath, words), (error: { stderr: string }) =>
+    error.stderr.endsWith(`\n${why}\n`),
   );
   write(3);
   command.kill("SIGHUP");
@@ -197,4 +198,47 @@ test("an address that is taken ends the start, and one of bind is named", async 
   const lost = startCommand(context, [...args, "--worker-bind", "unix:none/{slot}.sock"], { cwd: folder });
   assert.equal((await lost.ended()).code, 1);
   assert.match(lost.stderr, /cannot bind unix:none\/1\.sock: there is no folder /);
+});
+
+test("a worker more waits for an address that is taken; an upgrade moves to other addresses", async (context) => {
+  const folder = temporaryFolder(context);
+  const first = await freePorts(3);
+  const taken = createServer().listen(first + 2, "127.0.0.1");
+  context.after(() => taken.close());
+  await once(taken, "listening");
+  const config = join(folder, "tsgun.config.json");
+  const write = (workerBind?: string): void =>
+    writeFileSync(config, JSON.stringify({ app: `${ECHO}:handler`, workers: 2, workerBind }));
+  write(`127.0.0.1:${first}-${first + 2}`);
+  const bind = ["-b", `unix:${join(folder, "app.sock")}`, "--no-control-socket"];
+  const command = startCommand(context, bind, { cwd: folder });
+  await command.ready();
+  command.kill("SIGTTIN");
+  await command.line(
+    new RegExp(`Cannot bind 127.0.0.1:${first + 2}: the port is in use.*retrying every second`),
+  );
+  assert.equal(command.workers().length, 2);
+  taken.close();
+  await until("the third worker answers", () => answerer({ host: "127.0.0.1", port: first + 2 }));
+
+  write("unix:{slot}.sock");
+  const second = asking(join(folder, "app.sock"));
+  command.kill("SIGUSR2");
+  await command.line(/The previous arbiter .* has exited/);
+  assert.ok((await answerer({ path: join(folder, "2.sock") })) > 0);
+  for (const port of [first, first + 1, first + 2])
+    await until("its port is closed", async () => {
+      await assert.rejects(ask({ host: "127.0.0.1", port }), /ECONNREFUSED/);
+      return true;
+    });
+  await second.stop();
+
+  write();
+  const [, upgraded = 0] = command.arbiters();
+  process.kill(upgraded, "SIGUSR2");
+  await command.line(/The previous arbiter .* has exited/, 2);
+  await until(
+    "the files are removed",
+    () => ![1, 2].some((slot) => existsSync(join(folder, `${slot}.sock`))),
+  );
 });

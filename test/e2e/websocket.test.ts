@@ -12,6 +12,8 @@ import { FIXTURES, startCommand, until } from "../support/command.ts";
 const GATEWAY = { what: "a gateway app", spec: `${join(FIXTURES, "websocket", "app.mjs")}:app` };
 const EXPRESS = { what: "Express", spec: `${join(FIXTURES, "websocket", "express.mjs")}:server` };
 
+const LISTENING = { what: "Express that listens", spec: join(FIXTURES, "websocket", "express-listens.mjs") };
+
 interface Opened {
   readonly socket: WebSocket;
   /** The process id of the worker at the other end. */
@@ -24,7 +26,7 @@ async function open(port: number): Promise<Opened> {
   return { socket, worker: Number(String(greeting)) };
 }
 
-for (const { what, spec } of [GATEWAY, EXPRESS]) {
+for (const { what, spec } of [GATEWAY, EXPRESS, LISTENING]) {
   test(`WebSockets of ${what} echo, survive when others are cut, and are closed cleanly by a reload`, async (t) => {
     const server = startCommand(t, [spec, "--bind", "127.0.0.1:0", "--workers", "2"]);
     await server.ready();

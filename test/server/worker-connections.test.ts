@@ -11,8 +11,9 @@ const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const HOLD = "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n";
 
 const KINDS = [
-  { app: "ticking.mjs", interface: "gateway" },
-  { app: "ticking-listener.mjs", interface: "node" },
+  { app: "ticking.mjs:handler", interface: "gateway" },
+  { app: "ticking-listener.mjs:handler", interface: "node" },
+  { app: "ticking-server.mjs", interface: "server" },
 ];
 
 interface Serving {
@@ -62,7 +63,7 @@ async function meanwhile(client: RawClient): Promise<void> {
 for (const kind of KINDS) {
   for (const unix of [false, true]) {
     describe(`${kind.interface}, ${unix ? "Unix" : "TCP"}`, { concurrency: true }, () => {
-      const words = [`${kind.app}:handler`, "--interface", kind.interface];
+      const words = [kind.app, "--interface", kind.interface];
 
       test("a full worker accepts no more until a connection closes, and closes each after its response", async (context) => {
         const { client, line } = await serve(context, [...words, "--worker-connections", "3"], unix);

@@ -27,6 +27,7 @@ const DEADLINE_MS = 60_000;
 export const APPS = [
   { what: "a gateway app", spec: `${join(FIXTURES, "log/gateway.mjs")}:app`, ours: true },
   { what: "Express", spec: `${join(FIXTURES, "log/express.mjs")}:server`, ours: false },
+  { what: "Express that listens", spec: join(FIXTURES, "log/express-listens.mjs"), ours: false },
 ];
 
 export async function serve(context: TestContext, spec: string, ...args: string[]): Promise<Stage> {

@@ -44,6 +44,7 @@ test("event streams and upgraded connections end themselves when the worker drai
 for (const [what, app] of [
   ["a gateway app", APP],
   ["a node listener", LISTENER],
+  ["a server of the app", join(FIXTURES, "pool/stubborn-server.mjs")],
 ] as const) {
   test(`${what} that does not end is cut at the graceful timeout, and does not look complete`, async (context) => {
     const command = await start(context, app, "--graceful-timeout", "700ms");
@@ -96,14 +97,15 @@ describe("the WebSockets of a framework that closes them itself", { concurrency:
   });
 });
 
-for (const [name, kind] of [
-  ["app", "gateway"],
-  ["listener", "node"],
+for (const [app, kind] of [
+  ["works-on.mjs:app", "gateway"],
+  ["works-on.mjs:listener", "node"],
+  ["works-on-server.mjs", "server"],
 ] as const) {
   test(`${kind}: what a handler does behind its answer is waited for, what it does for a client that has gone is not`, async (context) => {
     const command = await start(
       context,
-      `${join(FIXTURES, "pool/works-on.mjs")}:${name}`,
+      join(FIXTURES, "pool", app),
       "--interface",
       kind,
       "--linger",
@@ -123,7 +125,7 @@ for (const [name, kind] of [
     const since = performance.now();
     assert.deepEqual(await command.end(), { code: 0, signal: null });
     assert.ok(performance.now() - since < 15_000, "half of the time that a request has");
-    assert.equal(command.stdout, name === "app" ? "done\nshutdown\n" : "done\n");
+    assert.equal(command.stdout, kind === "gateway" ? "done\nshutdown\n" : "done\n");
     assert.deepEqual(command.lines(/ERROR|WARNING/), []);
   });
 }

@@ -7,6 +7,7 @@ import { startCommand } from "../support/command.ts";
 for (const [name, app] of [
   ["a gateway app", "pool/life.mjs"],
   ["a node listener", "pool/silent-listener.cjs"],
+  ["a server of the app", "pool/silent-server.cjs"],
 ] as const) {
   test(`${name} that does not answer in time: 503, a log line with the route, and the worker lives`, async (context) => {
     const command = startCommand(context, [app, "-b", "127.0.0.1:0", "--request-timeout", "200ms"]);

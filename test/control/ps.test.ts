@@ -6,6 +6,9 @@ import { type TestContext, test } from "node:test";
 import { openControlSocket } from "../../src/control/control-server.ts";
 import { FIXTURES, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 
+/** A name that no server of another run has: ps and ctl find the servers of the whole machine. */
+const SHOP = `shop-${process.pid}`;
+
 /** A process that ended before the test: its pid leads nowhere. */
 const NO_PID = 4_194_305;
 
@@ -22,7 +25,7 @@ interface Stage {
   tsgun(name: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Told>;
 }
 
-/** Folders a, b and c with an app each, and a runtime folder of their own: the servers of other tests are not found there. */
+/** Folders a, b and c with an app each, and a runtime folder of their own, in which other tests have no control sockets. */
 function stage(context: TestContext): Stage {
   const top = temporaryFolder(context);
   const runtime = join(top, "xdg");
@@ -65,16 +68,16 @@ test("ps lists the servers, wherever their control sockets are, and ctl acts on 
   const { start, tsgun, folder, runtime } = here;
   const socket = join(folder("b"), "run", "b.ctl");
   const [a, b] = await Promise.all([
-    start("a", "--name", "shop", "-w", "2"),
+    start("a", "--name", SHOP, "-w", "2"),
     start("b", "--control-socket", "run/b.ctl"),
   ]);
-  const shop = `shop (pid ${a.pid}, ${folder("a")})`;
+  const shop = `${SHOP} (pid ${a.pid}, ${folder("a")})`;
   const other = `app.mjs (pid ${b.pid}, ${folder("b")})`;
 
   const servers = await list(here);
   const { startedAt, uptime, version, ...report } = servers.get(a.pid) ?? ({} as Report);
   assert.deepEqual(report, {
-    name: "shop",
+    name: SHOP,
     pid: a.pid,
     app: "app.mjs",
     folder: folder("a"),
@@ -95,7 +98,7 @@ test("ps lists the servers, wherever their control sockets are, and ctl acts on 
   assert.match(table, /^PID +NAME +STATE +GENERATION +WORKERS +AGE +APP +FOLDER +ADDRESSES\n/);
   assert.match(
     table,
-    new RegExp(`^${a.pid} +shop +serving +1 +2/2 +\\d+s +app\\.mjs +${folder("a")} +http`, "m"),
+    new RegExp(`^${a.pid} +${SHOP} +serving +1 +2/2 +\\d+s +app\\.mjs +${folder("a")} +http`, "m"),
   );
 
   const refused = await tsgun("c", ["ctl", "stop"]);
@@ -109,11 +112,11 @@ test("ps lists the servers, wherever their control sockets are, and ctl acts on 
   const choices: [string, string[], NodeJS.ProcessEnv, number][] = [
     ["a", [], {}, a.pid],
     ["b", [], {}, b.pid],
-    ["c", ["--name", "shop"], {}, a.pid],
+    ["c", ["--name", SHOP], {}, a.pid],
     ["a", ["--pid", String(b.pid)], {}, b.pid],
     ["a", ["--control-socket", socket], {}, b.pid],
     ["c", [], { TSGUN_CONTROL_SOCKET: socket }, b.pid],
-    ["a", ["--name", "shop"], { TSGUN_CONTROL_SOCKET: socket }, a.pid],
+    ["a", ["--name", SHOP], { TSGUN_CONTROL_SOCKET: socket }, a.pid],
     ["c", [], { TSGUN_CMD_ARGS: `--control-socket ${socket}` }, b.pid],
   ];
   const choose = async ([from, options, env, pid]: (typeof choices)[number]): Promise<void> => {

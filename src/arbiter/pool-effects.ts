@@ -12,7 +12,7 @@ import type { Generations } from "./reload/generations.ts";
 import type { Reload } from "./reload/reload.ts";
 import type { BootReport } from "./upgrade/boot-report.ts";
 import type { Takeover } from "./upgrade/takeover.ts";
-import { heapLimit } from "./workers/heap-limit.ts";
+import { heapFlags } from "./workers/heap-limit.ts";
 import type { PlannedLaunch, WorkerProcesses } from "./workers/worker-processes.ts";
 
 export interface EffectParts {
@@ -77,7 +77,7 @@ function launchOf(id: number, slot: number, generation: number, parts: EffectPar
     config,
     hooks: generations.hooksOf(generation),
     identity,
-    heapLimit: heapLimit(config, Math.max(workerCount(config.workers), pool.desired.target)),
+    heapFlags: heapFlags(config, Math.max(workerCount(config.workers), pool.desired.target)),
     placeholderFor: generations.placeholderFor(generation),
     folder: generations.folderOf(generation),
     ...logs.targets(config),

@@ -40,8 +40,8 @@ export interface WorkerLaunch {
   readonly hooks: Partial<Hooks>;
   readonly identity: Identity;
   readonly placeholderFor: BootFailure | undefined;
-  /** V8's heap limit in megabytes; undefined for Node's own. */
-  readonly heapLimit: number | undefined;
+  /** Flags of V8's heap limit; none for Node's own. */
+  readonly heapFlags: readonly string[];
   /** Working directory, symbolic links not resolved, so that a link that was moved leads to the new release. */
   readonly folder: string;
   readonly errorLog: SinkTarget;
@@ -146,13 +146,11 @@ function assignmentOf(launch: WorkerLaunch): Assignment<Config> {
   };
 }
 
-function childLaunch({ config, folder, sockets, heapLimit }: WorkerLaunch): ChildLaunch {
+function childLaunch({ config, folder, sockets, heapFlags }: WorkerLaunch): ChildLaunch {
   const isKnown = process.allowedNodeEnvironmentFlags.has(NO_DEBUGGER);
-  // The last of two flags counts, and both before NODE_OPTIONS.
-  const heap = heapLimit === undefined ? [] : [`--max-old-space-size=${heapLimit}`];
   return {
     program: process.execPath,
-    args: [...process.execArgv, ...(isKnown ? [NO_DEBUGGER] : []), ...heap],
+    args: [...process.execArgv, ...(isKnown ? [NO_DEBUGGER] : []), ...heapFlags],
     folder,
     env: appEnvironment(config),
     // Workers inherit the listening sockets, so that no connection passes through the arbiter.

@@ -13,11 +13,15 @@ export interface CandidateSpec {
   readonly env?: { readonly [name: string]: string };
   /** A wrk script that makes the requests. Default: GET. */
   readonly script?: string;
+  /** The path of its requests. Default: /hello?x=1. */
+  readonly path?: string;
 }
 
 export interface Candidate {
   readonly name: string;
   readonly url: string;
+  /** The started process. */
+  readonly pid: number;
   readonly script: string | undefined;
   /** CPU time that all its processes have used so far, in nanoseconds. */
   cpu(): number;
@@ -47,12 +51,13 @@ export async function startCandidate(spec: CandidateSpec, core: number): Promise
     stdio: ["ignore", "ignore", "inherit"],
     env: { ...process.env, ...spec.env, PORT: String(port) },
   });
-  const url = `http://127.0.0.1:${port}/hello?x=1`;
+  const url = `http://127.0.0.1:${port}${spec.path ?? "/hello?x=1"}`;
   await untilServing(url, child, spec.name);
   const pid = child.pid as number;
   return {
     name: spec.name,
     url,
+    pid,
     script: spec.script,
     cpu: () => cpuOf(pid),
     async stop() {

@@ -55,6 +55,7 @@ describe("a program that listens is served", { concurrency: 4 }, () => {
     ["koa.mjs", /^Hello Koa$/, /^$/],
     ["hono.mjs", /^Hono!$/, /Listening on \d+/],
     ["fastify.mjs", /^\{"hello":"world"\}$/, /listening at http:\/\/127\.0\.0\.1:\d+/],
+    ["guarded.cjs", /^guarded$/, /^the main module$/m],
     ["clustered.cjs", /^in a worker$/, /^$/],
     ["exported-express.cjs", /^exported$/, /^$/],
   ];

@@ -33,6 +33,12 @@ const TYPESCRIPT: Files = {
   "data.json": '{ "version": 1 }',
 };
 
+const TYPESCRIPT_AS_COMMONJS: Files = {
+  ...TYPESCRIPT,
+  "package.json": '{ "type": "commonjs" }',
+  "tsconfig.json": '{ "compilerOptions": { "module": "commonjs", "esModuleInterop": true } }',
+};
+
 const APPS: readonly [
   name: string,
   files: Files,
@@ -43,6 +49,13 @@ const APPS: readonly [
   ["ES modules", ESM, "app.js", "js", (text) => `export const name = "${text}";`],
   ["CommonJS", COMMONJS, "app.cjs", "cjs", (text) => `module.exports = "${text}";`],
   ["TypeScript", TYPESCRIPT, "app.ts", "ts", (text) => `export const name: string = "${text}";`],
+  [
+    "TypeScript that is CommonJS",
+    TYPESCRIPT_AS_COMMONJS,
+    "app.ts",
+    "ts",
+    (text) => `export const name: string = "${text}";`,
+  ],
 ];
 
 for (const [name, files, app, end, changed] of APPS) {

@@ -17,6 +17,7 @@ export function boundAddress(url: string): BoundAddress {
 /** The address that the app asked for. */
 export function requestedAddress(target: ListenTarget): BoundAddress {
   if (target.type === "path") return target.path;
+  if (target.type === "descriptor") return { address: "::", port: 0, family: "IPv6" };
   const address = target.host ?? "::";
   return { address, port: target.port, family: address.includes(":") ? "IPv6" : "IPv4" };
 }

@@ -7,7 +7,9 @@ import type { Server } from "node:net";
 /** Where an app wants to listen. */
 export type ListenTarget =
   | { readonly type: "tcp"; readonly port: number; readonly host: string | undefined }
-  | { readonly type: "path"; readonly path: string };
+  | { readonly type: "path"; readonly path: string }
+  /** A socket that the app expects to have inherited, as with systemd's socket activation. */
+  | { readonly type: "descriptor"; readonly fd: number };
 
 /** A server that the app told to listen. */
 export interface CapturedServer {
@@ -37,10 +39,10 @@ interface ListenOptions {
 
 const MAX_PORT = 65_535;
 
-/** Returns undefined for what Node has to judge itself: a descriptor, a handle, or invalid arguments. */
+/** Returns undefined for what Node has to judge itself: a handle, or invalid arguments. */
 export function parseListenCall(args: readonly unknown[]): ListenCall | undefined {
   const options = optionsOf(args);
-  if (typeof options.fd === "number" || options.handle != null || options._handle != null) return undefined;
+  if (options.handle != null || options._handle != null) return undefined;
   const target = targetOf(options, args);
   if (target === undefined) return undefined;
   const last = args.at(-1);
@@ -54,7 +56,14 @@ export function parseListenCall(args: readonly unknown[]): ListenCall | undefine
 /** "port 3000", "port 3000 of 127.0.0.1" or "/run/app.sock", for messages. */
 export function describeTarget(target: ListenTarget): string {
   if (target.type === "path") return target.path;
+  if (target.type === "descriptor") return `descriptor ${target.fd}`;
   return target.host === undefined ? `port ${target.port}` : `port ${target.port} of ${target.host}`;
+}
+
+/** As `--adopt` names it; undefined if it has no such name. */
+export function nameOf(target: ListenTarget): string | undefined {
+  if (target.type === "path") return target.path;
+  return target.type === "tcp" && target.port !== 0 ? String(target.port) : undefined;
 }
 
 function optionsOf(args: readonly unknown[]): ListenOptions {
@@ -67,7 +76,8 @@ function optionsOf(args: readonly unknown[]): ListenOptions {
 }
 
 function targetOf(options: ListenOptions, args: readonly unknown[]): ListenTarget | undefined {
-  const { host, path } = options;
+  const { host, path, fd } = options;
+  if (typeof fd === "number") return fd >= 0 ? { type: "descriptor", fd } : undefined;
   let { port } = options;
   const isGiven = typeof args[0] === "object" && args[0] !== null;
   // As in Node, a port that is given as undefined or null is one that the system chooses.

@@ -13,6 +13,7 @@ import {
   describeTarget,
   type ListenCall,
   type ListenTarget,
+  nameOf,
   parseListenCall,
 } from "./listen-call.ts";
 import type { OtherServers } from "./other-servers.ts";
@@ -160,6 +161,7 @@ export class ListenCapture {
   #isOurs(target: ListenTarget): boolean {
     const { address } = this.#options;
     if (target.type === "path") return target.path === address;
+    if (target.type === "descriptor") return false;
     return typeof address === "object" && target.port === address.port && target.port !== 0;
   }
 
@@ -171,5 +173,5 @@ export class ListenCapture {
 }
 
 function isNamed(target: ListenTarget, name: string): boolean {
-  return target.type === "tcp" ? String(target.port) === name : target.path === name;
+  return nameOf(target) === name;
 }

@@ -4,12 +4,15 @@
  * as far as the app can tell, and no connection comes.
  */
 
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server } from "node:net";
 import { nativeListen } from "../server/listen.ts";
 import { acceptorFor } from "./acceptor.ts";
 import { requestedAddress } from "./bound-address.ts";
 import { type CapturedServer, describeTarget, type ListenTarget } from "./listen-call.ts";
 import { placeHandle } from "./placeholder-handle.ts";
+
+/** What can be bound. */
+type Address = Exclude<ListenTarget, { type: "descriptor" }>;
 
 /** How often to try an address that another process has, in milliseconds: at a reload the worker before this one. */
 const RETRY_MS = 250;
@@ -39,6 +42,11 @@ export class OtherServers {
 
   /** @throws Error when such servers are refused. */
   check({ target }: CapturedServer): void {
+    if (target.type === "descriptor") {
+      throw new Error(
+        `refused to listen on ${describeTarget(target)}: this app already has a server, and the process has inherited no socket for another`,
+      );
+    }
     if (!this.#options.refuses) return;
     throw new Error(
       `refused to listen on ${describeTarget(target)}: this app already has a server, and --other-servers is refuse`,
@@ -48,15 +56,19 @@ export class OtherServers {
   add(captured: CapturedServer): void {
     const { server, target, from } = captured;
     const { opens, onOpen } = this.#options;
-    if (opens === "none" || (opens === "free-port" && hasFixedAddress(target))) {
+    if (
+      opens === "none" ||
+      target.type === "descriptor" ||
+      (opens === "free-port" && hasFixedAddress(target))
+    ) {
       placeHandle(server, requestedAddress(target), () => {});
       return;
     }
     if (hasFixedAddress(target)) onOpen(target, from);
-    this.#open(captured);
+    this.#open(server, target);
   }
 
-  #open({ server, target }: CapturedServer): void {
+  #open(server: Server, target: Address): void {
     const acceptor = acceptorFor(server);
     const giveUpAt = performance.now() + this.#options.patienceMs;
     let timer: NodeJS.Timeout | undefined;
@@ -84,6 +96,6 @@ export class OtherServers {
   }
 }
 
-function hasFixedAddress(target: ListenTarget): boolean {
+function hasFixedAddress(target: Address): boolean {
   return target.type === "path" || target.port !== 0;
 }

@@ -1,7 +1,7 @@
 /** Sets up the capture of `listen()` calls for a worker, or for a process that only tries the app. */
 import cluster from "node:cluster";
 import { boundAddress } from "../adopt/bound-address.ts";
-import { type CapturedServer, describeTarget, type ListenTarget } from "../adopt/listen-call.ts";
+import { type CapturedServer, describeTarget, type ListenTarget, nameOf } from "../adopt/listen-call.ts";
 import { ListenCapture } from "../adopt/listen-capture.ts";
 import { OtherServers } from "../adopt/other-servers.ts";
 import type { Config } from "../config/settings.ts";
@@ -50,8 +50,8 @@ function openLine(target: ListenTarget): string {
 function needlessLine(captured: CapturedServer): string {
   const { target } = captured;
   const upgrades = losesUpgrades(captured) ? ", without the server's upgrades (WebSockets)" : "";
-  const choice =
-    target.type === "tcp" && target.port === 0 ? "--interface server" : `--adopt ${named(target)}`;
+  const name = nameOf(target);
+  const choice = name === undefined ? "--interface server" : `--adopt ${name}`;
   return (
     `The app makes a server listen on ${describeTarget(target)} later than it exports what that serves: ` +
     `the export is served${upgrades}; use ${choice} to serve the server`
@@ -64,12 +64,8 @@ function losesUpgrades({ server }: CapturedServer): boolean {
 }
 
 function adoptHint(target: ListenTarget): string {
-  return target.type === "tcp" && target.port === 0 ? "" : `; --adopt ${named(target)} to serve it`;
-}
-
-/** As `--adopt` names it. */
-function named(target: ListenTarget): string {
-  return target.type === "tcp" ? String(target.port) : target.path;
+  const name = nameOf(target);
+  return name === undefined ? "" : `; --adopt ${name} to serve it`;
 }
 
 /** An app that forks workers itself does so where `cluster.isPrimary` is true, so this is an app that does not ask. */

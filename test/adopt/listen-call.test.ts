@@ -23,11 +23,12 @@ describe("the arguments of listen()", () => {
     ["options with a port as text", [{ port: "3000" }], tcp(3000)],
     ["options with an undefined port", [{ port: undefined }], tcp(0)],
     ["options with a path", [{ path: "/run/app.sock" }], { type: "path", path: "/run/app.sock" }],
+    ["a descriptor", [{ fd: 3 }, callback], { type: "descriptor", fd: 3 }],
     // Node judges these.
     ["a port out of range", [65_536], undefined],
     ["a fraction", [{ port: 1.5 }], undefined],
     ["blank text", [{ port: " " }], undefined],
-    ["a descriptor", [{ fd: 3 }], undefined],
+    ["a negative descriptor", [{ fd: -1 }], undefined],
     ["a handle", [{ _handle: {} }], undefined],
     ["empty options", [{}], undefined],
   ];

@@ -168,6 +168,20 @@ describe("of several servers", () => {
     assert.deepEqual(opened, []);
   });
 
+  test("a socket that the app expects to have inherited is ours; for another server there is none", async () => {
+    const captured = capture();
+    const server = createServer();
+    server.listen({ fd: 3 });
+    await once(server, "listening");
+    assert.equal(captured.adopted?.server, server);
+    assert.deepEqual(server.address(), ADDRESS);
+    assert.throws(() => createServer().listen({ fd: 4 }), {
+      message:
+        "refused to listen on descriptor 4: this app already has a server, and the process has inherited no socket for another",
+    });
+    server.close();
+  });
+
   test("others are refused where the setting says so, at the call", () => {
     capture({ refuses: true });
     createServer().listen(3000);

@@ -29,13 +29,14 @@ export function declaredFormat(file: string): ModuleFormat | undefined {
 }
 
 const COMMENT_OR_TEXT = /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g;
+const TYPE_IMPORT = /\bimport\s+type\s+\w+\s*=\s*require\b/g;
 const COMMONJS_ONLY =
-  /\bimport\s+(?!type\b)\w+\s*=\s*require\b|\bexport\s*=|\b__(?:dirname|filename)\b|\brequire\s*\(|\brequire\.(?:main|resolve|cache)\b|\bmodule\.(?:exports|parent|id|filename|children|paths)\b/;
+  /\bimport\s+(?!type\b)\w+\s*=\s*require\b|\bexport\s*=|\b__(?:dirname|filename)\b|(?<![.\w$])(?:require\s*\(|require\.(?:main|resolve|cache)\b|module\.(?:exports|parent)\b)/;
 const ES_MODULE_ONLY =
   /\bimport\.meta\b|\b(?:const|let|var|function)\s+(?:__(?:dirname|filename)|require|module)\b/;
 
 /** Whether `source` uses what only CommonJS has, and nothing that only an ES module has. A guess by words. */
 export function usesCommonJs(source: string): boolean {
-  const code = source.replace(COMMENT_OR_TEXT, '""');
+  const code = source.replace(COMMENT_OR_TEXT, '""').replace(TYPE_IMPORT, "");
   return COMMONJS_ONLY.test(code) && !ES_MODULE_ONLY.test(code);
 }

@@ -1,6 +1,6 @@
 /**
- * Load hook for imports of TypeScript that is CommonJS. An ES module of its name requires it, so that `import` and `require` get the
- * same instance, from `require.cache`. This file runs inside Node's loader, possibly in the loader's thread.
+ * Load hook for imports of TypeScript that is CommonJS. An ES module of its name requires it, so that `import` and
+ * `require` get the same instance, from `require.cache`. This file runs inside Node's loader, possibly in its thread.
  */
 import { readFileSync } from "node:fs";
 import type { LoadFnOutput, LoadHook, LoadHookContext } from "node:module";

@@ -28,7 +28,7 @@ interface SyncHooks {
 
 const COMPILED = [".ts", ".tsx", ".cts"];
 
-/** Registers with `require` and `import`. Call it once, after the other compiler is registered: it replaces the same entries. */
+/** Registers with `require` and `import`. Call it once, after the other compiler, whose entries it wraps. */
 export async function registerCommonJs(): Promise<void> {
   const internals = nodeModule as unknown as ModuleInternals;
   for (const extension of COMPILED) {

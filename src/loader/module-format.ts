@@ -1,8 +1,8 @@
 /**
  * Whether a file of the app is a CommonJS or an ES module: what it is once `tsc` has compiled it and Node runs the
- * result. Where the project leaves that open (no "type" in package.json, and a tsconfig.json that keeps import and export), the syntax
- * decides: a file that uses `require` or `__dirname` works as CommonJS only, any other with import or export is an
- * ES module, as for Node.
+ * result. Where the project leaves that open (no "type" in package.json, and a tsconfig.json that keeps import and
+ * export), the syntax decides: a file that uses `require` or `__dirname` works as CommonJS only, any other with import
+ * or export is an ES module, as for Node.
  */
 import { dirname, sep } from "node:path";
 import { type ModuleFormat, packageType } from "./package-type.ts";

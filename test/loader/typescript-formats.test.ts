@@ -1,6 +1,7 @@
 /**
  * TypeScript runs as what its project compiles it to: each combination of `type` in package.json and `module` in
- * tsconfig.json, with what works in one format only. The verdicts are those of `tsc && node`, and of `tsx` where the output of tsc does not run.
+ * tsconfig.json, with what works in one format only. The verdicts are those of `tsc && node`, and of `tsx` where the
+ * output of tsc does not run.
  */
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -473,12 +473,24 @@ onBothServers((startNodeEngine) => {
     }
   });
 
-  test("pipelined requests are no longer in flight once their client has disconnected", async (context) => {
-    const { server, client } = await startNodeEngine(context, () => {});
+  test("pipelined requests end once, when their client disconnects", async (context) => {
+    let closed = 0;
+    const { server, client } = await startNodeEngine(context, (_request, response) => {
+      response.on("close", () => {
+        closed += 1;
+      });
+    });
+    let ended = 0;
+    server.watchRequests(() => () => {
+      ended += 1;
+    });
     const raw = await client();
     raw.socket.write(GET + GET + GET);
     await until("all requests have arrived", () => server.inFlight().length === 3);
     raw.socket.destroy();
     await until("no request is in flight", () => server.inFlight().length === 0);
+    // Node emits it on the first response only, and after the connection's own `close`.
+    await until("a response has closed", () => closed > 0);
+    assert.equal(ended, 3);
   });
 });

@@ -260,7 +260,9 @@ describe("the acceptor", () => {
 
   test("passes connections on, with which the server does what it does with its own", async () => {
     capture();
-    const server: HttpServer = createServer((_request, response) => void response.end("passed on"));
+    const server: HttpServer = createServer((request, response) => {
+      if (request.url === "/") response.end("passed on");
+    });
     server.listen(3000);
     const acceptor = acceptorFor(server);
     servers.push(acceptor);
@@ -268,11 +270,12 @@ describe("the acceptor", () => {
     await once(acceptor, "listening");
     const { port } = acceptor.address() as AddressInfo;
     assert.equal(await read(port), "passed on");
-    const idle = connect(port, "127.0.0.1");
-    await once(server, "connection");
+    const waiting = connect(port, "127.0.0.1");
+    waiting.write("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+    await once(server, "request");
     const count = await new Promise((resolve) => server.getConnections((_error, number) => resolve(number)));
     assert.equal(count, 1);
-    // `close` waits for the connection.
+    // `close` waits for the connection, as it is not idle.
     let closed = false;
     server.close(() => {
       closed = true;
@@ -280,7 +283,7 @@ describe("the acceptor", () => {
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(closed, false);
     const end = once(server, "close");
-    idle.destroy();
+    waiting.destroy();
     await end;
     assert.equal(closed, true);
   });

@@ -58,7 +58,9 @@ function round(server: Candidate, wrk: readonly string[]): number {
   const output = execFileSync("taskset", ["-c", "1", "wrk", ...load], { encoding: "utf8" });
   const used = (server.cpu() - before) / 1000;
   if (/Non-2xx/.test(output)) throw new Error(`${server.name} failed under load:\n${output}`);
-  return used / Number(/(\d+) requests in/.exec(output)?.[1]);
+  const requests = Number(/(\d+) requests in/.exec(output)?.[1]);
+  if (!(requests > 0)) throw new Error(`${server.name} answered nothing: is the machine busy?\n${output}`);
+  return used / requests;
 }
 
 async function compare(name: string, { path, wrk, app, baseline }: Scenario): Promise<void> {

@@ -237,7 +237,8 @@ describe("the server sends", () => {
         assert.equal((await inject(app, { method })).status, 200);
         const again = await inject(app, { method });
         assert.deepEqual([again.status, again.errors.length], [500, 1]);
-        assert.equal(again.errors[0]?.name, "TypeError");
+        assert.ok(again.errors[0] instanceof TypeError);
+        assert.equal(again.errors[0].name, "FetchAppError");
         assert.match(again.errors[0]?.message ?? "", /^Body is unusable: .*clone\(\)/);
         assert.equal(made.bodyUsed, true);
         await assert.rejects(made.text(), { name: "TypeError" });

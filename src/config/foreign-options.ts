@@ -39,10 +39,6 @@ const FOREIGN_OPTIONS: readonly ForeignOption[] = [
   foreign("--node-args --interpreter-args --nodeArgs", NODE_OPTIONS),
   foreign("--inspect --inspect-brk --import --require -r --loader --experimental-loader", NODE_OPTIONS),
   foreign("--max-old-space-size --enable-source-maps --experimental-strip-types", NODE_OPTIONS),
-  foreign(
-    "--env-file",
-    "call process.loadEnvFile() in the app, or name it as EnvironmentFile in the systemd unit",
-  ),
   foreign("--log --log-path --output -o --error -l --logfile", ERROR_LOG),
   foreign("--log-type", "write --log-format json"),
   foreign(

@@ -101,6 +101,7 @@ export class ListenCapture {
    * @param isOfExport whether a server serves that export; one that listens later then need not
    * @param own the server whose listeners the export stands for
    * @returns the server of the export
+   * @throws Error when further servers are refused, and one listens already
    */
   serveExport(isOfExport: (server: Server) => boolean, own?: Server): CapturedServer | undefined {
     const adopted = this.#adopted;
@@ -111,7 +112,10 @@ export class ListenCapture {
     this.#isOfExport = isOfExport;
     this.#ownServer = own;
     this.#adopted = undefined;
-    if (adopted !== undefined && !this.#isOurs(adopted.target)) this.#options.others.add(adopted);
+    if (adopted !== undefined && !this.#isOurs(adopted.target)) {
+      this.#options.others.check(adopted);
+      this.#options.others.add(adopted);
+    }
     return undefined;
   }
 

@@ -52,10 +52,11 @@ export class PlaceholderHandle {
 export function placeHandle(server: Server, address: BoundAddress, onClose: () => void): void {
   const internals = server as unknown as ServerInternals;
   if (typeof address === "string") internals._pipeName = address;
-  const handle = new PlaceholderHandle(address, onClose);
-  internals._handle = handle;
+  const hadHandle = isListening(server);
+  internals._handle = new PlaceholderHandle(address, onClose);
+  if (hadHandle) return;
   process.nextTick(() => {
-    if (internals._handle === handle) server.emit("listening");
+    if (isListening(server)) server.emit("listening");
   });
 }
 

@@ -250,6 +250,27 @@ describe("of several servers", () => {
     later.listen(3001);
     assert.equal(captured.adopted, undefined);
   });
+
+  test("which has listened once, as far as the app can tell", async () => {
+    const captured = capture();
+    const server = createServer();
+    let times = 0;
+    server.on("listening", () => {
+      times += 1;
+    });
+    server.listen(3000);
+    await once(server, "listening");
+    captured.serveExport(() => false);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(times, 1);
+    assert.equal(server.listening, true);
+  });
+
+  test("or refused, where others are, though it listened before the export was known", () => {
+    const captured = capture({ refuses: true });
+    createServer().listen(3000);
+    assert.throws(() => captured.serveExport(() => false), { message: /^refused to listen on port 3000: / });
+  });
 });
 
 describe("the acceptor", () => {

@@ -25,13 +25,23 @@ const CONCURRENCY = Math.min(4, availableParallelism() + 1);
 
 /** Path prefixes, below this folder, of the system tests. */
 const SYSTEM = [
+  "arbiter/reload/file-watch",
+  "arbiter/sockets/socket-file",
+  "arbiter/sockets/worker-bind",
+  "arbiter/upgrade/upgrade.test",
+  "arbiter/workers/boot-failure",
+  "conformance/listener",
+  "control/ps",
+  "deploy/doctor/command",
   "docs/commands",
   "e2e/",
   "examples",
   "faults/",
+  "log/access-file",
   "package.test",
   "systemd/private-systemd",
   "systemd/service",
+  "worker/framework-habits",
 ];
 /** The path prefix of what only `--frameworks` runs. */
 const FRAMEWORKS = "frameworks/";

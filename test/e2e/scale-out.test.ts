@@ -83,7 +83,7 @@ async function deploy({ site, load, hosts }: Stage): Promise<void> {
   const { code, output } = await site.deploy(site.release(site.folder, "two"), "two");
   assert.equal(code, 0, output);
   for (const { address } of hosts) {
-    assert.match(output, new RegExp(`${address}: two\ngeneration 2 serves with 2 workers\n`));
+    assert.match(output, new RegExp(`${address}: two\nreloading .*\ngeneration 2 serves with 2 workers\n`));
   }
   // A request may have been on its way on their connections.
   await until("the old workers have gone", () => hosts.every(({ server }) => server.workers().length === 2));

@@ -52,9 +52,15 @@ const BAD_DEPLOYS: readonly BadDeploy[] = [
     reason: /the app called process\.exit\(7\) while it was loaded \(at mirror\.mjs:2\)/,
   },
   {
-    what: "listens by itself and exports nothing",
-    source: 'import { createServer } from "node:http";\ncreateServer(() => {}).listen(0);\n',
-    reason: /mirror\.mjs/,
+    what: "neither exports nor listens",
+    source: "export const port = 3000;\n",
+    reason: /mirror\.mjs exports none of .*; nor does mirror\.mjs make a server listen/,
+  },
+  {
+    what: "throws after it has listened",
+    source:
+      'import { createServer } from "node:http";\ncreateServer(() => {}).listen(0);\nthrow new Error("no database");\n',
+    reason: /no database/,
   },
 ];
 

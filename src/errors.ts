@@ -84,7 +84,7 @@ export class GatewayError extends Error {
   }
 }
 
-/** What a fetch app returned cannot be sent: it is no `Response`, or its body has been used. */
+/** The value that a fetch app returned cannot be sent: it is no `Response`, or its body has been used. */
 export class FetchAppError extends TypeError {
   override readonly name = "FetchAppError";
 }

@@ -15,8 +15,6 @@ export type ListenTarget =
 export interface CapturedServer {
   readonly server: Server;
   readonly target: ListenTarget;
-  /** Has the stack of the call. */
-  readonly from: Error;
 }
 
 export interface ListenCall {

@@ -10,7 +10,6 @@ import { nativeListen } from "../server/listen.ts";
 import { requestedAddress } from "./bound-address.ts";
 import {
   type CapturedServer,
-  describeTarget,
   type ListenCall,
   type ListenTarget,
   nameOf,
@@ -89,7 +88,7 @@ export class ListenCapture {
   adopt(server: Server): void {
     if (isListening(server)) return;
     const target: ListenTarget = { type: "tcp", port: 0, host: undefined };
-    this.#adopted = { server, target, from: new Error("exported") };
+    this.#adopted = { server, target };
     this.#isServed = true;
     placeHandle(server, this.#options.address ?? requestedAddress(target), () => this.#closed(server));
   }
@@ -128,7 +127,7 @@ export class ListenCapture {
   #listen(server: Server, { target, callback, signal }: ListenCall): void {
     const { others } = this.#options;
     const address = this.#options.address ?? requestedAddress(target);
-    const captured: CapturedServer = { server, target, from: new Error(describeTarget(target)) };
+    const captured: CapturedServer = { server, target };
     const isAdopted = this.#adopts(captured);
     const isServed = isAdopted || this.#isServedAlready(captured);
     if (!isServed) others.check(captured);

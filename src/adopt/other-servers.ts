@@ -11,7 +11,7 @@ import { requestedAddress } from "./bound-address.ts";
 import { type CapturedServer, describeTarget, type ListenTarget } from "./listen-call.ts";
 import { placeHandle } from "./placeholder-handle.ts";
 
-/** What can be bound. */
+/** A target that this process can bind. */
 type Address = Exclude<ListenTarget, { type: "descriptor" }>;
 
 /** How often to try an address that another process has, in milliseconds: at a reload the worker before this one. */
@@ -28,7 +28,7 @@ export interface OtherServersOptions {
   /** For how long to retry an address in use, in milliseconds: until the worker before this one must be gone. */
   readonly patienceMs: number;
   /** Called once for each server that is opened. */
-  readonly onOpen: (target: ListenTarget, from: Error) => void;
+  readonly onOpen: (target: ListenTarget) => void;
   /** Called when the address cannot be bound. */
   readonly onFailure: (target: ListenTarget, error: Error) => void;
 }
@@ -54,7 +54,7 @@ export class OtherServers {
   }
 
   add(captured: CapturedServer): void {
-    const { server, target, from } = captured;
+    const { server, target } = captured;
     const { opens, onOpen } = this.#options;
     if (
       opens === "none" ||
@@ -64,7 +64,7 @@ export class OtherServers {
       placeHandle(server, requestedAddress(target), () => {});
       return;
     }
-    if (hasFixedAddress(target)) onOpen(target, from);
+    if (hasFixedAddress(target)) onOpen(target);
     this.#open(server, target);
   }
 

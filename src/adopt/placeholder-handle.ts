@@ -5,7 +5,7 @@
  */
 import type { AddressInfo, Server } from "node:net";
 
-/** What `address()` returns: a path for a Unix socket. */
+/** The result of `address()`: a path for a Unix socket. */
 export type BoundAddress = AddressInfo | string;
 
 /** The members of net.Server that Node does not document. */

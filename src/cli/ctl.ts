@@ -77,7 +77,7 @@ function choose(command: Command): Promise<AnsweringServer> {
 }
 
 interface Action {
-  /** What is done, as the line before the outcome says it: `stopping`. */
+  /** The action, as the line before the outcome says it: `stopping`. */
   readonly doing: string;
   readonly path: string;
   readonly body?: unknown;

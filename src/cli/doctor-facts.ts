@@ -38,7 +38,7 @@ export interface DoctorOptions {
 
 export interface Gathered {
   readonly facts: Facts;
-  /** What was checked, and what was not, for display. */
+  /** The names of the checks that ran, and of those that did not, for display. */
   readonly checked: readonly string[];
   readonly unchecked: readonly string[];
 }

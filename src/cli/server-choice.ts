@@ -18,7 +18,7 @@ import { currentFolder } from "../system/working-folder.ts";
 import { wordsInEnvironment } from "./command-line.ts";
 import { ConfigurationReader } from "./configuration.ts";
 
-/** What names a server. */
+/** The options that name a server. */
 export interface ServerOptions {
   readonly controlSocket?: string;
   readonly pid?: number;
@@ -84,7 +84,7 @@ async function serverAt(socket: string): Promise<AnsweringServer> {
 
 interface Matcher {
   matches(server: RunningServer): boolean;
-  /** What is looked for, as the end of "no running server …". */
+  /** The server that is looked for, as the end of "no running server …". */
   readonly what: string;
 }
 

@@ -1,4 +1,4 @@
-/** What the environment of the app means for it, for the log at the start and for `tsgun doctor`. */
+/** The meaning of the environment for the app, for the log at the start and for `tsgun doctor`. */
 import { type Config, environmentNames, SETTING_NAMES } from "./settings.ts";
 
 /** Why NODE_ENV should be `production`: what Express and what is based on it do otherwise. */

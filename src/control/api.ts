@@ -44,7 +44,7 @@ export interface StatusReport {
   readonly workers: { readonly target: number; readonly ready: number };
   /** `down`: no worker is ready, and no reload is in progress that could change that. */
   readonly state: "booting" | "serving" | "reloading" | "stopping" | "down";
-  /** What `/health/ready` says. */
+  /** The text of `/health/ready`. */
   readonly ready: boolean;
   readonly reason: string;
 }

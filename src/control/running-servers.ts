@@ -39,7 +39,7 @@ export interface AnsweringServer extends RunningServer {
 /** A server answers at once unless it is stopped or starved. */
 const ANSWER_TIMEOUT_MS = 2000;
 
-/** What the title of every arbiter begins with. */
+/** The beginning of the title of every arbiter. */
 const [TITLE = ""] = processTitle("arbiter", { name: "", app: undefined }).split("[");
 
 /** Lists the servers of this user, by pid. Removes the entries of killed servers. */

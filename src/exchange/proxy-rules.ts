@@ -65,7 +65,7 @@ export class ProxyRules {
   }
 }
 
-/** What was computed for texts that come from requests. Bounded, because a client can make up any number of them. */
+/** Results for texts that come from requests. Bounded, because a client can make up any number of them. */
 export class RecentMap<Value> {
   readonly #limit: number;
   readonly #values = new Map<string, Value>();

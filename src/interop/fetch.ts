@@ -23,7 +23,7 @@ export interface FetchEnvironment {
   readonly ends: AbortSignal;
   /** The request as node:http has it, without its content, for what looks at it: `getConnInfo` of @hono/node-server. */
   readonly incoming: IncomingMessage;
-  /** What node:http tells of the response, and `writeEarlyHints`. It sends none: return a Response. */
+  /** The response as node:http shows it, and `writeEarlyHints`. It sends none: return a Response. */
   readonly outgoing: NodeOutgoing;
 }
 

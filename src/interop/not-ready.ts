@@ -1,5 +1,5 @@
 /**
- * What the app of this worker says about its readiness. It is kept on the global object, because the app may import
+ * The readiness that the app of this worker reports. It is kept on the global object, because the app may import
  * another copy of this package than the one that serves it.
  */
 

@@ -38,7 +38,7 @@ export interface ChildProcess {
   readonly command: string;
 }
 
-/** What the main thread was doing, according to the kernel. */
+/** The activity of the main thread, according to the kernel. */
 export type ThreadState = "running" | "waiting" | "uninterruptible" | "stopped" | "unknown";
 
 export interface StallReport {

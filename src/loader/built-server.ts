@@ -12,7 +12,7 @@ interface BuildingFramework {
   readonly name: string;
   /** Where its build, or a custom server, is found, from the project's folder. */
   readonly servers: readonly string[];
-  /** What makes the server where there is none yet. */
+  /** The steps that make the server where there is none yet. */
   readonly build: string;
 }
 

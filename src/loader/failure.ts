@@ -57,7 +57,7 @@ function oneLine(text: string): string {
   return (text.trim().split("\n")[0] as string).trim();
 }
 
-/** What makes a TypeScript file an ES module. */
+/** Syntax that makes a TypeScript file an ES module. */
 function reasonOfFormat(file: string): string {
   if (file.endsWith(".mts")) return "its extension";
   return declaredFormat(file) === "module"

@@ -18,7 +18,7 @@ export function isOfPackage(file: string): boolean {
   return file.includes(PACKAGES);
 }
 
-/** What the extension, package.json and tsconfig.json say of a TypeScript file; undefined if its syntax decides. */
+/** The format that the extension, package.json and tsconfig.json give a TypeScript file; undefined if its syntax decides. */
 export function declaredFormat(file: string): ModuleFormat | undefined {
   if (file.endsWith(".cts")) return "commonjs";
   if (file.endsWith(".mts")) return "module";

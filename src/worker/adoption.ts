@@ -58,7 +58,7 @@ function needlessLine(captured: CapturedServer): string {
   );
 }
 
-/** What the export lacks. */
+/** Whether the server handles upgrades, which its exported listener does not. */
 function losesUpgrades({ server }: CapturedServer): boolean {
   return server.listenerCount("upgrade") > 0;
 }

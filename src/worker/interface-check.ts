@@ -27,11 +27,7 @@ export function checkHandler(handle: Handler, checked: CheckedFunction, log: War
   return (request, respond) => {
     if (!isFirst) return handle(request, respond);
     isFirst = false;
-    let isTold = false;
-    const warn = (line: string): void => {
-      if (!isTold) log(line);
-      isTold = true;
-    };
+    const warn = once(log);
     watchSilence(checked, "gateway", () => isAnswered(respond), warn);
     const returned = (value: unknown): void => {
       if (!isAnswered(respond)) warnOfValue(value, checked, "without calling respond", warn);
@@ -57,12 +53,13 @@ export function checkHandler(handle: Handler, checked: CheckedFunction, log: War
 export function checkListener(
   listener: RequestListener,
   checked: CheckedFunction,
-  warn: Warn,
+  log: Warn,
 ): RequestListener {
   let isFirst = true;
   return (request, response) => {
     if (!isFirst) return listener(request, response);
     isFirst = false;
+    const warn = once(log);
     watchSilence(checked, "node", () => response.headersSent || response.destroyed, warn);
     const result: unknown = listener(request, response);
     const returned = (value: unknown): unknown => {
@@ -70,6 +67,15 @@ export function checkListener(
       return value;
     };
     return result instanceof Promise ? result.then(returned) : returned(result);
+  };
+}
+
+/** One sign is enough: the next ones follow from the same mistake. */
+function once(log: Warn): Warn {
+  let isLogged = false;
+  return (line) => {
+    if (!isLogged) log(line);
+    isLogged = true;
   };
 }
 

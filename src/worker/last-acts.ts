@@ -1,5 +1,5 @@
 /**
- * What this process does last. `exit` is not emitted where a program ends itself by a signal, as apps do that listen for
+ * The last acts of this process. `exit` is not emitted where a program ends itself by a signal, as apps do that listen for
  * SIGTERM and then pass it on to themselves.
  */
 import { constants } from "node:os";

@@ -32,7 +32,7 @@ type CommandRequest = ControlCommand extends infer Each
     : never
   : never;
 
-/** What this class needs of the arbiter. */
+/** The parts of the arbiter that this class needs. */
 export interface ControlDependencies {
   readonly pool: Pool;
   readonly generations: Pick<Generations, "newest" | "placeholderFor">;
@@ -56,7 +56,7 @@ export interface ControlDependencies {
   lostSockets(): readonly LostSocket[];
 }
 
-/** What the server is, as opposed to what it does. */
+/** The facts about the server that do not change with its state. */
 export type ServerDescription = Pick<
   StatusReport,
   "name" | "version" | "app" | "folder" | "startedIn" | "config" | "listening"

@@ -159,7 +159,7 @@ function viewSlots(desired: Desired, roster: Roster): SlotsView {
   return { empty, outdated, succeeded, beyond, complete };
 }
 
-/** Of the goal generation, and not expiring. */
+/** The fitness of a worker of the goal generation that is not expiring. */
 const FITTEST = 3;
 
 function fitness(worker: WorkerRecord, desired: Desired): number {

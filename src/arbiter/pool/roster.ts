@@ -26,7 +26,7 @@ export interface WorkerRecord {
   readonly ordered: StopOrder | undefined;
   /** When a stopping worker is killed. */
   readonly stopBy: number | undefined;
-  /** To be replaced though nothing is wrong with its generation: recycled, or restarted on request. */
+  /** Due to be replaced though nothing is wrong with its generation: recycled, or restarted on request. */
   readonly expiring: boolean;
   /** Why it cannot boot: its own report, or the boot timeout. */
   readonly failure: BootFailure | undefined;

@@ -34,7 +34,7 @@ export interface Listener {
   readonly file?: SocketFile;
 }
 
-/** What is in place of a Unix socket's file: nothing, another server's socket, or something else. */
+/** The state of a Unix socket's path that was lost: nothing there, another server's socket, or something else. */
 export type FileLoss = "removed" | "another socket" | "no socket";
 
 /** Why clients cannot reach a Unix socket by its path; undefined if its file is in place or it has none. */

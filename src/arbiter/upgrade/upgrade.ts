@@ -24,7 +24,7 @@ export type NewArbiter = Pick<
   "pid" | "isReady" | "hasEnded" | "exited" | "leave" | "release" | "end" | "signal"
 >;
 
-/** What this class needs of the arbiter. */
+/** The parts of the arbiter that this class needs. */
 export interface UpgradeDependencies {
   readonly pool: Pool;
   readonly log: ErrorLog;

@@ -8,7 +8,7 @@ import { memoryLimit } from "../../system/memory-limit.ts";
 
 const MB = 1024 ** 2;
 
-/** What the arbiter itself takes, with some slack. */
+/** The memory of the arbiter itself, with some slack. */
 const ARBITER_BYTES = 64 * MB;
 
 /** How much of a worker's share the old space gets; the rest is for V8's other spaces, buffers, code and the watchdog. */

@@ -25,7 +25,7 @@ import { WorkerHandle, type WorkerLaunch } from "./worker-handle.ts";
 /** Signals that people, terminals and supervisors stop a process with. */
 const STOP_SIGNALS: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"]);
 
-/** What this class needs of the arbiter. */
+/** The parts of the arbiter that this class needs. */
 export interface WorkerProcessDependencies {
   readonly arbiterLog: ArbiterLog;
   pool(): Pool;

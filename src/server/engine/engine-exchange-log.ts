@@ -15,7 +15,7 @@ import { parseRequestLine } from "../start-line.ts";
 /** The fields of a response: lines ready to send, or alternating names and values. */
 type ResponseFields = string | readonly string[];
 
-/** What the logs of all connections of a server share. */
+/** The parts that the logs of all connections of a server share. */
 export class EngineExchangeLogs {
   readonly log: AccessLog;
   /** Finds clients behind trusted proxies; undefined if no proxy is trusted. */

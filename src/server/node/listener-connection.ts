@@ -11,7 +11,7 @@ import type { ListenerExchange } from "./listener-exchange.ts";
 import type { ParserError } from "./parser-error.ts";
 import { WriteProgress } from "./write-progress.ts";
 
-/** What the client did not send, or read, in time. */
+/** The part of an exchange that the client did not send, or read, in time. */
 export type Overdue = "head" | "content" | "response" | "next request";
 
 /** An error of node's parser or of the connection. */

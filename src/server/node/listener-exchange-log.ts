@@ -11,7 +11,7 @@ import type { AccessLog } from "../../log/access-log.ts";
 import { ExchangeLog, type LoggedClient } from "../exchange-log.ts";
 import { parseRequestLine } from "../start-line.ts";
 
-/** What is known of a request. If node's parser refused it, only `received` is. */
+/** The known parts of a request. If node's parser refused it, only `received` is. */
 export interface LoggedRequest extends LoggedClient {
   readonly socket: Socket;
   readonly id: string;

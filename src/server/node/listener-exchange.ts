@@ -65,7 +65,7 @@ export class ListenerExchange {
     this.#bytesAtStart = request.socket.bytesRead;
   }
 
-  /** What a log line calls the request. Computed on demand, because few requests are logged. */
+  /** The name of the request in a log line. Computed on demand, because few requests are logged. */
   get name(): { method: string; target: string; id: string } {
     const { request, log } = this;
     return {

@@ -28,7 +28,7 @@ export interface AdoptedServer {
   readonly wrapper: ListenerWrapper | undefined;
 }
 
-/** What to serve: an app's listeners on servers of ours, or its own server. */
+/** Serves an app's listeners on servers of ours, or the app's own server. */
 export type Served =
   | (ServedListeners & { readonly adopted?: undefined })
   | { readonly adopted: AdoptedServer };

@@ -129,7 +129,7 @@ function reportStuck(findings: Omit<Findings, "kind">): void {
   publish({ kind: "stuck", ...findings });
 }
 
-/** What the kernel says of the main thread and its children. A paused thread counts as waiting. */
+/** The state that the kernel reports of the main thread and its children. A paused thread counts as waiting. */
 function look(): Pick<StallReport, "mainThread" | "children"> {
   return { mainThread: mainThreadState(process.pid), children: descendants(process.pid) };
 }

@@ -1,22 +1,163 @@
 /**
- * `npm run bench`: compares our engine with node:http in one run. Each server is pinned to core 0 and the load
- * generator (wrk) to core 1. The servers take turns, so that a change of the machine's speed affects both; compare
- * the ratio. CPU time is that of all processes of a server.
+ * `npm run bench [-- scenario…]`: compares servers of the field under the same load, in turns.
  *
- *   npm run bench -- [--rounds 5] [--seconds 4] [--connections 64]
+ *   npm run bench -- [SCENARIO…] [--servers NAME,…] [--rounds N] [--seconds N] [--json FILE] [--list]
+ *
+ * Servers run on one core, the load on another. CPU time is that of all processes of a server. Ratios are those of the
+ * rounds of a pair that were next to each other in time; compare these, not figures of different runs. Nothing here
+ * fails because of a time. docs/performance.md has the method and the results.
  */
-import type { CandidateSpec } from "./candidate.ts";
-import { compare, loadOptions, ratio } from "./load.ts";
+import { writeFileSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { parseArgs } from "node:util";
+import { pin } from "./lib/pinning.ts";
+import { findProgram } from "./lib/programs.ts";
+import { candidatesOf, runScenario } from "./lib/runner.ts";
+import type { Scenario, ScenarioResult } from "./lib/scenario.ts";
+import { Missing } from "./lib/server.ts";
+import { scenarioText } from "./lib/text.ts";
+import { SCENARIOS } from "./scenarios/index.ts";
+import { SERVERS, serverNamed } from "./servers/index.ts";
 
-const BASELINE = "node:http";
+const USAGE =
+  "usage: bench [SCENARIO…] [--servers NAME,…] [--rounds N] [--seconds N] [--json FILE or -] [--list]";
 
-const CANDIDATES: CandidateSpec[] = [
-  { name: BASELINE, args: ["bench/node-http.mjs", "PORT"] },
-  {
-    name: "tsgun",
-    args: ["dist/cli/main.js", "examples/hello/app.ts:handler", "--workers", "1", "--bind", "127.0.0.1:PORT"],
-  },
-];
+/** A mistake in the command line. */
+class Mistake extends Error {}
 
-const costs = await compare(CANDIDATES, loadOptions());
-console.log(`\n${ratio(costs, "tsgun", BASELINE)}`);
+function commandLine() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        servers: { type: "string" },
+        rounds: { type: "string" },
+        seconds: { type: "string", default: "1" },
+        json: { type: "string" },
+        list: { type: "boolean", default: false },
+      },
+    });
+    return { ...values, scenarios: positionals };
+  } catch (error) {
+    throw new Mistake(`${(error as Error).message.replace(/\.? *$/, "")}; ${USAGE}`);
+  }
+}
+
+function positive(option: string, text: string): number {
+  const value = Number(text);
+  if (!(value >= 1 && Number.isInteger(value)))
+    throw new Mistake(`--${option} takes a whole number from 1 on, not ${text}`);
+  return value;
+}
+
+/** The scenarios of these names; a name that ends with * stands for all that begin so. */
+function chosenScenarios(names: readonly string[]): readonly Scenario[] {
+  if (names.length === 0) return SCENARIOS;
+  const found = names.map((name) => {
+    const matches = SCENARIOS.filter((scenario) =>
+      name.endsWith("*") ? scenario.name.startsWith(name.slice(0, -1)) : scenario.name === name,
+    );
+    if (matches.length === 0)
+      throw new Mistake(
+        `there is no scenario ${name}; there are: ${SCENARIOS.map((one) => one.name).join(", ")}`,
+      );
+    return matches;
+  });
+  return [...new Set(found.flat())];
+}
+
+function chosenServers(text: string | undefined): string[] | undefined {
+  const names = text?.split(",");
+  const entryNames = new Set(
+    SCENARIOS.flatMap(({ entries }) =>
+      entries.map((entry) => (typeof entry === "string" ? entry : entry.name)),
+    ),
+  );
+  for (const name of names ?? [])
+    if (serverNamed(name) === undefined && !entryNames.has(name))
+      throw new Mistake(
+        `there is no server ${name}; there are: ${SERVERS.map((server) => server.name).join(", ")}, ` +
+          "and tsgun@FOLDER for another build",
+      );
+  return names;
+}
+
+function availability(version: () => string): string {
+  try {
+    return version();
+  } catch (error) {
+    if (error instanceof Missing) return `– ${error.message}`;
+    throw error;
+  }
+}
+
+function list(): void {
+  console.log("servers, and which version of them is here:");
+  for (const { name, what, version } of SERVERS)
+    console.log(`  ${name.padEnd(18)}${what}: ${availability(version)}`);
+  console.log("\nscenarios, and the servers that they measure by default:");
+  for (const { name, what, entries } of SCENARIOS) {
+    const names = entries.map((entry) => (typeof entry === "string" ? entry : entry.name));
+    console.log(`  ${name.padEnd(18)}${what}: ${names.join(", ")}`);
+  }
+}
+
+async function main(): Promise<void> {
+  const options = commandLine();
+  if (options.list) return list();
+  if (process.platform !== "linux")
+    throw new Mistake("it needs Linux: CPU time and memory of the servers are read from /proc");
+  const scenarios = chosenScenarios(options.scenarios);
+  const servers = chosenServers(options.servers);
+  const rounds = options.rounds === undefined ? undefined : positive("rounds", options.rounds);
+  const seconds = positive("seconds", options.seconds);
+  if (findProgram("wrk") === undefined) throw new Mistake("wrk is missing: apt-get install wrk");
+
+  const toStdout = options.json === "-";
+  const say = toStdout ? console.error : console.log;
+  const pinning = pin();
+  const processor = cpus()[0]?.model ?? "unknown processor";
+  say(`node ${process.version}, Linux ${release()}, ${cpus().length} × ${processor}`);
+  const { cores } = pinning;
+  if (cores === undefined)
+    say(`NOT PINNED: ${pinning.reason}. Servers and load share cores; figures vary more.`);
+  else say(`servers on core ${cores.server}, load on core ${cores.load}`);
+
+  const started = new Date();
+  const results: ScenarioResult[] = [];
+  for (const scenario of scenarios) {
+    const candidates = candidatesOf(scenario, servers, serverNamed);
+    const progress = process.stderr.isTTY
+      ? (line: string) => process.stderr.write(`\r\x1b[K${line}`)
+      : () => {};
+    const result = await runScenario(scenario, candidates, { rounds, seconds }, cores, progress);
+    if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+    say(scenarioText(result));
+    results.push(result);
+  }
+  const minutes = (Date.now() - started.getTime()) / 60_000;
+  say(`\n${results.length} scenarios in ${minutes.toFixed(1)} min`);
+  if (options.json !== undefined) {
+    const document = {
+      date: started.toISOString(),
+      node: process.versions.node,
+      v8: process.versions.v8,
+      system: { platform: process.platform, release: release(), processor, processors: cpus().length },
+      pinning: cores ?? { reason: pinning.reason },
+      minutes,
+      scenarios: results,
+    };
+    const text = `${JSON.stringify(document, undefined, 1)}\n`;
+    if (toStdout) process.stdout.write(text);
+    else writeFileSync(options.json, text);
+  }
+  if (results.some(({ skipped }) => skipped.some(({ failed }) => failed))) process.exitCode = 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof Mistake)) throw error;
+  console.error(`bench: ${error.message}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,1 @@
+run ->(_env) { [200, { "content-type" => "text/plain; charset=utf-8" }, ["Hello, world\n"]] }

@@ -1,0 +1,3 @@
+export const app = {
+  fetch: () => new Response("Hello, world\n", { headers: { "content-type": "text/plain; charset=utf-8" } }),
+};

@@ -1,0 +1,5 @@
+import type { Handler } from "tsgun";
+
+export const handler: Handler = (_request, respond) => {
+  respond(200, { "content-type": "text/plain; charset=utf-8" }, "Hello, world\n");
+};

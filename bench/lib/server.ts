@@ -1,0 +1,43 @@
+/** What a server of the field is to the bench: how it is found, and how it is started for an app. */
+
+/** The apps of `bench/apps`: what is answered. Each server runs its own form of them. */
+export type AppName = "hello" | "routes" | "hono" | "express" | "fastify";
+
+/** What to start. */
+export interface Launch {
+  readonly app: AppName;
+  readonly workers: number;
+  /** Seconds that an idle connection is kept. Default: the server's own. */
+  readonly keepAlive?: number;
+  /** Connections that a worker must be able to hold. Default: the server's own limit. */
+  readonly connections?: number;
+  /** The format of the access log, which goes to a file. Default: none. */
+  readonly accessLog?: "combined" | "json";
+  /** Serve the app's TypeScript, not its JavaScript. */
+  readonly typescript?: boolean;
+}
+
+/** Where to listen, and a folder for the server's files. */
+export interface Place {
+  /** A port of 127.0.0.1, or the path of a Unix socket. */
+  readonly address: number | string;
+  readonly folder: string;
+}
+
+export interface Command {
+  readonly words: readonly [string, ...string[]];
+  readonly env?: { readonly [name: string]: string };
+}
+
+export interface Server {
+  readonly name: string;
+  /** In one line what it is. */
+  readonly what: string;
+  /** Its version; throws `Missing` where it is not installed. */
+  version(): string;
+  /** How to start it, or undefined if it cannot serve that. */
+  command(launch: Launch, place: Place): Command | undefined;
+}
+
+/** A program that is not on this machine; the message says how to install it. */
+export class Missing extends Error {}

@@ -1,0 +1,149 @@
+/** CPU time of a request, and memory, under the load of wrk. */
+import { checkAnswer, type Expected, type Request, untilAnswering } from "../lib/answer.ts";
+import { cpuBetween, cpuOf, memoryOfTree } from "../lib/processes.ts";
+import { newPlace, Program, type Running, start } from "../lib/running.ts";
+import type { Candidate, Figure, Measure, MeasureOptions, Turn, Values } from "../lib/scenario.ts";
+import { load } from "../lib/wrk.ts";
+import { nginxBefore } from "../servers/nginx.ts";
+import { IdleConnections } from "./idle-connections.ts";
+
+export interface RequestsOptions {
+  readonly request: Request;
+  readonly expected: Expected;
+  /** Busy connections. Default: 64. */
+  readonly connections?: number;
+  readonly pipelined?: number;
+  /** Kept connections that do nothing meanwhile. */
+  readonly idle?: number;
+  /** Put nginx in front, which reaches the server over its Unix socket. */
+  readonly behindNginx?: boolean;
+}
+
+export const CPU: Figure = { key: "cpu", head: "CPU µs", digits: 2 };
+
+const FIGURES: readonly Figure[] = [
+  CPU,
+  { key: "user", head: "user", digits: 2 },
+  { key: "system", head: "system", digits: 2 },
+  { key: "rate", head: "req/s", digits: 0 },
+  { key: "memory", head: "PSS MB", digits: 0 },
+];
+
+/** Compiled code is stable after about as much CPU time of a worker under load, in nanoseconds. */
+const WARM_UP_CPU = 1.5e9;
+const WARM_UP_MS = 6_000;
+
+/** An nginx on the core of the load, in front of a server. */
+async function front(
+  server: Running,
+  core: number | undefined,
+): Promise<{ port: number; stop(): Promise<void> }> {
+  const { folder, address, remove } = await newPlace();
+  const port = address as number;
+  const nginx = new Program("nginx in front", core, nginxBefore(server.address, port, folder), process.env);
+  const stop = async (): Promise<void> => {
+    await nginx.stop();
+    remove();
+  };
+  try {
+    await untilAnswering(nginx, port, { path: "/" });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { port, stop };
+}
+
+class LoadedServer implements Turn {
+  readonly #server: Running;
+  readonly #settings: RequestsOptions;
+  readonly #options: MeasureOptions;
+  readonly #steps: (() => Promise<void>)[] = [];
+  #port = 0;
+
+  constructor(server: Running, settings: RequestsOptions, options: MeasureOptions) {
+    this.#server = server;
+    this.#settings = settings;
+    this.#options = options;
+  }
+
+  async prepare(workers: number): Promise<void> {
+    const server = this.#server;
+    const { request, behindNginx = false, idle = 0 } = this.#settings;
+    const core = this.#options.cores?.load;
+    await untilAnswering(server.program, server.address, request);
+    if (behindNginx) {
+      const nginx = await front(server, core);
+      this.#steps.push(() => nginx.stop());
+      this.#port = nginx.port;
+    } else this.#port = server.address as number;
+    await this.#check();
+    if (idle > 0) {
+      const held = await IdleConnections.open(this.#port, idle, request.path, core);
+      this.#steps.push(() => held.close());
+    }
+    const { pid } = server.program;
+    const end = performance.now() + WARM_UP_MS;
+    const enough = cpuOf(pid).total + WARM_UP_CPU * workers;
+    while (cpuOf(pid).total < enough && performance.now() < end) await this.#load();
+  }
+
+  async #check(): Promise<void> {
+    await checkAnswer(this.#server.name, this.#port, this.#settings.request, this.#settings.expected);
+  }
+
+  async #load(): Promise<{ requests: number; rate: number }> {
+    const { request, connections = 64, pipelined } = this.#settings;
+    const { seconds, cores } = this.#options;
+    const options = { request, connections, seconds, ...(pipelined !== undefined && { pipelined }) };
+    return await load(this.#port, cores?.load, this.#server.folder, options);
+  }
+
+  async round(): Promise<Values> {
+    const { pid } = this.#server.program;
+    const before = cpuOf(pid);
+    const { requests, rate } = await this.#load();
+    const used = cpuBetween(before, cpuOf(pid));
+    const perRequest = (nanoseconds: number): number => nanoseconds / 1000 / requests;
+    return {
+      cpu: perRequest(used.total),
+      user: perRequest(used.user),
+      system: perRequest(used.system),
+      rate,
+      memory: memoryOfTree(pid) / 2 ** 20,
+    };
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#check();
+    } finally {
+      await this.abort();
+    }
+  }
+
+  async abort(): Promise<void> {
+    for (const step of this.#steps.reverse()) await step();
+    await this.#server.stop();
+  }
+}
+
+/** Each server runs for all rounds; in each it is loaded for some seconds, in turn with the others. */
+export function requests(settings: RequestsOptions): Measure {
+  return {
+    figures: FIGURES,
+    async open({ name, server, launch }: Candidate, options: MeasureOptions): Promise<Turn | undefined> {
+      const socket = settings.behindNginx === true;
+      const running = await start(server, name, launch, { core: options.cores?.server, socket });
+      if (running === undefined) return undefined;
+      const turn = new LoadedServer(running, settings, options);
+      try {
+        await turn.prepare(launch.workers);
+      } catch (error) {
+        await turn.abort();
+        throw error;
+      }
+      return turn;
+    },
+  };
+}

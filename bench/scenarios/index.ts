@@ -1,0 +1,20 @@
+/**
+ * All rows of the bench, in the order in which they run: those first that most people's apps are like. Rows for TLS and
+ * for metrics join here when tsgun has them.
+ */
+import type { Scenario } from "../lib/scenario.ts";
+import { HONO, LISTENERS } from "./frameworks.ts";
+import { CONNECTIONS, GATEWAY, SIZES } from "./gateway.ts";
+import { ACCESS_LOG, POOLS } from "./pools.ts";
+import { START } from "./start.ts";
+
+export const SCENARIOS: readonly Scenario[] = [
+  ...GATEWAY,
+  ...HONO,
+  ...LISTENERS,
+  ACCESS_LOG,
+  ...START,
+  ...SIZES,
+  ...CONNECTIONS,
+  ...POOLS,
+];

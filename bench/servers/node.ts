@@ -1,0 +1,87 @@
+/** Node without tsgun: one process, a pool by hand, Hono's adapter, and the least that can be done on a socket. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { APPS, ROOT } from "../lib/programs.ts";
+import type { AppName, Command, Launch, Place, Server } from "../lib/server.ts";
+
+const LISTENERS: { readonly [App in AppName]?: string } = {
+  hello: join(APPS, "hello/listener.mjs"),
+  routes: join(APPS, "routes/listener.mjs"),
+};
+const FETCH_APPS: { readonly [App in AppName]?: string } = {
+  hello: join(APPS, "hello/fetch.mjs"),
+  routes: join(APPS, "routes/fetch.mjs"),
+  hono: join(APPS, "frameworks/hono.mjs"),
+};
+
+/** The variables of `bench/apps/programs`. */
+export function variables({ workers, keepAlive }: Launch, { address }: Place): { [name: string]: string } {
+  return {
+    PORT: `${address}`,
+    WORKERS: `${workers}`,
+    ...(keepAlive !== undefined && { KEEP_ALIVE: `${keepAlive}` }),
+  };
+}
+
+/** How the programs of an app are named: the program, and the variables that say which app. */
+export function programOf(app: AppName): { file: string; env: { [name: string]: string } } | undefined {
+  if (app === "express" || app === "fastify") return { file: "framework.mjs", env: { FRAMEWORK: app } };
+  const listener = LISTENERS[app];
+  return listener === undefined ? undefined : { file: "node-http.mjs", env: { LISTENER: listener } };
+}
+
+function node(file: string, launch: Launch, place: Place, env: { readonly [name: string]: string }): Command {
+  return {
+    words: [process.execPath, join(APPS, "programs", file)],
+    env: { ...variables(launch, place), ...env },
+  };
+}
+
+export const NODE: Server = {
+  name: "node",
+  what: "plain node, one process: node:http, or the framework's own listen()",
+  version: () => process.versions.node,
+  command(launch, place) {
+    const program = programOf(launch.app);
+    if (program === undefined || launch.workers !== 1) return undefined;
+    return node(program.file, launch, place, program.env);
+  },
+};
+
+export const CLUSTER: Server = {
+  name: "cluster",
+  what: "a pool on node:cluster in one file, as in Node's documentation",
+  version: () => process.versions.node,
+  command(launch, place) {
+    if (launch.app === "hello") return node("node-cluster.mjs", launch, place, {});
+    const listener = LISTENERS[launch.app];
+    return listener === undefined
+      ? undefined
+      : node("node-cluster.mjs", launch, place, { LISTENER: listener });
+  },
+};
+
+export const HONO_NODE: Server = {
+  name: "hono-node",
+  what: "a fetch app under @hono/node-server on plain node",
+  version: () =>
+    JSON.parse(readFileSync(join(ROOT, "node_modules/@hono/node-server/package.json"), "utf8")).version,
+  command(launch, place) {
+    const app = FETCH_APPS[launch.app];
+    if (app === undefined || launch.workers !== 1 || typeof place.address === "string") return undefined;
+    return node("hono-node.mjs", launch, place, { APP: app });
+  },
+};
+
+export const CANNED: Server = {
+  name: "canned",
+  what: "the same bytes for each request on node:net, without a parser",
+  version: () => process.versions.node,
+  command(launch, place) {
+    if (launch.app !== "hello" || launch.workers !== 1) return undefined;
+    return node("canned.mjs", launch, place, {});
+  },
+};
+
+/** The module of a fetch app. */
+export const fetchAppOf = (app: AppName): string | undefined => FETCH_APPS[app];

@@ -1,0 +1,98 @@
+/** tsgun, in the four ways in which it serves apps. Another build of it is `tsgun@FOLDER`. */
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { APPS, ROOT } from "../lib/programs.ts";
+import { type AppName, type Command, type Launch, Missing, type Place, type Server } from "../lib/server.ts";
+
+/** An app as an argument of the command, and variables for it. */
+interface Named {
+  readonly spec: string;
+  readonly env?: { readonly [name: string]: string };
+}
+
+/** The app of each name in one of the four ways. */
+type Specs = { readonly [App in AppName]?: (launch: Launch) => Named };
+
+const spec =
+  (file: string, name: string): ((launch: Launch) => Named) =>
+  () => ({ spec: `${join(APPS, file)}:${name}` });
+
+const program =
+  (file: string, env: { readonly [name: string]: string }): (() => Named) =>
+  () => ({ spec: join(APPS, "programs", file), env });
+
+const GATEWAY: Specs = {
+  hello: ({ typescript }) => ({
+    spec: `${join(APPS, `hello/gateway.${typescript ? "ts" : "mjs"}`)}:handler`,
+  }),
+  routes: spec("routes/gateway.mjs", "handler"),
+};
+const FETCH: Specs = {
+  hello: spec("hello/fetch.mjs", "app"),
+  routes: spec("routes/fetch.mjs", "app"),
+  hono: spec("frameworks/hono.mjs", "app"),
+};
+const LISTENER: Specs = {
+  hello: spec("hello/listener.mjs", "listener"),
+  routes: spec("routes/listener.mjs", "listener"),
+  express: spec("frameworks/express.mjs", "app"),
+  fastify: spec("frameworks/fastify.mjs", "app"),
+};
+const ADOPTED: Specs = {
+  hello: program("node-http.mjs", { LISTENER: join(APPS, "hello/listener.mjs"), PORT: "1" }),
+  routes: program("node-http.mjs", { LISTENER: join(APPS, "routes/listener.mjs"), PORT: "1" }),
+  hono: program("hono-node.mjs", { APP: join(APPS, "frameworks/hono.mjs"), PORT: "1" }),
+  express: program("framework.mjs", { FRAMEWORK: "express", PORT: "1" }),
+  fastify: program("framework.mjs", { FRAMEWORK: "fastify", PORT: "1" }),
+};
+
+function command(root: string, { spec: app, env = {} }: Named, launch: Launch, place: Place): Command {
+  const { address, folder } = place;
+  const settings: string[] = [];
+  if (launch.keepAlive !== undefined) settings.push("--keep-alive", `${launch.keepAlive}s`);
+  if (launch.connections !== undefined) settings.push("--worker-connections", `${launch.connections}`);
+  if (launch.accessLog !== undefined)
+    settings.push("--access-logfile", join(folder, "access.log"), "--access-logformat", launch.accessLog);
+  return {
+    words: [
+      process.execPath,
+      join(root, "dist/cli/main.js"),
+      app,
+      "--workers",
+      `${launch.workers}`,
+      "--bind",
+      typeof address === "number" ? `127.0.0.1:${address}` : `unix:${address}`,
+      "--control-socket",
+      join(folder, "tsgun.ctl"),
+      ...settings,
+    ],
+    env,
+  };
+}
+
+function tsgun(suffix: string, what: string, specs: Specs, folder?: string): Server {
+  const root = folder === undefined ? ROOT : resolve(folder);
+  return {
+    name: `tsgun${suffix}${folder === undefined ? "" : `@${folder}`}`,
+    what,
+    version() {
+      if (!existsSync(join(root, "dist/cli/main.js")))
+        throw new Missing(`${join(root, "dist")} is missing: npm run build`);
+      return JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version;
+    },
+    command(launch, place) {
+      const named = specs[launch.app]?.(launch);
+      return named === undefined ? undefined : command(root, named, launch, place);
+    },
+  };
+}
+
+/** The servers of this folder's build, or of that in `folder`. */
+export function tsgunServers(folder?: string): Server[] {
+  return [
+    tsgun("", "tsgun with a gateway app, or what the app is", { ...LISTENER, ...FETCH, ...GATEWAY }, folder),
+    tsgun("-fetch", "tsgun with a fetch app", FETCH, folder),
+    tsgun("-listener", "tsgun with an exported node listener", LISTENER, folder),
+    tsgun("-adopted", "tsgun with a program that listens", ADOPTED, folder),
+  ];
+}

@@ -5,13 +5,50 @@
 import { HttpError } from "../errors.ts";
 import { isTrailerName } from "../gateway/fields.ts";
 import { isHost } from "../gateway/host.ts";
-import type { FieldListener } from "./head-scanner.ts";
 
 /** The last valid Host value. Nearly every request repeats it, so it is compared instead of parsed again. */
-let knownHost = "";
+let knownHost: Uint8Array = Buffer.alloc(0);
+
+// Bytes, since `charCodeAt` has to find out first how the string is stored, at every character.
+const HOST = Buffer.from("host");
+const EXPECT = Buffer.from("expect");
+const UPGRADE = Buffer.from("upgrade");
+const CONNECTION = Buffer.from("connection");
+const CONTENT_LENGTH = Buffer.from("content-length");
+const TRANSFER_ENCODING = Buffer.from("transfer-encoding");
+const FORWARDED_PREFIX = Buffer.from("x-forwarded-prefix");
+const CHUNKED = Buffer.from("chunked");
+const CONTINUE = Buffer.from("100-continue");
+const CLOSE = Buffer.from("close");
+const KEEP_ALIVE = Buffer.from("keep-alive");
+
+/** The first letters of the fields below, by the length of the name: they rule out nearly all others. */
+const FIRST_LETTERS = new Uint8Array(256);
+for (const [length, letter] of [
+  [4, "h"],
+  [6, "e"],
+  [7, "u"],
+  [10, "c"],
+  [14, "c"],
+  [17, "t"],
+  [18, "x"],
+] as const)
+  FIRST_LETTERS[length] = letter.charCodeAt(0);
+
+/** Receives the field lines. Positions are indexes into `bytes`. */
+export interface FieldListener {
+  /** The first letters, in lower case, of the names that matter in a head, by the length of the name. */
+  readonly firstLetters: Uint8Array;
+  /**
+   * Called at the end of each field line of a trailer section, and of those of a head that may matter. The name is
+   * `bytes[nameStart..nameEnd)`; the value is trimmed.
+   */
+  onField(bytes: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void;
+}
 
 /** How often each of these fields occurred, and their values. */
 export class HeadFacts implements FieldListener {
+  readonly firstLetters = FIRST_LETTERS;
   hostCount = 0;
   lengthCount = 0;
   length = 0;
@@ -53,31 +90,30 @@ export class HeadFacts implements FieldListener {
     // The length alone rules out most fields, so no string is made for them.
     switch (nameEnd - nameStart) {
       case 4:
-        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "host")) this.#onHost(bytes, valueStart, valueEnd);
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, HOST)) this.#onHost(bytes, valueStart, valueEnd);
         return;
       case 6:
-        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "expect"))
-          this.#onExpect(bytes, valueStart, valueEnd);
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, EXPECT)) this.#onExpect(bytes, valueStart, valueEnd);
         return;
       case 7:
-        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "upgrade")) this.upgrade = valueEnd > valueStart;
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, UPGRADE)) this.upgrade = valueEnd > valueStart;
         return;
       case 10:
-        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "connection"))
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, CONNECTION))
           this.#onConnection(bytes, valueStart, valueEnd);
         return;
       case 14:
-        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "content-length"))
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, CONTENT_LENGTH))
           this.#onLength(bytes, valueStart, valueEnd);
         return;
       case 17:
-        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "transfer-encoding")) {
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, TRANSFER_ENCODING)) {
           this.encodingCount += 1;
-          this.chunked = equalsIgnoreCase(bytes, valueStart, valueEnd, "chunked");
+          this.chunked = equalsIgnoreCase(bytes, valueStart, valueEnd, CHUNKED);
         }
         return;
       case 18:
-        if (equalsIgnoreCase(bytes, nameStart, nameEnd, "x-forwarded-prefix")) this.hasForwardedPrefix = true;
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, FORWARDED_PREFIX)) this.hasForwardedPrefix = true;
         return;
     }
   }
@@ -89,12 +125,12 @@ export class HeadFacts implements FieldListener {
     if (equals(bytes, start, end, knownHost)) return;
     const host = bytes.toString("latin1", start, end);
     if (!isHost(host)) throw new HttpError(400, "the Host field is malformed");
-    knownHost = host;
+    knownHost = Uint8Array.prototype.slice.call(bytes, start, end);
   }
 
   #onExpect(bytes: Buffer, start: number, end: number): void {
     this.expectCount += 1;
-    this.expectContinue = equalsIgnoreCase(bytes, start, end, "100-continue");
+    this.expectContinue = equalsIgnoreCase(bytes, start, end, CONTINUE);
   }
 
   /** RFC 9110 section 7.6.1: a list of tokens; RFC 9112 section 9.3: `close` wins. */
@@ -107,9 +143,9 @@ export class HeadFacts implements FieldListener {
       let last = to;
       while (first < last && (bytes[first] === 0x20 || bytes[first] === 0x09)) first += 1;
       while (last > first && (bytes[last - 1] === 0x20 || bytes[last - 1] === 0x09)) last -= 1;
-      if (equalsIgnoreCase(bytes, first, last, "close")) this.close = true;
-      else if (equalsIgnoreCase(bytes, first, last, "keep-alive")) this.keepAlive = true;
-      else if (equalsIgnoreCase(bytes, first, last, "upgrade")) this.connectionUpgrade = true;
+      if (equalsIgnoreCase(bytes, first, last, CLOSE)) this.close = true;
+      else if (equalsIgnoreCase(bytes, first, last, KEEP_ALIVE)) this.keepAlive = true;
+      else if (equalsIgnoreCase(bytes, first, last, UPGRADE)) this.connectionUpgrade = true;
       from = to + 1;
     }
   }
@@ -130,20 +166,22 @@ export class HeadFacts implements FieldListener {
 }
 
 /** Compares ASCII case-insensitively. `word` is in lower case: letters, digits and hyphens only. */
-function equalsIgnoreCase(bytes: Buffer, start: number, end: number, word: string): boolean {
-  if (end - start !== word.length) return false;
-  for (let index = 0; index < word.length; index += 1) {
+function equalsIgnoreCase(bytes: Uint8Array, start: number, end: number, word: Uint8Array): boolean {
+  const length = word.length;
+  if (end - start !== length) return false;
+  for (let index = 0; index < length; index += 1) {
     const byte = bytes[start + index] as number;
     const lower = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
-    if (lower !== word.charCodeAt(index)) return false;
+    if (lower !== word[index]) return false;
   }
   return true;
 }
 
-function equals(bytes: Buffer, start: number, end: number, text: string): boolean {
-  if (end - start !== text.length) return false;
-  for (let index = 0; index < text.length; index += 1) {
-    if (bytes[start + index] !== text.charCodeAt(index)) return false;
+function equals(bytes: Uint8Array, start: number, end: number, expected: Uint8Array): boolean {
+  const length = expected.length;
+  if (end - start !== length) return false;
+  for (let index = 0; index < length; index += 1) {
+    if (bytes[start + index] !== expected[index]) return false;
   }
   return true;
 }

@@ -8,7 +8,9 @@
 import { HttpError } from "../errors.ts";
 import { TARGET_BYTE, TOKEN_BYTE, VALUE_BYTE } from "./grammar.ts";
 import { HeadBuffer } from "./head-buffer.ts";
+import type { FieldListener } from "./head-facts.ts";
 import { HeadLimitError, type RequestLimits } from "./head-limit.ts";
+import { memoryOf, type RequestLine, WholeLines } from "./whole-lines.ts";
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -32,19 +34,16 @@ const State = {
   done: 12,
 } as const;
 
+/** One for all: it holds nothing between two calls. */
+const lines = new WholeLines();
+
 /** Bytes of a refused head that are kept for the log. */
 const MAX_REFUSED_BYTES = 8192;
 
 const VERSION = Buffer.from("HTTP/");
 const VERSION_LENGTH = 8;
 
-/** Receives the field lines. Positions are indexes into `bytes`. */
-export interface FieldListener {
-  /** Called at the end of every field line. The name is `bytes[nameStart..nameEnd)`; the value is trimmed. */
-  onField(bytes: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void;
-}
-
-export class HeadScanner {
+export class HeadScanner implements RequestLine {
   /** Length of the method. The target begins one byte after it. */
   methodEnd = 0;
   targetEnd = 0;
@@ -55,6 +54,7 @@ export class HeadScanner {
   readonly #limits: RequestLimits;
   readonly #reader: FieldListener;
   #state: number = State.start;
+  #inTrailers = false;
   #fields = 0;
   #lineStart = 0;
   #nameEnd = 0;
@@ -70,12 +70,14 @@ export class HeadScanner {
   /** Begins a request head. */
   resetForRequest(): void {
     this.#state = State.start;
+    this.#inTrailers = false;
     this.#fields = 0;
   }
 
   /** Begins a trailer section: field lines up to an empty line. */
   resetForTrailers(): void {
     this.#state = State.fieldStart;
+    this.#inTrailers = true;
     this.#fields = 0;
     this.fieldsStart = 0;
   }
@@ -186,6 +188,13 @@ export class HeadScanner {
   }
 
   #readRequestLine(bytes: Buffer, origin: number, start: number, end: number): number {
+    if (start === origin) {
+      const stop = lines.takeRequestLine(bytes, start, end, this.#limits.requestLine, this);
+      if (stop !== start) {
+        this.#state = State.fieldStart;
+        return stop;
+      }
+    }
     let at = start;
     const limit = origin + this.#limits.requestLine;
     const bound = Math.min(end, limit);
@@ -255,6 +264,8 @@ export class HeadScanner {
     let limit = lineStart + fieldSize;
     while (at < end) {
       if (state === State.fieldStart) {
+        if (!this.#inTrailers) at = this.#takeWholeLines(bytes, at, end);
+        if (at === end) break;
         if (bytes[at] === CR) {
           state = State.lastLineFeed;
           at += 1;
@@ -285,7 +296,7 @@ export class HeadScanner {
           if (at >= limit) throw new HeadLimitError("fieldSize");
           throw new HttpError(400, "a control character in a header field");
         }
-        this.#endField(bytes, origin, lineStart, at);
+        this.#endField(bytes, lineStart, this.#nameEnd + origin, at);
         state = State.fieldLineFeed;
         at += 1;
         if (at === end) break;
@@ -304,8 +315,21 @@ export class HeadScanner {
     return at;
   }
 
-  #endField(bytes: Buffer, origin: number, lineStart: number, lineEnd: number): void {
-    const nameEnd = this.#nameEnd + origin;
+  /** Returns where the first line begins that must be read byte by byte. */
+  #takeWholeLines(bytes: Buffer, start: number, end: number): number {
+    const limits = this.#limits;
+    const letters = this.#reader.firstLetters;
+    const memory = memoryOf(bytes);
+    let at = start;
+    do {
+      at = lines.take(bytes, memory, at, end, limits.fields - this.#fields, limits.fieldSize, letters);
+      this.#fields += lines.count;
+      if (lines.noted) this.#endField(bytes, lines.lineStart, lines.nameEnd, at - 2);
+    } while (lines.noted);
+    return at;
+  }
+
+  #endField(bytes: Buffer, lineStart: number, nameEnd: number, lineEnd: number): void {
     let from = nameEnd + 1;
     let to = lineEnd;
     while (from < to && (bytes[from] === SP || bytes[from] === HTAB)) from += 1;

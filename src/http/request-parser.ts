@@ -46,6 +46,9 @@ const CR = 0x0d;
 const LF = 0x0a;
 const SEMICOLON = 0x3b;
 
+/** A state that the machine does not know: heads never get to it. */
+const HEAD = "HEAD";
+
 /** Limit per message: no client needs chunk extensions, and they cost work without progress. */
 const MAX_EXTENSION_BYTES = 4096;
 
@@ -71,7 +74,7 @@ export class RequestParser extends Machine {
     super();
     this.#events = events;
     this.#scanner = new HeadScanner(limits, this.#facts);
-    this.state = "REQUEST_LINE";
+    this.state = HEAD;
     // The machine's own limit counts the whole head; the scanner applies finer ones.
     this.maxHeaderSize = Number.POSITIVE_INFINITY;
     this.isUserCall = false;
@@ -86,11 +89,44 @@ export class RequestParser extends Machine {
   override execute(chunk: Uint8Array, start = 0, length = chunk.length - start): number {
     if (this.state === "MESSAGE_COMPLETE") this.#startMessage();
     const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    // Directly: the machine would look the state up by its name.
+    if (this.state === HEAD) return this.#readHead(bytes, start, start + length);
     const consumed = super.execute(bytes, start, length);
-    if (typeof consumed === "number") return consumed;
-    this.#refusal = consumed;
+    return typeof consumed === "number" ? consumed : this.#refuse(consumed);
+  }
+
+  /** Reads request line and field section in one pass. */
+  #readHead(bytes: Buffer, start: number, end: number): number {
+    const scanner = this.#scanner;
+    let stop = end;
+    let head: ParsedHead;
+    try {
+      stop = scanner.scan(bytes, start, end);
+      if (!scanner.done) return stop - start;
+      head = this.#checkHead();
+    } catch (error) {
+      return this.#refuse(error as Error);
+    }
+    const { contentLength } = head;
+    if (contentLength === undefined) {
+      this.state = "BODY_CHUNKHEAD";
+      this.#chunkDigits = 0;
+    } else if (contentLength > 0) {
+      this.state = "BODY_SIZED";
+      this.body_bytes = contentLength;
+    } else {
+      this.state = "MESSAGE_COMPLETE";
+    }
+    this.#events.onHead(head);
+    if (contentLength === 0) this.#events.onEnd(NO_TRAILERS);
+    // Always stop here: only now can the caller decide whether it wants the content.
+    return stop - start;
+  }
+
+  #refuse(refusal: Error): never {
+    this.#refusal = refusal;
     this.state = "REFUSED";
-    throw consumed;
+    throw refusal;
   }
 
   /**
@@ -105,12 +141,12 @@ export class RequestParser extends Machine {
 
   /** True between messages: nothing of the next one has arrived. */
   get idle(): boolean {
-    return this.state === "MESSAGE_COMPLETE" || (this.state === "REQUEST_LINE" && this.#scanner.idle);
+    return this.state === "MESSAGE_COMPLETE" || (this.state === HEAD && this.#scanner.idle);
   }
 
   /** True while a head is being received. */
   get inHead(): boolean {
-    return this.state === "REQUEST_LINE" && !this.#scanner.idle;
+    return this.state === HEAD && !this.#scanner.idle;
   }
 
   /** The received part of an incomplete or refused head, as unvalidated Latin-1. */
@@ -129,7 +165,7 @@ export class RequestParser extends Machine {
   }
 
   #startMessage(): void {
-    this.state = "REQUEST_LINE";
+    this.state = HEAD;
     this.#facts.reset();
     this.#scanner.resetForRequest();
     this.#extensionBytes = 0;
@@ -156,24 +192,6 @@ export class RequestParser extends Machine {
   /** Nothing is parsed after a refusal. */
   REFUSED(): never {
     throw this.#refusal;
-  }
-
-  /** Request line and field section in one pass. */
-  REQUEST_LINE(): boolean {
-    this.offset = this.#scanner.scan(this.chunk as Buffer, this.offset, this.end);
-    if (!this.#scanner.done) return false;
-    const head = this.#checkHead();
-    if (head.contentLength === undefined) {
-      this.state = "BODY_CHUNKHEAD";
-      this.#chunkDigits = 0;
-    } else if (head.contentLength > 0) {
-      this.state = "BODY_SIZED";
-      this.body_bytes = head.contentLength;
-    }
-    this.userCall()(this.#events.onHead(head));
-    if (head.contentLength === 0) this.nextRequest();
-    // Always stop here: only now can the caller decide whether it wants the content.
-    return true;
   }
 
   /** Applies the rules that need the whole head, in the order of RFC 9112. */

@@ -5,6 +5,7 @@
 import { HttpError } from "../errors.ts";
 import { isTrailerName } from "../gateway/fields.ts";
 import { isHost } from "../gateway/host.ts";
+import { nameTable } from "./whole-lines.ts";
 
 /** The last valid Host value. Nearly every request repeats it, so it is compared instead of parsed again. */
 let knownHost: Uint8Array = Buffer.alloc(0);
@@ -22,23 +23,21 @@ const CONTINUE = Buffer.from("100-continue");
 const CLOSE = Buffer.from("close");
 const KEEP_ALIVE = Buffer.from("keep-alive");
 
-/** The first letters of the fields below, by the length of the name: they rule out nearly all others. */
-const FIRST_LETTERS = new Uint8Array(256);
-for (const [length, letter] of [
-  [4, "h"],
-  [6, "e"],
-  [7, "u"],
-  [10, "c"],
-  [14, "c"],
-  [17, "t"],
-  [18, "x"],
-] as const)
-  FIRST_LETTERS[length] = letter.charCodeAt(0);
+/** 1 for the fields below, and for few others, since only length and first letter count. */
+const NOTED = nameTable([
+  "host",
+  "expect",
+  "upgrade",
+  "connection",
+  "content-length",
+  "transfer-encoding",
+  "x-forwarded-prefix",
+]);
 
 /** Receives the field lines. Positions are indexes into `bytes`. */
 export interface FieldListener {
-  /** The first letters, in lower case, of the names that matter in a head, by the length of the name. */
-  readonly firstLetters: Uint8Array;
+  /** The names that matter in a head, as a `nameTable`. */
+  readonly noted: Uint8Array;
   /**
    * Called at the end of each field line of a trailer section, and of those of a head that may matter. The name is
    * `bytes[nameStart..nameEnd)`; the value is trimmed.
@@ -48,7 +47,7 @@ export interface FieldListener {
 
 /** How often each of these fields occurred, and their values. */
 export class HeadFacts implements FieldListener {
-  readonly firstLetters = FIRST_LETTERS;
+  readonly noted = NOTED;
   hostCount = 0;
   lengthCount = 0;
   length = 0;

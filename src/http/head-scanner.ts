@@ -318,11 +318,11 @@ export class HeadScanner implements RequestLine {
   /** Returns where the first line begins that must be read byte by byte. */
   #takeWholeLines(bytes: Buffer, start: number, end: number): number {
     const limits = this.#limits;
-    const letters = this.#reader.firstLetters;
+    const names = this.#reader.noted;
     const memory = memoryOf(bytes);
     let at = start;
     do {
-      at = lines.take(bytes, memory, at, end, limits.fields - this.#fields, limits.fieldSize, letters);
+      at = lines.take(bytes, memory, at, end, limits.fields - this.#fields, limits.fieldSize, names);
       this.#fields += lines.count;
       if (lines.noted) this.#endField(bytes, lines.lineStart, lines.nameEnd, at - 2);
     } while (lines.noted);

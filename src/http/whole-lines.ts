@@ -9,8 +9,21 @@ const CR = 0x0d;
 const LF = 0x0a;
 const SP = 0x20;
 const COLON = 0x3a;
-/** Set in lower-case letters. */
-const CASE_BIT = 0x20;
+/** Longer names are not noted. */
+const MAX_NAME = 32;
+/** The bits of a letter that are the same in both cases. */
+const LETTER_BITS = 0x1f;
+
+/** A table of the lengths and first letters of `names`. */
+export function nameTable(names: readonly string[]): Uint8Array {
+  const table = new Uint8Array(MAX_NAME * (LETTER_BITS + 1));
+  for (const name of names) table[indexOf(name.length, name.charCodeAt(0))] = 1;
+  return table;
+}
+
+function indexOf(length: number, letter: number): number {
+  return (length << 5) | (letter & LETTER_BITS);
+}
 
 /** The memory of the last chunk. Nearly all are in the server's read buffer, and to make a view costs more than a line. */
 let memory: DataView = new DataView(new ArrayBuffer(0));
@@ -92,7 +105,7 @@ export class WholeLines {
    *
    * @param view `memoryOf(bytes)`
    * @param fieldSize maximum bytes of a line without its CRLF
-   * @param letters the first letters, in lower case, of the names to note, by the length of the name
+   * @param names the names to note, as a `nameTable`
    */
   take(
     bytes: Uint8Array,
@@ -101,7 +114,7 @@ export class WholeLines {
     end: number,
     max: number,
     fieldSize: number,
-    letters: Uint8Array,
+    names: Uint8Array,
   ): number {
     // Locals: an imported binding is loaded anew for every byte.
     const isToken = TOKEN_BYTE;
@@ -127,7 +140,8 @@ export class WholeLines {
       }
       while (at < end && isValue[bytes[at] as number] === 1) at = (at + 1) | 0;
       if (at + 1 >= end || bytes[at] !== CR || bytes[at + 1] !== LF || at - lineStart > fieldSize) break;
-      if (letters[nameEnd - lineStart] === ((bytes[lineStart] as number) | CASE_BIT)) {
+      const length = nameEnd - lineStart;
+      if (length < MAX_NAME && names[(length << 5) | ((bytes[lineStart] as number) & LETTER_BITS)] === 1) {
         noted = true;
         this.lineStart = lineStart;
         this.nameEnd = nameEnd;

@@ -10,6 +10,7 @@
 import { writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { parseArgs } from "node:util";
+import type { ResultDocument } from "./lib/document.ts";
 import { pin } from "./lib/pinning.ts";
 import { findProgram } from "./lib/programs.ts";
 import { candidatesOf, runScenario } from "./lib/runner.ts";
@@ -138,11 +139,11 @@ async function main(): Promise<void> {
   const minutes = (Date.now() - started.getTime()) / 60_000;
   say(`\n${results.length} scenarios in ${minutes.toFixed(1)} min`);
   if (options.json !== undefined) {
-    const document = {
+    const document: ResultDocument = {
       date: started.toISOString(),
       node: process.versions.node,
       v8: process.versions.v8,
-      system: { platform: process.platform, release: release(), processor, processors: cpus().length },
+      system: { release: release(), processor, processors: cpus().length },
       pinning: cores ?? { reason: pinning.reason },
       minutes,
       scenarios: results,

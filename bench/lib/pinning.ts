@@ -3,9 +3,16 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { findProgram } from "./programs.ts";
 
+/** The cores of servers and of the load, and both. */
+export interface Cores {
+  readonly server: number;
+  readonly load: number;
+  readonly both: string;
+}
+
 export interface Pinning {
-  /** The cores of servers and of the load, or why nothing is pinned. */
-  readonly cores: { readonly server: number; readonly load: number } | undefined;
+  readonly cores: Cores | undefined;
+  /** Why nothing is pinned. */
   readonly reason?: string;
 }
 
@@ -28,13 +35,13 @@ export function pin(): Pinning {
   if (spawnSync("taskset", ["-c", String(server), "true"]).status !== 0)
     return { cores: undefined, reason: "taskset is not permitted here" };
   execFileSync("taskset", ["-acp", String(load), String(process.pid)], { stdio: "ignore" });
-  return { cores: { server, load } };
+  return { cores: { server, load, both: `${server},${load}` } };
 }
 
+/** A core, several in a list, or undefined where nothing is pinned. */
+export type Core = number | string | undefined;
+
 /** The command that runs `words` on a core. */
-export function onCore(
-  core: number | undefined,
-  words: readonly [string, ...string[]],
-): [string, ...string[]] {
+export function onCore(core: Core, words: readonly [string, ...string[]]): [string, ...string[]] {
   return core === undefined ? [...words] : ["taskset", "-c", String(core), ...words];
 }

@@ -8,14 +8,17 @@ export interface CpuTime {
   readonly system: number;
 }
 
+/** The processes that a process has started. */
+export function childrenOf(pid: number): number[] {
+  return threadsOf(pid).flatMap((thread) => {
+    const text = readProc(`${pid}/task/${thread}/children`)?.trim() ?? "";
+    return text === "" ? [] : text.split(" ").map(Number);
+  });
+}
+
 /** A process and its descendants. */
 export function processTree(pid: number): number[] {
-  const children: number[] = [];
-  for (const thread of threadsOf(pid)) {
-    const text = readProc(`${pid}/task/${thread}/children`)?.trim() ?? "";
-    if (text !== "") children.push(...text.split(" ").map(Number));
-  }
-  return [pid, ...children.flatMap(processTree)];
+  return [pid, ...childrenOf(pid).flatMap(processTree)];
 }
 
 function readProc(path: string): string | undefined {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../test/support/free-port.ts";
-import { onCore } from "./pinning.ts";
+import { type Core, onCore } from "./pinning.ts";
 import { processTree } from "./processes.ts";
 import { ROOT } from "./programs.ts";
 import type { Launch, Server } from "./server.ts";
@@ -40,12 +40,7 @@ export class Program {
   readonly #child: ChildProcess;
   #output = "";
 
-  constructor(
-    name: string,
-    core: number | undefined,
-    words: readonly [string, ...string[]],
-    env: NodeJS.ProcessEnv,
-  ) {
+  constructor(name: string, core: Core, words: readonly [string, ...string[]], env: NodeJS.ProcessEnv) {
     this.name = name;
     const [program, ...args] = onCore(core, words);
     this.startedAt = performance.now();
@@ -106,7 +101,7 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
 }
 
 export interface StartOptions {
-  readonly core: number | undefined;
+  readonly core: Core;
   /** Listen on a Unix socket. */
   readonly socket?: boolean;
 }

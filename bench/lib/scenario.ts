@@ -1,5 +1,6 @@
 /** What a row of the bench is: candidates that take turns at one measure. */
 
+import type { Cores } from "./pinning.ts";
 import type { Launch, Server } from "./server.ts";
 import type { Summary } from "./statistics.ts";
 
@@ -24,7 +25,7 @@ export interface MeasureOptions {
   readonly rounds: number;
   readonly seconds: number;
   /** The cores of servers and of the load; undefined: not pinned. */
-  readonly cores: { readonly server: number; readonly load: number } | undefined;
+  readonly cores: Cores | undefined;
 }
 
 /** One candidate's part in the rounds. */

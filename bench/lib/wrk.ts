@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Request } from "./answer.ts";
-import { onCore } from "./pinning.ts";
+import { type Core, onCore } from "./pinning.ts";
 import { requireProgram } from "./programs.ts";
 
 export interface Load {
@@ -43,12 +43,7 @@ function luaText(text: string): string {
 }
 
 /** Loads a server for some seconds, and throws if an answer is not 2xx. `folder` takes the script. */
-export async function load(
-  port: number,
-  core: number | undefined,
-  folder: string,
-  options: Load,
-): Promise<LoadResult> {
+export async function load(port: number, core: Core, folder: string, options: Load): Promise<LoadResult> {
   const { request, connections, seconds } = options;
   const wrk = requireProgram("wrk", "apt-get install wrk");
   const headers = Object.entries(request.headers ?? {}).flatMap(([name, value]) => [

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { onCore } from "../lib/pinning.ts";
+import { type Core, onCore } from "../lib/pinning.ts";
 
 /** Limit to open them all. */
 const OPEN_MS = 60_000;
@@ -15,12 +15,7 @@ export class IdleConnections {
     this.#holder = holder;
   }
 
-  static async open(
-    port: number,
-    count: number,
-    path: string,
-    core: number | undefined,
-  ): Promise<IdleConnections> {
+  static async open(port: number, count: number, path: string, core: Core): Promise<IdleConnections> {
     const program = join(import.meta.dirname, "connection-holder.mjs");
     const [command, ...words] = onCore(core, [process.execPath, program, `${port}`, `${count}`, path]);
     const holder = spawn(command, words, { stdio: ["pipe", "pipe", "inherit"] });

@@ -1,5 +1,6 @@
 /** CPU time of a request, and memory, under the load of wrk. */
 import { checkAnswer, type Expected, type Request, untilAnswering } from "../lib/answer.ts";
+import type { Core } from "../lib/pinning.ts";
 import { cpuBetween, cpuOf, memoryOfTree } from "../lib/processes.ts";
 import { newPlace, Program, type Running, start } from "../lib/running.ts";
 import type { Candidate, Figure, Measure, MeasureOptions, Turn, Values } from "../lib/scenario.ts";
@@ -34,10 +35,7 @@ const WARM_UP_CPU = 1.5e9;
 const WARM_UP_MS = 6_000;
 
 /** An nginx on the core of the load, in front of a server. */
-async function front(
-  server: Running,
-  core: number | undefined,
-): Promise<{ port: number; stop(): Promise<void> }> {
+async function front(server: Running, core: Core): Promise<{ port: number; stop(): Promise<void> }> {
   const { folder, address, remove } = await newPlace();
   const port = address as number;
   const nginx = new Program("nginx in front", core, nginxBefore(server.address, port, folder), process.env);

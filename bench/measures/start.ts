@@ -1,9 +1,11 @@
 /** Time and CPU time from the start of the command to the first answer. */
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Core } from "../lib/pinning.ts";
 import { cpuOf } from "../lib/processes.ts";
 import { start } from "../lib/running.ts";
-import type { Candidate, Measure, MeasureOptions, Turn, Values } from "../lib/scenario.ts";
+import type { Candidate, Measure, Values } from "../lib/scenario.ts";
+import { freshEachRound } from "./fresh.ts";
 
 /** Limit for the first answer. */
 const START_MS = 20_000;
@@ -24,10 +26,7 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
-async function startOnce(
-  { name, server, launch }: Candidate,
-  core: number | undefined,
-): Promise<Values | undefined> {
+async function startOnce({ name, server, launch }: Candidate, core: Core): Promise<Values | undefined> {
   const running = await start(server, name, launch, { core });
   if (running === undefined) return undefined;
   const { program } = running;
@@ -45,18 +44,10 @@ async function startOnce(
   }
 }
 
-/** Each round starts each server once. The first start, which warms the caches of files, is not counted. */
 export const STARTS: Measure = {
   figures: [
     { key: "cpu", head: "CPU ms", digits: 0 },
     { key: "time", head: "ms", digits: 0 },
   ],
-  async open(candidate: Candidate, { cores }: MeasureOptions): Promise<Turn | undefined> {
-    if ((await startOnce(candidate, cores?.server)) === undefined) return undefined;
-    return {
-      round: async () => (await startOnce(candidate, cores?.server)) as Values,
-      close: async () => {},
-      abort: async () => {},
-    };
-  },
+  open: (candidate, { cores }) => freshEachRound(() => startOnce(candidate, cores?.server)),
 };

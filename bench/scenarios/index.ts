@@ -7,6 +7,7 @@ import { HONO, LISTENERS } from "./frameworks.ts";
 import { CONNECTIONS, GATEWAY, SIZES } from "./gateway.ts";
 import { ACCESS_LOG, POOLS } from "./pools.ts";
 import { START } from "./start.ts";
+import { WORKERS } from "./workers.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
   ...GATEWAY,
@@ -17,4 +18,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...SIZES,
   ...CONNECTIONS,
   ...POOLS,
+  ...WORKERS,
 ];

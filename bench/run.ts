@@ -103,6 +103,11 @@ function list(): void {
   }
 }
 
+/** Shows on a terminal what is being done. */
+function progress(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
+}
+
 async function main(): Promise<void> {
   const options = commandLine();
   if (options.list) return list();
@@ -126,32 +131,34 @@ async function main(): Promise<void> {
 
   const started = new Date();
   const results: ScenarioResult[] = [];
-  for (const scenario of scenarios) {
-    const candidates = candidatesOf(scenario, servers, serverNamed);
-    const progress = process.stderr.isTTY
-      ? (line: string) => process.stderr.write(`\r\x1b[K${line}`)
-      : () => {};
-    const result = await runScenario(scenario, candidates, { rounds, seconds }, cores, progress);
-    if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-    say(scenarioText(result));
-    results.push(result);
-  }
-  const minutes = (Date.now() - started.getTime()) / 60_000;
-  say(`\n${results.length} scenarios in ${minutes.toFixed(1)} min`);
-  if (options.json !== undefined) {
-    const document: ResultDocument = {
-      date: started.toISOString(),
-      node: process.versions.node,
-      v8: process.versions.v8,
-      system: { release: release(), processor, processors: cpus().length },
-      pinning: cores ?? { reason: pinning.reason },
-      minutes,
+  const minutes = (): number => (Date.now() - started.getTime()) / 60_000;
+  const document = (): string => {
+    const system = { release: release(), processor, processors: cpus().length };
+    const { node, v8 } = process.versions;
+    const where = cores ?? { reason: pinning.reason };
+    const date = started.toISOString();
+    const content: ResultDocument = {
+      date,
+      node,
+      v8,
+      system,
+      pinning: where,
+      minutes: minutes(),
       scenarios: results,
     };
-    const text = `${JSON.stringify(document, undefined, 1)}\n`;
-    if (toStdout) process.stdout.write(text);
-    else writeFileSync(options.json, text);
+    return `${JSON.stringify(content, undefined, 1)}\n`;
+  };
+  for (const scenario of scenarios) {
+    const candidates = candidatesOf(scenario, servers, serverNamed);
+    const result = await runScenario(scenario, candidates, { rounds, seconds }, cores, progress);
+    progress("");
+    say(scenarioText(result));
+    results.push(result);
+    // After each, so that a run that is cut off has not been in vain.
+    if (options.json !== undefined && !toStdout) writeFileSync(options.json, document());
   }
+  say(`\n${results.length} scenarios in ${minutes().toFixed(1)} min`);
+  if (toStdout) process.stdout.write(document());
   if (results.some(({ skipped }) => skipped.some(({ failed }) => failed))) process.exitCode = 1;
 }
 

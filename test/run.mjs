@@ -30,7 +30,7 @@ const SYSTEM = [
   "arbiter/sockets/worker-bind",
   "arbiter/upgrade/upgrade.test",
   "arbiter/workers/boot-failure",
-  "bench/",
+  "bench/command",
   "conformance/listener",
   "control/ps",
   "deploy/doctor/command",

@@ -59,7 +59,7 @@ export class Arbiter {
     if (predecessor === undefined) await endpoints.openHealth();
     await fileReload.start();
     await hooks.runToEnd(generations.currentHooks, "whenReady");
-    // Start the workers before logging the first line: they boot while the log is loaded.
+    // Start the workers before logging the first line: they boot while this process loads the rest.
     if (!isInterrupted) this.#settle();
     arbiterLog.started(listeners.listeners, startConfig);
     takeover.begin();

@@ -1,7 +1,8 @@
 /** Sends commands to a running server through its control socket. */
-import { request } from "node:http";
+
 import { setTimeout as pause } from "node:timers/promises";
 import { ExitCode, FatalError } from "../errors.ts";
+import { request } from "../native/http.ts";
 
 /** Retries: during an upgrade or its rollback the control socket may briefly have no name. */
 export const MAX_ATTEMPTS = 6;

@@ -1,7 +1,8 @@
 /** A small HTTP server that serves JSON from a table of routes. Responses to bad requests say why in one line. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { HttpError } from "../errors.ts";
+import { createServer } from "../native/http.ts";
 
 export interface Reply {
   readonly status: number;

@@ -2,12 +2,13 @@
  * One exchange between a gateway server and a node request listener. It goes through a real http.Server over an in-memory
  * connection: this is its client.
  */
-import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { ClientGone } from "../errors.ts";
 import { fieldPairs } from "../gateway/fields.ts";
 import type { GatewayRequest, Respond, ResponseWriter } from "../gateway/types.ts";
 import { fieldLines } from "../http/response-head.ts";
+import { STATUS_CODES } from "../native/http.ts";
 import { duplexPair } from "./duplex-pair.ts";
 import { fieldValue, sendableFields } from "./framing.ts";
 import { ResponseReader } from "./response-reader.ts";

@@ -2,15 +2,16 @@
  * The response to a request whose connection Node detached with its `upgrade` event, though not every such request ends
  * in an upgrade.
  */
-import { type IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse as Response } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { ServerResponse } from "../native/http.ts";
 
 /** How long the client may keep sending before the connection is destroyed. */
 const LINGER_MS = 2000;
 
 /** Creates the response for such a request. It closes the connection, unless the app upgrades it. */
-export function detachedResponse(request: IncomingMessage, socket: Duplex): ServerResponse {
+export function detachedResponse(request: IncomingMessage, socket: Duplex): Response {
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket as Socket);

@@ -1,8 +1,9 @@
 /** Runs node:http request listeners as gateway handlers. A listener gets Node's own objects, not imitations. */
-import { createServer, type IncomingMessage, METHODS, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { HttpError } from "../errors.ts";
 import type { Handler } from "../gateway/types.ts";
+import { createServer, METHODS } from "../native/http.ts";
 import { BridgedExchange } from "./bridged-exchange.ts";
 import { refuse } from "./refusal.ts";
 

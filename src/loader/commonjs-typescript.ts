@@ -3,7 +3,7 @@
  * and instrumentation uses; what is no CommonJS goes on to the compiler before.
  */
 import nodeModule from "node:module";
-import { extname } from "node:path";
+import { programUrl } from "../ipc/programs.ts";
 import { commonJsOf, withMap } from "./commonjs-compiler.ts";
 import { declaredFormat, isOfPackage } from "./module-format.ts";
 import { hasCompleteSyncHooks } from "./sync-hooks.ts";
@@ -49,7 +49,7 @@ export async function registerCommonJs(): Promise<void> {
     const { loadSync } = await import("./commonjs-facade.ts");
     (nodeModule as SyncHooks).registerHooks?.({ load: loadSync });
   } else {
-    nodeModule.register(`./commonjs-facade${extname(import.meta.filename)}`, import.meta.url);
+    nodeModule.register(programUrl("loader/commonjs-facade"), import.meta.url);
   }
 }
 

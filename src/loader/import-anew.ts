@@ -3,7 +3,7 @@
  * about 10 kB for a small file, so use this only for files that change rarely.
  */
 import * as nodeModule from "node:module";
-import { extname } from "node:path";
+import { programUrl } from "../ipc/programs.ts";
 import { requireDescriptors } from "../native/descriptors.ts";
 import { importModule, type ModuleNamespace } from "./import-module.ts";
 import type { Location } from "./locate.ts";
@@ -46,11 +46,10 @@ let marking: Promise<void> | undefined;
 /** Registers the resolve hook. The first import needs none, so a file that is imported once costs nothing more. */
 function markImports(): Promise<void> {
   marking ??= (async () => {
-    const hooks = new URL(`./fresh-resolve${extname(import.meta.filename)}`, import.meta.url);
     const { registerHooks } = nodeModule as SyncHooks;
     if (registerHooks === undefined) {
       requireDescriptors(THREAD_DESCRIPTORS);
-      nodeModule.register(hooks, import.meta.url);
+      nodeModule.register(programUrl("loader/fresh-resolve"), import.meta.url);
     } else registerHooks({ resolve: (await import("./fresh-resolve.ts")).resolveSync });
   })();
   marking.catch(() => {

@@ -1,13 +1,14 @@
 /** Turns `module:name` into an app that a worker can serve. Every failure becomes one line and exit code 4. */
 
 import type { Server } from "node:net";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { ListenCapture } from "../adopt/listen-capture.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { hasPrivateRequests, holdRequestGlobals, releaseRequestGlobals } from "../interop/request-globals.ts";
 import type { BootStep } from "../ipc/boot-step.ts";
 import { fetchInterop, loadedAppOf } from "./app-kind.ts";
 import { type Found, findExport, NoApp } from "./exports.ts";
+import { mayKeepRequest } from "./fetch-packages.ts";
 import { isStartedByAwait } from "./frameworks.ts";
 import { type ImportOptions, importModule, type ModuleNamespace } from "./import-module.ts";
 import type { AppInterface, LoadedApp, LoadedNodeApp } from "./loaded-app.ts";
@@ -50,7 +51,7 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
   const cwd = options.cwd ?? process.cwd();
   const parsed = parseAppSpec(spec);
   try {
-    return await withRequestGlobals(options, () => load(parsed, cwd, options));
+    return await withRequestGlobals(parsed, cwd, options, () => load(parsed, cwd, options));
   } catch (error) {
     if (!(error instanceof NoApp || error instanceof NotFound)) throw error;
     const { builtServerHint } = await import("./built-server.ts");
@@ -61,12 +62,14 @@ export async function loadApp(spec: string, options: LoadOptions = {}): Promise<
 
 /** Modules keep the globals that they find, so an app that may be a fetch app gets those of one until its kind is known. */
 async function withRequestGlobals(
+  { module }: AppSpec,
+  cwd: string,
   { interface: wanted = "auto" }: LoadOptions,
   loading: () => Promise<LoadedApp>,
 ): Promise<LoadedApp> {
   if (!hasPrivateRequests || (wanted !== "auto" && wanted !== "fetch")) return loading();
   let app: LoadedApp | undefined;
-  holdRequestGlobals();
+  holdRequestGlobals(mayKeepRequest(dirname(resolve(cwd, module))));
   try {
     app = await loading();
     return app;

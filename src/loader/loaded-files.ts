@@ -8,17 +8,14 @@
  */
 import { existsSync } from "node:fs";
 import * as nodeModule from "node:module";
-import { dirname, extname, join, sep } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname, join, sep } from "node:path";
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { fileStamp } from "../ipc/file-stamp.ts";
 import type { LoadedFile } from "../ipc/messages.ts";
+import { OWN_CODE, programUrl } from "../ipc/programs.ts";
 import { type LoadingNote, noteOf, noteOfLink, noteOfMissing } from "./loading-note.ts";
 import { hasCompleteSyncHooks } from "./sync-hooks.ts";
 import { compilesTypeScript } from "./typescript.ts";
-
-/** tsgun's own code, built or source. It is not watched: changes to it need a restart of the server. */
-const OWN_CODE = fileURLToPath(new URL("..", import.meta.url));
 
 const PACKAGES = `${sep}node_modules${sep}`;
 
@@ -80,6 +77,7 @@ export class LoadedFiles {
 
   #note(files: readonly LoadedFile[] | undefined): void {
     for (const file of files ?? []) {
+      // Changes to our own code need a restart of the server.
       if (this.#reported.has(file.path) || file.path.startsWith(OWN_CODE)) continue;
       this.#reported.add(file.path);
       const packages = file.path.indexOf(PACKAGES);
@@ -144,7 +142,7 @@ export class LoadedFiles {
     this.#port = port1;
     port1.on("message", (note: LoadingNote) => this.#note(note));
     port1.unref();
-    nodeModule.register(new URL(`./loading-hooks${extname(import.meta.filename)}`, import.meta.url), {
+    nodeModule.register(programUrl("loader/loading-hooks"), {
       parentURL: import.meta.url,
       data: { port: port2 },
       transferList: [port2],

@@ -1,5 +1,6 @@
 /** Attributes an error to code by its stack: the user's frames are those outside Node, tsgun and packages. */
 import { fileURLToPath } from "node:url";
+import { OWN_CODE } from "../ipc/programs.ts";
 
 export interface Frame {
   readonly file: string;
@@ -8,7 +9,6 @@ export interface Frame {
 
 const FRAME = /^\s+at (?:.*?\()?(?:async )?((?:file:\/\/)?\/.*?):(\d+):\d+\)?$/;
 const COMPILER = /\/node_modules\/(?:@oxc-node\/core|@swc\/core|pirates)\//;
-const OWN_CODE = fileURLToPath(new URL("..", import.meta.url));
 
 /** Whether the stack contains only tsgun's own code, apart from packages and Node. */
 export function isOurs(error: unknown): boolean {

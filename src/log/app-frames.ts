@@ -1,10 +1,9 @@
 /** Stacks for the app's developer: the app's frames, without those of tsgun that called it. */
-import { fileURLToPath } from "node:url";
+import { OWN_CODE, OWN_FOLDER } from "../ipc/programs.ts";
 
-const OWN_FOLDER = new URL("..", import.meta.url);
 /** Paths of tsgun's code (built or source, as CommonJS and ES module frames show them) and of packages that run beneath it. */
-const OWN_CODE = [
-  fileURLToPath(OWN_FOLDER),
+const OWN_PLACES = [
+  OWN_CODE,
   OWN_FOLDER.href,
   "/node_modules/http-parser-js/",
   "/node_modules/@oxc-node/core/",
@@ -17,7 +16,7 @@ const NODE_INTERNAL_FRAME = /[( ]node:internal\//;
 const ELIDED = /^\s+\.\.\. \d+ lines matching cause stack trace \.\.\.$/;
 
 function isOwnFrame(frame: string): boolean {
-  return OWN_CODE.some((code) => frame.includes(code));
+  return OWN_PLACES.some((code) => frame.includes(code));
 }
 
 function isAppFrame(line: string): boolean {

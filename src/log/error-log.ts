@@ -50,17 +50,17 @@ const LEVELS: { readonly [number: number]: LogLevel } = {
   60: "critical",
 };
 
-/** The destination stream. With the `pino.metadata` property set, pino also stores the entry's parts on it. */
+const SEVERITY: readonly LogLevel[] = Object.values(LEVELS);
+
+/** The destination stream. With the `pino.metadata` property set, pino also stores the entry's level on it. */
 interface EntryStream extends DestinationStream {
   readonly [metadata: symbol]: true;
   readonly lastLevel: number;
-  readonly lastMsg: string;
-  readonly lastObj: { readonly err?: unknown } | null;
 }
 
 export class ErrorLog {
   #options: ErrorLogOptions;
-  /** Created by the first message: loading pino takes a fifth of a process's start-up, and many workers log nothing. */
+  /** For JSON. Created by the first message: loading pino takes a fifth of a process's start-up. */
   #pino: Logger | undefined;
   #sink: LineSink | undefined;
   #syslog: SyslogOutlet | undefined;
@@ -101,32 +101,32 @@ export class ErrorLog {
   }
 
   debug(message: string, fields?: LogFields): void {
-    this.#open().debug(fields ?? {}, message);
+    this.#log("debug", message, undefined, fields);
   }
 
   info(message: string, fields?: LogFields): void {
-    this.#open().info(fields ?? {}, message);
+    this.#log("info", message, undefined, fields);
   }
 
   /** The stack of `error` follows the message. */
   warning(message: string, error?: unknown, fields?: LogFields): void {
-    this.#open().warn(withError(error, fields), message);
+    this.#log("warning", message, error, fields);
   }
 
   error(message: string, error?: unknown, fields?: LogFields): void {
-    this.#open().error(withError(error, fields), message);
+    this.#log("error", message, error, fields);
   }
 
   /** For faults after which the server cannot continue. */
   critical(message: string, error?: unknown, fields?: LogFields): void {
-    this.#open().fatal(withError(error, fields), message);
+    this.#log("critical", message, error, fields);
   }
 
   /** Logs a line that the app wrote to standard output or error, whatever the log level. */
   captured(line: string, stream: "stdout" | "stderr"): void {
     const level = stream === "stdout" ? "info" : "error";
     if (this.#options.format === "json") {
-      this.#open().child({ stream }, { level: "debug" })[level](line);
+      this.#openPino().child({ stream }, { level: "debug" })[level](line);
       return;
     }
     this.#write(`${line}\n`);
@@ -139,39 +139,40 @@ export class ErrorLog {
     await this.#syslog?.close();
   }
 
-  #open(): Logger {
+  #log(level: LogLevel, message: string, error: unknown, fields: LogFields | undefined): void {
+    if (this.#options.format === "json")
+      this.#openPino()[PINO_LEVELS[level]](withError(error, fields), message);
+    else if (SEVERITY.indexOf(level) >= SEVERITY.indexOf(this.level)) this.#writeText(level, message, error);
+  }
+
+  #openPino(): Logger {
     this.#pino ??= this.#makePino();
     return this.#pino;
   }
 
   #makePino(): Logger {
     const { pino } = createRequire(import.meta.url)("pino") as typeof import("pino");
-    const { format, fields } = this.#options;
+    const { fields } = this.#options;
     const level = PINO_LEVELS[this.level];
     const stream = {
       [Symbol.for("pino.metadata")]: true,
-      write: (json: string) => this.#writeEntry(stream as unknown as EntryStream, json),
+      write: (json: string) => this.#writeJson(stream as unknown as EntryStream, json),
     };
-    // The text format uses the entry's parts, so pino need not serialise them.
-    if (format !== "json")
-      return pino({ level, base: null, timestamp: false, serializers: { err: () => null } }, stream);
     const serializers = { err: errorSerializer(pino.stdSerializers.err, this.#allFrames) };
     const formatters = { level: (_: string, number: number) => ({ level: LEVELS[number] }) };
     const base = { pid: process.pid, ...fields };
     return pino({ level, base, formatters, serializers, timestamp: pino.stdTimeFunctions.isoTime }, stream);
   }
 
-  #writeEntry({ lastLevel, lastMsg, lastObj }: EntryStream, json: string): void {
-    const level = LEVELS[lastLevel] ?? "info";
-    if (this.#options.format === "json") {
-      this.#write(json);
-      this.#openSyslog()?.write(json.trimEnd(), level);
-      return;
-    }
-    const error = lastObj?.err;
+  #writeJson({ lastLevel }: EntryStream, json: string): void {
+    this.#write(json);
+    this.#openSyslog()?.write(json.trimEnd(), LEVELS[lastLevel] ?? "info");
+  }
+
+  #writeText(level: LogLevel, message: string, error: unknown): void {
     const entry: Entry = {
       level,
-      message: lastMsg,
+      message,
       ...(error === undefined ? {} : { error, allFrames: this.#allFrames }),
     };
     this.#openSink();

@@ -5,11 +5,11 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { request } from "node:http";
 import { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
+import { request } from "../native/http.ts";
 import { nativeListen } from "../server/listen.ts";
 import type { WorkerServer } from "../server/server.ts";
 

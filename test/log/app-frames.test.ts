@@ -111,7 +111,7 @@ for (const [kind, source] of Object.entries({ gateway: GATEWAY, node: NODE })) {
 
   test(`the log of a ${kind} app has all frames with --log-level debug`, async (context) => {
     const { stderr } = await failing(context, source, "--log-level", "debug");
-    assert.ok(framesIn(stderr).some((frame) => frame.includes("/dist/server/")));
+    assert.ok(framesIn(stderr).some((frame) => frame.includes("/dist/chunks/worker.js")));
   });
 }
 

@@ -137,7 +137,7 @@ async function bindTcp(
   const host = net.isIP(address.host) === 0 ? await resolveHost(address.host, label) : address.host;
   // `[::]:80` also accepts IPv4, unless an IPv4 address with this port is bound separately.
   const ipv6Only =
-    net.isIPv6(host) &&
+    host.includes(":") &&
     all.some((other) => other.kind === "tcp" && other.port === address.port && net.isIPv4(other.host));
   const reasons = reusePort ? { ...TCP_ERRORS, ...REUSE_PORT_ERRORS } : TCP_ERRORS;
   const bindError = (code: string): FatalError => {

@@ -4,19 +4,17 @@
  */
 import type { ChildProcess } from "node:child_process";
 import * as nodeModule from "node:module";
-import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Config } from "../../config/settings.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { type BootStep, describeUnfinished } from "../../ipc/boot-step.ts";
 import { seal, unseal } from "../../ipc/envelope.ts";
 import type { FromPreflight, Identity, PreflightAssignment } from "../../ipc/messages.ts";
+import { programUrl } from "../../ipc/programs.ts";
 import { appEnvironment, startedChild } from "./child-process.ts";
 import { killTree } from "./kill-tree.ts";
 
-const PROGRAM = fileURLToPath(
-  new URL(`../../worker/preflight${extname(import.meta.filename)}`, import.meta.url),
-);
+const PROGRAM = fileURLToPath(programUrl("worker/preflight"));
 
 /** Node ≥ 22.1 can keep compiled code for the next process. */
 export const HAS_COMPILE_CACHE = "enableCompileCache" in nodeModule;

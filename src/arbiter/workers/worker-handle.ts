@@ -2,13 +2,13 @@
 
 import type { ChildProcess } from "node:child_process";
 import cluster from "node:cluster";
-import { extname } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { HOOKS, type HookName, type Hooks } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
 import { seal, unseal } from "../../ipc/envelope.ts";
 import type { Assignment, BootFailure, FromWorker, Identity, ToWorker } from "../../ipc/messages.ts";
+import { programUrl } from "../../ipc/programs.ts";
 import type { SinkTarget } from "../../log/line-sink.ts";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import type { ArbiterEvent } from "../event.ts";
@@ -18,8 +18,7 @@ import { killTree } from "./kill-tree.ts";
 import { RequestsInFlight } from "./requests-in-flight.ts";
 import { readWorkerReports } from "./worker-reports.ts";
 
-/** The worker's own program, run from the same folder of files as this one: built or source. */
-const PROGRAM = fileURLToPath(new URL(`../../worker/main${extname(import.meta.filename)}`, import.meta.url));
+const PROGRAM = fileURLToPath(programUrl("worker/main"));
 
 /** For Nodes that know it: SIGUSR1 opens no debugger port, not even before the worker listens for the signal. */
 const NO_DEBUGGER = "--disable-sigusr1";

@@ -5,7 +5,8 @@
  * Node's timeouts also count time in which the loop was blocked and could not read, so they are turned off, and ours run
  * with their values.
  */
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
+import { createServer } from "../../native/http.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type ServerTimeouts } from "../server-options.ts";
 import { finite, maxHeadBytes } from "./http-server.ts";
 import type { ServerEventsOptions } from "./node-server-options.ts";

@@ -1,5 +1,6 @@
 /** Creates the http.Server that node parses requests with. Our own clocks and limits replace node's. */
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
+import { createServer } from "../../native/http.ts";
 import type { ServerEventsOptions } from "./node-server-options.ts";
 
 /** The upper bound for `maxHeaderSize`: the product of large limits exceeds what node can count. */

@@ -2,10 +2,11 @@
  * One request that a node listener answers: its timeouts, and how it ends if the listener does not end it. The listener
  * may use its response object at any time, so the server's own responses bypass that once the listener has been called.
  */
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { BodyError, HttpError } from "../../errors.ts";
 import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import type { ErrorContent } from "../../exchange/response.ts";
+import { STATUS_CODES } from "../../native/http.ts";
 import { ContentPace } from "../content-pace.ts";
 import type { ServerTimeouts } from "../server-options.ts";
 import type { ListenerExchangeLog } from "./listener-exchange-log.ts";

@@ -1,7 +1,8 @@
 /** The errors of node's parser, and how the client is answered. */
-import { STATUS_CODES } from "node:http";
+
 import type { Writable } from "node:stream";
 import { BodyError, ClientGone } from "../../errors.ts";
+import { STATUS_CODES } from "../../native/http.ts";
 
 /** An error of node's parser, with the bytes that it failed on. */
 export type ParserError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer; readonly reason?: string };

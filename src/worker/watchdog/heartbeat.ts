@@ -1,12 +1,13 @@
 /**
  * Memory shared by a worker's main thread and its watchdog thread. Each cell has one writer, so there are no locks.
- * The main thread writes its beats, the watchdog whether it is attached.
+ * The main thread writes its beats and that it exits, the watchdog whether it is attached.
  */
 
 const BEATS = 0;
 const DEBUGGER = 1;
 const ATTACHED = 2;
-const CELLS = 3;
+const LEAVING = 3;
+const CELLS = 4;
 
 export class Heartbeat {
   readonly buffer: SharedArrayBuffer;
@@ -36,6 +37,23 @@ export class Heartbeat {
 
   set attached(attached: boolean) {
     Atomics.store(this.#cells, ATTACHED, attached ? 1 : 0);
+  }
+
+  /**
+   * Records that the watchdog attaches from now on; returns false if the main thread is exiting, so that it must not. One
+   * of the two always sees the other: each writes its own cell before it reads the other's.
+   */
+  attach(): boolean {
+    this.attached = true;
+    if (Atomics.load(this.#cells, LEAVING) === 0) return true;
+    this.attached = false;
+    return false;
+  }
+
+  /** The main thread exits; returns whether the watchdog is attached or about to be. */
+  leave(): boolean {
+    Atomics.store(this.#cells, LEAVING, 1);
+    return this.attached;
   }
 
   /** A loop stopped at a breakpoint is not stalled. */

@@ -27,7 +27,9 @@ const CALL_ABORT = `globalThis[Symbol.for(${JSON.stringify(ABORT)})]?.()`;
 
 export interface Snapshot {
   readonly stack: string[];
-  /** URLs of the scripts in the stack, innermost first. */
+  /** Names of the functions in the stack, innermost first. */
+  readonly functions: string[];
+  /** URLs of their scripts. */
   readonly scripts: string[];
   readonly inFlight?: StalledRequest[];
 }
@@ -47,9 +49,14 @@ export class MainThread {
     session.on("Debugger.scriptParsed", ({ params }) => this.#scripts.set(params.scriptId, params.url));
   }
 
-  /** Rejects if Node was built without the inspector or the permission model forbids it. */
-  static async connect(): Promise<MainThread> {
+  /**
+   * Rejects if Node was built without the inspector or the permission model forbids it.
+   *
+   * @param mayConnect called just before; if it returns false there is no connection
+   */
+  static async connect(mayConnect: () => boolean): Promise<MainThread | undefined> {
     const { Session } = await import("node:inspector");
+    if (!mayConnect()) return undefined;
     const session = new Session();
     session.connectToMainThread();
     const thread = new MainThread(session);
@@ -88,6 +95,7 @@ export class MainThread {
     const inFlight = parseInFlight(evaluated?.result?.value);
     return {
       stack: frames.map((frame) => this.#describe(frame, maps)),
+      functions: frames.map((frame) => frame.functionName),
       scripts: frames.map((frame) => this.#scripts.get(frame.location.scriptId) ?? ""),
       ...(inFlight === undefined ? {} : { inFlight }),
     };

@@ -33,7 +33,7 @@ export interface ThreadSettings {
   readonly abortAfterMs: number;
   readonly checkIntervalMs: number;
   readonly sink: ReportSink;
-  /** URL of the module that beats. A stack that contains it means that the loop turns again. */
+  /** Name of the function that beats. A stack that contains it means that the loop turns again. */
   readonly beater: string;
 }
 
@@ -120,8 +120,8 @@ async function snapshotOf(main: MainThread, beats: number): Promise<Snapshot | u
 }
 
 /** Whether the thread was paused inside the beat, or on the way to a timer's callback: the loop turns again. */
-function isBeating({ scripts }: Snapshot): boolean {
-  return scripts.includes(settings.beater) || scripts.every((script) => script === TIMERS);
+function isBeating({ functions, scripts }: Snapshot): boolean {
+  return functions.includes(settings.beater) || scripts.every((script) => script === TIMERS);
 }
 
 function reportStuck(findings: Omit<Findings, "kind">): void {
@@ -252,10 +252,11 @@ if (settings.orphanPollMs > 0) watchParent();
 async function attach(): Promise<ThreadReady> {
   if (settings.stuckAfterMs === 0) return { inspector: false, reason: "the stall check is off" };
   watch();
-  heartbeat.attached = true;
   try {
-    mainThread = await MainThread.connect();
-    return { inspector: true };
+    mainThread = await MainThread.connect(() => heartbeat.attach());
+    return mainThread === undefined
+      ? { inspector: false, reason: "the main thread exits" }
+      : { inspector: true };
   } catch (error) {
     heartbeat.attached = false;
     return { inspector: false, reason: (error as Error).message };

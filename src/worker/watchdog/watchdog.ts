@@ -2,8 +2,8 @@
  * The main thread's side of the watchdog: starts the thread, beats for it, and publishes the requests in flight. The
  * only cost to a turning loop is a timer that increments a shared counter.
  */
-import { extname } from "node:path";
 import { SHARE_ENV, Worker } from "node:worker_threads";
+import { programUrl, RUNS_SOURCE } from "../../ipc/programs.ts";
 import type { StalledRequest } from "../../ipc/stall-report.ts";
 import { atExit } from "../last-acts.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -60,16 +60,12 @@ const CHECKS_PER_STALL = 4;
 const MAX_CHECK_INTERVAL_MS = 250;
 const MIN_CHECK_INTERVAL_MS = 10;
 
-/** The thread's program, from the same folder as this module: built or source. */
-const KIND = extname(import.meta.url);
-const PROGRAM = new URL(`./thread${KIND}`, import.meta.url);
-
 function startThread(settings: ThreadSettings): Worker {
-  return new Worker(PROGRAM, {
+  return new Worker(programUrl("worker/watchdog/thread"), {
     workerData: settings,
     // Do not run the app's --import and --require (usually tracing) in this thread, whether from the command line or
     // NODE_OPTIONS. Run from source, the thread needs the loader.
-    ...(KIND === ".ts" ? { env: SHARE_ENV } : { execArgv: [], env: { ...process.env, NODE_OPTIONS: "" } }),
+    ...(RUNS_SOURCE ? { env: SHARE_ENV } : { execArgv: [], env: { ...process.env, NODE_OPTIONS: "" } }),
     ...{ name: "tsgun watchdog" },
   });
 }
@@ -128,7 +124,7 @@ class RunningWatchdog implements Watchdog {
 
   /** If an inspector session is open at exit, Node prints that it waits for the debugger. */
   #detach(): void {
-    if (!this.#heartbeat.attached) return;
+    if (!this.#heartbeat.leave()) return;
     this.#thread.postMessage(DETACH);
     // The session ends only while the main thread runs JavaScript, so spin; there is nothing else left to do.
     const end = performance.now() + DETACH_TIMEOUT_MS;
@@ -169,13 +165,14 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   publishAbort(options.abort?.run);
 
   let debuggerUrl: () => string | undefined = () => undefined;
-  const beat = (): void => heartbeat.beat(debuggerUrl() !== undefined);
-  const beating = setInterval(beat, checkIntervalMs).unref();
+  // The thread knows it in a stack by this name, which no app uses.
+  const tsgunWatchdogBeat = (): void => heartbeat.beat(debuggerUrl() !== undefined);
+  const beating = setInterval(tsgunWatchdogBeat, checkIntervalMs).unref();
   // Node may be built without the inspector.
   const inspectorKnown = import("node:inspector").then(
     (inspector) => {
       debuggerUrl = inspector.url;
-      beat();
+      tsgunWatchdogBeat();
     },
     () => undefined,
   );
@@ -191,7 +188,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     nativeAfterMs: options.nativeAfterMs ?? NATIVE_AFTER_MS,
     checkIntervalMs,
     sink,
-    beater: import.meta.url,
+    beater: tsgunWatchdogBeat.name,
   });
   return new RunningWatchdog(thread, heartbeat, beating, inspectorKnown, options.onFailure);
 }

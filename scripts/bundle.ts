@@ -1,0 +1,108 @@
+/**
+ * Bundles what tsc has compiled into `dist/`: a process loads three or four files instead of a hundred. The public
+ * entries and the programs share the chunks, so a class or a symbol exists once in a process, however it is imported.
+ * Declarations stay as tsc wrote them.
+ *
+ * Node loads a thread's program and the loader's hooks in a realm of their own, where nothing is shared, so each of
+ * these is one file with all that it needs.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type GetModuleInfo, type OutputChunk, rollup } from "rollup";
+
+const DIST = join(import.meta.dirname, "..", "dist");
+
+/** Programs of processes, and what Node resolves by package.json. */
+const ENTRIES = ["cli/main", "worker/main", "worker/preflight", ...exported()];
+
+/** For tests, which load apps with the built loader. */
+const TEST_ENTRIES = ["loader/load"];
+
+/** Programs in realms of their own. */
+const STANDALONE = [
+  "worker/watchdog/thread",
+  "loader/commonjs-facade",
+  "loader/fresh-resolve",
+  "loader/loading-hooks",
+];
+
+/**
+ * What each process loads until it is ready, beside what these import: one chunk for each, and one for what both need.
+ * Everything else is loaded late, in chunks of its own.
+ */
+const BOOT: { readonly [chunk: string]: readonly string[] } = {
+  contract: ["index", "gateway/index", "gateway/fields", "gateway/statuses", "errors", "ipc/programs"],
+  arbiter: ["cli/command", "arbiter/arbiter"],
+  control: ["control/control-server", "control/registry", "control/routes", "control/socket-path"],
+  worker: [
+    "worker/worker",
+    "worker/interface-check",
+    "loader/main-module",
+    "server/engine/gateway-server",
+    "server/start-line",
+  ],
+};
+
+/** The modules that `names` import for certain. */
+function reach(names: readonly string[], getModuleInfo: GetModuleInfo): Set<string> {
+  const reached = new Set(names.map(fileOf));
+  for (const file of reached)
+    for (const imported of getModuleInfo(file)?.importedIds ?? []) reached.add(imported);
+  return reached;
+}
+
+function fileOf(name: string): string {
+  return join(DIST, `${name}.js`);
+}
+
+function exported(): string[] {
+  const file = join(DIST, "..", "package.json");
+  const { exports } = JSON.parse(readFileSync(file, "utf8")) as {
+    exports: { [name: string]: string | { default: string } };
+  };
+  return Object.values(exports).flatMap((target) =>
+    typeof target === "string" ? [] : [target.default.replace(/^\.\/dist\/|\.js$/g, "")],
+  );
+}
+
+/** The chunk of a module; undefined where its importers decide. */
+function chunkOf(file: string, { getModuleInfo }: { getModuleInfo: GetModuleInfo }): string | undefined {
+  reaches ??= Object.entries(BOOT).map(([chunk, names]) => [chunk, reach(names, getModuleInfo)]);
+  const [first, ...others] = reaches.filter(([, files]) => files.has(file)).map(([chunk]) => chunk);
+  if (first === "contract" || others.length === 0) return first;
+  return others.join() === "control" ? first : "common";
+}
+
+let reaches: [chunk: string, files: Set<string>][] | undefined;
+
+async function bundle(names: readonly string[], isStandalone: boolean): Promise<OutputChunk[]> {
+  const build = await rollup({
+    input: Object.fromEntries(names.map((name) => [name, fileOf(name)])),
+    external: (id) => !id.startsWith(".") && !id.startsWith("/"),
+    preserveEntrySignatures: isStandalone ? "exports-only" : "strict",
+    onwarn: (warning) => {
+      // tsc's helper for `await import(name)` asks for a `this` that no module has.
+      if (warning.code !== "THIS_IS_UNDEFINED") throw new Error(warning.message);
+    },
+  });
+  const { output } = await build.generate({
+    format: "es",
+    entryFileNames: "[name].js",
+    chunkFileNames: "chunks/[name].js",
+    hoistTransitiveImports: false,
+    ...(isStandalone ? { inlineDynamicImports: true } : { manualChunks: chunkOf }),
+  });
+  await build.close();
+  return output.filter((file) => file.type === "chunk");
+}
+
+const chunks = await bundle([...ENTRIES, ...TEST_ENTRIES], false);
+for (const name of STANDALONE) chunks.push(...(await bundle([name], true)));
+for (const name of readdirSync(DIST, { recursive: true, encoding: "utf8" })) {
+  if (name.endsWith(".js")) rmSync(join(DIST, name));
+}
+for (const { fileName, code } of chunks) {
+  const file = join(DIST, fileName);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, code);
+}

@@ -6,8 +6,9 @@
  * Node loads a thread's program and the loader's hooks in a realm of their own, where nothing is shared, so each of
  * these is one file with all that it needs.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type GetModuleInfo, type OutputChunk, rollup } from "rollup";
 
 const DIST = join(import.meta.dirname, "..", "dist");
@@ -41,6 +42,11 @@ const BOOT: { readonly [chunk: string]: readonly string[] } = {
     "server/engine/gateway-server",
     "server/start-line",
   ],
+};
+
+/** Packages of which so little is used that it is included: a tenth of valibot, which each start would read in full. */
+const INCLUDED: { readonly [name: string]: string } = {
+  valibot: fileURLToPath(import.meta.resolve("valibot")),
 };
 
 /** The modules that `names` import for certain. */
@@ -78,7 +84,10 @@ let reaches: [chunk: string, files: Set<string>][] | undefined;
 async function bundle(names: readonly string[], isStandalone: boolean): Promise<OutputChunk[]> {
   const build = await rollup({
     input: Object.fromEntries(names.map((name) => [name, fileOf(name)])),
-    external: (id) => !id.startsWith(".") && !id.startsWith("/"),
+    external: (id) => !id.startsWith(".") && !id.startsWith("/") && !(id in INCLUDED),
+    plugins: [{ name: "included", resolveId: (id) => INCLUDED[id] ?? null }],
+    // Of a package only what is used.
+    treeshake: { moduleSideEffects: (id) => !Object.values(INCLUDED).includes(id) },
     preserveEntrySignatures: isStandalone ? "exports-only" : "strict",
     onwarn: (warning) => {
       // tsc's helper for `await import(name)` asks for a `this` that no module has.
@@ -106,3 +115,5 @@ for (const { fileName, code } of chunks) {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, code);
 }
+for (const [name, file] of Object.entries(INCLUDED))
+  copyFileSync(join(dirname(file), "..", "LICENSE.md"), join(DIST, "chunks", `${name}.LICENSE.md`));

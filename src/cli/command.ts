@@ -1,11 +1,10 @@
 /** Entry point of `tsgun`: dispatches on the first word and turns errors into an exit code. */
 import { resolve } from "node:path";
-import { CommanderError } from "commander";
 import { BootReport, checkConfig, runArbiter, startDaemon } from "../arbiter/index.ts";
 import type { Configuration } from "../config/config.ts";
 import { nearestName } from "../config/nearest-name.ts";
 import { ExitCode, FatalError } from "../errors.ts";
-import { parseCommandLine, usageError, wordsInEnvironment } from "./command-line.ts";
+import { parseCommandLine, wordsInEnvironment } from "./command-line.ts";
 import { ConfigurationReader, requireApp, type TracedConfiguration } from "./configuration.ts";
 import { asDevelopment, developmentLayer, enterDevelopment } from "./development.ts";
 import { COMMAND_NAMES, CONTROL_NAMES, mistakenCommand } from "./mistaken-command.ts";
@@ -54,11 +53,17 @@ function helpArguments([name, ...below]: readonly string[]): string[] {
 /** `tsgun APP` and `tsgun dev APP`. */
 async function serve(args: readonly string[], report: BootReport | undefined): Promise<ExitCode> {
   const isDevelopment = args[0] === "dev";
-  const given = isDevelopment ? parseCommandLine(args.slice(1), asDevelopment) : parseCommandLine(args);
+  const given = await (isDevelopment
+    ? parseCommandLine(args.slice(1), asDevelopment)
+    : parseCommandLine(args));
   if (given === undefined) return ExitCode.ok;
   const assumed = isDevelopment ? enterDevelopment(process.env) : [];
   const defaults = isDevelopment ? [developmentLayer] : [];
-  const reader = new ConfigurationReader([...wordsInEnvironment(process.env), given], defaults, assumed);
+  const reader = new ConfigurationReader(
+    [...(await wordsInEnvironment(process.env)), given],
+    defaults,
+    assumed,
+  );
   const configuration = await reader.readWithVariables();
   rejectMistakenApp(configuration.config);
   if (configuration.config.printConfig || configuration.config.checkConfig)
@@ -119,6 +124,7 @@ async function startInBackground(args: readonly string[]): Promise<ExitCode> {
 /** `tsgun ctl …`. Its modules load only here, to keep the start of a server fast. */
 async function runControl(args: readonly string[]): Promise<ExitCode> {
   const { controlCommand } = await import("./ctl.ts");
+  const { CommanderError } = await import("commander");
   const command = controlCommand();
   try {
     await command.parseAsync(args, { from: "user" });
@@ -129,6 +135,7 @@ async function runControl(args: readonly string[]): Promise<ExitCode> {
       process.stderr.write(command.helpInformation());
       return ExitCode.failure;
     }
+    const { usageError } = await import("./explained-words.ts");
     if (error.exitCode !== 0) throw usageError(error, "tsgun ctl --help");
   }
   return (process.exitCode as ExitCode | undefined) ?? ExitCode.ok;

@@ -52,7 +52,7 @@ interface CheckedFiles {
 
 /** @throws FatalError when a file or a setting cannot be read. */
 export async function gatherFacts(options: DoctorOptions): Promise<Gathered> {
-  const given = givenLayer(options);
+  const given = await givenLayer(options);
   const start = await readStart([given]);
   const nginx = nginxFacts(options.nginx);
   const systemd = await systemdFacts(options.systemd, given);
@@ -105,8 +105,8 @@ function shownPath(file: string): string {
   return displayed(resolve(file), process.cwd());
 }
 
-function givenLayer({ config, words = [] }: DoctorOptions): Layer {
-  const layer = parseCommandLine(words);
+async function givenLayer({ config, words = [] }: DoctorOptions): Promise<Layer> {
+  const layer = await parseCommandLine(words);
   if (layer === undefined) throw new FatalError("--help and --version do not start a server", ExitCode.usage);
   const named = config === undefined ? {} : { config };
   return {
@@ -117,18 +117,22 @@ function givenLayer({ config, words = [] }: DoctorOptions): Layer {
 
 /** Resolves the configuration of a start with these layers. */
 async function readStart(layers: readonly Layer[]): Promise<Start> {
-  const reader = new ConfigurationReader([...wordsInEnvironment(process.env), ...layers]);
+  const reader = new ConfigurationReader([...(await wordsInEnvironment(process.env)), ...layers]);
   const start = await reader.read();
   // The files of variables may exist on the server alone.
   return await reader.readWithVariables().catch(() => start);
 }
 
 /** Returns the layers of a start that a file describes, adding the file's name to each origin. */
-function startLayers(words: readonly string[], environment: NodeJS.ProcessEnv, file: string): Layer[] {
-  const commandLine = parseCommandLine(words);
+async function startLayers(
+  words: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  file: string,
+): Promise<Layer[]> {
+  const commandLine = await parseCommandLine(words);
   const layers = [
     environmentLayer(environment),
-    ...wordsInEnvironment(environment),
+    ...(await wordsInEnvironment(environment)),
     ...(commandLine === undefined ? [] : [commandLine]),
   ];
   return layers.map((layer) => {
@@ -191,9 +195,9 @@ async function systemdFacts(named: readonly string[] | undefined, given: Layer):
     .map(({ file }) => `${file} (it does not appear to start tsgun)`);
   const services: Service[] = [];
   for (const unit of others.filter(({ isTsgun }) => isTsgun)) {
-    const layers = withPlace(unit, () => {
+    const layers = await withPlace(unit, async () => {
       const environment = unit.all("Service", "Environment").flatMap(({ value }) => shellWords(value));
-      return startLayers(serverWords(shellWords(unit.command)), variables(environment), unit.file);
+      return await startLayers(serverWords(shellWords(unit.command)), variables(environment), unit.file);
     });
     services.push({ ...(await readStart([given, ...layers])), unit });
     if (unit.get("Service", "EnvironmentFile") !== undefined)
@@ -202,9 +206,9 @@ async function systemdFacts(named: readonly string[] | undefined, given: Layer):
   return { files, services, socketUnits, unchecked };
 }
 
-function withPlace<T>(unit: Unit, read: () => T): T {
+async function withPlace<T>(unit: Unit, read: () => Promise<T>): Promise<T> {
   try {
-    return read();
+    return await read();
   } catch (error) {
     throw new FatalError(
       `${unit.where("Service", "ExecStart")}: ${(error as Error).message}`,
@@ -264,7 +268,7 @@ async function podServer(
   const named = words.some((word) => COMMAND.test(word) || /\btsgun\s/.test(word));
   if (words.length === 0 && !start.origins.has("bind")) return undefined;
   try {
-    const layers = startLayers(serverWords(words), environment, place.file);
+    const layers = await startLayers(serverWords(words), environment, place.file);
     const hasSettings = layers.some(({ values }) => Object.keys(values).some((name) => name !== "app"));
     if (!named && words.length > 0 && !hasSettings) return undefined;
     return { ...(await readStart([given, ...layers])), pod, container };

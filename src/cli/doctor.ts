@@ -4,8 +4,8 @@ import { diagnose } from "../deploy/doctor/finding.ts";
 import { countOf, formatJson, formatReport } from "../deploy/doctor/report.ts";
 import { RULES } from "../deploy/doctor/rules.ts";
 import { ExitCode, FatalError } from "../errors.ts";
-import { usageError } from "./command-line.ts";
 import { type DoctorOptions, gatherFacts } from "./doctor-facts.ts";
+import { usageError } from "./explained-words.ts";
 
 /** Runs `tsgun doctor` with its arguments. @throws FatalError with one line */
 export async function runDoctor(args: readonly string[]): Promise<ExitCode> {

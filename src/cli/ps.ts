@@ -2,7 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { answers, type RunningServer, runningServers } from "../control/running-servers.ts";
 import { ExitCode } from "../errors.ts";
-import { usageError } from "./command-line.ts";
+import { usageError } from "./explained-words.ts";
 import { formatAge, formatTable } from "./table.ts";
 
 /** Runs `tsgun ps` with its arguments. @throws FatalError with one line */

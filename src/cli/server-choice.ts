@@ -133,7 +133,7 @@ function realPath(path: string): string | undefined {
 /** The server at the control socket that this folder's configuration names. */
 async function serverOfFile({ config }: ServerOptions, here: string): Promise<AnsweringServer | undefined> {
   const given = config === undefined ? {} : { config };
-  const layers = [...wordsInEnvironment(process.env), { values: given, origin: () => "--config" }];
+  const layers = [...(await wordsInEnvironment(process.env)), { values: given, origin: () => "--config" }];
   // A file that cannot be read names no socket; the refusal that follows is what people need to know.
   const read = await new ConfigurationReader(layers).read().catch(() => undefined);
   const { controlSocket, chdir = "." } = read?.config ?? {};

@@ -36,8 +36,11 @@ interface Contender {
 
 const CONTENDERS: readonly Contender[] = [
   { name: BASELINE, args: (port, workers) => ["bench/node-cluster.mjs", `${port}`, `${workers}`] },
-  { name: "tsgun .mjs", args: (port, workers) => tsgun("bench/hello.mjs:handler", port, workers) },
-  { name: "tsgun .ts", args: (port, workers) => tsgun("examples/hello/app.ts:handler", port, workers) },
+  {
+    name: "tsgun .mjs",
+    args: (port, workers) => tsgun("bench/apps/hello/gateway.mjs:handler", port, workers),
+  },
+  { name: "tsgun .ts", args: (port, workers) => tsgun("bench/apps/hello/gateway.ts:handler", port, workers) },
 ];
 
 function tsgun(app: string, port: number, workers: number): string[] {

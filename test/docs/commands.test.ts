@@ -82,7 +82,7 @@ function makeHome(home: string, tarball: string): void {
   writeFileSync(join(home, ".bin", "sudo"), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
   cpSync(tarball, join(home, ".tsgun.tgz"));
   const files = readdirSync(ROOT, { withFileTypes: true }).filter((entry) => entry.isFile());
-  for (const path of ["src", "examples/hello", ...files.map(({ name }) => name)]) {
+  for (const path of ["scripts", "src", "examples/hello", ...files.map(({ name }) => name)]) {
     cpSync(join(ROOT, path), join(home, "clone", path), { recursive: true });
   }
   symlinkSync(join(ROOT, "node_modules"), join(home, "clone", "node_modules"));

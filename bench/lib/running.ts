@@ -1,7 +1,7 @@
 /** A server that runs: started on its core, observed until it answers, stopped with all that it started. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -15,8 +15,10 @@ import type { Launch, Server } from "./server.ts";
 const STOP_MS = 10_000;
 
 const children = new Set<ChildProcess>();
+const folders = new Set<string>();
 process.on("exit", () => {
   for (const child of children) killTree(child);
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
 
@@ -111,9 +113,13 @@ export async function newPlace(
   socket = false,
 ): Promise<{ folder: string; address: Address; remove(): void }> {
   const folder = mkdtempSync(join(tmpdir(), "tsgun-bench-"));
-  mkdirSync(join(folder, "home"));
+  folders.add(folder);
   const address = socket ? join(folder, "app.sock") : await freePort();
-  return { folder, address, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  const remove = (): void => {
+    rmSync(folder, { recursive: true, force: true });
+    folders.delete(folder);
+  };
+  return { folder, address, remove };
 }
 
 /** Starts a server; returns before it answers. Undefined if it cannot serve that. */

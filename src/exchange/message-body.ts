@@ -7,6 +7,7 @@ import type { ReadableStream } from "node:stream/web";
 import { BodyError, GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import type { BodyOptions, RequestBody } from "../gateway/types.ts";
+import { type AnyCollector, asBytes, asJson, asText, Collector, type Conversion } from "./collector.ts";
 
 /** The source of the content. */
 export interface BodySource {
@@ -26,56 +27,16 @@ const HIGH_WATER_MARK_BYTES = 65536;
 const SMALL_PIECE_BYTES = 1024;
 const JOINED_BYTES = 8192;
 
-/** Takes all content in one go, without a promise for each piece. */
-type Collector = { add(chunk: Uint8Array): void; end(): void; fail(error: Error): void };
-
 type Waiter = { resolve(result: IteratorResult<Uint8Array, undefined>): void; reject(error: Error): void };
 
 const DONE: IteratorResult<Uint8Array, undefined> = { done: true, value: undefined };
-/** Removed from text, as fetch does (WHATWG Encoding, "UTF-8 decode"). */
-const BYTE_ORDER_MARK = 0xfeff;
-const EMPTY = new Uint8Array(0);
 const NO_TRAILERS: readonly string[] = [];
-
-/** Number of pieces after which they are joined into one, if they are small. */
-const JOINED_PIECES = 512;
-
-/** Collects content into one piece. A client that sends single bytes must not cost a hundred times the memory. */
-class Pieces {
-  size = 0;
-  readonly #kept: Uint8Array[] = [];
-  #latest: Uint8Array[] = [];
-  #latestSize = 0;
-
-  add(piece: Uint8Array): void {
-    this.size += piece.length;
-    this.#latest.push(piece);
-    this.#latestSize += piece.length;
-    if (this.#latest.length < JOINED_PIECES) return;
-    if (this.#latestSize < JOINED_PIECES * SMALL_PIECE_BYTES)
-      this.#kept.push(Buffer.concat(this.#latest, this.#latestSize));
-    else this.#kept.push(...this.#latest);
-    this.#latest = [];
-    this.#latestSize = 0;
-  }
-
-  join(): Uint8Array {
-    if (this.#latest.length === 1 && this.#kept.length === 0) return this.#latest[0] as Uint8Array;
-    const pieces = [...this.#kept, ...this.#latest];
-    return this.size === 0 ? EMPTY : Buffer.concat(pieces, this.size);
-  }
-}
 
 /** @throws GatewayError for an invalid limit, such as NaN, with which no content would be too large */
 function checkedLimit(options: BodyOptions | undefined): number | undefined {
   const limit: unknown = options?.limit;
   if (limit === undefined || (typeof limit === "number" && limit >= 0)) return limit;
   throw new GatewayError(clause.bodyLimit, `the limit ${String(limit)} is not a number of bytes`);
-}
-
-function decode(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
-  return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
 }
 
 export class MessageBody implements RequestBody {
@@ -97,7 +58,7 @@ export class MessageBody implements RequestBody {
   #error: Error | undefined;
   /** Pending reads, the earliest first: a reader may call `next` again without awaiting the last. */
   readonly #waiters: Waiter[] = [];
-  #collector: Collector | undefined;
+  #collector: AnyCollector | undefined;
 
   /**
    * @param length declared bytes; 0 for a request without content, undefined if unknown
@@ -129,7 +90,7 @@ export class MessageBody implements RequestBody {
   push(chunk: Uint8Array): void {
     if (this.#abandoned || this.#error !== undefined) return;
     if (this.#collector !== undefined) {
-      this.#collector.add(chunk);
+      this.#addTo(this.#collector, chunk);
       return;
     }
     const waiter = this.#waiters.shift();
@@ -148,6 +109,18 @@ export class MessageBody implements RequestBody {
       this.#paused = true;
       this.#source?.pause();
     }
+  }
+
+  /** Like `push`, with a piece that is valid only during the call. For servers. */
+  pushBorrowed(chunk: Uint8Array): void {
+    const collector = this.#collector;
+    if (collector === undefined || chunk.length !== this.length) {
+      this.push(Buffer.from(chunk));
+      return;
+    }
+    // All of it: converted in place, most small requests need no copy.
+    this.#collector = undefined;
+    collector.takeWhole(chunk);
   }
 
   #joinPiece(chunk: Uint8Array): void {
@@ -169,7 +142,9 @@ export class MessageBody implements RequestBody {
     this.#ended = true;
     this.#source = undefined;
     this.rawTrailers = rawTrailers;
-    this.#collector?.end();
+    const collector = this.#collector;
+    this.#collector = undefined;
+    collector?.end();
     this.#settleWaiters((waiter) => waiter.resolve(DONE));
   }
 
@@ -178,32 +153,33 @@ export class MessageBody implements RequestBody {
     if (this.#ended || this.#error !== undefined) return;
     this.#error = error;
     this.#source = undefined;
-    this.#collector?.fail(error);
+    this.#failCollector(error);
     this.#settleWaiters((waiter) => waiter.reject(error));
   }
 
   bytes(options?: BodyOptions): Promise<Uint8Array> {
+    return this.#read(asBytes, options);
+  }
+
+  text(options?: BodyOptions): Promise<string> {
+    return this.#read(asText, options);
+  }
+
+  json<T = unknown>(options?: BodyOptions): Promise<T> {
+    return this.#read(asJson as Conversion<T>, options);
+  }
+
+  #read<Value>(convert: Conversion<Value>, options: BodyOptions | undefined): Promise<Value> {
     try {
       const limit = Math.min(checkedLimit(options) ?? this.#limit, this.#limit);
       // Check before reading: a client that expects 100 Continue must not send content that is refused.
       if (this.length !== undefined && this.length > limit && !this.#used) throw this.#tooLarge(limit);
       this.#claim();
-      return new Promise((resolve, reject) => this.#collect(limit, resolve, reject));
+      return new Promise((resolve, reject) => {
+        this.#collect(new Collector(limit, convert, resolve, reject));
+      });
     } catch (error) {
       return Promise.reject(error);
-    }
-  }
-
-  text(options?: BodyOptions): Promise<string> {
-    return this.bytes(options).then(decode);
-  }
-
-  async json<T = unknown>(options?: BodyOptions): Promise<T> {
-    const text = await this.text(options);
-    try {
-      return JSON.parse(text) as T;
-    } catch (cause) {
-      throw new BodyError(400, `the request body is not JSON: ${(cause as Error).message}`, { cause });
     }
   }
 
@@ -256,32 +232,28 @@ export class MessageBody implements RequestBody {
     return iterator;
   }
 
-  #collect(limit: number, resolve: (bytes: Uint8Array) => void, reject: (error: Error) => void): void {
-    const collected = new Pieces();
-    const collector: Collector = {
-      add: (chunk) => {
-        collected.add(chunk);
-        if (collected.size > limit) collector.fail(this.#tooLarge(limit));
-      },
-      end: () => {
-        this.#collector = undefined;
-        resolve(collected.join());
-      },
-      fail: (error) => {
-        this.#collector = undefined;
-        reject(error);
-      },
-    };
+  #collect(collector: AnyCollector): void {
     this.#start();
     // From now on nothing is queued, but what has been queued comes first.
     this.#collector = collector;
     const queue = this.#queue;
-    this.#emptyQueue();
-    for (const chunk of queue) if (this.#collector !== undefined) collector.add(chunk);
+    if (queue.length > 0) this.#emptyQueue();
+    for (const chunk of queue) if (this.#collector !== undefined) this.#addTo(collector, chunk);
     if (this.#collector === undefined) return;
-    if (this.#error !== undefined) collector.fail(this.#error);
-    else if (this.#ended) collector.end();
+    if (this.#error !== undefined) this.#failCollector(this.#error);
+    else if (this.#ended) this.end(this.rawTrailers);
     else this.#resume();
+  }
+
+  #addTo(collector: AnyCollector, chunk: Uint8Array): void {
+    collector.add(chunk);
+    if (collector.size > collector.limit) this.#failCollector(this.#tooLarge(collector.limit));
+  }
+
+  #failCollector(error: Error): void {
+    const collector = this.#collector;
+    this.#collector = undefined;
+    collector?.fail(error);
   }
 
   #claim(): void {

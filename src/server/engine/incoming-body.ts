@@ -105,7 +105,7 @@ export class IncomingBody implements BodySource {
       this.#discarding = true;
       return;
     }
-    this.body.push(Buffer.from(chunk));
+    this.body.pushBorrowed(chunk);
   }
 
   /** All content has arrived. */

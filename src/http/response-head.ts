@@ -53,17 +53,41 @@ const SPECIAL = new Map<string, number>([
   ["upgrade", KIND.upgrade],
 ]);
 
-/** Kinds of names seen before: an app uses the same few. Bounded, because names may come from request data. */
-const knownNames = new Map<string, number>();
-const MAX_KNOWN_NAMES = 1000;
+/** A name that has been sent before, and the lines that it ended last time: most apps send the same few again. */
+class KnownName {
+  readonly kind: number;
+  readonly remembers: boolean;
+  value: unknown;
+  /** The lines before its own, and with it; undefined until the same value has come twice. */
+  before: string | undefined;
+  lines = "";
 
-function kindOf(name: string): number {
+  constructor(kind: number, remembers: boolean) {
+    this.kind = kind;
+    this.remembers = remembers;
+  }
+}
+
+/** Bounded, because names may come from request data. */
+const knownNames = new Map<string, KnownName>();
+const MAX_KNOWN_NAMES = 1000;
+/** Names that remember values, and the longest value: one may be part of a large text, which it holds in memory. */
+const MAX_REMEMBERING_NAMES = 50;
+const MAX_REMEMBERED_VALUE = 200;
+
+/** Undefined for an invalid name. */
+function knownName(name: string): KnownName | undefined {
   const known = knownNames.get(name);
   if (known !== undefined) return known;
-  if (!isFieldName(name)) return 0;
+  if (!isFieldName(name)) return undefined;
   const kind = SPECIAL.get(name.toLowerCase()) ?? KIND.plain;
-  if (knownNames.size < MAX_KNOWN_NAMES) knownNames.set(name, kind);
-  return kind;
+  const added = new KnownName(kind, knownNames.size < MAX_REMEMBERING_NAMES);
+  if (knownNames.size < MAX_KNOWN_NAMES) knownNames.set(name, added);
+  return added;
+}
+
+function kindOf(name: string): number {
+  return knownName(name)?.kind ?? 0;
 }
 
 /**
@@ -75,10 +99,63 @@ export function plainFields(headers: object): string | undefined {
   let text = "";
   for (const name in headers) {
     const value: unknown = (headers as Record<string, unknown>)[name];
-    if (typeof value !== "string" || kindOf(name) !== KIND.plain || !isFieldValue(value)) return undefined;
-    text += `${name}: ${value}\r\n`;
+    const known = knownName(name);
+    if (known === undefined || known.kind !== KIND.plain) return undefined;
+    if (value === known.value && text === known.before) {
+      text = known.lines;
+      continue;
+    }
+    if (typeof value !== "string" || !isFieldValue(value)) return undefined;
+    const lines = `${text}${name}: ${value}\r\n`;
+    if (known.remembers && value.length <= MAX_REMEMBERED_VALUE) {
+      if (known.value === value) {
+        known.before = text;
+        known.lines = flat(lines);
+      } else {
+        known.value = value;
+        known.before = undefined;
+      }
+    }
+    text = lines;
   }
   return text;
+}
+
+/** A copy in one piece: V8 keeps a sum of strings as a tree, which it walks each time that it is sent. */
+function flat(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
+}
+
+/** The beginning of the last `plainHead`. */
+const last = { status: 0, fields: "", date: "", isFlat: false, text: "" };
+
+function headStart(status: number, fields: string, date: string): string {
+  if (status === last.status && date === last.date && fields === last.fields) {
+    if (!last.isFlat) {
+      last.text = flat(last.text);
+      last.isFlat = true;
+    }
+    return last.text;
+  }
+  last.status = status;
+  last.fields = fields;
+  last.date = date;
+  last.isFlat = false;
+  last.text = statusLine(status) + fields + date;
+  return last.text;
+}
+
+/** The usual ends of heads, by the length of the content. */
+const lengthEnds: (string | undefined)[] = new Array(2048).fill(undefined);
+
+/** The head of a response with content of a known length. `fields` is a result of `plainFields`. */
+export function plainHead(status: number, fields: string, framing: Framing, now: number): string {
+  const start = headStart(status, fields, dateField(now));
+  const { length, keepAlive, announceKeepAlive } = framing;
+  if (length === undefined || length >= lengthEnds.length || !keepAlive || announceKeepAlive)
+    return start + framingFields(framing);
+  lengthEnds[length] ??= flat(framingFields(framing));
+  return start + lengthEnds[length];
 }
 
 /** Whether the app asks to close the connection after this response. */

@@ -6,15 +6,14 @@ import { forbidsContent, isFinalStatus } from "../../gateway/statuses.ts";
 import type { HeadersInput, ResponseBody } from "../../gateway/types.ts";
 import {
   asksToClose,
-  dateField,
-  framingFields,
   informationalHead,
   lastChunk,
   plainFields,
+  plainHead,
   responseHead,
-  statusLine,
 } from "../../http/response-head.ts";
 import type { ResponseHost } from "./contract.ts";
+import { currentSecond } from "./date-clock.ts";
 import type { EngineExchangeLog } from "./engine-exchange-log.ts";
 import type { Output } from "./output.ts";
 
@@ -52,7 +51,7 @@ export class ResponseSender implements Transport {
     const keepAlive = this.host.decideKeepAlive();
     const size = Buffer.byteLength(content);
     const framing = { length: size, chunked: false, keepAlive, announceKeepAlive: this.#isHttp10 };
-    const head = statusLine(status) + fields + dateField(Date.now()) + framingFields(framing);
+    const head = plainHead(status, fields, framing, currentSecond());
     if (this.#log !== undefined) {
       this.#log.respond(status, fields, size);
       this.#log.bytes = size;
@@ -74,7 +73,10 @@ export class ResponseSender implements Transport {
       this.#log.respond(status, fields, framing.length);
       this.#log.bytes = bare ? 0 : framing.length;
     }
-    this.#output.writeMessage(responseHead(status, fields, framing, Date.now()), bare ? "" : `${message}\n`);
+    this.#output.writeMessage(
+      responseHead(status, fields, framing, currentSecond()),
+      bare ? "" : `${message}\n`,
+    );
   }
 
   informational(status: number, fields: string[]): void {
@@ -105,7 +107,7 @@ export class ResponseSender implements Transport {
       this.#log.respond(status, fields, length);
       this.#log.bytes = Buffer.byteLength(content);
     }
-    this.#output.writeMessage(responseHead(status, fields, framing, Date.now()), content);
+    this.#output.writeMessage(responseHead(status, fields, framing, currentSecond()), content);
   }
 
   sendHead(status: number, fields: string[], length: number | undefined): void {
@@ -117,7 +119,7 @@ export class ResponseSender implements Transport {
     const keepAlive = this.host.decideKeepAlive();
     const framing = { length, chunked: this.#chunked, keepAlive, announceKeepAlive: this.#isHttp10 };
     this.#log?.respond(status, fields, length);
-    this.#output.writeHead(responseHead(status, fields, framing, Date.now()));
+    this.#output.writeHead(responseHead(status, fields, framing, currentSecond()));
   }
 
   flush(): void {

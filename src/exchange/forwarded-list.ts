@@ -7,6 +7,16 @@ const COMMA = 0x2c;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
+/** Whether the list is one element without blanks around it, as most are. */
+export function isSingle(list: string): boolean {
+  return (
+    list !== "" &&
+    !list.includes(",") &&
+    !isBlank(list.charCodeAt(0)) &&
+    !isBlank(list.charCodeAt(list.length - 1))
+  );
+}
+
 /** Returns up to `limit` elements from the end of a comma-separated list, the last one first. Skips empty elements. */
 export function lastElements(list: string, limit: number): string[] {
   const elements: string[] = [];

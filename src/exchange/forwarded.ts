@@ -8,6 +8,7 @@ import { parseRootPath } from "../gateway/proxies.ts";
 import type { Endpoint } from "../gateway/types.ts";
 import {
   type ForwardedElement,
+  isSingle,
   lastElements,
   lastQuotableElements,
   parseForwardedElement,
@@ -30,10 +31,6 @@ const MAX_HOPS = 64;
 /** The fields equivalent to Forwarded. If any of them is present, Forwarded is not read. */
 const X_FIELDS = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"] as const;
 
-/** Name lengths of Forwarded, and of the shortest and longest X-Forwarded field. */
-const FORWARDED_LENGTH = 9;
-const SHORTEST_X_LENGTH = 15;
-const LONGEST_X_LENGTH = 18;
 const [F, X] = [0x66, 0x78];
 const CASE_BIT = 0x20;
 
@@ -49,24 +46,39 @@ export function forwardedFields(raw: readonly string[]): ForwardedFields | undef
   let fields: ForwardedFields | undefined;
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as string;
-    const { length } = name;
     const letter = name.charCodeAt(0) | CASE_BIT;
-    const mayBe =
-      letter === X
-        ? length >= SHORTEST_X_LENGTH && length <= LONGEST_X_LENGTH
-        : letter === F && length === FORWARDED_LENGTH;
-    if (!mayBe) continue;
-    const lower = name.toLowerCase();
-    if (!NAMES.has(lower)) continue;
+    if (letter !== X && letter !== F) continue;
+    const known = knownName(name);
+    if (known === undefined) continue;
     fields ??= noFields();
-    const before = fields[lower as ForwardedFieldName];
+    const before = fields[known];
     const value = raw[index + 1] as string;
-    fields[lower as ForwardedFieldName] = before === undefined ? value : `${before}, ${value}`;
+    fields[known] = before === undefined ? value : `${before}, ${value}`;
   }
   return fields;
 }
 
-const NAMES = new Set<string>([...X_FIELDS, "x-forwarded-prefix", "forwarded"]);
+/** The field with this name in any case. Each length has one or two, most often spelled as proxies do. */
+function knownName(name: string): ForwardedFieldName | undefined {
+  switch (name.length) {
+    case 9:
+      return isName(name, "Forwarded", "forwarded") ? "forwarded" : undefined;
+    case 15:
+      return isName(name, "X-Forwarded-For", "x-forwarded-for") ? "x-forwarded-for" : undefined;
+    case 16:
+      if (isName(name, "X-Forwarded-Host", "x-forwarded-host")) return "x-forwarded-host";
+      return isName(name, "X-Forwarded-Port", "x-forwarded-port") ? "x-forwarded-port" : undefined;
+    case 17:
+      return isName(name, "X-Forwarded-Proto", "x-forwarded-proto") ? "x-forwarded-proto" : undefined;
+    case 18:
+      return isName(name, "X-Forwarded-Prefix", "x-forwarded-prefix") ? "x-forwarded-prefix" : undefined;
+  }
+  return undefined;
+}
+
+function isName(name: string, usual: string, lower: string): boolean {
+  return name === usual || name === lower || name.toLowerCase() === lower;
+}
 
 /** All members are there from the start, so that the objects of all requests have one shape. */
 function noFields(): ForwardedFields {
@@ -161,6 +173,7 @@ function outermostValue<T>(
   read: (text: string) => T | undefined,
 ): T | undefined {
   if (list === undefined) return undefined;
+  if (isSingle(list)) return read(list);
   let value: T | undefined;
   for (const element of lastElements(list, hops)) {
     const next = read(element);

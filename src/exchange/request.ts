@@ -21,6 +21,8 @@ export interface ExchangeHead {
   readonly upgrade: boolean;
   /** False if there is no X-Forwarded-Prefix; absent if the server does not know. */
   readonly prefixed?: boolean;
+  /** The value of Host, empty without one; absent if the server does not know. */
+  readonly host?: string;
   /** Returns a field by its lower-case name, repeated fields joined. Absent if the server would have to parse all fields. */
   field?(name: string): string | undefined;
 }
@@ -122,10 +124,9 @@ export class ExchangeRequest implements GatewayRequest {
       const absolute = ABSOLUTE_FORM.exec(this.target);
       if (absolute !== null) return absolute[1] as string;
     }
-    const host = this.#forwardedInfo?.host ?? this.#hostField ?? "";
-    return this.#forwardedInfo?.port === undefined
-      ? host
-      : hostWithPort(host, this.#forwardedInfo.port, this.scheme);
+    const forwarded = this.#forwardedInfo;
+    const host = forwarded?.host ?? this.#hostField ?? "";
+    return forwarded?.port === undefined ? host : hostWithPort(host, forwarded.port, this.scheme);
   }
 
   /** Whether the peer is a trusted proxy. For servers and their logs. */
@@ -133,7 +134,7 @@ export class ExchangeRequest implements GatewayRequest {
     return this.#context.proxyRules !== undefined;
   }
 
-  /** The information forwarded by trusted proxies; undefined if the peer is not trusted. */
+  /** The information forwarded by trusted proxies; undefined if there is none, or the peer is not trusted. */
   get #forwardedInfo(): Forwarded | undefined {
     if (this.#forwarded !== undefined) return this.#forwarded;
     const { proxyRules, peer } = this.#context;
@@ -145,6 +146,7 @@ export class ExchangeRequest implements GatewayRequest {
 
   /** The Host field, without joining all fields, which is most of the cost of a fetch request's URL. */
   get #hostField(): string | undefined {
+    if (this.#head.host !== undefined) return this.#head.host;
     if (this.#headers !== undefined) return this.#headers.host;
     const raw = this.#head.rawHeaders;
     for (let index = 0; index < raw.length; index += 2) {

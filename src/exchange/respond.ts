@@ -4,11 +4,17 @@ import type { HeadersInput, Respond, ResponseBody } from "../gateway/types.ts";
 
 /** The members of a response that `respond` uses. */
 export interface RespondTarget {
+  readonly respond: Respond;
   readonly status: number;
   begin(status: number, headers: HeadersInput | null | undefined, body: ResponseBody | undefined): unknown;
   informational(status: number, headers?: HeadersInput): void;
   upgrade(headers?: HeadersInput | null): Duplex;
   finished(): Promise<void>;
+  /**
+   * Sends text with field lines that are encoded already, and fit to send. Returns false, without effect, if this
+   * response is not that simple; absent if no response of this server is.
+   */
+  beginText?(status: number, lines: string, text: string): boolean;
 }
 
 const TARGET = Symbol("response");
@@ -38,6 +44,17 @@ export function bindRespond(target: RespondTarget): BoundRespond {
   respond.upgrade = upgrade as unknown as Respond["upgrade"];
   respond.finished = finished as unknown as Respond["finished"];
   return respond;
+}
+
+/**
+ * Sends text with field lines that are encoded already, and fit to send.
+ *
+ * @returns false, without effect, if that takes a call of `respond`: it is a middleware's, or the response is not that simple
+ */
+export function respondText(respond: Respond, status: number, lines: string, text: string): boolean {
+  const target = (respond as Partial<BoundRespond>)[TARGET];
+  // A middleware may have copied the members to a function of its own.
+  return target?.respond === respond && target.beginText?.(status, lines, text) === true;
 }
 
 /** The status sent through `respond`, by the app or by the server in its place; undefined before that. */

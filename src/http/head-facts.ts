@@ -9,6 +9,7 @@ import { nameTable } from "./whole-lines.ts";
 
 /** The last valid Host value. Nearly every request repeats it, so it is compared instead of parsed again. */
 let knownHost: Uint8Array = Buffer.alloc(0);
+let knownHostText = "";
 
 // Bytes, since `charCodeAt` has to find out first how the string is stored, at every character.
 const HOST = Buffer.from("host");
@@ -60,6 +61,8 @@ export class HeadFacts implements FieldListener {
   expectCount = 0;
   expectContinue = false;
   hasForwardedPrefix = false;
+  /** The value of Host; empty without one. */
+  host = "";
   /** True while a trailer section is read. */
   isTrailerSection = false;
 
@@ -76,6 +79,7 @@ export class HeadFacts implements FieldListener {
     this.expectCount = 0;
     this.expectContinue = false;
     this.hasForwardedPrefix = false;
+    this.host = "";
     this.isTrailerSection = false;
   }
 
@@ -121,10 +125,13 @@ export class HeadFacts implements FieldListener {
   #onHost(bytes: Buffer, start: number, end: number): void {
     this.hostCount += 1;
     if (this.hostCount > 1) throw new HttpError(400, "more than one Host field");
-    if (equals(bytes, start, end, knownHost)) return;
-    const host = bytes.toString("latin1", start, end);
-    if (!isHost(host)) throw new HttpError(400, "the Host field is malformed");
-    knownHost = Uint8Array.prototype.slice.call(bytes, start, end);
+    if (!equals(bytes, start, end, knownHost)) {
+      const host = bytes.toString("latin1", start, end);
+      if (!isHost(host)) throw new HttpError(400, "the Host field is malformed");
+      knownHost = Uint8Array.prototype.slice.call(bytes, start, end);
+      knownHostText = host;
+    }
+    this.host = knownHostText;
   }
 
   #onExpect(bytes: Buffer, start: number, end: number): void {

@@ -20,6 +20,8 @@ export interface RequestHead {
   readonly contentLength: number | undefined;
   /** Whether there is an X-Forwarded-Prefix. Without one, the path is known without looking at the fields. */
   readonly prefixed: boolean;
+  /** The value of Host; empty without one. */
+  readonly host: string;
   /** Returns the values of the picker's fields, in the order of its names. */
   pick(picker: FieldPicker): (string | undefined)[];
   /** Returns a field's value, repeated fields joined as a list (RFC 9110 section 5.3). `name` is in lower case. */
@@ -36,6 +38,7 @@ export class ParsedHead implements RequestHead {
   readonly expectContinue: boolean;
   readonly contentLength: number | undefined;
   readonly prefixed: boolean;
+  readonly host: string;
   /** The field section, lines ended by CRLF; released once `rawHeaders` is made from it. */
   #section: string;
   #rawHeaders: string[] | undefined;
@@ -49,6 +52,7 @@ export class ParsedHead implements RequestHead {
     expectContinue: boolean,
     contentLength: number | undefined,
     prefixed: boolean,
+    host: string,
     section: string,
   ) {
     this.method = method;
@@ -59,6 +63,7 @@ export class ParsedHead implements RequestHead {
     this.expectContinue = expectContinue;
     this.contentLength = contentLength;
     this.prefixed = prefixed;
+    this.host = host;
     this.#section = section;
   }
 
@@ -95,7 +100,8 @@ export function splitFields(section: string): string[] {
   const fields: string[] = [];
   let at = 0;
   for (;;) {
-    const lineEnd = section.indexOf("\r\n", at);
+    // Searching for one character is far faster than for two, and in a validated section LF only follows CR.
+    const lineEnd = section.indexOf("\n", at) - 1;
     if (lineEnd <= at) return fields;
     const colon = section.indexOf(":", at);
     fields.push(section.substring(at, colon), trimOws(section, colon + 1, lineEnd));

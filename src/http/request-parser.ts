@@ -228,6 +228,7 @@ export class RequestParser extends Machine {
       isHttp11 && facts.expectContinue && contentLength !== 0,
       contentLength,
       facts.hasForwardedPrefix,
+      facts.host,
       text.substring(scanner.fieldsStart),
     );
   }

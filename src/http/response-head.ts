@@ -121,6 +121,18 @@ export function plainFields(headers: object): string | undefined {
   return text;
 }
 
+/** Like `plainFields`, for alternating names and values without repetitions. */
+export function plainLines(fields: readonly string[]): string | undefined {
+  let text = "";
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] as string;
+    const value = fields[index + 1] as string;
+    if (kindOf(name) !== KIND.plain || !isFieldValue(value)) return undefined;
+    text += `${name}: ${value}\r\n`;
+  }
+  return text;
+}
+
 /** A copy in one piece: V8 keeps a sum of strings as a tree, which it walks each time that it is sent. */
 function flat(text: string): string {
   return Buffer.from(text, "latin1").toString("latin1");

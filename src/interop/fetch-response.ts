@@ -1,5 +1,6 @@
 /** Sends a fetch `Response` as a gateway response. */
 import { FetchAppError } from "../errors.ts";
+import { respondText } from "../exchange/respond.ts";
 import { fieldPairs } from "../gateway/fields.ts";
 import type { HeadersInput, Respond } from "../gateway/types.ts";
 import { fieldValue, hasServerFields, SERVER_FIELDS, sendableFields } from "./framing.ts";
@@ -36,8 +37,10 @@ export function sendResponse(response: Response, method: string, respond: Respon
   const parts = typeof response === "object" && response !== null ? consumeText(response) : undefined;
   if (parts !== undefined) {
     const { status, fields, text } = parts;
-    if (method === "HEAD" && text === null) return sendHead(status, fields, knownLength(response), respond);
-    respond(status, plainRecord(fields) ?? fieldPairs(sendableFields(fields)), text);
+    const { lines, list } = fields;
+    if (text !== null && lines !== undefined && respondText(respond, status, lines, text)) return;
+    if (method === "HEAD" && text === null) return sendHead(status, list, knownLength(response), respond);
+    respond(status, plainRecord(list) ?? fieldPairs(sendableFields(list)), text);
     return;
   }
   if (typeof response?.status !== "number" || typeof response.headers?.get !== "function") {

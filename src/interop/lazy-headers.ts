@@ -35,15 +35,22 @@ export class LazyHeaders {
   }
 
   get(...args: [name: string]): string | null {
-    const [name] = args;
-    if (this.#real !== undefined || !isName(name)) return LazyHeaders.real(this).get(...args);
-    return combined(this.#raw, name.toLowerCase()) ?? null;
+    const value = this.#find(args[0]);
+    return value === undefined ? LazyHeaders.real(this).get(...args) : value;
   }
 
   has(...args: [name: string]): boolean {
-    const [name] = args;
-    if (this.#real !== undefined || !isName(name)) return LazyHeaders.real(this).has(...args);
-    return combined(this.#raw, name.toLowerCase()) !== undefined;
+    const value = this.#find(args[0]);
+    return value === undefined ? LazyHeaders.real(this).has(...args) : value !== null;
+  }
+
+  /** The value of a field as received, null if there is none; undefined if that is for the real fields to say. */
+  #find(name: unknown): string | null | undefined {
+    if (this.#real !== undefined || typeof name !== "string") return undefined;
+    const value = combined(this.#raw, name.toLowerCase());
+    if (value !== undefined) return value;
+    // The real methods refuse what is no name. Those that were received are.
+    return isFieldName(name) ? null : undefined;
   }
 
   forEach(...args: Parameters<Headers["forEach"]>): void {
@@ -56,11 +63,6 @@ export class LazyHeaders {
         Reflect.apply(callback, self, [value, name, this as unknown as Headers]);
       });
   }
-}
-
-/** Anything else is for the real methods to convert or refuse. */
-function isName(name: unknown): name is string {
-  return typeof name === "string" && isFieldName(name);
 }
 
 export function appendRaw(headers: Headers, raw: readonly string[]): void {

@@ -16,26 +16,47 @@ const MAX_PLAIN_LENGTH = 2048;
 const origins = new Map<string, string>();
 const MAX_ORIGINS = 256;
 
+/** The scheme and host of the last plain URL, which nearly every request repeats. */
+let lastScheme = "";
+let lastHost = "";
+let lastOrigin = "";
+
 /** @throws HttpError 400 for a host that is invalid in a URL */
 export function requestUrl(request: GatewayRequest): string {
   const { scheme, host, rootPath, path, query } = request;
   // Only `OPTIONS *` has the path `*`. No URL can express it, so it becomes `/*`.
-  const absolute = path === "*" ? "/*" : rootPath + path;
-  const authority = `${scheme}://${host || "localhost"}`;
+  const absolute = path === "*" ? "/*" : rootPath === "" ? path : rootPath + path;
   const target = query === "" ? absolute : `${absolute}?${query}`;
-  if (target.length <= MAX_PLAIN_LENGTH && PLAIN_PATH.test(absolute) && PLAIN_QUERY.test(query)) {
-    const origin = origins.get(authority) ?? plainOrigin(authority, host);
+  if (
+    target.length <= MAX_PLAIN_LENGTH &&
+    PLAIN_PATH.test(absolute) &&
+    (query === "" || PLAIN_QUERY.test(query))
+  ) {
+    if (host === lastHost && scheme === lastScheme) return lastOrigin + target;
+    const origin = plainOrigin(scheme, host);
     if (origin !== undefined) return origin + target;
   }
-  return parseUrl(authority + target, host).href;
+  return parseUrl(authority(scheme, host) + target, host).href;
 }
 
-/** The origin of an authority; undefined if its URL has more than an origin. */
-function plainOrigin(authority: string, host: string): string | undefined {
-  const { origin, href } = parseUrl(authority, host);
-  if (href !== `${origin}/`) return undefined;
-  if (origins.size >= MAX_ORIGINS) origins.clear();
-  origins.set(authority, origin);
+function authority(scheme: string, host: string): string {
+  return `${scheme}://${host || "localhost"}`;
+}
+
+/** The origin of a scheme and host; undefined if their URL has more than an origin. */
+function plainOrigin(scheme: string, host: string): string | undefined {
+  const key = authority(scheme, host);
+  let origin = origins.get(key);
+  if (origin === undefined) {
+    const url = parseUrl(key, host);
+    if (url.href !== `${url.origin}/`) return undefined;
+    origin = url.origin;
+    if (origins.size >= MAX_ORIGINS) origins.clear();
+    origins.set(key, origin);
+  }
+  lastScheme = scheme;
+  lastHost = host;
+  lastOrigin = origin;
   return origin;
 }
 

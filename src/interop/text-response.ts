@@ -9,13 +9,13 @@ import * as workers from "node:worker_threads";
 import { fieldPairs } from "../gateway/fields.ts";
 import { forbidsContent, isFinalStatus } from "../gateway/statuses.ts";
 import { acceptLazy, delegateMembers, forwardSymbols } from "./delegated-members.ts";
+import { type DefaultType, JSON_TYPE, NO_TYPE, TEXT_TYPE, TextFields } from "./text-fields.ts";
 import { watchFetchedContent } from "./upstream-response.ts";
 
 /** The status, fields and text to send. */
 export interface TextParts {
   readonly status: number;
-  /** Alternating lower-case names and values, in the order of `Headers`. */
-  readonly fields: readonly string[];
+  readonly fields: TextFields;
   readonly text: string | null;
 }
 
@@ -43,7 +43,7 @@ export function installTextResponse(): void {
   installed = new Proxy(RealResponse, {
     construct(target, args: unknown[], newTarget) {
       const [content, init] = args;
-      const parts = newTarget === installed ? plainParts(content, init, TEXT) : undefined;
+      const parts = newTarget === installed ? plainParts(content, init, TEXT_TYPE) : undefined;
       if (parts !== undefined) return new TextResponse(parts, init);
       const real = Reflect.construct(target, args, newTarget);
       const length = contentLength(content, init);
@@ -111,7 +111,9 @@ class TextResponse {
     if (!(#parts in value) || value.#read || value.#sent) return undefined;
     const real = value.#real;
     // The app may have changed the header fields since; status and text cannot change.
-    return real === undefined ? value.#parts : { ...value.#parts, fields: [...real.headers].flat() };
+    return real === undefined
+      ? value.#parts
+      : { ...value.#parts, fields: new TextFields([...real.headers].flat()) };
   }
 
   static use(value: TextResponse): void {
@@ -128,7 +130,7 @@ class TextResponse {
     if (!METADATA_MEMBERS.has(member)) value.#read = true;
     if (value.#real === undefined) {
       const { status, fields, text } = value.#parts;
-      value.#real = new RealResponse(text, { status, headers: fieldPairs(fields) });
+      value.#real = new RealResponse(text, { status, headers: fieldPairs(fields.list) });
       if (value.#sent) value.#real.body?.cancel();
     }
     return value.#real;
@@ -172,52 +174,17 @@ function contentLength(content: unknown, init: unknown): number | undefined {
   return content instanceof URLSearchParams ? Buffer.byteLength(String(content)) : undefined;
 }
 
-/** Default content types (Fetch, "extract a body" and "Response.json"). */
-const TEXT = "text/plain;charset=UTF-8";
-const JSON_TYPE = "application/json";
-
 /** The text response for these arguments; undefined if they need the real class. */
-function plainParts(body: unknown, init: unknown, type: string): TextParts | undefined {
+function plainParts(body: unknown, init: unknown, type: DefaultType): TextParts | undefined {
   if (typeof body !== "string" && body !== null && body !== undefined) return undefined;
   const text = body ?? null;
-  if (init === undefined || init === null) return { status: 200, fields: withType([], text, type), text };
+  const types = text === null ? NO_TYPE : type;
+  if (init === undefined || init === null)
+    return { status: 200, fields: types.fields(undefined) as TextFields, text };
   if (typeof init !== "object") return undefined;
   const { status = 200, statusText = "", headers } = init as ResponseInit;
   if (!isFinalStatus(status) || statusText !== "") return undefined;
   if (text !== null && forbidsContent(status)) return undefined;
-  const fields = headers instanceof Headers ? [...headers].flat() : recordFields(headers);
-  return fields === undefined ? undefined : { status, fields: withType(fields, text, type), text };
-}
-
-const NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
-/** A value without leading or trailing white space and without line breaks. */
-const VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/;
-
-/** The fields of a plain object, sorted like those of `Headers`; undefined for anything unusual. */
-function recordFields(headers: unknown): string[] | undefined {
-  if (headers === undefined) return [];
-  if (headers === null || typeof headers !== "object" || Symbol.iterator in headers) return undefined;
-  const fields: [string, string][] = [];
-  for (const name of Reflect.ownKeys(headers)) {
-    const value = (headers as Record<string | symbol, unknown>)[name];
-    if (typeof name !== "string" || typeof value !== "string") return undefined;
-    if (!NAME.test(name) || !VALUE.test(value)) return undefined;
-    fields.push([name.toLowerCase(), value]);
-  }
-  if (fields.length > 1) {
-    fields.sort(([one], [other]) => (one < other ? -1 : 1));
-    if (fields.some(([name], index) => name === fields[index + 1]?.[0])) return undefined;
-  }
-  return fields.flat();
-}
-
-function withType(fields: string[], text: string | null, type: string): string[] {
-  if (text === null) return fields;
-  let at = 0;
-  for (; at < fields.length; at += 2) {
-    const name = fields[at] as string;
-    if (name === "content-type") return fields;
-    if (name > "content-type") break;
-  }
-  return fields.toSpliced(at, 0, "content-type", type);
+  const fields = types.fields(headers);
+  return fields === undefined ? undefined : { status, fields, text };
 }

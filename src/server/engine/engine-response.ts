@@ -198,13 +198,23 @@ export class EngineResponse extends ExchangeResponse {
     ) {
       const fields = plainFields(headers);
       if (fields !== undefined) {
-        this.claim();
-        this.status = status;
-        this.#sender.text(status, fields, body);
-        this.finish();
+        this.#sendText(status, fields, body);
         return undefined;
       }
     }
     return super.begin(status, headers, body);
+  }
+
+  beginText(status: number, lines: string, text: string): boolean {
+    if (this.sent || this.#sender.headOnly || !isFinalStatus(status) || forbidsContent(status)) return false;
+    this.#sendText(status, lines, text);
+    return true;
+  }
+
+  #sendText(status: number, lines: string, text: string): void {
+    this.claim();
+    this.status = status;
+    this.#sender.text(status, lines, text);
+    this.finish();
   }
 }

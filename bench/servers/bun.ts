@@ -13,9 +13,10 @@ export const BUN: Server = {
   command(launch, place) {
     if (launch.workers !== 1 || typeof place.address === "string") return undefined;
     const app = fetchAppOf(launch.app);
-    const program = app === undefined ? programOf(launch.app) : { file: "bun.mjs", env: { APP: app } };
+    const program =
+      app === undefined ? programOf(launch.app) : { file: "programs/bun.mjs", env: { APP: app } };
     if (program === undefined) return undefined;
     const env = { ...variables(launch, place), ...program.env };
-    return { words: [bun(), join(APPS, "programs", program.file)], env };
+    return { words: [bun(), join(APPS, program.file)], env };
   },
 };

@@ -11,10 +11,10 @@ const LISTENERS: { readonly [App in AppName]?: string } = {
 const FETCH_APPS: { readonly [App in AppName]?: string } = {
   hello: join(APPS, "hello/fetch.mjs"),
   routes: join(APPS, "routes/fetch.mjs"),
-  hono: join(APPS, "frameworks/hono.mjs"),
+  hono: join(APPS, "hono/app.mjs"),
 };
 
-/** The variables of `bench/apps/programs`. */
+/** The variables of the programs in `bench/apps`. */
 export function variables({ workers, keepAlive }: Launch, { address }: Place): { [name: string]: string } {
   return {
     PORT: `${address}`,
@@ -23,16 +23,16 @@ export function variables({ workers, keepAlive }: Launch, { address }: Place): {
   };
 }
 
-/** How the programs of an app are named: the program, and the variables that say which app. */
+/** The program of an app in `bench/apps`, and the variables that say which app it serves. */
 export function programOf(app: AppName): { file: string; env: { [name: string]: string } } | undefined {
-  if (app === "express" || app === "fastify") return { file: "framework.mjs", env: { FRAMEWORK: app } };
+  if (app === "express" || app === "fastify") return { file: `${app}/server.mjs`, env: {} };
   const listener = LISTENERS[app];
-  return listener === undefined ? undefined : { file: "node-http.mjs", env: { LISTENER: listener } };
+  return listener === undefined ? undefined : { file: "programs/node-http.mjs", env: { LISTENER: listener } };
 }
 
 function node(file: string, launch: Launch, place: Place, env: { readonly [name: string]: string }): Command {
   return {
-    words: [process.execPath, join(APPS, "programs", file)],
+    words: [process.execPath, join(APPS, file)],
     env: { ...variables(launch, place), ...env },
   };
 }
@@ -53,11 +53,11 @@ export const CLUSTER: Server = {
   what: "a pool on node:cluster in one file, as in Node's documentation",
   version: () => process.versions.node,
   command(launch, place) {
-    if (launch.app === "hello") return node("node-cluster.mjs", launch, place, {});
+    if (launch.app === "hello") return node("programs/node-cluster.mjs", launch, place, {});
     const listener = LISTENERS[launch.app];
     return listener === undefined
       ? undefined
-      : node("node-cluster.mjs", launch, place, { LISTENER: listener });
+      : node("programs/node-cluster.mjs", launch, place, { LISTENER: listener });
   },
 };
 
@@ -69,7 +69,7 @@ export const HONO_NODE: Server = {
   command(launch, place) {
     const app = FETCH_APPS[launch.app];
     if (app === undefined || launch.workers !== 1 || typeof place.address === "string") return undefined;
-    return node("hono-node.mjs", launch, place, { APP: app });
+    return node("hono/server.mjs", launch, place, { APP: app });
   },
 };
 
@@ -79,7 +79,7 @@ export const CANNED: Server = {
   version: () => process.versions.node,
   command(launch, place) {
     if (launch.app !== "hello" || launch.workers !== 1) return undefined;
-    return node("canned.mjs", launch, place, {});
+    return node("programs/canned.mjs", launch, place, {});
   },
 };
 

@@ -15,7 +15,7 @@ export const PM2: Server = {
   command(launch, place) {
     const program = programOf(launch.app);
     if (program === undefined || typeof place.address === "string") return undefined;
-    const file = join(APPS, "programs", program.file);
+    const file = join(APPS, program.file);
     return {
       words: [process.execPath, pm2(), "start", file, "--name", "bench", "-i", `${launch.workers}`],
       env: { ...variables(launch, place), ...program.env, PM2_HOME: join(place.folder, "pm2") },

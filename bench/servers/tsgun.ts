@@ -19,7 +19,7 @@ const spec =
 
 const program =
   (file: string, env: { readonly [name: string]: string }): (() => Named) =>
-  () => ({ spec: join(APPS, "programs", file), env });
+  () => ({ spec: join(APPS, file), env: { PORT: "1", ...env } });
 
 const GATEWAY: Specs = {
   hello: ({ typescript }) => ({
@@ -30,20 +30,20 @@ const GATEWAY: Specs = {
 const FETCH: Specs = {
   hello: spec("hello/fetch.mjs", "app"),
   routes: spec("routes/fetch.mjs", "app"),
-  hono: spec("frameworks/hono.mjs", "app"),
+  hono: spec("hono/app.mjs", "app"),
 };
 const LISTENER: Specs = {
   hello: spec("hello/listener.mjs", "listener"),
   routes: spec("routes/listener.mjs", "listener"),
-  express: spec("frameworks/express.mjs", "app"),
-  fastify: spec("frameworks/fastify.mjs", "app"),
+  express: spec("express/app.mjs", "app"),
+  fastify: spec("fastify/app.mjs", "app"),
 };
 const ADOPTED: Specs = {
-  hello: program("node-http.mjs", { LISTENER: join(APPS, "hello/listener.mjs"), PORT: "1" }),
-  routes: program("node-http.mjs", { LISTENER: join(APPS, "routes/listener.mjs"), PORT: "1" }),
-  hono: program("hono-node.mjs", { APP: join(APPS, "frameworks/hono.mjs"), PORT: "1" }),
-  express: program("framework.mjs", { FRAMEWORK: "express", PORT: "1" }),
-  fastify: program("framework.mjs", { FRAMEWORK: "fastify", PORT: "1" }),
+  hello: program("programs/node-http.mjs", { LISTENER: join(APPS, "hello/listener.mjs") }),
+  routes: program("programs/node-http.mjs", { LISTENER: join(APPS, "routes/listener.mjs") }),
+  hono: program("hono/server.mjs", { APP: join(APPS, "hono/app.mjs") }),
+  express: program("express/server.mjs", {}),
+  fastify: program("fastify/server.mjs", {}),
 };
 
 function command(root: string, { spec: app, env = {} }: Named, launch: Launch, place: Place): Command {

@@ -25,6 +25,8 @@ export interface Answer {
 
 /** Limit for the first answer of a server that starts. */
 const START_MS = 20_000;
+/** Limit for a server to send or take nothing. */
+const SILENCE_MS = 10_000;
 const KEPT = 4096;
 
 export function ask(
@@ -46,6 +48,7 @@ export function ask(
       response.on("end", () => resolve({ status: response.statusCode ?? 0, length: size, text }));
     });
     request.on("error", reject);
+    request.setTimeout(SILENCE_MS, () => request.destroy(new Error(`silence for ${SILENCE_MS / 1000} s`)));
     request.end(body);
   });
 }

@@ -26,6 +26,7 @@ function ask(port: number, path: string): Promise<number> {
     );
     socket.once("data", () => resolve(performance.now() - startedAt));
     socket.on("error", reject);
+    socket.on("close", () => reject(new Error(`it closed a connection without an answer to ${path}`)));
   });
 }
 
@@ -37,10 +38,14 @@ async function waits(
 ): Promise<{ p99: number; caught: number }> {
   const blocked = isBlocked ? ask(port, `/block?${seconds * 1000}`) : undefined;
   const times: Promise<number>[] = [];
+  // Failures show below, when all are awaited.
+  blocked?.catch(() => {});
   const end = performance.now() + seconds * 1000 - TAIL_MS;
   await delay(20);
   while (performance.now() < end) {
-    times.push(ask(port, "/pid"));
+    const time = ask(port, "/pid");
+    time.catch(() => {});
+    times.push(time);
     await delay(GAP_MS);
   }
   const all = await Promise.all(times);

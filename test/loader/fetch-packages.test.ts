@@ -51,6 +51,12 @@ export default {
   },
 };\n`;
 const LEAVES = KEEPS.replace("globalThis.Request", "undefined");
+/** Tells whether its request is a real one. */
+const SHOWS = `export default {
+  fetch(request) {
+    return new Response(Object.getPrototypeOf(request) === Request.prototype ? "real" : "light");
+  },
+};\n`;
 
 for (const node of NODES) {
   describe(`with Node ${node}`, { concurrency: 2 }, () => {
@@ -77,6 +83,15 @@ for (const node of NODES) {
         for (const path of paths) assert.equal((await ask(target, path, "sent")).text, "sent fetch");
       });
     }
+
+    test("a fetch app of which nothing was known, and which leaves the class alone, gets light requests", async (context) => {
+      const command = startCommand(context, ["app.mjs", "-b", "127.0.0.1:0"], {
+        cwd: project(context, NONE, SHOWS),
+        node,
+      });
+      await command.ready();
+      assert.equal((await ask({ host: "127.0.0.1", port: await command.port() })).text, "light");
+    });
 
     test("the list of loaded modules shows that a program uses fetch", async () => {
       const script = `const has = () => process.moduleLoadList.includes(${JSON.stringify(FETCH)});

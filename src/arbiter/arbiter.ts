@@ -123,10 +123,11 @@ export class Arbiter {
   #settle(): void {
     const { pool, clock, hooks, generations, workerProcesses, reload, upgrade, service } = this.#parts;
     hooks.notifyTarget(generations.currentHooks, pool.desired.target);
-    const wakeAt = pool.settle();
+    const settleAt = pool.settle();
+    const balanceAt = workerProcesses.balance();
     workerProcesses.forgetOldOomKills(clock.now());
     const { desired, roster } = pool;
-    clock.wake(wakeAt, roster.length === 0 ? undefined : desired.limits.silence / 4);
+    clock.wake(earliest(settleAt, balanceAt), roster.length === 0 ? undefined : desired.limits.silence / 4);
     const hasSuccessor = upgrade.successorPid !== undefined;
     service.settled({ desired, roster, reading: reload.isReading, hasSuccessor });
     this.#reviewSockets();
@@ -173,4 +174,8 @@ export class Arbiter {
     pidFile.remove();
     await lastResponses;
   }
+}
+
+function earliest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }

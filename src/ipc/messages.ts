@@ -44,10 +44,11 @@ export type ToWorker<Settings> =
   | { readonly type: "boot"; readonly assignment: Assignment<Settings> }
   /** Stop accepting, finish open requests, run `shutdown`, exit. */
   | { readonly type: "drain" }
-  /** Close this many keep-alive connections: the worker has more than its share. */
-  | { readonly type: "shed"; readonly connections: number }
-  /** Average connections per worker; undefined if there are no other workers to compare with. */
-  | { readonly type: "average"; readonly connections: number | undefined }
+  /**
+   * The worker lets others accept while it holds more than `share` connections, undefined if there are no others, and
+   * closes `shed` kept ones.
+   */
+  | { readonly type: "balance"; readonly share: number | undefined; readonly shed: number }
   /** Reopen the log files. */
   | { readonly type: "reopen" }
   /** The worker is about to be killed: write the access log lines of its open requests now. */

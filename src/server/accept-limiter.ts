@@ -4,11 +4,10 @@
  *
  * - At the maximum number of connections (gunicorn: `worker_connections`), until one is closed.
  * - When only a reserve of file descriptors is left, until some are closed, by connections or the app.
- * - With far more connections than the other workers, for a moment after each new one. The kernel wakes all workers for
- *   a burst, and the first would accept nearly all of it: of 64 simultaneous connections, four workers got 1 to 61 each
- *   without this rule and 9 to 20 with it.
+ * - With more than its share of all workers' connections, for a moment after new ones (`accept-delay.ts`).
  */
 import type { Server } from "node:net";
+import { acceptDelay } from "./accept-delay.ts";
 import type { DescriptorBudget } from "./descriptor-budget.ts";
 
 /** The methods of Node's listening handle that are used. Both return 0 or a negative error number. */
@@ -17,11 +16,12 @@ interface ListeningHandle {
   readStop?(): number;
 }
 
-/** Connections above the average, as a share of it plus a number, from which a worker pauses after each new one. */
-const EXCESS_SHARE = 0.5;
-const EXCESS_CONNECTIONS = 8;
+/** The shortest time that a timer waits. A shorter delay is owed until it comes to this. */
+const PAUSE_MS = 1;
 
-const ACCEPT_PAUSE_MS = 1;
+/** Growth worth a report before the next beat: more than this number, and more than this part of the last one. */
+const GROWTH_NUMBER = 3;
+const GROWTH_PART = 1 / 8;
 
 /** Interval of counting descriptors while they are scarce. */
 const DESCRIPTOR_CHECK_MS = 250;
@@ -46,7 +46,16 @@ export class AcceptLimiter {
   readonly #options: AcceptLimiterOptions;
   readonly #servers: Server[] = [];
   #connections = 0;
-  #maxForBalance = Number.POSITIVE_INFINITY;
+  /** The part of all workers' connections that is this one's, with a tolerance. */
+  #share = Number.POSITIVE_INFINITY;
+  /** The connections that it may hold without waiting: its share, or as many as it has held lately. */
+  #level = Number.POSITIVE_INFINITY;
+  /** Milliseconds of delay that have not been waited yet. */
+  #owedMs = 0;
+  /** Numbers of connections beyond which, and down to which, `onMoved` is called. */
+  #reportAbove = GROWTH_NUMBER;
+  #reportBelow = -1;
+  #onMoved: () => void = () => {};
   #isStopped = false;
   #isPaused = false;
   /** Start of the shortage of descriptors, as in `performance.now()`; undefined if there is none. */
@@ -89,10 +98,33 @@ export class AcceptLimiter {
     if (this.#isStopped || this.#isPaused) stopAccepting(server);
   }
 
-  /** Sets the average number of connections per worker; undefined if this worker is the only one. */
-  setAverage(average: number | undefined): void {
-    this.#maxForBalance =
-      average === undefined ? Number.POSITIVE_INFINITY : average * (1 + EXCESS_SHARE) + EXCESS_CONNECTIONS;
+  /**
+   * Sets the connections beyond which this worker leaves new ones to the others, undefined if it is the only one, and
+   * how many it closes.
+   */
+  setShare(connections: number | undefined, shed = 0): void {
+    const isFirst = this.#share === Number.POSITIVE_INFINITY;
+    this.#share = connections ?? Number.POSITIVE_INFINITY;
+    // Those that it closes should not come back to it.
+    if (shed > 0 || isFirst) this.#level = this.#share;
+    else this.#level = Math.max(this.#level, this.#share);
+    this.#reportBelow = shed > 0 ? this.#connections - shed : -1;
+  }
+
+  /** Calls back when the connections have grown much since the last report, or when those to shed are closed. */
+  whenMoved(callback: () => void): void {
+    this.#onMoved = callback;
+  }
+
+  /** The number of connections is being reported. */
+  reported(): void {
+    this.#reportAbove = this.#connections + Math.max(GROWTH_NUMBER, this.#connections * GROWTH_PART);
+    this.#reportBelow = -1;
+  }
+
+  /** Forgets by and by how many connections it has held. Call about once a second. */
+  lowerLevel(): void {
+    this.#level = Math.max(this.#share, (this.#level + this.#connections) / 2);
   }
 
   /** @param descriptor of the accepted connection; -1 if unknown */
@@ -103,20 +135,29 @@ export class AcceptLimiter {
     if (this.full) {
       this.#stopUntilRoom();
       this.#options.onFull?.();
-    } else if (this.#connections > this.#maxForBalance && !this.#isPaused) {
-      this.#stop();
-      this.#isPaused = true;
-      setTimeout(() => {
-        this.#isPaused = false;
-        this.#start();
-      }, ACCEPT_PAUSE_MS);
-    }
+    } else if (this.#connections > this.#level) this.#grow();
   }
 
   connectionClosed(): void {
     this.#connections -= 1;
+    if (this.#connections <= this.#reportBelow) this.#onMoved();
     this.#checkRecovery();
     this.#restartIfRoom();
+  }
+
+  /** Holds more connections than lately: waits before it accepts the next one. */
+  #grow(): void {
+    if (this.#connections > this.#reportAbove) this.#onMoved();
+    this.#owedMs += acceptDelay(this.#connections, this.#level);
+    this.#level = this.#connections;
+    if (this.#owedMs < PAUSE_MS || this.#isPaused) return;
+    this.#owedMs = 0;
+    this.#stop();
+    this.#isPaused = true;
+    setTimeout(() => {
+      this.#isPaused = false;
+      this.#start();
+    }, PAUSE_MS);
   }
 
   /** Checks how many descriptors are left. Call periodically: the app opens some too. */

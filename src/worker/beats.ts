@@ -6,6 +6,9 @@ import type { Serving } from "./serving.ts";
 /** Longest interval between heartbeats. */
 const MAX_BEAT_INTERVAL_MS = 1000;
 
+/** A number of connections that has moved is reported so soon. No sooner, since it may go on moving. */
+const MOVED_BEAT_MS = 50;
+
 /**
  * Sends heartbeats, and once a request to replace this worker if its app leaks descriptors.
  *
@@ -22,6 +25,7 @@ export function startBeats(
   const beat = (): void => {
     limiter.checkDescriptors();
     const { connections, requests } = server;
+    limiter.reported();
     const isShort = limiter.descriptorsScarce;
     const notReady = notReadyReason();
     send({ type: "beat", connections, requests, debugged: debuggerOpen(), isShort, notReady });
@@ -30,7 +34,20 @@ export function startBeats(
     send({ type: "due", why: "descriptors", amount: limiter.openDescriptors });
   };
   const interval = timeout === 0 ? MAX_BEAT_INTERVAL_MS : Math.min(MAX_BEAT_INTERVAL_MS, timeout / 8);
-  setInterval(beat, interval).unref();
+  setInterval(() => {
+    limiter.lowerLevel();
+    beat();
+  }, interval).unref();
+  let isMoving = false;
+  limiter.whenMoved(() => {
+    if (isMoving) return;
+    isMoving = true;
+    const report = (): void => {
+      isMoving = false;
+      beat();
+    };
+    setTimeout(report, MOVED_BEAT_MS).unref();
+  });
   onReadinessChange(beat);
   // The app may have said so while it started.
   if (notReadyReason() !== undefined) beat();

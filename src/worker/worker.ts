@@ -84,11 +84,9 @@ class WorkerLife {
       case "quit":
         this.#stop("quit");
         return;
-      case "average":
-        this.#serving?.limiter.setAverage(message.connections);
-        return;
-      case "shed":
-        this.#serving?.server.shed(message.connections);
+      case "balance":
+        this.#serving?.limiter.setShare(message.share, message.shed);
+        this.#serving?.server.shed(message.shed);
         return;
       case "reopen":
         this.reopenLog();

@@ -52,31 +52,124 @@ test("at its maximum it stops every socket until a connection closes, and report
   assert.deepEqual([limiter.full, one.accepting, two.accepting], [false, true, true]);
 });
 
-test("far above the average it pauses after each connection", (context) => {
+test("beyond its share it pauses, up to an eighth of its connections at a time", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const limiter = new AcceptLimiter();
   const handle = handleOf(limiter);
   open(limiter, 100);
-  assert.equal(handle.accepting, true, "without a known average there is no limit");
-  limiter.setAverage(100);
+  assert.equal(handle.accepting, true, "without a known share there is no limit");
+  limiter.setShare(158);
   open(limiter, 58);
   assert.equal(handle.accepting, true);
-  for (let more = 0; more < 3; more += 1) {
-    limiter.connectionOpened();
-    assert.equal(handle.accepting, false);
+  for (let pauses = 0; pauses < 3; pauses += 1) {
+    let accepted = 0;
+    for (; handle.accepting; accepted += 1) limiter.connectionOpened();
+    assert.ok(accepted >= 20 && accepted <= 30, `${accepted}`);
     context.mock.timers.tick(1);
     assert.equal(handle.accepting, true);
   }
-  limiter.setAverage(undefined);
-  limiter.connectionOpened();
+  limiter.setShare(undefined);
+  open(limiter, 100);
   assert.equal(handle.accepting, true, "it is alone now");
+});
+
+test("with few connections it pauses after each one beyond its share", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const limiter = new AcceptLimiter();
+  const handle = handleOf(limiter);
+  limiter.setShare(4);
+  open(limiter, 4);
+  for (let more = 0; more < 4; more += 1) {
+    assert.equal(handle.accepting, true);
+    limiter.connectionOpened();
+    assert.equal(handle.accepting, false);
+    context.mock.timers.tick(1);
+  }
+});
+
+test("connections that close as fast as they come cause no pause, and kept ones do once more when these are forgotten", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const limiter = new AcceptLimiter();
+  const handle = handleOf(limiter);
+  const closeAll = (): void => {
+    for (let closed = 0; closed < 30; closed += 1) limiter.connectionClosed();
+  };
+  limiter.setShare(4);
+  for (let opened = 0; opened < 30; opened += 1) {
+    limiter.connectionOpened();
+    context.mock.timers.tick(1);
+  }
+  for (let rounds = 0; rounds < 5; rounds += 1) {
+    closeAll();
+    for (let opened = 0; opened < 30; opened += 1) {
+      limiter.connectionOpened();
+      assert.equal(handle.accepting, true);
+    }
+  }
+  closeAll();
+  for (let beats = 0; beats < 5; beats += 1) limiter.lowerLevel();
+  open(limiter, 5);
+  assert.equal(handle.accepting, false);
+});
+
+test("connections that it was told to shed do not come back without a pause", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const limiter = new AcceptLimiter();
+  const handle = handleOf(limiter);
+  open(limiter, 30);
+  limiter.setShare(18, 14);
+  for (let closed = 0; closed < 14; closed += 1) limiter.connectionClosed();
+  open(limiter, 2);
+  assert.equal(handle.accepting, true, "it is within its share");
+  open(limiter, 3);
+  assert.equal(handle.accepting, false);
+});
+
+test("it reports growth, and the end of a shed, once for each beat", () => {
+  let reports = 0;
+  const limiter = new AcceptLimiter();
+  limiter.whenMoved(() => {
+    reports += 1;
+    limiter.reported();
+  });
+  const reportsWhile = (action: () => void): number => {
+    const before = reports;
+    action();
+    return reports - before;
+  };
+  limiter.setShare(0);
+  assert.equal(
+    reportsWhile(() => open(limiter, 3)),
+    0,
+  );
+  assert.equal(
+    reportsWhile(() => open(limiter, 1)),
+    1,
+  );
+  assert.equal(
+    reportsWhile(() => open(limiter, 36)),
+    8,
+  );
+  limiter.setShare(18, 2);
+  assert.equal(
+    reportsWhile(() => limiter.connectionClosed()),
+    0,
+  );
+  assert.equal(
+    reportsWhile(() => limiter.connectionClosed()),
+    1,
+  );
+  assert.equal(
+    reportsWhile(() => limiter.connectionClosed()),
+    0,
+  );
 });
 
 test("the end of a pause does not restart a full limiter, nor does a closed connection restart a paused one", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const limiter = new AcceptLimiter({ maxConnections: 10 });
   const handle = handleOf(limiter);
-  limiter.setAverage(0);
+  limiter.setShare(4);
   open(limiter, 9);
   assert.equal(handle.accepting, false, "it rests");
   limiter.connectionOpened();
@@ -84,6 +177,7 @@ test("the end of a pause does not restart a full limiter, nor does a closed conn
   assert.equal(handle.accepting, false, "it is full");
   limiter.connectionClosed();
   assert.equal(handle.accepting, true);
+  limiter.setShare(4, 1);
   limiter.connectionClosed();
   limiter.connectionOpened();
   assert.equal(handle.accepting, false, "it rests");

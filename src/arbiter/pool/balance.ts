@@ -1,35 +1,56 @@
 /**
  * Balances long-lived connections. Idle workers accept new connections, and long-lived ones stay where they were
- * accepted: after TTIN the new worker would have none. The arbiter sends each worker the average, and a worker above it
- * leaves part of a burst to the others (`server/accept-limiter.ts`). A worker with far more than its share is told to
- * close some; their clients reconnect, and the kernel gives them to any free worker.
+ * accepted: after TTIN the new worker would have none. So each worker has a share. One that holds more leaves new
+ * connections to the others (`server/accept-delay.ts`), and if it is far ahead it closes some; their clients connect
+ * again.
  */
 import { type Roster, readyWorkers } from "./roster.ts";
 
-/** Tolerated excess over the average, because reconnecting has a cost too. */
-const TOLERATED_SHARE = 0.25;
+export interface Balance {
+  /** How many connections the worker may hold before it leaves new ones to the others; undefined if there are none. */
+  readonly share: number | undefined;
+  /** How many kept connections it should close. */
+  readonly shed: number;
+}
+
+/** A worker that has not reported for this long cannot accept either: its loop is blocked. */
+const REPORT_AGE_MS = 1500;
+
+/** The part of the average, and the number, by which a worker may be over it, or ahead of the one with the fewest. */
+const TOLERATED_SHARE = 1 / 8;
+const TOLERATED_LEAD = 1 / 4;
 const TOLERATED_NUMBER = 2;
 
-/** Average number of connections per worker, rounded up; undefined for fewer than two workers. */
-export function averageConnections(roster: Roster): number | undefined {
+/** A worker's share at least: the first connections are not worth a wait. */
+const MIN_SHARE = 4;
+
+/** What each ready worker should do, by its id. Upgraded connections count but cannot be closed. */
+export function balanceOf(roster: Roster, now: number): ReadonlyMap<number, Balance> {
   const ready = readyWorkers(roster);
-  return ready.length < 2 ? undefined : Math.ceil(total(ready) / ready.length);
+  const counted = ready.filter(
+    ({ lastBeat }) => lastBeat === undefined || now - lastBeat.at <= REPORT_AGE_MS,
+  );
+  const counts = counted.map(connectionsOf);
+  const average = counts.reduce((sum, each) => sum + each, 0) / counts.length;
+  const share = Math.max(MIN_SHARE, Math.ceil(average * (1 + TOLERATED_SHARE)));
+  const lead = Math.max(TOLERATED_NUMBER, average * TOLERATED_LEAD);
+  const fewest = Math.min(...counts);
+  return new Map(
+    ready.map((worker) => {
+      const connections = connectionsOf(worker);
+      const isAlone = counted.every(({ id }) => id === worker.id);
+      const isAhead = connections - fewest > lead && connections - average >= 1;
+      return [
+        worker.id,
+        {
+          share: isAlone ? undefined : share,
+          shed: isAhead && !isAlone ? Math.round(connections - average) : 0,
+        },
+      ];
+    }),
+  );
 }
 
-function total(ready: Roster): number {
-  return ready.reduce((sum, each) => sum + (each.lastBeat?.connections ?? 0), 0);
-}
-
-/**
- * How many connections a worker should close, by the last beats; 0 for none. Half of the excess at a time, since some
- * will come back to it. Upgraded connections count but cannot be closed.
- */
-export function excessConnections(roster: Roster, id: number): number {
-  const ready = readyWorkers(roster);
-  const worker = ready.find((each) => each.id === id);
-  if (worker?.lastBeat === undefined || ready.length < 2) return 0;
-  const average = total(ready) / ready.length;
-  const { connections } = worker.lastBeat;
-  if (connections <= average * (1 + TOLERATED_SHARE) + TOLERATED_NUMBER) return 0;
-  return Math.ceil((connections - average) / 2);
+function connectionsOf({ lastBeat }: Roster[number]): number {
+  return lastBeat?.connections ?? 0;
 }

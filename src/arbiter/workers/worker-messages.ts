@@ -45,7 +45,6 @@ export class WorkerMessages {
         return;
       case "beat":
         pool.workerBeat(id, message);
-        workerProcesses.balanceConnections(id);
         return;
       case "due":
         recycling.due(id, message);

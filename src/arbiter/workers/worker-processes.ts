@@ -13,10 +13,10 @@ import { processState } from "../../system/process-state.ts";
 import type { ArbiterEvent, Ending } from "../event.ts";
 import type { ArbiterLog } from "../logs/arbiter-log.ts";
 import { CrashSuspects, SUSPECT_DEATHS } from "../logs/crash-suspects.ts";
-import { averageConnections, excessConnections } from "../pool/balance.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { KillReason } from "../pool/reconcile.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
+import { Balancer } from "./balancer.ts";
 import { StartError } from "./child-process.ts";
 import { exitName, OomKills } from "./exit-name.ts";
 import { LostRequests } from "./lost-requests.ts";
@@ -52,8 +52,7 @@ const JOURNAL_MS = 600_000;
 export class WorkerProcesses {
   readonly #dependencies: WorkerProcessDependencies;
   readonly #handles = new Map<number, WorkerHandle>();
-  /** The average last sent to each worker. */
-  readonly #averages = new Map<number, number | undefined>();
+  readonly #balancer = new Balancer((id, message) => this.send(id, message));
   readonly #oomKills = new OomKills();
   readonly #lost = new LostRequests();
   readonly #suspects = new CrashSuspects();
@@ -141,18 +140,9 @@ export class WorkerProcesses {
     else this.send(id, { type: "quit" });
   }
 
-  /**
-   * Sends a worker the average number of connections if it has changed, and an order to shed some if it has far more.
-   * Call when the worker has reported its connections.
-   */
-  balanceConnections(id: number): void {
-    const average = averageConnections(this.#pool.roster);
-    if (average !== this.#averages.get(id)) {
-      this.#averages.set(id, average);
-      this.send(id, { type: "average", connections: average });
-    }
-    const connections = excessConnections(this.#pool.roster, id);
-    if (connections > 0) this.send(id, { type: "shed", connections });
+  /** Balances the connections. Call on every event; returns when to call it again at the latest. */
+  balance(): number | undefined {
+    return this.#balancer.review(this.#pool.roster, this.#pool.now);
   }
 
   kill(id: number, why: KillReason): void {
@@ -172,7 +162,6 @@ export class WorkerProcesses {
   handleReady(id: number): void {
     const milliseconds = this.#journalUntil - this.#pool.now;
     if (milliseconds > 0) this.send(id, { type: "journal-requests", milliseconds });
-    this.balanceConnections(id);
   }
 
   /**
@@ -235,7 +224,7 @@ export class WorkerProcesses {
     );
     if (worker.state === "ready") this.#recordDeath(list);
     this.#handles.delete(id);
-    this.#averages.delete(id);
+    this.#balancer.forget(id);
     const { slot, generation, state, ordered, failure } = worker;
     const expected = state === "draining" && ordered !== "kill" && failure === undefined;
     this.#dependencies.ended({

@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { averageConnections, excessConnections } from "../../../src/arbiter/pool/balance.ts";
+import { type Balance, balanceOf } from "../../../src/arbiter/pool/balance.ts";
 import { type Roster, withBeat, withReady, withSpawned } from "../../../src/arbiter/pool/roster.ts";
 import type { WorkerReport } from "../../../src/control/api.ts";
 import { requestControl } from "../../../src/control/control-client.ts";
-import { FIXTURES, startCommand, temporaryFolder, until } from "../../support/command.ts";
+import { ask } from "../../support/ask.ts";
+import { FIXTURES, isAlive, startCommand, temporaryFolder, until } from "../../support/command.ts";
 
 function roster(...connections: (number | undefined)[]): Roster {
   return connections.reduce<Roster>((workers, count, index) => {
@@ -23,24 +24,44 @@ function roster(...connections: (number | undefined)[]): Roster {
   }, []);
 }
 
-test("a worker sheds half of its excess when it has far more than the average", () => {
-  assert.equal(excessConnections(roster(64, 0, 0, 0), 1), 24);
-  assert.equal(excessConnections(roster(64, undefined), 1), 16);
-  assert.equal(excessConnections(roster(0, 64), 1), 0);
+/** The balance of the nth worker of a roster. */
+function nth(index: number, workers: Roster, now = 0): Balance | undefined {
+  return balanceOf(workers, now).get(index);
+}
+
+const sheds = (...connections: (number | undefined)[]): number[] =>
+  [...balanceOf(roster(...connections), 0).values()].map(({ shed }) => shed);
+
+test("a worker far ahead sheds what it has over the average", () => {
+  assert.deepEqual(sheds(64, 0, 0, 0), [48, 0, 0, 0]);
+  assert.deepEqual(sheds(64, undefined), [32, 0]);
+  assert.deepEqual(sheds(0, 64), [0, 32]);
 });
 
-test("the average counts ready workers, and needs at least two", () => {
-  assert.equal(averageConnections(roster(64, 0, 0, undefined)), 16);
-  assert.equal(averageConnections(roster(3, 0)), 2);
-  assert.equal(averageConnections(roster(3)), undefined);
-  assert.equal(averageConnections([]), undefined);
+test("workers that are a little over the average shed if another is far below it", () => {
+  assert.deepEqual(sheds(18, 18, 18, 10), [2, 2, 2, 0]);
+  assert.deepEqual(sheds(17, 17, 17, 13), [0, 0, 0, 0]);
 });
 
-test("a small excess and a single worker shed nothing", () => {
-  assert.equal(excessConnections(roster(18, 16, 14), 1), 0);
-  assert.equal(excessConnections(roster(2, 0), 1), 0);
-  assert.equal(excessConnections(roster(500), 1), 0);
-  assert.equal(excessConnections(roster(500), 9), 0);
+test("a small lead and a single worker shed nothing", () => {
+  assert.deepEqual(sheds(18, 16, 14), [0, 0, 0]);
+  assert.deepEqual(sheds(2, 0), [0, 0]);
+  assert.deepEqual(sheds(500), [0]);
+});
+
+test("the share is an eighth over the average of the ready workers, and a few at least", () => {
+  assert.equal(nth(1, roster(64, 0, 0, undefined))?.share, 18);
+  assert.equal(nth(4, roster(64, 0, 0, undefined))?.share, 18);
+  assert.equal(nth(1, roster(3, 0))?.share, 4);
+  assert.equal(nth(1, roster(300))?.share, undefined);
+  assert.equal(balanceOf([], 0).size, 0);
+});
+
+test("a worker that does not report is not compared with", () => {
+  const workers = withBeat(roster(20, 4), 1, { connections: 20, requests: 0, debugged: false }, 5000);
+  assert.deepEqual(nth(1, workers, 5000), { share: undefined, shed: 0 });
+  const reports = withBeat(workers, 2, { connections: 4, requests: 0, debugged: false }, 5000);
+  assert.deepEqual(nth(1, reports, 5000), { share: 14, shed: 8 });
 });
 
 /** A client that keeps sending requests on one connection, and reconnects when told to close it. */
@@ -101,10 +122,40 @@ function testShares(app: string): void {
       "no worker has more than the rule tolerates",
       async () => {
         const now = await counts();
-        const ids = now.map((_, index) => index + 1);
-        return now.length === 3 && ids.every((id) => excessConnections(roster(...now), id) === 0);
+        return now.length === 3 && Math.max(...now) < 40 && sheds(...now).every((each) => each === 0);
       },
       60_000,
     );
   });
 }
+
+test("new connections do not wait for a worker that stands still", async (context) => {
+  const socket = join(temporaryFolder(context), "c.ctl");
+  const args = [join(FIXTURES, "pool/echo.mjs"), "-w", "2", "-b", "127.0.0.1:0", "--control-socket", socket];
+  const command = startCommand(context, args);
+  await command.ready();
+  const port = await command.port();
+  const clients = Array.from({ length: 40 }, () => new KeptClient(port));
+  context.after(() => {
+    for (const client of clients) client.end();
+  });
+  await until("both have their share", async () => {
+    const { body } = await requestControl(socket, "GET", "/workers");
+    const counts = (body as WorkerReport[]).map(({ connections }) => connections);
+    return Math.min(...counts) > 10 && sheds(...counts).every((each) => each === 0);
+  });
+  const [stopped] = command.workers();
+  assert.ok(stopped !== undefined);
+  process.kill(stopped, "SIGSTOP");
+  context.after(() => isAlive(stopped) && process.kill(stopped, "SIGCONT"));
+  const target = { host: "127.0.0.1", port };
+  const burst = await Promise.all(Array.from({ length: 60 }, () => ask(target)));
+  const later = [];
+  for (let count = 0; count < 20; count += 1) later.push(await ask(target));
+  process.kill(stopped, "SIGCONT");
+  const pids = new Set([...burst, ...later].map(({ text }) => Number(text)));
+  assert.deepEqual(
+    [...pids],
+    command.workers().filter((pid) => pid !== stopped),
+  );
+});

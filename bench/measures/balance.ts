@@ -3,16 +3,14 @@
  * counted. Servers have both cores: what happens depends on which worker runs when a connection comes.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { untilAnswering } from "../lib/answer.ts";
 import { start } from "../lib/running.ts";
 import type { Candidate, Measure, MeasureOptions, Values } from "../lib/scenario.ts";
 import { percentile } from "../lib/statistics.ts";
 import { freshEachRound } from "./fresh.ts";
 import { KeptClient, newTally } from "./kept-client.ts";
+import { untilAllAnswer } from "./pool.ts";
 
 const PACE_MS = 20;
-/** Time for a pool to settle after its first answer, when not all of its workers may be ready yet. */
-const SETTLE_MS = 700;
 
 export interface BalanceOptions {
   readonly connections: number;
@@ -30,8 +28,7 @@ async function spread(
   const clients: KeptClient[] = [];
   try {
     const port = running.address as number;
-    await untilAnswering(running.program, port, { path: "/pid" });
-    await delay(SETTLE_MS);
+    await untilAllAnswer(running, launch.workers);
     const tally = newTally();
     for (let count = 0; count < connections; count += 1) {
       clients.push(new KeptClient(port, PACE_MS, tally));

@@ -4,11 +4,11 @@
  */
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { untilAnswering } from "../lib/answer.ts";
 import { type Running, start } from "../lib/running.ts";
 import type { Measure, Turn, Values } from "../lib/scenario.ts";
 import { percentile } from "../lib/statistics.ts";
 import { KeptClient, newTally } from "./kept-client.ts";
+import { untilAllAnswer } from "./pool.ts";
 
 const GAP_MS = 5;
 const KEPT = 16;
@@ -63,9 +63,9 @@ class BlockedPool implements Turn {
     this.#seconds = seconds;
   }
 
-  async prepare(): Promise<void> {
+  async prepare(workers: number): Promise<void> {
     const port = this.#server.address as number;
-    await untilAnswering(this.#server.program, port, { path: "/pid" });
+    await untilAllAnswer(this.#server, workers);
     const tally = newTally();
     for (let count = 0; count < KEPT; count += 1)
       this.#clients.push(new KeptClient(port, KEPT_PACE_MS, tally));
@@ -100,7 +100,7 @@ export const BLOCKED: Measure = {
     if (running === undefined) return undefined;
     const turn = new BlockedPool(running, seconds);
     try {
-      await turn.prepare();
+      await turn.prepare(launch.workers);
     } catch (error) {
       await turn.abort();
       throw error;

@@ -43,7 +43,7 @@ async function untilServing(url: string, child: ChildProcess, name: string): Pro
   throw new Error(`${name} did not answer at ${url} within 10 s`);
 }
 
-export async function startCandidate(spec: CandidateSpec, core: number | string): Promise<Candidate> {
+export async function startCandidate(spec: CandidateSpec, core: number): Promise<Candidate> {
   const port = await freePort();
   const args = spec.args.map((argument) => argument.replace("PORT", String(port)));
   const command = ["-c", String(core), process.execPath, ...args];

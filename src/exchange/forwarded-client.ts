@@ -1,6 +1,6 @@
 /** Client addresses behind trusted proxies, for the access log, which needs nothing else of a request. */
 import type { Endpoint } from "../gateway/types.ts";
-import { type ForwardedFields, readForwarded, walkFor } from "./forwarded.ts";
+import { type ForwardedFields, readForwarded, type Walk, walkFor } from "./forwarded.ts";
 import type { ProxyRules } from "./proxy-rules.ts";
 
 /** The fields that are usually read. */
@@ -9,17 +9,32 @@ export const CLIENT_FIELDS: readonly string[] = ["x-forwarded-for", "forwarded"]
 /** Returns a request field by its lower-case name, repeated fields joined. */
 export type FieldReader = (name: string) => string | undefined;
 
+/** Where the latest list of a connection led. */
+export interface LatestClient {
+  walk: Walk | undefined;
+}
+
 export class ForwardedClients {
   readonly #rules: ProxyRules;
+  readonly #readsList: boolean;
 
   constructor(rules: ProxyRules) {
     this.#rules = rules;
+    this.#readsList = rules.reads("x-forwarded-for");
   }
 
-  /** The client's address, empty on a Unix socket. The rules must trust `peer`. */
-  address(field: FieldReader, peer: Endpoint): string {
-    const list = this.#rules.reads("x-forwarded-for") ? field("x-forwarded-for") : undefined;
-    if (list !== undefined) return walkFor(list, peer, this.#rules).remote.address;
+  /**
+   * The client's address, empty on a Unix socket. The rules must trust `peer`.
+   *
+   * @param latest of the connection: the same client often asks again
+   */
+  address(field: FieldReader, peer: Endpoint, latest: LatestClient): string {
+    const list = this.#readsList ? field("x-forwarded-for") : undefined;
+    if (list !== undefined) {
+      if (latest.walk === undefined || latest.walk.list !== list)
+        latest.walk = walkFor(list, peer, this.#rules);
+      return latest.walk.remote.address;
+    }
     const forwarded = this.#rules.reads("forwarded") ? field("forwarded") : undefined;
     if (forwarded === undefined) return peer.address;
     const fields: ForwardedFields = { forwarded };

@@ -129,9 +129,11 @@ export function forwardedId(id: string | undefined, rules: ProxyRules): string |
 }
 
 /** Where a list of proxies leads, and the number of its elements that trusted proxies wrote, at least 1. */
-interface Walk {
+export interface Walk {
   readonly remote: Endpoint;
   readonly hops: number;
+  /** The list that leads there, if the rules remember it. */
+  readonly list?: string;
 }
 
 /** Longer lists are walked each time: real ones are shorter, and clients could fill the memory with them. */
@@ -147,7 +149,7 @@ export function walkFor(list: string | undefined, peer: Endpoint, rules: ProxyRu
   const walk = walkAnew(copy, peer, rules);
   // A malformed list leads to the peer, which differs between requests.
   if (walk.remote !== peer)
-    rules.walks.set(copy, Object.freeze({ ...walk, remote: Object.freeze(walk.remote) }));
+    rules.walks.set(copy, Object.freeze({ ...walk, remote: Object.freeze(walk.remote), list: copy }));
   return walk;
 }
 

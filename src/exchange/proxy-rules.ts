@@ -16,7 +16,11 @@ const MAX_KNOWN = 4096;
 
 export class ProxyRules {
   /** Where lists of X-Forwarded-For lead, which depends on nothing but the rules. */
-  readonly walks = new RecentMap<{ readonly remote: Endpoint; readonly hops: number }>(MAX_KNOWN);
+  readonly walks = new RecentMap<{
+    readonly remote: Endpoint;
+    readonly hops: number;
+    readonly list: string;
+  }>(MAX_KNOWN);
   /** Node's BlockList makes an object of each address, which costs a fifth of a small request. */
   readonly #trusted = new RecentMap<boolean>(MAX_KNOWN);
   #trustsAny = false;

@@ -43,7 +43,8 @@ export interface ExchangeContext {
 /** Restarts the timeout of a request, in milliseconds. */
 export type RestartTimeout = (milliseconds: number) => void;
 
-const ID_FIELD = "x-request-id";
+/** Read of a trusted peer. */
+export const ID_FIELD = "x-request-id";
 const ABSOLUTE_FORM = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?]*)/;
 
 export class ExchangeRequest implements GatewayRequest {
@@ -178,7 +179,15 @@ export class ExchangeRequest implements GatewayRequest {
   }
 
   get id(): string {
-    this.#id ??= this.#forwardedId() ?? requestId(nextRequestNumber());
+    if (this.#id !== undefined) return this.#id;
+    const { proxyRules } = this.#context;
+    return this.idFrom(proxyRules?.reads(ID_FIELD) === true ? this.#idField : undefined);
+  }
+
+  /** The id, for a log that has the X-Request-ID already. @param field its value */
+  idFrom(field: string | undefined): string {
+    const { proxyRules } = this.#context;
+    this.#id ??= (proxyRules && forwardedId(field, proxyRules)) ?? requestId(nextRequestNumber());
     return this.#id;
   }
 
@@ -231,12 +240,10 @@ export class ExchangeRequest implements GatewayRequest {
     this.#abortSignal?.(reason);
   }
 
-  #forwardedId(): string | undefined {
-    const { proxyRules } = this.#context;
-    if (proxyRules === undefined) return undefined;
-    const id =
-      this.#headers === undefined && this.#head.field ? this.#head.field(ID_FIELD) : this.headers[ID_FIELD];
-    return forwardedId(id, proxyRules);
+  get #idField(): string | undefined {
+    return this.#headers === undefined && this.#head.field
+      ? this.#head.field(ID_FIELD)
+      : this.headers[ID_FIELD];
   }
 
   #splitTarget(): void {

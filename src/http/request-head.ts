@@ -22,8 +22,8 @@ export interface RequestHead {
   readonly prefixed: boolean;
   /** The value of Host; empty without one. */
   readonly host: string;
-  /** Returns the values of the picker's fields, in the order of its names. */
-  pick(picker: FieldPicker): (string | undefined)[];
+  /** Sets the values of the picker's fields, in the order of its names. */
+  pick(picker: FieldPicker, values: (string | undefined)[]): void;
   /** Returns a field's value, repeated fields joined as a list (RFC 9110 section 5.3). `name` is in lower case. */
   field(name: string): string | undefined;
 }
@@ -76,10 +76,9 @@ export class ParsedHead implements RequestHead {
   }
 
   /** Searches the section until it has been split into `rawHeaders`. */
-  pick(picker: FieldPicker): (string | undefined)[] {
-    return this.#rawHeaders === undefined
-      ? picker.pick(this.#section)
-      : picker.names.map((name) => this.field(name));
+  pick(picker: FieldPicker, values: (string | undefined)[]): void {
+    if (this.#rawHeaders === undefined) picker.pick(this.#section, values);
+    else for (const [index, name] of picker.names.entries()) values[index] = this.field(name);
   }
 
   field(name: string): string | undefined {

@@ -18,15 +18,25 @@ export interface LoggedWorker {
 /** Returns the atom's value, or undefined if the request has none. */
 export type AtomReader = (entry: AccessEntry) => string | number | undefined;
 
+/** A part of an atom's value. */
+export type AtomPart = Pick<Atom, "dependsOn"> & { readonly read: AtomReader };
+
 export interface Atom {
   /** Words that people write for it by mistake; used for "did you mean". */
   readonly words: readonly string[];
   readonly doc: string;
   /**
    * `safe`: a client cannot influence the value, so it is not escaped. `word`: spaces are escaped too, because
-   * formats use it without quotation marks.
+   * formats use it without quotation marks. `number`: safe, and a number in JSON, though the reader may return its text.
    */
-  readonly nature?: "safe" | "word";
+  readonly nature?: "safe" | "word" | "number";
+  /**
+   * What the value depends on, if that seldom changes between the requests of a connection: `itself` if it is cheap to
+   * read, `nothing` if it never changes.
+   */
+  readonly dependsOn?: AtomReader | "itself" | "nothing";
+  /** The atoms that it consists of, with spaces between them, in a request whose target and protocol are known. */
+  readonly parts?: readonly AtomPart[];
   reader(worker: LoggedWorker): AtomReader;
 }
 
@@ -62,18 +72,54 @@ function decimalSeconds({ duration }: AccessEntry): string {
   return (Math.floor(duration * 1000) / 1e6).toFixed(6);
 }
 
+/** The decimal places of thousandths: `.25` for 250, nothing for 0. */
+const THOUSANDTHS = Array.from({ length: 1000 }, (_, number) => String(number / 1000).slice(1));
+
+/** Milliseconds with microsecond precision: `1000.25`. As V8 would write the number, which takes it longer. */
+function decimalMilliseconds({ duration }: AccessEntry): string {
+  const microseconds = Math.floor(duration * 1000);
+  const whole = Math.floor(microseconds / 1000);
+  // The clock may have been set back.
+  return whole < 0
+    ? String(microseconds / 1000)
+    : whole + (THOUSANDTHS[microseconds - whole * 1000] as string);
+}
+
 /** An atom whose value does not depend on the worker. */
 function atom(words: string, doc: string, read: AtomReader, nature?: Atom["nature"]): Atom {
   return { words: words.split(" "), doc, ...(nature && { nature }), reader: () => read };
 }
 
+/** An atom whose value is often that of the connection's last request. */
+function steady(words: string, doc: string, read: AtomReader, nature?: Atom["nature"]): Atom {
+  return { ...atom(words, doc, read, nature), dependsOn: "itself" };
+}
+
+/** An atom whose value the worker knows before there is any request. */
+function constant(words: string, doc: string, of: (worker: LoggedWorker) => string | number): Atom {
+  const reader = (worker: LoggedWorker): AtomReader => {
+    const value = of(worker);
+    return () => value;
+  };
+  return { words: words.split(" "), doc, nature: "safe", dependsOn: "nothing", reader };
+}
+
+const REQUEST_LINE: readonly AtomPart[] = [
+  { read: ({ method }) => method, dependsOn: "itself" },
+  { read: ({ target }) => target },
+  { read: ({ protocol }) => protocol, dependsOn: "itself" },
+];
+
 export const ATOMS: { readonly [name: string]: Atom } = {
-  h: atom("remote host address addr ip client remote_addr", "the client's address", (entry) => {
+  h: steady("remote host address addr ip client remote_addr", "the client's address", (entry) => {
     return entry.remote || undefined;
   }),
-  l: atom("ident logname", "always `-`", () => undefined, "safe"),
-  u: atom("user username remote_user", "the user name of Basic authentication", userOf, "word"),
-  t: atom(
+  l: { ...atom("ident logname", "always `-`", () => undefined, "safe"), dependsOn: "nothing" },
+  u: {
+    ...atom("user username remote_user", "the user name of Basic authentication", userOf, "word"),
+    dependsOn: (entry) => entry.requestField("authorization"),
+  },
+  t: steady(
     "date timestamp",
     "when the request arrived: `[22/Nov/2026:22:15:18 +0000]`",
     (entry) => {
@@ -81,8 +127,11 @@ export const ATOMS: { readonly [name: string]: Atom } = {
     },
     "safe",
   ),
-  r: atom("request line request_line", "the request line: `GET /path?query HTTP/1.1`", requestLine),
-  m: atom("method", "the method", (entry) => entry.method || undefined),
+  r: {
+    ...atom("request line request_line", "the request line: `GET /path?query HTTP/1.1`", requestLine),
+    parts: REQUEST_LINE,
+  },
+  m: steady("method", "the method", (entry) => entry.method || undefined),
   target: atom(
     "url uri raw_uri",
     "the request target as it came: `/path?query`",
@@ -91,9 +140,9 @@ export const ATOMS: { readonly [name: string]: Atom } = {
   ),
   U: atom("path", "the path, percent-encoded as it came, without the query", pathOf, "word"),
   q: atom("query query_string", "the query, without its `?`", queryOf, "word"),
-  H: atom("protocol version", "the protocol: `HTTP/1.1`", (entry) => entry.protocol || undefined),
-  s: atom("status code status_code", "the status", (entry) => entry.status, "safe"),
-  st: atom(
+  H: steady("protocol version", "the protocol: `HTTP/1.1`", (entry) => entry.protocol || undefined),
+  s: steady("status code status_code", "the status", (entry) => entry.status, "safe"),
+  st: steady(
     "reason phrase",
     "the status's reason phrase: `Not Found`",
     (entry) => REASONS[entry.status],
@@ -101,8 +150,8 @@ export const ATOMS: { readonly [name: string]: Atom } = {
   ),
   B: atom("bytes", "bytes of content sent; 0 for none", (entry) => entry.bytes, "safe"),
   b: atom("size length", "bytes of content sent; `-` for none", (entry) => entry.bytes || undefined, "safe"),
-  f: atom("referer referrer", "the Referer field", (entry) => entry.requestField("referer")),
-  a: atom("agent user_agent", "the User-Agent field", (entry) => entry.requestField("user-agent")),
+  f: steady("referer referrer", "the Referer field", (entry) => entry.requestField("referer")),
+  a: steady("agent user_agent", "the User-Agent field", (entry) => entry.requestField("user-agent")),
   T: atom(
     "seconds",
     "how long it took, in whole seconds",
@@ -112,17 +161,9 @@ export const ATOMS: { readonly [name: string]: Atom } = {
   M: atom("milliseconds", "in whole milliseconds", (entry) => Math.floor(entry.duration), "safe"),
   D: atom("microseconds", "in microseconds", (entry) => Math.floor(entry.duration * 1000), "safe"),
   L: atom("duration request_time", "in seconds with six decimals: `0.002310`", decimalSeconds, "safe"),
-  p: {
-    words: ["process"],
-    doc: "the worker's process id in brackets: `<4711>`",
-    nature: "safe",
-    reader: ({ pid }) => {
-      const text = `<${pid}>`;
-      return () => text;
-    },
-  },
+  p: constant("process", "the worker's process id in brackets: `<4711>`", ({ pid }) => `<${pid}>`),
   id: atom("request_id", "the request's id: the app's `request.id`", (entry) => entry.id || undefined),
-  end: atom(
+  end: steady(
     "ending outcome",
     "how it ended, in a word: `complete`, `client-gone`, …",
     (entry) => entry.end,
@@ -136,50 +177,26 @@ export const ATOMS: { readonly [name: string]: Atom } = {
     },
     "safe",
   ),
-  ms: atom(
-    "elapsed",
-    "how long it took, in milliseconds with three decimals",
-    (entry) => {
-      return Math.floor(entry.duration * 1000) / 1000;
-    },
-    "safe",
-  ),
+  ms: atom("elapsed", "how long it took, in milliseconds with three decimals", decimalMilliseconds, "number"),
   traceparent: atom("trace", "the traceparent field of a trusted peer", (entry) => {
     return entry.trusted ? entry.requestField("traceparent") : undefined;
   }),
-  pid: {
-    words: ["worker_pid"],
-    doc: "the worker's process id",
-    nature: "safe",
-    reader:
-      ({ pid }) =>
-      () =>
-        pid,
-  },
-  slot: {
-    words: ["worker"],
-    doc: "the worker's place in the pool, from 1",
-    nature: "safe",
-    reader:
-      ({ slot }) =>
-      () =>
-        slot,
-  },
+  pid: constant("worker_pid", "the worker's process id", ({ pid }) => pid),
+  slot: constant("worker", "the worker's place in the pool, from 1", ({ slot }) => slot),
 };
 
 /** Atoms with a name in braces: `%({name}i)s` a request field, `o` a response field, `e` an environment variable. */
-export const NAMED_ATOMS: { readonly [letter: string]: (name: string, worker: LoggedWorker) => AtomReader } =
-  {
-    i: (name) => {
-      const field = name.toLowerCase();
-      return (entry) => entry.requestField(field);
-    },
-    o: (name) => {
-      const field = name.toLowerCase();
-      return (entry) => entry.responseField(field);
-    },
-    e: (name, { env }) => {
-      const value = env[name];
-      return () => value;
-    },
-  };
+export const NAMED_ATOMS: { readonly [letter: string]: (name: string, worker: LoggedWorker) => Atom } = {
+  i: (name) => {
+    const field = name.toLowerCase();
+    return steady("", "", (entry) => entry.requestField(field));
+  },
+  o: (name) => {
+    const field = name.toLowerCase();
+    return atom("", "", (entry) => entry.responseField(field));
+  },
+  e: (name, { env }) => {
+    const value = env[name];
+    return { ...atom("", "", () => value), dependsOn: "nothing" };
+  },
+};

@@ -2,6 +2,7 @@
  * A request as the access log sees it. The server passes an object with accessors, not a copy, so that nothing is
  * computed that the format does not use.
  */
+import type { LineMemo } from "./line-memo.ts";
 
 /**
  * How a request ended. `complete`: the response was written in full. `client-gone`: the client closed the
@@ -44,6 +45,8 @@ export interface AccessEntry {
   readonly bytes: number;
   readonly id: string;
   readonly end: RequestEnd;
+  /** What the last line of the connection left for the next one. Without it each line is made anew. */
+  readonly memo?: LineMemo;
   /** Whether the peer's own claims about the request (traceparent) are trusted. */
   readonly trusted: boolean;
   /** A request field by its lower-case name; repeated fields are joined as a list. */

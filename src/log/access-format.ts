@@ -2,9 +2,9 @@
  * The format of the access log: text with atoms, compiled once into one function. If the text around the atoms is
  * JSON, atoms are escaped as JSON, so that every line parses whatever a client sends.
  */
-import { ATOMS, type Atom, type AtomReader, type LoggedWorker, NAMED_ATOMS } from "./access-atoms.ts";
+import { ATOMS, type Atom, type LoggedWorker, NAMED_ATOMS } from "./access-atoms.ts";
 import type { AccessEntry } from "./access-entry.ts";
-import { escapeJson, escapeText, escapeWord } from "./log-escape.ts";
+import { keptLine, type LinePiece, strictLine } from "./access-line.ts";
 
 /** Formats the line of a request, including the line feed; one character per byte. */
 export type LineMaker = (entry: AccessEntry) => string;
@@ -39,9 +39,6 @@ interface Template {
   readonly rest: string;
 }
 
-/** Renders an atom's value into the line. */
-type Renderer = (entry: AccessEntry) => string;
-
 /**
  * Compiles a format or the name of a preset for one worker.
  *
@@ -50,21 +47,21 @@ type Renderer = (entry: AccessEntry) => string;
 export function compileAccessFormat(format: string, worker: LoggedWorker, nearest: NearestName): LineMaker {
   const template = parse(Object.hasOwn(PRESETS, format) ? (PRESETS[format] as string) : format);
   const json = isJson(template);
-  const literals: string[] = [];
-  const renderers: Renderer[] = [];
+  const pieces: LinePiece[] = [];
   let inString = false;
   for (const { literal, name } of template.pieces) {
     if (json) inString = isInsideString(literal, inString);
-    literals.push(utf8Bytes(literal));
-    renderers.push(rendererOf(name, worker, nearest, json ? (inString ? "string" : "value") : "text"));
+    const context = json ? (inString ? "string" : "value") : "text";
+    pieces.push({ literal: utf8Bytes(literal), context, ...findAtom(name, worker, nearest) });
   }
   const rest = `${utf8Bytes(template.rest)}\n`;
+  const strict = strictLine(pieces, rest);
+  const kept = keptLine(pieces, rest);
   return (entry) => {
-    let line = "";
-    for (let index = 0; index < renderers.length; index++) {
-      line += (literals[index] as string) + (renderers[index] as Renderer)(entry);
-    }
-    return line + rest;
+    const { memo } = entry;
+    // Without a whole request line there are dashes in its place.
+    const isPlain = memo !== undefined && entry.target !== "" && entry.protocol !== "";
+    return isPlain ? kept(entry, memo) : strict(entry);
   };
 }
 
@@ -120,46 +117,22 @@ function isInsideString(text: string, before: boolean): boolean {
   return inside;
 }
 
-/** Where an atom stands: in plain text, inside a JSON string, or as a JSON value of its own. */
-type AtomContext = "text" | "string" | "value";
-
-function rendererOf(
-  name: string,
-  worker: LoggedWorker,
-  nearest: NearestName,
-  context: AtomContext,
-): Renderer {
-  const { read, nature } = findAtom(name, worker, nearest);
-  const safe = nature === "safe";
-  if (context === "value") {
-    return (entry) => {
-      const value = read(entry);
-      if (value === undefined) return "null";
-      if (typeof value === "number") return String(value);
-      return `"${safe ? value : escapeJson(value)}"`;
-    };
-  }
-  const escaped = context !== "text" ? escapeJson : nature === "word" ? escapeWord : escapeText;
-  if (safe) return (entry) => String(read(entry) ?? "-");
-  return (entry) => {
-    const value = read(entry);
-    return value === undefined ? "-" : escaped(String(value));
-  };
-}
-
 function findAtom(
   name: string,
   worker: LoggedWorker,
   nearest: NearestName,
-): { read: AtomReader; nature: Atom["nature"] } {
+): Omit<LinePiece, "literal" | "context"> {
   const named = /^\{([^}]+)\}(.)$/.exec(name);
-  const makeReader = named === null ? undefined : NAMED_ATOMS[named[2] as string];
-  if (named !== null && makeReader !== undefined) {
-    return { read: makeReader(named[1] as string, worker), nature: undefined };
-  }
-  const atom: Atom | undefined = Object.hasOwn(ATOMS, name) ? ATOMS[name] : undefined;
+  const makeAtom = named === null ? undefined : NAMED_ATOMS[named[2] as string];
+  const atom: Atom | undefined =
+    named !== null && makeAtom !== undefined
+      ? makeAtom(named[1] as string, worker)
+      : Object.hasOwn(ATOMS, name)
+        ? ATOMS[name]
+        : undefined;
   if (atom === undefined) throw new AccessFormatError(`there is no atom %(${name})s${hint(name, nearest)}`);
-  return { read: atom.reader(worker), nature: atom.nature };
+  const { nature, dependsOn, parts } = atom;
+  return { read: atom.reader(worker), nature, dependsOn, parts };
 }
 
 function hint(name: string, nearest: NearestName): string {

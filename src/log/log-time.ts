@@ -17,16 +17,21 @@ export function clfTime(time: number): string {
 
 let isoSecond = Number.NaN;
 let isoPrefix = "";
+let isoMillisecond = Number.NaN;
+let isoText = "";
 
 /** `2026-11-22T22:15:18.123Z`; `time` in milliseconds since the epoch. */
 export function isoTime(time: number): string {
   const whole = Math.floor(time);
+  if (whole === isoMillisecond) return isoText;
   const second = Math.floor(whole / 1000);
   if (second !== isoSecond) {
     isoSecond = second;
     isoPrefix = new Date(second * 1000).toISOString().slice(0, -4);
   }
-  return `${isoPrefix}${String(whole - second * 1000).padStart(3, "0")}Z`;
+  isoMillisecond = whole;
+  isoText = `${isoPrefix}${String(whole - second * 1000).padStart(3, "0")}Z`;
+  return isoText;
 }
 
 function format(date: Date): string {

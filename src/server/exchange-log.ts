@@ -2,7 +2,7 @@
  * The access log's view of one exchange, the same for both servers. The line is written once, when the exchange ends,
  * however it ends. A subclass supplies what only its server knows: the id, the fields, and the status and bytes sent.
  */
-import type { ForwardedClients } from "../exchange/forwarded-client.ts";
+import type { ForwardedClients, LatestClient } from "../exchange/forwarded-client.ts";
 import type { Endpoint } from "../gateway/types.ts";
 import type { RecordedRequest } from "../ipc/stall-report.ts";
 import {
@@ -12,6 +12,7 @@ import {
   type RequestEnd,
 } from "../log/access-entry.ts";
 import type { AccessLog } from "../log/access-log.ts";
+import type { LineMemo } from "../log/line-memo.ts";
 import { parseStatus } from "./start-line.ts";
 
 /** The client of a connection. Read it when the connection opens: a closed socket no longer knows its peer. */
@@ -19,6 +20,9 @@ export interface LoggedClient {
   readonly peer: Endpoint;
   /** Finds the client behind the peer; undefined unless the peer is a trusted proxy. */
   readonly clients: ForwardedClients | undefined;
+  readonly latest: LatestClient;
+  /** What the lines of the connection have in common. */
+  readonly memo: LineMemo;
 }
 
 export abstract class ExchangeLog implements AccessEntry {
@@ -30,6 +34,9 @@ export abstract class ExchangeLog implements AccessEntry {
   time = 0;
   duration = 0;
   end: RequestEnd = "complete";
+  /** Of the connection. */
+  readonly memo: LineMemo;
+  readonly #latest: LatestClient;
   readonly #log: AccessLog;
   readonly #peer: Endpoint;
   readonly #clients: ForwardedClients | undefined;
@@ -39,7 +46,9 @@ export abstract class ExchangeLog implements AccessEntry {
   #startedAt = 0;
   #reason: RequestEnd | undefined;
 
-  constructor(log: AccessLog, { peer, clients }: LoggedClient) {
+  constructor(log: AccessLog, { peer, clients, latest, memo }: LoggedClient) {
+    this.memo = memo;
+    this.#latest = latest;
     this.#log = log;
     this.#peer = peer;
     this.#clients = clients;
@@ -101,7 +110,7 @@ export abstract class ExchangeLog implements AccessEntry {
   get remote(): string {
     if (this.#clients === undefined) return this.#peer.address;
     this.#readField ??= (name) => this.requestField(name);
-    return this.#clients.address(this.#readField, this.#peer);
+    return this.#clients.address(this.#readField, this.#peer, this.#latest);
   }
 
   get trusted(): boolean {

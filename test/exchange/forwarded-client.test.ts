@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readForwarded } from "../../src/exchange/forwarded.ts";
-import { ForwardedClients } from "../../src/exchange/forwarded-client.ts";
+import { ForwardedClients, type LatestClient } from "../../src/exchange/forwarded-client.ts";
 import { ProxyRules } from "../../src/exchange/proxy-rules.ts";
 import type { Endpoint } from "../../src/gateway/types.ts";
 
@@ -26,14 +26,15 @@ for (const read of [undefined, ["x-forwarded-for"], ["forwarded"], []] as const)
   test(`the address is the request's, cached or not, reading ${read ?? "all"}`, () => {
     const rules = new ProxyRules(["10.0.0.0/8"], read);
     const clients = new ForwardedClients(rules);
+    // Each peer has a connection, on which every request comes twice.
+    const latest = new Map([PEER, OTHER].map((peer) => [peer, { walk: undefined }]));
     for (const fields of CASES) {
       for (const peer of [PEER, OTHER, PEER]) {
         const { address } = readForwarded(fields, peer, rules).remote;
-        assert.equal(
-          clients.address((name) => fields[name], peer),
-          address,
-          JSON.stringify(fields),
-        );
+        for (const ofConnection of [latest.get(peer), latest.get(peer), { walk: undefined }]) {
+          const found = clients.address((name) => fields[name], peer, ofConnection as LatestClient);
+          assert.equal(found, address, JSON.stringify(fields));
+        }
       }
     }
   });

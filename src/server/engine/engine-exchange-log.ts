@@ -4,11 +4,12 @@
  */
 import { CLIENT_FIELDS, ForwardedClients } from "../../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
-import type { ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
+import { type ExchangeContext, type ExchangeRequest, ID_FIELD } from "../../exchange/request.ts";
 import { FieldPicker, findField } from "../../http/field-picker.ts";
 import type { RequestHead } from "../../http/request-head.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
+import { LineMemo } from "../../log/line-memo.ts";
 import { ExchangeLog } from "../exchange-log.ts";
 import { parseRequestLine } from "../start-line.ts";
 
@@ -26,7 +27,8 @@ export class EngineExchangeLogs {
   constructor(log: AccessLog, rules: ProxyRules | undefined) {
     this.log = log;
     this.clients = rules && new ForwardedClients(rules);
-    this.picker = new FieldPicker([...log.requestFields, ...(rules === undefined ? [] : CLIENT_FIELDS)]);
+    const ours = rules === undefined ? [] : [...CLIENT_FIELDS, ID_FIELD];
+    this.picker = new FieldPicker([...log.requestFields, ...ours]);
   }
 
   open(context: ExchangeContext): EngineExchangeLog {
@@ -40,15 +42,21 @@ export class EngineExchangeLog extends ExchangeLog {
   #request: ExchangeRequest | undefined;
   /** The field section of a head that was refused before it was parsed. */
   #section = "";
-  /** The fields that the picker found in the head; set when one is first read. */
-  #picked: (string | undefined)[] | undefined;
+  /** The fields that the picker found in the head, once one of them is read. */
+  readonly #picked: (string | undefined)[] = [];
+  #hasPicked = false;
   #fields: ResponseFields = "";
   #length: number | undefined;
   /** Whether the client went before a head was sent. */
   #wentFirst = false;
 
   constructor({ log, clients, picker }: EngineExchangeLogs, context: ExchangeContext) {
-    super(log, { peer: context.peer, clients: context.proxyRules && clients });
+    super(log, {
+      peer: context.peer,
+      clients: context.proxyRules && clients,
+      latest: { walk: undefined },
+      memo: new LineMemo(),
+    });
     this.#picker = picker;
   }
 
@@ -89,7 +97,9 @@ export class EngineExchangeLog extends ExchangeLog {
     this.#head = undefined;
     this.#request = undefined;
     this.#fields = "";
-    this.#picked = undefined;
+    // They would hold the head in memory while the connection is idle.
+    if (this.#hasPicked) this.#picker.clear(this.#picked);
+    this.#hasPicked = false;
   }
 
   /** Ends a request that was refused and answered. @param received what had arrived, if its head was incomplete */
@@ -128,13 +138,21 @@ export class EngineExchangeLog extends ExchangeLog {
   }
 
   get id(): string {
-    return this.#request?.id ?? "";
+    const request = this.#request;
+    if (request === undefined) return "";
+    return request.idFrom(this.trusted ? this.requestField(ID_FIELD) : undefined);
   }
 
   requestField(name: string): string | undefined {
-    this.#picked ??= this.#head?.pick(this.#picker) ?? this.#picker.pick(this.#section);
+    if (!this.#hasPicked) this.#pick();
     const index = this.#picker.indexOf(name);
-    return index === undefined ? this.#head?.field(name) : this.#picked[index];
+    return index === -1 ? this.#head?.field(name) : this.#picked[index];
+  }
+
+  #pick(): void {
+    this.#hasPicked = true;
+    if (this.#head === undefined) this.#picker.pick(this.#section, this.#picked);
+    else this.#head.pick(this.#picker, this.#picked);
   }
 
   responseField(name: string): string | undefined {

@@ -12,6 +12,7 @@ import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
+import { LineMemo } from "../../log/line-memo.ts";
 import type { LoggedClient } from "../exchange-log.ts";
 import { ListenerExchangeLog } from "./listener-exchange-log.ts";
 import { isEarlyEnd, isReset, type ParserError, statusOf } from "./parser-error.ts";
@@ -47,11 +48,19 @@ export class NodeAccessLog {
   connected(socket: Socket, unix: boolean): void {
     const { peer } = new ConnectionEndpoints(socket, unix);
     const clients = this.#rules?.trusts(peer) === true ? this.#clients : undefined;
-    this.#connected.set(socket, { peer, clients });
+    this.#connected.set(socket, { peer, clients, latest: { walk: undefined }, memo: new LineMemo() });
   }
 
   #clientOf(socket: Socket): LoggedClient {
-    return this.#connected.get(socket) ?? { peer: UNIX_ENDPOINT, clients: undefined };
+    const known = this.#connected.get(socket);
+    return (
+      known ?? {
+        peer: UNIX_ENDPOINT,
+        clients: undefined,
+        latest: { walk: undefined },
+        memo: new LineMemo(),
+      }
+    );
   }
 
   /** A request has arrived. */

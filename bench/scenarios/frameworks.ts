@@ -42,6 +42,7 @@ function listener(app: AppName, label: string, kind: "get" | "post"): Scenario {
     goals: [
       { candidate: "tsgun-listener", baseline: "node", as: "ratio", most: 1.02 },
       { candidate: "tsgun-adopted", baseline: "node", as: "ratio", most: 1.02 },
+      { candidate: "tsgun-listener", baseline: "node", figure: "memory", as: "difference", most: 25 },
     ],
   };
 }

@@ -55,7 +55,10 @@ export const GATEWAY: readonly Scenario[] = [
       ...HELLO,
       request: { path: "/hello", headers: { ...FORWARDED, Connection: "close" } },
     }),
-    goals: [{ candidate: "tsgun", baseline: "node", as: "ratio", most: 0.75 }],
+    goals: [
+      { candidate: "tsgun", baseline: "node", as: "ratio", most: 0.75 },
+      { candidate: "tsgun", baseline: "node", figure: "memory", as: "difference", most: 25 },
+    ],
   },
   {
     name: "pipelined",

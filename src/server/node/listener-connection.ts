@@ -35,6 +35,8 @@ interface Refusal {
 
 export class ListenerConnection implements WatchedPeer {
   readonly socket: Socket;
+  /** The server's connections, of which this is one. */
+  readonly owner: object;
   /** How many requests have arrived. */
   requests = 0;
   /** Refused once the requests before it have been answered. */
@@ -55,8 +57,9 @@ export class ListenerConnection implements WatchedPeer {
   /** Bytes sent before the app was given the connection. */
   #bytesBeforeUpgrade: number | undefined;
 
-  constructor(socket: Socket, now: number) {
+  constructor(socket: Socket, now: number, owner: object) {
     this.socket = socket;
+    this.owner = owner;
     this.#progress = new WriteProgress(socket, now);
     this.#idleSince = now;
   }

@@ -20,8 +20,13 @@ export interface ConnectionEvents {
 
 type ConnectionLimits = Pick<ServerEventsOptions, "timeouts" | "connectionRequests">;
 
+/** The connection of a socket, kept there: a look-up in a map would cost each request more, and adopted ones two of them. */
+const CONNECTION = Symbol("tsgun.connection");
+
+type ConnectedSocket = Socket & { [CONNECTION]?: ListenerConnection | undefined };
+
 export class ListenerConnections {
-  readonly #connections = new Map<Socket, ListenerConnection>();
+  readonly #connections = new Set<ListenerConnection>();
   readonly #timeouts: ServerTimeouts;
   /** How many requests a connection may carry. */
   readonly #maxRequests: number;
@@ -54,11 +59,14 @@ export class ListenerConnections {
   }
 
   has(socket: Socket): boolean {
-    return this.#connections.has(socket);
+    return this.get(socket) !== undefined;
   }
 
-  get(socket: Socket): ListenerConnection | undefined {
-    return this.#connections.get(socket);
+  /** Undefined if it has closed, or is not one of these. Apps emit events with requests that have no socket. */
+  get(socket: Socket | null | undefined): ListenerConnection | undefined {
+    const connection = (socket as ConnectedSocket | null | undefined)?.[CONNECTION];
+    // A request of another server, or with an object made from the socket, is not ours.
+    return connection?.owner === this && connection.socket === socket ? connection : undefined;
   }
 
   [Symbol.iterator](): IterableIterator<ListenerConnection> {
@@ -66,8 +74,9 @@ export class ListenerConnections {
   }
 
   open(socket: Socket): void {
-    const connection = new ListenerConnection(socket, this.#clock.now);
-    this.#connections.set(socket, connection);
+    const connection = new ListenerConnection(socket, this.#clock.now, this);
+    (socket as ConnectedSocket)[CONNECTION] = connection;
+    this.#connections.add(connection);
     reuseTimer(socket);
     this.#heads.start();
     this.#limiter.connectionOpened(descriptorOf(socket));
@@ -75,7 +84,8 @@ export class ListenerConnections {
   }
 
   #closed(connection: ListenerConnection): void {
-    this.#connections.delete(connection.socket);
+    this.#connections.delete(connection);
+    (connection.socket as ConnectedSocket)[CONNECTION] = undefined;
     this.#heads.release(connection);
     this.#limiter.connectionClosed();
     this.#events.onClose(connection);
@@ -166,6 +176,6 @@ export class ListenerConnections {
   }
 
   destroy(): void {
-    for (const socket of this.#connections.keys()) socket.destroy();
+    for (const { socket } of this.#connections) socket.destroy();
   }
 }

@@ -42,7 +42,8 @@ export class ListenerExchange {
   readonly #number: number;
   readonly #timeouts: ServerTimeouts;
   readonly #startTime: number;
-  readonly #bytesAtStart: number;
+  /** Bytes that the connection had received; undefined if no content follows. */
+  #bytesAtStart: number | undefined;
   /** Undefined until the first check, which most requests never reach. */
   #progress: Progress | undefined;
   #brokenOff = false;
@@ -63,7 +64,11 @@ export class ListenerExchange {
     this.log = log;
     this.#timeouts = timeouts;
     this.#startTime = now;
-    this.#bytesAtStart = request.socket.bytesRead;
+  }
+
+  /** Content follows, or may. Not asked for every request: it is a call into the runtime. */
+  expectContent(): void {
+    this.#bytesAtStart = this.request.socket.bytesRead;
   }
 
   /** The name of the request in a log line. Computed on demand, because few requests are logged. */
@@ -109,7 +114,8 @@ export class ListenerExchange {
     if (this.#progress === undefined) {
       const pace = new ContentPace(this.#timeouts);
       pace.resume(this.#startTime);
-      this.#progress = { bytes: this.#bytesAtStart, pace, appSince: this.#startTime };
+      const bytes = this.#bytesAtStart ?? request.socket.bytesRead;
+      this.#progress = { bytes, pace, appSince: this.#startTime };
     }
     const progress = this.#progress;
     const { bytesRead } = request.socket;

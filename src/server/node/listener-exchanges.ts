@@ -98,6 +98,7 @@ export class ListenerExchanges {
     const head = this.#head;
     const status = refusalOf(request, head, limits, onHeadLimit);
     if (status !== undefined) {
+      exchange.expectContent();
       exchange.refuse(status);
       return undefined;
     }
@@ -109,6 +110,7 @@ export class ListenerExchanges {
   #expectContent(exchange: ListenerExchange, sized: boolean): void {
     const { request } = exchange;
     const { body } = this.#options.limits;
+    exchange.expectContent();
     readInScope(request);
     if (sized || body === Number.POSITIVE_INFINITY) return;
     limitContent(request, body, () => {

@@ -9,6 +9,7 @@ import { listenOn } from "../listen.ts";
 import type { InFlightRequest, RequestWatcher, WorkerServer } from "../server.ts";
 import { interceptServer } from "./adopted-events.ts";
 import { adoptSettings } from "./adopted-settings.ts";
+import { rememberHeaderNames } from "./header-names.ts";
 import { createHttpServer } from "./http-server.ts";
 import type { NodeServerOptions } from "./node-server-options.ts";
 import { ServerEvents } from "./server-events.ts";
@@ -24,6 +25,7 @@ export class NodeServer implements WorkerServer {
   constructor(options: NodeServerOptions) {
     this.#options = options;
     this.#limiter = options.limiter ?? new AcceptLimiter();
+    rememberHeaderNames();
     if (options.adopted === undefined) {
       this.#events = new ServerEvents(options, this.#limiter);
       // One for each socket: an http.Server can listen only once.

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { COMMONJS_PROGRAM } from "../src/ipc/programs.ts";
 import { ask } from "./support/ask.ts";
 import { FIXTURES, startCommand } from "./support/command.ts";
 
@@ -26,10 +27,12 @@ test("the programs of threads and of the loader's hooks import no chunk", () => 
     "loader/commonjs-facade",
     "loader/fresh-resolve",
     "loader/loading-hooks",
+    "loader/typescript-thread",
   ]) {
-    const code = readFileSync(join(DIST, `${name}.js`), "utf8");
+    const kind = name === COMMONJS_PROGRAM ? "cjs" : "js";
+    const code = readFileSync(join(DIST, `${name}.${kind}`), "utf8");
     assert.ok(code.length > 500);
-    assert.doesNotMatch(code, /^(?:import|export)\b.* from ['"]\./m);
+    assert.doesNotMatch(code, /^(?:import|export)\b.* from ['"]\.|\brequire\(['"]\./m);
   }
 });
 

@@ -21,8 +21,13 @@ export type Program =
   | "worker/watchdog/thread"
   | "loader/commonjs-facade"
   | "loader/fresh-resolve"
-  | "loader/loading-hooks";
+  | "loader/loading-hooks"
+  | "loader/typescript-thread";
+
+/** Built as CommonJS, because a thread starts faster (5 ms) where nothing needs the loader of ES modules. */
+export const COMMONJS_PROGRAM = "worker/watchdog/thread";
 
 export function programUrl(program: Program): URL {
-  return new URL(`${program}${RUNS_SOURCE ? ".ts" : ".js"}`, OWN_FOLDER);
+  const built = program === COMMONJS_PROGRAM ? ".cjs" : ".js";
+  return new URL(`${program}${RUNS_SOURCE ? ".ts" : built}`, OWN_FOLDER);
 }

@@ -6,7 +6,7 @@ import nodeModule from "node:module";
 import { programUrl } from "../ipc/programs.ts";
 import { commonJsOf, withMap } from "./commonjs-compiler.ts";
 import { declaredFormat, isOfPackage } from "./module-format.ts";
-import { hasCompleteSyncHooks } from "./sync-hooks.ts";
+import { hasSyncHooks } from "./sync-hooks.ts";
 import { sourceOf } from "./typescript-resolve.ts";
 
 interface CompilingModule {
@@ -21,7 +21,7 @@ interface ModuleInternals {
   _resolveFilename(request: string, parent: { filename?: string } | undefined, ...rest: unknown[]): string;
 }
 
-/** Node ≥ 26.2 has hooks that need no thread and leave CommonJS as it is. */
+/** Hooks that need no thread. */
 interface SyncHooks {
   registerHooks?(hooks: { load: unknown }): unknown;
 }
@@ -45,7 +45,7 @@ export async function registerCommonJs(): Promise<void> {
     const found = sourceOf(request, parent?.filename);
     return found ?? withDeepStacks(() => find.call(this, request, parent, ...rest));
   };
-  if (hasCompleteSyncHooks()) {
+  if (hasSyncHooks()) {
     const { loadSync } = await import("./commonjs-facade.ts");
     (nodeModule as SyncHooks).registerHooks?.({ load: loadSync });
   } else {

@@ -15,6 +15,7 @@ import type { AppInterface, LoadedApp, LoadedNodeApp } from "./loaded-app.ts";
 import type { LoadedFiles } from "./loaded-files.ts";
 import { type Location, locate, NotFound } from "./locate.ts";
 import { type AppSpec, parseAppSpec } from "./spec.ts";
+import { hasSyncHooks } from "./sync-hooks.ts";
 import { isTypeScript } from "./typescript.ts";
 
 export type {
@@ -30,7 +31,7 @@ export interface LoadOptions {
   readonly interface?: AppInterface;
   /** Folder to resolve modules in. Default: the working folder of the process. */
   readonly cwd?: string;
-  /** Imports what the worker needs anyway. Awaited before the compiler is registered, which slows every later import. */
+  /** Imports what the worker needs anyway. Awaited before a compiler in another thread slows every later import. */
   readonly beforeCompiler?: () => Promise<unknown>;
   /** Notified of every file that the app loads, now and later. */
   readonly loadedFiles?: LoadedFiles | undefined;
@@ -82,7 +83,7 @@ async function load(parsed: AppSpec, cwd: string, options: LoadOptions): Promise
   const { capture, onStep } = options;
   const location = locate(parsed.module, cwd);
   if (location.kind === "package") await refuseFramework(location.name);
-  if (location.kind === "file" && isTypeScript(location.file)) {
+  if (location.kind === "file" && isTypeScript(location.file) && !hasSyncHooks()) {
     await Promise.all([options.beforeCompiler?.(), fetchInterop()]);
   }
   const pending = capture === undefined ? [] : process.getActiveResourcesInfo();

@@ -14,7 +14,7 @@ import { fileStamp } from "../ipc/file-stamp.ts";
 import type { LoadedFile } from "../ipc/messages.ts";
 import { OWN_CODE, programUrl } from "../ipc/programs.ts";
 import { type LoadingNote, noteOf, noteOfLink, noteOfMissing } from "./loading-note.ts";
-import { hasCompleteSyncHooks } from "./sync-hooks.ts";
+import { hasCompleteSyncHooks, hasSyncHooks } from "./sync-hooks.ts";
 import { compilesTypeScript } from "./typescript.ts";
 
 const PACKAGES = `${sep}node_modules${sep}`;
@@ -58,7 +58,8 @@ export class LoadedFiles {
     this.#installed = true;
     process.on("exit", () => this.flush());
     if (compilesTypeScript()) this.#note(noteOf(join(process.cwd(), "tsconfig.json")));
-    if (hasCompleteSyncHooks()) this.#registerSyncHooks();
+    // A compiler's hooks in this thread come before all that are in another.
+    if (hasCompleteSyncHooks() || (compilesTypeScript() && hasSyncHooks())) this.#registerSyncHooks();
     else this.#registerHooks();
   }
 

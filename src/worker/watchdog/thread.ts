@@ -264,4 +264,4 @@ async function attach(): Promise<ThreadReady> {
 }
 
 const connected = attach();
-port.postMessage(await connected);
+connected.then((ready) => port.postMessage(ready), endThread);

@@ -20,6 +20,9 @@ export const DETACH = "detach";
 /** Message to the watchdog thread: the main thread has booted. */
 export const BOOTED = "booted";
 
+/** Message to the main thread: beat now. */
+export const BEAT = "beat";
+
 const FRAMES = 40;
 const READ_IN_FLIGHT = `globalThis[Symbol.for(${JSON.stringify(IN_FLIGHT)})]?.()`;
 

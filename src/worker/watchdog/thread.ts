@@ -10,7 +10,7 @@ import { describeStall, type StallReport } from "../../ipc/stall-report.ts";
 import { mainThreadState } from "../../system/process-state.ts";
 import { descendants } from "../../system/process-tree.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { BOOTED, DETACH, MainThread, type Snapshot } from "./main-thread.ts";
+import { BEAT, BOOTED, DETACH, MainThread, type Snapshot } from "./main-thread.ts";
 import { StallClock } from "./stall-clock.ts";
 
 /** Destination of reports: text lines, or one line of JSON each (read by `parseStallReport`). */
@@ -166,6 +166,21 @@ async function examine(beats: number, blockedForMs: number, since: number): Prom
   });
 }
 
+/** The regular checks share a timer, so that the thread wakes once for all. */
+const checks = new Set<() => void>();
+
+function startChecks(): void {
+  const { stuckAfterMs, checkIntervalMs, orphanPollMs } = settings;
+  const intervals = [stuckAfterMs > 0 ? checkIntervalMs : 0, orphanPollMs].filter((each) => each > 0);
+  if (intervals.length === 0) return;
+  setInterval(
+    () => {
+      for (const check of checks) check();
+    },
+    Math.min(...intervals),
+  );
+}
+
 let aborted = false;
 
 /** Runs the abort callback before the worker is killed; not during an examination, which may wait for native code. */
@@ -198,7 +213,7 @@ function watch(): void {
       examining = false;
     }, endThread);
   };
-  setInterval(check, settings.checkIntervalMs);
+  checks.add(check);
 }
 
 function endOrphan(): void {
@@ -213,11 +228,15 @@ function endOrphan(): void {
   process.kill(process.pid, "SIGKILL");
 }
 
-/** A turning loop notices the lost arbiter itself and gets time to exit; a blocked one is killed. */
+/**
+ * A turning loop notices the lost arbiter itself and gets time to exit; a blocked one is killed. The loop's own beats
+ * may be too rare to tell, so it is asked for more.
+ */
 async function awaitOrphanEnd(): Promise<void> {
   const stall = new StallClock(ORPHAN_STALL_MS, Number.POSITIVE_INFINITY, heartbeat.beats, performance.now());
   const end = performance.now() + settings.orphanGraceMs;
   while (performance.now() < end) {
+    port.postMessage(BEAT);
     await delay(ORPHAN_CHECK_MS);
     if (stall.check(heartbeat.beats, performance.now()).verdict === "stuck") break;
   }
@@ -227,10 +246,10 @@ async function awaitOrphanEnd(): Promise<void> {
 function watchParent(): void {
   const check = (): void => {
     if (process.ppid === settings.parentPid) return;
-    clearInterval(checking);
+    checks.delete(check);
     awaitOrphanEnd().catch(endThread);
   };
-  const checking = setInterval(check, settings.orphanPollMs);
+  checks.add(check);
   check();
 }
 
@@ -248,6 +267,7 @@ port.on("message", (next: ReportSink | typeof DETACH | typeof BOOTED) => {
 });
 
 if (settings.orphanPollMs > 0) watchParent();
+startChecks();
 
 async function attach(): Promise<ThreadReady> {
   if (settings.stuckAfterMs === 0) return { inspector: false, reason: "the stall check is off" };

@@ -7,7 +7,7 @@ import { programUrl, RUNS_SOURCE } from "../../ipc/programs.ts";
 import type { StalledRequest } from "../../ipc/stall-report.ts";
 import { atExit } from "../last-acts.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { ABORT, BOOTED, DETACH, IN_FLIGHT } from "./main-thread.ts";
+import { ABORT, BEAT, BOOTED, DETACH, IN_FLIGHT } from "./main-thread.ts";
 import type { ReportSink, ThreadReady, ThreadSettings } from "./thread.ts";
 
 export interface WatchdogOptions {
@@ -21,7 +21,7 @@ export interface WatchdogOptions {
    * `process.ppid` may name another process. Default: `process.ppid`.
    */
   readonly parentPid?: number;
-  /** Interval of checks of the parent; 0: an orphan lives on. Default 250. */
+  /** Interval of checks of the parent; 0: an orphan lives on. Default 500. */
   readonly orphanPollMs?: number;
   /**
    * How long an orphan may take to exit while its loop turns; a blocked one is killed after 500 ms. Default 1250.
@@ -50,14 +50,15 @@ export interface Watchdog {
   close(): Promise<void>;
 }
 
-const ORPHAN_POLL_MS = 250;
+const ORPHAN_POLL_MS = 500;
 const ORPHAN_GRACE_MS = 1250;
 const NATIVE_AFTER_MS = 1000;
 /** Limit for the detach, which usually takes 1 ms. */
 const DETACH_TIMEOUT_MS = 100;
 /** Checks in each `stuckAfterMs`: a report is late by at most that fraction. */
 const CHECKS_PER_STALL = 4;
-const MAX_CHECK_INTERVAL_MS = 250;
+/** Both threads wake so often at rest. */
+const MAX_CHECK_INTERVAL_MS = 1000;
 const MIN_CHECK_INTERVAL_MS = 10;
 
 function startThread(settings: ThreadSettings): Worker {
@@ -109,7 +110,9 @@ class RunningWatchdog implements Watchdog {
     this.#heartbeat = heartbeat;
     this.#beating = beating;
     const threadReady = new Promise<boolean>((resolve) => {
-      thread.once("message", ({ inspector }: ThreadReady) => {
+      thread.on("message", (message: ThreadReady | typeof BEAT) => {
+        if (message === BEAT) return;
+        const { inspector } = message;
         // From here on the thread must not keep the process alive.
         thread.unref();
         resolve(inspector);
@@ -189,6 +192,9 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     checkIntervalMs,
     sink,
     beater: tsgunWatchdogBeat.name,
+  });
+  thread.on("message", (message: unknown) => {
+    if (message === BEAT) tsgunWatchdogBeat();
   });
   return new RunningWatchdog(thread, heartbeat, beating, inspectorKnown, options.onFailure);
 }

@@ -158,6 +158,13 @@ describe("an orphan exits", { concurrency: 2 }, () => {
     assert.equal(watched.stdout, "");
   });
 
+  test("by itself, though the beats of its loop are rare", async (t) => {
+    const rare = { stuckAfterMs: 3_600_000, parentPid: 2 ** 22 + 1, orphanGraceMs: 60_000 };
+    const watched = start(t, "finish", 1500, { watchdog: rare });
+    await watched.until("the process to be gone", () => watched.closed);
+    assert.deepEqual([watched.process.exitCode, watched.stdout], [0, ""]);
+  });
+
   test("also if the given parent was gone before", async (t) => {
     const watched = start(t, "idle", 0, { watchdog: { parentPid: 2 ** 22 + 1 } });
     await watched.until("the process to be gone", () => watched.closed);

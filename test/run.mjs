@@ -31,6 +31,7 @@ const SYSTEM = [
   "arbiter/upgrade/upgrade.test",
   "arbiter/workers/boot-failure",
   "bench/command",
+  "budget/",
   "conformance/listener",
   "control/ps",
   "deploy/doctor/command",

@@ -1,0 +1,40 @@
+/**
+ * What a request may cost in system calls and in bytes that V8 allocates: counts, which no other load on the machine
+ * changes. They are about 1.3 times the largest figure of the versions of Node, so that a cost which doubles fails. To
+ * renew them run `node test/run.mjs budget/` with the versions of CONTRIBUTING.md: it prints each figure. Lower a budget
+ * when a cost falls; to raise one, say in the commit what the request gets for it.
+ */
+
+export interface Row {
+  readonly name: string;
+  /** The fixture in `test/fixtures/budget`. */
+  readonly app: string;
+  readonly method?: "GET" | "POST";
+  readonly path: string;
+  /** Whether each request has a connection of its own. */
+  readonly closes?: true;
+  /** Whether requests are logged. */
+  readonly logs?: true;
+  /** System calls of the worker's main thread for a request, without those of V8 for its memory and threads. */
+  readonly calls: number;
+  /** Bytes on the worker's heap for a request: up to Node 22, and from Node 24. */
+  readonly bytes: readonly [number, number];
+}
+
+const GATEWAY = "gateway.mjs:app";
+const FETCH = "fetch.mjs";
+const EXPRESS = "express.mjs:server";
+
+export const ROWS: readonly Row[] = [
+  { name: "hello", app: GATEWAY, path: "/hello", calls: 4.2, bytes: [3300, 3500] },
+  { name: "hello, logged", app: GATEWAY, path: "/hello", logs: true, calls: 4.8, bytes: [4000, 4300] },
+  { name: "hello, closed", app: GATEWAY, path: "/hello", closes: true, calls: 16.5, bytes: [13_200, 11_800] },
+  { name: "JSON POST", app: GATEWAY, method: "POST", path: "/json", calls: 4.2, bytes: [13_400, 11_100] },
+  { name: "100 pieces", app: GATEWAY, path: "/pieces", calls: 5.7, bytes: [106_000, 106_000] },
+  { name: "fetch GET", app: FETCH, path: "/hello", calls: 4.2, bytes: [5100, 5700] },
+  { name: "fetch JSON POST", app: FETCH, method: "POST", path: "/json", calls: 4.2, bytes: [15_500, 13_400] },
+  { name: "Express GET", app: EXPRESS, path: "/hello", calls: 4.2, bytes: [37_500, 16_200] },
+];
+
+/** System calls of all threads of an idle process in a second. */
+export const IDLE_CALLS = { arbiter: 48, worker: 35 } as const;

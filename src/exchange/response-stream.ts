@@ -78,7 +78,11 @@ export class ResponseStream {
     if (!this.#takesContent("write")) return true;
     if (!isPiece(chunk)) this.#failAndThrow(pieceError(chunk));
     this.sendHead();
-    if (this.#transport.headOnly) return true;
+    return this.#transport.headOnly || this.#sendPiece(chunk);
+  }
+
+  /** Sends a piece behind the head of a response that is not complete and has content. */
+  #sendPiece(chunk: string | Uint8Array): boolean {
     if (this.#declared !== undefined) {
       this.#written += typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length;
       if (this.#written > this.#declared)
@@ -150,7 +154,7 @@ export class ResponseStream {
     while (next.done !== true && !this.#response.complete) {
       const chunk = next.value;
       if (!isPiece(chunk)) throw pieceError(chunk);
-      if (!this.send(chunk)) await this.whenWritable();
+      if (!this.#sendPiece(chunk)) await this.whenWritable();
       next = await source.next();
     }
     this.#stopSource = undefined;

@@ -91,6 +91,7 @@ export class EngineConnection implements ExchangeConnection, InputReader, Watche
       case "closed":
         return true;
     }
+    this.#output.beginTurn();
     return this.input.receive(bytes);
   }
 

@@ -71,6 +71,11 @@ export class Output {
     return this.#socket.writableNeedDrain || this.#piecesInARow >= MAX_PIECES_IN_A_ROW;
   }
 
+  /** Call when the socket has been read: that is a new turn, so whatever was sent before is no row with what follows. */
+  beginTurn(): void {
+    this.#piecesInARow = 0;
+  }
+
   /** True while the client is so far behind that no more responses should be made for it. */
   get behind(): boolean {
     if (this.#text.length > MAX_GATHERED) this.#send();
@@ -191,7 +196,7 @@ export class Output {
   writeChunk(piece: string | Uint8Array): void {
     const text = smallText(piece);
     if (text !== undefined) {
-      this.#addText(`${text.length.toString(16)}\r\n${text}\r\n`);
+      this.#addText(sizeLine(text.length) + text + CRLF);
       return;
     }
     this.#piecesInARow += LARGE_PIECE;
@@ -229,6 +234,16 @@ export class Output {
     });
     return this.#writable;
   }
+}
+
+const CRLF = "\r\n";
+
+/** The first lines of small chunks: to write a number in hexadecimal costs more than the rest of the chunk. */
+const sizeLines: (string | undefined)[] = new Array(MAX_SMALL_PIECE + 1).fill(undefined);
+
+function sizeLine(size: number): string {
+  sizeLines[size] ??= size.toString(16) + CRLF;
+  return sizeLines[size] as string;
 }
 
 /** The bytes of a small piece as Latin-1 text; undefined for a large one. */

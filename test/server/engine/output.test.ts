@@ -48,6 +48,23 @@ for (const [what, source] of Object.entries(SOURCES)) {
   });
 }
 
+test("each response of a kept connection takes as few writes as the first", async (context) => {
+  const engine = await startEngine(context, (_request, respond) => respond(200, null, HUNDRED));
+  const client = await engine.connect();
+  const write = mock.method(Socket.prototype, "write");
+  try {
+    for (let sent = 0; sent < 10; sent += 1) {
+      client.received = "";
+      client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+      await client.until((received) => received.endsWith("\r\n0\r\n\r\n"));
+    }
+    const ours = write.mock.calls.filter((call) => call.this !== client.socket).length;
+    assert.equal(ours, 10);
+  } finally {
+    write.mock.restore();
+  }
+});
+
 /** A socket that keeps what is written. */
 function fakeSocket(): { socket: Socket; written: string[] } {
   const written: string[] = [];

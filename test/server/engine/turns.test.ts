@@ -41,6 +41,29 @@ for (const way of ["writer", "iterable"]) {
   });
 }
 
+test("streams that answer pipelined requests give other connections a turn", async (t) => {
+  let turns = 0;
+  let counting = true;
+  const count = (): void => {
+    turns += 1;
+    if (counting) setImmediate(count);
+  };
+  t.after(() => {
+    counting = false;
+  });
+  const requests = 200;
+  const pieces = Array.from({ length: 50 }, () => "piece\n");
+  const engine = await startEngine(t, (_request, respond) => {
+    if (turns === 0) setImmediate(count);
+    respond(200, null, pieces);
+  });
+  const client = await engine.connect();
+  client.send(GET.repeat(requests));
+  await client.until((text) => statuses(text).length === requests && text.endsWith("\r\n0\r\n\r\n"));
+  assert.ok(turns > 50, `${turns} turns`);
+  client.socket.destroy();
+});
+
 test("a request that arrived while the loop was blocked is not late", async (t) => {
   const engine = await startEngine(t, (_request, respond) => respond(200, null, "hello"), {
     timeouts: { ...DEFAULT_TIMEOUTS, header: 200, keepAlive: 200 },

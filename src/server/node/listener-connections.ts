@@ -77,7 +77,7 @@ export class ListenerConnections {
     const connection = new ListenerConnection(socket, this.#clock.now, this);
     (socket as ConnectedSocket)[CONNECTION] = connection;
     this.#connections.add(connection);
-    reuseTimer(socket);
+    reuseTimer(socket, this.#clock);
     this.#heads.start();
     this.#limiter.connectionOpened(descriptorOf(socket));
     socket.once("close", () => this.#closed(connection));

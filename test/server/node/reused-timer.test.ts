@@ -4,7 +4,9 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { reuseTimer } from "../../../src/server/node/reused-timer.ts";
+import { TickClock } from "../../../src/server/tick-clock.ts";
 
 const KEEP_ALIVE_MS = 150;
 const DEADLINE_MS = 10_000;
@@ -20,12 +22,14 @@ interface Exchanged {
 
 async function start(t: TestContext, listener: RequestListener): Promise<Exchanged> {
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, listener);
-  server.on("connection", reuseTimer);
+  const clock = new TickClock([KEEP_ALIVE_MS], () => {});
+  server.on("connection", (socket) => reuseTimer(socket, clock));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const client = connect((server.address() as AddressInfo).port, "127.0.0.1").setEncoding("latin1");
   const [accepted] = (await once(server, "connection")) as [Socket];
   t.after(() => {
+    clock.stop();
     client.destroy();
     server.close();
   });
@@ -64,10 +68,32 @@ test("an idle connection closes after the keep-alive timeout, counted from its l
   assert.ok(idle >= timeout - 5 && idle < DEADLINE_MS, `closed after ${idle} of ${timeout} ms`);
 });
 
+test("a connection with a request now and then stays open for longer than its timeout, and closes that long after the last", async (t) => {
+  const { accepted, ask, closed } = await start(t, (_request, response) => response.end("x"));
+  let timeouts = 0;
+  accepted.on("timeout", () => {
+    timeouts += 1;
+  });
+  await ask();
+  const { timeout = 0 } = accepted;
+  const timer = timerOf(accepted);
+  const longAfter = performance.now() + timeout * 1.5;
+  while (performance.now() < longAfter) {
+    await delay(timeout / 10);
+    await ask();
+    assert.equal(accepted.timeout, timeout);
+  }
+  assert.notEqual(timerOf(accepted), timer, "the first timer has not fired");
+  assert.equal(timeouts, 0);
+  const idle = await closed();
+  assert.ok(idle >= timeout - 5, `closed after ${idle} of ${timeout} ms`);
+  assert.equal(timeouts, 1);
+});
+
 test("a request longer than the keep-alive timeout is answered, and the timeout still applies afterwards", async (t) => {
-  let delay = 0;
+  let wait = 0;
   const { accepted, ask, closed } = await start(t, (_request, response) => {
-    setTimeout(() => response.end("x"), delay);
+    setTimeout(() => response.end("x"), wait);
   });
   let timeouts = 0;
   accepted.on("timeout", () => {
@@ -75,7 +101,7 @@ test("a request longer than the keep-alive timeout is answered, and the timeout 
   });
   await ask();
   const { timeout = 0 } = accepted;
-  delay = timeout + 100;
+  wait = timeout + 100;
   await ask();
   assert.equal(timeouts, 0);
   const idle = await closed();

@@ -7,6 +7,8 @@
  * Bytes in, events out, one message at a time: `execute` stops after a complete message, so that the next
  * one is not parsed before this one is answered.
  */
+// Imported, since the global is an accessor, which V8 calls at each use.
+import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
 import { HttpError } from "../errors.ts";
 import { HEX_VALUE, isChunkExtensions, isTarget, VALUE_BYTE } from "./grammar.ts";

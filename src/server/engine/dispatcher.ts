@@ -3,6 +3,8 @@
  * and ends the exchange once the response is sent and the content is read. One dispatcher serves all requests of its
  * connection; contract.ts describes how the parts work together.
  */
+// Imported, since the global is an accessor, which V8 calls at each use.
+import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone, HttpError, RequestAborted } from "../../errors.ts";
 import { respondToFault } from "../../exchange/content-fault.ts";

@@ -1,4 +1,6 @@
 /** The responses of one connection, one at a time: framing, sending, and a fast path for the simplest of them. */
+// Imported, since the global is an accessor, which V8 calls at each use.
+import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import { type ErrorContent, ExchangeResponse } from "../../exchange/response.ts";
 import type { Transport } from "../../exchange/transport.ts";

@@ -68,6 +68,29 @@ test("an order to shed is sent again only if requests were served since, and can
   assert.deepEqual(stage.sent(), [[1, 12, 0]]);
 });
 
+test("connections that come back to the same worker are shed ever more rarely", () => {
+  const stage = new Stage();
+  const orders = (from: number, to: number): number[] => {
+    const times: number[] = [];
+    let isGone = false;
+    for (let now = from; now < to; now += 50) {
+      // They leave as told, and come back.
+      stage.beat(1, isGone ? 0 : 20, now, now);
+      stage.beat(2, 0, 0, now);
+      isGone = stage.sent().some(([, , shed]) => shed > 0);
+      if (isGone) times.push(now);
+    }
+    return times;
+  };
+  const times = orders(1000, 60_000);
+  const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+  assert.ok(times.length < 10, `${times}`);
+  for (const [index, gap] of gaps.entries()) assert.ok(gap >= 300 * 2 ** index, `${times}`);
+  stage.beat(1, 0, 60_000, 60_000);
+  stage.beat(1, 0, 400_000, 400_000);
+  assert.equal(orders(400_050, 401_000).length, 2, "later orders are new ones");
+});
+
 test("a worker that took another's id in no time is told anew", () => {
   const stage = new Stage();
   stage.beat(1, 20, 0, 100);

@@ -41,6 +41,7 @@ const SYSTEM = [
   "faults/",
   "log/access-file",
   "package.test",
+  "server/channel/socket-only",
   "systemd/private-systemd",
   "systemd/service",
   "worker/framework-habits",

@@ -12,13 +12,19 @@
  *   probe.
  */
 import { writeSync } from "node:fs";
-import type { Socket } from "node:net";
-import { withClosedPeers } from "../system/closed-peers.ts";
-import { descriptorOf } from "./descriptor-budget.ts";
+import { type Addresses, withClosedPeers } from "../system/closed-peers.ts";
+
+/** What is used of a peer's socket, or channel. */
+export interface PeerSocket extends Addresses {
+  setKeepAlive(on: boolean, milliseconds: number): void;
+  destroy(): void;
+}
 
 /** A connection with a response in progress, or handed over to an app. */
 export interface WatchedPeer {
-  readonly socket: Socket;
+  readonly socket: PeerSocket;
+  /** The number of its file descriptor; -1 if it has none. */
+  readonly descriptor: number;
   /** True while the socket is not read although the connection is in use: a disconnect goes unnoticed. */
   readonly isReadPaused: boolean;
   /**
@@ -51,11 +57,10 @@ const HARMLESS_CODES = new Set(["EAGAIN", "EINTR", "EBADF"]);
 const NO_BYTES = new Uint8Array(0);
 
 /** Whether the connection can no longer be written to. One system call, which sends nothing. */
-export function isBroken(socket: Socket): boolean {
-  const fd = descriptorOf(socket);
-  if (fd < 0) return false;
+export function isBroken(descriptor: number): boolean {
+  if (descriptor < 0) return false;
   try {
-    writeSync(fd, NO_BYTES);
+    writeSync(descriptor, NO_BYTES);
     return false;
   } catch (error) {
     return !HARMLESS_CODES.has((error as NodeJS.ErrnoException).code ?? "");
@@ -73,7 +78,7 @@ export class PeerWatch {
   /** The client has sent a FIN before its response: checks whether it is gone, until `forget`. */
   peerEnded(peer: WatchedPeer, now: number): void {
     const { socket } = peer;
-    if (!peer.hasUnreadInput && isBroken(socket)) {
+    if (!peer.hasUnreadInput && isBroken(peer.descriptor)) {
       socket.destroy();
       return;
     }
@@ -90,10 +95,10 @@ export class PeerWatch {
    * milliseconds.
    */
   checkEnded(now: number): void {
-    const unsure: Socket[] = [];
+    const unsure: PeerSocket[] = [];
     for (const [peer, state] of this.#ended) {
       if (peer.hasUnreadInput) continue;
-      if (isBroken(peer.socket)) peer.socket.destroy();
+      if (isBroken(peer.descriptor)) peer.socket.destroy();
       else if (state.nextProbeAt <= now && !sendProbe(peer, state, now)) unsure.push(peer.socket);
     }
     if (unsure.length > 0) this.#destroyClosed(unsure);
@@ -108,20 +113,20 @@ export class PeerWatch {
     this.#pausedCheckedAt = now;
     const before = this.#paused;
     this.#paused = new Set();
-    const unsure: Socket[] = [];
+    const unsure: PeerSocket[] = [];
     for (const peer of peers) {
       if (!peer.isReadPaused || peer.hasUnreadInput) continue;
       this.#paused.add(peer);
-      if (isBroken(peer.socket)) peer.socket.destroy();
+      if (isBroken(peer.descriptor)) peer.socket.destroy();
       else if (before.has(peer)) unsure.push(peer.socket);
     }
     if (unsure.length > 0) this.#destroyClosed(unsure);
   }
 
-  #destroyClosed(unsure: Socket[]): void {
+  #destroyClosed(unsure: PeerSocket[]): void {
     if (this.#isReadingTables) return;
     this.#isReadingTables = true;
-    const done = (closed: readonly Socket[]): void => {
+    const done = (closed: readonly PeerSocket[]): void => {
       this.#isReadingTables = false;
       for (const socket of closed) socket.destroy();
     };

@@ -3,7 +3,6 @@
  * (proc_pid_net(5)), which tells a client that is gone from one that has only shut down its sending side, without a
  * byte on the wire. Linux only; the tables cover this process's network namespace, so not other containers.
  */
-import type { Socket } from "node:net";
 import { ipAddress, readSocketTable } from "./socket-table.ts";
 
 const TABLES = ["tcp", "tcp6"] as const;
@@ -18,8 +17,16 @@ const CLOSED_END =
 
 const IPV4_MAPPED = "::ffff:";
 
+/** The addresses of a connected socket; none once it is closed. */
+export interface Addresses {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+}
+
 /** Returns those of `sockets` whose peer is on this machine and has closed its socket; an empty list outside Linux. */
-export async function withClosedPeers(sockets: readonly Socket[]): Promise<Socket[]> {
+export async function withClosedPeers<T extends Addresses>(sockets: readonly T[]): Promise<T[]> {
   if (process.platform !== "linux") return [];
   const tables = await Promise.all(TABLES.map((name) => readSocketTable(name).catch(() => "")));
   const closed = new Set<string>();

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import type { App, Handler } from "../../src/gateway/types.ts";
+import { probeHandles } from "../../src/server/channel/handle-probe.ts";
 import { GatewayServer } from "../../src/server/engine/gateway-server.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type EngineOptions } from "../../src/server/server-options.ts";
 import { Arrivals } from "./arrivals.ts";
@@ -22,6 +23,8 @@ export async function startEngine(
   app: App | Handler,
   options: Partial<EngineOptions> = {},
 ): Promise<Engine> {
+  // A worker's first connections come before it.
+  await probeHandles();
   const errors: Error[] = [];
   const drain = new AbortController();
   const server = new GatewayServer(typeof app === "function" ? { handle: app } : app, {

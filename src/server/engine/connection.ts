@@ -5,14 +5,15 @@
  * picture.
  */
 import type { AsyncResource } from "node:async_hooks";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { ClientGone, HttpError, RequestAborted } from "../../errors.ts";
 import type { ExchangeContext } from "../../exchange/request.ts";
 import { HeadLimitError } from "../../http/head-limit.ts";
 import { RequestParser } from "../../http/request-parser.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
+import type { Channel, ChannelEvents } from "../channel/channel.ts";
 import { Linger } from "../linger.ts";
+import type { Member } from "../member-list.ts";
 import type { PeerWatch, WatchedPeer } from "../peer-watch.ts";
 import type { UnfinishedHeads } from "../unfinished-heads.ts";
 import type { CurrentRequest, ExchangeConnection, ExchangeHost } from "./contract.ts";
@@ -37,9 +38,10 @@ export interface ConnectionHost extends ExchangeHost {
 
 type Phase = "idle" | "head" | "exchange" | "lingering" | "upgraded" | "closed";
 
-export class EngineConnection implements ExchangeConnection, InputReader, WatchedPeer {
+export class EngineConnection implements ChannelEvents, ExchangeConnection, InputReader, Member, WatchedPeer {
+  place = -1;
   readonly input: Input;
-  readonly socket: Socket;
+  readonly socket: Channel;
   readonly #host: ConnectionHost;
   readonly #context: ExchangeContext;
   readonly #parser: RequestParser;
@@ -49,25 +51,24 @@ export class EngineConnection implements ExchangeConnection, InputReader, Watche
   #phase: Phase = "idle";
   /** When the current phase times out, in the server's time. */
   #deadline: number;
+  /** `finish` has been called within `read`. */
+  #finishing = false;
   /** Undefined until the last response has been sent. */
   #linger: Linger | undefined;
   #upgraded: UpgradedStream | undefined;
 
-  constructor(socket: Socket, host: ConnectionHost, context: ExchangeContext) {
-    this.socket = socket;
+  constructor(channel: Channel, host: ConnectionHost, context: ExchangeContext) {
+    this.socket = channel;
     this.#host = host;
     this.#context = context;
-    this.input = new Input(socket, this, host.scope);
-    this.#output = new Output(socket, host.options.timeouts.body, () => {
+    this.input = new Input(channel, this, host.scope);
+    this.#output = new Output(channel, host.options.timeouts.body, () => {
       if (this.input.hasHeld && !this.#dispatcher.busy) this.input.advance();
     });
     this.#log = host.logExchanges(context);
     this.#dispatcher = new Dispatcher(this, host, context, this.#output, this.#log);
     this.#parser = new RequestParser(host.options.limits, this.#dispatcher);
     this.#deadline = host.now + (host.options.timeouts.keepAlive || host.options.timeouts.header);
-    socket.on("end", () => this.#onPeerEnd());
-    socket.on("error", () => {});
-    socket.on("close", () => this.#onClose());
   }
 
   /** The request in progress; undefined if there is none. */
@@ -77,8 +78,7 @@ export class EngineConnection implements ExchangeConnection, InputReader, Watche
 
   // ---- input
 
-  /** Handles bytes, which are valid only during the call. Returns false if the socket must be paused. */
-  receive(bytes: Buffer): boolean {
+  onBytes(bytes: Buffer): boolean {
     switch (this.#phase) {
       case "upgraded":
         return (this.#upgraded as UpgradedStream).receive(bytes);
@@ -113,7 +113,10 @@ export class EngineConnection implements ExchangeConnection, InputReader, Watche
         if (this.blocked) return at;
         at += this.#parser.execute(bytes, at, bytes.length - at);
       }
-      if (this.#upgraded !== undefined) {
+      if (this.#finishing) {
+        if (at < bytes.length) this.#endAndLinger();
+        else this.#output.close();
+      } else if (this.#upgraded !== undefined) {
         if (at < bytes.length && !this.#upgraded.receive(bytes.subarray(at))) this.socket.pause();
         if (this.input.ended) this.#upgraded.receiveEnd();
       } else if (this.#parser.inHead) {
@@ -176,7 +179,7 @@ export class EngineConnection implements ExchangeConnection, InputReader, Watche
   upgrade(onFirstWrite: ((bytes: Uint8Array) => void) | undefined): Duplex {
     this.#phase = "upgraded";
     this.#deadline = Number.POSITIVE_INFINITY;
-    this.#upgraded = new UpgradedStream(this.socket, this.input.drop());
+    this.#upgraded = new UpgradedStream(this.socket.toSocket(), this.input.drop());
     this.#upgraded.onFirstWrite = onFirstWrite;
     // Within `read`, more of the input may belong to the app.
     if (this.input.ended && !this.input.isReading) this.#upgraded.receiveEnd();
@@ -184,12 +187,21 @@ export class EngineConnection implements ExchangeConnection, InputReader, Watche
   }
 
   close(): void {
-    if (this.#phase === "lingering" || this.#phase === "closed") return;
+    if (this.#stopExchanges()) this.#endAndLinger();
+  }
+
+  /** Nothing is read or handled from now on. Returns false if that has been so before. */
+  #stopExchanges(): boolean {
+    if (this.#phase === "lingering" || this.#phase === "closed") return false;
     if (this.#phase === "head") this.#host.heads.release(this);
     this.#parser.drop();
     this.input.drop();
     this.#dispatcher.connectionClosing();
     this.#enter("lingering", Number.POSITIVE_INFINITY);
+    return true;
+  }
+
+  #endAndLinger(): void {
     this.#output.end(() => {
       this.#linger = new Linger(this.#host.now);
       this.#deadline = this.#linger.deadline;
@@ -197,24 +209,41 @@ export class EngineConnection implements ExchangeConnection, InputReader, Watche
     this.input.resume();
   }
 
+  finish(): void {
+    const { hasHeld, isReading } = this.input;
+    if (!this.#stopExchanges()) return;
+    if (hasHeld) this.#endAndLinger();
+    // Behind the head there may be more.
+    else if (isReading) this.#finishing = true;
+    else this.#output.close();
+  }
+
   abort(reset: boolean): void {
     this.#log?.finish(this.socket.destroyed ? "client-gone" : "truncated");
     this.#output.flush();
     // Unix sockets cannot be reset.
-    if (reset && this.#context.peer.family !== "unix") this.socket.resetAndDestroy();
+    if (reset && this.#context.peer.family !== "unix") this.socket.reset();
     else this.socket.destroy();
   }
 
-  #onClose(): void {
-    const gone = new ClientGone();
+  onDrained(): void {
+    this.#output.caughtUp();
+  }
+
+  onStalled(): void {
+    this.socket.destroy();
+  }
+
+  onClosed(): void {
+    this.#output.closed();
     this.#logIncompleteHead("client-gone");
     this.#phase = "closed";
     this.input.drop();
-    const request = this.#dispatcher.connectionClosed(gone);
+    const abort = this.#dispatcher.connectionClosed();
     this.#host.peers.forget(this);
     this.#host.onClosed(this);
     // Last: a listener of the app may respond, and must find nothing to respond to.
-    request?.abort(gone);
+    abort?.();
   }
 
   /** A head in progress that will never be complete gets a line in the access log. */
@@ -259,16 +288,20 @@ export class EngineConnection implements ExchangeConnection, InputReader, Watche
   /** Destroys the connection in any phase. */
   destroy(): void {
     this.#logIncompleteHead("worker-exit");
-    this.#dispatcher.abort(new RequestAborted("the worker is stopping immediately"));
+    this.#dispatcher.abort(() => new RequestAborted("the worker is stopping immediately"));
     this.socket.destroy();
   }
 
   // ---- the client's end (WatchedPeer)
 
-  #onPeerEnd(): void {
+  get descriptor(): number {
+    return this.socket.descriptor;
+  }
+
+  onEnd(): void {
     this.input.end();
     // The client may have closed only its sending side: a response is still delivered.
-    this.#dispatcher.abort(new ClientGone("the client closed its side of the connection"));
+    this.#dispatcher.abort(() => new ClientGone("the client closed its side of the connection"));
     if (this.#phase === "exchange" || this.#phase === "upgraded")
       this.#host.peers.peerEnded(this, this.#host.now);
     if (this.#phase === "upgraded") this.#upgraded?.receiveEnd();
@@ -281,7 +314,7 @@ export class EngineConnection implements ExchangeConnection, InputReader, Watche
 
   get hasUnreadInput(): boolean {
     const stream = this.#upgraded;
-    return stream !== undefined && (stream.readableLength > 0 || this.socket.writableEnded);
+    return stream !== undefined && (stream.readableLength > 0 || this.socket.ended);
   }
 
   probe(): boolean {

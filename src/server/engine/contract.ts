@@ -1,10 +1,10 @@
 /**
  * The contract between the parts of one connection.
  *
- *     socket ──> EngineConnection ──> Input ──> RequestParser ──> Dispatcher ──> app
- *     socket <── Output <── ResponseSender <── EngineResponse <──────────────────┘
+ *     channel ──> EngineConnection ──> Input ──> RequestParser ──> Dispatcher ──> app
+ *     channel <── Output <── ResponseSender <── EngineResponse <──────────────────┘
  *
- * - The connection owns the socket and the phase (idle, head, exchange, lingering, upgraded, closed). Input reads bytes
+ * - The connection owns the channel (`server/channel/`) and the phase (idle, head, exchange, lingering, upgraded, closed). Input reads bytes
  *   into the parser only while a request may arrive (`accepting`) and nothing is `blocked`; it holds the rest.
  * - The parser turns bytes into `onHead`, `onBody` and `onEnd`, and stops after each message. It does no I/O.
  * - The dispatcher owns the exchange: one request, its content and its response. An exchange ends when the response has
@@ -52,6 +52,11 @@ export interface ExchangeConnection {
   upgrade(onFirstWrite: ((bytes: Uint8Array) => void) | undefined): Duplex;
   /** Sends what is pending, closes the sending side, and lingers so that no reset overtakes the response. */
   close(): void;
+  /**
+   * Does so without lingering: the client has said that this was its last request, and has sent nothing behind it
+   * (RFC 9112 section 9.6), so that no reset can follow.
+   */
+  finish(): void;
   /** Destroys the connection. @param reset tells the client even if the end of the connection ends the content */
   abort(reset: boolean): void;
 }

@@ -47,6 +47,8 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
   /** Requests that have arrived on this connection. */
   #requests = 0;
   #keepAlive = true;
+  /** The client has said that it sends nothing after this request, all of which has arrived. */
+  #isLast = false;
   #upgraded = false;
 
   constructor(
@@ -97,6 +99,8 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
       head.method !== "CONNECT" &&
       options.timeouts.keepAlive > 0 &&
       this.#requests !== options.connectionRequests;
+    // With content, some clients send a line end more (RFC 9112 section 2.2).
+    this.#isLast = !head.keepAlive && head.contentLength === 0 && head.method !== "CONNECT";
     if (head.contentLength !== undefined && head.contentLength > options.limits.body) {
       throw new HttpError(413, "the request body is too large");
     }
@@ -253,11 +257,15 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     this.failContent(new BodyError(error.status, error.message, { cause }));
   }
 
-  /** Aborts the request's signal unless the response is complete: nobody waits for it any more. */
-  abort(reason: Error): void {
+  /**
+   * Aborts the request's signal unless the response is complete: nobody waits for it any more.
+   * @param reason makes the error: most connections close without a request, and its stack costs as much as a response
+   */
+  abort(reason: () => Error): void {
     if (this.#response?.complete !== false) return;
-    this.#log?.setReason(reason instanceof ClientGone ? "client-gone" : "worker-exit");
-    this.#request?.abort(reason);
+    const error = reason();
+    this.#log?.setReason(error instanceof ClientGone ? "client-gone" : "worker-exit");
+    this.#request?.abort(error);
   }
 
   /** Sends a probe that does not affect the response in progress; false if none can be sent now. */
@@ -294,17 +302,19 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     this.#forgetExchange();
   }
 
-  /** The connection is gone. Returns the request whose signal is to be aborted, if it has no complete response. */
-  connectionClosed(reason: ClientGone): ExchangeRequest | undefined {
-    if (this.#body?.received === false) {
+  /** The connection is gone. Returns how to abort a request that has no complete response. */
+  connectionClosed(): (() => void) | undefined {
+    const response = this.#response;
+    const reason = response && new ClientGone();
+    if (reason !== undefined && this.#body?.received === false) {
       this.#body.fail(new BodyError(400, reason.message, { cause: reason }));
     }
-    const pending = this.#response?.complete === false ? this.#request : undefined;
-    this.#response?.abandon(reason);
+    const pending = response?.complete === false ? this.#request : undefined;
+    if (reason !== undefined) response?.abandon(reason);
     this.#log?.finish("client-gone");
     if (pending !== undefined || this.#upgraded) this.#abandonHandler();
     this.#forgetExchange();
-    return pending;
+    return pending && (() => pending.abort(reason as ClientGone));
   }
 
   // ---- the end of an exchange
@@ -312,6 +322,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
   #endExchange(): void {
     this.#forgetExchange();
     if (this.#keepAlive) this.#connection.endExchange();
+    else if (this.#isLast) this.#connection.finish();
     else this.close();
   }
 

@@ -150,7 +150,7 @@ export class ResponseSender implements Transport {
       this.#log?.respond(101, fields, undefined);
       this.#log?.finish("upgraded");
     }
-    this.#output.release();
+    this.#output.flush();
     return this.host.upgrade();
   }
 

@@ -3,21 +3,22 @@
  * drains.
  */
 import { AsyncResource } from "node:async_hooks";
-import { createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server } from "node:net";
 import { ConnectionEndpoints } from "../../exchange/endpoint.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import type { ExchangeContext } from "../../exchange/request.ts";
 import type { App, Handler, WorkerInfo } from "../../gateway/types.ts";
 import { AcceptLimiter } from "../accept-limiter.ts";
-import { descriptorOf } from "../descriptor-budget.ts";
+import { acceptConnections } from "../channel/accept.ts";
+import type { Channel } from "../channel/channel.ts";
 import { listenOn } from "../listen.ts";
+import { MemberList } from "../member-list.ts";
 import { PeerWatch } from "../peer-watch.ts";
 import { RunningHandlers } from "../running-handlers.ts";
 import type { InFlightRequest, RequestWatcher, WorkerServer } from "../server.ts";
 import type { EngineOptions } from "../server-options.ts";
 import { TickClock } from "../tick-clock.ts";
 import { UnfinishedHeads } from "../unfinished-heads.ts";
-import { acceptConnections } from "./accept.ts";
 import { type ConnectionHost, EngineConnection } from "./connection.ts";
 import { type EngineExchangeLog, EngineExchangeLogs } from "./engine-exchange-log.ts";
 
@@ -30,8 +31,8 @@ class ConnectionContext extends ConnectionEndpoints implements ExchangeContext {
   readonly #rules: ProxyRules | undefined;
   #trusted: boolean | undefined;
 
-  constructor(socket: Socket, unix: boolean, options: EngineOptions) {
-    super(socket, unix);
+  constructor(channel: Channel, unix: boolean, options: EngineOptions) {
+    super(channel, unix);
     this.rootPath = options.rootPath ?? "";
     this.worker = options.worker;
     this.state = options.state;
@@ -69,7 +70,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   #callbackAt = Number.POSITIVE_INFINITY;
   #callback: () => void = () => {};
   readonly #listeners: Server[] = [];
-  readonly #connections = new Set<EngineConnection>();
+  readonly #connections = new MemberList<EngineConnection>();
   readonly #limiter: AcceptLimiter;
   readonly #clock: TickClock;
   readonly heads = new UnfinishedHeads<EngineConnection>((connection) => {
@@ -120,16 +121,12 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     server.on("error", this.options.onAcceptError);
     const address = server.address();
     const unix = server.listening && (address === null || typeof address === "string");
-    acceptConnections(server, (socket) => {
-      socket.setNoDelay(true);
-      const connection = new EngineConnection(
-        socket,
-        this,
-        new ConnectionContext(socket, unix, this.options),
-      );
+    acceptConnections(server, (channel) => {
+      const context = new ConnectionContext(channel, unix, this.options);
+      const connection = new EngineConnection(channel, this, context);
       this.#connections.add(connection);
-      this.#limiter.connectionOpened(descriptorOf(socket));
-      return (bytes) => connection.receive(bytes);
+      this.#limiter.connectionOpened(channel.descriptor);
+      channel.start(connection);
     });
     this.#listeners.push(server);
     this.#limiter.addServer(server);

@@ -1,9 +1,9 @@
 /**
  * The receiving side of one connection. Input that arrives ahead of its turn is held, up to a limit; beyond the limit,
- * and while a reader of content has enough, the socket is paused and the client waits.
+ * and while a reader of content has enough, the channel is paused and the client waits.
  */
 import type { AsyncResource } from "node:async_hooks";
-import type { Socket } from "node:net";
+import type { Channel } from "../channel/channel.ts";
 
 /** The consumer of the bytes. */
 export interface InputReader {
@@ -17,23 +17,23 @@ export interface InputReader {
   inputEnded(): void;
 }
 
-/** Bytes held while a request is being handled, before the socket is paused. */
+/** Bytes held while a request is being handled, before the channel is paused. */
 const MAX_HELD_BYTES = 65536;
 
 export class Input {
-  readonly #socket: Socket;
+  readonly #channel: Channel;
   readonly #reader: InputReader;
   readonly #scope: AsyncResource;
   #held: Buffer | undefined;
   #isReading = false;
-  /** The socket is paused. A field, because an unneeded `socket.resume()` costs a tick. */
+  /** The channel is paused. */
   #paused = false;
   #halted = false;
   #ended = false;
 
   /** @param scope the async scope of whatever belongs to no request */
-  constructor(socket: Socket, reader: InputReader, scope: AsyncResource) {
-    this.#socket = socket;
+  constructor(channel: Channel, reader: InputReader, scope: AsyncResource) {
+    this.#channel = channel;
     this.#reader = reader;
     this.#scope = scope;
   }
@@ -57,7 +57,7 @@ export class Input {
     return this.#halted;
   }
 
-  /** True while nothing is read from the socket. */
+  /** True while nothing is read from the channel. */
   get paused(): boolean {
     return this.#paused;
   }
@@ -67,7 +67,7 @@ export class Input {
     return this.#held !== undefined || this.#paused || this.#ended;
   }
 
-  /** Reads or holds bytes, which are valid only during the call. Returns false if the socket must be paused. */
+  /** Reads or holds bytes, which are valid only during the call. Returns false if the channel must be paused. */
   receive(bytes: Buffer): boolean {
     const open = this.#held !== undefined || this.#reader.blocked ? this.#hold(bytes, 0) : this.#read(bytes);
     if (!open) this.#paused = true;
@@ -91,7 +91,7 @@ export class Input {
     return this.#held.length <= MAX_HELD_BYTES;
   }
 
-  /** Reads held bytes until the reader is blocked, and resumes the socket once none is left. */
+  /** Reads held bytes until the reader is blocked, and resumes the channel once none is left. */
   advance(): void {
     if (this.#isReading) return;
     const reader = this.#reader;
@@ -106,18 +106,18 @@ export class Input {
     else this.resume();
   }
 
-  /** Resumes the socket, unless halted. */
+  /** Resumes the channel, unless halted. */
   resume(): void {
     if (!this.#paused || this.#halted) return;
     this.#paused = false;
-    this.#socket.resume();
+    this.#channel.resume();
   }
 
-  /** Pauses the socket until `unhalt`: the reader of the content has enough. */
+  /** Pauses the channel until `unhalt`: the reader of the content has enough. */
   halt(): void {
     this.#halted = true;
     this.#paused = true;
-    this.#socket.pause();
+    this.#channel.pause();
   }
 
   /** The reader has room again. Call `resume` or `advance` to continue. */

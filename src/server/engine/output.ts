@@ -3,8 +3,8 @@
  * a response costs one system call and pipelined responses share one. So are small pieces of a stream, until the current
  * operation has ended (`process.nextTick`, as in Node's own server) or enough has come together.
  */
-import type { Socket } from "node:net";
 import { ClientGone } from "../../errors.ts";
+import type { Channel } from "../channel/channel.ts";
 
 /** Gathered text is sent early beyond this number of characters. */
 const MAX_GATHERED = 65536;
@@ -23,52 +23,38 @@ const MAX_PIECES_IN_A_ROW = 128;
 const LARGE_PIECE = 2;
 
 export class Output {
-  readonly #socket: Socket;
-  readonly #onDrain: () => void;
+  readonly #channel: Channel;
+  readonly #onCaughtUp: () => void;
   #text = "";
   #gathering = false;
   /** True while `#sendSoon` is due. */
   #scheduled = false;
-  #writable: Promise<void> | undefined;
+  #writable: PromiseWithResolvers | undefined;
   #piecesInARow = 0;
   readonly #stallMs: number;
-  /** True while the socket's timer watches a client that is behind. */
+  /** True while the channel watches a client that is behind. */
   #watching = false;
 
   /**
    * @param stallMs time in which a client must read something, or the connection is destroyed
-   * @param onDrain called when a client that was behind has read everything
+   * @param onCaughtUp called when a client that was behind has read everything
    */
-  constructor(socket: Socket, stallMs: number, onDrain: () => void) {
-    this.#socket = socket;
+  constructor(channel: Channel, stallMs: number, onCaughtUp: () => void) {
+    this.#channel = channel;
     this.#stallMs = stallMs;
-    this.#onDrain = onDrain;
-    // Once: `setTimeout` with a callback would add a listener at every stall.
-    socket.on("timeout", this.#onStall);
-  }
-
-  readonly #onStall = (): void => {
-    this.#socket.destroy();
-  };
-
-  /** Releases the socket to an app, which has timeouts of its own. */
-  release(): void {
-    this.flush();
-    this.#socket.off("timeout", this.#onStall);
-    this.#socket.off("drain", this.#onCaughtUp);
-    this.#socket.setTimeout(0);
+    this.#onCaughtUp = onCaughtUp;
   }
 
   /** True while the system has not taken all that was sent. */
   get pending(): boolean {
-    return this.#text !== "" || this.#socket.writableLength > 0;
+    return this.#text !== "" || this.#channel.pending;
   }
 
   /**
    * Call behind a piece. Returns true if the caller should await `whenWritable`: for the client, or for other connections.
    */
   endPiece(): boolean {
-    return this.#socket.writableNeedDrain || this.#piecesInARow >= MAX_PIECES_IN_A_ROW;
+    return this.#channel.full || this.#piecesInARow >= MAX_PIECES_IN_A_ROW;
   }
 
   /** Call when the socket has been read: that is a new turn, so whatever was sent before is no row with what follows. */
@@ -99,7 +85,7 @@ export class Output {
 
   readonly #sendSoon = (): void => {
     this.#scheduled = false;
-    if (this.#socket.destroyed) this.#text = "";
+    if (this.#channel.destroyed) this.#text = "";
     else if (!this.#gathering) this.#send();
   };
 
@@ -107,38 +93,49 @@ export class Output {
     if (this.#text === "") return;
     const text = this.#text;
     this.#text = "";
-    this.#watchUnless(this.#socket.write(text, "latin1"));
+    this.#channel.writeText(text);
+    this.#watchIf(this.#channel.full);
   }
 
-  /** Starts the socket's timer if the client is behind. Nothing else shows progress within one large write. */
-  #watchUnless(drained: boolean): void {
-    if (drained || this.#watching) return;
+  /** Gives a client that is behind a time to read something. */
+  #watchIf(behind: boolean): void {
+    if (!behind || this.#watching) return;
     this.#watching = true;
-    this.#socket.setTimeout(this.#stallMs);
-    this.#socket.once("drain", this.#onCaughtUp);
+    this.#channel.watch(this.#stallMs);
   }
 
-  /** Starts the timer for pending bytes that are too few for a "drain" event. */
+  /** Does so for any pending bytes. */
   watchPending(): void {
     this.#send();
-    if (this.#watching) return;
-    this.#watching = true;
-    this.#socket.setTimeout(this.#stallMs);
-    // Its callback comes after everything ahead of it.
-    this.#socket.write("", this.#onCaughtUp);
+    this.#watchIf(this.#channel.pending);
   }
 
-  readonly #onCaughtUp = (): void => {
+  /** The client has read everything. */
+  caughtUp(): void {
     this.#watching = false;
-    this.#socket.setTimeout(0);
-    this.#onDrain();
-  };
+    this.#writable?.resolve();
+    this.#writable = undefined;
+    this.#onCaughtUp();
+  }
+
+  /** The connection is closed. */
+  closed(): void {
+    this.#writable?.reject(new ClientGone());
+    this.#writable = undefined;
+  }
 
   /** Sends what is pending and closes the sending side. Calls `sent` when the system has taken everything. */
   end(sent: () => void): void {
     this.flush();
-    this.#socket.end(sent);
-    this.#watchUnless(!this.pending);
+    this.#channel.end(sent);
+    this.#watchIf(this.#channel.pending);
+  }
+
+  /** Sends what is pending and closes the connection, without waiting for the client's end. */
+  close(): void {
+    this.flush();
+    this.#channel.close();
+    this.#watchIf(this.#channel.pending);
   }
 
   /** Sends Latin-1 text. */
@@ -155,12 +152,16 @@ export class Output {
       // ASCII: the same bytes in Latin-1 as in UTF-8.
       this.writeText(head + content);
     } else {
-      this.#socket.cork();
-      this.#text += head;
-      this.#send();
-      this.#watchUnless(this.#socket.write(content));
-      this.#socket.uncork();
+      this.#writeAround(head, content, "");
     }
+  }
+
+  /** Sends a large piece, with what has been gathered before it. */
+  #writeAround(before: string, content: string | Uint8Array, after: string): void {
+    const gathered = this.#text;
+    this.#text = "";
+    this.#channel.writeAround(gathered + before, content, after);
+    this.#watchIf(this.#channel.full);
   }
 
   /** Sends text of a stream together with what follows in the same operation. */
@@ -188,8 +189,7 @@ export class Output {
       return;
     }
     this.#piecesInARow += LARGE_PIECE;
-    this.#send();
-    this.#watchUnless(this.#socket.write(piece));
+    this.#writeAround("", piece, "");
   }
 
   /** Sends a piece of content as one chunk (RFC 9112 section 7.1). */
@@ -206,33 +206,18 @@ export class Output {
       this.writeText(`${line}${piece}\r\n`);
       return;
     }
-    this.#socket.cork();
-    this.#text += line;
-    this.#send();
-    this.#socket.write(piece);
-    this.#watchUnless(this.#socket.write("\r\n", "latin1"));
-    this.#socket.uncork();
+    this.#writeAround(line, piece, "\r\n");
   }
 
   /** Resolves when the client has caught up, in a later turn of the event loop; rejects with `ClientGone`. */
   whenWritable(): Promise<void> {
-    const socket = this.#socket;
-    if (socket.destroyed) return Promise.reject(new ClientGone());
+    const channel = this.#channel;
+    if (channel.destroyed) return Promise.reject(new ClientGone());
     this.#piecesInARow = 0;
     // A promise alone would occupy the loop until the source ends or the system's buffers are full.
-    if (!socket.writableNeedDrain) return new Promise((resolve) => setImmediate(resolve));
-    this.#writable ??= new Promise<void>((resolve, reject) => {
-      const settle = (): void => {
-        socket.off("drain", settle);
-        socket.off("close", settle);
-        this.#writable = undefined;
-        if (socket.destroyed) reject(new ClientGone());
-        else resolve();
-      };
-      socket.on("drain", settle);
-      socket.on("close", settle);
-    });
-    return this.#writable;
+    if (!channel.full) return new Promise((resolve) => setImmediate(resolve));
+    this.#writable ??= withResolvers();
+    return this.#writable.promise;
   }
 }
 
@@ -244,6 +229,23 @@ const sizeLines: (string | undefined)[] = new Array(MAX_SMALL_PIECE + 1).fill(un
 function sizeLine(size: number): string {
   sizeLines[size] ??= size.toString(16) + CRLF;
   return sizeLines[size] as string;
+}
+
+interface PromiseWithResolvers {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/** As `Promise.withResolvers`, which Node 20 lacks. */
+function withResolvers(): PromiseWithResolvers {
+  let resolve: () => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
 }
 
 /** The bytes of a small piece as Latin-1 text; undefined for a large one. */

@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { descriptorOf } from "../descriptor-budget.ts";
 import { Linger } from "../linger.ts";
 import type { WatchedPeer } from "../peer-watch.ts";
 import type { ServerTimeouts } from "../server-options.ts";
@@ -56,6 +57,10 @@ export class ListenerConnection implements WatchedPeer {
   #refusal: Refusal | undefined;
   /** Bytes sent before the app was given the connection. */
   #bytesBeforeUpgrade: number | undefined;
+
+  get descriptor(): number {
+    return descriptorOf(this.socket);
+  }
 
   constructor(socket: Socket, now: number, owner: object) {
     this.socket = socket;

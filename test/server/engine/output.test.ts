@@ -4,21 +4,50 @@ import { Socket } from "node:net";
 import { mock, type TestContext, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Handler, ResponseBody } from "../../../src/gateway/types.ts";
+import { HandleChannel } from "../../../src/server/channel/handle-channel.ts";
+import { SocketChannel } from "../../../src/server/channel/socket-channel.ts";
 import { Output } from "../../../src/server/engine/output.ts";
 import { startEngine } from "../../support/engine.ts";
+
+/** Counts what channels of both kinds write, each time with its text. */
+function channelWrites(): { texts: string[]; restore(): void } {
+  const texts: string[] = [];
+  const mocks = [HandleChannel.prototype, SocketChannel.prototype].flatMap((channel) => {
+    const { writeText, writeAround } = channel;
+    return [
+      mock.method(channel, "writeText", function (this: HandleChannel & SocketChannel, text: string) {
+        texts.push(text);
+        writeText.call(this, text);
+      }),
+      mock.method(
+        channel,
+        "writeAround",
+        function (this: HandleChannel & SocketChannel, ...pieces: Parameters<typeof writeAround>) {
+          texts.push(pieces.join(""));
+          writeAround.apply(this, pieces);
+        },
+      ),
+    ];
+  });
+  return {
+    texts,
+    restore: () => {
+      for (const { mock } of mocks) mock.restore();
+    },
+  };
+}
 
 /** Requests `handler` once; returns the chunks received as one text, and the number of writes of the server. */
 async function writesOf(test: TestContext, handler: Handler): Promise<{ text: string; writes: number }> {
   const engine = await startEngine(test, handler);
   const client = await engine.connect();
-  const write = mock.method(Socket.prototype, "write");
+  const writes = channelWrites();
   try {
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     const text = await client.until((received) => received.endsWith("\r\n0\r\n\r\n"));
-    const ours = (call: { this: unknown }) => call.this !== client.socket;
-    return { text, writes: write.mock.calls.filter(ours).length };
+    return { text, writes: writes.texts.length };
   } finally {
-    write.mock.restore();
+    writes.restore();
   }
 }
 
@@ -51,22 +80,21 @@ for (const [what, source] of Object.entries(SOURCES)) {
 test("each response of a kept connection takes as few writes as the first", async (context) => {
   const engine = await startEngine(context, (_request, respond) => respond(200, null, HUNDRED));
   const client = await engine.connect();
-  const write = mock.method(Socket.prototype, "write");
+  const writes = channelWrites();
   try {
     for (let sent = 0; sent < 10; sent += 1) {
       client.received = "";
       client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
       await client.until((received) => received.endsWith("\r\n0\r\n\r\n"));
     }
-    const ours = write.mock.calls.filter((call) => call.this !== client.socket).length;
-    assert.equal(ours, 10);
+    assert.equal(writes.texts.length, 10);
   } finally {
-    write.mock.restore();
+    writes.restore();
   }
 });
 
-/** A socket that keeps what is written. */
-function fakeSocket(): { socket: Socket; written: string[] } {
+/** A socket that keeps what is written, and its channel. */
+function fakeSocket(): { socket: Socket; channel: SocketChannel; written: string[] } {
   const written: string[] = [];
   const socket = new Socket();
   mock.method(socket, "write", (chunk: string | Uint8Array, encoding?: BufferEncoding) => {
@@ -75,12 +103,12 @@ function fakeSocket(): { socket: Socket; written: string[] } {
     );
     return true;
   });
-  return { socket, written };
+  return { socket, channel: SocketChannel.over(socket), written };
 }
 
 test("pieces wait for the end of the operation, and no longer", async () => {
-  const { socket, written } = fakeSocket();
-  const output = new Output(socket, 1000, () => {});
+  const { channel, written } = fakeSocket();
+  const output = new Output(channel, 1000, () => {});
   output.writeHead("head ");
   output.writePiece("one ");
   output.writePiece(Buffer.from("zwölf "));
@@ -93,8 +121,8 @@ test("pieces wait for the end of the operation, and no longer", async () => {
 });
 
 test("what is flushed is sent at once, also while input is read", async () => {
-  const { socket, written } = fakeSocket();
-  const output = new Output(socket, 1000, () => {});
+  const { channel, written } = fakeSocket();
+  const output = new Output(channel, 1000, () => {});
   output.gather();
   output.writeHead("head ");
   output.sendNow();
@@ -106,8 +134,8 @@ test("what is flushed is sent at once, also while input is read", async () => {
 });
 
 test("pieces keep their order whatever their size, and many do not pile up", async () => {
-  const { socket, written } = fakeSocket();
-  const output = new Output(socket, 1000, () => {});
+  const { channel, written } = fakeSocket();
+  const output = new Output(channel, 1000, () => {});
   const large = "x".repeat(10_000);
   const pieces = ["a", large, Buffer.from(large), "b", "ü".repeat(5000), "c"];
   for (const piece of pieces) output.writePiece(piece);
@@ -122,10 +150,10 @@ test("pieces keep their order whatever their size, and many do not pile up", asy
 });
 
 test("nothing is written to a socket that has been destroyed", async () => {
-  const { socket, written } = fakeSocket();
-  const output = new Output(socket, 1000, () => {});
+  const { channel, written } = fakeSocket();
+  const output = new Output(channel, 1000, () => {});
   output.writePiece("late");
-  socket.destroy();
+  channel.destroy();
   await nextTurn();
   assert.deepEqual([written, output.pending], [[], false]);
 });
@@ -134,10 +162,10 @@ test("a writer's flush sends the head while the handler is still busy", async (c
   const written: string[] = [];
   const engine = await startEngine(context, (_request, respond) => {
     const writer = respond(200, { "x-a": "1" });
-    const write = mock.method(Socket.prototype, "write");
+    const writes = channelWrites();
     writer.flush();
-    written.push(...write.mock.calls.map((call) => String(call.arguments[0])));
-    write.mock.restore();
+    written.push(...writes.texts);
+    writes.restore();
     writer.end("done");
   });
   const client = await engine.connect();

@@ -27,8 +27,7 @@ let lazyWorks: boolean | undefined;
 let isInstalled = false;
 
 /**
- * Creates the `Request`. Its `signal` is the gateway's, created on first access. A `clone()` has a different signal,
- * which does not abort.
+ * Creates the `Request`. Its `signal` is the gateway's, created on first access. Those of its copies abort with it.
  *
  * @throws HttpError 501 for a method that fetch forbids, 400 for a host that is invalid in a URL
  */
@@ -54,9 +53,21 @@ export function installLazyRequest(original: typeof Request = globalThis.Request
   installLazyHeaders();
 }
 
-/** Returns the real request of a lazy one, and any other value unchanged. */
-export function unwrapRequest(value: unknown): unknown {
-  return LazyRequest.unwrap(value);
+/**
+ * Replaces a lazy request among the arguments of `new Request` or `fetch` by the real one, whose signal the copy follows.
+ */
+export function unwrapRequest(args: unknown[]): unknown[] {
+  const [given, init] = args;
+  const input = LazyRequest.unwrap(given);
+  if (input !== given) args[0] = input;
+  if (isFollowing(input) && isPlain(init) && init?.signal === undefined)
+    args[1] = { ...init, signal: input.signal };
+  return args;
+}
+
+/** Anything else may have members that a copy would lack, and among them a signal. */
+function isPlain(init: unknown): init is RequestInit | null | undefined {
+  return init === undefined || init === null || Object.getPrototypeOf(init) === Object.prototype;
 }
 
 /** Content that fetch passes to the app: GET and HEAD have none. */
@@ -80,8 +91,22 @@ function realRequest(request: GatewayRequest, url: string, isRead = false, lazy?
   // Append to the request's own Headers: a Headers object in `init` would be copied field by field.
   if (lazy === undefined) appendRaw(real.headers, request.rawHeaders);
   else LazyHeaders.moveTo(real.headers, lazy);
-  Object.defineProperty(real, "signal", { get: () => request.signal, configurable: true });
+  followSignal(real, request);
   return real;
+}
+
+/** Makes `real` have the signal of the gateway's request. Its own is made by Node, and nothing aborts that. */
+function followSignal(real: Request, gateway: GatewayRequest): void {
+  const descriptor = { get: () => gateway.signal, configurable: true };
+  Object.defineProperty(real, "signal", descriptor);
+  // Up to Node 22 copies read it by this symbol.
+  const symbol = Object.getOwnPropertySymbols(real).find(({ description }) => description === "signal");
+  if (symbol !== undefined) Object.defineProperty(real, symbol, descriptor);
+}
+
+/** Whether `followSignal` has given this request its signal, which Node's own classes do not look for. */
+function isFollowing(value: unknown): value is Request {
+  return value instanceof RealRequest && Object.hasOwn(value, "signal");
 }
 
 function emptyStream(): ReadableStream<Uint8Array> {
@@ -130,6 +155,12 @@ class LazyRequest {
       this.#headers = new LazyHeaders(this.#gateway.rawHeaders);
     }
     return this.#headers as unknown as Headers;
+  }
+
+  clone(): Request {
+    const copy = LazyRequest.real(this).clone();
+    followSignal(copy, this.#gateway);
+    return copy;
   }
 
   get body(): Request["body"] {

@@ -10,10 +10,10 @@
  * real ones.
  */
 
-/** Returns the real request of a lazy one, and any other value unchanged. */
-export type UnwrapRequest = (value: unknown) => unknown;
+/** Replaces a lazy request among the arguments of `new Request` or `fetch` by the real one. */
+export type UnwrapRequest = (args: unknown[]) => unknown[];
 
-let unwrap: UnwrapRequest = (value) => value;
+let unwrap: UnwrapRequest = (args) => args;
 
 /** Whether this Node's `Request` has private fields. Needs no `Request`, which takes long to load. */
 export const hasPrivateRequests = Number.parseInt(process.versions.undici ?? "0", 10) >= 7;
@@ -38,7 +38,7 @@ class RequestGlobals {
   constructor(fetchDescriptor: PropertyDescriptor) {
     this.#fetch = fetchDescriptor;
     this.#fetchProxy = new Proxy(globalThis.fetch, {
-      apply: (target, self, args: unknown[]) => Reflect.apply(target, self, unwrapFirst(args)),
+      apply: (target, self, args: unknown[]) => Reflect.apply(target, self, unwrap(args)),
     });
     define("fetch", this.#fetchProxy, fetchDescriptor);
   }
@@ -70,8 +70,7 @@ class RequestGlobals {
     // Node's own accessor defines the class as the global, so the proxy is defined after it.
     const real: typeof Request = request.get?.call(globalThis) ?? request.value;
     const proxy = new Proxy(real, {
-      construct: (target, args: unknown[], newTarget) =>
-        Reflect.construct(target, unwrapFirst(args), newTarget),
+      construct: (target, args: unknown[], newTarget) => Reflect.construct(target, unwrap(args), newTarget),
     });
     this.#classes = { real, proxy };
     if (isUntouched) define("Request", proxy, request);
@@ -141,11 +140,6 @@ export function installRequestGlobals(unwrapRequest: UnwrapRequest): typeof Requ
   isInstalled = true;
   unwrap = unwrapRequest;
   return held.install();
-}
-
-function unwrapFirst(args: unknown[]): unknown[] {
-  if (args.length > 0) args[0] = unwrap(args[0]);
-  return args;
 }
 
 function requestDescriptor(): PropertyDescriptor | undefined {

@@ -69,6 +69,6 @@ describe("an exported app", () => {
     const command = startCommand(context, [exported?.spec ?? "", "-b", "127.0.0.1:0", "--no-control-socket"]);
     await command.ready();
     assert.equal((await ask({ host: "127.0.0.1", port: await command.port() }, "/direct")).status, 500);
-    assert.match(command.stderr, /c\.env\.outgoing\.end\(\) is not supported: return a Response/);
+    await command.line(/c\.env\.outgoing\.end\(\) is not supported: return a Response/);
   });
 });

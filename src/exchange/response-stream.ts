@@ -2,7 +2,10 @@
  * The content of a response that is sent in pieces, by the app's writer or from a source. It holds the head back until
  * the first piece, and ensures that the content has the declared length. A response sent in one call needs none of this.
  */
+// Imported, since the global is an accessor, which V8 calls at each use.
+
 import { AsyncResource } from "node:async_hooks";
+import { Buffer } from "node:buffer";
 import { GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { forbidsContent } from "../gateway/statuses.ts";

@@ -3,6 +3,8 @@
  * response (sent once, whole or in pieces; no content where HTTP forbids it; never truncated yet seemingly
  * complete). The transport below frames and sends it.
  */
+// Imported, since the global is an accessor, which V8 calls at each use.
+import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import {
   type BodyError,

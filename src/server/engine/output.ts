@@ -3,6 +3,8 @@
  * a response costs one system call and pipelined responses share one. So are small pieces of a stream, until the current
  * operation has ended (`process.nextTick`, as in Node's own server) or enough has come together.
  */
+// Imported, since the global is an accessor, which V8 calls at each use.
+import { Buffer } from "node:buffer";
 import { ClientGone } from "../../errors.ts";
 import type { Channel } from "../channel/channel.ts";
 

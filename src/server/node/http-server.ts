@@ -21,6 +21,19 @@ export function createHttpServer({ limits, timeouts }: ServerEventsOptions): Ser
   return server;
 }
 
+/**
+ * Frees a server that does not listen yet from node's list of connections, two ordered sets in which each request moves its
+ * connection: 0.3 µs (Node 20 and 24). Node needs it for its own timeouts, which are off, and for closing connections.
+ *
+ * @returns whether that was possible; then `closeIdleConnections` and `closeAllConnections` do nothing any more
+ */
+export function untrackConnections(server: Server): boolean {
+  const track = server.listeners("listening").find(({ name }) => name === "setupConnectionsTracking");
+  if (track === undefined) return false;
+  server.removeListener("listening", track as () => void);
+  return true;
+}
+
 /** The sum of the limits of a head. */
 export function maxHeadBytes(limits: ServerEventsOptions["limits"]): number {
   return Math.min(MAX_HEAD_BYTES, limits.requestLine + (limits.fields + 1) * limits.fieldSize);

@@ -175,7 +175,27 @@ export class ListenerConnections {
     return true;
   }
 
+  /** Does what `closeIdleConnections()` of a server does. Its listener can reach the server by a request's socket. */
+  closeIdle(server: object): void {
+    for (const connection of this) {
+      // A client without a request yet is about to send one: node spares it as well (Node 20 to 24).
+      const hasServed = connection.requests > 0 && !connection.inUse && connection.unread === undefined;
+      const isIdle = hasServed && !connection.hasInput;
+      if (isIdle && isOf(connection, server)) connection.socket.destroy();
+    }
+  }
+
+  /** The same for `closeAllConnections()`, which spares those that have changed protocols. */
+  closeAll(server: object): void {
+    for (const connection of this)
+      if (!connection.upgraded && isOf(connection, server)) connection.socket.destroy();
+  }
+
   destroy(): void {
     for (const { socket } of this.#connections) socket.destroy();
   }
+}
+
+function isOf({ socket }: ListenerConnection, server: object): boolean {
+  return (socket as Socket & { server?: object }).server === server;
 }

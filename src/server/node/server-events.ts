@@ -8,6 +8,7 @@ import type { Duplex } from "node:stream";
 import type { AcceptLimiter } from "../accept-limiter.ts";
 import { PeerWatch } from "../peer-watch.ts";
 import { TickClock } from "../tick-clock.ts";
+import { untrackConnections } from "./http-server.ts";
 import type { ClientErrorListener, ListenerConnection } from "./listener-connection.ts";
 import { ListenerConnections } from "./listener-connections.ts";
 import { ListenerExchanges } from "./listener-exchanges.ts";
@@ -55,6 +56,10 @@ export class ServerEvents {
    * whether its connections are Unix sockets.
    */
   attach(server: Server, { listener, upgrade }: ServedListeners): void {
+    if (untrackConnections(server)) {
+      server.closeIdleConnections = () => this.connections.closeIdle(server);
+      server.closeAllConnections = () => this.connections.closeAll(server);
+    }
     server.on("connection", (socket) => {
       const address = server.address();
       this.accept(socket, address === null || typeof address === "string");

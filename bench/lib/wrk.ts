@@ -13,6 +13,8 @@ export interface Load {
   readonly seconds: number;
   /** Requests sent at once on a connection. */
   readonly pipelined?: number;
+  /** Bytes of content that each answer must have, at least. */
+  readonly length: number;
 }
 
 export interface LoadResult {
@@ -42,7 +44,24 @@ function luaText(text: string): string {
   return JSON.stringify(text);
 }
 
-/** Loads a server for some seconds, and throws if an answer is not 2xx. `folder` takes the script. */
+const UNITS: { readonly [unit: string]: number } = {
+  B: 1,
+  KB: 2 ** 10,
+  MB: 2 ** 20,
+  GB: 2 ** 30,
+  TB: 2 ** 40,
+};
+
+/** The bytes that wrk has read. It prints two decimals. */
+function bytesRead(stdout: string): number {
+  const [, number, unit = ""] = /, ([\d.]+)([KMGT]?B) read/.exec(stdout) ?? [];
+  return Number(number) * (UNITS[unit] ?? Number.NaN);
+}
+
+/**
+ * Loads a server for some seconds, and throws if an answer is not 2xx or if the answers were too short on the whole.
+ * `folder` takes the script.
+ */
 export async function load(port: number, core: Core, folder: string, options: Load): Promise<LoadResult> {
   const { request, connections, seconds } = options;
   const wrk = requireProgram("wrk", "apt-get install wrk");
@@ -66,5 +85,8 @@ export async function load(port: number, core: Core, folder: string, options: Lo
   if (errors.test(stdout)) throw new Error(`it failed under load:\n${stdout}`);
   const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
   if (!(requests > 0)) throw new Error(`it answered nothing under load:\n${stdout}`);
+  // wrk prints a rounded number.
+  if (!(bytesRead(stdout) > 0.98 * requests * options.length))
+    throw new Error(`its answers were too short under load:\n${stdout}`);
   return { requests, rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]) };
 }

@@ -91,9 +91,10 @@ class LoadedServer implements Turn {
   }
 
   async #load(): Promise<{ requests: number; rate: number }> {
-    const { request, connections = 64, pipelined } = this.#settings;
+    const { request, expected, connections = 64, pipelined } = this.#settings;
+    const { length } = expected.content;
     const { seconds, cores } = this.#options;
-    const options = { request, connections, seconds, ...(pipelined !== undefined && { pipelined }) };
+    const options = { request, connections, seconds, length, ...(pipelined !== undefined && { pipelined }) };
     return await load(this.#port, cores?.load, this.#server.folder, options);
   }
 

@@ -57,6 +57,7 @@ export function balance(settings: BalanceOptions): Measure {
       { key: "reconnects", head: "reconnects", digits: 0 },
       { key: "first", head: "p99 of first answers, ms", digits: 1 },
     ],
-    open: (candidate, options) => freshEachRound(() => spread(settings, candidate, options)),
+    open: (candidate, options) =>
+      freshEachRound(() => spread(settings, candidate, options), { warms: false }),
   };
 }

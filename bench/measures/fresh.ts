@@ -2,10 +2,23 @@
 import type { Turn, Values } from "../lib/scenario.ts";
 
 /**
- * The first time, which warms the caches of files, is not counted.
  * @param once measures once; undefined if the server cannot do that
+ * @param warms whether the first time only warms the caches of files; otherwise it is the first round
  */
-export async function freshEachRound(once: () => Promise<Values | undefined>): Promise<Turn | undefined> {
-  if ((await once()) === undefined) return undefined;
-  return { round: async () => (await once()) as Values, close: async () => {}, abort: async () => {} };
+export async function freshEachRound(
+  once: () => Promise<Values | undefined>,
+  { warms }: { readonly warms: boolean },
+): Promise<Turn | undefined> {
+  let first = await once();
+  if (first === undefined) return undefined;
+  if (warms) first = undefined;
+  return {
+    async round() {
+      const values = first ?? (await once());
+      first = undefined;
+      return values as Values;
+    },
+    close: async () => {},
+    abort: async () => {},
+  };
 }

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { untilAnswering } from "../lib/answer.ts";
 import { childrenOf, memoryOfTree } from "../lib/processes.ts";
 import { type Running, start } from "../lib/running.ts";
-import type { Candidate, Measure, MeasureOptions, Values } from "../lib/scenario.ts";
+import type { Candidate, Measure, MeasureOptions, Turn, Values } from "../lib/scenario.ts";
 import { freshEachRound } from "./fresh.ts";
 import { IdleConnections } from "./idle-connections.ts";
 
@@ -28,6 +28,9 @@ async function idleServer(
   }
 }
 
+const atRest = (once: () => Promise<Values | undefined>): Promise<Turn | undefined> =>
+  freshEachRound(once, { warms: false });
+
 /** PSS in MB of one worker and of all processes, without a request in sight. */
 export const IDLE_WORKERS: Measure = {
   figures: [
@@ -35,7 +38,7 @@ export const IDLE_WORKERS: Measure = {
     { key: "all", head: "of all processes", digits: 1 },
   ],
   open: (candidate, options) =>
-    freshEachRound(() =>
+    atRest(() =>
       idleServer(candidate, options, async ({ program: { pid } }) => {
         const workers = childrenOf(pid).map(memoryOfTree);
         const sum = workers.reduce((total, bytes) => total + bytes, 0);
@@ -52,7 +55,7 @@ const COUNTED = 9000;
 export const KEPT_CONNECTIONS: Measure = {
   figures: [{ key: "connection", head: "kB a connection", digits: 2 }],
   open: (candidate, options) =>
-    freshEachRound(() =>
+    atRest(() =>
       idleServer(candidate, options, async ({ address, program: { pid } }) => {
         const hold = (count: number): Promise<IdleConnections> =>
           IdleConnections.open(address as number, count, REQUEST.path, options.cores?.load);

@@ -49,5 +49,5 @@ export const STARTS: Measure = {
     { key: "cpu", head: "CPU ms", digits: 0 },
     { key: "time", head: "ms", digits: 0 },
   ],
-  open: (candidate, { cores }) => freshEachRound(() => startOnce(candidate, cores?.server)),
+  open: (candidate, { cores }) => freshEachRound(() => startOnce(candidate, cores?.server), { warms: true }),
 };

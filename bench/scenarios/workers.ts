@@ -41,7 +41,7 @@ export const WORKERS: readonly Scenario[] = [
     name: "kept-connection",
     what: "memory of a kept idle connection",
     launch: { app: "hello", workers: 1, keepAlive: 3600, connections: 15_000 },
-    entries: ["node", "tsgun", "tsgun-listener", "bun"],
+    entries: ["node", "tsgun", "tsgun-listener"],
     rounds: 3,
     measure: KEPT_CONNECTIONS,
     goals: [{ candidate: "tsgun", as: "value", most: 4 }],

@@ -176,10 +176,8 @@ export async function runScenario(
       figures.map(({ key }) => key),
     ),
   );
-  const first = results[0]?.name;
   const present = (scenario.baselines ?? []).filter((name) => results.some((result) => result.name === name));
-  const defaultBase = candidates[0]?.name ?? first;
-  const baselines = present.length > 0 ? present : defaultBase === undefined ? [] : [defaultBase];
+  const baselines = present.length > 0 ? present : results.slice(0, 1).map(({ name }) => name);
   return {
     name: scenario.name,
     what: scenario.what,

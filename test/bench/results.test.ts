@@ -77,7 +77,12 @@ test("a ratio is the median of those of pairs of rounds", async () => {
 });
 
 test("a server that fails or is missing is left out with the reason, and the others go on", async () => {
-  const made = scenario({ theirs: [10, 10], ours: [new Error("it answered 500")], absent: [] });
+  const made = scenario({
+    absent: [],
+    theirs: [10, 10],
+    ours: [new Error("it answered 500")],
+    others: [5, 5],
+  });
   const find = (name: string): Server =>
     server(name, () => {
       if (name === "absent") throw new Missing("absent is missing: install it");
@@ -86,7 +91,14 @@ test("a server that fails or is missing is left out with the reason, and the oth
   const result = await runScenario(made, candidatesOf(made, undefined, find), rounds(2), undefined, nothing);
   assert.deepEqual(
     result.candidates.map(({ name, rounds }) => [name, rounds.length]),
-    [["theirs", 2]],
+    [
+      ["theirs", 2],
+      ["others", 2],
+    ],
+  );
+  assert.deepEqual(
+    result.comparisons.map(({ candidate, baseline, ratio }) => [candidate, baseline, ratio.median]),
+    [["others", "theirs", 0.5]],
   );
   assert.deepEqual(result.skipped, [
     { candidate: "absent", reason: "absent is missing: install it", failed: false },

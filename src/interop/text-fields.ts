@@ -2,6 +2,7 @@
  * The fields of a text response. Most apps send nothing but a content type, and the same few of them, so those are
  * checked, ordered and encoded once each.
  */
+import { ownCopy } from "../exchange/proxy-rules.ts";
 import { plainLines } from "../http/response-head.ts";
 
 export class TextFields {
@@ -61,11 +62,11 @@ class DefaultType {
     const known = this.#typed.get(type);
     if (known !== undefined) return known;
     if (!VALUE.test(type)) return undefined;
-    const fields = new TextFields(["content-type", type]);
-    if (type.length <= MAX_TYPE_LENGTH) {
-      if (this.#typed.size >= MAX_TYPES) this.#typed.clear();
-      this.#typed.set(type, fields);
-    }
+    if (type.length > MAX_TYPE_LENGTH) return new TextFields(["content-type", type]);
+    if (this.#typed.size >= MAX_TYPES) this.#typed.clear();
+    const copy = ownCopy(type);
+    const fields = new TextFields(["content-type", copy]);
+    this.#typed.set(copy, fields);
     return fields;
   }
 

@@ -44,11 +44,20 @@ interface Pirates {
   ): void;
 }
 
+const REGISTER = "@oxc-node/core/register";
 const EXTENSIONS = [".js", ".jsx", ".ts", ".tsx", ".mjs", ".mts", ".cjs", ".cts", ".es6", ".es"];
 const OF_PACKAGE = /^(?:.*[\\/])?node_modules(?:[\\/].*)?$/;
 
-/** Registers it, once per process. Throws if it cannot be loaded. */
-export function registerHooks(): void {
+/** Where each copy of the compiler that is registered says how its helpers are found. */
+const REGISTERED = Symbol.for("@oxc-node/core:helperResolvers");
+
+/** Registers it, once per process. Rejects if it cannot be loaded. */
+export async function registerHooks(): Promise<void> {
+  if (REGISTERED in globalThis) {
+    // By NODE_OPTIONS, for example. The same copy registers once, and must not compile what it has compiled.
+    await import(REGISTER);
+    return;
+  }
   const oxc = loadOxc();
   const { setSourceMapsSupport } = nodeModule as SyncHooks;
   if (setSourceMapsSupport !== undefined)
@@ -64,10 +73,8 @@ export function registerHooks(): void {
 
 /** Compiled code of ours finds its helpers, also where another copy of the compiler is registered, which asks here. */
 function registerHelpers(): void {
-  const name = Symbol.for("@oxc-node/core:helperResolvers");
-  const realm = globalThis as { [name]?: { [tag: string]: (path: string) => string | undefined } };
-  realm[name] ??= {};
-  realm[name].tsgun = (path) => helperOf(`${HELPERS}/${path}`);
+  const realm = globalThis as { [REGISTERED]?: { [tag: string]: (path: string) => string | undefined } };
+  realm[REGISTERED] = { tsgun: (path) => helperOf(`${HELPERS}/${path}`) };
   const internals = nodeModule.default as unknown as ModuleInternals;
   const find = internals._resolveFilename;
   internals._resolveFilename = function (request, ...rest) {

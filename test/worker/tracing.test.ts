@@ -1,10 +1,11 @@
 /** A module of --import (usually tracing) is loaded once in a process, not in tsgun's own threads. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "../support/ask.ts";
 import { FIXTURES, startCommand, temporaryFolder } from "../support/command.ts";
+import { otherNodes } from "../support/other-nodes.ts";
 
 test("NODE_OPTIONS=--import reaches the arbiter and the workers, and no thread beside their main ones", async (t) => {
   const traced = join(temporaryFolder(t), "traced");
@@ -22,4 +23,27 @@ test("NODE_OPTIONS=--import reaches the arbiter and the workers, and no thread b
     lines.filter((line) => !line.endsWith(" main")),
     [],
   );
+});
+
+test("a compiler that NODE_OPTIONS registers compiles the app once: its lines are those of the file", async (t) => {
+  const folder = temporaryFolder(t);
+  const app = `enum Status { ok = 200 }
+
+type Respond = (status: number, headers: object, text: string) => void;
+
+export const handler = (_request: unknown, respond: Respond): void => {
+  const [, frame = ""] = (new Error("here").stack ?? "").split("\\n");
+  respond(Status.ok, {}, frame);
+};
+`;
+  writeFileSync(join(folder, "app.mts"), app);
+  const compiler = import.meta.resolve("@oxc-node/core/register");
+  const env = { NODE_OPTIONS: `--import=${compiler}` };
+  for (const node of [process.execPath, ...otherNodes]) {
+    const command = startCommand(t, ["app.mts:handler", "-b", "127.0.0.1:0"], { cwd: folder, env, node });
+    await command.ready();
+    const { text } = await ask({ host: "127.0.0.1", port: await command.port() });
+    assert.match(text, /app\.mts:6:/, node);
+    await command.end();
+  }
 });

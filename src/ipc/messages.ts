@@ -35,6 +35,8 @@ export interface Assignment<Settings> {
   readonly identity: Identity;
   /** Why there is no app: the worker responds with this failure until a reload brings one. */
   readonly placeholderFor: BootFailure | undefined;
+  /** Whether its watchdog watches the boot as well. Without, it starts when the worker is ready. */
+  readonly watchesBoot: boolean;
   /** Names of the configuration file's hooks that run in a worker. */
   readonly hooks: readonly string[];
   readonly settings: Settings;

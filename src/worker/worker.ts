@@ -158,6 +158,10 @@ class WorkerLife {
     dropPrivileges(assignment.identity);
     if (settings.preload) (await import("./compile-cache.ts")).useCompileCache();
     if (this.#accessLog !== undefined) atExit(() => this.#endAccessLog());
+    if (assignment.watchesBoot) this.#watch(assignment);
+  }
+
+  #watch(assignment: Assignment<Config>): void {
     this.#watchdog = watchLoop(
       assignment,
       { inFlight: () => this.#inFlight(), abort: () => this.#abort() },
@@ -192,9 +196,11 @@ class WorkerLife {
     return serving;
   }
 
-  #becomeReady({ settings, reports }: Assignment<Config>, serving: Serving): void {
+  #becomeReady(assignment: Assignment<Config>, serving: Serving): void {
+    const { settings, reports } = assignment;
     const { server } = serving;
     this.#phase = "ready";
+    if (this.#watchdog === undefined) this.#watch(assignment);
     serving.whenClosed?.(() => this.#serverClosed());
     this.#watchdog?.booted();
     this.#requests = new RequestReports(reports, server, this.#log);

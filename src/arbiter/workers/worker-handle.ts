@@ -33,6 +33,7 @@ export interface WorkerLaunch {
   readonly id: number;
   readonly slot: number;
   readonly generation: number;
+  readonly watchesBoot: boolean;
   /** The listening sockets, with the arbiter's descriptors. */
   readonly sockets: readonly Pick<Listener, "descriptor" | "url">[];
   readonly config: Config;
@@ -55,6 +56,11 @@ export class WorkerHandle {
   readonly #assignment: Assignment<Config>;
   /** Its requests in flight, as far as reported. */
   readonly requests = new RequestsInFlight();
+
+  /** Whether its watchdog watches its boot. */
+  get watchesBoot(): boolean {
+    return this.#assignment.watchesBoot;
+  }
 
   constructor(launch: WorkerLaunch, post: (event: ArbiterEvent) => void) {
     const { id } = launch;
@@ -140,6 +146,7 @@ function assignmentOf(launch: WorkerLaunch): Assignment<Config> {
     accessLog: launch.accessLog,
     identity: launch.identity,
     placeholderFor: launch.placeholderFor,
+    watchesBoot: launch.watchesBoot,
     hooks: Object.keys(launch.hooks).filter((name) => HOOKS[name as HookName] === "worker"),
     settings: launch.config,
   };

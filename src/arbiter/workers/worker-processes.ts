@@ -44,10 +44,12 @@ export interface WorkerProcessDependencies {
 }
 
 /** A worker to start. Its sockets are known once its own is bound. */
-export type PlannedLaunch = Omit<WorkerLaunch, "sockets">;
+export type PlannedLaunch = Omit<WorkerLaunch, "sockets" | "watchesBoot">;
 
 /** How long workers journal requests after a death that left no report of them. */
 const JOURNAL_MS = 600_000;
+/** How long each boot is watched after a worker was blocked, or was not ready in time. */
+const WATCH_MS = 600_000;
 
 export class WorkerProcesses {
   readonly #dependencies: WorkerProcessDependencies;
@@ -57,6 +59,7 @@ export class WorkerProcesses {
   readonly #lost = new LostRequests();
   readonly #suspects = new CrashSuspects();
   #journalUntil = Number.NEGATIVE_INFINITY;
+  #watchUntil = Number.NEGATIVE_INFINITY;
 
   constructor(dependencies: WorkerProcessDependencies) {
     this.#dependencies = dependencies;
@@ -103,8 +106,23 @@ export class WorkerProcesses {
   }
 
   #start(launch: PlannedLaunch): void {
-    const complete = { ...launch, sockets: this.#dependencies.socketsOf(launch) };
+    const watchesBoot =
+      this.#pool.now < this.#watchUntil || this.#bootWatcher(launch.generation) === undefined;
+    const complete = { ...launch, watchesBoot, sockets: this.#dependencies.socketsOf(launch) };
     this.#handles.set(launch.id, new WorkerHandle(complete, this.#dependencies.post));
+  }
+
+  /**
+   * The worker whose boot is watched on behalf of all that boot with it. They load the same app, and a watchdog's thread takes
+   * half as much CPU time as the rest of a boot.
+   */
+  #bootWatcher(generation: number): WorkerRecord | undefined {
+    return this.#pool.roster.find(
+      (worker) =>
+        worker.generation === generation &&
+        worker.state === "booting" &&
+        this.#handles.get(worker.id)?.watchesBoot === true,
+    );
   }
 
   /** Starts it unless it was told to stop during the hook. */
@@ -149,6 +167,7 @@ export class WorkerProcesses {
     const { arbiterLog } = this.#dependencies;
     const pid = this.pidOf(id);
     const worker = this.#pool.find(id);
+    if (why === "silence" || why === "boot-timeout") this.#watchUntil = this.#pool.now + WATCH_MS;
     if (why !== "silence") arbiterLog.killing(pid, worker, why, this.#pool.desired.limits);
     else if (pid !== undefined && worker !== undefined) arbiterLog.silent(pid, worker, processState(pid));
     const handle = this.#handles.get(id);
@@ -182,9 +201,25 @@ export class WorkerProcesses {
 
   handleStall(report: StallReport): void {
     const [id = 0] = [...this.#handles.keys()].filter((each) => this.pidOf(each) === report.pid);
-    this.#pool.workerStuck(id, report.kind === "recovered" ? undefined : report.stack);
+    const stack = report.kind === "recovered" ? undefined : report.stack;
+    for (const stuck of [id, ...this.#watchedThrough(id)]) this.#pool.workerStuck(stuck, stack);
     this.#dependencies.arbiterLog.stall(report);
     this.#lost.handleStall(report);
+  }
+
+  /** The workers that are taken to be where the booting worker `id` is: in the same step, and not watched themselves. */
+  #watchedThrough(id: number): number[] {
+    const watcher = this.#pool.find(id);
+    if (watcher?.state !== "booting") return [];
+    return this.#pool.roster
+      .filter(
+        ({ state, generation, bootStep }) =>
+          state === "booting" &&
+          generation === watcher.generation &&
+          bootStep?.step === watcher.bootStep?.step,
+      )
+      .map((worker) => worker.id)
+      .filter((other) => this.#handles.get(other)?.watchesBoot === false);
   }
 
   /** Forgets out-of-memory kills that did not hit a worker. Call on every tick. */

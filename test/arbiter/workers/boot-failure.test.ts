@@ -74,6 +74,14 @@ const FAILURES: Failure[] = [
     stack: /The event loop is blocked\n +at block \(.*blocks-at-load\.mjs:5:\d+\)/,
   },
   {
+    name: "an app that blocks in several workers, of which one is watched",
+    app: "pool/blocks-at-load.mjs",
+    args: ["--boot-timeout", "12s", "-w", "3"],
+    code: 3,
+    reason: /not ready within 12s: the app blocked the event loop while it was loaded$/,
+    stack: /The event loop is blocked\n +at block \(.*blocks-at-load\.mjs:5:\d+\)/,
+  },
+  {
     name: "an uncaught error while the app starts",
     app: "pool/throws-later.mjs",
     code: 3,

@@ -125,6 +125,8 @@ async function bundle(names: readonly string[], isStandalone: boolean): Promise<
     entryFileNames: isCommonJs ? "[name].cjs" : "[name].js",
     chunkFileNames: "chunks/[name].js",
     hoistTransitiveImports: false,
+    // A process may load a late chunk after the package was updated: a name must not mean something else by then.
+    minifyInternalExports: false,
     ...(isStandalone ? { inlineDynamicImports: true } : { manualChunks: chunkOf }),
   });
   await build.close();

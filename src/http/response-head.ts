@@ -56,9 +56,12 @@ const SPECIAL = new Map<string, number>([
 /** A name that has been sent before, and the lines that it ended last time: most apps send the same few again. */
 class KnownName {
   readonly kind: number;
-  readonly remembers: boolean;
+  remembers: boolean;
+  /** Of the latest value that was not the remembered one. A second one of that length is remembered. */
+  length = -1;
+  copies = 0;
   value: unknown;
-  /** The lines before its own, and with it; undefined until the same value has come twice. */
+  /** The lines before its own, and with it; undefined until the remembered value has come again. */
   before: string | undefined;
   lines = "";
 
@@ -71,9 +74,11 @@ class KnownName {
 /** Bounded, because names may come from request data. */
 const knownNames = new Map<string, KnownName>();
 const MAX_KNOWN_NAMES = 1000;
-/** Names that remember values, and the longest value: one may be part of a large text, which it holds in memory. */
+/** Names that remember values, and the longest value. */
 const MAX_REMEMBERING_NAMES = 50;
 const MAX_REMEMBERED_VALUE = 200;
+/** Values that a name may have in turn before it remembers none: to copy one costs more than to encode it. */
+const MAX_COPIES = 16;
 
 /** Undefined for an invalid name. */
 function knownName(name: string): KnownName | undefined {
@@ -111,9 +116,14 @@ export function plainFields(headers: object): string | undefined {
       if (known.value === value) {
         known.before = text;
         known.lines = flat(lines);
-      } else {
-        known.value = value;
+      } else if (known.length === value.length) {
+        // A copy, which does not keep in memory what the value was cut from.
+        known.value = flat(value);
         known.before = undefined;
+        known.copies += 1;
+        known.remembers = known.copies < MAX_COPIES;
+      } else {
+        known.length = value.length;
       }
     }
     text = lines;

@@ -24,6 +24,7 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
     "--import",
     "--inspect",
     "--max-old-space-size",
+    "--max-semi-space-size",
   ],
   npm: ["--omit", "--save-dev"],
   "pm2, node": ["--watch"],

@@ -17,6 +17,9 @@ const REQUESTS = 500;
 const IDLE_WINDOWS = 5;
 const IDLE_MS = 3000;
 
+/** A poll for events that found none: a wake-up at rest; under load it tells only how fast the client is. */
+const EMPTY_POLL = /^epoll_p?wait2?\(.* = 0$/;
+
 /** Calls by which V8 manages its memory and its threads, at times of its own. */
 const OF_V8 = new Set(["brk", "futex", "madvise", "mmap", "munmap", "mprotect"]);
 
@@ -35,7 +38,7 @@ class Calls {
   of(thread: number): Map<string, number> {
     const counts = new Map<string, number>();
     for (const line of readFileSync(`${this.#base}.${thread}`, "latin1").split("\n")) {
-      const name = /^(\w+)\(/.exec(line)?.[1];
+      const name = EMPTY_POLL.test(line) ? "empty poll" : /^(\w+)\(/.exec(line)?.[1];
       if (name !== undefined && !OF_V8.has(name)) counts.set(name, (counts.get(name) ?? 0) + 1);
     }
     return counts;
@@ -99,6 +102,7 @@ for (const node of [process.execPath, ...otherNodes]) {
       await send(port, row, REQUESTS);
       await calls.rest(worker);
       const made = difference(calls.of(worker), before);
+      made.delete("empty poll");
       const each = total(made) / REQUESTS;
       const list = describe(made, REQUESTS);
       context.diagnostic(`${row.name}: ${each.toFixed(2)} system calls a request: ${list}`);

@@ -30,7 +30,7 @@ const STANDALONE = [
 ];
 
 /**
- * What each process loads until it is ready, beside what these import: one chunk for each, and one for what both need.
+ * The modules that each process loads until it is ready, beside what these import: one chunk for each, and one for what both need.
  * Everything else is loaded late, in chunks of its own.
  */
 const BOOT: { readonly [chunk: string]: readonly string[] } = {
@@ -110,7 +110,7 @@ async function bundle(names: readonly string[], isStandalone: boolean): Promise<
       { name: "included", resolveId: (id) => INCLUDED[id] ?? null },
       { name: "required", renderChunk: requireBuiltins },
     ],
-    // Of a package only what is used.
+    // Includes only the used part of a package.
     treeshake: { moduleSideEffects: (id) => !Object.values(INCLUDED).includes(id) },
     preserveEntrySignatures: isStandalone ? "exports-only" : "strict",
     onwarn: (warning) => {

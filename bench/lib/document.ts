@@ -1,4 +1,4 @@
-/** What `--json` writes: the results of one run. */
+/** The document that `--json` writes: the results of one run. */
 import type { ScenarioResult } from "./scenario.ts";
 
 export interface ResultDocument {

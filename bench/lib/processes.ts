@@ -57,7 +57,7 @@ export function cpuOf(pid: number): CpuTime {
   return { total, user: userTicks, system: systemTicks };
 }
 
-/** What was used between two moments. */
+/** The CPU time used between two moments. */
 export function cpuBetween(before: CpuTime, after: CpuTime): CpuTime {
   const total = after.total - before.total;
   const user = after.user - before.user;

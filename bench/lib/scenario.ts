@@ -1,4 +1,4 @@
-/** What a row of the bench is: candidates that take turns at one measure. */
+/** A scenario, which is a row of the bench: candidates that take turns at one measure. */
 
 import type { Cores } from "./pinning.ts";
 import type { Launch, Server } from "./server.ts";
@@ -62,7 +62,7 @@ export type Entry =
 
 export interface Scenario {
   readonly name: string;
-  /** What is measured, in one line. */
+  /** One line about the measure. */
   readonly what: string;
   readonly launch: Launch;
   /** Those measured by default. */
@@ -77,7 +77,7 @@ export interface Scenario {
   readonly seconds?: number;
 }
 
-/** What the rounds of a candidate came to. */
+/** The results of a candidate's rounds. */
 export interface CandidateResult {
   readonly name: string;
   readonly server: string;

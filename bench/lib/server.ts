@@ -1,9 +1,9 @@
-/** What a server of the field is to the bench: how it is found, and how it is started for an app. */
+/** A server of the field: how the bench finds it, and how it starts it for an app. */
 
 /** The apps of `bench/apps`: what is answered. Each server runs its own form of them. */
 export type AppName = "hello" | "routes" | "hono" | "express" | "fastify";
 
-/** What to start. */
+/** The app and the options of one start. */
 export interface Launch {
   readonly app: AppName;
   readonly workers: number;

@@ -11,7 +11,7 @@ export interface Version {
 
 const short = (version: string): string => version.split(".").slice(0, 2).join(".");
 
-/** Of a scenario that several documents of one version have, the last one's is taken. */
+/** Where several documents of one version have a scenario, the last one's result is taken. */
 export function versionsOf(documents: readonly ResultDocument[]): Version[] {
   const nodes = [...new Set(documents.map(({ node }) => node))].sort(
     (a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10),

@@ -1,4 +1,4 @@
-/** What several scenarios ask for, and what they expect. */
+/** Requests that several scenarios make, with the answers that they expect. */
 import type { Expected, Request } from "../lib/answer.ts";
 
 /** The fields, beside Host, that nginx forwards from a browser. */

@@ -57,7 +57,7 @@ const SPECIAL = new Map<string, number>([
 class KnownName {
   readonly kind: number;
   remembers: boolean;
-  /** Of the latest value that was not the remembered one. A second one of that length is remembered. */
+  /** The length of the latest value that was not the remembered one. A second one of that length is remembered. */
   length = -1;
   copies = 0;
   value: unknown;

@@ -6,7 +6,7 @@ interface ResolveContext {
   readonly importAttributes?: object;
 }
 
-/** Of a hook's chain; in the loader's thread the next hook returns a promise, and so do these. */
+/** The next hook of the chain. In the loader's thread it returns a promise, and so do these hooks. */
 type Next<Result> = (asked: string, context?: object) => Result;
 
 export interface Oxc {
@@ -28,7 +28,7 @@ export interface Oxc {
 
 const COMPILER = "@oxc-node/core";
 
-/** What compiled code imports helpers by. The tag tells other copies of the compiler that they are ours. */
+/** The specifier by which compiled code imports helpers. The tag tells other copies of the compiler that they are ours. */
 export const HELPERS = `${COMPILER}@tsgun`;
 
 const require = createRequire(import.meta.url);
@@ -45,7 +45,7 @@ export function helperOf(specifier: string): string | undefined {
     : undefined;
 }
 
-/** What other packages of the compiler we need: they may be installed for it alone. */
+/** Requires another package of the compiler's: it may be installed for the compiler alone. */
 export function requireOfOxc(name: string): unknown {
   return createRequire(require.resolve(COMPILER))(name);
 }

@@ -31,8 +31,8 @@ export interface Atom {
    */
   readonly nature?: "safe" | "word" | "number";
   /**
-   * What the value depends on, if that seldom changes between the requests of a connection: `itself` if it is cheap to
-   * read, `nothing` if it never changes.
+   * The atom that the value depends on, if that seldom changes between the requests of a connection: `itself` if it
+   * is cheap to read, `nothing` if it never changes.
    */
   readonly dependsOn?: AtomReader | "itself" | "nothing";
   /** The atoms that it consists of, with spaces between them, in a request whose target and protocol are known. */

@@ -45,7 +45,7 @@ export interface AccessEntry {
   readonly bytes: number;
   readonly id: string;
   readonly end: RequestEnd;
-  /** What the last line of the connection left for the next one. Without it each line is made anew. */
+  /** Text that the connection's last line left for the next one. Without it each line is made anew. */
   readonly memo?: LineMemo;
   /** Whether the peer's own claims about the request (traceparent) are trusted. */
   readonly trusted: boolean;

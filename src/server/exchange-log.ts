@@ -21,7 +21,7 @@ export interface LoggedClient {
   /** Finds the client behind the peer; undefined unless the peer is a trusted proxy. */
   readonly clients: ForwardedClients | undefined;
   readonly latest: LatestClient;
-  /** What the lines of the connection have in common. */
+  /** Text that the lines of the connection have in common. */
   readonly memo: LineMemo;
 }
 
@@ -34,7 +34,7 @@ export abstract class ExchangeLog implements AccessEntry {
   time = 0;
   duration = 0;
   end: RequestEnd = "complete";
-  /** Of the connection. */
+  /** Shared by all exchanges of the connection. */
   readonly memo: LineMemo;
   readonly #latest: LatestClient;
   readonly #log: AccessLog;

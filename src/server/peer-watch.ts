@@ -14,7 +14,7 @@
 import { writeSync } from "node:fs";
 import { type Addresses, withClosedPeers } from "../system/closed-peers.ts";
 
-/** What is used of a peer's socket, or channel. */
+/** The part of a peer's socket or channel that is used here. */
 export interface PeerSocket extends Addresses {
   setKeepAlive(on: boolean, milliseconds: number): void;
   destroy(): void;

@@ -1,4 +1,4 @@
-/** What rounds come to, and the tables of several runs. */
+/** The results of rounds, and the tables of several runs. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ResultDocument } from "../../bench/lib/document.ts";

@@ -1,5 +1,5 @@
 /**
- * What a request may cost in system calls and in bytes that V8 allocates: counts, which no other load on the machine
+ * The budgets of a request, in system calls and in bytes that V8 allocates: counts, which no other load on the machine
  * changes. They are about 1.3 times the largest figure of the versions of Node, so that a cost which doubles fails. To
  * renew them run `node test/run.mjs budget/` with the versions of CONTRIBUTING.md: it prints each figure. Lower a budget
  * when a cost falls; to raise one, say in the commit what the request gets for it.

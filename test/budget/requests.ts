@@ -82,7 +82,7 @@ export async function send(port: number, row: Row, count: number): Promise<void>
   socket.destroy();
 }
 
-/** What the app says that it has allocated since the last time. */
+/** The bytes that the app says it has allocated since the last time. */
 export async function allocated(port: number): Promise<number> {
   const socket = await open(port);
   socket.write("GET /allocated HTTP/1.1\r\nHost: localhost\r\n\r\n");

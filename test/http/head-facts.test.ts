@@ -1,4 +1,4 @@
-/** What a head says about itself before its fields are split agrees with the fields. */
+/** The facts of a head, noted before its fields are split, agree with the fields. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RequestHead } from "../../src/http/request-head.ts";

@@ -1,4 +1,4 @@
-/** What fetch brings is loaded before an app only if its project names a package that keeps `Request` when it is loaded. */
+/** The classes of fetch are loaded before an app only if its project names a package that keeps `Request` when it is loaded. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";

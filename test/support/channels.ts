@@ -18,7 +18,7 @@ const DEADLINE_MS = 20_000;
 
 /** Notes what a channel reports. */
 export class NotedEvents implements ChannelEvents {
-  /** What was received, as Latin-1. */
+  /** The bytes received, as Latin-1. */
   received = "";
   bytes = 0;
   ends = 0;

@@ -1,4 +1,4 @@
-// What the apps of all servers answer with.
+// The content that the apps of all servers respond with.
 
 /** A response of a hundred pieces, sent one by one. */
 export async function* pieces() {

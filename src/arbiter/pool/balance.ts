@@ -24,7 +24,7 @@ const TOLERATED_NUMBER = 2;
 /** A worker's share at least: the first connections are not worth a wait. */
 const MIN_SHARE = 4;
 
-/** What each ready worker should do, by its id. Upgraded connections count but cannot be closed. */
+/** The balance that each ready worker is told, by its id. Upgraded connections count but cannot be closed. */
 export function balanceOf(roster: Roster, now: number): ReadonlyMap<number, Balance> {
   const ready = readyWorkers(roster);
   const counted = ready.filter(

@@ -10,7 +10,7 @@
  */
 import type { Socket } from "node:net";
 
-/** What happens on a channel, to its owner. */
+/** The events of a channel, handled by its owner. */
 export interface ChannelEvents {
   /** Handles received bytes. Returns false to pause. */
   onBytes(bytes: Buffer): boolean;

@@ -27,7 +27,7 @@ class Stage {
     this.#balancer.forget(id);
   }
 
-  /** What was sent since the last call: id, share, shed. */
+  /** The messages sent since the last call: id, share, shed. */
   sent(): [number, number | undefined, number][] {
     return this.#sent.splice(0);
   }

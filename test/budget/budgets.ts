@@ -5,7 +5,8 @@
  * when a cost falls; to raise one, say in the commit what the request gets for it.
  */
 
-export interface Row {
+/** Requests to an app. */
+export interface SentRow {
   readonly name: string;
   /** The fixture in `test/fixtures/budget`. */
   readonly app: string;
@@ -15,6 +16,9 @@ export interface Row {
   readonly closes?: true;
   /** Whether requests are logged. */
   readonly logs?: true;
+}
+
+export interface Row extends SentRow {
   /** System calls of the worker's main thread for a request, without empty polls and those of V8 for its memory and threads. */
   readonly calls: number;
   /** Bytes on the worker's heap for a request: up to Node 22, and from Node 24. */

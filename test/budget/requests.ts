@@ -4,14 +4,14 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { FIXTURES, type RunningCommand, startCommand, temporaryFolder } from "../support/command.ts";
-import type { Row } from "./budgets.ts";
+import type { SentRow } from "./budgets.ts";
 
 const CONTENT = JSON.stringify({ text: "x".repeat(1000) });
 
 /** Starts one worker with the app of the row. */
 export async function startRow(
   context: TestContext,
-  row: Row,
+  row: SentRow,
   options: { readonly node: string; readonly prefix?: readonly string[] },
 ): Promise<{ command: RunningCommand; worker: number; port: number }> {
   const folder = temporaryFolder(context);
@@ -25,7 +25,7 @@ export async function startRow(
   return { command, worker, port: await command.port() };
 }
 
-function bytesOf({ method = "GET", path, closes }: Row): string {
+function bytesOf({ method = "GET", path, closes }: SentRow): string {
   const content = method === "POST" ? CONTENT : "";
   const fields = [
     "Host: localhost",
@@ -62,7 +62,7 @@ async function open(port: number): Promise<Socket> {
   return socket;
 }
 
-export async function send(port: number, row: Row, count: number): Promise<void> {
+export async function send(port: number, row: SentRow, count: number): Promise<void> {
   const bytes = bytesOf(row);
   if (row.closes) {
     for (let sent = 0; sent < count; sent += 1) {
@@ -83,10 +83,15 @@ export async function send(port: number, row: Row, count: number): Promise<void>
 }
 
 /** The bytes that the app says it has allocated since the last time. */
-export async function allocated(port: number): Promise<number> {
+export function allocated(port: number): Promise<number> {
+  return ask(port, "/allocated");
+}
+
+/** The number that the app responds with. */
+export async function ask(port: number, path: string): Promise<number> {
   const socket = await open(port);
-  socket.write("GET /allocated HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  const bytes = Number(await response(socket));
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  const number = Number(await response(socket));
   socket.destroy();
-  return bytes;
+  return number;
 }

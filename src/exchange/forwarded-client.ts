@@ -6,8 +6,11 @@ import type { ProxyRules } from "./proxy-rules.ts";
 /** The fields that are usually read. */
 export const CLIENT_FIELDS: readonly string[] = ["x-forwarded-for", "forwarded"];
 
-/** Returns a request field by its lower-case name, repeated fields joined. */
-export type FieldReader = (name: string) => string | undefined;
+/** The fields of a request. */
+export interface FieldSource {
+  /** Returns a field by its lower-case name, repeated fields joined. */
+  requestField(name: string): string | undefined;
+}
 
 /** Where the latest list of a connection led. */
 export interface LatestClient {
@@ -28,20 +31,20 @@ export class ForwardedClients {
    *
    * @param latest of the connection: the same client often asks again
    */
-  address(field: FieldReader, peer: Endpoint, latest: LatestClient): string {
-    const list = this.#readsList ? field("x-forwarded-for") : undefined;
+  address(fields: FieldSource, peer: Endpoint, latest: LatestClient): string {
+    const list = this.#readsList ? fields.requestField("x-forwarded-for") : undefined;
     if (list !== undefined) {
       if (latest.walk === undefined || latest.walk.list !== list)
         latest.walk = walkFor(list, peer, this.#rules);
       return latest.walk.remote.address;
     }
-    const forwarded = this.#rules.reads("forwarded") ? field("forwarded") : undefined;
+    const forwarded = this.#rules.reads("forwarded") ? fields.requestField("forwarded") : undefined;
     if (forwarded === undefined) return peer.address;
-    const fields: ForwardedFields = { forwarded };
+    const found: ForwardedFields = { forwarded };
     for (const name of ["x-forwarded-proto", "x-forwarded-host", "x-forwarded-port"] as const) {
-      const value = field(name);
-      if (value !== undefined) fields[name] = value;
+      const value = fields.requestField(name);
+      if (value !== undefined) found[name] = value;
     }
-    return readForwarded(fields, peer, this.#rules).remote.address;
+    return readForwarded(found, peer, this.#rules).remote.address;
   }
 }

@@ -40,8 +40,6 @@ export abstract class ExchangeLog implements AccessEntry {
   readonly #log: AccessLog;
   readonly #peer: Endpoint;
   readonly #clients: ForwardedClients | undefined;
-  /** Created when a trusted proxy's client is first asked for. */
-  #readField: ((name: string) => string | undefined) | undefined;
   #isOpen = false;
   #startedAt = 0;
   #reason: RequestEnd | undefined;
@@ -109,8 +107,7 @@ export abstract class ExchangeLog implements AccessEntry {
 
   get remote(): string {
     if (this.#clients === undefined) return this.#peer.address;
-    this.#readField ??= (name) => this.requestField(name);
-    return this.#clients.address(this.#readField, this.#peer, this.#latest);
+    return this.#clients.address(this, this.#peer, this.#latest);
   }
 
   get trusted(): boolean {

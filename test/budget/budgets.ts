@@ -12,6 +12,8 @@ export interface SentRow {
   readonly app: string;
   readonly method?: "GET" | "POST";
   readonly path: string;
+  /** Whether the length of content is unknown. */
+  readonly chunked?: true;
   /** Whether each request has a connection of its own. */
   readonly closes?: true;
   /** Whether requests are logged. */

@@ -25,17 +25,19 @@ export async function startRow(
   return { command, worker, port: await command.port() };
 }
 
-function bytesOf({ method = "GET", path, closes }: SentRow): string {
+function bytesOf({ method = "GET", path, closes, chunked }: SentRow): string {
   const content = method === "POST" ? CONTENT : "";
+  const framing = chunked ? "Transfer-Encoding: chunked" : `Content-Length: ${content.length}`;
+  const framed = chunked ? `${content.length.toString(16)}\r\n${content}\r\n0\r\n\r\n` : content;
   const fields = [
     "Host: localhost",
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
     "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     "X-Forwarded-For: 203.0.113.7",
     ...(closes ? ["Connection: close"] : []),
-    ...(content === "" ? [] : ["Content-Type: application/json", `Content-Length: ${content.length}`]),
+    ...(content === "" ? [] : ["Content-Type: application/json", framing]),
   ];
-  return `${method} ${path} HTTP/1.1\r\n${fields.join("\r\n")}\r\n\r\n${content}`;
+  return `${method} ${path} HTTP/1.1\r\n${fields.join("\r\n")}\r\n\r\n${framed}`;
 }
 
 /** Whether the text ends a response: by its length, or by the last chunk. */

@@ -32,7 +32,11 @@ for (const read of [undefined, ["x-forwarded-for"], ["forwarded"], []] as const)
       for (const peer of [PEER, OTHER, PEER]) {
         const { address } = readForwarded(fields, peer, rules).remote;
         for (const ofConnection of [latest.get(peer), latest.get(peer), { walk: undefined }]) {
-          const found = clients.address((name) => fields[name], peer, ofConnection as LatestClient);
+          const found = clients.address(
+            { requestField: (name) => fields[name] },
+            peer,
+            ofConnection as LatestClient,
+          );
           assert.equal(found, address, JSON.stringify(fields));
         }
       }

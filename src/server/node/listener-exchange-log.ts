@@ -1,5 +1,5 @@
 /**
- * The access log's view of one request on node's own server. It counts content by wrapping the response's methods, so it
+ * The access log's view of one request on node's own server. It counts content by replacing the response's methods, so it
  * is created only if the access log is on.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -10,6 +10,7 @@ import type { RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
 import { ExchangeLog, type LoggedClient } from "../exchange-log.ts";
 import { parseRequestLine } from "../start-line.ts";
+import { countContent, type WrittenContent } from "./written-content.ts";
 
 /** The known parts of a request. If node's parser refused it, only `received` is. */
 export interface LoggedRequest extends LoggedClient {
@@ -26,7 +27,7 @@ export class ListenerExchangeLog extends ExchangeLog {
   readonly #socket: Socket;
   readonly #request: IncomingMessage | undefined;
   readonly #response: ServerResponse | undefined;
-  #written = 0;
+  readonly #written: WrittenContent | undefined;
 
   constructor(log: AccessLog, logged: LoggedRequest) {
     super(log, logged);
@@ -40,24 +41,7 @@ export class ListenerExchangeLog extends ExchangeLog {
     this.target = request?.url ?? parts[1];
     this.protocol = request === undefined ? parts[2] : `HTTP/${request.httpVersion}`;
     this.open(performance.now());
-    if (response !== undefined) this.#count(response);
-  }
-
-  /** Counts content where the app passes it to node. */
-  #count(response: ServerResponse): void {
-    const { write, end } = response;
-    const add = (chunk: unknown, encoding: unknown): void => {
-      if (typeof chunk === "string") this.#written += Buffer.byteLength(chunk, encodingOf(encoding));
-      else if (chunk instanceof Uint8Array) this.#written += chunk.length;
-    };
-    response.write = function (this: ServerResponse, ...args: Parameters<typeof write>) {
-      add(args[0], args[1]);
-      return write.apply(this, args);
-    } as typeof write;
-    response.end = function (this: ServerResponse, ...args: Parameters<typeof end>) {
-      add(args[0], args[1]);
-      return end.apply(this, args);
-    } as typeof end;
+    this.#written = response && countContent(response);
   }
 
   /** Ends the exchange with the first bytes that the app sends on the bare connection, or when that closes. */
@@ -97,7 +81,7 @@ export class ListenerExchangeLog extends ExchangeLog {
     const response = this.#response;
     if (response?.headersSent === true) this.status = response.statusCode;
     const bare = this.method === "HEAD" || this.status === 204 || this.status === 304;
-    this.bytes = bare ? 0 : this.#written;
+    this.bytes = bare ? 0 : (this.#written?.bytes ?? 0);
     super.measure(end);
   }
 
@@ -113,8 +97,4 @@ export class ListenerExchangeLog extends ExchangeLog {
     const head = (this.#response as { _header?: string | null } | undefined)?._header ?? "";
     return findField(head.slice(head.indexOf("\r\n") + 2), name);
   }
-}
-
-function encodingOf(encoding: unknown): BufferEncoding {
-  return typeof encoding === "string" && Buffer.isEncoding(encoding) ? encoding : "utf8";
 }

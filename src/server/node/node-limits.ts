@@ -55,14 +55,33 @@ export function upgradeRefusalOf(
  * counted where the parser passes it on, because a `data` listener would start the flow before the app reads.
  */
 export function limitContent(request: IncomingMessage, limit: number, onExceeded: () => void): void {
-  const push = request.push.bind(request);
-  let received = 0;
-  request.push = (chunk: Uint8Array | null, encoding?: BufferEncoding): boolean => {
-    const before = received;
-    received += chunk?.length ?? 0;
-    if (received <= limit) return push(chunk, encoding);
-    if (before <= limit) onExceeded();
-    // Discards the chunk and keeps reading.
-    return true;
-  };
+  (request as LimitedMessage)[CONTENT] = { push: request.push, limit, received: 0, onExceeded };
+  request.push = pushWithinLimit;
+}
+
+/** Content of unknown length. */
+interface LimitedContent {
+  readonly push: IncomingMessage["push"];
+  readonly limit: number;
+  received: number;
+  readonly onExceeded: () => void;
+}
+
+const CONTENT = Symbol("tsgun.content");
+
+type LimitedMessage = IncomingMessage & { [CONTENT]: LimitedContent };
+
+/** The same function for all requests, as in `reading-scope.ts`. */
+function pushWithinLimit(
+  this: IncomingMessage,
+  chunk: Uint8Array | null,
+  encoding?: BufferEncoding,
+): boolean {
+  const content = (this as LimitedMessage)[CONTENT];
+  const { limit, received } = content;
+  content.received += chunk?.length ?? 0;
+  if (content.received <= limit) return content.push.call(this, chunk, encoding);
+  if (received <= limit) content.onExceeded();
+  // Discards the chunk and keeps reading.
+  return true;
 }

@@ -1,17 +1,25 @@
 /** Pools of other worlds: PM2, puma, gunicorn. They serve only the smallest app. */
-import { join } from "node:path";
+import { readFileSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { APPS, requireProgram, versionOf } from "../lib/programs.ts";
 import type { Server } from "../lib/server.ts";
 import { programOf, variables } from "./node.ts";
 
 const pm2 = (): string => requireProgram("pm2-runtime", "npm run bench:install");
+
+/** From the package: `pm2-runtime --version` would create `~/.pm2`. */
+function pm2Version(): string {
+  const file = join(dirname(realpathSync(pm2())), "..", "package.json");
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
 const puma = (): string => requireProgram("puma", "apt-get install puma");
 const gunicorn = (): string => requireProgram("gunicorn", "apt-get install gunicorn");
 
 export const PM2: Server = {
   name: "pm2",
   what: "PM2 in cluster mode, in the foreground",
-  version: () => versionOf(process.execPath, pm2(), "--version"),
+  version: pm2Version,
   command(launch, place) {
     const program = programOf(launch.app);
     if (program === undefined || typeof place.address === "string") return undefined;

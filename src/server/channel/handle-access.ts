@@ -1,5 +1,5 @@
 /**
- * What a channel must know of Node's internals to drive a connection's handle without a socket. Nothing here is looked
+ * The parts of Node's internals that a channel needs to drive a connection's handle without a socket. Nothing here is looked
  * up by name or version: a socket around a false handle shows how this Node reads, writes and shuts down. Whether it
  * works is for the probe to see (`handle-probe.ts`).
  */

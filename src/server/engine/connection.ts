@@ -53,6 +53,8 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   #deadline: number;
   /** `finish` has been called within `read`. */
   #finishing = false;
+  /** Whether the head of the current request came in more than one read. */
+  #inPieces = false;
   /** Undefined until the last response has been sent. */
   #linger: Linger | undefined;
   #upgraded: UpgradedStream | undefined;
@@ -166,7 +168,8 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   }
 
   beginExchange(): void {
-    if (this.#phase === "head") this.#host.heads.release(this);
+    this.#inPieces = this.#phase === "head";
+    if (this.#inPieces) this.#host.heads.release(this);
     this.#phase = "exchange";
     this.#deadline = Number.POSITIVE_INFINITY;
   }
@@ -212,7 +215,8 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   finish(): void {
     const { hasHeld, isReading } = this.input;
     if (!this.#stopExchanges()) return;
-    if (hasHeld) this.#endAndLinger();
+    // A client that sends in pieces may be sending one still.
+    if (hasHeld || this.#inPieces) this.#endAndLinger();
     // Behind the head there may be more.
     else if (isReading) this.#finishing = true;
     else this.#output.close();

@@ -53,8 +53,8 @@ export interface ExchangeConnection {
   /** Sends what is pending, closes the sending side, and lingers so that no reset overtakes the response. */
   close(): void;
   /**
-   * Does so without lingering: the client has said that this was its last request, and has sent nothing behind it
-   * (RFC 9112 section 9.6), so that no reset can follow.
+   * Does so without lingering if the client is not sending: it has said that this was its last request (RFC 9112
+   * section 9.6), which arrived whole and with nothing behind it, so that no reset can follow.
    */
   finish(): void;
   /** Destroys the connection. @param reset tells the client even if the end of the connection ends the content */

@@ -54,6 +54,23 @@ for (const [what, handler] of Object.entries(HANDLERS)) {
   });
 }
 
+test("a client that sends in pieces is lingered for: one more may be on its way", async (t) => {
+  const engine = await startEngine(t, (_request, respond) => respond(200, null, "done"));
+  const client = await engine.connect();
+  client.send(LAST.slice(0, -1));
+  await until("the head has begun", () => engine.server.connections === 1);
+  await pause(10);
+  client.send(LAST.slice(-1));
+  await client.until((text) => text.includes("done"));
+  for (let count = 0; count < 20; count += 1) {
+    client.send("G");
+    await nextTurn();
+  }
+  assert.equal(client.socket.errored, null);
+  client.socket.destroy();
+  await until("the connection is closed", () => engine.server.connections === 0);
+});
+
 test("a large last response reaches a client that reads slowly", async (t) => {
   const content = Buffer.alloc(30_000_000, "x");
   const engine = await startEngine(t, (_request, respond) => respond(200, null, content));

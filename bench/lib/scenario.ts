@@ -37,6 +37,20 @@ export interface Turn {
   abort(): Promise<void>;
 }
 
+/** Prepares a turn, and stops its server if that fails. */
+export async function prepared<T extends Turn & { prepare(workers: number): Promise<void> }>(
+  turn: T,
+  workers: number,
+): Promise<T> {
+  try {
+    await turn.prepare(workers);
+  } catch (error) {
+    await turn.abort();
+    throw error;
+  }
+  return turn;
+}
+
 export interface Measure {
   /** The first one is that of ratios and goals, unless a goal names another. */
   readonly figures: readonly Figure[];

@@ -5,7 +5,7 @@
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Running, start } from "../lib/running.ts";
-import type { Measure, Turn, Values } from "../lib/scenario.ts";
+import { type Measure, prepared, type Turn, type Values } from "../lib/scenario.ts";
 import { percentile } from "../lib/statistics.ts";
 import { KeptClient, newTally } from "./kept-client.ts";
 import { untilAllAnswer } from "./pool.ts";
@@ -98,13 +98,6 @@ export const BLOCKED: Measure = {
   async open({ name, server, launch }, { seconds, cores }) {
     const running = await start(server, name, launch, { core: cores?.both });
     if (running === undefined) return undefined;
-    const turn = new BlockedPool(running, seconds);
-    try {
-      await turn.prepare(launch.workers);
-    } catch (error) {
-      await turn.abort();
-      throw error;
-    }
-    return turn;
+    return await prepared(new BlockedPool(running, seconds), launch.workers);
   },
 };

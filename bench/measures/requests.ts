@@ -3,7 +3,15 @@ import { checkAnswer, type Expected, type Request, untilAnswering } from "../lib
 import type { Core } from "../lib/pinning.ts";
 import { cpuBetween, cpuOf, memoryOfTree } from "../lib/processes.ts";
 import { newPlace, Program, type Running, start } from "../lib/running.ts";
-import type { Candidate, Figure, Measure, MeasureOptions, Turn, Values } from "../lib/scenario.ts";
+import {
+  type Candidate,
+  type Figure,
+  type Measure,
+  type MeasureOptions,
+  prepared,
+  type Turn,
+  type Values,
+} from "../lib/scenario.ts";
 import { load } from "../lib/wrk.ts";
 import { nginxBefore } from "../servers/nginx.ts";
 import { IdleConnections } from "./idle-connections.ts";
@@ -135,14 +143,7 @@ export function requests(settings: RequestsOptions): Measure {
       const socket = settings.behindNginx === true;
       const running = await start(server, name, launch, { core: options.cores?.server, socket });
       if (running === undefined) return undefined;
-      const turn = new LoadedServer(running, settings, options);
-      try {
-        await turn.prepare(launch.workers);
-      } catch (error) {
-        await turn.abort();
-        throw error;
-      }
-      return turn;
+      return await prepared(new LoadedServer(running, settings, options), launch.workers);
     },
   };
 }

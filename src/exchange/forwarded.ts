@@ -3,9 +3,11 @@
  * the last element, and each element that names a trusted proxy vouches for the one before it. The walk ends at the
  * first untrusted address or malformed element; nothing further left is read.
  */
+
 import { isHost } from "../gateway/host.ts";
 import { parseRootPath } from "../gateway/proxies.ts";
 import type { Endpoint } from "../gateway/types.ts";
+import { ownCopy } from "../native/own-copy.ts";
 import {
   type ForwardedElement,
   isSingle,
@@ -14,7 +16,7 @@ import {
   parseForwardedElement,
 } from "./forwarded-list.ts";
 import { parseForwardedNode } from "./forwarded-node.ts";
-import { ownCopy, type ProxyRules } from "./proxy-rules.ts";
+import type { ProxyRules } from "./proxy-rules.ts";
 
 /** The information forwarded about a request; members that no proxy forwards are absent. */
 export interface Forwarded {

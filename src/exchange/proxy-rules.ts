@@ -2,9 +2,11 @@
  * Which peers and which of their forwarded fields a server trusts. Node's BlockList does the matching. Each
  * address family has its own list, because in a common list `::/0` would match every IPv4 address too.
  */
+
 import { BlockList } from "node:net";
 import { FORWARDED_FIELDS, type ForwardedField, type PeerRange, parsePeerRange } from "../gateway/proxies.ts";
 import type { Endpoint } from "../gateway/types.ts";
+import { ownCopy } from "../native/own-copy.ts";
 
 /** IPv4-mapped IPv6 addresses, which are compared as IPv4 addresses. */
 const MAPPED_BITS = 96;
@@ -87,12 +89,4 @@ export class RecentMap<Value> {
     if (this.#values.size >= this.#limit) this.#values.clear();
     this.#values.set(key, value);
   }
-}
-
-/**
- * A copy of Latin-1 text that does not keep the text it was cut from in memory: V8 cuts by reference, so a few bytes
- * kept for long would keep a whole head.
- */
-export function ownCopy(text: string): string {
-  return Buffer.from(text, "latin1").toString("latin1");
 }

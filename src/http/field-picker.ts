@@ -1,4 +1,5 @@
 /** Finds a few fields of a head in one pass, which is cheaper than splitting all of them. */
+import { ownCopy } from "../native/own-copy.ts";
 
 const COLON = 0x3a;
 const SP = 0x20;
@@ -94,9 +95,7 @@ export class FieldPicker {
     const spelling = section.substring(at, colon);
     if (spelling === this.#spellings[index] || spelling === name) return true;
     if (spelling.toLowerCase() !== name) return false;
-    // A copy, which does not hold the section in memory.
-    if (this.#spellings[index] === name)
-      this.#spellings[index] = Buffer.from(spelling, "latin1").toString("latin1");
+    if (this.#spellings[index] === name) this.#spellings[index] = ownCopy(spelling);
     return true;
   }
 }

@@ -2,8 +2,10 @@
  * Encodes the head of a response: status line, fields, and the server's own fields (Date, framing,
  * Connection). It is Latin-1 text, so that head and ASCII content go out in one write.
  */
+
 import { isFieldName, isFieldValue } from "../gateway/fields.ts";
 import { REASONS } from "../gateway/statuses.ts";
+import { ownCopy } from "../native/own-copy.ts";
 
 const statusLines: (string | undefined)[] = [];
 
@@ -115,10 +117,9 @@ export function plainFields(headers: object): string | undefined {
     if (known.remembers && value.length <= MAX_REMEMBERED_VALUE) {
       if (known.value === value) {
         known.before = text;
-        known.lines = flat(lines);
+        known.lines = ownCopy(lines);
       } else if (known.length === value.length) {
-        // A copy, which does not keep in memory what the value was cut from.
-        known.value = flat(value);
+        known.value = ownCopy(value);
         known.before = undefined;
         known.copies += 1;
         known.remembers = known.copies < MAX_COPIES;
@@ -143,18 +144,13 @@ export function plainLines(fields: readonly string[]): string | undefined {
   return text;
 }
 
-/** A copy in one piece: V8 keeps a sum of strings as a tree, which it walks each time that it is sent. */
-function flat(text: string): string {
-  return Buffer.from(text, "latin1").toString("latin1");
-}
-
 /** The beginning of the last `plainHead`. */
 const last = { status: 0, fields: "", date: "", isFlat: false, text: "" };
 
 function headStart(status: number, fields: string, date: string): string {
   if (status === last.status && date === last.date && fields === last.fields) {
     if (!last.isFlat) {
-      last.text = flat(last.text);
+      last.text = ownCopy(last.text);
       last.isFlat = true;
     }
     return last.text;
@@ -176,7 +172,7 @@ export function plainHead(status: number, fields: string, framing: Framing, now:
   const { length, keepAlive, announceKeepAlive } = framing;
   if (length === undefined || length >= lengthEnds.length || !keepAlive || announceKeepAlive)
     return start + framingFields(framing);
-  lengthEnds[length] ??= flat(framingFields(framing));
+  lengthEnds[length] ??= ownCopy(framingFields(framing));
   return start + lengthEnds[length];
 }
 

@@ -2,8 +2,9 @@
  * The fields of a text response. Most apps send nothing but a content type, and the same few of them, so those are
  * checked, ordered and encoded once each.
  */
-import { ownCopy } from "../exchange/proxy-rules.ts";
+
 import { plainLines } from "../http/response-head.ts";
+import { ownCopy } from "../native/own-copy.ts";
 
 export class TextFields {
   /** Alternating lower-case names and values, in the order of `Headers`. */

@@ -2,6 +2,7 @@
  * Renders access log lines from a parsed format. `strictLine` renders each atom for each line. `keptLine` makes the same
  * lines, and renders anew only what has changed since the last line of the connection.
  */
+import { ownCopy } from "../native/own-copy.ts";
 import type { Atom, AtomReader } from "./access-atoms.ts";
 import type { AccessEntry } from "./access-entry.ts";
 import type { LineMemo } from "./line-memo.ts";
@@ -176,11 +177,6 @@ class Stretch {
     memo.texts[this.#index] = { values: own, text, misses };
     return text;
   }
-}
-
-/** A copy of text with a character per byte, without the strings that V8 joined it from or has cut it from. */
-function ownCopy(text: string): string {
-  return Buffer.from(text, "latin1").toString("latin1");
 }
 
 /** For atoms that depend on nothing. */

@@ -1,17 +1,14 @@
 /** Copies of a request abort when its client disconnects, like the request itself, on every version of Node. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { fromFetch } from "../../src/interop/fetch.ts";
 import { installFetchClasses } from "../../src/interop/fetch-classes.ts";
 import { hasPrivateRequests, holdRequestGlobals } from "../../src/interop/request-globals.ts";
 import { inject } from "../../src/interop/testing.ts";
-import { otherNodes } from "../support/other-nodes.ts";
+import { testUnderOtherNodes } from "../support/other-nodes.ts";
 
 if (hasPrivateRequests) holdRequestGlobals();
 const KeptRequest = globalThis.Request;
@@ -99,16 +96,4 @@ test("a request that is passed on ends upstream when its client disconnects", as
   await closed;
 });
 
-test("under other versions of Node", {
-  skip: otherNodes.length === 0 && "set TSGUN_TEST_NODES",
-}, async () => {
-  const file = fileURLToPath(import.meta.url);
-  await Promise.all(
-    otherNodes.map((node) =>
-      promisify(execFile)(node, ["--import", "@oxc-node/core/register", "--test-reporter", "spec", file], {
-        env: { ...process.env, TSGUN_TEST_NODES: "", NODE_TEST_CONTEXT: "" },
-        timeout: 60_000,
-      }),
-    ),
-  );
-});
+testUnderOtherNodes(import.meta.url);

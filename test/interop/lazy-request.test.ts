@@ -3,18 +3,16 @@
  * request with a real one.
  */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { inspect, promisify } from "node:util";
+import { inspect } from "node:util";
 import { fromFetch } from "../../src/interop/fetch.ts";
 import { installFetchClasses } from "../../src/interop/fetch-classes.ts";
 import { hasPrivateRequests, holdRequestGlobals } from "../../src/interop/request-globals.ts";
 import { inject } from "../../src/interop/testing.ts";
-import { otherNodes } from "../support/other-nodes.ts";
+import { testUnderOtherNodes } from "../support/other-nodes.ts";
 
 const RealRequest = globalThis.Request;
 const RealHeaders = globalThis.Headers;
@@ -337,16 +335,4 @@ describe("the request", () => {
   });
 });
 
-test("under other versions of Node", {
-  skip: otherNodes.length === 0 && "set TSGUN_TEST_NODES",
-}, async () => {
-  const file = fileURLToPath(import.meta.url);
-  await Promise.all(
-    otherNodes.map((node) =>
-      promisify(execFile)(node, ["--import", "@oxc-node/core/register", "--test-reporter", "spec", file], {
-        env: { ...process.env, TSGUN_TEST_NODES: "", NODE_TEST_CONTEXT: "" },
-        timeout: 60_000,
-      }),
-    ),
-  );
-});
+testUnderOtherNodes(import.meta.url);

@@ -120,6 +120,8 @@ export class ListenerConnection implements WatchedPeer {
       if (each.response === response) {
         if (before === undefined) this.#first = each.next;
         else before.next = each.next;
+        // Else one that a collection has kept would keep all that came after it.
+        each.next = undefined;
         return each;
       }
       before = each;

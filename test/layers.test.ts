@@ -7,11 +7,11 @@ import { test } from "node:test";
 const SRC = join(import.meta.dirname, "..", "src");
 
 const LAYERS: { folders: string[]; mayImportEachOther: boolean }[] = [
-  { folders: ["errors.ts", "gateway", "ipc", "native"], mayImportEachOther: true },
+  { folders: ["errors.ts", "gateway", "ipc", "native", "scoreboard"], mayImportEachOther: true },
   { folders: ["config", "exchange", "http", "log", "systemd"], mayImportEachOther: false },
   { folders: ["system"], mayImportEachOther: false },
   {
-    folders: ["adopt", "control", "deploy", "interop", "loader", "server"],
+    folders: ["adopt", "control", "deploy", "interop", "loader", "metrics", "records", "server"],
     mayImportEachOther: true,
   },
   { folders: ["arbiter", "worker"], mayImportEachOther: false },

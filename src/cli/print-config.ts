@@ -34,7 +34,9 @@ function written(
     return Object.entries(value as Record<string, string>)
       .map((pair) => hiddenPair(pair, fileVariables.has(pair[0])))
       .join(" ");
-  const text = (settings[name] as Setting<unknown>).kind.format(value);
+  const { kind, secret } = settings[name] as Setting<unknown>;
+  if (secret === true) return HIDDEN;
+  const text = kind.format(value);
   const shown = name === "app" ? text.replace(/\(.+\)\s*$/s, `(${HIDDEN})`) : text;
   return shown.replaceAll(USER_INFO, `$1${HIDDEN}@`);
 }

@@ -179,6 +179,8 @@ export interface EventReport {
   readonly slot?: number;
   readonly generation?: number;
   readonly reason?: ExitReason;
+  /** Of a worker's boot (`worker-ready`) or a reload (`reloaded`, `reload-failed`), in milliseconds. */
+  readonly duration?: number;
   /** Whether an operator should look at it. */
   readonly isProblem: boolean;
 }

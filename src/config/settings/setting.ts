@@ -19,6 +19,8 @@ export interface Setting<T, Input = unknown> {
   readonly positional?: boolean;
   /** Cannot be set in a configuration file, because it locates that file or says what to do with it. */
   readonly outsideFile?: boolean;
+  /** Its value is never shown: not by `--print-config`, not by the control interface, not in a log. */
+  readonly secret?: boolean;
   /** Whether HUP can change it. Settings of the arbiter and its sockets need a restart. */
   readonly reload: boolean;
   /** Describes the effect in one or two sentences. */

@@ -115,4 +115,6 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor complet
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l no-control-socket -d 'Open no control socket'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l admin-bind -x -d 'The address where the arbiter serves /health/live and /health/ready, even if every worker is busy'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l min-ready -x -d 'The number of workers that must be ready for /health/ready to succeed'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l metrics -d 'Count requests, and what each worker uses, in memory that arbiter and workers share'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l no-metrics -d 'Count nothing'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -s h -l help -d 'Print this help'

@@ -13,6 +13,13 @@ export interface Identity {
   readonly groupsOf?: string | number;
 }
 
+/** A page of the scoreboard in a file that is open for reading and writing. */
+export interface ScoreboardPage {
+  readonly descriptor: number;
+  /** In bytes. */
+  readonly offset: number;
+}
+
 /** A worker's instructions. `Settings` is the configuration; this layer does not know its shape. */
 export interface Assignment<Settings> {
   /** Slot in the pool, from 1. */
@@ -27,6 +34,8 @@ export interface Assignment<Settings> {
   readonly arbiter: number;
   /** The inherited descriptor for stall reports: JSON lines. */
   readonly reports: number;
+  /** The page of the scoreboard to count on: an inherited descriptor, and where the page begins; undefined for none. */
+  readonly scoreboard: ScoreboardPage | undefined;
   /** Target of the error log: a file or an inherited descriptor. */
   readonly errorLog: string | number;
   /** Target of the access log: a file or an inherited descriptor; undefined if there is none. */

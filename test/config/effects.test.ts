@@ -82,6 +82,7 @@ const SHOWN: Record<SettingName, string> = {
   controlSocket: "control/ctl",
   adminBind: "control/ctl",
   minReady: "control/ctl",
+  metrics: "worker/scoreboard",
   accessLogfile: "log/access-file",
   accessLogformat: "log/access-file",
   errorLogfile: "arbiter/logs/log-file",

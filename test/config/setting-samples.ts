@@ -66,6 +66,7 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   controlSocket: ["here.ctl", ""],
   adminBind: ["127.0.0.1:9000", "[::1"],
   minReady: ["2", "-1"],
+  metrics: ["true", "maybe"],
   accessLogfile: ["access.log", ""],
   accessLogformat: ["json", ""],
   errorLogfile: ["error.log", ""],

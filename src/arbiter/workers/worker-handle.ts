@@ -7,7 +7,14 @@ import { fileURLToPath } from "node:url";
 import { HOOKS, type HookName, type Hooks } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
 import { seal, unseal } from "../../ipc/envelope.ts";
-import type { Assignment, BootFailure, FromWorker, Identity, ToWorker } from "../../ipc/messages.ts";
+import type {
+  Assignment,
+  BootFailure,
+  FromWorker,
+  Identity,
+  ScoreboardPage,
+  ToWorker,
+} from "../../ipc/messages.ts";
 import { programUrl } from "../../ipc/programs.ts";
 import type { SinkTarget } from "../../log/line-sink.ts";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
@@ -44,6 +51,8 @@ export interface WorkerLaunch {
   readonly heapFlags: readonly string[];
   /** Working directory, symbolic links not resolved, so that a link that was moved leads to the new release. */
   readonly folder: string;
+  /** The worker's page, with the arbiter's descriptor; undefined for none. */
+  readonly scoreboard: ScoreboardPage | undefined;
   readonly errorLog: SinkTarget;
   /** Undefined if there is no access log. */
   readonly accessLog: SinkTarget | undefined;
@@ -135,13 +144,16 @@ function whenRead(pipe: Readable | null | undefined, then: () => void): void {
 }
 
 function assignmentOf(launch: WorkerLaunch): Assignment<Config> {
+  const { scoreboard } = launch;
+  const reports = FIRST_INHERITED_FD + launch.sockets.length;
   return {
     slot: launch.slot,
     generation: launch.generation,
     descriptors: launch.sockets.map((_, index) => FIRST_INHERITED_FD + index),
     address: launch.sockets[0]?.url ?? "",
     arbiter: process.pid,
-    reports: FIRST_INHERITED_FD + launch.sockets.length,
+    reports,
+    scoreboard: scoreboard && { ...scoreboard, descriptor: reports + 1 },
     errorLog: launch.errorLog,
     accessLog: launch.accessLog,
     identity: launch.identity,
@@ -152,7 +164,9 @@ function assignmentOf(launch: WorkerLaunch): Assignment<Config> {
   };
 }
 
-function childLaunch({ config, folder, sockets, heapFlags }: WorkerLaunch): ChildLaunch {
+function childLaunch({ config, folder, sockets, scoreboard, heapFlags }: WorkerLaunch): ChildLaunch {
+  const listeners = sockets.map(({ descriptor }) => descriptor);
+  const shared = scoreboard === undefined ? [] : [scoreboard.descriptor];
   const isKnown = process.allowedNodeEnvironmentFlags.has(NO_DEBUGGER);
   return {
     program: process.execPath,
@@ -160,7 +174,7 @@ function childLaunch({ config, folder, sockets, heapFlags }: WorkerLaunch): Chil
     folder,
     env: appEnvironment(config),
     // Workers inherit the listening sockets, so that no connection passes through the arbiter.
-    stdio: ["ignore", "inherit", "inherit", ...sockets.map(({ descriptor }) => descriptor), "pipe", "ipc"],
+    stdio: ["ignore", "inherit", "inherit", ...listeners, "pipe", ...shared, "ipc"],
   };
 }
 

@@ -44,7 +44,7 @@ export interface WorkerProcessDependencies {
 }
 
 /** A worker to start. Its sockets are known once its own is bound. */
-export type PlannedLaunch = Omit<WorkerLaunch, "sockets" | "watchesBoot">;
+export type PlannedLaunch = Omit<WorkerLaunch, "sockets" | "watchesBoot" | "scoreboard">;
 
 /** How long workers journal requests after a death that left no report of them. */
 const JOURNAL_MS = 600_000;
@@ -108,7 +108,8 @@ export class WorkerProcesses {
   #start(launch: PlannedLaunch): void {
     const watchesBoot =
       this.#pool.now < this.#watchUntil || this.#bootWatcher(launch.generation) === undefined;
-    const complete = { ...launch, watchesBoot, sockets: this.#dependencies.socketsOf(launch) };
+    const sockets = this.#dependencies.socketsOf(launch);
+    const complete = { ...launch, watchesBoot, sockets, scoreboard: undefined };
     this.#handles.set(launch.id, new WorkerHandle(complete, this.#dependencies.post));
   }
 

@@ -29,6 +29,14 @@ export const operationSettings = {
     reload: false,
     doc: "The number of workers that must be ready for /health/ready to succeed.",
   }),
+  metrics: setting({
+    section: "Control",
+    kind: flag,
+    default: true,
+    negatable: "Count nothing.",
+    reload: false,
+    doc: "Count requests, and what each worker uses, in memory that arbiter and workers share. Without it there are no metrics, and the log of a worker's death does not name its requests in flight, unless its event loop was blocked.",
+  }),
   accessLogfile: setting({
     section: "Logging",
     kind: pathOrNone,

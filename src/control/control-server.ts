@@ -5,7 +5,7 @@ import { type ListenOptions, Server as NetServer } from "node:net";
 import { dirname } from "node:path";
 import type { SocketFile } from "../system/unix-socket.ts";
 import type { Controllable } from "./api.ts";
-import { createJsonServer } from "./json-server.ts";
+import { createJsonServer, type JsonServer } from "./json-server.ts";
 import { controlRoutes, healthRoutes } from "./routes.ts";
 import { claimName, draftName, removeName, takeOverName } from "./socket-name.ts";
 
@@ -14,14 +14,20 @@ export interface OpenServer {
   close(): void;
   /** Number of open connections. */
   connections(): Promise<number>;
+  /** Ends the streams that are followed: their clients ask the server that serves from now on. */
+  endStreams(): void;
 }
 
 export interface ControlServer extends OpenServer {
   readonly socket: SocketFile;
 }
 
-/** Stops accepting. The HTTP server's own `close` would also cut connections whose request has not arrived yet. */
-function stopListening(server: Server): void {
+/**
+ * Stops accepting, and ends the streams. The HTTP server's own `close` would also cut connections whose request has not
+ * arrived yet.
+ */
+function stopListening(server: JsonServer): void {
+  server.endStreams();
   NetServer.prototype.close.call(server);
 }
 
@@ -72,6 +78,7 @@ export async function openControlSocket(
   return {
     socket,
     connections: () => countConnections(server),
+    endStreams: () => server.endStreams(),
     close() {
       removeName(socket);
       stopListening(server);
@@ -117,6 +124,7 @@ export async function openHealthServer(
     socket: { descriptor: fd, ...(name !== undefined && { name }) },
     port: typeof bound === "object" && bound !== null ? bound.port : undefined,
     connections: () => countConnections(server),
+    endStreams: () => server.endStreams(),
     leave: () => stopListening(server),
     close() {
       if (name !== undefined) removeName(name);

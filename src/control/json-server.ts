@@ -1,23 +1,20 @@
-/** A small HTTP server that serves JSON from a table of routes. Responses to bad requests say why in one line. */
+/** A small HTTP server over a table of routes. Responses to bad requests say why in one line, as JSON. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import { HttpError } from "../errors.ts";
 import { createServer } from "../native/http.ts";
-
-export interface Reply {
-  readonly status: number;
-  readonly body: unknown;
-}
+import { ConnectionLimiter } from "./connection-limiter.ts";
+import { type Asked, isStream, type Reply, readAsked, sendReply } from "./reply.ts";
 
 export interface Route {
   readonly method: "GET" | "POST";
   /** A path; `:name` matches one segment. */
   readonly path: string;
-  handle(parameters: Readonly<Record<string, string>>, body: unknown): Reply | Promise<Reply>;
+  /** @throws HttpError for a request that it cannot serve */
+  handle(parameters: Readonly<Record<string, string>>, body: unknown, asked: Asked): Reply | Promise<Reply>;
 }
 
-/** Maximum connections of a server. One more replaces the connection that has been idle longest. */
-export const MAX_CONNECTIONS = 64;
+/** Streams that are followed at once. They are never closed to make room, so they must leave some. */
+export const MAX_STREAMS = 16;
 
 /** Requests are small and arrive at once; a slower client only occupies a descriptor. Times are milliseconds. */
 const LIMITS = {
@@ -60,7 +57,11 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   }
 }
 
-async function dispatch(routes: readonly Route[], request: IncomingMessage): Promise<Reply> {
+async function dispatch(
+  routes: readonly Route[],
+  request: IncomingMessage,
+  gone: AbortSignal,
+): Promise<Reply> {
   const path = (request.url ?? "/").split("?")[0] as string;
   const method = request.method === "HEAD" ? "GET" : request.method;
   const found = routes.flatMap((route) => {
@@ -74,74 +75,53 @@ async function dispatch(routes: readonly Route[], request: IncomingMessage): Pro
     throw new HttpError(405, `${path} accepts ${methods}, not ${request.method}`);
   }
   const body = chosen.route.method === "POST" ? await readJson(request) : undefined;
-  return chosen.route.handle(chosen.parameters, body);
+  return chosen.route.handle(chosen.parameters, body, readAsked(request, gone));
 }
 
-function send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
-  const text = `${JSON.stringify(reply.body, undefined, 2)}\n`;
-  response.writeHead(reply.status, {
-    "content-type": "application/json; charset=utf-8",
-    "content-length": Buffer.byteLength(text),
-    "cache-control": "no-store",
-    // After an upgrade the next request must reach the new arbiter.
-    connection: "close",
+/** Returns a signal that is aborted if the client goes before it has its response. */
+function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) gone.abort();
   });
-  response.end(request.method === "HEAD" ? undefined : text);
+  return gone.signal;
 }
 
-/**
- * Limits the open connections of one server. Idle and slow clients cannot lock others out: the connection that has been
- * idle longest is closed to make room.
- */
-class ConnectionLimiter {
-  /** Most recently active last. */
-  readonly #open = new Set<Socket>();
-  /** Connections whose response is pending. */
-  readonly #responding = new Set<Socket>();
-
-  onConnect(socket: Socket): void {
-    socket.once("close", () => this.#remove(socket));
-    this.#open.add(socket);
-    if (this.#open.size <= MAX_CONNECTIONS) return;
-    // If all others are waiting for an outcome, this closes the new connection itself.
-    for (const other of this.#open) {
-      if (this.#responding.has(other)) continue;
-      other.destroy();
-      this.#remove(other);
-      return;
-    }
-  }
-
-  onRequest(socket: Socket): void {
-    if (!this.#open.delete(socket)) return;
-    this.#open.add(socket);
-    this.#responding.add(socket);
-  }
-
-  onResponse(socket: Socket): void {
-    this.#responding.delete(socket);
-  }
-
-  #remove(socket: Socket): void {
-    this.#open.delete(socket);
-    this.#responding.delete(socket);
-  }
+/** An HTTP server whose streams can be ended. */
+export interface JsonServer extends Server {
+  /** Ends the streams that are followed: the process ends, or another one serves from now on. */
+  endStreams(): void;
 }
 
 /** Creates the server; it does not listen yet. */
-export function createJsonServer(routes: readonly Route[]): Server {
+export function createJsonServer(routes: readonly Route[]): JsonServer {
   const connections = new ConnectionLimiter();
+  const streams = new Set<ServerResponse>();
+  const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const reply = await dispatch(routes, request, goneSignal(response)).catch(failure);
+    if (!isStream(reply)) return await sendReply(request, response, reply);
+    if (streams.size >= MAX_STREAMS) return await sendReply(request, response, tooManyStreams());
+    streams.add(response);
+    await sendReply(request, response, reply).finally(() => streams.delete(response));
+  };
   const server = createServer(LIMITS, (request, response) => {
     connections.onRequest(request.socket);
-    dispatch(routes, request)
-      .catch((error: unknown): Reply => {
-        const status = error instanceof HttpError ? error.status : 500;
-        return { status, body: { ok: false, error: (error as Error).message } };
-      })
-      .then((reply) => send(request, response, reply))
+    respond(request, response)
       .catch(() => response.destroy())
       .finally(() => connections.onResponse(request.socket));
   });
   server.on("connection", (socket) => connections.onConnect(socket));
-  return server;
+  const endStreams = (): void => {
+    for (const response of streams) response.end();
+  };
+  return Object.assign(server, { endStreams });
+}
+
+function failure(error: unknown): Reply {
+  const status = error instanceof HttpError ? error.status : 500;
+  return { status, body: { ok: false, error: (error as Error).message } };
+}
+
+function tooManyStreams(): Reply {
+  return failure(new HttpError(503, `${MAX_STREAMS} streams are followed already: end one and try again`));
 }

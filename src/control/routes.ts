@@ -2,7 +2,8 @@
 import { MAX_WORKERS } from "../config/settings.ts";
 import { HttpError } from "../errors.ts";
 import type { Controllable, Outcome } from "./api.ts";
-import type { Reply, Route } from "./json-server.ts";
+import type { Route } from "./json-server.ts";
+import type { Reply } from "./reply.ts";
 
 /** 409: the command was tried and failed; the server continues unchanged. */
 function reply(outcome: Outcome): Reply {

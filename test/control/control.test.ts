@@ -19,9 +19,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Controllable, Outcome } from "../../src/control/api.ts";
+import { MAX_CONNECTIONS } from "../../src/control/connection-limiter.ts";
 import { requestControl } from "../../src/control/control-client.ts";
 import { openControlSocket, openHealthServer } from "../../src/control/control-server.ts";
-import { MAX_CONNECTIONS } from "../../src/control/json-server.ts";
 import { draftName } from "../../src/control/socket-name.ts";
 import {
   controlFolder,

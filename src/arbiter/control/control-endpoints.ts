@@ -119,6 +119,7 @@ export class ControlEndpoints {
   async waitUntilTakenOver(): Promise<void> {
     const control = this.#control;
     await until(async () => control === undefined || !hasName(control.socket), TAKEOVER_TIMEOUT_MS);
+    control?.endStreams();
     this.#health?.leave();
     // Connections that have arrived are accepted in the next turn.
     await pause(POLL_INTERVAL_MS);

@@ -113,7 +113,7 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor complet
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l log-syslog-facility -x -a 'user daemon local0 local1 local2 local3 local4 local5 local6 local7 auth authpriv cron ftp kern lpr mail news security syslog uucp' -d 'The facility of syslog entries'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l control-socket -r -F -d 'The socket for tsgun ctl'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l no-control-socket -d 'Open no control socket'
-complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l admin-bind -x -d 'The address where the arbiter serves /health/live and /health/ready, even if every worker is busy'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l admin-bind -x -d 'The address where the arbiter serves /health/live, /health/startup and /health/ready, even if every worker is busy'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l min-ready -x -d 'The number of workers that must be ready for /health/ready to succeed'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l metrics -d 'Count requests, and what each worker uses, in memory that arbiter and workers share'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps init doctor completion' -l no-metrics -d 'Count nothing'

@@ -58,6 +58,8 @@ export type Outcome =
 export interface Health {
   /** The arbiter is running and not stuck. */
   readonly live: boolean;
+  /** The first generation has served. Never false again. */
+  readonly started: boolean;
   /** Enough workers serve, and no drain has begun. */
   readonly ready: boolean;
   /** Why the server is not ready; "ok" if it is. */

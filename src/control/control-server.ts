@@ -106,7 +106,7 @@ export interface HealthServer extends OpenServer {
 }
 
 /**
- * Serves `/health/live` and `/health/ready`. The arbiter itself responds, so the endpoint works even if every worker is
+ * Serves the health checks. The arbiter itself responds, so the endpoint works even if every worker is
  * blocked. Replaces a socket left behind by a dead server; `inherited` is one that another arbiter has bound there.
  *
  * @throws a system error, or an Error with the reason on one line, if the address cannot be bound

@@ -66,12 +66,13 @@ export function controlRoutes(target: Controllable): Route[] {
 
 /** The health checks of load balancers; read-only. */
 export function healthRoutes(target: Pick<Controllable, "health">): Route[] {
-  const health = (passes: "live" | "ready") => (): Reply => {
+  const health = (passes: "live" | "ready" | "started") => (): Reply => {
     const state = target.health();
     return { status: state[passes] ? 200 : 503, body: state };
   };
   return [
     { method: "GET", path: "/health/live", handle: health("live") },
+    { method: "GET", path: "/health/startup", handle: health("started") },
     { method: "GET", path: "/health/ready", handle: health("ready") },
   ];
 }

@@ -177,7 +177,10 @@ test("systemd-analyze finds no fault in the units", (t) => {
 
 const seconds = v.pipe(v.number(), v.integer(), v.minValue(1));
 const probe = v.strictObject({
-  httpGet: v.strictObject({ path: v.picklist(["/health/ready", "/health/live"]), port: v.literal("health") }),
+  httpGet: v.strictObject({
+    path: v.picklist(["/health/startup", "/health/ready", "/health/live"]),
+    port: v.literal("health"),
+  }),
   periodSeconds: seconds,
   timeoutSeconds: v.optional(seconds),
   failureThreshold: seconds,
@@ -260,7 +263,7 @@ test("the Kubernetes manifest has valid fields and consistent times", (t) => {
   );
   assert.deepEqual(
     [startupProbe, readinessProbe, livenessProbe].map(({ httpGet }) => httpGet.path),
-    ["/health/ready", "/health/ready", "/health/live"],
+    ["/health/startup", "/health/ready", "/health/live"],
   );
   const byName = Object.fromEntries(ports.map(({ name, containerPort }) => [name, containerPort]));
   assert.deepEqual(args.slice(0, 4), [

@@ -65,7 +65,7 @@ function recorder(outcome: Outcome = { ok: true, message: "done" }): Controllabl
       reason: "ok",
     }),
     workers: () => [],
-    health: () => ({ live: true, ready: false, reason: "booting" }),
+    health: () => ({ live: true, started: true, ready: false, reason: "booting" }),
     reload: () => record("reload"),
     upgrade: () => record("upgrade"),
     scale: (workers) => record(`scale ${workers}`),
@@ -285,7 +285,7 @@ test("sockets of this user's killed servers are removed, others are kept", async
   assert.ok(!existsSync(join(run, `tsgun-${process.pid}.ctl`)));
 });
 
-test("the health endpoint has live and ready, and nothing else", async (t) => {
+test("the health endpoint has live, startup and ready, and nothing else", async (t) => {
   const target = recorder();
   const server = await openHealthServer({ kind: "tcp", host: "127.0.0.1", port: 0 }, target);
   t.after(() => server.close());
@@ -303,6 +303,7 @@ test("the health endpoint has live and ready, and nothing else", async (t) => {
     });
   assert.equal(await statusOf("/health/live"), 200);
   assert.equal(await statusOf("/health/live", "HEAD"), 200);
+  assert.equal(await statusOf("/health/startup"), 200);
   assert.equal(await statusOf("/health/ready"), 503);
   assert.equal(await statusOf("/stop", "POST"), 404);
   assert.deepEqual(target.calls, []);

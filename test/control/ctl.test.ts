@@ -367,17 +367,23 @@ test("ready fails below --min-ready, and while too few workers are responsive", 
   await becomes("one worker is too few", 503);
 });
 
-test("a booting server is live and not ready", async (context) => {
+test("a booting server is live, and has neither started nor is it ready; what has started stays so", async (context) => {
   const gate = join(temporaryFolder(context), "gate");
   const app = join(FIXTURES, "pool/gated.mjs");
   const args = [app, "-b", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0"];
   const command = startCommand(context, args, { env: { GATE: gate } });
   const admin = { port: await healthPort(command) };
   const { status, text } = await ask(admin, "/health/ready");
-  assert.deepEqual([status, JSON.parse(text)], [503, { live: true, ready: false, reason: "booting" }]);
+  const booting = { live: true, started: false, ready: false, reason: "booting" };
+  assert.deepEqual([status, JSON.parse(text)], [503, booting]);
   assert.equal((await ask(admin, "/health/live")).status, 200);
+  assert.equal((await ask(admin, "/health/startup")).status, 503);
   writeFileSync(gate, "");
   await until("it is ready", async () => (await ask(admin, "/health/ready")).status === 200);
+  assert.equal((await ask(admin, "/health/startup")).status, 200);
+  command.kill("SIGTTOU");
+  await until("it is not ready any more", async () => (await ask(admin, "/health/ready")).status === 503);
+  assert.equal((await ask(admin, "/health/startup")).status, 200);
 });
 
 test("a health address in use is reported in one line, exit code 1", async (context) => {

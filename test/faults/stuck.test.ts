@@ -4,6 +4,7 @@ import { copyFileSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { ask } from "../support/ask.ts";
 import { FIXTURES, isAlive, until, watchBlocked } from "../support/command.ts";
 import { FaultStage } from "../support/fault-stage.ts";
 import type { Load } from "../support/load.ts";
@@ -81,4 +82,47 @@ test("the arbiter is killed: a blocked worker ends as well", async (context) => 
   await until("a worker is blocked", () => blocked.some((isBlocked) => isBlocked()));
   stage.command.kill("SIGKILL");
   await until("no process is left", () => ![stage.command.pid, ...workers].some(isAlive), 2000);
+});
+
+test("all workers stopped, or all in an endless loop: not ready, which it says, and live", async (context) => {
+  const stage = await FaultStage.start(context, {
+    workers: 2,
+    app: "blocks.mjs",
+    args: ["--timeout", "5m", "--admin-bind", "unix:health.sock"],
+    prepare: (folder) => copyFileSync(join(FIXTURES, "faults", "mirror.mjs"), join(folder, "mirror.mjs")),
+  });
+  const workers = await stage.settled();
+  const path = join(stage.folder, "health.sock");
+  const becomes = (status: number): Promise<string> =>
+    until(`/health/ready responds with ${status}`, async () => {
+      const answer = await ask({ path }, "/health/ready");
+      return answer.status === status && String(JSON.parse(answer.text).reason);
+    });
+  const silent = "0 workers ready, 1 wanted; 2 workers silent for more than 5s";
+  const isLive = async (): Promise<void> => {
+    for (const name of ["live", "startup"])
+      assert.equal((await ask({ path }, `/health/${name}`)).status, 200, name);
+  };
+
+  for (const pid of workers) process.kill(pid, "SIGSTOP");
+  await until("both are silent", async () => (await becomes(503)) === silent);
+  await isLive();
+  for (const pid of workers) process.kill(pid, "SIGCONT");
+  assert.equal(await becomes(200), "ok");
+
+  // A blocked worker accepts nothing, so the second request reaches the other one.
+  const blocked = workers.map(watchBlocked);
+  for (const count of [1, 2]) {
+    const socket = connect(stage.port, "127.0.0.1");
+    context.after(() => socket.destroy());
+    socket.on("error", () => {});
+    socket.write("GET /block HTTP/1.1\r\nHost: h\r\n\r\n");
+    await until(
+      `${count} are blocked`,
+      () => blocked.map((isBlocked) => isBlocked()).filter(Boolean).length >= count,
+    );
+  }
+  await until("both are silent", async () => (await becomes(503)) === silent);
+  await isLive();
+  await stage.command.end("SIGQUIT");
 });

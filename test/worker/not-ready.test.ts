@@ -9,7 +9,7 @@ import { COMMAND, FIXTURES, startCommand, temporaryFolder, until } from "../supp
 
 const APP = `${join(FIXTURES, "pool", "unready.mjs")}:handler`;
 
-async function serve(context: TestContext, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+async function serve(context: TestContext, args: readonly string[], env: NodeJS.ProcessEnv = {}, app = APP) {
   const folder = temporaryFolder(context);
   const [health, control] = [join(folder, "health.sock"), join(folder, "ctl.sock")];
   const sockets = [
@@ -20,7 +20,7 @@ async function serve(context: TestContext, args: readonly string[], env: NodeJS.
     "--admin-bind",
     `unix:${health}`,
   ];
-  const words = [APP, ...args, ...sockets, "--control-socket", control];
+  const words = [app, ...args, ...sockets, "--control-socket", control];
   const command = startCommand(context, words, { cwd: folder, env });
   await command.ready();
   return {
@@ -71,3 +71,18 @@ test("an app may say so while it starts; the reason goes with the worker", async
   await until("another worker is there", () => command.workers().some((pid) => pid !== worker));
   await until("it says so too", async () => /the cache is cold$/.test(await isReady(false)));
 });
+
+for (const [kind, app] of [
+  ["a fetch app", "unready-fetch.mjs"],
+  ["a server of CommonJS", "unready-server.cjs"],
+] as const) {
+  test(`${kind} may say so as well`, async (context) => {
+    const { tell, isReady, isLive } = await serve(context, [], {}, join(FIXTURES, "pool", app));
+    await tell(1, "/away");
+    const reason = "0 workers ready, 1 wanted; the app of 1 worker says: the queue is away";
+    assert.equal(await isReady(false), reason);
+    assert.equal(await isLive(), true);
+    assert.equal((await tell(1, "/back")).text, "ok");
+    await isReady(true);
+  });
+}

@@ -150,7 +150,12 @@ export class ControlCommands implements Controllable {
       isSuccessorReady: this.#dependencies.isSuccessorReady(),
       lostSockets: this.#dependencies.lostSockets(),
     });
-    return { live: true, ready: reasons.length === 0, reason: reasons.join("; ") || "ok" };
+    return {
+      live: true,
+      started: desired.established > 0,
+      ready: reasons.length === 0,
+      reason: reasons.join("; ") || "ok",
+    };
   }
 
   reload(): Promise<Outcome> {

@@ -59,5 +59,7 @@ function tooFewWorkers({ roster, now, minReady }: ReadinessState): string[] {
     refused.length === 0
       ? ""
       : `; the app of ${workerCountText(refused.length)} says: ${[...new Set(refused)].join(", ")}`;
-  return [`${workerCountText(accepting)} ready, ${minReady} wanted${silence}${shortage}${refusal}`];
+  const booting = roster.filter(({ state }) => state === "booting").length;
+  const boots = booting === 0 ? "" : `; ${workerCountText(booting)} booting`;
+  return [`${workerCountText(accepting)} ready, ${minReady} wanted${silence}${shortage}${refusal}${boots}`];
 }

@@ -20,7 +20,7 @@ export const operationSettings = {
     kind: address,
     default: undefined,
     reload: false,
-    doc: "The address where the arbiter serves /health/live and /health/ready, even if every worker is busy. Off by default.",
+    doc: "The address where the arbiter serves /health/live, /health/startup and /health/ready, even if every worker is busy. Off by default.",
   }),
   minReady: setting({
     section: "Control",

@@ -59,7 +59,7 @@ spec:
               containerPort: ${CONTAINER.healthPort}
           # As long as a worker may take to boot.
           startupProbe:
-            httpGet: { path: /health/ready, port: health }
+            httpGet: { path: /health/startup, port: health }
             periodSeconds: ${STARTUP_PERIOD_S}
             failureThreshold: ${starts}
           readinessProbe:

@@ -14,7 +14,7 @@ import { temporaryFolder, until } from "../../support/command.ts";
 
 const target = {
   status: () => ({ name: "app" }),
-  health: () => ({ live: true, ready: true, reason: "ok" }),
+  health: () => ({ live: true, started: true, ready: true, reason: "ok" }),
 } as unknown as Controllable;
 
 test("an arbiter that takes its endpoints back before the new one has taken them over still has a control socket", async (context) => {

@@ -73,6 +73,11 @@ test("a worker is silent some time after its last beat, and counts again at the 
   assert.deepEqual(unreadyReasons(state({ roster: withBeat(one, 2, BEAT, 9001), now: 9001 })), []);
 });
 
+test("workers that boot are counted, so that a reader knows whether to wait", () => {
+  const roster = withSpawned([], { id: 1, slot: 1, generation: 1, maxSilence: 30_000 }, 0);
+  assert.deepEqual(unreadyReasons(state({ roster })), ["0 workers ready, 1 wanted; 1 worker booting"]);
+});
+
 test("a Unix socket that clients cannot reach is named", () => {
   const lostSockets = [{ url: "unix:/run/app.sock", loss: "removed" }] as const;
   assert.deepEqual(unreadyReasons(state({ lostSockets })), ["unix:/run/app.sock: its file was removed"]);

@@ -144,12 +144,36 @@ export const KUBERNETES: readonly Rule[] = [
   {
     id: "kubernetes-liveness-on-ready",
     level: "error",
-    title: "the livenessProbe asks /health/ready",
-    breaks: "A pod is restarted while it boots, drains or replaces workers.",
+    title: "the livenessProbe asks /health/ready or /health/startup",
+    breaks: "A pod is restarted while it boots, and with /health/ready while it drains or replaces workers.",
     mend: "ask /health/live in the livenessProbe",
     check: (facts) =>
-      probes(facts, ["livenessProbe"], ({ path }) =>
+      probes(facts, ["livenessProbe"], ({ path }) => {
+        if (path === "/health/startup") return "asks whether the pod has started";
+        return path === "/health/ready" ? "asks whether the pod is ready" : undefined;
+      }),
+  },
+  {
+    id: "kubernetes-startup-on-ready",
+    level: "warning",
+    title: "the startupProbe asks /health/ready",
+    breaks:
+      "A pod whose app says at its start that it is not ready, because a database is away, is restarted again and again.",
+    mend: "ask /health/startup in the startupProbe",
+    check: (facts) =>
+      probes(facts, ["startupProbe"], ({ path }) =>
         path === "/health/ready" ? "asks whether the pod is ready" : undefined,
+      ),
+  },
+  {
+    id: "kubernetes-readiness-on-live",
+    level: "error",
+    title: "the readinessProbe asks /health/live or /health/startup",
+    breaks: "A pod gets requests while it stops, and while all of its workers are stuck.",
+    mend: "ask /health/ready in the readinessProbe",
+    check: (facts) =>
+      probes(facts, ["readinessProbe"], ({ path }) =>
+        path === "/health/live" || path === "/health/startup" ? `asks ${path}` : undefined,
       ),
   },
   {

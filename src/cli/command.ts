@@ -123,7 +123,7 @@ async function startInBackground(args: readonly string[]): Promise<ExitCode> {
 
 /** `tsgun ctl …`. Its modules load only here, to keep the start of a server fast. */
 async function runControl(args: readonly string[]): Promise<ExitCode> {
-  const { controlCommand } = await import("./ctl.ts");
+  const { controlCommand } = await import("./ctl/ctl.ts");
   const { CommanderError } = await import("commander");
   const command = controlCommand();
   try {

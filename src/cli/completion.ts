@@ -4,7 +4,7 @@
  */
 import type { Command, Option } from "commander";
 import { FILE_KINDS } from "../deploy/init/files.ts";
-import { controlCommand } from "./ctl.ts";
+import { controlCommand } from "./ctl/ctl.ts";
 import { doctorCommand } from "./doctor.ts";
 import { initCommand } from "./init.ts";
 import { COMMAND_NAMES } from "./mistaken-command.ts";

@@ -1,7 +1,7 @@
 /** The tables of other programs' commands and options: none of them is ours, and what they refer to exists. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { controlCommand } from "../../src/cli/ctl.ts";
+import { controlCommand } from "../../src/cli/ctl/ctl.ts";
 import { CONTROL_NAMES } from "../../src/cli/mistaken-command.ts";
 import { makeProgram } from "../../src/cli/program.ts";
 import { FOREIGN_FLAGS } from "../../src/config/foreign-options.ts";

@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Command } from "commander";
-import { controlCommand } from "../../src/cli/ctl.ts";
+import { controlCommand } from "../../src/cli/ctl/ctl.ts";
 import { doctorCommand } from "../../src/cli/doctor.ts";
 import { initCommand } from "../../src/cli/init.ts";
 import { makeProgram } from "../../src/cli/program.ts";

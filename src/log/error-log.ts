@@ -66,6 +66,7 @@ export class ErrorLog {
   #syslog: SyslogOutlet | undefined;
   #colour = false;
   #hasExitHandler = false;
+  #onLine: ((level: LogLevel) => void) | undefined;
 
   constructor(options: ErrorLogOptions = {}) {
     this.#options = options;
@@ -84,6 +85,11 @@ export class ErrorLog {
       this.#syslog?.close().catch(() => {});
       this.#syslog = undefined;
     }
+  }
+
+  /** Calls `count` for each entry that is written from now on, except the app's own lines. */
+  whenWritten(count: (level: LogLevel) => void): void {
+    this.#onLine = count;
   }
 
   get level(): LogLevel {
@@ -140,9 +146,11 @@ export class ErrorLog {
   }
 
   #log(level: LogLevel, message: string, error: unknown, fields: LogFields | undefined): void {
+    if (SEVERITY.indexOf(level) < SEVERITY.indexOf(this.level)) return;
     if (this.#options.format === "json")
       this.#openPino()[PINO_LEVELS[level]](withError(error, fields), message);
-    else if (SEVERITY.indexOf(level) >= SEVERITY.indexOf(this.level)) this.#writeText(level, message, error);
+    else this.#writeText(level, message, error);
+    this.#onLine?.(level);
   }
 
   #openPino(): Logger {

@@ -67,6 +67,13 @@ export const WORKER_METRICS = {
     help: "Connections that ended with an error.",
     labels: ["reason"],
   },
+  logLines: {
+    id: "log",
+    name: "tsgun_log_lines_total",
+    type: "counter",
+    help: "Lines that tsgun wrote to the error log, by level from warning on.",
+    labels: ["level"],
+  },
   logLinesDropped: {
     id: "logdrop",
     name: "tsgun_log_lines_dropped_total",

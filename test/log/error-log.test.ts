@@ -66,6 +66,22 @@ test("the level decides what is written, and can change", (context) => {
   assert.doesNotMatch(text, /before/);
 });
 
+for (const format of ["text", "json"] as const) {
+  test(`entries that are written are counted by level, the app's own lines are not: ${format}`, (context) => {
+    const counted: LogLevel[] = [];
+    written(context, { level: "warning", format }, (log) => {
+      log.error("before");
+      log.whenWritten((level) => counted.push(level));
+      log.info("below the level");
+      log.warning("one");
+      log.error("two", new Error("with a stack"));
+      log.critical("three");
+      log.captured("the app's", "stderr");
+    });
+    assert.deepEqual(counted, ["warning", "error", "critical"]);
+  });
+}
+
 test("an error's stack and its causes follow the line", (context) => {
   const error = new Error("broken", { cause: new Error("the reason") });
   const text = written(context, "info", (log) => log.error("It failed", error));

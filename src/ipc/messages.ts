@@ -121,8 +121,8 @@ export type FromWorker =
   | ({ readonly type: "beat" } & Beat)
   /** The worker should be replaced; it keeps serving until told to stop. */
   | ({ readonly type: "due" } & Due)
-  /** The worker is stopping because of a signal, not because the arbiter told it to. */
-  | { readonly type: "draining" };
+  /** The worker is stopping because of a signal (its name), or because the app closed its server, not on the arbiter's order. */
+  | { readonly type: "draining"; readonly cause: string };
 
 /** The instructions of a preflight process, which only checks that the app can be loaded. */
 export interface PreflightAssignment<Settings> {

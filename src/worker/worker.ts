@@ -40,7 +40,7 @@ const ORPHAN_TIMEOUT_MS = 1000;
 export function runWorker(): void {
   surviveTerminalHangUp();
   const worker = new WorkerLife();
-  process.on("SIGQUIT", () => worker.onSignal("quit"));
+  process.on("SIGQUIT", () => worker.onSignal("quit", "SIGQUIT"));
   process.on("SIGUSR1", () => worker.reopenLog());
   process.on("disconnect", () => worker.onArbiterGone());
   // Otherwise node:cluster exits the process immediately when the arbiter is gone.
@@ -53,7 +53,10 @@ class WorkerLife {
   readonly #drain = new AbortController();
   readonly #events = new OwnEvents<ToWorker<Config>>({
     message: (message) => this.handle(message),
-    signals: { SIGTERM: () => this.onSignal("drain"), SIGINT: () => this.onSignal("quit") },
+    signals: {
+      SIGTERM: () => this.onSignal("drain", "SIGTERM"),
+      SIGINT: () => this.onSignal("quit", "SIGINT"),
+    },
   });
   #phase: "booting" | "ready" | "draining" = "booting";
   #serving: Serving | undefined;
@@ -113,9 +116,9 @@ class WorkerLife {
   }
 
   /** A signal from outside stops this worker. Notify the arbiter first, or the exit looks like a crash. */
-  onSignal(order: "drain" | "quit"): void {
+  onSignal(order: "drain" | "quit", cause: string): void {
     if (this.#phase === "draining" && order === "drain") return;
-    send({ type: "draining" });
+    send({ type: "draining", cause });
     this.#stop(order);
   }
 
@@ -317,7 +320,7 @@ class WorkerLife {
   #serverClosed(): void {
     if (this.#phase !== "ready") return;
     this.#log.warning("The app closed its server: this worker is replaced");
-    this.onSignal("drain");
+    this.onSignal("drain", "closed");
   }
 
   /** Runs once: later calls wait for the first. */

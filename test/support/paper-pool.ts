@@ -100,7 +100,7 @@ export class PaperPool {
   }
 
   signalled(...ids: number[]): void {
-    for (const id of ids) this.pool.workerSignalled(id);
+    for (const id of ids) this.pool.workerSignalled(id, { reason: "killed", text: "SIGTERM from outside" });
     this.settle();
   }
 

@@ -267,7 +267,7 @@ export class ControlCommands implements Controllable {
       return;
     }
     const requestedAt = pool.now;
-    pool.expire(worker.id);
+    pool.expire(worker.id, { reason: "restart", text: "the command restart" });
     const check = ({ desired, roster }: Pool): Outcome | undefined => {
       if (activeWorkers(roster).some(({ id }) => id === worker.id)) {
         const failure = spawnFailureSince(desired, requestedAt);

@@ -13,9 +13,9 @@ import type { Ending, Signal } from "../event.ts";
 import { type Desired, type Stop, servingGeneration } from "../pool/desired.ts";
 import type { Limits } from "../pool/limits.ts";
 import { LOSS_TEXTS } from "../pool/readiness.ts";
-import type { KillReason } from "../pool/reconcile.ts";
-import type { WorkerRecord } from "../pool/roster.ts";
+import type { KillReason, WorkerRecord } from "../pool/roster.ts";
 import type { FileLoss, Listener } from "../sockets/bind.ts";
+import { endedAsOrdered } from "../stats/exit-reason.ts";
 import { describeHeapLimit } from "../workers/heap-limit.ts";
 import { CrashLog, type LoggedDeath } from "./crash-log.ts";
 
@@ -29,19 +29,6 @@ export interface WorkerExit {
   readonly how: string;
   /** Requests lost with it, as far as known. */
   readonly requests: readonly RequestInFlight[];
-}
-
-/** Whether a stopping worker ended the way it was ordered to. */
-function endedAsOrdered(worker: WorkerRecord, ending: Ending): boolean {
-  return worker.ordered === "kill" || worker.failure !== undefined || ending.code === 0 || endedByApp(ending);
-}
-
-/**
- * Whether the app of a drained worker ended it by its own listener of the signal. Many pass the signal on to themselves
- * (Nest), or exit with 128 and its number (Next). Before the drain is over, a signal does not end a worker.
- */
-function endedByApp({ code, signal }: Ending): boolean {
-  return signal === "SIGTERM" || signal === "SIGINT" || code === 128 + 15 || code === 128 + 2;
 }
 
 /** Log fields for an entry about a worker, named as in the worker's own entries. */

@@ -10,18 +10,19 @@ import { bootOverdue } from "../workers/boot-overdue.ts";
 import { withDeath } from "./crashes.ts";
 import { type Desired, servingGeneration, withTarget } from "./desired.ts";
 import type { Limits } from "./limits.ts";
-import { type Action, type KillReason, reconcile } from "./reconcile.ts";
+import { type Action, reconcile } from "./reconcile.ts";
 import { withAbandoned, withCandidate, withEstablished, withReadiness } from "./rollout.ts";
 import * as roster from "./roster.ts";
 import { withSignalled, withUnstarted } from "./spawn-holds.ts";
 import { hastenedStop, withStop } from "./stop.ts";
+import { stopCause } from "./stop-cause.ts";
 
 /** How the pool acts, and what it reports. */
 export interface PoolEffects {
   spawn(id: number, slot: number, generation: number): void;
   /** Tells a worker to stop. */
   order(id: number, order: "drain" | "quit"): void;
-  kill(id: number, why: KillReason): void;
+  kill(id: number, why: roster.KillReason): void;
   /** A draining worker has not finished in time: its requests are about to be cut. */
   overdue(id: number): void;
   /** A worker of the serving generation could not boot. */
@@ -107,8 +108,8 @@ export class Pool {
   }
 
   /** Replaces a worker though nothing is wrong with it. */
-  expire(id: number): void {
-    this.#roster = roster.withExpiring(this.#roster, id);
+  expire(id: number, cause: roster.StopCause): void {
+    this.#roster = roster.withExpiring(this.#roster, id, cause);
   }
 
   workerReady(id: number): void {
@@ -132,12 +133,12 @@ export class Pool {
     this.#roster = roster.withBeat(this.#roster, id, beat, this.#now());
   }
 
-  /** A worker stops because of a signal that the arbiter did not send. */
-  workerSignalled(id: number): void {
+  /** A worker stops because of a signal that the arbiter did not send, or because its app closed its server. */
+  workerSignalled(id: number, cause: roster.StopCause): void {
     const worker = this.find(id);
     if (worker !== undefined) this.#desired = withSignalled(this.#desired, worker, this.#now());
     const stopBy = this.#now() + this.#desired.limits.graceful;
-    this.#roster = roster.withStopping(this.#roster, id, "drain", stopBy);
+    this.#roster = roster.withStopping(this.#roster, id, "drain", stopBy, cause);
   }
 
   /** A worker cannot boot. That counts as its death; the exit that follows does not count again. */
@@ -224,18 +225,20 @@ export class Pool {
   }
 
   #order(id: number, order: "drain" | "quit", stopBy: number): void {
-    this.#roster = roster.withStopping(this.#roster, id, order, stopBy);
+    const worker = this.find(id);
+    const cause = worker && stopCause(worker, this.#desired);
+    this.#roster = roster.withStopping(this.#roster, id, order, stopBy, cause);
     this.#effects.order(id, order);
   }
 
-  #kill(id: number, why: KillReason, now: number): void {
+  #kill(id: number, why: roster.KillReason, now: number): void {
     const worker = this.find(id);
     if (why === "boot-timeout" && worker !== undefined)
       this.workerFailed(id, bootOverdue(worker, this.#desired.limits.boot));
     if (why === "silence" && worker !== undefined) {
       this.#desired = withDeath(this.#desired, worker, "was stuck", now);
     }
-    this.#roster = roster.withStopping(this.#roster, id, "kill", now);
+    this.#roster = roster.withKill(this.#roster, id, why, now);
     this.#effects.kill(id, why);
   }
 

@@ -12,15 +12,13 @@ import { type Desired, goalGeneration, servingGeneration, slotCount } from "./de
 import {
   activeWorkers,
   isHarder,
+  type KillReason,
   type Roster,
   readyWorkers,
   silenceDeadline,
   type WorkerRecord,
 } from "./roster.ts";
 import { heldUntil } from "./spawn-holds.ts";
-
-/** Why a worker is killed: it took too long to boot or to stop, sent no heartbeat, or the server stops by force. */
-export type KillReason = "boot-timeout" | "stop-timeout" | "silence" | "stop";
 
 export type Action =
   | { readonly type: "spawn"; readonly slot: number; readonly generation: number }

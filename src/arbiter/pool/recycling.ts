@@ -6,7 +6,7 @@ import type { Config } from "../../config/settings.ts";
 import type { Due } from "../../ipc/messages.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 import type { Pool } from "./pool.ts";
-import type { WorkerRecord } from "./roster.ts";
+import type { StopCause, WorkerRecord } from "./roster.ts";
 
 const MEASURE_INTERVAL_MS = 2000;
 
@@ -15,6 +15,12 @@ const MEASURE_INTERVAL_MS = 2000;
  * below what the app needs.
  */
 const SLOT_REST_MS = 60_000;
+
+const CAUSES: { readonly [why in Due["why"]]: (amount: number) => StopCause } = {
+  requests: (amount) => ({ reason: "max_requests", text: `${amount} requests served` }),
+  lifetime: (amount) => ({ reason: "max_lifetime", text: `${amount / 1000}s served` }),
+  descriptors: (amount) => ({ reason: "restart", text: `${amount} open file descriptors` }),
+};
 
 const REASONS: { readonly [why in Due["why"]]: (amount: number) => string } = {
   requests: (amount) => `has served ${amount} requests`,
@@ -50,7 +56,7 @@ export class Recycling {
   /** A worker reports that it is due for replacement. */
   due(id: number, due: Due): void {
     const { log } = this.#dependencies;
-    this.#replace(id, (pid) => {
+    this.#replace(id, CAUSES[due.why](due.amount), (pid) => {
       const line = `Worker (pid: ${pid}) ${REASONS[due.why](due.amount)}: replacing it`;
       if (due.why === "descriptors") log.warning(line);
       else log.info(line);
@@ -71,9 +77,9 @@ export class Recycling {
       if (worker === undefined || limit === undefined || bytes <= limit) continue;
       const before = this.#exceededAt.get(worker.slot) ?? Number.NEGATIVE_INFINITY;
       if (pool.now - before < SLOT_REST_MS) continue;
-      this.#replace(id, (pid) => {
+      const sizes = `${megabytes(bytes)} of memory, more than ${megabytes(limit)}`;
+      this.#replace(id, { reason: "max_memory", text: sizes }, (pid) => {
         this.#exceededAt.set(worker.slot, pool.now);
-        const sizes = `${megabytes(bytes)} of memory, more than ${megabytes(limit)}`;
         this.#dependencies.log.warning(`Worker (pid: ${pid}) uses ${sizes}: replacing it`);
       });
     }
@@ -83,12 +89,12 @@ export class Recycling {
     clearTimeout(this.#timer);
   }
 
-  #replace(id: number, log: (pid: number | undefined) => void): void {
+  #replace(id: number, cause: StopCause, log: (pid: number | undefined) => void): void {
     const { pool } = this.#dependencies;
     const worker = pool.find(id);
     if (worker?.state !== "ready" || worker.expiring || pool.desired.stop !== undefined) return;
     log(this.#dependencies.pidOf(id));
-    pool.expire(id);
+    pool.expire(id, cause);
   }
 
   /** Undefined for a worker without a memory limit. */

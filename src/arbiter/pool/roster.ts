@@ -5,11 +5,22 @@
  */
 import type { BootStep } from "../../ipc/boot-step.ts";
 import type { Beat, BootFailure } from "../../ipc/messages.ts";
+import type { ExitReason } from "../../scoreboard/metrics.ts";
 
 export type WorkerState = "booting" | "ready" | "draining";
 
 /** The ways to tell a worker to stop, from gentle to hard. */
 export type StopOrder = "drain" | "quit" | "kill";
+
+/** Why a worker is killed: it took too long to boot or to stop, sent no heartbeat, or the server stops by force. */
+export type KillReason = "boot-timeout" | "stop-timeout" | "silence" | "stop";
+
+/** Why a worker is told to stop. */
+export interface StopCause {
+  readonly reason: ExitReason;
+  /** In words, to follow "because of" in a record: `a reload`, `1000 requests served`. */
+  readonly text: string;
+}
 
 export interface WorkerRecord {
   /** Counts spawns, from 1; never reused. */
@@ -28,6 +39,12 @@ export interface WorkerRecord {
   readonly stopBy: number | undefined;
   /** Due to be replaced though nothing is wrong with its generation: recycled, or restarted on request. */
   readonly expiring: boolean;
+  /** Why it is expiring. */
+  readonly expiringFor: StopCause | undefined;
+  /** Why it was told to stop, or stops by itself: the first cause. */
+  readonly stoppedFor: StopCause | undefined;
+  /** Why it was killed; undefined unless the arbiter did it. */
+  readonly killedFor: KillReason | undefined;
   /** Why it cannot boot: its own report, or the boot timeout. */
   readonly failure: BootFailure | undefined;
   /** The current step of its boot; undefined before the first. */
@@ -55,6 +72,9 @@ export function withSpawned(
     ordered: undefined,
     stopBy: undefined,
     expiring: false,
+    expiringFor: undefined,
+    stoppedFor: undefined,
+    killedFor: undefined,
     failure: undefined,
     bootStep: undefined,
     stuckAt: undefined,
@@ -71,10 +91,22 @@ export function withReady(roster: Roster, id: number, now: number): Roster {
 }
 
 /** A worker is told to stop, or stops by itself. A gentler order after a harder one changes nothing. */
-export function withStopping(roster: Roster, id: number, order: StopOrder, stopBy: number): Roster {
-  return changed(roster, id, (worker) =>
-    isHarder(order, worker.ordered) ? { state: "draining", ordered: order, stopBy } : {},
-  );
+export function withStopping(
+  roster: Roster,
+  id: number,
+  order: StopOrder,
+  stopBy: number,
+  cause?: StopCause,
+): Roster {
+  return changed(roster, id, (worker) => {
+    if (!isHarder(order, worker.ordered)) return {};
+    return { state: "draining", ordered: order, stopBy, stoppedFor: worker.stoppedFor ?? cause };
+  });
+}
+
+/** The arbiter kills a worker, now. */
+export function withKill(roster: Roster, id: number, why: KillReason, now: number): Roster {
+  return changed(withStopping(roster, id, "kill", now), id, () => ({ killedFor: why }));
 }
 
 export function withFailure(roster: Roster, id: number, failure: BootFailure): Roster {
@@ -96,8 +128,8 @@ export function withStall(roster: Roster, id: number, stuckAt: readonly string[]
   return changed(roster, id, () => ({ stuckAt }));
 }
 
-export function withExpiring(roster: Roster, id: number): Roster {
-  return changed(roster, id, () => ({ expiring: true }));
+export function withExpiring(roster: Roster, id: number, cause: StopCause): Roster {
+  return changed(roster, id, () => ({ expiring: true, expiringFor: cause }));
 }
 
 export function withoutWorker(roster: Roster, id: number): Roster {

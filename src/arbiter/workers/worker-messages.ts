@@ -3,6 +3,7 @@ import type { FromWorker } from "../../ipc/messages.ts";
 import type { ArbiterLog } from "../logs/arbiter-log.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Recycling } from "../pool/recycling.ts";
+import { ownStopCause } from "../pool/stop-cause.ts";
 import type { FileReload } from "../reload/file-reload.ts";
 import type { Generations } from "../reload/generations.ts";
 import type { WorkerProcesses } from "./worker-processes.ts";
@@ -50,7 +51,7 @@ export class WorkerMessages {
         recycling.due(id, message);
         return;
       case "draining":
-        pool.workerSignalled(id);
+        pool.workerSignalled(id, ownStopCause(message.cause));
         return;
     }
   }

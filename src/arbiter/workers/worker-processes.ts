@@ -14,16 +14,13 @@ import type { ArbiterEvent, Ending } from "../event.ts";
 import type { ArbiterLog } from "../logs/arbiter-log.ts";
 import { CrashSuspects, SUSPECT_DEATHS } from "../logs/crash-suspects.ts";
 import type { Pool } from "../pool/pool.ts";
-import type { KillReason } from "../pool/reconcile.ts";
-import type { WorkerRecord } from "../pool/roster.ts";
+import type { KillReason, WorkerRecord } from "../pool/roster.ts";
+import { ownStopCause, STOP_SIGNALS } from "../pool/stop-cause.ts";
 import { Balancer } from "./balancer.ts";
 import { StartError } from "./child-process.ts";
 import { exitName, OomKills } from "./exit-name.ts";
 import { LostRequests } from "./lost-requests.ts";
 import { WorkerHandle, type WorkerLaunch } from "./worker-handle.ts";
-
-/** Signals that people, terminals and supervisors stop a process with. */
-const STOP_SIGNALS: ReadonlySet<NodeJS.Signals> = new Set(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"]);
 
 /** The parts of the arbiter that this class needs. */
 export interface WorkerProcessDependencies {
@@ -242,7 +239,8 @@ export class WorkerProcesses {
     const oomKills = worker.ordered === "kill" ? undefined : this.#oomKills;
     const how = exitName(ending.code, ending.signal, oomKills);
     // The worker reports such a signal itself, unless it came too early or the app blocked the loop.
-    if (ending.signal !== null && STOP_SIGNALS.has(ending.signal)) this.#pool.workerSignalled(id);
+    if (ending.signal !== null && STOP_SIGNALS.has(ending.signal))
+      this.#pool.workerSignalled(id, ownStopCause(ending.signal));
     this.#pool.workerGone(id, how);
     const handle = this.#handles.get(id);
     if (handle === undefined) return;

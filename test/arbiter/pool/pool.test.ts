@@ -8,6 +8,9 @@ import { ExitCode } from "../../../src/errors.ts";
 import { booted, type PaperPool } from "../../support/paper-pool.ts";
 import { randomNumbers } from "../../support/random.ts";
 
+const RESTART = { reason: "restart", text: "the command restart" } as const;
+const SIGNALLED = { reason: "killed", text: "SIGTERM from outside" } as const;
+
 describe("scaling", () => {
   test("one more takes the next slot, one fewer drains the highest", () => {
     const paper = booted(1);
@@ -47,8 +50,8 @@ describe("scaling", () => {
 describe("recycling", () => {
   test("the replacement is ready before the old one drains, one at a time", () => {
     const paper = booted(2);
-    paper.pool.expire(1);
-    paper.pool.expire(2);
+    paper.pool.expire(1, RESTART);
+    paper.pool.expire(2, RESTART);
     paper.settle();
     assert.deepEqual(paper.newActions(), ["spawn 3 in 1 of 1"]);
     paper.ready(3);
@@ -59,7 +62,7 @@ describe("recycling", () => {
 
   test("a recycled worker makes room for a reload that began meanwhile", () => {
     const paper = booted(1);
-    paper.pool.expire(1);
+    paper.pool.expire(1, RESTART);
     paper.settle();
     paper.reload();
     paper.ready(2);
@@ -85,8 +88,8 @@ function happen(paper: PaperPool, random: (below: number) => number): string {
     const end = (): void => paper.gone(id);
     events.push([`worker ${id} ends`, end]);
     if (state === "draining") events.push([`worker ${id} ends`, end], [`worker ${id} ends`, end]);
-    else events.push([`worker ${id} stops`, () => paper.pool.workerSignalled(id)]);
-    if (state === "ready") events.push([`worker ${id} expires`, () => paper.pool.expire(id)]);
+    else events.push([`worker ${id} stops`, () => paper.pool.workerSignalled(id, SIGNALLED)]);
+    if (state === "ready") events.push([`worker ${id} expires`, () => paper.pool.expire(id, RESTART)]);
     if (state === "ready") events.push([`worker ${id} falls silent`, () => paper.silent.add(id)]);
     if (state === "booting") {
       const ready = (): void => paper.ready(id);

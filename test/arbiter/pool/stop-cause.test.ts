@@ -1,0 +1,47 @@
+/** The roster keeps why each worker was told to stop, as of the order. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { booted, type PaperPool } from "../../support/paper-pool.ts";
+
+function causes({ pool }: PaperPool): string[] {
+  return pool.roster.flatMap(({ stoppedFor }) => stoppedFor?.reason ?? []);
+}
+
+test("one worker fewer: scale", () => {
+  const paper = booted(2);
+  paper.pool.scale(1);
+  paper.settle();
+  assert.deepEqual(causes(paper), ["scale"]);
+});
+
+test("a worker of the old generation: reload", () => {
+  const paper = booted(1);
+  paper.pool.reload(2, 1);
+  paper.settle();
+  paper.ready(2);
+  assert.deepEqual(causes(paper), ["reload"]);
+});
+
+test("a recycled worker: its own cause, which a later stop does not change", () => {
+  const paper = booted(1);
+  paper.pool.expire(1, { reason: "max_requests", text: "1000 requests served" });
+  paper.settle();
+  paper.ready(2);
+  paper.pool.stopQuickly();
+  paper.settle();
+  assert.deepEqual(causes(paper), ["max_requests", "stop"]);
+});
+
+test("a kill is remembered with its reason", () => {
+  const paper = booted(1);
+  paper.pool.stopGracefully();
+  paper.settle();
+  paper.now += 3_600_000;
+  paper.settle();
+  paper.now += 3_600_000;
+  paper.settle();
+  assert.deepEqual(
+    paper.pool.roster.map(({ killedFor, stoppedFor }) => [killedFor, stoppedFor?.reason]),
+    [["stop-timeout", "stop"]],
+  );
+});

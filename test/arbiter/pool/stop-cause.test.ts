@@ -1,7 +1,8 @@
 /** The roster keeps why each worker was told to stop, as of the order. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { booted, type PaperPool } from "../../support/paper-pool.ts";
+import { QUIT_TIMEOUT_MS } from "../../../src/config/stop-time.ts";
+import { booted, LIMITS, type PaperPool } from "../../support/paper-pool.ts";
 
 function causes({ pool }: PaperPool): string[] {
   return pool.roster.flatMap(({ stoppedFor }) => stoppedFor?.reason ?? []);
@@ -36,10 +37,7 @@ test("a kill is remembered with its reason", () => {
   const paper = booted(1);
   paper.pool.stopGracefully();
   paper.settle();
-  paper.now += 3_600_000;
-  paper.settle();
-  paper.now += 3_600_000;
-  paper.settle();
+  paper.pass(LIMITS.graceful + QUIT_TIMEOUT_MS);
   assert.deepEqual(
     paper.pool.roster.map(({ killedFor, stoppedFor }) => [killedFor, stoppedFor?.reason]),
     [["stop-timeout", "stop"]],

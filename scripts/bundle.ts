@@ -36,7 +36,13 @@ const STANDALONE = [
 const BOOT: { readonly [chunk: string]: readonly string[] } = {
   contract: ["index", "gateway/index", "gateway/fields", "gateway/statuses", "errors", "ipc/programs"],
   arbiter: ["cli/command", "arbiter/arbiter"],
-  control: ["control/control-server", "control/registry", "control/routes", "control/socket-path"],
+  control: [
+    "control/control-server",
+    "control/inspection-routes",
+    "control/registry",
+    "control/routes",
+    "control/socket-path",
+  ],
   worker: [
     "worker/worker",
     "worker/interface-check",

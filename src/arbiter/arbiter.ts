@@ -130,6 +130,7 @@ export class Arbiter {
     clock.wake(earliest(settleAt, balanceAt), roster.length === 0 ? undefined : desired.limits.silence / 4);
     const hasSuccessor = upgrade.successorPid !== undefined;
     service.settled({ desired, roster, reading: reload.isReading, hasSuccessor });
+    this.#parts.events.settled(desired.target, desired.stop !== undefined, upgrade.isLeaving);
     this.#reviewSockets();
     this.#parts.descriptorReserve.review(clock.now());
   }

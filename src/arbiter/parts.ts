@@ -16,11 +16,13 @@ import { ServiceNotifier } from "../systemd/notify.ts";
 import { ControlCommands, type ServerDescription } from "./control/control-commands.ts";
 import { ControlEndpoints } from "./control/control-endpoints.ts";
 import { Operations } from "./control/operations.ts";
+import { routeTable } from "./control/route-table.ts";
 import { Service } from "./control/service.ts";
 import { SignalOperations } from "./control/signals.ts";
 import type { ArbiterEvent } from "./event.ts";
 import { ArbiterLog } from "./logs/arbiter-log.ts";
 import type { Logs } from "./logs/logs.ts";
+import { ServerEvents } from "./logs/server-events.ts";
 import { Mailbox } from "./mailbox.ts";
 import { firstBoot } from "./pool/desired.ts";
 import { limitsOf } from "./pool/limits.ts";
@@ -72,6 +74,7 @@ export class Parts {
   readonly identity: Identity;
   readonly logs: Logs;
   readonly log: ErrorLog;
+  readonly events = new ServerEvents();
   readonly arbiterLog: ArbiterLog;
   readonly pidFile: ServerPidFile;
   readonly descriptorReserve = new DescriptorReserve((warning) => this.log.warning(warning));
@@ -107,7 +110,7 @@ export class Parts {
     this.identity = identity;
     this.logs = logs;
     this.log = logs.errors;
-    this.arbiterLog = new ArbiterLog(this.log);
+    this.arbiterLog = new ArbiterLog(this.log, this.events);
     this.pidFile = new ServerPidFile(config.pid, this.predecessor?.pid, this.log);
     this.generations = new Generations(configuration, folder);
     this.hooks = new ServerHooks(serverContext(this), () => this.generations.currentConfig.bootTimeout);
@@ -135,7 +138,12 @@ export class Parts {
     const { operations, pool, terminal, log, arbiterLog } = this;
     this.signals = new SignalOperations({ operations, pool, terminal, log, arbiterLog, stopsOnHangUp });
     this.commands = this.#makeCommands();
-    this.endpoints = new ControlEndpoints(config, this.commands, this.log, this.predecessor?.endpoints);
+    this.endpoints = new ControlEndpoints(
+      config,
+      () => routeTable(this),
+      this.log,
+      this.predecessor?.endpoints,
+    );
     const onFailure = (error: Error): void => this.log.warning(`Cannot notify systemd: ${error.message}`);
     this.service = new Service(new ServiceNotifier({ onFailure }));
 
@@ -237,6 +245,7 @@ export class Parts {
     return new Upgrade({
       pool: this.pool,
       log: this.log,
+      report: (message, isProblem) => this.events.upgrade(message, isProblem),
       invocation: this.invocation,
       listeners: () => this.listeners.listeners,
       config: () => generations.currentConfig,

@@ -4,9 +4,7 @@ import type { Server } from "node:http";
 import { type ListenOptions, Server as NetServer } from "node:net";
 import { dirname } from "node:path";
 import type { SocketFile } from "../system/unix-socket.ts";
-import type { Controllable } from "./api.ts";
-import { createJsonServer, type JsonServer } from "./json-server.ts";
-import { controlRoutes, healthRoutes } from "./routes.ts";
+import { createJsonServer, type JsonServer, type Route } from "./json-server.ts";
 import { claimName, draftName, removeName, takeOverName } from "./socket-name.ts";
 
 export interface OpenServer {
@@ -48,19 +46,19 @@ function startListening(server: Server, options: ListenOptions): Promise<void> {
 }
 
 /**
- * Serves the control interface at `path`. Replaces a socket left behind by a dead server, and `inherited`, the
+ * Serves the routes of the control interface at `path`. Replaces a socket left behind by a dead server, and `inherited`, the
  * predecessor's socket.
  *
  * @throws Error with the reason on one line
  */
 export async function openControlSocket(
   path: string,
-  target: Controllable,
+  routes: readonly Route[],
   inherited?: SocketFile,
 ): Promise<ControlServer> {
   const draft = draftName(path);
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const server = createJsonServer(controlRoutes(target));
+  const server = createJsonServer(routes);
   rmSync(draft, { force: true });
   // listen() creates the socket synchronously, so no client can connect before its mode is right.
   const mask = process.umask(0o177);
@@ -113,10 +111,10 @@ export interface HealthServer extends OpenServer {
  */
 export async function openHealthServer(
   address: HealthAddress,
-  target: Pick<Controllable, "health">,
+  routes: readonly Route[],
   inherited?: HealthSocket,
 ): Promise<HealthServer> {
-  const server = createJsonServer(healthRoutes(target));
+  const server = createJsonServer(routes);
   const name = await listenForHealth(server, address, inherited);
   const bound = server.address();
   const { fd } = (server as unknown as { _handle: { fd: number } })._handle;

@@ -5,12 +5,42 @@ import { createServer } from "../native/http.ts";
 import { ConnectionLimiter } from "./connection-limiter.ts";
 import { type Asked, isStream, type Reply, readAsked, sendReply } from "./reply.ts";
 
+/**
+ * Who may send a request: operators alone; readers too, on the read-only socket; or also load balancers and scrapers, on
+ * the admin listener.
+ */
+export type Audience = "operator" | "reader" | "probe";
+
+const AUDIENCES: readonly Audience[] = ["operator", "reader", "probe"];
+
 export interface Route {
   readonly method: "GET" | "POST";
   /** A path; `:name` matches one segment. */
   readonly path: string;
+  /** Default: `operator`. */
+  readonly audience?: Audience;
   /** @throws HttpError for a request that it cannot serve */
   handle(parameters: Readonly<Record<string, string>>, body: unknown, asked: Asked): Reply | Promise<Reply>;
+}
+
+/** The routes of a table that `audience` may use. */
+export function routesFor(routes: readonly Route[], audience: Audience): Route[] {
+  const least = AUDIENCES.indexOf(audience);
+  return routes.filter((route) => AUDIENCES.indexOf(route.audience ?? "operator") >= least);
+}
+
+/** The routes of the read-only socket: the rest of the table is refused with a reason. */
+export function readOnlyRoutes(routes: readonly Route[]): Route[] {
+  const served = routesFor(routes, "reader");
+  const refuse = ({ method, path }: Route): Route => ({
+    method,
+    path,
+    handle() {
+      const what = method === "GET" ? path : `${method} ${path}`;
+      throw new HttpError(403, `${what} is not served on the read-only socket: use the control socket`);
+    },
+  });
+  return [...served, ...routes.filter((route) => !served.includes(route)).map(refuse)];
 }
 
 /** Streams that are followed at once. They are never closed to make room, so they must leave some. */

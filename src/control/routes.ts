@@ -35,8 +35,18 @@ function processId(text: string | undefined): number {
 /** All requests of `tsgun ctl`. */
 export function controlRoutes(target: Controllable): Route[] {
   return [
-    { method: "GET", path: "/status", handle: () => ({ status: 200, body: target.status() }) },
-    { method: "GET", path: "/workers", handle: () => ({ status: 200, body: target.workers() }) },
+    {
+      method: "GET",
+      path: "/status",
+      audience: "reader",
+      handle: () => ({ status: 200, body: target.status() }),
+    },
+    {
+      method: "GET",
+      path: "/workers",
+      audience: "reader",
+      handle: () => ({ status: 200, body: target.workers() }),
+    },
     { method: "POST", path: "/reload", handle: async () => reply(await target.reload()) },
     { method: "POST", path: "/upgrade", handle: async () => reply(await target.upgrade()) },
     { method: "POST", path: "/reopen", handle: async () => reply(await target.reopen()) },
@@ -71,8 +81,8 @@ export function healthRoutes(target: Pick<Controllable, "health">): Route[] {
     return { status: state[passes] ? 200 : 503, body: state };
   };
   return [
-    { method: "GET", path: "/health/live", handle: health("live") },
-    { method: "GET", path: "/health/startup", handle: health("started") },
-    { method: "GET", path: "/health/ready", handle: health("ready") },
+    { method: "GET", path: "/health/live", audience: "probe", handle: health("live") },
+    { method: "GET", path: "/health/startup", audience: "probe", handle: health("started") },
+    { method: "GET", path: "/health/ready", audience: "probe", handle: health("ready") },
   ];
 }

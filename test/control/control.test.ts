@@ -22,6 +22,7 @@ import type { Controllable, Outcome } from "../../src/control/api.ts";
 import { MAX_CONNECTIONS } from "../../src/control/connection-limiter.ts";
 import { requestControl } from "../../src/control/control-client.ts";
 import { openControlSocket, openHealthServer } from "../../src/control/control-server.ts";
+import { controlRoutes, healthRoutes } from "../../src/control/routes.ts";
 import { draftName } from "../../src/control/socket-name.ts";
 import {
   controlFolder,
@@ -77,7 +78,7 @@ function recorder(outcome: Outcome = { ok: true, message: "done" }): Controllabl
 
 async function open(t: TestContext, target: Controllable): Promise<string> {
   const path = join(folder(t), "run", "tsgun.ctl");
-  const server = await openControlSocket(path, target);
+  const server = await openControlSocket(path, controlRoutes(target));
   t.after(() => server.close());
   return path;
 }
@@ -167,27 +168,36 @@ function leaveSocket(path: string): void {
 test("a health socket left behind is replaced, a live one is not", async (t) => {
   const path = join(folder(t), "health.sock");
   leaveSocket(path);
-  const server = await openHealthServer({ kind: "unix", path }, recorder());
+  const server = await openHealthServer({ kind: "unix", path }, healthRoutes(recorder()));
   t.after(() => server.close());
-  await assert.rejects(openHealthServer({ kind: "unix", path }, recorder()), /belongs to another server/);
+  await assert.rejects(
+    openHealthServer({ kind: "unix", path }, healthRoutes(recorder())),
+    /belongs to another server/,
+  );
 });
 
 test("a socket left behind is replaced, a live one and a file are not", async (t) => {
   const path = join(folder(t), "tsgun.ctl");
-  const first = await openControlSocket(path, recorder());
-  await assert.rejects(openControlSocket(path, recorder()), /belongs to another server/);
+  const first = await openControlSocket(path, controlRoutes(recorder()));
+  await assert.rejects(openControlSocket(path, controlRoutes(recorder())), /belongs to another server/);
   first.close();
   leaveSocket(path);
-  const second = await openControlSocket(path, recorder());
+  const second = await openControlSocket(path, controlRoutes(recorder()));
   second.close();
   const file = join(path, "..", "file.ctl");
   writeFileSync(file, "");
-  await assert.rejects(openControlSocket(file, recorder()), /is not a socket/);
-  await assert.rejects(openControlSocket(`/tmp/${"x".repeat(200)}`, recorder()), /longer than/);
+  await assert.rejects(openControlSocket(file, controlRoutes(recorder())), /is not a socket/);
+  await assert.rejects(
+    openControlSocket(`/tmp/${"x".repeat(200)}`, controlRoutes(recorder())),
+    /longer than/,
+  );
 });
 
 test("slow clients lock no other out, hold few descriptors, and are closed", async (t) => {
-  const server = await openHealthServer({ kind: "tcp", host: "127.0.0.1", port: 0 }, recorder());
+  const server = await openHealthServer(
+    { kind: "tcp", host: "127.0.0.1", port: 0 },
+    healthRoutes(recorder()),
+  );
   t.after(() => server.close());
   const open = new Set<Socket>();
   let connected = 0;
@@ -234,8 +244,8 @@ test("a connection whose command is in progress is not closed to make room", asy
 test("the new server takes over the name atomically, but not a name that another server has", async (t) => {
   const path = join(folder(t), "tsgun.ctl");
   const [first, second] = [recorder(), recorder()];
-  const old = await openControlSocket(path, first);
-  const next = await openControlSocket(path, second, old.socket);
+  const old = await openControlSocket(path, controlRoutes(first));
+  const next = await openControlSocket(path, controlRoutes(second), old.socket);
   t.after(() => next.close());
   assert.equal((await requestControl(path, "POST", "/reopen")).status, 200);
   assert.deepEqual([first.calls, second.calls], [[], ["reopen"]]);
@@ -246,10 +256,17 @@ test("the new server takes over the name atomically, but not a name that another
     "the old server's end leaves the new one its name",
   );
   const other = join(path, "..", "other.ctl");
-  const stranger = await openControlSocket(other, recorder());
+  const stranger = await openControlSocket(other, controlRoutes(recorder()));
   t.after(() => stranger.close());
-  await assert.rejects(openControlSocket(other, recorder(), next.socket), /belongs to another server/);
-  const renamed = await openControlSocket(join(path, "..", "new.ctl"), recorder(), next.socket);
+  await assert.rejects(
+    openControlSocket(other, controlRoutes(recorder()), next.socket),
+    /belongs to another server/,
+  );
+  const renamed = await openControlSocket(
+    join(path, "..", "new.ctl"),
+    controlRoutes(recorder()),
+    next.socket,
+  );
   t.after(() => renamed.close());
   assert.deepEqual(readdirSync(join(path, "..")).sort(), ["new.ctl", "other.ctl"]);
 });
@@ -259,7 +276,7 @@ test("sockets of this user's killed servers are removed, others are kept", async
   const run = join(at, "tsgun");
   mkdirSync(run);
   const gone = spawnSync("true").pid;
-  const alive = await openControlSocket(join(run, "tsgun-1.ctl"), recorder());
+  const alive = await openControlSocket(join(run, "tsgun-1.ctl"), controlRoutes(recorder()));
   t.after(() => alive.close());
   leaveSocket(join(run, `tsgun-${gone}.ctl`));
   // A process with this pid exists: it may be a server that is just starting.
@@ -287,7 +304,7 @@ test("sockets of this user's killed servers are removed, others are kept", async
 
 test("the health endpoint has live, startup and ready, and nothing else", async (t) => {
   const target = recorder();
-  const server = await openHealthServer({ kind: "tcp", host: "127.0.0.1", port: 0 }, target);
+  const server = await openHealthServer({ kind: "tcp", host: "127.0.0.1", port: 0 }, healthRoutes(target));
   t.after(() => server.close());
   const statusOf = (path: string, method = "GET"): Promise<number> =>
     new Promise((resolve, reject) => {

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { chownSync, copyFileSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import type { Controllable } from "../../src/control/api.ts";
 import { openControlSocket } from "../../src/control/control-server.ts";
+import { controlRoutes } from "../../src/control/routes.ts";
 import { FIXTURES, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 
 /** A name that no server of another run has: ps and ctl find the servers of the whole machine. */
@@ -218,8 +220,8 @@ test("entries and sockets of other users, and stale ones, are not trusted", {
   mkdirSync(entries);
   const report = { pid: NO_PID, name: "evil", folder: folder("a"), workers: {}, listening: [] };
   const open = async (path: string): Promise<void> => {
-    const target = { status: () => report } as unknown as Parameters<typeof openControlSocket>[1];
-    const server = await openControlSocket(path, target);
+    const target = { status: () => report } as unknown as Controllable;
+    const server = await openControlSocket(path, controlRoutes(target));
     context.after(() => server.close());
   };
   await open(join(entries, "tsgun-1.ctl"));

@@ -6,8 +6,8 @@ import { closeSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Address, formatAddress } from "../../config/address.ts";
 import type { Config } from "../../config/settings.ts";
-import type { Controllable } from "../../control/api.ts";
 import type { ControlServer, HealthServer, HealthSocket } from "../../control/control-server.ts";
+import type { Route } from "../../control/json-server.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 import { hasName, type SocketFile } from "../../system/unix-socket.ts";
@@ -26,7 +26,7 @@ const POLL_INTERVAL_MS = 10;
 
 export class ControlEndpoints {
   readonly #config: Pick<Config, "adminBind" | "controlSocket">;
-  readonly #target: Controllable;
+  readonly #routes: () => Promise<readonly Route[]>;
   readonly #log: ErrorLog;
   /** The predecessor's control socket, whose name this one takes over. */
   readonly #inheritedControl: SocketFile | undefined;
@@ -38,17 +38,17 @@ export class ControlEndpoints {
   #unregister: (() => void) | undefined;
 
   /**
-   * @param target what the endpoints control
+   * @param routes the table of all routes; called when an endpoint opens
    * @param inherited the sockets of the predecessor
    */
   constructor(
     config: Pick<Config, "adminBind" | "controlSocket">,
-    target: Controllable,
+    routes: () => Promise<readonly Route[]>,
     log: ErrorLog,
     inherited: EndpointSockets = {},
   ) {
     this.#config = config;
-    this.#target = target;
+    this.#routes = routes;
     this.#log = log;
     this.#inheritedControl = inherited.control;
     this.#inheritedHealth = inheritedHealth(config.adminBind, inherited);
@@ -74,7 +74,7 @@ export class ControlEndpoints {
     if (adminBind === undefined || this.#health !== undefined || this.#isOpeningHealth) return;
     this.#isOpeningHealth = true;
     try {
-      this.#health = await openHealth(adminBind, this.#target, this.#log, this.#inheritedHealth);
+      this.#health = await openHealth(adminBind, await this.#routes(), this.#log, this.#inheritedHealth);
     } finally {
       this.#isOpeningHealth = false;
     }
@@ -85,7 +85,10 @@ export class ControlEndpoints {
     const { controlSocket } = this.#config;
     if (controlSocket === false) return;
     const before = this.#control;
-    openControl(controlSocket, this.#target, this.#log, before?.socket ?? this.#inheritedControl)
+    this.#routes()
+      .then((routes) =>
+        openControl(controlSocket, routes, this.#log, before?.socket ?? this.#inheritedControl),
+      )
       .then(async (server) => {
         this.#control = server;
         before?.close();
@@ -168,13 +171,14 @@ async function until(condition: () => Promise<boolean>, timeoutMs: number): Prom
 
 async function openHealth(
   address: Address,
-  target: Controllable,
+  routes: readonly Route[],
   log: ErrorLog,
   inherited: HealthSocket | undefined,
 ): Promise<HealthServer> {
   const { openHealthServer } = await import("../../control/control-server.ts");
+  const { routesFor } = await import("../../control/json-server.ts");
   try {
-    const server = await openHealthServer(address, target, inherited);
+    const server = await openHealthServer(address, routesFor(routes, "probe"), inherited);
     const bound =
       server.port !== undefined && address.kind === "tcp" ? { ...address, port: server.port } : address;
     log.info(`Health at: ${bound.kind === "tcp" ? "http://" : ""}${formatAddress(bound)}`);
@@ -190,7 +194,7 @@ async function openHealth(
 
 async function openControl(
   path: string | undefined,
-  target: Controllable,
+  routes: readonly Route[],
   log: ErrorLog,
   inherited: SocketFile | undefined,
 ): Promise<ControlServer | undefined> {
@@ -198,7 +202,7 @@ async function openControl(
   const { defaultControlSocket } = await import("../../control/socket-path.ts");
   try {
     const at = path ?? defaultControlSocket(process.pid);
-    const server = await openControlSocket(at, target, inherited);
+    const server = await openControlSocket(at, routes, inherited);
     log.debug(`Control socket at: ${at}`);
     return server;
   } catch (error) {

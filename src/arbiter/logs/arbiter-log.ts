@@ -7,6 +7,7 @@ import type { BootFailure } from "../../ipc/messages.ts";
 import type { RequestInFlight } from "../../ipc/request-report.ts";
 import { describeInFlight, describeStall, printable, type StallReport } from "../../ipc/stall-report.ts";
 import type { ErrorLog, LogFields } from "../../log/error-log.ts";
+import type { ExitReason } from "../../scoreboard/metrics.ts";
 import { workerCount } from "../../system/cpu-limit.ts";
 import type { ProcessState } from "../../system/process-state.ts";
 import type { Ending, Signal } from "../event.ts";
@@ -18,6 +19,7 @@ import type { FileLoss, Listener } from "../sockets/bind.ts";
 import { endedAsOrdered } from "../stats/exit-reason.ts";
 import { describeHeapLimit } from "../workers/heap-limit.ts";
 import { CrashLog, type LoggedDeath } from "./crash-log.ts";
+import type { ServerEvents } from "./server-events.ts";
 
 /** A worker whose process has ended. */
 export interface WorkerExit {
@@ -29,11 +31,20 @@ export interface WorkerExit {
   readonly how: string;
   /** Requests lost with it, as far as known. */
   readonly requests: readonly RequestInFlight[];
+  /** The one reason that counts; undefined as long as it is not known. */
+  readonly reason?: ExitReason | undefined;
 }
 
 /** Log fields for an entry about a worker, named as in the worker's own entries. */
 function workerFields(pid: number | undefined, { slot, generation }: WorkerRecord): LogFields {
   return { slot, generation, workerPid: pid };
+}
+
+/** The changed files that caused a reload, as the beginning of a sentence. */
+function changeText([first, ...others]: readonly string[]): string {
+  if (first === undefined) return "";
+  if (others.length === 0) return `${first} changed: `;
+  return `${first} and ${others.length} other${others.length > 1 ? "s" : ""} changed: `;
 }
 
 /** A start is retried every second: log the same reason at most this often. */
@@ -42,11 +53,14 @@ const SAME_START_ERROR_INTERVAL_MS = 60_000;
 export class ArbiterLog {
   readonly #log: ErrorLog;
   readonly #crashes: CrashLog;
+  readonly #events: ServerEvents;
   /** The last logged reason why a worker could not be started. */
   #startError = { reason: "", loggedAt: Number.NEGATIVE_INFINITY };
 
-  constructor(log: ErrorLog) {
+  /** @param events is told what the lines say */
+  constructor(log: ErrorLog, events: ServerEvents) {
     this.#log = log;
+    this.#events = events;
     this.#crashes = new CrashLog(log);
   }
 
@@ -59,6 +73,7 @@ export class ArbiterLog {
       `Starting tsgun ${packageVersion()}${nodeEnv === undefined ? "" : ` (NODE_ENV: ${nodeEnv})`}`,
     );
     this.#log.info(`Listening at: ${urls} (${process.pid})`);
+    this.#events.started(packageVersion(), urls);
     if (workerAddresses !== undefined)
       this.#log.info(
         `Each worker also listens at an address of its own: ${formatWorkerAddresses(workerAddresses)}`,
@@ -153,11 +168,9 @@ export class ArbiterLog {
       uninterruptible: `it has been waiting in the kernel (for a disk or a network file system) ${time}`,
     };
     const why = what[state as keyof typeof what] ?? `its event loop has not turned ${time}`;
-    this.#log.critical(
-      `WORKER TIMEOUT (pid: ${pid}): ${why}: it is killed`,
-      undefined,
-      workerFields(pid, worker),
-    );
+    const line = `WORKER TIMEOUT (pid: ${pid}): ${why}: it is killed`;
+    this.#log.critical(line, undefined, workerFields(pid, worker));
+    this.#events.workerStuck(pid, line);
   }
 
   stall(report: StallReport): void {
@@ -167,6 +180,8 @@ export class ArbiterLog {
     const fields = { workerPid: report.pid };
     if (report.kind === "stuck") this.#log.error(text, rest, fields);
     else this.#log.warning(text, rest, fields);
+    if (report.kind === "stuck") this.#events.workerStuck(report.pid, text);
+    if (report.kind === "recovered") this.#events.workerRecovered(report.pid, text);
   }
 
   /** A draining worker has not finished in time. */
@@ -199,6 +214,8 @@ export class ArbiterLog {
     const what = `Worker (pid: ${pid}) ${how}`;
     const fields = workerFields(pid, record);
     const detail = describeInFlight(requests, Date.now()).join("\n") || undefined;
+    const isProblem = record.state !== "draining" || !endedAsOrdered(record, ending);
+    this.#events.workerExited(worker, how, isProblem, worker.reason);
     if (record.state !== "draining") this.#logDeath(record, { what, detail, fields }, desired, now);
     else if (endedAsOrdered(record, ending)) this.#log.info(`Worker exiting (pid: ${pid})`, fields);
     else this.#log.warning(`${what} while it was stopping`, detail, fields);
@@ -235,25 +252,27 @@ export class ArbiterLog {
   }
 
   predecessorGone(pid: number | undefined): void {
-    this.#log.info(`The previous arbiter (pid: ${pid}) has exited`);
+    const line = `The previous arbiter (pid: ${pid}) has exited`;
+    this.#log.info(line);
+    this.#events.upgrade(line, false);
+  }
+
+  /** The lines follow once its configuration has been read. */
+  reloadRequested(): void {
+    this.#events.reloadRequested();
   }
 
   /** @param changed the changed files that caused the reload, if any */
   reloading(generation: number, changed: readonly string[]): void {
-    const facts = { generation };
-    const [first, second] = changed;
-    if (first === undefined) this.#log.info(`Reloading: generation ${generation}`, facts);
-    else if (second === undefined)
-      this.#log.info(`Reloading: ${first} changed: generation ${generation}`, facts);
-    else {
-      const others = `${changed.length - 1} other${changed.length > 2 ? "s" : ""}`;
-      this.#log.info(`Reloading: ${first} and ${others} changed: generation ${generation}`, facts);
-    }
+    const line = `Reloading: ${changeText(changed)}generation ${generation}`;
+    this.#log.info(line, { generation });
+    this.#events.reloading(generation, line);
   }
 
   /** There is no working app; the server waits for a fixed one. */
   broken(failure: BootFailure): void {
     this.#log.error(failure.message, failure.stack);
+    this.#events.reloadFailed(0, failure.message);
   }
 
   waiting(): void {
@@ -262,20 +281,21 @@ export class ArbiterLog {
 
   /** `detail` is the app's stack, if the app is at fault. */
   reloadFailed(established: number, why: string, detail?: string): void {
-    this.#log.error(`Reload failed, generation ${established} stays: ${why}`, detail);
+    const line = `Reload failed, generation ${established} stays: ${why}`;
+    this.#log.error(line, detail);
+    this.#events.reloadFailed(established, line);
   }
 
   established(generation: number, workers: number): void {
     const count = workers === 1 ? "1 worker" : `${workers} workers`;
-    this.#log.info(`Ready: generation ${generation} serves with ${count}`, { generation });
+    const line = `Ready: generation ${generation} serves with ${count}`;
+    this.#log.info(line, { generation });
+    this.#events.established(generation, line);
   }
 
   /** At the first boot log only the stack here: the message follows last, as the reason for the exit. */
   abandoned(failure: BootFailure, established: number): void {
-    if (established !== 0) {
-      this.#log.error(`Reload failed, generation ${established} stays: ${failure.message}`, failure.stack);
-    } else if (failure.stack !== undefined) {
-      this.#log.error("Exception in worker process", failure.stack);
-    }
+    if (established !== 0) this.reloadFailed(established, failure.message, failure.stack);
+    else if (failure.stack !== undefined) this.#log.error("Exception in worker process", failure.stack);
   }
 }

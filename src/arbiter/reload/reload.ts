@@ -60,6 +60,7 @@ export class Reload {
   request(): void {
     const { pool, post } = this.#dependencies;
     if (pool.desired.stop !== undefined) return;
+    this.#dependencies.arbiterLog.reloadRequested();
     if (this.#isReading || !canReload(pool.desired)) {
       pool.setReloadQueued(true);
       return;

@@ -28,6 +28,8 @@ export type NewArbiter = Pick<
 export interface UpgradeDependencies {
   readonly pool: Pool;
   readonly log: ErrorLog;
+  /** Reports a step of the upgrade as an event, beside its log line. */
+  report(message: string, isProblem: boolean): void;
   readonly invocation: Invocation;
   listeners(): readonly Listener[];
   config(): Pick<Config, "bootTimeout" | "upgradeMode">;
@@ -94,10 +96,9 @@ export class Upgrade {
 
   /** Starts the new arbiter. Resolves when its workers are ready or it has failed. */
   async begin(): Promise<Outcome> {
-    const { log } = this.#dependencies;
     const refusal = this.#refusal() ?? (await this.#prepare());
     if (refusal !== undefined) {
-      log.warning(`Upgrade refused: ${refusal}`);
+      this.#log("warning", `Upgrade refused: ${refusal}`);
       return { ok: false, error: refusal };
     }
     return this.#start();
@@ -117,7 +118,7 @@ export class Upgrade {
   }
 
   #start(): Promise<Outcome> {
-    const { log, invocation, start } = this.#dependencies;
+    const { invocation, start } = this.#dependencies;
     const launch = {
       invocation,
       listeners: this.#dependencies.listeners(),
@@ -128,7 +129,7 @@ export class Upgrade {
     this.#isReopenRequested = false;
     this.#successor = start(launch);
     const { pid } = this.#successor;
-    if (pid !== undefined) log.info(`Upgrading: new arbiter with pid: ${pid}`);
+    if (pid !== undefined) this.#log("info", `Upgrading: new arbiter with pid: ${pid}`);
     return new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -204,20 +205,20 @@ export class Upgrade {
     await handOver(successorPid);
     await this.#dependencies.endpointsTakenOver();
     this.#successor?.release();
-    this.#dependencies.log.info(`The new arbiter (pid: ${successorPid}) is the server now`);
+    this.#log("info", `The new arbiter (pid: ${successorPid}) is the server now`);
   }
 
   #successorReady(): void {
-    const { pool, log } = this.#dependencies;
+    const { pool } = this.#dependencies;
     const pid = this.successorPid;
     if (this.#aborted) return;
     if (this.#isReopenRequested) this.signal("SIGUSR1");
     if (pool.desired.stop !== undefined || this.#dependencies.config().upgradeMode === "manual") {
-      log.info(`New arbiter (pid: ${pid}) is ready, beside this one`);
+      this.#log("info", `New arbiter (pid: ${pid}) is ready, beside this one`);
       this.#settle({ ok: true, message: `the new arbiter (pid ${pid}) serves beside this one` });
       return;
     }
-    log.info(`New arbiter (pid: ${pid}) is ready: this one drains and quits`);
+    this.#log("info", `New arbiter (pid: ${pid}) is ready: this one drains and quits`);
     this.#targetBeforeDrain = pool.desired.target;
     const reloads = this.#isReloadRequested && this.signal("SIGHUP");
     const serves = `the arbiter with pid ${pid} serves${reloads ? ", and reloads" : ""}`;
@@ -228,7 +229,7 @@ export class Upgrade {
   }
 
   #successorGone(why: string): void {
-    const { pool, log } = this.#dependencies;
+    const { pool } = this.#dependencies;
     const { pid, isReady } = this.#successor ?? {};
     this.#successor = undefined;
     if (pid !== undefined) this.#dependencies.cleanUpAfterSuccessor(pid);
@@ -237,20 +238,26 @@ export class Upgrade {
     const targetBeforeDrain = this.#targetBeforeDrain;
     this.#targetBeforeDrain = undefined;
     if (pool.desired.stop !== undefined) {
-      log.info(`New arbiter (pid: ${pid}) has ended, too: ${why}`);
+      this.#log("info", `New arbiter (pid: ${pid}) has ended, too: ${why}`);
       return;
     }
     if (this.#hasReleasedEndpoints) this.#dependencies.reclaimEndpoints();
     this.#hasReleasedEndpoints = false;
     if (isReady === true && targetBeforeDrain === undefined) {
-      log.warning(`New arbiter (pid: ${pid}) has ended: ${why}`);
+      this.#log("warning", `New arbiter (pid: ${pid}) has ended: ${why}`);
       return;
     }
-    log.error(`Upgrade failed, this arbiter continues to serve: ${why}`);
+    this.#log("error", `Upgrade failed, this arbiter continues to serve: ${why}`);
     if (targetBeforeDrain === undefined) return;
     pool.scale(targetBeforeDrain);
     // A reload that was forwarded to the new arbiter is lost with it.
     if (this.#isReloadRequested) this.#dependencies.reload();
+  }
+
+  /** Logs a step, and reports it as an event. */
+  #log(level: "info" | "warning" | "error", message: string): void {
+    this.#dependencies.log[level](message);
+    this.#dependencies.report(message, level !== "info");
   }
 
   #releaseEndpoints(): void {
@@ -268,7 +275,7 @@ export class Upgrade {
       return;
     }
     this.#aborted = true;
-    this.#dependencies.log.info(`Upgrade aborted: stopping the new arbiter (pid: ${successor.pid}), too`);
+    this.#log("info", `Upgrade aborted: stopping the new arbiter (pid: ${successor.pid}), too`);
     successor.end("the server was stopped");
   }
 }

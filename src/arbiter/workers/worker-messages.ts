@@ -1,6 +1,7 @@
 /** Handles the messages of the workers. */
 import type { FromWorker } from "../../ipc/messages.ts";
 import type { ArbiterLog } from "../logs/arbiter-log.ts";
+import type { ServerEvents } from "../logs/server-events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Recycling } from "../pool/recycling.ts";
 import { ownStopCause } from "../pool/stop-cause.ts";
@@ -15,6 +16,7 @@ export interface WorkerMessageDependencies {
   readonly recycling: Recycling;
   readonly fileReload: FileReload;
   readonly arbiterLog: ArbiterLog;
+  readonly events: ServerEvents;
 }
 
 export class WorkerMessages {
@@ -39,6 +41,7 @@ export class WorkerMessages {
       case "ready":
         if (this.#provesApp(id)) this.#dependencies.arbiterLog.serving(message.serving);
         pool.workerReady(id);
+        this.#reportReady(id);
         workerProcesses.handleReady(id);
         return;
       case "failed":
@@ -54,6 +57,13 @@ export class WorkerMessages {
         pool.workerSignalled(id, ownStopCause(message.cause));
         return;
     }
+  }
+
+  #reportReady(id: number): void {
+    const { pool, workerProcesses, events } = this.#dependencies;
+    const record = pool.find(id);
+    if (record?.state !== "ready") return;
+    events.workerReady({ pid: workerProcesses.pidOf(id), record }, pool.now - record.spawnedAt);
   }
 
   /** Whether a worker that is ready is the first of its generation, and serves the app, not its boot error. */

@@ -8,6 +8,8 @@ import { test } from "node:test";
 import { ControlEndpoints } from "../../../src/arbiter/control/control-endpoints.ts";
 import type { Controllable } from "../../../src/control/api.ts";
 import { requestControl } from "../../../src/control/control-client.ts";
+import type { Route } from "../../../src/control/json-server.ts";
+import { controlRoutes } from "../../../src/control/routes.ts";
 import { ErrorLog } from "../../../src/log/error-log.ts";
 import { ask } from "../../support/ask.ts";
 import { temporaryFolder, until } from "../../support/command.ts";
@@ -16,12 +18,13 @@ const target = {
   status: () => ({ name: "app" }),
   health: () => ({ live: true, started: true, ready: true, reason: "ok" }),
 } as unknown as Controllable;
+const routes = async (): Promise<Route[]> => controlRoutes(target);
 
 test("an arbiter that takes its endpoints back before the new one has taken them over still has a control socket", async (context) => {
   const folder = temporaryFolder(context);
   const control = join(folder, "app.ctl");
   const log = new ErrorLog({ target: join(folder, "error.log"), level: "debug" });
-  const endpoints = new ControlEndpoints({ adminBind: undefined, controlSocket: control }, target, log);
+  const endpoints = new ControlEndpoints({ adminBind: undefined, controlSocket: control }, routes, log);
   context.after(() => endpoints.close(false));
   endpoints.openControl();
   await until("the control socket is open", () => endpoints.sockets.control !== undefined);
@@ -37,7 +40,7 @@ test("a request that is on its way when the arbiter exits gets its response firs
   const controlSocket = join(folder, "app.ctl");
   const path = join(folder, "health.sock");
   const log = new ErrorLog({ target: join(folder, "error.log"), level: "debug" });
-  const endpoints = new ControlEndpoints({ adminBind: { kind: "unix", path }, controlSocket }, target, log);
+  const endpoints = new ControlEndpoints({ adminBind: { kind: "unix", path }, controlSocket }, routes, log);
   await endpoints.openHealth();
   endpoints.openControl();
   await until("the control socket is open", () => endpoints.sockets.control !== undefined);

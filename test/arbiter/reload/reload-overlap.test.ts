@@ -9,6 +9,7 @@ import { ControlCommands } from "../../../src/arbiter/control/control-commands.t
 import type { ReloadEvent } from "../../../src/arbiter/event.ts";
 import { ArbiterLog } from "../../../src/arbiter/logs/arbiter-log.ts";
 import type { Logs } from "../../../src/arbiter/logs/logs.ts";
+import { ServerEvents } from "../../../src/arbiter/logs/server-events.ts";
 import { firstBoot } from "../../../src/arbiter/pool/desired.ts";
 import type { Limits } from "../../../src/arbiter/pool/limits.ts";
 import { Pool, type PoolEffects } from "../../../src/arbiter/pool/pool.ts";
@@ -84,7 +85,7 @@ class Stage {
     });
     this.reload = new Reload({
       ...{ pool, generations, commands: this.commands },
-      arbiterLog: new ArbiterLog(log),
+      arbiterLog: new ArbiterLog(log, new ServerEvents()),
       logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
       readConfiguration: () => this.#read(),
       preflight: () => Promise.resolve(),

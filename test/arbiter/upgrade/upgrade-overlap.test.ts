@@ -8,6 +8,7 @@ import { ControlCommands } from "../../../src/arbiter/control/control-commands.t
 import type { ReloadEvent } from "../../../src/arbiter/event.ts";
 import { ArbiterLog } from "../../../src/arbiter/logs/arbiter-log.ts";
 import type { Logs } from "../../../src/arbiter/logs/logs.ts";
+import { ServerEvents } from "../../../src/arbiter/logs/server-events.ts";
 import { firstBoot } from "../../../src/arbiter/pool/desired.ts";
 import type { Limits } from "../../../src/arbiter/pool/limits.ts";
 import { Pool } from "../../../src/arbiter/pool/pool.ts";
@@ -103,7 +104,7 @@ class SimulatedArbiter {
     );
     this.pool = pool;
     this.upgrade = new Upgrade({
-      ...{ pool, log, invocation: { program: "", args: [], folder: "" } },
+      ...{ pool, log, report: () => {}, invocation: { program: "", args: [], folder: "" } },
       listeners: () => [],
       config: () => ({ bootTimeout: 60_000, upgradeMode: "auto" }),
       predecessorPid: () => undefined,
@@ -146,7 +147,7 @@ class SimulatedArbiter {
       }),
     });
     this.reload = new Reload({
-      ...{ pool, generations, commands: this.commands, arbiterLog: new ArbiterLog(log) },
+      ...{ pool, generations, commands: this.commands, arbiterLog: new ArbiterLog(log, new ServerEvents()) },
       logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
       readConfiguration: async () => this.#configuration(),
       preflight: () => Promise.resolve(),

@@ -3,14 +3,14 @@ import type { AccessLogOptions } from "./access-log.ts";
 import type { ErrorLogOptions, LogFields, LogFormat } from "./error-log.ts";
 import type { SinkTarget } from "./line-sink.ts";
 import type { LogLevel } from "./log-level.ts";
+import type { MessageTarget } from "./message-link.ts";
 import type { SyslogFacility } from "./syslog-format.ts";
-import type { SyslogTarget } from "./syslog-link.ts";
 import type { SyslogOptions } from "./syslog-sink.ts";
 
 export interface SyslogSettings {
   readonly name: string | undefined;
   readonly logSyslog: boolean;
-  readonly logSyslogTo: SyslogTarget;
+  readonly logSyslogTo: MessageTarget;
   readonly logSyslogPrefix: string | undefined;
   readonly logSyslogFacility: SyslogFacility;
   readonly disableRedirectAccessToSyslog: boolean;

@@ -4,6 +4,7 @@
  */
 import { hostname } from "node:os";
 import type { LogLevel } from "./log-level.ts";
+import { type MessageLink, type MessageTarget, openLink } from "./message-link.ts";
 import {
   localMessage,
   networkMessage,
@@ -11,10 +12,9 @@ import {
   type SyslogSender,
   syslogTag,
 } from "./syslog-format.ts";
-import { openLink, type SyslogLink, type SyslogTarget } from "./syslog-link.ts";
 
 export interface SyslogOptions {
-  readonly target: SyslogTarget;
+  readonly target: MessageTarget;
   readonly facility: SyslogFacility;
   /** Parts of the program's name, from general to specific. */
   readonly name: readonly string[];
@@ -37,10 +37,10 @@ const QUIET_PERIOD_MS = 60_000;
 const FLUSH_TIMEOUT_MS = 1000;
 
 export class SyslogSink {
-  readonly #target: SyslogTarget;
+  readonly #target: MessageTarget;
   readonly #sender: SyslogSender;
   readonly #onUnreachable: (why: Error) => void;
-  #link: SyslogLink | undefined;
+  #link: MessageLink | undefined;
   #opening = false;
   #closed = false;
   /** Time of the last failure, by `performance.now()`. */

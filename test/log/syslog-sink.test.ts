@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { SyslogTarget } from "../../src/log/syslog-link.ts";
+import type { MessageTarget } from "../../src/log/message-link.ts";
 import { SyslogSink } from "../../src/log/syslog-sink.ts";
 import { temporaryFolder, until } from "../support/command.ts";
 import { missing } from "../support/component.ts";
@@ -14,7 +14,7 @@ const noDatagrams = missing("python3");
 
 function sinkTo(
   test: TestContext,
-  target: SyslogTarget,
+  target: MessageTarget,
   onUnreachable: (why: Error) => void = () => {},
 ): SyslogSink {
   const sink = new SyslogSink({ target, facility: "user", name: ["tsgun", "error"] }, { onUnreachable });

@@ -1,11 +1,14 @@
-/** Connections to a syslog server: UDP, TCP, and Unix sockets (datagram or stream). None keeps the process alive. */
+/**
+ * Connections to a server that takes messages (syslog, statsd): UDP, TCP, and Unix sockets (datagram or stream). None
+ * keeps the process alive.
+ */
 import type { Socket as UdpSocket } from "node:dgram";
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import { DatagramSocket } from "../native/datagram-socket.ts";
 
 /** The server's address. A Unix socket without a `type` is tried with datagrams first, then as a stream. */
-export type SyslogTarget =
+export type MessageTarget =
   | { readonly transport: "udp" | "tcp"; readonly host: string; readonly port: number }
   | {
       readonly transport: "unix";
@@ -14,7 +17,7 @@ export type SyslogTarget =
     };
 
 /** An open connection. */
-export interface SyslogLink {
+export interface MessageLink {
   /** Sends a message. Returns false if it was not accepted, usually because too much is pending. Never throws. */
   send(message: Buffer): boolean;
   /** Resolves when all messages have left the process, as far as that can be known. */
@@ -25,7 +28,7 @@ export interface SyslogLink {
 export type BreakListener = (why: Error | undefined) => void;
 
 /** Connects; rejects with the reason. */
-export async function openLink(target: SyslogTarget, onBreak: BreakListener): Promise<SyslogLink> {
+export async function openLink(target: MessageTarget, onBreak: BreakListener): Promise<MessageLink> {
   if (target.transport === "unix") return openUnix(target.path, target.type, onBreak);
   const { transport, host, port } = target;
   return transport === "udp" ? openUdp(host, port, onBreak) : openStream({ host, port }, onBreak);
@@ -35,7 +38,7 @@ async function openUnix(
   path: string,
   type: "dgram" | "stream" | undefined,
   onBreak: BreakListener,
-): Promise<SyslogLink> {
+): Promise<MessageLink> {
   if (type === "stream") return openStream({ path }, onBreak);
   try {
     return new DatagramLink(new DatagramSocket(path), onBreak);
@@ -53,7 +56,7 @@ const CONNECT_TIMEOUT_MS = 5000;
 const require = createRequire(import.meta.url);
 
 /** A connected socket: each datagram goes to the kernel at once, and ICMP refusals are reported. */
-async function openUdp(host: string, port: number, onBreak: BreakListener): Promise<SyslogLink> {
+async function openUdp(host: string, port: number, onBreak: BreakListener): Promise<MessageLink> {
   const { createSocket } = require("node:dgram") as typeof import("node:dgram");
   const { lookup } = require("node:dns/promises") as typeof import("node:dns/promises");
   // For localhost, which has both, prefer IPv4: receivers usually bind to that.
@@ -66,7 +69,7 @@ async function openUdp(host: string, port: number, onBreak: BreakListener): Prom
   return new UdpLink(socket, onBreak);
 }
 
-class UdpLink implements SyslogLink {
+class UdpLink implements MessageLink {
   readonly #socket: UdpSocket;
   readonly #onSent: (error: Error | null) => void;
   #open = true;
@@ -109,7 +112,7 @@ class UdpLink implements SyslogLink {
 async function openStream(
   where: { host: string; port: number } | { path: string },
   onBreak: BreakListener,
-): Promise<SyslogLink> {
+): Promise<MessageLink> {
   const { connect } = require("node:net") as typeof import("node:net");
   const socket = connect(where).unref();
   await new Promise<void>((resolve, reject) => {
@@ -126,7 +129,7 @@ async function openStream(
  * Messages on a stream end with a line feed (RFC 6587 section 3.4.2), which no line contains: every server accepts
  * that, but not every server accepts octet counting.
  */
-class StreamLink implements SyslogLink {
+class StreamLink implements MessageLink {
   readonly #socket: Socket;
   #closing = false;
 
@@ -163,7 +166,7 @@ class StreamLink implements SyslogLink {
   }
 }
 
-class DatagramLink implements SyslogLink {
+class DatagramLink implements MessageLink {
   readonly #socket: DatagramSocket;
   readonly #onBreak: BreakListener;
   #open = true;

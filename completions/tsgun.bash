@@ -32,6 +32,17 @@ _tsgun() {
     COMPREPLY=($(compgen -W "--json -h --help" -- "$word"))
     return
   fi
+  if [[ ${COMP_WORDS[1]} == top && $COMP_CWORD -gt 1 ]]; then
+    case $before in
+      -c|--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+      --name) :; return ;;
+      --pid) :; return ;;
+      --control-socket) COMPREPLY=($(compgen -f -- "$word")); return ;;
+      --interval) :; return ;;
+    esac
+    COMPREPLY=($(compgen -W "-c --config --name --pid --control-socket --interval --once --json -h --help" -- "$word"))
+    return
+  fi
   if [[ ${COMP_WORDS[1]} == doctor && $COMP_CWORD -gt 1 ]]; then
     case $before in
       -c|--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
@@ -112,7 +123,7 @@ _tsgun() {
     COMPREPLY=($(compgen -W "-v --version -c --config --no-config --check-config --print-config --interface --adopt --other-servers --preload --chdir -e --env --env-file --env-file-if-exists -b --bind --worker-bind --backlog --reuse-port --socket-mode --socket-owner --forwarded-allow-ips --forwarded-headers --root-path -w --workers --worker-connections --max-requests --max-requests-jitter --max-memory --max-old-space --max-lifetime --max-lifetime-jitter --reload-surge --crash-limit --warmup-path -D --daemon --upgrade-mode -n --name -p --pid -u --user -g --group --initgroups -m --umask --reload --reload-engine --reload-extra-file --show-errors --limit-request-line --limit-request-fields --limit-request-field-size --limit-request-body --keep-alive-requests --header-timeout --body-timeout --body-total-timeout --body-min-rate --request-timeout --keep-alive -t --timeout --boot-timeout --graceful-timeout --drain-delay --linger --access-logfile --no-access-logfile --access-logformat --error-logfile --log-format --log-level --capture-output --log-syslog --disable-redirect-access-to-syslog --log-syslog-to --log-syslog-prefix --log-syslog-facility --control-socket --no-control-socket --admin-bind --min-ready --metrics --no-metrics -h --help" -- "$word"))
     return
   fi
-  [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "ps ctl dev init doctor completion help" -- "$word"))
+  [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "ps top ctl dev init doctor completion help" -- "$word"))
   local file
   while IFS= read -r file; do
     [[ -d $file || $file =~ \.(ts|mts|cts|js|mjs|cjs)$ ]] && COMPREPLY+=("$file")

@@ -34,6 +34,7 @@ async function dispatch(args: readonly string[], report: BootReport | undefined)
   const rest = below.length === 1 && below[0] === "help" && name !== "ctl" ? ["--help"] : below;
   if (name === "ctl") return await runControl(rest);
   if (name === "ps") return await (await import("./ps.ts")).runPs(rest);
+  if (name === "top") return await (await import("./top.ts")).runTop(rest);
   if (name === "completion") return await printCompletion(rest);
   if (name === "init") return await (await import("./init.ts")).runInit(rest);
   if (name === "doctor") return await (await import("./doctor.ts")).runDoctor(rest);

@@ -10,6 +10,7 @@ import { initCommand } from "./init.ts";
 import { COMMAND_NAMES } from "./mistaken-command.ts";
 import { makeProgram } from "./program.ts";
 import { psCommand } from "./ps.ts";
+import { topCommand } from "./top.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
@@ -33,6 +34,7 @@ export function completionScript(shell: Shell): string {
     simple: [
       { name: "init", options: completables(initCommand()), words: FILE_KINDS },
       { name: "ps", options: completables(psCommand()), words: [] },
+      { name: "top", options: completables(topCommand()), words: [] },
       { name: "doctor", options: completables(doctorCommand()), words: [] },
     ],
   };
@@ -211,7 +213,7 @@ function zshValue(value: Value): string {
 
 function fish({ tsgun, ctl, simple }: Commands, subcommands: Subcommands): string {
   const inCtl = "'__fish_seen_subcommand_from ctl'";
-  const outside = `'not __fish_seen_subcommand_from ctl ps init doctor completion'`;
+  const outside = `'not __fish_seen_subcommand_from ctl ps top init doctor completion'`;
   return [
     "# Completion of tsgun for fish; generated: tsgun completion fish",
     ...COMMAND_NAMES.map((name) => `complete -c tsgun -n __fish_use_subcommand -a ${name}`),

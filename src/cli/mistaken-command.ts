@@ -9,7 +9,7 @@ import { nearestName } from "../config/nearest-name.ts";
 import { locate } from "../loader/locate.ts";
 
 /** All commands except the unnamed one, which serves an app. */
-export const COMMAND_NAMES = ["ps", "ctl", "dev", "init", "doctor", "completion", "help"] as const;
+export const COMMAND_NAMES = ["ps", "top", "ctl", "dev", "init", "doctor", "completion", "help"] as const;
 
 /** The commands of `tsgun ctl`. */
 export const CONTROL_NAMES = [
@@ -33,7 +33,7 @@ const FOREIGN_COMMANDS: Readonly<Record<string, string>> = {
   show: "tsgun ctl workers",
   describe: "tsgun ctl workers",
   info: "tsgun ctl status",
-  monit: "tsgun ctl workers",
+  monit: "tsgun top",
   kill: "tsgun ctl stop --quick",
   delete: "tsgun ctl stop",
   del: "tsgun ctl stop",

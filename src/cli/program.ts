@@ -18,6 +18,7 @@ const COMMANDS = `
 Commands (see tsgun COMMAND --help):
   tsgun dev APP           Serve an app for development, with reload and errors.
   tsgun ps                List the running servers.
+  tsgun top               Watch a server live: requests, latency, workers.
   tsgun ctl COMMAND       Control a running server: status, reload, scale, …
   tsgun init              Write files for nginx, systemd, Docker, Kubernetes.
   tsgun doctor            Find what will break in production.

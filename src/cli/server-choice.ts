@@ -33,8 +33,7 @@ export interface ServerOptions {
  * @throws FatalError that lists the running servers, if none matches or several do
  */
 export async function chooseServer(options: ServerOptions): Promise<AnsweringServer> {
-  const isChosen = isNamed(options) || options.config !== undefined;
-  const named = options.controlSocket ?? (isChosen ? undefined : socketInEnvironment());
+  const named = socketNamed(options);
   if (named !== undefined) return await serverAt(named);
   const here = currentFolder();
   const { matches, what } = matcher(options, here);
@@ -50,6 +49,16 @@ export async function chooseServer(options: ServerOptions): Promise<AnsweringSer
     else if (server !== undefined) throw unanswered(server);
     else return (isNamed(options) ? undefined : await serverOfFile(options, here)) ?? refuse(what, running);
   }
+}
+
+/** Whether the options, or TSGUN_CONTROL_SOCKET, name a server: no other one is meant. */
+export function isServerNamed(options: ServerOptions): boolean {
+  return isNamed(options) || options.config !== undefined || socketNamed(options) !== undefined;
+}
+
+function socketNamed(options: ServerOptions): string | undefined {
+  const isChosen = isNamed(options) || options.config !== undefined;
+  return options.controlSocket ?? (isChosen ? undefined : socketInEnvironment());
 }
 
 /** The server in messages: `shop (pid 123, /srv/shop)`. */

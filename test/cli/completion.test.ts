@@ -27,6 +27,8 @@ const ASKED: [words: string[], offered: string[], not: string[]][] = [
   [["tsgun", "ctl", "re"], ["reload", "reopen", "restart"], ["status"]],
   [["tsgun", "ctl", "--j"], ["--json"], ["--workers"]],
   [["tsgun", "ps", "--"], ["--json"], ["--workers"]],
+  [["tsgun", "to"], ["top"], ["app.ts"]],
+  [["tsgun", "top", "--"], ["--once", "--json", "--interval", "--name"], ["--workers"]],
   [["tsgun", "do"], ["doctor"], ["app.ts"]],
   [["tsgun", "doctor", "--"], ["--nginx", "--json"], ["--workers"]],
   [["tsgun", "doctor", "--nginx", "n"], ["notes.txt"], ["app.ts"]],

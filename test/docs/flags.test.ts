@@ -8,6 +8,7 @@ import { controlCommand } from "../../src/cli/ctl/ctl.ts";
 import { doctorCommand } from "../../src/cli/doctor.ts";
 import { initCommand } from "../../src/cli/init.ts";
 import { makeProgram } from "../../src/cli/program.ts";
+import { topCommand } from "../../src/cli/top.ts";
 import { ABSENT_SETTINGS } from "../../src/config/gunicorn.ts";
 import { ROOT, readPage } from "../support/page.ts";
 
@@ -37,7 +38,9 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
 const ABOUT_GUNICORN = ["docs/settings.md", "docs/migrate-from-gunicorn.md", "docs/logging.md"];
 
 const OURS = new Set(
-  [makeProgram(), controlCommand(), initCommand(), doctorCommand()].flatMap(flagsOf).concat("--help"),
+  [makeProgram(), controlCommand(), initCommand(), doctorCommand(), topCommand()]
+    .flatMap(flagsOf)
+    .concat("--help"),
 );
 const GUNICORNS = new Set(ABSENT_SETTINGS.flatMap(({ flags }) => flags));
 const FOREIGNERS = new Set(Object.values(FOREIGN).flat());

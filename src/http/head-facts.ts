@@ -19,6 +19,7 @@ const CONNECTION = Buffer.from("connection");
 const CONTENT_LENGTH = Buffer.from("content-length");
 const TRANSFER_ENCODING = Buffer.from("transfer-encoding");
 const FORWARDED_PREFIX = Buffer.from("x-forwarded-prefix");
+const REQUEST_START = Buffer.from("x-request-start");
 const CHUNKED = Buffer.from("chunked");
 const CONTINUE = Buffer.from("100-continue");
 const CLOSE = Buffer.from("close");
@@ -33,6 +34,7 @@ const NOTED = nameTable([
   "content-length",
   "transfer-encoding",
   "x-forwarded-prefix",
+  "x-request-start",
 ]);
 
 /** Receives the field lines. Positions are indexes into `bytes`. */
@@ -61,6 +63,7 @@ export class HeadFacts implements FieldListener {
   expectCount = 0;
   expectContinue = false;
   hasForwardedPrefix = false;
+  hasRequestStart = false;
   /** The value of Host; empty without one. */
   host = "";
   /** True while a trailer section is read. */
@@ -79,6 +82,7 @@ export class HeadFacts implements FieldListener {
     this.expectCount = 0;
     this.expectContinue = false;
     this.hasForwardedPrefix = false;
+    this.hasRequestStart = false;
     this.host = "";
     this.isTrailerSection = false;
   }
@@ -108,6 +112,9 @@ export class HeadFacts implements FieldListener {
       case 14:
         if (equalsIgnoreCase(bytes, nameStart, nameEnd, CONTENT_LENGTH))
           this.#onLength(bytes, valueStart, valueEnd);
+        return;
+      case 15:
+        if (equalsIgnoreCase(bytes, nameStart, nameEnd, REQUEST_START)) this.hasRequestStart = true;
         return;
       case 17:
         if (equalsIgnoreCase(bytes, nameStart, nameEnd, TRANSFER_ENCODING)) {

@@ -20,6 +20,8 @@ export interface RequestHead {
   readonly contentLength: number | undefined;
   /** Whether there is an X-Forwarded-Prefix. Without one, the path is known without looking at the fields. */
   readonly prefixed: boolean;
+  /** Whether there is an X-Request-Start. */
+  readonly timed: boolean;
   /** The value of Host; empty without one. */
   readonly host: string;
   /** Sets the values of the picker's fields, in the order of its names. */
@@ -38,6 +40,7 @@ export class ParsedHead implements RequestHead {
   readonly expectContinue: boolean;
   readonly contentLength: number | undefined;
   readonly prefixed: boolean;
+  readonly timed: boolean;
   readonly host: string;
   /** The field section, lines ended by CRLF; released once `rawHeaders` is made from it. */
   #section: string;
@@ -52,6 +55,7 @@ export class ParsedHead implements RequestHead {
     expectContinue: boolean,
     contentLength: number | undefined,
     prefixed: boolean,
+    timed: boolean,
     host: string,
     section: string,
   ) {
@@ -63,6 +67,7 @@ export class ParsedHead implements RequestHead {
     this.expectContinue = expectContinue;
     this.contentLength = contentLength;
     this.prefixed = prefixed;
+    this.timed = timed;
     this.host = host;
     this.#section = section;
   }

@@ -230,6 +230,7 @@ export class RequestParser extends Machine {
       isHttp11 && facts.expectContinue && contentLength !== 0,
       contentLength,
       facts.hasForwardedPrefix,
+      facts.hasRequestStart,
       facts.host,
       text.substring(scanner.fieldsStart),
     );

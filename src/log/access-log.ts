@@ -7,7 +7,7 @@ import { SyslogOutlet } from "./error-log.ts";
 import { LineSink, type LineSinkOptions } from "./line-sink.ts";
 import type { SyslogOptions } from "./syslog-sink.ts";
 
-export interface AccessLogOptions extends Pick<LineSinkOptions, "target" | "onTrouble"> {
+export interface AccessLogOptions extends Pick<LineSinkOptions, "target" | "onTrouble" | "onDrop"> {
   /** The name of a preset, or text with atoms. */
   readonly format: string;
   readonly worker: LoggedWorker;
@@ -24,10 +24,10 @@ export class AccessLog {
   readonly #syslog: SyslogOutlet | undefined;
 
   /** @throws AccessFormatError, or a system error if the file cannot be opened */
-  constructor({ format, worker, nearest, target, onTrouble, syslog }: AccessLogOptions) {
+  constructor({ format, worker, nearest, target, onTrouble, onDrop, syslog }: AccessLogOptions) {
     this.#format = compileAccessFormat(format, worker, nearest);
     this.requestFields = fieldsOf(this.#format);
-    this.#sink = new LineSink({ target, onTrouble, name: "access log" });
+    this.#sink = new LineSink({ target, onTrouble, onDrop, name: "access log" });
     this.#syslog = syslog === undefined ? undefined : new SyslogOutlet(syslog);
   }
 

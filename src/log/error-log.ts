@@ -67,6 +67,8 @@ export class ErrorLog {
   #colour = false;
   #hasExitHandler = false;
   #onLine: ((level: LogLevel) => void) | undefined;
+  #onDrop: (() => void) | undefined;
+  #onText: ((text: string) => void) | undefined;
 
   constructor(options: ErrorLogOptions = {}) {
     this.#options = options;
@@ -90,6 +92,16 @@ export class ErrorLog {
   /** Calls `count` for each entry that is written from now on, except the app's own lines. */
   whenWritten(count: (level: LogLevel) => void): void {
     this.#onLine = count;
+  }
+
+  /** Calls `count` for each line that is dropped from now on. */
+  whenDropped(count: () => void): void {
+    this.#onDrop = count;
+  }
+
+  /** Calls `keep` with all text that is written from now on, the app's own lines included. */
+  whenText(keep: (text: string) => void): void {
+    this.#onText = keep;
   }
 
   get level(): LogLevel {
@@ -191,6 +203,7 @@ export class ErrorLog {
 
   /** Writes immediately: the entry may be the process's last. */
   #write(text: string): void {
+    this.#onText?.(text);
     const sink = this.#openSink();
     // The sink takes one character per byte.
     sink.write(Buffer.from(text).toString("latin1"));
@@ -210,12 +223,13 @@ export class ErrorLog {
   #makeSink(target: SinkTarget): LineSink {
     // Trouble is reported in the log itself: in the file once it can be written again, to syslog immediately.
     const onTrouble = (message: string): void => this.error(message);
+    const onDrop = (): void => this.#onDrop?.();
     try {
-      return new LineSink({ target, name: "error log", onTrouble });
+      return new LineSink({ target, name: "error log", onTrouble, onDrop });
     } catch (error) {
       // After the entry that caused the log to be opened.
       queueMicrotask(() => onTrouble(`The error log cannot be opened: ${(error as Error).message}`));
-      return new LineSink({ target: STDERR, name: "error log", onTrouble });
+      return new LineSink({ target: STDERR, name: "error log", onTrouble, onDrop });
     }
   }
 

@@ -17,6 +17,8 @@ export interface LineSinkOptions {
   readonly name: string;
   /** Called with a one-line message about lines that cannot be written. */
   readonly onTrouble: (message: string) => void;
+  /** Called for each line that is dropped. */
+  readonly onDrop?: (() => void) | undefined;
   /** Bytes that may wait while writes fail. Default: 8 MiB. */
   readonly backlog?: number;
 }
@@ -56,6 +58,7 @@ export class LineSink {
   readonly #target: SinkTarget;
   readonly #name: string;
   readonly #onTrouble: (message: string) => void;
+  readonly #onDrop: (() => void) | undefined;
   readonly #maxBacklog: number;
   readonly #inherited: InheritedDescriptor | undefined;
   #fd: number;
@@ -78,6 +81,7 @@ export class LineSink {
     this.#target = options.target;
     this.#name = options.name;
     this.#onTrouble = options.onTrouble;
+    this.#onDrop = options.onDrop;
     this.#maxBacklog = options.backlog ?? DEFAULT_BACKLOG_BYTES;
     if (typeof options.target === "number") this.#inherited = new InheritedDescriptor(options.target);
     this.#fd = this.#inherited?.fd ?? openAppending(options.target as string);
@@ -97,6 +101,7 @@ export class LineSink {
 
   #drop(): void {
     this.#dropped += 1;
+    this.#onDrop?.();
     if (this.#dropped > 1 || this.#trouble !== "EAGAIN") return;
     this.#report("is not read as fast as it is written: lines are dropped");
     // If this sink is the error log, the report itself was just dropped: do not count it.

@@ -33,7 +33,7 @@ export function errorLogOptions(
 /** `context`: what the settings do not say. */
 export function accessLogOptions(
   settings: SyslogSettings & { readonly accessLogformat: string },
-  context: Pick<AccessLogOptions, "target" | "worker" | "nearest" | "onTrouble">,
+  context: Pick<AccessLogOptions, "target" | "worker" | "nearest" | "onTrouble" | "onDrop">,
 ): AccessLogOptions {
   return { ...context, format: settings.accessLogformat, syslog: accessSyslogOptions(settings) };
 }

@@ -46,6 +46,8 @@ export class AcceptLimiter {
   readonly #options: AcceptLimiterOptions;
   readonly #servers: Server[] = [];
   #connections = 0;
+  /** Connections accepted since the start. */
+  accepted = 0;
   /** The part of all workers' connections that is this one's, with a tolerance. */
   #share = Number.POSITIVE_INFINITY;
   /** The connections that it may hold without waiting: its share, or as many as it has held lately. */
@@ -130,6 +132,7 @@ export class AcceptLimiter {
   /** @param descriptor of the accepted connection; -1 if unknown */
   connectionOpened(descriptor = -1): void {
     this.#connections += 1;
+    this.accepted += 1;
     if (this.#options.descriptors?.isInReserve(descriptor) === true) this.#onScarce();
     if (this.#isStopped) return;
     if (this.full) {

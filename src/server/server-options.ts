@@ -7,6 +7,7 @@ import type { HeadLimit, RequestLimits } from "../http/head-limit.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { AcceptLimiter } from "./accept-limiter.ts";
 import type { ContentTimeouts } from "./content-pace.ts";
+import type { RequestMeter } from "./request-meter.ts";
 
 export interface ServerTimeouts extends ContentTimeouts {
   /** For a whole request head, from its first byte; then 408. */
@@ -47,6 +48,8 @@ export interface EngineOptions {
   readonly describeError?: ErrorDescriber | undefined;
   /** Gets a line for each request. */
   readonly accessLog?: AccessLog | undefined;
+  /** Counts each request; undefined: none is counted. */
+  readonly meter?: RequestMeter | undefined;
   /** Reports that an incomplete head was refused because all of them together use too much memory. */
   readonly onHeadRefused?: () => void;
   /**

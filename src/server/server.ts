@@ -14,6 +14,15 @@ export interface InFlightRequest {
   readonly record?: RecordedRequest;
 }
 
+/** How many connections are in each state. */
+export interface ConnectionStates {
+  /** With a request that has no complete response. */
+  readonly active: number;
+  readonly idle: number;
+  /** Handed over to the app. */
+  readonly upgraded: number;
+}
+
 /** Called when a request arrives. The function that it returns is called when the request ends. */
 export type RequestWatcher = (method: string, target: string) => () => void;
 
@@ -29,6 +38,7 @@ export interface WorkerServer {
   listen(fd: number, backlog?: number): Promise<void>;
   /** Open connections, idle ones included. */
   readonly connections: number;
+  connectionStates(): ConnectionStates;
   /** Responses completed since the start. */
   readonly requests: number;
   /** Calls back once, after `count` more completed responses. A later call replaces an earlier one. */

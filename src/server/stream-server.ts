@@ -11,7 +11,7 @@ import { acceptorFor } from "../adopt/acceptor.ts";
 import type { AcceptLimiter } from "./accept-limiter.ts";
 import { interceptEvents } from "./event-interception.ts";
 import { listenOn } from "./listen.ts";
-import type { InFlightRequest, RequestWatcher, WorkerServer } from "./server.ts";
+import type { ConnectionStates, InFlightRequest, RequestWatcher, WorkerServer } from "./server.ts";
 
 /** How often a drain looks for connections on which nothing moves, in milliseconds. */
 const IDLE_CHECK_MS = 100;
@@ -102,6 +102,14 @@ export class StreamServer implements WorkerServer {
 
   get connections(): number {
     return this.#connections.size;
+  }
+
+  /** Where the protocol is unknown, all are active. */
+  connectionStates(): ConnectionStates {
+    const states = { active: 0, idle: 0, upgraded: 0 };
+    for (const { requests } of this.#connections.values())
+      states[requests > 0 || !this.#isHttp2 ? "active" : "idle"] += 1;
+    return states;
   }
 
   /** Finished HTTP/2 requests; for other protocols, finished connections. */

@@ -14,12 +14,14 @@ const MOVED_BEAT_MS = 50;
  *
  * @param timeout of the event loop, in milliseconds; 0: none
  * @param debuggerOpen whether the loop may stand at a breakpoint
+ * @param onBeat called with each heartbeat
  */
 export function startBeats(
   { server, limiter }: Serving,
   timeout: number,
   debuggerOpen: () => boolean,
   send: (message: FromWorker) => void,
+  onBeat: () => void,
 ): void {
   let leakReported = false;
   const beat = (): void => {
@@ -37,6 +39,7 @@ export function startBeats(
   setInterval(() => {
     limiter.lowerLevel();
     beat();
+    onBeat();
   }, interval).unref();
   let isMoving = false;
   limiter.whenMoved(() => {

@@ -15,6 +15,7 @@ import { accessLogOptions } from "../log/log-settings.ts";
 export async function openAccessLog(
   { accessLog: target, slot, settings }: Assignment<Config>,
   log: ErrorLog,
+  onDrop: () => void,
 ): Promise<AccessLog | undefined> {
   if (target === undefined) return undefined;
   const { AccessLog } = await import("../log/access-log.ts");
@@ -25,6 +26,7 @@ export async function openAccessLog(
         worker: { pid: process.pid, slot, env: process.env },
         nearest: nearestName,
         onTrouble: (message) => log.error(message),
+        onDrop,
       }),
     );
   } catch (error) {

@@ -30,6 +30,7 @@ import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
 import { AcceptLimiter } from "../server/accept-limiter.ts";
 import { DescriptorBudget } from "../server/descriptor-budget.ts";
+import type { RequestMeter } from "../server/request-meter.ts";
 import type { WorkerServer } from "../server/server.ts";
 import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/server-options.ts";
 import { captureListening } from "./adoption.ts";
@@ -63,6 +64,8 @@ export interface ServingNeeds {
   readonly log: ErrorLog;
   /** Undefined without an access log. */
   readonly accessLog: AccessLog | undefined;
+  /** Undefined if nothing is counted. */
+  readonly meter: RequestMeter | undefined;
   /** Undefined when the app's files are not watched. */
   readonly loadedFiles: LoadedFiles | undefined;
   /** Called before each step that may take long. */
@@ -131,7 +134,7 @@ const gatewayServer = () => import("../server/engine/gateway-server.ts");
 const nodeServer = () => import("../server/node/node-server.ts");
 
 async function serveGateway(what: string, app: App, needs: ServingNeeds): Promise<Serving> {
-  const { worker, hooks, log, accessLog } = needs;
+  const { worker, hooks, log, accessLog, meter } = needs;
   const { settings } = needs.assignment;
   const { GatewayServer } = await gatewayServer();
   const state = await started(needs, app.startup && (() => app.startup?.(worker)));
@@ -150,7 +153,8 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
     onHeadLimit: headLimitReporter(settings, log),
     describeError: await errorDescriber(settings),
     accessLog,
-    onAcceptError: acceptErrorReporter(log),
+    meter,
+    onAcceptError: acceptErrorReporter(log, meter),
   });
   const shutdown = async (): Promise<void> => app.shutdown?.(state);
   const hasShutdown = app.shutdown !== undefined;
@@ -171,7 +175,7 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
 
 /** Serves a server that the app made: as a node listener if it is one of HTTP/1.1, else as a byte stream. */
 async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serving> {
-  const { hooks, log } = needs;
+  const { hooks, log, meter } = needs;
   const { settings } = needs.assignment;
   refuseRootPath(settings, app.what);
   const limiter = acceptLimiter(settings, log);
@@ -179,7 +183,7 @@ async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serv
     const { StreamServer } = await import("../server/stream-server.ts");
     const { server } = app;
     return {
-      server: new StreamServer({ server, limiter, onAcceptError: acceptErrorReporter(log) }),
+      server: new StreamServer({ server, limiter, onAcceptError: acceptErrorReporter(log, meter) }),
       limiter,
       ...endOf(app),
     };
@@ -212,12 +216,15 @@ function refuseRootPath({ rootPath }: Config, what: string): void {
   );
 }
 
-function acceptErrorReporter(log: ErrorLog): (error: Error) => void {
-  return (error) => log.error("A connection could not be accepted", error);
+function acceptErrorReporter(log: ErrorLog, meter: RequestMeter | undefined): (error: Error) => void {
+  return (error) => {
+    meter?.connectionFailed("accept");
+    log.error("A connection could not be accepted", error);
+  };
 }
 
 /** The options of node's server that follow from the settings. */
-async function nodeOptions({ log, accessLog, assignment }: ServingNeeds) {
+async function nodeOptions({ log, accessLog, meter, assignment }: ServingNeeds) {
   const { settings } = assignment;
   return {
     limits: limitsOf(settings),
@@ -228,8 +235,9 @@ async function nodeOptions({ log, accessLog, assignment }: ServingNeeds) {
     onHeadLimit: headLimitReporter(settings, log),
     describeError: await errorDescriber(settings),
     accessLog,
-    proxyRules: accessLog && proxyRulesOf(settings),
-    onAcceptError: acceptErrorReporter(log),
+    meter,
+    proxyRules: (accessLog ?? meter) && proxyRulesOf(settings),
+    onAcceptError: acceptErrorReporter(log, meter),
   };
 }
 

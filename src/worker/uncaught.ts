@@ -5,11 +5,15 @@
 import { ExitCode } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 
-/** Leaves the error alone if the app listens for uncaught exceptions itself. */
-export function logUncaught(log: ErrorLog): void {
+/**
+ * Leaves the error alone if the app listens for uncaught exceptions itself.
+ * @param onUncaught called with an error that ends the worker
+ */
+export function logUncaught(log: ErrorLog, onUncaught: (error: unknown) => void): void {
   process.on("uncaughtExceptionMonitor", (error, origin) => {
     const caught = process.listenerCount("uncaughtException") > 0;
     if (caught || process.hasUncaughtExceptionCaptureCallback()) return;
+    onUncaught(error);
     const what = origin === "unhandledRejection" ? "Unhandled rejection" : "Uncaught exception";
     log.critical(`${what}: the worker exits`, error);
     process.exit(ExitCode.failure);

@@ -28,6 +28,7 @@ import { openAccessLog } from "./open-access-log.ts";
 import { OwnEvents } from "./own-events.ts";
 import { dropPrivileges } from "./privileges.ts";
 import { RequestReports } from "./request-reports.ts";
+import { WorkerScoreboard } from "./scoreboard.ts";
 import { makeServing, type Serving } from "./serving.ts";
 import { logUncaught } from "./uncaught.ts";
 import type { Watchdog } from "./watchdog/watchdog.ts";
@@ -65,6 +66,7 @@ class WorkerLife {
   #loadedFiles: LoadedFiles | undefined;
   #hooks: WorkerHooks | undefined;
   #requests: RequestReports | undefined;
+  #board: WorkerScoreboard | undefined;
   #shutdown: Promise<void> | undefined;
   readonly #appEnd = new AppEnd(this.#events);
   #linger = 0;
@@ -131,6 +133,7 @@ class WorkerLife {
 
   async #boot(assignment: Assignment<Config>): Promise<void> {
     const failed = (error: unknown): void => {
+      this.#board?.leaveNote(error);
       this.#loadedFiles?.flush();
       failBoot(error);
     };
@@ -149,7 +152,8 @@ class WorkerLife {
   /** Sets up the logs, the user and the watchdog, before any code of the app runs. */
   async #prepareProcess(assignment: Assignment<Config>): Promise<void> {
     const { settings, slot, generation } = assignment;
-    logUncaught(this.#log);
+    this.#board = WorkerScoreboard.open(assignment, this.#log);
+    logUncaught(this.#log, (error) => this.#board?.leaveNote(error));
     watchAppExit((exit) => this.#onAppExit(exit));
     this.#log.configure(errorLogOptions(settings, assignment.errorLog, { slot, generation }));
     surviveBrokenOutputs(this.#log);
@@ -157,7 +161,9 @@ class WorkerLife {
     this.#linger = settings.linger;
     process.title = processTitle(`worker ${slot}`, settings);
     // Open the log before dropping root: standard output may be a pipe that belongs to root.
-    this.#accessLog = await openAccessLog(assignment, this.#log);
+    this.#accessLog = await openAccessLog(assignment, this.#log, () =>
+      this.#board?.meter.logDropped("access"),
+    );
     dropPrivileges(assignment.identity);
     if (settings.preload) (await import("./compile-cache.ts")).useCompileCache();
     if (this.#accessLog !== undefined) atExit(() => this.#endAccessLog());
@@ -186,6 +192,7 @@ class WorkerLife {
       hooks: hooks.requests,
       log: this.#log,
       accessLog: this.#accessLog,
+      meter: this.#board?.meter,
       loadedFiles: this.#loadedFiles,
       onStep: (step) => this.#startStep(step),
     });
@@ -210,7 +217,9 @@ class WorkerLife {
     process.on("exit", (code) => this.#reportOpenRequests(code));
     this.#loadedFiles?.flush();
     send({ type: "ready", serving: serving.what });
-    startBeats(serving, settings.timeout, () => this.#watchdog?.debuggerOpen ?? false, send);
+    this.#board?.ready(serving, this.#log);
+    const debuggerOpen = (): boolean => this.#watchdog?.debuggerOpen ?? false;
+    startBeats(serving, settings.timeout, debuggerOpen, send, () => this.#board?.beat());
     startLifetimeLimits(settings, server, (due) => send({ type: "due", ...due }));
   }
 
@@ -228,6 +237,7 @@ class WorkerLife {
   /** The app called process.exit(): before the worker was ready, or to end it. */
   #onAppExit(exit: AppExit): void {
     this.#appEnd.exited();
+    this.#board?.leaveNote({ name: "process.exit", message: `${exit.code}`, stack: exit.stack });
     if (this.#phase !== "booting" || this.#step === undefined) return;
     const kind = this.#step.step === "load" || this.#step.step === "call" ? "load" : "startup";
     const message = describeExit(exit, describeDuring(this.#step));

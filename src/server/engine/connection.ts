@@ -15,10 +15,11 @@ import type { Channel, ChannelEvents } from "../channel/channel.ts";
 import { Linger } from "../linger.ts";
 import type { Member } from "../member-list.ts";
 import type { PeerWatch, WatchedPeer } from "../peer-watch.ts";
+import type { ConnectionStates } from "../server.ts";
 import type { UnfinishedHeads } from "../unfinished-heads.ts";
 import type { CurrentRequest, ExchangeConnection, ExchangeHost } from "./contract.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import type { EngineExchangeLog } from "./engine-exchange-log.ts";
+import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
 import { Input, type InputReader } from "./input.ts";
 import { Output } from "./output.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
@@ -31,8 +32,8 @@ export interface ConnectionHost extends ExchangeHost {
   readonly heads: UnfinishedHeads<EngineConnection>;
   /** While draining: how long an idle connection may still send a request. */
   readonly lingerMs: number;
-  /** Creates the access log's view of a connection; undefined without an access log. */
-  logExchanges(context: ExchangeContext): EngineExchangeLog | undefined;
+  /** Creates what counts and logs the exchanges of a connection; undefined if they are neither counted nor logged. */
+  watchExchanges(context: ExchangeContext): EngineExchangeWatch | undefined;
   onClosed(connection: EngineConnection): void;
 }
 
@@ -47,7 +48,7 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   readonly #parser: RequestParser;
   readonly #output: Output;
   readonly #dispatcher: Dispatcher;
-  readonly #log: EngineExchangeLog | undefined;
+  readonly #watch: EngineExchangeWatch | undefined;
   #phase: Phase = "idle";
   /** When the current phase times out, in the server's time. */
   #deadline: number;
@@ -67,8 +68,8 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
     this.#output = new Output(channel, host.options.timeouts.body, () => {
       if (this.input.hasHeld && !this.#dispatcher.busy) this.input.advance();
     });
-    this.#log = host.logExchanges(context);
-    this.#dispatcher = new Dispatcher(this, host, context, this.#output, this.#log);
+    this.#watch = host.watchExchanges(context);
+    this.#dispatcher = new Dispatcher(this, host, context, this.#output, this.#watch);
     this.#parser = new RequestParser(host.options.limits, this.#dispatcher);
     this.#deadline = host.now + (host.options.timeouts.keepAlive || host.options.timeouts.header);
   }
@@ -76,6 +77,11 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   /** The request in progress; undefined if there is none. */
   get current(): CurrentRequest | undefined {
     return this.#dispatcher.current;
+  }
+
+  get state(): keyof ConnectionStates {
+    if (this.#phase === "upgraded") return "upgraded";
+    return this.#dispatcher.busy ? "active" : "idle";
   }
 
   // ---- input
@@ -223,7 +229,7 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   }
 
   abort(reset: boolean): void {
-    this.#log?.finish(this.socket.destroyed ? "client-gone" : "truncated");
+    this.#watch?.finish(this.socket.destroyed ? "client-gone" : "truncated");
     this.#output.flush();
     // Unix sockets cannot be reset.
     if (reset && this.#context.peer.family !== "unix") this.socket.reset();
@@ -235,12 +241,13 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   }
 
   onStalled(): void {
+    this.#host.options.meter?.connectionFailed("write_timeout");
     this.socket.destroy();
   }
 
   onClosed(): void {
     this.#output.closed();
-    this.#logIncompleteHead("client-gone");
+    this.#endIncompleteHead("client-gone");
     this.#phase = "closed";
     this.input.drop();
     const abort = this.#dispatcher.connectionClosed();
@@ -250,12 +257,12 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
     abort?.();
   }
 
-  /** A head in progress that will never be complete gets a line in the access log. */
-  #logIncompleteHead(end: RequestEnd): void {
+  /** A head in progress that will never be complete counts as an error, and gets a line in the access log. */
+  #endIncompleteHead(end: RequestEnd): void {
     if (this.#phase !== "head") return;
     this.#host.heads.release(this);
     this.#phase = "closed";
-    this.#log?.logIncomplete(this.#parser.received, end);
+    this.#watch?.endIncomplete(this.#parser.received, end);
   }
 
   // ---- called by the server
@@ -285,13 +292,13 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
 
   /** The process exits: writes the access log lines of a request in progress. */
   logUnfinished(): void {
-    this.#logIncompleteHead("worker-exit");
-    this.#log?.finish("worker-exit");
+    this.#endIncompleteHead("worker-exit");
+    this.#watch?.finish("worker-exit");
   }
 
   /** Destroys the connection in any phase. */
   destroy(): void {
-    this.#logIncompleteHead("worker-exit");
+    this.#endIncompleteHead("worker-exit");
     this.#dispatcher.abort(() => new RequestAborted("the worker is stopping immediately"));
     this.socket.destroy();
   }

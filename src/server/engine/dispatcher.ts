@@ -12,6 +12,7 @@ import { type ExchangeContext, ExchangeRequest } from "../../exchange/request.ts
 import { handlerFor, runHandler } from "../../exchange/run.ts";
 import type { RequestHead } from "../../http/request-head.ts";
 import type { RequestParserEvents } from "../../http/request-parser.ts";
+import { meterQueue, REQUEST_START } from "../request-start.ts";
 import type {
   ContentHost,
   CurrentRequest,
@@ -19,7 +20,7 @@ import type {
   ExchangeHost,
   ResponseHost,
 } from "./contract.ts";
-import type { EngineExchangeLog } from "./engine-exchange-log.ts";
+import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
 import { EngineResponse, ResponseSender } from "./engine-response.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import type { Input } from "./input.ts";
@@ -36,7 +37,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
   readonly #context: ExchangeContext;
   readonly #output: Output;
   readonly #sender: ResponseSender;
-  readonly #log: EngineExchangeLog | undefined;
+  readonly #watch: EngineExchangeWatch | undefined;
   #request: ExchangeRequest | undefined;
   #response: EngineResponse | undefined;
   /** The content of the request; undefined if it has none. */
@@ -56,15 +57,15 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     host: ExchangeHost,
     context: ExchangeContext,
     output: Output,
-    log: EngineExchangeLog | undefined,
+    watch: EngineExchangeWatch | undefined,
   ) {
     this.input = connection.input;
     this.#connection = connection;
     this.#host = host;
     this.#context = context;
     this.#output = output;
-    this.#log = log;
-    this.#sender = new ResponseSender(this, output, log);
+    this.#watch = watch;
+    this.#sender = new ResponseSender(this, output, watch);
   }
 
   /** True from the call of the app until the exchange ends. */
@@ -80,7 +81,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
 
   get current(): CurrentRequest | undefined {
     if (this.#request === undefined) return undefined;
-    const record = this.#log?.record();
+    const record = this.#watch?.record();
     return { request: this.#request, startedAt: this.#startedAt, ...(record && { record }) };
   }
 
@@ -91,7 +92,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     const options = host.options;
     this.#connection.beginExchange();
     this.#startedAt = performance.now();
-    this.#log?.begin(head, this.#startedAt);
+    this.#watch?.begin(head, this.#startedAt);
     this.#sender.startResponse(head.method, head.httpVersion, head.upgrade && head.contentLength === 0);
     this.#requests += 1;
     this.#keepAlive =
@@ -109,9 +110,10 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
         ? undefined
         : new IncomingBody(this, head.contentLength, options, head.expectContinue);
     const request = new ExchangeRequest(head, this.#context, this.#body?.body, this.#extend);
+    if (head.timed) this.#measureQueue(head);
     const handler = handlerFor(request, host.handle, host.upgrade);
     this.#requestDeadline = host.now + options.timeouts.request;
-    this.#log?.handOver(request);
+    this.#watch?.handOver(request);
     const { describeError: describe } = options;
     const response = new EngineResponse(
       this.#sender,
@@ -124,6 +126,12 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     if (running === undefined) return;
     host.handlers.begin();
     if (this.#response === response || this.#upgraded) this.#running = running;
+  }
+
+  #measureQueue(head: RequestHead): void {
+    const { meter } = this.#host.options;
+    if (meter === undefined || this.#context.proxyRules === undefined) return;
+    meterQueue(meter, head.field(REQUEST_START));
   }
 
   readonly #extend = (milliseconds: number): void => {
@@ -177,7 +185,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     const response = this.#response;
     if (body === undefined || response === undefined) return;
     this.#keepAlive = false;
-    if (!response.complete) this.#log?.setReason(fault.status === 408 ? "timeout" : "refused");
+    if (!response.complete) this.#watch?.setReason(fault.status === 408 ? "timeout" : "refused");
     const isBeingRead = body.isBeingRead;
     if (isBeingRead) respondToFault(response, fault, () => this.#running);
     body.fail(fault);
@@ -208,13 +216,13 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     // The handler of an upgrade may run until the connection is closed.
     this.#running = running;
     this.#upgraded = true;
-    const log = this.#log;
-    return this.#connection.upgrade(log && ((bytes) => log.upgraded(bytes)));
+    const watch = this.#watch;
+    return this.#connection.upgrade(watch && ((bytes) => watch.upgraded(bytes)));
   }
 
   responseSent(): void {
     if (this.#response?.lost === true) this.#abandonHandler();
-    this.#log?.finish("complete");
+    this.#watch?.finish("complete");
     this.#host.onResponse();
     const body = this.#body;
     if (body === undefined || body.received) {
@@ -247,7 +255,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     }
     this.#keepAlive = false;
     this.#sender.refuse(error.status, error.message, hasHead && this.#sender.headOnly);
-    this.#log?.refuse(error.status, received);
+    this.#watch?.refuse(error.status, received);
     this.close();
   }
 
@@ -264,7 +272,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
   abort(reason: () => Error): void {
     if (this.#response?.complete !== false) return;
     const error = reason();
-    this.#log?.setReason(error instanceof ClientGone ? "client-gone" : "worker-exit");
+    this.#watch?.setReason(error instanceof ClientGone ? "client-gone" : "worker-exit");
     this.#request?.abort(error);
   }
 
@@ -289,7 +297,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     const response = this.#response;
     if (response === undefined || response.headSent) return;
     this.#keepAlive = false;
-    this.#log?.setReason("timeout");
+    this.#watch?.setReason("timeout");
     this.#request?.abort(new RequestAborted("the request timed out"));
     response.abort(new HttpError(503, `no response within ${this.#host.options.timeouts.request / 1000} s`));
   }
@@ -311,7 +319,7 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     }
     const pending = response?.complete === false ? this.#request : undefined;
     if (reason !== undefined) response?.abandon(reason);
-    this.#log?.finish("client-gone");
+    this.#watch?.finish("client-gone");
     if (pending !== undefined || this.#upgraded) this.#abandonHandler();
     this.#forgetExchange();
     return pending && (() => pending.abort(reason as ClientGone));

@@ -1,6 +1,6 @@
 /**
  * The access log's view of one connection of the engine, used again for each of its exchanges. A connection has one
- * only if the access log is on.
+ * only if the access log is on. It counts the exchanges as well.
  */
 import { CLIENT_FIELDS, ForwardedClients } from "../../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
@@ -11,10 +11,9 @@ import type { RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
 import { LineMemo } from "../../log/line-memo.ts";
 import { ExchangeLog } from "../exchange-log.ts";
+import type { RequestMeter } from "../request-meter.ts";
 import { parseRequestLine } from "../start-line.ts";
-
-/** The fields of a response: lines ready to send, or alternating names and values. */
-type ResponseFields = string | readonly string[];
+import { type EngineExchangeWatch, protocolOf, type ResponseFields } from "./engine-exchange-watch.ts";
 
 /** The parts that the logs of all connections of a server share. */
 export class EngineExchangeLogs {
@@ -23,9 +22,12 @@ export class EngineExchangeLogs {
   readonly clients: ForwardedClients | undefined;
   /** Finds the fields of a head that the format and the proxy rules read. */
   readonly picker: FieldPicker;
+  /** Undefined if requests are not counted. */
+  readonly meter: RequestMeter | undefined;
 
-  constructor(log: AccessLog, rules: ProxyRules | undefined) {
+  constructor(log: AccessLog, rules: ProxyRules | undefined, meter: RequestMeter | undefined) {
     this.log = log;
+    this.meter = meter;
     this.clients = rules && new ForwardedClients(rules);
     const ours = rules === undefined ? [] : [...CLIENT_FIELDS, ID_FIELD];
     this.picker = new FieldPicker([...log.requestFields, ...ours]);
@@ -36,7 +38,7 @@ export class EngineExchangeLogs {
   }
 }
 
-export class EngineExchangeLog extends ExchangeLog {
+export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatch {
   readonly #picker: FieldPicker;
   #head: RequestHead | undefined;
   #request: ExchangeRequest | undefined;
@@ -47,48 +49,41 @@ export class EngineExchangeLog extends ExchangeLog {
   #hasPicked = false;
   #fields: ResponseFields = "";
   #length: number | undefined;
-  /** Whether the client went before a head was sent. */
-  #wentFirst = false;
 
-  constructor({ log, clients, picker }: EngineExchangeLogs, context: ExchangeContext) {
-    super(log, {
+  constructor({ log, clients, picker, meter }: EngineExchangeLogs, context: ExchangeContext) {
+    const client = {
       peer: context.peer,
       clients: context.proxyRules && clients,
       latest: { walk: undefined },
       memo: new LineMemo(),
-    });
+    };
+    super(log, client, meter);
     this.#picker = picker;
   }
 
-  /** Starts an exchange. @param startedAt when its request arrived, as in `performance.now()` */
   begin(head: RequestHead, startedAt: number): void {
-    this.open(startedAt);
+    this.openCounted(head.method, head.target, protocolOf(head), startedAt);
     this.#head = head;
-    this.method = head.method;
     this.target = head.target;
     this.protocol = head.httpVersion === "1.1" ? "HTTP/1.1" : "HTTP/1.0";
-    this.status = 0;
     this.bytes = 0;
     this.#fields = "";
     this.#length = undefined;
-    this.#wentFirst = false;
   }
 
-  override setReason(reason: RequestEnd, status = 0): void {
-    if (reason === "client-gone" && this.status === 0) this.#wentFirst = true;
-    super.setReason(reason, status);
-  }
-
-  /** Sets the request that the app was called with. */
   handOver(request: ExchangeRequest): void {
     this.#request = request;
   }
 
-  /** Sets what the head of the final response says; `length` is its Content-Length. */
-  respond(status: number, fields: ResponseFields, length: number | undefined): void {
+  respond(status: number, fields: ResponseFields, length: number | undefined, bytes: number): void {
     this.status = status;
+    this.bytes = bytes;
     this.#fields = fields;
     this.#length = length;
+  }
+
+  sent(content: string | Uint8Array): void {
+    this.bytes += Buffer.byteLength(content);
   }
 
   override finish(end: RequestEnd): void {
@@ -102,15 +97,15 @@ export class EngineExchangeLog extends ExchangeLog {
     this.#hasPicked = false;
   }
 
-  /** Ends a request that was refused and answered. @param received what had arrived, if its head was incomplete */
   refuse(status: number, received: string): void {
     if (!this.isOpen) this.#beginRefused(received);
+    this.reject(status);
     this.finish(status === 408 ? "timeout" : "refused");
     this.#section = "";
   }
 
-  /** Logs a request whose head will never be complete. @param received what had arrived of it */
-  logIncomplete(received: string, end: RequestEnd): void {
+  endIncomplete(received: string, end: RequestEnd): void {
+    if (end === "client-gone") this.neverWhole();
     this.#beginRefused(received);
     this.status = 0;
     this.bytes = 0;
@@ -129,12 +124,8 @@ export class EngineExchangeLog extends ExchangeLog {
   }
 
   protected override measure(end: RequestEnd): void {
-    // An app may fail because its client has gone: that error status reached no client. One sent before stands.
-    if (end === "client-gone" && (this.status === 0 || (this.#wentFirst && this.status >= 500))) {
-      this.status = 0;
-      this.bytes = 0;
-    }
     super.measure(end);
+    if (end === "client-gone" && this.status === 0) this.bytes = 0;
   }
 
   get id(): string {

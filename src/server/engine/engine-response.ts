@@ -16,7 +16,7 @@ import {
 } from "../../http/response-head.ts";
 import type { ResponseHost } from "./contract.ts";
 import { currentSecond } from "./date-clock.ts";
-import type { EngineExchangeLog } from "./engine-exchange-log.ts";
+import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
 import type { Output } from "./output.ts";
 
 /** Frames and sends the responses of a connection. */
@@ -25,14 +25,14 @@ export class ResponseSender implements Transport {
   upgradable = false;
   readonly host: ResponseHost;
   readonly #output: Output;
-  readonly #log: EngineExchangeLog | undefined;
+  readonly #watch: EngineExchangeWatch | undefined;
   #isHttp10 = false;
   #chunked = false;
 
-  constructor(host: ResponseHost, output: Output, log: EngineExchangeLog | undefined) {
+  constructor(host: ResponseHost, output: Output, watch: EngineExchangeWatch | undefined) {
     this.host = host;
     this.#output = output;
-    this.#log = log;
+    this.#watch = watch;
   }
 
   /** Prepares for the response to the next request. */
@@ -54,10 +54,7 @@ export class ResponseSender implements Transport {
     const size = Buffer.byteLength(content);
     const framing = { length: size, chunked: false, keepAlive, announceKeepAlive: this.#isHttp10 };
     const head = plainHead(status, fields, framing, currentSecond());
-    if (this.#log !== undefined) {
-      this.#log.respond(status, fields, size);
-      this.#log.bytes = size;
-    }
+    this.#watch?.respond(status, fields, size, size);
     if (size === content.length) this.#output.writeText(head + content);
     else this.#output.writeMessage(head, content);
   }
@@ -71,10 +68,7 @@ export class ResponseSender implements Transport {
       keepAlive: false,
       announceKeepAlive: false,
     };
-    if (this.#log !== undefined) {
-      this.#log.respond(status, fields, framing.length);
-      this.#log.bytes = bare ? 0 : framing.length;
-    }
+    this.#watch?.respond(status, fields, framing.length, bare ? 0 : framing.length);
     this.#output.writeMessage(
       responseHead(status, fields, framing, currentSecond()),
       bare ? "" : `${message}\n`,
@@ -105,9 +99,9 @@ export class ResponseSender implements Transport {
     if (asksToClose(fields)) this.host.disableKeepAlive();
     const keepAlive = this.host.decideKeepAlive();
     const framing = { length, chunked: false, keepAlive, announceKeepAlive: this.#isHttp10 };
-    if (this.#log !== undefined) {
-      this.#log.respond(status, fields, length);
-      this.#log.bytes = Buffer.byteLength(content);
+    if (this.#watch !== undefined) {
+      this.#watch.respond(status, fields, length, 0);
+      this.#watch.sent(content);
     }
     this.#output.writeMessage(responseHead(status, fields, framing, currentSecond()), content);
   }
@@ -120,7 +114,7 @@ export class ResponseSender implements Transport {
     this.#chunked = unknown && !this.#isHttp10;
     const keepAlive = this.host.decideKeepAlive();
     const framing = { length, chunked: this.#chunked, keepAlive, announceKeepAlive: this.#isHttp10 };
-    this.#log?.respond(status, fields, length);
+    this.#watch?.respond(status, fields, length, 0);
     this.#output.writeHead(responseHead(status, fields, framing, currentSecond()));
   }
 
@@ -129,7 +123,7 @@ export class ResponseSender implements Transport {
   }
 
   write(chunk: string | Uint8Array): boolean {
-    if (this.#log !== undefined) this.#log.bytes += Buffer.byteLength(chunk);
+    this.#watch?.sent(chunk);
     if (this.#chunked) this.#output.writeChunk(chunk);
     else this.#output.writePiece(chunk);
     return !this.#output.endPiece();
@@ -147,8 +141,8 @@ export class ResponseSender implements Transport {
   upgrade(fields: string[] | undefined): Duplex {
     if (fields !== undefined) {
       this.#output.writeText(informationalHead(101, fields));
-      this.#log?.respond(101, fields, undefined);
-      this.#log?.finish("upgraded");
+      this.#watch?.respond(101, fields, undefined, 0);
+      this.#watch?.finish("upgraded");
     }
     this.#output.flush();
     return this.host.upgrade();

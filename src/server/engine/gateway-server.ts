@@ -15,12 +15,13 @@ import { listenOn } from "../listen.ts";
 import { MemberList } from "../member-list.ts";
 import { PeerWatch } from "../peer-watch.ts";
 import { RunningHandlers } from "../running-handlers.ts";
-import type { InFlightRequest, RequestWatcher, WorkerServer } from "../server.ts";
+import type { ConnectionStates, InFlightRequest, RequestWatcher, WorkerServer } from "../server.ts";
 import type { EngineOptions } from "../server-options.ts";
 import { TickClock } from "../tick-clock.ts";
 import { UnfinishedHeads } from "../unfinished-heads.ts";
 import { type ConnectionHost, EngineConnection } from "./connection.ts";
-import { type EngineExchangeLog, EngineExchangeLogs } from "./engine-exchange-log.ts";
+import { EngineExchangeLogs } from "./engine-exchange-log.ts";
+import { EngineExchangeMeter, type EngineExchangeWatch } from "./engine-exchange-watch.ts";
 
 /** The context of all requests of a connection. Whether its peer is trusted is determined once, on first access. */
 class ConnectionContext extends ConnectionEndpoints implements ExchangeContext {
@@ -88,7 +89,8 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.#handlers = { handle: this.handle, upgrade: this.upgrade };
     this.options = options;
     this.#limiter = options.limiter ?? new AcceptLimiter();
-    this.#logs = options.accessLog && new EngineExchangeLogs(options.accessLog, options.proxyRules);
+    this.#logs =
+      options.accessLog && new EngineExchangeLogs(options.accessLog, options.proxyRules, options.meter);
     const { header, body, bodyTotal, request, keepAlive } = options.timeouts;
     const timeouts = [header, body, bodyTotal, request, keepAlive || header];
     this.#clock = new TickClock(timeouts, (passed) => this.#checkDeadlines(passed));
@@ -104,6 +106,12 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
 
   get connections(): number {
     return this.#connections.size;
+  }
+
+  connectionStates(): ConnectionStates {
+    const states = { active: 0, idle: 0, upgraded: 0 };
+    for (const { state } of this.#connections) states[state] += 1;
+    return states;
   }
 
   listen(fd: number, backlog?: number): Promise<void> {
@@ -182,8 +190,9 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.shedding = connections;
   }
 
-  logExchanges(context: ExchangeContext): EngineExchangeLog | undefined {
-    return this.#logs?.open(context);
+  watchExchanges(context: ExchangeContext): EngineExchangeWatch | undefined {
+    const { meter } = this.options;
+    return this.#logs?.open(context) ?? (meter && new EngineExchangeMeter(meter));
   }
 
   onResponse(): void {

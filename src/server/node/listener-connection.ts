@@ -38,6 +38,10 @@ export class ListenerConnection implements WatchedPeer {
   readonly socket: Socket;
   /** The server's connections, of which this is one. */
   readonly owner: object;
+  /** Whether it is a Unix socket. A closed socket no longer shows it. */
+  readonly isUnix: boolean;
+  /** Whether its peer is a trusted proxy; undefined until that matters. */
+  isTrusted: boolean | undefined;
   /** How many requests have arrived. */
   requests = 0;
   /** Refused once the requests before it have been answered. */
@@ -62,8 +66,9 @@ export class ListenerConnection implements WatchedPeer {
     return descriptorOf(this.socket);
   }
 
-  constructor(socket: Socket, now: number, owner: object) {
+  constructor(socket: Socket, now: number, owner: object, isUnix: boolean) {
     this.socket = socket;
+    this.isUnix = isUnix;
     this.owner = owner;
     this.#progress = new WriteProgress(socket, now);
     this.#idleSince = now;

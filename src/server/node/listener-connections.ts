@@ -2,6 +2,8 @@
 import type { Socket } from "node:net";
 import type { AcceptLimiter } from "../accept-limiter.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
+import type { RequestMeter } from "../request-meter.ts";
+import type { ConnectionStates } from "../server.ts";
 import type { ServerTimeouts } from "../server-options.ts";
 import type { TickClock } from "../tick-clock.ts";
 import { ArrivingHeads } from "./arriving-heads.ts";
@@ -18,7 +20,7 @@ export interface ConnectionEvents {
   onHeadsFull(connection: ListenerConnection): void;
 }
 
-type ConnectionLimits = Pick<ServerEventsOptions, "timeouts" | "connectionRequests">;
+type ConnectionLimits = Pick<ServerEventsOptions, "timeouts" | "connectionRequests" | "meter">;
 
 /** The connection of a socket, kept there: a look-up in a map would cost each request more, and adopted ones two of them. */
 const CONNECTION = Symbol("tsgun.connection");
@@ -30,6 +32,7 @@ export class ListenerConnections {
   readonly #timeouts: ServerTimeouts;
   /** How many requests a connection may carry. */
   readonly #maxRequests: number;
+  readonly #meter: RequestMeter | undefined;
   readonly #limiter: AcceptLimiter;
   readonly #clock: TickClock;
   readonly #heads: ArrivingHeads;
@@ -41,13 +44,14 @@ export class ListenerConnections {
   #onEmpty: (() => void) | undefined;
 
   constructor(
-    { timeouts, connectionRequests = Number.POSITIVE_INFINITY }: ConnectionLimits,
+    { timeouts, connectionRequests = Number.POSITIVE_INFINITY, meter }: ConnectionLimits,
     limiter: AcceptLimiter,
     clock: TickClock,
     events: ConnectionEvents,
   ) {
     this.#timeouts = timeouts;
     this.#maxRequests = connectionRequests;
+    this.#meter = meter;
     this.#limiter = limiter;
     this.#clock = clock;
     this.#events = events;
@@ -73,8 +77,8 @@ export class ListenerConnections {
     return this.#connections.values();
   }
 
-  open(socket: Socket): void {
-    const connection = new ListenerConnection(socket, this.#clock.now, this);
+  open(socket: Socket, isUnix: boolean): void {
+    const connection = new ListenerConnection(socket, this.#clock.now, this, isUnix);
     (socket as ConnectedSocket)[CONNECTION] = connection;
     this.#connections.add(connection);
     reuseTimer(socket, this.#clock);
@@ -90,6 +94,12 @@ export class ListenerConnections {
     this.#limiter.connectionClosed();
     this.#events.onClose(connection);
     if (this.size === 0) this.#onEmpty?.();
+  }
+
+  states(): ConnectionStates {
+    const states = { active: 0, idle: 0, upgraded: 0 };
+    for (const { upgraded, inUse } of this) states[upgraded ? "upgraded" : inUse ? "active" : "idle"] += 1;
+    return states;
   }
 
   /** Resolves when no connection is open. */
@@ -157,7 +167,10 @@ export class ListenerConnections {
     for (const connection of this) {
       const overdue = connection.overdue(now, this.#timeouts);
       if (overdue === "head") this.#events.onHeadTimeout(connection);
-      else if (overdue !== undefined) connection.socket.destroy();
+      else if (overdue !== undefined) {
+        if (overdue === "response" && !connection.refused) this.#meter?.connectionFailed("write_timeout");
+        connection.socket.destroy();
+      }
     }
     // A timer of `#closeIdleLater` may have fired too early: time in which the loop was blocked does not count.
     if (this.#lingerMs !== undefined) this.#closeIdle(this.#lingerMs);

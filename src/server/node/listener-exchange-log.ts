@@ -4,12 +4,13 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { findField } from "../../http/field-picker.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import type { AccessLog } from "../../log/access-log.ts";
 import { ExchangeLog, type LoggedClient } from "../exchange-log.ts";
+import type { RequestMeter } from "../request-meter.ts";
 import { parseRequestLine } from "../start-line.ts";
+import { cutBy, type ListenerExchangeWatch, protocolOf } from "./listener-exchange-watch.ts";
 import { countContent, type WrittenContent } from "./written-content.ts";
 
 /** The known parts of a request. If node's parser refused it, only `received` is. */
@@ -22,59 +23,34 @@ export interface LoggedRequest extends LoggedClient {
   readonly received?: string;
 }
 
-export class ListenerExchangeLog extends ExchangeLog {
+export class ListenerExchangeLog extends ExchangeLog implements ListenerExchangeWatch {
   readonly id: string;
   readonly #socket: Socket;
   readonly #request: IncomingMessage | undefined;
   readonly #response: ServerResponse | undefined;
   readonly #written: WrittenContent | undefined;
 
-  constructor(log: AccessLog, logged: LoggedRequest) {
-    super(log, logged);
+  constructor(log: AccessLog, logged: LoggedRequest, meter: RequestMeter | undefined) {
+    super(log, logged, meter);
     const { socket, id, request, response, received = "" } = logged;
     this.#socket = socket;
     this.#request = request;
     this.#response = response;
     this.id = id;
-    const parts = parseRequestLine(received);
-    this.method = request?.method ?? parts[0];
-    this.target = request?.url ?? parts[1];
-    this.protocol = request === undefined ? parts[2] : `HTTP/${request.httpVersion}`;
-    this.open(performance.now());
+    if (request === undefined) {
+      this.open(performance.now());
+      [this.method, this.target, this.protocol] = parseRequestLine(received);
+    } else {
+      const { method = "", url = "", httpVersion } = request;
+      this.openCounted(method, url, protocolOf(request), performance.now());
+      this.target = url;
+      this.protocol = `HTTP/${httpVersion}`;
+    }
     this.#written = response && countContent(response);
   }
 
-  /** Ends the exchange with the first bytes that the app sends on the bare connection, or when that closes. */
-  watchUpgrade(socket: Duplex, onEnd: () => void): void {
-    const { write, end } = socket;
-    const check = (chunk: unknown): void => {
-      if (!(typeof chunk === "string" || chunk instanceof Uint8Array) || chunk.length === 0) return;
-      socket.write = write;
-      socket.end = end;
-      this.upgraded(chunk);
-      onEnd();
-    };
-    socket.write = function (this: Duplex, ...args: Parameters<typeof write>) {
-      check(args[0]);
-      return write.apply(this, args);
-    } as typeof write;
-    socket.end = function (this: Duplex, ...args: Parameters<typeof end>) {
-      check(args[0]);
-      return end.apply(this, args);
-    } as typeof end;
-    socket.once("close", () => {
-      this.finishCut();
-      onEnd();
-    });
-  }
-
-  /** Ends an exchange whose connection has closed before its response was complete. */
   finishCut(): void {
-    this.finish(this.#clientClosed ? "client-gone" : "truncated");
-  }
-
-  get #clientClosed(): boolean {
-    return this.#socket.readableEnded || this.#socket.errored != null;
+    this.finish(cutBy(this.#socket));
   }
 
   protected override measure(end: RequestEnd): void {

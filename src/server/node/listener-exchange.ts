@@ -9,7 +9,7 @@ import type { ErrorContent } from "../../exchange/response.ts";
 import { STATUS_CODES } from "../../native/http.ts";
 import { ContentPace } from "../content-pace.ts";
 import type { ServerTimeouts } from "../server-options.ts";
-import type { ListenerExchangeLog } from "./listener-exchange-log.ts";
+import type { ListenerExchangeWatch } from "./listener-exchange-watch.ts";
 import { writeRefusal } from "./parser-error.ts";
 
 /** The connection, which stays open for a while after a refusal. */
@@ -32,8 +32,8 @@ export class ListenerExchange {
   /** The listener's promise, if it returned one. */
   running: Promise<unknown> | undefined;
   readonly startedAt = performance.now();
-  /** Undefined if the access log is off. */
-  readonly log: ListenerExchangeLog | undefined;
+  /** Undefined if requests are neither counted nor logged. */
+  readonly watch: ListenerExchangeWatch | undefined;
   /** The next one on its connection. */
   next: ListenerExchange | undefined;
   /** Called when the exchange ends. */
@@ -54,14 +54,14 @@ export class ListenerExchange {
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    log: ListenerExchangeLog | undefined,
+    watch: ListenerExchangeWatch | undefined,
     timeouts: ServerTimeouts,
     now: number,
   ) {
     this.request = request;
     this.response = response;
-    this.#number = log === undefined ? nextRequestNumber() : 0;
-    this.log = log;
+    this.#number = watch?.id === undefined ? nextRequestNumber() : 0;
+    this.watch = watch;
     this.#timeouts = timeouts;
     this.#startTime = now;
   }
@@ -73,11 +73,11 @@ export class ListenerExchange {
 
   /** The name of the request in a log line. Computed on demand, because few requests are logged. */
   get name(): { method: string; target: string; id: string } {
-    const { request, log } = this;
+    const { request, watch } = this;
     return {
       method: request.method ?? "",
       target: request.url ?? "",
-      id: log?.id ?? requestId(this.#number),
+      id: watch?.id ?? requestId(this.#number),
     };
   }
 
@@ -135,7 +135,8 @@ export class ListenerExchange {
 
   /** Responds to a request that the listener does not get. */
   refuse(status: number): void {
-    this.log?.setReason("refused");
+    this.watch?.reject(status);
+    this.watch?.setReason("refused");
     this.#respond(status);
   }
 
@@ -165,7 +166,7 @@ export class ListenerExchange {
     const { status } = error;
     this.#brokenOff = true;
     const waiting = response.socket === null;
-    this.log?.setReason(status === 413 ? "refused" : "timeout", waiting ? 0 : status);
+    this.watch?.setReason(status === 413 ? "refused" : "timeout", waiting ? 0 : status);
     const responds = !waiting && !response.headersSent;
     if (responds) writeRefusal(request.socket, status);
     // Destroying a complete request would not close its connection.

@@ -5,16 +5,18 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { BodyError, type HttpError, thrownError } from "../../errors.ts";
 import { attributeToFault } from "../../exchange/content-fault.ts";
+import { ConnectionEndpoints } from "../../exchange/endpoint.ts";
 import { requestScope } from "../../exchange/scope.ts";
+import { meterQueue } from "../request-start.ts";
 import { RunningHandlers } from "../running-handlers.ts";
 import type { InFlightRequest, RequestWatcher } from "../server.ts";
 import type { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
 import { ListenerExchange } from "./listener-exchange.ts";
-import type { NodeAccessLog } from "./node-access-log.ts";
 import { NodeHead } from "./node-head.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
+import type { NodeRequestWatch } from "./node-request-watch.ts";
 import type { ServerEventsOptions } from "./node-server-options.ts";
 import { brokenOff } from "./parser-error.ts";
 import { readInScope } from "./reading-scope.ts";
@@ -24,7 +26,7 @@ export class ListenerExchanges {
   readonly handlers = new RunningHandlers();
   readonly #options: ServerEventsOptions;
   readonly #connections: ListenerConnections;
-  readonly #access: NodeAccessLog | undefined;
+  readonly #requests: NodeRequestWatch | undefined;
   readonly #clock: TickClock;
   readonly #onFailedConnection: (connection: ListenerConnection) => void;
   /** The head of the request that is just beginning. */
@@ -40,13 +42,13 @@ export class ListenerExchanges {
   constructor(
     options: ServerEventsOptions,
     connections: ListenerConnections,
-    access: NodeAccessLog | undefined,
+    requests: NodeRequestWatch | undefined,
     clock: TickClock,
     onFailedConnection: (connection: ListenerConnection) => void,
   ) {
     this.#options = options;
     this.#connections = connections;
-    this.#access = access;
+    this.#requests = requests;
     this.#clock = clock;
     this.#onFailedConnection = onFailedConnection;
     const end = (response: ServerResponse): void => this.#end(response);
@@ -73,7 +75,7 @@ export class ListenerExchanges {
     const now = performance.now();
     const exchanges = [...this.#all()].sort((a, b) => a.startedAt - b.startedAt);
     return exchanges.map((exchange) => {
-      const record = exchange.log?.record();
+      const record = exchange.watch?.record();
       return { ...exchange.name, age: now - exchange.startedAt, ...(record && { record }) };
     });
   }
@@ -89,8 +91,8 @@ export class ListenerExchanges {
     // Bytes after a refused request, or after the last one, are not a request.
     if (connection === undefined || connection.refused || this.#connections.hasLastRequest(connection))
       return undefined;
-    const log = this.#access?.begin(request, response);
-    const exchange = new ListenerExchange(request, response, log, timeouts, this.#clock.now);
+    const watch = this.#requests?.begin(request, response);
+    const exchange = new ListenerExchange(request, response, watch, timeouts, this.#clock.now);
     connection.begin(exchange);
     // Not `once`, which costs each request a wrapper and its removal.
     response.on("close", this.#onClose);
@@ -102,8 +104,19 @@ export class ListenerExchanges {
       exchange.refuse(status);
       return undefined;
     }
+    if (head.requestStart !== undefined) this.#measureQueue(connection, head.requestStart);
     if (head.hasContent) this.#expectContent(exchange, head.contentLength !== undefined);
     return exchange;
+  }
+
+  /** @param value of X-Request-Start */
+  #measureQueue(connection: ListenerConnection, value: string): void {
+    const { meter, proxyRules } = this.#options;
+    if (meter === undefined || proxyRules === undefined) return;
+    connection.isTrusted ??= proxyRules.trusts(
+      new ConnectionEndpoints(connection.socket, connection.isUnix).peer,
+    );
+    if (connection.isTrusted) meterQueue(meter, value);
   }
 
   /** @param sized whether the length is known, and so within the limit */
@@ -162,7 +175,7 @@ export class ListenerExchanges {
     if (connection === undefined || exchange === undefined) return;
     exchange.onEnd?.();
     if (response.writableFinished) {
-      exchange.log?.finish("complete");
+      exchange.watch?.finish("complete");
       this.#completed += 1;
       if (this.#completed === this.#dueAt) this.#onDue();
     } else {
@@ -173,8 +186,8 @@ export class ListenerExchanges {
   }
 
   /** Ends an exchange without a complete response: its listener's further work has no client. */
-  #cut({ log, running }: ListenerExchange): void {
-    log?.finishCut();
+  #cut({ watch, running }: ListenerExchange): void {
+    watch?.finishCut();
     if (running !== undefined) this.handlers.abandon(running);
   }
 
@@ -208,12 +221,12 @@ export class ListenerExchanges {
 
   /** Writes the access log lines of the exchanges that the process leaves unfinished. */
   logUnfinished(): void {
-    for (const { log } of this.#all()) log?.finish("worker-exit");
+    for (const { watch } of this.#all()) watch?.finish("worker-exit");
   }
 
   /** Call before all connections are destroyed. */
   destroy(): void {
-    for (const { log } of this.#all()) log?.setReason("worker-exit");
+    for (const { watch } of this.#all()) watch?.setReason("worker-exit");
     this.handlers.release();
   }
 }

@@ -1,10 +1,14 @@
 /** The fields of a head that the server itself reads. */
 import type { IncomingMessage } from "node:http";
+import { REQUEST_START } from "../request-start.ts";
 
 const HOST = "host".length;
 const EXPECT = "expect".length;
 const CONTENT_LENGTH = "content-length".length;
 const TRANSFER_ENCODING = "transfer-encoding".length;
+const REQUEST_START_LENGTH = REQUEST_START.length;
+/** Its third letter, and the bit that makes letters lower case. */
+const [R, LOWER_CASE] = [0x72, 0x20];
 
 /**
  * Finds the fields in one pass over what node's parser passes on, compares only names whose length matches, and makes no
@@ -17,6 +21,7 @@ export class NodeHead {
   expect: string | undefined;
   contentLength: string | undefined;
   transferEncoding: string | undefined;
+  requestStart: string | undefined;
   /** The length of the longest name with its value. */
   longest = 0;
 
@@ -27,6 +32,7 @@ export class NodeHead {
     this.expect = undefined;
     this.contentLength = undefined;
     this.transferEncoding = undefined;
+    this.requestStart = undefined;
     let longest = 0;
     for (let at = 0; at < rawHeaders.length; at += 2) {
       const name = rawHeaders[at] as string;
@@ -35,6 +41,13 @@ export class NodeHead {
       if (length + value.length > longest) longest = length + value.length;
       if (length === HOST || length === EXPECT || length === CONTENT_LENGTH || length === TRANSFER_ENCODING)
         this.#add(name.toLowerCase(), value);
+      // Accept-Encoding and X-Forwarded-For are as long.
+      else if (
+        length === REQUEST_START_LENGTH &&
+        (name.charCodeAt(2) | LOWER_CASE) === R &&
+        name.toLowerCase() === REQUEST_START
+      )
+        this.requestStart ??= value;
     }
     this.longest = longest;
   }

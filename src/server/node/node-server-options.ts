@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import type { AccessLog } from "../../log/access-log.ts";
 import type { AcceptLimiter } from "../accept-limiter.ts";
+import type { RequestMeter } from "../request-meter.ts";
 import type { EngineOptions, ErrorDescriber, ErrorReporter, ServerTimeouts } from "../server-options.ts";
 import type { LimitListener } from "./node-limits.ts";
 
@@ -50,7 +51,9 @@ export interface ServerEventsOptions {
   readonly describeError?: ErrorDescriber | undefined;
   /** Gets a line for each request; undefined disables it. */
   readonly accessLog?: AccessLog | undefined;
-  /** The proxies that the access log trusts. An app has its own setting for that. */
+  /** Counts each request; undefined: none is counted. */
+  readonly meter?: RequestMeter | undefined;
+  /** The proxies that the access log and the queue time trust. An app has its own setting for that. */
   readonly proxyRules?: ProxyRules | undefined;
   /** Called when an incomplete head is refused because all of them together hold too much memory. */
   readonly onHeadRefused?: () => void;

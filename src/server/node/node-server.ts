@@ -6,7 +6,7 @@ import { Server as TcpServer } from "node:net";
 import { acceptorFor } from "../../adopt/acceptor.ts";
 import { AcceptLimiter } from "../accept-limiter.ts";
 import { listenOn } from "../listen.ts";
-import type { InFlightRequest, RequestWatcher, WorkerServer } from "../server.ts";
+import type { ConnectionStates, InFlightRequest, RequestWatcher, WorkerServer } from "../server.ts";
 import { interceptServer } from "./adopted-events.ts";
 import { adoptSettings } from "./adopted-settings.ts";
 import { rememberHeaderNames } from "./header-names.ts";
@@ -45,6 +45,10 @@ export class NodeServer implements WorkerServer {
 
   get connections(): number {
     return this.#events.connections.size;
+  }
+
+  connectionStates(): ConnectionStates {
+    return this.#events.connections.states();
   }
 
   get requests(): number {

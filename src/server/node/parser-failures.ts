@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { TickClock } from "../tick-clock.ts";
 import type { ClientErrorListener, ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
-import type { NodeAccessLog } from "./node-access-log.ts";
+import type { NodeRequestWatch } from "./node-request-watch.ts";
 import type { ServerEventsOptions } from "./node-server-options.ts";
 import {
   contentError,
@@ -18,18 +18,18 @@ import {
 export class ParserFailures {
   readonly #options: ServerEventsOptions;
   readonly #connections: ListenerConnections;
-  readonly #access: NodeAccessLog | undefined;
+  readonly #requests: NodeRequestWatch | undefined;
   readonly #clock: TickClock;
 
   constructor(
     options: ServerEventsOptions,
     connections: ListenerConnections,
-    access: NodeAccessLog | undefined,
+    requests: NodeRequestWatch | undefined,
     clock: TickClock,
   ) {
     this.#options = options;
     this.#connections = connections;
-    this.#access = access;
+    this.#requests = requests;
     this.#clock = clock;
   }
 
@@ -62,8 +62,8 @@ export class ParserFailures {
     const status = statusOf(error);
     // A parser error implies that something of a request has arrived, except after a timeout without any byte.
     const begun = isReset(error) ? connection.hasInput : socket.bytesRead > 0;
-    this.#access?.failed(error, socket, {
-      exchange: broken?.log,
+    this.#requests?.failed(error, socket, {
+      exchange: broken?.watch,
       hasNext: begun && unread === undefined && !isAfterLast(error),
       alone,
     });

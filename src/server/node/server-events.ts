@@ -13,6 +13,7 @@ import type { ClientErrorListener, ListenerConnection } from "./listener-connect
 import { ListenerConnections } from "./listener-connections.ts";
 import { ListenerExchanges } from "./listener-exchanges.ts";
 import { NodeAccessLog } from "./node-access-log.ts";
+import { NodeRequestMeter, type NodeRequestWatch } from "./node-request-watch.ts";
 import type { ServedListeners, ServerEventsOptions, UpgradeListener } from "./node-server-options.ts";
 import { headsFull, headTimeout, type ParserError } from "./parser-error.ts";
 import { ParserFailures } from "./parser-failures.ts";
@@ -22,8 +23,8 @@ export class ServerEvents {
   readonly connections: ListenerConnections;
   readonly exchanges: ListenerExchanges;
   readonly #clock: TickClock;
-  /** Undefined if the access log is off. */
-  readonly #access: NodeAccessLog | undefined;
+  /** Undefined if requests are neither counted nor logged. */
+  readonly #requests: NodeRequestWatch | undefined;
   readonly #upgrades: Upgrades;
   readonly #failures: ParserFailures;
   readonly #peers = new PeerWatch();
@@ -31,9 +32,10 @@ export class ServerEvents {
   #onOnlyUpgraded: (() => void) | undefined;
 
   constructor(options: ServerEventsOptions, limiter: AcceptLimiter) {
-    const { accessLog, proxyRules, timeouts } = options;
+    const { accessLog, proxyRules, timeouts, meter } = options;
     const { header, body, bodyTotal, request } = timeouts;
-    this.#access = accessLog && new NodeAccessLog(accessLog, proxyRules);
+    if (accessLog !== undefined) this.#requests = new NodeAccessLog(accessLog, proxyRules, meter);
+    else this.#requests = meter && new NodeRequestMeter(meter);
     this.#clock = new TickClock([header, body, bodyTotal, request], (now) => this.#checkOverdue(now));
     this.connections = new ListenerConnections(options, limiter, this.#clock, {
       onClose: (connection) => this.#connectionClosed(connection),
@@ -44,11 +46,11 @@ export class ServerEvents {
       },
     });
     const { connections } = this;
-    this.exchanges = new ListenerExchanges(options, connections, this.#access, this.#clock, (connection) =>
+    this.exchanges = new ListenerExchanges(options, connections, this.#requests, this.#clock, (connection) =>
       this.#failures.refuseWhenDue(connection),
     );
-    this.#upgrades = new Upgrades(options, connections, this.#access, this.#clock);
-    this.#failures = new ParserFailures(options, connections, this.#access, this.#clock);
+    this.#upgrades = new Upgrades(options, connections, this.#requests, this.#clock);
+    this.#failures = new ParserFailures(options, connections, this.#requests, this.#clock);
   }
 
   /**
@@ -84,8 +86,8 @@ export class ServerEvents {
   // The handlers of a server's events. They return true, as `emit` does: the event has been handled.
 
   accept(socket: Socket, isUnix: boolean): void {
-    this.#access?.connected(socket, isUnix);
-    this.connections.open(socket);
+    this.#requests?.connected(socket, isUnix);
+    this.connections.open(socket, isUnix);
   }
 
   request(request: IncomingMessage, response: ServerResponse, listener: RequestListener): boolean {
@@ -165,7 +167,7 @@ export class ServerEvents {
 
   logUnfinished(): void {
     this.exchanges.logUnfinished();
-    this.#access?.finish();
+    this.#requests?.finish();
   }
 
   /** Stops the clock. Call when no connection is left. */

@@ -7,16 +7,16 @@ import { requestScope } from "../../exchange/scope.ts";
 import type { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
-import type { NodeAccessLog } from "./node-access-log.ts";
 import { NodeHead } from "./node-head.ts";
 import { refusalOf, upgradeRefusalOf } from "./node-limits.ts";
+import type { NodeRequestWatch } from "./node-request-watch.ts";
 import type { ServerEventsOptions, UpgradeListener } from "./node-server-options.ts";
 import { writeRefusal } from "./parser-error.ts";
 
 export class Upgrades {
   readonly #options: ServerEventsOptions;
   readonly #connections: ListenerConnections;
-  readonly #access: NodeAccessLog | undefined;
+  readonly #requests: NodeRequestWatch | undefined;
   readonly #clock: TickClock;
   /** How many open connections the app has been given. */
   #open = 0;
@@ -24,12 +24,12 @@ export class Upgrades {
   constructor(
     options: ServerEventsOptions,
     connections: ListenerConnections,
-    access: NodeAccessLog | undefined,
+    requests: NodeRequestWatch | undefined,
     clock: TickClock,
   ) {
     this.#options = options;
     this.#connections = connections;
-    this.#access = access;
+    this.#requests = requests;
     this.#clock = clock;
   }
 
@@ -48,7 +48,7 @@ export class Upgrades {
     }
     connection.upgrade();
     this.#open += 1;
-    const id = this.#access?.upgrading(request, socket) ?? requestId(nextRequestNumber());
+    const id = this.#requests?.upgrading(request, socket) ?? requestId(nextRequestNumber());
     const failed = (error: unknown): void => {
       // An error of the app is uncaught, as under plain node.
       if (!(error instanceof AppNotCalled)) throw error;
@@ -73,7 +73,7 @@ export class Upgrades {
   }
 
   #refuse(request: IncomingMessage, status: number): void {
-    this.#access?.refusedUpgrade(request, status);
+    this.#requests?.refusedUpgrade(request, status);
     writeRefusal(request.socket, status);
     this.#connections.get(request.socket)?.refuse(this.#clock.now);
   }

@@ -1,0 +1,55 @@
+/**
+ * The exchanges of one connection of the engine, one at a time, as they are counted and logged. A connection has one only
+ * if they are.
+ */
+import type { ExchangeRequest } from "../../exchange/request.ts";
+import type { RequestHead } from "../../http/request-head.ts";
+import type { RequestEnd } from "../../log/access-entry.ts";
+import { ExchangeWatch } from "../exchange-watch.ts";
+import { HTTP_1_0 } from "../request-meter.ts";
+
+/** The fields of a response: lines ready to send, or alternating names and values. */
+export type ResponseFields = string | readonly string[];
+
+export interface EngineExchangeWatch extends ExchangeWatch {
+  /** Starts an exchange. @param startedAt when its request arrived, as in `performance.now()` */
+  begin(head: RequestHead, startedAt: number): void;
+  /** Sets the request that the app was called with. */
+  handOver(request: ExchangeRequest): void;
+  /** Sets what the head of the final response says; `length` is its Content-Length. @param bytes of content sent with it */
+  respond(status: number, fields: ResponseFields, length: number | undefined, bytes: number): void;
+  /** Content has been sent. */
+  sent(content: string | Uint8Array): void;
+  /** Ends a request that was refused and answered. @param received what had arrived, if its head was incomplete */
+  refuse(status: number, received: string): void;
+  /** Ends a request whose head will never be complete. @param received what had arrived of it */
+  endIncomplete(received: string, end: RequestEnd): void;
+}
+
+export function protocolOf({ httpVersion }: RequestHead): number {
+  return httpVersion === "1.1" ? 0 : HTTP_1_0;
+}
+
+/** Exchanges that are counted, but not logged. */
+export class EngineExchangeMeter extends ExchangeWatch implements EngineExchangeWatch {
+  begin(head: RequestHead, startedAt: number): void {
+    this.openCounted(head.method, head.target, protocolOf(head), startedAt);
+  }
+
+  handOver(): void {}
+
+  respond(status: number): void {
+    this.status = status;
+  }
+
+  sent(): void {}
+
+  refuse(status: number): void {
+    this.reject(status);
+    this.finish("refused");
+  }
+
+  endIncomplete(_received: string, end: RequestEnd): void {
+    if (end === "client-gone") this.neverWhole();
+  }
+}

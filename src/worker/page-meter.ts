@@ -1,0 +1,145 @@
+/** Counts requests on the worker's page. A request costs it the stores of its entry and three additions. */
+import { METHODS } from "../scoreboard/layout.ts";
+import {
+  DURATION_BUCKETS,
+  type ErrorType,
+  QUEUE_BUCKETS,
+  type RejectReason,
+  WORKER_METRICS,
+} from "../scoreboard/metrics.ts";
+import { methodIndex, NO_SERIES, type PageWriter, type SeriesHandle } from "../scoreboard/page-writer.ts";
+import { type ConnectionErrorReason, HTTP_1_0, HTTPS, type RequestMeter } from "../server/request-meter.ts";
+
+const ERRORS: readonly ErrorType[] = ["", "timeout", "client_gone", "truncated", "worker_killed"];
+
+/** Series are found by a number made of their labels. These are the bits of each, from the lowest on. */
+const ERROR_BITS = 3;
+const PROTOCOL_BITS = 2;
+const METHOD_BITS = 4;
+const STATUS_BITS = 10;
+const ROUTE_SHIFT = ERROR_BITS + PROTOCOL_BITS + METHOD_BITS + STATUS_BITS;
+
+/** Further routes count as `OTHER_ROUTE`, as do those for whose series the page has no room. */
+const MAX_ROUTES = 200;
+const OTHER_ROUTE = "_other";
+/** Series that routes leave free. */
+const KEPT_SERIES = 150;
+
+const MS = 1000;
+
+export class PageMeter implements RequestMeter {
+  readonly #page: PageWriter;
+  readonly #handles = new Map<number, SeriesHandle>();
+  /** What the last request was counted on: mostly the next one is too. */
+  #lastLabels = -1;
+  #lastHandle: SeriesHandle = NO_SERIES;
+  readonly #routes = new Map<string, number>([["", 0]]);
+  #queue: SeriesHandle | undefined;
+
+  constructor(page: PageWriter) {
+    this.#page = page;
+  }
+
+  begin(method: string, target: string, startedAt: number): number {
+    return this.#page.beginRequest(method, target, startedAt);
+  }
+
+  end(
+    number: number,
+    method: string,
+    status: number,
+    protocol: number,
+    error: ErrorType,
+    milliseconds: number,
+    route: string,
+  ): void {
+    const labels =
+      (((((this.#routeIndex(route) << STATUS_BITS) | status) << METHOD_BITS) | methodIndex(method)) <<
+        PROTOCOL_BITS) |
+      protocol;
+    const all = (labels << ERROR_BITS) | (error === "" ? 0 : ERRORS.indexOf(error));
+    const seconds = milliseconds / MS;
+    const page = this.#page;
+    page.observe(this.#handleOf(all), bucketOf(seconds, DURATION_BUCKETS), seconds);
+    page.endRequest(number);
+  }
+
+  drop(number: number): void {
+    this.#page.endRequest(number);
+  }
+
+  rejected(reason: RejectReason): void {
+    this.#count(`${WORKER_METRICS.rejected.id}|${reason}`);
+  }
+
+  connectionFailed(reason: ConnectionErrorReason): void {
+    this.#count(`${WORKER_METRICS.connectionErrors.id}|${reason}`);
+  }
+
+  queued(milliseconds: number): void {
+    this.#queue ??= this.#page.series(WORKER_METRICS.queueTime.id);
+    const seconds = milliseconds / MS;
+    this.#page.observe(this.#queue, bucketOf(seconds, QUEUE_BUCKETS), seconds);
+  }
+
+  /** A line of the error log, by its level. */
+  logged(level: string): void {
+    this.#count(`${WORKER_METRICS.logLines.id}|${level}`);
+  }
+
+  /** A line of a log was lost. */
+  logDropped(log: "access" | "error"): void {
+    this.#count(`${WORKER_METRICS.logLinesDropped.id}|${log}`);
+  }
+
+  #count(key: string): void {
+    const page = this.#page;
+    page.increment(page.series(key));
+  }
+
+  #routeIndex(route: string): number {
+    if (route === "") return 0;
+    const known = this.#routes.get(route);
+    if (known !== undefined) return known;
+    // The last one is that of all others.
+    const isKept = this.#routes.size <= MAX_ROUTES && this.#page.seriesLeft > KEPT_SERIES;
+    const counted = isKept ? route : OTHER_ROUTE;
+    const index = this.#routes.get(counted) ?? this.#routes.size;
+    this.#routes.set(counted, index);
+    return index;
+  }
+
+  #handleOf(labels: number): SeriesHandle {
+    if (labels === this.#lastLabels) return this.#lastHandle;
+    let handle = this.#handles.get(labels);
+    if (handle === undefined) {
+      handle = this.#page.series(this.#keyOf(labels));
+      this.#handles.set(labels, handle);
+    }
+    this.#lastLabels = labels;
+    this.#lastHandle = handle;
+    return handle;
+  }
+
+  #keyOf(labels: number): string {
+    const cut = (shift: number, bits: number): number => (labels >> shift) & (2 ** bits - 1);
+    const protocol = cut(ERROR_BITS, PROTOCOL_BITS);
+    const status = cut(ERROR_BITS + PROTOCOL_BITS + METHOD_BITS, STATUS_BITS);
+    return [
+      WORKER_METRICS.requestDuration.id,
+      METHODS[cut(ERROR_BITS + PROTOCOL_BITS, METHOD_BITS)],
+      status === 0 ? "" : status,
+      protocol & HTTPS ? "https" : "http",
+      protocol & HTTP_1_0 ? "1.0" : "1.1",
+      ERRORS[cut(0, ERROR_BITS)],
+      [...this.#routes.keys()][labels >> ROUTE_SHIFT],
+    ].join("|");
+  }
+}
+
+/** The index of the first bound that is not less than the value; the number of bounds if there is none. */
+function bucketOf(value: number, bounds: readonly number[]): number {
+  let bucket = 0;
+  while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket += 1;
+  return bucket;
+}

@@ -1,0 +1,87 @@
+/**
+ * A worker's page of the scoreboard: what it counts, its last lines on standard error, its last words, and once a second
+ * what it has measured of itself.
+ */
+import type { Assignment } from "../ipc/messages.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import { PageWriter } from "../scoreboard/page-writer.ts";
+import { atExit } from "./last-acts.ts";
+import { PageMeter } from "./page-meter.ts";
+import type { Serving } from "./serving.ts";
+import { keepStderr } from "./stderr-tail.ts";
+import type { Vitals } from "./vitals.ts";
+
+/** The page is mapped so long after the worker is ready: koffi takes 8 to 13 ms of CPU time to load. */
+const MAP_AFTER_MS = 250;
+
+export class WorkerScoreboard {
+  readonly meter: PageMeter;
+  readonly #page: PageWriter;
+  #vitals: Vitals | undefined;
+
+  constructor(page: PageWriter, log: ErrorLog) {
+    this.#page = page;
+    this.meter = new PageMeter(page);
+    keepStderr((output) => page.appendStderr(output), log);
+    log.whenWritten((level) => {
+      if (level !== "debug" && level !== "info") this.meter.logged(level);
+    });
+    log.whenDropped(() => this.meter.logDropped("error"));
+    atExit(() => page.flush());
+  }
+
+  /** Undefined if there is no page. */
+  static open(
+    { scoreboard, slot, generation }: Assignment<unknown>,
+    log: ErrorLog,
+  ): WorkerScoreboard | undefined {
+    if (scoreboard === undefined) return undefined;
+    const { pid } = process;
+    const { timeOrigin } = performance;
+    const owner = { pid, slot, generation, timeOrigin };
+    return new WorkerScoreboard(new PageWriter(scoreboard.descriptor, scoreboard.offset, owner), log);
+  }
+
+  /** Leaves the worker's last words: an error that nothing caught, or where it ended the process. */
+  leaveNote(error: unknown): void {
+    const { message, stack } = wordsOf(error);
+    this.#page.leaveNote(message, stack);
+  }
+
+  /** The worker serves. What makes counting cheap, and what measures, is loaded a little later. */
+  ready(serving: Serving, log: ErrorLog): void {
+    const later = async (): Promise<void> => {
+      const { Vitals } = await import("./vitals.ts");
+      this.#vitals = new Vitals(this.#page, serving);
+      this.#map(log);
+    };
+    setTimeout(() => {
+      later().catch((error: Error) => log.debug(`The worker does not measure itself: ${error.message}`));
+    }, MAP_AFTER_MS).unref();
+  }
+
+  #map(log: ErrorLog): void {
+    import("../native/shared-memory.ts")
+      .then(({ mapShared }) => this.#page.map(mapShared))
+      .catch((error: Error) => log.debug(`The scoreboard is written, not mapped: ${error.message}`));
+  }
+
+  /** Writes the vitals if they are due. Call with each heartbeat. */
+  beat(): void {
+    this.#vitals?.beat();
+  }
+}
+
+function wordsOf(error: unknown): { message: string; stack: string | null } {
+  if (typeof error !== "object" || error === null) return { message: String(error), stack: null };
+  try {
+    const { name, message, stack } = error as Partial<Error>;
+    return {
+      message: `${name ?? "Error"}: ${message ?? ""}`,
+      stack: typeof stack === "string" ? stack : null,
+    };
+  } catch {
+    // A getter of the error threw.
+    return { message: "an error that cannot be read", stack: null };
+  }
+}

@@ -17,7 +17,8 @@ interface Budget {
 
 /** Files, ours and those of packages, by the program that loads them. */
 const BUDGETS: { readonly [program: string]: Budget } = {
-  "cli/main.js": { files: 5, kilobytes: 430 },
+  // The sixth is what looks at the workers, loaded a second after the start.
+  "cli/main.js": { files: 6, kilobytes: 475 },
   "worker/main.js": { files: 5, kilobytes: 390 },
   "worker/watchdog/thread.cjs": { files: 1, kilobytes: 25 },
 };

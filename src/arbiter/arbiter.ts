@@ -68,12 +68,16 @@ export class Arbiter {
 
   /** Runs until the last worker of a stopping server is gone. */
   async #loop(): Promise<ExitCode> {
-    const { mailbox, pool, upgrade, commands } = this.#parts;
+    const { mailbox, pool, upgrade, commands, stats } = this.#parts;
     while (pool.exitCode === undefined) {
-      for (const event of await mailbox.receive()) this.#handle(event);
+      const events = await mailbox.receive();
+      const begunAt = performance.now();
+      for (const event of events) this.#handle(event);
       upgrade.advance();
       this.#settle();
       commands.checkPending();
+      stats.review();
+      stats.turns.add(performance.now() - begunAt);
     }
     return pool.exitCode;
   }

@@ -40,6 +40,8 @@ import { Listeners } from "./sockets/listeners.ts";
 import { SlotSockets } from "./sockets/slot-sockets.ts";
 import { SocketSource } from "./sockets/socket-source.ts";
 import { SocketWatch } from "./sockets/socket-watch.ts";
+import { makeStats } from "./stats/make-stats.ts";
+import type { Stats } from "./stats/stats.ts";
 import type { BootReport } from "./upgrade/boot-report.ts";
 import { Predecessor } from "./upgrade/handover.ts";
 import type { Invocation } from "./upgrade/invocation.ts";
@@ -97,6 +99,7 @@ export class Parts {
   readonly endpoints: ControlEndpoints;
   readonly service: Service;
   readonly upgrade: Upgrade;
+  readonly stats: Stats;
   readonly takeover: Takeover;
 
   /** @throws FatalError when the working folder, the user or the group does not exist, or a log cannot be written */
@@ -118,6 +121,7 @@ export class Parts {
 
     const wanted = firstBoot(workerCount(config.workers), config.reloadSurge, limitsOf(config));
     this.pool = new Pool(wanted, poolEffects(this), () => this.clock.now());
+    this.stats = makeStats(this);
     this.workerProcesses = this.#makeWorkerProcesses();
     this.workerMessages = new WorkerMessages(this);
     this.recycling = this.#makeRecycling();
@@ -169,6 +173,7 @@ export class Parts {
         this.listeners.listenersOf(worker).filter((listener) => this.slotSockets.isWanted(listener)),
       bindFor: (slot) => this.slotSockets.prepare(slot),
       beforeStart: (worker) => hooks.run(generations.hooksOf(worker.generation), "preFork", worker),
+      stats: this.stats,
       ended: (worker) => hooks.notify(generations.hooksOf(worker.generation), "childExit", worker),
       post: (event) => this.mailbox.post(event),
     });
@@ -224,6 +229,7 @@ export class Parts {
       generations: this.generations,
       commands: this.commands,
       arbiterLog: this.arbiterLog,
+      stats: this.stats,
       logs: this.logs,
       sockets: this.listeners,
       readConfiguration: async () => {
@@ -256,6 +262,7 @@ export class Parts {
       withdrawReloads: (why) => reload.withdraw(why),
       beforeStart: () => this.hooks.runToEnd(generations.currentHooks, "preExec"),
       endpoints: () => endpoints.sockets,
+      stats: this.stats,
       endpointsTakenOver: () => endpoints.waitUntilTakenOver(),
       reclaimEndpoints: () => endpoints.takeOver(),
     });
@@ -269,6 +276,7 @@ export class Parts {
       service: this.service,
       pidFile: this.pidFile,
       arbiterLog: this.arbiterLog,
+      board: this.stats.board,
       post: (step) => this.mailbox.post({ type: "predecessor", step }),
       turn: () => this.mailbox.post({ type: "tick" }),
     });

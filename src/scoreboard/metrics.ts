@@ -194,6 +194,39 @@ export const REPORT_METRICS = {
   openDescriptors: gauge("process_open_fds", "Open file descriptors.", "slot"),
 } as const satisfies Readonly<Record<string, Metric>>;
 
+/**
+ * What an arbiter keeps of the vitals of workers that have ended, so that what is cumulative there stays so here. The
+ * series of a slot has several values, in the order of `SLOT_VALUES`.
+ */
+export const FOLDED_METRICS = {
+  connections: {
+    id: "conn",
+    name: "tsgun_connections_total",
+    type: "counter",
+    help: "Connections that workers accepted.",
+    labels: [],
+  },
+  slot: {
+    id: "slot",
+    name: "process_cpu_seconds_total",
+    type: "counter",
+    help: "CPU time of the workers of a slot.",
+    labels: ["slot"],
+  },
+} as const satisfies Readonly<Record<string, Metric>>;
+
+/** The values of a slot's series: vitals, which are cumulative. */
+export const SLOT_VALUES = [
+  "cpuUser",
+  "cpuSystem",
+  "gcMinor",
+  "gcMajor",
+  "gcIncremental",
+  "gcWeakCallback",
+  "gcMinorCount",
+  "gcMajorCount",
+] as const;
+
 /** The reasons of `tsgun_worker_exits_total`. */
 export type ExitReason =
   | "reload"

@@ -16,6 +16,7 @@ import type { Logs } from "../logs/logs.ts";
 import type { Pool } from "../pool/pool.ts";
 import { canReload } from "../pool/rollout.ts";
 import type { Listeners } from "../sockets/listeners.ts";
+import type { Stats } from "../stats/stats.ts";
 import { keepFixedSettings } from "./fixed-settings.ts";
 import type { Generations } from "./generations.ts";
 
@@ -26,6 +27,7 @@ export interface ReloadDependencies {
   readonly commands: ControlCommands;
   readonly arbiterLog: ArbiterLog;
   readonly logs: Logs;
+  readonly stats: Pick<Stats, "reloadRequested" | "reloadEnded" | "reloadWithdrawn">;
   /** Reads the configuration. An error leaves everything unchanged. */
   readConfiguration(): Promise<Configuration>;
   /** Runs the app's preflight if the configuration asks for it. */
@@ -60,6 +62,7 @@ export class Reload {
   request(): void {
     const { pool, post } = this.#dependencies;
     if (pool.desired.stop !== undefined) return;
+    this.#dependencies.stats.reloadRequested();
     this.#dependencies.arbiterLog.reloadRequested();
     if (this.#isReading || !canReload(pool.desired)) {
       pool.setReloadQueued(true);
@@ -93,6 +96,7 @@ export class Reload {
     this.#dependencies.sockets.withdrawn();
     this.#isWithdrawn = this.#isReading;
     this.#changedFiles.clear();
+    this.#dependencies.stats.reloadWithdrawn();
     commands.reloadsWithdrawn(why);
   }
 
@@ -140,6 +144,7 @@ export class Reload {
     const { established, reloadQueued } = pool.desired;
     const { message, detail } = error as FatalError;
     this.#dependencies.sockets.withdrawn();
+    this.#dependencies.stats.reloadEnded(message);
     arbiterLog.reloadFailed(established, message, detail);
     // The error's own stack contains only tsgun's frames, which do not help.
     if (!reloadQueued) commands.reloadNotBegun(generations.newest + 1, message, detail, established);
@@ -154,6 +159,7 @@ export class Reload {
     if (generations.placeholderFor(generation) === undefined)
       arbiterLog.established(generation, pool.desired.target);
     else arbiterLog.waiting();
+    this.#dependencies.stats.reloadEnded(undefined);
     commands.reloadDone(generation);
     this.#beginNext();
   }
@@ -165,6 +171,7 @@ export class Reload {
     const isPlaceholder = established !== 0 && generations.placeholderFor(established) !== undefined;
     if (isPlaceholder) arbiterLog.broken(failure);
     else arbiterLog.abandoned(failure, established);
+    if (established !== 0) this.#dependencies.stats.reloadEnded(failure.message);
     commands.reloadFailed(generations.newest, failure.message, failure.stack, established);
     if (established !== 0) logs.adopt(generations.configOf(established));
     const isNewestAnApp = generations.placeholderFor(generations.newest) === undefined;

@@ -8,6 +8,7 @@ import { Socket } from "node:net";
 import { processState } from "../../system/process-state.ts";
 import type { EndpointSockets } from "../control/control-endpoints.ts";
 import type { Listener } from "../sockets/bind.ts";
+import type { BoardHandover } from "../stats/scoreboard.ts";
 import type { BootReport } from "./boot-report.ts";
 
 export const HANDOVER = "TSGUN_HANDOVER";
@@ -17,6 +18,7 @@ export interface Handover {
   readonly pid: number;
   readonly listeners: readonly Listener[];
   readonly endpoints?: EndpointSockets;
+  readonly scoreboard?: BoardHandover;
 }
 
 /** How often the new arbiter checks whether the old one is alive. */
@@ -45,11 +47,13 @@ export class Predecessor {
   readonly pid: number;
   readonly listeners: readonly Listener[];
   readonly endpoints: EndpointSockets | undefined;
+  readonly scoreboard: BoardHandover | undefined;
 
   private constructor(handover: Handover) {
     this.pid = handover.pid;
     this.listeners = handover.listeners;
     this.endpoints = handover.endpoints;
+    this.scoreboard = handover.scoreboard;
   }
 
   /** Returns undefined if this process was not started by an upgrade. Removes the variable from the environment. */

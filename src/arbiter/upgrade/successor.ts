@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import type { EndpointSockets } from "../control/control-endpoints.ts";
 import type { Listener } from "../sockets/bind.ts";
+import type { BoardHandover } from "../stats/scoreboard.ts";
 import { startChild } from "../workers/child-process.ts";
 import { exitName } from "../workers/exit-name.ts";
 import { type BootOutcome, REPORT_FD, readBootReport } from "./boot-report.ts";
@@ -14,6 +15,8 @@ export interface SuccessorLaunch {
   readonly invocation: Invocation;
   readonly listeners: readonly Listener[];
   readonly endpoints: EndpointSockets;
+  /** The scoreboard, for both; undefined if there is none. */
+  readonly scoreboard: BoardHandover | undefined;
   /** Time until it must serve, in milliseconds. */
   readonly bootTimeout: number;
 }
@@ -127,12 +130,13 @@ function exitOf(child: ChildProcess): Promise<string> {
 }
 
 /** Returns this process's descriptors to pass, and the handover data with the numbers that they have in the new arbiter. */
-function handoverOf({ listeners, endpoints }: SuccessorLaunch): {
+function handoverOf({ listeners, endpoints, scoreboard }: SuccessorLaunch): {
   handover: Handover;
   descriptors: number[];
 } {
   const { health } = endpoints;
-  const descriptors = [...listeners, ...(health === undefined ? [] : [health])].map((one) => one.descriptor);
+  const others = [health, scoreboard].filter((one) => one !== undefined);
+  const descriptors = [...listeners, ...others].map((one) => one.descriptor);
   const renumbered = listeners.map((listener, index) => ({
     ...listener,
     descriptor: FIRST_INHERITED_FD + index,
@@ -144,6 +148,9 @@ function handoverOf({ listeners, endpoints }: SuccessorLaunch): {
       ...endpoints,
       ...(health && { health: { ...health, descriptor: FIRST_INHERITED_FD + listeners.length } }),
     },
+    ...(scoreboard && {
+      scoreboard: { ...scoreboard, descriptor: FIRST_INHERITED_FD + descriptors.length - 1 },
+    }),
   };
   return { handover, descriptors };
 }

@@ -5,6 +5,7 @@
 import type { ControlEndpoints } from "../control/control-endpoints.ts";
 import type { Service } from "../control/service.ts";
 import type { ArbiterLog } from "../logs/arbiter-log.ts";
+import type { Scoreboard } from "../stats/scoreboard.ts";
 import type { BootReport } from "./boot-report.ts";
 import type { Predecessor, PredecessorStep } from "./handover.ts";
 import type { ServerPidFile } from "./server-pid-file.ts";
@@ -16,6 +17,7 @@ export interface TakeoverDependencies {
   readonly service: Service;
   readonly pidFile: ServerPidFile;
   readonly arbiterLog: ArbiterLog;
+  readonly board: Pick<Scoreboard, "otherGone">;
   /** Posts a step of the predecessor to the mailbox, which calls `handle`. */
   post(step: PredecessorStep): void;
   /** Makes the loop run once. */
@@ -62,6 +64,7 @@ export class Takeover {
       case "gone":
         arbiterLog.predecessorGone(predecessor?.pid);
         pidFile.takeName();
+        this.#dependencies.board.otherGone();
         return;
     }
   }

@@ -14,6 +14,7 @@ import { processState } from "../../system/process-state.ts";
 import type { EndpointSockets } from "../control/control-endpoints.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Listener } from "../sockets/bind.ts";
+import type { Stats } from "../stats/stats.ts";
 import type { SuccessorEvent } from "./handover.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Successor, SuccessorLaunch } from "./successor.ts";
@@ -50,6 +51,7 @@ export interface UpgradeDependencies {
   /** Resolves when the successor has taken them over. */
   endpointsTakenOver(): Promise<void>;
   reclaimEndpoints(): void;
+  readonly stats: Pick<Stats, "board" | "upgradeEnded">;
 }
 
 /** Time for a new arbiter to start and report, beyond its workers' boot timeout. */
@@ -123,6 +125,7 @@ export class Upgrade {
       invocation,
       listeners: this.#dependencies.listeners(),
       endpoints: this.#dependencies.endpoints(),
+      scoreboard: this.#dependencies.stats.board.handover(),
       bootTimeout: this.#bootTimeout(),
     };
     this.#isReloadRequested = false;
@@ -212,6 +215,7 @@ export class Upgrade {
     const { pool } = this.#dependencies;
     const pid = this.successorPid;
     if (this.#aborted) return;
+    this.#dependencies.stats.upgradeEnded(true);
     if (this.#isReopenRequested) this.signal("SIGUSR1");
     if (pool.desired.stop !== undefined || this.#dependencies.config().upgradeMode === "manual") {
       this.#log("info", `New arbiter (pid: ${pid}) is ready, beside this one`);
@@ -232,6 +236,8 @@ export class Upgrade {
     const { pool } = this.#dependencies;
     const { pid, isReady } = this.#successor ?? {};
     this.#successor = undefined;
+    this.#dependencies.stats.board.otherGone();
+    if (isReady !== true) this.#dependencies.stats.upgradeEnded(false);
     if (pid !== undefined) this.#dependencies.cleanUpAfterSuccessor(pid);
     this.#settle({ ok: false, error: why });
     if (this.#aborted) return;

@@ -7,6 +7,7 @@ import type { Recycling } from "../pool/recycling.ts";
 import { ownStopCause } from "../pool/stop-cause.ts";
 import type { FileReload } from "../reload/file-reload.ts";
 import type { Generations } from "../reload/generations.ts";
+import type { Stats } from "../stats/stats.ts";
 import type { WorkerProcesses } from "./worker-processes.ts";
 
 export interface WorkerMessageDependencies {
@@ -16,6 +17,7 @@ export interface WorkerMessageDependencies {
   readonly recycling: Recycling;
   readonly fileReload: FileReload;
   readonly arbiterLog: ArbiterLog;
+  readonly stats: Pick<Stats, "ready">;
   readonly events: ServerEvents;
 }
 
@@ -40,6 +42,7 @@ export class WorkerMessages {
         return;
       case "ready":
         if (this.#provesApp(id)) this.#dependencies.arbiterLog.serving(message.serving);
+        this.#dependencies.stats.ready(id);
         pool.workerReady(id);
         this.#reportReady(id);
         workerProcesses.handleReady(id);

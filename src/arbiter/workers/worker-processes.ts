@@ -16,6 +16,7 @@ import { CrashSuspects, SUSPECT_DEATHS } from "../logs/crash-suspects.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { KillReason, WorkerRecord } from "../pool/roster.ts";
 import { ownStopCause, STOP_SIGNALS } from "../pool/stop-cause.ts";
+import type { Stats } from "../stats/stats.ts";
 import { Balancer } from "./balancer.ts";
 import { StartError } from "./child-process.ts";
 import { exitName, OomKills } from "./exit-name.ts";
@@ -34,6 +35,7 @@ export interface WorkerProcessDependencies {
   bindFor(slot: number): Promise<void> | undefined;
   /** Await the result before starting the worker; undefined if there is nothing to wait for. */
   beforeStart(worker: WorkerProcess): Promise<void> | undefined;
+  readonly stats: Pick<Stats, "allocate" | "started" | "unstarted" | "ended">;
   /** Called after a process has ended. */
   ended(worker: EndedWorker): void;
   /** Receives the messages and exits of the processes. */
@@ -106,8 +108,11 @@ export class WorkerProcesses {
     const watchesBoot =
       this.#pool.now < this.#watchUntil || this.#bootWatcher(launch.generation) === undefined;
     const sockets = this.#dependencies.socketsOf(launch);
-    const complete = { ...launch, watchesBoot, sockets, scoreboard: undefined };
-    this.#handles.set(launch.id, new WorkerHandle(complete, this.#dependencies.post));
+    const scoreboard = this.#dependencies.stats.allocate(launch);
+    const complete = { ...launch, watchesBoot, sockets, scoreboard };
+    const handle = new WorkerHandle(complete, this.#dependencies.post);
+    this.#handles.set(launch.id, handle);
+    if (handle.pid !== undefined) this.#dependencies.stats.started();
   }
 
   /**
@@ -228,6 +233,7 @@ export class WorkerProcesses {
   /** A worker's process could not be started, or the hook `preFork` failed. */
   handleStartFailure(id: number, error: Error): void {
     this.#handles.delete(id);
+    this.#dependencies.stats.unstarted(id);
     const what = error instanceof StartError ? "a worker could not be started: " : "";
     this.#pool.workerUnstarted(id, { kind: "startup", message: what + error.message });
   }
@@ -245,6 +251,7 @@ export class WorkerProcesses {
     const handle = this.#handles.get(id);
     if (handle === undefined) return;
     const { pid } = handle;
+    this.#dependencies.stats.ended({ id, pid, record: worker, ending, how });
     const { list } = handle.requests;
     if (pid !== undefined)
       this.#lost.handleExit(pid, ending.signal === "SIGKILL", () =>

@@ -18,6 +18,7 @@ import { Reload } from "../../../src/arbiter/reload/reload.ts";
 import { type Configuration, makeConfig } from "../../../src/config/config.ts";
 import type { Outcome } from "../../../src/control/api.ts";
 import type { ErrorLog } from "../../../src/log/error-log.ts";
+import { paperStats } from "../../support/paper-stats.ts";
 import { randomNumbers } from "../../support/random.ts";
 
 const LIMITS: Limits = {
@@ -86,6 +87,7 @@ class Stage {
     this.reload = new Reload({
       ...{ pool, generations, commands: this.commands },
       arbiterLog: new ArbiterLog(log, new ServerEvents()),
+      stats: paperStats(() => pool),
       logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
       readConfiguration: () => this.#read(),
       preflight: () => Promise.resolve(),

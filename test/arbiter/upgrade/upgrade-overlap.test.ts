@@ -19,6 +19,7 @@ import { type NewArbiter, Upgrade } from "../../../src/arbiter/upgrade/upgrade.t
 import { type Configuration, makeConfig } from "../../../src/config/config.ts";
 import type { Outcome } from "../../../src/control/api.ts";
 import type { ErrorLog } from "../../../src/log/error-log.ts";
+import { paperStats } from "../../support/paper-stats.ts";
 import { randomNumbers } from "../../support/random.ts";
 
 const LIMITS: Limits = {
@@ -117,6 +118,7 @@ class SimulatedArbiter {
       cleanUpAfterSuccessor: () => {},
       withdrawReloads: (why) => this.reload.withdraw(why),
       reload: () => this.reload.request(),
+      stats: paperStats(() => pool),
       ...{ endpoints: () => ({}), endpointsTakenOver: async () => {}, reclaimEndpoints: () => {} },
     });
     this.commands = new ControlCommands({
@@ -148,6 +150,7 @@ class SimulatedArbiter {
     });
     this.reload = new Reload({
       ...{ pool, generations, commands: this.commands, arbiterLog: new ArbiterLog(log, new ServerEvents()) },
+      stats: paperStats(() => pool),
       logs: { errors: log, prepare: () => {}, adopt: () => {} } as unknown as Logs,
       readConfiguration: async () => this.#configuration(),
       preflight: () => Promise.resolve(),

@@ -1,0 +1,184 @@
+/**
+ * Looks at all workers once a second, on turns of the loop that happen anyway, and keeps what the last seconds and the
+ * last minute showed. A worker that works measures itself; one that is blocked or stopped is seen in /proc, and one that
+ * rests only now and then, since a look has its price.
+ */
+import type { Rates } from "../../control/stats.ts";
+import { addSeries, type Counts, noCounts, ratesBetween } from "../../metrics/counts.ts";
+import type { DeathSample } from "../../records/death-record.ts";
+import type { PageCounts } from "../../scoreboard/region-reader.ts";
+import { processUse } from "../../system/process-use.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { WorkerRecord } from "../pool/roster.ts";
+import type { Listener } from "../sockets/bind.ts";
+import { Backlogs } from "./backlogs.ts";
+import { History, type SlotPoint } from "./history.ts";
+import {
+  connectionsOf,
+  deathSample,
+  inFlightOf,
+  isFreshAt,
+  type Look,
+  lookOf,
+  rank,
+  type WorkerLook,
+} from "./look.ts";
+import { MemoryShares } from "./memory-shares.ts";
+import type { Scoreboard } from "./scoreboard.ts";
+import { isStuck, type WorkerFigures, workerFigures } from "./worker-figures.ts";
+
+export interface SamplerDependencies {
+  pool(): Pool;
+  readonly board: Scoreboard;
+  pidOf(id: number): number | undefined;
+  listeners(): readonly Listener[];
+}
+
+const INTERVAL_MS = 1000;
+/** Turns come within a beat of each other: a look that is nearly due is taken, or it would be late by a whole one. */
+const EARLY_MS = 100;
+/** Looks that rates are taken over. */
+const RATE_LOOKS = 5;
+const MINUTE_LOOKS = 60;
+/** A worker at rest is looked at in /proc this often. */
+const REST_LOOK_MS = 10_000;
+
+interface Seen {
+  readonly looks: WorkerLook[];
+  usedAt: number;
+}
+
+export class Sampler {
+  readonly history = new History();
+  readonly memory = new MemoryShares();
+  readonly backlogs: Backlogs;
+  readonly #dependencies: SamplerDependencies;
+  readonly #totals: Look[] = [];
+  readonly #seen = new Map<number, Seen>();
+  #sampledAt = Number.NEGATIVE_INFINITY;
+
+  constructor(dependencies: SamplerDependencies) {
+    this.#dependencies = dependencies;
+    this.backlogs = new Backlogs(dependencies.listeners);
+  }
+
+  /** Takes a sample if one is due. Call on every turn of the loop. */
+  review(): void {
+    const now = performance.now();
+    if (now - this.#sampledAt < INTERVAL_MS - EARLY_MS) return;
+    this.#sampledAt = now;
+    const look = this.look();
+    keep(this.#totals, look, RATE_LOOKS + 1);
+    for (const [id, worker] of look.workers) keep(this.#seenOf(id).looks, worker, MINUTE_LOOKS + 1);
+    if (this.history.isDue(look.at)) this.#record(look);
+  }
+
+  /** What the last seconds say about a worker. */
+  figures(worker: WorkerRecord, look: WorkerLook): WorkerFigures {
+    const { now } = this.#dependencies.pool();
+    const lastSignAt = worker.lastBeat?.at ?? worker.readyAt ?? worker.spawnedAt;
+    return workerFigures(
+      look,
+      this.before(worker.id, look),
+      isStuck(worker, now) ? now - lastSignAt : undefined,
+    );
+  }
+
+  #record(look: Look): void {
+    const { pool, pidOf } = this.#dependencies;
+    const { roster } = pool();
+    const inFlight = inFlightOf(look);
+    const { connections } = connectionsOf(look);
+    // Of two workers of a slot the one that serves.
+    const bySlot = new Map<number, SlotPoint>();
+    for (const worker of [...roster].sort((one, other) => rank(one) - rank(other))) {
+      const seen = look.workers.get(worker.id);
+      if (seen === undefined) continue;
+      const figures = this.figures(worker, seen);
+      bySlot.set(worker.slot, { slot: worker.slot, pssBytes: this.memory.of(pidOf(worker.id)), ...figures });
+    }
+    const { at, time, total } = look;
+    const isBusy = inFlight > 0 || this.rates(look).requestsPerSecond > 0;
+    this.history.add({
+      at,
+      time,
+      total,
+      inFlight,
+      connections,
+      backlog: this.backlogs.sample(isBusy),
+      slots: [...bySlot.values()],
+    });
+  }
+
+  /** Looks at everything, without keeping it. */
+  look(): Look {
+    const { board, pool } = this.#dependencies;
+    const { ended, workers, others } = board.readAll();
+    const [at, time] = [performance.now(), Date.now()];
+    const total = noCounts();
+    for (const series of ended) addSeries(total, series);
+    for (const page of [...workers.values(), ...others]) addSeries(total, page.series);
+    const looks = new Map(
+      pool().roster.map(({ id }) => [id, this.#lookAt(id, workers.get(id), at, time)] as const),
+    );
+    return { at, time, total, workers: looks, others };
+  }
+
+  /** The rates of the server over the last seconds before a look. */
+  rates(look: Look): Rates {
+    const before = this.#totals.find(({ at }) => at < look.at);
+    return before === undefined
+      ? ratesBetween(look.total, look.total, 0)
+      : ratesBetween(look.total, before.total, (look.at - before.at) / 1000);
+  }
+
+  /** The look that the rates are taken since. */
+  totalBefore(look: Look): Counts {
+    return this.#totals.find(({ at }) => at < look.at)?.total ?? look.total;
+  }
+
+  /** The look at a worker some seconds before another; undefined if it is too young. */
+  before(id: number, look: WorkerLook): WorkerLook | undefined {
+    const looks = this.#seen.get(id)?.looks ?? [];
+    return looks.slice(-RATE_LOOKS - 1).find(({ at }) => at < look.at);
+  }
+
+  /** The last minute of a worker that has ended, its last moment included. Forgets it. */
+  finish(id: number): DeathSample[] {
+    const looks = this.#seen.get(id)?.looks ?? [];
+    const last = this.#dependencies.board.read(id);
+    const [at, time] = [performance.now(), Date.now()];
+    const all = last === undefined ? looks : [...looks, lookOf(last, at, time, undefined, looks.at(-1))];
+    this.#seen.delete(id);
+    return all
+      .slice(1)
+      .map((look, index) => deathSample(look, all[index] as WorkerLook))
+      .slice(-MINUTE_LOOKS);
+  }
+
+  #seenOf(id: number): Seen {
+    const known = this.#seen.get(id);
+    if (known !== undefined) return known;
+    const seen = { looks: [], usedAt: Number.NEGATIVE_INFINITY };
+    this.#seen.set(id, seen);
+    return seen;
+  }
+
+  #lookAt(id: number, page: PageCounts | undefined, at: number, time: number): WorkerLook {
+    const seen = this.#seenOf(id);
+    const pid = this.#dependencies.pidOf(id);
+    const isFresh = isFreshAt(page, time);
+    const rests = page !== undefined && page.inFlight === 0 && at - seen.usedAt < REST_LOOK_MS;
+    let use: ReturnType<typeof processUse>;
+    if (pid !== undefined && !isFresh && !rests) {
+      use = processUse(pid);
+      seen.usedAt = at;
+    }
+    return lookOf(page, at, time, use, seen.looks.at(-1));
+  }
+}
+
+function keep<T>(list: T[], item: T, most: number): void {
+  list.push(item);
+  if (list.length > most) list.shift();
+}

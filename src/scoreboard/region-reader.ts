@@ -1,0 +1,158 @@
+/**
+ * The region of another arbiter, read while it may change: sums and pages belong together only if `sequence` is even and
+ * the same before and after. After a few vain tries the last good reading stands, so that no count ever falls.
+ */
+import type { BoardFile } from "./board-file.ts";
+import {
+  HEADER,
+  LAYOUT_VERSION,
+  MAGIC,
+  MAX_PAGES,
+  MAX_TOTALS_SERIES,
+  PAGE_BYTES,
+  pageOffset,
+  regionOffset,
+  SERIES_BYTES,
+  SERIES_OFFSET,
+  TOTALS_SERIES_OFFSET,
+} from "./layout.ts";
+import {
+  countRequests,
+  oldestRequest,
+  type PageHeader,
+  type RequestOnPage,
+  readHeader,
+  readRequests,
+  readSeries,
+  readSeriesAt,
+  readVitals,
+  type Vitals,
+} from "./page-reader.ts";
+import type { Series } from "./series-table.ts";
+
+/** A page as it was read, for sums and gauges. */
+export interface PageCounts {
+  readonly header: PageHeader;
+  readonly vitals: Vitals | undefined;
+  readonly series: readonly Series[];
+  readonly inFlight: number;
+  /** When its oldest request in flight began, in milliseconds since the epoch. */
+  readonly oldest: number | undefined;
+}
+
+export interface RegionReading {
+  readonly totals: readonly Series[];
+  /** The pages in use. */
+  readonly pages: readonly PageCounts[];
+}
+
+const NOTHING: RegionReading = { totals: [], pages: [] };
+const MAX_TRIES = 20;
+
+/** Bytes of a page up to its series, and those of a few. */
+const FIRST_READ_BYTES = SERIES_OFFSET + 64 * SERIES_BYTES;
+
+/**
+ * Reads a page into `scratch`, which holds `PAGE_BYTES`, as far as it is used.
+ * @throws a system error
+ */
+export function readPageInto(file: BoardFile, offset: number, scratch: Buffer): void {
+  file.read(scratch, offset, FIRST_READ_BYTES);
+  const count = readHeader(scratch)?.seriesCount ?? 0;
+  const end = SERIES_OFFSET + count * SERIES_BYTES;
+  if (end > FIRST_READ_BYTES) file.read(scratch.subarray(FIRST_READ_BYTES, end), offset + FIRST_READ_BYTES);
+}
+
+/** Takes from a page what is counted; undefined if no worker uses it. */
+export function pageCounts(page: Buffer, keys?: Parameters<typeof readSeries>[1]): PageCounts | undefined {
+  const header = readHeader(page);
+  if (header?.isInUse !== true) return undefined;
+  const { listed, unlisted } = countRequests(page);
+  return {
+    header,
+    vitals: readVitals(page),
+    series: readSeries(page, keys),
+    inFlight: listed + unlisted,
+    oldest: oldestRequest(page),
+  };
+}
+
+export class RegionReader {
+  readonly #file: BoardFile;
+  readonly #region: number;
+  #last = NOTHING;
+
+  constructor(file: BoardFile, region: number) {
+    this.#file = file;
+    this.#region = region;
+  }
+
+  get region(): number {
+    return this.#region;
+  }
+
+  /** The region as it is now. */
+  read(): RegionReading {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const before = this.#header();
+      if (before === undefined) return this.#last;
+      const reading = before.sequence % 2 === 0 ? this.#readOnce(before) : undefined;
+      const after = this.#header();
+      if (reading === undefined || after?.sequence !== before.sequence || after.pages !== before.pages)
+        continue;
+      this.#last = reading;
+      return reading;
+    }
+    return this.#last;
+  }
+
+  /** Reads it though it is between two changes: its arbiter has ended within one. */
+  readAbandoned(): RegionReading {
+    const header = this.#header();
+    if (header !== undefined) this.#last = this.#readOnce(header);
+    return this.#last;
+  }
+
+  /** The requests in flight on a page of `pid`. */
+  requestsOf(pid: number): RequestOnPage[] {
+    const header = this.#header();
+    const scratch = Buffer.alloc(PAGE_BYTES);
+    for (let page = 0; page < (header?.pages ?? 0); page++) {
+      readPageInto(this.#file, pageOffset(this.#region, page), scratch);
+      const found = readHeader(scratch);
+      if (found?.isInUse === true && found.pid === pid) return readRequests(scratch);
+    }
+    return [];
+  }
+
+  /** Makes the region nobody's. Call when its sums have been added to others. */
+  clear(): void {
+    this.#file.write(Buffer.alloc(TOTALS_SERIES_OFFSET), regionOffset(this.#region));
+    this.#last = NOTHING;
+  }
+
+  #header(): { readonly sequence: number; readonly seriesCount: number; readonly pages: number } | undefined {
+    const bytes = Buffer.alloc(64);
+    this.#file.read(bytes, regionOffset(this.#region));
+    if (bytes.readUInt32LE(HEADER.magic) !== MAGIC) return undefined;
+    if (bytes.readUInt32LE(HEADER.version) !== LAYOUT_VERSION) return undefined;
+    return {
+      sequence: bytes.readUInt32LE(HEADER.sequence),
+      seriesCount: Math.min(bytes.readUInt32LE(HEADER.seriesCount), MAX_TOTALS_SERIES),
+      pages: Math.min(bytes.readUInt32LE(HEADER.pages), MAX_PAGES),
+    };
+  }
+
+  #readOnce({ seriesCount, pages }: { readonly seriesCount: number; readonly pages: number }): RegionReading {
+    const totals = Buffer.alloc(seriesCount * SERIES_BYTES);
+    this.#file.read(totals, regionOffset(this.#region) + TOTALS_SERIES_OFFSET);
+    const scratch = Buffer.alloc(PAGE_BYTES);
+    const inUse: PageCounts[] = [];
+    for (let page = 0; page < pages; page++) {
+      readPageInto(this.#file, pageOffset(this.#region, page), scratch);
+      const counts = pageCounts(scratch);
+      if (counts !== undefined) inUse.push(counts);
+    }
+    return { totals: readSeriesAt(totals, 0, seriesCount, "totals"), pages: inUse };
+  }
+}

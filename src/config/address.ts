@@ -46,3 +46,10 @@ export function formatAddress(address: Address): string {
   if (address.kind === "unix") return `unix:${address.path}`;
   return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
 }
+
+/** The address at which a client on the same machine reaches it: a wildcard address is reached over loopback. */
+export function reachable(address: Address): Address {
+  if (address.kind === "unix") return address;
+  const host = { "0.0.0.0": "127.0.0.1", "::": "::1" }[address.host] ?? address.host;
+  return { ...address, host };
+}

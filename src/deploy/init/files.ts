@@ -3,11 +3,13 @@ import { formatAddress } from "../../config/address.ts";
 import { configFile, configFileName } from "./config-file.ts";
 import type { Deployment } from "./deployment.ts";
 import { dockerfile, dockerignore } from "./docker.ts";
+import { grafanaDashboard } from "./grafana.ts";
 import { kubernetesManifest } from "./kubernetes.ts";
 import { nginxSite } from "./nginx.ts";
+import { prometheusConfig, prometheusRules, rulesFileName } from "./prometheus.ts";
 import { serviceUnit, socketUnit } from "./systemd.ts";
 
-export const FILE_KINDS = ["config", "nginx", "systemd", "docker", "kubernetes"] as const;
+export const FILE_KINDS = ["config", "nginx", "systemd", "docker", "kubernetes", "grafana"] as const;
 export type FileKind = (typeof FILE_KINDS)[number];
 
 export interface PlannedFile {
@@ -25,6 +27,7 @@ export const DESCRIPTIONS: Readonly<Record<FileKind, string>> = {
   systemd: "a service and its socket for systemd",
   docker: "a Dockerfile",
   kubernetes: "a Deployment and a Service for Kubernetes",
+  grafana: "a dashboard for Grafana, and alerts for Prometheus",
 };
 
 export function plannedFiles(kind: FileKind, deployment: Deployment): readonly PlannedFile[] {
@@ -43,6 +46,12 @@ export function plannedFiles(kind: FileKind, deployment: Deployment): readonly P
       return [
         { path: "Dockerfile", text: dockerfile(deployment) },
         { path: ".dockerignore", text: dockerignore(), optional: true },
+      ];
+    case "grafana":
+      return [
+        { path: `deploy/grafana/${name}.json`, text: grafanaDashboard(deployment) },
+        { path: `deploy/prometheus/${rulesFileName(deployment)}`, text: prometheusRules(deployment) },
+        { path: "deploy/prometheus/prometheus.yml", text: prometheusConfig(deployment) },
       ];
     case "kubernetes":
       return [{ path: `deploy/kubernetes/${name}.yaml`, text: kubernetesManifest(deployment) }];
@@ -73,6 +82,12 @@ export function nextSteps(kinds: ReadonlySet<FileKind>, deployment: Deployment):
     }
   }
   if (kinds.has("docker")) steps.push(`docker build --tag ${name} .`);
+  if (kinds.has("grafana")) {
+    steps.push(
+      `serve metrics with --admin-bind, run prometheus --config.file=deploy/prometheus/prometheus.yml or copy its parts to yours, ` +
+        `and import deploy/grafana/${name}.json into Grafana`,
+    );
+  }
   if (kinds.has("kubernetes")) steps.push(`kubectl apply -f deploy/kubernetes/${name}.yaml`);
   return steps;
 }

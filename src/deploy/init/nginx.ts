@@ -1,6 +1,6 @@
 /** Writes the nginx site: the reverse proxy in front of the server. */
 import { resolve } from "node:path";
-import { type Address, formatAddress } from "../../config/address.ts";
+import { type Address, formatAddress, reachable } from "../../config/address.ts";
 import type { Config } from "../../config/settings.ts";
 import { workerAddress, workerLimit } from "../../config/worker-addresses.ts";
 import { workerCount } from "../../system/cpu-limit.ts";
@@ -18,10 +18,7 @@ export const READ_MARGIN_MS = 30_000;
 
 /** Formats an address for `server` in an upstream block. */
 function server(address: Address): string {
-  if (address.kind === "unix") return formatAddress(address);
-  // A wildcard address is reached over loopback.
-  const host = { "0.0.0.0": "127.0.0.1", "::": "::1" }[address.host] ?? address.host;
-  return formatAddress({ ...address, host });
+  return formatAddress(reachable(address));
 }
 
 /** The servers of the upstream block, and how it chooses one. */
@@ -130,6 +127,7 @@ server {
     proxy_set_header X-Forwarded-Port $server_port;
     proxy_set_header X-Forwarded-Prefix "";
     proxy_set_header X-Request-ID $request_id;
+    proxy_set_header X-Request-Start "t=\${msec}";
     proxy_set_header Forwarded "";
 
     ${readTimeout(config)}

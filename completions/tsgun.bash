@@ -22,7 +22,7 @@ _tsgun() {
       --domain) :; return ;;
       --folder) COMPREPLY=($(compgen -d -- "$word")); return ;;
     esac
-    COMPREPLY=($(compgen -W "config nginx systemd docker kubernetes --app --domain --folder --dry-run --force -h --help" -- "$word"))
+    COMPREPLY=($(compgen -W "config nginx systemd docker kubernetes grafana --app --domain --folder --dry-run --force -h --help" -- "$word"))
     return
   fi
   if [[ ${COMP_WORDS[1]} == ps && $COMP_CWORD -gt 1 ]]; then

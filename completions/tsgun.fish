@@ -22,7 +22,7 @@ complete -c tsgun -n '__fish_seen_subcommand_from ctl' -l pid -x -d 'the server 
 complete -c tsgun -n '__fish_seen_subcommand_from ctl' -l control-socket -r -F -d 'the server with this control socket'
 complete -c tsgun -n '__fish_seen_subcommand_from ctl' -l json -d 'print the result as JSON'
 complete -c tsgun -n '__fish_seen_subcommand_from ctl' -s h -l help -d 'display help for command'
-complete -c tsgun -n '__fish_seen_subcommand_from init' -f -a 'config nginx systemd docker kubernetes'
+complete -c tsgun -n '__fish_seen_subcommand_from init' -f -a 'config nginx systemd docker kubernetes grafana'
 complete -c tsgun -n '__fish_seen_subcommand_from init' -l app -x -d 'The application, if it is not found automatically'
 complete -c tsgun -n '__fish_seen_subcommand_from init' -l domain -x -d 'The site\'s domain, for nginx'
 complete -c tsgun -n '__fish_seen_subcommand_from init' -l folder -x -a '(__fish_complete_directories)' -d 'The app\'s folder on the server'

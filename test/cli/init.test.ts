@@ -22,6 +22,11 @@ const CONFIG = "tsgun.config.ts";
 const NGINX = "deploy/nginx/shop.conf";
 const UNITS = ["deploy/systemd/shop.socket", "deploy/systemd/shop.service"];
 const KUBERNETES = "deploy/kubernetes/shop.yaml";
+const GRAFANA = [
+  "deploy/grafana/shop.json",
+  "deploy/prometheus/prometheus.yml",
+  "deploy/prometheus/shop.rules.yml",
+];
 
 /** Every file of the project but the packages. */
 function filesIn(folder: string): string[] {
@@ -145,7 +150,7 @@ describe("what it writes", () => {
     const { status, stdout } = initialise(folder);
     assert.equal(status, 0);
     assert.deepEqual(filesIn(folder), ["app.ts", "package.json", CONFIG]);
-    assert.match(stdout, /^See also: tsgun init nginx\|systemd\|docker\|kubernetes$/m);
+    assert.match(stdout, /^See also: tsgun init nginx\|systemd\|docker\|kubernetes\|grafana$/m);
   });
 
   test("it writes only the named files", (t) => {
@@ -155,6 +160,7 @@ describe("what it writes", () => {
       ["systemd", UNITS],
       ["docker", ["Dockerfile", ".dockerignore"]],
       ["kubernetes", [KUBERNETES]],
+      ["grafana", GRAFANA],
     ];
     for (const [word, files] of expected) {
       const folder = projectOf(t, SHOP);
@@ -174,8 +180,8 @@ describe("what it writes", () => {
         input,
         timeout: 30_000,
       }).stdout;
-    const text = answered("\nn\ny\n\nn\n");
-    for (const word of ["configuration", "nginx", "systemd", "Dockerfile", "Kubernetes"]) {
+    const text = answered("\nn\ny\n\nn\nn\n");
+    for (const word of ["configuration", "nginx", "systemd", "Dockerfile", "Kubernetes", "Grafana"]) {
       assert.match(text, new RegExp(`Write .*${word}.*\\?`));
     }
     assert.deepEqual(filesIn(folder), ["app.ts", "package.json", ...UNITS, CONFIG].sort());
@@ -236,7 +242,7 @@ describe("what it writes", () => {
     };
     assert.equal(
       trouble("apache"),
-      "tsgun: tsgun init cannot write apache: choose from config, nginx, systemd, docker, kubernetes\n",
+      "tsgun: tsgun init cannot write apache: choose from config, nginx, systemd, docker, kubernetes, grafana\n",
     );
     assert.match(trouble("--dri-run"), /^tsgun: unknown option '--dri-run'.* \(see tsgun init --help\)\n$/s);
     assert.match(trouble("--folder", "shop"), /"shop" is not an absolute path/);

@@ -42,6 +42,7 @@ const BOOT: { readonly [chunk: string]: readonly string[] } = {
     "control/registry",
     "control/routes",
     "control/socket-path",
+    "arbiter/examination/examinations",
   ],
   worker: [
     "worker/worker",

@@ -20,7 +20,8 @@ const BUDGETS: { readonly [program: string]: Budget } = {
   // The sixth is what looks at the workers, loaded a second after the start.
   "cli/main.js": { files: 6, kilobytes: 475 },
   "worker/main.js": { files: 5, kilobytes: 390 },
-  "worker/watchdog/thread.cjs": { files: 1, kilobytes: 25 },
+  // It examines a worker that is blocked, and whose release a deploy may have deleted: nothing can be loaded later.
+  "worker/watchdog/thread.cjs": { files: 1, kilobytes: 36 },
 };
 
 interface Coverage {

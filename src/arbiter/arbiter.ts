@@ -100,6 +100,9 @@ export class Arbiter {
       case "stall":
         parts.workerProcesses.handleStall(event.report);
         return;
+      case "examined":
+        parts.pool.workerExamined(event.id, event.milliseconds);
+        return;
       case "memory":
         parts.recycling.checkMemory(event.use);
         return;

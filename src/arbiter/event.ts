@@ -37,6 +37,8 @@ export type ArbiterEvent =
   | { readonly type: "message"; readonly id: number; readonly message: FromWorker }
   /** A worker's watchdog reports that its event loop is blocked, or turns again. */
   | { readonly type: "stall"; readonly report: StallReport }
+  /** A worker may stand still so long, because it is examined; 0: the examination is over. */
+  | { readonly type: "examined"; readonly id: number; readonly milliseconds: number }
   /** The memory of the workers has been measured. */
   | { readonly type: "memory"; readonly use: MemoryUse }
   | { readonly type: "exit"; readonly id: number; readonly ending: Ending }

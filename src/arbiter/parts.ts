@@ -20,6 +20,7 @@ import { routeTable } from "./control/route-table.ts";
 import { Service } from "./control/service.ts";
 import { SignalOperations } from "./control/signals.ts";
 import type { ArbiterEvent } from "./event.ts";
+import type { Examinations } from "./examination/examinations.ts";
 import { ArbiterLog } from "./logs/arbiter-log.ts";
 import type { Logs } from "./logs/logs.ts";
 import { ServerEvents } from "./logs/server-events.ts";
@@ -101,6 +102,7 @@ export class Parts {
   readonly upgrade: Upgrade;
   readonly stats: Stats;
   readonly takeover: Takeover;
+  #examinations: Examinations | undefined;
 
   /** @throws FatalError when the working folder, the user or the group does not exist, or a log cannot be written */
   constructor({ configuration, readConfiguration, bootReport, stopsOnHangUp = false }: ArbiterOptions) {
@@ -207,6 +209,11 @@ export class Parts {
       leavingFor: () => (this.upgrade.isLeaving ? this.upgrade.successorPid : undefined),
       lostSockets: () => this.listeners.lost(),
       describe: () => this.#description(),
+      examinations: async () => {
+        const { Examinations } = await import("./examination/examinations.ts");
+        this.#examinations ??= new Examinations(this.pool, this.workerProcesses, this.mailbox);
+        return this.#examinations;
+      },
     });
   }
 

@@ -15,6 +15,9 @@ export const COMMAND_NAMES = ["ps", "top", "ctl", "dev", "init", "doctor", "comp
 export const CONTROL_NAMES = [
   "status",
   "workers",
+  "stack",
+  "profile",
+  "heap",
   "reload",
   "upgrade",
   "reopen",

@@ -3,6 +3,8 @@
  * Unix socket; `docs/control.md` lists the requests.
  */
 
+import type { Examinable } from "./examination.ts";
+
 /** One worker, as the arbiter sees it. Times are milliseconds. */
 export interface WorkerReport {
   readonly pid: number;
@@ -79,4 +81,6 @@ export interface Controllable {
   restart(pid: number): Promise<Outcome>;
   reopen(): Promise<Outcome>;
   stop(mode: StopMode): Promise<Outcome>;
+  /** What looks into a worker; it is loaded when it is first used. */
+  examinations(): Promise<Examinable>;
 }

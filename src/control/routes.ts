@@ -2,34 +2,22 @@
 import { MAX_WORKERS } from "../config/settings.ts";
 import { HttpError } from "../errors.ts";
 import type { Controllable, Outcome } from "./api.ts";
+import { examinationRoutes } from "./examination-routes.ts";
 import type { Route } from "./json-server.ts";
 import type { Reply } from "./reply.ts";
+import { objectMember, processId } from "./request-values.ts";
 
 /** 409: the command was tried and failed; the server continues unchanged. */
 function reply(outcome: Outcome): Reply {
   return { status: outcome.ok ? 200 : 409, body: outcome };
 }
 
-/** Returns a member of the request's JSON object. */
-function field(body: unknown, name: string): unknown {
-  if (body === undefined) return undefined;
-  if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    throw new HttpError(400, "the request body is not a JSON object");
-  }
-  return (body as Record<string, unknown>)[name];
-}
-
 function workerCount(body: unknown): number {
-  const workers = field(body, "workers");
+  const workers = objectMember(body, "workers");
   if (typeof workers !== "number" || !Number.isInteger(workers) || workers < 0 || workers > MAX_WORKERS) {
     throw new HttpError(400, `send {"workers": N}, N a whole number from 0 to ${MAX_WORKERS}`);
   }
   return workers;
-}
-
-function processId(text: string | undefined): number {
-  if (text === undefined || !/^\d+$/.test(text)) throw new HttpError(400, `${text} is not a process id`);
-  return Number(text);
 }
 
 /** All requests of `tsgun ctl`. */
@@ -64,12 +52,13 @@ export function controlRoutes(target: Controllable): Route[] {
       method: "POST",
       path: "/stop",
       handle: async (_parameters, body) => {
-        const mode = field(body, "mode") ?? "graceful";
+        const mode = objectMember(body, "mode") ?? "graceful";
         if (mode !== "graceful" && mode !== "quick")
           throw new HttpError(400, 'mode is "graceful" or "quick"');
         return reply(await target.stop(mode));
       },
     },
+    ...examinationRoutes(() => target.examinations()),
     ...healthRoutes(target),
   ];
 }

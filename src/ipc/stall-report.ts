@@ -91,6 +91,11 @@ const THREAD_STATES: Record<ThreadState, string> = {
   unknown: "state unknown",
 };
 
+/** The kernel's view of a thread, in words. */
+export function nameThreadState(state: ThreadState): string {
+  return THREAD_STATES[state];
+}
+
 function seconds(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }

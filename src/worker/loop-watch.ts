@@ -37,6 +37,7 @@ export function watchLoop(assignment: Assignment<Config>, worker: WatchedWorker,
     nativeAfterMs: Math.min(MAX_NATIVE_AFTER_MS, timeout / 5, bootTimeout / 5),
     parentPid: assignment.arbiter,
     sink: { fd: assignment.reports, format: "json" },
+    commands: assignment.reports,
     inFlight: worker.inFlight,
     // The hook must run before the arbiter's timeout.
     ...(aborts && { abort: { afterMs: timeout * ABORT_FRACTION, run: worker.abort } }),

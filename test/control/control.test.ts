@@ -73,6 +73,7 @@ function recorder(outcome: Outcome = { ok: true, message: "done" }): Controllabl
     restart: (pid) => record(`restart ${pid}`),
     reopen: () => record("reopen"),
     stop: (mode) => record(`stop ${mode}`),
+    examinations: () => Promise.reject(new Error("no worker")),
   };
 }
 

@@ -14,7 +14,7 @@ import { ROOT, readPage } from "../support/page.ts";
 
 /** Flags of other programs, by program. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
-  "bench/run.ts": ["--list", "--rounds", "--seconds", "--servers"],
+  "bench/run.ts": ["--list", "--rounds", "--servers"],
   curl: ["--unix-socket"],
   docker: ["--stop-timeout"],
   kubectl: ["--cpu-percent", "--min", "--max"],

@@ -10,6 +10,7 @@ import type {
   StopMode,
   WorkerReport,
 } from "../../control/api.ts";
+import type { Examinable } from "../../control/examination.ts";
 import type { Desired } from "../pool/desired.ts";
 import type { Pool } from "../pool/pool.ts";
 import { unreadyReasons, workerCountText } from "../pool/readiness.ts";
@@ -45,6 +46,7 @@ export interface ControlDependencies {
   /** The pid of the new arbiter, while this one drains for it. */
   leavingFor(): number | undefined;
   describe(): ServerDescription;
+  examinations(): Promise<Examinable>;
   /** Number of ready workers that the server needs to be ready. */
   readonly minReady: number;
   /** Why there cannot be as many workers; undefined if there can. */
@@ -176,6 +178,10 @@ export class ControlCommands implements Controllable {
 
   restart(pid: number): Promise<Outcome> {
     return this.#post({ name: "restart", pid });
+  }
+
+  examinations(): Promise<Examinable> {
+    return this.#dependencies.examinations();
   }
 
   stop(mode: StopMode): Promise<Outcome> {

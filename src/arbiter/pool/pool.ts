@@ -129,6 +129,11 @@ export class Pool {
     this.#roster = roster.withStall(this.#roster, id, frames);
   }
 
+  /** A worker may stand still for `milliseconds`, because it is examined; 0: the examination is over. */
+  workerExamined(id: number, milliseconds: number): void {
+    this.#roster = roster.withExamined(this.#roster, id, this.#now() + milliseconds);
+  }
+
   workerBeat(id: number, beat: Beat): void {
     this.#roster = roster.withBeat(this.#roster, id, beat, this.#now());
   }

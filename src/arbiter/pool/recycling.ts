@@ -29,6 +29,9 @@ const REASONS: { readonly [why in Due["why"]]: (amount: number) => string } = {
     `has ${amount} open file descriptors, few of them connections, and accepts no more (does the app leak them?)`,
 };
 
+/** A snapshot of the heap takes memory, which is given back some time after it. */
+const EXAMINATION_REST_MS = 30_000;
+
 /** Resident memory in bytes, by the id of the worker. */
 export type MemoryUse = ReadonlyMap<number, number>;
 
@@ -75,6 +78,8 @@ export class Recycling {
       const worker = pool.find(id);
       const limit = worker && this.#limitOf(worker);
       if (worker === undefined || limit === undefined || bytes <= limit) continue;
+      if (worker.examinedUntil !== undefined && pool.now - worker.examinedUntil < EXAMINATION_REST_MS)
+        continue;
       const before = this.#exceededAt.get(worker.slot) ?? Number.NEGATIVE_INFINITY;
       if (pool.now - before < SLOT_REST_MS) continue;
       const sizes = `${megabytes(bytes)} of memory, more than ${megabytes(limit)}`;

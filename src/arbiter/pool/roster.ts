@@ -52,6 +52,8 @@ export interface WorkerRecord {
   /** The stack at which its event loop is blocked, empty if unknown. Undefined while the loop turns. */
   readonly stuckAt: readonly string[] | undefined;
   readonly lastBeat: (Beat & { readonly at: number }) | undefined;
+  /** Until when it may stand still, at the latest, because a snapshot of its heap is being taken. */
+  readonly examinedUntil: number | undefined;
 }
 
 export type Roster = readonly WorkerRecord[];
@@ -79,6 +81,7 @@ export function withSpawned(
     bootStep: undefined,
     stuckAt: undefined,
     lastBeat: undefined,
+    examinedUntil: undefined,
   };
   return [...roster, record];
 }
@@ -128,6 +131,11 @@ export function withStall(roster: Roster, id: number, stuckAt: readonly string[]
   return changed(roster, id, () => ({ stuckAt }));
 }
 
+/** A worker may stand still until then for an examination, or has stood still until now. */
+export function withExamined(roster: Roster, id: number, until: number): Roster {
+  return changed(roster, id, () => ({ examinedUntil: until }));
+}
+
 export function withExpiring(roster: Roster, id: number, cause: StopCause): Roster {
   return changed(roster, id, () => ({ expiring: true, expiringFor: cause }));
 }
@@ -140,11 +148,15 @@ export function findWorker(roster: Roster, id: number): WorkerRecord | undefined
   return roster.find((worker) => worker.id === id);
 }
 
-/** When its silence exceeds the limit; undefined if it has not been ready, or a debugger may be attached. */
+/**
+ * When its silence exceeds the limit; undefined if it has not been ready, or a debugger may be attached. The silence of an
+ * examination does not count.
+ */
 export function silenceDeadline(worker: WorkerRecord): number | undefined {
   const lastSignAt = worker.lastBeat?.at ?? worker.readyAt;
   if (lastSignAt === undefined || worker.lastBeat?.debugged === true) return undefined;
-  return Number.isFinite(worker.maxSilence) ? lastSignAt + worker.maxSilence : undefined;
+  if (!Number.isFinite(worker.maxSilence)) return undefined;
+  return Math.max(lastSignAt, worker.examinedUntil ?? lastSignAt) + worker.maxSilence;
 }
 
 /** A worker without a heartbeat for this long counts as silent: it sends one each second, a few seconds late on a busy machine. */

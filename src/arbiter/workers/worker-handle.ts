@@ -2,7 +2,7 @@
 
 import type { ChildProcess } from "node:child_process";
 import cluster from "node:cluster";
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { HOOKS, type HookName, type Hooks } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
@@ -21,6 +21,7 @@ import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import type { ArbiterEvent } from "../event.ts";
 import type { Listener } from "../sockets/bind.ts";
 import { appEnvironment, type ChildLaunch, startChild } from "./child-process.ts";
+import { ExaminationChannel } from "./examination-channel.ts";
 import { killTree } from "./kill-tree.ts";
 import { RequestsInFlight } from "./requests-in-flight.ts";
 import { readWorkerReports } from "./worker-reports.ts";
@@ -65,6 +66,7 @@ export class WorkerHandle {
   readonly #assignment: Assignment<Config>;
   /** Its requests in flight, as far as reported. */
   readonly requests = new RequestsInFlight();
+  readonly examinations = new ExaminationChannel((line) => this.#writeCommand(line));
 
   /** Whether its watchdog watches its boot. */
   get watchesBoot(): boolean {
@@ -80,10 +82,13 @@ export class WorkerHandle {
       const message = unseal<FromWorker>(received);
       if (message !== undefined) post({ type: "message", id, message });
     });
-    const reports = this.#child?.stdio[this.#assignment.reports] as Readable | null | undefined;
+    const reports = this.#reports;
     this.#child?.on("exit", (code, signal) => {
-      // Node reports an empty signal name for none.
-      whenRead(reports, () => post({ type: "exit", id, ending: { code, signal: signal || null } }));
+      whenRead(reports, () => {
+        this.examinations.close();
+        // Node reports an empty signal name for none.
+        post({ type: "exit", id, ending: { code, signal: signal || null } });
+      });
     });
     if (!reports) return;
     readWorkerReports(reports, {
@@ -92,7 +97,18 @@ export class WorkerHandle {
         post({ type: "stall", report });
       },
       requests: (report) => this.requests.handleReport(report),
+      examined: (answer) => this.examinations.handle(answer),
     });
+  }
+
+  /** The socket pair of its reports, and of the commands to its watchdog. */
+  get #reports(): Duplex | null | undefined {
+    return this.#child?.stdio[this.#assignment.reports] as Duplex | null | undefined;
+  }
+
+  #writeCommand(line: string): void {
+    const reports = this.#reports;
+    if (reports?.writable === true) reports.write(line);
   }
 
   /** Undefined if the process could not be started. */

@@ -19,6 +19,7 @@ import { ownStopCause, STOP_SIGNALS } from "../pool/stop-cause.ts";
 import type { Stats } from "../stats/stats.ts";
 import { Balancer } from "./balancer.ts";
 import { StartError } from "./child-process.ts";
+import type { ExaminationChannel } from "./examination-channel.ts";
 import { exitName, OomKills } from "./exit-name.ts";
 import { LostRequests } from "./lost-requests.ts";
 import { WorkerHandle, type WorkerLaunch } from "./worker-handle.ts";
@@ -71,6 +72,13 @@ export class WorkerProcesses {
   /** Undefined if the process has ended or could not be started. */
   pidOf(id: number): number | undefined {
     return this.#handles.get(id)?.pid;
+  }
+
+  /** How the worker is examined; undefined if its process has ended, or its watchdog is not yet there. */
+  examinationsOf(id: number): ExaminationChannel | undefined {
+    const handle = this.#handles.get(id);
+    const isWatched = handle?.watchesBoot === true || this.#pool.find(id)?.readyAt !== undefined;
+    return isWatched ? handle?.examinations : undefined;
   }
 
   /** Starts a worker's process after its own socket is bound and the hook `preFork` has run. */

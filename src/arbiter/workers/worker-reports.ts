@@ -1,5 +1,9 @@
-/** Reads the reports that a worker writes to its pipe, one JSON line each: stalls, from its watchdog, and requests. */
+/**
+ * Reads the reports that a worker writes to its pipe, one JSON line each: requests, and from its watchdog stalls and the
+ * answers to examinations.
+ */
 import type { Readable } from "node:stream";
+import { type ExaminationAnswer, parseExaminationAnswer } from "../../ipc/examination.ts";
 import { parseRequestReport, type RequestReport } from "../../ipc/request-report.ts";
 import { parseStallReport, type StallReport } from "../../ipc/stall-report.ts";
 
@@ -9,6 +13,7 @@ const MAX_REPORT_CHARACTERS = 1_000_000;
 export interface ReportHandlers {
   stall(report: StallReport): void;
   requests(report: RequestReport): void;
+  examined(answer: ExaminationAnswer): void;
 }
 
 /** Calls a handler for each complete report. */
@@ -19,15 +24,23 @@ export function readWorkerReports(pipe: Readable, handlers: ReportHandlers): voi
     const lines = (rest + text).split("\n");
     rest = lines.pop() as string;
     if (rest.length > MAX_REPORT_CHARACTERS) rest = "";
-    for (const line of lines) {
-      const requests = parseRequestReport(line);
-      if (requests !== undefined) handlers.requests(requests);
-      else {
-        const stall = parseStallReport(line);
-        if (stall !== undefined) handlers.stall(stall);
-      }
-    }
+    for (const line of lines) handleLine(line, handlers);
   });
   // A killed worker may leave the pipe in any state.
   pipe.on("error", () => {});
+}
+
+function handleLine(line: string, handlers: ReportHandlers): void {
+  const answer = parseExaminationAnswer(line);
+  if (answer !== undefined) {
+    handlers.examined(answer);
+    return;
+  }
+  const requests = parseRequestReport(line);
+  if (requests !== undefined) {
+    handlers.requests(requests);
+    return;
+  }
+  const stall = parseStallReport(line);
+  if (stall !== undefined) handlers.stall(stall);
 }

@@ -1,11 +1,12 @@
 /** `tsgun ctl`: sends a command to a running server over its control socket and prints the result. */
 import { Command } from "commander";
 import { COMMANDS } from "./commands.ts";
+import { EXAMINATIONS } from "./examinations.ts";
 import { REPORTS } from "./reports.ts";
 import { type Verb, wholeNumber } from "./verb.ts";
 
 /** The table of commands, in the order of the help. */
-const VERBS: readonly Verb[] = [...REPORTS, ...COMMANDS];
+const VERBS: readonly Verb[] = [...REPORTS, ...EXAMINATIONS, ...COMMANDS];
 
 /** Builds the command `ctl` with its subcommands. */
 export function controlCommand(): Command {

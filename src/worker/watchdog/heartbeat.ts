@@ -1,13 +1,14 @@
 /**
  * Memory shared by a worker's main thread and its watchdog thread. Each cell has one writer, so there are no locks.
- * The main thread writes its beats and that it exits, the watchdog whether it is attached.
+ * The main thread writes its beats and that it exits, the watchdog whether it is attached and has an examination to send.
  */
 
 const BEATS = 0;
 const DEBUGGER = 1;
 const ATTACHED = 2;
 const LEAVING = 3;
-const CELLS = 4;
+const HOLDING = 4;
+const CELLS = 5;
 
 export class Heartbeat {
   readonly buffer: SharedArrayBuffer;
@@ -54,6 +55,15 @@ export class Heartbeat {
   leave(): boolean {
     Atomics.store(this.#cells, LEAVING, 1);
     return this.attached;
+  }
+
+  /** Whether the watchdog has an examination to send that was under way when the main thread began to exit. */
+  get holding(): boolean {
+    return Atomics.load(this.#cells, HOLDING) === 1;
+  }
+
+  set holding(holding: boolean) {
+    Atomics.store(this.#cells, HOLDING, holding ? 1 : 0);
   }
 
   /** A loop stopped at a breakpoint is not stalled. */

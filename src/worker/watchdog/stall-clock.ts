@@ -35,6 +35,17 @@ export class StallClock {
     this.#stuckAfterMs = stuckAfterMs;
   }
 
+  /** Time in which the loop stood still for us does not count. */
+  pardon(now: number): void {
+    this.#lastBeatAt = now;
+    this.#lastCheckAt = now;
+  }
+
+  /** How long the loop has not turned, in milliseconds, as far as the checks have seen it. */
+  standstill(beats: number, now: number): number {
+    return beats === this.#beats ? now - this.#lastBeatAt : 0;
+  }
+
   check(beats: number, now: number): StallCheck {
     const gap = now - this.#lastCheckAt;
     this.#lastCheckAt = now;

@@ -3,14 +3,17 @@
  * loop, a regular expression, a native call), the watchdog can still report it, and end the process when the arbiter
  * is gone. It writes its reports itself: messages would wait for the main thread.
  */
-import { writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
+import { examinationLine } from "../../ipc/examination.ts";
 import { describeStall, type StallReport } from "../../ipc/stall-report.ts";
 import { mainThreadState } from "../../system/process-state.ts";
 import { descendants } from "../../system/process-tree.ts";
+import { readCommands } from "./command-reader.ts";
+import { Examiner } from "./examiner.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { BEAT, BOOTED, DETACH, MainThread, type Snapshot } from "./main-thread.ts";
+import { ReportWriter } from "./report-writer.ts";
 import { StallClock } from "./stall-clock.ts";
 
 /** Destination of reports: text lines, or one line of JSON each (read by `parseStallReport`). */
@@ -33,6 +36,8 @@ export interface ThreadSettings {
   readonly abortAfterMs: number;
   readonly checkIntervalMs: number;
   readonly sink: ReportSink;
+  /** Where the arbiter's commands come from; undefined for no commands. */
+  readonly commands: number | undefined;
   /** Name of the function that beats. A stack that contains it means that the loop turns again. */
   readonly beater: string;
 }
@@ -46,8 +51,6 @@ export interface ThreadReady {
 const STDERR = 2;
 /** URL of Node's module that calls timers. */
 const TIMERS = "node:internal/timers";
-const WRITE_TRIES = 50;
-const WRITE_RETRY_MS = 10;
 /** A longer gap between checks than this many intervals means that this thread was stopped as well. */
 const MAX_GAP_CHECKS = 4;
 const MIN_GAP_MS = 1000;
@@ -60,22 +63,7 @@ const heartbeat = new Heartbeat(settings.heartbeat);
 const port = parentPort as NonNullable<typeof parentPort>;
 let sink = settings.sink;
 let mainThread: MainThread | undefined;
-
-/** Writes all of `text`, retrying while a non-blocking pipe is full. Returns false on other errors, such as EPIPE. */
-function writeWhole(fd: number, text: string): boolean {
-  const bytes = Buffer.from(text);
-  const sleep = new Int32Array(new SharedArrayBuffer(4));
-  for (let sent = 0, tries = 0; sent < bytes.length && tries < WRITE_TRIES; ) {
-    try {
-      sent += writeSync(fd, bytes, sent);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return false;
-      tries++;
-      Atomics.wait(sleep, 0, 0, WRITE_RETRY_MS);
-    }
-  }
-  return true;
-}
+const writer = new ReportWriter();
 
 /** Ends this thread by an uncaught error: the main thread logs it, and the worker continues without a watchdog. */
 function endThread(error: unknown): void {
@@ -104,9 +92,9 @@ function publish(findings: Findings): void {
     blockedForMs: Math.round(findings.blockedForMs),
   };
   const text = (): string => `${lineHead(report)} ${describeStall(report).join("\n")}\n`;
-  const sent = writeWhole(sink.fd, sink.format === "json" ? `${JSON.stringify(report)}\n` : text());
+  const sent = writer.write(sink.fd, sink.format === "json" ? `${JSON.stringify(report)}\n` : text());
   // The arbiter is gone. An orphan still logs why it ends.
-  if (!sent && sink.format === "json") writeWhole(STDERR, text());
+  if (!sent && sink.format === "json") writer.write(STDERR, text());
 }
 
 let examining = false;
@@ -192,13 +180,19 @@ function abortWhenDue(blockedForMs: number): void {
   mainThread.runAbort().catch(endThread);
 }
 
+const clock = new StallClock(
+  settings.bootStuckAfterMs,
+  Math.max(MIN_GAP_MS, settings.checkIntervalMs * MAX_GAP_CHECKS),
+  heartbeat.beats,
+  performance.now(),
+);
+
 function watch(): void {
-  const gap = Math.max(MIN_GAP_MS, settings.checkIntervalMs * MAX_GAP_CHECKS);
-  const clock = new StallClock(settings.bootStuckAfterMs, gap, heartbeat.beats, performance.now());
   port.on("message", (message) => {
     if (message === BOOTED) clock.setLimit(settings.stuckAfterMs);
   });
   const check = (): void => {
+    if (standsStill) return;
     const now = performance.now();
     const { beats } = heartbeat;
     const { verdict, blockedForMs } = clock.check(beats, now);
@@ -259,18 +253,20 @@ port.on("message", (next: ReportSink | typeof DETACH | typeof BOOTED) => {
     sink = next;
     return;
   }
-  connected.then(() => {
-    mainThread?.disconnect();
-    mainThread = undefined;
-    heartbeat.attached = false;
-  }, endThread);
+  connected
+    .then(async () => {
+      await examiner.leave();
+      mainThread?.disconnect();
+      mainThread = undefined;
+      heartbeat.attached = false;
+    })
+    .catch(endThread);
 });
 
 if (settings.orphanPollMs > 0) watchParent();
 startChecks();
 
 async function attach(): Promise<ThreadReady> {
-  if (settings.stuckAfterMs === 0) return { inspector: false, reason: "the stall check is off" };
   watch();
   try {
     mainThread = await MainThread.connect(() => heartbeat.attach());
@@ -284,4 +280,43 @@ async function attach(): Promise<ThreadReady> {
 }
 
 const connected = attach();
+
+/** A snapshot of the heap is being taken. */
+let standsStill = false;
+
+const examiner = new Examiner({
+  main: async () => {
+    const { reason = "no inspector" } = await connected;
+    return mainThread ?? `cannot be examined: ${reason}`;
+  },
+  debuggerOpen: () => heartbeat.debuggerOpen,
+  blockedForMs: () => {
+    const standstill = clock.standstill(heartbeat.beats, performance.now());
+    // Less than that is the time between two beats.
+    return standstill < 2 * settings.checkIntervalMs ? 0 : standstill;
+  },
+  look,
+  isOwn: isBeating,
+  standStill: (stands) => {
+    standsStill = stands;
+    clock.pardon(performance.now());
+  },
+  hold: (holds) => {
+    heartbeat.holding = holds;
+  },
+  send: (answer) => {
+    if (sink.format === "json") writer.write(sink.fd, examinationLine(answer));
+  },
+});
+
+if (settings.commands !== undefined) {
+  const fd = settings.commands;
+  readCommands(
+    fd,
+    (line) => examiner.command(line),
+    () => {
+      if (sink.fd === fd) sink = { fd: STDERR, format: "text" };
+    },
+  );
+}
 connected.then((ready) => port.postMessage(ready), endThread);

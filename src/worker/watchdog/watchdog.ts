@@ -16,6 +16,8 @@ export interface WatchdogOptions {
   /** Replaces `stuckAfterMs` until `booted` is called. Default: the same. */
   readonly bootStuckAfterMs?: number;
   readonly sink: ReportSink;
+  /** A descriptor to read the arbiter's commands from, one line of JSON each. The thread closes it when the arbiter is gone. */
+  readonly commands?: number;
   /**
    * The expected parent. The parent itself should pass it: by the time this runs the parent may be gone, and
    * `process.ppid` may name another process. Default: `process.ppid`.
@@ -29,7 +31,7 @@ export interface WatchdogOptions {
   readonly orphanGraceMs?: number;
   /** If the debugger cannot pause the main thread within this time, it is in native code. Default 1000. */
   readonly nativeAfterMs?: number;
-  /** Returns the requests without a complete response. Called only while the main thread is paused during a stall. */
+  /** Returns the requests without a complete response. Called only while the main thread is paused. */
   readonly inFlight?: () => readonly StalledRequest[];
   /** `run` is called once, during a stall that has lasted `afterMs`, if JavaScript is what blocks. */
   readonly abort?: { readonly afterMs: number; run(): void };
@@ -55,6 +57,8 @@ const ORPHAN_GRACE_MS = 1250;
 const NATIVE_AFTER_MS = 1000;
 /** Limit for the detach, which usually takes 1 ms. */
 const DETACH_TIMEOUT_MS = 100;
+/** Limit for sending a profile or a heap that was asked for before. */
+const LAST_EXAMINATION_MS = 5000;
 /** Checks in each `stuckAfterMs`: a report is late by at most that fraction. */
 const CHECKS_PER_STALL = 4;
 /** Both threads wake so often at rest. */
@@ -130,8 +134,12 @@ class RunningWatchdog implements Watchdog {
     if (!this.#heartbeat.leave()) return;
     this.#thread.postMessage(DETACH);
     // The session ends only while the main thread runs JavaScript, so spin; there is nothing else left to do.
-    const end = performance.now() + DETACH_TIMEOUT_MS;
-    while (this.#heartbeat.attached && performance.now() < end);
+    const begin = performance.now();
+    while (this.#heartbeat.attached && performance.now() < begin + this.#detachTimeout());
+  }
+
+  #detachTimeout(): number {
+    return this.#heartbeat.holding ? LAST_EXAMINATION_MS : DETACH_TIMEOUT_MS;
   }
 
   get debuggerOpen(): boolean {
@@ -191,6 +199,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     nativeAfterMs: options.nativeAfterMs ?? NATIVE_AFTER_MS,
     checkIntervalMs,
     sink,
+    commands: options.commands,
     beater: tsgunWatchdogBeat.name,
   });
   thread.on("message", (message: unknown) => {

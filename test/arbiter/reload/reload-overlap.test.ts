@@ -65,6 +65,7 @@ class Stage {
       minReady: 1,
       isSuccessorReady: () => false,
       tooManyWorkers: () => undefined,
+      examinations: () => Promise.reject(new Error("not used")),
       addressOf: () => undefined,
       lostSockets: () => [],
       post: (command) => this.commands.handle(command),

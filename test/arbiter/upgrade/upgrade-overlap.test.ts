@@ -128,6 +128,7 @@ class SimulatedArbiter {
         minReady: 1,
         isSuccessorReady: () => false,
         tooManyWorkers: () => undefined,
+        examinations: () => Promise.reject(new Error("not used")),
         addressOf: () => undefined,
         lostSockets: () => [],
       },

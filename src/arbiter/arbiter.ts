@@ -92,6 +92,7 @@ export class Arbiter {
         parts.workerMessages.handle(event.id, event.message);
         return;
       case "exit":
+        parts.questions.gone(event.id);
         parts.workerProcesses.handleExit(event.id, event.ending);
         return;
       case "unstarted":

@@ -3,7 +3,7 @@
  * may depend on each other; the order here matters only for what a constructor reads at once.
  */
 import type { Configuration } from "../config/config.ts";
-import { processName } from "../config/process-title.ts";
+import { processName, shownApp } from "../config/process-title.ts";
 import type { Config } from "../config/settings.ts";
 import { packageVersion } from "../config/version.ts";
 import { tooManyWorkers } from "../config/worker-addresses.ts";
@@ -51,6 +51,7 @@ import { Successor } from "./upgrade/successor.ts";
 import { Takeover } from "./upgrade/takeover.ts";
 import { Upgrade } from "./upgrade/upgrade.ts";
 import { Preload } from "./workers/preload.ts";
+import { WorkerQuestions } from "./workers/questions.ts";
 import { WorkerMessages } from "./workers/worker-messages.ts";
 import { WorkerProcesses } from "./workers/worker-processes.ts";
 
@@ -86,6 +87,9 @@ export class Parts {
   readonly preload: Preload;
   readonly pool: Pool;
   readonly workerProcesses: WorkerProcesses;
+  readonly questions = new WorkerQuestions((id, number, question) =>
+    this.workerProcesses.send(id, { type: "ask", number, question }),
+  );
   readonly workerMessages: WorkerMessages;
   readonly recycling: Recycling;
   readonly listeners: Listeners;
@@ -222,7 +226,7 @@ export class Parts {
     return {
       name: processName(currentConfig),
       version: packageVersion(),
-      app: currentConfig.app ?? "",
+      app: shownApp(currentConfig.app ?? ""),
       folder: this.folder,
       startedIn: this.invocation.folder,
       config: currentConfig.config || null,

@@ -19,7 +19,8 @@ export async function wordsInEnvironment(environment: NodeJS.ProcessEnv): Promis
   try {
     const layer = await parseCommandLine(shellWords(text));
     if (layer === undefined) throw new Error("--help and --version belong on the command line");
-    return [{ ...layer, origin: (name) => `${layer.origin(name)} in ${ARGS_VARIABLE}` }];
+    const origin = (name: string): string => `${layer.origin(name)} in ${ARGS_VARIABLE}`;
+    return [{ ...layer, origin, source: "variable" }];
   } catch (error) {
     if (error instanceof FatalError)
       throw new FatalError(`${ARGS_VARIABLE}: ${error.message}`, error.exitCode, { cause: error });

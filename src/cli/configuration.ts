@@ -4,6 +4,7 @@
  */
 import { resolve } from "node:path";
 import {
+  type ConfigTrace,
   type Configuration,
   environmentLayer,
   hostedLayer,
@@ -13,6 +14,7 @@ import {
   resolveConfig,
 } from "../config/config.ts";
 import { findConfigFile } from "../config/config-source.ts";
+import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { currentFolder } from "../system/working-folder.ts";
 
@@ -55,20 +57,18 @@ export class ConfigurationReader {
       ([name]) => isFree(name) && !(name in { ...env }),
     );
     const origins = [read.origins.get("env"), ...envFile].filter((origin) => origin !== undefined);
-    return {
-      hooks: read.hooks,
-      config: {
-        ...read.config,
-        env: { ...Object.fromEntries(added), ...env },
-        // Processes in another folder watch them.
-        envFile: files.map(({ path, isOptional }) => (isOptional ? `${path}?` : path)),
-      },
-      origins: new Map([
-        ...read.origins,
-        ...(added.length > 0 ? [["env", origins.join(", ")] as const] : []),
-      ]),
-      fileVariables: new Set(added.map(([name]) => name)),
+    const config = {
+      ...read.config,
+      env: { ...Object.fromEntries(added), ...env },
+      // Processes in another folder watch them.
+      envFile: files.map(({ path, isOptional }) => (isOptional ? `${path}?` : path)),
     };
+    const isAdded = added.length > 0;
+    const trace = {
+      origins: new Map([...read.origins, ...(isAdded ? [["env", origins.join(", ")] as const] : [])]),
+      sources: new Map([...read.sources, ...(isAdded ? [["env", "file"] as const] : [])]),
+    };
+    return { ...traced(config, read.hooks, trace), fileVariables: new Set(added.map(([name]) => name)) };
   }
 
   /** @throws FatalError (usage) that names the fault, the setting and where it was set. */
@@ -77,15 +77,24 @@ export class ConfigurationReader {
     const defaults = [hostedLayer(process.env), ...this.#defaults];
     const { config: named } = makeConfig(outside);
     const source = named ?? findConfigFile(this.#folder);
-    if (source === undefined || source === false)
-      return { ...resolveConfig([...defaults, ...outside]), hooks: {} };
+    if (source === undefined || source === false) {
+      const { config, ...trace } = resolveConfig([...defaults, ...outside]);
+      return traced(config, {}, trace);
+    }
     const { ConfigFile } = await import("../loader/config-file.ts");
     const file = new ConfigFile(source, this.#folder);
     const { layer, hooks } = await file.read({ env: process.env });
-    const { config, origins } = resolveConfig([...defaults, layer, ...outside]);
+    const { config, origins, sources } = resolveConfig([...defaults, layer, ...outside]);
     const found = { config: "found where the command was started", ...Object.fromEntries(origins) };
-    return { config: { ...config, config: file.source }, origins: new Map(Object.entries(found)), hooks };
+    return traced({ ...config, config: file.source }, hooks, {
+      origins: new Map(Object.entries(found)),
+      sources,
+    });
   }
+}
+
+function traced(config: Config, hooks: Configuration["hooks"], trace: ConfigTrace): TracedConfiguration {
+  return { config, hooks, ...trace, trace };
 }
 
 /** @throws FatalError (usage) when there is no app. */

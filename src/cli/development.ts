@@ -23,7 +23,7 @@ const DEFAULTS: { readonly [Name in SettingName]?: unknown } = {
   requestTimeout: "10m",
 };
 
-export const developmentLayer: Layer = { values: DEFAULTS, origin: () => "tsgun dev" };
+export const developmentLayer: Layer = { values: DEFAULTS, origin: () => "tsgun dev", source: "default" };
 
 /**
  * Sets NODE_ENV, which frameworks, libraries and configuration files read, unless it has a value. Returns the names of

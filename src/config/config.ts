@@ -22,6 +22,18 @@ export interface Configuration {
   readonly config: Config;
   /** The hooks that the configuration file defines. */
   readonly hooks: Partial<Hooks>;
+  /** Where its values come from, for reports. */
+  readonly trace?: ConfigTrace;
+}
+
+/** Where a value was set. */
+export type SettingSource = "default" | "file" | "variable" | "command line";
+
+/** Where the values of a configuration come from, by the name of the setting; one without an entry has its default. */
+export interface ConfigTrace {
+  /** As errors name the place: `--workers`, `WEB_CONCURRENCY in the environment`. */
+  readonly origins: ReadonlyMap<string, string>;
+  readonly sources: ReadonlyMap<string, SettingSource>;
 }
 
 /** Raw values from one source, by the name of the setting. */
@@ -31,13 +43,13 @@ export interface Layer {
   origin(name: string): string;
   /** The layer is a configuration file, which cannot contain every setting. */
   readonly isFile?: boolean;
+  /** Default: `file` for a configuration file, else `command line`. */
+  readonly source?: SettingSource;
 }
 
 /** A configuration and the origin of each value. */
-export interface ResolvedConfig {
+export interface ResolvedConfig extends ConfigTrace {
   readonly config: Config;
-  /** By the name of the setting; settings without an entry have their default. */
-  readonly origins: ReadonlyMap<string, string>;
 }
 
 /**
@@ -47,14 +59,16 @@ export interface ResolvedConfig {
 export function resolveConfig(layers: readonly Layer[]): ResolvedConfig {
   const config: { [name: string]: unknown } = {};
   const origins = new Map<string, string>();
+  const sources = new Map<string, SettingSource>();
   for (const name of SETTING_NAMES) config[name] = settings[name].default;
   for (const layer of layers) {
     for (const [name, raw] of Object.entries(layer.values)) {
       config[name] = parseValue(name, raw, layer);
       origins.set(name, layer.origin(name));
+      sources.set(name, layer.source ?? (layer.isFile === true ? "file" : "command line"));
     }
   }
-  return { config: config as Config, origins };
+  return { config: config as Config, origins, sources };
 }
 
 /** Merges the layers, without the origins. */
@@ -113,7 +127,7 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
     values[name] = environment[variable];
     origins.set(name, variable);
   }
-  return { values, origin: (name) => `${origins.get(name)} in the environment` };
+  return { values, origin: (name) => `${origins.get(name)} in the environment`, source: "variable" };
 }
 
 /**
@@ -122,7 +136,7 @@ export function environmentLayer(environment: NodeJS.ProcessEnv): Layer {
  */
 export function hostedLayer({ PORT }: NodeJS.ProcessEnv): Layer {
   const values = PORT === undefined || PORT === "" ? {} : { bind: [`0.0.0.0:${PORT}`] };
-  return { values, origin: () => "PORT in the environment" };
+  return { values, origin: () => "PORT in the environment", source: "variable" };
 }
 
 const PREFIX = "TSGUN_";

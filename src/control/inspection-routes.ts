@@ -1,16 +1,37 @@
-/** The routes that show a running server: events as data or as a stream. */
+/** The routes that show a running server: requests, settings, events as data or as a stream. */
 import { HttpError } from "../errors.ts";
 import type { Followed, Inspectable } from "./inspection.ts";
 import type { Route } from "./json-server.ts";
 import type { Asked, Reply } from "./reply.ts";
 
-export function inspectionRoutes(target: Inspectable): Route[] {
+/** @param load loads what answers at the first request: a start must not wait for it */
+export function inspectionRoutes(load: () => Promise<Inspectable>): Route[] {
   return [
+    {
+      method: "GET",
+      path: "/requests",
+      audience: "reader",
+      handle: async () => ({ status: 200, body: await (await load()).requests() }),
+    },
+    {
+      method: "POST",
+      path: "/inject",
+      handle: async (_parameters, body) => {
+        const { parseInjectRequest } = await import("./inject-request.ts");
+        const request = parseInjectRequest(body);
+        return { status: 200, body: await (await load()).inject(request) };
+      },
+    },
+    {
+      method: "GET",
+      path: "/config",
+      handle: async () => ({ status: 200, body: (await load()).config() }),
+    },
     {
       method: "GET",
       path: "/events",
       audience: "reader",
-      handle: (_parameters, _body, asked) => recordsOf(target.events, asked),
+      handle: async (_parameters, _body, asked) => recordsOf((await load()).events, asked),
     },
   ];
 }

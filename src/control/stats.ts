@@ -155,6 +155,43 @@ export interface InFlightReport {
   readonly bytesSent: number | null;
 }
 
+/** GET /config: the settings of the generation that serves. */
+export interface ConfigReport {
+  readonly generation: number;
+  /** The configuration file; null if there is none. */
+  readonly file: string | null;
+  readonly settings: readonly SettingReport[];
+}
+
+export interface SettingReport {
+  /** As in a configuration file: `keepAlive`. */
+  readonly name: string;
+  /** As people write it on the command line: `75s`; "" for none. What may be secret is `***`. */
+  readonly value: string;
+  readonly source: "default" | "file" | "variable" | "command line";
+  /** `--keep-alive`, `WEB_CONCURRENCY in the environment`. */
+  readonly origin: string;
+  /** Whether a reload can change it; otherwise the server must be started anew. */
+  readonly canReload: boolean;
+}
+
+/** POST /inject: the response of one worker to one request. */
+export interface InjectReport {
+  readonly pid: number;
+  readonly slot: number;
+  readonly status: number;
+  /** Names and values, as sent. */
+  readonly headers: readonly (readonly [string, string])[];
+  /** The content, or its beginning. */
+  readonly body: string;
+  readonly encoding: "utf8" | "base64";
+  /** Of the whole content. */
+  readonly bytes: number;
+  /** Whether the content is longer than `body`. */
+  readonly isCut: boolean;
+  readonly duration: number;
+}
+
 /** GET /events: something that happened to the server, newest last. */
 export interface EventReport {
   /** Counts from 1. */

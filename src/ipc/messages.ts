@@ -4,6 +4,7 @@
  */
 
 import type { BootStep } from "./boot-step.ts";
+import type { Answer, Question } from "./question.ts";
 
 /** The user and group that a process switches to, as numbers. Absent members stay unchanged. */
 export interface Identity {
@@ -66,6 +67,8 @@ export type ToWorker<Settings> =
   | { readonly type: "last-lines" }
   /** Report each request as it arrives, for this many milliseconds: workers are dying without an error. */
   | { readonly type: "journal-requests"; readonly milliseconds: number }
+  /** A question of the control interface; `number` is for the answer. */
+  | { readonly type: "ask"; readonly number: number; readonly question: Question }
   /** Cut connections, run `shutdown`, exit. */
   | { readonly type: "quit" };
 
@@ -119,6 +122,7 @@ export type FromWorker =
   | { readonly type: "ready"; readonly serving: string }
   | ({ readonly type: "failed" } & BootFailure)
   | ({ readonly type: "beat" } & Beat)
+  | { readonly type: "answer"; readonly number: number; readonly answer: Answer }
   /** The worker should be replaced; it keeps serving until told to stop. */
   | ({ readonly type: "due" } & Due)
   /** The worker is stopping because of a signal (its name), or because the app closed its server, not on the arbiter's order. */

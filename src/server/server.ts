@@ -10,6 +10,12 @@ export interface InFlightRequest {
   readonly id: string;
   /** Age in milliseconds. */
   readonly age: number;
+  /** The client's address. */
+  readonly remote?: string;
+  /** Of its content; absent if they are not counted. */
+  readonly bytesReceived?: number;
+  /** Of the response's content; absent if they are not counted. */
+  readonly bytesSent?: number;
   /** For the access log; undefined without one. */
   readonly record?: RecordedRequest;
 }

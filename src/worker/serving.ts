@@ -51,6 +51,8 @@ export interface Serving {
   readonly hasShutdown: boolean;
   /** `shutdown` ends upgraded connections, so a drain does not wait for them first. */
   readonly closesUpgraded: boolean;
+  /** How the server is spoken to; undefined if its protocol is the app's own. */
+  readonly scheme: "http" | "https" | undefined;
   /** Calls back when the app closes the server that it made listen. */
   whenClosed?(callback: () => void): void;
 }
@@ -158,7 +160,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
   });
   const shutdown = async (): Promise<void> => app.shutdown?.(state);
   const hasShutdown = app.shutdown !== undefined;
-  return { what, server, limiter, shutdown, hasShutdown, closesUpgraded: false };
+  return { what, server, limiter, shutdown, hasShutdown, closesUpgraded: false, scheme: "http" };
 }
 
 async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Serving> {
@@ -170,7 +172,7 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
   const limiter = acceptLimiter(settings, log);
   const { listener, upgrade } = hooks?.aroundListener(app) ?? app;
   const server = new NodeServer({ listener, upgrade, limiter, ...(await nodeOptions(needs)) });
-  return { server, limiter, ...endOf(app) };
+  return { server, limiter, scheme: "http", ...endOf(app) };
 }
 
 /** Serves a server that the app made: as a node listener if it is one of HTTP/1.1, else as a byte stream. */
@@ -185,13 +187,16 @@ async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serv
     return {
       server: new StreamServer({ server, limiter, onAcceptError: acceptErrorReporter(log, meter) }),
       limiter,
+      scheme: undefined,
       ...endOf(app),
     };
   }
   const { NodeServer } = await nodeServer();
   const adopted = { server: app.server, wrapper: hooks?.wrapper() };
   const server = new NodeServer({ adopted, limiter, ...(await nodeOptions(needs)) });
-  return { server, limiter, ...endOf(app) };
+  // Only servers of TLS have it.
+  const scheme = "setTicketKeys" in app.server ? "https" : "http";
+  return { server, limiter, scheme, ...endOf(app) };
 }
 
 /** http.Server and https.Server; node:http2 has servers of its own. */
@@ -199,7 +204,7 @@ function speaksHttp1(server: NetServer): server is HttpServer {
   return "maxHeadersCount" in server;
 }
 
-function endOf(app: LoadedNodeApp | LoadedServer): Omit<Serving, "server" | "limiter"> {
+function endOf(app: LoadedNodeApp | LoadedServer): Omit<Serving, "server" | "limiter" | "scheme"> {
   return {
     what: describeApp(app),
     shutdown: async () => app.shutdown?.(),

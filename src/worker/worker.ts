@@ -11,6 +11,7 @@ import { ExitCode } from "../errors.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 import { type BootStep, describeDuring } from "../ipc/boot-step.ts";
 import type { Assignment, ToWorker } from "../ipc/messages.ts";
+import type { Answer, Question } from "../ipc/question.ts";
 import type { StalledRequest } from "../ipc/stall-report.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
@@ -96,6 +97,9 @@ class WorkerLife {
       case "reopen":
         this.reopenLog();
         return;
+      case "ask":
+        this.#answer(message.number, message.question);
+        return;
       case "last-lines":
         this.#serving?.server.logUnfinished();
         this.#accessLog?.flush();
@@ -110,6 +114,23 @@ class WorkerLife {
         });
         return;
     }
+  }
+
+  #answer(number: number, question: Question): void {
+    const reply = (answer: Answer): void => send({ type: "answer", number, answer });
+    reply({ kind: "received" });
+    const serving = this.#serving;
+    if (serving === undefined) {
+      reply({ kind: "error", error: "it is still booting" });
+      return;
+    }
+    // Loaded only now, when a deploy may have deleted the release that this worker was started from.
+    import("./questions/answer.ts")
+      .then(({ answer }) => answer(question, serving))
+      .then(
+        (value) => reply({ kind: "value", value }),
+        (error: Error) => reply({ kind: "error", error: error.message }),
+      );
   }
 
   reopenLog(): void {

@@ -1,21 +1,34 @@
 /** The table of all routes of a server; who may use which is said with each. It is loaded when an endpoint opens. */
 import type { Controllable } from "../../control/api.ts";
+import type { Inspectable } from "../../control/inspection.ts";
 import type { Route } from "../../control/json-server.ts";
-import type { ServerEvents } from "../logs/server-events.ts";
+import type { InspectionParts } from "./inspection.ts";
 
 /** The parts of the arbiter behind the routes. */
-export interface RouteParts {
+export interface RouteParts extends InspectionParts {
   readonly commands: Controllable;
-  readonly events: ServerEvents;
 }
 
-export async function routeTable({ commands, events }: RouteParts): Promise<readonly Route[]> {
+/** By then the start is long over, and a deploy has not yet deleted the release that this server was started from. */
+const LOAD_AFTER_MS = 30_000;
+
+export async function routeTable(parts: RouteParts): Promise<readonly Route[]> {
   const { controlRoutes } = await import("../../control/routes.ts");
   const { inspectionRoutes } = await import("../../control/inspection-routes.ts");
-  return [
-    ...controlRoutes(commands),
-    ...inspectionRoutes({
-      events: { kept: (after) => events.log.since(after), follow: (each) => events.log.follow(each) },
-    }),
-  ];
+  const inspection = once(async () => {
+    const { Inspection } = await import("./inspection.ts");
+    return new Inspection(parts);
+  });
+  return [...controlRoutes(parts.commands), ...inspectionRoutes(inspection)];
+}
+
+/** Loads at the first call, at the latest after a while. A failure is for the caller alone: the next one tries again. */
+function once(load: () => Promise<Inspectable>): () => Promise<Inspectable> {
+  let loaded: Inspectable | undefined;
+  const get = async (): Promise<Inspectable> => {
+    loaded ??= await load();
+    return loaded;
+  };
+  setTimeout(() => get().catch(() => {}), LOAD_AFTER_MS).unref();
+  return get;
 }

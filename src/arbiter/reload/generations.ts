@@ -4,10 +4,13 @@
  * before it, and a worker that dies during a reload is replaced from the release that serves.
  */
 import { existsSync, realpathSync } from "node:fs";
-import type { Configuration } from "../../config/config.ts";
+import type { ConfigTrace, Configuration } from "../../config/config.ts";
 import type { Hooks } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
 import type { BootFailure } from "../../ipc/messages.ts";
+
+/** Everything has its default, as far as is known. */
+export const NO_TRACE: ConfigTrace = { origins: new Map(), sources: new Map() };
 
 export class Generations {
   readonly #failures = new Map<number, BootFailure>();
@@ -56,6 +59,11 @@ export class Generations {
     return config;
   }
 
+  /** Where the values of a generation's configuration come from. */
+  traceOf(generation: number): ConfigTrace {
+    return this.#kept.get(generation)?.trace ?? NO_TRACE;
+  }
+
   /** The folder that workers of the generation start in: its original release, as long as that exists. */
   folderOf(generation: number): string {
     const folder = this.#folders.get(generation);
@@ -75,6 +83,11 @@ export class Generations {
   /** The hooks of the generation that serves, or is to serve first. */
   get currentHooks(): Partial<Hooks> {
     return this.hooksOf(this.#current);
+  }
+
+  /** Where the values of `currentConfig` come from. */
+  get currentTrace(): ConfigTrace {
+    return this.traceOf(this.#current);
   }
 
   get #current(): number {

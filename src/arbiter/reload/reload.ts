@@ -17,8 +17,8 @@ import type { Pool } from "../pool/pool.ts";
 import { canReload } from "../pool/rollout.ts";
 import type { Listeners } from "../sockets/listeners.ts";
 import type { Stats } from "../stats/stats.ts";
-import { keepFixedSettings } from "./fixed-settings.ts";
-import type { Generations } from "./generations.ts";
+import { keepFixedSettings, keepFixedTrace } from "./fixed-settings.ts";
+import { type Generations, NO_TRACE } from "./generations.ts";
 
 /** Dependencies on the arbiter. */
 export interface ReloadDependencies {
@@ -131,7 +131,8 @@ export class Reload {
       this.#fail(error as Error);
       return;
     }
-    const generation = generations.add({ config, hooks: read.hooks });
+    const trace = keepFixedTrace(read.trace ?? NO_TRACE, generations.traceOf(established));
+    const generation = generations.add({ config, hooks: read.hooks, trace });
     this.#dependencies.sockets.begun(generation);
     logs.adopt(config);
     arbiterLog.reloading(generation, [...this.#changedFiles]);

@@ -8,6 +8,7 @@ import { ownStopCause } from "../pool/stop-cause.ts";
 import type { FileReload } from "../reload/file-reload.ts";
 import type { Generations } from "../reload/generations.ts";
 import type { Stats } from "../stats/stats.ts";
+import type { WorkerQuestions } from "./questions.ts";
 import type { WorkerProcesses } from "./worker-processes.ts";
 
 export interface WorkerMessageDependencies {
@@ -18,6 +19,7 @@ export interface WorkerMessageDependencies {
   readonly fileReload: FileReload;
   readonly arbiterLog: ArbiterLog;
   readonly stats: Pick<Stats, "ready">;
+  readonly questions: WorkerQuestions;
   readonly events: ServerEvents;
 }
 
@@ -29,7 +31,7 @@ export class WorkerMessages {
   }
 
   handle(id: number, message: FromWorker): void {
-    const { pool, workerProcesses, recycling, fileReload } = this.#dependencies;
+    const { pool, workerProcesses, recycling, fileReload, questions } = this.#dependencies;
     switch (message.type) {
       case "booting":
         workerProcesses.assign(id);
@@ -52,6 +54,9 @@ export class WorkerMessages {
         return;
       case "beat":
         pool.workerBeat(id, message);
+        return;
+      case "answer":
+        questions.handle(id, message.number, message.answer);
         return;
       case "due":
         recycling.due(id, message);

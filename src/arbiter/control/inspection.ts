@@ -1,0 +1,74 @@
+/** Shows the arbiter's state to the control interface. */
+import type { ConfigTrace } from "../../config/config.ts";
+import { type Config, type Setting, settings } from "../../config/settings.ts";
+import { shownSettings } from "../../config/shown-settings.ts";
+import type { Followed, InjectRequest, Inspectable } from "../../control/inspection.ts";
+import type { ConfigReport, EventReport, InFlightReport, InjectReport } from "../../control/stats.ts";
+import type { ServerEvents } from "../logs/server-events.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { WorkerRecord } from "../pool/roster.ts";
+import type { WorkerQuestions } from "../workers/questions.ts";
+import type { WorkerProcesses } from "../workers/worker-processes.ts";
+import { readRequests } from "./answers.ts";
+import { injectInto } from "./inject.ts";
+
+/** The parts of the arbiter that it shows. */
+export interface InspectionParts {
+  readonly pool: Pool;
+  readonly generations: { readonly currentConfig: Config; readonly currentTrace: ConfigTrace };
+  readonly events: ServerEvents;
+  readonly questions: WorkerQuestions;
+  readonly workerProcesses: Pick<WorkerProcesses, "pidOf">;
+}
+
+/** A worker whose event loop turns answers sooner; one that is blocked must delay nobody. */
+const REQUESTS_MS = 50;
+
+export class Inspection implements Inspectable {
+  readonly #parts: InspectionParts;
+
+  constructor(parts: InspectionParts) {
+    this.#parts = parts;
+  }
+
+  get events(): Followed<EventReport> {
+    const { log } = this.#parts.events;
+    return { kept: (after) => log.since(after), follow: (each) => log.follow(each) };
+  }
+
+  async requests(): Promise<InFlightReport[]> {
+    const { pool } = this.#parts;
+    const found = await Promise.all(pool.roster.map((worker) => this.#requestsOf(worker)));
+    return found.flat().sort((one, other) => other.age - one.age);
+  }
+
+  async #requestsOf({ id, slot, state }: WorkerRecord): Promise<InFlightReport[]> {
+    const { questions, workerProcesses } = this.#parts;
+    const pid = workerProcesses.pidOf(id);
+    if (pid === undefined || state === "booting") return [];
+    const limits = { received: REQUESTS_MS, answered: REQUESTS_MS };
+    const answered = await questions.ask(id, { about: "requests" }, limits);
+    if (!answered.ok) return [];
+    return readRequests(answered.value).map((request) => ({ pid, slot, ...request }));
+  }
+
+  inject(request: InjectRequest): Promise<InjectReport> {
+    const { pool, questions, workerProcesses } = this.#parts;
+    return injectInto({ pool, questions, pidOf: (id) => workerProcesses.pidOf(id) }, request);
+  }
+
+  config(): ConfigReport {
+    const { pool, generations } = this.#parts;
+    const { currentConfig, currentTrace } = generations;
+    // Who may see the variables of a worker is for the app's user to say, so none is shown.
+    const shown = shownSettings(currentConfig, currentTrace, { hidden: "***", hidesVariable: () => true });
+    return {
+      generation: pool.desired.established,
+      file: currentConfig.config || null,
+      settings: shown.map(({ name, value, source, origin }) => {
+        const { reload } = settings[name] as Setting<unknown>;
+        return { name, value, source, origin, canReload: reload };
+      }),
+    };
+  }
+}

@@ -12,6 +12,8 @@ import { fileURLToPath } from "node:url";
 import { type GetModuleInfo, type OutputChunk, rollup } from "rollup";
 import { COMMONJS_PROGRAM } from "../src/ipc/programs.ts";
 
+import { bundlePage, writePage } from "./page.ts";
+
 const DIST = join(import.meta.dirname, "..", "dist");
 
 /** Programs of processes, and what Node resolves by package.json. */
@@ -140,6 +142,7 @@ async function bundle(names: readonly string[], isStandalone: boolean): Promise<
   return output.filter((file) => file.type === "chunk");
 }
 
+const page = await bundlePage();
 const chunks = await bundle([...ENTRIES, ...TEST_ENTRIES], false);
 for (const name of STANDALONE) chunks.push(...(await bundle([name], true)));
 for (const name of readdirSync(DIST, { recursive: true, encoding: "utf8" })) {
@@ -150,5 +153,6 @@ for (const { fileName, code } of chunks) {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, code);
 }
+writePage(page);
 for (const [name, file] of Object.entries(INCLUDED))
   copyFileSync(join(dirname(file), "..", "LICENSE.md"), join(DIST, "chunks", `${name}.LICENSE.md`));

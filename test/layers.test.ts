@@ -16,6 +16,7 @@ const LAYERS: { folders: string[]; mayImportEachOther: boolean }[] = [
   },
   { folders: ["arbiter", "worker"], mayImportEachOther: false },
   { folders: ["cli", "index.ts"], mayImportEachOther: true },
+  { folders: ["dashboard"], mayImportEachOther: false },
 ];
 
 /** Only this file may import the parser package: it is never used as it comes. */
@@ -89,6 +90,22 @@ test("the command imports nothing of the arbiter but its front, and nothing of t
       : [];
   });
   assert.deepEqual(inner, []);
+});
+
+test("the page of the dashboard shares types alone with the rest, and nothing imports it", () => {
+  const files = sources(join(SRC, "dashboard"));
+  assert.ok(files.length > 0);
+  const values = files.flatMap((file) => {
+    const found = readFileSync(file, "utf8").matchAll(
+      /(?:^|\n)\s*(?:import|export)\s(?!type\s)[^;]*?from\s+"(\.\.\/[^"]+)"/g,
+    );
+    return [...found].map((match) => `${relative(SRC, file)} imports ${match[1]}`);
+  });
+  assert.deepEqual(values, []);
+  const users = imports().filter(
+    (edge) => !edge.from.startsWith("dashboard/") && local(edge)?.startsWith("dashboard/"),
+  );
+  assert.deepEqual(users, []);
 });
 
 test("no import cycles", () => {

@@ -42,6 +42,8 @@ describe("the installed package", () => {
     const files = stdout.trim().split("\n");
     assert.ok(files.includes(join(installed, "dist/cli/main.js")));
     assert.ok(files.includes(join(installed, "LICENSE")));
+    for (const name of ["index.html", "dashboard.js", "dashboard.css"])
+      assert.ok(files.includes(join(installed, "dist/dashboard", name)), name);
     const strays = files.filter((file) => /\/tsgun\/(?:src|test|examples|bench)\//.test(file));
     assert.deepEqual(strays, []);
   });

@@ -2,6 +2,7 @@
 import { nearestName } from "../config/nearest-name.ts";
 import type { Config } from "../config/settings.ts";
 import { tooManyWorkers } from "../config/worker-addresses.ts";
+import { readAdminToken } from "../control/dashboard/admin-token.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import { checkLogFiles, checkLogSettings, logTargets } from "../log/log-targets.ts";
 import { workerCount } from "../system/cpu-limit.ts";
@@ -21,6 +22,7 @@ export async function checkConfig(config: Config): Promise<string> {
   checkLogSettings(config, nearestName);
   checkLogFiles(logTargets(config, folder));
   socketOwnership(config, identity);
+  readAdminToken(config);
   const server = await runPreflight({ config, identity, folder });
   return `The configuration is valid and the app loads: ${config.app} (${server})`;
 }

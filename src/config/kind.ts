@@ -107,6 +107,18 @@ export function text(placeholder: string): Kind<string> {
   return kind({ placeholder, schema: v.pipe(v.string(NO_NAME), v.nonEmpty(NO_NAME)) });
 }
 
+/** Characters of the shortest token. */
+export const MIN_TOKEN = 16;
+
+/** A secret; no error repeats it. */
+export const token: Kind<string> = kind({
+  placeholder: "TOKEN",
+  schema: v.pipe(
+    v.string("a token is text"),
+    v.regex(new RegExp(`^\\S{${MIN_TOKEN},}$`), `a token has at least ${MIN_TOKEN} characters and no space`),
+  ),
+});
+
 const PORT_NUMBER = /^\d+$/;
 const NO_PID_FILE: (issue: { input: unknown }) => string = ({ input }) =>
   `${displayValue(input)} is a number, not a file: for a port write --bind 127.0.0.1:${input}, for such a file write ./${input}`;

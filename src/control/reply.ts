@@ -48,6 +48,8 @@ export type Reply = JsonReply | TextReply | ContentReply | StreamReply;
 export interface Asked {
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
+  /** The client's address, or its proxy's; "" on a Unix socket. */
+  readonly remote: string;
   /** Whether the client wants the records that are to come: `?follow=1`, or `Accept: application/x-ndjson`. */
   readonly follows: boolean;
   /** Aborted when the client is gone before it has the response. */
@@ -73,7 +75,14 @@ export function readAsked(request: IncomingMessage, gone: AbortSignal): Asked {
   const query = new URLSearchParams(start === -1 ? "" : url.slice(start + 1));
   const wanted = query.get("follow");
   const accepts = (headers.accept ?? "").toLowerCase().includes(NDJSON_TYPE);
-  return { query, headers, follows: wanted === null ? accepts : wanted === "1" || wanted === "true", gone };
+  const remote = request.socket.remoteAddress ?? "";
+  return {
+    query,
+    headers,
+    remote,
+    follows: wanted === null ? accepts : wanted === "1" || wanted === "true",
+    gone,
+  };
 }
 
 /** Sends a reply. Resolves when it is sent, a stream when it has ended. */

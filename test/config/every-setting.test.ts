@@ -57,8 +57,8 @@ function check(
   origin: (name: SettingName) => string,
 ): void {
   for (const name of names) {
-    const { kind } = row(name);
-    const shown = kind.format(kind.parse(SAMPLES[name][0]));
+    const { kind, secret } = row(name);
+    const shown = secret === true ? "[hidden]" : kind.format(kind.parse(SAMPLES[name][0]));
     assert.deepEqual(rows.get(settingLabel(name)), { value: shown, origin: origin(name) }, name);
   }
 }

@@ -24,8 +24,13 @@ const TAKEOVER_TIMEOUT_MS = 2000;
 const LAST_RESPONSES_TIMEOUT_MS = 500;
 const POLL_INTERVAL_MS = 10;
 
+export type EndpointConfig = Pick<
+  Config,
+  "adminBind" | "adminToken" | "adminTokenFile" | "controlSocket" | "dashboard"
+>;
+
 export class ControlEndpoints {
-  readonly #config: Pick<Config, "adminBind" | "controlSocket">;
+  readonly #config: EndpointConfig;
   readonly #routes: () => Promise<readonly Route[]>;
   readonly #log: ErrorLog;
   /** The predecessor's control socket, whose name this one takes over. */
@@ -42,7 +47,7 @@ export class ControlEndpoints {
    * @param inherited the sockets of the predecessor
    */
   constructor(
-    config: Pick<Config, "adminBind" | "controlSocket">,
+    config: EndpointConfig,
     routes: () => Promise<readonly Route[]>,
     log: ErrorLog,
     inherited: EndpointSockets = {},
@@ -74,7 +79,8 @@ export class ControlEndpoints {
     if (adminBind === undefined || this.#health !== undefined || this.#isOpeningHealth) return;
     this.#isOpeningHealth = true;
     try {
-      this.#health = await openHealth(adminBind, await this.#routes(), this.#log, this.#inheritedHealth);
+      const routes = await adminRoutes(adminBind, await this.#routes(), this.#config);
+      this.#health = await openHealth(adminBind, routes, this.#log, this.#inheritedHealth);
     } finally {
       this.#isOpeningHealth = false;
     }
@@ -169,6 +175,23 @@ async function until(condition: () => Promise<boolean>, timeoutMs: number): Prom
   }
 }
 
+/**
+ * The routes of the admin listener: those of `table` for probes, and the dashboard.
+ * @throws FatalError for a token that cannot be read
+ */
+async function adminRoutes(
+  address: Address,
+  table: readonly Route[],
+  config: EndpointConfig,
+): Promise<readonly Route[]> {
+  const { routesFor } = await import("../../control/json-server.ts");
+  const probes = routesFor(table, "probe");
+  if (!config.dashboard) return probes;
+  const { readAdminToken } = await import("../../control/dashboard/admin-token.ts");
+  const { dashboardRoutes } = await import("../../control/dashboard/routes.ts");
+  return [...probes, ...dashboardRoutes({ address, token: readAdminToken(config), table })];
+}
+
 async function openHealth(
   address: Address,
   routes: readonly Route[],
@@ -176,9 +199,8 @@ async function openHealth(
   inherited: HealthSocket | undefined,
 ): Promise<HealthServer> {
   const { openHealthServer } = await import("../../control/control-server.ts");
-  const { routesFor } = await import("../../control/json-server.ts");
   try {
-    const server = await openHealthServer(address, routesFor(routes, "probe"), inherited);
+    const server = await openHealthServer(address, routes, inherited);
     const bound =
       server.port !== undefined && address.kind === "tcp" ? { ...address, port: server.port } : address;
     log.info(`Health at: ${bound.kind === "tcp" ? "http://" : ""}${formatAddress(bound)}`);

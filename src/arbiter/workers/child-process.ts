@@ -5,7 +5,13 @@
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
-import type { Config } from "../../config/settings.ts";
+import {
+  type Config,
+  environmentNames,
+  SETTING_NAMES,
+  type Setting,
+  settings,
+} from "../../config/settings.ts";
 import { asOutOfDescriptors, OutOfDescriptors, requireDescriptors } from "../../native/descriptors.ts";
 
 export interface ChildLaunch {
@@ -24,9 +30,19 @@ export interface ChildLaunch {
 /** systemd's messages to the arbiter, kept from the app, which may know the protocol too. */
 const WITHOUT_SYSTEMD_ENV = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined };
 
-/** The environment of a process that loads the app. */
+const SECRETS = SETTING_NAMES.filter((name) => (settings[name] as Setting<unknown>).secret === true);
+const WITHOUT_SECRET_ENV = Object.fromEntries(
+  SECRETS.flatMap(environmentNames).map((variable) => [variable, undefined]),
+);
+
+/** The settings as the app's process gets them: secrets are the arbiter's own. */
+export function settingsForApp(config: Config): Config {
+  return { ...config, ...Object.fromEntries(SECRETS.map((name) => [name, undefined])) };
+}
+
+/** The environment of a process that loads the app, without the secrets of the arbiter. */
 export function appEnvironment({ env }: Pick<Config, "env">): NodeJS.ProcessEnv {
-  return { ...process.env, ...env, ...WITHOUT_SYSTEMD_ENV };
+  return { ...process.env, ...WITHOUT_SECRET_ENV, ...env, ...WITHOUT_SYSTEMD_ENV };
 }
 
 /** A process could not be started. The message is the reason, to follow a colon. */

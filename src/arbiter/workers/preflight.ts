@@ -11,7 +11,7 @@ import { type BootStep, describeUnfinished } from "../../ipc/boot-step.ts";
 import { seal, unseal } from "../../ipc/envelope.ts";
 import type { FromPreflight, Identity, PreflightAssignment } from "../../ipc/messages.ts";
 import { programUrl } from "../../ipc/programs.ts";
-import { appEnvironment, startedChild } from "./child-process.ts";
+import { appEnvironment, settingsForApp, startedChild } from "./child-process.ts";
 import { killTree } from "./kill-tree.ts";
 
 const PROGRAM = fileURLToPath(programUrl("worker/preflight"));
@@ -46,7 +46,7 @@ export async function runPreflight(options: PreflightOptions): Promise<string | 
     const { outcome, step } = await resultOf(child, {
       starter: process.pid,
       identity: options.identity,
-      settings: config,
+      settings: settingsForApp(config),
     });
     if (outcome?.type === "loaded") return outcome.what;
     if (signal?.aborted === true) return undefined;

@@ -20,7 +20,7 @@ import type { SinkTarget } from "../../log/line-sink.ts";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import type { ArbiterEvent } from "../event.ts";
 import type { Listener } from "../sockets/bind.ts";
-import { appEnvironment, type ChildLaunch, startChild } from "./child-process.ts";
+import { appEnvironment, type ChildLaunch, settingsForApp, startChild } from "./child-process.ts";
 import { ExaminationChannel } from "./examination-channel.ts";
 import { killTree } from "./kill-tree.ts";
 import { RequestsInFlight } from "./requests-in-flight.ts";
@@ -176,7 +176,7 @@ function assignmentOf(launch: WorkerLaunch): Assignment<Config> {
     placeholderFor: launch.placeholderFor,
     watchesBoot: launch.watchesBoot,
     hooks: Object.keys(launch.hooks).filter((name) => HOOKS[name as HookName] === "worker"),
-    settings: launch.config,
+    settings: settingsForApp(launch.config),
   };
 }
 

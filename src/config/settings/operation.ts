@@ -1,5 +1,5 @@
 /** Settings for those who run the server: control, health and logs. */
-import { choice, flag, pathOrNone, text } from "../kind.ts";
+import { choice, flag, pathOrNone, text, token } from "../kind.ts";
 import { address } from "../network-kind.ts";
 import { count } from "../number-kind.ts";
 import { DEFAULT_SYSLOG, syslogAddress } from "../syslog-address.ts";
@@ -20,7 +20,30 @@ export const operationSettings = {
     kind: address,
     default: undefined,
     reload: false,
-    doc: "The address where the arbiter serves /health/live, /health/startup and /health/ready, even if every worker is busy. Off by default.",
+    doc: "The address where the arbiter serves /health/live, /health/startup and /health/ready, even if every worker is busy, and the dashboard. Off by default.",
+  }),
+  dashboard: setting({
+    section: "Control",
+    kind: flag,
+    default: true,
+    negatable: "Serve no dashboard.",
+    reload: false,
+    doc: "Serve the dashboard at /dashboard/ of --admin-bind. Without a token only those see it who connect to a loopback address or a Unix socket themselves.",
+  }),
+  adminToken: setting({
+    section: "Control",
+    kind: token,
+    default: undefined,
+    secret: true,
+    reload: false,
+    doc: "The token that the dashboard requires, at least 16 characters. Other users of the machine see the command line: write it into the file of --admin-token-file, or into TSGUN_ADMIN_TOKEN, which workers do not get.",
+  }),
+  adminTokenFile: setting({
+    section: "Control",
+    kind: text("FILE"),
+    default: undefined,
+    reload: false,
+    doc: "The file that holds the token of the dashboard. It is read at the start, by the user who starts the server.",
   }),
   minReady: setting({
     section: "Control",

@@ -18,13 +18,18 @@ const target = {
   status: () => ({ name: "app" }),
   health: () => ({ live: true, started: true, ready: true, reason: "ok" }),
 } as unknown as Controllable;
+const NO_DASHBOARD = { adminToken: undefined, adminTokenFile: undefined, dashboard: false } as const;
 const routes = async (): Promise<Route[]> => controlRoutes(target);
 
 test("an arbiter that takes its endpoints back before the new one has taken them over still has a control socket", async (context) => {
   const folder = temporaryFolder(context);
   const control = join(folder, "app.ctl");
   const log = new ErrorLog({ target: join(folder, "error.log"), level: "debug" });
-  const endpoints = new ControlEndpoints({ adminBind: undefined, controlSocket: control }, routes, log);
+  const endpoints = new ControlEndpoints(
+    { ...NO_DASHBOARD, adminBind: undefined, controlSocket: control },
+    routes,
+    log,
+  );
   context.after(() => endpoints.close(false));
   endpoints.openControl();
   await until("the control socket is open", () => endpoints.sockets.control !== undefined);
@@ -40,7 +45,11 @@ test("a request that is on its way when the arbiter exits gets its response firs
   const controlSocket = join(folder, "app.ctl");
   const path = join(folder, "health.sock");
   const log = new ErrorLog({ target: join(folder, "error.log"), level: "debug" });
-  const endpoints = new ControlEndpoints({ adminBind: { kind: "unix", path }, controlSocket }, routes, log);
+  const endpoints = new ControlEndpoints(
+    { ...NO_DASHBOARD, adminBind: { kind: "unix", path }, controlSocket },
+    routes,
+    log,
+  );
   await endpoints.openHealth();
   endpoints.openControl();
   await until("the control socket is open", () => endpoints.sockets.control !== undefined);

@@ -1,0 +1,55 @@
+/** The recent ends of workers: the first line of each story, and the rest on demand. */
+import type { DeathHeadline } from "../control/dashboard/overview.ts";
+import { byId, element, keepChildren, setText } from "./dom.ts";
+import { moment } from "./format.ts";
+import { death } from "./server.ts";
+
+/** @param now milliseconds since the epoch */
+export function showDeaths(deaths: readonly DeathHeadline[], now: number): void {
+  keepChildren(
+    byId("deaths-list"),
+    deaths,
+    ({ id }) => id,
+    makeDeath,
+    (item, { time }) => {
+      const when = item.querySelector("time");
+      if (when !== null) setText(when, moment(Date.parse(time), now));
+    },
+  );
+  setText(byId("deaths-none"), deaths.length === 0 ? "No worker has died." : "");
+}
+
+function makeDeath(found: DeathHeadline): HTMLElement {
+  const tone = found.isProblem ? "problem" : "expected";
+  const story = element("pre", { tabindex: "0", "aria-label": `What happened to worker ${found.pid}` });
+  const details = element(
+    "details",
+    {},
+    element(
+      "summary",
+      {},
+      element("time", { datetime: found.time }),
+      element("span", { class: `badge ${tone}` }, tone),
+      element("span", { class: "headline" }, found.headline),
+    ),
+    story,
+  );
+  details.addEventListener("toggle", () => {
+    if (details.open && story.textContent === "") load(found.id, story);
+  });
+  return element("li", {}, details);
+}
+
+function load(id: string, story: HTMLElement): void {
+  story.textContent = "Loading …";
+  death(id).then(
+    (report) => {
+      story.textContent = report.story;
+    },
+    (error: Error) => {
+      // The next opening tries again.
+      story.textContent = "";
+      story.append(`The record cannot be read: ${error.message}`);
+    },
+  );
+}

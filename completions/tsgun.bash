@@ -43,6 +43,15 @@ _tsgun() {
     COMPREPLY=($(compgen -W "-c --config --name --pid --control-socket --interval --once --json -h --help" -- "$word"))
     return
   fi
+  if [[ ${COMP_WORDS[1]} == why && $COMP_CWORD -gt 1 ]]; then
+    case $before in
+      -n|--name) :; return ;;
+      -c|--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
+      --record-dir) COMPREPLY=($(compgen -d -- "$word")); return ;;
+    esac
+    COMPREPLY=($(compgen -W "last -l --list -a --all --json -n --name -c --config --record-dir -h --help" -- "$word"))
+    return
+  fi
   if [[ ${COMP_WORDS[1]} == doctor && $COMP_CWORD -gt 1 ]]; then
     case $before in
       -c|--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
@@ -119,13 +128,14 @@ _tsgun() {
     --admin-bind) :; return ;;
     --admin-token) :; return ;;
     --admin-token-file) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --record-dir) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --min-ready) :; return ;;
   esac
   if [[ $word == -* ]]; then
-    COMPREPLY=($(compgen -W "-v --version -c --config --no-config --check-config --print-config --interface --adopt --other-servers --preload --chdir -e --env --env-file --env-file-if-exists -b --bind --worker-bind --backlog --reuse-port --socket-mode --socket-owner --forwarded-allow-ips --forwarded-headers --root-path -w --workers --worker-connections --max-requests --max-requests-jitter --max-memory --max-old-space --max-lifetime --max-lifetime-jitter --reload-surge --crash-limit --warmup-path -D --daemon --upgrade-mode -n --name -p --pid -u --user -g --group --initgroups -m --umask --reload --reload-engine --reload-extra-file --show-errors --limit-request-line --limit-request-fields --limit-request-field-size --limit-request-body --keep-alive-requests --header-timeout --body-timeout --body-total-timeout --body-min-rate --request-timeout --keep-alive -t --timeout --boot-timeout --graceful-timeout --drain-delay --linger --access-logfile --no-access-logfile --access-logformat --error-logfile --log-format --log-level --capture-output --log-syslog --disable-redirect-access-to-syslog --log-syslog-to --log-syslog-prefix --log-syslog-facility --control-socket --no-control-socket --admin-bind --dashboard --no-dashboard --admin-token --admin-token-file --min-ready --metrics --no-metrics -h --help" -- "$word"))
+    COMPREPLY=($(compgen -W "-v --version -c --config --no-config --check-config --print-config --interface --adopt --other-servers --preload --chdir -e --env --env-file --env-file-if-exists -b --bind --worker-bind --backlog --reuse-port --socket-mode --socket-owner --forwarded-allow-ips --forwarded-headers --root-path -w --workers --worker-connections --max-requests --max-requests-jitter --max-memory --max-old-space --max-lifetime --max-lifetime-jitter --reload-surge --crash-limit --warmup-path -D --daemon --upgrade-mode -n --name -p --pid -u --user -g --group --initgroups -m --umask --reload --reload-engine --reload-extra-file --show-errors --limit-request-line --limit-request-fields --limit-request-field-size --limit-request-body --keep-alive-requests --header-timeout --body-timeout --body-total-timeout --body-min-rate --request-timeout --keep-alive -t --timeout --boot-timeout --graceful-timeout --drain-delay --linger --access-logfile --no-access-logfile --access-logformat --error-logfile --log-format --log-level --capture-output --log-syslog --disable-redirect-access-to-syslog --log-syslog-to --log-syslog-prefix --log-syslog-facility --control-socket --no-control-socket --admin-bind --dashboard --no-dashboard --admin-token --admin-token-file --record-dir --no-record-dir --min-ready --metrics --no-metrics -h --help" -- "$word"))
     return
   fi
-  [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "ps top ctl dev init doctor completion help" -- "$word"))
+  [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "ps top ctl why dev init doctor completion help" -- "$word"))
   local file
   while IFS= read -r file; do
     [[ -d $file || $file =~ \.(ts|mts|cts|js|mjs|cjs)$ ]] && COMPREPLY+=("$file")

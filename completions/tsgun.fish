@@ -2,6 +2,7 @@
 complete -c tsgun -n __fish_use_subcommand -a ps
 complete -c tsgun -n __fish_use_subcommand -a top
 complete -c tsgun -n __fish_use_subcommand -a ctl
+complete -c tsgun -n __fish_use_subcommand -a why
 complete -c tsgun -n __fish_use_subcommand -a dev
 complete -c tsgun -n __fish_use_subcommand -a init
 complete -c tsgun -n __fish_use_subcommand -a doctor
@@ -42,6 +43,14 @@ complete -c tsgun -n '__fish_seen_subcommand_from top' -l interval -x -d 'Time b
 complete -c tsgun -n '__fish_seen_subcommand_from top' -l once -d 'Print one frame as text'
 complete -c tsgun -n '__fish_seen_subcommand_from top' -l json -d 'Print a report as a line of JSON every interval'
 complete -c tsgun -n '__fish_seen_subcommand_from top' -s h -l help -d 'Print this help'
+complete -c tsgun -n '__fish_seen_subcommand_from why' -f -a 'last'
+complete -c tsgun -n '__fish_seen_subcommand_from why' -s l -l list -d 'List the workers that have ended unasked'
+complete -c tsgun -n '__fish_seen_subcommand_from why' -s a -l all -d 'List those that ended as they were told to as well'
+complete -c tsgun -n '__fish_seen_subcommand_from why' -l json -d 'Print the whole record as JSON, or the list'
+complete -c tsgun -n '__fish_seen_subcommand_from why' -s n -l name -x -d 'Only the server with this name'
+complete -c tsgun -n '__fish_seen_subcommand_from why' -s c -l config -r -F -d 'Only the server with this configuration file'
+complete -c tsgun -n '__fish_seen_subcommand_from why' -l record-dir -x -a '(__fish_complete_directories)' -d 'The folder of the records, where the server was given one'
+complete -c tsgun -n '__fish_seen_subcommand_from why' -s h -l help -d 'Print this help'
 complete -c tsgun -n '__fish_seen_subcommand_from doctor' -s c -l config -r -F -d 'The configuration file, as for a start'
 complete -c tsgun -n '__fish_seen_subcommand_from doctor' -l nginx -r -F -d 'nginx\'s configuration, or a site'
 complete -c tsgun -n '__fish_seen_subcommand_from doctor' -l systemd -r -F -d 'A service or socket unit'
@@ -130,6 +139,8 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor com
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l no-dashboard -d 'Serve no dashboard'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l admin-token -x -d 'The token that the dashboard requires, at least 16 characters'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l admin-token-file -r -F -d 'The file that holds the token of the dashboard'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l record-dir -r -F -d 'The folder for the records that tsgun why reads'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l no-record-dir -d 'Keep no records of the ends of workers'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l min-ready -x -d 'The number of workers that must be ready for /health/ready to succeed'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l metrics -d 'Count requests, and what each worker uses, in memory that arbiter and workers share'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l no-metrics -d 'Count nothing'

@@ -45,6 +45,8 @@ const BOOT: { readonly [chunk: string]: readonly string[] } = {
     "control/routes",
     "control/socket-path",
     "arbiter/examination/examinations",
+    "arbiter/records/death-facts",
+    "records/record-folder",
   ],
   worker: [
     "worker/worker",

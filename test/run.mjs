@@ -7,8 +7,8 @@
  * contains one of them. With `--frameworks` it runs only the frameworks of `test/frameworks`, or the named ones.
  */
 import { spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 
 const FOLDER = import.meta.dirname;
@@ -75,6 +75,8 @@ if (files.length === 0) {
 }
 
 const startedAt = performance.now();
+// Servers that tests start keep their state here, not in the user's own folder.
+const state = mkdtempSync(join(tmpdir(), "tsgun-state-"));
 const child = spawn(
   process.execPath,
   [
@@ -89,11 +91,16 @@ const child = spawn(
   {
     cwd: ROOT,
     stdio: "inherit",
-    env: { ...process.env, ...(wantsFrameworks && { TSGUN_TEST_FRAMEWORKS: words.join(" ") }) },
+    env: {
+      ...process.env,
+      XDG_STATE_HOME: state,
+      ...(wantsFrameworks && { TSGUN_TEST_FRAMEWORKS: words.join(" ") }),
+    },
   },
 );
 child.once("exit", (code, signal) => {
   process.exitCode = signal === null ? (code ?? 1) : 1;
+  rmSync(state, { recursive: true, force: true });
   // To standard error: the runner's summary stays the end of standard output.
   const seconds = Math.round((performance.now() - startedAt) / 1000);
   console.error(`${files.length} test files in ${Math.floor(seconds / 60)} min ${seconds % 60} s`);

@@ -173,7 +173,7 @@ export class Arbiter {
 
   /** Releases everything that would outlive the process or keep it alive, and lets the endpoints send their last responses. */
   async #leave(): Promise<void> {
-    const { clock, recycling, fileReload, mailbox, endpoints, listeners, pidFile } = this.#parts;
+    const { clock, recycling, fileReload, mailbox, endpoints, listeners, pidFile, blackBox } = this.#parts;
     clock.stop();
     recycling.stop();
     fileReload.close();
@@ -182,6 +182,7 @@ export class Arbiter {
     listeners.removeFiles();
     pidFile.remove();
     await lastResponses;
+    await blackBox.close();
   }
 }
 

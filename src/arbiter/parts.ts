@@ -32,6 +32,7 @@ import { Recycling } from "./pool/recycling.ts";
 import { WakingClock } from "./pool/waking-clock.ts";
 import { poolEffects } from "./pool-effects.ts";
 import { setUpProcess } from "./process-setup.ts";
+import { BlackBox } from "./records/black-box.ts";
 import { FileReload } from "./reload/file-reload.ts";
 import { Generations } from "./reload/generations.ts";
 import { Reload } from "./reload/reload.ts";
@@ -83,6 +84,7 @@ export class Parts {
   readonly pidFile: ServerPidFile;
   readonly descriptorReserve = new DescriptorReserve((warning) => this.log.warning(warning));
   readonly generations: Generations;
+  readonly blackBox: BlackBox;
   readonly hooks: ServerHooks;
   readonly preload: Preload;
   readonly pool: Pool;
@@ -122,6 +124,7 @@ export class Parts {
     this.arbiterLog = new ArbiterLog(this.log, this.events);
     this.pidFile = new ServerPidFile(config.pid, this.predecessor?.pid, this.log);
     this.generations = new Generations(configuration, folder);
+    this.blackBox = this.#makeBlackBox();
     this.hooks = new ServerHooks(serverContext(this), () => this.generations.currentConfig.bootTimeout);
     this.preload = new Preload(folder, identity, this.log);
 
@@ -180,8 +183,22 @@ export class Parts {
       bindFor: (slot) => this.slotSockets.prepare(slot),
       beforeStart: (worker) => hooks.run(generations.hooksOf(worker.generation), "preFork", worker),
       stats: this.stats,
+      blackBox: this.blackBox,
       ended: (worker) => hooks.notify(generations.hooksOf(worker.generation), "childExit", worker),
       post: (event) => this.mailbox.post(event),
+    });
+  }
+
+  #makeBlackBox(): BlackBox {
+    return new BlackBox({
+      folder: this.startConfig.recordDir,
+      reportOwner: this.identity.uid,
+      log: this.log,
+      server: (generation) => {
+        const { name, version, app, folder } = this.#description();
+        const release = this.generations.folderOf(generation);
+        return { name, app, folder, release, tsgun: version, node: process.version, arbiter: process.pid };
+      },
     });
   }
 

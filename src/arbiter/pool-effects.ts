@@ -7,6 +7,7 @@ import type { Logs } from "./logs/logs.ts";
 import { limitsOf } from "./pool/limits.ts";
 import type { Pool, PoolEffects } from "./pool/pool.ts";
 import type { Recycling } from "./pool/recycling.ts";
+import type { BlackBox } from "./records/black-box.ts";
 import type { FileReload } from "./reload/file-reload.ts";
 import type { Generations } from "./reload/generations.ts";
 import type { Reload } from "./reload/reload.ts";
@@ -17,6 +18,7 @@ import type { PlannedLaunch, WorkerProcesses } from "./workers/worker-processes.
 
 export interface EffectParts {
   readonly generations: Generations;
+  readonly blackBox: Pick<BlackBox, "reportFile">;
   readonly logs: Logs;
   readonly identity: Identity;
   readonly pool: Pool;
@@ -80,6 +82,7 @@ function launchOf(id: number, slot: number, generation: number, parts: EffectPar
     heapFlags: heapFlags(config, Math.max(workerCount(config.workers), pool.desired.target)),
     placeholderFor: generations.placeholderFor(generation),
     folder: generations.folderOf(generation),
+    heapReports: parts.blackBox.reportFile,
     ...logs.targets(config),
   };
 }

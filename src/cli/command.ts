@@ -35,6 +35,7 @@ async function dispatch(args: readonly string[], report: BootReport | undefined)
   if (name === "ctl") return await runControl(rest);
   if (name === "ps") return await (await import("./ps.ts")).runPs(rest);
   if (name === "top") return await (await import("./top.ts")).runTop(rest);
+  if (name === "why") return await (await import("./why.ts")).runWhy(rest);
   if (name === "completion") return await printCompletion(rest);
   if (name === "init") return await (await import("./init.ts")).runInit(rest);
   if (name === "doctor") return await (await import("./doctor.ts")).runDoctor(rest);

@@ -11,6 +11,7 @@ import { COMMAND_NAMES } from "./mistaken-command.ts";
 import { makeProgram } from "./program.ts";
 import { psCommand } from "./ps.ts";
 import { topCommand } from "./top.ts";
+import { whyCommand } from "./why.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
@@ -35,6 +36,7 @@ export function completionScript(shell: Shell): string {
       { name: "init", options: completables(initCommand()), words: FILE_KINDS },
       { name: "ps", options: completables(psCommand()), words: [] },
       { name: "top", options: completables(topCommand()), words: [] },
+      { name: "why", options: completables(whyCommand()), words: ["last"] },
       { name: "doctor", options: completables(doctorCommand()), words: [] },
     ],
   };

@@ -9,7 +9,17 @@ import { nearestName } from "../config/nearest-name.ts";
 import { locate } from "../loader/locate.ts";
 
 /** All commands except the unnamed one, which serves an app. */
-export const COMMAND_NAMES = ["ps", "top", "ctl", "dev", "init", "doctor", "completion", "help"] as const;
+export const COMMAND_NAMES = [
+  "ps",
+  "top",
+  "ctl",
+  "why",
+  "dev",
+  "init",
+  "doctor",
+  "completion",
+  "help",
+] as const;
 
 /** The commands of `tsgun ctl`. */
 export const CONTROL_NAMES = [

@@ -55,6 +55,23 @@ export interface LastExit {
   readonly how: string;
 }
 
+/** GET /deaths: the ends of workers, the newest first. The whole record of one is at /deaths/PID. */
+export interface DeathReport extends LastExit {
+  readonly slot: number;
+  readonly generation: number;
+  /** Continues "worker 4711 …": `ran out of V8 heap (its limit was 64 MB)` */
+  readonly fact: string;
+  /** The likely cause; empty if nothing is known. */
+  readonly cause: string;
+  /** Why tsgun ended it; null if it did not. */
+  readonly orderedFor: string | null;
+  /** Whether somebody should look at it. */
+  readonly isProblem: boolean;
+  /** How long it lived. */
+  readonly age: number;
+  readonly requests: number;
+}
+
 export interface ListenerReport {
   /** `http://127.0.0.1:8000`, `unix:/run/app.sock` */
   readonly address: string;

@@ -37,6 +37,8 @@ export interface Assignment<Settings> {
   readonly reports: number;
   /** The page of the scoreboard to count on: an inherited descriptor, and where the page begins; undefined for none. */
   readonly scoreboard: ScoreboardPage | undefined;
+  /** The inherited descriptor of a file for Node's reports on an exhausted heap; undefined for none. */
+  readonly heapReports: number | undefined;
   /** Target of the error log: a file or an inherited descriptor. */
   readonly errorLog: string | number;
   /** Target of the access log: a file or an inherited descriptor; undefined if there is none. */

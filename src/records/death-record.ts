@@ -2,6 +2,7 @@
  * The record of a worker's end, as `tsgun why` shows it. It holds no header and no content of any request, no environment
  * and no setting: nothing in it is secret, except what the app itself wrote to standard error or into a target.
  */
+import type { LastWords } from "../ipc/last-words.ts";
 import type { ExitReason } from "../scoreboard/metrics.ts";
 
 /** One second of a worker's last minute, oldest first. Sizes are bytes, times milliseconds. */
@@ -51,11 +52,17 @@ export interface DeathRecord {
     readonly how: string;
     /** Why tsgun ended it; null if tsgun did not. `blocked for 30s`, `not ready within 60s`, `reload` */
     readonly orderedFor: string | null;
+    /** The limit for which tsgun killed it; null if it did not. */
+    readonly killedFor: "boot-timeout" | "stop-timeout" | "silence" | "stop" | null;
     /** Whether somebody should look at it: it was not asked for. */
     readonly isProblem: boolean;
   };
-  /** The uncaught error, or what else JavaScript said last. */
-  readonly error: { readonly message: string; readonly stack: string | null } | null;
+  /** What JavaScript said last: the uncaught error, the call that ended the process, or why it could not boot. */
+  readonly error: {
+    readonly kind: LastWords["kind"] | "boot";
+    readonly message: string;
+    readonly stack: string | null;
+  } | null;
   /** The event loop was blocked. */
   readonly stall: {
     readonly blockedFor: number;

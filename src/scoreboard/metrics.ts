@@ -228,17 +228,19 @@ export const SLOT_VALUES = [
 ] as const;
 
 /** The reasons of `tsgun_worker_exits_total`. */
-export type ExitReason =
-  | "reload"
-  | "scale"
-  | "max_requests"
-  | "max_memory"
-  | "max_lifetime"
-  | "restart"
-  | "stuck"
-  | "crash"
-  | "heap_oom"
-  | "killed"
-  | "boot_failed"
-  | "upgrade"
-  | "stop";
+export const EXIT_REASONS = [
+  "reload",
+  "scale",
+  "max_requests",
+  "max_memory",
+  "max_lifetime",
+  "restart",
+  "stuck",
+  "crash",
+  "heap_oom",
+  "killed",
+  "boot_failed",
+  "upgrade",
+  "stop",
+] as const;
+export type ExitReason = (typeof EXIT_REASONS)[number];

@@ -1,5 +1,5 @@
 /**
- * A worker's page of the scoreboard: what it counts, its last lines on standard error, its last words, and once a second
+ * A worker's page of the scoreboard: what it counts, its last lines on standard error, and once a second
  * what it has measured of itself.
  */
 import type { Assignment } from "../ipc/messages.ts";
@@ -42,12 +42,6 @@ export class WorkerScoreboard {
     return new WorkerScoreboard(new PageWriter(scoreboard.descriptor, scoreboard.offset, owner), log);
   }
 
-  /** Leaves the worker's last words: an error that nothing caught, or where it ended the process. */
-  leaveNote(error: unknown): void {
-    const { message, stack } = wordsOf(error);
-    this.#page.leaveNote(message, stack);
-  }
-
   /** The worker serves. What makes counting cheap, and what measures, is loaded a little later. */
   ready(serving: Serving, log: ErrorLog): void {
     const later = async (): Promise<void> => {
@@ -69,19 +63,5 @@ export class WorkerScoreboard {
   /** Writes the vitals if they are due. Call with each heartbeat. */
   beat(): void {
     this.#vitals?.beat();
-  }
-}
-
-function wordsOf(error: unknown): { message: string; stack: string | null } {
-  if (typeof error !== "object" || error === null) return { message: String(error), stack: null };
-  try {
-    const { name, message, stack } = error as Partial<Error>;
-    return {
-      message: `${name ?? "Error"}: ${message ?? ""}`,
-      stack: typeof stack === "string" ? stack : null,
-    };
-  } catch {
-    // A getter of the error threw.
-    return { message: "an error that cannot be read", stack: null };
   }
 }

@@ -5,15 +5,22 @@
 import { ExitCode } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 
-/**
- * Leaves the error alone if the app listens for uncaught exceptions itself.
- * @param onUncaught called with an error that ends the worker
- */
-export function logUncaught(log: ErrorLog, onUncaught: (error: unknown) => void): void {
+export interface UncaughtListener {
+  /** The error ends the worker. */
+  uncaught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void;
+  /** The app listens for such errors itself. */
+  caught(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void;
+}
+
+/** Leaves the error alone if the app listens for uncaught exceptions itself. */
+export function logUncaught(log: ErrorLog, heard: UncaughtListener): void {
   process.on("uncaughtExceptionMonitor", (error, origin) => {
     const caught = process.listenerCount("uncaughtException") > 0;
-    if (caught || process.hasUncaughtExceptionCaptureCallback()) return;
-    onUncaught(error);
+    if (caught || process.hasUncaughtExceptionCaptureCallback()) {
+      heard.caught(error, origin);
+      return;
+    }
+    heard.uncaught(error, origin);
     const what = origin === "unhandledRejection" ? "Unhandled rejection" : "Uncaught exception";
     log.critical(`${what}: the worker exits`, error);
     process.exit(ExitCode.failure);

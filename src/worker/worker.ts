@@ -19,10 +19,12 @@ import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
 import { surviveBrokenOutputs, surviveTerminalHangUp } from "../log/own-output.ts";
 import { AppEnd } from "./app-end.ts";
-import { type AppExit, describeExit, watchAppExit } from "./app-exit.ts";
+import { type AppExit, describeExit } from "./app-exit.ts";
 import { failBoot, send } from "./arbiter-link.ts";
 import { startBeats } from "./beats.ts";
+import { reportHeap } from "./heap-reports.ts";
 import { atExit } from "./last-acts.ts";
+import { watchLastWords } from "./last-words.ts";
 import { startLifetimeLimits } from "./lifetime.ts";
 import { boundedRecords, watchLoop } from "./loop-watch.ts";
 import { openAccessLog } from "./open-access-log.ts";
@@ -31,7 +33,6 @@ import { dropPrivileges } from "./privileges.ts";
 import { RequestReports } from "./request-reports.ts";
 import { WorkerScoreboard } from "./scoreboard.ts";
 import { makeServing, type Serving } from "./serving.ts";
-import { logUncaught } from "./uncaught.ts";
 import type { Watchdog } from "./watchdog/watchdog.ts";
 import { WorkerHooks } from "./worker-hooks.ts";
 
@@ -154,7 +155,6 @@ class WorkerLife {
 
   async #boot(assignment: Assignment<Config>): Promise<void> {
     const failed = (error: unknown): void => {
-      this.#board?.leaveNote(error);
       this.#loadedFiles?.flush();
       failBoot(error);
     };
@@ -174,8 +174,7 @@ class WorkerLife {
   async #prepareProcess(assignment: Assignment<Config>): Promise<void> {
     const { settings, slot, generation } = assignment;
     this.#board = WorkerScoreboard.open(assignment, this.#log);
-    logUncaught(this.#log, (error) => this.#board?.leaveNote(error));
-    watchAppExit((exit) => this.#onAppExit(exit));
+    watchLastWords(assignment.reports, this.#log, (exit) => this.#onAppExit(exit));
     this.#log.configure(errorLogOptions(settings, assignment.errorLog, { slot, generation }));
     surviveBrokenOutputs(this.#log);
     if (settings.captureOutput) (await import("../log/captured-output.ts")).captureOutput(this.#log);
@@ -237,6 +236,7 @@ class WorkerLife {
     this.#requests = new RequestReports(reports, server, this.#log);
     process.on("exit", (code) => this.#reportOpenRequests(code));
     this.#loadedFiles?.flush();
+    reportHeap(assignment.heapReports);
     send({ type: "ready", serving: serving.what });
     this.#board?.ready(serving, this.#log);
     const debuggerOpen = (): boolean => this.#watchdog?.debuggerOpen ?? false;
@@ -258,7 +258,6 @@ class WorkerLife {
   /** The app called process.exit(): before the worker was ready, or to end it. */
   #onAppExit(exit: AppExit): void {
     this.#appEnd.exited();
-    this.#board?.leaveNote({ name: "process.exit", message: `${exit.code}`, stack: exit.stack });
     if (this.#phase !== "booting" || this.#step === undefined) return;
     const kind = this.#step.step === "load" || this.#step.step === "call" ? "load" : "startup";
     const message = describeExit(exit, describeDuring(this.#step));

@@ -84,6 +84,7 @@ const SHOWN: Record<SettingName, string> = {
   dashboard: "control/dashboard/admission",
   adminToken: "control/dashboard/admission",
   adminTokenFile: "control/dashboard/admission",
+  recordDir: "records/why",
   minReady: "control/ctl",
   metrics: "worker/scoreboard",
   accessLogfile: "log/access-file",

@@ -10,6 +10,15 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
+/** Where servers keep state by default, for all tests of this process: never in the user's own folders. */
+const STATE = process.env.XDG_STATE_HOME ?? temporaryState();
+
+function temporaryState(): string {
+  const folder = mkdtempSync(join(tmpdir(), "tsgun-state-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
 const ROOT = join(import.meta.dirname, "..", "..");
 export const COMMAND = join(ROOT, "dist", "cli", "main.js");
 export const FIXTURES = join(ROOT, "test", "fixtures");
@@ -238,7 +247,7 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
     ([name]) =>
       !/^(TSGUN_|WEB_CONCURRENCY$|PORT$|NODE_OPTIONS$|NODE_TEST_CONTEXT$|NODE_CHANNEL|PWD$)/.test(name),
   );
-  return Object.fromEntries(kept);
+  return { ...Object.fromEntries(kept), XDG_STATE_HOME: STATE };
 }
 
 function killIfAlive(pid: number, signal: NodeJS.Signals): void {

@@ -104,7 +104,7 @@ for (const [what, error] of [
     assert.equal(entry?.level, "critical");
     assert.equal(entry?.slot, 1);
     assert.match(entry?.err?.stack ?? "", /not (?:caught|awaited)\n {4}at /);
-    assert.ok(entries.some(({ msg }) => /exited with code 1$/.test(msg)));
+    assert.ok(entries.some(({ msg }) => /exited with code 1 \(see tsgun why \d+\)$/.test(msg)));
     assert.equal(command.stderr, "");
   });
 }

@@ -33,6 +33,8 @@ export interface WorkerExit {
   readonly requests: readonly RequestInFlight[];
   /** The one reason that counts; undefined as long as it is not known. */
   readonly reason?: ExitReason | undefined;
+  /** The command that says more; undefined if nothing is kept. */
+  readonly hint?: string | undefined;
 }
 
 /** Log fields for an entry about a worker, named as in the worker's own entries. */
@@ -216,9 +218,11 @@ export class ArbiterLog {
     const detail = describeInFlight(requests, Date.now()).join("\n") || undefined;
     const isProblem = record.state !== "draining" || !endedAsOrdered(record, ending);
     this.#events.workerExited(worker, how, isProblem, worker.reason);
-    if (record.state !== "draining") this.#logDeath(record, { what, detail, fields }, desired, now);
+    const more = worker.hint === undefined ? "" : ` (see ${worker.hint})`;
+    if (record.state !== "draining")
+      this.#logDeath(record, { what: `${what}${more}`, detail, fields }, desired, now);
     else if (endedAsOrdered(record, ending)) this.#log.info(`Worker exiting (pid: ${pid})`, fields);
-    else this.#log.warning(`${what} while it was stopping`, detail, fields);
+    else this.#log.warning(`${what} while it was stopping${more}`, detail, fields);
   }
 
   /** Workers die repeatedly with the same requests in flight. */

@@ -35,6 +35,8 @@ export interface EndedProcess {
   readonly ending: Ending;
   /** `was killed by SIGKILL: out of memory` */
   readonly how: string;
+  /** Whether V8's heap was full; undefined where nothing says so for sure. */
+  readonly isHeapExhausted?: boolean | undefined;
 }
 
 /** How a worker ended, and what it left. */
@@ -124,7 +126,7 @@ export class Stats {
     const end = workerEnd(record, ending, {
       isStopping: this.#dependencies.pool().desired.stop !== undefined,
       isUpgrade: this.#dependencies.isLeaving(),
-      isHeapExhausted: isHeapExhausted(ending, page, samples),
+      isHeapExhausted: process.isHeapExhausted ?? isHeapExhausted(ending, page, samples),
     });
     const { reason } = end;
     this.board.add(seriesKey(ARBITER_METRICS.exits, [reason]), [1]);

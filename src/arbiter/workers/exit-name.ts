@@ -13,6 +13,8 @@ export class OomKills {
   /** The count of the latest `forgetOld`. */
   #previous: number;
   #forgotAt = Number.NEGATIVE_INFINITY;
+  /** The count when it was last looked at for a record; null if there is none. */
+  #seen: number | null;
 
   /** @param root folder below which /proc and the mounts are found */
   constructor(root = "/") {
@@ -24,6 +26,7 @@ export class OomKills {
     this.#files = own === undefined ? [machine] : [join(own, counter), machine];
     this.#claimed = this.#read();
     this.#previous = this.#claimed;
+    this.#seen = this.#count() ?? null;
   }
 
   /** Claims one unclaimed kill; returns false if there is none. Call once for each process that ended by SIGKILL. */
@@ -31,6 +34,14 @@ export class OomKills {
     if (this.#read() <= this.#claimed) return false;
     this.#claimed++;
     return true;
+  }
+
+  /** The count at the latest reading before this one, and now; null where the system has none. */
+  change(): { readonly before: number | null; readonly after: number | null } {
+    const before = this.#seen;
+    const after = this.#count();
+    this.#seen = after ?? null;
+    return { before: before ?? null, after: after ?? null };
   }
 
   /**
@@ -44,14 +55,19 @@ export class OomKills {
     this.#forgotAt = now;
     this.#claimed = Math.max(this.#claimed, this.#previous);
     this.#previous = this.#read();
+    this.#seen = this.#count() ?? null;
   }
 
   #read(): number {
+    return this.#count() ?? 0;
+  }
+
+  #count(): number | undefined {
     for (const file of this.#files) {
       const count = /^oom_kill (\d+)$/m.exec(readText(file) ?? "")?.[1];
       if (count !== undefined) return Number(count);
     }
-    return 0;
+    return undefined;
   }
 }
 

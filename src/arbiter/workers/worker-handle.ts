@@ -23,6 +23,7 @@ import type { Listener } from "../sockets/bind.ts";
 import { appEnvironment, type ChildLaunch, settingsForApp, startChild } from "./child-process.ts";
 import { ExaminationChannel } from "./examination-channel.ts";
 import { killTree } from "./kill-tree.ts";
+import { LastSigns } from "./last-signs.ts";
 import { RequestsInFlight } from "./requests-in-flight.ts";
 import { readWorkerReports } from "./worker-reports.ts";
 
@@ -54,6 +55,8 @@ export interface WorkerLaunch {
   readonly folder: string;
   /** The worker's page, with the arbiter's descriptor; undefined for none. */
   readonly scoreboard: ScoreboardPage | undefined;
+  /** The arbiter's descriptor of the file for Node's reports on an exhausted heap; undefined for none. */
+  readonly heapReports: number | undefined;
   readonly errorLog: SinkTarget;
   /** Undefined if there is no access log. */
   readonly accessLog: SinkTarget | undefined;
@@ -67,6 +70,8 @@ export class WorkerHandle {
   /** Its requests in flight, as far as reported. */
   readonly requests = new RequestsInFlight();
   readonly examinations = new ExaminationChannel((line) => this.#writeCommand(line));
+  /** What is known of why it may end. */
+  readonly signs = new LastSigns();
 
   /** Whether its watchdog watches its boot. */
   get watchesBoot(): boolean {
@@ -94,10 +99,12 @@ export class WorkerHandle {
     readWorkerReports(reports, {
       stall: (report) => {
         this.requests.handleStall(report);
+        this.signs.handleStall(report);
         post({ type: "stall", report });
       },
       requests: (report) => this.requests.handleReport(report),
       examined: (answer) => this.examinations.handle(answer),
+      lastWords: (words) => this.signs.handleWords(words),
     });
   }
 
@@ -162,6 +169,7 @@ function whenRead(pipe: Readable | null | undefined, then: () => void): void {
 function assignmentOf(launch: WorkerLaunch): Assignment<Config> {
   const { scoreboard } = launch;
   const reports = FIRST_INHERITED_FD + launch.sockets.length;
+  const next = reports + (scoreboard === undefined ? 1 : 2);
   return {
     slot: launch.slot,
     generation: launch.generation,
@@ -170,6 +178,7 @@ function assignmentOf(launch: WorkerLaunch): Assignment<Config> {
     arbiter: process.pid,
     reports,
     scoreboard: scoreboard && { ...scoreboard, descriptor: reports + 1 },
+    heapReports: launch.heapReports === undefined ? undefined : next,
     errorLog: launch.errorLog,
     accessLog: launch.accessLog,
     identity: launch.identity,
@@ -180,9 +189,10 @@ function assignmentOf(launch: WorkerLaunch): Assignment<Config> {
   };
 }
 
-function childLaunch({ config, folder, sockets, scoreboard, heapFlags }: WorkerLaunch): ChildLaunch {
+function childLaunch(launch: WorkerLaunch): ChildLaunch {
+  const { config, folder, sockets, scoreboard, heapReports, heapFlags } = launch;
   const listeners = sockets.map(({ descriptor }) => descriptor);
-  const shared = scoreboard === undefined ? [] : [scoreboard.descriptor];
+  const shared = [scoreboard?.descriptor, heapReports].filter((descriptor) => descriptor !== undefined);
   const isKnown = process.allowedNodeEnvironmentFlags.has(NO_DEBUGGER);
   return {
     program: process.execPath,

@@ -16,6 +16,8 @@ import { CrashSuspects, SUSPECT_DEATHS } from "../logs/crash-suspects.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { KillReason, WorkerRecord } from "../pool/roster.ts";
 import { ownStopCause, STOP_SIGNALS } from "../pool/stop-cause.ts";
+import type { BlackBox } from "../records/black-box.ts";
+import type { WorkerEnd } from "../stats/exit-reason.ts";
 import type { Stats } from "../stats/stats.ts";
 import { Balancer } from "./balancer.ts";
 import { StartError } from "./child-process.ts";
@@ -37,6 +39,7 @@ export interface WorkerProcessDependencies {
   /** Await the result before starting the worker; undefined if there is nothing to wait for. */
   beforeStart(worker: WorkerProcess): Promise<void> | undefined;
   readonly stats: Pick<Stats, "allocate" | "started" | "unstarted" | "ended">;
+  readonly blackBox: Pick<BlackBox, "record" | "takeHeapReport" | "hint">;
   /** Called after a process has ended. */
   ended(worker: EndedWorker): void;
   /** Receives the messages and exits of the processes. */
@@ -180,8 +183,12 @@ export class WorkerProcesses {
     const worker = this.#pool.find(id);
     if (why === "silence" || why === "boot-timeout") this.#watchUntil = this.#pool.now + WATCH_MS;
     if (why !== "silence") arbiterLog.killing(pid, worker, why, this.#pool.desired.limits);
-    else if (pid !== undefined && worker !== undefined) arbiterLog.silent(pid, worker, processState(pid));
     const handle = this.#handles.get(id);
+    if (why === "silence" && pid !== undefined && worker !== undefined) {
+      const state = processState(pid);
+      if (handle !== undefined) handle.signs.wasStopped = state === "stopped";
+      arbiterLog.silent(pid, worker, state);
+    }
     if (handle === undefined) this.#cancel(id);
     else {
       if (why === "silence") this.#recordDeath(handle.requests.list);
@@ -233,6 +240,21 @@ export class WorkerProcesses {
       .filter((other) => this.#handles.get(other)?.watchesBoot === false);
   }
 
+  /** Counts a worker's end and has it recorded. Returns why it ended. */
+  #recordEnd(handle: WorkerHandle, record: WorkerRecord, ending: Ending, how: string): WorkerEnd {
+    const { id, pid, signs, requests } = handle;
+    const { stats, blackBox } = this.#dependencies;
+    const heap = pid === undefined ? undefined : blackBox.takeHeapReport(pid, ending);
+    const saidWhy = signs.words !== undefined ? false : undefined;
+    const isHeapExhausted = heap !== undefined ? true : saidWhy;
+    const ended = stats.ended({ id, pid, record, ending, how, isHeapExhausted });
+    const oomKills = this.#oomKills.change();
+    const { stall, words, wasStopped } = signs;
+    const known = { stall, words, wasStopped, oomKills, heap, requests: requests.list };
+    blackBox.record({ ...ended, ...known }, this.#pool.now);
+    return ended.end;
+  }
+
   /** Forgets out-of-memory kills that did not hit a worker. Call on every tick. */
   forgetOldOomKills(now: number): void {
     this.#oomKills.forgetOld(now);
@@ -259,15 +281,16 @@ export class WorkerProcesses {
     const handle = this.#handles.get(id);
     if (handle === undefined) return;
     const { pid } = handle;
-    this.#dependencies.stats.ended({ id, pid, record: worker, ending, how });
+    const { reason } = this.#recordEnd(handle, worker, ending, how);
     const { list } = handle.requests;
     if (pid !== undefined)
       this.#lost.handleExit(pid, ending.signal === "SIGKILL", () =>
         this.#dependencies.accessLogOf(pid, worker),
       );
     const requests = list ?? [];
+    const hint = pid === undefined ? undefined : this.#dependencies.blackBox.hint(pid);
     this.#dependencies.arbiterLog.exited(
-      { pid, record: worker, ending, how, requests },
+      { pid, record: worker, ending, how, requests, reason, hint },
       this.#pool.desired,
       this.#pool.now,
     );

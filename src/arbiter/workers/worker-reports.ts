@@ -1,9 +1,10 @@
 /**
- * Reads the reports that a worker writes to its pipe, one JSON line each: requests, and from its watchdog stalls and the
+ * Reads the reports that a worker writes to its pipe, one JSON line each: requests, its last words, and from its watchdog stalls and the
  * answers to examinations.
  */
 import type { Readable } from "node:stream";
 import { type ExaminationAnswer, parseExaminationAnswer } from "../../ipc/examination.ts";
+import { type LastWords, parseLastWords } from "../../ipc/last-words.ts";
 import { parseRequestReport, type RequestReport } from "../../ipc/request-report.ts";
 import { parseStallReport, type StallReport } from "../../ipc/stall-report.ts";
 
@@ -14,6 +15,7 @@ export interface ReportHandlers {
   stall(report: StallReport): void;
   requests(report: RequestReport): void;
   examined(answer: ExaminationAnswer): void;
+  lastWords(words: LastWords): void;
 }
 
 /** Calls a handler for each complete report. */
@@ -39,6 +41,11 @@ function handleLine(line: string, handlers: ReportHandlers): void {
   const requests = parseRequestReport(line);
   if (requests !== undefined) {
     handlers.requests(requests);
+    return;
+  }
+  const words = parseLastWords(line);
+  if (words !== undefined) {
+    handlers.lastWords(words);
     return;
   }
   const stall = parseStallReport(line);

@@ -45,6 +45,14 @@ export const operationSettings = {
     reload: false,
     doc: "The file that holds the token of the dashboard. It is read at the start, by the user who starts the server.",
   }),
+  recordDir: setting({
+    section: "Control",
+    kind: pathOrNone,
+    default: undefined,
+    negatable: "Keep no records of the ends of workers.",
+    reload: false,
+    doc: "The folder for the records that tsgun why reads: why each worker ended. Default: $STATE_DIRECTORY/records, else $XDG_STATE_HOME/tsgun/records or ~/.local/state/tsgun/records, else a folder of the user in the temporary folder.",
+  }),
   minReady: setting({
     section: "Control",
     kind: count(0, MAX_WORKERS),

@@ -78,7 +78,7 @@ test("a SIGKILL is logged as out of memory when the kernel has counted one", {
 test("an uncaught error ends its worker and is logged with its stack and exit code", async (context) => {
   const { command, target } = await serve(context);
   await assert.rejects(ask(target, "/throw"));
-  await command.line(/Worker \(pid: \d+\) exited with code 1$/);
+  await command.line(/Worker \(pid: \d+\) exited with code 1 \(see tsgun why \d+\)$/);
   assert.match(command.stderr, /Error: not caught\n +at .*mortal\.mjs:/);
   assert.equal((await ask(target)).status, 200);
 });

@@ -1,0 +1,136 @@
+/**
+ * Writes a record of every worker's end, and lists them for the control interface. Writing is asynchronous and one after
+ * the other; the server waits for it before it exits. The modules are loaded with the first record.
+ */
+import { join, resolve } from "node:path";
+import type { DeathReport } from "../../control/stats.ts";
+import type { ErrorLog } from "../../log/error-log.ts";
+import type { DeathRecord } from "../../records/death-record.ts";
+import type { RecordEntry, RecordFolder } from "../../records/record-folder.ts";
+import type { Ending } from "../event.ts";
+import type { Death } from "./death-facts.ts";
+import { type HeapReport, openReportFile, takeHeapReport } from "./heap-report.ts";
+
+export interface BlackBoxDependencies {
+  /** The setting `recordDir`. */
+  readonly folder: string | false | undefined;
+  readonly log: Pick<ErrorLog, "warning">;
+  /** The user of the workers; undefined for this process's own. */
+  readonly reportOwner: number | undefined;
+  server(generation: number): DeathRecord["server"];
+}
+
+/** Time for the last records to be written before the server exits. */
+const LAST_RECORDS_TIMEOUT_MS = 2000;
+
+export class BlackBox {
+  readonly #dependencies: BlackBoxDependencies;
+  /** Undefined for the default; false if no records are kept. The working folder may be replaced later. */
+  readonly #given: string | false | undefined;
+  /** The words that lead `tsgun why` to the folder; empty where it looks by itself. */
+  readonly #where: string;
+  /** What all workers inherit for Node's reports on an exhausted heap; undefined for none. */
+  readonly reportFile: number | undefined;
+  #folder: RecordFolder | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #hasWarned = false;
+
+  constructor(dependencies: BlackBoxDependencies) {
+    this.#dependencies = dependencies;
+    const { folder } = dependencies;
+    const { STATE_DIRECTORY = "" } = process.env;
+    const unit = STATE_DIRECTORY.split(":")[0] as string;
+    const given = folder || (unit !== "" && join(unit, "records"));
+    this.#where = folder === false || given === false ? "" : ` --record-dir ${resolve(given)}`;
+    this.#given = folder && resolve(folder);
+    this.reportFile = openReportFile(dependencies.reportOwner);
+  }
+
+  /** How to ask for the record of a worker that has just died; undefined if none is kept. */
+  hint(pid: number): string | undefined {
+    return this.#given === false ? undefined : `tsgun why ${pid}${this.#where}`;
+  }
+
+  /** Node's report on an exhausted heap, which it writes before it ends the process by a signal. */
+  takeHeapReport(pid: number, { signal }: Ending): HeapReport | undefined {
+    if (this.reportFile === undefined || signal === null || signal === "SIGKILL") return undefined;
+    return takeHeapReport(this.reportFile, pid);
+  }
+
+  /**
+   * Has the record of a worker's end written.
+   *
+   * @param now milliseconds of the clock of the roster's times
+   */
+  record(death: Death, now: number): void {
+    if (this.#given === false || death.pid === undefined) return;
+    const around = { server: this.#dependencies.server(death.record.generation), now, time: Date.now() };
+    this.#writing = this.#writing.then(async () => {
+      try {
+        const { deathRecord } = await import("./death-facts.ts");
+        const { memoryLimit } = await import("../../system/memory-limit.ts");
+        const groupLimit = death.end.isProblem ? (memoryLimit() ?? null) : null;
+        const folder = await this.#open();
+        await folder.write(deathRecord(death, { ...around, groupLimit }));
+        this.#hasWarned = false;
+      } catch (error) {
+        this.#warn(error as Error);
+      }
+    });
+  }
+
+  async #path(): Promise<string> {
+    const { defaultRecordFolder } = await import("../../records/record-path.ts");
+    return this.#given || defaultRecordFolder();
+  }
+
+  async #open(): Promise<RecordFolder> {
+    if (this.#folder !== undefined) return this.#folder;
+    const { RecordFolder } = await import("../../records/record-folder.ts");
+    const folder = RecordFolder.open(await this.#path());
+    await folder.removeDrafts();
+    this.#folder = folder;
+    return folder;
+  }
+
+  #warn({ message }: Error): void {
+    // The folder may have been removed: the next record makes it again.
+    this.#folder = undefined;
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    this.#dependencies.log.warning(`No record of a worker's end could be written: ${message}`);
+  }
+
+  /** The last records of this server, the newest first. */
+  async list(): Promise<readonly DeathReport[]> {
+    const { readRecord } = await import("../../records/record-folder.ts");
+    const { reportOf } = await import("../../records/death-report.ts");
+    const records = await Promise.all((await this.#entries()).map(readRecord));
+    return records.flatMap((record) => (record === undefined ? [] : reportOf(record)));
+  }
+
+  /** The newest record of the worker `pid`; undefined if there is none. */
+  async find(pid: number): Promise<DeathRecord | undefined> {
+    const { readRecord } = await import("../../records/record-folder.ts");
+    const entry = (await this.#entries()).find((each) => each.pid === pid);
+    return entry && (await readRecord(entry));
+  }
+
+  async #entries(): Promise<readonly RecordEntry[]> {
+    if (this.#given === false) return [];
+    const { listRecords, serverKey } = await import("../../records/record-folder.ts");
+    await this.#writing;
+    const key = serverKey(this.#dependencies.server(0).name);
+    return listRecords(await this.#path()).filter(({ server }) => server === key);
+  }
+
+  /** Resolves when everything is written, or after two seconds: a disk that hangs must not keep the server. */
+  async close(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolveTimeout) => {
+      timer = setTimeout(resolveTimeout, LAST_RECORDS_TIMEOUT_MS);
+    });
+    await Promise.race([this.#writing, timeout]);
+    clearTimeout(timer);
+  }
+}

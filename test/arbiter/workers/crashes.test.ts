@@ -30,7 +30,10 @@ test("a killed worker is logged with its signal and replaced at once", async (co
   process.kill(worker, "SIGKILL");
   assert.notEqual(Number((await ask(target)).text), worker);
   const line = await command.line(/\[ERROR\] Worker/);
-  assert.match(line, new RegExp(`Worker \\(pid: ${worker}\\) was killed by SIGKILL$`));
+  assert.match(
+    line,
+    new RegExp(`Worker \\(pid: ${worker}\\) was killed by SIGKILL \\(see tsgun why \\d+\\)$`),
+  );
   assert.equal((await command.end()).code, 0);
 });
 
@@ -71,7 +74,9 @@ test("a SIGKILL is logged as out of memory when the kernel has counted one", {
       () => command.workers().length === 1 && command.workers(),
     );
     process.kill(worker as number, "SIGKILL");
-    await command.line(new RegExp(`Worker \\(pid: ${worker}\\) was killed by ${end}$`));
+    await command.line(
+      new RegExp(`Worker \\(pid: ${worker}\\) was killed by ${end} \\(see tsgun why \\d+\\)$`),
+    );
   }
 });
 
@@ -88,7 +93,7 @@ test("a series of deaths is logged occasionally, and ends without a wait once wo
   writeFileSync(doom, "");
   for (const pid of command.workers()) process.kill(pid, "SIGKILL");
   const first = await command.line(/workers have died \d+ times in a row$/);
-  assert.match(first, /\[ERROR\] Worker \(pid: \d+\) exited with code 7; /);
+  assert.match(first, /\[ERROR\] Worker \(pid: \d+\) exited with code 7 \(see tsgun why \d+\); /);
   const third = await command.line(/times in a row$/, 3);
   const deaths = Number(/died (\d+) times/.exec(third)?.[1]);
   // From the first such line on, boots are not logged and deaths rarely.
@@ -120,7 +125,9 @@ describe("requests that a dead worker took along are named, and what the last on
       for (const way of ["throw", "exit"])
         assert.match(
           command.stderr,
-          new RegExp(`with code \\d\n +in flight: GET /poison\\?${way} \\(id .*ms\\)\n`),
+          new RegExp(
+            `with code \\d \\(see tsgun why \\d+\\)\n +in flight: GET /poison\\?${way} \\(id .*ms\\)\n`,
+          ),
         );
       // No JavaScript runs after SIGKILL. Because of the first one, the next worker journals its requests.
       await poison("abort", "was killed by SIGABRT");

@@ -144,4 +144,5 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor com
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l min-ready -x -d 'The number of workers that must be ready for /health/ready to succeed'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l metrics -d 'Count requests, and what each worker uses, in memory that arbiter and workers share'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l no-metrics -d 'Count nothing'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l metrics-compat -x -a 'none prom-client' -d 'Further names of metrics, for dashboards that exist'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -s h -l help -d 'Print this help'

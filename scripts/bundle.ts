@@ -44,6 +44,7 @@ const BOOT: { readonly [chunk: string]: readonly string[] } = {
     "control/registry",
     "control/routes",
     "control/socket-path",
+    "control/stats-routes",
     "arbiter/examination/examinations",
     "arbiter/records/death-facts",
     "records/record-folder",

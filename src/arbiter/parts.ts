@@ -42,7 +42,7 @@ import { Listeners } from "./sockets/listeners.ts";
 import { SlotSockets } from "./sockets/slot-sockets.ts";
 import { SocketSource } from "./sockets/socket-source.ts";
 import { SocketWatch } from "./sockets/socket-watch.ts";
-import { makeStats } from "./stats/make-stats.ts";
+import { makeStats, measured } from "./stats/make-stats.ts";
 import type { Stats } from "./stats/stats.ts";
 import type { BootReport } from "./upgrade/boot-report.ts";
 import { Predecessor } from "./upgrade/handover.ts";
@@ -107,6 +107,7 @@ export class Parts {
   readonly service: Service;
   readonly upgrade: Upgrade;
   readonly stats: Stats;
+  readonly measured = measured(this);
   readonly takeover: Takeover;
   #examinations: Examinations | undefined;
 

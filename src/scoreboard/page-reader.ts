@@ -93,12 +93,24 @@ export function readRequests(page: Buffer): RequestOnPage[] {
 /** More requests in flight than a process has descriptors for are no count. */
 const MAX_UNLISTED = 1_000_000;
 
-/** How many requests are in flight: those listed, and those for which there was no room. */
-export function countRequests(page: Buffer): { readonly listed: number; readonly unlisted: number } {
-  let listed = 0;
-  for (let index = 0; index < MAX_REQUESTS; index++)
-    if (page.readUInt32LE(REQUESTS_OFFSET + index * REQUEST_BYTES + REQUEST.inUse) !== 0) listed++;
-  return { listed, unlisted: Math.min(page.readUInt32LE(HEADER.unlistedRequests), MAX_UNLISTED) };
+/** How many requests are in flight, by method (an index in `METHODS`): those listed, and as others those without room. */
+export function countRequests(page: Buffer): number[] {
+  const counts = new Array<number>(METHODS.length).fill(0);
+  const add = (method: number, count: number): void => {
+    const index = method < METHODS.length ? method : METHODS.length - 1;
+    counts[index] = (counts[index] as number) + count;
+  };
+  for (let index = 0; index < MAX_REQUESTS; index++) {
+    const at = REQUESTS_OFFSET + index * REQUEST_BYTES;
+    if (page.readUInt32LE(at + REQUEST.inUse) !== 0) add(page.readUInt8(at + REQUEST.method), 1);
+  }
+  add(METHODS.length - 1, countUnlisted(page));
+  return counts;
+}
+
+/** Requests in flight for which the page had no room. */
+export function countUnlisted(page: Buffer): number {
+  return Math.min(page.readUInt32LE(HEADER.unlistedRequests), MAX_UNLISTED);
 }
 
 /** When the oldest request in flight began, in milliseconds since the epoch; undefined if there is none. */

@@ -36,6 +36,8 @@ export interface PageCounts {
   readonly vitals: Vitals | undefined;
   readonly series: readonly Series[];
   readonly inFlight: number;
+  /** The same by method: an index in `METHODS`. */
+  readonly methods: readonly number[];
   /** When its oldest request in flight began, in milliseconds since the epoch. */
   readonly oldest: number | undefined;
 }
@@ -67,12 +69,13 @@ export function readPageInto(file: BoardFile, offset: number, scratch: Buffer): 
 export function pageCounts(page: Buffer, keys?: Parameters<typeof readSeries>[1]): PageCounts | undefined {
   const header = readHeader(page);
   if (header?.isInUse !== true) return undefined;
-  const { listed, unlisted } = countRequests(page);
+  const methods = countRequests(page);
   return {
     header,
     vitals: readVitals(page),
     series: readSeries(page, keys),
-    inFlight: listed + unlisted,
+    methods,
+    inFlight: methods.reduce((sum, count) => sum + count, 0),
     oldest: oldestRequest(page),
   };
 }

@@ -87,6 +87,7 @@ const SHOWN: Record<SettingName, string> = {
   recordDir: "records/why",
   minReady: "control/ctl",
   metrics: "worker/scoreboard",
+  metricsCompat: "arbiter/stats/metrics",
   accessLogfile: "log/access-file",
   accessLogformat: "log/access-file",
   errorLogfile: "arbiter/logs/log-file",

@@ -18,6 +18,8 @@ export interface WorkerLook {
   /** Whether its vitals are of the last seconds. */
   readonly isFresh: boolean;
   readonly inFlight: number;
+  /** The same by method. */
+  readonly methods: readonly number[];
   /** When its oldest request in flight began, in milliseconds since the epoch. */
   readonly oldest: number | undefined;
   /** CPU time in milliseconds. */
@@ -95,6 +97,7 @@ export function lookOf(
     vitals,
     isFresh,
     inFlight: page?.inFlight ?? 0,
+    methods: page?.methods ?? [],
     oldest: page?.oldest,
     // The two sources differ by a few milliseconds.
     cpu: cpu === undefined ? undefined : Math.max(cpu, last?.cpu ?? 0),

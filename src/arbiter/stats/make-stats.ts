@@ -1,13 +1,48 @@
 /** Wires the figures to the parts of the arbiter. */
 import type { Config } from "../../config/settings.ts";
+import type { Measured } from "../../control/stats-routes.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
+import type { ControlCommands } from "../control/control-commands.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { Generations } from "../reload/generations.ts";
 import type { Listeners } from "../sockets/listeners.ts";
 import type { Predecessor } from "../upgrade/handover.ts";
 import type { Upgrade } from "../upgrade/upgrade.ts";
 import type { WorkerProcesses } from "../workers/worker-processes.ts";
+import type { MetricsDependencies } from "./metrics-report.ts";
 import { Scoreboard } from "./scoreboard.ts";
 import { Stats } from "./stats.ts";
+
+export interface MeasuredParts {
+  readonly stats: Stats;
+  readonly pool: Pool;
+  readonly commands: Pick<ControlCommands, "status" | "workers">;
+  readonly listeners: Listeners;
+  readonly generations: Pick<Generations, "currentConfig">;
+}
+
+/** By then the start is long over, and a deploy has not yet deleted the release that this server was started from. */
+const LOAD_AFTER_MS = 30_000;
+
+/** What the control interface shows of the figures. The reports are loaded when somebody asks, at the latest after a while. */
+export function measured(parts: MeasuredParts): Measured {
+  const dependencies = (): MetricsDependencies => ({
+    stats: parts.stats,
+    pool: parts.pool,
+    status: () => parts.commands.status(),
+    workers: () => parts.commands.workers(),
+    listeners: () => parts.listeners.listeners,
+    backlog: parts.generations.currentConfig.backlog,
+    compatibility: parts.generations.currentConfig.metricsCompat,
+  });
+  const load = () => import("./metrics-report.ts");
+  setTimeout(() => load().catch(() => {}), LOAD_AFTER_MS).unref();
+  return {
+    stats: async () => (await import("./report.ts")).statsReport(dependencies()),
+    history: async (since) => (await parts.stats.sampler()).history.report(since),
+    metrics: async (accept) => (await load()).metricsReport(dependencies(), accept),
+  };
+}
 
 export interface StatsParts {
   readonly startConfig: Pick<Config, "metrics">;

@@ -55,6 +55,7 @@ export class Sampler {
   readonly #dependencies: SamplerDependencies;
   readonly #totals: Look[] = [];
   readonly #seen = new Map<number, Seen>();
+  readonly #own: { readonly at: number; readonly cpu: number }[] = [];
   #sampledAt = Number.NEGATIVE_INFINITY;
 
   constructor(dependencies: SamplerDependencies) {
@@ -69,6 +70,7 @@ export class Sampler {
     this.#sampledAt = now;
     const look = this.look();
     keep(this.#totals, look, RATE_LOOKS + 1);
+    keep(this.#own, { at: now, cpu: ownCpuTime() }, RATE_LOOKS + 1);
     for (const [id, worker] of look.workers) keep(this.#seenOf(id).looks, worker, MINUTE_LOOKS + 1);
     if (this.history.isDue(look.at)) this.#record(look);
   }
@@ -132,6 +134,21 @@ export class Sampler {
       : ratesBetween(look.total, before.total, (look.at - before.at) / 1000);
   }
 
+  /** The rates of a worker over the last seconds before a look at it. */
+  workerRates(id: number, look: WorkerLook | undefined): Rates {
+    const before = look && this.before(id, look);
+    if (look === undefined || before === undefined) return ratesBetween(noCounts(), noCounts(), 0);
+    return ratesBetween(look.counts, before.counts, (look.at - before.at) / 1000);
+  }
+
+  /** CPU time of this process over the time of the last seconds: 1 is a whole core. Null before the first sample. */
+  ownCpu(): number | null {
+    const before = this.#own[0];
+    const now = performance.now();
+    if (before === undefined || now <= before.at) return null;
+    return Math.round(((ownCpuTime() - before.cpu) / (now - before.at)) * 1000) / 1000;
+  }
+
   /** The look that the rates are taken since. */
   totalBefore(look: Look): Counts {
     return this.#totals.find(({ at }) => at < look.at)?.total ?? look.total;
@@ -176,6 +193,12 @@ export class Sampler {
     }
     return lookOf(page, at, time, use, seen.looks.at(-1));
   }
+}
+
+/** Milliseconds. */
+function ownCpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 function keep<T>(list: T[], item: T, most: number): void {

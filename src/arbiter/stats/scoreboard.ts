@@ -8,7 +8,7 @@ import { BoardFile } from "../../scoreboard/board-file.ts";
 import { LAYOUT_VERSION, MAX_REGIONS, METHODS, PAGE_BYTES } from "../../scoreboard/layout.ts";
 import { DURATION_BUCKETS, FOLDED_METRICS, SLOT_VALUES, WORKER_METRICS } from "../../scoreboard/metrics.ts";
 import {
-  countRequests,
+  countUnlisted,
   type KeyCache,
   type RequestOnPage,
   readHeader,
@@ -32,6 +32,8 @@ export interface BoardHandover {
   /** The region of the arbiter that hands over, and the one for its successor. */
   readonly from: number;
   readonly region: number;
+  /** When the server started, in milliseconds since the epoch. */
+  readonly startedAt: number;
 }
 
 /** What a worker left on its page. */
@@ -76,6 +78,8 @@ export class Scoreboard {
   /** Since when the other arbiter is gone, as in `performance.now()`. */
   #otherGoneAt: number | undefined;
   #isWarned = false;
+  /** When the server started, upgrades not counted, in milliseconds since the epoch. */
+  readonly startedAt: number;
 
   /**
    * @param enabled whether there is a file (`--no-metrics`)
@@ -84,6 +88,7 @@ export class Scoreboard {
    */
   constructor(enabled: boolean, inherited: BoardHandover | undefined, warn: (message: string) => void) {
     this.#warn = warn;
+    this.startedAt = inherited?.startedAt ?? Date.now();
     if (!enabled) return;
     try {
       const isShared = inherited?.layout === LAYOUT_VERSION;
@@ -173,7 +178,8 @@ export class Scoreboard {
     const reader = new RegionReader(this.#file, region);
     reader.clear();
     this.#other = reader;
-    return { descriptor: this.#file.descriptor, layout: LAYOUT_VERSION, from, region };
+    const { descriptor } = this.#file;
+    return { descriptor, layout: LAYOUT_VERSION, from, region, startedAt: this.startedAt };
   }
 
   /** The other arbiter has ended; its workers may live for another moment. */
@@ -268,7 +274,7 @@ function finalPage(page: Buffer, keys: KeyCache): FinalPage {
   return {
     vitals: readVitals(page),
     requests: readRequests(page),
-    unlisted: countRequests(page).unlisted,
+    unlisted: countUnlisted(page),
     series: readSeries(page, keys),
     stderr: readStderr(page),
     note: readNote(page),

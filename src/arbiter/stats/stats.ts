@@ -57,7 +57,7 @@ export class Stats {
   readonly #dependencies: StatsDependencies;
   readonly #lastExits = new Map<number, LastExit>();
   readonly #restarts = new Map<number, number>();
-  readonly #startedAt = Date.now();
+  #lastSuccessAt = Date.now();
   readonly #begunAt = performance.now();
   #sampler: Sampler | undefined;
   #loading: Promise<Sampler> | undefined;
@@ -69,9 +69,14 @@ export class Stats {
     this.board = dependencies.board;
   }
 
-  /** Milliseconds since the epoch. */
+  /** When the server started, upgrades not counted, in milliseconds since the epoch. */
   get startedAt(): number {
-    return this.#startedAt;
+    return this.board.startedAt;
+  }
+
+  /** When a reload, or else the start of this arbiter, succeeded last. */
+  get lastSuccessAt(): number {
+    return this.#lastSuccessAt;
   }
 
   /** The last reload; undefined before the first. */
@@ -146,6 +151,7 @@ export class Stats {
     if (requestedAt === undefined) return;
     const ok = error === undefined;
     const duration = performance.now() - requestedAt;
+    if (ok) this.#lastSuccessAt = Date.now();
     const { reloads, reloadDuration } = ARBITER_METRICS;
     this.#lastReload = {
       ok,

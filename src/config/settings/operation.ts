@@ -68,6 +68,13 @@ export const operationSettings = {
     reload: false,
     doc: "Count requests, and what each worker uses, in memory that arbiter and workers share. Without it there are no metrics, and the log of a worker's death does not name its requests in flight, unless its event loop was blocked.",
   }),
+  metricsCompat: setting({
+    section: "Control",
+    kind: choice("none", "prom-client"),
+    default: "none",
+    reload: true,
+    doc: "Further names of metrics, for dashboards that exist: prom-client adds those of its default metrics (nodejs_eventloop_lag_p99_seconds, nodejs_heap_size_used_bytes and others), by slot.",
+  }),
   accessLogfile: setting({
     section: "Logging",
     kind: pathOrNone,

@@ -67,8 +67,6 @@ export type ToWorker<Settings> =
   | { readonly type: "reopen" }
   /** The worker is about to be killed: write the access log lines of its open requests now. */
   | { readonly type: "last-lines" }
-  /** Report each request as it arrives, for this many milliseconds: workers are dying without an error. */
-  | { readonly type: "journal-requests"; readonly milliseconds: number }
   /** A question of the control interface; `number` is for the answer. */
   | { readonly type: "ask"; readonly number: number; readonly question: Question }
   /** Cut connections, run `shutdown`, exit. */

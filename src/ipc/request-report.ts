@@ -1,6 +1,6 @@
 /**
- * A worker reports its open requests as JSON lines through the pipe for stall reports, so that the arbiter knows which
- * requests a dead worker lost. Plain data: the writer may be gone when a line is read.
+ * A worker reports its open requests as a JSON line through the pipe for stall reports, so that the arbiter knows the ids
+ * of those that a dead worker lost. Plain data: the writer may be gone when a line is read.
  */
 
 /** Writers truncate a request target to this many characters; that is enough to identify the request. */
@@ -16,14 +16,11 @@ export interface RequestInFlight {
   readonly since: number;
 }
 
-export type RequestReport =
-  /** The process is ending; these are all its open requests. */
-  | { readonly kind: "held"; readonly requests: readonly RequestInFlight[] }
-  /** While requests are journaled: one arrived, some finished. */
-  | { readonly kind: "begun"; readonly number: number; readonly request: RequestInFlight }
-  | { readonly kind: "over"; readonly numbers: readonly number[] }
-  /** Journaling has stopped. */
-  | { readonly kind: "end" };
+/** The process is ending; these are its open requests. */
+export interface RequestReport {
+  readonly kind: "held";
+  readonly requests: readonly RequestInFlight[];
+}
 
 /** Parses one line; returns undefined if it is not a complete report. */
 export function parseRequestReport(line: string): RequestReport | undefined {
@@ -34,12 +31,8 @@ export function parseRequestReport(line: string): RequestReport | undefined {
     return undefined;
   }
   if (typeof report !== "object" || report === null) return undefined;
-  const { kind, requests, number, request, numbers } = report as { [name: string]: unknown };
-  const isComplete =
-    (kind === "held" && Array.isArray(requests) && requests.every(isRequest)) ||
-    (kind === "begun" && Number.isInteger(number) && isRequest(request)) ||
-    (kind === "over" && Array.isArray(numbers)) ||
-    kind === "end";
+  const { kind, requests } = report as { [name: string]: unknown };
+  const isComplete = kind === "held" && Array.isArray(requests) && requests.every(isRequest);
   return isComplete ? (report as RequestReport) : undefined;
 }
 

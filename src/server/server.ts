@@ -29,9 +29,6 @@ export interface ConnectionStates {
   readonly upgraded: number;
 }
 
-/** Called when a request arrives. The function that it returns is called when the request ends. */
-export type RequestWatcher = (method: string, target: string) => () => void;
-
 export interface WorkerServer {
   /** Serves on another socket. `listen` must make the given server listen on it. */
   open(listen: (server: Server) => Promise<void>): Promise<void>;
@@ -55,8 +52,6 @@ export interface WorkerServer {
    */
   shed(connections: number): void;
   inFlight(): InFlightRequest[];
-  /** Calls `watch` with each request from now on; undefined stops that. */
-  watchRequests(watch: RequestWatcher | undefined): void;
   /** Writes the access log lines of the requests in flight. Call when the process exits before they are answered. */
   logUnfinished(): void;
   /**

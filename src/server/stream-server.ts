@@ -11,7 +11,7 @@ import { acceptorFor } from "../adopt/acceptor.ts";
 import type { AcceptLimiter } from "./accept-limiter.ts";
 import { interceptEvents } from "./event-interception.ts";
 import { listenOn } from "./listen.ts";
-import type { ConnectionStates, InFlightRequest, RequestWatcher, WorkerServer } from "./server.ts";
+import type { ConnectionStates, InFlightRequest, WorkerServer } from "./server.ts";
 
 /** How often a drain looks for connections on which nothing moves, in milliseconds. */
 const IDLE_CHECK_MS = 100;
@@ -60,7 +60,6 @@ export class StreamServer implements WorkerServer {
   #requests = 0;
   #dueAt = Number.POSITIVE_INFINITY;
   #onDue: () => void = () => {};
-  #watcher: RequestWatcher | undefined;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: StreamServerOptions) {
@@ -148,10 +147,6 @@ export class StreamServer implements WorkerServer {
     }));
   }
 
-  watchRequests(watcher: RequestWatcher | undefined): void {
-    this.#watcher = watcher;
-  }
-
   logUnfinished(): void {}
 
   async drain(lingerMs: number): Promise<void> {
@@ -197,12 +192,10 @@ export class StreamServer implements WorkerServer {
   #began(ending: Ending, method: string, target: string, movement: Movement | undefined): void {
     const request = { method, target, startedAt: performance.now() };
     this.#inFlight.add(request);
-    const over = this.#watcher?.(method, target);
     if (movement !== undefined) movement.requests += 1;
     ending.once("close", () => {
       this.#inFlight.delete(request);
       if (movement !== undefined) movement.requests -= 1;
-      over?.();
       this.#finished();
     });
   }

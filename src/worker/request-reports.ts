@@ -1,30 +1,19 @@
-/** Reports requests to the arbiter: those in flight at an unexpected exit, and each request while journaling is on. */
+/** Reports the requests in flight at an unexpected exit to the arbiter, with their ids, which the scoreboard lacks. */
 import { writeSync } from "node:fs";
 import { MAX_TARGET_LENGTH, type RequestReport } from "../ipc/request-report.ts";
-import type { ErrorLog } from "../log/error-log.ts";
 import type { WorkerServer } from "../server/server.ts";
-import type { RequestJournal } from "./request-journal.ts";
 
 /** Limit of reported requests; the arbiter logs fewer. */
 const MAX_REPORTED_REQUESTS = 50;
 
 export class RequestReports {
   readonly #fd: number;
-  readonly #server: Pick<WorkerServer, "inFlight" | "watchRequests">;
-  readonly #log: Pick<ErrorLog, "debug">;
-  #journal: RequestJournal | undefined;
-  /** Ends journaling; undefined while it is off. */
-  #endTimer: NodeJS.Timeout | undefined;
+  readonly #server: Pick<WorkerServer, "inFlight">;
 
   /** @param fd of the pipe to the arbiter */
-  constructor(
-    fd: number,
-    server: Pick<WorkerServer, "inFlight" | "watchRequests">,
-    log: Pick<ErrorLog, "debug">,
-  ) {
+  constructor(fd: number, server: Pick<WorkerServer, "inFlight">) {
     this.#fd = fd;
     this.#server = server;
-    this.#log = log;
   }
 
   /** Reports the requests in flight. Synchronous: the process is about to exit. */
@@ -43,23 +32,5 @@ export class RequestReports {
     } catch {
       // The arbiter is gone or does not read. Exit without waiting for it.
     }
-  }
-
-  /** Journals every request for this time. A later call extends it. */
-  async journal(milliseconds: number): Promise<void> {
-    const { RequestJournal } = await import("./request-journal.ts");
-    this.#journal ??= new RequestJournal(this.#fd);
-    const journal = this.#journal;
-    const isOn = this.#endTimer !== undefined;
-    clearTimeout(this.#endTimer);
-    this.#endTimer = setTimeout(() => {
-      this.#endTimer = undefined;
-      this.#server.watchRequests(undefined);
-      journal.end();
-    }, milliseconds).unref();
-    if (isOn) return;
-    journal.begin();
-    this.#server.watchRequests(journal.record);
-    this.#log.debug("Requests are journaled, because a worker died without an exit code");
   }
 }

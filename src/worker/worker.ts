@@ -105,15 +105,6 @@ class WorkerLife {
         this.#serving?.server.logUnfinished();
         this.#accessLog?.flush();
         return;
-      case "journal-requests":
-        // It is loaded only now, when a deploy may have deleted the release that this worker was started from.
-        this.#requests?.journal(message.milliseconds).catch((error: Error) => {
-          this.#log.warning(
-            "Requests cannot be journaled: if a worker dies, its requests may not be logged",
-            error,
-          );
-        });
-        return;
     }
   }
 
@@ -233,7 +224,7 @@ class WorkerLife {
     if (this.#watchdog === undefined) this.#watch(assignment);
     serving.whenClosed?.(() => this.#serverClosed());
     this.#watchdog?.booted();
-    this.#requests = new RequestReports(reports, server, this.#log);
+    this.#requests = new RequestReports(reports, server);
     process.on("exit", (code) => this.#reportOpenRequests(code));
     this.#loadedFiles?.flush();
     reportHeap(assignment.heapReports);

@@ -6,15 +6,10 @@ import { describeInFlight } from "../../src/ipc/stall-report.ts";
 const REQUEST = { method: "GET", target: "/slow?x", since: 1000 };
 
 test("a written line parses to the same report; anything else is not a report", () => {
-  const reports: RequestReport[] = [
-    { kind: "held", requests: [{ ...REQUEST, id: "7-1" }] },
-    { kind: "begun", number: 3, request: REQUEST },
-    { kind: "over", numbers: [1, 2] },
-    { kind: "end" },
-  ];
-  for (const report of reports) assert.deepEqual(parseRequestReport(JSON.stringify(report)), report);
+  const report: RequestReport = { kind: "held", requests: [{ ...REQUEST, id: "7-1" }, REQUEST] };
+  assert.deepEqual(parseRequestReport(JSON.stringify(report)), report);
   const others = ["", "{", "null", "[]", '{"kind":"held"}', '{"kind":"held","requests":[{}]}'];
-  for (const line of [...others, '{"kind":"begun","number":1,"request":null}', '{"kind":"stuck","pid":1}'])
+  for (const line of [...others, '{"kind":"held","requests":[null]}', '{"kind":"stuck","pid":1}'])
     assert.equal(parseRequestReport(line), undefined, line);
 });
 

@@ -5,14 +5,12 @@ import { constants, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { parseRequestReport, type RequestReport } from "../../src/ipc/request-report.ts";
-import type { InFlightRequest, RequestWatcher } from "../../src/server/server.ts";
+import type { InFlightRequest } from "../../src/server/server.ts";
 import { RequestReports } from "../../src/worker/request-reports.ts";
 import { temporaryFolder, until } from "../support/command.ts";
 
 class Stage {
-  watch: RequestWatcher | undefined;
   held: InFlightRequest[] = [];
   readonly reports: RequestReports;
   /** The arbiter's end of the pipe. */
@@ -32,13 +30,7 @@ class Stage {
 
   private constructor(fd: number, arbiter: Socket) {
     this.arbiter = arbiter;
-    const server = {
-      inFlight: () => this.held,
-      watchRequests: (watch: RequestWatcher | undefined) => {
-        this.watch = watch;
-      },
-    };
-    this.reports = new RequestReports(fd, server, { debug: () => {} });
+    this.reports = new RequestReports(fd, { inFlight: () => this.held });
   }
 
   read(): void {
@@ -65,41 +57,4 @@ test("the last report lists the requests in flight, truncated", async (context) 
   const [report] = await until("it is read", () => stage.told.length === 1 && stage.told);
   assert.ok(report?.kind === "held" && report.requests.length === 50);
   assert.equal(report.requests[0]?.target.length, 500);
-});
-
-test("the journal records every request and its end while it is on", async (context) => {
-  const stage = Stage.start(context);
-  stage.read();
-  for (const path of ["/one", "/two"]) {
-    await stage.reports.journal(50);
-    await stage.reports.journal(100);
-    const over = stage.watch?.("GET", path);
-    over?.();
-    await until("it has ended", () => stage.watch === undefined);
-  }
-  const kinds = ["over", "begun", "over", "end"];
-  await until("all is read", () => stage.told.length === 2 * kinds.length);
-  assert.deepEqual(
-    stage.told.map(({ kind }) => kind),
-    [...kinds, ...kinds],
-  );
-});
-
-test("a stopped arbiter delays no request, and later gets whole lines and every end", async (context) => {
-  const stage = Stage.start(context);
-  await stage.reports.journal(60_000);
-  for (let number = 0; number < 20_000; number++) stage.watch?.("GET", `/${number}`)();
-  await nextTurn();
-  stage.read();
-  await until("what was in the pipe is read", () => stage.arbiter.bytesRead > 10_000);
-  await until("the ends have come", () => {
-    // The next request that ends takes them along.
-    stage.watch?.("GET", "/next")();
-    const open = new Set<number>();
-    for (const report of stage.told) {
-      if (report.kind === "begun") open.add(report.number);
-      else if (report.kind === "over") for (const number of report.numbers) open.delete(number);
-    }
-    return stage.told.length > 100 && open.size <= 1;
-  });
 });

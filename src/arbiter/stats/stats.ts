@@ -4,6 +4,7 @@
  */
 import type { LastExit, ReloadReport } from "../../control/stats.ts";
 import type { ScoreboardPage } from "../../ipc/messages.ts";
+import type { RequestInFlight } from "../../ipc/request-report.ts";
 import type { DeathSample } from "../../records/death-record.ts";
 import { ARBITER_METRICS } from "../../scoreboard/metrics.ts";
 import { seriesKey } from "../../scoreboard/series-key.ts";
@@ -101,6 +102,16 @@ export class Stats {
     generation,
   }: Pick<WorkerRecord, "id" | "slot" | "generation">): ScoreboardPage | undefined {
     return this.board.allocate(id, slot, generation);
+  }
+
+  /** The requests in flight in a worker, oldest first; undefined if it has no page. */
+  requestsOf(id: number): readonly RequestInFlight[] | undefined {
+    if (this.board.read(id) === undefined) return undefined;
+    return this.board.requestsOf(id).map(({ method, target, startedAt }) => ({
+      method,
+      target,
+      since: startedAt,
+    }));
   }
 
   /** A worker's process runs. */

@@ -1,16 +1,16 @@
-/** The requests in flight in one worker, as far as the worker and its watchdog have reported them. */
+/**
+ * The requests in flight in one worker, as the worker and its watchdog have reported them. A worker that ends without its
+ * JavaScript reports nothing; its page of the scoreboard has them then, without their ids.
+ */
 import type { RequestInFlight, RequestReport } from "../../ipc/request-report.ts";
 import type { StallReport } from "../../ipc/stall-report.ts";
 
 export class RequestsInFlight {
-  /** Requests by number; undefined while the worker keeps no journal. */
-  #journal: Map<number, RequestInFlight> | undefined;
-  /** The latest complete list; it takes precedence over the journal. */
   #reported: readonly RequestInFlight[] | undefined;
 
-  /** Undefined if unknown. */
+  /** Undefined if nothing has been reported. */
   get list(): readonly RequestInFlight[] | undefined {
-    return this.#reported ?? (this.#journal && [...this.#journal.values()]);
+    return this.#reported;
   }
 
   handleStall({ kind, inFlight }: StallReport): void {
@@ -26,17 +26,7 @@ export class RequestsInFlight {
     }
   }
 
-  handleReport(report: RequestReport): void {
-    if (report.kind === "held") {
-      this.#reported = report.requests;
-      return;
-    }
-    if (report.kind === "end") {
-      this.#journal = undefined;
-      return;
-    }
-    this.#journal ??= new Map();
-    if (report.kind === "begun") this.#journal.set(report.number, report.request);
-    else for (const number of report.numbers) this.#journal.delete(number);
+  handleReport({ requests }: RequestReport): void {
+    this.#reported = requests;
   }
 }

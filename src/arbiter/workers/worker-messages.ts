@@ -47,7 +47,6 @@ export class WorkerMessages {
         this.#dependencies.stats.ready(id);
         pool.workerReady(id);
         this.#reportReady(id);
-        workerProcesses.handleReady(id);
         return;
       case "failed":
         pool.workerFailed(id, message);

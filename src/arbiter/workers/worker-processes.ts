@@ -38,7 +38,7 @@ export interface WorkerProcessDependencies {
   bindFor(slot: number): Promise<void> | undefined;
   /** Await the result before starting the worker; undefined if there is nothing to wait for. */
   beforeStart(worker: WorkerProcess): Promise<void> | undefined;
-  readonly stats: Pick<Stats, "allocate" | "started" | "unstarted" | "ended">;
+  readonly stats: Pick<Stats, "allocate" | "started" | "unstarted" | "ended" | "requestsOf">;
   readonly blackBox: Pick<BlackBox, "record" | "takeHeapReport" | "hint">;
   /** Called after a process has ended. */
   ended(worker: EndedWorker): void;
@@ -49,8 +49,6 @@ export interface WorkerProcessDependencies {
 /** A worker to start. Its sockets are known once its own is bound. */
 export type PlannedLaunch = Omit<WorkerLaunch, "sockets" | "watchesBoot" | "scoreboard">;
 
-/** How long workers journal requests after a death that left no report of them. */
-const JOURNAL_MS = 600_000;
 /** How long each boot is watched after a worker was blocked, or was not ready in time. */
 const WATCH_MS = 600_000;
 
@@ -61,7 +59,6 @@ export class WorkerProcesses {
   readonly #oomKills = new OomKills();
   readonly #lost = new LostRequests();
   readonly #suspects = new CrashSuspects();
-  #journalUntil = Number.NEGATIVE_INFINITY;
   #watchUntil = Number.NEGATIVE_INFINITY;
 
   constructor(dependencies: WorkerProcessDependencies) {
@@ -191,30 +188,25 @@ export class WorkerProcesses {
     }
     if (handle === undefined) this.#cancel(id);
     else {
-      if (why === "silence") this.#recordDeath(handle.requests.list);
+      if (why === "silence") this.#recordDeath(this.#requestsOf(id, handle));
       handle.kill(why !== "silence");
     }
   }
 
-  handleReady(id: number): void {
-    const milliseconds = this.#journalUntil - this.#pool.now;
-    if (milliseconds > 0) this.send(id, { type: "journal-requests", milliseconds });
+  /** The requests in flight in a worker, as it has reported them, or as its page has them; undefined if neither is known. */
+  #requestsOf(id: number, { requests }: WorkerHandle): readonly RequestInFlight[] | undefined {
+    return requests.list ?? this.#dependencies.stats.requestsOf(id);
   }
 
   /**
    * Looks for requests that crash workers, after the unexpected death of one that served.
    *
-   * @param requests in flight in the worker; undefined if it had no time to report them
+   * @param requests in flight in the worker; undefined if they are not known
    */
   #recordDeath(requests: readonly RequestInFlight[] | undefined): void {
-    const { now } = this.#pool;
-    if (requests !== undefined) {
-      const suspects = this.#suspects.recordDeath(requests, now);
-      if (suspects.length > 0) this.#dependencies.arbiterLog.suspected(suspects, SUSPECT_DEATHS);
-      return;
-    }
-    this.#journalUntil = now + JOURNAL_MS;
-    this.broadcast({ type: "journal-requests", milliseconds: JOURNAL_MS });
+    if (requests === undefined) return;
+    const suspects = this.#suspects.recordDeath(requests, this.#pool.now);
+    if (suspects.length > 0) this.#dependencies.arbiterLog.suspected(suspects, SUSPECT_DEATHS);
   }
 
   handleStall(report: StallReport): void {
@@ -281,8 +273,9 @@ export class WorkerProcesses {
     const handle = this.#handles.get(id);
     if (handle === undefined) return;
     const { pid } = handle;
+    // Before its page is folded into the totals.
+    const list = this.#requestsOf(id, handle);
     const { reason } = this.#recordEnd(handle, worker, ending, how);
-    const { list } = handle.requests;
     if (pid !== undefined)
       this.#lost.handleExit(pid, ending.signal === "SIGKILL", () =>
         this.#dependencies.accessLogOf(pid, worker),

@@ -15,7 +15,7 @@ import { listenOn } from "../listen.ts";
 import { MemberList } from "../member-list.ts";
 import { PeerWatch } from "../peer-watch.ts";
 import { RunningHandlers } from "../running-handlers.ts";
-import type { ConnectionStates, InFlightRequest, RequestWatcher, WorkerServer } from "../server.ts";
+import type { ConnectionStates, InFlightRequest, WorkerServer } from "../server.ts";
 import type { EngineOptions } from "../server-options.ts";
 import { TickClock } from "../tick-clock.ts";
 import { UnfinishedHeads } from "../unfinished-heads.ts";
@@ -46,20 +46,9 @@ class ConnectionContext extends ConnectionEndpoints implements ExchangeContext {
   }
 }
 
-function watched(handle: Handler, watch: RequestWatcher | undefined): Handler {
-  if (watch === undefined) return handle;
-  return (request, respond) => {
-    const onEnd = watch(request.method, request.target);
-    respond.finished().then(onEnd, onEnd);
-    return handle(request, respond);
-  };
-}
-
 export class GatewayServer implements WorkerServer, ConnectionHost {
-  /** The app's handler, wrapped while requests are watched. */
-  handle: Handler;
-  upgrade: Handler | undefined;
-  readonly #handlers: { readonly handle: Handler; readonly upgrade: Handler | undefined };
+  readonly handle: Handler;
+  readonly upgrade: Handler | undefined;
   readonly options: EngineOptions;
   readonly scope = new AsyncResource("TSGUN_SERVER");
   draining = false;
@@ -86,7 +75,6 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   constructor(app: App, options: EngineOptions) {
     this.handle = app.handle.bind(app) as Handler;
     this.upgrade = app.upgrade?.bind(app) as Handler | undefined;
-    this.#handlers = { handle: this.handle, upgrade: this.upgrade };
     this.options = options;
     this.#limiter = options.limiter ?? new AcceptLimiter();
     this.#logs =
@@ -154,12 +142,6 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
       const { record } = current;
       return [{ method, target, id, age: now - current.startedAt, ...(record && { record }) }];
     });
-  }
-
-  watchRequests(watch: RequestWatcher | undefined): void {
-    const { handle, upgrade } = this.#handlers;
-    this.handle = watched(handle, watch);
-    this.upgrade = upgrade && watched(upgrade, watch);
   }
 
   logUnfinished(): void {

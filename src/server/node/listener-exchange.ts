@@ -36,8 +36,6 @@ export class ListenerExchange {
   readonly watch: ListenerExchangeWatch | undefined;
   /** The next one on its connection. */
   next: ListenerExchange | undefined;
-  /** Called when the exchange ends. */
-  onEnd: (() => void) | undefined;
   /** Makes the id; 0 if the access log has made one. */
   readonly #number: number;
   readonly #timeouts: ServerTimeouts;

@@ -9,7 +9,7 @@ import { ConnectionEndpoints } from "../../exchange/endpoint.ts";
 import { requestScope } from "../../exchange/scope.ts";
 import { meterQueue } from "../request-start.ts";
 import { RunningHandlers } from "../running-handlers.ts";
-import type { InFlightRequest, RequestWatcher } from "../server.ts";
+import type { InFlightRequest } from "../server.ts";
 import type { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
@@ -36,7 +36,6 @@ export class ListenerExchanges {
   #completed = 0;
   #dueAt = Number.POSITIVE_INFINITY;
   #onDue: () => void = () => {};
-  #watcher: RequestWatcher | undefined;
 
   /** @param onFailedConnection called when an exchange ends on a connection that has failed meanwhile */
   constructor(
@@ -65,10 +64,6 @@ export class ListenerExchanges {
   afterRequests(responses: number, then: () => void): void {
     this.#dueAt = this.#completed + responses;
     this.#onDue = then;
-  }
-
-  watch(watcher: RequestWatcher | undefined): void {
-    this.#watcher = watcher;
   }
 
   inFlight(): InFlightRequest[] {
@@ -133,10 +128,6 @@ export class ListenerExchanges {
 
   /** Calls the listener. Its error or rejection fails this request only, not the worker. */
   run(exchange: ListenerExchange, listener: RequestListener): void {
-    if (this.#watcher !== undefined) {
-      const { method, target } = exchange.name;
-      exchange.onEnd = this.#watcher(method, target);
-    }
     try {
       const { request, response } = exchange;
       const result: unknown = requestScope().runInAsyncScope(listener, undefined, request, response);
@@ -173,7 +164,6 @@ export class ListenerExchanges {
     const connection = this.#connections.get(response.req.socket);
     const exchange = connection?.remove(response);
     if (connection === undefined || exchange === undefined) return;
-    exchange.onEnd?.();
     if (response.writableFinished) {
       exchange.watch?.finish("complete");
       this.#completed += 1;
@@ -193,10 +183,7 @@ export class ListenerExchanges {
 
   /** Ends the exchanges of a closed connection. Node emits no event on a response that waited behind another. */
   connectionClosed(connection: ListenerConnection): void {
-    for (const exchange of connection.removeAll()) {
-      exchange.onEnd?.();
-      this.#cut(exchange);
-    }
+    for (const exchange of connection.removeAll()) this.#cut(exchange);
   }
 
   /** Breaks off the exchanges whose content or response takes too long. Call on each tick. */

@@ -6,7 +6,7 @@ import { Server as TcpServer } from "node:net";
 import { acceptorFor } from "../../adopt/acceptor.ts";
 import { AcceptLimiter } from "../accept-limiter.ts";
 import { listenOn } from "../listen.ts";
-import type { ConnectionStates, InFlightRequest, RequestWatcher, WorkerServer } from "../server.ts";
+import type { ConnectionStates, InFlightRequest, WorkerServer } from "../server.ts";
 import { interceptServer } from "./adopted-events.ts";
 import { adoptSettings } from "./adopted-settings.ts";
 import { rememberHeaderNames } from "./header-names.ts";
@@ -77,10 +77,6 @@ export class NodeServer implements WorkerServer {
 
   inFlight(): InFlightRequest[] {
     return this.#events.exchanges.inFlight();
-  }
-
-  watchRequests(watcher: RequestWatcher | undefined): void {
-    this.#events.exchanges.watch(watcher);
   }
 
   logUnfinished(): void {

@@ -5,6 +5,8 @@ import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BodyError } from "../../../src/errors.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
+import { PageMeter } from "../../../src/worker/page-meter.ts";
+import { BoardPage } from "../../support/board-page.ts";
 import { until } from "../../support/command.ts";
 import { statuses } from "../../support/engine.ts";
 import { onBothServers } from "../../support/node-engine.ts";
@@ -475,15 +477,14 @@ onBothServers((startNodeEngine) => {
 
   test("pipelined requests end once, when their client disconnects", async (context) => {
     let closed = 0;
-    const { server, client } = await startNodeEngine(context, (_request, response) => {
+    const board = new BoardPage(context);
+    const page = board.writer();
+    const listener: RequestListener = (_request, response) => {
       response.on("close", () => {
         closed += 1;
       });
-    });
-    let ended = 0;
-    server.watchRequests(() => () => {
-      ended += 1;
-    });
+    };
+    const { server, client } = await startNodeEngine(context, listener, { meter: new PageMeter(page) });
     const raw = await client();
     raw.socket.write(GET + GET + GET);
     await until("all requests have arrived", () => server.inFlight().length === 3);
@@ -491,6 +492,7 @@ onBothServers((startNodeEngine) => {
     await until("no request is in flight", () => server.inFlight().length === 0);
     // Node emits it on the first response only, and after the connection's own `close`.
     await until("a response has closed", () => closed > 0);
-    assert.equal(ended, 3);
+    page.flush();
+    assert.deepEqual(board.counts(), { "req|GET||http|1.1|client_gone|": 3 });
   });
 });

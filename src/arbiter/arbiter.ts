@@ -93,6 +93,7 @@ export class Arbiter {
         return;
       case "exit":
         parts.questions.gone(event.id);
+        parts.keepLastLines(event.id);
         parts.workerProcesses.handleExit(event.id, event.ending);
         return;
       case "unstarted":

@@ -22,6 +22,7 @@ import { SignalOperations } from "./control/signals.ts";
 import type { ArbiterEvent } from "./event.ts";
 import type { Examinations } from "./examination/examinations.ts";
 import { ArbiterLog } from "./logs/arbiter-log.ts";
+import { type LoggedWorker, LogLines } from "./logs/log-lines.ts";
 import type { Logs } from "./logs/logs.ts";
 import { ServerEvents } from "./logs/server-events.ts";
 import { Mailbox } from "./mailbox.ts";
@@ -80,6 +81,10 @@ export class Parts {
   readonly logs: Logs;
   readonly log: ErrorLog;
   readonly events = new ServerEvents();
+  readonly logLines = new LogLines({
+    workers: () => this.pool.roster.flatMap(({ id }) => this.#loggedWorker(id) ?? []),
+    stderrSince: (id, since) => this.stats.board.stderrSince(id, since),
+  });
   readonly arbiterLog: ArbiterLog;
   readonly pidFile: ServerPidFile;
   readonly descriptorReserve = new DescriptorReserve((warning) => this.log.warning(warning));
@@ -122,6 +127,7 @@ export class Parts {
     this.identity = identity;
     this.logs = logs;
     this.log = logs.errors;
+    this.log.whenWritten((level, message, error) => this.logLines.logged(level, message, error));
     this.arbiterLog = new ArbiterLog(this.log, this.events);
     this.pidFile = new ServerPidFile(config.pid, this.predecessor?.pid, this.log);
     this.generations = new Generations(configuration, folder);
@@ -170,6 +176,18 @@ export class Parts {
     });
     this.upgrade = this.#makeUpgrade();
     this.takeover = this.#makeTakeover();
+  }
+
+  /** Keeps the last lines of a worker whose process has ended. Call before its page is freed. */
+  keepLastLines(id: number): void {
+    const worker = this.#loggedWorker(id);
+    if (worker !== undefined) this.logLines.ended(worker);
+  }
+
+  #loggedWorker(id: number): LoggedWorker | undefined {
+    const record = this.pool.find(id);
+    const pid = this.workerProcesses.pidOf(id);
+    return record && pid !== undefined ? { id, pid, slot: record.slot } : undefined;
   }
 
   #makeWorkerProcesses(): WorkerProcesses {

@@ -33,6 +33,12 @@ export function inspectionRoutes(load: () => Promise<Inspectable>): Route[] {
       audience: "reader",
       handle: async (_parameters, _body, asked) => recordsOf((await load()).events, asked),
     },
+    // Not for readers: an app may write anything, and the arbiter logs stacks.
+    {
+      method: "GET",
+      path: "/logs",
+      handle: async (_parameters, _body, asked) => recordsOf((await load()).logs, asked),
+    },
   ];
 }
 

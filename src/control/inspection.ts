@@ -1,5 +1,5 @@
 /** What the control interface shows of a running server, beside its state: implemented by the arbiter. */
-import type { ConfigReport, EventReport, InFlightReport, InjectReport } from "./stats.ts";
+import type { ConfigReport, EventReport, InFlightReport, InjectReport, LogReport } from "./stats.ts";
 
 /** Kept records with those to come. */
 export interface Followed<T> {
@@ -29,4 +29,5 @@ export interface Inspectable {
   /** @throws HttpError if no worker can be asked, or it does not answer */
   inject(request: InjectRequest): Promise<InjectReport>;
   readonly events: Followed<EventReport>;
+  readonly logs: Followed<LogReport>;
 }

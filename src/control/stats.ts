@@ -192,6 +192,21 @@ export interface SettingReport {
   readonly canReload: boolean;
 }
 
+/** GET /logs: a line that the arbiter logged, or that a worker wrote to standard error. */
+export interface LogReport {
+  /** Counts from 1, in the order in which the lines arrived. */
+  readonly number: number;
+  /** When it arrived, ISO 8601: a line of a worker up to a second after it was written, unless somebody follows. */
+  readonly time: string;
+  readonly source: "arbiter" | "worker";
+  readonly pid: number;
+  /** Null for the arbiter. */
+  readonly slot: number | null;
+  /** Of the arbiter's lines; null for those of workers. */
+  readonly level: "debug" | "info" | "warning" | "error" | "critical" | null;
+  readonly line: string;
+}
+
 /** POST /inject: the response of one worker to one request. */
 export interface InjectReport {
   readonly pid: number;

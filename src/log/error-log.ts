@@ -31,6 +31,9 @@ export interface ErrorLogOptions {
   readonly fields?: LogFields;
 }
 
+/** Is told of an entry. */
+export type LogObserver = (level: LogLevel, message: string, error: unknown) => void;
+
 const STDERR = 2;
 
 const PINO_LEVELS = {
@@ -66,7 +69,7 @@ export class ErrorLog {
   #syslog: SyslogOutlet | undefined;
   #colour = false;
   #hasExitHandler = false;
-  #onLine: ((level: LogLevel) => void) | undefined;
+  readonly #observers: LogObserver[] = [];
   #onDrop: (() => void) | undefined;
   #onText: ((text: string) => void) | undefined;
 
@@ -89,9 +92,9 @@ export class ErrorLog {
     }
   }
 
-  /** Calls `count` for each entry that is written from now on, except the app's own lines. */
-  whenWritten(count: (level: LogLevel) => void): void {
-    this.#onLine = count;
+  /** Calls `observe` for each entry that is written from now on, except the app's own lines. */
+  whenWritten(observe: LogObserver): void {
+    this.#observers.push(observe);
   }
 
   /** Calls `count` for each line that is dropped from now on. */
@@ -162,7 +165,7 @@ export class ErrorLog {
     if (this.#options.format === "json")
       this.#openPino()[PINO_LEVELS[level]](withError(error, fields), message);
     else this.#writeText(level, message, error);
-    this.#onLine?.(level);
+    for (const observe of this.#observers) observe(level, message, error);
   }
 
   #openPino(): Logger {

@@ -141,6 +141,30 @@ export function readStderr(page: Buffer): string[] {
   return lines;
 }
 
+/** A part of what a worker wrote to standard error. */
+export interface StderrPiece {
+  readonly bytes: Buffer;
+  /** Bytes ever written, for the next call. */
+  readonly written: number;
+  /** Whether it is all since then; otherwise the beginning has been overwritten. */
+  readonly isWhole: boolean;
+}
+
+/** What the worker's JavaScript has written to standard error since it had written `since` bytes. */
+export function readStderrSince(page: Buffer, since: number): StderrPiece {
+  const written = page.readUInt32LE(HEADER.stderrWritten);
+  // The count wraps around.
+  const added = (written - since) >>> 0;
+  const size = Math.min(added, STDERR_BYTES);
+  const ring = page.subarray(STDERR_OFFSET, STDERR_OFFSET + STDERR_BYTES);
+  const start = ((written - size) >>> 0) % STDERR_BYTES;
+  const bytes = Buffer.concat([
+    ring.subarray(start, start + size),
+    ring.subarray(0, Math.max(0, start + size - STDERR_BYTES)),
+  ]);
+  return { bytes, written, isWhole: added <= STDERR_BYTES };
+}
+
 /** The note: JSON of the worker's last words, not parsed; undefined for none. */
 export function readNote(page: Buffer): string | undefined {
   const length = Math.min(page.readUInt32LE(HEADER.noteLength), NOTE_BYTES);
@@ -195,6 +219,6 @@ const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
 const CONTROL_IN_LINES = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 /** Text that moves no cursor: colours and other control characters are left out, tabs and newlines stay. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return stripVTControlCharacters(text).replace(CONTROL_IN_LINES, "");
 }

@@ -30,6 +30,7 @@ import { boundedRecords, watchLoop } from "./loop-watch.ts";
 import { openAccessLog } from "./open-access-log.ts";
 import { OwnEvents } from "./own-events.ts";
 import { dropPrivileges } from "./privileges.ts";
+import { requestsInFlight } from "./questions/requests.ts";
 import { RequestReports } from "./request-reports.ts";
 import { WorkerScoreboard } from "./scoreboard.ts";
 import { makeServing, type Serving } from "./serving.ts";
@@ -116,9 +117,14 @@ class WorkerLife {
       reply({ kind: "error", error: "it is still booting" });
       return;
     }
+    if (question.about === "requests") {
+      // At once: who shows requests in flight waits only a moment.
+      reply({ kind: "value", value: requestsInFlight(serving.server) });
+      return;
+    }
     // Loaded only now, when a deploy may have deleted the release that this worker was started from.
-    import("./questions/answer.ts")
-      .then(({ answer }) => answer(question, serving))
+    import("./questions/inject.ts")
+      .then(({ inject }) => inject(serving, question.request))
       .then(
         (value) => reply({ kind: "value", value }),
         (error: Error) => reply({ kind: "error", error: error.message }),

@@ -16,7 +16,9 @@ import {
   readRequests,
   readSeries,
   readStderr,
+  readStderrSince,
   readVitals,
+  type StderrPiece,
   type Vitals,
 } from "../../scoreboard/page-reader.ts";
 import { type PageCounts, pageCounts, RegionReader, readPageInto } from "../../scoreboard/region-reader.ts";
@@ -130,6 +132,13 @@ export class Scoreboard {
     const own = this.#pages.get(id);
     const page = own && this.#load(own);
     return page === undefined ? [] : readRequests(page);
+  }
+
+  /** What a worker has written to standard error since it had written `since` bytes; undefined without a page. */
+  stderrSince(id: number, since: number): StderrPiece | undefined {
+    const own = this.#pages.get(id);
+    const page = own && this.#load(own);
+    return page && readStderrSince(page, since);
   }
 
   /** Reads everything, as it is now. */

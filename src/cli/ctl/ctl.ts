@@ -2,11 +2,13 @@
 import { Command } from "commander";
 import { COMMANDS } from "./commands.ts";
 import { EXAMINATIONS } from "./examinations.ts";
+import { INJECT } from "./inject.ts";
+import { INSPECTION } from "./inspection.ts";
 import { REPORTS } from "./reports.ts";
 import { type Verb, wholeNumber } from "./verb.ts";
 
 /** The table of commands, in the order of the help. */
-const VERBS: readonly Verb[] = [...REPORTS, ...EXAMINATIONS, ...COMMANDS];
+const VERBS: readonly Verb[] = [...REPORTS, ...INSPECTION, INJECT, ...EXAMINATIONS, ...COMMANDS];
 
 /** Builds the command `ctl` with its subcommands. */
 export function controlCommand(): Command {

@@ -96,5 +96,9 @@ export interface CurrentRequest {
   readonly request: ExchangeRequest;
   /** As in `performance.now()`. */
   readonly startedAt: number;
+  /** Of its content. */
+  readonly bytesReceived: number;
+  /** Of the response's content; absent if it is not counted. */
+  readonly bytesSent?: number;
   readonly record?: RecordedRequest;
 }

@@ -82,7 +82,13 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
   get current(): CurrentRequest | undefined {
     if (this.#request === undefined) return undefined;
     const record = this.#watch?.record();
-    return { request: this.#request, startedAt: this.#startedAt, ...(record && { record }) };
+    return {
+      request: this.#request,
+      startedAt: this.#startedAt,
+      bytesReceived: this.#body?.size ?? 0,
+      ...(this.#watch && { bytesSent: this.#watch.bytes }),
+      ...(record && { record }),
+    };
   }
 
   // ---- RequestParserEvents

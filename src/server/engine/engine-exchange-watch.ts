@@ -12,6 +12,8 @@ import { HTTP_1_0 } from "../request-meter.ts";
 export type ResponseFields = string | readonly string[];
 
 export interface EngineExchangeWatch extends ExchangeWatch {
+  /** Of the content that has been sent. */
+  readonly bytes: number;
   /** Starts an exchange. @param startedAt when its request arrived, as in `performance.now()` */
   begin(head: RequestHead, startedAt: number): void;
   /** Sets the request that the app was called with. */
@@ -32,17 +34,23 @@ export function protocolOf({ httpVersion }: RequestHead): number {
 
 /** Exchanges that are counted, but not logged. */
 export class EngineExchangeMeter extends ExchangeWatch implements EngineExchangeWatch {
+  bytes = 0;
+
   begin(head: RequestHead, startedAt: number): void {
     this.openCounted(head.method, head.target, protocolOf(head), startedAt);
+    this.bytes = 0;
   }
 
   handOver(): void {}
 
-  respond(status: number): void {
+  respond(status: number, _fields: ResponseFields, _length: number | undefined, bytes: number): void {
     this.status = status;
+    this.bytes = bytes;
   }
 
-  sent(): void {}
+  sent(content: string | Uint8Array): void {
+    this.bytes += typeof content === "string" ? Buffer.byteLength(content) : content.length;
+  }
 
   refuse(status: number): void {
     this.reject(status);

@@ -138,9 +138,9 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     return [...this.#connections].flatMap((connection) => {
       const current = connection.current;
       if (current === undefined) return [];
-      const { method, target, id } = current.request;
-      const { record } = current;
-      return [{ method, target, id, age: now - current.startedAt, ...(record && { record }) }];
+      const { request, startedAt, ...counted } = current;
+      const { method, target, id } = request;
+      return [{ method, target, id, age: now - startedAt, remote: request.remote.address, ...counted }];
     });
   }
 

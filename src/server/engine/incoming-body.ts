@@ -58,6 +58,11 @@ export class IncomingBody implements BodySource {
     return this.#received;
   }
 
+  /** Bytes that have arrived. */
+  get size(): number {
+    return this.#size;
+  }
+
   /** True once content has arrived that the app no longer reads. Further input is held until the response. */
   get discarding(): boolean {
     return this.#discarding;

@@ -69,6 +69,15 @@ export class ListenerExchange {
     this.#bytesAtStart = this.request.socket.bytesRead;
   }
 
+  /** Bytes of its content that have arrived; of chunked content with its framing. */
+  get bytesReceived(): number {
+    const { request } = this;
+    if (this.#bytesAtStart === undefined) return 0;
+    const length = Number(request.headers["content-length"] ?? Number.NaN);
+    if (request.complete && Number.isFinite(length)) return length;
+    return Math.max(0, request.socket.bytesRead - this.#bytesAtStart);
+  }
+
   /** The name of the request in a log line. Computed on demand, because few requests are logged. */
   get name(): { method: string; target: string; id: string } {
     const { request, watch } = this;

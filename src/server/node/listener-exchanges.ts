@@ -71,7 +71,13 @@ export class ListenerExchanges {
     const exchanges = [...this.#all()].sort((a, b) => a.startedAt - b.startedAt);
     return exchanges.map((exchange) => {
       const record = exchange.watch?.record();
-      return { ...exchange.name, age: now - exchange.startedAt, ...(record && { record }) };
+      return {
+        ...exchange.name,
+        age: now - exchange.startedAt,
+        remote: record?.remote ?? exchange.request.socket.remoteAddress ?? "",
+        bytesReceived: exchange.bytesReceived,
+        ...(record && { record }),
+      };
     });
   }
 

@@ -1,19 +1,14 @@
-/** Answers the arbiter's questions. Loaded at the first one: most workers are asked none. */
-import type { InFlight, Question } from "../../ipc/question.ts";
-import { type InjectTarget, inject } from "./inject.ts";
+/** This worker's requests in flight, as the arbiter asks for them. */
+import type { InFlight } from "../../ipc/question.ts";
+import type { WorkerServer } from "../../server/server.ts";
 
 /** More requests in flight than that would make a message that blocks this worker. */
 const MAX_REQUESTS = 1000;
 /** Longer targets are cut. */
 const MAX_TARGET = 2000;
 
-/** @throws Error with one line, if the question cannot be answered */
-export async function answer(question: Question, target: InjectTarget): Promise<unknown> {
-  if (question.about === "inject") return await inject(target, question.request);
-  return requestsOf(target);
-}
-
-function requestsOf({ server }: InjectTarget): InFlight[] {
+/** Bounded, since a large message would block this worker. */
+export function requestsInFlight(server: WorkerServer): InFlight[] {
   return server
     .inFlight()
     .slice(0, MAX_REQUESTS)

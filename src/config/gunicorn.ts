@@ -24,8 +24,6 @@ const STRICT = "the parser is always strict, against request smuggling";
 const STRICT_INSTEAD = "fix the client, or put nginx in front";
 const NO_HTTP2 = "tsgun does not speak HTTP/2 yet";
 const HTTP2_INSTEAD = "let nginx speak HTTP/2 to clients";
-const NO_STATSD = "there are no statsd metrics yet";
-const STATSD_INSTEAD = "ask tsgun ctl status --json";
 const NO_DIRTY = "there are no dirty workers: awaiting does not block the event loop";
 const DIRTY_INSTEAD = "use node:worker_threads or a job queue for heavy work";
 const NO_UWSGI = "tsgun speaks HTTP only";
@@ -71,10 +69,6 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
     "workers always inherit standard output and error, and Node does not buffer lines",
     "leave it out",
   ),
-  absent("statsd_host", "--statsd-host", NO_STATSD, STATSD_INSTEAD),
-  absent("statsd_prefix", "--statsd-prefix", NO_STATSD, STATSD_INSTEAD),
-  absent("dogstatsd_tags", "--dogstatsd-tags", NO_STATSD, STATSD_INSTEAD),
-  absent("enable_backlog_metric", "--enable-backlog-metric", NO_STATSD, "ask ss -ltn"),
   absent("keyfile", "--keyfile", NOT_YET_TLS, TLS_INSTEAD),
   absent("certfile", "--certfile", NOT_YET_TLS, TLS_INSTEAD),
   absent("ssl_version", "--ssl-version", NOT_YET_TLS, TLS_INSTEAD),

@@ -3,6 +3,7 @@
  * so they cannot disagree. A setting is listed only if it works. Its parts are in `settings/`, by sections of the help.
  */
 import { applicationSettings } from "./settings/application.ts";
+import { metricsSettings } from "./settings/metrics.ts";
 import { networkSettings } from "./settings/network.ts";
 import { operationSettings } from "./settings/operation.ts";
 import { processSettings } from "./settings/processes.ts";
@@ -18,6 +19,7 @@ export const settings = {
   ...processSettings,
   ...requestSettings,
   ...operationSettings,
+  ...metricsSettings,
 } as const;
 
 export type SettingName = keyof typeof settings;

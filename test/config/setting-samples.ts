@@ -83,6 +83,10 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   logSyslogTo: ["udp://127.0.0.1:514", "there"],
   logSyslogPrefix: ["shop", ""],
   logSyslogFacility: ["daemon", "kitchen"],
+  statsdHost: ["127.0.0.1:8125", "there"],
+  statsdPrefix: ["shop", "a|b"],
+  dogstatsdTags: ["env:live,team:shop", "a|b"],
+  enableBacklogMetric: ["true", "maybe"],
 };
 
 /** The right value as it is written in a configuration file: counts are numbers there. */

@@ -68,7 +68,7 @@ export class Arbiter {
 
   /** Runs until the last worker of a stopping server is gone. */
   async #loop(): Promise<ExitCode> {
-    const { mailbox, pool, upgrade, commands, stats } = this.#parts;
+    const { mailbox, pool, upgrade, commands, stats, statsd } = this.#parts;
     while (pool.exitCode === undefined) {
       const events = await mailbox.receive();
       const begunAt = performance.now();
@@ -77,6 +77,7 @@ export class Arbiter {
       this.#settle();
       commands.checkPending();
       stats.review();
+      statsd.review();
       stats.turns.add(performance.now() - begunAt);
     }
     return pool.exitCode;
@@ -174,7 +175,8 @@ export class Arbiter {
 
   /** Releases everything that would outlive the process or keep it alive, and lets the endpoints send their last responses. */
   async #leave(): Promise<void> {
-    const { clock, recycling, fileReload, mailbox, endpoints, listeners, pidFile, blackBox } = this.#parts;
+    const { clock, recycling, fileReload, mailbox, endpoints, listeners, pidFile, blackBox, statsd } =
+      this.#parts;
     clock.stop();
     recycling.stop();
     fileReload.close();
@@ -182,7 +184,7 @@ export class Arbiter {
     const lastResponses = endpoints.close(listeners.isShared);
     listeners.removeFiles();
     pidFile.remove();
-    await lastResponses;
+    await Promise.all([lastResponses, statsd.close()]);
     await blackBox.close();
   }
 }

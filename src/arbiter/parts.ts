@@ -45,6 +45,7 @@ import { SocketSource } from "./sockets/socket-source.ts";
 import { SocketWatch } from "./sockets/socket-watch.ts";
 import { makeStats, measured } from "./stats/make-stats.ts";
 import type { Stats } from "./stats/stats.ts";
+import { Statsd } from "./stats/statsd.ts";
 import type { BootReport } from "./upgrade/boot-report.ts";
 import { Predecessor } from "./upgrade/handover.ts";
 import type { Invocation } from "./upgrade/invocation.ts";
@@ -113,6 +114,7 @@ export class Parts {
   readonly upgrade: Upgrade;
   readonly stats: Stats;
   readonly measured = measured(this);
+  readonly statsd: Statsd;
   readonly takeover: Takeover;
   #examinations: Examinations | undefined;
 
@@ -138,6 +140,13 @@ export class Parts {
     const wanted = firstBoot(workerCount(config.workers), config.reloadSurge, limitsOf(config));
     this.pool = new Pool(wanted, poolEffects(this), () => this.clock.now());
     this.stats = makeStats(this);
+    this.statsd = new Statsd({
+      stats: this.stats,
+      log: this.log,
+      pool: () => this.pool,
+      config: () => this.generations.currentConfig,
+      isLeaving: () => this.upgrade.isLeaving,
+    });
     this.workerProcesses = this.#makeWorkerProcesses();
     this.workerMessages = new WorkerMessages(this);
     this.recycling = this.#makeRecycling();

@@ -12,7 +12,11 @@ const NO_ADDRESS = invalidMessage(
 
 export const statsdAddress: Kind<StatsdAddress, string> = kind({
   placeholder: "ADDRESS",
-  schema: v.pipe(v.string(NO_ADDRESS), transformWith(parseStatsdAddress)),
+  schema: v.pipe(
+    v.string(NO_ADDRESS),
+    v.regex(/^\s*(?:unix:\/\/\/.*|\S+:\d{1,5})\s*$/, NO_ADDRESS),
+    transformWith(parseStatsdAddress),
+  ),
   format: formatStatsdAddress,
 });
 

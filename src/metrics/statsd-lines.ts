@@ -3,6 +3,7 @@
  * since the last time. https://github.com/statsd/statsd/blob/master/docs/metric_types.md
  */
 import { DURATION_BUCKETS, WORKER_METRICS } from "../scoreboard/metrics.ts";
+import type { Series } from "../scoreboard/series-table.ts";
 import { type Distribution, timingsOf } from "./statsd-timings.ts";
 
 /** The server's totals as far as statsd is told of them. */
@@ -18,7 +19,8 @@ export interface StatsdTotals {
 
 /** What is told as it is now. */
 export interface StatsdGauges {
-  readonly workers: number;
+  /** Undefined if another arbiter tells it. */
+  readonly workers: number | undefined;
   /** Undefined if it is not known, or not wanted. */
   readonly backlog: number | undefined;
 }
@@ -35,26 +37,21 @@ export const MAX_DATAGRAM_BYTES = 1432;
 /** A second with more requests than this sends so many durations, each with the rate at which it was sampled. */
 export const MAX_TIMINGS = 100;
 
-/** Position of the status code in the key of a request's series; position 0 is the metric's id. */
-const STATUS = 1 + WORKER_METRICS.requestDuration.labels.indexOf("http_response_status_code");
+/** Position of the status code among the labels of a request's series. */
+const STATUS = WORKER_METRICS.requestDuration.labels.indexOf("http_response_status_code");
 const LEVELS: readonly string[] = ["critical", "error", "warning"];
 
-export const NO_TOTALS: StatsdTotals = statsdTotals([]);
-
-/** Adds up the series of the scoreboard. Each is a key and its values (`scoreboard/layout.ts`). */
-export function statsdTotals(
-  series: Iterable<readonly [key: string, values: ArrayLike<number>]>,
-): StatsdTotals {
+/** Adds up the series of the scoreboard. */
+export function statsdTotals(series: Iterable<Series>): StatsdTotals {
   const buckets = DURATION_BUCKETS.length + 1;
   const counts = new Array<number>(buckets).fill(0);
   const statuses = new Map<string, number>();
   const logLines = new Map<string, number>();
   let requests = 0;
   let sum = 0;
-  for (const [key, values] of series) {
-    const parts = key.split("|");
-    const [id, label = ""] = parts;
-    if (id === WORKER_METRICS.logLines.id) add(logLines, label, values[0] ?? 0);
+  for (const { key, values } of series) {
+    const { id } = key.metric;
+    if (id === WORKER_METRICS.logLines.id) add(logLines, key.labels[0] as string, values[0] ?? 0);
     if (id !== WORKER_METRICS.requestDuration.id) continue;
     let count = 0;
     for (let index = 0; index < buckets; index++) {
@@ -64,7 +61,7 @@ export function statsdTotals(
     }
     sum += values[buckets] ?? 0;
     requests += count;
-    const status = parts[STATUS] ?? "";
+    const status = key.labels[STATUS] ?? "";
     if (/^\d{3}$/.test(status)) add(statuses, status, count);
   }
   return { requests, statuses, durations: { bounds: DURATION_BUCKETS, counts, sum }, logLines };
@@ -95,7 +92,7 @@ export function statsdLines(
     ...LEVELS.flatMap((level) =>
       counter(`log.${level}`, (now.logLines.get(level) ?? 0) - (before.logLines.get(level) ?? 0)),
     ),
-    line("workers", gauges.workers, "g"),
+    ...(gauges.workers === undefined ? [] : [line("workers", gauges.workers, "g")]),
     // gunicorn sends it as a timer too, from which statsd has its highest value and percentiles.
     ...(gauges.backlog === undefined ? [] : [line("backlog", gauges.backlog, "ms")]),
   ];

@@ -4,12 +4,14 @@
  */
 import { isIP } from "node:net";
 import { type MessageLink, openLink } from "../log/message-link.ts";
+import type { Series } from "../scoreboard/series-table.ts";
 import {
   type StatsdFormat,
   type StatsdGauges,
   type StatsdTotals,
   statsdDatagrams,
   statsdLines,
+  statsdTotals,
 } from "./statsd-lines.ts";
 
 export interface StatsdOptions extends StatsdFormat {
@@ -48,17 +50,18 @@ export class StatsdReporter {
   #retryAt = Number.NEGATIVE_INFINITY;
   #retryDelay = FIRST_RETRY_MS;
 
-  /** @param before the totals so far, of which the server is not told */
-  constructor(options: StatsdOptions, before: StatsdTotals) {
+  /** @param before what has been counted so far, of which the server is not told */
+  constructor(options: StatsdOptions, before: Iterable<Series>) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
-    this.#before = before;
+    this.#before = statsdTotals(before);
     this.#open();
   }
 
   /** Sends what has come since the last call. Neither throws nor waits. */
-  report(totals: StatsdTotals, gauges: StatsdGauges): void {
+  report(series: Iterable<Series>, gauges: StatsdGauges): void {
     const now = this.#now();
+    const totals = statsdTotals(series);
     if (this.#link === undefined) {
       if (now >= this.#retryAt) this.#open();
       // While the name is looked up for the first time nothing is lost.

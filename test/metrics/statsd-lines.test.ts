@@ -4,16 +4,20 @@ import { test } from "node:test";
 import {
   MAX_DATAGRAM_BYTES,
   MAX_TIMINGS,
-  NO_TOTALS,
   type StatsdTotals,
   statsdDatagrams,
   statsdLines,
   statsdTotals,
 } from "../../src/metrics/statsd-lines.ts";
 import { DURATION_BUCKETS } from "../../src/scoreboard/metrics.ts";
+import { seriesOf } from "../support/series.ts";
 
 const PLAIN = { prefix: undefined, tags: undefined };
 const QUIET = { workers: 2, backlog: undefined };
+
+const totals = (...series: (readonly [string, readonly number[]])[]): StatsdTotals =>
+  statsdTotals(seriesOf(series));
+const NO_TOTALS = totals();
 
 /** The values of a histogram's series: its buckets, what is above them, and the sum. */
 function values(counts: Readonly<Record<number, number>>, sum: number): number[] {
@@ -23,7 +27,7 @@ function values(counts: Readonly<Record<number, number>>, sum: number): number[]
   return all;
 }
 
-const SOME: StatsdTotals = statsdTotals([
+const SOME = totals(
   ["req|GET|200|http|1.1||", values({ 0: 2 }, 0.004)],
   ["req|POST|200|http|1.1||", values({ 0: 1 }, 0.002)],
   ["req|GET|500|http|1.1||", values({ 0: 1 }, 0.002)],
@@ -32,7 +36,7 @@ const SOME: StatsdTotals = statsdTotals([
   ["log|error", [3]],
   ["log|warning", [1]],
   ["rej|malformed", [7]],
-]);
+);
 
 test("the totals add up what statsd is told of, and nothing else", () => {
   assert.equal(SOME.requests, 5);
@@ -64,8 +68,8 @@ test("gunicorn's names and types, with what has come since the last time", () =>
   );
   assert.equal(timings.length, 5);
   for (const line of timings) assert.match(line, /^gunicorn\.request\.duration:\d+(\.\d{1,3})?\|ms$/);
-  const next = statsdTotals([["req|GET|200|http|1.1||", values({ 0: 4 }, 0.008)]]);
-  const before = statsdTotals([["req|GET|200|http|1.1||", values({ 0: 3 }, 0.006)]]);
+  const next = totals(["req|GET|200|http|1.1||", values({ 0: 4 }, 0.008)]);
+  const before = totals(["req|GET|200|http|1.1||", values({ 0: 3 }, 0.006)]);
   assert.deepEqual(statsdLines(before, next, QUIET, PLAIN), [
     "gunicorn.requests:1|c",
     "gunicorn.request.status.200:1|c",
@@ -86,7 +90,7 @@ test("the prefix has one dot, as in gunicorn; DogStatsD's tags end each line", (
 });
 
 test("many requests: few durations, whose rate says how many there were", () => {
-  const many = statsdTotals([["req|GET|200|http|1.1||", values({ 0: 5000, 3: 1000 }, 80)]]);
+  const many = totals(["req|GET|200|http|1.1||", values({ 0: 5000, 3: 1000 }, 80)]);
   const lines = statsdLines(NO_TOTALS, many, QUIET, PLAIN);
   const timings = lines.filter((line) => line.includes("request.duration"));
   assert.equal(timings.length, MAX_TIMINGS);

@@ -4,17 +4,18 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { NO_TOTALS, type StatsdTotals, statsdTotals } from "../../src/metrics/statsd-lines.ts";
 import { type StatsdOptions, StatsdReporter } from "../../src/metrics/statsd-reporter.ts";
+import type { Series } from "../../src/scoreboard/series-table.ts";
 import { temporaryFolder, until } from "../support/command.ts";
 import { hasComponent } from "../support/component.ts";
 import { DatagramReceiver } from "../support/datagrams.ts";
+import { seriesOf } from "../support/series.ts";
 import { receiveUdp } from "../support/syslog-servers.ts";
 
 const GAUGES = { workers: 1, backlog: undefined };
 
-function errors(count: number): StatsdTotals {
-  return statsdTotals([["log|error", [count]]]);
+function errors(count: number): Series[] {
+  return seriesOf([["log|error", [count]]]);
 }
 
 interface Stage {
@@ -36,7 +37,7 @@ function report(context: TestContext, address: StatsdOptions["address"]): Stage 
       onRecovery: (message) => said.push(message),
       now: () => now,
     },
-    NO_TOTALS,
+    [],
   );
   context.after(() => reporter.close());
   return {

@@ -2,6 +2,8 @@
 import type { Config } from "../../config/settings.ts";
 import type { Measured } from "../../control/stats-routes.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
+import { WORKER_METRICS } from "../../scoreboard/metrics.ts";
+import { seriesKey } from "../../scoreboard/series-key.ts";
 import type { ControlCommands } from "../control/control-commands.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Generations } from "../reload/generations.ts";
@@ -57,9 +59,15 @@ export interface StatsParts {
 /** @param parts the scoreboard is made of the first three at once; the others need not exist yet */
 export function makeStats(parts: StatsParts): Stats {
   const { startConfig, predecessor, log } = parts;
+  const board = new Scoreboard(startConfig.metrics, predecessor?.scoreboard, (message) =>
+    log.warning(message),
+  );
+  log.whenWritten((level) => {
+    if (level !== "debug" && level !== "info") board.add(seriesKey(WORKER_METRICS.logLines, [level]), [1]);
+  });
   return new Stats({
     pool: () => parts.pool,
-    board: new Scoreboard(startConfig.metrics, predecessor?.scoreboard, (message) => log.warning(message)),
+    board,
     pidOf: (id) => parts.workerProcesses.pidOf(id),
     isLeaving: () => parts.upgrade.isLeaving,
     listeners: () => parts.listeners.listeners,

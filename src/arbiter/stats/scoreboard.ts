@@ -75,6 +75,8 @@ export class Scoreboard {
   readonly #own: RegionWriter | undefined;
   readonly #pages = new Map<number, OwnPage>();
   readonly #totals = new SeriesTable();
+  /** What of the totals was another arbiter's. */
+  readonly #takenOver = new SeriesTable();
   readonly #scratch = Buffer.allocUnsafe(PAGE_BYTES);
   #other: RegionReader | undefined;
   /** Since when the other arbiter is gone, as in `performance.now()`. */
@@ -178,6 +180,19 @@ export class Scoreboard {
     return all;
   }
 
+  /** What this arbiter and its workers have counted, without what it took over from another. */
+  own(): SeriesTable {
+    const own = new SeriesTable();
+    own.addAll(this.#totals);
+    for (const id of this.#pages.keys()) own.addAll(this.read(id)?.series ?? []);
+    for (const { key, values } of this.#takenOver)
+      own.add(
+        key,
+        values.map((value) => -value),
+      );
+    return own;
+  }
+
   /** Prepares the region of a successor; undefined if there is no file. */
   handover(): BoardHandover | undefined {
     this.#foldOther();
@@ -212,7 +227,9 @@ export class Scoreboard {
     if (other === undefined) return;
     const { totals, pages } = other.readAbandoned();
     const changed = totals.map(({ key, values }) => this.#totals.add(key, values));
+    this.#takenOver.addAll(totals);
     for (const page of pages) {
+      this.#takenOver.addAll(page.series);
       const requests = other.requestsOf(page.header.pid);
       const unlisted = Math.max(0, page.inFlight - requests.length);
       changed.push(...this.#fold(page.header.slot, page.series, page.vitals, requests, unlisted));

@@ -41,7 +41,9 @@ export function workerEnd(worker: WorkerRecord, ending: Ending, facts: EndFacts)
     const { reason, text } = stoppedFor;
     return problem(reason, reason === "killed" ? null : text);
   }
-  if (isOwn(worker) || stoppedFor.reason === "stop") return stopped(facts);
+  // An arbiter that leaves for its successor needs no workers: it scales to none.
+  const isReplaced = facts.isUpgrade && stoppedFor.reason === "scale";
+  if (isOwn(worker) || stoppedFor.reason === "stop" || isReplaced) return stopped(facts);
   return { reason: stoppedFor.reason, orderedFor: stoppedFor.text, isProblem: false };
 }
 

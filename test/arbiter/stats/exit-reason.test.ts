@@ -122,3 +122,15 @@ describe("a worker that was told to stop", () => {
     assert.equal(end(forced, killedBy("SIGKILL"), { isStopping: true }), "stop, a stop of the server, fine");
   });
 });
+
+test("workers of an arbiter that leaves for its successor end for the upgrade, not for a smaller number", () => {
+  const scaled = {
+    ...RELOADED,
+    stoppedFor: { reason: "scale", text: "a smaller number of workers" },
+  } as const;
+  assert.equal(end(scaled, exited(0)), "scale, a smaller number of workers, fine");
+  const upgraded = end(scaled, exited(0), { isUpgrade: true });
+  assert.equal(upgraded, "upgrade, an upgrade of the server, fine");
+  // A reload or a recycling that began before keeps its reason.
+  assert.equal(end(RELOADED, exited(0), { isUpgrade: true }), "reload, a reload, fine");
+});

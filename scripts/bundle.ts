@@ -40,6 +40,7 @@ const BOOT: { readonly [chunk: string]: readonly string[] } = {
   arbiter: ["cli/command", "arbiter/arbiter"],
   control: [
     "control/control-server",
+    "control/death-routes",
     "control/inspection-routes",
     "control/registry",
     "control/routes",

@@ -5,7 +5,7 @@ import { Command, CommanderError } from "commander";
 import { processName } from "../config/process-title.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { DeathRecord } from "../records/death-record.ts";
-import { reportOf } from "../records/death-report.ts";
+import { readReports } from "../records/death-report.ts";
 import { listRecords, type RecordEntry, readRecord, serverKey } from "../records/record-folder.ts";
 import { checkRecordFolder, recordFolders } from "../records/record-path.ts";
 import { tellDeath } from "../records/story.ts";
@@ -179,19 +179,18 @@ function print(record: DeathRecord, { json }: WhyOptions): ExitCode {
 
 async function printList(entries: readonly RecordEntry[], { json, all }: WhyOptions): Promise<ExitCode> {
   const shown = entries.filter(({ kind }) => all || kind !== "ordered").slice(0, MAX_LISTED);
-  const records = (await Promise.all(shown.map(readRecord))).filter((record) => record !== undefined);
-  const deaths = records.map((record) => ({ server: record.server.name, ...reportOf(record) }));
+  const deaths = await readReports(shown);
   if (json) console.log(JSON.stringify(deaths, undefined, 2));
   else if (deaths.length === 0) console.error("no worker has ended unasked");
   else {
-    const rows = deaths.map(({ at, pid, server, slot, generation, reason, fact }) => [
-      `${ageOf({ time: at })} ago`,
+    const rows = deaths.map(({ time, pid, server, slot, generation, reason, headline }) => [
+      `${ageOf({ time })} ago`,
       String(pid),
       server,
       String(slot),
       String(generation),
       reason,
-      fact,
+      headline,
     ]);
     console.log(formatTable(["WHEN", "PID", "SERVER", "SLOT", "GENERATION", "REASON", "WHAT"], rows));
   }

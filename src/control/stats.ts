@@ -2,6 +2,7 @@
  * What the control interface reports about the running server: the data behind `tsgun ctl`, `tsgun top`, the dashboard and
  * `tsgun ps`. Times are milliseconds and sizes bytes, unless a name says otherwise; null stands for what is not known.
  */
+import type { DeathRecord } from "../records/death-record.ts";
 import type { ExitReason } from "../scoreboard/metrics.ts";
 import type { StatusReport, WorkerReport } from "./api.ts";
 
@@ -55,12 +56,21 @@ export interface LastExit {
   readonly how: string;
 }
 
-/** GET /deaths: the ends of workers, the newest first. The whole record of one is at /deaths/PID. */
-export interface DeathReport extends LastExit {
+/** GET /deaths: the end of a worker. */
+export interface DeathReport {
+  /** Names its record: GET /deaths/ID. */
+  readonly id: string;
+  /** ISO 8601. */
+  readonly time: string;
+  readonly server: string;
+  readonly pid: number;
   readonly slot: number;
   readonly generation: number;
-  /** Continues "worker 4711 …": `ran out of V8 heap (its limit was 64 MB)` */
-  readonly fact: string;
+  readonly reason: ExitReason;
+  /** `was killed by SIGKILL: out of memory` */
+  readonly how: string;
+  /** Continues "worker 4711 …": `ran out of V8 heap (its limit was 64 MB for all spaces)` */
+  readonly headline: string;
   /** The likely cause; empty if nothing is known. */
   readonly cause: string;
   /** Why tsgun ended it; null if it did not. */
@@ -70,6 +80,13 @@ export interface DeathReport extends LastExit {
   /** How long it lived. */
   readonly age: number;
   readonly requests: number;
+}
+
+/** GET /deaths/ID */
+export interface DeathStory {
+  /** As `tsgun why` prints it. */
+  readonly story: string;
+  readonly record: DeathRecord;
 }
 
 export interface ListenerReport {

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { requestControl } from "../../src/control/control-client.ts";
+import type { DeathReport, DeathStory } from "../../src/control/stats.ts";
 import { RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 
 async function why(folder: string, ...args: string[]): Promise<RunningCommand> {
@@ -56,6 +58,23 @@ test("why tells of the last death, of one by pid, and lists them all, also when 
     const word = await why(folder, "him", "--record-dir", kept);
     assert.equal(word.exit?.code, 2);
     assert.match(word.stderr, /^tsgun: him is not a pid: write tsgun why PID, or tsgun why last$/m);
+  });
+
+  await context.test("the control interface lists the records, and shows one", async () => {
+    const socket = join(folder, "c");
+    const { status, body } = await requestControl(socket, "GET", "/deaths");
+    assert.equal(status, 200);
+    const [death, ...more] = body as DeathReport[];
+    assert.deepEqual(more, []);
+    assert.equal(death?.pid, Number(pid));
+    assert.equal(death?.headline, "was ended by its app, which called process.exit(7)");
+    assert.deepEqual((await requestControl(socket, "GET", "/deaths")).body, body, "asked again");
+    for (const name of [death?.id, pid]) {
+      const found = (await requestControl(socket, "GET", `/deaths/${name}`)).body as DeathStory;
+      assert.match(found.story, /^Worker \d+ of shop was ended by its app/);
+      assert.equal(found.record.end.exitCode, 7);
+    }
+    assert.equal((await requestControl(socket, "GET", "/deaths/1")).status, 404);
   });
 
   await context.test("ordered ends are kept apart", async () => {

@@ -1,5 +1,6 @@
 /** The table of all routes of a server; who may use which is said with each. It is loaded when an endpoint opens. */
 import type { Controllable } from "../../control/api.ts";
+import type { Recorded } from "../../control/death-routes.ts";
 import type { Inspectable } from "../../control/inspection.ts";
 import type { Route } from "../../control/json-server.ts";
 import type { Measured } from "../../control/stats-routes.ts";
@@ -9,6 +10,7 @@ import type { InspectionParts } from "./inspection.ts";
 export interface RouteParts extends InspectionParts {
   readonly commands: Controllable;
   readonly measured: Measured;
+  readonly blackBox: Recorded;
 }
 
 /** By then the start is long over, and a deploy has not yet deleted the release that this server was started from. */
@@ -17,12 +19,18 @@ const LOAD_AFTER_MS = 30_000;
 export async function routeTable(parts: RouteParts): Promise<readonly Route[]> {
   const { controlRoutes } = await import("../../control/routes.ts");
   const { inspectionRoutes } = await import("../../control/inspection-routes.ts");
+  const { deathRoutes } = await import("../../control/death-routes.ts");
   const { statsRoutes } = await import("../../control/stats-routes.ts");
   const inspection = once(async () => {
     const { Inspection } = await import("./inspection.ts");
     return new Inspection(parts);
   });
-  return [...controlRoutes(parts.commands), ...statsRoutes(parts.measured), ...inspectionRoutes(inspection)];
+  return [
+    ...controlRoutes(parts.commands),
+    ...statsRoutes(parts.measured),
+    ...deathRoutes(parts.blackBox),
+    ...inspectionRoutes(inspection),
+  ];
 }
 
 /** Loads at the first call, at the latest after a while. A failure is for the caller alone: the next one tries again. */

@@ -3,7 +3,8 @@
  * the other; the server waits for it before it exits. The modules are loaded with the first record.
  */
 import { join, resolve } from "node:path";
-import type { DeathReport } from "../../control/stats.ts";
+import type { Recorded } from "../../control/death-routes.ts";
+import type { DeathReport, DeathStory } from "../../control/stats.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 import type { DeathRecord } from "../../records/death-record.ts";
 import type { RecordEntry, RecordFolder } from "../../records/record-folder.ts";
@@ -20,10 +21,13 @@ export interface BlackBoxDependencies {
   server(generation: number): DeathRecord["server"];
 }
 
+/** The most records in a list. */
+const MAX_LISTED = 50;
+
 /** Time for the last records to be written before the server exits. */
 const LAST_RECORDS_TIMEOUT_MS = 2000;
 
-export class BlackBox {
+export class BlackBox implements Recorded {
   readonly #dependencies: BlackBoxDependencies;
   /** Undefined for the default; false if no records are kept. The working folder may be replaced later. */
   readonly #given: string | false | undefined;
@@ -34,6 +38,8 @@ export class BlackBox {
   #folder: RecordFolder | undefined;
   #writing: Promise<void> = Promise.resolve();
   #hasWarned = false;
+  /** The last list, by names of records: a file does not change, and a dashboard asks every two seconds. */
+  #reports: ReadonlyMap<string, DeathReport> = new Map();
 
   constructor(dependencies: BlackBoxDependencies) {
     this.#dependencies = dependencies;
@@ -103,17 +109,24 @@ export class BlackBox {
 
   /** The last records of this server, the newest first. */
   async list(): Promise<readonly DeathReport[]> {
-    const { readRecord } = await import("../../records/record-folder.ts");
-    const { reportOf } = await import("../../records/death-report.ts");
-    const records = await Promise.all((await this.#entries()).map(readRecord));
-    return records.flatMap((record) => (record === undefined ? [] : reportOf(record)));
+    const { idOf, readReports } = await import("../../records/death-report.ts");
+    const entries = (await this.#entries()).slice(0, MAX_LISTED);
+    const known = this.#reports;
+    const added = await readReports(entries.filter((entry) => !known.has(idOf(entry))));
+    const all = new Map([...known.values(), ...added].map((report) => [report.id, report]));
+    const listed = entries.flatMap((entry) => all.get(idOf(entry)) ?? []);
+    this.#reports = new Map(listed.map((report) => [report.id, report]));
+    return listed;
   }
 
-  /** The newest record of the worker `pid`; undefined if there is none. */
-  async find(pid: number): Promise<DeathRecord | undefined> {
+  /** One record of this server, by its name, or the newest of a pid. */
+  async find(id: string): Promise<DeathStory | undefined> {
+    const { idOf } = await import("../../records/death-report.ts");
     const { readRecord } = await import("../../records/record-folder.ts");
-    const entry = (await this.#entries()).find((each) => each.pid === pid);
-    return entry && (await readRecord(entry));
+    const { tellDeath } = await import("../../records/story.ts");
+    const entry = (await this.#entries()).find((each) => idOf(each) === id || String(each.pid) === id);
+    const record = entry && (await readRecord(entry));
+    return record && { story: tellDeath(record).join("\n"), record };
   }
 
   async #entries(): Promise<readonly RecordEntry[]> {

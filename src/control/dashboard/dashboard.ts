@@ -6,7 +6,7 @@ import type { Route } from "../json-server.ts";
 import type { Asked, JsonReply, Reply } from "../reply.ts";
 import type { EventReport, HistoryReport, InFlightReport, StatsReport } from "../stats.ts";
 import { admission, isSame, requireSameOrigin } from "./gate.ts";
-import { historySince, type Overview, type Session } from "./overview.ts";
+import { type DeathHeadline, historySince, type Overview, type Session } from "./overview.ts";
 import { PAGE_HEADERS, type PageFile, pageFile } from "./page-files.ts";
 import { type Caller, Sessions } from "./sessions.ts";
 
@@ -107,11 +107,12 @@ export class Dashboard {
   async overview(asked: Asked): Promise<JsonReply> {
     const since = Number(asked.query.get("since") ?? 0);
     if (Number.isNaN(since)) throw new HttpError(400, "since is a time in milliseconds since the epoch");
-    const [stats, history, requests, events] = await Promise.all([
+    const [stats, history, requests, events, deaths] = await Promise.all([
       this.#report<StatsReport>("/stats", asked),
       this.#report<HistoryReport>("/history", asked),
       this.#report<InFlightReport[]>("/requests", asked),
       this.#report<EventReport[]>("/events", asked),
+      this.#report<DeathHeadline[]>("/deaths", asked),
     ]);
     const body: Overview = {
       ...this.#session(asked),
@@ -119,13 +120,13 @@ export class Dashboard {
       history: historySince(history, since),
       requests: requests.slice(0, MAX_REQUESTS),
       events: events.slice(-MAX_EVENTS),
-      deaths: [],
+      deaths,
     };
     return { status: 200, body };
   }
 
-  async death(_id: string, _asked: Asked): Promise<JsonReply> {
-    throw new HttpError(404, "there is no such record");
+  async death(id: string, asked: Asked): Promise<JsonReply> {
+    return await jsonOf(this.#route("GET", "/deaths/:id").handle({ id }, undefined, asked));
   }
 
   /** Carries out a command of the control interface. */

@@ -34,8 +34,11 @@ const CONTROLS: Readonly<Record<string, Key>> = {
   "\b": "backspace",
 };
 
-/** A complete sequence after ESC (ECMA-48 5.4, and SS3 of the keypad), or one key with Alt. */
-const COMPLETE = /^(?:\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]|O[\x40-\x7e]|[^[O\x1b])/;
+/**
+ * A complete sequence after ESC (ECMA-48 5.4, and SS3 of the keypad). Before anything else an ESC is the key: over a slow
+ * line both come at once, and no key with Alt means anything.
+ */
+const COMPLETE = /^(?:\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]|O[\x40-\x7e])/;
 /** The beginning of one, of which more may come. */
 const INCOMPLETE = /^(?:\[[\x30-\x3f]*[\x20-\x2f]*|O)?$/;
 

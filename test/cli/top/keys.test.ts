@@ -13,8 +13,9 @@ const decodings: [input: string, keys: string[], rest?: string][] = [
   ["\x1bOA", ["up"]],
   ["\x1b[5~\x1b[6~\x1b[H\x1b[4~", ["page-up", "page-down", "home", "end"]],
   ["\x03\x1a\x0c\r\x7f", ["ctrl-c", "ctrl-z", "ctrl-l", "enter", "backspace"]],
-  // Keys without a meaning: F5, Ctrl-Up, a mouse report, Alt-R, Ctrl-A. None of their bytes is a key of its own.
-  ["\x1b[15~\x1b[1;5A\x1b[<0;12;3M\x1bR\x01", []],
+  // Keys without a meaning: F5, Ctrl-Up, a mouse report, Ctrl-A. None of their bytes is a key of its own.
+  ["\x1b[15~\x1b[1;5A\x1b[<0;12;3M\x01", []],
+  ["\x1bR", ["escape", "R"]],
   ["é東👍🏽", ["é", "東", "👍", "🏽"]],
   ["x\x1b", ["x"], "\x1b"],
   ["\x1b[", [], "\x1b["],

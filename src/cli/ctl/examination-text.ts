@@ -17,6 +17,11 @@ export function formatSeconds(ms: number): string {
   return `${Math.floor(seconds / 60)}m ${seconds % 60}s`;
 }
 
+/** The name of a file if the user gives none: `tsgun-4711-20260131T235959Z.cpuprofile`. */
+export function examinationFile(pid: number, extension: string, time: Date): string {
+  return `tsgun-${pid}-${time.toISOString().slice(0, 19).replace(/[-:]/g, "")}Z.${extension}`;
+}
+
 function headline({ pid, slot, doing, blockedForMs, mainThread }: StackReport): string {
   const worker = `worker ${pid} (slot ${slot})`;
   const blocked =

@@ -8,7 +8,7 @@ import type { AnsweringServer } from "../../control/running-servers.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { printable } from "../../ipc/stall-report.ts";
 import { describeServer } from "../server-choice.ts";
-import { describeCost, describeStack, formatSize } from "./examination-text.ts";
+import { describeCost, describeStack, examinationFile, formatSize } from "./examination-text.ts";
 import { choose, isJson, refusal, type Verb, wholeNumber } from "./verb.ts";
 
 /** How long `stack` waits for a native call to return, if not told otherwise. */
@@ -144,7 +144,7 @@ interface Content {
 /** Writes what the server sends to the file that the command names, or to one with a name of its own. */
 async function save(command: Command, server: AnsweringServer, content: Content): Promise<NewFile> {
   const { output } = command.opts<{ output?: string }>();
-  const file = new NewFile(output ?? `tsgun-${pidOf(command)}-${timeStamp(new Date())}.${content.extension}`);
+  const file = new NewFile(output ?? examinationFile(pidOf(command), content.extension, new Date()));
   try {
     if (!isJson(command)) console.error(content.doing);
     const refused = await download(server.controlSocket, content.path, content.body, file);
@@ -160,9 +160,4 @@ async function save(command: Command, server: AnsweringServer, content: Content)
 function report(command: Command, { path, bytes }: NewFile, hint: string): void {
   if (isJson(command)) console.log(JSON.stringify({ ok: true, file: path, bytes }, undefined, 2));
   else console.log(`${printable(path)} (${formatSize(bytes)})\n${printable(hint)}`);
-}
-
-/** `20260131T235959Z` */
-function timeStamp(time: Date): string {
-  return `${time.toISOString().slice(0, 19).replace(/[-:]/g, "")}Z`;
 }

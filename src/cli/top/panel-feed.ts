@@ -1,11 +1,20 @@
 /** Asks the server for what a panel shows. */
 import { requestControl } from "../../control/control-client.ts";
-import type { InFlightReport } from "../../control/stats.ts";
-import { message, plainLines, requestLines } from "./panel-lines.ts";
+import type { StackReport } from "../../control/examination.ts";
+import type { DeathReport, InFlightReport } from "../../control/stats.ts";
+import { parseDeathRecord } from "../../records/parse-death.ts";
+import { tellDeath } from "../../records/story.ts";
+import { describeStack } from "../ctl/examination-text.ts";
+import { type LogReport, logLines, message, plainLines, requestLines } from "./panel-lines.ts";
 import type { Panel, PanelLine, WatchedServer } from "./state.ts";
 
 /** A stack comes as soon as the worker's thread has it; milliseconds. */
 const ANSWER_TIME = 10_000;
+
+export interface PanelAnswer {
+  readonly lines: readonly PanelLine[];
+  readonly added?: { readonly after: number; readonly last: number };
+}
 
 /** Whether a panel shows something that changes, and is asked for again with every refresh. */
 export function isLive({ kind }: Panel): boolean {
@@ -13,14 +22,45 @@ export function isLive({ kind }: Panel): boolean {
 }
 
 /** Returns the lines of a panel, or the reason why there are none. */
-export async function askPanel(panel: Panel, server: WatchedServer): Promise<readonly PanelLine[]> {
-  const { kind, pid } = panel;
+export async function askPanel(panel: Panel, server: WatchedServer): Promise<PanelAnswer> {
   try {
-    if (kind === "requests") return requestLines((await get(server, "/requests")) as InFlightReport[]);
-    return plainLines(JSON.stringify(await get(server, `/workers/${pid}/stack`), undefined, 2));
+    return await ask(panel, server);
   } catch (error) {
-    return message((error as Error).message);
+    return { lines: message((error as Error).message) };
   }
+}
+
+async function ask({ kind, pid, last }: Panel, server: WatchedServer): Promise<PanelAnswer> {
+  switch (kind) {
+    case "requests":
+      return { lines: requestLines((await get(server, "/requests")) as InFlightReport[]) };
+    case "stack":
+      return {
+        lines: plainLines(describeStack((await get(server, `/workers/${pid}/stack`)) as StackReport)),
+      };
+    case "log": {
+      const records = (await get(server, `/logs?since=${last}`)) as LogReport[];
+      return { lines: logLines(records), added: { after: last, last: records.at(-1)?.number ?? last } };
+    }
+    case "why":
+      return { lines: await storyOf(pid, server) };
+    default:
+      return { lines: [] };
+  }
+}
+
+/** The story of a worker's end; without a pid, of the last one that somebody should look at. */
+async function storyOf(pid: number | undefined, server: WatchedServer): Promise<PanelLine[]> {
+  if (pid === undefined) {
+    const deaths = (await get(server, "/deaths")) as DeathReport[];
+    const last = deaths.find(({ isProblem }) => isProblem);
+    return last === undefined
+      ? message("no worker has ended unasked", false)
+      : await storyOf(last.pid, server);
+  }
+  const record = parseDeathRecord(JSON.stringify(await get(server, `/deaths/${pid}`)));
+  if (record === undefined) return message(`the record of worker ${pid} is of another version of tsgun`);
+  return plainLines(tellDeath(record).join("\n"));
 }
 
 async function get({ controlSocket, stats }: WatchedServer, path: string): Promise<unknown> {
@@ -28,7 +68,13 @@ async function get({ controlSocket, stats }: WatchedServer, path: string): Promi
   if (status === 200) return body;
   const { error } = (body ?? {}) as { readonly error?: unknown };
   if (status === 404 && /^unknown path/.test(String(error))) {
-    throw new Error(`this server (tsgun ${stats?.server.version ?? "?"}) does not know GET ${path}`);
+    const [route] = path.split("?");
+    const version = stats?.server.version ?? "?";
+    throw new Error(
+      `this server is tsgun ${version}, which has no ${route}: replace it with tsgun ctl upgrade`,
+    );
   }
-  throw new Error(typeof error === "string" ? error : `GET ${path}: status ${status}`);
+  throw new Error(
+    typeof error === "string" ? error : `the server answered GET ${path} with status ${status}`,
+  );
 }

@@ -64,3 +64,25 @@ export function requestLines(requests: readonly InFlightReport[]): PanelLine[] {
     })),
   ];
 }
+
+/** GET /logs: a line of the arbiter, or one that a worker wrote to standard error. */
+export interface LogReport {
+  readonly number: number;
+  /** ISO 8601. */
+  readonly time: string;
+  readonly pid: number;
+  /** Null for the arbiter. */
+  readonly slot: number | null;
+  readonly level: "debug" | "info" | "warning" | "error" | "critical" | null;
+  readonly line: string;
+}
+
+const LEVELS: ReadonlySet<LogReport["level"]> = new Set(["error", "critical"]);
+
+/** Lines of the log: the arbiter's have their time and level, what a worker wrote to standard error has its slot. */
+export function logLines(records: readonly LogReport[]): PanelLine[] {
+  return records.map(({ time, pid, slot, level, line }) => ({
+    text: `${time.slice(11, 19)} ${slot === null ? "arbiter" : `slot ${slot} (${pid})`}${level === null ? "" : ` ${level}`}: ${line.replaceAll("\t", "  ")}`,
+    style: LEVELS.has(level) ? "bad" : level === "warning" ? "warning" : "plain",
+  }));
+}

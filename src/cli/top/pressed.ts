@@ -1,4 +1,5 @@
 /** What keys do: a state machine of the table, a panel over it, a question, and the list of servers. */
+import { PROFILE_SECONDS } from "../../control/examination.ts";
 import { columnsFor, sorted } from "./columns.ts";
 import { HELP } from "./help.ts";
 import type { Key } from "./keys.ts";
@@ -15,9 +16,6 @@ import {
   type WatchedServer,
   watch,
 } from "./state.ts";
-
-/** Seconds that a profile covers. */
-export const PROFILE_SECONDS = 10;
 
 export function pressed(state: TopState, key: Key): Step {
   if (key === "ctrl-c") return { state, effects: [{ type: "quit" }] };
@@ -175,10 +173,11 @@ function onWorker(state: TopState, key: "r" | "p"): Step {
     return ask(state, `restart worker ${pid}?`, { doing: `restarting worker ${pid}`, method: "POST", path });
   }
   return run(state, {
-    doing: `profiling worker ${pid} for ${PROFILE_SECONDS} s`,
-    method: "GET",
-    path: `/workers/${pid}/profile?seconds=${PROFILE_SECONDS}`,
-    file: `worker-${pid}`,
+    doing: `profiling worker ${pid} for ${PROFILE_SECONDS.default} s`,
+    method: "POST",
+    path: `/workers/${pid}/profile`,
+    body: { seconds: PROFILE_SECONDS.default },
+    file: { pid, extension: "cpuprofile" },
   });
 }
 
@@ -208,7 +207,7 @@ function say(state: TopState, text: string): TopState {
 function open(state: TopState, kind: PanelKind): Step {
   const worker = selectedWorker(state);
   if (kind === "help") {
-    return step({ ...state, panel: { kind, title: "Keys", pid: undefined, lines: HELP, top: 0 } });
+    return step({ ...state, panel: { kind, title: "Keys", pid: undefined, lines: HELP, last: 0, top: 0 } });
   }
   if (kind === "stack" && worker === undefined) return step(say(state, "there is no worker to choose"));
   // The worker that has died is the one before the selected one.
@@ -218,6 +217,7 @@ function open(state: TopState, kind: PanelKind): Step {
     title: TITLES[kind](pid),
     pid,
     lines: undefined,
+    last: 0,
     top: kind === "log" ? undefined : 0,
   };
   return step({ ...state, panel }, { type: "refresh" });
@@ -227,5 +227,5 @@ const TITLES: Readonly<Record<Exclude<PanelKind, "help">, (pid: number | undefin
   requests: () => "Requests in flight, the oldest first",
   stack: (pid) => `Stack of worker ${pid}`,
   log: () => "Log",
-  why: (pid) => (pid === undefined ? "The last death" : `Why worker ${pid} ended`),
+  why: (pid) => (pid === undefined ? "The last end of a worker" : `Why worker ${pid} ended`),
 };

@@ -1,10 +1,10 @@
 /** A session in a terminal: asks the servers, passes keys and answers to the state, and shows it. */
 import type { ReadStream, WriteStream } from "node:tty";
 import { ExitCode } from "../../errors.ts";
+import { Commands } from "./commands.ts";
 import { askHistory, askStats, findAgain, listServers } from "./feed.ts";
 import { renderFrame } from "./frame.ts";
 import { askPanel, isLive } from "./panel-feed.ts";
-import { perform } from "./perform.ts";
 import { Screen } from "./screen.ts";
 import { type Effect, initialState, type TopState, type WatchedServer, watch } from "./state.ts";
 import { paletteOf } from "./style.ts";
@@ -43,6 +43,7 @@ class Session {
   #state: TopState;
   /** Questions that servers have not answered yet: none is asked twice at a time. */
   readonly #asked = new Set<string>();
+  readonly #commands = new Commands();
   #isOver = false;
   #end: (signal: NodeJS.Signals | undefined) => void = () => {};
   #fail: (error: unknown) => void = () => {};
@@ -88,6 +89,7 @@ class Session {
       this.#isOver = true;
       for (const timer of timers) clearInterval(timer);
       this.#terminal.close();
+      this.#commands.abandon();
     }
   }
 
@@ -120,7 +122,7 @@ class Session {
         break;
       case "command":
         this.#once(`command ${effect.id}`, async () => {
-          const outcome = await perform(effect.controlSocket, effect.command);
+          const outcome = await this.#commands.perform(effect.controlSocket, effect.command);
           return { type: "outcome", id: effect.id, ...outcome };
         });
         break;
@@ -200,7 +202,7 @@ class Session {
       type: "panel",
       kind,
       pid,
-      lines: await askPanel(panel, server),
+      ...(await askPanel(panel, server)),
     }));
   }
 }

@@ -86,6 +86,8 @@ export interface Panel {
   readonly pid: number | undefined;
   /** Undefined until they have arrived. */
   readonly lines: readonly PanelLine[] | undefined;
+  /** The number of the last record in them, where more are added; 0 before the first. */
+  readonly last: number;
   /** Lines scrolled off at the top; undefined: the end stays in view. */
   readonly top: number | undefined;
 }
@@ -109,8 +111,8 @@ export interface Command {
   readonly body?: unknown;
   /** The number of workers that it asks for. */
   readonly workers?: number;
-  /** The response is a file to keep, with this beginning of its name. */
-  readonly file?: string;
+  /** The response is a file to keep: the worker whose it is, and the extension of its name. */
+  readonly file?: { readonly pid: number; readonly extension: string };
 }
 
 export interface RunningCommand {

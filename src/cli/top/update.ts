@@ -30,6 +30,8 @@ export type TopEvent =
       readonly kind: PanelKind;
       readonly pid: number | undefined;
       readonly lines: readonly PanelLine[];
+      /** The lines follow those up to record `after`, and end with record `last`. */
+      readonly added?: { readonly after: number; readonly last: number };
     }
   | { readonly type: "outcome"; readonly id: number; readonly text: string; readonly style: Style };
 
@@ -37,6 +39,8 @@ type FoundServer = Pick<WatchedServer, "pid" | "name" | "folder" | "controlSocke
 
 /** As many points as the widest sparkline has, and some for a wider one to come. */
 const MAX_POINTS = 120;
+/** Lines of a log that are kept. */
+const MAX_LINES = 5000;
 /** Milliseconds that an outcome stays on the screen. */
 const NOTICE_TIME = 30_000;
 
@@ -102,6 +106,8 @@ function withFound(
   const { rates, sort, selection, stats, answeredAt, problem } = server;
   return {
     ...state,
+    // Another process counts the records of its log from 1 again.
+    panel: state.panel && { ...state.panel, last: 0 },
     server: { ...watch(found, now), rates, sort, selection, stats, answeredAt, problem },
   };
 }
@@ -109,7 +115,12 @@ function withFound(
 function withPanel(state: TopState, event: Extract<TopEvent, { type: "panel" }>): TopState {
   const { panel } = state;
   if (panel === undefined || panel.kind !== event.kind || panel.pid !== event.pid) return state;
-  return { ...state, panel: { ...panel, lines: event.lines } };
+  const { lines, added } = event;
+  if (added === undefined) return { ...state, panel: { ...panel, lines } };
+  // Asked for before the server was started anew.
+  if (added.after !== panel.last) return state;
+  const all = [...(panel.lines ?? []), ...lines].slice(-MAX_LINES);
+  return { ...state, panel: { ...panel, lines: all, last: added.last } };
 }
 
 function withOutcome(state: TopState, { id, text, style }: Extract<TopEvent, { type: "outcome" }>): TopState {

@@ -50,7 +50,7 @@ export class Commands {
       const refused = await download(controlSocket, path, body, file);
       if (refused === undefined) {
         file.finish();
-        return { text: `${file.path} is written; open it with: npx speedscope ${file.path}`, style: "good" };
+        return { text: `${file.path} is written: npx speedscope FILE shows it`, style: "good" };
       }
       file.discard();
       return { text: `${doing} failed: ${reasonOf(refused)}`, style: "bad" };

@@ -3,12 +3,19 @@ import { age, duration, rate, UNKNOWN } from "./figures.ts";
 import type { ListedServer, TopState } from "./state.ts";
 import { type Line, type Style, span } from "./style.ts";
 import { type Column, outOfSight, renderTable, visiblePart } from "./table.ts";
+import { cutStart, printable } from "./text.ts";
 
+const MAX_NAME = 30;
 const GOOD_STATES: ReadonlySet<string> = new Set(["serving"]);
 const BAD_STATES: ReadonlySet<string> = new Set(["down", "no answer"]);
 
 function styleOf({ state }: ListedServer): Style {
   return GOOD_STATES.has(state) ? "good" : BAD_STATES.has(state) ? "bad" : "warning";
+}
+
+/** A name may be a path. Its end tells more than its beginning. */
+function short(text: string): string {
+  return text === "" ? UNKNOWN : cutStart(printable(text), MAX_NAME);
 }
 
 function column(
@@ -24,7 +31,7 @@ function column(
 
 const COLUMNS: readonly Column<ListedServer>[] = [
   column("PID", 6, 0, "right", ({ pid }) => String(pid)),
-  column("NAME", 8, 0, "left", ({ name }) => (name === "" ? UNKNOWN : name)),
+  column("NAME", 8, 0, "left", ({ name }) => short(name)),
   column("STATE", 9, 0, "left", ({ state }) => state, styleOf),
   column("GEN", 3, 80, "right", ({ generation }) => (generation === null ? UNKNOWN : String(generation))),
   column("WORKERS", 7, 0, "right", ({ workers }) =>
@@ -33,8 +40,8 @@ const COLUMNS: readonly Column<ListedServer>[] = [
   column("AGE", 5, 80, "right", ({ uptime }) => (uptime === null ? UNKNOWN : age(uptime))),
   column("REQ/S", 6, 0, "right", ({ requestsPerSecond }) => rate(requestsPerSecond)),
   column("P99", 5, 0, "right", ({ p99 }) => duration(p99)),
-  column("APP", 6, 120, "left", ({ app }) => app),
-  column("ADDRESSES", 9, 140, "left", ({ addresses }) => addresses),
+  column("APP", 6, 120, "left", ({ app }) => short(app)),
+  column("ADDRESSES", 9, 140, "left", ({ addresses }) => short(addresses)),
   column("FOLDER", 6, 70, "left", ({ folder }) => (folder === "" ? UNKNOWN : folder)),
 ];
 

@@ -35,6 +35,20 @@ export function cut(text: string, width: number): string {
   return fits;
 }
 
+/** The same at the other end: an ellipsis, and the end of the text. */
+export function cutStart(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  const backwards = [...segmenter.segment(text)].map(({ segment }) => segment).reverse();
+  let kept = "";
+  let columns = 1;
+  for (const segment of backwards) {
+    columns += widthOf(segment);
+    if (columns > width) break;
+    kept = segment + kept;
+  }
+  return width < 1 ? "" : `…${kept}`;
+}
+
 /** Cuts or fills text to exactly `width` columns. */
 export function fill(text: string, width: number, align: "left" | "right" = "left"): string {
   const fitting = cut(text, width);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import * as figures from "../../../src/cli/top/figures.ts";
 import { Screen } from "../../../src/cli/top/screen.ts";
 import { type Line, paletteOf, span } from "../../../src/cli/top/style.ts";
-import { cut, fill, printable, widthOf, wrap } from "../../../src/cli/top/text.ts";
+import { cut, cutStart, fill, printable, widthOf, wrap } from "../../../src/cli/top/text.ts";
 
 const SIZE = { columns: 10, rows: 3 };
 const PLAIN = { hasStyles: false, hasColours: false, hasUnicode: true };
@@ -34,6 +34,8 @@ test("wide characters are cut as a whole", () => {
   assert.equal(cut("東京", 1), "…");
   assert.equal(cut("abc", 0), "");
   assert.equal(cut("e\u0301e\u0301e\u0301", 2), "e\u0301…");
+  assert.equal(cutStart("/srv/東京/app", 8), "…京/app");
+  assert.equal(cutStart("app", 3), "app");
   assert.equal(fill("東", 4, "right"), "  東");
   assert.equal(widthOf(fill("👩‍👩‍👧 family", 6)), 6);
   assert.deepEqual(wrap("東京abc", 3), ["東", "京a", "bc"]);

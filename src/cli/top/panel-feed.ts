@@ -1,11 +1,11 @@
 /** Asks the server for what a panel shows. */
 import { requestControl } from "../../control/control-client.ts";
 import type { StackReport } from "../../control/examination.ts";
-import type { DeathReport, InFlightReport } from "../../control/stats.ts";
+import type { DeathReport, InFlightReport, LogReport } from "../../control/stats.ts";
 import { parseDeathRecord } from "../../records/parse-death.ts";
 import { tellDeath } from "../../records/story.ts";
 import { describeStack } from "../ctl/examination-text.ts";
-import { type LogReport, logLines, message, plainLines, requestLines } from "./panel-lines.ts";
+import { logLines, message, plainLines, requestLines } from "./panel-lines.ts";
 import type { Panel, PanelLine, WatchedServer } from "./state.ts";
 
 /** A stack comes as soon as the worker's thread has it; milliseconds. */

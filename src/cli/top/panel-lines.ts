@@ -1,5 +1,5 @@
 /** The answers that panels show, as lines. */
-import type { InFlightReport } from "../../control/stats.ts";
+import type { InFlightReport, LogReport } from "../../control/stats.ts";
 import { bytes, duration, UNKNOWN } from "./figures.ts";
 import type { PanelLine } from "./state.ts";
 import { type Column, renderTable } from "./table.ts";
@@ -63,18 +63,6 @@ export function requestLines(requests: readonly InFlightReport[]): PanelLine[] {
       style: (rows[index]?.age ?? 0) >= OLD ? ("warning" as const) : ("plain" as const),
     })),
   ];
-}
-
-/** GET /logs: a line of the arbiter, or one that a worker wrote to standard error. */
-export interface LogReport {
-  readonly number: number;
-  /** ISO 8601. */
-  readonly time: string;
-  readonly pid: number;
-  /** Null for the arbiter. */
-  readonly slot: number | null;
-  readonly level: "debug" | "info" | "warning" | "error" | "critical" | null;
-  readonly line: string;
 }
 
 const LEVELS: ReadonlySet<LogReport["level"]> = new Set(["error", "critical"]);

@@ -60,6 +60,7 @@ WatchdogSec=${WATCHDOG_S}s
 OOMPolicy=continue
 
 # The app may write to /var/lib/${name} ($STATE_DIRECTORY), /var/cache/${name} and its own /tmp.
+# /var/lib/${name}/records says why workers died: sudo tsgun why -n ${name}.
 # /run/${name} holds the socket of tsgun ctl.
 StateDirectory=${name}
 CacheDirectory=${name}

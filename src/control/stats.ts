@@ -154,7 +154,7 @@ export interface HistoryReport {
   readonly p50: readonly (number | null)[];
   readonly p90: readonly (number | null)[];
   readonly p99: readonly (number | null)[];
-  /** Requests in each bucket of the duration's histogram, for a heat map. */
+  /** Requests in each bucket of the duration's histogram, for a heat map; `bounds` in seconds, and one more bucket above them. */
   readonly durations: { readonly bounds: readonly number[]; readonly counts: readonly (readonly number[])[] };
   readonly queueP99: readonly (number | null)[];
   readonly backlog: readonly (number | null)[];

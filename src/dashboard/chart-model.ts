@@ -22,7 +22,7 @@ export interface Line {
 }
 
 export interface HeatMap {
-  /** Upper bounds of the rows, from below; the last row has none. */
+  /** Upper bounds of the rows in milliseconds, from below; the last row has none. */
   readonly bounds: readonly number[];
   /** For each time, how many in each row. */
   readonly counts: readonly (readonly number[])[];
@@ -66,14 +66,31 @@ export function stack(lines: readonly Line[]): Line[] {
   return stacked.reverse();
 }
 
-/** Sums of `size` values each; the last one may be of fewer. */
-export function inBins(values: readonly number[], size: number, offset: number): number[] {
-  const sums: number[] = [];
-  for (const [index, value] of values.entries()) {
-    const bin = Math.floor((index + offset) / size);
-    sums[bin] = (sums[bin] ?? 0) + value;
-  }
-  return sums;
+/** Numbers of the bars that values at these times belong to; bars begin at round moments, so they stay where they are. */
+export interface Bins {
+  /** The middle of each bar, in seconds since the epoch. */
+  readonly time: readonly number[];
+  sums(values: readonly number[]): number[];
+}
+
+/**
+ * Divides time into bars.
+ * @param times milliseconds since the epoch, ascending
+ * @param width milliseconds
+ */
+export function inBins(times: readonly number[], width: number): Bins {
+  const first = Math.floor((times[0] ?? 0) / width);
+  const numbers = times.map((at) => Math.floor(at / width) - first);
+  const length = (numbers.at(-1) ?? -1) + 1;
+  return {
+    time: Array.from({ length }, (_, index) => ((first + index + 0.5) * width) / 1000),
+    sums(values) {
+      const sums = new Array<number>(length).fill(0);
+      for (const [index, number] of numbers.entries())
+        sums[number] = (sums[number] ?? 0) + (values[index] ?? 0);
+      return sums;
+    },
+  };
 }
 
 export function lastOf(values: Values): number | null {

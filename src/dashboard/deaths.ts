@@ -1,11 +1,11 @@
 /** The recent ends of workers: the first line of each story, and the rest on demand. */
-import type { DeathHeadline } from "../control/dashboard/overview.ts";
+import type { DeathReport } from "../control/stats.ts";
 import { byId, element, keepChildren, setText } from "./dom.ts";
 import { moment } from "./format.ts";
 import { death } from "./server.ts";
 
 /** @param now milliseconds since the epoch */
-export function showDeaths(deaths: readonly DeathHeadline[], now: number): void {
+export function showDeaths(deaths: readonly DeathReport[], now: number): void {
   keepChildren(
     byId("deaths-list"),
     deaths,
@@ -19,7 +19,7 @@ export function showDeaths(deaths: readonly DeathHeadline[], now: number): void 
   setText(byId("deaths-none"), deaths.length === 0 ? "No worker has died." : "");
 }
 
-function makeDeath(found: DeathHeadline): HTMLElement {
+function makeDeath(found: DeathReport): HTMLElement {
   const tone = found.isProblem ? "problem" : "expected";
   const story = element("pre", { tabindex: "0", "aria-label": `What happened to worker ${found.pid}` });
   const details = element(
@@ -30,12 +30,16 @@ function makeDeath(found: DeathHeadline): HTMLElement {
       {},
       element("time", { datetime: found.time }),
       element("span", { class: `badge ${tone}` }, tone),
-      element("span", { class: "headline" }, found.headline),
+      element(
+        "span",
+        { class: "headline" },
+        `Worker ${found.pid} ${found.headline}.${found.cause === "" ? "" : ` Likely cause: ${found.cause}.`}`,
+      ),
     ),
     story,
   );
   details.addEventListener("toggle", () => {
-    if (details.open && story.textContent === "") load(found.id, story);
+    if (details.open && story.dataset.state !== "loaded") load(found.id, story);
   });
   return element("li", {}, details);
 }
@@ -45,11 +49,11 @@ function load(id: string, story: HTMLElement): void {
   death(id).then(
     (report) => {
       story.textContent = report.story;
+      story.dataset.state = "loaded";
     },
     (error: Error) => {
       // The next opening tries again.
-      story.textContent = "";
-      story.append(`The record cannot be read: ${error.message}`);
+      story.textContent = `The record cannot be read: ${error.message}`;
     },
   );
 }

@@ -1,10 +1,11 @@
 /** The dashboard: asks the server every two seconds, and shows what it reports. */
 import type { Overview } from "../control/dashboard/overview.ts";
-import type { HistoryReport } from "../control/stats.ts";
+import type { EventReport, HistoryReport } from "../control/stats.ts";
 import { Actions } from "./actions.ts";
 import { Charts } from "./charts.ts";
 import { showDeaths } from "./deaths.ts";
 import { byId, setText } from "./dom.ts";
+import { joinEvents } from "./events.ts";
 import { age } from "./format.ts";
 import { joinHistory } from "./history.ts";
 import { startLogin } from "./login.ts";
@@ -17,6 +18,7 @@ import { startTheme } from "./theme.ts";
 
 let latest: Overview | undefined;
 let history: HistoryReport | undefined;
+let events: readonly EventReport[] = [];
 
 const charts: Charts = new Charts();
 const poller: Poller = new Poller({ data: show, connection: showConnection });
@@ -28,7 +30,8 @@ const actions: Actions = new Actions(
 function show(overview: Overview): void {
   latest = overview;
   history = joinHistory(history, overview.history);
-  const { stats, events } = overview;
+  events = joinEvents(events, overview.events);
+  const { stats } = overview;
   // The server's clock: the browser's may differ.
   const now = Date.parse(stats.time);
   showServer(overview);

@@ -26,7 +26,7 @@ export function drawMarks(plot: uPlot, marks: readonly Mark[]): void {
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    ctx.fillText(letter, x, bbox.top - 1 * scale);
+    ctx.fillText(letter, x, bbox.top - 4 * scale);
   }
   ctx.restore();
 }

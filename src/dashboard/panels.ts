@@ -5,6 +5,7 @@ import {
   type Colour,
   describe,
   describeHeat,
+  type HeatMap,
   inBins,
   type Line,
   type Panel,
@@ -12,6 +13,7 @@ import {
   type Values,
 } from "./chart-model.ts";
 import { plural, type Unit } from "./format.ts";
+import { KEPT_MS } from "./history.ts";
 import { slotLines } from "./slot-lines.ts";
 
 export interface PanelInput {
@@ -65,6 +67,10 @@ export function panels(input: PanelInput): Panel[] {
     rest: Partial<Chart> = {},
   ): Panel => single(id, title, slotLines(history.slots, pick, unit), rest);
 
+  const heat: HeatMap = {
+    bounds: history.durations.bounds.map((seconds) => seconds * 1000),
+    counts: history.durations.counts,
+  };
   const latency = [
     line("p50", history.p50, "blue", "duration"),
     line("p90", history.p90, "orange", "duration", { dash: [6, 3] }),
@@ -86,8 +92,8 @@ export function panels(input: PanelInput): Panel[] {
     {
       id: "durations",
       title: "Requests by duration",
-      charts: [chart("Requests by duration", [], { heat: history.durations })],
-      summary: describeHeat(history.durations),
+      charts: [chart("Requests by duration", [], { heat })],
+      summary: describeHeat(heat),
     },
     single("queue", "Queue time and backlog", queue),
     single("in-flight", "In flight and connections", [
@@ -101,7 +107,7 @@ export function panels(input: PanelInput): Panel[] {
     bySlot("gc", "Time in garbage collection by slot", "percent", (slot) => slot.gcShare, { atLeast: 0.1 }),
     turnover(history),
     rejected(history),
-    durationsOfEvents(input.events),
+    durationsOfEvents(input.events, (history.time.at(-1) ?? 0) - KEPT_MS),
   ];
 }
 
@@ -149,26 +155,12 @@ function memoryPanel(
   return { ...panel, charts: [{ ...chart, lines }], summary };
 }
 
-/** Times of bars. Bins begin at round moments, so that bars do not change while they move along. */
-function bins(history: HistoryReport): { size: number; offset: number; time: number[] } {
-  const size = Math.max(1, Math.round(BIN_MS / history.interval));
-  const first = history.time[0] ?? 0;
-  const offset = Math.floor((first % BIN_MS) / history.interval) % size;
-  const length = history.time.length === 0 ? 0 : Math.floor((history.time.length - 1 + offset) / size) + 1;
-  const begin = first - (first % BIN_MS);
-  const time = Array.from(
-    { length },
-    (_, index) => (begin + index * size * history.interval + BIN_MS / 2) / 1000,
-  );
-  return { size, offset, time };
-}
-
 /** Starts upwards, exits downwards. */
 function turnover(history: HistoryReport): Panel {
-  const { size, offset, time } = bins(history);
+  const bins = inBins(history.time, BIN_MS);
   const starts: Line = {
     label: "starts",
-    values: inBins(history.starts, size, offset),
+    values: bins.sums(history.starts),
     colour: "blue",
     unit: "count",
     shape: "bars",
@@ -177,7 +169,7 @@ function turnover(history: HistoryReport): Panel {
   const exits = names.map(
     (name, index): Line => ({
       label: name.replaceAll("_", " "),
-      values: inBins(history.exits[name] ?? [], size, offset),
+      values: bins.sums(history.exits[name] ?? []),
       colour: BAD_ENDS.includes(name) ? "red" : (BAR_COLOURS[index % BAR_COLOURS.length] as Colour),
       unit: "count",
       shape: "bars",
@@ -187,7 +179,14 @@ function turnover(history: HistoryReport): Panel {
   return {
     id: "turnover",
     title: "Worker starts and exits",
-    charts: [{ label: "Starts (up) and exits (down) in 10 s", time, lines: [starts, ...down], atLeast: 1 }],
+    charts: [
+      {
+        label: "Starts (up) and exits (down) in 10 s",
+        time: bins.time,
+        lines: [starts, ...down],
+        atLeast: 1,
+      },
+    ],
     summary: totals([starts, ...exits]),
     ...(total(starts) + exits.reduce((sum, line) => sum + total(line), 0) === 0 && {
       emptyText: "No worker has started or ended in the last 10 minutes.",
@@ -196,14 +195,14 @@ function turnover(history: HistoryReport): Panel {
 }
 
 function rejected(history: HistoryReport): Panel {
-  const { size, offset, time } = bins(history);
+  const bins = inBins(history.time, BIN_MS);
   const names = Object.keys(history.rejected).filter((name) =>
     history.rejected[name]?.some((value) => value > 0),
   );
   const lines = names.map(
     (name, index): Line => ({
       label: name.replaceAll("_", " "),
-      values: inBins(history.rejected[name] ?? [], size, offset),
+      values: bins.sums(history.rejected[name] ?? []),
       colour: BAR_COLOURS[index % BAR_COLOURS.length] as Colour,
       unit: "count",
       shape: "bars",
@@ -212,14 +211,15 @@ function rejected(history: HistoryReport): Panel {
   return {
     id: "rejected",
     title: "Rejected requests",
-    charts: [{ label: "Rejected in 10 s, by reason", time, lines: stack(lines), atLeast: 1 }],
+    charts: [{ label: "Rejected in 10 s, by reason", time: bins.time, lines: stack(lines), atLeast: 1 }],
     summary: lines.length === 0 ? "None rejected." : totals(lines),
     ...(lines.length === 0 && { emptyText: "No request was rejected in the last 10 minutes." }),
   };
 }
 
-function durationsOfEvents(events: readonly EventReport[]): Panel {
-  const timed = events.filter(({ duration }) => duration !== undefined);
+/** @param since milliseconds since the epoch */
+function durationsOfEvents(events: readonly EventReport[], since: number): Panel {
+  const timed = events.filter(({ duration, time }) => duration !== undefined && Date.parse(time) > since);
   const time = timed.map((event) => Date.parse(event.time) / 1000);
   const pick = (label: string, isWanted: (event: EventReport) => boolean, colour: Colour): Line => ({
     label,

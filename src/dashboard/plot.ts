@@ -78,7 +78,8 @@ export class Plot {
     });
     this.#values = entries.map(({ value }) => value);
     const items = entries.map(({ item }) => item);
-    this.#legend.replaceChildren(...(chart.lines.some(({ shown }) => shown) ? items.reverse() : items));
+    if (chart.heat !== undefined) items.push(element("li", {}, "the darker, the more requests"));
+    this.#legend.replaceChildren(...(chart.lines.every(({ shown }) => shown) ? items.reverse() : items));
   }
 
   #options(chart: Chart): uPlot.Options {
@@ -88,7 +89,7 @@ export class Plot {
     return {
       width: Math.max(200, this.#host.clientWidth),
       height: HEIGHT,
-      padding: [12, right === undefined ? 20 : 0, 0, 0],
+      padding: [15, right === undefined ? 20 : 0, 0, 0],
       legend: { show: false },
       cursor: {
         sync: { key: SYNC },

@@ -1,6 +1,8 @@
 /** The requests of the page to the server that it came from. Paths are relative, so that it works below any prefix. */
 import type { Outcome } from "../control/api.ts";
-import type { DeathReport, Overview, Session } from "../control/dashboard/overview.ts";
+import type { Overview, Session } from "../control/dashboard/overview.ts";
+
+import type { DeathStory } from "../control/stats.ts";
 
 /** Time for a report, and for the outcome of a command: a reload waits for its workers. Milliseconds. */
 const REPORT_TIMEOUT_MS = 5000;
@@ -28,8 +30,8 @@ export async function overview(since: number): Promise<Overview> {
 }
 
 /** @throws as `overview` does */
-export async function death(id: string): Promise<DeathReport> {
-  return (await report(`api/deaths/${encodeURIComponent(id)}`)) as DeathReport;
+export async function death(id: string): Promise<DeathStory> {
+  return (await report(`api/deaths/${encodeURIComponent(id)}`)) as DeathStory;
 }
 
 async function report(path: string): Promise<unknown> {

@@ -87,7 +87,10 @@ export function showRequests(requests: readonly InFlightReport[]): void {
         ...Array.from({ length: 7 }, () => element("td")),
       ),
     (row, { request }) => {
-      setText(row.children[0] as Element, `${request.method} ${request.target}`);
+      const head = row.children[0] as HTMLElement;
+      setText(head, `${request.method} ${request.target}`);
+      // It may be cut off.
+      head.title = head.textContent ?? "";
       fill(row, [
         duration(request.age),
         String(request.slot),
@@ -107,11 +110,14 @@ export function showRequests(requests: readonly InFlightReport[]): void {
   );
 }
 
-/** @param now milliseconds since the epoch */
+/**
+ * @param events the newest last
+ * @param now milliseconds since the epoch
+ */
 export function showEvents(events: readonly EventReport[], now: number): void {
   keepChildren(
     byId("events-rows"),
-    events.toSorted((a, b) => b.number - a.number).slice(0, MAX_EVENTS),
+    events.slice(-MAX_EVENTS).toReversed(),
     ({ number, time }) => `${time} ${number}`,
     (event) =>
       element(

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { historySince } from "../../src/control/dashboard/overview.ts";
+import type { EventReport } from "../../src/control/stats.ts";
+import { joinEvents } from "../../src/dashboard/events.ts";
 import { joinHistory } from "../../src/dashboard/history.ts";
-import { historyReport, TIME } from "../support/dashboard-data.ts";
+import { eventReports, historyReport, historySince, TIME } from "../support/dashboard-data.ts";
 
 const SECOND = 1000;
 
@@ -16,31 +17,6 @@ test("what the page joins from pieces is what the server has", () => {
   assert.deepEqual(joined.byClass["2xx"]?.slice(-6), whole.byClass["2xx"]?.slice(-6));
   assert.deepEqual(joined.slots[3]?.cpu.slice(-6), whole.slots[3]?.cpu.slice(-6));
   assert.deepEqual(joined.durations.counts.slice(-6), whole.durations.counts.slice(-6));
-});
-
-test("every series of what is sent since a time is as long as its times", () => {
-  for (const since of [0, TIME - 10 * SECOND, TIME - 1, TIME, TIME + 1]) {
-    const part = historySince(historyReport(TIME, 20), since);
-    const lengths = [
-      ...Object.values(part.byClass),
-      ...Object.values(part.rejected),
-      ...Object.values(part.exits),
-      ...part.slots.flatMap(({ slot: _slot, ...series }) => Object.values(series)),
-      part.errorRatio,
-      part.p50,
-      part.p90,
-      part.p99,
-      part.durations.counts,
-      part.queueP99,
-      part.backlog,
-      part.inFlight,
-      part.connections,
-      part.starts,
-    ].map((values) => values.length);
-    const expected = since === 0 ? 20 : Math.max(0, Math.min(20, (TIME - since) / SECOND));
-    assert.deepEqual(new Set(lengths), new Set([Math.ceil(expected)]), String(since));
-    assert.equal(part.time.length, Math.ceil(expected));
-  }
 });
 
 test("a slot or a reason that comes later is empty before, and one that goes is empty after", () => {
@@ -76,6 +52,25 @@ test("points older than ten minutes go, also after a gap in which the page was h
   const joined = joinHistory(historyReport(TIME, 600), historyReport(TIME + 700 * SECOND, 100));
   assert.equal(joined.time.length, 100);
   assert.equal(joined.slots[0]?.cpu.length, 100);
+});
+
+test("events of an arbiter that was replaced stay known, and each is listed once", () => {
+  const old = eventReports(TIME);
+  const news = [{ ...(old[0] as EventReport), number: 1, time: new Date(TIME).toISOString() }];
+  const joined = joinEvents(joinEvents([], old), [...old.slice(3), ...news]);
+  assert.equal(joined.length, old.length + 1);
+  assert.deepEqual(joined.at(-1), news[0]);
+  assert.deepEqual(
+    joined.map(({ time }) => time),
+    joined.map(({ time }) => time).toSorted(),
+  );
+  const many = Array.from({ length: 300 }, (_, index) => ({ ...(old[0] as EventReport), number: index }));
+  assert.deepEqual(
+    joinEvents([], many)
+      .map(({ number }) => number)
+      .slice(0, 1),
+    [100],
+  );
 });
 
 test("another server's buckets begin a new history", () => {

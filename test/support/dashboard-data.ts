@@ -1,6 +1,6 @@
 /** Reports as a real server could have sent them, for tests of the dashboard. */
-import type { DeathHeadline, Overview } from "../../src/control/dashboard/overview.ts";
 import type {
+  DeathReport,
   EventReport,
   HistoryReport,
   InFlightReport,
@@ -140,7 +140,7 @@ export function historyReport(time: number = TIME, points = 600, slots = 4): His
     p90: over((index) => 12.5 + 5 * wave(index, 6)),
     p99: over((index) => 41 + 22 * wave(index, 7) + (index > 470 && index < 500 ? 80 : 0)),
     durations: {
-      bounds: DURATION_BUCKETS.map((seconds) => seconds * 1000),
+      bounds: DURATION_BUCKETS,
       counts: over((index) =>
         [1400, 260, 90, 30, 12, 8, 4, 2, 1, 0, index % 90 === 0 ? 1 : 0, 0, 0, 0, 0].map((count, row) =>
           Math.max(0, Math.round(count * (1 + 0.4 * wave(index, row)))),
@@ -266,39 +266,77 @@ export function inFlightReports(): InFlightReport[] {
   ];
 }
 
-export function deathHeadlines(time: number = TIME): DeathHeadline[] {
+export function deathReports(time: number = TIME): DeathReport[] {
   const at = (seconds: number): string => new Date(time - seconds * 1000).toISOString();
   return [
     {
-      id: "a",
+      id: "4604",
       time: at(118),
+      server: "shop",
       pid: 4604,
       slot: 4,
+      generation: 6,
       reason: "reload",
+      how: "exited with code 0",
+      headline: "ended for a reload",
+      cause: "",
+      orderedFor: "reload",
       isProblem: false,
-      headline: "Worker 4604 (slot 4) ended for a reload after 1 h 58 min, with all requests answered.",
+      age: 7_080_000,
+      requests: 120_004,
     },
     {
-      id: "b",
+      id: "4600",
       time: at(299),
+      server: "shop",
       pid: 4600,
       slot: 2,
+      generation: 6,
       reason: "crash",
+      how: "exited with code 1",
+      headline: "crashed: TypeError: Cannot read properties of undefined (reading 'price')",
+      cause: "an error that nothing caught, in app.ts:42",
+      orderedFor: null,
       isProblem: true,
-      headline:
-        "Worker 4600 (slot 2) crashed: TypeError: Cannot read properties of undefined (reading 'price').",
+      age: 6_900_000,
+      requests: 118_201,
     },
   ];
 }
 
-export function overviewReport(time: number = TIME): Overview {
+type Series = readonly (number | null)[];
+
+/** The points after `since`, in milliseconds since the epoch. */
+export function historySince(history: HistoryReport, since: number): HistoryReport {
+  const found = history.time.findIndex((time) => time > since);
+  const start = found === -1 ? history.time.length : found;
+  const cut = <Values extends readonly unknown[]>(values: Values): Values =>
+    values.slice(start) as unknown as Values;
+  const cutEach = (group: HistoryReport["byClass"]): HistoryReport["byClass"] =>
+    Object.fromEntries(Object.entries(group).map(([name, values]) => [name, cut(values)]));
   return {
-    csrf: "0".repeat(43),
-    hasSession: false,
-    stats: statsReport(time),
-    history: historyReport(time),
-    requests: inFlightReports(),
-    events: eventReports(time),
-    deaths: deathHeadlines(time),
+    interval: history.interval,
+    time: cut(history.time),
+    byClass: cutEach(history.byClass),
+    errorRatio: cut(history.errorRatio),
+    p50: cut(history.p50),
+    p90: cut(history.p90),
+    p99: cut(history.p99),
+    durations: { bounds: history.durations.bounds, counts: cut(history.durations.counts) },
+    queueP99: cut(history.queueP99),
+    backlog: cut(history.backlog),
+    inFlight: cut(history.inFlight),
+    connections: cut(history.connections),
+    rejected: cutEach(history.rejected),
+    starts: cut(history.starts),
+    exits: cutEach(history.exits),
+    slots: history.slots.map((slot) => ({
+      slot: slot.slot,
+      loopUtilization: cut<Series>(slot.loopUtilization),
+      loopDelayP99: cut<Series>(slot.loopDelayP99),
+      pssBytes: cut<Series>(slot.pssBytes),
+      cpu: cut<Series>(slot.cpu),
+      gcShare: cut<Series>(slot.gcShare),
+    })),
   };
 }

@@ -4,9 +4,16 @@ import type { Address } from "../../config/address.ts";
 import { HttpError } from "../../errors.ts";
 import type { Route } from "../json-server.ts";
 import type { Asked, JsonReply, Reply } from "../reply.ts";
-import type { EventReport, HistoryReport, InFlightReport, StatsReport } from "../stats.ts";
+import type {
+  DeathReport,
+  DeathStory,
+  EventReport,
+  HistoryReport,
+  InFlightReport,
+  StatsReport,
+} from "../stats.ts";
 import { admission, isSame, requireSameOrigin } from "./gate.ts";
-import { type DeathHeadline, historySince, type Overview, type Session } from "./overview.ts";
+import type { Overview, Session } from "./overview.ts";
 import { PAGE_HEADERS, type PageFile, pageFile } from "./page-files.ts";
 import { type Caller, Sessions } from "./sessions.ts";
 
@@ -21,6 +28,12 @@ export interface DashboardOptions {
 /** As many as the page shows. */
 const MAX_EVENTS = 100;
 const MAX_REQUESTS = 500;
+const MAX_DEATHS = 20;
+
+interface Question {
+  readonly parameters?: Readonly<Record<string, string>>;
+  readonly query?: URLSearchParams;
+}
 
 /** Reports are JSON, and nothing for a frame or another site. */
 const API_HEADERS = {
@@ -105,28 +118,31 @@ export class Dashboard {
   }
 
   async overview(asked: Asked): Promise<JsonReply> {
-    const since = Number(asked.query.get("since") ?? 0);
-    if (Number.isNaN(since)) throw new HttpError(400, "since is a time in milliseconds since the epoch");
+    const since = asked.query.get("since") ?? "0";
     const [stats, history, requests, events, deaths] = await Promise.all([
       this.#report<StatsReport>("/stats", asked),
-      this.#report<HistoryReport>("/history", asked),
+      this.#report<HistoryReport>("/history", asked, { query: new URLSearchParams({ since }) }),
       this.#report<InFlightReport[]>("/requests", asked),
       this.#report<EventReport[]>("/events", asked),
-      this.#report<DeathHeadline[]>("/deaths", asked),
+      // No records are kept with `--record-dir none`.
+      this.#report<DeathReport[]>("/deaths", asked).catch(() => []),
     ]);
     const body: Overview = {
       ...this.#session(asked),
       stats,
-      history: historySince(history, since),
+      history,
       requests: requests.slice(0, MAX_REQUESTS),
       events: events.slice(-MAX_EVENTS),
-      deaths,
+      deaths: deaths.slice(0, MAX_DEATHS),
     };
     return { status: 200, body };
   }
 
   async death(id: string, asked: Asked): Promise<JsonReply> {
-    return await jsonOf(this.#route("GET", "/deaths/:id").handle({ id }, undefined, asked));
+    return {
+      status: 200,
+      body: await this.#report<DeathStory>("/deaths/:id", asked, { parameters: { id } }),
+    };
   }
 
   /** Carries out a command of the control interface. */
@@ -143,9 +159,13 @@ export class Dashboard {
     return { csrf: this.#csrf, hasSession: this.#sessions?.hasSession(callerOf(asked)) === true };
   }
 
-  async #report<T>(path: string, asked: Asked): Promise<T> {
-    const plain = { ...asked, query: new URLSearchParams(), follows: false };
-    const { status, body } = await jsonOf(this.#route("GET", path).handle({}, undefined, plain));
+  async #report<T>(
+    path: string,
+    asked: Asked,
+    { parameters = {}, query = new URLSearchParams() }: Question = {},
+  ): Promise<T> {
+    const plain = { ...asked, query, follows: false };
+    const { status, body } = await jsonOf(this.#route("GET", path).handle(parameters, undefined, plain));
     if (status === 200) return body as T;
     throw new HttpError(status, (body as { error?: string }).error ?? `${path} responded with ${status}`);
   }

@@ -47,7 +47,7 @@ export function dashboardRoutes(options: DashboardOptions): Route[] {
     post("/dashboard/api/logout", (to, asked) => to.logOut(asked)),
     ...COMMANDS.map((path) =>
       post(`/dashboard/api${path}`, (to, asked, body, pid) =>
-        to.write(asked, () => to.command(path, { pid }, body, asked)),
+        to.write(asked, () => to.command(path, pid === "" ? {} : { pid }, body, asked)),
       ),
     ),
   ];

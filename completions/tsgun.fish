@@ -141,6 +141,8 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor com
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l log-syslog-facility -x -a 'user daemon local0 local1 local2 local3 local4 local5 local6 local7 auth authpriv cron ftp kern lpr mail news security syslog uucp' -d 'The facility of syslog entries'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l control-socket -r -F -d 'The socket for tsgun ctl'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l no-control-socket -d 'Open no control socket'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l control-readonly-socket -r -F -d 'A further control socket (mode 0660) that only shows the server'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l no-control-readonly-socket -d 'Open no read-only control socket'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l admin-bind -x -d 'The address where the arbiter serves /health/live, /health/startup and /health/ready, even if every worker is busy, and the dashboard'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l dashboard -d 'Serve the dashboard at /dashboard/ of --admin-bind'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l no-dashboard -d 'Serve no dashboard'

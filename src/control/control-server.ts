@@ -1,4 +1,4 @@
-/** Opens the control socket (mode 0600: every client that can connect can send commands) and the health endpoint. */
+/** Opens the control socket, the read-only socket beside it, and the health endpoint. */
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
 import { type ListenOptions, Server as NetServer } from "node:net";
@@ -45,6 +45,18 @@ function startListening(server: Server, options: ListenOptions): Promise<void> {
   });
 }
 
+/** Who may connect to a control socket. */
+export interface SocketAccess {
+  /** Permissions of the socket, and of its folder if that is missing. */
+  readonly mode: number;
+  readonly folderMode: number;
+}
+
+/** Only the owner: every client that can connect can send commands. */
+const OWNER_ONLY: SocketAccess = { mode: 0o600, folderMode: 0o700 };
+/** The group as well; in a folder with set-group-ID that is the folder's. */
+export const GROUP_TOO: SocketAccess = { mode: 0o660, folderMode: 0o755 };
+
 /**
  * Serves the routes of the control interface at `path`. Replaces a socket left behind by a dead server, and `inherited`, the
  * predecessor's socket.
@@ -55,19 +67,20 @@ export async function openControlSocket(
   path: string,
   routes: readonly Route[],
   inherited?: SocketFile,
+  access = OWNER_ONLY,
 ): Promise<ControlServer> {
   const draft = draftName(path);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(path), { recursive: true, mode: access.folderMode });
   const server = createJsonServer(routes);
   rmSync(draft, { force: true });
   // listen() creates the socket synchronously, so no client can connect before its mode is right.
-  const mask = process.umask(0o177);
+  const mask = process.umask(0o777 & ~access.mode);
   const bound = startListening(server, { path: draft });
   process.umask(mask);
   await bound;
   let socket: SocketFile;
   try {
-    chmodSync(draft, 0o600);
+    chmodSync(draft, access.mode);
     socket = (inherited && takeOverName(draft, inherited, path)) ?? (await claimName(draft, path));
   } catch (error) {
     server.close();

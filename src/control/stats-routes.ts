@@ -22,6 +22,12 @@ export function statsRoutes(target: Measured): Route[] {
     },
     {
       method: "GET",
+      path: "/listeners",
+      audience: "reader",
+      handle: async () => ({ status: 200, body: (await target.stats()).listeners }),
+    },
+    {
+      method: "GET",
       path: "/history",
       audience: "reader",
       handle: async (_parameters, _body, { query }) => ({

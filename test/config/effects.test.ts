@@ -80,6 +80,7 @@ const SHOWN: Record<SettingName, string> = {
   drainDelay: "control/ctl",
   linger: "config/effects",
   controlSocket: "control/ctl",
+  controlReadonlySocket: "control/readonly-socket",
   adminBind: "control/ctl",
   dashboard: "control/dashboard/admission",
   adminToken: "control/dashboard/admission",

@@ -64,6 +64,7 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   drainDelay: ["5s", "soon"],
   linger: ["5s", "soon"],
   controlSocket: ["here.ctl", ""],
+  controlReadonlySocket: ["shown.ctl", ""],
   recordDir: ["records", ""],
   adminBind: ["127.0.0.1:9000", "[::1"],
   dashboard: ["true", "maybe"],

@@ -53,6 +53,11 @@ test("requests, config, events, logs and inject, for people and as JSON", async 
     () => /is ready \(slot 1\)/.test(events.out) && logs.out !== "",
   );
 
+  assert.match(
+    (await run("listeners")).out,
+    /^ADDRESS +SLOT +WAITING +LIMIT\nhttp:\/\/127\.0\.0\.1:\d+ +all +\S+ +\S+$/m,
+  );
+  assert.match((await run("stats")).out, /^workers +1 ready\nrequests +\S+ per second, /);
   assert.match((await run("requests")).out, /^no request is in flight$/m);
   const slow = ask(target, "/slow?a=1");
   const shown = await until("the request is shown", async () => {

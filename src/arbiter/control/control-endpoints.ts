@@ -15,6 +15,7 @@ import { hasName, type SocketFile } from "../../system/unix-socket.ts";
 /** The sockets of the endpoints, as data: an upgrade passes them to the new arbiter. */
 export interface EndpointSockets {
   readonly control?: SocketFile;
+  readonly readonly?: SocketFile;
   readonly health?: HealthSocket & { readonly address: string };
 }
 
@@ -26,20 +27,21 @@ const POLL_INTERVAL_MS = 10;
 
 export type EndpointConfig = Pick<
   Config,
-  "adminBind" | "adminToken" | "adminTokenFile" | "controlSocket" | "dashboard"
+  "adminBind" | "adminToken" | "adminTokenFile" | "controlReadonlySocket" | "controlSocket" | "dashboard"
 >;
 
 export class ControlEndpoints {
   readonly #config: EndpointConfig;
   readonly #routes: () => Promise<readonly Route[]>;
   readonly #log: ErrorLog;
-  /** The predecessor's control socket, whose name this one takes over. */
-  readonly #inheritedControl: SocketFile | undefined;
+  /** The predecessor's control sockets, whose names this one takes over. */
+  readonly #inherited: Pick<EndpointSockets, "control" | "readonly">;
   /** The predecessor's health socket, which both serve. */
   readonly #inheritedHealth: HealthSocket | undefined;
   #health: HealthServer | undefined;
   #isOpeningHealth = false;
   #control: ControlServer | undefined;
+  #readonly: ControlServer | undefined;
   #unregister: (() => void) | undefined;
 
   /**
@@ -55,7 +57,7 @@ export class ControlEndpoints {
     this.#config = config;
     this.#routes = routes;
     this.#log = log;
-    this.#inheritedControl = inherited.control;
+    this.#inherited = inherited;
     this.#inheritedHealth = inheritedHealth(config.adminBind, inherited);
   }
 
@@ -65,6 +67,7 @@ export class ControlEndpoints {
     const health = this.#health?.socket;
     return {
       ...(this.#control !== undefined && { control: this.#control.socket }),
+      ...(this.#readonly !== undefined && { readonly: this.#readonly.socket }),
       ...(health !== undefined &&
         adminBind !== undefined && { health: { ...health, address: formatAddress(adminBind) } }),
     };
@@ -86,14 +89,18 @@ export class ControlEndpoints {
     }
   }
 
-  /** Opens the control socket if it is configured, or restores its name. If it cannot be opened, the server runs without. */
+  /**
+   * Opens the control socket, and the read-only one, if they are configured, or restores their names. If one cannot be
+   * opened, the server runs without.
+   */
   openControl(): void {
+    this.#openReadonly();
     const { controlSocket } = this.#config;
     if (controlSocket === false) return;
     const before = this.#control;
     this.#routes()
       .then((routes) =>
-        openControl(controlSocket, routes, this.#log, before?.socket ?? this.#inheritedControl),
+        openControl(controlSocket, routes, this.#log, before?.socket ?? this.#inherited.control),
       )
       .then(async (server) => {
         this.#control = server;
@@ -101,6 +108,19 @@ export class ControlEndpoints {
         if (server !== undefined) await this.#register(server.socket);
       })
       .catch((error) => this.#log.error("Cannot open the control socket", error));
+  }
+
+  #openReadonly(): void {
+    const { controlReadonlySocket: path } = this.#config;
+    if (path === false) return;
+    const before = this.#readonly;
+    this.#routes()
+      .then((routes) => openReadonly(path, routes, this.#log, before?.socket ?? this.#inherited.readonly))
+      .then((server) => {
+        this.#readonly = server;
+        before?.close();
+      })
+      .catch((error) => this.#log.error("Cannot open the read-only control socket", error));
   }
 
   /** Makes the socket known to `tsgun ps`. If that fails, the server is only harder to find. */
@@ -126,9 +146,9 @@ export class ControlEndpoints {
 
   /** Resolves when the new arbiter has taken over the endpoints, and this one has sent its last responses. */
   async waitUntilTakenOver(): Promise<void> {
-    const control = this.#control;
-    await until(async () => control === undefined || !hasName(control.socket), TAKEOVER_TIMEOUT_MS);
-    control?.endStreams();
+    const own = [this.#control, this.#readonly].filter((server) => server !== undefined);
+    await until(async () => own.every(({ socket }) => !hasName(socket)), TAKEOVER_TIMEOUT_MS);
+    for (const server of own) server.endStreams();
     this.#health?.leave();
     // Connections that have arrived are accepted in the next turn.
     await pause(POLL_INTERVAL_MS);
@@ -143,13 +163,14 @@ export class ControlEndpoints {
     if (isShared) this.#health?.leave();
     else this.#health?.close();
     this.#control?.close();
+    this.#readonly?.close();
     this.#unregister?.();
     await this.#lastResponses();
   }
 
   /** Resolves when no connection is left. */
   async #lastResponses(): Promise<void> {
-    const open = [this.#control, this.#health];
+    const open = [this.#control, this.#readonly, this.#health];
     await until(async () => {
       const counts = await Promise.all(open.map((server) => server?.connections() ?? 0));
       return counts.every((count) => count === 0);
@@ -229,6 +250,24 @@ async function openControl(
     return server;
   } catch (error) {
     log.info(`No control socket: ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+async function openReadonly(
+  path: string,
+  routes: readonly Route[],
+  log: ErrorLog,
+  inherited: SocketFile | undefined,
+): Promise<ControlServer | undefined> {
+  const { GROUP_TOO, openControlSocket } = await import("../../control/control-server.ts");
+  const { readOnlyRoutes } = await import("../../control/json-server.ts");
+  try {
+    const server = await openControlSocket(path, readOnlyRoutes(routes), inherited, GROUP_TOO);
+    log.debug(`Read-only control socket at: ${path}`);
+    return server;
+  } catch (error) {
+    log.warning(`No read-only control socket: ${(error as Error).message}`);
     return undefined;
   }
 }

@@ -15,6 +15,14 @@ export const operationSettings = {
     reload: false,
     doc: "The socket for tsgun ctl. Default: tsgun-PID.ctl in $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/tsgun or a folder of the user in the temporary folder.",
   }),
+  controlReadonlySocket: setting({
+    section: "Control",
+    kind: pathOrNone,
+    default: false,
+    negatable: "Open no read-only control socket.",
+    reload: false,
+    doc: "A further control socket (mode 0660) that only shows the server: it takes no commands, and has neither settings nor stacks. Off by default.",
+  }),
   adminBind: setting({
     section: "Control",
     kind: address,

@@ -18,7 +18,12 @@ const target = {
   status: () => ({ name: "app" }),
   health: () => ({ live: true, started: true, ready: true, reason: "ok" }),
 } as unknown as Controllable;
-const NO_DASHBOARD = { adminToken: undefined, adminTokenFile: undefined, dashboard: false } as const;
+const NO_DASHBOARD = {
+  controlReadonlySocket: false,
+  adminToken: undefined,
+  adminTokenFile: undefined,
+  dashboard: false,
+} as const;
 const routes = async (): Promise<Route[]> => controlRoutes(target);
 
 test("an arbiter that takes its endpoints back before the new one has taken them over still has a control socket", async (context) => {

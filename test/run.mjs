@@ -32,6 +32,8 @@ const SYSTEM = [
   "arbiter/workers/boot-failure",
   "bench/command",
   "budget/",
+  "cli/top/journey",
+  "cli/top/terminal",
   "conformance/listener",
   "control/ps",
   "deploy/doctor/command",

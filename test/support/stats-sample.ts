@@ -200,3 +200,12 @@ export const REQUESTS_SAMPLE: readonly InFlightReport[] = [
     bytesSent: null,
   },
 ];
+
+/** A sample as if it were of now. */
+export function ofNow<T>(report: T): T {
+  const shift = Date.now() - SAMPLE_TIME;
+  const text = JSON.stringify(report).replaceAll(/"(\d{4}-\d\d-\d\dT[\d:.]+Z)"/g, (_, time: string) =>
+    JSON.stringify(new Date(Date.parse(time) + shift).toISOString()),
+  );
+  return JSON.parse(text) as T;
+}

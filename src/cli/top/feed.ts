@@ -14,6 +14,9 @@ import type { ListedServer, WatchedServer } from "./state.ts";
 /** The arbiter answers within milliseconds, unless it is stopped or starved. */
 const ANSWER_TIME = 2000;
 
+/** More than the bars show. */
+const MAX_POINTS = 60;
+
 export type Answer = { readonly stats: StatsReport } | { readonly problem: string };
 
 /** Asks for the figures. A problem is one line, and begins with `no answer` if there was none. */
@@ -51,17 +54,29 @@ async function explain(controlSocket: string, status: number, body: unknown): Pr
     : `the server answered GET /stats with status ${status} and no report`;
 }
 
-/** Requests per second of the last minutes; empty if the server does not say. */
-export async function askHistory(controlSocket: string): Promise<readonly number[]> {
+/**
+ * Requests per second of the last minutes, as many points as there would be if the server had been watched; empty if it
+ * does not say.
+ *
+ * @param interval between two points, in milliseconds
+ */
+export async function askHistory(controlSocket: string, interval: number): Promise<readonly number[]> {
   try {
     const { status, body } = await requestControl(controlSocket, "GET", "/history", undefined, ANSWER_TIME);
-    const { byClass } = body as Partial<HistoryReport>;
-    if (status !== 200 || byClass === undefined) return [];
-    const series = Object.values(byClass);
-    return (series[0] ?? []).map((_, at) => series.reduce((sum, points) => sum + (points[at] ?? 0), 0));
+    return status === 200 ? ratesOf(body as Partial<HistoryReport>, interval) : [];
   } catch {
     return [];
   }
+}
+
+function ratesOf(
+  { byClass = {}, interval: given = 1000 }: Partial<HistoryReport>,
+  interval: number,
+): number[] {
+  const series = Object.values(byClass);
+  const rates = (series[0] ?? []).map((_, at) => series.reduce((sum, points) => sum + (points[at] ?? 0), 0));
+  const each = Math.max(1, Math.round(given / interval));
+  return rates.flatMap((rate) => Array<number>(each).fill(rate)).slice(-MAX_POINTS);
 }
 
 /** The servers of this user, those that answer with their figures. */

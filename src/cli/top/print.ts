@@ -19,15 +19,18 @@ export interface PrintOptions {
   readonly environment: NodeJS.ProcessEnv;
 }
 
+/** Milliseconds between two bars. */
+const INTERVAL = 1000;
+
 /** Prints one frame. @throws FatalError if the server gives no figures */
 export async function printOnce({ server, width, environment }: PrintOptions): Promise<ExitCode> {
   const now = Date.now();
-  let state: TopState = initialState({ columns: width, rows: 24 }, 1000, now);
+  let state: TopState = initialState({ columns: width, rows: 24 }, INTERVAL, now);
   if (server === undefined) {
     state = update(state, { type: "servers", servers: await listServers() }).state;
   } else {
     const { controlSocket } = server;
-    const [stats, rates] = await Promise.all([figuresOf(server), askHistory(controlSocket)]);
+    const [stats, rates] = await Promise.all([figuresOf(server), askHistory(controlSocket, INTERVAL)]);
     state = { ...state, now: Date.now(), server: watch(server, now) };
     state = update(state, { type: "history", controlSocket, rates }).state;
     state = update(state, { type: "stats", controlSocket, stats }).state;

@@ -190,7 +190,7 @@ class Session {
     this.#once(`history ${controlSocket}`, async () => ({
       type: "history",
       controlSocket,
-      rates: await askHistory(controlSocket),
+      rates: await askHistory(controlSocket, this.#options.interval),
     }));
   }
 

@@ -8,24 +8,13 @@ import { promisify } from "node:util";
 import { COMMAND, childrenOf, temporaryFolder, until } from "../../support/command.ts";
 import { missing } from "../../support/component.ts";
 import { type FakeControl, fakeControl } from "../../support/fake-control.ts";
-import { historySample, REQUESTS_SAMPLE, SAMPLE_TIME, statsSample } from "../../support/stats-sample.ts";
+import { historySample, ofNow, REQUESTS_SAMPLE, statsSample } from "../../support/stats-sample.ts";
 import { Tmux } from "../../support/tmux.ts";
 
 const noTmux = missing("tmux");
 
 /** The last line of the screen that is not empty. */
 const PROMPT = /[$#]\n*$/;
-
-/** The samples as if they were of now. */
-function ofNow<T>(report: T): T {
-  const text = JSON.stringify(report);
-  const shift = Date.now() - SAMPLE_TIME;
-  return JSON.parse(
-    text.replaceAll(/"(\d{4}-\d\d-\d\dT[\d:.]+Z)"/g, (_, time: string) =>
-      JSON.stringify(new Date(Date.parse(time) + shift).toISOString()),
-    ),
-  ) as T;
-}
 
 interface Stage {
   readonly folder: string;

@@ -43,6 +43,7 @@ const SYSTEM = [
   "faults/",
   "log/access-file",
   "package.test",
+  "records/deaths",
   "server/channel/socket-only",
   "systemd/private-systemd",
   "systemd/service",

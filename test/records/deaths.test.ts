@@ -1,0 +1,304 @@
+/**
+ * Workers that die in every way, told apart and told right by `tsgun why`, on this Node and the newest at hand. No record
+ * holds a header, content or a variable.
+ */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { DeathRecord } from "../../src/records/death-record.ts";
+import { temporaryFolder, until, watchBlocked } from "../support/command.ts";
+import { otherNodes } from "../support/other-nodes.ts";
+import { memoryGroup, RecordStage, SECRET, type Told, tell } from "../support/record-stage.ts";
+
+interface Death {
+  readonly name: string;
+  /** The request that brings it; undefined if it comes from outside. */
+  readonly target?: string;
+  readonly act?: (pid: number) => void;
+  readonly fact: RegExp;
+  readonly cause: RegExp;
+  readonly reason: DeathRecord["end"]["reason"];
+  /** What the stack shows; null if there is none. */
+  readonly stack: RegExp | null;
+}
+
+const IN = (target: string): string => `in the request POST ${target.replace("?", "\\?")}`;
+const FILE = "records/deaths\\.mjs:\\d+:\\d+";
+
+const DEATHS: readonly Death[] = [
+  {
+    name: "throw",
+    target: "/throw?order=1",
+    fact: /crashed on an uncaught exception: TypeError: no such order\.$/,
+    cause: new RegExp(`the error, at .*inTimer \\(.*${FILE}\\), ${IN("/throw?order=1")}\\.$`),
+    reason: "crash",
+    stack: /inTimer/,
+  },
+  {
+    name: "unhandled rejection",
+    target: "/reject",
+    fact: /crashed on an unhandled rejection: RangeError: nobody waits\.$/,
+    cause: new RegExp(`the error, at rejectSoon \\(.*${FILE}\\), ${IN("/reject")}\\.$`),
+    reason: "crash",
+    stack: /rejectSoon/,
+  },
+  ...[0, 7].map((code) => ({
+    name: `exit(${code})`,
+    target: `/exit${code}`,
+    fact: new RegExp(`was ended by its app, which called process\\.exit\\(${code}\\)\\.$`),
+    cause: new RegExp(`the call, at .*${FILE}\\), ${IN(`/exit${code}`)}\\.$`),
+    reason: "crash" as const,
+    stack: /deaths\.mjs/,
+  })),
+  {
+    name: "SIGKILL from outside",
+    act: (pid) => process.kill(pid, "SIGKILL"),
+    fact: /was killed by SIGKILL, which tsgun did not send\.$/,
+    cause: /a person or a program outside; the kernel counted no out-of-memory kill/,
+    reason: "killed",
+    stack: null,
+  },
+  {
+    name: "SIGTERM from outside",
+    act: (pid) => process.kill(pid, "SIGTERM"),
+    fact: /was told to stop by SIGTERM from outside, and exited with code 0, which tsgun did not send\.$/,
+    cause: /signals a worker, not the server/,
+    reason: "killed",
+    stack: null,
+  },
+  {
+    name: "SIGSEGV of its own",
+    target: "/segv",
+    fact: /was ended by SIGSEGV, which its own code sent\.$/,
+    cause: new RegExp(`the call process\\.kill\\(process\\.pid, "SIGSEGV"\\), at .*${FILE}`),
+    reason: "crash",
+    stack: /deaths\.mjs/,
+  },
+  {
+    name: "SIGSEGV from outside, which looks like a fault",
+    act: (pid) => process.kill(pid, "SIGSEGV"),
+    fact: /crashed in native code \(SIGSEGV\): it accessed memory that is not its own\.$/,
+    cause: /a native module, or a fault of Node itself\.$/,
+    reason: "crash",
+    stack: null,
+  },
+  {
+    name: "a real memory fault",
+    target: "/fault",
+    fact: /crashed in native code \(SIGSEGV\): it accessed memory that is not its own\.$/,
+    cause: /the request POST \/fault, which was in flight\.$/,
+    reason: "crash",
+    stack: null,
+  },
+  {
+    name: "abort",
+    target: "/abort",
+    fact: /was ended by SIGABRT, which its own code sent\.$/,
+    cause: new RegExp(`the call process\\.abort\\(\\), at .*${FILE}`),
+    reason: "crash",
+    stack: /deaths\.mjs/,
+  },
+  {
+    name: "out of V8 heap",
+    target: "/heap",
+    fact: /ran out of V8 heap \(its limit was \d+ MB for all spaces\)\.$/,
+    cause: /old space held \d+ MB; the request POST \/heap, which was in flight\.$/,
+    reason: "heap_oom",
+    stack: null,
+  },
+  {
+    name: "blocked in JavaScript",
+    target: "/spin",
+    fact: /was killed by tsgun \(--timeout\): its event loop was blocked in JavaScript for more than 3s\.$/,
+    cause: new RegExp(`the code at spin \\(.*${FILE}\\), ${IN("/spin")}\\.$`),
+    reason: "stuck",
+    stack: /at spin \(/,
+  },
+  {
+    name: "blocked by a child process",
+    target: "/exec",
+    fact: /was killed by tsgun \(--timeout\): its event loop was blocked in native code for more than 3s\.$/,
+    cause: new RegExp(`waits for the child process \\d+: .*sleep 120, ${IN("/exec")}\\.$`),
+    reason: "stuck",
+    stack: null,
+  },
+  {
+    name: "blocked in native code",
+    target: "/pbkdf2",
+    fact: /was killed by tsgun \(--timeout\): its event loop was blocked in native code for more than 3s\.$/,
+    cause: new RegExp(`a synchronous native call \\(crypto, .*\\), ${IN("/pbkdf2")}\\.$`),
+    reason: "stuck",
+    stack: null,
+  },
+  {
+    name: "stopped",
+    act: (pid) => process.kill(pid, "SIGSTOP"),
+    fact: /was killed by tsgun \(--timeout\): its process was stopped for more than 3s\.$/,
+    cause: /a SIGSTOP from outside/,
+    reason: "stuck",
+    stack: null,
+  },
+];
+
+function checkStory({ lines, record }: Told, death: Death, pid: number): void {
+  const [first = "", second = "", third = ""] = lines;
+  assert.ok(first.startsWith(`Worker ${pid} of shop `), first);
+  assert.match(first, death.fact);
+  assert.match(second, /^Likely cause: /);
+  assert.match(second, death.cause);
+  assert.match(third, /^What to do: /);
+  assert.equal(record.end.reason, death.reason);
+  assert.equal(record.end.isProblem, true);
+  const stack = record.error?.stack ?? (record.stall?.stack.join("\n") || null);
+  if (death.stack === null) assert.equal(stack, null);
+  else assert.match(stack ?? "", death.stack);
+  if (death.target === undefined) return;
+  const targets = record.requestsInFlight.map(({ method, target }) => `${method} ${target}`);
+  assert.deepEqual(targets, [`POST ${death.target}`]);
+}
+
+/** Heap small enough to fill at once, and a timeout that a busy machine can keep. */
+const ARGS = ["records/deaths.mjs", "-w", "1", "-t", "3", "--max-old-space", "64m"];
+
+for (const node of [undefined, ...otherNodes.slice(-1)]) {
+  describe(node === undefined ? "on this Node" : `on ${node}`, () => {
+    test("each death is told apart", async (context) => {
+      const stage = new RecordStage(context, ARGS, node === undefined ? {} : { node });
+      await stage.command.ready();
+      for (const death of DEATHS) {
+        await context.test(death.name, async () => {
+          const pid = await stage.worker();
+          if (death.target !== undefined) await stage.send(death.target);
+          death.act?.(pid);
+          checkStory(await stage.why(pid), death, pid);
+        });
+      }
+      assert.equal((await stage.command.end()).code, 0);
+      assert.ok(!stage.everything().includes(SECRET), "a record holds what it must not");
+    });
+  });
+}
+
+test("without a scoreboard the story is the same", async (context) => {
+  const stage = new RecordStage(context, [...ARGS, "--no-metrics"]);
+  await stage.command.ready();
+  for (const death of DEATHS.filter(({ name }) => /^(throw|exit\(7\)|blocked in JavaScript)$/.test(name))) {
+    const pid = await stage.worker();
+    await stage.send(death.target as string);
+    checkStory(await stage.why(pid), death, pid);
+  }
+  const pid = await stage.worker();
+  await stage.send("/heap");
+  assert.equal((await stage.why(pid)).record.end.reason, "heap_oom");
+});
+
+async function lastOf(stage: RecordStage): Promise<Told> {
+  await stage.command.ended();
+  return await tell(stage.records, "last");
+}
+
+describe("a worker that does not become ready", () => {
+  test("its app throws", async (context) => {
+    const app = join(temporaryFolder(context), "broken.mjs");
+    writeFileSync(app, 'throw new Error("no database");');
+    const stage = new RecordStage(context, [app, "-w", "1"]);
+    const { lines, record } = await lastOf(stage);
+    assert.match(lines[0] ?? "", /failed to boot: it exited with code \d+\.$/);
+    assert.match(lines[1] ?? "", /^Likely cause: .*no database/);
+    assert.equal(record.end.reason, "boot_failed");
+    assert.equal(record.worker.state, "booting");
+  });
+
+  test("it is not ready in time", async (context) => {
+    const stage = new RecordStage(context, ["pool/hangs.mjs", "-w", "1", "--boot-timeout", "2"]);
+    const { lines, record } = await lastOf(stage);
+    assert.match(lines[0] ?? "", /was killed by tsgun: it was not ready in time \(--boot-timeout\)\.$/);
+    assert.match(lines[1] ?? "", /^Likely cause: a worker was not ready within 2s: /);
+    assert.equal(record.end.killedFor, "boot-timeout");
+  });
+});
+
+test("a worker that does not stop in time", async (context) => {
+  const folder = temporaryFolder(context);
+  const app = join(folder, "app.mjs");
+  writeFileSync(
+    app,
+    `export default {
+       handle: (request, respond) => respond(200, {}, String(process.pid)),
+       shutdown: () => new Promise(() => setInterval(() => {}, 1000)),
+     };`,
+  );
+  const stage = new RecordStage(context, [app, "-w", "1", "--graceful-timeout", "1", "--linger", "0"]);
+  await stage.command.ready();
+  const pid = await stage.worker();
+  stage.command.kill("SIGHUP");
+  const { lines, record } = await stage.why(pid);
+  assert.match(
+    lines[0] ?? "",
+    /was killed by tsgun: told to stop for a reload, and it did not stop in time\.$/,
+  );
+  assert.deepEqual([record.end.reason, record.end.killedFor], ["reload", "stop-timeout"]);
+});
+
+test("a worker whose app closed its server", async (context) => {
+  const app = join(temporaryFolder(context), "app.cjs");
+  writeFileSync(
+    app,
+    `const server = require("node:http").createServer((request, response) => {
+       if (request.url === "/close") server.close();
+       response.end(String(process.pid));
+     }).listen(3000);`,
+  );
+  const stage = new RecordStage(context, [app, "-w", "1"]);
+  await stage.command.ready();
+  const pid = await stage.worker();
+  await stage.send("/close");
+  const { lines } = await stage.why(pid);
+  assert.match(lines[0] ?? "", /was replaced because of its app, which closed its server\.$/);
+});
+
+test("ordered ends say for what", async (context) => {
+  const stage = new RecordStage(context, ["records/deaths.mjs", "-w", "1", "--max-memory", "1m"]);
+  await stage.command.ready();
+  const pid = await stage.worker();
+  const { lines, record } = await stage.why(pid);
+  assert.match(lines[0] ?? "", /ended as it was told to, for [\d.]+MB of memory, more than 1\.0MB\.$/);
+  assert.deepEqual([record.end.reason, record.end.isProblem], ["max_memory", false]);
+});
+
+test("a worker that the kernel kills for lack of memory", async (context) => {
+  const group = memoryGroup(context, 256 * 1024 ** 2);
+  if (group === undefined)
+    return context.skip("no control group can be made here: run the tests as root on Linux");
+  const stage = new RecordStage(context, ["records/deaths.mjs", "-w", "1"], { prefix: group });
+  await stage.command.ready();
+  const pid = await stage.worker();
+  await stage.send("/eat");
+  const { lines, record } = await stage.why(pid);
+  assert.match(lines[0] ?? "", /was killed by the kernel \(SIGKILL\): out of memory\.$/);
+  assert.match(
+    lines[1] ?? "",
+    /rose from 0 to 1 in its control group, whose limit is 256 MB, in the request POST \/eat\.$/,
+  );
+  assert.equal(record.end.reason, "killed");
+});
+
+test("what a worker's JavaScript wrote to standard error, and its last minute, are in the record", async (context) => {
+  const stage = new RecordStage(context, ["records/deaths.mjs", "-w", "1"]);
+  await stage.command.ready();
+  const pid = await stage.worker();
+  await stage.send("/complain");
+  await stage.command.line(/the cache is cold/);
+  // Blocked for a while, it is looked at more than once.
+  const isBlocked = watchBlocked(pid);
+  await stage.send("/spin");
+  await until("it is blocked", isBlocked);
+  process.kill(pid, "SIGKILL");
+  const { lines, record } = await stage.why(pid);
+  assert.ok(record.stderr.includes("the cache is cold"), record.stderr.join("\n"));
+  assert.ok(lines.includes("last lines of standard error"));
+  assert.ok(record.samples.length > 0, "it has samples");
+  assert.ok((record.samples.at(-1)?.rss ?? 0) > 1e6);
+  assert.ok(!stage.everything().includes(SECRET));
+});

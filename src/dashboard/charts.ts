@@ -1,19 +1,18 @@
 /** Shows the panels, each with its charts, their legends and a summary in words. */
 import type { Mark, Panel } from "./chart-model.ts";
 import { byId, element, keepChildren, setText } from "./dom.ts";
-import { Plot } from "./plot.ts";
+import { Plot, type Span } from "./plot.ts";
 
 export class Charts {
   readonly #plots = new Map<string, Plot>();
 
-  /** @param now the end of the time axes, in seconds since the epoch */
-  update(panels: readonly Panel[], marks: readonly Mark[], now: number): void {
+  update(panels: readonly Panel[], marks: readonly Mark[], span: Span): void {
     keepChildren(
       byId("panels"),
       panels,
       ({ id }) => id,
       (panel) => this.#make(panel),
-      (child, panel) => this.#fill(child, panel, marks, now),
+      (child, panel) => this.#fill(child, panel, marks, span),
     );
   }
 
@@ -38,13 +37,13 @@ export class Charts {
     return section;
   }
 
-  #fill(section: HTMLElement, panel: Panel, marks: readonly Mark[], now: number): void {
+  #fill(section: HTMLElement, panel: Panel, marks: readonly Mark[], span: Span): void {
     const [, summary, empty, charts] = section.children;
     if (summary !== undefined) setText(summary, panel.summary);
     if (empty !== undefined) setText(empty, panel.emptyText ?? "");
     (charts as HTMLElement).hidden = panel.emptyText !== undefined;
     if (panel.emptyText !== undefined) return;
     for (const [index, chart] of panel.charts.entries())
-      this.#plots.get(`${panel.id}-${index}`)?.update(chart, marks, now);
+      this.#plots.get(`${panel.id}-${index}`)?.update(chart, marks, span);
   }
 }

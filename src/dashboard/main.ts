@@ -36,7 +36,10 @@ function show(overview: Overview): void {
   const now = Date.parse(stats.time);
   showServer(overview);
   showStrip(stats, now);
-  charts.update(panels({ history, stats, events }), marks(events), now / 1000);
+  charts.update(panels({ history, stats, events }), marks(events), {
+    since: (history.time[0] ?? now) / 1000,
+    now: now / 1000,
+  });
   showWorkers(stats.workers, (worker) => actions.restart(worker));
   showRequests(overview.requests);
   showDeaths(overview.deaths, now);

@@ -23,7 +23,7 @@ export interface PanelInput {
 }
 
 const CLASS_COLOURS: Readonly<Record<string, Colour>> = {
-  "1xx": "grey",
+  "1xx": "sky",
   "2xx": "blue",
   "3xx": "green",
   "4xx": "orange",
@@ -117,9 +117,10 @@ function classLines(history: HistoryReport): Line[] {
     (name) => name === "2xx" || name === "5xx" || history.byClass[name]?.some((value) => value > 0),
   );
   return present.map((name) => ({
-    label: name,
+    // A client went, or a worker died, before there was a status.
+    label: name === "none" ? "no response" : name,
     values: history.byClass[name] ?? history.time.map(() => 0),
-    colour: CLASS_COLOURS[name] ?? "purple",
+    colour: CLASS_COLOURS[name] ?? "grey",
     unit: "rate",
   }));
 }

@@ -14,6 +14,15 @@ const FONT = "11px system-ui, sans-serif";
 /** The cursors of all charts move together. */
 const SYNC = "tsgun";
 
+/** A shorter axis would only make noise visible. */
+const LEAST_SECONDS = 60;
+
+/** From the first figure that there is, until now, in seconds since the epoch. */
+export interface Span {
+  readonly since: number;
+  readonly now: number;
+}
+
 /** Returns a colour of the style sheet, as of the present theme. */
 export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -30,6 +39,7 @@ export class Plot {
   #marks: readonly Mark[] = [];
   /** The end of the time axis, in seconds. */
   #now = 0;
+  #since = 0;
   #values: HTMLElement[] = [];
 
   constructor(host: HTMLElement) {
@@ -41,9 +51,11 @@ export class Plot {
     this.#resize.observe(host);
   }
 
-  update(chart: Chart, marks: readonly Mark[], now: number): void {
+  /** @param span the time axis, in seconds since the epoch */
+  update(chart: Chart, marks: readonly Mark[], { since, now }: Span): void {
     this.#chart = chart;
     this.#marks = marks;
+    this.#since = since;
     this.#now = now;
     const shape = JSON.stringify(
       chart.lines.map(({ label, unit, shape, dash }) => [label, unit, shape, dash]),
@@ -66,6 +78,13 @@ export class Plot {
     const { clientWidth } = this.#host;
     if (this.#plot !== undefined && clientWidth > 0 && clientWidth !== this.#plot.width)
       this.#plot.setSize({ width: clientWidth, height: HEIGHT });
+  }
+
+  /** The last ten minutes, or since the server's first figures. */
+  #span(): [from: number, to: number] {
+    const kept = this.#now - KEPT_MS / 1000;
+    const first = Math.min(this.#since, this.#now - LEAST_SECONDS);
+    return [Math.max(kept, first), this.#now];
   }
 
   #build(chart: Chart): void {
@@ -98,7 +117,7 @@ export class Plot {
         y: false,
       },
       scales: {
-        x: { time: true, range: () => [this.#now - KEPT_MS / 1000, this.#now] },
+        x: { time: true, range: () => this.#span() },
         y: {
           range: (_plot, low, high) =>
             heat ? [0, heat.bounds.length + 1] : limits(low, high, chart.atLeast),

@@ -1,41 +1,12 @@
 /** The tables: workers, requests in flight, events. Rows are kept from one report to the next, with the focus in them. */
 import type { EventReport, InFlightReport, StatsReport, WorkerStats } from "../control/stats.ts";
 import { byId, element, keepChildren, setText } from "./dom.ts";
-import { age, bytes, count, duration, moment, percent, rate } from "./format.ts";
+import { bytes, count, duration, moment } from "./format.ts";
+import { stateOf, workerCells } from "./worker-cells.ts";
 
 /** More rows are named by their number. */
 const MAX_REQUESTS = 50;
 const MAX_EVENTS = 40;
-
-/** What a worker is doing, in a word. */
-export function stateOf(worker: WorkerStats): string {
-  if (worker.isStuck) return "stuck";
-  return worker.state === "ready" && worker.notReady !== null ? "not ready" : worker.state;
-}
-
-/** The cells of a worker's row after its slot, in the order of the table's heads. */
-export function workerCells(worker: WorkerStats): string[] {
-  const { lastExit, rates } = worker;
-  return [
-    String(worker.pid),
-    count(worker.generation),
-    stateOf(worker),
-    age(worker.age),
-    rate(rates.requestsPerSecond),
-    count(worker.inFlight),
-    worker.oldest === null ? "–" : duration(worker.oldest),
-    count(worker.connections),
-    duration(rates.p50),
-    duration(rates.p99),
-    percent(rates.errorRatio),
-    percent(worker.loopUtilization),
-    duration(worker.loopDelayP99),
-    percent(worker.cpu),
-    bytes(worker.pssBytes ?? worker.rssBytes),
-    count(worker.restarts),
-    lastExit === null ? "–" : lastExit.how,
-  ];
-}
 
 export function showWorkers(workers: StatsReport["workers"], restart: (worker: WorkerStats) => void): void {
   let shown = workers;

@@ -30,6 +30,8 @@ export async function startChromium(
     executablePath: execFileSync("sh", ["-c", "command -v chromium"], { encoding: "utf8" }).trim(),
     args: [...FLAGS, `--host-resolver-rules=${rules}`],
     userDataDir: home,
+    // Certificates that a test made.
+    acceptInsecureCerts: true,
     env: { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home },
   });
   cleanUp(context, () => browser.close());

@@ -84,93 +84,102 @@ async function serve(
   return { command, place: { port: Number(/:(\d+)$/.exec(line.trim())?.[1]) } };
 }
 
-test("on a loopback address the dashboard is open to this machine, by its own names and without a proxy", async (context) => {
-  const { place } = await serve(context, ["--admin-bind", "127.0.0.1:0"]);
-  const page = await ask(place, "/dashboard/");
-  assert.equal(page.status, 200);
-  assert.match(String(page.headers["content-security-policy"]), /^default-src 'none'; script-src 'self';/);
-  assert.equal(page.headers["x-content-type-options"], "nosniff");
-  assert.equal(page.headers["referrer-policy"], "no-referrer");
-  assert.equal(page.headers["cross-origin-opener-policy"], "same-origin");
-  assert.equal((await ask(place, "/dashboard/api/session")).status, 200);
-
-  // The page is asked for again only in case that it has changed.
-  const again = await ask(place, "/dashboard/", {
-    headers: { "if-none-match": page.headers.etag as string },
-  });
-  assert.deepEqual([again.status, again.text], [304, ""]);
-  for (const path of ["/", "/dashboard"]) {
-    const { status, headers } = await ask(place, path);
-    assert.deepEqual([status, headers.location], [302, "dashboard/"]);
-  }
-
-  // A page of another site, whose name was made to mean this machine.
-  const rebound = { host: "evil.example:9000" };
-  for (const path of ["/dashboard/", "/dashboard/dashboard.js", "/dashboard/api/session"]) {
-    const { status, text } = await ask(place, path, { headers: rebound });
-    assert.equal(status, 403, path);
-    assert.match(text, /not to the Host .*evil\.example:9000.*; set admin-token or admin-token-file/);
-  }
-  assert.equal(
-    (await ask(place, "/dashboard/api/session", { headers: { "x-forwarded-for": "10.0.0.1" } })).status,
-    403,
-  );
-  // Probes come by any name.
-  assert.equal((await ask(place, "/health/ready", { headers: rebound })).status, 200);
-});
-
-test("a command needs the page's own origin, its token against forgery, and JSON", async (context) => {
+test("on a loopback address", async (context) => {
   const { place, command } = await serve(context, ["--admin-bind", "127.0.0.1:0"]);
-  const { csrf } = JSON.parse((await ask(place, "/dashboard/api/session")).text) as { csrf: string };
-  const good = {
-    "x-tsgun-csrf": csrf,
-    origin: `http://127.0.0.1:${place.port}`,
-    "sec-fetch-site": "same-origin",
-  };
-  const refused: [headers: Record<string, string>, status: number][] = [
-    [{ ...good, "x-tsgun-csrf": "" }, 403],
-    [{ ...good, "x-tsgun-csrf": `${csrf}x` }, 403],
-    [{ ...good, origin: "http://evil.example" }, 403],
-    [{ ...good, "sec-fetch-site": "cross-site" }, 403],
-    [{ ...good, "content-type": "text/plain" }, 415],
-    [{ ...good, host: "evil.example" }, 403],
-    [{ ...good, "x-forwarded-for": "10.0.0.1" }, 403],
-  ];
-  const [worker] = command.workers();
-  for (const path of ["reload", "scale", `workers/${worker}/restart`])
-    for (const [headers, status] of refused) {
-      const found = await ask(place, `/dashboard/api/${path}`, { headers, body: { workers: 2 } });
-      assert.equal(found.status, status, `${path} ${JSON.stringify(headers)}: ${found.text}`);
+  await context.test(
+    "on a loopback address the dashboard is open to this machine, by its own names and without a proxy",
+    async () => {
+      const page = await ask(place, "/dashboard/");
+      assert.equal(page.status, 200);
+      assert.match(
+        String(page.headers["content-security-policy"]),
+        /^default-src 'none'; script-src 'self';/,
+      );
+      assert.equal(page.headers["x-content-type-options"], "nosniff");
+      assert.equal(page.headers["referrer-policy"], "no-referrer");
+      assert.equal(page.headers["cross-origin-opener-policy"], "same-origin");
+      assert.equal((await ask(place, "/dashboard/api/session")).status, 200);
+
+      // The page is asked for again only in case that it has changed.
+      const again = await ask(place, "/dashboard/", {
+        headers: { "if-none-match": page.headers.etag as string },
+      });
+      assert.deepEqual([again.status, again.text], [304, ""]);
+      for (const path of ["/", "/dashboard"]) {
+        const { status, headers } = await ask(place, path);
+        assert.deepEqual([status, headers.location], [302, "dashboard/"]);
+      }
+
+      // A page of another site, whose name was made to mean this machine.
+      const rebound = { host: "evil.example:9000" };
+      for (const path of ["/dashboard/", "/dashboard/dashboard.js", "/dashboard/api/session"]) {
+        const { status, text } = await ask(place, path, { headers: rebound });
+        assert.equal(status, 403, path);
+        assert.match(text, /not to the Host .*evil\.example:9000.*; set admin-token or admin-token-file/);
+      }
+      assert.equal(
+        (await ask(place, "/dashboard/api/session", { headers: { "x-forwarded-for": "10.0.0.1" } })).status,
+        403,
+      );
+      // Probes come by any name.
+      assert.equal((await ask(place, "/health/ready", { headers: rebound })).status, 200);
+    },
+  );
+
+  await context.test(
+    "a command needs the page's own origin, its token against forgery, and JSON",
+    async () => {
+      const { csrf } = JSON.parse((await ask(place, "/dashboard/api/session")).text) as { csrf: string };
+      const good = {
+        "x-tsgun-csrf": csrf,
+        origin: `http://127.0.0.1:${place.port}`,
+        "sec-fetch-site": "same-origin",
+      };
+      const refused: [headers: Record<string, string>, status: number][] = [
+        [{ ...good, "x-tsgun-csrf": "" }, 403],
+        [{ ...good, "x-tsgun-csrf": `${csrf}x` }, 403],
+        [{ ...good, origin: "http://evil.example" }, 403],
+        [{ ...good, "sec-fetch-site": "cross-site" }, 403],
+        [{ ...good, "content-type": "text/plain" }, 415],
+        [{ ...good, host: "evil.example" }, 403],
+        [{ ...good, "x-forwarded-for": "10.0.0.1" }, 403],
+      ];
+      const [worker] = command.workers();
+      for (const path of ["reload", "scale", `workers/${worker}/restart`])
+        for (const [headers, status] of refused) {
+          const found = await ask(place, `/dashboard/api/${path}`, { headers, body: { workers: 2 } });
+          assert.equal(found.status, status, `${path} ${JSON.stringify(headers)}: ${found.text}`);
+        }
+      const { "x-tsgun-csrf": _csrf, ...without } = good;
+      assert.equal((await ask(place, "/dashboard/api/reload", { headers: without, body: {} })).status, 403);
+      assert.deepEqual(command.workers(), [worker]);
+      assert.equal(command.lines(/HUP|reload/i).length, 0, command.stderr);
+
+      const wrong = await ask(place, "/dashboard/api/scale", { headers: good, body: { workers: "two" } });
+      assert.equal(wrong.status, 400);
+      const done = await ask(place, "/dashboard/api/scale", { headers: good, body: { workers: 2 } });
+      assert.deepEqual([done.status, JSON.parse(done.text)], [200, { ok: true, message: "2 workers ready" }]);
+    },
+  );
+
+  await context.test("the admin listener changes nothing by any other path", async () => {
+    const { csrf } = JSON.parse((await ask(place, "/dashboard/api/session")).text) as { csrf: string };
+    const headers = { "x-tsgun-csrf": csrf };
+    for (const path of [
+      "/reload",
+      "/stop",
+      "/scale",
+      "/reopen",
+      "/upgrade",
+      "/dashboard/api/stop",
+      "/dashboard/api/upgrade",
+    ]) {
+      const { status } = await ask(place, path, { headers, body: { workers: 2 } });
+      assert.equal(status, 404, path);
     }
-  const { "x-tsgun-csrf": _csrf, ...without } = good;
-  assert.equal((await ask(place, "/dashboard/api/reload", { headers: without, body: {} })).status, 403);
-  assert.deepEqual(command.workers(), [worker]);
-  assert.equal(command.lines(/HUP|reload/i).length, 0, command.stderr);
-
-  const wrong = await ask(place, "/dashboard/api/scale", { headers: good, body: { workers: "two" } });
-  assert.equal(wrong.status, 400);
-  const done = await ask(place, "/dashboard/api/scale", { headers: good, body: { workers: 2 } });
-  assert.deepEqual([done.status, JSON.parse(done.text)], [200, { ok: true, message: "2 workers ready" }]);
-});
-
-test("the admin listener changes nothing by any other path", async (context) => {
-  const { place } = await serve(context, ["--admin-bind", "127.0.0.1:0"]);
-  const { csrf } = JSON.parse((await ask(place, "/dashboard/api/session")).text) as { csrf: string };
-  const headers = { "x-tsgun-csrf": csrf };
-  for (const path of [
-    "/reload",
-    "/stop",
-    "/scale",
-    "/reopen",
-    "/upgrade",
-    "/dashboard/api/stop",
-    "/dashboard/api/upgrade",
-  ]) {
-    const { status } = await ask(place, path, { headers, body: { workers: 2 } });
-    assert.equal(status, 404, path);
-  }
-  for (const path of ["/dashboard/api/reload", "/dashboard/api/scale"])
-    assert.equal((await ask(place, path, { headers })).status, 405, path);
+    for (const path of ["/dashboard/api/reload", "/dashboard/api/scale"])
+      assert.equal((await ask(place, path, { headers })).status, 405, path);
+  });
 });
 
 test("elsewhere the dashboard names the setting that it needs; health stays open", async (context) => {

@@ -1,9 +1,7 @@
 /** Asks the server for what a panel shows. */
 import { requestControl } from "../../control/control-client.ts";
 import type { StackReport } from "../../control/examination.ts";
-import type { DeathReport, InFlightReport, LogReport } from "../../control/stats.ts";
-import { parseDeathRecord } from "../../records/parse-death.ts";
-import { tellDeath } from "../../records/story.ts";
+import type { DeathReport, DeathStory, InFlightReport, LogReport } from "../../control/stats.ts";
 import { describeStack } from "../ctl/examination-text.ts";
 import { logLines, message, plainLines, requestLines } from "./panel-lines.ts";
 import type { Panel, PanelLine, WatchedServer } from "./state.ts";
@@ -51,16 +49,14 @@ async function ask({ kind, pid, last }: Panel, server: WatchedServer): Promise<P
 
 /** The story of a worker's end; without a pid, of the last one that somebody should look at. */
 async function storyOf(pid: number | undefined, server: WatchedServer): Promise<PanelLine[]> {
-  if (pid === undefined) {
+  let id: string | undefined = pid?.toString();
+  if (id === undefined) {
     const deaths = (await get(server, "/deaths")) as DeathReport[];
-    const last = deaths.find(({ isProblem }) => isProblem);
-    return last === undefined
-      ? message("no worker has ended unasked", false)
-      : await storyOf(last.pid, server);
+    id = deaths.find(({ isProblem }) => isProblem)?.id;
+    if (id === undefined) return message("no worker has ended unasked", false);
   }
-  const record = parseDeathRecord(JSON.stringify(await get(server, `/deaths/${pid}`)));
-  if (record === undefined) return message(`the record of worker ${pid} is of another version of tsgun`);
-  return plainLines(tellDeath(record).join("\n"));
+  const { story } = (await get(server, `/deaths/${id}`)) as DeathStory;
+  return plainLines(story);
 }
 
 async function get({ controlSocket, stats }: WatchedServer, path: string): Promise<unknown> {

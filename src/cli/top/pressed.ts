@@ -95,7 +95,8 @@ function inList(state: TopState, key: Key): Step {
 function inTable(state: TopState, server: WatchedServer, key: Key): Step {
   if (key === "q") return step(state, { type: "quit" });
   if (key === "escape" || key === "left") {
-    return step({ ...state, server: undefined, notice: undefined }, { type: "refresh" });
+    const list = { ...state.list, selected: server.pid };
+    return step({ ...state, list, server: undefined, notice: undefined }, { type: "refresh" });
   }
   const by = distance(state, key);
   if (by !== undefined) return step({ ...state, server: moved(server, by) });

@@ -153,6 +153,7 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor com
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l min-ready -x -d 'The number of workers that must be ready for /health/ready to succeed'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l metrics -d 'Count requests, and what each worker uses, in memory that arbiter and workers share'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l no-metrics -d 'Count nothing'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l app-metrics -d 'Add the metrics that the app keeps with prom-client to /metrics'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l metrics-compat -x -a 'none prom-client' -d 'Further names of metrics, for dashboards that exist'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l statsd-host -x -d 'The statsd server that the arbiter sends gunicorn\'s metrics to, once a second'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl ps top init doctor completion' -l statsd-prefix -x -d 'Text before the name of each statsd metric'

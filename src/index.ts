@@ -16,4 +16,5 @@ export { compose } from "./gateway/compose.ts";
 export { derive } from "./gateway/derive.ts";
 export { endSignal } from "./gateway/end-signal.ts";
 export type * from "./gateway/types.ts";
+export { exposeMetrics, type MetricsRegistry } from "./interop/exposed-metrics.ts";
 export { notReady } from "./interop/not-ready.ts";

@@ -6,6 +6,8 @@
 export type Question =
   /** Its requests in flight: `InFlight[]`. */
   | { readonly about: "requests" }
+  /** What its app counts itself: `getMetricsAsJSON()` of prom-client. */
+  | { readonly about: "app-metrics" }
   /** The response of its app to this request: `InjectedResponse`. */
   | { readonly about: "inject"; readonly request: InjectedRequest };
 

@@ -122,9 +122,8 @@ class WorkerLife {
       reply({ kind: "value", value: requestsInFlight(serving.server) });
       return;
     }
-    // Loaded only now, when a deploy may have deleted the release that this worker was started from.
-    import("./questions/inject.ts")
-      .then(({ inject }) => inject(serving, question.request))
+    import("./questions/answer.ts")
+      .then(({ answerLater }) => answerLater(serving, question))
       .then(
         (value) => reply({ kind: "value", value }),
         (error: Error) => reply({ kind: "error", error: error.message }),

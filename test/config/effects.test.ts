@@ -88,6 +88,7 @@ const SHOWN: Record<SettingName, string> = {
   recordDir: "records/why",
   minReady: "control/ctl",
   metrics: "worker/scoreboard",
+  appMetrics: "arbiter/stats/app-metrics",
   metricsCompat: "arbiter/stats/metrics",
   statsdHost: "e2e/statsd",
   statsdPrefix: "e2e/statsd",

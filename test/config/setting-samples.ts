@@ -72,6 +72,7 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   adminTokenFile: ["/run/secrets/token", ""],
   minReady: ["2", "-1"],
   metrics: ["true", "maybe"],
+  appMetrics: ["true", "maybe"],
   metricsCompat: ["prom-client", "other"],
   accessLogfile: ["access.log", ""],
   accessLogformat: ["json", ""],

@@ -10,7 +10,9 @@ import type { Generations } from "../reload/generations.ts";
 import type { Listeners } from "../sockets/listeners.ts";
 import type { Predecessor } from "../upgrade/handover.ts";
 import type { Upgrade } from "../upgrade/upgrade.ts";
+import type { WorkerQuestions } from "../workers/questions.ts";
 import type { WorkerProcesses } from "../workers/worker-processes.ts";
+import type { AppMetrics } from "./app-metrics.ts";
 import type { MetricsDependencies } from "./metrics-report.ts";
 import { Scoreboard } from "./scoreboard.ts";
 import { Stats } from "./stats.ts";
@@ -21,6 +23,7 @@ export interface MeasuredParts {
   readonly commands: Pick<ControlCommands, "status" | "workers">;
   readonly listeners: Listeners;
   readonly generations: Pick<Generations, "currentConfig">;
+  readonly questions: WorkerQuestions;
 }
 
 /** By then the start is long over, and a deploy has not yet deleted the release that this server was started from. */
@@ -28,6 +31,7 @@ const LOAD_AFTER_MS = 30_000;
 
 /** What the control interface shows of the figures. The reports are loaded when somebody asks, at the latest after a while. */
 export function measured(parts: MeasuredParts): Measured {
+  let appMetrics: AppMetrics | undefined;
   const dependencies = (): MetricsDependencies => ({
     stats: parts.stats,
     pool: parts.pool,
@@ -36,6 +40,12 @@ export function measured(parts: MeasuredParts): Measured {
     listeners: () => parts.listeners.listeners,
     backlog: parts.generations.currentConfig.backlog,
     compatibility: parts.generations.currentConfig.metricsCompat,
+    appFamilies: async (taken) => {
+      if (!parts.generations.currentConfig.appMetrics) return [];
+      const { AppMetrics } = await import("./app-metrics.ts");
+      appMetrics ??= new AppMetrics(parts);
+      return await appMetrics.families(taken);
+    },
   });
   const load = () => import("./metrics-report.ts");
   setTimeout(() => load().catch(() => {}), LOAD_AFTER_MS).unref();

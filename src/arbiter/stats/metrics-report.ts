@@ -21,6 +21,8 @@ import { isStuck } from "./worker-figures.ts";
 export interface MetricsDependencies extends ReportDependencies {
   /** `--metrics-compat` */
   readonly compatibility: "none" | "prom-client";
+  /** What the apps count themselves (`--app-metrics`). @param taken names of tsgun's own families */
+  appFamilies(taken: ReadonlySet<string>): Promise<Family[]>;
 }
 
 /** @param accept the client's field of that name */
@@ -28,7 +30,8 @@ export async function metricsReport(
   dependencies: MetricsDependencies,
   accept: string | undefined,
 ): Promise<{ readonly type: string; readonly text: string }> {
-  const families = await metricFamilies(dependencies);
+  const own = await metricFamilies(dependencies);
+  const families = [...own, ...(await dependencies.appFamilies(new Set(own.map(({ name }) => name))))];
   return prefersOpenMetrics(accept)
     ? { type: OPENMETRICS_TYPE, text: openMetricsText(families) }
     : { type: PROMETHEUS_TYPE, text: prometheusText(families) };

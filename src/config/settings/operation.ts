@@ -76,6 +76,13 @@ export const operationSettings = {
     reload: false,
     doc: "Count requests, and what each worker uses, in memory that arbiter and workers share. Without it there are no metrics, and the log of a worker's death does not name its requests in flight, unless its event loop was blocked.",
   }),
+  appMetrics: setting({
+    section: "Control",
+    kind: flag,
+    default: false,
+    reload: true,
+    doc: "Add the metrics that the app keeps with prom-client to /metrics: counters and histograms as sums of all workers, gauges by slot.",
+  }),
   metricsCompat: setting({
     section: "Control",
     kind: choice("none", "prom-client"),

@@ -111,12 +111,22 @@ function howOf({ how, record, ending, end }: Death): string {
 function errorOf({ record, words }: Death): DeathRecord["error"] {
   const { failure } = record;
   if (failure !== undefined)
-    return { kind: "boot", message: firstLine(failure.message), stack: failure.stack ?? null };
+    return {
+      kind: "boot",
+      message: firstLine(failure.message),
+      stack: textOf(failure.stack, BOUNDS.errorStack) || null,
+    };
   return words === undefined ? null : { ...words, message: firstLine(words.message) };
 }
 
-function firstLine(text: string): string {
+function firstLine(message: unknown): string {
+  const text = textOf(message, BOUNDS.errorStack);
   return (text.split("\n", 1)[0] as string).slice(0, BOUNDS.line);
+}
+
+/** What a worker reports may be anything: its app can write to the pipe as well. */
+function textOf(value: unknown, most: number): string {
+  return typeof value === "string" ? value.slice(0, most) : "";
 }
 
 function stallOf({ stall, wasStopped, record }: Death): DeathRecord["stall"] {
@@ -130,18 +140,19 @@ function stallOf({ stall, wasStopped, record }: Death): DeathRecord["stall"] {
         ? "native code"
         : "JavaScript";
   return {
-    blockedFor: blockedForMs,
+    blockedFor: typeof blockedForMs === "number" ? blockedForMs : 0,
     where,
     stack: framesOf(stack),
-    children: children
-      .slice(0, BOUNDS.children)
-      .map(({ pid, command }) => ({ pid: Number(pid), command: String(command).slice(0, BOUNDS.line) })),
+    children: children.slice(0, BOUNDS.children).map((child) => ({
+      pid: typeof child?.pid === "number" ? child.pid : 0,
+      command: textOf(child?.command, BOUNDS.line),
+    })),
   };
 }
 
 /** The frames without tsgun's own, unless there are no others. */
 function framesOf(stack: readonly string[]): string[] {
-  const frames = stack.map((frame) => String(frame).slice(0, BOUNDS.line));
+  const frames = stack.map((frame) => textOf(frame, BOUNDS.line));
   const others = frames.filter((frame) => !frame.includes(OWN_CODE));
   return (others.length > 0 ? others : frames).slice(0, BOUNDS.frames);
 }
@@ -153,9 +164,9 @@ function requestsOf({ requests = [], page }: Death, { time }: Surroundings): Dea
   });
   const known = requests.length > 0 ? requests : onPage;
   return known.slice(0, BOUNDS.requests).map(({ method, target, id, since }) => ({
-    method: method.slice(0, BOUNDS.name),
-    target: target.slice(0, BOUNDS.line),
-    id: id?.slice(0, BOUNDS.name) ?? null,
+    method: textOf(method, BOUNDS.name),
+    target: textOf(target, BOUNDS.line),
+    id: textOf(id, BOUNDS.name) || null,
     age: Math.max(0, Math.round(time - since)),
   }));
 }

@@ -11,6 +11,7 @@ export type {
   WorkerContext,
   WorkerProcess,
 } from "./config/hooks.ts";
+export type { EventReport as ArbiterMessage } from "./control/stats.ts";
 export { BodyError, ClientGone, GatewayError, HttpError, RequestAborted } from "./errors.ts";
 export { compose } from "./gateway/compose.ts";
 export { derive } from "./gateway/derive.ts";
@@ -18,3 +19,5 @@ export { endSignal } from "./gateway/end-signal.ts";
 export type * from "./gateway/types.ts";
 export { exposeMetrics, type MetricsRegistry } from "./interop/exposed-metrics.ts";
 export { notReady } from "./interop/not-ready.ts";
+export type { RequestMessage } from "./server/request-channels.ts";
+export type { WorkerMessage } from "./worker/worker-channels.ts";

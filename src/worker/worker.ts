@@ -35,6 +35,7 @@ import { RequestReports } from "./request-reports.ts";
 import { WorkerScoreboard } from "./scoreboard.ts";
 import { makeServing, type Serving } from "./serving.ts";
 import type { Watchdog } from "./watchdog/watchdog.ts";
+import { WorkerChannels } from "./worker-channels.ts";
 import { WorkerHooks } from "./worker-hooks.ts";
 
 /** How long an orphaned worker may finish its requests, in milliseconds. */
@@ -68,6 +69,7 @@ class WorkerLife {
   #watchdog: Watchdog | undefined;
   #loadedFiles: LoadedFiles | undefined;
   #hooks: WorkerHooks | undefined;
+  #channels: WorkerChannels | undefined;
   #requests: RequestReports | undefined;
   #board: WorkerScoreboard | undefined;
   #shutdown: Promise<void> | undefined;
@@ -201,6 +203,8 @@ class WorkerLife {
     const hooks = await WorkerHooks.load(assignment, info, this.#log);
     this.#useHooks(hooks);
     await this.#runHook(hooks, "postFork");
+    this.#channels = new WorkerChannels(assignment);
+    this.#channels.publish("start");
     if (settings.reload) await this.#watchLoading();
     const serving = await makeServing({
       assignment,
@@ -234,6 +238,7 @@ class WorkerLife {
     this.#loadedFiles?.flush();
     reportHeap(assignment.heapReports);
     send({ type: "ready", serving: serving.what });
+    this.#channels?.publish("ready");
     this.#board?.ready(serving, this.#log);
     const debuggerOpen = (): boolean => this.#watchdog?.debuggerOpen ?? false;
     startBeats(serving, settings.timeout, debuggerOpen, send, () => this.#board?.beat());
@@ -321,6 +326,7 @@ class WorkerLife {
         this.#log.warning("The app has not ended since its signal listeners ran: the worker exits");
     }
     if (draining || !wasReady) return;
+    this.#channels?.publish("drain");
     this.#drain.abort();
     const signal = order === "drain" ? "SIGTERM" : "SIGINT";
     // An app without a shutdown of its own ends as it would end under `kill`.

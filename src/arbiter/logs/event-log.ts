@@ -1,5 +1,9 @@
 /** The last events of the server, for those who ask or follow: each with a number, so that a client can go on after one. */
+import { channel } from "node:diagnostics_channel";
 import type { EventReport } from "../../control/stats.ts";
+
+/** For the configuration file, whose code runs in the arbiter: docs/monitoring.md. */
+const published = channel("tsgun:arbiter:event");
 
 /** Events that are kept. */
 export const MAX_EVENTS = 200;
@@ -25,6 +29,7 @@ export class EventLog {
     this.#kept.push(report);
     if (this.#kept.length > MAX_EVENTS) this.#kept.shift();
     for (const follower of this.#followers) follower(report);
+    published.publish(report);
   }
 
   /** The events that are kept after number `after`, oldest first. */

@@ -12,6 +12,7 @@ import { type ExchangeContext, ExchangeRequest } from "../../exchange/request.ts
 import { handlerFor, runHandler } from "../../exchange/run.ts";
 import type { RequestHead } from "../../http/request-head.ts";
 import type { RequestParserEvents } from "../../http/request-parser.ts";
+import { observeHandler, requestsAreObserved } from "../request-channels.ts";
 import { meterQueue, REQUEST_START } from "../request-start.ts";
 import type {
   ContentHost,
@@ -128,7 +129,8 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     );
     this.#request = request;
     this.#response = response;
-    const running = runHandler(handler, request, response, host.handlers.settled);
+    const called = requestsAreObserved() ? observeHandler(handler) : handler;
+    const running = runHandler(called, request, response, host.handlers.settled);
     if (running === undefined) return;
     host.handlers.begin();
     if (this.#response === response || this.#upgraded) this.#running = running;

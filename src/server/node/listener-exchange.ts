@@ -8,6 +8,7 @@ import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import type { ErrorContent } from "../../exchange/response.ts";
 import { STATUS_CODES } from "../../native/http.ts";
 import { ContentPace } from "../content-pace.ts";
+import type { ObservedRequest } from "../request-channels.ts";
 import type { ServerTimeouts } from "../server-options.ts";
 import type { ListenerExchangeWatch } from "./listener-exchange-watch.ts";
 import { writeRefusal } from "./parser-error.ts";
@@ -34,6 +35,8 @@ export class ListenerExchange {
   readonly startedAt = performance.now();
   /** Undefined if requests are neither counted nor logged. */
   readonly watch: ListenerExchangeWatch | undefined;
+  /** Undefined if nobody observes it. */
+  observed: ObservedRequest | undefined;
   /** The next one on its connection. */
   next: ListenerExchange | undefined;
   /** Makes the id; 0 if the access log has made one. */

@@ -3,10 +3,11 @@
  * without content costs the exchange object, its async scope and one listener on the response.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { BodyError, type HttpError, thrownError } from "../../errors.ts";
+import { BodyError, ClientGone, type HttpError, thrownError } from "../../errors.ts";
 import { attributeToFault } from "../../exchange/content-fault.ts";
 import { ConnectionEndpoints } from "../../exchange/endpoint.ts";
 import { requestScope } from "../../exchange/scope.ts";
+import { ObservedRequest, requestsAreObserved } from "../request-channels.ts";
 import { meterQueue } from "../request-start.ts";
 import { RunningHandlers } from "../running-handlers.ts";
 import type { InFlightRequest } from "../server.ts";
@@ -136,7 +137,8 @@ export class ListenerExchanges {
   run(exchange: ListenerExchange, listener: RequestListener): void {
     try {
       const { request, response } = exchange;
-      const result: unknown = requestScope().runInAsyncScope(listener, undefined, request, response);
+      const called = requestsAreObserved() ? observe(exchange, listener) : listener;
+      const result: unknown = requestScope().runInAsyncScope(called, undefined, request, response);
       if (result instanceof Promise) this.#awaitListener(exchange, result);
     } catch (error) {
       this.#threw(exchange, error);
@@ -156,6 +158,7 @@ export class ListenerExchanges {
     const { onError, describeError } = this.#options;
     const error = thrownError(thrown);
     const { request } = exchange;
+    exchange.observed?.fail(error);
     if (request.destroyed && !request.complete) {
       // The client has been answered already; the listener most likely fails because its content broke off.
       onError(attributeToFault(error, brokenOff()), exchange.name);
@@ -172,6 +175,7 @@ export class ListenerExchanges {
     if (connection === undefined || exchange === undefined) return;
     if (response.writableFinished) {
       exchange.watch?.finish("complete");
+      exchange.observed?.end(response.statusCode);
       this.#completed += 1;
       if (this.#completed === this.#dueAt) this.#onDue();
     } else {
@@ -182,8 +186,10 @@ export class ListenerExchanges {
   }
 
   /** Ends an exchange without a complete response: its listener's further work has no client. */
-  #cut({ watch, running }: ListenerExchange): void {
+  #cut({ watch, running, observed, response }: ListenerExchange): void {
     watch?.finishCut();
+    observed?.fail(new ClientGone());
+    observed?.end(response.headersSent ? response.statusCode : undefined);
     if (running !== undefined) this.handlers.abandon(running);
   }
 
@@ -204,6 +210,7 @@ export class ListenerExchanges {
     const connection = this.#connections.get(exchange.request.socket);
     if (connection === undefined || connection.refused) return;
     this.#options.onError(error, exchange.name);
+    exchange.observed?.fail(error);
     exchange.breakOff(error, connection, this.#clock.now);
   }
 
@@ -222,4 +229,12 @@ export class ListenerExchanges {
     for (const { watch } of this.#all()) watch?.setReason("worker-exit");
     this.handlers.release();
   }
+}
+
+/** Wraps the listener of a request that is observed. */
+function observe(exchange: ListenerExchange, listener: RequestListener): RequestListener {
+  const { method, target, id } = exchange.name;
+  const observed = new ObservedRequest(exchange.request, method, target, id);
+  exchange.observed = observed;
+  return (request, response) => observed.run(listener, undefined, request, response);
 }

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { AppNotCalled } from "../../errors.ts";
 import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import { requestScope } from "../../exchange/scope.ts";
+import { ObservedRequest, requestsAreObserved } from "../request-channels.ts";
 import type { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
@@ -57,11 +58,20 @@ export class Upgrades {
       writeRefusal(socket, 500);
       socket.end();
     };
+    const { method = "", url = "" } = request;
+    const observed = requestsAreObserved() ? new ObservedRequest(request, method, url, id) : undefined;
+    const called: UpgradeListener =
+      observed === undefined
+        ? listener
+        : (...args) => observed.run<undefined, typeof args, unknown>(listener, undefined, ...args);
     try {
-      const running: unknown = requestScope().runInAsyncScope(listener, undefined, request, socket, head);
+      const running: unknown = requestScope().runInAsyncScope(called, undefined, request, socket, head);
       if (running instanceof Promise) running.then(undefined, failed);
     } catch (error) {
       failed(error);
+    } finally {
+      // What the app sends on the connection, its response included, is its own.
+      observed?.end(undefined);
     }
   }
 

@@ -1,4 +1,4 @@
-/** `npm run generate`: writes the files generated from the settings and rules tables. */
+/** `npm run generate`: writes the files generated from the tables of settings, rules and metrics. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { generatedFiles } from "./generated.ts";

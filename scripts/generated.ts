@@ -1,4 +1,6 @@
-/** Generates the committed files that derive from the settings and rules tables. A test fails if they are out of date. */
+/** Generates the committed files that derive from the tables of settings, rules and metrics. A test fails if they are out of date. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { completionScript } from "../src/cli/completion.ts";
 import { ABSENT_SETTINGS, OTHER_DEFAULTS, RENAMED_SETTINGS } from "../src/config/gunicorn.ts";
@@ -12,12 +14,14 @@ import {
   settings,
 } from "../src/config/settings.ts";
 import { RULES } from "../src/deploy/doctor/rules.ts";
+import { METRICS } from "../src/deploy/init/promql.ts";
 
 /** Returns the content of each file by its path in the repository. */
 export function generatedFiles(): Record<string, string> {
   return {
     "docs/settings.md": settingsPage(),
     "docs/doctor.md": doctorPage(),
+    "docs/monitoring.md": monitoringPage(),
     "docs/tsgun.schema.json": `${JSON.stringify(jsonSchema(), undefined, 2)}\n`,
     "completions/tsgun.bash": completionScript("bash"),
     "completions/_tsgun": completionScript("zsh"),
@@ -184,6 +188,20 @@ Doctor does not check whether streams are buffered (an app may say \`X-Accel-Buf
 variables, other proxies than nginx, drop-ins that are not beside the unit (\`/etc/systemd/system/NAME.d\` of a unit in \`/usr/lib\`),
 and, unless the server runs, limits that a service has and this shell has not.
 `;
+}
+
+/** The page of monitoring with its table of metrics; the rest of it is written by hand. */
+function monitoringPage(): string {
+  const file = join(import.meta.dirname, "..", "docs", "monitoring.md");
+  const rows = Object.values(METRICS).map(({ name, type, labels, help }) => {
+    const named = labels.map((label) => `\`${label}\``).join(", ");
+    return `| \`${name}\` | ${type} | ${named} | ${help} |`;
+  });
+  const table = ["| metric | type | labels | what |", "| --- | --- | --- | --- |", ...rows].join("\n");
+  return readFileSync(file, "utf8").replace(
+    /(<!-- metrics: .*? -->\n).*?(?=<!-- end of metrics -->)/s,
+    (_, start: string) => `${start}\n${table}\n\n`,
+  );
 }
 
 function jsonSchema(): object {

@@ -45,7 +45,7 @@ import { SocketSource } from "./sockets/socket-source.ts";
 import { SocketWatch } from "./sockets/socket-watch.ts";
 import { makeStats, measured } from "./stats/make-stats.ts";
 import type { Stats } from "./stats/stats.ts";
-import { Statsd } from "./stats/statsd.ts";
+import { StatsdSwitch } from "./stats/statsd-switch.ts";
 import type { BootReport } from "./upgrade/boot-report.ts";
 import { Predecessor } from "./upgrade/handover.ts";
 import type { Invocation } from "./upgrade/invocation.ts";
@@ -114,7 +114,7 @@ export class Parts {
   readonly upgrade: Upgrade;
   readonly stats: Stats;
   readonly measured = measured(this);
-  readonly statsd: Statsd;
+  readonly statsd: StatsdSwitch;
   readonly takeover: Takeover;
   #examinations: Examinations | undefined;
 
@@ -140,7 +140,7 @@ export class Parts {
     const wanted = firstBoot(workerCount(config.workers), config.reloadSurge, limitsOf(config));
     this.pool = new Pool(wanted, poolEffects(this), () => this.clock.now());
     this.stats = makeStats(this);
-    this.statsd = new Statsd({
+    this.statsd = new StatsdSwitch({
       stats: this.stats,
       log: this.log,
       pool: () => this.pool,

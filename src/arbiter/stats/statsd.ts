@@ -7,7 +7,7 @@ import type { Config } from "../../config/settings.ts";
 import { formatStatsdAddress } from "../../config/statsd-kind.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 import type { StatsdGauges } from "../../metrics/statsd-lines.ts";
-import type { StatsdReporter } from "../../metrics/statsd-reporter.ts";
+import { StatsdReporter } from "../../metrics/statsd-reporter.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Sampler } from "./sampler.ts";
 import type { Stats } from "./stats.ts";
@@ -40,11 +40,13 @@ export class Statsd {
   #changing: Promise<void> = Promise.resolve();
   #sampler: Sampler | undefined;
   #reportedAt = Number.NEGATIVE_INFINITY;
-  /** What was counted before the settings named a server is not told. */
-  #isFirst = true;
+  #tellsAll: boolean;
 
-  constructor(dependencies: StatsdDependencies) {
+  /** @param tellsAll whether the server is to be told what has been counted so far */
+  constructor(dependencies: StatsdDependencies, tellsAll: boolean) {
     this.#dependencies = dependencies;
+    this.#tellsAll = tellsAll;
+    this.review();
   }
 
   /** Tells what is new if a second has passed. Call on every turn of the loop. */
@@ -85,19 +87,19 @@ export class Statsd {
     const { statsdHost, statsdPrefix, dogstatsdTags, enableBacklogMetric } = config;
     const settings = JSON.stringify([statsdHost, statsdPrefix, dogstatsdTags, enableBacklogMetric]);
     this.#config = config;
-    const isFirst = this.#isFirst;
-    this.#isFirst = false;
-    if (settings === this.#settings || (isFirst && statsdHost === undefined)) return;
+    if (settings === this.#settings) return;
+    const tellsAll = this.#tellsAll;
+    this.#tellsAll = false;
     this.#settings = settings;
     const { log } = this.#dependencies;
     this.#changing = this.#changing
-      .then(() => this.#change(config, isFirst))
+      .then(() => this.#change(config, tellsAll))
       .catch((error: Error) => log.error(`Cannot report to statsd: ${error.message}`));
   }
 
   async #change(
     { statsdHost, statsdPrefix, dogstatsdTags, enableBacklogMetric, metrics }: StatsdSettings,
-    isFirst: boolean,
+    tellsAll: boolean,
   ): Promise<void> {
     const { stats, log } = this.#dependencies;
     const before = this.#reporter;
@@ -109,7 +111,6 @@ export class Statsd {
     }
     if (statsdHost === undefined) return;
     if (!metrics) log.warning("Requests are not counted (--no-metrics), so statsd is told of workers only");
-    const { StatsdReporter } = await import("../../metrics/statsd-reporter.ts");
     this.#reporter = new StatsdReporter(
       {
         address: statsdHost,
@@ -119,7 +120,7 @@ export class Statsd {
         onTrouble: (message) => log.warning(message),
         onRecovery: (message) => log.info(message),
       },
-      isFirst ? [] : stats.board.own(),
+      tellsAll ? [] : stats.board.own(),
     );
     if (enableBacklogMetric) this.#sampler = await stats.sampler();
   }

@@ -7,7 +7,9 @@ import {
   WORKER_METRICS,
 } from "../../scoreboard/metrics.ts";
 
-export const METRICS = { ...WORKER_METRICS, ...ARBITER_METRICS, ...FOLDED_METRICS, ...REPORT_METRICS };
+const { connections: accepted, slot } = FOLDED_METRICS;
+/** Every metric that /metrics has. */
+export const METRICS = { ...WORKER_METRICS, ...ARBITER_METRICS, accepted, slot, ...REPORT_METRICS };
 
 /** Deaths that nobody ordered. */
 export const CRASHES = 'reason=~"crash|heap_oom|killed|stuck"';

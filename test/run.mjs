@@ -47,6 +47,7 @@ const SYSTEM = [
   "server/channel/socket-only",
   "systemd/private-systemd",
   "systemd/service",
+  "worker/channels",
   "worker/framework-habits",
 ];
 /** The path prefix of what only `--frameworks` runs. */

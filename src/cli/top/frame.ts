@@ -167,8 +167,9 @@ const LIST_KEYS: readonly [string, string][] = [
 /** The keys that mean something now. Where their meanings do not fit, the keys alone, and how to learn them. */
 function keysLine({ panel, server, size }: TopState): Line {
   const keys = panel !== undefined ? PANEL_KEYS : server === undefined ? LIST_KEYS : TABLE_KEYS;
-  const whole = joinedKeys(keys);
-  if (lineWidth(whole) <= size.columns) return whole;
+  const withoutSort = keys.filter(([, meaning]) => meaning !== "sort");
+  const whole = [keys, withoutSort].map(joinedKeys).find((line) => lineWidth(line) <= size.columns);
+  if (whole !== undefined) return whole;
   const rest = keys.slice(-2);
   const bare = keys.slice(0, -2).map(([key]) => [span(`${key}  `, "strong")]);
   return [...bare.flat(), ...joinedKeys(rest)];

@@ -116,6 +116,8 @@ export interface StatsReport {
   /** How many workers are in each state. */
   readonly workerStates: Readonly<Record<"booting" | "ready" | "draining" | "stuck", number>>;
   readonly lastReload: ReloadReport | null;
+  /** Whether workers count: not with `--no-metrics`, or without a scoreboard. Else rates are 0, and figures null. */
+  readonly isCounting: boolean;
   /** Of all workers together. */
   readonly rates: Rates;
   /** Queue time (X-Request-Start) of the last seconds; null without. */

@@ -95,6 +95,7 @@ export function statsReport(time: number = TIME, slots = 4): StatsReport {
     },
     workerStates: { booting: 0, ready: slots, draining: 0, stuck: 0 },
     lastReload: { ok: true, at: new Date(time - 120_000).toISOString(), duration: 1840, error: null },
+    isCounting: true,
     rates: rates(1842),
     queueP50: 0.4,
     queueP99: 2.1,

@@ -129,6 +129,7 @@ export function statsSample(different: Partial<StatsReport> = {}): StatsReport {
     },
     workerStates: { booting: 1, ready: 3, draining: 0, stuck: 1 },
     lastReload: { ok: true, at: ago(2 * HOUR), duration: 2300, error: null },
+    isCounting: true,
     rates: { ...RATES, requestsPerSecond: 1842 },
     queueP50: 0.6,
     queueP99: 2,

@@ -57,6 +57,7 @@ export async function statsReport(dependencies: ReportDependencies): Promise<Sta
       loopDelayP99: stats.turns.percentile(0.99),
     },
     memoryLimitBytes: memoryLimit() ?? null,
+    isCounting: stats.board.isOpen,
   };
 }
 

@@ -107,6 +107,11 @@ export class Scoreboard {
     }
   }
 
+  /** Whether there is a file in which workers count. */
+  get isOpen(): boolean {
+    return this.#file !== undefined;
+  }
+
   /** Gives a worker its page, with the arbiter's descriptor; undefined if there is none. */
   allocate(id: number, slot: number, generation: number): ScoreboardPage | undefined {
     if (this.#file === undefined || this.#own === undefined) return undefined;

@@ -1,5 +1,5 @@
 /** The columns of the table of workers, and how they sort. */
-import type { WorkerStats } from "../../control/stats.ts";
+import type { StatsReport, WorkerStats } from "../../control/stats.ts";
 import { age, bytes, count, duration, percent, rate, ratio, UNKNOWN } from "./figures.ts";
 import type { Style } from "./style.ts";
 import type { Column } from "./table.ts";
@@ -231,9 +231,21 @@ export const COLUMNS: readonly WorkerColumn[] = [
   ),
 ];
 
-/** The columns that fit a terminal of this width. */
-export function columnsFor(width: number): WorkerColumn[] {
-  return COLUMNS.filter(({ from }) => width >= from);
+/** What workers count and measure themselves. */
+const COUNTED: ReadonlySet<ColumnId> = new Set<ColumnId>([
+  "requests",
+  "inFlight",
+  "oldest",
+  "p50",
+  "p99",
+  "errors",
+  "loop",
+  "delay",
+]);
+
+/** The columns that fit a terminal of this width, and of which the server knows something. */
+export function columnsFor(width: number, { isCounting = true }: Partial<StatsReport> = {}): WorkerColumn[] {
+  return COLUMNS.filter(({ from, id }) => width >= from && (isCounting || !COUNTED.has(id)));
 }
 
 const ASCENDING: ReadonlySet<ColumnId> = new Set<ColumnId>(["slot", "pid", "state"]);

@@ -102,7 +102,7 @@ async function listed(server: RunningServer): Promise<ListedServer> {
   };
   if (status === undefined || controlSocket === undefined) return silent;
   const answer = await askStats(controlSocket);
-  const rates = "stats" in answer ? answer.stats.rates : undefined;
+  const rates = "stats" in answer && answer.stats.isCounting ? answer.stats.rates : undefined;
   return {
     ...silent,
     state: status.state,

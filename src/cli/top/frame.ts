@@ -40,7 +40,7 @@ function wholeServer(state: TopState, server: WatchedServer): Line[] {
   const { stats } = server;
   if (stats === undefined) return serverHeader(state, server);
   const table = renderTable({
-    columns: columnsFor(state.size.columns),
+    columns: columnsFor(state.size.columns, stats),
     rows: sorted(stats.workers, "slot"),
     width: state.size.columns,
     now: state.now,
@@ -93,7 +93,7 @@ function renderBody(state: TopState, height: number): Line[] {
   const workers = sorted(stats.workers, server.sort);
   const selected = selectedIndex(server, workers);
   const { heading, rows } = renderTable({
-    columns: columnsFor(size.columns),
+    columns: columnsFor(size.columns, stats),
     rows: workers,
     width: size.columns,
     now: clockOf(server, now),

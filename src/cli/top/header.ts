@@ -87,7 +87,8 @@ export function generationAge({ server, lastReload, workers }: StatsReport, now:
   );
 }
 
-function traffic({ rates }: StatsReport, points: readonly number[]): Item[] {
+function traffic({ rates, isCounting }: StatsReport, points: readonly number[]): Item[] {
+  if (!isCounting) return [item([span("requests are not counted (--no-metrics)", "warning")])];
   const style = rates.errorRatio >= MANY_ERRORS ? "bad" : "plain";
   return [
     item(

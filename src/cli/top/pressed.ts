@@ -114,7 +114,7 @@ function moved(server: WatchedServer, by: number): WatchedServer {
 
 /** Sorts by the column left or right of the current one, among those that are shown. */
 function resorted(server: WatchedServer, width: number, by: -1 | 1): WatchedServer {
-  const shown = columnsFor(width);
+  const shown = columnsFor(width, server.stats);
   const at = shown.findIndex(({ id }) => id === server.sort);
   const next = shown[(Math.max(0, at) + by + shown.length) % shown.length];
   return next === undefined ? server : { ...server, sort: next.id };

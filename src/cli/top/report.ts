@@ -62,6 +62,7 @@ const STATS = {
   server: SERVER,
   workerStates: { booting: 0, ready: 0, draining: 0, stuck: 0 },
   lastReload: null,
+  isCounting: true,
   rates: RATES,
   queueP50: null,
   queueP99: null,

@@ -119,6 +119,7 @@ test("the figures of a running server are what its clients sent", async (context
       return found.totals.exits.killed === 2 && found;
     });
     assert.ok((after.totals.byClass.none ?? 0) >= 2);
+    assert.equal(after.isCounting, true);
     assert.equal(after.workers.find(({ slot }) => slot === 1)?.lastExit?.reason, "killed");
   });
 });
@@ -138,6 +139,7 @@ test("without the scoreboard the arbiter tells what it knows itself", async (con
   await ask({ host: "127.0.0.1", port });
   const report = JSON.parse((await ask(socket, "/stats")).text) as StatsReport;
   assert.deepEqual([report.totals.starts, report.workers.length, report.totals.requests], [1, 1, 0]);
+  assert.equal(report.isCounting, false);
   assert.equal(sample((await ask(socket, "/metrics")).text, "tsgun_worker_starts_total"), 1);
 });
 

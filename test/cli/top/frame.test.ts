@@ -153,6 +153,12 @@ test("more workers than rows: the selected one is in sight, and how many are not
   );
 });
 
+test("what is not counted is not shown as 0", () => {
+  const lines = textOf(renderFrame(watching(150, 14, statsSample({ isCounting: false }))));
+  assert.match(lines[0] ?? "", /4\/4 ready {2}requests are not counted \(--no-metrics\) {2}queue p99/);
+  assert.match(lines.join("\n"), /^SLOT +PID +GEN +STATE +AGE +CONN +CPU +PSS +↺ +LAST EXIT$/m);
+});
+
 test("a server that does not answer is shown as such, its last figures stay, and ages stop", () => {
   let state = watching(100, 14);
   state = update(state, {

@@ -29,6 +29,11 @@ export function formatLastWords(words: LastWords): string {
   return JSON.stringify({ lastWords: boundedWords(words) });
 }
 
+/** Parses the note on a worker's page of the scoreboard; returns undefined if it holds no last words. */
+export function parseNote(note: string): LastWords | undefined {
+  return parseLastWords(`{"lastWords":${note}}`);
+}
+
 /** Parses a line; returns undefined if it holds no last words. */
 export function parseLastWords(line: string): LastWords | undefined {
   let parsed: unknown;

@@ -225,10 +225,10 @@ export class PageWriter {
   }
 
   /** Leaves the worker's last words. The first ones stand: what follows from them says less. */
-  leaveNote(message: string, stack: string | null): void {
+  leaveNote(words: Note): void {
     const memory = this.#memory;
     if (memory.words[HEADER.noteLength / U32] !== 0) return;
-    const note = boundedNote(message, stack);
+    const note = boundedNote(words);
     memory.bytes.set(note, NOTE_OFFSET);
     memory.write(NOTE_OFFSET, NOTE_OFFSET + note.length);
     memory.words[HEADER.noteLength / U32] = note.length;
@@ -236,10 +236,17 @@ export class PageWriter {
   }
 }
 
+/** The last words of a worker: an error, or the call that ends it. */
+export interface Note {
+  readonly kind: string;
+  readonly message: string;
+  readonly stack: string | null;
+}
+
 /** The note as JSON, cut so that it has room. */
-function boundedNote(message: string, stack: string | null): Buffer {
+function boundedNote({ message, stack, ...rest }: Note): Buffer {
   for (let limit = NOTE_BYTES; ; limit = Math.floor(limit / 2)) {
-    const cut = { message: message.slice(0, limit), stack: stack?.slice(0, limit) ?? null };
+    const cut = { ...rest, message: message.slice(0, limit), stack: stack?.slice(0, limit) ?? null };
     const note = Buffer.from(JSON.stringify(cut));
     if (note.length <= NOTE_BYTES) return note;
   }

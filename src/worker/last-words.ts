@@ -14,9 +14,15 @@ import { logUncaught } from "./uncaught.ts";
  * Watches for everything by which JavaScript ends this process; an uncaught error is logged as well.
  *
  * @param reports the pipe to the arbiter
+ * @param leaveNote keeps the words where the arbiter finds them if the pipe is full
  */
-export function watchLastWords(reports: number, log: ErrorLog, onAppExit: (exit: AppExit) => void): void {
-  const lastWords = new LastWordsWriter(reports);
+export function watchLastWords(
+  reports: number,
+  log: ErrorLog,
+  leaveNote: (words: LastWords) => void,
+  onAppExit: (exit: AppExit) => void,
+): void {
+  const lastWords = new LastWordsWriter(reports, leaveNote);
   logUncaught(log, lastWords);
   watchAppExit((exit) => {
     lastWords.exit(exit);
@@ -29,12 +35,14 @@ const CAUGHT_ERROR_MS = 10_000;
 
 class LastWordsWriter {
   readonly #fd: number;
+  readonly #leaveNote: (words: LastWords) => void;
   /** An error that the app caught as a last resort, by listening for `uncaughtException`. */
   #caught: { readonly words: LastWords; readonly at: number } | undefined;
 
   /** @param fd of the pipe to the arbiter */
-  constructor(fd: number) {
+  constructor(fd: number, leaveNote: (words: LastWords) => void) {
     this.#fd = fd;
+    this.#leaveNote = leaveNote;
     beforeOwnKill((signal) => this.#say("signal", new Error(`process.kill(process.pid, "${signal}")`)));
     const { abort } = process;
     process.abort = () => {
@@ -65,6 +73,7 @@ class LastWordsWriter {
   }
 
   #write(words: LastWords): void {
+    this.#leaveNote(words);
     try {
       writeSync(this.#fd, `${formatLastWords(words)}\n`);
     } catch {

@@ -1,7 +1,8 @@
 /**
- * A worker's page of the scoreboard: what it counts, its last lines on standard error, and once a second
- * what it has measured of itself.
+ * A worker's page of the scoreboard: what it counts, its last lines on standard error, its last words, and
+ * once a second what it has measured of itself.
  */
+import type { LastWords } from "../ipc/last-words.ts";
 import type { Assignment } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { PageWriter } from "../scoreboard/page-writer.ts";
@@ -58,6 +59,11 @@ export class WorkerScoreboard {
     import("../native/shared-memory.ts")
       .then(({ mapShared }) => this.#page.map(mapShared))
       .catch((error: Error) => log.debug(`The scoreboard is written, not mapped: ${error.message}`));
+  }
+
+  /** Leaves the worker's last words. */
+  leaveNote(words: LastWords): void {
+    this.#page.leaveNote(words);
   }
 
   /** Writes the vitals if they are due. Call with each heartbeat. */

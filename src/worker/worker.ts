@@ -10,14 +10,15 @@ import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 import { type BootStep, describeDuring } from "../ipc/boot-step.ts";
+import type { LastWords } from "../ipc/last-words.ts";
 import type { Assignment, ToWorker } from "../ipc/messages.ts";
-import type { Answer, Question } from "../ipc/question.ts";
 import type { StalledRequest } from "../ipc/stall-report.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import { ErrorLog } from "../log/error-log.ts";
 import { errorLogOptions } from "../log/log-settings.ts";
 import { surviveBrokenOutputs, surviveTerminalHangUp } from "../log/own-output.ts";
+import { answerQuestion } from "./answering.ts";
 import { AppEnd } from "./app-end.ts";
 import { type AppExit, describeExit } from "./app-exit.ts";
 import { failBoot, send } from "./arbiter-link.ts";
@@ -30,7 +31,6 @@ import { boundedRecords, watchLoop } from "./loop-watch.ts";
 import { openAccessLog } from "./open-access-log.ts";
 import { OwnEvents } from "./own-events.ts";
 import { dropPrivileges } from "./privileges.ts";
-import { requestsInFlight } from "./questions/requests.ts";
 import { RequestReports } from "./request-reports.ts";
 import { WorkerScoreboard } from "./scoreboard.ts";
 import { makeServing, type Serving } from "./serving.ts";
@@ -102,34 +102,13 @@ class WorkerLife {
         this.reopenLog();
         return;
       case "ask":
-        this.#answer(message.number, message.question);
+        answerQuestion(message.number, message.question, this.#serving);
         return;
       case "last-lines":
         this.#serving?.server.logUnfinished();
         this.#accessLog?.flush();
         return;
     }
-  }
-
-  #answer(number: number, question: Question): void {
-    const reply = (answer: Answer): void => send({ type: "answer", number, answer });
-    reply({ kind: "received" });
-    const serving = this.#serving;
-    if (serving === undefined) {
-      reply({ kind: "error", error: "it is still booting" });
-      return;
-    }
-    if (question.about === "requests") {
-      // At once: who shows requests in flight waits only a moment.
-      reply({ kind: "value", value: requestsInFlight(serving.server) });
-      return;
-    }
-    import("./questions/answer.ts")
-      .then(({ answerLater }) => answerLater(serving, question))
-      .then(
-        (value) => reply({ kind: "value", value }),
-        (error: Error) => reply({ kind: "error", error: error.message }),
-      );
   }
 
   reopenLog(): void {
@@ -172,7 +151,8 @@ class WorkerLife {
   async #prepareProcess(assignment: Assignment<Config>): Promise<void> {
     const { settings, slot, generation } = assignment;
     this.#board = WorkerScoreboard.open(assignment, this.#log);
-    watchLastWords(assignment.reports, this.#log, (exit) => this.#onAppExit(exit));
+    const leaveNote = (words: LastWords): void => this.#board?.leaveNote(words);
+    watchLastWords(assignment.reports, this.#log, leaveNote, (exit) => this.#onAppExit(exit));
     this.#log.configure(errorLogOptions(settings, assignment.errorLog, { slot, generation }));
     surviveBrokenOutputs(this.#log);
     if (settings.captureOutput) (await import("../log/captured-output.ts")).captureOutput(this.#log);

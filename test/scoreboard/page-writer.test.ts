@@ -127,11 +127,13 @@ for (const [transport, prepare] of Object.entries(TRANSPORTS)) {
 
   test(`${transport}: the first note stands, and is cut to what has room`, (context) => {
     const { board, page } = open(context);
-    page.leaveNote(`broken ${'"'.repeat(NOTE_BYTES)}`, `at app.js:1\n${"ü\n".repeat(NOTE_BYTES)}`);
-    page.leaveNote("later", null);
-    const { message, stack } = board.note() as { message: string; stack: string };
-    assert.match(message, /^broken "+$/);
-    assert.match(stack, /^at app\.js:1\nü\n/);
+    const [message, stack] = [`broken ${'"'.repeat(NOTE_BYTES)}`, `at app.js:1\n${"ü\n".repeat(NOTE_BYTES)}`];
+    page.leaveNote({ kind: "exception", message, stack });
+    page.leaveNote({ kind: "exit", message: "later", stack: null });
+    const left = board.note();
+    assert.equal(left?.kind, "exception");
+    assert.match(left?.message ?? "", /^broken "+$/);
+    assert.match(left?.stack ?? "", /^at app\.js:1\nü\n/);
   });
 
   test(`${transport}: vitals`, (context) => {

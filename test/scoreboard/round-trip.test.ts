@@ -34,7 +34,7 @@ describe("A page that a worker has written", () => {
       writer.increment(writer.series("rej|limit"));
       writer.writeVitals(Float64Array.from(VITALS, (_, index) => index + 1));
       writer.appendStderr("first\nlast\n");
-      writer.leaveNote("it is over", "Error: it is over\n    at x");
+      writer.leaveNote({ kind: "exception", message: "it is over", stack: "Error: it is over\n    at x" });
       writer.flush();
 
       const page = Buffer.alloc(PAGE_BYTES);

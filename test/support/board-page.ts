@@ -21,7 +21,7 @@ import {
   VITALS_OFFSET,
   type Vital,
 } from "../../src/scoreboard/layout.ts";
-import { PageWriter } from "../../src/scoreboard/page-writer.ts";
+import { type Note, PageWriter } from "../../src/scoreboard/page-writer.ts";
 import { cleanUp, temporaryFolder } from "./command.ts";
 
 const SUM = 15;
@@ -111,7 +111,7 @@ export class BoardPage {
     return Buffer.concat([ring.subarray(start), ring.subarray(0, start)]).toString();
   }
 
-  note(): { message: string; stack: string | null } | undefined {
+  note(): Note | undefined {
     const page = this.read();
     const length = page.readUInt32LE(HEADER.noteLength);
     return length === 0 ? undefined : JSON.parse(page.toString("utf8", NOTE_OFFSET, NOTE_OFFSET + length));

@@ -5,6 +5,7 @@
 import type { EndedWorker, WorkerProcess } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
 import { ExitCode } from "../../errors.ts";
+import { parseNote } from "../../ipc/last-words.ts";
 import type { ToWorker } from "../../ipc/messages.ts";
 import type { RequestInFlight } from "../../ipc/request-report.ts";
 import type { StallReport } from "../../ipc/stall-report.ts";
@@ -241,7 +242,10 @@ export class WorkerProcesses {
     const isHeapExhausted = heap !== undefined ? true : saidWhy;
     const ended = stats.ended({ id, pid, record, ending, how, isHeapExhausted });
     const oomKills = this.#oomKills.change();
-    const { stall, words, wasStopped } = signs;
+    const { stall, wasStopped } = signs;
+    const note = ended.page?.note;
+    // The pipe is full while the arbiter does not read.
+    const words = signs.words ?? (note === undefined ? undefined : parseNote(note));
     const known = { stall, words, wasStopped, oomKills, heap, requests: requests.list };
     blackBox.record({ ...ended, ...known }, this.#pool.now);
     return ended.end;

@@ -24,6 +24,10 @@ const BUDGETS: { readonly [program: string]: Budget } = {
   "worker/watchdog/thread.cjs": { files: 1, kilobytes: 36 },
 };
 
+/** What a worker loads a moment after it is ready, so that the start does not pay for it: counting without system calls. */
+const LATE = /\/chunks\/(vitals|shared-memory)\.js$|\/koffi/;
+const LATE_BUDGET: Budget = { files: 6, kilobytes: 90 };
+
 interface Coverage {
   readonly result: readonly { readonly url: string }[];
 }
@@ -71,11 +75,23 @@ test("arbiter, worker and watchdog of a gateway app load no more modules than th
   }
   assert.deepEqual([...loaded.keys()].sort(), Object.keys(BUDGETS).sort());
   for (const [program, files] of loaded) {
-    const budget = BUDGETS[program] as Budget;
-    const kilobytes = files.reduce((sum, file) => sum + statSync(new URL(file)).size, 0) / 1000;
-    assert.ok(
-      files.length <= budget.files && kilobytes <= budget.kilobytes,
-      `${program} loads ${files.length} files of ${kilobytes} kB, its budget is ${JSON.stringify(budget)}:\n${files.join("\n")}`,
+    assertWithin(
+      program,
+      files.filter((file) => !LATE.test(file)),
+      BUDGETS[program] as Budget,
+    );
+    assertWithin(
+      `${program} later`,
+      files.filter((file) => LATE.test(file)),
+      LATE_BUDGET,
     );
   }
 });
+
+function assertWithin(program: string, files: readonly string[], budget: Budget): void {
+  const kilobytes = files.reduce((sum, file) => sum + statSync(new URL(file)).size, 0) / 1000;
+  assert.ok(
+    files.length <= budget.files && kilobytes <= budget.kilobytes,
+    `${program} loads ${files.length} files of ${kilobytes} kB, its budget is ${JSON.stringify(budget)}:\n${files.join("\n")}`,
+  );
+}

@@ -13,6 +13,8 @@ export interface Launch {
   readonly connections?: number;
   /** The format of the access log, which goes to a file. Default: none. */
   readonly accessLog?: "combined" | "json";
+  /** Whether metrics and records are on. Default: as the server has it. */
+  readonly metrics?: boolean;
   /** Serve the app's TypeScript, not its JavaScript. */
   readonly typescript?: boolean;
 }

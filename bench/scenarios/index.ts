@@ -1,10 +1,11 @@
 /**
- * All rows of the bench, in the order in which they run: those first that most people's apps are like. Rows for TLS and
- * for metrics join here when tsgun has them.
+ * All rows of the bench, in the order in which they run: those first that most people's apps are like. Rows for TLS
+ * join here when tsgun has it.
  */
 import type { Scenario } from "../lib/scenario.ts";
 import { HONO, LISTENERS } from "./frameworks.ts";
 import { CONNECTIONS, GATEWAY, SIZES } from "./gateway.ts";
+import { METRICS } from "./metrics.ts";
 import { ACCESS_LOG, POOLS } from "./pools.ts";
 import { START } from "./start.ts";
 import { WORKERS } from "./workers.ts";
@@ -14,6 +15,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...HONO,
   ...LISTENERS,
   ACCESS_LOG,
+  ...METRICS,
   ...START,
   ...SIZES,
   ...CONNECTIONS,

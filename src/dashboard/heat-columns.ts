@@ -22,7 +22,7 @@ export function columns(
   return [...found].map(([begin, sums]) => ({ begin, counts: sums }));
 }
 
-/** How dark a cell is, from 0.12 to 1. By the logarithm, so that a single slow request among thousands can be seen. */
+/** How strong a cell's colour is, from 0.12 to 1. By the logarithm, so that a single slow request among thousands can be seen. */
 export function intensity(count: number, most: number): number {
   return 0.12 + 0.88 * (Math.log1p(count) / Math.log1p(most));
 }

@@ -1,4 +1,4 @@
-/** The heat map of durations: time from left to right, duration from below, and the darker, the more requests. */
+/** The heat map of durations: time from left to right, duration from below, and the stronger the colour, the more requests. */
 import type uPlot from "uplot";
 import type { HeatMap } from "./chart-model.ts";
 import { duration } from "./format.ts";

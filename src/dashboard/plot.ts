@@ -97,7 +97,7 @@ export class Plot {
     });
     this.#values = entries.map(({ value }) => value);
     const items = entries.map(({ item }) => item);
-    if (chart.heat !== undefined) items.push(element("li", {}, "the darker, the more requests"));
+    if (chart.heat !== undefined) items.push(element("li", {}, "the stronger the colour, the more requests"));
     this.#legend.replaceChildren(...(chart.lines.every(({ shown }) => shown) ? items.reverse() : items));
   }
 
@@ -125,7 +125,13 @@ export class Plot {
         ...(right !== undefined && { right: { range: (_plot, low, high) => limits(low, high, 1) } }),
       },
       axes: [
-        { ...axis(), space: 70, values: (_plot, splits) => splits.map((at) => clock(at * 1000).slice(0, 5)) },
+        {
+          ...axis(),
+          space: 70,
+          // Seconds only where there are several marks in a minute.
+          values: (_plot, splits, _axis, _space, step) =>
+            splits.map((at) => clock(at * 1000).slice(0, step < 60 ? 8 : 5)),
+        },
         heat === undefined ? valueAxis(left) : { ...axis(), ...heatAxis(heat), size: AXIS_WIDTH },
         ...(right === undefined
           ? []
@@ -211,6 +217,8 @@ function seriesOf(line: Line): uPlot.Series {
   if (line.shape === "points")
     return { ...common, paths: () => null, points: { show: true, size: 7, fill: stroke } };
   const points = { show: false };
+  // Memory is read less often than there are points.
+  const spanGaps = line.unit === "bytes";
   if (line.shape === "bars") {
     const paths = uPlot.paths.bars?.({ size: [0.8, 14, 2], align: 0 });
     return { ...common, points, fill: stroke, width: 0, ...(paths !== undefined && { paths }) };
@@ -218,6 +226,7 @@ function seriesOf(line: Line): uPlot.Series {
   return {
     ...common,
     points,
+    spanGaps,
     ...(line.dash !== undefined && { dash: [...line.dash] }),
     ...(line.shape === "area" && { fill: () => translucent(stroke()), width: 1 }),
   };

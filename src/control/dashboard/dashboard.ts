@@ -28,7 +28,7 @@ export interface DashboardOptions {
 /** As many as the page shows. */
 const MAX_EVENTS = 100;
 const MAX_REQUESTS = 500;
-const MAX_DEATHS = 20;
+const MAX_DEATHS = 10;
 
 interface Question {
   readonly parameters?: Readonly<Record<string, string>>;

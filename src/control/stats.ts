@@ -69,7 +69,7 @@ export interface DeathReport {
   readonly reason: ExitReason;
   /** `was killed by SIGKILL: out of memory` */
   readonly how: string;
-  /** Continues "worker 4711 …": `ran out of V8 heap (its limit was 64 MB for all spaces)` */
+  /** Continues "worker 4711 …": `ran out of V8 heap, with 70 MB in use` */
   readonly headline: string;
   /** The likely cause; empty if nothing is known. */
   readonly cause: string;

@@ -130,13 +130,13 @@ function nativeBlock(record: DeathRecord): Part {
 }
 
 function heapExhausted(record: DeathRecord): Verdict {
-  const { heapLimit, heapSpaces } = record.memory;
-  const limit = heapLimit === null ? "" : ` (its limit was ${megabytes(heapLimit)} for all spaces)`;
+  const { heapUsed, heapSpaces } = record.memory;
+  const used = heapUsed === null ? "" : `, with ${megabytes(heapUsed)} in use`;
   const [largest] = heapSpaces;
   const filled = largest === undefined ? "" : `${largest.name} held ${megabytes(largest.bytes)}`;
   const cause = [filled, requestCause(record)].filter((text) => text !== "").join("; ");
   return {
-    fact: `ran out of V8 heap${limit}`,
+    fact: `ran out of V8 heap${used}`,
     cause,
     advice:
       "If the last minute shows steady growth, look for a leak (tsgun ctl heap PID of a living worker); if it was sudden, bound what that request loads. --max-old-space sets the limit.",

@@ -67,7 +67,7 @@ function limitText(limit: number | null): string {
 function heapText({ heapUsed, heapLimit, heapSpaces }: DeathRecord["memory"]): string {
   if (heapUsed === null && heapLimit === null) return "";
   const used = heapUsed === null ? "" : `${megabytes(heapUsed)} used`;
-  const limit = heapLimit === null ? "" : `limit ${megabytes(heapLimit)}`;
+  const limit = heapLimit === null ? "" : `limit ${megabytes(heapLimit)} with the young generation`;
   const spaces = heapSpaces.slice(0, 4).map(({ name, bytes }) => `${name} ${megabytes(bytes)}`);
   return [used, limit, ...spaces].filter((text) => text !== "").join(", ");
 }

@@ -3,7 +3,8 @@
  * holds a header, content or a variable.
  */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { DeathRecord } from "../../src/records/death-record.ts";
@@ -102,7 +103,7 @@ const DEATHS: readonly Death[] = [
   {
     name: "out of V8 heap",
     target: "/heap",
-    fact: /ran out of V8 heap \(its limit was \d+ MB for all spaces\)\.$/,
+    fact: /ran out of V8 heap, with \d+ MB in use\.$/,
     cause: /old space held \d+ MB; the request POST \/heap, which was in flight\.$/,
     reason: "heap_oom",
     stack: null,
@@ -282,6 +283,35 @@ test("a worker that the kernel kills for lack of memory", async (context) => {
     /rose from 0 to 1 in its control group, whose limit is 256 MB, in the request POST \/eat\.$/,
   );
   assert.equal(record.end.reason, "killed");
+});
+
+test("a full disk costs one warning, and the next record", async (context) => {
+  const folder = join(temporaryFolder(context), "full");
+  mkdirSync(folder, { mode: 0o700 });
+  const fill = join(folder, "fill");
+  const script = `mount -t tmpfs -o size=64k,mode=700 tmpfs "$0" && head -c 200k /dev/zero > "$0/fill"; exec "$@"`;
+  const prefix = ["unshare", "--mount", "sh", "-c", script, folder];
+  if (spawnSync("unshare", ["--mount", "true"]).status !== 0)
+    return context.skip("needs root and new namespaces: run the tests as root on Linux");
+  const stage = new RecordStage(context, ["records/deaths.mjs", "-w", "1"], { prefix }, folder);
+  await stage.command.ready();
+  for (const _ of [1, 2]) {
+    const pid = await stage.worker();
+    await stage.send("/exit7");
+    await stage.command.line(new RegExp(`pid: ${pid}\\) exited with code 7`));
+  }
+  await stage.worker();
+  const warnings = stage.command.lines(/No record of a worker's end could be written to .*\/full, .*ENOSPC/);
+  assert.equal(warnings.length, 1, "said once");
+  // Its mount namespace is the server's own.
+  const inside = join("/proc", String(stage.command.pid), "root");
+  rmSync(join(inside, fill));
+  const pid = await stage.worker();
+  await stage.send("/exit7");
+  const files = (): string[] => readdirSync(join(inside, folder));
+  await until("it is recorded once there is room", () => files().some((name) => name.includes(`-${pid}-`)));
+  assert.ok(!files().some((name) => name.startsWith(".draft")), "nothing half written is left");
+  assert.equal((await stage.command.end()).code, 0);
 });
 
 test("what a worker's JavaScript wrote to standard error, and its last minute, are in the record", async (context) => {

@@ -28,9 +28,10 @@ export class RecordStage {
   readonly records: string;
   readonly #node: string | undefined;
 
-  constructor(context: TestContext, args: readonly string[], options: CommandOptions = {}) {
+  /** @param records the folder of the records; by default one that does not exist yet */
+  constructor(context: TestContext, args: readonly string[], options: CommandOptions = {}, records?: string) {
     const folder = temporaryFolder(context);
-    this.records = join(folder, "records");
+    this.records = records ?? join(folder, "records");
     this.#node = options.node;
     const given = ["-b", "127.0.0.1:0", "-n", "shop", "--record-dir", this.records];
     const env = { ...options.env, TOKEN: SECRET };

@@ -52,9 +52,9 @@ export class BlackBox implements Recorded {
     this.reportFile = openReportFile(dependencies.reportOwner);
   }
 
-  /** How to ask for the record of a worker that has just died; undefined if none is kept. */
+  /** How to ask for the record of a worker that has just died; undefined if none is kept, or the last could not be written. */
   hint(pid: number): string | undefined {
-    return this.#given === false ? undefined : `tsgun why ${pid}${this.#where}`;
+    return this.#given === false || this.#hasWarned ? undefined : `tsgun why ${pid}${this.#where}`;
   }
 
   /** Node's report on an exhausted heap, which it writes before it ends the process by a signal. */
@@ -100,11 +100,15 @@ export class BlackBox implements Recorded {
   }
 
   #warn({ message }: Error): void {
+    const place = this.#folder?.path;
     // The folder may have been removed: the next record makes it again.
     this.#folder = undefined;
     if (this.#hasWarned) return;
     this.#hasWarned = true;
-    this.#dependencies.log.warning(`No record of a worker's end could be written: ${message}`);
+    const which = place === undefined ? "" : ` to ${place}`;
+    this.#dependencies.log.warning(
+      `No record of a worker's end could be written${which}, so tsgun why knows nothing of it: ${message}`,
+    );
   }
 
   /** The last records of this server, the newest first. */

@@ -95,7 +95,8 @@ test("top on a real server", { skip: missing("tmux") }, async (context) => {
     new RegExp(`^${NAME}  gen 1 \\(\\d+s\\)  2/2 ready  [1-9][\\d,.]* req/s .*[▂-█]  p50 \\d`, "m"),
   );
   const [first = 0, second = 0] = server.workers();
-  const table = (await tmux.shows(new RegExp(` ${first} +1 +ready[^]* ${second} +1 +ready`))).join("\n");
+  for (const pid of [first, second]) await tmux.shows(new RegExp(` ${pid} +1 +ready `));
+  const table = tmux.lines().join("\n");
   assert.match(table, /backlog 0\/\d+/);
 
   // A profile takes ten seconds, in which everything else goes on.
@@ -165,7 +166,7 @@ test("top on a real server", { skip: missing("tmux") }, async (context) => {
 
   // The list, and back into the server that one comes from.
   tmux.press("Escape");
-  await tmux.shows(new RegExp(`servers? of this user[^]* ${server.pid} ${NAME} +serving`));
+  await tmux.shows(new RegExp(`servers? of this user[^]* ${server.pid} +${NAME} +serving`));
   tmux.press("Enter");
   await tmux.shows(/SLOT +PID/);
 

@@ -67,7 +67,8 @@ function command(root: string, { spec: app, env = {} }: Named, launch: Launch, p
       join(folder, "tsgun.ctl"),
       ...settings,
     ],
-    env,
+    // The records of its workers' ends go away with the rest, not into the user's own folder.
+    env: { ...env, XDG_STATE_HOME: folder },
   };
 }
 

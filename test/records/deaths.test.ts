@@ -259,6 +259,43 @@ test("a worker whose app closed its server", async (context) => {
   assert.match(lines[0] ?? "", /was replaced because of its app, which closed its server\.$/);
 });
 
+test("an app that listens for uncaught exceptions and exits: the error counts, not the call", async (context) => {
+  const app = join(temporaryFolder(context), "app.mjs");
+  writeFileSync(
+    app,
+    `process.on("uncaughtException", () => setTimeout(() => process.exit(9), 50));
+     export const handler = (request, respond) => {
+       if (request.path === "/lost") setImmediate(() => { throw new Error("lost the database"); });
+       else respond(200, {}, String(process.pid));
+     };`,
+  );
+  const stage = new RecordStage(context, [app, "-w", "1"]);
+  await stage.command.ready();
+  const pid = await stage.worker();
+  await stage.send("/lost");
+  const { lines, record } = await stage.why(pid);
+  assert.match(lines[0] ?? "", /crashed on an uncaught exception: Error: lost the database\.$/);
+  assert.equal(record.end.exitCode, 9);
+});
+
+test("during an upgrade the old server's workers end for it, and both keep records in one folder", async (context) => {
+  const stage = new RecordStage(context, ["records/deaths.mjs", "-w", "1"]);
+  await stage.command.ready();
+  const before = await stage.worker();
+  stage.command.kill("SIGUSR2");
+  const { lines, record } = await stage.why(before);
+  assert.match(lines[0] ?? "", /ended as it was told to, for an upgrade of the server\.$/);
+  assert.equal(record.end.reason, "upgrade");
+  const pid = await until("the new server answers", async () => {
+    const next = await stage.worker();
+    return next !== before && next;
+  });
+  await stage.send("/exit7");
+  const told = await stage.why(pid);
+  assert.equal(told.record.end.exitCode, 7);
+  assert.notEqual(told.record.server.arbiter, record.server.arbiter);
+});
+
 test("ordered ends say for what", async (context) => {
   const stage = new RecordStage(context, ["records/deaths.mjs", "-w", "1", "--max-memory", "1m"]);
   await stage.command.ready();

@@ -77,7 +77,7 @@ test("ps lists the servers, wherever their control sockets are, and ctl acts on 
   const other = `app.mjs (pid ${b.pid}, ${folder("b")})`;
 
   const servers = await list(here);
-  const { startedAt, uptime, version, ...report } = servers.get(a.pid) ?? ({} as Report);
+  const { startedAt, uptime, version, use, ...report } = servers.get(a.pid) ?? ({} as Report);
   assert.deepEqual(report, {
     name: SHOP,
     pid: a.pid,
@@ -95,12 +95,18 @@ test("ps lists the servers, wherever their control sockets are, and ctl acts on 
   });
   assert.ok(Math.abs(Date.parse(startedAt as string) - Date.now()) < 60_000);
   assert.equal(servers.get(b.pid)?.controlSocket, socket);
+  assert.deepEqual(Object.keys(use as object).sort(), [
+    ...["cpu", "inFlight", "lastExit", "loopDelayP99", "loopUtilization", "memoryBytes"],
+  ]);
 
   const table = (await tsgun("c", ["ps"])).out;
-  assert.match(table, /^PID +NAME +STATE +GENERATION +WORKERS +AGE +APP +FOLDER +ADDRESSES\n/);
   assert.match(
     table,
-    new RegExp(`^${a.pid} +${SHOP} +serving +1 +2/2 +\\d+s +app\\.mjs +${folder("a")} +http`, "m"),
+    /^PID +NAME +STATE +GENERATION +WORKERS +AGE +IN FLIGHT +LOOP +DELAY +CPU +MEMORY +LAST EXIT +APP +FOLDER +ADDRESSES\n/,
+  );
+  assert.match(
+    table,
+    new RegExp(`^${a.pid} +${SHOP} +serving +1 +2/2 +\\d+s +0 +\\S+ +\\S+ +\\S+ +\\S+ +- +app\\.mjs +${folder("a")} +http`, "m"),
   );
 
   const refused = await tsgun("c", ["ctl", "stop"]);

@@ -1,7 +1,13 @@
 /** The commands that show the state of the server. */
+import type { Command } from "commander";
 import type { StatusReport, WorkerReport } from "../../control/api.ts";
+import type { WorkerStats } from "../../control/stats.ts";
+import { askStats, USE_HEADINGS, useCells, workerUse } from "../server-use.ts";
 import { formatAge, formatTable } from "../table.ts";
-import { query, type Verb } from "./verb.ts";
+import { choose, isJson, query, send, type Verb } from "./verb.ts";
+
+/** An arbiter has its figures at once. */
+const FIGURES_TIMEOUT_MS = 2000;
 
 export const REPORTS: readonly Verb[] = [
   {
@@ -12,7 +18,7 @@ export const REPORTS: readonly Verb[] = [
   {
     name: "workers",
     description: "show the state of each worker",
-    run: (command) => query(command, "/workers", formatWorkers),
+    run: showWorkers,
   },
 ];
 
@@ -32,21 +38,32 @@ function formatStatus(status: StatusReport): string {
   ].join("\n");
 }
 
-function formatWorkers(workers: readonly WorkerReport[]): string {
+/** A server of an earlier version, or a busy one, has no figures of its workers. */
+async function showWorkers(command: Command): Promise<void> {
+  const server = await choose(command);
+  const stats = await askStats(server.controlSocket, FIGURES_TIMEOUT_MS);
+  const workers = stats?.workers ?? ((await send(server, "GET", "/workers")) as WorkerReport[]);
+  console.log(isJson(command) ? JSON.stringify(workers, undefined, 2) : formatWorkers(workers));
+}
+
+function formatWorkers(workers: readonly (WorkerReport | WorkerStats)[]): string {
+  const haveFigures = workers.some((worker) => "pssBytes" in worker);
   const someAreNotReady = workers.some(({ notReady }) => notReady !== null);
   const haveAddresses = workers.some(({ address }) => address !== null);
   const rows = workers.map((worker) => [
     String(worker.pid),
     String(worker.slot),
     String(worker.generation),
-    worker.state,
+    "isStuck" in worker && worker.isStuck ? "stuck" : worker.state,
     formatAge(worker.age),
     String(worker.connections),
     String(worker.requests),
+    ...(haveFigures ? useCells("pssBytes" in worker ? workerUse(worker) : undefined) : []),
     ...(haveAddresses ? [worker.address ?? ""] : []),
     ...(someAreNotReady ? [worker.notReady ?? ""] : []),
   ]);
   const headings = ["PID", "SLOT", "GENERATION", "STATE", "AGE", "CONNECTIONS", "REQUESTS"];
+  if (haveFigures) headings.push(...USE_HEADINGS);
   if (haveAddresses) headings.push("ADDRESS");
   if (someAreNotReady) headings.push("NOT READY");
   return formatTable(headings, rows);

@@ -35,6 +35,7 @@ const SYSTEM = [
   "cli/top/journey",
   "cli/top/terminal",
   "conformance/listener",
+  "control/openapi",
   "control/ps",
   "deploy/doctor/command",
   "docs/commands",

@@ -106,7 +106,10 @@ test("ps lists the servers, wherever their control sockets are, and ctl acts on 
   );
   assert.match(
     table,
-    new RegExp(`^${a.pid} +${SHOP} +serving +1 +2/2 +\\d+s +0 +\\S+ +\\S+ +\\S+ +\\S+ +- +app\\.mjs +${folder("a")} +http`, "m"),
+    new RegExp(
+      `^${a.pid} +${SHOP} +serving +1 +2/2 +\\d+s +0 +\\S+ +\\S+ +\\S+ +\\S+ +- +app\\.mjs +${folder("a")} +http`,
+      "m",
+    ),
   );
 
   const refused = await tsgun("c", ["ctl", "stop"]);

@@ -3,6 +3,7 @@ import { HttpError } from "../errors.ts";
 import type { Followed, Inspectable } from "./inspection.ts";
 import type { Route } from "./json-server.ts";
 import type { Asked, Reply } from "./reply.ts";
+import type { InFlightReport } from "./stats.ts";
 
 /** @param load loads what answers at the first request: a start must not wait for it */
 export function inspectionRoutes(load: () => Promise<Inspectable>): Route[] {
@@ -11,6 +12,7 @@ export function inspectionRoutes(load: () => Promise<Inspectable>): Route[] {
       method: "GET",
       path: "/requests",
       audience: "reader",
+      redact: withoutQueries,
       handle: async () => ({ status: 200, body: await (await load()).requests() }),
     },
     {
@@ -40,6 +42,16 @@ export function inspectionRoutes(load: () => Promise<Inspectable>): Route[] {
       handle: async (_parameters, _body, asked) => recordsOf((await load()).logs, asked),
     },
   ];
+}
+
+/** A query may hold a token; the path identifies the request. */
+function withoutQueries(reply: Reply): Reply {
+  if (!("body" in reply)) return reply;
+  const requests = reply.body as readonly InFlightReport[];
+  return {
+    ...reply,
+    body: requests.map((each) => ({ ...each, target: each.target.replace(/[?#].*$/s, "") })),
+  };
 }
 
 /** The records after `?since=N`; with `?follow=1` those to come as well. */

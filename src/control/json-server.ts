@@ -19,6 +19,8 @@ export interface Route {
   readonly path: string;
   /** Default: `operator`. */
   readonly audience?: Audience;
+  /** Leaves out of a reply what readers must not see. */
+  readonly redact?: (reply: Reply) => Reply;
   /** @throws HttpError for a request that it cannot serve */
   handle(parameters: Readonly<Record<string, string>>, body: unknown, asked: Asked): Reply | Promise<Reply>;
 }
@@ -31,7 +33,12 @@ export function routesFor(routes: readonly Route[], audience: Audience): Route[]
 
 /** The routes of the read-only socket: the rest of the table is refused with a reason. */
 export function readOnlyRoutes(routes: readonly Route[]): Route[] {
-  const served = routesFor(routes, "reader");
+  const shown = routesFor(routes, "reader");
+  const redacted = (route: Route): Route => {
+    const { redact } = route;
+    if (redact === undefined) return route;
+    return { ...route, handle: async (...asked) => redact(await route.handle(...asked)) };
+  };
   const refuse = ({ method, path }: Route): Route => ({
     method,
     path,
@@ -40,7 +47,7 @@ export function readOnlyRoutes(routes: readonly Route[]): Route[] {
       throw new HttpError(403, `${what} is not served on the read-only socket: use the control socket`);
     },
   });
-  return [...served, ...routes.filter((route) => !served.includes(route)).map(refuse)];
+  return [...shown.map(redacted), ...routes.filter((route) => !shown.includes(route)).map(refuse)];
 }
 
 /** Streams that are followed at once. They are never closed to make room, so they must leave some. */

@@ -4,6 +4,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { requestControl } from "../../src/control/control-client.ts";
+import { ask as get } from "../support/ask.ts";
 import { startCommand, temporaryFolder, until } from "../support/command.ts";
 
 test("the read-only socket shows the server and changes nothing", async (context) => {
@@ -23,6 +24,12 @@ test("the read-only socket shows the server and changes nothing", async (context
   };
   for (const path of ["/status", "/workers", "/requests", "/events", "/stats", "/history", "/health/ready"])
     assert.equal((await ask("GET", path)).status, 200, path);
+  const slow = get({ host: "127.0.0.1", port: await command.port() }, "/slow?token=s3cret").catch(() => {});
+  const inFlight = await until("the request is in flight", async () => {
+    const { body } = await ask("GET", "/requests");
+    return (body as { target: string }[])[0]?.target;
+  });
+  assert.equal(inFlight, "/slow");
   for (const [method, path] of [
     ["GET", "/config"],
     ["GET", "/logs"],
@@ -43,6 +50,11 @@ test("the read-only socket shows the server and changes nothing", async (context
   assert.equal((await ask("POST", "/status")).status, 405);
   assert.equal((await ask("GET", "/nowhere")).status, 404);
 
+  await until("it is released", async () => {
+    await get({ host: "127.0.0.1", port: await command.port() }, "/release");
+    return ((await ask("GET", "/requests")).body as unknown[]).length === 0;
+  });
+  await slow;
   const before = statSync(shown).ino;
   command.kill("SIGUSR2");
   await until("the new arbiter has taken it over", () => statSync(shown).ino !== before);

@@ -55,6 +55,12 @@ test("every response of a running server is as docs/openapi.yaml says, and every
     const { body } = await call("get", "/requests");
     return (body as unknown[]).length === 1;
   });
+  await until("all are released", async () => {
+    for (let count = 0; count < 4; count++) await ask(target, "/release");
+    return ((await call("get", "/requests")).body as unknown[]).length === 0;
+  });
+  await slow.catch(() => {});
+
   await call("get", "/listeners");
   await call("get", "/config");
   await call("get", "/metrics");
@@ -87,12 +93,6 @@ test("every response of a running server is as docs/openapi.yaml says, and every
   await call("post", "/workers/{pid}/restart", "/workers/1/restart");
   const [first] = await workers();
   await call("post", "/workers/{pid}/restart", `/workers/${first?.pid}/restart`);
-  await until("all are released", async () => {
-    for (let count = 0; count < 4; count++) await ask(target, "/release");
-    return ((await call("get", "/requests")).body as unknown[]).length === 0;
-  });
-  await slow.catch(() => {});
-
   // A worker that is examined, one that throws, and one that blocks and is killed.
   const [examined, blocking] = await workers();
   const of = `/workers/${examined?.pid}`;
@@ -101,7 +101,14 @@ test("every response of a running server is as docs/openapi.yaml says, and every
   await call("post", "/workers/{pid}/heap", `${of}/heap`);
   await call("get", "/workers/{pid}/stack", "/workers/1/stack");
   await call("get", "/deaths/{id}", "/deaths/1");
+  const exits = async (): Promise<EventReport[]> =>
+    ((await call("get", "/events")).body as EventReport[]).filter(({ reason }) => reason === "crash");
   lost("/throw");
+  await until("a worker has thrown", async () => (await exits()).length === 1);
+  await until(
+    "both serve",
+    async () => (await workers()).filter(({ state }) => state === "ready").length === 2,
+  );
   lost("/parent");
   const stuck = await until("a worker is blocked", async () => {
     for (const { pid } of await workers()) {

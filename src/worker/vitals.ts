@@ -2,18 +2,13 @@
  * What a worker measures of itself, once a second, with its heartbeat: no timer of its own wakes an idle process. Delays of
  * the event loop are sampled only while there is work.
  */
-import {
-  constants,
-  type IntervalHistogram,
-  monitorEventLoopDelay,
-  PerformanceObserver,
-  performance,
-} from "node:perf_hooks";
+import { type IntervalHistogram, monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { getHeapSpaceStatistics, getHeapStatistics } from "node:v8";
 import { VITALS, type Vital } from "../scoreboard/layout.ts";
 import type { PageWriter } from "../scoreboard/page-writer.ts";
 import type { AcceptLimiter } from "../server/accept-limiter.ts";
 import type { WorkerServer } from "../server/server.ts";
+import { Collections } from "./collections.ts";
 
 /** Beats may be more frequent. */
 const INTERVAL_MS = 900;
@@ -51,6 +46,7 @@ export class Vitals {
   readonly #source: VitalsSource;
   readonly #values = new Float64Array(MEASURED);
   readonly #delays: IntervalHistogram = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  readonly #collections = new Collections();
   #samplesDelays = false;
   #writtenAt = Number.NEGATIVE_INFINITY;
   #requests = 0;
@@ -59,7 +55,6 @@ export class Vitals {
   constructor(page: PageWriter, source: VitalsSource) {
     this.#page = page;
     this.#source = source;
-    watchCollections(this.#values);
     this.#write(true);
   }
 
@@ -70,6 +65,7 @@ export class Vitals {
     const isBusy = this.#source.server.requests !== this.#requests || this.#page.requestsInFlight > 0;
     this.#idleBeats = isBusy ? 0 : this.#idleBeats + 1;
     this.#sampleDelays(isBusy);
+    this.#collections.sample(isBusy, this.#values);
     this.#write(this.#idleBeats % IDLE_BEATS <= 1);
   }
 
@@ -138,28 +134,4 @@ export class Vitals {
     values[INDEX.rss] = rss;
     values[INDEX.openDescriptors] = this.#source.limiter.openDescriptors;
   }
-}
-
-/** An entry of type `gc`. */
-interface Collection {
-  readonly duration: number;
-  readonly detail?: { readonly kind?: number };
-}
-
-/** Adds up garbage collections. */
-function watchCollections(values: Float64Array): void {
-  const add = (time: Vital, milliseconds: number, count?: Vital): void => {
-    (values[INDEX[time]] as number) += milliseconds;
-    if (count !== undefined) (values[INDEX[count]] as number) += 1;
-  };
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) {
-      const { duration, detail } = entry as unknown as Collection;
-      const kind = detail?.kind;
-      if (kind === constants.NODE_PERFORMANCE_GC_MINOR) add("gcMinor", duration, "gcMinorCount");
-      else if (kind === constants.NODE_PERFORMANCE_GC_MAJOR) add("gcMajor", duration, "gcMajorCount");
-      else if (kind === constants.NODE_PERFORMANCE_GC_INCREMENTAL) add("gcIncremental", duration);
-      else add("gcWeakCallback", duration);
-    }
-  }).observe({ entryTypes: ["gc"] });
 }

@@ -42,6 +42,7 @@ const BOOT: { readonly [chunk: string]: readonly string[] } = {
     "control/control-server",
     "control/death-routes",
     "control/inspection-routes",
+    "control/late-load",
     "control/registry",
     "control/routes",
     "control/socket-path",

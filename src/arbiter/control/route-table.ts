@@ -1,7 +1,6 @@
 /** The table of all routes of a server; who may use which is said with each. It is loaded when an endpoint opens. */
 import type { Controllable } from "../../control/api.ts";
 import type { Recorded } from "../../control/death-routes.ts";
-import type { Inspectable } from "../../control/inspection.ts";
 import type { Route } from "../../control/json-server.ts";
 import type { Measured } from "../../control/stats-routes.ts";
 import type { InspectionParts } from "./inspection.ts";
@@ -13,15 +12,13 @@ export interface RouteParts extends InspectionParts {
   readonly blackBox: Recorded;
 }
 
-/** By then the start is long over, and a deploy has not yet deleted the release that this server was started from. */
-const LOAD_AFTER_MS = 30_000;
-
 export async function routeTable(parts: RouteParts): Promise<readonly Route[]> {
+  const { loadLate } = await import("../../control/late-load.ts");
   const { controlRoutes } = await import("../../control/routes.ts");
   const { inspectionRoutes } = await import("../../control/inspection-routes.ts");
   const { deathRoutes } = await import("../../control/death-routes.ts");
   const { statsRoutes } = await import("../../control/stats-routes.ts");
-  const inspection = once(async () => {
+  const inspection = loadLate(async () => {
     const { Inspection } = await import("./inspection.ts");
     return new Inspection(parts);
   });
@@ -31,15 +28,4 @@ export async function routeTable(parts: RouteParts): Promise<readonly Route[]> {
     ...deathRoutes(parts.blackBox),
     ...inspectionRoutes(inspection),
   ];
-}
-
-/** Loads at the first call, at the latest after a while. A failure is for the caller alone: the next one tries again. */
-function once(load: () => Promise<Inspectable>): () => Promise<Inspectable> {
-  let loaded: Inspectable | undefined;
-  const get = async (): Promise<Inspectable> => {
-    loaded ??= await load();
-    return loaded;
-  };
-  setTimeout(() => get().catch(() => {}), LOAD_AFTER_MS).unref();
-  return get;
 }

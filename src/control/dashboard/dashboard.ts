@@ -14,7 +14,7 @@ import type {
 } from "../stats.ts";
 import { admission, isSame, requireSameOrigin } from "./gate.ts";
 import type { Overview, Session } from "./overview.ts";
-import { PAGE_HEADERS, type PageFile, pageFile } from "./page-files.ts";
+import { loadPage, PAGE_HEADERS, type PageFile, pageFile } from "./page-files.ts";
 import { type Caller, Sessions } from "./sessions.ts";
 
 export interface DashboardOptions {
@@ -54,6 +54,7 @@ export class Dashboard {
 
   static async create(options: DashboardOptions): Promise<Dashboard> {
     const { token } = options;
+    loadPage();
     return new Dashboard(options, token === undefined ? undefined : await Sessions.create(token));
   }
 

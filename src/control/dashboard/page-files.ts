@@ -42,6 +42,11 @@ export function pageFile(name: PageFile, known: string | undefined): TextReply {
   return { status: 200, type, text, headers };
 }
 
+/** Reads all files: later the release that this server runs from may be gone. */
+export function loadPage(): void {
+  for (const name of Object.keys(TYPES)) load(name as PageFile);
+}
+
 /** Reads a file once: a package that is replaced must not mix its page with another's. */
 function load(name: PageFile): Loaded {
   const known = loaded.get(name);

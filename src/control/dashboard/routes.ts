@@ -3,6 +3,7 @@
  * `Dashboard.write`. What they do and report is what the routes of the control interface do and report.
  */
 import type { Route } from "../json-server.ts";
+import { loadLate } from "../late-load.ts";
 import type { Asked, Reply } from "../reply.ts";
 import type { Dashboard, DashboardOptions } from "./dashboard.ts";
 
@@ -10,12 +11,11 @@ import type { Dashboard, DashboardOptions } from "./dashboard.ts";
 const COMMANDS = ["/reload", "/scale", "/workers/:pid/restart"];
 
 export function dashboardRoutes(options: DashboardOptions): Route[] {
-  let made: Promise<Dashboard> | undefined;
-  // Loaded at the first request: most servers are asked for their health alone.
-  const dashboard = (): Promise<Dashboard> => {
-    made ??= import("./dashboard.ts").then(({ Dashboard }) => Dashboard.create(options));
-    return made;
-  };
+  // Most servers are asked for their health alone.
+  const dashboard = loadLate(async () => {
+    const { Dashboard } = await import("./dashboard.ts");
+    return await Dashboard.create(options);
+  });
   const get = (
     path: string,
     handle: (dashboard: Dashboard, asked: Asked, id: string) => Reply | Promise<Reply>,

@@ -115,6 +115,21 @@ for (const [kind, app] of [
     );
     assert.equal(gone[2]?.status, undefined);
 
+    if (kind !== "fetch") {
+      const upgrading = connect(path);
+      upgrading.resume().on("error", () => {});
+      upgrading.write("GET /up HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+      assert.deepEqual(
+        (await ended("/up")).map(({ name, status }) => [name, status]),
+        [
+          ["request:start", undefined],
+          // A node listener writes its own response.
+          ["request:end", kind === "gateway" ? 101 : undefined],
+        ],
+      );
+      upgrading.destroy();
+    }
+
     const [pid] = command.workers();
     assert.equal((await command.end()).code, 0);
     const life = seen().filter(({ name }) => name.startsWith("worker:"));

@@ -117,19 +117,28 @@ async function listed(server: RunningServer): Promise<ListedServer> {
 }
 
 /**
- * Finds a server that does not answer any more: under its pid, or the one that was started in its place, which has its
- * name and folder.
+ * Finds a server that does not answer any more.
+ * @param since when it last answered, in milliseconds since the epoch
  */
-export async function findAgain({
-  pid,
-  name,
-  folder,
-}: Pick<WatchedServer, "pid" | "name" | "folder">): Promise<AnsweringServer | undefined> {
-  const servers = (await runningServers()).filter(answers);
-  return (
-    servers.find((server) => server.pid === pid) ??
-    servers
-      .filter((server) => server.name === name && server.folder === folder)
-      .sort((a, b) => b.status.startedAt.localeCompare(a.status.startedAt))[0]
-  );
+export async function findAgain(
+  server: Pick<WatchedServer, "pid" | "name" | "folder">,
+  since: number,
+): Promise<AnsweringServer | undefined> {
+  return successorOf(server, since, (await runningServers()).filter(answers));
+}
+
+/** A new server may have begun a little before the last answer of the old one. */
+const OVERLAP = 5000;
+
+/** The server under the same pid, else one that was started in its place: one that ran all the time is another server. */
+export function successorOf(
+  { pid, name, folder }: Pick<WatchedServer, "pid" | "name" | "folder">,
+  since: number,
+  servers: readonly AnsweringServer[],
+): AnsweringServer | undefined {
+  const isSuccessor = (server: AnsweringServer): boolean =>
+    server.name === name &&
+    server.folder === folder &&
+    Date.parse(server.status.startedAt) >= since - OVERLAP;
+  return servers.find((server) => server.pid === pid) ?? servers.find(isSuccessor);
 }

@@ -73,7 +73,7 @@ function problemLine({ answeredAt, problem, stats }: WatchedServer, now: number,
   const silence = now - answeredAt;
   if (problem !== undefined) {
     const since = silence >= 1000 ? ` for ${age(silence)}` : "";
-    return [span(problem.replace(/^no answer/, `no answer${since}`), "bad")];
+    return [span(printable(problem.replace(/^no answer/, `no answer${since}`)), "bad")];
   }
   if (silence > Math.max(2500, 2.5 * interval)) {
     return [

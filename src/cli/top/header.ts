@@ -68,7 +68,7 @@ function fact(label: string, value: string, style: Style = "plain", room = 0): I
 function identity(stats: StatsReport, width: number, now: number): Item[] {
   const { name, state, generation, workers, ready, reason } = stats.server;
   const items = [item([span(cut(printable(name), Math.min(MAX_NAME, Math.ceil(width / 3))), "strong")])];
-  if (state !== "serving") items.push(item([span(state, state === "down" ? "bad" : "warning")]));
+  if (state !== "serving") items.push(item([span(printable(state), state === "down" ? "bad" : "warning")]));
   items.push(item([span("gen ", "faint"), span(`${generation} (${age(generationAge(stats, now))})`)]));
   const style = workers.ready >= workers.target ? "good" : workers.ready === 0 ? "bad" : "warning";
   items.push(item([span(`${workers.ready}/${workers.target} ready`, style)]));

@@ -64,16 +64,20 @@ export async function printJsonOnce({ server }: PrintOptions): Promise<ExitCode>
 export async function printJsonForever({ server }: PrintOptions, interval: number): Promise<never> {
   let watched = server;
   let told = "";
+  let answeredAt = Date.now();
   for (;;) {
     const started = performance.now();
     const servers = watched === undefined ? await serversOf(undefined) : [watched];
     const problems: string[] = [];
     for (const each of servers) {
       const answer = await askStats(each.controlSocket);
-      if ("stats" in answer) printJson(answer.stats);
-      else problems.push(`${each.name} (pid ${each.pid}): ${answer.problem}`);
+      if ("stats" in answer) {
+        printJson(answer.stats);
+        answeredAt = Date.now();
+      } else problems.push(`${each.name} (pid ${each.pid}): ${answer.problem}`);
     }
-    if (problems.length > 0 && watched !== undefined) watched = (await foundAgain(watched)) ?? watched;
+    if (problems.length > 0 && watched !== undefined)
+      watched = (await foundAgain(watched, answeredAt)) ?? watched;
     const text = problems.join("; ");
     if (text !== told && text !== "") process.stderr.write(`tsgun: ${text}\n`);
     told = text;
@@ -81,8 +85,8 @@ export async function printJsonForever({ server }: PrintOptions, interval: numbe
   }
 }
 
-async function foundAgain(server: ChosenServer): Promise<ChosenServer | undefined> {
-  const found = await findAgain(server);
+async function foundAgain(server: ChosenServer, since: number): Promise<ChosenServer | undefined> {
+  const found = await findAgain(server, since);
   return found && { ...server, pid: found.pid, controlSocket: found.controlSocket };
 }
 

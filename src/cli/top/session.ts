@@ -175,7 +175,7 @@ class Session {
   /** Looks for a server that does not answer: it may have been started anew. */
   #look(server: WatchedServer): void {
     this.#once(`look ${server.controlSocket}`, async () => {
-      const found = await findAgain(server);
+      const found = await findAgain(server, server.answeredAt);
       if (found === undefined || found.controlSocket === server.controlSocket) return undefined;
       const { pid, name, folder = server.folder, controlSocket } = found;
       return {

@@ -5,7 +5,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { promisify } from "node:util";
+import { successorOf } from "../../../src/cli/top/feed.ts";
 import { statsOf } from "../../../src/cli/top/report.ts";
+import type { AnsweringServer } from "../../../src/control/running-servers.ts";
 import { COMMAND, startCommand, temporaryFolder, until } from "../../support/command.ts";
 import { type FakeControl, fakeControl } from "../../support/fake-control.ts";
 import { historySample, ofNow, RATES_SAMPLE, statsSample } from "../../support/stats-sample.ts";
@@ -126,4 +128,22 @@ test("a report of another version is completed, and something else is none", () 
   for (const other of [undefined, null, 7, [], {}, { server: {} }, { server: {}, workers: {} }]) {
     assert.equal(statsOf(other), undefined);
   }
+});
+
+test("a server that was started in place of another is told from one that ran all the time", () => {
+  const at = Date.parse(STATS.server.startedAt);
+  const server = (pid: number, name: string, startedAt: number): AnsweringServer => ({
+    pid,
+    name,
+    folder: "/srv/shop",
+    controlSocket: `/${pid}.ctl`,
+    status: { ...STATS.server, pid, name, startedAt: new Date(startedAt).toISOString() },
+  });
+  const lost = { pid: 1, name: "shop", folder: "/srv/shop" };
+  const sibling = server(2, "shop", at);
+  const since = at + 3_600_000;
+  assert.equal(successorOf(lost, since, [sibling, server(3, "blog", since)]), undefined);
+  assert.equal(successorOf(lost, since, [sibling, server(4, "shop", since + 3000)])?.pid, 4);
+  assert.equal(successorOf(lost, since, [sibling, server(1, "shop", at)])?.pid, 1);
+  assert.equal(successorOf({ ...lost, folder: "/srv/other" }, since, [server(4, "shop", since)]), undefined);
 });

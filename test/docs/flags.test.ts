@@ -8,13 +8,15 @@ import { controlCommand } from "../../src/cli/ctl/ctl.ts";
 import { doctorCommand } from "../../src/cli/doctor.ts";
 import { initCommand } from "../../src/cli/init.ts";
 import { makeProgram } from "../../src/cli/program.ts";
+import { psCommand } from "../../src/cli/ps.ts";
 import { topCommand } from "../../src/cli/top.ts";
+import { whyCommand } from "../../src/cli/why.ts";
 import { ABSENT_SETTINGS } from "../../src/config/gunicorn.ts";
 import { ROOT, readPage } from "../support/page.ts";
 
 /** Flags of other programs, by program. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
-  "bench/run.ts": ["--list", "--rounds", "--servers"],
+  "bench/run.ts": ["--rounds", "--servers"],
   curl: ["--unix-socket"],
   docker: ["--stop-timeout"],
   kubectl: ["--cpu-percent", "--min", "--max"],
@@ -26,6 +28,7 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
     "--inspect",
     "--max-old-space-size",
     "--max-semi-space-size",
+    "--permission",
   ],
   npm: ["--omit", "--save-dev"],
   "pm2, node": ["--watch"],
@@ -38,7 +41,7 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
 const ABOUT_GUNICORN = ["docs/settings.md", "docs/migrate-from-gunicorn.md", "docs/logging.md"];
 
 const OURS = new Set(
-  [makeProgram(), controlCommand(), initCommand(), doctorCommand(), topCommand()]
+  [makeProgram(), controlCommand(), initCommand(), doctorCommand(), psCommand(), topCommand(), whyCommand()]
     .flatMap(flagsOf)
     .concat("--help"),
 );

@@ -9,7 +9,7 @@ _tsgun() {
       --pid) :; return ;;
       --control-socket) COMPREPLY=($(compgen -f -- "$word")); return ;;
     esac
-    COMPREPLY=($(compgen -W "status workers requests stats listeners config events logs inject stack profile heap reload upgrade reopen scale restart stop -c --config --name --pid --control-socket --json -h --help" -- "$word"))
+    COMPREPLY=($(compgen -W "status workers requests stats listeners config events logs inject stack profile heap trace reload upgrade reopen scale restart stop -c --config --name --pid --control-socket --json -h --help" -- "$word"))
     return
   fi
   if [[ ${COMP_WORDS[1]} == completion && $COMP_CWORD -gt 1 ]]; then

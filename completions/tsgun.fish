@@ -21,6 +21,7 @@ complete -c tsgun -n '__fish_seen_subcommand_from ctl' -f -a inject -d 'have one
 complete -c tsgun -n '__fish_seen_subcommand_from ctl' -f -a stack -d 'show what a worker does now: its JavaScript stack, also while it blocks'
 complete -c tsgun -n '__fish_seen_subcommand_from ctl' -f -a profile -d 'take a CPU profile of a worker, for DevTools or speedscope'
 complete -c tsgun -n '__fish_seen_subcommand_from ctl' -f -a heap -d 'write a snapshot of a worker'\''s heap to a file; the worker stands still meanwhile'
+complete -c tsgun -n '__fish_seen_subcommand_from ctl' -f -a trace -d 'show the slowest requests of the last minutes'
 complete -c tsgun -n '__fish_seen_subcommand_from ctl' -f -a reload -d 'load the app anew in new workers and replace the old ones; waits for the outcome'
 complete -c tsgun -n '__fish_seen_subcommand_from ctl' -f -a upgrade -d 'replace the whole server with the installed versions of tsgun and node; waits for the outcome'
 complete -c tsgun -n '__fish_seen_subcommand_from ctl' -f -a reopen -d 'reopen the log files'

@@ -35,6 +35,7 @@ export const CONTROL_NAMES = [
   "stack",
   "profile",
   "heap",
+  "trace",
   "reload",
   "upgrade",
   "reopen",

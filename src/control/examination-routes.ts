@@ -1,6 +1,6 @@
 /** The routes that look into a running worker. Their code in the arbiter is loaded with the first request. */
 import { HttpError } from "../errors.ts";
-import { type Examinable, MAX_STACK_WAIT_SECONDS, PROFILE_SECONDS } from "./examination.ts";
+import { type Examinable, MAX_STACK_WAIT_SECONDS, PROFILE_SECONDS, TRACE_MINUTES } from "./examination.ts";
 import type { Route } from "./json-server.ts";
 import { objectMember, processId } from "./request-values.ts";
 
@@ -21,7 +21,7 @@ function queried(query: URLSearchParams, name: string, range: Range, otherwise: 
   return wholeNumber(/^\d+$/.test(text) ? Number(text) : undefined, range, name);
 }
 
-/** The requests of `tsgun ctl stack`, `profile` and `heap`. */
+/** The requests of `tsgun ctl stack`, `profile`, `heap` and `trace`. */
 export function examinationRoutes(load: () => Promise<Examinable>): Route[] {
   return [
     {
@@ -59,6 +59,15 @@ export function examinationRoutes(load: () => Promise<Examinable>): Route[] {
         const id = processId(pid);
         const content = await (await load()).heap(id, gone);
         return { status: 200, type: "application/json", content };
+      },
+    },
+    {
+      method: "GET",
+      path: "/trace",
+      audience: "reader",
+      handle: async (_parameters, _body, { query, gone }) => {
+        const minutes = queried(query, "minutes", TRACE_MINUTES, TRACE_MINUTES.default);
+        return { status: 200, body: await (await load()).trace(minutes, gone) };
       },
     },
   ];

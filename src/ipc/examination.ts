@@ -76,16 +76,15 @@ export interface MainThreadView {
 /** A request that took long. */
 export interface SlowRequest {
   readonly method: string;
+  /** "" if there were too many requests at once to keep it. */
   readonly target: string;
   readonly id: string | null;
   /** 0: without a response. */
   readonly status: number;
   /** When its head had arrived, in milliseconds since the epoch. */
   readonly at: number;
-  /** Milliseconds until the response had been sent. */
+  /** Milliseconds until the response had been sent, or given up. */
   readonly duration: number;
-  /** Milliseconds until the head of the response; null if not known. */
-  readonly untilHead: number | null;
 }
 
 function parseObject(line: string): Record<string, unknown> | undefined {
@@ -189,7 +188,7 @@ export function asMainThreadView(value: unknown): MainThreadView | undefined {
 /** Takes over a worker's list of slow requests, bounded; leaves out what is no such request. */
 export function asSlowRequests(value: unknown): SlowRequest[] {
   return listOf(value, MAX_LISTED).flatMap((each) => {
-    const { method, target, id, status, at, duration, untilHead } = each;
+    const { method, target, id, status, at, duration } = each;
     if (typeof method !== "string" || typeof target !== "string") return [];
     if (typeof at !== "number" || typeof duration !== "number") return [];
     return {
@@ -199,7 +198,6 @@ export function asSlowRequests(value: unknown): SlowRequest[] {
       status: numberOf(status),
       at: numberOf(at),
       duration: numberOf(duration),
-      untilHead: typeof untilHead === "number" ? numberOf(untilHead) : null,
     };
   });
 }

@@ -136,6 +136,15 @@ export class PageWriter {
     return entry;
   }
 
+  /** The target of a request that has not ended, cut to what the page holds; "" if it has no entry. */
+  targetOf(entry: number): string {
+    if (entry === UNLISTED) return "";
+    const { words, bytes } = this.#memory;
+    const at = REQUESTS_OFFSET + entry * REQUEST_BYTES;
+    const length = (words[(at + REQUEST.targetLength) / U32] as number) & 0xffff;
+    return bytes.toString("latin1", at + REQUEST.target, at + REQUEST.target + length);
+  }
+
   endRequest(entry: number): void {
     const memory = this.#memory;
     this.#requestsInFlight -= 1;

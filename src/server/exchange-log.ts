@@ -52,7 +52,7 @@ export abstract class ExchangeLog extends ExchangeWatch implements AccessEntry {
     this.#clients = clients;
   }
 
-  abstract readonly id: string;
+  abstract override readonly id: string;
   abstract requestField(name: string): string | undefined;
   abstract responseField(name: string): string | undefined;
 

@@ -25,6 +25,8 @@ const ERROR_TYPES: Readonly<Record<RequestEnd, ErrorType>> = {
 };
 
 export abstract class ExchangeWatch {
+  /** The id of its request; undefined if finding it out would cost the request too much. */
+  abstract readonly id: string | undefined;
   method = "";
   /** The status sent; 0 before that. */
   status = 0;
@@ -106,7 +108,8 @@ export abstract class ExchangeWatch {
     const number = this.#number;
     this.#number = UNCOUNTED;
     const error = ERROR_TYPES[end];
-    this.#meter?.end(number, this.method, this.status, this.#protocol, error, this.duration, this.route);
+    const { method, status, duration, route } = this;
+    this.#meter?.end(number, method, status, this.#protocol, error, duration, route, this);
   }
 
   /** Ends an upgrade with the first bytes that the app has sent on the bare connection, usually a status line. */

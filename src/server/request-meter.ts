@@ -21,6 +21,7 @@ export interface RequestMeter {
    * @param protocol bits
    * @param milliseconds since it arrived
    * @param route as the app has named it; "" if it has not
+   * @param exchange may be asked for its id, which some only find out then
    */
   end(
     number: number,
@@ -30,6 +31,7 @@ export interface RequestMeter {
     error: ErrorType,
     milliseconds: number,
     route: string,
+    exchange: { readonly id: string | undefined },
   ): void;
   /** The request was refused, so that the app was not called. */
   drop(number: number): void;

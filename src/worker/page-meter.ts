@@ -9,6 +9,7 @@ import {
 } from "../scoreboard/metrics.ts";
 import { methodIndex, NO_SERIES, type PageWriter, type SeriesHandle } from "../scoreboard/page-writer.ts";
 import { type ConnectionErrorReason, HTTP_1_0, HTTPS, type RequestMeter } from "../server/request-meter.ts";
+import { SlowRequests } from "./slow-requests.ts";
 
 const ERRORS: readonly ErrorType[] = ["", "timeout", "client_gone", "truncated", "worker_killed"];
 
@@ -28,6 +29,7 @@ const KEPT_SERIES = 150;
 const MS = 1000;
 
 export class PageMeter implements RequestMeter {
+  readonly slowRequests = new SlowRequests();
   readonly #page: PageWriter;
   readonly #handles = new Map<number, SeriesHandle>();
   /** What the last request was counted on: mostly the next one is too. */
@@ -52,7 +54,9 @@ export class PageMeter implements RequestMeter {
     error: ErrorType,
     milliseconds: number,
     route: string,
+    exchange: { readonly id: string | undefined },
   ): void {
+    if (milliseconds > this.slowRequests.floor) this.#keep(number, method, status, milliseconds, exchange.id);
     const labels =
       (((((this.#routeIndex(route) << STATUS_BITS) | status) << METHOD_BITS) | methodIndex(method)) <<
         PROTOCOL_BITS) |
@@ -62,6 +66,17 @@ export class PageMeter implements RequestMeter {
     const page = this.#page;
     page.observe(this.#handleOf(all), bucketOf(seconds, DURATION_BUCKETS), seconds);
     page.endRequest(number);
+  }
+
+  #keep(number: number, method: string, status: number, milliseconds: number, id: string | undefined): void {
+    this.slowRequests.add({
+      method,
+      target: this.#page.targetOf(number),
+      id: id ?? null,
+      status,
+      at: Math.round(Date.now() - milliseconds),
+      duration: Math.round(milliseconds * 10) / 10,
+    });
   }
 
   drop(number: number): void {

@@ -11,6 +11,7 @@ import { PageMeter } from "./page-meter.ts";
 import type { Serving } from "./serving.ts";
 import { keepStderr } from "./stderr-tail.ts";
 import type { Vitals } from "./vitals.ts";
+import { SLOW_REQUESTS } from "./watchdog/stack-probe.ts";
 
 /** The page is mapped so long after the worker is ready: koffi takes 8 to 13 ms of CPU time to load. */
 const MAP_AFTER_MS = 250;
@@ -29,6 +30,11 @@ export class WorkerScoreboard {
     });
     log.whenDropped(() => this.meter.logDropped("error"));
     atExit(() => page.flush());
+    // For evaluation by the watchdog, also while this thread is blocked.
+    Object.defineProperty(globalThis, Symbol.for(SLOW_REQUESTS), {
+      value: () => JSON.stringify(this.meter.slowRequests.list()),
+      configurable: true,
+    });
   }
 
   /** Undefined if there is no page. */
@@ -69,5 +75,6 @@ export class WorkerScoreboard {
   /** Writes the vitals if they are due. Call with each heartbeat. */
   beat(): void {
     this.#vitals?.beat();
+    this.meter.slowRequests.turn(performance.now());
   }
 }

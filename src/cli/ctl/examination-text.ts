@@ -58,13 +58,12 @@ export function formatTrace({ minutes, requests, skipped }: TraceReport): string
   const rows = requests.map((request) => [
     new Date(request.at).toISOString().slice(11, 19),
     formatSeconds(request.duration),
-    request.untilHead === null ? "" : formatSeconds(request.untilHead),
     request.status === 0 ? "none" : String(request.status),
     String(request.pid),
     request.id ?? "",
-    `${request.method} ${request.target}`,
+    `${request.method} ${request.target || "(not kept)"}`,
   ]);
-  const headings = ["UTC", "DURATION", "TO HEAD", "STATUS", "WORKER", "ID", "REQUEST"];
+  const headings = ["UTC", "DURATION", "STATUS", "WORKER", "ID", "REQUEST"];
   const table = formatTable(
     headings,
     rows.map((row) => row.map(printable)),

@@ -3,12 +3,18 @@ import { createInterface } from "node:readline/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import { requestControl } from "../../control/control-client.ts";
 import { download, NewFile } from "../../control/download.ts";
-import { type HeapCost, PROFILE_SECONDS, type StackReport } from "../../control/examination.ts";
+import {
+  type HeapCost,
+  PROFILE_SECONDS,
+  type StackReport,
+  TRACE_MINUTES,
+  type TraceReport,
+} from "../../control/examination.ts";
 import type { AnsweringServer } from "../../control/running-servers.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { printable } from "../../ipc/stall-report.ts";
 import { describeServer } from "../server-choice.ts";
-import { describeCost, describeStack, examinationFile, formatSize } from "./examination-text.ts";
+import { describeCost, describeStack, examinationFile, formatSize, formatTrace } from "./examination-text.ts";
 import { choose, isJson, refusal, type Verb, wholeNumber } from "./verb.ts";
 
 /** How long `stack` waits for a native call to return, if not told otherwise. */
@@ -44,6 +50,22 @@ export const EXAMINATIONS: readonly Verb[] = [
     description: "write a snapshot of a worker's heap to a file; the worker stands still meanwhile",
     define: (command) => withOutput(withPid(command)).option("--yes", "do not ask"),
     run: takeHeap,
+  },
+  {
+    name: "trace",
+    description: "show the slowest requests of the last minutes",
+    define: (command) =>
+      command.option(
+        "--minutes <N>",
+        `${TRACE_MINUTES.least} to ${TRACE_MINUTES.most}`,
+        within(TRACE_MINUTES),
+        TRACE_MINUTES.default,
+      ),
+    run: async (command) => {
+      const { minutes } = command.opts<{ minutes: number }>();
+      const report = await ask<TraceReport>(await choose(command), `/trace?minutes=${minutes}`);
+      print(command, report, formatTrace);
+    },
   },
 ];
 

@@ -35,13 +35,20 @@ export function protocolOf({ httpVersion }: RequestHead): number {
 /** Exchanges that are counted, but not logged. */
 export class EngineExchangeMeter extends ExchangeWatch implements EngineExchangeWatch {
   bytes = 0;
+  #request: ExchangeRequest | undefined;
+
+  get id(): string | undefined {
+    return this.#request?.id;
+  }
 
   begin(head: RequestHead, startedAt: number): void {
     this.openCounted(head.method, head.target, protocolOf(head), startedAt);
     this.bytes = 0;
   }
 
-  handOver(): void {}
+  handOver(request: ExchangeRequest): void {
+    this.#request = request;
+  }
 
   respond(status: number, _fields: ResponseFields, _length: number | undefined, bytes: number): void {
     this.status = status;
@@ -50,6 +57,11 @@ export class EngineExchangeMeter extends ExchangeWatch implements EngineExchange
 
   sent(content: string | Uint8Array): void {
     this.bytes += typeof content === "string" ? Buffer.byteLength(content) : content.length;
+  }
+
+  /** A kept connection must not keep the request. */
+  protected override ended(): void {
+    this.#request = undefined;
   }
 
   refuse(status: number): void {

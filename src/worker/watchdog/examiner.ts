@@ -18,7 +18,10 @@ import type { MainThread, Snapshot } from "./main-thread.ts";
 /** A main thread that has not answered for so long is in native code. JavaScript answers within milliseconds. */
 const NATIVE_AFTER_MS = 500;
 
-/** Time in which a main thread must end a profile or tell the size of its heap, beyond its own time. */
+/** The same for what takes it longer: V8 lists all functions before it takes samples. */
+const BUSY_TIMEOUT_MS = 3000;
+
+/** Time in which a main thread must end a profile. */
 const RETURN_TIMEOUT_MS = 30_000;
 
 export interface ExaminerNeeds {
@@ -28,7 +31,7 @@ export interface ExaminerNeeds {
   readonly blockedForMs: () => number;
   /** The kernel's view of the main thread. */
   readonly look: () => { readonly mainThread: ThreadState; readonly children: readonly ChildProcess[] };
-  /** Whether a pause found the event loop at work for us, not for the app. */
+  /** Whether the event loop worked for us, not for the app. */
   readonly isOwn: (snapshot: Snapshot) => boolean;
   /** The main thread must not be taken for stuck, or may again. */
   readonly standStill: (stands: boolean) => void;
@@ -162,8 +165,9 @@ export class Examiner {
         await this.#heap(main, running);
         return;
       case "slow-requests": {
-        const value = await this.#inTime(main.slowRequests());
-        this.#result(running, typeof value === "string" ? JSON.parse(value) : []);
+        const value = await this.#inTime(main.slowRequests(), NATIVE_AFTER_MS);
+        if (typeof value !== "string") throw new Refusal("keeps no requests, because of --no-metrics");
+        this.#result(running, JSON.parse(value));
         return;
       }
     }
@@ -171,17 +175,18 @@ export class Examiner {
 
   async #stack(main: MainThread, running: Running): Promise<void> {
     const seen = this.#needs.look();
-    const look = main.look(() => !running.isCancelled);
+    const look = main.snapshot(() => this.#needs.blockedForMs() > 0);
     const first = await Promise.race([look, delay(NATIVE_AFTER_MS, "native" as const)]);
     if (first === "native") this.#result(running, this.#view(undefined, this.#needs.look()), false);
-    const snapshot = first === "native" ? await look : first;
-    if (snapshot !== undefined) this.#result(running, this.#view(snapshot, seen));
+    this.#result(running, this.#view(first === "native" ? await look : first, seen));
   }
 
   #view(snapshot: Snapshot | undefined, seen: ReturnType<ExaminerNeeds["look"]>): MainThreadView {
     const blockedForMs = Math.round(this.#needs.blockedForMs());
     if (snapshot === undefined) return { doing: "native", stack: [], inFlight: null, blockedForMs, ...seen };
-    const isIdle = snapshot.stack.length === 0 || this.#needs.isOwn(snapshot);
+    // A loop that turns is seen where Node begins to handle an event.
+    const isTurning = blockedForMs === 0 && snapshot.scripts.every((script) => script.startsWith("node:"));
+    const isIdle = isTurning || this.#needs.isOwn(snapshot);
     return {
       doing: isIdle ? "idle" : "javascript",
       stack: isIdle ? [] : snapshot.stack,
@@ -250,7 +255,7 @@ export class Examiner {
   }
 
   /** Rejects if the main thread has not answered in time, because it is in native code. */
-  async #inTime<T>(answer: Promise<T>, milliseconds = NATIVE_AFTER_MS): Promise<T> {
+  async #inTime<T>(answer: Promise<T>, milliseconds = BUSY_TIMEOUT_MS): Promise<T> {
     const first = await Promise.race([answer, delay(milliseconds, TOO_LATE)]);
     if (first !== TOO_LATE) return first as T;
     answer.catch(() => {});

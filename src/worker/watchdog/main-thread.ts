@@ -1,18 +1,24 @@
 /**
  * The watchdog's view of the main thread through the inspector. The session connects at boot, since that needs the
- * main thread's cooperation. The debugger is enabled only while taking a stack, so that a turning loop pays nothing
- * and a `debugger` statement in the app has no effect. The resume is queued together with the queries, so it happens
- * whether they succeed or not.
+ * main thread's cooperation. V8 evaluates an expression also in the middle of JavaScript that blocks the loop, and the
+ * stack of an error that it makes there is that of the main thread. Pausing would do, but at a pause V8 collects the
+ * variables of all frames, and where a function has just been entered it ends the process (nodejs/node#57606).
  */
-import type { Debugger, Session } from "node:inspector";
+import type { Debugger, Profiler, Session } from "node:inspector";
+import { setTimeout as delay } from "node:timers/promises";
 import type { StalledRequest } from "../../ipc/stall-report.ts";
 import { ScriptMap } from "./source-position.ts";
-
-/** Name of the global function that returns the requests in flight as JSON. Evaluated in a paused main thread. */
-export const IN_FLIGHT = "tsgun.inFlight";
-
-/** Name of the global function to call before a stuck worker is killed. */
-export const ABORT = "tsgun.abort";
+import {
+  ABORT,
+  calling,
+  FRAMES,
+  type Frame,
+  hottest,
+  isBetweenCallbacks,
+  LOOK,
+  parseLook,
+  SLOW_REQUESTS,
+} from "./stack-probe.ts";
 
 /** Message to the watchdog thread: disconnect from the main thread's inspector. */
 export const DETACH = "detach";
@@ -23,31 +29,25 @@ export const BOOTED = "booted";
 /** Message to the main thread: beat now. */
 export const BEAT = "beat";
 
-/** Name of the global function that returns the slowest requests of the last minutes as JSON. */
-export const SLOW_REQUESTS = "tsgun.slowRequests";
+/** Time to read the sources of scripts, for their source maps. */
+const SOURCES_TIMEOUT_MS = 2000;
 
-const FRAMES = 40;
-const READ_IN_FLIGHT = `globalThis[Symbol.for(${JSON.stringify(IN_FLIGHT)})]?.()`;
-
-const CALL_ABORT = `globalThis[Symbol.for(${JSON.stringify(ABORT)})]?.()`;
-const READ_SLOW_REQUESTS = `globalThis[Symbol.for(${JSON.stringify(SLOW_REQUESTS)})]?.()`;
-
-const PROBE_URL = "tsgun:probe";
-const PROBE = `0\n//# sourceURL=${PROBE_URL}`;
+/** How long, in milliseconds, a stack is looked for by samples, which come every so many microseconds. */
+const SAMPLING_MS = 100;
+const SAMPLING_INTERVAL_US = 500;
+/** V8's default. */
+const PROFILE_INTERVAL_US = 1000;
 
 export interface Snapshot {
+  /** Empty if the event loop waited for events. */
   readonly stack: string[];
   /** Names of the functions in the stack, innermost first. */
   readonly functions: string[];
   /** URLs of their scripts. */
   readonly scripts: string[];
+  /** How often the loop had beaten then; undefined if it does not say. */
+  readonly beats: number | undefined;
   readonly inFlight?: StalledRequest[];
-}
-
-function parseInFlight(value: unknown): StalledRequest[] | undefined {
-  if (typeof value !== "string") return undefined;
-  const requests: unknown = JSON.parse(value);
-  return Array.isArray(requests) ? (requests as StalledRequest[]) : undefined;
 }
 
 /** What the inspector answers to a call, as far as it is used here. */
@@ -55,18 +55,29 @@ interface Answer {
   readonly result?: { readonly value?: unknown };
   readonly scriptSource?: string;
   readonly usedSize?: number;
-  readonly profile?: object;
+  readonly profile?: Profiler.Profile;
+}
+
+function isFile(url: string): boolean {
+  return url.startsWith("file:") || url.startsWith("/");
+}
+
+function describe([name, , line, column]: Frame, map: ScriptMap): string {
+  const at = map.original(line - 1, column - 1);
+  return `at ${name === "" ? "<anonymous>" : name} (${at.source}:${at.line}:${at.column})`;
 }
 
 export class MainThread {
   readonly #session: Session;
+  /** Ids of scripts, by their URLs. */
   readonly #scripts = new Map<string, string>();
-  /** Ends when no pause is under way: each reads the scripts that its own `Debugger.enable` has named. */
+  #isProfiling = false;
+  /** Ends when the debugger is off. */
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(session: Session) {
     this.#session = session;
-    session.on("Debugger.scriptParsed", ({ params }) => this.#scripts.set(params.scriptId, params.url));
+    session.on("Debugger.scriptParsed", ({ params }) => this.#scripts.set(params.url, params.scriptId));
   }
 
   /**
@@ -86,97 +97,82 @@ export class MainThread {
   }
 
   /**
-   * Pauses the main thread at the next JavaScript it runs, reads its stack and the requests in flight, and
-   * resumes it. During a native call it pauses only when the call returns, however late. `stillWanted` is
-   * called while the thread is paused and cannot change; if it returns false, there is no snapshot.
+   * Takes the stack of the main thread and its requests in flight, at once, also in the middle of JavaScript. During a
+   * native call it resolves only when the call returns, however late.
+   *
+   * @param isBlocked whether the loop has not turned for long: called if there is no stack
    */
-  snapshot(stillWanted: () => boolean): Promise<Snapshot | undefined> {
-    return this.#inTurn(async () => {
-      const frames = await this.#pause();
-      if (stillWanted()) return await this.#read(frames);
-      this.#release();
-      return undefined;
-    });
+  async snapshot(isBlocked: () => boolean): Promise<Snapshot> {
+    const { result } = await this.#call("Runtime.evaluate", { expression: LOOK, silent: true });
+    const { frames: all, beats, inFlight } = parseLook(result?.value);
+    // Promises that never let the loop turn are interrupted between their callbacks, where there is no stack.
+    const found = isBetweenCallbacks(all) && isBlocked() ? await this.#sample() : all;
+    const frames = found.slice(0, FRAMES);
+    const maps = await this.#mapsOf(new Set(frames.map(([, url]) => url).filter(isFile)));
+    return {
+      stack: frames.map((frame) => describe(frame, maps.get(frame[1]) ?? new ScriptMap(frame[1], ""))),
+      functions: frames.map(([name]) => name),
+      scripts: frames.map(([, url]) => url),
+      beats,
+      ...(inFlight === undefined ? {} : { inFlight }),
+    };
   }
 
-  /**
-   * Like `snapshot`, but a loop that waits for events pauses at once, in a script of ours, and has an empty stack.
-   */
-  look(stillWanted: () => boolean): Promise<Snapshot | undefined> {
-    return this.#inTurn(async () => {
-      if (!stillWanted()) return undefined;
-      const paused = this.#pause();
-      const probed = this.#send("Runtime.evaluate", { expression: PROBE, silent: true });
-      const frames = (await paused).filter(({ location }) => this.#urlOf(location.scriptId) !== PROBE_URL);
-      if (!stillWanted()) {
-        this.#release();
-        return undefined;
-      }
-      const snapshot = await this.#read(frames);
-      await probed;
-      return snapshot;
-    });
+  /** Looks for a stack by samples; returns none while a profile is being taken. */
+  async #sample(): Promise<readonly Frame[]> {
+    if (this.#isProfiling) return [];
+    await this.#startProfiler(SAMPLING_INTERVAL_US);
+    await delay(SAMPLING_MS);
+    return hottest(await this.stopProfile()) ?? (await this.#inTurn(() => this.#pausedStack()));
   }
 
-  #inTurn<T>(act: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(act);
-    this.#turn = done.catch(() => {});
-    return done;
-  }
-
-  /** Resolves with the whole stack once the main thread has paused. */
-  async #pause(): Promise<readonly Debugger.CallFrame[]> {
+  /** Pauses where no function is entered: the top level of a module, after an `await`. */
+  async #pausedStack(): Promise<Frame[]> {
     const paused = new Promise<Debugger.PausedEventDataType>((resolve) => {
       this.#session.once("Debugger.paused", ({ params }) => resolve(params));
     });
     this.#scripts.clear();
     this.#session.post("Debugger.enable");
     this.#session.post("Debugger.pause");
-    return (await paused).callFrames;
-  }
-
-  /** Reads what a snapshot has of the paused main thread, and resumes it. */
-  async #read(callFrames: readonly Debugger.CallFrame[]): Promise<Snapshot> {
-    const frames = callFrames.slice(0, FRAMES);
-    const files = new Set(frames.map((frame) => frame.location.scriptId).filter((id) => this.#isFile(id)));
-    const asked = Promise.all([
-      ...[...files].map((scriptId) => this.#mapOf(scriptId)),
-      this.#send("Runtime.evaluate", { expression: READ_IN_FLIGHT, silent: true }),
-    ]);
-    this.#release();
-    const answers = await asked;
-    const evaluated = answers.pop() as Answer | undefined;
-    const maps = new Map(answers as [string, ScriptMap][]);
-    const inFlight = parseInFlight(evaluated?.result?.value);
-    return {
-      stack: frames.map((frame) => this.#describe(frame, maps)),
-      functions: frames.map((frame) => frame.functionName),
-      scripts: frames.map((frame) => this.#urlOf(frame.location.scriptId)),
-      ...(inFlight === undefined ? {} : { inFlight }),
-    };
-  }
-
-  /** Runs the abort callback at the next JavaScript that the main thread runs. */
-  runAbort(): Promise<void> {
-    return this.#inTurn(async () => {
-      await this.#pause();
-      const told = this.#send("Runtime.evaluate", { expression: CALL_ABORT, silent: true });
-      this.#release();
-      await told;
+    const { callFrames } = await paused;
+    this.#session.post("Debugger.resume");
+    this.#session.post("Debugger.disable");
+    const urls = new Map([...this.#scripts].map(([url, id]) => [id, url]));
+    return callFrames.map(({ functionName, location: { scriptId, lineNumber, columnNumber = 0 } }) => {
+      return [functionName, urls.get(scriptId) ?? "", lineNumber + 1, columnNumber + 1];
     });
   }
 
+  /** Whoever switches the debugger on has it alone, until it is off. */
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(act);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  /** Runs the abort callback, in the middle of what blocks the main thread. */
+  async runAbort(): Promise<void> {
+    await this.#send("Runtime.evaluate", { expression: calling(ABORT), silent: true });
+  }
+
   /** Resolves when V8 takes samples, a thousand in a second. During a native call that is when it returns. */
-  async startProfile(): Promise<void> {
+  startProfile(): Promise<void> {
+    return this.#startProfiler(PROFILE_INTERVAL_US);
+  }
+
+  async #startProfiler(interval: number): Promise<void> {
+    this.#isProfiling = true;
     await this.#call("Profiler.enable");
+    await this.#call("Profiler.setSamplingInterval", { interval });
     await this.#call("Profiler.start");
   }
 
   /** Returns the profile as DevTools reads it. */
-  async stopProfile(): Promise<object> {
-    const { profile = {} } = await this.#call("Profiler.stop");
+  async stopProfile(): Promise<Profiler.Profile> {
+    const { profile } = await this.#call("Profiler.stop");
     await this.#call("Profiler.disable");
-    return profile;
+    this.#isProfiling = false;
+    return profile ?? { nodes: [], startTime: 0, endTime: 0 };
   }
 
   /** The bytes that the heap's objects take. */
@@ -204,7 +200,10 @@ export class MainThread {
 
   /** The slowest requests of the last minutes, as JSON; undefined if it keeps none. */
   async slowRequests(): Promise<unknown> {
-    const { result } = await this.#call("Runtime.evaluate", { expression: READ_SLOW_REQUESTS, silent: true });
+    const { result } = await this.#call("Runtime.evaluate", {
+      expression: calling(SLOW_REQUESTS),
+      silent: true,
+    });
     return result?.value;
   }
 
@@ -212,31 +211,37 @@ export class MainThread {
     this.#session.disconnect();
   }
 
-  #release(): void {
-    this.#session.post("Debugger.resume");
+  /**
+   * Reads the source maps of scripts by their URLs; without those that do not come in time, since the main thread may be in a
+   * native call by now.
+   */
+  async #mapsOf(urls: ReadonlySet<string>): Promise<ReadonlyMap<string, ScriptMap>> {
+    const maps = new Map<string, ScriptMap>();
+    if (urls.size === 0) return maps;
+    const read = this.#inTurn(() => this.#readMaps(urls, maps));
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, SOURCES_TIMEOUT_MS);
+    });
+    await Promise.race([read, tooLate]);
+    clearTimeout(timer);
+    return maps;
+  }
+
+  /** The debugger is on only for this, and not to stop at a `debugger` statement of the app. */
+  async #readMaps(urls: ReadonlySet<string>, maps: Map<string, ScriptMap>): Promise<void> {
+    this.#scripts.clear();
+    const enabled = this.#send("Debugger.enable", {});
+    this.#session.post("Debugger.setSkipAllPauses", { skip: true });
+    await enabled;
+    const reading = [...urls].map(async (url) => {
+      const answer = (await this.#send("Debugger.getScriptSource", {
+        scriptId: this.#scripts.get(url),
+      })) as Answer | undefined;
+      maps.set(url, new ScriptMap(url, answer?.scriptSource ?? ""));
+    });
     this.#session.post("Debugger.disable");
-  }
-
-  #urlOf(scriptId: string): string {
-    return this.#scripts.get(scriptId) ?? "";
-  }
-
-  #isFile(scriptId: string): boolean {
-    const url = this.#urlOf(scriptId);
-    return url.startsWith("file:") || url.startsWith("/");
-  }
-
-  async #mapOf(scriptId: string): Promise<[string, ScriptMap]> {
-    const answer = (await this.#send("Debugger.getScriptSource", { scriptId })) as Answer | undefined;
-    return [scriptId, new ScriptMap(this.#urlOf(scriptId), answer?.scriptSource ?? "")];
-  }
-
-  #describe(frame: Debugger.CallFrame, maps: Map<string, ScriptMap>): string {
-    const { scriptId, lineNumber, columnNumber = 0 } = frame.location;
-    const map = maps.get(scriptId) ?? new ScriptMap(this.#scripts.get(scriptId) ?? "<unknown>", "");
-    const { source, line, column } = map.original(lineNumber, columnNumber);
-    const name = frame.functionName === "" ? "<anonymous>" : frame.functionName;
-    return `at ${name} (${source}:${line}:${column})`;
+    await Promise.all(reading);
   }
 
   /** Sends an inspector command. Resolves with `undefined` on failure: an incomplete report is better than none. */

@@ -104,10 +104,11 @@ let reported = false;
 /** Takes a snapshot; undefined if the loop has turned since, because it would show other code than the culprit. */
 async function snapshotOf(main: MainThread, beats: number): Promise<Snapshot | undefined> {
   const snapshot = await main.snapshot(() => heartbeat.beats === beats);
-  return snapshot === undefined || isBeating(snapshot) ? undefined : snapshot;
+  const { beats: then = heartbeat.beats, stack } = snapshot;
+  return then !== beats || stack.length === 0 || isBeating(snapshot) ? undefined : snapshot;
 }
 
-/** Whether the thread was paused inside the beat, or on the way to a timer's callback: the loop turns again. */
+/** Whether the thread was inside the beat, or on the way to a timer's callback: the loop turns again. */
 function isBeating({ functions, scripts }: Snapshot): boolean {
   return functions.includes(settings.beater) || scripts.every((script) => script === TIMERS);
 }

@@ -7,7 +7,8 @@ import { programUrl, RUNS_SOURCE } from "../../ipc/programs.ts";
 import type { StalledRequest } from "../../ipc/stall-report.ts";
 import { atExit } from "../last-acts.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { ABORT, BEAT, BOOTED, DETACH, IN_FLIGHT } from "./main-thread.ts";
+import { BEAT, BOOTED, DETACH } from "./main-thread.ts";
+import { ABORT, BEATS, IN_FLIGHT } from "./stack-probe.ts";
 import type { ReportSink, ThreadReady, ThreadSettings } from "./thread.ts";
 
 export interface WatchdogOptions {
@@ -31,7 +32,7 @@ export interface WatchdogOptions {
   readonly orphanGraceMs?: number;
   /** If the debugger cannot pause the main thread within this time, it is in native code. Default 1000. */
   readonly nativeAfterMs?: number;
-  /** Returns the requests without a complete response. Called only while the main thread is paused. */
+  /** Returns the requests without a complete response. Called in the middle of what the main thread does. */
   readonly inFlight?: () => readonly StalledRequest[];
   /** `run` is called once, during a stall that has lasted `afterMs`, if JavaScript is what blocks. */
   readonly abort?: { readonly afterMs: number; run(): void };
@@ -80,20 +81,10 @@ function checkInterval(stuckAfterMs: number): number {
   return Math.max(MIN_CHECK_INTERVAL_MS, Math.min(MAX_CHECK_INTERVAL_MS, stuckAfterMs / CHECKS_PER_STALL));
 }
 
-/** Publishes a function that returns the requests in flight, for evaluation in a paused main thread. */
-function publishInFlight(inFlight: (() => readonly StalledRequest[]) | undefined): void {
-  if (inFlight === undefined) return;
-  Object.defineProperty(globalThis, Symbol.for(IN_FLIGHT), {
-    value: () => JSON.stringify(inFlight()),
-    configurable: true,
-    enumerable: false,
-  });
-}
-
-/** Publishes the abort callback, for evaluation in a paused main thread. */
-function publishAbort(run: (() => void) | undefined): void {
-  if (run === undefined) return;
-  Object.defineProperty(globalThis, Symbol.for(ABORT), { value: run, configurable: true, enumerable: false });
+/** Publishes a function for evaluation in the middle of what the main thread does. */
+function publish(name: string, value: (() => unknown) | undefined): void {
+  if (value === undefined) return;
+  Object.defineProperty(globalThis, Symbol.for(name), { value, configurable: true, enumerable: false });
 }
 
 class RunningWatchdog implements Watchdog {
@@ -157,8 +148,7 @@ class RunningWatchdog implements Watchdog {
   async close(): Promise<void> {
     this.#keepAttached();
     clearInterval(this.#beating);
-    Reflect.deleteProperty(globalThis, Symbol.for(IN_FLIGHT));
-    Reflect.deleteProperty(globalThis, Symbol.for(ABORT));
+    for (const name of [BEATS, IN_FLIGHT, ABORT]) Reflect.deleteProperty(globalThis, Symbol.for(name));
     await this.#thread.terminate();
   }
 }
@@ -172,8 +162,10 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
   const { stuckAfterMs, bootStuckAfterMs = stuckAfterMs, sink, parentPid = process.ppid } = options;
   const checkIntervalMs = checkInterval(Math.min(stuckAfterMs, bootStuckAfterMs));
   const heartbeat = new Heartbeat();
-  publishInFlight(options.inFlight);
-  publishAbort(options.abort?.run);
+  const { inFlight, abort } = options;
+  publish(BEATS, () => heartbeat.beats);
+  publish(IN_FLIGHT, inFlight && (() => JSON.stringify(inFlight())));
+  publish(ABORT, abort?.run);
 
   let debuggerUrl: () => string | undefined = () => undefined;
   // The thread knows it in a stack by this name, which no app uses.
@@ -195,7 +187,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     orphanGraceMs: options.orphanGraceMs ?? ORPHAN_GRACE_MS,
     stuckAfterMs,
     bootStuckAfterMs,
-    abortAfterMs: options.abort?.afterMs ?? 0,
+    abortAfterMs: abort?.afterMs ?? 0,
     nativeAfterMs: options.nativeAfterMs ?? NATIVE_AFTER_MS,
     checkIntervalMs,
     sink,

@@ -38,16 +38,19 @@ export class RegionWriter {
   }
 
   /**
-   * Makes the region this arbiter's, without pages and sums.
+   * Makes the region this arbiter's. Call it again with all sums to repair what an app may have written there.
    * @throws a system error
    */
-  begin(pid: number): void {
+  begin(pid: number, sums: Iterable<Series> = []): void {
     const header = Buffer.alloc(TOTALS_SERIES_OFFSET);
     header.writeUInt32LE(MAGIC, HEADER.magic);
     header.writeUInt32LE(LAYOUT_VERSION, HEADER.version);
     header.writeUInt32LE(1, HEADER.inUse);
     header.writeUInt32LE(pid, HEADER.pid);
+    header.writeUInt32LE(this.#sequence, HEADER.sequence);
+    header.writeUInt32LE(this.#pages, HEADER.pages);
     this.#file.write(header, regionOffset(this.#region));
+    this.commit(sums);
   }
 
   /**

@@ -5,8 +5,8 @@
  */
 import type { ScoreboardPage } from "../../ipc/messages.ts";
 import { BoardFile } from "../../scoreboard/board-file.ts";
-import { LAYOUT_VERSION, MAX_REGIONS, METHODS, PAGE_BYTES } from "../../scoreboard/layout.ts";
-import { DURATION_BUCKETS, FOLDED_METRICS, SLOT_VALUES, WORKER_METRICS } from "../../scoreboard/metrics.ts";
+import { LAYOUT_VERSION, MAX_REGIONS, PAGE_BYTES } from "../../scoreboard/layout.ts";
+import { DURATION_BUCKETS } from "../../scoreboard/metrics.ts";
 import {
   countUnlisted,
   type KeyCache,
@@ -23,9 +23,10 @@ import {
 } from "../../scoreboard/page-reader.ts";
 import { type PageCounts, pageCounts, RegionReader, readPageInto } from "../../scoreboard/region-reader.ts";
 import { RegionWriter } from "../../scoreboard/region-writer.ts";
-import { type SeriesKey, seriesKey } from "../../scoreboard/series-key.ts";
+import type { SeriesKey } from "../../scoreboard/series-key.ts";
 import { type Series, SeriesTable } from "../../scoreboard/series-table.ts";
 import { exists } from "../../system/process-state.ts";
+import { addPage, killedKey, observation, vitalSeries } from "./added-series.ts";
 
 /** The file and a region of it, as an arbiter hands them to its successor. */
 export interface BoardHandover {
@@ -202,6 +203,11 @@ export class Scoreboard {
   handover(): BoardHandover | undefined {
     this.#foldOther();
     if (this.#file === undefined || this.#own === undefined) return undefined;
+    try {
+      this.#own.begin(process.pid, this.#totals);
+    } catch (error) {
+      this.#warnOnce(cannotWrite(error as Error));
+    }
     const from = this.#own.region;
     const region = (from + 1) % MAX_REGIONS;
     const reader = new RegionReader(this.#file, region);
@@ -285,9 +291,7 @@ export class Scoreboard {
     try {
       this.#own?.commit(changed, freed);
     } catch (error) {
-      this.#warnOnce(
-        `Cannot write the totals to the scoreboard, so an upgrade begins them anew: ${(error as Error).message}`,
-      );
+      this.#warnOnce(cannotWrite(error as Error));
     }
   }
 
@@ -296,6 +300,10 @@ export class Scoreboard {
     this.#isWarned = true;
     this.#warn(message);
   }
+}
+
+function cannotWrite({ message }: Error): string {
+  return `Cannot write the totals to the scoreboard, so an upgrade begins them anew: ${message}`;
 }
 
 function finalPage(page: Buffer, keys: KeyCache): FinalPage {
@@ -310,41 +318,4 @@ function finalPage(page: Buffer, keys: KeyCache): FinalPage {
     stderr: readStderr(page),
     note: readNote(page),
   };
-}
-
-function addPage(all: SeriesTable, page: PageCounts): void {
-  all.addAll(page.series);
-  if (page.vitals !== undefined) all.addAll(vitalSeries(page.header.slot, page.vitals));
-}
-
-/** What is cumulative in the vitals, as series. */
-function vitalSeries(slot: number, vitals: Vitals): Series[] {
-  const ofSlot = Float64Array.from(SLOT_VALUES, (name) => Math.max(0, vitals[name]));
-  return [
-    { key: seriesKey(FOLDED_METRICS.slot, [String(slot)]), values: ofSlot },
-    {
-      key: seriesKey(FOLDED_METRICS.connections, []),
-      values: Float64Array.of(Math.max(0, vitals.connectionsAccepted)),
-    },
-  ];
-}
-
-function killedKey(method: string): SeriesKey {
-  const known = (METHODS as readonly string[]).includes(method) ? method : "_OTHER";
-  return seriesKey(
-    WORKER_METRICS.requestDuration,
-    WORKER_METRICS.requestDuration.labels.map((label) =>
-      label === "http_request_method" ? known : label === "error_type" ? "worker_killed" : "",
-    ),
-  );
-}
-
-/** One observation, as the values of a histogram's series: buckets, the rest above them, the sum. */
-export function observation(value: number, buckets: readonly number[] = DURATION_BUCKETS): Float64Array {
-  const values = new Float64Array(buckets.length + 2);
-  const amount = Number.isFinite(value) ? Math.max(0, value) : 0;
-  const bucket = buckets.findIndex((bound) => amount <= bound);
-  values[bucket === -1 ? buckets.length : bucket] = 1;
-  values[buckets.length + 1] = amount;
-  return values;
 }

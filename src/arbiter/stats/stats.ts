@@ -12,10 +12,11 @@ import type { Ending } from "../event.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
 import type { Listener } from "../sockets/bind.ts";
+import { observation } from "./added-series.ts";
 import { type WorkerEnd, workerEnd } from "./exit-reason.ts";
 import { isHeapExhausted } from "./heap-exhaustion.ts";
 import type { Sampler } from "./sampler.ts";
-import { type FinalPage, observation, type Scoreboard } from "./scoreboard.ts";
+import type { FinalPage, Scoreboard } from "./scoreboard.ts";
 import { TurnTimes } from "./turn-times.ts";
 
 export interface StatsDependencies {

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { FIXTURES, type RunningCommand, startCommand, temporaryFolder } from "../support/command.ts";
+import { hasMappedPage } from "../support/board-page.ts";
+import { FIXTURES, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 import type { SentRow } from "./budgets.ts";
 
 const CONTENT = JSON.stringify({ text: "x".repeat(1000) });
@@ -22,6 +23,8 @@ export async function startRow(
   await command.ready();
   const [worker] = command.workers();
   if (worker === undefined) throw new Error(`there is no worker:\n${command.stderr}`);
+  // Before that it counts by writing to the page.
+  if (process.platform === "linux") await until("its page is mapped", () => hasMappedPage(worker));
   return { command, worker, port: await command.port() };
 }
 

@@ -1,5 +1,5 @@
 /** A page of the scoreboard in a file of its own, and what `read` sees of it. */
-import { closeSync, ftruncateSync, openSync, readSync, rmSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import {
@@ -116,4 +116,9 @@ export class BoardPage {
     const length = page.readUInt32LE(HEADER.noteLength);
     return length === 0 ? undefined : JSON.parse(page.toString("utf8", NOTE_OFFSET, NOTE_OFFSET + length));
   }
+}
+
+/** Whether a worker has mapped its page; only Linux tells. */
+export function hasMappedPage(worker: number): boolean {
+  return /\/tsgun-.*\(deleted\)/.test(readFileSync(`/proc/${worker}/maps`, "utf8"));
 }

@@ -1,9 +1,9 @@
 /** A worker counts on its page of the scoreboard, through the built command. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ask } from "../support/ask.ts";
+import { hasMappedPage } from "../support/board-page.ts";
 import { FIXTURES, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 
 const APP = join(FIXTURES, "faults", "poison.mjs");
@@ -34,7 +34,7 @@ test("what a worker counted outlives SIGKILL, before and after its page is mappe
   let sent = 0;
   // The first worker is killed at once, the second one when it counts without system calls.
   for (const waits of [false, true]) {
-    if (waits) await until("the page is mapped", () => isMapped(command));
+    if (waits) await until("the page is mapped", () => command.workers().some(hasMappedPage));
     for (let request = 0; request < 5; request += 1) assert.equal((await ask(target)).status, 200);
     sent += 5;
     await assert.rejects(ask(target, "/poison?kill"));
@@ -46,12 +46,6 @@ test("what a worker counted outlives SIGKILL, before and after its page is mappe
   });
   assert.equal(count(text, /status_code="200"/), sent);
 });
-
-/** Whether each worker has the scoreboard among its mappings. */
-function isMapped(command: RunningCommand): boolean {
-  const maps = command.workers().map((pid) => readFileSync(`/proc/${pid}/maps`, "utf8"));
-  return maps.length > 0 && maps.every((text) => /\/tsgun-.*\(deleted\)/.test(text));
-}
 
 test("--no-metrics counts nothing", async (context) => {
   const { command, target, metrics } = await serve(context, "--no-metrics");

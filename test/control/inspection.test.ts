@@ -1,10 +1,19 @@
 /** What the control interface shows of a running server, and that nothing secret is among it. */
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { type RouteParts, routeTable } from "../../src/arbiter/control/route-table.ts";
+import { SETTING_NAMES, type Setting, settingLabel, settings } from "../../src/config/settings.ts";
 import type { WorkerReport } from "../../src/control/api.ts";
 import { requestControl } from "../../src/control/control-client.ts";
-import type { ConfigReport, EventReport, InFlightReport, InjectReport } from "../../src/control/stats.ts";
+import type {
+  ConfigReport,
+  DeathReport,
+  EventReport,
+  InFlightReport,
+  InjectReport,
+} from "../../src/control/stats.ts";
 import { ask } from "../support/ask.ts";
 import { type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 
@@ -69,6 +78,44 @@ test("config has the effective settings with their sources", async (context) => 
   const reloaded = await get<ConfigReport>("/config");
   assert.equal(reloaded.generation, 2);
   assert.deepEqual(reloaded.settings, config.settings);
+});
+
+test("nothing secret is in any answer, nor in the names of the processes", async (context) => {
+  const folder = temporaryFolder(context);
+  const socket = join(folder, "c.ctl");
+  writeFileSync(join(folder, "secrets.env"), `FROM_FILE=${SECRET}\n`);
+  const secret = SETTING_NAMES.filter((name) => (settings[name] as Setting<unknown>).secret === true);
+  const command = startCommand(
+    context,
+    [
+      ...[`control/app.mjs:make("${SECRET}")`, "-b", "127.0.0.1:0", "--control-socket", socket, "-w", "1"],
+      ...[`--env=PLAIN=${SECRET}`, `--env=DB=redis://me:${SECRET}@db/0`],
+      ...["--env-file", join(folder, "secrets.env"), "--record-dir", join(folder, "records")],
+      ...["--admin-bind", `unix:${join(folder, "admin.sock")}`],
+      ...secret.map((name) => `--${settingLabel(name)}=${SECRET}-${name}`),
+    ],
+    { env: { PASSWORD: SECRET } },
+  );
+  await command.ready();
+  await until("it answers", async () => (await requestControl(socket, "GET", "/status")).status === 200);
+  await requestControl(socket, "POST", "/inject", { path: "/die" });
+  const paths = (await routeTable({} as RouteParts)).filter(({ method }) => method === "GET");
+  const [worker] = (await requestControl(socket, "GET", "/workers")).body as WorkerReport[];
+  const deaths = await until("the death is recorded", async () => {
+    const { body } = await requestControl(socket, "GET", "/deaths");
+    return (body as DeathReport[]).length > 0 ? (body as DeathReport[]) : undefined;
+  });
+  for (const { path, audience } of paths) {
+    const asked = path.replace(":pid", String(worker?.pid)).replace(":id", deaths[0]?.id ?? "");
+    const targets = [socket, ...(audience === "probe" ? [join(folder, "admin.sock")] : [])];
+    for (const target of targets) {
+      const { text } = await ask({ path: target }, asked);
+      assert.ok(text.length > 0 && !text.includes(SECRET), `${asked}: ${text.slice(0, 2000)}`);
+    }
+  }
+  assert.ok(secret.length > 0);
+  const title = readFileSync(`/proc/${command.workers()[0]}/cmdline`, "latin1");
+  assert.ok(!title.includes(SECRET), title);
 });
 
 test("one worker gets an injected request; the others, and those that do not serve, are told apart", async (context) => {

@@ -13,6 +13,9 @@ const TARGET = join(ROOT, "dist", "dashboard");
 /** Its folder has the same code as ES module, three times as large. */
 const CHARTS = join(dirname(fileURLToPath(import.meta.resolve("uplot"))), "uPlot.iife.min.js");
 
+/** In this order: later ones refine earlier ones, the last has the rules for narrow windows. */
+const STYLES = ["base", "head", "figures", "tables"];
+
 /** Call after tsc has compiled the page's modules, and before these are removed. */
 export async function bundlePage(): Promise<string> {
   const build = await rollup({
@@ -37,6 +40,7 @@ export function writePage(code: string): void {
   writeFileSync(join(TARGET, "dashboard.js"), code);
   writeFileSync(join(TARGET, "index.html"), readFileSync(join(SOURCE, "index.html")));
   copyFileSync(join(dirname(CHARTS), "..", "LICENSE"), join(TARGET, "uplot.LICENSE"));
-  const styles = [join(dirname(CHARTS), "uPlot.min.css"), join(SOURCE, "dashboard.css")];
+  const own = STYLES.map((name) => join(SOURCE, "styles", `${name}.css`));
+  const styles = [join(dirname(CHARTS), "uPlot.min.css"), ...own];
   writeFileSync(join(TARGET, "dashboard.css"), styles.map((file) => readFileSync(file, "utf8")).join("\n"));
 }

@@ -21,7 +21,7 @@ const BUDGETS: { readonly [program: string]: Budget } = {
   "cli/main.js": { files: 7, kilobytes: 560 },
   "worker/main.js": { files: 5, kilobytes: 400 },
   // It examines a worker that is blocked, and whose release a deploy may have deleted: nothing can be loaded later.
-  "worker/watchdog/thread.cjs": { files: 1, kilobytes: 36 },
+  "worker/watchdog/thread.cjs": { files: 1, kilobytes: 40 },
 };
 
 /** What a worker loads a moment after it is ready, so that the start does not pay for it: counting without system calls. */

@@ -28,7 +28,10 @@ test("an app's own counters are summed over workers, and do not fall when one en
   };
   const stats = async (): Promise<StatsReport> =>
     JSON.parse((await ask(socket, "/stats")).text) as StatsReport;
-  const samples = await orders();
+  const samples = await until("a worker has measured itself", async () => {
+    const found = await orders();
+    return sumOf(found, "process_cpu_seconds_total") > 0 && found;
+  });
   assert.equal(samples.get('shop_orders_total{kind="a"}'), 12);
   assert.equal(samples.get('shop_price_bucket{le="10"}'), 12);
   assert.equal(samples.get("shop_price_sum"), 60);

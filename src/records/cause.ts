@@ -104,11 +104,18 @@ function stuck(record: DeathRecord): Verdict {
     default:
       return {
         fact: fact("its event loop did not turn"),
-        cause: requestCause(record),
+        cause: isHeapNearlyFull(record)
+          ? because("garbage collections without end, in a heap that was nearly full", record)
+          : requestCause(record),
         advice:
           "Look for blocking code in that path; with koffi and --metrics more is known of a blocked worker.",
       };
   }
+}
+
+/** Before V8 gives up it collects garbage for a while, which can take longer than `--timeout`. */
+function isHeapNearlyFull({ memory: { rss, heapUsed, heapLimit } }: DeathRecord): boolean {
+  return heapLimit !== null && Math.max(rss ?? 0, heapUsed ?? 0) > 0.8 * heapLimit;
 }
 
 function nativeBlock(record: DeathRecord): Part {

@@ -64,7 +64,6 @@ export function examinationRoutes(load: () => Promise<Examinable>): Route[] {
     {
       method: "GET",
       path: "/trace",
-      audience: "reader",
       handle: async (_parameters, _body, { query, gone }) => {
         const minutes = queried(query, "minutes", TRACE_MINUTES, TRACE_MINUTES.default);
         return { status: 200, body: await (await load()).trace(minutes, gone) };

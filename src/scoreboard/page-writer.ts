@@ -180,11 +180,6 @@ export class PageWriter {
     return handle;
   }
 
-  /** How many more series there is room for. */
-  get seriesLeft(): number {
-    return MAX_SERIES - this.#seriesCount;
-  }
-
   /** Adds one to a counter. */
   increment(handle: SeriesHandle): void {
     if (handle === NO_SERIES) return;

@@ -108,8 +108,8 @@ export abstract class ExchangeWatch {
     const number = this.#number;
     this.#number = UNCOUNTED;
     const error = ERROR_TYPES[end];
-    const { method, status, duration, route } = this;
-    this.#meter?.end(number, method, status, this.#protocol, error, duration, route, this);
+    const { method, status, duration } = this;
+    this.#meter?.end(number, method, status, this.#protocol, error, duration, this);
   }
 
   /** Ends an upgrade with the first bytes that the app has sent on the bare connection, usually a status line. */
@@ -121,11 +121,6 @@ export abstract class ExchangeWatch {
   /** The exchange as it is now, for the log line of a worker that hangs. */
   record(): RecordedRequest | undefined {
     return undefined;
-  }
-
-  /** The route as the app has named it; "" if it has not. */
-  protected get route(): string {
-    return "";
   }
 
   /** Brings duration and status up to date. A subclass sets `status` first, if it is not told. */

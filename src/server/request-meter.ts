@@ -20,7 +20,6 @@ export interface RequestMeter {
    * @param status that was sent; 0 if none was
    * @param protocol bits
    * @param milliseconds since it arrived
-   * @param route as the app has named it; "" if it has not
    * @param exchange may be asked for its id, which some only find out then
    */
   end(
@@ -30,7 +29,6 @@ export interface RequestMeter {
     protocol: number,
     error: ErrorType,
     milliseconds: number,
-    route: string,
     exchange: { readonly id: string | undefined },
   ): void;
   /** The request was refused, so that the app was not called. */

@@ -17,14 +17,6 @@ const ERRORS: readonly ErrorType[] = ["", "timeout", "client_gone", "truncated",
 const ERROR_BITS = 3;
 const PROTOCOL_BITS = 2;
 const METHOD_BITS = 4;
-const STATUS_BITS = 10;
-const ROUTE_SHIFT = ERROR_BITS + PROTOCOL_BITS + METHOD_BITS + STATUS_BITS;
-
-/** Further routes count as `OTHER_ROUTE`, as do those for whose series the page has no room. */
-const MAX_ROUTES = 200;
-const OTHER_ROUTE = "_other";
-/** Series that routes leave free. */
-const KEPT_SERIES = 150;
 
 const MS = 1000;
 
@@ -35,7 +27,6 @@ export class PageMeter implements RequestMeter {
   /** What the last request was counted on: mostly the next one is too. */
   #lastLabels = -1;
   #lastHandle: SeriesHandle = NO_SERIES;
-  readonly #routes = new Map<string, number>([["", 0]]);
   #queue: SeriesHandle | undefined;
 
   constructor(page: PageWriter) {
@@ -53,18 +44,14 @@ export class PageMeter implements RequestMeter {
     protocol: number,
     error: ErrorType,
     milliseconds: number,
-    route: string,
     exchange: { readonly id: string | undefined },
   ): void {
     if (milliseconds > this.slowRequests.floor) this.#keep(number, method, status, milliseconds, exchange.id);
-    const labels =
-      (((((this.#routeIndex(route) << STATUS_BITS) | status) << METHOD_BITS) | methodIndex(method)) <<
-        PROTOCOL_BITS) |
-      protocol;
-    const all = (labels << ERROR_BITS) | (error === "" ? 0 : ERRORS.indexOf(error));
+    const sent = (status << METHOD_BITS) | methodIndex(method);
+    const labels = (((sent << PROTOCOL_BITS) | protocol) << ERROR_BITS) | errorIndex(error);
     const seconds = milliseconds / MS;
     const page = this.#page;
-    page.observe(this.#handleOf(all), bucketOf(seconds, DURATION_BUCKETS), seconds);
+    page.observe(this.#handleOf(labels), bucketOf(seconds, DURATION_BUCKETS), seconds);
     page.endRequest(number);
   }
 
@@ -112,18 +99,6 @@ export class PageMeter implements RequestMeter {
     page.increment(page.series(key));
   }
 
-  #routeIndex(route: string): number {
-    if (route === "") return 0;
-    const known = this.#routes.get(route);
-    if (known !== undefined) return known;
-    // The last one is that of all others.
-    const isKept = this.#routes.size <= MAX_ROUTES && this.#page.seriesLeft > KEPT_SERIES;
-    const counted = isKept ? route : OTHER_ROUTE;
-    const index = this.#routes.get(counted) ?? this.#routes.size;
-    this.#routes.set(counted, index);
-    return index;
-  }
-
   #handleOf(labels: number): SeriesHandle {
     if (labels === this.#lastLabels) return this.#lastHandle;
     let handle = this.#handles.get(labels);
@@ -139,7 +114,7 @@ export class PageMeter implements RequestMeter {
   #keyOf(labels: number): string {
     const cut = (shift: number, bits: number): number => (labels >> shift) & (2 ** bits - 1);
     const protocol = cut(ERROR_BITS, PROTOCOL_BITS);
-    const status = cut(ERROR_BITS + PROTOCOL_BITS + METHOD_BITS, STATUS_BITS);
+    const status = labels >> (ERROR_BITS + PROTOCOL_BITS + METHOD_BITS);
     return [
       WORKER_METRICS.requestDuration.id,
       METHODS[cut(ERROR_BITS + PROTOCOL_BITS, METHOD_BITS)],
@@ -147,9 +122,14 @@ export class PageMeter implements RequestMeter {
       protocol & HTTPS ? "https" : "http",
       protocol & HTTP_1_0 ? "1.0" : "1.1",
       ERRORS[cut(0, ERROR_BITS)],
-      [...this.#routes.keys()][labels >> ROUTE_SHIFT],
+      // No route.
+      "",
     ].join("|");
   }
+}
+
+function errorIndex(error: ErrorType): number {
+  return error === "" ? 0 : ERRORS.indexOf(error);
 }
 
 /** The index of the first bound that is not less than the value; the number of bounds if there is none. */

@@ -7,6 +7,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { requestControl } from "../../src/control/control-client.ts";
+import type { HistoryReport } from "../../src/control/stats.ts";
 import type { DeathRecord } from "../../src/records/death-record.ts";
 import { temporaryFolder, until, watchBlocked } from "../support/command.ts";
 import { otherNodes } from "../support/other-nodes.ts";
@@ -376,7 +378,10 @@ test("what a worker's JavaScript wrote to standard error, and its last minute, a
   const pid = await stage.worker();
   await stage.send("/complain");
   await stage.command.line(/the cache is cold/);
-  // Blocked for a while, it is looked at more than once.
+  await until("the server has looked at its workers twice", async () => {
+    const { body } = await requestControl(stage.controlSocket, "GET", "/history");
+    return (body as HistoryReport).time.length >= 2;
+  });
   const isBlocked = watchBlocked(pid);
   await stage.send("/spin");
   await until("it is blocked", isBlocked);

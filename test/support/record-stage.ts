@@ -26,6 +26,7 @@ export interface Told {
 export class RecordStage {
   readonly command: RunningCommand;
   readonly records: string;
+  readonly controlSocket: string;
   readonly #node: string | undefined;
 
   /** @param records the folder of the records; by default one that does not exist yet */
@@ -33,11 +34,12 @@ export class RecordStage {
     const folder = temporaryFolder(context);
     this.records = records ?? join(folder, "records");
     this.#node = options.node;
+    this.controlSocket = join(folder, "c");
     const given = ["-b", "127.0.0.1:0", "-n", "shop", "--record-dir", this.records];
     const env = { ...options.env, TOKEN: SECRET };
     this.command = startCommand(
       context,
-      [...args, ...given, "--control-socket", join(folder, "c"), "--env", `PASSWORD=${SECRET}`],
+      [...args, ...given, "--control-socket", this.controlSocket, "--env", `PASSWORD=${SECRET}`],
       { ...options, env },
     );
   }

@@ -3,6 +3,7 @@ import { HttpError } from "../errors.ts";
 import type { Followed, Inspectable } from "./inspection.ts";
 import type { Route } from "./json-server.ts";
 import type { Asked, Reply } from "./reply.ts";
+import { withoutQuery } from "./request-values.ts";
 import type { InFlightReport } from "./stats.ts";
 
 /** @param load loads what answers at the first request: a start must not wait for it */
@@ -44,13 +45,12 @@ export function inspectionRoutes(load: () => Promise<Inspectable>): Route[] {
   ];
 }
 
-/** A query may hold a token; the path identifies the request. */
 function withoutQueries(reply: Reply): Reply {
   if (!("body" in reply)) return reply;
   const requests = reply.body as readonly InFlightReport[];
   return {
     ...reply,
-    body: requests.map((each) => ({ ...each, target: each.target.replace(/[?#].*$/s, "") })),
+    body: requests.map((each) => ({ ...each, target: withoutQuery(each.target) })),
   };
 }
 

@@ -18,3 +18,8 @@ export function processId(text: string | undefined): number {
   if (text === undefined || !/^\d+$/.test(text)) throw new HttpError(400, `${text} is not a process id`);
   return Number(text);
 }
+
+/** Leaves the query out of a request-target: it may hold a token, and the path identifies the request. */
+export function withoutQuery(target: string): string {
+  return target.replace(/[?#].*$/s, "");
+}

@@ -8,7 +8,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { WorkerReport } from "../../src/control/api.ts";
-import type { StackReport } from "../../src/control/examination.ts";
+import type { StackReport, TraceReport } from "../../src/control/examination.ts";
 import { followControl } from "../../src/control/follow.ts";
 import type { DeathReport, EventReport, HistoryReport } from "../../src/control/stats.ts";
 import { ask } from "../support/ask.ts";
@@ -119,9 +119,23 @@ test("every response of a running server is as docs/openapi.yaml says, and every
     ((await call("get", "/events")).body as EventReport[]).filter(({ reason }) => reason === "crash");
   lost("/throw");
   await until("a worker has thrown", async () => (await exits()).length === 1);
+  await call("get", "/trace", "/trace?minutes=60");
   await until(
     "both serve",
     async () => (await workers()).filter(({ state }) => state === "ready").length === 2,
+  );
+  await until("a request is among the slowest", async () => {
+    await ask(target, "/x");
+    return ((await call("get", "/trace")).body as TraceReport).requests.length > 0;
+  });
+  // A worker whose process is stopped is left out of the trace.
+  const { pid: stopped = 0 } = (await workers())[0] ?? {};
+  process.kill(stopped, "SIGSTOP");
+  const trace = (await call("get", "/trace")).body as TraceReport;
+  process.kill(stopped, "SIGCONT");
+  assert.deepEqual(
+    trace.skipped.map(({ pid }) => pid),
+    [stopped],
   );
   lost("/parent");
   const stuck = await until("a worker is blocked", async () => {

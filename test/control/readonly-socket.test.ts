@@ -33,6 +33,7 @@ test("the read-only socket shows the server and changes nothing", async (context
   for (const [method, path] of [
     ["GET", "/config"],
     ["GET", "/logs"],
+    ["GET", "/trace"],
     ["GET", `/workers/${pid}/heap`],
     ["GET", `/workers/${pid}/stack`],
     ["POST", "/inject"],

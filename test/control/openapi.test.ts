@@ -108,18 +108,11 @@ test("every response of a running server is as docs/openapi.yaml says, and every
   await call("post", "/workers/{pid}/heap", `${of}/heap`);
   await call("get", "/workers/{pid}/stack", "/workers/1/stack");
   await call("get", "/trace", "/trace?minutes=99");
-  await ask(target, "/");
-  const other = (await workers()).find(({ state, pid }) => state === "ready" && pid !== examined?.pid);
-  await call("get", "/trace");
-  process.kill(other?.pid ?? 0, "SIGSTOP");
-  await call("get", "/trace");
-  process.kill(other?.pid ?? 0, "SIGCONT");
   await call("get", "/deaths/{id}", "/deaths/1");
   const exits = async (): Promise<EventReport[]> =>
     ((await call("get", "/events")).body as EventReport[]).filter(({ reason }) => reason === "crash");
   lost("/throw");
   await until("a worker has thrown", async () => (await exits()).length === 1);
-  await call("get", "/trace", "/trace?minutes=60");
   await until(
     "both serve",
     async () => (await workers()).filter(({ state }) => state === "ready").length === 2,

@@ -22,7 +22,7 @@ const LAYERS: { folders: string[]; mayImportEachOther: boolean }[] = [
 /** Only this file may import the parser package: it is never used as it comes. */
 const PARSER_OWNER = "http/request-parser.ts";
 
-/** What `cli/` may import of the arbiter. */
+/** The only file of the arbiter that `cli/` may import. */
 const ARBITER_FRONT = "arbiter/index.ts";
 
 interface Import {

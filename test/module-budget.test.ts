@@ -24,7 +24,7 @@ const BUDGETS: { readonly [program: string]: Budget } = {
   "worker/watchdog/thread.cjs": { files: 1, kilobytes: 40 },
 };
 
-/** What a worker loads a moment after it is ready, so that the start does not pay for it: counting without system calls. */
+/** Modules that a worker loads a moment after it is ready, so that the start does not pay for it: counting without system calls. */
 const LATE = /\/chunks\/(vitals|shared-memory)\.js$|\/koffi/;
 const LATE_BUDGET: Budget = { files: 6, kilobytes: 90 };
 

@@ -1,4 +1,4 @@
-/** What it costs a request that everything is counted and recorded, as it is by default. */
+/** The cost to a request of counting and recording everything, as by default. */
 import type { Scenario } from "../lib/scenario.ts";
 import type { AppName } from "../lib/server.ts";
 import { type RequestsOptions, requests } from "../measures/requests.ts";

@@ -1,4 +1,4 @@
-/** What a server and its workers use, as `tsgun ps` and `tsgun ctl workers` show it. */
+/** The memory, CPU and load of a server and its workers, as `tsgun ps` and `tsgun ctl workers` show them. */
 import { requestControl } from "../control/control-client.ts";
 import type { LastExit, StatsReport, WorkerStats } from "../control/stats.ts";
 import { printable } from "../ipc/stall-report.ts";
@@ -7,11 +7,11 @@ import { statsOf } from "./top/report.ts";
 
 /** Figures of a whole server. Times are milliseconds; null stands for what is not known. */
 export interface ServerUse {
-  /** Of the workers (PSS) and the arbiter. */
+  /** The memory of the workers (PSS) and the arbiter. */
   readonly memoryBytes: number | null;
   /** CPU time over time of all processes: 1 is a whole core. */
   readonly cpu: number | null;
-  /** Of the busiest worker. */
+  /** The highest of all workers. */
   readonly loopUtilization: number | null;
   readonly loopDelayP99: number | null;
   readonly inFlight: number;

@@ -85,7 +85,7 @@ async function choose(options: ServerOptions): Promise<ShownServer | undefined> 
 
 async function print(options: TopOptions): Promise<ExitCode> {
   const { printJsonForever, printJsonOnce, printOnce } = await import("./top/print.ts");
-  // Whoever reads has seen enough: `tsgun top --json | head -1`.
+  // The reader has seen enough: `tsgun top --json | head -1`.
   process.stdout.on("error", () => process.exit(ExitCode.ok));
   const server = await choose(options);
   const width = process.stdout.columns || Number(process.env.COLUMNS) || DEFAULT_WIDTH;

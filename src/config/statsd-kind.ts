@@ -36,7 +36,7 @@ export function formatStatsdAddress(address: StatsdAddress): string {
   return `${host}:${address.port}`;
 }
 
-/** What would end a name in a line of statsd. */
+/** Refuses characters that would end a name in a line of statsd. */
 const NO_PREFIX = invalidMessage("is not a prefix: write a name such as web.shop, without : | @ and spaces");
 
 /** Text before each name; the dot that ends it may be left out. */

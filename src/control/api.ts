@@ -81,6 +81,6 @@ export interface Controllable {
   restart(pid: number): Promise<Outcome>;
   reopen(): Promise<Outcome>;
   stop(mode: StopMode): Promise<Outcome>;
-  /** What looks into a worker; it is loaded when it is first used. */
+  /** Returns the code that looks into workers; loads it at the first call. */
   examinations(): Promise<Examinable>;
 }

@@ -45,7 +45,7 @@ function startListening(server: Server, options: ListenOptions): Promise<void> {
   });
 }
 
-/** Who may connect to a control socket. */
+/** The access to a control socket. */
 export interface SocketAccess {
   /** Permissions of the socket, and of its folder if that is missing. */
   readonly mode: number;

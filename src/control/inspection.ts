@@ -1,4 +1,4 @@
-/** What the control interface shows of a running server, beside its state: implemented by the arbiter. */
+/** The inspection of a running server by the control interface: implemented by the arbiter. */
 import type { ConfigReport, EventReport, InFlightReport, InjectReport, LogReport } from "./stats.ts";
 
 /** Kept records with those to come. */

@@ -6,7 +6,7 @@ import { ConnectionLimiter } from "./connection-limiter.ts";
 import { type Asked, isStream, type Reply, readAsked, sendReply } from "./reply.ts";
 
 /**
- * Who may send a request: operators alone; readers too, on the read-only socket; or also load balancers and scrapers, on
+ * The senders that a route is for: operators alone; readers too, on the read-only socket; or also load balancers and scrapers, on
  * the admin listener.
  */
 export type Audience = "operator" | "reader" | "probe";

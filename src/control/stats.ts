@@ -1,5 +1,5 @@
 /**
- * What the control interface reports about the running server: the data behind `tsgun ctl`, `tsgun top`, the dashboard and
+ * The reports of the control interface about the running server: the data behind `tsgun ctl`, `tsgun top`, the dashboard and
  * `tsgun ps`. Times are milliseconds and sizes bytes, unless a name says otherwise; null stands for what is not known.
  */
 import type { DeathRecord } from "../records/death-record.ts";
@@ -15,7 +15,7 @@ export interface Rates {
   readonly byClass: Readonly<Record<string, number>>;
   /** Share of requests that ended with 5xx or an error, from 0 to 1. */
   readonly errorRatio: number;
-  /** Of the duration; null without requests. */
+  /** Percentiles of the duration; null without requests. */
   readonly p50: number | null;
   readonly p90: number | null;
   readonly p99: number | null;
@@ -118,7 +118,7 @@ export interface StatsReport {
   readonly lastReload: ReloadReport | null;
   /** Whether workers count: not with `--no-metrics`, or without a scoreboard. Else rates are 0, and figures null. */
   readonly isCounting: boolean;
-  /** Of all workers together. */
+  /** The rates of all workers together. */
   readonly rates: Rates;
   /** Queue time (X-Request-Start) of the last seconds; null without. */
   readonly queueP50: number | null;
@@ -186,7 +186,7 @@ export interface InFlightReport {
   readonly id: string | null;
   readonly remote: string | null;
   readonly age: number;
-  /** Of the request's content received, and of the response sent. */
+  /** Bytes received of the request's content, and sent of the response. */
   readonly bytesReceived: number | null;
   readonly bytesSent: number | null;
 }
@@ -221,7 +221,7 @@ export interface LogReport {
   readonly pid: number;
   /** Null for the arbiter. */
   readonly slot: number | null;
-  /** Of the arbiter's lines; null for those of workers. */
+  /** The level of an arbiter's line; null for a worker's. */
   readonly level: "debug" | "info" | "warning" | "error" | "critical" | null;
   readonly line: string;
 }
@@ -236,7 +236,7 @@ export interface InjectReport {
   /** The content, or its beginning. */
   readonly body: string;
   readonly encoding: "utf8" | "base64";
-  /** Of the whole content. */
+  /** The size of the whole content. */
   readonly bytes: number;
   /** Whether the content is longer than `body`. */
   readonly isCut: boolean;
@@ -267,7 +267,7 @@ export interface EventReport {
   readonly slot?: number;
   readonly generation?: number;
   readonly reason?: ExitReason;
-  /** Of a worker's boot (`worker-ready`) or a reload (`reloaded`, `reload-failed`), in milliseconds. */
+  /** Time of a worker's boot (`worker-ready`) or of a reload (`reloaded`, `reload-failed`), in milliseconds. */
   readonly duration?: number;
   /** Whether an operator should look at it. */
   readonly isProblem: boolean;

@@ -42,7 +42,7 @@ export interface Panel {
   readonly id: string;
   readonly title: string;
   readonly charts: readonly Chart[];
-  /** What the charts show, in words, for those who do not see them. */
+  /** The charts in words, for those who do not see them. */
   readonly summary: string;
   /** Shown in place of charts that have nothing to show. */
   readonly emptyText?: string;

@@ -52,7 +52,7 @@ export function age(value: number | null): string {
 
 const SIZES = ["B", "kB", "MB", "GB", "TB"];
 
-/** Of 1024: `13.2 MB`. */
+/** In units of 1024: `13.2 MB`. */
 export function bytes(value: number | null): string {
   if (value === null) return NOTHING;
   let amount = value;

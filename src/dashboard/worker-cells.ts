@@ -2,7 +2,7 @@
 import type { WorkerStats } from "../control/stats.ts";
 import { age, bytes, count, duration, percent, rate } from "./format.ts";
 
-/** What a worker is doing, in a word. */
+/** The state of a worker in a word. */
 export function stateOf(worker: WorkerStats): string {
   if (worker.isStuck) return "stuck";
   return worker.state === "ready" && worker.notReady !== null ? "not ready" : worker.state;

@@ -56,7 +56,7 @@ export type ExaminationAnswer =
   /** It has failed; the reason continues "worker 123 …". */
   | { readonly kind: "examined"; readonly number: number; readonly failure: string };
 
-/** What the main thread does, and where. */
+/** The main thread: its state, and its place in the code. */
 export interface MainThreadView {
   /**
    * `javascript`: it runs JavaScript, at `stack`. `idle`: it waits for events. `native`: it is in a call that has not returned

@@ -1,12 +1,12 @@
 /**
- * What the arbiter asks a worker on behalf of the control interface. The worker says at once that it has received the
+ * Questions of the arbiter to a worker on behalf of the control interface. The worker says at once that it has received the
  * question, so that a blocked one is known as such, and answers when it can.
  */
 
 export type Question =
   /** Its requests in flight: `InFlight[]`. */
   | { readonly about: "requests" }
-  /** What its app counts itself: `getMetricsAsJSON()` of prom-client. */
+  /** The metrics that its app keeps itself: `getMetricsAsJSON()` of prom-client. */
   | { readonly about: "app-metrics" }
   /** The response of its app to this request: `InjectedResponse`. */
   | { readonly about: "inject"; readonly request: InjectedRequest };
@@ -19,9 +19,9 @@ export interface InFlight {
   readonly remote: string;
   /** Milliseconds since its arrival. */
   readonly age: number;
-  /** Of its content; null if they are not counted. */
+  /** Content received so far; null if it is not counted. */
   readonly bytesReceived: number | null;
-  /** Of the response's content; null if they are not counted. */
+  /** Content of the response sent so far; null if it is not counted. */
   readonly bytesSent: number | null;
 }
 
@@ -41,7 +41,7 @@ export interface InjectedResponse {
   readonly headers: readonly (readonly [string, string])[];
   /** Base64; the beginning of the content if it is large. */
   readonly body: string;
-  /** Of the whole content. */
+  /** The size of the whole content. */
   readonly bytes: number;
   /** Milliseconds until the response was complete. */
   readonly duration: number;

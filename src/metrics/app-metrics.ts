@@ -1,6 +1,6 @@
 /**
  * The metrics of apps, merged over workers: counters and histograms are summed, gauges and summaries get the label `slot`.
- * What comes from a worker is the app's, so names, labels and numbers are checked, and their number is bounded. Pure.
+ * The app may report anything, so names, labels and numbers are checked, and their number is bounded. Pure.
  */
 import type { Family, Sample } from "./exposition.ts";
 
@@ -13,7 +13,7 @@ const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]{0,99}$/;
 const TYPES = ["counter", "gauge", "histogram", "summary"] as const;
 
 interface AppSample {
-  /** Of the sample: `NAME_bucket` in a histogram. */
+  /** The sample's own name: `NAME_bucket` in a histogram. */
   readonly name: string;
   readonly labels: readonly (readonly [string, string])[];
   readonly value: number;
@@ -52,7 +52,7 @@ function readSample(family: string, sample: unknown): AppSample[] {
   return [{ name, value, labels: pairs.map(([label, text]) => [label, String(text).slice(0, MAX_TEXT)]) }];
 }
 
-/** What one worker's app counts. */
+/** The metrics of one worker's app. */
 export interface AppReading {
   readonly slot: number;
   readonly metrics: readonly AppMetric[];

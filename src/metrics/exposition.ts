@@ -4,7 +4,7 @@
  */
 
 export interface Sample {
-  /** What follows the family's name: `_bucket`, `_sum`, `_count`. */
+  /** Follows the family's name: `_bucket`, `_sum`, `_count`. */
   readonly suffix?: string;
   readonly labels: readonly (readonly [name: string, value: string])[];
   readonly value: number;

@@ -1,5 +1,5 @@
 /**
- * What statsd is told, as text: gunicorn's names, one line for each metric, joined to datagrams. Counters are what came
+ * The lines for statsd: gunicorn's names, one line for each metric, joined to datagrams. A counter tells what has come
  * since the last time. https://github.com/statsd/statsd/blob/master/docs/metric_types.md
  */
 import { DURATION_BUCKETS, WORKER_METRICS } from "../scoreboard/metrics.ts";
@@ -17,7 +17,7 @@ export interface StatsdTotals {
   readonly logLines: ReadonlyMap<string, number>;
 }
 
-/** What is told as it is now. */
+/** Values that are told as they are now. */
 export interface StatsdGauges {
   /** Undefined if another arbiter tells it. */
   readonly workers: number | undefined;

@@ -57,7 +57,7 @@ function placesOf({ bounds, counts }: Distribution, total: number, wanted: numbe
   return places;
 }
 
-/** What is above the last bound is known only from the sum: what the others leave of it if they lie evenly. */
+/** The mean of values above the last bound, known only from the sum: the others are taken to lie evenly in their buckets. */
 function valueAbove({ bounds, counts, sum }: Distribution): number {
   const others = bounds.reduce((all, bound, index) => {
     const lower = index === 0 ? 0 : (bounds[index - 1] as number);

@@ -1,4 +1,4 @@
-/** What a record comes to: the fact, its likely cause, and what to do, each a sentence. Pure. */
+/** The verdict on a record: the fact, its likely cause, and what to do, each a sentence. Pure. */
 import type { DeathRecord } from "./death-record.ts";
 import { megabytes, seconds } from "./figures.ts";
 

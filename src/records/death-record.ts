@@ -20,7 +20,7 @@ export interface DeathSample {
 }
 
 export interface DeathRecord {
-  /** Of this format: 1. */
+  /** The version of this format. */
   readonly version: 1;
   /** ISO 8601. */
   readonly time: string;
@@ -57,7 +57,7 @@ export interface DeathRecord {
     /** Whether somebody should look at it: it was not asked for. */
     readonly isProblem: boolean;
   };
-  /** What JavaScript said last: the uncaught error, the call that ended the process, or why it could not boot. */
+  /** The last words of its JavaScript: the uncaught error, the call that ended the process, or why it could not boot. */
   readonly error: {
     readonly kind: LastWords["kind"] | "boot";
     readonly message: string;
@@ -81,7 +81,7 @@ export interface DeathRecord {
   readonly memory: {
     readonly heapUsed: number | null;
     readonly heapLimit: number | null;
-    /** What filled the heap, largest first: `old space`, `large objects`, … */
+    /** The spaces that filled the heap, largest first: `old space`, `large objects`, … */
     readonly heapSpaces: readonly { readonly name: string; readonly bytes: number }[];
     readonly external: number | null;
     readonly rss: number | null;

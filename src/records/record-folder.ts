@@ -13,9 +13,9 @@ import { checkRecordFolder } from "./record-path.ts";
 /** `boot`: it could not boot. `ordered`: it ended as it was told to. `problem`: all others. */
 export type DeathKind = "problem" | "boot" | "ordered";
 
-/** Of each kind, for each server name. */
+/** Records kept of each kind, for each server name. */
 export const MAX_RECORDS = 50;
-/** Of all servers together: each name of a server gets its own. */
+/** Records kept of all servers together, since each name of a server has its own. */
 export const MAX_FILES = 1000;
 
 export interface RecordEntry {

@@ -121,7 +121,7 @@ export const METHODS = [
 ] as const;
 
 /**
- * What a worker measures of itself once a second, as f64 in this order. Cumulative values say so; times are milliseconds,
+ * Values that a worker measures of itself once a second, as f64 in this order. Cumulative ones say so; times are milliseconds,
  * sizes bytes.
  */
 export const VITALS = [
@@ -136,7 +136,7 @@ export const VITALS = [
   /** Cumulative: time that the event loop was busy, and idle. */
   "loopActive",
   "loopIdle",
-  /** Of the last second: how late the loop ran its timers. */
+  /** How late the loop ran its timers in the last second. */
   "loopDelayP50",
   "loopDelayP90",
   "loopDelayP99",

@@ -195,7 +195,7 @@ export const REPORT_METRICS = {
 } as const satisfies Readonly<Record<string, Metric>>;
 
 /**
- * What an arbiter keeps of the vitals of workers that have ended, so that what is cumulative there stays so here. The
+ * Metrics that an arbiter keeps of the vitals of workers that have ended, so that what is cumulative stays so. The
  * series of a slot has several values, in the order of `SLOT_VALUES`.
  */
 export const FOLDED_METRICS = {

@@ -1,5 +1,5 @@
 /**
- * What stands on a page of the scoreboard. A page is a buffer that its worker, or its worker's app, may have filled with
+ * Reads a page of the scoreboard. A page is a buffer that its worker, or its worker's app, may have filled with
  * anything: each count is bounded, each number finite, each text free of control characters. Pure: bytes in, data out.
  */
 import { stripVTControlCharacters } from "node:util";
@@ -150,7 +150,7 @@ export interface StderrPiece {
   readonly isWhole: boolean;
 }
 
-/** What the worker's JavaScript has written to standard error since it had written `since` bytes. */
+/** The output of the worker's JavaScript to standard error since it had written `since` bytes. */
 export function readStderrSince(page: Buffer, since: number): StderrPiece {
   const written = page.readUInt32LE(HEADER.stderrWritten);
   // The count wraps around.

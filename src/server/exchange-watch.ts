@@ -99,7 +99,7 @@ export abstract class ExchangeWatch {
     this.#isOpen = false;
     const ended = this.#reason ?? end;
     this.measure(ended);
-    // What a process leaves behind stays on its page: the arbiter counts it.
+    // A request that a process leaves behind stays on its page: the arbiter counts it.
     if (this.#number !== UNCOUNTED && end !== "worker-exit") this.#count(ended);
     this.ended();
   }

@@ -10,7 +10,7 @@ import { performance } from "node:perf_hooks";
 import { sentStatus } from "../exchange/respond.ts";
 import type { GatewayRequest, Handler } from "../gateway/types.ts";
 
-/** What is published about a request: one object for its start, its error and its end, so that it can be a key. */
+/** The message about a request: one object for its start, its error and its end, so that it can be a key. */
 export interface RequestMessage {
   /** The request id, as in the access log. */
   readonly id: string;
@@ -19,7 +19,7 @@ export interface RequestMessage {
   readonly target: string;
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  /** What the app gets. */
+  /** As the app gets it. */
   readonly request: GatewayRequest | IncomingMessage;
   /** The status that was sent; undefined before the end, and if none was. */
   readonly status: number | undefined;

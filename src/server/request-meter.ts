@@ -1,4 +1,4 @@
-/** What a server counts. A worker has it count on its page of the scoreboard. */
+/** The counters of a server. A worker has it count on its page of the scoreboard. */
 import type { ErrorType, RejectReason } from "../scoreboard/metrics.ts";
 
 /** How a request came, as bits. None of them: HTTP/1.1 without TLS. */

@@ -12,9 +12,9 @@ export interface InFlightRequest {
   readonly age: number;
   /** The client's address. */
   readonly remote?: string;
-  /** Of its content; absent if they are not counted. */
+  /** Content received so far; absent if it is not counted. */
   readonly bytesReceived?: number;
-  /** Of the response's content; absent if they are not counted. */
+  /** Content of the response sent so far; absent if it is not counted. */
   readonly bytesSent?: number;
   /** For the access log; undefined without one. */
   readonly record?: RecordedRequest;

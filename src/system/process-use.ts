@@ -1,4 +1,4 @@
-/** What a process uses of CPU and memory, from /proc of Linux; undefined elsewhere. A blocked process is measured as well. */
+/** The CPU time and memory of a process, from /proc of Linux; undefined elsewhere. A blocked process is measured as well. */
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { procStat } from "./process-state.ts";

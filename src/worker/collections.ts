@@ -15,7 +15,7 @@ interface Collection {
 
 export class Collections {
   readonly #observer = new PerformanceObserver((list) => this.#add(list.getEntries()));
-  /** What has been seen since the last sample. */
+  /** Times and numbers since the last sample. */
   readonly #seen = new Map<Vital, number>();
   /** How many intervals the present one stands for; 0 while nothing is watched. */
   #weight = 0;

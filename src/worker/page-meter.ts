@@ -24,7 +24,7 @@ export class PageMeter implements RequestMeter {
   readonly slowRequests = new SlowRequests();
   readonly #page: PageWriter;
   readonly #handles = new Map<number, SeriesHandle>();
-  /** What the last request was counted on: mostly the next one is too. */
+  /** The series of the last request: mostly the next one has the same. */
   #lastLabels = -1;
   #lastHandle: SeriesHandle = NO_SERIES;
   #queue: SeriesHandle | undefined;

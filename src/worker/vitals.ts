@@ -1,5 +1,5 @@
 /**
- * What a worker measures of itself, once a second, with its heartbeat: no timer of its own wakes an idle process. Delays of
+ * A worker measures itself once a second, with its heartbeat: no timer of its own wakes an idle process. Delays of
  * the event loop are sampled only while there is work.
  */
 import { type IntervalHistogram, monitorEventLoopDelay, performance } from "node:perf_hooks";
@@ -107,7 +107,7 @@ export class Vitals {
   #measureDelays(): void {
     const values = this.#values;
     const delays = this.#delays;
-    // What is measured is the time between two samples, so that much of it is no delay.
+    // Node measures the time between two samples, so the interval itself is no delay.
     const delay = (nanoseconds: number): number => Math.max(0, nanoseconds / NS - DELAY_RESOLUTION_MS);
     const isEmpty = delays.count === 0;
     values[INDEX.loopDelayP50] = isEmpty ? 0 : delay(delays.percentile(50));

@@ -1,7 +1,7 @@
 /** A worker's life on diagnostics channels of Node, for instrumentations: docs/monitoring.md describes them. */
 import { channel } from "node:diagnostics_channel";
 
-/** What is published about a worker in its own process. */
+/** The message about a worker, published in its own process. */
 export interface WorkerMessage {
   readonly pid: number;
   readonly slot: number;

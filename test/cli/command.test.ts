@@ -113,7 +113,7 @@ for (const [args, message] of MISTAKES) {
   });
 }
 
-/** What users of another program type, and the setting that the line must name. */
+/** The options that users of another program type, and the setting that the line must name. */
 const HABITS: [args: string[], option: string, setting: string][] = [
   [["app.ts", "--port", "3000"], "--port", "--bind 127.0.0.1:3000"],
   [["app.ts", "--port=3000"], "--port", "--bind HOST:PORT"],

@@ -16,7 +16,7 @@ function project(context: TestContext): string {
   return folder;
 }
 
-/** What is asked, and what is offered; `not` is not. */
+/** A question, and the words that are offered; `not` are not. */
 const ASKED: [words: string[], offered: string[], not: string[]][] = [
   [["tsgun", "--wor"], ["--workers", "--worker-connections"], ["--bind"]],
   [["tsgun", "--interface", ""], ["auto", "gateway", "fetch", "node"], ["app.ts"]],

@@ -29,7 +29,7 @@ export const handler: Handler = (request, respond) => {
 };
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
 
-/** What each of `words` writes, by its path. */
+/** Returns the files that each of `words` writes, by their paths. */
 function written(test: TestContext, ...words: string[]): { folder: string; read(path: string): string } {
   const folder = projectOf(test, SHOP);
   const { status, stderr } = initialise(folder, ...words);
@@ -165,7 +165,7 @@ test("systemd-analyze finds no fault in the units", (t) => {
   const ours = stderr.split("\n").filter((line) => line.includes("shop"));
   assert.deepEqual([ours, status], [[], 0]);
 
-  // Of ten, ten being everything that a service may do. 2 is what systemd calls OK.
+  // From 0 to 10, where a service may do everything. systemd calls 2 OK.
   const security = analyze(
     "security",
     "--offline=true",
@@ -189,7 +189,7 @@ const labels = v.strictObject({ "app.kubernetes.io/name": v.literal("shop") });
 const quantities = v.strictObject({ cpu: v.string(), memory: v.string() });
 const named = v.strictObject({ name: v.literal("shop"), labels });
 
-/** Of the Kubernetes API (apps/v1 and v1) the fields that are written, and no others. */
+/** The fields of the Kubernetes API (apps/v1 and v1) that are written, and no others. */
 const deployment = v.strictObject({
   apiVersion: v.literal("apps/v1"),
   kind: v.literal("Deployment"),

@@ -34,7 +34,7 @@ export const handler: Handler = (request, respond) => {
 };
 `;
 
-/** What a distribution has, and the private systemd has not: the order at boot, and a place for node. */
+/** Files of a distribution that the private systemd lacks: the order at boot, and a place for node. */
 const DROP_IN = `
 [Unit]
 DefaultDependencies=no

@@ -120,10 +120,10 @@ test("every setting has a test that sets it", () => {
 interface Effect {
   readonly name: SettingName;
   readonly value: number | string;
-  /** What the client sends, before it waits for the server to close the connection. */
+  /** Sent by the client before it waits for the server to close the connection. */
   readonly bytes: string;
   readonly answer: RegExp;
-  /** What the default makes of the same; absent where it lets the client wait. */
+  /** The result with the default; absent where that lets the client wait. */
   readonly otherwise?: RegExp;
 }
 

@@ -38,7 +38,7 @@ function run(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv = {}):
   });
 }
 
-/** What --print-config says, by the label. */
+/** The output of --print-config, by the label. */
 function printed({ stdout, stderr }: Run): Map<string, { value: string; origin: string }> {
   assert.equal(stderr, "");
   const rows = stdout

@@ -16,11 +16,11 @@ interface Note {
 
 interface Stage {
   readonly command: RunningCommand;
-  /** What has been written down so far. */
+  /** The notes of the hooks so far. */
   notes(): Note[];
   /** Waits for a hook, or for the nth time it runs. */
   note(name: string, nth?: number): Promise<Note>;
-  /** What a hook that is to fail later waits for. */
+  /** The file for which a hook waits before it fails. */
   readonly sign: string;
 }
 

@@ -11,7 +11,7 @@ const FILE = join(import.meta.dirname, "..", "..", "docs", "tsgun.schema.json");
 const validate = new Ajv({ strict: true, allErrors: true }).compile(JSON.parse(readFileSync(FILE, "utf8")));
 const names = SETTING_NAMES.filter((name) => (settings[name] as Setting<unknown>).outsideFile !== true);
 
-/** What is wrong with these lies in their text, which the command reads and no schema. */
+/** The fault of these lies in their text, which the command reads and no schema. */
 const READ: readonly SettingName[] = [
   ...(["bind", "adminBind", "forwardedAllowIps", "forwardedHeaders", "rootPath", "logSyslogTo"] as const),
   ...(["timeout", "bootTimeout", "workerBind"] as const),

@@ -1,4 +1,4 @@
-/** What the control interface shows of a running server, and that nothing secret is among it. */
+/** The control interface shows a running server, and nothing secret of it. */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ import type {
 import { ask } from "../support/ask.ts";
 import { type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 
-/** What no answer may contain. */
+/** Texts that no answer may contain. */
 const SECRET = "s3cret-canary";
 
 interface Shown {

@@ -175,7 +175,7 @@ test("buttons ask first, then do it once and say what came of it, by keyboard al
   await page.click("button[aria-label='Restart worker 4702 in slot 2']");
   await confirm(page);
   await outcome(page, "Failed: its replacement crashes");
-  // What an app says is text.
+  // Words of an app are shown as text.
   assert.equal(await textOf(page, "#outcome pre"), "Error: <b>boom</b>");
   assert.equal(await page.$("#outcome b"), null);
 });

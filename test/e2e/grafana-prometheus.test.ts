@@ -70,7 +70,7 @@ async function prometheus(test: TestContext, folder: string): Promise<(path: str
   return api;
 }
 
-/** What Grafana puts in place of its variables. */
+/** The values that Grafana puts in place of its variables. */
 function filled(expr: string): string {
   return expr.replaceAll("$job", "shop").replaceAll("$instance", ".*").replaceAll("$__rate_interval", "1m");
 }

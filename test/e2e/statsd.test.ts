@@ -146,7 +146,7 @@ test("statsd has counted what was asked, through a reload, a kill and an upgrade
   assert.ok(counter("log.warning") >= 1, "the killed worker");
   await until("there are two workers", () => server.last("stats.gauges.web.gunicorn.workers") === 2);
   await until("the backlog is told", () => server.last(`${timers}.backlog.mean`) === 0);
-  // What the old arbiter had told is not told again once the new one has taken it over.
+  // Counts that the old arbiter had told are not told again once the new one has taken them over.
   const next = command.arbiters()[1] as number;
   process.kill(next, "SIGTERM");
   await until("the new arbiter is gone", () => !isAlive(next));

@@ -66,7 +66,7 @@ test("the gateway app behind nginx", async (t) => {
   await t.test("responds the same on Node's own server", async (t) => {
     const plain = await serveByNode(t, example);
     const found: string[] = [];
-    // Who frames an answer chooses how to write that: the content is compared.
+    // Each server frames a response in its own way: the content is compared.
     const framing = [{ field: "content-length" }, { field: "transfer-encoding" }];
     for (const request of REQUESTS) found.push(...(await differences(t, request, socket, plain, framing)));
     assert.equal(found.length, 0, `\n${found.join("\n")}`);

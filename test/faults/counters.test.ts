@@ -163,7 +163,7 @@ test("workers that are killed and one whose heap is full lose what they were doi
   assert.ok(killed >= 1 && killed <= lost + 6, `${killed} counted as killed, ${lost} lost`);
   for (const [status, count] of clients.statuses) {
     const counted = sumOf(ended, REQUESTS, new RegExp(`status_code="${status}"`));
-    // What a worker had answered when it was killed, and not yet counted, is counted as killed.
+    // A request that a worker had answered but not counted when it was killed is counted as killed.
     assert.ok(
       counted <= count + lost && counted >= count - 6,
       `${status}: ${counted} counted, ${count} received`,

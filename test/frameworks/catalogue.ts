@@ -5,7 +5,7 @@ export interface Framework {
   readonly name: string;
   /** The folder of its project. Default: its name. */
   readonly project?: string;
-  /** What `node` would be given, from the project's folder. */
+  /** The program for `node`, from the project's folder. */
   readonly server: string;
   /** Undefined for those that speak WebSocket only. */
   readonly requests?: AppRequests;

@@ -1,4 +1,4 @@
-/** What every HTTP framework must show: its app answers, and nothing is lost while it is deployed anew. */
+/** The test of every HTTP framework: its app answers, and nothing is lost while it is deployed anew. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

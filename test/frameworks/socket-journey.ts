@@ -1,4 +1,4 @@
-/** What the frameworks must show that speak WebSocket only. */
+/** The test of frameworks that speak WebSocket only. */
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -20,7 +20,7 @@ const ANSWERS = 100;
 
 /** A client of the app, in the protocol of its framework. */
 interface Client {
-  /** What the app says first. */
+  /** The first message of the app. */
   page(): Promise<string>;
   /** Sends a text and returns what comes back. Rejects if the answer is lost. */
   echo(text: string): Promise<string>;

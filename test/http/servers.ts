@@ -156,7 +156,7 @@ export async function startServer(kind: Kind, manner: Manner): Promise<RunningSe
   return { port, reported, close: () => server.destroy() };
 }
 
-/** What a client received on one connection. */
+/** The responses that a client received on one connection. */
 export interface Received {
   /** Statuses of the final responses, in order. */
   readonly statuses: readonly number[];

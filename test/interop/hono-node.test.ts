@@ -1,4 +1,4 @@
-/** What @hono/node-server adds to Hono: for an exported app, and for one that listens with its `serve()`. */
+/** The additions of @hono/node-server to Hono: for an exported app, and for one that listens with its `serve()`. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { join } from "node:path";

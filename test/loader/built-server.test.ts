@@ -1,4 +1,4 @@
-/** What is said to those who name a framework's project, or another file of it, instead of the server that it builds. */
+/** The hint for those who name a framework's project, or another file of it, instead of the server that it builds. */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

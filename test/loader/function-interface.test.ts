@@ -38,7 +38,7 @@ describe("names of parameters", () => {
 
 describe("the interface of a function", () => {
   const cases: [text: string, found: string, isGuess: boolean][] = [
-    // What people export.
+    // Exports that people write.
     ["(req, res) => app(req, res)", "node", false],
     ["async (req, res) => { await handle(req, res) }", "node", false],
     ["async (incoming, outgoing) => {}", "node", false],
@@ -52,7 +52,7 @@ describe("the interface of a function", () => {
     ["async (request, respond) => {}", "gateway", false],
     ["(_req, _res) => {}", "node", false],
     ["(req2, res2) => {}", "node", false],
-    // What a minifier leaves.
+    // The result of a minifier.
     ["(e, t) => { t.statusCode = 200; t.end() }", "node", false],
     ["(e, t) => { t.writeHead(200).end() }", "node", false],
     ["(e, t) => t(200, [], e.path)", "gateway", false],

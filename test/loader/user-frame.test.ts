@@ -1,4 +1,4 @@
-/** Whose code an error comes from, by its stack. */
+/** The stack of an error tells whose code it comes from. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** What apps print goes past the arbiter: it neither reads nor writes a byte of it, and its memory stays what it is. */
+/** The output of apps goes past the arbiter: it neither reads nor writes a byte of it, and its memory does not grow. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -14,7 +14,7 @@ function temporaryFile(context: TestContext): string {
   return join(folder, "log");
 }
 
-/** What is written by `act`, on a log that writes to a file. */
+/** Returns the text that `act` writes to a log with a file. */
 function written(
   context: TestContext,
   options: LogLevel | ErrorLogOptions,

@@ -41,7 +41,7 @@ async function socketPair(context: TestContext): Promise<{ writing: Socket; read
   const path = join(temporaryFolder(context), "log.sock");
   const server = createServer({ pauseOnConnect: true }).listen(path);
   const accepted = once(server, "connection") as Promise<[Socket]>;
-  // What libuv polls by one handle it opens by no other.
+  // libuv opens no descriptor that it polls by another handle.
   const writing = connect(path).pause();
   const [[reading]] = await Promise.all([accepted, once(writing, "connect")]);
   cleanUp(context, () => {

@@ -22,7 +22,7 @@ function sinkTo(
   return sink;
 }
 
-/** What was written, without what stands in front of it. */
+/** Returns the lines without the head of their messages. */
 function lines(received: readonly string[]): string[] {
   return received.map((message) => message.replace(/^<\d+>.*?(?:\]:| - -) /, ""));
 }
@@ -65,7 +65,7 @@ test("TCP: lines wait for a server that is not up yet, and for one that returns"
   await until("the line has come", () => receiver.received.length === 1);
   await receiver.stop();
   await receiver.begin(port);
-  // What is written before the end of the connection is heard of may be lost: TCP does not say.
+  // Lines that are written before the end of the connection is known may be lost: TCP does not say.
   await until("lines come again", () => {
     sink.write("after", "info");
     return lines(receiver.received).includes("after");

@@ -1,4 +1,4 @@
-/** What statsd is told, as text. */
+/** The lines for statsd. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

@@ -22,7 +22,7 @@ interface Death {
   readonly fact: RegExp;
   readonly cause: RegExp;
   readonly reason: DeathRecord["end"]["reason"];
-  /** What the stack shows; null if there is none. */
+  /** Matches the stack; null if there is none. */
   readonly stack: RegExp | null;
 }
 

@@ -1,4 +1,4 @@
-/** What the arbiter reads from a page, written by the layout alone; and pages that hold anything. */
+/** The arbiter reads pages that are written by the layout alone, and pages that hold anything. */
 import assert from "node:assert/strict";
 import { randomFillSync } from "node:crypto";
 import { describe, test } from "node:test";

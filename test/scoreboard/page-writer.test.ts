@@ -1,4 +1,4 @@
-/** What a worker writes to its page is what another process reads, mapped or written. */
+/** Another process reads a page as the worker has written it, mapped or not. */
 import assert from "node:assert/strict";
 import { closeSync, openSync } from "node:fs";
 import { type TestContext, test } from "node:test";

@@ -1,4 +1,4 @@
-/** What a worker writes to its page, the arbiter reads: mapped or through the file. */
+/** The arbiter reads all that a worker writes to its page: mapped or through the file. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { mapShared } from "../../src/native/shared-memory.ts";

@@ -18,11 +18,11 @@ export interface Served {
 export interface Case {
   readonly name: string;
   readonly options?: Options;
-  /** What the client sends at first. */
+  /** Sent by the client at first. */
   readonly sends: string;
-  /** What is then received, before the case goes on. */
+  /** Received then, before the case goes on. */
   readonly receives?: RegExp;
-  /** What happens then. */
+  /** The step after that. */
   readonly next?: (client: RawClient, served: Served) => unknown;
   /** How often each series has been counted in the end. */
   readonly counts: { readonly [key: string]: number };

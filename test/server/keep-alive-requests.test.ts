@@ -59,7 +59,7 @@ describe("a connection carries so many requests", { concurrency: 4 }, () => {
         received.map((_, index) => index === most - 1),
       );
 
-      // What is sent after the last one never reaches the app, so its client may repeat it.
+      // A request after the last one never reaches the app, so its client may repeat it.
       const client = await rawClient(context, port);
       client.send(GET.repeat(5));
       await client.rest();

@@ -74,7 +74,7 @@ export class AnswerReader {
     };
   }
 
-  /** What has been received so far, for error messages. */
+  /** The bytes received so far, for error messages. */
   get progress(): string {
     if (this.received === 0) return "nothing of the answer";
     const body = this.#body.reduce((size, piece) => size + piece.length, 0);

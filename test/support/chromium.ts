@@ -38,7 +38,7 @@ export async function startChromium(
   return browser;
 }
 
-/** What a page has asked for and complained of. */
+/** The requests and the complaints of a page. */
 export interface Watched {
   readonly page: Page;
   readonly urls: string[];

@@ -14,7 +14,7 @@ const COMPILER = import.meta.resolve("@oxc-node/core/register");
 export interface Example {
   /** The folder it is in. */
   readonly folder: string;
-  /** What tsgun is told to load. */
+  /** The app that tsgun loads. */
   readonly app: string;
   /** The file that plain node runs; it listens on `PORT`. */
   readonly server: string;

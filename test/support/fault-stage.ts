@@ -111,7 +111,7 @@ export class FaultStage {
     for (const mode of ["keep-alive", "close"] as const) this.add(`${name}, ${mode}`, target, mode);
   }
 
-  /** What every nginx wrote to its error log. */
+  /** The error logs of all nginx. */
   get proxyErrors(): string {
     return this.#proxies.map((nginx) => nginx.errors()).join("");
   }

@@ -20,7 +20,7 @@ export interface NodeEngine {
   client(): Promise<RawClient>;
 }
 
-/** Whose http.Server it is: ours, or one that the app made, as if it had made it listen. */
+/** The owner of the http.Server: we, or an app, as if it had made it listen. */
 export type ServerOwner = "ours" | "the app's";
 export const SERVER_OWNERS: readonly ServerOwner[] = ["ours", "the app's"];
 

@@ -15,7 +15,7 @@ import {
   until,
 } from "./command.ts";
 
-/** What is planted wherever a record must not find it. */
+/** A secret that is planted wherever a record must not find it. */
 export const SECRET = "hunter2-secret";
 
 export interface Told {
@@ -57,7 +57,7 @@ export class RecordStage {
     return Number(await until("a worker answers", async () => (await fetch(url)).text()));
   }
 
-  /** What `tsgun why` tells of a worker, once it has ended. */
+  /** Returns the story that `tsgun why` tells of a worker, once it has ended. */
   async why(pid: number): Promise<Told> {
     await until(`worker ${pid} has ended`, () => !isAlive(pid));
     await until("it is recorded", () => this.files().some((name) => name.includes(`-${pid}-`)));

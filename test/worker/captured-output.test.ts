@@ -17,7 +17,7 @@ interface Talking {
   readonly command: RunningCommand;
   /** Has the app print something. */
   print(what: string): Promise<void>;
-  /** What is in the log file now. */
+  /** The content of the log file now. */
   log(): string;
   readonly file: string;
 }

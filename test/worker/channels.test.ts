@@ -1,4 +1,4 @@
-/** What instrumentations see of requests and workers on diagnostics channels, for each kind of app. */
+/** Instrumentations see requests and workers on diagnostics channels, for each kind of app. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { Agent, request as httpRequest } from "node:http";

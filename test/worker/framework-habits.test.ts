@@ -1,4 +1,4 @@
-/** What the built servers of frameworks do beside listening, as small programs. */
+/** Habits of frameworks' built servers beside listening, as small programs. */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

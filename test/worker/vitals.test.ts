@@ -1,4 +1,4 @@
-/** What a worker measures of itself, with its heartbeat. */
+/** A worker measures itself with its heartbeat. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";

@@ -1,5 +1,5 @@
 /**
- * What workers answer, checked and bounded: the app runs in the same process, and may run as another user, so an answer
+ * Answers of workers, checked and bounded: the app runs in the same process, and may run as another user, so an answer
  * may be anything.
  */
 import type { InFlight, InjectedResponse } from "../../ipc/question.ts";

@@ -82,7 +82,7 @@ export class Inspection implements Inspectable {
   config(): ConfigReport {
     const { pool, generations } = this.#parts;
     const { currentConfig, currentTrace } = generations;
-    // Who may see the variables of a worker is for the app's user to say, so none is shown.
+    // The app's user decides who may see the variables of a worker, so none is shown.
     const shown = shownSettings(currentConfig, currentTrace, { hidden: "***", hidesVariable: () => true });
     return {
       generation: pool.desired.established,

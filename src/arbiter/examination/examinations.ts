@@ -46,7 +46,7 @@ export class Examinations implements Examinable {
   readonly #pool: Pool;
   readonly #processes: Pick<WorkerProcesses, "pidOf" | "examinationsOf">;
   readonly #mailbox: { post(event: ArbiterEvent): void };
-  /** What takes long in a worker, by its id, to continue "worker 123 …". */
+  /** The long examination that a worker is in, by its id, to continue "worker 123 …". */
   readonly #busy = new Map<number, string>();
 
   constructor(

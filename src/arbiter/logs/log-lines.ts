@@ -26,7 +26,7 @@ export interface LoggedWorker {
 
 export interface LogSources {
   workers(): Iterable<LoggedWorker>;
-  /** What a worker has written to standard error since it had written `since` bytes; undefined without a page. */
+  /** The output of a worker to standard error since it had written `since` bytes; undefined without a page. */
   stderrSince(id: number, since: number): StderrPiece | undefined;
 }
 

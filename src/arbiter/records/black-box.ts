@@ -33,7 +33,7 @@ export class BlackBox implements Recorded {
   readonly #given: string | false | undefined;
   /** The words that lead `tsgun why` to the folder; empty where it looks by itself. */
   readonly #where: string;
-  /** What all workers inherit for Node's reports on an exhausted heap; undefined for none. */
+  /** The file that all workers inherit for Node's reports on an exhausted heap; undefined for none. */
   readonly reportFile: number | undefined;
   #folder: RecordFolder | undefined;
   #writing: Promise<void> = Promise.resolve();

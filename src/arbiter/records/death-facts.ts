@@ -11,7 +11,7 @@ import type { WorkerRecord } from "../pool/roster.ts";
 import type { EndedWorker } from "../stats/stats.ts";
 import type { HeapReport } from "./heap-report.ts";
 
-/** What the arbiter has of a worker when it ends. */
+/** The arbiter's knowledge of a worker when it ends. */
 export interface Death extends EndedWorker {
   /** As the worker and its watchdog have reported them; undefined if they had no time to. */
   readonly requests: readonly RequestInFlight[] | undefined;
@@ -124,7 +124,7 @@ function firstLine(message: unknown): string {
   return (text.split("\n", 1)[0] as string).slice(0, BOUNDS.line);
 }
 
-/** What a worker reports may be anything: its app can write to the pipe as well. */
+/** Takes text of a report, which may be anything: the worker's app can write to the pipe as well. */
 function textOf(value: unknown, most: number): string {
   return typeof value === "string" ? value.slice(0, most) : "";
 }

@@ -1,4 +1,4 @@
-/** What is added to sums: pages, vitals, lost requests, observations. Pure. */
+/** Adds pages, vitals, lost requests and observations to sums. Pure. */
 import { METHODS } from "../../scoreboard/layout.ts";
 import { DURATION_BUCKETS, FOLDED_METRICS, SLOT_VALUES, WORKER_METRICS } from "../../scoreboard/metrics.ts";
 import type { Vitals } from "../../scoreboard/page-reader.ts";
@@ -12,7 +12,7 @@ export function addPage(all: SeriesTable, page: PageCounts): void {
   if (page.vitals !== undefined) all.addAll(vitalSeries(page.header.slot, page.vitals));
 }
 
-/** What is cumulative in the vitals, as series. */
+/** The cumulative vitals as series. */
 export function vitalSeries(slot: number, vitals: Vitals): Series[] {
   const ofSlot = Float64Array.from(SLOT_VALUES, (name) => Math.max(0, vitals[name]));
   return [

@@ -25,7 +25,7 @@ export interface AppMetricsDependencies {
 export class AppMetrics {
   readonly #dependencies: AppMetricsDependencies;
   #ended: readonly AppMetric[] = [];
-  /** What each worker answered last, by id. */
+  /** The last answer of each worker, by id. */
   readonly #readings = new Map<number, AppReading>();
 
   constructor(dependencies: AppMetricsDependencies) {
@@ -63,7 +63,7 @@ export class AppMetrics {
   }
 }
 
-/** Of two workers of a slot the newer one shows its gauges. */
+/** If a slot has two workers, the newer one shows its gauges. */
 function newestOfSlots(readings: readonly AppReading[]): AppReading[] {
   const last = new Map(readings.map((reading) => [reading.slot, reading]));
   return readings.map((reading) =>

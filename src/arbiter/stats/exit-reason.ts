@@ -4,7 +4,7 @@ import type { Ending } from "../event.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
 import { STOP_SIGNALS } from "../pool/stop-cause.ts";
 
-/** What the roster's record does not say. */
+/** Facts that the roster's record does not have. */
 export interface EndFacts {
   /** The server is stopping. */
   readonly isStopping: boolean;

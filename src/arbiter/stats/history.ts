@@ -32,7 +32,7 @@ export interface Moment {
   readonly total: Counts;
   readonly inFlight: number;
   readonly connections: number;
-  /** Of all listeners; null if the system does not say. */
+  /** Connections that wait at all listeners; null if the system does not say. */
   readonly backlog: number | null;
   readonly slots: readonly SlotPoint[];
 }

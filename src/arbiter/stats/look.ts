@@ -1,4 +1,4 @@
-/** What a look at the workers shows. Pure. */
+/** A look at the workers: the counts and vitals of all at one moment. Pure. */
 import { addSeries, type Counts, noCounts } from "../../metrics/counts.ts";
 import type { DeathSample } from "../../records/death-record.ts";
 import type { Vitals } from "../../scoreboard/page-reader.ts";
@@ -6,7 +6,7 @@ import type { PageCounts } from "../../scoreboard/region-reader.ts";
 import type { ProcessUse } from "../../system/process-use.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
 
-/** What a look at a worker showed. */
+/** A worker as the look found it. */
 export interface WorkerLook {
   /** As in `performance.now()`. */
   readonly at: number;
@@ -30,7 +30,7 @@ export interface WorkerLook {
 export interface Look {
   readonly at: number;
   readonly time: number;
-  /** Of the server, another arbiter's region included. */
+  /** The counts of the server, another arbiter's region included. */
   readonly total: Counts;
   readonly workers: ReadonlyMap<number, WorkerLook>;
   readonly others: readonly PageCounts[];

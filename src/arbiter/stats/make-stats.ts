@@ -29,7 +29,7 @@ export interface MeasuredParts {
 /** By then the start is long over, and a deploy has not yet deleted the release that this server was started from. */
 const LOAD_AFTER_MS = 30_000;
 
-/** What the control interface shows of the figures. The reports are loaded when somebody asks, at the latest after a while. */
+/** The figures for the control interface. The reports are loaded when somebody asks, at the latest after a while. */
 export function measured(parts: MeasuredParts): Measured {
   let appMetrics: AppMetrics | undefined;
   const dependencies = (): MetricsDependencies => ({

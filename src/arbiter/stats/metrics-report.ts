@@ -21,7 +21,7 @@ import { isStuck } from "./worker-figures.ts";
 export interface MetricsDependencies extends ReportDependencies {
   /** `--metrics-compat` */
   readonly compatibility: "none" | "prom-client";
-  /** What the apps count themselves (`--app-metrics`). @param taken names of tsgun's own families */
+  /** The metrics that apps keep themselves (`--app-metrics`). @param taken names of tsgun's own families */
   appFamilies(taken: ReadonlySet<string>): Promise<Family[]>;
 }
 

@@ -119,7 +119,7 @@ export function listenerReports(
   }));
 }
 
-/** What the kernel makes of `--backlog`. */
+/** The kernel's limit for `--backlog`. */
 function backlogLimit(backlog: number): number {
   const most = Number(readText("/proc/sys/net/core/somaxconn"));
   return most > 0 ? Math.min(backlog, most) : backlog;

@@ -75,7 +75,7 @@ export class Sampler {
     if (this.history.isDue(look.at)) this.#record(look);
   }
 
-  /** What the last seconds say about a worker. */
+  /** The figures of a worker over the last seconds. */
   figures(worker: WorkerRecord, look: WorkerLook): WorkerFigures {
     const { now } = this.#dependencies.pool();
     const lastSignAt = worker.lastBeat?.at ?? worker.readyAt ?? worker.spawnedAt;
@@ -91,7 +91,7 @@ export class Sampler {
     const { roster } = pool();
     const inFlight = inFlightOf(look);
     const { connections } = connectionsOf(look);
-    // Of two workers of a slot the one that serves.
+    // If a slot has two workers, the one that serves stands for it.
     const bySlot = new Map<number, SlotPoint>();
     for (const worker of [...roster].sort((one, other) => rank(one) - rank(other))) {
       const seen = look.workers.get(worker.id);

@@ -39,7 +39,7 @@ export interface BoardHandover {
   readonly startedAt: number;
 }
 
-/** What a worker left on its page. */
+/** The page of a worker that has ended. */
 export interface FinalPage {
   readonly vitals: Vitals | undefined;
   readonly requests: readonly RequestOnPage[];
@@ -76,7 +76,7 @@ export class Scoreboard {
   readonly #own: RegionWriter | undefined;
   readonly #pages = new Map<number, OwnPage>();
   readonly #totals = new SeriesTable();
-  /** What of the totals was another arbiter's. */
+  /** The part of the totals that was another arbiter's. */
   readonly #takenOver = new SeriesTable();
   readonly #scratch = Buffer.allocUnsafe(PAGE_BYTES);
   #other: RegionReader | undefined;
@@ -128,7 +128,7 @@ export class Scoreboard {
     }
   }
 
-  /** What a worker has counted; undefined if it has no page. */
+  /** The counts of a worker; undefined if it has no page. */
   read(id: number): PageCounts | undefined {
     const own = this.#pages.get(id);
     const page = own && this.#load(own);
@@ -142,7 +142,7 @@ export class Scoreboard {
     return page === undefined ? [] : readRequests(page);
   }
 
-  /** What a worker has written to standard error since it had written `since` bytes; undefined without a page. */
+  /** The output of a worker to standard error since it had written `since` bytes; undefined without a page. */
   stderrSince(id: number, since: number): StderrPiece | undefined {
     const own = this.#pages.get(id);
     const page = own && this.#load(own);
@@ -186,7 +186,7 @@ export class Scoreboard {
     return all;
   }
 
-  /** What this arbiter and its workers have counted, without what it took over from another. */
+  /** The counts of this arbiter and its workers, without those that it took over from another. */
   own(): SeriesTable {
     const own = new SeriesTable();
     own.addAll(this.#totals);

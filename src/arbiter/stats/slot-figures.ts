@@ -1,10 +1,10 @@
-/** What is shown of each slot: gauges have no pid and no generation, so that their number stays small. */
+/** The figures of each slot: gauges have no pid and no generation, so that their number stays small. */
 import { type Look, rank, type WorkerLook } from "./look.ts";
 import type { ReportDependencies } from "./report.ts";
 import type { Sampler } from "./sampler.ts";
 import type { WorkerFigures } from "./worker-figures.ts";
 
-/** What is shown of a slot: the worker that serves there. */
+/** The figures of a slot: those of the worker that serves there. */
 export interface SlotFigures extends WorkerFigures {
   readonly slot: number;
   readonly vitals: WorkerLook["vitals"];

@@ -191,7 +191,7 @@ export class Stats {
     else if (performance.now() - this.#begunAt > LOAD_AFTER_MS) this.sampler().catch(() => {});
   }
 
-  /** What looks at the workers. A start does not wait for its code. */
+  /** Returns the sampler. A start does not wait for its code. */
   sampler(): Promise<Sampler> {
     this.#loading ??= this.#load();
     return this.#loading;

@@ -5,7 +5,7 @@ export class StatsdSwitch {
   readonly #dependencies: StatsdDependencies;
   #statsd: Statsd | undefined;
   #loading: Promise<void> | undefined;
-  /** What has been counted before a server was named is not told. */
+  /** Whether a server was named from the start: otherwise the counts from before are not told. */
   #tellsAll = true;
 
   constructor(dependencies: StatsdDependencies) {

@@ -1,4 +1,4 @@
-/** What two looks at a worker say about it: loop, CPU, memory, garbage collection. Pure. */
+/** The figures of a worker from two looks at it: loop, CPU, garbage collection. Pure. */
 import { hundredths } from "../../metrics/counts.ts";
 import type { Vitals } from "../../scoreboard/page-reader.ts";
 import { isResponsive, type WorkerRecord } from "../pool/roster.ts";

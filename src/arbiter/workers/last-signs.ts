@@ -1,4 +1,4 @@
-/** What a worker and its watchdog have reported that may tell why it ends. */
+/** Reports of a worker and its watchdog that may tell why it ends. */
 import type { LastWords } from "../../ipc/last-words.ts";
 import type { StallReport } from "../../ipc/stall-report.ts";
 

@@ -70,7 +70,7 @@ export class WorkerHandle {
   /** Its requests in flight, as far as reported. */
   readonly requests = new RequestsInFlight();
   readonly examinations = new ExaminationChannel((line) => this.#writeCommand(line));
-  /** What is known of why it may end. */
+  /** Signs of why it may end. */
   readonly signs = new LastSigns();
 
   /** Whether its watchdog watches its boot. */

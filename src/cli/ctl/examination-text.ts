@@ -31,7 +31,7 @@ function headline({ pid, slot, doing, blockedForMs, mainThread }: StackReport): 
   return `${worker} is in native code (${nameThreadState(mainThread)})${blocked}: its JavaScript stack is known when the call returns`;
 }
 
-/** What a worker does, its stack, its requests in flight, and the processes that it has started. */
+/** Describes a worker: its state, its stack, its requests in flight, and the processes that it has started. */
 export function describeStack(report: StackReport): string {
   const { doing, inFlight, children, stack } = report;
   const lines = [headline(report), ...stack.map((frame) => printable(`    ${frame}`))];
@@ -43,7 +43,7 @@ export function describeStack(report: StackReport): string {
   return lines.join("\n");
 }
 
-/** What a snapshot of the heap costs, as one line. */
+/** Describes the cost of a snapshot of the heap in one line. */
 export function describeCost(cost: HeapCost): string {
   const { pid, heapBytes, fileBytes, memoryBytes, availableBytes, standstill } = cost;
   const price =

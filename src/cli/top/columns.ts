@@ -231,7 +231,7 @@ export const COLUMNS: readonly WorkerColumn[] = [
   ),
 ];
 
-/** What workers count and measure themselves. */
+/** Columns of figures that workers count and measure themselves. */
 const COUNTED: ReadonlySet<ColumnId> = new Set<ColumnId>([
   "requests",
   "inFlight",

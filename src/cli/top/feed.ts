@@ -1,4 +1,4 @@
-/** What the servers are asked: each answer becomes an event. */
+/** The questions to the servers: each answer becomes an event. */
 import type { StatusReport } from "../../control/api.ts";
 import { requestControl } from "../../control/control-client.ts";
 import {

@@ -1,4 +1,4 @@
-/** What `tsgun top` shows, from what it knows: lines, the fact first. */
+/** The screen of `tsgun top` as lines, from its state: the fact first. */
 import { columnsFor, exitText, isAscending, sorted, stateOf } from "./columns.ts";
 import { age, bytes, percent } from "./figures.ts";
 import { renderHeader, totalsText } from "./header.ts";
@@ -64,7 +64,7 @@ function serverHeader({ now, size, interval }: TopState, server: WatchedServer):
   return [...header, problemLine(server, now, interval)];
 }
 
-/** What the time is on the server's clock, as far as it matters for ages: they stop while it does not answer. */
+/** The time on the server's clock, as far as ages need it: they stop while it does not answer. */
 function clockOf({ answeredAt, problem }: WatchedServer, now: number): number {
   return problem === undefined ? now : answeredAt;
 }
@@ -107,7 +107,7 @@ function renderBody(state: TopState, height: number): Line[] {
   return rest === "" ? lines : [...lines, [span(rest, "faint")]];
 }
 
-/** What the table has no room for, of the selected worker. */
+/** The facts about the selected worker for which the table has no room. */
 function detailLine(state: TopState): Line {
   const worker = selectedWorker(state);
   if (worker === undefined || state.panel !== undefined) return [];

@@ -7,7 +7,7 @@ import { cut, printable, widthOf } from "./text.ts";
 /** One fact: it is never divided between two lines. */
 interface Item {
   readonly line: Line;
-  /** What it takes at most; facts change their length, and must not move others to another line. */
+  /** The most that it takes; facts change their length, and must not move others to another line. */
   readonly room: number;
 }
 
@@ -133,7 +133,7 @@ function fullestOf(listeners: readonly ListenerReport[]): ListenerReport | undef
   return [...listeners].sort((a, b) => share(b) - share(a))[0];
 }
 
-/** What all workers together do, for the line below the table. */
+/** The sums of all workers, for the line below the table. */
 export function totalsText({ inFlight, connections, totals }: StatsReport): string {
   const { active, idle, upgraded } = connections;
   return `${count(inFlight)} in flight  ${count(active + idle + upgraded)} connections  ${count(totals.requests)} requests since the start`;

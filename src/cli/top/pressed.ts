@@ -1,4 +1,4 @@
-/** What keys do: a state machine of the table, a panel over it, a question, and the list of servers. */
+/** The meaning of keys: a state machine of the table, a panel over it, a question, and the list of servers. */
 import { PROFILE_SECONDS } from "../../control/examination.ts";
 import { columnsFor, sorted } from "./columns.ts";
 import { HELP } from "./help.ts";

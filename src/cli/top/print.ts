@@ -14,7 +14,7 @@ export type ChosenServer = Pick<WatchedServer, "pid" | "name" | "folder" | "cont
 export interface PrintOptions {
   /** Undefined: all servers of this user. */
   readonly server: ChosenServer | undefined;
-  /** Of a line, in columns. */
+  /** Columns of a line. */
   readonly width: number;
   readonly environment: NodeJS.ProcessEnv;
 }

@@ -129,7 +129,7 @@ export interface Notice {
   readonly at: number;
 }
 
-/** What the session has to do. */
+/** A task for the session. */
 export type Effect =
   | { readonly type: "quit" }
   | { readonly type: "suspend" }
@@ -143,7 +143,7 @@ export type Effect =
       readonly command: Command;
     };
 
-/** What an event leads to. */
+/** The result of an event. */
 export interface Step {
   readonly state: TopState;
   readonly effects: readonly Effect[];

@@ -14,7 +14,7 @@ export interface Span {
 /** One row of the screen. */
 export type Line = readonly Span[];
 
-/** What the terminal can show. */
+/** The abilities of the terminal. */
 export interface Palette {
   /** None at all: a file, a pipe. */
   readonly hasStyles: boolean;

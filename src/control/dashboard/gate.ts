@@ -1,5 +1,5 @@
 /**
- * Who may use the dashboard. Without a token only those who can reach a loopback address or a Unix socket themselves,
+ * Decides who may use the dashboard. Without a token only those who can reach a loopback address or a Unix socket themselves,
  * and by no other name: then neither another machine, nor a web page through a visitor's browser (DNS rebinding), nor a
  * proxy's clients come in. Everyone else needs the token. The name does not matter to them, since a browser sends a
  * session's cookie only to the name that has set it.
@@ -9,7 +9,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Address } from "../../config/address.ts";
 import { HttpError } from "../../errors.ts";
 
-/** What an admission needs: nothing, or the token. Otherwise the reason why there is none. */
+/** The condition for access: none, or the token; otherwise the reason why there is no access. */
 export type Admission = "open" | "token" | { readonly refusal: string };
 
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i;

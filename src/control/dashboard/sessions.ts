@@ -11,7 +11,7 @@ import { isSame } from "./gate.ts";
 
 const SESSION_MS = 12 * 3600_000;
 
-/** Who asks, and when. */
+/** The sender of a request, and the time. */
 export interface Caller {
   readonly headers: IncomingHttpHeaders;
   /** The address of the client or proxy; "" for a Unix socket. */

@@ -19,7 +19,7 @@ interface StatOptions {
   readonly lowIsBad?: number;
   /** Red from there on. */
   readonly highIsBad?: number;
-  /** What values are called. */
+  /** Names of values. */
   readonly texts?: Readonly<Record<number, string>>;
 }
 

@@ -10,7 +10,7 @@ interface Alert {
   readonly lasts?: string;
   readonly severity: "critical" | "warning";
   readonly summary: string;
-  /** What to do. */
+  /** The advice: commands to run, and where to look. */
   readonly description: string;
 }
 

@@ -96,9 +96,9 @@ export interface CurrentRequest {
   readonly request: ExchangeRequest;
   /** As in `performance.now()`. */
   readonly startedAt: number;
-  /** Of its content. */
+  /** Content received so far. */
   readonly bytesReceived: number;
-  /** Of the response's content; absent if it is not counted. */
+  /** Content of the response sent so far; absent if it is not counted. */
   readonly bytesSent?: number;
   readonly record?: RecordedRequest;
 }

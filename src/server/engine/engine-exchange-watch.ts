@@ -12,7 +12,7 @@ import { HTTP_1_0 } from "../request-meter.ts";
 export type ResponseFields = string | readonly string[];
 
 export interface EngineExchangeWatch extends ExchangeWatch {
-  /** Of the content that has been sent. */
+  /** Content that has been sent. */
   readonly bytes: number;
   /** Starts an exchange. @param startedAt when its request arrived, as in `performance.now()` */
   begin(head: RequestHead, startedAt: number): void;

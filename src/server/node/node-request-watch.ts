@@ -39,7 +39,7 @@ export interface NodeRequestWatch {
   finish(): void;
 }
 
-/** What counting and logging have in common. */
+/** The base of counting and of logging. */
 export abstract class NodeRequests implements NodeRequestWatch {
   protected readonly meter: RequestMeter | undefined;
   /** Upgrades that the app has not answered yet. */

@@ -70,7 +70,7 @@ export class Upgrades {
     } catch (error) {
       failed(error);
     } finally {
-      // What the app sends on the connection, its response included, is its own.
+      // The app owns everything that it sends on the connection, its response included.
       observed?.end(undefined);
     }
   }

@@ -50,7 +50,7 @@ export interface Snapshot {
   readonly inFlight?: StalledRequest[];
 }
 
-/** What the inspector answers to a call, as far as it is used here. */
+/** The inspector's answer to a call, as far as it is used here. */
 interface Answer {
   readonly result?: { readonly value?: unknown };
   readonly scriptSource?: string;
@@ -143,7 +143,7 @@ export class MainThread {
     });
   }
 
-  /** Whoever switches the debugger on has it alone, until it is off. */
+  /** Runs `act` when no other call has the debugger switched on. */
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(act);
     this.#turn = done.catch(() => {});

@@ -1,5 +1,5 @@
 /**
- * What the inspector is asked about a stack, and how its answers are read: an expression that is evaluated in the middle of
+ * Questions to the inspector about a stack, and how their answers are read: an expression that is evaluated in the middle of
  * what the main thread does, and a profile's samples. Pure: text and data only.
  */
 import type { Profiler } from "node:inspector";

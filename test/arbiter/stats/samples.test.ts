@@ -1,4 +1,4 @@
-/** What is kept of the looks at workers, and what is read when somebody asks. */
+/** Looks at workers: those that are kept, and readings when somebody asks. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Backlogs } from "../../../src/arbiter/stats/backlogs.ts";

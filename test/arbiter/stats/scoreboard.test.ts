@@ -18,7 +18,7 @@ function quiet(message: string): void {
   assert.fail(message);
 }
 
-/** What a worker writes to its page. */
+/** Writes a page as a worker does. */
 function write(page: ScoreboardPage | undefined, change: (page: WrittenPage) => void): void {
   assert.ok(page !== undefined);
   const file = new BoardFile(page.descriptor);

@@ -1,4 +1,4 @@
-/** What is written of a frame, seen by a terminal of a few lines of code. */
+/** A terminal of a few lines of code shows what the screen writes of each frame. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as figures from "../../../src/cli/top/figures.ts";

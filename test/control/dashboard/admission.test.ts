@@ -1,4 +1,4 @@
-/** Who gets the dashboard of the built command, by address, name, proxy, token and session; and that secrets stay secret. */
+/** Access to the dashboard of the built command, by address, name, proxy, token and session; secrets stay secret. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";

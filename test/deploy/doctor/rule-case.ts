@@ -3,7 +3,7 @@ import type { Situation } from "../../support/doctor.ts";
 
 export interface Case {
   readonly rule: string;
-  /** What is different between the two. */
+  /** The difference between the two. */
   readonly what: string;
   readonly ill: Situation;
   readonly well: Situation;

@@ -23,7 +23,7 @@ function service(lines: readonly string[], without?: string): string {
 
 const good: Situation = { service: service([]) };
 
-/** What one line, in the place of another or behind all of them, brings. */
+/** Makes a case of one line, in the place of another or behind all of them. */
 function line(rule: string, text: string, where: string, says: RegExp, more: Situation = {}): Case {
   return {
     rule,

@@ -7,7 +7,7 @@ export interface AlertCase {
   readonly well: Readonly<Record<string, string>>;
   /** When it must have been raised, or not. */
   readonly at: string;
-  /** Of the raised alert, besides those of the server. */
+  /** Labels of the raised alert, besides those of the server. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly summary: string;
 }

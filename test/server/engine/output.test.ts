@@ -1,4 +1,4 @@
-/** What a response costs in writes, and when its pieces are sent. */
+/** The number of writes for a response, and when its pieces are sent. */
 import assert from "node:assert/strict";
 import { Socket } from "node:net";
 import { mock, type TestContext, test } from "node:test";

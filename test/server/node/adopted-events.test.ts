@@ -1,4 +1,4 @@
-/** What an app does with its own server while it is served: emits its events, replaces its listeners. */
+/** An app uses its own server while it is served: it emits its events and replaces its listeners. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";

@@ -55,7 +55,7 @@ onBothServers((startNodeEngine) => {
             await until("nothing is in flight", () => server.inFlight().length === 0);
           }
         }
-        // What the apps had begun comes to its end here.
+        // Requests that the apps had begun end here.
         await pause(1300);
         const raw = await client();
         raw.send(get("/"));

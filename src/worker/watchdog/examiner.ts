@@ -217,6 +217,9 @@ export class Examiner {
   }
 
   async #heap(main: MainThread, running: Running): Promise<void> {
+    // From Node 22 on V8 takes a snapshot only between two callbacks.
+    if (this.#needs.blockedForMs() > 0)
+      throw new Refusal("has a blocked event loop, which must turn first: tsgun ctl stack shows where it is");
     // Bytes, outside of this thread's own heap, whose limit a large snapshot would exceed.
     const pieces: Buffer[] = [];
     let arrived: (() => void) | undefined;

@@ -42,11 +42,12 @@ export class Examined {
   readonly #context: TestContext;
   port = 0;
 
-  constructor(context: TestContext, words: readonly string[], options: CommandOptions = {}) {
+  /** @param app the file of another app, which answers with its pid */
+  constructor(context: TestContext, words: readonly string[], options: CommandOptions = {}, app = SHOP) {
     this.#context = context;
     this.folder = temporaryFolder(context);
     this.socket = join(this.folder, "c.ctl");
-    const own = [SHOP, "-b", "127.0.0.1:0", "--control-socket", this.socket];
+    const own = [app, "-b", "127.0.0.1:0", "--control-socket", this.socket];
     this.command = startCommand(context, [...own, ...words], { cwd: this.folder, ...options });
   }
 

@@ -12,6 +12,7 @@ import {
 } from "../../control/examination.ts";
 import { HttpError } from "../../errors.ts";
 import { asMainThreadView, asSlowRequests } from "../../ipc/examination.ts";
+import { missingForExaminations } from "../../system/node-permissions.ts";
 import { mainThreadState } from "../../system/process-state.ts";
 import type { ArbiterEvent } from "../event.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -208,6 +209,12 @@ export class Examinations implements Examinable {
     if (worker === undefined)
       throw new HttpError(404, `no worker has the pid ${pid}: tsgun ctl workers lists them`);
     const { id, slot } = worker;
+    const missing = missingForExaminations();
+    if (missing.length > 0)
+      throw new HttpError(
+        503,
+        `worker ${pid} cannot be examined: Node's permission model denies it; start the server with ${missing.join(" and ")}`,
+      );
     const channel = this.#processes.examinationsOf(id);
     if (channel === undefined)
       throw new HttpError(409, `worker ${pid} is booting and not watched yet: ask again once it is ready`);

@@ -130,7 +130,7 @@ function silence(pid: number, timeoutMs: number): HttpError {
     default:
       return new HttpError(
         503,
-        `worker ${pid} has not answered in ${seconds}s: it gets no CPU time, or its watchdog thread does not run (the log says so; with Node's --permission it needs --allow-worker)`,
+        `worker ${pid} has not answered in ${seconds}s: it gets no CPU time, or its watchdog thread does not run (the log says so)`,
       );
   }
 }

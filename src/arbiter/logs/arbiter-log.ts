@@ -9,6 +9,7 @@ import { describeInFlight, describeStall, printable, type StallReport } from "..
 import type { ErrorLog, LogFields } from "../../log/error-log.ts";
 import type { ExitReason } from "../../scoreboard/metrics.ts";
 import { workerCount } from "../../system/cpu-limit.ts";
+import { missingForExaminations } from "../../system/node-permissions.ts";
 import type { ProcessState } from "../../system/process-state.ts";
 import type { Ending, Signal } from "../event.ts";
 import { type Desired, type Stop, servingGeneration } from "../pool/desired.ts";
@@ -87,6 +88,11 @@ export class ArbiterLog {
     if (nodeEnv === undefined)
       this.#log.info(
         `NODE_ENV is not set: ${SHOWN_STACKS}; start with NODE_ENV=production, or use tsgun dev`,
+      );
+    const missing = missingForExaminations();
+    if (missing.length > 0)
+      this.#log.warning(
+        `Node's permission model allows no stacks of blocked workers, and no tsgun ctl stack, profile, heap and trace: add ${missing.join(" and ")}`,
       );
     const ignored = settingsForTheApp(config);
     if (ignored.length > 0)

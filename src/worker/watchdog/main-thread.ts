@@ -81,7 +81,7 @@ export class MainThread {
   }
 
   /**
-   * Rejects if Node was built without the inspector or the permission model forbids it.
+   * Rejects if Node was built without the inspector. Not to be called where the permission model denies it.
    *
    * @param mayConnect called just before; if it returns false there is no connection
    */

@@ -38,6 +38,11 @@ export interface ThreadSettings {
   readonly sink: ReportSink;
   /** Where the arbiter's commands come from; undefined for no commands. */
   readonly commands: number | undefined;
+  /**
+   * The main thread has no inspector to connect to. The thread itself, started without the options of the process, may think
+   * otherwise, and Node 24 aborts the process at the attempt.
+   */
+  readonly inspectorDenied: boolean;
   /** Name of the function that beats. A stack that contains it means that the loop turns again. */
   readonly beater: string;
 }
@@ -269,6 +274,11 @@ startChecks();
 
 async function attach(): Promise<ThreadReady> {
   watch();
+  if (settings.inspectorDenied)
+    return {
+      inspector: false,
+      reason: "Node's permission model denies the inspector: add --allow-inspector",
+    };
   try {
     mainThread = await MainThread.connect(() => heartbeat.attach());
     return mainThread === undefined

@@ -5,6 +5,7 @@
 import { SHARE_ENV, Worker } from "node:worker_threads";
 import { programUrl, RUNS_SOURCE } from "../../ipc/programs.ts";
 import type { StalledRequest } from "../../ipc/stall-report.ts";
+import { isDeniedByNode } from "../../system/node-permissions.ts";
 import { atExit } from "../last-acts.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { BEAT, BOOTED, DETACH } from "./main-thread.ts";
@@ -153,12 +154,22 @@ class RunningWatchdog implements Watchdog {
   }
 }
 
+/** Where Node's permission model allows no threads: nothing is watched, and the arbiter's log says so. */
+const NO_WATCHDOG: Watchdog = {
+  ready: Promise.resolve(false),
+  debuggerOpen: false,
+  booted() {},
+  redirect() {},
+  async close() {},
+};
+
 /**
  * Starts watching this process's main thread. Call it once, in the main thread, before the app is loaded.
  * Callers need not wait for `ready`: the thread gets the stack of a loop that is blocked from the start.
  * Only a native call that blocks from the start is reported without one.
  */
 export function startWatchdog(options: WatchdogOptions): Watchdog {
+  if (isDeniedByNode("worker")) return NO_WATCHDOG;
   const { stuckAfterMs, bootStuckAfterMs = stuckAfterMs, sink, parentPid = process.ppid } = options;
   const checkIntervalMs = checkInterval(Math.min(stuckAfterMs, bootStuckAfterMs));
   const heartbeat = new Heartbeat();
@@ -192,6 +203,7 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     checkIntervalMs,
     sink,
     commands: options.commands,
+    inspectorDenied: isDeniedByNode("inspector"),
     beater: tsgunWatchdogBeat.name,
   });
   thread.on("message", (message: unknown) => {

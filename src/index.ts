@@ -13,6 +13,7 @@ export type {
 } from "./config/hooks.ts";
 export type { EventReport as ArbiterMessage } from "./control/stats.ts";
 export { BodyError, ClientGone, GatewayError, HttpError, RequestAborted } from "./errors.ts";
+export { setRoute } from "./exchange/route.ts";
 export { compose } from "./gateway/compose.ts";
 export { derive } from "./gateway/derive.ts";
 export { endSignal } from "./gateway/end-signal.ts";

@@ -11,6 +11,7 @@ import { type Forwarded, forwardedFields, forwardedId, hostWithPort, readForward
 import { MessageBody } from "./message-body.ts";
 import type { ProxyRules } from "./proxy-rules.ts";
 import { nextRequestNumber, requestId } from "./request-id.ts";
+import { ROUTED, routedRequest } from "./route.ts";
 
 /** The parts of a request that a server reads before its content. */
 export interface ExchangeHead {
@@ -25,6 +26,8 @@ export interface ExchangeHead {
   readonly host?: string;
   /** Returns a field by its lower-case name, repeated fields joined. Absent if the server would have to parse all fields. */
   field?(name: string): string | undefined;
+  /** The request of another server, which this one was made of. */
+  readonly source?: object;
 }
 
 /** The context shared by all requests of one connection. */
@@ -91,6 +94,11 @@ export class ExchangeRequest implements GatewayRequest {
   /** Whether the request asks for a protocol change but has content. For servers. */
   get upgradesWithContent(): boolean {
     return this.#head.upgrade && !this.upgrade;
+  }
+
+  /** For `setRoute`. */
+  get [ROUTED](): object {
+    return routedRequest(this.#head.source) ?? this;
   }
 
   extend(milliseconds: number): void {

@@ -5,6 +5,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { ClientGone } from "../errors.ts";
+import { ROUTED, routedRequest } from "../exchange/route.ts";
 import { fieldPairs } from "../gateway/fields.ts";
 import type { GatewayRequest, Respond, ResponseWriter } from "../gateway/types.ts";
 import { fieldLines } from "../http/response-head.ts";
@@ -140,6 +141,7 @@ export class BridgedExchange {
   /** Runs the listener once Node has created its objects. */
   run(request: IncomingMessage, listen: () => unknown): void {
     request.url = listenerUrl(this.#request);
+    Object.defineProperty(request, ROUTED, { value: routedRequest(this.#request) });
     this.#readOnDemand(request);
     try {
       Promise.resolve(listen()).catch((error: unknown) => this.fail(error));

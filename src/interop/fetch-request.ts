@@ -7,6 +7,7 @@
  */
 import * as workers from "node:worker_threads";
 import { HttpError } from "../errors.ts";
+import { ROUTED, routedRequest } from "../exchange/route.ts";
 import type { GatewayRequest } from "../gateway/types.ts";
 import { acceptLazy, delegateMembers, forwardSymbols } from "./delegated-members.ts";
 import { appendRaw, installLazyHeaders, LazyHeaders } from "./lazy-headers.ts";
@@ -95,10 +96,14 @@ function realRequest(request: GatewayRequest, url: string, isRead = false, lazy?
   return real;
 }
 
-/** Makes `real` have the signal of the gateway's request. Its own is made by Node, and nothing aborts that. */
+/**
+ * Makes `real` have the signal of the gateway's request, and its route. Its own signal is made by Node, and nothing aborts
+ * that.
+ */
 function followSignal(real: Request, gateway: GatewayRequest): void {
   const descriptor = { get: () => gateway.signal, configurable: true };
   Object.defineProperty(real, "signal", descriptor);
+  Object.defineProperty(real, ROUTED, { value: routedRequest(gateway) });
   // Up to Node 22 copies read it by this symbol.
   const symbol = Object.getOwnPropertySymbols(real).find(({ description }) => description === "signal");
   if (symbol !== undefined) Object.defineProperty(real, symbol, descriptor);
@@ -134,6 +139,11 @@ class LazyRequest {
 
   static unwrap(value: unknown): unknown {
     return typeof value === "object" && value !== null && #gateway in value ? LazyRequest.real(value) : value;
+  }
+
+  /** For `setRoute`. */
+  get [ROUTED](): object | undefined {
+    return routedRequest(this.#gateway);
   }
 
   get method(): string {

@@ -166,6 +166,7 @@ function requestHead(request: Request, url: URL): ExchangeHead {
     httpVersion: "1.1",
     rawHeaders: rawHeaders(request, url),
     upgrade: false,
+    source: request,
   };
 }
 

@@ -7,6 +7,7 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { createRequire } from "node:module";
 import { Duplex } from "node:stream";
+import { ROUTED, routedRequest } from "../exchange/route.ts";
 import type { GatewayRequest, HeadersInput, Respond } from "../gateway/types.ts";
 import { addSocketMembers } from "./socket-members.ts";
 
@@ -30,6 +31,7 @@ export function nodeIncoming(request: GatewayRequest, respond: Respond): Incomin
     headers: { ...request.headers },
     rawHeaders: [...request.rawHeaders],
   });
+  Object.defineProperty(incoming, ROUTED, { value: routedRequest(request) });
   respond.finished().then(
     () => {
       incoming.complete = true;

@@ -77,6 +77,7 @@ export function toNodeListener<State = unknown>(
       httpVersion: request.httpVersion === "1.0" ? "1.0" : "1.1",
       rawHeaders: request.rawHeaders,
       upgrade: upgradeHead !== undefined,
+      source: request,
     } as const;
     const exchange = hosted.open(head, connection, transport.body, transport);
     transport.attach(exchange);

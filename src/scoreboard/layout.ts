@@ -58,13 +58,15 @@ export const REQUEST = {
   inUse: 0,
   /** u16 */
   targetLength: 4,
-  /** u8: index in `METHODS`; the last stands for any other. */
+  /** u8: index in `METHODS`, whose last stands for any other, and `SECURE`. */
   method: 6,
   /** f64: arrival, as in the worker's `performance.now()`. */
   startedAt: 8,
   /** Latin-1, cut to `MAX_TARGET_BYTES`. */
   target: 16,
 } as const;
+/** The request came with TLS. */
+export const SECURE = 0x80;
 export const MAX_TARGET_BYTES = REQUEST_BYTES - REQUEST.target;
 
 /** Series: entries of 256 bytes. */

@@ -144,7 +144,12 @@ function gauge<const Labels extends readonly string[]>(name: string, help: strin
 
 /** Metrics that an arbiter reads when it is asked; on the scoreboard they have no series. */
 export const REPORT_METRICS = {
-  activeRequests: gauge("http_server_active_requests", "Requests in flight.", "http_request_method"),
+  activeRequests: gauge(
+    "http_server_active_requests",
+    "Requests in flight.",
+    "http_request_method",
+    "url_scheme",
+  ),
   connections: gauge("tsgun_connections", "Open connections: active, idle or upgraded.", "slot", "state"),
   backlog: gauge("tsgun_listener_backlog", "Connections that wait to be accepted.", "address"),
   backlogLimit: gauge(

@@ -18,6 +18,7 @@ import {
   REQUEST,
   REQUEST_BYTES,
   REQUESTS_OFFSET,
+  SECURE,
   SERIES,
   SERIES_BYTES,
   SERIES_OFFSET,
@@ -81,7 +82,7 @@ export function readRequests(page: Buffer): RequestOnPage[] {
     const length = Math.min(page.readUInt16LE(at + REQUEST.targetLength), MAX_TARGET_BYTES);
     const text = page.toString("latin1", at + REQUEST.target, at + REQUEST.target + length);
     requests.push({
-      method: METHODS[page.readUInt8(at + REQUEST.method)] ?? "_OTHER",
+      method: METHODS[page.readUInt8(at + REQUEST.method) & ~SECURE] ?? "_OTHER",
       // The parser lets no control character pass, but the app may write to the page.
       target: text.replace(CONTROL, "?"),
       startedAt: timeOrigin + finite(page.readDoubleLE(at + REQUEST.startedAt)),
@@ -93,11 +94,14 @@ export function readRequests(page: Buffer): RequestOnPage[] {
 /** More requests in flight than a process has descriptors for are no count. */
 const MAX_UNLISTED = 1_000_000;
 
-/** How many requests are in flight, by method (an index in `METHODS`): those listed, and as others those without room. */
+/**
+ * How many requests are in flight, by method (an index in `METHODS`): those listed, and as others those without room.
+ * Those that came with TLS follow after the others, in the same order.
+ */
 export function countRequests(page: Buffer): number[] {
-  const counts = new Array<number>(METHODS.length).fill(0);
+  const counts = new Array<number>(2 * METHODS.length).fill(0);
   const add = (method: number, count: number): void => {
-    const index = method < METHODS.length ? method : METHODS.length - 1;
+    const index = Math.min(method & ~SECURE, METHODS.length - 1) + (method & SECURE ? METHODS.length : 0);
     counts[index] = (counts[index] as number) + count;
   };
   for (let index = 0; index < MAX_REQUESTS; index++) {

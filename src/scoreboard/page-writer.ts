@@ -16,6 +16,7 @@ import {
   REQUEST,
   REQUEST_BYTES,
   REQUESTS_OFFSET,
+  SECURE,
   SERIES,
   SERIES_BYTES,
   SERIES_OFFSET,
@@ -114,8 +115,9 @@ export class PageWriter {
   /**
    * A request is about to be given to the app. Returns the number of its entry, for `endRequest`.
    * @param startedAt as in `performance.now()`
+   * @param isSecure whether it came with TLS
    */
-  beginRequest(method: string, target: string, startedAt: number): number {
+  beginRequest(method: string, target: string, startedAt: number, isSecure = false): number {
     const memory = this.#memory;
     this.#requestsInFlight += 1;
     if (this.#freeCount === 0) {
@@ -130,7 +132,8 @@ export class PageWriter {
     const length = (memory.bytes as Latin1Buffer).latin1Write(target, at + REQUEST.target, MAX_TARGET_BYTES);
     memory.floats[(at + REQUEST.startedAt) / F64] = startedAt;
     // The length and the method are one word.
-    words[(at + REQUEST.targetLength) / U32] = length | (methodIndex(method) << 16);
+    const methodByte = isSecure ? methodIndex(method) | SECURE : methodIndex(method);
+    words[(at + REQUEST.targetLength) / U32] = length | (methodByte << 16);
     words[(at + REQUEST.inUse) / U32] = 1;
     if (!memory.isMapped) memory.write(at, at + REQUEST.target + length);
     return entry;
@@ -178,6 +181,11 @@ export class PageWriter {
     memory.words[HEADER.seriesCount / U32] = this.#seriesCount;
     memory.write(0, VITALS_OFFSET);
     return handle;
+  }
+
+  /** How many more series there is room for. */
+  get seriesLeft(): number {
+    return MAX_SERIES - this.#seriesCount;
   }
 
   /** Adds one to a counter. */

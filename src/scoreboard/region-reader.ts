@@ -36,7 +36,7 @@ export interface PageCounts {
   readonly vitals: Vitals | undefined;
   readonly series: readonly Series[];
   readonly inFlight: number;
-  /** The same by method: an index in `METHODS`. */
+  /** The same by method, as `countRequests` gives them. */
   readonly methods: readonly number[];
   /** When its oldest request in flight began, in milliseconds since the epoch. */
   readonly oldest: number | undefined;

@@ -3,7 +3,7 @@
  * under a key that gives up its route, then under one that gives up nearly all labels. So no sum is ever lost.
  */
 import { MAX_TOTALS_SERIES, MAX_VALUES } from "./layout.ts";
-import { overflowKey, type SeriesKey } from "./series-key.ts";
+import { OTHER, overflowKey, type SeriesKey } from "./series-key.ts";
 
 export interface Series {
   readonly key: SeriesKey;
@@ -49,7 +49,7 @@ export class SeriesTable {
       series = { key: kept, values: new Float64Array(MAX_VALUES) };
       this.#series.set(kept.text, series);
       const route = routeOf(kept);
-      if (route !== "") this.#routes.add(route);
+      if (route !== "" && route !== OTHER) this.#routes.add(route);
     }
     return series;
   }

@@ -4,6 +4,7 @@
  */
 // Imported, since the global is an accessor, which V8 calls at each use.
 import { performance } from "node:perf_hooks";
+import { routeOf, routesAreNamed } from "../exchange/route.ts";
 import type { RecordedRequest } from "../ipc/stall-report.ts";
 import type { RequestEnd } from "../log/access-entry.ts";
 import type { ErrorType } from "../scoreboard/metrics.ts";
@@ -66,7 +67,7 @@ export abstract class ExchangeWatch {
     this.status = 0;
     if (this.#meter === undefined) return;
     this.#protocol = protocol;
-    this.#number = this.#meter.begin(method, target, startedAt);
+    this.#number = this.#meter.begin(method, target, startedAt, protocol);
   }
 
   /** Sets the reason why the exchange will fail. The first reason and the first status stand. */
@@ -109,7 +110,8 @@ export abstract class ExchangeWatch {
     this.#number = UNCOUNTED;
     const error = ERROR_TYPES[end];
     const { method, status, duration } = this;
-    this.#meter?.end(number, method, status, this.#protocol, error, duration, this);
+    const route = routesAreNamed() ? routeOf(this.counted) : "";
+    this.#meter?.end(number, method, status, this.#protocol, error, duration, route, this);
   }
 
   /** Ends an upgrade with the first bytes that the app has sent on the bare connection, usually a status line. */
@@ -122,6 +124,9 @@ export abstract class ExchangeWatch {
   record(): RecordedRequest | undefined {
     return undefined;
   }
+
+  /** The request, which has the route that the app has named; undefined if the app was not called. */
+  protected abstract get counted(): object | undefined;
 
   /** Brings duration and status up to date. A subclass sets `status` first, if it is not told. */
   protected measure(end: RequestEnd): void {

@@ -12,14 +12,16 @@ export interface RequestMeter {
   /**
    * A request has arrived. Returns its number, for `end` or `drop`.
    * @param startedAt as in `performance.now()`
+   * @param protocol bits
    */
-  begin(method: string, target: string, startedAt: number): number;
+  begin(method: string, target: string, startedAt: number, protocol: number): number;
   /**
    * The request has ended.
    *
    * @param status that was sent; 0 if none was
    * @param protocol bits
    * @param milliseconds since it arrived
+   * @param route as the app has named it; "" if it has not
    * @param exchange may be asked for its id, which some only find out then
    */
   end(
@@ -29,6 +31,7 @@ export interface RequestMeter {
     protocol: number,
     error: ErrorType,
     milliseconds: number,
+    route: string,
     exchange: { readonly id: string | undefined },
   ): void;
   /** The request was refused, so that the app was not called. */

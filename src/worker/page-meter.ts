@@ -1,4 +1,5 @@
 /** Counts requests on the worker's page. A request costs it the stores of its entry and three additions. */
+import { countRoutes } from "../exchange/route.ts";
 import { METHODS } from "../scoreboard/layout.ts";
 import {
   DURATION_BUCKETS,
@@ -9,6 +10,7 @@ import {
 } from "../scoreboard/metrics.ts";
 import { methodIndex, NO_SERIES, type PageWriter, type SeriesHandle } from "../scoreboard/page-writer.ts";
 import { type ConnectionErrorReason, HTTP_1_0, HTTPS, type RequestMeter } from "../server/request-meter.ts";
+import { NO_ROUTE, OTHER_ROUTE, RouteNames } from "./route-names.ts";
 import { SlowRequests } from "./slow-requests.ts";
 
 const ERRORS: readonly ErrorType[] = ["", "timeout", "client_gone", "truncated", "worker_killed"];
@@ -17,6 +19,11 @@ const ERRORS: readonly ErrorType[] = ["", "timeout", "client_gone", "truncated",
 const ERROR_BITS = 3;
 const PROTOCOL_BITS = 2;
 const METHOD_BITS = 4;
+const STATUS_BITS = 10;
+const ROUTE_SHIFT = ERROR_BITS + PROTOCOL_BITS + METHOD_BITS + STATUS_BITS;
+
+/** Series that routes leave free: a request that has no series would not be counted. */
+const KEPT_SERIES = 150;
 
 const MS = 1000;
 
@@ -27,14 +34,16 @@ export class PageMeter implements RequestMeter {
   /** The series of the last request: mostly the next one has the same. */
   #lastLabels = -1;
   #lastHandle: SeriesHandle = NO_SERIES;
+  readonly #routes = new RouteNames();
   #queue: SeriesHandle | undefined;
 
   constructor(page: PageWriter) {
     this.#page = page;
+    countRoutes();
   }
 
-  begin(method: string, target: string, startedAt: number): number {
-    return this.#page.beginRequest(method, target, startedAt);
+  begin(method: string, target: string, startedAt: number, protocol: number): number {
+    return this.#page.beginRequest(method, target, startedAt, (protocol & HTTPS) !== 0);
   }
 
   end(
@@ -44,10 +53,12 @@ export class PageMeter implements RequestMeter {
     protocol: number,
     error: ErrorType,
     milliseconds: number,
+    route: string,
     exchange: { readonly id: string | undefined },
   ): void {
     if (milliseconds > this.slowRequests.floor) this.#keep(number, method, status, milliseconds, exchange.id);
-    const sent = (status << METHOD_BITS) | methodIndex(method);
+    const answer = (this.#routes.numberOf(route) << STATUS_BITS) | status;
+    const sent = (answer << METHOD_BITS) | methodIndex(method);
     const labels = (((sent << PROTOCOL_BITS) | protocol) << ERROR_BITS) | errorIndex(error);
     const seconds = milliseconds / MS;
     const page = this.#page;
@@ -103,7 +114,7 @@ export class PageMeter implements RequestMeter {
     if (labels === this.#lastLabels) return this.#lastHandle;
     let handle = this.#handles.get(labels);
     if (handle === undefined) {
-      handle = this.#page.series(this.#keyOf(labels));
+      handle = this.#page.series(this.#keyWithRoom(labels));
       this.#handles.set(labels, handle);
     }
     this.#lastLabels = labels;
@@ -111,10 +122,17 @@ export class PageMeter implements RequestMeter {
     return handle;
   }
 
+  /** The key of a series that the page has room for: its route is given up first. */
+  #keyWithRoom(labels: number): string {
+    const hasRoute = labels >> ROUTE_SHIFT !== NO_ROUTE;
+    if (!hasRoute || this.#page.seriesLeft > KEPT_SERIES) return this.#keyOf(labels);
+    return this.#keyOf((labels & (2 ** ROUTE_SHIFT - 1)) | (OTHER_ROUTE << ROUTE_SHIFT));
+  }
+
   #keyOf(labels: number): string {
     const cut = (shift: number, bits: number): number => (labels >> shift) & (2 ** bits - 1);
     const protocol = cut(ERROR_BITS, PROTOCOL_BITS);
-    const status = labels >> (ERROR_BITS + PROTOCOL_BITS + METHOD_BITS);
+    const status = cut(ERROR_BITS + PROTOCOL_BITS + METHOD_BITS, STATUS_BITS);
     return [
       WORKER_METRICS.requestDuration.id,
       METHODS[cut(ERROR_BITS + PROTOCOL_BITS, METHOD_BITS)],
@@ -122,8 +140,7 @@ export class PageMeter implements RequestMeter {
       protocol & HTTPS ? "https" : "http",
       protocol & HTTP_1_0 ? "1.0" : "1.1",
       ERRORS[cut(0, ERROR_BITS)],
-      // No route.
-      "",
+      this.#routes.nameOf(labels >> ROUTE_SHIFT),
     ].join("|");
   }
 }

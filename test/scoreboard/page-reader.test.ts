@@ -52,7 +52,8 @@ describe("A page of the scoreboard", () => {
       { method: "POST", target: "/late", startedAt: 1030 },
     ]);
     bytes.writeUInt32LE(5, HEADER.unlistedRequests);
-    assert.deepEqual(countRequests(bytes), [1, 1, 0, 0, 0, 0, 0, 0, 0, 5]);
+    const plain = [1, 1, 0, 0, 0, 0, 0, 0, 0, 5];
+    assert.deepEqual(countRequests(bytes), [...plain, ...plain.map(() => 0)]);
     assert.equal(oldestRequest(bytes), 1020);
     assert.equal(oldestRequest(new WrittenPage().bytes), undefined);
   });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { mapShared } from "../../src/native/shared-memory.ts";
 import { BoardFile } from "../../src/scoreboard/board-file.ts";
-import { PAGE_BYTES, VITALS } from "../../src/scoreboard/layout.ts";
+import { METHODS, PAGE_BYTES, VITALS } from "../../src/scoreboard/layout.ts";
 import {
   readHeader,
   readNote,
@@ -28,7 +28,7 @@ describe("A page that a worker has written", () => {
       if (isMapped) writer.map(mapShared);
       assert.equal(writer.isMapped, isMapped);
       const ended = writer.beginRequest("GET", "/ended", 5);
-      writer.beginRequest("BREW", "/going-on", 6);
+      writer.beginRequest("BREW", "/going-on", 6, true);
       writer.endRequest(ended);
       writer.observe(writer.series("req|GET|200|http|1.1||"), 1, 0.01);
       writer.increment(writer.series("rej|limit"));
@@ -43,6 +43,7 @@ describe("A page that a worker has written", () => {
       assert.deepEqual(readRequests(page), [{ method: "_OTHER", target: "/going-on", startedAt: 1_000_006 }]);
       const counts = pageCounts(page);
       assert.equal(counts?.inFlight, 1);
+      assert.equal(counts?.methods.lastIndexOf(1), 2 * METHODS.length - 1, "the last of those with TLS");
       assert.deepEqual(
         counts?.series.map(({ key, values }) => [key.text, values[0], values[1], values[15]]),
         [

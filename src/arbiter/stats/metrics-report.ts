@@ -79,13 +79,18 @@ function serverFamilies({ version, app }: StatusReport, startedAt: number): Fami
 type Values = Iterable<readonly [labels: readonly string[], value: number | null | undefined]>;
 
 function activeRequests({ workers, others }: Look): Values {
-  const byMethod = new Array<number>(METHODS.length).fill(0);
+  const byMethod = new Array<number>(2 * METHODS.length).fill(0);
   for (const { methods } of [...workers.values(), ...others])
     for (const [index, count] of methods.entries()) byMethod[index] = (byMethod[index] as number) + count;
   // The methods that every server sees are shown without requests, too.
-  return METHODS.map((method, index) => [[method], byMethod[index] as number] as const).filter(
-    ([[method], count]) => count > 0 || method === "GET" || method === "POST",
+  const isShown = (index: number): boolean => index < 2 || (byMethod[index] as number) > 0;
+  return byMethod.flatMap((count, index) =>
+    isShown(index) ? [[[METHODS[index % METHODS.length] as string, schemeOf(index)], count] as const] : [],
   );
+}
+
+function schemeOf(index: number): string {
+  return index < METHODS.length ? "http" : "https";
 }
 
 function connections({ workers, others }: Look, slotOf: ReadonlyMap<number, number>): Values {

@@ -61,6 +61,10 @@ export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatc
     this.#picker = picker;
   }
 
+  protected get counted(): object | undefined {
+    return this.#request;
+  }
+
   begin(head: RequestHead, startedAt: number): void {
     this.openCounted(head.method, head.target, protocolOf(head), startedAt);
     this.#head = head;

@@ -41,6 +41,10 @@ export class EngineExchangeMeter extends ExchangeWatch implements EngineExchange
     return this.#request?.id;
   }
 
+  protected get counted(): object | undefined {
+    return this.#request;
+  }
+
   begin(head: RequestHead, startedAt: number): void {
     this.openCounted(head.method, head.target, protocolOf(head), startedAt);
     this.bytes = 0;

@@ -49,6 +49,10 @@ export class ListenerExchangeLog extends ExchangeLog implements ListenerExchange
     this.#written = response && countContent(response);
   }
 
+  protected get counted(): object | undefined {
+    return this.#request;
+  }
+
   finishCut(): void {
     this.finish(cutBy(this.#socket));
   }

@@ -53,19 +53,23 @@ export function watchUpgrade(watch: ListenerExchangeWatch, socket: Duplex, onEnd
 /** A request that is counted, but not logged. */
 export class ListenerExchangeMeter extends ExchangeWatch implements ListenerExchangeWatch {
   readonly id = undefined;
-  readonly #socket: Socket;
+  readonly #request: IncomingMessage;
   readonly #response: ServerResponse | undefined;
 
   constructor(meter: RequestMeter, request: IncomingMessage, response: ServerResponse | undefined) {
     super(meter);
-    this.#socket = request.socket;
+    this.#request = request;
     this.#response = response;
     const { method = "", url = "" } = request;
     this.openCounted(method, url, protocolOf(request), performance.now());
   }
 
+  protected get counted(): object {
+    return this.#request;
+  }
+
   finishCut(): void {
-    this.finish(cutBy(this.#socket));
+    this.finish(cutBy(this.#request.socket));
   }
 
   protected override measure(end: RequestEnd): void {

@@ -112,7 +112,9 @@ test("the figures of a running server are what its clients sent", async (context
     );
     assert.ok(Math.max(...times) < 1000, `${times} ms`);
     const { text } = await ask(socket, "/metrics");
-    assert.ok((sample(text, 'http_server_active_requests{http_request_method="GET"}') ?? 0) >= 2);
+    assert.ok(
+      (sample(text, 'http_server_active_requests{http_request_method="GET",url_scheme="http"}') ?? 0) >= 2,
+    );
     for (const { pid } of all.workers) process.kill(pid, "SIGKILL");
     const after = await until("the killed requests are counted", async () => {
       const found = await stats();

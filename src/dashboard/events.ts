@@ -1,7 +1,7 @@
 /** The events that the page knows. After an upgrade the new arbiter begins a list of its own; the page keeps the old one's. */
 import type { EventReport } from "../control/stats.ts";
 
-export const MAX_KEPT = 200;
+const MAX_KEPT = 200;
 
 /** Returns both lists as one, the newest last. */
 export function joinEvents(before: readonly EventReport[], news: readonly EventReport[]): EventReport[] {

@@ -1,7 +1,6 @@
 /** The requests of the page to the server that it came from. Paths are relative, so that it works below any prefix. */
 import type { Outcome } from "../control/api.ts";
 import type { Overview, Session } from "../control/dashboard/overview.ts";
-
 import type { DeathStory } from "../control/stats.ts";
 
 /** Time for a report, and for the outcome of a command: a reload waits for its workers. Milliseconds. */
@@ -14,13 +13,10 @@ const CSRF_TRIES = 5;
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly status: number;
-  /** Seconds until it is worth trying again. */
-  readonly retryAfter: number | undefined;
 
-  constructor(status: number, message: string, retryAfter?: number) {
+  constructor(status: number, message: string) {
     super(message);
     this.status = status;
-    this.retryAfter = retryAfter;
   }
 }
 
@@ -43,9 +39,7 @@ async function report(path: string): Promise<unknown> {
 async function read(response: Response): Promise<unknown> {
   const body = (await response.json().catch(() => undefined)) as { error?: string } | undefined;
   if (response.ok && body !== undefined) return body;
-  const after = Number(response.headers.get("retry-after") ?? Number.NaN);
-  const message = body?.error ?? `the server responded with status ${response.status}`;
-  throw new Refusal(response.status, message, Number.isNaN(after) ? undefined : after);
+  throw new Refusal(response.status, body?.error ?? `the server responded with status ${response.status}`);
 }
 
 /** @throws as `overview` does; a command that was refused or has failed is an outcome, too */

@@ -20,7 +20,7 @@ const MAX_MESSAGE = 1000;
 const MAX_STACK = 8000;
 
 /** Returns the words within their bounds. An error's message can hold a whole document. */
-export function boundedWords({ kind, message, stack }: LastWords): LastWords {
+function boundedWords({ kind, message, stack }: LastWords): LastWords {
   return { kind, message: message.slice(0, MAX_MESSAGE), stack: stack?.slice(0, MAX_STACK) ?? null };
 }
 

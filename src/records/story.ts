@@ -30,11 +30,6 @@ export function tellDeath(record: DeathRecord): string[] {
   return sections.flat().map(printable);
 }
 
-/** The first line of the story, for lists. */
-export function headline(record: DeathRecord): string {
-  return printable(verdictOf(record).fact);
-}
-
 function facts(record: DeathRecord): string[] {
   const { server, worker, end, memory } = record;
   const rows: [string, string][] = [

@@ -11,7 +11,7 @@ import { MAX_REGIONS, REGION_BYTES } from "./layout.ts";
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 
 /** Where the file may lie, best first: /dev/shm is memory on Linux, and no disk is ever written. */
-export function boardFolders(): string[] {
+function boardFolders(): string[] {
   return process.platform === "linux" ? ["/dev/shm", tmpdir()] : [tmpdir()];
 }
 

@@ -42,7 +42,7 @@ export const HEADER = {
 } as const;
 
 export const VITALS_OFFSET = 64;
-export const MAX_VITALS = 96;
+/** Leaves room for 120 vitals. */
 export const STDERR_OFFSET = 1024;
 export const STDERR_BYTES = 8192;
 export const NOTE_OFFSET = STDERR_OFFSET + STDERR_BYTES;
@@ -91,7 +91,7 @@ export const MAX_SERIES = Math.floor((PAGE_BYTES - SERIES_OFFSET) / SERIES_BYTES
 /** The arbiter's page of totals has only a header and series. */
 export const TOTALS_SERIES_OFFSET = 4096;
 export const MAX_TOTALS_SERIES = 2048;
-export const TOTALS_BYTES = 9 * 65_536;
+const TOTALS_BYTES = 9 * 65_536;
 
 export const MAX_PAGES = 4096;
 export const REGION_BYTES = TOTALS_BYTES + MAX_PAGES * PAGE_BYTES;

@@ -12,9 +12,6 @@ export const DURATION_BUCKETS = [
 export const QUEUE_BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ] as const;
-export const SIZE_BUCKETS = [
-  0, 100, 1000, 5000, 10_000, 50_000, 100_000, 500_000, 1e6, 5e6, 1e7, 5e7, 1e8, 1e9,
-] as const;
 
 export interface Metric {
   /** Short: it is part of each key. */

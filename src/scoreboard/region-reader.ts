@@ -90,10 +90,6 @@ export class RegionReader {
     this.#region = region;
   }
 
-  get region(): number {
-    return this.#region;
-  }
-
   /** The region as it is now. */
   read(): RegionReading {
     for (let tries = 0; tries < MAX_TRIES; tries++) {

@@ -13,7 +13,7 @@ import {
 import { DURATION_BUCKETS, QUEUE_BUCKETS } from "../../scoreboard/metrics.ts";
 import type { WorkerFigures } from "./worker-figures.ts";
 
-export const HISTORY_INTERVAL_MS = 2000;
+const HISTORY_INTERVAL_MS = 2000;
 const HISTORY_POINTS = 300;
 /** Samples come a little earlier or later than each second. */
 const EARLY_MS = 300;

@@ -67,7 +67,7 @@ export function exitText({ lastExit }: Pick<WorkerStats, "lastExit">, now: numbe
   return PROBLEMS.has(reason) && how !== "" ? `${ago}: ${how}` : ago;
 }
 
-export function exitStyle({ lastExit }: Pick<WorkerStats, "lastExit">): Style {
+function exitStyle({ lastExit }: Pick<WorkerStats, "lastExit">): Style {
   return lastExit !== null && PROBLEMS.has(lastExit.reason) ? "bad" : "plain";
 }
 

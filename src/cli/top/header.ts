@@ -77,7 +77,7 @@ function identity(stats: StatsReport, width: number, now: number): Item[] {
 }
 
 /** Since when the generation serves, as far as the report says it. */
-export function generationAge({ server, lastReload, workers }: StatsReport, now: number): number {
+function generationAge({ server, lastReload, workers }: StatsReport, now: number): number {
   if (lastReload === null) return server.uptime;
   if (lastReload.ok) return now - Date.parse(lastReload.at);
   // The generation is that of an earlier reload: its oldest worker is about as old.

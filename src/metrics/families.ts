@@ -1,39 +1,17 @@
 /** From series of the scoreboard to families of samples. Pure. */
 import {
   ARBITER_METRICS,
-  type ExitReason,
+  EXIT_REASONS,
   FOLDED_METRICS,
   type Metric,
+  REJECT_REASONS,
   REPORT_METRICS,
-  type RejectReason,
   SLOT_VALUES,
   WORKER_METRICS,
 } from "../scoreboard/metrics.ts";
 import type { Series } from "../scoreboard/series-table.ts";
 import type { Family, Sample } from "./exposition.ts";
 
-const EXIT_REASONS: readonly ExitReason[] = [
-  "reload",
-  "scale",
-  "max_requests",
-  "max_memory",
-  "max_lifetime",
-  "restart",
-  "stuck",
-  "crash",
-  "heap_oom",
-  "killed",
-  "boot_failed",
-  "upgrade",
-  "stop",
-];
-const REJECT_REASONS: readonly RejectReason[] = [
-  "malformed",
-  "limit",
-  "overload",
-  "queue_timeout",
-  "draining",
-];
 const OUTCOMES = ["success", "failure"];
 
 /** Label values of counters that are 0 until something happens: a rate needs the zero before the first. */

@@ -82,10 +82,12 @@ export const WORKER_METRICS = {
 } as const satisfies Readonly<Record<string, Metric>>;
 
 /** The values of `error_type`; "" for a request that ended well. */
-export type ErrorType = "" | "timeout" | "client_gone" | "truncated" | "worker_killed";
+export const ERROR_TYPES = ["", "timeout", "client_gone", "truncated", "worker_killed"] as const;
+export type ErrorType = (typeof ERROR_TYPES)[number];
 
 /** The reasons of `tsgun_requests_rejected_total`. */
-export type RejectReason = "malformed" | "limit" | "overload" | "queue_timeout" | "draining";
+export const REJECT_REASONS = ["malformed", "limit", "overload", "queue_timeout", "draining"] as const;
+export type RejectReason = (typeof REJECT_REASONS)[number];
 
 /** Metrics that an arbiter counts. */
 export const ARBITER_METRICS = {

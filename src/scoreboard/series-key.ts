@@ -3,7 +3,7 @@
  * fixed set of values keep to it, the others to a form, so that nothing but bounded text leaves the scoreboard.
  */
 import { METHODS } from "./layout.ts";
-import { ARBITER_METRICS, FOLDED_METRICS, type Metric, WORKER_METRICS } from "./metrics.ts";
+import { ARBITER_METRICS, ERROR_TYPES, FOLDED_METRICS, type Metric, WORKER_METRICS } from "./metrics.ts";
 
 export interface SeriesKey {
   /** The key in its cleaned form. */
@@ -29,7 +29,7 @@ type Clean = (value: string) => string;
 const SETS: Readonly<Record<string, ReadonlySet<string>>> = {
   http_request_method: new Set(METHODS),
   url_scheme: new Set(["http", "https", ""]),
-  error_type: new Set(["", "timeout", "client_gone", "truncated", "worker_killed"]),
+  error_type: new Set(ERROR_TYPES),
 };
 const OUTSIDE: Readonly<Record<string, string>> = { http_request_method: "_OTHER", url_scheme: "" };
 

@@ -3,6 +3,7 @@ import { countRoutes } from "../exchange/route.ts";
 import { METHODS } from "../scoreboard/layout.ts";
 import {
   DURATION_BUCKETS,
+  ERROR_TYPES,
   type ErrorType,
   QUEUE_BUCKETS,
   type RejectReason,
@@ -12,8 +13,6 @@ import { methodIndex, NO_SERIES, type PageWriter, type SeriesHandle } from "../s
 import { type ConnectionErrorReason, HTTP_1_0, HTTPS, type RequestMeter } from "../server/request-meter.ts";
 import { NO_ROUTE, OTHER_ROUTE, RouteNames } from "./route-names.ts";
 import { SlowRequests } from "./slow-requests.ts";
-
-const ERRORS: readonly ErrorType[] = ["", "timeout", "client_gone", "truncated", "worker_killed"];
 
 /** Series are found by a number made of their labels. These are the bits of each, from the lowest on. */
 const ERROR_BITS = 3;
@@ -139,14 +138,14 @@ export class PageMeter implements RequestMeter {
       status === 0 ? "" : status,
       protocol & HTTPS ? "https" : "http",
       protocol & HTTP_1_0 ? "1.0" : "1.1",
-      ERRORS[cut(0, ERROR_BITS)],
+      ERROR_TYPES[cut(0, ERROR_BITS)],
       this.#routes.nameOf(labels >> ROUTE_SHIFT),
     ].join("|");
   }
 }
 
 function errorIndex(error: ErrorType): number {
-  return error === "" ? 0 : ERRORS.indexOf(error);
+  return error === "" ? 0 : ERROR_TYPES.indexOf(error);
 }
 
 /** The index of the first bound that is not less than the value; the number of bounds if there is none. */

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { requestControl } from "../../src/control/control-client.ts";
 import type { DeathRecord } from "../../src/records/death-record.ts";
 import { cgroupOf } from "../../src/system/cgroup.ts";
 import {
@@ -51,10 +52,15 @@ export class RecordStage {
     fetch(url, { method: "POST", headers, body: `password=${SECRET}` }).catch(() => {});
   }
 
-  /** The pid of the one worker that serves now. */
+  /** The pid of the one worker that serves now. Its page has no request any more: a killed worker would leave it there. */
   async worker(): Promise<number> {
     const url = `http://127.0.0.1:${await this.command.port()}/`;
-    return Number(await until("a worker answers", async () => (await fetch(url)).text()));
+    const pid = Number(await until("a worker answers", async () => (await fetch(url)).text()));
+    await until("its request has ended", async () => {
+      const { body } = await requestControl(this.controlSocket, "GET", "/requests");
+      return (body as readonly unknown[]).length === 0;
+    });
+    return pid;
   }
 
   /** Returns the story that `tsgun why` tells of a worker, once it has ended. */

@@ -3,9 +3,10 @@
  * read none. A file appears under its name only when it is complete. For each server name the newest of each kind are
  * kept: fifty reloads do not push out the one crash, nor does an app that cannot boot.
  */
-import { mkdirSync, readdirSync } from "node:fs";
+import { constants, mkdirSync, readdirSync } from "node:fs";
 import { open, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { exists } from "../system/process-state.ts";
 import type { DeathRecord } from "./death-record.ts";
 import { MAX_RECORD_BYTES, parseDeathRecord } from "./parse-death.ts";
 import { checkRecordFolder } from "./record-path.ts";
@@ -74,7 +75,6 @@ export function listRecords(folder: string): RecordEntry[] {
 
 /** Reads a record. Returns undefined if it is gone, or is none: what the folder holds is not trusted. */
 export async function readRecord({ path }: RecordEntry): Promise<DeathRecord | undefined> {
-  const { constants } = await import("node:fs");
   try {
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
@@ -137,16 +137,7 @@ export class RecordFolder {
   /** Removes what writers that were killed have left behind. Call once, when nobody else writes. */
   async removeDrafts(): Promise<void> {
     const drafts = readdirSync(this.path).filter((name) => DRAFT.test(name));
-    const dead = drafts.filter((name) => !isRunning(Number(name.split("-")[1])));
+    const dead = drafts.filter((name) => !exists(Number(name.split("-")[1])));
     await Promise.all(dead.map((name) => rm(join(this.path, name), { force: true })));
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -1,5 +1,6 @@
 /** Wires the figures to the parts of the arbiter. */
 import type { Config } from "../../config/settings.ts";
+import { loadLate } from "../../control/late-load.ts";
 import type { Measured } from "../../control/stats-routes.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 import { WORKER_METRICS } from "../../scoreboard/metrics.ts";
@@ -26,9 +27,6 @@ export interface MeasuredParts {
   readonly questions: WorkerQuestions;
 }
 
-/** By then the start is long over, and a deploy has not yet deleted the release that this server was started from. */
-const LOAD_AFTER_MS = 30_000;
-
 /** The figures for the control interface. The reports are loaded when somebody asks, at the latest after a while. */
 export function measured(parts: MeasuredParts): Measured {
   let appMetrics: AppMetrics | undefined;
@@ -47,8 +45,7 @@ export function measured(parts: MeasuredParts): Measured {
       return await appMetrics.families(taken);
     },
   });
-  const load = () => import("./metrics-report.ts");
-  setTimeout(() => load().catch(() => {}), LOAD_AFTER_MS).unref();
+  const load = loadLate(() => import("./metrics-report.ts"));
   return {
     stats: async () => (await import("./report.ts")).statsReport(dependencies()),
     history: async (since) => (await parts.stats.sampler()).history.report(since),

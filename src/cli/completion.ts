@@ -215,7 +215,8 @@ function zshValue(value: Value): string {
 
 function fish({ tsgun, ctl, simple }: Commands, subcommands: Subcommands): string {
   const inCtl = "'__fish_seen_subcommand_from ctl'";
-  const outside = `'not __fish_seen_subcommand_from ctl ps top init doctor completion'`;
+  const others = ["ctl", ...simple.map(({ name }) => name), "completion"].join(" ");
+  const outside = `'not __fish_seen_subcommand_from ${others}'`;
   return [
     "# Completion of tsgun for fish; generated: tsgun completion fish",
     ...COMMAND_NAMES.map((name) => `complete -c tsgun -n __fish_use_subcommand -a ${name}`),

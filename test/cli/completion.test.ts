@@ -29,6 +29,7 @@ const ASKED: [words: string[], offered: string[], not: string[]][] = [
   [["tsgun", "ps", "--"], ["--json"], ["--workers"]],
   [["tsgun", "to"], ["top"], ["app.ts"]],
   [["tsgun", "top", "--"], ["--once", "--json", "--interval", "--name"], ["--workers"]],
+  [["tsgun", "why", "--"], ["--list", "--record-dir"], ["--workers"]],
   [["tsgun", "do"], ["doctor"], ["app.ts"]],
   [["tsgun", "doctor", "--"], ["--nginx", "--json"], ["--workers"]],
   [["tsgun", "doctor", "--nginx", "n"], ["notes.txt"], ["app.ts"]],

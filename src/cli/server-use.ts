@@ -2,8 +2,8 @@
 import { requestControl } from "../control/control-client.ts";
 import type { LastExit, StatsReport, WorkerStats } from "../control/stats.ts";
 import { printable } from "../ipc/stall-report.ts";
-import { bytes, count, duration, percent, UNKNOWN } from "./top/figures.ts";
-import { statsOf } from "./top/report.ts";
+import { bytes, count, duration, percent, UNKNOWN } from "./figures.ts";
+import { statsOf } from "./stats-report.ts";
 
 /** Figures of a whole server. Times are milliseconds; null stands for what is not known. */
 export interface ServerUse {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import type { InjectReport } from "../../control/stats.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
-import { bytes, spacedDuration } from "../top/figures.ts";
+import { bytes, spacedDuration } from "../figures.ts";
 import { choose, isJson, send, type Verb, wholeNumber } from "./verb.ts";
 
 interface InjectOptions {

@@ -8,8 +8,8 @@ import type {
   StatsReport,
 } from "../../control/stats.ts";
 import { printable } from "../../ipc/stall-report.ts";
+import { age, bytes, count, duration, rate, ratio, UNKNOWN } from "../figures.ts";
 import { formatTable } from "../table.ts";
-import { age, bytes, count, duration, rate, ratio, UNKNOWN } from "../top/figures.ts";
 
 export function formatRequests(requests: readonly InFlightReport[]): string {
   if (requests.length === 0) return "no request is in flight";

@@ -1,6 +1,6 @@
 /** The columns of the table of workers, and how they sort. */
 import type { StatsReport, WorkerStats } from "../../control/stats.ts";
-import { age, bytes, count, duration, percent, rate, ratio, UNKNOWN } from "./figures.ts";
+import { age, bytes, count, duration, percent, rate, ratio, UNKNOWN } from "../figures.ts";
 import type { Style } from "./style.ts";
 import type { Column } from "./table.ts";
 

@@ -8,7 +8,7 @@ import {
   runningServers,
 } from "../../control/running-servers.ts";
 import type { HistoryReport, StatsReport } from "../../control/stats.ts";
-import { statsOf } from "./report.ts";
+import { statsOf } from "../stats-report.ts";
 import type { ListedServer, WatchedServer } from "./state.ts";
 
 /** The arbiter answers within milliseconds, unless it is stopped or starved. */

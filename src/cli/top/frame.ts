@@ -1,6 +1,7 @@
 /** The screen of `tsgun top` as lines, from its state: the fact first. */
+
+import { age, bytes, percent } from "../figures.ts";
 import { columnsFor, exitText, isAscending, sorted, stateOf } from "./columns.ts";
-import { age, bytes, percent } from "./figures.ts";
 import { renderHeader, totalsText } from "./header.ts";
 import { renderPanel } from "./panel-view.ts";
 import { selectedIndex, selectedWorker } from "./selection.ts";

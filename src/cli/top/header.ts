@@ -1,6 +1,6 @@
 /** The lines above the table: the server in figures. */
 import type { ListenerReport, StatsReport } from "../../control/stats.ts";
-import { age, count, rate, ratio, spacedDuration, sparkline, UNKNOWN } from "./figures.ts";
+import { age, count, rate, ratio, spacedDuration, sparkline, UNKNOWN } from "../figures.ts";
 import { type Line, lineWidth, type Span, type Style, span } from "./style.ts";
 import { cut, printable, widthOf } from "./text.ts";
 

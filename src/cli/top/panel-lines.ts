@@ -1,6 +1,6 @@
 /** The answers that panels show, as lines. */
 import type { InFlightReport, LogReport } from "../../control/stats.ts";
-import { bytes, duration, UNKNOWN } from "./figures.ts";
+import { bytes, duration, UNKNOWN } from "../figures.ts";
 import type { PanelLine } from "./state.ts";
 import { type Column, renderTable } from "./table.ts";
 

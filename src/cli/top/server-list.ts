@@ -1,5 +1,5 @@
 /** The list of servers: one row each, as `tsgun ps` has it, with figures. */
-import { age, duration, rate, UNKNOWN } from "./figures.ts";
+import { age, duration, rate, UNKNOWN } from "../figures.ts";
 import type { ListedServer, TopState } from "./state.ts";
 import { type Line, type Style, span } from "./style.ts";
 import { type Column, outOfSight, renderTable, visiblePart } from "./table.ts";

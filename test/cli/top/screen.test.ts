@@ -1,7 +1,7 @@
 /** A terminal of a few lines of code shows what the screen writes of each frame. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as figures from "../../../src/cli/top/figures.ts";
+import * as figures from "../../../src/cli/figures.ts";
 import { Screen } from "../../../src/cli/top/screen.ts";
 import { type Line, paletteOf, span } from "../../../src/cli/top/style.ts";
 import { cut, cutStart, fill, printable, widthOf, wrap } from "../../../src/cli/top/text.ts";

@@ -1,5 +1,5 @@
-/** The report of a server of another version than this command: what it lacks is filled in. */
-import type { StatsReport } from "../../control/stats.ts";
+/** Reads the report of a server that may be of another version than this command: fills in what it lacks. */
+import type { StatsReport } from "../control/stats.ts";
 
 const RATES = {
   seconds: 0,

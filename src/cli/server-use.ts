@@ -14,7 +14,7 @@ export interface ServerUse {
   /** The highest of all workers. */
   readonly loopUtilization: number | null;
   readonly loopDelayP99: number | null;
-  readonly inFlight: number;
+  readonly inFlight: number | null;
   /** The latest end of a worker. */
   readonly lastExit: LastExit | null;
 }
@@ -29,14 +29,14 @@ export async function askStats(socket: string, timeout?: number): Promise<StatsR
   }
 }
 
-export function useOf({ workers, arbiter, inFlight }: StatsReport): ServerUse {
+export function useOf({ workers, arbiter, inFlight, isCounting }: StatsReport): ServerUse {
   const exits = workers.flatMap(({ lastExit }) => lastExit ?? []);
   return {
     memoryBytes: sum([...workers.map(({ pssBytes, rssBytes }) => pssBytes ?? rssBytes), arbiter.rssBytes]),
     cpu: sum([...workers.map(({ cpu }) => cpu), arbiter.cpu]),
     loopUtilization: highest(workers.map(({ loopUtilization }) => loopUtilization)),
     loopDelayP99: highest(workers.map(({ loopDelayP99 }) => loopDelayP99)),
-    inFlight,
+    inFlight: isCounting ? inFlight : null,
     lastExit: exits.sort((one, other) => Date.parse(other.at) - Date.parse(one.at))[0] ?? null,
   };
 }
@@ -57,8 +57,9 @@ export function useCells(use: ServerUse | undefined): string[] {
   ];
 }
 
-export function workerUse(worker: WorkerStats): ServerUse {
-  return { ...worker, memoryBytes: worker.pssBytes ?? worker.rssBytes };
+export function workerUse(worker: WorkerStats, isCounting: boolean): ServerUse {
+  const inFlight = isCounting ? worker.inFlight : null;
+  return { ...worker, inFlight, memoryBytes: worker.pssBytes ?? worker.rssBytes };
 }
 
 /** Unknown if all are. */

@@ -132,7 +132,8 @@ async function tellLast(
     const record = await readRecord(entry);
     if (record !== undefined) return print(record, options);
   }
-  console.error(`no worker has ended unasked: there is no such record in ${folders.join(", ")}`);
+  const unrecorded = await unrecordedServers();
+  console.error(`no worker has ended unasked: there is no such record in ${folders.join(", ")}${unrecorded}`);
   return ExitCode.ok;
 }
 
@@ -155,7 +156,26 @@ async function tellOf(pid: number, entries: readonly RecordEntry[], options: Why
     known.length === 0
       ? "no worker has ended unasked"
       : `there are ${known.join(", ")}; see tsgun why --list`;
-  throw new FatalError(`there is no record of a worker with the pid ${pid}: ${rest}`, ExitCode.failure);
+  throw new FatalError(
+    `there is no record of a worker with the pid ${pid}: ${rest}${await unrecordedServers()}`,
+    ExitCode.failure,
+  );
+}
+
+/** Names the running servers of this user that keep no records, to continue a sentence; empty if there are none. */
+async function unrecordedServers(): Promise<string> {
+  const { answers, runningServers } = await import("../control/running-servers.ts");
+  const { requestControl } = await import("../control/control-client.ts");
+  const names = await Promise.all(
+    (await runningServers()).map(async (server) => {
+      if (!answers(server)) return [];
+      const { controlSocket, pid, status } = server;
+      const reply = await requestControl(controlSocket, "GET", "/deaths").catch(() => undefined);
+      return reply?.status === 404 ? [`${status.name} (pid ${pid})`] : [];
+    }),
+  );
+  const all = names.flat();
+  return all.length === 0 ? "" : `; no records are kept, because of --no-record-dir, by ${all.join(", ")}`;
 }
 
 /** The name of the running server that has this worker; undefined if there is none. */

@@ -3,7 +3,7 @@ import { HttpError } from "../errors.ts";
 import type { Route } from "./json-server.ts";
 import type { DeathReport, DeathStory } from "./stats.ts";
 
-/** The records of this server, implemented by the arbiter. */
+/** The records of this server, implemented by the arbiter. Both reject with an HttpError 404 if none are kept. */
 export interface Recorded {
   /** The newest first. */
   list(): Promise<readonly DeathReport[]>;

@@ -12,7 +12,7 @@ interface Tile {
 
 /** @param now milliseconds since the epoch */
 export function tiles(stats: StatsReport, now: number): Tile[] {
-  const { server, rates, lastReload, workerStates } = stats;
+  const { server, lastReload, workerStates } = stats;
   const { target, ready } = server.workers;
   const backlogs = stats.listeners.filter(({ backlog }) => backlog !== null);
   const fullest = backlogs.toSorted((a, b) => share(b) - share(a))[0];
@@ -35,6 +35,22 @@ export function tiles(stats: StatsReport, now: number): Tile[] {
           note: `${age(Math.max(0, now - Date.parse(lastReload.at)))} ago, took ${duration(lastReload.duration)}`,
           tone: lastReload.ok ? "good" : "bad",
         },
+    ...(stats.isCounting ? countedTiles(stats) : [{ label: "Requests", value: "–", note: "not counted" }]),
+    fullest === undefined
+      ? { label: "Backlog", value: "–" }
+      : {
+          label: "Backlog",
+          value: count(fullest.backlog ?? 0),
+          ...(fullest.backlogLimit !== null && { note: `of ${count(fullest.backlogLimit)}` }),
+          ...(share(fullest) > 0.5 && { tone: "bad" as const }),
+        },
+  ];
+}
+
+/** What the workers count; not with `--no-metrics`. */
+function countedTiles(stats: StatsReport): Tile[] {
+  const { rates } = stats;
+  return [
     { label: "Requests/s", value: rate(rates.requestsPerSecond) },
     {
       label: "Errors",
@@ -49,14 +65,6 @@ export function tiles(stats: StatsReport, now: number): Tile[] {
       value: count(stats.inFlight),
       note: `${count(stats.connections.active + stats.connections.idle + stats.connections.upgraded)} connections`,
     },
-    fullest === undefined
-      ? { label: "Backlog", value: "–" }
-      : {
-          label: "Backlog",
-          value: count(fullest.backlog ?? 0),
-          ...(fullest.backlogLimit !== null && { note: `of ${count(fullest.backlogLimit)}` }),
-          ...(share(fullest) > 0.5 && { tone: "bad" as const }),
-        },
   ];
 }
 

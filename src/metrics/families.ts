@@ -35,8 +35,12 @@ const COLLECTIONS: readonly {
   { kind: "weakcb", time: "gcWeakCallback" },
 ];
 
-/** Families of all that workers and arbiters have counted. */
-export function countedFamilies(series: Iterable<Series>): Family[] {
+/**
+ * Families of all that workers and arbiters have counted.
+ *
+ * @param isCounting whether workers count; without that their metrics are left out, since a 0 would be no count
+ */
+export function countedFamilies(series: Iterable<Series>, isCounting = true): Family[] {
   const byMetric = new Map<string, Series[]>();
   for (const each of series) {
     const known = byMetric.get(each.key.metric.id);
@@ -44,9 +48,9 @@ export function countedFamilies(series: Iterable<Series>): Family[] {
     else known.push(each);
   }
   const metrics: Metric[] = [
-    ...Object.values(WORKER_METRICS),
+    ...(isCounting ? Object.values(WORKER_METRICS) : []),
     ...Object.values(ARBITER_METRICS),
-    FOLDED_METRICS.connections,
+    ...(isCounting ? [FOLDED_METRICS.connections] : []),
   ];
   return [
     ...metrics.map((metric) => family(metric, byMetric.get(metric.id) ?? [])),

@@ -15,8 +15,8 @@ export interface DeathSample {
   readonly loopDelay: number | null;
   /** CPU time over time: 1 is a whole core. */
   readonly cpu: number | null;
-  readonly requestsPerSecond: number;
-  readonly inFlight: number;
+  readonly requestsPerSecond: number | null;
+  readonly inFlight: number | null;
 }
 
 export interface DeathRecord {

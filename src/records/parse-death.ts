@@ -126,8 +126,8 @@ function sampleOf(sample: Members): DeathSample {
     external: number(sample.external),
     loopDelay: number(sample.loopDelay),
     cpu: number(sample.cpu),
-    requestsPerSecond: number(sample.requestsPerSecond) ?? 0,
-    inFlight: number(sample.inFlight) ?? 0,
+    requestsPerSecond: number(sample.requestsPerSecond),
+    inFlight: number(sample.inFlight),
   };
 }
 

@@ -102,8 +102,8 @@ const COLUMNS: readonly [heading: string, cell: (sample: DeathSample, end: numbe
   ["external", ({ external }) => (external === null ? "-" : megabytes(external))],
   ["loop delay", ({ loopDelay }) => (loopDelay === null ? "-" : seconds(loopDelay))],
   ["cpu", ({ cpu }) => (cpu === null ? "-" : `${Math.round(cpu * 100)} %`)],
-  ["req/s", ({ requestsPerSecond }) => String(Math.round(requestsPerSecond))],
-  ["in flight", ({ inFlight }) => String(inFlight)],
+  ["req/s", ({ requestsPerSecond: rate }) => (rate === null ? "-" : String(Math.round(rate)))],
+  ["in flight", ({ inFlight }) => String(inFlight ?? "-")],
 ];
 
 function sampleLines(samples: readonly DeathSample[]): string[] {

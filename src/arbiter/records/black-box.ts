@@ -5,6 +5,7 @@
 import { join, resolve } from "node:path";
 import type { Recorded } from "../../control/death-routes.ts";
 import type { DeathReport, DeathStory } from "../../control/stats.ts";
+import { HttpError } from "../../errors.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 import type { DeathRecord } from "../../records/death-record.ts";
 import type { RecordEntry, RecordFolder } from "../../records/record-folder.ts";
@@ -111,7 +112,7 @@ export class BlackBox implements Recorded {
     );
   }
 
-  /** The last records of this server, the newest first. */
+  /** The last records of this server, the newest first. Rejects with an HttpError 404 if none are kept. */
   async list(): Promise<readonly DeathReport[]> {
     const { idOf, readReports } = await import("../../records/death-report.ts");
     const entries = (await this.#entries()).slice(0, MAX_LISTED);
@@ -123,7 +124,7 @@ export class BlackBox implements Recorded {
     return listed;
   }
 
-  /** One record of this server, by its name, or the newest of a pid. */
+  /** One record of this server, by its name, or the newest of a pid. Rejects with an HttpError 404 if none are kept. */
   async find(id: string): Promise<DeathStory | undefined> {
     const { idOf } = await import("../../records/death-report.ts");
     const { readRecord } = await import("../../records/record-folder.ts");
@@ -134,7 +135,11 @@ export class BlackBox implements Recorded {
   }
 
   async #entries(): Promise<readonly RecordEntry[]> {
-    if (this.#given === false) return [];
+    if (this.#given === false)
+      throw new HttpError(
+        404,
+        "no records of workers that have ended are kept: the server runs with --no-record-dir",
+      );
     const { listRecords, serverKey } = await import("../../records/record-folder.ts");
     await this.#writing;
     const key = serverKey(this.#dependencies.server(0).name);

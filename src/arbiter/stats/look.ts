@@ -12,6 +12,8 @@ export interface WorkerLook {
   readonly at: number;
   /** Milliseconds since the epoch. */
   readonly time: number;
+  /** Whether it counts on a page of the scoreboard. Else the counts are 0. */
+  readonly isCounted: boolean;
   readonly counts: Counts;
   /** Undefined before the worker has measured itself. */
   readonly vitals: Vitals | undefined;
@@ -93,6 +95,7 @@ export function lookOf(
   return {
     at,
     time,
+    isCounted: page !== undefined,
     counts,
     vitals,
     isFresh,
@@ -117,8 +120,8 @@ export function deathSample(look: WorkerLook, before: WorkerLook): DeathSample {
     external: vitals?.external ?? null,
     loopDelay: vitals?.loopDelayMax ?? null,
     cpu: cpuShare(look, before),
-    requestsPerSecond: Math.round((requests / seconds) * 100) / 100,
-    inFlight: look.inFlight,
+    requestsPerSecond: look.isCounted ? Math.round((requests / seconds) * 100) / 100 : null,
+    inFlight: look.isCounted ? look.inFlight : null,
   };
 }
 

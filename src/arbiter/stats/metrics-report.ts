@@ -46,11 +46,12 @@ async function metricFamilies(dependencies: MetricsDependencies): Promise<Family
   const slots = slotFigures(dependencies, sampler, look);
   const status = dependencies.status();
   const { lastReload, lastSuccessAt } = stats;
+  const { isOpen } = stats.board;
   const listeners = listenerReports(dependencies, sampler);
   return [
     ...serverFamilies(status, stats.startedAt),
-    ...countedFamilies(stats.board.total()),
-    gaugeFamily(M.activeRequests, activeRequests(look)),
+    ...countedFamilies(stats.board.total(), isOpen),
+    gaugeFamily(M.activeRequests, isOpen ? activeRequests(look) : []),
     gaugeFamily(M.connections, connections(look, new Map(pool.roster.map(({ id, slot }) => [id, slot])))),
     gaugeFamily(M.backlog, perAddress(listeners.map(({ address, backlog }) => [address, backlog]))),
     gaugeFamily(

@@ -63,11 +63,15 @@ export function formatLogLines(lines: readonly LogReport[]): string {
   return lines.length === 0 ? "no line has been written yet" : lines.map(formatLogLine).join("\n");
 }
 
+type Row = readonly [name: string, value: string];
+
+const NOT_COUNTED =
+  "not counted: the server runs with --no-metrics, or its log says why there is no shared memory";
+
 export function formatStats(stats: StatsReport): string {
   const { rates, totals, connections, workerStates, lastReload, listeners } = stats;
   const seconds = `of the last ${Math.round(rates.seconds)} s`;
-  const rows: (readonly [string, string])[] = [
-    ["workers", listText(workerStates)],
+  const counted: Row[] = [
     [
       "requests",
       `${rate(rates.requestsPerSecond)} per second, ${ratio(rates.errorRatio)} failed (${seconds})`,
@@ -79,15 +83,19 @@ export function formatStats(stats: StatsReport): string {
       "connections",
       `${count(connections.active)} active, ${count(connections.idle)} idle, ${count(connections.upgraded)} upgraded`,
     ],
+    ["total", `${count(totals.requests)} requests: ${listText(totals.byClass)}`],
+    ["rejected", listText(totals.rejected)],
+    ["log lost", count(totals.logLinesDropped)],
+  ];
+  const rows: Row[] = [
+    ["workers", listText(workerStates)],
+    ...(stats.isCounting ? counted : [["requests", NOT_COUNTED] as const]),
     ...listeners.map(({ address, backlog, backlogLimit }): [string, string] => [
       "waiting",
       `${count(backlog)} of ${count(backlogLimit)} at ${address}`,
     ]),
-    ["total", `${count(totals.requests)} requests: ${listText(totals.byClass)}`],
-    ["rejected", listText(totals.rejected)],
     ["starts", count(totals.starts)],
     ["exits", listText(totals.exits)],
-    ["log lost", count(totals.logLinesDropped)],
     ["last reload", reloadText(lastReload, stats.time)],
   ];
   return rows.map(([name, value]) => `${name.padEnd(12)} ${printable(value)}`).join("\n");

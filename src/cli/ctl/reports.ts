@@ -43,10 +43,14 @@ async function showWorkers(command: Command): Promise<void> {
   const server = await choose(command);
   const stats = await askStats(server.controlSocket, FIGURES_TIMEOUT_MS);
   const workers = stats?.workers ?? ((await send(server, "GET", "/workers")) as WorkerReport[]);
-  console.log(isJson(command) ? JSON.stringify(workers, undefined, 2) : formatWorkers(workers));
+  console.log(
+    isJson(command)
+      ? JSON.stringify(workers, undefined, 2)
+      : formatWorkers(workers, stats?.isCounting ?? false),
+  );
 }
 
-function formatWorkers(workers: readonly (WorkerReport | WorkerStats)[]): string {
+function formatWorkers(workers: readonly (WorkerReport | WorkerStats)[], isCounting: boolean): string {
   const haveFigures = workers.some((worker) => "pssBytes" in worker);
   const someAreNotReady = workers.some(({ notReady }) => notReady !== null);
   const haveAddresses = workers.some(({ address }) => address !== null);
@@ -58,7 +62,7 @@ function formatWorkers(workers: readonly (WorkerReport | WorkerStats)[]): string
     formatAge(worker.age),
     String(worker.connections),
     String(worker.requests),
-    ...(haveFigures ? useCells("pssBytes" in worker ? workerUse(worker) : undefined) : []),
+    ...(haveFigures ? useCells("pssBytes" in worker ? workerUse(worker, isCounting) : undefined) : []),
     ...(haveAddresses ? [worker.address ?? ""] : []),
     ...(someAreNotReady ? [worker.notReady ?? ""] : []),
   ]);

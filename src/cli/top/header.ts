@@ -134,7 +134,8 @@ function fullestOf(listeners: readonly ListenerReport[]): ListenerReport | undef
 }
 
 /** The sums of all workers, for the line below the table. */
-export function totalsText({ inFlight, connections, totals }: StatsReport): string {
+export function totalsText({ inFlight, connections, totals, isCounting }: StatsReport): string {
+  if (!isCounting) return "";
   const { active, idle, upgraded } = connections;
   return `${count(inFlight)} in flight  ${count(active + idle + upgraded)} connections  ${count(totals.requests)} requests since the start`;
 }

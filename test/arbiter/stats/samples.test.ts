@@ -21,6 +21,7 @@ function lookAt(seconds: number, given: Partial<WorkerLook> = {}): WorkerLook {
   return {
     at: seconds * 1000,
     time: seconds * 1000,
+    isCounted: true,
     counts: noCounts(),
     vitals: undefined,
     isFresh: false,

@@ -51,6 +51,7 @@ const SERVER = {
   startedAt: "",
   uptime: 0,
   generation: 0,
+  generationStartedAt: null,
   workers: { target: 0, ready: 0 },
   state: "serving",
   ready: true,

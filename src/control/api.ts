@@ -41,7 +41,10 @@ export interface StatusReport {
   readonly startedAt: string;
   /** Since the arbiter started, in milliseconds. */
   readonly uptime: number;
+  /** The generation that serves; 0 before one does. */
   readonly generation: number;
+  /** When that generation was begun, by a reload or the start, as an ISO 8601 time; null before one serves. */
+  readonly generationStartedAt: string | null;
   /** The target number, and how many serve now. */
   readonly workers: { readonly target: number; readonly ready: number };
   /** `down`: no worker is ready, and no reload is in progress that could change that. */

@@ -60,6 +60,7 @@ function recorder(outcome: Outcome = { ok: true, message: "done" }): Controllabl
       startedAt: "2026-01-01T00:00:00.000Z",
       uptime: 5,
       generation: 2,
+      generationStartedAt: "2026-01-01T00:01:00.000Z",
       workers: { target: 4, ready: 3 },
       state: "serving",
       ready: true,

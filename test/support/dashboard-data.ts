@@ -88,6 +88,7 @@ export function statsReport(time: number = TIME, slots = 4): StatsReport {
       startedAt: new Date(time - 7_260_000).toISOString(),
       uptime: 7_260_000,
       generation: 7,
+      generationStartedAt: new Date(time - 120_000).toISOString(),
       workers: { target: slots, ready: slots },
       state: "serving",
       ready: true,

@@ -122,6 +122,7 @@ export function statsSample(different: Partial<StatsReport> = {}): StatsReport {
       startedAt: ago(50 * HOUR),
       uptime: 50 * HOUR,
       generation: 7,
+      generationStartedAt: ago(2 * HOUR),
       workers: { target: 4, ready: 4 },
       state: "serving",
       ready: true,

@@ -36,7 +36,7 @@ type CommandRequest = ControlCommand extends infer Each
 /** The parts of the arbiter that this class needs. */
 export interface ControlDependencies {
   readonly pool: Pool;
-  readonly generations: Pick<Generations, "newest" | "placeholderFor">;
+  readonly generations: Pick<Generations, "begunAt" | "newest" | "placeholderFor">;
   post(command: ControlCommand): void;
   pidOf(id: number): number | undefined;
   reload(): void;
@@ -107,7 +107,7 @@ export class ControlCommands implements Controllable {
   // ---- called by the control interface
 
   status(): StatusReport {
-    const { pool } = this.#dependencies;
+    const { pool, generations } = this.#dependencies;
     const { desired, roster } = pool;
     const { ready, reason } = this.health();
     return {
@@ -116,6 +116,7 @@ export class ControlCommands implements Controllable {
       startedAt: this.#startTime.toISOString(),
       uptime: Math.round(performance.now() - this.#startedAt),
       generation: desired.established,
+      generationStartedAt: generations.begunAt(desired.established)?.toISOString() ?? null,
       workers: { target: desired.target, ready: readyWorkers(roster).length },
       state: this.#state(),
       ready,

@@ -15,6 +15,7 @@ export const NO_TRACE: ConfigTrace = { origins: new Map(), sources: new Map() };
 export class Generations {
   readonly #failures = new Map<number, BootFailure>();
   readonly #kept = new Map<number, Configuration>();
+  readonly #begun = new Map<number, Date>();
   /** The real path of the folder when the generation was made. */
   readonly #folders = new Map<number, string>();
   readonly #folder: string;
@@ -39,6 +40,7 @@ export class Generations {
   add(configuration: Configuration, placeholderFor?: BootFailure): number {
     this.#newest += 1;
     this.#kept.set(this.#newest, configuration);
+    this.#begun.set(this.#newest, new Date());
     if (existsSync(this.#folder)) this.#folders.set(this.#newest, realpathSync(this.#folder));
     if (placeholderFor !== undefined) this.#failures.set(this.#newest, placeholderFor);
     return this.#newest;
@@ -47,6 +49,11 @@ export class Generations {
   /** Why the generation has no app to serve; undefined if it has one. */
   placeholderFor(generation: number): BootFailure | undefined {
     return this.#failures.get(generation);
+  }
+
+  /** When the generation was made; undefined if it has been dropped. */
+  begunAt(generation: number): Date | undefined {
+    return this.#begun.get(generation);
   }
 
   find(generation: number): Config | undefined {
@@ -102,8 +109,7 @@ export class Generations {
   /** Every slot has a worker of this generation: drops all others, so there is no fallback any more. */
   established(generation: number): void {
     this.#established = generation;
-    for (const other of this.#failures.keys()) if (other !== generation) this.#failures.delete(other);
-    for (const other of this.#kept.keys()) if (other !== generation) this.#kept.delete(other);
-    for (const other of this.#folders.keys()) if (other !== generation) this.#folders.delete(other);
+    for (const map of [this.#failures, this.#kept, this.#begun, this.#folders])
+      for (const other of map.keys()) if (other !== generation) map.delete(other);
   }
 }

@@ -244,8 +244,19 @@ const COUNTED: ReadonlySet<ColumnId> = new Set<ColumnId>([
 ]);
 
 /** The columns that fit a terminal of this width, and of which the server knows something. */
-export function columnsFor(width: number, { isCounting = true }: Partial<StatsReport> = {}): WorkerColumn[] {
-  return COLUMNS.filter(({ from, id }) => width >= from && (isCounting || !COUNTED.has(id)));
+export function columnsFor(
+  width: number,
+  { isCounting = true, workers = [] }: Partial<StatsReport> = {},
+): WorkerColumn[] {
+  const shown = COLUMNS.filter(({ from, id }) => width >= from && (isCounting || !COUNTED.has(id)));
+  const isResident = workers.some(hasMemory) && workers.every(({ pssBytes }) => pssBytes === null);
+  return isResident
+    ? shown.map((each) => (each.id === "memory" ? { ...each, heading: "RSS" } : each))
+    : shown;
+}
+
+function hasMemory({ pssBytes, rssBytes }: WorkerStats): boolean {
+  return (pssBytes ?? rssBytes) !== null;
 }
 
 const ASCENDING: ReadonlySet<ColumnId> = new Set<ColumnId>(["slot", "pid", "state"]);

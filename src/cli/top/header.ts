@@ -66,25 +66,16 @@ function fact(label: string, value: string, style: Style = "plain", room = 0): I
 }
 
 function identity(stats: StatsReport, width: number, now: number): Item[] {
-  const { name, state, generation, workers, ready, reason } = stats.server;
+  const { name, state, generation, generationStartedAt, workers, ready, reason } = stats.server;
   const items = [item([span(cut(printable(name), Math.min(MAX_NAME, Math.ceil(width / 3))), "strong")])];
   if (state !== "serving") items.push(item([span(printable(state), state === "down" ? "bad" : "warning")]));
-  items.push(item([span("gen ", "faint"), span(`${generation} (${age(generationAge(stats, now))})`)]));
+  // None serves yet, or a server of an earlier version does not say.
+  const since = generationStartedAt === null ? "" : ` (${age(now - Date.parse(generationStartedAt))})`;
+  items.push(item([span("gen ", "faint"), span(`${generation}${since}`)]));
   const style = workers.ready >= workers.target ? "good" : workers.ready === 0 ? "bad" : "warning";
   items.push(item([span(`${workers.ready}/${workers.target} ready`, style)]));
   if (state === "serving" && !ready) items.push(item([span(`not ready: ${printable(reason)}`, "bad")]));
   return items;
-}
-
-/** Since when the generation serves, as far as the report says it. */
-function generationAge({ server, lastReload, workers }: StatsReport, now: number): number {
-  if (lastReload === null) return server.uptime;
-  if (lastReload.ok) return now - Date.parse(lastReload.at);
-  // The generation is that of an earlier reload: its oldest worker is about as old.
-  return Math.max(
-    0,
-    ...workers.filter((each) => each.generation === server.generation).map((each) => each.age),
-  );
 }
 
 function traffic({ rates, isCounting }: StatsReport, points: readonly number[]): Item[] {

@@ -26,7 +26,7 @@ Columns
   REQ/S P50 P99 5XX   over the last seconds; 5XX includes requests that ended with an error
   INFL OLDEST CONN    requests in flight, the age of the oldest one, connections
   ELU LAG99           how busy the event loop is, and how late it runs its timers (p99)
-  CPU PSS             100% is one core; memory, with shared pages counted in part
+  CPU PSS             100% is one core; memory, with shared pages counted in part (RSS: in full)
   ↺ LAST EXIT         workers that the slot has had before, and how the last one ended
 `;
 

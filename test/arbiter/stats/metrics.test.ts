@@ -4,6 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { request } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
+import { requestControl } from "../../../src/control/control-client.ts";
 import type { HistoryReport, StatsReport } from "../../../src/control/stats.ts";
 import { ask } from "../../support/ask.ts";
 import { FIXTURES, startCommand, temporaryFolder, until } from "../../support/command.ts";
@@ -123,6 +124,19 @@ test("the figures of a running server are what its clients sent", async (context
     assert.ok((after.totals.byClass.none ?? 0) >= 2);
     assert.equal(after.isCounting, true);
     assert.equal(after.workers.find(({ slot }) => slot === 1)?.lastExit?.reason, "killed");
+  });
+
+  await context.test("GET /stats tells when the generation that serves was begun", async () => {
+    const before = (await stats()).server;
+    const begunAt = Date.parse(before.generationStartedAt ?? "");
+    assert.equal(before.generation, 1);
+    assert.ok(begunAt >= Date.parse(before.startedAt) - 1000 && begunAt <= Date.now());
+    const asked = Date.now();
+    assert.equal((await requestControl(socket.path, "POST", "/reload")).status, 200);
+    const { generation, generationStartedAt } = (await stats()).server;
+    assert.equal(generation, 2);
+    const reloadedAt = Date.parse(generationStartedAt ?? "");
+    assert.ok(reloadedAt >= asked && reloadedAt <= Date.now(), `${generationStartedAt}`);
   });
 });
 

@@ -159,6 +159,18 @@ test("what is not counted is not shown as 0", () => {
   assert.match(lines.join("\n"), /^SLOT +PID +GEN +STATE +AGE +CONN +CPU +PSS +↺ +LAST EXIT$/m);
 });
 
+test("memory without shared pages in part is RSS; a generation that does not serve yet has no age", () => {
+  const { server, workers } = statsSample();
+  const resident = workers.map((each) => ({ ...each, pssBytes: null, rssBytes: 77 * 2 ** 20 }));
+  const booting = { ...server, state: "booting" as const, generation: 0, generationStartedAt: null };
+  const lines = textOf(renderFrame(watching(150, 14, statsSample({ server: booting, workers: resident }))));
+  assert.match(lines[0] ?? "", /booting {2}gen 0 {2}4\/4 ready/);
+  assert.match(lines.join("\n"), /^SLOT .* CPU +RSS +↺ +LAST EXIT\n.* 77M /m);
+  const unknown = workers.map((each) => ({ ...each, pssBytes: null, rssBytes: null }));
+  const once = textOf(renderOnce(watching(150, 5, statsSample({ workers: unknown })))).join("\n");
+  assert.match(once, / CPU +PSS /);
+});
+
 test("a server that does not answer is shown as such, its last figures stay, and ages stop", () => {
   let state = watching(100, 14);
   state = update(state, {

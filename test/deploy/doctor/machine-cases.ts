@@ -25,6 +25,7 @@ export const RUNNING: RunningServer = {
     startedAt: "2026-01-01T00:00:00.000Z",
     uptime: 1000,
     generation: 1,
+    generationStartedAt: "2026-01-01T00:00:00.000Z",
     workers: { target: 2, ready: 2 },
     state: "serving",
     ready: true,

@@ -7,6 +7,7 @@ import type { LogReport } from "../../control/stats.ts";
 import type { LogLevel } from "../../log/log-level.ts";
 import { entryLines } from "../../log/text-format.ts";
 import { printable, type StderrPiece } from "../../scoreboard/page-reader.ts";
+import { RecentRecords } from "./recent-records.ts";
 
 /** Lines that are kept. */
 export const MAX_LINES = 500;
@@ -40,9 +41,7 @@ interface Progress {
 export class LogLines {
   readonly #sources: LogSources;
   readonly #progress = new Map<number, Progress>();
-  readonly #followers = new Set<(line: LogReport) => void>();
-  #kept: LogReport[] = [];
-  #last = 0;
+  readonly #lines = new RecentRecords<LogReport>(MAX_LINES);
   #timer: NodeJS.Timeout | undefined;
 
   constructor(sources: LogSources) {
@@ -66,16 +65,16 @@ export class LogLines {
   /** The lines that are kept after number `after`, oldest first. */
   since(after = 0): LogReport[] {
     this.#lookAtAll();
-    return this.#kept.filter(({ number }) => number > after);
+    return this.#lines.since(after);
   }
 
   /** Calls `follower` with each line from now on; returns what ends that. */
   follow(follower: (line: LogReport) => void): () => void {
-    this.#followers.add(follower);
+    const unfollow = this.#lines.follow(follower);
     this.#timer ??= setInterval(() => this.#lookAtAll(), LOOK_INTERVAL_MS).unref();
     return () => {
-      this.#followers.delete(follower);
-      if (this.#followers.size > 0) return;
+      unfollow();
+      if (this.#lines.isFollowed) return;
       clearInterval(this.#timer);
       this.#timer = undefined;
     };
@@ -106,15 +105,7 @@ export class LogLines {
   }
 
   #add(from: Pick<LogReport, "source" | "pid" | "slot" | "level">, line: string): void {
-    const report: LogReport = {
-      number: ++this.#last,
-      time: new Date().toISOString(),
-      ...from,
-      line: printable(line).slice(0, MAX_LENGTH),
-    };
-    this.#kept.push(report);
-    if (this.#kept.length > MAX_LINES) this.#kept.shift();
-    for (const follower of this.#followers) follower(report);
+    this.#lines.add({ ...from, line: printable(line).slice(0, MAX_LENGTH) });
   }
 }
 

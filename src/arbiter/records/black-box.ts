@@ -10,6 +10,7 @@ import type { ErrorLog } from "../../log/error-log.ts";
 import type { DeathRecord } from "../../records/death-record.ts";
 import type { RecordEntry, RecordFolder } from "../../records/record-folder.ts";
 import type { Ending } from "../event.ts";
+import { settledWithin } from "../settled-within.ts";
 import type { Death } from "./death-facts.ts";
 import { type HeapReport, openReportFile, takeHeapReport } from "./heap-report.ts";
 
@@ -148,11 +149,6 @@ export class BlackBox implements Recorded {
 
   /** Resolves when everything is written, or after two seconds: a disk that hangs must not keep the server. */
   async close(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolveTimeout) => {
-      timer = setTimeout(resolveTimeout, LAST_RECORDS_TIMEOUT_MS);
-    });
-    await Promise.race([this.#writing, timeout]);
-    clearTimeout(timer);
+    await settledWithin(this.#writing, LAST_RECORDS_TIMEOUT_MS);
   }
 }

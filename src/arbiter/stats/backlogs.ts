@@ -3,6 +3,7 @@
  * read only while the server works or somebody asks, and the more seldom the longer it takes.
  */
 import { acceptQueues } from "../../system/accept-queues.ts";
+import { settledWithin } from "../settled-within.ts";
 import type { Listener } from "../sockets/bind.ts";
 
 /** At most this share of the time goes into reading. */
@@ -36,13 +37,7 @@ export class Backlogs {
   async refresh(): Promise<void> {
     if (performance.now() - this.#readAt < FRESH_MS) return;
     this.#pending ??= this.#begin();
-    const pending = this.#pending;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, MAX_WAIT_MS);
-    });
-    await Promise.race([pending, late]);
-    clearTimeout(timer);
+    await settledWithin(this.#pending, MAX_WAIT_MS);
   }
 
   /** Connections that wait on a listener; null if unknown. */

@@ -3,6 +3,7 @@
  * serves for some seconds, and one that hangs in the kernel is not begun again.
  */
 import { proportionalSetSize } from "../../system/process-use.ts";
+import { settledWithin } from "../settled-within.ts";
 
 const FRESH_MS = 4000;
 /** Answers do not wait longer for new readings. */
@@ -26,12 +27,7 @@ export class MemoryShares {
   async refresh(pids: readonly number[]): Promise<void> {
     for (const pid of [...this.#readings.keys()]) if (!pids.includes(pid)) this.#readings.delete(pid);
     const pending = pids.map((pid) => this.#refresh(pid));
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, MAX_WAIT_MS);
-    });
-    await Promise.race([Promise.all(pending), late]);
-    clearTimeout(timer);
+    await settledWithin(Promise.all(pending), MAX_WAIT_MS);
   }
 
   /** Bytes; null if unknown, or not read for some seconds. */

@@ -30,7 +30,8 @@ export class ListenerExchangeLog extends ExchangeLog implements ListenerExchange
   readonly #response: ServerResponse | undefined;
   readonly #written: WrittenContent | undefined;
 
-  constructor(log: AccessLog, logged: LoggedRequest, meter: RequestMeter | undefined) {
+  /** @param startedAt when the request arrived, as in `performance.now()` */
+  constructor(log: AccessLog, logged: LoggedRequest, meter: RequestMeter | undefined, startedAt: number) {
     super(log, logged, meter);
     const { socket, id, request, response, received = "" } = logged;
     this.#socket = socket;
@@ -38,11 +39,11 @@ export class ListenerExchangeLog extends ExchangeLog implements ListenerExchange
     this.#response = response;
     this.id = id;
     if (request === undefined) {
-      this.open(performance.now());
+      this.open(startedAt);
       [this.method, this.target, this.protocol] = parseRequestLine(received);
     } else {
       const { method = "", url = "", httpVersion } = request;
-      this.openCounted(method, url, protocolOf(request), performance.now());
+      this.openCounted(method, url, protocolOf(request), startedAt);
       this.target = url;
       this.protocol = `HTTP/${httpVersion}`;
     }

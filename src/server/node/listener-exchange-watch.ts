@@ -1,8 +1,6 @@
 /** A request on node's own server as it is counted, and what the log of one shares with that. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-// Imported, since the global is an accessor, which V8 calls at each use.
-import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import { ExchangeWatch } from "../exchange-watch.ts";
@@ -56,12 +54,18 @@ export class ListenerExchangeMeter extends ExchangeWatch implements ListenerExch
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse | undefined;
 
-  constructor(meter: RequestMeter, request: IncomingMessage, response: ServerResponse | undefined) {
+  /** @param startedAt when the request arrived, as in `performance.now()` */
+  constructor(
+    meter: RequestMeter,
+    request: IncomingMessage,
+    response: ServerResponse | undefined,
+    startedAt: number,
+  ) {
     super(meter);
     this.#request = request;
     this.#response = response;
     const { method = "", url = "" } = request;
-    this.openCounted(method, url, protocolOf(request), performance.now());
+    this.openCounted(method, url, protocolOf(request), startedAt);
   }
 
   protected get counted(): object {

@@ -32,7 +32,8 @@ export class ListenerExchange {
   readonly response: ServerResponse;
   /** The listener's promise, if it returned one. */
   running: Promise<unknown> | undefined;
-  readonly startedAt = performance.now();
+  /** As in `performance.now()`. */
+  readonly startedAt: number;
   /** Undefined if requests are neither counted nor logged. */
   readonly watch: ListenerExchangeWatch | undefined;
   /** Undefined if nobody observes it. */
@@ -57,10 +58,12 @@ export class ListenerExchange {
     response: ServerResponse,
     watch: ListenerExchangeWatch | undefined,
     timeouts: ServerTimeouts,
+    startedAt: number,
     now: number,
   ) {
     this.request = request;
     this.response = response;
+    this.startedAt = startedAt;
     this.#number = watch?.id === undefined ? nextRequestNumber() : 0;
     this.watch = watch;
     this.#timeouts = timeouts;

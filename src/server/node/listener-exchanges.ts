@@ -3,6 +3,8 @@
  * without content costs the exchange object, its async scope and one listener on the response.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+// Imported, since the global is an accessor, which V8 calls at each use.
+import { performance } from "node:perf_hooks";
 import { BodyError, ClientGone, type HttpError, thrownError } from "../../errors.ts";
 import { attributeToFault } from "../../exchange/content-fault.ts";
 import { ConnectionEndpoints } from "../../exchange/endpoint.ts";
@@ -93,8 +95,9 @@ export class ListenerExchanges {
     // Bytes after a refused request, or after the last one, are not a request.
     if (connection === undefined || connection.refused || this.#connections.hasLastRequest(connection))
       return undefined;
-    const watch = this.#requests?.begin(request, response);
-    const exchange = new ListenerExchange(request, response, watch, timeouts, this.#clock.now);
+    const startedAt = performance.now();
+    const watch = this.#requests?.begin(request, response, startedAt);
+    const exchange = new ListenerExchange(request, response, watch, timeouts, startedAt, this.#clock.now);
     connection.begin(exchange);
     // Not `once`, which costs each request a wrapper and its removal.
     response.on("close", this.#onClose);

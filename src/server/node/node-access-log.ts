@@ -53,7 +53,11 @@ export class NodeAccessLog extends NodeRequests {
     );
   }
 
-  begin(request: IncomingMessage, response?: ServerResponse): ListenerExchangeLog {
+  begin(
+    request: IncomingMessage,
+    response: ServerResponse | undefined,
+    startedAt: number,
+  ): ListenerExchangeLog {
     const { socket } = request;
     const client = this.#clientOf(socket);
     const trusted = client.clients === undefined ? undefined : this.#rules;
@@ -61,14 +65,14 @@ export class NodeAccessLog extends NodeRequests {
       (trusted && forwardedId(request.headers["x-request-id"] as string | undefined, trusted)) ??
       requestId(nextRequestNumber());
     const logged = { ...client, socket, id, request, ...(response && { response }) };
-    return new ListenerExchangeLog(this.#log, logged, this.meter);
+    return new ListenerExchangeLog(this.#log, logged, this.meter, startedAt);
   }
 
   protected refused(error: ParserError, socket: Socket, end: RequestEnd, alone: boolean): void {
     const received = alone ? (error.rawPacket?.toString("latin1", 0, MAX_PARSED_BYTES) ?? "") : "";
     const id = requestId(nextRequestNumber());
     const logged = { ...this.#clientOf(socket), socket, id, received };
-    const log = new ListenerExchangeLog(this.#log, logged, undefined);
+    const log = new ListenerExchangeLog(this.#log, logged, undefined, performance.now());
     log.setReason(end, statusOf(error));
     log.finish(end);
   }

@@ -4,6 +4,8 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+// Imported, since the global is an accessor, which V8 calls at each use.
+import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import { type RequestMeter, rejectReason } from "../request-meter.ts";
@@ -27,8 +29,12 @@ export interface FailedRequests {
 export interface NodeRequestWatch {
   /** A client has connected. */
   connected(socket: Socket, unix: boolean): void;
-  /** A request has arrived. */
-  begin(request: IncomingMessage, response?: ServerResponse): ListenerExchangeWatch;
+  /** A request has arrived. @param startedAt when, as in `performance.now()` */
+  begin(
+    request: IncomingMessage,
+    response: ServerResponse | undefined,
+    startedAt: number,
+  ): ListenerExchangeWatch;
   /** The app is given the connection of a request. Returns the request's id, if it has one. */
   upgrading(request: IncomingMessage, socket: Duplex): string | undefined;
   /** An upgrade was refused. */
@@ -50,19 +56,23 @@ export abstract class NodeRequests implements NodeRequestWatch {
   }
 
   abstract connected(socket: Socket, unix: boolean): void;
-  abstract begin(request: IncomingMessage, response?: ServerResponse): ListenerExchangeWatch;
+  abstract begin(
+    request: IncomingMessage,
+    response: ServerResponse | undefined,
+    startedAt: number,
+  ): ListenerExchangeWatch;
   /** A request was refused before its head was whole. */
   protected abstract refused(error: ParserError, socket: Socket, end: RequestEnd, alone: boolean): void;
 
   upgrading(request: IncomingMessage, socket: Duplex): string | undefined {
-    const watch = this.begin(request);
+    const watch = this.begin(request, undefined, performance.now());
     this.#upgrading.add(watch);
     watchUpgrade(watch, socket, () => this.#upgrading.delete(watch));
     return watch.id;
   }
 
   refusedUpgrade(request: IncomingMessage, status: number): void {
-    const watch = this.begin(request);
+    const watch = this.begin(request, undefined, performance.now());
     watch.reject(status);
     watch.setReason("refused", status);
     watch.finish("refused");
@@ -105,8 +115,12 @@ export class NodeRequestMeter extends NodeRequests {
 
   connected(): void {}
 
-  begin(request: IncomingMessage, response?: ServerResponse): ListenerExchangeWatch {
-    return new ListenerExchangeMeter(this.meter, request, response);
+  begin(
+    request: IncomingMessage,
+    response: ServerResponse | undefined,
+    startedAt: number,
+  ): ListenerExchangeWatch {
+    return new ListenerExchangeMeter(this.meter, request, response, startedAt);
   }
 
   protected refused(): void {}

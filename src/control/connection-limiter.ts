@@ -24,6 +24,7 @@ export class ConnectionLimiter {
     }
   }
 
+  /** A whole request has arrived. */
   onRequest(socket: Socket): void {
     if (!this.#open.delete(socket)) return;
     this.#open.add(socket);

@@ -98,6 +98,7 @@ async function dispatch(
   routes: readonly Route[],
   request: IncomingMessage,
   gone: AbortSignal,
+  received: () => void,
 ): Promise<Reply> {
   const path = (request.url ?? "/").split("?")[0] as string;
   const method = request.method === "HEAD" ? "GET" : request.method;
@@ -112,6 +113,7 @@ async function dispatch(
     throw new HttpError(405, `${path} accepts ${methods}, not ${request.method}`);
   }
   const body = chosen.route.method === "POST" ? await readJson(request) : undefined;
+  received();
   return chosen.route.handle(chosen.parameters, body, readAsked(request, gone));
 }
 
@@ -135,18 +137,21 @@ export function createJsonServer(routes: readonly Route[]): JsonServer {
   const connections = new ConnectionLimiter();
   const streams = new Set<ServerResponse>();
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const reply = await dispatch(routes, request, goneSignal(response)).catch(failure);
+    // A client that is slow with its content still makes room for others.
+    const received = (): void => connections.onRequest(request.socket);
+    const reply = await dispatch(routes, request, goneSignal(response), received).catch(failure);
     if (!isStream(reply)) return await sendReply(request, response, reply);
     if (streams.size >= MAX_STREAMS) return await sendReply(request, response, tooManyStreams());
     streams.add(response);
     await sendReply(request, response, reply).finally(() => streams.delete(response));
   };
   const server = createServer(LIMITS, (request, response) => {
-    connections.onRequest(request.socket);
     respond(request, response)
       .catch(() => response.destroy())
       .finally(() => connections.onResponse(request.socket));
   });
+  // Every response ends its connection: requests that are pipelined behind the first, thousands in one packet, get a 503.
+  server.maxRequestsPerSocket = 1;
   server.on("connection", (socket) => connections.onConnect(socket));
   const endStreams = (): void => {
     for (const response of streams) response.end();

@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { MAX_CONNECTIONS } from "../../src/control/connection-limiter.ts";
 import { createJsonServer, type JsonServer, MAX_STREAMS, type Route } from "../../src/control/json-server.ts";
 import { MAX_WAITING_BYTES, type Sink } from "../../src/control/reply.ts";
 import { cleanUp, temporaryFolder, until } from "../support/command.ts";
@@ -215,4 +216,47 @@ test("a route learns that its client has gone", async (t) => {
   await until("it is asked", () => gone !== undefined);
   client.destroy();
   await until("it knows", () => gone?.aborted === true);
+});
+
+test("of requests that are pipelined only the first reaches a route", async (context) => {
+  let calls = 0;
+  const route: Route = {
+    method: "GET",
+    path: "/large",
+    handle: async () => {
+      calls += 1;
+      return { status: 200, type: "text/plain", text: "x".repeat(10_000) };
+    },
+  };
+  const { path } = await serve(context, [route]);
+  const client = connect(path);
+  cleanUp(context, () => client.destroy());
+  let text = "";
+  client.setEncoding("latin1").on("data", (piece) => {
+    text += piece;
+  });
+  client.write("GET /large HTTP/1.1\r\nHost: a\r\n\r\n".repeat(500));
+  await new Promise<void>((resolve) => client.once("close", () => resolve()).once("error", () => {}));
+  assert.equal(calls, 1);
+  assert.match(text, /^HTTP\/1.1 200 OK\r\n/);
+  assert.ok(text.includes("x".repeat(10_000)), "the first one is answered");
+});
+
+test("clients that do not send the content of their request make room for others", async (context) => {
+  const body = { ok: true };
+  const { path } = await serve(context, [
+    { method: "POST", path: "/login", handle: () => ({ status: 200, body }) },
+    { method: "GET", path: "/health", handle: () => ({ status: 200, body }) },
+  ]);
+  const slow = Array.from({ length: MAX_CONNECTIONS }, () => {
+    const client = connect(path);
+    client.on("error", () => {});
+    client.write("POST /login HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n");
+    cleanUp(context, () => client.destroy());
+    // The server has read the head.
+    return new Promise<void>((resolve) => client.once("data", () => resolve()));
+  });
+  await Promise.all(slow);
+  const { response } = await whole(ask(path, "/health"));
+  assert.equal(response.statusCode, 200);
 });

@@ -22,7 +22,10 @@ export interface RequestReport {
   readonly requests: readonly RequestInFlight[];
 }
 
-/** Parses one line; returns undefined if it is not a complete report. */
+/** A report lists no more: a process has no more descriptors. */
+const MAX_REQUESTS = 10_000;
+
+/** Parses one line; returns undefined if it is not a complete report. The app can write to the pipe as well. */
 export function parseRequestReport(line: string): RequestReport | undefined {
   let report: unknown;
   try {
@@ -33,10 +36,16 @@ export function parseRequestReport(line: string): RequestReport | undefined {
   if (typeof report !== "object" || report === null) return undefined;
   const { kind, requests } = report as { [name: string]: unknown };
   const isComplete = kind === "held" && Array.isArray(requests) && requests.every(isRequest);
-  return isComplete ? (report as RequestReport) : undefined;
+  return isComplete ? { kind, requests: requests.slice(0, MAX_REQUESTS).map(bounded) } : undefined;
 }
 
-function isRequest(value: unknown): boolean {
-  const { method, target, since } = (value ?? {}) as Partial<RequestInFlight>;
-  return typeof method === "string" && typeof target === "string" && typeof since === "number";
+function isRequest(value: unknown): value is RequestInFlight {
+  const { method, target, id, since } = (value ?? {}) as { readonly [name: string]: unknown };
+  const isNamed = typeof method === "string" && typeof target === "string";
+  return isNamed && typeof since === "number" && (id === undefined || typeof id === "string");
+}
+
+function bounded({ method, target, id, since }: RequestInFlight): RequestInFlight {
+  const cut = (text: string): string => text.slice(0, MAX_TARGET_LENGTH);
+  return { method: cut(method), target: cut(target), ...(id !== undefined && { id: cut(id) }), since };
 }

@@ -68,19 +68,93 @@ const MAX_LISTED_REQUESTS = 20;
 
 const KINDS: readonly unknown[] = ["stuck", "returned", "recovered", "orphaned"];
 
-/** Parses one line written by a watchdog; returns undefined if it is not a complete report. */
+/**
+ * Parses one line written by a watchdog; returns undefined if it is not a complete report. The app can write to the pipe as
+ * well, so every member is checked, and every text and list cut to its bound.
+ */
 export function parseStallReport(line: string): StallReport | undefined {
-  let report: unknown;
+  let value: unknown;
   try {
-    report = JSON.parse(line);
+    value = JSON.parse(line);
   } catch {
     return undefined;
   }
-  if (typeof report !== "object" || report === null) return undefined;
-  const { kind, pid, stack, children } = report as Partial<StallReport>;
+  const { kind, pid, stack, children, inFlight, ...rest } = members(value);
   const isComplete =
     KINDS.includes(kind) && Number.isInteger(pid) && Array.isArray(stack) && Array.isArray(children);
-  return isComplete ? (report as StallReport) : undefined;
+  if (!isComplete) return undefined;
+  return {
+    kind: kind as StallReport["kind"],
+    pid: pid as number,
+    time: text(rest.time),
+    blockedForMs: amount(rest.blockedForMs),
+    inNative: rest.inNative === true,
+    stack: stack.slice(0, MAX_FRAMES).map(text),
+    ...(Array.isArray(inFlight) && { inFlight: inFlight.slice(0, MAX_REQUESTS).map(stalledRequest) }),
+    mainThread: isThreadState(rest.mainThread) ? rest.mainThread : "unknown",
+    children: children.slice(0, MAX_CHILDREN).map((each) => {
+      const child = members(each);
+      return { pid: amount(child.pid), command: text(child.command) };
+    }),
+  };
+}
+
+function stalledRequest(value: unknown): StalledRequest {
+  const { method, target, id, age, record } = members(value);
+  return {
+    method: text(method),
+    target: text(target),
+    id: text(id),
+    age: amount(age),
+    ...(typeof record === "object" && record !== null && { record: recordedRequest(members(record)) }),
+  };
+}
+
+function recordedRequest(record: Members): RecordedRequest {
+  const fields = Object.entries(members(record.fields)).slice(0, MAX_FIELDS);
+  return {
+    time: Math.min(amount(record.time), MAX_TIME),
+    remote: text(record.remote),
+    method: text(record.method),
+    // As the worker itself would have logged it.
+    target: whole(record.target),
+    protocol: text(record.protocol),
+    status: amount(record.status),
+    bytes: amount(record.bytes),
+    id: text(record.id),
+    trusted: record.trusted === true,
+    fields: Object.fromEntries(fields.map(([name, value]) => [name, whole(value)])),
+  };
+}
+
+/** The last millisecond that a Date can be. */
+const MAX_TIME = 8.64e15;
+const MAX_TEXT = 2000;
+const MAX_FRAMES = 200;
+const MAX_REQUESTS = 10_000;
+const MAX_CHILDREN = 100;
+const MAX_FIELDS = 100;
+
+type Members = Readonly<Record<string, unknown>>;
+
+function members(value: unknown): Members {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Members) : {};
+}
+
+function whole(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function text(value: unknown): string {
+  return whole(value).slice(0, MAX_TEXT);
+}
+
+function amount(value: unknown): number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : 0;
+}
+
+function isThreadState(value: unknown): value is ThreadState {
+  return typeof value === "string" && Object.hasOwn(THREAD_STATES, value);
 }
 
 const THREAD_STATES: Record<ThreadState, string> = {
@@ -141,7 +215,7 @@ function inFlightLine(method: string, target: string, about: string): string {
 
 /** Formats the report for people: a headline, then indented lines (frames, requests in flight, child processes). */
 export function describeStall(report: StallReport): string[] {
-  const lines = [headline(report), ...report.stack.map((frame) => `    ${frame}`)];
+  const lines = [headline(report), ...report.stack.map((frame) => printable(`    ${frame}`))];
   for (const { method, target, id, age } of report.inFlight ?? []) {
     lines.push(inFlightLine(method, target, `id ${id}, ${seconds(age)}`));
   }

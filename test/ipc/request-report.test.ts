@@ -9,7 +9,8 @@ test("a written line parses to the same report; anything else is not a report", 
   const report: RequestReport = { kind: "held", requests: [{ ...REQUEST, id: "7-1" }, REQUEST] };
   assert.deepEqual(parseRequestReport(JSON.stringify(report)), report);
   const others = ["", "{", "null", "[]", '{"kind":"held"}', '{"kind":"held","requests":[{}]}'];
-  for (const line of [...others, '{"kind":"held","requests":[null]}', '{"kind":"stuck","pid":1}'])
+  const hostileId = JSON.stringify({ kind: "held", requests: [{ ...REQUEST, id: { toString: 1 } }] });
+  for (const line of [...others, hostileId, '{"kind":"held","requests":[null]}', '{"kind":"stuck","pid":1}'])
     assert.equal(parseRequestReport(line), undefined, line);
 });
 

@@ -75,3 +75,35 @@ test("as text: other input cannot forge lines of the report", () => {
     "  child process 13: a\\x0ab",
   ]);
 });
+
+test("a report that an app has written holds nothing but bounded text and numbers, and cannot forge a log line", () => {
+  const hostile = { toString: 1, valueOf: 1 };
+  const report = {
+    kind: "stuck",
+    pid: 12,
+    time: hostile,
+    blockedForMs: "long",
+    inNative: 1,
+    stack: ["at \n[1] [CRITICAL] forged\x1b[2J", hostile, null],
+    inFlight: [
+      null,
+      { method: 1, target: hostile, age: "x", record: { time: 1e300, fields: { a: hostile } } },
+    ],
+    mainThread: "constructor",
+    children: [null, { pid: hostile, command: hostile }],
+  };
+  const parsed = parseStallReport(JSON.stringify(report));
+  assert.ok(parsed !== undefined);
+  const lines = describeStall(parsed);
+  assert.equal(lines[1], "    at \\x0a[1] [CRITICAL] forged\\x1b[2J");
+  assert.ok(lines.every((line) => !/[\x00-\x1f]/.test(line)));
+  assert.equal(parsed.mainThread, "unknown");
+  const time = parsed.inFlight?.[1]?.record?.time as number;
+  assert.ok(!Number.isNaN(new Date(time).getTime()), "a time that a log can write");
+  for (const inFlight of [{}, "text", 5]) {
+    const without = parseStallReport(JSON.stringify({ ...STUCK, inFlight }));
+    assert.equal(without?.inFlight, undefined);
+  }
+  const long = parseStallReport(JSON.stringify({ ...STUCK, stack: ["x".repeat(100_000)] }));
+  assert.ok(long !== undefined && String(long.stack[0]).length <= 2000);
+});

@@ -44,9 +44,9 @@ export class Inquiry {
 
   #receive(answer: ExaminationAnswer | undefined): void {
     if (answer === undefined) this.#hasEnded = true;
-    else {
+    else if (this.#waiting <= this.#maxWaiting) {
       this.#answers.push(answer);
-      if ("part" in answer) this.#waiting += answer.part.length;
+      this.#waiting += weightOf(answer);
     }
     this.#wake?.();
   }
@@ -68,7 +68,7 @@ export class Inquiry {
       return undefined;
     }
     if ("failure" in answer) throw new HttpError(409, `worker ${pid} ${printable(answer.failure)}`);
-    if ("part" in answer) this.#waiting -= answer.part.length;
+    this.#waiting -= weightOf(answer);
     return answer;
   }
 
@@ -112,6 +112,11 @@ export class Inquiry {
   }
 
   readonly #close = (): void => this.close();
+}
+
+/** What an answer counts as while it waits, in characters: one that is no part may be as long as a line. */
+function weightOf(answer: ExaminationAnswer): number {
+  return "part" in answer ? answer.part.length + 100 : 100_000;
 }
 
 function silence(pid: number, timeoutMs: number): HttpError {

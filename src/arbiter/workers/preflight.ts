@@ -9,6 +9,7 @@ import type { Config } from "../../config/settings.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { type BootStep, describeUnfinished } from "../../ipc/boot-step.ts";
 import { seal, unseal } from "../../ipc/envelope.ts";
+import { parseFromPreflight } from "../../ipc/from-worker.ts";
 import type { FromPreflight, Identity, PreflightAssignment } from "../../ipc/messages.ts";
 import { programUrl } from "../../ipc/programs.ts";
 import { appEnvironment, settingsForApp, startedChild } from "./child-process.ts";
@@ -86,7 +87,7 @@ function resultOf(child: ChildProcess, assignment: PreflightAssignment<Config>):
     let outcome: PreflightResult["outcome"];
     let step: BootStep | undefined;
     child.on("message", (received) => {
-      const message = unseal<FromPreflight>(received);
+      const message = parseFromPreflight(unseal(received));
       if (message === undefined) return;
       if (message.type === "boot-step") step = message;
       else outcome ??= message;

@@ -7,14 +7,8 @@ import { fileURLToPath } from "node:url";
 import { HOOKS, type HookName, type Hooks } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
 import { seal, unseal } from "../../ipc/envelope.ts";
-import type {
-  Assignment,
-  BootFailure,
-  FromWorker,
-  Identity,
-  ScoreboardPage,
-  ToWorker,
-} from "../../ipc/messages.ts";
+import { parseFromWorker } from "../../ipc/from-worker.ts";
+import type { Assignment, BootFailure, Identity, ScoreboardPage, ToWorker } from "../../ipc/messages.ts";
 import { programUrl } from "../../ipc/programs.ts";
 import type { SinkTarget } from "../../log/line-sink.ts";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
@@ -84,7 +78,7 @@ export class WorkerHandle {
     this.#assignment = assignmentOf(launch);
     this.#child = startChild(childLaunch(launch), (error) => post({ type: "unstarted", id, error }), fork);
     this.#child?.on("message", (received) => {
-      const message = unseal<FromWorker>(received);
+      const message = parseFromWorker(unseal(received));
       if (message !== undefined) post({ type: "message", id, message });
     });
     const reports = this.#reports;
@@ -98,6 +92,8 @@ export class WorkerHandle {
     if (!reports) return;
     readWorkerReports(reports, {
       stall: (report) => {
+        // An app may write of other processes than its own.
+        if (report.pid !== this.pid) return;
         this.requests.handleStall(report);
         this.signs.handleStall(report);
         post({ type: "stall", report });

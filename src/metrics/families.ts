@@ -1,14 +1,11 @@
 /** From series of the scoreboard to families of samples. Pure. */
 import {
   ARBITER_METRICS,
-  EXIT_REASONS,
   FOLDED_METRICS,
-  type Metric,
-  REJECT_REASONS,
   REPORT_METRICS,
   SLOT_VALUES,
-  WORKER_METRICS,
-} from "../scoreboard/metrics.ts";
+} from "../scoreboard/arbiter-metrics.ts";
+import { EXIT_REASONS, type Metric, REJECT_REASONS, WORKER_METRICS } from "../scoreboard/metrics.ts";
 import type { Series } from "../scoreboard/series-table.ts";
 import type { Family, Sample } from "./exposition.ts";
 

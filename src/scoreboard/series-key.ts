@@ -2,8 +2,10 @@
  * The key of a series, taken apart. A key comes from a worker, whose app may write anything to its page: labels with a
  * fixed set of values keep to it, the others to a form, so that nothing but bounded text leaves the scoreboard.
  */
+
+import { ARBITER_METRICS, FOLDED_METRICS } from "./arbiter-metrics.ts";
 import { METHODS } from "./layout.ts";
-import { ARBITER_METRICS, ERROR_TYPES, FOLDED_METRICS, type Metric, WORKER_METRICS } from "./metrics.ts";
+import { ERROR_TYPES, type Metric, WORKER_METRICS } from "./metrics.ts";
 
 export interface SeriesKey {
   /** The key in its cleaned form. */

@@ -9,7 +9,8 @@ import {
   prometheusText,
 } from "../../src/metrics/exposition.ts";
 import { countedFamilies } from "../../src/metrics/families.ts";
-import { ARBITER_METRICS, FOLDED_METRICS, WORKER_METRICS } from "../../src/scoreboard/metrics.ts";
+import { ARBITER_METRICS, FOLDED_METRICS } from "../../src/scoreboard/arbiter-metrics.ts";
+import { WORKER_METRICS } from "../../src/scoreboard/metrics.ts";
 import { seriesKey } from "../../src/scoreboard/series-key.ts";
 import { SeriesTable } from "../../src/scoreboard/series-table.ts";
 

@@ -1,6 +1,8 @@
 /** Adds pages, vitals, lost requests and observations to sums. Pure. */
+
+import { FOLDED_METRICS, SLOT_VALUES } from "../../scoreboard/arbiter-metrics.ts";
 import { METHODS } from "../../scoreboard/layout.ts";
-import { DURATION_BUCKETS, FOLDED_METRICS, SLOT_VALUES, WORKER_METRICS } from "../../scoreboard/metrics.ts";
+import { DURATION_BUCKETS, WORKER_METRICS } from "../../scoreboard/metrics.ts";
 import type { Vitals } from "../../scoreboard/page-reader.ts";
 import type { PageCounts } from "../../scoreboard/region-reader.ts";
 import { type SeriesKey, seriesKey } from "../../scoreboard/series-key.ts";

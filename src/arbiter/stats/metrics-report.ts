@@ -9,8 +9,9 @@ import {
   prometheusText,
 } from "../../metrics/exposition.ts";
 import { countedFamilies, gaugeFamily } from "../../metrics/families.ts";
+import { REPORT_METRICS as M } from "../../scoreboard/arbiter-metrics.ts";
 import { METHODS } from "../../scoreboard/layout.ts";
-import { REPORT_METRICS as M, type Metric } from "../../scoreboard/metrics.ts";
+import type { Metric } from "../../scoreboard/metrics.ts";
 import { memoryLimit } from "../../system/memory-limit.ts";
 import { compatibleFamilies } from "./compatible-metrics.ts";
 import type { Look, WorkerLook } from "./look.ts";

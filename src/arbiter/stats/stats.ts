@@ -6,7 +6,7 @@ import type { LastExit, ReloadReport } from "../../control/stats.ts";
 import type { ScoreboardPage } from "../../ipc/messages.ts";
 import type { RequestInFlight } from "../../ipc/request-report.ts";
 import type { DeathSample } from "../../records/death-record.ts";
-import { ARBITER_METRICS } from "../../scoreboard/metrics.ts";
+import { ARBITER_METRICS } from "../../scoreboard/arbiter-metrics.ts";
 import { seriesKey } from "../../scoreboard/series-key.ts";
 import type { Ending } from "../event.ts";
 import type { Pool } from "../pool/pool.ts";

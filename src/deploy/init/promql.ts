@@ -1,11 +1,6 @@
 /** Expressions for Prometheus over the metrics of the table, so that no name is written twice. */
-import {
-  ARBITER_METRICS,
-  FOLDED_METRICS,
-  type Metric,
-  REPORT_METRICS,
-  WORKER_METRICS,
-} from "../../scoreboard/metrics.ts";
+import { ARBITER_METRICS, FOLDED_METRICS, REPORT_METRICS } from "../../scoreboard/arbiter-metrics.ts";
+import { type Metric, WORKER_METRICS } from "../../scoreboard/metrics.ts";
 
 const { connections: accepted, slot } = FOLDED_METRICS;
 /** Every metric that /metrics has. */

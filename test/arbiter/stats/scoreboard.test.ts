@@ -4,9 +4,9 @@ import { writeSync } from "node:fs";
 import { describe, test } from "node:test";
 import { Scoreboard } from "../../../src/arbiter/stats/scoreboard.ts";
 import type { ScoreboardPage } from "../../../src/ipc/messages.ts";
+import { ARBITER_METRICS } from "../../../src/scoreboard/arbiter-metrics.ts";
 import { BoardFile } from "../../../src/scoreboard/board-file.ts";
 import { HEADER, PAGE_BYTES } from "../../../src/scoreboard/layout.ts";
-import { ARBITER_METRICS } from "../../../src/scoreboard/metrics.ts";
 import { seriesKey } from "../../../src/scoreboard/series-key.ts";
 import { WrittenPage } from "../../support/written-page.ts";
 

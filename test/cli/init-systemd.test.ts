@@ -4,6 +4,8 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import type { StatsReport, WorkerStats } from "../../src/control/stats.ts";
+import { COMMAND } from "../support/command.ts";
 import { missing } from "../support/component.ts";
 import { fillProject, initialise } from "../support/init.ts";
 import { noPrivateSystemd, PrivateSystemd } from "../support/private-systemd.ts";
@@ -173,6 +175,39 @@ describe("the written units and site", { skip: reason }, () => {
     await until("the reload to be told", () => /generation 2$/.test(property("StatusText")));
     assert.equal(String(ask().pid), pid);
     assert.equal(property("NRestarts"), "0");
+  });
+
+  test("root examines a worker, and finds out why it was killed, despite the protections", async () => {
+    const control = `/run/shop/tsgun-${property("MainPID")}.ctl`;
+    assert.match(system.run("stat", "-c", "%a %U", control), /^600 shop$/);
+    const tsgun = (...words: string[]): string => system.run(process.execPath, COMMAND, ...words);
+    const ctl = (...words: string[]): string => tsgun("ctl", ...words, "--control-socket", control);
+    const [worker] = JSON.parse(ctl("workers", "--json")) as WorkerStats[];
+    const pid = String(worker?.pid);
+    assert.match(ctl("stack", pid), /^worker \d+ \(slot 1\) is idle/);
+    ctl("profile", pid, "--seconds", "1", "-o", "/tmp/shop.cpuprofile");
+    ctl("heap", pid, "--yes", "-o", "/tmp/shop.heapsnapshot");
+    const files = system.run("stat", "-c", "%a %U", "/tmp/shop.cpuprofile", "/tmp/shop.heapsnapshot");
+    assert.equal(files, "600 root\n600 root");
+    // The file that the workers share, and all else in /dev/shm, has no name.
+    assert.equal(system.run("ls", "/dev/shm"), "");
+
+    const requests = (): number => (JSON.parse(ctl("stats", "--json")) as StatsReport).totals.requests;
+    const before = requests();
+    ask();
+    await until("the request is counted", () => requests() === before + 1);
+    system.run("kill", "-9", pid);
+    await until("it is recorded", () =>
+      /SIGKILL, which tsgun did not send/.test(tsgun("why", pid, "-n", "shop")),
+    );
+    // As the unit says, wherever the records are.
+    assert.match(
+      tsgun("why", pid, "--record-dir", "/var/lib/shop/records"),
+      /SIGKILL, which tsgun did not send/,
+    );
+    assert.match(system.run("ls", "/var/lib/shop/records"), new RegExp(`-${pid}-`));
+    assert.equal(system.run("stat", "-c", "%a %U", "/var/lib/shop/records"), "700 shop");
+    assert.equal(requests(), before + 1);
   });
 
   test("the watchdog is notified, and a stop is timely and clean", async () => {

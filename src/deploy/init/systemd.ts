@@ -29,6 +29,8 @@ WantedBy=sockets.target
 }
 
 export function serviceUnit({ name, folder, config }: Deployment): string {
+  // By which tsgun ps, ctl and why know it, unless the configuration gives a name.
+  const naming = config.name === undefined ? ` --name ${name}` : "";
   return `# /etc/systemd/system/${name}.service
 [Unit]
 Description=${name}, served by tsgun
@@ -43,7 +45,7 @@ NotifyAccess=all
 # The service has its own user, who must be able to read this folder.
 WorkingDirectory=${folder}
 Environment=NODE_ENV=production
-ExecStart=${folder}/node_modules/.bin/tsgun
+ExecStart=${folder}/node_modules/.bin/tsgun${naming}
 # Starts new workers next to the old ones; if they fail, the old ones keep serving.
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
@@ -60,7 +62,7 @@ WatchdogSec=${WATCHDOG_S}s
 OOMPolicy=continue
 
 # The app may write to /var/lib/${name} ($STATE_DIRECTORY), /var/cache/${name} and its own /tmp.
-# /var/lib/${name}/records says why workers died: sudo tsgun why -n ${name}.
+# /var/lib/${name}/records says why workers died: sudo tsgun why --record-dir /var/lib/${name}/records.
 # /run/${name} holds the socket of tsgun ctl.
 StateDirectory=${name}
 CacheDirectory=${name}

@@ -7,6 +7,8 @@ import type { Family, Sample } from "./exposition.ts";
 /** Samples of a server's apps; more would burden who scrapes. */
 export const MAX_APP_SAMPLES = 5000;
 const MAX_TEXT = 500;
+/** Labels of a sample. */
+const MAX_LABELS = 30;
 
 const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]{0,199}$/;
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]{0,99}$/;
@@ -46,10 +48,16 @@ function readSample(family: string, sample: unknown): AppSample[] {
   const { value, labels, metricName } = (sample ?? {}) as Record<string, unknown>;
   const name = typeof metricName === "string" ? metricName : family;
   if (typeof value !== "number" || !name.startsWith(family) || !METRIC_NAME.test(name)) return [];
-  const pairs = Object.entries((labels ?? {}) as Record<string, unknown>).filter(([label]) =>
-    LABEL_NAME.test(label),
+  const pairs = Object.entries((labels ?? {}) as Record<string, unknown>).filter(
+    ([label, text]) => LABEL_NAME.test(label) && !isObject(text),
   );
-  return [{ name, value, labels: pairs.map(([label, text]) => [label, String(text).slice(0, MAX_TEXT)]) }];
+  const shown = pairs.slice(0, MAX_LABELS);
+  return [{ name, value, labels: shown.map(([label, text]) => [label, String(text).slice(0, MAX_TEXT)]) }];
+}
+
+/** One that cannot be a text would fail the whole report. */
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 /** The metrics of one worker's app. */
@@ -77,10 +85,13 @@ export function addSums(sums: readonly AppMetric[], reading: readonly AppMetric[
       family.samples.set(key, { ...sample, value });
     }
   }
-  return [...families.values()].map(({ metric, samples }) => ({
-    ...metric,
-    samples: [...samples.values()].slice(0, MAX_APP_SAMPLES),
-  }));
+  // New names come with every worker if the app makes them up: all families together are bounded, the first ones stay.
+  let room = MAX_APP_SAMPLES;
+  return [...families.values()].flatMap(({ metric, samples }) => {
+    const kept = [...samples.values()].slice(0, room);
+    room -= kept.length;
+    return kept.length === 0 ? [] : [{ ...metric, samples: kept }];
+  });
 }
 
 /**
@@ -109,10 +120,15 @@ export function appFamilies(
   }
   const names = new Set<string>();
   return [...summed, ...bySlot.values()].flatMap(({ name, type, help, samples }) => {
-    if (taken.has(name) || names.has(name)) return [];
+    if (isTaken(name, taken) || names.has(name)) return [];
     names.add(name);
     return [{ name, type, help, samples: samples.map((sample) => shown(name, sample)) }];
   });
+}
+
+/** Whether its samples could be taken for those of one of tsgun's families. */
+function isTaken(name: string, taken: ReadonlySet<string>): boolean {
+  return taken.has(name) || taken.has(name.replace(/_(?:bucket|sum|count|total)$/, ""));
 }
 
 function shown(family: string, { name, labels, value }: AppSample): Sample {

@@ -40,6 +40,37 @@ describe("Metrics of apps", () => {
     const values = Array.from({ length: 2 * MAX_APP_SAMPLES }, (_, each) => ({ value: 1, labels: { each } }));
     const [read] = readAppMetrics([{ name: "many", type: "counter", help: "", values }]);
     assert.equal(read?.samples.length, MAX_APP_SAMPLES);
+    const labels = Object.fromEntries(Array.from({ length: 100 }, (_, each) => [`l${each}`, "x"]));
+    const [labelled] = readAppMetrics([counter(1, labels)]);
+    assert.equal(labelled?.samples[0]?.labels.length, 30);
+  });
+
+  test("of ended workers are bounded, whatever names their apps make up", () => {
+    let sums = addSums([], []);
+    for (let worker = 0; worker < 20; worker++) {
+      const made = Array.from({ length: 1000 }, (_, each) => ({
+        ...counter(1),
+        name: `made_${worker}_${each}`,
+      }));
+      sums = addSums(sums, readAppMetrics(made));
+    }
+    const samples = sums.reduce((sum, metric) => sum + metric.samples.length, 0);
+    assert.equal(samples, MAX_APP_SAMPLES);
+    assert.equal(sums.length, MAX_APP_SAMPLES, "and no family is kept without samples");
+  });
+
+  test("cannot fail the report with a label that is no text, nor forge samples of tsgun's own", () => {
+    const hostile = { toString: 1, valueOf: 1 };
+    const metrics = readAppMetrics([
+      { name: "a", type: "counter", values: [{ value: 1, labels: { b: hostile, c: "d" } }] },
+      { name: "own_seconds_bucket", type: "counter", values: [{ value: 1, labels: { le: "1" } }] },
+      { name: "own_seconds_count", type: "gauge", values: [{ value: 1, labels: {} }] },
+    ]);
+    const families = appFamilies([], [{ slot: 1, metrics }], new Set(["own_seconds"]));
+    assert.deepEqual(
+      families.map(({ name, samples }) => [name, samples]),
+      [["a", [{ labels: [["c", "d"]], value: 1 }]]],
+    );
   });
 
   test("are summed if they are counters, and by slot otherwise", () => {

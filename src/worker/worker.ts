@@ -5,34 +5,30 @@
  */
 import cluster from "node:cluster";
 import { setMaxListeners } from "node:events";
-import { processTitle } from "../config/process-title.ts";
 import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 import { type BootStep, describeDuring } from "../ipc/boot-step.ts";
-import type { LastWords } from "../ipc/last-words.ts";
 import type { Assignment, ToWorker } from "../ipc/messages.ts";
 import type { StalledRequest } from "../ipc/stall-report.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import { ErrorLog } from "../log/error-log.ts";
-import { errorLogOptions } from "../log/log-settings.ts";
-import { surviveBrokenOutputs, surviveTerminalHangUp } from "../log/own-output.ts";
+import { surviveTerminalHangUp } from "../log/own-output.ts";
 import { answerQuestion } from "./answering.ts";
 import { AppEnd } from "./app-end.ts";
 import { type AppExit, describeExit } from "./app-exit.ts";
 import { failBoot, send } from "./arbiter-link.ts";
 import { startBeats } from "./beats.ts";
+import { Ending } from "./ending.ts";
 import { reportHeap } from "./heap-reports.ts";
 import { atExit } from "./last-acts.ts";
-import { watchLastWords } from "./last-words.ts";
 import { startLifetimeLimits } from "./lifetime.ts";
 import { boundedRecords, watchLoop } from "./loop-watch.ts";
-import { openAccessLog } from "./open-access-log.ts";
 import { OwnEvents } from "./own-events.ts";
-import { dropPrivileges } from "./privileges.ts";
+import { prepareProcess } from "./prepare-process.ts";
 import { RequestReports } from "./request-reports.ts";
-import { WorkerScoreboard } from "./scoreboard.ts";
+import type { WorkerScoreboard } from "./scoreboard.ts";
 import { makeServing, type Serving } from "./serving.ts";
 import type { Watchdog } from "./watchdog/watchdog.ts";
 import { WorkerChannels } from "./worker-channels.ts";
@@ -72,7 +68,7 @@ class WorkerLife {
   #channels: WorkerChannels | undefined;
   #requests: RequestReports | undefined;
   #board: WorkerScoreboard | undefined;
-  #shutdown: Promise<void> | undefined;
+  #ending: Ending | undefined;
   readonly #appEnd = new AppEnd(this.#events);
   #linger = 0;
   /** The current boot step. */
@@ -147,22 +143,13 @@ class WorkerLife {
     this.#becomeReady(assignment, this.#serving);
   }
 
-  /** Sets up the logs, the user and the watchdog, before any code of the app runs. */
+  /** Sets up the process and the watchdog, before any code of the app runs. */
   async #prepareProcess(assignment: Assignment<Config>): Promise<void> {
-    const { settings, slot, generation } = assignment;
-    this.#board = WorkerScoreboard.open(assignment, this.#log);
-    const leaveNote = (words: LastWords): void => this.#board?.leaveNote(words);
-    watchLastWords(assignment.reports, this.#log, leaveNote, (exit) => this.#onAppExit(exit));
-    this.#log.configure(errorLogOptions(settings, assignment.errorLog, { slot, generation }));
-    surviveBrokenOutputs(this.#log);
-    if (settings.captureOutput) (await import("../log/captured-output.ts")).captureOutput(this.#log);
+    const { settings } = assignment;
     this.#linger = settings.linger;
-    process.title = processTitle(`worker ${slot}`, settings);
-    // Open the log before dropping root: standard output may be a pipe that belongs to root.
-    this.#accessLog = await openAccessLog(assignment, this.#log, () =>
-      this.#board?.meter.logDropped("access"),
-    );
-    dropPrivileges(assignment.identity);
+    const prepared = await prepareProcess(assignment, this.#log, (exit) => this.#onAppExit(exit));
+    this.#board = prepared.board;
+    this.#accessLog = prepared.accessLog;
     if (settings.preload) (await import("./compile-cache.ts")).useCompileCache();
     if (this.#accessLog !== undefined) atExit(() => this.#endAccessLog());
     if (assignment.watchesBoot) this.#watch(assignment);
@@ -297,35 +284,19 @@ class WorkerLife {
     this.#phase = "draining";
     // A worker that has not served has no requests to finish, and its app is not ready for shutdown().
     if (this.#serving === undefined) process.exit(ExitCode.ok);
-    const serving = this.#serving;
-    const { server } = serving;
-    if (order === "quit") {
-      await this.#hooks?.runLogged("workerInt");
-      server.destroy();
-      if (this.#appEnd.giveUp())
-        this.#log.warning("The app has not ended since its signal listeners ran: the worker exits");
-    }
+    this.#ending ??= new Ending({
+      serving: this.#serving,
+      log: this.#log,
+      accessLog: this.#accessLog,
+      hooks: this.#hooks,
+      events: this.#events,
+      appEnd: this.#appEnd,
+    });
+    if (order === "quit") await this.#ending.cutShort();
     if (draining || !wasReady) return;
     this.#channels?.publish("drain");
     this.#drain.abort();
-    const signal = order === "drain" ? "SIGTERM" : "SIGINT";
-    // An app without a shutdown of its own ends as it would end under `kill`.
-    const endsItself = !serving.hasShutdown && this.#events.appListens(signal);
-    if (order === "drain") {
-      let early: (() => void) | undefined;
-      if (serving.closesUpgraded) {
-        early = () => {
-          this.#shutDown(serving).catch(() => {});
-        };
-      } else if (endsItself) early = () => this.#appEnd.begin(signal);
-      await server.drain(this.#linger, early);
-    }
-    await this.#shutDown(serving);
-    await this.#hooks?.runLogged("workerExit");
-    server.logUnfinished();
-    if (endsItself) await this.#appEnd.wait(signal);
-    await Promise.all([this.#accessLog?.leaveSyslog(), this.#log.close()]);
-    process.exit(ExitCode.ok);
+    await this.#ending.run(order, this.#linger);
   }
 
   /** The app closed the server that it made listen. */
@@ -333,19 +304,5 @@ class WorkerLife {
     if (this.#phase !== "ready") return;
     this.#log.warning("The app closed its server: this worker is replaced");
     this.onSignal("drain", "closed");
-  }
-
-  /** Runs once: later calls wait for the first. */
-  #shutDown(serving: Serving): Promise<void> {
-    this.#shutdown ??= this.#runShutdown(serving);
-    return this.#shutdown;
-  }
-
-  async #runShutdown(serving: Serving): Promise<void> {
-    try {
-      await serving.shutdown();
-    } catch (error) {
-      this.#log.error("The app's shutdown failed", error);
-    }
   }
 }

@@ -7,7 +7,7 @@
  * - The connection owns the channel (`server/channel/`) and the phase (idle, head, exchange, lingering, upgraded, closed). Input reads bytes
  *   into the parser only while a request may arrive (`accepting`) and nothing is `blocked`; it holds the rest.
  * - The parser turns bytes into `onHead`, `onBody` and `onEnd`, and stops after each message. It does no I/O.
- * - The dispatcher owns the exchange: one request, its content and its response. An exchange ends when the response has
+ * - The dispatcher owns the exchange: one request, its content and its response (`CurrentExchange`). An exchange ends when the response has
  *   been sent and the content read or discarded; only then is the next head parsed.
  * - Whether the connection is kept is decided when the head of the response is sent, and can be revoked until the
  *   exchange ends, never granted again.

@@ -1,57 +1,29 @@
 /**
- * The exchanges of one connection, one at a time: calls the app with each request, passes it the content as it arrives,
- * and ends the exchange once the response is sent and the content is read. One dispatcher serves all requests of its
+ * The exchanges of one connection, one at a time: calls the app with each request, passes it the content as it arrives, and
+ * fails it when its time is over, its content is invalid or its client gone. One dispatcher serves all requests of its
  * connection; contract.ts describes how the parts work together.
  */
 // Imported, since the global is an accessor, which V8 calls at each use.
 import { performance } from "node:perf_hooks";
-import type { Duplex } from "node:stream";
 import { BodyError, ClientGone, HttpError, RequestAborted } from "../../errors.ts";
-import { respondToFault } from "../../exchange/content-fault.ts";
 import { type ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
 import { handlerFor, runHandler } from "../../exchange/run.ts";
 import type { RequestHead } from "../../http/request-head.ts";
 import type { RequestParserEvents } from "../../http/request-parser.ts";
 import { observeHandler, requestsAreObserved } from "../request-channels.ts";
 import { meterQueue, REQUEST_START } from "../request-start.ts";
-import type {
-  ContentHost,
-  CurrentRequest,
-  ExchangeConnection,
-  ExchangeHost,
-  ResponseHost,
-} from "./contract.ts";
+import type { CurrentRequest, ExchangeConnection, ExchangeHost } from "./contract.ts";
+import { CurrentExchange } from "./current-exchange.ts";
 import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
-import { EngineResponse, ResponseSender } from "./engine-response.ts";
+import { EngineResponse } from "./engine-response.ts";
 import { IncomingBody } from "./incoming-body.ts";
-import type { Input } from "./input.ts";
 import type { Output } from "./output.ts";
 
-export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHost {
-  readonly input: Input;
-  /** When the client must have sent more content, in the server's time. */
-  contentDeadline = Number.POSITIVE_INFINITY;
-  /** When the app must have responded, in the server's time. */
-  #requestDeadline = Number.POSITIVE_INFINITY;
-  readonly #connection: ExchangeConnection;
-  readonly #host: ExchangeHost;
+export class Dispatcher extends CurrentExchange implements RequestParserEvents {
   readonly #context: ExchangeContext;
-  readonly #output: Output;
-  readonly #sender: ResponseSender;
-  readonly #watch: EngineExchangeWatch | undefined;
-  #request: ExchangeRequest | undefined;
-  #response: EngineResponse | undefined;
-  /** The content of the request; undefined if it has none. */
-  #body: IncomingBody | undefined;
-  /** The handler's promise; undefined if it returned none. */
-  #running: Promise<unknown> | undefined;
   #startedAt = 0;
   /** Requests that have arrived on this connection. */
   #requests = 0;
-  #keepAlive = true;
-  /** The client has said that it sends nothing after this request, all of which has arrived. */
-  #isLast = false;
-  #upgraded = false;
 
   constructor(
     connection: ExchangeConnection,
@@ -60,34 +32,18 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
     output: Output,
     watch: EngineExchangeWatch | undefined,
   ) {
-    this.input = connection.input;
-    this.#connection = connection;
-    this.#host = host;
+    super(connection, host, output, watch);
     this.#context = context;
-    this.#output = output;
-    this.#watch = watch;
-    this.#sender = new ResponseSender(this, output, watch);
-  }
-
-  /** True from the call of the app until the exchange ends. */
-  get busy(): boolean {
-    return this.#response !== undefined;
-  }
-
-  /** True while input that arrives must be held. Only valid while `busy`. */
-  get blocksInput(): boolean {
-    const body = this.#body;
-    return body === undefined || body.received || (body.discarding && this.#response?.complete !== true);
   }
 
   get current(): CurrentRequest | undefined {
-    if (this.#request === undefined) return undefined;
-    const record = this.#watch?.record();
+    if (this.request === undefined) return undefined;
+    const record = this.watch?.record();
     return {
-      request: this.#request,
+      request: this.request,
       startedAt: this.#startedAt,
-      bytesReceived: this.#body?.size ?? 0,
-      ...(this.#watch && { bytesSent: this.#watch.bytes }),
+      bytesReceived: this.body?.size ?? 0,
+      ...(this.watch && { bytesSent: this.watch.bytes }),
       ...(record && { record }),
     };
   }
@@ -95,175 +51,88 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
   // ---- RequestParserEvents
 
   onHead(head: RequestHead): void {
-    const host = this.#host;
+    const host = this.host;
     const options = host.options;
-    this.#connection.beginExchange();
+    this.connection.beginExchange();
     this.#startedAt = performance.now();
-    this.#watch?.begin(head, this.#startedAt);
-    this.#sender.startResponse(head.method, head.httpVersion, head.upgrade && head.contentLength === 0);
+    this.watch?.begin(head, this.#startedAt);
+    this.sender.startResponse(head.method, head.httpVersion, head.upgrade && head.contentLength === 0);
     this.#requests += 1;
-    this.#keepAlive =
+    this.isKept =
       head.keepAlive &&
       head.method !== "CONNECT" &&
       options.timeouts.keepAlive > 0 &&
       this.#requests !== options.connectionRequests;
     // With content, some clients send a line end more (RFC 9112 section 2.2).
-    this.#isLast = !head.keepAlive && head.contentLength === 0 && head.method !== "CONNECT";
+    this.isLast = !head.keepAlive && head.contentLength === 0 && head.method !== "CONNECT";
     if (head.contentLength !== undefined && head.contentLength > options.limits.body) {
       throw new HttpError(413, "the request body is too large");
     }
-    this.#body =
+    this.body =
       head.contentLength === 0
         ? undefined
         : new IncomingBody(this, head.contentLength, options, head.expectContinue);
-    const request = new ExchangeRequest(head, this.#context, this.#body?.body, this.#extend);
+    const request = new ExchangeRequest(head, this.#context, this.body?.body, this.#extend);
     if (head.timed) this.#measureQueue(head);
     const handler = handlerFor(request, host.handle, host.upgrade);
-    this.#requestDeadline = host.now + options.timeouts.request;
-    this.#watch?.handOver(request);
+    this.requestDeadline = host.now + options.timeouts.request;
+    this.watch?.handOver(request);
     const { describeError: describe } = options;
     const response = new EngineResponse(
-      this.#sender,
+      this.sender,
       (error) => options.onError(error, request),
       describe && ((error) => describe(error, request.headers.accept)),
     );
-    this.#request = request;
-    this.#response = response;
+    this.request = request;
+    this.response = response;
     const called = requestsAreObserved() ? observeHandler(handler) : handler;
     const running = runHandler(called, request, response, host.handlers.settled);
     if (running === undefined) return;
     host.handlers.begin();
-    if (this.#response === response || this.#upgraded) this.#running = running;
+    if (this.response === response || this.isUpgraded) this.running = running;
   }
 
   #measureQueue(head: RequestHead): void {
-    const { meter } = this.#host.options;
+    const { meter } = this.host.options;
     if (meter === undefined || this.#context.proxyRules === undefined) return;
     meterQueue(meter, head.field(REQUEST_START));
   }
 
   readonly #extend = (milliseconds: number): void => {
-    if (this.#requestDeadline !== Number.POSITIVE_INFINITY)
-      this.#requestDeadline = this.#host.now + milliseconds;
+    if (this.requestDeadline !== Number.POSITIVE_INFINITY)
+      this.requestDeadline = this.host.now + milliseconds;
   };
 
   onBody(chunk: Uint8Array): void {
-    if (this.#response === undefined) return;
+    if (this.response === undefined) return;
     // The app cannot respond to a request that is still arriving: its time restarts with each piece of content.
-    if (this.#requestDeadline !== Number.POSITIVE_INFINITY) this.#restartRequestTimeout();
-    this.#body?.receive(chunk);
+    if (this.requestDeadline !== Number.POSITIVE_INFINITY) this.#restartRequestTimeout();
+    this.body?.receive(chunk);
   }
 
   #restartRequestTimeout(): void {
-    const deadline = this.#host.now + this.#host.options.timeouts.request;
+    const deadline = this.host.now + this.host.options.timeouts.request;
     // `extend` may have given it longer.
-    if (deadline > this.#requestDeadline) this.#requestDeadline = deadline;
+    if (deadline > this.requestDeadline) this.requestDeadline = deadline;
   }
 
   onEnd(rawTrailers: string[]): void {
-    if (this.#body === undefined || this.#body.received) return;
-    this.#body.end(rawTrailers);
-    if (this.#response?.complete === true) this.#endExchange();
-  }
-
-  // ---- ContentHost
-
-  get now(): number {
-    return this.#host.now;
-  }
-
-  get responseComplete(): boolean {
-    return this.#response?.complete === true;
-  }
-
-  get keepAlive(): boolean {
-    return this.#keepAlive;
-  }
-
-  disableKeepAlive(): void {
-    this.#keepAlive = false;
-  }
-
-  sendContinue(): void {
-    if (this.#response?.headSent === false) this.#output.writeText("HTTP/1.1 100 Continue\r\n\r\n");
-  }
-
-  failContent(fault: BodyError): void {
-    const body = this.#body;
-    const response = this.#response;
-    if (body === undefined || response === undefined) return;
-    this.#keepAlive = false;
-    if (!response.complete) this.#watch?.setReason(fault.status === 408 ? "timeout" : "refused");
-    const isBeingRead = body.isBeingRead;
-    if (isBeingRead) respondToFault(response, fault, () => this.#running);
-    body.fail(fault);
-    if (response.complete) this.close();
-    else if (!isBeingRead && !response.headSent) response.abort(fault);
-  }
-
-  close(): void {
-    this.#connection.close();
-  }
-
-  // ---- ResponseHost
-
-  decideKeepAlive(): boolean {
-    const body = this.#body;
-    if (body?.received === false && body.preventsKeepAlive) this.#keepAlive = false;
-    if (this.#host.draining || this.#host.full) this.#keepAlive = false;
-    if (this.#host.shedding > 0 && this.#keepAlive) {
-      this.#host.shedding -= 1;
-      this.#keepAlive = false;
-    }
-    return this.#keepAlive;
-  }
-
-  upgrade(): Duplex {
-    const running = this.#running;
-    this.#forgetExchange();
-    // The handler of an upgrade may run until the connection is closed.
-    this.#running = running;
-    this.#upgraded = true;
-    const watch = this.#watch;
-    return this.#connection.upgrade(watch && ((bytes) => watch.upgraded(bytes)));
-  }
-
-  responseSent(): void {
-    if (this.#response?.lost === true) this.#abandonHandler();
-    this.#watch?.finish("complete");
-    this.#host.onResponse();
-    const body = this.#body;
-    if (body === undefined || body.received) {
-      this.#endExchange();
-    } else if (body.isStillRead) {
-      // The app gets the rest of the content; the exchange ends with it.
-      body.awaitContent();
-    } else if (!this.#keepAlive) {
-      this.close();
-    } else {
-      // The rest of the content is discarded, up to a limit.
-      body.body.fail(new BodyError(400, "the response was sent before the request body was read"));
-      body.awaitContent();
-      this.input.advance();
-      this.input.resume();
-    }
-  }
-
-  responseFailed(): void {
-    this.#connection.abort(this.#sender.endsWithConnection);
+    if (this.body === undefined || this.body.received) return;
+    this.body.end(rawTrailers);
+    if (this.response?.complete === true) this.endExchange();
   }
 
   // ---- for the connection
 
   /** Responds to an invalid or late request. @param received what arrived of the head, if that is incomplete */
   refuse(error: HttpError, received: string, hasHead: boolean): void {
-    if (this.#response !== undefined) {
+    if (this.response !== undefined) {
       this.#failRequest(error);
       return;
     }
-    this.#keepAlive = false;
-    this.#sender.refuse(error.status, error.message, hasHead && this.#sender.headOnly);
-    this.#watch?.refuse(error.status, received);
+    this.isKept = false;
+    this.sender.refuse(error.status, error.message, hasHead && this.sender.headOnly);
+    this.watch?.refuse(error.status, received);
     this.close();
   }
 
@@ -278,17 +147,17 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
    * @param reason makes the error: most connections close without a request, and its stack costs as much as a response
    */
   abort(reason: () => Error): void {
-    if (this.#response?.complete !== false) return;
+    if (this.response?.complete !== false) return;
     const error = reason();
-    this.#watch?.setReason(error instanceof ClientGone ? "client-gone" : "worker-exit");
-    this.#request?.abort(error);
+    this.watch?.setReason(error instanceof ClientGone ? "client-gone" : "worker-exit");
+    this.request?.abort(error);
   }
 
   /** Sends a probe that does not affect the response in progress; false if none can be sent now. */
   probe(): boolean {
     // Pending output is a probe itself.
-    if (this.#response?.complete !== false || this.#output.pending) return false;
-    return this.#sender.probe(this.#response.headSent);
+    if (this.response?.complete !== false || this.output.pending) return false;
+    return this.sender.probe(this.response.headSent);
   }
 
   checkDeadlines(passed: number): void {
@@ -296,63 +165,40 @@ export class Dispatcher implements RequestParserEvents, ContentHost, ResponseHos
       this.contentDeadline = Number.POSITIVE_INFINITY;
       this.#failRequest(new HttpError(408, "the request body took too long to arrive"));
     }
-    if (this.#requestDeadline <= passed) this.#requestTimedOut();
+    if (this.requestDeadline <= passed) this.#requestTimedOut();
   }
 
   /** A response whose head has been sent may go on: the output's own timeout watches it. */
   #requestTimedOut(): void {
-    this.#requestDeadline = Number.POSITIVE_INFINITY;
-    const response = this.#response;
+    this.requestDeadline = Number.POSITIVE_INFINITY;
+    const response = this.response;
     if (response === undefined || response.headSent) return;
-    this.#keepAlive = false;
-    this.#watch?.setReason("timeout");
-    this.#request?.abort(new RequestAborted("the request timed out"));
-    response.abort(new HttpError(503, `no response within ${this.#host.options.timeouts.request / 1000} s`));
+    this.isKept = false;
+    this.watch?.setReason("timeout");
+    this.request?.abort(new RequestAborted("the request timed out"));
+    response.abort(new HttpError(503, `no response within ${this.host.options.timeouts.request / 1000} s`));
   }
 
   /** The connection closes after the response: content that has not arrived never will. */
   connectionClosing(): void {
-    this.#body?.body.fail(
+    this.body?.body.fail(
       new BodyError(400, "the connection was closed before the request body was complete"),
     );
-    this.#forgetExchange();
+    this.forgetExchange();
   }
 
   /** The connection is gone. Returns how to abort a request that has no complete response. */
   connectionClosed(): (() => void) | undefined {
-    const response = this.#response;
+    const response = this.response;
     const reason = response && new ClientGone();
-    if (reason !== undefined && this.#body?.received === false) {
-      this.#body.fail(new BodyError(400, reason.message, { cause: reason }));
+    if (reason !== undefined && this.body?.received === false) {
+      this.body.fail(new BodyError(400, reason.message, { cause: reason }));
     }
-    const pending = response?.complete === false ? this.#request : undefined;
+    const pending = response?.complete === false ? this.request : undefined;
     if (reason !== undefined) response?.abandon(reason);
-    this.#watch?.finish("client-gone");
-    if (pending !== undefined || this.#upgraded) this.#abandonHandler();
-    this.#forgetExchange();
+    this.watch?.finish("client-gone");
+    if (pending !== undefined || this.isUpgraded) this.abandonHandler();
+    this.forgetExchange();
     return pending && (() => pending.abort(reason as ClientGone));
-  }
-
-  // ---- the end of an exchange
-
-  #endExchange(): void {
-    this.#forgetExchange();
-    if (this.#keepAlive) this.#connection.endExchange();
-    else if (this.#isLast) this.#connection.finish();
-    else this.close();
-  }
-
-  #forgetExchange(): void {
-    this.contentDeadline = Number.POSITIVE_INFINITY;
-    this.#requestDeadline = Number.POSITIVE_INFINITY;
-    this.#request = undefined;
-    this.#response = undefined;
-    this.#body = undefined;
-    this.#running = undefined;
-  }
-
-  /** Nobody waits for the handler any more. */
-  #abandonHandler(): void {
-    if (this.#running !== undefined) this.#host.handlers.abandon(this.#running);
   }
 }

@@ -8,7 +8,7 @@ import type { WorkerInfo } from "../gateway/types.ts";
 import type { Assignment } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { HookFailure } from "./boot-error.ts";
-import { RequestHooks } from "./request-hooks.ts";
+import type { RequestHooks } from "./request-hooks.ts";
 
 export class WorkerHooks {
   readonly #hooks: Partial<Hooks>;
@@ -68,10 +68,11 @@ export class WorkerHooks {
     };
   }
 
-  /** The request hooks; undefined if none is set, so that requests pay nothing. */
-  get requests(): RequestHooks | undefined {
+  /** Loads the request hooks; undefined if none is set, so that a start and requests pay nothing. */
+  async requests(): Promise<RequestHooks | undefined> {
     const { preRequest, postRequest } = this.#hooks;
     if (preRequest === undefined && postRequest === undefined) return undefined;
+    const { RequestHooks } = await import("./request-hooks.ts");
     return new RequestHooks(this.#hooks, this.#worker);
   }
 

@@ -176,7 +176,7 @@ class WorkerLife {
     const serving = await makeServing({
       assignment,
       worker: info,
-      hooks: hooks.requests,
+      hooks: await hooks.requests(),
       log: this.#log,
       accessLog: this.#accessLog,
       meter: this.#board?.meter,

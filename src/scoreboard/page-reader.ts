@@ -125,7 +125,9 @@ export function oldestRequest(page: Buffer): number | undefined {
     if (page.readUInt32LE(at + REQUEST.inUse) !== 0)
       oldest = Math.min(oldest, finite(page.readDoubleLE(at + REQUEST.startedAt)));
   }
-  return oldest === Number.POSITIVE_INFINITY ? undefined : page.readDoubleLE(HEADER.timeOrigin) + oldest;
+  return oldest === Number.POSITIVE_INFINITY
+    ? undefined
+    : finite(page.readDoubleLE(HEADER.timeOrigin)) + oldest;
 }
 
 /** The last lines that the worker's JavaScript wrote to standard error. */

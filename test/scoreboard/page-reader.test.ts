@@ -56,6 +56,8 @@ describe("A page of the scoreboard", () => {
     assert.deepEqual(countRequests(bytes), [...plain, ...plain.map(() => 0)]);
     assert.equal(oldestRequest(bytes), 1020);
     assert.equal(oldestRequest(new WrittenPage().bytes), undefined);
+    bytes.writeDoubleLE(Number.NaN, HEADER.timeOrigin);
+    assert.equal(oldestRequest(bytes), 20, "an origin that is no number counts as none");
   });
 
   test("has series, of which keys that name no metric are left out", () => {

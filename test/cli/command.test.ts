@@ -100,7 +100,7 @@ const MISTAKES: [args: string[], message: string][] = [
     "strat is neither a command nor an app in /; did you mean tsgun app.ts? (see tsgun --help)",
   ],
   [["help", "docter"], "there is no command docter; did you mean tsgun help doctor? (see tsgun --help)"],
-  [["ctl", "staus"], "unknown command 'staus' (Did you mean status?) (see tsgun ctl --help)"],
+  [["ctl", "statsu"], "unknown command 'statsu' (Did you mean one of stats, status?) (see tsgun ctl --help)"],
   [["--chdir", "/nowhere/at/all", "a"], "chdir: cannot change to /nowhere/at/all: there is no such folder"],
 ];
 

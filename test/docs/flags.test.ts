@@ -29,6 +29,8 @@ const FOREIGN: Readonly<Record<string, readonly string[]>> = {
     "--max-old-space-size",
     "--max-semi-space-size",
     "--permission",
+    "--allow-worker",
+    "--allow-inspector",
   ],
   npm: ["--omit", "--save-dev"],
   "pm2, node": ["--watch"],

@@ -3,13 +3,62 @@ _tsgun() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
   if [[ ${COMP_WORDS[1]} == ctl && $COMP_CWORD -gt 1 ]]; then
+    local own=
+    case " ${COMP_WORDS[*]:2:COMP_CWORD-2} " in
+      *" events "*)
+        case $before in
+
+        esac
+        own="-f --follow" ;;
+      *" logs "*)
+        case $before in
+
+        esac
+        own="-f --follow" ;;
+      *" inject "*)
+        case $before in
+          --slot) :; return ;;
+          --worker) :; return ;;
+          --method) :; return ;;
+          -H|--header) :; return ;;
+          -d|--data) :; return ;;
+          --timeout) :; return ;;
+        esac
+        own="--slot --worker --method -H --header -d --data -i --include --timeout" ;;
+      *" stack "*)
+        case $before in
+          --wait) :; return ;;
+        esac
+        own="--wait" ;;
+      *" profile "*)
+        case $before in
+          -o|--output) COMPREPLY=($(compgen -f -- "$word")); return ;;
+          --seconds) :; return ;;
+        esac
+        own="-o --output --seconds" ;;
+      *" heap "*)
+        case $before in
+          -o|--output) COMPREPLY=($(compgen -f -- "$word")); return ;;
+        esac
+        own="-o --output --yes" ;;
+      *" trace "*)
+        case $before in
+          --minutes) :; return ;;
+        esac
+        own="--minutes" ;;
+      *" stop "*)
+        case $before in
+
+        esac
+        own="--quick" ;;
+    esac
     case $before in
       -c|--config) COMPREPLY=($(compgen -f -- "$word")); return ;;
       --name) :; return ;;
       --pid) :; return ;;
       --control-socket) COMPREPLY=($(compgen -f -- "$word")); return ;;
     esac
-    COMPREPLY=($(compgen -W "status workers requests stats listeners config events logs inject stack profile heap trace reload upgrade reopen scale restart stop -c --config --name --pid --control-socket --json -h --help" -- "$word"))
+    COMPREPLY=($(compgen -W "status workers requests stats listeners config events logs inject stack profile heap trace reload upgrade reopen scale restart stop $own -c --config --name --pid --control-socket --json -h --help" -- "$word"))
     return
   fi
   if [[ ${COMP_WORDS[1]} == completion && $COMP_CWORD -gt 1 ]]; then

@@ -43,6 +43,7 @@ export function completionScript(shell: Shell): string {
   const subcommands = controlCommand().commands.map((command) => ({
     name: command.name(),
     doc: command.description(),
+    options: completables(command).filter(({ flags }) => !flags.includes("--help")),
   }));
   return SCRIPTS[shell](commands, subcommands);
 }
@@ -58,7 +59,13 @@ interface Simple {
   readonly options: readonly Completable[];
   readonly words: readonly string[];
 }
-type Subcommands = readonly { readonly name: string; readonly doc: string }[];
+interface Subcommand {
+  readonly name: string;
+  readonly doc: string;
+  /** Its own, besides those of `tsgun ctl`. */
+  readonly options: readonly Completable[];
+}
+type Subcommands = readonly Subcommand[];
 
 function completables(program: Command): Completable[] {
   return program
@@ -103,10 +110,22 @@ _tsgun() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]}
   COMPREPLY=()
   if [[ \${COMP_WORDS[1]} == ctl && $COMP_CWORD -gt 1 ]]; then
+    local own=
+    case " \${COMP_WORDS[*]:2:COMP_CWORD-2} " in
+${withOptions(subcommands)
+  .map(
+    ({ name, options }) => `      *" ${name} "*)
+        case $before in
+${bashCases(options, "          ")}
+        esac
+        own="${all(options)}" ;;`,
+  )
+  .join("\n")}
+    esac
     case $before in
 ${bashCases(ctl, "      ")}
     esac
-    COMPREPLY=($(compgen -W "${names} ${all(ctl)}" -- "$word"))
+    COMPREPLY=($(compgen -W "${names} $own ${all(ctl)}" -- "$word"))
     return
   fi
   if [[ \${COMP_WORDS[1]} == completion && $COMP_CWORD -gt 1 ]]; then
@@ -129,6 +148,10 @@ ${cases}
 }
 complete -o filenames -F _tsgun tsgun
 `;
+}
+
+function withOptions(subcommands: Subcommands): Subcommands {
+  return subcommands.filter(({ options }) => options.length > 0);
 }
 
 /** Returns a `case` branch for each option that takes an operand. */
@@ -157,17 +180,20 @@ function bashValue(value: Value): string {
 }
 
 function zsh({ tsgun, ctl, simple }: Commands, subcommands: Subcommands): string {
-  const lines = (options: readonly Completable[]): string =>
-    options.flatMap((option) => option.flags.map((flag) => `    ${zshOption(flag, option)}`)).join(" \\\n");
+  const lines = (options: readonly Completable[]): string => zshLines(options, " \\\n");
   return `#compdef tsgun
 # Completion of tsgun for zsh; generated: tsgun completion zsh
 _tsgun() {
   local -a commands
   if [[ \${words[2]} == ctl && CURRENT -gt 2 ]]; then
+    local -a own
+${withOptions(subcommands)
+  .map(({ name, options }) => `    (( \${words[(I)${name}]} )) && own=(\n${zshLines(options, "\n")}\n    )`)
+  .join("\n")}
     commands=(
 ${subcommands.map(({ name, doc }) => `      ${quoted(`${name}:${doc.replaceAll(":", "\\:")}`)}`).join("\n")}
     )
-    _arguments \\
+    _arguments "\${(@)own}" \\
 ${lines(ctl)} \\
     '*:command:{_describe command commands}'
     return
@@ -187,6 +213,12 @@ else
   compdef _tsgun tsgun
 fi
 `;
+}
+
+function zshLines(options: readonly Completable[], between: string): string {
+  return options
+    .flatMap((option) => option.flags.map((flag) => `    ${zshOption(flag, option)}`))
+    .join(between);
 }
 
 function zshSimple(name: string, options: string, words: readonly string[]): string {
@@ -223,6 +255,10 @@ function fish({ tsgun, ctl, simple }: Commands, subcommands: Subcommands): strin
     `complete -c tsgun -n '__fish_seen_subcommand_from completion' -f -a '${SHELLS.join(" ")}'`,
     ...subcommands.map(({ name, doc }) => `complete -c tsgun -n ${inCtl} -f -a ${name} -d ${quoted(doc)}`),
     ...ctl.map((option) => fishOption(inCtl, option)),
+    ...withOptions(subcommands).flatMap(({ name, options }) => {
+      const inside = `'__fish_seen_subcommand_from ctl; and __fish_seen_subcommand_from ${name}'`;
+      return options.map((option) => fishOption(inside, option));
+    }),
     ...simple.flatMap(({ name, options, words }) => {
       const inside = `'__fish_seen_subcommand_from ${name}'`;
       const named = words.length === 0 ? [] : [`complete -c tsgun -n ${inside} -f -a '${words.join(" ")}'`];

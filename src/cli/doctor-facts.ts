@@ -87,7 +87,7 @@ export async function gatherFacts(options: DoctorOptions): Promise<Gathered> {
         : [...foreignProxyPasses(facts), ...nginx.unchecked]),
       ...(systemd.files.length === 0 ? ["systemd (--systemd FILE)"] : systemd.unchecked),
       ...(kubernetes.files.length === 0 ? ["Kubernetes (--kubernetes FILE)"] : kubernetes.unchecked),
-      ...(server === undefined ? ["a running server (none found here; --pid PID)"] : []),
+      ...(server === undefined ? ["a running server (none here, or several; --pid PID)"] : []),
     ],
   };
 }

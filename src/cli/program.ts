@@ -21,7 +21,7 @@ Commands (see tsgun COMMAND --help):
   tsgun top               Watch a server live: requests, latency, workers.
   tsgun ctl COMMAND       Control a running server: status, reload, scale, …
   tsgun why [PID]         Tell why a worker ended.
-  tsgun init              Write files for nginx, systemd, Docker, Kubernetes.
+  tsgun init              Write files for nginx, systemd, Docker, Grafana, …
   tsgun doctor            Find what will break in production.
   tsgun completion SHELL  Print a completion script for bash, zsh or fish.`;
 

@@ -120,6 +120,13 @@ const SIZE_UNITS: { readonly [unit: string]: number } = {
   GB: 1024 ** 3,
 };
 
+/** Formats a number of bytes in the largest unit that divides it: `32KB`, `120MB`, `8190`. */
+export function formatSize(bytes: number): string {
+  if (bytes === 0) return "0";
+  const unit = (["GB", "MB", "KB"] as const).find((name) => bytes % (SIZE_UNITS[name] as number) === 0);
+  return unit === undefined ? String(bytes) : `${bytes / (SIZE_UNITS[unit] as number)}${unit}`;
+}
+
 /** A number of bytes, written `8190`, `512KB`, `10MB` or `1GB`; units are powers of 1024. */
 export function size(min = 0): Kind<number, number | string> {
   return kind({
@@ -134,6 +141,7 @@ export function size(min = 0): Kind<number, number | string> {
         return value;
       }),
     ),
+    format: formatSize,
   });
 }
 
@@ -148,5 +156,6 @@ export function sizeOrAuto(min = 0): Kind<number | "auto", number | string> {
       numberOrText(SIZE_OR_AUTO, "is neither a size nor auto: write 512MB, 1GB or auto"),
       transformWith((written) => (String(written).trim() === "auto" ? "auto" : bytes.parse(written))),
     ),
+    format: (value) => (value === "auto" ? value : formatSize(value)),
   });
 }

@@ -49,7 +49,10 @@ function methodOf(value: unknown): string {
 
 function targetOf(value: unknown): string {
   if (typeof value === "string" && TARGET.test(value)) return value;
-  throw new HttpError(400, "path begins with / and has only visible ASCII characters; escape others: %20");
+  throw new HttpError(
+    400,
+    "path must begin with / and have only visible ASCII characters: escape others, a space as %20",
+  );
 }
 
 function headersOf(value: unknown): [string, string][] {

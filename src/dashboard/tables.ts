@@ -66,7 +66,7 @@ export function showRequests(requests: readonly InFlightReport[]): void {
         duration(request.age),
         String(request.slot),
         String(request.pid),
-        request.remote ?? "–",
+        request.remote || "–",
         bytes(request.bytesReceived),
         bytes(request.bytesSent),
         request.id ?? "–",

@@ -73,7 +73,25 @@ function because(cause: string, record: DeathRecord): string {
   return `${cause}, in the request ${request.method} ${request.target}`;
 }
 
+/** Memory that has grown this much within the last minute is worth a word, if it is at least twice what it was. */
+const MUCH_GROWTH = 100e6;
+
+/** What a blocked worker did with its memory, as the end of a cause. */
+function growth({ samples }: DeathRecord): string {
+  // While it booted, before it measured itself, it was smaller.
+  const sizes = samples.filter(({ heapUsed }) => heapUsed !== null).flatMap(({ rss }) => rss ?? []);
+  const [first = 0] = sizes;
+  const most = Math.max(0, ...sizes);
+  if (first === 0 || most < 2 * first || most - first < MUCH_GROWTH) return "";
+  return `; its memory grew from ${megabytes(first)} to ${megabytes(most)}`;
+}
+
 function stuck(record: DeathRecord): Verdict {
+  const { cause, ...rest } = blocked(record);
+  return { ...rest, cause: cause === "" ? "" : cause + growth(record) };
+}
+
+function blocked(record: DeathRecord): Verdict {
   const { stall, end } = record;
   const silence = /\d+(?:\.\d+)?s/.exec(end.orderedFor ?? "")?.[0] ?? "";
   const time = silence === "" ? "too long" : `more than ${silence}`;
@@ -173,7 +191,8 @@ function killed(record: DeathRecord): Verdict {
       advice: "Ask who runs kill -9, and look into dmesg and the journal at that time.",
     };
   return {
-    fact: end.how.startsWith("was ") ? `${end.how}, which tsgun did not send` : end.how,
+    // "was told to stop by SIGTERM from outside, and …" says itself who did not send it.
+    fact: end.how.startsWith("was killed ") ? `${end.how}, which tsgun did not send` : end.how,
     cause: "a person or a program outside that signals a worker, not the server",
     advice: "Signal the arbiter instead, or use tsgun ctl restart PID.",
   };

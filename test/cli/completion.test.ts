@@ -26,6 +26,15 @@ const ASKED: [words: string[], offered: string[], not: string[]][] = [
   [["tsgun", "c"], ["ctl", "completion"], ["app.ts"]],
   [["tsgun", "ctl", "re"], ["reload", "reopen", "restart"], ["status"]],
   [["tsgun", "ctl", "--j"], ["--json"], ["--workers"]],
+  [
+    ["tsgun", "ctl", "profile", "4711", "--"],
+    ["--seconds", "--output", "--json"],
+    ["--follow", "--workers"],
+  ],
+  [["tsgun", "ctl", "profile", "4711", "--output", "n"], ["notes.txt"], ["status"]],
+  [["tsgun", "ctl", "events", "--"], ["--follow", "--json"], ["--seconds"]],
+  [["tsgun", "ctl", "--json", "stop", "--"], ["--quick"], ["--follow"]],
+  [["tsgun", "why", "--"], ["--list", "--all", "--record-dir"], ["--workers"]],
   [["tsgun", "ps", "--"], ["--json"], ["--workers"]],
   [["tsgun", "to"], ["top"], ["app.ts"]],
   [["tsgun", "top", "--"], ["--once", "--json", "--interval", "--name"], ["--workers"]],
@@ -91,6 +100,7 @@ test("zsh completes", { skip: missing("zsh") }, (context) => {
   assert.match(ask("tsgun --work"), /--worker-connections[\s\S]*--workers/);
   assert.match(ask("tsgun --log-level "), /critical[\s\S]*warning/);
   assert.match(ask("tsgun ctl re"), /reload[\s\S]*restart/);
+  assert.match(ask("tsgun ctl profile 4711 --"), /--json[\s\S]*--seconds/);
   assert.match(ask("tsgun completion "), /bash[\s\S]*zsh/);
   assert.match(ask("tsgun doctor --"), /--json[\s\S]*--nginx/);
   assert.match(ask("tsgun init "), /config[\s\S]*nginx/);

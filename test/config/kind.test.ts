@@ -10,6 +10,7 @@ import {
   durationOrNone,
   formatDuration,
   size,
+  sizeOrAuto,
 } from "../../src/config/number-kind.ts";
 
 interface Case {
@@ -231,6 +232,13 @@ for (const { name, kind, good, bad } of CASES) {
     for (const [raw, reason] of bad) assert.throws(() => kind.parse(raw), reason, String(raw));
   });
 }
+
+test("a formatted size parses to the same size, in the largest unit that divides it", () => {
+  for (const written of ["0", "8190", "32KB", "10MB", "1GB", "1536MB"])
+    assert.equal(size().format(size().parse(written)), written);
+  assert.equal(size().format(1_048_577), "1048577");
+  assert.equal(sizeOrAuto().format("auto"), "auto");
+});
 
 test("a formatted duration parses to the same duration", () => {
   for (const written of ["0", "500ms", "1.5s", "30s", "75s"]) {

@@ -147,7 +147,7 @@ test("one worker gets an injected request; the others, and those that do not ser
 
   for (const [body, status, error] of [
     [undefined, 400, /send \{"path"/],
-    [{ path: "x" }, 400, /path begins with \//],
+    [{ path: "x" }, 400, /path must begin with \//],
     [{ path: "/", method: "CONNECT" }, 400, /method cannot be CONNECT/],
     [{ path: "/", headers: { "a b": "c" } }, 400, /not the name of a header field/],
     [{ path: "/", headers: { a: "c\r\nd: e" } }, 400, /a value that cannot be sent/],

@@ -29,6 +29,10 @@ interface Death {
 const IN = (target: string): string => `in the request POST ${target.replace("?", "\\?")}`;
 const FILE = "records/deaths\\.mjs:\\d+:\\d+";
 
+function terminate(pid: number): void {
+  process.kill(pid, "SIGTERM");
+}
+
 const DEATHS: readonly Death[] = [
   {
     name: "throw",
@@ -64,8 +68,8 @@ const DEATHS: readonly Death[] = [
   },
   {
     name: "SIGTERM from outside",
-    act: (pid) => process.kill(pid, "SIGTERM"),
-    fact: /was told to stop by SIGTERM from outside, and exited with code 0, which tsgun did not send\.$/,
+    act: terminate,
+    fact: /was told to stop by SIGTERM from outside, and exited with code 0\.$/,
     cause: /signals a worker, not the server/,
     reason: "killed",
     stack: null,
@@ -179,6 +183,10 @@ for (const node of [undefined, ...otherNodes.slice(-1)]) {
           if (death.target !== undefined) await stage.send(death.target);
           death.act?.(pid);
           checkStory(await stage.why(pid), death, pid);
+          // Quick deaths in a row share a line.
+          if (death.reason !== "stuck" && death.act !== terminate) return;
+          const line = `Worker (?:exiting )?\\(pid: ${pid}\\)(?: was killed by SIGKILL)? \\(see tsgun why ${pid} .*\\)$`;
+          await stage.command.line(new RegExp(line));
         });
       }
       assert.equal((await stage.command.end()).code, 0);

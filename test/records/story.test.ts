@@ -5,6 +5,19 @@ import { guiltyRequest } from "../../src/records/cause.ts";
 import { tellDeath } from "../../src/records/story.ts";
 import { deathOf } from "../support/death.ts";
 
+const MB = 1024 ** 2;
+
+const SAMPLE = {
+  time: 0,
+  rss: 50e6,
+  heapUsed: null,
+  external: null,
+  loopDelay: 12,
+  cpu: 1,
+  requestsPerSecond: 3,
+  inFlight: 1,
+};
+
 function request(target: string, age: number): ReturnType<typeof deathOf>["requestsInFlight"][number] {
   return { method: "GET", target, id: null, age };
 }
@@ -63,17 +76,27 @@ test("the request that blocked the loop is the last one that came before", () =>
   assert.equal(cause, "Likely cause: perhaps one of the 3 requests in flight.");
 });
 
+test("a block is told with the memory that it took, if that was much", () => {
+  const stall = {
+    blockedFor: 2000,
+    where: "JavaScript",
+    stack: ["at eat (a.js:1:2)"],
+    children: [],
+  } as const;
+  const causeWith = (...sizes: (number | null)[]): string | undefined => {
+    const booting = { ...SAMPLE, rss: 30 * MB };
+    const samples = sizes.map((rss, index) => ({ ...SAMPLE, heapUsed: MB, time: index * 1000, rss }));
+    return tellDeath(deathOf({ end: { reason: "stuck" }, stall, samples: [booting, ...samples] }))[1];
+  };
+  const cause = "Likely cause: the code at eat (a.js:1:2)";
+  assert.equal(causeWith(null, 90 * MB, 620 * MB), `${cause}; its memory grew from 90 MB to 620 MB.`);
+  assert.equal(causeWith(90 * MB, 170 * MB), `${cause}.`);
+  assert.equal(causeWith(400 * MB, 600 * MB), `${cause}.`);
+  assert.equal(causeWith(), `${cause}.`);
+});
+
 test("the last minute is thinned out but for its last seconds", () => {
-  const samples = Array.from({ length: 60 }, (_, index) => ({
-    time: index * 1000,
-    rss: 50e6,
-    heapUsed: null,
-    external: null,
-    loopDelay: 12,
-    cpu: 1,
-    requestsPerSecond: 3,
-    inFlight: 1,
-  }));
+  const samples = Array.from({ length: 60 }, (_, index) => ({ ...SAMPLE, time: index * 1000 }));
   const lines = tellDeath(deathOf({ samples }));
   const rows = lines.slice(lines.indexOf("the last minute") + 2);
   assert.equal(rows.length, 15);

@@ -83,7 +83,7 @@ export class ControlEndpoints {
     this.#isOpeningHealth = true;
     try {
       const routes = await adminRoutes(adminBind, await this.#routes(), this.#config);
-      this.#health = await openHealth(adminBind, routes, this.#log, this.#inheritedHealth);
+      this.#health = await openHealth(adminBind, routes, this.#config, this.#log, this.#inheritedHealth);
     } finally {
       this.#isOpeningHealth = false;
     }
@@ -213,9 +213,20 @@ async function adminRoutes(
   return [...probes, ...dashboardRoutes({ address, token: readAdminToken(config), table })];
 }
 
+/** Whether a browser gets the dashboard at this address; elsewhere it gets a refusal that says why. */
+async function showsDashboard(
+  address: Address,
+  { dashboard, adminToken, adminTokenFile }: EndpointConfig,
+): Promise<boolean> {
+  if (!dashboard) return false;
+  const { isLocalAddress } = await import("../../control/dashboard/gate.ts");
+  return isLocalAddress(address) || (adminToken ?? adminTokenFile) !== undefined;
+}
+
 async function openHealth(
   address: Address,
   routes: readonly Route[],
+  config: EndpointConfig,
   log: ErrorLog,
   inherited: HealthSocket | undefined,
 ): Promise<HealthServer> {
@@ -224,7 +235,10 @@ async function openHealth(
     const server = await openHealthServer(address, routes, inherited);
     const bound =
       server.port !== undefined && address.kind === "tcp" ? { ...address, port: server.port } : address;
-    log.info(`Health at: ${bound.kind === "tcp" ? "http://" : ""}${formatAddress(bound)}`);
+    const url = `${bound.kind === "tcp" ? "http://" : ""}${formatAddress(bound)}`;
+    log.info(`Health at: ${url}`);
+    if (bound.kind === "tcp" && (await showsDashboard(bound, config)))
+      log.info(`Dashboard at: ${url}/dashboard/`);
     return server;
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;

@@ -34,6 +34,8 @@ export interface WorkerExit {
   readonly requests: readonly RequestInFlight[];
   /** The one reason that counts; undefined as long as it is not known. */
   readonly reason?: ExitReason | undefined;
+  /** It was not asked for, or not as it was asked for. */
+  readonly isProblem: boolean;
   /** The command that says more; undefined if nothing is kept. */
   readonly hint?: string | undefined;
 }
@@ -188,7 +190,11 @@ export class ArbiterLog {
     const fields = { workerPid: report.pid };
     if (report.kind === "stuck") this.#log.error(text, rest, fields);
     else this.#log.warning(text, rest, fields);
-    if (report.kind === "stuck") this.#events.workerStuck(report.pid, text);
+    // The headline ends with the word before the first frame.
+    const where = text.endsWith(" at")
+      ? text.slice(0, -" at".length) + details.slice(0, 1).join("").trim().replace(/^at/, " at")
+      : text;
+    if (report.kind === "stuck") this.#events.workerStuck(report.pid, where);
     if (report.kind === "recovered") this.#events.workerRecovered(report.pid, text);
   }
 
@@ -218,26 +224,27 @@ export class ArbiterLog {
 
   /** A worker's process has ended; `desired` is the state after it. */
   exited(worker: WorkerExit, desired: Desired, now: number): void {
-    const { pid, record, ending, how, requests } = worker;
+    const { pid, record, ending, how, requests, isProblem } = worker;
     const what = `Worker (pid: ${pid}) ${how}`;
     const fields = workerFields(pid, record);
     const detail = describeInFlight(requests, Date.now()).join("\n") || undefined;
-    const isProblem = record.state !== "draining" || !endedAsOrdered(record, ending);
     this.#events.workerExited(worker, how, isProblem, worker.reason);
     const more = worker.hint === undefined ? "" : ` (see ${worker.hint})`;
     if (record.state !== "draining")
       this.#logDeath(record, { what: `${what}${more}`, detail, fields }, desired, now);
-    else if (endedAsOrdered(record, ending)) this.#log.info(`Worker exiting (pid: ${pid})`, fields);
+    else if (record.killedFor === "silence") this.#log.error(`${what}${more}`, detail, fields);
+    else if (endedAsOrdered(record, ending))
+      this.#log.info(`Worker exiting (pid: ${pid})${isProblem ? more : ""}`, fields);
     else this.#log.warning(`${what} while it was stopping${more}`, detail, fields);
   }
 
   /** Workers die repeatedly with the same requests in flight. */
   suspected(requests: readonly string[], deaths: number): void {
     const names = printable(requests.join(" and "));
-    const were = requests.length === 1 ? "was" : "were";
+    const [were, their] = requests.length === 1 ? ["was", "its handler"] : ["were", "their handlers"];
     this.#log.warning(
-      `Likely cause of the crashes: ${names} ${were} in flight in each of the last ${deaths} deaths of workers; ` +
-        "until the handler is fixed, let the proxy refuse such requests",
+      `Possible cause of the crashes: ${names} ${were} in flight in each of the last ${deaths} deaths of workers; ` +
+        `if tsgun why blames ${their}, let the proxy refuse such requests until that is fixed`,
     );
   }
 

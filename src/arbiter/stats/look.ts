@@ -27,6 +27,8 @@ export interface WorkerLook {
   /** CPU time in milliseconds. */
   readonly cpu: number | undefined;
   readonly rss: number | undefined;
+  /** How late its next heartbeat is, in milliseconds: its event loop is blocked, or its process is stopped. */
+  readonly late: number;
 }
 
 export interface Look {
@@ -78,6 +80,7 @@ export function isFreshAt(page: PageCounts | undefined, time: number): boolean {
 /**
  * @param use what /proc says, if it was asked
  * @param last the look before
+ * @param late how late its next heartbeat is; undefined if it has ended since the look before
  */
 export function lookOf(
   page: PageCounts | undefined,
@@ -85,6 +88,7 @@ export function lookOf(
   time: number,
   use: ProcessUse | undefined,
   last: WorkerLook | undefined,
+  late?: number,
 ): WorkerLook {
   const counts = noCounts();
   addSeries(counts, page?.series ?? []);
@@ -104,21 +108,25 @@ export function lookOf(
     oldest: page?.oldest,
     // The two sources differ by a few milliseconds.
     cpu: cpu === undefined ? undefined : Math.max(cpu, last?.cpu ?? 0),
-    rss: use?.rss ?? (isFresh ? vitals?.rss : last?.rss) ?? undefined,
+    // A process that ends gives its memory back before it is gone.
+    rss: (use?.rss || undefined) ?? (isFresh ? vitals?.rss : last?.rss) ?? undefined,
+    late: late ?? (last !== undefined && last.late > 0 ? last.late + at - last.at : 0),
   };
 }
 
 /** One second of a worker, for the record of its end. */
 export function deathSample(look: WorkerLook, before: WorkerLook): DeathSample {
   const seconds = Math.max(0.001, (look.at - before.at) / 1000);
-  const { vitals } = look;
+  const { vitals, isFresh, late } = look;
   const requests = Math.max(0, look.counts.requests - before.counts.requests);
   return {
     time: look.time,
     rss: look.rss ?? null,
     heapUsed: vitals?.heapUsed ?? null,
     external: vitals?.external ?? null,
-    loopDelay: vitals?.loopDelayMax ?? null,
+    // A blocked worker cannot measure itself, and one that rests does not.
+    loopDelay:
+      vitals === undefined && late === 0 ? null : Math.max(late, isFresh ? (vitals?.loopDelayMax ?? 0) : 0),
     cpu: cpuShare(look, before),
     requestsPerSecond: look.isCounted ? Math.round((requests / seconds) * 100) / 100 : null,
     inFlight: look.isCounted ? look.inFlight : null,

@@ -43,6 +43,18 @@ const MINUTE_LOOKS = 60;
 /** A worker at rest is looked at in /proc this often. */
 const REST_LOOK_MS = 10_000;
 
+/** Workers send a heartbeat at least this often. */
+const HEARTBEAT_MS = 1000;
+/** A heartbeat travels, and the arbiter's own turns come when they come. */
+const LATE_MS = 500;
+
+/** The same moment by three clocks: `performance.now()`, the epoch, the pool's. */
+interface Moments {
+  readonly at: number;
+  readonly time: number;
+  readonly now: number;
+}
+
 interface Seen {
   readonly looks: WorkerLook[];
   usedAt: number;
@@ -120,8 +132,9 @@ export class Sampler {
     const total = noCounts();
     for (const series of ended) addSeries(total, series);
     for (const page of [...workers.values(), ...others]) addSeries(total, page.series);
+    const { roster, now } = pool();
     const looks = new Map(
-      pool().roster.map(({ id }) => [id, this.#lookAt(id, workers.get(id), at, time)] as const),
+      roster.map((worker) => [worker.id, this.#lookAt(worker, workers.get(worker.id), { at, time, now })]),
     );
     return { at, time, total, workers: looks, others };
   }
@@ -181,7 +194,8 @@ export class Sampler {
     return seen;
   }
 
-  #lookAt(id: number, page: PageCounts | undefined, at: number, time: number): WorkerLook {
+  #lookAt(worker: WorkerRecord, page: PageCounts | undefined, { at, time, now }: Moments): WorkerLook {
+    const { id } = worker;
     const seen = this.#seenOf(id);
     const pid = this.#dependencies.pidOf(id);
     const isFresh = isFreshAt(page, time);
@@ -191,8 +205,15 @@ export class Sampler {
       use = processUse(pid);
       seen.usedAt = at;
     }
-    return lookOf(page, at, time, use, seen.looks.at(-1));
+    return lookOf(page, at, time, use, seen.looks.at(-1), lateness(worker, now));
   }
+}
+
+/** How late the next heartbeat of a worker is, in milliseconds; 0 if it is not, or not to be expected. */
+function lateness({ lastBeat }: WorkerRecord, now: number): number {
+  if (lastBeat === undefined || lastBeat.debugged) return 0;
+  const late = now - lastBeat.at - HEARTBEAT_MS;
+  return late < LATE_MS ? 0 : late;
 }
 
 /** Milliseconds. */

@@ -279,7 +279,7 @@ export class WorkerProcesses {
     const { pid } = handle;
     // Before its page is folded into the totals.
     const list = this.#requestsOf(id, handle);
-    const { reason } = this.#recordEnd(handle, worker, ending, how);
+    const { reason, isProblem } = this.#recordEnd(handle, worker, ending, how);
     if (pid !== undefined)
       this.#lost.handleExit(pid, ending.signal === "SIGKILL", () =>
         this.#dependencies.accessLogOf(pid, worker),
@@ -287,7 +287,7 @@ export class WorkerProcesses {
     const requests = list ?? [];
     const hint = pid === undefined ? undefined : this.#dependencies.blackBox.hint(pid);
     this.#dependencies.arbiterLog.exited(
-      { pid, record: worker, ending, how, requests, reason, hint },
+      { pid, record: worker, ending, how, requests, reason, isProblem, hint },
       this.#pool.desired,
       this.#pool.now,
     );

@@ -60,7 +60,7 @@ export function formatTrace({ minutes, requests, skipped }: TraceReport): string
     formatSeconds(request.duration),
     request.status === 0 ? "none" : String(request.status),
     String(request.pid),
-    request.id ?? "",
+    request.id ?? "-",
     `${request.method} ${request.target || "(not kept)"}`,
   ]);
   const headings = ["UTC", "DURATION", "STATUS", "WORKER", "ID", "REQUEST"];

@@ -74,7 +74,7 @@ function withPid(command: Command): Command {
 }
 
 function withOutput(command: Command): Command {
-  return command.option("-o, --output <FILE>", "the file to make (default: tsgun-PID-TIME in this folder)");
+  return command.option("-o, --output <FILE>", "the file to make; by default tsgun-PID-TIME in this folder");
 }
 
 function within({ least, most }: { least: number; most: number }): (text: string) => number {

@@ -10,7 +10,7 @@ interface InjectOptions {
   readonly slot?: number;
   readonly worker?: number;
   readonly method?: string;
-  readonly header: readonly (readonly [string, string])[];
+  readonly header?: readonly (readonly [string, string])[];
   readonly data?: string;
   readonly timeout?: number;
   readonly include?: boolean;
@@ -24,21 +24,23 @@ export const INJECT: Verb = {
       .argument("<path>", "the path, with its query")
       .option("--slot <N>", "the worker in this slot", wholeNumber)
       .option("--worker <PID>", "the worker with this process id", wholeNumber)
-      .option("--method <METHOD>", "default: GET, with -d POST")
+      .option("--method <METHOD>", "GET by default, POST with -d")
       .option(
         "-H, --header <FIELD>",
-        "a header field, as in 'accept: text/html'; can be given several times",
+        "a header field; can be given several times: -H 'accept: text/html'",
         fields,
-        [],
       )
       .option("-d, --data <TEXT>", "the content; @FILE for that of a file")
       .option("-i, --include", "print the status and the header fields as well")
-      .option("--timeout <SECONDS>", "how long the response may take (default: 30)", wholeNumber),
+      .option("--timeout <SECONDS>", "how long the response may take; by default 30", wholeNumber),
   run: injectRequest,
 };
 
 /** Collects the values of `-H`. */
-function fields(text: string, before: readonly (readonly [string, string])[]): (readonly [string, string])[] {
+function fields(
+  text: string,
+  before: readonly (readonly [string, string])[] = [],
+): (readonly [string, string])[] {
   const colon = text.indexOf(":");
   if (colon < 1) throw new InvalidArgumentError("expected a name, a colon and a value.");
   return [...before, [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]];
@@ -50,7 +52,7 @@ async function injectRequest(command: Command): Promise<void> {
   const report = (await send(server, "POST", "/inject", {
     path: command.processedArgs[0] as string,
     method: options.method ?? (options.data === undefined ? "GET" : "POST"),
-    headers: grouped(options.header),
+    headers: grouped(options.header ?? []),
     ...(options.data !== undefined && { body: contentOf(options.data), encoding: "base64" }),
     ...(options.slot !== undefined && { slot: options.slot }),
     ...(options.worker !== undefined && { pid: options.worker }),
@@ -61,7 +63,7 @@ async function injectRequest(command: Command): Promise<void> {
 }
 
 /** Names with all their values. */
-function grouped(headers: InjectOptions["header"]): Record<string, string[]> {
+function grouped(headers: NonNullable<InjectOptions["header"]>): Record<string, string[]> {
   const groups: Record<string, string[]> = {};
   for (const [name, value] of headers) groups[name] = [...(groups[name] ?? []), value];
   return groups;

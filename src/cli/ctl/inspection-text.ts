@@ -43,8 +43,9 @@ export function formatListeners(listeners: readonly ListenerReport[]): string {
 }
 
 /** One line: the time, then `!` before what an operator should look at. */
-export function formatEvent({ time, message, isProblem, slot }: EventReport): string {
-  const where = slot === undefined ? "" : ` (slot ${slot})`;
+export function formatEvent({ time, message, isProblem, slot, reason }: EventReport): string {
+  const facts = [slot === undefined ? "" : `slot ${slot}`, reason ?? ""].filter((fact) => fact !== "");
+  const where = facts.length === 0 ? "" : ` (${facts.join(", ")})`;
   return `${time} ${isProblem ? "!" : " "} ${printable(message)}${where}`;
 }
 
@@ -70,7 +71,7 @@ const NOT_COUNTED =
 
 export function formatStats(stats: StatsReport): string {
   const { rates, totals, connections, workerStates, lastReload, listeners } = stats;
-  const seconds = `of the last ${Math.round(rates.seconds)} s`;
+  const seconds = `of the last ${Math.round(rates.seconds)}s`;
   const counted: Row[] = [
     [
       "requests",

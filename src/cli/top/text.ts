@@ -56,7 +56,7 @@ export function fill(text: string, width: number, align: "left" | "right" = "lef
   return align === "left" ? fitting + space : space + fitting;
 }
 
-/** Breaks a line into lines of at most `width` columns; at least one. */
+/** Breaks a line into lines of at most `width` columns; at least one. It breaks at a space where one is not far back. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
@@ -64,9 +64,12 @@ export function wrap(text: string, width: number): string[] {
   for (const { segment } of segmenter.segment(text)) {
     const next = widthOf(segment);
     if (columns + next > width && line !== "") {
-      lines.push(line);
-      line = "";
-      columns = 0;
+      const space = segment === " " ? line.length : line.lastIndexOf(" ");
+      const end = space > line.length / 2 ? space : line.length;
+      lines.push(line.slice(0, end).trimEnd());
+      line = line.slice(end).trimStart();
+      columns = widthOf(line);
+      if (segment === " " && line === "") continue;
     }
     line += segment;
     columns += next;

@@ -28,7 +28,7 @@ export const operationSettings = {
     kind: address,
     default: undefined,
     reload: false,
-    doc: "The address where the arbiter serves /health/live, /health/startup and /health/ready, even if every worker is busy, and the dashboard. Off by default.",
+    doc: "The address where the arbiter serves /health/live, /health/startup and /health/ready, /metrics and /dashboard/, even if every worker is blocked. Off by default.",
   }),
   dashboard: setting({
     section: "Control",

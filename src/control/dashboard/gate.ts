@@ -27,7 +27,7 @@ const PROXY_FIELDS = [
 ];
 
 /** Whether only processes of this machine can connect. */
-function isLocalAddress(address: Address): boolean {
+export function isLocalAddress(address: Address): boolean {
   return address.kind === "unix" || LOOPBACK_HOST.test(address.host);
 }
 

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { Backlogs } from "../../../src/arbiter/stats/backlogs.ts";
 import { isHeapExhausted } from "../../../src/arbiter/stats/heap-exhaustion.ts";
 import { History, type Moment } from "../../../src/arbiter/stats/history.ts";
-import { deathSample, type WorkerLook } from "../../../src/arbiter/stats/look.ts";
+import { deathSample, lookOf, type WorkerLook } from "../../../src/arbiter/stats/look.ts";
 import { MemoryShares } from "../../../src/arbiter/stats/memory-shares.ts";
 import { TurnTimes } from "../../../src/arbiter/stats/turn-times.ts";
 import { workerFigures } from "../../../src/arbiter/stats/worker-figures.ts";
@@ -30,6 +30,7 @@ function lookAt(seconds: number, given: Partial<WorkerLook> = {}): WorkerLook {
     oldest: undefined,
     cpu: undefined,
     rss: undefined,
+    late: 0,
     ...given,
   };
 }
@@ -80,6 +81,27 @@ describe("The figures of a worker", () => {
     const sample = deathSample({ ...after, counts, rss: 5, inFlight: 2 }, before);
     assert.deepEqual([sample.requestsPerSecond, sample.cpu, sample.rss, sample.inFlight], [2, 0.5, 5, 2]);
     assert.equal(sample.time, 5000);
+  });
+
+  test("become a sample whose loop is as late as its heartbeat while it is blocked, and not late while it rests", () => {
+    const measured = vitalsOf({ loopDelayMax: 7 });
+    const delay = (given: Partial<WorkerLook>): number | null =>
+      deathSample(lookAt(5, { vitals: measured, ...given }), before).loopDelay;
+    assert.equal(delay({ isFresh: true }), 7);
+    assert.equal(delay({ isFresh: true, late: 600 }), 600);
+    assert.equal(delay({ late: 4000 }), 4000);
+    assert.equal(delay({}), 0);
+    assert.equal(delay({ vitals: undefined }), null);
+  });
+
+  test("keep the memory of before while its process ends, which then has none", () => {
+    const ending = lookOf(undefined, 5800, 5800, { cpu: 5, rss: 0 }, lookAt(5, { rss: 7 }));
+    assert.equal(ending.rss, 7);
+  });
+
+  test("of its last moment is later by the time since the look before", () => {
+    const last = (late: number): WorkerLook => lookOf(undefined, 5800, 5800, undefined, lookAt(5, { late }));
+    assert.deepEqual([last(3000).late, last(0).late], [3800, 0]);
   });
 });
 

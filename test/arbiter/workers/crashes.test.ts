@@ -135,7 +135,7 @@ describe("requests that a dead worker took along are named, and what the last on
       await poison("kill", "was killed by SIGKILL");
       assert.match(command.stderr, /SIGKILL.*\n +in flight: GET \/poison\?kill \(\d+ ms\)\n/);
       await command.line(
-        /\[WARNING\] Likely cause of the crashes: GET \/poison was in flight in each of the last 3 deaths/,
+        /\[WARNING\] Possible cause of the crashes: GET \/poison was in flight in each of the last 3 deaths/,
       );
       assert.equal((await ask(target)).status, 200);
     });

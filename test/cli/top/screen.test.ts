@@ -40,6 +40,9 @@ test("wide characters are cut as a whole", () => {
   assert.equal(widthOf(fill("👩‍👩‍👧 family", 6)), 6);
   assert.deepEqual(wrap("東京abc", 3), ["東", "京a", "bc"]);
   assert.deepEqual(wrap("", 3), [""]);
+  assert.deepEqual(wrap("one worker less", 12), ["one worker", "less"]);
+  assert.deepEqual(wrap("one worker less", 10), ["one worker", "less"]);
+  assert.deepEqual(wrap("a /srv/shop/app.ts", 10), ["a /srv/sho", "p/app.ts"]);
 });
 
 test("nothing that a terminal obeys is printable", () => {

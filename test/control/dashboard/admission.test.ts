@@ -91,6 +91,8 @@ test("on a loopback address", async (context) => {
     async () => {
       const page = await ask(place, "/dashboard/");
       assert.equal(page.status, 200);
+      const { port } = place as { port: number };
+      await command.line(new RegExp(`Dashboard at: http://127\\.0\\.0\\.1:${port}/dashboard/$`));
       assert.match(
         String(page.headers["content-security-policy"]),
         /^default-src 'none'; script-src 'self';/,

@@ -44,7 +44,7 @@ describe("doctor finds nothing wrong with", () => {
       "Dockerfile",
       "this machine",
     ]);
-    assert.deepEqual(unchecked, ["a running server (none found here; --pid PID)"]);
+    assert.deepEqual(unchecked, ["a running server (none here, or several; --pid PID)"]);
   });
 
   test("the files for a configuration with other times, and without systemd", (t) => {

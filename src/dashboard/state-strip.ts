@@ -47,7 +47,7 @@ export function tiles(stats: StatsReport, now: number): Tile[] {
   ];
 }
 
-/** What the workers count; not with `--no-metrics`. */
+/** Tiles of figures that workers count; not with `--no-metrics`. */
 function countedTiles(stats: StatsReport): Tile[] {
   const { rates } = stats;
   return [

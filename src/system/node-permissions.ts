@@ -1,4 +1,4 @@
-/** What Node's permission model (`--permission`) denies this process; its children have the same options. */
+/** The denials of Node's permission model (`--permission`) to this process; its children have the same options. */
 
 /** Whether Node denies a scope, such as `worker`; false without the permission model, and for scopes that it does not know. */
 export function isDeniedByNode(scope: "worker" | "inspector"): boolean {

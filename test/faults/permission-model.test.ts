@@ -8,7 +8,7 @@ import { FIXTURES, until } from "../support/command.ts";
 import { Examined, type Reply } from "../support/examined.ts";
 import { otherNodes } from "../support/other-nodes.ts";
 
-/** What any server needs: its files, its workers, and from Node 25 on the network. */
+/** Permissions that any server needs: its files, its workers, and from Node 25 on the network. */
 const NEEDED = ["--allow-fs-read=*", "--allow-fs-write=*", "--allow-child-process"];
 
 /** JavaScript, since the TypeScript compiler is an addon. */

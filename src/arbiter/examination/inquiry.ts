@@ -114,7 +114,7 @@ export class Inquiry {
   readonly #close = (): void => this.close();
 }
 
-/** What an answer counts as while it waits, in characters: one that is no part may be as long as a line. */
+/** Returns the characters that an answer takes while it waits: one that is no part may be as long as a line. */
 function weightOf(answer: ExaminationAnswer): number {
   return "part" in answer ? answer.part.length + 100 : 100_000;
 }

@@ -1,6 +1,7 @@
 /** Sums of series for people: requests by class of status, rates and percentiles over a time. Pure. */
 import type { Rates } from "../control/stats.ts";
-import { DURATION_BUCKETS, QUEUE_BUCKETS } from "../scoreboard/metrics.ts";
+import { ARBITER_METRICS } from "../scoreboard/arbiter-metrics.ts";
+import { DURATION_BUCKETS, QUEUE_BUCKETS, WORKER_METRICS } from "../scoreboard/metrics.ts";
 import type { Series } from "../scoreboard/series-table.ts";
 
 export const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"] as const;
@@ -8,6 +9,10 @@ export const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"] as const;
 export type StatusClass = (typeof CLASSES)[number];
 
 type Tally = Record<string, number>;
+
+/** Positions among the labels of a request's series. */
+const STATUS = WORKER_METRICS.requestDuration.labels.indexOf("http_response_status_code");
+const ERROR_TYPE = WORKER_METRICS.requestDuration.labels.indexOf("error_type");
 
 export interface Counts {
   requests: number;
@@ -40,25 +45,25 @@ export function noCounts(): Counts {
 /** Adds series to counts. */
 export function addSeries(counts: Counts, series: Iterable<Series>): void {
   for (const { key, values } of series) {
-    const [first = "", second = ""] = key.labels;
+    const [first = ""] = key.labels;
     const count = values[0] as number;
     switch (key.metric.id) {
-      case "req":
-        addRequests(counts, values, second, key.labels[4] ?? "");
+      case WORKER_METRICS.requestDuration.id:
+        addRequests(counts, values, key.labels[STATUS] ?? "", key.labels[ERROR_TYPE] ?? "");
         break;
-      case "queue":
+      case WORKER_METRICS.queueTime.id:
         addValues(counts.queue, values);
         break;
-      case "rej":
+      case WORKER_METRICS.rejected.id:
         addTo(counts.rejected, first, count);
         break;
-      case "exits":
+      case ARBITER_METRICS.exits.id:
         addTo(counts.exits, first, count);
         break;
-      case "starts":
+      case ARBITER_METRICS.starts.id:
         counts.starts += count;
         break;
-      case "logdrop":
+      case WORKER_METRICS.logLinesDropped.id:
         counts.logLinesDropped += count;
         break;
     }

@@ -140,7 +140,7 @@ export function readStderr(page: Buffer): string[] {
   const bytes = isWrapped
     ? Buffer.concat([ring.subarray(end), ring.subarray(0, end)])
     : ring.subarray(0, end);
-  const lines = printable(bytes.toString("utf8")).split("\n");
+  const lines = withoutControls(bytes.toString("utf8")).split("\n");
   // The ring begins within a line.
   if (isWrapped && lines.length > 1) lines.shift();
   if (lines.at(-1) === "") lines.pop();
@@ -225,6 +225,6 @@ const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
 const CONTROL_IN_LINES = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 /** Text that moves no cursor: colours and other control characters are left out, tabs and newlines stay. */
-export function printable(text: string): string {
+export function withoutControls(text: string): string {
   return stripVTControlCharacters(text).replace(CONTROL_IN_LINES, "");
 }

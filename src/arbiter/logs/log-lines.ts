@@ -6,7 +6,7 @@
 import type { LogReport } from "../../control/stats.ts";
 import type { LogLevel } from "../../log/log-level.ts";
 import { entryLines } from "../../log/text-format.ts";
-import { printable, type StderrPiece } from "../../scoreboard/page-reader.ts";
+import { type StderrPiece, withoutControls } from "../../scoreboard/page-reader.ts";
 import { RecentRecords } from "./recent-records.ts";
 
 /** Lines that are kept. */
@@ -105,7 +105,7 @@ export class LogLines {
   }
 
   #add(from: Pick<LogReport, "source" | "pid" | "slot" | "level">, line: string): void {
-    this.#lines.add({ ...from, line: printable(line).slice(0, MAX_LENGTH) });
+    this.#lines.add({ ...from, line: withoutControls(line).slice(0, MAX_LENGTH) });
   }
 }
 

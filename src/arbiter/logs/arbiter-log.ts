@@ -52,6 +52,12 @@ function changeText([first, ...others]: readonly string[]): string {
   return `${first} and ${others.length} other${others.length > 1 ? "s" : ""} changed: `;
 }
 
+/** An event is one line: a headline that leads to the stack below it gets the first frame. */
+function withFrame(headline: string, frame: string | undefined): string {
+  if (frame === undefined || !/ (?:at|from)$/.test(headline)) return headline;
+  return `${headline} ${frame.trim().replace(/^at /, "")}`;
+}
+
 /** A start is retried every second: log the same reason at most this often. */
 const SAME_START_ERROR_INTERVAL_MS = 60_000;
 
@@ -190,12 +196,9 @@ export class ArbiterLog {
     const fields = { workerPid: report.pid };
     if (report.kind === "stuck") this.#log.error(text, rest, fields);
     else this.#log.warning(text, rest, fields);
-    // The headline ends with the word before the first frame.
-    const where = text.endsWith(" at")
-      ? text.slice(0, -" at".length) + details.slice(0, 1).join("").trim().replace(/^at/, " at")
-      : text;
-    if (report.kind === "stuck") this.#events.workerStuck(report.pid, where);
-    if (report.kind === "recovered") this.#events.workerRecovered(report.pid, text);
+    const event = withFrame(text, details[0]);
+    if (report.kind === "stuck") this.#events.workerStuck(report.pid, event);
+    if (report.kind === "recovered") this.#events.workerRecovered(report.pid, event);
   }
 
   /** A draining worker has not finished in time. */

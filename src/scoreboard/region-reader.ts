@@ -1,6 +1,7 @@
 /**
  * The region of another arbiter, read while it may change: sums and pages belong together only if `sequence` is even and
- * the same before and after. After a few vain tries the last good reading stands, so that no count ever falls.
+ * the same before and after. After a few vain tries, or too long a time, the last good reading stands, so that no count
+ * ever falls.
  */
 import type { BoardFile } from "./board-file.ts";
 import {
@@ -15,6 +16,7 @@ import {
   SERIES_BYTES,
   SERIES_OFFSET,
   TOTALS_SERIES_OFFSET,
+  VITALS_OFFSET,
 } from "./layout.ts";
 import {
   countRequests,
@@ -50,6 +52,8 @@ export interface RegionReading {
 
 const NOTHING: RegionReading = { totals: [], pages: [] };
 const MAX_TRIES = 20;
+/** A region of a thousand workers takes a tenth of it. What takes longer is an app's doing, which can write there. */
+const MAX_READ_MS = 500;
 
 /** Bytes of a page up to its series, and those of a few. */
 const FIRST_READ_BYTES = SERIES_OFFSET + 64 * SERIES_BYTES;
@@ -59,6 +63,12 @@ const FIRST_READ_BYTES = SERIES_OFFSET + 64 * SERIES_BYTES;
  * @throws a system error
  */
 export function readPageInto(file: BoardFile, offset: number, scratch: Buffer): void {
+  // Of a free page the header says all. Nothing of the page before may be taken for its own.
+  file.read(scratch, offset, VITALS_OFFSET);
+  if (readHeader(scratch)?.isInUse !== true) {
+    scratch.fill(0, VITALS_OFFSET);
+    return;
+  }
   file.read(scratch, offset, FIRST_READ_BYTES);
   const count = readHeader(scratch)?.seriesCount ?? 0;
   const end = SERIES_OFFSET + count * SERIES_BYTES;
@@ -92,10 +102,11 @@ export class RegionReader {
 
   /** The region as it is now. */
   read(): RegionReading {
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const deadline = performance.now() + MAX_READ_MS;
+    for (let tries = 0; tries < MAX_TRIES && performance.now() < deadline; tries++) {
       const before = this.#header();
       if (before === undefined) return this.#last;
-      const reading = before.sequence % 2 === 0 ? this.#readOnce(before) : undefined;
+      const reading = before.sequence % 2 === 0 ? this.#readOnce(before, deadline) : undefined;
       const after = this.#header();
       if (reading === undefined || after?.sequence !== before.sequence || after.pages !== before.pages)
         continue;
@@ -108,7 +119,8 @@ export class RegionReader {
   /** Reads it though it is between two changes: its arbiter has ended within one. */
   readAbandoned(): RegionReading {
     const header = this.#header();
-    if (header !== undefined) this.#last = this.#readOnce(header);
+    if (header === undefined) return this.#last;
+    this.#last = this.#readOnce(header, performance.now() + MAX_READ_MS) ?? this.#last;
     return this.#last;
   }
 
@@ -142,12 +154,17 @@ export class RegionReader {
     };
   }
 
-  #readOnce({ seriesCount, pages }: { readonly seriesCount: number; readonly pages: number }): RegionReading {
+  /** @param deadline as in `performance.now()`; undefined is returned if it comes first */
+  #readOnce(
+    { seriesCount, pages }: { readonly seriesCount: number; readonly pages: number },
+    deadline: number,
+  ): RegionReading | undefined {
     const totals = Buffer.alloc(seriesCount * SERIES_BYTES);
     this.#file.read(totals, regionOffset(this.#region) + TOTALS_SERIES_OFFSET);
     const scratch = Buffer.alloc(PAGE_BYTES);
     const inUse: PageCounts[] = [];
     for (let page = 0; page < pages; page++) {
+      if (performance.now() > deadline) return undefined;
       readPageInto(this.#file, pageOffset(this.#region, page), scratch);
       const counts = pageCounts(scratch);
       if (counts !== undefined) inUse.push(counts);

@@ -5,7 +5,13 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { ARBITER_METRICS } from "../../src/scoreboard/arbiter-metrics.ts";
 import { BoardFile } from "../../src/scoreboard/board-file.ts";
-import { HEADER, MAX_TOTALS_SERIES, PAGE_BYTES, regionOffset } from "../../src/scoreboard/layout.ts";
+import {
+  HEADER,
+  MAX_PAGES,
+  MAX_TOTALS_SERIES,
+  PAGE_BYTES,
+  regionOffset,
+} from "../../src/scoreboard/layout.ts";
 import { WORKER_METRICS } from "../../src/scoreboard/metrics.ts";
 import { RegionReader, readPageInto } from "../../src/scoreboard/region-reader.ts";
 import { RegionWriter } from "../../src/scoreboard/region-writer.ts";
@@ -108,6 +114,32 @@ describe("A region", () => {
       ],
       "nothing of the worker before",
     );
+  });
+
+  test("is not read for ever, however many pages an app has it claim: the last good reading stands", (context) => {
+    const { file, writer, reader } = twoArbiters(context);
+    writer.allocate(1, 1);
+    const good = reader.read();
+    const claimed = Buffer.alloc(4);
+    claimed.writeUInt32LE(MAX_PAGES);
+    file.write(claimed, regionOffset(1) + HEADER.pages);
+    let bytes = 0;
+    const { read } = file;
+    context.mock.method(file, "read", (buffer: Buffer, offset: number, length = buffer.length) => {
+      bytes += length;
+      read.call(file, buffer, offset, length);
+    });
+    assert.equal(reader.read().pages.length, 1);
+    assert.ok(bytes < 2 * MAX_PAGES * 64 + PAGE_BYTES, `${bytes} bytes of free pages`);
+    let now = 0;
+    let looks = 0;
+    context.mock.method(performance, "now", () => {
+      looks += 1;
+      now += 10;
+      return now;
+    });
+    assert.deepEqual(reader.read(), good);
+    assert.ok(looks < 100, `${looks} looks at the clock`);
   });
 
   test("keeps sums that another arbiter reads", (context) => {

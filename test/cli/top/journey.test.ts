@@ -28,6 +28,8 @@ interface Stage {
   select(pid: number): Promise<void>;
 }
 
+const app = readFileSync(join(FIXTURES, "control", "app.mjs"), "utf8");
+
 function stage(context: TestContext): Stage {
   const folder = temporaryFolder(context);
   const runtime = join(folder, "run");
@@ -149,8 +151,11 @@ test("top on a real server", { skip: missing("tmux") }, async (context) => {
   const stuck = Number(/^ +\d +(\d+) +2 +stuck /m.exec(table2.join("\n"))?.[1]);
   await select(stuck);
   tmux.press("s");
+  const line = app.split("\n").findIndex((text) => text.includes(`"/block"`)) + 1;
   await tmux.shows(
-    /runs JavaScript, and its event loop has been blocked for .*:\n +at handler \(.*app\.mjs:9/,
+    new RegExp(
+      `runs JavaScript, and its event loop has been blocked for .*:\\n +at handler \\(.*app\\.mjs:${line}:`,
+    ),
   );
   tmux.press("Escape");
   process.kill(stuck, "SIGKILL");

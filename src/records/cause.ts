@@ -76,7 +76,7 @@ function because(cause: string, record: DeathRecord): string {
 /** Memory that has grown this much within the last minute is worth a word, if it is at least twice what it was. */
 const MUCH_GROWTH = 100e6;
 
-/** What a blocked worker did with its memory, as the end of a cause. */
+/** Tells how a blocked worker's memory grew, as the end of a cause. */
 function growth({ samples }: DeathRecord): string {
   // While it booted, before it measured itself, it was smaller.
   const sizes = samples.filter(({ heapUsed }) => heapUsed !== null).flatMap(({ rss }) => rss ?? []);

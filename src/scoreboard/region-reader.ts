@@ -63,7 +63,7 @@ const FIRST_READ_BYTES = SERIES_OFFSET + 64 * SERIES_BYTES;
  * @throws a system error
  */
 export function readPageInto(file: BoardFile, offset: number, scratch: Buffer): void {
-  // Of a free page the header says all. Nothing of the page before may be taken for its own.
+  // The header says all about a free page. Nothing of the page before may be taken for its own.
   file.read(scratch, offset, VITALS_OFFSET);
   if (readHeader(scratch)?.isInUse !== true) {
     scratch.fill(0, VITALS_OFFSET);

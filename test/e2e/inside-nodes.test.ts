@@ -1,4 +1,4 @@
-/** What an operator asks of a running server, through the built command under each version of Node, with and without koffi. */
+/** An operator's questions to a running server, through the built command under each version of Node, with and without koffi. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";

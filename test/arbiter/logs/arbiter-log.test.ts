@@ -1,4 +1,4 @@
-/** What the arbiter's log lines become as events. */
+/** The events that the arbiter's log lines become. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ArbiterLog } from "../../../src/arbiter/logs/arbiter-log.ts";

@@ -25,6 +25,7 @@ const CONCURRENCY = Math.min(4, availableParallelism() + 1);
 
 /** Path prefixes, below this folder, of the system tests. */
 const SYSTEM = [
+  "arbiter/examination",
   "arbiter/reload/file-watch",
   "arbiter/sockets/socket-file",
   "arbiter/sockets/worker-bind",
@@ -35,6 +36,8 @@ const SYSTEM = [
   "cli/top/journey",
   "cli/top/terminal",
   "conformance/listener",
+  "control/blocked",
+  "control/inspection",
   "control/openapi",
   "control/ps",
   "deploy/doctor/command",

@@ -1,7 +1,6 @@
 /**
  * The region of another arbiter, read while it may change: sums and pages belong together only if `sequence` is even and
- * the same before and after. After a few vain tries, or too long a time, the last good reading stands, so that no count
- * ever falls.
+ * the same before and after. If that takes too long, the last good reading stands, which may be a moment old.
  */
 import type { BoardFile } from "./board-file.ts";
 import {
@@ -51,9 +50,12 @@ export interface RegionReading {
 }
 
 const NOTHING: RegionReading = { totals: [], pages: [] };
-const MAX_TRIES = 20;
-/** A region of a thousand workers takes a tenth of it. What takes longer is an app's doing, which can write there. */
-const MAX_READ_MS = 500;
+/**
+ * A busy machine may stop the other arbiter in the middle of a change, and a region of a thousand workers takes half of it.
+ * What takes longer is an app's doing, which can write there.
+ */
+const MAX_READ_MS = 200;
+const TRY_INTERVAL_MS = 1;
 
 /** Bytes of a page up to its series, and those of a few. */
 const FIRST_READ_BYTES = SERIES_OFFSET + 64 * SERIES_BYTES;
@@ -103,17 +105,18 @@ export class RegionReader {
   /** The region as it is now. */
   read(): RegionReading {
     const deadline = performance.now() + MAX_READ_MS;
-    for (let tries = 0; tries < MAX_TRIES && performance.now() < deadline; tries++) {
+    for (;;) {
       const before = this.#header();
       if (before === undefined) return this.#last;
       const reading = before.sequence % 2 === 0 ? this.#readOnce(before, deadline) : undefined;
       const after = this.#header();
-      if (reading === undefined || after?.sequence !== before.sequence || after.pages !== before.pages)
-        continue;
-      this.#last = reading;
-      return reading;
+      if (reading !== undefined && after?.sequence === before.sequence && after.pages === before.pages) {
+        this.#last = reading;
+        return reading;
+      }
+      if (performance.now() > deadline) return this.#last;
+      sleep(TRY_INTERVAL_MS);
     }
-    return this.#last;
   }
 
   /** Reads it though it is between two changes: its arbiter has ended within one. */
@@ -171,4 +174,9 @@ export class RegionReader {
     }
     return { totals: readSeriesAt(totals, 0, seriesCount, "totals"), pages: inUse };
   }
+}
+
+/** Leaves the processor to the other arbiter. A turn of the loop would be too long for an answer. */
+function sleep(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

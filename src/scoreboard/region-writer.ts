@@ -47,10 +47,11 @@ export class RegionWriter {
     header.writeUInt32LE(LAYOUT_VERSION, HEADER.version);
     header.writeUInt32LE(1, HEADER.inUse);
     header.writeUInt32LE(pid, HEADER.pid);
-    header.writeUInt32LE(this.#sequence, HEADER.sequence);
+    header.writeUInt32LE(++this.#sequence, HEADER.sequence);
     header.writeUInt32LE(this.#pages, HEADER.pages);
     this.#file.write(header, regionOffset(this.#region));
-    this.commit(sums);
+    this.#write(sums);
+    this.#file.writeU32(++this.#sequence, regionOffset(this.#region) + HEADER.sequence);
   }
 
   /**
@@ -93,15 +94,19 @@ export class RegionWriter {
     if (freed !== undefined) this.#used.delete(freed);
     this.#file.writeU32(++this.#sequence, at + HEADER.sequence);
     try {
-      for (const series of changed) this.#write(series);
-      this.#file.writeU32(this.#positions.size, at + HEADER.seriesCount);
+      this.#write(changed);
       if (freed !== undefined) this.#file.writeU32(0, this.offsetOf(freed) + HEADER.inUse);
     } finally {
       this.#file.writeU32(++this.#sequence, at + HEADER.sequence);
     }
   }
 
-  #write({ key, values }: Series): void {
+  #write(changed: Iterable<Series>): void {
+    for (const series of changed) this.#writeOne(series);
+    this.#file.writeU32(this.#positions.size, regionOffset(this.#region) + HEADER.seriesCount);
+  }
+
+  #writeOne({ key, values }: Series): void {
     const position = this.#positions.get(key.text) ?? this.#positions.size;
     if (position >= MAX_TOTALS_SERIES) return;
     const bytes = Buffer.alloc(SERIES_BYTES);

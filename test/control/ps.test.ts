@@ -77,7 +77,8 @@ test("ps lists the servers, wherever their control sockets are, and ctl acts on 
   const other = `app.mjs (pid ${b.pid}, ${folder("b")})`;
 
   const servers = await list(here);
-  const { startedAt, uptime, version, use, ...report } = servers.get(a.pid) ?? ({} as Report);
+  const { startedAt, generationStartedAt, uptime, version, use, ...report } =
+    servers.get(a.pid) ?? ({} as Report);
   assert.deepEqual(report, {
     name: SHOP,
     pid: a.pid,

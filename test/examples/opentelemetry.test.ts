@@ -1,7 +1,7 @@
 /** The OpenTelemetry example through the built command: its spans have the ids and the parents that they should. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -128,7 +128,9 @@ test("the OpenTelemetry example has no type errors", async (context) => {
   if (example === undefined) return;
   const own = join(example.folder, "node_modules", "tsgun");
   mkdirSync(join(example.folder, "node_modules"), { recursive: true });
-  if (!existsSync(own)) symlinkSync(ROOT, own);
+  // An earlier run may have left a link to another folder.
+  rmSync(own, { force: true });
+  symlinkSync(ROOT, own);
   const tsc = createRequire(import.meta.url)
     .resolve("typescript/package.json")
     .replace("package.json", "bin/tsc");

@@ -179,6 +179,23 @@ describe("A region", () => {
     assert.equal(reader.readAbandoned().totals[0]?.values[0], 7, "its arbiter has ended");
   });
 
+  test("is read as it is after a change that takes longer: another arbiter may have told of it", (context) => {
+    const { file, writer, reader } = twoArbiters(context);
+    const table = new SeriesTable();
+    writer.commit([table.add(STARTS, [1])]);
+    assert.equal(reader.read().totals[0]?.values[0], 1);
+    const { read } = file;
+    let looks = 0;
+    context.mock.method(file, "read", (buffer: Buffer, offset: number, length = buffer.length) => {
+      read.call(file, buffer, offset, length);
+      if (offset !== regionOffset(1)) return;
+      looks += 1;
+      if (looks === 50) writer.commit([table.add(STARTS, [1])]);
+      else if (looks < 50) buffer.writeUInt32LE(1, HEADER.sequence);
+    });
+    assert.equal(reader.read().totals[0]?.values[0], 2);
+  });
+
   test("of another layout is not read", (context) => {
     const { file, writer, reader } = twoArbiters(context);
     writer.commit([new SeriesTable().add(STARTS, [1])]);

@@ -118,14 +118,17 @@ for (const node of [process.execPath, ...otherNodes]) {
     for (const [name, pid] of Object.entries({ arbiter: command.pid, worker })) {
       // The quietest window counts: in the others V8 may still give back memory.
       const windows: { each: number; list: string }[] = [];
-      for (let window = 0; window < IDLE_WINDOWS; window += 1) {
+      for (let tries = 0; windows.length < IDLE_WINDOWS && tries < 8 * IDLE_WINDOWS; tries += 1) {
         const before = calls.ofAll(pid);
         const startedAt = performance.now();
         await pause(IDLE_MS);
         const made = difference(calls.ofAll(pid), before);
         const seconds = (performance.now() - startedAt) / 1000;
+        // Whoever lists the servers of this user, as other tests do, asks this one too.
+        if (made.has("accept4")) continue;
         windows.push({ each: total(made) / seconds, list: describe(made, seconds) });
       }
+      assert.ok(windows.length > 0, `somebody asked the ${name} in each window`);
       const { each, list } = windows.reduce((least, other) => (other.each < least.each ? other : least));
       context.diagnostic(`idle ${name}: ${each.toFixed(1)} system calls a second: ${list}`);
       const budget = IDLE_CALLS[name as keyof typeof IDLE_CALLS];

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { requestControl } from "../../src/control/control-client.ts";
 import { ask } from "../support/ask.ts";
 import { FIXTURES, startCommand, temporaryFolder, until } from "../support/command.ts";
 
@@ -35,11 +36,23 @@ test("a million lines do not make the arbiter grow", async (context) => {
   if (process.platform !== "linux") return context.skip("what passes through a process is seen in /proc");
   // A file takes each write whole. A full pipe does not, and node joins the lines that wait for one.
   const file = join(temporaryFolder(context), "stdout");
-  const args = [join(FIXTURES, "log/prints.mjs"), "-b", "127.0.0.1:0", "-w", "2"];
+  const control = join(temporaryFolder(context), "control");
+  const args = [
+    join(FIXTURES, "log/prints.mjs"),
+    "-b",
+    "127.0.0.1:0",
+    "-w",
+    "2",
+    "--control-socket",
+    control,
+  ];
   const command = startCommand(context, args, { prefix: ["sh", "-c", `exec "$0" "$@" >'${file}'`] });
   await command.ready();
   const target = { port: await command.port() };
   await ask(target, "/?1");
+  // The arbiter loads what reports on the server after its start.
+  for (const path of ["/stats", "/history", "/requests"])
+    await until(`${path} answers`, async () => (await requestControl(control, "GET", path)).status === 200);
   const before = useOf(command.pid);
   for (let round = 0; round < ROUNDS; round++)
     await Promise.all([ask(target, `/?${LINES}`), ask(target, `/?${LINES}`)]);

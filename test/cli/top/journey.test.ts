@@ -8,6 +8,7 @@ import {
   childrenOf,
   cleanUp,
   FIXTURES,
+  isAlive,
   type RunningCommand,
   startCommand,
   temporaryFolder,
@@ -192,4 +193,8 @@ test("top on a real server", { skip: missing("tmux") }, async (context) => {
   const shell = Number(tmux.ask("#{pane_pid}"));
   tmux.press("q");
   await until("top has ended", () => childrenOf(shell).length === 0);
+  // It ends by itself: killed, it could still record the end of a worker while the folder is removed.
+  const [, later] = again.arbiters();
+  if (later !== undefined) process.kill(later, "SIGQUIT");
+  await until("the new arbiter has ended", () => later !== undefined && !isAlive(later));
 });

@@ -52,7 +52,7 @@ export interface RegionReading {
 const NOTHING: RegionReading = { totals: [], pages: [] };
 /**
  * A busy machine may stop the other arbiter in the middle of a change, and a region of a thousand workers takes half of it.
- * What takes longer is an app's doing, which can write there.
+ * An app, which can write there, has brought about whatever takes longer.
  */
 const MAX_READ_MS = 200;
 const TRY_INTERVAL_MS = 1;

@@ -124,7 +124,7 @@ for (const node of [process.execPath, ...otherNodes]) {
         await pause(IDLE_MS);
         const made = difference(calls.ofAll(pid), before);
         const seconds = (performance.now() - startedAt) / 1000;
-        // Whoever lists the servers of this user, as other tests do, asks this one too.
+        // Other tests list the servers of this user, and ask this one too.
         if (made.has("accept4")) continue;
         windows.push({ each: total(made) / seconds, list: describe(made, seconds) });
       }

@@ -115,13 +115,16 @@ function keep(desired: Desired, roster: Roster, now: number): Plan {
 interface SlotsView {
   /** Slots without a worker. */
   readonly empty: readonly number[];
-  /** Slots whose worker must be replaced and has no successor yet. */
+  /**
+   * Slots whose worker must be replaced and has no successor yet: those of another generation first, since workers of the
+   * goal may be due again sooner than others boot, and a rollout would never end.
+   */
   readonly outdated: readonly number[];
   /** Workers that a fitter one of their slot has made superfluous. */
   readonly succeeded: readonly WorkerRecord[];
   /** Workers in slots beyond the target, the highest first. */
   readonly beyond: readonly WorkerRecord[];
-  /** Every slot has a ready worker of the goal generation that is not expiring. */
+  /** Every slot has a ready worker of the goal generation, be it due for replacement or not. */
   readonly complete: boolean;
 }
 
@@ -136,6 +139,7 @@ function viewSlots(desired: Desired, roster: Roster): SlotsView {
   }
   const empty: number[] = [];
   const outdated: number[] = [];
+  const expiring: number[] = [];
   const succeeded: WorkerRecord[] = [];
   let complete = true;
   const last = slotCount(desired);
@@ -143,7 +147,10 @@ function viewSlots(desired: Desired, roster: Roster): SlotsView {
     const occupants = bySlot.get(slot) ?? [];
     const fresh = occupants.filter((worker) => worker.generation === goal && !worker.expiring);
     if (occupants.length === 0) empty.push(slot);
-    else if (fresh.length === 0) outdated.push(slot);
+    else if (fresh.length === 0) {
+      const isOfGoal = occupants.some((worker) => worker.generation === goal);
+      (isOfGoal ? expiring : outdated).push(slot);
+    }
     const keeper = bestReady(occupants, desired);
     const rank = keeper === undefined ? -1 : fitness(keeper, desired);
     for (const worker of occupants) {
@@ -151,10 +158,10 @@ function viewSlots(desired: Desired, roster: Roster): SlotsView {
       if (worker === keeper || keeper === undefined) continue;
       if (worker.state === "ready" || fitness(worker, desired) <= rank) succeeded.push(worker);
     }
-    complete &&= rank === FITTEST;
+    complete &&= keeper?.generation === goal;
   }
   const beyond = active.filter((worker) => worker.slot > last).sort((a, b) => b.slot - a.slot || a.id - b.id);
-  return { empty, outdated, succeeded, beyond, complete };
+  return { empty, outdated: [...outdated, ...expiring], succeeded, beyond, complete };
 }
 
 /** The fitness of a worker of the goal generation that is not expiring. */

@@ -63,6 +63,20 @@ describe("reload", () => {
     assert.deepEqual(paper.newActions(), ["drain 2", "established 2"]);
   });
 
+  test("is not held up by new workers that are due again: old ones are replaced first", () => {
+    const paper = booted(2);
+    paper.reload();
+    paper.ready(3);
+    paper.newActions();
+    paper.pool.expire(3, "max_requests");
+    paper.gone(1);
+    assert.deepEqual(paper.newActions(), ["spawn 4 in 2 of 2"]);
+    paper.ready(4);
+    assert.deepEqual(paper.newActions(), ["drain 2", "established 2"]);
+    paper.gone(2);
+    assert.deepEqual(paper.newActions(), ["spawn 5 in 1 of 2"]);
+  });
+
   test("an app that cannot be loaded leaves the old workers alone", () => {
     const paper = booted(2);
     paper.reload();

@@ -167,8 +167,9 @@ import os, pty, signal, sys, time
 pid, terminal = pty.fork()
 if pid == 0:
     os.execvp(sys.argv[1], sys.argv[1:])
-os.read(terminal, 1)
-time.sleep(0.3)
+seen = b""
+while b"SLOT" not in seen:
+    seen += os.read(terminal, 65536)
 for _ in range(150):
     os.write(terminal, b"\\x0c")
     time.sleep(0.01)

@@ -68,7 +68,7 @@ describe("reload", () => {
     paper.reload();
     paper.ready(3);
     paper.newActions();
-    paper.pool.expire(3, "max_requests");
+    paper.pool.expire(3, { reason: "max_requests", text: "50 requests" });
     paper.gone(1);
     assert.deepEqual(paper.newActions(), ["spawn 4 in 2 of 2"]);
     paper.ready(4);

@@ -82,8 +82,7 @@ export function cleanUp(test: TestContext, step: () => unknown): void {
 /** An empty folder that is removed with the test. Its path is short enough for Unix sockets. */
 export function temporaryFolder(test: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "tsgun-"));
-  // A process that is being killed may still write its last line there.
-  cleanUp(test, () => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 }));
+  cleanUp(test, () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { cleanUp, until } from "./command.ts";
+import { cleanUp, isAlive, until } from "./command.ts";
 
 export class Tmux {
   readonly #folder: string;
@@ -25,11 +25,14 @@ export class Tmux {
       ...environment,
     };
     const [columns, rows] = size.map(String) as [string, string];
-    cleanUp(test, () => {
+    cleanUp(test, async () => {
       if ((test as TestContext & { passed?: boolean }).passed === false) {
         console.error(`--- the terminal\n${this.lines().join("\n")}\n---`);
       }
+      // The shell writes its history into the folder, which is removed next.
+      const pids = this.ask("#{pid} #{pane_pid}").split(" ").map(Number);
       this.#run("kill-server");
+      await until("the terminal is gone", () => !pids.some((pid) => isAlive(pid)));
     });
     this.#run("new-session", "-d", "-x", columns, "-y", rows, "-c", folder, "bash --norc --noprofile");
   }

@@ -65,7 +65,7 @@ export class Vitals {
     const isBusy = this.#source.server.requests !== this.#requests || this.#page.requestsInFlight > 0;
     this.#idleBeats = isBusy ? 0 : this.#idleBeats + 1;
     this.#sampleDelays(isBusy);
-    this.#collections.sample(isBusy, this.#values);
+    this.#collections.addTo(this.#values);
     this.#write(this.#idleBeats % IDLE_BEATS <= 1);
   }
 

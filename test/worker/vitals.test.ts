@@ -43,7 +43,7 @@ test("measures at once, and then when a second has passed", async (context) => {
   assert.equal(board.vital("time"), first);
 });
 
-test("samples the loop's delay and collections while there is work, and no longer", async (context) => {
+test("samples the loop's delay while there is work and no longer, and counts all collections", async (context) => {
   const { board, page, server, vitals } = measured(context);
   const entry = page.beginRequest("GET", "/", performance.now());
   await pause(INTERVAL_MS);

@@ -118,17 +118,14 @@ for (const node of [process.execPath, ...otherNodes]) {
     for (const [name, pid] of Object.entries({ arbiter: command.pid, worker })) {
       // The quietest window counts: in the others V8 may still give back memory.
       const windows: { each: number; list: string }[] = [];
-      for (let tries = 0; windows.length < IDLE_WINDOWS && tries < 8 * IDLE_WINDOWS; tries += 1) {
+      while (windows.length < IDLE_WINDOWS) {
         const before = calls.ofAll(pid);
         const startedAt = performance.now();
         await pause(IDLE_MS);
         const made = difference(calls.ofAll(pid), before);
         const seconds = (performance.now() - startedAt) / 1000;
-        // Other tests list the servers of this user, and ask this one too.
-        if (made.has("accept4")) continue;
         windows.push({ each: total(made) / seconds, list: describe(made, seconds) });
       }
-      assert.ok(windows.length > 0, `somebody asked the ${name} in each window`);
       const { each, list } = windows.reduce((least, other) => (other.each < least.each ? other : least));
       context.diagnostic(`idle ${name}: ${each.toFixed(1)} system calls a second: ${list}`);
       const budget = IDLE_CALLS[name as keyof typeof IDLE_CALLS];

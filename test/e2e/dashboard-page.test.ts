@@ -119,8 +119,11 @@ test("the page shows the reports, in both themes and at every width, without a f
     for (const width of [1280, 768, 360]) {
       await page.setViewport({ width, height: 800 });
       await page.waitForSelector(`html[data-theme=${theme}]`);
-      const wide = await page.evaluate(OVERFLOW);
-      assert.equal(wide, 0, `${theme} ${width}: the page is wider than the window`);
+      // The charts follow the window in the next frames.
+      await until(`${theme} ${width}: the page is as wide as the window`, async () => {
+        assert.equal(await page.evaluate(OVERFLOW), 0);
+        return true;
+      });
     }
     await requireAccessible(page, theme);
   }

@@ -24,21 +24,11 @@ function readable(): string[] {
   return ["unshare", "--mount", "sh", "-ec", script, CHECKOUT];
 }
 
+const WORDS = `-w 1 -n dropped --record-dir records --user ${UID} --group ${GID}`.split(" ");
+
 test("workers of another user are counted, examined and recorded", { skip: needsRoot() }, async (context) => {
   const app = "/mnt/test/fixtures/fallback/app.mjs";
-  const words = [
-    "-w",
-    "1",
-    "-n",
-    "dropped",
-    "--record-dir",
-    "records",
-    "--user",
-    `${UID}`,
-    "--group",
-    `${GID}`,
-  ];
-  const begun = new Examined(context, words, { prefix: readable() }, app);
+  const begun = new Examined(context, WORDS, { prefix: readable() }, app);
   chmodSync(begun.folder, 0o755);
   const server = await begun.ready();
   const run = async (...args: string[]): Promise<string> => {
@@ -105,20 +95,8 @@ test("an exhausted heap of another user's worker is told by its own report", {
   skip: needsRoot(),
 }, async (context) => {
   const app = "/mnt/test/fixtures/records/deaths.mjs";
-  const words = [
-    "-w",
-    "1",
-    "-n",
-    "dropped",
-    "--record-dir",
-    "records",
-    "--user",
-    `${UID}`,
-    "--group",
-    `${GID}`,
-  ];
   const env = { NODE_OPTIONS: "--max-old-space-size=40" };
-  const begun = new Examined(context, words, { prefix: readable(), env }, app);
+  const begun = new Examined(context, WORDS, { prefix: readable(), env }, app);
   chmodSync(begun.folder, 0o755);
   const server = await begun.ready();
   const pid = server.worker();

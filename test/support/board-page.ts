@@ -21,10 +21,8 @@ import {
   VITALS_OFFSET,
   type Vital,
 } from "../../src/scoreboard/layout.ts";
-import { type Note, PageWriter } from "../../src/scoreboard/page-writer.ts";
+import { type Note, PageWriter, SUM } from "../../src/scoreboard/page-writer.ts";
 import { cleanUp, temporaryFolder } from "./command.ts";
-
-const SUM = 15;
 
 export interface SeenRequest {
   readonly method: string;

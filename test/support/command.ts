@@ -11,10 +11,13 @@ import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 
 /** Where servers keep state by default, for all tests of this process: never in the user's own folders. */
-const STATE = process.env.XDG_STATE_HOME ?? temporaryState();
+const STATE = process.env.XDG_STATE_HOME ?? folderOfThisProcess("tsgun-state-");
 
-function temporaryState(): string {
-  const folder = mkdtempSync(join(tmpdir(), "tsgun-state-"));
+/** Where servers can be found, for all tests of this process: no other test's `ps` or `top` asks them anything. */
+const RUNTIME = folderOfThisProcess("tsgun-run-");
+
+function folderOfThisProcess(prefix: string): string {
+  const folder = mkdtempSync(join(tmpdir(), prefix));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
@@ -247,7 +250,7 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
     ([name]) =>
       !/^(TSGUN_|WEB_CONCURRENCY$|PORT$|NODE_OPTIONS$|NODE_TEST_CONTEXT$|NODE_CHANNEL|PWD$)/.test(name),
   );
-  return { ...Object.fromEntries(kept), XDG_STATE_HOME: STATE };
+  return { ...Object.fromEntries(kept), XDG_STATE_HOME: STATE, XDG_RUNTIME_DIR: RUNTIME };
 }
 
 function killIfAlive(pid: number, signal: NodeJS.Signals): void {

@@ -67,6 +67,9 @@ interface OwnPage {
   readonly keys: KeyCache;
 }
 
+/** The arbiter that this one has taken over from, or that takes over from this one. */
+export type OtherArbiter = "predecessor" | "successor";
+
 /** Workers whose arbiter is gone end within seconds. */
 const ORPHANS_TIMEOUT_MS = 30_000;
 
@@ -80,6 +83,8 @@ export class Scoreboard {
   readonly #takenOver = new SeriesTable();
   readonly #scratch = Buffer.allocUnsafe(PAGE_BYTES);
   #other: RegionReader | undefined;
+  /** Whose region that is. */
+  #otherRole: OtherArbiter = "predecessor";
   /** Since when the other arbiter is gone, as in `performance.now()`. */
   #otherGoneAt: number | undefined;
   #isWarned = false;
@@ -213,12 +218,17 @@ export class Scoreboard {
     const reader = new RegionReader(this.#file, region);
     reader.clear();
     this.#other = reader;
+    this.#otherRole = "successor";
     const { descriptor } = this.#file;
     return { descriptor, layout: LAYOUT_VERSION, from, region, startedAt: this.startedAt };
   }
 
-  /** The other arbiter has ended; its workers may live for another moment. */
-  otherGone(): void {
+  /**
+   * An arbiter has ended; its workers may live for another moment. The end of a predecessor may be noticed only when the
+   * next upgrade has begun, and says nothing of the successor then.
+   */
+  otherGone(role: OtherArbiter): void {
+    if (role !== this.#otherRole) return;
     this.#otherGoneAt ??= performance.now();
     this.review();
   }

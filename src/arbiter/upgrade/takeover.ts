@@ -64,7 +64,7 @@ export class Takeover {
       case "gone":
         arbiterLog.predecessorGone(predecessor?.pid);
         pidFile.takeName();
-        this.#dependencies.board.otherGone();
+        this.#dependencies.board.otherGone("predecessor");
         return;
     }
   }

@@ -236,7 +236,7 @@ export class Upgrade {
     const { pool } = this.#dependencies;
     const { pid, isReady } = this.#successor ?? {};
     this.#successor = undefined;
-    this.#dependencies.stats.board.otherGone();
+    this.#dependencies.stats.board.otherGone("successor");
     if (isReady !== true) this.#dependencies.stats.upgradeEnded(false);
     if (pid !== undefined) this.#dependencies.cleanUpAfterSuccessor(pid);
     this.#settle({ ok: false, error: why });

@@ -115,7 +115,7 @@ describe("The scoreboard of an arbiter", () => {
     same(15, 2);
     old.finish(1);
     same(15, 2);
-    fresh.otherGone();
+    fresh.otherGone("predecessor");
     assert.deepEqual([total(fresh, REQUESTS), total(fresh, "starts")], [15, 2]);
     const next = new Scoreboard(true, fresh.handover(), quiet);
     assert.deepEqual(
@@ -123,6 +123,15 @@ describe("The scoreboard of an arbiter", () => {
       [15, 2],
       "nothing of the first is read twice",
     );
+  });
+
+  test("does not take the end of its predecessor, noticed late, for that of its successor", () => {
+    const old = new Scoreboard(true, undefined, quiet);
+    const fresh = new Scoreboard(true, old.handover(), quiet);
+    const next = new Scoreboard(true, fresh.handover(), quiet);
+    fresh.otherGone("predecessor");
+    write(next.allocate(1, 1, 1), (written) => written.series(REQUESTS, 7));
+    assert.deepEqual([total(fresh, REQUESTS), total(next, REQUESTS)], [7, 7]);
   });
 
   test("continues the sums of a successor that has failed", () => {
@@ -133,7 +142,7 @@ describe("The scoreboard of an arbiter", () => {
         written.series(REQUESTS, 4).header({ pid: DEAD, timeOrigin: Date.now() }).request(0, "GET", "/", 0),
       );
       assert.equal(total(old, REQUESTS), expected);
-      old.otherGone();
+      old.otherGone("successor");
       assert.deepEqual([total(old, REQUESTS), killed(old)], [expected, expected / 4]);
     }
   });
@@ -143,7 +152,7 @@ describe("The scoreboard of an arbiter", () => {
     const page = old.allocate(1, 1, 1);
     write(page, (written) => written.series(REQUESTS, 1).header({ pid: process.pid }));
     const fresh = new Scoreboard(true, old.handover(), quiet);
-    fresh.otherGone();
+    fresh.otherGone("predecessor");
     assert.equal(fresh.readAll().others.length, 1, "its worker lives, and counts");
     writeSync(
       (page as ScoreboardPage).descriptor,

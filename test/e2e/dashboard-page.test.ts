@@ -82,6 +82,11 @@ async function outcome(page: Page, text: string): Promise<void> {
   await until(`the outcome is ${text}`, async () => (await textOf(page, "#outcome")).includes(text));
 }
 
+/** A key goes to the element that has the focus when the browser handles it. */
+async function focused(page: Page, selector: string): Promise<void> {
+  await page.waitForSelector(`${selector}:focus`);
+}
+
 async function confirm(page: Page): Promise<void> {
   await page.waitForSelector("dialog[open]");
   await page.click("#confirm-yes");
@@ -161,10 +166,11 @@ test("buttons ask first, then do it once and say what came of it, by keyboard al
   await page.keyboard.press("Escape");
   await page.waitForSelector("dialog:not([open])");
   assert.deepEqual(commands, []);
-  // The focus is back where it was.
+  await focused(page, "#reload");
   await page.keyboard.press("Enter");
-  await page.waitForSelector("dialog[open]");
+  await focused(page, "dialog[open] button[value=no]");
   await page.keyboard.press("Tab");
+  await focused(page, "#confirm-yes");
   await page.keyboard.press("Enter");
   await outcome(page, "Done: generation 8 serves");
   assert.deepEqual(commands, ["/reload {} {}"]);

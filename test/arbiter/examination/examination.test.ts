@@ -64,7 +64,10 @@ test("a worker is looked into", async (context) => {
     const response = server.begin(`/count?with=${encodeURIComponent(stop)}`);
     const report = await until("it blocks", async () => {
       const seen = await stack();
-      return seen.doing === "javascript" && seen;
+      // It may be seen on its way there.
+      return (
+        seen.doing === "javascript" && seen.stack.some((frame) => frame.includes("countForEver")) && seen
+      );
     });
     assert.ok(
       report.stack.some(

@@ -3,6 +3,7 @@
  * The connections are the server's in every respect: it counts them, and its `close` waits for them.
  */
 import { Server, type Socket } from "node:net";
+import type { Front } from "../server/front/front.ts";
 import type { ServerInternals } from "./placeholder-handle.ts";
 
 /** Options of net.Server that take effect when a connection is accepted, as the server keeps them. */
@@ -17,26 +18,42 @@ interface AcceptOptions {
   readonly blockList?: unknown;
 }
 
+interface Passage {
+  readonly acceptor: Server;
+  readonly server: Server;
+}
+
 type AcceptedSocket = Socket & { server: Server; _server: Server };
 
-/** Makes a server to listen with in place of `server`. */
-export function acceptorFor(server: Server): Server {
+/**
+ * Makes a server to listen with in place of `server`.
+ *
+ * @param front what its connections go through first
+ */
+export function acceptorFor(server: Server, front?: Front): Server {
   const { keepAliveInitialDelay = 0, ...options } = server as unknown as AcceptOptions & ServerInternals;
   const { allowHalfOpen, pauseOnConnect, noDelay, keepAlive, highWaterMark, blockList } = options;
   const acceptor = new Server({
     ...(allowHalfOpen !== undefined && { allowHalfOpen }),
-    ...(pauseOnConnect !== undefined && { pauseOnConnect }),
+    ...(front !== undefined ? { pauseOnConnect: true } : pauseOnConnect !== undefined && { pauseOnConnect }),
     ...(noDelay !== undefined && { noDelay }),
     ...(keepAlive !== undefined && { keepAlive }),
     ...(highWaterMark !== undefined && { highWaterMark }),
     ...(blockList !== undefined && { blockList: blockList as never }),
     keepAliveInitialDelay: keepAliveInitialDelay * 1000,
   });
-  acceptor.on("connection", (socket) => passOn(socket as AcceptedSocket, acceptor, server));
+  acceptor.on("connection", (socket) => {
+    const accepted = socket as AcceptedSocket;
+    if (front === undefined) return passOn(accepted, socket, { acceptor, server });
+    front.admit(socket, typeof acceptor.address() === "string", (last) =>
+      passOn(accepted, last, { acceptor, server }),
+    );
+  });
   return acceptor;
 }
 
-function passOn(socket: AcceptedSocket, acceptor: Server, server: Server): void {
+/** @param last the socket on which the server's protocol is spoken: the accepted one, or one around it */
+function passOn(socket: AcceptedSocket, last: Socket, { acceptor, server }: Passage): void {
   const internals = server as unknown as ServerInternals;
   (acceptor as unknown as ServerInternals)._connections -= 1;
   const { maxConnections } = server as { maxConnections?: number | null };
@@ -49,5 +66,5 @@ function passOn(socket: AcceptedSocket, acceptor: Server, server: Server): void 
     server.emit("drop", { localAddress, localPort, remoteAddress, remotePort });
     return;
   }
-  server.emit("connection", socket);
+  server.emit("connection", last);
 }

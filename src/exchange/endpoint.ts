@@ -14,6 +14,23 @@ interface SocketAddresses {
   readonly localPort?: number | undefined;
 }
 
+/** What is known of the endpoints of a connection without asking the system. */
+export interface KnownEndpoints {
+  /** A closed socket no longer shows whether it is a Unix socket. */
+  readonly isUnix: boolean;
+  /** From a PROXY header; undefined: the socket's own. */
+  readonly peer?: Endpoint;
+  readonly local?: Endpoint;
+}
+
+const OF_UNIX: KnownEndpoints = Object.freeze({ isUnix: true });
+const OF_TCP: KnownEndpoints = Object.freeze({ isUnix: false });
+
+/** What is known of the connections of a socket alone. */
+export function knownBySocket(isUnix: boolean): KnownEndpoints {
+  return isUnix ? OF_UNIX : OF_TCP;
+}
+
 /** The endpoints of one connection, looked up on first access because each costs a system call. */
 export class ConnectionEndpoints {
   readonly #socket: SocketAddresses;
@@ -21,10 +38,11 @@ export class ConnectionEndpoints {
   #peer: Endpoint | undefined;
   #local: Endpoint | undefined;
 
-  /** @param isUnix a closed socket no longer shows whether it is a Unix socket */
-  constructor(socket: SocketAddresses, isUnix: boolean) {
+  constructor(socket: SocketAddresses, { isUnix, peer, local }: KnownEndpoints) {
     this.#socket = socket;
     this.#isUnix = isUnix;
+    this.#peer = peer;
+    this.#local = local;
   }
 
   get peer(): Endpoint {

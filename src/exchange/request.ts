@@ -6,7 +6,7 @@ import { AsyncResource } from "node:async_hooks";
 import { GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { joinFields } from "../gateway/fields.ts";
-import type { Endpoint, Fields, GatewayRequest, WorkerInfo } from "../gateway/types.ts";
+import type { Endpoint, Fields, GatewayRequest, ProxyInfo, TlsInfo, WorkerInfo } from "../gateway/types.ts";
 import { type Forwarded, forwardedFields, forwardedId, hostWithPort, readForwarded } from "./forwarded.ts";
 import { MessageBody } from "./message-body.ts";
 import type { ProxyRules } from "./proxy-rules.ts";
@@ -17,7 +17,7 @@ import { ROUTED, routedRequest } from "./route.ts";
 export interface ExchangeHead {
   readonly method: string;
   readonly target: string;
-  readonly httpVersion: "1.0" | "1.1";
+  readonly httpVersion: GatewayRequest["httpVersion"];
   readonly rawHeaders: readonly string[];
   readonly upgrade: boolean;
   /** False if there is no X-Forwarded-Prefix; absent if the server does not know. */
@@ -35,6 +35,8 @@ export interface ExchangeContext {
   readonly peer: Endpoint;
   readonly local: Endpoint;
   readonly scheme: "http" | "https";
+  readonly tls?: TlsInfo | undefined;
+  readonly proxy?: ProxyInfo | undefined;
   /** The prefix under which the app is mounted, unless a trusted proxy forwards another. */
   readonly rootPath: string;
   /** The rules for the peer's forwarded fields; undefined if the peer is not trusted. */
@@ -53,7 +55,7 @@ const ABSOLUTE_FORM = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/([^/?]*)/;
 export class ExchangeRequest implements GatewayRequest {
   readonly method: string;
   readonly target: string;
-  readonly httpVersion: "1.0" | "1.1";
+  readonly httpVersion: GatewayRequest["httpVersion"];
   readonly upgrade: boolean;
   readonly #head: ExchangeHead;
   readonly #context: ExchangeContext;
@@ -184,6 +186,14 @@ export class ExchangeRequest implements GatewayRequest {
 
   get local(): Endpoint {
     return this.#context.local;
+  }
+
+  get tls(): TlsInfo | undefined {
+    return this.#context.tls;
+  }
+
+  get proxy(): ProxyInfo | undefined {
+    return this.#context.proxy;
   }
 
   get id(): string {

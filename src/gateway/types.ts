@@ -18,6 +18,57 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** What TLS has told of a connection, where it ends in this server. */
+export interface TlsInfo {
+  /** Such as `TLSv1.3`. */
+  readonly version: string;
+  /** The cipher suite by its standard name (IANA), such as `TLS_AES_256_GCM_SHA384`. */
+  readonly cipher: string;
+  /** The name that the client asked for (SNI, RFC 6066 section 3); undefined if it sent none. */
+  readonly serverName: string | undefined;
+  /** The protocol that both have agreed on (ALPN, RFC 7301), such as `h2`; undefined without. */
+  readonly alpn: string | undefined;
+  /** The client's certificate, verified or not; undefined if it sent none. */
+  readonly peerCertificate: PeerCertificate | undefined;
+}
+
+/** A client's certificate (mutual TLS). */
+export interface PeerCertificate {
+  /** Whether a trusted authority has signed it. */
+  readonly authorized: boolean;
+  /** Why not, such as `CERT_HAS_EXPIRED`; undefined if it is. */
+  readonly error: string | undefined;
+  /** The distinguished name (RFC 4514): `CN=shop,O=Example`. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** Hexadecimal, in upper case, without separators. */
+  readonly serialNumber: string;
+  /** SHA-256 of the certificate: hexadecimal, in upper case, without separators. */
+  readonly fingerprint256: string;
+  /** Alternative names, as in `DNS:shop.example, URI:spiffe://example/shop`; undefined if there are none. */
+  readonly subjectAltName: string | undefined;
+  readonly validFrom: Date;
+  readonly validTo: Date;
+  /** The certificate itself in DER. */
+  readonly raw: Uint8Array;
+}
+
+/** What a load balancer has told of a connection by the PROXY protocol. */
+export interface ProxyInfo {
+  readonly version: 1 | 2;
+  /** The balancer itself: the other end of the connection that it made. */
+  readonly balancer: Endpoint;
+  /** The type-length-value vectors of version 2 in their order; empty in version 1. */
+  readonly tlvs: readonly ProxyTlv[];
+}
+
+/** One vector of a PROXY header (its specification, section 2.2). */
+export interface ProxyTlv {
+  /** 0 to 255: `0x02` is the authority that the client asked for, `0x05` a unique id. */
+  readonly type: number;
+  readonly value: Uint8Array;
+}
+
 /**
  * Header fields by lower-case name, without a prototype. Repeated fields are joined with ", "
  * (RFC 9110 section 5.3), `cookie` with "; ". Fields that cannot be joined (Set-Cookie, as RFC 9110
@@ -75,7 +126,7 @@ export interface GatewayRequest<State = unknown> {
   readonly query: string;
   /** The prefix under which a proxy mounts this app (SCRIPT_NAME), without a trailing slash; "" if there is none. */
   readonly rootPath: string;
-  readonly httpVersion: "1.0" | "1.1";
+  readonly httpVersion: "1.0" | "1.1" | "2.0";
   readonly scheme: "http" | "https";
   /** The authority the client asked for (host and port as sent); "" for an HTTP/1.0 request without Host. */
   readonly host: string;
@@ -87,6 +138,10 @@ export interface GatewayRequest<State = unknown> {
   /** The other end of the connection: the nearest proxy, or the client itself. */
   readonly peer: Endpoint;
   readonly local: Endpoint;
+  /** What TLS has told of the connection, if it ends in this server. */
+  readonly tls?: TlsInfo | undefined;
+  /** What a load balancer has told of the connection by the PROXY protocol. */
+  readonly proxy?: ProxyInfo | undefined;
   /** The request id, from a trusted X-Request-ID or generated here. */
   readonly id: string;
   readonly body: RequestBody;

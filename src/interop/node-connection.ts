@@ -4,7 +4,7 @@
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
-import { ConnectionEndpoints } from "../exchange/endpoint.ts";
+import { ConnectionEndpoints, knownBySocket } from "../exchange/endpoint.ts";
 import type { HostedConnection } from "./hosted-app.ts";
 
 /** The connection's view of its current exchange. */
@@ -24,7 +24,7 @@ export class NodeConnection extends ConnectionEndpoints implements HostedConnect
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
-    super(socket, isUnix(socket));
+    super(socket, knownBySocket(isUnix(socket)));
     this.#socket = socket;
     socket.on("end", () => this.#current?.halfClosed());
     socket.on("close", () => {

@@ -7,6 +7,7 @@ import type { HeadLimit, RequestLimits } from "../http/head-limit.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { AcceptLimiter } from "./accept-limiter.ts";
 import type { ContentTimeouts } from "./content-pace.ts";
+import type { Front } from "./front/front.ts";
 import type { RequestMeter } from "./request-meter.ts";
 
 export interface ServerTimeouts extends ContentTimeouts {
@@ -17,6 +18,9 @@ export interface ServerTimeouts extends ContentTimeouts {
   /** For the next request on an idle connection (gunicorn: keepalive); 0 closes after every response. */
   readonly keepAlive: number;
 }
+
+/** Makes the front of a server's connections, which counts them with the server's limiter. */
+export type MakeFront = (limiter: AcceptLimiter) => Front;
 
 /** Reports an error in the app or in a request. The connection has been dealt with. */
 export type ErrorReporter = (error: Error, request: { method: string; target: string; id: string }) => void;
@@ -34,6 +38,8 @@ export interface EngineOptions {
   readonly connectionRequests?: number | undefined;
   /** Default: unlimited. */
   readonly limiter?: AcceptLimiter;
+  /** What connections go through first; undefined: nothing. */
+  readonly front?: MakeFront | undefined;
   readonly worker: WorkerInfo;
   /** The value that the app's `startup` returned. */
   readonly state: unknown;

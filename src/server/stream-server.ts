@@ -10,8 +10,10 @@ import type { Server, Socket } from "node:net";
 import { acceptorFor } from "../adopt/acceptor.ts";
 import type { AcceptLimiter } from "./accept-limiter.ts";
 import { interceptEvents } from "./event-interception.ts";
+import type { Front } from "./front/front.ts";
 import { listenOn } from "./listen.ts";
 import type { ConnectionStates, InFlightRequest, WorkerServer } from "./server.ts";
+import type { MakeFront } from "./server-options.ts";
 
 /** How often a drain looks for connections on which nothing moves, in milliseconds. */
 const IDLE_CHECK_MS = 100;
@@ -19,6 +21,8 @@ const IDLE_CHECK_MS = 100;
 export interface StreamServerOptions {
   readonly server: Server;
   readonly limiter: AcceptLimiter;
+  /** What connections go through first; undefined: nothing. */
+  readonly front?: MakeFront | undefined;
   readonly onAcceptError: (error: Error) => void;
 }
 
@@ -48,6 +52,7 @@ interface Movement {
 export class StreamServer implements WorkerServer {
   readonly #options: StreamServerOptions;
   readonly #isHttp2: boolean;
+  readonly #front: Front | undefined;
   readonly #acceptors: Server[] = [];
   readonly #connections = new Map<Socket, Movement>();
   readonly #sessions = new Set<Session>();
@@ -65,6 +70,7 @@ export class StreamServer implements WorkerServer {
   constructor(options: StreamServerOptions) {
     this.#options = options;
     const { server } = options;
+    this.#front = options.front?.(options.limiter);
     server.prependListener("connection", (socket: Socket) => this.#connected(socket));
     // Only servers of node:http2 have it.
     this.#isHttp2 = "updateSettings" in server;
@@ -100,7 +106,7 @@ export class StreamServer implements WorkerServer {
   }
 
   get connections(): number {
-    return this.#connections.size;
+    return this.#connections.size + (this.#front?.size ?? 0);
   }
 
   /** Where the protocol is unknown, all are active. */
@@ -117,12 +123,16 @@ export class StreamServer implements WorkerServer {
   }
 
   listen(fd: number, backlog?: number): Promise<void> {
-    return this.open((server) => listenOn(server, fd, backlog));
+    return this.#open((server) => listenOn(server, fd, backlog), this.#front);
   }
 
-  async open(listen: (server: Server) => Promise<void>): Promise<void> {
+  open(listen: (server: Server) => Promise<void>): Promise<void> {
+    return this.#open(listen, undefined);
+  }
+
+  async #open(listen: (server: Server) => Promise<void>, front: Front | undefined): Promise<void> {
     const { limiter, onAcceptError } = this.#options;
-    const server = acceptorFor(this.#options.server);
+    const server = acceptorFor(this.#options.server, front);
     await listen(server);
     server.on("error", onAcceptError);
     this.#acceptors.push(server);
@@ -153,6 +163,10 @@ export class StreamServer implements WorkerServer {
     this.#isDraining = true;
     for (const acceptor of this.#acceptors) acceptor.close();
     for (const session of this.#sessions) session.close();
+    if (this.#front !== undefined) {
+      await this.#front.whenEmpty();
+      for (const session of this.#sessions) session.close();
+    }
     if (this.#connections.size === 0) return;
     const now = performance.now();
     for (const movement of this.#connections.values()) movement.since = now;
@@ -165,6 +179,7 @@ export class StreamServer implements WorkerServer {
 
   destroy(): void {
     for (const acceptor of this.#acceptors) acceptor.close();
+    this.#front?.destroy();
     for (const socket of this.#connections.keys()) socket.destroy();
   }
 

@@ -1,5 +1,7 @@
 /** Accepts connections as channels, from the handles that a listening handle accepts. */
-import type { Server } from "node:net";
+import type { Server, Socket } from "node:net";
+import type { ConnectionFacts } from "../front/facts.ts";
+import type { Front } from "../front/front.ts";
 import type { Channel } from "./channel.ts";
 import type { StreamHandle } from "./handle-access.ts";
 import { HandleChannel } from "./handle-channel.ts";
@@ -13,6 +15,15 @@ interface ListeningHandle {
 
 /** Linux hands TCP_NODELAY down to the accepted connections, which saves each a system call. */
 const INHERITS_NO_DELAY = process.platform === "linux";
+
+/** Passes each connection that the listening `server` accepts through the front, and on to `connect`. */
+export function acceptThroughFront(
+  server: Server,
+  { front, isUnix }: { readonly front: Front; readonly isUnix: boolean },
+  connect: (socket: Socket, facts: ConnectionFacts) => void,
+): void {
+  server.on("connection", (socket) => front.admit(socket.setNoDelay(true), isUnix, connect));
+}
 
 /**
  * Passes each connection that the listening `server` accepts to `connect`, which starts it. Falls back to ordinary

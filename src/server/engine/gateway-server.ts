@@ -7,10 +7,13 @@ import { createServer, type Server } from "node:net";
 import { ConnectionEndpoints } from "../../exchange/endpoint.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import type { ExchangeContext } from "../../exchange/request.ts";
-import type { App, Handler, WorkerInfo } from "../../gateway/types.ts";
+import type { App, Handler, ProxyInfo, TlsInfo, WorkerInfo } from "../../gateway/types.ts";
 import { AcceptLimiter } from "../accept-limiter.ts";
-import { acceptConnections } from "../channel/accept.ts";
+import { acceptConnections, acceptThroughFront } from "../channel/accept.ts";
 import type { Channel } from "../channel/channel.ts";
+import { SocketChannel } from "../channel/socket-channel.ts";
+import type { ConnectionFacts } from "../front/facts.ts";
+import type { Front } from "../front/front.ts";
 import { listenOn } from "../listen.ts";
 import { MemberList } from "../member-list.ts";
 import { PeerWatch } from "../peer-watch.ts";
@@ -25,15 +28,20 @@ import { EngineExchangeMeter, type EngineExchangeWatch } from "./engine-exchange
 
 /** The context of all requests of a connection. Whether its peer is trusted is determined once, on first access. */
 class ConnectionContext extends ConnectionEndpoints implements ExchangeContext {
-  readonly scheme = "http";
+  readonly scheme: "http" | "https";
+  readonly tls: TlsInfo | undefined;
+  readonly proxy: ProxyInfo | undefined;
   readonly rootPath: string;
   readonly worker: WorkerInfo;
   readonly state: unknown;
   readonly #rules: ProxyRules | undefined;
   #trusted: boolean | undefined;
 
-  constructor(channel: Channel, unix: boolean, options: EngineOptions) {
-    super(channel, unix);
+  constructor(channel: Channel, facts: ConnectionFacts, options: EngineOptions) {
+    super(channel, facts);
+    this.scheme = facts.tls === undefined ? "http" : "https";
+    this.tls = facts.tls;
+    this.proxy = facts.proxy;
     this.rootPath = options.rootPath ?? "";
     this.worker = options.worker;
     this.state = options.state;
@@ -62,6 +70,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   readonly #listeners: Server[] = [];
   readonly #connections = new MemberList<EngineConnection>();
   readonly #limiter: AcceptLimiter;
+  readonly #front: Front | undefined;
   readonly #clock: TickClock;
   readonly heads = new UnfinishedHeads<EngineConnection>((connection) => {
     connection.refuseHead();
@@ -77,6 +86,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     this.upgrade = app.upgrade?.bind(app) as Handler | undefined;
     this.options = options;
     this.#limiter = options.limiter ?? new AcceptLimiter();
+    this.#front = options.front?.(this.#limiter);
     this.#logs =
       options.accessLog && new EngineExchangeLogs(options.accessLog, options.proxyRules, options.meter);
     const { header, body, bodyTotal, request, keepAlive } = options.timeouts;
@@ -93,39 +103,51 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
   }
 
   get connections(): number {
-    return this.#connections.size;
+    return this.#connections.size + (this.#front?.size ?? 0);
   }
 
   connectionStates(): ConnectionStates {
-    const states = { active: 0, idle: 0, upgraded: 0 };
+    const states = { active: 0, idle: this.#front?.size ?? 0, upgraded: 0 };
     for (const { state } of this.#connections) states[state] += 1;
     return states;
   }
 
   listen(fd: number, backlog?: number): Promise<void> {
-    return this.open((server) => listenOn(server, fd, backlog));
+    return this.#open((server) => listenOn(server, fd, backlog), this.#front);
   }
 
-  async open(listen: (server: Server) => Promise<void>): Promise<void> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true });
+  open(listen: (server: Server) => Promise<void>): Promise<void> {
+    return this.#open(listen, undefined);
+  }
+
+  async #open(listen: (server: Server) => Promise<void>, front: Front | undefined): Promise<void> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: front !== undefined });
     await listen(server);
-    this.adopt(server);
+    this.adopt(server, front);
   }
 
-  /** Accepts the connections of a server that already listens. */
-  adopt(server: Server): void {
+  /** Accepts the connections of a server that already listens; with a front, it must pause them (`pauseOnConnect`). */
+  adopt(server: Server, front?: Front): void {
     server.on("error", this.options.onAcceptError);
     const address = server.address();
-    const unix = server.listening && (address === null || typeof address === "string");
-    acceptConnections(server, (channel) => {
-      const context = new ConnectionContext(channel, unix, this.options);
-      const connection = new EngineConnection(channel, this, context);
-      this.#connections.add(connection);
-      this.#limiter.connectionOpened(channel.descriptor);
-      channel.start(connection);
-    });
+    const isUnix = server.listening && (address === null || typeof address === "string");
+    const connect = (channel: Channel, facts: ConnectionFacts): void => this.#connected(channel, facts);
+    if (front === undefined) acceptConnections(server, (channel) => connect(channel, { isUnix }));
+    else
+      acceptThroughFront(server, { front, isUnix }, (socket, facts) =>
+        connect(SocketChannel.over(socket), facts),
+      );
     this.#listeners.push(server);
     this.#limiter.addServer(server);
+  }
+
+  #connected(channel: Channel, facts: ConnectionFacts): void {
+    const context = new ConnectionContext(channel, facts, this.options);
+    const connection = new EngineConnection(channel, this, context);
+    this.#connections.add(connection);
+    this.#limiter.connectionOpened(channel.descriptor);
+    channel.start(connection);
+    if (this.draining) connection.drain(this.#clock.exact + this.lingerMs);
   }
 
   afterRequests(count: number, callback: () => void): void {
@@ -154,6 +176,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     for (const listener of this.#listeners) listener.close();
     const deadline = this.#clock.exact + lingerMs;
     for (const connection of this.#connections) connection.drain(deadline);
+    await this.#front?.whenEmpty();
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
       this.#checkEmpty();
@@ -163,6 +186,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
 
   destroy(): void {
     for (const listener of this.#listeners) listener.close();
+    this.#front?.destroy();
     for (const connection of this.#connections) connection.destroy();
     this.handlers.release();
     this.#clock.stop();

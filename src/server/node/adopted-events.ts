@@ -6,7 +6,9 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { knownBySocket } from "../../exchange/endpoint.ts";
 import { appListens, interceptEvents, requestAllEvents } from "../event-interception.ts";
+import { factsOf } from "../front/facts.ts";
 import type { ListenerWrapper } from "./node-server-options.ts";
 import type { ParserError } from "./parser-error.ts";
 import type { ServerEvents } from "./server-events.ts";
@@ -19,7 +21,7 @@ export function interceptServer(
   wrapper: ListenerWrapper = UNWRAPPED,
 ): void {
   const accepted = (pass: (socket: Socket) => boolean) => (socket: Socket) => {
-    events.accept(socket, isUnix(socket, server));
+    events.accept(socket, factsOf(socket) ?? knownBySocket(isUnix(socket, server)));
     return pass(socket);
   };
   // Apps emit events themselves: one server for another one, or a request that never came by a connection.

@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { KnownEndpoints } from "../../exchange/endpoint.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
 import { Linger } from "../linger.ts";
 import type { WatchedPeer } from "../peer-watch.ts";
@@ -39,7 +40,7 @@ export class ListenerConnection implements WatchedPeer {
   /** The server's connections, of which this is one. */
   readonly owner: object;
   /** Whether it is a Unix socket. A closed socket no longer shows it. */
-  readonly isUnix: boolean;
+  readonly known: KnownEndpoints;
   /** Whether its peer is a trusted proxy; undefined until that matters. */
   isTrusted: boolean | undefined;
   /** How many requests have arrived. */
@@ -66,9 +67,9 @@ export class ListenerConnection implements WatchedPeer {
     return descriptorOf(this.socket);
   }
 
-  constructor(socket: Socket, now: number, owner: object, isUnix: boolean) {
+  constructor(socket: Socket, now: number, owner: object, known: KnownEndpoints) {
     this.socket = socket;
-    this.isUnix = isUnix;
+    this.known = known;
     this.owner = owner;
     this.#progress = new WriteProgress(socket, now);
     this.#idleSince = now;

@@ -1,5 +1,6 @@
 /** The open connections of node's server: how many there may be, which are idle, and when they close. */
 import type { Socket } from "node:net";
+import type { KnownEndpoints } from "../../exchange/endpoint.ts";
 import type { AcceptLimiter } from "../accept-limiter.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
 import type { RequestMeter } from "../request-meter.ts";
@@ -77,8 +78,8 @@ export class ListenerConnections {
     return this.#connections.values();
   }
 
-  open(socket: Socket, isUnix: boolean): void {
-    const connection = new ListenerConnection(socket, this.#clock.now, this, isUnix);
+  open(socket: Socket, known: KnownEndpoints): void {
+    const connection = new ListenerConnection(socket, this.#clock.now, this, known);
     (socket as ConnectedSocket)[CONNECTION] = connection;
     this.#connections.add(connection);
     reuseTimer(socket, this.#clock);

@@ -119,7 +119,7 @@ export class ListenerExchanges {
     const { meter, proxyRules } = this.#options;
     if (meter === undefined || proxyRules === undefined) return;
     connection.isTrusted ??= proxyRules.trusts(
-      new ConnectionEndpoints(connection.socket, connection.isUnix).peer,
+      new ConnectionEndpoints(connection.socket, connection.known).peer,
     );
     if (connection.isTrusted) meterQueue(meter, value);
   }

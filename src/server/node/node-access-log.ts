@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { ConnectionEndpoints, UNIX_ENDPOINT } from "../../exchange/endpoint.ts";
+import { ConnectionEndpoints, type KnownEndpoints, UNIX_ENDPOINT } from "../../exchange/endpoint.ts";
 import { forwardedId } from "../../exchange/forwarded.ts";
 import { ForwardedClients } from "../../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
@@ -35,8 +35,8 @@ export class NodeAccessLog extends NodeRequests {
   }
 
   /** The client's address is read now, because a closed socket no longer has it. */
-  connected(socket: Socket, unix: boolean): void {
-    const { peer } = new ConnectionEndpoints(socket, unix);
+  connected(socket: Socket, known: KnownEndpoints): void {
+    const { peer } = new ConnectionEndpoints(socket, known);
     const clients = this.#rules?.trusts(peer) === true ? this.#clients : undefined;
     this.#connected.set(socket, { peer, clients, latest: { walk: undefined }, memo: new LineMemo() });
   }

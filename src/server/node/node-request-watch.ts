@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 // Imported, since the global is an accessor, which V8 calls at each use.
 import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
+import type { KnownEndpoints } from "../../exchange/endpoint.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import { type RequestMeter, rejectReason } from "../request-meter.ts";
 import {
@@ -28,7 +29,7 @@ export interface FailedRequests {
 
 export interface NodeRequestWatch {
   /** A client has connected. */
-  connected(socket: Socket, unix: boolean): void;
+  connected(socket: Socket, known: KnownEndpoints): void;
   /** A request has arrived. @param startedAt when, as in `performance.now()` */
   begin(
     request: IncomingMessage,
@@ -55,7 +56,7 @@ export abstract class NodeRequests implements NodeRequestWatch {
     this.meter = meter;
   }
 
-  abstract connected(socket: Socket, unix: boolean): void;
+  abstract connected(socket: Socket, known: KnownEndpoints): void;
   abstract begin(
     request: IncomingMessage,
     response: ServerResponse | undefined,

@@ -5,7 +5,13 @@ import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import type { AccessLog } from "../../log/access-log.ts";
 import type { AcceptLimiter } from "../accept-limiter.ts";
 import type { RequestMeter } from "../request-meter.ts";
-import type { EngineOptions, ErrorDescriber, ErrorReporter, ServerTimeouts } from "../server-options.ts";
+import type {
+  EngineOptions,
+  ErrorDescriber,
+  ErrorReporter,
+  MakeFront,
+  ServerTimeouts,
+} from "../server-options.ts";
 import type { LimitListener } from "./node-limits.ts";
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -43,6 +49,8 @@ export interface ServerEventsOptions {
   readonly connectionRequests?: number | undefined;
   /** Bounds the number of connections. Default: unlimited. */
   readonly limiter?: AcceptLimiter;
+  /** What connections go through first; undefined: nothing. */
+  readonly front?: MakeFront | undefined;
   /** Called with each error of the listener, and for each request that exceeded a timeout. */
   readonly onError: ErrorReporter;
   /** Called when a head is refused because it exceeds a limit. */

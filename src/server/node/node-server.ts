@@ -5,6 +5,7 @@
 import { Server as TcpServer } from "node:net";
 import { acceptorFor } from "../../adopt/acceptor.ts";
 import { AcceptLimiter } from "../accept-limiter.ts";
+import type { Front } from "../front/front.ts";
 import { listenOn } from "../listen.ts";
 import type { ConnectionStates, InFlightRequest, WorkerServer } from "../server.ts";
 import { interceptServer } from "./adopted-events.ts";
@@ -18,37 +19,40 @@ export class NodeServer implements WorkerServer {
   readonly #options: NodeServerOptions;
   readonly #limiter: AcceptLimiter;
   readonly #events: ServerEvents;
+  readonly #front: Front | undefined;
   /** Makes a server that accepts connections. */
-  readonly #makeServer: () => TcpServer;
+  readonly #makeServer: (front: Front | undefined) => TcpServer;
   readonly #servers: TcpServer[] = [];
 
   constructor(options: NodeServerOptions) {
     this.#options = options;
     this.#limiter = options.limiter ?? new AcceptLimiter();
+    this.#front = options.front?.(this.#limiter);
     rememberHeaderNames();
     if (options.adopted === undefined) {
       this.#events = new ServerEvents(options, this.#limiter);
       // One for each socket: an http.Server can listen only once.
-      this.#makeServer = () => {
+      this.#makeServer = (front) => {
         const server = createHttpServer(options);
         this.#events.attach(server, options);
-        return server;
+        return front === undefined ? server : acceptorFor(server, front);
       };
     } else {
       const { adopted } = options;
       const held = adoptSettings(adopted.server, options);
       this.#events = new ServerEvents({ ...options, ...held }, this.#limiter);
       interceptServer(adopted.server, this.#events, adopted.wrapper);
-      this.#makeServer = () => acceptorFor(adopted.server);
+      this.#makeServer = (front) => acceptorFor(adopted.server, front);
     }
   }
 
   get connections(): number {
-    return this.#events.connections.size;
+    return this.#events.connections.size + (this.#front?.size ?? 0);
   }
 
   connectionStates(): ConnectionStates {
-    return this.#events.connections.states();
+    const states = this.#events.connections.states();
+    return { ...states, idle: states.idle + (this.#front?.size ?? 0) };
   }
 
   get requests(): number {
@@ -56,11 +60,15 @@ export class NodeServer implements WorkerServer {
   }
 
   listen(fd: number, backlog?: number): Promise<void> {
-    return this.open((server) => listenOn(server, fd, backlog));
+    return this.#open((server) => listenOn(server, fd, backlog), this.#front);
   }
 
-  async open(listen: (server: TcpServer) => Promise<void>): Promise<void> {
-    const server = this.#makeServer();
+  open(listen: (server: TcpServer) => Promise<void>): Promise<void> {
+    return this.#open(listen, undefined);
+  }
+
+  async #open(listen: (server: TcpServer) => Promise<void>, front: Front | undefined): Promise<void> {
+    const server = this.#makeServer(front);
     await listen(server);
     server.on("error", this.#options.onAcceptError);
     this.#servers.push(server);
@@ -87,6 +95,7 @@ export class NodeServer implements WorkerServer {
     this.#events.drain(lingerMs, onlyUpgraded);
     // http.Server's own close destroys idle connections at once, and with them a request that a proxy is just sending.
     for (const server of this.#servers) TcpServer.prototype.close.call(server);
+    await this.#front?.whenEmpty();
     await this.#events.connections.whenEmpty();
     await this.#events.exchanges.handlers.whenIdle();
     this.#events.stop();
@@ -94,6 +103,7 @@ export class NodeServer implements WorkerServer {
 
   destroy(): void {
     for (const server of this.#servers) TcpServer.prototype.close.call(server);
+    this.#front?.destroy();
     this.#events.destroy();
   }
 }

@@ -5,7 +5,9 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { type KnownEndpoints, knownBySocket } from "../../exchange/endpoint.ts";
 import type { AcceptLimiter } from "../accept-limiter.ts";
+import { factsOf } from "../front/facts.ts";
 import { PeerWatch } from "../peer-watch.ts";
 import { TickClock } from "../tick-clock.ts";
 import { untrackConnections } from "./http-server.ts";
@@ -64,7 +66,8 @@ export class ServerEvents {
     }
     server.on("connection", (socket) => {
       const address = server.address();
-      this.accept(socket, address === null || typeof address === "string");
+      const isUnix = address === null || typeof address === "string";
+      this.accept(socket, factsOf(socket) ?? knownBySocket(isUnix));
     });
     server.on("request", (request, response) => this.request(request, response, listener));
     server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
@@ -85,9 +88,9 @@ export class ServerEvents {
 
   // The handlers of a server's events. They return true, as `emit` does: the event has been handled.
 
-  accept(socket: Socket, isUnix: boolean): void {
-    this.#requests?.connected(socket, isUnix);
-    this.connections.open(socket, isUnix);
+  accept(socket: Socket, known: KnownEndpoints): void {
+    this.#requests?.connected(socket, known);
+    this.connections.open(socket, known);
   }
 
   request(request: IncomingMessage, response: ServerResponse, listener: RequestListener): boolean {

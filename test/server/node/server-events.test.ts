@@ -48,7 +48,7 @@ test("counts incomplete heads only if there has been input", async (context) => 
     context.skip("this version of Node does not count I/O events");
     return;
   }
-  const connections = new Set([new ListenerConnection(new Socket(), 0, {}, false)]);
+  const connections = new Set([new ListenerConnection(new Socket(), 0, {}, { isUnix: false })]);
   let checks = 0;
   const heads = new ArrivingHeads(
     {

@@ -1,0 +1,34 @@
+/** What the front of a connection has learned before the first byte of HTTP: by the PROXY protocol, and from TLS. */
+import type { Socket } from "node:net";
+import type { Endpoint, ProxyInfo, TlsInfo } from "../../gateway/types.ts";
+
+/** The protocols that a connection may speak behind its front, as ALPN names them (RFC 7301 section 6). */
+export type Protocol = "http/1.1" | "h2";
+
+/** Each stage of a front adds what it learns. */
+export interface ConnectionFacts {
+  /** Whether the listening socket is a Unix socket. */
+  readonly isUnix: boolean;
+  /** The client, as the balancer's PROXY header names it, which then is the peer in every respect. */
+  peer?: Endpoint;
+  /** The address that the client connected to, as the PROXY header names it. */
+  local?: Endpoint;
+  proxy?: ProxyInfo;
+  tls?: TlsInfo;
+  /** Default: `http/1.1`. */
+  protocol?: Protocol;
+}
+
+const FACTS = Symbol("tsgun.front");
+
+type FrontedSocket = Socket & { [FACTS]?: ConnectionFacts };
+
+/** Keeps the facts with the socket on which HTTP is spoken, for servers that get nothing but that. */
+export function rememberFacts(socket: Socket, facts: ConnectionFacts): void {
+  (socket as FrontedSocket)[FACTS] = facts;
+}
+
+/** The facts of a socket that came through a front; undefined for others. */
+export function factsOf(socket: Socket): ConnectionFacts | undefined {
+  return (socket as FrontedSocket)[FACTS];
+}

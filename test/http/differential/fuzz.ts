@@ -1,0 +1,117 @@
+/**
+ * `npm run fuzz`: generated connections against the reference reader, as long as wanted.
+ *
+ *     --seconds N     how long (default: 60)
+ *     --seed S        where to begin (default: drawn, and printed)
+ *     --subject NAME  one of SUBJECTS (default: engine)
+ *     --file PATH     checks only the failure that an earlier run has written to PATH
+ *
+ * A failure is made small and written to a file, and the run ends with exit code 1. When it is fixed, its text belongs in
+ * the corpus, with the clause that decides it.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type GeneratedCase, generatedCase } from "./case.ts";
+import { minimise } from "./minimise.ts";
+import { openSubject, SUBJECTS, type Subject } from "./subjects.ts";
+
+const PROGRESS_MS = 10_000;
+/** Cases between two turns of the event loop, where checks do not wait for anything. */
+const CASES_A_TURN = 256;
+
+async function failureOf(subject: Subject, item: GeneratedCase): Promise<Error | undefined> {
+  try {
+    await subject.check(item);
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** Writes a failure to a file of its own, and returns the path. */
+async function keep(subject: Subject, item: GeneratedCase, label: string): Promise<string> {
+  const text = await minimise(item.text, async (candidate) => {
+    return (await failureOf(subject, { ...item, text: candidate })) !== undefined;
+  });
+  const path = join(tmpdir(), `tsgun-fuzz-${subject.name}-${label}.json`);
+  writeFileSync(path, `${JSON.stringify({ subject: subject.name, ...item, text }, undefined, 2)}\n`);
+  return path;
+}
+
+/** Checks the failure in a file. Returns the exit code. */
+async function replay(path: string): Promise<number> {
+  const item = JSON.parse(readFileSync(path, "utf8")) as GeneratedCase & { subject: string };
+  const subject = await openSubject(item.subject);
+  const error = await failureOf(subject, item);
+  await subject.close();
+  console.log(error === undefined ? `${path}: passes` : `${path}: ${JSON.stringify(item.text)}\n${error}`);
+  return error === undefined ? 0 : 1;
+}
+
+interface Progress {
+  next: number;
+  failure: Error | undefined;
+  readonly endings: Map<string, number>;
+}
+
+/** One of those that draw cases, until the time is up or one has failed. */
+async function lane(subject: Subject, seed: number, end: number, progress: Progress): Promise<void> {
+  while (performance.now() < end && progress.failure === undefined) {
+    const number = progress.next;
+    progress.next += 1;
+    if (number % CASES_A_TURN === 0) await new Promise(setImmediate);
+    const item = generatedCase(seed, number);
+    try {
+      const ending = await subject.check(item);
+      progress.endings.set(ending, (progress.endings.get(ending) ?? 0) + 1);
+    } catch (error) {
+      const path = await keep(subject, item, `${seed}-${number}`);
+      progress.failure = new Error(`seed ${seed}, case ${number}: ${error}\nnpm run fuzz -- --file ${path}`);
+    }
+  }
+}
+
+async function fuzz(name: string, seconds: number, seed: number): Promise<number> {
+  const subject = await openSubject(name);
+  const progress: Progress = { next: 0, failure: undefined, endings: new Map() };
+  const startedAt = performance.now();
+  console.log(`${name}, seed ${seed}, ${seconds} s`);
+  const report = (): void => {
+    const cases = progress.next;
+    const rate = Math.round(cases / ((performance.now() - startedAt) / 1000));
+    const endings = [...progress.endings]
+      .sort((a, b) => b[1] - a[1])
+      .map(([ending, count]) => `${ending} ${count}`);
+    console.log(`${cases} cases, ${rate} a second: ${endings.join(", ")}`);
+  };
+  const timer = setInterval(report, PROGRESS_MS);
+  const end = startedAt + seconds * 1000;
+  await Promise.all(Array.from({ length: subject.lanes }, () => lane(subject, seed, end, progress)));
+  clearInterval(timer);
+  await subject.close();
+  report();
+  if (progress.failure === undefined) return 0;
+  console.error(progress.failure.message);
+  return 1;
+}
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "60" },
+    seed: { type: "string", default: String(Math.floor(Math.random() * 0x100000000)) },
+    subject: { type: "string", default: "engine" },
+    file: { type: "string" },
+  },
+});
+if (!(values.subject in SUBJECTS) || !(Number(values.seconds) > 0) || !/^\d+$/.test(values.seed)) {
+  console.error(
+    `fuzz: --subject is one of ${Object.keys(SUBJECTS).join(", ")}; --seconds and --seed are numbers`,
+  );
+  process.exit(2);
+}
+process.exitCode =
+  values.file !== undefined
+    ? await replay(values.file)
+    : await fuzz(values.subject, Number(values.seconds), Number(values.seed));

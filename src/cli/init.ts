@@ -1,5 +1,5 @@
 /** `tsgun init`: writes the requested files around the app. It overwrites an existing file only with --force. */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { closeSync, constants, existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { Command, CommanderError } from "commander";
@@ -15,6 +15,7 @@ import {
 } from "../deploy/init/files.ts";
 import { planDeployment } from "../deploy/init/plan.ts";
 import { ExitCode, FatalError } from "../errors.ts";
+import { followLinks } from "../log/appended-file.ts";
 
 interface InitOptions {
   readonly app?: string;
@@ -132,10 +133,27 @@ function write({ path, text, optional }: PlannedFile, folder: string, force: boo
     console.error(`kept   ${path}${optional === true ? "" : ", which exists: --force overwrites it"}`);
     return false;
   }
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, text);
+  mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+  writeFile(file, text, force);
   console.log(`wrote  ${path}`);
   return true;
+}
+
+/**
+ * Writes a file that others may read at most. In a folder that others can write to, a name may be their link to any file
+ * of this user.
+ */
+function writeFile(file: string, text: string, force: boolean): void {
+  const { O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_TRUNC, O_WRONLY } = constants;
+  try {
+    const path = force ? followLinks(file).path : file;
+    const flag = O_WRONLY | O_CREAT | (force ? O_TRUNC | O_NOFOLLOW : O_EXCL);
+    const descriptor = openSync(path, flag, 0o644);
+    writeFileSync(descriptor, text);
+    closeSync(descriptor);
+  } catch (cause) {
+    throw new FatalError(`cannot write ${file}: ${(cause as Error).message}`, ExitCode.failure, { cause });
+  }
 }
 
 function advise(kinds: ReadonlySet<FileKind>, deployment: Deployment): void {

@@ -28,8 +28,8 @@ export interface ShowOptions {
   hidesVariable(name: string): boolean;
 }
 
-/** User and password in a URL. */
-const USER_INFO = /(:\/\/)[^/@\s"']+@/g;
+/** User and password in a URL, up to the last @ before the path: a password may hold one. */
+const USER_INFO = /(:\/\/)[^/\s"']+@/g;
 
 /** Returns every setting, in the order of the table. */
 export function shownSettings(

@@ -1,9 +1,9 @@
 /** Opens the control socket, the read-only socket beside it, and the health endpoint. */
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
 import { type ListenOptions, Server as NetServer } from "node:net";
 import { dirname } from "node:path";
-import type { SocketFile } from "../system/unix-socket.ts";
+import { type SocketFile, setSocketAccess } from "../system/unix-socket.ts";
 import { createJsonServer, type JsonServer, type Route } from "./json-server.ts";
 import { claimName, draftName, removeName, takeOverName } from "./socket-name.ts";
 
@@ -57,6 +57,9 @@ const OWNER_ONLY: SocketAccess = { mode: 0o600, folderMode: 0o700 };
 /** The group as well; in a folder with set-group-ID that is the folder's. */
 export const GROUP_TOO: SocketAccess = { mode: 0o660, folderMode: 0o755 };
 
+/** All permissions of users who are neither the owner nor in the group. */
+const OTHERS = 0o007;
+
 /**
  * Serves the routes of the control interface at `path`. Replaces a socket left behind by a dead server, and `inherited`, the
  * predecessor's socket.
@@ -80,7 +83,8 @@ export async function openControlSocket(
   await bound;
   let socket: SocketFile;
   try {
-    chmodSync(draft, access.mode);
+    // The umask does not count in a folder with a default access control list.
+    setSocketAccess(draft, { mode: access.mode });
     socket = (inherited && takeOverName(draft, inherited, path)) ?? (await claimName(draft, path));
   } catch (error) {
     server.close();
@@ -160,7 +164,12 @@ async function listenForHealth(
   }
   const draft = draftName(address.path);
   rmSync(draft, { force: true });
-  await startListening(server, { path: draft });
+  // Whoever may connect may give the dashboard's commands: whatever the umask, never everybody.
+  const mask = process.umask();
+  process.umask(mask | OTHERS);
+  const listening = startListening(server, { path: draft });
+  process.umask(mask);
+  await listening;
   try {
     return await claimName(draft, address.path);
   } catch (error) {

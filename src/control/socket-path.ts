@@ -1,5 +1,5 @@
 /** Where control sockets are, so that `tsgun ps` and `tsgun ctl` find the servers by themselves. */
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
 import { isAlive, removeDead } from "./socket-name.ts";
@@ -21,8 +21,15 @@ export function controlFolder(environment: Environment = process.env): string {
 
 /** The folder where a user's servers are found: in the user's runtime folder (XDG), else in the temporary folder. */
 export function userFolder(environment: Environment = process.env): string {
-  if (environment.XDG_RUNTIME_DIR) return join(environment.XDG_RUNTIME_DIR, "tsgun");
+  const { XDG_RUNTIME_DIR } = environment;
+  if (XDG_RUNTIME_DIR && !isAnothers(XDG_RUNTIME_DIR)) return join(XDG_RUNTIME_DIR, "tsgun");
   return folderIn(environment.TMPDIR || environment.TMP || environment.TEMP || "/tmp");
+}
+
+/** After `su` the variable still names the runtime folder of the user before, who may change what is in it. */
+function isAnothers(folder: string): boolean {
+  const uid = statSync(folder, { throwIfNoEntry: false })?.uid;
+  return uid !== undefined && process.geteuid !== undefined && uid !== process.geteuid();
 }
 
 /** The user's own folder in a temporary folder has this name. */

@@ -5,7 +5,8 @@
 import { constants, lstatSync, openSync, readlinkSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute } from "node:path";
 
-const FILE_MODE = 0o644;
+/** Nothing for other users: targets of requests and errors of the app may hold what is secret. */
+const FILE_MODE = 0o640;
 const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK, O_WRONLY } = constants;
 
 /** Linux's own limit (path_resolution(7)). */

@@ -3,10 +3,11 @@
  * their owner and mode. The workers drop privileges themselves.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, fchownSync, readFileSync } from "node:fs";
+import { fchownSync, fstatSync, readFileSync } from "node:fs";
 import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { Identity } from "../ipc/messages.ts";
+import { type FileAccess, NotTheSocket, setSocketAccess } from "./unix-socket.ts";
 
 export interface IdentityOptions {
   /** Name or number (`--user`). */
@@ -147,12 +148,7 @@ export function workerIdentity(config: Pick<Config, "user" | "group" | "initgrou
   return identity;
 }
 
-export interface SocketOwnership {
-  /** Permission bits, 0o660 for example. */
-  readonly mode?: number;
-  readonly uid?: number;
-  readonly gid?: number;
-}
+export type SocketOwnership = FileAccess;
 
 /**
  * Owner and mode of a Unix socket according to the settings; undefined if neither changes.
@@ -184,11 +180,11 @@ function parseOwner(text: string): Identity {
  * than in the end.
  * @throws FatalError
  */
-export function ownSocket(path: string, { mode, uid, gid }: SocketOwnership): void {
+export function ownSocket(path: string, ownership: SocketOwnership): void {
   try {
-    if (uid !== undefined || gid !== undefined) chownSync(path, uid ?? -1, gid ?? -1);
-    if (mode !== undefined) chmodSync(path, mode);
+    setSocketAccess(path, ownership);
   } catch (error) {
+    if (error instanceof NotTheSocket) throw new FatalError(error.message, ExitCode.failure);
     const { code } = error as NodeJS.ErrnoException;
     const advice = code === "EPERM" ? "only root can change a file's owner" : "check its directory";
     throw new FatalError(
@@ -205,6 +201,13 @@ export function ownSocket(path: string, { mode, uid, gid }: SocketOwnership): vo
  */
 export function chownFile(fd: number, path: string, { uid, gid }: Identity): void {
   if (process.geteuid?.() !== 0 || (uid === undefined && gid === undefined)) return;
+  const stats = fstatSync(fd);
+  if (stats.isFile() && stats.nlink > 1 && stats.uid !== (uid ?? stats.uid)) {
+    throw new FatalError(
+      `${path} has another name (it is a hard link) and is not the workers' user's: remove it, or name another file`,
+      ExitCode.usage,
+    );
+  }
   try {
     fchownSync(fd, uid ?? -1, gid ?? -1);
   } catch (error) {

@@ -3,9 +3,22 @@
  * alive: a start that fails with a clear message costs less than two servers that share one file.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
+import { followLinks } from "../log/appended-file.ts";
 import { exists, processState, procStat } from "./process-state.ts";
 import { isTaken } from "./unix-socket.ts";
 
@@ -16,6 +29,8 @@ const CLOCK_SLACK_MS = 10_000;
 const TICKS_PER_SECOND = 100;
 const PS_TIMEOUT_MS = 1000;
 const MAX_CLAIM_ATTEMPTS = 3;
+/** More than any pid has: what is longer is no pid file. */
+const MAX_BYTES = 64;
 
 interface Owner {
   /** Milliseconds since the epoch; absent if unknown. */
@@ -77,20 +92,31 @@ interface Content {
 }
 
 function read(path: string): Content | undefined {
+  let file: number;
   try {
-    const text = readFileSync(path, "utf8").trim();
-    const writtenAt = statSync(path).mtimeMs;
+    // Others may have made what is there: neither follow their links nor wait for the writer of a pipe.
+    const { path: real } = followLinks(path);
+    file = openSync(real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    if (errorCode(error) !== undefined) throw error;
+    throw new FatalError((error as Error).message, ExitCode.usage);
+  }
+  try {
+    const stats = fstatSync(file);
+    const bytes = Buffer.alloc(MAX_BYTES);
+    const text = stats.isFile() ? bytes.toString("latin1", 0, readSync(file, bytes)).trim() : undefined;
+    const writtenAt = stats.mtimeMs;
     if (text === "") return { text, writtenAt };
-    if (!/^\d{1,10}$/.test(text)) {
+    if (text === undefined || !/^\d{1,10}$/.test(text)) {
       throw new FatalError(
         `${path} exists but is not a pid file: give --pid another path, or delete it`,
         ExitCode.usage,
       );
     }
     return { text, writtenAt, pid: Number(text) };
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw error;
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -100,6 +126,17 @@ function refuseLive(path: string, found: Content | undefined, root: string): voi
     `already running: ${path} names process ${found.pid}, which is alive; stop it first, or give --pid another path`,
     ExitCode.failure,
   );
+}
+
+function writeDraft(path: string): void {
+  const file = openSync(path, "wx", FILE_MODE);
+  try {
+    // Regardless of the umask, because monitors of other users read the file.
+    fchmodSync(file, FILE_MODE);
+    writeFileSync(file, `${process.pid}\n`);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Puts `draft` in place atomically unless a file is there, so that the file is never half written. */
@@ -156,9 +193,7 @@ export class PidFile {
     try {
       // An existing file of this name belongs to no live process, and may be another user's link to some file.
       rmSync(draft, { force: true });
-      writeFileSync(draft, `${process.pid}\n`, { flag: "wx" });
-      // Regardless of the umask, because monitors of other users read the file.
-      chmodSync(draft, FILE_MODE);
+      writeDraft(draft);
       for (let attempt = 0; attempt < MAX_CLAIM_ATTEMPTS; attempt++) {
         if (place(draft, path)) return new PidFile(path, root);
         const found = read(path);

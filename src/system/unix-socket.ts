@@ -1,5 +1,18 @@
 /** Files of Unix sockets: finds out whether a server listens, and assigns and removes names without touching another's. */
-import { linkSync, lstatSync, renameSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  type Stats,
+} from "node:fs";
 import { connect } from "node:net";
 
 /** Maximum length of a Unix socket's path in bytes: `sun_path` without its NUL. libuv may truncate a longer one. */
@@ -72,4 +85,54 @@ export function removeStaleSocket(checked: SocketFile): void {
   }
   if (!hasName({ ...checked, path: aside })) tryLink(aside, checked.path);
   rmSync(aside, { force: true });
+}
+
+/** Linux: a descriptor that stands for a file without opening it, as no socket's file can be opened (open(2)). */
+const O_PATH = 0o10000000;
+
+export interface FileAccess {
+  /** Permission bits. */
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+/** Another file has taken the place of a socket that this process has bound. */
+export class NotTheSocket extends Error {}
+
+/**
+ * Changes the owner and the mode of a socket's file that this process has just bound. Whoever may write to the folder may
+ * meanwhile have put a link in its place, so no link is followed, and a file with more than one name is left alone.
+ *
+ * @throws NotTheSocket, or a system error
+ */
+export function setSocketAccess(path: string, access: FileAccess): void {
+  if (process.platform !== "linux") {
+    requireSocket(path, lstatSync(path));
+    // Without a descriptor a change of mode would follow a link, and there is none for links.
+    if (access.mode !== undefined) chmodSync(path, access.mode);
+    if (changesOwner(access)) lchownSync(path, access.uid ?? -1, access.gid ?? -1);
+    return;
+  }
+  const descriptor = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    requireSocket(path, fstatSync(descriptor));
+    // The kernel resolves this name to the very file that was looked at.
+    const file = `/proc/self/fd/${descriptor}`;
+    if (changesOwner(access)) chownSync(file, access.uid ?? -1, access.gid ?? -1);
+    if (access.mode !== undefined) chmodSync(file, access.mode);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function changesOwner({ uid, gid }: FileAccess): boolean {
+  return uid !== undefined || gid !== undefined;
+}
+
+function requireSocket(path: string, stats: Stats): void {
+  if (stats.isSocket() && stats.nlink === 1) return;
+  throw new NotTheSocket(
+    `another file has taken the place of the socket ${path}: only trusted users may write to its folder`,
+  );
 }

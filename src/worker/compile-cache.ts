@@ -2,6 +2,7 @@
  * Node's compile cache (Node ≥ 22.1): later processes reuse compiled code. The cache contains code that will be run,
  * so it lies in a folder of the user and never in a shared one.
  */
+import { lstatSync, mkdirSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { userInfo } from "node:os";
 import { join } from "node:path";
@@ -15,8 +16,20 @@ const { enableCompileCache, flushCompileCache } = nodeModule as WithCache;
 /** Enables the cache. If Node or the user has none, or it cannot be written, the app is compiled as usual. */
 export function useCompileCache(): void {
   if (enableCompileCache === undefined) return;
-  const folder = process.env.NODE_COMPILE_CACHE ?? cacheFolder();
+  const folder = process.env.NODE_COMPILE_CACHE ?? ownFolder(cacheFolder());
   if (folder !== undefined) enableCompileCache(folder);
+}
+
+/** Makes the folder for this user alone; undefined if it cannot be, or if others may change what is in it. */
+function ownFolder(folder: string | undefined): string | undefined {
+  if (folder === undefined) return undefined;
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const { uid, mode } = lstatSync(folder);
+    return uid === (process.geteuid?.() ?? uid) && (mode & 0o022) === 0 ? folder : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Writes the cache now instead of at exit. */

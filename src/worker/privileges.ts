@@ -1,7 +1,8 @@
 /**
  * Drops root privileges in the order group, supplementary groups, user (after the user nothing else can be
- * changed), and checks that the process cannot become root again.
+ * changed), and checks that nothing is left: no id, no group, no capability, and no way to become root again.
  */
+import { readFileSync } from "node:fs";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { Identity } from "../ipc/messages.ts";
 
@@ -15,7 +16,19 @@ export interface PrivilegedProcess {
   setgroups(gids: number[]): void;
   initgroups(user: string | number, gid: number): void;
   setuid(uid: number): void;
+  /** Linux's account of this process (proc(5)); undefined where there is none. */
+  status?(): string | undefined;
 }
+
+const THIS_PROCESS = Object.assign(Object.create(process), {
+  status(): string | undefined {
+    try {
+      return readFileSync("/proc/self/status", "latin1");
+    } catch {
+      return undefined;
+    }
+  },
+}) as PrivilegedProcess;
 
 /** Whether the process already has this identity: then there is nothing to do, and root is not needed. */
 function isAlready(identity: Identity, self: PrivilegedProcess): boolean {
@@ -45,10 +58,32 @@ function requireNoWayBack(identity: Identity, self: PrivilegedProcess): void {
 }
 
 /**
+ * Checks what the kernel says of this process. A process that was started with other securebits (capabilities(7)) keeps its
+ * capabilities when its user changes.
+ */
+function requireNothingLeft({ uid, gid, groupsOf }: Identity, self: PrivilegedProcess): void {
+  const status = self.status?.();
+  if (status === undefined || uid === undefined || uid === 0) return;
+  const words = (name: string): string[] =>
+    (new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1] ?? "").split(/\s+/).filter(Boolean);
+  const left = [
+    ...words("Uid").filter((id) => id !== String(uid)),
+    ...words("Gid").filter((id) => gid !== undefined && id !== String(gid)),
+    ...words("Groups").filter((id) => groupsOf === undefined && gid !== undefined && id !== String(gid)),
+    ...["CapPrm", "CapEff", "CapAmb"].flatMap(words).filter((set) => /[^0]/.test(set)),
+  ];
+  if (left.length === 0) return;
+  throw new FatalError(
+    `after the change to user ${uid} the process still has other ids or capabilities (${left.join(", ")}): the worker does not start; start tsgun without securebits`,
+    ExitCode.failure,
+  );
+}
+
+/**
  * Changes this process to the identity for good. Bind sockets and open log files before. Throws
  * `FatalError` when the process is not root, or when the system refuses.
  */
-export function dropPrivileges(identity: Identity, self = process as unknown as PrivilegedProcess): void {
+export function dropPrivileges(identity: Identity, self = THIS_PROCESS): void {
   const { uid, gid, groupsOf } = identity;
   if (isAlready(identity, self)) return;
   requireRoot(self);
@@ -68,4 +103,5 @@ export function dropPrivileges(identity: Identity, self = process as unknown as 
     );
   }
   requireNoWayBack(identity, self);
+  requireNothingLeft(identity, self);
 }

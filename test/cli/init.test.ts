@@ -1,7 +1,15 @@
 /** `tsgun init` through the built command: what it finds, what it writes, and what it leaves alone. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lchownSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { COMMAND, startCommand } from "../support/command.ts";
@@ -221,6 +229,28 @@ describe("what it writes", () => {
     assert.equal(initialise(folder, "docker", "--force").status, 0);
     assert.match(read("Dockerfile"), /^FROM /m);
     assert.match(read(".dockerignore"), /^node_modules$/m);
+  });
+
+  test("nothing is written through another user's link, with --force or without", {
+    skip: process.geteuid?.() !== 0 && "only root can give a link to another user",
+  }, (t) => {
+    const folder = projectOf(t, SHOP);
+    for (const [name, words, says] of [
+      ["dangling", ["config"], /cannot write .*tsgun\.config\.ts: EEXIST/],
+      ["victim", ["config", "--force"], /the symbolic link .* is another user's \(uid 65534\)/],
+    ] as const) {
+      const target = join(folder, name);
+      if (name === "victim") writeFileSync(target, "precious");
+      const link = join(folder, CONFIG);
+      symlinkSync(target, link);
+      lchownSync(link, 65_534, 65_534);
+      const { status, stderr } = initialise(folder, ...words);
+      assert.equal(status, 1, stderr);
+      assert.match(stderr, says);
+      rmSync(link);
+    }
+    assert.ok(!existsSync(join(folder, "dangling")));
+    assert.equal(readFileSync(join(folder, "victim"), "utf8"), "precious");
   });
 
   test("a second configuration with another extension is refused", (t) => {

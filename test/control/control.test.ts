@@ -167,6 +167,16 @@ function leaveSocket(path: string): void {
   assert.ok(statSync(path).isSocket());
 }
 
+test("whatever the umask, not everybody may connect to the admin listener's Unix socket", async (t) => {
+  const path = join(folder(t), "health.sock");
+  const mask = process.umask(0);
+  t.after(() => process.umask(mask));
+  const server = await openHealthServer({ kind: "unix", path }, healthRoutes(recorder()));
+  t.after(() => server.close());
+  assert.equal(statSync(path).mode & 0o777, 0o770);
+  assert.equal(process.umask(), 0);
+});
+
 test("a health socket left behind is replaced, a live one is not", async (t) => {
   const path = join(folder(t), "health.sock");
   leaveSocket(path);

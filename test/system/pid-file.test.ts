@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   existsSync,
+  lchownSync,
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -70,6 +72,33 @@ test("a planted link at the draft's path is not followed", (t) => {
   assert.equal(readFileSync(victim, "utf8"), "precious");
   assert.equal(readFileSync(path, "utf8"), OURS);
   assert.ok(!lstatSync(path).isSymbolicLink());
+});
+
+test("a pipe, a folder and a long file are no pid files, and nothing waits for them", (t) => {
+  const path = join(folder(t), "app.pid");
+  execFileSync("mkfifo", [`${path}.pipe`]);
+  mkdirSync(`${path}.folder`);
+  writeFileSync(`${path}.long`, "1".repeat(1000));
+  for (const kind of ["pipe", "folder", "long"])
+    assert.throws(() => PidFile.claim(`${path}.${kind}`), {
+      name: "FatalError",
+      message: `${path}.${kind} exists but is not a pid file: give --pid another path, or delete it`,
+    });
+});
+
+test("another user's link is neither followed nor replaced", {
+  skip: process.geteuid?.() !== 0 && "only root can give a link to another user",
+}, (t) => {
+  const path = join(folder(t), "app.pid");
+  writeFileSync(`${path}.victim`, "precious");
+  symlinkSync(`${path}.victim`, path);
+  lchownSync(path, 65_534, 65_534);
+  assert.throws(() => PidFile.claim(path), {
+    name: "FatalError",
+    message: `the symbolic link ${path} is another user's (uid 65534): remove it, or name another file`,
+  });
+  assert.equal(readFileSync(`${path}.victim`, "utf8"), "precious");
+  assert.ok(lstatSync(path).isSymbolicLink());
 });
 
 test("the file of a live process is refused and unchanged", async (t) => {

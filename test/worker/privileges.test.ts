@@ -57,6 +57,55 @@ describe("privileges are dropped", () => {
     );
   });
 
+  test("a process that keeps an id, a group or a capability is refused", () => {
+    const identity = { uid: 33, gid: 133 };
+    const status = (change: Record<string, string> = {}): string =>
+      Object.entries({
+        ...{ Uid: "33\t33\t33\t33", Gid: "133\t133\t133\t133", Groups: "133 " },
+        ...{ CapInh: "0000000000000000", CapPrm: "0000000000000000", CapEff: "0000000000000000" },
+        ...{ CapBnd: "000001ffffffffff", CapAmb: "0000000000000000", ...change },
+      })
+        .map(([name, value]) => `${name}:\t${value}\n`)
+        .join("");
+    const drop = (text: string, more = {}): void =>
+      dropPrivileges({ ...identity, ...more }, { ...fakeProcess(0, 0), status: () => text });
+    drop(status());
+    drop(status({ Groups: "4 133 " }), { groupsOf: "www" });
+    for (const [change, left] of [
+      [{ Uid: "33\t33\t0\t33" }, "0"],
+      [{ Gid: "133\t133\t0\t133" }, "0"],
+      [{ Groups: "4 133 " }, "4"],
+      [{ CapPrm: "00000000000000c0" }, "00000000000000c0"],
+      [{ CapAmb: "0000000000000400" }, "0000000000000400"],
+    ] as const)
+      assert.throws(() => drop(status(change)), {
+        message: new RegExp(`still has other ids or capabilities \\(${left}\\): the worker does not start`),
+      });
+  });
+
+  test("a real process that keeps its capabilities does not start", { skip: needsRoot }, () => {
+    const script = `
+      import { dropPrivileges } from ${JSON.stringify(SOURCE)};
+      try { dropPrivileges({ uid: 12345, gid: 54321 }); console.log("dropped"); } catch (error) { console.log(error.message); }
+    `;
+    const node = [
+      process.execPath,
+      "--import",
+      "@oxc-node/core/register",
+      "--input-type=module",
+      "-e",
+      script,
+    ];
+    const { stdout, stderr } = spawnSync("setpriv", ["--securebits", "+no_setuid_fixup", ...node], {
+      encoding: "utf8",
+    });
+    assert.match(
+      stdout,
+      /^after the change to user 12345 the process (could become root again|still has)/,
+      stderr,
+    );
+  });
+
   test("a real process drops root", { skip: needsRoot }, () => {
     const script = `
       import { dropPrivileges } from ${JSON.stringify(SOURCE)};

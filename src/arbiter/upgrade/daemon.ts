@@ -4,9 +4,10 @@
  */
 
 import type { ChildProcess } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { ExitCode, FatalError } from "../../errors.ts";
+import { openAppending } from "../../log/appended-file.ts";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import { startedChild } from "../workers/child-process.ts";
 import { exitName } from "../workers/exit-name.ts";
@@ -36,10 +37,11 @@ export interface DaemonOutcome {
 function openLog(path: string | undefined): number | "ignore" {
   if (path === undefined) return "ignore";
   try {
-    return openSync(path, "a", 0o644);
+    return openAppending(path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new FatalError(`cannot open the log file ${path} (${code}): check its directory`, ExitCode.usage);
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === undefined ? `: ${message}` : ` (${code}): check its directory`;
+    throw new FatalError(`cannot open the log file ${path}${why}`, ExitCode.usage);
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, lchownSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -114,6 +114,20 @@ test("sockets passed by systemd are passed on to the daemon", async (t) => {
   const env = { LISTEN_FDS: "1", LISTEN_PID: "1" };
   await outcomeOf(t, start("ready", log, env, [fd]));
   assert.match(readFileSync(log, "utf8"), /^the daemon speaks 1 false$/m);
+});
+
+test("a log file that is another user's link is not opened", {
+  skip: process.geteuid?.() !== 0 && "only root can give a link to another user",
+}, async (t) => {
+  const { startDaemon } = await import("../../../src/arbiter/upgrade/daemon.ts");
+  const log = logFile(t);
+  symlinkSync(`${log}.victim`, log);
+  lchownSync(log, 65_534, 65_534);
+  await assert.rejects(startDaemon({ args: [], script: FIXTURE, stderr: log }), {
+    name: "FatalError",
+    message: `cannot open the log file ${log}: the symbolic link ${log} is another user's (uid 65534): remove it, or name another file`,
+  });
+  assert.ok(!existsSync(`${log}.victim`));
 });
 
 test("a log file that cannot be opened is reported before the start", async () => {

@@ -104,6 +104,8 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l socket-owner -x -d 'The owner of a Unix socket'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l forwarded-allow-ips -x -d 'The proxies whose X-Forwarded-For and related fields are trusted'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l forwarded-headers -x -d 'The fields that these proxies set or remove'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l proxy-protocol -x -a 'off v1 v2 auto' -d 'Whether load balancers begin each connection with a PROXY header, which names the client'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l proxy-allow-from -x -d 'The load balancers that send PROXY headers'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l root-path -x -d 'The path under which a proxy mounts the application, such as /app, for requests without X-Forwarded-Prefix'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -s w -l workers -x -a 'auto' -d 'The number of worker processes'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l worker-connections -x -d 'The maximum number of connections of a worker, including idle ones and WebSockets'

@@ -45,11 +45,22 @@ export function acceptorFor(server: Server, front?: Front): Server {
   acceptor.on("connection", (socket) => {
     const accepted = socket as AcceptedSocket;
     if (front === undefined) return passOn(accepted, socket, { acceptor, server });
-    front.admit(socket, typeof acceptor.address() === "string", (last) =>
-      passOn(accepted, last, { acceptor, server }),
-    );
+    const address = acceptor.address();
+    // A Unix socket that was inherited has no name here.
+    const isUnix = address === null || typeof address === "string";
+    front.admit(socket, isUnix, (last) => {
+      if (last === socket && pauseOnConnect !== true) unpause(socket);
+      passOn(accepted, last, { acceptor, server });
+    });
   });
   return acceptor;
+}
+
+/** Makes a socket like one that has just been accepted: it reads, and flows once it has a listener. */
+function unpause(socket: Socket): void {
+  // Node's own `pauseOnConnect` sets it so.
+  (socket as { readableFlowing: boolean | null }).readableFlowing = null;
+  socket.read(0);
 }
 
 /** @param last the socket on which the server's protocol is spoken: the accepted one, or one around it */

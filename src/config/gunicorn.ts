@@ -30,8 +30,6 @@ const NO_UWSGI = "tsgun speaks HTTP only";
 const UWSGI_INSTEAD = "use proxy_pass in nginx";
 const PINO = "pino writes the log";
 const LOG_INSTEAD = "use --log-format, --log-level and --error-logfile";
-const NO_PROXY_PROTOCOL = "tsgun does not speak the PROXY protocol yet";
-const PROXY_INSTEAD = "let the proxy send X-Forwarded-For, and name the proxy in --forwarded-allow-ips";
 
 export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
   absent(
@@ -84,8 +82,6 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
   absent("http2_initial_window_size", "--http2-initial-window-size", NO_HTTP2, HTTP2_INSTEAD),
   absent("http2_max_frame_size", "--http2-max-frame-size", NO_HTTP2, HTTP2_INSTEAD),
   absent("http2_max_header_list_size", "--http2-max-header-list-size", NO_HTTP2, HTTP2_INSTEAD),
-  absent("proxy_protocol", "--proxy-protocol", NO_PROXY_PROTOCOL, PROXY_INSTEAD),
-  absent("proxy_allow_ips", "--proxy-allow-from", NO_PROXY_PROTOCOL, PROXY_INSTEAD),
   absent("protocol", "--protocol", NO_UWSGI, UWSGI_INSTEAD),
   absent("uwsgi_allow_ips", "--uwsgi-allow-from", NO_UWSGI, UWSGI_INSTEAD),
   absent(
@@ -174,6 +170,7 @@ export const RENAMED_SETTINGS: Readonly<Record<string, string>> = {
   pidfile: "pid",
   raw_env: "env",
   preload_app: "preload",
+  proxy_allow_ips: "proxy-allow-from",
   keepalive: "keep-alive",
 };
 

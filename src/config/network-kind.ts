@@ -126,3 +126,30 @@ export const rootPath: Kind<string> = kind({
   ),
   format: (value) => value || "/",
 });
+
+/** The versions of the PROXY protocol that are expected. */
+export type ProxyVersions = "off" | "v1" | "v2" | "auto";
+
+const PROXY_WORDS: ReadonlyMap<string, ProxyVersions> = new Map([
+  ["off", "off"],
+  ["false", "off"],
+  ["none", "off"],
+  ["0", "off"],
+  ["v1", "v1"],
+  ["v2", "v2"],
+  ["auto", "auto"],
+  ["true", "auto"],
+  ["1", "auto"],
+]);
+
+const NO_VERSION = invalidMessage("is not one of off, v1, v2, auto");
+
+/** The PROXY protocol: a version, `auto` or true for either, `off` or false for neither. */
+export const proxyVersions: Kind<ProxyVersions, ProxyVersions | boolean> = kind({
+  placeholder: "off|v1|v2|auto",
+  schema: v.pipe(
+    v.union([v.picklist(["off", "v1", "v2", "auto"] as const), v.boolean()], NO_VERSION),
+    v.transform((written) => PROXY_WORDS.get(String(written)) as ProxyVersions),
+  ),
+  fromText: (text) => PROXY_WORDS.get(text.trim().toLowerCase()) ?? text,
+});

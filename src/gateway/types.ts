@@ -60,6 +60,21 @@ export interface ProxyInfo {
   readonly balancer: Endpoint;
   /** The type-length-value vectors of version 2 in their order; empty in version 1. */
   readonly tlvs: readonly ProxyTlv[];
+  /** What the balancer says of TLS between the client and itself (`PP2_TYPE_SSL`); undefined if there was none. */
+  readonly tls: ProxyTls | undefined;
+}
+
+/** TLS that has ended at a load balancer, in its words. `request.scheme` is `https` then. */
+export interface ProxyTls {
+  /** Such as `TLSv1.3`; undefined if it does not say. */
+  readonly version: string | undefined;
+  readonly cipher: string | undefined;
+  /** Whether the client has shown a certificate, on this connection or earlier in its session. */
+  readonly hasCertificate: boolean;
+  /** Whether the balancer has verified it. */
+  readonly authorized: boolean;
+  /** The common name of that certificate. */
+  readonly commonName: string | undefined;
 }
 
 /** One vector of a PROXY header (its specification, section 2.2). */

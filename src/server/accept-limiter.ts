@@ -60,6 +60,8 @@ export class AcceptLimiter {
   #onMoved: () => void = () => {};
   #isStopped = false;
   #isPaused = false;
+  /** A connection that is counted already is being counted again. */
+  #isHandedOver = false;
   /** Start of the shortage of descriptors, as in `performance.now()`; undefined if there is none. */
   #scarceSince: number | undefined;
   #checkTimer: NodeJS.Timeout | undefined;
@@ -131,6 +133,10 @@ export class AcceptLimiter {
 
   /** @param descriptor of the accepted connection; -1 if unknown */
   connectionOpened(descriptor = -1): void {
+    if (this.#isHandedOver) {
+      this.#isHandedOver = false;
+      return;
+    }
     this.#connections += 1;
     this.accepted += 1;
     if (this.#options.descriptors?.isInReserve(descriptor) === true) this.#onScarce();
@@ -139,6 +145,19 @@ export class AcceptLimiter {
       this.#stopUntilRoom();
       this.#options.onFull?.();
     } else if (this.#connections > this.#level) this.#grow();
+  }
+
+  /** Runs `passOn`, in which a connection that is counted already opens, unless it is closed instead. */
+  handOver(passOn: () => void): void {
+    this.#isHandedOver = true;
+    try {
+      passOn();
+    } finally {
+      if (this.#isHandedOver) {
+        this.#isHandedOver = false;
+        this.connectionClosed();
+      }
+    }
   }
 
   connectionClosed(): void {

@@ -6,7 +6,13 @@ export const HTTP_1_0 = 1;
 export const HTTPS = 2;
 
 /** Why a connection ended without a whole request, or was never one. */
-export type ConnectionErrorReason = "accept" | "head_timeout" | "incomplete_head" | "write_timeout";
+export type ConnectionErrorReason =
+  | "accept"
+  | "head_timeout"
+  | "incomplete_head"
+  | "write_timeout"
+  | "tls_handshake"
+  | "proxy_header";
 
 export interface RequestMeter {
   /**

@@ -164,7 +164,7 @@ export class StreamServer implements WorkerServer {
     for (const acceptor of this.#acceptors) acceptor.close();
     for (const session of this.#sessions) session.close();
     if (this.#front !== undefined) {
-      await this.#front.whenEmpty();
+      await this.#front.drain(lingerMs);
       for (const session of this.#sessions) session.close();
     }
     if (this.#connections.size === 0) return;

@@ -35,6 +35,7 @@ import type { WorkerServer } from "../server/server.ts";
 import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/server-options.ts";
 import { captureListening } from "./adoption.ts";
 import { StartupError } from "./boot-error.ts";
+import { frontOf } from "./front.ts";
 import { headLimitReporter, headRefusalReporter } from "./refused-heads.ts";
 import type { RequestHooks } from "./request-hooks.ts";
 
@@ -148,6 +149,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
     worker,
     state,
     limiter,
+    front: await frontOf(needs),
     proxyRules: proxyRulesOf(settings),
     rootPath: settings.rootPath,
     onError: errorReporter(log),
@@ -184,8 +186,9 @@ async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serv
   if (!speaksHttp1(app.server)) {
     const { StreamServer } = await import("../server/stream-server.ts");
     const { server } = app;
+    const front = await frontOf(needs);
     return {
-      server: new StreamServer({ server, limiter, onAcceptError: acceptErrorReporter(log, meter) }),
+      server: new StreamServer({ server, limiter, front, onAcceptError: acceptErrorReporter(log, meter) }),
       limiter,
       scheme: undefined,
       ...endOf(app),
@@ -229,9 +232,11 @@ function acceptErrorReporter(log: ErrorLog, meter: RequestMeter | undefined): (e
 }
 
 /** The options of node's server that follow from the settings. */
-async function nodeOptions({ log, accessLog, meter, assignment }: ServingNeeds) {
+async function nodeOptions(needs: ServingNeeds) {
+  const { log, accessLog, meter, assignment } = needs;
   const { settings } = assignment;
   return {
+    front: await frontOf(needs),
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
     connectionRequests: settings.keepAliveRequests || undefined,

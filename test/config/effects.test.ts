@@ -39,6 +39,8 @@ const SHOWN: Record<SettingName, string> = {
   socketOwner: "arbiter/surroundings",
   forwardedAllowIps: "e2e/forwarded",
   forwardedHeaders: "e2e/forwarded",
+  proxyProtocol: "server/front/proxy-command",
+  proxyAllowFrom: "server/front/proxy-command",
   rootPath: "e2e/forwarded",
   workers: "cli/command",
   workerConnections: "server/worker-connections",

@@ -13,7 +13,15 @@ const names = SETTING_NAMES.filter((name) => (settings[name] as Setting<unknown>
 
 /** The fault of these lies in their text, which the command reads and no schema. */
 const READ: readonly SettingName[] = [
-  ...(["bind", "adminBind", "forwardedAllowIps", "forwardedHeaders", "rootPath", "logSyslogTo"] as const),
+  ...([
+    "bind",
+    "adminBind",
+    "forwardedAllowIps",
+    "forwardedHeaders",
+    "proxyAllowFrom",
+    "rootPath",
+    "logSyslogTo",
+  ] as const),
   ...(["timeout", "bootTimeout", "workerBind"] as const),
 ];
 

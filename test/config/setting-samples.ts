@@ -23,6 +23,8 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   socketOwner: ["www-data", ""],
   forwardedAllowIps: ["10.0.0.0/8", "localhost"],
   forwardedHeaders: ["forwarded", "x-real-ip"],
+  proxyProtocol: ["v2", "v3"],
+  proxyAllowFrom: ["10.0.0.0/8", "localhost"],
   rootPath: ["/app", "app"],
   workers: ["3", "0"],
   workerConnections: ["10", "many"],

@@ -2,7 +2,14 @@
 import { FORWARDED_FIELDS, LOCAL_PEERS } from "../../gateway/proxies.ts";
 import type { Address } from "../address.ts";
 import { fileMode, flag, text } from "../kind.ts";
-import { addresses, forwardedFields, peers, rootPath, workerAddresses } from "../network-kind.ts";
+import {
+  addresses,
+  forwardedFields,
+  peers,
+  proxyVersions,
+  rootPath,
+  workerAddresses,
+} from "../network-kind.ts";
 import { count } from "../number-kind.ts";
 import { setting } from "./setting.ts";
 
@@ -66,6 +73,21 @@ export const networkSettings = {
     default: FORWARDED_FIELDS,
     reload: true,
     doc: "The fields that these proxies set or remove; clients can forge all others. Forwarded is read only in requests without an X-Forwarded-For, -Proto, -Host or -Port of this list.",
+  }),
+  proxyProtocol: setting({
+    section: "Proxies",
+    kind: proxyVersions,
+    default: "off",
+    reload: true,
+    doc: "Whether load balancers begin each connection with a PROXY header, which names the client: v1, v2, or auto for either. One is required from the peers of --proxy-allow-from, and refused from others.",
+  }),
+  proxyAllowFrom: setting({
+    section: "Proxies",
+    kind: peers,
+    default: LOCAL_PEERS,
+    flags: ["--proxy-allow-ips"],
+    reload: true,
+    doc: "The load balancers that send PROXY headers: addresses, CIDRs, unix for peers on a Unix socket, * for every peer, or none. Has no effect without --proxy-protocol.",
   }),
   rootPath: setting({
     section: "Proxies",

@@ -39,7 +39,8 @@ class ConnectionContext extends ConnectionEndpoints implements ExchangeContext {
 
   constructor(channel: Channel, facts: ConnectionFacts, options: EngineOptions) {
     super(channel, facts);
-    this.scheme = facts.tls === undefined ? "http" : "https";
+    // TLS has ended here, or at the balancer.
+    this.scheme = facts.tls === undefined && facts.proxy?.tls === undefined ? "http" : "https";
     this.tls = facts.tls;
     this.proxy = facts.proxy;
     this.rootPath = options.rootPath ?? "";
@@ -176,7 +177,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     for (const listener of this.#listeners) listener.close();
     const deadline = this.#clock.exact + lingerMs;
     for (const connection of this.#connections) connection.drain(deadline);
-    await this.#front?.whenEmpty();
+    await this.#front?.drain(lingerMs);
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
       this.#checkEmpty();

@@ -21,14 +21,42 @@ export interface ConnectionFacts {
 
 const FACTS = Symbol("tsgun.front");
 
-type FrontedSocket = Socket & { [FACTS]?: ConnectionFacts };
+type FrontedSocket = Socket & { [FACTS]?: ConnectionFacts; readonly _parent?: FrontedSocket | null };
 
 /** Keeps the facts with the socket on which HTTP is spoken, for servers that get nothing but that. */
 export function rememberFacts(socket: Socket, facts: ConnectionFacts): void {
   (socket as FrontedSocket)[FACTS] = facts;
+  const { peer, local } = facts;
+  if (peer !== undefined) showEnd(socket, "remote", peer);
+  if (local !== undefined) showEnd(socket, "local", local);
 }
 
-/** The facts of a socket that came through a front; undefined for others. */
+/**
+ * The facts of a socket that came through a front; undefined for others. That of TLS in an app's own server gets those of
+ * the socket below it.
+ */
 export function factsOf(socket: Socket): ConnectionFacts | undefined {
-  return (socket as FrontedSocket)[FACTS];
+  const { [FACTS]: own, _parent: below } = socket as FrontedSocket;
+  if (own !== undefined) return own;
+  const facts = below?.[FACTS];
+  if (facts !== undefined) rememberFacts(socket, facts);
+  return facts;
+}
+
+/** Has a socket show a told end where Node shows its own: `remoteAddress`, `remotePort`, `remoteFamily`. */
+function showEnd(socket: Socket, which: "remote" | "local", { family, address, port }: Endpoint): void {
+  const isUnix = family === "unix";
+  const shown = {
+    // As of a Unix socket, which has none.
+    Address: isUnix ? undefined : address,
+    Port: isUnix ? undefined : port,
+    Family: isUnix ? undefined : family === "ipv4" ? "IPv4" : "IPv6",
+  };
+  for (const [name, value] of Object.entries(shown))
+    Object.defineProperty(socket, `${which}${name}`, {
+      value,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });
 }

@@ -10,10 +10,12 @@ import type { Socket } from "node:net";
 import type { AcceptLimiter } from "../accept-limiter.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
 import { type ConnectionFacts, rememberFacts } from "./facts.ts";
+import { ClientLeft, FrontTimeout } from "./refusal.ts";
 
 /**
  * Resolves with the socket of the next stage: the same one, or one around it. It must be paused then, with what has been
- * read beyond the stage put back. Rejects to refuse the connection; a stage that has answered it may end it before.
+ * read beyond the stage put back. Rejects with a `Refusal` to refuse the connection, to which it may have written an answer,
+ * and with `ClientLeft` if there is nobody to refuse.
  */
 export type Stage = (socket: Socket, facts: ConnectionFacts) => Promise<Socket>;
 
@@ -28,17 +30,12 @@ export interface FrontOptions {
 /** Serves a connection from its first byte of HTTP on. */
 export type PassOn = (socket: Socket, facts: ConnectionFacts) => void;
 
-export class FrontTimeout extends Error {
-  constructor(milliseconds: number) {
-    super(`the client sent no complete PROXY header or TLS handshake within ${milliseconds / 1000} s`);
-    this.name = "FrontTimeout";
-  }
-}
-
 export class Front {
   readonly #options: FrontOptions;
   readonly #limiter: AcceptLimiter;
   readonly #sockets = new Set<Socket>();
+  /** How long connections may still be in the front; undefined until the server drains. */
+  #lingerMs: number | undefined;
   #onEmpty: (() => void)[] = [];
 
   constructor(options: FrontOptions, limiter: AcceptLimiter) {
@@ -55,16 +52,21 @@ export class Front {
   admit(socket: Socket, isUnix: boolean, passOn: PassOn): void {
     this.#sockets.add(socket);
     this.#limiter.connectionOpened(descriptorOf(socket));
-    const leave = (): void => this.#leave(socket);
+    const leave = (): void => {
+      if (!this.#sockets.delete(socket)) return;
+      this.#limiter.connectionClosed();
+      this.#checkEmpty();
+    };
     // A client's reset is no more than its end.
     socket.on("error", () => {});
     socket.once("close", leave);
     this.#run(socket, isUnix, (last, facts) => {
       socket.off("close", leave);
-      // The server counts it from now on.
-      leave();
-      passOn(last, facts);
+      this.#sockets.delete(socket);
+      this.#limiter.handOver(() => passOn(last, facts));
+      this.#checkEmpty();
     });
+    if (this.#lingerMs !== undefined) this.#closeLater([socket], this.#lingerMs);
   }
 
   #run(socket: Socket, isUnix: boolean, passOn: PassOn): void {
@@ -72,40 +74,55 @@ export class Front {
     const facts: ConnectionFacts = { isUnix };
     let refused = false;
     const refuse = (error: Error): void => {
-      const hasLeft = socket.destroyed;
-      socket.destroy();
+      const hasLeft = error instanceof ClientLeft;
+      socket.destroySoon();
       if (hasLeft || refused) return;
       refused = true;
       onRefused(error, facts);
     };
+    // Input that has arrived while the loop was blocked is handled before the verdict.
     const timer = Number.isFinite(timeout)
-      ? setTimeout(() => refuse(new FrontTimeout(timeout)), timeout)
+      ? setTimeout(() => setImmediate(() => isUnderWay && refuse(new FrontTimeout(timeout))), timeout)
       : undefined;
+    let isUnderWay = true;
     passStages(socket, facts, stages)
       .then((last) => {
-        if (socket.destroyed || last.destroyed) return;
+        isUnderWay = false;
+        if (refused || socket.destroyed || last.destroyed) return;
         rememberFacts(last, facts);
         passOn(last, facts);
       })
       .catch(refuse)
-      .finally(() => clearTimeout(timer));
+      .finally(() => {
+        isUnderWay = false;
+        clearTimeout(timer);
+      });
   }
 
-  #leave(socket: Socket): void {
-    if (!this.#sockets.delete(socket)) return;
-    this.#limiter.connectionClosed();
+  #checkEmpty(): void {
     if (this.size > 0) return;
     const waiting = this.#onEmpty;
     this.#onEmpty = [];
     for (const resolve of waiting) resolve();
   }
 
-  /** Resolves when no connection is in the front. Call when no more are accepted. */
-  whenEmpty(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.size === 0) resolve();
-      else this.#onEmpty.push(resolve);
-    });
+  /**
+   * Closes the connections that are still in the front after `lingerMs`, as idle ones are closed: their clients have sent
+   * no request. Resolves when none is left. Call when no more are accepted.
+   */
+  drain(lingerMs: number): Promise<void> {
+    this.#lingerMs = lingerMs;
+    if (this.size === 0) return Promise.resolve();
+    this.#closeLater([...this.#sockets], lingerMs);
+    return new Promise((resolve) => this.#onEmpty.push(resolve));
+  }
+
+  #closeLater(sockets: readonly Socket[], lingerMs: number): void {
+    const close = (): void => {
+      for (const socket of sockets) if (this.#sockets.has(socket)) socket.destroy();
+    };
+    // Waits for the input of that turn as well: the client may be done just in time.
+    setTimeout(() => setImmediate(close), lingerMs).unref();
   }
 
   destroy(): void {

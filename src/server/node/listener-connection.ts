@@ -56,7 +56,8 @@ export class ListenerConnection implements WatchedPeer {
   #first: ListenerExchange | undefined;
   readonly #progress: WriteProgress;
   #idleSince: number;
-  #bytesWhenIdle = 0;
+  readonly #bytesAtOpen: number;
+  #bytesWhenIdle: number;
   /** When the first tick saw an incomplete head. */
   #headSince: number | undefined;
   #refusal: Refusal | undefined;
@@ -73,6 +74,14 @@ export class ListenerConnection implements WatchedPeer {
     this.owner = owner;
     this.#progress = new WriteProgress(socket, now);
     this.#idleSince = now;
+    // Those of a PROXY header are no request's; what has come behind it is unread.
+    this.#bytesAtOpen = socket.bytesRead - socket.readableLength;
+    this.#bytesWhenIdle = this.#bytesAtOpen;
+  }
+
+  /** Whether anything of a request has ever arrived. */
+  get hasReceived(): boolean {
+    return this.socket.bytesRead > this.#bytesAtOpen;
   }
 
   /** Whether part of a next request, or content of the last one, has arrived since the connection became idle. */
@@ -249,7 +258,7 @@ export class ListenerConnection implements WatchedPeer {
 
   /** Node's keep-alive timer begins with the first response, so a connection without any request is checked here. */
   #firstRequestOverdue(now: number, { keepAlive, header }: ServerTimeouts): Overdue | undefined {
-    if (this.socket.bytesRead > 0) return undefined;
+    if (this.hasReceived) return undefined;
     return now - this.#idleSince >= (keepAlive || header) ? "next request" : undefined;
   }
 }

@@ -95,7 +95,7 @@ export class NodeServer implements WorkerServer {
     this.#events.drain(lingerMs, onlyUpgraded);
     // http.Server's own close destroys idle connections at once, and with them a request that a proxy is just sending.
     for (const server of this.#servers) TcpServer.prototype.close.call(server);
-    await this.#front?.whenEmpty();
+    await this.#front?.drain(lingerMs);
     await this.#events.connections.whenEmpty();
     await this.#events.exchanges.handlers.whenIdle();
     this.#events.stop();

@@ -61,7 +61,7 @@ export class ParserFailures {
     const broken = connection.exchanges().find(({ request }) => !request.complete);
     const status = statusOf(error);
     // A parser error implies that something of a request has arrived, except after a timeout without any byte.
-    const begun = isReset(error) ? connection.hasInput : socket.bytesRead > 0;
+    const begun = isReset(error) ? connection.hasInput : connection.hasReceived;
     this.#requests?.failed(error, socket, {
       exchange: broken?.watch,
       hasNext: begun && unread === undefined && !isAfterLast(error),

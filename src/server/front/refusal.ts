@@ -1,0 +1,33 @@
+/** The reasons why a front lets a connection go. */
+import type { ConnectionErrorReason } from "../request-meter.ts";
+
+/** A connection that a stage refuses. The message says what the client did, for the log. */
+export class Refusal extends Error {
+  /** As it is counted. */
+  readonly reason: ConnectionErrorReason;
+
+  constructor(reason: ConnectionErrorReason, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "Refusal";
+    this.reason = reason;
+  }
+}
+
+/** The client took too long. */
+export class FrontTimeout extends Refusal {
+  constructor(milliseconds: number) {
+    super(
+      "head_timeout",
+      `the client sent no complete PROXY header or TLS handshake within ${milliseconds / 1000} s`,
+    );
+    this.name = "FrontTimeout";
+  }
+}
+
+/** The client closed the connection before it had sent anything that could be refused: a port scan, a probe. */
+export class ClientLeft extends Error {
+  constructor() {
+    super("the client closed the connection");
+    this.name = "ClientLeft";
+  }
+}

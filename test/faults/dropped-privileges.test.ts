@@ -1,34 +1,22 @@
 /** Workers of another user (--user): what an operator asks still works, and files belong to whom they should. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { chmodSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { StatsReport } from "../../src/control/stats.ts";
 import { RunningCommand, until } from "../support/command.ts";
 import { Examined } from "../support/examined.ts";
+import { otherNodes } from "../support/other-nodes.ts";
+import { needsRoot, OTHER, readableCheckout } from "../support/other-user.ts";
 
-const CHECKOUT = join(import.meta.dirname, "..", "..");
 const MAPPED_PAGE = /\/tsgun-\d+-[0-9a-f]{16} \(deleted\)/;
-const [UID, GID] = [12345, 54321];
-
-function needsRoot(): string | false {
-  if (process.getuid?.() !== 0) return "needs root: run the tests as root to see the real thing";
-  const { status } = spawnSync("unshare", ["--mount", "true"]);
-  return status === 0 ? false : "this machine does not allow new namespaces";
-}
-
-/** Runs the command from a place that every user may read. */
-function readable(): string[] {
-  const script = 'mount --bind "$0" /mnt; node=$1; shift 2; exec "$node" /mnt/dist/cli/main.js "$@"';
-  return ["unshare", "--mount", "sh", "-ec", script, CHECKOUT];
-}
+const { uid: UID, gid: GID } = OTHER;
 
 const WORDS = `-w 1 -n dropped --record-dir records --user ${UID} --group ${GID}`.split(" ");
 
 test("workers of another user are counted, examined and recorded", { skip: needsRoot() }, async (context) => {
   const app = "/mnt/test/fixtures/fallback/app.mjs";
-  const begun = new Examined(context, WORDS, { prefix: readable() }, app);
+  const begun = new Examined(context, WORDS, { prefix: readableCheckout() }, app);
   chmodSync(begun.folder, 0o755);
   const server = await begun.ready();
   const run = async (...args: string[]): Promise<string> => {
@@ -96,7 +84,7 @@ test("an exhausted heap of another user's worker is told by its own report", {
 }, async (context) => {
   const app = "/mnt/test/fixtures/records/deaths.mjs";
   const env = { NODE_OPTIONS: "--max-old-space-size=40" };
-  const begun = new Examined(context, WORDS, { prefix: readable(), env }, app);
+  const begun = new Examined(context, WORDS, { prefix: readableCheckout(), env }, app);
   chmodSync(begun.folder, 0o755);
   const server = await begun.ready();
   const pid = server.worker();
@@ -109,3 +97,39 @@ test("an exhausted heap of another user's worker is told by its own report", {
   assert.match(told.stdout, /heap/);
   assert.equal(statSync(records).uid, 0);
 });
+
+/** What the kernel says of each thread of a process, by field. */
+function statusOfThreads(pid: number): Record<string, string>[] {
+  return readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const text = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8");
+    return Object.fromEntries(text.split("\n").map((line) => line.split(/:\s*/, 2) as [string, string]));
+  });
+}
+
+for (const node of [process.execPath, ...otherNodes]) {
+  test(`no thread of a worker keeps an id, a group or a capability, and none can gain one: ${node}`, {
+    skip: needsRoot(),
+  }, async (context) => {
+    // As under systemd's NoNewPrivileges=: no program that a worker starts gains anything, not even sudo.
+    const prefix = ["setpriv", "--no-new-privs", "--groups", "4,6", ...readableCheckout()];
+    const app = "/mnt/test/fixtures/fallback/app.mjs";
+    const words = [...WORDS, "--umask", "077"];
+    const server = await new Examined(context, words, { prefix, node }, app).ready();
+    const threads = statusOfThreads(server.worker());
+    assert.ok(threads.length > 1, "it has threads");
+    const none = "0000000000000000";
+    for (const { Uid, Gid, Groups, CapPrm, CapEff, CapInh, CapAmb, NoNewPrivs, Umask } of threads) {
+      assert.deepEqual(
+        { Uid, Gid, Groups: Groups?.trim(), CapPrm, CapEff, CapInh, CapAmb, NoNewPrivs, Umask },
+        {
+          Uid: Array(4).fill(UID).join("\t"),
+          Gid: Array(4).fill(GID).join("\t"),
+          Groups: `${GID}`,
+          ...{ CapPrm: none, CapEff: none, CapInh: none, CapAmb: none, NoNewPrivs: "1", Umask: "0077" },
+        },
+      );
+    }
+    // No core is dumped of a process that was root, and no other of the same user may look into it.
+    assert.equal(statSync(`/proc/${server.worker()}/environ`).uid, 0);
+  });
+}

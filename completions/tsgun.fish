@@ -139,6 +139,7 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l body-timeout -x -d 'How long a request body may stall while it is being read, and a response while the client does not read it'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l body-total-timeout -x -d 'How long a client may take to send a whole request body'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l body-min-rate -x -d 'The minimum rate of a request body in bytes per second while it is being read, averaged over --body-timeout'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l response-min-rate -x -d 'The minimum rate in bytes per second at which a client must take a response that waits for it, averaged over --body-timeout'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l request-timeout -x -d 'How long the application may take from the complete request to the head of its response'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l keep-alive -x -d 'How long an idle connection is kept open'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -s t -l timeout -x -d 'How long a worker\'s event loop may be blocked before the worker is killed'

@@ -1,6 +1,7 @@
 /**
  * Limits the connections that a worker accepts, on all its listening sockets. It stops accepting in three cases. No
- * client is refused: the kernel gives the connection to a worker that accepts, or keeps it in the backlog.
+ * client is refused: the kernel gives the connection to a worker that accepts, or keeps it in the backlog. Before and
+ * while it is full, `places/` closes connections whose clients do nothing.
  *
  * - At the maximum number of connections (gunicorn: `worker_connections`), until one is closed.
  * - When only a reserve of file descriptors is left, until some are closed, by connections or the app.
@@ -9,6 +10,7 @@
 import type { Server } from "node:net";
 import { acceptDelay } from "./accept-delay.ts";
 import type { DescriptorBudget } from "./descriptor-budget.ts";
+import type { Occupants, PlaceKeeper, Places } from "./places/place-keeper.ts";
 
 /** The methods of Node's listening handle that are used. Both return 0 or a negative error number. */
 interface ListeningHandle {
@@ -23,6 +25,9 @@ const PAUSE_MS = 1;
 const GROWTH_NUMBER = 3;
 const GROWTH_PART = 1 / 8;
 
+/** The part of the places that is kept free of clients that do nothing, so that others find one at once. */
+const RESERVED_PART = 1 / 16;
+
 /** Interval of counting descriptors while they are scarce. */
 const DESCRIPTOR_CHECK_MS = 250;
 
@@ -35,6 +40,8 @@ export interface AcceptLimiterOptions {
   readonly maxConnections?: number;
   /** Called when the last connection that `maxConnections` allows has been accepted. */
   readonly onFull?: () => void;
+  /** Loads what makes room: few workers ever need it. Default: nothing does. */
+  readonly loadKeeper?: (places: Places) => Promise<PlaceKeeper>;
   /** Default: descriptors are not counted. */
   readonly descriptors?: DescriptorBudget;
   /** Called when descriptors become scarce, and when enough are free again. */
@@ -43,6 +50,11 @@ export interface AcceptLimiterOptions {
 
 export class AcceptLimiter {
   readonly #maxConnections: number;
+  /** With more connections than this places are scarce. */
+  readonly #ample: number;
+  readonly #occupants: Occupants<unknown>[] = [];
+  #keeper: PlaceKeeper | undefined;
+  #isLoading = false;
   readonly #options: AcceptLimiterOptions;
   readonly #servers: Server[] = [];
   #connections = 0;
@@ -70,7 +82,44 @@ export class AcceptLimiter {
 
   constructor(options: AcceptLimiterOptions = {}) {
     this.#maxConnections = options.maxConnections ?? Number.POSITIVE_INFINITY;
+    this.#ample = this.#maxConnections - Math.max(1, Math.floor(this.#maxConnections * RESERVED_PART));
+    if (Number.isNaN(this.#ample)) this.#ample = Number.POSITIVE_INFINITY;
     this.#options = options;
+  }
+
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** How many connections should be closed so that others find a place. */
+  get wanted(): number {
+    const scarce = this.descriptorsScarce ? Math.ceil(this.#connections * RESERVED_PART) : 0;
+    return Math.max(scarce, this.#connections - this.#ample);
+  }
+
+  /** Adds connections that may be closed to make room. */
+  addOccupants<Connection>(occupants: Occupants<Connection>): void {
+    this.#occupants.push(occupants as Occupants<unknown>);
+  }
+
+  #makeRoom(): void {
+    if (this.#keeper === undefined) this.prepare();
+    else this.#keeper.makeRoom();
+  }
+
+  /** Loads what makes room, before a deploy deletes the release. Without it nothing is lost but that. */
+  prepare(): void {
+    const { loadKeeper } = this.#options;
+    if (loadKeeper === undefined || this.#isLoading) return;
+    this.#isLoading = true;
+    const loaded = (keeper: PlaceKeeper): void => {
+      this.#keeper = keeper;
+      for (const occupants of this.#occupants) keeper.add(occupants);
+      if (this.wanted > 0) keeper.makeRoom();
+    };
+    loadKeeper(this).then(loaded, () => {
+      this.#isLoading = false;
+    });
   }
 
   /** True if no connections are accepted until others close. Kept connections should be closed after their response. */
@@ -140,6 +189,7 @@ export class AcceptLimiter {
     this.#connections += 1;
     this.accepted += 1;
     if (this.#options.descriptors?.isInReserve(descriptor) === true) this.#onScarce();
+    if (this.#connections > this.#ample) this.#makeRoom();
     if (this.#isStopped) return;
     if (this.full) {
       this.#stopUntilRoom();
@@ -211,6 +261,7 @@ export class AcceptLimiter {
     this.#otherDescriptors = (this.#options.descriptors?.open ?? 0) - this.#connections;
     this.#checkTimer = setInterval(() => this.checkDescriptors(), DESCRIPTOR_CHECK_MS).unref();
     if (!this.#isStopped) this.#stopUntilRoom();
+    this.#makeRoom();
     this.#options.onDescriptorsScarce?.(true);
   }
 

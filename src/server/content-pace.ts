@@ -51,4 +51,12 @@ export class ContentPace {
     this.#totalLeft -= waited;
     this.#credit -= waited;
   }
+
+  /** How late the client is: the time it has been waited for, less what its bytes have earned. */
+  behind(now: number): number {
+    if (this.#waitingSince === undefined) return 0;
+    const waited = now - this.#waitingSince;
+    const { body } = this.#timeouts;
+    return Number.isFinite(body) ? body - this.#credit + waited : waited;
+  }
 }

@@ -23,6 +23,11 @@ export class Linger {
     return this.#deadline;
   }
 
+  /** For how long it has lasted. */
+  age(now: number): number {
+    return now - (this.#until - LINGER_MAX_MS);
+  }
+
   /** The client has sent something. */
   received(now: number): void {
     this.#deadline = Math.min(this.#until, now + LINGER_SILENCE_MS);

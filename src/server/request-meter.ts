@@ -8,6 +8,7 @@ export const HTTPS = 2;
 /** Why a connection ended without a whole request, or was never one. */
 export type ConnectionErrorReason =
   | "accept"
+  | "evicted"
   | "head_timeout"
   | "incomplete_head"
   | "write_timeout"

@@ -9,8 +9,9 @@ import type { AcceptLimiter } from "./accept-limiter.ts";
 import type { ContentTimeouts } from "./content-pace.ts";
 import type { Front } from "./front/front.ts";
 import type { RequestMeter } from "./request-meter.ts";
+import type { SendTimeouts } from "./send-pace.ts";
 
-export interface ServerTimeouts extends ContentTimeouts {
+export interface ServerTimeouts extends ContentTimeouts, SendTimeouts {
   /** For a whole request head, from its first byte; then 408. */
   readonly header: number;
   /** From the last bytes of a request to the head of its response; then its signal aborts and the response is 503. */
@@ -81,6 +82,7 @@ export const DEFAULT_TIMEOUTS: ServerTimeouts = {
   body: 60_000,
   bodyTotal: Number.POSITIVE_INFINITY,
   bodyMinRate: 240,
+  responseMinRate: 240,
   request: Number.POSITIVE_INFINITY,
   keepAlive: 75_000,
 };

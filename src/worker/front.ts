@@ -27,9 +27,10 @@ export async function frontOf({ assignment, log, meter }: FrontNeeds): Promise<M
   if (stages.length === 0) return undefined;
   const { Front } = await import("../server/front/front.ts");
   const onRefused = refusalReporter(log, meter);
+  const onEvicted = (): void => meter?.connectionFailed("evicted");
   // 0 is no limit.
   const timeout = headerTimeout || Number.POSITIVE_INFINITY;
-  return (limiter) => new Front({ stages, timeout, onRefused }, limiter);
+  return (limiter) => new Front({ stages, timeout, onRefused, onEvicted }, limiter);
 }
 
 /** Logs and counts refused connections, with a line for each reason now and then: clients can cause any number. */

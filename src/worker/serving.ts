@@ -27,12 +27,11 @@ import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import { hasAppFrames } from "../log/app-frames.ts";
 import type { ErrorLog } from "../log/error-log.ts";
-import { RateLimit } from "../log/rate-limit.ts";
-import { AcceptLimiter } from "../server/accept-limiter.ts";
-import { DescriptorBudget } from "../server/descriptor-budget.ts";
+import type { AcceptLimiter } from "../server/accept-limiter.ts";
 import type { RequestMeter } from "../server/request-meter.ts";
 import type { WorkerServer } from "../server/server.ts";
 import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/server-options.ts";
+import { acceptLimiter } from "./accept-limits.ts";
 import { captureListening } from "./adoption.ts";
 import { StartupError } from "./boot-error.ts";
 import { frontOf } from "./front.ts";
@@ -286,36 +285,6 @@ function saysAll(error: Error): boolean {
   return isOwn && error.cause === undefined && !hasAppFrames(error.stack ?? "");
 }
 
-function acceptLimiter({ workerConnections }: Config, log: ErrorLog): AcceptLimiter {
-  const fullLines = new RateLimit();
-  const scarceLines = new RateLimit();
-  let reportedScarce = false;
-  const descriptors = new DescriptorBudget();
-  return new AcceptLimiter({
-    maxConnections: limited(workerConnections),
-    onFull: () => {
-      if (!fullLines.allows()) return;
-      const many = workerConnections === 1 ? "1 connection" : `${workerConnections} connections`;
-      log.warning(
-        `This worker has ${many}, the limit of --worker-connections: it accepts more as they close`,
-      );
-    },
-    descriptors,
-    onDescriptorsScarce: (areScarce) => {
-      if (areScarce && scarceLines.allows()) {
-        reportedScarce = true;
-        const many = `${descriptors.open} of ${descriptors.limit} file descriptors open`;
-        log.warning(
-          `This worker has ${many}: it accepts no connections until some are closed; raise the limit (ulimit -n, LimitNOFILE=) or look for a leak`,
-        );
-      } else if (!areScarce && reportedScarce) {
-        reportedScarce = false;
-        log.info("This worker has free file descriptors again and accepts connections");
-      }
-    },
-  });
-}
-
 /** Loads the error page module only if errors are to be shown. */
 async function errorDescriber(settings: Config): Promise<ErrorDescriber | undefined> {
   if (!settings.showErrors) return undefined;
@@ -347,6 +316,7 @@ function timeoutsOf(settings: Config): EngineOptions["timeouts"] {
     body: limited(settings.bodyTimeout),
     bodyTotal: limited(settings.bodyTotalTimeout),
     bodyMinRate: settings.bodyMinRate,
+    responseMinRate: settings.responseMinRate,
     request: limited(settings.requestTimeout),
     keepAlive: settings.keepAlive,
   };

@@ -74,6 +74,7 @@ const SHOWN: Record<SettingName, string> = {
   bodyTimeout: "config/effects",
   bodyTotalTimeout: "config/effects",
   bodyMinRate: "config/effects",
+  responseMinRate: "server/slow-readers",
   requestTimeout: "config/effects",
   keepAlive: "config/effects",
   timeout: "worker/timeout",

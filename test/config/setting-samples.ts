@@ -58,6 +58,7 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   bodyTimeout: ["5s", "soon"],
   bodyTotalTimeout: ["2m", "long"],
   bodyMinRate: ["1KB", "slow"],
+  responseMinRate: ["1KB", "slow"],
   requestTimeout: ["5s", "soon"],
   keepAlive: ["5s", "soon"],
   timeout: ["5s", "500ms"],

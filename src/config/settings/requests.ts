@@ -69,6 +69,13 @@ export const requestSettings = {
     reload: true,
     doc: "The minimum rate of a request body in bytes per second while it is being read, averaged over --body-timeout; a slower one is answered with 408. 0 is no minimum: for clients that stream a little at a time.",
   }),
+  responseMinRate: setting({
+    section: "Timeouts",
+    kind: size(),
+    default: 240,
+    reload: true,
+    doc: "The minimum rate in bytes per second at which a client must take a response that waits for it, averaged over --body-timeout; the connection of a slower one is closed. 0 is no minimum.",
+  }),
   requestTimeout: setting({
     section: "Timeouts",
     kind: duration(),

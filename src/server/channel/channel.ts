@@ -9,6 +9,7 @@
  * - Writing never blocks, and never fails: what is written to a closed channel is discarded.
  */
 import type { Socket } from "node:net";
+import type { SendTimeouts } from "../send-pace.ts";
 
 /** The events of a channel, handled by its owner. */
 export interface ChannelEvents {
@@ -18,7 +19,7 @@ export interface ChannelEvents {
   onEnd(): void;
   /** The system has taken everything, after the channel was full or watched. */
   onDrained(): void;
-  /** A watched channel has moved no byte for the given time. */
+  /** The client of a watched channel reads too slowly. */
   onStalled(): void;
   onClosed(): void;
 }
@@ -45,8 +46,10 @@ export interface Channel {
   writeText(text: string): void;
   /** Writes bytes, or text in UTF-8, between pieces of Latin-1 text, in one system call. Either text may be empty. */
   writeAround(before: string, content: string | Uint8Array, after: string): void;
-  /** Calls `onStalled` when no byte has moved for this time, and `onDrained` when all pending ones have. */
-  watch(stallMs: number): void;
+  /** Calls `onStalled` when the client reads too slowly, and `onDrained` when the system has taken all that is pending. */
+  watch(timeouts: SendTimeouts): void;
+  /** Milliseconds that the client of a watched channel is late with reading; 0 if it is not watched. */
+  readonly behind: number;
   /** Ends the sending side behind what is pending. `sent` is called when the system has taken everything. */
   end(sent: () => void): void;
   /** Closes the connection once the system has taken everything. */

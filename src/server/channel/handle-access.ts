@@ -10,6 +10,8 @@ import { READ_BUFFER } from "./channel.ts";
 export interface StreamHandle {
   onread: unknown;
   readonly fd: number;
+  /** Bytes that were written, whether the system has taken them or not. */
+  readonly bytesWritten: number;
   /** Bytes that were written and that the system has not taken. */
   readonly writeQueueSize: number;
   useUserBuffer(buffer: Uint8Array): void;

@@ -5,9 +5,11 @@
  */
 import type { Socket } from "node:net";
 import { getDefaultHighWaterMark } from "node:stream";
+import type { SendTimeouts } from "../send-pace.ts";
 import { type Channel, type ChannelEvents, READ_BUFFER, readBytes } from "./channel.ts";
 import type { HandleAccess, ShutdownRequest, StreamHandle, WriteRequest } from "./handle-access.ts";
 import { HandleAddresses } from "./handle-addresses.ts";
+import { SendWatch, type WatchedSender } from "./send-watch.ts";
 import { socketAround } from "./socket-channel.ts";
 
 /** As of a socket. */
@@ -21,7 +23,7 @@ interface ChannelShutdown extends ShutdownRequest {
   channel?: HandleChannel;
 }
 
-export class HandleChannel implements Channel {
+export class HandleChannel implements Channel, WatchedSender {
   full = false;
   readonly #handle: StreamHandle;
   #destroyed = false;
@@ -36,9 +38,7 @@ export class HandleChannel implements Channel {
   #shutDown = false;
   #closing = false;
   #sent: (() => void) | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #stallMs = 0;
-  #queued = 0;
+  #watch: SendWatch | undefined;
   /** The socket that the connection was handed over to. */
   #socket: Socket | undefined;
   #knownAddresses: HandleAddresses | undefined;
@@ -89,9 +89,7 @@ export class HandleChannel implements Channel {
 
   read(): void {}
 
-  onActivity(): void {
-    this.#timer?.refresh();
-  }
+  onActivity(): void {}
 
   // ---- reading
 
@@ -157,45 +155,33 @@ export class HandleChannel implements Channel {
     if (this.destroyed) return;
     if (status < 0) this.destroy();
     else if (this.#writes === 0) this.#drained();
-    else this.onActivity();
   }
 
   #drained(): void {
-    const waits = this.full || this.#timer !== undefined;
+    const waits = this.full || this.#watch?.isOn === true;
     this.full = false;
-    this.#stopTimer();
+    this.#watch?.stop();
     if (this.#socket !== undefined) return;
     if (this.#closing) this.destroy();
     else if (waits) (this.#events as ChannelEvents).onDrained();
   }
 
-  watch(stallMs: number): void {
-    if (this.#timer !== undefined || this.#writes === 0) return;
-    this.#stallMs = stallMs;
-    this.#queued = this.#handle.writeQueueSize;
-    this.#startTimer();
+  watch(timeouts: SendTimeouts): void {
+    if (this.#writes === 0 || this.#destroyed) return;
+    this.#watch ??= new SendWatch(this, timeouts);
+    this.#watch.start();
   }
 
-  #startTimer(): void {
-    this.#timer = setTimeout(onTimer, this.#stallMs, this).unref();
+  get behind(): number {
+    return this.#watch?.behind ?? 0;
   }
 
-  #stopTimer(): void {
-    if (this.#timer === undefined) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  get acceptedBytes(): number {
+    return this.#handle.bytesWritten - this.#handle.writeQueueSize;
   }
 
-  /** Nothing was received or completed for the time; but a part of a large write may have gone. */
-  onTimer(): void {
-    const queued = this.#handle.writeQueueSize;
-    if (queued === this.#queued) {
-      this.#timer = undefined;
-      this.#events?.onStalled();
-      return;
-    }
-    this.#queued = queued;
-    this.#startTimer();
+  onTooSlow(): void {
+    this.#events?.onStalled();
   }
 
   // ---- closing
@@ -244,7 +230,7 @@ export class HandleChannel implements Channel {
     if (this.#destroyed) return false;
     this.#destroyed = true;
     this.#ended = true;
-    this.#stopTimer();
+    this.#watch?.stop();
     return true;
   }
 
@@ -285,7 +271,7 @@ export class HandleChannel implements Channel {
 
   toSocket(): Socket {
     const events = this.#events as ChannelEvents;
-    this.#stopTimer();
+    this.#watch?.stop();
     // The socket starts to read, which fails on a handle that does.
     if (this.#reading) this.#handle.readStop();
     const socket = socketAround(this.#handle, (bytes) => events.onBytes(bytes));
@@ -314,10 +300,6 @@ function onShutDown(this: ChannelShutdown): void {
 function onHandleClosed(this: StreamHandle): void {
   const owner = (this as unknown as Record<symbol, HandleChannel | undefined>)[access.symbols.owner];
   owner?.onHandleClosed();
-}
-
-function onTimer(channel: HandleChannel): void {
-  channel.onTimer();
 }
 
 /** Used by the next write, and kept while writes are taken at once; for Nodes that want one. */

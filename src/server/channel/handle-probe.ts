@@ -112,7 +112,7 @@ async function checkWriting(channel: Channel, events: ProbeEvents, client: Socke
   channel.writeAround("", Buffer.alloc(LARGE_BYTES), "");
   channel.writeText("the end");
   expect(channel.pending && channel.full, "a large write was taken");
-  channel.watch(DEADLINE_MS * 2);
+  channel.watch({ body: DEADLINE_MS * 2, responseMinRate: 0 });
   client.resume();
   await events.until(() => events.isDrained && size === LARGE_BYTES + 16);
   expect(!channel.pending && !channel.full, "a large write stayed");

@@ -1,7 +1,10 @@
 /** A channel over a socket: an ordinary one, TLS, or one made around the handle of an accepted connection. */
 import { Socket, type SocketConstructorOpts } from "node:net";
+import { acceptedBytes } from "../accepted-bytes.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
+import type { SendTimeouts } from "../send-pace.ts";
 import { type Channel, type ChannelEvents, READ_BUFFER, readBytes } from "./channel.ts";
+import { SendWatch, type WatchedSender } from "./send-watch.ts";
 
 /** Makes a socket around a handle that reads into the common buffer; `onBytes` returns false to pause it. */
 export function socketAround(handle: object, onBytes: (bytes: Buffer) => boolean): Socket {
@@ -10,11 +13,11 @@ export function socketAround(handle: object, onBytes: (bytes: Buffer) => boolean
   return new Socket({ handle, allowHalfOpen: true, onread } as unknown as SocketConstructorOpts);
 }
 
-export class SocketChannel implements Channel {
+export class SocketChannel implements Channel, WatchedSender {
   readonly #socket: Socket;
   readonly #emitsBytes: boolean;
   #events: ChannelEvents | undefined;
-  #watched = false;
+  #watch: SendWatch | undefined;
 
   /** Drives an accepted connection through a socket of its own. */
   static around(handle: object): SocketChannel {
@@ -44,15 +47,12 @@ export class SocketChannel implements Channel {
     this.#events = events;
     socket.on("end", () => events.onEnd());
     socket.on("error", () => {});
-    socket.on("close", () => events.onClosed());
-    // Once: `setTimeout` with a callback would add a listener at every stall.
-    socket.on("timeout", this.#onTimeout);
+    socket.on("close", () => {
+      this.#watch?.stop();
+      events.onClosed();
+    });
     if (this.#emitsBytes) socket.resume();
   }
-
-  readonly #onTimeout = (): void => {
-    if (this.#watched) this.#events?.onStalled();
-  };
 
   get destroyed(): boolean {
     return this.#socket.destroyed;
@@ -117,22 +117,33 @@ export class SocketChannel implements Channel {
     return this.#socket.writable;
   }
 
-  watch(stallMs: number): void {
-    if (this.#watched) return;
+  watch(timeouts: SendTimeouts): void {
     const socket = this.#socket;
-    this.#watched = true;
-    socket.setTimeout(stallMs);
+    if (socket.destroyed || this.#watch?.isOn === true) return;
+    this.#watch ??= new SendWatch(this, timeouts);
+    this.#watch.start();
     if (socket.writableNeedDrain) socket.once("drain", this.#onDrained);
     // The callback comes behind everything that is pending, which may be too little for a "drain" event.
     else if (socket.writable) socket.write("", this.#onDrained);
   }
 
   readonly #onDrained = (error?: Error | null): void => {
-    if (error != null || !this.#watched) return;
-    this.#watched = false;
-    this.#socket.setTimeout(0);
+    if (error != null || this.#watch?.isOn !== true) return;
+    this.#watch.stop();
     this.#events?.onDrained();
   };
+
+  get behind(): number {
+    return this.#watch?.behind ?? 0;
+  }
+
+  get acceptedBytes(): number {
+    return acceptedBytes(this.#socket);
+  }
+
+  onTooSlow(): void {
+    this.#events?.onStalled();
+  }
 
   end(sent: () => void): void {
     if (this.#isOpen) this.#socket.end(sent);
@@ -162,10 +173,8 @@ export class SocketChannel implements Channel {
   toSocket(): Socket {
     const socket = this.#socket;
     // The app has timeouts of its own.
-    this.#watched = false;
-    socket.off("timeout", this.#onTimeout);
+    this.#watch?.stop();
     socket.off("drain", this.#onDrained);
-    socket.setTimeout(0);
     // It cannot know that the connection may have inherited the option.
     socket.setNoDelay(true);
     return socket;

@@ -4,7 +4,6 @@
  * ahead of its turn is held, and nothing is parsed after a message that ends the connection. contract.ts has the whole
  * picture.
  */
-import type { AsyncResource } from "node:async_hooks";
 import type { Duplex } from "node:stream";
 import { ClientGone, HttpError, RequestAborted } from "../../errors.ts";
 import type { ExchangeContext } from "../../exchange/request.ts";
@@ -14,42 +13,30 @@ import type { RequestEnd } from "../../log/access-entry.ts";
 import type { Channel, ChannelEvents } from "../channel/channel.ts";
 import { Linger } from "../linger.ts";
 import type { Member } from "../member-list.ts";
-import type { PeerWatch, WatchedPeer } from "../peer-watch.ts";
+import type { WatchedPeer } from "../peer-watch.ts";
+import type { Standing, Wait } from "../places/policy.ts";
 import type { ConnectionStates } from "../server.ts";
-import type { UnfinishedHeads } from "../unfinished-heads.ts";
-import type { CurrentRequest, ExchangeConnection, ExchangeHost } from "./contract.ts";
+import { type Phase, standingOf } from "./connection-standing.ts";
+import type { ConnectionHost, CurrentRequest, ExchangeConnection } from "./contract.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
 import { Input, type InputReader } from "./input.ts";
 import { Output } from "./output.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
 
-/** The members of the server that a connection uses. */
-export interface ConnectionHost extends ExchangeHost {
-  /** The async scope of whatever belongs to no request. */
-  readonly scope: AsyncResource;
-  readonly peers: PeerWatch;
-  readonly heads: UnfinishedHeads<EngineConnection>;
-  /** While draining: how long an idle connection may still send a request. */
-  readonly lingerMs: number;
-  /** Creates what counts and logs the exchanges of a connection; undefined if they are neither counted nor logged. */
-  watchExchanges(context: ExchangeContext): EngineExchangeWatch | undefined;
-  onClosed(connection: EngineConnection): void;
-}
-
-type Phase = "idle" | "head" | "exchange" | "lingering" | "upgraded" | "closed";
-
 export class EngineConnection implements ChannelEvents, ExchangeConnection, InputReader, Member, WatchedPeer {
   place = -1;
   readonly input: Input;
   readonly socket: Channel;
-  readonly #host: ConnectionHost;
+  readonly #host: ConnectionHost<EngineConnection>;
   readonly #context: ExchangeContext;
   readonly #parser: RequestParser;
   readonly #output: Output;
   readonly #dispatcher: Dispatcher;
   readonly #watch: EngineExchangeWatch | undefined;
   #phase: Phase = "idle";
+  /** When the phase began to wait for the client, in the server's time. */
+  #since: number;
   /** When the current phase times out, in the server's time. */
   #deadline: number;
   /** `finish` has been called within `read`. */
@@ -60,17 +47,18 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   #linger: Linger | undefined;
   #upgraded: UpgradedStream | undefined;
 
-  constructor(channel: Channel, host: ConnectionHost, context: ExchangeContext) {
+  constructor(channel: Channel, host: ConnectionHost<EngineConnection>, context: ExchangeContext) {
     this.socket = channel;
     this.#host = host;
     this.#context = context;
     this.input = new Input(channel, this, host.scope);
-    this.#output = new Output(channel, host.options.timeouts.body, () => {
+    this.#output = new Output(channel, host.options.timeouts, () => {
       if (this.input.hasHeld && !this.#dispatcher.busy) this.input.advance();
     });
     this.#watch = host.watchExchanges(context);
     this.#dispatcher = new Dispatcher(this, host, context, this.#output, this.#watch);
     this.#parser = new RequestParser(host.options.limits, this.#dispatcher);
+    this.#since = host.now;
     this.#deadline = host.now + (host.options.timeouts.keepAlive || host.options.timeouts.header);
   }
 
@@ -165,7 +153,8 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
 
   #enter(phase: Phase, timeoutMs: number): void {
     this.#phase = phase;
-    this.#deadline = this.#host.now + timeoutMs;
+    this.#since = this.#host.now;
+    this.#deadline = this.#since + timeoutMs;
   }
 
   #enterIdle(): void {
@@ -281,8 +270,35 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
       this.#output.watchPending();
       this.#enterIdle();
     } else if (phase === "idle") this.close();
-    else if (phase === "head") this.#refuse(new HttpError(408, "the request took too long to arrive"));
+    else if (phase === "head") this.#refuseLateHead();
     else if (phase === "lingering") this.socket.destroy();
+  }
+
+  #refuseLateHead(): void {
+    this.#refuse(new HttpError(408, "the request took too long to arrive"));
+  }
+
+  /** What is waited for, if the connection may be closed to make room for others. */
+  standing(now: number): Standing | undefined {
+    const parts = {
+      parser: this.#parser,
+      input: this.input,
+      output: this.#output,
+      channel: this.socket,
+      dispatcher: this.#dispatcher,
+      linger: this.#linger,
+    };
+    return standingOf(this.#phase, this.#since, parts, now);
+  }
+
+  /** Closes the connection to make room for others. */
+  giveWay(wait: Wait): void {
+    if (wait === "head") this.#refuseLateHead();
+    else if (wait === "content") this.#dispatcher.failLateContent();
+    else if (wait === "reader") this.onStalled();
+    else this.socket.destroy();
+    const isIdle = wait === "first byte" || wait === "next request";
+    if (isIdle) this.#host.options.meter?.connectionFailed("evicted");
   }
 
   /** The server drains: an idle connection may send one more request until `deadline`, in the server's time. */

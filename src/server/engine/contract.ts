@@ -14,13 +14,17 @@
  * - Invalid input is refused where it is noticed: before the app is called, by a response of the server; later, by
  *   failing the content, so that the app, or the server in its place, responds.
  */
+import type { AsyncResource } from "node:async_hooks";
 import type { Duplex } from "node:stream";
 import type { BodyError } from "../../errors.ts";
-import type { ExchangeRequest } from "../../exchange/request.ts";
+import type { ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
 import type { Handler } from "../../gateway/types.ts";
 import type { RecordedRequest } from "../../ipc/stall-report.ts";
+import type { PeerWatch } from "../peer-watch.ts";
 import type { RunningHandlers } from "../running-handlers.ts";
 import type { EngineOptions } from "../server-options.ts";
+import type { UnfinishedHeads } from "../unfinished-heads.ts";
+import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
 import type { Input } from "./input.ts";
 
 /** The server, to the dispatcher. */
@@ -39,6 +43,19 @@ export interface ExchangeHost {
   shedding: number;
   /** A response has been sent. */
   onResponse(): void;
+}
+
+/** The server, to a connection. */
+export interface ConnectionHost<Connection> extends ExchangeHost {
+  /** The async scope of whatever belongs to no request. */
+  readonly scope: AsyncResource;
+  readonly peers: PeerWatch;
+  readonly heads: UnfinishedHeads<Connection>;
+  /** While draining: how long an idle connection may still send a request. */
+  readonly lingerMs: number;
+  /** Creates what counts and logs the exchanges of a connection; undefined if they are neither counted nor logged. */
+  watchExchanges(context: ExchangeContext): EngineExchangeWatch | undefined;
+  onClosed(connection: Connection): void;
 }
 
 /** The connection, to the dispatcher. */

@@ -10,6 +10,7 @@ import { type ExchangeContext, ExchangeRequest } from "../../exchange/request.ts
 import { handlerFor, runHandler } from "../../exchange/run.ts";
 import type { RequestHead } from "../../http/request-head.ts";
 import type { RequestParserEvents } from "../../http/request-parser.ts";
+import type { ContentPace } from "../content-pace.ts";
 import { observeHandler, requestsAreObserved } from "../request-channels.ts";
 import { meterQueue, REQUEST_START } from "../request-start.ts";
 import type { CurrentRequest, ExchangeConnection, ExchangeHost } from "./contract.ts";
@@ -46,6 +47,16 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
       ...(this.watch && { bytesSent: this.watch.bytes }),
       ...(record && { record }),
     };
+  }
+
+  /** Whether a request has arrived on this connection. */
+  get served(): boolean {
+    return this.#requests > 0;
+  }
+
+  /** How fast the content of the request arrives; undefined if none is to come. */
+  get contentPace(): ContentPace | undefined {
+    return this.body?.received === false ? this.body.pace : undefined;
   }
 
   // ---- RequestParserEvents
@@ -161,11 +172,13 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
   }
 
   checkDeadlines(passed: number): void {
-    if (this.contentDeadline <= passed) {
-      this.contentDeadline = Number.POSITIVE_INFINITY;
-      this.#failRequest(new HttpError(408, "the request body took too long to arrive"));
-    }
+    if (this.contentDeadline <= passed) this.failLateContent();
     if (this.requestDeadline <= passed) this.#requestTimedOut();
+  }
+
+  failLateContent(): void {
+    this.contentDeadline = Number.POSITIVE_INFINITY;
+    this.#failRequest(new HttpError(408, "the request body took too long to arrive"));
   }
 
   /** A response whose head has been sent may go on: the output's own timeout watches it. */

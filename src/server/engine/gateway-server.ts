@@ -22,7 +22,8 @@ import type { ConnectionStates, InFlightRequest, WorkerServer } from "../server.
 import type { EngineOptions } from "../server-options.ts";
 import { TickClock } from "../tick-clock.ts";
 import { UnfinishedHeads } from "../unfinished-heads.ts";
-import { type ConnectionHost, EngineConnection } from "./connection.ts";
+import { EngineConnection } from "./connection.ts";
+import type { ConnectionHost } from "./contract.ts";
 import { EngineExchangeLogs } from "./engine-exchange-log.ts";
 import { EngineExchangeMeter, type EngineExchangeWatch } from "./engine-exchange-watch.ts";
 
@@ -55,7 +56,7 @@ class ConnectionContext extends ConnectionEndpoints implements ExchangeContext {
   }
 }
 
-export class GatewayServer implements WorkerServer, ConnectionHost {
+export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnection> {
   readonly handle: Handler;
   readonly upgrade: Handler | undefined;
   readonly options: EngineOptions;
@@ -93,6 +94,12 @@ export class GatewayServer implements WorkerServer, ConnectionHost {
     const { header, body, bodyTotal, request, keepAlive } = options.timeouts;
     const timeouts = [header, body, bodyTotal, request, keepAlive || header];
     this.#clock = new TickClock(timeouts, (passed) => this.#checkDeadlines(passed));
+    this.#limiter.addOccupants({
+      connections: this.#connections,
+      now: () => this.#clock.exact,
+      standing: (connection, now) => connection.standing(now),
+      giveWay: (connection, wait) => connection.giveWay(wait),
+    });
   }
 
   get now(): number {

@@ -22,7 +22,7 @@ export class IncomingBody implements BodySource {
   #discarding = false;
   #continueDue: boolean;
   #discarded = 0;
-  readonly #pace: ContentPace;
+  readonly pace: ContentPace;
 
   /**
    * @param length declared bytes, undefined if unknown
@@ -38,18 +38,18 @@ export class IncomingBody implements BodySource {
     this.#limit = limits.body;
     this.#continueDue = continueDue;
     this.body = new MessageBody(length, this, limits.body);
-    this.#pace = new ContentPace(timeouts);
+    this.pace = new ContentPace(timeouts);
     if (!continueDue) this.awaitContent();
   }
 
   /** Starts the client's time to send the next content. */
   awaitContent(): void {
-    this.#host.contentDeadline = this.#pace.resume(this.#host.now);
+    this.#host.contentDeadline = this.pace.resume(this.#host.now);
   }
 
   /** Stops the client's time: nothing is expected of it for now. */
   #stopWaiting(): void {
-    this.#pace.pause(this.#host.now);
+    this.pace.pause(this.#host.now);
     this.#host.contentDeadline = Number.POSITIVE_INFINITY;
   }
 
@@ -92,7 +92,7 @@ export class IncomingBody implements BodySource {
     this.#size += chunk.length;
     // The client did not wait for 100 Continue (RFC 9110 section 10.1.1).
     this.#continueDue = false;
-    this.#pace.received(chunk.length, host.now);
+    this.pace.received(chunk.length, host.now);
     if (!host.input.halted) this.awaitContent();
     if (host.responseComplete && !this.isStillRead) {
       this.#discarded += chunk.length;

@@ -7,6 +7,7 @@
 import { Buffer } from "node:buffer";
 import { ClientGone } from "../../errors.ts";
 import type { Channel } from "../channel/channel.ts";
+import type { SendTimeouts } from "../send-pace.ts";
 
 /** Gathered text is sent early beyond this number of characters. */
 const MAX_GATHERED = 65536;
@@ -33,17 +34,17 @@ export class Output {
   #scheduled = false;
   #writable: PromiseWithResolvers | undefined;
   #piecesInARow = 0;
-  readonly #stallMs: number;
+  readonly #timeouts: SendTimeouts;
   /** True while the channel watches a client that is behind. */
   #watching = false;
 
   /**
-   * @param stallMs time in which a client must read something, or the connection is destroyed
+   * @param timeouts how slowly a client may read before the connection is destroyed
    * @param onCaughtUp called when a client that was behind has read everything
    */
-  constructor(channel: Channel, stallMs: number, onCaughtUp: () => void) {
+  constructor(channel: Channel, timeouts: SendTimeouts, onCaughtUp: () => void) {
     this.#channel = channel;
-    this.#stallMs = stallMs;
+    this.#timeouts = timeouts;
     this.#onCaughtUp = onCaughtUp;
   }
 
@@ -103,7 +104,7 @@ export class Output {
   #watchIf(behind: boolean): void {
     if (!behind || this.#watching) return;
     this.#watching = true;
-    this.#channel.watch(this.#stallMs);
+    this.#channel.watch(this.#timeouts);
   }
 
   /** Does so for any pending bytes. */

@@ -25,6 +25,8 @@ export interface FrontOptions {
   readonly timeout: number;
   /** Reports a connection that a stage has refused, or that took too long. Not called for clients that just left. */
   readonly onRefused: (error: Error, facts: ConnectionFacts) => void;
+  /** Called for a connection that was closed to make room for others. */
+  readonly onEvicted?: () => void;
 }
 
 /** Serves a connection from its first byte of HTTP on. */
@@ -33,7 +35,8 @@ export type PassOn = (socket: Socket, facts: ConnectionFacts) => void;
 export class Front {
   readonly #options: FrontOptions;
   readonly #limiter: AcceptLimiter;
-  readonly #sockets = new Set<Socket>();
+  /** Each with the time at which it came. */
+  readonly #sockets = new Map<Socket, number>();
   /** How long connections may still be in the front; undefined until the server drains. */
   #lingerMs: number | undefined;
   #onEmpty: (() => void)[] = [];
@@ -41,6 +44,17 @@ export class Front {
   constructor(options: FrontOptions, limiter: AcceptLimiter) {
     this.#options = options;
     this.#limiter = limiter;
+    limiter.addOccupants({
+      connections: this.#sockets,
+      now: () => performance.now(),
+      standing: ([, since], now) => ({ wait: "front", late: now - since }),
+      giveWay: ([socket]) => this.#giveWay(socket),
+    });
+  }
+
+  #giveWay(socket: Socket): void {
+    this.#options.onEvicted?.();
+    socket.destroy();
   }
 
   /** Connections that have not been passed on yet. */
@@ -50,7 +64,7 @@ export class Front {
 
   /** Takes an accepted connection through the stages. @param isUnix whether it came by a Unix socket */
   admit(socket: Socket, isUnix: boolean, passOn: PassOn): void {
-    this.#sockets.add(socket);
+    this.#sockets.set(socket, performance.now());
     this.#limiter.connectionOpened(descriptorOf(socket));
     const leave = (): void => {
       if (!this.#sockets.delete(socket)) return;
@@ -113,7 +127,7 @@ export class Front {
   drain(lingerMs: number): Promise<void> {
     this.#lingerMs = lingerMs;
     if (this.size === 0) return Promise.resolve();
-    this.#closeLater([...this.#sockets], lingerMs);
+    this.#closeLater([...this.#sockets.keys()], lingerMs);
     return new Promise((resolve) => this.#onEmpty.push(resolve));
   }
 
@@ -126,7 +140,7 @@ export class Front {
   }
 
   destroy(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
   }
 }
 

@@ -8,6 +8,8 @@ import type { KnownEndpoints } from "../../exchange/endpoint.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
 import { Linger } from "../linger.ts";
 import type { WatchedPeer } from "../peer-watch.ts";
+import { headLateness } from "../places/head-lateness.ts";
+import type { Standing } from "../places/policy.ts";
 import type { ServerTimeouts } from "../server-options.ts";
 import type { ListenerExchange } from "./listener-exchange.ts";
 import type { ParserError } from "./parser-error.ts";
@@ -72,7 +74,7 @@ export class ListenerConnection implements WatchedPeer {
     this.socket = socket;
     this.known = known;
     this.owner = owner;
-    this.#progress = new WriteProgress(socket, now);
+    this.#progress = new WriteProgress(socket);
     this.#idleSince = now;
     // Those of a PROXY header are no request's; what has come behind it is unread.
     this.#bytesAtOpen = socket.bytesRead - socket.readableLength;
@@ -226,10 +228,26 @@ export class ListenerConnection implements WatchedPeer {
     if (this.#refusal !== undefined) return this.#lingerIsOver(now, this.#refusal) ? "response" : undefined;
     // The app may have set a longer timeout on the socket.
     const timeout = Math.max(timeouts.body, this.socket.timeout ?? 0);
-    if (this.#progress.stalledFor(now) >= timeout) return "response";
+    if (this.#progress.isOverdue(now, timeout, timeouts.responseMinRate)) return "response";
     if (this.inUse) return undefined;
     if (this.unread !== undefined) return this.#contentOverdue(now);
     return this.hasInput ? this.#headOverdue(now, timeouts) : this.#firstRequestOverdue(now, timeouts);
+  }
+
+  /** What is waited for, if the connection may be closed to make room for others. */
+  standing(now: number): Standing | undefined {
+    if (this.upgraded || this.failure !== undefined) return undefined;
+    if (this.#refusal !== undefined) return { wait: "end", late: this.#refusal.linger.age(now) };
+    const reading = this.#first ?? this.unread;
+    const contentLateness = reading?.behind(now) ?? 0;
+    if (contentLateness > 0) return { wait: "content", late: contentLateness };
+    if (this.socket.writableLength > 0) return { wait: "reader", late: this.#progress.behind(now) };
+    if (reading !== undefined) return undefined;
+    if (this.hasInput) {
+      this.#headSince ??= now;
+      return { wait: "head", late: headLateness(now - this.#headSince, this.headBytes) };
+    }
+    return { wait: this.requests > 0 ? "next request" : "first byte", late: now - this.#idleSince };
   }
 
   #lingerIsOver(now: number, refusal: Refusal): boolean {

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { KnownEndpoints } from "../../exchange/endpoint.ts";
 import type { AcceptLimiter } from "../accept-limiter.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
+import type { Wait } from "../places/policy.ts";
 import type { RequestMeter } from "../request-meter.ts";
 import type { ConnectionStates } from "../server.ts";
 import type { ServerTimeouts } from "../server-options.ts";
@@ -19,6 +20,8 @@ export interface ConnectionEvents {
   onHeadTimeout(connection: ListenerConnection): void;
   /** A head must be refused because all incomplete heads together hold too much memory. */
   onHeadsFull(connection: ListenerConnection): void;
+  /** Content of a request is late, and others need the place. */
+  onLateContent(connection: ListenerConnection): void;
 }
 
 type ConnectionLimits = Pick<ServerEventsOptions, "timeouts" | "connectionRequests" | "meter">;
@@ -57,6 +60,22 @@ export class ListenerConnections {
     this.#clock = clock;
     this.#events = events;
     this.#heads = new ArrivingHeads(this, (connection) => events.onHeadsFull(connection));
+    limiter.addOccupants({
+      connections: this,
+      now: () => clock.exact,
+      standing: (connection, now) => connection.standing(now),
+      giveWay: (connection, wait) => this.#giveWay(connection, wait),
+    });
+  }
+
+  /** Closes a connection to make room for others. */
+  #giveWay(connection: ListenerConnection, wait: Wait): void {
+    if (wait === "head") this.#events.onHeadTimeout(connection);
+    else if (wait === "content") this.#events.onLateContent(connection);
+    else {
+      if (wait !== "end") this.#meter?.connectionFailed(wait === "reader" ? "write_timeout" : "evicted");
+      connection.socket.destroy();
+    }
   }
 
   get size(): number {

@@ -107,9 +107,7 @@ export class ListenerExchange {
     const { request, response } = this;
     const appIsSlow = request.readableLength >= request.readableHighWaterMark;
     if (request.complete || appIsSlow) pace.pause(now);
-    else if (now >= pace.resume(now)) {
-      return new BodyError(408, "the request body took too long to arrive");
-    }
+    else if (now >= pace.resume(now)) return lateContent();
     if (response.socket === null && !response.writableEnded) progress.appSince = now;
     else if (now - progress.appSince >= this.#responseTimeout()) {
       return new HttpError(503, `no response within ${this.#timeouts.request / 1000} s`);
@@ -120,6 +118,13 @@ export class ListenerExchange {
   /** Whether the rest of the content takes too long after the response, for whatever reason. */
   contentOverdue(now: number): boolean {
     return now >= this.#measure(now).pace.resume(now);
+  }
+
+  /** Milliseconds that the client is late with the content; 0 if the app has not read what there is, or it is complete. */
+  behind(now: number): number {
+    const { request } = this;
+    const appIsSlow = request.readableLength >= request.readableHighWaterMark;
+    return request.complete || appIsSlow || this.#brokenOff ? 0 : this.#measure(now).pace.behind(now);
   }
 
   #measure(now: number): Progress {
@@ -187,4 +192,9 @@ export class ListenerExchange {
     else if (responds) connection.refuse(now, () => request.destroy(error));
     else request.destroy(error);
   }
+}
+
+/** The content of a request did not arrive in time. */
+export function lateContent(): BodyError {
+  return new BodyError(408, "the request body took too long to arrive");
 }

@@ -16,7 +16,7 @@ import type { InFlightRequest } from "../server.ts";
 import type { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
-import { ListenerExchange } from "./listener-exchange.ts";
+import { ListenerExchange, lateContent } from "./listener-exchange.ts";
 import { NodeHead } from "./node-head.ts";
 import { limitContent, refusalOf } from "./node-limits.ts";
 import type { NodeRequestWatch } from "./node-request-watch.ts";
@@ -207,6 +207,11 @@ export class ListenerExchanges {
       const error = exchange.overdue(now);
       if (error !== undefined) this.#breakOff(exchange, error);
     }
+  }
+
+  /** Breaks off an exchange whose content is late, to make room for other connections. */
+  breakOffLate(exchange: ListenerExchange): void {
+    this.#breakOff(exchange, lateContent());
   }
 
   #breakOff(exchange: ListenerExchange, error: HttpError): void {

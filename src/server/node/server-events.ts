@@ -46,6 +46,7 @@ export class ServerEvents {
         this.#failures.handle(headsFull(), socket);
         options.onHeadRefused?.();
       },
+      onLateContent: (connection) => this.#contentIsLate(connection),
     });
     const { connections } = this;
     this.exchanges = new ListenerExchanges(options, connections, this.#requests, this.#clock, (connection) =>
@@ -139,6 +140,13 @@ export class ServerEvents {
     if (connection !== undefined && this.connections.extendKeepAlive(connection)) return true;
     if (!pass() && connection?.handlesTimeout !== true) socket.destroy();
     return true;
+  }
+
+  #contentIsLate(connection: ListenerConnection): void {
+    const [exchange] = connection.exchanges();
+    if (exchange !== undefined) this.exchanges.breakOffLate(exchange);
+    // Its response has been sent already.
+    else connection.socket.destroy();
   }
 
   #connectionClosed(connection: ListenerConnection): void {

@@ -1,46 +1,32 @@
-/**
- * Detects clients that stop reading. A stream reports only complete writes, and a slow client may need long for a large
- * one; the handle of the socket counts every byte.
- */
+/** Detects clients that read too slowly, on each tick of the server's clock. */
 import type { Socket } from "node:net";
-
-/** The untyped members of a socket's handle. */
-interface StreamHandle {
-  /** Bytes handed to the handle so far. */
-  readonly bytesWritten: number;
-  /** Those of them that the system has not accepted yet. */
-  readonly writeQueueSize: number;
-}
+import { acceptedBytes } from "../accepted-bytes.ts";
+import { SendPace } from "../send-pace.ts";
 
 export class WriteProgress {
   readonly #socket: Socket;
-  #acceptedBytes = 0;
-  #progressAt: number;
+  /** Undefined until something has waited to be sent. */
+  #pace: SendPace | undefined;
 
-  /** @param now milliseconds of the clock that `stalledFor` uses */
-  constructor(socket: Socket, now: number) {
+  constructor(socket: Socket) {
     this.#socket = socket;
-    this.#progressAt = now;
   }
 
-  /** Returns for how many milliseconds the client has read nothing; 0 if nothing is waiting. Call on every tick. */
-  stalledFor(now: number): number {
+  /** Whether the client has read too slowly. Call on every tick. @param body as of `SendTimeouts` */
+  isOverdue(now: number, body: number, responseMinRate: number): boolean {
     const socket = this.#socket;
-    const accepted = acceptedBytes(socket);
-    if (socket.writableLength === 0 || accepted !== this.#acceptedBytes) {
-      this.#acceptedBytes = accepted;
-      this.#progressAt = now;
+    if (socket.writableLength === 0) {
+      this.#pace?.pause(acceptedBytes(socket), now);
+      return false;
     }
-    return now - this.#progressAt;
+    const accepted = acceptedBytes(socket);
+    this.#pace ??= new SendPace({ body, responseMinRate }, accepted, now);
+    return now >= this.#pace.deadline(accepted, now);
   }
-}
 
-/** How many bytes the system has accepted for sending. */
-function acceptedBytes(socket: Socket): number {
-  const { _handle: handle } = socket as { _handle?: Partial<StreamHandle> | null };
-  const { bytesWritten, writeQueueSize } = handle ?? {};
-  if (bytesWritten === undefined || writeQueueSize === undefined) {
-    return socket.bytesWritten - socket.writableLength;
+  /** Milliseconds that the client is late with reading. */
+  behind(now: number): number {
+    if (this.#socket.writableLength === 0) return 0;
+    return this.#pace?.behind(acceptedBytes(this.#socket), now) ?? 0;
   }
-  return bytesWritten - writeQueueSize;
 }

@@ -1,0 +1,38 @@
+/** What a connection of the engine waits for, when the worker's places run out (`places/policy.ts`). */
+import type { ContentPace } from "../content-pace.ts";
+import type { Linger } from "../linger.ts";
+import { headLateness } from "../places/head-lateness.ts";
+import type { Standing } from "../places/policy.ts";
+
+export type Phase = "idle" | "head" | "exchange" | "lingering" | "upgraded" | "closed";
+
+/** The parts of a connection, as far as they tell. */
+export interface StandingParts {
+  readonly parser: { readonly heldBytes: number };
+  readonly input: { readonly hasHeld: boolean };
+  readonly output: { readonly pending: boolean };
+  readonly channel: { readonly behind: number };
+  readonly dispatcher: { readonly served: boolean; readonly contentPace: ContentPace | undefined };
+  /** Undefined until the last response has been sent. */
+  readonly linger: Linger | undefined;
+}
+
+/**
+ * Undefined while the server or the app has something to do.
+ * @param since when the phase began, in the server's time, as `now`
+ */
+export function standingOf(
+  phase: Phase,
+  since: number,
+  { parser, input, output, channel, dispatcher, linger }: StandingParts,
+  now: number,
+): Standing | undefined {
+  if (phase === "upgraded" || phase === "closed") return undefined;
+  const contentLateness = dispatcher.contentPace?.behind(now) ?? 0;
+  if (contentLateness > 0) return { wait: "content", late: contentLateness };
+  if (output.pending) return { wait: "reader", late: channel.behind };
+  if (phase === "lingering") return linger && { wait: "end", late: linger.age(now) };
+  if (phase === "head") return { wait: "head", late: headLateness(now - since, parser.heldBytes) };
+  if (phase === "exchange" || input.hasHeld) return undefined;
+  return { wait: dispatcher.served ? "next request" : "first byte", late: now - since };
+}

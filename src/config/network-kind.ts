@@ -94,6 +94,24 @@ export const peers: Kind<readonly string[], string | readonly string[]> = kind({
   format: formatList,
 });
 
+const NO_PATHS = invalidMessage("is not a list of paths that begin with /: write /healthz,/ready");
+
+/** Paths of URLs, without query; `none` for none. */
+export const urlPaths: Kind<readonly string[], string | readonly string[]> = kind({
+  placeholder: "/PATHS",
+  repeatable: true,
+  schema: v.pipe(
+    listSchema,
+    transformWith((written) => {
+      const entries = splitList(written);
+      if (!entries.every((entry) => /^\/[!-"$->@-~]*$/.test(entry)))
+        throw new Error(NO_PATHS({ input: written }));
+      return entries;
+    }),
+  ),
+  format: formatList,
+});
+
 /** Names of the fields in which proxies describe the client; `none` for no field. */
 export const forwardedFields: Kind<readonly ForwardedField[], string | readonly string[]> = kind({
   placeholder: "NAMES",

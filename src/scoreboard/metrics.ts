@@ -49,7 +49,7 @@ export const WORKER_METRICS = {
     id: "queue",
     name: "tsgun_queue_time_seconds",
     type: "histogram",
-    help: "Time from a trusted X-Request-Start to the call of the app.",
+    help: "Time from a trusted X-Request-Start to the call of the app, and with --max-in-flight the time in its queue.",
     labels: [],
     buckets: QUEUE_BUCKETS,
   },
@@ -88,7 +88,7 @@ export const ERROR_TYPES = ["", "timeout", "client_gone", "truncated", "worker_k
 export type ErrorType = (typeof ERROR_TYPES)[number];
 
 /** The reasons of `tsgun_requests_rejected_total`. */
-export const REJECT_REASONS = ["malformed", "limit", "overload"] as const;
+export const REJECT_REASONS = ["malformed", "limit", "overload", "queue_timeout", "draining"] as const;
 export type RejectReason = (typeof REJECT_REASONS)[number];
 
 /** The reasons of `tsgun_worker_exits_total`. */

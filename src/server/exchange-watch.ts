@@ -7,7 +7,7 @@ import { performance } from "node:perf_hooks";
 import { routeOf, routesAreNamed } from "../exchange/route.ts";
 import type { RecordedRequest } from "../ipc/stall-report.ts";
 import type { RequestEnd } from "../log/access-entry.ts";
-import type { ErrorType } from "../scoreboard/metrics.ts";
+import type { ErrorType, RejectReason } from "../scoreboard/metrics.ts";
 import { type RequestMeter, rejectReason } from "./request-meter.ts";
 import { parseStatus } from "./start-line.ts";
 
@@ -78,13 +78,12 @@ export abstract class ExchangeWatch {
     if (this.status === 0) this.status = status;
   }
 
-  /** The server refuses the request without the app. */
-  reject(status: number): void {
+  /** The server refuses the request without the app. @param reason default: that of the status */
+  reject(status: number, reason: RejectReason | undefined = rejectReason(status)): void {
     const meter = this.#meter;
     if (meter === undefined) return;
     if (this.#number !== UNCOUNTED) meter.drop(this.#number);
     this.#number = UNCOUNTED;
-    const reason = rejectReason(status);
     if (reason === undefined) meter.connectionFailed("head_timeout");
     else meter.rejected(reason);
   }

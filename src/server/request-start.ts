@@ -33,6 +33,11 @@ export function queueTime(value: string, now: number): number | undefined {
   return Math.max(0, waited);
 }
 
+/** The queue time that a trusted peer names in the value of the field; 0 if it names none. */
+export function queueTimeOf(value: string | undefined): number {
+  return (value === undefined ? undefined : queueTime(value, Date.now())) ?? 0;
+}
+
 /** Counts the queue time that a trusted peer names. */
 export function meterQueue(meter: RequestMeter, value: string | undefined): void {
   const waited = value === undefined ? undefined : queueTime(value, Date.now());

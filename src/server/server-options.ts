@@ -8,13 +8,17 @@ import type { AccessLog } from "../log/access-log.ts";
 import type { AcceptLimiter } from "./accept-limiter.ts";
 import type { ContentTimeouts } from "./content-pace.ts";
 import type { Front } from "./front/front.ts";
+import type { InFlightGate } from "./in-flight-gate.ts";
 import type { RequestMeter } from "./request-meter.ts";
 import type { SendTimeouts } from "./send-pace.ts";
 
 export interface ServerTimeouts extends ContentTimeouts, SendTimeouts {
   /** For a whole request head, from its first byte; then 408. */
   readonly header: number;
-  /** From the last bytes of a request to the head of its response; then its signal aborts and the response is 503. */
+  /**
+   * From the last bytes of a request to the head of its response; then its signal aborts and the response is 503. Time in
+   * the queue of the gate does not count.
+   */
   readonly request: number;
   /** For the next request on an idle connection (gunicorn: keepalive); 0 closes after every response. */
   readonly keepAlive: number;
@@ -41,6 +45,8 @@ export interface EngineOptions {
   readonly limiter?: AcceptLimiter;
   /** What connections go through first; undefined: nothing. */
   readonly front?: MakeFront | undefined;
+  /** Bounds the requests in flight on the connections of `listen`; undefined: nothing does. */
+  readonly gate?: InFlightGate | undefined;
   readonly worker: WorkerInfo;
   /** The value that the app's `startup` returned. */
   readonly state: unknown;
@@ -64,6 +70,9 @@ export interface EngineOptions {
    */
   readonly onAcceptError: (error: Error) => void;
 }
+
+/** Seconds after which a client that was refused for too much load should try again. */
+export const RETRY_AFTER = "1";
 
 /** nginx's defaults; the number of fields is gunicorn's. */
 export const DEFAULT_LIMITS: EngineOptions["limits"] = {

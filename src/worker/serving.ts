@@ -2,15 +2,7 @@
 import type { Server as HttpServer } from "node:http";
 import type { Server as NetServer } from "node:net";
 import type { Config } from "../config/settings.ts";
-import {
-  BodyError,
-  ClientGone,
-  ExitCode,
-  FatalError,
-  FetchAppError,
-  GatewayError,
-  HttpError,
-} from "../errors.ts";
+import { ExitCode, FatalError } from "../errors.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { App, WorkerInfo } from "../gateway/types.ts";
 import { setCurrentWorker } from "../interop/current-worker.ts";
@@ -25,15 +17,16 @@ import {
 } from "../loader/load.ts";
 import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
-import { hasAppFrames } from "../log/app-frames.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { AcceptLimiter } from "../server/accept-limiter.ts";
+import type { InFlightGate } from "../server/in-flight-gate.ts";
 import type { RequestMeter } from "../server/request-meter.ts";
 import type { WorkerServer } from "../server/server.ts";
-import type { EngineOptions, ErrorDescriber, ErrorReporter } from "../server/server-options.ts";
+import type { EngineOptions, ErrorDescriber } from "../server/server-options.ts";
 import { acceptLimiter } from "./accept-limits.ts";
 import { captureListening } from "./adoption.ts";
 import { StartupError } from "./boot-error.ts";
+import { errorReporter } from "./error-reporter.ts";
 import { frontOf } from "./front.ts";
 import { headLimitReporter, headRefusalReporter } from "./refused-heads.ts";
 import type { RequestHooks } from "./request-hooks.ts";
@@ -45,6 +38,8 @@ export interface Serving {
   readonly server: WorkerServer;
   /** The server's accept limiter. */
   readonly limiter: AcceptLimiter;
+  /** What bounds its requests in flight; undefined: nothing. */
+  readonly gate?: InFlightGate | undefined;
   /** The app's shutdown; call it after its last response. */
   shutdown(): Promise<void>;
   /** Whether the app has a shutdown. */
@@ -141,6 +136,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
   const { GatewayServer } = await gatewayServer();
   const state = await started(needs, app.startup && (() => app.startup?.(worker)));
   const limiter = acceptLimiter(settings, log);
+  const gate = await gateOf(settings, log);
   const server = new GatewayServer(hooks?.around(app) ?? app, {
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
@@ -149,6 +145,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
     state,
     limiter,
     front: await frontOf(needs),
+    gate,
     proxyRules: proxyRulesOf(settings),
     rootPath: settings.rootPath,
     onError: errorReporter(log),
@@ -161,7 +158,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
   });
   const shutdown = async (): Promise<void> => app.shutdown?.(state);
   const hasShutdown = app.shutdown !== undefined;
-  return { what, server, limiter, shutdown, hasShutdown, closesUpgraded: false, scheme: "http" };
+  return { what, server, limiter, gate, shutdown, hasShutdown, closesUpgraded: false, scheme: "http" };
 }
 
 async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Serving> {
@@ -172,8 +169,9 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
   await started(needs, app.startup && (() => app.startup?.()));
   const limiter = acceptLimiter(settings, log);
   const { listener, upgrade } = hooks?.aroundListener(app) ?? app;
-  const server = new NodeServer({ listener, upgrade, limiter, ...(await nodeOptions(needs)) });
-  return { server, limiter, scheme: "http", ...endOf(app) };
+  const options = await nodeOptions(needs);
+  const server = new NodeServer({ listener, upgrade, limiter, ...options });
+  return { server, limiter, gate: options.gate, scheme: "http", ...endOf(app) };
 }
 
 /** Serves a server that the app made: as a node listener if it is one of HTTP/1.1, else as a byte stream. */
@@ -195,10 +193,11 @@ async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serv
   }
   const { NodeServer } = await nodeServer();
   const adopted = { server: app.server, wrapper: hooks?.wrapper() };
-  const server = new NodeServer({ adopted, limiter, ...(await nodeOptions(needs)) });
+  const options = await nodeOptions(needs);
+  const server = new NodeServer({ adopted, limiter, ...options });
   // Only servers of TLS have it.
   const scheme = "setTicketKeys" in app.server ? "https" : "http";
-  return { server, limiter, scheme, ...endOf(app) };
+  return { server, limiter, gate: options.gate, scheme, ...endOf(app) };
 }
 
 /** http.Server and https.Server; node:http2 has servers of its own. */
@@ -206,7 +205,7 @@ function speaksHttp1(server: NetServer): server is HttpServer {
   return "maxHeadersCount" in server;
 }
 
-function endOf(app: LoadedNodeApp | LoadedServer): Omit<Serving, "server" | "limiter" | "scheme"> {
+function endOf(app: LoadedNodeApp | LoadedServer): Omit<Serving, "server" | "limiter" | "gate" | "scheme"> {
   return {
     what: describeApp(app),
     shutdown: async () => app.shutdown?.(),
@@ -234,8 +233,10 @@ function acceptErrorReporter(log: ErrorLog, meter: RequestMeter | undefined): (e
 async function nodeOptions(needs: ServingNeeds) {
   const { log, accessLog, meter, assignment } = needs;
   const { settings } = assignment;
+  const gate = await gateOf(settings, log);
   return {
     front: await frontOf(needs),
+    gate,
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
     connectionRequests: settings.keepAliveRequests || undefined,
@@ -245,7 +246,7 @@ async function nodeOptions(needs: ServingNeeds) {
     describeError: await errorDescriber(settings),
     accessLog,
     meter,
-    proxyRules: (accessLog ?? meter) && proxyRulesOf(settings),
+    proxyRules: (accessLog ?? meter ?? gate) && proxyRulesOf(settings),
     onAcceptError: acceptErrorReporter(log, meter),
   };
 }
@@ -263,26 +264,10 @@ async function started<State>(
   }
 }
 
-function errorReporter(log: ErrorLog): ErrorReporter {
-  return (error, { method, target, id }) => {
-    const fields = { id, method, target };
-    // An app that does not catch it is not at fault, and clients must not be able to fill the log with stacks.
-    if (error instanceof BodyError) {
-      const message = `Invalid content of request ${method} ${target} (${id}): ${error.message}`;
-      if (error.cause instanceof ClientGone) log.debug(message, fields);
-      else log.warning(message, undefined, fields);
-      return;
-    }
-    const message = `Error handling request ${method} ${target} (${id})`;
-    if (log.level !== "debug" && saysAll(error)) log.error(`${message}: ${error.message}`, undefined, fields);
-    else log.error(message, error, fields);
-  };
-}
-
-/** Whether the stack adds nothing to the message: tsgun made the error, and no frame of the app led to it. */
-function saysAll(error: Error): boolean {
-  const isOwn = [HttpError, GatewayError, FetchAppError].some((kind) => error instanceof kind);
-  return isOwn && error.cause === undefined && !hasAppFrames(error.stack ?? "");
+/** Loads the gate only if the requests in flight are limited. */
+async function gateOf(settings: Config, log: ErrorLog): Promise<InFlightGate | undefined> {
+  if (settings.maxInFlight === 0) return undefined;
+  return (await import("./in-flight-limit.ts")).inFlightGate(settings, log);
 }
 
 /** Loads the error page module only if errors are to be shown. */

@@ -38,7 +38,7 @@ export async function startEngine(
   });
   const listener = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
   await once(listener, "listening");
-  server.adopt(listener);
+  server.adopt(listener, undefined, options.gate);
   test.after(() => {
     listener.close();
     server.destroy();

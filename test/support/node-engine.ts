@@ -6,6 +6,7 @@ import { type AddressInfo, connect } from "node:net";
 import { describe, type TestContext } from "node:test";
 import { placeHandle } from "../../src/adopt/placeholder-handle.ts";
 import { ClientGone } from "../../src/errors.ts";
+import { markInternal } from "../../src/server/node/listener-connections.ts";
 import { NodeServer } from "../../src/server/node/node-server.ts";
 import type {
   AdoptedServer,
@@ -64,6 +65,8 @@ export async function startNodeEngine(
   });
   let port = 0;
   await server.open(async (http) => {
+    // These are clients, whose requests a gate bounds.
+    http.removeListener("connection", markInternal);
     http.listen(0, "127.0.0.1");
     await once(http, "listening");
     port = (http.address() as AddressInfo).port;

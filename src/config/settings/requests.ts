@@ -1,4 +1,5 @@
 /** Settings that limit requests: their size and their time. */
+import { urlPaths } from "../network-kind.ts";
 import { count, duration, durationOrNone, size } from "../number-kind.ts";
 import { setting } from "./setting.ts";
 
@@ -33,6 +34,35 @@ export const requestSettings = {
     default: 0,
     reload: true,
     doc: "The maximum size of a request body, such as 10MB; a larger one is answered with 413. 0 is no limit.",
+  }),
+  maxInFlight: setting({
+    section: "Limits",
+    kind: count(0),
+    default: 0,
+    reload: true,
+    doc: "The number of requests that a worker handles at once; more wait in a queue (--max-queue, --queue-timeout), and what exceeds that is answered with 503 and Retry-After at once. A WebSocket counts until its handshake. See docs/overload.md. 0 is no limit.",
+  }),
+  maxQueue: setting({
+    section: "Limits",
+    kind: count(0),
+    default: undefined,
+    defaultDoc: "as many as --max-in-flight",
+    reload: true,
+    doc: "The number of requests that may wait for a place of --max-in-flight; more are answered with 503. 0 lets none wait.",
+  }),
+  queueTimeout: setting({
+    section: "Timeouts",
+    kind: duration(),
+    default: 2000,
+    reload: true,
+    doc: "How long a request may wait for a place of --max-in-flight; then it is answered with 503. The time counts from X-Request-Start if a trusted proxy sends it, else from the request's arrival. 0 is no limit.",
+  }),
+  neverShed: setting({
+    section: "Limits",
+    kind: urlPaths,
+    default: [],
+    reload: true,
+    doc: "Paths whose requests neither wait for a place of --max-in-flight nor take one, separated by commas: the application's own health check, for example.",
   }),
   keepAliveRequests: setting({
     section: "Limits",

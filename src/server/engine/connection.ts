@@ -11,6 +11,7 @@ import { HeadLimitError } from "../../http/head-limit.ts";
 import { RequestParser } from "../../http/request-parser.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import type { Channel, ChannelEvents } from "../channel/channel.ts";
+import type { InFlightGate } from "../in-flight-gate.ts";
 import { Linger } from "../linger.ts";
 import type { Member } from "../member-list.ts";
 import type { WatchedPeer } from "../peer-watch.ts";
@@ -47,7 +48,13 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   #linger: Linger | undefined;
   #upgraded: UpgradedStream | undefined;
 
-  constructor(channel: Channel, host: ConnectionHost<EngineConnection>, context: ExchangeContext) {
+  /** @param gate bounds its requests; undefined: nothing does */
+  constructor(
+    channel: Channel,
+    host: ConnectionHost<EngineConnection>,
+    context: ExchangeContext,
+    gate?: InFlightGate,
+  ) {
     this.socket = channel;
     this.#host = host;
     this.#context = context;
@@ -56,7 +63,7 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
       if (this.input.hasHeld && !this.#dispatcher.busy) this.input.advance();
     });
     this.#watch = host.watchExchanges(context);
-    this.#dispatcher = new Dispatcher(this, host, context, this.#output, this.#watch);
+    this.#dispatcher = new Dispatcher(this, host, context, this.#output, this.#watch, gate);
     this.#parser = new RequestParser(host.options.limits, this.#dispatcher);
     this.#since = host.now;
     this.#deadline = host.now + (host.options.timeouts.keepAlive || host.options.timeouts.header);

@@ -7,12 +7,20 @@ import type { Duplex } from "node:stream";
 import { BodyError } from "../../errors.ts";
 import { respondToFault } from "../../exchange/content-fault.ts";
 import type { ExchangeRequest } from "../../exchange/request.ts";
+import type { GateVisit, ShedReason } from "../in-flight-gate.ts";
+import { RETRY_AFTER } from "../server-options.ts";
 import type { ContentHost, ExchangeConnection, ExchangeHost, ResponseHost } from "./contract.ts";
 import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
 import { type EngineResponse, ResponseSender } from "./engine-response.ts";
 import type { IncomingBody } from "./incoming-body.ts";
 import type { Input } from "./input.ts";
 import type { Output } from "./output.ts";
+
+const SHED_FIELDS = Object.freeze({
+  "content-type": "text/plain; charset=utf-8",
+  "retry-after": RETRY_AFTER,
+});
+const SHED_CONTENT = "503 Service Unavailable\n";
 
 export abstract class CurrentExchange implements ContentHost, ResponseHost {
   readonly input: Input;
@@ -36,6 +44,8 @@ export abstract class CurrentExchange implements ContentHost, ResponseHost {
   /** The client has said that it sends nothing after this request, all of which has arrived. */
   protected isLast = false;
   protected isUpgraded = false;
+  /** Undefined if nothing bounds the requests in flight. */
+  protected visit: GateVisit | undefined;
 
   constructor(
     connection: ExchangeConnection,
@@ -127,7 +137,9 @@ export abstract class CurrentExchange implements ContentHost, ResponseHost {
   responseSent(): void {
     if (this.response?.lost === true) this.abandonHandler();
     this.watch?.finish("complete");
-    this.host.onResponse();
+    this.visit?.leave();
+    // A request that was refused is no work: it must not bring the end of the worker nearer.
+    if (this.visit?.isShed !== true) this.host.onResponse();
     const body = this.body;
     if (body === undefined || body.received) {
       this.endExchange();
@@ -165,6 +177,30 @@ export abstract class CurrentExchange implements ContentHost, ResponseHost {
     this.response = undefined;
     this.body = undefined;
     this.running = undefined;
+    if (this.visit !== undefined) this.#endVisit();
+  }
+
+  #endVisit(): void {
+    this.visit?.leave();
+    this.visit = undefined;
+  }
+
+  /** Responds to a request that the app does not get, since there are too many. */
+  protected shed(reason: ShedReason): void {
+    this.watch?.reject(503, reason);
+    this.response?.begin(503, SHED_FIELDS, SHED_CONTENT);
+  }
+
+  /** A request that waits will not be run: its client has gone, or the worker ends. */
+  protected giveUpWaiting(clientGone: boolean): void {
+    this.visit?.leave();
+    this.isKept = false;
+    if (!clientGone) this.shed("draining");
+    else {
+      this.watch?.setReason("client-gone");
+      // The client may still read.
+      this.response?.begin(503, SHED_FIELDS, SHED_CONTENT);
+    }
   }
 
   /** Nobody waits for the handler any more. */

@@ -8,11 +8,13 @@ import { performance } from "node:perf_hooks";
 import { BodyError, ClientGone, HttpError, RequestAborted } from "../../errors.ts";
 import { type ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
 import { handlerFor, runHandler } from "../../exchange/run.ts";
+import type { Handler } from "../../gateway/types.ts";
 import type { RequestHead } from "../../http/request-head.ts";
 import type { RequestParserEvents } from "../../http/request-parser.ts";
 import type { ContentPace } from "../content-pace.ts";
+import type { InFlightGate } from "../in-flight-gate.ts";
 import { observeHandler, requestsAreObserved } from "../request-channels.ts";
-import { meterQueue, REQUEST_START } from "../request-start.ts";
+import { meterQueue, queueTimeOf, REQUEST_START } from "../request-start.ts";
 import type { CurrentRequest, ExchangeConnection, ExchangeHost } from "./contract.ts";
 import { CurrentExchange } from "./current-exchange.ts";
 import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
@@ -22,6 +24,8 @@ import type { Output } from "./output.ts";
 
 export class Dispatcher extends CurrentExchange implements RequestParserEvents {
   readonly #context: ExchangeContext;
+  /** Undefined if nothing bounds the requests of this connection. */
+  readonly #gate: InFlightGate | undefined;
   #startedAt = 0;
   /** Requests that have arrived on this connection. */
   #requests = 0;
@@ -32,9 +36,11 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
     context: ExchangeContext,
     output: Output,
     watch: EngineExchangeWatch | undefined,
+    gate: InFlightGate | undefined,
   ) {
     super(connection, host, output, watch);
     this.#context = context;
+    this.#gate = gate;
   }
 
   get current(): CurrentRequest | undefined {
@@ -84,9 +90,9 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
         ? undefined
         : new IncomingBody(this, head.contentLength, options, head.expectContinue);
     const request = new ExchangeRequest(head, this.#context, this.body?.body, this.#extend);
-    if (head.timed) this.#measureQueue(head);
+    const gate = this.#gate;
+    if (head.timed && gate === undefined) this.#measureQueue(head);
     const handler = handlerFor(request, host.handle, host.upgrade);
-    this.requestDeadline = host.now + options.timeouts.request;
     this.watch?.handOver(request);
     const { describeError: describe } = options;
     const response = new EngineResponse(
@@ -96,11 +102,28 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
     );
     this.request = request;
     this.response = response;
+    if (gate === undefined || gate.spares(head.target)) this.#call(handler, request, response);
+    else this.#enter(gate, head, () => this.#call(handler, request, response));
+  }
+
+  #call(handler: Handler, request: ExchangeRequest, response: EngineResponse): void {
+    const { host } = this;
+    this.requestDeadline = host.now + host.options.timeouts.request;
     const called = requestsAreObserved() ? observeHandler(handler) : handler;
     const running = runHandler(called, request, response, host.handlers.settled);
     if (running === undefined) return;
     host.handlers.begin();
     if (this.response === response || this.isUpgraded) this.running = running;
+  }
+
+  #enter(gate: InFlightGate, head: RequestHead, run: () => void): void {
+    const hasWaited = head.timed && this.#context.proxyRules !== undefined;
+    this.visit = gate.visit(this.#startedAt, hasWaited ? queueTimeOf(head.field(REQUEST_START)) : undefined);
+    this.visit.enter({
+      run,
+      shed: (reason) => this.shed(reason),
+      queued: (milliseconds) => this.host.options.meter?.queued(milliseconds),
+    });
   }
 
   #measureQueue(head: RequestHead): void {
@@ -160,6 +183,10 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
   abort(reason: () => Error): void {
     if (this.response?.complete !== false) return;
     const error = reason();
+    if (this.visit?.isWaiting === true) {
+      this.giveUpWaiting(error instanceof ClientGone);
+      return;
+    }
     this.watch?.setReason(error instanceof ClientGone ? "client-gone" : "worker-exit");
     this.request?.abort(error);
   }

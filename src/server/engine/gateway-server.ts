@@ -14,6 +14,7 @@ import type { Channel } from "../channel/channel.ts";
 import { SocketChannel } from "../channel/socket-channel.ts";
 import type { ConnectionFacts } from "../front/facts.ts";
 import type { Front } from "../front/front.ts";
+import type { InFlightGate } from "../in-flight-gate.ts";
 import { listenOn } from "../listen.ts";
 import { MemberList } from "../member-list.ts";
 import { PeerWatch } from "../peer-watch.ts";
@@ -121,25 +122,32 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
   }
 
   listen(fd: number, backlog?: number): Promise<void> {
-    return this.#open((server) => listenOn(server, fd, backlog), this.#front);
+    return this.#open((server) => listenOn(server, fd, backlog), this.#front, this.options.gate);
   }
 
   open(listen: (server: Server) => Promise<void>): Promise<void> {
     return this.#open(listen, undefined);
   }
 
-  async #open(listen: (server: Server) => Promise<void>, front: Front | undefined): Promise<void> {
+  async #open(
+    listen: (server: Server) => Promise<void>,
+    front: Front | undefined,
+    gate?: InFlightGate,
+  ): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: front !== undefined });
     await listen(server);
-    this.adopt(server, front);
+    this.adopt(server, front, gate);
   }
 
-  /** Accepts the connections of a server that already listens; with a front, it must pause them (`pauseOnConnect`). */
-  adopt(server: Server, front?: Front): void {
+  /**
+   * Accepts the connections of a server that already listens; with a front, it must pause them (`pauseOnConnect`).
+   * @param gate bounds their requests; undefined: nothing does
+   */
+  adopt(server: Server, front?: Front, gate?: InFlightGate): void {
     server.on("error", this.options.onAcceptError);
     const address = server.address();
     const isUnix = server.listening && (address === null || typeof address === "string");
-    const connect = (channel: Channel, facts: ConnectionFacts): void => this.#connected(channel, facts);
+    const connect = (channel: Channel, facts: ConnectionFacts): void => this.#connected(channel, facts, gate);
     if (front === undefined) acceptConnections(server, (channel) => connect(channel, { isUnix }));
     else
       acceptThroughFront(server, { front, isUnix }, (socket, facts) =>
@@ -149,9 +157,9 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
     this.#limiter.addServer(server);
   }
 
-  #connected(channel: Channel, facts: ConnectionFacts): void {
+  #connected(channel: Channel, facts: ConnectionFacts, gate: InFlightGate | undefined): void {
     const context = new ConnectionContext(channel, facts, this.options);
-    const connection = new EngineConnection(channel, this, context);
+    const connection = new EngineConnection(channel, this, context, gate);
     this.#connections.add(connection);
     this.#limiter.connectionOpened(channel.descriptor);
     channel.start(connection);
@@ -195,6 +203,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
   destroy(): void {
     for (const listener of this.#listeners) listener.close();
     this.#front?.destroy();
+    this.options.gate?.close();
     for (const connection of this.#connections) connection.destroy();
     this.handlers.release();
     this.#clock.stop();

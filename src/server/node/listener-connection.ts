@@ -45,6 +45,8 @@ export class ListenerConnection implements WatchedPeer {
   readonly known: KnownEndpoints;
   /** Whether its peer is a trusted proxy; undefined until that matters. */
   isTrusted: boolean | undefined;
+  /** It is the server's own (a warm-up, an injected request): nothing bounds its requests. */
+  isInternal = false;
   /** How many requests have arrived. */
   requests = 0;
   /** Refused once the requests before it have been answered. */

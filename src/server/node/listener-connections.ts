@@ -31,6 +31,21 @@ const CONNECTION = Symbol("tsgun.connection");
 
 type ConnectedSocket = Socket & { [CONNECTION]?: ListenerConnection | undefined };
 
+const INTERNAL = Symbol("tsgun.internal");
+
+type MarkedSocket = Socket & { [INTERNAL]?: boolean; readonly _parent?: MarkedSocket };
+
+/** Marks a connection as the server's own, before it is given to the server. */
+export function markInternal(socket: Socket): void {
+  (socket as MarkedSocket)[INTERNAL] = true;
+}
+
+/** Over TLS, requests come on a socket around the one that was accepted. */
+function isInternal(socket: Socket): boolean {
+  const marked = socket as MarkedSocket;
+  return marked[INTERNAL] === true || marked._parent?.[INTERNAL] === true;
+}
+
 export class ListenerConnections {
   readonly #connections = new Set<ListenerConnection>();
   readonly #timeouts: ServerTimeouts;
@@ -99,6 +114,7 @@ export class ListenerConnections {
 
   open(socket: Socket, known: KnownEndpoints): void {
     const connection = new ListenerConnection(socket, this.#clock.now, this, known);
+    connection.isInternal = isInternal(socket);
     (socket as ConnectedSocket)[CONNECTION] = connection;
     this.#connections.add(connection);
     reuseTimer(socket, this.#clock);

@@ -8,10 +8,14 @@ import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import type { ErrorContent } from "../../exchange/response.ts";
 import { STATUS_CODES } from "../../native/http.ts";
 import { ContentPace } from "../content-pace.ts";
+import type { GateVisit, ShedReason } from "../in-flight-gate.ts";
 import type { ObservedRequest } from "../request-channels.ts";
-import type { ServerTimeouts } from "../server-options.ts";
+import { RETRY_AFTER, type ServerTimeouts } from "../server-options.ts";
 import type { ListenerExchangeWatch } from "./listener-exchange-watch.ts";
 import { writeRefusal } from "./parser-error.ts";
+
+/** Unread content up to this size is discarded to keep the connection, as in the engine. */
+const MAX_DISCARDED_BYTES = 65_536;
 
 /** The connection, which stays open for a while after a refusal. */
 export interface RefusableConnection {
@@ -36,6 +40,8 @@ export class ListenerExchange {
   readonly startedAt: number;
   /** Undefined if requests are neither counted nor logged. */
   readonly watch: ListenerExchangeWatch | undefined;
+  /** Undefined if nothing bounds the requests in flight. */
+  visit: GateVisit | undefined;
   /** Undefined if nobody observes it. */
   observed: ObservedRequest | undefined;
   /** The next one on its connection. */
@@ -43,7 +49,8 @@ export class ListenerExchange {
   /** Makes the id; 0 if the access log has made one. */
   readonly #number: number;
   readonly #timeouts: ServerTimeouts;
-  readonly #startTime: number;
+  /** When the app's time began at the earliest, in the server's time. */
+  startTime: number;
   /** Bytes that the connection had received; undefined if no content follows. */
   #bytesAtStart: number | undefined;
   /** Undefined until the first check, which most requests never reach. */
@@ -67,7 +74,7 @@ export class ListenerExchange {
     this.#number = watch?.id === undefined ? nextRequestNumber() : 0;
     this.watch = watch;
     this.#timeouts = timeouts;
-    this.#startTime = now;
+    this.startTime = now;
   }
 
   /** Content follows, or may. Not asked for every request: it is a call into the runtime. */
@@ -108,7 +115,8 @@ export class ListenerExchange {
     const appIsSlow = request.readableLength >= request.readableHighWaterMark;
     if (request.complete || appIsSlow) pace.pause(now);
     else if (now >= pace.resume(now)) return lateContent();
-    if (response.socket === null && !response.writableEnded) progress.appSince = now;
+    const isAppsTurn = response.socket !== null && this.visit?.isWaiting !== true;
+    if (!isAppsTurn && !response.writableEnded) progress.appSince = now;
     else if (now - progress.appSince >= this.#responseTimeout()) {
       return new HttpError(503, `no response within ${this.#timeouts.request / 1000} s`);
     }
@@ -131,9 +139,9 @@ export class ListenerExchange {
     const { request } = this;
     if (this.#progress === undefined) {
       const pace = new ContentPace(this.#timeouts);
-      pace.resume(this.#startTime);
+      pace.resume(this.startTime);
       const bytes = this.#bytesAtStart ?? request.socket.bytesRead;
-      this.#progress = { bytes, pace, appSince: this.#startTime };
+      this.#progress = { bytes, pace, appSince: this.startTime };
     }
     const progress = this.#progress;
     const { bytesRead } = request.socket;
@@ -158,9 +166,26 @@ export class ListenerExchange {
     this.#respond(status);
   }
 
+  /** Responds to a request that the listener does not get, since there are too many. */
+  shed(reason: ShedReason): void {
+    const { request, response } = this;
+    this.watch?.reject(503, reason);
+    const { "content-length": length, "transfer-encoding": coding, expect } = request.headers;
+    // Node discards unread content to keep the connection, however much it is.
+    const isShort = coding === undefined && Number(length ?? 0) <= MAX_DISCARDED_BYTES;
+    // A client that expects 100 Continue may send the content or leave it out: the next bytes would be ambiguous.
+    if (!request.complete && (!isShort || expect !== undefined)) response.shouldKeepAlive = false;
+    response.setHeader("retry-after", RETRY_AFTER);
+    this.#send(503);
+  }
+
   #respond(status: number, error?: ErrorContent): void {
+    this.response.shouldKeepAlive = false;
+    this.#send(status, error);
+  }
+
+  #send(status: number, error?: ErrorContent): void {
     const { response } = this;
-    response.shouldKeepAlive = false;
     const { type = "text/plain; charset=utf-8", content = `${STATUS_CODES[status]}\n` } = error ?? {};
     response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(content) });
     response.end(content);

@@ -9,8 +9,9 @@ import { BodyError, ClientGone, type HttpError, thrownError } from "../../errors
 import { attributeToFault } from "../../exchange/content-fault.ts";
 import { ConnectionEndpoints } from "../../exchange/endpoint.ts";
 import { requestScope } from "../../exchange/scope.ts";
+import type { InFlightGate } from "../in-flight-gate.ts";
 import { ObservedRequest, requestsAreObserved } from "../request-channels.ts";
-import { meterQueue } from "../request-start.ts";
+import { meterQueue, queueTimeOf } from "../request-start.ts";
 import { RunningHandlers } from "../running-handlers.ts";
 import type { InFlightRequest } from "../server.ts";
 import type { TickClock } from "../tick-clock.ts";
@@ -116,12 +117,19 @@ export class ListenerExchanges {
 
   /** @param value of X-Request-Start */
   #measureQueue(connection: ListenerConnection, value: string): void {
-    const { meter, proxyRules } = this.#options;
-    if (meter === undefined || proxyRules === undefined) return;
+    const { meter, gate } = this.#options;
+    // With a gate, the time ends when there is a place.
+    if (meter === undefined || gate !== undefined) return;
+    if (this.#trusts(connection)) meterQueue(meter, value);
+  }
+
+  #trusts(connection: ListenerConnection): boolean {
+    const { proxyRules } = this.#options;
+    if (proxyRules === undefined) return false;
     connection.isTrusted ??= proxyRules.trusts(
       new ConnectionEndpoints(connection.socket, connection.known).peer,
     );
-    if (connection.isTrusted) meterQueue(meter, value);
+    return connection.isTrusted;
   }
 
   /** @param sized whether the length is known, and so within the limit */
@@ -134,6 +142,37 @@ export class ListenerExchanges {
     limitContent(request, body, () => {
       this.#breakOff(exchange, new BodyError(413, `the content has more than ${body} bytes`));
     });
+  }
+
+  /** Calls the listener once there is a place for the request. */
+  serve(exchange: ListenerExchange, listener: RequestListener): void {
+    const { gate } = this.#options;
+    if (gate === undefined) this.run(exchange, listener);
+    else this.#serveGated(exchange, listener, gate);
+  }
+
+  #serveGated(exchange: ListenerExchange, listener: RequestListener, gate: InFlightGate): void {
+    const { request, startedAt } = exchange;
+    const connection = this.#connections.get(request.socket);
+    if (connection === undefined || connection.isInternal || gate.spares(request.url ?? "")) {
+      this.run(exchange, listener);
+      return;
+    }
+    exchange.visit = gate.visit(startedAt, this.#waitedBefore(connection));
+    exchange.visit.enter({
+      run: () => {
+        exchange.startTime = this.#clock.now;
+        this.run(exchange, listener);
+      },
+      shed: (reason) => exchange.shed(reason),
+      queued: (milliseconds) => this.#options.meter?.queued(milliseconds),
+    });
+  }
+
+  /** Milliseconds that the request which is just beginning has waited in front, as a trusted proxy says. */
+  #waitedBefore(connection: ListenerConnection): number | undefined {
+    const value = this.#head.requestStart;
+    return value !== undefined && this.#trusts(connection) ? queueTimeOf(value) : undefined;
   }
 
   /** Calls the listener. Its error or rejection fails this request only, not the worker. */
@@ -176,11 +215,11 @@ export class ListenerExchanges {
     const connection = this.#connections.get(response.req.socket);
     const exchange = connection?.remove(response);
     if (connection === undefined || exchange === undefined) return;
+    exchange.visit?.leave();
     if (response.writableFinished) {
       exchange.watch?.finish("complete");
       exchange.observed?.end(response.statusCode);
-      this.#completed += 1;
-      if (this.#completed === this.#dueAt) this.#onDue();
+      if (exchange.visit?.isShed !== true) this.#countCompleted();
     } else {
       this.#cut(exchange);
     }
@@ -188,8 +227,16 @@ export class ListenerExchanges {
     if (connection.failure !== undefined) this.#onFailedConnection(connection);
   }
 
+  /** A request that was refused is no work: it must not bring the end of the worker nearer. */
+  #countCompleted(): void {
+    this.#completed += 1;
+    if (this.#completed === this.#dueAt) this.#onDue();
+  }
+
   /** Ends an exchange without a complete response: its listener's further work has no client. */
-  #cut({ watch, running, observed, response }: ListenerExchange): void {
+  #cut(exchange: ListenerExchange): void {
+    const { watch, running, observed, response } = exchange;
+    exchange.visit?.leave();
     watch?.finishCut();
     observed?.fail(new ClientGone());
     observed?.end(response.headersSent ? response.statusCode : undefined);
@@ -234,6 +281,7 @@ export class ListenerExchanges {
 
   /** Call before all connections are destroyed. */
   destroy(): void {
+    this.#options.gate?.close();
     for (const { watch } of this.#all()) watch?.setReason("worker-exit");
     this.handlers.release();
   }

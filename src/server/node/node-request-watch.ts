@@ -9,6 +9,7 @@ import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import type { KnownEndpoints } from "../../exchange/endpoint.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
+import type { RejectReason } from "../../scoreboard/metrics.ts";
 import { type RequestMeter, rejectReason } from "../request-meter.ts";
 import {
   ListenerExchangeMeter,
@@ -38,8 +39,8 @@ export interface NodeRequestWatch {
   ): ListenerExchangeWatch;
   /** The app is given the connection of a request. Returns the request's id, if it has one. */
   upgrading(request: IncomingMessage, socket: Duplex): string | undefined;
-  /** An upgrade was refused. */
-  refusedUpgrade(request: IncomingMessage, status: number): void;
+  /** An upgrade was refused. @param reason default: that of the status */
+  refusedUpgrade(request: IncomingMessage, status: number, reason?: RejectReason): void;
   /** A connection failed, with an error of node's parser or of the socket. */
   failed(error: ParserError, socket: Socket, requests: FailedRequests): void;
   /** The process ends: upgrades that the app has not answered never will be. */
@@ -72,9 +73,9 @@ export abstract class NodeRequests implements NodeRequestWatch {
     return watch.id;
   }
 
-  refusedUpgrade(request: IncomingMessage, status: number): void {
+  refusedUpgrade(request: IncomingMessage, status: number, reason?: RejectReason): void {
     const watch = this.begin(request, undefined, performance.now());
-    watch.reject(status);
+    watch.reject(status, reason);
     watch.setReason("refused", status);
     watch.finish("refused");
   }

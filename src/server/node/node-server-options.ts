@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import type { AccessLog } from "../../log/access-log.ts";
 import type { AcceptLimiter } from "../accept-limiter.ts";
+import type { InFlightGate } from "../in-flight-gate.ts";
 import type { RequestMeter } from "../request-meter.ts";
 import type {
   EngineOptions,
@@ -51,6 +52,8 @@ export interface ServerEventsOptions {
   readonly limiter?: AcceptLimiter;
   /** What connections go through first; undefined: nothing. */
   readonly front?: MakeFront | undefined;
+  /** Bounds the requests in flight on the connections of `listen`; undefined: nothing does. */
+  readonly gate?: InFlightGate | undefined;
   /** Called with each error of the listener, and for each request that exceeded a timeout. */
   readonly onError: ErrorReporter;
   /** Called when a head is refused because it exceeds a limit. */

@@ -12,6 +12,7 @@ import { interceptServer } from "./adopted-events.ts";
 import { adoptSettings } from "./adopted-settings.ts";
 import { rememberHeaderNames } from "./header-names.ts";
 import { createHttpServer } from "./http-server.ts";
+import { markInternal } from "./listener-connections.ts";
 import type { NodeServerOptions } from "./node-server-options.ts";
 import { ServerEvents } from "./server-events.ts";
 
@@ -64,7 +65,10 @@ export class NodeServer implements WorkerServer {
   }
 
   open(listen: (server: TcpServer) => Promise<void>): Promise<void> {
-    return this.#open(listen, undefined);
+    return this.#open(async (server) => {
+      server.prependListener("connection", markInternal);
+      await listen(server);
+    }, undefined);
   }
 
   async #open(listen: (server: TcpServer) => Promise<void>, front: Front | undefined): Promise<void> {

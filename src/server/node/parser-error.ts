@@ -71,9 +71,13 @@ export function contentError(error: ParserError): BodyError {
   return new BodyError(statusOf(error), error.message, { cause: error });
 }
 
-/** Writes a complete response of the server's own to the socket, bypassing any response object. */
-export function writeRefusal(socket: Writable, status: number): void {
+/**
+ * Writes a complete response of the server's own to the socket, bypassing any response object.
+ * @param retryAfter seconds after which the client should try again; default: it does not say
+ */
+export function writeRefusal(socket: Writable, status: number, retryAfter?: string): void {
   const content = `${status} ${STATUS_CODES[status]}\n`;
   const fields = `Content-Type: text/plain; charset=utf-8\r\nContent-Length: ${content.length}\r\nConnection: close`;
-  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields}\r\n\r\n${content}`);
+  const retry = retryAfter === undefined ? "" : `\r\nRetry-After: ${retryAfter}`;
+  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields}${retry}\r\n\r\n${content}`);
 }

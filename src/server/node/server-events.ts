@@ -96,7 +96,7 @@ export class ServerEvents {
 
   request(request: IncomingMessage, response: ServerResponse, listener: RequestListener): boolean {
     const exchange = this.exchanges.begin(request, response);
-    if (exchange !== undefined) this.exchanges.run(exchange, listener);
+    if (exchange !== undefined) this.exchanges.serve(exchange, listener);
     return true;
   }
 
@@ -104,8 +104,10 @@ export class ServerEvents {
   continue(request: IncomingMessage, response: ServerResponse, listener: RequestListener): boolean {
     const exchange = this.exchanges.begin(request, response);
     if (exchange === undefined) return true;
-    response.writeContinue();
-    this.exchanges.run(exchange, listener);
+    this.exchanges.serve(exchange, (...both) => {
+      response.writeContinue();
+      return listener(...both);
+    });
     return true;
   }
 

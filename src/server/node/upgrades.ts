@@ -1,10 +1,14 @@
 /** Requests to change protocols. Node detaches their connection, which from then on is the app's. */
 import type { IncomingMessage } from "node:http";
+// Imported, since the global is an accessor, which V8 calls at each use.
+import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import { AppNotCalled } from "../../errors.ts";
 import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import { requestScope } from "../../exchange/scope.ts";
+import type { InFlightGate, ShedReason } from "../in-flight-gate.ts";
 import { ObservedRequest, requestsAreObserved } from "../request-channels.ts";
+import { RETRY_AFTER } from "../server-options.ts";
 import type { TickClock } from "../tick-clock.ts";
 import type { ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
@@ -47,6 +51,41 @@ export class Upgrades {
       this.#refuse(request, status);
       return;
     }
+    const { gate } = this.#options;
+    if (gate === undefined || connection.isInternal || gate.spares(request.url ?? ""))
+      this.#handOver(listener, connection, request, socket, head);
+    else
+      this.#awaitPlace(gate, request, socket, () => {
+        this.#handOver(listener, connection, request, socket, head);
+      });
+  }
+
+  /** Waits for a place, which is free again as soon as the listener has been called: an upgraded connection is no request. */
+  #awaitPlace(gate: InFlightGate, request: IncomingMessage, socket: Duplex, handOver: () => void): void {
+    const visit = gate.visit(performance.now(), undefined);
+    const leave = (): void => visit.leave();
+    visit.enter({
+      run: () => {
+        socket.removeListener("close", leave);
+        try {
+          handOver();
+        } finally {
+          visit.leave();
+        }
+      },
+      shed: (reason) => this.#refuse(request, 503, reason),
+      queued: (milliseconds) => this.#options.meter?.queued(milliseconds),
+    });
+    if (visit.isWaiting) socket.once("close", leave);
+  }
+
+  #handOver(
+    listener: UpgradeListener,
+    connection: ListenerConnection,
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): void {
     connection.upgrade();
     this.#open += 1;
     const id = this.#requests?.upgrading(request, socket) ?? requestId(nextRequestNumber());
@@ -82,9 +121,9 @@ export class Upgrades {
     this.#refuse(request, refusalOf(request, new NodeHead(), limits, onHeadLimit) ?? 501);
   }
 
-  #refuse(request: IncomingMessage, status: number): void {
-    this.#requests?.refusedUpgrade(request, status);
-    writeRefusal(request.socket, status);
+  #refuse(request: IncomingMessage, status: number, reason?: ShedReason): void {
+    this.#requests?.refusedUpgrade(request, status, reason);
+    writeRefusal(request.socket, status, reason && RETRY_AFTER);
     this.#connections.get(request.socket)?.refuse(this.#clock.now);
   }
 

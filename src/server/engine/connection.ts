@@ -125,6 +125,10 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
       } else if (this.#parser.inHead) {
         if (this.#phase === "idle") this.#enter("head", this.#host.options.timeouts.header);
         if (this.#phase === "head") this.#host.heads.hold(this, this.#parser.heldBytes);
+      } else if (this.#phase === "head") {
+        // What looked like the beginning of a head was an empty line in two pieces.
+        this.#host.heads.release(this);
+        this.#enterIdle();
       }
     } catch (error) {
       this.#refuse(error);

@@ -49,6 +49,12 @@ export class ListenerConnection implements WatchedPeer {
   isInternal = false;
   /** How many requests have arrived. */
   requests = 0;
+  /** Whether the response to the latest of them ends the connection, unless the app keeps it alive. */
+  closing = false;
+  /** Whether a request has been refused. What comes behind it is not read as requests: its framing is not trusted. */
+  hasRefused = false;
+  /** What the last request asks for, another protocol, once all requests before it have been answered. */
+  afterwards: (() => void) | undefined;
   /** Refused once the requests before it have been answered. */
   failure: ConnectionFailure | undefined;
   /** The latest exchange, if its response was complete before its content had arrived. */

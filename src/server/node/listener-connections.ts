@@ -123,6 +123,15 @@ export class ListenerConnections {
     socket.once("close", () => this.#closed(connection));
   }
 
+  /**
+   * Whether a request that has arrived may be passed on. None may behind a refused one, whose response ends the connection,
+   * nor while the response to the last one is not complete (RFC 9112 section 9.6): it would run without a response.
+   */
+  takes(connection: ListenerConnection): boolean {
+    if (connection.refused || connection.hasRefused) return false;
+    return !(connection.closing && connection.inUse);
+  }
+
   #closed(connection: ListenerConnection): void {
     this.#connections.delete(connection);
     (connection.socket as ConnectedSocket)[CONNECTION] = undefined;
@@ -148,11 +157,6 @@ export class ListenerConnections {
 
   shed(connections: number): void {
     this.#shedding = connections;
-  }
-
-  /** Whether an earlier request, whose response is not complete, is the last one that the connection may carry. */
-  hasLastRequest(connection: ListenerConnection): boolean {
-    return connection.requests >= this.#maxRequests && connection.inUse;
   }
 
   /** Whether the response to a request that has just arrived must close its connection. Counts down `shed`. */

@@ -93,26 +93,40 @@ export class ListenerExchanges {
   begin(request: IncomingMessage, response: ServerResponse): ListenerExchange | undefined {
     const { limits, timeouts, onHeadLimit } = this.#options;
     const connection = this.#connections.get(request.socket);
-    // Bytes after a refused request, or after the last one, are not a request.
-    if (connection === undefined || connection.refused || this.#connections.hasLastRequest(connection))
+    if (connection === undefined || !this.#connections.takes(connection)) {
+      // Its content would fill the buffers, and the client would never read the response to an earlier request.
+      request.resume();
       return undefined;
+    }
     const startedAt = performance.now();
     const watch = this.#requests?.begin(request, response, startedAt);
     const exchange = new ListenerExchange(request, response, watch, timeouts, startedAt, this.#clock.now);
     connection.begin(exchange);
     // Not `once`, which costs each request a wrapper and its removal.
     response.on("close", this.#onClose);
-    if (this.#connections.closesNext(connection)) exchange.closeAfter();
+    connection.closing = this.#connections.closesNext(connection);
+    if (connection.closing) exchange.closeAfter();
     const head = this.#head;
     const status = refusalOf(request, head, limits, onHeadLimit);
     if (status !== undefined) {
       exchange.expectContent();
-      exchange.refuse(status);
+      this.refuse(exchange, status);
       return undefined;
     }
     if (head.requestStart !== undefined) this.#measureQueue(connection, head.requestStart);
     if (head.hasContent) this.#expectContent(exchange, head.contentLength !== undefined);
     return exchange;
+  }
+
+  /** Responds to a request that the listener does not get, and takes no more from its connection. */
+  refuse(exchange: ListenerExchange, status: number): void {
+    const connection = this.#connections.get(exchange.request.socket);
+    if (connection !== undefined) {
+      connection.hasRefused = true;
+      // Node calls it when the response is complete, and would reset the connection of a client that still sends.
+      connection.socket.destroySoon = () => connection.refuse(this.#clock.now);
+    }
+    exchange.refuse(status);
   }
 
   /** @param value of X-Request-Start */
@@ -225,6 +239,7 @@ export class ListenerExchanges {
     }
     this.#connections.exchangeEnded(connection, exchange);
     if (connection.failure !== undefined) this.#onFailedConnection(connection);
+    else if (connection.afterwards !== undefined && !connection.inUse) connection.afterwards();
   }
 
   /** A request that was refused is no work: it must not bring the end of the worker nearer. */
@@ -269,9 +284,12 @@ export class ListenerExchanges {
     exchange.breakOff(error, connection, this.#clock.now);
   }
 
-  /** Makes the response of every exchange the last one of its connection. */
+  /** Ends each connection with the response to the latest of its requests: those before it are answered as well. */
   drain(): void {
-    for (const exchange of this.#all()) exchange.closeAfter();
+    for (const connection of this.#connections) {
+      connection.exchanges().at(-1)?.closeAfter();
+      connection.closing = true;
+    }
   }
 
   /** Writes the access log lines of the exchanges that the process leaves unfinished. */

@@ -51,7 +51,7 @@ export class ParserFailures {
   /** Refuses what the parser failed on, once all complete requests before it have been answered. */
   refuseWhenDue(connection: ListenerConnection): void {
     const { failure } = connection;
-    if (failure === undefined) return;
+    if (failure === undefined || connection.refused) return;
     const ahead = connection.exchanges().some(({ request }) => request.complete);
     if (!ahead) this.#refuse(connection, failure);
   }

@@ -19,6 +19,7 @@ import { NodeRequestMeter, type NodeRequestWatch } from "./node-request-watch.ts
 import type { ServedListeners, ServerEventsOptions, UpgradeListener } from "./node-server-options.ts";
 import { headsFull, headTimeout, type ParserError } from "./parser-error.ts";
 import { ParserFailures } from "./parser-failures.ts";
+import { whenItsTurn } from "./response-turn.ts";
 import { Upgrades } from "./upgrades.ts";
 
 export class ServerEvents {
@@ -104,15 +105,18 @@ export class ServerEvents {
   continue(request: IncomingMessage, response: ServerResponse, listener: RequestListener): boolean {
     const exchange = this.exchanges.begin(request, response);
     if (exchange === undefined) return true;
-    this.exchanges.serve(exchange, (...both) => {
-      response.writeContinue();
-      return listener(...both);
+    whenItsTurn(response, () => {
+      this.exchanges.serve(exchange, (...both) => {
+        response.writeContinue();
+        return listener(...both);
+      });
     });
     return true;
   }
 
   refuseExpectation(request: IncomingMessage, response: ServerResponse): boolean {
-    this.exchanges.begin(request, response)?.refuse(417);
+    const exchange = this.exchanges.begin(request, response);
+    if (exchange !== undefined) this.exchanges.refuse(exchange, 417);
     return true;
   }
 

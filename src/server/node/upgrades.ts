@@ -41,8 +41,8 @@ export class Upgrades {
   /** Gives the connection of an upgrade request to `listener`, or refuses it. */
   upgrade(listener: UpgradeListener, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const connection = this.#connections.get(request.socket);
-    // Bytes after a refused request are not a request.
-    if (connection === undefined || connection.refused) return;
+    if (connection === undefined || !this.#connections.takes(connection)) return;
+    if (this.#waits(connection, () => this.upgrade(listener, request, socket, head))) return;
     // A client that disconnects must not end the worker of an app that has no error listener (yet).
     socket.on("error", () => {});
     const { limits, onHeadLimit } = this.#options;
@@ -116,9 +116,23 @@ export class Upgrades {
 
   /** Refuses CONNECT, for which an app cannot listen. Without a listener node closes the connection silently. */
   refuseConnect(request: IncomingMessage, socket: Duplex): void {
+    const connection = this.#connections.get(request.socket);
+    if (connection !== undefined) {
+      if (!this.#connections.takes(connection)) return;
+      if (this.#waits(connection, () => this.refuseConnect(request, socket))) return;
+    }
     socket.on("error", () => {});
     const { limits, onHeadLimit } = this.#options;
     this.#refuse(request, refusalOf(request, new NodeHead(), limits, onHeadLimit) ?? 501);
+  }
+
+  /** Defers `step` while requests before this one have no response: it writes to the socket, where theirs come first. */
+  #waits(connection: ListenerConnection, step: () => void): boolean {
+    connection.afterwards = undefined;
+    if (!connection.inUse) return false;
+    // Node reads nothing more from the socket.
+    connection.afterwards = step;
+    return true;
   }
 
   #refuse(request: IncomingMessage, status: number, reason?: ShedReason): void {

@@ -30,10 +30,17 @@ async function failureOf(subject: Subject, item: GeneratedCase): Promise<Error |
   }
 }
 
+/** What is the same in two failures of one kind: the words before any value. */
+function kindOf(error: unknown): string {
+  return /^[^:{[\d]*/.exec((error as Error).message)?.[0] ?? "";
+}
+
 /** Writes a failure to a file of its own, and returns the path. */
-async function keep(subject: Subject, item: GeneratedCase, label: string): Promise<string> {
+async function keep(subject: Subject, item: GeneratedCase, error: unknown, label: string): Promise<string> {
+  const kind = kindOf(error);
   const text = await minimise(item.text, async (candidate) => {
-    return (await failureOf(subject, { ...item, text: candidate })) !== undefined;
+    const failure = await failureOf(subject, { ...item, text: candidate });
+    return failure !== undefined && kindOf(failure) === kind;
   });
   const path = join(tmpdir(), `tsgun-fuzz-${subject.name}-${label}.json`);
   writeFileSync(path, `${JSON.stringify({ subject: subject.name, ...item, text }, undefined, 2)}\n`);
@@ -67,7 +74,8 @@ async function lane(subject: Subject, seed: number, end: number, progress: Progr
       const ending = await subject.check(item);
       progress.endings.set(ending, (progress.endings.get(ending) ?? 0) + 1);
     } catch (error) {
-      const path = await keep(subject, item, `${seed}-${number}`);
+      console.error(`seed ${seed}, case ${number} fails; making it small`);
+      const path = await keep(subject, item, error, `${seed}-${number}`);
       progress.failure = new Error(`seed ${seed}, case ${number}: ${error}\nnpm run fuzz -- --file ${path}`);
     }
   }

@@ -111,7 +111,7 @@ class Writer {
       ? this.#random.pick(VALUE_FLAWS)(this.#random.pick(values))
       : this.#random.pick(values);
     const before = this.#random.pick([" ", " ", " ", "", "\t", "  "]);
-    const after = this.#random.pick(["", "", "", "", " ", "\t "]);
+    const after = this.#chance(30) ? this.#random.pick([" ", "\t", " \t "]) : "";
     const colon = this.#one([":"], [" :", "\t:", "", "::", "=", ":\0", ":\x0b", "\r\n:"]);
     return written + colon + before + value + after + this.#lineEnd();
   }

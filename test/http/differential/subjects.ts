@@ -1,7 +1,12 @@
 /** What generated connections can be checked against. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Random } from "../../support/random.ts";
 import type { GeneratedCase } from "./case.ts";
 import { checkEngine, endingOf } from "./engine-check.ts";
+import { checkGateway, checkNode } from "./server-check.ts";
+import { type ServerKind, SocketLane } from "./socket-lane.ts";
 
 export interface Subject {
   readonly name: string;
@@ -12,6 +17,7 @@ export interface Subject {
   close(): void | Promise<void>;
 }
 
+/** The parser alone. */
 const engine: Subject = {
   name: "engine",
   lanes: 1,
@@ -20,9 +26,39 @@ const engine: Subject = {
   close: () => {},
 };
 
+const SOCKET_LANES = 24;
+
+/** Servers of this kind in this process, each asked by one client at a time. */
+async function servers(kind: ServerKind): Promise<Subject> {
+  const folder = mkdtempSync(join(tmpdir(), "tsgun-fuzz-"));
+  const lanes: SocketLane[] = [];
+  for (let at = 0; at < SOCKET_LANES; at += 1)
+    lanes.push(await SocketLane.open(kind, join(folder, `${at}.sock`)));
+  const free = [...lanes];
+  const check = kind === "gateway" ? checkGateway : checkNode;
+  return {
+    name: kind,
+    lanes: SOCKET_LANES,
+    check: async ({ text, seed }) => {
+      const lane = free.pop() as SocketLane;
+      try {
+        return await check(lane, text, new Random(seed));
+      } finally {
+        free.push(lane);
+      }
+    },
+    close: () => {
+      for (const lane of lanes) lane.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
 /** By name, each opened only when asked for. */
 export const SUBJECTS: Readonly<Record<string, () => Subject | Promise<Subject>>> = {
   engine: () => engine,
+  gateway: () => servers("gateway"),
+  node: () => servers("node"),
 };
 
 export async function openSubject(name: string): Promise<Subject> {

@@ -5,7 +5,7 @@
  */
 import { lstatSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { checkFolder, entryName, removeDeadEntries, userFolder } from "./socket-path.ts";
+import { checkFolder, entryName, removeDeadEntries, removeFormerLinks, userFolder } from "./socket-path.ts";
 
 /**
  * Links the control socket of this process, and removes dead entries. Does nothing for a socket that is in the folder.
@@ -27,6 +27,7 @@ export async function registerSocket(socket: string): Promise<void> {
   const ownFolder = dirname(target);
   if (basename(target) === entryName(process.pid)) await removeDeadEntries(ownFolder);
   if (ownFolder !== folder) await removeDeadEntries(folder);
+  removeFormerLinks(folder, target);
 }
 
 /** Removes the link of this process, if there is one. Never throws: the process is exiting. */

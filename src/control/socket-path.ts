@@ -1,5 +1,5 @@
 /** Where control sockets are, so that `tsgun ps` and `tsgun ctl` find the servers by themselves. */
-import { lstatSync, readdirSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
 import { isAlive, removeDead } from "./socket-name.ts";
@@ -118,4 +118,22 @@ export function listEntries(folder: string): SocketEntry[] {
 /** Removes what killed servers left behind in `folder`. */
 export async function removeDeadEntries(folder: string): Promise<void> {
   for (const { path, pid } of listEntries(folder)) if (!(await isAlive(path))) removeDead(path, pid);
+}
+
+/**
+ * Removes the links in `folder` to `socket`, which this process has now, that servers before it have left: they lead to a
+ * socket that answers.
+ */
+export function removeFormerLinks(folder: string, socket: string): void {
+  for (const { path, pid } of listEntries(folder))
+    if (pid !== process.pid && linkTarget(path) === socket) removeDead(path, pid);
+}
+
+/** Undefined for what is no link. */
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
 }

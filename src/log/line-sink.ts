@@ -4,7 +4,7 @@
  * lost at exit or written twice on reopen. Lines that cannot be written wait in a bounded backlog; beyond it they are
  * dropped, counted and reported.
  */
-import { closeSync, fstatSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, statSync, writeSync } from "node:fs";
 import { openAppending } from "./appended-file.ts";
 import { InheritedDescriptor } from "./inherited-descriptor.ts";
 
@@ -198,9 +198,10 @@ export class LineSink {
   /**
    * Reopens the file by name after log rotation. Lines written so far are in the old file, later ones go to the new
    * one, and a partly written line is repeated there in full. If the name cannot be opened, the old file stays in use.
+   * A pipe or a device that still has the name stays open: the reader of a pipe would see its end.
    */
   reopen(): void {
-    if (typeof this.#target === "number" || !fstatSync(this.#fd).isFile()) return;
+    if (typeof this.#target === "number" || this.#isStillNamed(this.#target)) return;
     this.flush();
     let fd: number;
     try {
@@ -215,6 +216,14 @@ export class LineSink {
     if (this.#buffer !== undefined && this.#offset > 0)
       this.#offset = this.#buffer.lastIndexOf(LINE_FEED, this.#offset - 1) + 1;
     this.flush();
+  }
+
+  /** Whether it writes to a pipe or a device that the name leads to. */
+  #isStillNamed(name: string): boolean {
+    const open = fstatSync(this.#fd);
+    if (open.isFile()) return false;
+    const named = statSync(name, { throwIfNoEntry: false });
+    return named?.dev === open.dev && named.ino === open.ino;
   }
 
   /** Call when the process ends: writes all pending lines, waiting briefly for a full pipe. Later lines are written at once. */

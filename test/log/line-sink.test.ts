@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, openSync, readFileSync, readSync, renameSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { connect, createServer, Socket } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -110,6 +119,24 @@ test("after a reopen earlier lines are in the old file, later ones in the new on
   assert.equal(read(`${file}.1`), "old 1\nold 2\n");
   assert.equal(read(file), "new\n");
   assert.deepEqual(told, []);
+});
+
+test("a reopen leaves a device behind that has lost its name, and keeps one that has not", (context) => {
+  const file = join(temporaryFolder(context), "log");
+  symlinkSync("/dev/full", file);
+  const { sink, told } = open(file);
+  sink.write("lost\n");
+  sink.flush();
+  sink.reopen();
+  sink.write("lost as well\n");
+  sink.flush();
+  rmSync(file);
+  sink.reopen();
+  sink.write("kept\n");
+  sink.end();
+  assert.match(read(file), /kept\n$/);
+  assert.equal(told[0], `The test log ${file} cannot be written (ENOSPC)`);
+  assert.match(told[1] as string, /can be written again/);
 });
 
 test("after a reopen the new file has a partly written line in full", (context) => {

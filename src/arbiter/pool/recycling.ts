@@ -5,6 +5,7 @@
 import type { Config } from "../../config/settings.ts";
 import type { Due } from "../../ipc/messages.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
+import { residentMemory } from "../../system/resident-memory.ts";
 import type { Pool } from "./pool.ts";
 import type { StopCause, WorkerRecord } from "./roster.ts";
 
@@ -130,10 +131,8 @@ export class Recycling {
 
   async #memoryOf(pids: readonly (readonly [id: number, pid: number])[]): Promise<MemoryUse> {
     try {
-      const { default: pidusage } = await import("pidusage");
-      const found = await pidusage(pids.map(([, pid]) => pid));
-      // Null: the process has ended meanwhile.
-      return new Map(pids.map(([id, pid]) => [id, found[pid]?.memory ?? 0]));
+      const found = await residentMemory(pids.map(([, pid]) => pid));
+      return new Map(pids.map(([id, pid]) => [id, found.get(pid) ?? 0]));
     } catch (error) {
       this.#logFailure(error as Error);
       return new Map();
@@ -141,7 +140,7 @@ export class Recycling {
   }
 
   #logFailure(error: Error): void {
-    if (this.#isFailureLogged || error.message === "No matching pid found") return;
+    if (this.#isFailureLogged) return;
     this.#isFailureLogged = true;
     this.#dependencies.log.warning(
       "max-memory has no effect: cannot measure the memory of the workers",

@@ -25,6 +25,8 @@ export interface LoadOptions {
   readonly before?: () => Promise<unknown>;
   /** The limit for a connection and for a response, in milliseconds. Default: 20 s. */
   readonly timeout?: number;
+  /** Called for each failure, also for those that are not kept. */
+  readonly onFailure?: (failure: Failure) => void;
 }
 
 export interface Counts {
@@ -230,8 +232,9 @@ export class Load {
 
   #fail(kind: Failure["kind"], since: number, connection: LoadConnection | undefined, text: string): void {
     this.counts[kind] += 1;
-    if (this.failures.length >= FAILURES_KEPT) return;
     const where = connection === undefined ? "" : `${connection.name}: `;
-    this.failures.push({ kind, at: Date.now(), since, worker: connection?.worker, text: where + text });
+    const failure = { kind, at: Date.now(), since, worker: connection?.worker, text: where + text };
+    if (this.failures.length < FAILURES_KEPT) this.failures.push(failure);
+    this.#options.onFailure?.(failure);
   }
 }

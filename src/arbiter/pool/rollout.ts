@@ -54,7 +54,10 @@ export function withEstablished(desired: Desired): Desired {
   };
 }
 
-/** The candidate failed: the established generation keeps serving, or the server stops if there is none. */
+/**
+ * The candidate failed: the established generation keeps serving, or the server stops if there is none. Workers that are
+ * ready have served meanwhile, and finish their requests.
+ */
 export function withAbandoned(desired: Desired, limits: Limits, now: number): Desired {
   const { candidate } = desired;
   if (candidate?.failure === undefined) return desired;
@@ -63,7 +66,7 @@ export function withAbandoned(desired: Desired, limits: Limits, now: number): De
   const exitCode = failure.kind === "load" ? ExitCode.appLoad : ExitCode.workerBoot;
   return {
     ...desired,
-    stop: { mode: "quick", requestedAt: now, beginAt: now, exitCode, reason: failure.message },
+    stop: { mode: "graceful", requestedAt: now, beginAt: now, exitCode, reason: failure.message },
   };
 }
 

@@ -26,6 +26,17 @@ describe("first boot", () => {
     assert.equal(paper.pool.desired.stop?.reason, "no such module");
   });
 
+  test("if one cannot boot, those that are ready finish what they serve before the server stops", () => {
+    const paper = new PaperPool(3);
+    paper.ready(1);
+    paper.newActions();
+    paper.failed(2, "the database is away");
+    assert.deepEqual(paper.newActions(), ["abandoned for 0: the database is away", "drain 1", "quit 3"]);
+    for (const id of [1, 2, 3]) paper.gone(id);
+    assert.equal(paper.pool.desired.stop?.reason, "the database is away");
+    assert.equal(paper.pool.exitCode, ExitCode.appLoad);
+  });
+
   test("a worker that dies without a report is respawned once, then the server stops with exit code 3", () => {
     const paper = new PaperPool(1);
     paper.gone(1, "exited with code 0");

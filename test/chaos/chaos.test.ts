@@ -1,0 +1,23 @@
+/** A minute of chaos. A longer one: `npm run chaos -- --minutes 15`. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { plan } from "./plan.ts";
+import { runChaos } from "./run.ts";
+
+/** Another one each day, so that time covers more than one plan; the log names it. */
+const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Date.now() / 86_400_000));
+
+test("a minute of chaos loses nothing but what was in killed processes", async (context) => {
+  const acts = plan(SEED, 1);
+  context.diagnostic(`again: npm run chaos -- --minutes 1 --seed ${SEED}`);
+  const lines: string[] = [];
+  const report = await runChaos(context, acts, {
+    node: process.execPath,
+    tell: (line) => lines.push(line),
+  });
+  context.diagnostic(
+    `${report.sent} requests, ${report.answered} answers, ${report.deaths} deaths, lost ${report.lost}: ${JSON.stringify(report.lostBy)}`,
+  );
+  assert.deepEqual(report.breaches, [], lines.join("\n"));
+  assert.ok(report.answered > 500, `only ${report.answered} answers`);
+});

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ACT_MS, FAULTS, plan, planText } from "./plan.ts";
+
+test("the plan of a seed is always the same", () => {
+  assert.equal(planText(plan(7, 5)), planText(plan(7, 5)));
+  assert.notEqual(planText(plan(7, 5)), planText(plan(8, 5)));
+  // A longer run begins like a shorter one: a failure after a minute needs a minute to be had again.
+  assert.deepEqual(plan(7, 5).slice(0, 2), plan(7, 1));
+});
+
+test("a run of a minute has every fault", () => {
+  for (const seed of [1, 2, 3, 4, 5]) {
+    const acts = plan(seed, 1);
+    const names = new Set(acts.flat().map(({ fault }) => fault));
+    assert.deepEqual(
+      Object.keys(FAULTS).filter((name) => !names.has(name as keyof typeof FAULTS)),
+      [],
+    );
+    assert.ok(acts.flat().every(({ at }) => at < ACT_MS));
+  }
+});
+
+test("the arbiter is killed once in every third act", () => {
+  const kills = plan(3, 3).map((act) => act.filter(({ fault }) => fault === "kill-arbiter").length);
+  assert.deepEqual(kills, [0, 1, 0, 0, 1, 0]);
+});

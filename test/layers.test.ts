@@ -11,7 +11,7 @@ const LAYERS: { folders: string[]; mayImportEachOther: boolean }[] = [
   { folders: ["config", "exchange", "http", "log", "systemd"], mayImportEachOther: false },
   { folders: ["system"], mayImportEachOther: false },
   {
-    folders: ["adopt", "control", "deploy", "interop", "loader", "metrics", "records", "server"],
+    folders: ["adopt", "control", "deploy", "interop", "loader", "metrics", "records", "server", "tls"],
     mayImportEachOther: true,
   },
   { folders: ["arbiter", "worker"], mayImportEachOther: false },

@@ -51,6 +51,7 @@ export class Arbiter {
   async #start(): Promise<void> {
     const { startConfig, preload, predecessor, listeners, socketSource, endpoints } = this.#parts;
     const { fileReload, hooks, generations, takeover, arbiterLog, log, slotSockets, pool } = this.#parts;
+    generations.secureFirst(await this.#parts.certificates.readFirst(startConfig));
     slotSockets.check(pool.desired.target);
     const isInterrupted = await preload.checkBeforeStart(startConfig);
     const handedOver = predecessor?.listeners;
@@ -132,6 +133,8 @@ export class Arbiter {
   /** Carries out what the pool wants now, and runs the periodic checks. */
   #settle(): void {
     const { pool, clock, hooks, generations, workerProcesses, reload, upgrade, service } = this.#parts;
+    const keys = this.#parts.certificates.newTicketKeys();
+    if (keys !== undefined) workerProcesses.broadcast({ type: "ticket-keys", keys });
     hooks.notifyTarget(generations.currentHooks, pool.desired.target);
     const settleAt = pool.settle();
     const balanceAt = workerProcesses.balance();

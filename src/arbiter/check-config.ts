@@ -8,6 +8,7 @@ import { checkLogFiles, checkLogSettings, logTargets } from "../log/log-targets.
 import { workerCount } from "../system/cpu-limit.ts";
 import { socketOwnership, workerIdentity } from "../system/identity.ts";
 import { enterFolder } from "../system/working-folder.ts";
+import { namesTls } from "./tls/server-certificates.ts";
 import { runPreflight } from "./workers/preflight.ts";
 
 /**
@@ -23,6 +24,16 @@ export async function checkConfig(config: Config): Promise<string> {
   checkLogFiles(logTargets(config, folder));
   socketOwnership(config, identity);
   readAdminToken(config);
+  await checkCertificates(config, folder);
   const server = await runPreflight({ config, identity, folder });
   return `The configuration is valid and the app loads: ${config.app} (${server})`;
+}
+
+async function checkCertificates(config: Config, folder: string): Promise<void> {
+  if (!namesTls(config)) return;
+  const { readTls } = await import("../tls/certificate-files.ts");
+  const expired = (await readTls(config, folder))?.material.certificates.find(
+    ({ notAfter }) => notAfter < Date.now(),
+  );
+  if (expired !== undefined) throw new FatalError(`certfile: ${expired.file} has expired`, ExitCode.usage);
 }

@@ -46,6 +46,7 @@ import { SocketWatch } from "./sockets/socket-watch.ts";
 import { makeStats, measured } from "./stats/make-stats.ts";
 import type { Stats } from "./stats/stats.ts";
 import { StatsdSwitch } from "./stats/statsd-switch.ts";
+import { ServerCertificates } from "./tls/server-certificates.ts";
 import type { BootReport } from "./upgrade/boot-report.ts";
 import { Predecessor } from "./upgrade/handover.ts";
 import type { Invocation } from "./upgrade/invocation.ts";
@@ -93,6 +94,7 @@ export class Parts {
   readonly blackBox: BlackBox;
   readonly hooks: ServerHooks;
   readonly preload: Preload;
+  readonly certificates: ServerCertificates;
   readonly pool: Pool;
   readonly workerProcesses: WorkerProcesses;
   readonly questions = new WorkerQuestions((id, number, question) =>
@@ -136,6 +138,7 @@ export class Parts {
     this.blackBox = this.#makeBlackBox();
     this.hooks = new ServerHooks(serverContext(this), () => this.generations.currentConfig.bootTimeout);
     this.preload = new Preload(folder, identity, this.log);
+    this.certificates = new ServerCertificates(folder, this.log);
 
     const wanted = firstBoot(workerCount(config.workers), config.reloadSurge, limitsOf(config));
     this.pool = new Pool(wanted, poolEffects(this), () => this.clock.now());
@@ -291,7 +294,7 @@ export class Parts {
       readConfiguration: async () => {
         const configuration = await readConfiguration();
         await this.hooks.runToEnd(configuration.hooks, "onReload");
-        return configuration;
+        return await this.certificates.complete(configuration, this.generations.currentTls);
       },
       preflight: async (config) => {
         this.slotSockets.check(workerCount(config.workers));

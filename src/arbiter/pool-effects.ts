@@ -11,6 +11,7 @@ import type { BlackBox } from "./records/black-box.ts";
 import type { FileReload } from "./reload/file-reload.ts";
 import type { Generations } from "./reload/generations.ts";
 import type { Reload } from "./reload/reload.ts";
+import type { ServerCertificates } from "./tls/server-certificates.ts";
 import type { BootReport } from "./upgrade/boot-report.ts";
 import type { Takeover } from "./upgrade/takeover.ts";
 import { heapFlags } from "./workers/heap-limit.ts";
@@ -21,6 +22,7 @@ export interface EffectParts {
   readonly blackBox: Pick<BlackBox, "reportFile">;
   readonly logs: Logs;
   readonly identity: Identity;
+  readonly certificates: ServerCertificates;
   readonly pool: Pool;
   readonly workerProcesses: WorkerProcesses;
   readonly recycling: Recycling;
@@ -81,6 +83,7 @@ function launchOf(id: number, slot: number, generation: number, parts: EffectPar
     identity,
     heapFlags: heapFlags(config, Math.max(workerCount(config.workers), pool.desired.target)),
     placeholderFor: generations.placeholderFor(generation),
+    tls: parts.certificates.assign(generations.tlsOf(generation)),
     folder: generations.folderOf(generation),
     heapReports: parts.blackBox.reportFile,
     ...logs.targets(config),

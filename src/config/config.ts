@@ -3,6 +3,7 @@
  * their origins, so that an error can name the place to fix.
  */
 import { ExitCode, FatalError } from "../errors.ts";
+import type { TlsMaterial } from "../ipc/tls-material.ts";
 import { foreignNameMessage } from "./foreign-options.ts";
 import { absentMessage, absentName, ownNameOf } from "./gunicorn.ts";
 import { HOOK_NAMES, type Hooks } from "./hooks.ts";
@@ -22,6 +23,8 @@ export interface Configuration {
   readonly config: Config;
   /** The hooks that the configuration file defines. */
   readonly hooks: Partial<Hooks>;
+  /** The certificates and keys that its settings name, once the arbiter has read them; undefined without TLS. */
+  readonly tls?: TlsMaterial | undefined;
   /** Where its values come from, for reports. */
   readonly trace?: ConfigTrace;
 }

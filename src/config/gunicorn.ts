@@ -18,8 +18,6 @@ function absent(name: string, flags: string, why: string, instead: string): Abse
 }
 
 const NO_PYTHON = "it applies to Python only";
-const NOT_YET_TLS = "tsgun does not speak TLS yet";
-const TLS_INSTEAD = "let nginx terminate TLS";
 const STRICT = "the parser is always strict, against request smuggling";
 const STRICT_INSTEAD = "fix the client, or put nginx in front";
 const NO_HTTP2 = "tsgun does not speak HTTP/2 yet";
@@ -67,15 +65,18 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
     "workers always inherit standard output and error, and Node does not buffer lines",
     "leave it out",
   ),
-  absent("keyfile", "--keyfile", NOT_YET_TLS, TLS_INSTEAD),
-  absent("certfile", "--certfile", NOT_YET_TLS, TLS_INSTEAD),
-  absent("ssl_version", "--ssl-version", NOT_YET_TLS, TLS_INSTEAD),
-  absent("cert_reqs", "--cert-reqs", NOT_YET_TLS, TLS_INSTEAD),
-  absent("ca_certs", "--ca-certs", NOT_YET_TLS, TLS_INSTEAD),
-  absent("ciphers", "--ciphers", NOT_YET_TLS, TLS_INSTEAD),
-  absent("ssl_context", "", NOT_YET_TLS, TLS_INSTEAD),
-  absent("suppress_ragged_eofs", "--suppress-ragged-eofs", NOT_YET_TLS, TLS_INSTEAD),
-  absent("do_handshake_on_connect", "--do-handshake-on-connect", NOT_YET_TLS, TLS_INSTEAD),
+  absent(
+    "suppress_ragged_eofs",
+    "--suppress-ragged-eofs",
+    "a client that ends without a close_notify of TLS has always just ended",
+    "leave it out",
+  ),
+  absent(
+    "do_handshake_on_connect",
+    "--do-handshake-on-connect",
+    "the handshake always comes first, and blocks nobody",
+    "leave it out",
+  ),
   absent("http_protocols", "--http-protocols", NO_HTTP2, HTTP2_INSTEAD),
   absent("http2_cleartext", "--http2-cleartext", NO_HTTP2, HTTP2_INSTEAD),
   absent("http2_max_concurrent_streams", "--http2-max-concurrent-streams", NO_HTTP2, HTTP2_INSTEAD),

@@ -3,7 +3,9 @@
  * of gunicorn's. A function under any other name is an error.
  */
 import type { IncomingMessage } from "node:http";
+import type { SecureContextOptions } from "node:tls";
 import type { GatewayRequest, WorkerInfo } from "../gateway/types.ts";
+import type { Config } from "./settings.ts";
 
 /** Writes to the error log. */
 export interface HookLog {
@@ -61,6 +63,12 @@ export interface HookResponse {
   readonly error: Error | undefined;
 }
 
+/** Makes the options of a certificate's TLS context; `defaults` returns those that follow from the settings. */
+export type SslContextHook = (
+  settings: Config,
+  defaults: () => SecureContextOptions,
+) => SecureContextOptions | Promise<SecureContextOptions>;
+
 type Done = void | Promise<void>;
 
 /** The hooks of a configuration file. Promises are awaited only where stated. */
@@ -77,6 +85,8 @@ export interface Hooks {
   postFork(worker: WorkerContext): Done;
   /** In the worker, after the app is loaded and started, before the worker accepts. Awaited; an error is a boot failure. */
   postWorkerInit(worker: WorkerContext): Done;
+  /** In the worker, before it accepts, once for each certificate of `--certfile`. Awaited; an error is a boot failure. */
+  sslContext: SslContextHook;
   /** In the worker, when it is told to stop quickly (INT or QUIT). Errors are logged. */
   workerInt(worker: WorkerContext): Done;
   /** In the worker, when it is killed for a stuck event loop, or by SIGABRT. Runs on top of the blocking code; not awaited. */
@@ -107,6 +117,7 @@ export const HOOKS: { readonly [Name in HookName]: "arbiter" | "worker" } = {
   preFork: "arbiter",
   postFork: "worker",
   postWorkerInit: "worker",
+  sslContext: "worker",
   workerInt: "worker",
   workerAbort: "worker",
   preExec: "arbiter",

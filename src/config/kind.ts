@@ -85,6 +85,9 @@ function fileNames(form: RegExp): Kind<readonly string[], string | readonly stri
   });
 }
 
+/** Names of files. */
+export const files: Kind<readonly string[], string | readonly string[]> = fileNames(/./s);
+
 /** File names or globs. */
 export const globs: Kind<readonly string[], string | readonly string[]> = fileNames(/./s);
 

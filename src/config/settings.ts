@@ -9,6 +9,7 @@ import { operationSettings } from "./settings/operation.ts";
 import { processSettings } from "./settings/processes.ts";
 import { requestSettings } from "./settings/requests.ts";
 import type { Setting } from "./settings/setting.ts";
+import { tlsSettings } from "./settings/tls.ts";
 
 export { MAX_WORKERS } from "./settings/processes.ts";
 export { SECTIONS, type Section, type Setting } from "./settings/setting.ts";
@@ -16,6 +17,7 @@ export { SECTIONS, type Section, type Setting } from "./settings/setting.ts";
 export const settings = {
   ...applicationSettings,
   ...networkSettings,
+  ...tlsSettings,
   ...processSettings,
   ...requestSettings,
   ...operationSettings,

@@ -5,6 +5,7 @@
 
 import type { BootStep } from "./boot-step.ts";
 import type { Answer, Question } from "./question.ts";
+import type { AssignedTls } from "./tls-material.ts";
 
 /** The user and group that a process switches to, as numbers. Absent members stay unchanged. */
 export interface Identity {
@@ -49,6 +50,8 @@ export interface Assignment<Settings> {
   readonly placeholderFor: BootFailure | undefined;
   /** Whether its watchdog watches the boot as well. Without, it starts when the worker is ready. */
   readonly watchesBoot: boolean;
+  /** What it needs to speak TLS; undefined: it speaks cleartext. */
+  readonly tls: AssignedTls | undefined;
   /** Names of the configuration file's hooks that run in a worker. */
   readonly hooks: readonly string[];
   readonly settings: Settings;
@@ -63,6 +66,8 @@ export type ToWorker<Settings> =
    * closes `shed` kept ones.
    */
   | { readonly type: "balance"; readonly share: number | undefined; readonly shed: number }
+  /** New keys for session tickets, in base64. */
+  | { readonly type: "ticket-keys"; readonly keys: string }
   /** Reopen the log files. */
   | { readonly type: "reopen" }
   /** The worker is about to be killed: write the access log lines of its open requests now. */

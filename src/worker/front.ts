@@ -1,4 +1,5 @@
 /** Makes the front of a server's connections from the settings. Its modules are loaded only if there is a stage. */
+import type { SslContextHook } from "../config/hooks.ts";
 import type { Config } from "../config/settings.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { Assignment } from "../ipc/messages.ts";
@@ -11,26 +12,48 @@ import type { MakeFront } from "../server/server-options.ts";
 
 export interface FrontNeeds {
   readonly assignment: Assignment<Config>;
+  /** Undefined without such a hook. */
+  readonly sslContext: SslContextHook | undefined;
   readonly log: ErrorLog;
   /** Undefined if nothing is counted. */
   readonly meter: RequestMeter | undefined;
 }
 
-/** Undefined if connections begin with HTTP. */
-export async function frontOf({ assignment, log, meter }: FrontNeeds): Promise<MakeFront | undefined> {
+export interface WorkerFront {
+  readonly make: MakeFront;
+  /** @param keys of session tickets, in base64 */
+  setTicketKeys(keys: string): void;
+}
+
+/**
+ * Undefined if connections begin with the first byte of the server's protocol.
+ *
+ * @param protocols what the server speaks, as ALPN names it, the preferred one first; none: its protocol has no name
+ * @throws HookFailure when the hook `sslContext` fails
+ */
+export async function frontOf(
+  needs: FrontNeeds,
+  protocols: readonly string[],
+): Promise<WorkerFront | undefined> {
+  const { assignment, log, meter } = needs;
   const { proxyProtocol, proxyAllowFrom, headerTimeout } = assignment.settings;
   const stages: Stage[] = [];
   if (proxyProtocol !== "off") {
     const { proxyStage } = await import("../server/front/proxy-stage.ts");
     stages.push(proxyStage({ versions: proxyProtocol, rules: new ProxyRules(proxyAllowFrom) }));
   }
+  const tls = assignment.tls && (await (await import("./tls-stage.ts")).makeTlsStage(needs, protocols));
+  if (tls !== undefined) stages.push(tls.stage);
   if (stages.length === 0) return undefined;
   const { Front } = await import("../server/front/front.ts");
   const onRefused = refusalReporter(log, meter);
   const onEvicted = (): void => meter?.connectionFailed("evicted");
   // 0 is no limit.
   const timeout = headerTimeout || Number.POSITIVE_INFINITY;
-  return (limiter) => new Front({ stages, timeout, onRefused, onEvicted }, limiter);
+  return {
+    make: (limiter) => new Front({ stages, timeout, onRefused, onEvicted }, limiter),
+    setTicketKeys: (keys) => tls?.setTicketKeys(Buffer.from(keys, "base64")),
+  };
 }
 
 /** Logs and counts refused connections, with a line for each reason now and then: clients can cause any number. */
@@ -39,6 +62,11 @@ function refusalReporter(log: ErrorLog, meter: RequestMeter | undefined): (error
   return (error) => {
     const reason = error instanceof Refusal ? error.reason : "accept";
     meter?.connectionFailed(reason);
+    // On the open internet scanners cause them all the time.
+    if (reason === "tls_handshake") {
+      log.debug(`Refused a connection: ${error.message}`);
+      return;
+    }
     let line = lines.get(reason);
     if (line === undefined) {
       line = new RateLimit();

@@ -1,9 +1,9 @@
 /** Makes the server for a loaded app: the gateway engine, node's own server for apps that need it, or the app's own server. */
 import type { Server as HttpServer } from "node:http";
 import type { Server as NetServer } from "node:net";
+import type { SslContextHook } from "../config/hooks.ts";
 import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
-import { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { App, WorkerInfo } from "../gateway/types.ts";
 import { setCurrentWorker } from "../interop/current-worker.ts";
 import type { BootStep } from "../ipc/boot-step.ts";
@@ -22,14 +22,15 @@ import type { AcceptLimiter } from "../server/accept-limiter.ts";
 import type { InFlightGate } from "../server/in-flight-gate.ts";
 import type { RequestMeter } from "../server/request-meter.ts";
 import type { WorkerServer } from "../server/server.ts";
-import type { EngineOptions, ErrorDescriber } from "../server/server-options.ts";
+import type { ErrorDescriber } from "../server/server-options.ts";
 import { acceptLimiter } from "./accept-limits.ts";
 import { captureListening } from "./adoption.ts";
 import { StartupError } from "./boot-error.ts";
 import { errorReporter } from "./error-reporter.ts";
-import { frontOf } from "./front.ts";
+import { frontOf, type WorkerFront } from "./front.ts";
 import { headLimitReporter, headRefusalReporter } from "./refused-heads.ts";
 import type { RequestHooks } from "./request-hooks.ts";
+import { limitsOf, proxyRulesOf, timeoutsOf } from "./server-settings.ts";
 
 /** A started app and its server, which does not accept yet. */
 export interface Serving {
@@ -48,6 +49,8 @@ export interface Serving {
   readonly closesUpgraded: boolean;
   /** How the server is spoken to; undefined if its protocol is the app's own. */
   readonly scheme: "http" | "https" | undefined;
+  /** What its connections go through first; undefined: nothing. */
+  readonly front?: WorkerFront | undefined;
   /** Calls back when the app closes the server that it made listen. */
   whenClosed?(callback: () => void): void;
 }
@@ -58,6 +61,8 @@ export interface ServingNeeds {
   readonly worker: WorkerInfo;
   /** Undefined without request hooks. */
   readonly hooks: RequestHooks | undefined;
+  /** Undefined without such a hook. */
+  readonly sslContext: SslContextHook | undefined;
   readonly log: ErrorLog;
   /** Undefined without an access log. */
   readonly accessLog: AccessLog | undefined;
@@ -127,6 +132,9 @@ async function checked(app: LoadedApp, { assignment, log }: ServingNeeds): Promi
   return { ...app, app: { handle: checkHandler(app.app.handle, named, warn) } };
 }
 
+/** As ALPN names them. Clients of HTTP/1.0 that offer only that are served as well. */
+const HTTP_1_PROTOCOLS = ["http/1.1", "http/1.0"];
+
 const gatewayServer = () => import("../server/engine/gateway-server.ts");
 const nodeServer = () => import("../server/node/node-server.ts");
 
@@ -137,6 +145,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
   const state = await started(needs, app.startup && (() => app.startup?.(worker)));
   const limiter = acceptLimiter(settings, log);
   const gate = await gateOf(settings, log);
+  const front = await frontOf(needs, HTTP_1_PROTOCOLS);
   const server = new GatewayServer(hooks?.around(app) ?? app, {
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
@@ -144,7 +153,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
     worker,
     state,
     limiter,
-    front: await frontOf(needs),
+    front: front?.make,
     gate,
     proxyRules: proxyRulesOf(settings),
     rootPath: settings.rootPath,
@@ -158,7 +167,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
   });
   const shutdown = async (): Promise<void> => app.shutdown?.(state);
   const hasShutdown = app.shutdown !== undefined;
-  return { what, server, limiter, gate, shutdown, hasShutdown, closesUpgraded: false, scheme: "http" };
+  return { what, server, limiter, gate, front, shutdown, hasShutdown, closesUpgraded: false, scheme: "http" };
 }
 
 async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Serving> {
@@ -169,9 +178,10 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
   await started(needs, app.startup && (() => app.startup?.()));
   const limiter = acceptLimiter(settings, log);
   const { listener, upgrade } = hooks?.aroundListener(app) ?? app;
+  const front = await frontOf(needs, HTTP_1_PROTOCOLS);
   const options = await nodeOptions(needs);
-  const server = new NodeServer({ listener, upgrade, limiter, ...options });
-  return { server, limiter, gate: options.gate, scheme: "http", ...endOf(app) };
+  const server = new NodeServer({ listener, upgrade, limiter, front: front?.make, ...options });
+  return { server, limiter, gate: options.gate, front, scheme: "http", ...endOf(app) };
 }
 
 /** Serves a server that the app made: as a node listener if it is one of HTTP/1.1, else as a byte stream. */
@@ -179,25 +189,31 @@ async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serv
   const { hooks, log, meter } = needs;
   const { settings } = needs.assignment;
   refuseRootPath(settings, app.what);
+  // Only servers of TLS have it.
+  const isSecure = "setTicketKeys" in app.server;
+  if (isSecure) refuseDoubleTls(needs, app.what);
   const limiter = acceptLimiter(settings, log);
   if (!speaksHttp1(app.server)) {
     const { StreamServer } = await import("../server/stream-server.ts");
     const { server } = app;
-    const front = await frontOf(needs);
+    // Servers of node:http2 have it; any other protocol has no name for ALPN that is known here.
+    const front = await frontOf(needs, "updateSettings" in server ? ["h2"] : []);
+    const onAcceptError = acceptErrorReporter(log, meter);
     return {
-      server: new StreamServer({ server, limiter, front, onAcceptError: acceptErrorReporter(log, meter) }),
+      server: new StreamServer({ server, limiter, front: front?.make, onAcceptError }),
       limiter,
+      front,
       scheme: undefined,
       ...endOf(app),
     };
   }
   const { NodeServer } = await nodeServer();
   const adopted = { server: app.server, wrapper: hooks?.wrapper() };
+  const front = await frontOf(needs, HTTP_1_PROTOCOLS);
   const options = await nodeOptions(needs);
-  const server = new NodeServer({ adopted, limiter, ...options });
-  // Only servers of TLS have it.
-  const scheme = "setTicketKeys" in app.server ? "https" : "http";
-  return { server, limiter, gate: options.gate, scheme, ...endOf(app) };
+  const server = new NodeServer({ adopted, limiter, front: front?.make, ...options });
+  const scheme = isSecure ? "https" : "http";
+  return { server, limiter, gate: options.gate, front, scheme, ...endOf(app) };
 }
 
 /** http.Server and https.Server; node:http2 has servers of its own. */
@@ -205,13 +221,23 @@ function speaksHttp1(server: NetServer): server is HttpServer {
   return "maxHeadersCount" in server;
 }
 
-function endOf(app: LoadedNodeApp | LoadedServer): Omit<Serving, "server" | "limiter" | "gate" | "scheme"> {
+function endOf(
+  app: LoadedNodeApp | LoadedServer,
+): Omit<Serving, "server" | "limiter" | "gate" | "scheme" | "front"> {
   return {
     what: describeApp(app),
     shutdown: async () => app.shutdown?.(),
     hasShutdown: app.shutdown !== undefined,
     closesUpgraded: app.closesUpgraded === true,
   };
+}
+
+function refuseDoubleTls({ assignment }: ServingNeeds, what: string): void {
+  if (assignment.tls === undefined) return;
+  throw new FatalError(
+    `--certfile ends TLS in tsgun, and ${what} speaks TLS itself: remove --certfile, or use a server of node:http in the app`,
+    ExitCode.appLoad,
+  );
 }
 
 function refuseRootPath({ rootPath }: Config, what: string): void {
@@ -235,7 +261,6 @@ async function nodeOptions(needs: ServingNeeds) {
   const { settings } = assignment;
   const gate = await gateOf(settings, log);
   return {
-    front: await frontOf(needs),
     gate,
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
@@ -275,34 +300,4 @@ async function errorDescriber(settings: Config): Promise<ErrorDescriber | undefi
   if (!settings.showErrors) return undefined;
   const { renderErrorPage: errorContent, errorPageOf: shownError } = await import("../server/error-page.ts");
   return (error, accept) => errorContent(shownError("500 Internal Server Error", error), accept);
-}
-
-/** In the settings 0 means no limit. */
-function limited(value: number): number {
-  return value === 0 ? Number.POSITIVE_INFINITY : value;
-}
-
-function proxyRulesOf({ forwardedAllowIps, forwardedHeaders }: Config): ProxyRules {
-  return new ProxyRules(forwardedAllowIps, forwardedHeaders);
-}
-
-function limitsOf(settings: Config): EngineOptions["limits"] {
-  return {
-    requestLine: limited(settings.limitRequestLine),
-    fields: settings.limitRequestFields,
-    fieldSize: limited(settings.limitRequestFieldSize),
-    body: limited(settings.limitRequestBody),
-  };
-}
-
-function timeoutsOf(settings: Config): EngineOptions["timeouts"] {
-  return {
-    header: limited(settings.headerTimeout),
-    body: limited(settings.bodyTimeout),
-    bodyTotal: limited(settings.bodyTotalTimeout),
-    bodyMinRate: settings.bodyMinRate,
-    responseMinRate: settings.responseMinRate,
-    request: limited(settings.requestTimeout),
-    keepAlive: settings.keepAlive,
-  };
 }

@@ -2,7 +2,7 @@
  * The hooks that run in a worker. The arbiter cannot send functions, so the worker reads the configuration file
  * itself, but only if it has hooks for a worker.
  */
-import type { HookName, Hooks, WorkerContext } from "../config/hooks.ts";
+import type { HookName, Hooks, SslContextHook, WorkerContext } from "../config/hooks.ts";
 import type { Config } from "../config/settings.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 import type { Assignment } from "../ipc/messages.ts";
@@ -44,6 +44,23 @@ export class WorkerHooks {
     } catch (error) {
       throw new HookFailure(name, error);
     }
+  }
+
+  /** The hook that makes TLS contexts; undefined if it is not set. Its failure is a HookFailure: the worker cannot boot. */
+  get sslContext(): SslContextHook | undefined {
+    if (this.#hooks.sslContext === undefined) return undefined;
+    return async (settings, defaults) => {
+      try {
+        const options = await this.#hooks.sslContext?.(settings, defaults);
+        if (typeof options === "object" && options !== null) return options;
+      } catch (error) {
+        throw new HookFailure("sslContext", error);
+      }
+      throw new HookFailure(
+        "sslContext",
+        "it must return an object of options, such as the result of its second argument",
+      );
+    };
   }
 
   /** Runs a hook whose failure is only logged. */

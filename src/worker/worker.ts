@@ -94,6 +94,9 @@ class WorkerLife {
         this.#serving?.limiter.setShare(message.share, message.shed);
         this.#serving?.server.shed(message.shed);
         return;
+      case "ticket-keys":
+        this.#serving?.front?.setTicketKeys(message.keys);
+        return;
       case "reopen":
         this.reopenLog();
         return;
@@ -177,6 +180,7 @@ class WorkerLife {
       assignment,
       worker: info,
       hooks: await hooks.requests(),
+      sslContext: hooks.sslContext,
       log: this.#log,
       accessLog: this.#accessLog,
       meter: this.#board?.meter,

@@ -172,7 +172,7 @@ export class RunningCommand {
 
   /** The port of the first TCP address. */
   async port(): Promise<number> {
-    const url = (await this.urls()).find((candidate) => candidate.startsWith("http://"));
+    const url = (await this.urls()).find((candidate) => /^https?:/.test(candidate));
     assert.ok(url !== undefined, "it listens on no TCP port");
     return Number(new URL(url).port);
   }

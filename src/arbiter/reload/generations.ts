@@ -8,6 +8,7 @@ import type { ConfigTrace, Configuration } from "../../config/config.ts";
 import type { Hooks } from "../../config/hooks.ts";
 import type { Config } from "../../config/settings.ts";
 import type { BootFailure } from "../../ipc/messages.ts";
+import type { TlsMaterial } from "../../ipc/tls-material.ts";
 
 /** Everything has its default, as far as is known. */
 export const NO_TRACE: ConfigTrace = { origins: new Map(), sources: new Map() };
@@ -64,6 +65,22 @@ export class Generations {
     const config = this.find(generation);
     if (config === undefined) throw new Error(`no configuration is kept for generation ${generation}`);
     return config;
+  }
+
+  /** What the workers of a generation need to speak TLS; undefined: they speak cleartext. */
+  tlsOf(generation: number): TlsMaterial | undefined {
+    return this.#kept.get(generation)?.tls;
+  }
+
+  /** Adds the certificates of the first generation, which are read after it has been made. */
+  secureFirst(tls: TlsMaterial | undefined): void {
+    const first = this.#kept.get(1);
+    if (first !== undefined) this.#kept.set(1, { ...first, tls });
+  }
+
+  /** The certificates of the generation that serves, or is to serve first. */
+  get currentTls(): TlsMaterial | undefined {
+    return this.tlsOf(this.#current);
   }
 
   /** Where the values of a generation's configuration come from. */

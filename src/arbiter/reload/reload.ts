@@ -132,7 +132,7 @@ export class Reload {
       return;
     }
     const trace = keepFixedTrace(read.trace ?? NO_TRACE, generations.traceOf(established));
-    const generation = generations.add({ config, hooks: read.hooks, trace });
+    const generation = generations.add({ config, hooks: read.hooks, trace, tls: read.tls });
     this.#dependencies.sockets.begun(generation);
     logs.adopt(config);
     arbiterLog.reloading(generation, [...this.#changedFiles]);
@@ -184,7 +184,8 @@ export class Reload {
   /** Makes a generation that responds with the boot error of the newest one and runs no user code. */
   createPlaceholder(failure: BootFailure): number {
     const { generations } = this.#dependencies;
-    return generations.add({ config: generations.configOf(generations.newest), hooks: {} }, failure);
+    const config = generations.configOf(generations.newest);
+    return generations.add({ config, hooks: {}, tls: generations.tlsOf(generations.newest) }, failure);
   }
 
   /** After a reload has ended, begins the one requested meanwhile. */

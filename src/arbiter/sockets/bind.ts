@@ -22,7 +22,7 @@ import { bindSocket, closeSocket, listenWithoutAccepting } from "./open-socket.t
 /** A bound socket, as data: an upgrade passes it to the new arbiter. */
 export interface Listener {
   readonly descriptor: number;
-  /** For messages: `http://127.0.0.1:8000`, `unix:/run/app.sock`. For port 0, the port that the system chose. */
+  /** For messages: `http://127.0.0.1:8000`, `https://…` with TLS, `unix:/run/app.sock`. For port 0, the port that the system chose. */
   readonly url: string;
   /** Bound by systemd. */
   readonly activated?: true;
@@ -77,6 +77,8 @@ export interface BindOptions {
   readonly backlog: number;
   /** It is the workers' own socket of one slot. */
   readonly isForSlot?: boolean;
+  /** How clients speak to it, for its URL. */
+  readonly scheme?: "http" | "https";
 }
 
 /**
@@ -130,7 +132,7 @@ function cannotBind(what: string, why: string, cause?: unknown): FatalError {
 async function bindTcp(
   address: Address & { kind: "tcp" },
   all: readonly Address[],
-  { reusePort = false, backlog, isForSlot = false }: BindOptions,
+  { reusePort = false, backlog, isForSlot = false, scheme = "http" }: BindOptions,
   before: readonly Listener[],
 ): Promise<Listener> {
   const label = formatAddress(address);
@@ -148,24 +150,27 @@ async function bindTcp(
   const socket = bindSocket({ host, port: address.port, ipv6Only, reusePort }, bindError);
   if (!reusePort) await listenWithoutAccepting(socket.fd, backlog, bindError);
   const bound: Address = { kind: "tcp", host, port: socket.port };
-  const url = `http://${formatAddress(bound)}`;
+  const url = `${scheme}://${formatAddress(bound)}`;
   return { descriptor: socket.fd, url };
 }
+
+/** The beginning of the URL of a TCP socket. */
+const TCP_URL = /^https?:\/\//;
 
 const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 
 /** Whether a bound socket has the same port, and the same address or one of the two is a wildcard. */
 function overlaps({ url }: Listener, host: string, port: number): boolean {
-  if (!url.startsWith("http://")) return false;
-  const { hostname, port: boundPort } = new URL(url);
+  if (!TCP_URL.test(url)) return false;
+  // A URL omits port 80, or 443 with https.
+  const { hostname, port: boundPort } = new URL(url.replace(TCP_URL, "http://"));
   const boundHost = hostname.replace(/^\[|\]$/g, "");
-  // A URL omits port 80.
   if (Number(boundPort || 80) !== port) return false;
   return boundHost === host || WILDCARDS.has(boundHost) || WILDCARDS.has(host);
 }
 
 function alreadyBound({ url }: Listener, isForSlot: boolean): string {
-  const other = url.replace("http://", "");
+  const other = url.replace(TCP_URL, "");
   if (isForSlot) return `worker-bind contains it too, ${other} has it already; change one of them`;
   return `bind contains it twice, ${other} has it already; remove one of them`;
 }

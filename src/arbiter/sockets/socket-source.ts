@@ -40,7 +40,8 @@ export class SocketSource {
   }
 
   #options(): BindOptions {
-    const { reusePort, backlog } = this.#config;
-    return { reusePort, backlog, ownership: socketOwnership(this.#config, this.#identity) };
+    const { reusePort, backlog, certfile } = this.#config;
+    const scheme = certfile === undefined ? "http" : "https";
+    return { reusePort, backlog, scheme, ownership: socketOwnership(this.#config, this.#identity) };
   }
 }

@@ -16,7 +16,11 @@ export async function openSockets(
 ): Promise<readonly Listener[]> {
   const activated = claimActivatedSockets();
   if (activated.length === 0) return await bindAll(bind, options);
-  return activated.map(({ fd }) => ({ descriptor: fd, url: socketUrl(fd), activated: true }));
+  return activated.map(({ fd }) => ({
+    descriptor: fd,
+    url: withScheme(socketUrl(fd), options),
+    activated: true,
+  }));
 }
 
 /**
@@ -28,13 +32,19 @@ export async function adoptSockets(
   options: BindOptions,
 ): Promise<readonly Listener[]> {
   return await Promise.all(
-    inherited.map(async (listener) => {
+    inherited.map(async (before) => {
+      // The previous arbiter may not have spoken TLS, or this one does not.
+      const listener = { ...before, url: withScheme(before.url, options) };
       if (fileLoss(listener) === undefined) return listener;
       const renewed = await bindAgain(listener, options);
       closeSocket(listener.descriptor);
       return renewed;
     }),
   );
+}
+
+function withScheme(url: string, { scheme = "http" }: BindOptions): string {
+  return url.replace(/^https?:/, `${scheme}:`);
 }
 
 /** Returns the URL of a listening socket that another program bound, from the kernel's socket tables. */

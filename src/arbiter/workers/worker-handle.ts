@@ -10,6 +10,7 @@ import { seal, unseal } from "../../ipc/envelope.ts";
 import { parseFromWorker } from "../../ipc/from-worker.ts";
 import type { Assignment, BootFailure, Identity, ScoreboardPage, ToWorker } from "../../ipc/messages.ts";
 import { programUrl } from "../../ipc/programs.ts";
+import type { AssignedTls } from "../../ipc/tls-material.ts";
 import type { SinkTarget } from "../../log/line-sink.ts";
 import { FIRST_INHERITED_FD } from "../../native/descriptors.ts";
 import type { ArbiterEvent } from "../event.ts";
@@ -43,6 +44,7 @@ export interface WorkerLaunch {
   readonly hooks: Partial<Hooks>;
   readonly identity: Identity;
   readonly placeholderFor: BootFailure | undefined;
+  readonly tls: AssignedTls | undefined;
   /** Flags of V8's heap limit; none for Node's own. */
   readonly heapFlags: readonly string[];
   /** Working directory, symbolic links not resolved, so that a link that was moved leads to the new release. */
@@ -180,6 +182,7 @@ function assignmentOf(launch: WorkerLaunch): Assignment<Config> {
     identity: launch.identity,
     placeholderFor: launch.placeholderFor,
     watchesBoot: launch.watchesBoot,
+    tls: launch.tls,
     hooks: Object.keys(launch.hooks).filter((name) => HOOKS[name as HookName] === "worker"),
     settings: settingsForApp(launch.config),
   };

@@ -32,6 +32,7 @@ export const SECTIONS = [
   "Config file",
   "Application",
   "Server socket",
+  "TLS",
   "Proxies",
   "Workers",
   "Process",

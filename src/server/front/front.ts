@@ -121,8 +121,8 @@ export class Front {
   }
 
   /**
-   * Closes the connections that are still in the front after `lingerMs`, as idle ones are closed: their clients have sent
-   * no request. Resolves when none is left. Call when no more are accepted.
+   * Closes the connections on which nothing has arrived within `lingerMs`, as idle ones are closed. The others are in the
+   * middle of a stage, and may have a request for us. Resolves when none is left. Call when no more are accepted.
    */
   drain(lingerMs: number): Promise<void> {
     this.#lingerMs = lingerMs;
@@ -133,7 +133,7 @@ export class Front {
 
   #closeLater(sockets: readonly Socket[], lingerMs: number): void {
     const close = (): void => {
-      for (const socket of sockets) if (this.#sockets.has(socket)) socket.destroy();
+      for (const socket of sockets) if (this.#sockets.has(socket) && socket.bytesRead === 0) socket.destroy();
     };
     // Waits for the input of that turn as well: the client may be done just in time.
     setTimeout(() => setImmediate(close), lingerMs).unref();

@@ -1,4 +1,4 @@
-/** Makes the front of a server's connections from the settings. Its modules are loaded only if there is a stage. */
+/** Makes the front of a server's connections from the settings. Loaded only if there is a stage. */
 import type { SslContextHook } from "../config/hooks.ts";
 import type { Config } from "../config/settings.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
@@ -31,7 +31,7 @@ export interface WorkerFront {
  * @param protocols what the server speaks, as ALPN names it, the preferred one first; none: its protocol has no name
  * @throws HookFailure when the hook `sslContext` fails
  */
-export async function frontOf(
+export async function makeFront(
   needs: FrontNeeds,
   protocols: readonly string[],
 ): Promise<WorkerFront | undefined> {

@@ -27,7 +27,7 @@ import { acceptLimiter } from "./accept-limits.ts";
 import { captureListening } from "./adoption.ts";
 import { StartupError } from "./boot-error.ts";
 import { errorReporter } from "./error-reporter.ts";
-import { frontOf, type WorkerFront } from "./front.ts";
+import type { WorkerFront } from "./front.ts";
 import { headLimitReporter, headRefusalReporter } from "./refused-heads.ts";
 import type { RequestHooks } from "./request-hooks.ts";
 import { limitsOf, proxyRulesOf, timeoutsOf } from "./server-settings.ts";
@@ -130,6 +130,14 @@ async function checked(app: LoadedApp, { assignment, log }: ServingNeeds): Promi
   if (app.kind === "node") return { ...app, listener: checkListener(app.listener, named, warn) };
   if (app.isFetch === true) return app;
   return { ...app, app: { handle: checkHandler(app.app.handle, named, warn) } };
+}
+
+/** What connections go through first; undefined: nothing, and no module is loaded for it. */
+async function frontOf(needs: ServingNeeds, protocols: readonly string[]): Promise<WorkerFront | undefined> {
+  const { tls, settings } = needs.assignment;
+  if (tls === undefined && settings.proxyProtocol === "off") return undefined;
+  const { makeFront } = await import("./front.ts");
+  return await makeFront(needs, protocols);
 }
 
 /** As ALPN names them. Clients of HTTP/1.0 that offer only that are served as well. */

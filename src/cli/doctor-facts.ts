@@ -163,7 +163,7 @@ function nginxFacts(named: readonly string[] | undefined): CheckedFiles & { read
   const missing = read.flatMap((entry) => entry.missing).map((entry) => `${entry} (missing)`);
   const setup = nginxSetup(read.map(({ directives }) => directives));
   // Without a proxy_pass the rules find nothing. That does not mean that the site is correct.
-  const nowhere = files.length > 0 && setup.proxyPasses.length === 0;
+  const nowhere = files.length > 0 && setup.proxyPasses.length + setup.streamPasses.length === 0;
   const unchecked = nowhere
     ? [`how nginx reaches tsgun (no proxy_pass in ${files.join(", ")})`, ...missing]
     : missing;

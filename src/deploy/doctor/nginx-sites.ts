@@ -33,6 +33,8 @@ export interface ProxyPass {
 
 export interface NginxSetup {
   readonly proxyPasses: readonly ProxyPass[];
+  /** Those of `stream` blocks, which pass on connections without reading them. */
+  readonly streamPasses: readonly ProxyPass[];
   /** The arguments of `user`: user and optional group. */
   readonly user: readonly string[];
 }
@@ -48,8 +50,30 @@ export function nginxSetup(files: readonly (readonly Directive[])[]): NginxSetup
   const groups = http.filter(({ name }) => name === "upstream").map(upstreamGroup);
   return {
     proxyPasses: files.flatMap((file) => proxyPassesIn(file, [file], "the file", groups)),
+    streamPasses: files.flatMap(streamPasses),
     user: files.flat().findLast(({ name }) => name === "user")?.args ?? [],
   };
+}
+
+function streamPasses(file: readonly Directive[]): ProxyPass[] {
+  return file.flatMap(({ name, block = [] }) => {
+    if (name !== "stream") return [];
+    const groups = block.filter((entry) => entry.name === "upstream").map(upstreamGroup);
+    const servers = block.filter((entry) => entry.name === "server");
+    return servers.flatMap((server) => streamPass(server.block ?? [], block, groups) ?? []);
+  });
+}
+
+function streamPass(
+  server: readonly Directive[],
+  stream: readonly Directive[],
+  groups: readonly UpstreamGroup[],
+): ProxyPass | undefined {
+  const pass = server.findLast(({ name }) => name === "proxy_pass");
+  if (pass === undefined) return undefined;
+  const around = { place: pass.place, location: "the stream's server", scopes: [server, stream] };
+  // Its argument has no scheme.
+  return proxyPass(`stream://${pass.args[0] ?? ""}`, around, groups);
 }
 
 function upstreamGroup({ args, block = [], place }: Directive): UpstreamGroup {

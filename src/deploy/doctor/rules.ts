@@ -7,6 +7,7 @@ import { MACHINE } from "./rules/machine.ts";
 import { NGINX_CONNECTIONS } from "./rules/nginx-connections.ts";
 import { NGINX_FIELDS } from "./rules/nginx-fields.ts";
 import { NGINX_LIMITS } from "./rules/nginx-limits.ts";
+import { PROXY_PROTOCOL } from "./rules/proxy-protocol.ts";
 import { SOCKETS } from "./rules/sockets.ts";
 import { SYSTEMD_SERVICE } from "./rules/systemd-service.ts";
 import { SYSTEMD_TIMES } from "./rules/systemd-times.ts";
@@ -15,6 +16,7 @@ export const RULES: readonly Rule[] = [
   ...NGINX_CONNECTIONS,
   ...NGINX_LIMITS,
   ...NGINX_FIELDS,
+  ...PROXY_PROTOCOL,
   ...SOCKETS,
   ...SYSTEMD_TIMES,
   ...SYSTEMD_SERVICE,

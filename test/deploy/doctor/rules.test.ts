@@ -10,11 +10,13 @@ import { ENVIRONMENT_CASES } from "./environment-cases.ts";
 import { KUBERNETES_CASES } from "./kubernetes-cases.ts";
 import { MACHINE_CASES } from "./machine-cases.ts";
 import { NGINX_CASES } from "./nginx-cases.ts";
+import { PROXY_PROTOCOL_CASES } from "./proxy-protocol-cases.ts";
 import type { Case } from "./rule-case.ts";
 import { SYSTEMD_CASES } from "./systemd-cases.ts";
 
 const CASES: readonly Case[] = [
   ...NGINX_CASES,
+  ...PROXY_PROTOCOL_CASES,
   ...SYSTEMD_CASES,
   ...KUBERNETES_CASES,
   ...CONFIGURATION_CASES,

@@ -1,12 +1,11 @@
 /** The forwarded fields that nginx sets, and whether tsgun trusts them. */
-import { isIP } from "node:net";
-import { ProxyRules } from "../../../exchange/proxy-rules.ts";
-import { type ForwardedField, LOCAL_PEERS } from "../../../gateway/proxies.ts";
+import type { ForwardedField } from "../../../gateway/proxies.ts";
 import { formatUpstream, isLoopback, isWildcardHost, ownProxyPasses } from "../bound-addresses.ts";
 import { type Facts, settingPlace } from "../facts.ts";
 import { formatFileLine } from "../file-line.ts";
 import type { Match, Rule } from "../finding.ts";
-import { fieldsOf, type ProxyPass, type Upstream } from "../nginx-sites.ts";
+import { isAmong, peersOf } from "../nginx-peers.ts";
+import { fieldsOf, type ProxyPass } from "../nginx-sites.ts";
 
 /** These have rules of their own. */
 const ESSENTIAL: readonly ForwardedField[] = ["x-forwarded-for", "x-forwarded-proto"];
@@ -48,7 +47,10 @@ function forgeable(facts: Facts): Match[] {
   return ownProxyPasses(facts).flatMap((proxyPass): Match[] => {
     const believed = facts.config.forwardedHeaders.filter((field) => !ESSENTIAL.includes(field));
     const open = believed.filter((field) => !isSet(proxyPass, field)).map(fieldName);
-    if (open.length === 0 || peersOf(proxyPass, facts).some((peer) => trusted(peer, facts) === false))
+    if (
+      open.length === 0 ||
+      peersOf(proxyPass, facts).some((peer) => isAmong(facts.config.forwardedAllowIps, peer) === false)
+    )
       return [];
     const lines = open.map((name) => `proxy_set_header ${name} "";`).join(" ");
     return [
@@ -61,33 +63,6 @@ function forgeable(facts: Facts): Match[] {
   });
 }
 
-/** nginx's address, as seen by tsgun. */
-type Peer = "unix" | "loopback" | { readonly address: string } | "elsewhere";
-
-function peersOf({ servers }: ProxyPass, { machine: { addresses } }: Facts): Peer[] {
-  return servers.map((server: Upstream): Peer => {
-    if (server.kind === "unix") return "unix";
-    if (isLoopback(server.host)) return "loopback";
-    // A connection to one of the machine's own addresses has that address as its source.
-    return addresses.includes(server.host) ? { address: server.host } : "elsewhere";
-  });
-}
-
-/** Whether tsgun trusts this peer; undefined if that cannot be determined on this machine. */
-function trusted(peer: Peer, { config }: Facts): boolean | undefined {
-  const rules = new ProxyRules(config.forwardedAllowIps);
-  if (peer === "unix") return rules.trusts({ family: "unix", address: "", port: 0 });
-  if (peer === "loopback") return rules.trusts({ family: "ipv4", address: "127.0.0.1", port: 0 });
-  if (peer !== "elsewhere") {
-    const family = isIP(peer.address) === 6 ? "ipv6" : "ipv4";
-    return rules.trusts({ family, address: peer.address, port: 0 });
-  }
-  const others = config.forwardedAllowIps.filter(
-    (entry) => !LOCAL_PEERS.includes(entry) && !isLoopback(entry),
-  );
-  return others.length === 0 ? false : undefined;
-}
-
 const PEER_NAMES = {
   unix: "over a Unix socket",
   loopback: "from this machine",
@@ -97,7 +72,9 @@ const PEER_NAMES = {
 function untrusted(facts: Facts): Match[] {
   const { config } = facts;
   return ownProxyPasses(facts).flatMap((proxyPass): Match[] => {
-    const peer = peersOf(proxyPass, facts).find((candidate) => trusted(candidate, facts) === false);
+    const peer = peersOf(proxyPass, facts).find(
+      (candidate) => isAmong(config.forwardedAllowIps, candidate) === false,
+    );
     if (peer === undefined) return [];
     const name = typeof peer === "object" ? `from ${peer.address}` : PEER_NAMES[peer];
     const entry =

@@ -8,6 +8,7 @@ import type { AccessLog } from "../log/access-log.ts";
 import type { AcceptLimiter } from "./accept-limiter.ts";
 import type { ContentTimeouts } from "./content-pace.ts";
 import type { Front } from "./front/front.ts";
+import type { StrayHeader } from "./front/stray-header.ts";
 import type { InFlightGate } from "./in-flight-gate.ts";
 import type { RequestMeter } from "./request-meter.ts";
 import type { SendTimeouts } from "./send-pace.ts";
@@ -57,6 +58,8 @@ export interface EngineOptions {
   readonly onError: ErrorReporter;
   /** Reports a head that was refused because it exceeds a limit. */
   readonly onHeadLimit?: (limit: HeadLimit) => void;
+  /** Reports a PROXY header in place of a request. */
+  readonly onStrayHeader?: (header: StrayHeader) => void;
   /** Undefined: a 500 has only the status. */
   readonly describeError?: ErrorDescriber | undefined;
   /** Gets a line for each request. */

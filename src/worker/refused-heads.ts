@@ -6,6 +6,7 @@ import type { Config, SettingName } from "../config/settings.ts";
 import { type HeadLimit, LIMIT_STATUS } from "../http/head-limit.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
+import type { StrayHeader } from "../server/front/stray-header.ts";
 import { MAX_HEADS_BYTES } from "../server/unfinished-heads.ts";
 
 interface LimitWords {
@@ -65,5 +66,22 @@ export function headRefusalReporter(log: ErrorLog): () => void {
     log.warning(
       `Clients hold ${MAX_HEADS_BYTES / 1024 ** 2} MB of unfinished request heads in this worker: the oldest large ones are refused. --limit-request-fields and --limit-request-field-size limit the size of a head`,
     );
+  };
+}
+
+/** Says why requests are malformed that begin with a PROXY header. */
+export function strayHeaderReporter(
+  { proxyProtocol }: Pick<Config, "proxyProtocol">,
+  log: Pick<ErrorLog, "warning">,
+): (header: StrayHeader) => void {
+  const lines = new RateLimit();
+  return ({ peer, isSecond }) => {
+    if (!lines.allows()) return;
+    const from = peer.family === "unix" ? "A client of the Unix socket" : peer.address;
+    let why = "is not among --proxy-allow-from; add it if it is your balancer";
+    if (isSecond) why = "has sent one already; only one balancer in a row may send it";
+    else if (proxyProtocol === "off")
+      why = "--proxy-protocol is off; set it to auto if that is your balancer, or have it send none";
+    log.warning(`Refused with 400: ${from} sent a PROXY header, and ${why}`);
   };
 }

@@ -28,7 +28,7 @@ import { captureListening } from "./adoption.ts";
 import { StartupError } from "./boot-error.ts";
 import { errorReporter } from "./error-reporter.ts";
 import type { WorkerFront } from "./front.ts";
-import { headLimitReporter, headRefusalReporter } from "./refused-heads.ts";
+import { headLimitReporter, headRefusalReporter, strayHeaderReporter } from "./refused-heads.ts";
 import type { RequestHooks } from "./request-hooks.ts";
 import { limitsOf, proxyRulesOf, timeoutsOf } from "./server-settings.ts";
 
@@ -168,6 +168,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
     onError: errorReporter(log),
     onHeadRefused: headRefusalReporter(log),
     onHeadLimit: headLimitReporter(settings, log),
+    onStrayHeader: strayHeaderReporter(settings, log),
     describeError: await errorDescriber(settings),
     accessLog,
     meter,
@@ -276,6 +277,7 @@ async function nodeOptions(needs: ServingNeeds) {
     onError: errorReporter(log),
     onHeadRefused: headRefusalReporter(log),
     onHeadLimit: headLimitReporter(settings, log),
+    onStrayHeader: strayHeaderReporter(settings, log),
     describeError: await errorDescriber(settings),
     accessLog,
     meter,

@@ -7,7 +7,6 @@
 import type { Duplex } from "node:stream";
 import { ClientGone, HttpError, RequestAborted } from "../../errors.ts";
 import type { ExchangeContext } from "../../exchange/request.ts";
-import { HeadLimitError } from "../../http/head-limit.ts";
 import { RequestParser } from "../../http/request-parser.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import type { Channel, ChannelEvents } from "../channel/channel.ts";
@@ -23,6 +22,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
 import { Input, type InputReader } from "./input.ts";
 import { Output } from "./output.ts";
+import { reportRefusal } from "./refusal-report.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
 
 export class EngineConnection implements ChannelEvents, ExchangeConnection, InputReader, Member, WatchedPeer {
@@ -151,7 +151,7 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   /** Responds to input that is not passed to the app, and closes. */
   #refuse(error: unknown): void {
     if (!(error instanceof HttpError)) throw error;
-    if (error instanceof HeadLimitError) this.#host.options.onHeadLimit?.(error.limit);
+    reportRefusal(error, this.#parser.received, this.#context, this.#host.options);
     this.#dispatcher.refuse(error, this.#parser.received, this.#phase === "exchange");
   }
 

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import type { AccessLog } from "../../log/access-log.ts";
 import type { AcceptLimiter } from "../accept-limiter.ts";
+import type { StrayHeader } from "../front/stray-header.ts";
 import type { InFlightGate } from "../in-flight-gate.ts";
 import type { RequestMeter } from "../request-meter.ts";
 import type {
@@ -58,6 +59,8 @@ export interface ServerEventsOptions {
   readonly onError: ErrorReporter;
   /** Called when a head is refused because it exceeds a limit. */
   readonly onHeadLimit?: LimitListener;
+  /** Called for a PROXY header in place of a request. */
+  readonly onStrayHeader?: (header: StrayHeader) => void;
   /** Makes the content of the 500 that follows an error of the listener. Default: only the status. */
   readonly describeError?: ErrorDescriber | undefined;
   /** Gets a line for each request; undefined disables it. */

@@ -1,5 +1,8 @@
 /** Answers what node's parser refuses, and closes connections that have failed. */
 import type { Socket } from "node:net";
+import { ConnectionEndpoints } from "../../exchange/endpoint.ts";
+import { factsOf } from "../front/facts.ts";
+import { isStrayHeader } from "../front/stray-header.ts";
 import type { TickClock } from "../tick-clock.ts";
 import type { ClientErrorListener, ConnectionFailure, ListenerConnection } from "./listener-connection.ts";
 import type { ListenerConnections } from "./listener-connections.ts";
@@ -14,6 +17,9 @@ import {
   statusOf,
   writeRefusal,
 } from "./parser-error.ts";
+
+/** Enough to recognise a PROXY header. */
+const STRAY_BYTES = 32;
 
 export class ParserFailures {
   readonly #options: ServerEventsOptions;
@@ -79,10 +85,19 @@ export class ParserFailures {
     }
     // `maxHeaderSize` is the sum of the limits, so the excess need not be in one field. This is the closest limit.
     if (responds && status === 431) this.#options.onHeadLimit?.("fieldSize");
+    if (responds && status === 400) this.#reportStrayHeader(error, connection);
     if (responds && listener === undefined) writeRefusal(socket, status);
     // Node's parser frees the memory of a head only with the connection, so that does not linger.
     if (isHeadsFull(error)) socket.destroySoon();
     else if (listener !== undefined) connection.leaveToApp(this.#clock.now);
     else connection.refuse(this.#clock.now);
+  }
+
+  #reportStrayHeader({ rawPacket }: ParserError, { socket, known }: ListenerConnection): void {
+    const { onStrayHeader } = this.#options;
+    if (onStrayHeader === undefined || !isStrayHeader(rawPacket?.toString("latin1", 0, STRAY_BYTES) ?? ""))
+      return;
+    const { peer } = new ConnectionEndpoints(socket, known);
+    onStrayHeader({ peer, isSecond: factsOf(socket)?.proxy !== undefined });
   }
 }

@@ -58,7 +58,7 @@ interface Stage {
   readonly log: string;
 }
 
-async function serve(context: TestContext, app: string, ...args: string[]): Promise<Stage> {
+async function serve(context: TestContext, app: string, ...args: readonly string[]): Promise<Stage> {
   const folder = temporaryFolder(context);
   const socket = join(folder, "app.sock");
   const log = join(folder, "access.log");
@@ -134,6 +134,8 @@ describe("the PROXY protocol", { concurrency: true }, () => {
       /^HTTP\/1\.1 400 /,
     );
 
+    await command.line(/WARNING.* 192\.0\.2\.7 sent a PROXY header, and has sent one already/);
+
     // Whoever sends no header, or only a part of one, is refused.
     assert.equal(await exchange(port, GET), "");
     assert.equal(await exchange(socket, "\x16\x03\x01"), "");
@@ -147,12 +149,13 @@ describe("the PROXY protocol", { concurrency: true }, () => {
 
   test("a peer that is not allowed is its own client, and is never believed", async (context) => {
     const args = ["--proxy-protocol=v2", "--proxy-allow-from=unix,10.0.0.0/8"];
-    const { port, socket } = await serve(context, APP, ...args);
+    const { command, port, socket } = await serve(context, APP, ...args);
     const plain = await told(port, GET);
     assert.deepEqual([(plain.remote as Told).address, plain.proxy], ["127.0.0.1", undefined]);
     const header = binaryHeader(PROXY, 0x11, block);
     assert.match(await exchange(port, Buffer.concat([header, Buffer.from(GET)])), /^HTTP\/1\.1 400 /);
     assert.match(await exchange(port, textHeader("192.0.2.7"), GET), /^HTTP\/1\.1 400 /);
+    await command.line(/WARNING.* 127\.0\.0\.1 sent a PROXY header, and is not among --proxy-allow-from/);
     assert.deepEqual((await told(socket, header, GET)).remote, CLIENT);
     assert.equal(await exchange(socket, textHeader("192.0.2.7"), GET), "");
   });
@@ -207,6 +210,19 @@ describe("the PROXY protocol", { concurrency: true }, () => {
     assert.match(answer, /^\{"remoteAddress":"192\.0\.2\.7".*\}\nheard hello$/);
     assert.match(await exchange(port, "hello"), /^\{"remoteAddress":"127\.0\.0\.1".*\}\nheard hello$/);
   });
+
+  for (const [what, ...app] of [
+    ["a gateway app", APP],
+    ["a node listener", LISTENER, "--interface=node"],
+  ] as const)
+    test(`${what} without it says why a header is refused`, async (context) => {
+      const [spec, ...more] = app;
+      const { command, port } = await serve(context, spec, ...more);
+      const header = binaryHeader(PROXY, 0x11, block);
+      assert.match(await exchange(port, header, GET), /^HTTP\/1\.1 400 /);
+      await command.line(/WARNING.* 127\.0\.0\.1 sent a PROXY header, and --proxy-protocol is off/);
+      assert.match(await exchange(port, textHeader("192.0.2.7"), GET), /^HTTP\/1\.1 400 /);
+    });
 
   test("a reload turns it on and off", async (context) => {
     const folder = temporaryFolder(context);

@@ -127,6 +127,8 @@ _tsgun() {
     --backlog) :; return ;;
     --socket-mode) :; return ;;
     --socket-owner) :; return ;;
+    --http-protocols) :; return ;;
+    --http2-cleartext) COMPREPLY=($(compgen -W "prior-knowledge off" -- "$word")); return ;;
     --certfile) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --keyfile) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --keyfile-password) :; return ;;
@@ -159,6 +161,10 @@ _tsgun() {
     -m|--umask) :; return ;;
     --reload-engine) COMPREPLY=($(compgen -W "auto poll" -- "$word")); return ;;
     --reload-extra-file) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --http2-max-concurrent-streams) :; return ;;
+    --http2-initial-window-size) :; return ;;
+    --http2-max-frame-size) :; return ;;
+    --http2-max-header-list-size) :; return ;;
     --limit-request-line) :; return ;;
     --limit-request-fields) :; return ;;
     --limit-request-field-size) :; return ;;
@@ -201,7 +207,7 @@ _tsgun() {
     --dogstatsd-tags) :; return ;;
   esac
   if [[ $word == -* ]]; then
-    COMPREPLY=($(compgen -W "-v --version -c --config --no-config --check-config --print-config --interface --adopt --other-servers --preload --chdir -e --env --env-file --env-file-if-exists -b --bind --worker-bind --backlog --reuse-port --socket-mode --socket-owner --certfile --keyfile --keyfile-password --keyfile-password-file --ca-certs --cert-reqs --ciphers --ssl-version --forwarded-allow-ips --forwarded-headers --proxy-protocol --proxy-allow-from --root-path -w --workers --worker-connections --max-requests --max-requests-jitter --max-memory --max-old-space --max-lifetime --max-lifetime-jitter --reload-surge --crash-limit --warmup-path -D --daemon --upgrade-mode -n --name -p --pid -u --user -g --group --initgroups -m --umask --reload --reload-engine --reload-extra-file --show-errors --limit-request-line --limit-request-fields --limit-request-field-size --limit-request-body --max-in-flight --max-queue --never-shed --keep-alive-requests --queue-timeout --header-timeout --body-timeout --body-total-timeout --body-min-rate --response-min-rate --request-timeout --keep-alive -t --timeout --boot-timeout --graceful-timeout --drain-delay --linger --access-logfile --no-access-logfile --access-logformat --error-logfile --log-format --log-level --capture-output --log-syslog --disable-redirect-access-to-syslog --log-syslog-to --log-syslog-prefix --log-syslog-facility --control-socket --no-control-socket --control-readonly-socket --no-control-readonly-socket --admin-bind --dashboard --no-dashboard --admin-token --admin-token-file --record-dir --no-record-dir --min-ready --metrics --no-metrics --app-metrics --metrics-compat --statsd-host --statsd-prefix --dogstatsd-tags --enable-backlog-metric -h --help" -- "$word"))
+    COMPREPLY=($(compgen -W "-v --version -c --config --no-config --check-config --print-config --interface --adopt --other-servers --preload --chdir -e --env --env-file --env-file-if-exists -b --bind --worker-bind --backlog --reuse-port --socket-mode --socket-owner --http-protocols --http2-cleartext --certfile --keyfile --keyfile-password --keyfile-password-file --ca-certs --cert-reqs --ciphers --ssl-version --forwarded-allow-ips --forwarded-headers --proxy-protocol --proxy-allow-from --root-path -w --workers --worker-connections --max-requests --max-requests-jitter --max-memory --max-old-space --max-lifetime --max-lifetime-jitter --reload-surge --crash-limit --warmup-path -D --daemon --upgrade-mode -n --name -p --pid -u --user -g --group --initgroups -m --umask --reload --reload-engine --reload-extra-file --show-errors --http2-max-concurrent-streams --http2-initial-window-size --http2-max-frame-size --http2-max-header-list-size --limit-request-line --limit-request-fields --limit-request-field-size --limit-request-body --max-in-flight --max-queue --never-shed --keep-alive-requests --queue-timeout --header-timeout --body-timeout --body-total-timeout --body-min-rate --response-min-rate --request-timeout --keep-alive -t --timeout --boot-timeout --graceful-timeout --drain-delay --linger --access-logfile --no-access-logfile --access-logformat --error-logfile --log-format --log-level --capture-output --log-syslog --disable-redirect-access-to-syslog --log-syslog-to --log-syslog-prefix --log-syslog-facility --control-socket --no-control-socket --control-readonly-socket --no-control-readonly-socket --admin-bind --dashboard --no-dashboard --admin-token --admin-token-file --record-dir --no-record-dir --min-ready --metrics --no-metrics --app-metrics --metrics-compat --statsd-host --statsd-prefix --dogstatsd-tags --enable-backlog-metric -h --help" -- "$word"))
     return
   fi
   [[ $COMP_CWORD == 1 ]] && COMPREPLY=($(compgen -W "ps top ctl why dev init doctor completion help" -- "$word"))

@@ -20,8 +20,6 @@ function absent(name: string, flags: string, why: string, instead: string): Abse
 const NO_PYTHON = "it applies to Python only";
 const STRICT = "the parser is always strict, against request smuggling";
 const STRICT_INSTEAD = "fix the client, or put nginx in front";
-const NO_HTTP2 = "tsgun does not speak HTTP/2 yet";
-const HTTP2_INSTEAD = "let nginx speak HTTP/2 to clients";
 const NO_DIRTY = "there are no dirty workers: awaiting does not block the event loop";
 const DIRTY_INSTEAD = "use node:worker_threads or a job queue for heavy work";
 const NO_UWSGI = "tsgun speaks HTTP only";
@@ -77,12 +75,6 @@ export const ABSENT_SETTINGS: readonly AbsentSetting[] = [
     "the handshake always comes first, and blocks nobody",
     "leave it out",
   ),
-  absent("http_protocols", "--http-protocols", NO_HTTP2, HTTP2_INSTEAD),
-  absent("http2_cleartext", "--http2-cleartext", NO_HTTP2, HTTP2_INSTEAD),
-  absent("http2_max_concurrent_streams", "--http2-max-concurrent-streams", NO_HTTP2, HTTP2_INSTEAD),
-  absent("http2_initial_window_size", "--http2-initial-window-size", NO_HTTP2, HTTP2_INSTEAD),
-  absent("http2_max_frame_size", "--http2-max-frame-size", NO_HTTP2, HTTP2_INSTEAD),
-  absent("http2_max_header_list_size", "--http2-max-header-list-size", NO_HTTP2, HTTP2_INSTEAD),
   absent("protocol", "--protocol", NO_UWSGI, UWSGI_INSTEAD),
   absent("uwsgi_allow_ips", "--uwsgi-allow-from", NO_UWSGI, UWSGI_INSTEAD),
   absent(
@@ -177,6 +169,10 @@ export const RENAMED_SETTINGS: Readonly<Record<string, string>> = {
 
 /** Defaults that differ from gunicorn's, by tsgun's names: gunicorn's value, and why ours differs. */
 export const OTHER_DEFAULTS: Readonly<Record<string, { readonly theirs: string; readonly why: string }>> = {
+  "http2-cleartext": {
+    theirs: "off",
+    why: "--http-protocols alone turns HTTP/2 on, and the same rules hold with and without TLS",
+  },
   "limit-request-line": {
     theirs: "4094",
     why: "nginx passes lines of 8190 bytes by default, which gunicorn refuses",

@@ -129,6 +129,32 @@ function parseField(entry: string): ForwardedField {
   return field;
 }
 
+/** Versions of HTTP, as gunicorn names them. */
+export type HttpProtocol = "h1" | "h2";
+
+const PROTOCOLS: readonly HttpProtocol[] = ["h1", "h2"];
+
+/** Versions of HTTP, the preferred one first. */
+export const httpProtocols: Kind<readonly HttpProtocol[], string | readonly string[]> = kind({
+  placeholder: "NAMES",
+  repeatable: true,
+  schema: v.pipe(
+    listSchema,
+    transformWith((written) => {
+      const protocols = [...new Set(splitList(written).map(parseProtocol))];
+      if (protocols.length === 0) throw new Error("names no protocol: write h1, h2 or h1,h2");
+      return protocols;
+    }),
+  ),
+  format: formatList,
+});
+
+function parseProtocol(entry: string): HttpProtocol {
+  const protocol = PROTOCOLS.find((name) => name === entry.toLowerCase());
+  if (protocol === undefined) throw new Error(`"${entry}" is not one of ${PROTOCOLS.join(", ")}`);
+  return protocol;
+}
+
 const NO_ROOT = invalidMessage("is not a path: write /app");
 
 /** The path under which an app is mounted; `/` is "". */

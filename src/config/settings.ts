@@ -3,6 +3,7 @@
  * so they cannot disagree. A setting is listed only if it works. Its parts are in `settings/`, by sections of the help.
  */
 import { applicationSettings } from "./settings/application.ts";
+import { http2Settings } from "./settings/http2.ts";
 import { metricsSettings } from "./settings/metrics.ts";
 import { networkSettings } from "./settings/network.ts";
 import { operationSettings } from "./settings/operation.ts";
@@ -18,6 +19,7 @@ export const settings = {
   ...applicationSettings,
   ...networkSettings,
   ...tlsSettings,
+  ...http2Settings,
   ...processSettings,
   ...requestSettings,
   ...operationSettings,

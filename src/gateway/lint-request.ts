@@ -65,7 +65,7 @@ function checkLine(request: GatewayRequest): void {
   );
   assertClause(/^(?:\/.*[^/])?$/.test(rootPath), "4.2.4", `the root path is ${formatValue(rootPath)}`);
   assertClause(
-    httpVersion === "1.0" || httpVersion === "1.1",
+    ["1.0", "1.1", "2.0"].includes(httpVersion),
     "4.2.5",
     `the version is ${formatValue(httpVersion)}`,
   );
@@ -135,7 +135,7 @@ function checkUpgrade({ upgrade, method, httpVersion, headers }: GatewayRequest)
   assertClause(typeof upgrade === "boolean", "4.6.1", `upgrade is ${formatValue(upgrade)}`);
   const asked =
     headers.upgrade !== undefined && /(?:^|[,\s])upgrade(?:$|[,\s])/i.test(headers.connection ?? "");
-  const may = method === "CONNECT" || (httpVersion === "1.1" && asked);
+  const may = method === "CONNECT" || (httpVersion !== "1.0" && asked);
   assertClause(!upgrade || may, "4.6.1", "upgrade is true for a request that does not ask for it");
 }
 

@@ -7,7 +7,7 @@ export interface RequestHead {
   readonly method: string;
   /** The request-target exactly as received. */
   readonly target: string;
-  readonly httpVersion: "1.0" | "1.1";
+  readonly httpVersion: "1.0" | "1.1" | "2.0";
   /** Alternating names and values (Latin-1) as received, without the white space around values. */
   readonly rawHeaders: string[];
   /** Whether the connection may persist after this request (RFC 9112 section 9.3). */

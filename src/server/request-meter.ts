@@ -4,6 +4,7 @@ import type { ErrorType, RejectReason } from "../scoreboard/metrics.ts";
 /** How a request came, as bits. None of them: HTTP/1.1 without TLS. */
 export const HTTP_1_0 = 1;
 export const HTTPS = 2;
+export const HTTP_2 = 4;
 
 /** Why a connection ended without a whole request, or was never one. */
 export type ConnectionErrorReason =
@@ -13,7 +14,9 @@ export type ConnectionErrorReason =
   | "incomplete_head"
   | "write_timeout"
   | "tls_handshake"
-  | "proxy_header";
+  | "proxy_header"
+  | "protocol"
+  | "http2_flood";
 
 export interface RequestMeter {
   /**

@@ -29,11 +29,13 @@ export interface WorkerFront {
  * Undefined if connections begin with the first byte of the server's protocol.
  *
  * @param protocols what the server speaks, as ALPN names it, the preferred one first; none: its protocol has no name
+ * @param choice the stage that chooses the protocol; undefined if there is one only
  * @throws HookFailure when the hook `sslContext` fails
  */
 export async function makeFront(
   needs: FrontNeeds,
   protocols: readonly string[],
+  choice?: Stage,
 ): Promise<WorkerFront | undefined> {
   const { assignment, log, meter } = needs;
   const { proxyProtocol, proxyAllowFrom, headerTimeout } = assignment.settings;
@@ -44,6 +46,7 @@ export async function makeFront(
   }
   const tls = assignment.tls && (await (await import("./tls-stage.ts")).makeTlsStage(needs, protocols));
   if (tls !== undefined) stages.push(tls.stage);
+  if (choice !== undefined) stages.push(choice);
   if (stages.length === 0) return undefined;
   const { Front } = await import("../server/front/front.ts");
   const onRefused = refusalReporter(log, meter);

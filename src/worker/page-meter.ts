@@ -10,13 +10,19 @@ import {
   WORKER_METRICS,
 } from "../scoreboard/metrics.ts";
 import { methodIndex, NO_SERIES, type PageWriter, type SeriesHandle } from "../scoreboard/page-writer.ts";
-import { type ConnectionErrorReason, HTTP_1_0, HTTPS, type RequestMeter } from "../server/request-meter.ts";
+import {
+  type ConnectionErrorReason,
+  HTTP_1_0,
+  HTTP_2,
+  HTTPS,
+  type RequestMeter,
+} from "../server/request-meter.ts";
 import { NO_ROUTE, OTHER_ROUTE, RouteNames } from "./route-names.ts";
 import { SlowRequests } from "./slow-requests.ts";
 
 /** Series are found by a number made of their labels. These are the bits of each, from the lowest on. */
 const ERROR_BITS = 3;
-const PROTOCOL_BITS = 2;
+const PROTOCOL_BITS = 3;
 const METHOD_BITS = 4;
 const STATUS_BITS = 10;
 const ROUTE_SHIFT = ERROR_BITS + PROTOCOL_BITS + METHOD_BITS + STATUS_BITS;
@@ -137,7 +143,7 @@ export class PageMeter implements RequestMeter {
       METHODS[cut(ERROR_BITS + PROTOCOL_BITS, METHOD_BITS)],
       status === 0 ? "" : status,
       protocol & HTTPS ? "https" : "http",
-      protocol & HTTP_1_0 ? "1.0" : "1.1",
+      protocol & HTTP_2 ? "2" : protocol & HTTP_1_0 ? "1.0" : "1.1",
       ERROR_TYPES[cut(0, ERROR_BITS)],
       this.#routes.nameOf(labels >> ROUTE_SHIFT),
     ].join("|");

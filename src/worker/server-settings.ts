@@ -3,6 +3,9 @@ import type { Config } from "../config/settings.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { EngineOptions } from "../server/server-options.ts";
 
+/** HTTP/1.1 as ALPN names it. Clients of HTTP/1.0 that offer only that are served as well. */
+export const HTTP_1_PROTOCOLS: readonly string[] = ["http/1.1", "http/1.0"];
+
 /** In the settings 0 means no limit. */
 export function limited(value: number): number {
   return value === 0 ? Number.POSITIVE_INFINITY : value;

@@ -19,6 +19,7 @@ import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { AcceptLimiter } from "../server/accept-limiter.ts";
+import type { Stage } from "../server/front/front.ts";
 import type { InFlightGate } from "../server/in-flight-gate.ts";
 import type { RequestMeter } from "../server/request-meter.ts";
 import type { WorkerServer } from "../server/server.ts";
@@ -28,9 +29,10 @@ import { captureListening } from "./adoption.ts";
 import { StartupError } from "./boot-error.ts";
 import { errorReporter } from "./error-reporter.ts";
 import type { WorkerFront } from "./front.ts";
+import type { WorkerHttp2 } from "./http2.ts";
 import { headLimitReporter, headRefusalReporter, strayHeaderReporter } from "./refused-heads.ts";
 import type { RequestHooks } from "./request-hooks.ts";
-import { limitsOf, proxyRulesOf, timeoutsOf } from "./server-settings.ts";
+import { HTTP_1_PROTOCOLS, limitsOf, proxyRulesOf, timeoutsOf } from "./server-settings.ts";
 
 /** A started app and its server, which does not accept yet. */
 export interface Serving {
@@ -133,15 +135,24 @@ async function checked(app: LoadedApp, { assignment, log }: ServingNeeds): Promi
 }
 
 /** What connections go through first; undefined: nothing, and no module is loaded for it. */
-async function frontOf(needs: ServingNeeds, protocols: readonly string[]): Promise<WorkerFront | undefined> {
+async function frontOf(
+  needs: ServingNeeds,
+  protocols: readonly string[] = HTTP_1_PROTOCOLS,
+  choice?: Stage,
+): Promise<WorkerFront | undefined> {
   const { tls, settings } = needs.assignment;
-  if (tls === undefined && settings.proxyProtocol === "off") return undefined;
+  if (tls === undefined && settings.proxyProtocol === "off" && choice === undefined) return undefined;
   const { makeFront } = await import("./front.ts");
-  return await makeFront(needs, protocols);
+  return await makeFront(needs, protocols, choice);
 }
 
-/** As ALPN names them. Clients of HTTP/1.0 that offer only that are served as well. */
-const HTTP_1_PROTOCOLS = ["http/1.1", "http/1.0"];
+/** Undefined if only HTTP/1.1 is spoken. */
+async function http2Of({ assignment, log }: ServingNeeds): Promise<WorkerHttp2 | undefined> {
+  const { settings, tls } = assignment;
+  if (!settings.httpProtocols.includes("h2")) return undefined;
+  const { workerHttp2 } = await import("./http2.ts");
+  return workerHttp2(settings, tls !== undefined, log);
+}
 
 const gatewayServer = () => import("../server/engine/gateway-server.ts");
 const nodeServer = () => import("../server/node/node-server.ts");
@@ -153,7 +164,8 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
   const state = await started(needs, app.startup && (() => app.startup?.(worker)));
   const limiter = acceptLimiter(settings, log);
   const gate = await gateOf(settings, log);
-  const front = await frontOf(needs, HTTP_1_PROTOCOLS);
+  const http2 = await http2Of(needs);
+  const front = await frontOf(needs, http2?.protocols, http2?.choice);
   const server = new GatewayServer(hooks?.around(app) ?? app, {
     limits: limitsOf(settings),
     timeouts: timeoutsOf(settings),
@@ -162,6 +174,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
     state,
     limiter,
     front: front?.make,
+    http2: http2?.sessions,
     gate,
     proxyRules: proxyRulesOf(settings),
     rootPath: settings.rootPath,
@@ -183,11 +196,12 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
   const { hooks, log } = needs;
   const { settings } = needs.assignment;
   refuseRootPath(settings, app.what);
+  refuseHttp2(needs, app.what);
   const { NodeServer } = await nodeServer();
   await started(needs, app.startup && (() => app.startup?.()));
   const limiter = acceptLimiter(settings, log);
   const { listener, upgrade } = hooks?.aroundListener(app) ?? app;
-  const front = await frontOf(needs, HTTP_1_PROTOCOLS);
+  const front = await frontOf(needs);
   const options = await nodeOptions(needs);
   const server = new NodeServer({ listener, upgrade, limiter, front: front?.make, ...options });
   return { server, limiter, gate: options.gate, front, scheme: "http", ...endOf(app) };
@@ -201,6 +215,7 @@ async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serv
   // Only servers of TLS have it.
   const isSecure = "setTicketKeys" in app.server;
   if (isSecure) refuseDoubleTls(needs, app.what);
+  refuseHttp2(needs, app.what);
   const limiter = acceptLimiter(settings, log);
   if (!speaksHttp1(app.server)) {
     const { StreamServer } = await import("../server/stream-server.ts");
@@ -218,7 +233,7 @@ async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serv
   }
   const { NodeServer } = await nodeServer();
   const adopted = { server: app.server, wrapper: hooks?.wrapper() };
-  const front = await frontOf(needs, HTTP_1_PROTOCOLS);
+  const front = await frontOf(needs);
   const options = await nodeOptions(needs);
   const server = new NodeServer({ adopted, limiter, front: front?.make, ...options });
   const scheme = isSecure ? "https" : "http";
@@ -255,6 +270,16 @@ function refuseRootPath({ rootPath }: Config, what: string): void {
     `--root-path ${rootPath} is for gateway and fetch apps, and ${what} is neither: mount it there itself`,
     ExitCode.appLoad,
   );
+}
+
+/** Such an app gets HTTP/1.1, unless that is not spoken. */
+function refuseHttp2({ assignment, log }: ServingNeeds, what: string): void {
+  const { httpProtocols } = assignment.settings;
+  if (!httpProtocols.includes("h2")) return;
+  const why = `HTTP/2 (--http-protocols) is for gateway and fetch apps, and ${what} is neither`;
+  if (!httpProtocols.includes("h1"))
+    throw new FatalError(`${why}: add h1, or leave --http-protocols out`, ExitCode.appLoad);
+  log.warning(`${why}: it gets HTTP/1.1 only`);
 }
 
 function acceptErrorReporter(log: ErrorLog, meter: RequestMeter | undefined): (error: Error) => void {

@@ -22,7 +22,7 @@ const READ: readonly SettingName[] = [
     "rootPath",
     "logSyslogTo",
   ] as const),
-  ...(["timeout", "bootTimeout", "workerBind", "neverShed"] as const),
+  ...(["timeout", "bootTimeout", "workerBind", "neverShed", "httpProtocols"] as const),
 ];
 
 function refused(config: object): boolean {

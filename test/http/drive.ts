@@ -50,7 +50,7 @@ class Message {
     return {
       method: head.method,
       target: head.target,
-      httpVersion: head.httpVersion,
+      httpVersion: head.httpVersion as "1.0" | "1.1",
       headers: pairs(head.rawHeaders),
       body: this.#content,
       trailers: pairs(rawTrailers),

@@ -15,6 +15,8 @@ import type { RequestMeter } from "../request-meter.ts";
 import { parseRequestLine } from "../start-line.ts";
 import { type EngineExchangeWatch, protocolOf, type ResponseFields } from "./engine-exchange-watch.ts";
 
+const PROTOCOLS = { "1.0": "HTTP/1.0", "1.1": "HTTP/1.1", "2.0": "HTTP/2.0" } as const;
+
 /** The parts that the logs of all connections of a server share. */
 export class EngineExchangeLogs {
   readonly log: AccessLog;
@@ -69,7 +71,7 @@ export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatc
     this.openCounted(head.method, head.target, protocolOf(head), startedAt);
     this.#head = head;
     this.target = head.target;
-    this.protocol = head.httpVersion === "1.1" ? "HTTP/1.1" : "HTTP/1.0";
+    this.protocol = PROTOCOLS[head.httpVersion];
     this.bytes = 0;
     this.#fields = "";
     this.#length = undefined;

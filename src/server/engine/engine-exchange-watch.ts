@@ -6,7 +6,7 @@ import type { ExchangeRequest } from "../../exchange/request.ts";
 import type { RequestHead } from "../../http/request-head.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import { ExchangeWatch } from "../exchange-watch.ts";
-import { HTTP_1_0 } from "../request-meter.ts";
+import { HTTP_1_0, HTTP_2 } from "../request-meter.ts";
 
 /** The fields of a response: lines ready to send, or alternating names and values. */
 export type ResponseFields = string | readonly string[];
@@ -29,7 +29,8 @@ export interface EngineExchangeWatch extends ExchangeWatch {
 }
 
 export function protocolOf({ httpVersion }: RequestHead): number {
-  return httpVersion === "1.1" ? 0 : HTTP_1_0;
+  if (httpVersion === "1.1") return 0;
+  return httpVersion === "1.0" ? HTTP_1_0 : HTTP_2;
 }
 
 /** Exchanges that are counted, but not logged. */

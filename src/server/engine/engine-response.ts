@@ -6,6 +6,7 @@ import { type ErrorContent, ExchangeResponse } from "../../exchange/response.ts"
 import type { Transport } from "../../exchange/transport.ts";
 import { forbidsContent, isFinalStatus } from "../../gateway/statuses.ts";
 import type { HeadersInput, ResponseBody } from "../../gateway/types.ts";
+import type { RequestHead } from "../../http/request-head.ts";
 import {
   asksToClose,
   informationalHead,
@@ -36,7 +37,7 @@ export class ResponseSender implements Transport {
   }
 
   /** Prepares for the response to the next request. */
-  startResponse(method: string, httpVersion: "1.0" | "1.1", upgradable: boolean): void {
+  startResponse(method: string, httpVersion: RequestHead["httpVersion"], upgradable: boolean): void {
     this.headOnly = method === "HEAD";
     this.#isHttp10 = httpVersion === "1.0";
     this.#chunked = false;

@@ -3,15 +3,15 @@
  * drains.
  */
 import { AsyncResource } from "node:async_hooks";
-import { createServer, type Server } from "node:net";
-import { ConnectionEndpoints } from "../../exchange/endpoint.ts";
-import type { ProxyRules } from "../../exchange/proxy-rules.ts";
+import { createServer, type Server, type Socket } from "node:net";
 import type { ExchangeContext } from "../../exchange/request.ts";
-import type { App, Handler, ProxyInfo, TlsInfo, WorkerInfo } from "../../gateway/types.ts";
+import type { App, Handler } from "../../gateway/types.ts";
 import { AcceptLimiter } from "../accept-limiter.ts";
 import { acceptConnections, acceptThroughFront } from "../channel/accept.ts";
 import type { Channel } from "../channel/channel.ts";
 import { SocketChannel } from "../channel/socket-channel.ts";
+import { ConnectionContext } from "../connection-context.ts";
+import { descriptorOf } from "../descriptor-budget.ts";
 import type { ConnectionFacts } from "../front/facts.ts";
 import type { Front } from "../front/front.ts";
 import type { InFlightGate } from "../in-flight-gate.ts";
@@ -21,6 +21,7 @@ import { PeerWatch } from "../peer-watch.ts";
 import { RunningHandlers } from "../running-handlers.ts";
 import type { ConnectionStates, InFlightRequest, WorkerServer } from "../server.ts";
 import type { EngineOptions } from "../server-options.ts";
+import type { GatewayOptions, SessionHost, SessionServer } from "../session-server.ts";
 import { TickClock } from "../tick-clock.ts";
 import { UnfinishedHeads } from "../unfinished-heads.ts";
 import { EngineConnection } from "./connection.ts";
@@ -28,36 +29,7 @@ import type { ConnectionHost } from "./contract.ts";
 import { EngineExchangeLogs } from "./engine-exchange-log.ts";
 import { EngineExchangeMeter, type EngineExchangeWatch } from "./engine-exchange-watch.ts";
 
-/** The context of all requests of a connection. Whether its peer is trusted is determined once, on first access. */
-class ConnectionContext extends ConnectionEndpoints implements ExchangeContext {
-  readonly scheme: "http" | "https";
-  readonly tls: TlsInfo | undefined;
-  readonly proxy: ProxyInfo | undefined;
-  readonly rootPath: string;
-  readonly worker: WorkerInfo;
-  readonly state: unknown;
-  readonly #rules: ProxyRules | undefined;
-  #trusted: boolean | undefined;
-
-  constructor(channel: Channel, facts: ConnectionFacts, options: EngineOptions) {
-    super(channel, facts);
-    // TLS has ended here, or at the balancer.
-    this.scheme = facts.tls === undefined && facts.proxy?.tls === undefined ? "http" : "https";
-    this.tls = facts.tls;
-    this.proxy = facts.proxy;
-    this.rootPath = options.rootPath ?? "";
-    this.worker = options.worker;
-    this.state = options.state;
-    this.#rules = options.proxyRules;
-  }
-
-  get proxyRules(): ProxyRules | undefined {
-    this.#trusted ??= this.#rules?.trusts(this.peer) ?? false;
-    return this.#trusted ? this.#rules : undefined;
-  }
-}
-
-export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnection> {
+export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnection>, SessionHost {
   readonly handle: Handler;
   readonly upgrade: Handler | undefined;
   readonly options: EngineOptions;
@@ -74,7 +46,9 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
   readonly #connections = new MemberList<EngineConnection>();
   readonly #limiter: AcceptLimiter;
   readonly #front: Front | undefined;
-  readonly #clock: TickClock;
+  readonly clock: TickClock;
+  /** Serves connections of HTTP/2; undefined if that is not spoken. */
+  readonly #sessions: SessionServer | undefined;
   readonly heads = new UnfinishedHeads<EngineConnection>((connection) => {
     connection.refuseHead();
     this.options.onHeadRefused?.();
@@ -84,7 +58,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
   #onEmpty: (() => void) | undefined;
 
   /** @param app its methods are called with their own `this`, so that an app may be an instance of a class */
-  constructor(app: App, options: EngineOptions) {
+  constructor(app: App, options: GatewayOptions) {
     this.handle = app.handle.bind(app) as Handler;
     this.upgrade = app.upgrade?.bind(app) as Handler | undefined;
     this.options = options;
@@ -94,17 +68,18 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
       options.accessLog && new EngineExchangeLogs(options.accessLog, options.proxyRules, options.meter);
     const { header, body, bodyTotal, request, keepAlive } = options.timeouts;
     const timeouts = [header, body, bodyTotal, request, keepAlive || header];
-    this.#clock = new TickClock(timeouts, (passed) => this.#checkDeadlines(passed));
+    this.clock = new TickClock(timeouts, (passed) => this.#checkDeadlines(passed));
     this.#limiter.addOccupants({
       connections: this.#connections,
-      now: () => this.#clock.exact,
+      now: () => this.clock.exact,
       standing: (connection, now) => connection.standing(now),
       giveWay: (connection, wait) => connection.giveWay(wait),
     });
+    this.#sessions = options.http2?.(this);
   }
 
   get now(): number {
-    return this.#clock.now;
+    return this.clock.now;
   }
 
   get full(): boolean {
@@ -112,13 +87,20 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
   }
 
   get connections(): number {
-    return this.#connections.size + (this.#front?.size ?? 0);
+    return this.#connections.size + (this.#front?.size ?? 0) + (this.#sessions?.size ?? 0);
   }
 
   connectionStates(): ConnectionStates {
     const states = { active: 0, idle: this.#front?.size ?? 0, upgraded: 0 };
     for (const { state } of this.#connections) states[state] += 1;
-    return states;
+    const sessions = this.#sessions?.states();
+    if (sessions === undefined) return states;
+    const { active, idle, upgraded } = sessions;
+    return {
+      active: states.active + active,
+      idle: states.idle + idle,
+      upgraded: states.upgraded + upgraded,
+    };
   }
 
   listen(fd: number, backlog?: number): Promise<void> {
@@ -150,9 +132,11 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
     const connect = (channel: Channel, facts: ConnectionFacts): void => this.#connected(channel, facts, gate);
     if (front === undefined) acceptConnections(server, (channel) => connect(channel, { isUnix }));
     else
-      acceptThroughFront(server, { front, isUnix }, (socket, facts) =>
-        connect(SocketChannel.over(socket), facts),
-      );
+      acceptThroughFront(server, { front, isUnix }, (socket, facts) => {
+        if (facts.protocol !== "h2" || this.#sessions === undefined)
+          connect(SocketChannel.over(socket), facts);
+        else this.#sessions.admit(socket, new ConnectionContext(socket, facts, this.options));
+      });
     this.#listeners.push(server);
     this.#limiter.addServer(server);
   }
@@ -163,7 +147,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
     this.#connections.add(connection);
     this.#limiter.connectionOpened(channel.descriptor);
     channel.start(connection);
-    if (this.draining) connection.drain(this.#clock.exact + this.lingerMs);
+    if (this.draining) connection.drain(this.clock.exact + this.lingerMs);
   }
 
   afterRequests(count: number, callback: () => void): void {
@@ -173,25 +157,28 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
 
   inFlight(): InFlightRequest[] {
     const now = performance.now();
-    return [...this.#connections].flatMap((connection) => {
+    const requests = [...this.#connections].flatMap((connection) => {
       const current = connection.current;
       if (current === undefined) return [];
       const { request, startedAt, ...counted } = current;
       const { method, target, id } = request;
       return [{ method, target, id, age: now - startedAt, remote: request.remote.address, ...counted }];
     });
+    return this.#sessions === undefined ? requests : [...requests, ...this.#sessions.inFlight()];
   }
 
   logUnfinished(): void {
     for (const connection of this.#connections) connection.logUnfinished();
+    this.#sessions?.logUnfinished();
   }
 
   async drain(lingerMs: number): Promise<void> {
     this.draining = true;
     this.lingerMs = lingerMs;
     for (const listener of this.#listeners) listener.close();
-    const deadline = this.#clock.exact + lingerMs;
+    const deadline = this.clock.exact + lingerMs;
     for (const connection of this.#connections) connection.drain(deadline);
+    this.#sessions?.drain(lingerMs);
     await this.#front?.drain(lingerMs);
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
@@ -205,8 +192,9 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
     this.#front?.destroy();
     this.options.gate?.close();
     for (const connection of this.#connections) connection.destroy();
+    this.#sessions?.destroy();
     this.handlers.release();
-    this.#clock.stop();
+    this.clock.stop();
   }
 
   shed(connections: number): void {
@@ -223,20 +211,25 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
     if (this.requests === this.#callbackAt) this.#callback();
   }
 
-  onClosed(connection: EngineConnection): void {
-    this.#connections.delete(connection);
+  onOpened(socket: Socket): void {
+    this.#limiter.connectionOpened(descriptorOf(socket));
+  }
+
+  onClosed(connection?: EngineConnection): void {
+    if (connection !== undefined) this.#connections.delete(connection);
     this.#limiter.connectionClosed();
     this.#checkEmpty();
   }
 
   #checkEmpty(): void {
-    if (this.#connections.size > 0 || this.#onEmpty === undefined) return;
-    this.#clock.stop();
+    if (this.#connections.size + (this.#sessions?.size ?? 0) > 0 || this.#onEmpty === undefined) return;
+    this.clock.stop();
     this.#onEmpty();
   }
 
   #checkDeadlines(passed: number): void {
     for (const connection of this.#connections) connection.checkDeadlines(passed);
+    this.#sessions?.checkDeadlines(passed);
     this.peers.checkEnded(this.now);
     this.peers.checkPaused(this.now, this.#connections);
   }

@@ -1,0 +1,273 @@
+/**
+ * One connection of HTTP/2: its streams, what it may cost, how long it may be idle, and its end. A session ends in two steps
+ * (RFC 9113 section 6.8): a GOAWAY that says that the end is near, and when the client must have seen it, another that says
+ * which requests are answered. No request in between is lost.
+ */
+import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import type { ConnectionContext } from "../connection-context.ts";
+import { Linger } from "../linger.ts";
+import { type Member, MemberList } from "../member-list.ts";
+import type { ConnectionStates, InFlightRequest } from "../server.ts";
+import type { SessionHost } from "../session-server.ts";
+import { type Frame, FrameType, FrameWalker, PREFACE } from "./frame-walker.ts";
+import { type Excess, SessionBudget } from "./session-budget.ts";
+import { type ExchangeSession, StreamExchange } from "./stream-exchange.ts";
+import { type StreamObserver, WatchedStream } from "./watched-stream.ts";
+
+const NO_ERROR = 0;
+const REFUSED_STREAM = 7;
+const ENHANCE_YOUR_CALM = 11;
+/** The first GOAWAY of two. */
+const LAST_POSSIBLE_STREAM = 2 ** 31 - 1;
+/** For a client that answers no PING: between the first GOAWAY and the last. */
+const NOTICE_MS = 1000;
+
+/** The server, to its sessions. */
+export interface SessionOwner {
+  readonly host: SessionHost;
+  readonly maxStreams: number;
+  /** Bytes of a compressed header block. */
+  readonly maxHeaderBlock: number;
+  /** How long an idle session is still served while the server drains. */
+  readonly lingerMs: number;
+  onExcess(excess: Excess, session: Session): void;
+  onClosed(session: Session): void;
+}
+
+export class Session implements ExchangeSession, StreamObserver, Member {
+  place = -1;
+  readonly host: SessionHost;
+  readonly context: ConnectionContext;
+  readonly #owner: SessionOwner;
+  readonly #socket: Socket;
+  readonly #session: ServerHttp2Session;
+  readonly #exchanges = new MemberList<StreamExchange>();
+  readonly #byStream = new Map<number, StreamExchange>();
+  readonly #resetByClient = new Set<number>();
+  readonly #budget: SessionBudget;
+  readonly #received: FrameWalker;
+  readonly #sent: FrameWalker;
+  #excess: Excess | undefined;
+  #requests = 0;
+  #handlers = 0;
+  /** When the idle session, the header block that is arriving, or the linger is over, in the server's time. */
+  #deadline: number;
+  #blockDeadline = Number.POSITIVE_INFINITY;
+  /** When the last GOAWAY is due. */
+  #finalDeadline = Number.POSITIVE_INFINITY;
+  #isClosing = false;
+  #linger: Linger | undefined;
+
+  /** @param server speaks the protocol, and listens on nothing */
+  constructor(owner: SessionOwner, server: Http2Server, socket: Socket, context: ConnectionContext) {
+    this.#owner = owner;
+    this.host = owner.host;
+    this.context = context;
+    this.#socket = socket;
+    this.#budget = new SessionBudget(owner.maxHeaderBlock);
+    this.#received = new FrameWalker((frame) => this.#onReceivedFrame(frame), PREFACE.length);
+    this.#sent = new FrameWalker((frame) => this.#onSentFrame(frame));
+    this.#deadline = this.#now + this.#idleTimeout;
+    socket.once("close", () => owner.onClosed(this));
+    this.#session = takeSession(server, new WatchedStream(socket, this));
+    // A session that fails closes too.
+    this.#session.on("error", () => {});
+    this.#session.on("stream", (stream: ServerHttp2Stream, _headers: object, flags: number, raw: string[]) =>
+      this.#streamOpened(stream, flags, raw),
+    );
+  }
+
+  get #now(): number {
+    return this.host.clock.now;
+  }
+
+  get #idleTimeout(): number {
+    const { keepAlive, header } = this.host.options.timeouts;
+    return keepAlive || header;
+  }
+
+  get remote(): string {
+    return this.context.peer.address;
+  }
+
+  get state(): keyof ConnectionStates {
+    for (const { current } of this.#exchanges) if (current !== undefined) return "active";
+    for (const { isUpgraded } of this.#exchanges) if (isUpgraded) return "upgraded";
+    return "idle";
+  }
+
+  get inFlight(): InFlightRequest[] {
+    return [...this.#exchanges].flatMap(({ current }) => current ?? []);
+  }
+
+  // ---- frames
+
+  onReceived(bytes: Uint8Array): boolean {
+    if (this.#linger !== undefined) {
+      this.#linger.received(this.#now);
+      this.#deadline = this.#linger.deadline;
+      return false;
+    }
+    if (this.#excess !== undefined) return false;
+    this.#received.walk(bytes);
+    if (!this.#budget.inHeaderBlock) this.#blockDeadline = Number.POSITIVE_INFINITY;
+    else if (this.#blockDeadline === Number.POSITIVE_INFINITY)
+      this.#blockDeadline = this.#now + this.host.options.timeouts.header;
+    if (this.#excess === undefined) return true;
+    this.#endForExcess(this.#excess);
+    return false;
+  }
+
+  #onReceivedFrame(frame: Frame): void {
+    if (frame.type === FrameType.reset && this.#byStream.has(frame.streamId))
+      this.#resetByClient.add(frame.streamId);
+    this.#excess ??= this.#budget.received(frame, performance.now());
+  }
+
+  onSent(bytes: Uint8Array): void {
+    this.#sent.walk(bytes);
+  }
+
+  #onSentFrame(frame: Frame): void {
+    if (frame.type === FrameType.data) this.#byStream.get(frame.streamId)?.progressed();
+    if (this.#excess !== undefined) return;
+    this.#excess = this.#budget.sent(frame, performance.now());
+    // Not within a write of node:http2.
+    if (this.#excess !== undefined)
+      setImmediate((excess: Excess) => this.#endForExcess(excess), this.#excess);
+  }
+
+  #endForExcess(excess: Excess): void {
+    if (this.#session.destroyed) return;
+    this.#owner.onExcess(excess, this);
+    this.#session.destroy(undefined, ENHANCE_YOUR_CALM);
+  }
+
+  onLingering(): void {
+    this.#linger = new Linger(this.#now);
+    this.#deadline = this.#linger.deadline;
+  }
+
+  // ---- streams
+
+  #streamOpened(stream: ServerHttp2Stream, flags: number, fields: string[]): void {
+    // A client that cancels may open others at once, but the app is still busy with those.
+    if (this.#handlers >= this.#owner.maxStreams * 2) {
+      stream.on("error", () => {});
+      stream.close(REFUSED_STREAM);
+      return;
+    }
+    this.#requests += 1;
+    this.#deadline = Number.POSITIVE_INFINITY;
+    const exchange = new StreamExchange(this, stream);
+    this.#exchanges.add(exchange);
+    if (stream.id !== undefined) this.#byStream.set(stream.id, exchange);
+    exchange.begin(fields, (flags & 1) === 0);
+  }
+
+  wasResetByClient(streamId: number): boolean {
+    return this.#resetByClient.has(streamId);
+  }
+
+  handlerBegan(): void {
+    this.#handlers += 1;
+  }
+
+  handlerSettled(): void {
+    this.#handlers -= 1;
+  }
+
+  responding(closes: boolean): void {
+    const { host } = this;
+    const { timeouts, connectionRequests = Number.POSITIVE_INFINITY } = host.options;
+    if (closes || host.full || timeouts.keepAlive === 0 || this.#requests >= connectionRequests) this.close();
+    else if (host.shedding > 0 && !this.#isClosing) {
+      host.shedding -= 1;
+      this.close();
+    }
+  }
+
+  streamClosed(exchange: StreamExchange): void {
+    this.#exchanges.delete(exchange);
+    const { id } = exchange.stream;
+    if (id !== undefined) {
+      this.#byStream.delete(id);
+      this.#resetByClient.delete(id);
+    }
+    if (this.#exchanges.size === 0 && this.#linger === undefined)
+      this.#deadline = this.#now + (this.host.draining ? this.#owner.lingerMs : this.#idleTimeout);
+  }
+
+  // ---- the end
+
+  /** Asks the client to open no more streams, and closes when those it has are done. */
+  close(): void {
+    if (!this.#announce(NOTICE_MS)) return;
+    // Whatever the client sends after the answer, it has sent after it saw the GOAWAY.
+    this.#session.ping(() => this.#closeFinally());
+  }
+
+  /** The server drains: the client may send requests until the linger is over. */
+  drain(lingerMs: number): void {
+    this.#announce(lingerMs);
+  }
+
+  #announce(milliseconds: number): boolean {
+    const session = this.#session;
+    if (this.#isClosing || session.closed || session.destroyed) return false;
+    this.#isClosing = true;
+    this.#finalDeadline = this.host.clock.exact + milliseconds;
+    session.goaway(NO_ERROR, LAST_POSSIBLE_STREAM);
+    return true;
+  }
+
+  #closeFinally(): void {
+    this.#finalDeadline = Number.POSITIVE_INFINITY;
+    if (!this.#session.destroyed) this.#session.close();
+  }
+
+  checkDeadlines(passed: number): void {
+    for (const exchange of this.#exchanges) exchange.checkDeadlines(passed);
+    if (this.#finalDeadline <= passed) this.#closeFinally();
+    if (this.#blockDeadline <= passed) {
+      this.#blockDeadline = Number.POSITIVE_INFINITY;
+      this.host.options.meter?.connectionFailed("head_timeout");
+      this.#session.destroy();
+    }
+    if (this.#deadline > passed) return;
+    this.#deadline = Number.POSITIVE_INFINITY;
+    if (this.#linger !== undefined) this.#socket.destroy();
+    else this.#idleTimedOut();
+  }
+
+  #idleTimedOut(): void {
+    // What the client does not read is not sent by waiting.
+    this.#deadline = this.#now + this.#idleTimeout;
+    if (this.#isClosing) {
+      if (this.#session.destroyed || this.#finalDeadline !== Number.POSITIVE_INFINITY) return;
+      this.#session.destroy();
+    } else this.close();
+  }
+
+  logUnfinished(): void {
+    for (const exchange of this.#exchanges) exchange.logUnfinished();
+  }
+
+  destroy(): void {
+    for (const exchange of this.#exchanges) exchange.abandon();
+    this.#session.destroy();
+    this.#socket.destroy();
+  }
+}
+
+/** node:http2 makes a session of each connection that its server gets. */
+function takeSession(server: Http2Server, stream: WatchedStream): ServerHttp2Session {
+  let taken: ServerHttp2Session | undefined;
+  server.once("session", (session) => {
+    taken = session;
+  });
+  server.emit("connection", stream);
+  if (taken === undefined) throw new Error("node:http2 has made no session");
+  return taken;
+}

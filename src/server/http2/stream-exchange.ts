@@ -1,0 +1,328 @@
+/**
+ * One request and its response on a stream of HTTP/2: calls the app, passes it the content as it arrives, and fails it when
+ * its time is over, its content is invalid or its client gone. The exchange ends when the response has been sent and the
+ * content has arrived or is not wanted; its stream may live on until the client has read everything.
+ */
+// Imported, since the global is an accessor, which V8 calls at each use.
+
+import { constants, type ServerHttp2Stream } from "node:http2";
+import { performance } from "node:perf_hooks";
+import type { Duplex } from "node:stream";
+import { BodyError, ClientGone, HttpError, RequestAborted } from "../../errors.ts";
+import { respondToFault } from "../../exchange/content-fault.ts";
+import { ExchangeRequest } from "../../exchange/request.ts";
+import { handlerFor, runHandler } from "../../exchange/run.ts";
+import { HeadLimitError } from "../../http/head-limit.ts";
+import type { ConnectionContext } from "../connection-context.ts";
+import type { EngineExchangeWatch } from "../engine/engine-exchange-watch.ts";
+import type { Member } from "../member-list.ts";
+import { observeHandler, requestsAreObserved } from "../request-channels.ts";
+import { meterQueue, REQUEST_START } from "../request-start.ts";
+import type { InFlightRequest } from "../server.ts";
+import type { SessionHost } from "../session-server.ts";
+import { readHead, type StreamHead } from "./request-head.ts";
+import { type BodyHost, StreamBody } from "./stream-body.ts";
+import { type ResponseHost, StreamResponse, StreamSender } from "./stream-response.ts";
+import { StreamTunnel } from "./stream-tunnel.ts";
+
+/** The session, to its exchanges. */
+export interface ExchangeSession {
+  readonly host: SessionHost;
+  readonly context: ConnectionContext;
+  /** Closes the session once its exchanges have ended, if that is due with this response. */
+  responding(closes: boolean): void;
+  /** Whether it was the client that has reset the stream. */
+  wasResetByClient(streamId: number): boolean;
+  /** A handler has returned a promise; `handlerSettled` follows. */
+  handlerBegan(): void;
+  handlerSettled(): void;
+  streamClosed(exchange: StreamExchange): void;
+}
+
+export class StreamExchange implements BodyHost, ResponseHost, Member {
+  place = -1;
+  readonly stream: ServerHttp2Stream;
+  readonly #session: ExchangeSession;
+  readonly #watch: EngineExchangeWatch | undefined;
+  #startedAt = 0;
+  #requestDeadline = Number.POSITIVE_INFINITY;
+  /** When the client must have read something of the response, in the server's time. */
+  #sendDeadline = Number.POSITIVE_INFINITY;
+  #request: ExchangeRequest | undefined;
+  #response: StreamResponse | undefined;
+  #body: StreamBody | undefined;
+  #running: Promise<unknown> | undefined;
+  #isUpgraded = false;
+
+  constructor(session: ExchangeSession, stream: ServerHttp2Stream) {
+    this.#session = session;
+    this.stream = stream;
+    this.#watch = session.host.watchExchanges(session.context);
+    // A stream that fails closes too.
+    stream.on("error", () => {});
+    stream.on("close", () => this.#closed());
+  }
+
+  /** @param fields as they arrived @param hasContent whether the stream goes on after the head */
+  begin(fields: readonly string[], hasContent: boolean): void {
+    this.#startedAt = performance.now();
+    const { host } = this.#session;
+    let head: StreamHead | undefined;
+    try {
+      head = readHead(fields, host.options.limits, hasContent);
+      this.#watch?.begin(head, this.#startedAt);
+      if (head.contentLength !== undefined && head.contentLength > host.options.limits.body)
+        throw new HttpError(413, "the request body is too large");
+      this.#call(head, hasContent);
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      if (error instanceof HeadLimitError) host.options.onHeadLimit?.(error.limit);
+      this.#refuse(error, fields, head);
+    }
+  }
+
+  #call(head: StreamHead, hasContent: boolean): void {
+    const { host, context } = this.#session;
+    const { options } = host;
+    // The stream of an upgrade carries no content, but the other protocol.
+    this.#body =
+      hasContent && !head.upgrade
+        ? new StreamBody(this, this.stream, head.contentLength, options, head.expectContinue)
+        : undefined;
+    const request = new ExchangeRequest(head, context, this.#body?.body, this.#extend);
+    if (head.timed && options.meter !== undefined && context.proxyRules !== undefined)
+      meterQueue(options.meter, head.field(REQUEST_START));
+    const handler = handlerFor(request, host.handle, host.upgrade);
+    this.#requestDeadline = host.clock.now + options.timeouts.request;
+    this.#watch?.handOver(request);
+    const { describeError: describe } = options;
+    const traits = { headOnly: head.method === "HEAD", upgradable: head.upgrade };
+    const response = new StreamResponse(
+      new StreamSender(this, this.stream, traits, this.#watch),
+      this,
+      (error) => options.onError(error, request),
+      describe && ((error) => describe(error, request.headers.accept)),
+    );
+    this.#request = request;
+    this.#response = response;
+    const called = requestsAreObserved() ? observeHandler(handler) : handler;
+    const running = runHandler(called, request, response, this.#settled);
+    if (running === undefined) return;
+    host.handlers.begin();
+    this.#session.handlerBegan();
+    if (this.#response === response || this.#isUpgraded) this.#running = running;
+  }
+
+  readonly #settled = (): void => {
+    this.#session.handlerSettled();
+    this.#session.host.handlers.settled();
+  };
+
+  /** Responds to a request that is not passed to the app. */
+  #refuse(error: HttpError, fields: readonly string[], head: StreamHead | undefined): void {
+    const named = (name: string): string => fields[fields.indexOf(name) + 1] ?? "";
+    const method = head?.method ?? (fields.includes(":method") ? named(":method") : "");
+    const headOnly = method === "HEAD";
+    const sender = new StreamSender(this, this.stream, { headOnly, upgradable: false }, this.#watch);
+    sender.refuse(error.status, error.message);
+    const target = fields.includes(":path") ? named(":path") : "";
+    this.#watch?.refuse(error.status, `${method} ${target} HTTP/2.0\r\n`);
+    this.#discardContent();
+  }
+
+  // ---- for the session
+
+  get current(): InFlightRequest | undefined {
+    const request = this.#request;
+    if (request === undefined || this.#response?.complete === true) return undefined;
+    const { method, target, id } = request;
+    const record = this.#watch?.record();
+    return {
+      method,
+      target,
+      id,
+      age: performance.now() - this.#startedAt,
+      remote: request.remote.address,
+      bytesReceived: this.#body?.size ?? 0,
+      ...(this.#watch && { bytesSent: this.#watch.bytes }),
+      ...(record && { record }),
+    };
+  }
+
+  get isUpgraded(): boolean {
+    return this.#isUpgraded;
+  }
+
+  /** A frame of the response has been sent. */
+  progressed(): void {
+    if (this.#sendDeadline !== Number.POSITIVE_INFINITY) this.#sendDeadline = this.now + this.#sendTimeout;
+  }
+
+  get #sendTimeout(): number {
+    return this.#session.host.options.timeouts.body;
+  }
+
+  checkDeadlines(passed: number): void {
+    if (this.#body !== undefined && this.#body.deadline <= passed) {
+      this.#body.deadline = Number.POSITIVE_INFINITY;
+      this.failContent(new BodyError(408, "the request body took too long to arrive"));
+    }
+    if (this.#requestDeadline <= passed) this.#requestTimedOut();
+    this.#checkSending(passed);
+  }
+
+  #checkSending(passed: number): void {
+    const { stream } = this;
+    const isPending = stream.writableLength > 0 || (stream.writableEnded && !stream.writableFinished);
+    if (!isPending || !stream.headersSent) this.#sendDeadline = Number.POSITIVE_INFINITY;
+    else if (this.#sendDeadline === Number.POSITIVE_INFINITY)
+      this.#sendDeadline = this.now + this.#sendTimeout;
+    else if (this.#sendDeadline <= passed) {
+      this.#sendDeadline = Number.POSITIVE_INFINITY;
+      this.#session.host.options.meter?.connectionFailed("write_timeout");
+      this.#watch?.setReason("client-gone");
+      stream.close(constants.NGHTTP2_CANCEL);
+    }
+  }
+
+  #requestTimedOut(): void {
+    this.#requestDeadline = Number.POSITIVE_INFINITY;
+    const response = this.#response;
+    if (response === undefined || response.headSent) return;
+    this.#watch?.setReason("timeout");
+    this.#request?.abort(new RequestAborted("the request timed out"));
+    const seconds = this.#session.host.options.timeouts.request / 1000;
+    response.abort(new HttpError(503, `no response within ${seconds} s`));
+  }
+
+  readonly #extend = (milliseconds: number): void => {
+    if (this.#requestDeadline !== Number.POSITIVE_INFINITY) this.#requestDeadline = this.now + milliseconds;
+  };
+
+  /** The worker exits: nobody gets a response any more. */
+  abandon(): void {
+    if (this.#response?.complete === false) {
+      this.#watch?.setReason("worker-exit");
+      this.#request?.abort(new RequestAborted("the worker is stopping immediately"));
+    }
+  }
+
+  logUnfinished(): void {
+    this.#watch?.finish("worker-exit");
+  }
+
+  // ---- BodyHost
+
+  get now(): number {
+    return this.#session.host.clock.now;
+  }
+
+  get responseComplete(): boolean {
+    return this.#response?.complete === true;
+  }
+
+  sendContinue(): void {
+    const { stream } = this;
+    if (this.#response?.headSent === false && !stream.destroyed && !stream.closed)
+      stream.additionalHeaders({ ":status": 100 });
+  }
+
+  failContent(fault: BodyError): void {
+    const body = this.#body;
+    const response = this.#response;
+    if (body === undefined || response === undefined || body.received) return;
+    if (!response.complete) this.#watch?.setReason(fault.status === 408 ? "timeout" : "refused");
+    const isBeingRead = body.isBeingRead;
+    if (isBeingRead && !response.complete) respondToFault(response, fault, () => this.#running);
+    body.fail(fault);
+    if (response.complete) this.#discardContent();
+    else if (!isBeingRead && !response.headSent) response.abort(fault);
+  }
+
+  contentReceived(): void {
+    // The app cannot respond to a request that is still arriving: its time starts with the last of the content.
+    if (this.#requestDeadline === Number.POSITIVE_INFINITY) return;
+    const deadline = this.now + this.#session.host.options.timeouts.request;
+    if (deadline > this.#requestDeadline) this.#requestDeadline = deadline;
+  }
+
+  // ---- ResponseHost
+
+  responding(closes: boolean): void {
+    this.#session.responding(closes);
+  }
+
+  responseSent(): void {
+    this.#requestDeadline = Number.POSITIVE_INFINITY;
+    if (this.#response?.lost === true) this.#abandonHandler();
+    this.#watch?.finish("complete");
+    this.#session.host.onResponse();
+    this.#checkSending(Number.NEGATIVE_INFINITY);
+    if (this.#body?.isStillRead !== true) {
+      this.#body?.body.fail(new BodyError(400, "the response was sent before the request body was read"));
+      this.#discardContent();
+    }
+  }
+
+  responseFailed(): void {
+    this.#watch?.finish(this.stream.destroyed ? "client-gone" : "truncated");
+  }
+
+  /** Tells the client to stop sending content that nobody reads, once it has the response (RFC 9113 section 8.1). */
+  #discardContent(): void {
+    const { stream } = this;
+    if (stream.destroyed) return;
+    stream.resume();
+    if (stream.readableEnded) return;
+    const stop = (): void => {
+      if (!stream.destroyed && !stream.closed && !stream.readableEnded)
+        stream.close(constants.NGHTTP2_NO_ERROR);
+    };
+    // What has arrived with the request needs no such frame.
+    if (stream.writableFinished) setImmediate(stop);
+    else stream.once("finish", () => setImmediate(stop));
+  }
+
+  upgrade(fields: string[] | undefined): Duplex {
+    this.#requestDeadline = Number.POSITIVE_INFINITY;
+    this.#isUpgraded = true;
+    this.#body = undefined;
+    return new StreamTunnel(this.stream, fields, (status) => {
+      this.#watch?.respond(status, [], undefined, 0);
+      this.#watch?.finish(status < 300 ? "upgraded" : "complete");
+    });
+  }
+
+  // ---- the end
+
+  #closed(): void {
+    const response = this.#response;
+    const pending = response?.complete === false ? this.#request : undefined;
+    const gone = response && this.#endReason();
+    if (gone !== undefined && this.#body?.received === false) {
+      this.#body.fail(new BodyError(400, gone.message, { cause: gone }));
+    }
+    if (gone !== undefined) response?.abandon(gone);
+    this.#watch?.finish("client-gone");
+    if (pending !== undefined || this.#isUpgraded) this.#abandonHandler();
+    this.#requestDeadline = Number.POSITIVE_INFINITY;
+    this.#session.streamClosed(this);
+    // Last: a listener of the app may respond, and must find nothing to respond to.
+    if (gone !== undefined) pending?.abort(gone);
+  }
+
+  /** node:http2 resets a stream whose content contradicts its length, or that breaks the protocol. */
+  #endReason(): Error {
+    const { rstCode, id } = this.stream;
+    const isProvoked = rstCode === constants.NGHTTP2_PROTOCOL_ERROR && id !== undefined;
+    if (isProvoked && !this.#session.wasResetByClient(id)) {
+      this.#watch?.setReason("refused", 400);
+      return new BodyError(400, "the content contradicts its declared length or breaks the protocol");
+    }
+    return new ClientGone("the client closed the stream");
+  }
+
+  #abandonHandler(): void {
+    if (this.#running !== undefined) this.#session.host.handlers.abandon(this.#running);
+  }
+}

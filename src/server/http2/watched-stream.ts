@@ -1,0 +1,101 @@
+/**
+ * The connection below an HTTP/2 session: shows each frame to its observer before node:http2 gets it, and when the session
+ * ends, reads on for a while, so that no reset overtakes the last frames (GOAWAY says which requests may be repeated).
+ *
+ * node:http2 reads a socket of its own by itself, so that nothing would see the frames that it answers alone. It takes any
+ * other stream too.
+ */
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+
+export interface StreamObserver {
+  /** The client has sent this. Return false to have it discarded. */
+  onReceived(bytes: Uint8Array): boolean;
+  /** This is about to be sent. */
+  onSent(bytes: Uint8Array): void;
+  /** Everything has been passed to the socket, which is only read from now on, until it is destroyed. */
+  onLingering(): void;
+}
+
+export class WatchedStream extends Duplex {
+  readonly #socket: Socket;
+  readonly #observer: StreamObserver;
+  #isLingering = false;
+
+  constructor(socket: Socket, observer: StreamObserver) {
+    super({ allowHalfOpen: true, emitClose: true });
+    this.#socket = socket;
+    this.#observer = observer;
+    socket.on("data", (bytes: Buffer) => {
+      if (this.destroyed || this.readableEnded) return;
+      if (observer.onReceived(bytes) && !this.destroyed && !this.push(bytes)) socket.pause();
+    });
+    socket.on("end", () => {
+      if (this.#isLingering) socket.destroy();
+      else if (!this.destroyed) this.push(null);
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => this.destroy());
+  }
+
+  override _read(): void {
+    if (!this.#socket.destroyed) this.#socket.resume();
+  }
+
+  override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#observer.onSent(bytes);
+    this.#send([bytes], done);
+  }
+
+  override _writev(pieces: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    for (const { chunk } of pieces) this.#observer.onSent(chunk);
+    this.#send(
+      pieces.map(({ chunk }) => chunk),
+      done,
+    );
+  }
+
+  #send(pieces: readonly Buffer[], done: (error?: Error | null) => void): void {
+    const socket = this.#socket;
+    if (socket.destroyed || !socket.writable) {
+      done(new Error("the connection is closed"));
+      return;
+    }
+    socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    socket.uncork();
+    if (!socket.writableNeedDrain) done();
+    else {
+      const drained = (): void => {
+        socket.off("drain", drained);
+        socket.off("close", drained);
+        done();
+      };
+      socket.on("drain", drained);
+      socket.on("close", drained);
+    }
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#linger();
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#linger();
+    done(error);
+  }
+
+  /** Sends what is pending, ends, and discards what still comes. The observer limits the time. */
+  #linger(): void {
+    const socket = this.#socket;
+    if (this.#isLingering || socket.destroyed) return;
+    this.#isLingering = true;
+    socket.end();
+    if (socket.readableEnded) socket.destroySoon();
+    else {
+      socket.resume();
+      this.#observer.onLingering();
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * The contract between a server that accepts connections and the one that serves those which speak another protocol behind
+ * the front. It counts for the accepting server, which stays the only one that a worker knows.
+ */
+import type { Socket } from "node:net";
+import type { Handler } from "../gateway/types.ts";
+import type { ConnectionContext } from "./connection-context.ts";
+import type { EngineExchangeWatch } from "./engine/engine-exchange-watch.ts";
+import type { RunningHandlers } from "./running-handlers.ts";
+import type { ConnectionStates, InFlightRequest } from "./server.ts";
+import type { EngineOptions } from "./server-options.ts";
+import type { TickClock } from "./tick-clock.ts";
+
+/** The accepting server. */
+export interface SessionHost {
+  readonly handle: Handler;
+  readonly upgrade: Handler | undefined;
+  readonly options: EngineOptions;
+  readonly clock: TickClock;
+  readonly draining: boolean;
+  /** No connection is accepted until another is closed. */
+  readonly full: boolean;
+  readonly handlers: RunningHandlers;
+  /** The number of kept connections still to be closed. */
+  shedding: number;
+  watchExchanges(context: ConnectionContext): EngineExchangeWatch | undefined;
+  /** A response has been sent. */
+  onResponse(): void;
+  onOpened(socket: Socket): void;
+  onClosed(): void;
+}
+
+export interface SessionServer {
+  /** Open connections. */
+  readonly size: number;
+  states(): ConnectionStates;
+  /** Serves a connection from its first byte of the protocol on. */
+  admit(socket: Socket, context: ConnectionContext): void;
+  inFlight(): InFlightRequest[];
+  logUnfinished(): void;
+  /** Asks the clients to finish, and closes what is idle after `lingerMs`. */
+  drain(lingerMs: number): void;
+  /** @param passed time that has passed for certain, in the clock's time */
+  checkDeadlines(passed: number): void;
+  destroy(): void;
+}
+
+export type MakeSessionServer = (host: SessionHost) => SessionServer;
+
+export interface GatewayOptions extends EngineOptions {
+  /** Serves connections of HTTP/2, which only a front tells from others; undefined: they are not spoken. */
+  readonly http2?: MakeSessionServer | undefined;
+}

@@ -1,0 +1,50 @@
+/** HTTP/2 as the settings ask for it. Loaded only if --http-protocols has h2. */
+import type { Config } from "../config/settings.ts";
+import { ExitCode, FatalError } from "../errors.ts";
+import type { ErrorLog } from "../log/error-log.ts";
+import { RateLimit } from "../log/rate-limit.ts";
+import type { Stage } from "../server/front/front.ts";
+import { protocolChoice } from "../server/front/protocol-choice.ts";
+import { http2Sessions } from "../server/http2/http2-server.ts";
+import type { MakeSessionServer } from "../server/session-server.ts";
+import { HTTP_1_PROTOCOLS } from "./server-settings.ts";
+
+export interface WorkerHttp2 {
+  /** As ALPN names them, the preferred one first. */
+  readonly protocols: readonly string[];
+  /** Chooses the protocol of a connection. */
+  readonly choice: Stage;
+  readonly sessions: MakeSessionServer;
+}
+
+/** @throws FatalError if no client could speak HTTP/2 */
+export function workerHttp2(settings: Config, hasTls: boolean, log: Pick<ErrorLog, "warning">): WorkerHttp2 {
+  const cleartext = settings.http2Cleartext !== "off";
+  if (!cleartext && !hasTls)
+    throw new FatalError(
+      "--http-protocols has h2, but --http2-cleartext is off and there is no TLS: add --certfile, or leave --http2-cleartext out",
+      ExitCode.usage,
+    );
+  return {
+    protocols: settings.httpProtocols.flatMap((name) => (name === "h2" ? ["h2"] : HTTP_1_PROTOCOLS)),
+    choice: protocolChoice({ h1: settings.httpProtocols.includes("h1"), cleartext }),
+    sessions: http2Sessions({
+      maxConcurrentStreams: settings.http2MaxConcurrentStreams,
+      initialWindowSize: settings.http2InitialWindowSize,
+      maxFrameSize: settings.http2MaxFrameSize,
+      maxHeaderListSize: settings.http2MaxHeaderListSize,
+      onExcess: excessReporter(log),
+    }),
+  };
+}
+
+/** Clients can cause such lines at will. */
+function excessReporter(log: Pick<ErrorLog, "warning">): (excess: string, remote: string) => void {
+  const lines = new RateLimit();
+  return (excess, remote) => {
+    if (!lines.allows()) return;
+    const more = lines.suppressed === 0 ? "" : ` (${lines.suppressed} more since the last such line)`;
+    const from = remote === "" ? "" : ` from ${remote}`;
+    log.warning(`Closed a connection of HTTP/2${from}: too many ${excess}${more}`);
+  };
+}

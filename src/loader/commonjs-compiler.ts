@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { Script } from "node:vm";
 import { ExitCode, FatalError } from "../errors.ts";
+import { denialOf } from "../native/permission-model.ts";
 import type { Compilation } from "./compile-check.ts";
 import { declaredFormat, isOfPackage, usesCommonJs } from "./module-format.ts";
 import { type CompilerOptions, type Project, projectOf } from "./tsconfig.ts";
@@ -110,6 +111,13 @@ function compiler(file: string): Compiler {
     loaded ??= require(COMPILER) as Compiler;
     return loaded;
   } catch (cause) {
+    const denial = denialOf(cause);
+    if (denial !== undefined)
+      throw new FatalError(
+        `cannot load ${COMPILER}, which compiles ${file} to CommonJS: ${denial}, or serve what tsc compiles`,
+        ExitCode.appLoad,
+        { cause },
+      );
     throw new FatalError(
       `cannot load ${COMPILER}, which compiles ${file} to CommonJS: ${(cause as Error).message.split("\n")[0]}; reinstall ` +
         'tsgun with its optional dependencies, set "type": "module" in package.json, or serve what tsc compiles',

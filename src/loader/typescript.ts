@@ -28,6 +28,13 @@ export async function registerTypeScript(): Promise<void> {
   try {
     await registered;
   } catch (cause) {
+    const denial = (await import("../native/permission-model.ts")).denialOf(cause);
+    if (denial !== undefined)
+      throw new FatalError(
+        `cannot load the TypeScript compiler ${COMPILER}: ${denial}, or compile the app and serve the JavaScript`,
+        ExitCode.appLoad,
+        { cause },
+      );
     throw new FatalError(
       `cannot load the TypeScript compiler ${COMPILER}: ${(cause as Error).message.split("\n")[0]}; reinstall ` +
         "tsgun with its optional dependencies, or compile the app and serve the JavaScript",

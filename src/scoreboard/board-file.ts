@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, constants, openSync, readFileSync, readSync, unlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { optionDenied } from "../native/permission-model.ts";
 import { MAX_REGIONS, REGION_BYTES } from "./layout.ts";
 
 const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
@@ -35,7 +36,7 @@ export class BoardFile {
       try {
         return new BoardFile(createUnlinked(folder));
       } catch (error) {
-        reasons.push((error as Error).message);
+        reasons.push(optionDenied(error) === undefined ? (error as Error).message : denied(folder));
       }
     }
     throw new Error(reasons.join("; "));
@@ -74,6 +75,10 @@ export class BoardFile {
   close(): void {
     closeSync(this.descriptor);
   }
+}
+
+function denied(folder: string): string {
+  return `Node's permission model denies it: start node with --allow-fs-read=${folder}/ and --allow-fs-write=${folder}/`;
 }
 
 function createUnlinked(folder: string): number {

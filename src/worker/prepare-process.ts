@@ -10,7 +10,6 @@ import { surviveBrokenOutputs } from "../log/own-output.ts";
 import type { AppExit } from "./app-exit.ts";
 import { watchLastWords } from "./last-words.ts";
 import { openAccessLog } from "./open-access-log.ts";
-import { dropPrivileges } from "./privileges.ts";
 import { WorkerScoreboard } from "./scoreboard.ts";
 
 export interface PreparedProcess {
@@ -35,6 +34,8 @@ export async function prepareProcess(
   process.title = processTitle(`worker ${slot}`, settings);
   // Open the log before dropping root: standard output may be a pipe that belongs to root.
   const accessLog = await openAccessLog(assignment, log, () => board?.meter.logDropped("access"));
-  dropPrivileges(assignment.identity);
+  const { identity } = assignment;
+  // Loaded only if asked for, and before anything else that is not the server's own.
+  if (Object.keys(identity).length > 0) (await import("./privileges.ts")).dropPrivileges(identity);
   return { board, accessLog };
 }

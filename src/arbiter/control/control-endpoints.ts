@@ -10,6 +10,7 @@ import type { ControlServer, HealthServer, HealthSocket } from "../../control/co
 import type { Route } from "../../control/json-server.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
+import { denialOf } from "../../native/permission-model.ts";
 import { hasName, type SocketFile } from "../../system/unix-socket.ts";
 
 /** The sockets of the endpoints, as data: an upgrade passes them to the new arbiter. */
@@ -263,7 +264,7 @@ async function openControl(
     log.debug(`Control socket at: ${at}`);
     return server;
   } catch (error) {
-    log.info(`No control socket: ${(error as Error).message}`);
+    log.info(`No control socket: ${denialOf(error) ?? (error as Error).message}`);
     return undefined;
   }
 }

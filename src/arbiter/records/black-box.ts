@@ -7,6 +7,7 @@ import type { Recorded } from "../../control/death-routes.ts";
 import type { DeathReport, DeathStory } from "../../control/stats.ts";
 import { HttpError } from "../../errors.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
+import { denialOf } from "../../native/permission-model.ts";
 import type { DeathRecord } from "../../records/death-record.ts";
 import type { RecordEntry, RecordFolder } from "../../records/record-folder.ts";
 import type { Ending } from "../event.ts";
@@ -101,7 +102,7 @@ export class BlackBox implements Recorded {
     return folder;
   }
 
-  #warn({ message }: Error): void {
+  #warn(error: Error): void {
     const place = this.#folder?.path;
     // The folder may have been removed: the next record makes it again.
     this.#folder = undefined;
@@ -109,7 +110,7 @@ export class BlackBox implements Recorded {
     this.#hasWarned = true;
     const which = place === undefined ? "" : ` to ${place}`;
     this.#dependencies.log.warning(
-      `No record of a worker's end could be written${which}, so tsgun why knows nothing of it: ${message}`,
+      `No record of a worker's end could be written${which}, so tsgun why knows nothing of it: ${denialOf(error) ?? error.message}`,
     );
   }
 

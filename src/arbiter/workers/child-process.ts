@@ -13,6 +13,7 @@ import {
   settings,
 } from "../../config/settings.ts";
 import { asOutOfDescriptors, OutOfDescriptors, requireDescriptors } from "../../native/descriptors.ts";
+import { denialOf } from "../../native/permission-model.ts";
 
 export interface ChildLaunch {
   readonly program: string;
@@ -114,6 +115,8 @@ const MEANINGS: Record<string, string> = {
 
 function reasonOf(error: unknown, launch: ChildLaunch): string {
   if (error instanceof OutOfDescriptors) return error.message;
+  const denial = denialOf(error);
+  if (denial !== undefined) return denial;
   const { code = "", message = String(error) } = error as NodeJS.ErrnoException;
   const meaning = meaningOf(code, launch);
   if (meaning !== undefined) return `${meaning} (${code})`;

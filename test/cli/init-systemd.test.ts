@@ -1,5 +1,6 @@
 /** The files that `tsgun init` writes for systemd and nginx, unchanged, under a real systemd and a real nginx. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -163,6 +164,24 @@ describe("the written units and site", { skip: reason }, () => {
     const { written, user } = ask();
     assert.deepEqual(written, ["written", "EROFS", "EROFS"]);
     assert.ok(user >= 61184 && user <= 65519, `${user} is no dynamic user`);
+  });
+
+  test("systemd rates what it leaves open at 1.5 of 10", () => {
+    const service = join(units, "shop.service");
+    const { status, stdout, stderr } = spawnSync(
+      "systemd-analyze",
+      ["security", "--offline=true", "--no-pager", "--threshold=15", service],
+      { encoding: "utf8" },
+    );
+    assert.equal(
+      status,
+      0,
+      stdout
+        .split("\n")
+        .filter((line) => line.startsWith("✗"))
+        .join("\n") + stderr,
+    );
+    assert.match(stdout, /Overall exposure level for shop\.service: [01]\.\d/);
   });
 
   test("only nginx's group may connect", () => {

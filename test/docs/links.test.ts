@@ -8,6 +8,7 @@ import { ROOT, readPage } from "../support/page.ts";
 const PAGES = [
   "README.md",
   "CHANGELOG.md",
+  "SECURITY.md",
   ...markdownIn("docs"),
   ...markdownIn("examples").filter((path) => !path.includes("node_modules")),
 ];

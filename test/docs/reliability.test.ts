@@ -1,6 +1,4 @@
-/**
- * docs/reliability.md: each promise names tests that exist and a command that runs them, and has figures.
- */
+/** docs/reliability.md and SECURITY.md: each promise names tests that exist; the former a command that runs them, and figures. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -82,6 +80,15 @@ test("each promise names tests that exist, a command that runs them, and figures
       ...(row.promise === "" ? ["promises nothing"] : []),
       ...(row.cells["last figures"] === "" ? ["has no figures"] : []),
     ].map((fault) => `docs/reliability.md:${row.line}: ${fault}`),
+  );
+  assert.deepEqual(faults, []);
+});
+
+test("each promise of SECURITY.md names tests that exist", () => {
+  const promises = promisesOf("SECURITY.md");
+  assert.ok(promises.length >= 10, `${promises.length} promises`);
+  const faults = promises.flatMap((row) =>
+    faultsOfTests(row).map((fault) => `SECURITY.md:${row.line}: ${fault}`),
   );
   assert.deepEqual(faults, []);
 });

@@ -74,6 +74,7 @@ UMask=0077
 ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
+PrivateMounts=yes
 PrivateDevices=yes
 ProtectProc=invisible
 ProtectClock=yes
@@ -91,6 +92,8 @@ RestrictSUIDSGID=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
+# Neither other users nor other priorities: nothing in the service has a use for them.
+SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 # MemoryDenyWriteExecute cannot be used: V8 generates machine code.
 

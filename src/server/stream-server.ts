@@ -10,6 +10,7 @@ import type { Server, Socket } from "node:net";
 import { acceptorFor } from "../adopt/acceptor.ts";
 import type { AcceptLimiter } from "./accept-limiter.ts";
 import { interceptEvents } from "./event-interception.ts";
+import { inheritFacts } from "./front/facts.ts";
 import type { Front } from "./front/front.ts";
 import { listenOn } from "./listen.ts";
 import type { ConnectionStates, InFlightRequest, WorkerServer } from "./server.ts";
@@ -72,6 +73,8 @@ export class StreamServer implements WorkerServer {
     const { server } = options;
     this.#front = options.front?.(options.limiter);
     server.prependListener("connection", (socket: Socket) => this.#connected(socket));
+    // The app sees the socket of TLS, which knows nothing of what the one below it has been told.
+    if (this.#front !== undefined) server.prependListener("secureConnection", inheritFacts);
     // Only servers of node:http2 have it.
     this.#isHttp2 = "updateSettings" in server;
     if (this.#isHttp2) this.#watchRequests(server);

@@ -31,14 +31,14 @@ export function rememberFacts(socket: Socket, facts: ConnectionFacts): void {
   if (local !== undefined) showEnd(socket, "local", local);
 }
 
-/**
- * The facts of a socket that came through a front; undefined for others. That of TLS in an app's own server gets those of
- * the socket below it.
- */
+/** The facts of a socket that came through a front, or that is around one that did; undefined for others. */
 export function factsOf(socket: Socket): ConnectionFacts | undefined {
-  const { [FACTS]: own, _parent: below } = socket as FrontedSocket;
-  if (own !== undefined) return own;
-  const facts = below?.[FACTS];
+  return (socket as FrontedSocket)[FACTS] ?? inheritFacts(socket);
+}
+
+/** Gives the socket of TLS in an app's own server the facts of the socket below it. */
+export function inheritFacts(socket: Socket): ConnectionFacts | undefined {
+  const facts = (socket as FrontedSocket)._parent?.[FACTS];
   if (facts !== undefined) rememberFacts(socket, facts);
   return facts;
 }

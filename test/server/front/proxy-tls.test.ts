@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
 import { describe, type TestContext, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { type CertificateFiles, TestAuthority } from "../../support/certificates.ts";
@@ -51,6 +52,18 @@ async function securely(port: number, request: string): Promise<string> {
   return text;
 }
 
+const tlsOver = (socket: Socket): Duplex =>
+  connectTls({ socket, ALPNProtocols: ["h2"], rejectUnauthorized: false });
+
+async function overHttp2(connection: Duplex): Promise<string> {
+  const session = connectHttp2("http://localhost", { createConnection: () => connection });
+  const stream = session.request({ ":path": "/" }).setEncoding("utf8");
+  let text = "";
+  for await (const chunk of stream) text += chunk;
+  session.close();
+  return text;
+}
+
 function told(answer: string): Record<string, unknown> {
   return JSON.parse(answer.slice(answer.indexOf("{"))) as Record<string, unknown>;
 }
@@ -77,6 +90,19 @@ describe("TLS behind a PROXY header", { concurrency: true }, () => {
     assert.equal(told(await securely(port, GET)).remoteAddress, CLIENT);
   });
 
+  for (const secure of [false, true])
+    test(`a gateway app sees it over HTTP/2 ${secure ? "and TLS" : "in cleartext"}`, async (context) => {
+      if (!hasComponent(context, "openssl")) return;
+      const how = (files: CertificateFiles): string[] => (secure ? own(files) : []);
+      const port = await serve(context, (files) => [APP, "--http-protocols", "h1,h2", ...how(files)]);
+      const below = await introduced(port);
+      const { remote, scheme } = told(await overHttp2(secure ? tlsOver(below) : below));
+      assert.deepEqual(
+        [(remote as { address: string }).address, scheme],
+        [CLIENT, secure ? "https" : "http"],
+      );
+    });
+
   for (const kind of ["https", "http2", "tls"] as const)
     test(`the app's own server of ${kind} sees the client`, async (context) => {
       if (!hasComponent(context, "openssl")) return;
@@ -88,15 +114,6 @@ describe("TLS behind a PROXY header", { concurrency: true }, () => {
       const port = await serve(context, () => [LISTENS_SECURELY], env);
       assert.equal(told(await securely(port, kind === "tls" ? "" : GET)).remoteAddress, CLIENT);
       if (kind !== "http2") return;
-      const below = await introduced(port);
-      const session = connectHttp2("https://localhost", {
-        createConnection: () =>
-          connectTls({ socket: below, ALPNProtocols: ["h2"], rejectUnauthorized: false }),
-      });
-      const stream = session.request({ ":path": "/" }).setEncoding("utf8");
-      let text = "";
-      for await (const chunk of stream) text += chunk;
-      session.close();
-      assert.equal(told(text).remoteAddress, CLIENT);
+      assert.equal(told(await overHttp2(tlsOver(await introduced(port)))).remoteAddress, CLIENT);
     });
 });

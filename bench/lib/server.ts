@@ -1,7 +1,7 @@
 /** A server of the field: how the bench finds it, and how it starts it for an app. */
 
 /** The apps of `bench/apps`: what is answered. Each server runs its own form of them. */
-export type AppName = "hello" | "routes" | "hono" | "express" | "fastify";
+export type AppName = "hello" | "routes" | "work" | "hono" | "express" | "fastify";
 
 /** The app and the options of one start. */
 export interface Launch {
@@ -15,6 +15,10 @@ export interface Launch {
   readonly accessLog?: "combined" | "json";
   /** Whether metrics and records are on. Default: as the server has it. */
   readonly metrics?: boolean;
+  /** Further settings of tsgun. */
+  readonly settings?: readonly string[];
+  /** Threads of a gunicorn that has them. Default: 4. */
+  readonly threads?: number;
   /** Serve the app's TypeScript, not its JavaScript. */
   readonly typescript?: boolean;
 }

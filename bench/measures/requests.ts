@@ -1,8 +1,7 @@
 /** CPU time of a request, and memory, under the load of wrk. */
 import { checkAnswer, type Expected, type Request, untilAnswering } from "../lib/answer.ts";
-import type { Core } from "../lib/pinning.ts";
 import { cpuBetween, cpuOf, memoryOfTree } from "../lib/processes.ts";
-import { newPlace, Program, type Running, start } from "../lib/running.ts";
+import { type Running, start } from "../lib/running.ts";
 import {
   type Candidate,
   type Figure,
@@ -13,8 +12,8 @@ import {
   type Values,
 } from "../lib/scenario.ts";
 import { load } from "../lib/wrk.ts";
-import { nginxBefore } from "../servers/nginx.ts";
 import { IdleConnections } from "./idle-connections.ts";
+import { nginxFront } from "./nginx-front.ts";
 
 export interface RequestsOptions {
   readonly request: Request;
@@ -42,24 +41,6 @@ const FIGURES: readonly Figure[] = [
 const WARM_UP_CPU = 1.5e9;
 const WARM_UP_MS = 6_000;
 
-/** An nginx on the core of the load, in front of a server. */
-async function front(server: Running, core: Core): Promise<{ port: number; stop(): Promise<void> }> {
-  const { folder, address, remove } = await newPlace();
-  const port = address as number;
-  const nginx = new Program("nginx in front", core, nginxBefore(server.address, port, folder), process.env);
-  const stop = async (): Promise<void> => {
-    await nginx.stop();
-    remove();
-  };
-  try {
-    await untilAnswering(nginx, port, { path: "/" });
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { port, stop };
-}
-
 class LoadedServer implements Turn {
   readonly #server: Running;
   readonly #settings: RequestsOptions;
@@ -79,7 +60,7 @@ class LoadedServer implements Turn {
     const core = this.#options.cores?.load;
     await untilAnswering(server.program, server.address, request);
     if (behindNginx) {
-      const nginx = await front(server, core);
+      const nginx = await nginxFront(server, core);
       this.#steps.push(() => nginx.stop());
       this.#port = nginx.port;
     } else this.#port = server.address as number;

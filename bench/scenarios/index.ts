@@ -6,6 +6,7 @@ import type { Scenario } from "../lib/scenario.ts";
 import { HONO, LISTENERS } from "./frameworks.ts";
 import { CONNECTIONS, GATEWAY, SIZES } from "./gateway.ts";
 import { METRICS } from "./metrics.ts";
+import { OVERLOAD } from "./overload.ts";
 import { ACCESS_LOG, POOLS } from "./pools.ts";
 import { START } from "./start.ts";
 import { WORKERS } from "./workers.ts";
@@ -21,4 +22,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...CONNECTIONS,
   ...POOLS,
   ...WORKERS,
+  ...OVERLOAD,
 ];

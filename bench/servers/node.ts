@@ -7,6 +7,7 @@ import type { AppName, Command, Launch, Place, Server } from "../lib/server.ts";
 const LISTENERS: { readonly [App in AppName]?: string } = {
   hello: join(APPS, "hello/listener.mjs"),
   routes: join(APPS, "routes/listener.mjs"),
+  work: join(APPS, "work/listener.mjs"),
 };
 const FETCH_APPS: { readonly [App in AppName]?: string } = {
   hello: join(APPS, "hello/fetch.mjs"),

@@ -48,10 +48,21 @@ function gunicornServer(name: string, what: string, ...flags: string[]): Server 
     name,
     what,
     version: () => versionOf(gunicorn(), "--version"),
-    command({ app, workers }, { address }) {
-      if (app !== "hello") return undefined;
+    command({ app, workers, threads }, { address }) {
+      if (app !== "hello" && app !== "work") return undefined;
       const bind = typeof address === "number" ? `127.0.0.1:${address}` : `unix:${address}`;
-      const words = ["-w", `${workers}`, "-b", bind, "--chdir", join(APPS, "hello"), ...flags, "wsgi:app"];
+      const more = threads === undefined ? [] : ["--threads", `${threads}`];
+      const words = [
+        "-w",
+        `${workers}`,
+        "-b",
+        bind,
+        "--chdir",
+        join(APPS, app),
+        ...flags,
+        ...more,
+        "wsgi:app",
+      ];
       return { words: [gunicorn(), ...words] };
     },
   };

@@ -26,6 +26,7 @@ const GATEWAY: Specs = {
     spec: `${join(APPS, `hello/gateway.${typescript ? "ts" : "mjs"}`)}:handler`,
   }),
   routes: spec("routes/gateway.mjs", "handler"),
+  work: spec("work/gateway.mjs", "handler"),
 };
 const FETCH: Specs = {
   hello: spec("hello/fetch.mjs", "app"),
@@ -35,6 +36,7 @@ const FETCH: Specs = {
 const LISTENER: Specs = {
   hello: spec("hello/listener.mjs", "listener"),
   routes: spec("routes/listener.mjs", "listener"),
+  work: spec("work/listener.mjs", "listener"),
   express: spec("express/app.mjs", "app"),
   fastify: spec("fastify/app.mjs", "app"),
 };
@@ -66,6 +68,7 @@ function command(root: string, { spec: app, env = {} }: Named, launch: Launch, p
       "--control-socket",
       join(folder, "tsgun.ctl"),
       ...settings,
+      ...(launch.settings ?? []),
     ],
     // The records of its workers' ends go away with the rest, not into the user's own folder.
     env: { ...env, XDG_STATE_HOME: folder },

@@ -10,6 +10,7 @@
  *
  * The gate knows nothing of protocols. A server does this for each request, and keeps the visit with it:
  *
+ *     gate.connected()       for each connection
  *     visit = gate.visit(startedAt, milliseconds that a trusted proxy says it has waited before)
  *     visit.enter(request)   calls `run` or `shed` of the request, now or later
  *     visit.leave()          the response is complete or given up, or the client has gone; any number of times
@@ -85,6 +86,11 @@ export class InFlightGate {
   #turnSince: number | undefined;
   #isScheduled = false;
   #timer: NodeJS.Timeout | undefined;
+  /** Connections and requests that have come, and as many of them as were there at the end of the last turn. */
+  #arrivals = 0;
+  #seenArrivals = 0;
+  /** When the loop began to read without calling a handler. */
+  #readSince: number | undefined;
   /** When the turn began in which places are being given. */
   #handOutSince = 0;
   readonly #endTurn = (): void => this.#nextTurn();
@@ -115,6 +121,11 @@ export class InFlightGate {
     return this.#neverShed.has(query === -1 ? target : target.slice(0, query));
   }
 
+  /** A connection has been accepted, whose request will be there in the next turn. */
+  connected(): void {
+    this.#arrivals += 1;
+  }
+
   /**
    * Begins the visit of a request.
    * @param startedAt when it arrived, as in `performance.now()`
@@ -130,6 +141,7 @@ export class InFlightGate {
    * @param now as in `performance.now()`
    */
   enter(since: number, now: number): "run" | "wait" | ShedReason {
+    this.#arrivals += 1;
     if (now - since > this.#queueTimeout) return this.#refused("queue_timeout");
     this.#beginTurn(now);
     if (this.#waiting === 0 && this.#inFlight < this.maxInFlight && !this.#turnIsUsed(now)) {
@@ -208,8 +220,30 @@ export class InFlightGate {
 
   #nextTurn(): void {
     this.#turnSince = undefined;
-    this.#handOutSince = performance.now();
+    const now = performance.now();
+    if (this.#readsOn(now)) {
+      setImmediate(this.#endTurn);
+      return;
+    }
+    this.#handOutSince = now;
     this.#handOut();
+  }
+
+  /**
+   * Whether to look for more before the next handler. A turn takes only one connection from each socket (libuv 1.45 and
+   * later), and its request comes a turn later, so that one turn for each handler would let connections queue in the kernel.
+   */
+  #readsOn(now: number): boolean {
+    const hasNews = this.#arrivals !== this.#seenArrivals;
+    this.#seenArrivals = this.#arrivals;
+    if (this.#first === undefined || !hasNews) {
+      this.#readSince = undefined;
+      return false;
+    }
+    this.#readSince ??= now;
+    if (now - this.#readSince < TURN_MS) return true;
+    this.#readSince = undefined;
+    return false;
   }
 
   /** Gives places to those that wait, one by one, until the turn is used. */

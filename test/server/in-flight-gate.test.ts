@@ -155,6 +155,24 @@ describe("turns of the event loop", () => {
     assert.ok(between.includes("turn"), door.log.join(", "));
   });
 
+  test("while connections keep coming, the loop reads on for a moment before the next handler", async () => {
+    const door = new Door({ maxInFlight: 100, maxQueue: 10 });
+    const work = (): void => busy(3);
+    for (const name of ["a", "b"]) door.come(name, { work });
+    let turns = 0;
+    const connect = (): void => {
+      if (door.log.length === 2) return;
+      turns += 1;
+      door.gate.connected();
+      setImmediate(connect);
+    };
+    const since = performance.now();
+    connect();
+    await until(() => door.log.length === 2);
+    assert.ok(turns > 2, `${turns} turns`);
+    assert.ok(performance.now() - since < 1000, "it waited for an end of the connections");
+  });
+
   test("what a handler does after an await counts as well", async () => {
     const door = new Door({ maxInFlight: 100, maxQueue: 10 });
     let turns = 0;

@@ -146,6 +146,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
     const connection = new EngineConnection(channel, this, context, gate);
     this.#connections.add(connection);
     this.#limiter.connectionOpened(channel.descriptor);
+    gate?.connected();
     channel.start(connection);
     if (this.draining) connection.drain(this.clock.exact + this.lingerMs);
   }

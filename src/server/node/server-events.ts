@@ -8,6 +8,7 @@ import type { Duplex } from "node:stream";
 import { type KnownEndpoints, knownBySocket } from "../../exchange/endpoint.ts";
 import type { AcceptLimiter } from "../accept-limiter.ts";
 import { factsOf } from "../front/facts.ts";
+import type { InFlightGate } from "../in-flight-gate.ts";
 import { PeerWatch } from "../peer-watch.ts";
 import { TickClock } from "../tick-clock.ts";
 import { untrackConnections } from "./http-server.ts";
@@ -30,12 +31,14 @@ export class ServerEvents {
   readonly #requests: NodeRequestWatch | undefined;
   readonly #upgrades: Upgrades;
   readonly #failures: ParserFailures;
+  readonly #gate: InFlightGate | undefined;
   readonly #peers = new PeerWatch();
   /** Called once only upgraded connections are left; undefined until the drain and after the call. */
   #onOnlyUpgraded: (() => void) | undefined;
 
   constructor(options: ServerEventsOptions, limiter: AcceptLimiter) {
-    const { accessLog, proxyRules, timeouts, meter } = options;
+    const { accessLog, proxyRules, timeouts, meter, gate } = options;
+    this.#gate = gate;
     const { header, body, bodyTotal, request } = timeouts;
     if (accessLog !== undefined) this.#requests = new NodeAccessLog(accessLog, proxyRules, meter);
     else this.#requests = meter && new NodeRequestMeter(meter);
@@ -93,6 +96,7 @@ export class ServerEvents {
   accept(socket: Socket, known: KnownEndpoints): void {
     this.#requests?.connected(socket, known);
     this.connections.open(socket, known);
+    this.#gate?.connected();
   }
 
   request(request: IncomingMessage, response: ServerResponse, listener: RequestListener): boolean {

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import type { Handler } from "../gateway/types.ts";
 import type { ConnectionContext } from "./connection-context.ts";
 import type { EngineExchangeWatch } from "./engine/engine-exchange-watch.ts";
+import type { Occupants } from "./places/place-keeper.ts";
 import type { RunningHandlers } from "./running-handlers.ts";
 import type { ConnectionStates, InFlightRequest } from "./server.ts";
 import type { EngineOptions } from "./server-options.ts";
@@ -26,6 +27,8 @@ export interface SessionHost {
   watchExchanges(context: ConnectionContext): EngineExchangeWatch | undefined;
   /** A response has been sent. */
   onResponse(): void;
+  /** Adds connections that may be closed to make room. */
+  addOccupants<Connection>(occupants: Occupants<Connection>): void;
   onOpened(socket: Socket): void;
   onClosed(): void;
 }

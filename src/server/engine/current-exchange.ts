@@ -8,19 +8,13 @@ import { BodyError } from "../../errors.ts";
 import { respondToFault } from "../../exchange/content-fault.ts";
 import type { ExchangeRequest } from "../../exchange/request.ts";
 import type { GateVisit, ShedReason } from "../in-flight-gate.ts";
-import { RETRY_AFTER } from "../server-options.ts";
+import { SHED_CONTENT, SHED_FIELDS } from "../shed-response.ts";
 import type { ContentHost, ExchangeConnection, ExchangeHost, ResponseHost } from "./contract.ts";
 import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
 import { type EngineResponse, ResponseSender } from "./engine-response.ts";
 import type { IncomingBody } from "./incoming-body.ts";
 import type { Input } from "./input.ts";
 import type { Output } from "./output.ts";
-
-const SHED_FIELDS = Object.freeze({
-  "content-type": "text/plain; charset=utf-8",
-  "retry-after": RETRY_AFTER,
-});
-const SHED_CONTENT = "503 Service Unavailable\n";
 
 export abstract class CurrentExchange implements ContentHost, ResponseHost {
   readonly input: Input;

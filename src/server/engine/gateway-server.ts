@@ -18,6 +18,7 @@ import type { InFlightGate } from "../in-flight-gate.ts";
 import { listenOn } from "../listen.ts";
 import { MemberList } from "../member-list.ts";
 import { PeerWatch } from "../peer-watch.ts";
+import type { Occupants } from "../places/place-keeper.ts";
 import { RunningHandlers } from "../running-handlers.ts";
 import type { ConnectionStates, InFlightRequest, WorkerServer } from "../server.ts";
 import type { EngineOptions } from "../server-options.ts";
@@ -210,6 +211,10 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
   onResponse(): void {
     this.requests += 1;
     if (this.requests === this.#callbackAt) this.#callback();
+  }
+
+  addOccupants<Connection>(occupants: Occupants<Connection>): void {
+    this.#limiter.addOccupants(occupants);
   }
 
   onOpened(socket: Socket): void {

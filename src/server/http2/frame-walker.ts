@@ -58,6 +58,11 @@ export class FrameWalker {
     this.#skipped = preface;
   }
 
+  /** Whether another frame may begin here. */
+  get betweenFrames(): boolean {
+    return this.#skipped === 0 && this.#filled === 0;
+  }
+
   walk(bytes: Uint8Array): void {
     const head = this.#head;
     const end = bytes.length;
@@ -102,6 +107,16 @@ export class FrameWalker {
     this.#needed = HEAD_BYTES;
     this.#listener(frame);
   }
+}
+
+/** A frame that ends a session (RFC 9113 section 6.8). @param lastStream the last one that may have been handled */
+export function goawayFrame(lastStream: number, code: number): Uint8Array {
+  const bytes = Buffer.alloc(HEAD_BYTES + 2 * CODE_BYTES);
+  bytes.writeUIntBE(2 * CODE_BYTES, 0, 3);
+  bytes[3] = FrameType.goaway;
+  bytes.writeUInt32BE(lastStream, HEAD_BYTES);
+  bytes.writeUInt32BE(code, HEAD_BYTES + CODE_BYTES);
+  return bytes;
 }
 
 function numberAt(bytes: Uint8Array, at: number): number {

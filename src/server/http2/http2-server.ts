@@ -49,9 +49,14 @@ class Http2Sessions implements SessionServer, SessionOwner {
         enableConnectProtocol: true,
       },
       maxHeaderListPairs: host.options.limits.fields + MORE_PAIRS,
-      maxSessionInvalidFrames: 100,
     });
     this.#server.on("sessionError", () => {});
+    host.addOccupants({
+      connections: this.#sessions,
+      now: () => host.clock.exact,
+      standing: (session, now) => session.standing(now),
+      giveWay: (session, wait) => session.giveWay(wait),
+    });
   }
 
   get size(): number {

@@ -236,6 +236,15 @@ function checkLimits(rawHeaders: readonly string[], limits: RequestLimits): void
   }
 }
 
+/** The request line of a head that may be malformed, for the log. */
+export function requestLineOf(fields: readonly string[]): string {
+  const named = (name: string): string => {
+    const index = fields.indexOf(name);
+    return index % 2 === 0 ? (fields[index + 1] ?? "") : "";
+  };
+  return `${named(":method")} ${named(":path")} HTTP/2.0\r\n`;
+}
+
 /** The fields of a trailer section. @throws HttpError for a malformed one */
 export function readTrailers(fields: readonly string[], limits: RequestLimits): string[] {
   for (let index = 0; index < fields.length; index += 2) {

@@ -8,14 +8,16 @@ import type { Socket } from "node:net";
 import type { ConnectionContext } from "../connection-context.ts";
 import { Linger } from "../linger.ts";
 import { type Member, MemberList } from "../member-list.ts";
+import type { Standing, Wait } from "../places/policy.ts";
 import type { ConnectionStates, InFlightRequest } from "../server.ts";
 import type { SessionHost } from "../session-server.ts";
-import { type Frame, FrameType, FrameWalker, PREFACE } from "./frame-walker.ts";
+import { type Frame, FrameType, FrameWalker, goawayFrame, PREFACE } from "./frame-walker.ts";
 import { type Excess, SessionBudget } from "./session-budget.ts";
 import { type ExchangeSession, StreamExchange } from "./stream-exchange.ts";
 import { type StreamObserver, WatchedStream } from "./watched-stream.ts";
 
 const NO_ERROR = 0;
+const PROTOCOL_ERROR = 1;
 const REFUSED_STREAM = 7;
 const ENHANCE_YOUR_CALM = 11;
 /** The first GOAWAY of two. */
@@ -50,10 +52,14 @@ export class Session implements ExchangeSession, StreamObserver, Member {
   readonly #sent: FrameWalker;
   #excess: Excess | undefined;
   #requests = 0;
+  #lastStream = 0;
+  #hasSaidGoaway = false;
   #handlers = 0;
   /** When the idle session, the header block that is arriving, or the linger is over, in the server's time. */
   #deadline: number;
   #blockDeadline = Number.POSITIVE_INFINITY;
+  #blockSince = 0;
+  #idleSince: number;
   /** When the last GOAWAY is due. */
   #finalDeadline = Number.POSITIVE_INFINITY;
   #isClosing = false;
@@ -68,6 +74,7 @@ export class Session implements ExchangeSession, StreamObserver, Member {
     this.#budget = new SessionBudget(owner.maxHeaderBlock);
     this.#received = new FrameWalker((frame) => this.#onReceivedFrame(frame), PREFACE.length);
     this.#sent = new FrameWalker((frame) => this.#onSentFrame(frame));
+    this.#idleSince = this.#now;
     this.#deadline = this.#now + this.#idleTimeout;
     socket.once("close", () => owner.onClosed(this));
     this.#session = takeSession(server, new WatchedStream(socket, this));
@@ -112,8 +119,10 @@ export class Session implements ExchangeSession, StreamObserver, Member {
     if (this.#excess !== undefined) return false;
     this.#received.walk(bytes);
     if (!this.#budget.inHeaderBlock) this.#blockDeadline = Number.POSITIVE_INFINITY;
-    else if (this.#blockDeadline === Number.POSITIVE_INFINITY)
+    else if (this.#blockDeadline === Number.POSITIVE_INFINITY) {
+      this.#blockSince = this.#now;
       this.#blockDeadline = this.#now + this.host.options.timeouts.header;
+    }
     if (this.#excess === undefined) return true;
     this.#endForExcess(this.#excess);
     return false;
@@ -130,7 +139,8 @@ export class Session implements ExchangeSession, StreamObserver, Member {
   }
 
   #onSentFrame(frame: Frame): void {
-    if (frame.type === FrameType.data) this.#byStream.get(frame.streamId)?.progressed();
+    if (frame.type === FrameType.goaway) this.#hasSaidGoaway = true;
+    else if (frame.type === FrameType.data) this.#byStream.get(frame.streamId)?.progressed(frame.length);
     if (this.#excess !== undefined) return;
     this.#excess = this.#budget.sent(frame, performance.now());
     // Not within a write of node:http2.
@@ -141,7 +151,14 @@ export class Session implements ExchangeSession, StreamObserver, Member {
   #endForExcess(excess: Excess): void {
     if (this.#session.destroyed) return;
     this.#owner.onExcess(excess, this);
-    this.#session.destroy(undefined, ENHANCE_YOUR_CALM);
+    this.#hasSaidGoaway = false;
+    this.#session.destroy(new Error(`too many ${excess}`), ENHANCE_YOUR_CALM);
+  }
+
+  /** node:http2 sends no GOAWAY while it is writing, nor after some errors. The client would not know what it may repeat. */
+  lastWords(): Uint8Array | undefined {
+    if (this.#hasSaidGoaway || !this.#sent.betweenFrames) return undefined;
+    return goawayFrame(this.#lastStream, this.#excess === undefined ? PROTOCOL_ERROR : ENHANCE_YOUR_CALM);
   }
 
   onLingering(): void {
@@ -159,6 +176,7 @@ export class Session implements ExchangeSession, StreamObserver, Member {
       return;
     }
     this.#requests += 1;
+    this.#lastStream = stream.id ?? this.#lastStream;
     this.#deadline = Number.POSITIVE_INFINITY;
     const exchange = new StreamExchange(this, stream);
     this.#exchanges.add(exchange);
@@ -172,11 +190,13 @@ export class Session implements ExchangeSession, StreamObserver, Member {
 
   handlerBegan(): void {
     this.#handlers += 1;
+    this.host.handlers.begin();
   }
 
-  handlerSettled(): void {
+  readonly handlerSettled = (): void => {
     this.#handlers -= 1;
-  }
+    this.host.handlers.settled();
+  };
 
   responding(closes: boolean): void {
     const { host } = this;
@@ -195,8 +215,9 @@ export class Session implements ExchangeSession, StreamObserver, Member {
       this.#byStream.delete(id);
       this.#resetByClient.delete(id);
     }
-    if (this.#exchanges.size === 0 && this.#linger === undefined)
-      this.#deadline = this.#now + (this.host.draining ? this.#owner.lingerMs : this.#idleTimeout);
+    if (this.#exchanges.size > 0 || this.#linger !== undefined) return;
+    this.#idleSince = this.#now;
+    this.#deadline = this.#now + (this.host.draining ? this.#owner.lingerMs : this.#idleTimeout);
   }
 
   // ---- the end
@@ -248,6 +269,33 @@ export class Session implements ExchangeSession, StreamObserver, Member {
       if (this.#session.destroyed || this.#finalDeadline !== Number.POSITIVE_INFINITY) return;
       this.#session.destroy();
     } else this.close();
+  }
+
+  /** What the session waits for, when the worker's places run out; undefined while the app has something to do. */
+  standing(now: number): Standing | undefined {
+    if (this.#linger !== undefined) return { wait: "end", late: this.#linger.age(now) };
+    if (this.#exchanges.size === 0) {
+      if (this.#budget.inHeaderBlock) return { wait: "head", late: now - this.#blockSince };
+      return { wait: this.#requests === 0 ? "first byte" : "next request", late: now - this.#idleSince };
+    }
+    let latest: Standing | undefined;
+    for (const exchange of this.#exchanges) {
+      const standing = exchange.standing(now);
+      if (standing === undefined) return undefined;
+      if (latest === undefined || standing.late < latest.late) latest = standing;
+    }
+    return latest;
+  }
+
+  /** Closes the connection to make room for others. */
+  giveWay(wait: Wait): void {
+    const { meter } = this.host.options;
+    if (wait === "reader") meter?.connectionFailed("write_timeout");
+    else if (wait === "head") meter?.connectionFailed("head_timeout");
+    else if (wait !== "end") meter?.connectionFailed("evicted");
+    if (!this.#session.destroyed) this.#session.destroy();
+    // Behind the GOAWAY.
+    setImmediate(() => this.#socket.destroySoon());
   }
 
   logUnfinished(): void {

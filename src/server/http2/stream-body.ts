@@ -32,7 +32,8 @@ export class StreamBody implements BodySource {
   readonly #host: BodyHost;
   readonly #stream: ServerHttp2Stream;
   readonly #limits: EngineOptions["limits"];
-  readonly #pace: ContentPace;
+  /** How fast the content arrives. */
+  readonly pace: ContentPace;
   #continueDue: boolean;
   #rawTrailers: string[] = [];
 
@@ -52,7 +53,7 @@ export class StreamBody implements BodySource {
     this.#limits = limits;
     this.#continueDue = continueDue;
     this.body = new MessageBody(length, this, limits.body);
-    this.#pace = new ContentPace(timeouts);
+    this.pace = new ContentPace(timeouts);
     if (!continueDue) this.#awaitContent();
     stream.on("data", (chunk: Buffer) => this.#receive(chunk));
     stream.on("end", () => this.#end());
@@ -79,11 +80,11 @@ export class StreamBody implements BodySource {
   }
 
   #awaitContent(): void {
-    this.deadline = this.#pace.resume(this.#host.now);
+    this.deadline = this.pace.resume(this.#host.now);
   }
 
   #stopWaiting(): void {
-    this.#pace.pause(this.#host.now);
+    this.pace.pause(this.#host.now);
     this.deadline = Number.POSITIVE_INFINITY;
   }
 
@@ -92,7 +93,7 @@ export class StreamBody implements BodySource {
     this.#size += chunk.length;
     // The client did not wait for 100 Continue (RFC 9110 section 10.1.1).
     this.#continueDue = false;
-    this.#pace.received(chunk.length, this.#host.now);
+    this.pace.received(chunk.length, this.#host.now);
     if (!this.#stream.isPaused()) this.#awaitContent();
     if (this.#size > this.#limits.body) {
       this.#host.failContent(new BodyError(413, "the request body is too large"));

@@ -12,17 +12,22 @@ import { BodyError, ClientGone, HttpError, RequestAborted } from "../../errors.t
 import { respondToFault } from "../../exchange/content-fault.ts";
 import { ExchangeRequest } from "../../exchange/request.ts";
 import { handlerFor, runHandler } from "../../exchange/run.ts";
+import type { Handler } from "../../gateway/types.ts";
 import { HeadLimitError } from "../../http/head-limit.ts";
 import type { ConnectionContext } from "../connection-context.ts";
 import type { EngineExchangeWatch } from "../engine/engine-exchange-watch.ts";
+import type { GateVisit, InFlightGate, ShedReason } from "../in-flight-gate.ts";
 import type { Member } from "../member-list.ts";
+import type { Standing } from "../places/policy.ts";
 import { observeHandler, requestsAreObserved } from "../request-channels.ts";
-import { meterQueue, REQUEST_START } from "../request-start.ts";
+import { meterQueue, queueTimeOf, REQUEST_START } from "../request-start.ts";
 import type { InFlightRequest } from "../server.ts";
 import type { SessionHost } from "../session-server.ts";
-import { readHead, type StreamHead } from "./request-head.ts";
+import { SHED_CONTENT, SHED_FIELDS } from "../shed-response.ts";
+import { readHead, requestLineOf, type StreamHead } from "./request-head.ts";
 import { type BodyHost, StreamBody } from "./stream-body.ts";
 import { type ResponseHost, StreamResponse, StreamSender } from "./stream-response.ts";
+import { StreamSending } from "./stream-sending.ts";
 import { StreamTunnel } from "./stream-tunnel.ts";
 
 /** The session, to its exchanges. */
@@ -35,7 +40,7 @@ export interface ExchangeSession {
   wasResetByClient(streamId: number): boolean;
   /** A handler has returned a promise; `handlerSettled` follows. */
   handlerBegan(): void;
-  handlerSettled(): void;
+  readonly handlerSettled: () => void;
   streamClosed(exchange: StreamExchange): void;
 }
 
@@ -46,8 +51,9 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
   readonly #watch: EngineExchangeWatch | undefined;
   #startedAt = 0;
   #requestDeadline = Number.POSITIVE_INFINITY;
-  /** When the client must have read something of the response, in the server's time. */
-  #sendDeadline = Number.POSITIVE_INFINITY;
+  readonly #sending: StreamSending;
+  /** Undefined if nothing bounds the requests in flight. */
+  #visit: GateVisit | undefined;
   #request: ExchangeRequest | undefined;
   #response: StreamResponse | undefined;
   #body: StreamBody | undefined;
@@ -57,6 +63,7 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
   constructor(session: ExchangeSession, stream: ServerHttp2Stream) {
     this.#session = session;
     this.stream = stream;
+    this.#sending = new StreamSending(stream, session.host.options.timeouts);
     this.#watch = session.host.watchExchanges(session.context);
     // A stream that fails closes too.
     stream.on("error", () => {});
@@ -90,12 +97,9 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
         ? new StreamBody(this, this.stream, head.contentLength, options, head.expectContinue)
         : undefined;
     const request = new ExchangeRequest(head, context, this.#body?.body, this.#extend);
-    if (head.timed && options.meter !== undefined && context.proxyRules !== undefined)
-      meterQueue(options.meter, head.field(REQUEST_START));
     const handler = handlerFor(request, host.handle, host.upgrade);
-    this.#requestDeadline = host.clock.now + options.timeouts.request;
     this.#watch?.handOver(request);
-    const { describeError: describe } = options;
+    const { describeError: describe, gate, meter } = options;
     const traits = { headOnly: head.method === "HEAD", upgradable: head.upgrade };
     const response = new StreamResponse(
       new StreamSender(this, this.stream, traits, this.#watch),
@@ -105,28 +109,45 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
     );
     this.#request = request;
     this.#response = response;
+    const waited = head.timed && context.proxyRules !== undefined ? head.field(REQUEST_START) : undefined;
+    if (gate === undefined && waited !== undefined && meter !== undefined) meterQueue(meter, waited);
+    const run = (): void => this.#run(handler, request, response);
+    if (gate === undefined || gate.spares(head.target)) run();
+    else this.#enter(gate, waited, run);
+  }
+
+  #enter(gate: InFlightGate, waited: string | undefined, run: () => void): void {
+    this.#visit = gate.visit(this.#startedAt, waited === undefined ? undefined : queueTimeOf(waited));
+    this.#visit.enter({
+      run,
+      shed: (reason) => this.#shed(reason),
+      queued: (milliseconds) => this.#session.host.options.meter?.queued(milliseconds),
+    });
+  }
+
+  /** Responds to a request that the app does not get, since there are too many. */
+  #shed(reason: ShedReason): void {
+    this.#watch?.reject(503, reason);
+    this.#response?.begin(503, SHED_FIELDS, SHED_CONTENT);
+  }
+
+  #run(handler: Handler, request: ExchangeRequest, response: StreamResponse): void {
+    const { host } = this.#session;
+    this.#requestDeadline = host.clock.now + host.options.timeouts.request;
     const called = requestsAreObserved() ? observeHandler(handler) : handler;
-    const running = runHandler(called, request, response, this.#settled);
+    const running = runHandler(called, request, response, this.#session.handlerSettled);
     if (running === undefined) return;
-    host.handlers.begin();
     this.#session.handlerBegan();
     if (this.#response === response || this.#isUpgraded) this.#running = running;
   }
 
-  readonly #settled = (): void => {
-    this.#session.handlerSettled();
-    this.#session.host.handlers.settled();
-  };
-
   /** Responds to a request that is not passed to the app. */
   #refuse(error: HttpError, fields: readonly string[], head: StreamHead | undefined): void {
-    const named = (name: string): string => fields[fields.indexOf(name) + 1] ?? "";
-    const method = head?.method ?? (fields.includes(":method") ? named(":method") : "");
-    const headOnly = method === "HEAD";
+    const line = requestLineOf(fields);
+    const headOnly = (head?.method ?? line).startsWith("HEAD");
     const sender = new StreamSender(this, this.stream, { headOnly, upgradable: false }, this.#watch);
     sender.refuse(error.status, error.message);
-    const target = fields.includes(":path") ? named(":path") : "";
-    this.#watch?.refuse(error.status, `${method} ${target} HTTP/2.0\r\n`);
+    this.#watch?.refuse(error.status, line);
     this.#discardContent();
   }
 
@@ -153,13 +174,15 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
     return this.#isUpgraded;
   }
 
-  /** A frame of the response has been sent. */
-  progressed(): void {
-    if (this.#sendDeadline !== Number.POSITIVE_INFINITY) this.#sendDeadline = this.now + this.#sendTimeout;
+  /** A frame with content of the response has been sent. */
+  progressed(bytes: number): void {
+    this.#sending.sent += bytes;
   }
 
-  get #sendTimeout(): number {
-    return this.#session.host.options.timeouts.body;
+  /** What the client is to do, and how late it is with it; undefined if it is the app's turn, or nobody's. */
+  standing(now: number): Standing | undefined {
+    const late = this.#body?.received === false ? this.#body.pace.behind(now) : 0;
+    return late > 0 ? { wait: "content", late } : this.#sending.standing(now);
   }
 
   checkDeadlines(passed: number): void {
@@ -172,17 +195,10 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
   }
 
   #checkSending(passed: number): void {
-    const { stream } = this;
-    const isPending = stream.writableLength > 0 || (stream.writableEnded && !stream.writableFinished);
-    if (!isPending || !stream.headersSent) this.#sendDeadline = Number.POSITIVE_INFINITY;
-    else if (this.#sendDeadline === Number.POSITIVE_INFINITY)
-      this.#sendDeadline = this.now + this.#sendTimeout;
-    else if (this.#sendDeadline <= passed) {
-      this.#sendDeadline = Number.POSITIVE_INFINITY;
-      this.#session.host.options.meter?.connectionFailed("write_timeout");
-      this.#watch?.setReason("client-gone");
-      stream.close(constants.NGHTTP2_CANCEL);
-    }
+    if (this.#isUpgraded || !this.#sending.isStalled(this.now, passed)) return;
+    this.#session.host.options.meter?.connectionFailed("write_timeout");
+    this.#watch?.setReason("client-gone");
+    this.stream.close(constants.NGHTTP2_CANCEL);
   }
 
   #requestTimedOut(): void {
@@ -201,7 +217,10 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
 
   /** The worker exits: nobody gets a response any more. */
   abandon(): void {
-    if (this.#response?.complete === false) {
+    if (this.#visit?.isWaiting === true) {
+      this.#visit.leave();
+      this.#shed("draining");
+    } else if (this.#response?.complete === false) {
       this.#watch?.setReason("worker-exit");
       this.#request?.abort(new RequestAborted("the worker is stopping immediately"));
     }
@@ -256,7 +275,9 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
     this.#requestDeadline = Number.POSITIVE_INFINITY;
     if (this.#response?.lost === true) this.#abandonHandler();
     this.#watch?.finish("complete");
-    this.#session.host.onResponse();
+    this.#visit?.leave();
+    // A request that was refused is no work: it must not bring the end of the worker nearer.
+    if (this.#visit?.isShed !== true) this.#session.host.onResponse();
     this.#checkSending(Number.NEGATIVE_INFINITY);
     if (this.#body?.isStillRead !== true) {
       this.#body?.body.fail(new BodyError(400, "the response was sent before the request body was read"));
@@ -304,6 +325,7 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
     }
     if (gone !== undefined) response?.abandon(gone);
     this.#watch?.finish("client-gone");
+    this.#visit?.leave();
     if (pending !== undefined || this.#isUpgraded) this.#abandonHandler();
     this.#requestDeadline = Number.POSITIVE_INFINITY;
     this.#session.streamClosed(this);

@@ -13,6 +13,8 @@ export interface StreamObserver {
   onReceived(bytes: Uint8Array): boolean;
   /** This is about to be sent. */
   onSent(bytes: Uint8Array): void;
+  /** Bytes to send behind everything else. */
+  lastWords(): Uint8Array | undefined;
   /** Everything has been passed to the socket, which is only read from now on, until it is destroyed. */
   onLingering(): void;
 }
@@ -91,6 +93,8 @@ export class WatchedStream extends Duplex {
     const socket = this.#socket;
     if (this.#isLingering || socket.destroyed) return;
     this.#isLingering = true;
+    const last = this.#observer.lastWords();
+    if (last !== undefined) socket.write(last);
     socket.end();
     if (socket.readableEnded) socket.destroySoon();
     else {

@@ -33,6 +33,7 @@ const SYSTEM = [
   "arbiter/workers/boot-failure",
   "bench/command",
   "budget/",
+  "chaos/arbiter-memory",
   "chaos/chaos",
   "cli/top/journey",
   "cli/top/terminal",

@@ -1,7 +1,8 @@
 /** Where control sockets are, so that `tsgun ps` and `tsgun ctl` find the servers by themselves. */
-import { lstatSync, readdirSync, readlinkSync, statSync } from "node:fs";
+import { lstatSync, readdirSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { ExitCode, FatalError } from "../errors.ts";
+import { exists, processState } from "../system/process-state.ts";
 import { isAlive, removeDead } from "./socket-name.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -122,11 +123,18 @@ export async function removeDeadEntries(folder: string): Promise<void> {
 
 /**
  * Removes the links in `folder` to `socket`, which this process has now, that servers before it have left: they lead to a
- * socket that answers.
+ * socket that answers. A killed server may be there as a zombie, until the first process of a container reaps it.
  */
 export function removeFormerLinks(folder: string, socket: string): void {
-  for (const { path, pid } of listEntries(folder))
-    if (pid !== process.pid && linkTarget(path) === socket) removeDead(path, pid);
+  for (const { path, pid } of listEntries(folder)) {
+    if (pid === process.pid || linkTarget(path) !== socket || isServing(pid)) continue;
+    if (lstatSync(path, { throwIfNoEntry: false })?.uid === process.geteuid?.())
+      rmSync(path, { force: true });
+  }
+}
+
+function isServing(pid: number): boolean {
+  return exists(pid) && processState(pid) !== "zombie";
 }
 
 /** Undefined for what is no link. */

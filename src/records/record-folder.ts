@@ -19,6 +19,9 @@ export const MAX_RECORDS = 50;
 /** Records kept of all servers together, since each name of a server has its own. */
 export const MAX_FILES = 1000;
 
+/** A clock is corrected by less all the time. */
+const CLOCK_TOLERANCE_MS = 60_000;
+
 export interface RecordEntry {
   readonly path: string;
   /** ISO 8601. */
@@ -89,6 +92,18 @@ export async function readRecord({ path }: RecordEntry): Promise<DeathRecord | u
   }
 }
 
+/**
+ * Records from the future last, of records that are the newest first: the clock has been set back since, and those that are
+ * written now must not count as the oldest.
+ */
+function presentFirst(records: readonly RecordEntry[]): readonly RecordEntry[] {
+  const now = new Date(Date.now() + CLOCK_TOLERANCE_MS).toISOString();
+  const [present, future] = [false, true].map((isFuture) =>
+    records.filter(({ time }) => time > now === isFuture),
+  );
+  return [...(present ?? []), ...(future ?? [])];
+}
+
 export class RecordFolder {
   readonly path: string;
   #drafts = 0;
@@ -125,7 +140,7 @@ export class RecordFolder {
   async #prune(): Promise<void> {
     const counts = new Map<string, number>();
     let kept = 0;
-    for (const { path, kind, server } of listRecords(this.path)) {
+    for (const { path, kind, server } of presentFirst(listRecords(this.path))) {
       const group = `${kind} ${server}`;
       const count = (counts.get(group) ?? 0) + 1;
       counts.set(group, count);

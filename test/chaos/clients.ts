@@ -6,8 +6,8 @@ import { AnswerReader, headerOf, MalformedAnswer } from "../support/answer-reade
 import type { Exchange } from "../support/load.ts";
 import type { Loss } from "./attribution.ts";
 
-/** The limit for a connection and for an answer. */
-const TIMEOUT_MS = 30_000;
+/** The limit for a connection and for an answer, as in `traffic.ts`. */
+const TIMEOUT_MS = 120_000;
 
 export interface ClientEvents {
   /** Called for each right answer. */

@@ -1,5 +1,5 @@
 /** How each fault of the plan is done to the server. What a fault breaks it mends again, or a reload later does. */
-import { renameSync, rmSync, symlinkSync } from "node:fs";
+import { closeSync, openSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { requestControl } from "../../src/control/control-client.ts";
 import { ask } from "../support/ask.ts";
@@ -247,7 +247,10 @@ const PERFORM: Readonly<Record<FaultName, Perform>> = {
   scale: (faults, { amount }) => faults.command("POST", "/scale", { workers: amount }),
   "rotate-log": (faults) =>
     faults.withFiles(
-      () => renameSync(faults.site.logFile, faults.site.nextLogFile()),
+      () => {
+        renameSync(faults.site.logFile, faults.site.nextLogFile());
+        closeSync(openSync(faults.site.logFile, "a"));
+      },
       () => faults.signal("SIGUSR1"),
       () => {},
     ),
@@ -263,6 +266,8 @@ const PERFORM: Readonly<Record<FaultName, Perform>> = {
       },
       () => {
         rmSync(faults.site.logFile, { force: true });
+        // The next fault may rename the file, so it has to be there again, also while nobody opens it.
+        closeSync(openSync(faults.site.logFile, "a"));
         void faults.command("POST", "/reopen");
       },
     ),

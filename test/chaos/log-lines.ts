@@ -12,6 +12,7 @@ const EXPLAINED: readonly RegExp[] = [
   /Uncaught exception: the worker exits/,
   /Possible cause of the crashes: /,
   /few of them connections/,
+  /This worker has \d+ of \d+ file descriptors open/,
   /The error log \S+ (cannot be written \(ENOSPC\)|can be written again)/,
   // Reloads and upgrades that fail.
   /Reload failed, generation \d+ stays: /,

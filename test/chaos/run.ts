@@ -14,6 +14,7 @@ import { Site } from "./site.ts";
 import { Traffic } from "./traffic.ts";
 
 const SCRAPE_INTERVAL_MS = 100;
+const SETTLED_WITHIN_MS = 10_000;
 
 export interface ChaosOptions {
   readonly node: string;
@@ -106,7 +107,7 @@ class Run {
       this.#breach(`act ${number}: ${error.message}\n${this.#site.log().slice(-4000)}`);
       throw new Error(this.#breaches.join("\n"));
     });
-    const now = await figures(this.#site, pid);
+    const now = await this.#settled(pid);
     await this.#records.read();
     const hadGap = gaps.length > gapsBefore;
     for (const fault of leftovers(this.#site, this.#first as RestFigures, now))
@@ -130,6 +131,17 @@ class Run {
       `${number} at rest: ${this.#traffic.sent} sent, ${this.#traffic.answered} answers, ${this.#traffic.losses.length} lost, ` +
         `arbiter ${pid} ${Math.round(now.pssBytes / 1e6)} MB, ${now.descriptors.length} descriptors, ${this.#breaches.length} breaches`,
     );
+  }
+
+  /** The figures once nothing is left over, or after a while: exits and closed connections are noticed a moment later. */
+  async #settled(pid: number): Promise<RestFigures> {
+    const end = performance.now() + SETTLED_WITHIN_MS;
+    for (;;) {
+      const now = await figures(this.#site, pid);
+      const isSettled = leftovers(this.#site, this.#first as RestFigures, now).length === 0;
+      if (isSettled || performance.now() > end) return now;
+      await pause(SCRAPE_INTERVAL_MS);
+    }
   }
 
   report(): ChaosReport {

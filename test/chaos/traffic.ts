@@ -16,8 +16,11 @@ const CLIENTS = 3;
 const RATE = 25;
 /** An upload comes in so many pieces, 2 ms apart and more. */
 const UPLOAD_PIECES = 150;
-/** Longer than the server lets a worker be blocked. */
-const TIMEOUT_MS = 30_000;
+/**
+ * A client's patience. While no worker is ready, connections wait in the kernel: until a worker that does not boot is
+ * given up, and another one has booted, on a busy machine.
+ */
+const TIMEOUT_MS = 120_000;
 
 export class Traffic {
   answered = 0;

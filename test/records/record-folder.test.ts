@@ -48,6 +48,20 @@ test("the newest of each kind and server are kept", async (context) => {
   assert.deepEqual(last && (await readRecord(last)), nth(0));
 });
 
+test("after the clock was set back, what is written now is kept in place of records from the future", async (context) => {
+  const path = join(temporaryFolder(context), "records");
+  const folder = RecordFolder.open(path);
+  const inAnHour = (second: number): string => new Date(Date.now() + 3_600_000 + second * 1000).toISOString();
+  for (let index = 0; index < MAX_RECORDS; index++) await folder.write(nth(index, { time: inAnHour(index) }));
+  for (let index = 0; index < 3; index++) {
+    const time = new Date(Date.now() + index).toISOString();
+    await folder.write(nth(500 + index, { time }));
+  }
+  const pids = listRecords(path).map(({ pid }) => pid);
+  assert.equal(pids.length, MAX_RECORDS);
+  assert.deepEqual(pids.slice(-3), [1502, 1501, 1500]);
+});
+
 test("a server's name cannot lead out of the folder", async (context) => {
   const path = join(temporaryFolder(context), "records");
   assert.equal(serverKey("../../etc/x y\n"), ".._.._etc_x_y_");

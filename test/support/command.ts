@@ -97,6 +97,8 @@ export interface CommandOptions {
   readonly node?: string;
   /** Words in front of the command: a program that becomes it, or runs it as its child. */
   readonly prefix?: readonly string[];
+  /** The command's own file. Default: the built one. */
+  readonly command?: string;
 }
 
 export interface Exit {
@@ -115,7 +117,7 @@ export class RunningCommand {
     const [program = "", ...words] = [
       ...(options.prefix ?? []),
       options.node ?? process.execPath,
-      COMMAND,
+      options.command ?? COMMAND,
       ...args,
     ];
     this.process = spawn(program, words, {

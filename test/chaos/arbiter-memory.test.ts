@@ -1,0 +1,58 @@
+/**
+ * The arbiter keeps nothing of a worker that has gone, of a reload and of a command. Its heap is compared object by
+ * object, since its size varies by more than a leak of hundreds of steps. Many more steps: `npm run chaos:memory`.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { requestControl } from "../../src/control/control-client.ts";
+import { leftByEach, ProbedArbiter } from "./probed-arbiter.ts";
+
+const LIVES = 100;
+const RELOADS = 30;
+const COMMANDS = 200;
+/** More than the records of ends that the arbiter keeps. */
+const WARM_UP = 60;
+/** Events and lines, of which the arbiter keeps hundreds, are plain objects. */
+const PLAIN = /^object (Object|Array):/;
+
+test("the arbiter keeps nothing of a worker that has gone", async (context) => {
+  const arbiter = new ProbedArbiter(context, { shortLives: true, workers: 2 });
+  await arbiter.live(WARM_UP);
+  const [before, livesBefore] = [await arbiter.objects(), arbiter.lives];
+  const descriptors = (await arbiter.memory()).descriptors;
+  await arbiter.live(LIVES);
+  const after = await arbiter.objects();
+  const left = leftByEach(arbiter.lives - livesBefore, before, after);
+  assert.deepEqual(
+    left.filter((text) => !PLAIN.test(text)),
+    [],
+  );
+  const { descriptors: now } = await arbiter.memory();
+  assert.ok(now <= descriptors + 6, `${now} descriptors are open, before it were ${descriptors}`);
+});
+
+test("the arbiter keeps nothing of a reload and of a command", async (context) => {
+  const arbiter = new ProbedArbiter(context, { shortLives: false, workers: 1 });
+  await arbiter.command.ready();
+  const reload = async (times: number): Promise<void> => {
+    for (let round = 0; round < times; round++)
+      await requestControl(arbiter.controlSocket, "POST", "/reload");
+  };
+  const ask = async (times: number): Promise<void> => {
+    for (let round = 0; round < times; round++)
+      await requestControl(
+        arbiter.controlSocket,
+        "GET",
+        ["/status", "/workers", "/stats"][round % 3] as string,
+      );
+  };
+  await reload(WARM_UP / 2);
+  await ask(30);
+  const before = await arbiter.objects();
+  await reload(RELOADS);
+  const between = await arbiter.objects();
+  const ofReloads = leftByEach(RELOADS, before, between).filter((text) => !PLAIN.test(text));
+  assert.deepEqual(ofReloads, []);
+  await ask(COMMANDS);
+  assert.deepEqual(leftByEach(COMMANDS, between, await arbiter.objects()), []);
+});

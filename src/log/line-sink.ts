@@ -17,7 +17,7 @@ export interface LineSinkOptions {
   readonly name: string;
   /** Called with a one-line message about lines that cannot be written. */
   readonly onTrouble: (message: string) => void;
-  /** Called for each line that is dropped. */
+  /** Called for each line that is dropped, or lost at the end. */
   readonly onDrop?: (() => void) | undefined;
   /** Bytes that may wait while writes fail. Default: 8 MiB. */
   readonly backlog?: number;
@@ -240,6 +240,7 @@ export class LineSink {
     }
     if (this.#trouble === undefined) return;
     const left = this.#text.split("\n").length - 1 + this.#linesInBuffer();
+    for (let lost = 0; lost < left; lost += 1) this.#onDrop?.();
     this.#report(`cannot be written (${this.#trouble}); lines lost at the end: ${this.#dropped + left}`);
   }
 

@@ -107,6 +107,11 @@ export const REPORT_METRICS = {
   external: gauge("nodejs_external_memory_bytes", "Memory of objects outside of V8's heap.", "slot"),
   rss: gauge("process_resident_memory_bytes", "Resident memory.", "slot"),
   pss: gauge("tsgun_worker_pss_bytes", "Proportional memory: shared pages are divided.", "slot"),
+  requestsWaiting: gauge(
+    "tsgun_worker_requests_waiting",
+    "Requests that wait for a place of --max-in-flight.",
+    "slot",
+  ),
   openDescriptors: gauge("process_open_fds", "Open file descriptors.", "slot"),
 } as const satisfies Readonly<Record<string, Metric>>;
 

@@ -14,7 +14,7 @@
 
 export const MAGIC = 0x54534742;
 /** Raise it with every change of this file, or of a metric's id or labels. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 /** Offsets in a page's header. u32 unless noted. */
 export const HEADER = {
@@ -164,6 +164,8 @@ export const VITALS = [
   "cpuUser",
   "cpuSystem",
   "openDescriptors",
+  /** Requests that wait for a place of `--max-in-flight`; part of those in flight. */
+  "requestsWaiting",
   /** 1 once `read` shows a mapped page; 0 while the worker writes to the file. */
   "isMapped",
 ] as const;

@@ -7,6 +7,7 @@ import { getHeapSpaceStatistics, getHeapStatistics } from "node:v8";
 import { VITALS, type Vital } from "../scoreboard/layout.ts";
 import type { PageWriter } from "../scoreboard/page-writer.ts";
 import type { AcceptLimiter } from "../server/accept-limiter.ts";
+import type { InFlightGate } from "../server/in-flight-gate.ts";
 import type { WorkerServer } from "../server/server.ts";
 import { Collections } from "./collections.ts";
 
@@ -24,6 +25,7 @@ const US = 1000;
 export interface VitalsSource {
   readonly server: Pick<WorkerServer, "requests" | "connectionStates">;
   readonly limiter: Pick<AcceptLimiter, "accepted" | "openDescriptors">;
+  readonly gate?: Pick<InFlightGate, "waiting"> | undefined;
 }
 
 /** The last is not measured: `isMapped`. */
@@ -96,6 +98,7 @@ export class Vitals {
     values[INDEX.connectionsUpgraded] = upgraded;
     values[INDEX.connectionsAccepted] = this.#source.limiter.accepted;
     values[INDEX.requestsInFlight] = this.#page.requestsInFlight;
+    values[INDEX.requestsWaiting] = this.#source.gate?.waiting ?? 0;
     const loop = performance.eventLoopUtilization();
     values[INDEX.loopActive] = loop.active;
     values[INDEX.loopIdle] = loop.idle;

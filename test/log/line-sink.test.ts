@@ -281,7 +281,13 @@ test("a pipe whose reader is gone is reported once, also at the end", (context) 
 test("a full disk: lines wait in a bounded backlog until there is room, or are counted at the end", (context) => {
   const file = join(temporaryFolder(context), "log");
   execFileSync("ln", ["-s", "/dev/full", file]);
-  const { sink, told } = open(file, 1000);
+  const told: string[] = [];
+  let dropped = 0;
+  const onDrop = (): void => {
+    dropped += 1;
+  };
+  const onTrouble = (message: string): number => told.push(message);
+  const sink = new LineSink({ target: file, name: "test log", onTrouble, onDrop, backlog: 1000 });
   for (let count = 0; count < 100; count++) {
     sink.write(`${"x".repeat(99)}\n`);
     if (count === 0) sink.flush();
@@ -289,6 +295,7 @@ test("a full disk: lines wait in a bounded backlog until there is room, or are c
   assert.deepEqual(told, [`The test log ${file} cannot be written (ENOSPC)`]);
   sink.end();
   assert.equal(told[1], `The test log ${file} cannot be written (ENOSPC); lines lost at the end: 100`);
+  assert.equal(dropped, 100, "lines that waited until the end are not among the dropped ones");
 });
 
 test("a pipe without a reader fails at once", (context) => {

@@ -12,7 +12,8 @@ function measured(context: TestContext) {
   const board = new BoardPage(context);
   const page = board.writer();
   const server = { requests: 0, connectionStates: () => ({ active: 1, idle: 2, upgraded: 3 }) };
-  const vitals = new Vitals(page, { server, limiter: { accepted: 10, openDescriptors: 20 } });
+  const limiter = { accepted: 10, openDescriptors: 20 };
+  const vitals = new Vitals(page, { server, limiter, gate: { waiting: 4 } });
   return { board, page, server, vitals };
 }
 
@@ -32,8 +33,8 @@ test("measures at once, and then when a second has passed", async (context) => {
     "connectionsAccepted",
   ] as const;
   assert.deepEqual(
-    [...names, "openDescriptors" as const].map((name) => board.vital(name)),
-    [1, 2, 3, 10, 20],
+    [...names, "openDescriptors" as const, "requestsWaiting" as const].map((name) => board.vital(name)),
+    [1, 2, 3, 10, 20, 4],
   );
   for (const name of ["heapUsed", "heapTotal", "heapLimit", "heapOld", "heapNew", "external", "rss"] as const)
     assert.ok(board.vital(name) > 100_000, name);

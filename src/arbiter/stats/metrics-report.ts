@@ -144,5 +144,6 @@ function slotFamilies(slots: readonly SlotFigures[]): Family[] {
     bySlot(M.rss, ({ rss }) => rss),
     bySlot(M.pss, ({ pss }) => pss),
     bySlot(M.openDescriptors, ({ vitals }) => vitals?.openDescriptors),
+    bySlot(M.requestsWaiting, ({ vitals }) => vitals?.requestsWaiting),
   ];
 }

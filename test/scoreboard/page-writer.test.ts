@@ -139,7 +139,7 @@ for (const [transport, prepare] of Object.entries(TRANSPORTS)) {
   test(`${transport}: vitals`, (context) => {
     const { board, page } = open(context);
     page.writeVitals(Float64Array.from(VITALS.slice(0, -1), (_, index) => index + 0.5));
-    assert.deepEqual([board.vital("time"), board.vital("openDescriptors")], [0.5, VITALS.length - 1.5]);
+    assert.deepEqual([board.vital("time"), board.vital("requestsWaiting")], [0.5, VITALS.length - 1.5]);
     assert.equal(board.vital("isMapped"), transport === "mapped" ? 1 : 0);
   });
 }

@@ -30,7 +30,7 @@ const ALLOWANCES = {
   "cancelled requests": { burst: 300, perSecond: 30 },
   "stream errors": { burst: 100, perSecond: 10 },
   "SETTINGS frames": { burst: 50, perSecond: 5 },
-  "PING frames": { burst: 100, perSecond: 10 },
+  "PING frames": { burst: 200, perSecond: 50 },
   "priority frames": { burst: 1000, perSecond: 100 },
   "WINDOW_UPDATE frames": { burst: 2000, perSecond: 500 },
   "empty frames": { burst: 50, perSecond: 5 },
@@ -44,8 +44,8 @@ type Budgeted = keyof typeof ALLOWANCES;
 const MAX_CONTINUATIONS = 8;
 /** DATA frames with less content cost more than they carry. */
 const TINY_BYTES = 32;
-/** A client that reads may send a WINDOW_UPDATE for so many bytes, whatever its budget. */
-const BYTES_PER_UPDATE = 1024;
+/** WINDOW_UPDATE frames that a client may send for each DATA frame that it gets: for its stream, and the connection. */
+const UPDATES_PER_FRAME = 2;
 
 /** Errors that the client causes. The others are this server's: NO_ERROR, INTERNAL_ERROR, REFUSED_STREAM, CANCEL. */
 const PROVOKED = new Set([1, 3, 5, 6, 9, 11]);
@@ -70,8 +70,8 @@ class Bucket {
     return this.#left >= 0;
   }
 
-  give(): void {
-    this.#left = Math.min(this.#allowance.burst, this.#left + 1);
+  give(amount: number): void {
+    this.#left = Math.min(this.#allowance.burst, this.#left + amount);
   }
 }
 
@@ -80,8 +80,6 @@ export class SessionBudget {
   readonly #buckets: { [Kind in Budgeted]?: Bucket } = {};
   /** Bytes and frames of the header block that is arriving; undefined between blocks. */
   #block: { bytes: number; frames: number } | undefined;
-  /** Bytes of DATA sent that have not paid for a WINDOW_UPDATE yet. */
-  #unpaid = 0;
 
   /** @param maxHeaderBlock bytes of a compressed header block */
   constructor(maxHeaderBlock: number) {
@@ -143,13 +141,9 @@ export class SessionBudget {
   }
 
   /** This server has sent a frame. @returns what there is too much of, if anything */
-  sent({ type, length, value }: Frame, now: number): Excess | undefined {
+  sent({ type, value }: Frame, now: number): Excess | undefined {
     if (type === FrameType.data) {
-      this.#unpaid += length;
-      while (this.#unpaid >= BYTES_PER_UPDATE) {
-        this.#unpaid -= BYTES_PER_UPDATE;
-        this.#buckets["WINDOW_UPDATE frames"]?.give();
-      }
+      this.#buckets["WINDOW_UPDATE frames"]?.give(UPDATES_PER_FRAME);
       return undefined;
     }
     return type === FrameType.reset && PROVOKED.has(value) ? this.#spend("stream errors", now) : undefined;

@@ -1,0 +1,85 @@
+/** WebSockets over HTTP/2: an extended CONNECT (RFC 8441) is an upgrade request for the app. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import { test } from "node:test";
+import type { GatewayRequest, Respond } from "../../../src/gateway/types.ts";
+import { startHttp2Engine } from "../../support/http2-engine.ts";
+
+async function tunnel(session: ClientHttp2Session): Promise<[stream: ClientHttp2Stream, status: number]> {
+  const headers = {
+    ":method": "CONNECT",
+    ":protocol": "websocket",
+    ":path": "/chat",
+    "sec-websocket-version": "13",
+  };
+  const stream = session.request(headers, { endStream: false });
+  stream.on("error", () => {});
+  const [head] = (await once(stream, "response")) as [Record<string, unknown>];
+  assert.equal(head["sec-websocket-accept"], undefined);
+  return [stream, Number(head[":status"])];
+}
+
+async function echoed(stream: ClientHttp2Stream): Promise<void> {
+  stream.write("ping");
+  const [bytes] = (await once(stream, "data")) as [Buffer];
+  assert.equal(bytes.toString(), "ping");
+}
+
+const HANDSHAKES: readonly [what: string, upgrade: (respond: Respond) => void][] = [
+  [
+    "by the gateway",
+    (respond) => {
+      const stream = respond.upgrade({ upgrade: "websocket", "sec-websocket-accept": "x" });
+      stream.pipe(stream);
+    },
+  ],
+  [
+    "written by a library",
+    (respond) => {
+      const stream = respond.upgrade();
+      stream.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+      stream.write("Sec-WebSocket-Accept: x\r\n\r\n");
+      stream.pipe(stream);
+    },
+  ],
+];
+
+for (const [what, upgrade] of HANDSHAKES)
+  test(`the handshake ${what} opens the stream in both directions`, async (context) => {
+    let seen: GatewayRequest | undefined;
+    const app = {
+      handle: (_request: GatewayRequest, respond: Respond) => respond(404, {}, "no"),
+      upgrade: (request: GatewayRequest, respond: Respond) => {
+        seen = request;
+        upgrade(respond);
+      },
+    };
+    const engine = await startHttp2Engine(context, app);
+    const session = await engine.session();
+    context.after(() => session.destroy());
+    const [stream, status] = await tunnel(session);
+    assert.equal(status, 200);
+    await echoed(stream);
+    assert.deepEqual(engine.server.connectionStates(), { active: 0, idle: 0, upgraded: 1 });
+    assert.deepEqual(
+      [seen?.method, seen?.path, seen?.upgrade, seen?.headers.upgrade, seen?.headers.connection],
+      ["GET", "/chat", true, "websocket", "Upgrade"],
+    );
+    assert.match(seen?.headers["sec-websocket-key"] ?? "", /^[\w+/]{22}==$/);
+    stream.end();
+    await once(stream, "close");
+    assert.deepEqual(engine.errors, []);
+  });
+
+test("an app that takes no upgrades responds as usual", async (context) => {
+  const engine = await startHttp2Engine(context, (request, respond) =>
+    respond(404, {}, String(request.upgrade)),
+  );
+  const session = await engine.session();
+  context.after(() => session.destroy());
+  const [stream, status] = await tunnel(session);
+  const [bytes] = (await once(stream, "data")) as [Buffer];
+  assert.deepEqual([status, bytes.toString()], [404, "true"]);
+  stream.close();
+});

@@ -51,6 +51,7 @@ const SYSTEM = [
   "package.test",
   "records/deaths",
   "server/channel/socket-only",
+  "server/front/over-tls",
   "systemd/private-systemd",
   "systemd/service",
   "worker/channels",

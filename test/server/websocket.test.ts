@@ -8,6 +8,7 @@ import { type RawData, WebSocket, WebSocketServer } from "ws";
 import type { App, GatewayRequest, Respond } from "../../src/gateway/types.ts";
 import { until } from "../support/command.ts";
 import { type Engine, startEngine } from "../support/engine.ts";
+import { webSocketTo } from "../support/tls-front.ts";
 
 /** As in docs/gateway.md section 16. */
 function take(
@@ -38,7 +39,8 @@ async function start(t: TestContext, serve = echoing, options = {}): Promise<Eng
 }
 
 async function open(engine: Engine, options = {}): Promise<WebSocket> {
-  const socket = new WebSocket(`ws://127.0.0.1:${engine.port}/`, options);
+  const [url, trust] = webSocketTo(engine.port);
+  const socket = new WebSocket(url, { ...trust, ...options });
   await once(socket, "open");
   return socket;
 }
@@ -87,7 +89,7 @@ describe("WebSocket", () => {
       socket.send("welcome");
       socket.close(4000, "go away");
     });
-    const socket = new WebSocket(`ws://127.0.0.1:${engine.port}/`);
+    const socket = new WebSocket(...webSocketTo(engine.port));
     const message = once(socket, "message");
     const closed = once(socket, "close");
     assert.equal(String((await message)[0]), "welcome");

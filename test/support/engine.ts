@@ -1,12 +1,14 @@
 /** Starts the gateway engine in this process, on a free port, and talks to it in raw bytes. */
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import type { App, Handler } from "../../src/gateway/types.ts";
 import { probeHandles } from "../../src/server/channel/handle-probe.ts";
 import { GatewayServer } from "../../src/server/engine/gateway-server.ts";
+import type { Front } from "../../src/server/front/front.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type EngineOptions } from "../../src/server/server-options.ts";
 import { Arrivals } from "./arrivals.ts";
+import { connectTo, OVER_TLS, tlsFront } from "./tls-front.ts";
 
 export interface Engine {
   readonly port: number;
@@ -26,6 +28,8 @@ export async function startEngine(
   // A worker's first connections come before it.
   await probeHandles();
   const errors: Error[] = [];
+  const makeFront = OVER_TLS ? tlsFront() : undefined;
+  let front: Front | undefined;
   const drain = new AbortController();
   const server = new GatewayServer(typeof app === "function" ? { handle: app } : app, {
     limits: DEFAULT_LIMITS,
@@ -35,19 +39,23 @@ export async function startEngine(
     onError: (error) => errors.push(error),
     onAcceptError: (error) => errors.push(error),
     ...options,
+    ...(makeFront !== undefined && {
+      front: (limiter) => {
+        front = makeFront(limiter);
+        return front;
+      },
+    }),
   });
-  const listener = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
+  const listener = createServer({ allowHalfOpen: true, pauseOnConnect: OVER_TLS }).listen(0, "127.0.0.1");
   await once(listener, "listening");
-  server.adopt(listener, undefined, options.gate);
+  server.adopt(listener, front, options.gate);
   test.after(() => {
     listener.close();
     server.destroy();
   });
   const { port } = listener.address() as { port: number };
   const client = async (): Promise<RawClient> => {
-    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-    await once(socket, "connect");
-    return new RawClient(socket);
+    return new RawClient(await connectTo(port, true));
   };
   return {
     port,

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import type { AddressInfo } from "node:net";
 import { describe, type TestContext } from "node:test";
 import { placeHandle } from "../../src/adopt/placeholder-handle.ts";
+import { bindSocket } from "../../src/arbiter/sockets/open-socket.ts";
 import { ClientGone } from "../../src/errors.ts";
 import { markInternal } from "../../src/server/node/listener-connections.ts";
 import { NodeServer } from "../../src/server/node/node-server.ts";
@@ -15,6 +16,7 @@ import type {
 } from "../../src/server/node/node-server-options.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/server-options.ts";
 import { RawClient } from "./engine.ts";
+import { connectTo, OVER_TLS, tlsFront } from "./tls-front.ts";
 
 export interface NodeEngine {
   readonly server: NodeServer;
@@ -62,23 +64,25 @@ export async function startNodeEngine(
     onError: (error) => assert.ok(error.cause instanceof ClientGone, error),
     onAcceptError: (error) => assert.fail(error),
     ...options,
+    ...(OVER_TLS && { front: tlsFront() }),
   });
   let port = 0;
-  await server.open(async (http) => {
-    // These are clients, whose requests a gate bounds.
-    http.removeListener("connection", markInternal);
-    http.listen(0, "127.0.0.1");
-    await once(http, "listening");
-    port = (http.address() as AddressInfo).port;
-  });
+  if (OVER_TLS) {
+    const bound = bindSocket({ host: "127.0.0.1", port: 0, ipv6Only: false, reusePort: false }, Error);
+    port = bound.port;
+    await server.listen(bound.fd);
+  } else
+    await server.open(async (http) => {
+      // These are clients, whose requests a gate bounds.
+      http.removeListener("connection", markInternal);
+      http.listen(0, "127.0.0.1");
+      await once(http, "listening");
+      port = (http.address() as AddressInfo).port;
+    });
   test.after(() => server.destroy());
   return {
     server,
-    client: async () => {
-      const socket = connect({ port, host: "127.0.0.1" });
-      await once(socket, "connect");
-      return new RawClient(socket);
-    },
+    client: async () => new RawClient(await connectTo(port)),
   };
 }
 

@@ -10,6 +10,7 @@ import { BoardPage } from "../../support/board-page.ts";
 import { until } from "../../support/command.ts";
 import { statuses } from "../../support/engine.ts";
 import { onBothServers } from "../../support/node-engine.ts";
+import { SCHEME } from "../../support/tls-front.ts";
 
 const hello: RequestListener = (_request, response) => {
   response.end("hello");
@@ -493,6 +494,6 @@ onBothServers((startNodeEngine) => {
     // Node emits it on the first response only, and after the connection's own `close`.
     await until("a response has closed", () => closed > 0);
     page.flush();
-    assert.deepEqual(board.counts(), { "req|GET||http|1.1|client_gone|": 3 });
+    assert.deepEqual(board.counts(), { [`req|GET||${SCHEME}|1.1|client_gone|`]: 3 });
   });
 });

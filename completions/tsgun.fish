@@ -177,6 +177,8 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l log-syslog-to -x -d 'The syslog server'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l log-syslog-prefix -x -d 'The PREFIX in the name of syslog entries, tsgun.PREFIX.error'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l log-syslog-facility -x -a 'user daemon local0 local1 local2 local3 local4 local5 local6 local7 auth authpriv cron ftp kern lpr mail news security syslog uucp' -d 'The facility of syslog entries'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l admin-certfile -r -F -d 'The certificate of --admin-bind with its chain, in PEM'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l admin-keyfile -r -F -d 'The key of --admin-certfile, in PEM'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l control-socket -r -F -d 'The socket for tsgun ctl'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l no-control-socket -d 'Open no control socket'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l control-readonly-socket -r -F -d 'A further control socket (mode 0660) that only shows the server'

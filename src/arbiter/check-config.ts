@@ -30,8 +30,10 @@ export async function checkConfig(config: Config): Promise<string> {
 }
 
 async function checkCertificates(config: Config, folder: string): Promise<void> {
-  if (!namesTls(config)) return;
-  const { readTls } = await import("../tls/certificate-files.ts");
+  const { adminCertfile, adminKeyfile } = config;
+  if (!namesTls(config) && adminCertfile === undefined && adminKeyfile === undefined) return;
+  const { readAdminCertificate, readTls } = await import("../tls/certificate-files.ts");
+  readAdminCertificate(config);
   const expired = (await readTls(config, folder))?.material.certificates.find(
     ({ notAfter }) => notAfter < Date.now(),
   );

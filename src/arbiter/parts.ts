@@ -294,6 +294,7 @@ export class Parts {
       readConfiguration: async () => {
         const configuration = await readConfiguration();
         await this.hooks.runToEnd(configuration.hooks, "onReload");
+        await this.endpoints.renewCertificate();
         return await this.certificates.complete(configuration, this.generations.currentTls);
       },
       preflight: async (config) => {

@@ -3,8 +3,9 @@ import { mkdirSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
 import { type ListenOptions, Server as NetServer } from "node:net";
 import { dirname } from "node:path";
+import type { SecureContextOptions, Server as TlsServer } from "node:tls";
 import { type SocketFile, setSocketAccess } from "../system/unix-socket.ts";
-import { createJsonServer, type JsonServer, type Route } from "./json-server.ts";
+import { createJsonServer, type JsonServer, type Route, secureServers } from "./json-server.ts";
 import { claimName, draftName, removeName, takeOverName } from "./socket-name.ts";
 
 export interface OpenServer {
@@ -101,6 +102,8 @@ export async function openControlSocket(
   };
 }
 
+type SecureServer = Pick<TlsServer, "setSecureContext">;
+
 /** Address of the health endpoint. */
 export type HealthAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
@@ -116,12 +119,14 @@ export interface HealthSocket {
 export interface HealthServer extends OpenServer {
   readonly socket: HealthSocket;
   readonly port: number | undefined;
+  /** New connections get this certificate. Only for a server that speaks TLS. */
+  secure(context: SecureContextOptions): void;
   /** Stops accepting but keeps the name: another arbiter accepts on the same socket. */
   leave(): void;
 }
 
 /**
- * Serves the health checks. The arbiter itself responds, so the endpoint works even if every worker is
+ * Serves the health checks, over TLS if there is a certificate. The arbiter itself responds, so the endpoint works even if every worker is
  * blocked. Replaces a socket left behind by a dead server; `inherited` is one that another arbiter has bound there.
  *
  * @throws a system error, or an Error with the reason on one line, if the address cannot be bound
@@ -130,13 +135,17 @@ export async function openHealthServer(
   address: HealthAddress,
   routes: readonly Route[],
   inherited?: HealthSocket,
+  context?: SecureContextOptions,
 ): Promise<HealthServer> {
-  const server = createJsonServer(routes);
+  const server = createJsonServer(routes, context && (await secureServers(context)));
   const name = await listenForHealth(server, address, inherited);
   const bound = server.address();
   const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
   return {
     socket: { descriptor: fd, ...(name !== undefined && { name }) },
+    secure(next) {
+      (server as unknown as Partial<SecureServer>).setSecureContext?.(next);
+    },
     port: typeof bound === "object" && bound !== null ? bound.port : undefined,
     connections: () => countConnections(server),
     endStreams: () => server.endStreams(),

@@ -1,5 +1,6 @@
 /** A small HTTP server over a table of routes. Responses to bad requests say why in one line, as JSON. */
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
+import type { SecureContextOptions } from "node:tls";
 import { HttpError } from "../errors.ts";
 import { createServer } from "../native/http.ts";
 import { ConnectionLimiter } from "./connection-limiter.ts";
@@ -132,8 +133,22 @@ export interface JsonServer extends Server {
   endStreams(): void;
 }
 
+/** Makes a server of HTTP, in cleartext or over TLS. */
+export type MakeServer = (limits: typeof LIMITS, respond: RequestListener) => Server;
+
+/** Makes servers that speak TLS only. */
+export async function secureServers(context: SecureContextOptions): Promise<MakeServer> {
+  const { createServer: createSecure } = await import("node:https");
+  const handshakeTimeout = LIMITS.headersTimeout;
+  return (limits, respond) =>
+    createSecure({ ...limits, ...context, handshakeTimeout }, respond) as unknown as Server;
+}
+
 /** Creates the server; it does not listen yet. */
-export function createJsonServer(routes: readonly Route[]): JsonServer {
+export function createJsonServer(
+  routes: readonly Route[],
+  makeServer: MakeServer = createServer,
+): JsonServer {
   const connections = new ConnectionLimiter();
   const streams = new Set<ServerResponse>();
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -145,14 +160,16 @@ export function createJsonServer(routes: readonly Route[]): JsonServer {
     streams.add(response);
     await sendReply(request, response, reply).finally(() => streams.delete(response));
   };
-  const server = createServer(LIMITS, (request, response) => {
+  const server = makeServer(LIMITS, (request, response) => {
     respond(request, response)
       .catch(() => response.destroy())
       .finally(() => connections.onResponse(request.socket));
   });
   // Every response ends its connection: requests that are pipelined behind the first, thousands in one packet, get a 503.
   server.maxRequestsPerSocket = 1;
-  server.on("connection", (socket) => connections.onConnect(socket));
+  // Over TLS a request knows only the socket around that of its connection.
+  const connected = "setSecureContext" in server ? "secureConnection" : "connection";
+  server.on(connected, (socket) => connections.onConnect(socket));
   const endStreams = (): void => {
     for (const response of streams) response.end();
   };

@@ -178,7 +178,7 @@ function readText({ setting, file }: NamedFile): string {
 export function readPasswords({
   keyfilePassword,
   keyfilePasswordFile: file,
-}: Pick<TlsSettings, "keyfilePassword" | "keyfilePasswordFile">): string[] {
+}: Partial<Pick<TlsSettings, "keyfilePassword" | "keyfilePasswordFile">>): string[] {
   if (keyfilePassword !== undefined) return [keyfilePassword];
   if (file === undefined) return [];
   const lines = readText({ setting: "keyfilePasswordFile", file })
@@ -186,6 +186,33 @@ export function readPasswords({
     .filter((line) => line !== "");
   if (lines.length === 0) fail("keyfilePasswordFile", `${file} holds no password`);
   return lines;
+}
+
+export type AdminTlsSettings = Pick<Config, "adminBind"> &
+  Partial<Pick<Config, "adminCertfile" | "adminKeyfile" | "keyfilePassword" | "keyfilePasswordFile">>;
+
+/**
+ * Reads the certificate and key of the admin listener; undefined if it has none.
+ * @throws FatalError (usage) that names the setting and the file
+ */
+export function readAdminCertificate(
+  config: AdminTlsSettings,
+): { readonly cert: string; readonly key: string } | undefined {
+  const { adminBind, adminCertfile, adminKeyfile } = config;
+  if (adminKeyfile !== undefined && adminCertfile === undefined)
+    fail("adminKeyfile", "there is no --admin-certfile for it");
+  if (adminCertfile === undefined) return undefined;
+  if (adminBind === undefined) fail("adminCertfile", "there is no --admin-bind for it");
+  const key: NamedFile =
+    adminKeyfile === undefined
+      ? { setting: "adminCertfile", file: adminCertfile }
+      : { setting: "adminKeyfile", file: adminKeyfile };
+  const { material } = readCertificate(
+    { setting: "adminCertfile", file: adminCertfile },
+    key,
+    readPasswords(config),
+  );
+  return { cert: material.certificate, key: material.key };
 }
 
 function readAuthorities(file: string): string {

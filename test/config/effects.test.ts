@@ -107,6 +107,8 @@ const SHOWN: Record<SettingName, string> = {
   adminToken: "control/dashboard/admission",
   adminTokenFile: "control/dashboard/admission",
   recordDir: "records/why",
+  adminCertfile: "control/admin-tls",
+  adminKeyfile: "control/admin-tls",
   minReady: "control/ctl",
   metrics: "worker/scoreboard",
   appMetrics: "arbiter/stats/app-metrics",

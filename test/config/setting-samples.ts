@@ -91,6 +91,8 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   dashboard: ["true", "maybe"],
   adminToken: ["0123456789abcdef", "short"],
   adminTokenFile: ["/run/secrets/token", ""],
+  adminCertfile: ["admin.pem", ""],
+  adminKeyfile: ["admin.key", ""],
   minReady: ["2", "-1"],
   metrics: ["true", "maybe"],
   appMetrics: ["true", "maybe"],

@@ -29,7 +29,8 @@ const POLL_INTERVAL_MS = 10;
 export type EndpointConfig = Pick<
   Config,
   "adminBind" | "adminToken" | "adminTokenFile" | "controlReadonlySocket" | "controlSocket" | "dashboard"
->;
+> &
+  Partial<Pick<Config, "adminCertfile" | "adminKeyfile" | "keyfilePassword" | "keyfilePasswordFile">>;
 
 export class ControlEndpoints {
   readonly #config: EndpointConfig;
@@ -84,10 +85,23 @@ export class ControlEndpoints {
     this.#isOpeningHealth = true;
     try {
       const routes = await adminRoutes(adminBind, await this.#routes(), this.#config);
-      this.#health = await openHealth(adminBind, routes, this.#config, this.#log, this.#inheritedHealth);
+      const context = await adminCertificate(this.#config);
+      this.#health = await openHealth(adminBind, routes, this.#config, this.#log, {
+        inherited: this.#inheritedHealth,
+        context,
+      });
     } finally {
       this.#isOpeningHealth = false;
     }
+  }
+
+  /**
+   * Reads the certificate of the admin listener again, for connections from now on. Does nothing without one.
+   * @throws FatalError that names the setting and the file; the listener keeps the certificate it has
+   */
+  async renewCertificate(): Promise<void> {
+    const context = await adminCertificate(this.#config);
+    if (context !== undefined) this.#health?.secure(context);
   }
 
   /**
@@ -224,19 +238,29 @@ async function showsDashboard(
   return isLocalAddress(address) || (adminToken ?? adminTokenFile) !== undefined;
 }
 
+type AdminContext = { readonly cert: string; readonly key: string };
+
+/** The certificate of the admin listener; undefined for cleartext. */
+async function adminCertificate(config: EndpointConfig): Promise<AdminContext | undefined> {
+  if (config.adminCertfile === undefined && config.adminKeyfile === undefined) return undefined;
+  const { readAdminCertificate } = await import("../../tls/certificate-files.ts");
+  return readAdminCertificate(config);
+}
+
 async function openHealth(
   address: Address,
   routes: readonly Route[],
   config: EndpointConfig,
   log: ErrorLog,
-  inherited: HealthSocket | undefined,
+  { inherited, context }: { inherited: HealthSocket | undefined; context: AdminContext | undefined },
 ): Promise<HealthServer> {
   const { openHealthServer } = await import("../../control/control-server.ts");
   try {
-    const server = await openHealthServer(address, routes, inherited);
+    const server = await openHealthServer(address, routes, inherited, context);
     const bound =
       server.port !== undefined && address.kind === "tcp" ? { ...address, port: server.port } : address;
-    const url = `${bound.kind === "tcp" ? "http://" : ""}${formatAddress(bound)}`;
+    const scheme = context === undefined ? "http" : "https";
+    const url = `${bound.kind === "tcp" ? `${scheme}://` : ""}${formatAddress(bound)}`;
     log.info(`Health at: ${url}`);
     if (bound.kind === "tcp" && (await showsDashboard(bound, config)))
       log.info(`Dashboard at: ${url}/dashboard/`);

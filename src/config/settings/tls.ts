@@ -62,4 +62,18 @@ export const tlsSettings = {
     reload: true,
     doc: "The oldest version of TLS to speak: TLSv1.2 or TLSv1.3. Older ones are broken, and not spoken at all.",
   }),
+  adminCertfile: setting({
+    section: "Control",
+    kind: text("FILE"),
+    default: undefined,
+    reload: false,
+    doc: "The certificate of --admin-bind with its chain, in PEM: health checks, metrics and the dashboard are then served by TLS only. A reload reads the file again.",
+  }),
+  adminKeyfile: setting({
+    section: "Control",
+    kind: text("FILE"),
+    default: undefined,
+    reload: false,
+    doc: "The key of --admin-certfile, in PEM. Default: that file contains it too. The passwords are those of --keyfile.",
+  }),
 } as const;

@@ -158,8 +158,10 @@ export class SocketChannel implements Channel, WatchedSender {
   }
 
   reset(): void {
+    // A socket of TLS is around the one of TCP.
+    const { _parent: inner } = this.#socket as Socket & { _parent?: Socket | null };
     try {
-      this.#socket.resetAndDestroy();
+      (inner ?? this.#socket).resetAndDestroy();
     } catch {
       // Only TCP can be reset.
       this.#socket.destroy();

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import type { GatewayRequest } from "../../../src/gateway/types.ts";
 import { DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
+import { until } from "../../support/command.ts";
 import { startEngine, statuses } from "../../support/engine.ts";
 
 const CHUNKED = "Transfer-Encoding: chunked\r\n";
@@ -150,6 +151,7 @@ test("a body that arrives before it is read is held back like any other", async 
   client.socket.write(Buffer.alloc(total), () => {
     taken = true;
   });
+  await until("the request is there", () => begun !== undefined);
   await pause(100);
   begun?.();
   await pause(300);

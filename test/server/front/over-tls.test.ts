@@ -10,13 +10,12 @@ const SERVER = join(import.meta.dirname, "..");
 const ENGINE = join(SERVER, "engine");
 
 const FILES = [
-  ...readdirSync(ENGINE).map((name) => join(ENGINE, name)),
-  ...["websocket", "content-fault", "content-pace", "exchange-ends", "deadlines"].map((name) =>
-    join(SERVER, `${name}.test.ts`),
-  ),
-  ...["node-server", "close-connections", "write-progress"].map((name) =>
-    join(SERVER, "node", `${name}.test.ts`),
-  ),
+  ...readdirSync(ENGINE)
+    // Its client is fetch, which does not know the authority.
+    .filter((name) => name !== "date.test.ts")
+    .map((name) => join(ENGINE, name)),
+  ...["websocket", "content-fault"].map((name) => join(SERVER, `${name}.test.ts`)),
+  ...["node-server", "close-connections"].map((name) => join(SERVER, "node", `${name}.test.ts`)),
 ];
 
 test("both servers keep their contract over TLS", { timeout: 290_000 }, async () => {

@@ -19,6 +19,8 @@ export interface Launch {
   readonly settings?: readonly string[];
   /** Threads of a gunicorn that has them. Default: 4. */
   readonly threads?: number;
+  /** Whether each connection begins with a PROXY header. Default: none does. */
+  readonly proxyProtocol?: boolean;
   /** Serve the app's TypeScript, not its JavaScript. */
   readonly typescript?: boolean;
 }

@@ -13,7 +13,7 @@ import {
   type Turn,
   type Values,
 } from "../lib/scenario.ts";
-import { nginxFront } from "./nginx-front.ts";
+import { nginxFront } from "./proxy-front.ts";
 
 /** The part of its peak that a server is loaded with ordinarily, and in the overload. */
 const NORMAL = 0.7;

@@ -11,9 +11,10 @@ import {
   type Turn,
   type Values,
 } from "../lib/scenario.ts";
+import type { Launch } from "../lib/server.ts";
 import { load } from "../lib/wrk.ts";
 import { IdleConnections } from "./idle-connections.ts";
-import { nginxFront } from "./nginx-front.ts";
+import { haproxyFront, nginxFront } from "./proxy-front.ts";
 
 export interface RequestsOptions {
   readonly request: Request;
@@ -23,8 +24,8 @@ export interface RequestsOptions {
   readonly pipelined?: number;
   /** Kept connections that do nothing meanwhile. */
   readonly idle?: number;
-  /** Put nginx in front, which reaches the server over its Unix socket. */
-  readonly behindNginx?: boolean;
+  /** What to put in front, which reaches the server over its Unix socket. */
+  readonly behind?: "nginx" | "haproxy";
 }
 
 export const CPU: Figure = { key: "cpu", head: "CPU µs", digits: 2 };
@@ -43,26 +44,31 @@ const WARM_UP_MS = 6_000;
 
 class LoadedServer implements Turn {
   readonly #server: Running;
+  readonly #launch: Launch;
   readonly #settings: RequestsOptions;
   readonly #options: MeasureOptions;
   readonly #steps: (() => Promise<void>)[] = [];
   #port = 0;
 
-  constructor(server: Running, settings: RequestsOptions, options: MeasureOptions) {
+  constructor(server: Running, launch: Launch, settings: RequestsOptions, options: MeasureOptions) {
     this.#server = server;
+    this.#launch = launch;
     this.#settings = settings;
     this.#options = options;
   }
 
   async prepare(workers: number): Promise<void> {
     const server = this.#server;
-    const { request, behindNginx = false, idle = 0 } = this.#settings;
+    const { request, behind, idle = 0 } = this.#settings;
     const core = this.#options.cores?.load;
-    await untilAnswering(server.program, server.address, request);
-    if (behindNginx) {
-      const nginx = await nginxFront(server, core);
-      this.#steps.push(() => nginx.stop());
-      this.#port = nginx.port;
+    // Without the header that it expects, it would refuse to answer.
+    const { proxyProtocol = false } = this.#launch;
+    if (!proxyProtocol) await untilAnswering(server.program, server.address, request);
+    if (behind !== undefined) {
+      const proxy =
+        behind === "nginx" ? await nginxFront(server, core) : await haproxyFront(server, core, proxyProtocol);
+      this.#steps.push(() => proxy.stop());
+      this.#port = proxy.port;
     } else this.#port = server.address as number;
     await this.#check();
     if (idle > 0) {
@@ -121,10 +127,10 @@ export function requests(settings: RequestsOptions): Measure {
   return {
     figures: FIGURES,
     async open({ name, server, launch }: Candidate, options: MeasureOptions): Promise<Turn | undefined> {
-      const socket = settings.behindNginx === true;
+      const socket = settings.behind !== undefined;
       const running = await start(server, name, launch, { core: options.cores?.server, socket });
       if (running === undefined) return undefined;
-      return await prepared(new LoadedServer(running, settings, options), launch.workers);
+      return await prepared(new LoadedServer(running, launch, settings, options), launch.workers);
     },
   };
 }

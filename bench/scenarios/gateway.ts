@@ -72,7 +72,7 @@ export const GATEWAY: readonly Scenario[] = [
     what: "hello behind nginx, over a Unix socket",
     launch: HELLO_APP,
     entries: ["node", "tsgun"],
-    measure: requests({ ...HELLO, behindNginx: true }),
+    measure: requests({ ...HELLO, behind: "nginx" }),
   },
 ];
 

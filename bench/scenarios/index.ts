@@ -8,6 +8,7 @@ import { CONNECTIONS, GATEWAY, SIZES } from "./gateway.ts";
 import { METRICS } from "./metrics.ts";
 import { OVERLOAD } from "./overload.ts";
 import { ACCESS_LOG, POOLS } from "./pools.ts";
+import { PROXY_PROTOCOL } from "./proxy-protocol.ts";
 import { START } from "./start.ts";
 import { WORKERS } from "./workers.ts";
 
@@ -20,6 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...START,
   ...SIZES,
   ...CONNECTIONS,
+  ...PROXY_PROTOCOL,
   ...POOLS,
   ...WORKERS,
   ...OVERLOAD,

@@ -55,6 +55,7 @@ function command(root: string, { spec: app, env = {} }: Named, launch: Launch, p
   if (launch.connections !== undefined) settings.push("--worker-connections", `${launch.connections}`);
   if (launch.accessLog !== undefined)
     settings.push("--access-logfile", join(folder, "access.log"), "--access-logformat", launch.accessLog);
+  if (launch.proxyProtocol === true) settings.push("--proxy-protocol", "v2");
   if (launch.metrics === false) settings.push("--no-metrics", "--no-record-dir");
   return {
     words: [

@@ -43,20 +43,24 @@ export function inheritFacts(socket: Socket): ConnectionFacts | undefined {
   return facts;
 }
 
+/** Node's answers of the system to "who is there", which a socket keeps under these names: to set them is to tell it. */
+const KEPT_NAMES = { remote: "_peername", local: "_sockname" } as const;
+
 /** Has a socket show a told end where Node shows its own: `remoteAddress`, `remotePort`, `remoteFamily`. */
 function showEnd(socket: Socket, which: "remote" | "local", { family, address, port }: Endpoint): void {
+  // A Unix socket has none.
   const isUnix = family === "unix";
-  const shown = {
-    // As of a Unix socket, which has none.
-    Address: isUnix ? undefined : address,
-    Port: isUnix ? undefined : port,
-    Family: isUnix ? undefined : family === "ipv4" ? "IPv4" : "IPv6",
-  };
-  for (const [name, value] of Object.entries(shown))
-    Object.defineProperty(socket, `${which}${name}`, {
-      value,
-      configurable: true,
-      enumerable: true,
-      writable: true,
-    });
+  const shown = isUnix ? {} : { address, port, family: family === "ipv4" ? "IPv4" : "IPv6" };
+  (socket as unknown as Record<string, object>)[KEPT_NAMES[which]] = shown;
+  if (socket[`${which}Address`] !== (isUnix ? undefined : address)) defineEnd(socket, which, shown);
+}
+
+/** For a Node that keeps them otherwise. Own properties cost a hundred times as much. */
+function defineEnd(
+  socket: Socket,
+  which: "remote" | "local",
+  { address, port, family }: { address?: string; port?: number; family?: string },
+): void {
+  for (const [name, value] of Object.entries({ Address: address, Port: port, Family: family }))
+    Object.defineProperty(socket, `${which}${name}`, { value, configurable: true, writable: true });
 }

@@ -15,6 +15,7 @@ import {
 } from "../src/config/settings.ts";
 import { RULES } from "../src/deploy/doctor/rules.ts";
 import { METRICS } from "../src/deploy/init/promql.ts";
+import { vulnerabilitiesPage } from "../test/http/cves/table.ts";
 
 /** Returns the content of each file by its path in the repository. */
 export function generatedFiles(): Record<string, string> {
@@ -22,6 +23,7 @@ export function generatedFiles(): Record<string, string> {
     "docs/settings.md": settingsPage(),
     "docs/doctor.md": doctorPage(),
     "docs/monitoring.md": monitoringPage(),
+    "docs/vulnerabilities.md": vulnerabilitiesPage(),
     "docs/tsgun.schema.json": `${JSON.stringify(jsonSchema(), undefined, 2)}\n`,
     "completions/tsgun.bash": completionScript("bash"),
     "completions/_tsgun": completionScript("zsh"),

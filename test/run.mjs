@@ -47,6 +47,7 @@ const SYSTEM = [
   "e2e/",
   "examples",
   "faults/",
+  "http/proxies/",
   "log/access-file",
   "package.test",
   "records/deaths",

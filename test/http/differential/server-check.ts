@@ -68,7 +68,8 @@ export async function checkGateway(lane: SocketLane, text: string, random: Rando
   return endingOf(reading);
 }
 
-const LENIENT: Lenience = {
+/** As node's parser reads. */
+export const LENIENT: Lenience = {
   lineEndsBefore: true,
   spacesAroundTarget: true,
   anyExtension: true,

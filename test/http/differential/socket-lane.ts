@@ -131,11 +131,24 @@ export class SocketLane {
     response.end(content);
   };
 
-  /** Sends the pieces and then the end, and waits until the server has closed the connection. */
-  async ask(pieces: Iterable<Uint8Array>): Promise<Outcome> {
+  /** Forgets what the app has seen. */
+  reset(): void {
     this.#begun = [];
     this.#answered = [];
     this.#reported = [];
+  }
+
+  /** What the app has seen since the last reset. */
+  get outcome(): Omit<Outcome, "received"> {
+    const unexpected = this.#reported.find((error) => error.name !== "BodyError");
+    if (unexpected !== undefined) throw unexpected;
+    const begun = [...new Set([...this.#answered, ...this.#begun])];
+    return { begun, seen: begun.flatMap(({ whole }) => (whole === undefined ? [] : [whole])) };
+  }
+
+  /** Sends the pieces and then the end, and waits until the server has closed the connection. */
+  async ask(pieces: Iterable<Uint8Array>): Promise<Outcome> {
+    this.reset();
     const socket = connect({ path: this.#path, allowHalfOpen: true });
     const client = new RawClient(socket);
     for (const piece of pieces) {
@@ -145,11 +158,7 @@ export class SocketLane {
     }
     socket.end();
     const received = await client.rest();
-    const unexpected = this.#reported.find((error) => error.name !== "BodyError");
-    if (unexpected !== undefined) throw unexpected;
-    const begun = [...new Set([...this.#answered, ...this.#begun])];
-    const seen = begun.flatMap(({ whole }) => (whole === undefined ? [] : [whole]));
-    return { seen, begun, received };
+    return { ...this.outcome, received };
   }
 
   close(): void {

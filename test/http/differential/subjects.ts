@@ -54,11 +54,18 @@ async function servers(kind: ServerKind): Promise<Subject> {
   };
 }
 
+async function proxied(name: "nginx" | "haproxy"): Promise<Subject> {
+  const { openProxied } = await import("../proxies/proxied-subject.ts");
+  return await openProxied(name, 2);
+}
+
 /** By name, each opened only when asked for. */
 export const SUBJECTS: Readonly<Record<string, () => Subject | Promise<Subject>>> = {
   engine: () => engine,
   gateway: () => servers("gateway"),
   node: () => servers("node"),
+  nginx: () => proxied("nginx"),
+  haproxy: () => proxied("haproxy"),
 };
 
 export async function openSubject(name: string): Promise<Subject> {

@@ -187,7 +187,11 @@ export class ListenerExchange {
   #send(status: number, error?: ErrorContent): void {
     const { response } = this;
     const { type = "text/plain; charset=utf-8", content = `${STATUS_CODES[status]}\n` } = error ?? {};
-    response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(content) });
+    // The reason is ours, too: that of the app may be why it failed, and would throw again.
+    response.writeHead(status, STATUS_CODES[status], {
+      "content-type": type,
+      "content-length": Buffer.byteLength(content),
+    });
     response.end(content);
   }
 

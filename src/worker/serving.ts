@@ -218,6 +218,7 @@ async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serv
   refuseHttp2(needs, app.what);
   const limiter = acceptLimiter(settings, log);
   if (!speaksHttp1(app.server)) {
+    refuseInFlightLimit(settings, app.what);
     const { StreamServer } = await import("../server/stream-server.ts");
     const { server } = app;
     // Servers of node:http2 have it; any other protocol has no name for ALPN that is known here.
@@ -238,6 +239,14 @@ async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serv
   const server = new NodeServer({ adopted, limiter, front: front?.make, ...options });
   const scheme = isSecure ? "https" : "http";
   return { server, limiter, gate: options.gate, front, scheme, ...endOf(app) };
+}
+
+function refuseInFlightLimit({ maxInFlight }: Config, what: string): void {
+  if (maxInFlight === 0) return;
+  throw new FatalError(
+    `--max-in-flight ${maxInFlight} is for requests of HTTP, which ${what} reads itself: limit them there, or their connections with --worker-connections`,
+    ExitCode.appLoad,
+  );
 }
 
 /** http.Server and https.Server; node:http2 has servers of its own. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { requestControl } from "../../src/control/control-client.ts";
+import { ExitCode } from "../../src/errors.ts";
 import { ask } from "../support/ask.ts";
 import { FIXTURES, startCommand, temporaryFolder, until } from "../support/command.ts";
 import { type RawClient, statuses } from "../support/engine.ts";
@@ -99,4 +100,11 @@ test("a worker is not killed for being busy, however much comes: its loop turns 
   assert.equal(await rejected("overload"), count(503));
   assert.deepEqual(command.workers(), before);
   assert.deepEqual(command.lines(/blocked|stuck|killed/), []);
+});
+
+test("a server with a protocol of its own refuses a limit that it would not keep", async (t) => {
+  const app = join(FIXTURES, "servers", "http2.cjs");
+  const command = startCommand(t, [app, "-b", "127.0.0.1:0", "--no-control-socket", "--max-in-flight", "5"]);
+  await command.line(/--max-in-flight 5 is for requests of HTTP, which .* reads itself/);
+  assert.equal((await command.ended()).code, ExitCode.appLoad);
 });

@@ -38,9 +38,9 @@ export const RULES: readonly Rule[] = [
   { wait: "head", from: 1000, early: true },
   // A proxy may be sending on a connection from its pool, which it takes the latest used of first.
   { wait: "next request", from: 5000, early: false },
-  { wait: "content", from: 5000, early: false },
+  { wait: "content", from: 5000, early: true },
   // The kernel's buffer takes the bytes of a slow line in lumps, so nothing may move for a while.
-  { wait: "reader", from: 10_000, early: false },
+  { wait: "reader", from: 5000, early: true },
 ];
 
 const RANKS = new Map(RULES.map(({ wait }, rank) => [wait, rank]));

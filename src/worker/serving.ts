@@ -315,7 +315,7 @@ async function nodeOptions(needs: ServingNeeds) {
     describeError: await errorDescriber(settings),
     accessLog,
     meter,
-    proxyRules: (accessLog ?? meter ?? gate) && proxyRulesOf(settings),
+    proxyRules: proxyRulesOf(settings),
     onAcceptError: acceptErrorReporter(log, meter),
   };
 }

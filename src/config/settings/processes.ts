@@ -22,7 +22,7 @@ export const processSettings = {
     kind: count(0),
     default: 1000,
     reload: true,
-    doc: "The maximum number of connections of a worker, including idle ones and WebSockets. A full worker accepts none until one closes, and closes each connection after its response; meanwhile other workers accept, and the backlog holds the rest. 0 is no limit.",
+    doc: "The maximum number of connections of a worker, including idle ones and WebSockets. A full worker accepts none until one closes, and closes each connection after its response; meanwhile other workers accept, and the backlog holds the rest. When places run out, connections whose clients do nothing are closed first. 0 is no limit.",
   }),
   maxRequests: setting({
     section: "Workers",

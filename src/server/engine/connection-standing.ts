@@ -13,6 +13,8 @@ export interface StandingParts {
   readonly output: { readonly pending: boolean };
   readonly channel: { readonly behind: number };
   readonly dispatcher: { readonly served: boolean; readonly contentPace: ContentPace | undefined };
+  /** Has rules only for a trusted proxy. */
+  readonly context: { readonly proxyRules?: unknown };
   /** Undefined until the last response has been sent. */
   readonly linger: Linger | undefined;
 }
@@ -24,7 +26,7 @@ export interface StandingParts {
 export function standingOf(
   phase: Phase,
   since: number,
-  { parser, input, output, channel, dispatcher, linger }: StandingParts,
+  { parser, input, output, channel, dispatcher, context, linger }: StandingParts,
   now: number,
 ): Standing | undefined {
   if (phase === "upgraded" || phase === "closed") return undefined;
@@ -34,5 +36,7 @@ export function standingOf(
   if (phase === "lingering") return linger && { wait: "end", late: linger.age(now) };
   if (phase === "head") return { wait: "head", late: headLateness(now - since, parser.heldBytes) };
   if (phase === "exchange" || input.hasHeld) return undefined;
-  return { wait: dispatcher.served ? "next request" : "first byte", late: now - since };
+  if (!dispatcher.served) return { wait: "first byte", late: now - since };
+  // A proxy may just be sending a request, which it does not repeat.
+  return context.proxyRules === undefined ? { wait: "next request", late: now - since } : undefined;
 }

@@ -297,6 +297,7 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
       output: this.#output,
       channel: this.socket,
       dispatcher: this.#dispatcher,
+      context: this.#context,
       linger: this.#linger,
     };
     return standingOf(this.#phase, this.#since, parts, now);

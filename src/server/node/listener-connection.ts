@@ -4,7 +4,8 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { KnownEndpoints } from "../../exchange/endpoint.ts";
+import { ConnectionEndpoints, type KnownEndpoints } from "../../exchange/endpoint.ts";
+import type { ProxyRules } from "../../exchange/proxy-rules.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
 import { Linger } from "../linger.ts";
 import type { WatchedPeer } from "../peer-watch.ts";
@@ -44,7 +45,7 @@ export class ListenerConnection implements WatchedPeer {
   /** Whether it is a Unix socket. A closed socket no longer shows it. */
   readonly known: KnownEndpoints;
   /** Whether its peer is a trusted proxy; undefined until that matters. */
-  isTrusted: boolean | undefined;
+  #isTrusted: boolean | undefined;
   /** It is the server's own (a warm-up, an injected request): nothing bounds its requests. */
   isInternal = false;
   /** How many requests have arrived. */
@@ -92,6 +93,12 @@ export class ListenerConnection implements WatchedPeer {
   /** Whether anything of a request has ever arrived. */
   get hasReceived(): boolean {
     return this.socket.bytesRead > this.#bytesAtOpen;
+  }
+
+  /** Whether its peer is a proxy that the rules trust. */
+  isOf(rules: ProxyRules | undefined): boolean {
+    this.#isTrusted ??= rules?.trusts(new ConnectionEndpoints(this.socket, this.known).peer) ?? false;
+    return this.#isTrusted;
   }
 
   /** Whether part of a next request, or content of the last one, has arrived since the connection became idle. */

@@ -24,7 +24,7 @@ export interface ConnectionEvents {
   onLateContent(connection: ListenerConnection): void;
 }
 
-type ConnectionLimits = Pick<ServerEventsOptions, "timeouts" | "connectionRequests" | "meter">;
+type ConnectionLimits = Pick<ServerEventsOptions, "timeouts" | "connectionRequests" | "meter" | "proxyRules">;
 
 /** The connection of a socket, kept there: a look-up in a map would cost each request more, and adopted ones two of them. */
 const CONNECTION = Symbol("tsgun.connection");
@@ -63,7 +63,7 @@ export class ListenerConnections {
   #onEmpty: (() => void) | undefined;
 
   constructor(
-    { timeouts, connectionRequests = Number.POSITIVE_INFINITY, meter }: ConnectionLimits,
+    { timeouts, connectionRequests = Number.POSITIVE_INFINITY, meter, proxyRules }: ConnectionLimits,
     limiter: AcceptLimiter,
     clock: TickClock,
     events: ConnectionEvents,
@@ -78,7 +78,12 @@ export class ListenerConnections {
     limiter.addOccupants({
       connections: this,
       now: () => clock.exact,
-      standing: (connection, now) => connection.standing(now),
+      standing: (connection, now) => {
+        const standing = connection.standing(now);
+        // A proxy may just be sending a request, which it does not repeat.
+        const isPooled = standing?.wait === "next request" && connection.isOf(proxyRules);
+        return isPooled ? undefined : standing;
+      },
       giveWay: (connection, wait) => this.#giveWay(connection, wait),
     });
   }

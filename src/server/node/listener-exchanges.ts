@@ -7,7 +7,6 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { performance } from "node:perf_hooks";
 import { BodyError, ClientGone, type HttpError, thrownError } from "../../errors.ts";
 import { attributeToFault } from "../../exchange/content-fault.ts";
-import { ConnectionEndpoints } from "../../exchange/endpoint.ts";
 import { requestScope } from "../../exchange/scope.ts";
 import type { InFlightGate } from "../in-flight-gate.ts";
 import { ObservedRequest, requestsAreObserved } from "../request-channels.ts";
@@ -134,16 +133,7 @@ export class ListenerExchanges {
     const { meter, gate } = this.#options;
     // With a gate, the time ends when there is a place.
     if (meter === undefined || gate !== undefined) return;
-    if (this.#trusts(connection)) meterQueue(meter, value);
-  }
-
-  #trusts(connection: ListenerConnection): boolean {
-    const { proxyRules } = this.#options;
-    if (proxyRules === undefined) return false;
-    connection.isTrusted ??= proxyRules.trusts(
-      new ConnectionEndpoints(connection.socket, connection.known).peer,
-    );
-    return connection.isTrusted;
+    if (connection.isOf(this.#options.proxyRules)) meterQueue(meter, value);
   }
 
   /** @param sized whether the length is known, and so within the limit */
@@ -186,7 +176,7 @@ export class ListenerExchanges {
   /** Milliseconds that the request which is just beginning has waited in front, as a trusted proxy says. */
   #waitedBefore(connection: ListenerConnection): number | undefined {
     const value = this.#head.requestStart;
-    return value !== undefined && this.#trusts(connection) ? queueTimeOf(value) : undefined;
+    return value !== undefined && connection.isOf(this.#options.proxyRules) ? queueTimeOf(value) : undefined;
   }
 
   /** Calls the listener. Its error or rejection fails this request only, not the worker. */

@@ -67,7 +67,10 @@ export interface ServerEventsOptions {
   readonly accessLog?: AccessLog | undefined;
   /** Counts each request; undefined: none is counted. */
   readonly meter?: RequestMeter | undefined;
-  /** The proxies that the access log and the queue time trust. An app has its own setting for that. */
+  /**
+   * The proxies that the access log and the queue time trust, and whose idle connections make no room for others. An app
+   * has its own setting for that.
+   */
   readonly proxyRules?: ProxyRules | undefined;
   /** Called when an incomplete head is refused because all of them together hold too much memory. */
   readonly onHeadRefused?: () => void;

@@ -36,7 +36,7 @@ export const RULES: readonly Rule[] = [
   // The PROXY header and the handshake of TLS: two round trips.
   { wait: "front", from: 1000, early: true },
   { wait: "head", from: 1000, early: true },
-  // A proxy may be sending on a connection from its pool, which it takes the latest used of first.
+  // Of no trusted proxy: that may be sending, and does not repeat a POST. Other clients repeat what they can.
   { wait: "next request", from: 5000, early: false },
   { wait: "content", from: 5000, early: true },
   // The kernel's buffer takes the bytes of a slow line in lumps, so nothing may move for a while.

@@ -17,6 +17,8 @@ import { ROOT, readPage } from "../support/page.ts";
 /** Flags of other programs, by program. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   "bench/run.ts": ["--rounds", "--servers"],
+  certbot: ["--deploy-hook"],
+  "npm run fuzz": ["--subject", "--seed", "--file"],
   curl: ["--unix-socket"],
   docker: ["--stop-timeout"],
   kubectl: ["--cpu-percent", "--min", "--max"],

@@ -53,6 +53,7 @@ const SYSTEM = [
   "records/deaths",
   "server/channel/socket-only",
   "server/front/over-tls",
+  "server/front/proxy-tls",
   "systemd/private-systemd",
   "systemd/service",
   "worker/channels",

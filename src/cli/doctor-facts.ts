@@ -78,8 +78,9 @@ export async function gatherFacts(options: DoctorOptions): Promise<Gathered> {
     machine: machineFacts(nginx.setup.user, server?.status.pid),
     server,
   };
+  const certificates = await certificatesOf(config, folder);
   return {
-    facts: { ...facts, machine: { ...facts.machine, sockets: socketsOf(facts) } },
+    facts: { ...facts, machine: { ...facts.machine, sockets: socketsOf(facts), ...certificates } },
     checked: checkedOf(start, [nginx, systemd, kubernetes, ...(image ? [image] : [])], server?.status.pid),
     unchecked: [
       ...(nginx.files.length === 0
@@ -301,4 +302,11 @@ function socketsOf(facts: Facts): Machine["sockets"] {
     address.kind === "unix" ? [resolve(facts.folder, address.path)] : [],
   );
   return [...new Set(paths)].flatMap((path) => socketFile(path) ?? []);
+}
+
+async function certificatesOf(config: Config, folder: string): Promise<Pick<Machine, "certificates">> {
+  const { certfile, keyfile, adminCertfile } = config;
+  if (certfile === undefined && keyfile === undefined && adminCertfile === undefined) return {};
+  const { examineCertificates } = await import("./doctor-certificates.ts");
+  return { certificates: await examineCertificates(config, folder) };
 }

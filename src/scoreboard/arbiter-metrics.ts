@@ -84,6 +84,11 @@ export const REPORT_METRICS = {
     "How late the arbiter's event loop ran its timers in the last second, 99th percentile.",
   ),
   startTime: gauge("tsgun_start_time_seconds", "When the server started, upgrades not counted."),
+  certificateEnd: gauge(
+    "tsgun_certificate_not_after_seconds",
+    "When a certificate of --certfile ends, in seconds since 1970.",
+    "file",
+  ),
   memoryLimit: gauge("tsgun_memory_limit_bytes", "Memory that the control group allows to all processes."),
   info: gauge("tsgun_info", "Always 1; the labels tell about the server.", "version", "node", "app"),
   loopUtilization: gauge(

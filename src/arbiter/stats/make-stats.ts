@@ -23,7 +23,7 @@ export interface MeasuredParts {
   readonly pool: Pool;
   readonly commands: Pick<ControlCommands, "status" | "workers">;
   readonly listeners: Listeners;
-  readonly generations: Pick<Generations, "currentConfig">;
+  readonly generations: Pick<Generations, "currentConfig" | "currentTls">;
   readonly questions: WorkerQuestions;
 }
 
@@ -37,6 +37,7 @@ export function measured(parts: MeasuredParts): Measured {
     workers: () => parts.commands.workers(),
     listeners: () => parts.listeners.listeners,
     backlog: parts.generations.currentConfig.backlog,
+    certificates: () => parts.generations.currentTls?.certificates ?? [],
     compatibility: parts.generations.currentConfig.metricsCompat,
     appFamilies: async (taken) => {
       if (!parts.generations.currentConfig.appMetrics) return [];

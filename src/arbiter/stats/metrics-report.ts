@@ -22,6 +22,8 @@ import { isStuck } from "./worker-figures.ts";
 export interface MetricsDependencies extends ReportDependencies {
   /** `--metrics-compat` */
   readonly compatibility: "none" | "prom-client";
+  /** Those of the generation that serves; several may be in one file. */
+  certificates(): readonly { readonly file: string; readonly notAfter: number }[];
   /** The metrics that apps keep themselves (`--app-metrics`). @param taken names of tsgun's own families */
   appFamilies(taken: ReadonlySet<string>): Promise<Family[]>;
 }
@@ -65,6 +67,10 @@ async function metricFamilies(dependencies: MetricsDependencies): Promise<Family
     gaugeFamily(M.lastReloadSuccessful, [[[], lastReload?.ok === false ? 0 : 1]]),
     gaugeFamily(M.lastReloadSuccess, [[[], lastSuccessAt / 1000]]),
     gaugeFamily(M.arbiterLoopDelay, [[[], seconds(stats.turns.percentile(0.99))]]),
+    gaugeFamily(
+      M.certificateEnd,
+      dependencies.certificates().map(({ file, notAfter }) => [[file], notAfter / 1000]),
+    ),
     gaugeFamily(M.memoryLimit, [[[], memoryLimit()]]),
     ...slotFamilies(slots),
     ...(compatibility === "prom-client" ? compatibleFamilies(slots) : []),

@@ -2,6 +2,7 @@
 import type { Address } from "../../config/address.ts";
 import { type Config, type SettingName, settingLabel } from "../../config/settings.ts";
 import type { StatusReport } from "../../control/api.ts";
+import type { CertificateMaterial } from "../../ipc/tls-material.ts";
 import type { Image } from "./dockerfile.ts";
 import type { Container, Pod } from "./kubernetes-pods.ts";
 import type { NginxSetup } from "./nginx-sites.ts";
@@ -48,6 +49,15 @@ export interface ExaminedSocket extends PathStep {
   readonly folders: readonly PathStep[];
 }
 
+export interface ExaminedCertificates {
+  /** When they were read, in milliseconds since 1970. */
+  readonly now: number;
+  readonly found: readonly Pick<CertificateMaterial, "file" | "names" | "notAfter">[];
+  readonly warnings: readonly string[];
+  /** Why the server would not start with them. */
+  readonly fault?: string;
+}
+
 export interface Machine {
   /** CPUs available to this process, and what limits them. */
   readonly cpus: { readonly value: number; readonly source: "affinity" | "cgroup" };
@@ -63,6 +73,8 @@ export interface Machine {
   readonly nginxUser: NginxUser;
   /** The bound Unix sockets that exist. */
   readonly sockets: readonly ExaminedSocket[];
+  /** The files of TLS; absent without TLS. */
+  readonly certificates?: ExaminedCertificates;
 }
 
 export interface RunningWorker {

@@ -1,5 +1,6 @@
 /** All rules. docs/doctor.md documents them; each rule needs its two tests first. */
 import type { Rule } from "./finding.ts";
+import { CERTIFICATES } from "./rules/certificates.ts";
 import { CONFIGURATION } from "./rules/configuration.ts";
 import { ENVIRONMENT } from "./rules/environment.ts";
 import { KUBERNETES } from "./rules/kubernetes.ts";
@@ -14,6 +15,7 @@ import { SYSTEMD_TIMES } from "./rules/systemd-times.ts";
 
 export const RULES: readonly Rule[] = [
   ...NGINX_CONNECTIONS,
+  ...CERTIFICATES,
   ...NGINX_LIMITS,
   ...NGINX_FIELDS,
   ...PROXY_PROTOCOL,

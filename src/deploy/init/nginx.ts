@@ -114,7 +114,7 @@ server {
   client_max_body_size ${bodyLimit(config)};
 
   location / {
-    proxy_pass http://${name};${stickyCookie(deployment)}
+    proxy_pass ${config.certfile === undefined ? "http" : "https"}://${name};${stickyCookie(deployment)}
     proxy_http_version 1.1;
     proxy_set_header Connection ${upgrade};
     proxy_set_header Upgrade $http_upgrade;

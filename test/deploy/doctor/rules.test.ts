@@ -5,6 +5,7 @@ import { formatFileLine } from "../../../src/deploy/doctor/file-line.ts";
 import { diagnose } from "../../../src/deploy/doctor/finding.ts";
 import { RULES } from "../../../src/deploy/doctor/rules.ts";
 import { factsOf, type Situation } from "../../support/doctor.ts";
+import { CERTIFICATES_CASES } from "./certificates-cases.ts";
 import { CONFIGURATION_CASES } from "./configuration-cases.ts";
 import { ENVIRONMENT_CASES } from "./environment-cases.ts";
 import { KUBERNETES_CASES } from "./kubernetes-cases.ts";
@@ -16,6 +17,7 @@ import { SYSTEMD_CASES } from "./systemd-cases.ts";
 
 const CASES: readonly Case[] = [
   ...NGINX_CASES,
+  ...CERTIFICATES_CASES,
   ...PROXY_PROTOCOL_CASES,
   ...SYSTEMD_CASES,
   ...KUBERNETES_CASES,

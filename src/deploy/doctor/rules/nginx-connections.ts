@@ -4,7 +4,7 @@ import { formatDuration } from "../../../config/number-kind.ts";
 import { settings } from "../../../config/settings.ts";
 import { KEEPALIVE_MARGIN_S } from "../../init/nginx.ts";
 import { formatUpstream, ownProxyPasses, pointsHere } from "../bound-addresses.ts";
-import type { Facts } from "../facts.ts";
+import { type Facts, settingPlace } from "../facts.ts";
 import { formatFileLine } from "../file-line.ts";
 import type { Match, Rule } from "../finding.ts";
 import { effective, fieldsOf, lineOfDirective, type ProxyPass, type UpstreamGroup } from "../nginx-sites.ts";
@@ -128,7 +128,19 @@ function noMatchingAddress(facts: Facts): Match[] {
     }));
 }
 
+function plainToTls(facts: Facts): Match[] {
+  if (facts.config.certfile === undefined) return [];
+  return ownProxyPasses(facts)
+    .filter(({ scheme }) => scheme === "http")
+    .map((proxyPass) => ({
+      where: lineOfDirective(proxyPass, undefined),
+      what: `${proxyPass.location} speaks plain HTTP to tsgun, which has ${settingPlace(facts, "certfile")}: proxy_pass ${proxyPass.target}`,
+      mend: `write proxy_pass ${proxyPass.target.replace("http://", "https://")};`,
+    }));
+}
+
 function tlsToPlain(facts: Facts): Match[] {
+  if (facts.config.certfile !== undefined) return [];
   return ownProxyPasses(facts)
     .filter(({ scheme }) => scheme === "https")
     .map((proxyPass) => ({
@@ -154,6 +166,14 @@ export const NGINX_CONNECTIONS: readonly Rule[] = [
     breaks: "Every request gets 502, because the TLS handshake fails.",
     mend: "write http:// in proxy_pass; nginx terminates TLS",
     check: tlsToPlain,
+  },
+  {
+    id: "nginx-plain-to-tls",
+    level: "error",
+    title: "`proxy_pass http://…` to tsgun, which speaks TLS (`certfile`)",
+    breaks: "Every request gets 400.",
+    mend: "write https:// in proxy_pass, or remove certfile and let nginx terminate TLS",
+    check: plainToTls,
   },
   {
     id: "nginx-keepalive-longer",

@@ -52,6 +52,7 @@ const SYSTEM = [
   "package.test",
   "records/deaths",
   "server/channel/socket-only",
+  "server/slow-readers",
   "server/front/over-tls",
   "server/front/proxy-tls",
   "systemd/private-systemd",

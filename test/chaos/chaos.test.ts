@@ -4,8 +4,8 @@ import { test } from "node:test";
 import { plan } from "./plan.ts";
 import { runChaos } from "./run.ts";
 
-/** Another one each day, so that time covers more than one plan; the log names it. */
-const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Date.now() / 86_400_000));
+/** The same each time, so that a failure is one of the change that it comes with. Other seeds are for runs by hand. */
+const SEED = Number(process.env.CHAOS_SEED ?? 8);
 
 test("a minute of chaos loses nothing but what was in killed processes", async (context) => {
   const acts = plan(SEED, 1);

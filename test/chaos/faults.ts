@@ -51,7 +51,7 @@ export class Faults {
     for (const pid of this.#stopped) this.kill(pid, "SIGCONT");
     this.#stopped.clear();
     await Promise.all(this.#running);
-    for (const pid of this.#limited) if (isThere(pid)) limitDescriptors(pid, DESCRIPTOR_LIMIT);
+    for (const pid of this.#limited) ifThere(pid, () => limitDescriptors(pid, DESCRIPTOR_LIMIT));
     this.#limited.clear();
   }
 
@@ -65,7 +65,7 @@ export class Faults {
   kill(pid: number | undefined, signal: NodeJS.Signals): void {
     if (pid === undefined || !isThere(pid)) return;
     if (/KILL|SEGV|ABRT/.test(signal)) this.killed.set(pid, signal);
-    process.kill(pid, signal);
+    ifThere(pid, () => process.kill(pid, signal));
   }
 
   async signal(signal: NodeJS.Signals): Promise<number | undefined> {
@@ -112,9 +112,9 @@ export class Faults {
   }
 
   limit(pid: number | undefined): undefined {
-    if (pid === undefined || !isThere(pid)) return;
+    if (pid === undefined) return;
     this.#limited.add(pid);
-    leaveDescriptors(pid, DESCRIPTORS_LEFT);
+    ifThere(pid, () => leaveDescriptors(pid, DESCRIPTORS_LEFT));
   }
 
   /** Changes files of the site, and mends them afterwards. */
@@ -144,6 +144,15 @@ export class Faults {
   /** Reloads are merged, so one that comes while another goes on may be part of a good one. */
   async #failing(path: string): Promise<void> {
     await Promise.race([this.command("POST", path), pause(FAILED_WITHIN_MS)]);
+  }
+}
+
+/** Does something to a process, which may end meanwhile. */
+function ifThere(pid: number, act: () => void): void {
+  try {
+    if (isThere(pid)) act();
+  } catch (error) {
+    if (isThere(pid)) throw error;
   }
 }
 

@@ -40,13 +40,27 @@ interface Created {
   readonly mode: number;
 }
 
+/** The calls of a trace, a line each: strace cuts one during which another thread made a call. */
+function callsIn(trace: string): string[] {
+  const begun = new Map<string, string>();
+  return trace.split("\n").flatMap((line) => {
+    const [, pid = "", text = ""] = /^(\d+) +(.*)$/.exec(line) ?? [];
+    if (text.endsWith(" <unfinished ...>")) {
+      begun.set(pid, text.slice(0, -" <unfinished ...>".length));
+      return [];
+    }
+    const rest = /^<\.\.\. \w+ resumed>(.*)$/.exec(text)?.[1];
+    return [rest === undefined ? text : `${begun.get(pid) ?? ""}${rest}`];
+  });
+}
+
 /** The files and folders that a trace shows as made, with the mode that was asked for. */
 function createdIn(trace: string): Created[] {
-  return trace.split("\n").flatMap((line) => {
+  return callsIn(trace).flatMap((line) => {
     const opened = /open(?:at)?\((?:AT_FDCWD, )?"([^"]+)", [^)]*O_CREAT[^)]*, (0[0-7]*)/.exec(line);
     const made = /mk(?:dir|nod)(?:at)?\((?:AT_FDCWD, )?"([^"]+)", (?:S_\w+\|)*(0[0-7]*)/.exec(line);
     const [, path = "", mode = ""] = opened ?? made ?? [];
-    return path === "" || / = -1 /.test(line) ? [] : [{ path, mode: Number.parseInt(mode, 8) }];
+    return path === "" || /= -1 /.test(line) ? [] : [{ path, mode: Number.parseInt(mode, 8) }];
   });
 }
 

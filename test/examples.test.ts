@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { workerInfo } from "../src/interop/worker-info.ts";
 import type { LoadedGatewayApp } from "../src/loader/load.ts";
 import { loadApp } from "../src/loader/load.ts";
 import { type Engine, startEngine } from "./support/engine.ts";
@@ -14,7 +15,7 @@ async function serve(context: TestContext, spec: string): Promise<Engine> {
   const loaded = await loadApp(spec, { cwd: ROOT });
   assert.equal(loaded.kind, "gateway");
   const { app } = loaded as LoadedGatewayApp;
-  const worker = { pid: process.pid, slot: 3, generation: 1, drain: drains.signal };
+  const worker = workerInfo({ slot: 3, generation: 1, drain: drains.signal });
   const state = await app.startup?.(worker);
   context.after(() => app.shutdown?.(state));
   return await startEngine(context, app, { worker, state });

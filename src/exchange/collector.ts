@@ -15,7 +15,13 @@ const BYTE_ORDER_MARK = 0xfeff;
 export type Conversion<Value> = (bytes: Uint8Array, isBorrowed: boolean) => Value;
 
 export function asBytes(bytes: Uint8Array, isBorrowed: boolean): Uint8Array {
-  return isBorrowed ? Buffer.from(bytes) : bytes;
+  return plainBytes(isBorrowed ? Buffer.from(bytes) : bytes);
+}
+
+/** The same bytes as no Buffer: an app must not come to depend on its methods (gateway section 5.1.4). */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 export function asText(bytes: Uint8Array): string {

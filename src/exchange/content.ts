@@ -4,6 +4,7 @@ import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { GatewayError, HttpError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
+import { isBlob } from "../gateway/pieces.ts";
 import type { FileBody, ResponseBody } from "../gateway/types.ts";
 
 /** Bytes read from a file at a time. */
@@ -55,6 +56,7 @@ function isStream(body: object): body is Readable {
  * @throws GatewayError if `body` is not valid content
  */
 export function contentSource(body: object): ContentSource {
+  if (isBlob(body)) return contentSource(body.stream());
   if (body instanceof ReadableStream) {
     const reader = body.getReader();
     return {
@@ -74,15 +76,24 @@ export function contentSource(body: object): ContentSource {
   if (Symbol.asyncIterator in body)
     return iteratorSource((body as AsyncIterable<unknown>)[Symbol.asyncIterator]());
   if (Symbol.iterator in body) return iteratorSource((body as Iterable<unknown>)[Symbol.iterator]());
-  throw new GatewayError(
-    clause.content,
-    "content must be text, bytes, null, a file, a stream or an iterable",
-  );
+  throw new GatewayError(clause.content, refusalOf(body));
+}
+
+/** Names the way for what is nearly content. */
+function refusalOf(body: object): string {
+  const kind = Object.prototype.toString.call(body).slice(8, -1);
+  if (kind === "Response")
+    return "a Response is not content: give response.body, and its status and headers, or use fromFetch";
+  if (kind === "URL") return "a URL is not content: give { file: url } for a file, or its text";
+  if (kind === "Promise") return "a promise is not content: await it first";
+  if (kind === "ArrayBuffer") return "an ArrayBuffer is not content: give new Uint8Array(buffer)";
+  return "content is text, bytes, null, a file, a Blob, a stream or an iterable";
 }
 
 /** Closes content that is not sent. Invalid content is not reported. */
 export function discardContent(body: ResponseBody): void {
   if (typeof body !== "object" || body === null || body instanceof Uint8Array || isFileBody(body)) return;
+  if (isBlob(body)) return;
   try {
     contentSource(body).stop();
   } catch {}
@@ -101,8 +112,9 @@ export interface OpenFile {
  * @throws GatewayError if it is not a regular file or does not have the requested bytes; any error of `open`
  */
 export async function openFile(body: FileBody): Promise<OpenFile> {
-  const owned = typeof body.file === "string";
-  const handle: FileHandle = typeof body.file === "string" ? await files.open(body.file) : body.file;
+  const { file } = body;
+  const owned = typeof file === "string" || file instanceof URL;
+  const handle = owned ? await files.open(file) : file;
   const close = async (): Promise<void> => {
     if (owned) await handle.close();
   };

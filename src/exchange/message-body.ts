@@ -7,7 +7,15 @@ import type { ReadableStream } from "node:stream/web";
 import { BodyError, GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import type { BodyOptions, RequestBody } from "../gateway/types.ts";
-import { type AnyCollector, asBytes, asJson, asText, Collector, type Conversion } from "./collector.ts";
+import {
+  type AnyCollector,
+  asBytes,
+  asJson,
+  asText,
+  Collector,
+  type Conversion,
+  plainBytes,
+} from "./collector.ts";
 
 /** The source of the content. */
 export interface BodySource {
@@ -95,7 +103,7 @@ export class MessageBody implements RequestBody {
     }
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) {
-      waiter.resolve({ done: false, value: chunk });
+      waiter.resolve({ done: false, value: plainBytes(chunk) });
       return;
     }
     if (chunk.length < SMALL_PIECE_BYTES && this.#queue.length > 0) {
@@ -290,7 +298,7 @@ export class MessageBody implements RequestBody {
       if (this.#queue.length === 0) this.#joined = undefined;
       this.#queued -= chunk.length;
       if (this.#queued < HIGH_WATER_MARK_BYTES / 2) this.#resume();
-      return Promise.resolve({ done: false, value: chunk });
+      return Promise.resolve({ done: false, value: plainBytes(chunk) });
     }
     if (this.#error !== undefined) return Promise.reject(this.#error);
     if (this.#ended || this.#abandoned) return Promise.resolve(DONE);

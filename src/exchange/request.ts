@@ -6,6 +6,7 @@ import { AsyncResource } from "node:async_hooks";
 import { GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { joinFields } from "../gateway/fields.ts";
+import { isThenable } from "../gateway/thenable.ts";
 import type { Endpoint, Fields, GatewayRequest, ProxyInfo, TlsInfo, WorkerInfo } from "../gateway/types.ts";
 import { type Forwarded, forwardedFields, forwardedId, hostWithPort, readForwarded } from "./forwarded.ts";
 import { MessageBody } from "./message-body.ts";
@@ -43,6 +44,8 @@ export interface ExchangeContext {
   readonly proxyRules: ProxyRules | undefined;
   readonly worker: WorkerInfo;
   readonly state: unknown;
+  /** Keeps the worker until `work` has settled, and reports its rejection. */
+  waitUntil(work: PromiseLike<unknown>, request: ExchangeRequest): void;
 }
 
 /** Restarts the timeout of a request, in milliseconds. */
@@ -107,6 +110,12 @@ export class ExchangeRequest implements GatewayRequest {
     if (!(milliseconds > 0))
       throw new GatewayError(clause.extend, `${milliseconds} is not a positive number of milliseconds`);
     this.#clock?.(milliseconds);
+  }
+
+  waitUntil(work: PromiseLike<unknown>): void {
+    if (!isThenable(work))
+      throw new GatewayError(clause.waiting, `waitUntil takes a promise, not ${typeof work}`);
+    this.#context.waitUntil(work, this);
   }
 
   get path(): string {
@@ -249,6 +258,11 @@ export class ExchangeRequest implements GatewayRequest {
 
   get state(): unknown {
     return this.#context.state;
+  }
+
+  /** The reason of `signal`; undefined if it has not aborted. For servers. */
+  get abortReason(): Error | undefined {
+    return this.#abortReason;
   }
 
   /** Aborts `signal`: the response is no longer wanted. The first reason counts. For servers. */

@@ -1,6 +1,8 @@
 /** The `respond` function that an app gets, bound to one response. */
 import type { Duplex } from "node:stream";
-import type { HeadersInput, Respond, ResponseBody } from "../gateway/types.ts";
+import { GatewayError } from "../errors.ts";
+import { clause } from "../gateway/clauses.ts";
+import type { Finished, HeadersInput, Respond, ResponseBody } from "../gateway/types.ts";
 
 /** The members of a response that `respond` uses. */
 export interface RespondTarget {
@@ -9,7 +11,7 @@ export interface RespondTarget {
   begin(status: number, headers: HeadersInput | null | undefined, body: ResponseBody | undefined): unknown;
   informational(status: number, headers?: HeadersInput): void;
   upgrade(headers?: HeadersInput | null): Duplex;
-  finished(): Promise<void>;
+  finished(): Promise<Finished>;
   /**
    * Sends text with field lines that are encoded already, and fit to send. Returns false, without effect, if this
    * response is not that simple; absent if no response of this server is.
@@ -30,20 +32,31 @@ function upgrade(this: BoundRespond, headers?: HeadersInput | null): Duplex {
   return this[TARGET].upgrade(headers);
 }
 
-function finished(this: BoundRespond): Promise<void> {
+function finished(this: BoundRespond): Promise<Finished> {
   return this[TARGET].finished();
 }
 
 export function bindRespond(target: RespondTarget): BoundRespond {
   // Properties assigned to a closure cost a fifth of setting its prototype, on every request.
-  const respond = ((status: number, headers?: HeadersInput | null, body?: ResponseBody) =>
-    target.begin(status, headers, body)) as unknown as BoundRespond;
+  const respond = function (status: number, headers?: HeadersInput | null, body?: ResponseBody): unknown {
+    // biome-ignore lint/complexity/noArguments: an array of them for each response would cost more
+    if (body === undefined && arguments.length > 2) throw undefinedContent();
+    return target.begin(status, headers, body);
+  } as unknown as BoundRespond;
   respond[TARGET] = target;
   respond.sent = false;
   respond.informational = informational as unknown as Respond["informational"];
   respond.upgrade = upgrade as unknown as Respond["upgrade"];
   respond.finished = finished as unknown as Respond["finished"];
   return respond;
+}
+
+/** A variable that is unexpectedly undefined must not become a response that nobody ends. */
+function undefinedContent(): GatewayError {
+  return new GatewayError(
+    clause.content,
+    "respond was given undefined as content: give null for none, and two arguments for a writer",
+  );
 }
 
 /**

@@ -28,6 +28,11 @@ export function informationalFields(headers: HeadersInput | undefined): string[]
   });
 }
 
+/** The fields of a final response that is not the app's own: all but those of framing and the connection. */
+export function keepFinalFields(fields: readonly string[]): string[] {
+  return keepFields(fields, (name) => !FRAMING.has(name) && name !== "connection" && name !== "upgrade");
+}
+
 /** The fields of a 101. Connection must name Upgrade (RFC 9110 section 7.8), so it is added if missing. */
 export function upgradeFields(headers: HeadersInput): string[] {
   let connected = false;

@@ -2,22 +2,22 @@
  * The content of a response that is sent in pieces, by the app's writer or from a source. It holds the head back until
  * the first piece, and ensures that the content has the declared length. A response sent in one call needs none of this.
  */
-// Imported, since the global is an accessor, which V8 calls at each use.
-
 import { AsyncResource } from "node:async_hooks";
-import { Buffer } from "node:buffer";
 import { GatewayError } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { forbidsContent } from "../gateway/statuses.ts";
-import type { HeadersInput, ResponseWriter } from "../gateway/types.ts";
+import type { Finished, HeadersInput, ResponseWriter } from "../gateway/types.ts";
 import { type ContentSource, isPiece, pieceError } from "./content.ts";
 import { lengthMismatch, trailerFields } from "./response-rules.ts";
+import { lengthOf } from "./server-answer.ts";
 import type { Transport } from "./transport.ts";
 
 /** The members of a response that its stream uses. */
 export interface StreamedResponse {
   /** The status sent; 0 before that. */
   status: number;
+  /** Bytes of content sent so far. */
+  bytes: number;
   /** True if nothing more will be sent. */
   readonly complete: boolean;
   readonly failure: Error | undefined;
@@ -38,8 +38,6 @@ export class ResponseStream {
   readonly #declared: number | undefined;
   /** The fields of the head while it is held back. */
   #fields: string[] | undefined;
-  /** Bytes of content so far, counted if there is a declared length. */
-  #written = 0;
   /** Stops the content's source, in the async scope in which the app passed it. */
   #stopSource: (() => void) | undefined;
 
@@ -86,11 +84,10 @@ export class ResponseStream {
 
   /** Sends a piece behind the head of a response that is not complete and has content. */
   #sendPiece(chunk: string | Uint8Array): boolean {
-    if (this.#declared !== undefined) {
-      this.#written += typeof chunk === "string" ? Buffer.byteLength(chunk) : chunk.length;
-      if (this.#written > this.#declared)
-        this.#failAndThrow(lengthMismatch(this.#declared, "the content has more bytes"));
-    }
+    const bytes = this.#response.bytes + lengthOf(chunk);
+    if (this.#declared !== undefined && bytes > this.#declared)
+      this.#failAndThrow(lengthMismatch(this.#declared, "the content has more bytes"));
+    this.#response.bytes = bytes;
     return chunk.length === 0 || this.#transport.write(chunk);
   }
 
@@ -115,8 +112,8 @@ export class ResponseStream {
     }
     if (last !== undefined && last !== null) this.send(last);
     this.sendHead();
-    if (this.#declared !== undefined && this.#written < this.#declared && !this.#transport.headOnly) {
-      this.#failAndThrow(lengthMismatch(this.#declared, `the content has ${this.#written} bytes`));
+    if (this.#declared !== undefined && this.#response.bytes < this.#declared && !this.#transport.headOnly) {
+      this.#failAndThrow(lengthMismatch(this.#declared, `the content has ${this.#response.bytes} bytes`));
     }
     this.#transport.end(sentTrailers);
     this.#response.finish();
@@ -202,14 +199,15 @@ export class ResponseStream {
 
 /** The members of a response that its writer uses. */
 export interface WrittenResponse {
-  finished(): Promise<void>;
+  readonly complete: boolean;
+  finished(): Promise<Finished>;
   fail(error: unknown): void;
 }
 
 const READY = Promise.resolve();
 
 /** Marks a rejection as handled: a caller may ignore the promise, because the response reports its own failure. */
-function handled(promise: Promise<void>): Promise<void> {
+function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
 }
@@ -238,7 +236,7 @@ export class ExchangeWriter implements ResponseWriter {
     } catch (error) {
       return handled(Promise.reject(error));
     }
-    return this.#response.finished();
+    return this.#response.finished() as Promise<unknown> as Promise<void>;
   }
 
   flush(): Promise<void> {
@@ -247,6 +245,7 @@ export class ExchangeWriter implements ResponseWriter {
   }
 
   destroy(error: Error = new Error("the app destroyed the response")): void {
-    this.#response.fail(error);
+    // After the end there is nothing to give up.
+    if (!this.#response.complete) this.#response.fail(error);
   }
 }

@@ -3,8 +3,6 @@
  * response (sent once, whole or in pieces; no content where HTTP forbids it; never truncated yet seemingly
  * complete). The transport below frames and sends it.
  */
-// Imported, since the global is an accessor, which V8 calls at each use.
-import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import {
   type BodyError,
@@ -16,8 +14,9 @@ import {
 } from "../errors.ts";
 import { clause } from "../gateway/clauses.ts";
 import { rawFields } from "../gateway/fields.ts";
-import { forbidsContent, isFinalStatus, isInformationalStatus, REASONS } from "../gateway/statuses.ts";
-import type { FileBody, HeadersInput, ResponseBody, ResponseWriter } from "../gateway/types.ts";
+import { isBlob } from "../gateway/pieces.ts";
+import { forbidsContent, isFinalStatus, isInformationalStatus } from "../gateway/statuses.ts";
+import type { FileBody, Finished, HeadersInput, ResponseBody, ResponseWriter } from "../gateway/types.ts";
 import { contentSource, discardContent, isFileBody, openFile } from "./content.ts";
 import { attributeToFault } from "./content-fault.ts";
 import { type BoundRespond, bindRespond } from "./respond.ts";
@@ -29,6 +28,7 @@ import {
   upgradeFields,
 } from "./response-rules.ts";
 import { ExchangeWriter, ResponseStream } from "./response-stream.ts";
+import { type DressedAnswer, lengthOf, PLAIN_TYPE, plainContent } from "./server-answer.ts";
 import type { Transport } from "./transport.ts";
 
 /** The content of a 500 response. */
@@ -37,6 +37,9 @@ export interface ErrorContent {
   readonly type: string;
   readonly content: string;
 }
+
+/** How the app dresses a response that is sent in its place; undefined leaves it as it is. */
+export type DressError = (status: number, error: Error) => DressedAnswer | undefined;
 
 /** Reports to the server an error that the app caused or met. */
 export type ResponseErrorListener = (error: Error, headSent: boolean) => void;
@@ -51,21 +54,26 @@ export class ExchangeResponse {
   readonly respond: BoundRespond;
   /** The status sent; 0 before that. */
   status = 0;
+  /** Bytes of content sent so far. */
+  bytes = 0;
   /** The fault in the request's content, once there is one. Later errors of the app are attributed to it. */
   fault: BodyError | undefined;
   #phase: Phase = "open";
   readonly #transport: Transport;
   readonly #onError: ResponseErrorListener;
+  readonly #dress: DressError | undefined;
   /** The content sent in pieces; undefined if the response is sent in one call. */
   #stream: ResponseStream | undefined;
   #failure: Error | undefined;
-  #finished: Promise<void> | undefined;
+  #finished: Promise<Finished> | undefined;
   /** Settles the promise of `finished`; undefined until it is called. */
   #settle: ((error: Error | undefined) => void) | undefined;
 
-  constructor(transport: Transport, onError: ResponseErrorListener) {
+  /** @param dress has the app dress what is sent in its place; undefined if it does not */
+  constructor(transport: Transport, onError: ResponseErrorListener, dress?: DressError) {
     this.#transport = transport;
     this.#onError = onError;
+    this.#dress = dress;
     this.respond = bindRespond(this);
   }
 
@@ -153,8 +161,11 @@ export class ExchangeResponse {
       throw new GatewayError(clause.content, `content cannot be a ${typeof body}`);
     else if (isFileBody(body)) this.#sendFile(status, fields, body, declared);
     else {
+      const size = isBlob(body) ? body.size : declared;
+      if (declared !== undefined && declared !== size)
+        throw lengthMismatch(declared, `the Blob has ${size} bytes`);
       const source = contentSource(body);
-      this.#run(() => this.#openStream(status, fields, declared).sendAll(source));
+      this.#run(() => this.#openStream(status, fields, size).sendAll(source));
     }
     return undefined;
   }
@@ -175,12 +186,13 @@ export class ExchangeResponse {
     content: string | Uint8Array,
     declared: number | undefined,
   ): void {
-    const length = typeof content === "string" ? Buffer.byteLength(content) : content.length;
+    const length = lengthOf(content);
     const omitsContent = this.#transport.headOnly || forbidsContent(status);
     if (declared !== undefined && declared !== length && !(omitsContent && length === 0)) {
       throw lengthMismatch(declared, `the content has ${length} bytes`);
     }
     this.status = status;
+    this.bytes = omitsContent ? 0 : length;
     this.#transport.sendWhole(
       status,
       fields,
@@ -237,10 +249,11 @@ export class ExchangeResponse {
     return this.#transport.upgrade(fields);
   }
 
-  finished(): Promise<void> {
+  finished(): Promise<Finished> {
     if (this.#finished === undefined) {
       this.#finished = new Promise((resolve, reject) => {
-        this.#settle = (error) => (error === undefined ? resolve() : reject(error));
+        this.#settle = (error) =>
+          error === undefined ? resolve({ status: this.status, bytes: this.bytes }) : reject(error);
       });
       // The failure has been reported already, so a caller need not handle the rejection.
       this.#finished.catch(() => {});
@@ -276,15 +289,17 @@ export class ExchangeResponse {
   /**
    * Ends the exchange on the server's behalf: the request timed out, or its body failed. Works like `fail`, except
    * that a later response of the app is discarded without an error.
+   *
+   * @param reason what `finished()` rejects with: that of the request's signal if it made the response fail
    */
-  abort(error: Error): void {
-    if (!this.complete) this.#break(error, false);
+  abort(error: Error, reason = error): void {
+    if (!this.complete) this.#break(error, false, reason);
   }
 
-  #break(error: Error, byApp: boolean): void {
+  #break(error: Error, byApp: boolean, reason = error): void {
     const headSent = this.headSent;
     const begun = byApp || this.#phase !== "open";
-    this.#failure = error;
+    this.#failure = reason;
     this.#stream?.stop();
     if (!isClientGone(error)) this.#onError(error, headSent);
     if (headSent) {
@@ -294,29 +309,24 @@ export class ExchangeResponse {
       if (this.#phase === "open") this.claim();
       this.#phase = begun ? "failed" : "lost";
       const status = errorStatus(error);
-      if (status === undefined) this.#sendError(500, this.errorContent(error));
-      else this.#sendError(status);
+      const described = status === undefined ? this.errorContent(error) : undefined;
+      this.#sendError(status ?? 500, described ?? this.#dress?.(status ?? 500, error));
     }
-    this.#settle?.(error);
+    this.#settle?.(reason);
   }
 
-  /** The content of an error response. Default: the status only. For servers to override. */
+  /** What a 500 shows of the app's error. Default: nothing. For servers to override. */
   protected errorContent(_error: Error): ErrorContent | undefined {
     return undefined;
   }
 
   /** Sends the server's own short response for `status`. */
-  #sendError(status: number, errorContent?: ErrorContent): void {
+  #sendError(status: number, shown: ErrorContent | DressedAnswer | undefined): void {
     this.status = status;
-    const { type = "text/plain; charset=utf-8", content = `${status} ${REASONS[status] ?? "Error"}\n` } =
-      errorContent ?? {};
-    const length = Buffer.byteLength(content);
-    this.#transport.sendWhole(
-      status,
-      ["Content-Type", type],
-      this.#transport.headOnly ? "" : content,
-      length,
-    );
+    const fields = shown && "fields" in shown ? shown.fields : ["Content-Type", shown?.type ?? PLAIN_TYPE];
+    const content = shown?.content ?? plainContent(status);
+    const { headOnly } = this.#transport;
+    this.#transport.sendWhole(status, fields, headOnly ? "" : content, lengthOf(content));
     this.completed();
   }
 

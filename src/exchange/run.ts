@@ -1,5 +1,7 @@
 /** Chooses and runs the handler of one exchange, and handles its errors. */
-import { HttpError } from "../errors.ts";
+import { GatewayError, HttpError } from "../errors.ts";
+import { clause } from "../gateway/clauses.ts";
+import { isThenable } from "../gateway/thenable.ts";
 import type { GatewayRequest, Handler } from "../gateway/types.ts";
 import type { ExchangeRequest } from "./request.ts";
 import type { ExchangeResponse } from "./response.ts";
@@ -20,7 +22,8 @@ export function handlerFor(request: ExchangeRequest, handle: Handler, upgrade: H
 }
 
 /**
- * Calls `handler` in its own async scope; an exception or rejection fails the response.
+ * Calls `handler` in its own async scope. An exception or rejection fails the response, and so does a promise that
+ * resolves before the app has responded: whatever was to respond is forgotten (gateway section 3.1.3).
  *
  * @param settled called when the handler's promise has settled, after a rejection has failed the response
  * @returns the handler's promise; undefined if it returned none
@@ -35,10 +38,16 @@ export function runHandler(
     const result: unknown = requestScope().runInAsyncScope(handler, undefined, request, response.respond);
     const running =
       result instanceof Promise ? result : isThenable(result) ? Promise.resolve(result) : undefined;
-    running?.then(settled, (error: unknown) => {
-      response.fail(error);
-      settled?.();
-    });
+    running?.then(
+      () => {
+        if (!response.sent) response.fail(forgottenAnswer());
+        settled?.();
+      },
+      (error: unknown) => {
+        response.fail(error);
+        settled?.();
+      },
+    );
     return running;
   } catch (error) {
     response.fail(error);
@@ -46,6 +55,9 @@ export function runHandler(
   }
 }
 
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+function forgottenAnswer(): GatewayError {
+  return new GatewayError(
+    clause.returning,
+    "the handler's promise resolved, but respond was not called: await what calls it, or call it on every path",
+  );
 }

@@ -21,7 +21,7 @@ export function derive<Before, After = Before>(
 class DerivedMembers implements ProxyHandler<object> {
   readonly #request: GatewayRequest;
   readonly #changes: object;
-  #extend: GatewayRequest["extend"] | undefined;
+  readonly #methods = new Map<string, unknown>();
 
   constructor(request: GatewayRequest, changes: object) {
     this.#request = request;
@@ -31,14 +31,19 @@ class DerivedMembers implements ProxyHandler<object> {
   get(_empty: object, name: string | symbol): unknown {
     if (Object.hasOwn(this.#changes, name)) return Reflect.get(this.#changes, name);
     const request = this.#request;
-    // `extend` is the only method of a request. Any other function is a value, such as a callable `state`: binding
-    // it would return a different function without its properties.
-    if (name === "extend") {
-      this.#extend ??= request.extend.bind(request);
-      return this.#extend;
-    }
+    // Any other function is a value, such as a callable `state`: binding it would return a different function without
+    // its properties.
+    if (name === "extend" || name === "waitUntil") return this.#bound(name);
     // The receiver must be the request itself: its getters read private fields.
     return Reflect.get(request, name, request);
+  }
+
+  #bound(name: "extend" | "waitUntil"): unknown {
+    const known = this.#methods.get(name);
+    if (known !== undefined) return known;
+    const bound: unknown = this.#request[name].bind(this.#request);
+    this.#methods.set(name, bound);
+    return bound;
   }
 
   has(_empty: object, name: string | symbol): boolean {

@@ -124,6 +124,12 @@ export function checkWorker(worker: WorkerInfo): void {
   for (const name of ["pid", "slot", "generation"] as const) {
     assertClause(Number.isInteger(worker[name]), "4.5.1", `worker.${name} is ${formatValue(worker[name])}`);
   }
+  for (const name of ["gateway", "server"] as const)
+    assertClause(
+      typeof worker[name] === "string" && worker[name] !== "",
+      "4.5.1",
+      `worker.${name} is ${formatValue(worker[name])}`,
+    );
   assertClause(worker.drain instanceof AbortSignal, "4.5.1", "worker.drain is not an AbortSignal");
 }
 
@@ -140,4 +146,5 @@ function checkSignal(request: GatewayRequest): void {
   assertClause(signal instanceof AbortSignal, "12.1", "signal is not an AbortSignal");
   assertClause(request.signal === signal, "4.1.2", "the signal differs from one read to the next");
   assertClause(typeof request.extend === "function", "12.4", "extend is not a function");
+  assertClause(typeof request.waitUntil === "function", "12.6", "waitUntil is not a function");
 }

@@ -2,6 +2,7 @@
 import type { Duplex } from "node:stream";
 import { fieldPairs, isTrailerName, rawFields } from "./fields.ts";
 import { assertClause, formatValue, violation } from "./lint-violation.ts";
+import { isBlob } from "./pieces.ts";
 import { forbidsContent, isFinalStatus, isInformationalStatus } from "./statuses.ts";
 import type { GatewayRequest, HeadersInput, Respond, ResponseBody, ResponseWriter } from "./types.ts";
 
@@ -58,7 +59,13 @@ function checkStatus(status: number): void {
 function isContent(body: unknown): boolean {
   if (body === null || typeof body === "string" || body instanceof Uint8Array) return true;
   if (typeof body !== "object") return false;
-  return Symbol.asyncIterator in body || Symbol.iterator in body || "file" in body || "getReader" in body;
+  return (
+    Symbol.asyncIterator in body ||
+    Symbol.iterator in body ||
+    "file" in body ||
+    "getReader" in body ||
+    isBlob(body)
+  );
 }
 
 function checkLength(pairs: Pairs, size: number | undefined, omitsContent: boolean): void {
@@ -87,8 +94,14 @@ export function lintRespond(respond: Respond, request: GatewayRequest, exchange:
     assertClause(typeof respond[name] === "function", "6.6.4", `respond.${name} is not a function`);
   }
   assertClause(typeof respond.sent === "boolean", "6.6.2", `respond.sent is ${formatValue(respond.sent)}`);
-  const linted = (status: number, headers?: HeadersInput | null, body?: ResponseBody): unknown => {
+  const linted = (...args: [number, (HeadersInput | null)?, ResponseBody?]): unknown => {
+    const [status, headers, body] = args;
     checkFirstResponse(exchange);
+    assertClause(
+      args.length < 3 || body !== undefined,
+      "6.1.2",
+      "the content is undefined: give null for none, and two arguments for a writer",
+    );
     checkStatus(status);
     const pairs = headers === null || headers === undefined ? headers : checkHeaders(headers);
     if (body !== undefined) return respondWhole(respond, status, pairs, body, request, exchange);
@@ -208,8 +221,8 @@ function lintUpgrade(
 }
 
 /** A rejected promise that is not reported as unhandled (7.7). */
-function rejected(error: unknown): Promise<void> {
-  const promise = Promise.reject(error);
+function rejected(error: unknown): Promise<never> {
+  const promise = Promise.reject<never>(error);
   promise.catch(() => {});
   return promise;
 }
@@ -258,7 +271,7 @@ function lintWriter(writer: ResponseWriter, exchange: LintedExchange): ResponseW
   return linted;
 }
 
-function promised(promise: Promise<void>, clause: string, method: string): Promise<void> {
+function promised<T>(promise: Promise<T>, clause: string, method: string): Promise<T> {
   assertClause(typeof promise?.then === "function", clause, `${method}() did not return a promise`);
   return promise;
 }

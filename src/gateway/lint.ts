@@ -5,6 +5,7 @@
 import { checkWorker, lintRequest } from "./lint-request.ts";
 import { type LintedExchange, lintRespond } from "./lint-respond.ts";
 import { assertClause, formatValue } from "./lint-violation.ts";
+import { isThenable } from "./thenable.ts";
 import type { App, GatewayRequest, Handler, Respond } from "./types.ts";
 
 export interface LintOptions {
@@ -37,7 +38,7 @@ export function lint(app: App | Handler, options: LintOptions = {}): App | Handl
     "3.2.1",
     `an app is a function or an object, not ${formatValue(app)}`,
   );
-  for (const name of ["handle", "startup", "shutdown", "upgrade"] as const) {
+  for (const name of ["handle", "startup", "shutdown", "upgrade", "onServerAnswer"] as const) {
     const method: unknown = app[name];
     const absent = method === undefined && name !== "handle";
     assertClause(absent || typeof method === "function", "3.2.1", `app.${name} is ${formatValue(method)}`);
@@ -62,7 +63,7 @@ function lintApp(app: App, warn: (message: string) => void): App {
       return linted(request, respond);
     };
   };
-  const { startup, shutdown, upgrade } = app;
+  const { startup, shutdown, upgrade, onServerAnswer } = app;
   return {
     handle: serving((request, respond) => app.handle(request, respond)),
     ...(upgrade !== undefined && {
@@ -83,6 +84,9 @@ function lintApp(app: App, warn: (message: string) => void): App {
         }
       },
     }),
+    ...(onServerAnswer !== undefined && {
+      onServerAnswer: (answer) => onServerAnswer.call(app, answer),
+    }),
     ...(shutdown !== undefined && {
       shutdown: async (state) => {
         const started = startup === undefined ? life !== "stopped" : life === "started";
@@ -93,10 +97,6 @@ function lintApp(app: App, warn: (message: string) => void): App {
       },
     }),
   };
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 function lintHandler(handler: Handler, warn: (message: string) => void): Handler {

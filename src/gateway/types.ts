@@ -99,6 +99,10 @@ export interface WorkerInfo {
   readonly slot: number;
   /** The number of the deploy: all workers of one reload have the same generation. */
   readonly generation: number;
+  /** The version of the gateway interface that the server implements. */
+  readonly gateway: GatewayVersion;
+  /** The server and its version, as in the field Server (RFC 9110 section 10.2.4): `tsgun/1.2.0`. */
+  readonly server: string;
   /**
    * Aborts once, when this worker begins to drain: end long responses (SSE, WebSocket) soon after. It lives as long as
    * the worker and keeps its listeners alive: remove a listener when the response ends, or use `endSignal`.
@@ -174,6 +178,11 @@ export interface GatewayRequest<State = unknown> {
    * until the head of the response is sent; when it expires, `signal` aborts and the response is a 503.
    */
   extend(milliseconds: number): void;
+  /**
+   * Has the worker wait for `work` before it calls `shutdown`, as it waits for what the handler returns, within the
+   * server's bound. A rejection is reported with the request's id.
+   */
+  waitUntil(work: PromiseLike<unknown>): void;
   /** True if the client asks for a protocol change (Connection: upgrade and an Upgrade field, or CONNECT). */
   readonly upgrade: boolean;
   /** True once this worker drains: finish soon and start nothing long. */
@@ -190,8 +199,8 @@ export type HeadersInput =
 
 /** A file, or a part of one, as the content of a response. */
 export interface FileBody {
-  /** A path or an open handle. The caller owns the handle; it is not closed. */
-  readonly file: string | FileHandle;
+  /** A path, a `file:` URL or an open handle. The caller owns the handle; it is not closed. */
+  readonly file: string | URL | FileHandle;
   /** Offset of the first byte to send. Default: 0. */
   readonly offset?: number;
   /** Number of bytes to send. Default: to the end. */
@@ -204,6 +213,7 @@ export type ResponseBody =
   | Uint8Array
   | null
   | FileBody
+  | Blob
   | Readable
   | ReadableStream<Uint8Array>
   | AsyncIterable<Uint8Array | string>
@@ -241,10 +251,21 @@ export interface Respond {
   /** True once a response has begun (`respond` or `upgrade` was called). */
   readonly sent: boolean;
   /** Resolves when the complete response has been handed to the system; rejects if that failed. */
-  finished(): Promise<void>;
+  finished(): Promise<Finished>;
 }
 
-/** An application: responds to one request. The returned promise is awaited only for errors. */
+/** A complete response. */
+export interface Finished {
+  /** 101 after an upgrade. */
+  readonly status: number;
+  /** Bytes of content that were sent: 0 for HEAD. */
+  readonly bytes: number;
+}
+
+/**
+ * An application: responds to one request. A handler that returns nothing may respond later. One that returns a promise
+ * has responded, or begun to, when that resolves.
+ */
 export type Handler<State = unknown> = (
   request: GatewayRequest<State>,
   respond: Respond,
@@ -252,6 +273,24 @@ export type Handler<State = unknown> = (
 
 /** Wraps a handler in another handler. */
 export type Middleware<State = unknown> = (next: Handler<State>) => Handler<State>;
+
+/** Middleware for whole apps, with their start and end: `under(prefix, app)`. */
+export type AppMiddleware<State = unknown> = (next: App<State> | Handler<State>) => App<State>;
+
+/** A response that the server makes itself: to a request that it refuses, or in place of an app that failed. */
+export interface ServerAnswer {
+  /** 400 to 599. */
+  readonly status: number;
+  readonly error: Error;
+  /** Undefined if no request was understood. */
+  readonly request: GatewayRequest | undefined;
+}
+
+/** How an app dresses a response of the server. The status stays. */
+export interface AnswerDress {
+  readonly headers?: HeadersInput;
+  readonly body?: string | Uint8Array | null;
+}
 
 /** An application with a lifecycle: `startup` acquires what `handle` needs, `shutdown` releases it. */
 export interface App<State = unknown> {
@@ -262,4 +301,9 @@ export interface App<State = unknown> {
   shutdown?(state: State): void | Promise<void>;
   /** Handles upgrade requests. Without it they go to `handle`, which may ignore the upgrade. */
   upgrade?: Handler<State>;
+  /**
+   * Called for each response that the server makes itself, before it is sent. Returns fields and content for it, or
+   * nothing to leave it as it is. It must not take long: clients may bring such responses about as they like.
+   */
+  onServerAnswer?(answer: ServerAnswer): AnswerDress | undefined;
 }

@@ -3,16 +3,18 @@
  * error reporting, the same for every transport.
  */
 import { setMaxListeners } from "node:events";
-import { HttpError, RequestAborted } from "../errors.ts";
+import { HttpError, RequestAborted, thrownError } from "../errors.ts";
 import type { MessageBody } from "../exchange/message-body.ts";
 import { ProxyRules } from "../exchange/proxy-rules.ts";
 import { type ExchangeContext, type ExchangeHead, ExchangeRequest } from "../exchange/request.ts";
 import { ExchangeResponse } from "../exchange/response.ts";
 import { handlerFor, runHandler } from "../exchange/run.ts";
+import { answerDresser, type DressAnswer } from "../exchange/server-answer.ts";
 import type { Transport } from "../exchange/transport.ts";
 import type { ForwardedField } from "../gateway/proxies.ts";
 import type { App, Endpoint, GatewayRequest, Handler, WorkerInfo } from "../gateway/types.ts";
 import { refuse } from "./refusal.ts";
+import { workerInfo } from "./worker-info.ts";
 
 export interface HostOptions {
   /**
@@ -28,6 +30,11 @@ export interface HostOptions {
   readonly bodyLimit?: number;
   /** Milliseconds from the request to the head of its response; after that it is answered with 503. Default: no limit. */
   readonly requestTimeout?: number;
+  /**
+   * Milliseconds that the end waits, after the last response, for what handlers still do (`waitUntil`, promises).
+   * Default: 10,000.
+   */
+  readonly shutdownTimeout?: number;
   /** Receives the errors that an operator should see. Default: log them to the console with the request's id. */
   readonly onError?: (error: Error, request: GatewayRequest) => void;
 }
@@ -44,6 +51,9 @@ export interface HostedConnection {
   readonly local: Endpoint;
   readonly scheme: "http" | "https";
 }
+
+/** How long the end waits for what handlers still do. */
+const SHUTDOWN_TIMEOUT_MS = 10_000;
 
 /** An unknown end of a connection. */
 export const UNKNOWN_ENDPOINT: Endpoint = Object.freeze({ family: "unix", address: "", port: 0 });
@@ -91,6 +101,10 @@ class HostedContext implements ExchangeContext {
   get state(): unknown {
     return this.#host.state;
   }
+
+  waitUntil(work: PromiseLike<unknown>, request: ExchangeRequest): void {
+    this.#host.keep(work, request);
+  }
 }
 
 function logError(error: Error, request: GatewayRequest): void {
@@ -111,8 +125,13 @@ export class HostedApp {
   readonly #upgrade: Handler | undefined;
   readonly #drain = new AbortController();
   #started = false;
+  readonly #dress: DressAnswer | undefined;
+  /** Exchanges without a complete response. */
   #inFlight = 0;
+  /** Handlers and other work that has not settled. */
+  #working = 0;
   #onIdle: (() => void) | undefined;
+  #onWorked: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
   /** @throws RangeError for a `bodyLimit` that is not a number of at least 0, or a `requestTimeout` not above 0 */
@@ -126,6 +145,7 @@ export class HostedApp {
     this.#options = options;
     this.#handle = this.#app.handle.bind(this.#app);
     this.#upgrade = this.#app.upgrade?.bind(this.#app);
+    this.#dress = answerDresser(this.#app, (error, { request }) => this.#report(error, request));
     this.bodyLimit = bodyLimit;
     this.rootPath = options.rootPath ?? "";
     // Every long response may add a listener, so many listeners are no leak.
@@ -133,7 +153,7 @@ export class HostedApp {
     const { forwardedAllowIps, forwardedHeaders } = options;
     this.proxyRules =
       forwardedAllowIps === undefined ? undefined : new ProxyRules(forwardedAllowIps, forwardedHeaders);
-    this.worker = { pid: process.pid, slot: 1, generation: 1, drain: this.#drain.signal };
+    this.worker = workerInfo({ slot: 1, generation: 1, drain: this.#drain.signal });
     this.ready = this.#start();
     // A caller that does not await `ready` learns of the failure from the first request.
     this.ready.catch(() => {});
@@ -169,8 +189,11 @@ export class HostedApp {
       body,
       limit === undefined ? undefined : restartTimeout,
     );
-    const response = new ExchangeResponse(transport, (error) =>
-      (this.#options.onError ?? logError)(error, request),
+    const dress = this.#dress;
+    const response = new ExchangeResponse(
+      transport,
+      (error) => this.#report(error, request),
+      dress && ((status, error) => dress({ status, error, request })),
     );
     const exchange = { request, response };
     if (limit !== undefined) restartTimeout(limit);
@@ -184,6 +207,34 @@ export class HostedApp {
     return exchange;
   }
 
+  #report(error: Error, request: GatewayRequest | undefined): void {
+    if (request !== undefined) (this.#options.onError ?? logError)(error, request);
+  }
+
+  /** Delays `close` until `work` has settled. */
+  keep(work: PromiseLike<unknown>, request: GatewayRequest): void {
+    this.#working += 1;
+    work.then(this.#worked, (thrown: unknown) => {
+      this.#report(thrownError(thrown), request);
+      this.#worked();
+    });
+  }
+
+  readonly #worked = (): void => {
+    this.#working -= 1;
+    if (this.#working === 0) this.#onWorked?.();
+  };
+
+  async #workDone(): Promise<void> {
+    if (this.#working === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#onWorked = resolve;
+      timer = setTimeout(resolve, this.#options.shutdownTimeout ?? SHUTDOWN_TIMEOUT_MS);
+    });
+    clearTimeout(timer);
+  }
+
   /** Passes an exchange to the app, at once if it has started, else afterwards. */
   run({ request, response }: HostedExchange): void {
     let handler: Handler;
@@ -194,21 +245,25 @@ export class HostedApp {
       return;
     }
     if (this.#started || this.#app.startup === undefined) {
-      runHandler(handler, request, response)?.catch(() => {});
+      this.#run(handler, request, response);
       return;
     }
     this.ready.then(
-      () => runHandler(handler, request, response),
+      () => this.#run(handler, request, response),
       (cause) => response.abort(new HttpError(503, "the app failed to start", { cause })),
     );
+  }
+
+  #run(handler: Handler, request: ExchangeRequest, response: ExchangeResponse): void {
+    const running = runHandler(handler, request, response, this.#worked);
+    if (running !== undefined) this.#working += 1;
   }
 
   #timeOut({ request, response }: HostedExchange): void {
     if (response.headSent || response.complete) return;
     request.abort(new RequestAborted("the request timed out"));
-    response.abort(
-      new HttpError(503, `no response within ${(this.#options.requestTimeout as number) / 1000} s`),
-    );
+    const limit = (this.#options.requestTimeout as number) / 1000;
+    response.abort(new HttpError(503, `no response within ${limit} s`), request.abortReason);
   }
 
   /** Drains the app, waits for its last response and shuts it down. Further calls return the same promise. */
@@ -224,6 +279,7 @@ export class HostedApp {
         this.#onIdle = resolve;
       });
     }
+    await this.#workDone();
     await this.ready.catch(() => {});
     if (this.#started) await this.#app.shutdown?.(this.state);
   }

@@ -10,7 +10,7 @@ import type { HostedConnection } from "./hosted-app.ts";
 /** The connection's view of its current exchange. */
 export interface ConnectedExchange {
   /** Resolves when the response is complete or has failed. */
-  readonly settled: Promise<void>;
+  readonly settled: Promise<unknown>;
   /** The client has closed its sending side. */
   halfClosed(): void;
   /** The connection has closed. */

@@ -59,7 +59,7 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
     if (length !== 0 && !this.upgradable) this.body = new MessageBody(length, this, options.bodyLimit);
   }
 
-  get settled(): Promise<void> {
+  get settled(): Promise<unknown> {
     return (this.#exchange as HostedExchange).response.finished().catch(() => {});
   }
 
@@ -79,9 +79,9 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
   }
 
   closed(): void {
-    const gone = new ClientGone();
-    this.#exchange?.request.abort(gone);
-    this.#exchange?.response.abandon(gone);
+    const exchange = this.#exchange;
+    exchange?.request.abort(new ClientGone());
+    exchange?.response.abandon(exchange.request.abortReason as Error);
   }
 
   // ---- the request body

@@ -6,7 +6,9 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { joinFields } from "../gateway/fields.ts";
+import { isHost } from "../gateway/host.ts";
 import type { App, Handler } from "../gateway/types.ts";
+import { isTarget } from "../http/grammar.ts";
 import { detachedResponse } from "./detached-response.ts";
 import { asksForUpgrade, hasContent } from "./framing.ts";
 import { HostedApp, type HostOptions } from "./hosted-app.ts";
@@ -54,6 +56,11 @@ export function toNodeListener<State = unknown>(
       allowHalfOpen(socket);
     }
     if (followsLastResponse(request, response)) return;
+    if (!isValid(request)) {
+      response.writeHead(400, { connection: "close" }).end();
+      connection.closeAfterCurrent();
+      return;
+    }
     const to = connection;
     connection.enqueue(() => begin(request, response, to, upgradeHead));
   }
@@ -103,6 +110,11 @@ export function toNodeListener<State = unknown>(
   };
   listener.close = () => hosted.close();
   return Object.assign(listener, { ready: hosted.ready });
+}
+
+/** What Node accepts and RFC 9112 (section 3.2) does not: a Host or a target with userinfo, and the like. */
+function isValid({ method = "", url = "", headers }: IncomingMessage): boolean {
+  return isTarget(method, url) && (headers.host === undefined || isHost(headers.host));
 }
 
 /** Without a `checkContinue` listener Node sends 100 Continue itself and records it on the response. */

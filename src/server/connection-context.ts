@@ -1,12 +1,19 @@
 /** What all requests of one connection have in common, as the app sees it. */
 import { ConnectionEndpoints } from "../exchange/endpoint.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
-import type { ExchangeContext } from "../exchange/request.ts";
+import type { ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
 import type { ProxyInfo, TlsInfo, WorkerInfo } from "../gateway/types.ts";
 import type { ConnectionFacts } from "./front/facts.ts";
+import type { RunningHandlers } from "./running-handlers.ts";
 import type { EngineOptions } from "./server-options.ts";
 
 type Addresses = ConstructorParameters<typeof ConnectionEndpoints>[0];
+
+/** The members of a server that a context uses. */
+export interface ContextHost {
+  readonly options: EngineOptions;
+  readonly handlers: RunningHandlers;
+}
 
 /** Whether the peer is trusted is determined once, on first access. */
 export class ConnectionContext extends ConnectionEndpoints implements ExchangeContext {
@@ -17,10 +24,13 @@ export class ConnectionContext extends ConnectionEndpoints implements ExchangeCo
   readonly worker: WorkerInfo;
   readonly state: unknown;
   readonly #rules: ProxyRules | undefined;
+  readonly #host: ContextHost;
   #trusted: boolean | undefined;
 
-  constructor(socket: Addresses, facts: ConnectionFacts, options: EngineOptions) {
+  constructor(socket: Addresses, facts: ConnectionFacts, host: ContextHost) {
+    const { options } = host;
     super(socket, facts);
+    this.#host = host;
     // TLS has ended here, or at the balancer.
     this.scheme = facts.tls === undefined && facts.proxy?.tls === undefined ? "http" : "https";
     this.tls = facts.tls;
@@ -29,6 +39,11 @@ export class ConnectionContext extends ConnectionEndpoints implements ExchangeCo
     this.worker = options.worker;
     this.state = options.state;
     this.#rules = options.proxyRules;
+  }
+
+  waitUntil(work: PromiseLike<unknown>, request: ExchangeRequest): void {
+    const { handlers, options } = this.#host;
+    handlers.keep(work, (error) => options.onError(error, request));
   }
 
   get proxyRules(): ProxyRules | undefined {

@@ -3,6 +3,8 @@
  * response. It costs a handler that returns a promise two additions, and others nothing.
  */
 
+import { thrownError } from "../errors.ts";
+
 /** Time for abandoned handlers to clean up. */
 const ABANDONED_GRACE_MS = 1000;
 
@@ -17,6 +19,15 @@ export class RunningHandlers {
   /** A handler has returned a promise. Call `settled` when it settles. */
   begin(): void {
     this.#running += 1;
+  }
+
+  /** Waits for other work of a request too. @param onError reports its rejection */
+  keep(work: PromiseLike<unknown>, onError: (error: Error) => void): void {
+    this.begin();
+    work.then(this.settled, (thrown: unknown) => {
+      onError(thrownError(thrown));
+      this.settled();
+    });
   }
 
   readonly settled = (): void => {

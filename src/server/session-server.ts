@@ -3,6 +3,7 @@
  * the front. It counts for the accepting server, which stays the only one that a worker knows.
  */
 import type { Socket } from "node:net";
+import type { DressAnswer } from "../exchange/server-answer.ts";
 import type { Handler } from "../gateway/types.ts";
 import type { ConnectionContext } from "./connection-context.ts";
 import type { EngineExchangeWatch } from "./engine/engine-exchange-watch.ts";
@@ -16,6 +17,8 @@ import type { TickClock } from "./tick-clock.ts";
 export interface SessionHost {
   readonly handle: Handler;
   readonly upgrade: Handler | undefined;
+  /** Has the app dress the server's own responses; undefined if it does not. */
+  readonly dress: DressAnswer | undefined;
   readonly options: EngineOptions;
   readonly clock: TickClock;
   readonly draining: boolean;

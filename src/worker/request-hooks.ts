@@ -7,7 +7,8 @@ import { finished } from "node:stream";
 import type { HookRequest, HookResponse, Hooks, WorkerContext } from "../config/hooks.ts";
 import { AppNotCalled, ClientGone } from "../errors.ts";
 import { sentStatus } from "../exchange/respond.ts";
-import { isThenable } from "../exchange/run.ts";
+import { compose } from "../gateway/compose.ts";
+import { isThenable } from "../gateway/thenable.ts";
 import type { App, GatewayRequest, Handler, Respond } from "../gateway/types.ts";
 import type { LoadedNodeApp } from "../loader/loaded-app.ts";
 import type { ListenerWrapper, UpgradeListener } from "../server/node/node-server-options.ts";
@@ -29,15 +30,9 @@ export class RequestHooks {
     this.#worker = worker;
   }
 
-  /** Wraps a gateway app's request handlers. `startup` and `shutdown` are not wrapped. */
+  /** Wraps a gateway app's request handlers. */
   around(app: App): App {
-    const { upgrade } = app;
-    return {
-      handle: this.#aroundHandler((request, respond) => app.handle(request, respond)),
-      ...(upgrade && {
-        upgrade: this.#aroundHandler((request, respond) => upgrade.call(app, request, respond)),
-      }),
-    };
+    return compose((next) => this.#aroundHandler(next))(app);
   }
 
   /** Wraps the listeners of an app that node's own server serves. */

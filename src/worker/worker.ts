@@ -7,7 +7,7 @@ import cluster from "node:cluster";
 import { setMaxListeners } from "node:events";
 import type { Config } from "../config/settings.ts";
 import { ExitCode } from "../errors.ts";
-import type { WorkerInfo } from "../gateway/types.ts";
+import { workerInfo } from "../interop/worker-info.ts";
 import { type BootStep, describeDuring } from "../ipc/boot-step.ts";
 import type { Assignment, ToWorker } from "../ipc/messages.ts";
 import type { StalledRequest } from "../ipc/stall-report.ts";
@@ -169,7 +169,7 @@ class WorkerLife {
   /** Loads and starts the app, and listens. */
   async #startServing(assignment: Assignment<Config>): Promise<Serving> {
     const { settings, slot, generation, descriptors } = assignment;
-    const info: WorkerInfo = { pid: process.pid, slot, generation, drain: this.#drain.signal };
+    const info = workerInfo({ slot, generation, drain: this.#drain.signal });
     const hooks = await WorkerHooks.load(assignment, info, this.#log);
     this.#useHooks(hooks);
     await this.#runHook(hooks, "postFork");

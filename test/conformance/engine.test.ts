@@ -1,19 +1,24 @@
 /** The suite over the gateway engine. */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
+import type { StartSubject } from "../../src/conformance/exchange.ts";
+import { conformance } from "../../src/conformance/register.ts";
+import { exchangeOver } from "../../src/conformance/wire-client.ts";
 import { ProxyRules } from "../../src/exchange/proxy-rules.ts";
 import type { App } from "../../src/gateway/types.ts";
+import { workerInfo } from "../../src/interop/worker-info.ts";
 import { GatewayServer } from "../../src/server/engine/gateway-server.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/server-options.ts";
-import type { StartSubject } from "./exchange.ts";
-import { conformance } from "./suite.ts";
-import { exchangeOver } from "./wire-client.ts";
+
+/** The bound for the end of an engine. */
+const DRAIN_MS = 1000;
 
 /** Starts an app and its engine, as a worker does. */
 const start: StartSubject = async (given, options) => {
   const app: App = typeof given === "function" ? { handle: given } : given;
   const drain = new AbortController();
-  const worker = { pid: process.pid, slot: 1, generation: 1, drain: drain.signal };
+  const worker = workerInfo({ slot: 1, generation: 1, drain: drain.signal });
   let state: unknown;
   try {
     state = await app.startup?.(worker);
@@ -56,10 +61,12 @@ const start: StartSubject = async (given, options) => {
       if (closed) return;
       closed = true;
       listener.close();
+      // As a worker does: it waits for handlers, within a bound.
+      await Promise.race([server.drain(0), pause(DRAIN_MS, undefined, { ref: false })]);
       server.destroy();
       await app.shutdown?.(state);
     },
   };
 };
 
-conformance("the engine", start, { wire: true });
+conformance("the engine", start);

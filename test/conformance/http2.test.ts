@@ -1,11 +1,18 @@
 /** The suite over HTTP/2, with node's own client. Cases that send or see bytes of HTTP/1.1 do not apply. */
+
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
+import {
+  type StartSubject,
+  type SuiteRequest,
+  type SuiteResponse,
+  suiteResponse,
+} from "../../src/conformance/exchange.ts";
+import { conformance } from "../../src/conformance/register.ts";
 import { ProxyRules } from "../../src/exchange/proxy-rules.ts";
 import type { App } from "../../src/gateway/types.ts";
+import { workerInfo } from "../../src/interop/worker-info.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/server-options.ts";
 import { openHttp2Engine } from "../support/http2-engine.ts";
-import { type StartSubject, type SuiteRequest, type SuiteResponse, suiteResponse } from "./exchange.ts";
-import { conformance } from "./suite.ts";
 
 /** Fields that belong to a connection of HTTP/1.1. */
 const NOT_SENT = new Set(["connection", "host", "transfer-encoding", "upgrade", "keep-alive"]);
@@ -67,7 +74,7 @@ function exchange(session: ClientHttp2Session, request: SuiteRequest): Promise<S
 const start: StartSubject = async (given, options) => {
   const app: App = typeof given === "function" ? { handle: given } : given;
   const drain = new AbortController();
-  const worker = { pid: process.pid, slot: 1, generation: 1, drain: drain.signal };
+  const worker = workerInfo({ slot: 1, generation: 1, drain: drain.signal });
   let state: unknown;
   try {
     state = await app.startup?.(worker);
@@ -111,34 +118,33 @@ const CLIENT = "node's client sends such a field once: test/server/http2/request
 const OLDER = "a version of its own";
 
 conformance("HTTP/2", start, {
-  wire: false,
-  lacks: {
-    "trailers are available once the body has been read, joined and raw": CLIENT,
-    "trailers are dropped if the response is not chunked": "HTTP/2 has trailers behind any content",
-    "without an upgrade handler such requests go to handle, which can respond as usual": UPGRADE,
-    "an absolute-form target has path, query and host of its own": ABSOLUTE,
-    "an absolute-form target without a path has the path /": ABSOLUTE,
-    "HTTP/1.0 without Host": OLDER,
-    "HTTP/1.1": OLDER,
-    "raw fields keep order, case, number and bytes": LOWER_CASE,
-    "fields have lower-case names and no prototype": CLIENT,
-    "repeated fields are joined": CLIENT,
-    "fields that are not lists keep their first value": CLIENT,
-    "an upgrade request has upgrade set and goes to the app's upgrade handler": UPGRADE,
-    "CONNECT is an upgrade request": UPGRADE,
-    "fields keep their order and number, and are not joined":
-      "node:http2 sends fields of one name beside each other",
-    "Upgrade in a response from a writer adds the upgrade option to Connection": UPGRADE,
-    "Upgrade in a response to HEAD adds the upgrade option to Connection": UPGRADE,
-    "Upgrade in a response whole adds the upgrade option to Connection": UPGRADE,
-    "Upgrade in a response with close adds the upgrade option to Connection": UPGRADE,
-    "an informational response has no framing and connection fields": LOWER_CASE,
-    "an HTTP/1.0 client gets no informational response": OLDER,
-    "the app owns the connection in both directions": UPGRADE,
-    "a 101 has no framing fields, and Connection has the upgrade option": UPGRADE,
-    "the app's own Connection field is sent unchanged": UPGRADE,
-    "a library can write the handshake itself": UPGRADE,
-    "content is no part of the new protocol: with an upgrade, such a request is refused or asks for nothing":
-      UPGRADE,
-  },
+  wire: "bytes are not HTTP/1.1",
+  upgrade: UPGRADE,
+  "trailers are available once the body has been read, joined and raw": CLIENT,
+  "trailers are dropped if the response is not chunked": "HTTP/2 has trailers behind any content",
+  "without an upgrade handler such requests go to handle, which can respond as usual": UPGRADE,
+  "an absolute-form target has path, query and host of its own": ABSOLUTE,
+  "an absolute-form target without a path has the path /": ABSOLUTE,
+  "HTTP/1.0 without Host": OLDER,
+  "HTTP/1.1": OLDER,
+  "raw fields keep order, case, number and bytes": LOWER_CASE,
+  "fields have lower-case names and no prototype": CLIENT,
+  "repeated fields are joined": CLIENT,
+  "fields that are not lists keep their first value": CLIENT,
+  "an upgrade request has upgrade set and goes to the app's upgrade handler": UPGRADE,
+  "CONNECT is an upgrade request": UPGRADE,
+  "fields keep their order and number, and are not joined":
+    "node:http2 sends fields of one name beside each other",
+  "Upgrade in a response from a writer adds the upgrade option to Connection": UPGRADE,
+  "Upgrade in a response to HEAD adds the upgrade option to Connection": UPGRADE,
+  "Upgrade in a response whole adds the upgrade option to Connection": UPGRADE,
+  "Upgrade in a response with close adds the upgrade option to Connection": UPGRADE,
+  "an informational response has no framing and connection fields": LOWER_CASE,
+  "an HTTP/1.0 client gets no informational response": OLDER,
+  "the app owns the connection in both directions": UPGRADE,
+  "a 101 has no framing fields, and Connection has the upgrade option": UPGRADE,
+  "the app's own Connection field is sent unchanged": UPGRADE,
+  "a library can write the handshake itself": UPGRADE,
+  "content is no part of the new protocol: with an upgrade, such a request is refused or asks for nothing":
+    UPGRADE,
 });

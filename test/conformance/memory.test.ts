@@ -1,15 +1,16 @@
 /** The suite over `inject`: no socket, no connection. */
-import type { App, Handler } from "../../src/gateway/types.ts";
-import { type InjectedAnswer, inject } from "../../src/interop/testing.ts";
+
 import {
   type StartSubject,
   type SuiteOptions,
   type SuiteRequest,
   type SuiteResponse,
   suiteResponse,
-} from "./exchange.ts";
-import { conformance } from "./suite.ts";
-import { WireClient } from "./wire-client.ts";
+} from "../../src/conformance/exchange.ts";
+import { conformance } from "../../src/conformance/register.ts";
+import { WireClient } from "../../src/conformance/wire-client.ts";
+import type { App, Handler } from "../../src/gateway/types.ts";
+import { type InjectedAnswer, inject } from "../../src/interop/testing.ts";
 
 function pairs(raw: readonly string[]): [string, string][] {
   return raw.flatMap((name, index): [string, string][] =>
@@ -62,4 +63,8 @@ const start: StartSubject = async (app, options) => ({
   close: async () => {},
 });
 
-conformance("inject", start, { wire: false });
+conformance("inject", start, {
+  wire: "there is no connection",
+  drain: "nothing drains",
+  "dressed-refusals": "nothing is parsed",
+});

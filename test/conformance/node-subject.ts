@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect, type Socket } from "node:net";
+import type { Subject } from "../../src/conformance/exchange.ts";
+import { exchangeOver } from "../../src/conformance/wire-client.ts";
 import type { NodeListener } from "../../src/interop/node.ts";
-import type { Subject } from "./exchange.ts";
-import { exchangeOver } from "./wire-client.ts";
 
 export async function serveOn(listener: NodeListener): Promise<Subject> {
   const server = listener.attach(createServer());

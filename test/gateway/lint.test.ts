@@ -9,6 +9,7 @@ import { derive } from "../../src/gateway/derive.ts";
 import { lint } from "../../src/gateway/lint.ts";
 import type { App, GatewayRequest, Handler, Respond } from "../../src/gateway/types.ts";
 import { inject } from "../../src/interop/testing.ts";
+import { workerInfo } from "../../src/interop/worker-info.ts";
 
 /** The clause of the error that an app gets. */
 async function clauseOf(handler: Handler, options: Parameters<typeof inject>[1] = {}): Promise<string> {
@@ -131,7 +132,7 @@ describe("violations by the server", () => {
     { clause: "4.2.2", what: "a path with the query", changes: () => ({ path: "/?a" }) },
     { clause: "4.2.3", what: "a query that was not sent", changes: () => ({ query: "a=b" }) },
     { clause: "4.2.4", what: "a root path with a trailing slash", changes: () => ({ rootPath: "/app/" }) },
-    { clause: "4.2.5", what: "an unknown version", changes: () => ({ httpVersion: "2.0" }) },
+    { clause: "4.2.5", what: "an unknown version", changes: () => ({ httpVersion: "3.0" as "2.0" }) },
     { clause: "4.3.1", what: "odd raw fields", changes: () => ({ rawHeaders: ["Host"] }) },
     {
       clause: "4.3.2",
@@ -249,7 +250,7 @@ describe("violations by the server", () => {
   });
 
   test("3.3: startup, requests and shutdown out of order", async () => {
-    const worker = { pid: 1, slot: 1, generation: 1, drain: new AbortController().signal };
+    const worker = workerInfo({ slot: 1, generation: 1, drain: new AbortController().signal });
     const make = (): Required<Pick<App, "handle" | "startup" | "shutdown">> =>
       lint({
         startup: async () => {},

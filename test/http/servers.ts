@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Handler } from "../../src/gateway/types.ts";
 import { fromFetch } from "../../src/interop/fetch.ts";
+import { workerInfo } from "../../src/interop/worker-info.ts";
 import { GatewayServer } from "../../src/server/engine/gateway-server.ts";
 import { NodeServer } from "../../src/server/node/node-server.ts";
 import type { WorkerServer } from "../../src/server/server.ts";
@@ -139,7 +140,7 @@ export async function startServer(kind: Kind, manner: Manner): Promise<RunningSe
   };
   const limits = { ...DEFAULT_LIMITS, ...CORPUS_LIMITS };
   const settings = { limits, timeouts: DEFAULT_TIMEOUTS, onError, onAcceptError };
-  const worker = { pid: process.pid, slot: 1, generation: 1, drain: new AbortController().signal };
+  const worker = workerInfo({ slot: 1, generation: 1, drain: new AbortController().signal });
   const handle = kind === "fetch" ? fromFetch(FETCH[manner]) : GATEWAY[manner];
   const server: WorkerServer =
     kind === "node"

@@ -7,12 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { Arrivals } from "../../src/conformance/arrivals.ts";
 import type { Channel, ChannelEvents } from "../../src/server/channel/channel.ts";
 import type { StreamHandle } from "../../src/server/channel/handle-access.ts";
 import { HandleChannel } from "../../src/server/channel/handle-channel.ts";
 import { probeHandles } from "../../src/server/channel/handle-probe.ts";
 import { SocketChannel } from "../../src/server/channel/socket-channel.ts";
-import { Arrivals } from "./arrivals.ts";
 
 const DEADLINE_MS = 20_000;
 

@@ -2,12 +2,13 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
+import { Arrivals } from "../../src/conformance/arrivals.ts";
 import type { App, Handler } from "../../src/gateway/types.ts";
+import { workerInfo } from "../../src/interop/worker-info.ts";
 import { probeHandles } from "../../src/server/channel/handle-probe.ts";
 import { GatewayServer } from "../../src/server/engine/gateway-server.ts";
 import type { Front } from "../../src/server/front/front.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type EngineOptions } from "../../src/server/server-options.ts";
-import { Arrivals } from "./arrivals.ts";
 import { connectTo, OVER_TLS, tlsFront } from "./tls-front.ts";
 
 export interface Engine {
@@ -34,7 +35,7 @@ export async function startEngine(
   const server = new GatewayServer(typeof app === "function" ? { handle: app } : app, {
     limits: DEFAULT_LIMITS,
     timeouts: DEFAULT_TIMEOUTS,
-    worker: { pid: process.pid, slot: 1, generation: 1, drain: drain.signal },
+    worker: workerInfo({ slot: 1, generation: 1, drain: drain.signal }),
     state: undefined,
     onError: (error) => errors.push(error),
     onAcceptError: (error) => errors.push(error),

@@ -1,9 +1,11 @@
 /** Starts the gateway engine in this process with HTTP/2 and HTTP/1.1 on one free port, without TLS. */
+
 import { once } from "node:events";
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
 import { connect as connectSocket, createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import type { App, Handler } from "../../src/gateway/types.ts";
+import { workerInfo } from "../../src/interop/worker-info.ts";
 import { AcceptLimiter } from "../../src/server/accept-limiter.ts";
 import { GatewayServer } from "../../src/server/engine/gateway-server.ts";
 import { Front } from "../../src/server/front/front.ts";
@@ -48,7 +50,7 @@ export async function openHttp2Engine(app: App | Handler, given: Options = {}): 
   const server = new GatewayServer(typeof app === "function" ? { handle: app } : app, {
     limits: DEFAULT_LIMITS,
     timeouts: DEFAULT_TIMEOUTS,
-    worker: { pid: process.pid, slot: 1, generation: 1, drain: drain.signal },
+    worker: workerInfo({ slot: 1, generation: 1, drain: drain.signal }),
     state: undefined,
     onError: (error) => errors.push(error),
     onAcceptError: (error) => errors.push(error),

@@ -4,6 +4,7 @@
  */
 import type { HookName, Hooks, ServerContext } from "../../config/hooks.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
+import { isThenable } from "../../gateway/thenable.ts";
 
 /** Time limit of onExit. Nothing else would end it. */
 const EXIT_HOOK_LIMIT_MS = 10_000;
@@ -114,8 +115,4 @@ export class ServerHooks {
       { cause: error },
     );
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value;
 }

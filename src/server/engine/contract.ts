@@ -18,6 +18,7 @@ import type { AsyncResource } from "node:async_hooks";
 import type { Duplex } from "node:stream";
 import type { BodyError } from "../../errors.ts";
 import type { ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
+import type { DressAnswer } from "../../exchange/server-answer.ts";
 import type { Handler } from "../../gateway/types.ts";
 import type { RecordedRequest } from "../../ipc/stall-report.ts";
 import type { PeerWatch } from "../peer-watch.ts";
@@ -32,6 +33,8 @@ export interface ExchangeHost {
   readonly handle: Handler;
   /** Handles requests that ask for a protocol change; undefined if `handle` does. */
   readonly upgrade: Handler | undefined;
+  /** Has the app dress the server's own responses; undefined if it does not. */
+  readonly dress: DressAnswer | undefined;
   readonly options: EngineOptions;
   /** The base of deadlines: the server's time at the end of the current tick, in milliseconds. */
   readonly now: number;

@@ -95,10 +95,12 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
     const handler = handlerFor(request, host.handle, host.upgrade);
     this.watch?.handOver(request);
     const { describeError: describe } = options;
+    const { dress } = host;
     const response = new EngineResponse(
       this.sender,
       (error) => options.onError(error, request),
       describe && ((error) => describe(error, request.headers.accept)),
+      dress && ((status, error) => dress({ status, error, request })),
     );
     this.request = request;
     this.response = response;
@@ -165,7 +167,8 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
       return;
     }
     this.isKept = false;
-    this.sender.refuse(error.status, error.message, hasHead && this.sender.headOnly);
+    const dressed = this.host.dress?.({ status: error.status, error, request: undefined });
+    this.sender.refuse(error, hasHead && this.sender.headOnly, dressed);
     this.watch?.refuse(error.status, received);
     this.close();
   }
@@ -215,8 +218,10 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
     if (response === undefined || response.headSent) return;
     this.isKept = false;
     this.watch?.setReason("timeout");
-    this.request?.abort(new RequestAborted("the request timed out"));
-    response.abort(new HttpError(503, `no response within ${this.host.options.timeouts.request / 1000} s`));
+    const reason = new RequestAborted("the request timed out");
+    this.request?.abort(reason);
+    const { request } = this.host.options.timeouts;
+    response.abort(new HttpError(503, `no response within ${request / 1000} s`), this.request?.abortReason);
   }
 
   /** The connection closes after the response: content that has not arrived never will. */
@@ -230,7 +235,7 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
   /** The connection is gone. Returns how to abort a request that has no complete response. */
   connectionClosed(): (() => void) | undefined {
     const response = this.response;
-    const reason = response && new ClientGone();
+    const reason = response && (this.request?.abortReason ?? new ClientGone());
     if (reason !== undefined && this.body?.received === false) {
       this.body.fail(new BodyError(400, reason.message, { cause: reason }));
     }
@@ -239,6 +244,6 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
     this.watch?.finish("client-gone");
     if (pending !== undefined || this.isUpgraded) this.abandonHandler();
     this.forgetExchange();
-    return pending && (() => pending.abort(reason as ClientGone));
+    return pending && (() => pending.abort(reason as Error));
   }
 }

@@ -2,7 +2,9 @@
 // Imported, since the global is an accessor, which V8 calls at each use.
 import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
-import { type ErrorContent, ExchangeResponse } from "../../exchange/response.ts";
+import type { HttpError } from "../../errors.ts";
+import { type DressError, type ErrorContent, ExchangeResponse } from "../../exchange/response.ts";
+import { type DressedAnswer, lengthOf, PLAIN_TYPE } from "../../exchange/server-answer.ts";
 import type { Transport } from "../../exchange/transport.ts";
 import { forbidsContent, isFinalStatus } from "../../gateway/statuses.ts";
 import type { HeadersInput, ResponseBody } from "../../gateway/types.ts";
@@ -49,8 +51,8 @@ export class ResponseSender implements Transport {
     return this.#isHttp10 && !this.#chunked;
   }
 
-  /** Sends a whole text response: the fast path. `fields` are encoded lines. */
-  text(status: number, fields: string, content: string): void {
+  /** Sends a whole text response: the fast path. `fields` are encoded lines. Returns the bytes of the content. */
+  text(status: number, fields: string, content: string): number {
     const keepAlive = this.host.decideKeepAlive();
     const size = Buffer.byteLength(content);
     const framing = { length: size, chunked: false, keepAlive, announceKeepAlive: this.#isHttp10 };
@@ -58,22 +60,22 @@ export class ResponseSender implements Transport {
     this.#watch?.respond(status, fields, size, size);
     if (size === content.length) this.#output.writeText(head + content);
     else this.#output.writeMessage(head, content);
+    return size;
   }
 
-  /** Sends the server's own response to a request that is not passed to the app. */
-  refuse(status: number, message: string, bare: boolean): void {
-    const fields = ["Content-Type", "text/plain; charset=utf-8"];
-    const framing = {
-      length: message.length + 1,
-      chunked: false,
-      keepAlive: false,
-      announceKeepAlive: false,
-    };
-    this.#watch?.respond(status, fields, framing.length, bare ? 0 : framing.length);
-    this.#output.writeMessage(
-      responseHead(status, fields, framing, currentSecond()),
-      bare ? "" : `${message}\n`,
-    );
+  /**
+   * Sends the server's own response to a request that is not passed to the app.
+   *
+   * @param bare whether only the head is sent
+   * @param dressed as the app dresses it; undefined: the message is the content
+   */
+  refuse({ status, message }: HttpError, bare: boolean, dressed: DressedAnswer | undefined): void {
+    const fields = dressed?.fields ?? ["Content-Type", PLAIN_TYPE];
+    const content = dressed?.content ?? `${message}\n`;
+    const length = lengthOf(content);
+    const framing = { length, chunked: false, keepAlive: false, announceKeepAlive: false };
+    this.#watch?.respond(status, fields, length, bare ? 0 : length);
+    this.#output.writeMessage(responseHead(status, fields, framing, currentSecond()), bare ? "" : content);
   }
 
   informational(status: number, fields: string[]): void {
@@ -159,13 +161,17 @@ export class EngineResponse extends ExchangeResponse {
   readonly #sender: ResponseSender;
   readonly #describe: ((error: Error) => ErrorContent) | undefined;
 
-  /** @param describe makes the content of a 500 from the app's error; without it the content is the status only */
+  /**
+   * @param describe makes the content of a 500 from the app's error; without it the content is the status only
+   * @param dress has the app dress what is sent in its place
+   */
   constructor(
     sender: ResponseSender,
     onError: (error: Error, headSent: boolean) => void,
     describe?: (error: Error) => ErrorContent,
+    dress?: DressError,
   ) {
-    super(sender, onError);
+    super(sender, onError, dress);
     this.#sender = sender;
     this.#describe = describe;
   }
@@ -211,7 +217,7 @@ export class EngineResponse extends ExchangeResponse {
   #sendText(status: number, lines: string, text: string): void {
     this.claim();
     this.status = status;
-    this.#sender.text(status, lines, text);
+    this.bytes = this.#sender.text(status, lines, text);
     this.finish();
   }
 }

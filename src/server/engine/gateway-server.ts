@@ -5,6 +5,7 @@
 import { AsyncResource } from "node:async_hooks";
 import { createServer, type Server, type Socket } from "node:net";
 import type { ExchangeContext } from "../../exchange/request.ts";
+import { answerDresser, type DressAnswer } from "../../exchange/server-answer.ts";
 import type { App, Handler } from "../../gateway/types.ts";
 import { AcceptLimiter } from "../accept-limiter.ts";
 import { acceptConnections, acceptThroughFront } from "../channel/accept.ts";
@@ -30,9 +31,13 @@ import type { ConnectionHost } from "./contract.ts";
 import { EngineExchangeLogs } from "./engine-exchange-log.ts";
 import { EngineExchangeMeter, type EngineExchangeWatch } from "./engine-exchange-watch.ts";
 
+/** Names a request that was not understood, in an error line. */
+const NO_REQUEST = { method: "-", target: "-", id: "-" };
+
 export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnection>, SessionHost {
   readonly handle: Handler;
   readonly upgrade: Handler | undefined;
+  readonly dress: DressAnswer | undefined;
   readonly options: EngineOptions;
   readonly scope = new AsyncResource("TSGUN_SERVER");
   draining = false;
@@ -62,6 +67,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
   constructor(app: App, options: GatewayOptions) {
     this.handle = app.handle.bind(app) as Handler;
     this.upgrade = app.upgrade?.bind(app) as Handler | undefined;
+    this.dress = answerDresser(app, (error, { request }) => options.onError(error, request ?? NO_REQUEST));
     this.options = options;
     this.#limiter = options.limiter ?? new AcceptLimiter();
     this.#front = options.front?.(this.#limiter);
@@ -136,14 +142,14 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
       acceptThroughFront(server, { front, isUnix }, (socket, facts) => {
         if (facts.protocol !== "h2" || this.#sessions === undefined)
           connect(SocketChannel.over(socket), facts);
-        else this.#sessions.admit(socket, new ConnectionContext(socket, facts, this.options));
+        else this.#sessions.admit(socket, new ConnectionContext(socket, facts, this));
       });
     this.#listeners.push(server);
     this.#limiter.addServer(server);
   }
 
   #connected(channel: Channel, facts: ConnectionFacts, gate: InFlightGate | undefined): void {
-    const context = new ConnectionContext(channel, facts, this.options);
+    const context = new ConnectionContext(channel, facts, this);
     const connection = new EngineConnection(channel, this, context, gate);
     this.#connections.add(connection);
     this.#limiter.connectionOpened(channel.descriptor);

@@ -100,12 +100,14 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
     const handler = handlerFor(request, host.handle, host.upgrade);
     this.#watch?.handOver(request);
     const { describeError: describe, gate, meter } = options;
+    const { dress } = host;
     const traits = { headOnly: head.method === "HEAD", upgradable: head.upgrade };
     const response = new StreamResponse(
       new StreamSender(this, this.stream, traits, this.#watch),
       this,
       (error) => options.onError(error, request),
       describe && ((error) => describe(error, request.headers.accept)),
+      dress && ((status, error) => dress({ status, error, request })),
     );
     this.#request = request;
     this.#response = response;
@@ -146,7 +148,7 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
     const line = requestLineOf(fields);
     const headOnly = (head?.method ?? line).startsWith("HEAD");
     const sender = new StreamSender(this, this.stream, { headOnly, upgradable: false }, this.#watch);
-    sender.refuse(error.status, error.message);
+    sender.refuse(error, this.#session.host.dress?.({ status: error.status, error, request: undefined }));
     this.#watch?.refuse(error.status, line);
     this.#discardContent();
   }

@@ -3,8 +3,9 @@
 import { Buffer } from "node:buffer";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
-import { ClientGone } from "../../errors.ts";
-import { type ErrorContent, ExchangeResponse } from "../../exchange/response.ts";
+import { ClientGone, type HttpError } from "../../errors.ts";
+import { type DressError, type ErrorContent, ExchangeResponse } from "../../exchange/response.ts";
+import { type DressedAnswer, lengthOf, PLAIN_TYPE } from "../../exchange/server-answer.ts";
 import type { Transport } from "../../exchange/transport.ts";
 import { forbidsContent } from "../../gateway/statuses.ts";
 import { asksToClose } from "../../http/response-head.ts";
@@ -130,11 +131,14 @@ export class StreamSender implements Transport {
     if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
 
-  /** Sends the server's own response to a request that is not passed to the app. */
-  refuse(status: number, message: string): void {
-    const content = this.headOnly ? "" : `${message}\n`;
-    const length = Buffer.byteLength(message) + 1;
-    this.sendWhole(status, ["Content-Type", "text/plain; charset=utf-8"], content, length);
+  /**
+   * Sends the server's own response to a request that is not passed to the app.
+   *
+   * @param dressed as the app dresses it; undefined: the message is the content
+   */
+  refuse({ status, message }: HttpError, dressed: DressedAnswer | undefined): void {
+    const { fields, content } = dressed ?? { fields: ["Content-Type", PLAIN_TYPE], content: `${message}\n` };
+    this.sendWhole(status, fields, this.headOnly ? "" : content, lengthOf(content));
   }
 }
 
@@ -148,8 +152,9 @@ export class StreamResponse extends ExchangeResponse {
     host: ResponseHost,
     onError: (error: Error, headSent: boolean) => void,
     describe?: (error: Error) => ErrorContent,
+    dress?: DressError,
   ) {
-    super(sender, onError);
+    super(sender, onError, dress);
     this.#host = host;
     this.#describe = describe;
   }

@@ -2,10 +2,12 @@
  * A server of one app in this process, on a Unix socket of its own, that one client at a time asks: whatever the app sees
  * comes from the bytes of that client.
  */
+
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { connect, createServer } from "node:net";
 import type { Handler } from "../../../src/gateway/types.ts";
+import { workerInfo } from "../../../src/interop/worker-info.ts";
 import { probeHandles } from "../../../src/server/channel/handle-probe.ts";
 import { GatewayServer } from "../../../src/server/engine/gateway-server.ts";
 import { NodeServer } from "../../../src/server/node/node-server.ts";
@@ -65,7 +67,7 @@ export class SocketLane {
         throw error;
       },
     };
-    const worker = { pid: process.pid, slot: 1, generation: 1, drain: new AbortController().signal };
+    const worker = workerInfo({ slot: 1, generation: 1, drain: new AbortController().signal });
     this.#server =
       kind === "gateway"
         ? new GatewayServer({ handle: this.#handle }, { ...settings, worker, state: undefined })

@@ -1,6 +1,6 @@
 /** Section 4: the members of a request. */
 import assert from "node:assert/strict";
-import type { GatewayRequest, Handler } from "../../../src/gateway/types.ts";
+import type { GatewayRequest, Handler } from "../../gateway/types.ts";
 import type { SuiteRequest } from "../exchange.ts";
 import type { Case, Stage } from "../stage.ts";
 
@@ -229,6 +229,7 @@ const workerCases: readonly Case[] = [
   },
   {
     clauses: ["4.5.1", "4.5.2", "13.3"],
+    needs: ["drain"],
     title: "while the worker drains, request.draining is true and responses close the connection",
     wire: true,
     app: (stage) => async (request, respond) => {

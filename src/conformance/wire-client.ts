@@ -1,8 +1,8 @@
 /** A client on a real connection: sends exact bytes, reads responses strictly, waits with deadlines. */
 import { Socket } from "node:net";
 import { type Duplex, PassThrough } from "node:stream";
-import { ResponseReader } from "../../src/interop/response-reader.ts";
-import { Arrivals } from "../support/arrivals.ts";
+import { ResponseReader } from "../interop/response-reader.ts";
+import { Arrivals } from "./arrivals.ts";
 import { framedFields, type SuiteRequest, type SuiteResponse, suiteResponse } from "./exchange.ts";
 
 const DEADLINE_MS = 5000;
@@ -95,6 +95,13 @@ export class WireClient {
     return suiteResponse({ ...parts, content: Buffer.concat(content) });
   }
 
+  /** Fails if there is more than the last response: a client would take it for the next one. */
+  async requireNoMore(): Promise<void> {
+    for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    if (this.#unread.length > 0)
+      throw new Error(`bytes follow the response: ${JSON.stringify(this.#unread.toString("latin1"))}`);
+  }
+
   /** The bytes after the last response, as text; waits for `length` bytes. */
   async rest(length: number): Promise<string> {
     await this.until(() => this.#unread.length >= length, `${length} bytes more`);
@@ -144,6 +151,7 @@ export async function exchangeOver(
   client.send(requestBytes(request));
   const answer = await client.response(request.method);
   if (answer.upgraded !== undefined) return { ...answer, upgraded: client.release() };
+  await client.requireNoMore();
   client.close();
   return answer;
 }

@@ -1,7 +1,7 @@
 /** The requests and responses of the suite, over any transport. */
 import type { Duplex } from "node:stream";
-import { joinFields } from "../../src/gateway/fields.ts";
-import type { App, Fields, Handler } from "../../src/gateway/types.ts";
+import { joinFields } from "../gateway/fields.ts";
+import type { App, Fields, Handler } from "../gateway/types.ts";
 
 /** A request as it is sent. */
 export interface SuiteRequest {

@@ -1,8 +1,8 @@
 /** Section 3: handlers, app objects, their lifecycle, middleware. */
 import assert from "node:assert/strict";
-import { compose } from "../../../src/gateway/compose.ts";
-import { derive } from "../../../src/gateway/derive.ts";
-import type { App, Handler, Middleware, WorkerInfo } from "../../../src/gateway/types.ts";
+import { compose } from "../../gateway/compose.ts";
+import { derive } from "../../gateway/derive.ts";
+import type { App, Handler, Middleware, WorkerInfo } from "../../gateway/types.ts";
 import type { Case } from "../stage.ts";
 
 interface Opening {
@@ -68,12 +68,34 @@ export const applicationCases: readonly Case[] = [
   },
   {
     clauses: ["3.1.3"],
-    title: "a handler can respond after its promise has resolved",
-    app: () => async (_request, respond) => {
+    title: "a handler that returns nothing can respond later",
+    app: () => (_request, respond) => {
       setImmediate(() => setImmediate(() => respond(200, null, "late")));
     },
     async run(stage) {
       assert.equal((await stage.exchange()).content.toString(), "late");
+    },
+  },
+  {
+    clauses: ["3.1.3", "11.1", "11.4"],
+    title: "a promise that resolves without an answer is an error",
+    app: () => async () => {},
+    async run(stage) {
+      assert.equal((await stage.exchange()).status, 500);
+      await stage.until(() => stage.errors.length > 0, "the error");
+      assert.equal(stage.errors[0]?.error.name, "GatewayError");
+      assert.equal(stage.errors.length, 1);
+    },
+  },
+  {
+    clauses: ["3.1.3"],
+    title: "a promise may resolve before the answer that has begun is complete",
+    app: () => async (_request, respond) => {
+      const writer = respond(200);
+      setTimeout(() => writer.end("later"), 10);
+    },
+    async run(stage) {
+      assert.equal((await stage.exchange()).content.toString(), "later");
     },
   },
   {

@@ -1,7 +1,7 @@
 /** Section 9: protocol upgrades. */
 import assert from "node:assert/strict";
 import type { Duplex } from "node:stream";
-import type { Handler } from "../../../src/gateway/types.ts";
+import type { Handler } from "../../gateway/types.ts";
 import { values } from "../exchange.ts";
 import { type Case, within } from "../stage.ts";
 

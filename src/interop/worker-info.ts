@@ -1,0 +1,8 @@
+/** What an app learns of the worker that it runs in. */
+import { packageVersion } from "../config/version.ts";
+import type { WorkerInfo } from "../gateway/types.ts";
+
+export function workerInfo(worker: Pick<WorkerInfo, "slot" | "generation" | "drain">): WorkerInfo {
+  const { slot, generation, drain } = worker;
+  return { pid: process.pid, slot, generation, gateway: "1.0", server: `tsgun/${packageVersion()}`, drain };
+}

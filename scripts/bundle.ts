@@ -60,6 +60,10 @@ const BOOT: { readonly [chunk: string]: readonly string[] } = {
   ],
 };
 
+/** What middleware is made of. A process that needs none of it does not load it. */
+const MIDDLEWARE =
+  /[/\\]gateway[/\\](?:answer-head|app-parts|compose|derive|derive-respond|piece-queue|pieces|under)\.js$/;
+
 /** Packages of which so little is used that it is included: a tenth of valibot, which each start would read in full. */
 const INCLUDED: { readonly [name: string]: string } = {
   valibot: fileURLToPath(import.meta.resolve("valibot")),
@@ -108,6 +112,9 @@ function exported(): string[] {
 
 /** The chunk of a module; undefined where its importers decide. */
 function chunkOf(file: string, { getModuleInfo }: { getModuleInfo: GetModuleInfo }): string | undefined {
+  if (MIDDLEWARE.test(file)) return "middleware";
+  // Entries that import it, and that no process of the server loads.
+  if (file === fileOf("index") || file === fileOf("gateway/index")) return undefined;
   reaches ??= Object.entries(BOOT).map(([chunk, names]) => [chunk, reach(names, getModuleInfo)]);
   const [first, ...others] = reaches.filter(([, files]) => files.has(file)).map(([chunk]) => chunk);
   if (first === "contract" || others.length === 0) return first;

@@ -3,8 +3,8 @@ import { promises as files } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { GatewayError, HttpError } from "../errors.ts";
+import { isBlob } from "../gateway/blob.ts";
 import { clause } from "../gateway/clauses.ts";
-import { isBlob } from "../gateway/pieces.ts";
 import type { FileBody, ResponseBody } from "../gateway/types.ts";
 
 /** Bytes read from a file at a time. */

@@ -12,9 +12,9 @@ import {
   isClientGone,
   thrownError,
 } from "../errors.ts";
+import { isBlob } from "../gateway/blob.ts";
 import { clause } from "../gateway/clauses.ts";
 import { rawFields } from "../gateway/fields.ts";
-import { isBlob } from "../gateway/pieces.ts";
 import { forbidsContent, isFinalStatus, isInformationalStatus } from "../gateway/statuses.ts";
 import type { FileBody, Finished, HeadersInput, ResponseBody, ResponseWriter } from "../gateway/types.ts";
 import { contentSource, discardContent, isFileBody, openFile } from "./content.ts";

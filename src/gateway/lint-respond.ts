@@ -1,8 +1,8 @@
 /** A `respond` that checks both sides against sections 6 to 10: the app's arguments and the server's behaviour. */
 import type { Duplex } from "node:stream";
+import { isBlob } from "./blob.ts";
 import { fieldPairs, isTrailerName, rawFields } from "./fields.ts";
 import { assertClause, formatValue, violation } from "./lint-violation.ts";
-import { isBlob } from "./pieces.ts";
 import { forbidsContent, isFinalStatus, isInformationalStatus } from "./statuses.ts";
 import type { GatewayRequest, HeadersInput, Respond, ResponseBody, ResponseWriter } from "./types.ts";
 

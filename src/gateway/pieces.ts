@@ -1,4 +1,5 @@
 /** The pieces of any content that an app may give. */
+import { isBlob } from "./blob.ts";
 import type { FileBody, ResponseBody } from "./types.ts";
 
 /**
@@ -12,12 +13,6 @@ export async function* piecesOf(content: ResponseBody): AsyncGenerator<string | 
   else if (isFile(content)) yield* fileOf(content);
   else if (isBlob(content)) yield* content.stream();
   else yield* content as AsyncIterable<string | Uint8Array>;
-}
-
-/** Told by its members: the global is loaded only by whoever makes one. */
-export function isBlob(content: object): content is Blob {
-  const { size, arrayBuffer, stream } = content as Partial<Blob>;
-  return typeof size === "number" && typeof arrayBuffer === "function" && typeof stream === "function";
 }
 
 function isFile(content: object): content is FileBody {

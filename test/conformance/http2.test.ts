@@ -1,6 +1,7 @@
 /** The suite over HTTP/2, with node's own client. Cases that send or see bytes of HTTP/1.1 do not apply. */
 
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
+import { setTimeout as pause } from "node:timers/promises";
 import {
   type StartSubject,
   type SuiteRequest,
@@ -71,6 +72,9 @@ function exchange(session: ClientHttp2Session, request: SuiteRequest): Promise<S
   });
 }
 
+/** The bound for the end of a server. */
+const DRAIN_MS = 1000;
+
 const start: StartSubject = async (given, options) => {
   const app: App = typeof given === "function" ? { handle: given } : given;
   const drain = new AbortController();
@@ -104,7 +108,8 @@ const start: StartSubject = async (given, options) => {
     close: async () => {
       if (closed) return;
       closed = true;
-      engine.server.drain(0).catch(() => {});
+      // As a worker does: it waits for handlers, within a bound.
+      await Promise.race([engine.server.drain(0), pause(DRAIN_MS, undefined, { ref: false })]);
       engine.server.destroy();
       await app.shutdown?.(state);
     },

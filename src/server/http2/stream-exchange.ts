@@ -210,7 +210,7 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
     this.#watch?.setReason("timeout");
     this.#request?.abort(new RequestAborted("the request timed out"));
     const seconds = this.#session.host.options.timeouts.request / 1000;
-    response.abort(new HttpError(503, `no response within ${seconds} s`));
+    response.abort(new HttpError(503, `no response within ${seconds} s`), this.#request?.abortReason);
   }
 
   readonly #extend = (milliseconds: number): void => {

@@ -19,7 +19,7 @@ interface Budget {
 const BUDGETS: { readonly [program: string]: Budget } = {
   // The last two are what looks at the workers, loaded a second after the start.
   "cli/main.js": { files: 7, kilobytes: 580 },
-  "worker/main.js": { files: 5, kilobytes: 415 },
+  "worker/main.js": { files: 5, kilobytes: 425 },
   // It examines a worker that is blocked, and whose release a deploy may have deleted: nothing can be loaded later.
   "worker/watchdog/thread.cjs": { files: 1, kilobytes: 40 },
 };

@@ -1,7 +1,7 @@
 /** A client of HTTP/2 that sends frames as they are given, and sees those that come back (RFC 9113 section 4.1). */
 import type { Socket } from "node:net";
+import { Arrivals } from "../../src/conformance/arrivals.ts";
 import { type Frame, FrameWalker, PREFACE } from "../../src/server/http2/frame-walker.ts";
-import { Arrivals } from "./arrivals.ts";
 
 const DEADLINE_MS = 20_000;
 

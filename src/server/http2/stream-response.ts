@@ -1,6 +1,4 @@
 /** Sends the response of one request on its stream. */
-// Imported, since the global is an accessor, which V8 calls at each use.
-import { Buffer } from "node:buffer";
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
 import { ClientGone, type HttpError } from "../../errors.ts";

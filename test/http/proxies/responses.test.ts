@@ -2,6 +2,7 @@
  * What we send is read the same by curl, node's client (llhttp), fetch (undici), nginx and HAProxy: whole responses of every
  * framing, and none that breaks off is ever taken for complete.
  */
+
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
@@ -9,6 +10,7 @@ import { request as httpRequest } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { workerInfo } from "../../../src/interop/worker-info.ts";
 import { GatewayServer } from "../../../src/server/engine/gateway-server.ts";
 import { NodeServer } from "../../../src/server/node/node-server.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
@@ -40,7 +42,7 @@ async function serve(t: TestContext, server: "gateway" | "node", socket: string)
     onAcceptError: assert.fail,
   };
   if (server === "gateway") {
-    const worker = { pid: process.pid, slot: 1, generation: 1, drain: new AbortController().signal };
+    const worker = workerInfo({ slot: 1, generation: 1, drain: new AbortController().signal });
     const engine = new GatewayServer({ handle: gatewayApp }, { ...settings, worker, state: undefined });
     const tcp = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
     const unix = createServer({ allowHalfOpen: true }).listen(socket);

@@ -18,6 +18,9 @@ test("a minute of chaos loses nothing but what was in killed processes", async (
   context.diagnostic(
     `${report.sent} requests, ${report.answered} answers, ${report.deaths} deaths, lost ${report.lost}: ${JSON.stringify(report.lostBy)}`,
   );
-  assert.deepEqual(report.breaches, [], lines.join("\n"));
+  // The kinds first: one fault may lose hundreds of requests.
+  const kinds = new Map(report.breaches.map((text) => [text.slice(0, 60).replace(/\d+/g, "N"), text]));
+  const told = [...kinds.values(), "", ...lines.filter((line) => !line.startsWith("BREACH"))].join("\n");
+  assert.equal(report.breaches.length, 0, `${report.breaches.length} breaches, one of each kind:\n${told}`);
   assert.ok(report.answered > 500, `only ${report.answered} answers`);
 });

@@ -60,7 +60,7 @@ const BOOT: { readonly [chunk: string]: readonly string[] } = {
   ],
 };
 
-/** What middleware is made of. A process that needs none of it does not load it. */
+/** The modules of middleware. A process that needs none of it does not load it. */
 const MIDDLEWARE =
   /[/\\]gateway[/\\](?:answer-head|app-parts|compose|derive|derive-respond|piece-queue|pieces|under)\.js$/;
 

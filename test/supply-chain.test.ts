@@ -1,4 +1,4 @@
-/** What an installation brings with it: which packages, from where, and what they may run. */
+/** The contents of an installation: which packages, from where, and what they may run. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";

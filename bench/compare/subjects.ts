@@ -112,7 +112,7 @@ const NODE: Subject = {
         child = begin();
       },
       workers: () => (child.exitCode === null && child.signalCode === null ? [child.pid ?? 0] : []),
-      // Of a blocked loop it would wait for ever.
+      // It would wait for a blocked loop for ever.
       stop: () => end(child, "SIGKILL"),
     };
   },

@@ -1,4 +1,4 @@
-/** What each server goes through, and what came of it in a few words. */
+/** The trials that each server goes through, and their outcomes in a few words. */
 import { writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";

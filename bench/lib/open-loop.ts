@@ -15,12 +15,12 @@ export interface OpenLoopOptions {
   readonly seconds: number;
 }
 
-/** What became of the requests. Times are milliseconds; NaN without any such request. */
+/** The outcomes of the requests. Times are milliseconds; NaN without any such request. */
 export interface OpenLoopResult {
   readonly sent: number;
   /** Answered with 200. */
   readonly accepted: number;
-  /** Of these, within the time of the load, by the second. */
+  /** The same within the time of the load, by the second. */
   readonly goodput: number;
   readonly acceptedP50: number;
   readonly acceptedP99: number;

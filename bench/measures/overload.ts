@@ -1,5 +1,5 @@
 /**
- * What is left of a server at three times the load that it can serve: how many of its answers are still right, and how
+ * Measures a server at three times the load that it can serve: how many of its answers are still right, and how
  * late they are, compared with those at seven tenths of what it can serve.
  */
 import { untilAnswering } from "../lib/answer.ts";

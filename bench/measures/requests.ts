@@ -24,7 +24,7 @@ export interface RequestsOptions {
   readonly pipelined?: number;
   /** Kept connections that do nothing meanwhile. */
   readonly idle?: number;
-  /** What to put in front, which reaches the server over its Unix socket. */
+  /** The proxy to put in front, which reaches the server over its Unix socket. */
   readonly behind?: "nginx" | "haproxy";
 }
 

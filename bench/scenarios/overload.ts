@@ -2,7 +2,7 @@
 import type { Entry, Goal, Scenario } from "../lib/scenario.ts";
 import { overload } from "../measures/overload.ts";
 
-/** What an app that computes handles at once is one request; the number says how long its queue is. */
+/** An app that computes handles one request at once; the number says how long its queue is. */
 const COMPUTE = { path: "/compute", clients: 8 };
 /** One for each connection to the database, and a few more. */
 const QUERY = { path: "/query", clients: 24 };

@@ -11,7 +11,7 @@ const DEADLINE_MS = 5000;
 /** For all of a case: nothing that a server does wrong may hang the run. */
 const CASE_DEADLINE_MS = 20_000;
 
-/** What a case needs of a server beyond one exchange. A server that lacks it says so. */
+/** An ability of a server that a case needs beyond one exchange. A server that lacks it says so. */
 export type Need =
   /** A connection: bytes, half-closing, backpressure. */
   | "wire"

@@ -46,7 +46,7 @@ function inNeedOf(need: Need, cases: readonly Case[]): Case[] {
   return cases.map((each) => ({ ...each, needs: [...(each.needs ?? []), need] }));
 }
 
-/** What a server cannot do: each need, or the title of a case, with the reason. These cases are skipped. */
+/** The abilities that a server lacks: each need, or the title of a case, with the reason. These cases are skipped. */
 export type Lacks = { readonly [need in Need]?: string } & { readonly [title: string]: string | undefined };
 
 /** One run of a case. */
@@ -75,7 +75,7 @@ export interface CaseFailure {
   readonly error: Error;
 }
 
-/** What a run of the suite has found. */
+/** The outcome of a run of the suite. */
 export interface ConformanceReport {
   readonly passed: number;
   /** The names of skipped cases, with the reason. */

@@ -173,7 +173,7 @@ async function listenForHealth(
   }
   const draft = draftName(address.path);
   rmSync(draft, { force: true });
-  // Whoever may connect may give the dashboard's commands: whatever the umask, never everybody.
+  // A client that may connect may give the dashboard's commands, so the umask must never let everybody connect.
   const mask = process.umask();
   process.umask(mask | OTHERS);
   const listening = startListening(server, { path: draft });

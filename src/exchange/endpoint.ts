@@ -14,7 +14,7 @@ interface SocketAddresses {
   readonly localPort?: number | undefined;
 }
 
-/** What is known of the endpoints of a connection without asking the system. */
+/** The endpoints of a connection, as far as they are known without asking the system. */
 export interface KnownEndpoints {
   /** A closed socket no longer shows whether it is a Unix socket. */
   readonly isUnix: boolean;
@@ -26,7 +26,7 @@ export interface KnownEndpoints {
 const OF_UNIX: KnownEndpoints = Object.freeze({ isUnix: true });
 const OF_TCP: KnownEndpoints = Object.freeze({ isUnix: false });
 
-/** What is known of the connections of a socket alone. */
+/** The facts that all connections of a socket share. */
 export function knownBySocket(isUnix: boolean): KnownEndpoints {
   return isUnix ? OF_UNIX : OF_TCP;
 }

@@ -315,7 +315,7 @@ export class ExchangeResponse {
     this.#settle?.(reason);
   }
 
-  /** What a 500 shows of the app's error. Default: nothing. For servers to override. */
+  /** The part of the app's error that a 500 shows. Default: nothing. For servers to override. */
   protected errorContent(_error: Error): ErrorContent | undefined {
     return undefined;
   }

@@ -18,7 +18,7 @@ export class PieceQueue implements AsyncIterable<string | Uint8Array> {
       if (this.#error !== undefined) failed(this.#error);
       else this.#waiting.push({ piece, taken, failed });
     });
-    // Whoever ignores it learns of the failure in other ways.
+    // A caller that ignores it learns of the failure in other ways.
     pushed.catch(() => {});
     this.#wake?.();
     return pushed;

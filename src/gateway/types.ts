@@ -18,7 +18,7 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** What TLS has told of a connection, where it ends in this server. */
+/** The facts of TLS of a connection, where it ends in this server. */
 export interface TlsInfo {
   /** Such as `TLSv1.3`. */
   readonly version: string;
@@ -53,14 +53,14 @@ export interface PeerCertificate {
   readonly raw: Uint8Array;
 }
 
-/** What a load balancer has told of a connection by the PROXY protocol. */
+/** The facts that a load balancer has told of a connection by the PROXY protocol. */
 export interface ProxyInfo {
   readonly version: 1 | 2;
   /** The balancer itself: the other end of the connection that it made. */
   readonly balancer: Endpoint;
   /** The type-length-value vectors of version 2 in their order; empty in version 1. */
   readonly tlvs: readonly ProxyTlv[];
-  /** What the balancer says of TLS between the client and itself (`PP2_TYPE_SSL`); undefined if there was none. */
+  /** The balancer's facts of TLS between the client and itself (`PP2_TYPE_SSL`); undefined if there was none. */
   readonly tls: ProxyTls | undefined;
 }
 
@@ -157,9 +157,9 @@ export interface GatewayRequest<State = unknown> {
   /** The other end of the connection: the nearest proxy, or the client itself. */
   readonly peer: Endpoint;
   readonly local: Endpoint;
-  /** What TLS has told of the connection, if it ends in this server. */
+  /** The facts of TLS of the connection, if it ends in this server. */
   readonly tls?: TlsInfo | undefined;
-  /** What a load balancer has told of the connection by the PROXY protocol. */
+  /** The facts that a load balancer has told of the connection by the PROXY protocol. */
   readonly proxy?: ProxyInfo | undefined;
   /** The request id, from a trusted X-Request-ID or generated here. */
   readonly id: string;

@@ -16,7 +16,7 @@ export const WRAPS_APPS = Symbol("tsgun.wraps-apps");
 
 const PREFIX = /^(?:\/[^/?#]+)+$/;
 
-/** What the apps' `startup` returned. */
+/** The results of the apps' `startup`. */
 interface States {
   readonly mounted: unknown;
   readonly next: unknown;

@@ -112,7 +112,7 @@ export function toNodeListener<State = unknown>(
   return Object.assign(listener, { ready: hosted.ready });
 }
 
-/** What Node accepts and RFC 9112 (section 3.2) does not: a Host or a target with userinfo, and the like. */
+/** Node accepts some requests that RFC 9112 (section 3.2) forbids: a Host or a target with userinfo, and the like. */
 function isValid({ method = "", url = "", headers }: IncomingMessage): boolean {
   return isTarget(method, url) && (headers.host === undefined || isHost(headers.host));
 }

@@ -1,4 +1,4 @@
-/** What an app learns of the worker that it runs in. */
+/** The worker that an app runs in, as the app sees it. */
 import { packageVersion } from "../config/version.ts";
 import type { WorkerInfo } from "../gateway/types.ts";
 

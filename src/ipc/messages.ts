@@ -50,7 +50,7 @@ export interface Assignment<Settings> {
   readonly placeholderFor: BootFailure | undefined;
   /** Whether its watchdog watches the boot as well. Without, it starts when the worker is ready. */
   readonly watchesBoot: boolean;
-  /** What it needs to speak TLS; undefined: it speaks cleartext. */
+  /** The material to speak TLS; undefined: it speaks cleartext. */
   readonly tls: AssignedTls | undefined;
   /** Names of the configuration file's hooks that run in a worker. */
   readonly hooks: readonly string[];

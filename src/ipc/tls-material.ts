@@ -1,5 +1,5 @@
 /**
- * What a worker needs to speak TLS. The arbiter has read and checked it, as its own user; keys are decrypted, so that no
+ * The material for a worker to speak TLS. The arbiter has read and checked it, as its own user; keys are decrypted, so that no
  * password leaves it.
  */
 

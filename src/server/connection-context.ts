@@ -1,4 +1,4 @@
-/** What all requests of one connection have in common, as the app sees it. */
+/** The context that all requests of one connection share, as the app sees it. */
 import { ConnectionEndpoints } from "../exchange/endpoint.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { ExchangeContext, ExchangeRequest } from "../exchange/request.ts";

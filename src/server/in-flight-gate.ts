@@ -38,7 +38,7 @@ export interface InFlightGateOptions {
 /** Why a request is refused; the reasons of the metric. */
 export type ShedReason = Extract<RejectReason, "overload" | "queue_timeout" | "draining">;
 
-/** What a server does with a request. Exactly one of the first two is called, unless the request leaves before. */
+/** The steps of a server with a request. Exactly one of the first two is called, unless the request leaves before. */
 export interface GatedRequest {
   /** It has a place: call the app. */
   run(): void;

@@ -44,7 +44,7 @@ export interface EngineOptions {
   readonly connectionRequests?: number | undefined;
   /** Default: unlimited. */
   readonly limiter?: AcceptLimiter;
-  /** What connections go through first; undefined: nothing. */
+  /** The front of connections; undefined: none. */
   readonly front?: MakeFront | undefined;
   /** Bounds the requests in flight on the connections of `listen`; undefined: nothing does. */
   readonly gate?: InFlightGate | undefined;

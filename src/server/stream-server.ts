@@ -22,7 +22,7 @@ const IDLE_CHECK_MS = 100;
 export interface StreamServerOptions {
   readonly server: Server;
   readonly limiter: AcceptLimiter;
-  /** What connections go through first; undefined: nothing. */
+  /** The front of connections; undefined: none. */
   readonly front?: MakeFront | undefined;
   readonly onAcceptError: (error: Error) => void;
 }

@@ -18,7 +18,7 @@ export type TlsSettings = Pick<
   | "sslVersion"
 >;
 
-/** What has been read, and lines about what is not right but does not prevent serving. */
+/** The files' content, and lines about flaws that do not prevent serving. */
 export interface ReadTls {
   readonly material: TlsMaterial;
   readonly warnings: readonly string[];

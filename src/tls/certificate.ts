@@ -81,7 +81,7 @@ export function mismatch({ certificates }: CertificateChain, key: KeyObject): st
   return `is the key of certificate number ${position + 1}: the server's own certificate must come first`;
 }
 
-/** What is wrong with the order of a chain, as a clause that follows the name of the file; undefined if it is right. */
+/** Names the flaw in the order of a chain, as a clause that follows the name of the file; undefined if it is right. */
 export function chainFault({ certificates }: CertificateChain): string | undefined {
   for (const [index, certificate] of certificates.entries()) {
     const issuer = certificates[index + 1];

@@ -41,7 +41,7 @@ export interface Serving {
   readonly server: WorkerServer;
   /** The server's accept limiter. */
   readonly limiter: AcceptLimiter;
-  /** What bounds its requests in flight; undefined: nothing. */
+  /** The gate that bounds its requests in flight; undefined: none. */
   readonly gate?: InFlightGate | undefined;
   /** The app's shutdown; call it after its last response. */
   shutdown(): Promise<void>;
@@ -51,7 +51,7 @@ export interface Serving {
   readonly closesUpgraded: boolean;
   /** How the server is spoken to; undefined if its protocol is the app's own. */
   readonly scheme: "http" | "https" | undefined;
-  /** What its connections go through first; undefined: nothing. */
+  /** The front of its connections; undefined: none. */
   readonly front?: WorkerFront | undefined;
   /** Calls back when the app closes the server that it made listen. */
   whenClosed?(callback: () => void): void;
@@ -134,7 +134,7 @@ async function checked(app: LoadedApp, { assignment, log }: ServingNeeds): Promi
   return { ...app, app: { handle: checkHandler(app.app.handle, named, warn) } };
 }
 
-/** What connections go through first; undefined: nothing, and no module is loaded for it. */
+/** Makes the front of connections; undefined: none, and no module is loaded for it. */
 async function frontOf(
   needs: ServingNeeds,
   protocols: readonly string[] = HTTP_1_PROTOCOLS,

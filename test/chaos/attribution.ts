@@ -10,9 +10,9 @@ export interface Loss {
   readonly text: string;
   readonly since: number;
   readonly at: number;
-  /** Of the request; undefined if none was sent. */
+  /** The number of the request; undefined if none was sent. */
   readonly id: string | undefined;
-  /** Whose answers had come on this connection before; undefined if none had, or a proxy was between. */
+  /** The workers whose answers had come on this connection before; undefined if none had, or a proxy was between. */
   readonly pid: number | undefined;
 }
 

@@ -13,7 +13,7 @@ export interface ClientEvents {
   /** Called for each right answer. */
   answered(): void;
   lost(loss: Loss): void;
-  /** What no fault explains. */
+  /** The losses that no fault explains. */
   wrong(text: string): void;
 }
 

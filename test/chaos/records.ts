@@ -51,7 +51,7 @@ export function lossyEnd({ end }: DeathRecord): string | undefined {
   return end.reason === "crash" || end.reason === "heap_oom" ? end.how : undefined;
 }
 
-/** What is wrong with the story of an end that was brought about by `killed`, or by tsgun; undefined if it explains it. */
+/** Names the flaw in the story of an end that was brought about by `killed`, or by tsgun; undefined if it explains it. */
 export function storyFault(record: DeathRecord, killed: string | undefined): string | undefined {
   const story = tellDeath(record);
   const text = story.join("\n");

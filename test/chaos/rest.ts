@@ -1,4 +1,4 @@
-/** What must hold when all faults of an act are over and no client asks: everything is as it was, and nothing is left. */
+/** The conditions that must hold when all faults of an act are over and no client asks: everything is as it was, and nothing is left. */
 import { readFileSync } from "node:fs";
 import { requestControl } from "../../src/control/control-client.ts";
 import { listRecords, MAX_FILES } from "../../src/records/record-folder.ts";
@@ -12,7 +12,7 @@ import { type Site, WORKERS } from "./site.ts";
 const DEADLINE_MS = 90_000;
 /** The arbiter's memory; its heap and Node's own make about 60 to 100 MB. */
 const MAX_ARBITER_BYTES = 220_000_000;
-/** What the arbiter of a server at rest has open beyond that of the first rest: connections of commands that just end. */
+/** The descriptors that the arbiter of a server at rest has open beyond that of the first rest: connections of commands that just end. */
 const DESCRIPTOR_SLACK = 4;
 
 export interface RestFigures {
@@ -81,7 +81,7 @@ function pssOf(pid: number): number {
   return Number(/^Pss:\s+(\d+)/m.exec(text)?.[1]) * 1024;
 }
 
-/** What differs from the first rest and may not. */
+/** The differences from the first rest that may not be. */
 export function leftovers(site: Site, first: RestFigures, now: RestFigures): string[] {
   const faults: string[] = [];
   if (now.descriptors.length > first.descriptors.length + DESCRIPTOR_SLACK)

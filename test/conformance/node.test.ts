@@ -10,7 +10,7 @@ const [, section = ""] = readFileSync(join(ROOT, "docs", "gateway.md"), "utf8").
 const [, code = ""] = /```ts\n(.*?)```/s.exec(section) ?? [];
 assert.ok(code.trimEnd().split("\n").length <= 40, "the adapter is longer than forty lines");
 
-/** What the document imports, and where it is here. */
+/** The document's imports, and where they are here. */
 const MODULES: { readonly [specifier: string]: string } = {
   "tsgun/conformance": join(ROOT, "src", "conformance", "index.ts"),
   "./my-server.ts": join(ROOT, "test", "fixtures", "conformance", "my-server.ts"),

@@ -36,7 +36,7 @@ before(async (context) => {
   documented = (await import(pathToFileURL(file).href)) as Documented;
 });
 
-/** What each way to respond gives, through the middleware. */
+/** Handlers for each way to respond, through the middleware. */
 const WAYS: { readonly [way: string]: Handler } = {
   whole: (_request, respond) => respond(200, { "content-type": "text/plain" }, "Hello, world"),
   pieces: async (_request, respond) => {

@@ -47,7 +47,7 @@ function codeIn(cell = ""): string[] {
   return [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? "");
 }
 
-/** What is wrong with the tests that a row names. */
+/** Names the flaws of the tests that a row names. */
 function faultsOfTests({ cells }: Promised): string[] {
   const tests = codeIn(cells.test);
   if (tests.length === 0) return ["names no test"];
@@ -57,7 +57,7 @@ function faultsOfTests({ cells }: Promised): string[] {
   });
 }
 
-/** What is wrong with the command of a row: it must run every test that the row names. */
+/** Names the flaw of the command of a row: it must run every test that the row names. */
 function faultsOfCommand({ cells }: Promised): string[] {
   const [command = ""] = codeIn(cells.command);
   const script = /^npm (?:run )?(\S+)/.exec(command)?.[1];

@@ -98,7 +98,7 @@ test("an exhausted heap of another user's worker is told by its own report", {
   assert.equal(statSync(records).uid, 0);
 });
 
-/** What the kernel says of each thread of a process, by field. */
+/** The kernel's facts of each thread of a process, by field. */
 function statusOfThreads(pid: number): Record<string, string>[] {
   return readdirSync(`/proc/${pid}/task`).map((thread) => {
     const text = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8");

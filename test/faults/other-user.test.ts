@@ -68,7 +68,7 @@ test("an app of another user cannot turn against its arbiter", { skip: SKIP }, a
     [],
   );
 
-  // What workers must be able to write to: the figures are spoilt, and the server is not.
+  // Workers must be able to write there: the figures are spoilt, and the server is not.
   for (const spoil of ["/scribble", "/truncate"]) {
     await ask({ port: server.port }, spoil).catch(() => {});
     await until(`it answers after ${spoil}`, async () => (await server.get("/")) !== "");

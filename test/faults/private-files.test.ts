@@ -31,7 +31,7 @@ const ALLOWED: readonly (readonly [pattern: RegExp, mode: number])[] = [
   [/^\/dev\/shm\/tsgun-[\w-]+$/, 0o600],
   [/\/\.cache\/tsgun\/compiled$/, 0o700],
   [/\/(\.cache|\.cache\/tsgun|run|run\/tsgun|state)$/, 0o700],
-  // What Node writes into that closed folder.
+  // Node writes these into that closed folder.
   [/\/\.cache\/tsgun\/compiled\/.+/, 0o777],
 ];
 

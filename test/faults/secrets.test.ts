@@ -84,13 +84,13 @@ async function plant(context: TestContext): Promise<Planted> {
   };
 }
 
-/** What a client sends that nobody else may see. */
+/** The secrets that a client sends. */
 const OF_CLIENT = {
   authorization: `Bearer ${canary(PLACES.authorization)}`,
   cookie: `session=${canary(PLACES.cookie)}`,
   "x-api-key": canary(PLACES.authorization),
 };
-/** What the dashboard requires. */
+/** The fields that the dashboard requires. */
 const OF_OPERATOR = { authorization: `Bearer ${canary(PLACES.adminToken)}` };
 
 /** Sends a request that has secrets wherever a client's may be. Resolves when it has ended in any way. */
@@ -116,7 +116,7 @@ function send(
   });
 }
 
-/** What everybody who may ask gets to see: by name, the text. */
+/** The texts that everybody who may ask gets to see, by name. */
 async function outputs({ folder, server, control, admin }: Planted): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   found.set("standard output", server.stdout).set("standard error", server.stderr);
@@ -142,7 +142,7 @@ async function outputs({ folder, server, control, admin }: Planted): Promise<Map
   }
   for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
     const path = join(folder, name);
-    // What the test has planted itself.
+    // The test has planted these itself.
     if (["app.mjs", ".env"].includes(name) || !statSync(path).isFile()) continue;
     found.set(name, readFileSync(path, "latin1"));
   }
@@ -151,7 +151,7 @@ async function outputs({ folder, server, control, admin }: Planted): Promise<Map
   return found;
 }
 
-/** What a stream has sent when it has been quiet for a moment: all that is kept comes at once. */
+/** The text that a stream has sent when it has been quiet for a moment: all that is kept comes at once. */
 function followed(target: Target, path: string): Promise<string> {
   const { path: socketPath } = target as { path: string };
   return new Promise((resolve, reject) => {
@@ -218,7 +218,7 @@ test("no output holds a secret, after deaths of all kinds and failed deploys", {
   assert.equal(holds.filter((name) => name.startsWith("records/")).length, ENDS.length);
   assert.ok(!existsSync(join(folder, "core")), "no core dump is in the working folder");
 
-  // What only the arbiter needs is not in the environment of a process that runs the app.
+  // The arbiter's own secrets are not in the environment of a process that runs the app.
   for (const pid of server.workers())
     assert.ok(!readFileSync(`/proc/${pid}/environ`, "latin1").includes(canary(PLACES.adminToken)));
   const printed = spawnSync(

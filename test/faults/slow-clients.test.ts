@@ -29,7 +29,7 @@ const KINDS = [
   { app: "server.mjs", interface: "server" },
 ];
 
-/** What the clients that come again and again send, and whether they send a byte now and then. */
+/** The bytes of clients that come again and again, and whether they send a byte now and then. */
 const ATTACKS = [
   {
     name: "slow uploads",

@@ -8,7 +8,7 @@
 import type { RequestLimits } from "../../src/http/head-limit.ts";
 import type { Reading, ReadRequest } from "./corpus.ts";
 
-/** What another recipient accepts besides. */
+/** The leniences of another recipient. */
 export interface Lenience {
   /** Any number of CR and LF before a request line (RFC 9112 section 2.2 allows one CRLF). */
   readonly lineEndsBefore: boolean;

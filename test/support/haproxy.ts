@@ -8,7 +8,7 @@ import type { TestContext } from "node:test";
 import { cleanUp, until } from "./command.ts";
 
 export interface Haproxy {
-  /** What it has logged so far: health checks that failed or came back. */
+  /** Its log so far: health checks that failed or came back. */
   log(): string;
 }
 

@@ -1,4 +1,4 @@
-// What a request of the overload rows does: it computes, or it waits for one of a few connections to a database.
+// The work of a request of the overload rows: it computes, or it waits for one of a few connections to a database.
 const COMPUTE_MS = 5;
 const QUERY_MS = 50;
 const CONNECTIONS = 20;

@@ -67,7 +67,7 @@ export class Generations {
     return config;
   }
 
-  /** What the workers of a generation need to speak TLS; undefined: they speak cleartext. */
+  /** The material for the workers of a generation to speak TLS; undefined: they speak cleartext. */
   tlsOf(generation: number): TlsMaterial | undefined {
     return this.#kept.get(generation)?.tls;
   }

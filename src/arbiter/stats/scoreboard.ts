@@ -83,7 +83,7 @@ export class Scoreboard {
   readonly #takenOver = new SeriesTable();
   readonly #scratch = Buffer.allocUnsafe(PAGE_BYTES);
   #other: RegionReader | undefined;
-  /** Whose region that is. */
+  /** The owner of that region. */
   #otherRole: OtherArbiter = "predecessor";
   /** Since when the other arbiter is gone, as in `performance.now()`. */
   #otherGoneAt: number | undefined;

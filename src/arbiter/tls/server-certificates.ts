@@ -33,7 +33,7 @@ export class ServerCertificates {
     return material;
   }
 
-  /** What a worker gets. */
+  /** The part that a worker gets. */
   assign(material: TlsMaterial | undefined): AssignedTls | undefined {
     if (material === undefined || this.#ticketKeys === undefined) return undefined;
     return { ...material, ticketKeys: this.#ticketKeys.current };

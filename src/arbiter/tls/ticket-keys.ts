@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 const LENGTH = 48;
 
 /**
- * Who obtains the keys can read what was sent in sessions of TLS 1.2 that were resumed by them, so they do not last. Sessions
+ * A thief of the keys can read what was sent in sessions of TLS 1.2 that were resumed by them, so they do not last. Sessions
  * end after five minutes (Node's default), so few clients notice.
  */
 const LIFETIME_MS = 12 * 3_600_000;

@@ -1,4 +1,4 @@
-/** What several sections of the suite use. */
+/** Parts that several sections of the suite use. */
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import type { Handler, HeadersInput, RequestBody, ResponseBody } from "../../gateway/types.ts";

@@ -1,4 +1,4 @@
-/** What a connection of the engine waits for, when the worker's places run out (`places/policy.ts`). */
+/** The event that a connection of the engine waits for, when the worker's places run out (`places/policy.ts`). */
 import type { ContentPace } from "../content-pace.ts";
 import type { Linger } from "../linger.ts";
 import { headLateness } from "../places/head-lateness.ts";

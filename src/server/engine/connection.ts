@@ -126,7 +126,7 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
         if (this.#phase === "idle") this.#enter("head", this.#host.options.timeouts.header);
         if (this.#phase === "head") this.#host.heads.hold(this, this.#parser.heldBytes);
       } else if (this.#phase === "head") {
-        // What looked like the beginning of a head was an empty line in two pieces.
+        // The beginning of a head turned out to be an empty line in two pieces.
         this.#host.heads.release(this);
         this.#enterIdle();
       }
@@ -289,7 +289,7 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
     this.#refuse(new HttpError(408, "the request took too long to arrive"));
   }
 
-  /** What is waited for, if the connection may be closed to make room for others. */
+  /** The event that the connection waits for, if it may be closed to make room for others. */
   standing(now: number): Standing | undefined {
     const parts = {
       parser: this.#parser,

@@ -1,4 +1,4 @@
-/** What the front of a connection has learned before the first byte of HTTP: by the PROXY protocol, and from TLS. */
+/** The facts that the front of a connection has learned before the first byte of HTTP: by the PROXY protocol, and from TLS. */
 import type { Socket } from "node:net";
 import type { Endpoint, ProxyInfo, TlsInfo } from "../../gateway/types.ts";
 

@@ -23,7 +23,7 @@ export interface ProxyHeader {
 
 /** Section 2.1: how long a header of version 1 may be, with its CRLF. */
 export const MAX_TEXT_BYTES = 107;
-/** Of the addresses and vectors of version 2. Real ones have a few hundred bytes; the length field could say 65535. */
+/** The most bytes of addresses and vectors in version 2. Real ones have a few hundred bytes; the length field could say 65535. */
 export const MAX_BINARY_BYTES = 4096;
 
 const TEXT_SIGNATURE = Buffer.from("PROXY ", "latin1");

@@ -13,7 +13,7 @@ import { ClientLeft, Refusal } from "./refusal.ts";
 
 export interface ProxyStageOptions {
   readonly versions: AcceptedVersions;
-  /** Whose peers send headers. */
+  /** The peers that send headers. */
   readonly rules: Pick<ProxyRules, "trusts">;
 }
 

@@ -58,7 +58,7 @@ function checkSum(header: Buffer, from: number, to: number): void {
 }
 
 /**
- * What the vectors say of TLS between the client and the balancer (section 2.2.6); undefined if it did not use TLS.
+ * Reads from the vectors the facts of TLS between the client and the balancer (section 2.2.6); undefined if it did not use TLS.
  * @throws ProxyHeaderError
  */
 export function readTls(vectors: readonly ProxyTlv[]): ProxyTls | undefined {

@@ -4,10 +4,10 @@
  */
 import type { Endpoint } from "../../gateway/types.ts";
 
-/** Of version 2 a parser may have skipped empty lines. */
+/** A parser may have skipped empty lines of version 2. */
 const STRAY_HEADER = /^(?:PROXY (?:TCP[46] |UNKNOWN)|(?:\r\n)*\0\r\nQUIT\n)/;
 
-/** What is known of the connection. */
+/** The known facts of the connection. */
 export interface StrayHeader {
   readonly peer: Endpoint;
   /** Whether the connection has had its header before. */

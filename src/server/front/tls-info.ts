@@ -1,4 +1,4 @@
-/** What an app sees of a TLS connection (`request.tls`). */
+/** The facts of a TLS connection as an app sees them (`request.tls`). */
 import type { X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import type { PeerCertificate, TlsInfo } from "../../gateway/types.ts";

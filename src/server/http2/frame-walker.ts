@@ -19,12 +19,12 @@ export const FrameType = {
 } as const;
 
 export const END_STREAM = 0x1;
-/** Of SETTINGS and PING. */
+/** The flag of SETTINGS and PING. */
 export const ACK = 0x1;
 export const END_HEADERS = 0x4;
 export const PADDED = 0x8;
 
-/** What a client sends first (RFC 9113 section 3.4). */
+/** The first bytes of a client (RFC 9113 section 3.4). */
 export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 /** Called for each frame as soon as its kind is known. The same object comes every time. */

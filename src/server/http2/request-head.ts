@@ -22,9 +22,9 @@ const CONNECTION_FIELDS = new Set([
 
 const PSEUDO_FIELDS = new Set([":method", ":scheme", ":path", ":authority", ":protocol"]);
 
-/** Of a request line of HTTP/1.1: two spaces and the version. */
+/** Bytes of a request line of HTTP/1.1: two spaces and the version. */
 const REQUEST_LINE_REST = " ".length + " HTTP/1.1".length;
-/** Of a field line: the colon and a space. */
+/** Bytes of a field line: the colon and a space. */
 const FIELD_LINE_REST = ": ".length;
 
 const LENGTH = /^\d{1,15}$/;

@@ -1,11 +1,11 @@
 /**
- * What a client may make one session cost beyond its requests. Each kind of frame that is cheap to send and costs the
+ * Bounds the cost of one session beyond its requests. Each kind of frame that is cheap to send and costs the
  * server something has a budget: an amount at once, and an amount a second. Well-behaved clients use a small part of them.
  * The floods that each bounds are in docs/http2.md. It does no I/O.
  */
 import { ACK, END_HEADERS, END_STREAM, type Frame, FrameType } from "./frame-walker.ts";
 
-/** What there was too much of, for the log. */
+/** The kind of frame that there was too much of, for the log. */
 export type Excess =
   | "cancelled requests"
   | "stream errors"

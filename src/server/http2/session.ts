@@ -263,7 +263,7 @@ export class Session implements ExchangeSession, StreamObserver, Member {
   }
 
   #idleTimedOut(): void {
-    // What the client does not read is not sent by waiting.
+    // Waiting does not send more to a client that does not read.
     this.#deadline = this.#now + this.#idleTimeout;
     if (this.#isClosing) {
       if (this.#session.destroyed || this.#finalDeadline !== Number.POSITIVE_INFINITY) return;
@@ -271,7 +271,7 @@ export class Session implements ExchangeSession, StreamObserver, Member {
     } else this.close();
   }
 
-  /** What the session waits for, when the worker's places run out; undefined while the app has something to do. */
+  /** The event that the session waits for, when the worker's places run out; undefined while the app has something to do. */
   standing(now: number): Standing | undefined {
     if (this.#linger !== undefined) return { wait: "end", late: this.#linger.age(now) };
     if (this.#exchanges.size === 0) {

@@ -130,7 +130,7 @@ export class StreamBody implements BodySource {
     this.#received = true;
     this.#stopWaiting();
     this.body.fail(error);
-    // What still comes is discarded, until the stream is closed.
+    // Later content is discarded, until the stream is closed.
     this.#stream.resume();
   }
 

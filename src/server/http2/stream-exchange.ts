@@ -181,7 +181,7 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
     this.#sending.sent += bytes;
   }
 
-  /** What the client is to do, and how late it is with it; undefined if it is the app's turn, or nobody's. */
+  /** The client's next step, and how late it is with it; undefined if it is the app's turn, or nobody's. */
   standing(now: number): Standing | undefined {
     const late = this.#body?.received === false ? this.#body.pace.behind(now) : 0;
     return late > 0 ? { wait: "content", late } : this.#sending.standing(now);
@@ -301,7 +301,7 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
       if (!stream.destroyed && !stream.closed && !stream.readableEnded)
         stream.close(constants.NGHTTP2_NO_ERROR);
     };
-    // What has arrived with the request needs no such frame.
+    // Content that has arrived with the request needs no such frame.
     if (stream.writableFinished) setImmediate(stop);
     else stream.once("finish", () => setImmediate(stop));
   }

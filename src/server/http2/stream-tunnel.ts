@@ -11,13 +11,13 @@ import { responseFields } from "./response-fields.ts";
 const HEAD_END = "\r\n\r\n";
 /** Bytes of a head that an app may write. */
 const MAX_HEAD_BYTES = 65_536;
-/** Of the handshake of HTTP/1.1 only (RFC 8441 section 5). */
+/** Fields of the handshake of HTTP/1.1 only (RFC 8441 section 5). */
 const HANDSHAKE_FIELDS = new Set(["sec-websocket-accept", "content-length"]);
 
 export class StreamTunnel extends Duplex {
   readonly #stream: ServerHttp2Stream;
   readonly #onHead: (status: number) => void;
-  /** What the app has written of its head; undefined once the response has been sent. */
+  /** The part of its head that the app has written; undefined once the response has been sent. */
   #head: Buffer | undefined = Buffer.alloc(0);
 
   /** @param fields those of the response to send at once; undefined: the app writes its head */

@@ -54,7 +54,7 @@ export class ListenerConnection implements WatchedPeer {
   closing = false;
   /** Whether a request has been refused. What comes behind it is not read as requests: its framing is not trusted. */
   hasRefused = false;
-  /** What the last request asks for, another protocol, once all requests before it have been answered. */
+  /** Hands the connection over to another protocol, which the last request asks for, once all requests before it have been answered. */
   afterwards: (() => void) | undefined;
   /** Refused once the requests before it have been answered. */
   failure: ConnectionFailure | undefined;
@@ -249,7 +249,7 @@ export class ListenerConnection implements WatchedPeer {
     return this.hasInput ? this.#headOverdue(now, timeouts) : this.#firstRequestOverdue(now, timeouts);
   }
 
-  /** What is waited for, if the connection may be closed to make room for others. */
+  /** The event that the connection waits for, if it may be closed to make room for others. */
   standing(now: number): Standing | undefined {
     if (this.upgraded || this.failure !== undefined) return undefined;
     if (this.#refusal !== undefined) return { wait: "end", late: this.#refusal.linger.age(now) };

@@ -9,7 +9,7 @@
  * Never closed are connections whose app works on a response or has taken the connection over, and clients that keep up.
  */
 
-/** What the server waits for on a connection: for the client's end after its last response, for the first byte, … */
+/** The event that the server waits for on a connection: for the client's end after its last response, for the first byte, … */
 export type Wait = "end" | "first byte" | "front" | "head" | "next request" | "content" | "reader";
 
 /** A connection on which the client is to do something. */
@@ -36,7 +36,7 @@ export const RULES: readonly Rule[] = [
   // The PROXY header and the handshake of TLS: two round trips.
   { wait: "front", from: 1000, early: true },
   { wait: "head", from: 1000, early: true },
-  // Of no trusted proxy: that may be sending, and does not repeat a POST. Other clients repeat what they can.
+  // Connections of a trusted proxy are spared: it may be sending, and does not repeat a POST. Other clients repeat what they can.
   { wait: "next request", from: 5000, early: false },
   { wait: "content", from: 5000, early: true },
   // The kernel's buffer takes the bytes of a slow line in lumps, so nothing may move for a while.

@@ -30,7 +30,7 @@ async function failureOf(subject: Subject, item: GeneratedCase): Promise<Error |
   }
 }
 
-/** What is the same in two failures of one kind: the words before any value. */
+/** The common part of two failures of one kind: the words before any value. */
 function kindOf(error: unknown): string {
   return /^[^:{[\d]*/.exec((error as Error).message)?.[0] ?? "";
 }

@@ -20,7 +20,7 @@ import { CORPUS_LIMITS } from "../drive.ts";
 /** A request as an app saw it. */
 export type SeenRequest = Omit<ReadRequest, "upgrade" | "expectContinue">;
 
-/** What one connection did. */
+/** The outcome of one connection. */
 export interface Outcome {
   /** The requests whose content the app has read to the end, in order. */
   readonly seen: readonly SeenRequest[];
@@ -140,7 +140,7 @@ export class SocketLane {
     this.#reported = [];
   }
 
-  /** What the app has seen since the last reset. */
+  /** The requests that the app has seen since the last reset. */
   get outcome(): Omit<Outcome, "received"> {
     const unexpected = this.#reported.find((error) => error.name !== "BodyError");
     if (unexpected !== undefined) throw unexpected;

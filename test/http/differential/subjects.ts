@@ -1,4 +1,4 @@
-/** What generated connections can be checked against. */
+/** The subjects that generated connections can be checked against. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
 /**
- * What nginx and HAProxy forward, we read the same: the corpus by every way through the proxies, and generated connections.
+ * Checks that we read as nginx and HAProxy do what they forward: the corpus by every way through the proxies, and generated connections.
  * Longer: `npm run fuzz -- --subject nginx` or `--subject haproxy`.
  *
  *     TSGUN_PROXY_CASES    number of generated connections for each proxy

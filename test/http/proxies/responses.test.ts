@@ -1,5 +1,5 @@
 /**
- * What we send is read the same by curl, node's client (llhttp), fetch (undici), nginx and HAProxy: whole responses of every
+ * Checks that our responses are read the same by curl, node's client (llhttp), fetch (undici), nginx and HAProxy: whole responses of every
  * framing, and none that breaks off is ever taken for complete.
  */
 

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
-/** What a proxy has sent on one connection since the last `take`. */
+/** The bytes that a proxy has sent on one connection since the last `take`. */
 export interface SentBytes {
   readonly bytes: Buffer;
   /** Whether the connection is closed by now. */
@@ -54,7 +54,7 @@ export class Tee {
     return tee;
   }
 
-  /** What each connection has carried since the last reset, in the order of the connections. */
+  /** The bytes that each connection has carried since the last reset, in the order of the connections. */
   get sent(): SentBytes[] {
     return this.#connections
       .filter(({ chunks }) => chunks.length > 0)

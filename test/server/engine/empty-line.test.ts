@@ -13,7 +13,7 @@ test("a connection is idle behind an empty line in two pieces", async (t) => {
   const client = await engine.connect();
   client.send(`${REQUEST}\r`);
   await client.until((received) => received.endsWith("ok"));
-  // What was sent before has been read once a request by another connection has been answered.
+  // Bytes sent before have been read once a request by another connection has been answered.
   await engine.exchange(REQUEST);
   client.send("\n");
   await engine.exchange(REQUEST);

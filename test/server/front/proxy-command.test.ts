@@ -44,7 +44,7 @@ async function exchange(where: number | string, ...pieces: (string | Buffer)[]):
 
 type Told = Record<string, unknown>;
 
-/** What the app answers. */
+/** The app's answer. */
 async function told(where: number | string, ...pieces: (string | Buffer)[]): Promise<Told> {
   const answer = await exchange(where, ...pieces);
   assert.match(answer, /^HTTP\/1\.1 200 /);
@@ -136,7 +136,7 @@ describe("the PROXY protocol", { concurrency: true }, () => {
 
     await command.line(/WARNING.* 192\.0\.2\.7 sent a PROXY header, and has sent one already/);
 
-    // Whoever sends no header, or only a part of one, is refused.
+    // A client that sends no header, or only a part of one, is refused.
     assert.equal(await exchange(port, GET), "");
     assert.equal(await exchange(socket, "\x16\x03\x01"), "");
     await command.line(/Refused a connection: the connection from .* does not begin with a PROXY header/);

@@ -125,7 +125,7 @@ function numbers(address: string): number[] {
 /** Compares what we have read with what the other one reads. */
 function compare(bytes: Buffer, ours: ProxyHeader): void {
   if (ours.version === 1) {
-    // Of UNKNOWN it demands addresses.
+    // It demands addresses of UNKNOWN.
     if (ours.peer === undefined) return;
     const { source, destination, data } = V1BinaryProxyProtocol.parse(bytes);
     const told = [source, destination].map(({ ipAddress, port }) => [numbers(ipAddress), port]);

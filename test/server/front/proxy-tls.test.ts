@@ -41,7 +41,7 @@ async function introduced(port: number): Promise<Socket> {
   return socket;
 }
 
-/** What comes over TLS until the end. */
+/** The bytes that come over TLS until the end. */
 async function securely(port: number, request: string): Promise<string> {
   const socket = connectTls({ socket: await introduced(port), rejectUnauthorized: false });
   const timer = setTimeout(() => socket.destroy(new Error("no end")), DEADLINE_MS);

@@ -26,7 +26,8 @@ export function workerHttp2(settings: Config, hasTls: boolean, log: Pick<ErrorLo
       ExitCode.usage,
     );
   return {
-    protocols: settings.httpProtocols.flatMap((name) => (name === "h2" ? ["h2"] : HTTP_1_PROTOCOLS)),
+    // Node takes the first of these that the client offers. Clients that offer both want HTTP/2: they list it first.
+    protocols: settings.httpProtocols.includes("h1") ? ["h2", ...HTTP_1_PROTOCOLS] : ["h2"],
     choice: protocolChoice({ h1: settings.httpProtocols.includes("h1"), cleartext }),
     sessions: http2Sessions({
       maxConcurrentStreams: settings.http2MaxConcurrentStreams,

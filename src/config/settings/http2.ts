@@ -10,7 +10,7 @@ export const http2Settings = {
     kind: httpProtocols,
     default: ["h1"],
     reload: true,
-    doc: "The versions of HTTP that the sockets speak: h1, h2 or h1,h2. Clients choose h2 by ALPN in TLS, or without TLS by beginning with it (prior knowledge).",
+    doc: "The versions of HTTP that the sockets speak: h1, h2 or h1,h2. The order means nothing: a client that offers both in TLS (by ALPN) gets h2. Without TLS a client chooses h2 by beginning with it (prior knowledge).",
   }),
   http2Cleartext: setting({
     section: "Server socket",

@@ -25,7 +25,15 @@ async function serve(context: TestContext, node: string, protocols: string) {
   /** The version that curl got, and what the app saw. */
   return async (version: string): Promise<[version: string, alpn: unknown]> => {
     const url = `https://localhost:${port}/`;
-    const format = ["-sS", "--connect-to", "::127.0.0.1:", "--cacert", authority.file, "-w", "\n%{http_version}"];
+    const format = [
+      "-sS",
+      "--connect-to",
+      "::127.0.0.1:",
+      "--cacert",
+      authority.file,
+      "-w",
+      "\n%{http_version}",
+    ];
     const { stdout } = await promisify(execFile)("curl", [version, ...format, url], { timeout: 20_000 });
     const [content = "", got = ""] = stdout.split("\n");
     return [got, (JSON.parse(content) as { alpn: unknown }).alpn];

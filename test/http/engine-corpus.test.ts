@@ -3,11 +3,11 @@
  * expected, refuses invalid ones, and closes when it must, whether the bytes come at once or one by one.
  */
 import assert from "node:assert/strict";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { startCommand, temporaryFolder } from "../support/command.ts";
 import { RawClient } from "../support/engine.ts";
+import { connectTo, tlsArguments } from "../support/tls-front.ts";
 import { type CorpusCase, type ReadRequest, readCorpus } from "./corpus.ts";
 import { CORPUS_LIMITS } from "./drive.ts";
 import { readResponses, type WireResponse } from "./responses.ts";
@@ -134,7 +134,7 @@ async function checkEnding(item: CorpusCase, client: RawClient): Promise<void> {
 }
 
 async function checkCase(item: CorpusCase, socketPath: string, send: Sender): Promise<void> {
-  const client = new RawClient(connect({ path: socketPath, allowHalfOpen: true }));
+  const client = new RawClient(await connectTo({ path: socketPath }, true));
   try {
     await send(client, item.bytes);
     await checkEnding(item, client);
@@ -161,7 +161,8 @@ async function checkAll(socketPath: string, send: Sender): Promise<void> {
 }
 
 async function startEcho(context: TestContext): Promise<string> {
-  const socketPath = join(temporaryFolder(context), "echo.sock");
+  const folder = temporaryFolder(context);
+  const socketPath = join(folder, "echo.sock");
   const app = join(ROOT, "examples", "echo", "app.ts:handler");
   const { requestLine, fieldSize } = CORPUS_LIMITS;
   const limits = [
@@ -169,6 +170,7 @@ async function startEcho(context: TestContext): Promise<string> {
     String(requestLine),
     "--limit-request-field-size",
     String(fieldSize),
+    ...tlsArguments(folder),
   ];
   const command = startCommand(context, [app, "--workers", "1", "--bind", `unix:${socketPath}`, ...limits]);
   await command.ready();

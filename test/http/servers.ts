@@ -1,17 +1,19 @@
 /** Runs the corpus against servers whose apps treat the content in different ways, and records responses and times. */
 import { once } from "node:events";
 import type { RequestListener } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Handler } from "../../src/gateway/types.ts";
 import { fromFetch } from "../../src/interop/fetch.ts";
 import { workerInfo } from "../../src/interop/worker-info.ts";
+import { probeHandles } from "../../src/server/channel/handle-probe.ts";
 import { GatewayServer } from "../../src/server/engine/gateway-server.ts";
 import { NodeServer } from "../../src/server/node/node-server.ts";
 import type { WorkerServer } from "../../src/server/server.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type ErrorReporter } from "../../src/server/server-options.ts";
 import { RawClient, statuses } from "../support/engine.ts";
 import { adopted } from "../support/node-engine.ts";
+import { connectTo, listenBehindFront, OVER_TLS, tlsFront } from "../support/tls-front.ts";
 import type { CorpusCase } from "./corpus.ts";
 import { CORPUS_LIMITS } from "./drive.ts";
 
@@ -139,7 +141,10 @@ export async function startServer(kind: Kind, manner: Manner): Promise<RunningSe
     throw error;
   };
   const limits = { ...DEFAULT_LIMITS, ...CORPUS_LIMITS };
-  const settings = { limits, timeouts: DEFAULT_TIMEOUTS, onError, onAcceptError };
+  const settings = {
+    ...{ limits, timeouts: DEFAULT_TIMEOUTS, onError, onAcceptError },
+    ...(OVER_TLS && { front: tlsFront() }),
+  };
   const worker = workerInfo({ slot: 1, generation: 1, drain: new AbortController().signal });
   const handle = kind === "fetch" ? fromFetch(FETCH[manner]) : GATEWAY[manner];
   const server: WorkerServer =
@@ -148,6 +153,10 @@ export async function startServer(kind: Kind, manner: Manner): Promise<RunningSe
       : kind === "adopted"
         ? new NodeServer({ ...settings, adopted: adopted(NODE[manner]) })
         : new GatewayServer({ handle }, { ...settings, worker, state: undefined });
+  if (OVER_TLS) {
+    await probeHandles();
+    return { port: await listenBehindFront(server), reported, close: () => server.destroy() };
+  }
   let port = 0;
   await server.open(async (tcp) => {
     tcp.listen(0, "127.0.0.1");
@@ -189,8 +198,7 @@ setInterval(() => {
  * @param openAfter how many responses the server gives before it waits for more, if it is known to wait
  */
 export async function ask(port: number, item: CorpusCase, openAfter?: number): Promise<Received> {
-  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-  await once(socket, "connect");
+  const socket = await connectTo(port, true);
   const client = new RawClient(socket);
   const startedAt = runningMs;
   let after = 0;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { WorkerServer } from "../../src/server/server.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type EngineOptions } from "../../src/server/server-options.ts";
 import type { RawClient } from "../support/engine.ts";
+import { SCHEME } from "../support/tls-front.ts";
 
 export type Options = Pick<
   Partial<EngineOptions>,
@@ -37,7 +38,7 @@ export const head = (method: string, target: string, ...fields: string[]): strin
 
 /** The key of a request's series. */
 const req = (method: string, status: number | "", error = "", version = "1.1"): string =>
-  `req|${method}|${status}|http|${version}|${error}|`;
+  `req|${method}|${status}|${SCHEME}|${version}|${error}|`;
 
 const timeouts = (changed: Partial<EngineOptions["timeouts"]>): Options => ({
   timeouts: { ...DEFAULT_TIMEOUTS, ...changed },

@@ -5,7 +5,6 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, type TestContext } from "node:test";
 import { placeHandle } from "../../src/adopt/placeholder-handle.ts";
-import { bindSocket } from "../../src/arbiter/sockets/open-socket.ts";
 import { ClientGone } from "../../src/errors.ts";
 import { markInternal } from "../../src/server/node/listener-connections.ts";
 import { NodeServer } from "../../src/server/node/node-server.ts";
@@ -16,7 +15,7 @@ import type {
 } from "../../src/server/node/node-server-options.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../src/server/server-options.ts";
 import { RawClient } from "./engine.ts";
-import { connectTo, OVER_TLS, tlsFront } from "./tls-front.ts";
+import { connectTo, listenBehindFront, OVER_TLS, tlsFront } from "./tls-front.ts";
 
 export interface NodeEngine {
   readonly server: NodeServer;
@@ -67,11 +66,8 @@ export async function startNodeEngine(
     ...(OVER_TLS && { front: tlsFront() }),
   });
   let port = 0;
-  if (OVER_TLS) {
-    const bound = bindSocket({ host: "127.0.0.1", port: 0, ipv6Only: false, reusePort: false }, Error);
-    port = bound.port;
-    await server.listen(bound.fd);
-  } else
+  if (OVER_TLS) port = await listenBehindFront(server);
+  else
     await server.open(async (http) => {
       // These are clients, whose requests a gate bounds.
       http.removeListener("connection", markInternal);

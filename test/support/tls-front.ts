@@ -3,13 +3,15 @@
  * and their clients connect by TLS.
  */
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect as connectTcp, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls, createSecureContext } from "node:tls";
+import { bindSocket } from "../../src/arbiter/sockets/open-socket.ts";
 import { Front } from "../../src/server/front/front.ts";
 import { TlsStage } from "../../src/server/front/tls-stage.ts";
+import type { WorkerServer } from "../../src/server/server.ts";
 import type { MakeFront } from "../../src/server/server-options.ts";
 import { TestAuthority } from "./certificates.ts";
 
@@ -48,13 +50,31 @@ export function webSocketTo(port: number): [url: string, options: { ca?: string 
   return OVER_TLS ? [`wss://localhost:${port}/`, { ca: material().ca }] : [`ws://127.0.0.1:${port}/`, {}];
 }
 
+/** The arguments with which the built command speaks TLS, if the suites run over it. */
+export function tlsArguments(folder: string): readonly string[] {
+  if (!OVER_TLS) return [];
+  const { cert, key } = material();
+  const [certificate, keyFile] = [join(folder, "site.pem"), join(folder, "site.key")];
+  writeFileSync(certificate, cert);
+  writeFileSync(keyFile, key, { mode: 0o600 });
+  return ["--certfile", certificate, "--keyfile", keyFile];
+}
+
+/** Has a server listen as in a worker, behind the front of its options. Resolves with its port. */
+export async function listenBehindFront(server: WorkerServer): Promise<number> {
+  const { fd, port } = bindSocket({ host: "127.0.0.1", port: 0, ipv6Only: false, reusePort: false }, Error);
+  await server.listen(fd);
+  return port;
+}
+
 /** Connects to a server of this machine, by TLS if the suites run over it. */
-export async function connectTo(port: number, allowHalfOpen = false): Promise<Socket> {
-  const tcp = connectTcp({ port, host: "127.0.0.1", allowHalfOpen });
-  await once(tcp, "connect");
-  if (!OVER_TLS) return tcp;
+export async function connectTo(where: number | { path: string }, allowHalfOpen = false): Promise<Socket> {
+  const target = typeof where === "number" ? { port: where, host: "127.0.0.1" } : where;
+  const raw = connectTcp({ ...target, allowHalfOpen });
+  await once(raw, "connect");
+  if (!OVER_TLS) return raw;
   const secure = connectTls({
-    socket: tcp,
+    socket: raw,
     ca: material().ca,
     servername: "localhost",
     allowHalfOpen,
@@ -62,7 +82,7 @@ export async function connectTo(port: number, allowHalfOpen = false): Promise<So
   await once(secure, "secureConnect");
   // Only a socket of TCP can reset its connection.
   secure.resetAndDestroy = () => {
-    tcp.resetAndDestroy();
+    raw.resetAndDestroy();
     return secure;
   };
   return secure;

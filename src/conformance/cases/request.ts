@@ -32,6 +32,11 @@ function sees(
   };
 }
 
+/** The scheme of a connection of which no proxy has said anything. */
+function ownScheme({ tls }: GatewayRequest): "http" | "https" {
+  return tls === undefined ? "http" : "https";
+}
+
 const REPEATED = [
   ["Host", "a.example"],
   ["X-List", "one"],
@@ -152,7 +157,7 @@ const fieldCases: readonly Case[] = [
 
 const senderCases: readonly Case[] = [
   sees(["4.4.1", "4.4.3"], "who asks is who is at the other end", {}, (request) => {
-    assert.equal(request.scheme, "http");
+    assert.equal(request.scheme, ownScheme(request));
     assert.deepEqual(request.remote, request.peer);
     for (const end of [request.peer, request.local]) {
       assert.ok(["ipv4", "ipv6", "unix"].includes(end.family));
@@ -163,7 +168,10 @@ const senderCases: readonly Case[] = [
   sees(["4.4.4"], "what an untrusted peer says counts for nothing", { headers: FORWARDED }, (request) => {
     assert.deepEqual(request.remote, request.peer);
     assert.notEqual(request.remote.address, "203.0.113.9");
-    assert.deepEqual([request.scheme, request.host, request.rootPath], ["http", "real.example", ""]);
+    assert.deepEqual(
+      [request.scheme, request.host, request.rootPath],
+      [ownScheme(request), "real.example", ""],
+    );
     assert.notEqual(request.id, "spoofed");
   }),
   sees(

@@ -5,7 +5,7 @@
 
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import type { Handler } from "../../../src/gateway/types.ts";
 import { workerInfo } from "../../../src/interop/worker-info.ts";
 import { probeHandles } from "../../../src/server/channel/handle-probe.ts";
@@ -14,6 +14,7 @@ import { NodeServer } from "../../../src/server/node/node-server.ts";
 import type { WorkerServer } from "../../../src/server/server.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
 import { RawClient } from "../../support/engine.ts";
+import { connectTo, listenBehindFront, OVER_TLS, tlsFront } from "../../support/tls-front.ts";
 import type { ReadRequest } from "../corpus.ts";
 import { CORPUS_LIMITS } from "../drive.ts";
 
@@ -49,14 +50,14 @@ function pairs(raw: readonly string[]): [string, string][] {
 }
 
 export class SocketLane {
-  readonly #path: string;
+  #where: number | { path: string };
   readonly #server: WorkerServer;
   #begun: BegunRequest[] = [];
   #answered: BegunRequest[] = [];
   #reported: Error[] = [];
 
   private constructor(kind: ServerKind, path: string) {
-    this.#path = path;
+    this.#where = { path };
     const settings = {
       limits: { ...DEFAULT_LIMITS, ...CORPUS_LIMITS },
       timeouts: DEFAULT_TIMEOUTS,
@@ -66,6 +67,7 @@ export class SocketLane {
       onAcceptError: (error: Error) => {
         throw error;
       },
+      ...(OVER_TLS && { front: tlsFront() }),
     };
     const worker = workerInfo({ slot: 1, generation: 1, drain: new AbortController().signal });
     this.#server =
@@ -77,7 +79,8 @@ export class SocketLane {
   static async open(kind: ServerKind, path: string): Promise<SocketLane> {
     await probeHandles();
     const lane = new SocketLane(kind, path);
-    if (lane.#server instanceof GatewayServer) {
+    if (OVER_TLS) lane.#where = await listenBehindFront(lane.#server);
+    else if (lane.#server instanceof GatewayServer) {
       const listener = createServer({ allowHalfOpen: true }).listen(path);
       await once(listener, "listening");
       lane.#server.adopt(listener);
@@ -151,7 +154,7 @@ export class SocketLane {
   /** Sends the pieces and then the end, and waits until the server has closed the connection. */
   async ask(pieces: Iterable<Uint8Array>): Promise<Outcome> {
     this.reset();
-    const socket = connect({ path: this.#path, allowHalfOpen: true });
+    const socket = await connectTo(this.#where, true);
     const client = new RawClient(socket);
     for (const piece of pieces) {
       if (client.ended) break;

@@ -19,11 +19,14 @@ const start: StartSubject = async (app, options) => {
   };
 };
 
+const PASSING =
+  "the head is still passing through the bridge when the app reads the body, so 100 precedes it";
+
 conformance("fromNodeListener", start, {
   "dressed-refusals": "Node's parser answers by itself",
   "a later version of HTTP/1 is 1.1, or refused with 505": "Node's parser answers with 400",
-  "100 Continue is not sent after the final head":
-    "the head is still passing through the bridge when the app reads the body, so 100 precedes it",
+  "100 Continue is not sent after the final head": PASSING,
+  "a client that waits gets no 100 Continue after the final head": PASSING,
   "reading continues after the response if it has begun":
     "node's server, inside the bridge, discards the rest of a request after its response",
 });

@@ -1,21 +1,13 @@
 /** Sections 5.3 and 5.4: reading on demand, and limits. */
 import assert from "node:assert/strict";
 import type { Handler, RequestBody } from "../../gateway/types.ts";
-import type { Case, Stage } from "../stage.ts";
+import type { Case } from "../stage.ts";
 import { requestBytes } from "../wire-client.ts";
-import { describeError, READINGS, readIn } from "./shared.ts";
+import { READINGS, readIn } from "./shared.ts";
 
 const unread = (status: number): Handler => {
   return (_request, respond) => respond(status, null, "unread");
 };
-
-const _noteReading =
-  (stage: Stage): Handler =>
-  async (request, respond) => {
-    const read = READINGS[request.path.slice(1)] as (body: RequestBody) => Promise<string>;
-    stage.note(await read(request.body).catch(describeError));
-    respond(200, null, "noted");
-  };
 
 const demandCases: readonly Case[] = [
   {
@@ -68,6 +60,24 @@ const demandCases: readonly Case[] = [
       const headers = ["Expect", "100-continue"];
       const answer = await stage.exchange({ method: "POST", headers, content: "body" });
       assert.deepEqual([answer.status, answer.informational.length], [200, 0]);
+    },
+  },
+  {
+    clauses: ["5.3.1"],
+    title: "a client that waits gets no 100 Continue after the final head",
+    wire: true,
+    app: () => async (request, respond) => {
+      const writer = respond(200);
+      await writer.write("early");
+      request.body.text().catch(() => {});
+      await writer.end();
+    },
+    async run(stage) {
+      const client = await stage.open();
+      client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+      const { status, content } = await client.response("POST");
+      assert.deepEqual([status, content.toString()], [200, "early"]);
+      assert.doesNotMatch(client.received, /100 Continue/);
     },
   },
   {
@@ -210,8 +220,10 @@ const limitCases: readonly Case[] = [
           content: ['"01234', '56789"'],
         });
         assert.equal(over.status, 413);
-        const fits = await stage.exchange({ method: "POST", target: `/${name}`, content: '"01234"' });
-        assert.equal(fits.content.toString(), '"01234"');
+        for (const content of ['"01234567"', ['"0123', '4567"']]) {
+          const fits = await stage.exchange({ method: "POST", target: `/${name}`, content });
+          assert.equal(fits.content.toString(), '"01234567"');
+        }
       },
     }),
   ),
@@ -240,6 +252,15 @@ const limitCases: readonly Case[] = [
       },
     }),
   ),
+  {
+    clauses: ["5.4.1"],
+    title: "the app cannot raise the server's own limit",
+    options: { bodyLimit: 3 },
+    app: () => async (request, respond) => respond(200, null, await request.body.text({ limit: 100 })),
+    async run(stage) {
+      assert.equal((await stage.exchange({ method: "POST", content: ["lo", "ng"] })).status, 413);
+    },
+  },
   {
     clauses: ["5.4.2"],
     title: "content that is declared too long is refused without 100 Continue",

@@ -27,6 +27,7 @@ export const serverAnswerCases: readonly Case[] = [
             ["content-type", "application/json"],
             ["x-dressed", "yes"],
             ["transfer-encoding", "chunked"],
+            ["content-length", "3"],
           ],
           body: '{"error":500}',
         };
@@ -39,7 +40,26 @@ export const serverAnswerCases: readonly Case[] = [
       assert.deepEqual(values(answer.rawHeaders, "content-type"), ["application/json"]);
       assert.deepEqual(values(answer.rawHeaders, "x-dressed"), ["yes"]);
       assert.deepEqual(values(answer.rawHeaders, "transfer-encoding"), []);
+      assert.deepEqual(values(answer.rawHeaders, "content-length"), ["13"]);
       assert.equal(stage.errors.length, 1);
+    },
+  },
+  {
+    clauses: ["11.7", "11.1"],
+    title: "an app is told the status that the error has",
+    app: (stage) => ({
+      handle: () => {
+        throw Object.assign(new Error("no coffee"), { name: "HttpError", status: 418 });
+      },
+      onServerAnswer: ({ status }) => {
+        stage.note(status);
+        return { body: "a teapot" };
+      },
+    }),
+    async run(stage) {
+      const answer = await stage.exchange();
+      assert.deepEqual([answer.status, answer.content.toString()], [418, "a teapot"]);
+      assert.deepEqual(stage.notes, [418]);
     },
   },
   {

@@ -1,26 +1,7 @@
 /** Section 12: the signal, and time. */
 import assert from "node:assert/strict";
-import type { Handler } from "../../gateway/types.ts";
 import type { Case } from "../stage.ts";
-import { GET } from "./shared.ts";
-
-const _THROWS: { readonly [how: string]: () => Handler } = {
-  "a throw": () => () => {
-    throw new Error("secret detail");
-  },
-  "a rejection": () => async () => {
-    throw new Error("secret detail");
-  },
-  "a rejected thenable": () => () => {
-    const then = (_resolve: unknown, reject: (error: Error) => void): void =>
-      reject(new Error("secret detail"));
-    return { then } as unknown as Promise<void>;
-  },
-  "a throw behind a writer that sent nothing": () => (_request, respond) => {
-    respond(200, { "x-a": "b" });
-    throw new Error("secret detail");
-  },
-};
+import { GET, turns } from "./shared.ts";
 
 const signalCases: readonly Case[] = [
   {
@@ -99,6 +80,20 @@ const signalCases: readonly Case[] = [
       client.close();
       await client.until(() => client.ended, "the end of the connection");
       await stage.exchange();
+      assert.equal((stage.notes[0] as AbortSignal).aborted, false);
+    },
+  },
+  {
+    clauses: ["12.2"],
+    title: "the end of the response does not abort the signal",
+    app: (stage) => async (request, respond) => {
+      stage.note(request.signal);
+      respond(200, null, "complete");
+      await respond.finished();
+    },
+    async run(stage) {
+      await stage.exchange();
+      await turns(3);
       assert.equal((stage.notes[0] as AbortSignal).aborted, false);
     },
   },

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import type { App, Handler } from "../../gateway/types.ts";
 import type { Case, Stage } from "../stage.ts";
+import { turns } from "./shared.ts";
 
 /** Waits before it notes that it is done, so that an early shutdown would come first. */
 async function work(stage: Stage): Promise<void> {
@@ -15,6 +16,30 @@ function closing(stage: Stage, handle: Handler): App {
 }
 
 export const workCases: readonly Case[] = [
+  {
+    clauses: ["3.3.3"],
+    title: "shutdown waits for an answer that the handler has not returned",
+    app: (stage) =>
+      closing(stage, (_request, respond) => {
+        stage.note("handled");
+        const leave = stage.until(() => stage.notes.includes("closing"), "the end of the server");
+        leave.then(async () => {
+          await turns(5);
+          stage.note("answered");
+          respond(200, null, "late");
+        });
+      }),
+    async run(stage) {
+      const exchange = stage.exchange();
+      await stage.until(() => stage.notes.length > 0, "the request");
+      // A server may take its time to begin with the end.
+      const closed = stage.subject.close();
+      stage.note("closing");
+      assert.equal((await exchange).content.toString(), "late");
+      await closed;
+      assert.deepEqual(stage.notes, ["handled", "closing", "answered", "shutdown"]);
+    },
+  },
   {
     clauses: ["3.3.3"],
     title: "shutdown waits for what a handler still does after its answer",

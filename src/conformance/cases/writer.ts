@@ -2,13 +2,27 @@
 import assert from "node:assert/strict";
 import type { ResponseWriter } from "../../gateway/types.ts";
 import type { Case } from "../stage.ts";
-import { GET, nameOf } from "./shared.ts";
-
-const turns = async (count: number): Promise<void> => {
-  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-};
+import { GET, nameOf, turns } from "./shared.ts";
 
 const writingCases: readonly Case[] = [
+  {
+    clauses: ["6.6.4"],
+    title: "finished does not resolve before the end of the response",
+    app: (stage) => async (_request, respond) => {
+      const writer = respond(200);
+      await writer.write("con");
+      const finished = respond.finished().then(() => stage.note("finished"));
+      await turns(3);
+      stage.note("end");
+      await writer.end("tent");
+      await finished;
+    },
+    async run(stage) {
+      assert.equal((await stage.exchange()).content.toString(), "content");
+      await stage.until(() => stage.notes.length === 2, "both");
+      assert.deepEqual(stage.notes, ["end", "finished"]);
+    },
+  },
   {
     clauses: ["7.1"],
     title: "nothing is sent before flush, which sends the head",

@@ -2,12 +2,23 @@
  * Opens log files by name. Follows symbolic links only if this user or root made them: in a folder that others can
  * write to, a name may be another user's link to any file that this process can write.
  */
-import { constants, lstatSync, openSync, readlinkSync, realpathSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+} from "node:fs";
 import { dirname, isAbsolute } from "node:path";
 
 /** Nothing for other users: targets of requests and errors of the app may hold what is secret. */
 const FILE_MODE = 0o640;
-const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_NOFOLLOW = 0, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
+
+const LINE_FEED = 0x0a;
 
 /** Linux's own limit (path_resolution(7)). */
 const MAX_LINKS = 40;
@@ -20,6 +31,27 @@ const MAX_LINKS = 40;
 export function openAppending(file: string): number {
   const { path, isKernels } = followLinks(file);
   return openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | (isKernels ? 0 : O_NOFOLLOW), FILE_MODE);
+}
+
+/**
+ * Whether a regular file ends inside a line, as a full disk leaves it; undefined if that cannot be read. Opens the file
+ * again through /proc, since its name may lead to another one by now.
+ *
+ * @param fd open for writing
+ */
+export function endsInsideLine(fd: number): boolean | undefined {
+  let reader: number | undefined;
+  try {
+    if (fstatSync(fd).size === 0) return false;
+    reader = openSync(`/proc/self/fd/${fd}`, O_RDONLY | O_NONBLOCK);
+    const last = Buffer.alloc(1);
+    const length = readSync(reader, last, 0, 1, fstatSync(reader).size - 1);
+    return length === 1 && last[0] !== LINE_FEED;
+  } catch {
+    return undefined;
+  } finally {
+    if (reader !== undefined) closeSync(reader);
+  }
 }
 
 /**

@@ -3,9 +3,12 @@
  * written synchronously, as whole lines, between turns of the event loop: no write is ever in progress, so nothing is
  * lost at exit or written twice on reopen. Lines that cannot be written wait in a bounded backlog; beyond it they are
  * dropped, counted and reported.
+ *
+ * A full disk takes the beginning of a line and refuses the rest. The line is repeated in full once there is room, and
+ * whoever finds a fragment ends it first: its writer, or after its death the next process that opens the file.
  */
 import { closeSync, fstatSync, statSync, writeSync } from "node:fs";
-import { openAppending } from "./appended-file.ts";
+import { endsInsideLine, openAppending } from "./appended-file.ts";
 import { InheritedDescriptor } from "./inherited-descriptor.ts";
 
 /** Absolute path of a file, or an inherited descriptor. */
@@ -33,6 +36,8 @@ const DEFAULT_BACKLOG_BYTES = 8 * 1024 * 1024;
 /** Delay before the next try: for a full pipe, and for any other failure. */
 const FULL_RETRY_MS = 20;
 const FAILED_RETRY_MS = 1000;
+/** The same while a fragment is at the end of the file, which other processes append to once there is room. */
+const FRAGMENT_RETRY_MS = 100;
 /** How long an exiting process tries to write its last lines to a full pipe. */
 const EXIT_FLUSH_TIMEOUT_MS = 2000;
 /** A pipe that accepted nothing for this long has no active reader: an exiting process does not wait for it. */
@@ -48,10 +53,11 @@ export function sinkTarget(target: string): SinkTarget {
   return target === "-" ? 1 : (OWN_OUTPUT[target] ?? target);
 }
 
-/** Whether large writes may interleave with those of other processes. */
-function isPipe(fd: number): boolean {
+/** In a pipe, large writes may interleave with those of other processes. */
+function kindOf(fd: number): "pipe" | "file" | "device" {
   const stats = fstatSync(fd);
-  return stats.isFIFO() || stats.isSocket();
+  if (stats.isFIFO() || stats.isSocket()) return "pipe";
+  return stats.isFile() ? "file" : "device";
 }
 
 export class LineSink {
@@ -62,7 +68,11 @@ export class LineSink {
   readonly #maxBacklog: number;
   readonly #inherited: InheritedDescriptor | undefined;
   #fd: number;
-  #isPipe: boolean;
+  #kind: ReturnType<typeof kindOf>;
+  /** The file may end inside a line. */
+  #mayEndInside: boolean;
+  /** The fragment there is the beginning of a line that this sink repeats. */
+  #isCut = false;
   /** Lines not yet passed to a write. */
   #text = "";
   /** Lines being written; the bytes before `#offset` are out. */
@@ -85,7 +95,14 @@ export class LineSink {
     this.#maxBacklog = options.backlog ?? DEFAULT_BACKLOG_BYTES;
     if (typeof options.target === "number") this.#inherited = new InheritedDescriptor(options.target);
     this.#fd = this.#inherited?.fd ?? openAppending(options.target as string);
-    this.#isPipe = isPipe(this.#fd);
+    this.#kind = kindOf(this.#fd);
+    this.#mayEndInside = this.#findsFragment();
+    if (this.#mayEndInside) this.#schedule();
+  }
+
+  /** It may as well be a line that another process is writing at this moment, so that the next flush looks again. */
+  #findsFragment(): boolean {
+    return this.#kind === "file" && endsInsideLine(this.#fd) === true;
   }
 
   /** Queues one line, including its line feed; one character per byte. */
@@ -128,21 +145,33 @@ export class LineSink {
 
   #onTimer(): void {
     this.#timer = undefined;
-    if (this.#pending === 0) return;
+    if (this.#pending === 0 && !this.#mayEndInside) return;
     this.flush();
-    if (this.#trouble === undefined) this.#startTimer(BATCH_DELAY_MS);
-    else this.#startTimer(this.#trouble === "EAGAIN" ? FULL_RETRY_MS : FAILED_RETRY_MS);
+    this.#startTimer(this.#delay());
+  }
+
+  #delay(): number {
+    if (this.#trouble === undefined) return BATCH_DELAY_MS;
+    if (this.#trouble === "EAGAIN") return FULL_RETRY_MS;
+    return this.#isCut ? FRAGMENT_RETRY_MS : FAILED_RETRY_MS;
   }
 
   /** Writes as much as possible without blocking. Never throws. */
   flush(): void {
     try {
       this.#inherited?.unblock();
+      if (this.#mayEndInside) this.#endFragment();
       while (this.#encode()) this.#writeSome();
       if (this.#trouble !== undefined) this.#onRecovery();
     } catch (error) {
       this.#onFailure((error as NodeJS.ErrnoException).code ?? String(error));
     }
+  }
+
+  #endFragment(): void {
+    if (endsInsideLine(this.#fd) ?? this.#isCut) writeSync(this.#fd, "\n");
+    this.#mayEndInside = false;
+    this.#isCut = false;
   }
 
   /** Encodes the queued text once the previous buffer is out. Returns false if there is nothing to write. */
@@ -157,7 +186,7 @@ export class LineSink {
 
   #writeSome(): void {
     const bytes = this.#buffer as Buffer;
-    const end = this.#isPipe ? this.#pieceEnd(bytes) : bytes.length;
+    const end = this.#kind === "pipe" ? this.#pieceEnd(bytes) : bytes.length;
     this.#offset += writeSync(this.#fd, bytes, this.#offset, end - this.#offset);
     this.#stuckSince = undefined;
     if (this.#offset === bytes.length) this.#buffer = undefined;
@@ -174,8 +203,24 @@ export class LineSink {
     const before = this.#trouble;
     this.#trouble = code;
     this.#stuckSince ??= performance.now();
+    if (this.#kind === "file") this.#onCut();
     // A briefly full pipe is not worth a message; dropped lines are.
     if (before === undefined && code !== "EAGAIN") this.#report(`cannot be written (${code})`);
+  }
+
+  /** Another process may have left a fragment even if this one has not. */
+  #onCut(): void {
+    this.#mayEndInside = true;
+    this.#isCut = this.#repeatLine() || this.#isCut;
+  }
+
+  /** Goes back to the beginning of a line of which a part has been written. Returns whether there is one. */
+  #repeatLine(): boolean {
+    if (this.#buffer === undefined || this.#offset === 0) return false;
+    const begin = this.#buffer.lastIndexOf(LINE_FEED, this.#offset - 1) + 1;
+    const isCut = begin < this.#offset;
+    this.#offset = begin;
+    return isCut;
   }
 
   #onRecovery(): void {
@@ -212,9 +257,10 @@ export class LineSink {
     }
     closeSync(this.#fd);
     this.#fd = fd;
-    this.#isPipe = isPipe(fd);
-    if (this.#buffer !== undefined && this.#offset > 0)
-      this.#offset = this.#buffer.lastIndexOf(LINE_FEED, this.#offset - 1) + 1;
+    this.#kind = kindOf(fd);
+    this.#repeatLine();
+    this.#isCut = false;
+    this.#mayEndInside = this.#findsFragment();
     this.flush();
   }
 

@@ -79,6 +79,11 @@ function drain(reader: number): string {
   }
 }
 
+/** As on a full disk: a write takes what there is room for, and the next one fails. */
+function limitFiles(bytes: string): void {
+  execFileSync("prlimit", ["--pid", String(process.pid), `--fsize=${bytes}:`]);
+}
+
 test("a single line is written at the end of this turn, later ones in a batch", async (context) => {
   const file = join(temporaryFolder(context), "log");
   const { sink, told } = open(file);
@@ -143,10 +148,6 @@ test("after a reopen the new file has a partly written line in full", (context) 
   const file = join(temporaryFolder(context), "log");
   const { sink, told } = open(file);
   const line = (number: number): string => `${number} ${"x".repeat(297)}\n`;
-  // As on a full disk: a write takes what there is room for, and the next one fails.
-  const limitFiles = (bytes: string): void => {
-    execFileSync("prlimit", ["--pid", String(process.pid), `--fsize=${bytes}:`]);
-  };
   for (let number = 0; number < 5; number++) sink.write(line(number));
   limitFiles("1000");
   try {

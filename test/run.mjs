@@ -49,6 +49,7 @@ const SYSTEM = [
   "faults/",
   "http/proxies/",
   "log/access-file",
+  "log/full-disk",
   "package.test",
   "records/deaths",
   "server/channel/socket-only",

@@ -2,6 +2,7 @@
 import { nodeEnvOf, SHOWN_STACKS, settingsForTheApp } from "../../config/app-environment.ts";
 import type { Config } from "../../config/settings.ts";
 import { packageVersion } from "../../config/version.ts";
+import { describeWithoutEffect, settingsWithoutEffect } from "../../config/without-effect.ts";
 import { formatWorkerAddresses } from "../../config/worker-addresses.ts";
 import type { BootFailure } from "../../ipc/messages.ts";
 import type { RequestInFlight } from "../../ipc/request-report.ts";
@@ -107,6 +108,14 @@ export class ArbiterLog {
       this.#log.warning(
         `${ignored.join(", ")} in --env or --env-file reaches the app but not tsgun: set it where tsgun is started`,
       );
+    this.withoutEffect(config);
+  }
+
+  /** Tells settings that do nothing by themselves, and that `before` did not have. */
+  withoutEffect(config: Config, before?: Config): void {
+    const known: readonly string[] = before === undefined ? [] : settingsWithoutEffect(before);
+    for (const name of settingsWithoutEffect(config))
+      if (!known.includes(name)) this.#log.warning(`${describeWithoutEffect(name)}: set both, or neither`);
   }
 
   socketLost(url: string, loss: FileLoss): void {

@@ -124,7 +124,8 @@ export class Reload {
       this.#nextConfiguration = read;
       return;
     }
-    const config = keepFixedSettings(read.config, generations.configOf(established), logs.errors);
+    const current = generations.configOf(established);
+    const config = keepFixedSettings(read.config, current, logs.errors);
     try {
       logs.prepare(config);
     } catch (error) {
@@ -136,6 +137,7 @@ export class Reload {
     this.#dependencies.sockets.begun(generation);
     logs.adopt(config);
     arbiterLog.reloading(generation, [...this.#changedFiles]);
+    arbiterLog.withoutEffect(config, current);
     this.#changedFiles.clear();
     pool.reload(generation, workerCount(config.workers));
   }

@@ -1,7 +1,7 @@
 /** Writes what Prometheus needs: where to ask the server, and when to raise an alarm. */
 import { formatAddress, reachable } from "../../config/address.ts";
 import { CONTAINER, type Deployment } from "./deployment.ts";
-import { CRASHES, METRICS, PromQl, SERVER_ERRORS } from "./promql.ts";
+import { CRASHES, METRICS, OVERLOAD, PromQl, SERVER_ERRORS } from "./promql.ts";
 
 interface Alert {
   readonly name: string;
@@ -63,6 +63,15 @@ function alerts(job: string): readonly Alert[] {
       summary: "Requests wait {{ $value | humanizeDuration }} for {{ $labels.instance }}",
       description:
         "The 99th percentile of the time between the proxy and the app. Add workers, or find what blocks them.",
+    },
+    {
+      name: "TsgunShedsRequests",
+      expr: `sum by (${SERVER}) (${all.rate(m.rejected, OVERLOAD, "2m")}) > 0`,
+      lasts: "5m",
+      severity: "warning",
+      summary: "{{ $labels.instance }} answers {{ $value | humanize }} requests a second with 503",
+      description:
+        "More requests come than --max-in-flight and its queue allow. Add workers or machines, or find what is slow: tsgun ctl requests.",
     },
     {
       name: "TsgunBacklog",

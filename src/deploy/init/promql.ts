@@ -8,6 +8,8 @@ export const METRICS = { ...WORKER_METRICS, ...ARBITER_METRICS, accepted, slot, 
 
 /** Deaths that nobody ordered. */
 export const CRASHES = 'reason=~"crash|heap_oom|killed|stuck"';
+/** Requests refused by --max-in-flight, not those of a worker that ends. */
+export const OVERLOAD = 'reason=~"overload|queue_timeout"';
 export const SERVER_ERRORS = 'http_response_status_code=~"5.."';
 
 /** Writes expressions for the servers that `selector` selects, over the window `window`. */

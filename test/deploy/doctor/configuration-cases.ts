@@ -34,4 +34,12 @@ export const CONFIGURATION_CASES: readonly Case[] = [
     where: "reload (tsgun.config.ts)",
     says: /on/,
   },
+  {
+    rule: "config-without-effect",
+    what: "paths that are never shed, and no limit",
+    ill: { config: { neverShed: "/healthz" } },
+    well: { config: { neverShed: "/healthz", maxInFlight: 50 } },
+    where: "never-shed (tsgun.config.ts)",
+    says: /no effect without max-in-flight/,
+  },
 ];

@@ -25,6 +25,7 @@ const requests = (status: number): string =>
 const exits = (reason: string): string => series("tsgun_worker_exits_total", `reason="${reason}"`);
 const queue = (bound: string): string => series("tsgun_queue_time_seconds_bucket", `le="${bound}"`);
 const loop = (slot: number): string => series("nodejs_eventloop_utilization", `slot="${slot}"`);
+const rejected = (reason: string): string => series("tsgun_requests_rejected_total", `reason="${reason}"`);
 const address = 'address="http://0.0.0.0:8000"';
 
 export const ALERT_CASES: readonly AlertCase[] = [
@@ -62,6 +63,18 @@ export const ALERT_CASES: readonly AlertCase[] = [
     well: { [queue("0.25")]: "0+10x30", [queue("0.5")]: "0+10x30", [queue("+Inf")]: "0+10x30" },
     at: "12m",
     summary: "Requests wait 995ms for a:9000",
+  },
+  {
+    alert: "TsgunShedsRequests",
+    ill: { [rejected("overload")]: "0+60x30", [rejected("queue_timeout")]: "0+30x30" },
+    // A burst, a worker that ends, and clients that send malformed requests.
+    well: {
+      [rejected("overload")]: "0x5 500x30",
+      [rejected("draining")]: "0+60x30",
+      [rejected("malformed")]: "0+60x30",
+    },
+    at: "8m",
+    summary: "a:9000 answers 3 requests a second with 503",
   },
   {
     alert: "TsgunBacklog",

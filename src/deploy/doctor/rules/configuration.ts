@@ -1,6 +1,7 @@
 /** Settings that conflict, or that are unsuitable for production. */
 import { formatAddress } from "../../../config/address.ts";
 import { formatDuration } from "../../../config/number-kind.ts";
+import { describeWithoutEffect, settingsWithoutEffect } from "../../../config/without-effect.ts";
 import { isLoopback } from "../bound-addresses.ts";
 import { type Facts, settingPlace } from "../facts.ts";
 import type { Match, Rule } from "../finding.ts";
@@ -21,6 +22,13 @@ function trustsEveryPeer(facts: Facts): Match[] {
 
 function isOn(facts: Facts, name: "showErrors" | "reload"): Match[] {
   return facts.config[name] ? [{ where: settingPlace(facts, name), what: "it is on" }] : [];
+}
+
+function missesSetting(facts: Facts): Match[] {
+  return settingsWithoutEffect(facts.config).map((name) => ({
+    where: settingPlace(facts, name),
+    what: describeWithoutEffect(name),
+  }));
 }
 
 export const CONFIGURATION: readonly Rule[] = [
@@ -55,5 +63,14 @@ export const CONFIGURATION: readonly Rule[] = [
     breaks: "A deployment reloads half-copied code, once for each burst of files.",
     mend: "remove it, and reload when the new version is complete: tsgun ctl reload",
     check: (facts) => isOn(facts, "reload"),
+  },
+  {
+    id: "config-without-effect",
+    level: "warning",
+    title: "a setting qualifies another one that is not set, such as `never-shed` without `max-in-flight`",
+    breaks:
+      "What it asks for does not happen: no request is refused under overload, no log line goes to the given syslog server.",
+    mend: "set the other one as well, or remove it",
+    check: missesSetting,
   },
 ];

@@ -42,6 +42,7 @@ export class EngineExchangeLogs {
 
 export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatch {
   readonly #picker: FieldPicker;
+  readonly #scheme: ExchangeContext["scheme"];
   #head: RequestHead | undefined;
   #request: ExchangeRequest | undefined;
   /** The field section of a head that was refused before it was parsed. */
@@ -61,6 +62,7 @@ export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatc
     };
     super(log, client, meter);
     this.#picker = picker;
+    this.#scheme = context.scheme;
   }
 
   protected get counted(): object | undefined {
@@ -68,7 +70,7 @@ export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatc
   }
 
   begin(head: RequestHead, startedAt: number): void {
-    this.openCounted(head.method, head.target, protocolOf(head), startedAt);
+    this.openCounted(head.method, head.target, protocolOf(head, this.#scheme), startedAt);
     this.#head = head;
     this.target = head.target;
     this.protocol = PROTOCOLS[head.httpVersion];

@@ -2,11 +2,11 @@
  * The exchanges of one connection of the engine, one at a time, as they are counted and logged. A connection has one only
  * if they are.
  */
-import type { ExchangeRequest } from "../../exchange/request.ts";
+import type { ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
 import type { RequestHead } from "../../http/request-head.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import { ExchangeWatch } from "../exchange-watch.ts";
-import { HTTP_1_0, HTTP_2 } from "../request-meter.ts";
+import { HTTP_1_0, HTTP_2, HTTPS, type RequestMeter } from "../request-meter.ts";
 
 /** The fields of a response: lines ready to send, or alternating names and values. */
 export type ResponseFields = string | readonly string[];
@@ -28,15 +28,23 @@ export interface EngineExchangeWatch extends ExchangeWatch {
   endIncomplete(received: string, end: RequestEnd): void;
 }
 
-export function protocolOf({ httpVersion }: RequestHead): number {
-  if (httpVersion === "1.1") return 0;
-  return httpVersion === "1.0" ? HTTP_1_0 : HTTP_2;
+/** The bits of `RequestMeter`. */
+export function protocolOf({ httpVersion }: RequestHead, scheme: ExchangeContext["scheme"]): number {
+  const secure = scheme === "https" ? HTTPS : 0;
+  if (httpVersion === "1.1") return secure;
+  return (httpVersion === "1.0" ? HTTP_1_0 : HTTP_2) | secure;
 }
 
 /** Exchanges that are counted, but not logged. */
 export class EngineExchangeMeter extends ExchangeWatch implements EngineExchangeWatch {
   bytes = 0;
+  readonly #scheme: ExchangeContext["scheme"];
   #request: ExchangeRequest | undefined;
+
+  constructor(meter: RequestMeter, { scheme }: ExchangeContext) {
+    super(meter);
+    this.#scheme = scheme;
+  }
 
   get id(): string | undefined {
     return this.#request?.id;
@@ -47,7 +55,7 @@ export class EngineExchangeMeter extends ExchangeWatch implements EngineExchange
   }
 
   begin(head: RequestHead, startedAt: number): void {
-    this.openCounted(head.method, head.target, protocolOf(head), startedAt);
+    this.openCounted(head.method, head.target, protocolOf(head, this.#scheme), startedAt);
     this.bytes = 0;
   }
 

@@ -211,7 +211,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
 
   watchExchanges(context: ExchangeContext): EngineExchangeWatch | undefined {
     const { meter } = this.options;
-    return this.#logs?.open(context) ?? (meter && new EngineExchangeMeter(meter));
+    return this.#logs?.open(context) ?? (meter && new EngineExchangeMeter(meter, context));
   }
 
   onResponse(): void {

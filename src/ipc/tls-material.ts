@@ -10,8 +10,8 @@ export interface TlsMaterial {
   readonly authorities: string | undefined;
   /** Whether clients are asked for a certificate, and whether they must have one. */
   readonly clientCertificates: "none" | "optional" | "required";
-  /** In OpenSSL's notation; undefined: Node's own. */
-  readonly ciphers: string | undefined;
+  /** In OpenSSL's notation. */
+  readonly ciphers: string;
   /** The oldest version. */
   readonly minVersion: "TLSv1.2" | "TLSv1.3";
 }

@@ -5,6 +5,7 @@ import { type Config, type SettingName, settingLabel } from "../config/settings.
 import { ExitCode, FatalError } from "../errors.ts";
 import type { CertificateMaterial, TlsMaterial } from "../ipc/tls-material.ts";
 import { chainFault, invalidity, mismatch, namesOf, parseChain, parseKey } from "./certificate.ts";
+import { DEFAULT_CIPHERS } from "./ciphers.ts";
 
 export type TlsSettings = Pick<
   Config,
@@ -56,7 +57,7 @@ export async function readTls(settings: TlsSettings, folder: string): Promise<Re
     certificates,
     authorities,
     clientCertificates: certReqs,
-    ciphers,
+    ciphers: ciphers ?? DEFAULT_CIPHERS,
     minVersion: sslVersion,
   };
   await tryContexts(material);
@@ -191,13 +192,18 @@ export function readPasswords({
 export type AdminTlsSettings = Pick<Config, "adminBind"> &
   Partial<Pick<Config, "adminCertfile" | "adminKeyfile" | "keyfilePassword" | "keyfilePasswordFile">>;
 
+/** As `tls.createSecureContext` takes it. */
+export interface AdminCertificate {
+  readonly cert: string;
+  readonly key: string;
+  readonly ciphers: string;
+}
+
 /**
  * Reads the certificate and key of the admin listener; undefined if it has none.
  * @throws FatalError (usage) that names the setting and the file
  */
-export function readAdminCertificate(
-  config: AdminTlsSettings,
-): { readonly cert: string; readonly key: string } | undefined {
+export function readAdminCertificate(config: AdminTlsSettings): AdminCertificate | undefined {
   const { adminBind, adminCertfile, adminKeyfile } = config;
   if (adminKeyfile !== undefined && adminCertfile === undefined)
     fail("adminKeyfile", "there is no --admin-certfile for it");
@@ -212,7 +218,7 @@ export function readAdminCertificate(
     key,
     readPasswords(config),
   );
-  return { cert: material.certificate, key: material.key };
+  return { cert: material.certificate, key: material.key, ciphers: DEFAULT_CIPHERS };
 }
 
 function readAuthorities(file: string): string {
@@ -229,7 +235,7 @@ async function tryContexts(material: TlsMaterial): Promise<void> {
         cert: certificate,
         key,
         minVersion,
-        ...(ciphers !== undefined && { ciphers }),
+        ciphers,
         ...(authorities !== undefined && { ca: authorities }),
       });
     } catch (error) {

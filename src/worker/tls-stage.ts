@@ -30,7 +30,7 @@ export async function makeTlsStage(
       cert: certificate,
       key,
       minVersion: tls.minVersion,
-      ...(tls.ciphers !== undefined && { ciphers: tls.ciphers }),
+      ciphers: tls.ciphers,
       ...(tls.authorities !== undefined && { ca: tls.authorities }),
     });
     options.push(sslContext === undefined ? defaults() : await sslContext(settings, defaults));

@@ -12,6 +12,7 @@ import { ExitCode, FatalError } from "../../errors.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 import { denialOf } from "../../native/permission-model.ts";
 import { hasName, type SocketFile } from "../../system/unix-socket.ts";
+import type { AdminCertificate } from "../../tls/certificate-files.ts";
 
 /** The sockets of the endpoints, as data: an upgrade passes them to the new arbiter. */
 export interface EndpointSockets {
@@ -238,10 +239,8 @@ async function showsDashboard(
   return isLocalAddress(address) || (adminToken ?? adminTokenFile) !== undefined;
 }
 
-type AdminContext = { readonly cert: string; readonly key: string };
-
 /** The certificate of the admin listener; undefined for cleartext. */
-async function adminCertificate(config: EndpointConfig): Promise<AdminContext | undefined> {
+async function adminCertificate(config: EndpointConfig): Promise<AdminCertificate | undefined> {
   if (config.adminCertfile === undefined && config.adminKeyfile === undefined) return undefined;
   const { readAdminCertificate } = await import("../../tls/certificate-files.ts");
   return readAdminCertificate(config);
@@ -252,7 +251,7 @@ async function openHealth(
   routes: readonly Route[],
   config: EndpointConfig,
   log: ErrorLog,
-  { inherited, context }: { inherited: HealthSocket | undefined; context: AdminContext | undefined },
+  { inherited, context }: { inherited: HealthSocket | undefined; context: AdminCertificate | undefined },
 ): Promise<HealthServer> {
   const { openHealthServer } = await import("../../control/control-server.ts");
   try {

@@ -51,7 +51,8 @@ export const tlsSettings = {
     section: "TLS",
     kind: text("CIPHERS"),
     default: undefined,
-    defaultDoc: "Node's own (`node -p tls.DEFAULT_CIPHERS`)",
+    defaultDoc:
+      "those with forward secrecy and authenticated encryption: AES-GCM and ChaCha20-Poly1305, by ECDHE",
     reload: true,
     doc: "The cipher suites, in OpenSSL's notation. The server's order counts.",
   }),

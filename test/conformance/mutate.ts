@@ -16,14 +16,7 @@ const ROOT = join(import.meta.dirname, "..", "..");
 const RUN_TIMEOUT_MS = 90_000;
 
 /** What a run of the suite needs of the tree. */
-const COPIED = [
-  "src",
-  "package.json",
-  "tsconfig.json",
-  "docs/gateway.md",
-  "test/conformance",
-  "test/fixtures/conformance",
-];
+const COPIED = ["src", "package.json", "tsconfig.json", "docs/gateway.md", "test"];
 
 /** The title of the first case that failed, or why the run ended without one; undefined if all cases passed. */
 type Verdict = string | undefined;
@@ -92,7 +85,7 @@ class Copy {
     const end = await ended;
     clearTimeout(timer);
     if (verdict === undefined && end !== "exit code 0")
-      verdict = `the process ended with ${end}: ${errors.trim().split("\n").at(-1) ?? ""}`;
+      verdict = `the process ended with ${end}: ${/^.*Error.*$/m.exec(errors)?.[0] ?? errors.trim()}`;
     return verdict;
   }
 

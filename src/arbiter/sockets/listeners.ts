@@ -185,6 +185,12 @@ export class Listeners {
   /** Whether another arbiter serves this socket. */
   #hasOtherOwner(listener: Listener): boolean {
     const { hasPredecessor, hasSuccessor } = this.#otherArbiters;
-    return hasSuccessor() || (this.#inherited.includes(listener) && hasPredecessor());
+    const isInherited = this.#inherited.some((inherited) => isSameSocket(inherited, listener));
+    return hasSuccessor() || (isInherited && hasPredecessor());
   }
+}
+
+/** Not whether they are one object: an upgrade may change what is known of a socket, such as the scheme of its URL. */
+function isSameSocket(one: Listener, other: Listener): boolean {
+  return one.descriptor === other.descriptor && one.file?.ino === other.file?.ino;
 }

@@ -10,7 +10,7 @@ export interface Loss {
   readonly text: string;
   readonly since: number;
   readonly at: number;
-  /** The number of the request; undefined if none was sent. */
+  /** The id of the request; undefined if none was sent. */
   readonly id: string | undefined;
   /** The workers whose answers had come on this connection before; undefined if none had, or a proxy was between. */
   readonly pid: number | undefined;

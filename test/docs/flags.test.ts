@@ -17,7 +17,6 @@ import { ROOT, readPage } from "../support/page.ts";
 /** Flags of other programs, by program. */
 const FOREIGN: Readonly<Record<string, readonly string[]>> = {
   "bench/run.ts": ["--rounds", "--servers"],
-  certbot: ["--deploy-hook"],
   "npm run fuzz": ["--subject", "--seed", "--file"],
   curl: ["--unix-socket"],
   docker: ["--stop-timeout"],

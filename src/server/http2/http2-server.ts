@@ -27,7 +27,7 @@ const MORE_PAIRS = 128;
 class Http2Sessions implements SessionServer, SessionOwner {
   readonly host: SessionHost;
   readonly maxStreams: number;
-  readonly maxHeaderBlock: number;
+  readonly maxHeaderList: number;
   lingerMs = 0;
   readonly #options: Http2Options;
   readonly #server: Http2Server;
@@ -37,7 +37,7 @@ class Http2Sessions implements SessionServer, SessionOwner {
     this.host = host;
     this.#options = options;
     this.maxStreams = options.maxConcurrentStreams;
-    this.maxHeaderBlock = options.maxHeaderListSize;
+    this.maxHeaderList = options.maxHeaderListSize;
     const { maxConcurrentStreams, initialWindowSize, maxFrameSize, maxHeaderListSize } = options;
     this.#server = createServer({
       settings: {

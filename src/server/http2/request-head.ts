@@ -27,6 +27,9 @@ const REQUEST_LINE_REST = " ".length + " HTTP/1.1".length;
 /** Bytes of a field line: the colon and a space. */
 const FIELD_LINE_REST = ": ".length;
 
+/** What a field counts besides its name and value (RFC 9113 section 6.5.2). */
+const FIELD_OVERHEAD = 32;
+
 const LENGTH = /^\d{1,15}$/;
 
 interface HeadParts {
@@ -79,6 +82,13 @@ export class StreamHead implements RequestHead {
       if (fields[index] === name) value = joinValues(value, fields[index + 1] as string);
     return value;
   }
+}
+
+/** The size of a header list (RFC 9113 section 6.5.2). @param fields alternating names and values, in Latin-1 */
+export function headerListSize(fields: readonly string[]): number {
+  let size = (fields.length / 2) * FIELD_OVERHEAD;
+  for (const { length } of fields) size += length;
+  return size;
 }
 
 /**

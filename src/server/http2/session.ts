@@ -12,6 +12,7 @@ import type { Standing, Wait } from "../places/policy.ts";
 import type { ConnectionStates, InFlightRequest } from "../server.ts";
 import type { SessionHost } from "../session-server.ts";
 import { type Frame, FrameType, FrameWalker, goawayFrame, PREFACE } from "./frame-walker.ts";
+import { headerListSize } from "./request-head.ts";
 import { type Excess, SessionBudget } from "./session-budget.ts";
 import { type ExchangeSession, StreamExchange } from "./stream-exchange.ts";
 import { type StreamObserver, WatchedStream } from "./watched-stream.ts";
@@ -29,8 +30,8 @@ const NOTICE_MS = 1000;
 export interface SessionOwner {
   readonly host: SessionHost;
   readonly maxStreams: number;
-  /** Bytes of a compressed header block. */
-  readonly maxHeaderBlock: number;
+  /** Bytes of all fields of a request, with 32 for each. Their compressed block may not be larger either. */
+  readonly maxHeaderList: number;
   /** How long an idle session is still served while the server drains. */
   readonly lingerMs: number;
   onExcess(excess: Excess, session: Session): void;
@@ -71,7 +72,7 @@ export class Session implements ExchangeSession, StreamObserver, Member {
     this.host = owner.host;
     this.context = context;
     this.#socket = socket;
-    this.#budget = new SessionBudget(owner.maxHeaderBlock);
+    this.#budget = new SessionBudget(owner.maxHeaderList);
     this.#received = new FrameWalker((frame) => this.#onReceivedFrame(frame), PREFACE.length);
     this.#sent = new FrameWalker((frame) => this.#onSentFrame(frame));
     this.#idleSince = this.#now;
@@ -171,8 +172,12 @@ export class Session implements ExchangeSession, StreamObserver, Member {
   #streamOpened(stream: ServerHttp2Stream, flags: number, fields: string[]): void {
     // A client that cancels may open others at once, but the app is still busy with those.
     if (this.#handlers >= this.#owner.maxStreams * 2) {
-      stream.on("error", () => {});
-      stream.close(REFUSED_STREAM);
+      closeStream(stream, REFUSED_STREAM);
+      return;
+    }
+    // node:http2 applies the limit only once the client has acknowledged it.
+    if (headerListSize(fields) > this.#owner.maxHeaderList) {
+      closeStream(stream, ENHANCE_YOUR_CALM);
       return;
     }
     this.#requests += 1;
@@ -307,6 +312,12 @@ export class Session implements ExchangeSession, StreamObserver, Member {
     this.#session.destroy();
     this.#socket.destroy();
   }
+}
+
+/** Ends a stream that has no exchange. */
+function closeStream(stream: ServerHttp2Stream, code: number): void {
+  stream.on("error", () => {});
+  stream.close(code);
 }
 
 /** node:http2 makes a session of each connection that its server gets. */

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Handler } from "../../../src/gateway/types.ts";
 import { ask, startHttp2Engine } from "../../support/http2-engine.ts";
 import {
   FrameClient,
@@ -193,7 +194,8 @@ test("a header block that never ends is given up after the time for heads", asyn
     bodyTotal: 5000,
     bodyMinRate: 0,
     request: 5000,
-    keepAlive: 5000,
+    // Not what ends it.
+    keepAlive: 60_000,
     responseMinRate: 0,
   };
   const engine = await startHttp2Engine(context, () => {}, { timeouts });
@@ -203,16 +205,22 @@ test("a header block that never ends is given up after the time for heads", asyn
   await client.until(() => client.ended, "the end");
 });
 
-test("a header list larger than the limit, by references to one large field, is refused without being kept", async (context) => {
-  const engine = await startHttp2Engine(context, (_request, respond) => respond(200, {}, "ok"));
-  const client = new FrameClient(await engine.connect());
-  context.after(() => client.socket.destroy());
-  // A field of 3 kB that goes into the table (RFC 7541 section 6.2.1), and a thousand references to it.
-  const large = Buffer.concat([Buffer.from([0x40, 1, 0x78]), field("x", "y".repeat(3000)).subarray(3)]);
-  const block = Buffer.concat([GET, large, Buffer.alloc(1000, 0x80 | 62)]);
-  client.send(request(1, block));
-  const { value } = await client.frame(3, 1);
-  assert.equal(value, CALM);
-  client.send(request(3));
-  await client.frame(1, 3);
-});
+for (const { limit, references } of [
+  { limit: 65_536, references: 1000 },
+  // Less than what node:http2 takes of a client that never acknowledges the settings.
+  { limit: 8192, references: 5 },
+])
+  test(`a header list larger than ${limit} bytes, by ${references} references to one large field, is refused without being kept`, async (context) => {
+    const handle: Handler = (_request, respond) => respond(200, {}, "ok");
+    const engine = await startHttp2Engine(context, handle, { sessions: { maxHeaderListSize: limit } });
+    const client = new FrameClient(await engine.connect());
+    context.after(() => client.socket.destroy());
+    // A field of 3 kB that goes into the table (RFC 7541 section 6.2.1), and references to it.
+    const large = Buffer.concat([Buffer.from([0x40, 1, 0x78]), field("x", "y".repeat(3000)).subarray(3)]);
+    const block = Buffer.concat([GET, large, Buffer.alloc(references, 0x80 | 62)]);
+    client.send(request(1, block));
+    const { value } = await client.frame(3, 1);
+    assert.equal(value, CALM);
+    client.send(request(3));
+    await client.frame(1, 3);
+  });

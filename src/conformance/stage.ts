@@ -41,6 +41,8 @@ export interface Case {
   readonly wire?: true;
   /** Why it cannot run under lint; undefined if it can. */
   readonly notUnderLint?: string;
+  /** The message of the error that the app fails to start with: `start` may reject with it. */
+  readonly startError?: string;
   app(stage: Stage): Handler | App;
   run(stage: Stage): Promise<void>;
 }

@@ -18,7 +18,7 @@ import { trailerCases } from "./cases/trailers.ts";
 import { upgradeCases } from "./cases/upgrade.ts";
 import { workCases } from "./cases/work.ts";
 import { writerCases } from "./cases/writer.ts";
-import type { StartSubject } from "./exchange.ts";
+import type { StartSubject, Subject } from "./exchange.ts";
 import { type Case, type Need, needsOf, Stage } from "./stage.ts";
 
 export const CASES: readonly Case[] = [
@@ -106,6 +106,12 @@ export async function runConformance(start: StartSubject, lacks: Lacks = {}): Pr
   return { passed, skipped, failed };
 }
 
+/** A server that has not started, where the case allows it: it answers nothing. */
+function unstarted(error: Error, { startError }: Case): Subject {
+  if (startError === undefined || error.message !== startError) throw error;
+  return { exchange: () => Promise.reject(error), close: async () => {} };
+}
+
 async function runCase(each: Case, start: StartSubject, linted: boolean): Promise<void> {
   const stage = new Stage();
   const app = each.app(stage);
@@ -116,7 +122,8 @@ async function runCase(each: Case, start: StartSubject, linted: boolean): Promis
     },
   };
   try {
-    stage.enter(await start(linted ? lint(app, { warn: () => {} }) : app, options));
+    const subject = start(linted ? lint(app, { warn: () => {} }) : app, options);
+    stage.enter(await subject.catch((error: Error) => unstarted(error, each)));
     await stage.play(each);
   } finally {
     await stage.leave();

@@ -114,6 +114,7 @@ export const applicationCases: readonly Case[] = [
   {
     clauses: ["3.3.1", "3.3.3"],
     title: "an app whose startup failed gets no requests and no shutdown",
+    startError: "no database",
     app: (stage) => ({
       startup: () => {
         throw new Error("no database");

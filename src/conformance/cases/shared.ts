@@ -43,6 +43,13 @@ export const turns = async (count: number): Promise<void> => {
   for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 };
 
+/** The options of Connection, sorted: their order and case are the server's. */
+export const connectionOptions = (raw: readonly string[]): string[] =>
+  values(raw, "connection")
+    .flatMap((value) => value.toLowerCase().split(","))
+    .map((option) => option.trim())
+    .sort();
+
 export async function nameOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
     () => "done",

@@ -37,6 +37,7 @@ const SYSTEM = [
   "chaos/chaos",
   "cli/top/journey",
   "cli/top/terminal",
+  "conformance/bun",
   "conformance/listener",
   "control/blocked",
   "control/inspection",

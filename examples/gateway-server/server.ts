@@ -6,6 +6,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { STATUS_CODES } from "node:http";
 import { createServer, type Socket } from "node:net";
 import { Duplex, PassThrough, Readable } from "node:stream";
+import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import type {
   App,
@@ -851,7 +852,7 @@ class Exchange {
       throw misuse("the body is undefined: give null for none (6.1.2)");
     if (!Number.isInteger(status) || status < 200 || status > 599)
       throw misuse(`the status is an integer from 200 to 599, not ${inspect(status)}`);
-    const fields = without(pairsOf(headers), new Set());
+    const fields = pairsOf(headers);
     const lengths = fields
       .filter(([name]) => name.toLowerCase() === "content-length")
       .map(([, value]) => value);
@@ -1357,7 +1358,6 @@ export async function serve<State>(
 
 // By hand: serves the app that a file exports as `app`, `handler` or by default.
 if (process.argv[1] !== undefined && import.meta.filename === process.argv[1]) {
-  const { pathToFileURL } = await import("node:url");
   const file = process.argv[2] ?? "app.ts";
   const loaded = await import(pathToFileURL(file).href);
   const server = await serve(loaded.app ?? loaded.handler ?? loaded.default, {

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { serve } from "../../examples/gateway-server/server.ts";
-import { exchangeOver, type StartSubject } from "../../src/conformance/index.ts";
+import { exchangeOver, type Lacks, type StartSubject } from "../../src/conformance/index.ts";
 
 export const startExample: StartSubject = async (app, options) => {
   const server = await serve(app, options);
@@ -18,3 +18,6 @@ export const startExample: StartSubject = async (app, options) => {
     close: () => server.close(),
   };
 };
+
+/** As examples/gateway-server/README.md says. */
+export const EXAMPLE_LACKS: Lacks = { proxies: "it trusts no proxy (4.4.4, 4.4.6)" };

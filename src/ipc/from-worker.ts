@@ -112,7 +112,12 @@ function answerOf({ kind, value, error }: Members): Answer | undefined {
   return kind === "error" ? { kind, error: text(error) } : undefined;
 }
 
-const DUE: Readonly<Record<Due["why"], true>> = { requests: true, lifetime: true, descriptors: true };
+const DUE: Readonly<Record<Due["why"], true>> = {
+  requests: true,
+  lifetime: true,
+  descriptors: true,
+  heap: true,
+};
 
 function due({ why, amount }: Members): FromWorker | undefined {
   const known = keyOf(DUE, why);

@@ -102,9 +102,9 @@ export interface Beat {
   readonly notReady?: string | undefined;
 }
 
-/** Why a worker is due for replacement: `amount` is responses, milliseconds, or open descriptors. */
+/** Why a worker is due for replacement: `amount` is responses, milliseconds, open descriptors, or bytes of the heap. */
 export interface Due {
-  readonly why: "requests" | "lifetime" | "descriptors";
+  readonly why: "requests" | "lifetime" | "descriptors" | "heap";
   readonly amount: number;
 }
 

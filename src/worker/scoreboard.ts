@@ -49,11 +49,15 @@ export class WorkerScoreboard {
     return new WorkerScoreboard(new PageWriter(scoreboard.descriptor, scoreboard.offset, owner), log);
   }
 
-  /** The worker serves. What makes counting cheap, and what measures, is loaded a little later. */
-  ready(serving: Serving, log: ErrorLog): void {
+  /**
+   * The worker serves. What makes counting cheap, and what measures, is loaded a little later.
+   *
+   * @param onFullHeap called while the heap comes near its limit, with the bytes of its old generation
+   */
+  ready(serving: Serving, log: ErrorLog, onFullHeap: (used: number) => void): void {
     const later = async (): Promise<void> => {
       const { Vitals } = await import("./vitals.ts");
-      this.#vitals = new Vitals(this.#page, serving);
+      this.#vitals = new Vitals(this.#page, serving, onFullHeap);
       this.#map(log);
     };
     setTimeout(() => {

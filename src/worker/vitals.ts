@@ -10,6 +10,7 @@ import type { AcceptLimiter } from "../server/accept-limiter.ts";
 import type { InFlightGate } from "../server/in-flight-gate.ts";
 import type { WorkerServer } from "../server/server.ts";
 import { Collections } from "./collections.ts";
+import { HeapPressure, oldSpaceLimit } from "./heap-pressure.ts";
 
 /** Beats may be more frequent. */
 const INTERVAL_MS = 900;
@@ -49,14 +50,21 @@ export class Vitals {
   readonly #values = new Float64Array(MEASURED);
   readonly #delays: IntervalHistogram = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
   readonly #collections = new Collections();
+  readonly #onFullHeap: (used: number) => void;
+  /** Undefined where the limit is Node's own. */
+  readonly #heap: HeapPressure | undefined;
   #samplesDelays = false;
   #writtenAt = Number.NEGATIVE_INFINITY;
   #requests = 0;
   #idleBeats = 0;
 
-  constructor(page: PageWriter, source: VitalsSource) {
+  /** @param onFullHeap called with the bytes of the old generation while they come near `oldSpaceLimit` */
+  constructor(page: PageWriter, source: VitalsSource, onFullHeap: (used: number) => void = () => {}) {
     this.#page = page;
     this.#source = source;
+    this.#onFullHeap = onFullHeap;
+    const limit = oldSpaceLimit(process.execArgv);
+    this.#heap = limit === undefined ? undefined : new HeapPressure(limit);
     this.#write(true);
   }
 
@@ -120,6 +128,12 @@ export class Vitals {
     delays.reset();
   }
 
+  #watchHeap(): void {
+    const vital = (name: Vital): number => this.#values[INDEX[name]] as number;
+    const used = vital("heapOld") + vital("heapLarge") + vital("heapCode");
+    if (this.#heap?.look(used, vital("gcMajorCount"))) this.#onFullHeap(used);
+  }
+
   #measureMemory(): void {
     const values = this.#values;
     const heap = getHeapStatistics();
@@ -136,5 +150,6 @@ export class Vitals {
     values[INDEX.arrayBuffers] = arrayBuffers;
     values[INDEX.rss] = rss;
     values[INDEX.openDescriptors] = this.#source.limiter.openDescriptors;
+    this.#watchHeap();
   }
 }

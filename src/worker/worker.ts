@@ -210,7 +210,7 @@ class WorkerLife {
     reportHeap(assignment.heapReports);
     send({ type: "ready", serving: serving.what });
     this.#channels?.publish("ready");
-    this.#board?.ready(serving, this.#log);
+    this.#board?.ready(serving, this.#log, (amount) => send({ type: "due", why: "heap", amount }));
     const debuggerOpen = (): boolean => this.#watchdog?.debuggerOpen ?? false;
     startBeats(serving, settings.timeout, debuggerOpen, send, () => this.#board?.beat());
     startLifetimeLimits(settings, server, (due) => send({ type: "due", ...due }));

@@ -16,6 +16,7 @@ const MESSAGES: readonly FromWorker[] = [
   { type: "answer", number: 7, answer: { kind: "value", value: [1] } },
   { type: "answer", number: 7, answer: { kind: "error", error: "it failed" } },
   { type: "due", why: "descriptors", amount: 9 },
+  { type: "due", why: "heap", amount: 9 },
   { type: "draining", cause: "SIGTERM" },
 ];
 

@@ -21,6 +21,7 @@ const CAUSES: { readonly [why in Due["why"]]: (amount: number) => StopCause } = 
   requests: (amount) => ({ reason: "max_requests", text: `${amount} requests served` }),
   lifetime: (amount) => ({ reason: "max_lifetime", text: `${amount / 1000}s served` }),
   descriptors: (amount) => ({ reason: "restart", text: `${amount} open file descriptors` }),
+  heap: (amount) => ({ reason: "max_memory", text: `${megabytes(amount)} of heap, near --max-old-space` }),
 };
 
 const REASONS: { readonly [why in Due["why"]]: (amount: number) => string } = {
@@ -28,6 +29,8 @@ const REASONS: { readonly [why in Due["why"]]: (amount: number) => string } = {
   lifetime: (amount) => `has served for ${amount / 1000}s`,
   descriptors: (amount) =>
     `has ${amount} open file descriptors, few of them connections, and accepts no more (does the app leak them?)`,
+  heap: (amount) =>
+    `has ${megabytes(amount)} in its heap, which a collection has not freed, and comes near --max-old-space (does the app leak?)`,
 };
 
 /** A snapshot of the heap takes memory, which is given back some time after it. */
@@ -60,9 +63,12 @@ export class Recycling {
   /** A worker reports that it is due for replacement. */
   due(id: number, due: Due): void {
     const { log } = this.#dependencies;
+    const slot = due.why === "heap" ? this.#dependencies.pool.find(id)?.slot : undefined;
+    if (slot !== undefined && this.#rests(slot)) return;
     this.#replace(id, CAUSES[due.why](due.amount), (pid) => {
       const line = `Worker (pid: ${pid}) ${REASONS[due.why](due.amount)}: replacing it`;
-      if (due.why === "descriptors") log.warning(line);
+      if (slot !== undefined) this.#exceededAt.set(slot, this.#dependencies.pool.now);
+      if (due.why === "descriptors" || due.why === "heap") log.warning(line);
       else log.info(line);
     });
   }
@@ -81,14 +87,18 @@ export class Recycling {
       if (worker === undefined || limit === undefined || bytes <= limit) continue;
       if (worker.examinedUntil !== undefined && pool.now - worker.examinedUntil < EXAMINATION_REST_MS)
         continue;
-      const before = this.#exceededAt.get(worker.slot) ?? Number.NEGATIVE_INFINITY;
-      if (pool.now - before < SLOT_REST_MS) continue;
+      if (this.#rests(worker.slot)) continue;
       const sizes = `${megabytes(bytes)} of memory, more than ${megabytes(limit)}`;
       this.#replace(id, { reason: "max_memory", text: sizes }, (pid) => {
         this.#exceededAt.set(worker.slot, pool.now);
         this.#dependencies.log.warning(`Worker (pid: ${pid}) uses ${sizes}: replacing it`);
       });
     }
+  }
+
+  #rests(slot: number): boolean {
+    const before = this.#exceededAt.get(slot) ?? Number.NEGATIVE_INFINITY;
+    return this.#dependencies.pool.now - before < SLOT_REST_MS;
   }
 
   stop(): void {

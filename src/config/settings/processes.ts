@@ -51,7 +51,7 @@ export const processSettings = {
     default: undefined,
     defaultDoc: "Node's own limit, as if each worker were alone",
     reload: true,
-    doc: "V8's heap limit of each worker (Node's --max-old-space-size), such as 512MB. auto shares the memory of the control group among the workers, with room for those that a reload starts beyond them; without a limit there, Node's own applies.",
+    doc: "V8's heap limit of each worker (Node's --max-old-space-size), such as 512MB. auto shares the memory of the control group among the workers, with room for those that a reload starts beyond them; without a limit there, Node's own applies. A worker whose heap stays three quarters full after a collection is replaced before V8 ends it, at most once a minute per slot.",
   }),
   maxLifetime: setting({
     section: "Workers",

@@ -10,12 +10,11 @@ import { type TestContext, test } from "node:test";
 import * as v from "valibot";
 import { parseAllDocuments } from "yaml";
 import { settings } from "../../src/config/settings.ts";
-import { ask } from "../support/ask.ts";
 import { startCommand, until } from "../support/command.ts";
 import { hasComponent } from "../support/component.ts";
 import { freePort } from "../support/free-port.ts";
 import { initialise, projectOf } from "../support/init.ts";
-import { runNginx } from "../support/nginx.ts";
+import { nginxAround } from "../support/nginx.ts";
 
 const SHOP = {
   "package.json": '{ "name": "shop", "type": "module" }',
@@ -36,64 +35,6 @@ function written(test: TestContext, ...words: string[]): { folder: string; read(
   assert.equal(status, 0, stderr);
   return { folder, read: (path) => readFileSync(join(folder, path), "utf8") };
 }
-
-/** A whole configuration around the site, which nginx itself includes. */
-function nginxAround(folder: string, site: string): string {
-  const places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
-    (name) => `${name}_temp_path ${folder}/${name};`,
-  );
-  const file = join(folder, "nginx.conf");
-  writeFileSync(join(folder, "site.conf"), site);
-  writeFileSync(
-    file,
-    `${process.getuid?.() === 0 ? "user root;" : ""}
-daemon off;
-pid ${folder}/nginx.pid;
-events {}
-http {
-  access_log off;
-  ${places.join("\n  ")}
-  include ${folder}/site.conf;
-}
-`,
-  );
-  return file;
-}
-
-test("workers with a socket each: the site keeps a client at one of them", async (t) => {
-  if (!hasComponent(t, "nginx")) return;
-  const config = { workers: 2, bind: "unix:run/shop.sock", workerBind: "unix:run/shop-{slot}.sock" };
-  const folder = projectOf(t, {
-    ...SHOP,
-    "tsgun.config.json": JSON.stringify({ app: "app.ts:handler", ...config }),
-  });
-  mkdirSync(join(folder, "run"));
-  writeFileSync(
-    join(folder, "app.ts"),
-    "export const handler = (request, respond) => respond(200, {}, String(request.worker.slot));\n",
-  );
-  assert.equal(initialise(folder, "nginx", "--folder", folder).status, 0);
-  const port = await freePort();
-  const site = readFileSync(join(folder, "deploy/nginx/shop.conf"), "utf8")
-    .replace("listen 80;", `listen 127.0.0.1:${port};`)
-    .replace(/ *listen \[::\]:80;\n/, "");
-  const command = startCommand(t, ["--no-control-socket"], { cwd: folder });
-  await command.ready();
-  await runNginx(t, { args: ["-c", nginxAround(folder, site), "-e", join(folder, "error.log")], port });
-  const slots = new Set<string>();
-  for (let client = 0; client < 12; client++) {
-    const { text, headers } = await ask({ host: "127.0.0.1", port });
-    const [cookie = ""] = String(headers["set-cookie"]).split(";");
-    assert.match(cookie, /^shop_client=[0-9a-f]{32}$/);
-    slots.add(text);
-    for (let time = 0; time < 4; time++) {
-      const again = await fetch(`http://127.0.0.1:${port}/`, { headers: { cookie } });
-      assert.equal(await again.text(), text);
-      assert.equal(again.headers.get("set-cookie"), null);
-    }
-  }
-  assert.deepEqual([...slots].sort(), ["1", "2"]);
-});
 
 test("nginx accepts the site and serves the written configuration over its Unix socket", async (t) => {
   if (!hasComponent(t, "nginx")) return;

@@ -93,3 +93,26 @@ export async function runNginx(test: TestContext, { args, cwd, port }: NginxRun)
   });
   await accepts(port, child, Date.now() + 10_000);
 }
+
+/** Writes a whole configuration around a site into `folder`, as nginx itself includes sites. Returns its file. */
+export function nginxAround(folder: string, site: string): string {
+  const places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (name) => `${name}_temp_path ${folder}/${name};`,
+  );
+  const file = join(folder, "nginx.conf");
+  writeFileSync(join(folder, "site.conf"), site);
+  writeFileSync(
+    file,
+    `${process.getuid?.() === 0 ? "user root;" : ""}
+daemon off;
+pid ${folder}/nginx.pid;
+events {}
+http {
+  access_log off;
+  ${places.join("\n  ")}
+  include ${folder}/site.conf;
+}
+`,
+  );
+  return file;
+}

@@ -16,7 +16,8 @@ import type { Member } from "../member-list.ts";
 import type { WatchedPeer } from "../peer-watch.ts";
 import type { Standing, Wait } from "../places/policy.ts";
 import type { ConnectionStates } from "../server.ts";
-import { type Phase, standingOf } from "./connection-standing.ts";
+import { ConnectionPhases } from "./connection-phases.ts";
+import { standingOf } from "./connection-standing.ts";
 import type { ConnectionHost, CurrentRequest, ExchangeConnection } from "./contract.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
@@ -25,21 +26,18 @@ import { Output } from "./output.ts";
 import { reportRefusal } from "./refusal-report.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
 
-export class EngineConnection implements ChannelEvents, ExchangeConnection, InputReader, Member, WatchedPeer {
+export class EngineConnection
+  extends ConnectionPhases<EngineConnection>
+  implements ChannelEvents, ExchangeConnection, InputReader, Member, WatchedPeer
+{
   place = -1;
   readonly input: Input;
   readonly socket: Channel;
-  readonly #host: ConnectionHost<EngineConnection>;
   readonly #context: ExchangeContext;
   readonly #parser: RequestParser;
   readonly #output: Output;
   readonly #dispatcher: Dispatcher;
   readonly #watch: EngineExchangeWatch | undefined;
-  #phase: Phase = "idle";
-  /** When the phase began to wait for the client, in the server's time. */
-  #since: number;
-  /** When the current phase times out, in the server's time. */
-  #deadline: number;
   /** `finish` has been called within `read`. */
   #finishing = false;
   /** Whether the head of the current request came in more than one read. */
@@ -55,8 +53,8 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
     context: ExchangeContext,
     gate?: InFlightGate,
   ) {
+    super(host);
     this.socket = channel;
-    this.#host = host;
     this.#context = context;
     this.input = new Input(channel, this, host.scope);
     this.#output = new Output(channel, host.options.timeouts, () => {
@@ -65,8 +63,6 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
     this.#watch = host.watchExchanges(context);
     this.#dispatcher = new Dispatcher(this, host, context, this.#output, this.#watch, gate);
     this.#parser = new RequestParser(host.options.limits, this.#dispatcher);
-    this.#since = host.now;
-    this.#deadline = host.now + (host.options.timeouts.keepAlive || host.options.timeouts.header);
   }
 
   /** The request in progress; undefined if there is none. */
@@ -75,20 +71,20 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   }
 
   get state(): keyof ConnectionStates {
-    if (this.#phase === "upgraded") return "upgraded";
+    if (this.phase === "upgraded") return "upgraded";
     return this.#dispatcher.busy ? "active" : "idle";
   }
 
   // ---- input
 
   onBytes(bytes: Buffer): boolean {
-    switch (this.#phase) {
+    switch (this.phase) {
       case "upgraded":
         return (this.#upgraded as UpgradedStream).receive(bytes);
       case "lingering":
         if (this.#linger !== undefined) {
-          this.#linger.received(this.#host.now);
-          this.#deadline = this.#linger.deadline;
+          this.#linger.received(this.host.now);
+          this.deadline = this.#linger.deadline;
         }
         return true;
       case "closed":
@@ -99,13 +95,13 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   }
 
   get accepting(): boolean {
-    return this.#phase === "idle" || this.#phase === "head" || this.#phase === "exchange";
+    return this.phase === "idle" || this.phase === "head" || this.phase === "exchange";
   }
 
   get blocked(): boolean {
     if (this.#dispatcher.busy) return this.#dispatcher.blocksInput;
     // Stop reading while earlier responses are unsent, or a client that pipelines without reading fills our memory.
-    return this.#phase === "idle" && this.#output.behind;
+    return this.phase === "idle" && this.#output.behind;
   }
 
   read(bytes: Buffer): number {
@@ -123,12 +119,12 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
         if (at < bytes.length && !this.#upgraded.receive(bytes.subarray(at))) this.socket.pause();
         if (this.input.ended) this.#upgraded.receiveEnd();
       } else if (this.#parser.inHead) {
-        if (this.#phase === "idle") this.#enter("head", this.#host.options.timeouts.header);
-        if (this.#phase === "head") this.#host.heads.hold(this, this.#parser.heldBytes);
-      } else if (this.#phase === "head") {
+        if (this.phase === "idle") this.enter("head", this.host.options.timeouts.header);
+        if (this.phase === "head") this.host.heads.hold(this, this.#parser.heldBytes);
+      } else if (this.phase === "head") {
         // The beginning of a head turned out to be an empty line in two pieces.
-        this.#host.heads.release(this);
-        this.#enterIdle();
+        this.host.heads.release(this);
+        this.enterIdle();
       }
     } catch (error) {
       this.#refuse(error);
@@ -139,8 +135,8 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   }
 
   inputEnded(): void {
-    if (this.#phase === "idle") this.close();
-    if (this.#phase === "lingering") return;
+    if (this.phase === "idle") this.close();
+    if (this.phase === "lingering") return;
     try {
       this.#parser.finish();
     } catch (error) {
@@ -151,8 +147,8 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   /** Responds to input that is not passed to the app, and closes. */
   #refuse(error: unknown): void {
     if (!(error instanceof HttpError)) throw error;
-    reportRefusal(error, this.#parser.received, this.#context, this.#host.options);
-    this.#dispatcher.refuse(error, this.#parser.received, this.#phase === "exchange");
+    reportRefusal(error, this.#parser.received, this.#context, this.host.options);
+    this.#dispatcher.refuse(error, this.#parser.received, this.phase === "exchange");
   }
 
   /** Refuses the incomplete head: all of them together hold too much memory. */
@@ -162,32 +158,21 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
 
   // ---- phases
 
-  #enter(phase: Phase, timeoutMs: number): void {
-    this.#phase = phase;
-    this.#since = this.#host.now;
-    this.#deadline = this.#since + timeoutMs;
-  }
-
-  #enterIdle(): void {
-    const host = this.#host;
-    this.#enter("idle", host.draining ? host.lingerMs : host.options.timeouts.keepAlive);
-  }
-
   beginExchange(): void {
-    this.#inPieces = this.#phase === "head";
-    if (this.#inPieces) this.#host.heads.release(this);
-    this.#phase = "exchange";
-    this.#deadline = Number.POSITIVE_INFINITY;
+    this.#inPieces = this.phase === "head";
+    if (this.#inPieces) this.host.heads.release(this);
+    this.phase = "exchange";
+    this.deadline = Number.POSITIVE_INFINITY;
   }
 
   endExchange(): void {
-    this.#enterIdle();
+    this.enterIdle();
     if (this.input.waits) this.input.advance();
   }
 
   upgrade(onFirstWrite: ((bytes: Uint8Array) => void) | undefined): Duplex {
-    this.#phase = "upgraded";
-    this.#deadline = Number.POSITIVE_INFINITY;
+    this.phase = "upgraded";
+    this.deadline = Number.POSITIVE_INFINITY;
     this.#upgraded = new UpgradedStream(this.socket.toSocket(), this.input.drop());
     this.#upgraded.onFirstWrite = onFirstWrite;
     // Within `read`, more of the input may belong to the app.
@@ -201,19 +186,19 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
 
   /** Nothing is read or handled from now on. Returns false if that has been so before. */
   #stopExchanges(): boolean {
-    if (this.#phase === "lingering" || this.#phase === "closed") return false;
-    if (this.#phase === "head") this.#host.heads.release(this);
+    if (this.phase === "lingering" || this.phase === "closed") return false;
+    if (this.phase === "head") this.host.heads.release(this);
     this.#parser.drop();
     this.input.drop();
     this.#dispatcher.connectionClosing();
-    this.#enter("lingering", Number.POSITIVE_INFINITY);
+    this.enter("lingering", Number.POSITIVE_INFINITY);
     return true;
   }
 
   #endAndLinger(): void {
     this.#output.end(() => {
-      this.#linger = new Linger(this.#host.now);
-      this.#deadline = this.#linger.deadline;
+      this.#linger = new Linger(this.host.now);
+      this.deadline = this.#linger.deadline;
     });
     this.input.resume();
   }
@@ -241,27 +226,27 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
   }
 
   onStalled(): void {
-    this.#host.options.meter?.connectionFailed("write_timeout");
+    this.host.options.meter?.connectionFailed("write_timeout");
     this.socket.destroy();
   }
 
   onClosed(): void {
     this.#output.closed();
     this.#endIncompleteHead("client-gone");
-    this.#phase = "closed";
+    this.phase = "closed";
     this.input.drop();
     const abort = this.#dispatcher.connectionClosed();
-    this.#host.peers.forget(this);
-    this.#host.onClosed(this);
+    this.host.peers.forget(this);
+    this.host.onClosed(this);
     // Last: a listener of the app may respond, and must find nothing to respond to.
     abort?.();
   }
 
   /** A head in progress that will never be complete counts as an error, and gets a line in the access log. */
   #endIncompleteHead(end: RequestEnd): void {
-    if (this.#phase !== "head") return;
-    this.#host.heads.release(this);
-    this.#phase = "closed";
+    if (this.phase !== "head") return;
+    this.host.heads.release(this);
+    this.phase = "closed";
     this.#watch?.endIncomplete(this.#parser.received, end);
   }
 
@@ -269,17 +254,17 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
 
   /** Handles what has timed out. @param passed time that has passed for certain, in the server's time */
   checkDeadlines(passed: number): void {
-    if (this.#deadline <= passed) this.#phaseTimedOut();
+    if (this.deadline <= passed) this.#phaseTimedOut();
     this.#dispatcher.checkDeadlines(passed);
   }
 
   #phaseTimedOut(): void {
-    const phase = this.#phase;
-    this.#deadline = Number.POSITIVE_INFINITY;
+    const phase = this.phase;
+    this.deadline = Number.POSITIVE_INFINITY;
     if (phase === "idle" && this.#output.pending) {
       // A client that is still reading a response is not idle. One that reads nothing has a timeout of its own.
       this.#output.watchPending();
-      this.#enterIdle();
+      this.enterIdle();
     } else if (phase === "idle") this.close();
     else if (phase === "head") this.#refuseLateHead();
     else if (phase === "lingering") this.socket.destroy();
@@ -300,7 +285,7 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
       context: this.#context,
       linger: this.#linger,
     };
-    return standingOf(this.#phase, this.#since, parts, now);
+    return standingOf(this.phase, this.since, parts, now);
   }
 
   /** Closes the connection to make room for others. */
@@ -310,12 +295,7 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
     else if (wait === "reader") this.onStalled();
     else this.socket.destroy();
     const isIdle = wait === "first byte" || wait === "next request";
-    if (isIdle) this.#host.options.meter?.connectionFailed("evicted");
-  }
-
-  /** The server drains: an idle connection may send one more request until `deadline`, in the server's time. */
-  drain(deadline: number): void {
-    if (this.#phase === "idle") this.#deadline = Math.min(this.#deadline, deadline);
+    if (isIdle) this.host.options.meter?.connectionFailed("evicted");
   }
 
   /** The process exits: writes the access log lines of a request in progress. */
@@ -341,9 +321,9 @@ export class EngineConnection implements ChannelEvents, ExchangeConnection, Inpu
     this.input.end();
     // The client may have closed only its sending side: a response is still delivered.
     this.#dispatcher.abort(() => new ClientGone("the client closed its side of the connection"));
-    if (this.#phase === "exchange" || this.#phase === "upgraded")
-      this.#host.peers.peerEnded(this, this.#host.now);
-    if (this.#phase === "upgraded") this.#upgraded?.receiveEnd();
+    if (this.phase === "exchange" || this.phase === "upgraded")
+      this.host.peers.peerEnded(this, this.host.now);
+    if (this.phase === "upgraded") this.#upgraded?.receiveEnd();
     else if (!this.input.hasHeld) this.inputEnded();
   }
 

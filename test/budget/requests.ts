@@ -18,7 +18,8 @@ export async function startRow(
   const folder = temporaryFolder(context);
   const log = row.logs ? ["--access-logfile", join(folder, "access.log")] : [];
   const app = join(FIXTURES, "budget", row.app);
-  const args = [app, "-w", "1", "-b", "127.0.0.1:0", "--control-socket", join(folder, "c.ctl"), ...log];
+  // Other tests look for servers by their processes too, and would ask an idle one.
+  const args = [app, "-w", "1", "-b", "127.0.0.1:0", "--no-control-socket", ...log];
   const command = startCommand(context, args, { ...options, env: { NODE_ENV: "production" } });
   await command.ready();
   const [worker] = command.workers();

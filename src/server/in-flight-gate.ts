@@ -17,10 +17,17 @@
  *
  * Modules that every worker loads take only types from here: without `--max-in-flight` this is not loaded.
  */
-import { AsyncResource } from "node:async_hooks";
 // Imported, since the global is an accessor, which V8 calls at each use.
 import { performance } from "node:perf_hooks";
-import type { RejectReason } from "../scoreboard/metrics.ts";
+import {
+  type Entry,
+  type GatedRequest,
+  type ShedReason,
+  type Waiting,
+  WaitingQueue,
+} from "./waiting-queue.ts";
+
+export type { GatedRequest, ShedReason } from "./waiting-queue.ts";
 
 export interface InFlightGateOptions {
   /** Requests that the app handles at once. */
@@ -35,42 +42,12 @@ export interface InFlightGateOptions {
   readonly onShed?: (reason: ShedReason, gate: InFlightGate) => void;
 }
 
-/** Why a request is refused; the reasons of the metric. */
-export type ShedReason = Extract<RejectReason, "overload" | "queue_timeout" | "draining">;
-
-/** The steps of a server with a request. Exactly one of the first two is called, unless the request leaves before. */
-export interface GatedRequest {
-  /** It has a place: call the app. */
-  run(): void;
-  /** Respond with 503 and Retry-After. */
-  shed(reason: ShedReason): void;
-  /** It has a place after so many milliseconds. Called before `run`, if it has waited, or a proxy has said how long. */
-  queued(milliseconds: number): void;
-}
-
 /** How long handlers may use a turn of the event loop before the loop reads what has arrived, in milliseconds. */
 const TURN_MS = 1;
 
 /** The queue is searched for requests that have waited too long so many times within the timeout. */
 const CHECKS_PER_TIMEOUT = 8;
 const MIN_CHECK_MS = 5;
-
-type Waiting = Pick<GatedRequest, "run" | "shed">;
-
-/** A place in the queue. */
-class Entry {
-  previous: Entry | undefined;
-  next: Entry | undefined;
-  readonly since: number;
-  readonly request: Waiting;
-  /** The request is run in the context in which it arrived, not in that of the one that made room. */
-  readonly scope = new AsyncResource("TSGUN_WAITING");
-
-  constructor(since: number, request: Waiting) {
-    this.since = since;
-    this.request = request;
-  }
-}
 
 export class InFlightGate {
   readonly maxInFlight: number;
@@ -79,9 +56,7 @@ export class InFlightGate {
   readonly #neverShed: ReadonlySet<string>;
   readonly #onShed: InFlightGateOptions["onShed"];
   #inFlight = 0;
-  #waiting = 0;
-  #first: Entry | undefined;
-  #last: Entry | undefined;
+  readonly #queue = new WaitingQueue();
   /** When the first request of this turn entered; undefined at the beginning of a turn. */
   #turnSince: number | undefined;
   #isScheduled = false;
@@ -111,7 +86,7 @@ export class InFlightGate {
   }
 
   get waiting(): number {
-    return this.#waiting;
+    return this.#queue.size;
   }
 
   /** Whether requests for this target pass without the gate. */
@@ -144,13 +119,13 @@ export class InFlightGate {
     this.#arrivals += 1;
     if (now - since > this.#queueTimeout) return this.#refused("queue_timeout");
     this.#beginTurn(now);
-    if (this.#waiting === 0 && this.#inFlight < this.maxInFlight && !this.#turnIsUsed(now)) {
+    if (this.#queue.size === 0 && this.#inFlight < this.maxInFlight && !this.#turnIsUsed(now)) {
       this.#inFlight += 1;
       return "run";
     }
     // Those that have waited too long must not take the place of one that has just come.
-    if (this.#waiting >= this.maxQueue) this.#shedLate(now);
-    return this.#waiting < this.maxQueue ? "wait" : this.#refused("overload");
+    if (this.#queue.size >= this.maxQueue) this.#shedLate(now);
+    return this.#queue.size < this.maxQueue ? "wait" : this.#refused("overload");
   }
 
   #refused(reason: ShedReason): ShedReason {
@@ -160,12 +135,7 @@ export class InFlightGate {
 
   /** For visits: puts a request into the queue. Call it when `enter` says so, at once. */
   wait(since: number, request: Waiting): Entry {
-    const entry = new Entry(since, request);
-    entry.previous = this.#last;
-    if (this.#last === undefined) this.#first = entry;
-    else this.#last.next = entry;
-    this.#last = entry;
-    this.#waiting += 1;
+    const entry = this.#queue.add(since, request);
     this.#watchTime();
     this.#schedule();
     return entry;
@@ -179,20 +149,12 @@ export class InFlightGate {
 
   /** Refuses all that wait: the process ends. */
   close(): void {
-    while (this.#first !== undefined) this.#shed(this.#first, "draining");
+    while (this.#queue.first !== undefined) this.#shed(this.#queue.first, "draining");
   }
 
   /** For visits: takes one out of the queue. Returns false if it has left it. */
   remove(entry: Entry): boolean {
-    if (entry.previous === undefined && this.#first !== entry) return false;
-    if (entry.previous === undefined) this.#first = entry.next;
-    else entry.previous.next = entry.next;
-    if (entry.next === undefined) this.#last = entry.previous;
-    else entry.next.previous = entry.previous;
-    entry.previous = undefined;
-    entry.next = undefined;
-    this.#waiting -= 1;
-    return true;
+    return this.#queue.remove(entry);
   }
 
   // ---- turns of the event loop
@@ -215,7 +177,7 @@ export class InFlightGate {
   }
 
   #schedule(): void {
-    if (this.#first !== undefined && this.#inFlight < this.maxInFlight) this.#awaitTurn();
+    if (this.#queue.first !== undefined && this.#inFlight < this.maxInFlight) this.#awaitTurn();
   }
 
   #nextTurn(): void {
@@ -236,7 +198,7 @@ export class InFlightGate {
   #readsOn(now: number): boolean {
     const hasNews = this.#arrivals !== this.#seenArrivals;
     this.#seenArrivals = this.#arrivals;
-    if (this.#first === undefined || !hasNews) {
+    if (this.#queue.first === undefined || !hasNews) {
       this.#readSince = undefined;
       return false;
     }
@@ -263,8 +225,8 @@ export class InFlightGate {
 
   /** Takes the first one that has not waited too long from the queue, if there is a place. */
   #nextInTime(now: number): Entry | undefined {
-    while (this.#first !== undefined && this.#inFlight < this.maxInFlight) {
-      const entry = this.#first;
+    while (this.#queue.first !== undefined && this.#inFlight < this.maxInFlight) {
+      const entry = this.#queue.first;
       if (now - entry.since <= this.#queueTimeout) {
         this.remove(entry);
         return entry;
@@ -283,13 +245,13 @@ export class InFlightGate {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#shedLate(performance.now());
-      if (this.#first !== undefined) this.#watchTime();
+      if (this.#queue.first !== undefined) this.#watchTime();
     }, milliseconds);
     this.#timer.unref();
   }
 
   #shedLate(now: number): void {
-    let entry = this.#first;
+    let entry = this.#queue.first;
     while (entry !== undefined) {
       const { next } = entry;
       if (now - entry.since > this.#queueTimeout) this.#shed(entry, "queue_timeout");

@@ -3,8 +3,6 @@
  * its time is over, its content is invalid or its client gone. The exchange ends when the response has been sent and the
  * content has arrived or is not wanted; its stream may live on until the client has read everything.
  */
-// Imported, since the global is an accessor, which V8 calls at each use.
-
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";

@@ -261,9 +261,9 @@ export class HostedApp {
 
   #timeOut({ request, response }: HostedExchange): void {
     if (response.headSent || response.complete) return;
-    request.abort(new RequestAborted("the request timed out"));
-    const limit = (this.#options.requestTimeout as number) / 1000;
-    response.abort(new HttpError(503, `no response within ${limit} s`), request.abortReason);
+    const late = `no response within ${(this.#options.requestTimeout as number) / 1000} s`;
+    request.abort(new RequestAborted(`the request timed out: ${late}`));
+    response.abort(new HttpError(503, late), request.abortReason);
   }
 
   /** Drains the app, waits for its last response and shuts it down. Further calls return the same promise. */

@@ -218,10 +218,9 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
     if (response === undefined || response.headSent) return;
     this.isKept = false;
     this.watch?.setReason("timeout");
-    const reason = new RequestAborted("the request timed out");
-    this.request?.abort(reason);
-    const { request } = this.host.options.timeouts;
-    response.abort(new HttpError(503, `no response within ${request / 1000} s`), this.request?.abortReason);
+    const late = `no response within ${this.host.options.timeouts.request / 1000} s`;
+    this.request?.abort(new RequestAborted(`the request timed out: ${late}`));
+    response.abort(new HttpError(503, late), this.request?.abortReason);
   }
 
   /** The connection closes after the response: content that has not arrived never will. */

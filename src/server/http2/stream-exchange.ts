@@ -206,9 +206,9 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
     const response = this.#response;
     if (response === undefined || response.headSent) return;
     this.#watch?.setReason("timeout");
-    this.#request?.abort(new RequestAborted("the request timed out"));
-    const seconds = this.#session.host.options.timeouts.request / 1000;
-    response.abort(new HttpError(503, `no response within ${seconds} s`), this.#request?.abortReason);
+    const late = `no response within ${this.#session.host.options.timeouts.request / 1000} s`;
+    this.#request?.abort(new RequestAborted(`the request timed out: ${late}`));
+    response.abort(new HttpError(503, late), this.#request?.abortReason);
   }
 
   readonly #extend = (milliseconds: number): void => {

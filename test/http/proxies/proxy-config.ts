@@ -93,6 +93,8 @@ backend to-${lane.name}
   writeFileSync(
     config,
     `global
+  # With several threads it drops a line when another one is writing.
+  nbthread 1
   log stdout len 65535 format raw local0
 defaults
   mode http

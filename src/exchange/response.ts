@@ -38,6 +38,9 @@ export interface ErrorContent {
   readonly content: string;
 }
 
+/** Makes the content of a 500 from the app's error. */
+export type DescribeError = (error: Error) => ErrorContent;
+
 /** How the app dresses a response that is sent in its place; undefined leaves it as it is. */
 export type DressError = (status: number, error: Error) => DressedAnswer | undefined;
 
@@ -62,6 +65,7 @@ export class ExchangeResponse {
   readonly #transport: Transport;
   readonly #onError: ResponseErrorListener;
   readonly #dress: DressError | undefined;
+  readonly #describe: DescribeError | undefined;
   /** The content sent in pieces; undefined if the response is sent in one call. */
   #stream: ResponseStream | undefined;
   #failure: Error | undefined;
@@ -69,11 +73,20 @@ export class ExchangeResponse {
   /** Settles the promise of `finished`; undefined until it is called. */
   #settle: ((error: Error | undefined) => void) | undefined;
 
-  /** @param dress has the app dress what is sent in its place; undefined if it does not */
-  constructor(transport: Transport, onError: ResponseErrorListener, dress?: DressError) {
+  /**
+   * @param dress has the app dress what is sent in its place; undefined if it does not
+   * @param describe makes the content of a 500 from the app's error; undefined: the content is the status only
+   */
+  constructor(
+    transport: Transport,
+    onError: ResponseErrorListener,
+    dress?: DressError,
+    describe?: DescribeError,
+  ) {
     this.#transport = transport;
     this.#onError = onError;
     this.#dress = dress;
+    this.#describe = describe;
     this.respond = bindRespond(this);
   }
 
@@ -309,15 +322,10 @@ export class ExchangeResponse {
       if (this.#phase === "open") this.claim();
       this.#phase = begun ? "failed" : "lost";
       const status = errorStatus(error);
-      const described = status === undefined ? this.errorContent(error) : undefined;
+      const described = status === undefined ? this.#describe?.(error) : undefined;
       this.#sendError(status ?? 500, described ?? this.#dress?.(status ?? 500, error));
     }
     this.#settle?.(reason);
-  }
-
-  /** The part of the app's error that a 500 shows. Default: nothing. For servers to override. */
-  protected errorContent(_error: Error): ErrorContent | undefined {
-    return undefined;
   }
 
   /** Sends the server's own short response for `status`. */

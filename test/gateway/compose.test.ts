@@ -103,6 +103,11 @@ describe("under", () => {
     assert.equal(mounted.text(), "/root/api /a undefined");
   });
 
+  test("serves without its start, as where a test gives the state", async () => {
+    const app = compose(under("/api", paths))(paths);
+    assert.equal((await inject(app, { path: "/api/a", state: undefined })).text(), "/api /a undefined");
+  });
+
   test("starts each app once, gives each its state, and ends them in the opposite order", async () => {
     const notes: string[] = [];
     const listener = toNodeListener(

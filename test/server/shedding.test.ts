@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import type { GatewayRequest, Respond, ServerAnswer } from "../../src/gateway/types.ts";
 import { InFlightGate, type InFlightGateOptions } from "../../src/server/in-flight-gate.ts";
 import type { WorkerServer } from "../../src/server/server.ts";
 import { DEFAULT_TIMEOUTS } from "../../src/server/server-options.ts";
@@ -35,6 +36,25 @@ function holder() {
     },
   };
 }
+
+test("the engine has the app dress a refusal, which keeps Retry-After", async (t) => {
+  const gate = new InFlightGate({ maxInFlight: 1, maxQueue: 0 });
+  const { work, release } = holder();
+  const app = {
+    handle: async ({ target }: GatewayRequest, respond: Respond) => {
+      await work(target);
+      respond(200, null, "answered");
+    },
+    onServerAnswer: ({ status, request }: ServerAnswer) => ({ body: `${status} for ${request?.path}` }),
+  };
+  const { connect, exchange } = await startEngine(t, app, { gate });
+  const first = await connect();
+  first.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+  await until("it is held", () => gate.inFlight === 1);
+  const refused = await exchange("GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+  assert.match(refused, /^HTTP\/1\.1 503 [\s\S]*\r\nretry-after: \d+\r\n[\s\S]*\r\n\r\n503 for \/next$/i);
+  release();
+});
 
 const engine: Start = async (context, options, request = DEFAULT_TIMEOUTS.request) => {
   const gate = new InFlightGate(options);

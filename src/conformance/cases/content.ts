@@ -180,7 +180,7 @@ const fileCases: readonly Case[] = [
         const file = await open(path);
         respond(206, null, { file, offset: 7 });
         await respond.finished();
-        // What the server does behind the answer counts too.
+        // The server may close it after the answer as well.
         await turns(5);
         stage.note(await file.stat().then(({ size }) => size, String));
         await file.close();

@@ -8,7 +8,7 @@ import { BodyError } from "../../errors.ts";
 import { respondToFault } from "../../exchange/content-fault.ts";
 import type { ExchangeRequest } from "../../exchange/request.ts";
 import type { GateVisit, ShedReason } from "../in-flight-gate.ts";
-import { SHED_CONTENT, SHED_FIELDS } from "../shed-response.ts";
+import { respondShed } from "../shed-response.ts";
 import type { ContentHost, ExchangeConnection, ExchangeHost, ResponseHost } from "./contract.ts";
 import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
 import { type EngineResponse, ResponseSender } from "./engine-response.ts";
@@ -182,7 +182,7 @@ export abstract class CurrentExchange implements ContentHost, ResponseHost {
   /** Responds to a request that the app does not get, since there are too many. */
   protected shed(reason: ShedReason): void {
     this.watch?.reject(503, reason);
-    this.response?.begin(503, SHED_FIELDS, SHED_CONTENT);
+    respondShed(this.request, this.response, this.host.dress);
   }
 
   /** A request that waits will not be run: its client has gone, or the worker ends. */
@@ -193,7 +193,7 @@ export abstract class CurrentExchange implements ContentHost, ResponseHost {
     else {
       this.watch?.setReason("client-gone");
       // The client may still read.
-      this.response?.begin(503, SHED_FIELDS, SHED_CONTENT);
+      respondShed(this.request, this.response, this.host.dress);
     }
   }
 

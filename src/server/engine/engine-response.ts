@@ -3,7 +3,7 @@
 import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import type { HttpError } from "../../errors.ts";
-import { type DressError, type ErrorContent, ExchangeResponse } from "../../exchange/response.ts";
+import { type DescribeError, type DressError, ExchangeResponse } from "../../exchange/response.ts";
 import { type DressedAnswer, lengthOf, PLAIN_TYPE } from "../../exchange/server-answer.ts";
 import type { Transport } from "../../exchange/transport.ts";
 import { forbidsContent, isFinalStatus } from "../../gateway/statuses.ts";
@@ -159,7 +159,6 @@ export class ResponseSender implements Transport {
 /** A response of the engine, with a fast path for text with plain headers. */
 export class EngineResponse extends ExchangeResponse {
   readonly #sender: ResponseSender;
-  readonly #describe: ((error: Error) => ErrorContent) | undefined;
 
   /**
    * @param describe makes the content of a 500 from the app's error; without it the content is the status only
@@ -168,16 +167,11 @@ export class EngineResponse extends ExchangeResponse {
   constructor(
     sender: ResponseSender,
     onError: (error: Error, headSent: boolean) => void,
-    describe?: (error: Error) => ErrorContent,
+    describe?: DescribeError,
     dress?: DressError,
   ) {
-    super(sender, onError, dress);
+    super(sender, onError, dress, describe);
     this.#sender = sender;
-    this.#describe = describe;
-  }
-
-  protected override errorContent(error: Error): ErrorContent | undefined {
-    return this.#describe?.(error);
   }
 
   protected override completed(): void {

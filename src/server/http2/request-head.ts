@@ -27,7 +27,7 @@ const REQUEST_LINE_REST = " ".length + " HTTP/1.1".length;
 /** Bytes of a field line: the colon and a space. */
 const FIELD_LINE_REST = ": ".length;
 
-/** What a field counts besides its name and value (RFC 9113 section 6.5.2). */
+/** Bytes that a field counts besides its name and value (RFC 9113 section 6.5.2). */
 const FIELD_OVERHEAD = 32;
 
 const LENGTH = /^\d{1,15}$/;

@@ -21,7 +21,7 @@ import { observeHandler, requestsAreObserved } from "../request-channels.ts";
 import { meterQueue, queueTimeOf, REQUEST_START } from "../request-start.ts";
 import type { InFlightRequest } from "../server.ts";
 import type { SessionHost } from "../session-server.ts";
-import { SHED_CONTENT, SHED_FIELDS } from "../shed-response.ts";
+import { respondShed } from "../shed-response.ts";
 import { readHead, requestLineOf, type StreamHead } from "./request-head.ts";
 import { type BodyHost, StreamBody } from "./stream-body.ts";
 import { type ResponseHost, StreamResponse, StreamSender } from "./stream-response.ts";
@@ -128,7 +128,7 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
   /** Responds to a request that the app does not get, since there are too many. */
   #shed(reason: ShedReason): void {
     this.#watch?.reject(503, reason);
-    this.#response?.begin(503, SHED_FIELDS, SHED_CONTENT);
+    respondShed(this.#request, this.#response, this.#session.host.dress);
   }
 
   #run(handler: Handler, request: ExchangeRequest, response: StreamResponse): void {

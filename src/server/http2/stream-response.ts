@@ -2,7 +2,7 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
 import { ClientGone, type HttpError } from "../../errors.ts";
-import { type DressError, type ErrorContent, ExchangeResponse } from "../../exchange/response.ts";
+import { type DescribeError, type DressError, ExchangeResponse } from "../../exchange/response.ts";
 import { type DressedAnswer, lengthOf, PLAIN_TYPE } from "../../exchange/server-answer.ts";
 import type { Transport } from "../../exchange/transport.ts";
 import { forbidsContent } from "../../gateway/statuses.ts";
@@ -142,23 +142,17 @@ export class StreamSender implements Transport {
 
 export class StreamResponse extends ExchangeResponse {
   readonly #host: ResponseHost;
-  readonly #describe: ((error: Error) => ErrorContent) | undefined;
 
   /** @param describe makes the content of a 500 from the app's error; without it the content is the status only */
   constructor(
     sender: StreamSender,
     host: ResponseHost,
     onError: (error: Error, headSent: boolean) => void,
-    describe?: (error: Error) => ErrorContent,
+    describe?: DescribeError,
     dress?: DressError,
   ) {
-    super(sender, onError, dress);
+    super(sender, onError, dress, describe);
     this.#host = host;
-    this.#describe = describe;
-  }
-
-  protected override errorContent(error: Error): ErrorContent | undefined {
-    return this.#describe?.(error);
   }
 
   protected override completed(): void {

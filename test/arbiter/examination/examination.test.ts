@@ -26,8 +26,12 @@ test("a worker is looked into", async (context) => {
     });
     assert.deepEqual([report.stack, report.blockedForMs], [[], 0]);
     assert.equal(report.inFlight?.[0]?.target, wait);
-    const told = await server.ctl("stack", String(pid));
-    assert.equal(told.code, 0, told.err);
+    // A young worker still loads modules now and then, and is not idle then.
+    const told = await until("the command says that it is idle", async () => {
+      const said = await server.ctl("stack", String(pid));
+      assert.equal(said.code, 0, said.err);
+      return said.out.includes("is idle") && said;
+    });
     assert.match(
       told.out,
       /^worker \d+ \(slot 1\) is idle: its event loop waits for events\n {2}in flight: GET \/wait/,

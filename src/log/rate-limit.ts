@@ -14,6 +14,11 @@ export class RateLimit {
     this.#now = now;
   }
 
+  /** How many were suppressed, as the end of the line that is allowed now; empty if none were. */
+  get sinceLast(): string {
+    return this.suppressed === 0 ? "" : ` (${this.suppressed} more since the last such line)`;
+  }
+
   /** Whether a line may be logged now. If so, it counts as logged. */
   allows(): boolean {
     const now = this.#now();

@@ -76,8 +76,7 @@ function refusalReporter(log: ErrorLog, meter: RequestMeter | undefined): (error
       lines.set(reason, line);
     }
     if (!line.allows()) return;
-    const more = line.suppressed === 0 ? "" : ` (${line.suppressed} more since the last such line)`;
-    const message = `Refused a connection: ${error.message}${more}`;
+    const message = `Refused a connection: ${error.message}${line.sinceLast}`;
     if (error instanceof Refusal) log.warning(message);
     else log.error(message, error);
   };

@@ -44,8 +44,7 @@ function excessReporter(log: Pick<ErrorLog, "warning">): (excess: string, remote
   const lines = new RateLimit();
   return (excess, remote) => {
     if (!lines.allows()) return;
-    const more = lines.suppressed === 0 ? "" : ` (${lines.suppressed} more since the last such line)`;
     const from = remote === "" ? "" : ` from ${remote}`;
-    log.warning(`Closed a connection of HTTP/2${from}: too many ${excess}${more}`);
+    log.warning(`Closed a connection of HTTP/2${from}: too many ${excess}${lines.sinceLast}`);
   };
 }

@@ -51,9 +51,8 @@ export function headLimitReporter(
     if (!line.allows()) return;
     const { setting, flag, beyond } = WORDS[limit];
     const what = beyond(settings[setting] as number);
-    const more = line.suppressed === 0 ? "" : ` (${line.suppressed} more since the last such line)`;
     log.warning(
-      `Refused with ${LIMIT_STATUS[limit]}: ${what}; if such requests are legitimate, raise ${flag}${more}`,
+      `Refused with ${LIMIT_STATUS[limit]}: ${what}; if such requests are legitimate, raise ${flag}${line.sinceLast}`,
     );
   };
 }

@@ -27,7 +27,7 @@ import type { ErrorDescriber } from "../server/server-options.ts";
 import { acceptLimiter } from "./accept-limits.ts";
 import { captureListening } from "./adoption.ts";
 import { StartupError } from "./boot-error.ts";
-import { errorReporter } from "./error-reporter.ts";
+import { acceptErrorReporter, errorReporter } from "./error-reporter.ts";
 import type { WorkerFront } from "./front.ts";
 import type { WorkerHttp2 } from "./http2.ts";
 import { headLimitReporter, headRefusalReporter, strayHeaderReporter } from "./refused-heads.ts";
@@ -289,13 +289,6 @@ function refuseHttp2({ assignment, log }: ServingNeeds, what: string): void {
   if (!httpProtocols.includes("h1"))
     throw new FatalError(`${why}: add h1, or leave --http-protocols out`, ExitCode.appLoad);
   log.warning(`${why}: it gets HTTP/1.1 only`);
-}
-
-function acceptErrorReporter(log: ErrorLog, meter: RequestMeter | undefined): (error: Error) => void {
-  return (error) => {
-    meter?.connectionFailed("accept");
-    log.error("A connection could not be accepted", error);
-  };
 }
 
 /** The options of node's server that follow from the settings. */

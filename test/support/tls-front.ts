@@ -43,6 +43,11 @@ export function tlsFront(): MakeFront {
   return (limiter) => new Front(options, limiter);
 }
 
+/** What a client needs to trust the certificate. */
+export function trusted(): { readonly ca: string } {
+  return { ca: material().ca };
+}
+
 /** The scheme of requests and the URL of a WebSocket, with the options of its client. */
 export const SCHEME = OVER_TLS ? "https" : "http";
 

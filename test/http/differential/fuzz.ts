@@ -2,6 +2,7 @@
  * `npm run fuzz`: generated connections against the reference reader, as long as wanted.
  *
  *     --seconds N     how long (default: 60)
+ *     --cases N       how many cases, in place of a time: the same ones each time
  *     --seed S        where to begin (default: drawn, and printed)
  *     --subject NAME  one of SUBJECTS (default: engine)
  *     --file PATH     checks only the failure that an earlier run has written to PATH
@@ -20,6 +21,9 @@ import { openSubject, SUBJECTS, type Subject } from "./subjects.ts";
 const PROGRESS_MS = 10_000;
 /** Cases between two turns of the event loop, where checks do not wait for anything. */
 const CASES_A_TURN = 256;
+
+// Most cases are refused several times, and the stacks of these errors took a tenth of the time. Assertions set it anew.
+Error.stackTraceLimit = 0;
 
 async function failureOf(subject: Subject, item: GeneratedCase): Promise<Error | undefined> {
   try {
@@ -63,9 +67,15 @@ interface Progress {
   readonly endings: Map<string, number>;
 }
 
-/** One of those that draw cases, until the time is up or one has failed. */
-async function lane(subject: Subject, seed: number, end: number, progress: Progress): Promise<void> {
-  while (performance.now() < end && progress.failure === undefined) {
+/** What a run ends with: a time of `performance.now()`, or a number of cases. */
+interface End {
+  readonly at: number;
+  readonly cases: number;
+}
+
+/** One of those that draw cases, until the end or until one has failed. */
+async function lane(subject: Subject, seed: number, end: End, progress: Progress): Promise<void> {
+  while (performance.now() < end.at && progress.next < end.cases && progress.failure === undefined) {
     const number = progress.next;
     progress.next += 1;
     if (number % CASES_A_TURN === 0) await new Promise(setImmediate);
@@ -81,11 +91,11 @@ async function lane(subject: Subject, seed: number, end: number, progress: Progr
   }
 }
 
-async function fuzz(name: string, seconds: number, seed: number): Promise<number> {
+async function fuzz(name: string, seed: number, seconds: number, cases: number): Promise<number> {
   const subject = await openSubject(name);
   const progress: Progress = { next: 0, failure: undefined, endings: new Map() };
   const startedAt = performance.now();
-  console.log(`${name}, seed ${seed}, ${seconds} s`);
+  console.log(`${name}, seed ${seed}, ${Number.isFinite(cases) ? `${cases} cases` : `${seconds} s`}`);
   const report = (): void => {
     const cases = progress.next;
     const rate = Math.round(cases / ((performance.now() - startedAt) / 1000));
@@ -95,7 +105,7 @@ async function fuzz(name: string, seconds: number, seed: number): Promise<number
     console.log(`${cases} cases, ${rate} a second: ${endings.join(", ")}`);
   };
   const timer = setInterval(report, PROGRESS_MS);
-  const end = startedAt + seconds * 1000;
+  const end = { at: Number.isFinite(cases) ? Number.POSITIVE_INFINITY : startedAt + seconds * 1000, cases };
   await Promise.all(Array.from({ length: subject.lanes }, () => lane(subject, seed, end, progress)));
   clearInterval(timer);
   await subject.close();
@@ -108,18 +118,20 @@ async function fuzz(name: string, seconds: number, seed: number): Promise<number
 const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "60" },
+    cases: { type: "string", default: "Infinity" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 0x100000000)) },
     subject: { type: "string", default: "engine" },
     file: { type: "string" },
   },
 });
-if (!(values.subject in SUBJECTS) || !(Number(values.seconds) > 0) || !/^\d+$/.test(values.seed)) {
-  console.error(
-    `fuzz: --subject is one of ${Object.keys(SUBJECTS).join(", ")}; --seconds and --seed are numbers`,
-  );
+const isNumber =
+  [values.seconds, values.cases].every((text) => Number(text) > 0) && /^\d+$/.test(values.seed);
+if (!(values.subject in SUBJECTS) || !isNumber) {
+  const names = Object.keys(SUBJECTS).join(", ");
+  console.error(`fuzz: --subject is one of ${names}; --seconds, --cases and --seed are numbers`);
   process.exit(2);
 }
 process.exitCode =
   values.file !== undefined
     ? await replay(values.file)
-    : await fuzz(values.subject, Number(values.seconds), Number(values.seed));
+    : await fuzz(values.subject, Number(values.seed), Number(values.seconds), Number(values.cases));

@@ -1,4 +1,4 @@
-/** The first cases of `npm run fuzz -- --subject gateway` and `--subject node`: whole servers against the reference reader. */
+/** The first cases of `npm run fuzz -- --subject gateway`, `node`, `tls` and `tls-node`: whole servers against the reference reader. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { generatedCase } from "./case.ts";
@@ -6,7 +6,7 @@ import { openSubject } from "./subjects.ts";
 
 const SEED = 9110;
 
-const CASES = { gateway: 2500, node: 1500 } as const;
+const CASES = { gateway: 2500, node: 1500, tls: 150, "tls-node": 100 } as const;
 /** Endings that some of the cases must have, or they would test only one thing. */
 const ENDINGS = {
   gateway: ["open", "closed", "incomplete", "400", "417", "501", "505"],
@@ -21,9 +21,11 @@ const ENDINGS = {
     "lineEndsBefore",
     "stricter: unknown method",
   ],
+  tls: ["open", "closed", "incomplete", "400"],
+  "tls-node": ["open", "closed", "400"],
 } as const;
 
-for (const kind of ["gateway", "node"] as const) {
+for (const kind of ["gateway", "node", "tls", "tls-node"] as const) {
   test(`a ${kind} app sees what is in ${CASES[kind]} generated connections, and its clients are answered`, async (t) => {
     const subject = await openSubject(kind);
     t.after(() => subject.close());

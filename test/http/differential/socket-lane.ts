@@ -6,6 +6,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Handler } from "../../../src/gateway/types.ts";
 import { workerInfo } from "../../../src/interop/worker-info.ts";
 import { probeHandles } from "../../../src/server/channel/handle-probe.ts";
@@ -14,9 +15,11 @@ import { NodeServer } from "../../../src/server/node/node-server.ts";
 import type { WorkerServer } from "../../../src/server/server.ts";
 import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
 import { RawClient } from "../../support/engine.ts";
+import type { Random } from "../../support/random.ts";
 import { connectTo, listenBehindFront, OVER_TLS, tlsFront } from "../../support/tls-front.ts";
 import type { ReadRequest } from "../corpus.ts";
 import { CORPUS_LIMITS } from "../drive.ts";
+import { TlsClients } from "./tls-client.ts";
 
 /** A request as an app saw it. */
 export type SeenRequest = Omit<ReadRequest, "upgrade" | "expectContinue">;
@@ -49,14 +52,21 @@ function pairs(raw: readonly string[]): [string, string][] {
   return raw.flatMap((name, at) => (at % 2 === 0 ? [[name, raw[at + 1] as string] as [string, string]] : []));
 }
 
+/** Without a byte from a server on the same machine. */
+const QUIET_MS = 25;
+
 export class SocketLane {
+  readonly #kind: ServerKind;
   #where: number | { path: string };
   readonly #server: WorkerServer;
   #begun: BegunRequest[] = [];
   #answered: BegunRequest[] = [];
   #reported: Error[] = [];
 
-  private constructor(kind: ServerKind, path: string) {
+  #tls: TlsClients | undefined;
+
+  private constructor(kind: ServerKind, path: string, secure: boolean) {
+    this.#kind = kind;
     this.#where = { path };
     const settings = {
       limits: { ...DEFAULT_LIMITS, ...CORPUS_LIMITS },
@@ -67,7 +77,7 @@ export class SocketLane {
       onAcceptError: (error: Error) => {
         throw error;
       },
-      ...(OVER_TLS && { front: tlsFront() }),
+      ...(secure && { front: tlsFront() }),
     };
     const worker = workerInfo({ slot: 1, generation: 1, drain: new AbortController().signal });
     this.#server =
@@ -76,11 +86,15 @@ export class SocketLane {
         : new NodeServer({ ...settings, listener: this.#listen, upgrade: undefined });
   }
 
-  static async open(kind: ServerKind, path: string): Promise<SocketLane> {
+  /** @param secure its clients connect by TLS, and cut its records anywhere */
+  static async open(kind: ServerKind, path: string, secure = false): Promise<SocketLane> {
     await probeHandles();
-    const lane = new SocketLane(kind, path);
-    if (OVER_TLS) lane.#where = await listenBehindFront(lane.#server);
-    else if (lane.#server instanceof GatewayServer) {
+    const lane = new SocketLane(kind, path, secure || OVER_TLS);
+    if (secure || OVER_TLS) {
+      const port = await listenBehindFront(lane.#server);
+      lane.#where = port;
+      if (secure) lane.#tls = new TlsClients(port);
+    } else if (lane.#server instanceof GatewayServer) {
       const listener = createServer({ allowHalfOpen: true }).listen(path);
       await once(listener, "listening");
       lane.#server.adopt(listener);
@@ -151,19 +165,34 @@ export class SocketLane {
     return { begun, seen: begun.flatMap(({ whole }) => (whole === undefined ? [] : [whole])) };
   }
 
-  /** Sends the pieces and then the end, and waits until the server has closed the connection. */
-  async ask(pieces: Iterable<Uint8Array>): Promise<Outcome> {
+  /**
+   * Sends the pieces and then the end, and waits until the server has closed the connection.
+   *
+   * @param random cuts what TLS makes of the pieces; undefined: nothing does
+   */
+  async ask(pieces: Iterable<Uint8Array>, random?: Random): Promise<Outcome> {
     this.reset();
-    const socket = await connectTo(this.#where, true);
+    const socket = await (this.#tls?.connect(random) ?? connectTo(this.#where, true));
     const client = new RawClient(socket);
     for (const piece of pieces) {
       if (client.ended) break;
       client.send(piece);
       await new Promise(setImmediate);
     }
+    // Node's server takes the end of TLS, which comes with the last bytes, for that of the connection.
+    if (this.#tls !== undefined && this.#kind === "node") await this.#idle(client);
     socket.end();
     const received = await client.rest();
     return { ...this.outcome, received };
+  }
+
+  /** Waits until nothing has come for a while: how many responses are due, only the check can tell. */
+  async #idle(client: RawClient): Promise<void> {
+    for (let quiet = 0, length = 0; quiet < QUIET_MS && !client.ended; quiet += 1) {
+      if (client.received.length > length) quiet = 0;
+      length = client.received.length;
+      await pause(1);
+    }
   }
 
   close(): void {

@@ -29,15 +29,15 @@ const engine: Subject = {
 const SOCKET_LANES = 24;
 
 /** Servers of this kind in this process, each asked by one client at a time. */
-async function servers(kind: ServerKind): Promise<Subject> {
+async function servers(kind: ServerKind, secure = false): Promise<Subject> {
   const folder = mkdtempSync(join(tmpdir(), "tsgun-fuzz-"));
   const lanes: SocketLane[] = [];
   for (let at = 0; at < SOCKET_LANES; at += 1)
-    lanes.push(await SocketLane.open(kind, join(folder, `${at}.sock`)));
+    lanes.push(await SocketLane.open(kind, join(folder, `${at}.sock`), secure));
   const free = [...lanes];
   const check = kind === "gateway" ? checkGateway : checkNode;
   return {
-    name: kind,
+    name: secure ? (kind === "gateway" ? "tls" : "tls-node") : kind,
     lanes: SOCKET_LANES,
     check: async ({ text, seed }) => {
       const lane = free.pop() as SocketLane;
@@ -64,6 +64,8 @@ export const SUBJECTS: Readonly<Record<string, () => Subject | Promise<Subject>>
   engine: () => engine,
   gateway: () => servers("gateway"),
   node: () => servers("node"),
+  tls: () => servers("gateway", true),
+  "tls-node": () => servers("node", true),
   nginx: () => proxied("nginx"),
   haproxy: () => proxied("haproxy"),
 };

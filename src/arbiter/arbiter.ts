@@ -5,6 +5,7 @@
 import { ExitCode } from "../errors.ts";
 import { surviveTerminalHangUp } from "../log/own-output.ts";
 import { Reaper } from "../system/reaper.ts";
+import { stopYoungGeneration } from "../system/young-generation.ts";
 import { type ArbiterEvent, SIGNALS } from "./event.ts";
 import { type ArbiterOptions, Parts } from "./parts.ts";
 import { outliveStrayErrors } from "./stray-errors.ts";
@@ -64,6 +65,7 @@ export class Arbiter {
     if (!isInterrupted) this.#settle();
     arbiterLog.started(listeners.listeners, startConfig);
     takeover.begin();
+    stopYoungGeneration();
     new Reaper({ onFailure: (message) => log.warning(message) }).start();
   }
 

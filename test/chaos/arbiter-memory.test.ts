@@ -10,10 +10,25 @@ import { leftByEach, ProbedArbiter } from "./probed-arbiter.ts";
 const LIVES = 100;
 const RELOADS = 30;
 const COMMANDS = 200;
+const MANY_COMMANDS = 4000;
+/** By then V8 would have grown it to 32 MB and more. */
+const MAX_YOUNG_BYTES = 8_000_000;
+const MAX_BYTES = 80_000_000;
 /** More than the records of ends that the arbiter keeps. */
 const WARM_UP = 60;
 /** Events and lines, of which the arbiter keeps hundreds, are plain objects. */
 const PLAIN = /^object (Object|Array):/;
+
+/** Sends so many commands, some at a time. */
+async function ask(arbiter: ProbedArbiter, times: number, atATime = 1): Promise<void> {
+  const paths = ["/status", "/workers", "/stats"];
+  for (let done = 0; done < times; done += atATime)
+    await Promise.all(
+      Array.from({ length: atATime }, (_, at) =>
+        requestControl(arbiter.controlSocket, "GET", paths[(done + at) % paths.length] as string),
+      ),
+    );
+}
 
 test("the arbiter keeps nothing of a worker that has gone", async (context) => {
   const arbiter = new ProbedArbiter(context, { shortLives: true, workers: 2 });
@@ -38,21 +53,22 @@ test("the arbiter keeps nothing of a reload and of a command", async (context) =
     for (let round = 0; round < times; round++)
       await requestControl(arbiter.controlSocket, "POST", "/reload");
   };
-  const ask = async (times: number): Promise<void> => {
-    for (let round = 0; round < times; round++)
-      await requestControl(
-        arbiter.controlSocket,
-        "GET",
-        ["/status", "/workers", "/stats"][round % 3] as string,
-      );
-  };
   await reload(WARM_UP / 2);
-  await ask(30);
+  await ask(arbiter, 30);
   const before = await arbiter.objects();
   await reload(RELOADS);
   const between = await arbiter.objects();
   const ofReloads = leftByEach(RELOADS, before, between).filter((text) => !PLAIN.test(text));
   assert.deepEqual(ofReloads, []);
-  await ask(COMMANDS);
+  await ask(arbiter, COMMANDS);
   assert.deepEqual(leftByEach(COMMANDS, between, await arbiter.objects()), []);
+});
+
+test("the arbiter's memory stays small while many commands come at once", async (context) => {
+  const arbiter = new ProbedArbiter(context, { shortLives: false, workers: 1 });
+  await arbiter.command.ready();
+  await ask(arbiter, MANY_COMMANDS, 20);
+  const { young, pss } = await arbiter.memory();
+  assert.ok(young <= MAX_YOUNG_BYTES, `the young generation has ${young} bytes`);
+  assert.ok(pss <= MAX_BYTES, `it uses ${pss} bytes`);
 });

@@ -5,7 +5,7 @@
 import { test } from "node:test";
 import { parseArgs } from "node:util";
 import { requestControl } from "../../src/control/control-client.ts";
-import { leftByEach, ProbedArbiter } from "./probed-arbiter.ts";
+import { type ArbiterMemory, leftByEach, ProbedArbiter } from "./probed-arbiter.ts";
 
 const { values } = parseArgs({
   options: {
@@ -30,17 +30,19 @@ async function measure(
   await step(Math.min(part, 500));
   const before = await arbiter.objects();
   for (let done = 0; done < count; done += part) {
-    const { heapUsed, external, pss, descriptors } = await arbiter.memory();
-    const sizes = [heapUsed, external, pss].map((bytes) => (bytes / 1e6).toFixed(2));
-    console.log(
-      `${name} ${done}: heap ${sizes[0]} MB, external ${sizes[1]} MB, PSS ${sizes[2]} MB, ${descriptors} descriptors`,
-    );
+    console.log(`${name} ${done}: ${memoryText(await arbiter.memory())}`);
     await step(part);
   }
-  const { heapUsed, pss } = await arbiter.memory();
-  console.log(`${name} ${count}: heap ${(heapUsed / 1e6).toFixed(2)} MB, PSS ${(pss / 1e6).toFixed(2)} MB`);
+  console.log(`${name} ${count}: ${memoryText(await arbiter.memory())}`);
   const left = leftByEach(count, before, await arbiter.objects());
   console.log(`${name}: left by each: ${left.length === 0 ? "nothing" : left.join("; ")}`);
+}
+
+function memoryText({ heapUsed, external, young, pss, descriptors }: ArbiterMemory): string {
+  const [heap, outside, space, all] = [heapUsed, external, young, pss].map((bytes) =>
+    (bytes / 1e6).toFixed(2),
+  );
+  return `heap ${heap} MB, external ${outside} MB, young generation ${space} MB, PSS ${all} MB, ${descriptors} descriptors`;
 }
 
 test("memory of an arbiter", async (context) => {

@@ -11,6 +11,8 @@ export interface ArbiterMemory {
   /** In bytes, after collections. */
   readonly heapUsed: number;
   readonly external: number;
+  /** In bytes, before them: V8's young generation, and all memory. */
+  readonly young: number;
   readonly pss: number;
   readonly descriptors: number;
 }

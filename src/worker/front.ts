@@ -5,8 +5,9 @@ import { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { Assignment } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
-import type { Stage } from "../server/front/front.ts";
+import type { OpeningStage } from "../server/front/opening.ts";
 import { Refusal } from "../server/front/refusal.ts";
+import type { Stage } from "../server/front/stage.ts";
 import type { RequestMeter } from "../server/request-meter.ts";
 import type { MakeFront } from "../server/server-options.ts";
 
@@ -35,14 +36,14 @@ export interface WorkerFront {
 export async function makeFront(
   needs: FrontNeeds,
   protocols: readonly string[],
-  choice?: Stage,
+  choice?: OpeningStage,
 ): Promise<WorkerFront | undefined> {
   const { assignment, log, meter } = needs;
   const { proxyProtocol, proxyAllowFrom, headerTimeout } = assignment.settings;
-  const stages: Stage[] = [];
+  const stages: (Stage | OpeningStage)[] = [];
   if (proxyProtocol !== "off") {
-    const { proxyStage } = await import("../server/front/proxy-stage.ts");
-    stages.push(proxyStage({ versions: proxyProtocol, rules: new ProxyRules(proxyAllowFrom) }));
+    const { ProxyStage } = await import("../server/front/proxy-stage.ts");
+    stages.push(new ProxyStage({ versions: proxyProtocol, rules: new ProxyRules(proxyAllowFrom) }));
   }
   const tls = assignment.tls && (await (await import("./tls-stage.ts")).makeTlsStage(needs, protocols));
   if (tls !== undefined) stages.push(tls.stage);

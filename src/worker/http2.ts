@@ -3,7 +3,7 @@ import type { Config } from "../config/settings.ts";
 import { ExitCode, FatalError } from "../errors.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
-import type { Stage } from "../server/front/front.ts";
+import type { OpeningStage } from "../server/front/opening.ts";
 import { protocolChoice } from "../server/front/protocol-choice.ts";
 import { http2Sessions } from "../server/http2/http2-server.ts";
 import type { MakeSessionServer } from "../server/session-server.ts";
@@ -13,7 +13,7 @@ export interface WorkerHttp2 {
   /** As ALPN names them, the preferred one first. */
   readonly protocols: readonly string[];
   /** Chooses the protocol of a connection. */
-  readonly choice: Stage;
+  readonly choice: OpeningStage;
   readonly sessions: MakeSessionServer;
 }
 

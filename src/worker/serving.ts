@@ -19,7 +19,7 @@ import type { LoadedFiles } from "../loader/loaded-files.ts";
 import type { AccessLog } from "../log/access-log.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import type { AcceptLimiter } from "../server/accept-limiter.ts";
-import type { Stage } from "../server/front/front.ts";
+import type { OpeningStage } from "../server/front/opening.ts";
 import type { InFlightGate } from "../server/in-flight-gate.ts";
 import type { RequestMeter } from "../server/request-meter.ts";
 import type { WorkerServer } from "../server/server.ts";
@@ -138,7 +138,7 @@ async function checked(app: LoadedApp, { assignment, log }: ServingNeeds): Promi
 async function frontOf(
   needs: ServingNeeds,
   protocols: readonly string[] = HTTP_1_PROTOCOLS,
-  choice?: Stage,
+  choice?: OpeningStage,
 ): Promise<WorkerFront | undefined> {
   const { tls, settings } = needs.assignment;
   if (tls === undefined && settings.proxyProtocol === "off" && choice === undefined) return undefined;

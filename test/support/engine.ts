@@ -29,7 +29,7 @@ export async function startEngine(
   // A worker's first connections come before it.
   await probeHandles();
   const errors: Error[] = [];
-  const makeFront = OVER_TLS ? tlsFront() : undefined;
+  const makeFront = OVER_TLS ? tlsFront() : options.front;
   let front: Front | undefined;
   const drain = new AbortController();
   const server = new GatewayServer(typeof app === "function" ? { handle: app } : app, {
@@ -47,7 +47,10 @@ export async function startEngine(
       },
     }),
   });
-  const listener = createServer({ allowHalfOpen: true, pauseOnConnect: OVER_TLS }).listen(0, "127.0.0.1");
+  const listener = createServer({ allowHalfOpen: true, pauseOnConnect: makeFront !== undefined }).listen(
+    0,
+    "127.0.0.1",
+  );
   await once(listener, "listening");
   server.adopt(listener, front, options.gate);
   test.after(() => {

@@ -7,6 +7,7 @@ import type { TestContext } from "node:test";
 import type { App, Handler } from "../../src/gateway/types.ts";
 import { workerInfo } from "../../src/interop/worker-info.ts";
 import { AcceptLimiter } from "../../src/server/accept-limiter.ts";
+import { probeHandles } from "../../src/server/channel/handle-probe.ts";
 import { GatewayServer } from "../../src/server/engine/gateway-server.ts";
 import { Front } from "../../src/server/front/front.ts";
 import { protocolChoice } from "../../src/server/front/protocol-choice.ts";
@@ -42,6 +43,8 @@ type Options = Partial<EngineOptions> & {
 /** Starts it without a test that ends it. */
 export async function openHttp2Engine(app: App | Handler, given: Options = {}): Promise<Http2Engine> {
   const { sessions, onlyHttp2 = false, ...options } = given;
+  // As with most connections of a worker.
+  await probeHandles();
   const errors: Error[] = [];
   const refused: Error[] = [];
   const excesses: string[] = [];

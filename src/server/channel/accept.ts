@@ -16,7 +16,7 @@ interface ListeningHandle {
 /** Linux hands TCP_NODELAY down to the accepted connections, which saves each a system call. */
 const INHERITS_NO_DELAY = process.platform === "linux";
 
-/** Passes each connection that the listening `server` accepts through the front, and on to `connect`. */
+/** Passes each connection that the listening `server` accepts through the front as a socket, and on to `connect`. */
 export function acceptThroughFront(
   server: Server,
   { front, isUnix }: { readonly front: Front; readonly isUnix: boolean },

@@ -40,6 +40,8 @@ export interface Channel {
   readonly localAddress: string | undefined;
   readonly localPort: number | undefined;
   start(events: ChannelEvents): void;
+  /** Gives a started channel another owner. */
+  passTo(events: ChannelEvents): void;
   pause(): void;
   resume(): void;
   /** Writes Latin-1 text. */
@@ -64,6 +66,11 @@ export interface Channel {
    * `pause`, `resume`, `destroy` and the properties of this channel may be used from now on.
    */
   toSocket(): Socket;
+  /**
+   * Hands the connection over to an ordinary socket that emits its bytes, beginning with `first`, which have been read
+   * and are copied. The owner hears nothing more, and the channel must not be used any more.
+   */
+  toStream(first: Buffer): Socket;
 }
 
 /** Accepts what a channel reads, for all of them: a buffer for each read would cost a quarter of a small request. */

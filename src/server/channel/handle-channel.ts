@@ -10,7 +10,7 @@ import { type Channel, type ChannelEvents, READ_BUFFER, readBytes } from "./chan
 import type { HandleAccess, ShutdownRequest, StreamHandle, WriteRequest } from "./handle-access.ts";
 import { HandleAddresses } from "./handle-addresses.ts";
 import { SendWatch, type WatchedSender } from "./send-watch.ts";
-import { socketAround } from "./socket-channel.ts";
+import { socketAround, streamAround } from "./socket-channel.ts";
 
 /** As of a socket. */
 const FULL_BYTES = getDefaultHighWaterMark(false);
@@ -54,6 +54,10 @@ export class HandleChannel implements Channel, WatchedSender {
     handle.onread = access.onRead;
     handle.useUserBuffer(READ_BUFFER);
     this.resume();
+  }
+
+  passTo(events: ChannelEvents): void {
+    this.#events = events;
   }
 
   get destroyed(): boolean {
@@ -283,6 +287,17 @@ export class HandleChannel implements Channel, WatchedSender {
     socket.on("close", () => events.onClosed());
     // It cannot know that the connection has it.
     socket.setNoDelay(true);
+    return socket;
+  }
+
+  toStream(first: Buffer): Socket {
+    this.#events = undefined;
+    // As in `toSocket`.
+    if (this.#reading) this.#handle.readStop();
+    const socket = streamAround(this.#handle);
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    if (first.length > 0) socket.unshift(Buffer.from(first));
     return socket;
   }
 }

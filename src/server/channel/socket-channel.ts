@@ -13,6 +13,12 @@ export function socketAround(handle: object, onBytes: (bytes: Buffer) => boolean
   return new Socket({ handle, allowHalfOpen: true, onread } as unknown as SocketConstructorOpts);
 }
 
+/** Makes a socket around such a handle that emits what it reads. The common buffer cannot be taken from a handle any more. */
+export function streamAround(handle: object): Socket {
+  const socket: Socket = socketAround(handle, (bytes) => socket.push(Buffer.from(bytes)));
+  return socket;
+}
+
 export class SocketChannel implements Channel, WatchedSender {
   readonly #socket: Socket;
   readonly #emitsBytes: boolean;
@@ -36,22 +42,28 @@ export class SocketChannel implements Channel, WatchedSender {
     this.#socket = socket;
     this.#emitsBytes = emitsBytes;
     if (!emitsBytes) return;
-    socket.on("data", (bytes: Buffer) => {
-      if (this.#events?.onBytes(bytes) !== true) socket.pause();
-    });
+    socket.on("data", this.#onData);
     socket.pause();
   }
+
+  readonly #onData = (bytes: Buffer): void => {
+    if (this.#events?.onBytes(bytes) !== true) this.#socket.pause();
+  };
 
   start(events: ChannelEvents): void {
     const socket = this.#socket;
     this.#events = events;
-    socket.on("end", () => events.onEnd());
+    socket.on("end", () => this.#events?.onEnd());
     socket.on("error", () => {});
     socket.on("close", () => {
       this.#watch?.stop();
-      events.onClosed();
+      this.#events?.onClosed();
     });
     if (this.#emitsBytes) socket.resume();
+  }
+
+  passTo(events: ChannelEvents): void {
+    this.#events = events;
   }
 
   get destroyed(): boolean {
@@ -181,4 +193,35 @@ export class SocketChannel implements Channel, WatchedSender {
     socket.setNoDelay(true);
     return socket;
   }
+
+  toStream(first: Buffer): Socket {
+    const socket = this.#socket;
+    if (this.#emitsBytes) {
+      this.#events = undefined;
+      socket.off("data", this.#onData).pause();
+    } else this.#events = new StreamReading(socket);
+    if (first.length > 0) socket.unshift(Buffer.from(first));
+    return socket;
+  }
+}
+
+/** Has a socket that reads into the common buffer emit what it reads. */
+class StreamReading implements ChannelEvents {
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  onBytes(bytes: Buffer): boolean {
+    return this.#socket.push(Buffer.from(bytes));
+  }
+
+  onEnd(): void {}
+
+  onDrained(): void {}
+
+  onStalled(): void {}
+
+  onClosed(): void {}
 }

@@ -136,26 +136,32 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
     server.on("error", this.options.onAcceptError);
     const address = server.address();
     const isUnix = server.listening && (address === null || typeof address === "string");
-    const connect = (channel: Channel, facts: ConnectionFacts): void => this.#connected(channel, facts, gate);
-    if (front === undefined) acceptConnections(server, (channel) => connect(channel, { isUnix }));
-    else
-      acceptThroughFront(server, { front, isUnix }, (socket, facts) => {
-        if (facts.protocol !== "h2" || this.#sessions === undefined)
-          connect(SocketChannel.over(socket), facts);
-        else this.#sessions.admit(socket, new ConnectionContext(socket, facts, this));
-      });
+    const serve = (channel: Channel, facts: ConnectionFacts): EngineConnection =>
+      this.#connected(channel, facts, gate);
+    const admit = (socket: Socket, facts: ConnectionFacts): void => {
+      if (facts.protocol !== "h2" || this.#sessions === undefined) {
+        const channel = SocketChannel.over(socket);
+        channel.start(serve(channel, facts));
+      } else this.#sessions.admit(socket, new ConnectionContext(socket, facts, this));
+    };
+    if (front === undefined)
+      acceptConnections(server, (channel) => channel.start(serve(channel, { isUnix })));
+    else if (front.takesChannels) {
+      const owner = { serve, admit };
+      acceptConnections(server, (channel) => front.admitChannel(channel, isUnix, owner));
+    } else acceptThroughFront(server, { front, isUnix }, admit);
     this.#listeners.push(server);
     this.#limiter.addServer(server);
   }
 
-  #connected(channel: Channel, facts: ConnectionFacts, gate: InFlightGate | undefined): void {
+  #connected(channel: Channel, facts: ConnectionFacts, gate: InFlightGate | undefined): EngineConnection {
     const context = new ConnectionContext(channel, facts, this);
     const connection = new EngineConnection(channel, this, context, gate);
     this.#connections.add(connection);
     this.#limiter.connectionOpened(channel.descriptor);
     gate?.connected();
-    channel.start(connection);
     if (this.draining) connection.drain(this.clock.exact + this.lingerMs);
+    return connection;
   }
 
   afterRequests(count: number, callback: () => void): void {

@@ -8,19 +8,18 @@
  */
 import type { Socket } from "node:net";
 import type { AcceptLimiter } from "../accept-limiter.ts";
+import type { Channel } from "../channel/channel.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
-import { type ConnectionFacts, rememberFacts } from "./facts.ts";
+import { ChannelEntrant, type ChannelOwner } from "./channel-entrant.ts";
+import type { Entrant, EntrantHost, PassOn } from "./entrant.ts";
+import type { ConnectionFacts } from "./facts.ts";
+import { type OpeningStage, socketStage } from "./opening.ts";
 import { ClientLeft, FrontTimeout } from "./refusal.ts";
-
-/**
- * Resolves with the socket of the next stage: the same one, or one around it. It must be paused then, with what has been
- * read beyond the stage put back. Rejects with a `Refusal` to refuse the connection, to which it may have written an answer,
- * and with `ClientLeft` if there is nobody to refuse.
- */
-export type Stage = (socket: Socket, facts: ConnectionFacts) => Promise<Socket>;
+import { SocketEntrant } from "./socket-entrant.ts";
+import type { Stage } from "./stage.ts";
 
 export interface FrontOptions {
-  readonly stages: readonly Stage[];
+  readonly stages: readonly (Stage | OpeningStage)[];
   /** For all stages together, in milliseconds; `Infinity` for no limit. */
   readonly timeout: number;
   /** Reports a connection that a stage has refused, or that took too long. Not called for clients that just left. */
@@ -29,14 +28,20 @@ export interface FrontOptions {
   readonly onEvicted?: () => void;
 }
 
-/** Serves a connection from its first byte of HTTP on. */
-export type PassOn = (socket: Socket, facts: ConnectionFacts) => void;
+/** The longest time that a timer waits. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
-export class Front {
+export class Front implements EntrantHost {
   readonly #options: FrontOptions;
   readonly #limiter: AcceptLimiter;
-  /** Each with the time at which it came. */
-  readonly #sockets = new Map<Socket, number>();
+  /** For sockets. */
+  readonly #stages: readonly Stage[];
+  /** For channels; undefined if there is a stage that needs a socket. */
+  readonly #openings: readonly OpeningStage[] | undefined;
+  /** In the order in which they came. */
+  readonly #entrants = new Set<Entrant>();
+  /** True while the timer runs that looks for the late. */
+  #isTiming = false;
   /** How long connections may still be in the front; undefined until the server drains. */
   #lingerMs: number | undefined;
   #onEmpty: (() => void)[] = [];
@@ -44,73 +49,95 @@ export class Front {
   constructor(options: FrontOptions, limiter: AcceptLimiter) {
     this.#options = options;
     this.#limiter = limiter;
+    const { stages } = options;
+    this.#stages = stages.map((stage) => (isOpening(stage) ? socketStage(stage) : stage));
+    const openings = stages.filter(isOpening);
+    this.#openings = openings.length === stages.length ? openings : undefined;
     limiter.addOccupants({
-      connections: this.#sockets,
+      connections: this.#entrants,
       now: () => performance.now(),
-      standing: ([, since], now) => ({ wait: "front", late: now - since }),
-      giveWay: ([socket]) => this.#giveWay(socket),
+      standing: ({ since }, now) => ({ wait: "front", late: now - since }),
+      giveWay: (entrant) => this.#giveWay(entrant),
     });
   }
 
-  #giveWay(socket: Socket): void {
+  #giveWay(entrant: Entrant): void {
     this.#options.onEvicted?.();
-    socket.destroy();
+    entrant.destroy();
   }
 
   /** Connections that have not been passed on yet. */
   get size(): number {
-    return this.#sockets.size;
+    return this.#entrants.size;
+  }
+
+  /** Whether connections can go through it as channels. */
+  get takesChannels(): boolean {
+    return this.#openings !== undefined;
   }
 
   /** Takes an accepted connection through the stages. @param isUnix whether it came by a Unix socket */
   admit(socket: Socket, isUnix: boolean, passOn: PassOn): void {
-    this.#sockets.set(socket, performance.now());
-    this.#limiter.connectionOpened(descriptorOf(socket));
-    const leave = (): void => {
-      if (!this.#sockets.delete(socket)) return;
-      this.#limiter.connectionClosed();
-      this.#checkEmpty();
-    };
-    // A client's reset is no more than its end.
-    socket.on("error", () => {});
-    socket.once("close", leave);
-    this.#run(socket, isUnix, (last, facts) => {
-      socket.off("close", leave);
-      this.#sockets.delete(socket);
-      this.#limiter.handOver(() => passOn(last, facts));
-      this.#checkEmpty();
-    });
-    if (this.#lingerMs !== undefined) this.#closeLater([socket], this.#lingerMs);
+    const entrant = new SocketEntrant(socket, isUnix, this);
+    this.#enter(entrant, descriptorOf(socket));
+    entrant.run(this.#stages, passOn);
   }
 
-  #run(socket: Socket, isUnix: boolean, passOn: PassOn): void {
-    const { stages, timeout, onRefused } = this.#options;
-    const facts: ConnectionFacts = { isUnix };
-    let refused = false;
-    const refuse = (error: Error): void => {
-      const hasLeft = error instanceof ClientLeft;
-      socket.destroySoon();
-      if (hasLeft || refused) return;
-      refused = true;
-      onRefused(error, facts);
-    };
+  /** Takes an accepted connection, which has not been started, through the stages. Only if it takes channels. */
+  admitChannel(channel: Channel, isUnix: boolean, owner: ChannelOwner): void {
+    const entrant = new ChannelEntrant(channel, isUnix, this, this.#openings ?? []);
+    this.#enter(entrant, channel.descriptor);
+    entrant.run(owner);
+  }
+
+  #enter(entrant: Entrant, descriptor: number): void {
+    this.#entrants.add(entrant);
+    this.#limiter.connectionOpened(descriptor);
+    const { timeout } = this.#options;
+    if (!this.#isTiming && timeout !== Number.POSITIVE_INFINITY) this.#lookLater(timeout);
+    if (this.#lingerMs !== undefined) this.#closeLater([entrant], this.#lingerMs);
+  }
+
+  // ---- called by entrants
+
+  onRefused(error: Error, facts: ConnectionFacts): void {
+    if (!(error instanceof ClientLeft)) this.#options.onRefused(error, facts);
+  }
+
+  onPassed(entrant: Entrant, passOn: () => void): void {
+    this.#entrants.delete(entrant);
+    this.#limiter.handOver(passOn);
+    this.#checkEmpty();
+  }
+
+  onClosed(entrant: Entrant): void {
+    if (!this.#entrants.delete(entrant)) return;
+    this.#limiter.connectionClosed();
+    this.#checkEmpty();
+  }
+
+  // ---- time
+
+  /** One timer for all: most connections have left long before, and one each would be most of what they cost. */
+  #lookLater(milliseconds: number): void {
+    this.#isTiming = true;
     // Input that has arrived while the loop was blocked is handled before the verdict.
-    const timer = Number.isFinite(timeout)
-      ? setTimeout(() => setImmediate(() => isUnderWay && refuse(new FrontTimeout(timeout))), timeout)
-      : undefined;
-    let isUnderWay = true;
-    passStages(socket, facts, stages)
-      .then((last) => {
-        isUnderWay = false;
-        if (refused || socket.destroyed || last.destroyed) return;
-        rememberFacts(last, facts);
-        passOn(last, facts);
-      })
-      .catch(refuse)
-      .finally(() => {
-        isUnderWay = false;
-        clearTimeout(timer);
-      });
+    const waits = Math.min(Math.ceil(milliseconds), MAX_TIMER_MS);
+    setTimeout(() => setImmediate(() => this.#refuseLate()), waits).unref();
+  }
+
+  #refuseLate(): void {
+    this.#isTiming = false;
+    const { timeout } = this.#options;
+    const now = performance.now();
+    for (const entrant of this.#entrants) {
+      const left = entrant.since + timeout - now;
+      if (left > 0) {
+        this.#lookLater(left);
+        return;
+      }
+      entrant.refuse(new FrontTimeout(timeout));
+    }
   }
 
   #checkEmpty(): void {
@@ -127,29 +154,23 @@ export class Front {
   drain(lingerMs: number): Promise<void> {
     this.#lingerMs = lingerMs;
     if (this.size === 0) return Promise.resolve();
-    this.#closeLater([...this.#sockets.keys()], lingerMs);
+    this.#closeLater([...this.#entrants], lingerMs);
     return new Promise((resolve) => this.#onEmpty.push(resolve));
   }
 
-  #closeLater(sockets: readonly Socket[], lingerMs: number): void {
+  #closeLater(entrants: readonly Entrant[], lingerMs: number): void {
     const close = (): void => {
-      for (const socket of sockets) if (this.#sockets.has(socket) && socket.bytesRead === 0) socket.destroy();
+      for (const entrant of entrants) if (this.#entrants.has(entrant) && !entrant.hasSent) entrant.destroy();
     };
     // Waits for the input of that turn as well: the client may be done just in time.
     setTimeout(() => setImmediate(close), lingerMs).unref();
   }
 
   destroy(): void {
-    for (const socket of this.#sockets.keys()) socket.destroy();
+    for (const entrant of this.#entrants) entrant.destroy();
   }
 }
 
-async function passStages(
-  accepted: Socket,
-  facts: ConnectionFacts,
-  stages: readonly Stage[],
-): Promise<Socket> {
-  let socket = accepted;
-  for (const stage of stages) socket = await stage(socket, facts);
-  return socket;
+function isOpening(stage: Stage | OpeningStage): stage is OpeningStage {
+  return typeof stage !== "function";
 }

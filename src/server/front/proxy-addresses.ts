@@ -71,11 +71,14 @@ export function readAddresses(family: number, bytes: Buffer): ReadEnds | "short"
 }
 
 function readInet(bytes: Buffer): ToldEnds {
-  const address = (at: number): string => bytes.subarray(at, at + 4).join(".");
   return {
-    peer: { family: "ipv4", address: address(0), port: bytes.readUInt16BE(8) },
-    local: { family: "ipv4", address: address(4), port: bytes.readUInt16BE(10) },
+    peer: { family: "ipv4", address: ipv4At(bytes, 0), port: bytes.readUInt16BE(8) },
+    local: { family: "ipv4", address: ipv4At(bytes, 4), port: bytes.readUInt16BE(10) },
   };
+}
+
+function ipv4At(bytes: Buffer, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }
 
 function readInet6(bytes: Buffer): ToldEnds {

@@ -3,11 +3,11 @@
  * what it sends is never read as a header. Whether there is one is not guessed (section 2 of the specification): a balancer
  * that forgot it would be taken for the client, and a client that may leave it out may also forge it.
  */
-import type { Socket } from "node:net";
 import { ConnectionEndpoints } from "../../exchange/endpoint.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
+import type { Endpoint } from "../../gateway/types.ts";
 import type { ConnectionFacts } from "./facts.ts";
-import type { Stage } from "./front.ts";
+import type { Addresses, Opening, OpeningStage } from "./opening.ts";
 import { type AcceptedVersions, type ProxyHeader, readProxyHeader } from "./proxy-header.ts";
 import { ClientLeft, Refusal } from "./refusal.ts";
 
@@ -17,56 +17,59 @@ export interface ProxyStageOptions {
   readonly rules: Pick<ProxyRules, "trusts">;
 }
 
-export function proxyStage({ versions, rules }: ProxyStageOptions): Stage {
-  return async (socket: Socket, facts: ConnectionFacts) => {
-    const { peer: balancer } = new ConnectionEndpoints(socket, facts);
+export class ProxyStage implements OpeningStage {
+  readonly #options: ProxyStageOptions;
+
+  constructor(options: ProxyStageOptions) {
+    this.#options = options;
+  }
+
+  open(connection: Addresses, facts: ConnectionFacts): Opening | undefined {
+    const { versions, rules } = this.#options;
+    const { peer: balancer } = new ConnectionEndpoints(connection, facts);
     // Without an address it cannot be told whether it is allowed; it has closed.
     if (balancer.family !== "unix" && balancer.address === "") throw new ClientLeft();
-    if (!rules.trusts(balancer)) return socket;
-    const header = await readHeader(socket, versions).catch((error: Error) => {
-      if (error instanceof ClientLeft) throw error;
-      const from = balancer.family === "unix" ? "a Unix socket" : balancer.address;
-      throw new Refusal("proxy_header", `the connection from ${from} ${error.message}`);
-    });
-    // A check of whether the port is open, with a header.
-    if (socket.readableEnded) throw new ClientLeft();
-    const { version, peer, local, tlvs, tls } = header;
-    facts.proxy = { version, balancer, tlvs, tls };
-    if (peer !== undefined) facts.peer = peer;
-    if (local !== undefined) facts.local = local;
-    return socket;
-  };
+    return rules.trusts(balancer) ? new HeaderOpening(balancer, versions, facts) : undefined;
+  }
 }
 
-/**
- * Reads the header, and puts back what has come behind it.
- * @throws ProxyHeaderError, ClientLeft
- */
-function readHeader(socket: Socket, versions: AcceptedVersions): Promise<ProxyHeader> {
-  return new Promise((resolve, reject) => {
-    let held: Buffer | undefined;
-    const settle = (settled: () => void): void => {
-      socket.off("readable", onReadable).off("end", onEnd).off("close", onClose);
-      settled();
-    };
-    const onReadable = (): void => {
-      const bytes: Buffer | null = socket.read();
-      if (bytes === null) return;
-      held = held === undefined ? bytes : Buffer.concat([held, bytes]);
-      try {
-        const header = readProxyHeader(held, versions);
-        if (header === undefined) return;
-        if (held.length > header.length) socket.unshift(held.subarray(header.length));
-        settle(() => resolve(header));
-      } catch (error) {
-        settle(() => reject(error));
-      }
-    };
-    const onEnd = (): void =>
-      settle(() =>
-        reject(held === undefined ? new ClientLeft() : new Error("ended within its PROXY header")),
-      );
-    const onClose = (): void => settle(() => reject(new ClientLeft()));
-    socket.on("readable", onReadable).on("end", onEnd).on("close", onClose);
-  });
+class HeaderOpening implements Opening {
+  readonly #balancer: Endpoint;
+  readonly #versions: AcceptedVersions;
+  readonly #facts: ConnectionFacts;
+
+  constructor(balancer: Endpoint, versions: AcceptedVersions, facts: ConnectionFacts) {
+    this.#balancer = balancer;
+    this.#versions = versions;
+    this.#facts = facts;
+  }
+
+  read(bytes: Buffer): number | undefined {
+    const header = this.#header(bytes);
+    if (header === undefined) return undefined;
+    const { version, length, peer, local, tlvs, tls } = header;
+    const facts = this.#facts;
+    facts.proxy = { version, balancer: this.#balancer, tlvs, tls };
+    if (peer !== undefined) facts.peer = peer;
+    if (local !== undefined) facts.local = local;
+    return length;
+  }
+
+  #header(bytes: Buffer): ProxyHeader | undefined {
+    try {
+      return readProxyHeader(bytes, this.#versions);
+    } catch (error) {
+      throw this.#refusal((error as Error).message);
+    }
+  }
+
+  ended(hasSent: boolean): Error {
+    return hasSent ? this.#refusal("ended within its PROXY header") : new ClientLeft();
+  }
+
+  #refusal(what: string): Refusal {
+    const { family, address } = this.#balancer;
+    const from = family === "unix" ? "a Unix socket" : address;
+    return new Refusal("proxy_header", `the connection from ${from} ${what}`);
+  }
 }

@@ -5,11 +5,14 @@ import type { ConnectionErrorReason } from "../request-meter.ts";
 export class Refusal extends Error {
   /** As it is counted. */
   readonly reason: ConnectionErrorReason;
+  /** A response of HTTP/1.1 to send before the connection is closed. */
+  readonly answer: string | undefined;
 
-  constructor(reason: ConnectionErrorReason, message: string, options?: ErrorOptions) {
+  constructor(reason: ConnectionErrorReason, message: string, options?: ErrorOptions & { answer?: string }) {
     super(message, options);
     this.name = "Refusal";
     this.reason = reason;
+    this.answer = options?.answer;
   }
 }
 

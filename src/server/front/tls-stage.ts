@@ -5,9 +5,9 @@
 import type { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, type TLSSocket, type TlsOptions } from "node:tls";
 import type { ConnectionFacts } from "./facts.ts";
-import type { Stage } from "./front.ts";
 import { ClientLeft, Refusal } from "./refusal.ts";
 import { chooseByName } from "./server-names.ts";
+import type { Stage } from "./stage.ts";
 import { tlsInfoOf } from "./tls-info.ts";
 
 /** RFC 9325 section 3.1.3, and OpenSSL's own default from version 3 on: clients may not ask for a new handshake. */

@@ -4,7 +4,8 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
-import { CHANNEL_KINDS } from "../../support/channels.ts";
+import { READ_BUFFER } from "../../../src/server/channel/channel.ts";
+import { CHANNEL_KINDS, NotedEvents } from "../../support/channels.ts";
 
 const LARGE_BYTES = 16 * 2 ** 20;
 
@@ -227,6 +228,62 @@ for (const { name, isUnix, isTls, open } of CHANNEL_KINDS) {
         [channel.destroyed, channel.ended, channel.descriptor, events.ends],
         [true, true, -1, 1],
       );
+    });
+
+    test("another owner goes on where the first one was, within the same read", async (t) => {
+      const { channel, events, client } = await open(t);
+      const second = new NotedEvents();
+      events.onBytes = (bytes) => {
+        channel.passTo(second);
+        return second.onBytes(bytes.subarray(1));
+      };
+      second.keepsReading = false;
+      client.write("-one");
+      await second.until("the first bytes are read", () => second.received === "one");
+      client.write("two");
+      await pause(20);
+      assert.equal(second.received, "one");
+      second.keepsReading = true;
+      channel.resume();
+      await second.until("the rest is read", () => second.received === "onetwo");
+      client.end();
+      await second.until("the end is read", () => second.ends === 1);
+      channel.end(() => {});
+      await second.until("it is closed", () => second.closes === 1);
+      assert.deepEqual([events.ends, events.closes], [0, 0]);
+    });
+
+    test("an ordinary socket goes on, and the owner hears nothing more", async (t) => {
+      const { channel, events, client } = await open(t);
+      const handedOver = new Promise<Socket>((resolve) => {
+        events.onBytes = (bytes) => {
+          resolve(channel.toStream(bytes.subarray(1)));
+          return true;
+        };
+      });
+      const size = LARGE_BYTES / 4;
+      const sent = Buffer.alloc(size, "0123456789");
+      client.write(Buffer.concat([Buffer.from("-"), sent]));
+      const received = rest(client);
+      const stream = await handedOver;
+      // Other connections read into the same memory meanwhile.
+      READ_BUFFER.fill(0);
+      if (!isUnix) assert.equal(stream.remotePort, client.localPort);
+      await pause(20);
+      const pieces: Buffer[] = [];
+      let length = 0;
+      for await (const piece of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        pieces.push(piece);
+        length += piece.length;
+        if (length === size) break;
+      }
+      assert.equal(Buffer.concat(pieces).equals(sent), true);
+      stream.end("bye");
+      client.end();
+      if (!isTls) assert.equal(await received, "bye");
+      stream.resume();
+      if (!stream.destroyed) await once(stream, "close");
+      assert.deepEqual([events.ends, events.closes], [0, 0]);
     });
   });
 }

@@ -11,7 +11,9 @@ const ENGINE = join(SERVER, "engine");
 
 const FILES = [
   ...readdirSync(ENGINE).map((name) => join(ENGINE, name)),
-  ...["websocket", "worker-connections", "content-fault"].map((name) => join(SERVER, `${name}.test.ts`)),
+  ...["websocket", "worker-connections", "content-fault", "front/channel-front"].map((name) =>
+    join(SERVER, `${name}.test.ts`),
+  ),
 ];
 
 test("the engine keeps its contract over sockets", { timeout: 240_000 }, async () => {

@@ -1,0 +1,25 @@
+/** The contract between a front and the connections in it, which are sockets or channels. */
+import type { Socket } from "node:net";
+import type { ConnectionFacts } from "./facts.ts";
+
+/** Serves a connection from its first byte of HTTP on. */
+export type PassOn = (socket: Socket, facts: ConnectionFacts) => void;
+
+/** A connection in the front. */
+export interface Entrant {
+  /** When it came, as in `performance.now()`. */
+  readonly since: number;
+  /** Whether anything has arrived on it. */
+  readonly hasSent: boolean;
+  /** Closes it because of `error`, once. */
+  refuse(error: Error): void;
+  destroy(): void;
+}
+
+/** The front, to an entrant. */
+export interface EntrantHost {
+  onRefused(error: Error, facts: ConnectionFacts): void;
+  /** It goes on: `passOn` opens its connection with the server. */
+  onPassed(entrant: Entrant, passOn: () => void): void;
+  onClosed(entrant: Entrant): void;
+}

@@ -101,7 +101,8 @@ test("clients are served over TLS, resume on any worker, and get new certificate
         copyFileSync(join(folder, `second.${end}`), join(folder, `site.${end}`));
       command.kill("SIGHUP");
       await command.ready(2);
-      assert.equal((await askTls(trust)).server, "second");
+      // A worker of the first generation may have accepted this one.
+      await until("the new certificate is shown", async () => (await askTls(trust)).server === "second");
       const resumed = await askTls({ ...trust, maxVersion: "TLSv1.2", session });
       assert.ok(resumed.reused, "the session of the first generation is forgotten");
     } finally {
@@ -202,6 +203,29 @@ describe("the rest of the server", { concurrency: 3 }, () => {
     const refused = await askTls(trust).catch((error: Error) => ({ text: "", error }));
     assert.equal(refused.text, "");
     await command.line(/Refused a connection: the client has no certificate/);
+    const stranger = new TestAuthority(folder, "stranger").sign("other");
+    const wrong = { cert: readFileSync(stranger.certificate), key: readFileSync(stranger.key) };
+    for (const [index, maxVersion] of (["TLSv1.2", "TLSv1.3"] as const).entries()) {
+      const { text } = await askTls({ ...trust, ...wrong, maxVersion }).catch(() => ({ text: "" }));
+      assert.equal(text, "");
+      await command.line(/Refused a connection: the client's certificate is refused \(UNABLE_TO/, index + 1);
+    }
+  });
+
+  test("a client that ends within the handshake loses its place at once", async (context) => {
+    const folder = temporaryFolder(context);
+    const { certificate, key } = new TestAuthority(folder).sign("main");
+    const files = ["--certfile", certificate, "--keyfile", key];
+    const { port } = await serve(context, folder, [...files, "--header-timeout", "10m"]);
+    const client = connect(port, "127.0.0.1").resume();
+    let isClosed = false;
+    client
+      .on("error", () => {})
+      .on("close", () => {
+        isClosed = true;
+      });
+    client.end(Buffer.from("160301", "hex"));
+    await until("the server closes the connection", () => isClosed);
   });
 
   test("a hook makes the context, and a server of TLS is refused", async (context) => {

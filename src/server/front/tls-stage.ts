@@ -68,8 +68,10 @@ export class TlsStage {
   readonly stage: Stage = (socket, facts) =>
     new Promise((resolve, reject) => {
       this.#handshakes.set(socket, { facts, resolve, reject });
-      // However it ends: the client has left, or the front closes it.
-      socket.once("close", () => this.#take(socket)?.reject(new ClientLeft()));
+      // However it ends: the client has left, or the front closes it. Node tells of a refused certificate after this event.
+      socket.once("close", () => setImmediate(() => this.#take(socket)?.reject(new ClientLeft())));
+      // Read from now on only by the TLS socket around it, which takes this over: a client that ends within the handshake is gone.
+      socket.allowHalfOpen = false;
       this.#server.emit("connection", socket);
     });
 
@@ -93,6 +95,7 @@ export class TlsStage {
     }
     // Until the server listens for it.
     socket.on("error", () => {});
+    socket.allowHalfOpen = true;
     const { facts, resolve } = handshake;
     facts.tls = tlsInfoOf(socket, this.#asksClients);
     if (facts.tls.alpn === "h2") facts.protocol = "h2";

@@ -58,7 +58,7 @@ export class Arbiter {
     const handedOver = predecessor?.listeners;
     listeners.hold(await socketSource.open(handedOver), handedOver);
     await slotSockets.open(pool.desired.target);
-    if (predecessor === undefined) await endpoints.openHealth();
+    await endpoints.prepareHealth();
     await fileReload.start();
     await hooks.runToEnd(generations.currentHooks, "whenReady");
     // Start the workers before logging the first line: they boot while this process loads the rest.
@@ -182,11 +182,15 @@ export class Arbiter {
   async #leave(): Promise<void> {
     const { clock, recycling, fileReload, mailbox, endpoints, listeners, pidFile, blackBox, statsd } =
       this.#parts;
+    const { upgrade, predecessor } = this.#parts;
+    const isServing = predecessor?.isServing === true;
     clock.stop();
     recycling.stop();
     fileReload.close();
     mailbox.close();
-    const lastResponses = endpoints.close(listeners.isShared);
+    const lastResponses = endpoints.close(
+      upgrade.hasSuccessor || (isServing && endpoints.hasInheritedHealth),
+    );
     listeners.removeFiles();
     pidFile.remove();
     await Promise.all([lastResponses, statsd.close()]);

@@ -294,8 +294,9 @@ export class Parts {
       readConfiguration: async () => {
         const configuration = await readConfiguration();
         await this.hooks.runToEnd(configuration.hooks, "onReload");
+        const complete = await this.certificates.complete(configuration, this.generations.currentTls);
         await this.endpoints.renewCertificate();
-        return await this.certificates.complete(configuration, this.generations.currentTls);
+        return complete;
       },
       preflight: async (config) => {
         this.slotSockets.check(workerCount(config.workers));

@@ -1,4 +1,4 @@
-/** `--admin-bind` over TLS: health checks and metrics, and a new certificate by a reload. */
+/** `--admin-bind` over TLS: health checks and metrics, and a new certificate by a reload or an upgrade. */
 import assert from "node:assert/strict";
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { askTls } from "../support/ask-tls.ts";
 import { TestAuthority } from "../support/certificates.ts";
 import { FIXTURES, startCommand, temporaryFolder } from "../support/command.ts";
 
-test("health and metrics are served over TLS, and a reload renews the certificate", async (context) => {
+test("health and metrics are served over TLS, and reloads and upgrades renew the certificate or fail", async (context) => {
   const folder = temporaryFolder(context);
   const authority = new TestAuthority(folder);
   authority.sign("first");
@@ -45,4 +45,13 @@ test("health and metrics are served over TLS, and a reload renews the certificat
   command.kill("SIGHUP");
   await command.line(/admin-keyfile: admin\.key is not the key of the certificate in admin\.pem/);
   assert.equal((await askTls(trust, "GET /health/live HTTP/1.1")).server, "second");
+
+  command.kill("SIGUSR2");
+  await command.line(/Upgrade failed.*admin-keyfile: admin\.key is not the key/);
+  assert.equal((await askTls(trust, "GET /health/ready HTTP/1.1")).server, "second");
+
+  use("first");
+  command.kill("SIGUSR2");
+  await command.line(/previous arbiter .* has exited/);
+  assert.equal((await askTls(trust, "GET /health/ready HTTP/1.1")).server, "first");
 });

@@ -33,6 +33,13 @@ export type EndpointConfig = Pick<
 > &
   Partial<Pick<Config, "adminCertfile" | "adminKeyfile" | "keyfilePassword" | "keyfilePasswordFile">>;
 
+/** All that the health endpoint is made of, besides its socket. */
+interface HealthParts {
+  readonly routes: readonly Route[];
+  /** Undefined for cleartext. */
+  readonly certificate: AdminCertificate | undefined;
+}
+
 export class ControlEndpoints {
   readonly #config: EndpointConfig;
   readonly #routes: () => Promise<readonly Route[]>;
@@ -41,6 +48,8 @@ export class ControlEndpoints {
   readonly #inherited: Pick<EndpointSockets, "control" | "readonly">;
   /** The predecessor's health socket, which both serve. */
   readonly #inheritedHealth: HealthSocket | undefined;
+  /** Made in time for the predecessor's socket. */
+  #prepared: HealthParts | undefined;
   #health: HealthServer | undefined;
   #isOpeningHealth = false;
   #control: ControlServer | undefined;
@@ -76,6 +85,28 @@ export class ControlEndpoints {
     };
   }
 
+  /** Whether the health socket is the predecessor's. */
+  get hasInheritedHealth(): boolean {
+    return this.#inheritedHealth !== undefined;
+  }
+
+  /**
+   * Opens the health endpoint if it is configured, or makes all that the predecessor's socket will need, which still
+   * serves: what fails here fails the start or the upgrade, and no load balancer notices.
+   * @throws FatalError for an address, a certificate or a token that cannot be used
+   */
+  async prepareHealth(): Promise<void> {
+    if (this.#inheritedHealth === undefined) await this.openHealth();
+    else this.#prepared = await this.#healthParts();
+  }
+
+  async #healthParts(): Promise<HealthParts | undefined> {
+    const { adminBind } = this.#config;
+    if (adminBind === undefined) return undefined;
+    const routes = await adminRoutes(adminBind, await this.#routes(), this.#config);
+    return { routes, certificate: await adminCertificate(this.#config) };
+  }
+
   /**
    * Opens the health endpoint if it is configured and not open.
    * @throws FatalError if its address cannot be bound: a load balancer would get no response
@@ -85,12 +116,10 @@ export class ControlEndpoints {
     if (adminBind === undefined || this.#health !== undefined || this.#isOpeningHealth) return;
     this.#isOpeningHealth = true;
     try {
-      const routes = await adminRoutes(adminBind, await this.#routes(), this.#config);
-      const context = await adminCertificate(this.#config);
-      this.#health = await openHealth(adminBind, routes, this.#config, this.#log, {
-        inherited: this.#inheritedHealth,
-        context,
-      });
+      const parts = this.#prepared ?? (await this.#healthParts());
+      this.#prepared = undefined;
+      if (parts === undefined) return;
+      this.#health = await openHealth(adminBind, parts, this.#config, this.#log, this.#inheritedHealth);
     } finally {
       this.#isOpeningHealth = false;
     }
@@ -248,17 +277,17 @@ async function adminCertificate(config: EndpointConfig): Promise<AdminCertificat
 
 async function openHealth(
   address: Address,
-  routes: readonly Route[],
+  { routes, certificate }: HealthParts,
   config: EndpointConfig,
   log: ErrorLog,
-  { inherited, context }: { inherited: HealthSocket | undefined; context: AdminCertificate | undefined },
+  inherited: HealthSocket | undefined,
 ): Promise<HealthServer> {
   const { openHealthServer } = await import("../../control/control-server.ts");
   try {
-    const server = await openHealthServer(address, routes, inherited, context);
+    const server = await openHealthServer(address, routes, inherited, certificate);
     const bound =
       server.port !== undefined && address.kind === "tcp" ? { ...address, port: server.port } : address;
-    const scheme = context === undefined ? "http" : "https";
+    const scheme = certificate === undefined ? "http" : "https";
     const url = `${bound.kind === "tcp" ? `${scheme}://` : ""}${formatAddress(bound)}`;
     log.info(`Health at: ${url}`);
     if (bound.kind === "tcp" && (await showsDashboard(bound, config)))

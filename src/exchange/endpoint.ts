@@ -32,31 +32,32 @@ export function knownBySocket(isUnix: boolean): KnownEndpoints {
 }
 
 /** The endpoints of one connection, looked up on first access because each costs a system call. */
-export class ConnectionEndpoints {
+export class ConnectionEndpoints<Known extends KnownEndpoints = KnownEndpoints> {
+  protected readonly known: Known;
   readonly #socket: SocketAddresses;
-  readonly #isUnix: boolean;
   #peer: Endpoint | undefined;
   #local: Endpoint | undefined;
 
-  constructor(socket: SocketAddresses, { isUnix, peer, local }: KnownEndpoints) {
+  constructor(socket: SocketAddresses, known: Known) {
     this.#socket = socket;
-    this.#isUnix = isUnix;
-    this.#peer = peer;
-    this.#local = local;
+    this.known = known;
   }
 
   get peer(): Endpoint {
-    this.#peer ??= this.#endpoint(this.#socket.remoteAddress, this.#socket.remotePort);
+    this.#peer ??= this.known.peer ?? this.#ask("remote");
     return this.#peer;
   }
 
   get local(): Endpoint {
-    this.#local ??= this.#endpoint(this.#socket.localAddress, this.#socket.localPort);
+    this.#local ??= this.known.local ?? this.#ask("local");
     return this.#local;
   }
 
-  #endpoint(address: string | undefined, port: number | undefined): Endpoint {
-    if (this.#isUnix) return UNIX_ENDPOINT;
+  #ask(side: "remote" | "local"): Endpoint {
+    if (this.known.isUnix) return UNIX_ENDPOINT;
+    const socket = this.#socket;
+    const address = side === "remote" ? socket.remoteAddress : socket.localAddress;
+    const port = side === "remote" ? socket.remotePort : socket.localPort;
     return address === undefined || port === undefined ? CLOSED_ENDPOINT : endpoint(address, port);
   }
 }

@@ -48,8 +48,11 @@ export interface ExchangeContext {
   waitUntil(work: PromiseLike<unknown>, request: ExchangeRequest): void;
 }
 
-/** Restarts the timeout of a request, in milliseconds. */
-export type RestartTimeout = (milliseconds: number) => void;
+/** The timeout of a request. */
+export interface RequestClock {
+  /** Restarts it, in milliseconds. */
+  extend(milliseconds: number): void;
+}
 
 /** Read of a trusted peer. */
 export const ID_FIELD = "x-request-id";
@@ -73,7 +76,7 @@ export class ExchangeRequest implements GatewayRequest {
   /** Aborts the signal in the async scope in which the app read it, so that its listeners run there. */
   #abortSignal: ((reason: Error) => void) | undefined;
   #abortReason: Error | undefined;
-  readonly #clock: RestartTimeout | undefined;
+  readonly #clock: RequestClock | undefined;
 
   /**
    * @param body undefined for a request without content
@@ -83,7 +86,7 @@ export class ExchangeRequest implements GatewayRequest {
     head: ExchangeHead,
     context: ExchangeContext,
     body: MessageBody | undefined,
-    clock?: RestartTimeout,
+    clock?: RequestClock,
   ) {
     this.method = head.method;
     this.target = head.target;
@@ -109,7 +112,7 @@ export class ExchangeRequest implements GatewayRequest {
   extend(milliseconds: number): void {
     if (!(milliseconds > 0))
       throw new GatewayError(clause.extend, `${milliseconds} is not a positive number of milliseconds`);
-    this.#clock?.(milliseconds);
+    this.#clock?.extend(milliseconds);
   }
 
   waitUntil(work: PromiseLike<unknown>): void {

@@ -57,7 +57,8 @@ const MAX_EXTENSION_BYTES = 4096;
 const NO_TRAILERS: string[] = [];
 
 export class RequestParser extends Machine {
-  readonly #events: RequestParserEvents;
+  /** Undefined only between messages, while the parser belongs to no connection. */
+  events: RequestParserEvents | undefined;
   readonly #facts = new HeadFacts();
   readonly #scanner: HeadScanner;
   #chunkDigits = 0;
@@ -74,7 +75,7 @@ export class RequestParser extends Machine {
 
   constructor(limits: RequestLimits, events: RequestParserEvents) {
     super();
-    this.#events = events;
+    this.events = events;
     this.#scanner = new HeadScanner(limits, this.#facts);
     this.state = HEAD;
     // The machine's own limit counts the whole head; the scanner applies finer ones.
@@ -119,8 +120,8 @@ export class RequestParser extends Machine {
     } else {
       this.state = "MESSAGE_COMPLETE";
     }
-    this.#events.onHead(head);
-    if (contentLength === 0) this.#events.onEnd(NO_TRAILERS);
+    this.#handler.onHead(head);
+    if (contentLength === 0) this.#handler.onEnd(NO_TRAILERS);
     // Always stop here: only now can the caller decide whether it wants the content.
     return stop - start;
   }
@@ -146,6 +147,11 @@ export class RequestParser extends Machine {
     return this.state === "MESSAGE_COMPLETE" || (this.state === HEAD && this.#scanner.idle);
   }
 
+  /** True after the last byte of a message, until the first byte of the next one. */
+  get complete(): boolean {
+    return this.state === "MESSAGE_COMPLETE";
+  }
+
   /** True while a head is being received. */
   get inHead(): boolean {
     return this.state === HEAD && !this.#scanner.idle;
@@ -166,6 +172,10 @@ export class RequestParser extends Machine {
     this.#scanner.drop();
   }
 
+  get #handler(): RequestParserEvents {
+    return this.events as RequestParserEvents;
+  }
+
   #startMessage(): void {
     this.state = HEAD;
     this.#facts.reset();
@@ -184,7 +194,7 @@ export class RequestParser extends Machine {
     this.state = "MESSAGE_COMPLETE";
     const trailers = this.#trailers;
     this.#trailers = NO_TRAILERS;
-    this.userCall()(this.#events.onEnd(trailers));
+    this.userCall()(this.#handler.onEnd(trailers));
   }
 
   MESSAGE_COMPLETE(): boolean {
@@ -330,6 +340,6 @@ export class RequestParser extends Machine {
 
   /** Called by the machine's BODY_SIZED and BODY_CHUNK with content. */
   [HTTPParser.kOnBody](chunk: Buffer): void {
-    this.#events.onBody(chunk);
+    this.#handler.onBody(chunk);
   }
 }

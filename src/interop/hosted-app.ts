@@ -187,7 +187,7 @@ export class HostedApp {
       head,
       context,
       body,
-      limit === undefined ? undefined : restartTimeout,
+      limit === undefined ? undefined : { extend: restartTimeout },
     );
     const dress = this.#dress;
     const response = new ExchangeResponse(

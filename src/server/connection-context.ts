@@ -1,4 +1,7 @@
-/** The context that all requests of one connection share, as the app sees it. */
+/**
+ * The context that all requests of one connection share, as the app sees it. What connections have in common stays with
+ * their server: a kept connection holds its context while it is idle.
+ */
 import { ConnectionEndpoints } from "../exchange/endpoint.ts";
 import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { ExchangeContext, ExchangeRequest } from "../exchange/request.ts";
@@ -16,29 +19,38 @@ export interface ContextHost {
 }
 
 /** Whether the peer is trusted is determined once, on first access. */
-export class ConnectionContext extends ConnectionEndpoints implements ExchangeContext {
-  readonly scheme: "http" | "https";
-  readonly tls: TlsInfo | undefined;
-  readonly proxy: ProxyInfo | undefined;
-  readonly rootPath: string;
-  readonly worker: WorkerInfo;
-  readonly state: unknown;
-  readonly #rules: ProxyRules | undefined;
+export class ConnectionContext extends ConnectionEndpoints<ConnectionFacts> implements ExchangeContext {
   readonly #host: ContextHost;
   #trusted: boolean | undefined;
 
   constructor(socket: Addresses, facts: ConnectionFacts, host: ContextHost) {
-    const { options } = host;
     super(socket, facts);
     this.#host = host;
-    // TLS has ended here, or at the balancer.
-    this.scheme = facts.tls === undefined && facts.proxy?.tls === undefined ? "http" : "https";
-    this.tls = facts.tls;
-    this.proxy = facts.proxy;
-    this.rootPath = options.rootPath ?? "";
-    this.worker = options.worker;
-    this.state = options.state;
-    this.#rules = options.proxyRules;
+  }
+
+  /** TLS has ended here, or at the balancer. */
+  get scheme(): "http" | "https" {
+    return this.known.tls === undefined && this.known.proxy?.tls === undefined ? "http" : "https";
+  }
+
+  get tls(): TlsInfo | undefined {
+    return this.known.tls;
+  }
+
+  get proxy(): ProxyInfo | undefined {
+    return this.known.proxy;
+  }
+
+  get rootPath(): string {
+    return this.#host.options.rootPath ?? "";
+  }
+
+  get worker(): WorkerInfo {
+    return this.#host.options.worker;
+  }
+
+  get state(): unknown {
+    return this.#host.options.state;
   }
 
   waitUntil(work: PromiseLike<unknown>, request: ExchangeRequest): void {
@@ -47,7 +59,8 @@ export class ConnectionContext extends ConnectionEndpoints implements ExchangeCo
   }
 
   get proxyRules(): ProxyRules | undefined {
-    this.#trusted ??= this.#rules?.trusts(this.peer) ?? false;
-    return this.#trusted ? this.#rules : undefined;
+    const { proxyRules } = this.#host.options;
+    this.#trusted ??= proxyRules?.trusts(this.peer) ?? false;
+    return this.#trusted ? proxyRules : undefined;
   }
 }

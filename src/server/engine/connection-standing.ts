@@ -8,7 +8,8 @@ export type Phase = "idle" | "head" | "exchange" | "lingering" | "upgraded" | "c
 
 /** The parts of a connection, as far as they tell. */
 export interface StandingParts {
-  readonly parser: { readonly heldBytes: number };
+  /** Bytes of an incomplete head. */
+  readonly heldBytes: number;
   readonly input: { readonly hasHeld: boolean };
   readonly output: { readonly pending: boolean };
   readonly channel: { readonly behind: number };
@@ -26,7 +27,7 @@ export interface StandingParts {
 export function standingOf(
   phase: Phase,
   since: number,
-  { parser, input, output, channel, dispatcher, context, linger }: StandingParts,
+  { heldBytes, input, output, channel, dispatcher, context, linger }: StandingParts,
   now: number,
 ): Standing | undefined {
   if (phase === "upgraded" || phase === "closed") return undefined;
@@ -34,7 +35,7 @@ export function standingOf(
   if (contentLateness > 0) return { wait: "content", late: contentLateness };
   if (output.pending) return { wait: "reader", late: channel.behind };
   if (phase === "lingering") return linger && { wait: "end", late: linger.age(now) };
-  if (phase === "head") return { wait: "head", late: headLateness(now - since, parser.heldBytes) };
+  if (phase === "head") return { wait: "head", late: headLateness(now - since, heldBytes) };
   if (phase === "exchange" || input.hasHeld) return undefined;
   if (!dispatcher.served) return { wait: "first byte", late: now - since };
   // A proxy may just be sending a request, which it does not repeat.

@@ -7,7 +7,6 @@
 import type { Duplex } from "node:stream";
 import { ClientGone, HttpError, RequestAborted } from "../../errors.ts";
 import type { ExchangeContext } from "../../exchange/request.ts";
-import { RequestParser } from "../../http/request-parser.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import type { Channel, ChannelEvents } from "../channel/channel.ts";
 import type { InFlightGate } from "../in-flight-gate.ts";
@@ -16,7 +15,7 @@ import type { Member } from "../member-list.ts";
 import type { WatchedPeer } from "../peer-watch.ts";
 import type { Standing, Wait } from "../places/policy.ts";
 import type { ConnectionStates } from "../server.ts";
-import { ConnectionPhases } from "./connection-phases.ts";
+import { ConnectionParser } from "./connection-parser.ts";
 import { standingOf } from "./connection-standing.ts";
 import type { ConnectionHost, CurrentRequest, ExchangeConnection } from "./contract.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -27,14 +26,13 @@ import { reportRefusal } from "./refusal-report.ts";
 import { UpgradedStream } from "./upgraded-stream.ts";
 
 export class EngineConnection
-  extends ConnectionPhases<EngineConnection>
+  extends ConnectionParser<EngineConnection>
   implements ChannelEvents, ExchangeConnection, InputReader, Member, WatchedPeer
 {
   place = -1;
   readonly input: Input;
   readonly socket: Channel;
   readonly #context: ExchangeContext;
-  readonly #parser: RequestParser;
   readonly #output: Output;
   readonly #dispatcher: Dispatcher;
   readonly #watch: EngineExchangeWatch | undefined;
@@ -57,12 +55,9 @@ export class EngineConnection
     this.socket = channel;
     this.#context = context;
     this.input = new Input(channel, this, host.scope);
-    this.#output = new Output(channel, host.options.timeouts, () => {
-      if (this.input.hasHeld && !this.#dispatcher.busy) this.input.advance();
-    });
+    this.#output = new Output(channel, host.options.timeouts);
     this.#watch = host.watchExchanges(context);
     this.#dispatcher = new Dispatcher(this, host, context, this.#output, this.#watch, gate);
-    this.#parser = new RequestParser(host.options.limits, this.#dispatcher);
   }
 
   /** The request in progress; undefined if there is none. */
@@ -110,7 +105,7 @@ export class EngineConnection
       let at = 0;
       while (at < bytes.length && this.accepting) {
         if (this.blocked) return at;
-        at += this.#parser.execute(bytes, at, bytes.length - at);
+        at += this.parse(bytes, at, this.#dispatcher);
       }
       if (this.#finishing) {
         if (at < bytes.length) this.#endAndLinger();
@@ -118,9 +113,9 @@ export class EngineConnection
       } else if (this.#upgraded !== undefined) {
         if (at < bytes.length && !this.#upgraded.receive(bytes.subarray(at))) this.socket.pause();
         if (this.input.ended) this.#upgraded.receiveEnd();
-      } else if (this.#parser.inHead) {
+      } else if (this.inHead) {
         if (this.phase === "idle") this.enter("head", this.host.options.timeouts.header);
-        if (this.phase === "head") this.host.heads.hold(this, this.#parser.heldBytes);
+        if (this.phase === "head") this.host.heads.hold(this, this.heldBytes);
       } else if (this.phase === "head") {
         // The beginning of a head turned out to be an empty line in two pieces.
         this.host.heads.release(this);
@@ -138,7 +133,7 @@ export class EngineConnection
     if (this.phase === "idle") this.close();
     if (this.phase === "lingering") return;
     try {
-      this.#parser.finish();
+      this.finishParsing();
     } catch (error) {
       this.#refuse(error);
     }
@@ -147,8 +142,8 @@ export class EngineConnection
   /** Responds to input that is not passed to the app, and closes. */
   #refuse(error: unknown): void {
     if (!(error instanceof HttpError)) throw error;
-    reportRefusal(error, this.#parser.received, this.#context, this.host.options);
-    this.#dispatcher.refuse(error, this.#parser.received, this.phase === "exchange");
+    reportRefusal(error, this.received, this.#context, this.host.options);
+    this.#dispatcher.refuse(error, this.received, this.phase === "exchange");
   }
 
   /** Refuses the incomplete head: all of them together hold too much memory. */
@@ -188,7 +183,7 @@ export class EngineConnection
   #stopExchanges(): boolean {
     if (this.phase === "lingering" || this.phase === "closed") return false;
     if (this.phase === "head") this.host.heads.release(this);
-    this.#parser.drop();
+    this.stopParsing();
     this.input.drop();
     this.#dispatcher.connectionClosing();
     this.enter("lingering", Number.POSITIVE_INFINITY);
@@ -223,6 +218,7 @@ export class EngineConnection
 
   onDrained(): void {
     this.#output.caughtUp();
+    if (this.input.hasHeld && !this.#dispatcher.busy) this.input.advance();
   }
 
   onStalled(): void {
@@ -247,7 +243,7 @@ export class EngineConnection
     if (this.phase !== "head") return;
     this.host.heads.release(this);
     this.phase = "closed";
-    this.#watch?.endIncomplete(this.#parser.received, end);
+    this.#watch?.endIncomplete(this.received, end);
   }
 
   // ---- called by the server
@@ -277,7 +273,7 @@ export class EngineConnection
   /** The event that the connection waits for, if it may be closed to make room for others. */
   standing(now: number): Standing | undefined {
     const parts = {
-      parser: this.#parser,
+      heldBytes: this.heldBytes,
       input: this.input,
       output: this.#output,
       channel: this.socket,

@@ -27,6 +27,7 @@ import type { EngineOptions } from "../server-options.ts";
 import type { UnfinishedHeads } from "../unfinished-heads.ts";
 import type { EngineExchangeWatch } from "./engine-exchange-watch.ts";
 import type { Input } from "./input.ts";
+import type { ParserPool } from "./parser-pool.ts";
 
 /** The server, to the dispatcher. */
 export interface ExchangeHost {
@@ -52,6 +53,7 @@ export interface ExchangeHost {
 export interface ConnectionHost<Connection> extends ExchangeHost {
   /** The async scope of whatever belongs to no request. */
   readonly scope: AsyncResource;
+  readonly parsers: ParserPool;
   readonly peers: PeerWatch;
   readonly heads: UnfinishedHeads<Connection>;
   /** While draining: how long an idle connection may still send a request. */

@@ -6,7 +6,7 @@
 // Imported, since the global is an accessor, which V8 calls at each use.
 import { performance } from "node:perf_hooks";
 import { BodyError, ClientGone, HttpError, RequestAborted } from "../../errors.ts";
-import { type ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
+import { type ExchangeContext, ExchangeRequest, type RequestClock } from "../../exchange/request.ts";
 import { handlerFor, runHandler } from "../../exchange/run.ts";
 import type { Handler } from "../../gateway/types.ts";
 import type { RequestHead } from "../../http/request-head.ts";
@@ -22,7 +22,7 @@ import { EngineResponse } from "./engine-response.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import type { Output } from "./output.ts";
 
-export class Dispatcher extends CurrentExchange implements RequestParserEvents {
+export class Dispatcher extends CurrentExchange implements RequestParserEvents, RequestClock {
   readonly #context: ExchangeContext;
   /** Undefined if nothing bounds the requests of this connection. */
   readonly #gate: InFlightGate | undefined;
@@ -89,7 +89,7 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
       head.contentLength === 0
         ? undefined
         : new IncomingBody(this, head.contentLength, options, head.expectContinue);
-    const request = new ExchangeRequest(head, this.#context, this.body?.body, this.#extend);
+    const request = new ExchangeRequest(head, this.#context, this.body?.body, this);
     const gate = this.#gate;
     if (head.timed && gate === undefined) this.#measureQueue(head);
     const handler = handlerFor(request, host.handle, host.upgrade);
@@ -134,10 +134,10 @@ export class Dispatcher extends CurrentExchange implements RequestParserEvents {
     meterQueue(meter, head.field(REQUEST_START));
   }
 
-  readonly #extend = (milliseconds: number): void => {
+  extend(milliseconds: number): void {
     if (this.requestDeadline !== Number.POSITIVE_INFINITY)
       this.requestDeadline = this.host.now + milliseconds;
-  };
+  }
 
   onBody(chunk: Uint8Array): void {
     if (this.response === undefined) return;

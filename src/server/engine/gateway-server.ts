@@ -30,6 +30,7 @@ import { EngineConnection } from "./connection.ts";
 import type { ConnectionHost } from "./contract.ts";
 import { EngineExchangeLogs } from "./engine-exchange-log.ts";
 import { EngineExchangeMeter, type EngineExchangeWatch } from "./engine-exchange-watch.ts";
+import { ParserPool } from "./parser-pool.ts";
 
 /** Names a request that was not understood, in an error line. */
 const NO_REQUEST = { method: "-", target: "-", id: "-" };
@@ -44,6 +45,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
   lingerMs = 0;
   shedding = 0;
   requests = 0;
+  readonly parsers: ParserPool;
   readonly peers = new PeerWatch();
   readonly handlers = new RunningHandlers();
   #callbackAt = Number.POSITIVE_INFINITY;
@@ -69,6 +71,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
     this.upgrade = app.upgrade?.bind(app) as Handler | undefined;
     this.dress = answerDresser(app, (error, { request }) => options.onError(error, request ?? NO_REQUEST));
     this.options = options;
+    this.parsers = new ParserPool(options.limits);
     this.#limiter = options.limiter ?? new AcceptLimiter();
     this.#front = options.front?.(this.#limiter);
     this.#logs =
@@ -144,8 +147,8 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
         channel.start(serve(channel, facts));
       } else this.#sessions.admit(socket, new ConnectionContext(socket, facts, this));
     };
-    if (front === undefined)
-      acceptConnections(server, (channel) => channel.start(serve(channel, { isUnix })));
+    const plain: ConnectionFacts = { isUnix };
+    if (front === undefined) acceptConnections(server, (channel) => channel.start(serve(channel, plain)));
     else if (front.takesChannels) {
       const owner = { serve, admit };
       acceptConnections(server, (channel) => front.admitChannel(channel, isUnix, owner));

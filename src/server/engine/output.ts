@@ -27,25 +27,21 @@ const LARGE_PIECE = 2;
 
 export class Output {
   readonly #channel: Channel;
-  readonly #onCaughtUp: () => void;
   #text = "";
   #gathering = false;
   /** True while `#sendSoon` is due. */
   #scheduled = false;
+  #sendSoon: (() => void) | undefined;
   #writable: PromiseWithResolvers | undefined;
   #piecesInARow = 0;
   readonly #timeouts: SendTimeouts;
   /** True while the channel watches a client that is behind. */
   #watching = false;
 
-  /**
-   * @param timeouts how slowly a client may read before the connection is destroyed
-   * @param onCaughtUp called when a client that was behind has read everything
-   */
-  constructor(channel: Channel, timeouts: SendTimeouts, onCaughtUp: () => void) {
+  /** @param timeouts how slowly a client may read before the connection is destroyed */
+  constructor(channel: Channel, timeouts: SendTimeouts) {
     this.#channel = channel;
     this.#timeouts = timeouts;
-    this.#onCaughtUp = onCaughtUp;
   }
 
   /** True while the system has not taken all that was sent. */
@@ -86,11 +82,17 @@ export class Output {
     this.#send();
   }
 
-  readonly #sendSoon = (): void => {
-    this.#scheduled = false;
-    if (this.#channel.destroyed) this.#text = "";
-    else if (!this.#gathering) this.#send();
-  };
+  #sendLater(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // Made for the first stream: most connections have none.
+    this.#sendSoon ??= () => {
+      this.#scheduled = false;
+      if (this.#channel.destroyed) this.#text = "";
+      else if (!this.#gathering) this.#send();
+    };
+    process.nextTick(this.#sendSoon);
+  }
 
   #send(): void {
     if (this.#text === "") return;
@@ -113,12 +115,11 @@ export class Output {
     this.#watchIf(this.#channel.pending);
   }
 
-  /** The client has read everything. */
+  /** A client that was behind has read everything. */
   caughtUp(): void {
     this.#watching = false;
     this.#writable?.resolve();
     this.#writable = undefined;
-    this.#onCaughtUp();
   }
 
   /** The connection is closed. */
@@ -173,10 +174,7 @@ export class Output {
     this.#text += text;
     if (this.#gathering) return;
     if (this.#text.length >= MAX_GATHERED_PIECES) this.#send();
-    else if (!this.#scheduled) {
-      this.#scheduled = true;
-      process.nextTick(this.#sendSoon);
-    }
+    else this.#sendLater();
   }
 
   /** Sends the head of a stream. */

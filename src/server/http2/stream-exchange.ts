@@ -8,7 +8,7 @@ import { performance } from "node:perf_hooks";
 import type { Duplex } from "node:stream";
 import { BodyError, ClientGone, HttpError, RequestAborted } from "../../errors.ts";
 import { respondToFault } from "../../exchange/content-fault.ts";
-import { ExchangeRequest } from "../../exchange/request.ts";
+import { ExchangeRequest, type RequestClock } from "../../exchange/request.ts";
 import { handlerFor, runHandler } from "../../exchange/run.ts";
 import type { Handler } from "../../gateway/types.ts";
 import { HeadLimitError } from "../../http/head-limit.ts";
@@ -42,7 +42,7 @@ export interface ExchangeSession {
   streamClosed(exchange: StreamExchange): void;
 }
 
-export class StreamExchange implements BodyHost, ResponseHost, Member {
+export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Member {
   place = -1;
   readonly stream: ServerHttp2Stream;
   readonly #session: ExchangeSession;
@@ -94,7 +94,7 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
       hasContent && !head.upgrade
         ? new StreamBody(this, this.stream, head.contentLength, options, head.expectContinue)
         : undefined;
-    const request = new ExchangeRequest(head, context, this.#body?.body, this.#extend);
+    const request = new ExchangeRequest(head, context, this.#body?.body, this);
     const handler = handlerFor(request, host.handle, host.upgrade);
     this.#watch?.handOver(request);
     const { describeError: describe, gate, meter } = options;
@@ -211,9 +211,9 @@ export class StreamExchange implements BodyHost, ResponseHost, Member {
     response.abort(new HttpError(503, late), this.#request?.abortReason);
   }
 
-  readonly #extend = (milliseconds: number): void => {
+  extend(milliseconds: number): void {
     if (this.#requestDeadline !== Number.POSITIVE_INFINITY) this.#requestDeadline = this.now + milliseconds;
-  };
+  }
 
   /** The worker exits: nobody gets a response any more. */
   abandon(): void {

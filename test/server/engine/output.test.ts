@@ -108,7 +108,7 @@ function fakeSocket(): { socket: Socket; channel: SocketChannel; written: string
 
 test("pieces wait for the end of the operation, and no longer", async () => {
   const { channel, written } = fakeSocket();
-  const output = new Output(channel, { body: 1000, responseMinRate: 0 }, () => {});
+  const output = new Output(channel, { body: 1000, responseMinRate: 0 });
   output.writeHead("head ");
   output.writePiece("one ");
   output.writePiece(Buffer.from("zwölf "));
@@ -122,7 +122,7 @@ test("pieces wait for the end of the operation, and no longer", async () => {
 
 test("what is flushed is sent at once, also while input is read", async () => {
   const { channel, written } = fakeSocket();
-  const output = new Output(channel, { body: 1000, responseMinRate: 0 }, () => {});
+  const output = new Output(channel, { body: 1000, responseMinRate: 0 });
   output.gather();
   output.writeHead("head ");
   output.sendNow();
@@ -135,7 +135,7 @@ test("what is flushed is sent at once, also while input is read", async () => {
 
 test("pieces keep their order whatever their size, and many do not pile up", async () => {
   const { channel, written } = fakeSocket();
-  const output = new Output(channel, { body: 1000, responseMinRate: 0 }, () => {});
+  const output = new Output(channel, { body: 1000, responseMinRate: 0 });
   const large = "x".repeat(10_000);
   const pieces = ["a", large, Buffer.from(large), "b", "ü".repeat(5000), "c"];
   for (const piece of pieces) output.writePiece(piece);
@@ -151,7 +151,7 @@ test("pieces keep their order whatever their size, and many do not pile up", asy
 
 test("nothing is written to a socket that has been destroyed", async () => {
   const { channel, written } = fakeSocket();
-  const output = new Output(channel, { body: 1000, responseMinRate: 0 }, () => {});
+  const output = new Output(channel, { body: 1000, responseMinRate: 0 });
   output.writePiece("late");
   channel.destroy();
   await nextTurn();

@@ -145,7 +145,10 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
       if (facts.protocol !== "h2" || this.#sessions === undefined) {
         const channel = SocketChannel.over(socket);
         channel.start(serve(channel, facts));
-      } else this.#sessions.admit(socket, new ConnectionContext(socket, facts, this));
+      } else {
+        this.#sessions.admit(socket, new ConnectionContext(socket, facts, this));
+        if (this.draining) this.#closeIdleAt(this.clock.exact + this.lingerMs);
+      }
     };
     const plain: ConnectionFacts = { isUnix };
     if (front === undefined) acceptConnections(server, (channel) => channel.start(serve(channel, plain)));
@@ -163,7 +166,10 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
     this.#connections.add(connection);
     this.#limiter.connectionOpened(channel.descriptor);
     gate?.connected();
-    if (this.draining) connection.drain(this.clock.exact + this.lingerMs);
+    if (this.draining) {
+      connection.drain(this.clock.exact + this.lingerMs);
+      this.#closeIdleAt(this.clock.exact + this.lingerMs);
+    }
     return connection;
   }
 
@@ -196,12 +202,24 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
     const deadline = this.clock.exact + lingerMs;
     for (const connection of this.#connections) connection.drain(deadline);
     this.#sessions?.drain(lingerMs);
+    this.#closeIdleAt(this.clock.exact + lingerMs);
     await this.#front?.drain(lingerMs);
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
       this.#checkEmpty();
     });
     await this.handlers.whenIdle();
+  }
+
+  /** Ends the linger of a drain when it is over: a tick of the clock may be most of a second later. */
+  #closeIdleAt(deadline: number): void {
+    const check = (): void => {
+      const { exact } = this.clock;
+      if (exact < deadline) this.#closeIdleAt(deadline);
+      else this.#checkDeadlines(exact);
+    };
+    // Waits for the input of that turn as well: the client may be just in time.
+    setTimeout(() => setImmediate(check), Math.ceil(deadline - this.clock.exact)).unref();
   }
 
   destroy(): void {

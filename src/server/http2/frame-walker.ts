@@ -48,6 +48,7 @@ export class FrameWalker {
   readonly #head = new Uint8Array(HEAD_BYTES + CODE_BYTES);
   readonly #frame = { type: 0, flags: 0, streamId: 0, length: 0, value: 0 };
   #filled = 0;
+  #hasBegun = false;
   #needed = HEAD_BYTES;
   /** Bytes that belong to no head. */
   #skipped: number;
@@ -56,6 +57,11 @@ export class FrameWalker {
   constructor(listener: FrameListener, preface = 0) {
     this.#listener = listener;
     this.#skipped = preface;
+  }
+
+  /** Whether a frame has been seen. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   /** Whether another frame may begin here. */
@@ -105,6 +111,7 @@ export class FrameWalker {
     this.#skipped = frame.length - (this.#filled - HEAD_BYTES);
     this.#filled = 0;
     this.#needed = HEAD_BYTES;
+    this.#hasBegun = true;
     this.#listener(frame);
   }
 }

@@ -12,17 +12,16 @@ import type { Standing, Wait } from "../places/policy.ts";
 import type { ConnectionStates, InFlightRequest } from "../server.ts";
 import type { SessionHost } from "../session-server.ts";
 import { type Frame, FrameType, FrameWalker, goawayFrame, PREFACE } from "./frame-walker.ts";
+import { GoawayNotice } from "./goaway-notice.ts";
+import { closeStream, takeSession } from "./node-session.ts";
 import { headerListSize } from "./request-head.ts";
 import { type Excess, SessionBudget } from "./session-budget.ts";
 import { type ExchangeSession, StreamExchange } from "./stream-exchange.ts";
 import { type StreamObserver, WatchedStream } from "./watched-stream.ts";
 
-const NO_ERROR = 0;
 const PROTOCOL_ERROR = 1;
 const REFUSED_STREAM = 7;
 const ENHANCE_YOUR_CALM = 11;
-/** The first GOAWAY of two. */
-const LAST_POSSIBLE_STREAM = 2 ** 31 - 1;
 /** For a client that answers no PING: between the first GOAWAY and the last. */
 const NOTICE_MS = 1000;
 
@@ -44,6 +43,7 @@ export class Session implements ExchangeSession, StreamObserver, Member {
   readonly context: ConnectionContext;
   readonly #owner: SessionOwner;
   readonly #socket: Socket;
+  readonly #stream: WatchedStream;
   readonly #session: ServerHttp2Session;
   readonly #exchanges = new MemberList<StreamExchange>();
   readonly #byStream = new Map<number, StreamExchange>();
@@ -51,6 +51,7 @@ export class Session implements ExchangeSession, StreamObserver, Member {
   readonly #budget: SessionBudget;
   readonly #received: FrameWalker;
   readonly #sent: FrameWalker;
+  readonly #notice: GoawayNotice;
   #excess: Excess | undefined;
   #requests = 0;
   #lastStream = 0;
@@ -75,10 +76,12 @@ export class Session implements ExchangeSession, StreamObserver, Member {
     this.#budget = new SessionBudget(owner.maxHeaderList);
     this.#received = new FrameWalker((frame) => this.#onReceivedFrame(frame), PREFACE.length);
     this.#sent = new FrameWalker((frame) => this.#onSentFrame(frame));
+    this.#notice = new GoawayNotice(this.#sent);
     this.#idleSince = this.#now;
     this.#deadline = this.#now + this.#idleTimeout;
     socket.once("close", () => owner.onClosed(this));
-    this.#session = takeSession(server, new WatchedStream(socket, this));
+    this.#stream = new WatchedStream(socket, this);
+    this.#session = takeSession(server, this.#stream);
     // A session that fails closes too.
     this.#session.on("error", () => {});
     this.#session.on("stream", (stream: ServerHttp2Stream, _headers: object, flags: number, raw: string[]) =>
@@ -135,8 +138,9 @@ export class Session implements ExchangeSession, StreamObserver, Member {
     this.#excess ??= this.#budget.received(frame, performance.now());
   }
 
-  onSent(bytes: Uint8Array): void {
+  onSent(bytes: Uint8Array): Uint8Array | undefined {
     this.#sent.walk(bytes);
+    return this.#notice.take();
   }
 
   #onSentFrame(frame: Frame): void {
@@ -229,23 +233,25 @@ export class Session implements ExchangeSession, StreamObserver, Member {
 
   /** Asks the client to open no more streams, and closes when those it has are done. */
   close(): void {
-    if (!this.#announce(NOTICE_MS)) return;
     // Whatever the client sends after the answer, it has sent after it saw the GOAWAY.
-    this.#session.ping(() => this.#closeFinally());
+    const ping = (): unknown => this.#session.destroyed || this.#session.ping(() => this.#closeFinally());
+    this.#announce(NOTICE_MS, ping);
   }
 
-  /** The server drains: the client may send requests until the linger is over. */
+  /** The server drains: the client may send requests until the linger is over; without one, until it must know of the end. */
   drain(lingerMs: number): void {
-    this.#announce(lingerMs);
+    if (lingerMs > 0) this.#announce(lingerMs);
+    else this.close();
   }
 
-  #announce(milliseconds: number): boolean {
+  /** @param onSaid called when the client has been sent the news */
+  #announce(milliseconds: number, onSaid?: () => void): void {
     const session = this.#session;
-    if (this.#isClosing || session.closed || session.destroyed) return false;
+    if (this.#isClosing || session.closed || session.destroyed) return;
     this.#isClosing = true;
     this.#finalDeadline = this.host.clock.exact + milliseconds;
-    session.goaway(NO_ERROR, LAST_POSSIBLE_STREAM);
-    return true;
+    const notice = this.#notice.say(onSaid);
+    if (notice !== undefined) this.#stream.insert(notice);
   }
 
   #closeFinally(): void {
@@ -312,21 +318,4 @@ export class Session implements ExchangeSession, StreamObserver, Member {
     this.#session.destroy();
     this.#socket.destroy();
   }
-}
-
-/** Ends a stream that has no exchange. */
-function closeStream(stream: ServerHttp2Stream, code: number): void {
-  stream.on("error", () => {});
-  stream.close(code);
-}
-
-/** node:http2 makes a session of each connection that its server gets. */
-function takeSession(server: Http2Server, stream: WatchedStream): ServerHttp2Session {
-  let taken: ServerHttp2Session | undefined;
-  server.once("session", (session) => {
-    taken = session;
-  });
-  server.emit("connection", stream);
-  if (taken === undefined) throw new Error("node:http2 has made no session");
-  return taken;
 }

@@ -11,8 +11,8 @@ import { Duplex } from "node:stream";
 export interface StreamObserver {
   /** The client has sent this. Return false to have it discarded. */
   onReceived(bytes: Uint8Array): boolean;
-  /** This is about to be sent. */
-  onSent(bytes: Uint8Array): void;
+  /** This is about to be sent. Returns bytes to send behind it. */
+  onSent(bytes: Uint8Array): Uint8Array | undefined;
   /** Bytes to send behind everything else. */
   lastWords(): Uint8Array | undefined;
   /** Everything has been passed to the socket, which is only read from now on, until it is destroyed. */
@@ -45,19 +45,26 @@ export class WatchedStream extends Duplex {
   }
 
   override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#observer.onSent(bytes);
-    this.#send([bytes], done);
+    const more = this.#observer.onSent(bytes);
+    this.#send(more === undefined ? [bytes] : [bytes, more], done);
   }
 
   override _writev(pieces: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
-    for (const { chunk } of pieces) this.#observer.onSent(chunk);
-    this.#send(
-      pieces.map(({ chunk }) => chunk),
-      done,
-    );
+    const bytes: Uint8Array[] = [];
+    for (const { chunk } of pieces) {
+      const more = this.#observer.onSent(chunk);
+      bytes.push(chunk);
+      if (more !== undefined) bytes.push(more);
+    }
+    this.#send(bytes, done);
   }
 
-  #send(pieces: readonly Buffer[], done: (error?: Error | null) => void): void {
+  /** Sends bytes of our own. Call it only where what has been sent ends with a frame. */
+  insert(bytes: Uint8Array): void {
+    if (this.#socket.writable) this.#socket.write(bytes);
+  }
+
+  #send(pieces: readonly Uint8Array[], done: (error?: Error | null) => void): void {
     const socket = this.#socket;
     if (socket.destroyed || !socket.writable) {
       done(new Error("the connection is closed"));

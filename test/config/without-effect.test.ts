@@ -24,13 +24,19 @@ test("a setting that does nothing by itself is told at the start, and at the rel
   ];
   assert.deepEqual(told(), first, "max-lifetime is set, and queue-timeout has its default");
 
-  configure({ neverShed: ["/healthz"], maxQueue: 3 });
+  configure({ neverShed: ["/healthz"], maxQueue: 3, sslVersion: "TLSv1.3", http2MaxFrameSize: 20_000 });
   command.kill("SIGHUP");
   await command.ready(2);
-  assert.deepEqual(told(), [...first, "max-queue has no effect without max-in-flight: set both, or neither"]);
+  assert.deepEqual(told(), [
+    ...first,
+    "max-queue has no effect without max-in-flight: set both, or neither",
+    "ssl-version has no effect without certfile: set both, or neither",
+    "http2-max-frame-size has no effect without h2 in http-protocols: set both, or neither",
+  ]);
 
-  configure({ neverShed: ["/healthz"], maxQueue: 3, maxInFlight: 3 });
+  const http2 = { httpProtocols: ["h1", "h2"], http2MaxFrameSize: 20_000 };
+  configure({ neverShed: ["/healthz"], maxQueue: 3, maxInFlight: 3, ...http2 });
   command.kill("SIGHUP");
   await command.ready(3);
-  assert.equal(told().length, 4);
+  assert.equal(told().length, 6);
 });

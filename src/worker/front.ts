@@ -6,7 +6,7 @@ import type { Assignment } from "../ipc/messages.ts";
 import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
 import type { OpeningStage } from "../server/front/opening.ts";
-import { Refusal } from "../server/front/refusal.ts";
+import { FrontTimeout, Refusal } from "../server/front/refusal.ts";
 import type { Stage } from "../server/front/stage.ts";
 import type { RequestMeter } from "../server/request-meter.ts";
 import type { MakeFront } from "../server/server-options.ts";
@@ -39,7 +39,7 @@ export async function makeFront(
   choice?: OpeningStage,
 ): Promise<WorkerFront | undefined> {
   const { assignment, log, meter } = needs;
-  const { proxyProtocol, proxyAllowFrom, headerTimeout } = assignment.settings;
+  const { proxyProtocol, proxyAllowFrom, headerTimeout, keepAlive } = assignment.settings;
   const stages: (Stage | OpeningStage)[] = [];
   if (proxyProtocol !== "off") {
     const { ProxyStage } = await import("../server/front/proxy-stage.ts");
@@ -54,8 +54,9 @@ export async function makeFront(
   const onEvicted = (): void => meter?.connectionFailed("evicted");
   // 0 is no limit.
   const timeout = headerTimeout || Number.POSITIVE_INFINITY;
+  const idleTimeout = keepAlive || timeout;
   return {
-    make: (limiter) => new Front({ stages, timeout, onRefused, onEvicted }, limiter),
+    make: (limiter) => new Front({ stages, timeout, idleTimeout, onRefused, onEvicted }, limiter),
     setTicketKeys: (keys) => tls?.setTicketKeys(Buffer.from(keys, "base64")),
   };
 }
@@ -67,7 +68,7 @@ function refusalReporter(log: ErrorLog, meter: RequestMeter | undefined): (error
     const reason = error instanceof Refusal ? error.reason : "accept";
     meter?.connectionFailed(reason);
     // On the open internet scanners cause them all the time.
-    if (reason === "tls_handshake") {
+    if (reason === "tls_handshake" || (error instanceof FrontTimeout && error.isSilent)) {
       log.debug(`Refused a connection: ${error.message}`);
       return;
     }

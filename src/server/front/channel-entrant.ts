@@ -20,7 +20,7 @@ export interface ChannelOwner {
 const NOTHING = Buffer.alloc(0);
 
 export class ChannelEntrant implements Entrant, ChannelEvents {
-  readonly since = performance.now();
+  readonly #cameAt = performance.now();
   hasSent = false;
   readonly #channel: Channel;
   readonly #facts: ConnectionFacts;
@@ -39,6 +39,14 @@ export class ChannelEntrant implements Entrant, ChannelEvents {
     this.#facts = { isUnix };
     this.#host = host;
     this.#stages = stages;
+  }
+
+  get since(): number {
+    return this.#facts.waitsSince ?? this.#cameAt;
+  }
+
+  get isIdle(): boolean {
+    return this.#facts.isIdle === true;
   }
 
   run(owner: ChannelOwner): void {

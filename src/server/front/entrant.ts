@@ -7,10 +7,12 @@ export type PassOn = (socket: Socket, facts: ConnectionFacts) => void;
 
 /** A connection in the front. */
 export interface Entrant {
-  /** When it came, as in `performance.now()`. */
+  /** When it came, or began to wait for HTTP, as in `performance.now()`. */
   readonly since: number;
   /** Whether anything has arrived on it. */
   readonly hasSent: boolean;
+  /** Whether nothing of HTTP has arrived on it, and all that comes before has. */
+  readonly isIdle: boolean;
   /** Closes it because of `error`, once. */
   refuse(error: Error): void;
   destroy(): void;

@@ -17,6 +17,10 @@ export interface ConnectionFacts {
   tls?: TlsInfo;
   /** Default: `http/1.1`. */
   protocol?: Protocol;
+  /** When the front began to wait for HTTP, as in `performance.now()`; undefined while it waits for something else. */
+  waitsSince?: number;
+  /** Whether it waits for the first byte of that, as an idle connection does. */
+  isIdle?: boolean;
 }
 
 const FACTS = Symbol("tsgun.front");

@@ -22,6 +22,8 @@ export interface FrontOptions {
   readonly stages: readonly (Stage | OpeningStage)[];
   /** For all stages together, in milliseconds; `Infinity` for no limit. */
   readonly timeout: number;
+  /** For the first byte of HTTP where the choice of the protocol waits for it. Default: `timeout`. */
+  readonly idleTimeout?: number;
   /** Reports a connection that a stage has refused, or that took too long. Not called for clients that just left. */
   readonly onRefused: (error: Error, facts: ConnectionFacts) => void;
   /** Called for a connection that was closed to make room for others. */
@@ -30,6 +32,8 @@ export interface FrontOptions {
 
 /** The longest time that a timer waits. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+/** Between two searches for the late: each looks at all connections. */
+const MIN_SEARCH_MS = 100;
 
 export class Front implements EntrantHost {
   readonly #options: FrontOptions;
@@ -56,7 +60,7 @@ export class Front implements EntrantHost {
     limiter.addOccupants({
       connections: this.#entrants,
       now: () => performance.now(),
-      standing: ({ since }, now) => ({ wait: "front", late: now - since }),
+      standing: ({ since, isIdle }, now) => ({ wait: isIdle ? "first byte" : "front", late: now - since }),
       giveWay: (entrant) => this.#giveWay(entrant),
     });
   }
@@ -94,7 +98,7 @@ export class Front implements EntrantHost {
     this.#entrants.add(entrant);
     this.#limiter.connectionOpened(descriptor);
     const { timeout } = this.#options;
-    if (!this.#isTiming && timeout !== Number.POSITIVE_INFINITY) this.#lookLater(timeout);
+    if (!this.#isTiming) this.#lookLater(Math.min(timeout, this.#idleTimeout));
     if (this.#lingerMs !== undefined) this.#closeLater([entrant], this.#lingerMs);
   }
 
@@ -120,6 +124,7 @@ export class Front implements EntrantHost {
 
   /** One timer for all: most connections have left long before, and one each would be most of what they cost. */
   #lookLater(milliseconds: number): void {
+    if (milliseconds === Number.POSITIVE_INFINITY) return;
     this.#isTiming = true;
     // Input that has arrived while the loop was blocked is handled before the verdict.
     const waits = Math.min(Math.ceil(milliseconds), MAX_TIMER_MS);
@@ -130,14 +135,20 @@ export class Front implements EntrantHost {
     this.#isTiming = false;
     const { timeout } = this.#options;
     const now = performance.now();
+    let next = Number.POSITIVE_INFINITY;
     for (const entrant of this.#entrants) {
-      const left = entrant.since + timeout - now;
-      if (left > 0) {
-        this.#lookLater(left);
-        return;
-      }
-      entrant.refuse(new FrontTimeout(timeout));
+      const { isIdle, since } = entrant;
+      const left = since + (isIdle ? this.#idleTimeout : timeout) - now;
+      // One that is idle may begin at any time.
+      if (left > 0) next = Math.min(next, left, isIdle ? timeout / 4 : left);
+      else if (isIdle) entrant.destroy();
+      else entrant.refuse(new FrontTimeout(timeout, entrant.hasSent));
     }
+    this.#lookLater(Math.max(next, Math.min(MIN_SEARCH_MS, timeout)));
+  }
+
+  get #idleTimeout(): number {
+    return this.#options.idleTimeout ?? this.#options.timeout;
   }
 
   #checkEmpty(): void {
@@ -148,8 +159,8 @@ export class Front implements EntrantHost {
   }
 
   /**
-   * Closes the connections on which nothing has arrived within `lingerMs`, as idle ones are closed. The others are in the
-   * middle of a stage, and may have a request for us. Resolves when none is left. Call when no more are accepted.
+   * Closes the connections on which nothing has arrived within `lingerMs`, or nothing of HTTP, as idle ones are closed. The
+   * others are in the middle of a stage, and may have a request for us. Resolves when none is left. Call when no more are accepted.
    */
   drain(lingerMs: number): Promise<void> {
     this.#lingerMs = lingerMs;
@@ -160,7 +171,8 @@ export class Front implements EntrantHost {
 
   #closeLater(entrants: readonly Entrant[], lingerMs: number): void {
     const close = (): void => {
-      for (const entrant of entrants) if (this.#entrants.has(entrant) && !entrant.hasSent) entrant.destroy();
+      for (const entrant of entrants)
+        if (this.#entrants.has(entrant) && (entrant.isIdle || !entrant.hasSent)) entrant.destroy();
     };
     // Waits for the input of that turn as well: the client may be done just in time.
     setTimeout(() => setImmediate(close), lingerMs).unref();

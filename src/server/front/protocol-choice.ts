@@ -38,9 +38,12 @@ class PrefaceOpening implements Opening {
   constructor(facts: ConnectionFacts, h1: boolean) {
     this.#facts = facts;
     this.#h1 = h1;
+    facts.isIdle = true;
+    facts.waitsSince = performance.now();
   }
 
   read(bytes: Buffer): number | undefined {
+    if (bytes.length > 0) this.#begun();
     // Nearly all requests of HTTP/1.1 show it by their first byte.
     const compared = bytes[0] === PREFACE[0] ? Math.min(bytes.length, PREFACE.length) : 0;
     if (compared > 0 && PREFACE.compare(bytes, 0, compared, 0, compared) === 0) {
@@ -48,6 +51,13 @@ class PrefaceOpening implements Opening {
       this.#facts.protocol = "h2";
     } else if (!this.#h1) refuse(this.#facts);
     return 0;
+  }
+
+  #begun(): void {
+    const facts = this.#facts;
+    if (facts.isIdle !== true) return;
+    facts.isIdle = false;
+    facts.waitsSince = performance.now();
   }
 
   ended(): Error {

@@ -18,12 +18,16 @@ export class Refusal extends Error {
 
 /** The client took too long. */
 export class FrontTimeout extends Refusal {
-  constructor(milliseconds: number) {
+  /** Whether it has sent nothing at all: a scanner, or a client that connects ahead of its first request. */
+  readonly isSilent: boolean;
+
+  constructor(milliseconds: number, hasSent: boolean) {
     super(
       "head_timeout",
-      `the client sent no complete PROXY header or TLS handshake within ${milliseconds / 1000} s`,
+      `the client sent no complete PROXY header, TLS handshake or preface of HTTP/2 within ${milliseconds / 1000} s`,
     );
     this.name = "FrontTimeout";
+    this.isSilent = !hasSent;
   }
 }
 

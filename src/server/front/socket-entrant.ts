@@ -5,7 +5,7 @@ import { type ConnectionFacts, rememberFacts } from "./facts.ts";
 import type { Stage } from "./stage.ts";
 
 export class SocketEntrant implements Entrant {
-  readonly since = performance.now();
+  readonly #cameAt = performance.now();
   readonly #socket: Socket;
   readonly #facts: ConnectionFacts;
   readonly #host: EntrantHost;
@@ -15,6 +15,14 @@ export class SocketEntrant implements Entrant {
     this.#socket = socket;
     this.#facts = { isUnix };
     this.#host = host;
+  }
+
+  get since(): number {
+    return this.#facts.waitsSince ?? this.#cameAt;
+  }
+
+  get isIdle(): boolean {
+    return this.#facts.isIdle === true;
   }
 
   get hasSent(): boolean {

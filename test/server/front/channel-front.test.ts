@@ -23,6 +23,7 @@ import { binaryHeader, inet, PROXY, textHeader } from "../../support/proxy-heade
 
 const HEADER = binaryHeader(PROXY, 0x11, inet("192.0.2.7", "198.51.100.1", 50_000, 443));
 const TIMEOUT_MS = 300;
+const IDLE_MS = 1000;
 
 interface Fronted extends Engine {
   readonly refused: Error[];
@@ -48,7 +49,7 @@ async function fronted(
     ...(chooses ? [protocolChoice({ h1: true, cleartext: true })] : []),
   ];
   const front = new Front(
-    { stages, timeout: TIMEOUT_MS, onRefused: (error) => refused.push(error) },
+    { stages, timeout: TIMEOUT_MS, idleTimeout: IDLE_MS, onRefused: (error) => refused.push(error) },
     limiter,
   );
   assert.equal(front.takesChannels, true);
@@ -170,6 +171,34 @@ test("each connection has its own time, and one that has gone on has all it need
   passed.send(closing("/late"));
   assert.match(await passed.rest(), /192\.0\.2\.7 \/late 0 1\.1\n$/);
   await until("all are closed", () => engine.limiter.connections === 0 && engine.server.connections === 0);
+});
+
+test("one of which only the request is missing is idle, and has the time of a kept connection", async (t) => {
+  const engine = await fronted(t, tell);
+  const open = async (): Promise<RawClient> => {
+    const client = await engine.connect();
+    await sendPieces(client, HEADER);
+    return client;
+  };
+  const [idle, late, slow] = [await open(), await open(), await open()];
+  const began = performance.now();
+  await pause(TIMEOUT_MS * 2);
+  late.send(closing("/late"));
+  assert.match(await late.rest(), /192\.0\.2\.7 \/late 0 1\.1\n$/);
+  slow.send("PRI * ");
+  assert.equal(await slow.rest(), "");
+  assert.deepEqual(
+    engine.refused.map(({ name }) => name),
+    ["FrontTimeout"],
+  );
+  assert.equal(await idle.rest(), "");
+  const took = performance.now() - began;
+  assert.ok(took > IDLE_MS - 50, `${took} ms`);
+  assert.equal(engine.refused.length, 1);
+  const last = await open();
+  await until("it is counted", () => engine.server.connections === 1);
+  await engine.server.drain(50);
+  assert.equal(await last.rest(), "");
 });
 
 test("what is no header is refused once, and a client that leaves is no fault", async (t) => {

@@ -13,6 +13,8 @@ export interface OpenLoopOptions {
   /** Requests a second. */
   readonly rate: number;
   readonly seconds: number;
+  /** A connection for each request. Default: connections are kept. */
+  readonly fresh?: boolean;
 }
 
 /** The outcomes of the requests. Times are milliseconds; NaN without any such request. */
@@ -35,9 +37,15 @@ export interface OpenLoopResult {
 const PATIENCE_MS = 10_000;
 
 /** Sends at random times (exponentially distributed gaps), and waits for what has been sent. */
-export async function openLoop({ address, path, rate, seconds }: OpenLoopOptions): Promise<OpenLoopResult> {
+export async function openLoop({
+  address,
+  path,
+  rate,
+  seconds,
+  fresh = false,
+}: OpenLoopOptions): Promise<OpenLoopResult> {
   const place = typeof address === "string" ? { socketPath: address } : { host: "127.0.0.1", port: address };
-  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+  const agent = new Agent({ keepAlive: !fresh, maxSockets: Number.POSITIVE_INFINITY });
   const accepted: number[] = [];
   const refused: number[] = [];
   let failed = 0;

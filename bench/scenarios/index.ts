@@ -9,6 +9,7 @@ import { METRICS } from "./metrics.ts";
 import { OVERLOAD } from "./overload.ts";
 import { ACCESS_LOG, POOLS } from "./pools.ts";
 import { PROXY_PROTOCOL } from "./proxy-protocol.ts";
+import { SLOW_CLIENTS } from "./slow-clients.ts";
 import { START } from "./start.ts";
 import { WORKERS } from "./workers.ts";
 
@@ -25,4 +26,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...POOLS,
   ...WORKERS,
   ...OVERLOAD,
+  ...SLOW_CLIENTS,
 ];

@@ -49,7 +49,7 @@ function gunicornServer(name: string, what: string, ...flags: string[]): Server 
     what,
     version: () => versionOf(gunicorn(), "--version"),
     command({ app, workers, threads }, { address }) {
-      if (app !== "hello" && app !== "work") return undefined;
+      if (app !== "hello" && app !== "work" && app !== "routes") return undefined;
       const bind = typeof address === "number" ? `127.0.0.1:${address}` : `unix:${address}`;
       const more = threads === undefined ? [] : ["--threads", `${threads}`];
       const words = [

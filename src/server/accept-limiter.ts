@@ -11,6 +11,7 @@ import type { Server } from "node:net";
 import { acceptDelay } from "./accept-delay.ts";
 import type { DescriptorBudget } from "./descriptor-budget.ts";
 import type { Occupants, PlaceKeeper, Places } from "./places/place-keeper.ts";
+import type { Scarcity } from "./places/policy.ts";
 
 /** The methods of Node's listening handle that are used. Both return 0 or a negative error number. */
 interface ListeningHandle {
@@ -95,6 +96,14 @@ export class AcceptLimiter {
   get wanted(): number {
     const scarce = this.descriptorsScarce ? Math.ceil(this.#connections * RESERVED_PART) : 0;
     return Math.max(scarce, this.#connections - this.#ample);
+  }
+
+  /** As the connections are counted, those that wait for their close too. */
+  get scarcity(): Scarcity {
+    if (this.full) return "full";
+    return this.#maxConnections - this.#connections < (this.#maxConnections - this.#ample) / 2
+      ? "tight"
+      : "scarce";
   }
 
   /** Adds connections that may be closed to make room. */

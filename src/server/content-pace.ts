@@ -3,6 +3,16 @@
  * counts, not the time in which the app reads slowly. Times are in milliseconds of the server's clock.
  */
 
+/** How late a client is with what is waited for. */
+export interface Lateness {
+  /** Milliseconds: the time that it has been waited for, less what its bytes have earned. */
+  readonly late: number;
+  /** Whether it was on time when it last sent or took something: its line may have got stuck just now. */
+  readonly steady: boolean;
+}
+
+export const ON_TIME: Lateness = { late: 0, steady: true };
+
 export interface ContentTimeouts {
   /** For the next piece (408), and for a client that reads nothing of a response (destroyed). */
   readonly body: number;
@@ -20,6 +30,7 @@ export class ContentPace {
   #totalLeft: number;
   /** When waiting began; undefined while paused. */
   #waitingSince: number | undefined;
+  #isSteady = false;
 
   constructor(timeouts: ContentTimeouts) {
     this.#timeouts = timeouts;
@@ -41,6 +52,7 @@ export class ContentPace {
     }
     const { body, bodyMinRate } = this.#timeouts;
     this.#credit = bodyMinRate === 0 ? body : Math.min(body, this.#credit + (bytes * 1000) / bodyMinRate);
+    this.#isSteady = this.#credit === body;
   }
 
   /** Stops waiting for the client. */
@@ -58,5 +70,10 @@ export class ContentPace {
     const waited = now - this.#waitingSince;
     const { body } = this.#timeouts;
     return Number.isFinite(body) ? body - this.#credit + waited : waited;
+  }
+
+  lateness(now: number): Lateness {
+    // Without a minimum rate, a client that has not begun may be one that sends now and then.
+    return { late: this.behind(now), steady: this.#isSteady || this.#timeouts.bodyMinRate === 0 };
   }
 }

@@ -3,7 +3,7 @@
  * much of it as `--response-min-rate` says: otherwise one that takes a byte now and then keeps a connection, and the
  * response in memory, for ever. Times are in milliseconds, and only those count in which something waits to be sent.
  */
-import { ContentPace } from "./content-pace.ts";
+import { ContentPace, type Lateness } from "./content-pace.ts";
 
 export interface SendTimeouts {
   /** In which a client must take something, or the connection is destroyed. */
@@ -39,6 +39,11 @@ export class SendPace {
   behind(accepted: number, now: number): number {
     this.#advance(accepted, now);
     return this.#pace.behind(now);
+  }
+
+  lateness(accepted: number, now: number): Lateness {
+    this.#advance(accepted, now);
+    return this.#pace.lateness(now);
   }
 
   #advance(accepted: number, now: number): void {

@@ -244,3 +244,22 @@ test("a closed server is ignored", () => {
   limiter.connectionOpened();
   limiter.connectionClosed();
 });
+
+test("places are scarce beyond fifteen of sixteen, and tight when half of the rest is taken", () => {
+  const limiter = new AcceptLimiter({ maxConnections: 1000 });
+  const seen = new Map<string, number>();
+  for (let count = 1; count <= 1000; count += 1) {
+    limiter.connectionOpened();
+    const scarcity = limiter.wanted > 0 ? limiter.scarcity : "ample";
+    if (!seen.has(scarcity)) seen.set(scarcity, count);
+  }
+  assert.deepEqual(
+    [...seen],
+    [
+      ["ample", 1],
+      ["scarce", 939],
+      ["tight", 970],
+      ["full", 1000],
+    ],
+  );
+});

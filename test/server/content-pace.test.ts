@@ -60,6 +60,26 @@ describe("ContentPace", () => {
     assert.equal(pace.resume(60_000), 60_000 + 710);
   });
 
+  test("a client is steady while its last byte has come in time", () => {
+    const pace = new ContentPace(limits);
+    pace.resume(0);
+    assert.deepEqual(pace.lateness(300), { late: 300, steady: false }, "it has not begun");
+    pace.received(1, 500);
+    assert.deepEqual(pace.lateness(600), { late: 590, steady: false }, "a byte, which has bought 10 ms");
+    pace.received(1000, 700);
+    assert.deepEqual(pace.lateness(900), { late: 200, steady: true });
+    pace.received(1, 901);
+    assert.equal(pace.lateness(902).steady, false);
+  });
+
+  test("without a minimum rate all clients are steady", () => {
+    const pace = new ContentPace({ ...limits, bodyMinRate: 0 });
+    pace.resume(0);
+    assert.deepEqual(pace.lateness(700), { late: 700, steady: true });
+    pace.received(1, 800);
+    assert.deepEqual(pace.lateness(900), { late: 100, steady: true });
+  });
+
   test("without limits there is no deadline", () => {
     const none = Number.POSITIVE_INFINITY;
     const pace = new ContentPace({ body: none, bodyTotal: none, bodyMinRate: 240 });

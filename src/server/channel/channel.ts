@@ -9,6 +9,7 @@
  * - Writing never blocks, and never fails: what is written to a closed channel is discarded.
  */
 import type { Socket } from "node:net";
+import type { Lateness } from "../content-pace.ts";
 import type { SendTimeouts } from "../send-pace.ts";
 
 /** The events of a channel, handled by its owner. */
@@ -50,8 +51,8 @@ export interface Channel {
   writeAround(before: string, content: string | Uint8Array, after: string): void;
   /** Calls `onStalled` when the client reads too slowly, and `onDrained` when the system has taken all that is pending. */
   watch(timeouts: SendTimeouts): void;
-  /** Milliseconds that the client of a watched channel is late with reading; 0 if it is not watched. */
-  readonly behind: number;
+  /** How late the client of a watched channel is with reading; undefined if it is not watched. */
+  readonly lateness: Lateness | undefined;
   /** Ends the sending side behind what is pending. `sent` is called when the system has taken everything. */
   end(sent: () => void): void;
   /** Closes the connection once the system has taken everything. */

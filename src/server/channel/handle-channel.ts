@@ -5,6 +5,7 @@
  */
 import type { Socket } from "node:net";
 import { getDefaultHighWaterMark } from "node:stream";
+import type { Lateness } from "../content-pace.ts";
 import type { SendTimeouts } from "../send-pace.ts";
 import { type Channel, type ChannelEvents, READ_BUFFER, readBytes } from "./channel.ts";
 import type { HandleAccess, ShutdownRequest, StreamHandle, WriteRequest } from "./handle-access.ts";
@@ -176,8 +177,8 @@ export class HandleChannel implements Channel, WatchedSender {
     this.#watch.start();
   }
 
-  get behind(): number {
-    return this.#watch?.behind ?? 0;
+  get lateness(): Lateness | undefined {
+    return this.#watch?.lateness;
   }
 
   get acceptedBytes(): number {

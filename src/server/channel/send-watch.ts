@@ -1,4 +1,5 @@
 /** Watches a client that is behind with reading, by a timer of its own: most connections never need one. */
+import type { Lateness } from "../content-pace.ts";
 import { SendPace, type SendTimeouts } from "../send-pace.ts";
 
 export interface WatchedSender {
@@ -30,9 +31,9 @@ export class SendWatch {
     this.#check();
   }
 
-  /** Milliseconds that the client is late; 0 while nothing waits. */
-  get behind(): number {
-    return this.isOn ? this.#pace.behind(this.#sender.acceptedBytes, performance.now()) : 0;
+  /** Undefined while nothing waits. */
+  get lateness(): Lateness | undefined {
+    return this.isOn ? this.#pace.lateness(this.#sender.acceptedBytes, performance.now()) : undefined;
   }
 
   /** Nothing waits any more, or the connection has closed. */

@@ -1,6 +1,7 @@
 /** A channel over a socket: an ordinary one, TLS, or one made around the handle of an accepted connection. */
 import { Socket, type SocketConstructorOpts } from "node:net";
 import { acceptedBytes } from "../accepted-bytes.ts";
+import type { Lateness } from "../content-pace.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
 import type { SendTimeouts } from "../send-pace.ts";
 import { type Channel, type ChannelEvents, READ_BUFFER, readBytes } from "./channel.ts";
@@ -145,8 +146,8 @@ export class SocketChannel implements Channel, WatchedSender {
     this.#events?.onDrained();
   };
 
-  get behind(): number {
-    return this.#watch?.behind ?? 0;
+  get lateness(): Lateness | undefined {
+    return this.#watch?.lateness;
   }
 
   get acceptedBytes(): number {

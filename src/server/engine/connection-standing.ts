@@ -1,5 +1,5 @@
 /** The event that a connection of the engine waits for, when the worker's places run out (`places/policy.ts`). */
-import type { ContentPace } from "../content-pace.ts";
+import { type ContentPace, type Lateness, ON_TIME } from "../content-pace.ts";
 import type { Linger } from "../linger.ts";
 import { headLateness } from "../places/head-lateness.ts";
 import type { Standing } from "../places/policy.ts";
@@ -12,7 +12,7 @@ export interface StandingParts {
   readonly heldBytes: number;
   readonly input: { readonly hasHeld: boolean };
   readonly output: { readonly pending: boolean };
-  readonly channel: { readonly behind: number };
+  readonly channel: { readonly lateness: Lateness | undefined };
   readonly dispatcher: { readonly served: boolean; readonly contentPace: ContentPace | undefined };
   /** Has rules only for a trusted proxy. */
   readonly context: { readonly proxyRules?: unknown };
@@ -31,9 +31,9 @@ export function standingOf(
   now: number,
 ): Standing | undefined {
   if (phase === "upgraded" || phase === "closed") return undefined;
-  const contentLateness = dispatcher.contentPace?.behind(now) ?? 0;
-  if (contentLateness > 0) return { wait: "content", late: contentLateness };
-  if (output.pending) return { wait: "reader", late: channel.behind };
+  const content = dispatcher.contentPace?.lateness(now) ?? ON_TIME;
+  if (content.late > 0) return { wait: "content", ...content };
+  if (output.pending) return { wait: "reader", ...(channel.lateness ?? ON_TIME) };
   if (phase === "lingering") return linger && { wait: "end", late: linger.age(now) };
   if (phase === "head") return { wait: "head", late: headLateness(now - since, heldBytes) };
   if (phase === "exchange" || input.hasHeld) return undefined;

@@ -13,6 +13,7 @@ import { handlerFor, runHandler } from "../../exchange/run.ts";
 import type { Handler } from "../../gateway/types.ts";
 import { HeadLimitError } from "../../http/head-limit.ts";
 import type { ConnectionContext } from "../connection-context.ts";
+import { ON_TIME } from "../content-pace.ts";
 import type { EngineExchangeWatch } from "../engine/engine-exchange-watch.ts";
 import type { GateVisit, InFlightGate, ShedReason } from "../in-flight-gate.ts";
 import type { Member } from "../member-list.ts";
@@ -181,8 +182,8 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Mem
 
   /** The client's next step, and how late it is with it; undefined if it is the app's turn, or nobody's. */
   standing(now: number): Standing | undefined {
-    const late = this.#body?.received === false ? this.#body.pace.behind(now) : 0;
-    return late > 0 ? { wait: "content", late } : this.#sending.standing(now);
+    const content = this.#body?.received === false ? this.#body.pace.lateness(now) : ON_TIME;
+    return content.late > 0 ? { wait: "content", ...content } : this.#sending.standing(now);
   }
 
   checkDeadlines(passed: number): void {

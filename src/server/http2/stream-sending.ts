@@ -36,6 +36,6 @@ export class StreamSending {
   /** How late the client is; undefined if nothing waits for it. */
   standing(now: number): Standing | undefined {
     if (!this.#isPending || this.#pace === undefined) return undefined;
-    return { wait: "reader", late: this.#pace.behind(this.sent, now) };
+    return { wait: "reader", ...this.#pace.lateness(this.sent, now) };
   }
 }

@@ -6,6 +6,7 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { ConnectionEndpoints, type KnownEndpoints } from "../../exchange/endpoint.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
+import { ON_TIME } from "../content-pace.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
 import { Linger } from "../linger.ts";
 import type { WatchedPeer } from "../peer-watch.ts";
@@ -254,9 +255,10 @@ export class ListenerConnection implements WatchedPeer {
     if (this.upgraded || this.failure !== undefined) return undefined;
     if (this.#refusal !== undefined) return { wait: "end", late: this.#refusal.linger.age(now) };
     const reading = this.#first ?? this.unread;
-    const contentLateness = reading?.behind(now) ?? 0;
-    if (contentLateness > 0) return { wait: "content", late: contentLateness };
-    if (this.socket.writableLength > 0) return { wait: "reader", late: this.#progress.behind(now) };
+    const content = reading?.lateness(now) ?? ON_TIME;
+    if (content.late > 0) return { wait: "content", ...content };
+    if (this.socket.writableLength > 0)
+      return { wait: "reader", ...(this.#progress.lateness(now) ?? ON_TIME) };
     if (reading !== undefined) return undefined;
     if (this.hasInput) {
       this.#headSince ??= now;

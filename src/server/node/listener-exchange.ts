@@ -7,7 +7,7 @@ import { BodyError, HttpError } from "../../errors.ts";
 import { nextRequestNumber, requestId } from "../../exchange/request-id.ts";
 import type { ErrorContent } from "../../exchange/response.ts";
 import { STATUS_CODES } from "../../native/http.ts";
-import { ContentPace } from "../content-pace.ts";
+import { ContentPace, type Lateness } from "../content-pace.ts";
 import type { GateVisit, ShedReason } from "../in-flight-gate.ts";
 import type { ObservedRequest } from "../request-channels.ts";
 import { RETRY_AFTER, type ServerTimeouts } from "../server-options.ts";
@@ -128,11 +128,12 @@ export class ListenerExchange {
     return now >= this.#measure(now).pace.resume(now);
   }
 
-  /** Milliseconds that the client is late with the content; 0 if the app has not read what there is, or it is complete. */
-  behind(now: number): number {
+  /** How late the client is with the content; undefined if the app has not read what there is, or it is complete. */
+  lateness(now: number): Lateness | undefined {
     const { request } = this;
     const appIsSlow = request.readableLength >= request.readableHighWaterMark;
-    return request.complete || appIsSlow || this.#brokenOff ? 0 : this.#measure(now).pace.behind(now);
+    if (request.complete || appIsSlow || this.#brokenOff) return undefined;
+    return this.#measure(now).pace.lateness(now);
   }
 
   #measure(now: number): Progress {

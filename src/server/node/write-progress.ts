@@ -1,6 +1,7 @@
 /** Detects clients that read too slowly, on each tick of the server's clock. */
 import type { Socket } from "node:net";
 import { acceptedBytes } from "../accepted-bytes.ts";
+import type { Lateness } from "../content-pace.ts";
 import { SendPace } from "../send-pace.ts";
 
 export class WriteProgress {
@@ -24,9 +25,9 @@ export class WriteProgress {
     return now >= this.#pace.deadline(accepted, now);
   }
 
-  /** Milliseconds that the client is late with reading. */
-  behind(now: number): number {
-    if (this.#socket.writableLength === 0) return 0;
-    return this.#pace?.behind(acceptedBytes(this.#socket), now) ?? 0;
+  /** Undefined if nothing waits to be sent. */
+  lateness(now: number): Lateness | undefined {
+    if (this.#socket.writableLength === 0) return undefined;
+    return this.#pace?.lateness(acceptedBytes(this.#socket), now);
   }
 }

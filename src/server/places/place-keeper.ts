@@ -2,7 +2,7 @@
  * Makes room in a worker whose places for connections run out: closes those that the policy chooses, until enough are free.
  * It does nothing, and costs nothing, while there are enough.
  */
-import { type Candidate, choose, type Standing, type Wait } from "./policy.ts";
+import { type Candidate, choose, SCARCITIES, type Scarcity, type Standing, type Wait } from "./policy.ts";
 
 /** Connections that may be closed to make room. */
 export interface Occupants<Connection> {
@@ -19,8 +19,7 @@ export interface Occupants<Connection> {
 export interface Places {
   /** How many should become free; 0 or less if there are enough. */
   readonly wanted: number;
-  /** No place is left. */
-  readonly full: boolean;
+  readonly scarcity: Scarcity;
   readonly connections: number;
 }
 
@@ -45,8 +44,14 @@ export class PlaceKeeper {
   readonly #onRelief: ((relief: Relief) => void) | undefined;
   readonly #sources: Occupants<unknown>[] = [];
   #isRunning = false;
-  /** As in `performance.now()`. */
+  /** Of the next search, if it waits. */
+  #timer: NodeJS.Timeout | undefined;
+  /** When the next search may be, as in `performance.now()`. */
   #notBefore = 0;
+  /** When it is worth while, unless places get scarcer. */
+  #retryAt = 0;
+  /** At the last search. */
+  #scarcity: Scarcity = "scarce";
 
   /** @param onRelief told how many connections have been closed, if any, after each search */
   constructor(places: Places, onRelief?: (relief: Relief) => void) {
@@ -60,10 +65,17 @@ export class PlaceKeeper {
 
   /** Places are scarce. Call whenever that is noticed. */
   makeRoom(): void {
-    if (this.#isRunning || this.#sources.length === 0) return;
+    if (this.#sources.length === 0) return;
+    const { scarcity } = this.#places;
+    const isScarcer = SCARCITIES.indexOf(scarcity) > SCARCITIES.indexOf(this.#scarcity);
+    if (this.#isRunning) {
+      if (this.#timer === undefined || !isScarcer) return;
+      clearTimeout(this.#timer);
+    }
     this.#isRunning = true;
-    const wait = this.#notBefore - performance.now();
-    if (wait > 0) setTimeout(() => this.#begin(), wait).unref();
+    this.#scarcity = scarcity;
+    const wait = (isScarcer ? this.#notBefore : this.#retryAt) - performance.now();
+    if (wait > 0) this.#timer = setTimeout(() => this.#begin(), wait).unref();
     else this.#begin();
   }
 
@@ -72,6 +84,7 @@ export class PlaceKeeper {
    * follows the moment at which lateness is measured, and polls every connection.
    */
   #begin(): void {
+    this.#timer = undefined;
     setImmediate(() => {
       const times = this.#sources.map((source) => source.now());
       setImmediate(() => this.#search(times));
@@ -79,10 +92,11 @@ export class PlaceKeeper {
   }
 
   #search(times: readonly number[]): void {
-    const { wanted, full, connections } = this.#places;
+    const { wanted, scarcity, connections } = this.#places;
     this.#isRunning = false;
+    this.#scarcity = scarcity;
     if (wanted <= 0) return;
-    const { chosen, nextIn } = choose(this.#candidates(times), wanted, full);
+    const { chosen, nextIn } = choose(this.#candidates(times), wanted, scarcity);
     const relief = new Map<Wait, number>();
     for (const { occupant, wait } of chosen) {
       occupant.source.giveWay(occupant.connection, wait);
@@ -90,8 +104,9 @@ export class PlaceKeeper {
     }
     if (relief.size > 0) this.#onRelief?.(relief);
     const pause = Math.max(MIN_INTERVAL_MS, (connections * SEARCH_MS) / MAX_SHARE);
-    this.#notBefore =
-      performance.now() + Math.max(pause, chosen.length > 0 ? 0 : Math.min(nextIn ?? RETRY_MS, RETRY_MS));
+    const now = performance.now();
+    this.#notBefore = now + pause;
+    this.#retryAt = now + Math.max(pause, chosen.length > 0 ? 0 : Math.min(nextIn ?? RETRY_MS, RETRY_MS));
     if (this.#places.wanted > 0) this.makeRoom();
   }
 

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { PlaceKeeper, type Relief } from "../../../src/server/places/place-keeper.ts";
-import type { Standing, Wait } from "../../../src/server/places/policy.ts";
+import type { Scarcity, Standing, Wait } from "../../../src/server/places/policy.ts";
 import { until } from "../../support/command.ts";
 
 interface Stand {
   readonly keeper: PlaceKeeper;
-  readonly places: { wanted: number; full: boolean; connections: number };
+  readonly places: { wanted: number; scarcity: Scarcity; connections: number };
   readonly standings: Map<string, Standing | undefined>;
   readonly closed: string[];
   readonly reliefs: Relief[];
@@ -15,7 +15,7 @@ interface Stand {
 }
 
 function stand(standings: Record<string, Standing | undefined>, wanted: number): Stand {
-  const places = { wanted, full: true, connections: 10 };
+  const places = { wanted, scarcity: "full" as Scarcity, connections: 10 };
   const reliefs: Relief[] = [];
   const keeper = new PlaceKeeper(places, (relief) => reliefs.push(relief));
   const made: Stand = {
@@ -83,6 +83,20 @@ describe("the keeper of places", () => {
     assert.equal(made.searches, 2);
     made.keeper.makeRoom();
     for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+    assert.equal(made.searches, 2);
+  });
+
+  test("searches at once when places get scarcer: somebody may be chosen who could not before", async () => {
+    const made = stand({ a: { wait: "reader", late: 1200 } }, 1);
+    made.places.scarcity = "scarce";
+    made.keeper.makeRoom();
+    await until("it has searched", () => made.searches === 1);
+    assert.deepEqual(made.closed, []);
+    made.places.scarcity = "tight";
+    const since = performance.now();
+    made.keeper.makeRoom();
+    await until("it is closed", () => made.closed.length === 1);
+    assert.ok(performance.now() - since < 400, "not after the half second in which nobody was due");
     assert.equal(made.searches, 2);
   });
 });

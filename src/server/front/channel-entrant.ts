@@ -20,6 +20,7 @@ export interface ChannelOwner {
 const NOTHING = Buffer.alloc(0);
 
 export class ChannelEntrant implements Entrant, ChannelEvents {
+  place = -1;
   readonly #cameAt = performance.now();
   hasSent = false;
   readonly #channel: Channel;

@@ -1,12 +1,13 @@
 /** The contract between a front and the connections in it, which are sockets or channels. */
 import type { Socket } from "node:net";
+import type { Member } from "../member-list.ts";
 import type { ConnectionFacts } from "./facts.ts";
 
 /** Serves a connection from its first byte of HTTP on. */
 export type PassOn = (socket: Socket, facts: ConnectionFacts) => void;
 
 /** A connection in the front. */
-export interface Entrant {
+export interface Entrant extends Member {
   /** When it came, or began to wait for HTTP, as in `performance.now()`. */
   readonly since: number;
   /** Whether anything has arrived on it. */

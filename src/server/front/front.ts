@@ -10,6 +10,7 @@ import type { Socket } from "node:net";
 import type { AcceptLimiter } from "../accept-limiter.ts";
 import type { Channel } from "../channel/channel.ts";
 import { descriptorOf } from "../descriptor-budget.ts";
+import { MemberList } from "../member-list.ts";
 import { ChannelEntrant, type ChannelOwner } from "./channel-entrant.ts";
 import type { Entrant, EntrantHost, PassOn } from "./entrant.ts";
 import type { ConnectionFacts } from "./facts.ts";
@@ -42,8 +43,7 @@ export class Front implements EntrantHost {
   readonly #stages: readonly Stage[];
   /** For channels; undefined if there is a stage that needs a socket. */
   readonly #openings: readonly OpeningStage[] | undefined;
-  /** In the order in which they came. */
-  readonly #entrants = new Set<Entrant>();
+  readonly #entrants = new MemberList<Entrant>();
   /** True while the timer runs that looks for the late. */
   #isTiming = false;
   /** How long connections may still be in the front; undefined until the server drains. */
@@ -115,7 +115,8 @@ export class Front implements EntrantHost {
   }
 
   onClosed(entrant: Entrant): void {
-    if (!this.#entrants.delete(entrant)) return;
+    if (entrant.place === -1) return;
+    this.#entrants.delete(entrant);
     this.#limiter.connectionClosed();
     this.#checkEmpty();
   }
@@ -172,7 +173,7 @@ export class Front implements EntrantHost {
   #closeLater(entrants: readonly Entrant[], lingerMs: number): void {
     const close = (): void => {
       for (const entrant of entrants)
-        if (this.#entrants.has(entrant) && (entrant.isIdle || !entrant.hasSent)) entrant.destroy();
+        if (entrant.place !== -1 && (entrant.isIdle || !entrant.hasSent)) entrant.destroy();
     };
     // Waits for the input of that turn as well: the client may be done just in time.
     setTimeout(() => setImmediate(close), lingerMs).unref();

@@ -5,6 +5,7 @@ import { type ConnectionFacts, rememberFacts } from "./facts.ts";
 import type { Stage } from "./stage.ts";
 
 export class SocketEntrant implements Entrant {
+  place = -1;
   readonly #cameAt = performance.now();
   readonly #socket: Socket;
   readonly #facts: ConnectionFacts;

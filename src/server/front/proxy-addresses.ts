@@ -49,7 +49,7 @@ export type ReadEnds = ToldEnds & { readonly bytes: number };
 interface Layout {
   readonly bytes: number;
   /** Undefined for ends that are no stream's: a balancer of datagrams has no business here. */
-  readonly read?: (bytes: Buffer) => ToldEnds;
+  readonly read?: (bytes: Buffer, at: number) => ToldEnds;
 }
 
 /** By the byte of family and transport (section 2.2). Others must be refused, except 0, which says nothing. */
@@ -62,18 +62,24 @@ const LAYOUTS: { readonly [family: number]: Layout } = {
   50: { bytes: 216 },
 };
 
-/** Reads the addresses of version 2, with which `bytes` begins. */
-export function readAddresses(family: number, bytes: Buffer): ReadEnds | "short" | undefined {
+/** Reads the addresses of version 2, which begin at `start`, of a header that ends at `end`. */
+export function readAddresses(
+  family: number,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): ReadEnds | "short" | undefined {
   const layout = LAYOUTS[family];
   if (layout === undefined) return undefined;
-  if (bytes.length < layout.bytes) return "short";
-  return { ...(layout.read?.(bytes) ?? UNTOLD), bytes: layout.bytes };
+  if (end - start < layout.bytes) return "short";
+  const { peer, local } = layout.read?.(bytes, start) ?? UNTOLD;
+  return { peer, local, bytes: layout.bytes };
 }
 
-function readInet(bytes: Buffer): ToldEnds {
+function readInet(bytes: Buffer, at: number): ToldEnds {
   return {
-    peer: { family: "ipv4", address: ipv4At(bytes, 0), port: bytes.readUInt16BE(8) },
-    local: { family: "ipv4", address: ipv4At(bytes, 4), port: bytes.readUInt16BE(10) },
+    peer: { family: "ipv4", address: ipv4At(bytes, at), port: bytes.readUInt16BE(at + 8) },
+    local: { family: "ipv4", address: ipv4At(bytes, at + 4), port: bytes.readUInt16BE(at + 10) },
   };
 }
 
@@ -81,21 +87,24 @@ function ipv4At(bytes: Buffer, at: number): string {
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }
 
-function readInet6(bytes: Buffer): ToldEnds {
-  const address = (at: number): string =>
-    Array.from({ length: 8 }, (_, group) => bytes.readUInt16BE(at + group * 2).toString(16)).join(":");
+function readInet6(bytes: Buffer, at: number): ToldEnds {
   return {
-    peer: readIPv6(address(0), bytes.readUInt16BE(32)),
-    local: readIPv6(address(16), bytes.readUInt16BE(34)),
+    peer: readIPv6(ipv6At(bytes, at), bytes.readUInt16BE(at + 32)),
+    local: readIPv6(ipv6At(bytes, at + 16), bytes.readUInt16BE(at + 34)),
   };
+}
+
+function ipv6At(bytes: Buffer, at: number): string {
+  const groups = Array.from({ length: 8 }, (_, group) => bytes.readUInt16BE(at + group * 2).toString(16));
+  return groups.join(":");
 }
 
 const PATH_BYTES = 108;
 
-function readUnix(bytes: Buffer): ToldEnds {
+function readUnix(bytes: Buffer, at: number): ToldEnds {
   return {
-    peer: unixEnd(bytes.subarray(0, PATH_BYTES)),
-    local: unixEnd(bytes.subarray(PATH_BYTES, 2 * PATH_BYTES)),
+    peer: unixEnd(bytes.subarray(at, at + PATH_BYTES)),
+    local: unixEnd(bytes.subarray(at + PATH_BYTES, at + 2 * PATH_BYTES)),
   };
 }
 

@@ -36,16 +36,18 @@ export interface Frame {
   readonly streamId: number;
   /** Bytes of its payload. */
   readonly length: number;
-  /** The error code of RST_STREAM, the pad length of padded DATA; 0 for other frames. */
+  /** The error code of RST_STREAM and GOAWAY, the pad length of padded DATA; 0 for other frames. */
   readonly value: number;
 }
 
 const HEAD_BYTES = 9;
 const CODE_BYTES = 4;
+/** The last stream, and the code. */
+const GOAWAY_BYTES = 8;
 
 export class FrameWalker {
   readonly #listener: FrameListener;
-  readonly #head = new Uint8Array(HEAD_BYTES + CODE_BYTES);
+  readonly #head = new Uint8Array(HEAD_BYTES + GOAWAY_BYTES);
   readonly #frame = { type: 0, flags: 0, streamId: 0, length: 0, value: 0 };
   #filled = 0;
   #hasBegun = false;
@@ -103,10 +105,10 @@ export class FrameWalker {
         this.#needed = HEAD_BYTES + more;
         return;
       }
-    } else if (frame.type === FrameType.reset) {
-      frame.value = numberAt(head, HEAD_BYTES) >>> 0;
-    } else {
+    } else if (frame.type === FrameType.data) {
       frame.value = head[HEAD_BYTES] as number;
+    } else {
+      frame.value = numberAt(head, this.#filled - CODE_BYTES) >>> 0;
     }
     this.#skipped = frame.length - (this.#filled - HEAD_BYTES);
     this.#filled = 0;
@@ -118,8 +120,8 @@ export class FrameWalker {
 
 /** A frame that ends a session (RFC 9113 section 6.8). @param lastStream the last one that may have been handled */
 export function goawayFrame(lastStream: number, code: number): Uint8Array {
-  const bytes = Buffer.alloc(HEAD_BYTES + 2 * CODE_BYTES);
-  bytes.writeUIntBE(2 * CODE_BYTES, 0, 3);
+  const bytes = Buffer.alloc(HEAD_BYTES + GOAWAY_BYTES);
+  bytes.writeUIntBE(GOAWAY_BYTES, 0, 3);
   bytes[3] = FrameType.goaway;
   bytes.writeUInt32BE(lastStream, HEAD_BYTES);
   bytes.writeUInt32BE(code, HEAD_BYTES + CODE_BYTES);
@@ -134,5 +136,6 @@ function numberAt(bytes: Uint8Array, at: number): number {
 /** Bytes of the payload that hold the frame's value. */
 function valueBytes({ type, flags, length }: Frame): number {
   if (type === FrameType.reset) return length >= CODE_BYTES ? CODE_BYTES : 0;
+  if (type === FrameType.goaway) return length >= GOAWAY_BYTES ? GOAWAY_BYTES : 0;
   return type === FrameType.data && (flags & PADDED) !== 0 && length > 0 ? 1 : 0;
 }

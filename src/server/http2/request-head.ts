@@ -219,7 +219,8 @@ function readFields(
   checkLimits(rawHeaders, limits);
   if (!hasContent && declared !== undefined && declared > 0)
     throw new HttpError(400, "the request ended before its content");
-  if ((method === "TRACE" || method === "CONNECT") && declared !== undefined && declared > 0)
+  // The stream of a CONNECT goes on, but what it carries is no content (RFC 9110 sections 9.3.6 and 9.3.8).
+  if (method === "TRACE" ? hasContent : method === "CONNECT" && declared !== undefined && declared > 0)
     throw new HttpError(400, `${method} with content`);
   return {
     rawHeaders,

@@ -144,13 +144,20 @@ export class Session implements ExchangeSession, StreamObserver, Member {
   }
 
   #onSentFrame(frame: Frame): void {
-    if (frame.type === FrameType.goaway) this.#hasSaidGoaway = true;
+    if (frame.type === FrameType.goaway) this.#saidGoaway(frame.value);
     else if (frame.type === FrameType.data) this.#byStream.get(frame.streamId)?.progressed(frame.length);
     if (this.#excess !== undefined) return;
     this.#excess = this.#budget.sent(frame, performance.now());
     // Not within a write of node:http2.
     if (this.#excess !== undefined)
       setImmediate((excess: Excess) => this.#endForExcess(excess), this.#excess);
+  }
+
+  /** RFC 9113 section 5.4.1: behind an error the connection is closed. node:http2 leaves that to the client after some. */
+  #saidGoaway(code: number): void {
+    this.#hasSaidGoaway = true;
+    if (code !== NO_ERROR)
+      setImmediate(() => this.#session.destroy(new Error("the client broke the protocol"), code));
   }
 
   #endForExcess(excess: Excess): void {

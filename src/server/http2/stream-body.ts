@@ -14,6 +14,8 @@ export interface BodyHost {
   /** The server's time. */
   readonly now: number;
   readonly responseComplete: boolean;
+  /** Whether the stream has ended in another way than by its client's END_STREAM. */
+  readonly isCutOff: boolean;
   /** Sends 100 Continue unless the response has begun. */
   sendContinue(): void;
   /** Fails the content with `error` for its reader. */
@@ -117,8 +119,7 @@ export class StreamBody implements BodySource {
   }
 
   #end(): void {
-    // A stream that was reset ends as well.
-    if (this.#received || this.#stream.aborted || this.#stream.rstCode !== 0) return;
+    if (this.#received || this.#host.isCutOff) return;
     this.#received = true;
     this.#stopWaiting();
     this.body.end(this.#rawTrailers);

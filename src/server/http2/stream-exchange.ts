@@ -241,6 +241,15 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Mem
     return this.#response?.complete === true;
   }
 
+  /**
+   * A stream that was reset, or lost its session, ends as well. `aborted` does not tell for HEAD, since node:http2 closes our
+   * side of it at once, nor the code for a client that resets with NO_ERROR.
+   */
+  get isCutOff(): boolean {
+    const { aborted, destroyed, rstCode, id } = this.stream;
+    return aborted || destroyed || rstCode !== 0 || id === undefined || this.#session.wasResetByClient(id);
+  }
+
   sendContinue(): void {
     const { stream } = this;
     if (this.#response?.headSent === false && !stream.destroyed && !stream.closed)

@@ -72,6 +72,11 @@ describe("refused heads", () => {
   for (const [what, fields, expected] of CASES) test(what, () => assert.equal(status(fields), expected));
 });
 
+test("TRACE with content, of whatever length, is refused", () => {
+  const trace = [...without(":method"), ":method", "TRACE"];
+  assert.deepEqual([status(trace), status(trace, true)], [200, 400]);
+});
+
 test("trailers with pseudo-header fields, framing or upper case are refused", () => {
   for (const fields of [
     [":path", "/"],

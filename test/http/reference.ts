@@ -77,7 +77,7 @@ const NODE_EXTENSION_BYTES = 16384;
 const SIZE_DIGITS = 16;
 
 /** RFC 9110 section 6.5.1: fields that frame, route, authenticate or describe a message, or its response. */
-const FORBIDDEN_TRAILERS =
+export const FORBIDDEN_TRAILERS =
   /^(?:transfer-encoding|content-(?:length|encoding|type|range)|trailer|host|connection|proxy-connection|keep-alive|upgrade|te|expect|max-forwards|range|if-(?:match|none-match|range|modified-since|unmodified-since)|(?:proxy-)?authorization|(?:set-)?cookie|cache-control|pragma|age|date|expires|location|retry-after|vary|via|warning|forwarded|x-forwarded-(?:for|host|port|prefix|proto)|(?:www|proxy)-authenticate)$/i;
 
 /** RFC 3986 section 3.2.2, IPv6address, by counting groups. */
@@ -95,7 +95,7 @@ function isIPv6(address: string): boolean {
 }
 
 /** uri-host [ ":" port ]: returns the host and the port; undefined if invalid. */
-function authority(text: string): { host: string; port: string | undefined } | undefined {
+export function authority(text: string): { host: string; port: string | undefined } | undefined {
   const match = AUTHORITY.exec(text);
   if (match === null) return undefined;
   const host = match[1] as string;
@@ -106,7 +106,7 @@ function authority(text: string): { host: string; port: string | undefined } | u
 }
 
 /** RFC 9112 section 3.2. */
-function isTarget(method: string, target: string): boolean {
+export function isTarget(method: string, target: string): boolean {
   if (method === "CONNECT") {
     const found = authority(target);
     return found !== undefined && found.host !== "" && found.port !== undefined && found.port !== "";

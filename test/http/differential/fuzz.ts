@@ -14,7 +14,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type GeneratedCase, generatedCase } from "./case.ts";
+import type { GeneratedCase } from "./case.ts";
 import { minimise } from "./minimise.ts";
 import { openSubject, SUBJECTS, type Subject } from "./subjects.ts";
 
@@ -79,7 +79,7 @@ async function lane(subject: Subject, seed: number, end: End, progress: Progress
     const number = progress.next;
     progress.next += 1;
     if (number % CASES_A_TURN === 0) await new Promise(setImmediate);
-    const item = generatedCase(seed, number);
+    const item = subject.generate(seed, number);
     try {
       const ending = await subject.check(item);
       progress.endings.set(ending, (progress.endings.get(ending) ?? 0) + 1);

@@ -3,13 +3,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Random } from "../../support/random.ts";
-import type { GeneratedCase } from "./case.ts";
+import { type GeneratedCase, generatedCase } from "./case.ts";
 import { checkEngine, endingOf } from "./engine-check.ts";
 import { checkGateway, checkNode } from "./server-check.ts";
 import { type ServerKind, SocketLane } from "./socket-lane.ts";
 
 export interface Subject {
   readonly name: string;
+  /** Makes the case with this number. */
+  readonly generate: (seed: number, number: number) => GeneratedCase;
   /** How many cases may be checked at the same time. */
   readonly lanes: number;
   /** Returns how the connection ended, in a word; throws if the readings differ. */
@@ -20,6 +22,7 @@ export interface Subject {
 /** The parser alone. */
 const engine: Subject = {
   name: "engine",
+  generate: generatedCase,
   lanes: 1,
   check: ({ text, limits, seed }) =>
     endingOf(checkEngine(Buffer.from(text, "latin1"), limits, new Random(seed))),
@@ -38,6 +41,7 @@ async function servers(kind: ServerKind, secure = false): Promise<Subject> {
   const check = kind === "gateway" ? checkGateway : checkNode;
   return {
     name: secure ? (kind === "gateway" ? "tls" : "tls-node") : kind,
+    generate: generatedCase,
     lanes: SOCKET_LANES,
     check: async ({ text, seed }) => {
       const lane = free.pop() as SocketLane;
@@ -59,6 +63,11 @@ async function proxied(name: "nginx" | "haproxy"): Promise<Subject> {
   return await openProxied(name, 2);
 }
 
+async function http2(): Promise<Subject> {
+  const { openH2 } = await import("./h2/subject.ts");
+  return await openH2();
+}
+
 /** By name, each opened only when asked for. */
 export const SUBJECTS: Readonly<Record<string, () => Subject | Promise<Subject>>> = {
   engine: () => engine,
@@ -66,6 +75,7 @@ export const SUBJECTS: Readonly<Record<string, () => Subject | Promise<Subject>>
   node: () => servers("node"),
   tls: () => servers("gateway", true),
   "tls-node": () => servers("node", true),
+  h2: http2,
   nginx: () => proxied("nginx"),
   haproxy: () => proxied("haproxy"),
 };

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Random } from "../../support/random.ts";
+import { generatedCase } from "../differential/case.ts";
 import { randomPlaces } from "../differential/engine-check.ts";
 import type { ServerKind } from "../differential/socket-lane.ts";
 import type { Subject } from "../differential/subjects.ts";
@@ -59,6 +60,7 @@ export async function openProxied(name: ProxyName, copies: number): Promise<Prox
   return {
     name,
     all,
+    generate: generatedCase,
     lanes: all.length,
     check: async ({ text, seed }) => {
       const lane = free.shift() as ProxiedLane;

@@ -19,6 +19,7 @@ import { type Excess, SessionBudget } from "./session-budget.ts";
 import { type ExchangeSession, StreamExchange } from "./stream-exchange.ts";
 import { type StreamObserver, WatchedStream } from "./watched-stream.ts";
 
+const NO_ERROR = 0;
 const PROTOCOL_ERROR = 1;
 const REFUSED_STREAM = 7;
 const ENHANCE_YOUR_CALM = 11;

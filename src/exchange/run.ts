@@ -9,16 +9,22 @@ import { requestScope } from "./scope.ts";
 
 /**
  * Returns the app's handler for a request. An upgrade request with content is refused if the app has an upgrade
- * handler. Otherwise it is handled as an ordinary request: a server may ignore Upgrade (RFC 9110 section 7.8).
+ * handler. Otherwise it is handled as an ordinary request: a server may ignore Upgrade (RFC 9110 section 7.8). So is one
+ * that only offers HTTP/2 (h2c), which RFC 9113 has removed: Java's client does that with every request, and a handler
+ * for WebSockets would refuse them all.
  *
  * @param upgrade undefined if the app has no upgrade handler
  * @throws HttpError 501 for an upgrade request with content
  */
 export function handlerFor(request: ExchangeRequest, handle: Handler, upgrade: Handler | undefined): Handler {
-  if (upgrade === undefined) return handle;
+  if (upgrade === undefined || offersHttp2(request)) return handle;
   if (request.upgradesWithContent)
     throw new HttpError(501, "an upgrade request with content is not supported");
   return request.upgrade ? upgrade : handle;
+}
+
+function offersHttp2(request: ExchangeRequest): boolean {
+  return (request.upgrade || request.upgradesWithContent) && request.headers.upgrade?.toLowerCase() === "h2c";
 }
 
 /**

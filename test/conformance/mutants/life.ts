@@ -204,7 +204,7 @@ export const lifeMutants: readonly Mutant[] = [
     name: "extend is ignored",
     clause: "12.4",
     file: "exchange/request.ts",
-    find: "this.#clock?.(milliseconds);",
+    find: "this.#clock?.extend(milliseconds);",
     replace: "",
   },
   {

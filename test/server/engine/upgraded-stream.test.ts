@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { until } from "../../support/command.ts";
-import { type Engine, startEngine } from "../../support/engine.ts";
+import { type Engine, startEngine, statuses } from "../../support/engine.ts";
 
 const UPGRADE = "GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 
@@ -29,6 +29,16 @@ test("a client that sends everything ahead and ends gets all of it back", async 
   assert.ok(answer.includes("slow"), answer.slice(0, 300));
   assert.equal(answer.split("\r\n\r\n")[2], early);
   assert.deepEqual(engine.errors, []);
+});
+
+test("a client that offers HTTP/2 by an upgrade, as Java's does, is answered as one that does not", async (t) => {
+  const engine = await startTaking(t, () => assert.fail("it asks for nothing that the app has"));
+  const offer =
+    "Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
+  const post = `POST / HTTP/1.1\r\n${offer}Content-Length: 3\r\n\r\nabc`;
+  const last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+  const answer = await engine.exchange(`GET / HTTP/1.1\r\n${offer}\r\n${post}${last}`);
+  assert.deepEqual(statuses(answer), [200, 200, 200]);
 });
 
 test("an app that ends first still reads what the client sent", async (t) => {

@@ -3,6 +3,7 @@
  * The connections are the server's in every respect: it counts them, and its `close` waits for them.
  */
 import { Server, type Socket } from "node:net";
+import type { ConnectionFacts } from "../server/front/facts.ts";
 import type { Front } from "../server/front/front.ts";
 import type { ServerInternals } from "./placeholder-handle.ts";
 
@@ -29,8 +30,13 @@ type AcceptedSocket = Socket & { server: Server; _server: Server };
  * Makes a server to listen with in place of `server`.
  *
  * @param front what its connections go through first
+ * @param divert takes a connection that is none of the server's, and returns true
  */
-export function acceptorFor(server: Server, front?: Front): Server {
+export function acceptorFor(
+  server: Server,
+  front?: Front,
+  divert?: (socket: Socket, facts: ConnectionFacts) => boolean,
+): Server {
   const { keepAliveInitialDelay = 0, ...options } = server as unknown as AcceptOptions & ServerInternals;
   const { allowHalfOpen, pauseOnConnect, noDelay, keepAlive, highWaterMark, blockList } = options;
   const acceptor = new Server({
@@ -48,7 +54,8 @@ export function acceptorFor(server: Server, front?: Front): Server {
     const address = acceptor.address();
     // A Unix socket that was inherited has no name here.
     const isUnix = address === null || typeof address === "string";
-    front.admit(socket, isUnix, (last) => {
+    front.admit(socket, isUnix, (last, facts) => {
+      if (divert?.(last, facts) === true) return;
       if (last === socket && pauseOnConnect !== true) unpause(socket);
       passOn(accepted, last, { acceptor, server });
     });

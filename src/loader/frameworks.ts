@@ -76,6 +76,7 @@ const nest: Framework = {
     const inner = fastify.matches(under) ? fastify.load(under, shown) : undefined;
     return {
       listener: inner?.listener ?? (under as RequestListener),
+      ...http1Of(under),
       ...serverOf(app.getHttpServer()),
       get upgrade() {
         return upgradeOf(app.getHttpServer());
@@ -105,6 +106,7 @@ const httpServer: Framework = {
       listener(request, response) {
         server.emit("request", request, response);
       },
+      ...http1Of(...server.listeners("request")),
       server,
       get upgrade() {
         return upgradeOf(server);
@@ -129,7 +131,7 @@ const express: Framework = {
   load(value, shown) {
     if (!has(value, "listen"))
       throw refusal(`${shown} is an Express router, not an app: mount it with app.use()`);
-    return { listener: value as unknown as RequestListener, upgrade: undefined };
+    return { listener: value as unknown as RequestListener, upgrade: undefined, ...http1Of(value) };
   },
 };
 
@@ -146,6 +148,16 @@ const FRAMEWORKS: readonly Framework[] = [fastify, nest, httpServer, koa, expres
 function has<Names extends string>(value: unknown, ...names: Names[]): value is Methods<Names> {
   if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
   return names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
+}
+
+/** Express has prototypes for its requests and responses, which are node's own for HTTP/1.1; Connect has none. */
+function http1Of(...listeners: readonly unknown[]): { needsHttp1?: true } {
+  const isExpress = listeners.some((listener) => {
+    if (typeof listener !== "function" || !has(listener, "handle", "set")) return false;
+    const { request, response } = listener as { request?: unknown; response?: unknown };
+    return typeof request === "object" && typeof response === "object";
+  });
+  return isExpress ? { needsHttp1: true } : {};
 }
 
 function serverOf(server: unknown): { server?: NetServer } {

@@ -37,6 +37,8 @@ export interface LoadedNodeApp extends DetectedFunction {
    * request as an ordinary one, with a listener it leaves the response to it.
    */
   readonly upgrade: UpgradeListener | undefined;
+  /** It gives its requests the prototype of node's for HTTP/1.1, so they can be no others. */
+  readonly needsHttp1?: true;
   /** The server that the app has of its own; if the app makes it listen, it is served instead of the app. */
   readonly server?: Server;
   /** Runs in each worker before its first connection. Rejects with the app's own error. */

@@ -4,6 +4,12 @@
  */
 import { createRequire } from "node:module";
 
-export const { createServer, METHODS, request, ServerResponse, STATUS_CODES } = createRequire(
-  import.meta.url,
-)("node:http") as typeof import("node:http");
+export const {
+  createServer,
+  METHODS,
+  request,
+  ServerResponse,
+  STATUS_CODES,
+  validateHeaderName,
+  validateHeaderValue,
+} = createRequire(import.meta.url)("node:http") as typeof import("node:http");

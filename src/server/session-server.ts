@@ -15,11 +15,7 @@ import type { TickClock } from "./tick-clock.ts";
 
 /** The accepting server. */
 export interface SessionHost {
-  readonly handle: Handler;
-  readonly upgrade: Handler | undefined;
-  /** Has the app dress the server's own responses; undefined if it does not. */
-  readonly dress: DressAnswer | undefined;
-  readonly options: EngineOptions;
+  readonly options: Pick<EngineOptions, "limits" | "timeouts" | "connectionRequests" | "meter">;
   readonly clock: TickClock;
   readonly draining: boolean;
   /** No connection is accepted until another is closed. */
@@ -27,7 +23,6 @@ export interface SessionHost {
   readonly handlers: RunningHandlers;
   /** The number of kept connections still to be closed. */
   shedding: number;
-  watchExchanges(context: ConnectionContext): EngineExchangeWatch | undefined;
   /** A response has been sent. */
   onResponse(): void;
   /** Adds connections that may be closed to make room. */
@@ -36,12 +31,23 @@ export interface SessionHost {
   onClosed(): void;
 }
 
-export interface SessionServer {
+/** The accepting server of gateway and fetch apps. */
+export interface GatewaySessionHost extends SessionHost {
+  readonly options: EngineOptions;
+  readonly handle: Handler;
+  readonly upgrade: Handler | undefined;
+  /** Has the app dress the server's own responses; undefined if it does not. */
+  readonly dress: DressAnswer | undefined;
+  watchExchanges(context: ConnectionContext): EngineExchangeWatch | undefined;
+}
+
+/** @typeParam Context what all requests of a connection share */
+export interface SessionServer<Context> {
   /** Open connections. */
   readonly size: number;
   states(): ConnectionStates;
   /** Serves a connection from its first byte of the protocol on. */
-  admit(socket: Socket, context: ConnectionContext): void;
+  admit(socket: Socket, context: Context): void;
   inFlight(): InFlightRequest[];
   logUnfinished(): void;
   /** Asks the clients to finish, and closes what is idle after `lingerMs`. */
@@ -51,7 +57,7 @@ export interface SessionServer {
   destroy(): void;
 }
 
-export type MakeSessionServer = (host: SessionHost) => SessionServer;
+export type MakeSessionServer = (host: GatewaySessionHost) => SessionServer<ConnectionContext>;
 
 export interface GatewayOptions extends EngineOptions {
   /** Serves connections of HTTP/2, which only a front tells from others; undefined: they are not spoken. */

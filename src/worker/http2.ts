@@ -5,7 +5,8 @@ import type { ErrorLog } from "../log/error-log.ts";
 import { RateLimit } from "../log/rate-limit.ts";
 import type { OpeningStage } from "../server/front/opening.ts";
 import { protocolChoice } from "../server/front/protocol-choice.ts";
-import { http2Sessions } from "../server/http2/http2-server.ts";
+import type { Http2Options } from "../server/http2/http2-server.ts";
+import type { MakeListenerSessions } from "../server/node/listener-session-host.ts";
 import type { MakeSessionServer } from "../server/session-server.ts";
 import { HTTP_1_PROTOCOLS } from "./server-settings.ts";
 
@@ -14,7 +15,10 @@ export interface WorkerHttp2 {
   readonly protocols: readonly string[];
   /** Chooses the protocol of a connection. */
   readonly choice: OpeningStage;
-  readonly sessions: MakeSessionServer;
+  /** Loads what serves the sessions of gateway and fetch apps. */
+  gateway(): Promise<MakeSessionServer>;
+  /** The same of node listeners. */
+  listener(): Promise<MakeListenerSessions>;
 }
 
 /** @throws FatalError if no client could speak HTTP/2 */
@@ -25,17 +29,19 @@ export function workerHttp2(settings: Config, hasTls: boolean, log: Pick<ErrorLo
       "--http-protocols has h2, but --http2-cleartext is off and there is no TLS: add --certfile, or leave --http2-cleartext out",
       ExitCode.usage,
     );
+  const options: Http2Options = {
+    maxConcurrentStreams: settings.http2MaxConcurrentStreams,
+    initialWindowSize: settings.http2InitialWindowSize,
+    maxFrameSize: settings.http2MaxFrameSize,
+    maxHeaderListSize: settings.http2MaxHeaderListSize,
+    onExcess: excessReporter(log),
+  };
   return {
     // Node takes the first of these that the client offers. Clients that offer both want HTTP/2: they list it first.
     protocols: settings.httpProtocols.includes("h1") ? ["h2", ...HTTP_1_PROTOCOLS] : ["h2"],
     choice: protocolChoice({ h1: settings.httpProtocols.includes("h1"), cleartext }),
-    sessions: http2Sessions({
-      maxConcurrentStreams: settings.http2MaxConcurrentStreams,
-      initialWindowSize: settings.http2InitialWindowSize,
-      maxFrameSize: settings.http2MaxFrameSize,
-      maxHeaderListSize: settings.http2MaxHeaderListSize,
-      onExcess: excessReporter(log),
-    }),
+    gateway: async () => (await import("../server/http2/http2-server.ts")).http2Sessions(options),
+    listener: async () => (await import("../server/http2/listener-server.ts")).listenerSessions(options),
   };
 }
 

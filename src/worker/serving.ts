@@ -174,7 +174,7 @@ async function serveGateway(what: string, app: App, needs: ServingNeeds): Promis
     state,
     limiter,
     front: front?.make,
-    http2: http2?.sessions,
+    http2: await http2?.gateway(),
     gate,
     proxyRules: proxyRulesOf(settings),
     rootPath: settings.rootPath,
@@ -196,14 +196,16 @@ async function serveNode(app: LoadedNodeApp, needs: ServingNeeds): Promise<Servi
   const { hooks, log } = needs;
   const { settings } = needs.assignment;
   refuseRootPath(settings, app.what);
-  refuseHttp2(needs, app.what);
+  if (app.needsHttp1 === true) refuseHttp2(needs, app.what, "its requests are those of HTTP/1.1");
   const { NodeServer } = await nodeServer();
   await started(needs, app.startup && (() => app.startup?.()));
   const limiter = acceptLimiter(settings, log);
   const { listener, upgrade } = hooks?.aroundListener(app) ?? app;
-  const front = await frontOf(needs);
+  const http2 = app.needsHttp1 === true ? undefined : await http2Of(needs);
+  const sessions = await http2?.listener();
+  const front = await frontOf(needs, http2?.protocols, http2?.choice);
   const options = await nodeOptions(needs);
-  const server = new NodeServer({ listener, upgrade, limiter, front: front?.make, ...options });
+  const server = new NodeServer({ listener, upgrade, limiter, front: front?.make, ...options }, sessions);
   return { server, limiter, gate: options.gate, front, scheme: "http", ...endOf(app) };
 }
 
@@ -215,7 +217,7 @@ async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serv
   // Only servers of TLS have it.
   const isSecure = "setTicketKeys" in app.server;
   if (isSecure) refuseDoubleTls(needs, app.what);
-  refuseHttp2(needs, app.what);
+  refuseHttp2(needs, app.what, "it is a server of its own");
   const limiter = acceptLimiter(settings, log);
   if (!speaksHttp1(app.server)) {
     refuseInFlightLimit(settings, app.what);
@@ -282,13 +284,13 @@ function refuseRootPath({ rootPath }: Config, what: string): void {
 }
 
 /** Such an app gets HTTP/1.1, unless that is not spoken. */
-function refuseHttp2({ assignment, log }: ServingNeeds, what: string): void {
+function refuseHttp2({ assignment, log }: ServingNeeds, what: string, reason: string): void {
   const { httpProtocols } = assignment.settings;
   if (!httpProtocols.includes("h2")) return;
-  const why = `HTTP/2 (--http-protocols) is for gateway and fetch apps, and ${what} is neither`;
+  const why = `HTTP/2 (--http-protocols) cannot serve ${what}: ${reason}`;
   if (!httpProtocols.includes("h1"))
-    throw new FatalError(`${why}: add h1, or leave --http-protocols out`, ExitCode.appLoad);
-  log.warning(`${why}: it gets HTTP/1.1 only`);
+    throw new FatalError(`${why}; add h1, or leave --http-protocols out`, ExitCode.appLoad);
+  log.warning(`${why}; it gets HTTP/1.1 only`);
 }
 
 /** The options of node's server that follow from the settings. */

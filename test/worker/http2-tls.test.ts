@@ -16,7 +16,8 @@ import { readMetrics, sumOf } from "../support/metrics-text.ts";
 
 const run = promisify(execFile);
 const GATEWAY = `${join(FIXTURES, "tls", "gateway.mjs")}:app`;
-const LISTENER = `${join(FIXTURES, "overload", "held.mjs")}:listener`;
+const LISTENER = `${join(FIXTURES, "tls", "listener.mjs")}:listener`;
+const EXPRESS = `${join(FIXTURES, "apps", "frameworks", "busy.js")}:express()`;
 
 async function serve(context: TestContext, app: string, ...args: string[]) {
   const folder = temporaryFolder(context);
@@ -68,11 +69,27 @@ test("ALPN gives a gateway app both protocols, and requests of both are logged a
   assert.deepEqual([await counted("2", "http"), await counted("1.1", "http")], [0, 0]);
 });
 
-test("ALPN gives a node listener HTTP/1.1, and the start says so", async (context) => {
+test("ALPN gives a node listener both protocols, and its socket is that of the connection", async (context) => {
+  if (!hasComponent(context, "openssl") || !hasComponent(context, "curl")) return;
+  const { command, port, ca, caFile } = await serve(context, LISTENER, "--access-logfile", "-");
+  assert.equal(await chosen(port, ca, "http/1.1", "h2"), "h2");
+  const seen = async (version: string): Promise<unknown> => {
+    const words = ["-s", "--cacert", caFile, `--${version}`, `https://localhost:${port}/`];
+    const { stdout } = await run("curl", [...words, "--resolve", `localhost:${port}:127.0.0.1`]);
+    return JSON.parse(stdout);
+  };
+  const shared = { encrypted: true, servername: "localhost", remoteAddress: "127.0.0.1" };
+  assert.deepEqual(await seen("http2"), { httpVersion: "2.0", alpnProtocol: "h2", ...shared });
+  assert.deepEqual(await seen("http1.1"), { httpVersion: "1.1", alpnProtocol: "http/1.1", ...shared });
+  await until("it is in the access log", () => /"GET \/ HTTP\/2\.0" 200 /.test(command.stdout));
+});
+
+test("ALPN gives Express HTTP/1.1, and the start says so; without h1 it fails", async (context) => {
   if (!hasComponent(context, "openssl")) return;
-  const { command, port, ca } = await serve(context, LISTENER, "--interface", "node");
+  const { command, port, ca } = await serve(context, EXPRESS);
   assert.equal(await chosen(port, ca, "h2", "http/1.1"), "http/1.1");
-  await command.line(
-    /\[WARNING\] HTTP\/2 \(--http-protocols\) is for gateway and fetch apps, and .* HTTP\/1\.1 only/,
-  );
+  await command.line(/\[WARNING\] HTTP\/2 \(--http-protocols\) cannot serve Express app: .* HTTP\/1\.1 only/);
+  const only = startCommand(context, [EXPRESS, "-b", "127.0.0.1:0", "--http-protocols", "h2"]);
+  assert.equal((await only.ended()).code, 4);
+  assert.match(only.stderr, /cannot serve Express app: .*; add h1, or leave --http-protocols out/);
 });

@@ -4,7 +4,7 @@
  */
 import { CLIENT_FIELDS, ForwardedClients } from "../../exchange/forwarded-client.ts";
 import type { ProxyRules } from "../../exchange/proxy-rules.ts";
-import { type ExchangeContext, type ExchangeRequest, ID_FIELD } from "../../exchange/request.ts";
+import { type ExchangeContext, ID_FIELD } from "../../exchange/request.ts";
 import { FieldPicker, findField } from "../../http/field-picker.ts";
 import type { RequestHead } from "../../http/request-head.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
@@ -13,9 +13,17 @@ import { LineMemo } from "../../log/line-memo.ts";
 import { ExchangeLog } from "../exchange-log.ts";
 import type { RequestMeter } from "../request-meter.ts";
 import { parseRequestLine } from "../start-line.ts";
-import { type EngineExchangeWatch, protocolOf, type ResponseFields } from "./engine-exchange-watch.ts";
+import {
+  type EngineExchangeWatch,
+  protocolOf,
+  type ResponseFields,
+  type WatchedRequest,
+} from "./engine-exchange-watch.ts";
 
 const PROTOCOLS = { "1.0": "HTTP/1.0", "1.1": "HTTP/1.1", "2.0": "HTTP/2.0" } as const;
+
+/** A connection, as far as it is logged. */
+export type LoggedContext = Pick<ExchangeContext, "peer" | "proxyRules" | "scheme">;
 
 /** The parts that the logs of all connections of a server share. */
 export class EngineExchangeLogs {
@@ -35,7 +43,7 @@ export class EngineExchangeLogs {
     this.picker = new FieldPicker([...log.requestFields, ...ours]);
   }
 
-  open(context: ExchangeContext): EngineExchangeLog {
+  open(context: LoggedContext): EngineExchangeLog {
     return new EngineExchangeLog(this, context);
   }
 }
@@ -44,7 +52,7 @@ export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatc
   readonly #picker: FieldPicker;
   readonly #scheme: ExchangeContext["scheme"];
   #head: RequestHead | undefined;
-  #request: ExchangeRequest | undefined;
+  #request: WatchedRequest | undefined;
   /** The field section of a head that was refused before it was parsed. */
   #section = "";
   /** The fields that the picker found in the head, once one of them is read. */
@@ -53,7 +61,7 @@ export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatc
   #fields: ResponseFields = "";
   #length: number | undefined;
 
-  constructor({ log, clients, picker, meter }: EngineExchangeLogs, context: ExchangeContext) {
+  constructor({ log, clients, picker, meter }: EngineExchangeLogs, context: LoggedContext) {
     const client = {
       peer: context.peer,
       clients: context.proxyRules && clients,
@@ -66,7 +74,7 @@ export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatc
   }
 
   protected get counted(): object | undefined {
-    return this.#request;
+    return this.#request?.counted ?? this.#request;
   }
 
   begin(head: RequestHead, startedAt: number): void {
@@ -79,7 +87,7 @@ export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatc
     this.#length = undefined;
   }
 
-  handOver(request: ExchangeRequest): void {
+  handOver(request: WatchedRequest): void {
     this.#request = request;
   }
 

@@ -2,7 +2,7 @@
  * The exchanges of one connection of the engine, one at a time, as they are counted and logged. A connection has one only
  * if they are.
  */
-import type { ExchangeContext, ExchangeRequest } from "../../exchange/request.ts";
+import type { ExchangeContext } from "../../exchange/request.ts";
 import type { RequestHead } from "../../http/request-head.ts";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import { ExchangeWatch } from "../exchange-watch.ts";
@@ -17,7 +17,7 @@ export interface EngineExchangeWatch extends ExchangeWatch {
   /** Starts an exchange. @param startedAt when its request arrived, as in `performance.now()` */
   begin(head: RequestHead, startedAt: number): void;
   /** Sets the request that the app was called with. */
-  handOver(request: ExchangeRequest): void;
+  handOver(request: WatchedRequest): void;
   /** Sets what the head of the final response says; `length` is its Content-Length. @param bytes of content sent with it */
   respond(status: number, fields: ResponseFields, length: number | undefined, bytes: number): void;
   /** Content has been sent. */
@@ -26,6 +26,15 @@ export interface EngineExchangeWatch extends ExchangeWatch {
   refuse(status: number, received: string): void;
   /** Ends a request whose head will never be complete. @param received what had arrived of it */
   endIncomplete(received: string, end: RequestEnd): void;
+}
+
+/** A request, as far as it is logged. */
+export interface WatchedRequest {
+  readonly id: string;
+  /** The id. @param field the value of X-Request-ID, if its sender is trusted */
+  idFrom(field: string | undefined): string;
+  /** What the app knows as the request, if that is another object: it has the route that the app names. */
+  readonly counted?: object;
 }
 
 /** The bits of `RequestMeter`. */
@@ -39,9 +48,9 @@ export function protocolOf({ httpVersion }: RequestHead, scheme: ExchangeContext
 export class EngineExchangeMeter extends ExchangeWatch implements EngineExchangeWatch {
   bytes = 0;
   readonly #scheme: ExchangeContext["scheme"];
-  #request: ExchangeRequest | undefined;
+  #request: WatchedRequest | undefined;
 
-  constructor(meter: RequestMeter, { scheme }: ExchangeContext) {
+  constructor(meter: RequestMeter, { scheme }: Pick<ExchangeContext, "scheme">) {
     super(meter);
     this.#scheme = scheme;
   }
@@ -51,7 +60,7 @@ export class EngineExchangeMeter extends ExchangeWatch implements EngineExchange
   }
 
   protected get counted(): object | undefined {
-    return this.#request;
+    return this.#request?.counted ?? this.#request;
   }
 
   begin(head: RequestHead, startedAt: number): void {
@@ -59,7 +68,7 @@ export class EngineExchangeMeter extends ExchangeWatch implements EngineExchange
     this.bytes = 0;
   }
 
-  handOver(request: ExchangeRequest): void {
+  handOver(request: WatchedRequest): void {
     this.#request = request;
   }
 

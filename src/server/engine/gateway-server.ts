@@ -23,7 +23,7 @@ import type { Occupants } from "../places/place-keeper.ts";
 import { RunningHandlers } from "../running-handlers.ts";
 import type { ConnectionStates, InFlightRequest, WorkerServer } from "../server.ts";
 import type { EngineOptions } from "../server-options.ts";
-import type { GatewayOptions, SessionHost, SessionServer } from "../session-server.ts";
+import type { GatewayOptions, GatewaySessionHost, SessionServer } from "../session-server.ts";
 import { TickClock } from "../tick-clock.ts";
 import { UnfinishedHeads } from "../unfinished-heads.ts";
 import { EngineConnection } from "./connection.ts";
@@ -35,7 +35,7 @@ import { ParserPool } from "./parser-pool.ts";
 /** Names a request that was not understood, in an error line. */
 const NO_REQUEST = { method: "-", target: "-", id: "-" };
 
-export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnection>, SessionHost {
+export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnection>, GatewaySessionHost {
   readonly handle: Handler;
   readonly upgrade: Handler | undefined;
   readonly dress: DressAnswer | undefined;
@@ -56,7 +56,7 @@ export class GatewayServer implements WorkerServer, ConnectionHost<EngineConnect
   readonly #front: Front | undefined;
   readonly clock: TickClock;
   /** Serves connections of HTTP/2; undefined if that is not spoken. */
-  readonly #sessions: SessionServer | undefined;
+  readonly #sessions: SessionServer<ConnectionContext> | undefined;
   readonly heads = new UnfinishedHeads<EngineConnection>((connection) => {
     connection.refuseHead();
     this.options.onHeadRefused?.();

@@ -1,12 +1,13 @@
 /** Serves the connections of HTTP/2 of a server that accepts them. */
-import { createServer, type Http2Server } from "node:http2";
+import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import type { ConnectionContext } from "../connection-context.ts";
 import { MemberList } from "../member-list.ts";
 import type { ConnectionStates, InFlightRequest } from "../server.ts";
 import type { MakeSessionServer, SessionHost, SessionServer } from "../session-server.ts";
-import { Session, type SessionOwner } from "./session.ts";
+import { Session, type SessionContext, type SessionOwner } from "./session.ts";
 import type { Excess } from "./session-budget.ts";
+import type { ExchangeSession, SessionExchange } from "./session-exchange.ts";
+import { StreamExchange } from "./stream-exchange.ts";
 
 export interface Http2Options {
   /** Requests that a client may have open at once on a connection. */
@@ -24,17 +25,27 @@ export interface Http2Options {
 /** Fields that are no header fields of their own: pseudo-header fields, and the parts into which clients split cookies. */
 const MORE_PAIRS = 128;
 
-class Http2Sessions implements SessionServer, SessionOwner {
+export interface ExchangeKind<Context> {
+  /** Whether the app takes connections that change protocols (RFC 8441). */
+  readonly upgrades: boolean;
+  make(session: ExchangeSession<Context>, stream: ServerHttp2Stream): SessionExchange;
+}
+
+export class Http2Sessions<Context extends SessionContext>
+  implements SessionServer<Context>, SessionOwner<Context>
+{
   readonly host: SessionHost;
   readonly maxStreams: number;
   readonly maxHeaderList: number;
   lingerMs = 0;
   readonly #options: Http2Options;
+  readonly #kind: ExchangeKind<Context>;
   readonly #server: Http2Server;
-  readonly #sessions = new MemberList<Session>();
+  readonly #sessions = new MemberList<Session<Context>>();
 
-  constructor(host: SessionHost, options: Http2Options) {
+  constructor(host: SessionHost, options: Http2Options, kind: ExchangeKind<Context>) {
     this.host = host;
+    this.#kind = kind;
     this.#options = options;
     this.maxStreams = options.maxConcurrentStreams;
     this.maxHeaderList = options.maxHeaderListSize;
@@ -46,7 +57,7 @@ class Http2Sessions implements SessionServer, SessionOwner {
         maxFrameSize,
         maxHeaderListSize,
         enablePush: false,
-        enableConnectProtocol: true,
+        enableConnectProtocol: kind.upgrades,
       },
       maxHeaderListPairs: host.options.limits.fields + MORE_PAIRS,
     });
@@ -69,9 +80,9 @@ class Http2Sessions implements SessionServer, SessionOwner {
     return states;
   }
 
-  admit(socket: Socket, context: ConnectionContext): void {
+  admit(socket: Socket, context: Context): void {
     this.host.onOpened(socket);
-    const session = new Session(this, this.#server, socket, context);
+    const session = new Session<Context>(this, this.#server, socket, context);
     this.#sessions.add(session);
     if (this.host.draining) session.drain(this.lingerMs);
   }
@@ -97,17 +108,25 @@ class Http2Sessions implements SessionServer, SessionOwner {
     for (const session of this.#sessions) session.destroy();
   }
 
-  onExcess(excess: Excess, session: Session): void {
+  makeExchange(session: Session<Context>, stream: ServerHttp2Stream): SessionExchange {
+    return this.#kind.make(session, stream);
+  }
+
+  onExcess(excess: Excess, session: Session<Context>): void {
     this.host.options.meter?.connectionFailed("http2_flood");
     this.#options.onExcess(excess, session.remote);
   }
 
-  onClosed(session: Session): void {
+  onClosed(session: Session<Context>): void {
     this.#sessions.delete(session);
     this.host.onClosed();
   }
 }
 
 export function http2Sessions(options: Http2Options): MakeSessionServer {
-  return (host) => new Http2Sessions(host, options);
+  return (host) =>
+    new Http2Sessions(host, options, {
+      upgrades: true,
+      make: (session, stream) => new StreamExchange(host, session, stream),
+    });
 }

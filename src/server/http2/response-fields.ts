@@ -50,6 +50,16 @@ const SINGLE = new Set([
   "x-content-type-options",
 ]);
 
+/** @param name in lower case */
+export function isConnectionField(name: string): boolean {
+  return CONNECTION_FIELDS.has(name);
+}
+
+/** Whether node:http2 takes only one value of it. @param name in lower case */
+export function isSingleField(name: string): boolean {
+  return SINGLE.has(name);
+}
+
 /** @param fields alternating valid names and values */
 export function responseFields(fields: readonly string[]): OutgoingHttpHeaders {
   // A name may be that of a member of Object.

@@ -3,20 +3,20 @@
  * (RFC 9113 section 6.8): a GOAWAY that says that the end is near, and when the client must have seen it, another that says
  * which requests are answered. No request in between is lost.
  */
-import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import type { ConnectionContext } from "../connection-context.ts";
+import type { Endpoint } from "../../gateway/types.ts";
 import { Linger } from "../linger.ts";
 import { type Member, MemberList } from "../member-list.ts";
 import type { Standing, Wait } from "../places/policy.ts";
 import type { ConnectionStates, InFlightRequest } from "../server.ts";
 import type { SessionHost } from "../session-server.ts";
-import { type Frame, FrameType, FrameWalker, goawayFrame, PREFACE } from "./frame-walker.ts";
+import { END_STREAM, type Frame, FrameType, FrameWalker, goawayFrame, PREFACE } from "./frame-walker.ts";
 import { GoawayNotice } from "./goaway-notice.ts";
 import { closeStream, takeSession } from "./node-session.ts";
 import { headerListSize } from "./request-head.ts";
 import { type Excess, SessionBudget } from "./session-budget.ts";
-import { type ExchangeSession, StreamExchange } from "./stream-exchange.ts";
+import type { ArrivedHead, ExchangeSession, SessionExchange } from "./session-exchange.ts";
 import { type StreamObserver, WatchedStream } from "./watched-stream.ts";
 
 const NO_ERROR = 0;
@@ -26,28 +26,36 @@ const ENHANCE_YOUR_CALM = 11;
 /** For a client that answers no PING: between the first GOAWAY and the last. */
 const NOTICE_MS = 1000;
 
+/** What all requests of a connection share, as far as the session reads it. */
+export interface SessionContext {
+  readonly peer: Endpoint;
+}
+
 /** The server, to its sessions. */
-export interface SessionOwner {
+export interface SessionOwner<Context extends SessionContext> {
   readonly host: SessionHost;
   readonly maxStreams: number;
   /** Bytes of all fields of a request, with 32 for each. Their compressed block may not be larger either. */
   readonly maxHeaderList: number;
   /** How long an idle session is still served while the server drains. */
   readonly lingerMs: number;
-  onExcess(excess: Excess, session: Session): void;
-  onClosed(session: Session): void;
+  makeExchange(session: Session<Context>, stream: ServerHttp2Stream): SessionExchange;
+  onExcess(excess: Excess, session: Session<Context>): void;
+  onClosed(session: Session<Context>): void;
 }
 
-export class Session implements ExchangeSession, StreamObserver, Member {
+export class Session<Context extends SessionContext>
+  implements ExchangeSession<Context>, StreamObserver, Member
+{
   place = -1;
   readonly host: SessionHost;
-  readonly context: ConnectionContext;
-  readonly #owner: SessionOwner;
+  readonly context: Context;
+  readonly #owner: SessionOwner<Context>;
   readonly #socket: Socket;
   readonly #stream: WatchedStream;
   readonly #session: ServerHttp2Session;
-  readonly #exchanges = new MemberList<StreamExchange>();
-  readonly #byStream = new Map<number, StreamExchange>();
+  readonly #exchanges = new MemberList<SessionExchange>();
+  readonly #byStream = new Map<number, SessionExchange>();
   readonly #resetByClient = new Set<number>();
   readonly #budget: SessionBudget;
   readonly #received: FrameWalker;
@@ -69,7 +77,7 @@ export class Session implements ExchangeSession, StreamObserver, Member {
   #linger: Linger | undefined;
 
   /** @param server speaks the protocol, and listens on nothing */
-  constructor(owner: SessionOwner, server: Http2Server, socket: Socket, context: ConnectionContext) {
+  constructor(owner: SessionOwner<Context>, server: Http2Server, socket: Socket, context: Context) {
     this.#owner = owner;
     this.host = owner.host;
     this.context = context;
@@ -85,8 +93,10 @@ export class Session implements ExchangeSession, StreamObserver, Member {
     this.#session = takeSession(server, this.#stream);
     // A session that fails closes too.
     this.#session.on("error", () => {});
-    this.#session.on("stream", (stream: ServerHttp2Stream, _headers: object, flags: number, raw: string[]) =>
-      this.#streamOpened(stream, flags, raw),
+    this.#session.on(
+      "stream",
+      (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, fields: string[]) =>
+        this.#streamOpened(stream, { fields, headers, hasContent: (flags & END_STREAM) === 0 }),
     );
   }
 
@@ -181,24 +191,24 @@ export class Session implements ExchangeSession, StreamObserver, Member {
 
   // ---- streams
 
-  #streamOpened(stream: ServerHttp2Stream, flags: number, fields: string[]): void {
+  #streamOpened(stream: ServerHttp2Stream, head: ArrivedHead): void {
     // A client that cancels may open others at once, but the app is still busy with those.
     if (this.#handlers >= this.#owner.maxStreams * 2) {
       closeStream(stream, REFUSED_STREAM);
       return;
     }
     // node:http2 applies the limit only once the client has acknowledged it.
-    if (headerListSize(fields) > this.#owner.maxHeaderList) {
+    if (headerListSize(head.fields) > this.#owner.maxHeaderList) {
       closeStream(stream, ENHANCE_YOUR_CALM);
       return;
     }
     this.#requests += 1;
     this.#lastStream = stream.id ?? this.#lastStream;
     this.#deadline = Number.POSITIVE_INFINITY;
-    const exchange = new StreamExchange(this, stream);
+    const exchange = this.#owner.makeExchange(this, stream);
     this.#exchanges.add(exchange);
     if (stream.id !== undefined) this.#byStream.set(stream.id, exchange);
-    exchange.begin(fields, (flags & 1) === 0);
+    exchange.begin(head);
   }
 
   wasResetByClient(streamId: number): boolean {
@@ -225,7 +235,7 @@ export class Session implements ExchangeSession, StreamObserver, Member {
     }
   }
 
-  streamClosed(exchange: StreamExchange): void {
+  streamClosed(exchange: SessionExchange): void {
     this.#exchanges.delete(exchange);
     const { id } = exchange.stream;
     if (id !== undefined) {

@@ -16,37 +16,24 @@ import type { ConnectionContext } from "../connection-context.ts";
 import { ON_TIME } from "../content-pace.ts";
 import type { EngineExchangeWatch } from "../engine/engine-exchange-watch.ts";
 import type { GateVisit, InFlightGate, ShedReason } from "../in-flight-gate.ts";
-import type { Member } from "../member-list.ts";
 import type { Standing } from "../places/policy.ts";
 import { observeHandler, requestsAreObserved } from "../request-channels.ts";
 import { meterQueue, queueTimeOf, REQUEST_START } from "../request-start.ts";
 import type { InFlightRequest } from "../server.ts";
-import type { SessionHost } from "../session-server.ts";
+import type { GatewaySessionHost } from "../session-server.ts";
 import { respondShed } from "../shed-response.ts";
 import { readHead, requestLineOf, type StreamHead } from "./request-head.ts";
+import type { ArrivedHead, ExchangeSession, SessionExchange } from "./session-exchange.ts";
 import { type BodyHost, StreamBody } from "./stream-body.ts";
 import { type ResponseHost, StreamResponse, StreamSender } from "./stream-response.ts";
 import { StreamSending } from "./stream-sending.ts";
 import { StreamTunnel } from "./stream-tunnel.ts";
 
-/** The session, to its exchanges. */
-export interface ExchangeSession {
-  readonly host: SessionHost;
-  readonly context: ConnectionContext;
-  /** Closes the session once its exchanges have ended, if that is due with this response. */
-  responding(closes: boolean): void;
-  /** Whether it was the client that has reset the stream. */
-  wasResetByClient(streamId: number): boolean;
-  /** A handler has returned a promise; `handlerSettled` follows. */
-  handlerBegan(): void;
-  readonly handlerSettled: () => void;
-  streamClosed(exchange: StreamExchange): void;
-}
-
-export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Member {
+export class StreamExchange implements BodyHost, ResponseHost, RequestClock, SessionExchange {
   place = -1;
   readonly stream: ServerHttp2Stream;
-  readonly #session: ExchangeSession;
+  readonly #host: GatewaySessionHost;
+  readonly #session: ExchangeSession<ConnectionContext>;
   readonly #watch: EngineExchangeWatch | undefined;
   #startedAt = 0;
   #requestDeadline = Number.POSITIVE_INFINITY;
@@ -59,20 +46,24 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Mem
   #running: Promise<unknown> | undefined;
   #isUpgraded = false;
 
-  constructor(session: ExchangeSession, stream: ServerHttp2Stream) {
+  constructor(
+    host: GatewaySessionHost,
+    session: ExchangeSession<ConnectionContext>,
+    stream: ServerHttp2Stream,
+  ) {
+    this.#host = host;
     this.#session = session;
     this.stream = stream;
-    this.#sending = new StreamSending(stream, session.host.options.timeouts);
-    this.#watch = session.host.watchExchanges(session.context);
+    this.#sending = new StreamSending(stream, host.options.timeouts);
+    this.#watch = host.watchExchanges(session.context);
     // A stream that fails closes too.
     stream.on("error", () => {});
     stream.on("close", () => this.#closed());
   }
 
-  /** @param fields as they arrived @param hasContent whether the stream goes on after the head */
-  begin(fields: readonly string[], hasContent: boolean): void {
+  begin({ fields, hasContent }: ArrivedHead): void {
     this.#startedAt = performance.now();
-    const { host } = this.#session;
+    const host = this.#host;
     let head: StreamHead | undefined;
     try {
       head = readHead(fields, host.options.limits, hasContent);
@@ -88,7 +79,8 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Mem
   }
 
   #call(head: StreamHead, hasContent: boolean): void {
-    const { host, context } = this.#session;
+    const host = this.#host;
+    const { context } = this.#session;
     const { options } = host;
     // The stream of an upgrade carries no content, but the other protocol.
     this.#body =
@@ -122,18 +114,18 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Mem
     this.#visit.enter({
       run,
       shed: (reason) => this.#shed(reason),
-      queued: (milliseconds) => this.#session.host.options.meter?.queued(milliseconds),
+      queued: (milliseconds) => this.#host.options.meter?.queued(milliseconds),
     });
   }
 
   /** Responds to a request that the app does not get, since there are too many. */
   #shed(reason: ShedReason): void {
     this.#watch?.reject(503, reason);
-    respondShed(this.#request, this.#response, this.#session.host.dress);
+    respondShed(this.#request, this.#response, this.#host.dress);
   }
 
   #run(handler: Handler, request: ExchangeRequest, response: StreamResponse): void {
-    const { host } = this.#session;
+    const host = this.#host;
     this.#requestDeadline = host.clock.now + host.options.timeouts.request;
     const called = requestsAreObserved() ? observeHandler(handler) : handler;
     const running = runHandler(called, request, response, this.#session.handlerSettled);
@@ -147,7 +139,7 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Mem
     const line = requestLineOf(fields);
     const headOnly = (head?.method ?? line).startsWith("HEAD");
     const sender = new StreamSender(this, this.stream, { headOnly, upgradable: false }, this.#watch);
-    sender.refuse(error, this.#session.host.dress?.({ status: error.status, error, request: undefined }));
+    sender.refuse(error, this.#host.dress?.({ status: error.status, error, request: undefined }));
     this.#watch?.refuse(error.status, line);
     this.#discardContent();
   }
@@ -197,7 +189,7 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Mem
 
   #checkSending(passed: number): void {
     if (this.#isUpgraded || !this.#sending.isStalled(this.now, passed)) return;
-    this.#session.host.options.meter?.connectionFailed("write_timeout");
+    this.#host.options.meter?.connectionFailed("write_timeout");
     this.#watch?.setReason("client-gone");
     this.stream.close(constants.NGHTTP2_CANCEL);
   }
@@ -207,7 +199,7 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Mem
     const response = this.#response;
     if (response === undefined || response.headSent) return;
     this.#watch?.setReason("timeout");
-    const late = `no response within ${this.#session.host.options.timeouts.request / 1000} s`;
+    const late = `no response within ${this.#host.options.timeouts.request / 1000} s`;
     this.#request?.abort(new RequestAborted(`the request timed out: ${late}`));
     response.abort(new HttpError(503, late), this.#request?.abortReason);
   }
@@ -234,7 +226,7 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Mem
   // ---- BodyHost
 
   get now(): number {
-    return this.#session.host.clock.now;
+    return this.#host.clock.now;
   }
 
   get responseComplete(): boolean {
@@ -271,7 +263,7 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Mem
   contentReceived(): void {
     // The app cannot respond to a request that is still arriving: its time starts with the last of the content.
     if (this.#requestDeadline === Number.POSITIVE_INFINITY) return;
-    const deadline = this.now + this.#session.host.options.timeouts.request;
+    const deadline = this.now + this.#host.options.timeouts.request;
     if (deadline > this.#requestDeadline) this.#requestDeadline = deadline;
   }
 
@@ -287,7 +279,7 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Mem
     this.#watch?.finish("complete");
     this.#visit?.leave();
     // A request that was refused is no work: it must not bring the end of the worker nearer.
-    if (this.#visit?.isShed !== true) this.#session.host.onResponse();
+    if (this.#visit?.isShed !== true) this.#host.onResponse();
     this.#checkSending(Number.NEGATIVE_INFINITY);
     if (this.#body?.isStillRead !== true) {
       this.#body?.body.fail(new BodyError(400, "the response was sent before the request body was read"));
@@ -355,6 +347,6 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Mem
   }
 
   #abandonHandler(): void {
-    if (this.#running !== undefined) this.#session.host.handlers.abandon(this.#running);
+    if (this.#running !== undefined) this.#host.handlers.abandon(this.#running);
   }
 }

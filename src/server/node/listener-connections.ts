@@ -59,7 +59,7 @@ export class ListenerConnections {
   /** How long idle connections are still served; undefined until the server drains. */
   #lingerMs: number | undefined;
   /** How many of the next responses close their connection, so that its client connects to another worker. */
-  #shedding = 0;
+  shedding = 0;
   #onEmpty: (() => void) | undefined;
 
   constructor(
@@ -161,15 +161,15 @@ export class ListenerConnections {
   }
 
   shed(connections: number): void {
-    this.#shedding = connections;
+    this.shedding = connections;
   }
 
   /** Whether the response to a request that has just arrived must close its connection. Counts down `shed`. */
   closesNext(connection: ListenerConnection): boolean {
     if (this.#lingerMs !== undefined || this.#timeouts.keepAlive === 0 || this.#limiter.full) return true;
     if (connection.requests >= this.#maxRequests) return true;
-    if (this.#shedding === 0) return false;
-    this.#shedding -= 1;
+    if (this.shedding === 0) return false;
+    this.shedding -= 1;
     return true;
   }
 

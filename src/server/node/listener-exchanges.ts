@@ -223,7 +223,7 @@ export class ListenerExchanges {
     if (response.writableFinished) {
       exchange.watch?.finish("complete");
       exchange.observed?.end(response.statusCode);
-      if (exchange.visit?.isShed !== true) this.#countCompleted();
+      if (exchange.visit?.isShed !== true) this.countCompleted();
     } else {
       this.#cut(exchange);
     }
@@ -233,7 +233,7 @@ export class ListenerExchanges {
   }
 
   /** A request that was refused is no work: it must not bring the end of the worker nearer. */
-  #countCompleted(): void {
+  countCompleted(): void {
     this.#completed += 1;
     if (this.#completed === this.#dueAt) this.#onDue();
   }

@@ -2,9 +2,10 @@
  * Serves a node listener (Express, Koa, Fastify, Nest, …) on node's own http.Server, whose request and response objects
  * such an app needs. Creates the servers, makes them listen and drains them; `ServerEvents` handles what they receive.
  */
-import { Server as TcpServer } from "node:net";
+import { type Socket, Server as TcpServer } from "node:net";
 import { acceptorFor } from "../../adopt/acceptor.ts";
 import { AcceptLimiter } from "../accept-limiter.ts";
+import type { ConnectionFacts } from "../front/facts.ts";
 import type { Front } from "../front/front.ts";
 import { listenOn } from "../listen.ts";
 import type { ConnectionStates, InFlightRequest, WorkerServer } from "../server.ts";
@@ -13,6 +14,7 @@ import { adoptSettings } from "./adopted-settings.ts";
 import { rememberHeaderNames } from "./header-names.ts";
 import { createHttpServer } from "./http-server.ts";
 import { markInternal } from "./listener-connections.ts";
+import { ListenerSessionHost, type MakeListenerSessions } from "./listener-session-host.ts";
 import type { NodeServerOptions } from "./node-server-options.ts";
 import { ServerEvents } from "./server-events.ts";
 
@@ -21,22 +23,29 @@ export class NodeServer implements WorkerServer {
   readonly #limiter: AcceptLimiter;
   readonly #events: ServerEvents;
   readonly #front: Front | undefined;
+  /** Undefined if HTTP/2 is not spoken. */
+  readonly #sessions: ListenerSessionHost | undefined;
   /** Makes a server that accepts connections. */
   readonly #makeServer: (front: Front | undefined) => TcpServer;
   readonly #servers: TcpServer[] = [];
 
-  constructor(options: NodeServerOptions) {
+  /** @param http2 serves connections of HTTP/2 for listeners, which only a front tells from others; undefined: not spoken */
+  constructor(options: NodeServerOptions, http2?: MakeListenerSessions) {
     this.#options = options;
     this.#limiter = options.limiter ?? new AcceptLimiter();
     this.#front = options.front?.(this.#limiter);
     rememberHeaderNames();
     if (options.adopted === undefined) {
       this.#events = new ServerEvents(options, this.#limiter);
+      if (http2 !== undefined) {
+        this.#sessions = new ListenerSessionHost(options, this.#events, this.#limiter);
+        this.#sessions.serve(http2);
+      }
       // One for each socket: an http.Server can listen only once.
       this.#makeServer = (front) => {
         const server = createHttpServer(options);
         this.#events.attach(server, options);
-        return front === undefined ? server : acceptorFor(server, front);
+        return front === undefined ? server : acceptorFor(server, front, this.#divertHttp2);
       };
     } else {
       const { adopted } = options;
@@ -47,13 +56,27 @@ export class NodeServer implements WorkerServer {
     }
   }
 
+  /** Takes the connections of HTTP/2, which are none of an http.Server. */
+  readonly #divertHttp2 = (socket: Socket, facts: ConnectionFacts): boolean => {
+    if (facts.protocol !== "h2" || this.#sessions === undefined) return false;
+    this.#sessions.admit(socket, facts);
+    return true;
+  };
+
   get connections(): number {
-    return this.#events.connections.size + (this.#front?.size ?? 0);
+    const { connections, sessions } = this.#events;
+    return connections.size + (this.#front?.size ?? 0) + (sessions?.size ?? 0);
   }
 
   connectionStates(): ConnectionStates {
-    const states = this.#events.connections.states();
-    return { ...states, idle: states.idle + (this.#front?.size ?? 0) };
+    const { connections, sessions } = this.#events;
+    const { active, idle, upgraded } = connections.states();
+    const over2 = sessions?.states();
+    return {
+      active: active + (over2?.active ?? 0),
+      idle: idle + (over2?.idle ?? 0) + (this.#front?.size ?? 0),
+      upgraded: upgraded + (over2?.upgraded ?? 0),
+    };
   }
 
   get requests(): number {
@@ -88,7 +111,10 @@ export class NodeServer implements WorkerServer {
   }
 
   inFlight(): InFlightRequest[] {
-    return this.#events.exchanges.inFlight();
+    const { exchanges, sessions } = this.#events;
+    return sessions === undefined
+      ? exchanges.inFlight()
+      : [...exchanges.inFlight(), ...sessions.inFlight()].sort((a, b) => b.age - a.age);
   }
 
   logUnfinished(): void {
@@ -101,6 +127,7 @@ export class NodeServer implements WorkerServer {
     for (const server of this.#servers) TcpServer.prototype.close.call(server);
     await this.#front?.drain(lingerMs);
     await this.#events.connections.whenEmpty();
+    await this.#sessions?.whenEmpty();
     await this.#events.exchanges.handlers.whenIdle();
     this.#events.stop();
   }

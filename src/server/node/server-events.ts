@@ -10,6 +10,7 @@ import type { AcceptLimiter } from "../accept-limiter.ts";
 import { factsOf } from "../front/facts.ts";
 import type { InFlightGate } from "../in-flight-gate.ts";
 import { PeerWatch } from "../peer-watch.ts";
+import type { SessionServer } from "../session-server.ts";
 import { TickClock } from "../tick-clock.ts";
 import { untrackConnections } from "./http-server.ts";
 import type { ClientErrorListener, ListenerConnection } from "./listener-connection.ts";
@@ -26,7 +27,10 @@ import { Upgrades } from "./upgrades.ts";
 export class ServerEvents {
   readonly connections: ListenerConnections;
   readonly exchanges: ListenerExchanges;
-  readonly #clock: TickClock;
+  readonly clock: TickClock;
+  /** Sessions of HTTP/2, which belong to the server as well; undefined if it is not spoken. */
+  sessions: SessionServer<never> | undefined;
+  draining = false;
   /** Undefined if requests are neither counted nor logged. */
   readonly #requests: NodeRequestWatch | undefined;
   readonly #upgrades: Upgrades;
@@ -42,8 +46,8 @@ export class ServerEvents {
     const { header, body, bodyTotal, request } = timeouts;
     if (accessLog !== undefined) this.#requests = new NodeAccessLog(accessLog, proxyRules, meter);
     else this.#requests = meter && new NodeRequestMeter(meter);
-    this.#clock = new TickClock([header, body, bodyTotal, request], (now) => this.#checkOverdue(now));
-    this.connections = new ListenerConnections(options, limiter, this.#clock, {
+    this.clock = new TickClock([header, body, bodyTotal, request], (now) => this.#checkOverdue(now));
+    this.connections = new ListenerConnections(options, limiter, this.clock, {
       onClose: (connection) => this.#connectionClosed(connection),
       onHeadTimeout: ({ socket }) => this.#failures.handle(headTimeout(), socket),
       onHeadsFull: ({ socket }) => {
@@ -53,11 +57,11 @@ export class ServerEvents {
       onLateContent: (connection) => this.#contentIsLate(connection),
     });
     const { connections } = this;
-    this.exchanges = new ListenerExchanges(options, connections, this.#requests, this.#clock, (connection) =>
+    this.exchanges = new ListenerExchanges(options, connections, this.#requests, this.clock, (connection) =>
       this.#failures.refuseWhenDue(connection),
     );
-    this.#upgrades = new Upgrades(options, connections, this.#requests, this.#clock);
-    this.#failures = new ParserFailures(options, connections, this.#requests, this.#clock);
+    this.#upgrades = new Upgrades(options, connections, this.#requests, this.clock);
+    this.#failures = new ParserFailures(options, connections, this.#requests, this.clock);
   }
 
   /**
@@ -168,6 +172,7 @@ export class ServerEvents {
   #checkOverdue(now: number): void {
     this.exchanges.checkOverdue(now);
     this.connections.checkOverdue(now);
+    this.sessions?.checkDeadlines(now);
     this.#checkOnlyUpgraded();
     this.#peers.checkPaused(now, this.connections);
   }
@@ -175,30 +180,36 @@ export class ServerEvents {
   #checkOnlyUpgraded(): void {
     const notify = this.#onOnlyUpgraded;
     if (notify === undefined || this.exchanges.handlers.busy || !this.#upgrades.onlyUpgraded) return;
+    const sessions = this.sessions?.states();
+    if (sessions !== undefined && sessions.active + sessions.idle > 0) return;
     this.#onOnlyUpgraded = undefined;
     notify();
   }
 
   /** Makes each response the last one of its connection, and closes connections that have been idle for `lingerMs`. */
   drain(lingerMs: number, onOnlyUpgraded?: () => void): void {
+    this.draining = true;
     this.#onOnlyUpgraded = onOnlyUpgraded;
     this.exchanges.drain();
     this.connections.drain(lingerMs);
+    this.sessions?.drain(lingerMs);
   }
 
   logUnfinished(): void {
     this.exchanges.logUnfinished();
+    this.sessions?.logUnfinished();
     this.#requests?.finish();
   }
 
   /** Stops the clock. Call when no connection is left. */
   stop(): void {
-    this.#clock.stop();
+    this.clock.stop();
   }
 
   destroy(): void {
-    this.#clock.stop();
+    this.clock.stop();
     this.exchanges.destroy();
+    this.sessions?.destroy();
     this.connections.destroy();
   }
 }

@@ -4,7 +4,7 @@
  */
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { BodyError, HttpError } from "../../errors.ts";
-import { ContentPace } from "../content-pace.ts";
+import { ContentPace, type Lateness, ON_TIME } from "../content-pace.ts";
 import type { EngineOptions } from "../server-options.ts";
 import type { CompatRequest } from "./compat-request.ts";
 import { readTrailers } from "./request-head.ts";
@@ -128,8 +128,8 @@ export class ListenerContent {
   }
 
   /** How late the client is. */
-  behind(now: number): number {
-    return this.#waitsForClient ? this.#pace.behind(now) : 0;
+  lateness(now: number): Lateness {
+    return this.#waitsForClient ? this.#pace.lateness(now) : ON_TIME;
   }
 }
 

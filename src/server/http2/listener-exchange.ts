@@ -11,6 +11,7 @@ import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { BodyError, ClientGone, HttpError } from "../../errors.ts";
 import { HeadLimitError } from "../../http/head-limit.ts";
+import { ON_TIME } from "../content-pace.ts";
 import type { EngineExchangeWatch } from "../engine/engine-exchange-watch.ts";
 import type { GateVisit, InFlightGate, ShedReason } from "../in-flight-gate.ts";
 import { lateContent } from "../node/listener-exchange.ts";
@@ -255,8 +256,8 @@ export class ListenerStreamExchange
   }
 
   standing(now: number): Standing | undefined {
-    const late = this.#content?.behind(now) ?? 0;
-    return late > 0 ? { wait: "content", late } : this.#sending.standing(now);
+    const content = this.#content?.lateness(now) ?? ON_TIME;
+    return content.late > 0 ? { wait: "content", ...content } : this.#sending.standing(now);
   }
 
   checkDeadlines(passed: number): void {

@@ -15,6 +15,8 @@ export interface Rates {
   readonly byClass: Readonly<Record<string, number>>;
   /** Share of requests that ended with 5xx or an error, from 0 to 1. */
   readonly errorRatio: number;
+  /** Requests per second that were refused for load: 503, without a call of the app. */
+  readonly shedPerSecond: number;
   /** Percentiles of the duration; null without requests. */
   readonly p50: number | null;
   readonly p90: number | null;
@@ -26,6 +28,8 @@ export interface WorkerStats extends WorkerReport {
   /** Its event loop is blocked, or it is stopped. */
   readonly isStuck: boolean;
   readonly inFlight: number;
+  /** Requests in flight that wait for a place of `--max-in-flight`. */
+  readonly waiting: number | null;
   /** Age of its oldest request in flight. */
   readonly oldest: number | null;
   readonly rates: Rates;
@@ -124,6 +128,10 @@ export interface StatsReport {
   readonly queueP50: number | null;
   readonly queueP99: number | null;
   readonly inFlight: number;
+  /** Requests in flight that wait for a place of `--max-in-flight`. */
+  readonly waiting: number;
+  /** What each worker may have of both; null without `--max-in-flight`. */
+  readonly inFlightLimit: { readonly places: number; readonly waiting: number } | null;
   readonly connections: { readonly active: number; readonly idle: number; readonly upgraded: number };
   readonly listeners: readonly ListenerReport[];
   readonly workers: readonly WorkerStats[];

@@ -63,9 +63,16 @@ function countedTiles(stats: StatsReport): Tile[] {
     {
       label: "In flight",
       value: count(stats.inFlight),
-      note: `${count(stats.connections.active + stats.connections.idle + stats.connections.upgraded)} connections`,
+      note: inFlightNote(stats),
+      ...(rates.shedPerSecond > 0 && { tone: "bad" as const }),
     },
   ];
+}
+
+function inFlightNote({ rates, connections, inFlightLimit, waiting }: StatsReport): string {
+  if (rates.shedPerSecond > 0) return `${rate(rates.shedPerSecond)}/s shed, ${count(waiting)} waiting`;
+  if (inFlightLimit !== null) return `${count(waiting)} waiting`;
+  return `${count(connections.active + connections.idle + connections.upgraded)} connections`;
 }
 
 function share({ backlog, backlogLimit }: StatsReport["listeners"][number]): number {

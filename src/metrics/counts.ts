@@ -1,7 +1,7 @@
 /** Sums of series for people: requests by class of status, rates and percentiles over a time. Pure. */
 import type { Rates } from "../control/stats.ts";
 import { ARBITER_METRICS } from "../scoreboard/arbiter-metrics.ts";
-import { DURATION_BUCKETS, QUEUE_BUCKETS, WORKER_METRICS } from "../scoreboard/metrics.ts";
+import { DURATION_BUCKETS, QUEUE_BUCKETS, type RejectReason, WORKER_METRICS } from "../scoreboard/metrics.ts";
 import type { Series } from "../scoreboard/series-table.ts";
 
 export const CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"] as const;
@@ -135,6 +135,13 @@ export function hundredths(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
+/** The reasons of refused requests that mean too much load. */
+const SHED = ["overload", "queue_timeout"] as const satisfies readonly RejectReason[];
+
+function shed({ rejected }: Counts): number {
+  return SHED.reduce((sum, reason) => sum + (rejected[reason] ?? 0), 0);
+}
+
 /** Rates between two readings. @param seconds the time between them */
 export function ratesBetween(after: Counts, before: Counts, seconds: number): Rates {
   const requests = Math.max(0, after.requests - before.requests);
@@ -148,6 +155,7 @@ export function ratesBetween(after: Counts, before: Counts, seconds: number): Ra
     requestsPerSecond: perSecond(requests),
     byClass,
     errorRatio: requests === 0 ? 0 : errors / requests,
+    shedPerSecond: perSecond(Math.max(0, shed(after) - shed(before))),
     p50: percentile(durations, DURATION_BUCKETS, 0.5),
     p90: percentile(durations, DURATION_BUCKETS, 0.9),
     p99: percentile(durations, DURATION_BUCKETS, 0.99),

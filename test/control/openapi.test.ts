@@ -20,7 +20,17 @@ test("every response of a running server is as docs/openapi.yaml says, and every
   const socket = join(folder, "c.ctl");
   const app = join(folder, "app.mjs");
   copyFileSync(join(FIXTURES, "control/app.mjs"), app);
-  const args = ["app.mjs", "-b", "127.0.0.1:0", "-w", "2", "--control-socket", socket];
+  const args = [
+    "app.mjs",
+    "-b",
+    "127.0.0.1:0",
+    "-w",
+    "2",
+    "--max-in-flight",
+    "1000",
+    "--control-socket",
+    socket,
+  ];
   const more = ["--timeout", "5s", "--record-dir", join(folder, "records"), "--access-logfile", "/dev/null"];
   const command = startCommand(context, [...args, ...more], { cwd: folder });
   await command.ready();

@@ -157,6 +157,20 @@ describe("Rates", () => {
     assert.equal(ratesBetween(after, after, 2).p99, null);
   });
 
+  test("tell what was refused for load, and nothing else that was", () => {
+    const refused = (counts: Readonly<Record<string, number>>): SeriesTable => {
+      const table = new SeriesTable();
+      for (const [reason, count] of Object.entries(counts))
+        table.add(seriesKey(WORKER_METRICS.rejected, [reason]), [count]);
+      return table;
+    };
+    const [before, after] = [noCounts(), noCounts()];
+    addSeries(before, refused({ overload: 3, malformed: 1 }));
+    addSeries(after, refused({ overload: 8, queue_timeout: 3, malformed: 9, draining: 5 }));
+    assert.equal(ratesBetween(after, before, 2).shedPerSecond, 4);
+    assert.equal(ratesBetween(before, after, 2).shedPerSecond, 0);
+  });
+
   test("never fall below zero", () => {
     const after = noCounts();
     addSeries(after, tableOf(["200", "", [10]]));

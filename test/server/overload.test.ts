@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { requestControl } from "../../src/control/control-client.ts";
+import type { StatsReport } from "../../src/control/stats.ts";
 import { ExitCode } from "../../src/errors.ts";
 import { ask } from "../support/ask.ts";
-import { FIXTURES, startCommand, temporaryFolder, until } from "../support/command.ts";
+import { FIXTURES, RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 import { type RawClient, statuses } from "../support/engine.ts";
 import { readMetrics, sumOf } from "../support/metrics-text.ts";
 import { rawClient } from "../support/raw-answer.ts";
@@ -39,7 +40,32 @@ async function answers(client: RawClient, count: number): Promise<number[]> {
   return statuses(await client.until((text) => statuses(text).length === count, `${count} answers`));
 }
 
-const SETTINGS = ["--max-in-flight", "1", "--max-queue", "1", "--never-shed", "/healthz,/release"];
+/** One request waits, and others are refused: `/stats` and the commands say so within a second or two. */
+async function isShown(control: string, refuse: () => void): Promise<void> {
+  const report = await until("the report to have measured it", async () => {
+    refuse();
+    const stats = (await requestControl(control, "GET", "/stats")).body as StatsReport;
+    return stats.waiting === 1 && stats.rates.shedPerSecond > 0 ? stats : undefined;
+  });
+  assert.deepEqual(report.inFlightLimit, { places: 1, waiting: 1 });
+  assert.equal(report.workers[0]?.waiting, 1);
+  assert.ok((report.totals.rejected.overload ?? 0) > 5);
+  const run = async (...words: string[]): Promise<string> => {
+    const command = new RunningCommand([...words, "--control-socket", control], {});
+    await command.exited;
+    return command.stdout;
+  };
+  const [workers, stats] = await Promise.all([run("ctl", "workers"), run("ctl", "stats")]);
+  assert.match(workers, / REQUESTS +WAITING +SHED\/S +IN FLIGHT .*\n.* 1 +\d[\d.]* +2 /);
+  assert.match(stats, /^in flight +2, 1 of them waiting \(each worker: at most 1, and 1 that wait\)$/m);
+  assert.match(stats, /^shed +\d\S* per second \(of the last \d+s\)$/m);
+}
+
+/** Commands of a busy machine take longer than the default timeout of the queue. */
+const SETTINGS = [
+  ...["--max-in-flight", "1", "--max-queue", "1", "--queue-timeout", "1m"],
+  ...["--never-shed", "/healthz,/release"],
+];
 
 for (const kind of ["handler", "listener"]) {
   describe(`a ${kind} with one place`, () => {
@@ -63,6 +89,7 @@ for (const kind of ["handler", "listener"]) {
       const injected = await requestControl(control, "POST", "/inject", { path: "/injected" });
       assert.equal((injected.body as { status: number }).status, 200, JSON.stringify(injected.body));
       assert.equal(await rejected("overload"), 5);
+      await isShown(control, () => refused.send(get("/refused")));
       assert.equal(command.lines(/too many requests/).length, 1, "one line a minute");
       assert.match(
         await command.line(/too many requests/),

@@ -54,6 +54,13 @@ export function inFlightOf({ workers, others }: Look): number {
   return sum;
 }
 
+/** Requests in flight that wait for a place, as all workers last counted them. */
+export function waitingOf({ workers, others }: Look): number {
+  let sum = 0;
+  for (const { vitals } of [...workers.values(), ...others]) sum += vitals?.requestsWaiting ?? 0;
+  return sum;
+}
+
 /** Connections of all workers, as they last counted them. */
 export function connectionsOf({ workers, others }: Look): {
   readonly active: number;

@@ -1,6 +1,7 @@
 /** Wires the figures to the parts of the arbiter. */
 import type { Config } from "../../config/settings.ts";
 import { loadLate } from "../../control/late-load.ts";
+import type { StatsReport } from "../../control/stats.ts";
 import type { Measured } from "../../control/stats-routes.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 import { WORKER_METRICS } from "../../scoreboard/metrics.ts";
@@ -37,6 +38,7 @@ export function measured(parts: MeasuredParts): Measured {
     workers: () => parts.commands.workers(),
     listeners: () => parts.listeners.listeners,
     backlog: parts.generations.currentConfig.backlog,
+    inFlightLimit: inFlightLimit(parts.generations.currentConfig),
     certificates: () => parts.generations.currentTls?.certificates ?? [],
     compatibility: parts.generations.currentConfig.metricsCompat,
     appFamilies: async (taken) => {
@@ -52,6 +54,10 @@ export function measured(parts: MeasuredParts): Measured {
     history: async (since) => (await parts.stats.sampler()).history.report(since),
     metrics: async (accept) => (await load()).metricsReport(dependencies(), accept),
   };
+}
+
+function inFlightLimit({ maxInFlight, maxQueue }: Config): StatsReport["inFlightLimit"] {
+  return maxInFlight === 0 ? null : { places: maxInFlight, waiting: maxQueue ?? maxInFlight };
 }
 
 export interface StatsParts {

@@ -8,7 +8,7 @@ import { memoryLimit } from "../../system/memory-limit.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { WorkerRecord } from "../pool/roster.ts";
 import type { Listener } from "../sockets/bind.ts";
-import { connectionsOf, inFlightOf, type Look } from "./look.ts";
+import { connectionsOf, inFlightOf, type Look, waitingOf } from "./look.ts";
 import type { Sampler } from "./sampler.ts";
 import type { Stats } from "./stats.ts";
 import { isStuck } from "./worker-figures.ts";
@@ -22,6 +22,8 @@ export interface ReportDependencies {
   listeners(): readonly Listener[];
   /** `--backlog` */
   readonly backlog: number;
+  /** `--max-in-flight` and `--max-queue`; null without. */
+  readonly inFlightLimit: StatsReport["inFlightLimit"];
 }
 
 export async function statsReport(dependencies: ReportDependencies): Promise<StatsReport> {
@@ -46,6 +48,8 @@ export async function statsReport(dependencies: ReportDependencies): Promise<Sta
     queueP50: percentile(queue, QUEUE_BUCKETS, 0.5),
     queueP99: percentile(queue, QUEUE_BUCKETS, 0.99),
     inFlight: inFlightOf(look),
+    waiting: waitingOf(look),
+    inFlightLimit: dependencies.inFlightLimit,
     connections: { active, idle, upgraded },
     listeners: listenerReports(dependencies, sampler),
     workers,
@@ -89,6 +93,7 @@ function workerStats(
     connections: report.connections,
     isStuck: isStuck(worker, pool.now),
     inFlight: seen?.inFlight ?? 0,
+    waiting: vitals?.requestsWaiting ?? null,
     oldest: seen?.oldest === undefined ? null : Math.max(0, Math.round(look.time - seen.oldest)),
     rates: sampler.workerRates(worker.id, seen),
     loopUtilization: figures?.loopUtilization ?? null,

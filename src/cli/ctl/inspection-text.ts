@@ -79,7 +79,10 @@ export function formatStats(stats: StatsReport): string {
     ],
     ["duration", `p50 ${duration(rates.p50)}, p90 ${duration(rates.p90)}, p99 ${duration(rates.p99)}`],
     ["queue time", `p50 ${duration(stats.queueP50)}, p99 ${duration(stats.queueP99)}`],
-    ["in flight", count(stats.inFlight)],
+    ["in flight", inFlightText(stats)],
+    ...(rates.shedPerSecond > 0
+      ? [["shed", `${rate(rates.shedPerSecond)} per second (${seconds})`] as const]
+      : []),
     [
       "connections",
       `${count(connections.active)} active, ${count(connections.idle)} idle, ${count(connections.upgraded)} upgraded`,
@@ -100,6 +103,13 @@ export function formatStats(stats: StatsReport): string {
     ["last reload", reloadText(lastReload, stats.time)],
   ];
   return rows.map(([name, value]) => `${name.padEnd(12)} ${printable(value)}`).join("\n");
+}
+
+/** `118, 12 of them waiting (each worker: at most 50, and 50 that wait)` */
+function inFlightText({ inFlight, waiting, inFlightLimit }: StatsReport): string {
+  if (inFlightLimit === null) return count(inFlight);
+  const { places, waiting: most } = inFlightLimit;
+  return `${count(inFlight)}, ${count(waiting)} of them waiting (each worker: at most ${count(places)}, and ${count(most)} that wait)`;
 }
 
 /** `3 ready, 1 booting`, without those of which there are none. */

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { StatusReport, WorkerReport } from "../../control/api.ts";
 import type { WorkerStats } from "../../control/stats.ts";
+import { count, rate } from "../figures.ts";
 import { askStats, USE_HEADINGS, useCells, workerUse } from "../server-use.ts";
 import { formatAge, formatTable } from "../table.ts";
 import { choose, isJson, query, send, type Verb } from "./verb.ts";
@@ -46,11 +47,15 @@ async function showWorkers(command: Command): Promise<void> {
   console.log(
     isJson(command)
       ? JSON.stringify(workers, undefined, 2)
-      : formatWorkers(workers, stats?.isCounting ?? false),
+      : formatWorkers(workers, stats?.isCounting ?? false, (stats?.inFlightLimit ?? null) !== null),
   );
 }
 
-function formatWorkers(workers: readonly (WorkerReport | WorkerStats)[], isCounting: boolean): string {
+function formatWorkers(
+  workers: readonly (WorkerReport | WorkerStats)[],
+  isCounting: boolean,
+  isLimited: boolean,
+): string {
   const haveFigures = workers.some((worker) => "pssBytes" in worker);
   const someAreNotReady = workers.some(({ notReady }) => notReady !== null);
   const haveAddresses = workers.some(({ address }) => address !== null);
@@ -62,13 +67,20 @@ function formatWorkers(workers: readonly (WorkerReport | WorkerStats)[], isCount
     formatAge(worker.age),
     String(worker.connections),
     String(worker.requests),
+    ...(isLimited ? gateCells("waiting" in worker ? worker : undefined) : []),
     ...(haveFigures ? useCells("pssBytes" in worker ? workerUse(worker, isCounting) : undefined) : []),
     ...(haveAddresses ? [worker.address ?? ""] : []),
     ...(someAreNotReady ? [worker.notReady ?? ""] : []),
   ]);
   const headings = ["PID", "SLOT", "GENERATION", "STATE", "AGE", "CONNECTIONS", "REQUESTS"];
+  if (isLimited) headings.push("WAITING", "SHED/S");
   if (haveFigures) headings.push(...USE_HEADINGS);
   if (haveAddresses) headings.push("ADDRESS");
   if (someAreNotReady) headings.push("NOT READY");
   return formatTable(headings, rows);
+}
+
+/** How many requests wait for a place of `--max-in-flight`, and how many a second are refused. */
+function gateCells(worker: WorkerStats | undefined): string[] {
+  return [count(worker?.waiting ?? null), rate(worker?.rates.shedPerSecond ?? null)];
 }

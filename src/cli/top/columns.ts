@@ -12,6 +12,8 @@ export type ColumnId =
   | "age"
   | "requests"
   | "inFlight"
+  | "waiting"
+  | "shed"
   | "oldest"
   | "connections"
   | "p50"
@@ -137,6 +139,24 @@ export const COLUMNS: readonly WorkerColumn[] = [
     (worker) => worker.inFlight,
   ),
   column(
+    "waiting",
+    "WAIT",
+    4,
+    128,
+    (worker) => count(worker.waiting),
+    (worker) => worker.waiting ?? -1,
+    { style: (worker) => warnFrom(1, worker.waiting) },
+  ),
+  column(
+    "shed",
+    "SHED",
+    5,
+    136,
+    (worker) => rate(worker.rates.shedPerSecond),
+    (worker) => worker.rates.shedPerSecond,
+    { style: (worker) => (worker.rates.shedPerSecond > 0 ? "bad" : "plain") },
+  ),
+  column(
     "oldest",
     "OLDEST",
     6,
@@ -235,6 +255,8 @@ export const COLUMNS: readonly WorkerColumn[] = [
 const COUNTED: ReadonlySet<ColumnId> = new Set<ColumnId>([
   "requests",
   "inFlight",
+  "waiting",
+  "shed",
   "oldest",
   "p50",
   "p99",
@@ -243,12 +265,17 @@ const COUNTED: ReadonlySet<ColumnId> = new Set<ColumnId>([
   "delay",
 ]);
 
+/** Columns of the limit of requests in flight. */
+const LIMITED: ReadonlySet<ColumnId> = new Set<ColumnId>(["waiting", "shed"]);
+
 /** The columns that fit a terminal of this width, and of which the server knows something. */
 export function columnsFor(
   width: number,
-  { isCounting = true, workers = [] }: Partial<StatsReport> = {},
+  { isCounting = true, inFlightLimit = null, workers = [] }: Partial<StatsReport> = {},
 ): WorkerColumn[] {
-  const shown = COLUMNS.filter(({ from, id }) => width >= from && (isCounting || !COUNTED.has(id)));
+  const isKnown = (id: ColumnId): boolean =>
+    (isCounting || !COUNTED.has(id)) && (inFlightLimit !== null || !LIMITED.has(id));
+  const shown = COLUMNS.filter(({ from, id }) => width >= from && isKnown(id));
   const isResident = workers.some(hasMemory) && workers.every(({ pssBytes }) => pssBytes === null);
   return isResident
     ? shown.map((each) => (each.id === "memory" ? { ...each, heading: "RSS" } : each))

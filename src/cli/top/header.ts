@@ -78,7 +78,7 @@ function identity(stats: StatsReport, width: number, now: number): Item[] {
   return items;
 }
 
-function traffic({ rates, isCounting }: StatsReport, points: readonly number[]): Item[] {
+function traffic({ rates, waiting, isCounting }: StatsReport, points: readonly number[]): Item[] {
   if (!isCounting) return [item([span("requests are not counted (--no-metrics)", "warning")])];
   const style = rates.errorRatio >= MANY_ERRORS ? "bad" : "plain";
   return [
@@ -93,6 +93,8 @@ function traffic({ rates, isCounting }: StatsReport, points: readonly number[]):
     fact("p50", spacedDuration(rates.p50), "plain", 6),
     fact("p99", spacedDuration(rates.p99), "plain", 6),
     fact("5xx", ratio(rates.errorRatio).replace("%", " %"), style, 6),
+    ...(waiting > 0 ? [fact("waiting", count(waiting), "warning", 5)] : []),
+    ...(rates.shedPerSecond > 0 ? [fact("shed", `${rate(rates.shedPerSecond)}/s`, "bad", 8)] : []),
   ];
 }
 
@@ -125,8 +127,10 @@ function fullestOf(listeners: readonly ListenerReport[]): ListenerReport | undef
 }
 
 /** The sums of all workers, for the line below the table. */
-export function totalsText({ inFlight, connections, totals, isCounting }: StatsReport): string {
+export function totalsText(stats: StatsReport): string {
+  const { inFlight, waiting, inFlightLimit, connections, totals, isCounting } = stats;
   if (!isCounting) return "";
   const { active, idle, upgraded } = connections;
-  return `${count(inFlight)} in flight  ${count(active + idle + upgraded)} connections  ${count(totals.requests)} requests since the start`;
+  const queue = inFlightLimit === null ? "" : ` (${count(waiting)} waiting)`;
+  return `${count(inFlight)} in flight${queue}  ${count(active + idle + upgraded)} connections  ${count(totals.requests)} requests since the start`;
 }

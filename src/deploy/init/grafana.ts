@@ -38,7 +38,8 @@ function stateStrip(): Panel[] {
 }
 
 function requestPanels(): Panel[] {
-  const { requestDuration, queueTime, backlog, backlogLimit, activeRequests, connections } = METRICS;
+  const { requestDuration, queueTime, backlog, backlogLimit, activeRequests, connections, requestsWaiting } =
+    METRICS;
   const requests = `sum(${all.rate(requestDuration)})`;
   return [
     charts("Requests by class of status", "reqps", [{ expr: byClass(), legend: "{{class}}" }], {
@@ -76,6 +77,7 @@ function requestPanels(): Panel[] {
         expr: `sum by (http_request_method) (${all.series(activeRequests)})`,
         legend: "{{http_request_method}}",
       },
+      { expr: `sum(${all.series(requestsWaiting)}) > 0`, legend: "waiting for a place (--max-in-flight)" },
     ]),
     charts("Connections", "short", [
       { expr: `sum by (state) (${all.series(connections)})`, legend: "{{state}}" },

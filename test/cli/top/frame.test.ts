@@ -159,6 +159,24 @@ test("what is not counted is not shown as 0", () => {
   assert.match(lines.join("\n"), /^SLOT +PID +GEN +STATE +AGE +CONN +CPU +PSS +↺ +LAST EXIT$/m);
 });
 
+test("with a limit of requests in flight, those that wait and those refused have columns and a place in the totals", () => {
+  const { rates } = statsSample();
+  const limited = statsSample({
+    waiting: 12,
+    inFlightLimit: { places: 32, waiting: 8 },
+    rates: { ...rates, shedPerSecond: 34 },
+    workers: [workerSample(0, { waiting: 12, rates: { ...rates, shedPerSecond: 34 } })],
+  });
+  const wide = textOf(renderFrame(watching(150, 14, limited))).join("\n");
+  assert.match(wide, /5xx \S+ % +waiting 12 +shed 34\.0\/s/);
+  assert.match(wide, /^SLOT .* INFL +WAIT +SHED +OLDEST .*\n.* 3 +12 +34\.0 +12ms /m);
+  const once = textOf(renderOnce(watching(150, 5, limited))).join("\n");
+  assert.match(once, /^118 in flight \(12 waiting\) {2}/m);
+  const narrow = textOf(renderFrame(watching(60, 14, limited))).join("\n");
+  assert.match(narrow, /shed 34\.0\/s/);
+  assert.ok(!narrow.includes("WAIT"));
+});
+
 test("memory without shared pages in part is RSS; a generation that does not serve yet has no age", () => {
   const { server, workers } = statsSample();
   const resident = workers.map((each) => ({ ...each, pssBytes: null, rssBytes: 77 * 2 ** 20 }));

@@ -32,10 +32,20 @@ export function brokenRule(request: IncomingMessage, head: NodeHead): number | u
     if (!isHttp11) return 400;
     // Node joins repeated fields, and reads chunks if the last coding is chunked.
     if (transferEncoding.toLowerCase() !== "chunked") return 501;
+    if (asksForProtocol(request)) return 501;
   }
   if (contentLength !== undefined && Number(contentLength) > Number.MAX_SAFE_INTEGER) return 400;
   // After the head of a CONNECT the tunnel begins, whatever Content-Length says.
   if ((method === "TRACE" || method === "CONNECT") && head.hasContent) return 400;
   if (expect !== undefined && isHttp11 && expect.toLowerCase() !== "100-continue") return 417;
   return undefined;
+}
+
+/**
+ * Of a request that asks for another protocol, node's parser takes `chunked` with a tab around it for no coding at all: the app
+ * would see no content, and the content would be the next request. Nor does it report malformed chunks.
+ */
+function asksForProtocol({ headers }: IncomingMessage): boolean {
+  const { upgrade, connection } = headers;
+  return upgrade !== undefined && connection !== undefined && /upgrade/i.test(connection);
 }

@@ -137,9 +137,7 @@ export async function checkNode(lane: SocketLane, text: string, random: Random):
   const more = statusesOf(outcome).slice(outcome.seen.length);
   const missing = strict.requests[outcome.seen.length];
   if (missing === undefined) return endingOf(strict);
-  // Node reports no fault in the content of a request that asks for another protocol: it waits for more.
-  const waits = missing.upgrade && outcome.begun.length > outcome.seen.length;
-  const said = (more.length === 1 && (more[0] as number) >= 400) || endsWithClose(outcome) || waits;
+  const said = (more.length === 1 && (more[0] as number) >= 400) || endsWithClose(outcome);
   assert.ok(said, `a request was lost without a refusal: ${more}`);
   const reason = STRICTER.find(([, fits]) => fits(text, missing));
   assert.ok(reason !== undefined, `refused for no known reason: ${more} to ${JSON.stringify(missing)}`);

@@ -16,6 +16,11 @@ const REFUSED: Readonly<Record<string, readonly [text: string, status: number]>>
     "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     501,
   ],
+  // With the tab, node's parser sees no content, and would take it for a request.
+  "chunks of a request for another protocol": [
+    "POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\nTransfer-Encoding: chunked\t\r\n\r\n",
+    501,
+  ],
   "chunks in HTTP/1.0": [
     "POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     400,

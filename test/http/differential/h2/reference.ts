@@ -148,7 +148,7 @@ class Reference {
 
   #refuse(stream: OpenStream, statuses: Iterable<number>, resets: Iterable<number>): void {
     stream.request = undefined;
-    stream.isDue = true;
+    stream.isDue = !stream.isFree;
     for (const status of statuses) stream.statuses.add(status);
     for (const code of resets) stream.resets.add(code);
   }

@@ -13,14 +13,19 @@ const CONTENT = JSON.stringify({ text: "x".repeat(1000) });
 export async function startRow(
   context: TestContext,
   row: SentRow,
-  options: { readonly node: string; readonly prefix?: readonly string[] },
+  options: {
+    readonly node: string;
+    readonly prefix?: readonly string[];
+    readonly settings?: readonly string[];
+  },
 ): Promise<{ command: RunningCommand; worker: number; port: number }> {
   const folder = temporaryFolder(context);
   const log = row.logs ? ["--access-logfile", join(folder, "access.log")] : [];
   const app = join(FIXTURES, "budget", row.app);
   // Other tests look for servers by their processes too, and would ask an idle one.
-  const args = [app, "-w", "1", "-b", "127.0.0.1:0", "--no-control-socket", ...log];
-  const command = startCommand(context, args, { ...options, env: { NODE_ENV: "production" } });
+  const { settings = [], ...started } = options;
+  const args = [app, "-w", "1", "-b", "127.0.0.1:0", "--no-control-socket", ...log, ...settings];
+  const command = startCommand(context, args, { ...started, env: { NODE_ENV: "production" } });
   await command.ready();
   const [worker] = command.workers();
   if (worker === undefined) throw new Error(`there is no worker:\n${command.stderr}`);

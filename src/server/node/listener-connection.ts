@@ -39,10 +39,14 @@ interface Refusal {
   readonly linger: Linger;
 }
 
+export interface ConnectionOwner {
+  closed(connection: ListenerConnection): void;
+}
+
 export class ListenerConnection implements WatchedPeer {
   readonly socket: Socket;
   /** The server's connections, of which this is one. */
-  readonly owner: object;
+  readonly owner: ConnectionOwner;
   /** Whether it is a Unix socket. A closed socket no longer shows it. */
   readonly known: KnownEndpoints;
   /** Whether its peer is a trusted proxy; undefined until that matters. */
@@ -66,7 +70,8 @@ export class ListenerConnection implements WatchedPeer {
    * there is at most one, and a list of its own would cost each request more than the links.
    */
   #first: ListenerExchange | undefined;
-  readonly #progress: WriteProgress;
+  /** Undefined until a tick has seen a response that waits to be sent. */
+  #progress: WriteProgress | undefined;
   #idleSince: number;
   readonly #bytesAtOpen: number;
   #bytesWhenIdle: number;
@@ -80,15 +85,19 @@ export class ListenerConnection implements WatchedPeer {
     return descriptorOf(this.socket);
   }
 
-  constructor(socket: Socket, now: number, owner: object, known: KnownEndpoints) {
+  constructor(socket: Socket, now: number, owner: ConnectionOwner, known: KnownEndpoints) {
     this.socket = socket;
     this.known = known;
     this.owner = owner;
-    this.#progress = new WriteProgress(socket);
     this.#idleSince = now;
     // Those of a PROXY header are no request's; what has come behind it is unread.
     this.#bytesAtOpen = socket.bytesRead - socket.readableLength;
     this.#bytesWhenIdle = this.#bytesAtOpen;
+  }
+
+  /** Its socket has closed. */
+  onClosed(): void {
+    this.owner.closed(this);
   }
 
   /** Whether anything of a request has ever arrived. */
@@ -244,7 +253,8 @@ export class ListenerConnection implements WatchedPeer {
     if (this.#refusal !== undefined) return this.#lingerIsOver(now, this.#refusal) ? "response" : undefined;
     // The app may have set a longer timeout on the socket.
     const timeout = Math.max(timeouts.body, this.socket.timeout ?? 0);
-    if (this.#progress.isOverdue(now, timeout, timeouts.responseMinRate)) return "response";
+    if (this.socket.writableLength > 0) this.#progress ??= new WriteProgress(this.socket);
+    if (this.#progress?.isOverdue(now, timeout, timeouts.responseMinRate) === true) return "response";
     if (this.inUse) return undefined;
     if (this.unread !== undefined) return this.#contentOverdue(now);
     return this.hasInput ? this.#headOverdue(now, timeouts) : this.#firstRequestOverdue(now, timeouts);
@@ -258,7 +268,7 @@ export class ListenerConnection implements WatchedPeer {
     const content = reading?.lateness(now) ?? ON_TIME;
     if (content.late > 0) return { wait: "content", ...content };
     if (this.socket.writableLength > 0)
-      return { wait: "reader", ...(this.#progress.lateness(now) ?? ON_TIME) };
+      return { wait: "reader", ...(this.#progress?.lateness(now) ?? ON_TIME) };
     if (reading !== undefined) return undefined;
     if (this.hasInput) {
       this.#headSince ??= now;

@@ -31,6 +31,20 @@ const CONNECTION = Symbol("tsgun.connection");
 
 type ConnectedSocket = Socket & { [CONNECTION]?: ListenerConnection | undefined };
 
+/** Shared: a closure for each connection, which `once` would wrap, is more than the connection's own object. */
+function closeConnection(this: ConnectedSocket): void {
+  this[CONNECTION]?.onClosed();
+}
+
+/** Calls back for each of the servers between which an app passes a socket. */
+function whenClosed(socket: ConnectedSocket, before: ListenerConnection | undefined): void {
+  if (before !== undefined) {
+    socket.off("close", closeConnection);
+    socket.once("close", () => before.onClosed());
+  }
+  socket.on("close", closeConnection);
+}
+
 const INTERNAL = Symbol("tsgun.internal");
 
 type MarkedSocket = Socket & { [INTERNAL]?: boolean; readonly _parent?: MarkedSocket };
@@ -120,12 +134,13 @@ export class ListenerConnections {
   open(socket: Socket, known: KnownEndpoints): void {
     const connection = new ListenerConnection(socket, this.#clock.now, this, known);
     connection.isInternal = isInternal(socket);
+    const before = (socket as ConnectedSocket)[CONNECTION];
     (socket as ConnectedSocket)[CONNECTION] = connection;
     this.#connections.add(connection);
     reuseTimer(socket, this.#clock);
     this.#heads.start();
     this.#limiter.connectionOpened(descriptorOf(socket));
-    socket.once("close", () => this.#closed(connection));
+    whenClosed(socket, before);
   }
 
   /**
@@ -137,9 +152,10 @@ export class ListenerConnections {
     return !(connection.closing && connection.inUse);
   }
 
-  #closed(connection: ListenerConnection): void {
+  closed(connection: ListenerConnection): void {
     this.#connections.delete(connection);
-    (connection.socket as ConnectedSocket)[CONNECTION] = undefined;
+    const socket = connection.socket as ConnectedSocket;
+    if (socket[CONNECTION] === connection) socket[CONNECTION] = undefined;
     this.#heads.release(connection);
     this.#limiter.connectionClosed();
     this.#events.onClose(connection);

@@ -26,59 +26,108 @@ const RESOLUTION_MS = 1;
 /** The clock's time is used for timeouts of at least so many ticks. */
 const MIN_TICKS = 8;
 
+const TIMER = Symbol("tsgun.timer");
+
+type KeptSocket = Socket & TimedSocket & { [TIMER]: KeptTimer };
+
 /** @param clock the server's; asking the system for the time costs most of what the kept timer saves */
-export function reuseTimer(socket: Socket, clock: Pick<TickClock, "now" | "exact" | "tickMs">): void {
-  const timed = socket as Socket & TimedSocket;
-  const { setTimeout, _unrefTimer: restart, _onTimeout: fire } = timed;
-  if (restart === undefined || fire === undefined) return;
+export function reuseTimer(socket: Socket, clock: Clock): void {
+  const kept = socket as KeptSocket;
+  const { setTimeout, _unrefTimer, _onTimeout: fire } = kept;
+  if (_unrefTimer === undefined || fire === undefined) return;
+  kept[TIMER] = new KeptTimer(kept, clock, { setTimeout, fire });
+  kept.setTimeout = setKept;
+  kept._unrefTimer = restartKept;
+  kept._onTimeout = keptFired;
+}
+
+// Shared: a closure of each for every connection would be a tenth of an idle one's memory.
+
+function setKept(this: KeptSocket, milliseconds: number, callback?: () => void): KeptSocket {
+  return this[TIMER].set(milliseconds, callback);
+}
+
+function restartKept(this: KeptSocket): void {
+  this[TIMER].restart();
+}
+
+function keptFired(this: KeptSocket): void {
+  this[TIMER].fired();
+}
+
+type Clock = Pick<TickClock, "now" | "exact" | "tickMs">;
+
+class KeptTimer {
+  readonly #socket: KeptSocket;
+  readonly #clock: Clock;
+  /** The socket's own. */
+  readonly #setTimeout: Socket["setTimeout"];
+  readonly #fire: () => void;
   /** The timeout that the timer is for; 0 for none. */
-  let length = 0;
-  let suspended = false;
+  #length = 0;
+  #suspended = false;
   /** Whether node has a timer that will fire. */
-  let isSet = false;
+  #isSet = false;
   /** Whether it is set for the time between requests: node suspends no other. */
-  let isKeepAlive = false;
+  #isKeepAlive = false;
   /** In the clock's time. */
-  let startedAt = 0;
-  const set = (milliseconds: number): void => {
-    setTimeout.call(socket, milliseconds);
-    isSet = true;
-  };
-  const start = (): void => {
-    startedAt = isKeepAlive ? clock.now : clock.exact;
-    if (isSet || socket.destroyed) return;
-    set(length);
-  };
-  timed.setTimeout = (milliseconds, callback) => {
+  #startedAt = 0;
+
+  constructor(
+    socket: KeptSocket,
+    clock: Clock,
+    own: { readonly setTimeout: Socket["setTimeout"]; readonly fire: () => void },
+  ) {
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#setTimeout = own.setTimeout;
+    this.#fire = own.fire;
+  }
+
+  set(milliseconds: number, callback: (() => void) | undefined): KeptSocket {
+    const socket = this.#socket;
+    const length = this.#length;
     const isReused = length > 0 && callback === undefined && (milliseconds === 0 || milliseconds === length);
     if (isReused && !socket.destroyed) {
-      suspended = milliseconds === 0;
-      isKeepAlive ||= suspended && length >= clock.tickMs * MIN_TICKS;
-      if (!suspended) start();
-      timed.timeout = milliseconds;
-      return timed;
+      this.#suspended = milliseconds === 0;
+      this.#isKeepAlive ||= this.#suspended && length >= this.#clock.tickMs * MIN_TICKS;
+      if (!this.#suspended) this.#start();
+      socket.timeout = milliseconds;
+      return socket;
     }
-    suspended = false;
-    setTimeout.call(socket, milliseconds, callback);
-    length = socket.timeout ?? 0;
-    isSet = length > 0;
-    isKeepAlive = false;
-    startedAt = clock.exact;
-    return timed;
-  };
-  timed._unrefTimer = () => {
-    timed._parent?._unrefTimer?.();
-    if (length > 0 && !suspended) start();
-  };
-  timed._onTimeout = () => {
-    isSet = false;
-    if (suspended) return;
-    const left = length - (clock.exact - startedAt);
+    this.#suspended = false;
+    this.#setTimeout.call(socket, milliseconds, callback);
+    this.#length = socket.timeout ?? 0;
+    this.#isSet = this.#length > 0;
+    this.#isKeepAlive = false;
+    this.#startedAt = this.#clock.exact;
+    return socket;
+  }
+
+  restart(): void {
+    this.#socket._parent?._unrefTimer?.();
+    if (this.#length > 0 && !this.#suspended) this.#start();
+  }
+
+  #start(): void {
+    this.#startedAt = this.#isKeepAlive ? this.#clock.now : this.#clock.exact;
+    if (!this.#isSet && !this.#socket.destroyed) this.#setFor(this.#length);
+  }
+
+  #setFor(milliseconds: number): void {
+    this.#setTimeout.call(this.#socket, milliseconds);
+    this.#isSet = true;
+  }
+
+  fired(): void {
+    this.#isSet = false;
+    if (this.#suspended) return;
+    const left = this.#length - (this.#clock.exact - this.#startedAt);
     if (left < RESOLUTION_MS) {
-      fire.call(socket);
+      this.#fire.call(this.#socket);
       return;
     }
-    set(left);
-    timed.timeout = length;
-  };
+    this.#setFor(left);
+    this.#socket.timeout = this.#length;
+  }
 }

@@ -43,12 +43,35 @@ test("serves and drains an http.Server that other code has created and made list
   await until("the idle connection is closed", () => events.connections.size === 0);
 });
 
+test("a socket that an app passes from one server to another is forgotten by both", async (context) => {
+  const options = {
+    limits: DEFAULT_LIMITS,
+    timeouts: DEFAULT_TIMEOUTS,
+    onError: (error: Error) => assert.fail(error),
+    onAcceptError: (error: Error) => assert.fail(error),
+  };
+  const limiter = new AcceptLimiter();
+  const servers = [1, 2, 3].map(() => new ServerEvents(options, limiter));
+  const socket = new Socket();
+  for (const events of servers) events.accept(socket, { isUnix: false });
+  context.after(() => {
+    for (const events of servers) events.destroy();
+  });
+  const sizes = (): number[] => servers.map(({ connections }) => connections.size);
+  assert.deepEqual([sizes(), limiter.connections], [[1, 1, 1], 3]);
+  socket.destroy();
+  await once(socket, "close");
+  assert.deepEqual([sizes(), limiter.connections], [[0, 0, 0], 0]);
+});
+
 test("counts incomplete heads only if there has been input", async (context) => {
   if ((performance.nodeTiming as { uvMetricsInfo?: object }).uvMetricsInfo === undefined) {
     context.skip("this version of Node does not count I/O events");
     return;
   }
-  const connections = new Set([new ListenerConnection(new Socket(), 0, {}, { isUnix: false })]);
+  const connections = new Set([
+    new ListenerConnection(new Socket(), 0, { closed: () => {} }, { isUnix: false }),
+  ]);
   let checks = 0;
   const heads = new ArrivingHeads(
     {

@@ -8,13 +8,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Server, Socket } from "node:net";
 import { acceptorFor } from "../adopt/acceptor.ts";
+import { ConnectionEndpoints, knownBySocket } from "../exchange/endpoint.ts";
+import type { ProxyRules } from "../exchange/proxy-rules.ts";
 import type { AcceptLimiter } from "./accept-limiter.ts";
+import { descriptorOf } from "./descriptor-budget.ts";
 import { interceptEvents } from "./event-interception.ts";
-import { inheritFacts } from "./front/facts.ts";
+import { factsOf, inheritFacts } from "./front/facts.ts";
 import type { Front } from "./front/front.ts";
 import { listenOn } from "./listen.ts";
+import type { Standing, Wait } from "./places/policy.ts";
+import type { RequestMeter } from "./request-meter.ts";
 import type { ConnectionStates, InFlightRequest, WorkerServer } from "./server.ts";
 import type { MakeFront } from "./server-options.ts";
+import { type ClientTurn, StreamConnection, type StreamTimeouts } from "./stream-connection.ts";
 
 /** How often a drain looks for connections on which nothing moves, in milliseconds. */
 const IDLE_CHECK_MS = 100;
@@ -24,12 +30,18 @@ export interface StreamServerOptions {
   readonly limiter: AcceptLimiter;
   /** The front of connections; undefined: none. */
   readonly front?: MakeFront | undefined;
+  /** How slowly a client may read when places run out. */
+  readonly timeouts: StreamTimeouts;
+  /** The proxies whose idle connections are spared then. */
+  readonly proxyRules?: ProxyRules | undefined;
+  readonly meter?: RequestMeter | undefined;
   readonly onAcceptError: (error: Error) => void;
 }
 
 /** The part of an HTTP/2 session that a drain needs. */
 interface Session {
   close(): void;
+  destroy(): void;
   once(event: "close", listener: () => void): void;
 }
 
@@ -38,16 +50,23 @@ interface Ending {
   once(event: "close", listener: () => void): void;
 }
 
-interface Stream extends Ending {
-  readonly session?: Session;
+/** The part of a stream, or of a request and its response, that tells whose turn it is. */
+interface Incoming {
+  readonly readableEnded: boolean;
+  readonly readableFlowing: boolean | null;
+  listenerCount(event: "readable"): number;
 }
 
-/** How many bytes a connection had carried, and since when no more. */
-interface Movement {
-  bytes: number;
-  since: number;
-  /** Its requests in flight; 0 where the protocol is unknown. */
-  requests: number;
+interface Outgoing {
+  readonly headersSent: boolean;
+  readonly writableEnded: boolean;
+  readonly writableFinished: boolean;
+  readonly writableLength: number;
+}
+
+interface Stream extends Ending, Incoming, Outgoing {
+  readonly session?: Session;
+  readonly endAfterHeaders: boolean;
 }
 
 export class StreamServer implements WorkerServer {
@@ -55,12 +74,13 @@ export class StreamServer implements WorkerServer {
   readonly #isHttp2: boolean;
   readonly #front: Front | undefined;
   readonly #acceptors: Server[] = [];
-  readonly #connections = new Map<Socket, Movement>();
-  readonly #sessions = new Set<Session>();
+  readonly #connections = new Map<Socket, StreamConnection>();
+  /** Each with its connection. */
+  readonly #sessions = new Map<Session, StreamConnection | undefined>();
   /** By the TLS socket, or the HTTP/2 session, of the connection. */
-  readonly #movements = new WeakMap<object, Movement>();
+  readonly #owners = new WeakMap<object, StreamConnection>();
   /** The connection whose events are being emitted. */
-  #current: Movement | undefined;
+  #current: StreamConnection | undefined;
   #isDraining = false;
   readonly #inFlight = new Set<{ method: string; target: string; startedAt: number }>();
   #requests = 0;
@@ -73,35 +93,44 @@ export class StreamServer implements WorkerServer {
     const { server } = options;
     this.#front = options.front?.(options.limiter);
     server.prependListener("connection", (socket: Socket) => this.#connected(socket));
+    server.prependListener("secureConnection", (socket: Socket & { _parent?: Socket }) => {
+      this.#current = socket._parent && this.#connections.get(socket._parent);
+      this.#current?.secured(socket);
+      if (this.#current !== undefined) this.#owners.set(socket, this.#current);
+    });
     // The app sees the socket of TLS, which knows nothing of what the one below it has been told.
     if (this.#front !== undefined) server.prependListener("secureConnection", inheritFacts);
     // Only servers of node:http2 have it.
     this.#isHttp2 = "updateSettings" in server;
     if (this.#isHttp2) this.#watchRequests(server);
+    options.limiter.addOccupants<StreamConnection>({
+      connections: { [Symbol.iterator]: () => this.#connections.values() },
+      now: () => performance.now(),
+      standing: (connection, now) => this.#standing(connection, now),
+      giveWay: (connection, wait) => this.#giveWay(connection, wait),
+    });
   }
 
   #watchRequests(server: Server): void {
-    server.prependListener("secureConnection", (socket: Socket & { _parent?: Socket }) => {
-      this.#current = socket._parent && this.#connections.get(socket._parent);
-      if (this.#current !== undefined) this.#movements.set(socket, this.#current);
-    });
     // Emitted at once for the socket of a `connection` or `secureConnection`.
     server.on("session", (session: Session) => {
-      this.#sessions.add(session);
+      this.#sessions.set(session, this.#current);
       session.once("close", () => this.#sessions.delete(session));
-      if (this.#current !== undefined) this.#movements.set(session, this.#current);
+      if (this.#current !== undefined) this.#owners.set(session, this.#current);
     });
     server.prependListener("stream", (stream: Stream, headers: Record<string, string>) => {
       const { ":method": method = "", ":path": target = "" } = headers;
-      this.#began(stream, method, target, this.#movements.get(stream.session ?? {}));
+      const turn = (): ClientTurn => turnOf(stream, stream.endAfterHeaders, stream);
+      this.#began(stream, { method, target }, this.#owners.get(stream.session ?? {}), turn);
     });
     // Those of HTTP/1.1 (`allowHTTP1`). A listener would make Node emit `request` for those of HTTP/2 as well.
     interceptEvents(server, {
       request: (pass) => (request: IncomingMessage, response: ServerResponse) => {
         if (request.httpVersionMajor === 1) {
-          const { method = "", url = "" } = request;
-          if (this.#isDraining) response.shouldKeepAlive = false;
-          this.#began(response, method, url, this.#movements.get(request.socket));
+          const { method = "", url: target = "" } = request;
+          if (this.#isDraining || this.#options.limiter.full) response.shouldKeepAlive = false;
+          const turn = (): ClientTurn => turnOf(request, request.complete, response);
+          this.#began(response, { method, target }, this.#owners.get(request.socket), turn);
         }
         return pass(request, response);
       },
@@ -165,14 +194,14 @@ export class StreamServer implements WorkerServer {
   async drain(lingerMs: number): Promise<void> {
     this.#isDraining = true;
     for (const acceptor of this.#acceptors) acceptor.close();
-    for (const session of this.#sessions) session.close();
+    for (const session of this.#sessions.keys()) session.close();
     if (this.#front !== undefined) {
       await this.#front.drain(lingerMs);
-      for (const session of this.#sessions) session.close();
+      for (const session of this.#sessions.keys()) session.close();
     }
     if (this.#connections.size === 0) return;
     const now = performance.now();
-    for (const movement of this.#connections.values()) movement.since = now;
+    for (const connection of this.#connections.values()) connection.startLinger(now);
     const timer = setInterval(() => this.#closeIdle(lingerMs), IDLE_CHECK_MS);
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
@@ -187,12 +216,14 @@ export class StreamServer implements WorkerServer {
   }
 
   #connected(socket: Socket): void {
-    this.#current = { bytes: 0, since: performance.now(), requests: 0 };
+    const { limiter, timeouts } = this.#options;
+    const isTls = "setSecureContext" in this.#options.server;
+    this.#current = new StreamConnection(socket, { isHttp2: this.#isHttp2, isTls, timeouts });
     this.#connections.set(socket, this.#current);
-    this.#options.limiter.connectionOpened();
+    limiter.connectionOpened(descriptorOf(socket));
     socket.once("close", () => {
       this.#connections.delete(socket);
-      this.#options.limiter.connectionClosed();
+      limiter.connectionClosed();
       if (!this.#isHttp2) this.#finished();
       if (this.#connections.size === 0) this.#onEmpty?.();
     });
@@ -200,20 +231,46 @@ export class StreamServer implements WorkerServer {
 
   #closeIdle(lingerMs: number): void {
     const now = performance.now();
-    for (const [socket, movement] of this.#connections) {
-      const bytes = socket.bytesRead + socket.bytesWritten;
-      if (bytes !== movement.bytes || movement.requests > 0) Object.assign(movement, { bytes, since: now });
-      else if (now - movement.since >= lingerMs) socket.destroySoon();
-    }
+    for (const connection of this.#connections.values())
+      if (connection.isQuiet(now, lingerMs)) connection.socket.destroySoon();
   }
 
-  #began(ending: Ending, method: string, target: string, movement: Movement | undefined): void {
+  #standing(connection: StreamConnection, now: number): Standing | undefined {
+    const standing = connection.standing(now);
+    const { proxyRules } = this.#options;
+    if (standing?.wait !== "next request" || proxyRules === undefined) return standing;
+    // A proxy may just be sending a request, which it does not repeat.
+    const { socket } = connection;
+    const known = factsOf(socket) ?? knownBySocket(socket.remoteAddress === undefined);
+    return proxyRules.trusts(new ConnectionEndpoints(socket, known).peer) ? undefined : standing;
+  }
+
+  /** Closes a connection to make room for others. */
+  #giveWay(connection: StreamConnection, wait: Wait): void {
+    this.#options.meter?.connectionFailed(wait === "reader" ? "write_timeout" : "evicted");
+    const { socket } = connection;
+    for (const [session, owner] of this.#sessions) {
+      if (owner !== connection) continue;
+      // Its GOAWAY tells the client which requests it may repeat; one that reads nothing never gets it.
+      session.destroy();
+      setImmediate(() => socket.destroy());
+      return;
+    }
+    socket.destroy();
+  }
+
+  #began(
+    ending: Ending,
+    { method, target }: { readonly method: string; readonly target: string },
+    connection: StreamConnection | undefined,
+    turn: () => ClientTurn,
+  ): void {
     const request = { method, target, startedAt: performance.now() };
     this.#inFlight.add(request);
-    if (movement !== undefined) movement.requests += 1;
+    const ended = connection?.began(turn);
     ending.once("close", () => {
       this.#inFlight.delete(request);
-      if (movement !== undefined) movement.requests -= 1;
+      ended?.();
       this.#finished();
     });
   }
@@ -222,4 +279,13 @@ export class StreamServer implements WorkerServer {
     this.#requests += 1;
     if (this.#requests === this.#dueAt) this.#onDue();
   }
+}
+
+/** Whose turn it is with a request: the client's while content is due that the app reads, or a response to be read. */
+function turnOf(incoming: Incoming, isComplete: boolean, outgoing: Outgoing): ClientTurn {
+  const { headersSent, writableLength, writableEnded, writableFinished } = outgoing;
+  if (headersSent && (writableLength > 0 || (writableEnded && !writableFinished))) return "reader";
+  // Over HTTP/2 content that the app does not read may have arrived, and does not show.
+  const isRead = incoming.readableFlowing === true || incoming.listenerCount("readable") > 0;
+  return !isComplete && !incoming.readableEnded && isRead ? "content" : undefined;
 }

@@ -226,8 +226,14 @@ async function serveServer(app: LoadedServer, needs: ServingNeeds): Promise<Serv
     // Servers of node:http2 have it; any other protocol has no name for ALPN that is known here.
     const front = await frontOf(needs, "updateSettings" in server ? ["h2"] : []);
     const onAcceptError = acceptErrorReporter(log, meter);
+    const options = {
+      timeouts: timeoutsOf(settings),
+      proxyRules: proxyRulesOf(settings),
+      meter,
+      onAcceptError,
+    };
     return {
-      server: new StreamServer({ server, limiter, front: front?.make, onAcceptError }),
+      server: new StreamServer({ server, limiter, front: front?.make, ...options }),
       limiter,
       front,
       scheme: undefined,

@@ -9,6 +9,7 @@ import type { AddressInfo, Server } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { AcceptLimiter } from "../../src/server/accept-limiter.ts";
+import { DEFAULT_TIMEOUTS } from "../../src/server/server-options.ts";
 import { StreamServer } from "../../src/server/stream-server.ts";
 import { temporaryFolder, until } from "../support/command.ts";
 import { hasComponent } from "../support/component.ts";
@@ -21,6 +22,7 @@ async function serve(context: TestContext, server: Server): Promise<{ port: numb
   const served = new StreamServer({
     server,
     limiter: new AcceptLimiter(),
+    timeouts: DEFAULT_TIMEOUTS,
     onAcceptError: (error) => assert.fail(error),
   });
   context.after(() => served.destroy());

@@ -7,30 +7,45 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from "n
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { knownBySocket } from "../../exchange/endpoint.ts";
-import { appListens, interceptEvents, requestAllEvents } from "../event-interception.ts";
+import { appListens, type Interceptor, interceptEvents, requestAllEvents } from "../event-interception.ts";
 import { factsOf } from "../front/facts.ts";
+import type { Handshakes } from "./handshakes.ts";
 import type { ListenerWrapper } from "./node-server-options.ts";
 import type { ParserError } from "./parser-error.ts";
 import type { ServerEvents } from "./server-events.ts";
 
 const UNWRAPPED: ListenerWrapper = { listener: (listener) => listener, upgrade: (listener) => listener };
 
+/** @param handshakes of a TLS server */
 export function interceptServer(
   server: Server,
   events: ServerEvents,
   wrapper: ListenerWrapper = UNWRAPPED,
+  handshakes?: Handshakes,
 ): void {
-  const accepted = (pass: (socket: Socket) => boolean) => (socket: Socket) => {
+  const accept = (socket: Socket): void =>
     events.accept(socket, factsOf(socket) ?? knownBySocket(isUnix(socket, server)));
+  const accepted = (pass: (socket: Socket) => boolean) => (socket: Socket) => {
+    accept(socket);
     return pass(socket);
+  };
+  // Such a server emits `connection` before the handshake; its requests come on the socket of `secureConnection`.
+  const overTls: Readonly<Record<string, Interceptor>> | undefined = handshakes && {
+    connection: (pass) => (socket: Socket) => {
+      handshakes.began(socket);
+      return pass(socket);
+    },
+    secureConnection: (pass) => (socket: Socket) => {
+      handshakes.finished(socket, () => accept(socket));
+      return pass(socket);
+    },
   };
   // Apps emit events themselves: one server for another one, or a request that never came by a connection.
   const isOurs = ({ socket }: IncomingMessage): boolean => events.connections.has(socket);
   const onRequest = wrapper.listener(requestListener(server));
   requestAllEvents(server);
   interceptEvents(server, {
-    // A TLS server emits `connection` before the handshake; its requests come on the socket of `secureConnection`.
-    [isTls(server) ? "secureConnection" : "connection"]: accepted,
+    ...(overTls ?? { connection: accepted }),
     request: (pass) => (request: IncomingMessage, response: ServerResponse) =>
       isOurs(request) ? events.request(request, response, onRequest) : pass(request, response),
     checkContinue: (pass) => {

@@ -9,8 +9,9 @@ import type { ConnectionFacts } from "../front/facts.ts";
 import type { Front } from "../front/front.ts";
 import { listenOn } from "../listen.ts";
 import type { ConnectionStates, InFlightRequest, WorkerServer } from "../server.ts";
-import { interceptServer } from "./adopted-events.ts";
+import { interceptServer, isTls } from "./adopted-events.ts";
 import { adoptSettings } from "./adopted-settings.ts";
+import { Handshakes } from "./handshakes.ts";
 import { rememberHeaderNames } from "./header-names.ts";
 import { createHttpServer } from "./http-server.ts";
 import { markInternal } from "./listener-connections.ts";
@@ -25,6 +26,8 @@ export class NodeServer implements WorkerServer {
   readonly #front: Front | undefined;
   /** Undefined if HTTP/2 is not spoken. */
   readonly #sessions: ListenerSessionHost | undefined;
+  /** Undefined unless the app's server speaks TLS. */
+  readonly #handshakes: Handshakes | undefined;
   /** Makes a server that accepts connections. */
   readonly #makeServer: (front: Front | undefined) => TcpServer;
   readonly #servers: TcpServer[] = [];
@@ -51,7 +54,8 @@ export class NodeServer implements WorkerServer {
       const { adopted } = options;
       const held = adoptSettings(adopted.server, options);
       this.#events = new ServerEvents({ ...options, ...held }, this.#limiter);
-      interceptServer(adopted.server, this.#events, adopted.wrapper);
+      if (isTls(adopted.server)) this.#handshakes = new Handshakes(this.#limiter, options.meter);
+      interceptServer(adopted.server, this.#events, adopted.wrapper, this.#handshakes);
       this.#makeServer = (front) => acceptorFor(adopted.server, front);
     }
   }
@@ -65,7 +69,7 @@ export class NodeServer implements WorkerServer {
 
   get connections(): number {
     const { connections, sessions } = this.#events;
-    return connections.size + (this.#front?.size ?? 0) + (sessions?.size ?? 0);
+    return connections.size + this.#arriving + (sessions?.size ?? 0);
   }
 
   connectionStates(): ConnectionStates {
@@ -74,9 +78,14 @@ export class NodeServer implements WorkerServer {
     const over2 = sessions?.states();
     return {
       active: active + (over2?.active ?? 0),
-      idle: idle + (over2?.idle ?? 0) + (this.#front?.size ?? 0),
+      idle: idle + (over2?.idle ?? 0) + this.#arriving,
       upgraded: upgraded + (over2?.upgraded ?? 0),
     };
+  }
+
+  /** Connections in the front, or in a handshake with the app's server. */
+  get #arriving(): number {
+    return (this.#front?.size ?? 0) + (this.#handshakes?.size ?? 0);
   }
 
   get requests(): number {
@@ -126,6 +135,7 @@ export class NodeServer implements WorkerServer {
     // http.Server's own close destroys idle connections at once, and with them a request that a proxy is just sending.
     for (const server of this.#servers) TcpServer.prototype.close.call(server);
     await this.#front?.drain(lingerMs);
+    await this.#handshakes?.drain(lingerMs, this.#options.timeouts.header);
     await this.#events.connections.whenEmpty();
     await this.#sessions?.whenEmpty();
     await this.#events.exchanges.handlers.whenIdle();
@@ -135,6 +145,7 @@ export class NodeServer implements WorkerServer {
   destroy(): void {
     for (const server of this.#servers) TcpServer.prototype.close.call(server);
     this.#front?.destroy();
+    this.#handshakes?.destroy();
     this.#events.destroy();
   }
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../test/support/free-port.ts";
+import { makeCertificate } from "./certificate.ts";
 import { type Core, onCore } from "./pinning.ts";
 import { processTree } from "./processes.ts";
 import { ROOT } from "./programs.ts";
@@ -129,8 +130,12 @@ export async function start(
   launch: Launch,
   { core, socket = false }: StartOptions,
 ): Promise<Running | undefined> {
+  const { protocol = "http" } = launch;
+  if (protocol !== "http" && server.servesAll !== true) return undefined;
   const { folder, address, remove } = await newPlace(socket);
-  const command = server.command(launch, { address, folder });
+  const hasTls = protocol === "https" || protocol === "h2";
+  const certificate = hasTls ? makeCertificate(folder) : undefined;
+  const command = server.command(launch, { address, folder, certificate });
   if (command === undefined) {
     remove();
     return undefined;

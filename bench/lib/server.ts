@@ -3,6 +3,9 @@
 /** The apps of `bench/apps`: what is answered. Each server runs its own form of them. */
 export type AppName = "hello" | "routes" | "work" | "hono" | "express" | "fastify";
 
+/** HTTP/1.1 or HTTP/2, over TLS or not. */
+export type Protocol = "http" | "https" | "h2" | "h2c";
+
 /** The app and the options of one start. */
 export interface Launch {
   readonly app: AppName;
@@ -21,6 +24,8 @@ export interface Launch {
   readonly threads?: number;
   /** Whether each connection begins with a PROXY header. Default: none does. */
   readonly proxyProtocol?: boolean;
+  /** The protocol of the connections. Default: HTTP/1.1 without TLS. */
+  readonly protocol?: Protocol;
   /** Serve the app's TypeScript, not its JavaScript. */
   readonly typescript?: boolean;
 }
@@ -30,6 +35,14 @@ export interface Place {
   /** A port of 127.0.0.1, or the path of a Unix socket. */
   readonly address: number | string;
   readonly folder: string;
+  /** The certificate that all servers have; undefined without TLS. */
+  readonly certificate?: Certificate | undefined;
+}
+
+/** Files. */
+export interface Certificate {
+  readonly certificate: string;
+  readonly key: string;
 }
 
 export interface Command {
@@ -41,6 +54,8 @@ export interface Server {
   readonly name: string;
   /** In one line what it is. */
   readonly what: string;
+  /** Whether it serves other protocols than HTTP/1.1 without TLS. Default: no. */
+  readonly servesAll?: boolean;
   /** Its version; throws `Missing` where it is not installed. */
   version(): string;
   /** How to start it, or undefined if it cannot serve that. */

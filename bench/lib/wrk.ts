@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import type { Request } from "./answer.ts";
 import { type Core, onCore } from "./pinning.ts";
 import { requireProgram } from "./programs.ts";
+import type { Protocol } from "./server.ts";
 
 export interface Load {
   readonly request: Request;
@@ -13,6 +14,9 @@ export interface Load {
   readonly seconds: number;
   /** Requests sent at once on a connection. */
   readonly pipelined?: number;
+  readonly protocol?: Protocol | undefined;
+  /** Streams that are open at once on each connection of HTTP/2. */
+  readonly streams?: number | undefined;
   /** Bytes of content that each answer must have, at least. */
   readonly length: number;
 }
@@ -65,6 +69,7 @@ function bytesRead(stdout: string): number {
 export async function load(port: number, core: Core, folder: string, options: Load): Promise<LoadResult> {
   const { request, connections, seconds } = options;
   const wrk = requireProgram("wrk", "apt-get install wrk");
+  const scheme = options.protocol ?? "http";
   const headers = Object.entries(request.headers ?? {}).flatMap(([name, value]) => [
     "-H",
     `${name}: ${value}`,
@@ -77,7 +82,7 @@ export async function load(port: number, core: Core, folder: string, options: Lo
     writeFileSync(file, text);
     flags.push("-s", file);
   }
-  const [program, ...words] = onCore(core, [wrk, ...flags, `http://127.0.0.1:${port}${request.path}`]);
+  const [program, ...words] = onCore(core, [wrk, ...flags, `${scheme}://127.0.0.1:${port}${request.path}`]);
   const { stdout } = await promisify(execFile)(program, words);
   // A server that closes without saying so in its answer is found out by reading: wrk calls that an error.
   const closes = request.headers?.Connection === "close";

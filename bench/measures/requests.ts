@@ -1,5 +1,7 @@
 /** CPU time of a request, and memory, under the load of wrk. */
 import { checkAnswer, type Expected, type Request, untilAnswering } from "../lib/answer.ts";
+import { loadHttp2 } from "../lib/h2load.ts";
+import { loadHandshakes } from "../lib/handshakes.ts";
 import { cpuBetween, cpuOf, memoryOfTree } from "../lib/processes.ts";
 import { type Running, start } from "../lib/running.ts";
 import {
@@ -24,6 +26,10 @@ export interface RequestsOptions {
   readonly pipelined?: number;
   /** Kept connections that do nothing meanwhile. */
   readonly idle?: number;
+  /** Streams that are open at once on each connection of HTTP/2. Default: 1. */
+  readonly streams?: number;
+  /** A TLS connection for each request, which begins with a full handshake or resumes a session. Default: kept ones. */
+  readonly handshakes?: "full" | "resumed";
   /** The proxy to put in front, which reaches the server over its Unix socket. */
   readonly behind?: "nginx" | "haproxy";
 }
@@ -63,7 +69,7 @@ class LoadedServer implements Turn {
     const core = this.#options.cores?.load;
     // Without the header that it expects, it would refuse to answer.
     const { proxyProtocol = false } = this.#launch;
-    if (!proxyProtocol) await untilAnswering(server.program, server.address, request);
+    if (!proxyProtocol) await untilAnswering(server.program, server.address, request, this.#launch.protocol);
     if (behind !== undefined) {
       const proxy =
         behind === "nginx" ? await nginxFront(server, core) : await haproxyFront(server, core, proxyProtocol);
@@ -82,15 +88,22 @@ class LoadedServer implements Turn {
   }
 
   async #check(): Promise<void> {
-    await checkAnswer(this.#server.name, this.#port, this.#settings.request, this.#settings.expected);
+    const { request, expected } = this.#settings;
+    await checkAnswer(this.#server.name, this.#port, request, expected, this.#launch.protocol);
   }
 
   async #load(): Promise<{ requests: number; rate: number }> {
-    const { request, expected, connections = 64, pipelined } = this.#settings;
+    const { request, expected, connections = 64, pipelined, streams, handshakes } = this.#settings;
+    const { protocol } = this.#launch;
     const { length } = expected.content;
     const { seconds, cores } = this.#options;
-    const options = { request, connections, seconds, length, ...(pipelined !== undefined && { pipelined }) };
-    return await load(this.#port, cores?.load, this.#server.folder, options);
+    const options = { request, connections, seconds, length, protocol, streams };
+    const { folder } = this.#server;
+    if (handshakes !== undefined) return await loadHandshakes(this.#port, cores?.load, handshakes, options);
+    if (protocol === "h2" || protocol === "h2c")
+      return await loadHttp2(this.#port, cores?.load, folder, options);
+    const more = pipelined === undefined ? {} : { pipelined };
+    return await load(this.#port, cores?.load, folder, { ...options, ...more });
   }
 
   async round(): Promise<Values> {

@@ -1,8 +1,8 @@
 /**
- * All rows of the bench, in the order in which they run: those first that most people's apps are like. Rows for TLS
- * join here when tsgun has it.
+ * All rows of the bench, in the order in which they run: those first that most people's apps are like.
  */
 import type { Scenario } from "../lib/scenario.ts";
+import { EDGE } from "./edge.ts";
 import { HONO, LISTENERS } from "./frameworks.ts";
 import { CONNECTIONS, GATEWAY, SIZES } from "./gateway.ts";
 import { METRICS } from "./metrics.ts";
@@ -23,6 +23,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...SIZES,
   ...CONNECTIONS,
   ...PROXY_PROTOCOL,
+  ...EDGE,
   ...POOLS,
   ...WORKERS,
   ...OVERLOAD,

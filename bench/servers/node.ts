@@ -53,9 +53,17 @@ export const CLUSTER: Server = {
   name: "cluster",
   what: "a pool on node:cluster in one file, as in Node's documentation",
   version: () => process.versions.node,
+  servesAll: true,
   command(launch, place) {
-    if (launch.app === "hello") return node("programs/node-cluster.mjs", launch, place, {});
     const listener = LISTENERS[launch.app];
+    const { protocol = "http" } = launch;
+    if (protocol !== "http") {
+      if (listener === undefined) return undefined;
+      const { certificate = "", key = "" } = place.certificate ?? {};
+      const env = { LISTENER: listener, PROTOCOL: protocol, CERTIFICATE: certificate, KEY: key };
+      return node("programs/node-cluster-edge.mjs", launch, place, env);
+    }
+    if (launch.app === "hello") return node("programs/node-cluster.mjs", launch, place, {});
     return listener === undefined
       ? undefined
       : node("programs/node-cluster.mjs", launch, place, { LISTENER: listener });

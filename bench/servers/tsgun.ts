@@ -49,13 +49,16 @@ const ADOPTED: Specs = {
 };
 
 function command(root: string, { spec: app, env = {} }: Named, launch: Launch, place: Place): Command {
-  const { address, folder } = place;
+  const { address, folder, certificate } = place;
   const settings: string[] = [];
   if (launch.keepAlive !== undefined) settings.push("--keep-alive", `${launch.keepAlive}s`);
   if (launch.connections !== undefined) settings.push("--worker-connections", `${launch.connections}`);
   if (launch.accessLog !== undefined)
     settings.push("--access-logfile", join(folder, "access.log"), "--access-logformat", launch.accessLog);
   if (launch.proxyProtocol === true) settings.push("--proxy-protocol", "v2");
+  if (certificate !== undefined)
+    settings.push("--certfile", certificate.certificate, "--keyfile", certificate.key);
+  if (launch.protocol === "h2" || launch.protocol === "h2c") settings.push("--http-protocols", "h1,h2");
   if (launch.metrics === false) settings.push("--no-metrics", "--no-record-dir");
   return {
     words: [
@@ -81,6 +84,7 @@ function tsgun(suffix: string, what: string, specs: Specs, folder?: string): Ser
   return {
     name: `tsgun${suffix}${folder === undefined ? "" : `@${folder}`}`,
     what,
+    servesAll: true,
     version() {
       if (!existsSync(join(root, "dist/cli/main.js")))
         throw new Missing(`${join(root, "dist")} is missing: npm run build`);

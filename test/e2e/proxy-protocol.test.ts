@@ -49,6 +49,7 @@ defaults
   timeout connect 5s
   timeout client 60s
   timeout server 60s
+  timeout check 10s
 `;
 
 /** HAProxy's certificate for its clients. */

@@ -17,6 +17,8 @@ const HANDSHAKE_FIELDS = new Set(["sec-websocket-accept", "content-length"]);
 export class StreamTunnel extends Duplex {
   readonly #stream: ServerHttp2Stream;
   readonly #onHead: (status: number) => void;
+  /** The client has ended its side. */
+  #ended = false;
   /** The part of its head that the app has written; undefined once the response has been sent. */
   #head: Buffer | undefined = Buffer.alloc(0);
 
@@ -25,12 +27,22 @@ export class StreamTunnel extends Duplex {
     super({ allowHalfOpen: true });
     this.#stream = stream;
     this.#onHead = onHead;
+    // A reset by the client must not crash the worker of an app without an error listener.
+    this.on("error", () => {});
     stream.removeAllListeners("data").removeAllListeners("end").removeAllListeners("trailers");
     stream.on("data", (bytes: Buffer) => {
       if (!this.push(bytes)) stream.pause();
     });
-    stream.on("end", () => this.push(null));
-    stream.on("close", () => this.destroy());
+    stream.on("end", () => {
+      // A stream that was reset ends as well.
+      if (stream.aborted || stream.rstCode !== 0) return;
+      this.#ended = true;
+      this.push(null);
+    });
+    stream.on("close", () => {
+      // If both sides ended properly, the tunnel closes by itself once it is read to the end.
+      if (!this.#ended || !this.writableFinished) this.destroy();
+    });
     if (fields !== undefined) this.#respond(101, fields);
   }
 

@@ -1,10 +1,13 @@
 /** WebSockets over HTTP/2: an extended CONNECT (RFC 8441) is an upgrade request for the app. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, constants } from "node:http2";
+import type { Duplex } from "node:stream";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import type { GatewayRequest, Respond } from "../../../src/gateway/types.ts";
-import { startHttp2Engine } from "../../support/http2-engine.ts";
+import { until } from "../../support/command.ts";
+import { ask, startHttp2Engine } from "../../support/http2-engine.ts";
 
 async function tunnel(session: ClientHttp2Session): Promise<[stream: ClientHttp2Stream, status: number]> {
   const headers = {
@@ -82,4 +85,51 @@ test("an app that takes no upgrades responds as usual", async (context) => {
   const [bytes] = (await once(stream, "data")) as [Buffer];
   assert.deepEqual([status, bytes.toString()], [404, "true"]);
   stream.close();
+});
+
+test("clients that leave while the app writes end no worker whose app does not listen for that", async (context) => {
+  const taken: Duplex[] = [];
+  const engine = await startHttp2Engine(context, {
+    handle: (_request: GatewayRequest, respond: Respond) => respond(200, {}, "ok"),
+    upgrade: (_request: GatewayRequest, respond: Respond) => {
+      const stream = respond.upgrade({ upgrade: "websocket" });
+      taken.push(stream);
+      const timer = setInterval(() => {
+        for (let nth = 0; nth < 3; nth += 1) stream.write(Buffer.alloc(1000));
+      }, 1);
+      stream.on("close", () => clearInterval(timer));
+    },
+  });
+  for (let client = 0; client < 40; client += 1) {
+    const session = await engine.session();
+    const [stream] = await tunnel(session);
+    await pause(client % 10);
+    if (client % 2 === 0) stream.close(constants.NGHTTP2_CANCEL);
+    session.destroy();
+  }
+  await until("the app's ends are closed", () => taken.every(({ destroyed }) => destroyed));
+  assert.equal(taken.length, 40);
+  const session = await engine.session();
+  context.after(() => session.destroy());
+  assert.equal((await ask(session)).status, 200);
+});
+
+test("an app that ends first still reads what the client sent", async (context) => {
+  let taken: Duplex | undefined;
+  const engine = await startHttp2Engine(context, {
+    handle: (_request: GatewayRequest, respond: Respond) => respond(404, {}, "no"),
+    upgrade: (_request: GatewayRequest, respond: Respond) => {
+      taken = respond.upgrade({ upgrade: "websocket" });
+      taken.end("bye");
+    },
+  });
+  const session = await engine.session();
+  context.after(() => session.destroy());
+  const [stream] = await tunnel(session);
+  stream.resume().end("the last words");
+  await once(stream, "close");
+  await until("the request is over", () => engine.server.connectionStates().upgraded === 0);
+  const words: Buffer[] = [];
+  for await (const chunk of taken as Duplex) words.push(chunk as Buffer);
+  assert.equal(Buffer.concat(words).toString(), "the last words");
 });

@@ -82,7 +82,7 @@ const FILES = ["FILE", "PATH"];
 
 function operandOf(option: Option): Value {
   if (!option.required && !option.optional) return { type: "none" };
-  const placeholder = /<(.*)>/.exec(option.flags)?.[1] ?? "";
+  const placeholder = /[<[](.*)[>\]]/.exec(option.flags)?.[1] ?? "";
   if (placeholder === "DIR") return { type: "folder" };
   if (FILES.includes(placeholder)) return { type: "file" };
   const words = placeholder.split("|").filter((word) => word !== word.toUpperCase());

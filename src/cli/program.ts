@@ -1,5 +1,6 @@
 /** Builds the commander program: options and help come from the settings table. */
 import { Command, Option } from "commander";
+import type { Kind } from "../config/kind.ts";
 import {
   SECTIONS,
   SETTING_NAMES,
@@ -71,8 +72,8 @@ function addOptions(program: Command, name: SettingName): void {
   const shown =
     fallback === undefined || kind.bare === true ? doc : `${doc} (default: ${kind.format(fallback)})`;
   const short = flags.filter((flag) => !flag.startsWith("--"));
-  const operand = kind.bare === true ? "" : ` <${kind.placeholder}>`;
-  const main = new Option([...short, `${flagOf(name)}${operand}`].join(", "), shown);
+  const operand = operandOf(kind);
+  const main = new Option([...short, `${flagOf(name)}${operand}`].join(", "), shown).preset(kind.alone);
   program.addOption(collecting(main, kind.repeatable).helpGroup(`${section}:`));
   if (negatable !== undefined) {
     // Next to a positive option, commander gives --no-… no default.
@@ -90,6 +91,11 @@ function addOptions(program: Command, name: SettingName): void {
     alias.attributeName = () => name;
     program.addOption(collecting(alias, kind.repeatable));
   }
+}
+
+function operandOf({ bare, alone, placeholder }: Kind<unknown>): string {
+  if (bare === true) return "";
+  return alone === undefined ? ` <${placeholder}>` : ` [${placeholder}]`;
 }
 
 /** Makes a repeatable option collect its values. For any other the last one wins. */

@@ -13,6 +13,8 @@ export interface Kind<T, Input = T> {
   readonly repeatable?: boolean;
   /** On the command line the flag takes no value. */
   readonly bare?: boolean;
+  /** The value of a flag that is written without one. */
+  readonly alone?: string;
   /** Validates and transforms the value in a file. */
   readonly schema: v.GenericSchema<Input, T>;
   /** @throws Error with the reason, without the name of the setting */
@@ -25,6 +27,7 @@ interface KindOptions<T, Input> {
   readonly placeholder: string;
   readonly repeatable?: boolean;
   readonly bare?: boolean;
+  readonly alone?: string;
   readonly schema: v.GenericSchema<Input, T>;
   /** Converts a word from the command line or the environment to the value a file would contain. */
   readonly fromText?: (text: string) => unknown;

@@ -191,6 +191,7 @@ const NO_VERSION = invalidMessage("is not one of off, v1, v2, auto");
 /** The PROXY protocol: a version, `auto` or true for either, `off` or false for neither. */
 export const proxyVersions: Kind<ProxyVersions, ProxyVersions | boolean> = kind({
   placeholder: "off|v1|v2|auto",
+  alone: "auto",
   schema: v.pipe(
     v.union([v.picklist(["off", "v1", "v2", "auto"] as const), v.boolean()], NO_VERSION),
     v.transform((written) => PROXY_WORDS.get(String(written)) as ProxyVersions),

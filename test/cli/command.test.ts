@@ -19,8 +19,8 @@ test("--help shows every setting with its default", async (context) => {
   const text = command.stdout.replaceAll(/\s+/g, " ");
   for (const name of SETTING_NAMES) {
     const { positional, doc, kind, default: fallback } = settings[name] as Setting<unknown>;
-    if (positional !== true)
-      assert.match(text, new RegExp(` --${settingLabel(name)} ${kind.bare === true ? "" : "<"}`));
+    const operand = kind.bare === true ? "" : kind.alone === undefined ? "<" : "\\[";
+    if (positional !== true) assert.match(text, new RegExp(` --${settingLabel(name)} ${operand}`));
     assert.ok(text.includes(doc), name);
     if (fallback !== undefined && kind.bare !== true)
       assert.ok(text.includes(`(default: ${kind.format(fallback)})`), name);

@@ -61,7 +61,9 @@ test("a server with a certificate: the site asks it by TLS, and the app sees the
   new TestAuthority(folder).sign("site");
   const config = {
     app: "app.ts:handler",
-    bind: `unix:${folder}/shop.sock`,
+    // Bound in the folder that the server enters.
+    bind: "unix:shop.sock",
+    chdir: folder,
     certfile: "site.pem",
     keyfile: "site.key",
   };

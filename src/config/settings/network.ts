@@ -79,7 +79,7 @@ export const networkSettings = {
     kind: proxyVersions,
     default: "off",
     reload: true,
-    doc: "Whether load balancers begin each connection with a PROXY header, which names the client: v1, v2, or auto for either. One is required from the peers of --proxy-allow-from, and refused from others.",
+    doc: "Whether load balancers begin each connection with a PROXY header, which names the client: v1, v2, or auto for either, which is also the value of the flag without one. One is required from the peers of --proxy-allow-from, and refused from others.",
   }),
   proxyAllowFrom: setting({
     section: "Proxies",

@@ -2,6 +2,7 @@
  * One deployment as data. Names, paths and times are decided here once, so that the generated files agree
  * with each other and with tsgun's settings.
  */
+import { resolve } from "node:path";
 import { type Address, formatAddress } from "../../config/address.ts";
 import type { Config } from "../../config/settings.ts";
 import { longestStop } from "../../config/stop-time.ts";
@@ -43,6 +44,15 @@ export function seconds(milliseconds: number): number {
 /** The socket of a server whose configuration sets no `bind`. */
 export function defaultSocket(name: string): Address {
   return { kind: "unix", path: `/run/${name}.sock` };
+}
+
+/** The address as others find it: a server binds a relative path in the folder that it enters (`chdir`). */
+export function boundAddress(
+  address: Address,
+  folder: string,
+  { chdir = "." }: Pick<Config, "chdir">,
+): Address {
+  return address.kind === "unix" ? { ...address, path: resolve(folder, chdir, address.path) } : address;
 }
 
 /** Formats an address for systemd's `ListenStream=`. */

@@ -1,10 +1,9 @@
 /** Writes the nginx site: the reverse proxy in front of the server. */
-import { resolve } from "node:path";
 import { type Address, formatAddress, reachable } from "../../config/address.ts";
 import type { Config } from "../../config/settings.ts";
 import { workerAddress, workerLimit } from "../../config/worker-addresses.ts";
 import { workerCount } from "../../system/cpu-limit.ts";
-import { type Deployment, seconds } from "./deployment.ts";
+import { boundAddress, type Deployment, seconds } from "./deployment.ts";
 
 /** Idle connections to the server that each nginx worker keeps. */
 const KEEPALIVE_CONNECTIONS = 32;
@@ -32,8 +31,7 @@ function upstreamServers({ name, folder, sockets, config }: Deployment): string 
   const count = Math.min(workerCount(config.workers), workerLimit(workerBind));
   const servers = Array.from({ length: count }, (_, index) => {
     const address = workerAddress(workerBind, index + 1);
-    const absolute = address.kind === "unix" ? { ...address, path: resolve(folder, address.path) } : address;
-    return `\n  server ${server(absolute)} max_fails=0;`;
+    return `\n  server ${server(boundAddress(address, folder, config))} max_fails=0;`;
   });
   return `
   # A line for each worker (--worker-bind, ${count} ${config.workers === "auto" ? "on this machine" : "configured"}). nginx never marks one as failed: while a worker is

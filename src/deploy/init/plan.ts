@@ -6,7 +6,7 @@ import { findConfigFile } from "../../config/config-source.ts";
 import type { Config } from "../../config/settings.ts";
 import { ExitCode, FatalError } from "../../errors.ts";
 import { ConfigFile } from "../../loader/config-file.ts";
-import { CONTAINER, type Deployment, defaultSocket } from "./deployment.ts";
+import { boundAddress, CONTAINER, type Deployment, defaultSocket } from "./deployment.ts";
 import type { FileKind } from "./files.ts";
 import { readProject } from "./project.ts";
 
@@ -34,12 +34,14 @@ export async function planDeployment(cwd: string, options: DeploymentOptions): P
   const { config, written } = await currentConfig(cwd, kinds.has("config") && options.force);
   const project = readProject(cwd, options.app ?? config.app);
   const own = defaultSocket(project.name);
+  const folder = serverFolder(cwd, project.name, options.folder);
+  const binds = config.bind.map((address) => boundAddress(address, folder, config));
   return {
     ...project,
-    folder: serverFolder(cwd, project.name, options.folder),
+    folder,
     domain,
     proxyGroup: proxyGroup(),
-    sockets: written.has("bind") ? config.bind : [own],
+    sockets: written.has("bind") ? binds : [own],
     // systemd passes the socket. Without systemd the server binds it itself.
     bind: kinds.has("nginx") && !kinds.has("systemd") && !written.has("bind") ? own : undefined,
     config,

@@ -40,6 +40,12 @@ export function factsOf(socket: Socket): ConnectionFacts | undefined {
   return (socket as FrontedSocket)[FACTS] ?? inheritFacts(socket);
 }
 
+/** Whether the client speaks TLS, to this server or to a balancer whose PROXY header says so. */
+export function isSecure(socket: Socket): boolean {
+  if ((socket as Socket & { readonly encrypted?: boolean }).encrypted === true) return true;
+  return (socket as FrontedSocket)[FACTS]?.proxy?.tls !== undefined;
+}
+
 /** Gives the socket of TLS in an app's own server the facts of the socket below it. */
 export function inheritFacts(socket: Socket): ConnectionFacts | undefined {
   const facts = (socket as FrontedSocket)._parent?.[FACTS];

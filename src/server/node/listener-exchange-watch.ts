@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { RequestEnd } from "../../log/access-entry.ts";
 import { ExchangeWatch } from "../exchange-watch.ts";
+import { isSecure } from "../front/facts.ts";
 import { HTTP_1_0, HTTPS, type RequestMeter } from "../request-meter.ts";
 
 export interface ListenerExchangeWatch extends ExchangeWatch {
@@ -15,8 +16,7 @@ export interface ListenerExchangeWatch extends ExchangeWatch {
 
 /** The bits of `RequestMeter`. */
 export function protocolOf({ httpVersionMinor, socket }: IncomingMessage): number {
-  const { encrypted } = socket as Socket & { readonly encrypted?: boolean };
-  return (httpVersionMinor === 0 ? HTTP_1_0 : 0) | (encrypted === true ? HTTPS : 0);
+  return (httpVersionMinor === 0 ? HTTP_1_0 : 0) | (isSecure(socket) ? HTTPS : 0);
 }
 
 /** How an exchange ends whose connection has closed too early. */

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
+import { ask } from "../../support/ask.ts";
 import {
   FIXTURES,
   type RunningCommand,
@@ -11,6 +12,7 @@ import {
   temporaryFolder,
   until,
 } from "../../support/command.ts";
+import { readMetrics, sumOf } from "../../support/metrics-text.ts";
 import { binaryHeader, inet, LOCAL, PROXY, textHeader, vector } from "../../support/proxy-headers.ts";
 
 const APP = `${join(FIXTURES, "proxy/ends.mjs")}:app`;
@@ -56,7 +58,18 @@ interface Stage {
   readonly port: number;
   readonly socket: string;
   readonly log: string;
+  readonly control: string;
 }
+
+/** How many requests have been counted as `scheme`. */
+async function countOf(scheme: "http" | "https", control: string): Promise<number> {
+  const { text } = await ask({ path: control }, "/metrics");
+  const name = "http_server_request_duration_seconds_count";
+  return sumOf(readMetrics(text).samples, name, new RegExp(`url_scheme="${scheme}"`));
+}
+
+/** What a balancer says of the TLS that it has ended. */
+const SSL = vector(0x20, Buffer.concat([Buffer.from([1, 0, 0, 0, 0]), vector(0x21, "TLSv1.3")]));
 
 async function serve(context: TestContext, app: string, ...args: readonly string[]): Promise<Stage> {
   const folder = temporaryFolder(context);
@@ -64,9 +77,10 @@ async function serve(context: TestContext, app: string, ...args: readonly string
   const log = join(folder, "access.log");
   const binds = ["-b", "127.0.0.1:0", "-b", `unix:${socket}`];
   const logging = ["--access-logfile", log, "--access-logformat", "%(h)s %(U)s %(s)s"];
-  const command = startCommand(context, [app, ...binds, ...logging, "--no-control-socket", ...args]);
+  const control = join(folder, "c.ctl");
+  const command = startCommand(context, [app, ...binds, ...logging, "--control-socket", control, ...args]);
   await command.ready();
-  return { command, port: await command.port(), socket, log };
+  return { command, port: await command.port(), socket, log, control };
 }
 
 const block = inet("192.0.2.7", "198.51.100.1", 50_000, 443);
@@ -76,10 +90,10 @@ const DESTINATION = { family: "ipv4", address: "198.51.100.1", port: 443 };
 // The tests mostly wait for their servers to start.
 describe("the PROXY protocol", { concurrency: true }, () => {
   test("a gateway app sees the client in every respect", async (context) => {
-    const { command, port, socket, log } = await serve(
+    const { command, port, socket, log, control } = await serve(
       context,
       APP,
-      "--proxy-protocol=auto",
+      "--proxy-protocol",
       "--header-timeout=1s",
     );
     const one = await told(port, `${textHeader("192.0.2.7", 50_000, "198.51.100.1")}${GET}`);
@@ -89,13 +103,15 @@ describe("the PROXY protocol", { concurrency: true }, () => {
     assert.equal(balancer.address, "127.0.0.1");
 
     // Version 2 over a Unix socket, byte by byte, with what the balancer says of TLS.
-    const ssl = vector(0x20, Buffer.concat([Buffer.from([1, 0, 0, 0, 0]), vector(0x21, "TLSv1.3")]));
-    const header = binaryHeader(PROXY, 0x11, Buffer.concat([block, vector(5, "id-1"), ssl]));
+    const header = binaryHeader(PROXY, 0x11, Buffer.concat([block, vector(5, "id-1"), SSL]));
     const bytes = [...header, ...Buffer.from(GET)].map((byte) => Buffer.of(byte));
     const two = await told(socket, ...bytes);
     assert.deepEqual([two.remote, two.local, two.scheme], [CLIENT, DESTINATION, "https"]);
     assert.deepEqual((two.proxy as Told).balancer, { family: "unix", address: "", port: 0 });
     assert.deepEqual((two.proxy as { tlvs: unknown[] }).tlvs[0], [5, "id-1"]);
+
+    await until("both are counted", async () => (await countOf("http", control)) === 1);
+    assert.equal(await countOf("https", control), 1);
 
     // The balancer's own requests, and those of which it knows nothing.
     for (const [version, start] of [
@@ -165,7 +181,7 @@ describe("the PROXY protocol", { concurrency: true }, () => {
     ["a server that the app made", LISTENS],
   ] as const)
     test(`${what} sees the client as the socket's remote end`, async (context) => {
-      const { port, socket, log } = await serve(
+      const { port, socket, log, control } = await serve(
         context,
         app,
         "--proxy-protocol=auto",
@@ -192,6 +208,9 @@ describe("the PROXY protocol", { concurrency: true }, () => {
         const text = readFileSync(log, "utf8");
         return /^192\.0\.2\.7 \/ 200$/m.test(text) && /^2001:db8::7 \/ 200$/m.test(text);
       });
+      const overTls = binaryHeader(PROXY, 0x11, Buffer.concat([block, SSL]));
+      assert.deepEqual(await told(port, overTls, GET), seen);
+      await until("it is counted", async () => (await countOf("https", control)) === 1);
       assert.equal(await exchange(port, GET), "");
       // A connection on which nothing follows the header is idle; one with half a head is not.
       const quiet = exchange(port, header);

@@ -13,7 +13,8 @@ const COMMANDS = 200;
 const MANY_COMMANDS = 4000;
 /** By then V8 would have grown it to 32 MB and more. */
 const MAX_YOUNG_BYTES = 8_000_000;
-const MAX_BYTES = 80_000_000;
+/** 44 to 78 MB, of which up to 40 are the pages of node's program: other processes share them, or none. */
+const MAX_BYTES = 100_000_000;
 /** More than the records of ends that the arbiter keeps. */
 const WARM_UP = 60;
 /** Events and lines, of which the arbiter keeps hundreds, are plain objects. */
@@ -50,8 +51,7 @@ test("the arbiter keeps nothing of a reload and of a command", async (context) =
   const arbiter = new ProbedArbiter(context, { shortLives: false, workers: 1 });
   await arbiter.command.ready();
   const reload = async (times: number): Promise<void> => {
-    for (let round = 0; round < times; round++)
-      await requestControl(arbiter.controlSocket, "POST", "/reload");
+    for (let round = 0; round < times; round++) await arbiter.reload();
   };
   await reload(WARM_UP / 2);
   await ask(arbiter, 30);

@@ -1,10 +1,11 @@
 /** The clients of a chaos run that a `Load` is not: pipelined requests, and WebSockets that send back what they get. */
 import { randomBytes } from "node:crypto";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { AnswerReader, headerOf, MalformedAnswer } from "../support/answer-reader.ts";
-import type { Exchange } from "../support/load.ts";
+import type { Exchange, Target } from "../support/load.ts";
 import type { Loss } from "./attribution.ts";
+import { openTo } from "./ways.ts";
 
 /** The limit for a connection and for an answer, as in `traffic.ts`. */
 const TIMEOUT_MS = 120_000;
@@ -20,17 +21,23 @@ export interface ClientEvents {
 interface Watched {
   readonly socket: Socket;
   readonly ended: Promise<string>;
+  /** The server, or the kernel for it, has taken the connection. */
+  isConnected: boolean;
 }
 
-function open(port: number): Watched {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+function open(target: Target): Watched {
+  const { socket } = openTo(target);
   const ended = new Promise<string>((resolve) => {
     socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     socket.once("end", () => resolve("end"));
     socket.once("close", () => resolve("close"));
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error("timed out")));
   });
-  return { socket, ended };
+  const watched: Watched = { socket, ended, isConnected: false };
+  socket.once("connect", () => {
+    watched.isConnected = true;
+  });
+  return watched;
 }
 
 /** Sends a few requests in one piece, and reads their answers in order. */
@@ -41,8 +48,8 @@ export class Pipelines {
   readonly #done: Promise<void>;
   #isStopped = false;
 
-  constructor(port: number, make: (number: number) => Exchange, events: ClientEvents) {
-    this.#done = this.#run(port, make, events);
+  constructor(target: Target, make: (number: number) => Exchange, events: ClientEvents) {
+    this.#done = this.#run(target, make, events);
   }
 
   async stop(): Promise<void> {
@@ -50,17 +57,18 @@ export class Pipelines {
     await this.#done;
   }
 
-  async #run(port: number, make: (number: number) => Exchange, events: ClientEvents): Promise<void> {
+  async #run(target: Target, make: (number: number) => Exchange, events: ClientEvents): Promise<void> {
     while (!this.#isStopped) {
       const exchanges = Array.from({ length: 5 }, () => make(this.sent++));
-      await this.#ask(port, exchanges, events);
+      await this.#ask(target, exchanges, events);
       await pause(100);
     }
   }
 
-  async #ask(port: number, exchanges: readonly Exchange[], events: ClientEvents): Promise<void> {
+  async #ask(target: Target, exchanges: readonly Exchange[], events: ClientEvents): Promise<void> {
     const since = Date.now();
-    const { socket, ended } = open(port);
+    const watched = open(target);
+    const { socket, ended } = watched;
     let at = 0;
     let pid: number | undefined;
     let reader = new AnswerReader(exchanges[0]?.method ?? "GET");
@@ -97,7 +105,7 @@ export class Pipelines {
     if (await closed) this.undone.push(...exchanges.slice(at).map(idOf));
     else {
       const how = `${await ended}, after ${at} of ${exchanges.length} answers, with ${reader.progress}`;
-      const kind = socket.bytesWritten === 0 || (await ended) === "ECONNREFUSED" ? "refused" : "reset";
+      const kind = watched.isConnected ? "reset" : "refused";
       // The request whose answer was due. Those behind it are lost with it, and a client may send them again.
       const id = kind === "refused" ? undefined : idOf(exchanges[at] as Exchange);
       events.lost({ client: "pipelined", kind, text: how, since, at: Date.now(), id, pid });
@@ -116,8 +124,8 @@ export class EchoSocket {
   readonly #done: Promise<void>;
   #isStopped = false;
 
-  constructor(port: number, events: ClientEvents) {
-    this.#done = this.#run(port, events);
+  constructor(target: Target, events: ClientEvents) {
+    this.#done = this.#run(target, events);
   }
 
   async stop(): Promise<void> {
@@ -125,16 +133,17 @@ export class EchoSocket {
     await this.#done;
   }
 
-  async #run(port: number, events: ClientEvents): Promise<void> {
+  async #run(target: Target, events: ClientEvents): Promise<void> {
     while (!this.#isStopped) {
-      await this.#talk(port, events);
+      await this.#talk(target, events);
       await pause(50);
     }
   }
 
-  async #talk(port: number, events: ClientEvents): Promise<void> {
+  async #talk(target: Target, events: ClientEvents): Promise<void> {
     const since = Date.now();
-    const { socket, ended } = open(port);
+    const watched = open(target);
+    const { socket, ended } = watched;
     const frames = new FrameReader();
     let pid: number | undefined;
     let number = 0;
@@ -174,7 +183,7 @@ export class EchoSocket {
       await pause(50);
     }
     if (!isClosed && over !== undefined) {
-      const kind = over === "ECONNREFUSED" ? "refused" : "reset";
+      const kind = watched.isConnected ? "reset" : "refused";
       events.lost({ client: "WebSocket", kind, text: over, since, at: Date.now(), id: undefined, pid });
     }
     socket.destroy();

@@ -19,9 +19,11 @@ const EXPLAINED: readonly RegExp[] = [
   /[Uu]pgrade/,
   // A new arbiter whose app does not boot.
   /Exception in worker process/,
-  /Reason: the app called process\.exit\(7\) in its startup/,
+  /Reason: the app called process\.exit\(7\) (in its startup|while it was loaded)/,
   /Reason: (a worker was|cannot load app\.mjs: syntax error|.*the database is away)/,
   /new arbiter/i,
+  // The clock was set back.
+  /certfile: \S+ is not valid before /,
 ];
 
 const SERIOUS = /^\[[^\]]+\] \[\d+\] \[(WARNING|ERROR|CRITICAL)\] (.*)$/;

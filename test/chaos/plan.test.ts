@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ACT_MS, FAULTS, plan, planText } from "./plan.ts";
+import { ACT_MS, FAULTS, plan, planText, wayText } from "./plan.ts";
 
 test("the plan of a seed is always the same", () => {
   assert.equal(planText(plan(7, 5)), planText(plan(7, 5)));
@@ -12,16 +12,26 @@ test("the plan of a seed is always the same", () => {
 test("a run of a minute has every fault", () => {
   for (const seed of [1, 2, 3, 4, 5]) {
     const acts = plan(seed, 1);
-    const names = new Set(acts.flat().map(({ fault }) => fault));
+    const names = new Set(acts.flatMap(({ actions }) => actions.map(({ fault }) => fault)));
     assert.deepEqual(
       Object.keys(FAULTS).filter((name) => !names.has(name as keyof typeof FAULTS)),
       [],
     );
-    assert.ok(acts.flat().every(({ at }) => at < ACT_MS));
+    assert.ok(acts.every(({ actions }) => actions.every(({ at }) => at < ACT_MS)));
   }
 });
 
 test("the arbiter is killed once in every third act", () => {
-  const kills = plan(3, 3).map((act) => act.filter(({ fault }) => fault === "kill-arbiter").length);
+  const kills = plan(3, 3).map(
+    ({ actions }) => actions.filter(({ fault }) => fault === "kill-arbiter").length,
+  );
   assert.deepEqual(kills, [0, 1, 0, 0, 1, 0]);
+});
+
+test("a run of a minute is half over TLS, and one of six minutes has every app in every way", () => {
+  for (const seed of [1, 2, 3, 4, 5]) {
+    const acts = plan(seed, 6);
+    assert.deepEqual(new Set(acts.slice(0, 2).map(({ way }) => way.tls)), new Set([true, false]));
+    assert.equal(new Set(acts.map(({ way }) => wayText(way))).size, 12);
+  }
 });

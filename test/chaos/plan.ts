@@ -32,6 +32,9 @@ export const FAULTS = {
   "reload-that-throws": {},
   "reload-without-end": {},
   "reload-with-broken-configuration": {},
+  /** Over TLS; else a reload like any other. */
+  "new-certificates": {},
+  "reload-with-wrong-key": {},
   // Upgrades
   upgrade: {},
   "upgrade-that-fails": {},
@@ -42,6 +45,11 @@ export const FAULTS = {
   "one-more-worker": {},
   "one-worker-less": {},
   scale: { amount: [1, 5] },
+  // Clients
+  /** Parts of handshakes and heads, and what is neither. */
+  "broken-connections": { amount: [5, 40] },
+  /** Requests whose client leaves: streams that are reset, connections that are. */
+  "vanishing-clients": { amount: [5, 40] },
   // Surroundings
   "rotate-log": {},
   "full-disk": { amount: [300, 3000] },
@@ -64,7 +72,21 @@ export interface Action {
   readonly way: string;
 }
 
-export type Act = readonly Action[];
+export const APPS = ["gateway", "fetch", "listener", "server"] as const;
+
+/** The app that an act serves, and how its clients come. Every socket speaks TLS, or none. */
+export interface Way {
+  /** A gateway app, a fetch app, a node listener, or an Express app whose program makes a server listen. */
+  readonly app: (typeof APPS)[number];
+  readonly tls: boolean;
+  /** HTTP/2 as well, which gateway and fetch apps speak. */
+  readonly http2: boolean;
+}
+
+export interface Act {
+  readonly way: Way;
+  readonly actions: readonly Action[];
+}
 
 /** The time of an act. A rest follows, which takes about half of that. */
 export const ACT_MS = 20_000;
@@ -80,19 +102,26 @@ const ARBITER_KILLED_MS = 9000;
 /** The acts of a run of so many minutes. */
 export function plan(seed: number, minutes: number): readonly Act[] {
   const random = new Random(seed);
-  const bag = new Bag(random);
+  const faults = new Bag(
+    random,
+    (Object.keys(FAULTS) as FaultName[]).filter((name) => name !== "kill-arbiter"),
+  );
+  const ways = new Ways(new Random(seed));
   const acts = Math.max(1, Math.round((minutes * 60_000) / WITH_REST_MS));
-  return Array.from({ length: acts }, (_, number) => act(random, bag, number));
+  return Array.from({ length: acts }, (_, number) => ({
+    way: ways.take(),
+    actions: actionsOf(random, faults, number),
+  }));
 }
 
-function act(random: Random, bag: Bag, number: number): Act {
+function actionsOf(random: Random, faults: Bag<FaultName>, number: number): Action[] {
   const actions: Action[] = [];
   let arbiterIsDue = number % ARBITER_ACTS === 1;
   let at = FIRST_MS;
   while (at < ACT_MS) {
     const kills = arbiterIsDue && at > ARBITER_KILLED_MS;
     if (kills) arbiterIsDue = false;
-    actions.push(action(random, at, kills ? "kill-arbiter" : bag.take()));
+    actions.push(action(random, at, kills ? "kill-arbiter" : faults.take()));
     at += between(random, PAUSE_MS);
   }
   return actions;
@@ -113,28 +142,55 @@ function between(random: Random, [least, most]: readonly [number, number]): numb
   return least + random.below(most - least + 1);
 }
 
-/** Gives every fault once, in some order, before any comes again: a short run has them all, too. */
-class Bag {
+/** Gives everything once, in some order, before anything comes again: a short run has every fault, too. */
+class Bag<T> {
   readonly #random: Random;
-  #left: FaultName[] = [];
+  readonly #all: readonly T[];
+  #left: T[] = [];
 
-  constructor(random: Random) {
+  constructor(random: Random, all: readonly T[]) {
     this.#random = random;
+    this.#all = all;
   }
 
-  take(): FaultName {
-    if (this.#left.length === 0)
-      this.#left = (Object.keys(FAULTS) as FaultName[]).filter((name) => name !== "kill-arbiter");
+  take(): T {
+    if (this.#left.length === 0) this.#left = [...this.#all];
     const [taken] = this.#left.splice(this.#random.below(this.#left.length), 1);
-    return taken as FaultName;
+    return taken as T;
+  }
+}
+
+/** Every app over TCP and TLS, in turn, and with HTTP/2 or without. */
+class Ways {
+  readonly #bags: readonly Bag<Way>[];
+  #taken: number;
+
+  constructor(random: Random) {
+    this.#taken = random.below(2);
+    this.#bags = [false, true].map((tls) => {
+      const speaks = APPS.map((app) => ({ app, tls, http2: false }));
+      const more = speaks.filter(({ app }) => app === "gateway" || app === "fetch");
+      return new Bag(random, [...speaks, ...more.map((way) => ({ ...way, http2: true }))]);
+    });
+  }
+
+  take(): Way {
+    const bag = this.#bags[this.#taken++ % 2] as Bag<Way>;
+    return bag.take();
   }
 }
 
 /** The plan as text, a line for each action. */
 export function planText(acts: readonly Act[]): string {
   return acts
-    .map((actions, number) => actions.map((each) => `${number + 1} ${actionText(each)}`).join("\n"))
+    .map(({ way, actions }, number) =>
+      [wayText(way), ...actions.map(actionText)].map((line) => `${number + 1} ${line}`).join("\n"),
+    )
     .join("\n");
+}
+
+export function wayText({ app, tls, http2 }: Way): string {
+  return [app, ...(tls ? ["TLS"] : []), ...(http2 ? ["HTTP/2"] : [])].join(", ");
 }
 
 export function actionText({ at, fault, amount, way, pick }: Action): string {

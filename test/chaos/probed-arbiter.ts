@@ -3,6 +3,8 @@ import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, wri
 import { connect } from "node:net";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import type { StatusReport } from "../../src/control/api.ts";
+import { requestControl } from "../../src/control/control-client.ts";
 import { FIXTURES, type RunningCommand, startCommand, temporaryFolder, until } from "../support/command.ts";
 
 const ROOT = join(FIXTURES, "..", "..");
@@ -22,6 +24,8 @@ export interface ProbedOptions {
   readonly shortLives: boolean;
   readonly workers: number;
   readonly node?: string;
+  /** Its configuration is a module that imports another one; else JSON. */
+  readonly hasModule?: boolean;
 }
 
 export class ProbedArbiter {
@@ -29,7 +33,7 @@ export class ProbedArbiter {
   readonly controlSocket: string;
   readonly #folder: string;
 
-  constructor(context: TestContext, { shortLives, workers, node }: ProbedOptions) {
+  constructor(context: TestContext, { shortLives, workers, node, hasModule = false }: ProbedOptions) {
     this.#folder = temporaryFolder(context);
     this.controlSocket = join(this.#folder, "control");
     // The built command with another program for its workers.
@@ -39,7 +43,11 @@ export class ProbedArbiter {
     copyFileSync(join(FIXTURES, "chaos", "short-life.mjs"), join(copy, "dist", "worker", "main.js"));
     copyFileSync(join(ROOT, "package.json"), join(copy, "package.json"));
     symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
-    writeFileSync(join(this.#folder, "tsgun.config.json"), `${JSON.stringify({ workers })}\n`);
+    if (hasModule) {
+      writeFileSync(join(this.#folder, "workers.mjs"), `export const workers = ${workers};\n`);
+      const module = 'import { workers } from "./workers.mjs";\nexport default { workers };\n';
+      writeFileSync(join(this.#folder, "tsgun.config.mjs"), module);
+    } else writeFileSync(join(this.#folder, "tsgun.config.json"), `${JSON.stringify({ workers })}\n`);
     writeFileSync(join(this.#folder, "app.mjs"), "export const app = () => {};\n");
     this.command = startCommand(
       context,
@@ -75,6 +83,17 @@ export class ProbedArbiter {
   async live(more: number): Promise<void> {
     const goal = this.lives + more;
     await until(`${goal} workers have begun`, () => this.lives >= goal, 600_000);
+  }
+
+  /** The pid of the arbiter that answers commands. */
+  async pid(): Promise<number> {
+    const { body } = await requestControl(this.controlSocket, "GET", "/status");
+    return (body as StatusReport).pid;
+  }
+
+  async reload(): Promise<void> {
+    const { status } = await requestControl(this.controlSocket, "POST", "/reload");
+    if (status !== 200) throw new Error(`a reload was answered with ${status}`);
   }
 
   memory(): Promise<ArbiterMemory> {

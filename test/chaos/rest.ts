@@ -25,14 +25,16 @@ export interface RestFigures {
 }
 
 /**
- * Waits until the server is as its configuration says.
+ * Waits until the server is as its configuration says, and brings the next way.
  * @throws Error with what is still different after the deadline
  */
-export async function rest(site: Site): Promise<number> {
+export async function rest(site: Site, next = site.way): Promise<number> {
   await calm(site, undefined);
-  // Faults have changed the number of workers, and the app may be one that was broken for a moment.
-  await until("a reload succeeds", async () => {
-    return (await requestControl(site.controlSocket, "POST", "/reload")).status === 200;
+  site.setWay(next);
+  // Faults have changed the number of workers, and the app may be one that was broken for a moment, or of another way.
+  const path = site.takeUpgrade() ? "/upgrade" : "/reload";
+  await until(`POST ${path} succeeds`, async () => {
+    return (await requestControl(site.controlSocket, "POST", path)).status === 200;
   });
   return await calm(site, WORKERS);
 }

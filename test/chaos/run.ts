@@ -7,7 +7,7 @@ import { MonotonicCounters, type Samples, sumOf } from "../support/metrics-text.
 import { attribute, type Death, type Verdict } from "./attribution.ts";
 import { Faults } from "./faults.ts";
 import { unexplainedLines } from "./log-lines.ts";
-import { type Act, actionText, type FaultName } from "./plan.ts";
+import { type Act, actionText, type FaultName, wayText } from "./plan.ts";
 import { lossyEnd, Records, storyFault } from "./records.ts";
 import { figures, leftovers, type RestFigures, rest } from "./rest.ts";
 import { Site } from "./site.ts";
@@ -43,11 +43,13 @@ export async function runChaos(
   acts: readonly Act[],
   options: ChaosOptions,
 ): Promise<ChaosReport> {
-  const site = await Site.start(context, options);
+  const way = acts[0]?.way;
+  if (way === undefined) throw new Error("the plan has no act");
+  const site = await Site.start(context, { ...options, way });
   const run = new Run(site, options.tell);
   try {
     await run.begin();
-    for (const [number, act] of acts.entries()) await run.act(number + 1, act);
+    for (const [number, act] of acts.entries()) await run.act(number + 1, act, acts[number + 1]?.way);
     return run.report();
   } finally {
     run.stop();
@@ -75,7 +77,7 @@ class Run {
     this.#site = site;
     this.#tell = tell;
     this.#faults = new Faults(site);
-    this.#traffic = new Traffic(site.targets);
+    this.#traffic = new Traffic(site.targets, site.certificates);
     this.#records = new Records(site.records);
   }
 
@@ -91,19 +93,23 @@ class Run {
     this.#records.stop();
   }
 
-  async act(number: number, act: Act): Promise<void> {
+  /** @param next the way of the next act: the rest brings it */
+  async act(number: number, { way, actions }: Act, next = way): Promise<void> {
     const { gaps } = this.#site;
     const gapsBefore = gaps.length;
+    this.#tell(`${number} ${wayText(way)}`);
+    const resumptions = this.#resumptions();
     const beganAt = performance.now();
-    this.#traffic.start();
-    for (const action of act) {
+    this.#traffic.start(way);
+    for (const action of actions) {
       await pause(Math.max(0, beganAt + action.at - performance.now()));
       this.#tell(`${number} ${actionText(action)}`);
       this.#faults.begin(action);
     }
     await this.#faults.end();
     const undone = await this.#traffic.stop();
-    const pid = await rest(this.#site).catch((error: Error) => {
+    if (way.tls && this.#resumptions() === resumptions) this.#breach(`act ${number}: no session was resumed`);
+    const pid = await rest(this.#site, next).catch((error: Error) => {
       this.#breach(`act ${number}: ${error.message}\n${this.#site.log().slice(-4000)}`);
       throw new Error(this.#breaches.join("\n"));
     });
@@ -118,7 +124,9 @@ class Run {
       if (pids.length > 1) this.#breach(`request ${id} was run ${pids.length} times`);
     for (const id of undone)
       if (ran.has(id))
-        this.#breach(`pipelined request ${id} was run behind a response that closes the connection`);
+        this.#breach(
+          `request ${id} was run: its answer was the last but one of its connection, or it was refused`,
+        );
     if (!hadGap) this.#checkTotals(number, now);
     await this.#checkDeaths();
     this.#last = now;
@@ -131,6 +139,10 @@ class Run {
       `${number} at rest: ${this.#traffic.sent} sent, ${this.#traffic.answered} answers, ${this.#traffic.losses.length} lost, ` +
         `arbiter ${pid} ${Math.round(now.pssBytes / 1e6)} MB, ${now.descriptors.length} descriptors, ${this.#breaches.length} breaches`,
     );
+  }
+
+  #resumptions(): number {
+    return Object.values(this.#site.certificates.clients).reduce((sum, { resumed }) => sum + resumed, 0);
   }
 
   /** The figures once nothing is left over, or after a while: exits and closed connections are noticed a moment later. */

@@ -9,13 +9,16 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { StatusReport } from "../../src/control/api.ts";
 import { requestControl } from "../../src/control/control-client.ts";
-import { COMMAND, cleanUp, FIXTURES, temporaryFolder, until } from "../support/command.ts";
+import { COMMAND, cleanUp, temporaryFolder, until } from "../support/command.ts";
 import { missing } from "../support/component.ts";
 import { freePort } from "../support/free-port.ts";
+import type { Target } from "../support/load.ts";
 import { startNginx } from "../support/nginx.ts";
 import type { Gap } from "./attribution.ts";
 import { Census } from "./census.ts";
+import type { Way } from "./plan.ts";
 import type { Targets } from "./traffic.ts";
+import { Certificates, configurationOf, sourceOf } from "./ways.ts";
 
 /** The workers of the configuration file, which a reload restores. */
 export const WORKERS = 3;
@@ -26,12 +29,22 @@ const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 const RESTART_PAUSE_MS = 100;
 const RESTART_LIMIT_MS = 60_000;
 
-const GOOD_APP = `export { app } from ${JSON.stringify(join(FIXTURES, "chaos", "app.mjs"))};\n`;
-const GOOD_CONFIGURATION = `${JSON.stringify({ workers: WORKERS })}\n`;
+function location(app: string): string {
+  return `
+    location / {
+      proxy_pass ${app};
+      proxy_http_version 1.1;
+      proxy_next_upstream off;
+      proxy_set_header Connection "";
+    }
+  `;
+}
 
 export interface SiteOptions {
   /** The node to run the server with. */
   readonly node: string;
+  /** Of the first act. */
+  readonly way: Way;
 }
 
 export class Site {
@@ -42,6 +55,9 @@ export class Site {
   readonly census: Census;
   readonly gaps: Gap[] = [];
   readonly targets: Targets;
+  readonly certificates: Certificates;
+  #way: Way;
+  #isUpgradeDue = false;
   /** Whether the clock can be moved. */
   readonly hasClock: boolean;
   stderr = "";
@@ -56,7 +72,7 @@ export class Site {
   #clock = 0;
   #logs = 0;
 
-  static async start(context: TestContext, { node }: SiteOptions): Promise<Site> {
+  static async start(context: TestContext, { node, way }: SiteOptions): Promise<Site> {
     const folder = temporaryFolder(context);
     const tcp = { port: await freePort() };
     const path = join(folder, "app.sock");
@@ -65,19 +81,18 @@ export class Site {
     if (lacking === false) {
       const inner = join(folder, "nginx");
       mkdirSync(inner);
-      nginx = await startNginx(context, inner, {
+      const tlsPort = await freePort();
+      const clear = await startNginx(context, inner, {
         upstream: `server unix:${path}; keepalive 2;`,
-        server: `
-          location / {
-            proxy_pass http://app;
-            proxy_http_version 1.1;
-            proxy_next_upstream off;
-            proxy_set_header Connection "";
-          }
+        server: location("http://app"),
+        more: `
+          upstream app_tls { server unix:${path}; keepalive 2; }
+          server { listen 127.0.0.1:${tlsPort}; ${location("https://app_tls")} }
         `,
       });
+      nginx = [clear, { port: tlsPort }];
     } else context.diagnostic(`without the clients behind nginx: ${lacking}`);
-    const site = new Site(folder, node, { tcp, unix: { path }, nginx });
+    const site = new Site(folder, { node, way }, { tcp, unix: { path }, nginx });
     cleanUp(context, () => site.#destroy());
     if (!site.hasClock) {
       const hint = "the clock cannot be moved: apt-get install libfaketime";
@@ -88,9 +103,11 @@ export class Site {
     return site;
   }
 
-  private constructor(folder: string, node: string, targets: Targets) {
+  private constructor(folder: string, { node, way }: SiteOptions, targets: Targets) {
     this.folder = folder;
     this.#node = node;
+    this.#way = way;
+    this.certificates = new Certificates(folder);
     this.targets = targets;
     this.controlSocket = join(folder, "control");
     this.records = join(folder, "records");
@@ -101,8 +118,7 @@ export class Site {
     this.census = new Census(this.#mark);
     for (const each of [this.#logFolder, join(folder, "tmp"), join(folder, "state")]) mkdirSync(each);
     this.setBoot("");
-    this.setApp(GOOD_APP);
-    this.setConfiguration(GOOD_CONFIGURATION);
+    this.setWay(way);
     this.moveClock(0);
     writeFileSync(this.journal, "");
   }
@@ -137,7 +153,7 @@ export class Site {
     this.#process = spawn(
       this.#node,
       [
-        ...[COMMAND, "app.mjs:app", "-c", "tsgun.config.json", "-n", "chaos"],
+        ...[COMMAND, "-c", "tsgun.config.json", "-n", "chaos"],
         ...["-b", `127.0.0.1:${tcp.port}`, "-b", `unix:${unix.path}`, "--control-socket", this.controlSocket],
         ...["--timeout", `${TIMEOUT_S}s`, "--boot-timeout", "8s", "--graceful-timeout", "8s"],
         ...["--max-old-space", "96MB", "--max-memory", "400MB", "--record-dir", this.records],
@@ -208,11 +224,36 @@ export class Site {
     writeFileSync(join(this.folder, "boot"), how);
   }
 
-  setApp(source = GOOD_APP): void {
+  /** Whether the next rest has to upgrade. */
+  takeUpgrade(): boolean {
+    const isDue = this.#isUpgradeDue;
+    this.#isUpgradeDue = false;
+    return isDue;
+  }
+
+  get way(): Way {
+    return this.#way;
+  }
+
+  /** The TCP socket, as the server speaks there now. */
+  get direct(): Target {
+    const tls = this.#way.tls ? this.certificates.clients[this.#way.http2 ? "h2" : "1.3"] : undefined;
+    return { ...this.targets.tcp, tls };
+  }
+
+  /** Another app and other protocols, from the next reload on; TLS begins and ends with an upgrade. */
+  setWay(way: Way): void {
+    this.#isUpgradeDue = way.tls !== this.#way.tls;
+    this.#way = way;
+    this.setApp();
+    this.setConfiguration();
+  }
+
+  setApp(source = sourceOf(this.#way)): void {
     this.#replace("app.mjs", source);
   }
 
-  setConfiguration(source = GOOD_CONFIGURATION): void {
+  setConfiguration(source = configurationOf(this.#way, WORKERS)): void {
     this.#replace("tsgun.config.json", source);
   }
 

@@ -1,14 +1,17 @@
 /** All clients of a chaos run: directly over TCP and the Unix socket, and through nginx, each with its own ways. */
-import { mirrored } from "../support/exchanges.ts";
+import { type MirroredExchange, mirrored } from "../support/exchanges.ts";
 import { type Exchange, type Failure, Load, type Target } from "../support/load.ts";
 import type { Loss } from "./attribution.ts";
 import { type ClientEvents, EchoSocket, idOf, Pipelines } from "./clients.ts";
+import type { Way } from "./plan.ts";
+import { Streams } from "./streams.ts";
+import type { Certificates } from "./ways.ts";
 
 export interface Targets {
   readonly tcp: { readonly port: number };
   readonly unix: { readonly path: string };
-  /** Undefined where nginx is not installed. */
-  readonly nginx: { readonly port: number } | undefined;
+  /** Undefined where nginx is not installed. The second speaks TLS with the server. */
+  readonly nginx: readonly [clear: { readonly port: number }, tls: { readonly port: number }] | undefined;
 }
 
 const CLIENTS = 3;
@@ -29,35 +32,41 @@ export class Traffic {
   readonly losses: Loss[] = [];
   readonly wrong: string[] = [];
   readonly #targets: Targets;
+  readonly #certificates: Certificates;
   #loads: Load[] = [];
-  #others: (Pipelines | EchoSocket)[] = [];
+  #others: (Pipelines | Streams | EchoSocket)[] = [];
   #pipelines: Pipelines[] = [];
+  #streams: Streams[] = [];
   /** Makes ids unique throughout the run. */
   #round = 0;
   #sentBefore = 0;
 
-  constructor(targets: Targets) {
+  constructor(targets: Targets, certificates: Certificates) {
     this.#targets = targets;
+    this.#certificates = certificates;
   }
 
   get sent(): number {
     const current = [
       ...this.#loads.map(({ counts }) => counts.sent),
-      ...this.#pipelines.map(({ sent }) => sent),
+      ...[...this.#pipelines, ...this.#streams].map(({ sent }) => sent),
     ];
     return this.#sentBefore + current.reduce((sum, count) => sum + count, 0);
   }
 
-  start(): void {
+  start({ app, tls, http2 }: Way): void {
     const { tcp, unix, nginx } = this.#targets;
+    const { clients } = this.#certificates;
+    const [newer, older, h2] = tls ? [clients["1.3"], clients["1.2"], clients.h2] : [];
     this.#round += 1;
-    this.#load("tcp-keep", tcp, "keep-alive");
-    this.#load("tcp-close", tcp, "close");
-    this.#load("unix-keep", unix, "keep-alive");
-    this.#load("upload", tcp, "keep-alive", { rate: 3, pieces: UPLOAD_PIECES });
-    if (nginx !== undefined) {
-      this.#load("nginx-keep", nginx, "keep-alive");
-      this.#load("nginx-close", nginx, "close");
+    this.#load("tcp-keep", { ...tcp, tls: newer }, "keep-alive");
+    this.#load("tcp-close", { ...tcp, tls: older }, "close");
+    this.#load("unix-keep", { ...unix, tls: newer }, "keep-alive");
+    this.#load("upload", { ...tcp, tls: older }, "keep-alive", { rate: 3, pieces: UPLOAD_PIECES });
+    const proxy = nginx?.[tls ? 1 : 0];
+    if (proxy !== undefined) {
+      this.#load("nginx-keep", proxy, "keep-alive");
+      this.#load("nginx-close", proxy, "close");
     }
     const events: ClientEvents = {
       answered: () => {
@@ -67,18 +76,27 @@ export class Traffic {
       wrong: (text) => this.wrong.push(text),
     };
     const counted = { ...events, answered: () => this.#count() };
+    const direct = { ...tcp, tls: newer };
     const make = this.#make("pipeline");
-    this.#pipelines = [new Pipelines(tcp.port, (number) => make(number, "keep-alive"), counted)];
-    this.#others = [...this.#pipelines, new EchoSocket(tcp.port, events), new EchoSocket(tcp.port, events)];
+    this.#pipelines = [new Pipelines(direct, (number) => make(number, "keep-alive"), counted)];
+    const makeStream = this.#make("stream");
+    const stream = (number: number): MirroredExchange => makeStream(number, "keep-alive");
+    this.#streams = http2 ? [new Streams({ ...tcp, tls: h2 }, stream, counted)] : [];
+    const takesSockets = app === "gateway" || app === "server";
+    const sockets = takesSockets ? [new EchoSocket(direct, events), new EchoSocket(direct, events)] : [];
+    this.#others = [...this.#pipelines, ...this.#streams, ...sockets];
   }
 
   /** Sends nothing more; waits for the answers that are due. Returns the ids that the server left undone. */
   async stop(): Promise<readonly string[]> {
     await Promise.all([...this.#loads, ...this.#others].map((client) => client.stop()));
     this.#sentBefore = this.sent;
-    const undone = this.#pipelines.flatMap((pipelines) => pipelines.undone);
+    const undone = [...this.#pipelines, ...this.#streams].flatMap((client) => client.undone);
+    for (const { answered } of this.#streams)
+      if (answered === 0) this.wrong.push("HTTP/2: none of its requests was answered");
     this.#loads = [];
     this.#pipelines = [];
+    this.#streams = [];
     this.#others = [];
     return undone;
   }
@@ -88,7 +106,7 @@ export class Traffic {
     this.counted += 1;
   }
 
-  #make(name: string): (number: number, mode: "keep-alive" | "close") => Exchange {
+  #make(name: string): (number: number, mode: "keep-alive" | "close") => MirroredExchange {
     const prefix = `${this.#round}-${name}`;
     return mirrored({
       methods: ["POST", "POST", "GET", "POST"],
@@ -129,7 +147,7 @@ export class Traffic {
       this.wrong.push(`${client}: ${text}`);
       return;
     }
-    const id = kind === "refused" ? undefined : idOf({ label: text });
+    const id = idOf({ label: text }) || undefined;
     this.losses.push({ client, kind, text, since, at, id, pid: isProxied ? undefined : worker });
   }
 }

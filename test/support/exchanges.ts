@@ -5,6 +5,12 @@
 import { headerOf, type ReceivedAnswer } from "./answer-reader.ts";
 import type { Exchange, LoadOptions } from "./load.ts";
 
+/** With what HTTP/2 sends as fields and content. */
+export interface MirroredExchange extends Exchange {
+  readonly target: string;
+  readonly body: Buffer;
+}
+
 type Make = LoadOptions["make"];
 
 /** How the nth request looks. */
@@ -84,11 +90,15 @@ function exchange(made: Shape, check: Exchange["check"]): Exchange {
 }
 
 /** For the mirror fixtures, which respond with the request line without its version, and the content. */
-export function mirrored(options: ShapeOptions = {}): Make {
+export function mirrored(
+  options: ShapeOptions = {},
+): (number: number, mode: LoadOptions["mode"]) => MirroredExchange {
   return (number, mode) => {
     const made = shape(number, mode, options);
-    const expected = Buffer.concat([Buffer.from(`${made.method} ${made.target}\n`), made.body]);
-    return exchange(made, (answer) => checkStatus(answer) ?? checkBytes(answer.body, expected));
+    const { method, target, body } = made;
+    const expected = Buffer.concat([Buffer.from(`${method} ${target}\n`), body]);
+    const check: Exchange["check"] = (answer) => checkStatus(answer) ?? checkBytes(answer.body, expected);
+    return { ...exchange(made, check), target, body };
   };
 }
 

@@ -5,8 +5,23 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { AnswerReader, MalformedAnswer, type ReceivedAnswer } from "./answer-reader.ts";
+import { type ClientTls, isCutOff } from "./client-tls.ts";
 
-export type Target = { readonly port: number; readonly host?: string } | { readonly path: string };
+export type Target = ({ readonly port: number; readonly host?: string } | { readonly path: string }) & {
+  /** Undefined: the connection is in the clear. */
+  readonly tls?: ClientTls | undefined;
+};
+
+/** A connection that was not opened. Over TLS it may have been accepted, and cut off in the handshake. */
+export class OpenError extends Error {
+  override readonly name = "OpenError";
+  readonly kind: "refused" | "reset" | "wrong";
+
+  constructor(cause: Error, isConnected: boolean) {
+    super(cause.message, { cause });
+    this.kind = isConnected ? (isCutOff(cause) ? "reset" : "wrong") : "refused";
+  }
+}
 
 /** A request as bytes, and the check of its response. */
 export interface Exchange {
@@ -47,20 +62,28 @@ export class LoadConnection {
   /** The process that responds on this connection, from X-Worker. */
   worker: number | undefined;
 
-  /** Rejects if the connection is not established in time. */
-  static open(target: Target, milliseconds: number): Promise<LoadConnection> {
+  /**
+   * Rejects if the connection is not established in time.
+   * @throws OpenError
+   */
+  static open({ tls, ...target }: Target, milliseconds: number): Promise<LoadConnection> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ ...target, noDelay: true });
+      const where = { ...target, noDelay: true };
+      const socket = tls === undefined ? connect(where) : tls.connect(where);
+      let isConnected = false;
+      socket.once("connect", () => {
+        isConnected = true;
+      });
       const timer = setTimeout(
         () => socket.destroy(new Error(`no connection in ${milliseconds} ms`)),
         milliseconds,
       );
       const failed = (error: Error): void => {
         clearTimeout(timer);
-        reject(error);
+        reject(new OpenError(error, isConnected));
       };
       socket.once("error", failed);
-      socket.once("connect", () => {
+      socket.once(tls === undefined ? "connect" : "secureConnect", () => {
         clearTimeout(timer);
         socket.off("error", failed);
         resolve(new LoadConnection(socket));

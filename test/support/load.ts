@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 import type { ReceivedAnswer } from "./answer-reader.ts";
-import { type Exchange, LoadConnection, type Target } from "./load-connection.ts";
+import { type Exchange, LoadConnection, type OpenError, type Target } from "./load-connection.ts";
 
 export type { Exchange, Target } from "./load-connection.ts";
 
@@ -191,7 +191,8 @@ export class Load {
     try {
       return await LoadConnection.open(this.#target, this.#timeout);
     } catch (error) {
-      this.#fail("refused", since, undefined, (error as Error).message);
+      const { kind, message } = error as OpenError;
+      this.#fail(kind, since, undefined, message);
       // Nothing listens: pause, so that the retries do not use a core.
       await pause(5);
       return undefined;

@@ -19,6 +19,8 @@ export interface NginxSite {
   readonly upstream: string;
   /** The body of the server block, without `listen`. */
   readonly server: string;
+  /** Further blocks of `http`. */
+  readonly more?: string;
 }
 
 async function accepts(port: number, child: ChildProcess, deadline: number): Promise<void> {
@@ -69,6 +71,7 @@ http {
     listen 127.0.0.1:${port};
     ${site.server}
   }
+  ${site.more ?? ""}
 }
 `,
   );

@@ -29,6 +29,8 @@ const NOTICE_MS = 1000;
 /** What all requests of a connection share, as far as the session reads it. */
 export interface SessionContext {
   readonly peer: Endpoint;
+  /** Has rules only for a trusted proxy. */
+  readonly proxyRules: unknown;
 }
 
 /** The server, to its sessions. */
@@ -302,11 +304,9 @@ export class Session<Context extends SessionContext>
 
   /** The event that the session waits for, when the worker's places run out; undefined while the app has something to do. */
   standing(now: number): Standing | undefined {
-    if (this.#linger !== undefined) return { wait: "end", late: this.#linger.age(now) };
-    if (this.#exchanges.size === 0) {
-      if (this.#budget.inHeaderBlock) return { wait: "head", late: now - this.#blockSince };
-      return { wait: this.#requests === 0 ? "first byte" : "next request", late: now - this.#idleSince };
-    }
+    const isSent = this.#socket.writableLength === 0;
+    if (this.#linger !== undefined) return { wait: isSent ? "end" : "reader", late: this.#linger.age(now) };
+    if (this.#exchanges.size === 0) return this.#idleStanding(now);
     let latest: Standing | undefined;
     for (const exchange of this.#exchanges) {
       const standing = exchange.standing(now);
@@ -316,6 +316,14 @@ export class Session<Context extends SessionContext>
     return latest;
   }
 
+  #idleStanding(now: number): Standing | undefined {
+    if (this.#budget.inHeaderBlock) return { wait: "head", late: now - this.#blockSince };
+    const late = now - this.#idleSince;
+    if (this.#requests === 0) return { wait: "first byte", late };
+    // A proxy may just be sending a request. GOAWAY says that it may repeat it, but not each does.
+    return this.context.proxyRules === undefined ? { wait: "next request", late } : undefined;
+  }
+
   /** Closes the connection to make room for others. */
   giveWay(wait: Wait): void {
     const { meter } = this.host.options;
@@ -323,8 +331,8 @@ export class Session<Context extends SessionContext>
     else if (wait === "head") meter?.connectionFailed("head_timeout");
     else if (wait !== "end") meter?.connectionFailed("evicted");
     if (!this.#session.destroyed) this.#session.destroy();
-    // Behind the GOAWAY.
-    setImmediate(() => this.#socket.destroySoon());
+    // Behind the GOAWAY, which a client that reads nothing would never take.
+    setImmediate(() => (wait === "reader" ? this.#socket.destroy() : this.#socket.destroySoon()));
   }
 
   logUnfinished(): void {

@@ -10,7 +10,7 @@ import { InFlightGate } from "../../../src/server/in-flight-gate.ts";
 import { DEFAULT_TIMEOUTS } from "../../../src/server/server-options.ts";
 import { cleanUp, FIXTURES, startCommand, until } from "../../support/command.ts";
 import { ask, type Http2Engine, startHttp2Engine } from "../../support/http2-engine.ts";
-import { FrameClient, request, settings, windowUpdate } from "../../support/http2-frames.ts";
+import { FrameClient, field, request, settings, windowUpdate } from "../../support/http2-frames.ts";
 
 /** An app that answers `/hold` when it is told to, and all else at once. */
 function holder() {
@@ -105,6 +105,57 @@ test("sessions without a request make room for others; one with a request in pro
   assert.equal(working.closed || working.destroyed, false);
   assert.equal((await ask(working, { ":path": "/release" })).text, "hello");
   assert.equal((await holding).text, "held");
+});
+
+const LARGE_BLOCK = Buffer.concat([Buffer.from([0x82, 0x86, 0x41, 1, 0x61]), field(":path", "/large")]);
+const UPLOAD_BLOCK = Buffer.concat([Buffer.from([0x83, 0x86, 0x41, 1, 0x61]), field(":path", "/upload")]);
+const MOST = 2 ** 31 - 1;
+
+/** Clients that take all places: what they send, and what is said of them. */
+const SLOW_CLIENTS = [
+  {
+    name: "read nothing from the connection",
+    frames: [settings([4, MOST]), windowUpdate(0, MOST - 65_535), request(1, LARGE_BLOCK)],
+    reads: false,
+    line: /reading too slowly/,
+  },
+  {
+    name: "open no window",
+    frames: [settings([4, 1]), request(1, LARGE_BLOCK)],
+    reads: true,
+    line: /reading too slowly/,
+  },
+  {
+    name: "send no content",
+    frames: [settings(), request(1, UPLOAD_BLOCK, 4)],
+    reads: true,
+    line: /with a slow request body/,
+  },
+].flatMap((slow) => ["gateway", "listener"].map((app) => ({ ...slow, app })));
+
+describe("sessions whose clients are slow make room for others", { concurrency: true }, () => {
+  for (const { name, frames, reads, line, app: file } of SLOW_CLIENTS)
+    test(`those that ${name}, of ${file}`, async (context) => {
+      const words = ["-b", "127.0.0.1:0", "-w", "1", "--no-control-socket", "--http-protocols", "h1,h2"];
+      const app = join(FIXTURES, "slow", `${file}.mjs:handler`);
+      const command = startCommand(context, [app, ...words, "--worker-connections", `${PLACES}`]);
+      await command.ready();
+      const port = await command.port();
+      const connected = (): Socket => {
+        const socket = connect(port, "127.0.0.1");
+        cleanUp(context, () => socket.destroy());
+        return socket;
+      };
+      for (let count = 0; count < PLACES * 2; count += 1) {
+        const slow = new FrameClient(connected(), frames[0]);
+        slow.send(...frames.slice(1));
+        if (!reads) slow.socket.pause();
+      }
+      await command.line(line);
+      const other = new FrameClient(connected());
+      other.send(request(1));
+      await other.frame(1, 1);
+    });
 });
 
 for (const { rate, isReset } of [

@@ -38,6 +38,7 @@ const SYSTEM = [
   "cli/top/journey",
   "cli/top/terminal",
   "conformance/bun",
+  "conformance/http2-listener",
   "conformance/listener",
   "control/blocked",
   "control/inspection",

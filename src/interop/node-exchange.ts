@@ -141,9 +141,11 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
 
   informational(status: number, fields: string[]): void {
     if (this.#request.httpVersion === "1.0") return;
+    const response = this.#response as unknown as RawResponse;
+    // Node's objects for HTTP/2 have their stream.
+    if ("stream" in response) response.stream.additionalHeaders({ ...joined(fields), ":status": status });
     // Node's writeEarlyHints and writeContinue use this; no public method sends an arbitrary 1xx.
-    const response = this.#response as unknown as { _writeRaw(text: string, encoding: "latin1"): void };
-    response._writeRaw(informationalHead(status, fields), "latin1");
+    else response._writeRaw(informationalHead(status, fields), "latin1");
   }
 
   upgrade(fields: string[] | undefined): Duplex {
@@ -245,4 +247,19 @@ export class NodeExchange implements Transport, BodySource, ConnectedExchange {
     else if (socket !== null) socket.destroy();
     else this.#response.destroy();
   }
+}
+
+type RawResponse =
+  | { _writeRaw(text: string, encoding: "latin1"): void }
+  | { readonly stream: { additionalHeaders(headers: Record<string, string[] | number>): void } };
+
+/** Fields by lower-case name. @param fields alternating names and values */
+function joined(fields: readonly string[]): Record<string, string[]> {
+  const all: Record<string, string[]> = Object.create(null);
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = (fields[index] as string).toLowerCase();
+    all[name] ??= [];
+    all[name].push(fields[index + 1] as string);
+  }
+  return all;
 }

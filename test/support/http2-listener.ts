@@ -32,11 +32,11 @@ type Options = Partial<ServerEventsOptions> & { readonly sessions?: Partial<Http
 /** Any listener that node takes, also one for the objects of HTTP/2. */
 export type AnyListener = (request: never, response: never) => unknown;
 
-export async function startHttp2Listener(
-  test: TestContext,
+/** Starts it without a test that ends it. */
+export async function openHttp2Listener(
   listener: AnyListener,
   { sessions, ...options }: Options = {},
-): Promise<Http2Listener> {
+): Promise<Omit<Http2Listener, "connect" | "session">> {
   const errors: Error[] = [];
   const excesses: string[] = [];
   const stages = [protocolChoice({ h1: true, cleartext: true })];
@@ -54,7 +54,16 @@ export async function startHttp2Listener(
     },
     listenerSessions({ ...HTTP2_DEFAULTS, onExcess: (excess) => excesses.push(excess), ...sessions }),
   );
-  const port = await listenBehindFront(server);
+  return { port: await listenBehindFront(server), server, errors, excesses };
+}
+
+export async function startHttp2Listener(
+  test: TestContext,
+  listener: AnyListener,
+  options: Options = {},
+): Promise<Http2Listener> {
+  const opened = await openHttp2Listener(listener, options);
+  const { port, server } = opened;
   test.after(() => server.destroy());
   const open = async (): Promise<Socket> => {
     const socket = connectSocket({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
@@ -63,10 +72,7 @@ export async function startHttp2Listener(
     return socket;
   };
   return {
-    port,
-    server,
-    errors,
-    excesses,
+    ...opened,
     connect: open,
     session: async () => {
       const session = connect(`http://127.0.0.1:${port}`);

@@ -6,6 +6,7 @@ import { Http2ServerRequest, type IncomingHttpHeaders, type ServerHttp2Stream } 
 import type { Socket } from "node:net";
 import { breakOff, socketOf } from "./compat-socket.ts";
 import type { StreamHead } from "./request-head.ts";
+import type { ArrivedHead } from "./session-exchange.ts";
 
 /** The exchange, to its request. */
 export interface RequestHost {
@@ -13,6 +14,8 @@ export interface RequestHost {
   readonly socket: Socket;
   /** Whether all content has arrived and was passed on. */
   readonly contentIsWhole: boolean;
+  /** Whether all content has arrived. */
+  readonly contentIsComplete: boolean;
 }
 
 // Symbols and no private members: an app may make an object of its own from the request.
@@ -92,6 +95,14 @@ for (const name of ["socket", "connection"]) {
   });
 }
 
+Object.defineProperty(CompatRequest.prototype, "complete", {
+  configurable: true,
+  // Node says that whatever has closed is complete.
+  get(this: CompatRequest): boolean {
+    return !this[HAS_FAILED] && this[HOST].contentIsComplete;
+  },
+});
+
 /** The error of Node's requests over HTTP/1.1 for the same. */
 function aborted(): Error {
   return Object.assign(new Error("aborted"), { code: "ECONNRESET" });
@@ -107,14 +118,16 @@ function distinct(fields: readonly string[]): Record<string, string[]> {
   return all;
 }
 
+/** Says that there is content, of which the length is not known: body parsers look for either field. */
+const UNKNOWN_LENGTH = ["transfer-encoding", "chunked"];
+
 /**
  * The fields of a request as a listener gets them: node's, and what HTTP/1.1 would have shown.
  *
- * @param headers as node:http2 makes them; they get the fields of `head` that are missing
+ * @param arrived its `headers` get the fields that are missing
  */
 export function listenerHeaders(
-  headers: IncomingHttpHeaders,
-  fields: readonly string[],
+  { headers, fields }: ArrivedHead,
   head: StreamHead,
 ): { readonly headers: IncomingHttpHeaders; readonly rawHeaders: string[] } {
   const rawHeaders: string[] = [];
@@ -126,7 +139,8 @@ export function listenerHeaders(
   }
   headers[":method"] = head.method;
   delete headers[":protocol"];
-  const own = head.rawHeaders;
+  const isUnknown = head.contentLength === undefined;
+  const own = isUnknown ? [...head.rawHeaders, ...UNKNOWN_LENGTH] : head.rawHeaders;
   for (let index = 0; index < own.length; index += 2) headers[own[index] as string] ??= own[index + 1];
   rawHeaders.push(...own);
   return { headers, rawHeaders };

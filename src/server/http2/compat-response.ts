@@ -82,6 +82,16 @@ export class CompatResponse extends Http2ServerResponse {
     return this.getHeaderNames();
   }
 
+  override addTrailers(trailers: Headers): void {
+    const pairs = Array.isArray(trailers) ? (trailers as [string, Value][]) : Object.entries(trailers);
+    const all: Record<string, Value> = Object.create(null);
+    for (const [name, value] of pairs) {
+      const key = name.toLowerCase();
+      all[key] = all[key] === undefined ? (value as Value) : ([all[key], value].flat() as string[]);
+    }
+    for (const [name, value] of Object.entries(all)) this.setTrailer(name, value);
+  }
+
   setTrailer(name: string, value: Value): void {
     validateHeaderName(name);
     validateHeaderValue(name, value as string);

@@ -46,6 +46,8 @@ export class ListenerContent {
   readonly #needs: ContentNeeds;
   readonly #pace: ContentPace;
   #received: boolean;
+  /** All of it has arrived. */
+  isComplete: boolean;
 
   constructor(host: ContentHost, request: CompatRequest, needs: ContentNeeds, awaitsContinue: boolean) {
     const { stream } = request;
@@ -59,6 +61,7 @@ export class ListenerContent {
     // What has come with the head.
     this.size = stream.readableLength;
     this.#received = stream.state.state === constants.NGHTTP2_STREAM_STATE_HALF_CLOSED_REMOTE;
+    this.isComplete = this.#received;
     this.push = stream.push;
     (stream as CountedStream)[CONTENT] = this;
     stream.push = countedPush;
@@ -67,7 +70,8 @@ export class ListenerContent {
 
   /** Whether the rest may be discarded once the response is complete: the app does not read. */
   get isUnread(): boolean {
-    return this.#request.readableFlowing !== true && this.#request.listenerCount("readable") === 0;
+    const { destroyed, readableFlowing } = this.#request;
+    return destroyed || (readableFlowing !== true && this.#request.listenerCount("readable") === 0);
   }
 
   /** Whether all of it was passed to the app. */
@@ -81,8 +85,11 @@ export class ListenerContent {
   }
 
   arrived(chunk: Uint8Array | null): void {
-    if (chunk === null) this.#received = true;
-    else {
+    if (chunk === null) {
+      this.#received = true;
+      // A stream that was reset ends as well.
+      this.isComplete = !this.#stream.closed;
+    } else {
       this.size += chunk.length;
       // The client did not wait for 100 Continue (RFC 9110 section 10.1.1).
       this.awaitsContinue = false;

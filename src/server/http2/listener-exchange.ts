@@ -98,7 +98,7 @@ export class ListenerStreamExchange
   #open(head: StreamHead, arrived: ArrivedHead): void {
     const { host, window } = this.#owner;
     const { limits, timeouts, gate, meter } = host.options;
-    const { headers, rawHeaders } = listenerHeaders(arrived.headers, arrived.fields, head);
+    const { headers, rawHeaders } = listenerHeaders(arrived, head);
     const request = new CompatRequest(this.stream, headers, rawHeaders, this);
     const response = new CompatResponse(this.stream, this);
     this.#call = new ListenerCall(this, { host, head, request, response }, this.#session);
@@ -168,6 +168,7 @@ export class ListenerStreamExchange
     if (call === undefined || this.stream.closed || this.stream.destroyed) return;
     this.#owner.host.options.onError(error, call.name);
     call.fail(error);
+    if (call.isServed) call.request.failContent(error);
     const hasHead = this.stream.headersSent;
     this.#watch?.setReason(
       error instanceof BodyError && error.status !== 408 ? "refused" : "timeout",
@@ -175,7 +176,6 @@ export class ListenerStreamExchange
     );
     this.#answer(answerOf(error.status));
     if (hasHead) this.#cut(this.#isComplete ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_INTERNAL_ERROR);
-    if (call.isServed) call.request.failContent(error);
   }
 
   #cut(code: number): void {
@@ -202,6 +202,10 @@ export class ListenerStreamExchange
 
   get contentIsWhole(): boolean {
     return this.#content?.isWhole ?? true;
+  }
+
+  get contentIsComplete(): boolean {
+    return this.#content?.isComplete ?? true;
   }
 
   get responseIsComplete(): boolean {

@@ -111,7 +111,10 @@ describe("the content", () => {
     const responded = once(stream, "response");
     stream.end("abc");
     assert.equal((await responded)[0][":status"], 400);
-    stream.resume();
+    await once(stream.resume(), "close");
+    // The stream ends, and with it the request that its listener reads.
+    await until("the session is idle", () => served.server.connectionStates().idle === 1);
+    assert.match(String(served.errors), /content-length is not allowed in a trailer section/);
   });
 });
 

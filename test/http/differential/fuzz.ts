@@ -3,6 +3,7 @@
  *
  *     --seconds N     how long (default: 60)
  *     --cases N       how many cases, in place of a time: the same ones each time
+ *     --from N        the number of the first case (default: 0)
  *     --seed S        where to begin (default: drawn, and printed)
  *     --subject NAME  one of SUBJECTS (default: engine)
  *     --file PATH     checks only the failure that an earlier run has written to PATH
@@ -15,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { GeneratedCase } from "./case.ts";
-import { minimise } from "./minimise.ts";
+import { minimise, minimiseParts } from "./minimise.ts";
 import { openSubject, SUBJECTS, type Subject } from "./subjects.ts";
 
 const PROGRESS_MS = 10_000;
@@ -42,10 +43,12 @@ function kindOf(error: unknown): string {
 /** Writes a failure to a file of its own, and returns the path. */
 async function keep(subject: Subject, item: GeneratedCase, error: unknown, label: string): Promise<string> {
   const kind = kindOf(error);
-  const text = await minimise(item.text, async (candidate) => {
+  const fails = async (candidate: string): Promise<boolean> => {
     const failure = await failureOf(subject, { ...item, text: candidate });
     return failure !== undefined && kindOf(failure) === kind;
-  });
+  };
+  const parts = subject.parts?.(item.text);
+  const text = await (parts === undefined ? minimise(item.text, fails) : minimiseParts(parts, fails));
   const path = join(tmpdir(), `tsgun-fuzz-${subject.name}-${label}.json`);
   writeFileSync(path, `${JSON.stringify({ subject: subject.name, ...item, text }, undefined, 2)}\n`);
   return path;
@@ -91,21 +94,30 @@ async function lane(subject: Subject, seed: number, end: End, progress: Progress
   }
 }
 
-async function fuzz(name: string, seed: number, seconds: number, cases: number): Promise<number> {
+async function fuzz(
+  name: string,
+  seed: number,
+  from: number,
+  seconds: number,
+  cases: number,
+): Promise<number> {
   const subject = await openSubject(name);
-  const progress: Progress = { next: 0, failure: undefined, endings: new Map() };
+  const progress: Progress = { next: from, failure: undefined, endings: new Map() };
   const startedAt = performance.now();
   console.log(`${name}, seed ${seed}, ${Number.isFinite(cases) ? `${cases} cases` : `${seconds} s`}`);
   const report = (): void => {
-    const cases = progress.next;
-    const rate = Math.round(cases / ((performance.now() - startedAt) / 1000));
+    const done = progress.next - from;
+    const rate = Math.round(done / ((performance.now() - startedAt) / 1000));
     const endings = [...progress.endings]
       .sort((a, b) => b[1] - a[1])
       .map(([ending, count]) => `${ending} ${count}`);
-    console.log(`${cases} cases, ${rate} a second: ${endings.join(", ")}`);
+    console.log(`${done} cases, ${rate} a second: ${endings.join(", ")}`);
   };
   const timer = setInterval(report, PROGRESS_MS);
-  const end = { at: Number.isFinite(cases) ? Number.POSITIVE_INFINITY : startedAt + seconds * 1000, cases };
+  const end = {
+    at: Number.isFinite(cases) ? Number.POSITIVE_INFINITY : startedAt + seconds * 1000,
+    cases: from + cases,
+  };
   await Promise.all(Array.from({ length: subject.lanes }, () => lane(subject, seed, end, progress)));
   clearInterval(timer);
   await subject.close();
@@ -119,6 +131,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "60" },
     cases: { type: "string", default: "Infinity" },
+    from: { type: "string", default: "0" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 0x100000000)) },
     subject: { type: "string", default: "engine" },
     file: { type: "string" },
@@ -128,10 +141,16 @@ const isNumber =
   [values.seconds, values.cases].every((text) => Number(text) > 0) && /^\d+$/.test(values.seed);
 if (!(values.subject in SUBJECTS) || !isNumber) {
   const names = Object.keys(SUBJECTS).join(", ");
-  console.error(`fuzz: --subject is one of ${names}; --seconds, --cases and --seed are numbers`);
+  console.error(`fuzz: --subject is one of ${names}; --seconds, --cases, --from and --seed are numbers`);
   process.exit(2);
 }
 process.exitCode =
   values.file !== undefined
     ? await replay(values.file)
-    : await fuzz(values.subject, Number(values.seed), Number(values.seconds), Number(values.cases));
+    : await fuzz(
+        values.subject,
+        Number(values.seed),
+        Number(values.from),
+        Number(values.seconds),
+        Number(values.cases),
+      );

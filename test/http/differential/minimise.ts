@@ -30,3 +30,16 @@ export async function minimise(
   }
   return smallest;
 }
+
+/** The same for a text that makes no sense cut anywhere: its parts are left out one by one. */
+export async function minimiseParts(
+  parts: readonly string[],
+  fails: (candidate: string) => boolean | Promise<boolean>,
+): Promise<string> {
+  let smallest = [...parts];
+  for (let at = smallest.length - 1; at >= 0; at -= 1) {
+    const candidate = smallest.filter((_, other) => other !== at);
+    if (await fails(candidate.join(""))) smallest = candidate;
+  }
+  return smallest.join("");
+}

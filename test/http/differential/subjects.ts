@@ -12,6 +12,8 @@ export interface Subject {
   readonly name: string;
   /** Makes the case with this number. */
   readonly generate: (seed: number, number: number) => GeneratedCase;
+  /** The parts of a text that may be left out; undefined: any characters. */
+  readonly parts?: (text: string) => string[];
   /** How many cases may be checked at the same time. */
   readonly lanes: number;
   /** Returns how the connection ended, in a word; throws if the readings differ. */

@@ -7,8 +7,8 @@ import { DEFAULT_LIMITS } from "../../../../src/server/server-options.ts";
 import { type Http2Engine, openHttp2Engine } from "../../../support/http2-engine.ts";
 import { CORPUS_LIMITS } from "../../drive.ts";
 import { answerTo, type SeenRequest } from "../socket-lane.ts";
-import type { ReferenceLimits, Verdict } from "./reference.ts";
 import { Answers } from "./responses.ts";
+import type { ReferenceLimits, Verdict } from "./verdict.ts";
 
 const DEADLINE_MS = 5000;
 /** Turns of the event loop in which a server that has read everything would answer what it must not answer. */

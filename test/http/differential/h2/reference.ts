@@ -4,85 +4,20 @@
  *
  * Where the RFC leaves a choice, or the answer depends on whether a stream has been closed by then, it allows all of them.
  */
-import type { RequestLimits } from "../../../../src/http/head-limit.ts";
 import type { SeenRequest } from "../socket-lane.ts";
 import { CompressionError, type Field, FieldDecoder } from "./hpack.ts";
-import { listSize, MALFORMED, type ReadHead, readHead, readTrailers } from "./rules.ts";
-
-export const ErrorCode = {
-  none: 0,
-  protocol: 1,
-  internal: 2,
-  flowControl: 3,
-  streamClosed: 5,
-  frameSize: 6,
-  refused: 7,
-  compression: 9,
-  calm: 11,
-} as const;
-
-export interface StreamVerdict {
-  /** The request that the app may see. */
-  request: SeenRequest | undefined;
-  /** Whether the client must get a response, or a refusal in its place. */
-  isDue: boolean;
-  /** Statuses with which it may be refused. */
-  readonly statuses: Set<number>;
-  /** Codes with which it may be reset. */
-  readonly resets: Set<number>;
-  /** Whatever happens to it is right, but for an app that sees another request. */
-  isFree: boolean;
-}
-
-export interface Verdict {
-  readonly streams: ReadonlyMap<number, StreamVerdict>;
-  /** Codes of GOAWAY of which one must end the session. */
-  readonly ends: readonly number[] | undefined;
-  /** Codes of GOAWAY that may end the session all the same. */
-  readonly mayEnd: ReadonlySet<number>;
-  /** The ways in which nghttp2 reads what it has to refuse. */
-  readonly lenience: ReadonlySet<string>;
-}
-
-export interface ReferenceLimits {
-  readonly head: RequestLimits;
-  /** Bytes of a header list, and of a header block. */
-  readonly list: number;
-  /** CONTINUATION frames of one header block. */
-  readonly continuations: number;
-}
-
-const MAX_FRAME = 16_384;
-const LARGEST_WINDOW = 2 ** 31 - 1;
-const DEFAULT_WINDOW = 65_535;
-/** A client with a smaller window may never get its response. */
-const AMPLE_WINDOW = 16_384;
-
-interface OpenStream extends StreamVerdict {
-  phase: "open" | "ended" | "gone";
-  head: ReadHead | undefined;
-  body: string;
-  window: number;
-}
-
-/** For a frame with two faults, or for what has arrived behind it: budgets are applied to that before it is read. */
-const OTHERS = [
-  ErrorCode.protocol,
-  ErrorCode.internal,
-  ErrorCode.frameSize,
-  ErrorCode.compression,
-  ErrorCode.calm,
-] as const;
-
-/** The session has to end with one of these codes. node:http2 says INTERNAL_ERROR for many; docs/http2.md says so. */
-class SessionError extends Error {
-  readonly codes: readonly number[];
-
-  constructor(...codes: number[]) {
-    super(`GOAWAY ${codes}`);
-    this.codes = [...codes, ...OTHERS];
-  }
-}
+import { listSize, MALFORMED, readHead, readTrailers } from "./rules.ts";
+import { LARGEST_WINDOW, MAX_FRAME, SessionRules } from "./session-rules.ts";
+import {
+  ErrorCode,
+  type Frame,
+  gone,
+  type OpenStream,
+  type ReferenceLimits,
+  SessionError,
+  type StreamVerdict,
+  type Verdict,
+} from "./verdict.ts";
 
 interface Block {
   readonly stream: number;
@@ -90,27 +25,15 @@ interface Block {
   fragments: Buffer[];
 }
 
-interface Frame {
-  readonly type: number;
-  readonly flags: number;
-  readonly stream: number;
-  readonly payload: Buffer;
-}
-
-class Reference {
-  readonly streams = new Map<number, OpenStream>();
-  readonly mayEnd = new Set<number>();
+class Reference extends SessionRules {
   readonly lenience = new Set<string>();
   readonly #limits: ReferenceLimits;
   readonly #decoder = new FieldDecoder();
-  #highest = 0;
   #block: Block | undefined;
   #isFirst = true;
-  #isAcknowledged = false;
-  #isLeaving = false;
-  #initialWindow = DEFAULT_WINDOW;
 
   constructor(limits: ReferenceLimits) {
+    super();
     this.#limits = limits;
   }
 
@@ -131,12 +54,6 @@ class Reference {
   }
 
   // ---- streams
-
-  /** Section 5.1: an endpoint may not use those that the client has not opened. */
-  #known(id: number): OpenStream | undefined {
-    if (id === 0 || id % 2 === 0 || id > this.#highest) throw new SessionError(ErrorCode.protocol);
-    return this.streams.get(id);
-  }
 
   /** A frame on a stream on which no more may come. */
   #late(id: number): void {
@@ -172,7 +89,7 @@ class Reference {
 
   /** Section 6.1. */
   data({ flags, stream: id, payload }: Frame): void {
-    const stream = this.#known(id);
+    const stream = this.known(id);
     if (stream === undefined || stream.phase !== "open") {
       this.#late(id);
       return;
@@ -204,19 +121,11 @@ class Reference {
     if ((flags & 0x20) !== 0) {
       if (fragment.length < 5) throw new SessionError(ErrorCode.frameSize, ErrorCode.protocol);
       // RFC 7540 section 5.3.1, of which RFC 9113 has only the frames.
-      if ((fragment.readUInt32BE(0) & LARGEST_WINDOW) === id) this.#mayEndFor(id);
+      if ((fragment.readUInt32BE(0) & LARGEST_WINDOW) === id) this.mayEndFor(id);
       fragment = fragment.subarray(5);
     }
     this.#block = { stream: id, endsStream: (flags & 1) !== 0, fragments: [] };
     this.#fragment(flags, fragment);
-  }
-
-  #mayEndFor(id: number): void {
-    this.mayEnd.add(ErrorCode.protocol);
-    const stream = this.streams.get(id) ?? gone();
-    stream.isFree = true;
-    stream.isDue = false;
-    this.streams.set(id, stream);
   }
 
   /** Section 6.10. */
@@ -237,16 +146,15 @@ class Reference {
   }
 
   #blockIsComplete({ stream: id, endsStream, fragments }: Block): void {
+    const known = this.streams.get(id);
+    const isNew = id > this.highest;
+    if (!isNew && known?.phase !== "open") this.#late(id);
     // Section 4.3: also a block that is ignored is decoded.
     const fields = this.#decode(Buffer.concat(fragments));
-    if (id > this.#highest) {
-      this.#highest = id;
+    if (isNew) {
+      this.highest = id;
       this.#open(id, fields, endsStream);
-      return;
-    }
-    const stream = this.streams.get(id);
-    if (stream === undefined || stream.phase !== "open") this.#late(id);
-    else this.#trailers(stream, fields, endsStream);
+    } else if (known?.phase === "open") this.#trailers(known, fields, endsStream);
   }
 
   #decode(block: Buffer): Field[] {
@@ -259,9 +167,8 @@ class Reference {
   }
 
   #open(id: number, fields: Field[], ends: boolean): void {
-    const isFree =
-      this.#isLeaving || this.streams.get(id)?.isFree === true || this.#initialWindow < AMPLE_WINDOW;
-    const stream: OpenStream = { ...gone(), phase: "open", isFree, window: this.#initialWindow };
+    const isFree = this.mayLeaveOpen || this.streams.get(id)?.isFree === true;
+    const stream: OpenStream = { ...gone(), phase: "open", isFree, window: this.initialWindow };
     this.streams.set(id, stream);
     const head = readHead(fields, this.#limits.head, ends);
     stream.head = head;
@@ -270,7 +177,10 @@ class Reference {
       this.#refuse(stream, [...head.refusals, 431], [ErrorCode.calm, ErrorCode.protocol]);
     } else if (head.refusals.size > 0) {
       this.#refuse(stream, head.refusals, head.refusals.has(MALFORMED) ? [ErrorCode.protocol] : []);
-    } else if (head.dropped) this.lenience.add("field dropped");
+    } else if (head.dropped) {
+      this.lenience.add("field dropped");
+      stream.mayBeRefused = true;
+    }
     if (head.isTunnel) {
       stream.isFree = true;
       stream.isDue = false;
@@ -286,133 +196,17 @@ class Reference {
     // Section 8.1: trailers end the stream.
     else if (isMalformed)
       this.#refuse(stream, [...refusals, ...(ends ? [] : [MALFORMED])], [ErrorCode.protocol]);
-    else if (dropped) this.lenience.add("trailer dropped");
+    else if (dropped) {
+      this.lenience.add("trailer dropped");
+      stream.mayBeRefused = true;
+    }
     if (ends) this.#end(stream, trailers);
-  }
-
-  /** Section 6.3. An error of the stream only, but nghttp2 ends the session. */
-  priority({ stream: id, payload }: Frame): void {
-    // nghttp2 does not read it where the client has said that it means nothing (RFC 9218 section 2.1).
-    if (id === 0) this.mayEnd.add(ErrorCode.protocol);
-    if (payload.length !== 5) this.mayEnd.add(ErrorCode.frameSize);
-    else if ((payload.readUInt32BE(0) & LARGEST_WINDOW) === id) this.#mayEndFor(id);
-  }
-
-  /** Section 6.4. */
-  reset({ stream: id, payload }: Frame): void {
-    if (id === 0) throw new SessionError(ErrorCode.protocol);
-    if (payload.length !== 4) throw new SessionError(ErrorCode.frameSize);
-    const stream = this.#known(id);
-    if (stream === undefined) return;
-    stream.phase = "gone";
-    stream.isFree = true;
-    stream.isDue = false;
-  }
-
-  /** Section 6.5. */
-  settings({ flags, stream, payload }: Frame): void {
-    if (stream !== 0) throw new SessionError(ErrorCode.protocol);
-    if ((flags & 1) !== 0) {
-      if (payload.length > 0) throw new SessionError(ErrorCode.frameSize);
-      // What nobody has asked for ends the session in node:http2, which the RFC leaves open.
-      if (this.#isAcknowledged) this.mayEnd.add(ErrorCode.protocol);
-      this.#isAcknowledged = true;
-      return;
-    }
-    if (payload.length % 6 !== 0) throw new SessionError(ErrorCode.frameSize);
-    for (let at = 0; at < payload.length; at += 6)
-      this.#setting(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
-  }
-
-  #setting(id: number, value: number): void {
-    const isSwitch = id === 2 || id === 8 || id === 9;
-    if (isSwitch && value > 1) throw new SessionError(ErrorCode.protocol);
-    // RFC 8441 section 3 and RFC 9218 section 2.1: neither may change later.
-    if (id === 8 || id === 9) this.mayEnd.add(ErrorCode.protocol);
-    if (id === 4 && value > LARGEST_WINDOW) throw new SessionError(ErrorCode.flowControl, ErrorCode.protocol);
-    if (id === 5 && (value < MAX_FRAME || value > 2 ** 24 - 1)) throw new SessionError(ErrorCode.protocol);
-    if (id !== 4) return;
-    const change = value - this.#initialWindow;
-    this.#initialWindow = value;
-    for (const stream of this.streams.values()) {
-      stream.window += change;
-      // Section 6.9.2.
-      if (stream.window > LARGEST_WINDOW) this.mayEnd.add(ErrorCode.flowControl).add(ErrorCode.protocol);
-      if (value < AMPLE_WINDOW) this.#mayWait(stream);
-    }
-  }
-
-  #mayWait(stream: OpenStream): void {
-    stream.isFree = true;
-    stream.isDue = false;
-  }
-
-  /** Section 6.6: clients do not push. */
-  push(): void {
-    throw new SessionError(ErrorCode.protocol);
-  }
-
-  /** Section 6.7. */
-  ping({ flags, stream, payload }: Frame): void {
-    if (stream !== 0) throw new SessionError(ErrorCode.protocol);
-    if (payload.length !== 8) throw new SessionError(ErrorCode.frameSize);
-    if ((flags & 1) !== 0) this.mayEnd.add(ErrorCode.protocol);
-  }
-
-  /** Section 6.8. A client that leaves may still open streams, but no server needs to answer them. */
-  goaway({ stream, payload }: Frame): void {
-    if (stream !== 0) throw new SessionError(ErrorCode.protocol);
-    if (payload.length < 8) throw new SessionError(ErrorCode.frameSize);
-    this.#isLeaving = true;
-    for (let code = 0; code <= ErrorCode.calm; code += 1) this.mayEnd.add(code);
-    for (const open of this.streams.values()) this.#mayWait(open);
-  }
-
-  /** Section 6.9. */
-  windowUpdate({ stream: id, payload }: Frame): void {
-    if (payload.length !== 4) throw new SessionError(ErrorCode.frameSize);
-    const increment = payload.readUInt32BE(0) & LARGEST_WINDOW;
-    if (id === 0) {
-      if (increment === 0) throw new SessionError(ErrorCode.protocol);
-      // What the server has sent, and taken off the window, only it knows.
-      this.#given += increment;
-      if (this.#given > LARGEST_WINDOW) this.mayEnd.add(ErrorCode.flowControl).add(ErrorCode.protocol);
-      return;
-    }
-    const stream = this.#known(id);
-    // An error of the stream, but nghttp2 ends the session.
-    if (increment === 0) this.mayEnd.add(ErrorCode.protocol);
-    if (stream === undefined) return;
-    if (increment === 0) {
-      stream.resets.add(ErrorCode.protocol);
-      stream.isFree = true;
-    }
-    stream.window += increment;
-    // An error of the stream. From a Node on that counts such frames as an attack it is one of the session.
-    if (stream.window > LARGEST_WINDOW) {
-      this.mayEnd.add(ErrorCode.flowControl).add(ErrorCode.protocol);
-      stream.resets.add(ErrorCode.flowControl);
-      stream.isFree = true;
-    }
-  }
-
-  #given = DEFAULT_WINDOW;
-
-  /** A frame has begun and does not end: its beginning may be an error already. */
-  cutOff(id: number): void {
-    for (let code = 0; code <= ErrorCode.calm; code += 1) this.mayEnd.add(code);
-    if (!this.streams.has(id)) this.streams.set(id, { ...gone(), isFree: true });
   }
 
   /** A stream whose head is not complete: a field of it may be refused already. */
   end(): void {
     const id = this.#block?.stream;
     if (id !== undefined && !this.streams.has(id)) this.streams.set(id, { ...gone(), isFree: true });
-  }
-
-  /** The connection goes no further. What was complete before may have reached the app, or not. */
-  freeAll(): void {
-    for (const stream of this.streams.values()) this.#mayWait(stream);
   }
 }
 
@@ -439,20 +233,6 @@ type Reader =
   | "goaway"
   | "windowUpdate"
   | "continuation";
-
-function gone(): OpenStream {
-  return {
-    phase: "gone",
-    head: undefined,
-    body: "",
-    window: DEFAULT_WINDOW,
-    request: undefined,
-    isDue: false,
-    statuses: new Set(),
-    resets: new Set(),
-    isFree: false,
-  };
-}
 
 /** Section 6.1: padding that is as long as the payload is an error. */
 function unpadded(flags: number, payload: Buffer): Buffer {

@@ -28,12 +28,24 @@ function damaged(bytes: Buffer, random: Random): Buffer {
   return copy;
 }
 
+/** The frames of a text; its rest is the last one. */
+function framesOf(text: string): string[] {
+  const frames: string[] = [];
+  for (let at = 0; at < text.length; ) {
+    const length = Buffer.from(text.slice(at, at + 3), "latin1").readUIntBE(0, Math.min(3, text.length - at));
+    frames.push(text.slice(at, at + 9 + length));
+    at += 9 + length;
+  }
+  return frames;
+}
+
 export async function openH2(): Promise<Subject> {
   const lanes = await Promise.all(Array.from({ length: LANES }, () => H2Lane.open()));
   const free = [...lanes];
   return {
     name: "h2",
     generate: generatedSession,
+    parts: framesOf,
     lanes: LANES,
     check: async ({ text, seed }) => {
       const lane = free.pop() as H2Lane;

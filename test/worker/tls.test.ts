@@ -248,6 +248,22 @@ describe("the rest of the server", { concurrency: 3 }, () => {
     await own.line(/--certfile ends TLS in tsgun, and .* speaks TLS itself: remove --certfile/);
   });
 
+  test("a server of node:net that closes when its client does still does so", async (context) => {
+    const folder = temporaryFolder(context);
+    const authority = new TestAuthority(folder);
+    const { certificate, key } = authority.sign("main");
+    writeFileSync(
+      join(folder, "echo.mjs"),
+      `import { createServer } from "node:net"; createServer((socket) => socket.on("data", (bytes) => socket.write(bytes))).listen(1);`,
+    );
+    const { port } = await serve(context, folder, ["--certfile", certificate, "--keyfile", key], "echo.mjs");
+    const client = await connectTls({ port, ca: authority.pem, allowHalfOpen: true } as ConnectionOptions);
+    client.end("echoed");
+    let text = "";
+    for await (const bytes of client) text += bytes;
+    assert.equal(text, "echoed");
+  });
+
   test("node listeners see a socket of TLS", async (context) => {
     const folder = temporaryFolder(context);
     const authority = new TestAuthority(folder);

@@ -29,6 +29,8 @@ export interface TlsStageOptions {
 /** A connection in the handshake. */
 interface Handshake {
   readonly facts: ConnectionFacts;
+  /** As the server wants it. */
+  readonly allowHalfOpen: boolean;
   resolve(socket: Socket): void;
   reject(error: Error): void;
 }
@@ -67,7 +69,7 @@ export class TlsStage {
 
   readonly stage: Stage = (socket, facts) =>
     new Promise((resolve, reject) => {
-      this.#handshakes.set(socket, { facts, resolve, reject });
+      this.#handshakes.set(socket, { facts, allowHalfOpen: socket.allowHalfOpen, resolve, reject });
       // However it ends: the client has left, or the front closes it. Node tells of a refused certificate after this event.
       socket.once("close", () => setImmediate(() => this.#take(socket)?.reject(new ClientLeft())));
       // Read from now on only by the TLS socket around it, which takes this over: a client that ends within the handshake is gone.
@@ -95,8 +97,8 @@ export class TlsStage {
     }
     // Until the server listens for it.
     socket.on("error", () => {});
-    socket.allowHalfOpen = true;
-    const { facts, resolve } = handshake;
+    const { facts, allowHalfOpen, resolve } = handshake;
+    socket.allowHalfOpen = allowHalfOpen;
     facts.tls = tlsInfoOf(socket, this.#asksClients);
     if (facts.tls.alpn === "h2") facts.protocol = "h2";
     resolve(socket);

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { parseArgs } from "node:util";
 import { requestControl } from "../../src/control/control-client.ts";
 import { until } from "../support/command.ts";
-import { type ArbiterMemory, leftByEach, ProbedArbiter } from "./probed-arbiter.ts";
+import { leftByEach, memoryText, ProbedArbiter } from "./probed-arbiter.ts";
 
 const { values } = parseArgs({
   options: {
@@ -43,13 +43,6 @@ async function measure(
   if (before === undefined) return;
   const left = leftByEach(count, before, await arbiter.objects());
   console.log(`${name}: left by each: ${left.length === 0 ? "nothing" : left.join("; ")}`);
-}
-
-function memoryText({ heapUsed, external, young, pss, descriptors }: ArbiterMemory): string {
-  const [heap, outside, space, all] = [heapUsed, external, young, pss].map((bytes) =>
-    (bytes / 1e6).toFixed(2),
-  );
-  return `heap ${heap} MB, external ${outside} MB, young generation ${space} MB, PSS ${all} MB, ${descriptors} descriptors`;
 }
 
 test("memory of an arbiter over the lives of workers", async (context) => {

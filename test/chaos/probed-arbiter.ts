@@ -9,7 +9,7 @@ import { FIXTURES, type RunningCommand, startCommand, temporaryFolder, until } f
 
 const ROOT = join(FIXTURES, "..", "..");
 
-export interface ArbiterMemory {
+export interface ProbedMemory {
   /** In bytes, after collections. */
   readonly heapUsed: number;
   readonly external: number;
@@ -96,7 +96,7 @@ export class ProbedArbiter {
     if (status !== 200) throw new Error(`a reload was answered with ${status}`);
   }
 
-  memory(): Promise<ArbiterMemory> {
+  memory(): Promise<ProbedMemory> {
     return this.#ask("");
   }
 
@@ -109,17 +109,29 @@ export class ProbedArbiter {
     return counts;
   }
 
-  #ask(words: string): Promise<ArbiterMemory> {
-    return new Promise((resolve, reject) => {
-      let text = "";
-      const socket = connect(join(this.#folder, "probe"), () => socket.write(`${words}\n`));
-      socket.on("data", (bytes: Buffer) => {
-        text += bytes;
-      });
-      socket.once("error", reject);
-      socket.once("end", () => resolve(JSON.parse(text) as ArbiterMemory));
-    });
+  #ask(words: string): Promise<ProbedMemory> {
+    return askProbe(join(this.#folder, "probe"), words);
   }
+}
+
+/** The memory of a process that has `memory-probe.cjs` preloaded. With a file as `words` it writes a snapshot there. */
+export function askProbe(path: string, words = ""): Promise<ProbedMemory> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const socket = connect(path, () => socket.write(`${words}\n`));
+    socket.on("data", (bytes: Buffer) => {
+      text += bytes;
+    });
+    socket.once("error", reject);
+    socket.once("end", () => resolve(JSON.parse(text) as ProbedMemory));
+  });
+}
+
+export function memoryText({ heapUsed, external, young, pss, descriptors }: ProbedMemory): string {
+  const [heap, outside, space, all] = [heapUsed, external, young, pss].map((bytes) =>
+    (bytes / 1e6).toFixed(2),
+  );
+  return `heap ${heap} MB, external ${outside} MB, young generation ${space} MB, PSS ${all} MB, ${descriptors} descriptors`;
 }
 
 interface Snapshot {

@@ -65,7 +65,7 @@ export class Census {
       this.#living.delete(each.pid);
     }
     for (const pid of this.#foreign.keys()) if (!present.has(pid)) this.#foreign.delete(pid);
-    // Twice, since a process that begins its program has no environment for a moment.
+    // Twice: it may have been forked by one that is not yet known.
     for (const pid of pids) if (!this.#living.has(pid) && (this.#foreign.get(pid) ?? 0) < 2) this.#meet(pid);
   }
 
@@ -73,6 +73,8 @@ export class Census {
     const stat = statOf(pid);
     if (stat === undefined || stat.state === "Z") return;
     if (!isMarked(pid, this.#mark)) {
+      // One that begins its program has no environment for a moment, which is long on a busy machine.
+      if (this.#living.has(stat.parent)) return;
       this.#foreign.set(pid, (this.#foreign.get(pid) ?? 0) + 1);
       return;
     }

@@ -79,7 +79,7 @@ export interface Way {
   /** A gateway app, a fetch app, a node listener, or an Express app whose program makes a server listen. */
   readonly app: (typeof APPS)[number];
   readonly tls: boolean;
-  /** HTTP/2 as well, which gateway and fetch apps speak. */
+  /** HTTP/2 as well, which a program that listens does not get. */
   readonly http2: boolean;
 }
 
@@ -169,7 +169,7 @@ class Ways {
     this.#taken = random.below(2);
     this.#bags = [false, true].map((tls) => {
       const speaks = APPS.map((app) => ({ app, tls, http2: false }));
-      const more = speaks.filter(({ app }) => app === "gateway" || app === "fetch");
+      const more = speaks.filter(({ app }) => app !== "server");
       return new Bag(random, [...speaks, ...more.map((way) => ({ ...way, http2: true }))]);
     });
   }

@@ -12,11 +12,12 @@ import { startNodeEngine } from "../../support/node-engine.ts";
 import { type Outcome, type ServerKind, SocketLane } from "../differential/socket-lane.ts";
 import { singly } from "../drive.ts";
 import type { Advisory, RequestCase, ResponseCase } from "./advisory.ts";
+import { H2_CASES } from "./h2-cases.ts";
 import { HELD_ELSEWHERE, RESPONSE_CASES } from "./other-cases.ts";
 import { REQUEST_CASES } from "./request-cases.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..", "..");
-const ALL: readonly Advisory[] = [...REQUEST_CASES, ...RESPONSE_CASES, ...HELD_ELSEWHERE];
+const ALL: readonly Advisory[] = [...REQUEST_CASES, ...RESPONSE_CASES, ...H2_CASES, ...HELD_ELSEWHERE];
 
 function label({ cve, product, was }: Advisory): string {
   return `${cve.join(", ")} (${product}): ${was}`;

@@ -127,6 +127,27 @@ export const HELD_ELSEWHERE: readonly HeldElsewhere[] = [
     test: "test/server/http2/floods.test.ts",
   },
   {
+    cve: ["CVE-2025-8671"],
+    product: "HTTP/2 servers",
+    was: "Streams that the server was made to reset cost a request each, without limit.",
+    clause: "RFC 9113 section 10.5",
+    test: "test/server/http2/floods.test.ts",
+  },
+  {
+    cve: ["CVE-2024-27316"],
+    product: "httpd (nghttp2)",
+    was: "CONTINUATION frames without end took memory without limit.",
+    clause: "RFC 9113 section 10.5.1",
+    test: "test/server/http2/floods.test.ts",
+  },
+  {
+    cve: ["CVE-2016-6581"],
+    product: "hpack",
+    was: "References to one large entry of the table became a header list without limit.",
+    clause: "RFC 9113 section 10.5.1",
+    test: "test/server/http2/floods.test.ts",
+  },
+  {
     cve: ["CVE-2019-9511", "CVE-2019-9517"],
     product: "HTTP/2 servers",
     was: "A client that asked for much and read nothing made the server buffer it.",

@@ -1,5 +1,6 @@
 /** The page that lists the vulnerabilities of others, made from the cases. */
 import type { Advisory } from "./advisory.ts";
+import { H2_CASES } from "./h2-cases.ts";
 import { HELD_ELSEWHERE, RESPONSE_CASES } from "./other-cases.ts";
 import { REQUEST_CASES } from "./request-cases.ts";
 
@@ -8,10 +9,12 @@ interface Row extends Advisory {
 }
 
 const CASES = "test/http/cves/cves.test.ts";
+const H2_TEST = "test/http/cves/h2-cves.test.ts";
 
 function rows(): Row[] {
   const cases = [...REQUEST_CASES, ...RESPONSE_CASES].map((item) => ({ ...item, test: CASES }));
-  return [...cases, ...HELD_ELSEWHERE].sort((a, b) => (number(a) < number(b) ? -1 : 1));
+  const sessions = H2_CASES.map((item) => ({ ...item, test: H2_TEST }));
+  return [...cases, ...sessions, ...HELD_ELSEWHERE].sort((a, b) => (number(a) < number(b) ? -1 : 1));
 }
 
 /** The first number, in a form that sorts by year. */

@@ -31,7 +31,7 @@ const CONNECTION_FIELDS = /^(?:connection|proxy-connection|keep-alive|transfer-e
 const PSEUDO = /^:(?:method|scheme|authority|path|protocol)$/;
 const OVERHEAD = 32;
 /** Those of an authority (RFC 3986 section 3.2), in any order. */
-const HOST_CHARACTERS = /^[\w\-.~!$&'()*+,;=:@[\]%]*$/;
+const HOST_CHARACTERS = /^[\w\-.~!$&'()*+,;=:[\]%]*$/;
 
 /**
  * RFC 9113 section 8.2.1 calls these malformed. nghttp2, with which node:http2 reads, leaves them out, as if they had not

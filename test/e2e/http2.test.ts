@@ -13,8 +13,15 @@ import { freePort } from "../support/free-port.ts";
 import { startHaproxy } from "../support/haproxy.ts";
 
 const run = promisify(execFile);
-const APP = join(FIXTURES, "pool", "echo.mjs");
-const SECONDS = 15;
+const APPS = [
+  { kind: "a gateway app", app: join(FIXTURES, "pool", "echo.mjs"), seconds: 15, upgrades: true },
+  {
+    kind: "a node listener",
+    app: `${join(FIXTURES, "pool", "slow-listener.mjs")}:listener`,
+    seconds: 12,
+    upgrades: false,
+  },
+];
 
 /** The numbers of h2load's summary by their names: total, started, done, succeeded, failed, errored, timeout; 2xx to 5xx. */
 function summary(output: string): Record<string, number> {
@@ -24,18 +31,19 @@ function summary(output: string): Record<string, number> {
   );
 }
 
-test("HUP and USR2 under h2load behind HAProxy lose no request", async (context) => {
-  if (!hasComponent(context, "haproxy") || !hasComponent(context, "h2load", "nghttp2-client")) return;
-  const folder = temporaryFolder(context);
-  const words = ["-b", "127.0.0.1:0", "-w", "2", "--http-protocols", "h1,h2"];
-  const command = startCommand(context, [APP, ...words, "--control-socket", join(folder, "c.ctl")]);
-  await command.ready();
-  const app = await command.port();
-  const port = await freePort();
-  const haproxy = await startHaproxy(
-    context,
-    folder,
-    `
+for (const { kind, app, seconds, upgrades } of APPS)
+  test(`HUP${upgrades ? " and USR2" : ""} under h2load behind HAProxy lose no request of ${kind}`, async (context) => {
+    if (!hasComponent(context, "haproxy") || !hasComponent(context, "h2load", "nghttp2-client")) return;
+    const folder = temporaryFolder(context);
+    const words = ["-b", "127.0.0.1:0", "-w", "2", "--http-protocols", "h1,h2"];
+    const command = startCommand(context, [app, ...words, "--control-socket", join(folder, "c.ctl")]);
+    await command.ready();
+    const appPort = await command.port();
+    const port = await freePort();
+    const haproxy = await startHaproxy(
+      context,
+      folder,
+      `
 global
   maxconn 200
 defaults
@@ -48,38 +56,44 @@ defaults
 listen app
   bind 127.0.0.1:${port} proto h2
   http-request disable-l7-retry unless { method GET HEAD OPTIONS }
-  server app 127.0.0.1:${app} proto h2
+  server app 127.0.0.1:${appPort} proto h2
 `,
-    port,
-  );
-  const load = ["-D", `${SECONDS}`, "-c", "8", "-m", "10", `http://127.0.0.1:${port}/slow?2`];
-  const loading = run("h2load", load, { timeout: (SECONDS + 30) * 1000 });
-  let isOver = false;
-  const over = loading.finally(() => {
-    isOver = true;
+      port,
+    );
+    const load = ["-D", `${seconds}`, "-c", "8", "-m", "10", `http://127.0.0.1:${port}/slow?2`];
+    const loading = run("h2load", load, { timeout: (seconds + 30) * 1000 });
+    let isOver = false;
+    const over = loading.finally(() => {
+      isOver = true;
+    });
+    const ends: string[] = [];
+    const step = async (what: string, take: () => Promise<unknown>): Promise<void> => {
+      await take();
+      if (!isOver) ends.push(what);
+    };
+    await step("HUP", async () => {
+      command.kill("SIGHUP");
+      await command.ready(2);
+    });
+    await step("HUP again", async () => {
+      command.kill("SIGHUP");
+      await command.ready(3);
+    });
+    if (upgrades)
+      await step("USR2", async () => {
+        command.kill("SIGUSR2");
+        await until("the old arbiter is gone", () => command.arbiters().length > 1 && !isAlive(command.pid));
+      });
+    const { stdout } = await over;
+    const numbers = summary(stdout);
+    const all = ["HUP", "HUP again", ...(upgrades ? ["USR2"] : [])];
+    assert.deepEqual(ends, all, "all of them under load");
+    const { failed, errored, timeout, "3xx": c3, "4xx": c4, "5xx": c5 } = numbers;
+    assert.deepEqual(
+      [failed, errored, timeout, c3, c4, c5],
+      [0, 0, 0, 0, 0, 0],
+      `${stdout}\n${haproxy.log()}`,
+    );
+    assert.ok((numbers["2xx"] ?? 0) > 500, stdout);
+    assert.deepEqual(command.lines(/WARNING|ERROR/), []);
   });
-  const ends: string[] = [];
-  const step = async (what: string, take: () => Promise<unknown>): Promise<void> => {
-    await take();
-    if (!isOver) ends.push(what);
-  };
-  await step("HUP", async () => {
-    command.kill("SIGHUP");
-    await command.ready(2);
-  });
-  await step("HUP again", async () => {
-    command.kill("SIGHUP");
-    await command.ready(3);
-  });
-  await step("USR2", async () => {
-    command.kill("SIGUSR2");
-    await until("the old arbiter is gone", () => command.arbiters().length > 1 && !isAlive(command.pid));
-  });
-  const { stdout } = await over;
-  const numbers = summary(stdout);
-  assert.deepEqual(ends, ["HUP", "HUP again", "USR2"], "all of them under load");
-  const { failed, errored, timeout, "3xx": c3, "4xx": c4, "5xx": c5 } = numbers;
-  assert.deepEqual([failed, errored, timeout, c3, c4, c5], [0, 0, 0, 0, 0, 0], `${stdout}\n${haproxy.log()}`);
-  assert.ok((numbers["2xx"] ?? 0) > 500, stdout);
-  assert.deepEqual(command.lines(/WARNING|ERROR/), []);
-});

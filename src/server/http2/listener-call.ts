@@ -1,6 +1,7 @@
 /** The call of a node listener for one request of HTTP/2: its promise, its errors, and the instrumentation around it. */
 
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { Readable, Stream } from "node:stream";
 import { AppNotCalled, thrownError } from "../../errors.ts";
 import { attributeToFault } from "../../exchange/content-fault.ts";
 import { forwardedId } from "../../exchange/forwarded.ts";
@@ -12,10 +13,11 @@ import type { ListenerContext, ListenerSessionHost } from "../node/listener-sess
 import { brokenOff } from "../node/parser-error.ts";
 import { ObservedRequest, requestsAreObserved } from "../request-channels.ts";
 import { CompatRequest } from "./compat-request.ts";
-import type { CompatResponse } from "./compat-response.ts";
+import { CompatResponse } from "./compat-response.ts";
 import { type Answer, answerOf } from "./listener-answer.ts";
 import type { StreamHead } from "./request-head.ts";
 import type { ExchangeSession } from "./session-exchange.ts";
+import { shield } from "./shield.ts";
 
 /** The exchange, to the call. */
 export interface CallHost {
@@ -106,7 +108,11 @@ export class ListenerCall implements WatchedRequest {
   #await(promise: Promise<unknown>): void {
     this.#running = promise;
     this.#session.handlerBegan();
-    promise.then(this.#session.handlerSettled, (thrown) => {
+    const settled = (): void => {
+      this.checkKind();
+      this.#session.handlerSettled();
+    };
+    promise.then(settled, (thrown) => {
       this.#threw(thrown);
       this.#session.handlerSettled();
     });
@@ -141,6 +147,8 @@ export class ListenerCall implements WatchedRequest {
   checkKind(): void {
     if (this.#isAlien || this.isServed) return;
     this.#isAlien = true;
+    shield(this.request, CompatRequest.prototype, Readable.prototype);
+    shield(this.response, CompatResponse.prototype, Stream.prototype);
     this.#exchange.requireHttp1();
     this.#host.options.onError(
       new AppNotCalled(

@@ -70,7 +70,10 @@ export class ListenerStreamExchange
     stream.on("close", () => this.#closed());
     stream.on("finish", () => this.#checkComplete());
     // Before the request's own listener, so that its reader gets the error.
-    stream.on("aborted", () => this.#content?.abort());
+    stream.on("aborted", () => {
+      this.#call?.checkKind();
+      this.#content?.abort();
+    });
   }
 
   begin(arrived: ArrivedHead): void {
@@ -274,7 +277,7 @@ export class ListenerStreamExchange
       this.#watch?.setReason("client-gone");
       this.#cut(constants.NGHTTP2_CANCEL);
     }
-    if (!this.#isComplete) this.#call?.checkKind();
+    this.#call?.checkKind();
   }
 
   abandon(): void {
@@ -325,6 +328,7 @@ export class ListenerStreamExchange
   }
 
   #closed(): void {
+    this.#call?.checkKind();
     this.#checkComplete();
     if (!this.#isComplete) {
       const { rstCode } = this.stream;

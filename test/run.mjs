@@ -56,6 +56,7 @@ const SYSTEM = [
   "records/deaths",
   "server/channel/socket-only",
   "server/slow-readers",
+  "server/http2/listener-frameworks",
   "server/front/over-tls",
   "server/front/proxy-tls",
   "systemd/private-systemd",

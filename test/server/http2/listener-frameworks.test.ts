@@ -33,53 +33,55 @@ function hono(): RequestListener {
 
 const type = { "content-type": "a/b" };
 
-for (const name of ["koa", "fastify", "hono"])
-  describe(name, () => {
-    test("answers, reads content with and without a length, and ends a drain with nothing lost", async (context) => {
-      const served = await startHttp2Listener(context, name === "hono" ? hono() : await listenerOf(name));
-      const session = await served.session();
-      assert.equal((await ask(session)).text, "0 bytes");
-      const post = { ":method": "POST", ...type };
-      const content = Buffer.alloc(200_000, "a");
-      assert.equal(
-        (await ask(session, { ...post, "content-length": "200000" }, content)).text,
-        "200000 bytes",
-      );
-      assert.equal((await ask(session, post, content)).text, "200000 bytes");
-      assert.equal((await ask(session, { ":method": "HEAD", ":path": "/stream" })).status, 200);
-      assert.equal((await ask(session, { ":path": "/stream" })).text, "one two three");
-      const late = ask(session, { ":path": "/slow" });
-      const stream = ask(session, { ":path": "/stream" });
-      await until("both are in flight", () => served.server.inFlight().length >= 1);
-      const drained = served.server.drain(300);
-      const { status, text, code } = await late;
-      assert.deepEqual([status, text, code], [200, "late", 0]);
-      assert.equal((await stream).text, "one two three");
-      await drained;
-      assert.deepEqual([served.server.connections, served.errors], [0, []]);
-    });
-
-    test("survives clients that break off, and serves others", async (context) => {
-      const served = await startHttp2Listener(context, name === "hono" ? hono() : await listenerOf(name));
-      const get = (path: string): Buffer =>
-        Buffer.concat([Buffer.from([0x82, 0x86, 0x41, 1, 0x61, 0]), field(":path", path).subarray(1)]);
-      const upload = Buffer.concat([POST, field("content-type", "a/b"), field("content-length", "100")]);
-      for (const way of ["reset", "close"]) {
-        const client = new FrameClient(await served.connect());
-        client.send(request(1, upload, 4), frame(0, 0, 1, Buffer.from("half")));
-        client.send(request(3, get("/slow")), request(5, get("/stream")));
-        await until("the upload is in flight", () =>
-          served.server.inFlight().some(({ method }) => method === "POST"),
+describe("unmodified", { concurrency: true }, () => {
+  for (const name of ["koa", "fastify", "hono"])
+    describe(name, { concurrency: true }, () => {
+      test("answers, reads content with and without a length, and ends a drain with nothing lost", async (context) => {
+        const served = await startHttp2Listener(context, name === "hono" ? hono() : await listenerOf(name));
+        const session = await served.session();
+        assert.equal((await ask(session)).text, "0 bytes");
+        const post = { ":method": "POST", ...type };
+        const content = Buffer.alloc(200_000, "a");
+        assert.equal(
+          (await ask(session, { ...post, "content-length": "200000" }, content)).text,
+          "200000 bytes",
         );
-        if (way === "reset") client.send(reset(1), reset(3), reset(5));
-        else client.socket.destroy();
-        await until("nothing is in flight", () => served.server.inFlight().length === 0);
-      }
-      // What the apps had begun ends here.
-      await new Promise((resolve) => setTimeout(resolve, 1100));
-      assert.equal((await ask(await served.session())).text, "0 bytes");
+        assert.equal((await ask(session, post, content)).text, "200000 bytes");
+        assert.equal((await ask(session, { ":method": "HEAD", ":path": "/stream" })).status, 200);
+        assert.equal((await ask(session, { ":path": "/stream" })).text, "one two three");
+        const late = ask(session, { ":path": "/slow" });
+        const stream = ask(session, { ":path": "/stream" });
+        await until("both are in flight", () => served.server.inFlight().length >= 1);
+        const drained = served.server.drain(300);
+        const { status, text, code } = await late;
+        assert.deepEqual([status, text, code], [200, "late", 0]);
+        assert.equal((await stream).text, "one two three");
+        await drained;
+        assert.deepEqual([served.server.connections, served.errors], [0, []]);
+      });
+
+      test("survives clients that break off, and serves others", async (context) => {
+        const served = await startHttp2Listener(context, name === "hono" ? hono() : await listenerOf(name));
+        const get = (path: string): Buffer =>
+          Buffer.concat([Buffer.from([0x82, 0x86, 0x41, 1, 0x61, 0]), field(":path", path).subarray(1)]);
+        const upload = Buffer.concat([POST, field("content-type", "a/b"), field("content-length", "100")]);
+        for (const way of ["reset", "close"]) {
+          const client = new FrameClient(await served.connect());
+          client.send(request(1, upload, 4), frame(0, 0, 1, Buffer.from("half")));
+          client.send(request(3, get("/slow")), request(5, get("/stream")));
+          await until("the upload is in flight", () =>
+            served.server.inFlight().some(({ method }) => method === "POST"),
+          );
+          if (way === "reset") client.send(reset(1), reset(3), reset(5));
+          else client.socket.destroy();
+          await until("nothing is in flight", () => served.server.inFlight().length === 0);
+        }
+        // What the apps had begun ends here.
+        await new Promise((resolve) => setTimeout(resolve, 1100));
+        assert.equal((await ask(await served.session())).text, "0 bytes");
+      });
     });
-  });
+});
 
 test("a listener that wraps Express fails visibly, once, and never hangs", async (context) => {
   const app = await listenerOf("express");

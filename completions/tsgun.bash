@@ -146,7 +146,7 @@ _tsgun() {
     --worker-connections) :; return ;;
     --max-requests) :; return ;;
     --max-requests-jitter) :; return ;;
-    --max-memory) :; return ;;
+    --max-memory) COMPREPLY=($(compgen -W "auto" -- "$word")); return ;;
     --max-old-space) COMPREPLY=($(compgen -W "auto" -- "$word")); return ;;
     --max-lifetime) :; return ;;
     --max-lifetime-jitter) :; return ;;

@@ -121,7 +121,7 @@ complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l worker-connections -x -d 'The maximum number of connections of a worker, including idle ones and WebSockets'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l max-requests -x -d 'Replace a worker after this many responses'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l max-requests-jitter -x -d 'Add up to this many responses to --max-requests, at random for each worker, so that not all are replaced at once'
-complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l max-memory -x -d 'Replace a worker when its resident memory reaches this size, such as 512MB'
+complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l max-memory -x -a 'auto' -d 'Replace a worker when its resident memory reaches this size, such as 512MB'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l max-old-space -x -a 'auto' -d 'V8\'s heap limit of each worker (Node\'s --max-old-space-size), such as 512MB'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l max-lifetime -x -d 'Replace a worker after this time'
 complete -c tsgun -n 'not __fish_seen_subcommand_from ctl init ps top why doctor completion' -l max-lifetime-jitter -x -d 'Add up to this time to --max-lifetime, at random for each worker'

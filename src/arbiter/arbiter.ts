@@ -71,12 +71,13 @@ export class Arbiter {
 
   /** Runs until the last worker of a stopping server is gone. */
   async #loop(): Promise<ExitCode> {
-    const { mailbox, pool, upgrade, commands, stats, statsd } = this.#parts;
+    const { mailbox, pool, upgrade, commands, recycling, stats, statsd } = this.#parts;
     while (pool.exitCode === undefined) {
       const events = await mailbox.receive();
       const begunAt = performance.now();
       for (const event of events) this.#handle(event);
       upgrade.advance();
+      recycling.review();
       this.#settle();
       commands.checkPending();
       stats.review();

@@ -44,7 +44,7 @@ export const SAMPLES: Record<SettingName, readonly [good: string, wrong: string]
   workerConnections: ["10", "many"],
   maxRequests: ["10", "-1"],
   maxRequestsJitter: ["5", "some"],
-  maxMemory: ["1048576", "1TB"],
+  maxMemory: ["auto", "1TB"],
   maxOldSpace: ["auto", "most"],
   maxLifetime: ["60s", "long"],
   maxLifetimeJitter: ["10s", "long"],

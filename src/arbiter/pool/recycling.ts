@@ -6,6 +6,7 @@ import type { Config } from "../../config/settings.ts";
 import type { Due } from "../../ipc/messages.ts";
 import type { ErrorLog } from "../../log/error-log.ts";
 import { residentMemory } from "../../system/resident-memory.ts";
+import { GroupPressure } from "./group-pressure.ts";
 import type { Pool } from "./pool.ts";
 import type { StopCause, WorkerRecord } from "./roster.ts";
 
@@ -53,11 +54,13 @@ export class Recycling {
   readonly #dependencies: RecyclingDependencies;
   /** When a worker of a slot last exceeded the limit. */
   readonly #exceededAt = new Map<number, number>();
+  readonly #group: GroupPressure;
   #timer: NodeJS.Timeout | undefined;
   #isFailureLogged = false;
 
   constructor(dependencies: RecyclingDependencies) {
     this.#dependencies = dependencies;
+    this.#group = new GroupPressure(dependencies);
   }
 
   /** A worker reports that it is due for replacement. */
@@ -75,7 +78,14 @@ export class Recycling {
 
   /** A worker of this configuration was started: starts memory checks if its memory is limited. */
   watch(config: Config): void {
-    if (config.maxMemory > 0) this.#schedule();
+    if (sizeOf(config) > 0) this.#schedule();
+  }
+
+  /** Replaces the largest worker if the control group is nearly full, and that is asked for. Call on every turn of the loop. */
+  review(): void {
+    this.#group.review((worker, sizes, log) => {
+      if (!this.#isExamined(worker)) this.#replace(worker.id, { reason: "max_memory", text: sizes }, log);
+    });
   }
 
   /** Replaces workers whose measured memory exceeds their limit. */
@@ -85,15 +95,17 @@ export class Recycling {
       const worker = pool.find(id);
       const limit = worker && this.#limitOf(worker);
       if (worker === undefined || limit === undefined || bytes <= limit) continue;
-      if (worker.examinedUntil !== undefined && pool.now - worker.examinedUntil < EXAMINATION_REST_MS)
-        continue;
-      if (this.#rests(worker.slot)) continue;
+      if (this.#isExamined(worker) || this.#rests(worker.slot)) continue;
       const sizes = `${megabytes(bytes)} of memory, more than ${megabytes(limit)}`;
       this.#replace(id, { reason: "max_memory", text: sizes }, (pid) => {
         this.#exceededAt.set(worker.slot, pool.now);
         this.#dependencies.log.warning(`Worker (pid: ${pid}) uses ${sizes}: replacing it`);
       });
     }
+  }
+
+  #isExamined({ examinedUntil }: WorkerRecord): boolean {
+    return examinedUntil !== undefined && this.#dependencies.pool.now - examinedUntil < EXAMINATION_REST_MS;
   }
 
   #rests(slot: number): boolean {
@@ -115,7 +127,7 @@ export class Recycling {
 
   /** Undefined for a worker without a memory limit. */
   #limitOf(worker: WorkerRecord): number | undefined {
-    const limit = this.#dependencies.configOf(worker.generation)?.maxMemory ?? 0;
+    const limit = sizeOf(this.#dependencies.configOf(worker.generation));
     return limit > 0 && worker.state === "ready" ? limit : undefined;
   }
 
@@ -128,7 +140,7 @@ export class Recycling {
 
   async #measureWorkers(): Promise<void> {
     const { pool, pidOf, configOf, post } = this.#dependencies;
-    const limited = pool.roster.filter(({ generation }) => (configOf(generation)?.maxMemory ?? 0) > 0);
+    const limited = pool.roster.filter(({ generation }) => sizeOf(configOf(generation)) > 0);
     const pids = limited.flatMap(({ id }) => {
       const pid = pidOf(id);
       return pid === undefined ? [] : [[id, pid] as const];
@@ -157,6 +169,12 @@ export class Recycling {
       error,
     );
   }
+}
+
+/** The limit of a single worker in bytes; 0 for none. */
+function sizeOf(config: Config | undefined): number {
+  const { maxMemory = 0 } = config ?? {};
+  return maxMemory === "auto" ? 0 : maxMemory;
 }
 
 function megabytes(bytes: number): string {

@@ -1,7 +1,7 @@
 /** Settings of the workers and of the processes as the system sees them. */
 import { choice, fileMode, flag, globs, pidFile, text } from "../kind.ts";
 import { urlPath } from "../network-kind.ts";
-import { count, countOrAuto, crashLimit, duration, size, sizeOrAuto } from "../number-kind.ts";
+import { count, countOrAuto, crashLimit, duration, sizeOrAuto } from "../number-kind.ts";
 import { setting } from "./setting.ts";
 
 /** Maximum number of workers, from any source: each is a process that the arbiter starts, listens to and reaps. */
@@ -40,10 +40,10 @@ export const processSettings = {
   }),
   maxMemory: setting({
     section: "Workers",
-    kind: size(),
+    kind: sizeOrAuto(),
     default: 0,
     reload: true,
-    doc: "Replace a worker when its resident memory reaches this size, such as 512MB; at most once a minute per slot. 0 is never.",
+    doc: "Replace a worker when its resident memory reaches this size, such as 512MB; at most once a minute per slot. auto replaces the largest one when the control group of the server is 90% full, at most one a minute. 0 is never.",
   }),
   maxOldSpace: setting({
     section: "Workers",

@@ -102,12 +102,14 @@ function cpuLimit({ pods }: Facts): Match[] {
 
 function memoryLimit({ pods }: Facts): Match[] {
   return pods.flatMap(({ container: { memoryLimit: limit, cpuLimit: cpus }, config }): Match[] => {
+    const { maxMemory } = config;
     const workers = config.workers === "auto" ? Math.ceil(cpus?.value ?? 1) : config.workers;
-    if (limit === undefined || config.maxMemory === 0 || config.maxMemory * workers <= limit.value) return [];
+    if (limit === undefined || maxMemory === 0 || maxMemory === "auto") return [];
+    if (maxMemory * workers <= limit.value) return [];
     return [
       {
         where: formatFileLine(limit.place),
-        what: `${workers} workers may use ${config.maxMemory} bytes each (max-memory), but the container only ${limit.value}`,
+        what: `${workers} workers may use ${maxMemory} bytes each (max-memory), but the container only ${limit.value}`,
       },
     ];
   });

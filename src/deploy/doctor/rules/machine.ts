@@ -19,7 +19,7 @@ function memory(facts: Facts): Match[] {
     cpus: { value },
   } = facts.machine;
   const count = workers === "auto" ? Math.max(1, Math.ceil(value)) : workers;
-  if (limit === undefined || maxMemory === 0 || maxMemory * count <= limit) return [];
+  if (limit === undefined || maxMemory === 0 || maxMemory === "auto" || maxMemory * count <= limit) return [];
   const what = `${count} workers may use ${maxMemory} bytes each, but the control group only ${limit}`;
   return [{ where: settingPlace(facts, "maxMemory"), what }];
 }

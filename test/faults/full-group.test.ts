@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { cgroupOf } from "../../src/system/cgroup.ts";
 import { ask } from "../support/ask.ts";
-import { FIXTURES, startCommand, until } from "../support/command.ts";
+import { FIXTURES, isAlive, startCommand, until } from "../support/command.ts";
 import { memoryGroup } from "../support/record-stage.ts";
 
 const APP = join(FIXTURES, "memory/holds.mjs");
@@ -34,8 +34,9 @@ test("--max-memory auto replaces the largest worker in a full control group, and
   await until("the largest has ended, in order", async () => {
     assert.equal((await ask(target, "/")).status, 200);
     answers += 1;
-    return command.lines(new RegExp(`pid: ${pid}\\) exited with code 0`)).length > 0;
+    return !isAlive(Number(pid));
   });
   assert.ok(answers > 0);
+  await command.line(new RegExp(`Worker exiting \\(pid: ${pid}\\)`));
   assert.deepEqual(command.lines(/SIGKILL|out of memory/), []);
 });

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { untilAnswering } from "../lib/answer.ts";
-import { openLoop } from "../lib/open-loop.ts";
+import { type OpenLoopResult, openLoop } from "../lib/open-loop.ts";
 import { onCore } from "../lib/pinning.ts";
 import { type Running, start } from "../lib/running.ts";
 import {
@@ -23,6 +23,8 @@ export type SlowKind = "heads" | "bodies" | "readers";
 const SLOW = 1000;
 /** Others a second: far below what any server can do, so that only the slow ones make them wait. */
 const OTHERS = 100;
+/** Measured while the slow ones come, which takes 2 s, and the server makes room for the first time. */
+const ARRIVING_S = 5;
 /** Limit for the slow ones to come. */
 const OPEN_MS = 60_000;
 const PATH = "/pid";
@@ -31,10 +33,14 @@ const FIGURES: readonly Figure[] = [
   { key: "growth", head: "p99 slow / normal", digits: 2 },
   { key: "normalP50", head: "normal p50 ms", digits: 1 },
   { key: "normal", head: "p99 ms", digits: 1 },
+  { key: "arriving", head: "arriving p99 ms", digits: 1 },
   { key: "p50", head: "slow p50 ms", digits: 1 },
   { key: "p99", head: "p99 ms", digits: 1 },
   { key: "failed", head: "unanswered %", digits: 1 },
 ];
+
+const failures = (...loads: OpenLoopResult[]): number =>
+  loads.reduce((sum, { failed, refused }) => sum + failed + refused, 0);
 
 class CrowdedServer implements Turn {
   readonly #server: Running;
@@ -56,7 +62,7 @@ class CrowdedServer implements Turn {
     const load = { address, path: PATH, rate: OTHERS, seconds: this.#options.seconds, fresh: true };
     await openLoop({ ...load, seconds: 1 });
     const normal = await openLoop(load);
-    const crowd = await this.#crowd();
+    const [crowd, arriving] = await Promise.all([this.#crowd(), openLoop({ ...load, seconds: ARRIVING_S })]);
     const slow = await openLoop(load);
     crowd.stdin?.end();
     await once(crowd, "exit");
@@ -66,9 +72,10 @@ class CrowdedServer implements Turn {
       growth: slow.acceptedP99 / normal.acceptedP99,
       normalP50: normal.acceptedP50,
       normal: normal.acceptedP99,
+      arriving: arriving.acceptedP99,
       p50: slow.acceptedP50,
       p99: slow.acceptedP99,
-      failed: ((slow.failed + slow.refused) / slow.sent) * 100,
+      failed: (failures(arriving, slow) / (arriving.sent + slow.sent)) * 100,
     };
   }
 

@@ -281,11 +281,15 @@ export class StreamServer implements WorkerServer {
   }
 }
 
-/** Whose turn it is with a request: the client's while content is due that the app reads, or a response to be read. */
+/**
+ * Whose turn it is with a request: the client's while content is due that the app reads, or a response to be read. Once the app
+ * has begun to respond, the rest of the content may be one half of a conversation (gRPC), in which either side may be silent.
+ */
 function turnOf(incoming: Incoming, isComplete: boolean, outgoing: Outgoing): ClientTurn {
   const { headersSent, writableLength, writableEnded, writableFinished } = outgoing;
   if (headersSent && (writableLength > 0 || (writableEnded && !writableFinished))) return "reader";
   // Over HTTP/2 content that the app does not read may have arrived, and does not show.
+  if (headersSent) return undefined;
   const isRead = incoming.readableFlowing === true || incoming.listenerCount("readable") > 0;
   return !isComplete && !incoming.readableEnded && isRead ? "content" : undefined;
 }

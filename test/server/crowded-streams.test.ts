@@ -64,11 +64,12 @@ const isFull = ({ limiter }: Crowded): Promise<unknown> => until("all places are
 
 const LARGE = Buffer.alloc(2 ** 23);
 
-/** `/large` sends much, `/hold` holds, `/unread` reads its content late, else the content's size. */
+/** `/large` sends much, `/talk` responds with what it gets, `/hold` holds, `/unread` reads its content late, else the content's size. */
 function http2Server(): { server: Server; release: () => void } {
   const held = new Set<() => void>();
   const server = createHttp2((request, response) => {
     if (request.url === "/large") response.end(LARGE);
+    else if (request.url === "/talk") request.pipe(response.writeHead(200));
     else if (request.url === "/hold") held.add(() => response.end("held"));
     else {
       let size = 0;
@@ -142,6 +143,9 @@ describe("a crowded server", { concurrency: true }, () => {
   ] as const)
     test(`HTTP/2: slow clients make room that are waited for as ${wait}`, async (context) => {
       const crowded = await serve(context, http2Server().server);
+      // A conversation is no upload, however long its client is silent.
+      const talk = await asking(context, crowded, "/talk", "hello");
+      await once(talk.stream, "response");
       const slow = await Promise.all(
         Array.from({ length: PLACES }, () => asking(context, crowded, path, content)),
       );
@@ -149,6 +153,7 @@ describe("a crowded server", { concurrency: true }, () => {
       assert.equal(await answered(await asking(context, crowded, "/")), "0");
       assert.deepEqual([...crowded.closed.keys()], [wait]);
       await until("some are closed", () => slow.some((client) => client.isClosed()));
+      assert.equal(await answered(talk), "hello");
     });
 
   for (const isProxy of [false, true])

@@ -45,7 +45,7 @@ export const RULES: readonly Rule[] = [
   { wait: "first byte", from: 500, early: true },
   // The PROXY header and the handshake of TLS: two round trips.
   { wait: "front", from: 1000, early: true },
-  { wait: "head", from: 1000, early: true },
+  { wait: "head", from: 1000, tight: 500, early: true },
   // Connections of a trusted proxy are spared: it may be sending, and does not repeat a POST. Other clients repeat what they can.
   { wait: "next request", from: 5000, early: false },
   { wait: "content", from: 5000, tight: 1000, early: true },

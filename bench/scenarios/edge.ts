@@ -15,8 +15,7 @@ function edge(
   app: AppName,
   options: RequestsOptions,
 ): Scenario {
-  // Node listeners get HTTP/1.1 from tsgun.
-  const own = protocol === "https" ? ["tsgun", "tsgun-listener"] : ["tsgun"];
+  const own = ["tsgun", "tsgun-listener"];
   return {
     name: `${protocol === "https" ? "tls" : protocol}-${name}`,
     what,

@@ -16,6 +16,11 @@ export class MemberList<T extends Member> implements Iterable<T> {
     return this.#members.length;
   }
 
+  /** The member at an index below `size`, which changes with each removal. */
+  at(index: number): T | undefined {
+    return this.#members[index];
+  }
+
   add(member: T): void {
     member.place = this.#members.length;
     this.#members.push(member);

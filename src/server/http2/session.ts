@@ -57,7 +57,6 @@ export class Session<Context extends SessionContext>
   readonly #stream: WatchedStream;
   readonly #session: ServerHttp2Session;
   readonly #exchanges = new MemberList<SessionExchange>();
-  readonly #byStream = new Map<number, SessionExchange>();
   readonly #resetByClient = new Set<number>();
   readonly #budget: SessionBudget;
   readonly #received: FrameWalker;
@@ -146,9 +145,19 @@ export class Session<Context extends SessionContext>
   }
 
   #onReceivedFrame(frame: Frame): void {
-    if (frame.type === FrameType.reset && this.#byStream.has(frame.streamId))
+    if (frame.type === FrameType.reset && this.#exchangeOf(frame.streamId) !== undefined)
       this.#resetByClient.add(frame.streamId);
     this.#excess ??= this.#budget.received(frame, performance.now());
+  }
+
+  /** There are few. A Map would keep all that have ever been in it, as a Set does (`member-list.ts`). */
+  #exchangeOf(streamId: number): SessionExchange | undefined {
+    const exchanges = this.#exchanges;
+    for (let index = exchanges.size - 1; index >= 0; index -= 1) {
+      const exchange = exchanges.at(index);
+      if (exchange?.stream.id === streamId) return exchange;
+    }
+    return undefined;
   }
 
   onSent(bytes: Uint8Array): Uint8Array | undefined {
@@ -158,7 +167,7 @@ export class Session<Context extends SessionContext>
 
   #onSentFrame(frame: Frame): void {
     if (frame.type === FrameType.goaway) this.#saidGoaway(frame.value);
-    else if (frame.type === FrameType.data) this.#byStream.get(frame.streamId)?.progressed(frame.length);
+    else if (frame.type === FrameType.data) this.#exchangeOf(frame.streamId)?.progressed(frame.length);
     if (this.#excess !== undefined) return;
     this.#excess = this.#budget.sent(frame, performance.now());
     // Not within a write of node:http2.
@@ -210,7 +219,6 @@ export class Session<Context extends SessionContext>
     this.#deadline = Number.POSITIVE_INFINITY;
     const exchange = this.#owner.makeExchange(this, stream);
     this.#exchanges.add(exchange);
-    if (stream.id !== undefined) this.#byStream.set(stream.id, exchange);
     exchange.begin(head);
   }
 
@@ -241,10 +249,7 @@ export class Session<Context extends SessionContext>
   streamClosed(exchange: SessionExchange): void {
     this.#exchanges.delete(exchange);
     const { id } = exchange.stream;
-    if (id !== undefined) {
-      this.#byStream.delete(id);
-      this.#resetByClient.delete(id);
-    }
+    if (id !== undefined) this.#resetByClient.delete(id);
     if (this.#exchanges.size > 0 || this.#linger !== undefined) return;
     this.#idleSince = this.#now;
     this.#deadline = this.#now + (this.host.draining ? this.#owner.lingerMs : this.#idleTimeout);

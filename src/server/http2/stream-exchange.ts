@@ -41,7 +41,9 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Ses
   /** Undefined if nothing bounds the requests in flight. */
   #visit: GateVisit | undefined;
   #request: ExchangeRequest | undefined;
+  #sender: StreamSender | undefined;
   #response: StreamResponse | undefined;
+  #hasContent = false;
   #body: StreamBody | undefined;
   #running: Promise<unknown> | undefined;
   #isUpgraded = false;
@@ -63,6 +65,7 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Ses
 
   begin({ fields, hasContent }: ArrivedHead): void {
     this.#startedAt = performance.now();
+    this.#hasContent = hasContent;
     const host = this.#host;
     let head: StreamHead | undefined;
     try {
@@ -93,8 +96,10 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Ses
     const { describeError: describe, gate, meter } = options;
     const { dress } = host;
     const traits = { headOnly: head.method === "HEAD", upgradable: head.upgrade };
+    const sender = new StreamSender(this, this.stream, traits, this.#watch);
+    this.#sender = sender;
     const response = new StreamResponse(
-      new StreamSender(this, this.stream, traits, this.#watch),
+      sender,
       this,
       (error) => options.onError(error, request),
       describe && ((error) => describe(error, request.headers.accept)),
@@ -281,8 +286,14 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Ses
     // A request that was refused is no work: it must not bring the end of the worker nearer.
     if (this.#visit?.isShed !== true) this.#host.onResponse();
     this.#checkSending(Number.NEGATIVE_INFINITY);
-    if (this.#body?.isStillRead !== true) {
-      this.#body?.body.fail(new BodyError(400, "the response was sent before the request body was read"));
+    const body = this.#body;
+    if (body === undefined) {
+      // node:http2 ends a stream without content when the response has been sent. Ended before that, it would be destroyed
+      // with a write under way, for which Node makes an error.
+      if (this.#hasContent || this.#sender?.isWhole !== true) this.#discardContent();
+    } else if (!body.isStillRead) {
+      if (!body.received)
+        body.body.fail(new BodyError(400, "the response was sent before the request body was read"));
       this.#discardContent();
     }
   }
@@ -321,7 +332,9 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Ses
   #closed(): void {
     const response = this.#response;
     const pending = response?.complete === false ? this.#request : undefined;
-    const gone = response && this.#endReason();
+    const isCutOff = pending !== undefined || this.#body?.received === false || this.#isUpgraded;
+    // An error costs half as much as a small request, and most streams end well.
+    const gone = isCutOff ? this.#endReason() : undefined;
     if (gone !== undefined && this.#body?.received === false) {
       this.#body.fail(new BodyError(400, gone.message, { cause: gone }));
     }

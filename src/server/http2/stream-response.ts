@@ -29,6 +29,8 @@ export class StreamSender implements Transport {
   readonly #stream: ServerHttp2Stream;
   readonly #watch: EngineExchangeWatch | undefined;
   #trailers: string[] = [];
+  /** The response has been sent with all of its content, which is not empty. */
+  isWhole = false;
 
   constructor(
     host: ResponseHost,
@@ -65,7 +67,9 @@ export class StreamSender implements Transport {
     const isBare = content.length === 0;
     if (!isBare) this.#watch?.sent(content);
     this.#respond(status, fields, length, { endStream: isBare });
-    if (!isBare) this.#stream.end(content);
+    if (isBare) return;
+    this.isWhole = true;
+    this.#stream.end(content);
   }
 
   sendHead(status: number, fields: string[], length: number | undefined): void {

@@ -9,7 +9,16 @@ import { findProgram, SERVERS_FOLDER } from "./lib/programs.ts";
 
 const PACKAGES = ["bun@1", "pm2@7"];
 /** Debian's packages by the programs that the bench looks for. */
-const DEBIAN = { wrk: "wrk", taskset: "util-linux", nginx: "nginx", puma: "puma", gunicorn: "gunicorn" };
+const DEBIAN = {
+  wrk: "wrk",
+  h2load: "nghttp2-client",
+  openssl: "openssl",
+  haproxy: "haproxy",
+  taskset: "util-linux",
+  nginx: "nginx",
+  puma: "puma",
+  gunicorn: "gunicorn",
+};
 
 mkdirSync(SERVERS_FOLDER, { recursive: true });
 const manifest = join(SERVERS_FOLDER, "package.json");

@@ -138,7 +138,7 @@ class Stretch {
   text(entry: AccessEntry, memo: LineMemo): string {
     const pieces = this.#pieces;
     if (pieces.length === 0) return this.#rest;
-    const kept = memo.texts[this.#index];
+    const kept = memo.at(this.#index);
     if (kept === undefined) return this.#keep(entry, memo);
     const { misses, values } = kept;
     if (misses >= MAX_MISSES) {
@@ -169,12 +169,12 @@ class Stretch {
     const text = ownCopy(this.#render(entry));
     const values = this.#pieces.map(({ key }) => key(entry));
     if ([text, ...values].some((value) => typeof value === "string" && value.length > MAX_KEPT_LENGTH)) {
-      memo.texts[this.#index] = { values: [], text: "", misses: MAX_MISSES };
+      memo.keep(this.#index, { values: [], text: "", misses: MAX_MISSES });
       return text;
     }
-    const misses = memo.texts[this.#index]?.misses ?? 0;
+    const misses = memo.at(this.#index)?.misses ?? 0;
     const own = values.map((value) => (typeof value === "string" ? ownCopy(value) : value));
-    memo.texts[this.#index] = { values: own, text, misses };
+    memo.keep(this.#index, { values: own, text, misses });
     return text;
   }
 }

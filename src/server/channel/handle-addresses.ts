@@ -1,39 +1,34 @@
-/** The addresses of a handle's connection, looked up when first asked for: each costs a system call. */
+/**
+ * The addresses of a handle's connection. Each look-up costs a system call, so the latest is kept: who asks for an address
+ * asks for its port next, and remembers both.
+ */
 import type { StreamHandle } from "./handle-access.ts";
 
-/** Without its members for a Unix socket, and for a connection that has been closed. */
+/** Without its members for a Unix socket. */
 export interface HandleAddress {
   readonly address?: string;
   readonly port?: number;
 }
 
-const NONE: HandleAddress = {};
+class LatestAddress {
+  readonly #ask: "getpeername" | "getsockname";
+  #handle: StreamHandle | undefined;
+  #address: HandleAddress = {};
 
-export class HandleAddresses {
-  readonly #handle: StreamHandle;
-  #remote: HandleAddress | undefined;
-  #local: HandleAddress | undefined;
-
-  constructor(handle: StreamHandle) {
-    this.#handle = handle;
+  constructor(ask: "getpeername" | "getsockname") {
+    this.#ask = ask;
   }
 
-  /** @param isClosed its address can no longer be asked for, but is remembered, as by a socket */
-  remote(isClosed: boolean): HandleAddress {
-    if (this.#remote === undefined) {
-      if (isClosed) return NONE;
-      this.#remote = {};
-      this.#handle.getpeername?.(this.#remote);
+  of(handle: StreamHandle): HandleAddress {
+    if (this.#handle !== handle) {
+      this.#handle = handle;
+      this.#address = {};
+      handle[this.#ask]?.(this.#address);
     }
-    return this.#remote;
-  }
-
-  local(isClosed: boolean): HandleAddress {
-    if (this.#local === undefined) {
-      if (isClosed) return NONE;
-      this.#local = {};
-      this.#handle.getsockname?.(this.#local);
-    }
-    return this.#local;
+    return this.#address;
   }
 }
+
+/** The client's end, and ours. */
+export const REMOTE = new LatestAddress("getpeername");
+export const LOCAL = new LatestAddress("getsockname");

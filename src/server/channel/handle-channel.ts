@@ -9,7 +9,7 @@ import type { Lateness } from "../content-pace.ts";
 import type { SendTimeouts } from "../send-pace.ts";
 import { type Channel, type ChannelEvents, READ_BUFFER, readBytes } from "./channel.ts";
 import type { HandleAccess, ShutdownRequest, StreamHandle, WriteRequest } from "./handle-access.ts";
-import { HandleAddresses } from "./handle-addresses.ts";
+import { LOCAL, REMOTE } from "./handle-addresses.ts";
 import { SendWatch, type WatchedSender } from "./send-watch.ts";
 import { socketAround, streamAround } from "./socket-channel.ts";
 
@@ -42,7 +42,6 @@ export class HandleChannel implements Channel, WatchedSender {
   #watch: SendWatch | undefined;
   /** The socket that the connection was handed over to. */
   #socket: Socket | undefined;
-  #knownAddresses: HandleAddresses | undefined;
 
   constructor(handle: StreamHandle) {
     this.#handle = handle;
@@ -250,24 +249,19 @@ export class HandleChannel implements Channel, WatchedSender {
   }
 
   get remoteAddress(): string | undefined {
-    return this.#addresses.remote(this.destroyed).address;
+    return this.destroyed ? undefined : REMOTE.of(this.#handle).address;
   }
 
   get remotePort(): number | undefined {
-    return this.#addresses.remote(this.destroyed).port;
+    return this.destroyed ? undefined : REMOTE.of(this.#handle).port;
   }
 
   get localAddress(): string | undefined {
-    return this.#addresses.local(this.destroyed).address;
+    return this.destroyed ? undefined : LOCAL.of(this.#handle).address;
   }
 
   get localPort(): number | undefined {
-    return this.#addresses.local(this.destroyed).port;
-  }
-
-  get #addresses(): HandleAddresses {
-    this.#knownAddresses ??= new HandleAddresses(this.#handle);
-    return this.#knownAddresses;
+    return this.destroyed ? undefined : LOCAL.of(this.#handle).port;
   }
 
   setKeepAlive(on: boolean, milliseconds: number): void {

@@ -34,6 +34,9 @@ export class EngineExchangeLogs {
   readonly picker: FieldPicker;
   /** Undefined if requests are not counted. */
   readonly meter: RequestMeter | undefined;
+  /** The fields that the picker found in the head of one exchange. All share them, since each is logged at once. */
+  readonly picked: (string | undefined)[] = [];
+  #pickedFor: EngineExchangeLog | undefined;
 
   constructor(log: AccessLog, rules: ProxyRules | undefined, meter: RequestMeter | undefined) {
     this.log = log;
@@ -43,25 +46,37 @@ export class EngineExchangeLogs {
     this.picker = new FieldPicker([...log.requestFields, ...ours]);
   }
 
+  /** Sets the exchange whose fields are to be picked. Returns false if they have been already. */
+  pickFor(exchange: EngineExchangeLog): boolean {
+    if (this.#pickedFor === exchange) return false;
+    this.#pickedFor = exchange;
+    return true;
+  }
+
+  /** Forgets the fields of an exchange: they would hold its head in memory. */
+  forget(exchange: EngineExchangeLog): void {
+    if (this.#pickedFor !== exchange) return;
+    this.#pickedFor = undefined;
+    this.picker.clear(this.picked);
+  }
+
   open(context: LoggedContext): EngineExchangeLog {
     return new EngineExchangeLog(this, context);
   }
 }
 
 export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatch {
-  readonly #picker: FieldPicker;
+  readonly #shared: EngineExchangeLogs;
   readonly #scheme: ExchangeContext["scheme"];
   #head: RequestHead | undefined;
   #request: WatchedRequest | undefined;
   /** The field section of a head that was refused before it was parsed. */
   #section = "";
-  /** The fields that the picker found in the head, once one of them is read. */
-  readonly #picked: (string | undefined)[] = [];
-  #hasPicked = false;
   #fields: ResponseFields = "";
   #length: number | undefined;
 
-  constructor({ log, clients, picker, meter }: EngineExchangeLogs, context: LoggedContext) {
+  constructor(shared: EngineExchangeLogs, context: LoggedContext) {
+    const { log, clients, meter } = shared;
     const client = {
       peer: context.peer,
       clients: context.proxyRules && clients,
@@ -69,7 +84,7 @@ export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatc
       memo: new LineMemo(),
     };
     super(log, client, meter);
-    this.#picker = picker;
+    this.#shared = shared;
     this.#scheme = context.scheme;
   }
 
@@ -108,9 +123,7 @@ export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatc
     this.#head = undefined;
     this.#request = undefined;
     this.#fields = "";
-    // They would hold the head in memory while the connection is idle.
-    if (this.#hasPicked) this.#picker.clear(this.#picked);
-    this.#hasPicked = false;
+    this.#shared.forget(this);
   }
 
   refuse(status: number, received: string): void {
@@ -151,15 +164,15 @@ export class EngineExchangeLog extends ExchangeLog implements EngineExchangeWatc
   }
 
   requestField(name: string): string | undefined {
-    if (!this.#hasPicked) this.#pick();
-    const index = this.#picker.indexOf(name);
-    return index === -1 ? this.#head?.field(name) : this.#picked[index];
+    const shared = this.#shared;
+    if (shared.pickFor(this)) this.#pick(shared);
+    const index = shared.picker.indexOf(name);
+    return index === -1 ? this.#head?.field(name) : shared.picked[index];
   }
 
-  #pick(): void {
-    this.#hasPicked = true;
-    if (this.#head === undefined) this.#picker.pick(this.#section, this.#picked);
-    else this.#head.pick(this.#picker, this.#picked);
+  #pick({ picker, picked }: EngineExchangeLogs): void {
+    if (this.#head === undefined) picker.pick(this.#section, picked);
+    else this.#head.pick(picker, picked);
   }
 
   responseField(name: string): string | undefined {

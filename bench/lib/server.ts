@@ -26,6 +26,8 @@ export interface Launch {
   readonly proxyProtocol?: boolean;
   /** The protocol of the connections. Default: HTTP/1.1 without TLS. */
   readonly protocol?: Protocol;
+  /** The binary of the Node that runs it. Default: that of the bench. */
+  readonly node?: string;
   /** Serve the app's TypeScript, not its JavaScript. */
   readonly typescript?: boolean;
 }

@@ -1,9 +1,10 @@
-/** Kept connections that have had one answer each and then do nothing, held by a process on the core of the load. */
+/** Connections that do nothing, most after one answer each, held by a process on the core of the load. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { type Core, onCore } from "../lib/pinning.ts";
+import type { Protocol } from "../lib/server.ts";
 
 /** Limit to open them all. */
 const OPEN_MS = 60_000;
@@ -15,9 +16,23 @@ export class IdleConnections {
     this.#holder = holder;
   }
 
-  static async open(port: number, count: number, path: string, core: Core): Promise<IdleConnections> {
+  /** @param path to ask each for once; "-" for nothing */
+  static async open(
+    port: number,
+    count: number,
+    path: string,
+    core: Core,
+    protocol: Protocol = "http",
+  ): Promise<IdleConnections> {
     const program = join(import.meta.dirname, "connection-holder.mjs");
-    const [command, ...words] = onCore(core, [process.execPath, program, `${port}`, `${count}`, path]);
+    const [command, ...words] = onCore(core, [
+      process.execPath,
+      program,
+      `${port}`,
+      `${count}`,
+      path,
+      protocol,
+    ]);
     const holder = spawn(command, words, { stdio: ["pipe", "pipe", "inherit"] });
     const timer = setTimeout(() => holder.kill(), OPEN_MS);
     const opened = await Promise.race([

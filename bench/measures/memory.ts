@@ -20,7 +20,7 @@ async function idleServer(
   const running = await start(server, name, launch, { core: cores?.server });
   if (running === undefined) return undefined;
   try {
-    await untilAnswering(running.program, running.address, REQUEST);
+    await untilAnswering(running.program, running.address, REQUEST, launch.protocol);
     await delay(SETTLE_MS);
     return await measure(running);
   } finally {
@@ -50,23 +50,53 @@ export const IDLE_WORKERS: Measure = {
 /** Connections before the counted ones: the first ones make what all share. */
 const EARLIER = 1000;
 const COUNTED = 9000;
+/** Over TLS and HTTP/2 each has a handshake, and costs more memory. */
+const EARLIER_OF_EDGE = 300;
+const COUNTED_OF_EDGE = 2000;
 
-/** PSS in kB that a kept connection adds once it has had an answer. What the kernel keeps for it is not in it. */
+/**
+ * PSS in kB that each connection adds, if all are opened one after the other. What the kernel keeps for it is not in it;
+ * what V8's young generation grows by meanwhile is, which comes to 1 to 2 kB each.
+ * @param path to ask each for once; "-" for nothing
+ */
+function connectionMemory(
+  candidate: Candidate,
+  options: MeasureOptions,
+  path: string,
+): Promise<Values | undefined> {
+  const { protocol = "http" } = candidate.launch;
+  const isEdge = protocol !== "http";
+  const [earlier, counted] = isEdge ? [EARLIER_OF_EDGE, COUNTED_OF_EDGE] : [EARLIER, COUNTED];
+  return idleServer(candidate, options, async ({ address, program: { pid } }) => {
+    const hold = (count: number): Promise<IdleConnections> =>
+      IdleConnections.open(address as number, count, path, options.cores?.load, protocol);
+    const held = [await hold(earlier)];
+    try {
+      const before = memoryOfTree(pid);
+      held.push(await hold(counted));
+      return { connection: (memoryOfTree(pid) - before) / counted / 1024 };
+    } finally {
+      for (const one of held) await one.close();
+    }
+  });
+}
+
 export const KEPT_CONNECTIONS: Measure = {
   figures: [{ key: "connection", head: "kB a connection", digits: 2 }],
+  open: (candidate, options) => atRest(() => connectionMemory(candidate, options, REQUEST.path)),
+};
+
+/** The same for connections behind their first request, and before it. */
+export const IDLE_CONNECTIONS: Measure = {
+  figures: [
+    { key: "kept", head: "kB after a request", digits: 2 },
+    { key: "unused", head: "before the first", digits: 2 },
+  ],
   open: (candidate, options) =>
-    atRest(() =>
-      idleServer(candidate, options, async ({ address, program: { pid } }) => {
-        const hold = (count: number): Promise<IdleConnections> =>
-          IdleConnections.open(address as number, count, REQUEST.path, options.cores?.load);
-        const held = [await hold(EARLIER)];
-        try {
-          const before = memoryOfTree(pid);
-          held.push(await hold(COUNTED));
-          return { connection: (memoryOfTree(pid) - before) / COUNTED / 1024 };
-        } finally {
-          for (const one of held) await one.close();
-        }
-      }),
-    ),
+    atRest(async () => {
+      const kept = await connectionMemory(candidate, options, REQUEST.path);
+      const unused = await connectionMemory(candidate, options, "-");
+      if (kept === undefined || unused === undefined) return undefined;
+      return { kept: kept.connection as number, unused: unused.connection as number };
+    }),
 };

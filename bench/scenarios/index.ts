@@ -5,6 +5,7 @@ import type { Scenario } from "../lib/scenario.ts";
 import { EDGE } from "./edge.ts";
 import { HONO, LISTENERS } from "./frameworks.ts";
 import { CONNECTIONS, GATEWAY, SIZES } from "./gateway.ts";
+import { IDLE_MEMORY } from "./idle-memory.ts";
 import { METRICS } from "./metrics.ts";
 import { OVERLOAD } from "./overload.ts";
 import { ACCESS_LOG, POOLS } from "./pools.ts";
@@ -26,6 +27,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...EDGE,
   ...POOLS,
   ...WORKERS,
+  ...IDLE_MEMORY,
   ...OVERLOAD,
   ...SLOW_CLIENTS,
 ];

@@ -33,7 +33,7 @@ export function programOf(app: AppName): { file: string; env: { [name: string]: 
 
 function node(file: string, launch: Launch, place: Place, env: { readonly [name: string]: string }): Command {
   return {
-    words: [process.execPath, join(APPS, file)],
+    words: [launch.node ?? process.execPath, join(APPS, file)],
     env: { ...variables(launch, place), ...env },
   };
 }

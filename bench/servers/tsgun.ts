@@ -62,7 +62,7 @@ function command(root: string, { spec: app, env = {} }: Named, launch: Launch, p
   if (launch.metrics === false) settings.push("--no-metrics", "--no-record-dir");
   return {
     words: [
-      process.execPath,
+      launch.node ?? process.execPath,
       join(root, "dist/cli/main.js"),
       app,
       "--workers",

@@ -138,7 +138,7 @@ class Stretch {
   text(entry: AccessEntry, memo: LineMemo): string {
     const pieces = this.#pieces;
     if (pieces.length === 0) return this.#rest;
-    const kept = memo.at(this.#index);
+    const kept = memo.texts[this.#index];
     if (kept === undefined) return this.#keep(entry, memo);
     const { misses, values } = kept;
     if (misses >= MAX_MISSES) {
@@ -172,7 +172,7 @@ class Stretch {
       memo.keep(this.#index, { values: [], text: "", misses: MAX_MISSES });
       return text;
     }
-    const misses = memo.at(this.#index)?.misses ?? 0;
+    const misses = memo.texts[this.#index]?.misses ?? 0;
     const own = values.map((value) => (typeof value === "string" ? ownCopy(value) : value));
     memo.keep(this.#index, { values: own, text, misses });
     return text;

@@ -14,20 +14,16 @@ const NONE: Texts = [];
 
 /** One for each connection: most of its lines begin and end as the one before. */
 export class LineMemo {
-  #texts = NONE;
-
-  at(index: number): KeptText | undefined {
-    return this.#texts[index];
-  }
+  texts: readonly (KeptText | undefined)[] = NONE;
 
   keep(index: number, text: KeptText): void {
     // Exactly as many places as are used: an array that grows by itself gets 16 more, for each idle connection.
-    if (index >= this.#texts.length) this.#texts = copyOf(this.#texts, index + 1);
-    this.#texts[index] = text;
+    if (index >= this.texts.length) this.texts = copyOf(this.texts, index + 1);
+    (this.texts as Texts)[index] = text;
   }
 }
 
-function copyOf(texts: Texts, length: number): Texts {
+function copyOf(texts: readonly (KeptText | undefined)[], length: number): Texts {
   const copy: Texts = new Array(length).fill(undefined);
   for (let index = 0; index < texts.length; index++) copy[index] = texts[index];
   return copy;

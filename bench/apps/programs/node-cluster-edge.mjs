@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { createServer as createHttp2Server, createSecureServer } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
 
-const { LISTENER, PORT, WORKERS, PROTOCOL, CERTIFICATE, KEY } = process.env;
+const { LISTENER, PORT, WORKERS, PROTOCOL, CERTIFICATE, KEY, KEEP_ALIVE } = process.env;
 
 function create(listener) {
   if (PROTOCOL === "h2c") return createHttp2Server(listener);
@@ -17,5 +17,7 @@ if (cluster.isPrimary) {
   process.on("SIGTERM", () => process.exit());
 } else {
   const { listener } = await import(LISTENER);
-  create(listener).listen(Number(PORT), "127.0.0.1");
+  const server = create(listener);
+  if (KEEP_ALIVE) server.keepAliveTimeout = Number(KEEP_ALIVE) * 1000;
+  server.listen(Number(PORT), "127.0.0.1");
 }

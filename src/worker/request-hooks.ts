@@ -103,7 +103,9 @@ export class RequestHooks {
   #whenClosed(request: IncomingMessage, response: ServerResponse): void {
     finished(response, (error) => {
       const status = response.headersSent ? response.statusCode : undefined;
-      this.#runPostRequest(request, { status, error: error == null ? undefined : new ClientGone() });
+      // Node's response for HTTP/2 closes without an error.
+      const isCut = error != null || ("stream" in response && !response.writableFinished);
+      this.#runPostRequest(request, { status, error: isCut ? new ClientGone() : undefined });
     });
   }
 

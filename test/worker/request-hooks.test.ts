@@ -6,6 +6,9 @@ import type { Hooks, WorkerContext } from "../../src/config/hooks.ts";
 import { inject } from "../../src/interop/testing.ts";
 import type { LoadedNodeApp } from "../../src/loader/loaded-app.ts";
 import { RequestHooks } from "../../src/worker/request-hooks.ts";
+import { until } from "../support/command.ts";
+import { FrameClient, POST, request, reset } from "../support/http2-frames.ts";
+import { startHttp2Listener } from "../support/http2-listener.ts";
 
 interface Stage {
   readonly hooks: RequestHooks;
@@ -74,3 +77,27 @@ function proxied(id: string) {
   const remote = { family: "ipv4", address: "127.0.0.1", port: 1 } as const;
   return { headers: { "x-request-id": id }, remote, forwardedAllowIps: ["127.0.0.1"] };
 }
+
+test("postRequest tells a response over HTTP/2 that was sent from one whose client has gone", async (context) => {
+  const ended: (readonly [number | undefined, string | undefined])[] = [];
+  const { hooks } = stage({
+    postRequest: (_worker, _request, { status, error }) => void ended.push([status, error?.name]),
+  });
+  const listener: RequestListener = (asked, response) => {
+    if (asked.method === "GET") response.end("ok");
+    else response.write("begun");
+  };
+  const wrapped = hooks.aroundListener({ listener } as unknown as LoadedNodeApp).listener;
+  const served = await startHttp2Listener(context, wrapped);
+  const client = new FrameClient(await served.connect());
+  client.send(request(1));
+  await until("it has ended", () => ended.length === 1);
+  client.send(request(3, POST, 4));
+  await client.frame(0, 3);
+  client.send(reset(3));
+  await until("both have ended", () => ended.length === 2);
+  assert.deepEqual(ended, [
+    [200, undefined],
+    [200, "ClientGone"],
+  ]);
+});

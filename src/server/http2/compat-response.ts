@@ -270,6 +270,12 @@ const MEMBERS: { readonly [name: string]: Accessor } = {
     },
   },
   errored: { get: () => null },
+  // A stream that was reset ends as well.
+  writableFinished: {
+    get() {
+      return this[STATE].host.responseIsComplete;
+    },
+  },
   writableNeedDrain: {
     get() {
       return this.stream.writableNeedDrain;

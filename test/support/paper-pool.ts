@@ -48,7 +48,9 @@ export class PaperPool {
       order: (id, order) => {
         this.#actions.push(`${order} ${id}`);
         if (order === "quit") this.#quits.add(id);
-        if (order !== "drain" || this.pool.desired.stop !== undefined) return;
+        // One that boots is only told that it is not needed.
+        const hasServed = this.pool.find(id)?.readyAt !== undefined;
+        if (order !== "drain" || !hasServed || this.pool.desired.stop !== undefined) return;
         const ready = readyWorkers(this.pool.roster).length;
         const { target } = this.pool.desired;
         assert.ok(ready >= target, `only ${ready} workers are left ready, ${target} are wanted`);
@@ -56,8 +58,8 @@ export class PaperPool {
       kill: (id, why) => {
         this.#actions.push(`kill ${id}: ${why}`);
         if (why === "silence") assert.ok(this.silent.has(id), `worker ${id} had given signs of life`);
-        const { failure } = this.pool.find(id) ?? {};
-        if (why === "stop-timeout" && failure === undefined)
+        const { failure, readyAt } = this.pool.find(id) ?? {};
+        if (why === "stop-timeout" && failure === undefined && readyAt !== undefined)
           assert.ok(this.#quits.has(id), `worker ${id} had no chance to shut its app down`);
       },
       overdue: (id) => this.#actions.push(`overdue ${id}`),

@@ -115,7 +115,11 @@ export class Pool {
   workerReady(id: number): void {
     const worker = this.find(id);
     if (worker === undefined) return;
-    this.#roster = roster.withReady(this.#roster, id, this.#now());
+    const now = this.#now();
+    this.#roster =
+      worker.state === "draining"
+        ? roster.withLateReady(this.#roster, id, now, now + this.#desired.limits.graceful)
+        : roster.withReady(this.#roster, id, now);
     this.#desired = withReadiness(this.#desired, worker.generation);
   }
 
@@ -201,6 +205,10 @@ export class Pool {
         return;
       case "drain":
         this.#order(action.id, "drain", now + this.#desired.limits.graceful);
+        return;
+      case "dismiss":
+        // Never "quit": the word that it serves may be on its way, and it would break off requests.
+        this.#order(action.id, "drain", now + QUIT_TIMEOUT_MS);
         return;
       case "quit":
         if (action.overdue) this.#effects.overdue(action.id);

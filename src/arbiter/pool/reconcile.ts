@@ -23,6 +23,8 @@ import { heldUntil } from "./spawn-holds.ts";
 export type Action =
   | { readonly type: "spawn"; readonly slot: number; readonly generation: number }
   | { readonly type: "drain"; readonly id: number }
+  /** A booting worker is not needed: it exits, or drains if it has begun to serve meanwhile. */
+  | { readonly type: "dismiss"; readonly id: number }
   /** `overdue`: it has not finished draining in time. */
   | { readonly type: "quit"; readonly id: number; readonly overdue?: true }
   | { readonly type: "kill"; readonly id: number; readonly why: KillReason }
@@ -57,8 +59,8 @@ function earliest(a: number | undefined, b: number | undefined): number | undefi
 }
 
 /**
- * Ends workers past their time limit to boot, to stop or to send a heartbeat. A draining one is told to quit first, so that
- * its app is shut down and its hooks run.
+ * Ends workers past their time limit to boot, to stop or to send a heartbeat. A draining one that has served is told to quit
+ * first, so that its app is shut down and its hooks run.
  */
 function overdueWorkers(desired: Desired, roster: Roster, now: number): Plan {
   const actions: Action[] = [];
@@ -67,7 +69,7 @@ function overdueWorkers(desired: Desired, roster: Roster, now: number): Plan {
     const limit = timeLimit(desired, worker);
     if (limit === undefined) continue;
     if (now < limit.at) wakeAt = earliest(wakeAt, limit.at);
-    else if (limit.why === "stop-timeout" && worker.ordered === "drain")
+    else if (limit.why === "stop-timeout" && worker.ordered === "drain" && worker.readyAt !== undefined)
       actions.push({ type: "quit", id: worker.id, overdue: true });
     else actions.push({ type: "kill", id: worker.id, why: limit.why });
   }
@@ -92,8 +94,7 @@ function stopAll(desired: Desired, roster: Roster): Plan {
     .filter((worker) => isHarder(order, worker.ordered))
     .map((worker): Action => {
       if (order === "kill") return { type: "kill", id: worker.id, why: "stop" };
-      // A worker that never served has nothing to finish.
-      return { type: worker.state === "booting" ? "quit" : order, id: worker.id };
+      return { type: worker.state === "booting" && order === "drain" ? "dismiss" : order, id: worker.id };
     });
   return { actions, wakeAt: undefined };
 }
@@ -193,15 +194,15 @@ function planStops(desired: Desired, roster: Roster, slots: SlotsView): Action[]
   const actions: Action[] = [];
   let spare = readyWorkers(roster).length - desired.target;
   for (const worker of [...slots.beyond, ...slots.succeeded]) {
-    if (worker.state === "booting") actions.push({ type: "quit", id: worker.id });
+    if (worker.state === "booting") actions.push({ type: "dismiss", id: worker.id });
     else if (spare-- > 0) actions.push({ type: "drain", id: worker.id });
   }
-  const quitting = new Set(actions.map((action) => ("id" in action ? action.id : 0)));
+  const dismissed = new Set(actions.map((action) => ("id" in action ? action.id : 0)));
   for (const worker of activeWorkers(roster)) {
     const stale = worker.generation !== goal && worker.generation !== desired.established;
-    if (worker.state !== "booting" || quitting.has(worker.id)) continue;
+    if (worker.state !== "booting" || dismissed.has(worker.id)) continue;
     // A booting worker of a displaced or abandoned generation, or one that would be replaced at once.
-    if (stale || worker.expiring) actions.push({ type: "quit", id: worker.id });
+    if (stale || worker.expiring) actions.push({ type: "dismiss", id: worker.id });
   }
   return actions;
 }

@@ -93,6 +93,13 @@ export function withReady(roster: Roster, id: number, now: number): Roster {
   );
 }
 
+/** A worker that was told to drain while it booted had begun to serve: it has requests to finish, and until `stopBy` for them. */
+export function withLateReady(roster: Roster, id: number, now: number, stopBy: number): Roster {
+  return changed(roster, id, ({ ordered, readyAt }) =>
+    ordered === "drain" && readyAt === undefined ? { readyAt: now, stopBy } : {},
+  );
+}
+
 /** A worker is told to stop, or stops by itself. A gentler order after a harder one changes nothing. */
 export function withStopping(
   roster: Roster,

@@ -19,7 +19,7 @@ describe("first boot", () => {
     paper.newActions();
     paper.failed(1, "no such module");
     paper.failed(2, "no such module");
-    assert.deepEqual(paper.newActions(), ["abandoned for 0: no such module", "quit 2"]);
+    assert.deepEqual(paper.newActions(), ["abandoned for 0: no such module", "drain 2"]);
     paper.gone(1);
     paper.gone(2);
     assert.equal(paper.pool.exitCode, ExitCode.appLoad);
@@ -31,7 +31,7 @@ describe("first boot", () => {
     paper.ready(1);
     paper.newActions();
     paper.failed(2, "the database is away");
-    assert.deepEqual(paper.newActions(), ["abandoned for 0: the database is away", "drain 1", "quit 3"]);
+    assert.deepEqual(paper.newActions(), ["abandoned for 0: the database is away", "drain 1", "drain 3"]);
     for (const id of [1, 2, 3]) paper.gone(id);
     assert.equal(paper.pool.desired.stop?.reason, "the database is away");
     assert.equal(paper.pool.exitCode, ExitCode.appLoad);
@@ -193,7 +193,7 @@ describe("reload", () => {
     const paper = booted(1);
     paper.reload();
     paper.reload();
-    assert.deepEqual(paper.newActions(), ["spawn 2 in 1 of 2", "quit 2"]);
+    assert.deepEqual(paper.newActions(), ["spawn 2 in 1 of 2", "drain 2"]);
     paper.gone(2);
     assert.deepEqual(paper.newActions(), ["spawn 3 in 1 of 3"]);
   });

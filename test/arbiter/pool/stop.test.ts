@@ -29,7 +29,26 @@ describe("stopping", () => {
     paper.settle();
     paper.pool.stopGracefully();
     paper.settle();
-    assert.deepEqual(paper.newActions().slice(1), ["drain 1", "quit 2"]);
+    assert.deepEqual(paper.newActions().slice(1), ["drain 1", "drain 2"]);
+    paper.pass(QUIT_TIMEOUT_MS);
+    assert.deepEqual(paper.newActions(), ["kill 2: stop-timeout"]);
+  });
+
+  test("a worker that began to serve before it was told to stop finishes its requests", () => {
+    const paper = booted(1);
+    paper.pool.scale(2);
+    paper.settle();
+    paper.pool.scale(1);
+    paper.settle();
+    assert.deepEqual(paper.newActions(), ["spawn 2 in 2 of 1", "drain 2"]);
+    // Its word that it serves was on the way.
+    paper.ready(2);
+    paper.pass(29_999);
+    assert.deepEqual(paper.newActions(), []);
+    paper.pass(1);
+    assert.deepEqual(paper.newActions(), ["overdue 2", "quit 2"]);
+    paper.pass(QUIT_TIMEOUT_MS);
+    assert.deepEqual(paper.newActions(), ["kill 2: stop-timeout"]);
   });
 
   test("a second request hastens it, a third kills; one within a moment of the first counts as the first", () => {

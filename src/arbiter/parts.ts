@@ -12,6 +12,7 @@ import type { ErrorLog } from "../log/error-log.ts";
 import { workerCount } from "../system/cpu-limit.ts";
 import { DescriptorReserve } from "../system/descriptor-reserve.ts";
 import { Terminal } from "../system/terminal.ts";
+import { stopYoungGeneration } from "../system/young-generation.ts";
 import { ServiceNotifier } from "../systemd/notify.ts";
 import { ControlCommands, type ServerDescription } from "./control/control-commands.ts";
 import { ControlEndpoints } from "./control/control-endpoints.ts";
@@ -293,6 +294,8 @@ export class Parts {
       sockets: this.listeners,
       readConfiguration: async () => {
         const configuration = await readConfiguration();
+        // On Node 20 the thread that reads modules has undone it.
+        stopYoungGeneration();
         await this.hooks.runToEnd(configuration.hooks, "onReload");
         const complete = await this.certificates.complete(configuration, this.generations.currentTls);
         await this.endpoints.renewCertificate();

@@ -5,7 +5,8 @@
 import { createRequire } from "node:module";
 
 /**
- * Has this process's young generation grow no further. V8 still shrinks it at idle moments. Its maximum
+ * Has this process's young generation grow no further. Call it again behind what may start a thread, which on Node 20 sets
+ * the factor back. V8 still shrinks it at idle moments. Its maximum
  * (`--max-semi-space-size`) is read before any JavaScript runs, but the factor of its growth at each step.
  */
 export function stopYoungGeneration(): void {

@@ -112,17 +112,20 @@ export class Streams {
     );
     if (body.length > 0) stream.end(body);
     const outcome = await outcomeOf(stream);
-    if (outcome.answer !== undefined) {
-      const fault = exchange.check(outcome.answer);
-      if (fault !== undefined) this.#events.wrong(`HTTP/2 ${label}: ${fault}`);
+    const { answer } = outcome;
+    const fault = answer && exchange.check(answer);
+    // Node's client ends what it reads without an error when its connection goes away: such an answer is lost.
+    const isOver = session.client.destroyed || session.ending !== undefined;
+    if (answer !== undefined && (fault === undefined || !isOver)) {
+      session.pid = Number(answer.headers.find(([name]) => name === "x-worker")?.[1]);
+      if (fault !== undefined) this.#events.wrong(`HTTP/2 ${label}: ${fault} (worker ${session.pid})`);
       else {
         this.answered += 1;
         this.#events.answered();
       }
-      session.pid = Number(outcome.answer.headers.find(([name]) => name === "x-worker")?.[1]);
     } else if (outcome.code === NGHTTP2_REFUSED_STREAM) this.undone.push(idOf(exchange));
     else {
-      const text = `${label}: ${outcome.text}, session ${session.ending ?? "open"}`;
+      const text = `${label}: ${fault ?? outcome.text}, session ${session.ending ?? "open"}`;
       this.#lose({ kind: "reset", text, since, id: idOf(exchange), pid: session.pid });
     }
   }

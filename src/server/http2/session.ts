@@ -153,11 +153,9 @@ export class Session<Context extends SessionContext>
   /** There are few. A Map would keep all that have ever been in it, as a Set does (`member-list.ts`). */
   #exchangeOf(streamId: number): SessionExchange | undefined {
     const exchanges = this.#exchanges;
-    for (let index = exchanges.size - 1; index >= 0; index -= 1) {
-      const exchange = exchanges.at(index);
-      if (exchange?.stream.id === streamId) return exchange;
-    }
-    return undefined;
+    let index = exchanges.size - 1;
+    while (index >= 0 && exchanges.at(index)?.stream.id !== streamId) index -= 1;
+    return exchanges.at(index);
   }
 
   onSent(bytes: Uint8Array): Uint8Array | undefined {
@@ -248,8 +246,7 @@ export class Session<Context extends SessionContext>
 
   streamClosed(exchange: SessionExchange): void {
     this.#exchanges.delete(exchange);
-    const { id } = exchange.stream;
-    if (id !== undefined) this.#resetByClient.delete(id);
+    this.#resetByClient.delete(exchange.stream.id ?? 0);
     if (this.#exchanges.size > 0 || this.#linger !== undefined) return;
     this.#idleSince = this.#now;
     this.#deadline = this.#now + (this.host.draining ? this.#owner.lingerMs : this.#idleTimeout);

@@ -22,6 +22,7 @@ import { meterQueue, queueTimeOf, REQUEST_START } from "../request-start.ts";
 import type { InFlightRequest } from "../server.ts";
 import type { GatewaySessionHost } from "../session-server.ts";
 import { respondShed } from "../shed-response.ts";
+import { discardContent } from "./discarded-content.ts";
 import { readHead, requestLineOf, type StreamHead } from "./request-head.ts";
 import type { ArrivedHead, ExchangeSession, SessionExchange } from "./session-exchange.ts";
 import { type BodyHost, StreamBody } from "./stream-body.ts";
@@ -146,7 +147,7 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Ses
     const sender = new StreamSender(this, this.stream, { headOnly, upgradable: false }, this.#watch);
     sender.refuse(error, this.#host.dress?.({ status: error.status, error, request: undefined }));
     this.#watch?.refuse(error.status, line);
-    this.#discardContent();
+    discardContent(this.stream);
   }
 
   // ---- for the session
@@ -261,7 +262,7 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Ses
     const isBeingRead = body.isBeingRead;
     if (isBeingRead && !response.complete) respondToFault(response, fault, () => this.#running);
     body.fail(fault);
-    if (response.complete) this.#discardContent();
+    if (response.complete) discardContent(this.stream);
     else if (!isBeingRead && !response.headSent) response.abort(fault);
   }
 
@@ -288,33 +289,17 @@ export class StreamExchange implements BodyHost, ResponseHost, RequestClock, Ses
     this.#checkSending(Number.NEGATIVE_INFINITY);
     const body = this.#body;
     if (body === undefined) {
-      // node:http2 ends a stream without content when the response has been sent. Ended before that, it would be destroyed
-      // with a write under way, for which Node makes an error.
-      if (this.#hasContent || this.#sender?.isWhole !== true) this.#discardContent();
+      // Ended before its response has been written, a stream is destroyed with an error, which Node makes for each.
+      if (this.#hasContent || this.#sender?.isWhole !== true) discardContent(this.stream);
     } else if (!body.isStillRead) {
       if (!body.received)
         body.body.fail(new BodyError(400, "the response was sent before the request body was read"));
-      this.#discardContent();
+      discardContent(this.stream);
     }
   }
 
   responseFailed(): void {
     this.#watch?.finish(this.stream.destroyed ? "client-gone" : "truncated");
-  }
-
-  /** Tells the client to stop sending content that nobody reads, once it has the response (RFC 9113 section 8.1). */
-  #discardContent(): void {
-    const { stream } = this;
-    if (stream.destroyed) return;
-    stream.resume();
-    if (stream.readableEnded) return;
-    const stop = (): void => {
-      if (!stream.destroyed && !stream.closed && !stream.readableEnded)
-        stream.close(constants.NGHTTP2_NO_ERROR);
-    };
-    // Content that has arrived with the request needs no such frame.
-    if (stream.writableFinished) setImmediate(stop);
-    else stream.once("finish", () => setImmediate(stop));
   }
 
   upgrade(fields: string[] | undefined): Duplex {

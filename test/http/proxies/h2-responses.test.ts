@@ -43,7 +43,8 @@ const byNghttp: Reader = ({ port }, path) =>
 
 async function* broken(): AsyncGenerator<Uint8Array> {
   yield Buffer.from("part");
-  await new Promise(setImmediate);
+  // Before the head has been sent it would be a 500.
+  await new Promise((resolve) => setTimeout(resolve, 50));
   throw new Error("the source breaks off");
 }
 

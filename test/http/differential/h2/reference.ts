@@ -250,7 +250,11 @@ export function readFrames(bytes: Buffer, limits: ReferenceLimits): Verdict {
   try {
     for (let at = 0; at + 9 <= bytes.length; ) {
       const length = bytes.readUIntBE(at, 3);
-      // Section 4.2.
+      // Section 4.2. nghttp2 reads a CONTINUATION as it arrives, up to the limits of its block.
+      if (length > MAX_FRAME && bytes[at + 3] === 9) {
+        reference.cutOff(bytes.readUInt32BE(at + 5) & LARGEST_WINDOW);
+        break;
+      }
       if (length > MAX_FRAME) throw new SessionError(ErrorCode.frameSize, ErrorCode.protocol);
       if (at + 9 + length > bytes.length) {
         reference.cutOff(bytes.readUInt32BE(at + 5) & LARGEST_WINDOW);

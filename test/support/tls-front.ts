@@ -48,6 +48,12 @@ export function trusted(): { readonly ca: string } {
   return { ca: material().ca };
 }
 
+/** The certificate and its key, for servers of tests' own. */
+export function identity(): { readonly cert: Buffer; readonly key: Buffer } {
+  const { cert, key } = material();
+  return { cert, key };
+}
+
 /** The scheme of requests and the URL of a WebSocket, with the options of its client. */
 export const SCHEME = OVER_TLS ? "https" : "http";
 

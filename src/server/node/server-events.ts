@@ -21,6 +21,7 @@ import { NodeRequestMeter, type NodeRequestWatch } from "./node-request-watch.ts
 import type { ServedListeners, ServerEventsOptions, UpgradeListener } from "./node-server-options.ts";
 import { headsFull, headTimeout, type ParserError } from "./parser-error.ts";
 import { ParserFailures } from "./parser-failures.ts";
+import { pauseWithParser } from "./parser-pause.ts";
 import { whenItsTurn } from "./response-turn.ts";
 import { Upgrades } from "./upgrades.ts";
 
@@ -100,6 +101,7 @@ export class ServerEvents {
   accept(socket: Socket, known: KnownEndpoints): void {
     this.#requests?.connected(socket, known);
     this.connections.open(socket, known);
+    pauseWithParser(socket);
     this.#gate?.connected();
   }
 
